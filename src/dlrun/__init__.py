@@ -1,0 +1,1 @@
+"""Train, evaluate and record Keras models from one YAML file."""

@@ -1,0 +1,19 @@
+"""The output layer that every architecture without an end of its own shares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dlrun.signature import Target
+
+
+def head(tensor: Any, target: Target) -> Any:
+    """Apply the dense output layer, always in float32 so that losses and metrics are.
+
+    Shape:
+        Input: `(batch, width)`. Output: `(batch, target.units)`, float32.
+    """
+    import keras
+
+    layer = keras.layers.Dense(target.units, activation=target.activation, dtype="float32", name="head")
+    return layer(tensor)

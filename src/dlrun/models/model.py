@@ -1,0 +1,48 @@
+"""The base of every model component: what it needs to know to build, and what it can check before."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, ClassVar
+
+from dlrun.component import Component, FieldProblem
+from dlrun.registry import Registry
+from dlrun.signature import FeatureKind, Features, Target
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Model(Component, abc.ABC):
+    """An architecture that a spec can name."""
+
+    takes: ClassVar[tuple[FeatureKind, ...]] = ("image", "vector", "sequence", "tokens")
+    """The kinds of features it can be built for."""
+
+    target_is_input: ClassVar[bool] = False
+    """Whether it learns to give its own input back, whatever labels the data has."""
+
+    @abc.abstractmethod
+    def build(self, features: Features, target: Target) -> keras.Model:
+        """Make the Keras model, not compiled; every layer is named after the spec, none by a counter.
+
+        Args:
+            features: What it is given.
+            target: What it has to give: `units` values, after `activation`.
+
+        Shape:
+            Input: `(batch, *features.shape)`, float32, or int32 for tokens. Output: `(batch, target.units)` float32,
+            or the input's shape if `target_is_input`.
+        """
+
+    def misfits(self, features: Features) -> Iterator[FieldProblem]:  # noqa: ARG002
+        """Keys that cannot work with these features (a pool larger than its image); found without TensorFlow."""
+        return iter(())
+
+    def output_activation(self, target: Target) -> str:
+        """Name of the activation that the last layer applies: the head's, unless the model has an end of its own."""
+        return target.activation
+
+
+models: Registry[Model] = Registry("model")

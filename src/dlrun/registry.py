@@ -1,0 +1,99 @@
+"""Names to component classes, one registry for each kind: built-ins first, then plugin files, then entry points.
+
+A registry only finds classes; it never builds anything.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.metadata
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from dlrun.component import Component
+from dlrun.errors import UsageError
+
+C = TypeVar("C", bound=Component)
+
+
+@dataclass(frozen=True)
+class _Entry(Generic[C]):
+    origin: str
+    load: Callable[[], type[C]]
+
+
+class Registry(Generic[C]):
+    """The components of one kind.
+
+    Args:
+        kind: What it holds, in the singular: `model`. Entry points are read from the group `dlrun.models`.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.group = f"dlrun.{kind}s" if not kind.endswith("s") else f"dlrun.{kind}es"
+        self._entries: dict[str, _Entry[C]] = {}
+
+    def register(self, name: str) -> Callable[[type[C]], type[C]]:
+        """Class decorator: makes the class known as `name`.
+
+        Raises:
+            UsageError: The name is taken by another file; both files are named.
+        """
+
+        def add(component: type[C]) -> type[C]:
+            component.type_name = name
+            self._add(name, _Entry(inspect.getfile(component), lambda: component))
+            return component
+
+        return add
+
+    def register_lazily(self, names: Iterable[str], load: Callable[[str], type[C]], *, origin: str) -> None:
+        """Make `names` known at once; `load(name)` gives the class when it is first asked for."""
+        for name in names:
+            self._add(name, _Entry(origin, lambda name=name: self._named(load(name), name)))  # type: ignore[misc]
+
+    def find(self, name: str) -> type[C] | None:
+        """The class registered as `name`, or None."""
+        if name in self._entries:
+            return self._entries[name].load()
+        found = importlib.metadata.entry_points(group=self.group, name=name)
+        return self._named(next(iter(found)).load(), name) if found else None
+
+    def names(self) -> tuple[str, ...]:
+        """Every known name, sorted."""
+        from_packages = (point.name for point in importlib.metadata.entry_points(group=self.group))
+        return tuple(sorted({*self._entries, *from_packages}))
+
+    def nearest(self, name: str) -> str | None:
+        """The known name most like `name`, or None if nothing is near."""
+        return nearest(name, self.names())
+
+    def origin(self, name: str) -> str:
+        """The file, or the entry point, that `name` comes from."""
+        return self._entries[name].origin if name in self._entries else f"entry point {self.group}"
+
+    def _add(self, name: str, entry: _Entry[C]) -> None:
+        taken = self._entries.get(name)
+        # A plugin file may be read again in one process (a notebook): its own names are not taken from it.
+        if taken is not None and taken.origin != entry.origin:
+            raise UsageError(
+                f"two {self.kind} components are called {name!r}: {taken.origin} and {entry.origin}",
+                expected="one component for each name",
+                hint=f"register the one in {entry.origin} under another name",
+            )
+        self._entries[name] = entry
+
+    @staticmethod
+    def _named(component: type[C], name: str) -> type[C]:
+        component.type_name = name
+        return component
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The one of `names` most like `name`, or None if nothing is near."""
+    folded = {known.casefold(): known for known in names}
+    found = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
+    return folded[found[0]] if found else None

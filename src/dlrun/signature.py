@@ -1,0 +1,91 @@
+"""What one example looks like: the shapes that datasets promise, losses settle, and models are built for.
+
+Datasets and models never import each other; both import this.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+FeatureKind = Literal["image", "vector", "sequence", "tokens"]
+TargetKind = Literal["classes", "values", "input"]
+Encoding = Literal["index", "one_hot", "binary", "value"]
+
+
+@dataclass(frozen=True)
+class Features:
+    """The features of one example, as the model receives them (after `preprocess`).
+
+    Args:
+        kind: What the axes mean.
+        shape: Without the batch axis: image `(height, width, channels)`, vector `(width,)`, sequence
+            `(steps, width)`, tokens `(steps,)` of integer ids.
+        vocabulary_size: Number of token ids (kind `tokens` only): ids run from 0 to this less 1.
+    """
+
+    kind: FeatureKind
+    shape: tuple[int, ...]
+    vocabulary_size: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of values in one example."""
+        return math.prod(self.shape)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a model is to predict for one example.
+
+    Args:
+        kind: `classes` (one label), `values` (real numbers), `input` (the features themselves).
+        size: Number of classes, or of values.
+        class_names: Names of the classes in the order of their indices; may be empty.
+        encoding: How the loss takes it: `index` (n,) int32 · `one_hot` (n, size) float32 · `binary` (n, 1) float32 of
+            0 and 1 · `value` (n, ...) float32. Settled by the loss.
+        activation: Name of the Keras activation that the model's last layer applies. Settled by the loss (what the
+            head is to apply) and then by the model (what its own last layer does apply).
+    """
+
+    kind: TargetKind
+    size: int
+    class_names: tuple[str, ...] = ()
+    encoding: Encoding = "index"
+    activation: str = "linear"
+
+    @classmethod
+    def of_input(cls, features: Features) -> Target:
+        """The target of an autoencoder: its own input."""
+        return cls("input", features.size, encoding="value")
+
+    @property
+    def units(self) -> int:
+        """Width of the model's output."""
+        return 1 if self.encoding == "binary" else self.size
+
+    @property
+    def is_logits(self) -> bool:
+        """Whether the model's output are logits, to which softmax or sigmoid has not been applied yet."""
+        return self.activation == "linear" and self.encoding != "value"
+
+    def settled(self, encoding: Encoding, activation: str = "linear") -> Target:
+        """The same target in the form that a loss takes, for a model that ends in `activation`."""
+        return replace(self, encoding=encoding, activation=activation)
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is known of a dataset without loading it.
+
+    Args:
+        features: Of one example.
+        target: None when the data has no labels.
+        examples: Number of examples in each split that exists: `train`, `validation`, `test`.
+    """
+
+    features: Features
+    target: Target | None
+    examples: Mapping[str, int] = field(default_factory=dict)
