@@ -1,0 +1,56 @@
+"""A user's Python file in, its components in the registries."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from hashlib import sha256
+from pathlib import Path
+
+from dlrun.errors import DlrunError, Problem, SpecError
+
+
+def load_plugin(file: Path, *, beside: Path) -> Path:
+    """Run a plugin file, which registers its components.
+
+    Args:
+        file: As the spec writes it.
+        beside: The folder that a relative path starts from: the spec's own.
+
+    Returns:
+        The file's absolute path.
+
+    Raises:
+        SpecError: There is no such file, or it fails.
+    """
+    path = (beside / file).resolve()
+    if not path.is_file():
+        raise SpecError([Problem(f"there is no plugin file {path}", "a Python file, relative to the spec's folder")])
+    # A name of its own for each path: two plugins called model.py do not replace each other.
+    module_name = f"dlrun_plugin_{path.stem}_{sha256(str(path).encode()).hexdigest()[:8]}"
+    module_spec = importlib.util.spec_from_file_location(module_name, path)
+    if module_spec is None or module_spec.loader is None:
+        raise SpecError([Problem(f"{path} is no Python file", "a file that ends in .py")])
+    module = importlib.util.module_from_spec(module_spec)
+    sys.modules[module_name] = module
+    try:
+        module_spec.loader.exec_module(module)
+    except DlrunError as error:
+        raise SpecError([Problem(error.what, error.expected, error.hint)]) from error
+    except Exception as error:  # whatever a user's file raises is a mistake in that file
+        del sys.modules[module_name]
+        line = _line_in(path, error)
+        raise SpecError([Problem(f"the plugin {path}{line} fails: {type(error).__name__}: {error}")]) from error
+    return path
+
+
+def _line_in(path: Path, error: Exception) -> str:
+    """`:12` for the last line of the plugin that the error passed through."""
+    if isinstance(error, SyntaxError) and error.lineno:
+        return f":{error.lineno}"
+    lines, trace = [], error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == str(path):
+            lines.append(trace.tb_lineno)
+        trace = trace.tb_next
+    return f":{lines[-1]}" if lines else ""

@@ -1,0 +1,62 @@
+"""The JSON Schema of a spec, for editors that complete and check YAML as it is typed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dlrun.component import Component
+from dlrun.metrics import metrics
+from dlrun.registry import Registry
+from dlrun.spec.parse import SECTIONS
+from dlrun.spec.types import Training
+
+Schema = dict[str, Any]
+
+
+def json_schema() -> Schema:
+    """Every key of a spec, with its type, bounds, default and meaning, as JSON Schema (draft 2020-12)."""
+    definitions: Schema = {}
+    properties: Schema = {
+        "name": {"type": "string", "description": "Name of the run; the file's stem if left out."},
+        "seed": {"type": "integer", "minimum": 0, "default": 0, "description": "Seed of weights, order and dropout."},
+        "plugins": {"type": "array", "items": {"type": "string"}, "description": "Python files with components."},
+    }
+    for key, registry in SECTIONS.items():
+        properties[key] = _any_of(registry, definitions)
+    properties["metrics"] = {"type": "array", "items": _any_of(metrics, definitions)}
+    properties["training"] = _without_definitions(Training.model_json_schema(), definitions)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "dlrun spec",
+        "type": "object",
+        "properties": properties,
+        "required": ["dataset", "model", "loss"],
+        "additionalProperties": False,
+        "$defs": definitions,
+    }
+
+
+def _any_of(registry: Registry[Any], definitions: Schema) -> Schema:
+    """A bare name, or a group whose `type` decides which keys it may have."""
+    names = list(registry.names())
+    chosen = [
+        {
+            "if": {"properties": {"type": {"const": name}}, "required": ["type"]},
+            "then": _component_schema(component, name, definitions),
+        }
+        for name in names
+        if (component := registry.find(name)) is not None
+    ]
+    group = {"type": "object", "properties": {"type": {"enum": names}}, "required": ["type"], "allOf": chosen}
+    return {"anyOf": [{"enum": names}, group]}
+
+
+def _component_schema(component: type[Component], name: str, definitions: Schema) -> Schema:
+    schema = _without_definitions(component.model_json_schema(), definitions)
+    schema["properties"] = {"type": {"const": name}, **schema.get("properties", {})}
+    return schema
+
+
+def _without_definitions(schema: Schema, definitions: Schema) -> Schema:
+    definitions.update(schema.pop("$defs", {}))
+    return schema

@@ -1,0 +1,96 @@
+"""The spec: what a YAML file says, typed, frozen and complete."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from dlrun.component import Fields
+from dlrun.data import Source
+from dlrun.losses import Loss
+from dlrun.metrics import Metric
+from dlrun.models import Model
+from dlrun.optimizers import Optimizer
+from dlrun.schedules import Schedule
+
+DEFAULT_EPOCHS = 10
+
+
+class EarlyStopping(Fields):
+    """When to stop because nothing gets better any more."""
+
+    metric: str = Field("auto", description="Metric to watch, as metrics.jsonl names it. auto: training.monitor.")
+    patience_epochs: int = Field(5, ge=1, description="Epochs without an improvement before training stops.")
+    min_delta: float = Field(0.0, ge=0, description="A smaller change than this is no improvement.")
+    start_epoch: int = Field(1, ge=1, description="First epoch that is judged.")
+    restore_best: bool = Field(True, description="End with the variables of the best epoch, not of the last.")
+
+
+class Training(Fields):
+    """How the model is trained."""
+
+    batch_size: int = Field(32, ge=1, description="Examples in one step.")
+    evaluation_batch_size: int = Field(256, ge=1, description="Examples in one step of validation and evaluation.")
+    epochs: int | None = Field(
+        None, ge=1, description=f"Passes over the training split. {DEFAULT_EPOCHS} if steps is not given either."
+    )
+    steps: int | None = Field(None, ge=1, description="Steps to train for, instead of epochs.")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="Type the layers compute in; variables, heads, losses and metrics stay float32."
+    )
+    jit: Literal["auto", "on", "off"] = Field("auto", description="Whether XLA compiles the training step.")
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|gpu(:\d+)?)$", description="auto (a GPU if there is one), cpu, gpu, or gpu:1."
+    )
+    shuffle: bool = Field(True, description="Whether every epoch takes the examples in an order of its own.")
+    drop_remainder: bool = Field(False, description="Whether an epoch leaves out its last, smaller batch.")
+    class_weight: Literal["balanced"] | dict[str, Annotated[float, Field(ge=0)]] | None = Field(
+        None,
+        description="Weight of each class in the loss, by name or index: {cat: 2.0}; others weigh 1. balanced: "
+        "examples / (classes * examples of the class).",
+    )
+    monitor: str = Field(
+        "auto", description="Metric by which the best epoch is known. auto: val_loss, or loss without validation data."
+    )
+    early_stopping: EarlyStopping | None = Field(None, description="When to stop early; null: never.")
+    keep_checkpoints: int = Field(2, ge=1, description="How many of the last checkpoints stay; the best always does.")
+    tensorboard: bool = Field(True, description="Whether TensorBoard event files are written.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_epochs(cls, data: Any) -> Any:
+        lacks_both = isinstance(data, dict) and data.get("epochs") is None and data.get("steps") is None
+        return {**data, "epochs": DEFAULT_EPOCHS} if lacks_both else data
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A checked spec with every default filled in."""
+
+    name: str
+    seed: int
+    plugins: tuple[str, ...]
+    dataset: Source
+    model: Model
+    optimizer: Optimizer
+    schedule: Schedule
+    loss: Loss
+    metrics: tuple[Metric, ...]
+    training: Training
+
+    def plain(self) -> dict[str, Any]:
+        """The spec as plain Python values, in the order in which it is written: what spec.yaml holds."""
+        return {
+            "name": self.name,
+            "seed": self.seed,
+            **({"plugins": list(self.plugins)} if self.plugins else {}),
+            "dataset": self.dataset.plain(),
+            "model": self.model.plain(),
+            "optimizer": self.optimizer.plain(),
+            "schedule": self.schedule.plain(),
+            "loss": self.loss.plain(),
+            "metrics": [metric.plain() for metric in self.metrics],
+            "training": self.training.model_dump(mode="json"),
+        }

@@ -1,0 +1,170 @@
+"""YAML text in, a `Node` tree out: YAML 1.2 scalars, positions for everything, and no feature that can surprise.
+
+Refused: duplicate keys, tags, anchors and aliases, several documents, files over 1 MiB.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from dlrun.errors import Problem, SpecError
+from dlrun.spec.document import Node, Place, Scalar
+
+MAX_BYTES = 1 << 20
+_MAX_DEPTH = 40
+_LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # those that the parser counts
+_MAX_DIGITS = 400
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_WORDS: dict[str, Scalar] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
+    **{sign + word: float(sign + "inf") for sign in ("", "+", "-") for word in (".inf", ".Inf", ".INF")},
+}
+
+
+def read_yaml(path: Path) -> Node:
+    """Read a spec file.
+
+    Raises:
+        SpecError: It cannot be read, or is not the YAML that a spec may be written in; every problem at once.
+    """
+    try:
+        raw = path.read_bytes()[: MAX_BYTES + 1]
+    except OSError as error:
+        hint = "dlrun init writes a starter config" if isinstance(error, FileNotFoundError) else ""
+        raise SpecError(
+            [Problem(f"cannot read the config: {error.strerror}", "a YAML file", hint, str(path))]
+        ) from error
+    if len(raw) > MAX_BYTES:
+        raise SpecError([Problem("the file is larger than 1 MiB", "a spec of a few kilobytes", "", str(path))])
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise SpecError([Problem(f"line {line} is not UTF-8 text", "a text file", "", str(path))]) from error
+    return parse_yaml(text, origin=str(path))
+
+
+def parse_yaml(text: str, *, origin: str, column_offset: int = 0, shown: str | None = None) -> Node:
+    """Parse YAML text.
+
+    Args:
+        text: The YAML.
+        origin: The name that problems give as the file.
+        column_offset: Added to every column of the first line, when `text` is the end of a longer line.
+        shown: That longer line.
+
+    Raises:
+        SpecError: Every problem found.
+    """
+    builder = _Builder(text, origin, column_offset, shown)
+    try:
+        root = builder.document()
+    except yaml.YAMLError as error:
+        raise SpecError([*builder.problems, builder.syntax_problem(error)]) from error
+    if builder.problems:
+        raise SpecError(builder.problems)
+    return root
+
+
+class _Builder:
+    """Builds the tree from the parser's events, and collects problems instead of stopping at the first."""
+
+    def __init__(self, text: str, origin: str, column_offset: int, shown: str | None) -> None:
+        self.lines = _LINE_END.split(text)
+        self.origin = origin
+        self.column_offset = column_offset
+        self.shown = shown
+        self.problems: list[Problem] = []
+        # Only the parser of PyYAML is used: its resolver and constructor know YAML 1.1 (no = false).
+        self.events: Iterator[yaml.Event] = yaml.parse(text, Loader=yaml.SafeLoader)
+
+    def document(self) -> Node:
+        next(self.events)  # stream start
+        first = next(self.events)
+        if isinstance(first, yaml.StreamEndEvent):
+            self.report(first, "the file is empty", expected="a spec: dataset, model, loss, ...", hint="dlrun init")
+            return Node({}, self.place(first.start_mark))
+        root = self.node(next(self.events), depth=0)
+        next(self.events)  # document end
+        after = next(self.events)
+        if not isinstance(after, yaml.StreamEndEvent):
+            self.report(after, "a second document begins here", expected="one spec in a file")
+        return root
+
+    def node(self, event: yaml.Event, *, depth: int) -> Node:
+        if depth > _MAX_DEPTH:
+            raise yaml.MarkedYAMLError(problem=f"nested deeper than {_MAX_DEPTH} levels", problem_mark=event.start_mark)
+        self.refuse_features(event)
+        place = self.place(event.start_mark)
+        if isinstance(event, yaml.MappingStartEvent):
+            return self.mapping(place, depth=depth)
+        if isinstance(event, yaml.SequenceStartEvent):
+            items = []
+            while not isinstance(item := next(self.events), yaml.SequenceEndEvent):
+                items.append(self.node(item, depth=depth + 1))
+            return Node(items, place)
+        if isinstance(event, yaml.ScalarEvent):
+            return Node(self.scalar(event), place)
+        return Node(None, place)  # an alias, already reported
+
+    def mapping(self, place: Place, *, depth: int) -> Node:
+        node = Node(entries := {}, place)
+        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+            self.refuse_features(event)
+            if not isinstance(event, yaml.ScalarEvent):
+                raise yaml.MarkedYAMLError(problem="a key must be a word", problem_mark=event.start_mark)
+            key = event.value
+            value = self.node(next(self.events), depth=depth + 1)
+            if key in entries:
+                first = node.key_places[key].line
+                self.report(event, f"the key {key!r} stands here for the second time", expected=f"once (line {first})")
+                continue
+            entries[key] = value
+            node.key_places[key] = self.place(event.start_mark)
+        return node
+
+    def scalar(self, event: yaml.ScalarEvent) -> Scalar:
+        text: str = event.value
+        if event.style is not None:  # quoted, or a block of text
+            return text
+        if text in _WORDS:
+            return _WORDS[text]
+        if len(text) > _MAX_DIGITS:
+            return text
+        if _INT.fullmatch(text):
+            return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+        return float(text) if _FLOAT.fullmatch(text) else text
+
+    def refuse_features(self, event: yaml.Event) -> None:
+        if isinstance(event, yaml.AliasEvent):
+            self.report(event, f"the alias *{event.anchor}", expected="the value itself: aliases are not followed")
+        elif isinstance(event, yaml.NodeEvent) and event.anchor:
+            self.report(event, f"the anchor &{event.anchor}", expected="plain YAML without anchors")
+        if getattr(event, "tag", None):
+            self.report(event, f"the tag {event.tag}", expected="plain YAML without tags")  # type: ignore[attr-defined]
+
+    def report(self, event: yaml.Event, what: str, *, expected: str = "", hint: str = "") -> None:
+        self.problems.append(self.place(event.start_mark).problem(what, expected=expected, hint=hint))
+
+    def syntax_problem(self, error: yaml.YAMLError) -> Problem:
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        what = getattr(error, "problem", None) or str(error).splitlines()[0]
+        if "found character '\\t'" in what:
+            what = "a tab cannot indent YAML; use spaces"
+        return (
+            self.place(mark).problem(f"not YAML: {what}") if mark else Problem(f"not YAML: {what}", origin=self.origin)
+        )
+
+    def place(self, mark: yaml.Mark) -> Place:
+        text = self.lines[mark.line] if mark.line < len(self.lines) else ""
+        if mark.line == 0 and self.shown is not None:
+            return Place(self.origin, 1, mark.column + self.column_offset + 1, self.shown)
+        return Place(self.origin, mark.line + 1, mark.column + 1, text)

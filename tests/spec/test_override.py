@@ -1,0 +1,54 @@
+import pytest
+
+from dlrun.errors import SpecError
+from dlrun.spec.override import apply_overrides
+from dlrun.spec.yaml_source import parse_yaml
+
+TEXT = "model: {type: cnn, blocks: [{filters: 1}, {filters: 2}]}\noptimizer: adam\ntraining: {epochs: 1}\nempty:\n"
+
+
+def overridden(*overrides: str) -> dict[str, object]:
+    root = parse_yaml(TEXT, origin="x.yaml")
+    apply_overrides(root, overrides)
+    plain: dict[str, object] = root.plain()
+    return plain
+
+
+def test_a_value_is_read_as_yaml() -> None:
+    assert overridden("training.epochs=3")["training"] == {"epochs": 3}
+    assert overridden("optimizer={type: sgd, learning_rate: 1e-2}")["optimizer"] == {"type": "sgd", "learning_rate": 0.01}
+
+
+def test_a_bare_name_is_opened() -> None:
+    assert overridden("optimizer.learning_rate=0.5")["optimizer"] == {"type": "adam", "learning_rate": 0.5}
+
+
+def test_missing_and_empty_groups_are_made() -> None:
+    assert overridden("new.a.b=1")["new"] == {"a": {"b": 1}}
+    assert overridden("empty.a=1")["empty"] == {"a": 1}
+
+
+def test_a_number_counts_list_items() -> None:
+    changed = overridden("model.blocks.1.filters=9", "model.blocks.2={filters: 3}")["model"]
+    assert changed == {"type": "cnn", "blocks": ({"filters": 1}, {"filters": 9}, {"filters": 3})}
+
+
+def test_a_later_override_wins() -> None:
+    assert overridden("training.epochs=3", "training.epochs=4")["training"] == {"epochs": 4}
+
+
+@pytest.mark.parametrize(
+    ("override", "column"),
+    [("training.epochs", 1), ("=3", 1), ("a..b=3", 1), ("training.epochs.x=3", 1), ("model.blocks.7=3", 1), ("a=[1", 5)],
+)
+def test_a_malformed_override_shows_itself(override: str, column: int) -> None:
+    with pytest.raises(SpecError) as caught:
+        overridden(override)
+    (problem,) = caught.value.problems
+    assert (problem.origin, problem.text, problem.column) == ("--set", override, column)
+
+
+def test_all_malformed_overrides_are_reported() -> None:
+    with pytest.raises(SpecError) as caught:
+        overridden("a", "b")
+    assert len(caught.value.problems) == 2

@@ -1,0 +1,253 @@
+import random
+import string
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dlrun.errors import Problem, SpecError
+from dlrun.spec.parse import SpecFile, read_spec
+
+GOOD = """\
+seed: 1
+dataset: {type: builtin, name: digits, validation: 0.1}
+model:
+  type: cnn
+  blocks:
+    - {filters: 8, kernel_size: 3, pool_size: 2}
+    - filters: 16
+      kernel_size: 3
+  head_units: [32]
+optimizer: {type: adam, learning_rate: 1e-3, clipnorm: 1.0}
+schedule: {type: cosine, warmup_epochs: 1}
+loss: {type: sparse_categorical_crossentropy}
+metrics: [accuracy]
+training:
+  batch_size: 32
+  epochs: 2
+  early_stopping: {patience_epochs: 3}
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path):  # type: ignore[no-untyped-def]
+    def write_spec(text: str) -> Path:
+        path = tmp_path / "x.yaml"
+        path.write_text(text)
+        return path
+
+    return write_spec
+
+
+def problems_of(path: Path, *overrides: str) -> tuple[Problem, ...]:
+    with pytest.raises(SpecError) as caught:
+        read_spec(path, overrides)
+    return caught.value.problems
+
+
+def changed(old: str, new: str) -> str:
+    assert GOOD.count(old) == 1, old
+    return GOOD.replace(old, new)
+
+
+def test_a_good_spec_is_complete_and_reads_back_as_itself(write, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    spec = read_spec(write(GOOD)).spec
+    assert spec.name == "x"
+    assert spec.optimizer.plain()["beta_1"] == 0.9
+    again = tmp_path / "again.yaml"
+    again.write_text(yaml.safe_dump(spec.plain(), sort_keys=False))
+    assert read_spec(again).spec == spec
+
+
+def test_bare_names_are_short_for_a_type(write) -> None:  # type: ignore[no-untyped-def]
+    text = changed("{type: adam, learning_rate: 1e-3, clipnorm: 1.0}", "sgd")
+    spec = read_spec(write(text)).spec
+    assert (spec.optimizer.type_name, spec.loss.type_name) == ("sgd", "sparse_categorical_crossentropy")
+
+
+def test_the_short_names_of_keras_become_the_full_ones(write) -> None:  # type: ignore[no-untyped-def]
+    text = "dataset: {type: synthetic, task: linear}\nmodel: linear\nloss: mse\nmetrics: [mae]\n"
+    spec = read_spec(write(text)).spec
+    assert spec.loss.type_name == "mean_squared_error"
+    assert spec.metrics[0].type_name == "mean_absolute_error"
+
+
+def test_five_different_mistakes_are_five_problems_in_the_order_of_the_lines(write) -> None:  # type: ignore[no-untyped-def]
+    text = """\
+dataset: {type: builtin, name: digit}
+model:
+  type: cnn
+  blocks:
+    - {filter: 8, kernel_size: 3}
+optimizer: {type: adm}
+loss: sparse_categorical_crossentropy
+training:
+  batch_size: 0
+  epochs: ten
+"""
+    found = problems_of(write(text))
+    assert [(problem.line, problem.column) for problem in found] == [(1, 32), (5, 8), (6, 19), (9, 15), (10, 11)]
+    assert "digits" in found[0].hint + found[0].expected
+    assert found[1].hint == "did you mean 'filters'?"
+    assert found[2].hint == "did you mean 'adam'?"
+    assert found[3].expected == "a whole number, at least 1"
+    assert "'ten'" in found[4].what
+
+
+def keys_with_parents() -> list[tuple[int, str]]:
+    """Every key of GOOD as (offset, key)."""
+    offsets = []
+    for token in yaml.scan(GOOD):
+        if isinstance(token, yaml.KeyToken):
+            offsets.append(token.start_mark.index)
+    found = []
+    for offset in offsets:
+        end = GOOD.index(":", offset)
+        found.append((offset, GOOD[offset:end].lstrip()))
+    return found
+
+
+@pytest.mark.parametrize("trial", range(150))
+def test_a_one_character_typo_in_a_key_names_the_key_that_was_meant(write, trial: int) -> None:  # type: ignore[no-untyped-def]
+    generator = random.Random(trial)
+    offset, key = generator.choice([entry for entry in keys_with_parents()])
+    position = generator.randrange(len(key))
+    letter = generator.choice(string.ascii_lowercase)
+    typo = generator.choice(
+        [
+            key[:position] + key[position + 1 :],
+            key[:position] + letter + key[position:],
+            key[:position] + letter + key[position + 1 :],
+            key[:position] + key[position : position + 2][::-1] + key[position + 2 :],
+        ]
+    )
+    if typo == key:
+        pytest.skip("the change made the same word")
+    path = write(GOOD[:offset] + typo + GOOD[offset + len(key) :])
+    problems = problems_of(path)
+    assert len(problems) == 1, [str(problem) for problem in problems]
+    assert problems[0].hint == f"did you mean {key!r}?"
+    line = GOOD[:offset].count("\n") + 1
+    assert (problems[0].line, problems[0].column) == (line, offset - GOOD.rfind("\n", 0, offset))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what", "where"),
+    [
+        ("  epochs: 2", "  epochs: 2\n  steps: 5", "both given", (17, 10)),
+        ("validation: 0.1", "validation: 5000", "held out", (2, 52)),
+        ("validation: 0.1", "validation: dev", "no split 'dev'", (2, 52)),
+        ("{type: sparse_categorical_crossentropy}", "mean_squared_error", "cannot take the target", (12, 7)),
+        ("metrics: [accuracy]", "metrics: [mean_absolute_error]", "cannot take the target", (13, 11)),
+        ("metrics: [accuracy]", "metrics: [accuracy, accuracy]", "two scores", (13, 21)),
+        ("metrics: [accuracy]", "metrics: accuracy", "metrics is 'accuracy'", (13, 10)),
+        ("pool_size: 2", "pool_size: 9", "pool", (6, 47)),
+        ("kernel_size: 3\n  head", "kernel_size: 9\n  head", "kernel", (8, 20)),
+        ("type: cnn", "type: cn", "unknown model 'cn'", (4, 9)),
+        ("{patience_epochs: 3}", "{metric: val_acuracy}", "no score is called 'val_acuracy'", (17, 28)),
+        ("training:\n", "training:\n  class_weight: {11: 2.0}\n", "no class '11'", (15, 22)),
+        ("seed: 1", "seed: -1", "seed is -1", (1, 7)),
+        ("seed: 1", "seed: 1\nname: a/b", "the name 'a/b'", (2, 7)),
+    ],
+)
+def test_what_does_not_fit_together_is_found_before_anything_starts(  # type: ignore[no-untyped-def]
+    write, old: str, new: str, what: str, where: tuple[int, int]
+) -> None:
+    (problem,) = problems_of(write(changed(old, new)))
+    assert what in problem.what
+    assert (problem.line, problem.column) == where
+    assert problem.expected
+
+
+def test_a_wrong_type_and_the_keys_below_a_misspelt_section_are_both_reported(write) -> None:  # type: ignore[no-untyped-def]
+    text = changed("training:\n  batch_size: 32", "trainin:\n  batch_size: many")
+    assert ["unknown key" in problem.what for problem in problems_of(write(text))] == [True, False]
+
+
+def test_a_missing_section_says_what_it_may_be(write) -> None:  # type: ignore[no-untyped-def]
+    found = problems_of(write("dataset: {type: builtin, name: digits}\nmodel: linear\n"))
+    assert [problem.what for problem in found] == ["the spec lacks the key 'loss'"]
+
+
+@pytest.mark.parametrize("text", ["- a\n", "just text\n", "dataset:\nmodel:\nloss:\n", "dataset: 3\nmodel: []\nloss: {}\n"])
+def test_a_file_of_another_shape_is_a_problem_and_no_traceback(write, text: str) -> None:  # type: ignore[no-untyped-def]
+    assert problems_of(write(text))
+
+
+def test_an_override_is_checked_like_the_file_and_points_at_itself(write) -> None:  # type: ignore[no-untyped-def]
+    found = problems_of(write(GOOD), "training.epochs=many", "optimizer.learnin_rate=1")
+    assert [problem.origin for problem in found] == ["--set", "--set"]
+    assert {problem.text for problem in found} == {"training.epochs=many", "optimizer.learnin_rate=1"}
+
+
+def test_overriding_a_dataset_replaces_the_whole_group(write) -> None:  # type: ignore[no-untyped-def]
+    override = "dataset={type: builtin, name: digits, resize: [28, 28]}"
+    spec = read_spec(write(GOOD), (override,)).spec
+    assert spec.dataset.plain()["resize"] == [28, 28]
+
+
+PLUGIN = """
+from pydantic import Field
+from dlrun.models import Model, head, models
+
+@models.register("tiny_{name}")
+class Tiny(Model):
+    \"\"\"One hidden layer.\"\"\"
+
+    width: int = Field(8, ge=1, description="Units of the hidden layer.")
+
+    def build(self, features, target):
+        import keras
+
+        inputs = keras.Input(features.shape)
+        hidden = keras.layers.Dense(self.width, name="hidden")(keras.layers.Flatten(name="flatten")(inputs))
+        return keras.Model(inputs, head(hidden, target))
+"""
+
+
+def plugin_spec(write, tmp_path: Path, name: str, model: str) -> Path:  # type: ignore[no-untyped-def]
+    (tmp_path / "my_model.py").write_text(PLUGIN.replace("{name}", name))
+    text = f"plugins: [my_model.py]\ndataset: {{type: builtin, name: digits}}\nmodel: {model}\nloss: sparse_categorical_crossentropy\n"
+    path: Path = write(text)
+    return path
+
+
+def test_a_plugin_is_found_beside_the_spec_and_checked_like_a_built_in(write, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    file: SpecFile = read_spec(plugin_spec(write, tmp_path, "one", "{type: tiny_one, width: 4}"))
+    assert file.spec.model.plain() == {"type": "tiny_one", "width": 4}
+    (problem,) = problems_of(plugin_spec(write, tmp_path, "one", "{type: tiny_one, widht: 0}"))[:1]
+    assert problem.hint == "did you mean 'width'?"
+
+
+def test_plugins_are_not_loaded_unless_trusted(write, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    path = plugin_spec(write, tmp_path, "two", "tiny_two")
+    with pytest.raises(SpecError, match="--trust-plugins"):
+        read_spec(path, trust_plugins=False)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [("1 / 0", ":2 fails: ZeroDivisionError"), ("def f(:", "SyntaxError"), ("raise SystemError('x')", "SystemError: x")],
+)
+def test_a_failing_plugin_is_a_problem_at_its_line(write, tmp_path: Path, code: str, said: str) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "bad.py").write_text(f"\n{code}\n")
+    found = problems_of(write("plugins: [bad.py]\n" + GOOD))
+    assert said in found[0].what
+    assert (found[0].line, found[0].column) == (1, 11)
+
+
+def test_a_plugin_cannot_take_a_built_in_name(write, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "clash.py").write_text(PLUGIN.replace("tiny_{name}", "cnn"))
+    found = problems_of(write("plugins: [clash.py]\n" + GOOD))
+    assert "clash.py" in found[0].what
+    assert "cnn.py" in found[0].what
+
+
+def test_checking_a_spec_never_imports_tensorflow_or_keras(write) -> None:  # type: ignore[no-untyped-def]
+    code = (
+        "import sys; from pathlib import Path; from dlrun.spec.parse import read_spec; read_spec(Path(sys.argv[1]));"
+        "sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras', 'tensorflow_datasets', 'rich')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(write(GOOD))], check=False).returncode == 0
