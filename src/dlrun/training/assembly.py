@@ -1,0 +1,76 @@
+"""A spec file in, everything that training or evaluation needs out: device, data, compiled model, feeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+import tensorflow as tf
+
+from dlrun.data import Dataset
+from dlrun.errors import DataError
+from dlrun.signature import Description, Target
+from dlrun.spec.check import settled_target, target_of
+from dlrun.spec.parse import SpecFile
+from dlrun.spec.types import Spec
+from dlrun.training.compilation import Compiled, Length, compile_model
+from dlrun.training.device import Device, choose_device
+from dlrun.training.evaluate import Evaluator
+from dlrun.training.feed import Feed, class_weights
+from dlrun.training.progress import Listener, Note
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """The parts of one run, fitted to each other."""
+
+    spec: Spec
+    device: Device
+    dataset: Dataset
+    target: Target
+    preprocess: keras.Model
+    compiled: Compiled
+    length: Length
+    strategy: tf.distribute.Strategy
+
+    def feed(self, split: str) -> Feed:
+        """The examples of a split on the device; the training split with its class weights."""
+        examples = self.dataset.splits[split]
+        weights = class_weights(examples, self.target, self.spec.training) if split == "train" else None
+        with tf.device(self.device.name):
+            return Feed(examples, target=self.target, preprocess=self.preprocess, class_weight=weights)
+
+    def evaluator(self, split: str) -> Evaluator:
+        """What scores a split; without class weights, which belong to training."""
+        batch_size = self.spec.training.evaluation_batch_size
+        return Evaluator(self.compiled.model, self.feed(split), batch_size=batch_size, strategy=self.strategy)
+
+
+def assemble(file: SpecFile, *, listener: Listener) -> Assembly:
+    """Choose the device, load the data, build and compile the model.
+
+    Raises:
+        SpecError: The spec does not fit the data that was loaded.
+        DataError: The data is missing or wrong.
+        UsageError: The device is not there.
+    """
+    spec = file.spec
+    device = choose_device(spec.training.device)
+    listener(Note("device", f"{device.choice.value}: {device.choice.reason}"))
+    dataset = spec.dataset.load()
+    for note in dataset.notes:
+        listener(Note("data", note))
+    examples = {name: len(split) for name, split in dataset.splits.items()}
+    file.check(Description(dataset.features, dataset.target, examples))
+    data_target = target_of(spec, dataset.features, dataset.target)
+    if data_target is None:
+        raise DataError(f"{dataset.name} has no labels", expected="labels, or a model of type autoencoder")
+    target = settled_target(spec, data_target)
+    length = Length.of(spec, examples["train"])
+    with tf.device(device.name):
+        compiled = compile_model(spec, dataset.features, target, device=device, length=length)
+        preprocess = dataset.preprocess.build()
+    for subject in ("precision", "jit"):
+        choice = getattr(compiled, subject)
+        listener(Note(subject, f"{choice.value}: {choice.reason}"))
+    return Assembly(spec, device, dataset, target, preprocess, compiled, length, tf.distribute.get_strategy())

@@ -1,0 +1,101 @@
+"""A spec and what its data looks like in, a compiled Keras model out, with every variable made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import keras
+
+from dlrun.errors import Problem, SpecError
+from dlrun.signature import Features, Target
+from dlrun.spec.types import Spec
+from dlrun.training.device import Choice, Device, choose_jit, choose_precision, dtype_policy
+
+
+@dataclass(frozen=True)
+class Length:
+    """How long a training is, in both units."""
+
+    steps_per_epoch: int
+    steps: int
+
+    @property
+    def epochs(self) -> int:
+        """Epochs, the last of which may be cut short."""
+        return -(-self.steps // self.steps_per_epoch)
+
+    @classmethod
+    def of(cls, spec: Spec, examples: int) -> Length:
+        """The length that a spec's `training` asks for, with so many training examples."""
+        training = spec.training
+        whole, rest = divmod(examples, training.batch_size)
+        steps_per_epoch = whole + (1 if rest and not training.drop_remainder else 0)
+        return cls(steps_per_epoch, training.steps or steps_per_epoch * (training.epochs or 1))
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A model ready for its first step, and the choices that went into it."""
+
+    model: keras.Model
+    precision: Choice
+    jit: Choice
+
+
+def compile_model(spec: Spec, features: Features, target: Target, *, device: Device, length: Length) -> Compiled:
+    """Build and compile the spec's model; the spec's seed decides every initial value.
+
+    Args:
+        spec: The spec.
+        features: What the model is given.
+        target: What it has to give, settled by the loss.
+        device: Where it will run.
+        length: Of the training, which schedules need.
+
+    Raises:
+        SpecError: The architecture does not fit the data in a way that only building shows.
+    """
+    precision = choose_precision(spec.training, device, lambda: _built(spec, features, target, precision="float32"))
+    model = _built(spec, features, target, precision=precision.value)
+    jit = choose_jit(spec.training)
+    rate = spec.optimizer.learning_rate
+    learning_rate = spec.schedule.build(rate, steps_per_epoch=length.steps_per_epoch, total_steps=length.steps)
+    optimizer = spec.optimizer.build(learning_rate)
+    model.compile(
+        optimizer=optimizer,
+        loss=spec.loss.build(target),
+        metrics=[metric.build(target) for metric in spec.metrics],
+        jit_compile=False,  # XLA is applied to the step by the loop; here it would forbid some layers on the CPU
+    )
+    # 1. The optimizer may have been wrapped (loss scaling) by compile. 2. Its slots must exist before the graph is
+    # traced and before a checkpoint is restored. 3. So must the variables of the metrics.
+    model.optimizer.build(model.trainable_variables)
+    _build_metrics(model, features, target)
+    return Compiled(model, precision, jit)
+
+
+def _built(spec: Spec, features: Features, target: Target, *, precision: str) -> keras.Model:
+    keras.utils.clear_session()  # names that Keras numbers start at 1 again
+    keras.utils.set_random_seed(spec.seed)
+    with dtype_policy(precision):
+        try:
+            return spec.model.build(features, target)
+        except (ValueError, TypeError) as error:
+            first_line = str(error).strip().splitlines()[0]
+            what = f"the model cannot be built for features of shape {features.shape}: {first_line}"
+            raise SpecError(
+                [Problem(what, hint="dlrun plan shows the shapes", origin=f"model {spec.model.type_name}")]
+            ) from error
+
+
+def _build_metrics(model: keras.Model, features: Features, target: Target) -> None:
+    """Make the variables of loss and metrics now, from symbolic tensors, instead of in the first step."""
+    inputs = keras.KerasTensor((None, *features.shape), dtype=model.inputs[0].dtype)
+    if target.kind == "input":
+        targets = keras.KerasTensor((None, *features.shape), dtype="float32")
+    elif target.encoding == "index":
+        targets = keras.KerasTensor((None,), dtype="int32")
+    else:
+        targets = keras.KerasTensor((None, target.units), dtype="float32")
+    # Private in Keras 3.15; a test holds that no variable is made after it.
+    model._symbolic_build(data_batch=(inputs, targets))  # noqa: SLF001

@@ -1,0 +1,89 @@
+"""What a run reports while it goes on: plain events for one plain callable; the library itself prints nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunCreated:
+    """The run folder exists; from here on everything can be logged to `log_txt`."""
+
+    run_id: str
+    folder: Path
+    log_txt: Path
+
+
+@dataclass(frozen=True)
+class Note:
+    """A choice that was made for the user, with its reason: `device`, `precision`, `jit`, `data`."""
+
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True)
+class TrainingStarted:
+    """The model is built and the first step comes next."""
+
+    parameters: int
+    examples: Mapping[str, int]
+    epochs: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class StepsDone:
+    """Some steps of an epoch are done; sent about twice a second.
+
+    Args:
+        epoch: From 1.
+        step: Step in the epoch, of `steps`.
+        steps: Steps in the epoch.
+        scores: Means over the epoch so far: loss and metrics.
+        examples_per_second: Since the epoch's first step.
+        seconds_left: Estimated for the rest of the training.
+    """
+
+    epoch: int
+    step: int
+    steps: int
+    scores: Mapping[str, float]
+    examples_per_second: float
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """An epoch is trained, validated and checkpointed; `row` is what metrics.jsonl got."""
+
+    epoch: int
+    epochs: int
+    row: Mapping[str, float | int]
+    is_best: bool
+
+
+@dataclass(frozen=True)
+class TrainingDone:
+    """Training has ended, for `reason` (empty when it ran its full length)."""
+
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The scores of one split."""
+
+    split: str
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
+Event = RunCreated | Note | TrainingStarted | StepsDone | EpochDone | TrainingDone | Evaluated
+Listener = Callable[[Event], None]
+
+
+def silent(event: Event) -> None:
+    """Listen to nothing."""

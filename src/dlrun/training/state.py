@@ -1,0 +1,105 @@
+"""Training state that is no variable, and the decisions taken at the end of an epoch: best, stop early, plateau.
+
+Pure Python: values in, a new state out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from dlrun.plateau import PlateauState
+from dlrun.spec.types import EarlyStopping
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best value of the monitored metric so far, and where it was reached."""
+
+    metric: str
+    value: float
+    epoch: int
+    step: int
+
+
+@dataclass(frozen=True)
+class EarlyStoppingState:
+    """The best value that early stopping has seen, and the epochs since."""
+
+    value: float | None = None
+    wait_epochs: int = 0
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """Where a training stands between two calls.
+
+    Args:
+        epoch: Epochs completed.
+        step: Steps completed, over all epochs.
+        seconds: Time spent in training and validation.
+        best: None before the first epoch's end.
+        early_stopping: Its memory.
+        plateau: That of reduce_on_plateau, None for other schedules.
+        stopped: Why training ended before its full length; empty otherwise.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    best: Best | None = None
+    early_stopping: EarlyStoppingState = EarlyStoppingState()
+    plateau: PlateauState | None = None
+    stopped: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> TrainingState:
+        """The state that `to_json` wrote."""
+        best, plateau = data["best"], data["plateau"]
+        return cls(
+            epoch=data["epoch"],
+            step=data["step"],
+            seconds=data["seconds"],
+            best=Best(**best) if best else None,
+            early_stopping=EarlyStoppingState(**data["early_stopping"]),
+            plateau=PlateauState(**plateau) if plateau else None,
+            stopped=data["stopped"],
+        )
+
+
+def is_better(value: float, than: float | None, *, larger_is_better: bool, min_delta: float = 0.0) -> bool:
+    """Whether `value` improves on `than` by more than `min_delta`; a value that is no number never does."""
+    if math.isnan(value):
+        return False
+    if than is None:
+        return True
+    return value > than + min_delta if larger_is_better else value < than - min_delta
+
+
+def judge_best(state: TrainingState, metric: str, value: float, *, larger_is_better: bool) -> TrainingState:
+    """Keep `value` as the best if it is."""
+    known = state.best.value if state.best else None
+    if not is_better(value, known, larger_is_better=larger_is_better):
+        return state
+    return replace(state, best=Best(metric, value, state.epoch, state.step))
+
+
+def judge_early_stopping(
+    state: TrainingState, rule: EarlyStopping, metric: str, value: float, *, larger_is_better: bool
+) -> TrainingState:
+    """Count an epoch without an improvement, and stop when there were `patience_epochs` of them in a row."""
+    if state.epoch < rule.start_epoch:
+        return state
+    memory = state.early_stopping
+    if is_better(value, memory.value, larger_is_better=larger_is_better, min_delta=rule.min_delta):
+        return replace(state, early_stopping=EarlyStoppingState(value))
+    memory = replace(memory, wait_epochs=memory.wait_epochs + 1)
+    reason = f"{metric} has not improved for {memory.wait_epochs} epochs"
+    stopped = reason if memory.wait_epochs >= rule.patience_epochs else ""
+    return replace(state, early_stopping=memory, stopped=stopped)

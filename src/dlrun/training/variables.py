@@ -1,0 +1,72 @@
+"""Everything that training changes, as named arrays: model (with its seed generators), optimizer, metrics."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.errors import CheckpointError
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+# Keras numbers seed generators by a counter of the process; their order in the model is what stays.
+_COUNTED = re.compile(r"seed_generator(_\d+)?/")
+
+
+def read_arrays(model: keras.Model) -> Arrays:
+    """Copy every variable of a compiled model, of its optimizer and of its metrics to the host."""
+    return {name: np.asarray(variable.value) for name, variable in _named(model)}
+
+
+def assign_arrays(model: keras.Model, arrays: Mapping[str, npt.NDArray[Any]], *, parts: tuple[str, ...]) -> None:
+    """Give the variables the values that were read from an equal model.
+
+    Args:
+        model: Compiled, its optimizer built.
+        arrays: By name, as `read_arrays` gives them.
+        parts: Which to assign: `model`, `optimizer`, `metrics`.
+
+    Raises:
+        CheckpointError: A name, a shape, a dtype or the number of variables differs.
+    """
+    wanted = {name: variable for name, variable in _named(model) if name.partition("/")[0] in parts}
+    given = {name: array for name, array in arrays.items() if name.partition("/")[0] in parts}
+    for name in sorted(wanted.keys() ^ given.keys()):
+        where = "the model, but not the checkpoint" if name in wanted else "the checkpoint, but not the model"
+        raise CheckpointError(f"the variable {name} is in {where}", expected="a checkpoint of this very model")
+    for name, variable in wanted.items():
+        found, expected = given[name], (tuple(variable.shape), str(variable.dtype))
+        if (found.shape, found.dtype.name) != expected:
+            said = f"the checkpoint's {name} is {found.dtype.name} {found.shape}"
+            raise CheckpointError(said, expected=f"{expected[1]} {expected[0]}, as the model has it")
+    for name, variable in wanted.items():
+        variable.assign(given[name])
+
+
+def weights_sha256(model: keras.Model) -> str:
+    """The sha256 over the bytes of every model variable, in model order."""
+    digest = sha256()
+    for variable in model.variables:
+        digest.update(np.ascontiguousarray(variable.value).tobytes())
+    return digest.hexdigest()
+
+
+def _named(model: keras.Model) -> Iterator[tuple[str, Any]]:
+    groups = (
+        ("model", model.variables),
+        ("optimizer", model.optimizer.variables),
+        ("metrics", model.metrics_variables),
+    )
+    for part, variables in groups:
+        seen: set[str] = set()
+        for position, variable in enumerate(variables):
+            path = _COUNTED.sub("seed_generator/", variable.path)
+            name = f"{part}/{path}" if path not in seen else f"{part}/{path}:{position}"
+            seen.add(path)
+            yield name, variable
