@@ -1,0 +1,71 @@
+"""The commands, gathered; errors turned into messages and exit codes here and nowhere else."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from dlrun.cli.components import components
+from dlrun.cli.doctor import doctor
+from dlrun.cli.evaluate import evaluate
+from dlrun.cli.init import init
+from dlrun.cli.plan import plan
+from dlrun.cli.runs import runs
+from dlrun.cli.schema import schema
+from dlrun.cli.train import train
+from dlrun.cli.validate import validate
+from dlrun.errors import DlrunError, Interrupted, SpecError
+
+
+class _Commands(TyperGroup):
+    """Commands in the order in which they are used, and their errors as messages."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; exit with the code of what went wrong."""
+        try:
+            return super().invoke(ctx)
+        except DlrunError as error:
+            sys.stderr.write(_message(error) + "\n")
+            raise SystemExit(error.exit_code) from error
+        except KeyboardInterrupt as error:
+            sys.stderr.write("interrupted\n")
+            raise SystemExit(Interrupted.exit_code) from error
+
+
+def _message(error: DlrunError) -> str:
+    if isinstance(error, SpecError):
+        count = len(error.problems)
+        return f"{error}\n\n{count} problem{'s' if count > 1 else ''} found; nothing was started"
+    return f"error: {error}"
+
+
+app = typer.Typer(cls=_Commands, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+def _version(value: bool) -> None:  # noqa: FBT001, Typer calls it so
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"dlrun {version('dlrun')}")
+        raise typer.Exit
+
+
+@app.callback()
+def dlrun(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),  # noqa: FBT001
+) -> None:
+    """Train, evaluate and record Keras models from one YAML file."""
+
+
+app.command()(train)
+app.command("eval")(evaluate)
+app.add_typer(runs, name="runs")
+app.command()(validate)
+app.command()(plan)
+app.command()(init)
+app.command()(components)
+app.command()(schema)
+app.command()(doctor)

@@ -1,0 +1,103 @@
+"""The events of a run as lines, and on a terminal as a live display below them."""
+
+from __future__ import annotations
+
+from rich.console import Console as RichConsole
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from dlrun.cli.console import Console
+from dlrun.cli.format import format_scores, format_seconds
+from dlrun.training.progress import (
+    EpochDone,
+    Evaluated,
+    Event,
+    Note,
+    RunCreated,
+    StepsDone,
+    TrainingDone,
+    TrainingStarted,
+)
+
+_NOT_SCORES = ("epoch", "step", "seconds", "examples_per_second", "data_wait", "learning_rate")
+
+
+class Display:
+    """Listens to a run and shows it.
+
+    Args:
+        console: Where to.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+        self._best = ""
+        self._seconds = 0.0
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        match event:
+            case RunCreated():
+                self.console.open_log(event.log_txt)
+                self.console.say(f"run        {event.folder}")
+            case Note():
+                self.console.say(f"{event.subject:<10} {event.text}")
+            case TrainingStarted():
+                self._started(event)
+            case StepsDone():
+                self._stepped(event)
+            case EpochDone():
+                self._epoch_done(event)
+            case TrainingDone():
+                self.close()
+                said = f"trained    {format_seconds(event.seconds)}"
+                self.console.say(said + (f"; stopped: {event.reason}" if event.reason else ""))
+            case Evaluated():
+                pass  # the command prints the scores at its end, to stdout
+
+    def close(self) -> None:
+        """Take the live display away."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _started(self, event: TrainingStarted) -> None:
+        splits = ", ".join(f"{count:,} {split}" for split, count in event.examples.items())
+        self.console.say(f"examples   {splits}")
+        self.console.say(f"parameters {event.parameters:,}")
+        self.console.say(f"training   {event.epochs} epochs, {event.steps:,} steps")
+        if self.console.is_terminal:
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                TextColumn("{task.completed:.0f}/{task.total:.0f}  {task.fields[scores]}"),
+            )
+            self._bar = Progress(*columns, console=RichConsole(file=self.console.terminal), transient=True)
+            self._task = self._bar.add_task(f"epoch 1/{event.epochs}", total=None, scores="starting")
+            self._bar.start()
+
+    def _stepped(self, event: StepsDone) -> None:
+        if self._bar is None:
+            return
+        left = f"{event.examples_per_second:,.0f}/s  {format_seconds(event.seconds_left)} left"
+        scores = f"{format_scores(event.scores)}  {left}{self._best}"
+        description = f"epoch {event.epoch}"
+        self._bar.update(self._task, description=description, completed=event.step, total=event.steps, scores=scores)
+
+    def _epoch_done(self, event: EpochDone) -> None:
+        row = event.row
+        scores = {name: value for name, value in row.items() if name not in _NOT_SCORES}
+        width = len(str(event.epochs))
+        spent, self._seconds = row["seconds"] - self._seconds, row["seconds"]
+        line = (
+            f"epoch {event.epoch:>{width}}/{event.epochs}  {format_scores(scores)}  "
+            f"{format_seconds(spent)}  {row['examples_per_second']:,.0f}/s{'  best' if event.is_best else ''}"
+        )
+        if event.is_best:
+            self._best = f"  best so far: epoch {event.epoch}"
+        if self._bar is None:
+            self.console.say(line)
+        else:
+            self.console.log(line)
+            self._bar.console.print(line, markup=False, highlight=False)

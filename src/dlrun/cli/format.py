@@ -1,0 +1,93 @@
+"""Numbers and rows as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dlrun.runs.record import RunRecord
+
+_MINUTE, _HOUR = 60, 3600
+
+
+def format_seconds(seconds: float) -> str:
+    """`4.2 s`, `3:07 min`, `2:03 h`."""
+    if seconds < _MINUTE:
+        return f"{seconds:.1f} s"
+    if seconds < _HOUR:
+        return f"{int(seconds) // _MINUTE}:{int(seconds) % _MINUTE:02d} min"
+    return f"{int(seconds) // _HOUR}:{int(seconds) % _HOUR // _MINUTE:02d} h"
+
+
+def format_score(value: float | None) -> str:
+    """Four significant digits, and no exponent where it can be helped."""
+    if value is None:
+        return "nan"
+    return f"{value:.4f}" if 0.01 <= abs(value) < 1000 or value == 0 else f"{value:.4g}"  # noqa: PLR2004
+
+
+def format_scores(scores: Mapping[str, float | None]) -> str:
+    """`loss 0.0312  accuracy 0.9911`."""
+    return "  ".join(f"{name} {format_score(value)}" for name, value in scores.items())
+
+
+def format_bytes(count: float) -> str:
+    """`1.4 MiB`."""
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:  # noqa: PLR2004
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
+
+
+def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns padded to their widest cell; numbers to the right."""
+    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = (
+            cell.rjust(width) if cell[:1].isdigit() or cell[:1] == "-" else cell.ljust(width)
+            for cell, width in zip(cells, widths, strict=True)
+        )
+        return "  ".join(padded).rstrip()
+
+    return "\n".join([line(header), *map(line, rows)])
+
+
+def format_run(record: RunRecord, rows: Sequence[Mapping[str, float | None]], *, status: str, path: Path) -> str:
+    """A run on one page: what, where, how, the epochs, the scores."""
+    chosen = {"device": record.device, "precision": record.precision, "jit": record.jit}
+    facts = {
+        "run": record.id,
+        "status": status + (f": {record.reason}" if record.reason else ""),
+        "started": record.started or "",
+        "trained": format_seconds(record.seconds) if record.seconds is not None else "",
+        "model": f"{record.model.type}, {record.model.parameters or '?':,} parameters" if record.model else "",
+        "dataset": f"{record.dataset.name}, {_counts(record.dataset.examples)}" if record.dataset else "",
+        **{name: f"{choice.value}: {choice.reason}" for name, choice in chosen.items() if choice},
+        "throughput": f"{record.throughput:,.0f} examples/s" if record.throughput else "",
+        "commit": f"{record.git['commit'][:12]}{', with changes' if record.git['dirty'] else ''}" if record.git else "",
+        "best": f"{record.best.metric} {format_score(record.best.value)}, epoch {record.best.epoch}"
+        if record.best
+        else "",
+        **{split: format_scores(scores) for split, scores in record.result.items()},
+        "folder": str(path),
+    }
+    page = [f"{name:<11}{text}" for name, text in facts.items() if text]
+    if rows:
+        columns = [name for name in rows[0] if name not in ("step", "data_wait")]
+        cells = [[_cell(name, row.get(name)) for name in columns] for row in rows]
+        page += ["", format_table(columns, cells)]
+    return "\n".join(page)
+
+
+def _counts(examples: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {split}" for split, count in examples.items())
+
+
+def _cell(name: str, value: float | None) -> str:
+    if name == "epoch" and value is not None:
+        return f"{value:.0f}"
+    return f"{value:,.0f}" if name == "examples_per_second" and value is not None else format_score(value)

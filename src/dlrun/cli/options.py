@@ -1,0 +1,25 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Config = Annotated[Path, typer.Argument(help="The YAML file.", metavar="CONFIG", show_default=False)]
+Overrides = Annotated[
+    list[str],
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Change a key: --set training.epochs=3. Repeatable.", default_factory=list
+    ),
+]
+Run = Annotated[
+    str,
+    typer.Argument(help="An id, a part of one, a path, last, or best:val_accuracy.", metavar="RUN", show_default=False),
+]
+RunsDir = Annotated[Path, typer.Option("--runs-dir", help="The folder of the runs.", envvar="DLRUN_RUNS")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the scores and nothing else.")]
+
+RUNS_DIR = Path("runs")

@@ -1,0 +1,1 @@
+"""Starter configs that `dlrun init` writes."""
