@@ -5,6 +5,7 @@
     ├── UsageError        2    the command line is wrong
     ├── DataError         3    data is missing or is not what it was said to be
     ├── RunError          1    a run could not start, go on or be read
+    │   └── CheckpointError    a checkpoint is missing, unreadable or damaged
     └── Interrupted     130    the user stopped the run
 
 Anything else that is raised is a bug and keeps its traceback.
@@ -31,7 +32,7 @@ class DlrunError(Exception):
         self.what = what
         self.expected = expected
         self.hint = hint
-        labelled = (("", what), ("expected: ", expected), ("try: ", hint))
+        labelled = (("", what), ("expected: ", expected), ("hint: ", hint))
         super().__init__("\n".join(label + text for label, text in labelled if text))
 
 
@@ -63,7 +64,7 @@ class Problem:
         if self.line:
             rows += [f"    {self.text}", "    " + " " * (self.column - 1) + "^"]
         rows += [f"  expected: {self.expected}"] if self.expected else []
-        rows += [f"  try: {self.hint}"] if self.hint else []
+        rows += [f"  hint: {self.hint}"] if self.hint else []
         return "\n".join(rows)
 
 
@@ -91,6 +92,10 @@ class DataError(DlrunError):
 
 class RunError(DlrunError):
     """A run could not start, go on, or be read."""
+
+
+class CheckpointError(RunError):
+    """A checkpoint is missing, cannot be read, or is not what was written."""
 
 
 class Interrupted(DlrunError):

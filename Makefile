@@ -1,0 +1,52 @@
+# make train   a virtual environment, the installation, and a first model on handwritten digits
+# make test    the same environment, and the whole test suite
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: setup train test check fix soak bench constraints clean
+
+setup: $(INSTALLED)
+
+# pip compiles the bytecode that it installs; without it every `import tensorflow` takes 10 s longer.
+$(INSTALLED): pyproject.toml constraints.txt
+	@echo "installing dlrun and its dependencies into $(VENV) (TensorFlow is 600 MB; about a minute)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "dlrun needs Python 3.11 or newer; say which with: make PYTHON=python3.12 train"; exit 2; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	@touch $(INSTALLED)
+
+train: $(INSTALLED)
+	@$(BIN)/dlrun train configs/digits_cnn.yaml
+
+test: $(INSTALLED)
+	@$(BIN)/python -m pytest -m "not soak"
+
+check: $(INSTALLED)
+	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: make fix"; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+
+fix: $(INSTALLED)
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format --quiet .
+
+soak: $(INSTALLED)
+	@$(BIN)/python -m pytest -m soak
+
+bench: $(INSTALLED)
+	@$(BIN)/python tests/benchmarks/start_up.py
+
+# The versions that the tests run with; afterwards run them: make clean test
+constraints:
+	@$(PYTHON) -m venv .venv-constraints
+	@.venv-constraints/bin/python -m pip install --quiet --upgrade --editable '.[dev]'
+	@{ echo "# The versions that the tests ran with; make constraints writes this file."; \
+	   .venv-constraints/bin/python -m pip freeze --exclude-editable; } > constraints.txt
+	@rm -rf .venv-constraints
+
+clean:
+	@rm -rf $(VENV) .venv-constraints build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
+	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
