@@ -40,6 +40,10 @@ class Model(Component, abc.ABC):
         """Keys that cannot work with these features (a pool larger than its image); found without TensorFlow."""
         return iter(())
 
+    def misfits_target(self, target: Target) -> Iterator[FieldProblem]:  # noqa: ARG002
+        """Keys that cannot work with this target, settled by the loss; for models that bring their own output layer."""
+        return iter(())
+
     def output_activation(self, target: Target) -> str:
         """Name of the activation that the last layer applies: the head's, unless the model has an end of its own."""
         return target.activation

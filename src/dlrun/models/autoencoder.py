@@ -1,0 +1,235 @@
+"""Features in, the same features out, through a code: dense or convolutional encoder, mirrored decoder."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from dlrun.component import FieldProblem
+from dlrun.models.layers import Activation, Hidden, Penalty, Positive, features_input, flattened
+from dlrun.models.model import Model, models
+from dlrun.models.reversible_dense import reversible_dense
+from dlrun.models.transposed import cropped
+from dlrun.models.windows import Size, axis_problem, per_axis, slide, written
+from dlrun.signature import Features, Target
+
+if TYPE_CHECKING:
+    import keras
+
+Apply = Callable[[Any], Any]
+STRIDES = 2
+"""What each convolutional layer divides the size of its input by."""
+
+
+@models.register("autoencoder")
+class Autoencoder(Hidden, Model):
+    """An autoencoder: learns to give its input back through a narrow, noisy or sparse code.
+
+    Formula:
+        h_i = activation(W_i h_(i-1) + b_i) down to the code, and the same widths up again. Tied: the decoder's kernels
+        are the encoder's, transposed, so that a code without layers before it gives x' = activation(W^T (W x + b) + c).
+
+    Reference:
+        Hinton and Salakhutdinov, Reducing the dimensionality of data with neural networks, 2006. Input noise: Vincent
+        et al., Extracting and composing robust features with denoising autoencoders, 2008.
+    """
+
+    takes = ("image", "vector", "sequence")
+    target_is_input = True
+
+    encoder: Literal["dense", "convolutional"] = Field(
+        default="dense",
+        description="dense: flattens its input, layers of `units`. convolutional: layers of `filters`, each of which "
+        "halves height and width (or steps).",
+    )
+    units: tuple[Positive, ...] = Field(
+        default=(), description="Dense: width of each layer between input and code; the decoder has them in reverse."
+    )
+    filters: tuple[Positive, ...] = Field(
+        default=(), description="Convolutional: filters of each layer from the input on; the decoder mirrors them."
+    )
+    kernel_size: Size | None = Field(
+        default=None, description="Convolutional: size of every kernel, a number or one per axis; null: 3."
+    )
+    latent_units: Positive | None = Field(
+        default=None, description="Size of the code. Convolutional, null: the code is the last layer's output."
+    )
+    latent_activation: Activation = Field(default="linear", description="Applied to the code of `latent_units`.")
+    activity_l1: Penalty = Field(
+        default=0.0,
+        description="Added to the loss: this times the sum of the code's absolute values, averaged over the batch; "
+        "makes the code sparse. 0: none.",
+    )
+    tied: bool = Field(
+        default=False, description="Dense: the decoder uses the encoder's kernels, transposed, with biases of its own."
+    )
+    input_noise: Penalty = Field(
+        default=0.0, description="Standard deviation of the Gaussian noise added to the input in training. 0: none."
+    )
+    reconstruction_activation: Activation = Field(
+        default="linear", description="Applied to the output; sigmoid suits inputs from 0 to 1."
+    )
+
+    def build(self, features: Features, target: Target) -> keras.Model:  # noqa: ARG002  its input is its target
+        """Make the Keras model.
+
+        Shape:
+            Input and output: `(batch, *features.shape)`, float32.
+        """
+        import keras
+
+        inputs = tensor = features_input(features)
+        if self.input_noise:
+            tensor = keras.layers.GaussianNoise(self.input_noise, name="input_noise")(tensor)
+        build = self._dense if self.encoder == "dense" else self._convolutional
+        return keras.Model(inputs, build(tensor, features), name=self.type_name)
+
+    def output_activation(self, target: Target) -> str:  # noqa: ARG002  its input is its target
+        """Its own: the head's plays no part."""
+        return self.reconstruction_activation
+
+    def problems(self) -> Iterator[FieldProblem]:
+        """Keys that are missing for this kind of encoder, or belong to the other kind."""
+        dense = self.encoder == "dense"
+        foreign = ("filters", "kernel_size") if dense else ("units", "tied")
+        other = "convolutional" if dense else "dense"
+        for key in foreign:
+            if getattr(self, key):
+                hint = f"encoder: {other}, or leave {key} out"
+                yield FieldProblem(
+                    (key,), f"{key} belongs to a {other} encoder, and this one is {self.encoder}", hint=hint
+                )
+        if dense and self.latent_units is None:
+            yield FieldProblem((), "a dense autoencoder needs the size of its code", hint="latent_units: 32")
+        if not dense and not self.filters:
+            yield FieldProblem((), "a convolutional autoencoder needs its filters", hint="filters: [32, 16]")
+        if not dense and self.latent_units is None and self.latent_activation != "linear":
+            yield FieldProblem(("latent_activation",), "there is no layer for it to follow", hint="add latent_units")
+
+    def misfits(self, features: Features) -> Iterator[FieldProblem]:
+        """A convolutional encoder for a vector, or with more layers than its input can be halved."""
+        if self.encoder == "dense" or features.kind not in self.takes:
+            return
+        if features.kind == "vector":
+            what = "a convolutional encoder cannot take a vector"
+            yield FieldProblem(("encoder",), what, expected="an image or a sequence", hint="encoder: dense")
+            return
+        shape = features.shape[:-1]
+        yield from axis_problem(("kernel_size",), self.kernel_size, rank=len(shape))
+        for index in range(len(self.filters)):
+            if max(shape) == 1:
+                yield FieldProblem(
+                    ("filters", index),
+                    f"layer {index + 1} halves its input, which is {written(shape)} already",
+                    expected=f"no more layers than an input of {written(features.shape[:-1])} can be halved: {index}",
+                    hint=f"filters: {list(self.filters[:index])}" if index else "encoder: dense",
+                )
+                return
+            shape = slide(shape, 1, strides=STRIDES, padding="same")
+
+    def _dense(self, tensor: Any, features: Features) -> Any:
+        """Encode and decode with dense layers.
+
+        Shape:
+            Input and output: `(batch, *features.shape)`.
+        """
+        import keras
+
+        layer_class: Any = reversible_dense() if self.tied else keras.layers.Dense
+        dense = partial(layer_class, **self.kernel_options())
+        encoders = [dense(units, name=f"encoder_{number}") for number, units in enumerate(self.units, start=1)]
+        latent = dense(self.latent_units, name="latent")
+        if self.tied:
+            *back, first = reversed([*encoders, latent])
+            decoders = [partial(layer, reverse=True) for layer in back]
+            last: Apply = partial(first, reverse=True, full_precision=True)
+        else:
+            decoders = [
+                dense(units, name=f"decoder_{number}") for number, units in enumerate(self.units[::-1], start=1)
+            ]
+            last = keras.layers.Dense(features.size, dtype="float32", name="reconstruction")
+        tensor = self._through(encoders, flattened(tensor), name="encoder")
+        code = self._code(latent(tensor))
+        tensor = self._reconstruction(last(self._through(decoders, code, name="decoder")))
+        if len(features.shape) == 1:
+            return tensor
+        return keras.layers.Reshape(features.shape, dtype="float32", name="reconstruction_reshape")(tensor)
+
+    def _convolutional(self, tensor: Any, features: Features) -> Any:
+        """Encode with strided convolutions and decode with transposed ones.
+
+        Shape:
+            Input and output: `(batch, *features.shape)`.
+        """
+        import keras
+
+        rank = len(features.shape) - 1
+        kernel_size = per_axis(self.kernel_size or 3, rank)
+        window = {"kernel_size": kernel_size, "strides": STRIDES, "padding": "same"}
+        convolution = partial(getattr(keras.layers, f"Conv{rank}D"), **window, **self.kernel_options())
+        transposed = partial(getattr(keras.layers, f"Conv{rank}DTranspose"), **window)
+        sizes = [features.shape[:-1]]
+        for _ in self.filters:
+            sizes.append(slide(sizes[-1], kernel_size, strides=STRIDES, padding="same"))
+        encoders = [
+            convolution(filters, name=f"encoder_{number}") for number, filters in enumerate(self.filters, start=1)
+        ]
+        widths = zip(self.filters[-2::-1], sizes[-2:0:-1], strict=True)
+        decoders = [
+            cropped(transposed(filters, name=f"decoder_{number}", **self.kernel_options()), size)
+            for number, (filters, size) in enumerate(widths, start=1)
+        ]
+        last = cropped(transposed(features.shape[-1], dtype="float32", name="reconstruction"), sizes[0])
+        code = self._bottleneck(self._through(encoders, tensor, name="encoder"))
+        return self._reconstruction(last(self._through(decoders, code, name="decoder")))
+
+    def _through(self, layers: Sequence[Apply], tensor: Any, *, name: str) -> Any:
+        """Apply hidden layers, each with what follows it, called `<name>_1`, `<name>_2`, ..."""
+        for number, layer in enumerate(layers, start=1):
+            tensor = self.follow(layer(tensor), name=f"{name}_{number}")
+            tensor = self.drop(tensor, name=f"{name}_{number}")
+        return tensor
+
+    def _bottleneck(self, tensor: Any) -> Any:
+        """Go through a code of `latent_units`, if there is one, and back.
+
+        Shape:
+            Input and output: `(batch, height, width, filters)` or `(batch, steps, filters)`.
+        """
+        import keras
+
+        if self.latent_units is None:
+            return self._penalized(tensor)
+        shape = tensor.shape[1:]
+        latent = keras.layers.Dense(self.latent_units, name="latent", **self.kernel_options())
+        tensor = self.dense(self._code(latent(flattened(tensor))), math.prod(shape), name="decoder_dense")
+        return keras.layers.Reshape(shape, name="decoder_reshape")(tensor)
+
+    def _code(self, tensor: Any) -> Any:
+        """Apply the code's activation and its penalty."""
+        import keras
+
+        if self.latent_activation != "linear":
+            tensor = keras.layers.Activation(self.latent_activation, name="latent_activation")(tensor)
+        return self._penalized(tensor)
+
+    def _penalized(self, tensor: Any) -> Any:
+        """Add the penalty on the code to the loss; in float32, because it is a sum of many values."""
+        import keras
+
+        if not self.activity_l1:
+            return tensor
+        return keras.layers.ActivityRegularization(l1=self.activity_l1, dtype="float32", name="code_penalty")(tensor)
+
+    def _reconstruction(self, tensor: Any) -> Any:
+        """Apply the last activation, in float32."""
+        import keras
+
+        if self.reconstruction_activation == "linear":
+            return tensor
+        activation = self.reconstruction_activation
+        return keras.layers.Activation(activation, dtype="float32", name="reconstruction_activation")(tensor)

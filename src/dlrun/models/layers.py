@@ -1,0 +1,155 @@
+"""The keys that several architectures share, and the groups of Keras layers that are built from them.
+
+A group is a linear layer, batch normalization, the activation, and dropout, in this order; only what the keys ask for
+becomes a layer. Layers are named after the group: `dense_1`, `dense_1_batch_normalization`, `dense_1_activation`,
+`dense_1_dropout`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from dlrun.component import Fields
+from dlrun.signature import Features
+
+if TYPE_CHECKING:
+    import keras
+
+# All of Keras' activations that keep the shape and need no argument: not glu, not threshold.
+Activation = Literal[
+    "celu", "elu", "exponential", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_tanh", "leaky_relu",
+    "linear", "log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink",
+    "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid", "sparsemax", "squareplus", "tanh",
+    "tanh_shrink",
+]  # fmt: skip
+
+# All of Keras' initializers that suit a kernel of any shape: not identity, stft and constant.
+Initializer = Literal[
+    "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "lecun_normal", "lecun_uniform", "ones", "orthogonal",
+    "random_normal", "random_uniform", "truncated_normal", "variance_scaling", "zeros",
+]  # fmt: skip
+
+Positive = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Penalty = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Item = TypeVar("Item")
+
+
+def _check_not_empty(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    """Refuse an empty list; pydantic's own min_length would also count out items that have errors of their own."""
+    if not items:
+        raise PydanticCustomError("empty", "Input should be a list of at least one")
+    return items
+
+
+NotEmpty = Annotated[tuple[Item, ...], AfterValidator(_check_not_empty), Field(json_schema_extra={"minItems": 1})]
+
+
+class Weights(Fields):
+    """How kernels begin and what large ones cost; biases begin at zero and cost nothing."""
+
+    kernel_initializer: Initializer = Field(
+        default="glorot_uniform", description="How the kernels are drawn before training; he_normal suits relu."
+    )
+    l1: Penalty = Field(
+        default=0.0,
+        description="Added to the loss: this times the sum of the absolute values of the kernels (the hidden layers', "
+        "if there are any). 0: none.",
+    )
+    l2: Penalty = Field(
+        default=0.0,
+        description="Added to the loss: this times the sum of the squares of the same kernels. 0: none.",
+    )
+
+    def kernel_options(self) -> dict[str, Any]:
+        """The Keras arguments that every layer with a kernel takes."""
+        return {"kernel_initializer": self.kernel_initializer, "kernel_regularizer": self.regularizer()}
+
+    def regularizer(self) -> Any:
+        """The Keras regularizer of one kernel, or None.
+
+        Formula:
+            l1 * sum |w| + l2 * sum w^2
+        """
+        import keras
+
+        return keras.regularizers.L1L2(self.l1, self.l2) if self.l1 or self.l2 else None
+
+
+class Hidden(Weights):
+    """What follows each hidden layer's linear part."""
+
+    activation: Activation = Field(default="relu", description="Applied to every hidden layer's outputs.")
+    batch_normalization: bool = Field(
+        default=False,
+        description="Normalize each hidden layer over the batch, between its linear part (which keeps its bias, as in "
+        "Keras) and its activation.",
+    )
+    dropout: Fraction = Field(
+        default=0.0,
+        description="Fraction of each hidden layer's outputs that is dropped in training, from 0 to below 1.",
+    )
+
+    def activated(self, tensor: Any, make_layer: Callable[..., Any], *, name: str) -> Any:
+        """Apply a linear layer, batch normalization if asked for, and the activation.
+
+        Args:
+            tensor: The input.
+            make_layer: Makes the Keras layer from the arguments that all layers with a kernel share.
+            name: Of the layer.
+        """
+        if not self.batch_normalization:
+            return make_layer(activation=self.activation, name=name, **self.kernel_options())(tensor)
+        return self.follow(make_layer(name=name, **self.kernel_options())(tensor), name=name)
+
+    def follow(self, tensor: Any, *, name: str) -> Any:
+        """Apply what follows the linear layer `name`: batch normalization if asked for, and the activation."""
+        import keras
+
+        if self.batch_normalization:
+            tensor = keras.layers.BatchNormalization(name=f"{name}_batch_normalization")(tensor)
+        return keras.layers.Activation(self.activation, name=f"{name}_activation")(tensor)
+
+    def drop(self, tensor: Any, *, name: str) -> Any:
+        """Apply dropout if it is asked for; the layer is called `<name>_dropout`."""
+        import keras
+
+        return keras.layers.Dropout(self.dropout, name=f"{name}_dropout")(tensor) if self.dropout else tensor
+
+    def dense(self, tensor: Any, units: int, *, name: str) -> Any:
+        """Apply one hidden dense layer with all that follows it.
+
+        Shape:
+            Input: `(batch, width)`. Output: `(batch, units)`.
+        """
+        import keras
+
+        tensor = self.activated(tensor, lambda **shared: keras.layers.Dense(units, **shared), name=name)
+        return self.drop(tensor, name=name)
+
+
+def features_input(features: Features) -> keras.KerasTensor:
+    """The model's input.
+
+    Shape:
+        `(batch, *features.shape)`, float32, or int32 for tokens.
+    """
+    import keras
+
+    dtype = "int32" if features.kind == "tokens" else "float32"
+    return keras.Input(features.shape, dtype=dtype, name="features")
+
+
+def flattened(tensor: Any) -> Any:
+    """Flatten all axes but the batch's; a vector stays as it is.
+
+    Shape:
+        Input: `(batch, ...)`. Output: `(batch, width)`.
+    """
+    import keras
+
+    return keras.layers.Flatten(name="flatten")(tensor) if len(tensor.shape) > 2 else tensor  # noqa: PLR2004  batch and width

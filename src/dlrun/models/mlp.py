@@ -1,0 +1,42 @@
+"""Features in, flattened and passed through dense hidden layers to the head."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from dlrun.models.head import head
+from dlrun.models.layers import Hidden, NotEmpty, Positive, features_input, flattened
+from dlrun.models.model import Model, models
+from dlrun.signature import Features, Target
+
+if TYPE_CHECKING:
+    import keras
+
+
+@models.register("mlp")
+class Mlp(Hidden, Model):
+    """A multilayer perceptron: dense hidden layers, each with its activation.
+
+    Formula:
+        h_i = activation(W_i h_(i-1) + b_i), y = W h_n + b
+    """
+
+    takes = ("image", "vector", "sequence")
+
+    units: NotEmpty[Positive] = Field(description="Width of each hidden layer, from the input on.")
+
+    def build(self, features: Features, target: Target) -> keras.Model:
+        """Make the Keras model.
+
+        Shape:
+            Input: `(batch, *features.shape)`. Output: `(batch, target.units)`, float32.
+        """
+        import keras
+
+        inputs = features_input(features)
+        tensor = flattened(inputs)
+        for number, units in enumerate(self.units, start=1):
+            tensor = self.dense(tensor, units, name=f"dense_{number}")
+        return keras.Model(inputs, head(tensor, target), name=self.type_name)

@@ -1,0 +1,130 @@
+"""Sequences, token ids or the rows of an image in, through recurrent layers, then dense layers, to the head."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from dlrun.component import FieldProblem
+from dlrun.models.head import head
+from dlrun.models.layers import Activation, Fraction, Hidden, NotEmpty, Positive, Weights, features_input
+from dlrun.models.model import Model
+from dlrun.signature import Features, Target
+
+if TYPE_CHECKING:
+    import keras
+
+
+class Recurrent(Weights, Model, abc.ABC):
+    """What rnn, gru and lstm share: all but the kind of recurrent layer.
+
+    Every argument without a key is Keras' default. The last recurrent layer gives its last step, the others all steps.
+    """
+
+    takes = ("sequence", "tokens", "image")
+
+    layer_class: ClassVar[str]
+    """Name of the class in keras.layers."""
+
+    units: NotEmpty[Positive] = Field(description="Width of each recurrent layer, from the input on.")
+    bidirectional: bool = Field(
+        default=False, description="Read each sequence from both ends; every layer is then twice as wide as its units."
+    )
+    activation: Activation = Field(
+        default="tanh", description="Applied in the recurrent layers; only tanh runs as one fused operation on a GPU."
+    )
+    dropout: Fraction = Field(
+        default=0.0,
+        description="Fraction that is dropped in training, from 0 to below 1: of each recurrent layer's inputs and of "
+        "each dense layer's outputs.",
+    )
+    recurrent_dropout: Fraction = Field(
+        default=0.0,
+        description="Fraction of the state that is dropped between steps in training, from 0 to below 1; above 0 it is "
+        "slow on a GPU.",
+    )
+    embedding_size: Positive | None = Field(
+        default=None,
+        description="Width of the vector learnt for each token id; needed for token ids, and only for them.",
+    )
+    mask_zero: bool = Field(default=False, description="Skip the steps whose token id is 0 (padding).")
+    head_units: tuple[Positive, ...] = Field(
+        default=(), description="Width of each dense layer between the recurrent layers and the output layer."
+    )
+    head_activation: Activation = Field(default="relu", description="Applied to the outputs of those dense layers.")
+
+    def build(self, features: Features, target: Target) -> keras.Model:
+        """Make the Keras model.
+
+        Shape:
+            Input: `(batch, steps, width)`, `(batch, steps)` of token ids, or `(batch, height, width, channels)`, which
+            is read as height steps of width * channels values. Output: `(batch, target.units)`, float32.
+        """
+        import keras
+
+        inputs = features_input(features)
+        tensor = self._steps(inputs, features)
+        for number, units in enumerate(self.units, start=1):
+            tensor = self._layer(units, number=number)(tensor)
+        dense = Hidden(activation=self.head_activation, **self.model_dump(include={"dropout", *Weights.model_fields}))
+        for number, units in enumerate(self.head_units, start=1):
+            tensor = dense.dense(tensor, units, name=f"dense_{number}")
+        return keras.Model(inputs, head(tensor, target), name=self.type_name)
+
+    def misfits(self, features: Features) -> Iterator[FieldProblem]:
+        """An embedding that is missing for token ids, or given for anything else."""
+        if features.kind not in self.takes:
+            return
+        if features.kind == "tokens":
+            if self.embedding_size is None:
+                yield FieldProblem(
+                    (),
+                    "the features are token ids, and no embedding turns them into vectors",
+                    hint="embedding_size: 64",
+                )
+            return
+        for key in ("embedding_size", "mask_zero"):
+            if getattr(self, key):
+                yield FieldProblem(
+                    (key,),
+                    f"{key} is for token ids, but the features are of the kind {features.kind}",
+                    expected="a dataset of token ids",
+                    hint=f"leave {key} out",
+                )
+
+    def _steps(self, tensor: Any, features: Features) -> Any:
+        """Turn the features into a sequence of vectors.
+
+        Shape:
+            Output: `(batch, steps, width)`.
+        """
+        import keras
+
+        if features.kind == "tokens":
+            embedding = keras.layers.Embedding(
+                features.vocabulary_size, self.embedding_size, mask_zero=self.mask_zero, name="embedding"
+            )
+            return embedding(tensor)
+        if features.kind == "image":
+            height, width, channels = features.shape
+            return keras.layers.Reshape((height, width * channels), name="rows")(tensor)
+        return tensor
+
+    def _layer(self, units: int, *, number: int) -> Any:
+        """Make one recurrent layer; the penalties count its input kernel and its recurrent kernel."""
+        import keras
+
+        layer = getattr(keras.layers, self.layer_class)(
+            units,
+            activation=self.activation,
+            dropout=self.dropout,
+            recurrent_dropout=self.recurrent_dropout,
+            recurrent_regularizer=self.regularizer(),
+            return_sequences=number < len(self.units),
+            name=f"{self.type_name}_{number}",
+            **self.kernel_options(),
+        )
+        return keras.layers.Bidirectional(layer, name=layer.name) if self.bidirectional else layer

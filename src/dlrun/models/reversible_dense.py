@@ -1,0 +1,80 @@
+"""A dense layer that can also be applied backwards, with its kernel transposed: what ties a decoder to its encoder."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+
+@functools.cache
+def reversible_dense() -> type[keras.layers.Layer]:
+    """The Keras layer class, which is made when it is first needed: Keras takes seconds to import."""
+    import keras
+
+    @keras.saving.register_keras_serializable("dlrun")
+    class ReversibleDense(keras.layers.Layer):  # type: ignore[misc, unused-ignore]  # Keras has no types
+        """A linear layer that is called in two directions and has a bias for each; the kernel is one variable.
+
+        Args:
+            units: Width of the output; with `reverse`, of the input.
+            kernel_initializer: As in Keras' Dense.
+            kernel_regularizer: As in Keras' Dense.
+            **options: Of every Keras layer.
+
+        Formula:
+            y = x W + b; with `reverse`: y = x W^T + c
+        """
+
+        def __init__(
+            self,
+            units: int,
+            *,
+            kernel_initializer: Any = "glorot_uniform",
+            kernel_regularizer: Any = None,
+            **options: Any,
+        ) -> None:
+            super().__init__(**options)
+            self.units = units
+            self.kernel_initializer = keras.initializers.get(kernel_initializer)
+            self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+
+        def build(self, input_shape: tuple[int | None, ...]) -> None:
+            """Make the kernel `(width, units)` and both biases."""
+            width = input_shape[-1]
+            # Without autocast, so that a bfloat16 layer can take the last step of a decoder in float32.
+            weight = functools.partial(self.add_weight, autocast=False)
+            self.kernel = weight(
+                shape=(width, self.units),
+                initializer=self.kernel_initializer,
+                regularizer=self.kernel_regularizer,
+                name="kernel",
+            )
+            self.bias = weight(shape=(self.units,), initializer="zeros", name="bias")
+            self.reverse_bias = weight(shape=(width,), initializer="zeros", name="reverse_bias")
+
+        def call(self, inputs: Any, *, reverse: bool = False, full_precision: bool = False) -> Any:
+            """Apply the layer, in float32 if `full_precision`, otherwise in its compute dtype.
+
+            Shape:
+                Input: `(batch, width)`. Output: `(batch, units)`; the other way round with `reverse`.
+            """
+            dtype = "float32" if full_precision else self.compute_dtype
+            kernel, bias = (
+                (self.kernel, self.bias) if not reverse else (keras.ops.transpose(self.kernel), self.reverse_bias)
+            )
+            product = keras.ops.matmul(keras.ops.cast(inputs, dtype), keras.ops.cast(kernel, dtype))
+            return product + keras.ops.cast(bias, dtype)
+
+        def get_config(self) -> dict[str, Any]:
+            """The arguments, as Keras saves them."""
+            own = {
+                "units": self.units,
+                "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+                "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            }
+            return {**super().get_config(), **own}
+
+    return ReversibleDense

@@ -1,0 +1,154 @@
+"""A list of Keras layers in, the model that Keras' `Sequential` would make of it out: any tutorial's model, as YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from dlrun.component import FieldProblem, Path
+from dlrun.keras_table import LayerPart, part_annotation
+from dlrun.models.layer_shapes import layer_shape, written_shape
+from dlrun.models.layers import NotEmpty, features_input
+from dlrun.models.model import Model, models
+from dlrun.signature import Features, Target
+
+if TYPE_CHECKING:
+    import keras
+
+    Layer = LayerPart
+else:
+    Layer = part_annotation("layer")
+
+_PASSES_ON = frozenset(
+    {"Dropout", "AlphaDropout", "GaussianDropout", "Identity", "ActivityRegularization", "Flatten", "Reshape"}
+)
+"""Layers behind which the activation of the one before still holds."""
+
+
+@models.register("sequential")
+class Sequential(Model):
+    """Keras layers one after another, the output layer included: no head is added.
+
+    The layers from the last one with weights on work in float32, so that losses and metrics are.
+    """
+
+    layers: NotEmpty[Layer] = Field(
+        description="Keras' own layers in order, each a name (Flatten) or a name with its arguments "
+        "(Dense: {units: 10}); the last one gives the output."
+    )
+
+    def build(self, features: Features, target: Target) -> keras.Model:  # noqa: ARG002  its last layer is the head
+        """Make the Keras model.
+
+        Shape:
+            Input: `(batch, *features.shape)`. Output: what the last layer gives: `(batch, target.units)`, float32.
+        """
+        import keras
+
+        inputs = tensor = features_input(features)
+        first_precise = self._last_with_weights()
+        for index, (layer, name) in enumerate(zip(self.layers, self._names(), strict=True)):
+            if layer.type_name != "Input":
+                precise = "float32" if index >= first_precise else None
+                tensor = layer.build(name=name, dtype=precise)(tensor)
+        return keras.Model(inputs, tensor, name=self.type_name)
+
+    def output_activation(self, target: Target) -> str:  # noqa: ARG002  its last layer is the head
+        """That of the last layer which has one."""
+        for layer in reversed(self.layers):
+            if layer.type_name in {"Softmax", "ReLU", "LeakyReLU", "ELU"}:
+                return layer.snake_case.replace("re_lu", "relu")
+            inner = getattr(layer, "layer", layer)
+            if layer.type_name not in _PASSES_ON:
+                return getattr(inner, "activation", None) or "linear"
+        return "linear"
+
+    def problems(self) -> Iterator[FieldProblem]:
+        """Names given twice, an Input that is not first, and wrappers around what cannot be wrapped."""
+        names = self._names()
+        for index, layer in enumerate(self.layers):
+            if names[index] in names[:index]:
+                yield FieldProblem(
+                    self._path(index, "name"), f"two layers are called {names[index]!r}", "one of each name"
+                )
+            if layer.type_name == "Input" and index:
+                yield FieldProblem(("layers", index), "Input is not the first layer", "Input first, or not at all")
+        if all(layer.type_name == "Input" for layer in self.layers):
+            yield FieldProblem(("layers",), "there is no layer besides Input", "an output layer at least")
+
+    def misfits(self, features: Features) -> Iterator[FieldProblem]:
+        """The first layer that cannot take what it is given; what comes after it cannot be known."""
+        shape = features.shape
+        for index, layer in enumerate(self.layers):
+            found = _input_shape(layer, shape) if layer.type_name == "Input" else layer_shape(layer, shape)
+            if problem := _token_problem(layer, features, is_first=shape is features.shape):
+                found = problem
+            if isinstance(found, FieldProblem):
+                yield FieldProblem(self._path(index, *found.path), found.what, found.expected, found.hint)
+            if not isinstance(found, tuple):
+                return
+            shape = found
+        if len(shape) != 1:
+            last = len(self.layers) - 1
+            what = f"the model gives {written_shape(shape)} for one example"
+            hint = "Flatten, a global pooling, or return_sequences: false, before the last layer"
+            yield FieldProblem(("layers", last), what, expected="one value for each class or number", hint=hint)
+
+    def misfits_target(self, target: Target) -> Iterator[FieldProblem]:
+        """An output of the wrong width, or an activation that makes it useless."""
+        index, layer = next(
+            ((index, layer) for index, layer in reversed(tuple(enumerate(self.layers))) if _width(layer)), (0, None)
+        )
+        width = _width(layer) if layer else None
+        if width and width[1] != target.units:
+            wanted = "1: the loss takes two classes as one number" if target.encoding == "binary" else f"{target.units}"
+            what = f"the last layer gives {width[1]} values"
+            yield FieldProblem(self._path(index, width[0]), what, expected=wanted)
+        if target.units == 1 and self.output_activation(target) == "softmax":
+            where = self._path(index, "activation")
+            yield FieldProblem(where, "softmax of one value is always 1", expected="sigmoid, or no activation")
+
+    def _names(self) -> tuple[str, ...]:
+        first = 0 if self.layers[0].type_name == "Input" else 1
+        return tuple(
+            layer.name or f"{index}_{layer.snake_case}" for index, layer in enumerate(self.layers, start=first)
+        )
+
+    def _path(self, index: int, *keys: str | int) -> Path:
+        return ("layers", index, self.layers[index].type_name, *keys)
+
+    def _last_with_weights(self) -> int:
+        indices = [index for index, layer in enumerate(self.layers) if _has_weights(layer)]
+        return indices[-1] if indices else len(self.layers) - 1
+
+
+def _has_weights(layer: LayerPart) -> bool:
+    return any({"initializer", "layer"} & set(argument.types) for argument in layer.entry.arguments)
+
+
+def _width(layer: LayerPart | None) -> tuple[str, int] | None:
+    """The key that gives a layer's width, and the width."""
+    for key in ("units", "filters", "output_dim"):
+        value: Any = getattr(layer, key, None)
+        if value is not None:
+            return key, value
+    return None
+
+
+def _input_shape(layer: Any, shape: tuple[int, ...]) -> tuple[int, ...] | FieldProblem:
+    said = layer.shape
+    if said is None or (len(said) == len(shape) and all(a in (None, b) for a, b in zip(said, shape, strict=True))):
+        return shape
+    what = f"Input has the shape {written_shape(said)}, and the data {written_shape(shape)}"
+    return FieldProblem(("shape",), what, expected=f"[{', '.join(map(str, shape))}]", hint="leave Input out")
+
+
+def _token_problem(layer: Any, features: Features, *, is_first: bool) -> FieldProblem | None:
+    if layer.type_name == "Embedding" and not (is_first and features.kind == "tokens"):
+        return FieldProblem((), "Embedding is given numbers", expected="token ids, straight from the data")
+    size = features.vocabulary_size
+    if layer.type_name == "Embedding" and size is not None and layer.input_dim < size:
+        return FieldProblem(("input_dim",), f"{layer.input_dim} vectors for {size} tokens", expected=f"at least {size}")
+    return None

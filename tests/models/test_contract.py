@@ -1,0 +1,252 @@
+"""What every architecture keeps, whatever its keys; parameter counts are worked out here by hand, without the code."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dlrun.models import models
+from dlrun.signature import Features, Target
+
+pytestmark = pytest.mark.tensorflow
+
+IMAGE = Features("image", (9, 7, 2))
+VECTOR = Features("vector", (6,))
+SEQUENCE = Features("sequence", (8, 3))
+TOKENS = Features("tokens", (8,), vocabulary_size=20)
+CLASSES = Target("classes", 4)
+BINARY = Target("classes", 2).settled("binary")
+VALUE = Target("values", 1, encoding="value")
+ON_INPUT = "reconstruction"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model, what it is built for, and the number of its parameters by hand."""
+
+    model: str
+    keys: dict[str, Any]
+    features: Features
+    target: Target
+    parameters: int
+
+    def __str__(self) -> str:
+        return f"{self.model}-{self.features.kind}-{'-'.join(self.keys)}"
+
+    def build(self) -> Any:
+        component = models.find(self.model)
+        assert component is not None
+        return component(**self.keys).build(self.features, self.target)
+
+
+def reconstructing(features: Features, parameters: int, **keys: Any) -> Case:
+    return Case("autoencoder", keys, features, Target.of_input(features), parameters)
+
+
+CONVOLUTIONS = ({"filters": 5, "pool_size": 2}, {"filters": 6, "padding": "same", "strides": (2, 1)})
+CASES = (
+    Case("linear", {}, IMAGE, CLASSES, 9 * 7 * 2 * 4 + 4),
+    Case("linear", {"l2": 1e-4}, VECTOR, VALUE, 6 + 1),
+    Case("mlp", {"units": (16, 8)}, VECTOR, BINARY, (6 * 16 + 16) + (16 * 8 + 8) + (8 + 1)),
+    Case(
+        "mlp",
+        {"units": (16,), "batch_normalization": True, "dropout": 0.1, "l1": 1e-5, "kernel_initializer": "he_normal"},
+        IMAGE,
+        CLASSES,
+        (126 * 16 + 16) + 4 * 16 + (16 * 4 + 4),
+    ),
+    # 9x7 -valid 3-> 7x5 -pool 2-> 3x2 -same, strides 2x1-> 2x2
+    Case(
+        "cnn",
+        {"blocks": CONVOLUTIONS, "head_units": (12,)},
+        IMAGE,
+        CLASSES,
+        (3 * 3 * 2 * 5 + 5) + (3 * 3 * 5 * 6 + 6) + (2 * 2 * 6 * 12 + 12) + (12 * 4 + 4),
+    ),
+    Case(
+        "cnn",
+        {"blocks": CONVOLUTIONS, "pooling": "global_average", "batch_normalization": True, "dropout": 0.1},
+        IMAGE,
+        CLASSES,
+        (3 * 3 * 2 * 5 + 5) + 4 * 5 + (3 * 3 * 5 * 6 + 6) + 4 * 6 + (6 * 4 + 4),
+    ),
+    Case(
+        "cnn",
+        {"blocks": ({"filters": 5, "kernel_size": 2, "pool_size": (2,)},), "pooling": "global_max"},
+        SEQUENCE,
+        VALUE,
+        (2 * 3 * 5 + 5) + (5 + 1),
+    ),
+    Case("rnn", {"units": (7,)}, SEQUENCE, VALUE, (3 * 7 + 7 * 7 + 7) + (7 + 1)),
+    Case(
+        "rnn", {"units": (7, 5), "bidirectional": True}, IMAGE, CLASSES, 2 * 154 + 2 * (14 * 5 + 25 + 5) + (10 * 4 + 4)
+    ),
+    # Keras' GRU has two biases: the reset gate comes after the recurrent product.
+    Case("gru", {"units": (7,)}, SEQUENCE, VALUE, 3 * (3 * 7 + 7 * 7 + 2 * 7) + (7 + 1)),
+    Case(
+        "gru",
+        {"units": (7,), "embedding_size": 6, "mask_zero": True, "bidirectional": True},
+        TOKENS,
+        BINARY,
+        20 * 6 + 2 * 3 * (6 * 7 + 7 * 7 + 2 * 7) + (14 + 1),
+    ),
+    Case("lstm", {"units": (7,), "l2": 1e-5}, IMAGE, CLASSES, 4 * (14 * 7 + 7 * 7 + 7) + (7 * 4 + 4)),
+    Case(
+        "lstm",
+        {"units": (7, 5), "dropout": 0.05, "recurrent_dropout": 0.05, "head_units": (6,)},
+        SEQUENCE,
+        VALUE,
+        4 * (3 * 7 + 7 * 7 + 7) + 4 * (7 * 5 + 5 * 5 + 5) + (5 * 6 + 6) + (6 + 1),
+    ),
+    reconstructing(VECTOR, (6 * 4 + 4) + (4 * 6 + 6), latent_units=4),
+    reconstructing(IMAGE, 2 * (126 * 16 + 16 * 8) + 16 + 8 + 16 + 126, units=(16,), latent_units=8),
+    reconstructing(
+        IMAGE,
+        (126 * 16 + 16 * 8) + 16 + 8 + 16 + 126,
+        units=(16,),
+        latent_units=8,
+        tied=True,
+        reconstruction_activation="sigmoid",
+    ),
+    reconstructing(SEQUENCE, (24 * 9 + 24 + 9) + 0, latent_units=9, tied=True, input_noise=0.01, activity_l1=1e-6),
+    # 9x7 -> 5x4 -> 3x2, and back
+    reconstructing(
+        IMAGE,
+        (9 * 2 * 6 + 6) + (9 * 6 * 5 + 5) + (9 * 5 * 6 + 6) + (9 * 6 * 2 + 2),
+        encoder="convolutional",
+        filters=(6, 5),
+    ),
+    reconstructing(
+        IMAGE,
+        (9 * 2 * 6 + 6) + (9 * 6 * 5 + 5) + (30 * 8 + 8) + (8 * 30 + 30) + (9 * 5 * 6 + 6) + (9 * 6 * 2 + 2),
+        encoder="convolutional",
+        filters=(6, 5),
+        latent_units=8,
+        reconstruction_activation="sigmoid",
+    ),
+    reconstructing(
+        SEQUENCE, (4 * 3 * 6 + 6) + 4 * 0 + (4 * 6 * 3 + 3), encoder="convolutional", filters=(6,), kernel_size=4
+    ),
+)
+EVERY_CASE = pytest.mark.parametrize("case", CASES, ids=str)
+
+
+def examples(case: Case) -> tuple[Any, Any]:
+    """32 examples made of three hidden numbers each, which the target follows from."""
+    random = np.random.default_rng(0)
+    hidden = random.normal(size=(32, 3)).astype("float32")
+    features = np.tanh(hidden @ random.normal(size=(3, case.features.size))).reshape(32, *case.features.shape)
+    features = 0.5 + 0.5 * features.astype("float32")
+    if case.features.kind == "tokens":
+        features = np.floor(features * 19).astype("int32") + 1
+    match case.target.encoding:
+        case "index":
+            return features, np.argmax(hidden @ random.normal(size=(3, case.target.size)), axis=1).astype("int32")
+        case "binary":
+            return features, (hidden[:, :1] > 0).astype("float32")
+        case _:
+            return features, features if case.target.kind == "input" else hidden[:, :1]
+
+
+def loss_for(case: Case) -> Any:
+    import keras
+
+    match case.target.encoding:
+        case "index":
+            return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        case "binary":
+            return keras.losses.BinaryCrossentropy(from_logits=True)
+        case _:
+            return keras.losses.MeanSquaredError()
+
+
+@pytest.fixture
+def mixed_bfloat16() -> Iterator[None]:
+    import keras
+
+    before = keras.config.dtype_policy()
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    yield
+    keras.mixed_precision.set_global_policy(before)
+
+
+def test_every_architecture_has_a_case() -> None:
+    has_tests_of_its_own = {"sequential"}
+    built_in = {name for name in models.names() if "dlrun/models/" in models.origin(name).replace("\\", "/")}
+    assert built_in - has_tests_of_its_own == {case.model for case in CASES}
+
+
+@EVERY_CASE
+def test_parameters_are_those_counted_by_hand(case: Case) -> None:
+    assert case.build().count_params() == case.parameters
+
+
+@EVERY_CASE
+def test_output_has_the_targets_shape_in_float32(case: Case) -> None:
+    features, _ = examples(case)
+    output = case.build()(features)
+    width = case.features.shape if case.target.kind == "input" else (case.target.units,)
+    assert (output.shape, output.dtype.name) == ((32, *width), "float32")
+
+
+@EVERY_CASE
+def test_two_builds_in_one_process_have_the_same_names(case: Case) -> None:
+    first, second = case.build(), case.build()
+    assert (first.name, [layer.name for layer in first.layers]) == (
+        second.name,
+        [layer.name for layer in second.layers],
+    )
+    assert not [
+        layer.name for layer in first.layers if layer.name.startswith(("dense", "conv")) and "_" not in layer.name
+    ]
+
+
+@EVERY_CASE
+def test_weights_go_from_one_build_to_another_by_path(case: Case) -> None:
+    features, _ = examples(case)
+    first, second = case.build(), case.build()
+    stored = {weight.path: weight.numpy() for weight in first.weights}
+    assert len(stored) == len(first.weights)
+    for weight in second.weights:
+        weight.assign(stored[weight.path])
+    np.testing.assert_array_equal(first(features), second(features))
+
+
+@EVERY_CASE
+def test_keras_rebuilds_it_from_its_own_config(case: Case) -> None:
+    import keras
+
+    features, _ = examples(case)
+    first = case.build()
+    second = keras.Model.from_config(first.get_config())
+    second.set_weights(first.get_weights())
+    np.testing.assert_array_equal(first(features), second(features))
+
+
+@EVERY_CASE
+@pytest.mark.usefixtures("mixed_bfloat16")
+def test_only_the_end_is_float32_under_mixed_precision(case: Case) -> None:
+    import keras
+
+    features, _ = examples(case)
+    model = case.build()
+    output = model(features)
+    assert output.dtype.name == "float32"
+    assert keras.ops.any(output != keras.ops.cast(keras.ops.cast(output, "bfloat16"), "float32"))
+    inner = [layer for layer in model.layers[1:] if layer.name != "head" and "reconstruction" not in layer.name]
+    assert {layer.compute_dtype for layer in inner if layer.name != "code_penalty"} <= {"bfloat16"}
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+
+
+@EVERY_CASE
+def test_loss_on_32_examples_halves_in_80_steps(case: Case) -> None:
+    import keras
+
+    keras.utils.set_random_seed(1)
+    features, target = examples(case)
+    model = case.build()
+    model.compile(keras.optimizers.Adam(0.02), loss_for(case))
+    losses = model.fit(features, target, batch_size=32, epochs=80, verbose=0).history["loss"]
+    assert losses[-1] < losses[0] / 2
