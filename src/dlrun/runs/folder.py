@@ -1,0 +1,205 @@
+"""The folder of one run: where everything lies, `run.json`, who holds it, and its metrics."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import re
+import secrets
+import unicodedata
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, SupportsFloat
+
+from pydantic import ValidationError
+
+from dlrun.errors import RunError
+from dlrun.runs.disk import disk, explained
+from dlrun.runs.history import History, Row
+from dlrun.runs.lock import holder, locked
+from dlrun.runs.record import RunRecord, Status
+
+_NAME_BYTES = 80
+_ID_ATTEMPTS = 100
+
+SeenStatus = Status | Literal["stale"]
+
+
+def now() -> str:
+    """The time as `run.json` has it: ISO 8601, local, with the zone."""
+    return dt.datetime.now(tz=dt.UTC).astimezone().isoformat(timespec="milliseconds")
+
+
+class RunFolder:
+    """A run. There is one writer, the holder of `lock()`; anyone may read at any time.
+
+    Args:
+        path: An existing folder; `create` and `open` are what makes sure of it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.id = path.name
+        self.config_yaml = path / "config.yaml"
+        self.spec_yaml = path / "spec.yaml"
+        self.run_json = path / "run.json"
+        self.log_txt = path / "log.txt"
+        self.metrics_jsonl = path / "metrics.jsonl"
+        self.metrics_csv = path / "metrics.csv"
+        self.packages_txt = path / "packages.txt"
+        self.git_diff = path / "git.diff"
+        self.checkpoints = path / "checkpoints"
+        self.best = self.checkpoints / "best"
+        self.tensorboard = path / "tensorboard"
+        self.history = History(self.metrics_jsonl, csv=self.metrics_csv)
+        self._lock_file = path / ".lock"
+
+    def __repr__(self) -> str:
+        """For people: `RunFolder('runs/...')`."""
+        return f"RunFolder({str(self.path)!r})"
+
+    @classmethod
+    def create(cls, runs_dir: Path, *, name: str) -> RunFolder:
+        """Make the folder `YYYYMMDD-HHMMSS-<name>-<4 hex digits>`, which no other process can have, with a `run.json`.
+
+        Args:
+            runs_dir: Made if it is missing.
+            name: Of the run; what a file name cannot hold becomes `_` in the id, and stays in the record.
+
+        Raises:
+            RunError: It cannot be made.
+        """
+        with explained(f"make a run folder in {runs_dir}"):
+            disk.make_folders(runs_dir)
+            for _ in range(_ID_ATTEMPTS):
+                stamp = dt.datetime.now(tz=dt.UTC).astimezone().strftime("%Y%m%d-%H%M%S")
+                path = runs_dir / f"{stamp}-{_safe(name)}-{secrets.token_hex(2)}"
+                with contextlib.suppress(FileExistsError):
+                    disk.mkdir(path)  # exclusive: of two processes with one id, the other tries the next
+                    disk.sync_folder(runs_dir)
+                    folder = cls(path)
+                    folder.write_record(RunRecord(id=path.name, name=name, started=now()))
+                    return folder
+        raise RunError(f"{_ID_ATTEMPTS} ids in {runs_dir} were taken", hint="choose another name")
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """The run in an existing folder.
+
+        Raises:
+            RunError: There is no such folder.
+        """
+        if not path.is_dir():
+            raise RunError(f"there is no run folder {path}", hint="dlrun runs ls")
+        return cls(path if path.name not in {"", ".."} else path.resolve())
+
+    def read_record(self) -> RunRecord:
+        """What `run.json` says.
+
+        Raises:
+            RunError: It is missing, or is not what a run writes.
+        """
+        with explained(f"read {self.run_json}"):
+            data = disk.read_file(self.run_json)
+        try:
+            return RunRecord.model_validate_json(data)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise RunError(f"{self.run_json} is damaged: {where or 'the file'}: {first['msg']}") from error
+
+    def write_record(self, record: RunRecord) -> None:
+        """Replace `run.json`.
+
+        Raises:
+            RunError: It cannot be written; the old one is as it was.
+        """
+        self.write_text(self.run_json, record.model_dump_json(indent=2) + "\n")
+
+    def update_record(self, **changes: Any) -> RunRecord:
+        """Change some keys of `run.json` and leave the others, also those this version does not know.
+
+        Args:
+            changes: Fields of `RunRecord`; groups as objects or as dictionaries.
+
+        Raises:
+            RunError: It cannot be read or written.
+            pydantic.ValidationError: A value is not of its key's type.
+        """
+        record = RunRecord.model_validate({**self.read_record().model_dump(), **changes})
+        self.write_record(record)
+        return record
+
+    def write_text(self, path: Path, text: str) -> None:
+        """Write one of the run's files in one step: readers see the old content or the new.
+
+        Raises:
+            RunError: It cannot be written.
+        """
+        with explained(f"write {path}"):
+            disk.write_atomically(path, text.encode(errors="surrogateescape"))
+
+    def write_json(self, path: Path, value: Any) -> None:
+        """Write `value` as JSON in one step.
+
+        Raises:
+            RunError: It cannot be written.
+            ValueError: It holds NaN or an infinity, which JSON does not know.
+        """
+        self.write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+    def append_metrics(self, row: Mapping[str, SupportsFloat]) -> None:
+        """Add the row of one epoch to `metrics.jsonl` and `metrics.csv`; NaN and infinities become null.
+
+        Raises:
+            RunError: It cannot be written.
+        """
+        self.history.append(row)
+
+    def read_metrics(self) -> list[Row]:
+        """The rows of `metrics.jsonl`, without a last one that is not whole.
+
+        Raises:
+            RunError: Another line is damaged.
+        """
+        return self.history.read()
+
+    @property
+    def status(self) -> SeenStatus:
+        """Where the run stands.
+
+        Raises:
+            RunError: `run.json` cannot be read.
+        """
+        return self.status_of(self.read_record())
+
+    def status_of(self, record: RunRecord) -> SeenStatus:
+        """As recorded, and `stale` if it is said to be running and nobody holds it."""
+        if record.status != "running" or self.held_by() is not None:
+            return record.status
+        status = self.read_record().status  # it may have ended between the two looks
+        return "stale" if status == "running" else status
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run as its one writer.
+
+        Raises:
+            RunError: Another process holds it; its number is told.
+        """
+        with locked(self._lock_file):
+            for leftover in self.path.glob(".*.new"):  # of a writer that was killed
+                with contextlib.suppress(OSError):
+                    disk.unlink(leftover)
+            yield
+
+    def held_by(self) -> int | None:
+        """Number of the process that holds the run; None if nobody does, 0 if it has not said its number yet."""
+        return holder(self._lock_file)
+
+
+def _safe(name: str) -> str:
+    """The part of an id that tells the name: letters, digits, `_`, `.` and `-`, of any script."""
+    text = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", name)).strip("._-")
+    return text.encode()[:_NAME_BYTES].decode(errors="ignore") or "run"

@@ -1,0 +1,138 @@
+"""The metrics of a run, one row for each epoch: appended to `metrics.jsonl`, and the same rows in `metrics.csv`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import numbers
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import SupportsFloat
+
+from dlrun.errors import RunError
+from dlrun.runs.disk import disk, explained
+
+Row = dict[str, float | int | None]
+
+
+class History:
+    """The two files; `metrics.jsonl` is the truth, and `metrics.csv` is made from it whenever they may differ.
+
+    JSON knows no NaN and no infinity: such a value is written as null, and as an empty cell in the CSV. A last line
+    that is not whole (its writer was killed) does not count, and the next `append` writes over it.
+
+    Args:
+        jsonl: Path of `metrics.jsonl`.
+        csv: Path of `metrics.csv`.
+    """
+
+    def __init__(self, jsonl: Path, *, csv: Path) -> None:
+        self.jsonl = jsonl
+        self.csv = csv
+        self._length: int | None = None  # of the sound part of metrics.jsonl; None: to be read from the files
+        self._csv_length = 0
+        self._columns: tuple[str, ...] = ()
+
+    def read(self) -> list[Row]:
+        """Every row, oldest first; none if there is no file yet.
+
+        Raises:
+            RunError: A line before the last is damaged.
+        """
+        return self._parse()[0]
+
+    def append(self, row: Mapping[str, SupportsFloat]) -> None:
+        """Add a row to both files; it is on the disk when this returns.
+
+        Args:
+            row: Numbers by column. A column that no row had before makes a new CSV, with the column at its end.
+
+        Raises:
+            RunError: It cannot be written; the rows before it are as they were.
+        """
+        plain = {name: _plain(value) for name, value in row.items()}
+        with explained(f"write {self.jsonl}"):
+            length = self._settle()
+            self._length = None  # until both files are written: a failure in between is mended by the next append
+            data = json.dumps(plain, allow_nan=False).encode() + b"\n"
+            disk.append(self.jsonl, data, at=length)
+            if set(plain) <= set(self._columns):
+                line = _csv_text(self._columns, [plain])
+                disk.append(self.csv, line, at=self._csv_length)
+                self._csv_length += len(line)
+            else:
+                self._rewrite_csv(self.read())
+            self._length = length + len(data)
+
+    def length(self) -> int:
+        """Length of `metrics.jsonl` in bytes, a last line that is not whole left out: what a checkpoint remembers."""
+        return self._parse()[1] if self._length is None else self._length
+
+    def cut(self, length: int) -> None:
+        """Forget the rows that were added after `metrics.jsonl` had `length` bytes: both files are as they were then.
+
+        Raises:
+            RunError: The file is shorter than that, or cannot be written.
+        """
+        found = self.length()
+        if length > found:
+            raise RunError(f"{self.jsonl} has {found} bytes", expected=f"{length} bytes at the least")
+        with explained(f"write {self.jsonl}"):
+            self._length = None
+            if found or disk.exists(self.jsonl):
+                disk.append(self.jsonl, b"", at=length)
+            self._settle()
+
+    def _settle(self) -> int:
+        """Length of the sound part of `metrics.jsonl`, with the CSV made equal to it unless this object wrote it."""
+        if self._length is None:
+            rows, self._length = self._parse()
+            self._rewrite_csv(rows)
+        return self._length
+
+    def _parse(self) -> tuple[list[Row], int]:
+        if not disk.exists(self.jsonl):
+            return [], 0
+        with explained(f"read {self.jsonl}"):
+            lines = disk.read_file(self.jsonl).splitlines(keepends=True)
+        rows: list[Row] = []
+        for number, line in enumerate(lines, start=1):
+            row = _parse_line(line)
+            if row is not None:
+                rows.append(row)
+            elif number < len(lines):
+                raise RunError(f"{self.jsonl}:{number} is damaged", expected="one JSON object on each line")
+        return rows, sum(map(len, lines[: len(rows)]))
+
+    def _rewrite_csv(self, rows: list[Row]) -> None:
+        self._columns = tuple(dict.fromkeys(name for row in rows for name in row))
+        header = _csv_text(self._columns, [dict(zip(self._columns, self._columns, strict=True))]) if rows else b""
+        data = header + _csv_text(self._columns, rows)
+        self._csv_length = len(data)
+        if rows or disk.exists(self.csv):
+            disk.write_atomically(self.csv, data)
+
+
+def _parse_line(line: bytes) -> Row | None:
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def _plain(value: SupportsFloat) -> float | int | None:
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def _csv_text(columns: tuple[str, ...], rows: Iterable[Mapping[str, object]]) -> bytes:
+    text = io.StringIO()
+    csv.DictWriter(text, columns, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()

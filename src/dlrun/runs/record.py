@@ -1,0 +1,105 @@
+"""What `run.json` says about a run: its keys, typed; other programs read them, so none is ever renamed."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Status = Literal["created", "running", "completed", "interrupted", "failed"]
+
+
+class _Group(BaseModel):
+    """Keys that belong together; those that this version does not know are kept when the file is written again."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
+
+
+class Choice(_Group):
+    """Something that was chosen, and why.
+
+    Args:
+        value: What was taken: `cpu`, `bfloat16`, `on`.
+        reason: One sentence.
+    """
+
+    value: str
+    reason: str
+
+
+class ModelRecord(_Group):
+    """The model: its `type` in the spec, and the number of its trainable and other parameters."""
+
+    type: str
+    parameters: int | None = None
+
+
+class DatasetRecord(_Group):
+    """The data: its name for people, the sha256 over it, and the number of examples in each split."""
+
+    name: str
+    fingerprint: str
+    examples: dict[str, int]
+
+
+class BestRecord(_Group):
+    """The best value of the metric that was watched, and when it was reached."""
+
+    metric: str
+    value: float | None
+    epoch: int
+    step: int
+
+
+class RunRecord(_Group):
+    """The content of `run.json`; what is not known yet is null, and so is a metric that is not finite.
+
+    Args:
+        id: The folder's name.
+        name: The spec's `name`.
+        status: Where it stands, as its writer saw it last; `RunFolder.status` tells when that is stale.
+        reason: Why it ended, when there is something to say.
+        started: ISO 8601 with the zone.
+        finished: As `started`.
+        seconds: From start to end, over all the times it was resumed.
+        command: The command line, one item for each argument.
+        spec_sha256: Of `spec.yaml`.
+        git: Commit, branch, dirty; null outside a repository.
+        versions: Of Python and the libraries that decide the numbers.
+        machine: Platform, CPU, cores, memory.
+        device: Chosen for the run.
+        precision: Chosen for the run.
+        jit: Chosen for the run.
+        model: What was trained.
+        dataset: What it was trained on.
+        result: Metrics by split: `{"test": {"accuracy": 0.99}}`.
+        best: The best epoch.
+        throughput: Training examples per second, over the run.
+        weights_sha256: Over the bytes of every model variable after the last step, in model order.
+        exact: Whether a run that was resumed equals one that was not, to the bit.
+        resumed: How often it was resumed.
+    """
+
+    id: str
+    name: str
+    status: Status = "created"
+    reason: str | None = None
+    started: str | None = None
+    finished: str | None = None
+    seconds: float | None = None
+    command: tuple[str, ...] = ()
+    spec_sha256: str | None = None
+    git: dict[str, Any] | None = None
+    versions: dict[str, str] = {}
+    machine: dict[str, Any] = {}
+    device: Choice | None = None
+    precision: Choice | None = None
+    jit: Choice | None = None
+    model: ModelRecord | None = None
+    dataset: DatasetRecord | None = None
+    result: dict[str, dict[str, float | None]] = {}
+    best: BestRecord | None = None
+    throughput: float | None = None
+    weights_sha256: str | None = None
+    exact: bool = True
+    resumed: int = 0
