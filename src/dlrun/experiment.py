@@ -141,7 +141,7 @@ def _train(assembly: Assembly, folder: RunFolder, listener: Listener) -> Trainin
     job = Job(
         spec=assembly.spec,
         compiled=assembly.compiled,
-        train=assembly.feed("train"),
+        train=assembly.training_feed(),
         validation=assembly.evaluator("validation") if "validation" in assembly.dataset.splits else None,
         length=assembly.length,
         folder=folder,

@@ -91,7 +91,7 @@ def record_outcome(
     folder: RunFolder, state: TrainingState, scores: Mapping[str, Mapping[str, float]], *, weights_sha256: str
 ) -> None:
     """Record what came of it."""
-    rates = [row["examples_per_second"] for row in folder.read_metrics()]
+    rates = [rate for row in folder.read_metrics() if (rate := row["examples_per_second"]) is not None]
     folder.update_record(
         result=scores,
         best=asdict(state.best) if state.best else None,

@@ -1,4 +1,6 @@
-"""The mean squared error of PCA beside an autoencoder's: `python tests/benchmarks/pca.py configs/mnist_autoencoder.yaml`.
+"""The mean squared error of PCA beside an autoencoder's.
+
+    python tests/benchmarks/pca.py configs/mnist_autoencoder.yaml
 
 PCA is fitted on the training split and scored on the test split, with as many components as the autoencoder's code has
 numbers, after the same scaling: the best that any linear autoencoder with that code can do on its training data.

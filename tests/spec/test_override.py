@@ -16,7 +16,10 @@ def overridden(*overrides: str) -> dict[str, object]:
 
 def test_a_value_is_read_as_yaml() -> None:
     assert overridden("training.epochs=3")["training"] == {"epochs": 3}
-    assert overridden("optimizer={type: sgd, learning_rate: 1e-2}")["optimizer"] == {"type": "sgd", "learning_rate": 0.01}
+    assert overridden("optimizer={type: sgd, learning_rate: 1e-2}")["optimizer"] == {
+        "type": "sgd",
+        "learning_rate": 0.01,
+    }
 
 
 def test_a_bare_name_is_opened() -> None:
@@ -39,7 +42,14 @@ def test_a_later_override_wins() -> None:
 
 @pytest.mark.parametrize(
     ("override", "column"),
-    [("training.epochs", 1), ("=3", 1), ("a..b=3", 1), ("training.epochs.x=3", 1), ("model.blocks.7=3", 1), ("a=[1", 5)],
+    [
+        ("training.epochs", 1),
+        ("=3", 1),
+        ("a..b=3", 1),
+        ("training.epochs.x=3", 1),
+        ("model.blocks.7=3", 1),
+        ("a=[1", 5),
+    ],
 )
 def test_a_malformed_override_shows_itself(override: str, column: int) -> None:
     with pytest.raises(SpecError) as caught:

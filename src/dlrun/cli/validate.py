@@ -16,6 +16,6 @@ def validate(config: Config, overrides: Overrides, *, as_json: AsJson = False) -
     if as_json:
         print_json(spec.plain())
         return
-    parts = (f"dataset {spec.dataset.type_name}", f"model {spec.model.type_name}")
-    parts += (f"optimizer {spec.optimizer.type_name}", f"loss {spec.loss.type_name}")
-    typer.echo(f"{config}: no problems ({', '.join(parts)})")
+    named = {"dataset": spec.dataset, "model": spec.model, "optimizer": spec.optimizer, "loss": spec.loss}
+    parts = ", ".join(f"{kind} {component.type_name}" for kind, component in named.items())
+    typer.echo(f"{config}: no problems ({parts})")

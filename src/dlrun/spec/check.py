@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from dlrun.component import Component, FieldProblem
+from dlrun.component import Component, FieldProblem, Path
 from dlrun.data import held_out_count
 from dlrun.losses import losses_for
 from dlrun.metrics import metrics_for
@@ -62,7 +62,7 @@ def log_names(spec: Spec, *, has_validation: bool) -> tuple[str, ...]:
 
 
 def _own_problems(spec: Spec) -> Iterator[FieldProblem]:
-    parts: list[tuple[tuple[str | int, ...], Component]] = [
+    parts: list[tuple[Path, Component]] = [
         (("dataset",), spec.dataset),
         (("model",), spec.model),
         (("optimizer",), spec.optimizer),
@@ -88,7 +88,7 @@ def _metric_names(spec: Spec, description: Description | None) -> Iterator[Field
         seen.add(metric.log_name)
     has_validation = bool(spec.dataset.validation) if description is None else "validation" in description.examples
     known = ("auto", *log_names(spec, has_validation=has_validation))
-    watched = [(("training", "monitor"), spec.training.monitor)]
+    watched: list[tuple[Path, str]] = [(("training", "monitor"), spec.training.monitor)]
     if spec.training.early_stopping:
         watched.append((("training", "early_stopping", "metric"), spec.training.early_stopping.metric))
     if hasattr(spec.schedule, "metric"):

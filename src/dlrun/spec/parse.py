@@ -102,7 +102,7 @@ class _Parser:
         if not 0 <= seed <= MAX_SEED:
             self.report("seed", f"seed is {seed}", f"a whole number from 0 to {MAX_SEED}")
         plugins = self.plugins(trusted=trust_plugins)
-        parts = {key: self.section(key, registry) for key, registry in SECTIONS.items()}
+        parts: dict[str, Any] = {key: self.section(key, registry) for key, registry in SECTIONS.items()}
         listed = self.metrics()
         node = self.document.child("training") or Node({}, self.document.place)
         training, problems = validate(node, Training, where="training")

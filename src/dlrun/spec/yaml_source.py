@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -101,7 +102,7 @@ class _Builder:
 
     def node(self, event: yaml.Event, *, depth: int) -> Node:
         if depth > _MAX_DEPTH:
-            raise yaml.MarkedYAMLError(problem=f"nested deeper than {_MAX_DEPTH} levels", problem_mark=event.start_mark)
+            raise _error(event, f"nested deeper than {_MAX_DEPTH} levels")
         self.refuse_features(event)
         place = self.place(event.start_mark)
         if isinstance(event, yaml.MappingStartEvent):
@@ -120,7 +121,7 @@ class _Builder:
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             self.refuse_features(event)
             if not isinstance(event, yaml.ScalarEvent):
-                raise yaml.MarkedYAMLError(problem="a key must be a word", problem_mark=event.start_mark)
+                raise _error(event, "a key must be a word")
             key = event.value
             value = self.node(next(self.events), depth=depth + 1)
             if key in entries:
@@ -163,8 +164,13 @@ class _Builder:
             self.place(mark).problem(f"not YAML: {what}") if mark else Problem(f"not YAML: {what}", origin=self.origin)
         )
 
-    def place(self, mark: yaml.Mark) -> Place:
+    def place(self, mark: Any) -> Place:
         text = self.lines[mark.line] if mark.line < len(self.lines) else ""
         if mark.line == 0 and self.shown is not None:
             return Place(self.origin, 1, mark.column + self.column_offset + 1, self.shown)
         return Place(self.origin, mark.line + 1, mark.column + 1, text)
+
+
+def _error(event: yaml.Event, problem: str) -> yaml.MarkedYAMLError:
+    mark: Any = event.start_mark
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)

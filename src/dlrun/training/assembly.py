@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import keras
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from dlrun.data import Dataset
@@ -32,18 +34,26 @@ class Assembly:
     compiled: Compiled
     length: Length
     strategy: tf.distribute.Strategy
+    _evaluators: dict[str, Evaluator] = field(default_factory=dict)
 
-    def feed(self, split: str) -> Feed:
-        """The examples of a split on the device; the training split with its class weights."""
-        examples = self.dataset.splits[split]
-        weights = class_weights(examples, self.target, self.spec.training) if split == "train" else None
-        with tf.device(self.device.name):
-            return Feed(examples, target=self.target, preprocess=self.preprocess, class_weight=weights)
+    def training_feed(self) -> Feed:
+        """The training split on the device, with the class weights that the spec asks for."""
+        weights = class_weights(self.dataset.splits["train"], self.target, self.spec.training)
+        return self._feed("train", class_weight=weights)
 
     def evaluator(self, split: str) -> Evaluator:
-        """What scores a split; without class weights, which belong to training."""
-        batch_size = self.spec.training.evaluation_batch_size
-        return Evaluator(self.compiled.model, self.feed(split), batch_size=batch_size, strategy=self.strategy)
+        """What scores a split, made once; without class weights, which belong to training."""
+        if split not in self._evaluators:
+            batch_size = self.spec.training.evaluation_batch_size
+            self._evaluators[split] = Evaluator(
+                self.compiled.model, self._feed(split), batch_size=batch_size, strategy=self.strategy
+            )
+        return self._evaluators[split]
+
+    def _feed(self, split: str, *, class_weight: npt.NDArray[np.float32] | None = None) -> Feed:
+        examples = self.dataset.splits[split]
+        with tf.device(self.device.name):
+            return Feed(examples, target=self.target, preprocess=self.preprocess, class_weight=class_weight)
 
 
 def assemble(file: SpecFile, *, listener: Listener) -> Assembly:

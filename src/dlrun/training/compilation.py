@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import keras
 
 from dlrun.errors import Problem, SpecError
+from dlrun.runs.record import Choice
 from dlrun.signature import Features, Target
 from dlrun.spec.types import Spec
-from dlrun.training.device import Choice, Device, choose_jit, choose_precision, dtype_policy
+from dlrun.training.device import Device, choose_jit, choose_precision, dtype_policy
 
 
 @dataclass(frozen=True)

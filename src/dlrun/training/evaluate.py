@@ -31,11 +31,10 @@ class Evaluator:
             strategy.run(step, args=(index * batch_size,))
             return [index + 1]
 
-        @tf.function(autograph=False)
         def run() -> None:
             tf.while_loop(lambda index: index < steps, body, [tf.constant(0)], parallel_iterations=1)
 
-        self._run = run
+        self._run = tf.function(run, autograph=False)
 
     def scores(self) -> dict[str, float]:
         """Loss and metrics of the split, for the model's present variables."""

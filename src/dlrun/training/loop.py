@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,18 +14,14 @@ import keras
 import tensorflow as tf
 
 from dlrun.errors import RunError
-from dlrun.metrics import larger_is_better
-from dlrun.plateau import PlateauState, plateau_step
 from dlrun.runs.folder import RunFolder
-from dlrun.schedules import ReduceOnPlateau
-from dlrun.spec.check import monitored
 from dlrun.spec.types import Spec
 from dlrun.training.checkpoint import prune, set_best, write_checkpoint
 from dlrun.training.compilation import Compiled, Length
 from dlrun.training.evaluate import Evaluator, read_scores
 from dlrun.training.feed import Feed, epoch_order
 from dlrun.training.progress import EpochDone, Listener, StepsDone
-from dlrun.training.state import TrainingState, judge_best, judge_early_stopping
+from dlrun.training.state import TrainingState, initial_state, judged
 from dlrun.training.tensorboard import EventWriter
 from dlrun.training.variables import read_arrays
 
@@ -56,10 +51,7 @@ class Trainer:
         self.job = job
         self.model: keras.Model = job.compiled.model
         self.listener = listener
-        self.state = TrainingState()
-        schedule = job.spec.schedule
-        if isinstance(schedule, ReduceOnPlateau):
-            self.state = replace(self.state, plateau=PlateauState(learning_rate=job.spec.optimizer.learning_rate))
+        self.state = initial_state(job.spec)
         self._run_steps = _steps_function(job)
         self._steps_per_call = 1
 
@@ -97,7 +89,10 @@ class Trainer:
         before = self.state
         step = before.step + self._steps_of_epoch()
         seconds = before.seconds + time.perf_counter() - start
-        self.state = self._judged(replace(before, epoch=before.epoch + 1, step=step, seconds=seconds), scores)
+        ended = replace(before, epoch=before.epoch + 1, step=step, seconds=seconds)
+        self.state = judged(ended, self.job.spec, scores)
+        if self.state.plateau is not None:
+            self.model.optimizer.learning_rate = self.state.plateau.learning_rate
         row: Row = {
             "epoch": self.state.epoch,
             "step": step,
@@ -145,22 +140,6 @@ class Trainer:
         fitting = int(SECONDS_PER_CALL * count / seconds)
         self._steps_per_call = max(1, min(fitting, 4 * count)) if count > 1 else 8
 
-    def _judged(self, state: TrainingState, scores: dict[str, float]) -> TrainingState:
-        spec, has_validation = self.job.spec, self.job.validation is not None
-        metric = monitored(spec, "auto", has_validation=has_validation)
-        state = judge_best(state, metric, scores[metric], larger_is_better=larger_is_better(metric))
-        if rule := spec.training.early_stopping:
-            metric = monitored(spec, rule.metric, has_validation=has_validation)
-            larger = larger_is_better(metric)
-            state = judge_early_stopping(state, rule, metric, scores[metric], larger_is_better=larger)
-        if isinstance(spec.schedule, ReduceOnPlateau) and state.plateau is not None:
-            metric = monitored(spec, spec.schedule.metric, has_validation=has_validation)
-            larger = larger_is_better(metric)
-            plateau = plateau_step(spec.schedule, state.plateau, scores[metric], larger_is_better=larger)
-            self.model.optimizer.learning_rate = plateau.learning_rate
-            state = replace(state, plateau=plateau)
-        return state
-
     def _record(self, row: Row, *, is_best: bool) -> None:
         folder = self.job.folder
         folder.append_metrics(row)
@@ -189,7 +168,7 @@ class Trainer:
         )
 
 
-def _steps_function(job: Job) -> Callable[..., Any]:
+def _steps_function(job: Job) -> Any:
     """The graph that trains `count` steps from step `first` of an epoch's `order`; traced once for all of them."""
     model, feed, batch_size = job.compiled.model, job.train, job.spec.training.batch_size
 
@@ -206,12 +185,11 @@ def _steps_function(job: Job) -> Callable[..., Any]:
         job.strategy.run(step, args=(batch,))
         return [index + 1, order]
 
-    @tf.function(autograph=False)
     def run_steps(order: Any, first: Any, count: Any) -> Any:
         end = first + count
         return tf.while_loop(lambda index, _: index < end, body, [first, order], parallel_iterations=1)[0]
 
-    return run_steps
+    return tf.function(run_steps, autograph=False)
 
 
 def _learning_rate(model: keras.Model) -> float:

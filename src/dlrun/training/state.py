@@ -10,8 +10,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from dlrun.plateau import PlateauState
-from dlrun.spec.types import EarlyStopping
+from dlrun.metrics import larger_is_better
+from dlrun.plateau import PlateauState, plateau_step
+from dlrun.schedules import ReduceOnPlateau
+from dlrun.spec.check import monitored
+from dlrun.spec.types import EarlyStopping, Spec
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,37 @@ def is_better(value: float, than: float | None, *, larger_is_better: bool, min_d
     if than is None:
         return True
     return value > than + min_delta if larger_is_better else value < than - min_delta
+
+
+def initial_state(spec: Spec) -> TrainingState:
+    """The state before the first step."""
+    lowers = isinstance(spec.schedule, ReduceOnPlateau)
+    return TrainingState(plateau=PlateauState(learning_rate=spec.optimizer.learning_rate) if lowers else None)
+
+
+def judged(state: TrainingState, spec: Spec, scores: Mapping[str, float]) -> TrainingState:
+    """The state after the decisions at an epoch's end.
+
+    Args:
+        state: With the epoch counted.
+        spec: Names the metrics to watch.
+        scores: The epoch's, with a `val_` prefix for those of the validation split.
+    """
+    has_validation = "val_loss" in scores
+
+    def watched(name: str) -> tuple[str, float, bool]:
+        metric = monitored(spec, name, has_validation=has_validation)
+        return metric, scores[metric], larger_is_better(metric)
+
+    metric, value, larger = watched("auto")
+    state = judge_best(state, metric, value, larger_is_better=larger)
+    if rule := spec.training.early_stopping:
+        metric, value, larger = watched(rule.metric)
+        state = judge_early_stopping(state, rule, metric, value, larger_is_better=larger)
+    if isinstance(spec.schedule, ReduceOnPlateau) and state.plateau is not None:
+        _, value, larger = watched(spec.schedule.metric)
+        state = replace(state, plateau=plateau_step(spec.schedule, state.plateau, value, larger_is_better=larger))
+    return state
 
 
 def judge_best(state: TrainingState, metric: str, value: float, *, larger_is_better: bool) -> TrainingState:

@@ -1,0 +1,91 @@
+"""Every config that ships: it is well formed, explains itself, has the model it says, and trains."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dlrun.spec.parse import read_spec
+
+ROOT = Path(__file__).parents[1]
+CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+STARTERS = sorted((ROOT / "src" / "dlrun" / "starters").glob("*.yaml"))
+
+
+def name(path: Path) -> str:
+    return path.stem
+
+
+def conv(size: int, channels: int, filters: int) -> int:
+    return size * size * channels * filters + filters
+
+
+def dense(inputs: int, units: int) -> int:
+    return inputs * units + units
+
+
+# 28 -> conv 26 -> pool 13 -> conv 11 -> pool 5 -> conv 3
+PARAMETERS = {
+    "mnist_cnn": conv(3, 1, 32) + conv(3, 32, 64) + conv(3, 64, 64) + dense(3 * 3 * 64, 64) + dense(64, 10),
+    "mnist_cnn_small": conv(3, 1, 32) + conv(3, 32, 64) + dense(5 * 5 * 64, 128) + dense(128, 10),
+    "mnist_cnn_wide": conv(3, 1, 32) + conv(3, 32, 64) + conv(3, 64, 128) + dense(3 * 3 * 128, 128) + dense(128, 10),
+    "mnist_mlp": dense(784, 128) + dense(128, 10),
+    "binary_mlp": dense(100, 64) + dense(64, 32) + dense(32, 1),
+    # An LSTM has four gates, each with kernel, recurrent kernel and bias; a simple recurrent layer has one.
+    "sequence_lstm": 4 * (10 * 64 + 64 * 64 + 64) + dense(64, 1),
+    "sequence_rnn": (10 * 64 + 64 * 64 + 64) + dense(64, 1),
+    "mnist_autoencoder": dense(784, 128) + dense(128, 32) + dense(32, 128) + dense(128, 784),
+    # Tied: the kernels of the encoder count once, the biases of both sides.
+    "mnist_autoencoder_tied": dense(784, 128) + dense(128, 32) + 128 + 784,
+    # 28 -> 14 -> 7 -> a code of 32, and mirrored.
+    "mnist_conv_autoencoder": conv(3, 1, 16)
+    + conv(3, 16, 32)
+    + dense(7 * 7 * 32, 32)
+    + dense(32, 7 * 7 * 32)
+    + conv(3, 32, 16)
+    + conv(3, 16, 1),
+}
+
+
+@pytest.mark.parametrize("path", CONFIGS + STARTERS, ids=name)
+def test_a_config_has_no_problems(path: Path) -> None:
+    assert read_spec(path).spec.name == path.stem
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=name)
+def test_a_config_opens_with_its_command_and_the_measured_score_and_time(path: Path) -> None:
+    header = re.match(r"(#.*\n)+", path.read_text())
+    assert header is not None
+    assert f"dlrun train configs/{path.name}" in header[0]
+    assert re.search(r"^# Expect .*\d", header[0], re.MULTILINE)
+    assert re.search(r"in \d[\d.:]* (s|min)\b.* on ", header[0].replace("\n# ", " "))
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("path", [path for path in CONFIGS if PARAMETERS.get(path.stem)], ids=name)
+def test_a_named_model_has_the_parameters_computed_by_hand(path: Path) -> None:
+    from dlrun.signature import Target
+    from dlrun.spec.check import settled_target, target_of
+
+    spec = read_spec(path).spec
+    description = spec.dataset.describe()
+    assert description is not None
+    target = target_of(spec, description.features, description.target)
+    assert isinstance(target, Target)
+    model = spec.model.build(description.features, settled_target(spec, target))
+    assert model.count_params() == PARAMETERS[path.stem]
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("path", CONFIGS + STARTERS, ids=name)
+def test_a_config_trains(
+    path: Path, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dlrun import experiment
+
+    if path.stem.startswith("mnist"):
+        shared: Path = request.getfixturevalue("shared_data")
+        monkeypatch.setenv("TFDS_DATA_DIR", str(shared / "tensorflow_datasets"))
+    result = experiment.train(path, overrides=("training.epochs=null", "training.steps=20"), runs_dir=tmp_path)
+    assert result.record["status"] == "completed"
+    assert all(value == value for scores in result.scores.values() for value in scores.values())  # noqa: PLR0124, no NaN

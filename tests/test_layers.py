@@ -1,0 +1,103 @@
+"""The order of the layers, and what may be imported where; see DESIGN: each layer imports only lower ones."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "dlrun"
+FILES = sorted(SOURCE.rglob("*.py"))
+
+LAYERS = [
+    {"errors", "signature", "component", "registry", "plugins"},
+    {"data", "models", "keras_table", "optimizers", "schedules", "plateau", "losses", "metrics", "metric_inputs"},
+    {"spec", "runs"},
+    {"training"},
+    {"recording", "experiment"},
+    {"cli", "starters", "__init__", "__main__"},
+]
+LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
+HEAVY = {"tensorflow", "keras", "tensorflow_datasets", "matplotlib"}
+ONLY_IN_CLI = {"typer", "rich"}
+WITHOUT_TENSORFLOW_IN_TRAINING = {"checkpoint", "progress", "state", "doctor", "__init__"}
+
+
+def part(path: Path) -> str:
+    return path.relative_to(SOURCE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path, *, top_only: bool) -> Iterator[str]:
+    tree = ast.parse(path.read_text())
+    inside_functions = {
+        id(below)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or _is_type_checking(node)
+        for below in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if top_only and id(node) in inside_functions:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def test_every_module_has_a_layer() -> None:
+    assert {part(path) for path in FILES} <= LEVELS.keys()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_no_module_imports_a_higher_layer(path: Path) -> None:
+    for name in imports(path, top_only=False):
+        names = name.split(".")
+        if names[0] == "dlrun" and len(names) > 1 and names[1] in LEVELS:
+            assert LEVELS[names[1]] <= LEVELS[part(path)], f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_heavy_and_terminal_libraries_are_imported_only_where_they_belong(path: Path) -> None:
+    top = {name.split(".")[0] for name in imports(path, top_only=True)}
+    in_training = part(path) == "training" and path.stem not in WITHOUT_TENSORFLOW_IN_TRAINING
+    assert in_training or not top & HEAVY
+    everywhere = {name.split(".")[0] for name in imports(path, top_only=False)}
+    assert part(path) == "cli" or not everywhere & ONLY_IN_CLI
+
+
+def test_data_and_models_never_import_each_other() -> None:
+    for mine, other in (("data", "models"), ("models", "data")):
+        for path in (SOURCE / mine).rglob("*.py"):
+            assert not any(name.startswith(f"dlrun.{other}") for name in imports(path, top_only=False)), path
+
+
+def test_the_library_never_prints_and_never_loads_code_from_a_file() -> None:
+    for path in FILES:
+        names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
+        attributes = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+        assert not names & {"print", "eval", "exec"}, path
+        assert not attributes & {"load_model", "load_weights", "model_from_json"}, path
+        assert not {name.split(".")[0] for name in imports(path, top_only=False)} & {"pickle", "h5py", "dill"}, path
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import dlrun", ["pydantic", "numpy", "yaml", "typer", "tensorflow"]),
+        ("import dlrun.cli.app", ["pydantic", "numpy", "yaml", "rich", "tensorflow"]),
+        ("import dlrun.spec.parse, dlrun.runs.catalog, dlrun.experiment", ["tensorflow", "keras", "rich", "typer"]),
+    ],
+)
+def test_an_import_brings_only_what_it_needs(code: str, absent: list[str]) -> None:
+    check = (
+        f"{code}; import sys; found = [name for name in {absent} if name in sys.modules]; sys.exit(str(found or ''))"
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=False)
+    assert not done.stderr.strip()

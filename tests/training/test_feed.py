@@ -1,0 +1,75 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dlrun.data import Preprocess, Split
+from dlrun.signature import Features, Target
+from dlrun.spec.types import Training
+
+pytestmark = pytest.mark.tensorflow
+
+
+def test_an_epochs_order_is_a_permutation_that_depends_on_seed_and_epoch_alone() -> None:
+    from dlrun.training.feed import epoch_order
+
+    first = epoch_order(1000, seed=1, epoch=0, shuffle=True)
+    assert sorted(first) == list(range(1000))
+    np.testing.assert_array_equal(first, epoch_order(1000, seed=1, epoch=0, shuffle=True))
+    others = [epoch_order(1000, seed=seed, epoch=epoch, shuffle=True) for seed, epoch in ((1, 1), (2, 0), (0, 1))]
+    assert all((first != other).any() for other in others)
+    np.testing.assert_array_equal(epoch_order(5, seed=1, epoch=3, shuffle=False), np.arange(5))
+
+
+def test_an_epochs_order_never_changes_between_versions() -> None:
+    from dlrun.training.feed import epoch_order
+
+    assert epoch_order(10, seed=7, epoch=3, shuffle=True).tolist() == [8, 4, 5, 3, 6, 0, 9, 7, 1, 2]
+
+
+def feed(split: Split, target: Target, class_weight: object = None) -> Any:
+    from dlrun.training.feed import Feed, class_weights
+
+    preprocess = Preprocess(raw_shape=split.features.shape[1:], scale=0.5).build()
+    weights = class_weights(split, target, Training.model_validate({"class_weight": class_weight}))
+    return Feed(split, target=target, preprocess=preprocess, class_weight=weights)
+
+
+@pytest.mark.parametrize(
+    ("target", "stored", "expected"),
+    [
+        (Target("classes", 3, encoding="index"), [2, 0], [2, 0]),
+        (Target("classes", 3, encoding="one_hot"), [2, 0], [[0, 0, 1], [1, 0, 0]]),
+        (Target("classes", 2, encoding="binary"), [1, 0], [[1], [0]]),
+        (Target("values", 1, encoding="value"), [1.5, 2.5], [[1.5], [2.5]]),
+        (Target("values", 2, encoding="value"), [[1.0, 2.0], [3.0, 4.0]], [[1, 2], [3, 4]]),
+    ],
+)
+def test_targets_are_encoded_as_the_loss_takes_them(
+    target: Target, stored: list[object], expected: list[object]
+) -> None:
+    split = Split(np.array([[2], [4]], dtype=np.uint8), np.array(stored))
+    features, encoded = feed(split, target).batch([0, 1])
+    np.testing.assert_array_equal(features, [[1.0], [2.0]])
+    np.testing.assert_array_equal(encoded, expected)
+    assert encoded.dtype == ("int32" if target.encoding == "index" else "float32")
+
+
+def test_an_autoencoders_target_is_its_preprocessed_input() -> None:
+    split = Split(np.array([[2], [4]], dtype=np.uint8))
+    features, target = feed(split, Target.of_input(Features("vector", (1,)))).batch([1])
+    assert float(features[0, 0]) == float(target[0, 0]) == 2.0
+
+
+def test_balanced_class_weights_make_every_class_weigh_the_same() -> None:
+    labels = np.array([0] * 6 + [1] * 3 + [2])
+    *_, weights = feed(Split(np.zeros((10, 1)), labels), Target("classes", 3), "balanced").batch(range(10))
+    sums = [float(np.sum(np.asarray(weights)[labels == label])) for label in range(3)]
+    np.testing.assert_allclose(sums, [10 / 3] * 3, rtol=1e-6)
+
+
+def test_class_weights_by_name_multiply_sample_weights() -> None:
+    target = Target("classes", 2, class_names=("cat", "dog"))
+    split = Split(np.zeros((2, 1)), np.array([0, 1]), np.array([1.0, 0.5], dtype=np.float32))
+    *_, weights = feed(split, target, {"dog": 3.0}).batch([0, 1])
+    np.testing.assert_allclose(weights, [1.0, 1.5])

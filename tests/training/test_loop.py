@@ -1,0 +1,231 @@
+"""The loop against Keras: the same batches through `train_on_batch` must give the same model."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dlrun import experiment
+from dlrun.errors import RunError, UsageError
+from dlrun.experiment import Result
+from dlrun.spec.parse import read_spec
+from dlrun.training.progress import EpochDone, Event, Note, RunCreated, StepsDone, TrainingDone, TrainingStarted, silent
+
+pytestmark = pytest.mark.tensorflow
+
+MLP = """\
+dataset: {type: builtin, name: digits, validation: 0.1}
+model: {type: mlp, units: [16]}
+optimizer: {type: adam, learning_rate: 3e-3}
+loss: sparse_categorical_crossentropy
+metrics: [accuracy]
+training: {batch_size: 64, epochs: 2}
+"""
+
+
+def train(tmp_path: Path, *overrides: str, text: str = MLP, listener: Any = None) -> Result:
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    return experiment.train(path, overrides=overrides, runs_dir=tmp_path / "runs", listener=listener or silent)
+
+
+def arrays(result: Result) -> dict[str, Any]:
+    from dlrun.training.checkpoint import newest_valid
+
+    found = newest_valid(result.folder.checkpoints)
+    assert found is not None
+    return dict(found.checkpoint.arrays)
+
+
+def by_hand(
+    tmp_path: Path, epochs: int, *, text: str = MLP, class_weight: Any = None
+) -> tuple[Any, list[dict[str, float]]]:
+    """The same training with Keras' own `train_on_batch`."""
+    import keras
+
+    from dlrun.training.feed import epoch_order
+
+    path = tmp_path / "hand.yaml"
+    path.write_text(text)
+    spec = read_spec(path).spec
+    dataset = spec.dataset.load()
+    split, target = dataset.splits["train"], dataset.target
+    assert target is not None
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(spec.seed)
+    model = spec.model.build(dataset.features, spec.loss.settle(target))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(spec.optimizer.build(spec.optimizer.learning_rate), loss, metrics=["accuracy"])
+    x, y = split.features.astype(np.float32) * np.float32(1 / 16), split.target
+    assert y is not None
+    rows = []
+    for epoch in range(epochs):
+        order = epoch_order(len(split), seed=spec.seed, epoch=epoch, shuffle=True)
+        sums: dict[str, float] = {"loss": 0.0, "accuracy": 0.0}
+        for first in range(0, len(split), spec.training.batch_size):
+            batch = order[first : first + spec.training.batch_size]
+            scores = model.train_on_batch(x[batch], y[batch], class_weight=class_weight, return_dict=True)
+            sums = {name: sums[name] + float(scores[name]) * len(batch) for name in sums}
+        rows.append({name: total / len(split) for name, total in sums.items()})
+    return model, rows
+
+
+@pytest.mark.parametrize("class_weight", [None, {0: 5.0, 3: 0.2}])
+def test_the_loop_trains_the_model_that_keras_would(tmp_path: Path, class_weight: dict[int, float] | None) -> None:
+    overrides = [f"training.class_weight.{label}={weight}" for label, weight in (class_weight or {}).items()]
+    if class_weight:
+        class_weight = {label: class_weight.get(label, 1.0) for label in range(10)}
+    result = train(tmp_path, *overrides)
+    model, rows = by_hand(tmp_path, 2, class_weight=class_weight)
+    found = arrays(result)
+    for variable in model.variables:
+        np.testing.assert_allclose(found[f"model/{variable.path}"], np.asarray(variable), rtol=1e-4, atol=1e-5)
+    for row, expected in zip(result.folder.read_metrics(), rows, strict=True):
+        assert row["loss"] == pytest.approx(expected["loss"], rel=1e-4)
+        assert row["accuracy"] == pytest.approx(expected["accuracy"], rel=1e-4)
+
+
+def test_two_runs_of_one_spec_are_bit_identical_and_another_seed_is_not(tmp_path: Path) -> None:
+    override = "model={type: mlp, units: [16], dropout: 0.3, batch_normalization: true}"
+    weights = [train(tmp_path, override).record["weights_sha256"] for _ in range(2)]
+    other = train(tmp_path, override, "seed=1").record["weights_sha256"]
+    assert weights[0] == weights[1] != other
+
+
+def test_every_example_counts_in_training_and_in_evaluation(tmp_path: Path) -> None:
+    # 1,293 training examples in batches of 1,000 and one of 293; the learning rate is so small that nothing changes.
+    result = train(tmp_path, "training.batch_size=1000", "training.epochs=1", "optimizer.learning_rate=1e-12")
+    whole = experiment.evaluate(result.folder.path, split="train", overrides=("training.evaluation_batch_size=1293",))
+    parts = experiment.evaluate(result.folder.path, split="train", overrides=("training.evaluation_batch_size=100",))
+    row = result.folder.read_metrics()[0]
+    for name in ("loss", "accuracy"):
+        assert parts["train"][name] == pytest.approx(whole["train"][name], rel=1e-5)
+        assert row[name] == pytest.approx(whole["train"][name], rel=1e-5)
+    assert row["step"] == 2
+
+
+def test_the_last_smaller_batch_is_dropped_only_when_asked_for(tmp_path: Path) -> None:
+    result = train(tmp_path, "training.batch_size=1000", "training.epochs=1", "training.drop_remainder=true")
+    assert result.folder.read_metrics()[0]["step"] == 1
+
+
+def test_steps_end_the_training_inside_an_epoch(tmp_path: Path) -> None:
+    result = train(tmp_path, "training={batch_size: 64, steps: 30}")
+    assert [row["step"] for row in result.folder.read_metrics()] == [21, 30]
+
+
+def test_compiling_makes_every_variable_before_the_first_step(tmp_path: Path) -> None:
+    """Guards the use of Keras' private `_symbolic_build`."""
+    from dlrun.training.assembly import assemble
+    from dlrun.training.variables import read_arrays
+
+    path = tmp_path / "x.yaml"
+    path.write_text(MLP.replace("[accuracy]", "[accuracy, f1_score, sparse_categorical_crossentropy]"))
+    assembly = assemble(read_spec(path), listener=silent)
+    model = assembly.compiled.model
+    before = {name: array.shape for name, array in read_arrays(model).items()}
+    model.train_step(assembly.training_feed().batch([0, 1, 2]))
+    assert {name: array.shape for name, array in read_arrays(model).items()} == before
+
+
+def test_xla_trains_the_same_model(tmp_path: Path) -> None:
+    plain, compiled = (train(tmp_path, f"training.jit={jit}") for jit in ("off", "on"))
+    assert compiled.record["jit"] == {"value": "on", "reason": "asked for"}
+    for name, array in arrays(plain).items():
+        np.testing.assert_allclose(arrays(compiled)[name], array, rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+def test_variables_and_scores_stay_float32_in_every_precision(tmp_path: Path, precision: str) -> None:
+    result = train(tmp_path, f"training.precision={precision}", "training.epochs=1")
+    assert {str(array.dtype) for name, array in arrays(result).items() if name.startswith("model/")} == {"float32"}
+    assert result.record["precision"]["value"] == precision
+
+
+def test_float16_is_refused_on_a_cpu(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"training\.precision=auto"):
+        train(tmp_path, "training.precision=float16", "training.device=cpu")
+
+
+def test_a_gpu_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"gpu:7"):
+        train(tmp_path, "training.device=gpu:7")
+
+
+def test_early_stopping_ends_with_the_best_epochs_model(tmp_path: Path) -> None:
+    rule = "training.early_stopping={metric: val_loss, patience_epochs: 2}"
+    result = train(tmp_path, rule, "training.epochs=60", "optimizer.learning_rate=0.05")
+    rows = result.folder.read_metrics()
+    best = min(rows, key=lambda row: row["val_loss"] or 0)
+    assert len(rows) == (best["epoch"] or 0) + 2 < 60
+    assert result.record["best"]["epoch"] == best["epoch"]
+    assert result.scores["validation"]["loss"] == pytest.approx(best["val_loss"], rel=1e-6)
+    assert "val_loss has not improved for 2 epochs" in result.record["reason"]
+    assert experiment.evaluate(result.folder.path)["test"] == result.scores["test"]
+
+
+def test_reduce_on_plateau_lowers_the_learning_rate(tmp_path: Path) -> None:
+    schedule = "schedule={type: reduce_on_plateau, factor: 0.1, patience_epochs: 1, min_delta: 100}"
+    rows = train(tmp_path, schedule, "training.epochs=3").folder.read_metrics()
+    rates = [row["learning_rate"] for row in rows]
+    assert rates == pytest.approx([3e-3, 3e-3, 3e-4], rel=1e-5)
+
+
+def test_a_cosine_schedule_reaches_the_log(tmp_path: Path) -> None:
+    rows = train(tmp_path, "schedule={type: cosine, warmup_epochs: 1}", "training.epochs=4").folder.read_metrics()
+    rates = [row["learning_rate"] or 0 for row in rows]
+    assert rates[1] == max(rates) == pytest.approx(3e-3, rel=1e-3)
+    assert rates[3] < rates[2] < rates[1]
+
+
+def test_a_loss_that_is_no_number_ends_the_run_with_advice(tmp_path: Path) -> None:
+    text = """\
+dataset: {type: synthetic, task: linear}
+model: linear
+optimizer: {type: sgd, learning_rate: 1e6}
+loss: mean_squared_error
+training: {epochs: 5}
+"""
+    with pytest.raises(RunError, match=r"loss became (inf|nan) in steps? .*(?s:.*)learning_rate"):
+        train(tmp_path, text=text)
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert '"status": "failed"' in (folder / "run.json").read_text()
+
+
+def test_events_come_in_order_and_carry_what_the_log_gets(tmp_path: Path) -> None:
+    events: list[Event] = []
+    result = train(tmp_path, listener=events.append)
+    kinds = list(dict.fromkeys(type(event) for event in events if not isinstance(event, Note)))
+    assert kinds[:5] == [RunCreated, TrainingStarted, StepsDone, EpochDone, TrainingDone]
+    rows = [dict(event.row) for event in events if isinstance(event, EpochDone)]
+    assert rows == result.folder.read_metrics()
+
+
+def test_an_interrupted_run_is_recorded_as_such(tmp_path: Path) -> None:
+    from dlrun.errors import Interrupted
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, EpochDone):
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted):
+        train(tmp_path, listener=interrupt)
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert '"status": "interrupted"' in (folder / "run.json").read_text()
+
+
+def test_tensorboard_events_hold_the_scores_of_every_epoch(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    result = train(tmp_path)
+    found: dict[tuple[str, int], float] = {}
+    for path in sorted(result.folder.tensorboard.rglob("*tfevents*")):
+        for record in tf.data.TFRecordDataset(str(path)):
+            event = tf.compat.v1.Event.FromString(record.numpy())
+            for value in event.summary.value:
+                assert value.metadata.plugin_data.plugin_name == "scalars"
+                found[f"{path.parent.name}/{value.tag}", event.step] = float(tf.make_ndarray(value.tensor))
+    for row in result.folder.read_metrics():
+        assert found["train/epoch_loss", row["step"]] == pytest.approx(row["loss"])  # type: ignore[index]
+        assert found["validation/epoch_accuracy", row["step"]] == pytest.approx(row["val_accuracy"])  # type: ignore[index]

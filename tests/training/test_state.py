@@ -1,0 +1,82 @@
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from dlrun.plateau import PlateauState
+from dlrun.spec.types import EarlyStopping
+from dlrun.training.state import (
+    Best,
+    EarlyStoppingState,
+    TrainingState,
+    is_better,
+    judge_best,
+    judge_early_stopping,
+)
+
+
+def epochs_until_stop(values: list[float], rule: EarlyStopping, *, larger_is_better: bool = False) -> tuple[int, str]:
+    state = TrainingState()
+    for epoch, value in enumerate(values, start=1):
+        state = replace(state, epoch=epoch)
+        state = judge_early_stopping(state, rule, "val_loss", value, larger_is_better=larger_is_better)
+        if state.stopped:
+            return epoch, state.stopped
+    return 0, ""
+
+
+@pytest.mark.parametrize(
+    ("value", "than", "larger", "min_delta", "better"),
+    [
+        (1.0, None, False, 0.0, True),
+        (1.0, 1.0, False, 0.0, False),
+        (0.9, 1.0, False, 0.0, True),
+        (0.95, 1.0, False, 0.1, False),
+        (1.1, 1.0, True, 0.0, True),
+        (0.9, 1.0, True, 0.0, False),
+        (math.nan, None, True, 0.0, False),
+        (math.nan, 1.0, False, 0.0, False),
+    ],
+)
+def test_better_means_beyond_the_known_best_by_min_delta(
+    value: float, than: float | None, larger: bool, min_delta: float, better: bool
+) -> None:
+    assert is_better(value, than, larger_is_better=larger, min_delta=min_delta) is better
+
+
+def test_training_stops_after_patience_epochs_without_improvement() -> None:
+    rule = EarlyStopping(patience_epochs=2)
+    assert epochs_until_stop([3.0, 2.0, 2.0, 1.0, 1.5, 1.0, 0.5], rule)[0] == 6
+    assert epochs_until_stop([3.0, 2.0, 1.0], rule) == (0, "")
+
+
+def test_the_reason_names_the_metric_and_the_epochs() -> None:
+    assert (
+        epochs_until_stop([1.0, 1.0], EarlyStopping(patience_epochs=1))[1] == "val_loss has not improved for 1 epochs"
+    )
+
+
+def test_epochs_before_start_epoch_are_not_judged() -> None:
+    assert epochs_until_stop([1.0, 9.0, 9.0, 9.0], EarlyStopping(patience_epochs=1, start_epoch=3))[0] == 4
+
+
+def test_the_best_is_the_first_of_equals() -> None:
+    state = TrainingState()
+    for epoch, value in enumerate([0.5, 0.7, 0.7], start=1):
+        state = judge_best(replace(state, epoch=epoch, step=10 * epoch), "val_accuracy", value, larger_is_better=True)
+    assert state.best == Best("val_accuracy", 0.7, epoch=2, step=20)
+
+
+def test_a_state_survives_json() -> None:
+    state = TrainingState(
+        epoch=3,
+        step=30,
+        seconds=1.5,
+        best=Best("loss", 0.1, 2, 20),
+        early_stopping=EarlyStoppingState(0.1, 1),
+        plateau=PlateauState(learning_rate=0.01, best=0.1, wait=1),
+        stopped="why",
+    )
+    assert TrainingState.from_json(json.loads(json.dumps(state.to_json()))) == state
+    assert TrainingState.from_json(json.loads(json.dumps(TrainingState().to_json()))) == TrainingState()
