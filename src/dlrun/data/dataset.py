@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from dlrun.component import Component
 from dlrun.data.preprocess import Preprocess
 from dlrun.registry import Registry
 from dlrun.signature import Description, Features, Target
 
-Array = npt.NDArray[np.generic]
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,8 @@ class Split:
 
     Shape:
         features: `(examples, *raw_shape)` in the stored dtype (uint8 images stay uint8).
-        target: `(examples,)` integer class indices or float values, `(examples, values)` for several; None if there is none.
+        target: `(examples,)` integer class indices or float values, `(examples, values)` for several; None if there is
+            none.
         sample_weight: `(examples,)` float32, or None.
     """
 
@@ -33,7 +37,21 @@ class Split:
     sample_weight: Array | None = None
 
     def __len__(self) -> int:
+        """Number of examples."""
         return len(self.features)
+
+    def take(self, indices: npt.NDArray[np.int64]) -> Split:
+        """The examples at `indices`, in that order."""
+        target = None if self.target is None else self.target[indices]
+        weight = None if self.sample_weight is None else self.sample_weight[indices]
+        return Split(self.features[indices], target, weight)
+
+    def arrays(self) -> Iterator[tuple[str, Array]]:
+        """The arrays that there are, with their names."""
+        for name in ("features", "target", "sample_weight"):
+            array = getattr(self, name)
+            if array is not None:
+                yield name, array
 
 
 @dataclass(frozen=True)
@@ -59,19 +77,53 @@ class Dataset:
     notes: tuple[str, ...] = ()
 
 
+def fingerprint_of(splits: Mapping[str, Split]) -> str:
+    """Hash every split: equal data, equally divided, has an equal fingerprint.
+
+    Returns:
+        sha256 over the names, dtypes, shapes and bytes of the arrays of every split, in hexadecimal.
+    """
+    digest = hashlib.sha256()
+    for split_name in sorted(splits):
+        for name, array in splits[split_name].arrays():
+            digest.update(f"{split_name}/{name} {array.dtype.str} {array.shape}\n".encode())
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _check_held_out(value: float | str) -> float | str:
+    if isinstance(value, str):
+        return value
+    if value < 0 or (isinstance(value, float) and value >= 1):
+        raise PydanticCustomError(
+            "held_out",
+            "{value} is not a part to hold out: a fraction is at least 0 and below 1 (0.1), a number of examples is a "
+            "whole number (5000)",
+            {"value": value},
+        )
+    return value
+
+
+HeldOut = Annotated[float | int, AfterValidator(_check_held_out)]
+"""How many examples to hold out: a fraction below 1, or a number."""
+
+Resize = tuple[Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, le=4096)]]
+"""Height and width in pixels."""
+
+
 class Source(Component, abc.ABC):
     """A dataset that a spec can name."""
 
-    validation: float | int | str = Field(
+    validation: Annotated[float | int | str, AfterValidator(_check_held_out)] = Field(
         default=0,
-        description="Training examples held out for validation: a fraction (0.1), a number (5000), or the name of a split "
-        "that serves as it (test). 0: none.",
+        description="Training examples held out for validation: a fraction (0.1), a number (5000), or the name of a "
+        "split that serves as it (test). 0: none is held out; a validation split that the data brings along is used.",
     )
     seed: int = Field(
         default=0,
         ge=0,
-        description="Seed of what is random about the data (which examples are held out, what is generated). Apart from "
-        "the top-level seed, so that runs of several seeds see the same data.",
+        description="Seed of what is random about the data (which examples are held out, what is generated). Apart "
+        "from the top-level seed, so that runs of several seeds see the same data.",
     )
 
     @abc.abstractmethod

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
 
 if TYPE_CHECKING:
     import keras
+
+_ROWS_AT_ONCE = 8192
 
 
 @dataclass(frozen=True)
@@ -19,6 +24,7 @@ class Preprocess:
         scale: Every value is multiplied by this.
         mean: One for each value of the last axis; subtracted after scaling. Empty: none.
         variance: With `mean`: divided by its square root.
+        dtype: What comes out: `int32` for token ids, to which none of the steps applies.
     """
 
     raw_shape: tuple[int, ...]
@@ -26,16 +32,17 @@ class Preprocess:
     scale: float = 1.0
     mean: tuple[float, ...] = ()
     variance: tuple[float, ...] = ()
+    dtype: Literal["float32", "int32"] = "float32"
 
     def build(self) -> keras.Model:
         """Make the Keras model that does it.
 
         Shape:
-            Input: `(batch, *raw_shape)`, any numeric dtype. Output: `(batch, *features.shape)`, float32.
+            Input: `(batch, *raw_shape)`, any numeric dtype. Output: `(batch, *features.shape)`, of `dtype`.
         """
         import keras
 
-        inputs = keras.Input(self.raw_shape, dtype="float32", name="raw")
+        inputs = keras.Input(self.raw_shape, dtype=self.dtype, name="raw")
         outputs = inputs
         if self.resize is not None:
             outputs = keras.layers.Resizing(*self.resize, dtype="float32", name="resize")(outputs)
@@ -46,3 +53,22 @@ class Preprocess:
                 mean=self.mean, variance=self.variance, dtype="float32", name="standardize"
             )(outputs)
         return keras.Model(inputs, outputs, name="preprocess")
+
+
+def measure_columns(features: npt.NDArray[Any], *, scale: float = 1.0) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The mean and variance that standardize the last axis; to be measured on the training split alone.
+
+    Formula:
+        mean = E[scale x], variance = E[(scale x - mean)^2] over all axes but the last. A column that never changes has
+        variance 1, so that it becomes 0 and not a division by 0.
+
+    Shape:
+        features: `(examples, ..., columns)`. Returns: `columns` means and as many variances.
+    """
+    rows = features.reshape(-1, features.shape[-1])
+    blocks = [slice(start, start + _ROWS_AT_ONCE) for start in range(0, len(rows), _ROWS_AT_ONCE)]
+    mean = np.add.reduce([rows[block].sum(axis=0, dtype=np.float64) for block in blocks]) / len(rows)
+    squares = [np.square(rows[block].astype(np.float64) - mean).sum(axis=0) for block in blocks]
+    variance = np.add.reduce(squares) / len(rows)
+    variance = np.where(variance == 0, 1.0, variance * scale**2)
+    return tuple((mean * scale).tolist()), tuple(variance.tolist())

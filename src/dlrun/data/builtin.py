@@ -1,0 +1,101 @@
+"""Small real datasets that travel with the package: no file to find, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from dlrun.component import FieldProblem
+from dlrun.data.dataset import Dataset, HeldOut, Resize, Source, Split, datasets, fingerprint_of
+from dlrun.data.preprocess import Preprocess, measure_columns
+from dlrun.data.splits import arrange, held_out_count, sizes_after
+from dlrun.signature import Description, FeatureKind, Features, Target
+
+
+@dataclass(frozen=True)
+class _Embedded:
+    """What is known of one embedded file without opening it."""
+
+    kind: FeatureKind
+    shape: tuple[int, ...]
+    examples: int
+    target: Target
+    scale: float = 1.0
+
+
+# Origins, authors and licences: embedded/README.md.
+_EMBEDDED = {
+    "digits": _Embedded("image", (8, 8, 1), 1797, Target("classes", 10, tuple("0123456789")), scale=1 / 16),
+    "wine": _Embedded("vector", (13,), 178, Target("classes", 3, ("class_0", "class_1", "class_2"))),
+    "breast_cancer": _Embedded("vector", (30,), 569, Target("classes", 2, ("malignant", "benign"))),
+    "diabetes": _Embedded("vector", (10,), 442, Target("values", 1, encoding="value")),
+}
+
+
+@datasets.register("builtin")
+class Builtin(Source):
+    """A small real dataset that travels with dlrun."""
+
+    name: Literal["digits", "wine", "breast_cancer", "diabetes"] = Field(
+        description="digits: 1,797 images of handwritten digits, 8x8, 10 classes · wine: 178 wines, 13 measurements, "
+        "3 classes · breast_cancer: 569 tumours, 30 measurements, 2 classes · diabetes: 442 patients, 10 measurements, "
+        "a number to predict (25 to 346)."
+    )
+    test: HeldOut = Field(default=0.2, description="Examples held out for the test: a fraction, or a number. 0: none.")
+    resize: Resize | None = Field(
+        default=None, description="Height and width in pixels to which images are resized: [28, 28]. null: as they are."
+    )
+    standardize: bool | None = Field(
+        default=None,
+        description="Whether each column (each channel of an image) is brought to mean 0 and variance 1, as measured "
+        "on the training split. null: tables are, images are not.",
+    )
+
+    def problems(self) -> Iterator[FieldProblem]:
+        """Sizes that do not go with this dataset."""
+        known = _EMBEDDED[self.name]
+        if self.resize is not None and known.kind != "image":
+            yield FieldProblem(
+                ("resize",), f"{self.name} has no images to resize", "null", "remove it, or name: digits"
+            )
+        count = held_out_count(self.test, known.examples)
+        if count >= known.examples:
+            said = f"{count:,} of {known.examples:,} examples are held out for the test"
+            yield FieldProblem(("test",), said, f"fewer than {known.examples:,}", "a fraction, such as 0.2")
+
+    def describe(self) -> Description:
+        """Everything, from what is written above."""
+        known = _EMBEDDED[self.name]
+        sizes = sizes_after({"train": known.examples}, test=self.test, validation=self.validation)
+        return Description(self._features(), known.target, sizes)
+
+    def load(self) -> Dataset:
+        """Read the embedded file and hold out test and validation examples.
+
+        Raises:
+            DataError: More are held out than there are.
+        """
+        known = _EMBEDDED[self.name]
+        is_class = known.target.kind == "classes"
+        with np.load(Path(__file__).with_name("embedded") / f"{self.name}.npz", allow_pickle=False) as file:
+            whole = Split(file["features"], file["target"].astype(np.int32 if is_class else np.float32))
+        splits, notes = arrange(
+            {"train": whole}, test=self.test, validation=self.validation, seed=self.seed, by_class=is_class
+        )
+        columns: dict[str, Any] = {}
+        if self.standardize or (self.standardize is None and known.kind == "vector"):
+            columns["mean"], columns["variance"] = measure_columns(splits["train"].features, scale=known.scale)
+            said = "by the key `standardize`" if self.standardize else "as the columns of a table differ in unit"
+            notes += (f"standardize: mean 0 and variance 1 as measured on the training split, {said}",)
+        preprocess = Preprocess(known.shape, resize=self.resize, scale=known.scale, **columns)
+        return Dataset(self.name, self._features(), known.target, preprocess, splits, fingerprint_of(splits), notes)
+
+    def _features(self) -> Features:
+        known = _EMBEDDED[self.name]
+        shape = known.shape if self.resize is None else (*self.resize, known.shape[-1])
+        return Features(known.kind, shape)

@@ -1,0 +1,149 @@
+"""From the stored labels of every split to the target: class indices and their number, or values; each checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.errors import DataError
+from dlrun.signature import Target
+
+Labels = npt.NDArray[Any]
+Task = Literal["auto", "classification", "regression"]
+
+
+@dataclass(frozen=True)
+class NamedArray:
+    """An array and what to call it in a message: `y_train in mnist.npz`."""
+
+    name: str
+    values: npt.NDArray[Any]
+
+    def check_finite(self) -> None:
+        """Refuse NaN and infinity.
+
+        Raises:
+            DataError: Names the first row that has one.
+        """
+        if self.values.dtype.kind != "f":
+            return
+        finite = np.isfinite(self.values).reshape(len(self.values), -1).all(axis=1)
+        if not finite.all():
+            row = int(np.argmin(finite))
+            bad = self.values[row][~np.isfinite(self.values[row])].flat[0] if self.values.ndim > 1 else self.values[row]
+            count = int((~finite).sum())
+            raise DataError(
+                f"{self.name}: row {row} holds {bad}" + (f", and so do {count - 1:,} more rows" if count > 1 else ""),
+                expected="a finite number everywhere (that float32 can hold)",
+                hint="drop such rows, or fill them in, before saving the file",
+            )
+
+
+def is_classes(task: Task, dtype: np.dtype[Any], shape: tuple[int, ...]) -> tuple[bool, str]:
+    """Whether labels are classes, and the reason.
+
+    Args:
+        task: What the user says.
+        dtype: Of the stored labels.
+        shape: Of the stored labels, the examples' axis included.
+    """
+    if task != "auto":
+        return task == "classification", f"task: {task}"
+    if dtype.kind == "f":
+        return False, f"the target's dtype is {dtype} (task: classification to read it as classes)"
+    if len(shape) > 1 and shape[1:] != (1,):
+        return False, f"the target has {shape[1:]} numbers for each example (task: classification if they are one-hot)"
+    return True, f"the target's dtype is {dtype} (task: regression to read it as a number)"
+
+
+def class_targets(
+    labels: Mapping[str, NamedArray], *, num_classes: int | None = None
+) -> tuple[dict[str, npt.NDArray[np.int32]], Target]:
+    """Class indices for every split, and the target that they make up.
+
+    Args:
+        labels: By split; whole numbers `(examples,)` or `(examples, 1)`, or one-hot rows `(examples, classes)`.
+        num_classes: How many classes there are; None: the training split has them all.
+
+    Raises:
+        DataError: A label is no whole number, is negative, is not below the number of classes; or a class has no
+            training example.
+    """
+    indices = {split: _class_indices(array) for split, array in labels.items()}
+    size = num_classes or max(2, int(indices["train"].max()) + 1)
+    for split, array in labels.items():
+        outside = (indices[split] < 0) | (indices[split] >= size)
+        if outside.any():
+            row = int(np.argmax(outside))
+            known = "the training split" if num_classes is None else f"num_classes: {num_classes}"
+            raise DataError(
+                f"{array.name}: row {row} has the label {indices[split][row]}",
+                expected=f"labels from 0 to {size - 1}, by {known}",
+                hint="number the classes from 0"
+                + ("; a label beyond is read with num_classes" if num_classes is None else ""),
+            )
+    counts = np.bincount(indices["train"], minlength=size)
+    if num_classes is None and not counts.all():
+        absent = ", ".join(map(str, np.flatnonzero(counts == 0)[:5]))
+        raise DataError(
+            f"{labels['train'].name}: no example has the label {absent}, and the highest label is {size - 1}",
+            expected=f"every label from 0 to {size - 1}",
+            hint=f"number the classes 0, 1, 2, ... without gaps, or set num_classes: {size}",
+        )
+    return {split: values.astype(np.int32) for split, values in indices.items()}, Target("classes", size)
+
+
+def value_targets(labels: Mapping[str, NamedArray]) -> tuple[dict[str, npt.NDArray[np.float32]], Target]:
+    """Real numbers for every split, and the target that they make up.
+
+    Raises:
+        DataError: One is not finite, or splits differ in how many numbers an example has.
+    """
+    values = {}
+    for split, array in labels.items():
+        with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and is refused as that
+            flat = array.values.reshape(len(array.values), -1).astype(np.float32)
+        NamedArray(array.name, flat).check_finite()
+        values[split] = flat[:, 0] if flat.shape[1] == 1 else flat
+    shapes = {values[split].shape[1:] for split in values}
+    if len(shapes) > 1:
+        said = ", ".join(f"{array.name}: {array.values.shape[1:] or 1}" for array in labels.values())
+        raise DataError(f"the splits differ in how many numbers an example has to predict ({said})")
+    size = int(np.prod(shapes.pop(), dtype=int))
+    return values, Target("values", size, encoding="value")
+
+
+def _class_indices(array: NamedArray) -> npt.NDArray[np.int64]:
+    array.check_finite()
+    values = array.values
+    if values.ndim > 1 and values[0].size > 1:
+        return _one_hot_indices(array)
+    values = values.reshape(len(values))
+    whole = values.astype(np.int64)
+    if values.dtype.kind == "f" and (whole != values).any():
+        row = int(np.argmax(whole != values))
+        raise DataError(
+            f"{array.name}: row {row} has the label {values[row]}",
+            expected="a whole number, the index of a class",
+            hint="task: regression, if it is a number to predict",
+        )
+    return whole
+
+
+def _one_hot_indices(array: NamedArray) -> npt.NDArray[np.int64]:
+    values = array.values
+    good = np.zeros(len(values), dtype=bool)
+    if values.ndim == 2:  # noqa: PLR2004
+        good = ((values == 0) | (values == 1)).all(axis=1) & (values.sum(axis=1) == 1)
+    if not good.all():
+        row = int(np.argmin(good))
+        raise DataError(
+            f"{array.name}: row {row} has {values[row].size} numbers that are not one-hot",
+            expected="one class index for each example, or rows with a single 1",
+            hint="task: regression, if they are numbers to predict",
+        )
+    return np.asarray(values.argmax(axis=1), np.int64)

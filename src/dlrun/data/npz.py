@@ -1,0 +1,129 @@
+"""Arrays by name out of an `.npz` file: their shapes alone, or their values; never a pickled object."""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib import format as npy
+
+from dlrun.errors import DataError
+from dlrun.registry import nearest
+
+_NUMERIC = "biuf"
+# What zipfile and numpy raise for a damaged file (a flipped bit may ask for a password, or for terabytes).
+_DAMAGE = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    RuntimeError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What an array is, as its header says."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def __len__(self) -> int:
+        """Number of examples."""
+        return self.shape[0] if self.shape else 0
+
+
+@dataclass(frozen=True)
+class NpzFile:
+    """An `.npz` file whose headers have been read, and whose arrays are read one by one.
+
+    Args:
+        path: Where it is.
+        headers: The arrays in it, by name.
+    """
+
+    path: Path
+    headers: Mapping[str, Header]
+
+    @classmethod
+    def open(cls, path: Path) -> NpzFile:
+        """Read the headers.
+
+        Raises:
+            DataError: The file is missing, or is no `.npz` file.
+        """
+        with _file_errors(path), zipfile.ZipFile(path) as archive:
+            members = [name for name in archive.namelist() if name.endswith(".npy")]
+            return cls(path, {name.removesuffix(".npy"): _read_header(archive, name) for name in members})
+
+    def header(self, key: str) -> Header:
+        """What the array `key` is.
+
+        Raises:
+            DataError: There is no such array, or it holds no numbers, or no examples.
+        """
+        header = self.headers.get(key)
+        if header is None:
+            near = nearest(key, self.headers)
+            raise DataError(
+                f"{self.path} has no array {key!r}",
+                expected="one of " + ", ".join(self.headers) if self.headers else "a file with arrays in it",
+                hint=f"did you mean {near!r}?" if near else "",
+            )
+        if header.dtype.kind not in _NUMERIC:
+            is_object = header.dtype.kind == "O"
+            holds = "Python objects, which are never unpickled" if is_object else f"values of dtype {header.dtype}"
+            hint = "save it again with a numeric dtype"
+            raise DataError(f"{self.named(key)} holds {holds}", expected="numbers", hint=hint)
+        if len(header) == 0:
+            raise DataError(f"{self.named(key)} is empty: its shape is {header.shape}", expected="some examples")
+        return header
+
+    def array(self, key: str) -> npt.NDArray[Any]:
+        """The values of the array `key`, in C order.
+
+        Raises:
+            DataError: As for `header`, or the file is damaged.
+        """
+        self.header(key)
+        with _file_errors(self.path), np.load(self.path, allow_pickle=False) as file:
+            return np.ascontiguousarray(file[key])
+
+    def named(self, key: str) -> str:
+        """What to call an array in a message."""
+        return f"{key} in {self.path}"
+
+
+def _read_header(archive: zipfile.ZipFile, name: str) -> Header:
+    with archive.open(name) as member:
+        version = npy.read_magic(member)
+        # Version 3.0 differs from 2.0 in how it spells the field names of records, which are no numbers anyway.
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, _, dtype = read(member)
+    return Header(shape, dtype)
+
+
+@contextmanager
+def _file_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        where = "" if path.is_absolute() else f" in {Path.cwd()}"
+        raise DataError(f"there is no file {path}{where}", expected="an .npz file as numpy.savez writes it") from error
+    except _DAMAGE as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(
+            f"{path} cannot be read: {said}", expected="an undamaged .npz file as numpy.savez writes it"
+        ) from error

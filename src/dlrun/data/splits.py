@@ -1,0 +1,185 @@
+"""Splits out of splits: which examples are held out for test and validation, and how many will be.
+
+The same seed holds out the same examples; a class target is divided in proportion to its classes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.data.dataset import Split
+from dlrun.errors import DataError
+from dlrun.registry import nearest
+
+Indices = npt.NDArray[np.int64]
+
+# Each held-out split draws from a stream of its own: another `validation` leaves the test split as it is.
+_STREAMS = {"test": 1, "validation": 2}
+
+
+def held_out_count(value: float, total: int) -> int:
+    """How many of `total` examples a held-out fraction or number stands for.
+
+    Formula:
+        ceil(fraction total) for a float, where 0.07 means 7/100 and not the nearest binary number; the number itself
+        for an int.
+    """
+    if isinstance(value, int):
+        return value
+    return math.ceil(Fraction(str(value)) * total)
+
+
+def sizes_after(examples: Mapping[str, int], *, test: float = 0, validation: float | str = 0) -> dict[str, int]:
+    """The size of each split once `arrange` has held out what it is told to; a part that does not fit is left out.
+
+    Args:
+        examples: The size of each split that the data brings.
+        test: As in `arrange`.
+        validation: As in `arrange`.
+    """
+    sizes = dict(examples)
+    if "test" not in sizes:
+        _move(sizes, "test", test)
+    if isinstance(validation, str):
+        if validation in sizes:
+            sizes["validation"] = sizes[validation]
+    elif validation:
+        sizes.pop("validation", None)
+        _move(sizes, "validation", validation)
+    return sizes
+
+
+def arrange(
+    splits: Mapping[str, Split], *, test: float = 0, validation: float | str = 0, seed: int = 0, by_class: bool = False
+) -> tuple[dict[str, Split], tuple[str, ...]]:
+    """Hold out test and validation examples of the training split, as far as they are asked for.
+
+    Args:
+        splits: What the data brings: `train`, and any others.
+        test: Fraction or number of training examples that become the test split.
+        validation: Fraction or number of the rest that become the validation split, or the name of a split.
+        seed: Of the choice.
+        by_class: Whether the target holds class indices; each class is then held out in proportion.
+
+    Returns:
+        `train`, and as far as they exist `validation` and `test`; and a note on each choice.
+
+    Raises:
+        DataError: Nothing would be left to train on, `test` is asked for though there is one, or no split has the name.
+    """
+    arranged, notes = dict(splits), []
+    if test and "test" in arranged:
+        said = f"test: {test} asks for held-out examples, and the data has a test split of its own"
+        raise DataError(said, expected="one of them", hint="remove the key `test`")
+    if test:
+        notes.append(_hold_out_split(arranged, "test", test, seed=seed, by_class=by_class))
+    if isinstance(validation, str):
+        notes.append(_name_validation(arranged, validation))
+    elif validation:
+        if arranged.pop("validation", None) is not None:
+            notes.append("validation: the data's own validation split is left aside, as examples are held out instead")
+        notes.append(_hold_out_split(arranged, "validation", validation, seed=seed, by_class=by_class))
+    return {name: arranged[name] for name in ("train", "validation", "test") if name in arranged}, tuple(notes)
+
+
+def choose_held_out(
+    total: int, count: int, *, seed: int, stream: int = 0, labels: npt.NDArray[Any] | None = None
+) -> tuple[Indices, Indices]:
+    """Choose `count` of `total` examples at random.
+
+    Args:
+        total: Number of examples.
+        count: Number to hold out, below `total`.
+        seed: Of the choice.
+        stream: Choices of different streams are independent.
+        labels: Class index of each example: every class is then held out in proportion (largest remainder), and one
+            with two or more examples keeps at least one.
+
+    Returns:
+        The indices that stay and those held out, both ascending.
+
+    Raises:
+        DataError: A class would lose its last example.
+    """
+    generator = np.random.Generator(np.random.PCG64([seed, stream]))
+    if labels is None:
+        held_out = generator.permutation(total)[:count]
+    else:
+        classes, of_class = np.unique(labels, return_inverse=True)
+        quotas = _quotas(np.bincount(of_class, minlength=len(classes)).tolist(), count)
+        # One shuffle of everything, then the first of each class: the choice for one class depends on no other's size.
+        shuffled = generator.permutation(total)
+        groups = np.split(
+            shuffled[np.argsort(of_class[shuffled], kind="stable")], np.cumsum(np.bincount(of_class))[:-1]
+        )
+        held_out = np.concatenate([group[:quota] for group, quota in zip(groups, quotas, strict=True)])
+    stays = np.ones(total, dtype=bool)
+    stays[held_out] = False
+    return np.flatnonzero(stays), np.sort(held_out)
+
+
+def _quotas(counts: list[int], count: int) -> list[int]:
+    """How many of each class make up `count`: in proportion, by the largest remainder."""
+    total = sum(counts)
+    most = total - sum(size > 1 for size in counts)
+    if count > most:
+        raise DataError(
+            f"{count} of {total} training examples are held out",
+            expected=f"at most {most}, so that each of the {len(counts)} classes keeps an example to train on",
+        )
+    quotas = [size * count // total for size in counts]
+    order = sorted(range(len(counts)), key=lambda k: (-(counts[k] * count % total), -counts[k], k))
+    # Classes of one example give it up only when the others cannot make up the number.
+    for spare in (1, 0):
+        while sum(quotas) < count:
+            open_classes = [k for k in order if quotas[k] < counts[k] - (spare or counts[k] > 1)]
+            if not open_classes:
+                break
+            for k in open_classes[: count - sum(quotas)]:
+                quotas[k] += 1
+    return quotas
+
+
+def _hold_out_split(splits: dict[str, Split], name: str, value: float, *, seed: int, by_class: bool) -> str:
+    train = splits["train"]
+    total, count = len(train), held_out_count(value, len(train))
+    if count >= total:
+        raise DataError(
+            f"{name}: {value} holds out {count:,} of {total:,} training examples",
+            expected=f"fewer than {total:,}, so that some are left to train on",
+            hint=f"a fraction, such as {name}: 0.1",
+        )
+    labels = train.target if by_class else None
+    stays, held_out = choose_held_out(total, count, seed=seed, stream=_STREAMS[name], labels=labels)
+    splits["train"], splits[name] = train.take(stays), train.take(held_out)
+    how = "stratified by class" if by_class else "at random"
+    of_what = "examples" if name == "test" else "training examples"
+    return f"{name}: {count:,} of {total:,} {of_what} held out, {how}, seed {seed}"
+
+
+def _name_validation(splits: dict[str, Split], name: str) -> str:
+    if name not in splits:
+        near = nearest(name, splits)
+        raise DataError(
+            f"validation: there is no split {name!r}",
+            expected="a fraction, a number, or one of " + ", ".join(splits),
+            hint=f"did you mean {near!r}?" if near else "",
+        )
+    splits["validation"] = splits[name]
+    independent = (
+        ", so its scores after training are not independent of what was chosen by it" if name == "test" else ""
+    )
+    return f"validation: the {name} split serves as it{independent}"
+
+
+def _move(sizes: dict[str, int], name: str, value: float) -> None:
+    count = held_out_count(value, sizes["train"]) if value and "train" in sizes else 0
+    if 0 < count < sizes.get("train", 0):
+        sizes["train"] -= count
+        sizes[name] = count

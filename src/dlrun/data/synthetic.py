@@ -1,0 +1,145 @@
+"""Data drawn from a seed by a known rule, so that the best score any model can reach is known too."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from dlrun.component import FieldProblem
+from dlrun.data.dataset import Dataset, HeldOut, Source, Split, datasets, fingerprint_of
+from dlrun.data.preprocess import Preprocess
+from dlrun.data.splits import arrange, held_out_count, sizes_after
+from dlrun.signature import Description, Features, Target
+
+DECAY = 0.9
+"""What remains of a sequence's past after one more step."""
+
+_WIDTH, _SEQUENCE_WIDTH, _STEPS = 100, 10, 100
+_WEIGHTS, _EXAMPLES, _NOISE = 0, 1, 2  # independent streams of random numbers
+
+
+@datasets.register("synthetic")
+class Synthetic(Source):
+    """Data generated from the seed, with a known answer.
+
+    Formula:
+        Every value of x is drawn from N(0, 1); w is a vector of length 1, b a number, both drawn from the seed.
+
+        - binary: y = 1 if w·x > 0, else 0; then swapped with probability `noise`. Best accuracy: 1 - noise.
+        - linear: y = w·x + b + noise e, e ~ N(0, 1). Best mse: noise^2.
+        - sequence: y = sqrt(1 - a^2) sum_t a^(steps - t) w·x_t + noise e, a = 0.9, t = 1..steps: the last state of
+          h_t = a h_(t-1) + w·x_t, scaled to variance 1. Best mse: noise^2; best mae: noise sqrt(2/pi). Whoever looks at
+          the last step alone gets mse a^2 + noise^2 = 0.81 + noise^2: it takes a memory of about 10 steps.
+    """
+
+    task: Literal["binary", "linear", "sequence"] = Field(
+        description="binary: vectors in two classes, parted by a plane; best accuracy 1 - noise · linear: vectors with "
+        "the number w·x + b + noise; best mse noise^2 · sequence: (steps, features) with a number in which each step "
+        "counts 0.9 times the next; best mse noise^2, 0.81 + noise^2 without memory."
+    )
+    examples: int = Field(default=10_000, ge=2, description="Number of examples, those held out included.")
+    width: int | None = Field(
+        default=None,
+        ge=1,
+        description=f"Values in a vector, or in a step. null: {_WIDTH}, or {_SEQUENCE_WIDTH} in a step.",
+    )
+    steps: int | None = Field(
+        default=None, ge=1, description=f"Steps in a sequence; for task: sequence only. null: {_STEPS}."
+    )
+    noise: float = Field(
+        default=0.1,
+        ge=0,
+        allow_inf_nan=False,
+        description="binary: probability that a label is swapped, below 0.5 · otherwise: standard deviation of what is "
+        "added to the target, whose own is 1.",
+    )
+    test: HeldOut = Field(default=0.2, description="Examples held out for the test: a fraction, or a number. 0: none.")
+
+    def problems(self) -> Iterator[FieldProblem]:
+        """Keys that do not go with the task."""
+        if self.steps is not None and self.task != "sequence":
+            yield FieldProblem(("steps",), f"task {self.task} has no steps", "null", "remove it, or task: sequence")
+        if self.task == "binary" and self.noise >= 0.5:  # noqa: PLR2004
+            yield FieldProblem(("noise",), f"labels are swapped with probability {self.noise}", "a number below 0.5")
+        count = held_out_count(self.test, self.examples)
+        if count >= self.examples:
+            said = f"{count:,} of {self.examples:,} examples are held out for the test"
+            yield FieldProblem(("test",), said, f"fewer than {self.examples:,}", "a fraction, such as 0.2")
+
+    def describe(self) -> Description:
+        """Everything: the keys say it."""
+        sizes = sizes_after({"train": self.examples}, test=self.test, validation=self.validation)
+        return Description(self._features(), self._target(), sizes)
+
+    def load(self) -> Dataset:
+        """Generate the examples and hold out those for test and validation.
+
+        Raises:
+            DataError: More are held out than there are.
+        """
+        features = self._stream(_EXAMPLES).standard_normal((self.examples, *self._features().shape), dtype=np.float32)
+        whole = Split(features, self._answer(features))
+        splits, notes = arrange(
+            {"train": whole},
+            test=self.test,
+            validation=self.validation,
+            seed=self.seed,
+            by_class=self.task == "binary",
+        )
+        return Dataset(
+            f"synthetic_{self.task}",
+            self._features(),
+            self._target(),
+            Preprocess(self._features().shape),
+            splits,
+            fingerprint_of(splits),
+            (f"synthetic: the best score that can be reached is {self.best_score()}", *notes),
+        )
+
+    def best_score(self) -> str:
+        """The known answer, in words."""
+        if self.task == "binary":
+            return f"accuracy {1 - self.noise:.4g}"
+        return f"mse {self.noise**2:.4g}, mae {self.noise * math.sqrt(2 / math.pi):.4g}"
+
+    def weights(self) -> tuple[npt.NDArray[np.float32], float]:
+        """The w and b of the formula (b is 0 but for task: linear).
+
+        Shape:
+            w: `(width,)`, float32, of length 1.
+        """
+        stream = self._stream(_WEIGHTS)
+        direction = stream.standard_normal(self._features().shape[-1])
+        bias = float(stream.standard_normal())
+        return (direction / np.linalg.norm(direction)).astype(np.float32), bias if self.task == "linear" else 0.0
+
+    def _answer(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | npt.NDArray[np.int32]:
+        weights, bias = self.weights()
+        exact = features @ weights + np.float32(bias)
+        stream = self._stream(_NOISE)
+        if self.task == "binary":
+            swapped = stream.random(self.examples) < self.noise
+            return ((exact > 0) ^ swapped).astype(np.int32)
+        if self.task == "sequence":
+            steps = exact.shape[1]
+            memory = math.sqrt(1 - DECAY**2) * DECAY ** np.arange(steps - 1, -1, -1)
+            exact = exact @ memory.astype(np.float32)
+        return exact + np.float32(self.noise) * stream.standard_normal(self.examples, dtype=np.float32)
+
+    def _features(self) -> Features:
+        if self.task == "sequence":
+            return Features("sequence", (self.steps or _STEPS, self.width or _SEQUENCE_WIDTH))
+        return Features("vector", (self.width or _WIDTH,))
+
+    def _target(self) -> Target:
+        if self.task == "binary":
+            return Target("classes", 2, ("0", "1"))
+        return Target("values", 1, encoding="value")
+
+    def _stream(self, number: int) -> np.random.Generator:
+        return np.random.Generator(np.random.PCG64([self.seed, number]))

@@ -1,0 +1,118 @@
+"""Which of a prepared dataset's features is the array to learn from, and which the class label: from features.json."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dlrun.errors import DataError
+from dlrun.registry import nearest
+from dlrun.signature import FeatureKind
+
+_KINDS: dict[int, FeatureKind] = {1: "vector", 2: "sequence", 3: "image"}
+_NUMERIC = ("uint", "int", "float", "bool", "bfloat")
+
+
+@dataclass(frozen=True)
+class StoredFeature:
+    """An array feature.
+
+    Args:
+        key: Its name.
+        kind: What its axes mean.
+        shape: Of one example; None where examples differ.
+        dtype: Of the stored values.
+    """
+
+    key: str
+    kind: FeatureKind
+    shape: tuple[int | None, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class StoredLabel:
+    """A class label: its name, how many classes it has, and what they are called (nothing if by number)."""
+
+    key: str
+    num_classes: int
+    class_names: tuple[str, ...]
+
+
+def choose_features(
+    stored: Mapping[str, Any], said: str | None, *, supervised: Sequence[str], name: str
+) -> StoredFeature:
+    """The array to learn from: as said, else what the set itself names as its input, else its first image or array.
+
+    Raises:
+        DataError: There is none.
+    """
+    arrays = {key: array for key, feature in stored.items() if (array := _array(key, feature)) is not None}
+    if said is not None:
+        return arrays.get(said) or _unknown(said, arrays, name, "array of numbers")
+    images = [key for key, array in arrays.items() if array.kind == "image"]
+    for key in (*supervised[:1], *images, *arrays):
+        if key in arrays:
+            return arrays[key]
+    raise DataError(
+        f"the tensorflow-datasets set {name!r} has no image and no array of numbers: {', '.join(stored)}",
+        expected="a feature of type Image or Tensor with one shape for all examples",
+    )
+
+
+def choose_label(
+    stored: Mapping[str, Any], said: str | None, *, supervised: Sequence[str], name: str, folder: Path
+) -> StoredLabel:
+    """The class label: as said, else what the set itself names as its output, else its only one.
+
+    Raises:
+        DataError: There is none, or there are several and the set prefers none.
+    """
+    counts = {
+        key: feature["classLabel"].get("numClasses") for key, feature in stored.items() if "classLabel" in feature
+    }
+    if said is not None:
+        key = said if said in counts else _unknown(said, counts, name, "class label")
+    else:
+        preferred = [key for key in (*supervised[1:2], *(counts if len(counts) == 1 else ())) if key in counts]
+        if not preferred:
+            found = f"several class labels: {', '.join(counts)}" if counts else f"no class label: {', '.join(stored)}"
+            raise DataError(
+                f"the tensorflow-datasets set {name!r} has {found}",
+                expected="a feature of type ClassLabel" + (", named by the key `label`" if counts else ""),
+                hint=f"label: {next(iter(counts))}" if counts else "",
+            )
+        key = preferred[0]
+    names_file = folder / f"{key}.labels.txt"
+    text = names_file.read_text("utf-8") if names_file.is_file() else ""
+    names = tuple(line.strip() for line in text.splitlines() if line.strip())
+    size = int(counts[key] or len(names))
+    return StoredLabel(key, size, names if len(names) == size else ())
+
+
+def _array(key: str, feature: Mapping[str, Any]) -> StoredFeature | None:
+    python_class = str(feature.get("pythonClassName", "")).rpartition(".")[-1]
+    if "image" in feature and python_class == "Image":
+        stored = feature["image"]
+    elif "tensor" in feature and python_class == "Tensor":
+        stored = feature["tensor"]
+    else:
+        return None
+    sizes = [int(size) for size in stored.get("shape", {}).get("dimensions", [])]
+    shape = tuple(size if size >= 0 else None for size in sizes)
+    kind: FeatureKind | None = "image" if "image" in feature else _KINDS.get(len(shape))
+    dtype = str(stored.get("dtype", "uint8"))
+    if kind is None or not dtype.startswith(_NUMERIC) or (kind != "image" and None in shape) or shape[-1] is None:
+        return None
+    return StoredFeature(key, kind, shape, dtype)
+
+
+def _unknown(said: str, known: Iterable[str], name: str, what: str) -> Any:
+    near = nearest(said, known)
+    raise DataError(
+        f"the tensorflow-datasets set {name!r} has no {what} called {said!r}",
+        expected="one of " + (", ".join(known) or "none: it has no such feature"),
+        hint=f"did you mean {near!r}?" if near else "",
+    )
