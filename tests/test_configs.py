@@ -64,15 +64,14 @@ def test_a_config_opens_with_its_command_and_the_measured_score_and_time(path: P
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("path", [path for path in CONFIGS if PARAMETERS.get(path.stem)], ids=name)
 def test_a_named_model_has_the_parameters_computed_by_hand(path: Path) -> None:
-    from dlrun.signature import Target
     from dlrun.spec.check import settled_target, target_of
 
     spec = read_spec(path).spec
     description = spec.dataset.describe()
     assert description is not None
-    target = target_of(spec, description.features, description.target)
-    assert isinstance(target, Target)
-    model = spec.model.build(description.features, settled_target(spec, target))
+    target = target_of(spec.model, description.features, description.target)
+    assert target is not None
+    model = spec.model.build(description.features, settled_target(spec.loss, spec.model, target))
     assert model.count_params() == PARAMETERS[path.stem]
 
 

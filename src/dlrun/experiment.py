@@ -71,14 +71,13 @@ def train(
         record_choices(folder, assembly)
         state = _train(assembly, folder, listener)
         weights = weights_sha256(assembly.compiled.model)
-        if _ends_with_best(file.spec):
-            _restore(assembly, folder, "best")
+        _restore(assembly, folder, "final")
         scores = _evaluate(assembly, _held_out_splits(assembly), listener)
         record_outcome(folder, state, scores, weights_sha256=weights)
     return Result(folder, scores, folder.read_record().model_dump(mode="json"))
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913  each is one question that a user may have
     run: str | Path,
     *,
     split: str = "test",
@@ -171,7 +170,7 @@ def _held_out_splits(assembly: Assembly) -> tuple[str, ...]:
 def _restore(assembly: Assembly, folder: RunFolder, name: str) -> Path:
     """Give the model the variables of a checkpoint, and say which one it was."""
     from dlrun.training.checkpoint import BEST, newest_valid, read_checkpoint
-    from dlrun.training.variables import assign_arrays
+    from dlrun.training.variables import assign_arrays, average_variables
 
     if name == "final":
         name = BEST if _ends_with_best(assembly.spec) else "last"
@@ -186,7 +185,11 @@ def _restore(assembly: Assembly, folder: RunFolder, name: str) -> Path:
             there = sorted(entry.name for entry in folder.checkpoints.glob("[!.]*"))
             raise UsageError(f"the run has no checkpoint {name!r}", expected="one of " + ", ".join(("last", *there)))
         checkpoint = read_checkpoint(path)
-    assign_arrays(assembly.compiled.model, checkpoint.arrays, parts=("model",))
+    # The optimizer's variables are of no use to a model that only predicts, except for the averages that use_ema keeps.
+    uses_ema = bool(assembly.spec.optimizer.plain().get("use_ema"))
+    parts = ("model", "optimizer") if uses_ema else ("model",)
+    assign_arrays(assembly.compiled.model, checkpoint.arrays, parts=parts)
+    average_variables(assembly.compiled.model)
     return path
 
 

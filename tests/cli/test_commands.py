@@ -95,7 +95,7 @@ def test_components_lists_everything_and_describes_each() -> None:
     assert {"adam", "lion"} <= listed["optimizer"].keys()
     page = dlrun("components", "cnn").stdout
     assert "blocks: a list" in page
-    assert "blocks.filters: a whole number, at least 1 (required)" in page
+    assert "blocks.filters: a whole number of at least 1 (required)" in page
 
 
 def test_a_plugin_is_listed(tmp_path: Path) -> None:

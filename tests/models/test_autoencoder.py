@@ -59,7 +59,7 @@ def test_kernel_with_two_numbers_for_one_axis_is_a_problem() -> None:
 
 def test_output_activation_is_its_own_whatever_the_loss_asked_for() -> None:
     target = Target("input", 784, activation="softmax")
-    assert Autoencoder(latent_units=8, reconstruction_activation="sigmoid").output_activation(target) == "sigmoid"
+    assert Autoencoder(latent_units=8, output_activation="sigmoid").final_activation(target) == "sigmoid"
     assert Autoencoder.target_is_input
 
 
@@ -141,7 +141,7 @@ def test_reconstruction_and_code_have_activations_of_their_own() -> None:
         latent_units=8,
         activation="elu",
         latent_activation="relu",
-        reconstruction_activation="sigmoid",
+        output_activation="sigmoid",
     )
     activations = {
         layer.name: layer.activation.__name__ for layer in model.layers if layer.name.endswith("_activation")
@@ -150,5 +150,5 @@ def test_reconstruction_and_code_have_activations_of_their_own() -> None:
         "encoder_1_activation": "elu",
         "latent_activation": "relu",
         "decoder_1_activation": "elu",
-        "reconstruction_activation": "sigmoid",
+        "output_activation": "sigmoid",
     }

@@ -71,7 +71,7 @@ def test_kind_of_features_that_it_cannot_take_is_left_to_the_checker() -> None:
         ([conv(2, kernel_size=9, padding="same", pool_size=(8, 1)), conv(2, kernel_size=(1, 8))], True),
     ],
 )
-def test_what_misfits_finds_is_what_keras_refuses(blocks: list[dict[str, Any]], fits: bool) -> None:  # noqa: FBT001
+def test_what_misfits_finds_is_what_keras_refuses(blocks: list[dict[str, Any]], fits: bool) -> None:
     model = cnn(*blocks)
     assert any(model.misfits(DIGITS)) is not fits
     if fits:

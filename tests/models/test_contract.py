@@ -108,7 +108,7 @@ CASES = (
         units=(16,),
         latent_units=8,
         tied=True,
-        reconstruction_activation="sigmoid",
+        output_activation="sigmoid",
     ),
     reconstructing(SEQUENCE, (24 * 9 + 24 + 9) + 0, latent_units=9, tied=True, input_noise=0.01, activity_l1=1e-6),
     # 9x7 -> 5x4 -> 3x2, and back
@@ -124,7 +124,7 @@ CASES = (
         encoder="convolutional",
         filters=(6, 5),
         latent_units=8,
-        reconstruction_activation="sigmoid",
+        output_activation="sigmoid",
     ),
     reconstructing(
         SEQUENCE, (4 * 3 * 6 + 6) + 4 * 0 + (4 * 6 * 3 + 3), encoder="convolutional", filters=(6,), kernel_size=4
@@ -235,7 +235,11 @@ def test_only_the_end_is_float32_under_mixed_precision(case: Case) -> None:
     output = model(features)
     assert output.dtype.name == "float32"
     assert keras.ops.any(output != keras.ops.cast(keras.ops.cast(output, "bfloat16"), "float32"))
-    inner = [layer for layer in model.layers[1:] if layer.name != "head" and "reconstruction" not in layer.name]
+    inner = [
+        layer
+        for layer in model.layers[1:]
+        if layer.name != "head" and "reconstruction" not in layer.name and "output" not in layer.name
+    ]
     assert {layer.compute_dtype for layer in inner if layer.name != "code_penalty"} <= {"bfloat16"}
     assert {weight.dtype for weight in model.weights} == {"float32"}
 

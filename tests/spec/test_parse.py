@@ -96,8 +96,21 @@ training:
     assert "digits" in found[0].hint + found[0].expected
     assert found[1].hint == "did you mean 'filters'?"
     assert found[2].hint == "did you mean 'adam'?"
-    assert found[3].expected == "a whole number, at least 1"
+    assert found[3].expected == "a whole number of at least 1"
     assert "'ten'" in found[4].what
+
+
+def test_problems_of_yaml_of_keys_and_of_fit_come_together(write: Write) -> None:
+    text = """\
+dataset: &d {type: builtin, name: digits}
+model: {type: mpl, units: [8], units: [9], activation: rleu}
+loss: mean_squared_error
+metrics: [accuracy, mean_absolute_error]
+training: {epochs: 1, steps: 2}
+"""
+    found = problems_of(write(text), "seed=x")
+    assert [problem.line for problem in found] == [1, 2, 2, 2, 3, 4, 5, 1]
+    assert found[-1].origin == "--set"
 
 
 def keys_with_places() -> list[tuple[int, str]]:

@@ -229,3 +229,11 @@ def test_tensorboard_events_hold_the_scores_of_every_epoch(tmp_path: Path) -> No
     for row in result.folder.read_metrics():
         assert found["train/epoch_loss", row["step"]] == pytest.approx(row["loss"])  # type: ignore[index]
         assert found["validation/epoch_accuracy", row["step"]] == pytest.approx(row["val_accuracy"])  # type: ignore[index]
+
+
+def test_a_moving_average_is_what_training_ends_with_and_eval_scores(tmp_path: Path) -> None:
+    result = train(tmp_path, "optimizer={type: adam, learning_rate: 3e-3, use_ema: true, ema_momentum: 0.9}")
+    plain = train(tmp_path)
+    assert plain.record["weights_sha256"] == result.record["weights_sha256"]
+    assert plain.scores["test"]["loss"] != result.scores["test"]["loss"]
+    assert experiment.evaluate(result.folder.path)["test"] == result.scores["test"]

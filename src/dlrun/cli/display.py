@@ -34,6 +34,7 @@ class Display:
         self._task = TaskID(0)
         self._best = ""
         self._seconds = 0.0
+        self._epochs = 0
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
@@ -68,22 +69,26 @@ class Display:
         self.console.say(f"parameters {event.parameters:,}")
         self.console.say(f"training   {event.epochs} epochs, {event.steps:,} steps")
         if self.console.is_terminal:
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=24),
-                TextColumn("{task.completed:.0f}/{task.total:.0f}  {task.fields[scores]}"),
+            columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[text]}"))
+            # Rich would otherwise print what libraries write to stderr, which is the log's.
+            self._bar = Progress(
+                *columns,
+                console=RichConsole(file=self.console.terminal),
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
             )
-            self._bar = Progress(*columns, console=RichConsole(file=self.console.terminal), transient=True)
-            self._task = self._bar.add_task(f"epoch 1/{event.epochs}", total=None, scores="starting")
+            self._task = self._bar.add_task(f"epoch 1/{event.epochs}", total=None, text="compiling")
+            self._epochs = event.epochs
             self._bar.start()
 
     def _stepped(self, event: StepsDone) -> None:
         if self._bar is None:
             return
-        left = f"{event.examples_per_second:,.0f}/s  {format_seconds(event.seconds_left)} left"
-        scores = f"{format_scores(event.scores)}  {left}{self._best}"
-        description = f"epoch {event.epoch}"
-        self._bar.update(self._task, description=description, completed=event.step, total=event.steps, scores=scores)
+        rate = f"{event.examples_per_second:,.0f}/s  {format_seconds(event.seconds_left)} left"
+        text = f"{event.step:,}/{event.steps:,}  {format_scores(event.scores)}  {rate}{self._best}"
+        description = f"epoch {event.epoch}/{self._epochs}"
+        self._bar.update(self._task, description=description, completed=event.step, total=event.steps, text=text)
 
     def _epoch_done(self, event: EpochDone) -> None:
         row = event.row

@@ -116,7 +116,7 @@ class Tfds(Source):
             Preprocess(raw_shape, **steps),
             splits,
             fingerprint_of(splits),
-            (f"data: {prepared.name} {prepared.version}, as prepared in {prepared.folder}", *notes, *held_out),
+            (f"{prepared.name} {prepared.version}, as prepared in {prepared.folder}", *notes, *held_out),
         )
 
     def _find(self) -> Prepared | None:

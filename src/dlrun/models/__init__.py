@@ -1,6 +1,6 @@
 """Models: importing this registers every built-in architecture; a plugin needs `Model`, `head` and `models`."""
 
-from dlrun.models import autoencoder, cnn, gru, linear, lstm, mlp, rnn  # noqa: F401  each registers itself
+from dlrun.models import autoencoder, cnn, gru, linear, lstm, mlp, rnn, sequential  # noqa: F401  each registers itself
 from dlrun.models.head import head
 from dlrun.models.model import Model, models
 

@@ -70,7 +70,7 @@ class Autoencoder(Hidden, Model):
     input_noise: Penalty = Field(
         default=0.0, description="Standard deviation of the Gaussian noise added to the input in training. 0: none."
     )
-    reconstruction_activation: Activation = Field(
+    output_activation: Activation = Field(
         default="linear", description="Applied to the output; sigmoid suits inputs from 0 to 1."
     )
 
@@ -88,9 +88,9 @@ class Autoencoder(Hidden, Model):
         build = self._dense if self.encoder == "dense" else self._convolutional
         return keras.Model(inputs, build(tensor, features), name=self.type_name)
 
-    def output_activation(self, target: Target) -> str:  # noqa: ARG002  its input is its target
+    def final_activation(self, target: Target) -> str:  # noqa: ARG002  its input is its target
         """Its own: the head's plays no part."""
-        return self.reconstruction_activation
+        return self.output_activation
 
     def problems(self) -> Iterator[FieldProblem]:
         """Keys that are missing for this kind of encoder, or belong to the other kind."""
@@ -229,7 +229,7 @@ class Autoencoder(Hidden, Model):
         """Apply the last activation, in float32."""
         import keras
 
-        if self.reconstruction_activation == "linear":
+        if self.output_activation == "linear":
             return tensor
-        activation = self.reconstruction_activation
-        return keras.layers.Activation(activation, dtype="float32", name="reconstruction_activation")(tensor)
+        activation = self.output_activation
+        return keras.layers.Activation(activation, dtype="float32", name="output_activation")(tensor)

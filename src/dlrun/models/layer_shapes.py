@@ -27,7 +27,7 @@ _RECURRENT = ("LSTM", "GRU", "SimpleRNN")
 def layer_shape(layer: LayerPart, shape: Shape) -> Found:
     """The shape that `layer` gives for one example of `shape`, or what is wrong; paths count from the layer's keys."""
     name = layer.type_name
-    if getattr(layer, "data_format", None) == "channels_first":
+    if getattr(layer, "data_format", None) == "channels_first" or name.startswith("ConvLSTM"):
         return None
     axes = re.search(r"([123])D", name)
     if axes and len(shape) != int(axes[1]) + 1:
@@ -105,7 +105,8 @@ def _window(lengths: Shape, window: Shape, strides: Shape, padding: str, *, key:
 
 
 def _global_pooling(layer: Any, shape: Shape) -> Found:
-    return (1,) * (len(shape) - 1) * layer.keepdims + shape[-1:]
+    ones = (1,) * (len(shape) - 1) if layer.keepdims else ()
+    return ones + shape[-1:]
 
 
 def _recurrent(layer: Any, shape: Shape) -> Found:
@@ -153,12 +154,13 @@ def _permute(layer: Any, shape: Shape) -> Found:
 
 
 def _padding(layer: Any, shape: Shape) -> Found:
-    margins = layer.padding if layer.type_name.startswith("Zero") else layer.cropping
+    margins: Any = layer.padding if layer.type_name.startswith("Zero") else layer.cropping
     sign = 1 if layer.type_name.startswith("Zero") else -1
     rank = len(shape) - 1
     if isinstance(margins, tuple) and rank == 1:
         margins = (margins,)
-    pairs = [margin if isinstance(margin, tuple) else (margin, margin) for margin in per_axis(margins, rank)]
+    each: tuple[Any, ...] = per_axis(margins, rank)
+    pairs = [margin if isinstance(margin, tuple) else (margin, margin) for margin in each]
     lengths = [length + sign * sum(pair) for length, pair in zip(shape[:-1], pairs, strict=True)]
     if min(lengths) < 1:
         return FieldProblem(("cropping",), f"nothing of {written_shape(shape)} is left", expected="a smaller margin")

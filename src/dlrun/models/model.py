@@ -44,7 +44,7 @@ class Model(Component, abc.ABC):
         """Keys that cannot work with this target, settled by the loss; for models that bring their own output layer."""
         return iter(())
 
-    def output_activation(self, target: Target) -> str:
+    def final_activation(self, target: Target) -> str:
         """Name of the activation that the last layer applies: the head's, unless the model has an end of its own."""
         return target.activation
 

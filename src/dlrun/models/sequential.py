@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
@@ -21,10 +22,11 @@ if TYPE_CHECKING:
 else:
     Layer = part_annotation("layer")
 
-_PASSES_ON = frozenset(
-    {"Dropout", "AlphaDropout", "GaussianDropout", "Identity", "ActivityRegularization", "Flatten", "Reshape"}
+_ACTIVATIONS = frozenset({"Softmax", "ReLU", "LeakyReLU", "PReLU", "ELU", "Activation"})
+_PASSES_ON = re.compile(
+    r"(Alpha|Gaussian|Spatial)?Dropout([123]D)?|Identity|ActivityRegularization|Global.*Pooling[123]D"
 )
-"""Layers behind which the activation of the one before still holds."""
+"""Layers that change neither the width of what they are given nor what its activation made of it."""
 
 
 @models.register("sequential")
@@ -55,15 +57,12 @@ class Sequential(Model):
                 tensor = layer.build(name=name, dtype=precise)(tensor)
         return keras.Model(inputs, tensor, name=self.type_name)
 
-    def output_activation(self, target: Target) -> str:  # noqa: ARG002  its last layer is the head
+    def final_activation(self, target: Target) -> str:  # noqa: ARG002  its last layer is the head
         """That of the last layer which has one."""
-        for layer in reversed(self.layers):
-            if layer.type_name in {"Softmax", "ReLU", "LeakyReLU", "ELU"}:
-                return layer.snake_case.replace("re_lu", "relu")
-            inner = getattr(layer, "layer", layer)
-            if layer.type_name not in _PASSES_ON:
-                return getattr(inner, "activation", None) or "linear"
-        return "linear"
+        _, layer = self._end(_PASSES_ON.fullmatch)
+        if layer.type_name in _ACTIVATIONS - {"Activation"}:
+            return layer.snake_case.replace("re_lu", "relu")
+        return getattr(getattr(layer, "layer", layer), "activation", None) or "linear"
 
     def problems(self) -> Iterator[FieldProblem]:
         """Names given twice, an Input that is not first, and wrappers around what cannot be wrapped."""
@@ -98,17 +97,24 @@ class Sequential(Model):
 
     def misfits_target(self, target: Target) -> Iterator[FieldProblem]:
         """An output of the wrong width, or an activation that makes it useless."""
-        index, layer = next(
-            ((index, layer) for index, layer in reversed(tuple(enumerate(self.layers))) if _width(layer)), (0, None)
-        )
-        width = _width(layer) if layer else None
+        index, layer = self._end(lambda name: name in _ACTIVATIONS or _PASSES_ON.fullmatch(name))
+        width = _width(layer)
         if width and width[1] != target.units:
             wanted = "1: the loss takes two classes as one number" if target.encoding == "binary" else f"{target.units}"
             what = f"the last layer gives {width[1]} values"
             yield FieldProblem(self._path(index, width[0]), what, expected=wanted)
-        if target.units == 1 and self.output_activation(target) == "softmax":
-            where = self._path(index, "activation")
-            yield FieldProblem(where, "softmax of one value is always 1", expected="sigmoid, or no activation")
+        if target.units == 1 and self.final_activation(target) == "softmax":
+            yield FieldProblem(
+                self._path(index, "activation"),
+                "softmax of one value is always 1",
+                expected="sigmoid, or no activation",
+            )
+
+    def _end(self, passes_on: Callable[[str], object]) -> tuple[int, LayerPart]:
+        """The last layer whose type does not merely pass on, and its index."""
+        ends = (index for index in reversed(range(len(self.layers))) if not passes_on(self.layers[index].type_name))
+        index = next(ends, 0)
+        return index, self.layers[index]
 
     def _names(self) -> tuple[str, ...]:
         first = 0 if self.layers[0].type_name == "Input" else 1
@@ -128,7 +134,7 @@ def _has_weights(layer: LayerPart) -> bool:
     return any({"initializer", "layer"} & set(argument.types) for argument in layer.entry.arguments)
 
 
-def _width(layer: LayerPart | None) -> tuple[str, int] | None:
+def _width(layer: LayerPart) -> tuple[str, int] | None:
     """The key that gives a layer's width, and the width."""
     for key in ("units", "filters", "output_dim"):
         value: Any = getattr(layer, key, None)

@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from dlrun.errors import RunError, UsageError
 from dlrun.registry import nearest
@@ -51,6 +51,13 @@ class RunSummary:
     result: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     problem: str = ""
     order: float = 0.0
+
+    def plain(self) -> dict[str, Any]:
+        """The line as JSON has it."""
+        best = self.best.model_dump(mode="json") if self.best else None
+        shown = ("id", "name", "status", "started", "seconds", "model", "dataset", "problem")
+        values = {name: getattr(self, name) for name in shown}
+        return {**values, "best": best, "result": self.result, "path": str(self.folder.path)}
 
     def value(self, key: str) -> float | None:
         """The number that `best:KEY` compares.

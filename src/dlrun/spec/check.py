@@ -6,46 +6,53 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dlrun.component import Component, FieldProblem, Path
-from dlrun.data import held_out_count
-from dlrun.losses import losses_for
-from dlrun.metrics import metrics_for
+from dlrun.data import Source, held_out_count
+from dlrun.losses import Loss, losses_for
+from dlrun.metrics import Metric, metrics_for
+from dlrun.models import Model
 from dlrun.registry import nearest
+from dlrun.schedules import ReduceOnPlateau
 from dlrun.signature import Description, Features, Target
-from dlrun.spec.types import Spec
-
-_SPLITS = ("train", "validation", "test")
+from dlrun.spec.types import Draft, Spec, Training
 
 
-def find_problems(spec: Spec, description: Description | None) -> Iterator[FieldProblem]:
+def find_problems(draft: Draft, description: Description | None) -> Iterator[FieldProblem]:
     """Yield what does not fit together.
 
     Args:
-        spec: Each part of it is well formed by itself.
+        draft: The parts that are well formed, each by itself.
         description: What is known of the data; None if nothing is, which leaves fewer things to check.
     """
-    yield from _own_problems(spec)
-    yield from _metric_names(spec, description)
+    yield from _own_problems(draft)
+    if draft.training is not None:
+        yield from _metric_names(draft, draft.training, description)
     if description is None:
         return
-    yield from _sizes(spec, description)
-    yield from _model_fits(spec, description.features)
-    target = target_of(spec, description.features, description.target)
+    if draft.dataset is not None:
+        yield from _sizes(draft.dataset, draft.training, description)
+    if draft.model is not None:
+        yield from _model_fits(draft.model, description.features)
+    if draft.model_type is None:
+        return
+    target = target_of(draft.model_type, description.features, description.target)
     if target is None:
         yield FieldProblem(("dataset",), "the data has no labels to learn", "labels, or a model of type autoencoder")
         return
-    yield from _loss_fits(spec, target)
-    yield from _class_weight_fits(spec, target)
+    if draft.loss is not None:
+        yield from _loss_fits(draft.loss, draft.model, draft.metrics, target)
+    if draft.training is not None:
+        yield from _class_weight_fits(draft.training, target)
 
 
-def target_of(spec: Spec, features: Features, target: Target | None) -> Target | None:
-    """What the spec's model has to predict: the data's target, or for an autoencoder its own input."""
-    return Target.of_input(features) if spec.model.target_is_input else target
+def target_of(model: type[Model] | Model, features: Features, target: Target | None) -> Target | None:
+    """What a model has to predict: the data's target, or for an autoencoder its own input."""
+    return Target.of_input(features) if model.target_is_input else target
 
 
-def settled_target(spec: Spec, target: Target) -> Target:
+def settled_target(loss: Loss, model: Model, target: Target) -> Target:
     """The target as the loss takes it, with the activation that the model really ends in."""
-    settled = spec.loss.settle(target)
-    return replace(settled, activation=spec.model.output_activation(settled))
+    settled = loss.settle(target)
+    return replace(settled, activation=model.final_activation(settled))
 
 
 def monitored(spec: Spec, metric: str, *, has_validation: bool) -> str:
@@ -55,44 +62,44 @@ def monitored(spec: Spec, metric: str, *, has_validation: bool) -> str:
     return metric if metric != "auto" else ("val_loss" if has_validation else "loss")
 
 
-def log_names(spec: Spec, *, has_validation: bool) -> tuple[str, ...]:
-    """The scores that a row of metrics.jsonl has."""
-    names = ("loss", *(metric.log_name for metric in spec.metrics))
-    return names + tuple(f"val_{name}" for name in names) if has_validation else names
-
-
-def _own_problems(spec: Spec) -> Iterator[FieldProblem]:
-    parts: list[tuple[Path, Component]] = [
-        (("dataset",), spec.dataset),
-        (("model",), spec.model),
-        (("optimizer",), spec.optimizer),
-        (("schedule",), spec.schedule),
-        (("loss",), spec.loss),
-        *((("metrics", index), metric) for index, metric in enumerate(spec.metrics)),
+def _own_problems(draft: Draft) -> Iterator[FieldProblem]:
+    parts: list[tuple[Path, Component | None]] = [
+        (("dataset",), draft.dataset),
+        (("model",), draft.model),
+        (("optimizer",), draft.optimizer),
+        (("schedule",), draft.schedule),
+        (("loss",), draft.loss),
+        *((("metrics", index), metric) for index, metric in enumerate(draft.metrics)),
     ]
     for path, component in parts:
-        yield from _below(component.problems(), *path)
-    if spec.training.epochs and spec.training.steps:
-        said = f"epochs ({spec.training.epochs}) and steps ({spec.training.steps}) are both given"
+        if component is not None:
+            yield from _below(component.problems(), *path)
+    training = draft.training
+    if training is not None and training.epochs and training.steps:
+        said = f"epochs ({training.epochs}) and steps ({training.steps}) are both given"
         yield FieldProblem(("training", "steps"), said, "one of them")
 
 
-def _metric_names(spec: Spec, description: Description | None) -> Iterator[FieldProblem]:
-    seen: set[str] = {"loss"}
-    for index, metric in enumerate(spec.metrics):
-        if metric.log_name in seen:
+def _metric_names(draft: Draft, training: Training, description: Description | None) -> Iterator[FieldProblem]:
+    names = ["loss"]
+    for index, metric in enumerate(draft.metrics):
+        if metric is None:
+            continue
+        if metric.log_name in names:
             hint = f"give one a name of its own: {{type: {metric.type_name}, name: ...}}"
-            yield FieldProblem(
-                ("metrics", index), f"two scores are called {metric.log_name!r}", "one of each name", hint
-            )
-        seen.add(metric.log_name)
-    has_validation = bool(spec.dataset.validation) if description is None else "validation" in description.examples
-    known = ("auto", *log_names(spec, has_validation=has_validation))
-    watched: list[tuple[Path, str]] = [(("training", "monitor"), spec.training.monitor)]
-    if spec.training.early_stopping:
-        watched.append((("training", "early_stopping", "metric"), spec.training.early_stopping.metric))
-    if hasattr(spec.schedule, "metric"):
-        watched.append((("schedule", "metric"), spec.schedule.metric))
+            said = f"two scores are called {metric.log_name!r}"
+            yield FieldProblem(("metrics", index), said, "one of each name", hint)
+        names.append(metric.log_name)
+    if None in draft.metrics or draft.dataset is None:
+        return  # what is watched may be the name of a metric that could not be read
+    brings_validation = description is not None and "validation" in description.examples
+    has_validation = bool(draft.dataset.validation) or brings_validation
+    known = ("auto", *names, *(f"val_{name}" for name in names if has_validation))
+    watched: list[tuple[Path, str]] = [(("training", "monitor"), training.monitor)]
+    if training.early_stopping:
+        watched.append((("training", "early_stopping", "metric"), training.early_stopping.metric))
+    if isinstance(draft.schedule, ReduceOnPlateau):
+        watched.append((("schedule", "metric"), draft.schedule.metric))
     for path, name in watched:
         if name not in known:
             near = nearest(name, known)
@@ -100,12 +107,11 @@ def _metric_names(spec: Spec, description: Description | None) -> Iterator[Field
             yield FieldProblem(path, f"no score is called {name!r}", "one of " + ", ".join(known), hint)
 
 
-def _sizes(spec: Spec, description: Description) -> Iterator[FieldProblem]:
-    examples = description.examples
-    validation = spec.dataset.validation
+def _sizes(dataset: Source, training: Training | None, description: Description) -> Iterator[FieldProblem]:
+    examples, validation = description.examples, dataset.validation
     if isinstance(validation, str):
         if validation not in examples:
-            there = ", ".join(name for name in examples)
+            there = ", ".join(examples)
             yield FieldProblem(("dataset", "validation"), f"there is no split {validation!r}", f"one of {there}")
     elif validation:
         train = examples.get("train", 0) + examples.get("validation", 0)
@@ -113,43 +119,49 @@ def _sizes(spec: Spec, description: Description) -> Iterator[FieldProblem]:
         if held_out >= train > 0:
             said = f"{held_out} of {train} training examples are held out for validation"
             yield FieldProblem(("dataset", "validation"), said, "some left to train on", "a fraction, such as 0.1")
-    batch_size = spec.training.batch_size
-    if spec.training.drop_remainder and batch_size > (train := examples.get("train", batch_size)):
-        said = f"a batch of {batch_size} with drop_remainder leaves nothing of {train} training examples"
-        yield FieldProblem(("training", "batch_size"), said, f"at most {train}")
+    if training is not None and training.drop_remainder:
+        train = examples.get("train", training.batch_size)
+        if training.batch_size > train:
+            said = f"a batch of {training.batch_size} with drop_remainder leaves nothing of {train} training examples"
+            yield FieldProblem(("training", "batch_size"), said, f"at most {train}")
 
 
-def _model_fits(spec: Spec, features: Features) -> Iterator[FieldProblem]:
-    if features.kind not in spec.model.takes:
-        said = f"a model of type {spec.model.type_name} cannot take {features.kind} features of shape {features.shape}"
-        yield FieldProblem(("model", "type"), said, "features of kind " + " or ".join(spec.model.takes))
+def _model_fits(model: Model, features: Features) -> Iterator[FieldProblem]:
+    if features.kind not in model.takes:
+        said = f"a model of type {model.type_name} cannot take {features.kind} features of shape {features.shape}"
+        yield FieldProblem(("model", "type"), said, "features of kind " + " or ".join(model.takes))
         return
-    yield from _below(spec.model.misfits(features), "model")
+    yield from _below(model.misfits(features), "model")
 
 
-def _loss_fits(spec: Spec, target: Target) -> Iterator[FieldProblem]:
+def _loss_fits(
+    loss: Loss, model: Model | None, metrics: tuple[Metric | None, ...], target: Target
+) -> Iterator[FieldProblem]:
     said = {
         "classes": f"{target.size} classes",
         "values": "a real number" if target.size == 1 else f"{target.size} real numbers",
         "input": "the model's own input",
     }[target.kind]
-    if not spec.loss.accepts(target):
-        expected = "one of " + ", ".join(losses_for(target))
-        yield FieldProblem(("loss", "type"), f"{spec.loss.type_name} cannot take the target: {said}", expected)
-        return
-    settled = settled_target(spec, target)
-    yield from _below(spec.model.misfits_target(settled), "model")
-    yield from _below(spec.loss.misfits(settled), "loss")
-    for index, metric in enumerate(spec.metrics):
-        yield from _below(metric.misfits(settled), "metrics", index)
-        if not metric.accepts(settled):
-            expected = "one of " + ", ".join(metrics_for(settled))
+    for index, metric in enumerate(metrics):
+        if metric is not None and not metric.accepts(target):
             what = f"{metric.type_name} cannot take the target: {said}"
-            yield FieldProblem(("metrics", index, "type"), what, expected)
+            yield FieldProblem(("metrics", index, "type"), what, "one of " + ", ".join(metrics_for(target)))
+    if not loss.accepts(target):
+        what = f"{loss.type_name} cannot take the target: {said}"
+        yield FieldProblem(("loss", "type"), what, "one of " + ", ".join(losses_for(target)))
+        return
+    if model is None:
+        return
+    settled = settled_target(loss, model, target)
+    yield from _below(model.misfits_target(settled), "model")
+    yield from _below(loss.misfits(settled), "loss")
+    for index, metric in enumerate(metrics):
+        if metric is not None and metric.accepts(target):
+            yield from _below(metric.misfits(settled), "metrics", index)
 
 
-def _class_weight_fits(spec: Spec, target: Target) -> Iterator[FieldProblem]:
-    weights = spec.training.class_weight
+def _class_weight_fits(training: Training, target: Target) -> Iterator[FieldProblem]:
+    weights = training.class_weight
     path = ("training", "class_weight")
     if weights is None:
         return

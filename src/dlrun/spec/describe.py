@@ -13,7 +13,7 @@ from dlrun.errors import UsageError
 from dlrun.metrics import metrics
 from dlrun.registry import Registry, nearest
 from dlrun.spec.expectation import expectation, groups_in
-from dlrun.spec.parse import SECTIONS
+from dlrun.spec.sections import SECTIONS
 from dlrun.spec.validate import did_you_mean, shown
 
 REGISTRIES: dict[str, Registry[Any]] = {**SECTIONS, "metrics": metrics}
@@ -64,7 +64,8 @@ def _summary(component: type[Component]) -> str:
 
 def _keys(fields: type[BaseModel], *, above: str = "") -> Iterator[dict[str, Any]]:
     """The keys of a component, those of groups below it after the key that holds them."""
-    for name, field in fields.model_fields.items():
+    # What has to be given first; then in the order of the class, its bases first.
+    for name, field in sorted(fields.model_fields.items(), key=lambda item: not item[1].is_required()):
         default = field.get_default(call_default_factory=True, validated_data={}) if not field.is_required() else None
         plain = default.model_dump(mode="json") if isinstance(default, BaseModel) else default
         yield {

@@ -1,4 +1,4 @@
-"""A field's type in words (`a whole number, at least 1`): for error messages and for `dlrun components`."""
+"""A field's type in words (`a whole number of at least 1`): for error messages and for `dlrun components`."""
 
 from __future__ import annotations
 
@@ -23,18 +23,24 @@ _BOUNDS = (
 
 def expectation(field: FieldInfo) -> str:
     """What a field takes, in words."""
-    return _with_bounds(describe_type(field.annotation), field.metadata)
+    return describe_type(field.annotation, field.metadata)
 
 
-def describe_type(annotation: Any) -> str:
-    """What a type annotation admits, in words."""
+def describe_type(annotation: Any, bounds: list[Any] | None = None) -> str:
+    """What a type annotation admits, in words.
+
+    Args:
+        annotation: The type.
+        bounds: Limits that apply to the numbers in it.
+    """
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return _with_bounds(describe_type(arguments[0]), list(arguments[1:]))
+        return describe_type(arguments[0], [*(bounds or ()), *_marks(arguments[1:])])
     if origin in (Union, types.UnionType):
-        names = [describe_type(argument) for argument in arguments]
-        # A bare float beside an int says no more than the float does.
-        return " or ".join(dict.fromkeys(n for n in names if not (n == "a whole number" and "a number" in names)))
+        names = [describe_type(argument, bounds) for argument in arguments]
+        # A whole number beside a number says nothing more.
+        kept = [name for name in names if not (name.startswith("a whole number") and float in arguments)]
+        return " or ".join(dict.fromkeys(kept))
     if origin is Literal:
         return "one of " + ", ".join(map(str, arguments)) if len(arguments) > 1 else str(arguments[0])
     if origin is tuple:
@@ -43,17 +49,16 @@ def describe_type(annotation: Any) -> str:
         return f"a group of names, each with {describe_type(arguments[1])}"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "a group of keys: " + ", ".join(annotation.model_fields)
-    return _WORDS.get(annotation, "a value")
+    words = _WORDS.get(annotation, "a value")
+    return words + _describe_bounds(bounds or []) if annotation in (int, float) else words
 
 
 def fields_at(model: type[BaseModel], path: Path) -> Iterator[FieldInfo]:
     """The fields that `path` may mean, the last key's; several where a union leaves it open."""
-    if not path:
-        return
-    field = model.model_fields.get(str(path[0]))
+    field = model.model_fields.get(str(path[0])) if path else None
     if field is None:
         return
-    if len(path) == 1 or all(isinstance(key, int) for key in path[1:]):
+    if all(isinstance(key, int) for key in path[1:]):
         yield field
         return
     for group in groups_in(field.annotation):
@@ -69,16 +74,19 @@ def groups_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _describe_tuple(arguments: tuple[Any, ...]) -> str:
-    if len(arguments) == 2 and arguments[1] is Ellipsis:  # noqa: PLR2004
-        return f"a list of {describe_type(arguments[0]).removeprefix('a ')}s".replace("keyss", "keys")
+    if arguments[1:] == (Ellipsis,):
+        return f"a list, each item {describe_type(arguments[0])}"
     return "a list of " + ", ".join(map(describe_type, arguments))
 
 
-def _with_bounds(words: str, metadata: list[Any]) -> str:
-    bounds = [
-        f"{said} {getattr(mark, key)}" for mark in metadata for kind, key, said in _BOUNDS if isinstance(mark, kind)
-    ]
-    nested = [m for m in metadata if isinstance(m, FieldInfo)]
-    for field in nested:
-        words = _with_bounds(words, field.metadata)
-    return ", ".join([words, *bounds])
+def _describe_bounds(marks: list[Any]) -> str:
+    said = [f"{words} {getattr(mark, key)}" for mark in marks for kind, key, words in _BOUNDS if isinstance(mark, kind)]
+    return " of " + " and ".join(said) if said else ""
+
+
+def _marks(metadata: tuple[Any, ...]) -> Iterator[Any]:
+    for mark in metadata:
+        if isinstance(mark, FieldInfo):
+            yield from mark.metadata
+        else:
+            yield mark

@@ -9,27 +9,26 @@ from dlrun.spec.yaml_source import parse_yaml
 ORIGIN = "--set"
 
 
-def apply_overrides(root: Node, overrides: tuple[str, ...]) -> None:
+def apply_overrides(root: Node, overrides: tuple[str, ...]) -> list[Problem]:
     """Change `root` in place, one override after the other.
 
     Args:
         root: The document.
         overrides: `path.to.key=value` each; the value is read as YAML, a number in the path counts list items from 0.
 
-    Raises:
-        SpecError: An override is malformed or its path leads through something that has no keys; all of them at once.
+    Returns:
+        A problem for each override that is malformed, or whose path leads through something that has no keys.
     """
     problems: list[Problem] = []
     for override in overrides:
         try:
-            _apply(root, override)
+            problems += _apply(root, override)
         except SpecError as error:
-            problems.extend(error.problems)
-    if problems:
-        raise SpecError(problems)
+            problems += error.problems
+    return problems
 
 
-def _apply(root: Node, override: str) -> None:
+def _apply(root: Node, override: str) -> list[Problem]:
     path, equals, value = override.partition("=")
     keys = path.strip().split(".")
     place = Place(ORIGIN, 1, 1, override)
@@ -39,8 +38,9 @@ def _apply(root: Node, override: str) -> None:
     for depth, key in enumerate(keys[:-1]):
         node = _step(node, key, place=place, above=".".join(keys[:depth]))
     # A path, as a name, may contain ': ' or a '#'; that is YAML too, so that --set and the file mean the same.
-    leaf = parse_yaml(value, origin=ORIGIN, column_offset=len(path) + 1, shown=override)
+    leaf, problems = parse_yaml(value, origin=ORIGIN, column_offset=len(path) + 1, shown=override)
     _put(node, keys[-1], leaf, place=place, above=".".join(keys[:-1]))
+    return problems
 
 
 def _step(node: Node, key: str, *, place: Place, above: str) -> Node:

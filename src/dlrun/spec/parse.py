@@ -5,40 +5,21 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from dlrun.component import Component
-from dlrun.data import datasets
 from dlrun.errors import Problem, SpecError
-from dlrun.keras_table import short_names
-from dlrun.losses import losses
-from dlrun.metrics import metrics
-from dlrun.models import models
-from dlrun.optimizers import optimizers
+from dlrun.models import Model
 from dlrun.plugins import load_plugin
-from dlrun.registry import Registry, nearest
-from dlrun.schedules import schedules
 from dlrun.signature import Description
 from dlrun.spec.check import find_problems
 from dlrun.spec.document import Node
 from dlrun.spec.override import apply_overrides
-from dlrun.spec.types import Spec, Training
-from dlrun.spec.validate import correct_keys, did_you_mean, shown, validate
+from dlrun.spec.sections import METRICS, SECTIONS, parse_component, parse_section
+from dlrun.spec.types import Draft, Spec, Training
+from dlrun.spec.validate import correct_keys, shown, validate
 from dlrun.spec.yaml_source import read_yaml
 
-C = TypeVar("C", bound=Component)
-
-SECTIONS: dict[str, Registry[Any]] = {
-    "dataset": datasets,
-    "model": models,
-    "optimizer": optimizers,
-    "schedule": schedules,
-    "loss": losses,
-}
-"""The keys of a spec that hold one component each."""
-
 KEYS = ("name", "seed", "plugins", *SECTIONS, "metrics", "training")
-_DEFAULTS = {"optimizer": "adam", "schedule": "constant"}
 MAX_SEED = 2**32 - 1
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
@@ -51,13 +32,13 @@ class SpecFile:
     document: Node
     path: Path
 
-    def check(self, description: Description | None) -> None:
-        """Check the spec against what is known of its data.
+    def check(self, description: Description) -> None:
+        """Check the spec against its data, once that is loaded.
 
         Raises:
             SpecError: They do not fit.
         """
-        problems = [self.document.located(problem) for problem in find_problems(self.spec, description)]
+        problems = [self.document.located(problem) for problem in find_problems(self.spec.draft(), description)]
         if problems:
             raise SpecError(problems)
 
@@ -73,21 +54,20 @@ def read_spec(path: Path, overrides: tuple[str, ...] = (), *, trust_plugins: boo
     Raises:
         SpecError: Every problem that can be found without loading the data.
     """
-    document = read_yaml(path)
-    apply_overrides(document, overrides)
+    document, problems = read_yaml(path)
+    problems += apply_overrides(document, overrides)
     if not isinstance(document.value, dict):
-        raise SpecError([document.place.problem(f"the spec is {shown(document.plain())}", expected="a group of keys")])
+        what = f"the spec is {shown(document.plain())}"
+        raise SpecError([*problems, document.place.problem(what, expected="a group of keys")])
     parser = _Parser(document, path)
     spec = parser.spec(trust_plugins=trust_plugins)
-    if spec is None or parser.problems:
-        raise SpecError(parser.problems)
-    file = SpecFile(spec, document, path)
-    file.check(spec.dataset.describe())
-    return file
+    if spec is None or problems or parser.problems:
+        raise SpecError(problems + parser.problems)
+    return SpecFile(spec, document, path)
 
 
 class _Parser:
-    """Parses every section even when others are wrong, so that all problems come at once."""
+    """Parses every part even when others are wrong, so that all problems come at once."""
 
     def __init__(self, document: Node, path: Path) -> None:
         self.document = document
@@ -98,60 +78,30 @@ class _Parser:
         name = self.scalar("name", str, default=self.path.stem, expected="text")
         if not _NAME.fullmatch(name):
             self.report("name", f"the name {name!r}", "letters, digits, '.', '_' and '-', 80 at most")
-        seed = self.scalar("seed", int, default=0, expected="a whole number, at least 0")
+        seed = self.scalar("seed", int, default=0, expected="a whole number of at least 0")
         if not 0 <= seed <= MAX_SEED:
             self.report("seed", f"seed is {seed}", f"a whole number from 0 to {MAX_SEED}")
         plugins = self.plugins(trusted=trust_plugins)
-        parts: dict[str, Any] = {key: self.section(key, registry) for key, registry in SECTIONS.items()}
-        listed = self.metrics()
+        draft = self.draft()
+        description = draft.dataset.describe() if draft.dataset is not None else None
+        self.problems += [self.document.located(problem) for problem in find_problems(draft, description)]
+        parts: dict[str, Any] = {key: getattr(draft, key) for key in (*SECTIONS, "metrics", "training")}
+        if None in parts.values() or None in draft.metrics:
+            return None
+        return Spec(name=name, seed=seed, plugins=plugins, **parts)
+
+    def draft(self) -> Draft:
+        parts: dict[str, Any] = {}
+        for key in SECTIONS:
+            made, kind, problems = parse_section(self.document, key)
+            parts[key] = made
+            self.problems += problems
+            if key == "model":
+                parts["model_type"] = kind if kind is not None and issubclass(kind, Model) else None
         node = self.document.child("training") or Node({}, self.document.place)
         training, problems = validate(node, Training, where="training")
         self.problems += problems
-        if training is None or None in parts.values():
-            return None
-        return Spec(name=name, seed=seed, plugins=plugins, metrics=listed, training=training, **parts)
-
-    def section(self, key: str, registry: Registry[C]) -> C | None:
-        node = self.document.child(key)
-        if node is None and key in _DEFAULTS:
-            node = Node(_DEFAULTS[key], self.document.place)
-        if node is None:
-            expected = f"one of {', '.join(registry.names()[:12])}, ..."
-            self.problems.append(self.document.place.problem(f"the spec lacks the key {key!r}", expected=expected))
-            return None
-        if isinstance(node.value, str):
-            node = self.document.entries[key] = node.as_group()
-        return self.component(node, registry, where=key)
-
-    def component(self, node: Node, registry: Registry[C], *, where: str) -> C | None:
-        if isinstance(node.value, dict) and "type" not in node.entries:
-            self.rename_to_type(node, where=where)
-        kind = node.child("type")
-        if kind is None or not isinstance(kind.value, str):
-            found = "has no type" if kind is None else f"has the type {shown(kind.plain())}"
-            place = (kind or node).place
-            expected = f"type: one of {', '.join(registry.names())}"
-            self.problems.append(place.problem(f"{where} {found}", expected=expected))
-            return None
-        name = short_names(registry.kind).get(kind.value, kind.value)
-        component = registry.find(name)
-        if component is None:
-            expected = f"one of {', '.join(registry.names())}"
-            what = f"unknown {registry.kind} {kind.value!r}"
-            self.problems.append(kind.place.problem(what, expected=expected, hint=did_you_mean(registry.nearest(name))))
-            return None
-        made, problems = validate(node, component, where=where, extra=("type",))
-        self.problems += problems
-        return made
-
-    def rename_to_type(self, node: Node, *, where: str) -> None:
-        for key in node.entries:
-            if nearest(key, ("type",)):
-                self.problems += correct_keys(
-                    Node({key: node.entries[key]}, node.place, node.key_places), ("type",), where=where
-                )
-                node.value = {"type" if name == key else name: value for name, value in node.entries.items()}
-                return
+        return Draft(metrics=self.metrics(), training=training, **parts)
 
     def metrics(self) -> tuple[Any, ...]:
         node = self.document.child("metrics")
@@ -159,10 +109,11 @@ class _Parser:
             return ()
         if not isinstance(node.value, list):
             self.report("metrics", f"metrics is {shown(node.plain())}", "a list: [accuracy]")
-            return ()
+            return (None,)
         node.value = [item.as_group() for item in node.value]
-        made = [self.component(item, metrics, where=f"metrics[{index}]") for index, item in enumerate(node.value)]
-        return tuple(metric for metric in made if metric is not None)
+        parsed = [parse_component(item, METRICS, where=f"metrics[{index}]") for index, item in enumerate(node.value)]
+        self.problems += [problem for _, _, problems in parsed for problem in problems]
+        return tuple(made for made, _, _ in parsed)
 
     def plugins(self, *, trusted: bool) -> tuple[str, ...]:
         node = self.document.child("plugins")
@@ -193,5 +144,5 @@ class _Parser:
             return default
         return node.value
 
-    def report(self, key: str, what: str, expected: str, hint: str = "") -> None:
-        self.problems.append(self.document.place_of((key,)).problem(what, expected=expected, hint=hint))
+    def report(self, key: str, what: str, expected: str) -> None:
+        self.problems.append(self.document.place_of((key,)).problem(what, expected=expected))

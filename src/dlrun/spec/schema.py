@@ -7,7 +7,7 @@ from typing import Any
 from dlrun.component import Component
 from dlrun.metrics import metrics
 from dlrun.registry import Registry
-from dlrun.spec.parse import SECTIONS
+from dlrun.spec.sections import SECTIONS
 from dlrun.spec.types import Training
 
 Schema = dict[str, Any]

@@ -66,6 +66,24 @@ class Training(Fields):
 
 
 @dataclass(frozen=True)
+class Draft:
+    """The parts of a spec that are well formed; the others are None, so that these can be checked all the same.
+
+    Args:
+        model_type: The model's class, which is known even where its keys are wrong.
+    """
+
+    dataset: Source | None
+    model: Model | None
+    model_type: type[Model] | None
+    optimizer: Optimizer | None
+    schedule: Schedule | None
+    loss: Loss | None
+    metrics: tuple[Metric | None, ...]
+    training: Training | None
+
+
+@dataclass(frozen=True)
 class Spec:
     """A checked spec with every default filled in."""
 
@@ -79,6 +97,19 @@ class Spec:
     loss: Loss
     metrics: tuple[Metric, ...]
     training: Training
+
+    def draft(self) -> Draft:
+        """The spec as a draft of which every part is well formed."""
+        return Draft(
+            dataset=self.dataset,
+            model=self.model,
+            model_type=type(self.model),
+            optimizer=self.optimizer,
+            schedule=self.schedule,
+            loss=self.loss,
+            metrics=self.metrics,
+            training=self.training,
+        )
 
     def plain(self) -> dict[str, Any]:
         """The spec as plain Python values, in the order in which it is written: what spec.yaml holds."""

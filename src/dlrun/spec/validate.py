@@ -75,10 +75,10 @@ def shown(value: Any) -> str:
         return "a group of keys"
     if isinstance(value, tuple | list):
         text = "[" + ", ".join(map(shown, value)) + "]"
-    elif isinstance(value, str):
-        text = repr(value)
+    elif isinstance(value, bool):
+        text = "true" if value else "false"
     else:
-        text = {None: "null", True: "true", False: "false"}.get(value) or repr(value)
+        text = "null" if value is None else repr(value)
     return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "..."
 
 

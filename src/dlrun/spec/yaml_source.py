@@ -30,11 +30,14 @@ _WORDS: dict[str, Scalar] = {
 }
 
 
-def read_yaml(path: Path) -> Node:
+def read_yaml(path: Path) -> tuple[Node, list[Problem]]:
     """Read a spec file.
 
+    Returns:
+        The tree, and what a spec may not use of YAML; the tree is good enough to look for further problems.
+
     Raises:
-        SpecError: It cannot be read, or is not the YAML that a spec may be written in; every problem at once.
+        SpecError: It cannot be read, or is not YAML at all.
     """
     try:
         raw = path.read_bytes()[: MAX_BYTES + 1]
@@ -53,7 +56,9 @@ def read_yaml(path: Path) -> Node:
     return parse_yaml(text, origin=str(path))
 
 
-def parse_yaml(text: str, *, origin: str, column_offset: int = 0, shown: str | None = None) -> Node:
+def parse_yaml(
+    text: str, *, origin: str, column_offset: int = 0, shown: str | None = None
+) -> tuple[Node, list[Problem]]:
     """Parse YAML text.
 
     Args:
@@ -62,17 +67,17 @@ def parse_yaml(text: str, *, origin: str, column_offset: int = 0, shown: str | N
         column_offset: Added to every column of the first line, when `text` is the end of a longer line.
         shown: That longer line.
 
+    Returns:
+        The tree, and the refused features that were found in it.
+
     Raises:
-        SpecError: Every problem found.
+        SpecError: The text is not YAML.
     """
     builder = _Builder(text, origin, column_offset, shown)
     try:
-        root = builder.document()
+        return builder.document(), builder.problems
     except yaml.YAMLError as error:
         raise SpecError([*builder.problems, builder.syntax_problem(error)]) from error
-    if builder.problems:
-        raise SpecError(builder.problems)
-    return root
 
 
 class _Builder:

@@ -72,10 +72,10 @@ def assemble(file: SpecFile, *, listener: Listener) -> Assembly:
         listener(Note("data", note))
     examples = {name: len(split) for name, split in dataset.splits.items()}
     file.check(Description(dataset.features, dataset.target, examples))
-    data_target = target_of(spec, dataset.features, dataset.target)
+    data_target = target_of(spec.model, dataset.features, dataset.target)
     if data_target is None:
         raise DataError(f"{dataset.name} has no labels", expected="labels, or a model of type autoencoder")
-    target = settled_target(spec, data_target)
+    target = settled_target(spec.loss, spec.model, data_target)
     length = Length.of(spec, examples["train"])
     with tf.device(device.name):
         compiled = compile_model(spec, dataset.features, target, device=device, length=length)

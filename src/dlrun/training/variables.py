@@ -49,6 +49,11 @@ def assign_arrays(model: keras.Model, arrays: Mapping[str, npt.NDArray[Any]], *,
         variable.assign(given[name])
 
 
+def average_variables(model: keras.Model) -> None:
+    """End training as Keras' `fit` does: an optimizer with `use_ema` puts the moving averages into the model."""
+    model.optimizer.finalize_variable_values(model.trainable_weights)
+
+
 def weights_sha256(model: keras.Model) -> str:
     """The sha256 over the bytes of every model variable, in model order."""
     digest = sha256()

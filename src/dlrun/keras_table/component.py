@@ -1,0 +1,230 @@
+"""From an entry of the table to a component class, and from such a component to the Keras object."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, TypeVar, cast
+
+from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError, WithJsonSchema, create_model
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+
+from dlrun.component import Component
+from dlrun.keras_table.annotation import expectation, field_of
+from dlrun.keras_table.rules import LEFT_OUT_CLASSES
+from dlrun.keras_table.table import MODULES, Entry, Group, activation_names, entry_names, find_entry, short_names
+from dlrun.registry import nearest
+
+
+class KerasComponent(Component):
+    """A component whose fields are the arguments of a Keras class."""
+
+    entry: ClassVar[Entry]
+
+
+class KerasPart(KerasComponent):
+    """A Keras object inside another: an initializer, a regularizer, a constraint, a layer."""
+
+    def build(self) -> Any:
+        """Make the Keras object."""
+        return keras_object(self)
+
+
+C = TypeVar("C", bound=KerasComponent)
+
+_PARTS: Mapping[str, Group] = {
+    "initializer": "initializers",
+    "regularizer": "regularizers",
+    "constraint": "constraints",
+    "layer": "layers",
+}
+_KINDS = {group: kind for kind, group in _PARTS.items()}
+
+_SAID_IN_FULL = frozenset({"missing", "argument", "unknown_argument", "unknown_name", "layer", "name"})
+_LEFT_OUT = " that a spec can name: Keras' takes code, several inputs, strings, or has to be adapted"
+_SPECIAL = {
+    "input_shape": ": the first layer's input is written as a layer of its own, Input: {shape: [...]}",
+    "input_dim": ": the first layer's input is written as a layer of its own, Input: {shape: [...]}",
+    "batch_input_shape": ": the first layer's input is written as a layer of its own, Input: {shape: [...]}",
+    "dtype": ": training.precision says it",
+}
+"""Arguments that tutorials write and that are said in another place here."""
+
+
+def component_class(entry: Entry, base: type[C]) -> type[C]:
+    """Make the subclass of `base` that has a field for each argument of `entry`."""
+    fields: dict[str, Any] = {argument.name: field_of(argument, part_annotation) for argument in entry.arguments}
+    made = create_model(entry.class_name, __base__=base, __doc__=entry.summary, __module__=base.__module__, **fields)
+    made.entry = entry
+    made.type_name = entry.name
+    return made
+
+
+def keras_object(component: KerasComponent, /, **given: Any) -> Any:
+    """Make the Keras object with the component's arguments and those `given`, which go before."""
+    entry = component.entry
+    made = getattr(importlib.import_module(MODULES[entry.group]), entry.class_name)
+    arguments = {argument.name: _built(getattr(component, argument.name)) for argument in entry.arguments}
+    return made(**arguments | given)
+
+
+def _built(value: Any) -> Any:
+    return value.build() if isinstance(value, KerasPart) else value
+
+
+class LayerPart(KerasPart):
+    """A layer of a `sequential` model, or one that another layer wraps."""
+
+    name: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9.][A-Za-z0-9_.>-]*$",
+        description="Its name in the model's summary and its checkpoints; null: its position and type.",
+    )
+    trainable: bool = Field(default=True, description="Whether training changes its weights.")
+
+    def build(self, *, name: str | None = None, dtype: str | None = None) -> Any:
+        """Make the layer.
+
+        Args:
+            name: Its name if it has none of its own; null: its type.
+            dtype: Precision of its arithmetic, in place of the run's; of a layer inside it too.
+        """
+        inner = {key: value.build(dtype=dtype) for key, value in self if isinstance(value, LayerPart)}
+        name = self.name or name or self.snake_case
+        layer = keras_object(self, name=name, dtype=dtype, **inner)
+        layer.trainable = self.trainable  # not every layer takes it as an argument
+        return layer
+
+    @property
+    def snake_case(self) -> str:
+        """Its type as Keras writes it in names: `max_pooling2d`."""
+        return re.sub(r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", self.type_name)).lower()
+
+
+@functools.cache
+def part_class(group: Group, name: str) -> type[KerasPart]:
+    """The component class of one initializer, regularizer, constraint or layer."""
+    return component_class(find_entry(group, name), LayerPart if group == "layers" else KerasPart)
+
+
+@functools.cache
+def part_annotation(kind: str) -> Any:
+    """The annotation of a field that holds an initializer, a regularizer, a constraint or a layer."""
+    group = _PARTS[kind]
+    return Annotated[
+        Any,
+        BeforeValidator(lambda value: parse_part(group, value)),
+        PlainSerializer(plain_part),
+        WithJsonSchema({"anyOf": [{"enum": list(entry_names(group))}, _schema_of_group(group)]}),
+    ]
+
+
+def _schema_of_group(group: Group) -> dict[str, Any]:
+    names = {"enum": list(entry_names(group))}
+    if group == "layers":
+        return {"type": "object", "propertyNames": names, "minProperties": 1, "maxProperties": 1}
+    return {"type": "object", "properties": {"type": names}, "required": ["type"]}
+
+
+def parse_part(group: Group, value: Any) -> KerasPart:
+    """Turn a name, or a name with arguments, into a component.
+
+    Args:
+        group: What it is to be.
+        value: `he_normal` or `{type: random_normal, stddev: 0.1}`; a layer as `Flatten` or `{Dense: {units: 10}}`.
+
+    Raises:
+        PydanticCustomError: There is no such name; the nearest is in the message.
+        ValidationError: An argument is wrong; the places count from `value`.
+    """
+    if isinstance(value, KerasPart):
+        return value
+    name, arguments, place = _parsed_layer(value) if group == "layers" else _parsed_named(group, value)
+    name = short_names(group).get(name, name)
+    if name not in entry_names(group):
+        raise ValidationError.from_exception_data(group, [_unknown_name(group, name, value)])
+    try:
+        return part_class(group, name).model_validate(arguments)
+    except ValidationError as error:
+        raise ValidationError.from_exception_data(name, list(_placed(error, place, find_entry(group, name)))) from None
+
+
+def plain_part(part: KerasPart) -> Any:
+    """A component as a spec writes it, the inverse of `parse_part`: arguments that have Keras' default are left out."""
+    fields = type(part).model_fields
+    written = part.model_dump(mode="json")
+    arguments = {name: value for name, value in written.items() if value != _plain(fields[name].default)}
+    if part.entry.group == "layers":
+        return {part.type_name: arguments} if arguments else part.type_name
+    return {"type": part.type_name, **arguments} if arguments else part.type_name
+
+
+def _plain(default: Any) -> Any:
+    return [_plain(item) for item in default] if isinstance(default, tuple) else default
+
+
+def _parsed_layer(value: Any) -> tuple[str, Any, tuple[str, ...]]:
+    if isinstance(value, str):
+        return value, {}, ()
+    if isinstance(value, Mapping) and len(value) == 1:
+        name, arguments = next(iter(value.items()))
+        return str(name), {} if arguments is None else arguments, (str(name),)
+    raise PydanticCustomError(
+        "layer",
+        "Input should be a layer: a name, or one name with its arguments ({example})",
+        {"example": "Dense: {units: 10}"},
+    )
+
+
+def _parsed_named(group: Group, value: Any) -> tuple[str, Any, tuple[str, ...]]:
+    if isinstance(value, str):
+        return value, {}, ()
+    if isinstance(value, Mapping) and isinstance(value.get("type"), str):
+        return value["type"], {key: item for key, item in value.items() if key != "type"}, ()
+    raise PydanticCustomError(
+        "name", "Input should be the name of one of Keras' {group}, or a type with its arguments", {"group": group}
+    )
+
+
+def _unknown_name(group: Group, name: str, value: Any) -> InitErrorDetails:
+    place: tuple[str, ...] = () if isinstance(value, str) else (name,) if group == "layers" else ("type",)
+    left_out = name in LEFT_OUT_CLASSES
+    found = None if left_out else nearest(name, (*entry_names(group), *short_names(group)))
+    why = _LEFT_OUT if left_out else ""
+    error = _custom("unknown_name", f"there is no {_KINDS[group]} {name!r}{why}", found)
+    return InitErrorDetails(type=error, loc=place, input=name)
+
+
+def _placed(error: ValidationError, place: tuple[str, ...], entry: Entry) -> Iterator[InitErrorDetails]:
+    """The errors in a part's arguments, each in full, at its place in the whole."""
+    rows = error.errors(include_url=False)
+    said = [(row, _said(row, entry)) for row in rows]
+    # A misspelt argument is one mistake: the one that it was meant for does not lack too.
+    misspelt = {text.context["nearest"] for row, text in said if text.type == "unknown_argument" and text.context}
+    for row, text in said:
+        if row["type"] != "missing" or row["loc"] not in {(name,) for name in misspelt}:
+            yield InitErrorDetails(type=text, loc=(*place, *row["loc"]), input=row["input"])
+
+
+def _said(row: ErrorDetails, entry: Entry) -> PydanticCustomError:
+    kind, key = row["type"], str(row["loc"][0]) if row["loc"] else ""
+    if kind == "extra_forbidden" and len(row["loc"]) == 1:
+        found = nearest(key, part_class(entry.group, entry.name).model_fields)
+        special = _SPECIAL.get(key, "")
+        what = f"{entry.name} has no argument {key!r}{special}"
+        return _custom("unknown_argument", what, None if special else found)
+    if kind in {"model_type", "model_attributes_type"}:
+        return _custom("argument", f"the arguments of {entry.name} should be a group of keys", None)
+    argument = next((argument for argument in entry.arguments if argument.name == key), None)
+    if argument is None or kind in _SAID_IN_FULL:
+        return PydanticCustomError(cast("Any", kind), "{message}", {**row.get("ctx", {}), "message": row["msg"]})
+    words = activation_names() if "activation" in argument.types else argument.choices
+    found = nearest(row["input"], words) if isinstance(row["input"], str) else None
+    return _custom("argument", f"{key} should be {expectation(argument)}", found)
+
+
+def _custom(kind: Any, what: str, found: str | None) -> PydanticCustomError:
+    hint = f"; did you mean {found!r}?" if found else ""
+    return PydanticCustomError(kind, "{what}{hint}", {"what": what, "hint": hint, "nearest": found or ""})

@@ -1,0 +1,181 @@
+"""What a metric sees: labels and outputs in the encoding that the loss chose, turned into the form it is defined on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from dlrun.signature import Target
+
+Form = Literal["labels", "classes", "index", "positive", "margin", "scores", "score_index", "values"]
+"""The forms, each a pair of truth and prediction:
+
+- `labels` (n,) true class, (n,) predicted class;
+- `classes` (n, size) one-hot, (n, size) probabilities;
+- `index` (n,) true class, (n, size) probabilities;
+- `scores` (n, size) one-hot, (n, size) the model's output as it is; `score_index` the same with (n,) true class;
+- `positive` (n, 1) 0 or 1, (n, 1) probability of the second of two classes;
+- `margin` (n, 1) 0 or 1, (n, 1) how much the output speaks for the second of two classes;
+- `values` (n, size), (n, size).
+"""
+
+Pair = tuple[Any, Any]
+
+
+@dataclass(frozen=True)
+class Sees:
+    """What a metric is defined on.
+
+    Args:
+        form: The form of truth and prediction that Keras' class gets; None: values only.
+        two_classes: The form instead, if there are exactly two classes.
+        only_two: Whether it is defined for two classes only.
+        values: Whether it takes real numbers and the model's own input.
+        least_size: Smallest number of values that it makes sense for.
+    """
+
+    form: Form | None = None
+    two_classes: Form | None = None
+    only_two: bool = False
+    values: bool = False
+    least_size: int = 1
+
+
+VALUES = Sees(values=True)
+_DETECTION = Sees("classes", two_classes="positive")
+_LABELS = Sees("labels")
+_CLASSES = Sees("classes")
+
+SEES: dict[str, Sees] = {
+    "accuracy": _LABELS,
+    "auc": _DETECTION,
+    "binary_accuracy": Sees("positive", only_two=True),
+    "binary_crossentropy": Sees("margin", only_two=True, values=True),
+    "binary_io_u": Sees("positive", only_two=True),
+    "categorical_accuracy": _CLASSES,
+    "categorical_crossentropy": Sees("scores"),
+    "categorical_hinge": Sees("scores"),
+    "concordance_correlation": Sees(values=True, least_size=2),
+    "cosine_similarity": Sees(values=True, least_size=2),
+    "f1_score": _DETECTION,
+    "f_beta_score": _DETECTION,
+    "false_negatives": _DETECTION,
+    "false_positives": _DETECTION,
+    "hinge": Sees("margin", only_two=True),
+    "io_u": _LABELS,
+    "kl_divergence": _CLASSES,
+    "log_cosh_error": VALUES,
+    "mean_absolute_error": VALUES,
+    "mean_absolute_percentage_error": VALUES,
+    "mean_io_u": _LABELS,
+    "mean_squared_error": VALUES,
+    "mean_squared_logarithmic_error": VALUES,
+    "one_hot_io_u": _CLASSES,
+    "one_hot_mean_io_u": _CLASSES,
+    "pearson_correlation": Sees(values=True, least_size=2),
+    "poisson": VALUES,
+    "precision": _DETECTION,
+    "precision_at_recall": _DETECTION,
+    "r2_score": VALUES,
+    "recall": _DETECTION,
+    "recall_at_precision": _DETECTION,
+    "root_mean_squared_error": VALUES,
+    "sensitivity_at_specificity": _DETECTION,
+    "sparse_categorical_accuracy": Sees("index"),
+    "sparse_categorical_crossentropy": Sees("score_index"),
+    "sparse_top_k_categorical_accuracy": Sees("index"),
+    "specificity_at_sensitivity": _DETECTION,
+    "squared_hinge": Sees("margin", only_two=True),
+    "top_k_categorical_accuracy": _CLASSES,
+    "true_negatives": _DETECTION,
+    "true_positives": _DETECTION,
+}
+"""What each of Keras' metrics sees."""
+
+
+def converter(form: Form, target: Target) -> Callable[[Any, Any], Pair]:
+    """The function that turns (y_true, y_pred) into `form`.
+
+    Args:
+        form: What the metric is defined on.
+        target: Settled: the encoding of y_true and the activation that gave y_pred.
+
+    Shape:
+        y_true as `target.encoding` says, y_pred `(n, target.units)` or the input's shape for kind `input`.
+    """
+    if form == "values":
+        return lambda y_true, y_pred: (_flat(y_true, target), _flat(y_pred, target))
+    truth = {"labels": _index, "index": _index, "score_index": _index, "classes": _one_hot, "scores": _one_hot}
+    predicted: dict[str, Callable[[Any, Target], Any]] = {
+        "labels": _label,
+        "index": _probabilities,
+        "classes": _probabilities,
+        "scores": _scores,
+        "score_index": _scores,
+        "positive": lambda y_pred, target: _probabilities(y_pred, target)[:, 1:],
+        "margin": lambda y_pred, target: y_pred if target.units == 1 else y_pred[:, 1:] - y_pred[:, :1],
+    }
+    true_form = truth.get(form, _second)
+    return lambda y_true, y_pred: (true_form(y_true, target), predicted[form](y_pred, target))
+
+
+def _flat(values: Any, target: Target) -> Any:
+    from keras import ops
+
+    return ops.reshape(ops.cast(values, "float32"), (-1, target.size))
+
+
+def _index(y_true: Any, target: Target) -> Any:
+    from keras import ops
+
+    if target.encoding == "one_hot":
+        return ops.argmax(y_true, axis=-1)
+    return ops.cast(ops.reshape(y_true, (-1,)), "int32")
+
+
+def _one_hot(y_true: Any, target: Target) -> Any:
+    from keras import ops
+
+    if target.encoding == "one_hot":
+        return ops.cast(y_true, "float32")
+    return ops.one_hot(_index(y_true, target), target.size, dtype="float32")
+
+
+def _second(y_true: Any, target: Target) -> Any:
+    return _one_hot(y_true, target)[:, 1:]
+
+
+def _label(y_pred: Any, target: Target) -> Any:
+    from keras import ops
+
+    if target.encoding == "binary":
+        return ops.cast(ops.reshape(_probabilities(y_pred, target)[:, 1] > 0.5, (-1,)), "int32")  # noqa: PLR2004
+    return ops.cast(ops.argmax(y_pred, axis=-1), "int32")
+
+
+def _probabilities(y_pred: Any, target: Target) -> Any:
+    from keras import ops
+
+    y_pred = ops.cast(y_pred, "float32")
+    if target.encoding == "binary":
+        # Hinge losses are at home with tanh, whose middle is 0.
+        signed = target.activation == "tanh"
+        positive = ops.sigmoid(y_pred) if target.is_logits else (y_pred + 1) / 2 if signed else y_pred
+        return ops.concatenate((1 - positive, positive), axis=-1)
+    has_to_normalize = target.is_logits or target.activation == "tanh"
+    return ops.softmax(y_pred, axis=-1) if has_to_normalize else y_pred
+
+
+def _scores(y_pred: Any, target: Target) -> Any:
+    from keras import ops
+
+    y_pred = ops.cast(y_pred, "float32")
+    if target.encoding != "binary":
+        return y_pred
+    # softmax of (0, z) is sigmoid of z
+    return (
+        ops.concatenate((ops.zeros_like(y_pred), y_pred), axis=-1)
+        if target.is_logits
+        else _probabilities(y_pred, target)
+    )

@@ -1,0 +1,197 @@
+"""The metrics that a spec can name: all of Keras', right for whatever encoding the loss has chosen for the target."""
+
+from __future__ import annotations
+
+import abc
+import functools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from dlrun.component import Component, FieldProblem
+from dlrun.keras_table import (
+    TABLE_PATH,
+    KerasComponent,
+    component_class,
+    entry_names,
+    find_entry,
+    keras_object,
+    short_names,
+)
+from dlrun.metric_inputs import SEES, VALUES, Form, Sees, converter
+from dlrun.registry import Registry
+from dlrun.signature import Target
+
+if TYPE_CHECKING:
+    import keras
+
+_TWO = 2
+
+
+_WITH_LOGITS = ("binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy")
+_AS_PROBABILITIES: dict[Form, Form] = {"margin": "positive", "scores": "classes", "score_index": "index"}
+_WITH_NUM_CLASSES = ("io_u", "mean_io_u", "one_hot_io_u", "one_hot_mean_io_u")
+_BUILT_BY_FIRST_BATCH = ("f1_score", "f_beta_score", "r2_score")
+_SMALLER_IS_BETTER = (
+    "loss", "error", "entropy", "crossentropy", "divergence", "hinge", "poisson", "false", "cosh", "perplexity",
+    "deviance", "mae", "mse", "rmse", "mape", "msle", "bce", "kld", "nll", "seconds",
+)  # fmt: skip
+
+
+class Metric(Component, abc.ABC):
+    """A score that is reported beside the loss. A subclass says what it `sees` and builds the Keras metric."""
+
+    sees: ClassVar[Sees] = VALUES
+    larger_is_better: ClassVar[bool] = True
+
+    name: str | None = Field(
+        default=None, pattern=r"^[A-Za-z][A-Za-z0-9_]*$", description="Its name in the log; null: its type."
+    )
+
+    @property
+    def log_name(self) -> str:
+        """The name under which it stands in the log."""
+        return self.name or self.type_name
+
+    @classmethod
+    def accepts(cls, target: Target) -> bool:
+        """Whether it is defined for this target, in whatever encoding."""
+        if target.kind == "classes":
+            return cls.sees.form is not None and (not cls.sees.only_two or target.size == _TWO)
+        right_kind = target.kind == "input" or cls.sees.form is None
+        return cls.sees.values and right_kind and target.size >= cls.sees.least_size
+
+    def misfits(self, target: Target) -> Iterator[FieldProblem]:  # noqa: ARG002
+        """Keys that cannot work with this target."""
+        return iter(())
+
+    @abc.abstractmethod
+    def build(self, target: Target) -> keras.metrics.Metric:
+        """Make the Keras metric, which takes what the loss takes.
+
+        Args:
+            target: Settled: the encoding of `y_true`, and the activation that gave `y_pred`.
+
+        Shape:
+            y_true: as `target.encoding` says. y_pred: `(batch, target.units)`, or the input's shape for kind `input`.
+            Result: a float32 scalar.
+        """
+
+
+class KerasMetric(KerasComponent, Metric):
+    """One of Keras' metrics."""
+
+    def build(self, target: Target) -> keras.metrics.Metric:
+        """Make the Keras metric, in float32, behind the conversion to the form that it is defined on."""
+        form = self._form(target)
+        outputs = target.size if form in {"classes", "values"} else 1
+        given: dict[str, Any] = {"name": self.log_name, "dtype": "float32"}
+        if self.type_name in _WITH_LOGITS:
+            given["from_logits"] = target.activation == "linear"
+            form = form if given["from_logits"] else _AS_PROBABILITIES.get(form, form)
+        if self.type_name in _WITH_NUM_CLASSES:
+            given["num_classes"] = target.size
+        given |= self._defaults(form, outputs)
+        metric = keras_object(self, **given)
+        if self.type_name in _BUILT_BY_FIRST_BATCH:
+            # Keras makes these variables with the first batch: too late for a checkpoint that has to fill them.
+            metric._build((None, outputs), (None, outputs))  # noqa: SLF001
+        return _converted(metric, form, target)
+
+    def problems(self) -> Iterator[FieldProblem]:
+        """What Keras would find only when the metric is built, or not at all."""
+        if getattr(self, "label_weights", None) is not None and not getattr(self, "multi_label", False):
+            said = "label_weights has no effect without multi_label"
+            yield FieldProblem(("label_weights",), said, expected="multi_label: true beside it")
+        thresholds = getattr(self, "thresholds", None)
+        if isinstance(thresholds, tuple) and list(thresholds) != sorted(set(thresholds)):
+            yield FieldProblem(("thresholds",), "the thresholds do not increase", expected="each larger than the last")
+
+    def misfits(self, target: Target) -> Iterator[FieldProblem]:
+        """Class indices and counts that the target does not have."""
+        if target.kind != "classes":
+            return
+        for key in ("class_id", "ignore_class", "target_class_ids"):
+            given = getattr(self, key, None)
+            largest = max(given, default=0) if isinstance(given, tuple) else given or 0
+            if largest >= target.size:
+                said = f"{key} names class {largest} of {target.size}"
+                yield FieldProblem((key,), said, expected=f"at most {target.size - 1}")
+        for key in ("k", "top_k"):
+            count = getattr(self, key, None) or 0
+            if count > target.size:
+                yield FieldProblem(
+                    (key,), f"{key} is {count}, of {target.size} classes", expected=f"at most {target.size}"
+                )
+        weights = getattr(self, "label_weights", None)
+        labels = target.size if self._form(target) == "classes" else 1
+        if weights is not None and len(weights) != labels:
+            said = f"{len(weights)} label weights for {labels} classes"
+            yield FieldProblem(("label_weights",), said, expected=f"{labels} numbers")
+
+    def _form(self, target: Target) -> Form:
+        if target.kind != "classes" or self.sees.form is None:
+            return "values"
+        asks_for_one = any(getattr(self, key, None) is not None for key in ("class_id", "top_k", "average"))
+        if self.sees.two_classes and target.size == _TWO and not asks_for_one:
+            return self.sees.two_classes
+        return self.sees.form
+
+    def _defaults(self, form: Form, outputs: int) -> dict[str, Any]:
+        """What a null stands for, where that follows from the target."""
+        if getattr(self, "multi_label", False):
+            return {"num_labels": outputs, "label_weights": _list(getattr(self, "label_weights", None))}
+        if self.type_name in {"f1_score", "f_beta_score"}:
+            threshold = 0.5 if form == "positive" else None  # the most probable of one class is always that one
+            given = getattr(self, "threshold", None)
+            return {"average": getattr(self, "average", None) or "macro", "threshold": given or threshold}
+        thresholds = getattr(self, "thresholds", None)
+        return {"thresholds": list(thresholds)} if isinstance(thresholds, tuple) else {}
+
+
+def _list(values: tuple[float, ...] | None) -> list[float] | None:
+    return None if values is None else list(values)
+
+
+def _converted(metric: Any, form: Form, target: Target) -> keras.metrics.Metric:
+    update, convert = metric.update_state, converter(form, target)
+    metric.update_state = lambda y_true, y_pred, sample_weight=None: update(
+        *convert(y_true, y_pred), sample_weight=sample_weight
+    )
+    return metric
+
+
+metrics: Registry[Metric] = Registry("metric")
+
+
+def metrics_for(target: Target) -> tuple[str, ...]:
+    """The names of the metrics that are defined for a target, plugins' too."""
+    found = ((name, metrics.find(name)) for name in metrics.names())
+    return tuple(name for name, metric in found if metric is not None and metric.accepts(target))
+
+
+def larger_is_better(name: str) -> bool:
+    """Whether a score in the log is better when it is larger.
+
+    Args:
+        name: As the log has it: `val_accuracy`, `loss`. What is no metric's type is judged by the words in it.
+    """
+    name = name.removeprefix("val_")
+    metric = metrics.find(short_names("metrics").get(name, name))
+    return metric.larger_is_better if metric else _is_larger_better(name)
+
+
+def _is_larger_better(name: str) -> bool:
+    return not set(name.lower().split("_")) & set(_SMALLER_IS_BETTER)
+
+
+@functools.cache
+def _keras_metric(name: str) -> type[Metric]:
+    made = component_class(find_entry("metrics", name), KerasMetric)
+    made.sees = SEES[name]
+    made.larger_is_better = _is_larger_better(name)
+    return made
+
+
+metrics.register_lazily(entry_names("metrics"), _keras_metric, origin=str(TABLE_PATH))

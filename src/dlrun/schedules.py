@@ -1,0 +1,240 @@
+"""The learning-rate schedules that a spec can name: dlrun's own, which count epochs, and Keras', which count steps.
+
+The optimizer's `learning_rate` is the peak of every schedule; t is the number of steps taken, n the steps in an epoch,
+and T the steps of the whole training.
+"""
+
+from __future__ import annotations
+
+import abc
+import functools
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, Literal
+
+from pydantic import Field
+
+from dlrun.component import Component, FieldProblem
+from dlrun.keras_table import TABLE_PATH, KerasComponent, component_class, entry_names, find_entry, keras_object
+from dlrun.plateau import PlateauState, plateau_step
+from dlrun.registry import Registry
+
+__all__ = ["PlateauState", "ReduceOnPlateau", "Schedule", "plateau_step", "schedules"]
+
+
+class Schedule(Component, abc.ABC):
+    """How the learning rate changes while training goes on."""
+
+    @abc.abstractmethod
+    def build(self, learning_rate: float, *, steps_per_epoch: int, total_steps: int) -> Any:
+        """Make what the optimizer takes: a float, or a Keras `LearningRateSchedule`.
+
+        Args:
+            learning_rate: The optimizer's: the peak.
+            steps_per_epoch: Steps in one epoch.
+            total_steps: Steps in the whole training.
+        """
+
+
+schedules: Registry[Schedule] = Registry("schedule")
+
+
+@schedules.register("constant")
+class Constant(Schedule):
+    """The learning rate stays as it is."""
+
+    def build(self, learning_rate: float, *, steps_per_epoch: int, total_steps: int) -> float:  # noqa: ARG002
+        """Give the learning rate back."""
+        return learning_rate
+
+
+@schedules.register("step")
+class Step(Schedule):
+    """The learning rate is multiplied by a factor every few epochs.
+
+    Formula:
+        learning_rate * factor ** floor(t / (every_epochs * n))
+    """
+
+    factor: float = Field(default=0.1, gt=0, lt=1, description="What the learning rate is multiplied by.")
+    every_epochs: float = Field(
+        default=10.0, gt=0, allow_inf_nan=False, description="Epochs from one drop to the next."
+    )
+
+    def build(self, learning_rate: float, *, steps_per_epoch: int, total_steps: int) -> Any:  # noqa: ARG002
+        """Make the Keras schedule."""
+        every = max(1, round(self.every_epochs * steps_per_epoch))
+
+        def formula(ops: Any, step: Any) -> Any:
+            # Whole numbers: a division of floats may land on the wrong side of a drop.
+            drops = ops.cast(ops.floor_divide(step, every), "float32")
+            return learning_rate * ops.power(ops.cast(self.factor, "float32"), drops)
+
+        return _keras_schedule(formula, self)
+
+
+@schedules.register("exponential")
+class Exponential(Schedule):
+    """The learning rate is multiplied by the same rate in every epoch, a little at each step.
+
+    Formula:
+        learning_rate * rate ** (t / n)
+    """
+
+    rate: float = Field(default=0.95, gt=0, lt=1, description="What one epoch multiplies the learning rate by.")
+
+    def build(self, learning_rate: float, *, steps_per_epoch: int, total_steps: int) -> Any:  # noqa: ARG002
+        """Make the Keras schedule."""
+
+        def formula(ops: Any, step: Any) -> Any:
+            epochs = ops.cast(step, "float32") / steps_per_epoch
+            return learning_rate * ops.exp(epochs * math.log(self.rate))
+
+        return _keras_schedule(formula, self)
+
+
+@schedules.register("cosine")
+class Cosine(Schedule):
+    """The learning rate rises in a straight line, then falls along half a cosine until training ends.
+
+    Formula:
+        w = warmup_epochs * n, s = start_fraction, f = final_fraction.
+        t < w: learning_rate * (s + (1 - s) * t / w).
+        After: learning_rate * (f + (1 - f) * (1 + cos(pi * (t - w) / (T - w))) / 2).
+
+    Reference:
+        Loshchilov and Hutter, SGDR: Stochastic Gradient Descent with Warm Restarts, 2017; without restarts.
+    """
+
+    warmup_epochs: float = Field(default=0.0, ge=0, allow_inf_nan=False, description="Epochs in which it rises.")
+    start_fraction: float = Field(
+        default=0.1, ge=0, le=1, description="Where the rise starts, as a fraction of the peak."
+    )
+    final_fraction: float = Field(default=0.0, ge=0, le=1, description="Where it ends, as a fraction of the peak.")
+
+    def build(self, learning_rate: float, *, steps_per_epoch: int, total_steps: int) -> Any:
+        """Make the Keras schedule."""
+        warmup = round(self.warmup_epochs * steps_per_epoch)
+
+        def formula(ops: Any, step: Any) -> Any:
+            step = ops.cast(step, "float32")
+            rising = _between(self.start_fraction, 1.0, step / max(1, warmup))
+            fallen = ops.clip((step - warmup) / max(1, total_steps - warmup), 0.0, 1.0)
+            falling = _between(1.0, self.final_fraction, (1 - ops.cos(math.pi * fallen)) / 2)
+            return learning_rate * ops.where(step < warmup, rising, falling)
+
+        return _keras_schedule(formula, self)
+
+
+@schedules.register("one_cycle")
+class OneCycle(Schedule):
+    """The learning rate rises to its peak and falls far below where it started, once over the whole training.
+
+    Formula:
+        p = peak_at * T, a(u) = (1 - cos(pi * u)) / 2, or u if the shape is linear.
+        t < p: learning_rate * (start_fraction + (1 - start_fraction) * a(t / p)).
+        After: learning_rate * (1 + (final_fraction - 1) * a((t - p) / (T - p))).
+
+    Reference:
+        Smith and Topin, Super-Convergence: Very Fast Training of Neural Networks Using Large Learning Rates, 2018.
+    """
+
+    start_fraction: float = Field(default=0.04, ge=0, le=1, description="Where it starts, as a fraction of the peak.")
+    peak_at: float = Field(
+        default=0.3, gt=0, lt=1, description="When the peak is reached, as a fraction of the training."
+    )
+    final_fraction: float = Field(default=1e-4, ge=0, le=1, description="Where it ends, as a fraction of the peak.")
+    shape: Literal["cosine", "linear"] = Field(default="cosine", description="How it goes from one to the other.")
+
+    def build(self, learning_rate: float, *, steps_per_epoch: int, total_steps: int) -> Any:  # noqa: ARG002
+        """Make the Keras schedule."""
+        peak = max(1.0, self.peak_at * total_steps)
+
+        def formula(ops: Any, step: Any) -> Any:
+            def eased(part: Any) -> Any:
+                part = ops.clip(part, 0.0, 1.0)
+                return part if self.shape == "linear" else (1 - ops.cos(math.pi * part)) / 2
+
+            step = ops.cast(step, "float32")
+            rising = _between(self.start_fraction, 1.0, eased(step / peak))
+            falling = _between(1.0, self.final_fraction, eased((step - peak) / max(1.0, total_steps - peak)))
+            return learning_rate * ops.where(step < peak, rising, falling)
+
+        return _keras_schedule(formula, self)
+
+
+@schedules.register("reduce_on_plateau")
+class ReduceOnPlateau(Schedule):
+    """The learning rate is multiplied by a factor whenever a score has stopped getting better."""
+
+    metric: str = Field(default="auto", description="Score to watch, as the log names it. auto: training.monitor.")
+    factor: float = Field(default=0.1, gt=0, lt=1, description="What the learning rate is multiplied by.")
+    patience_epochs: int = Field(default=10, ge=1, description="Epochs without an improvement before it is lowered.")
+    min_delta: float = Field(default=1e-4, ge=0, allow_inf_nan=False, description="A smaller change is no improvement.")
+    cooldown_epochs: int = Field(default=0, ge=0, description="Epochs after a reduction that do not count.")
+    min_learning_rate: float = Field(
+        default=0.0, ge=0, allow_inf_nan=False, description="It is never lowered below this."
+    )
+
+    def build(self, learning_rate: float, *, steps_per_epoch: int, total_steps: int) -> float:  # noqa: ARG002
+        """Give the learning rate that training starts with; `plateau_step` lowers it."""
+        return learning_rate
+
+
+class KerasSchedule(KerasComponent, Schedule):
+    """One of Keras' schedules: its durations are in steps, and it starts from the optimizer's learning rate."""
+
+    def build(self, learning_rate: float, *, steps_per_epoch: int, total_steps: int) -> Any:  # noqa: ARG002
+        """Make the Keras schedule."""
+        if self.type_name != "piecewise_constant_decay":
+            return keras_object(self, initial_learning_rate=learning_rate)
+        values = {name: list(getattr(self, name)) for name in ("boundaries", "values")}
+        return keras_object(self, boundaries=values["boundaries"], values=[learning_rate, *values["values"]])
+
+    def problems(self) -> Iterator[FieldProblem]:
+        """What Keras would find only when the schedule is built, or not at all."""
+        if getattr(self, "warmup_steps", 0) and getattr(self, "warmup_target", None) is None:
+            said = "warmup_steps has no effect without warmup_target"
+            yield FieldProblem(("warmup_steps",), said, expected="the learning rate to rise to, as warmup_target")
+        boundaries = getattr(self, "boundaries", None)
+        if boundaries is None:
+            return
+        if not boundaries or list(boundaries) != sorted(set(boundaries)):
+            yield FieldProblem(
+                ("boundaries",), "the boundaries do not increase", expected="one or more increasing steps"
+            )
+        values = getattr(self, "values", ())
+        if len(values) != len(boundaries):
+            said = f"{len(values)} values for {len(boundaries)} boundaries"
+            expected = "the learning rate after each boundary; before the first it is the optimizer's"
+            yield FieldProblem(("values",), said, expected=expected)
+
+
+def _between(start: float, end: float, part: Any) -> Any:
+    return start + (end - start) * part
+
+
+def _keras_schedule(formula: Callable[[Any, Any], Any], component: Schedule) -> Any:
+    """A Keras schedule that computes `formula(keras.ops, step)`, in float32.
+
+    Shape:
+        step: a whole number, a scalar. Result: a float32 scalar.
+    """
+    import keras
+
+    class FormulaSchedule(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]  # Keras has no types
+        def __call__(self, step: Any) -> Any:
+            return formula(keras.ops, step)
+
+        def get_config(self) -> dict[str, Any]:
+            return component.plain()
+
+    return FormulaSchedule()
+
+
+@functools.cache
+def _keras_decay(name: str) -> type[Schedule]:
+    return component_class(find_entry("schedules", name), KerasSchedule)
+
+
+schedules.register_lazily(entry_names("schedules"), _keras_decay, origin=str(TABLE_PATH))

@@ -1,0 +1,93 @@
+"""The parts of a spec that name a component: a group of keys with a `type` in, the component out."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from dlrun.component import Component
+from dlrun.data import datasets
+from dlrun.errors import Problem
+from dlrun.keras_table import short_names
+from dlrun.losses import losses
+from dlrun.metrics import metrics
+from dlrun.models import models
+from dlrun.optimizers import optimizers
+from dlrun.registry import Registry, nearest
+from dlrun.schedules import schedules
+from dlrun.spec.document import Node
+from dlrun.spec.validate import did_you_mean, shown, validate
+
+C = TypeVar("C", bound=Component)
+
+SECTIONS: dict[str, Registry[Any]] = {
+    "dataset": datasets,
+    "model": models,
+    "optimizer": optimizers,
+    "schedule": schedules,
+    "loss": losses,
+}
+"""The keys of a spec that hold one component each."""
+
+METRICS = metrics
+_DEFAULTS = {"optimizer": "adam", "schedule": "constant"}
+
+Parsed = tuple[C | None, type[C] | None, list[Problem]]
+"""A component, its class (which may be known where the component could not be made), and what is wrong."""
+
+
+def parse_section(document: Node, key: str) -> Parsed[Any]:
+    """Parse the component under a key of the spec, or its default."""
+    registry, node = SECTIONS[key], document.child(key)
+    if node is None and key in _DEFAULTS:
+        node = Node(_DEFAULTS[key], document.place)
+    if node is None:
+        problem = document.place.problem(f"the spec lacks the key {key!r}", expected=_choices(registry))
+        return None, None, [problem]
+    if isinstance(node.value, str):
+        node = document.entries[key] = node.as_group()
+    return parse_component(node, registry, where=key)
+
+
+def parse_component(node: Node, registry: Registry[C], *, where: str) -> Parsed[C]:
+    """Parse one component.
+
+    Args:
+        node: A group of keys; the bare name is a group already.
+        registry: Where its `type` is looked up.
+        where: Its name in messages.
+    """
+    problems = _correct_type_key(node, where=where)
+    kind = node.child("type")
+    if kind is None or not isinstance(kind.value, str):
+        found = "has no type" if kind is None else f"has the type {shown(kind.plain())}"
+        place = (kind or node).place
+        return None, None, [*problems, place.problem(f"{where} {found}", expected=f"type: {_choices(registry)}")]
+    name = short_names(registry.kind).get(kind.value, kind.value)
+    if name not in registry.names():
+        near = registry.nearest(name)
+        what = f"unknown {registry.kind} {kind.value!r}"
+        problems.append(kind.place.problem(what, expected=_choices(registry), hint=did_you_mean(near)))
+        # Its other keys are checked as those of what was probably meant.
+        name = near or name
+    component = registry.find(name)
+    if component is None:
+        return None, None, problems
+    made, found_below = validate(node, component, where=where, extra=("type",))
+    return made, component, problems + found_below
+
+
+def _correct_type_key(node: Node, *, where: str) -> list[Problem]:
+    """A misspelt `type` is put right first: without it nothing else can be checked."""
+    if "type" in node.entries:
+        return []
+    for key in node.entries:
+        if nearest(key, ("type",)):
+            place = node.key_places[key]
+            node.rename_key(key, "type")
+            said = f"unknown key {key!r} in {where}"
+            return [place.problem(said, expected="type", hint=did_you_mean("type"))]
+    return []
+
+
+def _choices(registry: Registry[Any]) -> str:
+    return "one of " + ", ".join(registry.names())

@@ -1,0 +1,197 @@
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from dlrun.keras_table import entry_names
+from dlrun.losses import TAKES, Loss, losses, losses_for
+from dlrun.signature import Target
+
+Array = npt.NDArray[np.floating[Any]]
+
+TEN, TWO = Target("classes", 10), Target("classes", 2)
+VALUE, VALUES, INPUT = Target("values", 1), Target("values", 3), Target("input", 12)
+EXAMPLES = 6
+
+
+def made(name: str, /, **arguments: Any) -> Loss:
+    found = losses.find(name)
+    assert found is not None
+    return found(**arguments)
+
+
+def test_the_table_says_what_each_of_keras_losses_takes() -> None:
+    assert set(TAKES) == set(entry_names("losses"))
+
+
+def test_a_target_names_the_losses_that_take_it() -> None:
+    assert "sparse_categorical_crossentropy" in losses_for(TEN)
+    assert "binary_crossentropy" not in losses_for(TEN)
+    assert {"binary_crossentropy", "categorical_crossentropy", "hinge"} <= set(losses_for(TWO))
+    assert "mean_squared_error" not in losses_for(TWO)
+    assert "cosine_similarity" in losses_for(VALUES)
+    assert "cosine_similarity" not in losses_for(VALUE)
+    assert {"binary_crossentropy", "mean_squared_error"} <= set(losses_for(INPUT))
+    assert "binary_crossentropy" not in losses_for(VALUE)
+
+
+def test_ctc_is_known_and_takes_no_target() -> None:
+    assert losses.find("ctc") is not None
+    assert all("ctc" not in losses_for(target) for target in (TEN, TWO, VALUE, VALUES, INPUT))
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "encoding", "activation", "units"),
+    [
+        ("sparse_categorical_crossentropy", TEN, "index", "linear", 10),
+        ("categorical_crossentropy", TEN, "one_hot", "linear", 10),
+        ("categorical_crossentropy", TWO, "one_hot", "linear", 2),
+        ("binary_crossentropy", TWO, "binary", "linear", 1),
+        ("hinge", TWO, "binary", "linear", 1),
+        ("kl_divergence", TEN, "one_hot", "softmax", 10),
+        ("mean_squared_error", VALUES, "value", "linear", 3),
+        ("poisson", VALUE, "value", "softplus", 1),
+        ("binary_crossentropy", INPUT, "value", "linear", 12),
+    ],
+)
+def test_a_loss_settles_encoding_width_and_activation(
+    name: str, target: Target, encoding: str, activation: str, units: int
+) -> None:
+    settled = made(name).settle(target)
+    assert (settled.encoding, settled.activation, settled.units) == (encoding, activation, units)
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "activation", "fits"),
+    [
+        ("sparse_categorical_crossentropy", TEN, "softmax", True),
+        ("sparse_categorical_crossentropy", TEN, "relu", False),
+        ("binary_crossentropy", TWO, "sigmoid", True),
+        ("binary_crossentropy", TWO, "softmax", False),
+        ("kl_divergence", TEN, "linear", False),
+        ("hinge", TWO, "tanh", True),
+        ("hinge", TWO, "sigmoid", False),
+        ("mean_squared_error", VALUE, "relu", True),
+        ("poisson", VALUE, "linear", False),
+    ],
+)
+def test_an_end_of_the_model_that_a_loss_cannot_use_is_a_problem(
+    name: str, target: Target, activation: str, *, fits: bool
+) -> None:
+    loss = made(name)
+    settled = loss.settle(target)
+    problems = list(loss.misfits(settled.settled(settled.encoding, activation)))
+    assert bool(problems) != fits
+    assert not list(loss.misfits(settled))
+
+
+def _data(target: Target) -> tuple[Array, Array]:
+    """Truth in the target's encoding, and what a linear last layer might give."""
+    rng = np.random.default_rng(0)
+    if target.kind == "classes":
+        index = np.arange(EXAMPLES) % target.size
+        truth = {
+            "index": index,
+            "one_hot": np.eye(target.size, dtype="float32")[index],
+            "binary": index[:, None].astype("float32"),
+        }[target.encoding]
+        return truth, rng.normal(size=(EXAMPLES, target.units)).astype("float32")
+    shape = (EXAMPLES, 2, 2, 3) if target.kind == "input" else (EXAMPLES, target.size)
+    return rng.uniform(0.1, 0.9, shape).astype("float32"), rng.normal(size=shape).astype("float32")
+
+
+def _softmax(logits: Array) -> Array:
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
+
+
+def _sigmoid(logits: Array) -> Array:
+    return 1 / (1 + np.exp(-logits))
+
+
+PAIRS = [(name, target) for target in (TEN, TWO, VALUE, VALUES, INPUT) for name in losses_for(target)]
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(("name", "target"), PAIRS, ids=lambda part: part if isinstance(part, str) else part.kind)
+def test_each_accepted_pair_gives_a_finite_float32_scalar_and_gradient(name: str, target: Target) -> None:
+    import keras
+    import tensorflow as tf
+
+    loss = made(name)
+    settled = loss.settle(target)
+    truth, output = _data(settled)
+    for scale in (1.0, 1000.0):  # far out, probabilities are 0 and 1 in float32
+        outputs = tf.Variable(output * scale)
+        with tf.GradientTape() as tape:
+            value = loss.build(settled)(truth, keras.activations.get(settled.activation)(outputs))
+        assert value.dtype == tf.float32
+        assert value.shape == ()
+        assert np.isfinite(value)
+        assert np.isfinite(tape.gradient(value, outputs).numpy()).all()
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("activation", ["linear", "softmax"])
+@pytest.mark.parametrize("name", ["sparse_categorical_crossentropy", "categorical_crossentropy"])
+def test_cross_entropy_of_classes_is_that_of_logits_and_of_probabilities(name: str, activation: str) -> None:
+    loss = made(name)
+    settled = loss.settle(TEN)
+    truth, logits = _data(settled)
+    expected = -np.log(_softmax(logits)[np.arange(EXAMPLES), np.arange(EXAMPLES) % 10]).mean()
+    outputs = logits if activation == "linear" else _softmax(logits)
+    value = loss.build(settled.settled(settled.encoding, activation))(truth, outputs)
+    assert float(value) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("activation", ["linear", "sigmoid"])
+@pytest.mark.parametrize("target", [TWO, INPUT], ids=["classes", "input"])
+def test_binary_cross_entropy_is_that_of_logits_and_of_probabilities(target: Target, activation: str) -> None:
+    loss = made("binary_crossentropy")
+    settled = loss.settle(target)
+    truth, logits = _data(settled)
+    p = _sigmoid(logits)
+    expected = -(truth * np.log(p) + (1 - truth) * np.log(1 - p)).mean()
+    outputs = logits if activation == "linear" else p
+    value = loss.build(settled.settled(settled.encoding, activation))(truth, outputs)
+    assert float(value) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.tensorflow
+def test_regression_and_hinge_losses_are_their_formulas() -> None:
+    truth, output = _data(VALUES.settled("value"))
+    labels, margins = _data(TWO.settled("binary"))
+    signs = 2 * labels - 1
+    unit = output / np.linalg.norm(output, axis=1, keepdims=True)
+    true_unit = truth / np.linalg.norm(truth, axis=1, keepdims=True)
+    expected: dict[str, tuple[Target, Array, Array, Any]] = {
+        "mean_squared_error": (VALUES, truth, output, ((truth - output) ** 2).mean()),
+        "mean_absolute_error": (VALUES, truth, output, np.abs(truth - output).mean()),
+        "cosine_similarity": (VALUES, truth, output, -(unit * true_unit).sum(axis=1).mean()),
+        "hinge": (TWO, labels, margins, np.maximum(1 - signs * margins, 0).mean()),
+        "squared_hinge": (TWO, labels, margins, (np.maximum(1 - signs * margins, 0) ** 2).mean()),
+    }
+    for name, (target, given, predicted, value) in expected.items():
+        loss = made(name)
+        assert float(loss.build(loss.settle(target))(given, predicted)) == pytest.approx(value, rel=1e-5), name
+
+
+@pytest.mark.tensorflow
+def test_the_cosine_of_an_image_is_one_angle_between_whole_images() -> None:
+    loss = made("cosine_similarity")
+    truth, output = _data(loss.settle(INPUT))
+    a, b = truth.reshape(EXAMPLES, -1), output.reshape(EXAMPLES, -1)
+    expected = -((a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)).mean()
+    assert float(loss.build(loss.settle(INPUT))(truth, output)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.tensorflow
+def test_arguments_reach_keras() -> None:
+    smoothed = made("categorical_crossentropy", label_smoothing=0.2)
+    settled = smoothed.settle(TEN)
+    truth, logits = _data(settled)
+    soft = truth * 0.8 + 0.02
+    expected = -(soft * np.log(_softmax(logits))).sum(axis=1).mean()
+    assert float(smoothed.build(settled)(truth, logits)) == pytest.approx(expected, rel=1e-5)
