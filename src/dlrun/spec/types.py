@@ -21,42 +21,53 @@ DEFAULT_EPOCHS = 10
 class EarlyStopping(Fields):
     """When to stop because nothing gets better any more."""
 
-    metric: str = Field("auto", description="Metric to watch, as metrics.jsonl names it. auto: training.monitor.")
-    patience_epochs: int = Field(5, ge=1, description="Epochs without an improvement before training stops.")
-    min_delta: float = Field(0.0, ge=0, description="A smaller change than this is no improvement.")
-    start_epoch: int = Field(1, ge=1, description="First epoch that is judged.")
-    restore_best: bool = Field(True, description="End with the variables of the best epoch, not of the last.")
+    metric: str = Field(
+        default="auto", description="Metric to watch, as metrics.jsonl names it. auto: training.monitor."
+    )
+    patience_epochs: int = Field(default=5, ge=1, description="Epochs without an improvement before training stops.")
+    min_delta: float = Field(default=0.0, ge=0, description="A smaller change than this is no improvement.")
+    start_epoch: int = Field(default=1, ge=1, description="First epoch that is judged.")
+    restore_best: bool = Field(default=True, description="End with the variables of the best epoch, not of the last.")
 
 
 class Training(Fields):
     """How the model is trained."""
 
-    batch_size: int = Field(32, ge=1, description="Examples in one step.")
-    evaluation_batch_size: int = Field(256, ge=1, description="Examples in one step of validation and evaluation.")
+    batch_size: int = Field(default=32, ge=1, description="Examples in one step.")
+    evaluation_batch_size: int = Field(
+        default=256, ge=1, description="Examples in one step of validation and evaluation."
+    )
     epochs: int | None = Field(
-        None, ge=1, description=f"Passes over the training split. {DEFAULT_EPOCHS} if steps is not given either."
+        default=None,
+        ge=1,
+        description=f"Passes over the training split. {DEFAULT_EPOCHS} if steps is not given either.",
     )
-    steps: int | None = Field(None, ge=1, description="Steps to train for, instead of epochs.")
+    steps: int | None = Field(default=None, ge=1, description="Steps to train for, instead of epochs.")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="Type the layers compute in; variables, heads, losses and metrics stay float32."
+        default="auto", description="Type the layers compute in; variables, heads, losses and metrics stay float32."
     )
-    jit: Literal["auto", "on", "off"] = Field("auto", description="Whether XLA compiles the training step.")
+    jit: Literal["auto", "on", "off"] = Field(default="auto", description="Whether XLA compiles the training step.")
     device: str = Field(
-        "auto", pattern=r"^(auto|cpu|gpu(:\d+)?)$", description="auto (a GPU if there is one), cpu, gpu, or gpu:1."
+        default="auto",
+        pattern=r"^(auto|cpu|gpu(:\d+)?)$",
+        description="auto (a GPU if there is one), cpu, gpu, or gpu:1.",
     )
-    shuffle: bool = Field(True, description="Whether every epoch takes the examples in an order of its own.")
-    drop_remainder: bool = Field(False, description="Whether an epoch leaves out its last, smaller batch.")
+    shuffle: bool = Field(default=True, description="Whether every epoch takes the examples in an order of its own.")
+    drop_remainder: bool = Field(default=False, description="Whether an epoch leaves out its last, smaller batch.")
     class_weight: Literal["balanced"] | dict[str, Annotated[float, Field(ge=0)]] | None = Field(
-        None,
+        default=None,
         description="Weight of each class in the loss, by name or index: {cat: 2.0}; others weigh 1. balanced: "
         "examples / (classes * examples of the class).",
     )
     monitor: str = Field(
-        "auto", description="Metric by which the best epoch is known. auto: val_loss, or loss without validation data."
+        default="auto",
+        description="Metric by which the best epoch is known. auto: val_loss, or loss without validation data.",
     )
-    early_stopping: EarlyStopping | None = Field(None, description="When to stop early; null: never.")
-    keep_checkpoints: int = Field(2, ge=1, description="How many of the last checkpoints stay; the best always does.")
-    tensorboard: bool = Field(True, description="Whether TensorBoard event files are written.")
+    early_stopping: EarlyStopping | None = Field(default=None, description="When to stop early; null: never.")
+    keep_checkpoints: int = Field(
+        default=2, ge=1, description="How many of the last checkpoints stay; the best always does."
+    )
+    tensorboard: bool = Field(default=True, description="Whether TensorBoard event files are written.")
 
     @model_validator(mode="before")
     @classmethod
