@@ -88,3 +88,24 @@ def test_a_config_trains(
     result = experiment.train(path, overrides=("training.epochs=null", "training.steps=20"), runs_dir=tmp_path)
     assert result.record["status"] == "completed"
     assert all(value == value for scores in result.scores.values() for value in scores.values())  # noqa: PLR0124, no NaN
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize(
+    ("config", "accuracy"),
+    [
+        ("digits_cnn", 0.97),
+        pytest.param("mnist_mlp", 0.975, marks=pytest.mark.soak),
+        pytest.param("mnist_cnn", 0.988, marks=pytest.mark.soak),
+    ],
+)
+def test_a_config_reaches_its_accuracy(
+    config: str, accuracy: float, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dlrun import experiment
+
+    if config.startswith("mnist"):
+        shared: Path = request.getfixturevalue("shared_data")
+        monkeypatch.setenv("TFDS_DATA_DIR", str(shared / "tensorflow_datasets"))
+    result = experiment.train(ROOT / "configs" / f"{config}.yaml", runs_dir=tmp_path)
+    assert result.scores["test"]["accuracy"] >= accuracy

@@ -16,10 +16,7 @@ from pydantic import Field
 
 from dlrun.component import Component, FieldProblem
 from dlrun.keras_table import TABLE_PATH, KerasComponent, component_class, entry_names, find_entry, keras_object
-from dlrun.plateau import PlateauState, plateau_step
 from dlrun.registry import Registry
-
-__all__ = ["PlateauState", "ReduceOnPlateau", "Schedule", "plateau_step", "schedules"]
 
 
 class Schedule(Component, abc.ABC):

@@ -263,3 +263,30 @@ def test_runs_go_where_they_are_told_to(tmp_path: Path) -> None:
     refused = dlrun("train", CONFIG, "--runs-dir", blocked / "runs", cwd=tmp_path)
     assert refused.returncode == 1
     assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.tensorflow
+def test_on_a_terminal_a_live_line_shows_progress_and_every_epoch_stays(tmp_path: Path) -> None:
+    import pty
+
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "dlrun", "train", str(CONFIG), "--set", "training.epochs=2"]
+    variables = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120"}
+    with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, cwd=tmp_path, env=variables) as process:
+        os.close(slave)
+        seen = b""
+        while chunk := _read(master):
+            seen += chunk
+        assert process.wait() == 0
+    os.close(master)
+    text = seen.decode()
+    assert "\x1b[" in text
+    for said in ("41/41", "left", "best so far: epoch 1", "epoch 1/2  loss", "epoch 2/2  loss", "test       loss"):
+        assert said in text
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # what Linux says when the other end is closed
+        return b""

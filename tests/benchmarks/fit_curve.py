@@ -1,0 +1,59 @@
+"""The loss curve of configs/mnist_mlp.yaml beside that of the same model under `model.fit`, over several seeds.
+
+    TFDS_DATA_DIR=... python tests/benchmarks/fit_curve.py [SEEDS] [EPOCHS]
+
+For each epoch: both means of the training loss, their standard errors, and how many standard errors of the difference
+lie between them. Within two, the loops cannot be told apart.
+"""
+
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from dlrun import experiment
+from dlrun.spec.parse import read_spec
+
+CONFIG = Path(__file__).parents[2] / "configs" / "mnist_mlp.yaml"
+
+
+def curve_of_dlrun(seed: int, epochs: int) -> list[float]:
+    with tempfile.TemporaryDirectory() as folder:
+        overrides = (f"seed={seed}", f"training.epochs={epochs}")
+        result = experiment.train(CONFIG, overrides=overrides, runs_dir=folder)
+        return [float(row["loss"] or 0) for row in result.folder.read_metrics()]
+
+
+def curve_of_fit(seed: int, epochs: int) -> list[float]:
+    spec = read_spec(CONFIG).spec
+    split = spec.dataset.load().splits["train"]
+    assert split.target is not None
+    keras.utils.clear_session()
+    # Other seeds than dlrun's, which would start from the very same weights: the two samples are independent.
+    keras.utils.set_random_seed(1000 + seed)
+    layers = [keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(128, activation="relu")]
+    model = keras.Sequential([*layers, keras.layers.Dense(10, activation="softmax")])
+    model.compile("adam", "categorical_crossentropy", metrics=["accuracy"], steps_per_execution=50)
+    x, y = split.features / np.float32(255), keras.utils.to_categorical(split.target)
+    history = model.fit(x, y, batch_size=spec.training.batch_size, epochs=epochs, verbose=0)
+    return [float(loss) for loss in history.history["loss"]]
+
+
+def main(seeds: int, epochs: int) -> None:
+    ours = np.array([curve_of_dlrun(seed, epochs) for seed in range(seeds)])
+    theirs = np.array([curve_of_fit(seed, epochs) for seed in range(seeds)])
+    print("| epoch | dlrun | model.fit | standard errors apart |\n|---|---|---|---|")
+    for epoch in range(epochs):
+        means = [float(curves[:, epoch].mean()) for curves in (ours, theirs)]
+        errors = [statistics.stdev(curves[:, epoch]) / seeds**0.5 for curves in (ours, theirs)]
+        apart = abs(means[0] - means[1]) / (errors[0] ** 2 + errors[1] ** 2) ** 0.5
+        columns = (f"{mean:.5f} +- {error:.5f}" for mean, error in zip(means, errors, strict=True))
+        print(f"| {epoch + 1} | {' | '.join(columns)} | {apart:.2f} |")
+
+
+if __name__ == "__main__":
+    given = [int(argument) for argument in sys.argv[1:]]
+    main(*given, *(5, 10)[len(given) :])
