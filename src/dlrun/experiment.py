@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlrun.errors import RunError, UsageError
-from dlrun.recording import create_folder, record_choices, record_outcome, recorded
+from dlrun.errors import UsageError
+from dlrun.recording import create_folder, interrupted, record_choices, record_outcome, recorded
 from dlrun.runs.catalog import find_run
 from dlrun.runs.folder import RunFolder
-from dlrun.spec.parse import read_spec
-from dlrun.spec.types import Spec
+from dlrun.spec.parse import SpecFile, read_spec
+from dlrun.stored import read_stored_spec
 from dlrun.training.progress import Evaluated, Listener, Note, RunCreated, TrainingDone, TrainingStarted, silent
+from dlrun.training.stop import Stop
 
 if TYPE_CHECKING:
     from dlrun.training.assembly import Assembly
     from dlrun.training.plan import Plan
-    from dlrun.training.state import TrainingState
 
 RUNS_DIR = Path("runs")
 Scores = Mapping[str, Mapping[str, float]]
@@ -60,21 +60,63 @@ def train(
         RunError: The training failed; the run folder tells how far it came.
         Interrupted: The user stopped it.
     """
-    file = read_spec(Path(config), overrides)
-    folder = create_folder(file, Path(runs_dir))
-    with folder.lock(), recorded(folder):
+    return train_file(read_spec(Path(config), overrides), runs_dir=Path(runs_dir), listener=listener)
+
+
+def train_file(file: SpecFile, *, runs_dir: Path, listener: Listener) -> Result:
+    """Train a spec that has been read, in a new run folder."""
+    folder, stop = create_folder(file, runs_dir), Stop()
+    with stop.listening(), folder.lock(), recorded(folder):
         listener(RunCreated(folder.id, folder.path, folder.log_txt))
         from dlrun.training.assembly import assemble  # TensorFlow starts here
-        from dlrun.training.variables import weights_sha256
 
         assembly = assemble(file, listener=listener)
-        record_choices(folder, assembly)
-        state = _train(assembly, folder, listener)
-        weights = weights_sha256(assembly.compiled.model)
-        _restore(assembly, folder, "final")
-        scores = _evaluate(assembly, _held_out_splits(assembly), listener)
-        record_outcome(folder, state, scores, weights_sha256=weights)
+        record_choices(folder, assembly, environment=assembly.environment())
+        scores = train_assembled(assembly, folder, stop=stop, listener=listener)
     return Result(folder, scores, folder.read_record().model_dump(mode="json"))
+
+
+def train_assembled(
+    assembly: Assembly, folder: RunFolder, *, stop: Stop, listener: Listener, goes_on: bool = False
+) -> Scores:
+    """Train to the end, score the final model, and record both.
+
+    Args:
+        assembly: Of the run's spec.
+        folder: The run, locked.
+        stop: What may end it early.
+        listener: Called with every event.
+        goes_on: Whether to begin from the newest checkpoint.
+
+    Raises:
+        Interrupted: The user stopped it; a checkpoint of the last step is written.
+    """
+    from dlrun.training.loop import Trainer
+    from dlrun.training.restoring import read_newest, restore_model
+    from dlrun.training.variables import weights_sha256
+
+    trainer = Trainer(assembly.job(folder), stop=stop, listener=listener)
+    if goes_on:
+        restored = read_newest(assembly, folder, listener)
+        if restored is None:
+            listener(Note("resume", "no checkpoint was written before the run ended: it begins anew"))
+            folder.history.cut(0)
+        else:
+            trainer.restore(restored.checkpoint)
+            listener(Note("resume", f"from {restored.name}, epoch {trainer.state.epoch + 1}"))
+    listener(_started(assembly))
+    end = trainer.train()
+    if end == "interrupted":
+        raise interrupted(folder, signal=stop.signal)
+    reason = trainer.state.stopped
+    if end == "out of time":
+        reason = f"training.max_minutes ({assembly.spec.training.max_minutes}) are over"
+    listener(TrainingDone(reason, trainer.state.seconds))
+    weights = weights_sha256(assembly.compiled.model)
+    restore_model(assembly, folder, "final", silent)
+    scores = _evaluate(assembly, assembly.held_out_splits(), listener)
+    record_outcome(folder, trainer.state, scores, weights_sha256=weights, reason=reason)
+    return scores
 
 
 def evaluate(  # noqa: PLR0913  each is one question that a user may have
@@ -94,7 +136,7 @@ def evaluate(  # noqa: PLR0913  each is one question that a user may have
         split: `train`, `validation`, `test`, or `all`.
         checkpoint: `final` (what training ended with), `last`, `best`, or a checkpoint's name.
         overrides: `key=value` each: another batch size, the data's new place.
-        trust_plugins: Whether the run's plugins, which are code, may be loaded.
+        trust_plugins: Whether the plugins of a run that was not made here, which are code, may be loaded.
         runs_dir: Where runs are looked for.
         listener: Called with every event.
 
@@ -103,11 +145,13 @@ def evaluate(  # noqa: PLR0913  each is one question that a user may have
 
     Raises:
         UsageError: There is no such run, split or checkpoint.
-        CheckpointError: The checkpoint is damaged, or not of this model.
+        CheckpointError: The checkpoint is damaged.
+        RunError: It is not of this model.
     """
     folder = find_run(str(run), runs_dir=Path(runs_dir))
-    file = read_spec(folder.spec_yaml, overrides, trust_plugins=trust_plugins)
+    file = read_stored_spec(folder, overrides, trust_plugins=trust_plugins)
     from dlrun.training.assembly import assemble
+    from dlrun.training.restoring import restore_model
 
     assembly = assemble(file, listener=silent)
     splits = assembly.dataset.splits
@@ -116,7 +160,7 @@ def evaluate(  # noqa: PLR0913  each is one question that a user may have
     recorded_data = folder.read_record().dataset
     if recorded_data is not None and recorded_data.fingerprint != assembly.dataset.fingerprint:
         listener(Note("warning", f"{assembly.dataset.name} is not the data that the run was trained on"))
-    listener(Note("checkpoint", str(_restore(assembly, folder, checkpoint))))
+    restore_model(assembly, folder, checkpoint, listener)
     return _evaluate(assembly, splits if split == "all" else (split,), listener)
 
 
@@ -134,24 +178,10 @@ def plan(config: str | Path, *, overrides: tuple[str, ...] = ()) -> Plan:
     return make_plan(assemble(file, listener=silent))
 
 
-def _train(assembly: Assembly, folder: RunFolder, listener: Listener) -> TrainingState:
-    from dlrun.training.loop import Job, Trainer
-
-    job = Job(
-        spec=assembly.spec,
-        compiled=assembly.compiled,
-        train=assembly.training_feed(),
-        validation=assembly.evaluator("validation") if "validation" in assembly.dataset.splits else None,
-        length=assembly.length,
-        folder=folder,
-        strategy=assembly.strategy,
-    )
+def _started(assembly: Assembly) -> TrainingStarted:
     examples = {name: len(split) for name, split in assembly.dataset.splits.items()}
-    parameters, length = assembly.compiled.model.count_params(), assembly.length
-    listener(TrainingStarted(parameters, examples, length.epochs, length.steps))
-    state = Trainer(job, listener).train()
-    listener(TrainingDone(state.stopped, state.seconds))
-    return state
+    length = assembly.length
+    return TrainingStarted(assembly.compiled.model.count_params(), examples, length.epochs, length.steps)
 
 
 def _evaluate(assembly: Assembly, splits: Iterable[str], listener: Listener) -> dict[str, dict[str, float]]:
@@ -160,38 +190,3 @@ def _evaluate(assembly: Assembly, splits: Iterable[str], listener: Listener) -> 
         scores[split] = assembly.evaluator(split).scores()
         listener(Evaluated(split, scores[split]))
     return scores
-
-
-def _held_out_splits(assembly: Assembly) -> tuple[str, ...]:
-    """What the final model is scored on: everything it was not trained on, or the training split if that is all."""
-    return tuple(name for name in assembly.dataset.splits if name != "train") or ("train",)
-
-
-def _restore(assembly: Assembly, folder: RunFolder, name: str) -> Path:
-    """Give the model the variables of a checkpoint, and say which one it was."""
-    from dlrun.training.checkpoint import BEST, newest_valid, read_checkpoint
-    from dlrun.training.variables import assign_arrays, average_variables
-
-    if name == "final":
-        name = BEST if _ends_with_best(assembly.spec) else "last"
-    if name == "last":
-        found = newest_valid(folder.checkpoints)
-        if found is None:
-            raise RunError(f"{folder.path} has no checkpoint", hint="nothing was saved before it ended: train it again")
-        path, checkpoint = found.path, found.checkpoint
-    else:
-        path = folder.checkpoints / name
-        if not path.is_dir():
-            there = sorted(entry.name for entry in folder.checkpoints.glob("[!.]*"))
-            raise UsageError(f"the run has no checkpoint {name!r}", expected="one of " + ", ".join(("last", *there)))
-        checkpoint = read_checkpoint(path)
-    # The optimizer's variables are of no use to a model that only predicts, except for the averages that use_ema keeps.
-    uses_ema = bool(assembly.spec.optimizer.plain().get("use_ema"))
-    parts = ("model", "optimizer") if uses_ema else ("model",)
-    assign_arrays(assembly.compiled.model, checkpoint.arrays, parts=parts)
-    average_variables(assembly.compiled.model)
-    return path
-
-
-def _ends_with_best(spec: Spec) -> bool:
-    return spec.training.early_stopping is not None and spec.training.early_stopping.restore_best

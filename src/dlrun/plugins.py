@@ -9,6 +9,8 @@ from pathlib import Path
 
 from dlrun.errors import DlrunError, Problem, SpecError
 
+_loaded: set[str] = set()
+
 
 def load_plugin(file: Path, *, beside: Path) -> Path:
     """Run a plugin file, which registers its components.
@@ -26,6 +28,9 @@ def load_plugin(file: Path, *, beside: Path) -> Path:
     path = (beside / file).resolve()
     if not path.is_file():
         raise SpecError([Problem(f"there is no plugin file {path}", "a Python file, relative to the spec's folder")])
+    content = sha256(path.read_bytes()).hexdigest()
+    if content in _loaded:  # a run keeps a copy of its plugins, which has registered the same names already
+        return path
     # A name of its own for each path: two plugins called model.py do not replace each other.
     module_name = f"dlrun_plugin_{path.stem}_{sha256(str(path).encode()).hexdigest()[:8]}"
     module_spec = importlib.util.spec_from_file_location(module_name, path)
@@ -41,6 +46,7 @@ def load_plugin(file: Path, *, beside: Path) -> Path:
         del sys.modules[module_name]
         line = _line_in(path, error)
         raise SpecError([Problem(f"the plugin {path}{line} fails: {type(error).__name__}: {error}")]) from error
+    _loaded.add(content)
     return path
 
 

@@ -1,22 +1,25 @@
-"""What a run writes about itself in run.json, from its start to however it ends."""
+"""What a run writes about itself in its folder, from its start to however it ends."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
+from signal import SIGINT
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from dlrun.errors import DlrunError, Interrupted
 from dlrun.runs import provenance
 from dlrun.runs.folder import RunFolder, now
+from dlrun.runs.trust import sign
 from dlrun.spec.parse import SpecFile
+from dlrun.spec.types import Spec
 
 if TYPE_CHECKING:
     from dlrun.training.assembly import Assembly
@@ -30,9 +33,8 @@ def create_folder(file: SpecFile, runs_dir: Path) -> RunFolder:
         RunError: It cannot be made or written to.
     """
     folder = RunFolder.create(runs_dir, name=file.spec.name)
-    text = yaml.safe_dump(file.spec.plain(), sort_keys=False, allow_unicode=True, width=100)
     folder.write_text(folder.config_yaml, file.path.read_text(encoding="utf-8-sig"))
-    folder.write_text(folder.spec_yaml, text)
+    write_spec(folder, _portable(file.spec, folder))
     folder.write_text(folder.packages_txt, provenance.packages_text())
     code = file.path.resolve().parent
     git = provenance.git_state(code)
@@ -40,7 +42,6 @@ def create_folder(file: SpecFile, runs_dir: Path) -> RunFolder:
         folder.write_text(folder.git_diff, provenance.git_diff(code))
     folder.update_record(
         command=tuple(sys.argv),
-        spec_sha256=sha256(text.encode()).hexdigest(),
         git=git,
         versions=provenance.versions(),
         machine=provenance.machine(),
@@ -49,19 +50,34 @@ def create_folder(file: SpecFile, runs_dir: Path) -> RunFolder:
     return folder
 
 
+def write_spec(folder: RunFolder, spec: Mapping[str, Any]) -> None:
+    """Write spec.yaml, which is complete and trains the same model again, and sign the run with it."""
+    text = yaml.safe_dump(dict(spec), sort_keys=False, allow_unicode=True, width=100)
+    sign(folder, text)
+    folder.write_text(folder.spec_yaml, text)
+    folder.update_record(spec_sha256=sha256(text.encode()).hexdigest())
+
+
 @contextmanager
-def recorded(folder: RunFolder) -> Iterator[None]:
+def recorded(folder: RunFolder, **changes: Any) -> Iterator[None]:
     """Record that the run is going on, and how it ends, whichever way it does.
+
+    Args:
+        folder: The run.
+        changes: Keys of run.json to change at the start.
 
     Raises:
         Interrupted: The user stopped it.
     """
-    folder.update_record(status="running")
+    folder.update_record(status="running", reason=None, finished=None, **changes)
     try:
         yield
     except KeyboardInterrupt as error:
         folder.update_record(status="interrupted", reason="stopped by the user", finished=now())
-        raise Interrupted(f"stopped; what was trained is in {folder.path}") from error
+        raise interrupted(folder) from error
+    except Interrupted:
+        folder.update_record(status="interrupted", reason="stopped by the user", finished=now())
+        raise
     except DlrunError as error:
         folder.update_record(status="failed", reason=error.what, finished=now())
         raise
@@ -71,32 +87,77 @@ def recorded(folder: RunFolder) -> Iterator[None]:
     folder.update_record(status="completed", finished=now())
 
 
-def record_choices(folder: RunFolder, assembly: Assembly) -> None:
-    """Record what was chosen and loaded, before the first step."""
+def interrupted(folder: RunFolder, *, signal: int | None = None) -> Interrupted:
+    """The error that tells how to go on.
+
+    Args:
+        folder: The run.
+        signal: What stopped it; decides the exit code.
+    """
+    runs_dir = folder.path.parent
+    option = "" if runs_dir in (Path("runs"), Path("runs").resolve()) else f" --runs-dir {runs_dir}"
+    said = f"stopped; what was trained is in {folder.path}"
+    error = Interrupted(said, hint=f"dlrun resume {folder.id}{option} goes on at the next step")
+    error.exit_code = 128 + (signal or SIGINT)
+    return error
+
+
+def record_choices(folder: RunFolder, assembly: Assembly, *, environment: Mapping[str, str]) -> None:
+    """Record what was chosen and loaded, before the first step; in spec.yaml too, so that it is not chosen again."""
     compiled, dataset = assembly.compiled, assembly.dataset
+    training = assembly.spec.training.model_copy(
+        update={"precision": compiled.precision.value, "jit": compiled.jit.value}
+    )
+    write_spec(folder, _portable(replace(assembly.spec, training=training), folder))
+    before = folder.read_record()
     folder.update_record(
         device=assembly.device.choice.model_dump(),
-        precision=compiled.precision.model_dump(),
-        jit=compiled.jit.model_dump(),
+        # A run that goes on finds its choices in spec.yaml: the reason is the one they were made for.
+        precision=(before.precision or compiled.precision).model_dump(),
+        jit=(before.jit or compiled.jit).model_dump(),
         model={"type": assembly.spec.model.type_name, "parameters": compiled.model.count_params()},
         dataset={
             "name": dataset.name,
             "fingerprint": dataset.fingerprint,
             "examples": {name: len(split) for name, split in dataset.splits.items()},
         },
+        environment=environment,
     )
 
 
 def record_outcome(
-    folder: RunFolder, state: TrainingState, scores: Mapping[str, Mapping[str, float]], *, weights_sha256: str
+    folder: RunFolder,
+    state: TrainingState,
+    scores: Mapping[str, Mapping[str, float]],
+    *,
+    weights_sha256: str,
+    reason: str,
 ) -> None:
     """Record what came of it."""
     rates = [rate for row in folder.read_metrics() if (rate := row["examples_per_second"]) is not None]
     folder.update_record(
         result=scores,
         best=asdict(state.best) if state.best else None,
-        reason=state.stopped or None,
+        reason=reason or None,
         seconds=round(state.seconds, 3),
         throughput=median(rates) if rates else None,
         weights_sha256=weights_sha256,
     )
+
+
+def _portable(spec: Spec, folder: RunFolder) -> dict[str, Any]:
+    """The spec as it works from anywhere: places absolute, plugins as copies in the run's own folder."""
+    plain = spec.plain()
+    for key in spec.dataset.place_keys:
+        place = plain["dataset"][key]
+        if isinstance(place, str):
+            plain["dataset"][key] = str(Path(place).expanduser().absolute())
+    copies = []
+    for index, plugin in enumerate(map(Path, spec.plugins)):
+        copy = folder.plugins / plugin.name
+        if plugin.parent != folder.plugins.resolve():
+            copy = folder.plugins / (plugin.name if plugin.name not in copies else f"{index}_{plugin.name}")
+            folder.plugins.mkdir(exist_ok=True)
+            folder.write_text(copy, plugin.read_text(encoding="utf-8"))
+        copies.append(copy.name)
+    return {**plain, "plugins": [f"{folder.plugins.name}/{name}" for name in copies]} if copies else plain

@@ -10,7 +10,7 @@ import abc
 import functools
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -21,6 +21,9 @@ from dlrun.registry import Registry
 
 class Schedule(Component, abc.ABC):
     """How the learning rate changes while training goes on."""
+
+    spans_training: ClassVar[bool] = False
+    """Whether its course is laid out over the whole training, so that a longer one would have had another."""
 
     @abc.abstractmethod
     def build(self, learning_rate: float, *, steps_per_epoch: int, total_steps: int) -> Any:
@@ -103,6 +106,8 @@ class Cosine(Schedule):
         Loshchilov and Hutter, SGDR: Stochastic Gradient Descent with Warm Restarts, 2017; without restarts.
     """
 
+    spans_training = True
+
     warmup_epochs: float = Field(default=0.0, ge=0, allow_inf_nan=False, description="Epochs in which it rises.")
     start_fraction: float = Field(
         default=0.1, ge=0, le=1, description="Where the rise starts, as a fraction of the peak."
@@ -135,6 +140,8 @@ class OneCycle(Schedule):
     Reference:
         Smith and Topin, Super-Convergence: Very Fast Training of Neural Networks Using Large Learning Rates, 2018.
     """
+
+    spans_training = True
 
     start_fraction: float = Field(default=0.04, ge=0, le=1, description="Where it starts, as a fraction of the peak.")
     peak_at: float = Field(

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from dlrun.errors import Problem, SpecError
-from dlrun.spec.parse import SpecFile, read_spec
+from dlrun.spec.parse import SpecFile, Trust, read_spec
 
 GOOD = """\
 seed: 1
@@ -230,7 +230,7 @@ def test_a_plugin_is_found_beside_the_spec_and_checked_like_a_built_in(write: Wr
 def test_plugins_are_not_loaded_unless_trusted(write: Write, tmp_path: Path) -> None:
     path = plugin_spec(write, tmp_path, "two", "tiny_two")
     with pytest.raises(SpecError, match="--trust-plugins"):
-        read_spec(path, trust_plugins=False)
+        read_spec(path, trust=Trust(plugins=False))
 
 
 @pytest.mark.parametrize(

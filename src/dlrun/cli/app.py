@@ -13,6 +13,8 @@ from dlrun.cli.doctor import doctor
 from dlrun.cli.evaluate import evaluate
 from dlrun.cli.init import init
 from dlrun.cli.plan import plan
+from dlrun.cli.reproduce import reproduce
+from dlrun.cli.resume import resume
 from dlrun.cli.runs import runs
 from dlrun.cli.schema import schema
 from dlrun.cli.train import train
@@ -61,7 +63,9 @@ def dlrun(
 
 
 app.command()(train)
+app.command()(resume)
 app.command("eval")(evaluate)
+app.command()(reproduce)
 app.add_typer(runs, name="runs")
 app.command()(validate)
 app.command()(plan)

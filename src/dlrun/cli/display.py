@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
@@ -106,3 +109,15 @@ class Display:
         else:
             self.console.log(line)
             self._bar.console.print(line, markup=False, highlight=False)
+
+
+@contextmanager
+def displayed(*, quiet: bool) -> Iterator[Display]:
+    """A display for the time of one command, with TensorFlow's noise kept away from it."""
+    console = Console(quiet=quiet)
+    with console.noise_kept_away():
+        display = Display(console)
+        try:
+            yield display
+        finally:
+            display.close()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dlrun.cli.options import RUNS_DIR, AsJson, Overrides, Quiet, Run, RunsDir
+from dlrun.cli.options import RUNS_DIR, AsJson, Overrides, Quiet, Run, RunsDir, TrustPlugins
 
 
 def evaluate(
@@ -16,18 +16,17 @@ def evaluate(
     checkpoint: Annotated[str, typer.Option(help="final, last, best, or a checkpoint's name.")] = "final",
     runs_dir: RunsDir = RUNS_DIR,
     *,
-    trust_plugins: Annotated[bool, typer.Option("--trust-plugins", help="Load the run's plugins: code.")] = False,
+    trust_plugins: TrustPlugins = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Score the model of a RUN on one split of its data."""
     from dlrun import experiment
-    from dlrun.cli.console import Console, print_json
-    from dlrun.cli.display import Display
+    from dlrun.cli.console import print_json
+    from dlrun.cli.display import displayed
     from dlrun.cli.format import format_scores
 
-    console = Console(quiet=quiet or as_json)
-    with console.noise_kept_away():
+    with displayed(quiet=quiet or as_json) as display:
         scores = experiment.evaluate(
             run,
             split=split,
@@ -35,10 +34,10 @@ def evaluate(
             overrides=tuple(overrides),
             trust_plugins=trust_plugins,
             runs_dir=runs_dir,
-            listener=Display(console),
+            listener=display,
         )
     if as_json:
         print_json(scores)
         return
     for name, of_split in scores.items():
-        console.result(f"{name:<10} {format_scores(of_split)}")
+        display.console.result(f"{name:<10} {format_scores(of_split)}")

@@ -21,5 +21,11 @@ Run = Annotated[
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="The folder of the runs.", envvar="DLRUN_RUNS")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the scores and nothing else.")]
+TrustPlugins = Annotated[
+    bool, typer.Option("--trust-plugins", help="Load the plugins, which are code, of a run that was not made here.")
+]
+AllowChanges = Annotated[
+    bool, typer.Option("--allow-changes", help="Go on in a changed environment; the run is then no longer exact.")
+]
 
 RUNS_DIR = Path("runs")

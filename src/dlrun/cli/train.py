@@ -2,38 +2,50 @@
 
 from __future__ import annotations
 
-from dlrun.cli.options import RUNS_DIR, AsJson, Config, Overrides, Quiet, RunsDir
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dlrun.cli.options import RUNS_DIR, AllowChanges, AsJson, Overrides, Quiet, RunsDir, TrustPlugins
+
+_Config = Annotated[Path | None, typer.Argument(help="The YAML file.", metavar="CONFIG", show_default=False)]
+_Resume = Annotated[str, typer.Option("--resume", metavar="RUN", help="Go on with a run instead: dlrun resume RUN.")]
 
 
 def train(
-    config: Config, overrides: Overrides, runs_dir: RunsDir = RUNS_DIR, *, quiet: Quiet = False, as_json: AsJson = False
+    overrides: Overrides,
+    config: _Config = None,
+    resume: _Resume = "",
+    runs_dir: RunsDir = RUNS_DIR,
+    *,
+    allow_changes: AllowChanges = False,
+    trust_plugins: TrustPlugins = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train the model that CONFIG describes, and record it in a new run folder."""
+    if (config is None) == (not resume):
+        raise typer.BadParameter("give one of them", param_hint="CONFIG or --resume RUN")
+    if config is None:
+        from dlrun.cli.resume import resume_run
+
+        resume_run(
+            resume,
+            overrides,
+            runs_dir,
+            allow_changes=allow_changes,
+            trust_plugins=trust_plugins,
+            quiet=quiet,
+            as_json=as_json,
+        )
+        return
+    if allow_changes or trust_plugins:
+        raise typer.BadParameter("these go with --resume RUN", param_hint="--allow-changes, --trust-plugins")
     from dlrun import experiment
-    from dlrun.cli.console import Console, print_json
-    from dlrun.cli.display import Display
-    from dlrun.cli.format import format_score, format_scores
+    from dlrun.cli.display import displayed
+    from dlrun.cli.outcome import show_outcome
 
-    console = Console(quiet=quiet or as_json)
-    with console.noise_kept_away():
-        display = Display(console)
-        try:
-            result = experiment.train(config, overrides=tuple(overrides), runs_dir=runs_dir, listener=display)
-        finally:
-            display.close()
-        if as_json:
-            print_json(result.record)
-            return
-        console.say()
-        for split, scores in result.scores.items():
-            console.result(f"{split:<10} {format_scores(scores)}")
-        best = result.record["best"]
-        if best:
-            said = f"{best['metric']} {format_score(best['value'])} in epoch {best['epoch']}"
-            console.say(f"best       {said}: {result.folder.best}")
-        console.say(f"evaluate   dlrun eval {result.folder.id}{_runs_dir_option(runs_dir)}")
-        console.say(f"look       dlrun runs show {result.folder.id}{_runs_dir_option(runs_dir)}")
-
-
-def _runs_dir_option(runs_dir: object) -> str:
-    return "" if runs_dir == RUNS_DIR else f" --runs-dir {runs_dir}"
+    with displayed(quiet=quiet or as_json) as display:
+        result = experiment.train(config, overrides=tuple(overrides), runs_dir=runs_dir, listener=display)
+        show_outcome(result, display, runs_dir=runs_dir, as_json=as_json)

@@ -27,6 +27,9 @@ _CHEAP_LABEL_BYTES = 2**23
 class Arrays(Source):
     """The named arrays of an `.npz` file, as `numpy.savez` writes it."""
 
+    place_keys = ("path",)
+    reach_keys = ("path",)
+
     path: str = Field(description="The .npz file; relative to the current directory.")
     keys: ArrayKeys | None = Field(
         default=None,

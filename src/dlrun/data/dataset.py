@@ -6,7 +6,7 @@ import abc
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -113,6 +113,12 @@ Resize = tuple[Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, 
 
 class Source(Component, abc.ABC):
     """A dataset that a spec can name."""
+
+    place_keys: ClassVar[tuple[str, ...]] = ()
+    """The keys that say where the data lies on this machine: another place is no other data."""
+
+    reach_keys: ClassVar[tuple[str, ...]] = ()
+    """The keys by which it reads files of the user's choice or uses the network: not taken from a stranger's spec."""
 
     validation: Annotated[float | int | str, AfterValidator(_check_held_out)] = Field(
         default=0,

@@ -43,6 +43,9 @@ class Tfds(Source):
         description="As tensorflow-datasets calls it, with a config and a version if they matter: mnist, "
         "emnist/letters, mnist:3.0.1.",
     )
+    place_keys = ("data_dir", "download")
+    reach_keys = ("data_dir", "download")
+
     data_dir: str | None = Field(
         default=None,
         description="Folder of prepared datasets; relative to the current directory. null: the environment variable "

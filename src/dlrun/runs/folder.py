@@ -53,6 +53,8 @@ class RunFolder:
         self.best = self.checkpoints / "best"
         self.tensorboard = path / "tensorboard"
         self.history = History(self.metrics_jsonl, csv=self.metrics_csv)
+        self.plugins = path / "plugins"
+        self.signature = path / ".signature"
         self._lock_file = path / ".lock"
 
     def __repr__(self) -> str:

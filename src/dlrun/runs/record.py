@@ -67,6 +67,7 @@ class RunRecord(_Group):
         git: Commit, branch, dirty; null outside a repository.
         versions: Of Python and the libraries that decide the numbers.
         machine: Platform, CPU, cores, memory.
+        environment: What decides the bits of the result besides spec and data; see `runs/environment.py`.
         device: Chosen for the run.
         precision: Chosen for the run.
         jit: Chosen for the run.
@@ -92,6 +93,7 @@ class RunRecord(_Group):
     git: dict[str, Any] | None = None
     versions: dict[str, str] = {}
     machine: dict[str, Any] = {}
+    environment: dict[str, str] = {}
     device: Choice | None = None
     precision: Choice | None = None
     jit: Choice | None = None

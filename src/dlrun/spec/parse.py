@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dlrun.data import Source
 from dlrun.errors import Problem, SpecError
 from dlrun.models import Model
 from dlrun.plugins import load_plugin
 from dlrun.signature import Description
 from dlrun.spec.check import find_problems
 from dlrun.spec.document import Node
+from dlrun.spec.override import ORIGIN as OVERRIDE
 from dlrun.spec.override import apply_overrides
 from dlrun.spec.sections import METRICS, SECTIONS, parse_component, parse_section
 from dlrun.spec.types import Draft, Spec, Training
@@ -43,13 +45,31 @@ class SpecFile:
             raise SpecError(problems)
 
 
-def read_spec(path: Path, overrides: tuple[str, ...] = (), *, trust_plugins: bool = True) -> SpecFile:
+@dataclass(frozen=True)
+class Trust:
+    """What a spec is trusted with.
+
+    Args:
+        plugins: Whether the files under `plugins:`, which are code, may be loaded.
+        data: Whether it may say which data files are read; otherwise only an override may.
+        plugins_within: The folder that plugins have to be in; None: anywhere.
+    """
+
+    plugins: bool = True
+    data: bool = True
+    plugins_within: Path | None = None
+
+
+OWN = Trust()
+
+
+def read_spec(path: Path, overrides: tuple[str, ...] = (), *, trust: Trust = OWN) -> SpecFile:
     """Read, override, complete and check a spec.
 
     Args:
         path: The YAML file.
         overrides: `key=value` each, as `--set` takes them.
-        trust_plugins: Whether the files under `plugins:` may be loaded.
+        trust: What the file is trusted with.
 
     Raises:
         SpecError: Every problem that can be found without loading the data.
@@ -60,7 +80,7 @@ def read_spec(path: Path, overrides: tuple[str, ...] = (), *, trust_plugins: boo
         what = f"the spec is {shown(document.plain())}"
         raise SpecError([*problems, document.place.problem(what, expected="a group of keys")])
     parser = _Parser(document, path)
-    spec = parser.spec(trust_plugins=trust_plugins)
+    spec = parser.spec(trust)
     if spec is None or problems or parser.problems:
         raise SpecError(problems + parser.problems)
     return SpecFile(spec, document, path)
@@ -74,15 +94,17 @@ class _Parser:
         self.path = path
         self.problems: list[Problem] = correct_keys(document, KEYS, where="the spec")
 
-    def spec(self, *, trust_plugins: bool) -> Spec | None:
+    def spec(self, trust: Trust) -> Spec | None:
         name = self.scalar("name", str, default=self.path.stem, expected="text")
         if not _NAME.fullmatch(name):
             self.report("name", f"the name {name!r}", "letters, digits, '.', '_' and '-', 80 at most")
         seed = self.scalar("seed", int, default=0, expected="a whole number of at least 0")
         if not 0 <= seed <= MAX_SEED:
             self.report("seed", f"seed is {seed}", f"a whole number from 0 to {MAX_SEED}")
-        plugins = self.plugins(trusted=trust_plugins)
+        plugins = self.plugins(trust)
         draft = self.draft()
+        if draft.dataset is not None and not trust.data:
+            self.refuse_reach(draft.dataset)
         description = draft.dataset.describe() if draft.dataset is not None else None
         self.problems += [self.document.located(problem) for problem in find_problems(draft, description)]
         parts: dict[str, Any] = {key: getattr(draft, key) for key in (*SECTIONS, "metrics", "training")}
@@ -115,18 +137,21 @@ class _Parser:
         self.problems += [problem for _, _, problems in parsed for problem in problems]
         return tuple(made for made, _, _ in parsed)
 
-    def plugins(self, *, trusted: bool) -> tuple[str, ...]:
+    def plugins(self, trust: Trust) -> tuple[str, ...]:
         node = self.document.child("plugins")
         listed = node.plain() if node is not None else ()
         if not isinstance(listed, tuple) or not all(isinstance(item, str) for item in listed):
             self.report("plugins", f"plugins is {shown(listed)}", "a list of Python files: [my_model.py]")
             return ()
-        if listed and not trusted:
-            place = self.document.place_of(("plugins",))
+        place = self.document.place_of(("plugins",))
+        if listed and not trust.plugins:
             said = f"this run needs code of its own: {', '.join(listed)}"
             raise SpecError([place.problem(said, hint="--trust-plugins, if you trust it as you trust a script")])
         loaded = []
         for index, item in enumerate(listed):
+            within = trust.plugins_within
+            if within is not None and not (self.path.parent / item).resolve().is_relative_to(within.resolve()):
+                raise SpecError([place.problem(f"the plugin {item} is outside of {within}")])
             try:
                 loaded.append(str(load_plugin(Path(item), beside=self.path.parent)))
             except SpecError as error:
@@ -134,6 +159,21 @@ class _Parser:
                 place = self.document.place_of(("plugins", index))
                 self.problems.append(place.problem(first.what, expected=first.expected, hint=first.hint))
         return tuple(loaded)
+
+    def refuse_reach(self, dataset: Source) -> None:
+        """Stop at a stranger's spec that says which files to read, unless the user has said the same.
+
+        Raises:
+            SpecError: It does; nothing was opened.
+        """
+        problems = []
+        for key in dataset.reach_keys:
+            value, place = getattr(dataset, key), self.document.place_of(("dataset", key))
+            if value and place.origin != OVERRIDE:
+                said = f"this run was not made here: its dataset.{key} ({shown(value)}) is not used unasked"
+                problems.append(place.problem(said, hint=f"--set dataset.{key}=..., with the value that you want"))
+        if problems:
+            raise SpecError(problems)
 
     def scalar(self, key: str, kind: type[Any], *, default: Any, expected: str) -> Any:
         node = self.document.child(key)

@@ -64,6 +64,12 @@ class Training(Fields):
         description="Metric by which the best epoch is known. auto: val_loss, or loss without validation data.",
     )
     early_stopping: EarlyStopping | None = Field(default=None, description="When to stop early; null: never.")
+    checkpoint_minutes: float = Field(
+        default=10.0, gt=0, description="Minutes after which a checkpoint is written inside an epoch; each end has one."
+    )
+    max_minutes: float | None = Field(
+        default=None, gt=0, description="Minutes after which training ends, counted anew when a run is resumed."
+    )
     keep_checkpoints: int = Field(
         default=2, ge=1, description="How many of the last checkpoints stay; the best always does."
     )

@@ -11,6 +11,8 @@ import tensorflow as tf
 
 from dlrun.data import Dataset
 from dlrun.errors import DataError
+from dlrun.runs.environment import environment
+from dlrun.runs.folder import RunFolder
 from dlrun.signature import Description, Target
 from dlrun.spec.check import settled_target, target_of
 from dlrun.spec.parse import SpecFile
@@ -19,6 +21,7 @@ from dlrun.training.compilation import Compiled, Length, compile_model
 from dlrun.training.device import Device, choose_device
 from dlrun.training.evaluate import Evaluator
 from dlrun.training.feed import Feed, class_weights
+from dlrun.training.loop import Job
 from dlrun.training.progress import Listener, Note
 
 
@@ -35,6 +38,30 @@ class Assembly:
     length: Length
     strategy: tf.distribute.Strategy
     _evaluators: dict[str, Evaluator] = field(default_factory=dict)
+
+    def environment(self) -> dict[str, str]:
+        """What decides the bits of the result besides spec and data."""
+        threads = {
+            "intra-op": tf.config.threading.get_intra_op_parallelism_threads(),
+            "inter-op": tf.config.threading.get_inter_op_parallelism_threads(),
+        }
+        return environment(device=self.device.choice.value, threads=threads)
+
+    def held_out_splits(self) -> tuple[str, ...]:
+        """What the final model is scored on: all that it was not trained on, or the training split if that is all."""
+        return tuple(name for name in self.dataset.splits if name != "train") or ("train",)
+
+    def job(self, folder: RunFolder) -> Job:
+        """What the training loop works on."""
+        return Job(
+            spec=self.spec,
+            compiled=self.compiled,
+            train=self.training_feed(),
+            validation=self.evaluator("validation") if "validation" in self.dataset.splits else None,
+            length=self.length,
+            folder=folder,
+            strategy=self.strategy,
+        )
 
     def training_feed(self) -> Feed:
         """The training split on the device, with the class weights that the spec asks for."""
@@ -76,6 +103,7 @@ def assemble(file: SpecFile, *, listener: Listener) -> Assembly:
     if data_target is None:
         raise DataError(f"{dataset.name} has no labels", expected="labels, or a model of type autoencoder")
     target = settled_target(spec.loss, spec.model, data_target)
+    _check_training_split(dataset, data_target, batch_size=spec.training.batch_size)
     length = Length.of(spec, examples["train"])
     with tf.device(device.name):
         compiled = compile_model(spec, dataset.features, target, device=device, length=length)
@@ -84,3 +112,21 @@ def assemble(file: SpecFile, *, listener: Listener) -> Assembly:
         choice = getattr(compiled, subject)
         listener(Note(subject, f"{choice.value}: {choice.reason}"))
     return Assembly(spec, device, dataset, target, preprocess, compiled, length, tf.distribute.get_strategy())
+
+
+def _check_training_split(dataset: Dataset, target: Target, *, batch_size: int) -> None:
+    """Refuse data from which nothing can be learnt as the spec says.
+
+    Raises:
+        DataError: There are fewer examples than one batch takes, or none of some class.
+    """
+    train = dataset.splits["train"]
+    if len(train) < batch_size:
+        said = f"{dataset.name} has {len(train)} training examples, and a batch takes {batch_size}"
+        raise DataError(said, expected="at least one whole batch", hint=f"--set training.batch_size={len(train)}")
+    if target.kind == "classes" and train.target is not None:
+        counts = np.bincount(train.target.astype(np.int64), minlength=target.size)
+        empty = [target.class_names[i] if target.class_names else str(i) for i in np.flatnonzero(counts == 0)]
+        if empty:
+            said = f"{dataset.name} has no training example of {len(empty)} of its {target.size} classes: "
+            raise DataError(said + ", ".join(empty[:10]), expected="some of every class")

@@ -1,4 +1,4 @@
-"""The training loop: K steps in one call, scores read between calls, a checkpoint at every epoch's end.
+"""The training loop: K steps in one call, scores read between calls, checkpoints that continue at the very next step.
 
 Keras owns the step (`model.train_step`), the loop owns everything around it.
 """
@@ -7,28 +7,32 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from dlrun.errors import RunError
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.types import Spec
-from dlrun.training.checkpoint import prune, set_best, write_checkpoint
+from dlrun.training.checkpoint import JSON, Checkpoint, prune, set_best, step_name, write_checkpoint
 from dlrun.training.compilation import Compiled, Length
 from dlrun.training.evaluate import Evaluator, read_scores
 from dlrun.training.feed import Feed, epoch_order
 from dlrun.training.progress import EpochDone, Listener, StepsDone
 from dlrun.training.state import TrainingState, initial_state, judged
+from dlrun.training.stop import Stop
 from dlrun.training.tensorboard import EventWriter
-from dlrun.training.variables import read_arrays
+from dlrun.training.variables import assign_arrays, read_arrays
 
 SECONDS_PER_CALL = 0.5
 """How long one call of K steps is to take: the display moves twice a second, and a stop is heard as soon."""
 
 Row = dict[str, float | int]
+End = Literal["completed", "out of time", "interrupted"]
 
 
 @dataclass(frozen=True)
@@ -47,125 +51,177 @@ class Job:
 class Trainer:
     """Trains one model from its present state to the end of its length."""
 
-    def __init__(self, job: Job, listener: Listener) -> None:
+    def __init__(self, job: Job, *, stop: Stop, listener: Listener) -> None:
         self.job = job
         self.model: keras.Model = job.compiled.model
+        self.stop = stop
         self.listener = listener
         self.state = initial_state(job.spec)
         self._run_steps = _steps_function(job)
         self._steps_per_call = 1
+        self._saved_at = time.monotonic()
 
-    def train(self) -> TrainingState:
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go back to where a checkpoint was written: variables, decisions, and the rows of the log.
+
+        Raises:
+            CheckpointError: It is not of this model.
+        """
+        assign_arrays(self.model, checkpoint.arrays, parts=("model", "optimizer", "metrics"))
+        self.state = TrainingState.from_json(checkpoint.state["training"])
+        self.job.folder.history.cut(checkpoint.state["metrics_bytes"])
+        if self.state.best is not None and self.state.best.step == self.state.step:
+            # The process may have ended after the checkpoint, and before it was made the best.
+            set_best(self.job.folder.checkpoints, step_name(self.state.step))
+
+    def train(self) -> End:
         """Run to the end.
 
         Returns:
-            The final state; `stopped` tells why it ended early, if it did.
+            How it ended. Unless completed, a checkpoint of this very step is on the disk.
 
         Raises:
-            RunError: The loss is no number any more.
+            RunError: The loss or a variable is no number any more, memory ran out, or a checkpoint cannot be written.
         """
-        events = EventWriter(self.job.folder.tensorboard) if self.job.spec.training.tensorboard else None
+        training = self.job.spec.training
+        minutes = training.max_minutes
+        events = EventWriter(self.job.folder.tensorboard) if training.tensorboard else None
+        self._saved_at = time.monotonic()
         try:
-            while self.state.step < self.job.length.steps and not self.state.stopped:
-                row = self._epoch()
-                if events is not None:
-                    events.write(row)
-                    events.flush()
+            with self.stop.deferred(max_seconds=None if minutes is None else 60 * minutes):
+                while self.state.step < self.job.length.steps and not self.state.stopped:
+                    if end := self._epoch(events):
+                        return end
+        except tf.errors.ResourceExhaustedError as error:
+            raise _out_of_memory(training.batch_size) from error
         finally:
             if events is not None:
                 events.close()
-        return self.state
+        return "completed"
 
-    def _epoch(self) -> Row:
+    def _epoch(self, events: EventWriter | None) -> End | None:
         # 1. Train and read the scores. 2. Validate, which resets the metrics. 3. Decide, from both. 4. Record and
         # checkpoint, so that what is on disk never runs ahead of what was decided.
-        start = time.perf_counter()
-        learning_rate = _learning_rate(self.model)
+        started, first_step = time.perf_counter(), self.state.epoch_step
         scores, wait_seconds = self._train_epoch()
-        trained_seconds = time.perf_counter() - start
-        examples = self._steps_of_epoch() * self.job.spec.training.batch_size
+        if end := self._reason_to_end():
+            self._checkpoint()
+            return end
+        trained_seconds = time.perf_counter() - started
+        learning_rate = float(self.model.optimizer.learning_rate)
         if self.job.validation is not None:
             scores |= {f"val_{name}": value for name, value in self.job.validation.scores().items()}
         before = self.state
-        step = before.step + self._steps_of_epoch()
-        seconds = before.seconds + time.perf_counter() - start
-        ended = replace(before, epoch=before.epoch + 1, step=step, seconds=seconds)
+        examples = (before.epoch_step - first_step) * self.job.spec.training.batch_size
+        seconds = before.seconds + time.perf_counter() - started - trained_seconds
+        ended = replace(before, epoch=before.epoch + 1, epoch_step=0, seconds=seconds)
         self.state = judged(ended, self.job.spec, scores)
         if self.state.plateau is not None:
             self.model.optimizer.learning_rate = self.state.plateau.learning_rate
         row: Row = {
             "epoch": self.state.epoch,
-            "step": step,
-            "seconds": round(seconds, 3),
+            "step": self.state.step,
+            "seconds": round(self.state.seconds, 3),
             "examples_per_second": round(min(examples, self.job.train.examples) / trained_seconds, 1),
             "data_wait": round(wait_seconds / trained_seconds, 4),
             "learning_rate": learning_rate,
             **scores,
         }
         self._record(row, is_best=self.state.best != before.best)
-        return row
+        if events is not None:
+            events.write(row)
+            events.flush()
+        return self._reason_to_end() if self.state.step < self.job.length.steps else None
 
     def _train_epoch(self) -> tuple[dict[str, float], float]:
-        """Train one epoch.
+        """Train the present epoch from its present step, until it or the run ends.
 
         Returns:
-            The epoch's scores, and the seconds that the device waited for data.
+            The epoch's scores so far, and the seconds that the device waited for data.
         """
         training, steps = self.job.spec.training, self._steps_of_epoch()
-        self.model.reset_metrics()
-        start = time.perf_counter()
+        if self.state.epoch_step == 0:
+            self.model.reset_metrics()
+        called = time.perf_counter()
         order = epoch_order(
             self.job.train.examples, seed=self.job.spec.seed, epoch=self.state.epoch, shuffle=training.shuffle
         )
         order = tf.constant(order)
-        wait_seconds = time.perf_counter() - start
-        done = 0
-        while done < steps:
-            count = min(self._steps_per_call, steps - done)
-            called = time.perf_counter()
+        wait_seconds = time.perf_counter() - called
+        began_at, began_step = called, self.state.epoch_step
+        scores = read_scores(self.model)
+        while self.state.epoch_step < steps and not self._reason_to_end():
+            done, count = self.state.epoch_step, min(self._steps_per_call, steps - self.state.epoch_step)
             self._run_steps(order, tf.constant(done), tf.constant(count)).numpy()
-            call_seconds = time.perf_counter() - called
             scores = read_scores(self.model)
-            self._check_finite(scores, first=self.state.step + done + 1, last=self.state.step + done + count)
-            done += count
-            self._report_steps(done, steps, scores, seconds=time.perf_counter() - start)
-            self._adapt(count, call_seconds)
+            ended = time.perf_counter()
+            seconds, called = ended - called, ended
+            self.state = replace(
+                self.state,
+                step=self.state.step + count,
+                epoch_step=done + count,
+                seconds=self.state.seconds + seconds,
+            )
+            self._check_finite(scores, steps=count)
+            self._report_steps(steps, scores, rate=(done + count - began_step) / (ended - began_at))
+            self._adapt(count, seconds)
+            self._checkpoint_if_due(steps)
         return scores, wait_seconds
 
     def _steps_of_epoch(self) -> int:
-        return min(self.job.length.steps_per_epoch, self.job.length.steps - self.state.step)
+        left = self.job.length.steps - self.state.step + self.state.epoch_step
+        return min(self.job.length.steps_per_epoch, left)
 
     def _adapt(self, count: int, seconds: float) -> None:
         """Choose how many steps the next call takes; the very first, which traces, tells nothing."""
         fitting = int(SECONDS_PER_CALL * count / seconds)
         self._steps_per_call = max(1, min(fitting, 4 * count)) if count > 1 else 8
 
+    def _reason_to_end(self) -> End | None:
+        if self.stop.signal is not None:
+            return "interrupted"
+        return "out of time" if self.stop.is_late else None
+
     def _record(self, row: Row, *, is_best: bool) -> None:
-        folder = self.job.folder
-        folder.append_metrics(row)
-        name = f"step-{self.state.step:09d}"
-        write_checkpoint(folder.checkpoints, name, arrays=read_arrays(self.model), state=self.state.to_json())
+        self._check_finite(row, steps=0)
+        self.job.folder.append_metrics(row)
+        self._checkpoint()
         if is_best:
-            set_best(folder.checkpoints, name)
-        prune(folder.checkpoints, keep=self.job.spec.training.keep_checkpoints)
+            set_best(self.job.folder.checkpoints, step_name(self.state.step))
         self.listener(EpochDone(self.state.epoch, self.job.length.epochs, row, is_best))
 
-    def _report_steps(self, done: int, steps: int, scores: dict[str, float], *, seconds: float) -> None:
-        rate = done / seconds
-        seconds_left = (self.job.length.steps - self.state.step - done) / rate
+    def _checkpoint_if_due(self, steps: int) -> None:
+        # At the end of an epoch one is written anyway, after validation.
+        minutes = (time.monotonic() - self._saved_at) / 60
+        if minutes >= self.job.spec.training.checkpoint_minutes and self.state.epoch_step < steps:
+            self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        arrays = read_arrays(self.model)
+        for name, array in arrays.items():
+            if array.dtype.kind == "f" and not np.isfinite(array).all() and not name.startswith("metrics/"):
+                raise _not_finite(f"the variable {name} is no number any more after step {self.state.step}")
+        folder = self.job.folder
+        state: dict[str, JSON] = {"training": self.state.to_json(), "metrics_bytes": folder.history.length()}
+        write_checkpoint(folder.checkpoints, step_name(self.state.step), arrays=arrays, state=state)
+        prune(folder.checkpoints, keep=self.job.spec.training.keep_checkpoints)
+        self._saved_at = time.monotonic()
+
+    def _report_steps(self, steps: int, scores: dict[str, float], *, rate: float) -> None:
+        seconds_left = (self.job.length.steps - self.state.step) / rate
         examples_per_second = rate * self.job.spec.training.batch_size
         epoch = self.state.epoch + 1
-        self.listener(StepsDone(epoch, done, steps, scores, examples_per_second, seconds_left))
+        self.listener(StepsDone(epoch, self.state.epoch_step, steps, scores, examples_per_second, seconds_left))
 
-    def _check_finite(self, scores: dict[str, float], *, first: int, last: int) -> None:
-        if math.isfinite(scores["loss"]):
-            return
-        steps = f"step {first}" if first == last else f"steps {first} to {last}"
-        raise RunError(
-            f"the loss became {scores['loss']} in {steps} (epoch {self.state.epoch + 1})",
-            expected="a finite loss",
-            hint="a smaller optimizer.learning_rate, optimizer.clipnorm=1.0, or training.precision=float32",
-        )
+    def _check_finite(self, scores: Mapping[str, float], *, steps: int) -> None:
+        # A loss that is no number stays one in its running mean, so looking after each call misses none of its steps.
+        for name in ("loss", "val_loss"):
+            value = scores.get(name, 0.0)
+            if not math.isfinite(value):
+                last = self.state.step
+                where = f"after step {last}" if steps == 0 else f"in step {last}"
+                where = f"in steps {last - steps + 1} to {last}" if steps > 1 else where
+                raise _not_finite(f"the {name} became {value} {where} (epoch {self.state.epoch + (steps > 0)})")
 
 
 def _steps_function(job: Job) -> Any:
@@ -192,5 +248,12 @@ def _steps_function(job: Job) -> Any:
     return tf.function(run_steps, autograph=False)
 
 
-def _learning_rate(model: keras.Model) -> float:
-    return float(model.optimizer.learning_rate)
+def _not_finite(what: str) -> RunError:
+    hint = "a smaller optimizer.learning_rate, optimizer.clipnorm=1.0, or training.precision=float32"
+    return RunError(what, expected="a finite number; the last checkpoint before it is kept", hint=hint)
+
+
+def _out_of_memory(batch_size: int) -> RunError:
+    smaller = max(1, batch_size // 2)
+    hint = f"--set training.batch_size={smaller}" if smaller < batch_size else "a smaller model, or another device"
+    return RunError(f"the device ran out of memory with a batch of {batch_size}", hint=hint)

@@ -42,6 +42,7 @@ class TrainingState:
     Args:
         epoch: Epochs completed.
         step: Steps completed, over all epochs.
+        epoch_step: Steps completed of the epoch that is being trained.
         seconds: Time spent in training and validation.
         best: None before the first epoch's end.
         early_stopping: Its memory.
@@ -51,6 +52,7 @@ class TrainingState:
 
     epoch: int = 0
     step: int = 0
+    epoch_step: int = 0
     seconds: float = 0.0
     best: Best | None = None
     early_stopping: EarlyStoppingState = EarlyStoppingState()
@@ -68,6 +70,7 @@ class TrainingState:
         return cls(
             epoch=data["epoch"],
             step=data["step"],
+            epoch_step=data["epoch_step"],
             seconds=data["seconds"],
             best=Best(**best) if best else None,
             early_stopping=EarlyStoppingState(**data["early_stopping"]),

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.errors import CheckpointError
+from dlrun.runs.arrays import ArraySpec
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -22,6 +23,12 @@ _COUNTED = re.compile(r"seed_generator(_\d+)?/")
 def read_arrays(model: keras.Model) -> Arrays:
     """Copy every variable of a compiled model, of its optimizer and of its metrics to the host."""
     return {name: np.asarray(variable.value) for name, variable in _named(model)}
+
+
+def array_specs(model: keras.Model, *, parts: tuple[str, ...]) -> dict[str, ArraySpec]:
+    """Shape and dtype of every variable that a checkpoint of `model` has to hold."""
+    named = ((name, variable) for name, variable in _named(model) if name.partition("/")[0] in parts)
+    return {name: ArraySpec(tuple(variable.shape), str(variable.dtype)) for name, variable in named}
 
 
 def assign_arrays(model: keras.Model, arrays: Mapping[str, npt.NDArray[Any]], *, parts: tuple[str, ...]) -> None:

@@ -1,0 +1,35 @@
+"""`dlrun reproduce RUN`."""
+
+from __future__ import annotations
+
+import typer
+
+from dlrun.cli.options import RUNS_DIR, AsJson, Overrides, Quiet, Run, RunsDir, TrustPlugins
+
+
+def reproduce(
+    run: Run,
+    overrides: Overrides,
+    runs_dir: RunsDir = RUNS_DIR,
+    *,
+    trust_plugins: TrustPlugins = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a RUN again in a new folder: bit-identical, or where it differs first (exit code 1)."""
+    from dlrun import reproduction
+    from dlrun.cli.console import print_json
+    from dlrun.cli.display import displayed
+
+    with displayed(quiet=quiet or as_json) as display:
+        found = reproduction.reproduce(
+            run, overrides=tuple(overrides), trust_plugins=trust_plugins, runs_dir=runs_dir, listener=display
+        )
+        display.close()
+        if as_json:
+            print_json(found.plain())
+        else:
+            for line in found.lines():
+                display.console.result(line)
+    if not found.identical:
+        raise typer.Exit(1)

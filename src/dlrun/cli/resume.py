@@ -1,0 +1,50 @@
+"""`dlrun resume RUN`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dlrun.cli.options import RUNS_DIR, AllowChanges, AsJson, Overrides, Quiet, Run, RunsDir, TrustPlugins
+
+
+def resume(
+    run: Run,
+    overrides: Overrides,
+    runs_dir: RunsDir = RUNS_DIR,
+    *,
+    allow_changes: AllowChanges = False,
+    trust_plugins: TrustPlugins = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with a RUN at the very next step; --set training.epochs=20 makes it longer."""
+    resume_run(
+        run, overrides, runs_dir, allow_changes=allow_changes, trust_plugins=trust_plugins, quiet=quiet, as_json=as_json
+    )
+
+
+def resume_run(
+    run: str,
+    overrides: list[str],
+    runs_dir: Path,
+    *,
+    allow_changes: bool,
+    trust_plugins: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """What `dlrun resume` and `dlrun train --resume` do."""
+    from dlrun import resumption
+    from dlrun.cli.display import displayed
+    from dlrun.cli.outcome import show_outcome
+
+    with displayed(quiet=quiet or as_json) as display:
+        result = resumption.resume(
+            run,
+            overrides=tuple(overrides),
+            allow_changes=allow_changes,
+            trust_plugins=trust_plugins,
+            runs_dir=runs_dir,
+            listener=display,
+        )
+        show_outcome(result, display, runs_dir=runs_dir, as_json=as_json)

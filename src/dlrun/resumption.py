@@ -1,0 +1,128 @@
+"""A run that ended early, or is to become longer: checked against what it was, and trained on in its own folder."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+
+from dlrun.errors import SpecError, UsageError
+from dlrun.experiment import RUNS_DIR, Result, train_assembled
+from dlrun.recording import record_choices, recorded
+from dlrun.runs.catalog import find_run
+from dlrun.runs.environment import differences
+from dlrun.runs.folder import RunFolder
+from dlrun.runs.record import RunRecord
+from dlrun.runs.trust import is_own
+from dlrun.spec.changes import refused_changes
+from dlrun.spec.parse import SpecFile
+from dlrun.stored import read_stored_spec
+from dlrun.training.progress import Listener, Note, RunCreated, silent
+from dlrun.training.stop import Stop
+
+
+def resume(
+    run: str | Path,
+    *,
+    overrides: tuple[str, ...] = (),
+    allow_changes: bool = False,
+    trust_plugins: bool = False,
+    runs_dir: str | Path = RUNS_DIR,
+    listener: Listener = silent,
+) -> Result:
+    """Go on with a run from its newest sound checkpoint, at the very next step.
+
+    The result is bit-identical to that of a run that was never interrupted, on the same machine.
+
+    Args:
+        run: As `find_run` takes it.
+        overrides: `key=value` each; `training.epochs=20` makes a run longer. What training depended on cannot change.
+        allow_changes: Whether to go on although the environment has changed; run.json then says that it is not exact.
+        trust_plugins: Whether the plugins of a run that was not made here, which are code, may be loaded.
+        runs_dir: Where runs are looked for.
+        listener: Called with every event.
+
+    Raises:
+        SpecError: A key cannot change any more.
+        UsageError: The run, or its environment, is not what it was.
+        RunError: Another process holds the run, or no checkpoint can be used.
+        Interrupted: The user stopped it again.
+    """
+    folder, stop = find_run(str(run), runs_dir=Path(runs_dir)), Stop()
+    with stop.listening(), folder.lock():
+        _check_spec_is_untouched(folder)
+        file = _changed_spec(folder, overrides, trust_plugins=trust_plugins)
+        record = folder.read_record()
+        if record.status == "completed" and not overrides:
+            listener(Note("resume", f"{folder.id} is complete; --set training.epochs=N makes it longer"))
+            return Result(folder, _known_scores(record), record.model_dump(mode="json"))
+        listener(RunCreated(folder.id, folder.path, folder.log_txt))
+        from dlrun.training.assembly import assemble  # TensorFlow starts here
+
+        assembly = assemble(file, listener=listener)
+        environment = assembly.environment()
+        exact = _same_environment(record, environment, assembly.dataset.fingerprint, allow_changes=allow_changes)
+        with recorded(folder, resumed=record.resumed + 1, exact=record.exact and exact):
+            record_choices(folder, assembly, environment=environment)
+            scores = train_assembled(assembly, folder, stop=stop, listener=listener, goes_on=True)
+    return Result(folder, scores, folder.read_record().model_dump(mode="json"))
+
+
+def _check_spec_is_untouched(folder: RunFolder) -> None:
+    if is_own(folder):
+        return
+    recorded_sha256 = folder.read_record().spec_sha256
+    if sha256(folder.spec_yaml.read_bytes()).hexdigest() != recorded_sha256:
+        raise UsageError(
+            f"{folder.spec_yaml} is not what the run was trained with",
+            expected="the file as dlrun wrote it",
+            hint="--set changes what may be changed; dlrun train makes a new run of an edited spec",
+        )
+
+
+def _changed_spec(folder: RunFolder, overrides: tuple[str, ...], *, trust_plugins: bool) -> SpecFile:
+    """The run's spec with the overrides, if it may have them."""
+    before = read_stored_spec(folder, _places(overrides), trust_plugins=trust_plugins)
+    after = read_stored_spec(folder, _with_one_length(overrides), trust_plugins=trust_plugins)
+    problems = [after.document.located(problem) for problem in refused_changes(before.spec, after.spec)]
+    if problems:
+        raise SpecError(problems)
+    return after
+
+
+def _places(overrides: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(override for override in overrides if override.startswith("dataset."))
+
+
+def _with_one_length(overrides: tuple[str, ...]) -> tuple[str, ...]:
+    """A new length in epochs ends the one in steps, and the other way round."""
+    for key, other in (("epochs", "steps"), ("steps", "epochs")):
+        if any(override.startswith(f"training.{key}=") for override in overrides):
+            return (f"training.{other}=null", *overrides)
+    return overrides
+
+
+def _same_environment(record: RunRecord, now: dict[str, str], fingerprint: str, *, allow_changes: bool) -> bool:
+    """Whether nothing has changed that decides the bits of the result.
+
+    Raises:
+        UsageError: Something has, and that is not allowed.
+    """
+    if record.dataset is None:
+        return True  # it ended before the data was loaded: nothing depends on anything yet
+    then = {**record.environment, "dataset fingerprint": record.dataset.fingerprint}
+    changed = list(differences(then, {**now, "dataset fingerprint": fingerprint}))
+    if changed and not allow_changes:
+        listed = "; ".join(f"{key} was {before}, and is {after}" for key, before, after in changed)
+        raise UsageError(
+            f"the environment is not the one that {record.id} was trained in: {listed}",
+            expected="the same, for a result that is exact to the bit",
+            hint="--allow-changes goes on all the same; run.json then says that the run is not exact",
+        )
+    return not changed
+
+
+def _known_scores(record: RunRecord) -> dict[str, dict[str, float]]:
+    return {
+        split: {name: value for name, value in scores.items() if value is not None}
+        for split, scores in record.result.items()
+    }

@@ -1,0 +1,86 @@
+"""Whether a run was made here, by this user: only then may its plugins, which are code, and its data paths be used.
+
+A run folder is signed with a secret that only this user has. A folder that came from elsewhere, or whose spec or
+plugins were changed, does not verify, and its spec is read as a stranger's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import os
+import secrets
+from hashlib import sha256
+from pathlib import Path
+
+from dlrun.errors import UsageError
+from dlrun.runs.folder import RunFolder
+
+_SECRET_BYTES = 32
+
+
+def sign(folder: RunFolder, spec: str) -> None:
+    """Mark the run as made by this user, with the plugins that it has and the spec that it is about to get.
+
+    The signature of the spec before stays valid beside it: the process may end before the new one is written.
+
+    Raises:
+        RunError: The signature cannot be written into the folder.
+    """
+    secret = _secret(create=True)
+    if secret is not None:
+        kept = _lines(folder)[-1:]
+        folder.write_text(folder.signature, "\n".join([*kept, _signature(folder, spec.encode(), secret)]) + "\n")
+
+
+def is_own(folder: RunFolder) -> bool:
+    """Whether the run was made by this user, and its spec and plugins are as they were."""
+    secret = _secret(create=False)
+    if secret is None:
+        return False
+    try:
+        expected = _signature(folder, folder.spec_yaml.read_bytes(), secret)
+    except OSError:
+        return False
+    return any(hmac.compare_digest(found.encode(), expected.encode()) for found in _lines(folder))
+
+
+def refuse_links(folder: RunFolder) -> None:
+    """Refuse a run from elsewhere that points out of its folder.
+
+    Raises:
+        UsageError: Something in it is a symbolic link.
+    """
+    for path in (folder.path, *folder.path.rglob("*")):
+        if path.is_symlink():
+            raise UsageError(f"{path} is a symbolic link, in a run that was not made here", expected="plain files")
+
+
+def _signature(folder: RunFolder, spec: bytes, secret: bytes) -> str:
+    digest = hmac.new(secret, sha256(spec).digest(), digestmod="sha256")
+    for path in sorted(folder.plugins.glob("*.py")):
+        digest.update(f"{path.name}\0".encode() + sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _lines(folder: RunFolder) -> list[str]:
+    try:
+        return folder.signature.read_text(encoding="ascii", errors="replace").split()
+    except OSError:
+        return []
+
+
+def _secret(*, create: bool) -> bytes | None:
+    """The user's secret; None if there is none and none can be made (a home that cannot be written to)."""
+    home = os.environ.get("DLRUN_STATE") or os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    path = Path(home) / "dlrun" / "secret"
+    with contextlib.suppress(OSError):
+        if create and not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with contextlib.suppress(FileExistsError):
+                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode=0o600)
+                with os.fdopen(handle, "wb") as file:
+                    file.write(secrets.token_bytes(_SECRET_BYTES))
+        found = path.read_bytes()
+        return found if len(found) == _SECRET_BYTES else None
+    return None

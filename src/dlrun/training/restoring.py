@@ -1,0 +1,79 @@
+"""A run's checkpoint into an assembled model: the newest sound one, or the one that is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dlrun.errors import UsageError
+from dlrun.runs.folder import RunFolder
+from dlrun.spec.types import Spec
+from dlrun.training.assembly import Assembly
+from dlrun.training.checkpoint import BEST, Checkpoint, newest_valid, read_checkpoint
+from dlrun.training.progress import Listener, Note
+from dlrun.training.variables import array_specs, assign_arrays, average_variables
+
+MODEL, EVERYTHING = ("model",), ("model", "optimizer", "metrics")
+
+
+@dataclass(frozen=True)
+class Restored:
+    """The name of a checkpoint, and what it holds."""
+
+    name: str
+    checkpoint: Checkpoint
+
+
+def read_newest(assembly: Assembly, folder: RunFolder, listener: Listener) -> Restored | None:
+    """The newest checkpoint that verifies, for training to go on from; None if none was ever written.
+
+    Raises:
+        CheckpointError: There are some, and none verifies.
+        RunError: The newest sound one is not of this model.
+    """
+    found = newest_valid(folder.checkpoints, expected=array_specs(assembly.compiled.model, parts=EVERYTHING))
+    if found is None:
+        return None
+    for path, reason in found.skipped:
+        listener(Note("skipped", f"{path.name}: {reason}"))
+    return Restored(found.path.name, found.checkpoint)
+
+
+def restore_model(assembly: Assembly, folder: RunFolder, name: str, listener: Listener) -> None:
+    """Give the model the variables that a run ended with, or those of one checkpoint.
+
+    Args:
+        assembly: Of the run's spec.
+        folder: The run.
+        name: `final` (the best if early stopping restores it, else the last), `last`, `best`, or a checkpoint's name.
+        listener: Told which checkpoint it was, and which were skipped.
+
+    Raises:
+        UsageError: There is no such checkpoint.
+        CheckpointError: It is damaged.
+        RunError: It is not of this model.
+    """
+    if name == "final":
+        name = BEST if _ends_with_best(assembly.spec) else "last"
+    # The optimizer's variables are of no use to a model that only predicts, except for the averages that use_ema keeps.
+    uses_ema = bool(assembly.spec.optimizer.plain().get("use_ema"))
+    parts = ("model", "optimizer") if uses_ema else MODEL
+    expected = array_specs(assembly.compiled.model, parts=parts)
+    there = sorted(entry.name for entry in folder.checkpoints.glob("[!.]*")) if folder.checkpoints.is_dir() else []
+    if name == "last":
+        found = newest_valid(folder.checkpoints, expected=expected)
+        if found is None:
+            raise UsageError(f"the run {folder.id} has no checkpoint", hint="it ended before the first: dlrun resume")
+        for path, reason in found.skipped:
+            listener(Note("skipped", f"{path.name}: {reason}"))
+        name, checkpoint = found.path.name, found.checkpoint
+    elif name in there or name == BEST:
+        checkpoint = read_checkpoint(folder.checkpoints / name, expected=expected)
+    else:
+        raise UsageError(f"the run has no checkpoint {name!r}", expected="one of " + ", ".join(("last", *there)))
+    assign_arrays(assembly.compiled.model, checkpoint.arrays, parts=parts)
+    average_variables(assembly.compiled.model)
+    listener(Note("checkpoint", str(folder.checkpoints / name)))
+
+
+def _ends_with_best(spec: Spec) -> bool:
+    return spec.training.early_stopping is not None and spec.training.early_stopping.restore_best
