@@ -5,7 +5,7 @@
 For each epoch: the means of the training loss and their standard errors, and how many standard errors of the difference
 lie between dlrun and `fit` called once for each epoch. Within two, the loops cannot be told apart.
 
-The last column is a single call `fit(epochs=10)` after `keras.utils.set_random_seed`. Keras 3.15 then takes the examples
+The last column is one call of `fit(epochs=10)` after `keras.utils.set_random_seed`. Keras 3.15 then takes the examples
 in the same order in every epoch (its `tf.random.shuffle` starts anew with each iterator), which lowers the training
 loss of later epochs; dlrun has an order of its own for every epoch.
 """

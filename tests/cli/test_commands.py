@@ -71,7 +71,7 @@ def test_the_problems_of_a_spec_go_to_stderr_with_exit_code_2(tmp_path: Path) ->
     ("arguments", "said"),
     [
         (["trian"], "Did you mean 'train'?"),
-        (["train"], "Missing argument"),
+        (["train"], "CONFIG or --resume RUN"),
         (["train", "none.yaml"], "dlrun init"),
         (["eval", "last"], "no runs"),
         (["runs", "show", "abc"], "no runs"),

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from dlrun import plugins
 from dlrun.models import models
 from dlrun.plugins import load_plugin
 from dlrun.signature import Features, Target
@@ -38,6 +39,7 @@ def plugin(tmp_path: Path) -> Iterator[Path]:
     file.write_text(SOURCE)
     yield load_plugin(Path("my_model.py"), beside=tmp_path)
     del models._entries["wide_and_narrow"]
+    plugins._loaded.clear()
 
 
 def test_plugin_model_is_listed_with_the_file_that_it_comes_from(plugin: Path) -> None:

@@ -110,9 +110,9 @@ def check_specs(found: Mapping[str, ArraySpec], expected: Mapping[str, ArraySpec
 
     Parts (what stands before the first slash) of which nothing is expected are not looked at.
     """
-    parts = {name.partition("/")[0] for name in expected}
+    parts = {_part(name) for name in expected}
     missing = sorted(expected.keys() - found.keys())
-    extra = sorted(name for name in found.keys() - expected.keys() if name.partition("/")[0] in parts)
+    extra = sorted(name for name in found.keys() - expected.keys() if _part(name) in parts)
     if missing:
         return f"{len(missing)} of {len(expected)} arrays are missing, the first is {missing[0]!r}"
     if extra:
@@ -121,6 +121,11 @@ def check_specs(found: Mapping[str, ArraySpec], expected: Mapping[str, ArraySpec
         if found[name] != spec:
             return f"{name!r} is {found[name].dtype} {found[name].shape}, and {spec.dtype} {spec.shape} in the model"
     return ""
+
+
+def _part(name: str) -> str:
+    """`model` of `model/dense/kernel`; empty for a name without a slash."""
+    return name.partition("/")[0] if "/" in name else ""
 
 
 def _dtype(name: str, *, origin: str) -> np.dtype[Any]:
