@@ -1,9 +1,9 @@
 """Train, evaluate and record Keras models from one YAML file.
 
-import dlrun
+    import dlrun
 
-result = dlrun.train("configs/digits_cnn.yaml")
-dlrun.evaluate(result.folder.id)
+    result = dlrun.train("configs/digits_cnn.yaml")
+    dlrun.evaluate(result.folder.path)
 """
 
 from __future__ import annotations
@@ -11,15 +11,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dlrun.experiment import evaluate, train
+    from dlrun.experiment import evaluate, plan, train
+    from dlrun.reproduction import reproduce
+    from dlrun.resumption import resume
 
-__all__ = ["evaluate", "train"]
+__all__ = ["evaluate", "plan", "reproduce", "resume", "train"]
+
+_MODULES = {"reproduce": "reproduction", "resume": "resumption"}
 
 
 def __getattr__(name: str) -> Any:
     # Imported when asked for: `dlrun --help` has no use for pydantic and the registries.
-    if name in __all__:
-        from dlrun import experiment
+    if name not in __all__:
+        raise AttributeError(f"module 'dlrun' has no attribute {name!r}")
+    from importlib import import_module
 
-        return getattr(experiment, name)
-    raise AttributeError(f"module 'dlrun' has no attribute {name!r}")
+    return getattr(import_module(f"dlrun.{_MODULES.get(name, 'experiment')}"), name)
