@@ -1,7 +1,6 @@
 """Train, evaluate and record Keras models from one YAML file.
 
-    import dlrun
-
+Example:
     result = dlrun.train("configs/digits_cnn.yaml")
     dlrun.evaluate(result.folder.path)
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import UsageError
-from dlrun.recording import create_folder, interrupted, record_choices, record_outcome, recorded
+from dlrun.recording import create_folder, interrupted, record_choices, record_outcome, record_progress, recorded
 from dlrun.runs.catalog import find_run
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.parse import SpecFile, read_spec
@@ -105,7 +105,10 @@ def train_assembled(
             trainer.restore(restored.checkpoint)
             listener(Note("resume", f"from {restored.name}, epoch {trainer.state.epoch + 1}"))
     listener(_started(assembly))
-    end = trainer.train()
+    try:
+        end = trainer.train()
+    finally:
+        record_progress(folder, trainer.state)
     if end == "interrupted":
         raise interrupted(folder, signal=stop.signal)
     reason = trainer.state.stopped
@@ -115,7 +118,7 @@ def train_assembled(
     weights = weights_sha256(assembly.compiled.model)
     restore_model(assembly, folder, "final", silent)
     scores = _evaluate(assembly, assembly.held_out_splits(), listener)
-    record_outcome(folder, trainer.state, scores, weights_sha256=weights, reason=reason)
+    record_outcome(folder, scores, weights_sha256=weights, reason=reason)
     return scores
 
 

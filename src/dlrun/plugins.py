@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from hashlib import sha256
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 from dlrun.errors import DlrunError, Problem, SpecError
@@ -28,21 +29,23 @@ def load_plugin(file: Path, *, beside: Path) -> Path:
     path = (beside / file).resolve()
     if not path.is_file():
         raise SpecError([Problem(f"there is no plugin file {path}", "a Python file, relative to the spec's folder")])
-    content = sha256(path.read_bytes()).hexdigest()
+    source = path.read_bytes()
+    content = sha256(source).hexdigest()
     if content in _loaded:  # a run keeps a copy of its plugins, which has registered the same names already
         return path
     # A name of its own for each path: two plugins called model.py do not replace each other.
     module_name = f"dlrun_plugin_{path.stem}_{sha256(str(path).encode()).hexdigest()[:8]}"
     module_spec = importlib.util.spec_from_file_location(module_name, path)
-    if module_spec is None or module_spec.loader is None:
+    if module_spec is None or not isinstance(module_spec.loader, SourceFileLoader):
         raise SpecError([Problem(f"{path} is no Python file", "a file that ends in .py")])
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[module_name] = module
     try:
-        module_spec.loader.exec_module(module)
+        # Not the loader's exec_module, which would rather run __pycache__, that nobody has looked at.
+        exec(module_spec.loader.source_to_code(source, str(path)), module.__dict__)  # noqa: S102
     except DlrunError as error:
         raise SpecError([Problem(error.what, error.expected, error.hint)]) from error
-    except Exception as error:  # whatever a user's file raises is a mistake in that file
+    except (Exception, SystemExit) as error:  # whatever a user's file raises is a mistake in that file
         del sys.modules[module_name]
         line = _line_in(path, error)
         raise SpecError([Problem(f"the plugin {path}{line} fails: {type(error).__name__}: {error}")]) from error
@@ -50,7 +53,7 @@ def load_plugin(file: Path, *, beside: Path) -> Path:
     return path
 
 
-def _line_in(path: Path, error: Exception) -> str:
+def _line_in(path: Path, error: BaseException) -> str:
     """`:12` for the last line of the plugin that the error passed through."""
     if isinstance(error, SyntaxError) and error.lineno:
         return f":{error.lineno}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from dlrun.errors import DlrunError, Interrupted
+from dlrun.errors import DlrunError, Interrupted, RunError
 from dlrun.runs import provenance
+from dlrun.runs.disk import disk, explained
 from dlrun.runs.folder import RunFolder, now
+from dlrun.runs.record import Status
 from dlrun.runs.trust import sign
 from dlrun.spec.parse import SpecFile
 from dlrun.spec.types import Spec
@@ -37,7 +39,7 @@ def create_folder(file: SpecFile, runs_dir: Path) -> RunFolder:
     write_spec(folder, _portable(file.spec, folder))
     folder.write_text(folder.packages_txt, provenance.packages_text())
     code = file.path.resolve().parent
-    git = provenance.git_state(code)
+    git = provenance.git_state(code) if file.trust.repository else None
     if git and git["dirty"]:
         folder.write_text(folder.git_diff, provenance.git_diff(code))
     folder.update_record(
@@ -73,18 +75,24 @@ def recorded(folder: RunFolder, **changes: Any) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        folder.update_record(status="interrupted", reason="stopped by the user", finished=now())
+        _record_end(folder, "interrupted", "stopped by the user")
         raise interrupted(folder) from error
     except Interrupted:
-        folder.update_record(status="interrupted", reason="stopped by the user", finished=now())
+        _record_end(folder, "interrupted", "stopped by the user")
         raise
     except DlrunError as error:
-        folder.update_record(status="failed", reason=error.what, finished=now())
+        _record_end(folder, "failed", error.what)
         raise
     except BaseException as error:
-        folder.update_record(status="failed", reason=f"{type(error).__name__}: {error}", finished=now())
+        _record_end(folder, "failed", f"{type(error).__name__}: {error}")
         raise
     folder.update_record(status="completed", finished=now())
+
+
+def _record_end(folder: RunFolder, status: Status, reason: str) -> None:
+    # The disk may be full, or the folder gone: what is to be told then is why the run ended.
+    with suppress(RunError):
+        folder.update_record(status=status, reason=reason, finished=now())
 
 
 def interrupted(folder: RunFolder, *, signal: int | None = None) -> Interrupted:
@@ -125,21 +133,20 @@ def record_choices(folder: RunFolder, assembly: Assembly, *, environment: Mappin
     )
 
 
+def record_progress(folder: RunFolder, state: TrainingState) -> None:
+    """Record how far training came, however it ended; what ends it is told by its own error, not by this one's."""
+    with suppress(DlrunError):
+        folder.update_record(best=asdict(state.best) if state.best else None, seconds=round(state.seconds, 3))
+
+
 def record_outcome(
-    folder: RunFolder,
-    state: TrainingState,
-    scores: Mapping[str, Mapping[str, float]],
-    *,
-    weights_sha256: str,
-    reason: str,
+    folder: RunFolder, scores: Mapping[str, Mapping[str, float]], *, weights_sha256: str, reason: str
 ) -> None:
     """Record what came of it."""
     rates = [rate for row in folder.read_metrics() if (rate := row["examples_per_second"]) is not None]
     folder.update_record(
         result=scores,
-        best=asdict(state.best) if state.best else None,
         reason=reason or None,
-        seconds=round(state.seconds, 3),
         throughput=median(rates) if rates else None,
         weights_sha256=weights_sha256,
     )
@@ -157,7 +164,8 @@ def _portable(spec: Spec, folder: RunFolder) -> dict[str, Any]:
         copy = folder.plugins / plugin.name
         if plugin.parent != folder.plugins.resolve():
             copy = folder.plugins / (plugin.name if plugin.name not in copies else f"{index}_{plugin.name}")
-            folder.plugins.mkdir(exist_ok=True)
+            with explained(f"make {folder.plugins}"):
+                disk.make_folders(folder.plugins)
             folder.write_text(copy, plugin.read_text(encoding="utf-8"))
         copies.append(copy.name)
     return {**plain, "plugins": [f"{folder.plugins.name}/{name}" for name in copies]} if copies else plain

@@ -9,12 +9,14 @@ import importlib.metadata
 import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from dlrun.component import Component
 from dlrun.errors import UsageError
 
 C = TypeVar("C", bound=Component)
+
+_SHORTEST_PART = 3  # of a name; fewer letters tell nothing
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,14 @@ class Registry(Generic[C]):
             UsageError: The name is taken by another file; both files are named.
         """
 
-        def add(component: type[C]) -> type[C]:
-            component.type_name = name
-            self._add(name, _Entry(inspect.getfile(component), lambda: component))
-            return component
+        def add(component: Any) -> Any:
+            if not (isinstance(component, type) and issubclass(component, Component)):
+                said = f"{component!r} is registered as {name!r}"
+                raise UsageError(said, expected=f"a class that extends {self.kind.title()}")
+            registered = cast("type[C]", component)
+            registered.type_name = name
+            self._add(name, _Entry(inspect.getfile(registered), lambda: registered))
+            return registered
 
         return add
 
@@ -93,13 +99,20 @@ class Registry(Generic[C]):
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The one of `names` that was most likely meant by `name`, or None if nothing is near."""
-    folded = {known.casefold(): known for known in names}
-    wanted = name.casefold()
+    folded = {_folded(known): known for known in names}
+    wanted = _folded(name)
+    begun = [known for known in folded if len(wanted) >= _SHORTEST_PART and known.startswith(wanted)]
+    if begun:
+        return folded[min(begun, key=len)]
     ranked = sorted((edit_distance(wanted, known), known) for known in folded)
     if ranked and ranked[0][0] <= max(1, 2 * max(len(wanted), len(ranked[0][1])) // 5):
         return folded[ranked[0][1]]
-    holding = [known for known in folded if wanted and wanted in known]
+    holding = [known for known in folded if len(wanted) >= _SHORTEST_PART and wanted in known]
     return folded[holding[0]] if len(holding) == 1 else None
+
+
+def _folded(name: str) -> str:
+    return name.casefold().replace("_", "")
 
 
 def edit_distance(first: str, second: str) -> int:

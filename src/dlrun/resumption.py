@@ -9,12 +9,14 @@ from dlrun.errors import SpecError, UsageError
 from dlrun.experiment import RUNS_DIR, Result, train_assembled
 from dlrun.recording import record_choices, recorded
 from dlrun.runs.catalog import find_run
+from dlrun.runs.disk import disk, explained
 from dlrun.runs.environment import differences
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.record import RunRecord
 from dlrun.runs.trust import is_own
 from dlrun.spec.changes import refused_changes
 from dlrun.spec.parse import SpecFile
+from dlrun.spec.yaml_source import MAX_BYTES
 from dlrun.stored import read_stored_spec
 from dlrun.training.progress import Listener, Note, RunCreated, silent
 from dlrun.training.stop import Stop
@@ -71,7 +73,9 @@ def _check_spec_is_untouched(folder: RunFolder) -> None:
     if is_own(folder):
         return
     recorded_sha256 = folder.read_record().spec_sha256
-    if sha256(folder.spec_yaml.read_bytes()).hexdigest() != recorded_sha256:
+    with explained(f"read {folder.spec_yaml}"):
+        spec = disk.read_file(folder.spec_yaml, largest=MAX_BYTES)
+    if sha256(spec).hexdigest() != recorded_sha256:
         raise UsageError(
             f"{folder.spec_yaml} is not what the run was trained with",
             expected="the file as dlrun wrote it",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dlrun.errors import RunError
 from dlrun.runs.folder import RunFolder
-from dlrun.runs.trust import is_own, refuse_links
+from dlrun.runs.trust import is_own, refuse_unusual_files
 from dlrun.spec.parse import SpecFile, Trust, read_spec
 
 
@@ -15,10 +16,15 @@ def read_stored_spec(folder: RunFolder, overrides: tuple[str, ...] = (), *, trus
 
     Raises:
         SpecError: The spec is wrong, or asks for what it is not trusted with.
-        UsageError: Something in a run from elsewhere points out of its folder.
+        RunError: It has no spec.
+        UsageError: Something in a run from elsewhere is neither a file nor a folder.
     """
+    if not folder.spec_yaml.exists():
+        raise RunError(
+            f"{folder.path} has no spec.yaml", expected="a folder that dlrun train made", hint="dlrun runs ls"
+        )
     if is_own(folder):
-        return read_spec(folder.spec_yaml, overrides)
-    refuse_links(folder)
-    trust = Trust(plugins=trust_plugins, data=False, plugins_within=folder.plugins)
+        return read_spec(folder.spec_yaml, overrides, trust=Trust(repository=False))
+    refuse_unusual_files(folder)
+    trust = Trust(plugins=trust_plugins, data=False, plugins_within=folder.plugins, repository=False)
     return read_spec(folder.spec_yaml, overrides, trust=trust)

@@ -281,7 +281,7 @@ def test_on_a_terminal_a_live_line_shows_progress_and_every_epoch_stays(tmp_path
     os.close(master)
     text = seen.decode()
     assert "\x1b[" in text
-    for said in ("41/41", "left", "best so far: epoch 1", "epoch 1/2  loss", "epoch 2/2  loss", "test       loss"):
+    for said in ("41/41", "left", "best: epoch 1", "epoch 1/2  loss", "epoch 2/2  loss", "test       loss"):
         assert said in text
 
 

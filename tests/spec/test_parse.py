@@ -257,3 +257,57 @@ def test_checking_a_spec_never_imports_tensorflow_or_keras(write: Write) -> None
         "sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras', 'tensorflow_datasets', 'rich')))"
     )
     assert subprocess.run([sys.executable, "-c", code, str(write(GOOD))], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "hint"),
+    [
+        ("learning_rate: 1e-3", "lr: 1e-3", "did you mean 'learning_rate'?"),
+        (
+            "{type: sparse_categorical_crossentropy}",
+            "{type: sparse_categorical_crossentropy, from_logits: true}",
+            "dlrun knows",
+        ),
+        ("head_units: [32]", "head_units: 32", "[32]"),
+        ("learning_rate: 1e-3", "learning_rate: {type: cosine}", "under the key schedule"),
+        ("metrics: [accuracy]", "metrics: [acc]", "did you mean 'accuracy'?"),
+        ("epochs: 2\n", "epochs: 2\n  device: tpu\n", ""),
+    ],
+)
+def test_the_habits_of_other_tools_get_their_own_hint(write: Write, old: str, new: str, hint: str) -> None:
+    (problem,) = problems_of(write(changed(old, new)))
+    assert hint in problem.hint
+
+
+def test_keys_of_the_default_optimizer_need_no_type(write: Write) -> None:
+    text = changed("optimizer: {type: adam, learning_rate: 1e-3, clipnorm: 1.0}\n", "")
+    spec = read_spec(write(text), ("optimizer.learning_rate=0.5",)).spec
+    assert spec.optimizer.plain()["type"] == "adam"
+    assert spec.optimizer.learning_rate == 0.5
+
+
+def test_a_misspelt_argument_of_a_layer_is_pointed_at(write: Write) -> None:
+    text = """\
+dataset: {type: builtin, name: digits}
+model:
+  type: sequential
+  layers:
+    - Flatten
+    - Dense: {uints: 10}
+loss: sparse_categorical_crossentropy
+"""
+    (problem,) = problems_of(write(text))
+    assert (problem.line, problem.column, problem.hint) == (6, 15, "did you mean 'units'?")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ("warmup_epochs: 1", "warmup_epochs: 2", "rises for 2"),
+        ("validation: 0.1", "validation: train", "no split 'train'"),
+        ("  early_stopping", "  class_weight: {0: -1.0}\n  early_stopping", "training.class_weight.0 is -1.0"),
+        ("head_units: [32]", "blocks: []", ""),
+    ],
+)
+def test_more_that_does_not_fit(write: Write, old: str, new: str, what: str) -> None:
+    assert any(what in problem.what for problem in problems_of(write(changed(old, new))))

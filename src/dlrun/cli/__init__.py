@@ -5,6 +5,9 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command that the command line names."""
-    from dlrun.cli.app import app
+    try:
+        from dlrun.cli.app import app
 
-    app()
+        app()
+    except KeyboardInterrupt:  # while the commands are imported; later ones are heard in app.py
+        raise SystemExit(130) from None

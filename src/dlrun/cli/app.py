@@ -13,6 +13,7 @@ from dlrun.cli.doctor import doctor
 from dlrun.cli.evaluate import evaluate
 from dlrun.cli.init import init
 from dlrun.cli.plan import plan
+from dlrun.cli.printable import printable
 from dlrun.cli.reproduce import reproduce
 from dlrun.cli.resume import resume
 from dlrun.cli.runs import runs
@@ -30,7 +31,7 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except DlrunError as error:
-            sys.stderr.write(_message(error) + "\n")
+            sys.stderr.write(printable(_message(error)) + "\n")
             raise SystemExit(error.exit_code) from error
         except KeyboardInterrupt as error:
             sys.stderr.write("interrupted\n")
@@ -40,8 +41,8 @@ class _Commands(TyperGroup):
 def _message(error: DlrunError) -> str:
     if isinstance(error, SpecError):
         count = len(error.problems)
-        return f"{error}\n\n{count} problem{'s' if count > 1 else ''} found; nothing was started"
-    return f"error: {error}"
+        return f"{error}\n\n{count} problem{'s' if count > 1 else ''} found"
+    return str(error) if isinstance(error, Interrupted) else f"error: {error}"
 
 
 app = typer.Typer(cls=_Commands, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)

@@ -16,7 +16,7 @@ def components(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """List what a spec can name, or every key of one component."""
+    """List what a spec can name, or the keys of one component."""
     from dlrun.cli.console import print_json
     from dlrun.plugins import load_plugin
     from dlrun.spec.describe import describe_component, list_components

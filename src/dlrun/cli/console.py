@@ -8,9 +8,13 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
+
+from dlrun.cli.printable import printable
+from dlrun.errors import RunError
+from dlrun.runs.disk import disk, explained
 
 
 def print_json(value: Any) -> None:
@@ -28,7 +32,7 @@ class Console:
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
         self.terminal: TextIO = sys.stderr
-        self._log: TextIO | None = None
+        self._log: int | None = None
 
     @property
     def is_terminal(self) -> bool:
@@ -39,25 +43,38 @@ class Console:
         """Write a line to stderr and to the log."""
         self.log(text)
         if not self.quiet:
-            self.terminal.write(text + "\n")
-            self.terminal.flush()
+            with suppress(OSError):  # whoever was reading has gone; a training goes on without
+                self.terminal.write(printable(text) + "\n")
+                self.terminal.flush()
 
     def result(self, text: str = "") -> None:
         """Write a line to stdout and to the log."""
         self.log(text)
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(printable(text) + "\n")
         sys.stdout.flush()
 
     def log(self, text: str) -> None:
         """Write a line to the log alone."""
-        if self._log is not None:
-            self._log.write(text + "\n")
-            self._log.flush()
+        if self._log is None:
+            return
+        try:
+            os.write(self._log, (printable(text) + "\n").encode(errors="replace"))
+        except OSError as error:
+            self._close_log()
+            self.say(f"warning    log.txt ends here: {error.strerror}; what follows is printed only")
 
     def open_log(self, path: Path) -> None:
-        """From now on log to `path`, and send what the process writes to its stderr there too."""
-        self._log = path.open("a", encoding="utf-8")
-        os.dup2(self._log.fileno(), 2)
+        """From now on log to `path`, and send what the process writes to its stderr there too.
+
+        A log that cannot be written is told, and ends nothing.
+        """
+        try:
+            with explained(f"write {path}"):
+                self._log = disk.open_end(path)
+        except RunError as error:
+            self.say(f"warning    {error.what}: what follows is printed only")
+            return
+        os.dup2(self._log, 2)
 
     @contextmanager
     def noise_kept_away(self) -> Iterator[None]:
@@ -74,12 +91,18 @@ class Console:
             try:
                 yield
             finally:
-                sys.stderr.flush()
+                with suppress(OSError):  # what libraries have written goes to the log, whose disk may be full
+                    sys.stderr.flush()
                 os.dup2(saved, 2)
                 os.close(saved)
                 faulthandler.disable()
-                self.terminal.close()
+                with suppress(OSError):
+                    self.terminal.close()
                 self.terminal = sys.stderr
-                if self._log is not None:
-                    self._log.close()
-                    self._log = None
+                self._close_log()
+
+    def _close_log(self) -> None:
+        if self._log is not None:
+            with suppress(OSError):
+                os.close(self._log)
+            self._log = None

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.table import Column
 
 from dlrun.cli.console import Console
 from dlrun.cli.format import format_scores, format_seconds
@@ -72,7 +73,8 @@ class Display:
         self.console.say(f"parameters {event.parameters:,}")
         self.console.say(f"training   {event.epochs} epochs, {event.steps:,} steps")
         if self.console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[text]}"))
+            text = TextColumn("{task.fields[text]}", table_column=Column(no_wrap=True, overflow="ellipsis"))
+            columns = (TextColumn("{task.description}"), BarColumn(bar_width=10), text)
             # Rich would otherwise print what libraries write to stderr, which is the log's.
             self._bar = Progress(
                 *columns,
@@ -88,8 +90,10 @@ class Display:
     def _stepped(self, event: StepsDone) -> None:
         if self._bar is None:
             return
-        rate = f"{event.examples_per_second:,.0f}/s  {format_seconds(event.seconds_left)} left"
-        text = f"{event.step:,}/{event.steps:,}  {format_scores(event.scores)}  {rate}{self._best}"
+        # The most wanted first: a narrow terminal cuts the end off.
+        left = f"{format_seconds(event.seconds_left)} left"
+        rate = f"{event.examples_per_second:,.0f}/s{self._best}"
+        text = f"{event.step:,}/{event.steps:,}  {left}  {format_scores(event.scores)}  {rate}"
         description = f"epoch {event.epoch}/{self._epochs}"
         self._bar.update(self._task, description=description, completed=event.step, total=event.steps, text=text)
 
@@ -103,12 +107,12 @@ class Display:
             f"{format_seconds(spent)}  {row['examples_per_second']:,.0f}/s{'  best' if event.is_best else ''}"
         )
         if event.is_best:
-            self._best = f"  best so far: epoch {event.epoch}"
+            self._best = f"  best: epoch {event.epoch}"
         if self._bar is None:
             self.console.say(line)
         else:
             self.console.log(line)
-            self._bar.console.print(line, markup=False, highlight=False)
+            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -10,7 +10,10 @@ _MARKS = {"ok": "ok  ", "warning": "WARN", "failure": "FAIL"}
 
 
 def doctor(runs_dir: RunsDir = RUNS_DIR, *, as_json: AsJson = False) -> None:
-    """Check this machine and installation: versions, devices, folders; exit code 1 if training cannot work."""
+    """Check this machine and installation.
+
+    Exit code 1 if training cannot work.
+    """
     from dataclasses import asdict
 
     from dlrun.cli.console import Console, print_json

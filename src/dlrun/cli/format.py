@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from dlrun.cli.printable import printable_cell
 
 if TYPE_CHECKING:
     from dlrun.runs.record import RunRecord
@@ -14,7 +17,7 @@ _MINUTE, _HOUR = 60, 3600
 
 def format_seconds(seconds: float) -> str:
     """`4.2 s`, `3:07 min`, `2:03 h`."""
-    if seconds < _MINUTE:
+    if seconds < _MINUTE or not math.isfinite(seconds):
         return f"{seconds:.1f} s"
     if seconds < _HOUR:
         return f"{int(seconds) // _MINUTE}:{int(seconds) % _MINUTE:02d} min"
@@ -44,6 +47,7 @@ def format_bytes(count: float) -> str:
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns padded to their widest cell; numbers to the right."""
+    header, rows = (*map(printable_cell, header),), [(*map(printable_cell, row),) for row in rows]
     widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
 
     def line(cells: Sequence[str]) -> str:
@@ -64,23 +68,32 @@ def format_run(record: RunRecord, rows: Sequence[Mapping[str, float | None]], *,
         "status": status + (f": {record.reason}" if record.reason else ""),
         "started": record.started or "",
         "trained": format_seconds(record.seconds) if record.seconds is not None else "",
-        "model": f"{record.model.type}, {record.model.parameters or '?':,} parameters" if record.model else "",
+        "model": f"{record.model.type}, {_parameters(record.model.parameters)}" if record.model else "",
         "dataset": f"{record.dataset.name}, {_counts(record.dataset.examples)}" if record.dataset else "",
         **{name: f"{choice.value}: {choice.reason}" for name, choice in chosen.items() if choice},
         "throughput": f"{record.throughput:,.0f} examples/s" if record.throughput else "",
-        "commit": f"{record.git['commit'][:12]}{', with changes' if record.git['dirty'] else ''}" if record.git else "",
+        "commit": _commit(record.git or {}),
         "best": f"{record.best.metric} {format_score(record.best.value)}, epoch {record.best.epoch}"
         if record.best
         else "",
         **{split: format_scores(scores) for split, scores in record.result.items()},
         "folder": str(path),
     }
-    page = [f"{name:<11}{text}" for name, text in facts.items() if text]
+    page = [f"{printable_cell(name):<11}{printable_cell(text)}" for name, text in facts.items() if text]
     if rows:
         columns = [name for name in rows[0] if name not in ("step", "data_wait")]
         cells = [[_cell(name, row.get(name)) for name in columns] for row in rows]
         page += ["", format_table(columns, cells)]
     return "\n".join(page)
+
+
+def _parameters(count: int | None) -> str:
+    return "parameters not counted" if count is None else f"{count:,} parameters"
+
+
+def _commit(git: Mapping[str, object]) -> str:
+    commit = git.get("commit")
+    return f"{str(commit)[:12]}{', with changes' if git.get('dirty') else ''}" if commit else ""
 
 
 def _counts(examples: Mapping[str, int]) -> str:

@@ -11,7 +11,11 @@ Config = Annotated[Path, typer.Argument(help="The YAML file.", metavar="CONFIG",
 Overrides = Annotated[
     list[str],
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Change a key: --set training.epochs=3. Repeatable.", default_factory=list
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a key: --set training.epochs=3. Repeatable.",
+        default_factory=list,
+        show_default=False,
     ),
 ]
 Run = Annotated[

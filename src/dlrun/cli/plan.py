@@ -8,7 +8,7 @@ from dlrun.cli.options import AsJson, Config, Overrides
 
 
 def plan(config: Config, overrides: Overrides, *, as_json: AsJson = False) -> None:
-    """Show the layers, shapes, parameters and memory of CONFIG, without training."""
+    """Show layers, shapes, parameters and memory of CONFIG."""
     from dataclasses import asdict
 
     from dlrun import experiment

@@ -16,7 +16,10 @@ def reproduce(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a RUN again in a new folder: bit-identical, or where it differs first (exit code 1)."""
+    """Train a RUN again and compare the two.
+
+    Says that they are bit-identical, or where they differ first, with exit code 1.
+    """
     from dlrun import reproduction
     from dlrun.cli.console import print_json
     from dlrun.cli.display import displayed

@@ -17,7 +17,10 @@ def resume(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with a RUN at the very next step; --set training.epochs=20 makes it longer."""
+    """Go on with a RUN at the very next step.
+
+    --set training.epochs=20 makes a run longer.
+    """
     resume_run(
         run, overrides, runs_dir, allow_changes=allow_changes, trust_plugins=trust_plugins, quiet=quiet, as_json=as_json
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def schema() -> None:
-    """Print the JSON Schema of a spec, for editors that complete and check YAML."""
+    """Print the JSON Schema of a spec, for editors."""
     from dlrun.cli.console import print_json
     from dlrun.spec.schema import json_schema
 

@@ -24,7 +24,7 @@ def train(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train the model that CONFIG describes, and record it in a new run folder."""
+    """Train the model that CONFIG describes, in a new run folder."""
     if (config is None) == (not resume):
         raise typer.BadParameter("give one of them", param_hint="CONFIG or --resume RUN")
     if config is None:

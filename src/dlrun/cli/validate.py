@@ -8,11 +8,16 @@ from dlrun.cli.options import AsJson, Config, Overrides
 
 
 def validate(config: Config, overrides: Overrides, *, as_json: AsJson = False) -> None:
-    """Check CONFIG without training: every problem at once, or the complete spec with --json."""
+    """Check CONFIG: every problem at once.
+
+    --json prints the complete spec.
+    """
     from dlrun.cli.console import print_json
     from dlrun.spec.parse import read_spec
 
     spec = read_spec(config, tuple(overrides)).spec
+    if spec.dataset.describe() is None:
+        typer.echo("note: nothing is known of the data yet; whether the spec fits it was not checked", err=True)
     if as_json:
         print_json(spec.plain())
         return

@@ -14,6 +14,8 @@ from dlrun.data.npz import NpzFile
 from dlrun.errors import DataError
 from dlrun.signature import Target
 
+_LARGEST_TOKEN = 2**31 - 2  # the vocabulary is one more, and an int32 as well
+
 
 def read_splits(
     file: NpzFile, keys: Mapping[str, SplitKeys], layout: FeatureLayout, *, task: Task, num_classes: int | None
@@ -58,13 +60,21 @@ def _read_features(file: NpzFile, key: str, layout: FeatureLayout) -> Array:
             f"{file.named(key)}: one example has shape {shape}",
             expected=f"{layout.raw_shape}, as in the training split",
         )
-    kept = layout.kept(file.array(key))
+    stored = file.array(key)
+    if layout.kind == "tokens":
+        _check_tokens(stored, name=file.named(key))
+    kept = layout.kept(stored)
     NamedArray(file.named(key), kept).check_finite()
-    if layout.kind == "tokens" and (negative := (kept < 0).any(axis=1)).any():
-        raise DataError(
-            f"{file.named(key)}: row {int(np.argmax(negative))} holds a negative token id", expected="0 or more"
-        )
     return kept
+
+
+def _check_tokens(stored: Array, *, name: str) -> None:
+    # Of the stored integers: what int32 cannot hold would come back from it as another token.
+    outside = (stored < 0) | (stored > _LARGEST_TOKEN)
+    if outside.any():
+        row, column = (int(index) for index in np.unravel_index(int(np.argmax(outside)), stored.shape))
+        found = f"{'negative ' if stored[row, column] < 0 else ''}token id {stored[row, column]}"
+        raise DataError(f"{name}: row {row} holds the {found}", expected=f"from 0 to {_LARGEST_TOKEN}")
 
 
 def _read_labels(file: NpzFile, keys: SplitKeys) -> NamedArray:

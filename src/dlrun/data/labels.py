@@ -86,15 +86,20 @@ def class_targets(
                 hint="number the classes from 0"
                 + ("; a label beyond is read with num_classes" if num_classes is None else ""),
             )
-    counts = np.bincount(indices["train"], minlength=size)
-    if num_classes is None and not counts.all():
-        absent = ", ".join(map(str, np.flatnonzero(counts == 0)[:5]))
+    present = np.unique(indices["train"])
+    if num_classes is None and len(present) < size:
+        # Among the first len(present) + 5 numbers there are five that no label is, whatever the highest label.
+        absent = ", ".join(map(str, np.setdiff1d(np.arange(min(size, len(present) + 5)), present)[:5]))
         raise DataError(
-            f"{labels['train'].name}: no example has the label {absent}, and the highest label is {size - 1}",
+            f"{labels['train'].name}: no example has the label {absent}; there are the labels {_listed(present)}",
             expected=f"every label from 0 to {size - 1}",
             hint=f"number the classes 0, 1, 2, ... without gaps, or set num_classes: {size}",
         )
     return {split: values.astype(np.int32) for split, values in indices.items()}, Target("classes", size)
+
+
+def _listed(labels: npt.NDArray[Any], *, most: int = 10) -> str:
+    return ", ".join(map(str, labels[:most])) + (", ..." if len(labels) > most else "")
 
 
 def value_targets(labels: Mapping[str, NamedArray]) -> tuple[dict[str, npt.NDArray[np.float32]], Target]:

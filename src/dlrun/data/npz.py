@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -64,6 +65,8 @@ class NpzFile:
         Raises:
             DataError: The file is missing, or is no `.npz` file.
         """
+        if path.exists() and not path.is_file():  # a pipe would keep its reader waiting
+            raise DataError(f"{path} is not a regular file", expected="an .npz file as numpy.savez writes it")
         with _file_errors(path), zipfile.ZipFile(path) as archive:
             members = [name for name in archive.namelist() if name.endswith(".npy")]
             return cls(path, {name.removesuffix(".npy"): _read_header(archive, name) for name in members})
@@ -112,6 +115,8 @@ def _read_header(archive: zipfile.ZipFile, name: str) -> Header:
         # Version 3.0 differs from 2.0 in how it spells the field names of records, which are no numbers anyway.
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, _, dtype = read(member)
+    if not all(0 <= length <= sys.maxsize for length in shape):
+        raise ValueError(f"the array {name} claims the shape {shape}")
     return Header(shape, dtype)
 
 

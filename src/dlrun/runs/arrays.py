@@ -75,12 +75,12 @@ def decode_arrays(data: bytes, *, origin: str) -> dict[str, Array]:
     """
     try:
         found = deserialize(data)  # type: ignore[no-untyped-call]
-    except SafetensorError as error:
+        return {
+            name: np.frombuffer(entry["data"], _dtype(entry["dtype"], origin=origin)).reshape(entry["shape"])
+            for name, entry in sorted(found, key=lambda pair: str(pair[0]))
+        }
+    except (SafetensorError, ValueError) as error:  # numpy: an empty array with axes longer than any can be
         raise CheckpointError(f"{origin}: {error}", expected="a safetensors file") from error
-    return {
-        name: np.frombuffer(entry["data"], _dtype(entry["dtype"], origin=origin)).reshape(entry["shape"])
-        for name, entry in sorted(found, key=lambda pair: str(pair[0]))
-    }
 
 
 def header_length(start: bytes) -> int:

@@ -110,12 +110,14 @@ class Disk:
         finally:
             self.close(handle)
 
-    def read_file(self, path: Path, *, limit: int | None = None) -> bytes:
-        """The content of a regular file, or its first `limit` bytes."""
+    def read_file(self, path: Path, *, limit: int | None = None, largest: int | None = None) -> bytes:
+        """The content of a regular file, or its first `limit` bytes; OSError if it has more than `largest` bytes."""
         pieces = []
         with self.opened(path, os.O_RDONLY | _PLAIN) as handle:
             # Asked of the open file: under its name there may be another one by now.
             length = _length(os.fstat(handle))
+            if largest is not None and length > largest:
+                raise OSError(errno.EFBIG, f"it has {length:,} bytes, and never more than {largest:,}")
             left = length if limit is None else min(limit, length)
             while left > 0 and (piece := self.read(handle, min(left, 1 << 30))):
                 pieces.append(piece)
@@ -147,13 +149,28 @@ class Disk:
         self.sync_folder(path.parent)
 
     def append(self, path: Path, data: bytes, *, at: int) -> None:
-        """Put `data` at offset `at`, in place of anything that stands there, and wait until it is on the disk."""
-        with self.opened(path, os.O_WRONLY | os.O_CREAT | _PLAIN) as handle:
+        """Put `data` at offset `at`, in place of anything that stands there, and wait until it is on the disk.
+
+        OSError if the file does not reach as far as `at`: what stood there is lost, and a hole would hide it.
+        """
+        with self.opened(path, os.O_WRONLY | (os.O_CREAT if at == 0 else 0) | _PLAIN) as handle:
+            if (length := _length(os.fstat(handle))) < at:
+                raise OSError(errno.EINVAL, f"it has {length} bytes, and had {at}: another program has cut it")
             self.truncate(handle, at)
             os.lseek(handle, at, os.SEEK_SET)
             self.write_all(handle, data)
         if at == 0:
             self.sync_folder(path.parent)
+
+    def open_end(self, path: Path) -> int:
+        """Open a regular file, made if it is missing, to write at its end; the caller closes it."""
+        handle = self.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _PLAIN)
+        try:
+            _length(os.fstat(handle))
+        except OSError:
+            self.close(handle)
+            raise
+        return handle
 
     def link_or_copy(self, source: Path, target: Path) -> None:
         """Give a file a second name, or copy it where the file system has no hard links."""

@@ -22,6 +22,7 @@ from dlrun.runs.record import RunRecord, Status
 
 _NAME_BYTES = 80
 _ID_ATTEMPTS = 100
+_LARGEST_RECORD_BYTES = 1 << 22
 
 SeenStatus = Status | Literal["stale"]
 
@@ -103,7 +104,7 @@ class RunFolder:
             RunError: It is missing, or is not what a run writes.
         """
         with explained(f"read {self.run_json}"):
-            data = disk.read_file(self.run_json)
+            data = disk.read_file(self.run_json, largest=_LARGEST_RECORD_BYTES)
         try:
             return RunRecord.model_validate_json(data)
         except ValidationError as error:

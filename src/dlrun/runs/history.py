@@ -16,6 +16,8 @@ from dlrun.runs.disk import disk, explained
 
 Row = dict[str, float | int | None]
 
+_LARGEST_BYTES = 1 << 26
+
 
 class History:
     """The two files; `metrics.jsonl` is the truth, and `metrics.csv` is made from it whenever they may differ.
@@ -58,7 +60,7 @@ class History:
             self._length = None  # until both files are written: a failure in between is mended by the next append
             data = json.dumps(plain, allow_nan=False).encode() + b"\n"
             disk.append(self.jsonl, data, at=length)
-            if set(plain) <= set(self._columns):
+            if set(plain) <= set(self._columns) and disk.exists(self.csv):
                 line = _csv_text(self._columns, [plain])
                 disk.append(self.csv, line, at=self._csv_length)
                 self._csv_length += len(line)
@@ -77,8 +79,8 @@ class History:
             RunError: The file is shorter than that, or cannot be written.
         """
         found = self.length()
-        if length > found:
-            raise RunError(f"{self.jsonl} has {found} bytes", expected=f"{length} bytes at the least")
+        if not 0 <= length <= found:
+            raise RunError(f"{self.jsonl} has {found} bytes", expected=f"{max(length, 0)} bytes at the least")
         with explained(f"write {self.jsonl}"):
             self._length = None
             if found or disk.exists(self.jsonl):
@@ -96,7 +98,7 @@ class History:
         if not disk.exists(self.jsonl):
             return [], 0
         with explained(f"read {self.jsonl}"):
-            lines = disk.read_file(self.jsonl).splitlines(keepends=True)
+            lines = disk.read_file(self.jsonl, largest=_LARGEST_BYTES).splitlines(keepends=True)
         rows: list[Row] = []
         for number, line in enumerate(lines, start=1):
             row = _parse_line(line)
@@ -122,7 +124,9 @@ def _parse_line(line: bytes) -> Row | None:
         row = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return row if isinstance(row, dict) else None
+    # Whoever reads a row counts with its values, and not every row was written here.
+    sound = isinstance(row, dict) and all(value is None or isinstance(value, int | float) for value in row.values())
+    return row if sound else None
 
 
 def _plain(value: SupportsFloat) -> float | int | None:

@@ -14,6 +14,7 @@ from dlrun.runs.disk import disk, explained
 
 # A reader holds the lock for microseconds while it looks; a writer that meets one tries again for this long.
 _ATTEMPTS, _PAUSE_SECONDS = 25, 0.01
+_NUMBER_BYTES = 20
 
 
 @contextlib.contextmanager
@@ -26,12 +27,12 @@ def locked(path: Path) -> Iterator[None]:
         RunError: Another process holds it; its number is told.
     """
     with explained(f"lock {path.parent}"):
-        handle = disk.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
+        handle = disk.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         with explained(f"lock {path.parent}"):
             if not _taken(handle, fcntl.LOCK_EX, attempts=_ATTEMPTS):
                 raise RunError(
-                    f"the run {path.parent.name} is held by process {_number(path)}",
+                    f"the run {path.parent.name} is held by process {_number(handle)}",
                     expected="one writer to a run",
                     hint="wait until that process ends, or stop it",
                 )
@@ -49,7 +50,7 @@ def holder(path: Path) -> int | None:
     except OSError:
         return None
     try:
-        return None if _taken(handle, fcntl.LOCK_SH) else _number(path)
+        return None if _taken(handle, fcntl.LOCK_SH) else _number(handle)
     finally:
         os.close(handle)
 
@@ -64,8 +65,8 @@ def _taken(handle: int, mode: int, *, attempts: int = 1) -> bool:
     return False
 
 
-def _number(path: Path) -> int:
+def _number(handle: int) -> int:
     with contextlib.suppress(OSError):
-        text = path.read_text(encoding="ascii", errors="replace").strip()
+        text = os.pread(handle, _NUMBER_BYTES, 0).decode("ascii", errors="replace").strip()
         return int(text) if text.isdecimal() else 0
     return 0

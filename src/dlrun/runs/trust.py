@@ -10,13 +10,16 @@ import contextlib
 import hmac
 import os
 import secrets
+import stat
 from hashlib import sha256
 from pathlib import Path
 
 from dlrun.errors import UsageError
+from dlrun.runs.disk import disk, explained
 from dlrun.runs.folder import RunFolder
 
 _SECRET_BYTES = 32
+_LARGEST_BYTES = 1 << 24  # of a spec, a plugin or a signature
 
 
 def sign(folder: RunFolder, spec: str) -> None:
@@ -39,35 +42,47 @@ def is_own(folder: RunFolder) -> bool:
     if secret is None:
         return False
     try:
-        expected = _signature(folder, folder.spec_yaml.read_bytes(), secret)
+        expected = _signature(folder, _read(folder.spec_yaml), secret)
     except OSError:
         return False
     return any(hmac.compare_digest(found.encode(), expected.encode()) for found in _lines(folder))
 
 
-def refuse_links(folder: RunFolder) -> None:
-    """Refuse a run from elsewhere that points out of its folder.
+def refuse_unusual_files(folder: RunFolder) -> None:
+    """Refuse a run from elsewhere that points out of its folder, or that would make a reader wait.
 
     Raises:
-        UsageError: Something in it is a symbolic link.
+        UsageError: Something in it is neither a file nor a folder: a symbolic link, a pipe, a device.
+        RunError: It cannot be listed.
     """
-    for path in (folder.path, *folder.path.rglob("*")):
-        if path.is_symlink():
-            raise UsageError(f"{path} is a symbolic link, in a run that was not made here", expected="plain files")
+    left = [folder.path]
+    while left:
+        path = left.pop()
+        with explained(f"look at {path}"):
+            mode = path.lstat().st_mode
+            if stat.S_ISDIR(mode):
+                left += [path / name for name in disk.names(path)]
+        if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
+            found = "a symbolic link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
+            raise UsageError(f"{path} is {found}, in a run that was not made here", expected="plain files")
 
 
 def _signature(folder: RunFolder, spec: bytes, secret: bytes) -> str:
     digest = hmac.new(secret, sha256(spec).digest(), digestmod="sha256")
     for path in sorted(folder.plugins.glob("*.py")):
-        digest.update(f"{path.name}\0".encode() + sha256(path.read_bytes()).digest())
+        digest.update(os.fsencode(path.name) + b"\0" + sha256(_read(path)).digest())
     return digest.hexdigest()
 
 
 def _lines(folder: RunFolder) -> list[str]:
     try:
-        return folder.signature.read_text(encoding="ascii", errors="replace").split()
+        return _read(folder.signature).decode("ascii", errors="replace").split()
     except OSError:
         return []
+
+
+def _read(path: Path) -> bytes:
+    return disk.read_file(path, largest=_LARGEST_BYTES)
 
 
 def _secret(*, create: bool) -> bytes | None:

@@ -75,6 +75,10 @@ def _own_problems(draft: Draft) -> Iterator[FieldProblem]:
         if component is not None:
             yield from _below(component.problems(), *path)
     training = draft.training
+    warmup = getattr(draft.schedule, "warmup_epochs", 0)
+    if training is not None and training.epochs and warmup >= training.epochs:
+        said = f"the learning rate rises for {warmup} epochs, of {training.epochs}"
+        yield FieldProblem(("schedule", "warmup_epochs"), said, f"less than {training.epochs}")
     if training is not None and training.epochs and training.steps:
         said = f"epochs ({training.epochs}) and steps ({training.steps}) are both given"
         yield FieldProblem(("training", "steps"), said, "one of them")
@@ -110,8 +114,8 @@ def _metric_names(draft: Draft, training: Training, description: Description | N
 def _sizes(dataset: Source, training: Training | None, description: Description) -> Iterator[FieldProblem]:
     examples, validation = description.examples, dataset.validation
     if isinstance(validation, str):
-        if validation not in examples:
-            there = ", ".join(examples)
+        if validation not in examples or validation == "train":
+            there = ", ".join(name for name in examples if name != "train")
             yield FieldProblem(("dataset", "validation"), f"there is no split {validation!r}", f"one of {there}")
     elif validation:
         train = examples.get("train", 0) + examples.get("validation", 0)
@@ -148,7 +152,9 @@ def _loss_fits(
             yield FieldProblem(("metrics", index, "type"), what, "one of " + ", ".join(metrics_for(target)))
     if not loss.accepts(target):
         what = f"{loss.type_name} cannot take the target: {said}"
-        yield FieldProblem(("loss", "type"), what, "one of " + ", ".join(losses_for(target)))
+        one_hot = target.kind == "values" and target.size > 1 and loss.takes.classes is not None
+        hint = "if the numbers are one-hot classes: --set dataset.task=classification" if one_hot else ""
+        yield FieldProblem(("loss", "type"), what, "one of " + ", ".join(losses_for(target)), hint)
         return
     if model is None:
         return

@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from dlrun.component import Component
 from dlrun.errors import UsageError
+from dlrun.keras_table import entry_names, short_names
+from dlrun.keras_table.component import part_class
 from dlrun.metrics import metrics
 from dlrun.registry import Registry, nearest
 from dlrun.spec.expectation import expectation, groups_in
@@ -17,14 +18,15 @@ from dlrun.spec.sections import SECTIONS
 from dlrun.spec.validate import did_you_mean, shown
 
 REGISTRIES: dict[str, Registry[Any]] = {**SECTIONS, "metrics": metrics}
+_LAYER = "layer"
 
 
 def list_components() -> dict[str, dict[str, str]]:
-    """Every component's summary, by kind and name."""
-    return {
-        registry.kind: {name: _summary(component) for name, component in _components(registry)}
-        for registry in REGISTRIES.values()
-    }
+    """Every component's summary, by kind and name; the layers of a `sequential` model last."""
+    listed: dict[str, dict[str, str]] = {}
+    for kind, name, component, _ in _components():
+        listed.setdefault(kind, {})[name] = _summary(component)
+    return listed
 
 
 def describe_component(name: str) -> list[dict[str, Any]]:
@@ -33,32 +35,32 @@ def describe_component(name: str) -> list[dict[str, Any]]:
     Raises:
         UsageError: There is none.
     """
+    full_names = {short: full for kind in REGISTRIES.values() for short, full in short_names(kind.kind).items()}
+    name = full_names.get(name, name)
     found = [
-        {
-            "kind": registry.kind,
-            "name": name,
-            "summary": _summary(component),
-            "origin": registry.origin(name),
-            "keys": list(_keys(component)),
-        }
-        for registry in REGISTRIES.values()
-        if (component := registry.find(name)) is not None
+        {"kind": kind, "name": name, "summary": _summary(component), "origin": origin, "keys": list(_keys(component))}
+        for kind, known, component, origin in _components()
+        if known == name
     ]
     if not found:
-        known = sorted({known for registry in REGISTRIES.values() for known in registry.names()})
+        known = sorted({known for _, known, _, _ in _components()})
         hint = did_you_mean(nearest(name, known)) or "dlrun components"
         raise UsageError(f"no component is called {name!r}", expected="a name that dlrun components lists", hint=hint)
     return found
 
 
-def _components(registry: Registry[Any]) -> Iterator[tuple[str, type[Component]]]:
-    for name in registry.names():
-        component = registry.find(name)
-        if component is not None:
-            yield name, component
+def _components() -> Iterator[tuple[str, str, type[BaseModel], str]]:
+    """Kind, name, class and origin of everything that a spec can name."""
+    for registry in REGISTRIES.values():
+        for name in registry.names():
+            component = registry.find(name)
+            if component is not None:
+                yield registry.kind, name, component, registry.origin(name)
+    for name in entry_names("layers"):
+        yield _LAYER, name, part_class("layers", name), f"keras.layers.{name}"
 
 
-def _summary(component: type[Component]) -> str:
+def _summary(component: type[BaseModel]) -> str:
     return (inspect.getdoc(component) or "").split("\n\n")[0].replace("\n", " ")
 
 

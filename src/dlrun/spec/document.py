@@ -77,6 +77,16 @@ class Node:
                 return path[:depth]
         return path
 
+    def path_of(self, location: Path) -> Path:
+        """The path of a validation error in the document: without what names a branch of a union, and not the file."""
+        node, path = self, []
+        for key in location:
+            below = node.child(key)
+            if below is not None:
+                node = below
+                path.append(key)
+        return tuple(path)
+
     def at(self, path: Path) -> Node:
         """The node at `path`, or the nearest one above it that exists."""
         node = self

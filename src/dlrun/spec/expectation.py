@@ -23,6 +23,8 @@ _BOUNDS = (
 
 def expectation(field: FieldInfo) -> str:
     """What a field takes, in words."""
+    if field.examples:
+        return "one of " + ", ".join(map(str, field.examples))
     return describe_type(field.annotation, field.metadata)
 
 

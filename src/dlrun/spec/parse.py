@@ -27,12 +27,30 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
 @dataclass(frozen=True)
+class Trust:
+    """What a spec is trusted with.
+
+    Args:
+        plugins: Whether the files under `plugins:`, which are code, may be loaded.
+        data: Whether it may say which data files are read; otherwise only an override may.
+        plugins_within: The folder that plugins have to be in; None: anywhere.
+        repository: Whether git may look at the folder of the spec: a repository there can name programs to run.
+    """
+
+    plugins: bool = True
+    data: bool = True
+    plugins_within: Path | None = None
+    repository: bool = True
+
+
+@dataclass(frozen=True)
 class SpecFile:
     """A spec and the document it was read from, so that what is learnt later can still point to its line."""
 
     spec: Spec
     document: Node
     path: Path
+    trust: Trust
 
     def check(self, description: Description) -> None:
         """Check the spec against its data, once that is loaded.
@@ -43,21 +61,6 @@ class SpecFile:
         problems = [self.document.located(problem) for problem in find_problems(self.spec.draft(), description)]
         if problems:
             raise SpecError(problems)
-
-
-@dataclass(frozen=True)
-class Trust:
-    """What a spec is trusted with.
-
-    Args:
-        plugins: Whether the files under `plugins:`, which are code, may be loaded.
-        data: Whether it may say which data files are read; otherwise only an override may.
-        plugins_within: The folder that plugins have to be in; None: anywhere.
-    """
-
-    plugins: bool = True
-    data: bool = True
-    plugins_within: Path | None = None
 
 
 OWN = Trust()
@@ -76,6 +79,8 @@ def read_spec(path: Path, overrides: tuple[str, ...] = (), *, trust: Trust = OWN
     """
     document, problems = read_yaml(path)
     problems += apply_overrides(document, overrides)
+    if problems and not document.value:  # an empty file lacks everything: one problem says so
+        raise SpecError(problems)
     if not isinstance(document.value, dict):
         what = f"the spec is {shown(document.plain())}"
         raise SpecError([*problems, document.place.problem(what, expected="a group of keys")])
@@ -83,7 +88,7 @@ def read_spec(path: Path, overrides: tuple[str, ...] = (), *, trust: Trust = OWN
     spec = parser.spec(trust)
     if spec is None or problems or parser.problems:
         raise SpecError(problems + parser.problems)
-    return SpecFile(spec, document, path)
+    return SpecFile(spec, document, path, trust)
 
 
 class _Parser:
@@ -101,7 +106,10 @@ class _Parser:
         seed = self.scalar("seed", int, default=0, expected="a whole number of at least 0")
         if not 0 <= seed <= MAX_SEED:
             self.report("seed", f"seed is {seed}", f"a whole number from 0 to {MAX_SEED}")
+        before = len(self.problems)
         plugins = self.plugins(trust)
+        if len(self.problems) > before:  # what a plugin would have brought cannot be told from a mistake
+            return None
         draft = self.draft()
         if draft.dataset is not None and not trust.data:
             self.refuse_reach(draft.dataset)

@@ -45,6 +45,13 @@ def parse_section(document: Node, key: str) -> Parsed[Any]:
         return None, None, [problem]
     if isinstance(node.value, str):
         node = document.entries[key] = node.as_group()
+    if (
+        key in _DEFAULTS
+        and isinstance(node.value, dict | None)
+        and not any(nearest(k, ("type",)) for k in node.entries)
+    ):
+        # Only its keys are given: they are those of the default.
+        node = Node({"type": Node(_DEFAULTS[key], node.place), **node.entries}, node.place, node.key_places)
     return parse_component(node, registry, where=key)
 
 

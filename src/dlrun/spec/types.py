@@ -50,6 +50,7 @@ class Training(Fields):
     device: str = Field(
         default="auto",
         pattern=r"^(auto|cpu|gpu(:\d+)?)$",
+        examples=["auto", "cpu", "gpu", "gpu:1"],
         description="auto (a GPU if there is one), cpu, gpu, or gpu:1.",
     )
     shuffle: bool = Field(default=True, description="Whether every epoch takes the examples in an order of its own.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -13,6 +13,7 @@ from pydantic_core.core_schema import ErrorType
 from dlrun.component import Path
 from dlrun.errors import Problem
 from dlrun.registry import nearest
+from dlrun.schedules import schedules
 from dlrun.spec.document import Node
 from dlrun.spec.expectation import expectation, fields_at, groups_in
 
@@ -20,6 +21,25 @@ M = TypeVar("M", bound=BaseModel)
 
 _PYDANTIC_ERRORS = frozenset(get_args(ErrorType)) - {"value_error"}
 _LONGEST_SHOWN = 60
+_SHOULD_BE = "Input should be "
+_ABOUT_KEYS = ("unknown_argument", "unknown_name")
+_HABITS = {
+    "lr": "learning_rate",
+    "bs": "batch_size",
+    "batch": "batch_size",
+    "data": "dataset",
+    "network": "model",
+    "architecture": "model",
+    "num_epochs": "epochs",
+    "validation_split": "validation",
+    "hidden_units": "units",
+}
+"""What other tools call a key of ours."""
+_SET_BY_DLRUN = {
+    "from_logits": "dlrun knows whether the model's last layer applies softmax or sigmoid, and tells the loss",
+    "num_classes": "the number of classes comes from the data",
+    "input_shape": "the shape comes from the data",
+}
 
 
 def validate(node: Node, fields: type[M], *, where: str, extra: Iterable[str] = ()) -> tuple[M | None, list[Problem]]:
@@ -56,10 +76,14 @@ def correct_keys(node: Node, names: Iterable[str], *, where: str) -> list[Proble
     for key in [key for key in node.entries if key not in names]:
         absent = [name for name in names if name not in node.entries]
         meant = nearest(key, absent) or nearest(key, names)
+        if _HABITS.get(key) in names:
+            meant = _HABITS[key]
         said = f"unknown key {key!r} in {where}"
         expected = "one of " + ", ".join(names) if names else "no keys"
-        problems.append(node.key_places[key].problem(said, expected=expected, hint=did_you_mean(meant)))
-        if meant in absent:
+        problems.append(
+            node.key_places[key].problem(said, expected=expected, hint=_SET_BY_DLRUN.get(key) or did_you_mean(meant))
+        )
+        if meant in absent and key not in _SET_BY_DLRUN:
             node.rename_key(key, meant)
     return problems
 
@@ -103,7 +127,7 @@ def _correct_nested(node: Node, fields: type[BaseModel], *, where: str) -> list[
 def _located(errors: list[ErrorDetails], node: Node, fields: type[BaseModel], *, where: str) -> list[Problem]:
     problems: dict[Path, Problem] = {}
     for error in errors:
-        path = node.known_part(error["loc"])
+        path = node.path_of(error["loc"])
         if error["type"] == "extra_forbidden":
             continue  # reported, with the nearest name, by correct_keys
         if error["type"] == "missing" and len(path) == len(error["loc"]) - 1:
@@ -120,15 +144,25 @@ def _located(errors: list[ErrorDetails], node: Node, fields: type[BaseModel], *,
 def _problem(error: ErrorDetails, path: Path, node: Node, fields: type[BaseModel], *, where: str) -> Problem:
     place = node.place_of(path)
     field = next(fields_at(fields, path), None)
-    if error["type"] not in _PYDANTIC_ERRORS or field is None:  # written by a component: it says all
+    value, name = node.at(path).plain(), _name(where, path)
+    context = error.get("ctx", {})
+    if "what" in context:  # about a part of Keras, which has looked for the nearest name itself
+        if error["type"] in _ABOUT_KEYS:
+            place = node.at(path[:-1]).key_places.get(str(path[-1]), place) if path else place
+        return place.problem(context["what"], hint=did_you_mean(context["nearest"]))
+    if error["type"] not in _PYDANTIC_ERRORS or field is None:  # written by a component
+        if error["msg"].startswith(_SHOULD_BE):
+            return place.problem(f"{name} is {shown(value)}", expected=error["msg"].removeprefix(_SHOULD_BE))
         return place.problem(error["msg"])
-    value = node.at(path).plain()
-    return place.problem(
-        f"{_name(where, path)} is {shown(value)}", expected=expectation(field), hint=_near(value, field)
-    )
+    return place.problem(f"{name} is {shown(value)}", expected=expectation(field), hint=_hint(value, field))
 
 
-def _near(value: Any, field: FieldInfo) -> str:
+def _hint(value: Any, field: FieldInfo) -> str:
+    """What was probably meant: the nearest choice, or a list of the one value."""
+    if get_origin(field.annotation) is tuple and not isinstance(value, tuple | dict) and value is not None:
+        return f"[{value}]"
+    if isinstance(value, dict) and "type" in value:
+        return "a learning-rate schedule stands under the key schedule" if value["type"] in schedules.names() else ""
     if not isinstance(value, str):
         return ""
     choices = expectation(field)

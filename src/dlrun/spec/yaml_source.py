@@ -40,7 +40,8 @@ def read_yaml(path: Path) -> tuple[Node, list[Problem]]:
         SpecError: It cannot be read, or is not YAML at all.
     """
     try:
-        raw = path.read_bytes()[: MAX_BYTES + 1]
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         hint = "dlrun init writes a starter config" if isinstance(error, FileNotFoundError) else ""
         raise SpecError(

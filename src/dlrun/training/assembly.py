@@ -20,6 +20,7 @@ from dlrun.spec.types import Spec
 from dlrun.training.compilation import Compiled, Length, compile_model
 from dlrun.training.device import Device, choose_device
 from dlrun.training.evaluate import Evaluator
+from dlrun.training.failures import building_failures
 from dlrun.training.feed import Feed, class_weights
 from dlrun.training.loop import Job
 from dlrun.training.progress import Listener, Note
@@ -79,7 +80,7 @@ class Assembly:
 
     def _feed(self, split: str, *, class_weight: npt.NDArray[np.float32] | None = None) -> Feed:
         examples = self.dataset.splits[split]
-        with tf.device(self.device.name):
+        with building_failures(), tf.device(self.device.name):
             return Feed(examples, target=self.target, preprocess=self.preprocess, class_weight=class_weight)
 
 
@@ -90,11 +91,13 @@ def assemble(file: SpecFile, *, listener: Listener) -> Assembly:
         SpecError: The spec does not fit the data that was loaded.
         DataError: The data is missing or wrong.
         UsageError: The device is not there.
+        RunError: Memory does not suffice for the model or the data.
     """
     spec = file.spec
     device = choose_device(spec.training.device)
     listener(Note("device", f"{device.choice.value}: {device.choice.reason}"))
-    dataset = spec.dataset.load()
+    with building_failures():
+        dataset = spec.dataset.load()
     for note in dataset.notes:
         listener(Note("data", note))
     examples = {name: len(split) for name, split in dataset.splits.items()}
@@ -105,7 +108,7 @@ def assemble(file: SpecFile, *, listener: Listener) -> Assembly:
     target = settled_target(spec.loss, spec.model, data_target)
     _check_training_split(dataset, data_target, batch_size=spec.training.batch_size)
     length = Length.of(spec, examples["train"])
-    with tf.device(device.name):
+    with building_failures(), tf.device(device.name):
         compiled = compile_model(spec, dataset.features, target, device=device, length=length)
         preprocess = dataset.preprocess.build()
     for subject in ("precision", "jit"):
@@ -125,8 +128,11 @@ def _check_training_split(dataset: Dataset, target: Target, *, batch_size: int) 
         said = f"{dataset.name} has {len(train)} training examples, and a batch takes {batch_size}"
         raise DataError(said, expected="at least one whole batch", hint=f"--set training.batch_size={len(train)}")
     if target.kind == "classes" and train.target is not None:
-        counts = np.bincount(train.target.astype(np.int64), minlength=target.size)
-        empty = [target.class_names[i] if target.class_names else str(i) for i in np.flatnonzero(counts == 0)]
-        if empty:
-            said = f"{dataset.name} has no training example of {len(empty)} of its {target.size} classes: "
-            raise DataError(said + ", ".join(empty[:10]), expected="some of every class")
+        present = np.unique(train.target)
+        if len(present) < target.size:
+            absent = target.size - len(present)
+            # Of the first len(present) + 10 classes ten are absent at the least, however many there are.
+            first = np.setdiff1d(np.arange(min(target.size, len(present) + 10)), present)[:10]
+            names = ", ".join(target.class_names[i] if target.class_names else str(i) for i in first)
+            said = f"{dataset.name} has no training example of {absent:,} of its {target.size:,} classes: {names}"
+            raise DataError(said, expected="some of every class")

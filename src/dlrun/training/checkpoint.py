@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,9 @@ BEST = "best"
 _FORMAT = 1
 _ARRAYS, _STATE, _MANIFEST = "arrays.safetensors", "state.json", "manifest.json"
 _MANIFEST_LIMIT = 1 << 16
+_LARGEST_STATE_BYTES = 1 << 22
+# For each value that is asked for: itself, and as much of the optimizer's as any has. The rest is for the metrics.
+_LARGEST_VALUE_BYTES, _LARGEST_REST_BYTES = 64, 1 << 26
 # Only a reader whose checkpoint was replaced under its hands tries again: a few times after each of them at the worst.
 _READ_ATTEMPTS, _READ_PAUSE_SECONDS = 50, 0.002
 
@@ -177,6 +181,8 @@ def _read(folder: Path, expected: Mapping[str, ArraySpec] | None) -> Checkpoint:
             size = disk.size(folder / member)
         if size != entry["size"]:
             raise CheckpointError(f"{folder / member} has {size} bytes", expected=f"{entry['size']} bytes")
+    if manifest[_STATE]["size"] > _LARGEST_STATE_BYTES:
+        raise CheckpointError(f"{folder / _STATE} has {manifest[_STATE]['size']} bytes", expected="a few hundred")
     if expected is not None:
         _check_arrays(folder / _ARRAYS, expected)
     members = {member: _read_member(folder / member, sha256=entry["sha256"]) for member, entry in manifest.items()}
@@ -205,8 +211,10 @@ def _read_manifest(path: Path) -> dict[str, dict[str, Any]]:
 
 
 def _check_arrays(path: Path, expected: Mapping[str, ArraySpec]) -> None:
+    largest = _LARGEST_VALUE_BYTES * sum(math.prod(spec.shape) for spec in expected.values()) + _LARGEST_REST_BYTES
     with explained(f"read {path}", error=CheckpointError):
-        header = disk.read_file(path, limit=header_length(disk.read_file(path, limit=8)))
+        start = disk.read_file(path, limit=8, largest=largest)
+        header = disk.read_file(path, limit=header_length(start))
     difference = check_specs(decode_header(header, origin=str(path)), expected)
     if difference:
         raise RunError(

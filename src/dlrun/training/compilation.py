@@ -80,13 +80,15 @@ def _built(spec: Spec, features: Features, target: Target, *, precision: str) ->
     keras.utils.set_random_seed(spec.seed)
     with dtype_policy(precision):
         try:
-            return spec.model.build(features, target)
+            model = spec.model.build(features, target)
         except (ValueError, TypeError) as error:
             first_line = str(error).strip().splitlines()[0]
             what = f"the model cannot be built for features of shape {features.shape}: {first_line}"
-            raise SpecError(
-                [Problem(what, hint="dlrun plan shows the shapes", origin=f"model {spec.model.type_name}")]
-            ) from error
+            raise SpecError([Problem(what, origin=f"model {spec.model.type_name}")]) from error
+    if not isinstance(model, keras.Model):
+        what = f"its build() returned {type(model).__name__}"
+        raise SpecError([Problem(what, "a keras.Model", origin=f"model {spec.model.type_name}")])
+    return model
 
 
 def _build_metrics(model: keras.Model, features: Features, target: Target) -> None:

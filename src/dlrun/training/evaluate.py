@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from dlrun.training.failures import step_failures
 from dlrun.training.feed import Feed
 
 
@@ -22,6 +23,7 @@ class Evaluator:
 
     def __init__(self, model: keras.Model, feed: Feed, *, batch_size: int, strategy: tf.distribute.Strategy) -> None:
         self._model = model
+        self._batch_size = batch_size
         steps = -(-feed.examples // batch_size)
 
         def step(first: Any) -> None:
@@ -37,10 +39,15 @@ class Evaluator:
         self._run = tf.function(run, autograph=False)
 
     def scores(self) -> dict[str, float]:
-        """Loss and metrics of the split, for the model's present variables."""
+        """Loss and metrics of the split, for the model's present variables.
+
+        Raises:
+            RunError: A step failed: memory ran out, for example.
+        """
         self._model.reset_metrics()
-        self._run()
-        scores = read_scores(self._model)
+        with step_failures("training.evaluation_batch_size", self._batch_size):
+            self._run()
+            scores = read_scores(self._model)
         self._model.reset_metrics()
         return scores
 

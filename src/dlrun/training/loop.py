@@ -15,12 +15,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dlrun.errors import RunError
+from dlrun.errors import CheckpointError
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.types import Spec
 from dlrun.training.checkpoint import JSON, Checkpoint, prune, set_best, step_name, write_checkpoint
 from dlrun.training.compilation import Compiled, Length
 from dlrun.training.evaluate import Evaluator, read_scores
+from dlrun.training.failures import not_finite, step_failures
 from dlrun.training.feed import Feed, epoch_order
 from dlrun.training.progress import EpochDone, Listener, StepsDone
 from dlrun.training.state import TrainingState, initial_state, judged
@@ -67,9 +68,15 @@ class Trainer:
         Raises:
             CheckpointError: It is not of this model.
         """
+        state = TrainingState.from_json(checkpoint.state.get("training", {}))
+        metrics_bytes = checkpoint.state.get("metrics_bytes")
+        # Both are of the spec that the run was trained with, if it is the run's own checkpoint.
+        fits = (state.plateau is None) == (self.state.plateau is None)
+        if not fits or state.epoch_step > self.job.length.steps_per_epoch or not isinstance(metrics_bytes, int):
+            raise CheckpointError("the training state of the checkpoint is not of this spec and data")
         assign_arrays(self.model, checkpoint.arrays, parts=("model", "optimizer", "metrics"))
-        self.state = TrainingState.from_json(checkpoint.state["training"])
-        self.job.folder.history.cut(checkpoint.state["metrics_bytes"])
+        self.state = state
+        self.job.folder.history.cut(metrics_bytes)
         if self.state.best is not None and self.state.best.step == self.state.step:
             # The process may have ended after the checkpoint, and before it was made the best.
             set_best(self.job.folder.checkpoints, step_name(self.state.step))
@@ -81,19 +88,18 @@ class Trainer:
             How it ended. Unless completed, a checkpoint of this very step is on the disk.
 
         Raises:
-            RunError: The loss or a variable is no number any more, memory ran out, or a checkpoint cannot be written.
+            RunError: The loss or a variable is no number any more, a step failed, or a checkpoint cannot be written.
         """
         training = self.job.spec.training
         minutes = training.max_minutes
-        events = EventWriter(self.job.folder.tensorboard) if training.tensorboard else None
+        events = EventWriter(self.job.folder.tensorboard, self.listener) if training.tensorboard else None
         self._saved_at = time.monotonic()
         try:
-            with self.stop.deferred(max_seconds=None if minutes is None else 60 * minutes):
+            deferred = self.stop.deferred(max_seconds=None if minutes is None else 60 * minutes)
+            with deferred, step_failures("training.batch_size", training.batch_size):
                 while self.state.step < self.job.length.steps and not self.state.stopped:
                     if end := self._epoch(events):
                         return end
-        except tf.errors.ResourceExhaustedError as error:
-            raise _out_of_memory(training.batch_size) from error
         finally:
             if events is not None:
                 events.close()
@@ -200,7 +206,7 @@ class Trainer:
         arrays = read_arrays(self.model)
         for name, array in arrays.items():
             if array.dtype.kind == "f" and not np.isfinite(array).all() and not name.startswith("metrics/"):
-                raise _not_finite(f"the variable {name} is no number any more after step {self.state.step}")
+                raise not_finite(f"the variable {name} is no number any more after step {self.state.step}")
         folder = self.job.folder
         state: dict[str, JSON] = {"training": self.state.to_json(), "metrics_bytes": folder.history.length()}
         write_checkpoint(folder.checkpoints, step_name(self.state.step), arrays=arrays, state=state)
@@ -221,7 +227,7 @@ class Trainer:
                 last = self.state.step
                 where = f"after step {last}" if steps == 0 else f"in step {last}"
                 where = f"in steps {last - steps + 1} to {last}" if steps > 1 else where
-                raise _not_finite(f"the {name} became {value} {where} (epoch {self.state.epoch + (steps > 0)})")
+                raise not_finite(f"the {name} became {value} {where} (epoch {self.state.epoch + (steps > 0)})")
 
 
 def _steps_function(job: Job) -> Any:
@@ -246,14 +252,3 @@ def _steps_function(job: Job) -> Any:
         return tf.while_loop(lambda index, _: index < end, body, [first, order], parallel_iterations=1)[0]
 
     return tf.function(run_steps, autograph=False)
-
-
-def _not_finite(what: str) -> RunError:
-    hint = "a smaller optimizer.learning_rate, optimizer.clipnorm=1.0, or training.precision=float32"
-    return RunError(what, expected="a finite number; the last checkpoint before it is kept", hint=hint)
-
-
-def _out_of_memory(batch_size: int) -> RunError:
-    smaller = max(1, batch_size // 2)
-    hint = f"--set training.batch_size={smaller}" if smaller < batch_size else "a smaller model, or another device"
-    return RunError(f"the device ran out of memory with a batch of {batch_size}", hint=hint)

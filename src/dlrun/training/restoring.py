@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dlrun.errors import UsageError
+from dlrun.errors import CheckpointError, UsageError
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.types import Spec
 from dlrun.training.assembly import Assembly
-from dlrun.training.checkpoint import BEST, Checkpoint, newest_valid, read_checkpoint
+from dlrun.training.checkpoint import BEST, Checkpoint, newest_valid, read_checkpoint, step_name
 from dlrun.training.progress import Listener, Note
+from dlrun.training.state import TrainingState
 from dlrun.training.variables import array_specs, assign_arrays, average_variables
 
 MODEL, EVERYTHING = ("model",), ("model", "optimizer", "metrics")
@@ -27,7 +28,7 @@ def read_newest(assembly: Assembly, folder: RunFolder, listener: Listener) -> Re
     """The newest checkpoint that verifies, for training to go on from; None if none was ever written.
 
     Raises:
-        CheckpointError: There are some, and none verifies.
+        CheckpointError: There are some, and none verifies; or the newest is not of the step that it is named after.
         RunError: The newest sound one is not of this model.
     """
     found = newest_valid(folder.checkpoints, expected=array_specs(assembly.compiled.model, parts=EVERYTHING))
@@ -35,6 +36,9 @@ def read_newest(assembly: Assembly, folder: RunFolder, listener: Listener) -> Re
         return None
     for path, reason in found.skipped:
         listener(Note("skipped", f"{path.name}: {reason}"))
+    state = TrainingState.from_json(found.checkpoint.state.get("training", {}))
+    if step_name(state.step) != found.path.name:
+        raise CheckpointError(f"{found.path} is of step {state.step}", expected="a folder that nobody has renamed")
     return Restored(found.path.name, found.checkpoint)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from dlrun.metrics import larger_is_better
+from dlrun.errors import CheckpointError
 from dlrun.plateau import PlateauState, plateau_step
 from dlrun.schedules import ReduceOnPlateau
 from dlrun.spec.check import monitored
@@ -65,18 +65,24 @@ class TrainingState:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> TrainingState:
-        """The state that `to_json` wrote."""
-        best, plateau = data["best"], data["plateau"]
-        return cls(
-            epoch=data["epoch"],
-            step=data["step"],
-            epoch_step=data["epoch_step"],
-            seconds=data["seconds"],
-            best=Best(**best) if best else None,
-            early_stopping=EarlyStoppingState(**data["early_stopping"]),
-            plateau=PlateauState(**plateau) if plateau else None,
-            stopped=data["stopped"],
-        )
+        """The state that `to_json` wrote.
+
+        Raises:
+            CheckpointError: `data` is no such state.
+        """
+        from pydantic import TypeAdapter, ValidationError
+
+        try:
+            state = TypeAdapter(cls).validate_python(data)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise CheckpointError(f"the training state is damaged: {where}: {first['msg']}") from error
+        can_be = 0 <= state.epoch <= state.step and 0 <= state.epoch_step <= state.step
+        if not can_be or not 0 <= state.seconds < math.inf:
+            said = f"epoch {state.epoch}, step {state.step}, {state.epoch_step} of the epoch, {state.seconds} seconds"
+            raise CheckpointError(f"the training state cannot be: {said}")
+        return state
 
 
 def is_better(value: float, than: float | None, *, larger_is_better: bool, min_delta: float = 0.0) -> bool:
@@ -106,7 +112,7 @@ def judged(state: TrainingState, spec: Spec, scores: Mapping[str, float]) -> Tra
 
     def watched(name: str) -> tuple[str, float, bool]:
         metric = monitored(spec, name, has_validation=has_validation)
-        return metric, scores[metric], larger_is_better(metric)
+        return metric, scores[metric], _larger_is_better(spec, metric)
 
     metric, value, larger = watched("auto")
     state = judge_best(state, metric, value, larger_is_better=larger)
@@ -117,6 +123,12 @@ def judged(state: TrainingState, spec: Spec, scores: Mapping[str, float]) -> Tra
         _, value, larger = watched(spec.schedule.metric)
         state = replace(state, plateau=plateau_step(spec.schedule, state.plateau, value, larger_is_better=larger))
     return state
+
+
+def _larger_is_better(spec: Spec, name: str) -> bool:
+    """The direction of a score: its metric's, which the spec may have given another name; a loss is to be small."""
+    name = name.removeprefix("val_")
+    return next((metric.larger_is_better for metric in spec.metrics if metric.log_name == name), False)
 
 
 def judge_best(state: TrainingState, metric: str, value: float, *, larger_is_better: bool) -> TrainingState:

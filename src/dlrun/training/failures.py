@@ -1,0 +1,61 @@
+"""What TensorFlow raises while it trains, evaluates or builds, as errors that say what to try."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import tensorflow as tf
+
+from dlrun.errors import RunError
+
+
+@contextmanager
+def step_failures(batch_key: str, batch_size: int) -> Iterator[None]:
+    """Explain what a step can fail with for the sake of its data or of the device.
+
+    Args:
+        batch_key: The key of the spec that says how many examples a step takes.
+        batch_size: Its value.
+
+    Raises:
+        RunError: Memory ran out, or an operation refused its inputs.
+    """
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise out_of_memory(batch_key, batch_size) from error
+    except tf.errors.InvalidArgumentError as error:
+        said = (error.message or "an operation failed").strip().splitlines()[0]
+        raise RunError(
+            f"TensorFlow cannot compute a step of this model on this data: {said}",
+            expected="data that the model can take: token ids within the vocabulary, labels within the classes",
+        ) from error
+
+
+@contextmanager
+def building_failures() -> Iterator[None]:
+    """Explain that a model, or its data, is too large for the device.
+
+    Raises:
+        RunError: Memory ran out.
+    """
+    try:
+        yield
+    except (tf.errors.ResourceExhaustedError, MemoryError) as error:
+        raise RunError(
+            "the model and its data do not fit into memory", hint="dlrun plan shows the size of each layer"
+        ) from error
+
+
+def out_of_memory(batch_key: str, batch_size: int) -> RunError:
+    """The error for a batch that is too large, with the next smaller one to try."""
+    smaller = max(1, batch_size // 2)
+    hint = f"--set {batch_key}={smaller}" if smaller < batch_size else "a smaller model, or another device"
+    return RunError(f"the device ran out of memory with a batch of {batch_size}", hint=hint)
+
+
+def not_finite(what: str) -> RunError:
+    """The error for a loss or a variable that is NaN or infinite."""
+    hint = "a smaller optimizer.learning_rate, optimizer.clipnorm=1.0, or training.precision=float32"
+    return RunError(what, expected="a finite number; the last checkpoint before it is kept", hint=hint)
