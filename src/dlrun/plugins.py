@@ -7,10 +7,22 @@ import sys
 from hashlib import sha256
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import CodeType
 
 from dlrun.errors import DlrunError, Problem, SpecError
 
 _loaded: set[str] = set()
+
+
+class _SourceLoader(SourceFileLoader):
+    """Runs the source that was read, and never `__pycache__`, which may hold another that nobody has looked at."""
+
+    def __init__(self, name: str, path: Path, source: bytes) -> None:
+        super().__init__(name, str(path))
+        self._source = source
+
+    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002  as the import system calls it
+        return self.source_to_code(self._source, self.path)
 
 
 def load_plugin(file: Path, *, beside: Path) -> Path:
@@ -35,14 +47,14 @@ def load_plugin(file: Path, *, beside: Path) -> Path:
         return path
     # A name of its own for each path: two plugins called model.py do not replace each other.
     module_name = f"dlrun_plugin_{path.stem}_{sha256(str(path).encode()).hexdigest()[:8]}"
-    module_spec = importlib.util.spec_from_file_location(module_name, path)
-    if module_spec is None or not isinstance(module_spec.loader, SourceFileLoader):
+    loader = _SourceLoader(module_name, path, source)
+    module_spec = importlib.util.spec_from_file_location(module_name, path, loader=loader)
+    if module_spec is None or path.suffix != ".py":
         raise SpecError([Problem(f"{path} is no Python file", "a file that ends in .py")])
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[module_name] = module
     try:
-        # Not the loader's exec_module, which would rather run __pycache__, that nobody has looked at.
-        exec(module_spec.loader.source_to_code(source, str(path)), module.__dict__)  # noqa: S102
+        loader.exec_module(module)
     except DlrunError as error:
         raise SpecError([Problem(error.what, error.expected, error.hint)]) from error
     except (Exception, SystemExit) as error:  # whatever a user's file raises is a mistake in that file

@@ -76,7 +76,7 @@ def recorded(folder: RunFolder, **changes: Any) -> Iterator[None]:
         yield
     except KeyboardInterrupt as error:
         _record_end(folder, "interrupted", "stopped by the user")
-        raise interrupted(folder) from error
+        raise interrupted(folder, signal=next(iter(error.args), None)) from error
     except Interrupted:
         _record_end(folder, "interrupted", "stopped by the user")
         raise
@@ -108,6 +108,19 @@ def interrupted(folder: RunFolder, *, signal: int | None = None) -> Interrupted:
     error = Interrupted(said, hint=f"dlrun resume {folder.id}{option} goes on at the next step")
     error.exit_code = 128 + (signal or SIGINT)
     return error
+
+
+@contextmanager
+def interruption_told(folder: RunFolder) -> Iterator[None]:
+    """Tell how to go on with a run that is stopped before it has begun to go on; its record stays as it was.
+
+    Raises:
+        Interrupted: The user stopped it.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise interrupted(folder, signal=next(iter(error.args), None)) from error
 
 
 def record_choices(folder: RunFolder, assembly: Assembly, *, environment: Mapping[str, str]) -> None:

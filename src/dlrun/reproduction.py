@@ -53,6 +53,8 @@ class Comparison:
         if self.first_epoch is not None:
             lines.append(f"epoch {self.first_epoch} differs first:")
             lines += [f"  {name}: {before} then, {now} now" for name, (before, now) in self.largest.items()]
+        elif not self.identical:
+            lines.append("the scores of every epoch are equal, the variables at the end are not")
         lines += [f"changed since: {key} was {before!r}, and is {now!r}" for key, before, now in self.environment]
         return lines if self.environment or self.identical else [*lines, "nothing in the environment has changed"]
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dlrun.errors import SpecError, UsageError
 from dlrun.experiment import RUNS_DIR, Result, train_assembled
-from dlrun.recording import record_choices, recorded
+from dlrun.recording import interruption_told, record_choices, recorded
 from dlrun.runs.catalog import find_run
 from dlrun.runs.disk import disk, explained
 from dlrun.runs.environment import differences
@@ -20,6 +21,9 @@ from dlrun.spec.yaml_source import MAX_BYTES
 from dlrun.stored import read_stored_spec
 from dlrun.training.progress import Listener, Note, RunCreated, silent
 from dlrun.training.stop import Stop
+
+if TYPE_CHECKING:
+    from dlrun.training.assembly import Assembly
 
 
 def resume(
@@ -50,7 +54,7 @@ def resume(
         Interrupted: The user stopped it again.
     """
     folder, stop = find_run(str(run), runs_dir=Path(runs_dir)), Stop()
-    with stop.listening(), folder.lock():
+    with stop.listening(), interruption_told(folder), folder.lock():
         _check_spec_is_untouched(folder)
         file = _changed_spec(folder, overrides, trust_plugins=trust_plugins)
         record = folder.read_record()
@@ -63,6 +67,8 @@ def resume(
         assembly = assemble(file, listener=listener)
         environment = assembly.environment()
         exact = _same_environment(record, environment, assembly.dataset.fingerprint, allow_changes=allow_changes)
+        if overrides:
+            _check_length(assembly, folder)
         with recorded(folder, resumed=record.resumed + 1, exact=record.exact and exact):
             record_choices(folder, assembly, environment=environment)
             scores = train_assembled(assembly, folder, stop=stop, listener=listener, goes_on=True)
@@ -70,6 +76,8 @@ def resume(
 
 
 def _check_spec_is_untouched(folder: RunFolder) -> None:
+    if not disk.exists(folder.spec_yaml):
+        raise UsageError(f"{folder.id} ended before its spec was written", hint="dlrun train makes a new run")
     if is_own(folder):
         return
     recorded_sha256 = folder.read_record().spec_sha256
@@ -85,16 +93,15 @@ def _check_spec_is_untouched(folder: RunFolder) -> None:
 
 def _changed_spec(folder: RunFolder, overrides: tuple[str, ...], *, trust_plugins: bool) -> SpecFile:
     """The run's spec with the overrides, if it may have them."""
-    before = read_stored_spec(folder, _places(overrides), trust_plugins=trust_plugins)
     after = read_stored_spec(folder, _with_one_length(overrides), trust_plugins=trust_plugins)
+    # Of a run from elsewhere the place of its data is not believed, and has to be repeated for either reading.
+    places = tuple(f"dataset.{key}=" for key in after.spec.dataset.place_keys)
+    before_overrides = tuple(override for override in overrides if override.startswith(places))
+    before = read_stored_spec(folder, before_overrides, trust_plugins=trust_plugins)
     problems = [after.document.located(problem) for problem in refused_changes(before.spec, after.spec)]
     if problems:
         raise SpecError(problems)
     return after
-
-
-def _places(overrides: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(override for override in overrides if override.startswith("dataset."))
 
 
 def _with_one_length(overrides: tuple[str, ...]) -> tuple[str, ...]:
@@ -103,6 +110,31 @@ def _with_one_length(overrides: tuple[str, ...]) -> tuple[str, ...]:
         if any(override.startswith(f"training.{key}=") for override in overrides):
             return (f"training.{other}=null", *overrides)
     return overrides
+
+
+def _check_length(assembly: Assembly, folder: RunFolder) -> None:
+    """Refuse a length that a run from the start would not have come through like this one.
+
+    Raises:
+        UsageError: More is trained already, or the training ended inside an epoch.
+    """
+    from dlrun.training.restoring import read_newest
+    from dlrun.training.state import TrainingState
+
+    found = read_newest(assembly, folder, silent)
+    if found is None:
+        return
+    state, length = TrainingState.from_json(found.checkpoint.state.get("training", {})), assembly.length
+    if state.step > length.steps:
+        raise UsageError(
+            f"{folder.id} has trained {state.step} steps already", expected=f"more than that; these are {length.steps}"
+        )
+    if state.step < length.steps and state.step != state.epoch * length.steps_per_epoch + state.epoch_step:
+        raise UsageError(
+            f"{folder.id} ended inside an epoch, after {state.step} steps, and counted it as one",
+            expected=f"for a run that is made longer, a multiple of {length.steps_per_epoch} steps",
+            hint="dlrun train makes a new run of the other length",
+        )
 
 
 def _same_environment(record: RunRecord, now: dict[str, str], fingerprint: str, *, allow_changes: bool) -> bool:

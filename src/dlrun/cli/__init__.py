@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 
 def main() -> None:
     """Run the command that the command line names."""
+    _open_closed_streams()
     try:
         from dlrun.cli.app import app
 
         app()
     except KeyboardInterrupt:  # while the commands are imported; later ones are heard in app.py
         raise SystemExit(130) from None
+
+
+def _open_closed_streams() -> None:
+    # Started as `dlrun ... 2>&-`, the next file to be opened would get the number 2, and with it what TensorFlow says.
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8")
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8")

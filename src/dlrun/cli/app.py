@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -33,6 +36,13 @@ class _Commands(TyperGroup):
         except DlrunError as error:
             sys.stderr.write(printable(_message(error)) + "\n")
             raise SystemExit(error.exit_code) from error
+        except OSError as error:
+            # Without a file's name it is a stream; that its reader has gone is nothing to tell, and click knows how.
+            if error.filename is not None or error.errno == errno.EPIPE:
+                raise
+            sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  or its rest would fail at the exit
+            sys.stderr.write(f"error: cannot write the output: {error.strerror}\n")
+            raise SystemExit(DlrunError.exit_code) from error
         except KeyboardInterrupt as error:
             sys.stderr.write("interrupted\n")
             raise SystemExit(Interrupted.exit_code) from error

@@ -86,7 +86,7 @@ def list_runs(runs_dir: Path) -> list[RunSummary]:
     Raises:
         RunError: The folder cannot be listed.
     """
-    if not runs_dir.is_dir():
+    if not runs_dir.exists():
         return []
     try:
         paths = [Path(entry) for entry in os.scandir(runs_dir) if entry.is_dir() and not entry.name.startswith(".")]

@@ -32,7 +32,8 @@ def sign(folder: RunFolder, spec: str) -> None:
     """
     secret = _secret(create=True)
     if secret is not None:
-        kept = _lines(folder)[-1:]
+        now = _present_signature(folder, secret)
+        kept = [line for line in _lines(folder) if line == now]
         folder.write_text(folder.signature, "\n".join([*kept, _signature(folder, spec.encode(), secret)]) + "\n")
 
 
@@ -41,11 +42,10 @@ def is_own(folder: RunFolder) -> bool:
     secret = _secret(create=False)
     if secret is None:
         return False
-    try:
-        expected = _signature(folder, _read(folder.spec_yaml), secret)
-    except OSError:
-        return False
-    return any(hmac.compare_digest(found.encode(), expected.encode()) for found in _lines(folder))
+    expected = _present_signature(folder, secret)
+    return (
+        any(hmac.compare_digest(found.encode(), expected.encode()) for found in _lines(folder)) if expected else False
+    )
 
 
 def refuse_unusual_files(folder: RunFolder) -> None:
@@ -65,6 +65,14 @@ def refuse_unusual_files(folder: RunFolder) -> None:
         if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
             found = "a symbolic link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
             raise UsageError(f"{path} is {found}, in a run that was not made here", expected="plain files")
+
+
+def _present_signature(folder: RunFolder, secret: bytes) -> str:
+    """What the run's spec and plugins are signed with as they are; empty if there is none yet."""
+    try:
+        return _signature(folder, _read(folder.spec_yaml), secret)
+    except OSError:
+        return ""
 
 
 def _signature(folder: RunFolder, spec: bytes, secret: bytes) -> str:

@@ -103,8 +103,13 @@ def set_best(parent: Path, name: str) -> Path:
     return target
 
 
-def prune(parent: Path, *, keep: int = 2) -> tuple[Path, ...]:
+def prune(parent: Path, *, keep: int = 2, newest: str = "step-999999999") -> tuple[Path, ...]:
     """Remove all but the newest `keep` step checkpoints, once the newest is verified; `best` stays.
+
+    Args:
+        parent: Folder of the checkpoints.
+        keep: How many stay.
+        newest: Name of the last one that counts. Later ones are damaged, or training would have gone on from them.
 
     Returns:
         What was removed.
@@ -117,7 +122,7 @@ def prune(parent: Path, *, keep: int = 2) -> tuple[Path, ...]:
         raise ValueError(f"keep is {keep}; at least one checkpoint has to stay")
     with explained(f"remove old checkpoints in {parent}"):
         recover(parent)
-        paths = _step_paths(parent)
+        paths = [path for path in _step_paths(parent) if path.name <= newest]
         removed = tuple(paths[keep:])
         if removed:
             read_checkpoint(paths[0])

@@ -24,7 +24,7 @@ from dlrun.training.evaluate import Evaluator, read_scores
 from dlrun.training.failures import not_finite, step_failures
 from dlrun.training.feed import Feed, epoch_order
 from dlrun.training.progress import EpochDone, Listener, StepsDone
-from dlrun.training.state import TrainingState, initial_state, judged
+from dlrun.training.state import TrainingState, initial_state, judged, reconsidered
 from dlrun.training.stop import Stop
 from dlrun.training.tensorboard import EventWriter
 from dlrun.training.variables import assign_arrays, read_arrays
@@ -75,7 +75,7 @@ class Trainer:
         if not fits or state.epoch_step > self.job.length.steps_per_epoch or not isinstance(metrics_bytes, int):
             raise CheckpointError("the training state of the checkpoint is not of this spec and data")
         assign_arrays(self.model, checkpoint.arrays, parts=("model", "optimizer", "metrics"))
-        self.state = state
+        self.state = reconsidered(state, self.job.spec.training.early_stopping)
         self.job.folder.history.cut(metrics_bytes)
         if self.state.best is not None and self.state.best.step == self.state.step:
             # The process may have ended after the checkpoint, and before it was made the best.
@@ -97,7 +97,8 @@ class Trainer:
         try:
             deferred = self.stop.deferred(max_seconds=None if minutes is None else 60 * minutes)
             with deferred, step_failures("training.batch_size", training.batch_size):
-                while self.state.step < self.job.length.steps and not self.state.stopped:
+                # The last steps may be trained and their epoch not ended: a stop came before its validation.
+                while (self.state.step < self.job.length.steps or self.state.epoch_step) and not self.state.stopped:
                     if end := self._epoch(events):
                         return end
         finally:
@@ -210,7 +211,7 @@ class Trainer:
         folder = self.job.folder
         state: dict[str, JSON] = {"training": self.state.to_json(), "metrics_bytes": folder.history.length()}
         write_checkpoint(folder.checkpoints, step_name(self.state.step), arrays=arrays, state=state)
-        prune(folder.checkpoints, keep=self.job.spec.training.keep_checkpoints)
+        prune(folder.checkpoints, keep=self.job.spec.training.keep_checkpoints, newest=step_name(self.state.step))
         self._saved_at = time.monotonic()
 
     def _report_steps(self, steps: int, scores: dict[str, float], *, rate: float) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from dlrun.errors import CheckpointError, UsageError
 from dlrun.runs.folder import RunFolder
+from dlrun.runs.staging import identity
 from dlrun.spec.types import Spec
 from dlrun.training.assembly import Assembly
 from dlrun.training.checkpoint import BEST, Checkpoint, newest_valid, read_checkpoint, step_name
@@ -57,7 +58,8 @@ def restore_model(assembly: Assembly, folder: RunFolder, name: str, listener: Li
         RunError: It is not of this model.
     """
     if name == "final":
-        name = BEST if _ends_with_best(assembly.spec) else "last"
+        # Time may have run out before the first epoch's end, and with it the first best.
+        name = BEST if _ends_with_best(assembly.spec) and identity(folder.best) is not None else "last"
     # The optimizer's variables are of no use to a model that only predicts, except for the averages that use_ema keeps.
     uses_ema = bool(assembly.spec.optimizer.plain().get("use_ema"))
     parts = ("model", "optimizer") if uses_ema else MODEL

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from dlrun.errors import CheckpointError
@@ -64,7 +64,7 @@ class TrainingState:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> TrainingState:
+    def from_json(cls, data: object) -> TrainingState:
         """The state that `to_json` wrote.
 
         Raises:
@@ -72,6 +72,9 @@ class TrainingState:
         """
         from pydantic import TypeAdapter, ValidationError
 
+        names = {field.name for field in fields(cls)}
+        if not isinstance(data, Mapping) or data.keys() != names:
+            raise CheckpointError("the training state is damaged", expected=f"the keys {', '.join(sorted(names))}")
         try:
             state = TypeAdapter(cls).validate_python(data)
         except ValidationError as error:
@@ -129,6 +132,12 @@ def _larger_is_better(spec: Spec, name: str) -> bool:
     """The direction of a score: its metric's, which the spec may have given another name; a loss is to be small."""
     name = name.removeprefix("val_")
     return next((metric.larger_is_better for metric in spec.metrics if metric.log_name == name), False)
+
+
+def reconsidered(state: TrainingState, rule: EarlyStopping | None) -> TrainingState:
+    """A state that early stopping has ended, under the rule that the run has now: it may be more patient."""
+    ends = rule is not None and state.early_stopping.wait_epochs >= rule.patience_epochs
+    return state if ends else replace(state, stopped="")
 
 
 def judge_best(state: TrainingState, metric: str, value: float, *, larger_is_better: bool) -> TrainingState:

@@ -65,4 +65,4 @@ class Stop:
             os._exit(128 + number)
         self.signal = number
         if not self._deferred:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(number)

@@ -1,0 +1,243 @@
+"""`kill -9` at random moments, `dlrun resume` until the end: nothing tells the run from one that nobody killed."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count, product, starmap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
+
+DIGITS = "dataset: {type: builtin, name: digits, validation: 0.2}\n"
+CLASSES = "loss: sparse_categorical_crossentropy\nmetrics: [accuracy]\n"
+MODELS = {
+    "mlp": f"""{DIGITS}{CLASSES}
+model: {{type: mlp, units: [24, 16], dropout: 0.3, batch_normalization: true}}
+optimizer: {{type: adam, learning_rate: 0.05}}
+schedule: {{type: reduce_on_plateau, patience_epochs: 1, factor: 0.3}}
+training: {{batch_size: 16, epochs: 6, early_stopping: {{patience_epochs: 2, restore_best: true}}}}
+""",
+    "cnn": f"""{DIGITS}{CLASSES}
+model:
+  type: sequential
+  layers:
+    - RandomFlip: {{mode: horizontal}}
+    - RandomTranslation: {{height_factor: 0.1, width_factor: 0.1}}
+    - RandomRotation: {{factor: 0.05}}
+    - Conv2D: {{filters: 8, kernel_size: 3, activation: relu}}
+    - MaxPooling2D: {{pool_size: 2}}
+    - Flatten
+    - Dropout: {{rate: 0.2}}
+    - Dense: {{units: 10, activation: softmax}}
+optimizer: {{type: adam, use_ema: true, ema_momentum: 0.9}}
+schedule: {{type: cosine, warmup_epochs: 0.5}}
+training: {{batch_size: 32, epochs: 3}}
+""",
+    "lstm": f"""{DIGITS}{CLASSES}
+model: {{type: lstm, units: [12], dropout: 0.2}}
+optimizer: {{type: rmsprop, learning_rate: 3e-3, clipnorm: 1.0}}
+schedule: {{type: one_cycle}}
+training: {{batch_size: 32, epochs: 3}}
+""",
+    "autoencoder": f"""{DIGITS}
+model: {{type: autoencoder, units: [32], latent_units: 8, tied: true, input_noise: 0.2, output_activation: sigmoid}}
+loss: mean_squared_error
+optimizer: {{type: sgd, learning_rate: 0.5, momentum: 0.9, gradient_accumulation_steps: 3}}
+training: {{batch_size: 16, epochs: 4}}
+""",
+}
+OFTEN = ("--set", "training.checkpoint_minutes=0.0001", "--set", "training.tensorboard=false")
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is trained, and how often it is killed."""
+
+    model: str
+    precision: str
+    jit: str
+    kills: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.model}-{self.precision}-jit_{self.jit}"
+
+    def command(self, folder: Path) -> tuple[str, ...]:
+        config = folder / f"{self.model}.yaml"
+        lines = MODELS[self.model].splitlines(keepends=True)
+        # XLA cannot compile what these two are made of.
+        refused = ("RandomTranslation", "RandomRotation") if self.jit == "on" else ()
+        config.write_text("".join(line for line in lines if not any(name in line for name in refused)))
+        choices = ("--set", f"training.precision={self.precision}", "--set", f"training.jit={self.jit}")
+        return ("train", str(config), *choices, *OFTEN)
+
+
+CASES = (
+    Case("mlp", "bfloat16", "on", 3),  # compiled by XLA in every process anew: seconds each
+    Case("mlp", "float32", "off", 7),
+    Case("cnn", "float32", "off", 6),
+    Case("cnn", "bfloat16", "off", 6),
+    Case("lstm", "float32", "off", 6),
+    Case("autoencoder", "float32", "off", 7),
+    Case("autoencoder", "bfloat16", "off", 5),
+)
+EVERY_CASE = tuple(starmap(Case, product(MODELS, ("float32", "bfloat16"), ("off", "on"))))
+
+
+@dataclass(frozen=True)
+class Survived:
+    """What came of a case: of the uninterrupted run, of the killed one, and the number of kills."""
+
+    expected: Any
+    found: Any
+    kills: int
+
+
+def survive(case: Case, folder: Path, servers: Any, outcome_of: Any) -> Survived:
+    """Train a case twice, once without a kill; of three kills two come inside a disk operation, one at any moment."""
+    moments = random.Random(str(case))
+    whole, killed = folder / "whole", folder / "killed"
+    whole.mkdir()
+    killed.mkdir()
+    kills, command = 0, case.command(folder)
+    with servers.lent() as server:
+        began = time.perf_counter()
+        reference = server.run(*command, folder=whole)
+        seconds = time.perf_counter() - began
+        assert reference.code == 0, reference.err
+        while kills < case.kills:
+            at = int(moments.uniform(1, 1.5 * reference.operations / case.kills))  # so that they spread over the run
+            by_operation = kills % 3 != 1
+            process = server.start(*command, folder=killed, kill_at=at if by_operation else None)
+            if not by_operation:
+                time.sleep(moments.uniform(0.3, 0.8) * seconds)
+                process.signal(signal.SIGKILL)
+            ended = process.wait()
+            assert ended.code in {0, -signal.SIGKILL}, ended.err
+            if ended.code == 0:
+                break
+            kills += 1
+            command = next_command(case, folder, killed)
+        ended = server.run(*command, folder=killed)
+        assert ended.code == 0, ended.err
+    return Survived(outcome_of(newest_run(whole)), outcome_of(newest_run(killed)), kills)
+
+
+def next_command(case: Case, folder: Path, killed: Path) -> tuple[str, ...]:
+    """Resume, or train again if the kill came before the run had a spec."""
+    return ("resume", "last") if any(killed.glob("runs/*/spec.yaml")) else case.command(folder)
+
+
+def newest_run(folder: Path) -> Path:
+    return max((path.parent for path in folder.glob("runs/*/spec.yaml")), key=lambda run: run.stat().st_mtime)
+
+
+@pytest.fixture(scope="module")
+def sweep(
+    servers: Any, outcome_of: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[Case, Future[Survived]]]:
+    """Every case, on its way: two at a time."""
+    with ThreadPoolExecutor(2) as pool:
+        folders = {case: tmp_path_factory.mktemp("case") for case in CASES}
+        yield {case: pool.submit(survive, case, folder, servers, outcome_of) for case, folder in folders.items()}
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_run_that_was_killed_ends_as_if_it_had_not_been(case: Case, sweep: dict[Case, Future[Survived]]) -> None:
+    survived = sweep[case].result()
+    assert survived.found == survived.expected
+    assert survived.kills >= 1
+
+
+def test_thirty_kills_were_survived(sweep: dict[Case, Future[Survived]]) -> None:
+    assert sum(future.result().kills for future in sweep.values()) >= 30
+
+
+def test_a_run_killed_twice_while_its_spec_is_written_is_still_the_users_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dlrun.runs.folder import RunFolder
+    from dlrun.runs.trust import is_own, sign
+
+    monkeypatch.setenv("DLRUN_STATE", str(tmp_path / "state"))
+    folder = RunFolder.create(tmp_path, name="small")
+    sign(folder, "name: small\n")
+    folder.write_text(folder.spec_yaml, "name: small\n")
+    for _ in range(2):
+        sign(folder, "name: small\nseed: 0\n")  # and the process ends before it writes the spec
+        assert is_own(folder)
+    folder.write_text(folder.spec_yaml, "name: small\nseed: 0\n")
+    assert is_own(folder)
+
+
+def soak(case: Case, folder: Path, kills: int, outcome_of: Any) -> Iterator[tuple[int, bool]]:
+    """Kill processes of `python -m dlrun` at random moments, and yield for each completed run: its kills, and whether
+    it is identical to one that was not interrupted.
+    """
+    moments = random.Random(str(case))
+    began = time.perf_counter()
+    assert finished(case.command(folder), folder / "whole")
+    seconds = time.perf_counter() - began
+    expected = outcome_of(newest_run(folder / "whole"))
+    done = 0
+    for number in count():
+        if done >= kills:
+            return
+        killed, of_run = folder / f"killed-{number}", 0
+        command = case.command(folder)
+        while done + of_run < kills and of_run < 8:
+            # From the import of TensorFlow to the very end, which a resumed run reaches sooner.
+            if finished(command, killed, seconds=moments.uniform(0.3, 1.0) * seconds):
+                break
+            of_run += 1
+            command = next_command(case, folder, killed)
+        assert finished(command, killed)
+        done += of_run
+        yield of_run, outcome_of(newest_run(killed)) == expected
+
+
+def finished(command: tuple[str, ...], folder: Path, *, seconds: float | None = None) -> bool:
+    """Run dlrun, for so many seconds at most and then `kill -9`; whether it ended by itself."""
+    folder.mkdir(exist_ok=True)
+    with (folder / "output.txt").open("w") as output:
+        process = subprocess.Popen([sys.executable, "-m", "dlrun", *command], cwd=folder, stdout=output, stderr=output)
+        try:
+            code = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            return False
+    assert code == 0, (folder / "output.txt").read_text()
+    return True
+
+
+@pytest.mark.soak
+def test_hundreds_of_kills_leave_no_trace(
+    tmp_path: Path, outcome_of: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """DLRUN_SOAK_KILLS says how many; 500 take about an hour on two cores."""
+    monkeypatch.setenv("DLRUN_STATE", str(tmp_path / "state"))
+    kills = int(os.environ.get("DLRUN_SOAK_KILLS", "500"))
+    shares = {case: kills * (index + 1) // 16 - kills * index // 16 for index, case in enumerate(EVERY_CASE)}
+
+    def soaked(case: Case) -> list[tuple[int, bool]]:
+        folder = tmp_path / str(case)
+        folder.mkdir()
+        return list(soak(case, folder, shares[case], outcome_of))
+
+    cases = [case for case in EVERY_CASE if shares[case]]
+    with ThreadPoolExecutor(2) as pool, capsys.disabled():
+        print("\n| model | precision | jit | kills | runs | identical |\n|---|---|---|---|---|---|")  # noqa: T201
+        for case, runs in zip(cases, pool.map(soaked, cases), strict=True):
+            identical = sum(same for _, same in runs)
+            cells = (case.model, case.precision, case.jit, sum(run[0] for run in runs), len(runs), identical)
+            print(f"| {' | '.join(map(str, cells))} |", flush=True)  # noqa: T201
+            assert identical == len(runs)
