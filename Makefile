@@ -22,7 +22,7 @@ train: $(INSTALLED)
 	@$(BIN)/dlrun train configs/digits_cnn.yaml
 
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest -m "not soak"
+	@$(BIN)/python -m pytest -m "not soak" --numprocesses 2 --dist loadfile
 
 check: $(INSTALLED)
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: make fix"; exit 1; }

@@ -5,9 +5,12 @@
 One model with dropout on the embedded digits, one batch size, one number of epochs. Every process is killed (`kill -9`)
 at a moment drawn from one seed for both: a fraction of the time that an uninterrupted training takes, counted from the
 first line that begins with `training`. After the last kill it runs to its end. Compared with the uninterrupted run of
-the same tool: the final weights to the bit, and the history (one row for each epoch, scores equal), which `fit` keeps
-with CSVLogger(append=True). A broken file is a checkpoint or a backup that its own tool cannot load, or a temporary one
-that nobody removes.
+the same tool: the final weights to the bit, and the history (one row an epoch, scores equal), which `fit` keeps with
+CSVLogger(append=True). `control` is a second run that nobody kills. A run is stuck if a process that is started again
+after a kill ends with an error; it counts as identical in nothing. A broken file is a checkpoint that its own tool
+cannot load, a backup left over after the end, or a temporary file that nobody removes.
+
+An epoch takes a fraction of a second here, so more kills hit a file that is just being written than in a long training.
 """
 
 import csv
@@ -46,6 +49,10 @@ class Outcome:
     broken: int
 
 
+class StuckError(Exception):
+    """A process ended with an error."""
+
+
 def fit() -> None:
     """Train with `model.fit` in the current folder; what a careful user writes today."""
     import keras
@@ -78,12 +85,14 @@ def fit() -> None:
 def outcome_of_fit(folder: Path) -> Outcome:
     import keras
 
-    broken = len(list(folder.glob("backup/**/*.*")))  # removed by the callback when training ends
+    broken = sum(path.is_file() for path in folder.glob("backup/**/*"))  # removed by the callback when training ends
     for path in folder.glob("*.keras"):
         try:
             keras.models.load_model(path)
-        except (OSError, ValueError):
+        except Exception:  # noqa: BLE001  what a damaged archive raises depends on where it is damaged
             broken += 1
+    if not (folder / "weights").exists():
+        return Outcome("", [], broken)
     with (folder / "history.csv").open() as file:
         rows = [{name: float(row[name]) for name in SCORES} for row in csv.DictReader(file)]
     return Outcome((folder / "weights").read_text(), rows, broken)
@@ -132,21 +141,28 @@ def run_once(command: list[str], folder: Path, *, seconds: float | None) -> floa
     finally:
         reader.join()
     if code:
-        sys.exit("".join(said))
+        raise StuckError("".join(said).strip().splitlines()[-1])
     return time.perf_counter() - began
 
 
-def killed(tool: str, folder: Path, moments: list[float], *, seconds: float) -> int:
-    """Train in `folder`, killed at each of the moments (fractions of `seconds`); the number of kills."""
+def killed(tool: str, folder: Path, moments: list[float], *, seconds: float) -> tuple[int, str]:
+    """Train in `folder`, killed at each of the moments (fractions of `seconds`).
+
+    Returns:
+        The number of kills, and the error that ended the run for good, if there was one.
+    """
     folder.mkdir()
     (folder / "dropout.yaml").write_text(SPEC)
     kills = 0
-    for moment in moments:
-        if run_once(command(tool, folder), folder, seconds=moment * seconds) is not None:
-            return kills
-        kills += 1
-    run_once(command(tool, folder), folder, seconds=None)
-    return kills
+    try:
+        for moment in (*moments, None):
+            left = None if moment is None else moment * seconds
+            if run_once(command(tool, folder), folder, seconds=left) is not None:
+                break
+            kills += 1
+    except StuckError as error:
+        return kills, str(error)
+    return kills, ""
 
 
 def command(tool: str, folder: Path) -> list[str]:
@@ -158,7 +174,16 @@ def command(tool: str, folder: Path) -> list[str]:
 def main(runs: int, kills: int) -> None:
     read: dict[str, Any] = {"dlrun": outcome_of_dlrun, "fit": outcome_of_fit}
     names = {"dlrun": "dlrun train, resume", "fit": "model.fit, BackupAndRestore + ModelCheckpoint"}
-    heads = ("tool", "runs", "kills", "final weights identical", "history identical", "broken files left")
+    heads = (
+        "tool",
+        "runs",
+        "control",
+        "kills",
+        "stuck",
+        "final weights identical",
+        "history identical",
+        "broken files left",
+    )
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}", flush=True)
     with tempfile.TemporaryDirectory() as name:
         os.environ["DLRUN_STATE"] = name
@@ -169,17 +194,30 @@ def main(runs: int, kills: int) -> None:
             (folder / "whole" / "dropout.yaml").write_text(SPEC)
             seconds = run_once(command(tool, folder / "whole"), folder / "whole", seconds=None)
             expected, draw = outcome(folder / "whole"), random.Random(0)
+            killed(tool, folder / "control", [], seconds=0)
+            control = "identical" if outcome(folder / "control") == expected else "differs"
             found, done = [], 0
+            stuck: list[str] = []
             for number in range(runs):
                 moments = [draw.uniform(0, 1.2 / kills) for _ in range(kills)]
-                done += killed(tool, folder / str(number), moments, seconds=seconds or 0)
+                kills_done, error = killed(tool, folder / str(number), moments, seconds=seconds or 0)
+                done, stuck = done + kills_done, [*stuck, error] if error else stuck
                 found.append(outcome(folder / str(number)))
             same = [
                 sum(one.weights == expected.weights for one in found),
                 sum(one.history == expected.history for one in found),
             ]
-            cells = (names[tool], runs, done, *(f"{count}/{runs}" for count in same), sum(one.broken for one in found))
+            cells = (
+                names[tool],
+                runs,
+                control,
+                done,
+                f"{len(stuck)}/{runs}",
+                *(f"{count}/{runs}" for count in same),
+                sum(one.broken for one in found),
+            )
             print(f"| {' | '.join(map(str, cells))} |", flush=True)
+            sys.stderr.write("".join(f"stuck: {error}\n" for error in stuck))
 
 
 if __name__ == "__main__":

@@ -2,12 +2,13 @@
 
     TFDS_DATA_DIR=... python tests/benchmarks/fit_curve.py [SEEDS] [EPOCHS]
 
-For each epoch: the means of the training loss and their standard errors, and how many standard errors of the difference
-lie between dlrun and a `fit` whose examples are shuffled anew for each epoch. Within two, the loops cannot be told apart.
+For each epoch: the means of the training loss and their standard errors, and how many standard errors of the
+difference lie between dlrun and a `fit` whose examples are shuffled anew for each epoch. Within two, the loops cannot
+be told apart.
 
-The last column is `fit(shuffle=True)` after `keras.utils.set_random_seed`. Keras 3.15 then takes the examples in the same
-order in every epoch (its `tf.random.shuffle` starts anew with each iterator), which lowers the training loss of later
-epochs; dlrun has an order of its own for every epoch.
+The last column is `fit(shuffle=True)` after `keras.utils.set_random_seed`. Keras 3.15 then takes the examples in the
+same order in every epoch (its `tf.random.shuffle` starts anew with each iterator), which lowers the training loss of
+later epochs; dlrun has an order of its own for every epoch.
 """
 
 import statistics

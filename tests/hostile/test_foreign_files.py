@@ -104,7 +104,7 @@ def test_listing_and_showing_a_run_of_odd_files_ends(written: Path, part: str, m
 def test_a_file_that_is_gone_is_one_error(written: Path) -> None:
     (written / "spec.yaml").unlink()
     for verb in (evaluate, resume, reproduce):
-        with pytest.raises(DlrunError, match=r"spec\.yaml"):
+        with pytest.raises(DlrunError, match=r"spec\.yaml|before its spec"):
             verb(str(written), runs_dir=written.parent)
 
 

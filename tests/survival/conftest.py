@@ -140,8 +140,8 @@ def outcome(run: Path) -> dict[str, Any]:
     from dlrun.training.checkpoint import read_checkpoint
 
     record = json.loads((run / "run.json").read_text())
-    checkpoints = {path.name: read_checkpoint(path) for path in (run / "checkpoints").glob("[!.]*")}
-    best = checkpoints["best"].arrays
+    last = max((run / "checkpoints").glob("step-*"))
+    best, state = read_checkpoint(run / "checkpoints" / "best").arrays, read_checkpoint(last).state["training"]
     with (run / "metrics.csv").open() as file:
         table = [{name: value for name, value in row.items() if name not in TIMINGS} for row in csv.DictReader(file)]
     rows = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
@@ -150,7 +150,7 @@ def outcome(run: Path) -> dict[str, Any]:
         "metrics.jsonl": [{name: value for name, value in row.items() if name not in TIMINGS} for row in rows],
         "metrics.csv": table,
         "best arrays": {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in sorted(best.items())},
-        "last checkpoint": max(name for name in checkpoints if name != "best"),
+        "last checkpoint": (last.name, {**state, "seconds": None}),
     }
 
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from dlrun.training.checkpoint import read_checkpoint
+
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
 
 DIGITS = "dataset: {type: builtin, name: digits, validation: 0.2}\n"
@@ -128,6 +130,8 @@ def survive(case: Case, folder: Path, servers: Any, outcome_of: Any) -> Survived
             command = next_command(case, folder, killed)
         ended = server.run(*command, folder=killed)
         assert ended.code == 0, ended.err
+    for checkpoint in newest_run(killed).glob("checkpoints/[!.]*"):
+        read_checkpoint(checkpoint)
     return Survived(outcome_of(newest_run(whole)), outcome_of(newest_run(killed)), kills)
 
 
