@@ -98,14 +98,13 @@ def test_the_second_signal_leaves_at_once_and_the_run_is_stale(
     assert outcome_of(only_run(config.parent)) == expected
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
-    "place",
+    ("place", "number"),
     [
-        "dlrun.training.assembly:assemble",
-        "dlrun.training.assembly:compile_model",
-        "dlrun.experiment:record_choices",
-        "dlrun.training.loop:Trainer.train",
+        ("dlrun.training.assembly:assemble", signal.SIGTERM),
+        ("dlrun.training.assembly:compile_model", signal.SIGINT),
+        ("dlrun.experiment:record_choices", signal.SIGTERM),
+        ("dlrun.training.loop:Trainer.train", signal.SIGINT),
     ],
 )
 def test_an_interruption_before_the_first_checkpoint_lets_resume_begin_anew_and_say_so(
