@@ -30,6 +30,7 @@ def step_failures(batch_key: str, batch_size: int) -> Iterator[None]:
         raise RunError(
             f"TensorFlow cannot compute a step of this model on this data: {said}",
             expected="data that the model can take: token ids within the vocabulary, labels within the classes",
+            hint="--set training.jit=off, if it is on: XLA cannot compile every layer",
         ) from error
 
 
