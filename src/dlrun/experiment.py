@@ -71,7 +71,6 @@ def train_file(file: SpecFile, *, runs_dir: Path, listener: Listener) -> Result:
         from dlrun.training.assembly import assemble  # TensorFlow starts here
 
         assembly = assemble(file, listener=listener)
-        record_choices(folder, assembly, environment=assembly.environment())
         scores = train_assembled(assembly, folder, stop=stop, listener=listener)
     return Result(folder, scores, folder.read_record().model_dump(mode="json"))
 
@@ -95,7 +94,10 @@ def train_assembled(
     from dlrun.training.restoring import read_newest, restore_model
     from dlrun.training.variables import weights_sha256
 
-    trainer = Trainer(assembly.job(folder), stop=stop, listener=listener)
+    chosen = assembly.choose_steps()
+    listener(Note("jit", f"{chosen.jit.value}: {chosen.jit.reason}"))
+    record_choices(folder, assembly, jit=chosen.jit, environment=assembly.environment())
+    trainer = Trainer(assembly.job(folder, chosen.steps), stop=stop, listener=listener)
     if goes_on:
         restored = read_newest(assembly, folder, listener)
         if restored is None:

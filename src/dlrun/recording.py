@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from signal import SIGINT
@@ -18,7 +18,7 @@ from dlrun.errors import DlrunError, Interrupted, RunError
 from dlrun.runs import provenance
 from dlrun.runs.disk import disk, explained
 from dlrun.runs.folder import RunFolder, now
-from dlrun.runs.record import Status
+from dlrun.runs.record import Choice, Status
 from dlrun.runs.trust import sign
 from dlrun.spec.parse import SpecFile
 from dlrun.spec.types import Spec
@@ -123,19 +123,17 @@ def interruption_told(folder: RunFolder) -> Iterator[None]:
         raise interrupted(folder, signal=next(iter(error.args), None)) from error
 
 
-def record_choices(folder: RunFolder, assembly: Assembly, *, environment: Mapping[str, str]) -> None:
+def record_choices(folder: RunFolder, assembly: Assembly, *, jit: Choice, environment: Mapping[str, str]) -> None:
     """Record what was chosen and loaded, before the first step; in spec.yaml too, so that it is not chosen again."""
     compiled, dataset = assembly.compiled, assembly.dataset
-    training = assembly.spec.training.model_copy(
-        update={"precision": compiled.precision.value, "jit": compiled.jit.value}
-    )
-    write_spec(folder, _portable(replace(assembly.spec, training=training), folder))
+    write_spec(folder, _portable(assembly.spec_with_choices(jit=jit.value), folder))
     before = folder.read_record()
     folder.update_record(
         device=assembly.device.choice.model_dump(),
         # A run that goes on finds its choices in spec.yaml: the reason is the one they were made for.
         precision=(before.precision or compiled.precision).model_dump(),
-        jit=(before.jit or compiled.jit).model_dump(),
+        jit=(before.jit or jit).model_dump(),
+        cpu_shares=(before.cpu_shares or assembly.shares).model_dump(),
         model={"type": assembly.spec.model.type_name, "parameters": compiled.model.count_params()},
         dataset={
             "name": dataset.name,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from dlrun.errors import SpecError, UsageError
 from dlrun.experiment import RUNS_DIR, Result, train_assembled
-from dlrun.recording import interruption_told, record_choices, recorded
+from dlrun.recording import interruption_told, recorded
 from dlrun.runs.catalog import find_run
 from dlrun.runs.disk import disk, explained
 from dlrun.runs.environment import differences
@@ -70,7 +70,6 @@ def resume(
         if overrides:
             _check_length(assembly, folder)
         with recorded(folder, resumed=record.resumed + 1, exact=record.exact and exact):
-            record_choices(folder, assembly, environment=environment)
             scores = train_assembled(assembly, folder, stop=stop, listener=listener, goes_on=True)
     return Result(folder, scores, folder.read_record().model_dump(mode="json"))
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from dlrun.data import array_cache
-from dlrun.data.array_cache import cache_folder, read_cached, write_cached
+from dlrun.data.array_cache import read_cached, write_cached
+from dlrun.user_folders import cache_folder
 
 ARRAYS: dict[str, Any] = {"a": np.arange(12, dtype=np.uint8).reshape(3, 4), "b": np.arange(3, dtype=np.int32)}
 

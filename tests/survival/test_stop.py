@@ -68,10 +68,10 @@ def test_the_first_signal_ends_a_run_with_a_checkpoint_and_the_command_that_goes
     assert ended.code == code
     assert "Traceback" not in ended.err
     assert record(config.parent)["status"] == "interrupted"
-    assert [path.name for path in (only_run(config.parent) / "checkpoints").iterdir()] == ["step-000000006"]
+    assert [path.name for path in (only_run(config.parent) / "checkpoints").iterdir()] == ["step-000000005"]
     resumed = dlrun.run(*printed_command(ended.err), folder=config.parent)
     assert resumed.code == 0, resumed.err
-    assert "from step-000000006" in resumed.err
+    assert "from step-000000005" in resumed.err
     assert outcome_of(only_run(config.parent)) == expected
     assert record(config.parent)["resumed"] == 1
 

@@ -35,6 +35,11 @@ def feed(split: Split, target: Target, class_weight: object = None) -> Any:
     return Feed(split, target=target, preprocess=preprocess, class_weight=weights)
 
 
+def batch(feed: Any, indices: Any) -> Any:
+    (stretch,) = feed.stretches(np.array(indices, dtype=np.int32), batch_size=len(indices), last_step=1)
+    return feed.batch(stretch.rows, stretch.order)
+
+
 @pytest.mark.parametrize(
     ("target", "stored", "expected"),
     [
@@ -49,7 +54,7 @@ def test_targets_are_encoded_as_the_loss_takes_them(
     target: Target, stored: list[object], expected: list[object]
 ) -> None:
     split = Split(np.array([[2], [4]], dtype=np.uint8), np.array(stored))
-    features, encoded = feed(split, target).batch([0, 1])
+    features, encoded = batch(feed(split, target), [0, 1])
     np.testing.assert_array_equal(features, [[1.0], [2.0]])
     np.testing.assert_array_equal(encoded, expected)
     assert encoded.dtype == ("int32" if target.encoding == "index" else "float32")
@@ -57,13 +62,13 @@ def test_targets_are_encoded_as_the_loss_takes_them(
 
 def test_an_autoencoders_target_is_its_preprocessed_input() -> None:
     split = Split(np.array([[2], [4]], dtype=np.uint8))
-    features, target = feed(split, Target.of_input(Features("vector", (1,)))).batch([1])
+    features, target = batch(feed(split, Target.of_input(Features("vector", (1,)))), [1])
     assert float(features[0, 0]) == float(target[0, 0]) == 2.0
 
 
 def test_balanced_class_weights_make_every_class_weigh_the_same() -> None:
     labels = np.array([0] * 6 + [1] * 3 + [2])
-    *_, weights = feed(Split(np.zeros((10, 1)), labels), Target("classes", 3), "balanced").batch(range(10))
+    *_, weights = batch(feed(Split(np.zeros((10, 1)), labels), Target("classes", 3), "balanced"), range(10))
     sums = [float(np.sum(np.asarray(weights)[labels == label])) for label in range(3)]
     np.testing.assert_allclose(sums, [10 / 3] * 3, rtol=1e-6)
 
@@ -71,5 +76,5 @@ def test_balanced_class_weights_make_every_class_weigh_the_same() -> None:
 def test_class_weights_by_name_multiply_sample_weights() -> None:
     target = Target("classes", 2, class_names=("cat", "dog"))
     split = Split(np.zeros((2, 1)), np.array([0, 1]), np.array([1.0, 0.5], dtype=np.float32))
-    *_, weights = feed(split, target, {"dog": 3.0}).batch([0, 1])
+    *_, weights = batch(feed(split, target, {"dog": 3.0}), [0, 1])
     np.testing.assert_allclose(weights, [1.0, 1.5])

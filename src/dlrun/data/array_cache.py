@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -17,17 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.user_folders import cache_folder
+
 LARGEST_BYTES = 2 * 2**30
 
 _INDEX = "arrays.json"
 Arrays = dict[str, npt.NDArray[Any]]
-
-
-def cache_folder() -> Path:
-    """`DLRUN_CACHE`, else `XDG_CACHE_HOME/dlrun`, else `~/.cache/dlrun`."""
-    if given := os.environ.get("DLRUN_CACHE"):
-        return Path(given).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "dlrun"
 
 
 def read_cached(name: str) -> Arrays | None:

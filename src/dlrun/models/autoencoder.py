@@ -92,6 +92,10 @@ class Autoencoder(Hidden, Model):
         """Its own: the head's plays no part."""
         return self.output_activation
 
+    def gains_from_shares(self) -> bool:
+        """With convolutions, unless a penalty is averaged over the batch."""
+        return self.encoder == "convolutional" and not self.activity_l1
+
     def problems(self) -> Iterator[FieldProblem]:
         """Keys that are missing for this kind of encoder, or belong to the other kind."""
         dense = self.encoder == "dense"

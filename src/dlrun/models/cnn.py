@@ -83,6 +83,10 @@ class Cnn(Hidden, Model):
             tensor = self.dense(tensor, units, name=f"dense_{number}")
         return keras.Model(inputs, head(tensor, target), name=self.type_name)
 
+    def gains_from_shares(self) -> bool:
+        """Without batch normalization."""
+        return not (self.batch_normalization or any(block.batch_normalization for block in self.blocks))
+
     def misfits(self, features: Features) -> Iterator[FieldProblem]:
         """Kernels and pools that are larger than what they slide over, and lists that name the wrong number of axes."""
         if features.kind not in self.takes:

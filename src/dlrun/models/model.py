@@ -48,5 +48,13 @@ class Model(Component, abc.ABC):
         """Name of the activation that the last layer applies: the head's, unless the model has an end of its own."""
         return target.activation
 
+    def gains_from_shares(self) -> bool:
+        """Whether a CPU does well to compute parts of a batch at the same time, each on a core of its own.
+
+        It needs layers that compute every example by itself (batch normalization does not), and gains where they are
+        convolutions or recurrent; wide dense layers would read their weights once for each part.
+        """
+        return False
+
 
 models: Registry[Model] = Registry("model")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from dlrun.component import FieldProblem
+from dlrun.models.block_lstm import block_lstm
 from dlrun.models.head import head
 from dlrun.models.layers import Activation, Fraction, Hidden, NotEmpty, Positive, Weights, features_input
 from dlrun.models.model import Model
@@ -74,6 +75,10 @@ class Recurrent(Weights, Model, abc.ABC):
             tensor = dense.dense(tensor, units, name=f"dense_{number}")
         return keras.Model(inputs, head(tensor, target), name=self.type_name)
 
+    def gains_from_shares(self) -> bool:
+        """Always."""
+        return True
+
     def misfits(self, features: Features) -> Iterator[FieldProblem]:
         """An embedding that is missing for token ids, or given for anything else."""
         if features.kind not in self.takes:
@@ -117,7 +122,8 @@ class Recurrent(Weights, Model, abc.ABC):
         """Make one recurrent layer; the penalties count its input kernel and its recurrent kernel."""
         import keras
 
-        layer = getattr(keras.layers, self.layer_class)(
+        layer_class = block_lstm() if self.layer_class == "LSTM" else getattr(keras.layers, self.layer_class)
+        layer = layer_class(
             units,
             activation=self.activation,
             dropout=self.dropout,

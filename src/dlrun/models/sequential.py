@@ -28,6 +28,14 @@ _PASSES_ON = re.compile(
 )
 """Layers that change neither the width of what they are given nor what its activation made of it."""
 
+_GAINS = re.compile(r"(Separable|Depthwise)?Conv[123]D(Transpose)?|LSTM|GRU|SimpleRNN|Bidirectional")
+_ALONE = re.compile(
+    rf"{_GAINS.pattern}|Input|Dense|Embedding|Flatten|Reshape|Permute|(Max|Average|Global(Max|Average))Pooling[123]D"
+    r"|(Spatial)?Dropout([123]D)?|GaussianNoise|ZeroPadding[123]D|Cropping[123]D|UpSampling[123]D|LayerNormalization"
+    r"|Activation|ReLU|LeakyReLU|ELU|PReLU|Softmax|Rescaling|Identity|TimeDistributed|RepeatVector|Masking"
+)
+"""Layers that compute every example of a batch by itself, and those that gain from doing so on a core of their own."""
+
 
 @models.register("sequential")
 class Sequential(Model):
@@ -63,6 +71,11 @@ class Sequential(Model):
         if layer.type_name in _ACTIVATIONS - {"Activation"}:
             return layer.snake_case.replace("re_lu", "relu")
         return getattr(getattr(layer, "layer", layer), "activation", None) or "linear"
+
+    def gains_from_shares(self) -> bool:
+        """With a convolution or a recurrent layer, if every layer is known to compute each example by itself."""
+        alone = all(_ALONE.fullmatch(layer.type_name) and not _has_activity_penalty(layer) for layer in self.layers)
+        return alone and any(_GAINS.fullmatch(layer.type_name) for layer in self.layers)
 
     def problems(self) -> Iterator[FieldProblem]:
         """Names given twice, an Input that is not first, and wrappers around what cannot be wrapped."""
@@ -132,6 +145,14 @@ class Sequential(Model):
 
 def _has_weights(layer: LayerPart) -> bool:
     return any({"initializer", "layer"} & set(argument.types) for argument in layer.entry.arguments)
+
+
+def _has_activity_penalty(layer: LayerPart) -> bool:
+    """Whether something is added to the loss that depends on how the batch is cut."""
+    inner = getattr(layer, "layer", None)
+    return getattr(layer, "activity_regularizer", None) is not None or (
+        inner is not None and getattr(inner, "activity_regularizer", None) is not None
+    )
 
 
 def _width(layer: LayerPart) -> tuple[str, int] | None:

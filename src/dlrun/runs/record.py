@@ -71,6 +71,7 @@ class RunRecord(_Group):
         device: Chosen for the run.
         precision: Chosen for the run.
         jit: Chosen for the run.
+        cpu_shares: Chosen for the run.
         model: What was trained.
         dataset: What it was trained on.
         result: Metrics by split: `{"test": {"accuracy": 0.99}}`.
@@ -97,6 +98,7 @@ class RunRecord(_Group):
     device: Choice | None = None
     precision: Choice | None = None
     jit: Choice | None = None
+    cpu_shares: Choice | None = None
     model: ModelRecord | None = None
     dataset: DatasetRecord | None = None
     result: dict[str, dict[str, float | None]] = {}

@@ -15,6 +15,7 @@ _MAY_CHANGE = {
     ("training", "checkpoint_minutes"),
     ("training", "keep_checkpoints"),
     ("training", "tensorboard"),
+    ("training", "feed"),
     ("training", "early_stopping"),
     ("plugins",),
 }

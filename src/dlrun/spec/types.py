@@ -46,7 +46,20 @@ class Training(Fields):
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto", description="Type the layers compute in; variables, heads, losses and metrics stay float32."
     )
-    jit: Literal["auto", "on", "off"] = Field(default="auto", description="Whether XLA compiles the training step.")
+    jit: Literal["auto", "on", "off"] = Field(
+        default="auto",
+        description="Whether XLA compiles the training steps. auto: measured, where the run is long enough.",
+    )
+    cpu_shares: Literal["auto"] | Annotated[int, Field(ge=1, le=64)] = Field(
+        default="auto",
+        description="Parts of each batch that a CPU computes at the same time. auto: one for each core, where layers "
+        "compute every example by itself and a core computes them nearly as fast as all cores together.",
+    )
+    feed: Literal["auto", "device", "host"] = Field(
+        default="auto",
+        description="Where the examples are kept: on the device, or in memory, gathered ahead of the steps. auto: on "
+        "the device if they fit. The result is the same.",
+    )
     device: str = Field(
         default="auto",
         pattern=r"^(auto|cpu|gpu(:\d+)?)$",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import keras
 import numpy as np
@@ -13,17 +13,30 @@ from dlrun.data import Dataset
 from dlrun.errors import DataError
 from dlrun.runs.environment import environment
 from dlrun.runs.folder import RunFolder
+from dlrun.runs.provenance import usable_cores
+from dlrun.runs.record import Choice
 from dlrun.signature import Description, Target
 from dlrun.spec.check import settled_target, target_of
 from dlrun.spec.parse import SpecFile
 from dlrun.spec.types import Spec
 from dlrun.training.compilation import Compiled, Length, compile_model
-from dlrun.training.device import Device, choose_device
+from dlrun.training.device import Device, choose_device, free_bytes, share_cores
 from dlrun.training.evaluate import Evaluator
-from dlrun.training.failures import building_failures
-from dlrun.training.feed import Feed, class_weights
+from dlrun.training.failures import building_failures, step_failures
+from dlrun.training.feed import Feed, class_weights, epoch_order
+from dlrun.training.jit import choose_jit, measurement_key
 from dlrun.training.loop import Job
 from dlrun.training.progress import Listener, Note
+from dlrun.training.shares import choose_shares
+from dlrun.training.steps import Steps
+
+
+@dataclass(frozen=True)
+class ChosenSteps:
+    """The training steps, and whether XLA compiles them, with the reason."""
+
+    jit: Choice
+    steps: Steps
 
 
 @dataclass(frozen=True)
@@ -37,6 +50,7 @@ class Assembly:
     preprocess: keras.Model
     compiled: Compiled
     length: Length
+    shares: Choice
     strategy: tf.distribute.Strategy
     _evaluators: dict[str, Evaluator] = field(default_factory=dict)
 
@@ -52,16 +66,34 @@ class Assembly:
         """What the final model is scored on: all that it was not trained on, or the training split if that is all."""
         return tuple(name for name in self.dataset.splits if name != "train") or ("train",)
 
-    def job(self, folder: RunFolder) -> Job:
+    def choose_steps(self) -> ChosenSteps:
+        """The training steps, compiled by XLA if that was asked for or measured to be faster."""
+        training, feed = self.spec.training, self.training_feed()
+        model = self.compiled.model
+        plain = Steps(model, model.train_step, feed, batch_size=training.batch_size, jit=False, strategy=self.strategy)
+        order = epoch_order(feed.examples, seed=self.spec.seed, epoch=0, shuffle=training.shuffle)
+        key = measurement_key(
+            self.spec_with_choices(), self.environment(), features=self.dataset.features, target=self.target
+        )
+        with step_failures("training.batch_size", training.batch_size):
+            choice, steps = choose_jit(plain, self.spec, order, total_steps=self.length.steps, key=key)
+        return ChosenSteps(choice, steps)
+
+    def spec_with_choices(self, **choices: str) -> Spec:
+        """The spec with what was chosen for it in place of `auto`, so that it is not chosen again."""
+        chosen = {"precision": self.compiled.precision.value, "cpu_shares": int(self.shares.value), **choices}
+        return replace(self.spec, training=self.spec.training.model_copy(update=chosen))
+
+    def job(self, folder: RunFolder, steps: Steps) -> Job:
         """What the training loop works on."""
         return Job(
             spec=self.spec,
             compiled=self.compiled,
-            train=self.training_feed(),
+            train=steps.feed,
+            steps=steps,
             validation=self.evaluator("validation") if "validation" in self.dataset.splits else None,
             length=self.length,
             folder=folder,
-            strategy=self.strategy,
         )
 
     def training_feed(self) -> Feed:
@@ -80,8 +112,17 @@ class Assembly:
 
     def _feed(self, split: str, *, class_weight: npt.NDArray[np.float32] | None = None) -> Feed:
         examples = self.dataset.splits[split]
-        with building_failures(), tf.device(self.device.name):
-            return Feed(examples, target=self.target, preprocess=self.preprocess, class_weight=class_weight)
+        wanted, size = self.spec.training.feed, sum(array.nbytes for _, array in examples.arrays())
+        resident = wanted == "device" or (wanted == "auto" and size <= free_bytes(self.device) // 2)
+        with building_failures():
+            return Feed(
+                examples,
+                target=self.target,
+                preprocess=self.preprocess,
+                class_weight=class_weight,
+                device=self.device.name,
+                resident=resident,
+            )
 
 
 def assemble(file: SpecFile, *, listener: Listener) -> Assembly:
@@ -96,6 +137,8 @@ def assemble(file: SpecFile, *, listener: Listener) -> Assembly:
     spec = file.spec
     device = choose_device(spec.training.device)
     listener(Note("device", f"{device.choice.value}: {device.choice.reason}"))
+    shares = choose_shares(spec, on_gpu=device.is_gpu, cores=usable_cores())
+    share_cores(int(shares.value), cores=usable_cores())
     with building_failures():
         dataset = spec.dataset.load()
     for note in dataset.notes:
@@ -109,12 +152,11 @@ def assemble(file: SpecFile, *, listener: Listener) -> Assembly:
     _check_training_split(dataset, data_target, batch_size=spec.training.batch_size)
     length = Length.of(spec, examples["train"])
     with building_failures(), tf.device(device.name):
-        compiled = compile_model(spec, dataset.features, target, device=device, length=length)
+        compiled = compile_model(spec, dataset.features, target, device=device, length=length, shares=int(shares.value))
         preprocess = dataset.preprocess.build()
-    for subject in ("precision", "jit"):
-        choice = getattr(compiled, subject)
+    for subject, choice in (("precision", compiled.precision), ("cpu shares", shares)):
         listener(Note(subject, f"{choice.value}: {choice.reason}"))
-    return Assembly(spec, device, dataset, target, preprocess, compiled, length, tf.distribute.get_strategy())
+    return Assembly(spec, device, dataset, target, preprocess, compiled, length, shares, tf.distribute.get_strategy())
 
 
 def _check_training_split(dataset: Dataset, target: Target, *, batch_size: int) -> None:

@@ -10,7 +10,9 @@ from dlrun.errors import Problem, SpecError
 from dlrun.runs.record import Choice
 from dlrun.signature import Features, Target
 from dlrun.spec.types import Spec
-from dlrun.training.device import Device, choose_jit, choose_precision, dtype_policy
+from dlrun.training.device import Device, choose_precision, dtype_policy
+from dlrun.training.fused import fused
+from dlrun.training.shares import shared
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,22 @@ class Length:
 
 @dataclass(frozen=True)
 class Compiled:
-    """A model ready for its first step, and the choices that went into it."""
+    """A model ready for its first step, and the choice that went into it.
+
+    Args:
+        model: What is trained.
+        core: The spec's model: `model` itself, or what it applies to the parts of a batch.
+        precision: Chosen for it.
+    """
 
     model: keras.Model
+    core: keras.Model
     precision: Choice
-    jit: Choice
 
 
-def compile_model(spec: Spec, features: Features, target: Target, *, device: Device, length: Length) -> Compiled:
+def compile_model(
+    spec: Spec, features: Features, target: Target, *, device: Device, length: Length, shares: int
+) -> Compiled:
     """Build and compile the spec's model; the spec's seed decides every initial value.
 
     Args:
@@ -52,16 +62,17 @@ def compile_model(spec: Spec, features: Features, target: Target, *, device: Dev
         target: What it has to give, settled by the loss.
         device: Where it will run.
         length: Of the training, which schedules need.
+        shares: Into how many parts each batch is cut.
 
     Raises:
         SpecError: The architecture does not fit the data in a way that only building shows.
     """
     precision = choose_precision(spec.training, device, lambda: _built(spec, features, target, precision="float32"))
-    model = _built(spec, features, target, precision=precision.value)
-    jit = choose_jit(spec.training)
+    core = _built(spec, features, target, precision=precision.value)
+    model = shared(core, shares)
     rate = spec.optimizer.learning_rate
     learning_rate = spec.schedule.build(rate, steps_per_epoch=length.steps_per_epoch, total_steps=length.steps)
-    optimizer = spec.optimizer.build(learning_rate)
+    optimizer = fused(spec.optimizer.build(learning_rate))
     model.compile(
         optimizer=optimizer,
         loss=spec.loss.build(target),
@@ -71,8 +82,8 @@ def compile_model(spec: Spec, features: Features, target: Target, *, device: Dev
     # 1. The optimizer may have been wrapped (loss scaling) by compile. 2. Its slots must exist before the graph is
     # traced and before a checkpoint is restored. 3. So must the variables of the metrics.
     model.optimizer.build(model.trainable_variables)
-    _build_metrics(model, features, target)
-    return Compiled(model, precision, jit)
+    _build_metrics(model, features, target, dtype=core.inputs[0].dtype)
+    return Compiled(model, core, precision)
 
 
 def _built(spec: Spec, features: Features, target: Target, *, precision: str) -> keras.Model:
@@ -91,9 +102,9 @@ def _built(spec: Spec, features: Features, target: Target, *, precision: str) ->
     return model
 
 
-def _build_metrics(model: keras.Model, features: Features, target: Target) -> None:
+def _build_metrics(model: keras.Model, features: Features, target: Target, *, dtype: str) -> None:
     """Make the variables of loss and metrics now, from symbolic tensors, instead of in the first step."""
-    inputs = keras.KerasTensor((None, *features.shape), dtype=model.inputs[0].dtype)
+    inputs = keras.KerasTensor((None, *features.shape), dtype=dtype)
     if target.kind == "input":
         targets = keras.KerasTensor((None, *features.shape), dtype="float32")
     elif target.encoding == "index":

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 import tensorflow as tf
 
 from dlrun.training.failures import step_failures
-from dlrun.training.feed import Feed
+from dlrun.training.feed import Feed, epoch_order
+from dlrun.training.steps import Steps
 
 
 class Evaluator:
@@ -23,20 +22,8 @@ class Evaluator:
 
     def __init__(self, model: keras.Model, feed: Feed, *, batch_size: int, strategy: tf.distribute.Strategy) -> None:
         self._model = model
-        self._batch_size = batch_size
-        steps = -(-feed.examples // batch_size)
-
-        def step(first: Any) -> None:
-            model.test_step(feed.batch(tf.range(first, tf.minimum(first + batch_size, feed.examples))))
-
-        def body(index: Any) -> list[Any]:
-            strategy.run(step, args=(index * batch_size,))
-            return [index + 1]
-
-        def run() -> None:
-            tf.while_loop(lambda index: index < steps, body, [tf.constant(0)], parallel_iterations=1)
-
-        self._run = tf.function(run, autograph=False)
+        self._steps = Steps(model, model.test_step, feed, batch_size=batch_size, jit=False, strategy=strategy)
+        self._order = epoch_order(feed.examples, seed=0, epoch=0, shuffle=False)
 
     def scores(self) -> dict[str, float]:
         """Loss and metrics of the split, for the model's present variables.
@@ -44,9 +31,15 @@ class Evaluator:
         Raises:
             RunError: A step failed: memory ran out, for example.
         """
+        batch_size, feed = self._steps.batch_size, self._steps.feed
         self._model.reset_metrics()
-        with step_failures("training.evaluation_batch_size", self._batch_size):
-            self._run()
+        with step_failures("training.evaluation_batch_size", batch_size):
+            for stretch in feed.stretches(
+                self._order, batch_size=batch_size, last_step=-(-feed.examples // batch_size)
+            ):
+                step = stretch.first_step
+                while step < stretch.last_step:
+                    step += self._steps(stretch, step, stretch.last_step - step)
             scores = read_scores(self._model)
         self._model.reset_metrics()
         return scores

@@ -1,7 +1,15 @@
-"""A split on the device, its batches by index: gathered, preprocessed and encoded inside the graph."""
+"""A split's batches by index: gathered, preprocessed and encoded inside the graph, from examples on the device.
+
+Where all examples fit they stay on the device. Where they do not, a thread gathers the next steps' examples from memory
+while the present ones are trained: the same batches, so the same result to the bit.
+"""
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -13,15 +21,43 @@ from dlrun.data import Split
 from dlrun.signature import Target
 from dlrun.spec.types import Training
 
+Rows = tuple[Any, ...]
+"""Tensors with one row for each example: stored features, and stored targets and weights where there are any."""
+
+Order = npt.NDArray[np.int32]
+CHUNK_BYTES = 64 * 2**20
+"""Size of what is gathered ahead at a time, when the examples are not kept on the device."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Steps of an epoch, one after another, whose examples are on the device.
+
+    Args:
+        rows: Examples, those of these steps among them.
+        order: `(examples,)` int32: which rows the batches take, from that of step `first_step` - `offset` on.
+        offset: Batches in `order` before that of `first_step`.
+        first_step: In the epoch, from 0.
+        last_step: The step after its last.
+    """
+
+    rows: Rows
+    order: Any
+    offset: int
+    first_step: int
+    last_step: int
+
 
 class Feed:
-    """The examples of one split, kept on the device in their stored dtype.
+    """The examples of one split, in their stored dtype: on the device, or gathered for it ahead of the steps.
 
     Args:
         split: The arrays.
         target: What the model has to predict, settled by its loss.
         preprocess: From a stored example to features.
         class_weight: `(classes,)` float32, or None.
+        device: TensorFlow's name of where the steps run.
+        resident: Whether all examples are kept on the device.
     """
 
     def __init__(
@@ -31,30 +67,85 @@ class Feed:
         target: Target,
         preprocess: keras.Model,
         class_weight: npt.NDArray[np.float32] | None = None,
+        device: str = "/CPU:0",
+        resident: bool = True,
     ) -> None:
         self.examples = len(split)
         self._target_spec = target
         self._preprocess = preprocess
-        self._features = tf.constant(split.features)
-        self._target = None if split.target is None else tf.constant(_stored(split.target, target))
+        self.device = device
+        arrays: list[npt.NDArray[Any]] = [split.features]
+        if split.target is not None:
+            arrays.append(_stored(split.target, target))
         weight = _weights(split, target, class_weight)
-        self._weight = None if weight is None else tf.constant(weight)
+        self._has_target, self._has_weight = split.target is not None, weight is not None
+        if weight is not None:
+            arrays.append(weight)
+        self._arrays = tuple(arrays)
+        self._rows = self._on_device(self._arrays) if resident else None
 
-    def batch(self, indices: Any) -> tuple[Any, ...]:
+    @property
+    def is_on_gpu(self) -> bool:
+        """Whether the steps run on a GPU."""
+        return "GPU" in self.device
+
+    @property
+    def specs(self) -> Rows:
+        """What rows look like, for a graph that is traced once for all of them."""
+        return tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in self._arrays)
+
+    def batch(self, rows: Rows, indices: Any) -> tuple[Any, ...]:
         """The examples at `indices`, as `model.train_step` takes them.
 
         Shape:
-            indices: `(batch,)` int32. Returns: features `(batch, *features.shape)`, the encoded target, and
-            `(batch,)` weights if there are any.
+            indices: `(batch,)` int32, into `rows`. Returns: features `(batch, *features.shape)`, the encoded target,
+            and `(batch,)` weights if there are any.
         """
-        features = self._preprocess(tf.gather(self._features, indices))
-        if self._target_spec.kind == "input":
+        features = self._preprocess(tf.gather(rows[0], indices))
+        if self._target_spec.kind == "input" or not self._has_target:
             target = features
         else:
-            target = encode(tf.gather(self._target, indices), self._target_spec)
-        if self._weight is None:
-            return features, target
-        return features, target, tf.gather(self._weight, indices)
+            target = encode(tf.gather(rows[1], indices), self._target_spec)
+        return (features, target, tf.gather(rows[-1], indices)) if self._has_weight else (features, target)
+
+    def stretches(self, order: Order, *, batch_size: int, first_step: int = 0, last_step: int) -> Iterator[Stretch]:
+        """The steps of an epoch as stretches, each ready when it is given.
+
+        Args:
+            order: `(examples,)`: in which the epoch takes the examples.
+            batch_size: Examples in one step; the last may have fewer.
+            first_step: In the epoch.
+            last_step: The step after the last one.
+        """
+        if self._rows is not None:
+            with tf.device(self.device):
+                indices = tf.constant(order)
+            yield Stretch(self._rows, indices, first_step, first_step, last_step)
+            return
+        row_bytes = sum(array[:1].nbytes for array in self._arrays)
+        steps = max(1, min(CHUNK_BYTES // (row_bytes * batch_size), last_step - first_step))
+        identity = tf.range(steps * batch_size)
+
+        def gathered(first: int) -> Stretch:
+            last = min(first + steps, last_step)
+            indices = order[first * batch_size : last * batch_size]
+            # Always of one size, for which XLA compiles once; what is behind the last example is not looked at.
+            chunk = [np.zeros((steps * batch_size, *array.shape[1:]), array.dtype) for array in self._arrays]
+            for array, part in zip(self._arrays, chunk, strict=True):
+                np.take(array, indices, axis=0, out=part[: len(indices)], mode="clip")  # "raise" would copy once more
+            return Stretch(self._on_device(chunk), identity, 0, first, last)
+
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="dlrun-feed") as thread:
+            ahead: deque[Future[Stretch]] = deque()
+            for first in range(first_step, last_step, steps):
+                ahead.append(thread.submit(gathered, first))
+                if len(ahead) > 1:
+                    yield ahead.popleft().result()
+            yield from (future.result() for future in ahead)
+
+    def _on_device(self, arrays: Sequence[npt.NDArray[Any]]) -> Rows:
+        with tf.device(self.device):
+            return tuple(tf.constant(array) for array in arrays)
 
 
 def encode(target: Any, spec: Target) -> Any:

@@ -9,11 +9,10 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from dlrun.errors import CheckpointError
 from dlrun.runs.folder import RunFolder
@@ -25,6 +24,7 @@ from dlrun.training.failures import not_finite, step_failures
 from dlrun.training.feed import Feed, epoch_order
 from dlrun.training.progress import EpochDone, Listener, StepsDone
 from dlrun.training.state import TrainingState, initial_state, judged, reconsidered
+from dlrun.training.steps import Steps
 from dlrun.training.stop import Stop
 from dlrun.training.tensorboard import EventWriter
 from dlrun.training.variables import assign_arrays, read_arrays
@@ -43,10 +43,10 @@ class Job:
     spec: Spec
     compiled: Compiled
     train: Feed
+    steps: Steps
     validation: Evaluator | None
     length: Length
     folder: RunFolder
-    strategy: tf.distribute.Strategy
 
 
 class Trainer:
@@ -58,8 +58,8 @@ class Trainer:
         self.stop = stop
         self.listener = listener
         self.state = initial_state(job.spec)
-        self._run_steps = _steps_function(job)
         self._steps_per_call = 1
+        self._traced = False
         self._saved_at = time.monotonic()
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -149,30 +149,34 @@ class Trainer:
         training, steps = self.job.spec.training, self._steps_of_epoch()
         if self.state.epoch_step == 0:
             self.model.reset_metrics()
-        called = time.perf_counter()
+        began_at, began_step = time.perf_counter(), self.state.epoch_step
+        wait_seconds, called = 0.0, began_at
+        scores = read_scores(self.model)
         order = epoch_order(
             self.job.train.examples, seed=self.job.spec.seed, epoch=self.state.epoch, shuffle=training.shuffle
         )
-        order = tf.constant(order)
-        wait_seconds = time.perf_counter() - called
-        began_at, began_step = called, self.state.epoch_step
-        scores = read_scores(self.model)
-        while self.state.epoch_step < steps and not self._reason_to_end():
-            done, count = self.state.epoch_step, min(self._steps_per_call, steps - self.state.epoch_step)
-            self._run_steps(order, tf.constant(done), tf.constant(count)).numpy()
-            scores = read_scores(self.model)
-            ended = time.perf_counter()
-            seconds, called = ended - called, ended
-            self.state = replace(
-                self.state,
-                step=self.state.step + count,
-                epoch_step=done + count,
-                seconds=self.state.seconds + seconds,
-            )
-            self._check_finite(scores, steps=count)
-            self._report_steps(steps, scores, rate=(done + count - began_step) / (ended - began_at))
-            self._adapt(count, seconds)
-            self._checkpoint_if_due(steps)
+        stretches = self.job.train.stretches(
+            order, batch_size=training.batch_size, first_step=began_step, last_step=steps
+        )
+        for stretch in stretches:
+            wait_seconds += time.perf_counter() - called
+            while self.state.epoch_step < stretch.last_step and not self._reason_to_end():
+                count = self.job.steps(stretch, self.state.epoch_step, self._steps_per_call)
+                scores = read_scores(self.model)
+                ended = time.perf_counter()
+                seconds, called = ended - called, ended
+                self.state = replace(
+                    self.state,
+                    step=self.state.step + count,
+                    epoch_step=self.state.epoch_step + count,
+                    seconds=self.state.seconds + seconds,
+                )
+                self._check_finite(scores, steps=count)
+                self._report_steps(steps, scores, rate=(self.state.epoch_step - began_step) / (ended - began_at))
+                self._adapt(count, seconds)
+                self._checkpoint_if_due(steps)
+            if self._reason_to_end():
+                break
         return scores, wait_seconds
 
     def _steps_of_epoch(self) -> int:
@@ -180,9 +184,16 @@ class Trainer:
         return min(self.job.length.steps_per_epoch, left)
 
     def _adapt(self, count: int, seconds: float) -> None:
-        """Choose how many steps the next call takes; the very first, which traces, tells nothing."""
-        fitting = int(SECONDS_PER_CALL * count / seconds)
-        self._steps_per_call = max(1, min(fitting, 4 * count)) if count > 1 else 8
+        """Choose how many steps the next call takes; the very first, which traces, tells nothing.
+
+        A call cut short by the end of its stretch, or of one smaller batch, tells little: it never lowers the number.
+        """
+        if self._steps_per_call == 1 and not self._traced:
+            self._steps_per_call, self._traced = 8, True
+            return
+        fitting = max(1, min(int(SECONDS_PER_CALL * count / seconds), 4 * count))
+        if count >= self._steps_per_call or fitting > self._steps_per_call:
+            self._steps_per_call = fitting
 
     def _reason_to_end(self) -> End | None:
         if self.stop.signal is not None:
@@ -229,27 +240,3 @@ class Trainer:
                 where = f"after step {last}" if steps == 0 else f"in step {last}"
                 where = f"in steps {last - steps + 1} to {last}" if steps > 1 else where
                 raise not_finite(f"the {name} became {value} {where} (epoch {self.state.epoch + (steps > 0)})")
-
-
-def _steps_function(job: Job) -> Any:
-    """The graph that trains `count` steps from step `first` of an epoch's `order`; traced once for all of them."""
-    model, feed, batch_size = job.compiled.model, job.train, job.spec.training.batch_size
-
-    def step(batch: tuple[Any, ...]) -> None:
-        model.train_step(batch)
-
-    if job.compiled.jit.value == "on":
-        step = tf.function(step, jit_compile=True, autograph=False, reduce_retracing=False)
-
-    def body(index: Any, order: Any) -> list[Any]:
-        # The last batch of an epoch may be smaller: its size is a number in the graph, not a shape of the trace.
-        last = tf.minimum((index + 1) * batch_size, feed.examples)
-        batch = feed.batch(order[index * batch_size : last])
-        job.strategy.run(step, args=(batch,))
-        return [index + 1, order]
-
-    def run_steps(order: Any, first: Any, count: Any) -> Any:
-        end = first + count
-        return tf.while_loop(lambda index, _: index < end, body, [first, order], parallel_iterations=1)[0]
-
-    return tf.function(run_steps, autograph=False)

@@ -58,7 +58,7 @@ class Plan:
 def make_plan(assembly: Assembly) -> Plan:
     """Describe what `assembly` would train."""
     model, batch_size = assembly.compiled.model, assembly.spec.training.batch_size
-    layers = tuple(_layer_plan(layer) for layer in model.layers)
+    layers = tuple(_layer_plan(layer) for layer in assembly.compiled.core.layers)
     trainable = sum(_size(variable) for variable in model.trainable_variables)
     activations = sum(batch_size * _elements(layer.output_shape) * _BYTES.get(layer.dtype, 4) for layer in layers)
     memory = {

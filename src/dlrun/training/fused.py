@@ -1,0 +1,92 @@
+"""Keras' optimizers with TensorFlow's fused kernels: one operation a variable instead of a dozen, the same formula."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+def _handle(variable: Any) -> Any:
+    """The resource of a Keras variable, or of the TensorFlow variable that Keras hands to `update_step`."""
+    return getattr(variable, "value", variable).handle if isinstance(variable, keras.Variable) else variable.handle
+
+
+class _FusedAdam(keras.optimizers.Adam):  # type: ignore[misc, unused-ignore]  # Keras has no types
+    """Keras' Adam, its update in one kernel."""
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Update one variable.
+
+        Formula:
+            m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2,
+            w = w - rate sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps); Kingma and Ba, 2015, section 2.
+        """
+        if self.amsgrad or isinstance(gradient, tf.IndexedSlices):
+            super().update_step(gradient, variable, learning_rate)
+            return
+        dtype, index = variable.dtype, self._get_variable_index(variable)
+        beta_1, beta_2 = tf.constant(self.beta_1, dtype), tf.constant(self.beta_2, dtype)
+        step = tf.cast(self.iterations.value + 1, dtype)
+        tf.raw_ops.ResourceApplyAdam(
+            var=_handle(variable),
+            m=_handle(self._momentums[index]),
+            v=_handle(self._velocities[index]),
+            beta1_power=tf.pow(beta_1, step),
+            beta2_power=tf.pow(beta_2, step),
+            lr=tf.cast(learning_rate, dtype),
+            beta1=beta_1,
+            beta2=beta_2,
+            epsilon=tf.constant(self.epsilon, dtype),
+            grad=tf.cast(gradient, dtype),
+        )
+
+
+class _FusedAdamW(_FusedAdam, keras.optimizers.AdamW):  # type: ignore[misc, unused-ignore]
+    """Keras' AdamW: the decay comes before the update, as Keras has it, and the update is Adam's."""
+
+
+class _FusedSGD(keras.optimizers.SGD):  # type: ignore[misc, unused-ignore]
+    """Keras' SGD, its update in one kernel."""
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Update one variable.
+
+        Formula:
+            w = w - rate g; with momentum a = momentum a - rate g and w = w + a, or, with Nesterov's,
+            w = w + momentum a - rate g.
+        """
+        if isinstance(gradient, tf.IndexedSlices):
+            super().update_step(gradient, variable, learning_rate)
+            return
+        dtype = variable.dtype
+        rate, gradient = tf.cast(learning_rate, dtype), tf.cast(gradient, dtype)
+        if not self.momentum:
+            tf.raw_ops.ResourceApplyGradientDescent(var=_handle(variable), alpha=rate, delta=gradient)
+            return
+        tf.raw_ops.ResourceApplyKerasMomentum(
+            var=_handle(variable),
+            accum=_handle(self.momentums[self._get_variable_index(variable)]),
+            lr=rate,
+            grad=gradient,
+            momentum=tf.constant(self.momentum, dtype),
+            use_nesterov=self.nesterov,
+        )
+
+
+_FUSED = {
+    keras.optimizers.Adam: _FusedAdam,
+    keras.optimizers.AdamW: _FusedAdamW,
+    keras.optimizers.SGD: _FusedSGD,
+}
+
+
+def fused(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """The same optimizer, its updates fused if it is one of those that TensorFlow has kernels for.
+
+    The object stays what it is, with its schedule, and only its class changes: Keras cannot copy a schedule of ours.
+    """
+    if kind := _FUSED.get(type(optimizer)):
+        optimizer.__class__ = kind
+    return optimizer

@@ -1,0 +1,91 @@
+"""A batch cut into parts that the cores of a CPU compute at the same time, each part on one core from end to end.
+
+TensorFlow's own way, all cores inside each operation, leaves cores waiting for each other after every operation: on two
+cores a step of a small convolutional network is faster with one of them. Parts meet only where their outputs are joined
+for the loss, so loss, gradients and metrics are those of the whole batch, up to the order of a sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from dlrun.runs.record import Choice
+from dlrun.spec.types import Spec
+
+_SMALLEST_PART = 8
+"""Examples in the smallest part that is worth a core of its own."""
+
+
+def choose_shares(spec: Spec, *, on_gpu: bool, cores: int) -> Choice:
+    """Pick into how many parts a CPU cuts each batch."""
+    wanted = spec.training.cpu_shares
+    if wanted != "auto":
+        return Choice(value=str(wanted), reason="asked for")
+    if on_gpu:
+        return Choice(value="1", reason="a GPU takes a batch as a whole")
+    if spec.training.jit == "on":
+        return Choice(value="1", reason="XLA takes a batch as a whole")
+    if not spec.model.gains_from_shares():
+        return Choice(value="1", reason=f"{spec.model.type_name}, as it is here, gains nothing from parts")
+    shares = max(1, min(cores, spec.training.batch_size // _SMALLEST_PART))
+    if shares == 1:
+        return Choice(value="1", reason="one core" if cores == 1 else "the batch is small")
+    return Choice(value=str(shares), reason=f"parts of a batch on {cores} cores at the same time")
+
+
+class SharedModel(keras.Model):  # type: ignore[misc, unused-ignore]  # Keras has no types
+    """Applies `core` to parts of its batch and joins what they give.
+
+    Args:
+        core: A model that computes every example by itself.
+        shares: Number of parts, which are equal up to one example.
+
+    Shape:
+        As `core`. A batch has at least `shares` examples, except inside `whole_batches`.
+    """
+
+    def __init__(self, core: keras.Model, shares: int) -> None:
+        super().__init__(name=core.name)
+        self.core = core
+        self.shares = shares
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:  # noqa: FBT001, Keras calls it so
+        """Apply `core` to each part."""
+        if self.shares == 1:
+            return self.core(inputs, training=training)
+        size = tf.shape(inputs)[0]
+        sizes = tf.stack([(size + index) // self.shares for index in range(self.shares)])
+        parts = tf.split(inputs, sizes)
+        return tf.concat([self.core(part, training=training) for part in parts], axis=0)
+
+
+def shared(core: keras.Model, shares: int) -> keras.Model:
+    """The model that trains `core` in so many parts: itself for one."""
+    if shares == 1:
+        return core
+    model = SharedModel(core, shares)
+    model.build(core.input_shape)
+    return model
+
+
+def shares_of(model: keras.Model) -> int:
+    """Into how many parts `model` cuts a batch."""
+    return model.shares if isinstance(model, SharedModel) else 1
+
+
+@contextmanager
+def whole_batches(model: keras.Model) -> Iterator[None]:
+    """What is traced inside takes batches as a whole: XLA's steps, and a last batch too small to be shared."""
+    shares = shares_of(model)
+    if shares > 1:
+        model.shares = 1
+    try:
+        yield
+    finally:
+        if shares > 1:
+            model.shares = shares

@@ -1,0 +1,107 @@
+"""Many steps in one call of a graph, which is traced once: the batches are taken inside it, by index."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from dlrun.models.block_lstm import use_block_kernels
+from dlrun.training.feed import Feed, Stretch
+from dlrun.training.shares import shares_of, whole_batches
+
+
+class Steps:
+    """Runs steps of one kind: training or evaluation.
+
+    Args:
+        model: What the steps are of.
+        step: `model.train_step` or `model.test_step`.
+        feed: Where batches come from.
+        batch_size: Examples in one step; the last of an epoch may have fewer.
+        jit: Whether XLA compiles the loop over the steps, as a whole.
+        strategy: Where each step runs.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        step: Callable[[tuple[Any, ...]], Any],
+        feed: Feed,
+        *,
+        batch_size: int,
+        jit: bool,
+        strategy: tf.distribute.Strategy,
+    ) -> None:
+        self.feed = feed
+        self.batch_size = batch_size
+        self.model = model
+        self._jit = jit
+        self._block_kernels = not jit and not feed.is_on_gpu
+        self._plain = self._function(step, strategy, jit=False)
+        # For a batch that is too small to be cut into its parts; traced only if there is one.
+        self._plain_whole = self._function(step, strategy, jit=False)
+        self._jitted = self._function(step, strategy, jit=True)
+
+    def jitted(self) -> Steps:
+        """The same steps, compiled by XLA."""
+        steps = copy.copy(self)
+        steps._jit = True  # noqa: SLF001, of its own class
+        return steps
+
+    def __call__(self, stretch: Stretch, first: int, count: int) -> int:
+        """Run the steps from `first` on, `count` of them or fewer, and wait for the last.
+
+        Returns:
+            How many were run: those before a smaller last batch, or that one alone.
+        """
+        whole_steps = self.feed.examples // self.batch_size
+        size = self.batch_size
+        count = min(count, stretch.last_step - first)
+        if first < whole_steps:
+            count = min(count, whole_steps - first)
+        else:
+            count, size = 1, self.feed.examples - first * self.batch_size
+        small = size < shares_of(self.model)
+        begin = first - stretch.first_step + stretch.offset
+        with self._traced(whole=small or self._jit):
+            run = self._jitted if self._jit else self._plain_whole if small else self._plain
+            run(stretch.rows, stretch.order, tf.constant(begin), tf.constant(count), tf.constant(size)).numpy()
+        return count
+
+    def graph_nodes(self) -> int:
+        """Operations of the traced graph, with those of the functions it calls."""
+        graph = self._plain.get_concrete_function().graph.as_graph_def()
+        return len(graph.node) + sum(len(function.node_def) for function in graph.library.function)
+
+    @contextmanager
+    def _traced(self, *, whole: bool) -> Iterator[None]:
+        """What decides how a step is traced, if it is now: parts of a batch, and which kernels."""
+        use_block_kernels(self.model, on=not self._jit and not self.feed.is_on_gpu)
+        if not whole:
+            yield
+            return
+        with whole_batches(self.model):
+            yield
+
+    def _function(self, step: Callable[[tuple[Any, ...]], Any], strategy: tf.distribute.Strategy, *, jit: bool) -> Any:
+        feed, batch_size = self.feed, self.batch_size
+
+        def run(rows: Any, order: Any, first: Any, count: Any, size: Any) -> Any:
+            # The size of a batch is an argument: one trace serves the last, smaller batch too, which comes in a call of
+            # its own, and XLA, which needs to know sizes, compiles once for each.
+            def body(index: Any) -> list[Any]:
+                indices = tf.slice(order, [index * batch_size], [size])
+                strategy.run(lambda batch: (step(batch), None)[1], args=(feed.batch(rows, indices),))
+                return [index + 1]
+
+            end = first + count
+            return tf.while_loop(lambda index: index < end, body, [first], parallel_iterations=1)[0]
+
+        scalar = tf.TensorSpec((), tf.int32)
+        signature = [feed.specs, tf.TensorSpec((None,), tf.int32), scalar, scalar, scalar]
+        return tf.function(run, autograph=False, jit_compile=jit or None, input_signature=signature)
