@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 import keras
 
@@ -12,7 +13,9 @@ from dlrun.signature import Features, Target
 from dlrun.spec.types import Spec
 from dlrun.training.device import Device, choose_precision, dtype_policy
 from dlrun.training.fused import fused
+from dlrun.training.parts import join_parts
 from dlrun.training.shares import shared
+from dlrun.training.team import Team
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Compiled:
 
 
 def compile_model(
-    spec: Spec, features: Features, target: Target, *, device: Device, length: Length, shares: int
+    spec: Spec, features: Features, target: Target, *, device: Device, length: Length, shares: int, team: Team
 ) -> Compiled:
     """Build and compile the spec's model; the spec's seed decides every initial value.
 
@@ -62,12 +65,23 @@ def compile_model(
         target: What it has to give, settled by the loss.
         device: Where it will run.
         length: Of the training, which schedules need.
-        shares: Into how many parts each batch is cut.
+        shares: Into how many parts each batch is cut on one device.
+        team: The devices; each variable is made on all of them.
 
     Raises:
         SpecError: The architecture does not fit the data in a way that only building shows.
     """
+    keras.utils.clear_session()  # names that Keras numbers start at 1 again
     precision = choose_precision(spec.training, device, lambda: _built(spec, features, target, precision="float32"))
+    team.check_alike("spec or precision", sha256(repr((spec.plain(), precision.value)).encode()).hexdigest())
+    keras.utils.clear_session()  # not inside the scope, which it would take away
+    with team.strategy.scope():
+        return _compiled(spec, features, target, precision=precision, length=length, shares=shares, team=team)
+
+
+def _compiled(  # noqa: PLR0913  what `compile_model` has been given and has chosen
+    spec: Spec, features: Features, target: Target, *, precision: Choice, length: Length, shares: int, team: Team
+) -> Compiled:
     core = _built(spec, features, target, precision=precision.value)
     model = shared(core, shares)
     rate = spec.optimizer.learning_rate
@@ -83,11 +97,12 @@ def compile_model(
     # traced and before a checkpoint is restored. 3. So must the variables of the metrics.
     model.optimizer.build(model.trainable_variables)
     _build_metrics(model, features, target, dtype=core.inputs[0].dtype)
+    if team.replicas > 1:
+        join_parts(model)
     return Compiled(model, core, precision)
 
 
 def _built(spec: Spec, features: Features, target: Target, *, precision: str) -> keras.Model:
-    keras.utils.clear_session()  # names that Keras numbers start at 1 again
     keras.utils.set_random_seed(spec.seed)
     with dtype_policy(precision):
         try:

@@ -13,6 +13,7 @@ from typing import Literal
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from dlrun.errors import CheckpointError
 from dlrun.runs.folder import RunFolder
@@ -26,6 +27,7 @@ from dlrun.training.progress import EpochDone, Listener, StepsDone
 from dlrun.training.state import TrainingState, initial_state, judged, reconsidered
 from dlrun.training.steps import Steps
 from dlrun.training.stop import Stop
+from dlrun.training.team import Team
 from dlrun.training.tensorboard import EventWriter
 from dlrun.training.variables import assign_arrays, read_arrays
 
@@ -44,6 +46,7 @@ class Job:
     compiled: Compiled
     train: Feed
     steps: Steps
+    team: Team
     validation: Evaluator | None
     length: Length
     folder: RunFolder
@@ -115,7 +118,7 @@ class Trainer:
             self._checkpoint()
             return end
         trained_seconds = time.perf_counter() - started
-        learning_rate = float(self.model.optimizer.learning_rate)
+        learning_rate = float(tf.convert_to_tensor(self.model.optimizer.learning_rate))
         if self.job.validation is not None:
             scores |= {f"val_{name}": value for name, value in self.job.validation.scores().items()}
         before = self.state
