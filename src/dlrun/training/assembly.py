@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 
 import keras
 import numpy as np
@@ -162,6 +163,7 @@ def assemble(file: SpecFile, *, listener: Listener, cluster: Cluster = ALONE) ->
     target = settled_target(spec.loss, spec.model, data_target)
     _check_training_split(dataset, data_target, batch_size=spec.training.batch_size)
     length = Length.of(spec, examples["train"])
+    team.check_alike("dataset", sha256(dataset.fingerprint.encode()).hexdigest())
     check_can_be_parted(spec, replicas=team.replicas, examples=examples["train"])
     placed = tf.device(device.names[0]) if team.replicas == 1 else nullcontext()
     with building_failures(), placed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -12,6 +13,7 @@ import tensorflow as tf
 from dlrun.errors import RunError, UsageError
 from dlrun.training.cluster import Cluster
 from dlrun.training.device import Device
+from dlrun.training.variables import Array, Arrays
 
 _INT_MAX = 2**31 - 1
 
@@ -45,15 +47,17 @@ class Team:
         first, last = replica * size // self.replicas, (replica + 1) * size // self.replicas
         return indices[first:last], replica - self.first_replica
 
-    def anyone(self, mine: bool) -> bool:  # noqa: FBT001  it is the only one
-        """Whether it is true in any process."""
-        return self._summed(int(mine)) > 0 if self.cluster.workers > 1 else mine
+    def agreed(self, *, anyone: bool = False, chief: int = 0) -> tuple[bool, int]:
+        """Whether something is true in any process, and the chief's number: the same in every process."""
+        if self.cluster.workers == 1:
+            return anyone, chief
+        mine = (int(anyone), min(chief, _INT_MAX) if self.cluster.is_chief else 0)
+        found = self._reduced(tf.constant(mine, tf.int32)).numpy()
+        return bool(found[0]), int(found[1])
 
     def chiefs(self, number: int) -> int:
         """The chief's number, in every process."""
-        if self.cluster.workers == 1:
-            return number
-        return self._summed(min(number, _INT_MAX) if self.cluster.is_chief else 0)
+        return self.agreed(chief=number)[1]
 
     def check_alike(self, what: str, digest: str) -> None:
         """Make sure that every process has the same.
@@ -63,7 +67,7 @@ class Team:
         """
         mine = int(digest[:7], 16)
         chiefs = self.chiefs(mine)
-        if self.anyone(chiefs != mine):
+        if self.agreed(anyone=chiefs != mine)[0]:
             who = "this worker" if chiefs != mine else "another worker"
             raise RunError(
                 f"{who} has another {what} than the chief",
@@ -80,8 +84,32 @@ class Team:
             shared = self._reduced(wide if self.cluster.is_chief else tf.zeros_like(wide))
             variable.assign(tf.cast(shared, exact.dtype))
 
-    def _summed(self, number: int) -> int:
-        return int(self._reduced(tf.constant(number, tf.int32)).numpy())
+    def read_metric_parts(self, model: keras.Model) -> Arrays:
+        """What each replica's metrics have counted: their sum alone would not go on to the bit, rounded otherwise.
+
+        Shape:
+            `(replicas, *variable.shape)` each, named `parts/...`.
+        """
+        if self.replicas == 1:
+            return {}
+
+        def read() -> list[Any]:
+            return [tf.convert_to_tensor(variable.value)[None] for variable in model.metrics_variables]
+
+        gathered = [self.strategy.gather(each, axis=0) for each in self.strategy.run(read)]
+        return {name: each.numpy() for name, each in zip(_part_names(model), gathered, strict=True)}
+
+    def assign_metric_parts(self, model: keras.Model, arrays: Mapping[str, Array]) -> None:
+        """Give each replica's metrics what `read_metric_parts` has read of as many replicas; else leave them."""
+        names = _part_names(model)
+        if self.replicas == 1 or any(name not in arrays for name in names):
+            return
+        for name, variable in zip(names, model.metrics_variables, strict=True):
+            shape = (self.replicas, *variable.shape)
+            if arrays[name].shape != shape:
+                return
+            for index, each in enumerate(self.strategy.experimental_local_results(variable.value)):
+                each.assign(arrays[name][self.first_replica + index])
 
     def _reduced(self, value: Any) -> Any:
         """The sum over processes; where one has several replicas only its first one counts."""
@@ -91,6 +119,10 @@ class Team:
             return value if replica == self.first_replica else tf.zeros_like(value)
 
         return self.strategy.reduce(tf.distribute.ReduceOp.SUM, self.strategy.run(of_replica), axis=None)
+
+
+def _part_names(model: keras.Model) -> list[str]:
+    return [f"parts/{index:03}/{variable.path}" for index, variable in enumerate(model.metrics_variables)]
 
 
 def make_team(device: Device, cluster: Cluster) -> Team:
@@ -118,7 +150,7 @@ def make_team(device: Device, cluster: Cluster) -> Team:
         strategy = tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
     except (tf.errors.OpError, RuntimeError, ValueError) as error:
         said = str(error).strip().splitlines()[0]
-        raise RunError(f"the {cluster.workers} workers cannot be connected: {said}", hint="is one running already?") from error
+        raise RunError(f"the {cluster.workers} workers cannot be connected: {said}", hint="each needs its own address, and all of them the same TF_CONFIG but for the task") from error
     return Team(strategy, cluster=cluster, devices=tuple(strategy.extended.worker_devices))
 
 

@@ -15,7 +15,8 @@ import tensorflow as tf
 from dlrun.errors import CheckpointError
 from dlrun.runs.arrays import ArraySpec
 
-Arrays = dict[str, npt.NDArray[Any]]
+Array = npt.NDArray[Any]
+Arrays = dict[str, Array]
 
 # Keras numbers seed generators by a counter of the process; their order in the model is what stays.
 _COUNTED = re.compile(r"seed_generator(_\d+)?/")
