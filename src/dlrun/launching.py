@@ -1,4 +1,4 @@
-"""Several processes on this machine that train one model: started, watched, stopped together; how they ended comes out."""
+"""A command of dlrun in several processes of this machine that train one model: how they ended comes out."""
 
 from __future__ import annotations
 
@@ -31,8 +31,6 @@ _GRACE_SECONDS = 5.0
 """How long the others may take to end by themselves, once one worker has ended badly."""
 _KILL_SECONDS = 3.0
 """How long they may take to end after they were told to."""
-_EXPLAINED = (DlrunError.exit_code, SpecError.exit_code, DataError.exit_code)
-"""Exit codes of a chief that has said itself what went wrong."""
 _GPUS = Path("/proc/driver/nvidia/gpus")
 
 
@@ -136,15 +134,28 @@ def launch(arguments: Sequence[str], wanted: Wanted, *, device: str, run_id: str
         first = first or next((worker for worker in crew if worker.ended_badly), None)
         if first is not None:
             _end(crew, seconds=_GRACE_SECONDS)
-            _raise_if_died(first, workers=workers, run_id=run_id, runs_dir=runs_dir)
+            _raise_if_died(first, crew[0], workers=workers, run_id=run_id, runs_dir=runs_dir)
         return crew[0].process.returncode
 
 
-def _raise_if_died(first: _Worker, *, workers: int, run_id: str, runs_dir: Path) -> None:
-    """Tell that a worker has died, unless it has ended with a code of its own that the chief has explained."""
+def _raise_if_died(first: _Worker, chief: _Worker, *, workers: int, run_id: str, runs_dir: Path) -> None:
+    """Tell that a worker has died, unless the chief has said already what there is to say.
+
+    Args:
+        first: The worker that ended badly before all others.
+        chief: Worker 0.
+        workers: How many there are.
+        run_id: Their run; empty if there is none.
+        runs_dir: Where it is.
+
+    Raises:
+        RunError: It has died of something that is its own.
+    """
     code = first.process.returncode
     was_stopped = code in (128 + signal.SIGINT, 128 + signal.SIGTERM)
-    if was_stopped or (first.index == 0 and code in _EXPLAINED):
+    # A spec or data that is wrong is wrong in all of them, and any of them may be the first to end for it.
+    was_told = chief.process.returncode == code and code in (SpecError.exit_code, DataError.exit_code)
+    if was_stopped or was_told or (first is chief and code == DlrunError.exit_code):
         return
     how = f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
     said = f"worker {first.index} of {workers} {how}"
@@ -168,8 +179,9 @@ def _check_number(workers: int, device: str) -> None:
     Raises:
         UsageError: It does not.
     """
-    if not 2 <= workers <= LARGEST_NUMBER:  # noqa: PLR2004  one worker is `dlrun train`
-        hint = "dlrun train trains in one process" if workers < 2 else "dlrun train on each machine, with TF_CONFIG or under srun"  # noqa: PLR2004
+    if not 1 < workers <= LARGEST_NUMBER:
+        several = "dlrun train on each machine, with TF_CONFIG or under srun"
+        hint = several if workers > 1 else "dlrun train trains in one process"
         raise UsageError(f"--workers is {workers}", expected=f"2 to {LARGEST_NUMBER} processes", hint=hint)
     if ":" in device:
         said = f"training.device is {device}, and each of {workers} workers takes its own share of the devices"

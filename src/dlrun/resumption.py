@@ -63,8 +63,8 @@ def resume(
         record = folder.read_record()
         if record.status == "completed" and not overrides:
             listener(Note("resume", f"{folder.id} is complete; --set training.epochs=N makes it longer"))
-            scores, content = _known_scores(record), record.model_dump(mode="json")
-            return Result(folder, scores, content, is_chief=cluster.is_chief)
+            content = record.model_dump(mode="json")
+            return Result(folder, _known_scores(record), content, is_chief=cluster.is_chief)
         listener(RunCreated(folder.id, folder.path, folder.log_txt))
         from dlrun.training.assembly import assemble  # TensorFlow starts here
         from dlrun.training.failures import worker_failures
@@ -78,7 +78,8 @@ def resume(
             if overrides:
                 _check_length(assembly, folder)
             mine = folder if cluster.is_chief else create_folder(file, place)
-            with recorded(mine, resumed=record.resumed + 1, exact=record.exact and exact):
+            changes = {"resumed": record.resumed + 1, "exact": record.exact and exact}
+            with recorded(mine, **changes), worker_failures(cluster, folder.id):
                 scores = train_assembled(assembly, mine, stop=stop, listener=listener, goes_on_from=folder)
             return Result(mine, scores, mine.read_record().model_dump(mode="json"), is_chief=cluster.is_chief)
 

@@ -167,7 +167,7 @@ def assemble(file: SpecFile, *, listener: Listener, cluster: Cluster = ALONE) ->
     check_can_be_parted(spec, replicas=team.replicas, examples=examples["train"])
     placed = tf.device(device.names[0]) if team.replicas == 1 else nullcontext()
     with building_failures(), placed:
-        compiled = compile_model(spec, dataset.features, target, device=device, length=length, shares=int(shares.value), team=team)
+        compiled = compile_model(spec, dataset.features, target, team=team, length=length, shares=int(shares.value))
         preprocess = dataset.preprocess.build()
     for subject, choice in (("precision", compiled.precision), ("cpu shares", shares)):
         listener(Note(subject, f"{choice.value}: {choice.reason}"))

@@ -80,7 +80,7 @@ def _of_tf_config(text: str, *, launched: bool) -> Cluster:
     job, index = (task.get("type"), task.get("index")) if isinstance(task, dict) else (None, None)
     if isinstance(index, str) and index.isdecimal():
         index = int(index)
-    if (job, index) not in workers:
+    if not isinstance(job, str) or not isinstance(index, int) or (job, index) not in workers:
         listed = ", ".join(f"{name} {number}" for name, number in workers[:8])
         raise _wrong(f"its task is {task!r}, and the cluster has {listed}")
     return Cluster(len(workers), workers.index((job, index)), launched=launched)

@@ -11,7 +11,7 @@ from dlrun.errors import Problem, SpecError
 from dlrun.runs.record import Choice
 from dlrun.signature import Features, Target
 from dlrun.spec.types import Spec
-from dlrun.training.device import Device, choose_precision, dtype_policy
+from dlrun.training.device import choose_precision, dtype_policy
 from dlrun.training.fused import fused
 from dlrun.training.parts import join_parts
 from dlrun.training.shares import shared
@@ -55,7 +55,7 @@ class Compiled:
 
 
 def compile_model(
-    spec: Spec, features: Features, target: Target, *, device: Device, length: Length, shares: int, team: Team
+    spec: Spec, features: Features, target: Target, *, team: Team, length: Length, shares: int
 ) -> Compiled:
     """Build and compile the spec's model; the spec's seed decides every initial value.
 
@@ -63,28 +63,36 @@ def compile_model(
         spec: The spec.
         features: What the model is given.
         target: What it has to give, settled by the loss.
-        device: Where it will run.
+        team: Where it will run; each variable is made on all of its devices.
         length: Of the training, which schedules need.
         shares: Into how many parts each batch is cut on one device.
-        team: The devices; each variable is made on all of them.
 
     Raises:
         SpecError: The architecture does not fit the data in a way that only building shows.
     """
     keras.utils.clear_session()  # names that Keras numbers start at 1 again
-    precision = choose_precision(spec.training, device, lambda: _built(spec, features, target, precision="float32"))
+    precision = choose_precision(
+        spec.training, team.device, lambda: _built(spec, features, target, precision="float32")
+    )
     told = {**spec.plain(), "dataset": None, "plugins": None, "precision": precision.value}
     team.check_alike("spec, or another precision,", sha256(repr(told).encode()).hexdigest())
+    if precision.value == "float16" and team.replicas > 1:
+        precision = Choice(value="float32", reason="this GPU has no bfloat16, and losses are scaled on one device only")
     keras.utils.clear_session()  # not inside the scope, which it would take away
     with team.strategy.scope():
-        return _compiled(spec, features, target, precision=precision, length=length, shares=shares, team=team)
+        core = _built(spec, features, target, precision=precision.value)
+        model = shared(core, shares)
+        _compile(model, spec, target, length=length)
+        # 1. The optimizer may have been wrapped (loss scaling) by compile. 2. Its slots must exist before the graph is
+        # traced and before a checkpoint is restored. 3. So must the variables of the metrics.
+        model.optimizer.build(model.trainable_variables)
+        _build_metrics(model, features, target, dtype=core.inputs[0].dtype)
+        if team.replicas > 1:
+            join_parts(model)
+    return Compiled(model, core, precision)
 
 
-def _compiled(  # noqa: PLR0913  what `compile_model` has been given and has chosen
-    spec: Spec, features: Features, target: Target, *, precision: Choice, length: Length, shares: int, team: Team
-) -> Compiled:
-    core = _built(spec, features, target, precision=precision.value)
-    model = shared(core, shares)
+def _compile(model: keras.Model, spec: Spec, target: Target, *, length: Length) -> None:
     rate = spec.optimizer.learning_rate
     learning_rate = spec.schedule.build(rate, steps_per_epoch=length.steps_per_epoch, total_steps=length.steps)
     optimizer = fused(spec.optimizer.build(learning_rate))
@@ -94,13 +102,6 @@ def _compiled(  # noqa: PLR0913  what `compile_model` has been given and has cho
         metrics=[metric.build(target) for metric in spec.metrics],
         jit_compile=False,  # XLA is applied to the step by the loop; here it would forbid some layers on the CPU
     )
-    # 1. The optimizer may have been wrapped (loss scaling) by compile. 2. Its slots must exist before the graph is
-    # traced and before a checkpoint is restored. 3. So must the variables of the metrics.
-    model.optimizer.build(model.trainable_variables)
-    _build_metrics(model, features, target, dtype=core.inputs[0].dtype)
-    if team.replicas > 1:
-        join_parts(model)
-    return Compiled(model, core, precision)
 
 
 def _built(spec: Spec, features: Features, target: Target, *, precision: str) -> keras.Model:

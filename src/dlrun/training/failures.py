@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,8 @@ import tensorflow as tf
 
 from dlrun.errors import RunError
 from dlrun.training.cluster import Cluster
+
+_GRAPH_NODE = re.compile(r"\{\{[^}]*\}\} *")
 
 
 @contextmanager
@@ -58,7 +61,7 @@ def worker_failures(cluster: Cluster, run_id: str) -> Iterator[None]:
     ) as error:
         if cluster.workers == 1:
             raise
-        said = (error.message or str(error)).strip().splitlines()[0]
+        said = _GRAPH_NODE.sub("", (error.message or str(error)).strip()).splitlines()[0]
         command = cluster.resume_command(run_id if cluster.is_chief else "RUN")
         raise RunError(
             f"another worker has ended or cannot be reached: {said[:300]}",

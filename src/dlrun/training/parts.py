@@ -1,8 +1,9 @@
-"""What makes several devices, each with its part of a batch, compute what one computes with the whole: loss, gradients.
+"""What makes several devices, each with its part of a batch, compute what one does with the whole: loss, gradients.
 
-Keras takes the mean over each part and the mean of these over the devices, which is the mean over the batch for parts of
-one size only. So every example weighs `devices * part / batch`, and the running mean of the loss counts each part as
-`batch / devices` examples: for every size, sums over parts are then those over the batch.
+Keras takes the mean over each part and the mean of these over the devices, which is the mean over the batch for parts
+of one size only. So in training every example weighs `devices * part / batch`, and the running mean of the loss counts
+each part as `batch / devices` examples: for every size, sums over parts are then those over the batch. Evaluation has
+no gradients, and Keras' running means, to which each part adds its own sums, are right as they are.
 """
 
 from __future__ import annotations
@@ -86,25 +87,25 @@ def part_step(
     def whole(rows: Any, indices: Any, size: Any) -> None:  # noqa: ARG001  as the other
         step(feed.batch(rows[0], indices))
 
-    def part(rows: Any, indices: Any, size: Any) -> None:
+    def part_of_training(rows: Any, indices: Any, size: Any) -> None:
         mine, device = team.part(indices, size)
-        count = tf.shape(mine)[0]
         fair = tf.cast(size, tf.float32) / team.replicas
-        weight = tf.cast(count, tf.float32) / fair
+        tracker = model._loss_tracker  # noqa: SLF001
+        tracker.examples = fair
+        step(feed.batch(rows[device], mine, weight=tf.cast(tf.shape(mine)[0], tf.float32) / fair))
+        tracker.examples = None
 
-        def run() -> Any:
-            tracker = model._loss_tracker  # noqa: SLF001
-            tracker.examples = fair
-            step(feed.batch(rows[device], mine, weight=weight))
-            tracker.examples = None
-            return tf.constant(0)
-
+    def part_of_evaluation(rows: Any, indices: Any, size: Any) -> None:
+        mine, device = team.part(indices, size)
         if may_be_empty:
-            tf.cond(count > 0, run, lambda: tf.constant(0))
+            nothing = tf.constant(0)
+            tf.cond(tf.size(mine) > 0, lambda: (step(feed.batch(rows[device], mine)), nothing)[1], lambda: nothing)
         else:
-            run()
+            step(feed.batch(rows[device], mine))
 
-    return whole if team.replicas == 1 else part
+    if team.replicas == 1:
+        return whole
+    return part_of_training if step == model.train_step else part_of_evaluation
 
 
 class _PartMean(keras.metrics.Mean):  # type: ignore[misc, unused-ignore]  # Keras has no types
@@ -118,7 +119,11 @@ class _PartMean(keras.metrics.Mean):  # type: ignore[misc, unused-ignore]  # Ker
 
 
 class _SumsFirst:
-    """An optimizer that is given the sums of gradients over devices: clipping and accumulation are of the batch's."""
+    """An optimizer that is given the sums of gradients over devices: clipping and accumulation are of the batch's.
+
+    After that every device does the same to its own copy of the variables. Keras 3.15 sums after clipping, and meets
+    the other devices inside of what it does only now and then, which TensorFlow cannot.
+    """
 
     def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
         """Sum the gradients, then do what the optimizer does."""
@@ -128,5 +133,34 @@ class _SumsFirst:
         grads = [None if gradient is None else next(summed) for gradient in grads]
         super().apply(grads, trainable_variables)  # type: ignore[misc]
 
-    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
-        return grads_and_vars
+    def _backend_update_step(self, grads: Any, trainable_variables: Any, learning_rate: Any) -> None:
+        for gradient, variable in zip(grads, trainable_variables, strict=True):
+            self.update_step(gradient, _own_copy(variable), learning_rate)  # type: ignore[attr-defined]
+
+    def _apply_weight_decay(self, variables: Any) -> None:
+        if self.weight_decay is None:  # type: ignore[attr-defined]
+            return
+        for variable in map(_own_copy, variables):
+            if self._use_weight_decay(variable):  # type: ignore[attr-defined]
+                rate = tf.cast(self.learning_rate, variable.dtype)  # type: ignore[attr-defined]
+                decay = tf.cast(self.weight_decay, variable.dtype)  # type: ignore[attr-defined]
+                variable.assign_sub(variable * decay * rate)
+
+    def _backend_increment_gradient_accumulators(self, grads: Any, acc_grads: Any) -> None:
+        for gradient, accumulated in zip(grads, acc_grads, strict=True):
+            _own_copy(accumulated).assign_add(gradient)
+
+    def _overwrite_model_variables_with_average_value(self, trainable_variables: Any) -> None:
+        if tf.distribute.in_cross_replica_context():  # at the end of training
+            super()._overwrite_model_variables_with_average_value(trainable_variables)  # type: ignore[misc]
+            return
+        averages = self._model_variables_moving_average  # type: ignore[attr-defined]
+        for variable, average in zip(trainable_variables, averages, strict=True):
+            _own_copy(variable).assign(_own_copy(average))
+
+
+def _own_copy(variable: Any) -> Any:
+    """Inside a replica: its own copy of a variable."""
+    copies = tf.distribute.get_strategy().experimental_local_results(getattr(variable, "value", variable))
+    replica = tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)
+    return copies[replica % len(copies)]

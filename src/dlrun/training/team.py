@@ -28,16 +28,16 @@ class Team:
     Args:
         strategy: TensorFlow's.
         cluster: The processes.
-        devices: TensorFlow's names of those of this process.
+        device: Chosen for this process, or several.
     """
 
-    def __init__(self, strategy: tf.distribute.Strategy, *, cluster: Cluster, devices: tuple[str, ...]) -> None:
+    def __init__(self, strategy: tf.distribute.Strategy, *, cluster: Cluster, device: Device) -> None:
         self.strategy = strategy
         self.cluster = cluster
-        self.devices = devices
+        self.device = device
+        self.devices = device.names if cluster.workers == 1 else tuple(strategy.extended.worker_devices)
         self.replicas: int = strategy.num_replicas_in_sync
-        self.first_replica = cluster.index * len(devices)
-        self._sum: Any = None
+        self.first_replica = cluster.index * len(self.devices)
 
     def part(self, indices: Any, size: Any) -> tuple[Any, int]:
         """Inside a replica: its part of a batch's indices, and which of this process' devices it is."""
@@ -133,8 +133,8 @@ def make_team(device: Device, cluster: Cluster) -> Team:
     """
     if cluster.workers == 1:
         if len(device.names) == 1:
-            return Team(tf.distribute.get_strategy(), cluster=cluster, devices=device.names)
-        return Team(tf.distribute.MirroredStrategy(device.names), cluster=cluster, devices=device.names)
+            return Team(tf.distribute.get_strategy(), cluster=cluster, device=device)
+        return Team(tf.distribute.MirroredStrategy(device.names), cluster=cluster, device=device)
     if len(device.names) > 1 and not device.is_gpu:
         raise UsageError(
             f"training.device is {device.choice.value}, and there are {cluster.workers} workers",
@@ -150,8 +150,11 @@ def make_team(device: Device, cluster: Cluster) -> Team:
         strategy = tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
     except (tf.errors.OpError, RuntimeError, ValueError) as error:
         said = str(error).strip().splitlines()[0]
-        raise RunError(f"the {cluster.workers} workers cannot be connected: {said}", hint="each needs its own address, and all of them the same TF_CONFIG but for the task") from error
-    return Team(strategy, cluster=cluster, devices=tuple(strategy.extended.worker_devices))
+        raise RunError(
+            f"the {cluster.workers} workers cannot be connected: {said}",
+            hint="each needs its own address, and all of them the same TF_CONFIG but for the task",
+        ) from error
+    return Team(strategy, cluster=cluster, device=device)
 
 
 def _slurm_config() -> str:
