@@ -124,6 +124,8 @@ class Assembly:
         wanted, size = self.spec.training.feed, sum(array.nbytes for _, array in examples.arrays())
         copies = 1 if self.device.is_gpu else len(self.team.devices)
         resident = wanted == "device" or (wanted == "auto" and copies * size <= free_bytes(self.device) // 2)
+        # Alike in every process: a feed from memory has other calls of steps, which all have to make together.
+        resident = not self.team.agreed(anyone=not resident)[0]
         with building_failures():
             return Feed(
                 examples,
