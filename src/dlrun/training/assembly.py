@@ -29,7 +29,7 @@ from dlrun.training.failures import building_failures, step_failures
 from dlrun.training.feed import Feed, class_weights, epoch_order
 from dlrun.training.jit import choose_jit, measurement_key
 from dlrun.training.loop import Job
-from dlrun.training.parts import check_can_be_parted
+from dlrun.training.parts import check_can_be_parted, check_penalties
 from dlrun.training.progress import Listener, Note
 from dlrun.training.shares import choose_shares
 from dlrun.training.steps import Steps
@@ -171,6 +171,7 @@ def assemble(file: SpecFile, *, listener: Listener, cluster: Cluster = ALONE) ->
     with building_failures(), placed:
         compiled = compile_model(spec, dataset.features, target, team=team, length=length, shares=int(shares.value))
         preprocess = dataset.preprocess.build()
+    check_penalties(compiled.model, spec, replicas=team.replicas, examples=examples["train"])
     for subject, choice in (("precision", compiled.precision), ("cpu shares", shares)):
         listener(Note(subject, f"{choice.value}: {choice.reason}"))
     return Assembly(spec, device, dataset, target, preprocess, compiled, length, shares, team)

@@ -105,7 +105,7 @@ class Feed:
 
         Shape:
             indices: `(batch,)` int32, into `rows`. Returns: features `(batch, *features.shape)`, the encoded target,
-            and `(batch,)` weights if there are any.
+            and `(batch,)` weights if there are any; `(batch, 1, ...)` where the target has more than two axes.
         """
         features = self._preprocess(tf.gather(rows[0], indices))
         if self._target_spec.kind == "input" or not self._has_target:
@@ -115,7 +115,11 @@ class Feed:
         weights = tf.gather(rows[-1], indices) if self._has_weight else None
         if weight is not None:
             weights = tf.fill(tf.shape(indices), weight) if weights is None else weights * weight
-        return (features, target) if weights is None else (features, target, weights)
+        if weights is None:
+            return features, target
+        # A loss is a mean over the last axis: of images it leaves rows and columns, and each has its example's weight.
+        rest = [1] * (target.shape.rank - 2)
+        return features, target, tf.reshape(weights, [-1, *rest]) if rest else weights
 
     def stretches(self, order: Order, *, batch_size: int, first_step: int = 0, last_step: int) -> Iterator[Stretch]:
         """The steps of an epoch as stretches, each ready when it is given.

@@ -54,6 +54,32 @@ def check_can_be_parted(spec: Spec, *, replicas: int, examples: int) -> None:
         raise UsageError(said, expected="float32 or bfloat16", hint="--set training.precision=auto")
 
 
+def check_penalties(model: keras.Model, spec: Spec, *, replicas: int, examples: int) -> None:
+    """Refuse a penalty on activities, a mean over each part that no weights reach, where parts are not of one size.
+
+    Args:
+        model: Built.
+        spec: The spec.
+        replicas: Devices, in all processes.
+        examples: In the training split.
+
+    Raises:
+        UsageError: Some batches cannot be cut into equal parts.
+    """
+    training = spec.training
+    rest = 0 if training.drop_remainder else examples % training.batch_size
+    if training.batch_size % replicas == 0 and rest % replicas == 0:
+        return
+    for layer in model._flatten_layers():  # noqa: SLF001, the public model.layers does not look into nested layers
+        if layer.activity_regularizer is not None:
+            said = f"the layer {layer.name} has a penalty on its activities, and {replicas} devices share each batch"
+            raise UsageError(
+                f"{said}: {training.batch_size} examples, and {rest or training.batch_size} in the last",
+                expected=f"batches that {replicas} devices can share in equal parts",
+                hint=f"a training.batch_size that {replicas} divides, and training.drop_remainder=true",
+            )
+
+
 def join_parts(model: keras.Model) -> None:
     """Make a compiled model fit for parts of a batch: its optimizer, its loss tracker, its batch normalization.
 
