@@ -8,12 +8,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import UsageError
-from dlrun.recording import create_folder, interrupted, record_choices, record_outcome, record_progress, recorded
+from dlrun.recording import (
+    create_folder,
+    interrupted,
+    record_choices,
+    record_outcome,
+    record_progress,
+    record_time,
+    recorded,
+)
 from dlrun.runs.catalog import find_run
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.parse import SpecFile, read_spec
 from dlrun.stored import read_stored_spec
-from dlrun.training.progress import Evaluated, Listener, Note, RunCreated, TrainingDone, TrainingStarted, silent
+from dlrun.timeline import Timeline
+from dlrun.training.progress import (
+    Evaluated,
+    Listener,
+    Note,
+    RunCreated,
+    TimeSpent,
+    TrainingDone,
+    TrainingStarted,
+    silent,
+)
 from dlrun.training.stop import Stop
 
 if TYPE_CHECKING:
@@ -45,6 +63,7 @@ def train(
     overrides: tuple[str, ...] = (),
     runs_dir: str | Path = RUNS_DIR,
     listener: Listener = silent,
+    began: float | None = None,
 ) -> Result:
     """Train the model that a YAML file describes.
 
@@ -53,6 +72,7 @@ def train(
         overrides: `key=value` each, as `--set` takes them.
         runs_dir: Where the run folder is made.
         listener: Called with every event.
+        began: When the command began, by `time.perf_counter`: what `start` is counted from; None: now.
 
     Raises:
         SpecError: The spec is wrong.
@@ -60,17 +80,19 @@ def train(
         RunError: The training failed; the run folder tells how far it came.
         Interrupted: The user stopped it.
     """
-    return train_file(read_spec(Path(config), overrides), runs_dir=Path(runs_dir), listener=listener)
+    timeline = Timeline(began)
+    file = read_spec(Path(config), overrides)
+    return train_file(file, runs_dir=Path(runs_dir), listener=listener, timeline=timeline)
 
 
-def train_file(file: SpecFile, *, runs_dir: Path, listener: Listener) -> Result:
+def train_file(file: SpecFile, *, runs_dir: Path, listener: Listener, timeline: Timeline | None = None) -> Result:
     """Train a spec that has been read, in a new run folder."""
     folder, stop = create_folder(file, runs_dir), Stop()
     with stop.listening(), folder.lock(), recorded(folder):
         listener(RunCreated(folder.id, folder.path, folder.log_txt))
         from dlrun.training.assembly import assemble  # TensorFlow starts here
 
-        assembly = assemble(file, listener=listener)
+        assembly = assemble(file, listener=listener, timeline=timeline)
         scores = train_assembled(assembly, folder, stop=stop, listener=listener)
     return Result(folder, scores, folder.read_record().model_dump(mode="json"))
 
@@ -90,10 +112,20 @@ def train_assembled(
     Raises:
         Interrupted: The user stopped it; a checkpoint of the last step is written.
     """
+    try:
+        scores = _train_and_score(assembly, folder, stop=stop, listener=listener, goes_on=goes_on)
+    finally:
+        seconds = record_time(folder, assembly.timeline)
+    listener(TimeSpent(seconds))
+    return scores
+
+
+def _train_and_score(assembly: Assembly, folder: RunFolder, *, stop: Stop, listener: Listener, goes_on: bool) -> Scores:
     from dlrun.training.loop import Trainer
     from dlrun.training.restoring import read_newest, restore_model
     from dlrun.training.variables import weights_sha256
 
+    timeline = assembly.timeline
     chosen = assembly.choose_steps()
     listener(Note("jit", f"{chosen.jit.value}: {chosen.jit.reason}"))
     record_choices(folder, assembly, jit=chosen.jit, environment=assembly.environment())
@@ -116,10 +148,12 @@ def train_assembled(
     reason = trainer.state.stopped
     if end == "out of time":
         reason = f"training.max_minutes ({assembly.spec.training.max_minutes}) are over"
-    listener(TrainingDone(reason, trainer.state.seconds))
-    weights = weights_sha256(assembly.compiled.model)
-    restore_model(assembly, folder, "final", silent)
-    scores = _evaluate(assembly, assembly.held_out_splits(), listener)
+    listener(TrainingDone(reason, trainer.state.seconds, trainer.data_wait))
+    with timeline.spent("save"):
+        weights = weights_sha256(assembly.compiled.model)
+        restore_model(assembly, folder, "final", silent)
+    with timeline.spent("evaluate"):
+        scores = _evaluate(assembly, assembly.held_out_splits(), listener)
     record_outcome(folder, scores, weights_sha256=weights, reason=reason)
     return scores
 

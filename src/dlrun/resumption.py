@@ -19,6 +19,7 @@ from dlrun.spec.changes import refused_changes
 from dlrun.spec.parse import SpecFile
 from dlrun.spec.yaml_source import MAX_BYTES
 from dlrun.stored import read_stored_spec
+from dlrun.timeline import Timeline
 from dlrun.training.progress import Listener, Note, RunCreated, silent
 from dlrun.training.stop import Stop
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from dlrun.training.assembly import Assembly
 
 
-def resume(
+def resume(  # noqa: PLR0913  each is one question that a user may have
     run: str | Path,
     *,
     overrides: tuple[str, ...] = (),
@@ -34,6 +35,7 @@ def resume(
     trust_plugins: bool = False,
     runs_dir: str | Path = RUNS_DIR,
     listener: Listener = silent,
+    began: float | None = None,
 ) -> Result:
     """Go on with a run from its newest sound checkpoint, at the very next step.
 
@@ -46,6 +48,7 @@ def resume(
         trust_plugins: Whether the plugins of a run that was not made here, which are code, may be loaded.
         runs_dir: Where runs are looked for.
         listener: Called with every event.
+        began: When the command began, by `time.perf_counter`.
 
     Raises:
         SpecError: A key cannot change any more.
@@ -53,6 +56,7 @@ def resume(
         RunError: Another process holds the run, or no checkpoint can be used.
         Interrupted: The user stopped it again.
     """
+    timeline = Timeline(began)
     folder, stop = find_run(str(run), runs_dir=Path(runs_dir)), Stop()
     with stop.listening(), interruption_told(folder), folder.lock():
         _check_spec_is_untouched(folder)
@@ -64,7 +68,7 @@ def resume(
         listener(RunCreated(folder.id, folder.path, folder.log_txt))
         from dlrun.training.assembly import assemble  # TensorFlow starts here
 
-        assembly = assemble(file, listener=listener)
+        assembly = assemble(file, listener=listener, timeline=timeline)
         environment = assembly.environment()
         exact = _same_environment(record, environment, assembly.dataset.fingerprint, allow_changes=allow_changes)
         if overrides:

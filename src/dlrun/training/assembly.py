@@ -19,6 +19,7 @@ from dlrun.signature import Description, Target
 from dlrun.spec.check import settled_target, target_of
 from dlrun.spec.parse import SpecFile
 from dlrun.spec.types import Spec
+from dlrun.timeline import Timeline
 from dlrun.training.compilation import Compiled, Length, compile_model
 from dlrun.training.device import Device, choose_device, free_bytes, share_cores
 from dlrun.training.evaluate import Evaluator
@@ -51,6 +52,7 @@ class Assembly:
     compiled: Compiled
     length: Length
     shares: Choice
+    timeline: Timeline
     strategy: tf.distribute.Strategy
     _evaluators: dict[str, Evaluator] = field(default_factory=dict)
 
@@ -75,7 +77,7 @@ class Assembly:
         key = measurement_key(
             self.spec_with_choices(), self.environment(), features=self.dataset.features, target=self.target
         )
-        with step_failures("training.batch_size", training.batch_size):
+        with step_failures("training.batch_size", training.batch_size), self.timeline.spent("compile"):
             choice, steps = choose_jit(plain, self.spec, order, total_steps=self.length.steps, key=key)
         return ChosenSteps(choice, steps)
 
@@ -94,6 +96,7 @@ class Assembly:
             validation=self.evaluator("validation") if "validation" in self.dataset.splits else None,
             length=self.length,
             folder=folder,
+            timeline=self.timeline,
         )
 
     def training_feed(self) -> Feed:
@@ -125,8 +128,13 @@ class Assembly:
             )
 
 
-def assemble(file: SpecFile, *, listener: Listener) -> Assembly:
+def assemble(file: SpecFile, *, listener: Listener, timeline: Timeline | None = None) -> Assembly:
     """Choose the device, load the data, build and compile the model.
+
+    Args:
+        file: The spec.
+        listener: Told what was chosen.
+        timeline: Told where the time goes.
 
     Raises:
         SpecError: The spec does not fit the data that was loaded.
@@ -134,12 +142,12 @@ def assemble(file: SpecFile, *, listener: Listener) -> Assembly:
         UsageError: The device is not there.
         RunError: Memory does not suffice for the model or the data.
     """
-    spec = file.spec
+    spec, timeline = file.spec, timeline or Timeline()
     device = choose_device(spec.training.device)
     listener(Note("device", f"{device.choice.value}: {device.choice.reason}"))
     shares = choose_shares(spec, on_gpu=device.is_gpu, cores=usable_cores())
     share_cores(int(shares.value), cores=usable_cores())
-    with building_failures():
+    with building_failures(), timeline.spent("data"):
         dataset = spec.dataset.load()
     for note in dataset.notes:
         listener(Note("data", note))
@@ -151,12 +159,14 @@ def assemble(file: SpecFile, *, listener: Listener) -> Assembly:
     target = settled_target(spec.loss, spec.model, data_target)
     _check_training_split(dataset, data_target, batch_size=spec.training.batch_size)
     length = Length.of(spec, examples["train"])
-    with building_failures(), tf.device(device.name):
+    with building_failures(), timeline.spent("build"), tf.device(device.name):
         compiled = compile_model(spec, dataset.features, target, device=device, length=length, shares=int(shares.value))
         preprocess = dataset.preprocess.build()
     for subject, choice in (("precision", compiled.precision), ("cpu shares", shares)):
         listener(Note(subject, f"{choice.value}: {choice.reason}"))
-    return Assembly(spec, device, dataset, target, preprocess, compiled, length, shares, tf.distribute.get_strategy())
+    return Assembly(
+        spec, device, dataset, target, preprocess, compiled, length, shares, timeline, tf.distribute.get_strategy()
+    )
 
 
 def _check_training_split(dataset: Dataset, target: Target, *, batch_size: int) -> None:
