@@ -16,7 +16,7 @@ LAYERS = [
     {"data", "models", "keras_table", "optimizers", "schedules", "plateau", "losses", "metrics", "metric_inputs"},
     {"spec", "runs"},
     {"training"},
-    {"recording", "stored", "experiment", "resumption", "reproduction"},
+    {"recording", "stored", "experiment", "resumption", "reproduction", "benching"},
     {"cli", "starters", "__init__", "__main__"},
 ]
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
