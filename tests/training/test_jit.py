@@ -48,7 +48,7 @@ def assembly(tmp_path: Path, *overrides: str, epochs: int = 1_000_000) -> Any:
 def test_what_was_measured_decides_for_the_length_of_the_run(
     plain: float, jit: float | None, compile_seconds: float, steps: int, value: str, reason: str
 ) -> None:
-    from dlrun.training.jit import Measured
+    from dlrun.training.jit_memory import Measured
 
     choice = Measured(plain, jit, compile_seconds).choice(steps)
     assert choice.value == value
@@ -73,7 +73,7 @@ def test_trying_xla_leaves_every_variable_as_it_was_and_is_remembered(tmp_path: 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"plain_seconds": "a"}', '{"plain_seconds": NaN}', "{}"])
 def test_a_damaged_memory_counts_as_none(cache: Path, content: str) -> None:
-    from dlrun.training.jit import read_measured
+    from dlrun.training.jit_memory import read_measured
 
     cache.mkdir(parents=True)
     (cache / f"{'k' * 32}.json").write_text(content)
@@ -97,7 +97,7 @@ def test_a_step_that_xla_cannot_compile_is_trained_without(tmp_path: Path) -> No
     "override", ["training.batch_size=32", "training.precision=bfloat16", "model.units=[9]", "optimizer=sgd"]
 )
 def test_another_model_batch_or_precision_is_measured_for_itself(tmp_path: Path, override: str) -> None:
-    from dlrun.training.jit import measurement_key
+    from dlrun.training.jit_memory import measurement_key
 
     specs = [assembly(tmp_path, *overrides).spec_with_choices() for overrides in ((), (override,))]
     keys = [measurement_key(spec, {}, features=None, target=None) for spec in specs]

@@ -25,7 +25,8 @@ from dlrun.training.device import Device, choose_device, free_bytes, share_cores
 from dlrun.training.evaluate import Evaluator
 from dlrun.training.failures import building_failures, step_failures
 from dlrun.training.feed import Feed, class_weights, epoch_order
-from dlrun.training.jit import choose_jit, measurement_key
+from dlrun.training.jit import choose_jit
+from dlrun.training.jit_memory import measurement_key
 from dlrun.training.loop import Job
 from dlrun.training.progress import Listener, Note
 from dlrun.training.shares import choose_shares
