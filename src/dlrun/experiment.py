@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from dlrun.errors import UsageError
 from dlrun.recording import (
     create_folder,
     interrupted,
+    own_place,
     record_choices,
     record_outcome,
     record_progress,
@@ -22,6 +24,7 @@ from dlrun.runs.folder import RunFolder
 from dlrun.spec.parse import SpecFile, read_spec
 from dlrun.stored import read_stored_spec
 from dlrun.timeline import Timeline
+from dlrun.training.cluster import ALONE, Cluster, read_cluster
 from dlrun.training.progress import (
     Evaluated,
     Listener,
@@ -50,11 +53,13 @@ class Result:
         folder: The run folder.
         scores: By split, of the final model.
         record: The content of run.json.
+        is_chief: Whether this process has written the folder: of another worker's nothing is left.
     """
 
     folder: RunFolder
     scores: Scores
     record: Mapping[str, Any]
+    is_chief: bool = True
 
 
 def train(
@@ -82,23 +87,34 @@ def train(
     """
     timeline = Timeline(began)
     file = read_spec(Path(config), overrides)
-    return train_file(file, runs_dir=Path(runs_dir), listener=listener, timeline=timeline)
+    return train_file(file, runs_dir=Path(runs_dir), listener=listener, timeline=timeline, cluster=read_cluster())
 
 
-def train_file(file: SpecFile, *, runs_dir: Path, listener: Listener, timeline: Timeline | None = None) -> Result:
+def train_file(
+    file: SpecFile,
+    *,
+    runs_dir: Path,
+    listener: Listener,
+    timeline: Timeline | None = None,
+    cluster: Cluster = ALONE,
+) -> Result:
     """Train a spec that has been read, in a new run folder."""
-    folder, stop = create_folder(file, runs_dir), Stop()
-    with stop.listening(), folder.lock(), recorded(folder):
-        listener(RunCreated(folder.id, folder.path, folder.log_txt))
-        from dlrun.training.assembly import assemble  # TensorFlow starts here
+    listener = listener if cluster.is_chief else silent
+    with own_place(runs_dir, cluster) as place:
+        folder, stop = create_folder(file, place), Stop()
+        with stop.listening(), folder.lock(), recorded(folder):
+            listener(RunCreated(folder.id, folder.path, folder.log_txt))
+            from dlrun.training.assembly import assemble  # TensorFlow starts here
+            from dlrun.training.failures import worker_failures
 
-        assembly = assemble(file, listener=listener, timeline=timeline)
-        scores = train_assembled(assembly, folder, stop=stop, listener=listener)
-    return Result(folder, scores, folder.read_record().model_dump(mode="json"))
+            with worker_failures(cluster, folder.id):
+                assembly = assemble(file, listener=listener, timeline=timeline, cluster=cluster)
+                scores = train_assembled(assembly, folder, stop=stop, listener=listener)
+        return Result(folder, scores, folder.read_record().model_dump(mode="json"), is_chief=cluster.is_chief)
 
 
 def train_assembled(
-    assembly: Assembly, folder: RunFolder, *, stop: Stop, listener: Listener, goes_on: bool = False
+    assembly: Assembly, folder: RunFolder, *, stop: Stop, listener: Listener, goes_on_from: RunFolder | None = None
 ) -> Scores:
     """Train to the end, score the final model, and record both.
 
@@ -107,20 +123,22 @@ def train_assembled(
         folder: The run, locked.
         stop: What may end it early.
         listener: Called with every event.
-        goes_on: Whether to begin from the newest checkpoint.
+        goes_on_from: The run whose newest checkpoint to begin with.
 
     Raises:
         Interrupted: The user stopped it; a checkpoint of the last step is written.
     """
     try:
-        scores = _train_and_score(assembly, folder, stop=stop, listener=listener, goes_on=goes_on)
+        scores = _train_and_score(assembly, folder, stop=stop, listener=listener, goes_on_from=goes_on_from)
     finally:
         seconds = record_time(folder, assembly.timeline)
     listener(TimeSpent(seconds))
     return scores
 
 
-def _train_and_score(assembly: Assembly, folder: RunFolder, *, stop: Stop, listener: Listener, goes_on: bool) -> Scores:
+def _train_and_score(
+    assembly: Assembly, folder: RunFolder, *, stop: Stop, listener: Listener, goes_on_from: RunFolder | None
+) -> Scores:
     from dlrun.training.loop import Trainer
     from dlrun.training.restoring import read_newest, restore_model
     from dlrun.training.variables import weights_sha256
@@ -130,8 +148,10 @@ def _train_and_score(assembly: Assembly, folder: RunFolder, *, stop: Stop, liste
     listener(Note("jit", f"{chosen.jit.value}: {chosen.jit.reason}"))
     record_choices(folder, assembly, jit=chosen.jit, environment=assembly.environment())
     trainer = Trainer(assembly.job(folder, chosen.steps), stop=stop, listener=listener)
-    if goes_on:
-        restored = read_newest(assembly, folder, listener)
+    if goes_on_from is not None:
+        restored = read_newest(assembly, goes_on_from, listener)
+        found = restored.name if restored is not None else "none"
+        assembly.team.check_alike("newest checkpoint", sha256(found.encode()).hexdigest())
         if restored is None:
             listener(Note("resume", "no checkpoint was written before the run ended: it begins anew"))
             folder.history.cut(0)
@@ -151,7 +171,9 @@ def _train_and_score(assembly: Assembly, folder: RunFolder, *, stop: Stop, liste
     listener(TrainingDone(reason, trainer.state.seconds, trainer.data_wait))
     with timeline.spent("save"):
         weights = weights_sha256(assembly.compiled.model)
-        restore_model(assembly, folder, "final", silent)
+        if assembly.team.cluster.is_chief:
+            restore_model(assembly, folder, "final", silent)
+        assembly.team.share_variables(assembly.compiled.model)
     with timeline.spent("evaluate"):
         scores = _evaluate(assembly, assembly.held_out_splits(), listener)
     record_outcome(folder, scores, weights_sha256=weights, reason=reason)

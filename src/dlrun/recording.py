@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -23,6 +24,7 @@ from dlrun.runs.trust import sign
 from dlrun.spec.parse import SpecFile
 from dlrun.spec.types import Spec
 from dlrun.timeline import Timeline, added
+from dlrun.training.cluster import Cluster, read_cluster
 
 if TYPE_CHECKING:
     from dlrun.training.assembly import Assembly
@@ -51,6 +53,16 @@ def create_folder(file: SpecFile, runs_dir: Path) -> RunFolder:
         model={"type": file.spec.model.type_name},
     )
     return folder
+
+
+@contextmanager
+def own_place(runs_dir: Path, cluster: Cluster) -> Iterator[Path]:
+    """Where this process makes its run folder: among the runs for the chief, for another worker in a passing place."""
+    if cluster.is_chief:
+        yield runs_dir
+        return
+    with tempfile.TemporaryDirectory(prefix="dlrun-worker-", ignore_cleanup_errors=True) as place:
+        yield Path(place)
 
 
 def write_spec(folder: RunFolder, spec: Mapping[str, Any]) -> None:
@@ -103,10 +115,12 @@ def interrupted(folder: RunFolder, *, signal: int | None = None) -> Interrupted:
         folder: The run.
         signal: What stopped it; decides the exit code.
     """
-    runs_dir = folder.path.parent
+    cluster, runs_dir = read_cluster(), folder.path.parent
     option = "" if runs_dir in (Path("runs"), Path("runs").resolve()) else f" --runs-dir {runs_dir}"
     said = f"stopped; what was trained is in {folder.path}"
-    error = Interrupted(said, hint=f"dlrun resume {folder.id}{option} goes on at the next step")
+    error = Interrupted(said, hint=f"{cluster.resume_command(folder.id)}{option} goes on at the next step")
+    if not cluster.is_chief:
+        error = Interrupted("stopped; what was trained is in the run folder of worker 0")
     error.exit_code = 128 + (signal or SIGINT)
     return error
 

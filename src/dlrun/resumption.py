@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlrun.errors import SpecError, UsageError
 from dlrun.experiment import RUNS_DIR, Result, train_assembled
-from dlrun.recording import interruption_told, recorded
+from dlrun.recording import create_folder, interruption_told, own_place, recorded
 from dlrun.runs.catalog import find_run
 from dlrun.runs.disk import disk, explained
 from dlrun.runs.environment import differences
@@ -20,6 +21,7 @@ from dlrun.spec.parse import SpecFile
 from dlrun.spec.yaml_source import MAX_BYTES
 from dlrun.stored import read_stored_spec
 from dlrun.timeline import Timeline
+from dlrun.training.cluster import read_cluster
 from dlrun.training.progress import Listener, Note, RunCreated, silent
 from dlrun.training.stop import Stop
 
@@ -56,26 +58,34 @@ def resume(  # noqa: PLR0913  each is one question that a user may have
         RunError: Another process holds the run, or no checkpoint can be used.
         Interrupted: The user stopped it again.
     """
-    timeline = Timeline(began)
+    timeline, cluster = Timeline(began), read_cluster()
+    listener = listener if cluster.is_chief else silent
     folder, stop = find_run(str(run), runs_dir=Path(runs_dir)), Stop()
-    with stop.listening(), interruption_told(folder), folder.lock():
+    with stop.listening(), interruption_told(folder), folder.lock() if cluster.is_chief else nullcontext():
         _check_spec_is_untouched(folder)
         file = _changed_spec(folder, overrides, trust_plugins=trust_plugins)
         record = folder.read_record()
         if record.status == "completed" and not overrides:
             listener(Note("resume", f"{folder.id} is complete; --set training.epochs=N makes it longer"))
-            return Result(folder, _known_scores(record), record.model_dump(mode="json"))
+            content = record.model_dump(mode="json")
+            return Result(folder, _known_scores(record), content, is_chief=cluster.is_chief)
         listener(RunCreated(folder.id, folder.path, folder.log_txt))
         from dlrun.training.assembly import assemble  # TensorFlow starts here
+        from dlrun.training.failures import worker_failures
 
-        assembly = assemble(file, listener=listener, timeline=timeline)
-        environment = assembly.environment()
-        exact = _same_environment(record, environment, assembly.dataset.fingerprint, allow_changes=allow_changes)
-        if overrides:
-            _check_length(assembly, folder)
-        with recorded(folder, resumed=record.resumed + 1, exact=record.exact and exact):
-            scores = train_assembled(assembly, folder, stop=stop, listener=listener, goes_on=True)
-    return Result(folder, scores, folder.read_record().model_dump(mode="json"))
+        with worker_failures(cluster, folder.id), own_place(folder.path.parent, cluster) as place:
+            assembly = assemble(file, listener=listener, timeline=timeline, cluster=cluster)
+            # The environment on record is the chief's: another worker's machine may have another name for its CPU.
+            exact = not cluster.is_chief or _same_environment(
+                record, assembly.environment(), assembly.dataset.fingerprint, allow_changes=allow_changes
+            )
+            if overrides:
+                _check_length(assembly, folder)
+            mine = folder if cluster.is_chief else create_folder(file, place)
+            changes = {"resumed": record.resumed + 1, "exact": record.exact and exact}
+            with recorded(mine, **changes), worker_failures(cluster, folder.id):
+                scores = train_assembled(assembly, mine, stop=stop, listener=listener, goes_on_from=folder)
+            return Result(mine, scores, mine.read_record().model_dump(mode="json"), is_chief=cluster.is_chief)
 
 
 def _check_spec_is_untouched(folder: RunFolder) -> None:

@@ -37,7 +37,7 @@ def feed(split: Split, target: Target, class_weight: object = None) -> Any:
 
 def batch(feed: Any, indices: Any) -> Any:
     (stretch,) = feed.stretches(np.array(indices, dtype=np.int32), batch_size=len(indices), last_step=1)
-    return feed.batch(stretch.rows, stretch.order)
+    return feed.batch(stretch.rows[0], stretch.order)
 
 
 @pytest.mark.parametrize(

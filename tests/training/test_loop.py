@@ -127,7 +127,7 @@ def test_compiling_makes_every_variable_before_the_first_step(tmp_path: Path) ->
     before = {name: array.shape for name, array in read_arrays(model).items()}
     feed = assembly.training_feed()
     (stretch,) = feed.stretches(np.arange(3, dtype=np.int32), batch_size=3, last_step=1)
-    model.train_step(feed.batch(stretch.rows, stretch.order))
+    model.train_step(feed.batch(stretch.rows[0], stretch.order))
     assert {name: array.shape for name, array in read_arrays(model).items()} == before
 
 

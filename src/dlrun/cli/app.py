@@ -16,6 +16,7 @@ from dlrun.cli.components import components
 from dlrun.cli.doctor import doctor
 from dlrun.cli.evaluate import evaluate
 from dlrun.cli.init import init
+from dlrun.cli.launch import launch
 from dlrun.cli.plan import plan
 from dlrun.cli.printable import printable
 from dlrun.cli.reproduce import reproduce
@@ -76,6 +77,7 @@ def dlrun(
 
 app.command()(train)
 app.command()(resume)
+app.command()(launch)
 app.command("eval")(evaluate)
 app.command()(reproduce)
 app.add_typer(runs, name="runs")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 def show_outcome(result: Result, display: Display, *, runs_dir: Path, as_json: bool) -> None:
     """Print the scores to stdout and the rest to stderr, or run.json's content to stdout."""
     display.close()
+    if not result.is_chief:
+        return
     if as_json:
         print_json(result.record)
         return

@@ -13,17 +13,19 @@ _SWITCHES = ("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "XLA_FLAGS", "TF_XLA
 """Environment variables that change the arithmetic of TensorFlow."""
 
 
-def environment(*, device: str, threads: Mapping[str, int]) -> dict[str, str]:
+def environment(*, device: str, workers: int, threads: Mapping[str, int]) -> dict[str, str]:
     """Everything that two runs must share to be equal to the bit.
 
     Args:
-        device: As it was chosen.
+        device: As it was chosen; that of each worker.
+        workers: Processes that train together.
         threads: TensorFlow's thread pools and their sizes.
     """
     machine = provenance.machine()
     return {
         **provenance.versions(),
         "device": device,
+        "workers": str(workers),
         "cpu": str(machine["cpu"]),
         "cpu features": _cpu_features(),
         "cores": str(machine["usable_cores"]),

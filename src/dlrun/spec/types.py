@@ -62,9 +62,10 @@ class Training(Fields):
     )
     device: str = Field(
         default="auto",
-        pattern=r"^(auto|cpu|gpu(:\d+)?)$",
-        examples=["auto", "cpu", "gpu", "gpu:1"],
-        description="auto (a GPU if there is one), cpu, gpu, or gpu:1.",
+        pattern=r"^(auto|cpu(:\d{1,3}(,\d{1,3})*)?|gpu(:\d{1,3}(,\d{1,3})*)?)$",
+        examples=["auto", "cpu", "gpu", "gpu:1", "gpu:0,1", "cpu:0,1"],
+        description="auto (a GPU if there is one), cpu, gpu, gpu:1, or several that share each batch: gpu:0,1. "
+        "cpu:0,1 are two logical CPUs, to try that out.",
     )
     shuffle: bool = Field(default=True, description="Whether every epoch takes the examples in an order of its own.")
     drop_remainder: bool = Field(default=False, description="Whether an epoch leaves out its last, smaller batch.")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 
 import keras
 import numpy as np
@@ -20,6 +22,7 @@ from dlrun.spec.check import settled_target, target_of
 from dlrun.spec.parse import SpecFile
 from dlrun.spec.types import Spec
 from dlrun.timeline import Timeline
+from dlrun.training.cluster import ALONE, Cluster
 from dlrun.training.compilation import Compiled, Length, compile_model
 from dlrun.training.device import Device, choose_device, free_bytes, share_cores
 from dlrun.training.evaluate import Evaluator
@@ -28,9 +31,11 @@ from dlrun.training.feed import Feed, class_weights, epoch_order
 from dlrun.training.jit import choose_jit
 from dlrun.training.jit_memory import measurement_key
 from dlrun.training.loop import Job
+from dlrun.training.parts import check_can_be_parted
 from dlrun.training.progress import Listener, Note
 from dlrun.training.shares import choose_shares
 from dlrun.training.steps import Steps
+from dlrun.training.team import Team, make_team
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class Assembly:
     length: Length
     shares: Choice
     timeline: Timeline
-    strategy: tf.distribute.Strategy
+    team: Team
     _evaluators: dict[str, Evaluator] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
@@ -63,7 +68,7 @@ class Assembly:
             "intra-op": tf.config.threading.get_intra_op_parallelism_threads(),
             "inter-op": tf.config.threading.get_inter_op_parallelism_threads(),
         }
-        return environment(device=self.device.choice.value, threads=threads)
+        return environment(device=self.device.choice.value, workers=self.team.cluster.workers, threads=threads)
 
     def held_out_splits(self) -> tuple[str, ...]:
         """What the final model is scored on: all that it was not trained on, or the training split if that is all."""
@@ -73,12 +78,15 @@ class Assembly:
         """The training steps, compiled by XLA if that was asked for or measured to be faster."""
         training, feed = self.spec.training, self.training_feed()
         model = self.compiled.model
-        plain = Steps(model, model.train_step, feed, batch_size=training.batch_size, jit=False, strategy=self.strategy)
+        plain = Steps(model, model.train_step, feed, batch_size=training.batch_size, jit=False, team=self.team)
         order = epoch_order(feed.examples, seed=self.spec.seed, epoch=0, shuffle=training.shuffle)
         key = measurement_key(
             self.spec_with_choices(), self.environment(), features=self.dataset.features, target=self.target
         )
         with step_failures("training.batch_size", training.batch_size), self.timeline.spent("compile"):
+            if self.team.replicas > 1:
+                reason = f"{self.team.replicas} devices share each step"
+                return ChosenSteps(Choice(value="off", reason=reason), plain)
             choice, steps = choose_jit(plain, self.spec, order, total_steps=self.length.steps, key=key)
         return ChosenSteps(choice, steps)
 
@@ -94,6 +102,7 @@ class Assembly:
             compiled=self.compiled,
             train=steps.feed,
             steps=steps,
+            team=self.team,
             validation=self.evaluator("validation") if "validation" in self.dataset.splits else None,
             length=self.length,
             folder=folder,
@@ -110,32 +119,38 @@ class Assembly:
         if split not in self._evaluators:
             batch_size = self.spec.training.evaluation_batch_size
             self._evaluators[split] = Evaluator(
-                self.compiled.model, self._feed(split), batch_size=batch_size, strategy=self.strategy
+                self.compiled.model, self._feed(split), batch_size=batch_size, team=self.team
             )
         return self._evaluators[split]
 
     def _feed(self, split: str, *, class_weight: npt.NDArray[np.float32] | None = None) -> Feed:
         examples = self.dataset.splits[split]
         wanted, size = self.spec.training.feed, sum(array.nbytes for _, array in examples.arrays())
-        resident = wanted == "device" or (wanted == "auto" and size <= free_bytes(self.device) // 2)
+        copies = 1 if self.device.is_gpu else len(self.team.devices)
+        resident = wanted == "device" or (wanted == "auto" and copies * size <= free_bytes(self.device) // 2)
+        # Alike in every process: a feed from memory has other calls of steps, which all have to make together.
+        resident = not self.team.agreed(anyone=not resident)[0]
         with building_failures():
             return Feed(
                 examples,
                 target=self.target,
                 preprocess=self.preprocess,
                 class_weight=class_weight,
-                device=self.device.name,
+                devices=self.team.devices,
                 resident=resident,
             )
 
 
-def assemble(file: SpecFile, *, listener: Listener, timeline: Timeline | None = None) -> Assembly:
+def assemble(
+    file: SpecFile, *, listener: Listener, timeline: Timeline | None = None, cluster: Cluster = ALONE
+) -> Assembly:
     """Choose the device, load the data, build and compile the model.
 
     Args:
         file: The spec.
         listener: Told what was chosen.
         timeline: Told where the time goes.
+        cluster: The processes that train together.
 
     Raises:
         SpecError: The spec does not fit the data that was loaded.
@@ -144,10 +159,12 @@ def assemble(file: SpecFile, *, listener: Listener, timeline: Timeline | None = 
         RunError: Memory does not suffice for the model or the data.
     """
     spec, timeline = file.spec, timeline or Timeline()
-    device = choose_device(spec.training.device)
+    device = choose_device(spec.training.device, workers=cluster.workers)
     listener(Note("device", f"{device.choice.value}: {device.choice.reason}"))
-    shares = choose_shares(spec, on_gpu=device.is_gpu, cores=usable_cores())
+    alone = cluster.workers * len(device.names) == 1
+    shares = choose_shares(spec, on_gpu=device.is_gpu, cores=usable_cores(), alone=alone)
     share_cores(int(shares.value), cores=usable_cores())
+    team = make_team(device, cluster)
     with building_failures(), timeline.spent("data"):
         dataset = spec.dataset.load()
     for note in dataset.notes:
@@ -160,14 +177,15 @@ def assemble(file: SpecFile, *, listener: Listener, timeline: Timeline | None = 
     target = settled_target(spec.loss, spec.model, data_target)
     _check_training_split(dataset, data_target, batch_size=spec.training.batch_size)
     length = Length.of(spec, examples["train"])
-    with building_failures(), timeline.spent("build"), tf.device(device.name):
-        compiled = compile_model(spec, dataset.features, target, device=device, length=length, shares=int(shares.value))
+    team.check_alike("dataset", sha256(dataset.fingerprint.encode()).hexdigest())
+    check_can_be_parted(spec, replicas=team.replicas, examples=examples["train"])
+    placed = tf.device(device.names[0]) if team.replicas == 1 else nullcontext()
+    with building_failures(), timeline.spent("build"), placed:
+        compiled = compile_model(spec, dataset.features, target, team=team, length=length, shares=int(shares.value))
         preprocess = dataset.preprocess.build()
     for subject, choice in (("precision", compiled.precision), ("cpu shares", shares)):
         listener(Note(subject, f"{choice.value}: {choice.reason}"))
-    return Assembly(
-        spec, device, dataset, target, preprocess, compiled, length, shares, timeline, tf.distribute.get_strategy()
-    )
+    return Assembly(spec, device, dataset, target, preprocess, compiled, length, shares, timeline, team)
 
 
 def _check_training_split(dataset: Dataset, target: Target, *, batch_size: int) -> None:

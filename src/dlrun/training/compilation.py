@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 import keras
 
@@ -10,9 +11,11 @@ from dlrun.errors import Problem, SpecError
 from dlrun.runs.record import Choice
 from dlrun.signature import Features, Target
 from dlrun.spec.types import Spec
-from dlrun.training.device import Device, choose_precision, dtype_policy
+from dlrun.training.device import choose_precision, dtype_policy
 from dlrun.training.fused import fused
+from dlrun.training.parts import join_parts
 from dlrun.training.shares import shared
+from dlrun.training.team import Team
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Compiled:
 
 
 def compile_model(
-    spec: Spec, features: Features, target: Target, *, device: Device, length: Length, shares: int
+    spec: Spec, features: Features, target: Target, *, team: Team, length: Length, shares: int
 ) -> Compiled:
     """Build and compile the spec's model; the spec's seed decides every initial value.
 
@@ -60,16 +63,36 @@ def compile_model(
         spec: The spec.
         features: What the model is given.
         target: What it has to give, settled by the loss.
-        device: Where it will run.
+        team: Where it will run; each variable is made on all of its devices.
         length: Of the training, which schedules need.
-        shares: Into how many parts each batch is cut.
+        shares: Into how many parts each batch is cut on one device.
 
     Raises:
         SpecError: The architecture does not fit the data in a way that only building shows.
     """
-    precision = choose_precision(spec.training, device, lambda: _built(spec, features, target, precision="float32"))
-    core = _built(spec, features, target, precision=precision.value)
-    model = shared(core, shares)
+    keras.utils.clear_session()  # names that Keras numbers start at 1 again
+    precision = choose_precision(
+        spec.training, team.device, lambda: _built(spec, features, target, precision="float32")
+    )
+    told = {**spec.plain(), "dataset": None, "plugins": None, "precision": precision.value}
+    team.check_alike("spec, or another precision,", sha256(repr(told).encode()).hexdigest())
+    if precision.value == "float16" and team.replicas > 1:
+        precision = Choice(value="float32", reason="this GPU has no bfloat16, and losses are scaled on one device only")
+    keras.utils.clear_session()  # not inside the scope, which it would take away
+    with team.strategy.scope():
+        core = _built(spec, features, target, precision=precision.value)
+        model = shared(core, shares)
+        _compile(model, spec, target, length=length)
+        # 1. The optimizer may have been wrapped (loss scaling) by compile. 2. Its slots must exist before the graph is
+        # traced and before a checkpoint is restored. 3. So must the variables of the metrics.
+        model.optimizer.build(model.trainable_variables)
+        _build_metrics(model, features, target, dtype=core.inputs[0].dtype)
+        if team.replicas > 1:
+            join_parts(model)
+    return Compiled(model, core, precision)
+
+
+def _compile(model: keras.Model, spec: Spec, target: Target, *, length: Length) -> None:
     rate = spec.optimizer.learning_rate
     learning_rate = spec.schedule.build(rate, steps_per_epoch=length.steps_per_epoch, total_steps=length.steps)
     optimizer = fused(spec.optimizer.build(learning_rate))
@@ -79,15 +102,9 @@ def compile_model(
         metrics=[metric.build(target) for metric in spec.metrics],
         jit_compile=False,  # XLA is applied to the step by the loop; here it would forbid some layers on the CPU
     )
-    # 1. The optimizer may have been wrapped (loss scaling) by compile. 2. Its slots must exist before the graph is
-    # traced and before a checkpoint is restored. 3. So must the variables of the metrics.
-    model.optimizer.build(model.trainable_variables)
-    _build_metrics(model, features, target, dtype=core.inputs[0].dtype)
-    return Compiled(model, core, precision)
 
 
 def _built(spec: Spec, features: Features, target: Target, *, precision: str) -> keras.Model:
-    keras.utils.clear_session()  # names that Keras numbers start at 1 again
     keras.utils.set_random_seed(spec.seed)
     with dtype_policy(precision):
         try:

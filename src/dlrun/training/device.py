@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 
 from dlrun.errors import RunError, UsageError
+from dlrun.runs.provenance import usable_cores
 from dlrun.runs.record import Choice
 from dlrun.spec.types import Training
 
@@ -28,39 +29,75 @@ _CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 
 @dataclass(frozen=True)
 class Device:
-    """One device: TensorFlow's name for it, and the choice that led to it."""
+    """One device, or several of one kind: TensorFlow's names for them, and the choice that led to them."""
 
-    name: str
+    names: tuple[str, ...]
     choice: Choice
     compute_capability: tuple[int, int] | None = None
 
     @property
     def is_gpu(self) -> bool:
         """Whether it is a GPU."""
-        return "GPU" in self.name
+        return "GPU" in self.names[0]
 
 
-def choose_device(wanted: str) -> Device:
-    """Pick the device that `training.device` asks for, and keep TensorFlow off the others.
+def choose_device(wanted: str, *, workers: int = 1) -> Device:
+    """Pick the device that `training.device` asks for, or the devices, and keep TensorFlow off the others.
+
+    Args:
+        wanted: `auto`, `cpu`, `gpu`, and both with numbers: `cpu:0,1`, `gpu:2`.
+        workers: Processes that train together: each takes every GPU that it sees, unless it is told which.
 
     Raises:
-        UsageError: It asks for a GPU that is not there.
+        UsageError: It asks for a device that is not there.
     """
     gpus = tf.config.list_physical_devices("GPU")
-    if wanted == "cpu" or (wanted == "auto" and not gpus):
+    kind, _, numbers = wanted.partition(":")
+    indices = [int(number) for number in numbers.split(",")] if numbers else [0]
+    if len(set(indices)) < len(indices):
+        said = f"training.device is {wanted!r}, which names a device twice"
+        raise UsageError(said, expected="each device once", hint=f"--set training.device={kind}:0,1")
+    if kind == "cpu" or (kind == "auto" and not gpus):
         _use_only([], fallback=not gpus)
-        reason = "asked for" if wanted == "cpu" else "TensorFlow sees no GPU"
-        return Device("/CPU:0", Choice(value="cpu", reason=reason))
-    index = int(wanted.partition(":")[2] or 0)
-    if index >= len(gpus):
-        found = f"TensorFlow sees {len(gpus)} GPUs" if gpus else "TensorFlow sees no GPU"
+        reason = "asked for" if kind == "cpu" else "TensorFlow sees no GPU"
+        if not numbers:
+            return Device(("/CPU:0",), Choice(value="cpu", reason=reason))
+        return _logical_cpus(wanted, indices)
+    if not numbers and workers > 1:
+        indices = list(range(len(gpus))) or indices
+    if max(indices) >= len(gpus):
+        found = f"TensorFlow sees {len(gpus)} GPU{'s' if len(gpus) > 1 else ''}" if gpus else "TensorFlow sees no GPU"
         hint = "dlrun doctor, or --set training.device=auto"
         raise UsageError(f"training.device is {wanted!r}, but {found}", expected="a device of this machine", hint=hint)
-    _use_only([gpus[index]], fallback=True)
-    details = tf.config.experimental.get_device_details(gpus[index])
-    reason = "asked for" if wanted != "auto" else f"the first of {len(gpus)}" if len(gpus) > 1 else "there is one"
-    label = f"gpu:{index} ({details.get('device_name', 'unknown')})"
-    return Device("/GPU:0", Choice(value=label, reason=reason), details.get("compute_capability"))
+    chosen = [gpus[index] for index in indices]
+    _use_only(chosen, fallback=True)
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in chosen]
+    if kind != "auto":
+        reason = "asked for"
+    elif len(gpus) > 1:
+        reason = f"the first of {len(gpus)}" if workers == 1 else "all that this worker sees"
+    else:
+        reason = "there is one"
+    label = f"gpu:{','.join(map(str, indices))} ({details[0].get('device_name', 'unknown')})"
+    capability = min((found for each in details if (found := each.get("compute_capability"))), default=None)
+    return Device(tuple(f"/GPU:{i}" for i in range(len(chosen))), Choice(value=label, reason=reason), capability)
+
+
+def _logical_cpus(wanted: str, indices: list[int]) -> Device:
+    """The processor as several devices, each of which computes one part of every batch."""
+    if max(indices) >= usable_cores():
+        said = f"training.device is {wanted!r}, but this process may use {usable_cores()} cores"
+        hint = "--set training.device=cpu uses all cores as one device"
+        raise UsageError(said, expected="as many logical CPUs as cores at the most", hint=hint)
+    wanted_count = max(indices) + 1
+    if wanted_count > 1:
+        (cpu,) = tf.config.list_physical_devices("CPU")
+        try:
+            tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * wanted_count)
+        except RuntimeError as error:  # TensorFlow is in use already, in a notebook
+            if len(tf.config.list_logical_devices("CPU")) < wanted_count:
+                raise RunError(f"TensorFlow is in use and cannot change its devices any more: {error}") from error
+    return Device(tuple(f"/CPU:{index}" for index in indices), Choice(value=wanted, reason="asked for"))
 
 
 def choose_precision(training: Training, device: Device, build: Callable[[], keras.Model]) -> Choice:
@@ -122,7 +159,7 @@ def share_cores(shares: int, *, cores: int) -> None:
 def free_bytes(device: Device) -> int:
     """Memory of the device that nobody uses yet, in bytes; a cautious guess where it cannot be asked."""
     if device.is_gpu:
-        index = device.choice.value.partition(":")[2].partition(" ")[0]
+        index = device.choice.value.partition(":")[2].partition(" ")[0].partition(",")[0]
         query = ("nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits", f"--id={index}")
         with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
             said = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout  # noqa: S603

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import keras
-import tensorflow as tf
 
 from dlrun.training.failures import step_failures
 from dlrun.training.feed import Feed, epoch_order
 from dlrun.training.steps import Steps
+from dlrun.training.team import Team
 
 
 class Evaluator:
@@ -17,12 +17,12 @@ class Evaluator:
         model: Compiled; its metric variables are used, and reset, by each evaluation.
         feed: The split.
         batch_size: Examples in one step.
-        strategy: Where the step runs.
+        team: The devices that each step runs on.
     """
 
-    def __init__(self, model: keras.Model, feed: Feed, *, batch_size: int, strategy: tf.distribute.Strategy) -> None:
+    def __init__(self, model: keras.Model, feed: Feed, *, batch_size: int, team: Team) -> None:
         self._model = model
-        self._steps = Steps(model, model.test_step, feed, batch_size=batch_size, jit=False, strategy=strategy)
+        self._steps = Steps(model, model.test_step, feed, batch_size=batch_size, jit=False, team=team)
         self._order = epoch_order(feed.examples, seed=0, epoch=0, shuffle=False)
 
     def scores(self) -> dict[str, float]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import tensorflow as tf
 
 from dlrun.errors import RunError
+from dlrun.training.cluster import Cluster
+
+_GRAPH_NODE = re.compile(r"\{\{[^}]*\}\} *")
 
 
 @contextmanager
@@ -31,6 +35,38 @@ def step_failures(batch_key: str, batch_size: int) -> Iterator[None]:
             f"TensorFlow cannot compute a step of this model on this data: {said}",
             expected="data that the model can take: token ids within the vocabulary, labels within the classes",
             hint="--set training.jit=off, if it is on: XLA cannot compile every layer",
+        ) from error
+
+
+@contextmanager
+def worker_failures(cluster: Cluster, run_id: str) -> Iterator[None]:
+    """Explain that a process which trains with this one has ended, or cannot be reached.
+
+    Args:
+        cluster: The processes.
+        run_id: What to go on with.
+
+    Raises:
+        RunError: Another process has gone.
+    """
+    try:
+        yield
+    except (
+        tf.errors.UnavailableError,
+        tf.errors.AbortedError,
+        tf.errors.CancelledError,
+        tf.errors.DeadlineExceededError,
+        tf.errors.InternalError,
+        tf.errors.FailedPreconditionError,
+    ) as error:
+        if cluster.workers == 1:
+            raise
+        said = _GRAPH_NODE.sub("", (error.message or str(error)).strip()).splitlines()[0]
+        command = cluster.resume_command(run_id if cluster.is_chief else "RUN")
+        raise RunError(
+            f"another worker has ended or cannot be reached: {said[:300]}",
+            expected=f"all {cluster.workers} workers, from the first step to the last",
+            hint=f"what went wrong stands at the end of its own output; {command} goes on from the last checkpoint",
         ) from error
 
 

@@ -34,14 +34,14 @@ class Stretch:
     """Steps of an epoch, one after another, whose examples are on the device.
 
     Args:
-        rows: Examples, those of these steps among them.
+        rows: Examples, those of these steps among them; a copy for each device.
         order: `(examples,)` int32: which rows the batches take, from that of step `first_step` - `offset` on.
         offset: Batches in `order` before that of `first_step`.
         first_step: In the epoch, from 0.
         last_step: The step after its last.
     """
 
-    rows: Rows
+    rows: tuple[Rows, ...]
     order: Any
     offset: int
     first_step: int
@@ -56,7 +56,7 @@ class Feed:
         target: What the model has to predict, settled by its loss.
         preprocess: From a stored example to features.
         class_weight: `(classes,)` float32, or None.
-        device: TensorFlow's name of where the steps run.
+        devices: TensorFlow's names of where the steps run.
         resident: Whether all examples are kept on the device.
     """
 
@@ -67,13 +67,13 @@ class Feed:
         target: Target,
         preprocess: keras.Model,
         class_weight: npt.NDArray[np.float32] | None = None,
-        device: str = "/CPU:0",
+        devices: tuple[str, ...] = ("/CPU:0",),
         resident: bool = True,
     ) -> None:
         self.examples = len(split)
         self._target_spec = target
         self._preprocess = preprocess
-        self.device = device
+        self.devices = devices
         arrays: list[npt.NDArray[Any]] = [split.features]
         if split.target is not None:
             arrays.append(_stored(split.target, target))
@@ -87,15 +87,21 @@ class Feed:
     @property
     def is_on_gpu(self) -> bool:
         """Whether the steps run on a GPU."""
-        return "GPU" in self.device
+        return "GPU" in self.devices[0]
 
     @property
-    def specs(self) -> Rows:
+    def specs(self) -> tuple[Rows, ...]:
         """What rows look like, for a graph that is traced once for all of them."""
-        return tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in self._arrays)
+        specs = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in self._arrays)
+        return (specs,) * len(self.devices)
 
-    def batch(self, rows: Rows, indices: Any) -> tuple[Any, ...]:
+    def batch(self, rows: Rows, indices: Any, *, weight: Any = None) -> tuple[Any, ...]:
         """The examples at `indices`, as `model.train_step` takes them.
+
+        Args:
+            rows: Of one device.
+            indices: Which of them.
+            weight: What each example weighs besides its own weight; None: nothing.
 
         Shape:
             indices: `(batch,)` int32, into `rows`. Returns: features `(batch, *features.shape)`, the encoded target,
@@ -106,7 +112,10 @@ class Feed:
             target = features
         else:
             target = encode(tf.gather(rows[1], indices), self._target_spec)
-        return (features, target, tf.gather(rows[-1], indices)) if self._has_weight else (features, target)
+        weights = tf.gather(rows[-1], indices) if self._has_weight else None
+        if weight is not None:
+            weights = tf.fill(tf.shape(indices), weight) if weights is None else weights * weight
+        return (features, target) if weights is None else (features, target, weights)
 
     def stretches(self, order: Order, *, batch_size: int, first_step: int = 0, last_step: int) -> Iterator[Stretch]:
         """The steps of an epoch as stretches, each ready when it is given.
@@ -118,7 +127,7 @@ class Feed:
             last_step: The step after the last one.
         """
         if self._rows is not None:
-            with tf.device(self.device):
+            with tf.device(self.devices[0]):
                 indices = tf.constant(order)
             yield Stretch(self._rows, indices, first_step, first_step, last_step)
             return
@@ -143,9 +152,12 @@ class Feed:
                     yield ahead.popleft().result()
             yield from (future.result() for future in ahead)
 
-    def _on_device(self, arrays: Sequence[npt.NDArray[Any]]) -> Rows:
-        with tf.device(self.device):
-            return tuple(tf.constant(array) for array in arrays)
+    def _on_device(self, arrays: Sequence[npt.NDArray[Any]]) -> tuple[Rows, ...]:
+        copies = []
+        for device in self.devices:
+            with tf.device(device):
+                copies.append(tuple(tf.constant(array) for array in arrays))
+        return tuple(copies)
 
 
 def encode(target: Any, spec: Target) -> Any:

@@ -28,7 +28,7 @@ class _FusedAdam(keras.optimizers.Adam):  # type: ignore[misc, unused-ignore]  #
             return
         dtype, index = variable.dtype, self._get_variable_index(variable)
         beta_1, beta_2 = tf.constant(self.beta_1, dtype), tf.constant(self.beta_2, dtype)
-        step = tf.cast(self.iterations.value + 1, dtype)
+        step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=_handle(variable),
             m=_handle(self._momentums[index]),

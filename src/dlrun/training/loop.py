@@ -13,6 +13,7 @@ from typing import Literal
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from dlrun.errors import CheckpointError
 from dlrun.runs.folder import RunFolder
@@ -27,6 +28,7 @@ from dlrun.training.progress import EpochDone, Listener, StepsDone
 from dlrun.training.state import TrainingState, initial_state, judged, reconsidered
 from dlrun.training.steps import Steps
 from dlrun.training.stop import Stop
+from dlrun.training.team import Team
 from dlrun.training.tensorboard import EventWriter
 from dlrun.training.variables import assign_arrays, read_arrays
 
@@ -45,6 +47,7 @@ class Job:
     compiled: Compiled
     train: Feed
     steps: Steps
+    team: Team
     validation: Evaluator | None
     length: Length
     folder: RunFolder
@@ -83,7 +86,10 @@ class Trainer:
         if not fits or state.epoch_step > self.job.length.steps_per_epoch or not isinstance(metrics_bytes, int):
             raise CheckpointError("the training state of the checkpoint is not of this spec and data")
         assign_arrays(self.model, checkpoint.arrays, parts=("model", "optimizer", "metrics"))
+        self.job.team.assign_metric_parts(self.model, checkpoint.arrays)
         self.state = reconsidered(state, self.job.spec.training.early_stopping)
+        if not self.job.team.cluster.is_chief:
+            return  # the run folder is the chief's
         self.job.folder.history.cut(metrics_bytes)
         if self.state.best is not None and self.state.best.step == self.state.step:
             # The process may have ended after the checkpoint, and before it was made the best.
@@ -100,7 +106,8 @@ class Trainer:
         """
         training = self.job.spec.training
         minutes = training.max_minutes
-        events = EventWriter(self.job.folder.tensorboard, self.listener) if training.tensorboard else None
+        writes_events = training.tensorboard and self.job.team.cluster.is_chief
+        events = EventWriter(self.job.folder.tensorboard, self.listener) if writes_events else None
         self._saved_at = time.monotonic()
         try:
             deferred = self.stop.deferred(max_seconds=None if minutes is None else 60 * minutes)
@@ -124,11 +131,9 @@ class Trainer:
             self._checkpoint()
             return end
         trained_seconds = time.perf_counter() - started
-        self._wait_seconds, self._train_seconds = (
-            self._wait_seconds + wait_seconds,
-            self._train_seconds + trained_seconds,
-        )
-        learning_rate = float(self.model.optimizer.learning_rate)
+        self._wait_seconds += wait_seconds
+        self._train_seconds += trained_seconds
+        learning_rate = float(tf.convert_to_tensor(self.model.optimizer.learning_rate))
         if self.job.validation is not None:
             with self.job.timeline.spent("evaluate"):
                 scores |= {f"val_{name}": value for name, value in self.job.validation.scores().items()}
@@ -176,8 +181,9 @@ class Trainer:
         for stretch in stretches:
             wait_seconds += time.perf_counter() - called
             while self.state.epoch_step < stretch.last_step and not self._reason_to_end():
+                wanted = self.job.team.chiefs(self._steps_per_call)
                 with self.job.timeline.spent("train" if self._traced else "compile"):
-                    count = self.job.steps(stretch, self.state.epoch_step, self._steps_per_call)
+                    count = self.job.steps(stretch, self.state.epoch_step, wanted)
                 scores = read_scores(self.model)
                 ended = time.perf_counter()
                 seconds, called = ended - called, ended
@@ -212,22 +218,22 @@ class Trainer:
             self._steps_per_call = fitting
 
     def _reason_to_end(self) -> End | None:
-        if self.stop.signal is not None:
-            return "interrupted"
-        return "out of time" if self.stop.is_late else None
+        stopped, is_late = self.job.team.agreed(anyone=self.stop.signal is not None, chief=int(self.stop.is_late))
+        return "interrupted" if stopped else "out of time" if is_late else None
 
     def _record(self, row: Row, *, is_best: bool) -> None:
         self._check_finite(row, steps=0)
         self.job.folder.append_metrics(row)
         self._checkpoint()
-        if is_best:
+        if is_best and self.job.team.cluster.is_chief:
             set_best(self.job.folder.checkpoints, step_name(self.state.step))
         self.listener(EpochDone(self.state.epoch, self.job.length.epochs, row, is_best))
 
     def _checkpoint_if_due(self, steps: int) -> None:
         # At the end of an epoch one is written anyway, after validation.
         minutes = (time.monotonic() - self._saved_at) / 60
-        if minutes >= self.job.spec.training.checkpoint_minutes and self.state.epoch_step < steps:
+        due = minutes >= self.job.spec.training.checkpoint_minutes and self.state.epoch_step < steps
+        if self.job.team.chiefs(int(due)):
             with self.job.timeline.spent("save"):
                 self._checkpoint()
 
@@ -236,6 +242,11 @@ class Trainer:
         for name, array in arrays.items():
             if array.dtype.kind == "f" and not np.isfinite(array).all() and not name.startswith("metrics/"):
                 raise not_finite(f"the variable {name} is no number any more after step {self.state.step}")
+        if self.state.epoch_step:
+            arrays |= self.job.team.read_metric_parts(self.model)
+        if not self.job.team.cluster.is_chief:
+            self._saved_at = time.monotonic()
+            return
         folder = self.job.folder
         state: dict[str, JSON] = {"training": self.state.to_json(), "metrics_bytes": folder.history.length()}
         write_checkpoint(folder.checkpoints, step_name(self.state.step), arrays=arrays, state=state)

@@ -14,6 +14,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from dlrun.errors import UsageError
 from dlrun.runs.record import Choice
 from dlrun.spec.types import Spec
 
@@ -21,9 +22,17 @@ _SMALLEST_PART = 8
 """Examples in the smallest part that is worth a core of its own."""
 
 
-def choose_shares(spec: Spec, *, on_gpu: bool, cores: int) -> Choice:
+def choose_shares(spec: Spec, *, on_gpu: bool, cores: int, alone: bool = True) -> Choice:
     """Pick into how many parts a CPU cuts each batch."""
     wanted = spec.training.cpu_shares
+    if not alone:
+        if wanted not in ("auto", 1):
+            raise UsageError(
+                f"training.cpu_shares is {wanted}, and several devices share each batch",
+                expected="one way of cutting batches",
+                hint="--set training.cpu_shares=auto",
+            )
+        return Choice(value="1", reason="several devices have their parts of each batch already")
     if wanted != "auto":
         return Choice(value=str(wanted), reason="asked for")
     if on_gpu:

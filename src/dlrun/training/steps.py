@@ -12,7 +12,9 @@ import tensorflow as tf
 
 from dlrun.models.block_lstm import use_block_kernels
 from dlrun.training.feed import Feed, Stretch
+from dlrun.training.parts import part_step
 from dlrun.training.shares import shares_of, whole_batches
+from dlrun.training.team import Team
 
 
 class Steps:
@@ -24,7 +26,7 @@ class Steps:
         feed: Where batches come from.
         batch_size: Examples in one step; the last of an epoch may have fewer.
         jit: Whether XLA compiles the loop over the steps, as a whole.
-        strategy: Where each step runs.
+        team: The devices that each step runs on, every one with its part of the batch.
     """
 
     def __init__(
@@ -35,17 +37,18 @@ class Steps:
         *,
         batch_size: int,
         jit: bool,
-        strategy: tf.distribute.Strategy,
+        team: Team,
     ) -> None:
         self.feed = feed
         self.batch_size = batch_size
         self.model = model
         self._jit = jit
         self._block_kernels = not jit and not feed.is_on_gpu
-        self._plain = self._function(step, strategy, jit=False)
+        self._team = team
+        self._plain = self._function(step, jit=False)
         # For a batch that is too small to be cut into its parts; traced only if there is one.
-        self._plain_whole = self._function(step, strategy, jit=False)
-        self._jitted = self._function(step, strategy, jit=True)
+        self._plain_whole = self._function(step, jit=False, small=True)
+        self._jitted = self._function(step, jit=True)
 
     def jitted(self) -> Steps:
         """The same steps, compiled by XLA."""
@@ -66,7 +69,7 @@ class Steps:
             count = min(count, whole_steps - first)
         else:
             count, size = 1, self.feed.examples - first * self.batch_size
-        small = size < shares_of(self.model)
+        small = size < max(shares_of(self.model), self._team.replicas)
         begin = first - stretch.first_step + stretch.offset
         with self._traced(whole=small or self._jit):
             run = self._jitted if self._jit else self._plain_whole if small else self._plain
@@ -88,15 +91,16 @@ class Steps:
         with whole_batches(self.model):
             yield
 
-    def _function(self, step: Callable[[tuple[Any, ...]], Any], strategy: tf.distribute.Strategy, *, jit: bool) -> Any:
-        feed, batch_size = self.feed, self.batch_size
+    def _function(self, step: Callable[[tuple[Any, ...]], Any], *, jit: bool, small: bool = False) -> Any:
+        feed, batch_size, team = self.feed, self.batch_size, self._team
+        step_of_part = part_step(step, self.model, feed, team, may_be_empty=small)
 
         def run(rows: Any, order: Any, first: Any, count: Any, size: Any) -> Any:
             # The size of a batch is an argument: one trace serves the last, smaller batch too, which comes in a call of
             # its own, and XLA, which needs to know sizes, compiles once for each.
             def body(index: Any) -> list[Any]:
                 indices = tf.slice(order, [index * batch_size], [size])
-                strategy.run(lambda batch: (step(batch), None)[1], args=(feed.batch(rows, indices),))
+                team.strategy.run(step_of_part, args=(rows, indices, size))
                 return [index + 1]
 
             end = first + count

@@ -10,11 +10,13 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
+import tensorflow as tf
 
 from dlrun.errors import CheckpointError
 from dlrun.runs.arrays import ArraySpec
 
-Arrays = dict[str, npt.NDArray[Any]]
+Array = npt.NDArray[Any]
+Arrays = dict[str, Array]
 
 # Keras numbers seed generators by a counter of the process; their order in the model is what stays.
 _COUNTED = re.compile(r"seed_generator(_\d+)?/")
@@ -22,7 +24,12 @@ _COUNTED = re.compile(r"seed_generator(_\d+)?/")
 
 def read_arrays(model: keras.Model) -> Arrays:
     """Copy every variable of a compiled model, of its optimizer and of its metrics to the host."""
-    return {name: np.asarray(variable.value) for name, variable in _named(model)}
+    return {name: host_value(variable) for name, variable in _named(model)}
+
+
+def host_value(variable: Any) -> npt.NDArray[Any]:
+    """The value of one variable; where several devices have one each, that of the first, or for a metric the sum."""
+    return np.asarray(tf.convert_to_tensor(variable.value))
 
 
 def array_specs(model: keras.Model, *, parts: tuple[str, ...]) -> dict[str, ArraySpec]:
@@ -65,7 +72,7 @@ def weights_sha256(model: keras.Model) -> str:
     """The sha256 over the bytes of every model variable, in model order."""
     digest = sha256()
     for variable in model.variables:
-        digest.update(np.ascontiguousarray(variable.value).tobytes())
+        digest.update(np.ascontiguousarray(host_value(variable)).tobytes())
     return digest.hexdigest()
 
 

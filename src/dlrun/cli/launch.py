@@ -1,0 +1,45 @@
+"""`dlrun launch --workers N CONFIG`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dlrun.cli.options import RUNS_DIR, AllowChanges, AsJson, Overrides, Quiet, RunsDir, TrustPlugins
+
+_Config = Annotated[Path | None, typer.Argument(help="The YAML file.", metavar="CONFIG", show_default=False)]
+_Resume = Annotated[str, typer.Option("--resume", metavar="RUN", help="Go on with a run, with as many workers.")]
+_Workers = Annotated[int, typer.Option("--workers", metavar="N", help="Processes; each takes a part of every batch.")]
+
+
+def launch(
+    overrides: Overrides,
+    workers: _Workers,
+    config: _Config = None,
+    resume: _Resume = "",
+    runs_dir: RunsDir = RUNS_DIR,
+    *,
+    allow_changes: AllowChanges = False,
+    trust_plugins: TrustPlugins = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train on several processes of this machine, with one result.
+
+    For several machines: dlrun train on each, with TF_CONFIG or under srun.
+    """
+    if (config is None) == (not resume):
+        raise typer.BadParameter("give one of them", param_hint="CONFIG or --resume RUN")
+    if config is not None and (allow_changes or trust_plugins):
+        raise typer.BadParameter("these go with --resume RUN", param_hint="--allow-changes, --trust-plugins")
+    from dlrun import launching
+
+    said = {"--allow-changes": allow_changes, "--trust-plugins": trust_plugins, "--quiet": quiet, "--json": as_json}
+    options = [*(name for name, is_on in said.items() if is_on), "--runs-dir", str(runs_dir)]
+    options += [part for override in overrides for part in ("--set", override)]
+    wanted = launching.Wanted(workers, runs_dir, tuple(overrides), tuple(options), trust_plugins=trust_plugins)
+    code = launching.launch_training(config, wanted) if config is not None else launching.launch_resume(resume, wanted)
+    if code:
+        raise typer.Exit(code)

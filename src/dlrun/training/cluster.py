@@ -1,0 +1,110 @@
+"""The processes that train one model together, from the environment that they are started in: TF_CONFIG or Slurm's.
+
+Pure Python: whether this process is the one that writes the run has to be known before TensorFlow starts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dlrun.errors import UsageError
+
+LAUNCHED = "DLRUN_LAUNCHED"
+"""Set by `dlrun launch` in the environment of the processes that it starts."""
+_HINT = "dlrun launch --workers N sets it for processes on one machine; unset TF_CONFIG trains in this process alone"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The workers, and which of them this process is.
+
+    Args:
+        workers: How many there are.
+        index: This one, from 0; worker 0 is the chief, which alone writes.
+        launched: Whether `dlrun launch` has started them.
+        slurm: Whether Slurm has: their addresses are still to be resolved.
+    """
+
+    workers: int = 1
+    index: int = 0
+    launched: bool = False
+    slurm: bool = False
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process writes the run folder and speaks to the user."""
+        return self.index == 0
+
+    def resume_command(self, run_id: str) -> str:
+        """The command that goes on with a run of these workers."""
+        return f"dlrun launch --workers {self.workers} --resume {run_id}" if self.launched else f"dlrun resume {run_id}"
+
+
+ALONE = Cluster()
+
+
+def read_cluster(environ: Mapping[str, str] = os.environ) -> Cluster:
+    """The cluster that this process belongs to: of one worker, if the environment names no others.
+
+    Raises:
+        UsageError: The environment is not what TensorFlow or Slurm would understand.
+    """
+    if text := environ.get("TF_CONFIG", "").strip():
+        return _of_tf_config(text, launched=bool(environ.get(LAUNCHED)))
+    tasks = environ.get("SLURM_STEP_NUM_TASKS", "1")
+    if tasks.isdecimal() and int(tasks) > 1:
+        index = environ.get("SLURM_PROCID", "")
+        if not index.isdecimal() or int(index) >= int(tasks):
+            said = f"SLURM_STEP_NUM_TASKS is {tasks} and SLURM_PROCID is {index!r}"
+            raise UsageError(said, expected="the number of this task, as srun sets it", hint="srun dlrun train CONFIG")
+        return Cluster(int(tasks), int(index), slurm=True)
+    return ALONE
+
+
+def _of_tf_config(text: str, *, launched: bool) -> Cluster:
+    try:
+        config = json.loads(text)
+    except ValueError as error:
+        raise _wrong(f"it is no JSON: {error}") from error
+    cluster, task = (config.get("cluster"), config.get("task")) if isinstance(config, dict) else (None, None)
+    if cluster is None and isinstance(config, dict):
+        return ALONE
+    jobs = _jobs(cluster)
+    workers = [(job, index) for job in ("chief", "worker") for index in range(len(jobs.get(job, ())))]
+    if len(workers) == 1:
+        return ALONE
+    job, index = (task.get("type"), task.get("index")) if isinstance(task, dict) else (None, None)
+    if isinstance(index, str) and index.isdecimal():
+        index = int(index)
+    if not isinstance(job, str) or not isinstance(index, int) or (job, index) not in workers:
+        listed = ", ".join(f"{name} {number}" for name, number in workers[:8])
+        raise _wrong(f"its task is {task!r}, and the cluster has {listed}")
+    return Cluster(len(workers), workers.index((job, index)), launched=launched)
+
+
+def _jobs(cluster: Any) -> dict[str, list[str]]:
+    if not isinstance(cluster, dict) or not cluster:
+        raise _wrong("its cluster is no mapping from jobs to addresses")
+    for job, addresses in cluster.items():
+        if job not in ("chief", "worker"):
+            raise _wrong(f"its cluster has the job {job!r}, and dlrun trains with workers that are all alike")
+        if not isinstance(addresses, list) or not all(_is_address(address) for address in addresses):
+            raise _wrong(f"the addresses of {job!r} are {addresses!r}")
+        if len(set(addresses)) < len(addresses):
+            raise _wrong(f"an address of {job!r} is there twice")
+    if len(cluster.get("chief", ())) > 1 or not any(cluster.values()):
+        raise _wrong("its cluster has more than one chief, or nobody")
+    return cluster
+
+
+def _is_address(value: Any) -> bool:
+    return isinstance(value, str) and value.rpartition(":")[2].isdecimal()
+
+
+def _wrong(said: str) -> UsageError:
+    expected = '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
+    return UsageError(f"TF_CONFIG is not understood: {said}", expected=expected, hint=_HINT)
