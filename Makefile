@@ -1,4 +1,5 @@
 # make train   a virtual environment, the installation, and a first model on handwritten digits
+# make bench   the comparison with Keras and, with TORCH=path/to/python, PyTorch: about half an hour
 # make test    the same environment, and the whole test suite
 PYTHON ?= python3
 VENV := .venv
@@ -38,6 +39,7 @@ soak: $(INSTALLED)
 
 bench: $(INSTALLED)
 	@$(BIN)/python tests/benchmarks/start_up.py
+	@$(BIN)/python tests/benchmarks/peers.py $(if $(TORCH),--torch $(TORCH))
 
 # The versions that the tests run with; afterwards run them: make clean test
 constraints:

@@ -12,17 +12,17 @@ SOURCE = Path(__file__).parents[1] / "src" / "dlrun"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = [
-    {"errors", "signature", "component", "registry", "plugins", "user_folders"},
+    {"errors", "signature", "component", "registry", "plugins", "timeline", "user_folders"},
     {"data", "models", "keras_table", "optimizers", "schedules", "plateau", "losses", "metrics", "metric_inputs"},
     {"spec", "runs"},
     {"training"},
-    {"recording", "stored", "experiment", "resumption", "reproduction", "launching", "workers"},
+    {"recording", "stored", "experiment", "resumption", "reproduction", "benching", "launching", "workers"},
     {"cli", "starters", "__init__", "__main__"},
 ]
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
 HEAVY = {"tensorflow", "keras", "tensorflow_datasets", "matplotlib"}
 ONLY_IN_CLI = {"typer", "rich"}
-WITHOUT_TENSORFLOW_IN_TRAINING = {"checkpoint", "cluster", "progress", "state", "doctor", "__init__"}
+WITHOUT_TENSORFLOW_IN_TRAINING = {"jit_memory", "checkpoint", "cluster", "progress", "state", "doctor", "__init__"}
 
 
 def part(path: Path) -> str:

@@ -16,14 +16,25 @@ from dlrun.recording import (
     record_choices,
     record_outcome,
     record_progress,
+    record_time,
     recorded,
 )
 from dlrun.runs.catalog import find_run
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.parse import SpecFile, read_spec
 from dlrun.stored import read_stored_spec
+from dlrun.timeline import Timeline
 from dlrun.training.cluster import ALONE, Cluster, read_cluster
-from dlrun.training.progress import Evaluated, Listener, Note, RunCreated, TrainingDone, TrainingStarted, silent
+from dlrun.training.progress import (
+    Evaluated,
+    Listener,
+    Note,
+    RunCreated,
+    TimeSpent,
+    TrainingDone,
+    TrainingStarted,
+    silent,
+)
 from dlrun.training.stop import Stop
 
 if TYPE_CHECKING:
@@ -57,6 +68,7 @@ def train(
     overrides: tuple[str, ...] = (),
     runs_dir: str | Path = RUNS_DIR,
     listener: Listener = silent,
+    began: float | None = None,
 ) -> Result:
     """Train the model that a YAML file describes.
 
@@ -65,6 +77,7 @@ def train(
         overrides: `key=value` each, as `--set` takes them.
         runs_dir: Where the run folder is made.
         listener: Called with every event.
+        began: When the command began, by `time.perf_counter`: what `start` is counted from; None: now.
 
     Raises:
         SpecError: The spec is wrong.
@@ -72,11 +85,19 @@ def train(
         RunError: The training failed; the run folder tells how far it came.
         Interrupted: The user stopped it.
     """
+    timeline = Timeline(began)
     file = read_spec(Path(config), overrides)
-    return train_file(file, runs_dir=Path(runs_dir), listener=listener, cluster=read_cluster())
+    return train_file(file, runs_dir=Path(runs_dir), listener=listener, timeline=timeline, cluster=read_cluster())
 
 
-def train_file(file: SpecFile, *, runs_dir: Path, listener: Listener, cluster: Cluster = ALONE) -> Result:
+def train_file(
+    file: SpecFile,
+    *,
+    runs_dir: Path,
+    listener: Listener,
+    timeline: Timeline | None = None,
+    cluster: Cluster = ALONE,
+) -> Result:
     """Train a spec that has been read, in a new run folder."""
     listener = listener if cluster.is_chief else silent
     with own_place(runs_dir, cluster) as place:
@@ -87,7 +108,7 @@ def train_file(file: SpecFile, *, runs_dir: Path, listener: Listener, cluster: C
             from dlrun.training.failures import worker_failures
 
             with worker_failures(cluster, folder.id):
-                assembly = assemble(file, listener=listener, cluster=cluster)
+                assembly = assemble(file, listener=listener, timeline=timeline, cluster=cluster)
                 scores = train_assembled(assembly, folder, stop=stop, listener=listener)
         return Result(folder, scores, folder.read_record().model_dump(mode="json"), is_chief=cluster.is_chief)
 
@@ -107,10 +128,22 @@ def train_assembled(
     Raises:
         Interrupted: The user stopped it; a checkpoint of the last step is written.
     """
+    try:
+        scores = _train_and_score(assembly, folder, stop=stop, listener=listener, goes_on_from=goes_on_from)
+    finally:
+        seconds = record_time(folder, assembly.timeline)
+    listener(TimeSpent(seconds))
+    return scores
+
+
+def _train_and_score(
+    assembly: Assembly, folder: RunFolder, *, stop: Stop, listener: Listener, goes_on_from: RunFolder | None
+) -> Scores:
     from dlrun.training.loop import Trainer
     from dlrun.training.restoring import read_newest, restore_model
     from dlrun.training.variables import weights_sha256
 
+    timeline = assembly.timeline
     chosen = assembly.choose_steps()
     listener(Note("jit", f"{chosen.jit.value}: {chosen.jit.reason}"))
     record_choices(folder, assembly, jit=chosen.jit, environment=assembly.environment())
@@ -135,12 +168,14 @@ def train_assembled(
     reason = trainer.state.stopped
     if end == "out of time":
         reason = f"training.max_minutes ({assembly.spec.training.max_minutes}) are over"
-    listener(TrainingDone(reason, trainer.state.seconds))
-    weights = weights_sha256(assembly.compiled.model)
-    if assembly.team.cluster.is_chief:
-        restore_model(assembly, folder, "final", silent)
-    assembly.team.share_variables(assembly.compiled.model)
-    scores = _evaluate(assembly, assembly.held_out_splits(), listener)
+    listener(TrainingDone(reason, trainer.state.seconds, trainer.data_wait))
+    with timeline.spent("save"):
+        weights = weights_sha256(assembly.compiled.model)
+        if assembly.team.cluster.is_chief:
+            restore_model(assembly, folder, "final", silent)
+        assembly.team.share_variables(assembly.compiled.model)
+    with timeline.spent("evaluate"):
+        scores = _evaluate(assembly, assembly.held_out_splits(), listener)
     record_outcome(folder, scores, weights_sha256=weights, reason=reason)
     return scores
 

@@ -23,6 +23,7 @@ from dlrun.runs.record import Choice, Status
 from dlrun.runs.trust import sign
 from dlrun.spec.parse import SpecFile
 from dlrun.spec.types import Spec
+from dlrun.timeline import Timeline, added
 from dlrun.training.cluster import Cluster, read_cluster
 
 if TYPE_CHECKING:
@@ -162,6 +163,18 @@ def record_progress(folder: RunFolder, state: TrainingState) -> None:
     """Record how far training came, however it ended; what ends it is told by its own error, not by this one's."""
     with suppress(DlrunError):
         folder.update_record(best=asdict(state.best) if state.best else None, seconds=round(state.seconds, 3))
+
+
+def record_time(folder: RunFolder, timeline: Timeline) -> dict[str, float]:
+    """Record where the seconds went, however the run ended.
+
+    Returns:
+        Those of this command, by phase.
+    """
+    seconds = {phase: round(value, 3) for phase, value in timeline.seconds().items()}
+    with suppress(DlrunError):
+        folder.update_record(time=added(folder.read_record().time, seconds))
+    return seconds
 
 
 def record_outcome(

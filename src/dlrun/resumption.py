@@ -20,6 +20,7 @@ from dlrun.spec.changes import refused_changes
 from dlrun.spec.parse import SpecFile
 from dlrun.spec.yaml_source import MAX_BYTES
 from dlrun.stored import read_stored_spec
+from dlrun.timeline import Timeline
 from dlrun.training.cluster import read_cluster
 from dlrun.training.progress import Listener, Note, RunCreated, silent
 from dlrun.training.stop import Stop
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from dlrun.training.assembly import Assembly
 
 
-def resume(
+def resume(  # noqa: PLR0913  each is one question that a user may have
     run: str | Path,
     *,
     overrides: tuple[str, ...] = (),
@@ -36,6 +37,7 @@ def resume(
     trust_plugins: bool = False,
     runs_dir: str | Path = RUNS_DIR,
     listener: Listener = silent,
+    began: float | None = None,
 ) -> Result:
     """Go on with a run from its newest sound checkpoint, at the very next step.
 
@@ -48,6 +50,7 @@ def resume(
         trust_plugins: Whether the plugins of a run that was not made here, which are code, may be loaded.
         runs_dir: Where runs are looked for.
         listener: Called with every event.
+        began: When the command began, by `time.perf_counter`.
 
     Raises:
         SpecError: A key cannot change any more.
@@ -55,8 +58,9 @@ def resume(
         RunError: Another process holds the run, or no checkpoint can be used.
         Interrupted: The user stopped it again.
     """
-    folder, stop, cluster = find_run(str(run), runs_dir=Path(runs_dir)), Stop(), read_cluster()
+    timeline, cluster = Timeline(began), read_cluster()
     listener = listener if cluster.is_chief else silent
+    folder, stop = find_run(str(run), runs_dir=Path(runs_dir)), Stop()
     with stop.listening(), interruption_told(folder), folder.lock() if cluster.is_chief else nullcontext():
         _check_spec_is_untouched(folder)
         file = _changed_spec(folder, overrides, trust_plugins=trust_plugins)
@@ -70,7 +74,7 @@ def resume(
         from dlrun.training.failures import worker_failures
 
         with worker_failures(cluster, folder.id), own_place(folder.path.parent, cluster) as place:
-            assembly = assemble(file, listener=listener, cluster=cluster)
+            assembly = assemble(file, listener=listener, timeline=timeline, cluster=cluster)
             # The environment on record is the chief's: another worker's machine may have another name for its CPU.
             exact = not cluster.is_chief or _same_environment(
                 record, assembly.environment(), assembly.dataset.fingerprint, allow_changes=allow_changes

@@ -75,7 +75,7 @@ def test_memory_that_runs_out_names_the_batch_size_and_the_next_smaller(small: A
     def exhausted(*_: Any) -> None:
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
-    small.on(TrainingStarted, lambda _: setattr(small.trainers[-1], "_run_steps", exhausted))
+    small.on(TrainingStarted, lambda _: setattr(small.trainers[-1].job.steps, "_plain", exhausted))
     with pytest.raises(RunError, match=f"ran out of memory with a batch of {batch_size}\n") as raised:
         small.train(f"training.batch_size={batch_size}")
     assert hint in raised.value.hint
@@ -84,10 +84,10 @@ def test_memory_that_runs_out_names_the_batch_size_and_the_next_smaller(small: A
 def test_memory_that_runs_out_in_validation_names_the_key_of_its_own(small: Any) -> None:
     import tensorflow as tf
 
-    def exhausted() -> None:
+    def exhausted(*_: Any) -> None:
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
-    small.on(TrainingStarted, lambda _: setattr(small.trainers[-1].job.validation, "_run", exhausted))
+    small.on(TrainingStarted, lambda _: setattr(small.trainers[-1].job.validation._steps, "_plain", exhausted))
     with pytest.raises(RunError, match="with a batch of 256") as raised:
         small.train()
     assert raised.value.hint == "--set training.evaluation_batch_size=128"
@@ -99,7 +99,7 @@ def test_an_operation_that_refuses_its_inputs_is_one_error(small: Any) -> None:
     def refused(*_: Any) -> None:
         raise tf.errors.InvalidArgumentError(None, None, "indices[0] = 12 is not in [0, 10)\n\t [[node]]")
 
-    small.on(EpochDone, lambda _: setattr(small.trainers[-1], "_run_steps", refused), epoch=1)
+    small.on(EpochDone, lambda _: setattr(small.trainers[-1].job.steps, "_plain", refused), epoch=1)
     with pytest.raises(RunError, match=r"indices\[0\] = 12 is not in \[0, 10\)\n"):
         small.train()
     assert list(small.steps()) == ["step-000000008"]

@@ -1,5 +1,6 @@
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dlrun.models.cnn import Block, Cnn
@@ -121,3 +122,33 @@ def test_block_overrides_what_it_names_and_keeps_the_rest() -> None:
 def test_pooling_settles_the_width_of_the_vector(pooling: Any, width: int) -> None:
     model = cnn(conv(5), pooling=pooling).build(DIGITS, CLASSES)
     assert model.get_layer("head").kernel.shape == (width, 10)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("batch_normalization", [False, True])
+@pytest.mark.parametrize("activation", ["relu", "leaky_relu", "gelu"])
+def test_a_block_is_convolution_normalization_activation_and_pooling(
+    activation: str, *, batch_normalization: bool
+) -> None:
+    """Whatever the order in which they are computed: outputs and gradients are those of the four in this order."""
+    import keras
+    import tensorflow as tf
+
+    block = conv(3, pool_size=2, activation=activation, batch_normalization=batch_normalization)
+    model = cnn(block).build(Features("image", (9, 8, 2)), Target("classes", 4))
+    layers = keras.layers
+    inputs = keras.Input((9, 8, 2))
+    tensor = layers.Conv2D(3, 3)(inputs)
+    tensor = layers.BatchNormalization()(tensor) if batch_normalization else tensor
+    tensor = layers.MaxPooling2D(2)(layers.Activation(activation)(tensor))
+    expected = keras.Model(inputs, layers.Dense(4)(layers.Flatten()(tensor)))
+    expected.set_weights(model.get_weights())
+    images = tf.random.normal((6, 9, 8, 2), seed=0)
+    gradients = []
+    for each in (model, expected):
+        with tf.GradientTape() as tape:
+            output = each(images, training=True)
+            loss = tf.reduce_sum(tf.sin(output))
+        gradients.append([output, *tape.gradient(loss, [variable.value for variable in each.trainable_variables])])
+    for found, wanted in zip(*gradients, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)

@@ -50,6 +50,12 @@ optimizer: {{type: rmsprop, learning_rate: 3e-3, clipnorm: 1.0}}
 schedule: {{type: one_cycle}}
 training: {{batch_size: 32, epochs: 3}}
 """,
+    # In parts, one for each core, with fused kernels; gathered ahead of the steps.
+    "shared": f"""{DIGITS}{CLASSES}
+model: {{type: cnn, blocks: [{{filters: 8, pool_size: 2, dropout: 0.1}}], head_units: [16]}}
+optimizer: {{type: adamw, weight_decay: 0.01}}
+training: {{batch_size: 32, epochs: 3, cpu_shares: 2, feed: host}}
+""",
     "autoencoder": f"""{DIGITS}
 model: {{type: autoencoder, units: [32], latent_units: 8, tied: true, input_noise: 0.2, output_activation: sigmoid}}
 loss: mean_squared_error
@@ -88,6 +94,7 @@ CASES = (
     Case("cnn", "float32", "off", 6),
     Case("cnn", "bfloat16", "off", 6),
     Case("lstm", "float32", "off", 6),
+    Case("shared", "bfloat16", "off", 5),
     Case("autoencoder", "float32", "off", 7),
     Case("mlp", "bfloat16", "off", 5),
 )

@@ -137,7 +137,7 @@ def test_a_run_that_is_interrupted_again_and_again_ends_the_same(
 ) -> None:
     command: list[Any] = ["train", config]
     # In the first call, while it resumes (twice), in the second call, while it resumes, in the second call, ...
-    places = [(STEPS_DONE, 1), ("dlrun.training.loop:Trainer.restore", 1), ("dlrun.resumption:record_choices", 1)]
+    places = [(STEPS_DONE, 1), ("dlrun.training.loop:Trainer.restore", 1), ("dlrun.experiment:record_choices", 1)]
     places += [(STEPS_DONE, 2), ("dlrun.training.loop:assign_arrays", 1), (STEPS_DONE, 1)]
     for place in places:
         ended = dlrun.run(*command, folder=config.parent, at=place, signals=(signal.SIGINT,))

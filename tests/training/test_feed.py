@@ -78,3 +78,44 @@ def test_class_weights_by_name_multiply_sample_weights() -> None:
     split = Split(np.zeros((2, 1)), np.array([0, 1]), np.array([1.0, 0.5], dtype=np.float32))
     *_, weights = batch(feed(split, target, {"dog": 3.0}), [0, 1])
     np.testing.assert_allclose(weights, [1.0, 1.5])
+
+
+@pytest.mark.parametrize("first_step", [0, 3])
+def test_batches_gathered_ahead_are_those_of_examples_kept_on_the_device(
+    first_step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import dlrun.training.feed as module
+
+    monkeypatch.setattr(module, "CHUNK_BYTES", 100)  # two batches
+    generator = np.random.default_rng(0)
+    split = Split(generator.integers(0, 255, (45, 5), dtype=np.uint8), np.arange(45) % 3, np.ones(45, np.float32))
+    order = module.epoch_order(45, seed=0, epoch=0, shuffle=True)
+    batches: list[list[Any]] = []
+    for resident in (True, False):
+        preprocess = Preprocess(raw_shape=(5,), scale=0.5).build()
+        fed = module.Feed(split, target=Target("classes", 3), preprocess=preprocess, resident=resident)
+        stretches = list(fed.stretches(order, batch_size=6, first_step=first_step, last_step=8))
+        assert (len(stretches) == 1) == resident
+        assert [stretch.last_step for stretch in stretches][-1] == 8
+        found: list[Any] = []
+        for stretch in stretches:
+            for step in range(stretch.first_step, stretch.last_step):
+                begin = 6 * (step - stretch.first_step + stretch.offset)
+                indices = stretch.order[begin : begin + min(6, 45 - 6 * step)]
+                found.append([np.asarray(part) for part in fed.batch(stretch.rows, indices)])
+        batches.append(found)
+    assert len(batches[0]) == len(batches[1]) == 8 - first_step
+    for resident_batch, gathered in zip(*batches, strict=True):
+        for one, other in zip(resident_batch, gathered, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_an_error_while_gathering_reaches_the_one_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    import dlrun.training.feed as module
+
+    preprocess = Preprocess(raw_shape=(1,), scale=0.5).build()
+    split = Split(np.zeros((4, 1), np.uint8), np.zeros(4, np.int64))
+    fed = module.Feed(split, target=Target("classes", 2), preprocess=preprocess, resident=False)
+    monkeypatch.setattr(fed, "_on_device", lambda _: (_ for _ in ()).throw(MemoryError("no room")))
+    with pytest.raises(MemoryError, match="no room"):
+        list(fed.stretches(np.arange(4, dtype=np.int32), batch_size=2, last_step=2))

@@ -263,3 +263,28 @@ def test_an_interrupted_run_keeps_what_it_had_reached(tmp_path: Path) -> None:
     assert record.best is not None
     assert record.best.epoch == 1
     assert record.seconds
+
+
+@pytest.mark.parametrize("feed", ["device", "host"])
+def test_a_step_is_traced_once_for_every_epoch_call_and_batch_size(
+    tmp_path: Path, feed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import keras
+
+    traced: list[str] = []
+
+    def watch(name: str) -> None:
+        step = getattr(keras.Model, name)
+
+        def watched(model: Any, data: Any) -> Any:
+            traced.append(name)
+            return step(model, data)
+
+        monkeypatch.setattr(keras.Model, name, watched)
+
+    watch("train_step")
+    watch("test_step")
+    # 20 batches of 64 and one of 13; validation and test: one smaller than a batch each, with a graph of its own.
+    result = train(tmp_path, f"training.feed={feed}")
+    assert [row["step"] for row in result.folder.read_metrics()] == [21, 42]
+    assert traced == ["train_step", "test_step", "test_step"]

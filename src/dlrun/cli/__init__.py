@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import time
+
+BEGAN = time.perf_counter()
+"""When the command began; what `start` is counted from in the report of where the time went."""
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from dlrun.cli.bench import bench
 from dlrun.cli.components import components
 from dlrun.cli.doctor import doctor
 from dlrun.cli.evaluate import evaluate
@@ -82,6 +83,7 @@ app.command()(reproduce)
 app.add_typer(runs, name="runs")
 app.command()(validate)
 app.command()(plan)
+app.command()(bench)
 app.command()(init)
 app.command()(components)
 app.command()(schema)

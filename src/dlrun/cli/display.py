@@ -18,10 +18,17 @@ from dlrun.training.progress import (
     Note,
     RunCreated,
     StepsDone,
+    TimeSpent,
     TrainingDone,
     TrainingStarted,
 )
 
+_MUCH_WAITING = 0.1
+_TOLD_WAITING = 0.01
+_WAITING_ADVICE = (
+    "examples are gathered more slowly than they are trained; keep them smaller (uint8 images, resize), or on the "
+    "device (training.feed=device)"
+)
 _NOT_SCORES = ("epoch", "step", "seconds", "examples_per_second", "data_wait", "learning_rate")
 
 
@@ -58,6 +65,11 @@ class Display:
                 self.close()
                 said = f"trained    {format_seconds(event.seconds)}"
                 self.console.say(said + (f"; stopped: {event.reason}" if event.reason else ""))
+                if event.data_wait > _MUCH_WAITING:
+                    self.console.say(f"data wait  {event.data_wait:.0%} of the training time: {_WAITING_ADVICE}")
+            case TimeSpent():
+                parts = ", ".join(f"{phase} {seconds:.1f}" for phase, seconds in event.seconds.items())
+                self.console.say(f"time       {format_seconds(sum(event.seconds.values()))}: {parts}")
             case Evaluated():
                 pass  # the command prints the scores at its end, to stdout
 
@@ -106,6 +118,8 @@ class Display:
             f"epoch {event.epoch:>{width}}/{event.epochs}  {format_scores(scores)}  "
             f"{format_seconds(spent)}  {row['examples_per_second']:,.0f}/s{'  best' if event.is_best else ''}"
         )
+        if row["data_wait"] >= _TOLD_WAITING:
+            line += f"  data wait {row['data_wait']:.0%}"
         if event.is_best:
             self._best = f"  best: epoch {event.epoch}"
         if self._bar is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dlrun.cli import BEGAN
 from dlrun.cli.options import RUNS_DIR, AllowChanges, AsJson, Overrides, Quiet, Run, RunsDir, TrustPlugins
 
 
@@ -49,5 +50,6 @@ def resume_run(
             trust_plugins=trust_plugins,
             runs_dir=runs_dir,
             listener=display,
+            began=BEGAN,
         )
         show_outcome(result, display, runs_dir=runs_dir, as_json=as_json)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from dlrun.cli import BEGAN
 from dlrun.cli.options import RUNS_DIR, AllowChanges, AsJson, Overrides, Quiet, RunsDir, TrustPlugins
 
 _Config = Annotated[Path | None, typer.Argument(help="The YAML file.", metavar="CONFIG", show_default=False)]
@@ -47,5 +48,5 @@ def train(
     from dlrun.cli.outcome import show_outcome
 
     with displayed(quiet=quiet or as_json) as display:
-        result = experiment.train(config, overrides=tuple(overrides), runs_dir=runs_dir, listener=display)
+        result = experiment.train(config, overrides=tuple(overrides), runs_dir=runs_dir, listener=display, began=BEGAN)
         show_outcome(result, display, runs_dir=runs_dir, as_json=as_json)

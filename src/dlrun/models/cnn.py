@@ -18,6 +18,9 @@ from dlrun.signature import Features, Target
 if TYPE_CHECKING:
     import keras
 
+_PASSES_THE_MAXIMUM = frozenset({"relu", "leaky_relu", "relu6"})
+"""Activations that never fall: the maximum of their values is their value of the maximum, with the same gradient."""
+
 
 class Block(Fields):
     """One convolution and what follows it; a key left out is the model's."""
@@ -40,7 +43,8 @@ class Block(Fields):
 class Cnn(Hidden, Model):
     """A convolutional network: each block is convolution, batch normalization, activation, max pooling, dropout.
 
-    Images are convolved along height and width, sequences along their steps.
+    Images are convolved along height and width, sequences along their steps. Where relu meets pooling, pooling comes
+    first: the result is the same, of a fraction of the values.
 
     Formula:
         y[p, f] = activation(b[f] + sum over q, c of w[q, c, f] x[stride p + q, c]), then the maximum of each pool
@@ -137,10 +141,15 @@ class Cnn(Hidden, Model):
             strides=per_axis(block.strides, rank),
             padding=block.padding or self.padding,
         )
-        tensor = hidden.activated(tensor, make_layer, name=f"{name}_conv")
-        if block.pool_size is not None:
-            max_pooling = getattr(keras.layers, f"MaxPooling{rank}D")
-            tensor = max_pooling(per_axis(block.pool_size, rank), name=f"{name}_pool")(tensor)
+        if block.pool_size is None:
+            return hidden.drop(hidden.activated(tensor, make_layer, name=f"{name}_conv"), name=name)
+        pool = getattr(keras.layers, f"MaxPooling{rank}D")(per_axis(block.pool_size, rank), name=f"{name}_pool")
+        if hidden.activation in _PASSES_THE_MAXIMUM:
+            linear = hidden.model_copy(update={"activation": "linear"})
+            tensor = pool(linear.activated(tensor, make_layer, name=f"{name}_conv"))
+            tensor = keras.layers.Activation(hidden.activation, name=f"{name}_activation")(tensor)
+        else:
+            tensor = pool(hidden.activated(tensor, make_layer, name=f"{name}_conv"))
         return hidden.drop(tensor, name=name)
 
     def _vector(self, tensor: Any) -> Any:

@@ -112,6 +112,8 @@ class Hidden(Weights):
 
         if self.batch_normalization:
             tensor = keras.layers.BatchNormalization(name=f"{name}_batch_normalization")(tensor)
+        if self.activation == "linear":
+            return tensor
         return keras.layers.Activation(self.activation, name=f"{name}_activation")(tensor)
 
     def drop(self, tensor: Any, *, name: str) -> Any:

@@ -76,6 +76,7 @@ class RunRecord(_Group):
         dataset: What it was trained on.
         result: Metrics by split: `{"test": {"accuracy": 0.99}}`.
         best: The best epoch.
+        time: Seconds by phase, over all the times it was resumed: start, data, build, compile, train, evaluate, save.
         throughput: Training examples per second, over the run.
         weights_sha256: Over the bytes of every model variable after the last step, in model order.
         exact: Whether a run that was resumed equals one that was not, to the bit.
@@ -103,6 +104,7 @@ class RunRecord(_Group):
     dataset: DatasetRecord | None = None
     result: dict[str, dict[str, float | None]] = {}
     best: BestRecord | None = None
+    time: dict[str, float] = {}
     throughput: float | None = None
     weights_sha256: str | None = None
     exact: bool = True

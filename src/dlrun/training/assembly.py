@@ -21,13 +21,15 @@ from dlrun.signature import Description, Target
 from dlrun.spec.check import settled_target, target_of
 from dlrun.spec.parse import SpecFile
 from dlrun.spec.types import Spec
+from dlrun.timeline import Timeline
 from dlrun.training.cluster import ALONE, Cluster
 from dlrun.training.compilation import Compiled, Length, compile_model
 from dlrun.training.device import Device, choose_device, free_bytes, share_cores
 from dlrun.training.evaluate import Evaluator
 from dlrun.training.failures import building_failures, step_failures
 from dlrun.training.feed import Feed, class_weights, epoch_order
-from dlrun.training.jit import choose_jit, measurement_key
+from dlrun.training.jit import choose_jit
+from dlrun.training.jit_memory import measurement_key
 from dlrun.training.loop import Job
 from dlrun.training.parts import check_can_be_parted, check_penalties
 from dlrun.training.progress import Listener, Note
@@ -56,6 +58,7 @@ class Assembly:
     compiled: Compiled
     length: Length
     shares: Choice
+    timeline: Timeline
     team: Team
     _evaluators: dict[str, Evaluator] = field(default_factory=dict)
 
@@ -80,7 +83,7 @@ class Assembly:
         key = measurement_key(
             self.spec_with_choices(), self.environment(), features=self.dataset.features, target=self.target
         )
-        with step_failures("training.batch_size", training.batch_size):
+        with step_failures("training.batch_size", training.batch_size), self.timeline.spent("compile"):
             if self.team.replicas > 1:
                 reason = f"{self.team.replicas} devices share each step"
                 return ChosenSteps(Choice(value="off", reason=reason), plain)
@@ -103,6 +106,7 @@ class Assembly:
             validation=self.evaluator("validation") if "validation" in self.dataset.splits else None,
             length=self.length,
             folder=folder,
+            timeline=self.timeline,
         )
 
     def training_feed(self) -> Feed:
@@ -137,8 +141,16 @@ class Assembly:
             )
 
 
-def assemble(file: SpecFile, *, listener: Listener, cluster: Cluster = ALONE) -> Assembly:
+def assemble(
+    file: SpecFile, *, listener: Listener, timeline: Timeline | None = None, cluster: Cluster = ALONE
+) -> Assembly:
     """Choose the device, load the data, build and compile the model.
+
+    Args:
+        file: The spec.
+        listener: Told what was chosen.
+        timeline: Told where the time goes.
+        cluster: The processes that train together.
 
     Raises:
         SpecError: The spec does not fit the data that was loaded.
@@ -146,14 +158,14 @@ def assemble(file: SpecFile, *, listener: Listener, cluster: Cluster = ALONE) ->
         UsageError: The device is not there.
         RunError: Memory does not suffice for the model or the data.
     """
-    spec = file.spec
+    spec, timeline = file.spec, timeline or Timeline()
     device = choose_device(spec.training.device, workers=cluster.workers)
     listener(Note("device", f"{device.choice.value}: {device.choice.reason}"))
     alone = cluster.workers * len(device.names) == 1
     shares = choose_shares(spec, on_gpu=device.is_gpu, cores=usable_cores(), alone=alone)
     share_cores(int(shares.value), cores=usable_cores())
     team = make_team(device, cluster)
-    with building_failures():
+    with building_failures(), timeline.spent("data"):
         dataset = spec.dataset.load()
     for note in dataset.notes:
         listener(Note("data", note))
@@ -168,13 +180,13 @@ def assemble(file: SpecFile, *, listener: Listener, cluster: Cluster = ALONE) ->
     team.check_alike("dataset", sha256(dataset.fingerprint.encode()).hexdigest())
     check_can_be_parted(spec, replicas=team.replicas, examples=examples["train"])
     placed = tf.device(device.names[0]) if team.replicas == 1 else nullcontext()
-    with building_failures(), placed:
+    with building_failures(), timeline.spent("build"), placed:
         compiled = compile_model(spec, dataset.features, target, team=team, length=length, shares=int(shares.value))
         preprocess = dataset.preprocess.build()
     check_penalties(compiled.model, spec, replicas=team.replicas, examples=examples["train"])
     for subject, choice in (("precision", compiled.precision), ("cpu shares", shares)):
         listener(Note(subject, f"{choice.value}: {choice.reason}"))
-    return Assembly(spec, device, dataset, target, preprocess, compiled, length, shares, team)
+    return Assembly(spec, device, dataset, target, preprocess, compiled, length, shares, timeline, team)
 
 
 def _check_training_split(dataset: Dataset, target: Target, *, batch_size: int) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import math
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,12 +135,17 @@ def _cpu_precision(training: Training, build: Callable[[], keras.Model]) -> Choi
     layers = build()._flatten_layers()  # noqa: SLF001, the public model.layers does not look into nested layers
     if any(isinstance(layer, keras.layers.RNN) for layer in layers):
         return Choice(value="float32", reason="recurrent layers are slower in bfloat16 on a CPU")
-    if any(isinstance(layer, _CONVOLUTIONS) for layer in layers):
+    if has_convolutions(layers):
         return Choice(value="bfloat16", reason="convolutions on a CPU with AMX")
     dense = [layer.kernel for layer in layers if isinstance(layer, keras.layers.Dense)]
     if max((math.prod(kernel.shape) for kernel in dense), default=0) * training.batch_size >= _WIDE_DENSE:
         return Choice(value="bfloat16", reason="wide dense layers on a CPU with AMX")
     return Choice(value="float32", reason="neither convolutions nor wide dense layers")
+
+
+def has_convolutions(layers: Iterable[keras.Layer]) -> bool:
+    """Whether any of the layers is a convolution."""
+    return any(isinstance(layer, _CONVOLUTIONS) for layer in layers)
 
 
 def share_cores(shares: int, *, cores: int) -> None:

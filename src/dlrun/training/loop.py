@@ -18,6 +18,7 @@ import tensorflow as tf
 from dlrun.errors import CheckpointError
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.types import Spec
+from dlrun.timeline import Timeline
 from dlrun.training.checkpoint import JSON, Checkpoint, prune, set_best, step_name, write_checkpoint
 from dlrun.training.compilation import Compiled, Length
 from dlrun.training.evaluate import Evaluator, read_scores
@@ -50,6 +51,7 @@ class Job:
     validation: Evaluator | None
     length: Length
     folder: RunFolder
+    timeline: Timeline
 
 
 class Trainer:
@@ -64,6 +66,12 @@ class Trainer:
         self._steps_per_call = 1
         self._traced = False
         self._saved_at = time.monotonic()
+        self._wait_seconds = self._train_seconds = 0.0
+
+    @property
+    def data_wait(self) -> float:
+        """Part of the training time that was spent waiting for data, from 0 to 1."""
+        return self._wait_seconds / self._train_seconds if self._train_seconds else 0.0
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to where a checkpoint was written: variables, decisions, and the rows of the log.
@@ -117,14 +125,18 @@ class Trainer:
         # 1. Train and read the scores. 2. Validate, which resets the metrics. 3. Decide, from both. 4. Record and
         # checkpoint, so that what is on disk never runs ahead of what was decided.
         started, first_step = time.perf_counter(), self.state.epoch_step
-        scores, wait_seconds = self._train_epoch()
+        with self.job.timeline.spent("train"):
+            scores, wait_seconds = self._train_epoch()
         if end := self._reason_to_end():
             self._checkpoint()
             return end
         trained_seconds = time.perf_counter() - started
+        self._wait_seconds += wait_seconds
+        self._train_seconds += trained_seconds
         learning_rate = float(tf.convert_to_tensor(self.model.optimizer.learning_rate))
         if self.job.validation is not None:
-            scores |= {f"val_{name}": value for name, value in self.job.validation.scores().items()}
+            with self.job.timeline.spent("evaluate"):
+                scores |= {f"val_{name}": value for name, value in self.job.validation.scores().items()}
         before = self.state
         examples = (before.epoch_step - first_step) * self.job.spec.training.batch_size
         seconds = before.seconds + time.perf_counter() - started - trained_seconds
@@ -141,10 +153,11 @@ class Trainer:
             "learning_rate": learning_rate,
             **scores,
         }
-        self._record(row, is_best=self.state.best != before.best)
-        if events is not None:
-            events.write(row)
-            events.flush()
+        with self.job.timeline.spent("save"):
+            self._record(row, is_best=self.state.best != before.best)
+            if events is not None:
+                events.write(row)
+                events.flush()
         return self._reason_to_end() if self.state.step < self.job.length.steps else None
 
     def _train_epoch(self) -> tuple[dict[str, float], float]:
@@ -169,7 +182,8 @@ class Trainer:
             wait_seconds += time.perf_counter() - called
             while self.state.epoch_step < stretch.last_step and not self._reason_to_end():
                 wanted = self.job.team.chiefs(self._steps_per_call)
-                count = self.job.steps(stretch, self.state.epoch_step, wanted)
+                with self.job.timeline.spent("train" if self._traced else "compile"):
+                    count = self.job.steps(stretch, self.state.epoch_step, wanted)
                 scores = read_scores(self.model)
                 ended = time.perf_counter()
                 seconds, called = ended - called, ended
@@ -220,7 +234,8 @@ class Trainer:
         minutes = (time.monotonic() - self._saved_at) / 60
         due = minutes >= self.job.spec.training.checkpoint_minutes and self.state.epoch_step < steps
         if self.job.team.chiefs(int(due)):
-            self._checkpoint()
+            with self.job.timeline.spent("save"):
+                self._checkpoint()
 
     def _checkpoint(self) -> None:
         arrays = read_arrays(self.model)

@@ -67,10 +67,17 @@ class EpochDone:
 
 @dataclass(frozen=True)
 class TrainingDone:
-    """Training has ended, for `reason` (empty when it ran its full length)."""
+    """Training has ended.
+
+    Args:
+        reason: Why; empty when it ran its full length.
+        seconds: Of training and validation, over all the times it was resumed.
+        data_wait: Part of the training time that was spent waiting for data, from 0 to 1.
+    """
 
     reason: str
     seconds: float
+    data_wait: float
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,14 @@ class Evaluated:
     scores: Mapping[str, float] = field(default_factory=dict)
 
 
-Event = RunCreated | Note | TrainingStarted | StepsDone | EpochDone | TrainingDone | Evaluated
+@dataclass(frozen=True)
+class TimeSpent:
+    """The run is complete; `seconds` by phase, of this command: start, data, build, compile, train, evaluate, save."""
+
+    seconds: Mapping[str, float]
+
+
+Event = RunCreated | Note | TrainingStarted | StepsDone | EpochDone | TrainingDone | Evaluated | TimeSpent
 Listener = Callable[[Event], None]
 
 

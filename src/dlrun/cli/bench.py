@@ -1,0 +1,53 @@
+"""`dlrun bench CONFIG`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dlrun.cli.options import AsJson, Config, Overrides
+
+if TYPE_CHECKING:
+    from dlrun.benching import Bench
+
+_BatchSizes = Annotated[
+    str, typer.Option("--batch-sizes", metavar="N,N,...", help="Batch sizes to compare, instead of the spec's own.")
+]
+
+
+def bench(config: Config, overrides: Overrides, batch_sizes: _BatchSizes = "", *, as_json: AsJson = False) -> None:
+    """Measure how fast CONFIG trains: each precision, with and without XLA."""
+    from dlrun import benching
+    from dlrun.cli.console import print_json
+    from dlrun.cli.display import displayed
+
+    try:
+        sizes = tuple(int(size) for size in batch_sizes.split(",")) if batch_sizes else ()
+    except ValueError:
+        raise typer.BadParameter(f"{batch_sizes!r} is no list of numbers", param_hint="--batch-sizes") from None
+    with displayed(quiet=as_json) as display:
+        found = benching.bench(config, overrides=tuple(overrides), batch_sizes=sizes, listener=display)
+    if as_json:
+        print_json(found.plain())
+    else:
+        _show(found)
+    if found.winner is None:
+        raise typer.Exit(1)
+
+
+def _show(found: Bench) -> None:
+    from dlrun.cli.format import format_bytes, format_table
+
+    header = ("batch", "precision", "jit", "examples/s", "ms/step", "compile s", "peak memory", "")
+    rows = []
+    for row in found.candidates:
+        measured = ("-", "-", "-", "-")
+        if row.seconds_per_step:
+            numbers = (f"{row.examples_per_second:,.0f}", f"{1e3 * row.seconds_per_step:.2f}", f"{row.compile_seconds}")
+            measured = (*numbers, format_bytes(row.peak_bytes or 0))
+        remark = row.error or ("fastest" if row == found.winner else "")
+        rows.append((str(row.batch_size), row.precision, row.jit, *measured, remark))
+    typer.echo(format_table(header, rows))
+    if found.winner:
+        typer.echo("\n" + " ".join(f"--set {override}" for override in found.selection()))
