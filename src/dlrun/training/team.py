@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import keras
 import tensorflow as tf
+from tensorflow.python.eager import context as eager_context
 
 from dlrun.errors import RunError, UsageError
 from dlrun.training.cluster import Cluster
 from dlrun.training.device import Device
+from dlrun.training.stop import SIGNALS
 from dlrun.training.variables import Array, Arrays
 
+WAIT_SECONDS = 300
+"""How long processes wait for each other at the start."""
 _INT_MAX = 2**31 - 1
 
 
@@ -146,15 +154,39 @@ def make_team(device: Device, cluster: Cluster) -> Team:
     kind = tf.distribute.experimental.CommunicationImplementation
     ring = kind.AUTO if device.is_gpu else kind.RING
     options = tf.distribute.experimental.CommunicationOptions(implementation=ring)
+    # TensorFlow 2.21 waits for an hour, and has no public way to say for how long.
+    context = eager_context.context()
+    context.configure_coordination_service = partial(
+        context.configure_coordination_service, cluster_register_timeout_in_ms=1000 * WAIT_SECONDS
+    )
     try:
-        strategy = tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+        with _signals_at_once(cluster):
+            strategy = tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
     except (tf.errors.OpError, RuntimeError, ValueError) as error:
         said = str(error).strip().splitlines()[0]
         raise RunError(
             f"the {cluster.workers} workers cannot be connected: {said}",
+            expected=f"all of them within {WAIT_SECONDS} seconds",
             hint="each needs its own address, and all of them the same TF_CONFIG but for the task",
         ) from error
     return Team(strategy, cluster=cluster, device=device)
+
+
+@contextmanager
+def _signals_at_once(cluster: Cluster) -> Iterator[None]:
+    """Inside, a signal ends the process: Python hears none while TensorFlow waits for the others.
+
+    `dlrun launch` starts all of them at the same time, and ends those that wait.
+    """
+    if cluster.launched or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _slurm_config() -> str:
