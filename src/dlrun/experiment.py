@@ -168,7 +168,7 @@ def _train_and_score(
     reason = trainer.state.stopped
     if end == "out of time":
         reason = f"training.max_minutes ({assembly.spec.training.max_minutes}) are over"
-    listener(TrainingDone(reason, trainer.state.seconds, trainer.data_wait))
+    listener(TrainingDone(reason, trainer.state.seconds, trainer.pace.data_wait))
     with timeline.spent("save"):
         weights = weights_sha256(assembly.compiled.model)
         if assembly.team.cluster.is_chief:

@@ -28,6 +28,7 @@ import dlrun.cli.outcome
 import dlrun.reproduction
 import dlrun.training.assembly
 import dlrun.training.loop
+import dlrun.training.pace
 import dlrun.training.plan
 import dlrun.training.restoring
 from dlrun.runs.disk import Disk
@@ -61,7 +62,7 @@ def _become(request: dict[str, Any]) -> None:
     os.environ.update(request["environment"])
     sys.argv = ["dlrun", *request["arguments"]]
     # Short calls, so that a training of two seconds has many checkpoints inside its epochs.
-    dlrun.training.loop.SECONDS_PER_CALL = 0.02
+    dlrun.training.pace.SECONDS_PER_CALL = 0.02
     count = _count_operations(request["kill_at"])
     if request["at"]:
         place, call = request["at"]

@@ -102,7 +102,7 @@ def test_batches_gathered_ahead_are_those_of_examples_kept_on_the_device(
             for step in range(stretch.first_step, stretch.last_step):
                 begin = 6 * (step - stretch.first_step + stretch.offset)
                 indices = stretch.order[begin : begin + min(6, 45 - 6 * step)]
-                found.append([np.asarray(part) for part in fed.batch(stretch.rows, indices)])
+                found.append([np.asarray(part) for part in fed.batch(stretch.rows[0], indices)])
         batches.append(found)
     assert len(batches[0]) == len(batches[1]) == 8 - first_step
     for resident_batch, gathered in zip(*batches, strict=True):

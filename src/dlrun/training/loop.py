@@ -12,28 +12,26 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from dlrun.errors import CheckpointError
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.types import Spec
 from dlrun.timeline import Timeline
-from dlrun.training.checkpoint import JSON, Checkpoint, prune, set_best, step_name, write_checkpoint
+from dlrun.training.checkpoint import Checkpoint
 from dlrun.training.compilation import Compiled, Length
 from dlrun.training.evaluate import Evaluator, read_scores
 from dlrun.training.failures import not_finite, step_failures
-from dlrun.training.feed import Feed, epoch_order
+from dlrun.training.feed import Feed, Stretch, epoch_order
+from dlrun.training.pace import Pace
 from dlrun.training.progress import EpochDone, Listener, StepsDone
+from dlrun.training.saving import Saver
 from dlrun.training.state import TrainingState, initial_state, judged, reconsidered
 from dlrun.training.steps import Steps
 from dlrun.training.stop import Stop
 from dlrun.training.team import Team
 from dlrun.training.tensorboard import EventWriter
-from dlrun.training.variables import assign_arrays, read_arrays
-
-SECONDS_PER_CALL = 0.5
-"""How long one call of K steps is to take: the display moves twice a second, and a stop is heard as soon."""
+from dlrun.training.variables import assign_arrays
 
 Row = dict[str, float | int]
 End = Literal["completed", "out of time", "interrupted"]
@@ -63,15 +61,8 @@ class Trainer:
         self.stop = stop
         self.listener = listener
         self.state = initial_state(job.spec)
-        self._steps_per_call = 1
-        self._traced = False
-        self._saved_at = time.monotonic()
-        self._wait_seconds = self._train_seconds = 0.0
-
-    @property
-    def data_wait(self) -> float:
-        """Part of the training time that was spent waiting for data, from 0 to 1."""
-        return self._wait_seconds / self._train_seconds if self._train_seconds else 0.0
+        self.pace = Pace()
+        self._saver = Saver(self.model, job.folder, team=job.team, training=job.spec.training)
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to where a checkpoint was written: variables, decisions, and the rows of the log.
@@ -93,7 +84,7 @@ class Trainer:
         self.job.folder.history.cut(metrics_bytes)
         if self.state.best is not None and self.state.best.step == self.state.step:
             # The process may have ended after the checkpoint, and before it was made the best.
-            set_best(self.job.folder.checkpoints, step_name(self.state.step))
+            self._saver.mark_best(self.state)
 
     def train(self) -> End:
         """Run to the end.
@@ -108,7 +99,7 @@ class Trainer:
         minutes = training.max_minutes
         writes_events = training.tensorboard and self.job.team.cluster.is_chief
         events = EventWriter(self.job.folder.tensorboard, self.listener) if writes_events else None
-        self._saved_at = time.monotonic()
+        self._saver.begin()
         try:
             deferred = self.stop.deferred(max_seconds=None if minutes is None else 60 * minutes)
             with deferred, step_failures("training.batch_size", training.batch_size):
@@ -128,11 +119,12 @@ class Trainer:
         with self.job.timeline.spent("train"):
             scores, wait_seconds = self._train_epoch()
         if end := self._reason_to_end():
-            self._checkpoint()
+            with self.job.timeline.spent("save"):
+                self._saver.save(self.state)
             return end
         trained_seconds = time.perf_counter() - started
-        self._wait_seconds += wait_seconds
-        self._train_seconds += trained_seconds
+        self.pace.wait_seconds += wait_seconds
+        self.pace.train_seconds += trained_seconds
         learning_rate = float(tf.convert_to_tensor(self.model.optimizer.learning_rate))
         if self.job.validation is not None:
             with self.job.timeline.spent("evaluate"):
@@ -169,8 +161,7 @@ class Trainer:
         training, steps = self.job.spec.training, self._steps_of_epoch()
         if self.state.epoch_step == 0:
             self.model.reset_metrics()
-        began_at, began_step = time.perf_counter(), self.state.epoch_step
-        wait_seconds, called = 0.0, began_at
+        began_at, began_step, wait_seconds = time.perf_counter(), self.state.epoch_step, 0.0
         scores = read_scores(self.model)
         order = epoch_order(
             self.job.train.examples, seed=self.job.spec.seed, epoch=self.state.epoch, shuffle=training.shuffle
@@ -178,44 +169,42 @@ class Trainer:
         stretches = self.job.train.stretches(
             order, batch_size=training.batch_size, first_step=began_step, last_step=steps
         )
-        for stretch in stretches:
-            wait_seconds += time.perf_counter() - called
+        while self.state.epoch_step < steps and not self._reason_to_end():
+            waited = time.perf_counter()
+            stretch = next(stretches)
+            wait_seconds += time.perf_counter() - waited
             while self.state.epoch_step < stretch.last_step and not self._reason_to_end():
-                wanted = self.job.team.chiefs(self._steps_per_call)
-                with self.job.timeline.spent("train" if self._traced else "compile"):
-                    count = self.job.steps(stretch, self.state.epoch_step, wanted)
-                scores = read_scores(self.model)
-                ended = time.perf_counter()
-                seconds, called = ended - called, ended
-                self.state = replace(
-                    self.state,
-                    step=self.state.step + count,
-                    epoch_step=self.state.epoch_step + count,
-                    seconds=self.state.seconds + seconds,
-                )
-                self._check_finite(scores, steps=count)
-                self._report_steps(steps, scores, rate=(self.state.epoch_step - began_step) / (ended - began_at))
-                self._adapt(count, seconds)
-                self._checkpoint_if_due(steps)
-            if self._reason_to_end():
-                break
+                scores = self._call(stretch)
+                rate = (self.state.epoch_step - began_step) / (time.perf_counter() - began_at)
+                self._report_steps(steps, scores, rate=rate)
+                # At the end of an epoch one is written anyway, after validation.
+                if self.state.epoch_step < steps and self._saver.is_due():
+                    with self.job.timeline.spent("save"):
+                        self._saver.save(self.state)
+        self.state = replace(self.state, seconds=self.state.seconds + wait_seconds)
         return scores, wait_seconds
+
+    def _call(self, stretch: Stretch) -> dict[str, float]:
+        """Train some steps in one call, and read the epoch's scores so far."""
+        called = time.perf_counter()
+        wanted = self.job.team.chiefs(self.pace.steps)
+        with self.job.timeline.spent("train" if self.pace.traced else "compile"):
+            count = self.job.steps(stretch, self.state.epoch_step, wanted)
+        scores = read_scores(self.model)
+        seconds = time.perf_counter() - called
+        self.state = replace(
+            self.state,
+            step=self.state.step + count,
+            epoch_step=self.state.epoch_step + count,
+            seconds=self.state.seconds + seconds,
+        )
+        self._check_finite(scores, steps=count)
+        self.pace.called(count, seconds)
+        return scores
 
     def _steps_of_epoch(self) -> int:
         left = self.job.length.steps - self.state.step + self.state.epoch_step
         return min(self.job.length.steps_per_epoch, left)
-
-    def _adapt(self, count: int, seconds: float) -> None:
-        """Choose how many steps the next call takes; the very first, which traces, tells nothing.
-
-        A call cut short by the end of its stretch, or of one smaller batch, tells little: it never lowers the number.
-        """
-        if self._steps_per_call == 1 and not self._traced:
-            self._steps_per_call, self._traced = 8, True
-            return
-        fitting = max(1, min(int(SECONDS_PER_CALL * count / seconds), 4 * count))
-        if count >= self._steps_per_call or fitting > self._steps_per_call:
-            self._steps_per_call = fitting
 
     def _reason_to_end(self) -> End | None:
         stopped, is_late = self.job.team.agreed(anyone=self.stop.signal is not None, chief=int(self.stop.is_late))
@@ -224,34 +213,10 @@ class Trainer:
     def _record(self, row: Row, *, is_best: bool) -> None:
         self._check_finite(row, steps=0)
         self.job.folder.append_metrics(row)
-        self._checkpoint()
-        if is_best and self.job.team.cluster.is_chief:
-            set_best(self.job.folder.checkpoints, step_name(self.state.step))
+        self._saver.save(self.state)
+        if is_best:
+            self._saver.mark_best(self.state)
         self.listener(EpochDone(self.state.epoch, self.job.length.epochs, row, is_best))
-
-    def _checkpoint_if_due(self, steps: int) -> None:
-        # At the end of an epoch one is written anyway, after validation.
-        minutes = (time.monotonic() - self._saved_at) / 60
-        due = minutes >= self.job.spec.training.checkpoint_minutes and self.state.epoch_step < steps
-        if self.job.team.chiefs(int(due)):
-            with self.job.timeline.spent("save"):
-                self._checkpoint()
-
-    def _checkpoint(self) -> None:
-        arrays = read_arrays(self.model)
-        for name, array in arrays.items():
-            if array.dtype.kind == "f" and not np.isfinite(array).all() and not name.startswith("metrics/"):
-                raise not_finite(f"the variable {name} is no number any more after step {self.state.step}")
-        if self.state.epoch_step:
-            arrays |= self.job.team.read_metric_parts(self.model)
-        if not self.job.team.cluster.is_chief:
-            self._saved_at = time.monotonic()
-            return
-        folder = self.job.folder
-        state: dict[str, JSON] = {"training": self.state.to_json(), "metrics_bytes": folder.history.length()}
-        write_checkpoint(folder.checkpoints, step_name(self.state.step), arrays=arrays, state=state)
-        prune(folder.checkpoints, keep=self.job.spec.training.keep_checkpoints, newest=step_name(self.state.step))
-        self._saved_at = time.monotonic()
 
     def _report_steps(self, steps: int, scores: dict[str, float], *, rate: float) -> None:
         seconds_left = (self.job.length.steps - self.state.step) / rate
