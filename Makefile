@@ -39,7 +39,7 @@ soak: $(INSTALLED)
 
 bench: $(INSTALLED)
 	@$(BIN)/python tests/benchmarks/start_up.py
-	@$(BIN)/python tests/benchmarks/peers.py $(if $(TORCH),--torch $(TORCH))
+	@$(BIN)/python tests/benchmarks/peers.py --markdown runs/bench.md $(if $(TORCH),--torch $(TORCH))
 
 # The versions that the tests run with; afterwards run them: make clean test
 constraints:

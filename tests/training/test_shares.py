@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dlrun import experiment
+from dlrun.errors import UsageError
 from dlrun.spec.parse import read_spec
 from dlrun.spec.types import Spec
 from dlrun.training.progress import silent
@@ -82,6 +83,11 @@ def test_only_models_that_compute_each_example_by_itself_are_cut_into_parts(
     from dlrun.training.shares import choose_shares
 
     assert choose_shares(spec(tmp_path, model=model), on_gpu=False, cores=2).value == shares
+
+
+def test_parts_are_refused_for_layers_that_look_across_a_batch(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"block_1_conv_batch_normalization is computed over a whole batch"):
+        variables(tmp_path, "training.cpu_shares=2", "model.batch_normalization=true")
 
 
 @pytest.mark.parametrize(

@@ -74,9 +74,20 @@ class SharedModel(keras.Model):  # type: ignore[misc, unused-ignore]  # Keras ha
 
 
 def shared(core: keras.Model, shares: int) -> keras.Model:
-    """The model that trains `core` in so many parts: itself for one."""
+    """The model that trains `core` in so many parts: itself for one.
+
+    Raises:
+        UsageError: A layer looks across the examples of a batch.
+    """
     if shares == 1:
         return core
+    for layer in core._flatten_layers():  # noqa: SLF001, the public model.layers does not look into wrappers
+        if isinstance(layer, keras.layers.BatchNormalization) or getattr(layer, "activity_regularizer", None):
+            raise UsageError(
+                f"training.cpu_shares is {shares}, and the layer {layer.name} is computed over a whole batch",
+                expected="layers that compute every example by itself",
+                hint="--set training.cpu_shares=1",
+            )
     model = SharedModel(core, shares)
     model.build(core.input_shape)
     return model
