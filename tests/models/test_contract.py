@@ -252,5 +252,5 @@ def test_loss_on_32_examples_halves_in_80_steps(case: Case) -> None:
     features, target = examples(case)
     model = case.build()
     model.compile(keras.optimizers.Adam(0.02), loss_for(case))
-    losses = model.fit(features, target, batch_size=32, epochs=80, verbose=0).history["loss"]
+    losses = [float(model.train_on_batch(features, target)) for _ in range(80)]  # an epoch of `fit` costs more
     assert losses[-1] < losses[0] / 2
