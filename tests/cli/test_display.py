@@ -1,5 +1,7 @@
 """Lines that only some runs show."""
 
+import io
+
 import pytest
 
 from dlrun.cli.console import Console
@@ -11,29 +13,32 @@ ROW = {"epoch": 1, "step": 8, "seconds": 2.0, "examples_per_second": 100.0, "dat
 
 @pytest.fixture
 def display() -> Display:
-    return Display(Console(quiet=False))
+    made = Display(Console(quiet=False))
+    made.console.terminal = io.StringIO()
+    return made
+
+
+def said_by(display: Display) -> str:
+    assert isinstance(display.console.terminal, io.StringIO)
+    return display.console.terminal.getvalue()
 
 
 @pytest.mark.parametrize(("data_wait", "told"), [(0.35, True), (0.02, False)])
-def test_much_waiting_for_data_is_told_with_advice(
-    data_wait: float, display: Display, capfd: pytest.CaptureFixture[str], *, told: bool
-) -> None:
+def test_much_waiting_for_data_is_told_with_advice(data_wait: float, display: Display, *, told: bool) -> None:
     display(TrainingDone("", 12.0, data_wait))
-    said = capfd.readouterr().err
+    said = said_by(display)
     assert ("data wait  35% of the training time" in said) == told
     assert ("training.feed=device" in said) == told
 
 
 @pytest.mark.parametrize(("data_wait", "told"), [(0.03, True), (0.001, False)])
-def test_an_epoch_tells_its_waiting_where_there_is_some(
-    data_wait: float, display: Display, capfd: pytest.CaptureFixture[str], *, told: bool
-) -> None:
+def test_an_epoch_tells_its_waiting_where_there_is_some(data_wait: float, display: Display, *, told: bool) -> None:
     display(EpochDone(1, 3, {**ROW, "loss": 0.5, "data_wait": data_wait}, is_best=True))
-    said = capfd.readouterr().err
+    said = said_by(display)
     assert said.startswith("epoch 1/3  loss 0.5000  2.0 s  100/s  best")
     assert ("data wait 3%" in said) == told
 
 
-def test_where_the_time_went_adds_up(display: Display, capfd: pytest.CaptureFixture[str]) -> None:
+def test_where_the_time_went_adds_up(display: Display) -> None:
     display(TimeSpent({"start": 2.0, "train": 70.25}))
-    assert "time       1:12 min: start 2.0, train 70.2" in capfd.readouterr().err
+    assert "time       1:12 min: start 2.0, train 70.2" in said_by(display)
