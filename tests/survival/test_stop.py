@@ -166,7 +166,15 @@ def test_ctrl_c_while_tensorflow_is_imported_leaves_a_run_that_can_be_resumed(co
         folder = config.parent / str(seconds)
         folder.mkdir()
         command = [sys.executable, "-m", "dlrun", "train", str(config), "--set", "training.epochs=100000"]
-        process = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+            # A shell's background job is started with the signal ignored, and so would be what it starts.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509, there are no threads
+        )
         if seconds > 0.1:
             while not list(folder.glob("runs/*/packages.txt")):
                 time.sleep(0.01)
