@@ -230,6 +230,7 @@ def test_keras_rebuilds_it_from_its_own_config(case: Case) -> None:
 def test_only_the_end_is_float32_under_mixed_precision(case: Case) -> None:
     import keras
 
+    keras.utils.set_random_seed(1)  # or, once in a while, every relu before the head gives zero
     features, _ = examples(case)
     model = case.build()
     output = model(features)
