@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column
 
 from dlrun.cli.console import Console
-from dlrun.cli.format import format_scores, format_seconds
+from dlrun.cli.format import format_phases, format_scores, format_seconds
 from dlrun.training.progress import (
     EpochDone,
     Evaluated,
@@ -68,8 +68,7 @@ class Display:
                 if event.data_wait > _MUCH_WAITING:
                     self.console.say(f"data wait  {event.data_wait:.0%} of the training time: {_WAITING_ADVICE}")
             case TimeSpent():
-                parts = ", ".join(f"{phase} {seconds:.1f}" for phase, seconds in event.seconds.items())
-                self.console.say(f"time       {format_seconds(sum(event.seconds.values()))}: {parts}")
+                self.console.say(f"time       {format_phases(event.seconds)}")
             case Evaluated():
                 pass  # the command prints the scores at its end, to stdout
 

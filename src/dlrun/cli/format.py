@@ -36,6 +36,12 @@ def format_scores(scores: Mapping[str, float | None]) -> str:
     return "  ".join(f"{name} {format_score(value)}" for name, value in scores.items())
 
 
+def format_phases(seconds: Mapping[str, float]) -> str:
+    """`4.4 s: start 1.9, train 2.5`: the sum, and its parts."""
+    parts = ", ".join(f"{phase} {spent:.1f}" for phase, spent in seconds.items())
+    return f"{format_seconds(sum(seconds.values()))}: {parts}"
+
+
 def format_bytes(count: float) -> str:
     """`1.4 MiB`."""
     for unit in ("B", "KiB", "MiB"):
@@ -62,7 +68,12 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def format_run(record: RunRecord, rows: Sequence[Mapping[str, float | None]], *, status: str, path: Path) -> str:
     """A run on one page: what, where, how, the epochs, the scores."""
-    chosen = {"device": record.device, "precision": record.precision, "jit": record.jit}
+    chosen = {
+        "device": record.device,
+        "precision": record.precision,
+        "cpu shares": record.cpu_shares,
+        "jit": record.jit,
+    }
     facts = {
         "run": record.id,
         "status": status + (f": {record.reason}" if record.reason else ""),
@@ -71,6 +82,7 @@ def format_run(record: RunRecord, rows: Sequence[Mapping[str, float | None]], *,
         "model": f"{record.model.type}, {_parameters(record.model.parameters)}" if record.model else "",
         "dataset": f"{record.dataset.name}, {_counts(record.dataset.examples)}" if record.dataset else "",
         **{name: f"{choice.value}: {choice.reason}" for name, choice in chosen.items() if choice},
+        "time": format_phases(record.time) if record.time else "",
         "throughput": f"{record.throughput:,.0f} examples/s" if record.throughput else "",
         "commit": _commit(record.git or {}),
         "best": f"{record.best.metric} {format_score(record.best.value)}, epoch {record.best.epoch}"

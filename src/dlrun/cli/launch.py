@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dlrun.cli.options import RUNS_DIR, AllowChanges, AsJson, Overrides, Quiet, RunsDir, TrustPlugins
+from dlrun.cli.options import (
+    RUNS_DIR,
+    AllowChanges,
+    AsJson,
+    ConfigOrResume,
+    Overrides,
+    Quiet,
+    RunsDir,
+    TrustPlugins,
+    check_config_or_resume,
+)
 
-_Config = Annotated[Path | None, typer.Argument(help="The YAML file.", metavar="CONFIG", show_default=False)]
 _Resume = Annotated[str, typer.Option("--resume", metavar="RUN", help="Go on with a run, with as many workers.")]
 _Workers = Annotated[int, typer.Option("--workers", metavar="N", help="Processes; each takes a part of every batch.")]
 
@@ -17,7 +25,7 @@ _Workers = Annotated[int, typer.Option("--workers", metavar="N", help="Processes
 def launch(
     overrides: Overrides,
     workers: _Workers,
-    config: _Config = None,
+    config: ConfigOrResume = None,
     resume: _Resume = "",
     runs_dir: RunsDir = RUNS_DIR,
     *,
@@ -30,10 +38,7 @@ def launch(
 
     For several machines: dlrun train on each, with TF_CONFIG or under srun.
     """
-    if (config is None) == (not resume):
-        raise typer.BadParameter("give one of them", param_hint="CONFIG or --resume RUN")
-    if config is not None and (allow_changes or trust_plugins):
-        raise typer.BadParameter("these go with --resume RUN", param_hint="--allow-changes, --trust-plugins")
+    check_config_or_resume(config, resume, allow_changes=allow_changes, trust_plugins=trust_plugins)
     from dlrun import launching
 
     said = {"--allow-changes": allow_changes, "--trust-plugins": trust_plugins, "--quiet": quiet, "--json": as_json}

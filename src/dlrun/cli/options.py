@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 Config = Annotated[Path, typer.Argument(help="The YAML file.", metavar="CONFIG", show_default=False)]
+ConfigOrResume = Annotated[Path | None, typer.Argument(help="The YAML file.", metavar="CONFIG", show_default=False)]
+"""For commands that go on with a run instead, when `--resume RUN` is given."""
 Overrides = Annotated[
     list[str],
     typer.Option(
@@ -33,3 +35,11 @@ AllowChanges = Annotated[
 ]
 
 RUNS_DIR = Path("runs")
+
+
+def check_config_or_resume(config: Path | None, resume: str, *, allow_changes: bool, trust_plugins: bool) -> None:
+    """Refuse a command line with both or neither of CONFIG and `--resume RUN`, or with options of the other."""
+    if (config is None) == (not resume):
+        raise typer.BadParameter("give one of them", param_hint="CONFIG or --resume RUN")
+    if config is not None and (allow_changes or trust_plugins):
+        raise typer.BadParameter("these go with --resume RUN", param_hint="--allow-changes, --trust-plugins")

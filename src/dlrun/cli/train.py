@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dlrun.cli import BEGAN
-from dlrun.cli.options import RUNS_DIR, AllowChanges, AsJson, Overrides, Quiet, RunsDir, TrustPlugins
+from dlrun.cli.options import (
+    RUNS_DIR,
+    AllowChanges,
+    AsJson,
+    ConfigOrResume,
+    Overrides,
+    Quiet,
+    RunsDir,
+    TrustPlugins,
+    check_config_or_resume,
+)
 
-_Config = Annotated[Path | None, typer.Argument(help="The YAML file.", metavar="CONFIG", show_default=False)]
 _Resume = Annotated[str, typer.Option("--resume", metavar="RUN", help="Go on with a run instead: dlrun resume RUN.")]
 
 
 def train(
     overrides: Overrides,
-    config: _Config = None,
+    config: ConfigOrResume = None,
     resume: _Resume = "",
     runs_dir: RunsDir = RUNS_DIR,
     *,
@@ -26,8 +34,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train the model that CONFIG describes, in a new run folder."""
-    if (config is None) == (not resume):
-        raise typer.BadParameter("give one of them", param_hint="CONFIG or --resume RUN")
+    check_config_or_resume(config, resume, allow_changes=allow_changes, trust_plugins=trust_plugins)
     if config is None:
         from dlrun.cli.resume import resume_run
 
@@ -41,8 +48,6 @@ def train(
             as_json=as_json,
         )
         return
-    if allow_changes or trust_plugins:
-        raise typer.BadParameter("these go with --resume RUN", param_hint="--allow-changes, --trust-plugins")
     from dlrun import experiment
     from dlrun.cli.display import displayed
     from dlrun.cli.outcome import show_outcome
