@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "dlrun"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = [
-    {"errors", "signature", "component", "registry", "plugins", "timeline", "user_folders"},
+    {"errors", "files", "signature", "component", "registry", "plugins", "timeline", "user_folders"},
     {"data", "models", "keras_table", "optimizers", "schedules", "plateau", "losses", "metrics", "metric_inputs"},
     {"spec", "runs"},
     {"training"},

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from dlrun.errors import DlrunError, Interrupted, RunError
+from dlrun.files.disk import disk, explained
 from dlrun.runs import provenance
-from dlrun.runs.disk import disk, explained
 from dlrun.runs.folder import RunFolder, now
 from dlrun.runs.record import Choice, Status
 from dlrun.runs.trust import sign

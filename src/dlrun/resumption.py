@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from dlrun.errors import SpecError, UsageError
 from dlrun.experiment import RUNS_DIR, Result, train_assembled
+from dlrun.files.disk import disk, explained
 from dlrun.recording import create_folder, interruption_told, own_place, recorded
 from dlrun.runs.catalog import find_run
-from dlrun.runs.disk import disk, explained
 from dlrun.runs.environment import differences
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.record import RunRecord

@@ -168,7 +168,7 @@ def test_events_whose_folder_is_swapped_during_the_run_end_nothing(small: Any) -
 
 
 def test_an_error_of_the_run_is_told_even_if_run_json_cannot_be_written(small: Any, monkeypatch: Any) -> None:
-    from dlrun.runs.disk import Disk
+    from dlrun.files.disk import Disk
 
     def full(_disk: Disk, path: Path, _data: bytes) -> None:
         raise OSError(28, "No space left on device", str(path))

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 import yaml
 
+from dlrun.files.disk import Disk
 from dlrun.recording import create_folder
-from dlrun.runs.disk import Disk
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.parse import read_spec
 from dlrun.training.checkpoint import step_name, write_checkpoint

@@ -31,7 +31,7 @@ import dlrun.training.loop
 import dlrun.training.pace
 import dlrun.training.plan
 import dlrun.training.restoring
-from dlrun.runs.disk import Disk
+from dlrun.files.disk import Disk
 
 OPERATIONS = ("open", "write", "truncate", "fsync", "mkdir", "rename", "link", "unlink", "rmdir")
 

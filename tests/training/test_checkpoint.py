@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from dlrun.errors import CheckpointError, RunError
+from dlrun.files.disk import Disk
 from dlrun.runs.arrays import ArraySpec, encode_arrays
-from dlrun.runs.disk import Disk
 from dlrun.training.checkpoint import (
     JSON,
     Checkpoint,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from dlrun.errors import RunError
-from dlrun.runs.disk import Disk
+from dlrun.files.disk import Disk
 from dlrun.training.checkpoint import (
     Checkpoint,
     newest_valid,

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from dlrun.cli.printable import printable
 from dlrun.errors import RunError
-from dlrun.runs.disk import disk, explained
+from dlrun.files.disk import disk, explained
 
 
 def print_json(value: Any) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Literal, SupportsFloat
 from pydantic import ValidationError
 
 from dlrun.errors import RunError
-from dlrun.runs.disk import disk, explained
+from dlrun.files.disk import disk, explained
 from dlrun.runs.history import History, Row
 from dlrun.runs.lock import holder, locked
 from dlrun.runs.record import RunRecord, Status

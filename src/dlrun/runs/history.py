@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import SupportsFloat
 
 from dlrun.errors import RunError
-from dlrun.runs.disk import disk, explained
+from dlrun.files.disk import disk, explained
 
 Row = dict[str, float | int | None]
 

@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from dlrun.errors import UsageError
-from dlrun.runs.disk import disk, explained
+from dlrun.files.disk import disk, explained
 from dlrun.runs.folder import RunFolder
 
 _SECRET_BYTES = 32

@@ -5,7 +5,7 @@
       state.json            what is not a variable: epoch, step, best, patience, ...
       manifest.json         format, and size and sha256 of the two others
 
-`runs/staging.py` makes the folder appear in one step, and says how that survives being killed at any instruction.
+`files/staging.py` makes the folder appear in one step, and says how that survives being killed at any instruction.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from dlrun.errors import CheckpointError, RunError
+from dlrun.files.disk import disk, explained
+from dlrun.files.staging import drop_folder, identity, recover, settled, settled_names, staged_folder
 from dlrun.runs.arrays import Array, ArraySpec, check_specs, decode_arrays, decode_header, encode_arrays, header_length
-from dlrun.runs.disk import disk, explained
-from dlrun.runs.staging import drop_folder, identity, recover, settled, settled_names, staged_folder
 
 JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dlrun.errors import CheckpointError, UsageError
+from dlrun.files.staging import identity
 from dlrun.runs.folder import RunFolder
-from dlrun.runs.staging import identity
 from dlrun.spec.types import Spec
 from dlrun.training.assembly import Assembly
 from dlrun.training.checkpoint import BEST, Checkpoint, newest_valid, read_checkpoint, step_name

@@ -15,7 +15,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from dlrun.runs.disk import disk
+from dlrun.files.disk import disk
 
 _NEW, _OLD, _DROP = ".new-", ".old-", ".drop-"
 

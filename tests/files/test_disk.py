@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dlrun.errors import CheckpointError, RunError
-from dlrun.runs.disk import Disk, disk, explained
+from dlrun.files.disk import Disk, disk, explained
 
 
 @pytest.mark.parametrize(
