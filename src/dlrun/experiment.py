@@ -172,7 +172,7 @@ def _train_and_score(
     with timeline.spent("save"):
         weights = weights_sha256(assembly.compiled.model)
         if assembly.team.cluster.is_chief:
-            restore_model(assembly, folder, "final", silent)
+            restore_model(assembly.spec, assembly.compiled.model, folder, "final", silent)
         assembly.team.share_variables(assembly.compiled.model)
     with timeline.spent("evaluate"):
         scores = _evaluate(assembly, assembly.held_out_splits(), listener)
@@ -221,7 +221,7 @@ def evaluate(  # noqa: PLR0913  each is one question that a user may have
     recorded_data = folder.read_record().dataset
     if recorded_data is not None and recorded_data.fingerprint != assembly.dataset.fingerprint:
         listener(Note("warning", f"{assembly.dataset.name} is not the data that the run was trained on"))
-    restore_model(assembly, folder, checkpoint, listener)
+    restore_model(assembly.spec, assembly.compiled.model, folder, checkpoint, listener)
     return _evaluate(assembly, splits if split == "all" else (split,), listener)
 
 

@@ -31,6 +31,7 @@ class Takes:
         ends: Activations that any model may end in; empty: all.
         logits: Whether Keras' class has `from_logits`.
         least_size: Smallest number of values that it makes sense for.
+        own_unit: Whether it needs values as they are: a ratio or a logarithm of standardized ones says nothing.
     """
 
     classes: Encoding | None = None
@@ -40,6 +41,7 @@ class Takes:
     ends: tuple[str, ...] = ()
     logits: bool = False
     least_size: int = 1
+    own_unit: bool = False
 
 
 _PROBABILITIES = ("softmax", "sparsemax")
@@ -56,7 +58,7 @@ TAKES: dict[str, Takes] = {
     "categorical_generalized_cross_entropy": Takes("index", head="softmax", ends=_PROBABILITIES),
     "categorical_hinge": Takes("one_hot", ends=("linear", "tanh")),
     "circle": Takes("index", ends=("linear",)),
-    "cosine_similarity": Takes(values=True, input=True, least_size=2),
+    "cosine_similarity": Takes(values=True, input=True, least_size=2, own_unit=True),
     # Takes a sequence of labels for each example, which no dataset gives.
     "ctc": Takes(),
     "dice": _SHARES,
@@ -65,13 +67,17 @@ TAKES: dict[str, Takes] = {
     "kl_divergence": _SHARES,
     "log_cosh": _REAL,
     "mean_absolute_error": _REAL,
-    "mean_absolute_percentage_error": _REAL,
+    "mean_absolute_percentage_error": Takes(values=True, input=True, own_unit=True),
     "mean_squared_error": _REAL,
     # These two take the logarithm of the prediction. Softplus keeps it positive with a gradient everywhere; a negative
     # one has no gradient in the first (Keras clips it) and no logarithm in the second.
-    "mean_squared_logarithmic_error": Takes(values=True, input=True, head="softplus"),
+    "mean_squared_logarithmic_error": Takes(values=True, input=True, head="softplus", own_unit=True),
     "poisson": Takes(
-        values=True, input=True, head="softplus", ends=("softplus", "exponential", "relu", "sigmoid", "squareplus")
+        values=True,
+        input=True,
+        head="softplus",
+        ends=("softplus", "exponential", "relu", "sigmoid", "squareplus"),
+        own_unit=True,
     ),
     "sparse_categorical_crossentropy": Takes("index", ends=("linear", *_PROBABILITIES), logits=True),
     "squared_hinge": Takes("binary", ends=("linear", "tanh")),
@@ -90,14 +96,17 @@ class Loss(Component, abc.ABC):
         """Whether it can be computed for this target."""
         if target.kind == "classes":
             return cls.takes.classes is not None and (cls.takes.classes != "binary" or target.size == _TWO)
+        if target.kind == "labels":
+            return cls.takes.classes == "binary"
         return (
             cls.takes.values if target.kind == "values" else cls.takes.input
         ) and target.size >= cls.takes.least_size
 
     def settle(self, target: Target) -> Target:
         """The target in the encoding that the loss takes, with the activation that a shared head has to apply."""
-        encoding = self.takes.classes if target.kind == "classes" else None
-        return target.settled(encoding or "value", self.takes.head)
+        encoding = self.takes.classes if target.kind in ("classes", "labels") else None
+        settled = target.settled(encoding or "value", self.takes.head)
+        return settled.unscaled() if self.takes.own_unit else settled
 
     def misfits(self, target: Target) -> Iterator[FieldProblem]:
         """What is wrong about the model's end.

@@ -33,6 +33,7 @@ class Sees:
         only_two: Whether it is defined for two classes only.
         values: Whether it takes real numbers and the model's own input.
         least_size: Smallest number of values that it makes sense for.
+        several_labels: The form for several yes-or-no labels, which count as so many examples; None if it has none.
     """
 
     form: Form | None = None
@@ -40,17 +41,18 @@ class Sees:
     only_two: bool = False
     values: bool = False
     least_size: int = 1
+    several_labels: Form | None = None
 
 
 VALUES = Sees(values=True)
-_DETECTION = Sees("classes", two_classes="positive")
+_DETECTION = Sees("classes", two_classes="positive", several_labels="positive")
 _LABELS = Sees("labels")
 _CLASSES = Sees("classes")
 
 SEES: dict[str, Sees] = {
-    "accuracy": _LABELS,
+    "accuracy": Sees("labels", several_labels="labels"),
     "auc": _DETECTION,
-    "binary_accuracy": Sees("positive", only_two=True),
+    "binary_accuracy": Sees("positive", only_two=True, several_labels="positive"),
     "binary_crossentropy": Sees("margin", only_two=True, values=True),
     "binary_io_u": Sees("positive", only_two=True),
     "categorical_accuracy": _CLASSES,
@@ -106,6 +108,10 @@ def converter(form: Form, target: Target) -> Callable[[Any, Any], Pair]:
     """
     if form == "values":
         return lambda y_true, y_pred: (_flat(y_true, target), _flat(y_pred, target))
+    if target.kind == "labels":
+        if form == "positive":
+            return lambda y_true, y_pred: _several_labels(y_true, y_pred, target)
+        return lambda y_true, y_pred: _rounded(*_several_labels(y_true, y_pred, target))
     truth = {"labels": _index, "index": _index, "score_index": _index, "classes": _one_hot, "scores": _one_hot}
     predicted: dict[str, Callable[[Any, Target], Any]] = {
         "labels": _label,
@@ -120,10 +126,51 @@ def converter(form: Form, target: Target) -> Callable[[Any, Any], Pair]:
     return lambda y_true, y_pred: (true_form(y_true, target), predicted[form](y_pred, target))
 
 
+def in_own_unit(values: Any, target: Target) -> Any:
+    """Values that the model learns, standardized or not, in the unit that the data has.
+
+    Shape:
+        `(n, size)`, as the result.
+    """
+    from keras import ops
+
+    if not target.scale:
+        return values
+    return values * ops.convert_to_tensor(target.scale, "float32") + ops.convert_to_tensor(target.mean, "float32")
+
+
 def _flat(values: Any, target: Target) -> Any:
     from keras import ops
 
-    return ops.reshape(ops.cast(values, "float32"), (-1, target.size))
+    return in_own_unit(ops.reshape(ops.cast(values, "float32"), (-1, target.size)), target)
+
+
+def _several_labels(y_true: Any, y_pred: Any, target: Target) -> Pair:
+    """Each label as an example of its own: (n * size, 1) of 0 or 1, and the probability of 1."""
+    from keras import ops
+
+    return ops.reshape(ops.cast(y_true, "float32"), (-1, 1)), ops.reshape(label_probabilities(y_pred, target), (-1, 1))
+
+
+def _rounded(y_true: Any, probabilities: Any) -> Pair:
+    from keras import ops
+
+    rounded = ops.cast(probabilities > 0.5, "int32")  # noqa: PLR2004
+    return ops.reshape(ops.cast(y_true, "int32"), (-1,)), ops.reshape(rounded, (-1,))
+
+
+def label_probabilities(y_pred: Any, target: Target) -> Any:
+    """The probability that each label is 1, from what a model of `labels` gives.
+
+    Shape:
+        `(n, size)`, as the result.
+    """
+    from keras import ops
+
+    y_pred = ops.cast(y_pred, "float32")
+    if target.activation == "tanh":  # hinge losses are at home with it; its middle is 0
+        return (y_pred + 1) / 2
+    return ops.sigmoid(y_pred) if target.is_logits else y_pred
 
 
 def _index(y_true: Any, target: Target) -> Any:
@@ -159,9 +206,7 @@ def _probabilities(y_pred: Any, target: Target) -> Any:
 
     y_pred = ops.cast(y_pred, "float32")
     if target.encoding == "binary":
-        # Hinge losses are at home with tanh, whose middle is 0.
-        signed = target.activation == "tanh"
-        positive = ops.sigmoid(y_pred) if target.is_logits else (y_pred + 1) / 2 if signed else y_pred
+        positive = label_probabilities(y_pred, target)
         return ops.concatenate((1 - positive, positive), axis=-1)
     has_to_normalize = target.is_logits or target.activation == "tanh"
     return ops.softmax(y_pred, axis=-1) if has_to_normalize else y_pred

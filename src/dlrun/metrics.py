@@ -59,6 +59,8 @@ class Metric(Component, abc.ABC):
         """Whether it is defined for this target, in whatever encoding."""
         if target.kind == "classes":
             return cls.sees.form is not None and (not cls.sees.only_two or target.size == _TWO)
+        if target.kind == "labels":
+            return cls.sees.several_labels is not None
         right_kind = target.kind == "input" or cls.sees.form is None
         return cls.sees.values and right_kind and target.size >= cls.sees.least_size
 
@@ -131,6 +133,8 @@ class KerasMetric(KerasComponent, Metric):
             yield FieldProblem(("label_weights",), said, expected=f"{labels} numbers")
 
     def _form(self, target: Target) -> Form:
+        if target.kind == "labels" and self.sees.several_labels:
+            return self.sees.several_labels
         if target.kind != "classes" or self.sees.form is None:
             return "values"
         asks_for_one = any(getattr(self, key, None) is not None for key in ("class_id", "top_k", "average"))
@@ -156,10 +160,22 @@ def _list(values: tuple[float, ...] | None) -> list[float] | None:
 
 def _converted(metric: Any, form: Form, target: Target) -> keras.metrics.Metric:
     update, convert = metric.update_state, converter(form, target)
+    repeats = target.size if target.kind == "labels" else 1
     metric.update_state = lambda y_true, y_pred, sample_weight=None: update(
-        *convert(y_true, y_pred), sample_weight=sample_weight
+        *convert(y_true, y_pred), sample_weight=_repeated(sample_weight, repeats)
     )
     return metric
+
+
+def _repeated(weight: Any, repeats: int) -> Any:
+    """An example's weight, for each of its labels.
+
+    Shape:
+        `(n,)` or None. Returns: `(n * repeats,)`.
+    """
+    from keras import ops
+
+    return weight if weight is None or repeats == 1 else ops.repeat(ops.reshape(weight, (-1,)), repeats)
 
 
 metrics: Registry[Metric] = Registry("metric")

@@ -142,6 +142,7 @@ def record_choices(folder: RunFolder, assembly: Assembly, *, jit: Choice, enviro
     """Record what was chosen and loaded, before the first step; in spec.yaml too, so that it is not chosen again."""
     compiled, dataset = assembly.compiled, assembly.dataset
     write_spec(folder, _portable(assembly.spec_with_choices(jit=jit.value), folder))
+    folder.write_json(folder.interface_json, assembly.interface().plain())
     before = folder.read_record()
     folder.update_record(
         device=assembly.device.choice.model_dump(),

@@ -11,8 +11,23 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 FeatureKind = Literal["image", "vector", "sequence", "tokens"]
-TargetKind = Literal["classes", "values", "input"]
+TargetKind = Literal["classes", "labels", "values", "input"]
 Encoding = Literal["index", "one_hot", "binary", "value"]
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A column of category ids for which the model learns vectors.
+
+    Args:
+        name: Of the column.
+        categories: Number of ids: they run from 0 to this less 1.
+        size: Width of the vector learnt for each.
+    """
+
+    name: str
+    categories: int
+    size: int
 
 
 @dataclass(frozen=True)
@@ -24,11 +39,14 @@ class Features:
         shape: Without the batch axis: image `(height, width, channels)`, vector `(width,)`, sequence
             `(steps, width)`, tokens `(steps,)` of integer ids.
         vocabulary_size: Number of token ids (kind `tokens` only): ids run from 0 to this less 1.
+        embedded: What the last columns of the last axis hold in place of amounts (kinds `vector` and `sequence`): ids,
+            one column for each.
     """
 
     kind: FeatureKind
     shape: tuple[int, ...]
     vocabulary_size: int | None = None
+    embedded: tuple[Embedded, ...] = ()
 
     @property
     def size(self) -> int:
@@ -41,13 +59,18 @@ class Target:
     """What a model is to predict for one example.
 
     Args:
-        kind: `classes` (one label), `values` (real numbers), `input` (the features themselves).
-        size: Number of classes, or of values.
-        class_names: Names of the classes in the order of their indices; may be empty.
+        kind: `classes` (one label), `labels` (several yes-or-no labels), `values` (real numbers), `input` (the features
+            themselves).
+        size: Number of classes, of labels, or of values.
+        class_names: Names of the classes in the order of their indices; of labels, for each the name of its 1 or, where
+            that says nothing, of its column. May be empty.
         encoding: How the loss takes it: `index` (n,) int32 · `one_hot` (n, size) float32 · `binary` (n, 1) float32 of
-            0 and 1 · `value` (n, ...) float32. Settled by the loss.
+            0 and 1, of labels (n, size) · `value` (n, ...) float32. Settled by the loss.
         activation: Name of the Keras activation that the model's last layer applies. Settled by the loss (what the
             head is to apply) and then by the model (what its own last layer does apply).
+        names: Of the values or labels: columns, for people; may be empty.
+        mean: Of each value in its own unit; with `scale`, the model learns (value - mean) / scale. Empty: the value.
+        scale: Standard deviation of each value in its own unit.
     """
 
     kind: TargetKind
@@ -55,6 +78,9 @@ class Target:
     class_names: tuple[str, ...] = ()
     encoding: Encoding = "index"
     activation: str = "linear"
+    names: tuple[str, ...] = ()
+    mean: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
 
     @classmethod
     def of_input(cls, features: Features) -> Target:
@@ -64,7 +90,7 @@ class Target:
     @property
     def units(self) -> int:
         """Width of the model's output."""
-        return 1 if self.encoding == "binary" else self.size
+        return 1 if self.encoding == "binary" and self.kind == "classes" else self.size
 
     @property
     def is_logits(self) -> bool:
@@ -74,6 +100,10 @@ class Target:
     def settled(self, encoding: Encoding, activation: str = "linear") -> Target:
         """The same target in the form that a loss takes, for a model that ends in `activation`."""
         return replace(self, encoding=encoding, activation=activation)
+
+    def unscaled(self) -> Target:
+        """The same target, learnt in its own unit."""
+        return replace(self, mean=(), scale=())
 
 
 @dataclass(frozen=True)

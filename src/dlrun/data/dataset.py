@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -14,11 +14,16 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from dlrun.component import Component
+from dlrun.data.array_input import ArrayInput
+from dlrun.data.augmentation import Augmentation
 from dlrun.data.preprocess import Preprocess
+from dlrun.data.raw_input import RawInput
 from dlrun.registry import Registry
 from dlrun.signature import Description, Features, Target
 
 Array = npt.NDArray[Any]
+
+_HASHED_BYTES = 2**24
 
 
 @dataclass(frozen=True)
@@ -30,11 +35,13 @@ class Split:
         target: `(examples,)` integer class indices or float values, `(examples, values)` for several; None if there is
             none.
         sample_weight: `(examples,)` float32, or None.
+        origins: `(examples,)` strings: the text itself, or the name of the file; None where there is nothing to tell.
     """
 
     features: Array
     target: Array | None = None
     sample_weight: Array | None = None
+    origins: Array | None = None
 
     def __len__(self) -> int:
         """Number of examples."""
@@ -44,10 +51,11 @@ class Split:
         """The examples at `indices`, in that order."""
         target = None if self.target is None else self.target[indices]
         weight = None if self.sample_weight is None else self.sample_weight[indices]
-        return Split(self.features[indices], target, weight)
+        origins = None if self.origins is None else self.origins[indices]
+        return Split(self.features[indices], target, weight, origins)
 
     def arrays(self) -> Iterator[tuple[str, Array]]:
-        """The arrays that there are, with their names."""
+        """The arrays of numbers that there are, with their names."""
         for name in ("features", "target", "sample_weight"):
             array = getattr(self, name)
             if array is not None:
@@ -66,6 +74,9 @@ class Dataset:
         splits: `train`, and where they exist `validation` and `test`.
         fingerprint: sha256 over the bytes, shapes and dtypes of every split, in hexadecimal.
         notes: The choices made for the user, with their reasons, one sentence each.
+        raw: How raw input becomes stored examples; None: it is arrays of the splits' own shape and dtype.
+        augmentation: What training changes about its examples at random, or None.
+        naive: By split, what a forecast without a model would be (the last value), in the target's own unit and shape.
     """
 
     name: str
@@ -75,6 +86,16 @@ class Dataset:
     splits: Mapping[str, Split]
     fingerprint: str
     notes: tuple[str, ...] = ()
+    raw: RawInput | None = None
+    augmentation: Augmentation | None = None
+    naive: Mapping[str, Array] = field(default_factory=dict)
+
+    def raw_input(self) -> RawInput:
+        """How raw input becomes stored examples."""
+        if self.raw is not None:
+            return self.raw
+        features = self.splits["train"].features
+        return ArrayInput(features.shape[1:], str(features.dtype))
 
 
 def fingerprint_of(splits: Mapping[str, Split]) -> str:
@@ -87,7 +108,10 @@ def fingerprint_of(splits: Mapping[str, Split]) -> str:
     for split_name in sorted(splits):
         for name, array in splits[split_name].arrays():
             digest.update(f"{split_name}/{name} {array.dtype.str} {array.shape}\n".encode())
-            digest.update(np.ascontiguousarray(array).data)
+            # Block by block: a memory-mapped array, or a view of windows, is never copied as a whole.
+            rows = max(1, _HASHED_BYTES // max(1, array[:1].nbytes))
+            for start in range(0, len(array), rows):
+                digest.update(np.ascontiguousarray(array[start : start + rows]).data)
     return digest.hexdigest()
 
 

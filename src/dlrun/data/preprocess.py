@@ -25,6 +25,7 @@ class Preprocess:
         mean: One for each value of the last axis; subtracted after scaling. Empty: none.
         variance: With `mean`: divided by its square root.
         dtype: What comes out: `int32` for token ids, to which none of the steps applies.
+        type: Tells the kinds of preprocessing apart.
     """
 
     raw_shape: tuple[int, ...]
@@ -33,6 +34,7 @@ class Preprocess:
     mean: tuple[float, ...] = ()
     variance: tuple[float, ...] = ()
     dtype: Literal["float32", "int32"] = "float32"
+    type: Literal["array"] = "array"
 
     def build(self) -> keras.Model:
         """Make the Keras model that does it.

@@ -45,6 +45,7 @@ class RunFolder:
         self.config_yaml = path / "config.yaml"
         self.spec_yaml = path / "spec.yaml"
         self.run_json = path / "run.json"
+        self.interface_json = path / "interface.json"
         self.log_txt = path / "log.txt"
         self.metrics_jsonl = path / "metrics.jsonl"
         self.metrics_csv = path / "metrics.csv"

@@ -143,6 +143,7 @@ def _loss_fits(
 ) -> Iterator[FieldProblem]:
     said = {
         "classes": f"{target.size} classes",
+        "labels": f"{target.size} yes-or-no labels",
         "values": "a real number" if target.size == 1 else f"{target.size} real numbers",
         "input": "the model's own input",
     }[target.kind]

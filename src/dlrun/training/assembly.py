@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from typing import cast
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from dlrun.data import Dataset
+from dlrun.data.interface import Interface, Raw
 from dlrun.errors import DataError
 from dlrun.runs.environment import environment
 from dlrun.runs.folder import RunFolder
@@ -32,6 +34,7 @@ from dlrun.training.jit import choose_jit
 from dlrun.training.jit_memory import measurement_key
 from dlrun.training.loop import Job
 from dlrun.training.parts import check_can_be_parted, check_penalties
+from dlrun.training.predictor import Predictor
 from dlrun.training.progress import Listener, Note
 from dlrun.training.shares import choose_shares
 from dlrun.training.steps import Steps
@@ -69,6 +72,19 @@ class Assembly:
             "inter-op": tf.config.threading.get_inter_op_parallelism_threads(),
         }
         return environment(device=self.device.choice.value, workers=self.team.cluster.workers, threads=threads)
+
+    def interface(self) -> Interface:
+        """What goes into the model and what comes out, for predictions."""
+        dataset = self.dataset
+        return Interface(
+            dataset.name, cast("Raw", dataset.raw_input()), dataset.preprocess, dataset.features, self.target
+        )
+
+    def predictor(self) -> Predictor:
+        """What predicts with the model as it is, in the precision that it is trained in."""
+        batch_size = self.spec.training.evaluation_batch_size
+        core = self.compiled.core
+        return Predictor(core, preprocess=self.preprocess, target=self.target, batch_size=batch_size)
 
     def held_out_splits(self) -> tuple[str, ...]:
         """What the final model is scored on: all that it was not trained on, or the training split if that is all."""

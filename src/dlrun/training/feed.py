@@ -7,7 +7,7 @@ while the present ones are trained: the same batches, so the same result to the 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from dlrun.data import Split
+from dlrun.data.mapped import drop_pages
 from dlrun.signature import Target
 from dlrun.spec.types import Training
 
@@ -39,6 +40,7 @@ class Stretch:
         offset: Batches in `order` before that of `first_step`.
         first_step: In the epoch, from 0.
         last_step: The step after its last.
+        epoch: Epochs before this one, which decides what is random about its examples.
     """
 
     rows: tuple[Rows, ...]
@@ -46,6 +48,11 @@ class Stretch:
     offset: int
     first_step: int
     last_step: int
+    epoch: int = 0
+
+
+Augment = Callable[[Any, Any, Any, Any], tuple[Any, Any]]
+"""Changes features and encoded targets of a batch at random, given the numbers of its examples and of the epoch."""
 
 
 class Feed:
@@ -58,9 +65,10 @@ class Feed:
         class_weight: `(classes,)` float32, or None.
         devices: TensorFlow's names of where the steps run.
         resident: Whether all examples are kept on the device.
+        augment: What training changes about each batch at random, or None.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each is one part of how a batch is made
         self,
         split: Split,
         *,
@@ -69,10 +77,12 @@ class Feed:
         class_weight: npt.NDArray[np.float32] | None = None,
         devices: tuple[str, ...] = ("/CPU:0",),
         resident: bool = True,
+        augment: Augment | None = None,
     ) -> None:
         self.examples = len(split)
         self._target_spec = target
         self._preprocess = preprocess
+        self._augment = augment
         self.devices = devices
         arrays: list[npt.NDArray[Any]] = [split.features]
         if split.target is not None:
@@ -81,6 +91,8 @@ class Feed:
         self._has_target, self._has_weight = split.target is not None, weight is not None
         if weight is not None:
             arrays.append(weight)
+        if augment is not None:  # which examples these are, wherever they are gathered
+            arrays.append(np.arange(self.examples, dtype=np.int32))
         self._arrays = tuple(arrays)
         self._rows = self._on_device(self._arrays) if resident else None
 
@@ -95,12 +107,13 @@ class Feed:
         specs = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in self._arrays)
         return (specs,) * len(self.devices)
 
-    def batch(self, rows: Rows, indices: Any, *, weight: Any = None) -> tuple[Any, ...]:
+    def batch(self, rows: Rows, indices: Any, *, epoch: Any = 0, weight: Any = None) -> tuple[Any, ...]:
         """The examples at `indices`, as `model.train_step` takes them.
 
         Args:
             rows: Of one device.
             indices: Which of them.
+            epoch: Epochs before this one.
             weight: What each example weighs besides its own weight; None: nothing.
 
         Shape:
@@ -112,7 +125,9 @@ class Feed:
             target = features
         else:
             target = encode(tf.gather(rows[1], indices), self._target_spec)
-        weights = tf.gather(rows[-1], indices) if self._has_weight else None
+        weights = tf.gather(rows[1 + self._has_target], indices) if self._has_weight else None
+        if self._augment is not None:
+            features, target = self._augment(features, target, tf.gather(rows[-1], indices), epoch)
         if weight is not None:
             weights = tf.fill(tf.shape(indices), weight) if weights is None else weights * weight
         if weights is None:
@@ -121,7 +136,9 @@ class Feed:
         rest = [1] * (target.shape.rank - 2)
         return features, target, tf.reshape(weights, [-1, *rest]) if rest else weights
 
-    def stretches(self, order: Order, *, batch_size: int, first_step: int = 0, last_step: int) -> Iterator[Stretch]:
+    def stretches(
+        self, order: Order, *, batch_size: int, first_step: int = 0, last_step: int, epoch: int = 0
+    ) -> Iterator[Stretch]:
         """The steps of an epoch as stretches, each ready when it is given.
 
         Args:
@@ -129,11 +146,12 @@ class Feed:
             batch_size: Examples in one step; the last may have fewer.
             first_step: In the epoch.
             last_step: The step after the last one.
+            epoch: Epochs before this one.
         """
         if self._rows is not None:
             with tf.device(self.devices[0]):
                 indices = tf.constant(order)
-            yield Stretch(self._rows, indices, first_step, first_step, last_step)
+            yield Stretch(self._rows, indices, first_step, first_step, last_step, epoch)
             return
         row_bytes = sum(array[:1].nbytes for array in self._arrays)
         steps = max(1, min(CHUNK_BYTES // (row_bytes * batch_size), last_step - first_step))
@@ -146,7 +164,8 @@ class Feed:
             chunk = [np.zeros((steps * batch_size, *array.shape[1:]), array.dtype) for array in self._arrays]
             for array, part in zip(self._arrays, chunk, strict=True):
                 np.take(array, indices, axis=0, out=part[: len(indices)], mode="clip")  # "raise" would copy once more
-            return Stretch(self._on_device(chunk), identity, 0, first, last)
+            drop_pages(self._arrays)
+            return Stretch(self._on_device(chunk), identity, 0, first, last, epoch)
 
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="dlrun-feed") as thread:
             ahead: deque[Future[Stretch]] = deque()
@@ -171,7 +190,8 @@ def encode(target: Any, spec: Target) -> Any:
     if spec.encoding == "index":
         return tf.cast(target, tf.int32)
     target = tf.cast(target, tf.float32)
-    return target if target.shape.rank > 1 else target[:, None]
+    target = target if target.shape.rank > 1 else target[:, None]
+    return (target - tf.constant(spec.mean)) / tf.constant(spec.scale) if spec.scale else target
 
 
 def epoch_order(examples: int, *, seed: int, epoch: int, shuffle: bool) -> npt.NDArray[np.int32]:

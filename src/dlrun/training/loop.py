@@ -167,7 +167,7 @@ class Trainer:
             self.job.train.examples, seed=self.job.spec.seed, epoch=self.state.epoch, shuffle=training.shuffle
         )
         stretches = self.job.train.stretches(
-            order, batch_size=training.batch_size, first_step=began_step, last_step=steps
+            order, batch_size=training.batch_size, first_step=began_step, last_step=steps, epoch=self.state.epoch
         )
         while self.state.epoch_step < steps and not self._reason_to_end():
             waited = time.perf_counter()

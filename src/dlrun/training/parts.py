@@ -96,7 +96,7 @@ def join_parts(model: keras.Model) -> None:
 
 def part_step(
     step: Callable[[tuple[Any, ...]], Any], model: keras.Model, feed: Feed, team: Team, *, may_be_empty: bool
-) -> Callable[[Any, Any, Any], None]:
+) -> Callable[[Any, Any, Any, Any], None]:
     """A step that takes the device's own part of a batch.
 
     Args:
@@ -107,21 +107,22 @@ def part_step(
         may_be_empty: Whether there may be batches with fewer examples than there are devices.
 
     Returns:
-        A function of the rows on each device, the indices of the whole batch and their number.
+        A function of the rows on each device, the indices of the whole batch, their number, and the epoch.
     """
 
-    def whole(rows: Any, indices: Any, size: Any) -> None:  # noqa: ARG001  as the other
-        step(feed.batch(rows[0], indices))
+    def whole(rows: Any, indices: Any, size: Any, epoch: Any) -> None:  # noqa: ARG001  as the others
+        step(feed.batch(rows[0], indices, epoch=epoch))
 
-    def part_of_training(rows: Any, indices: Any, size: Any) -> None:
+    def part_of_training(rows: Any, indices: Any, size: Any, epoch: Any) -> None:
         mine, device = team.part(indices, size)
         fair = tf.cast(size, tf.float32) / team.replicas
         tracker = model._loss_tracker  # noqa: SLF001
         tracker.examples = fair
-        step(feed.batch(rows[device], mine, weight=tf.cast(tf.shape(mine)[0], tf.float32) / fair))
+        weight = tf.cast(tf.shape(mine)[0], tf.float32) / fair
+        step(feed.batch(rows[device], mine, epoch=epoch, weight=weight))
         tracker.examples = None
 
-    def part_of_evaluation(rows: Any, indices: Any, size: Any) -> None:
+    def part_of_evaluation(rows: Any, indices: Any, size: Any, epoch: Any) -> None:  # noqa: ARG001  as the others
         mine, device = team.part(indices, size)
         if may_be_empty:
             nothing = tf.constant(0)

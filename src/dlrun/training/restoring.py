@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import keras
+
 from dlrun.errors import CheckpointError, UsageError
 from dlrun.files.staging import identity
 from dlrun.runs.folder import RunFolder
@@ -43,11 +45,12 @@ def read_newest(assembly: Assembly, folder: RunFolder, listener: Listener) -> Re
     return Restored(found.path.name, found.checkpoint)
 
 
-def restore_model(assembly: Assembly, folder: RunFolder, name: str, listener: Listener) -> None:
-    """Give the model the variables that a run ended with, or those of one checkpoint.
+def restore_model(spec: Spec, model: keras.Model, folder: RunFolder, name: str, listener: Listener) -> None:
+    """Give a model the variables that a run ended with, or those of one checkpoint.
 
     Args:
-        assembly: Of the run's spec.
+        spec: Of the run.
+        model: Compiled for it.
         folder: The run.
         name: `final` (the best if early stopping restores it, else the last), `last`, `best`, or a checkpoint's name.
         listener: Told which checkpoint it was, and which were skipped.
@@ -59,11 +62,11 @@ def restore_model(assembly: Assembly, folder: RunFolder, name: str, listener: Li
     """
     if name == "final":
         # Time may have run out before the first epoch's end, and with it the first best.
-        name = BEST if _ends_with_best(assembly.spec) and identity(folder.best) is not None else "last"
+        name = BEST if _ends_with_best(spec) and identity(folder.best) is not None else "last"
     # The optimizer's variables are of no use to a model that only predicts, except for the averages that use_ema keeps.
-    uses_ema = bool(assembly.spec.optimizer.plain().get("use_ema"))
+    uses_ema = bool(spec.optimizer.plain().get("use_ema"))
     parts = ("model", "optimizer") if uses_ema else MODEL
-    expected = array_specs(assembly.compiled.model, parts=parts)
+    expected = array_specs(model, parts=parts)
     there = sorted(entry.name for entry in folder.checkpoints.glob("[!.]*")) if folder.checkpoints.is_dir() else []
     if name == "last":
         found = newest_valid(folder.checkpoints, expected=expected)
@@ -76,8 +79,8 @@ def restore_model(assembly: Assembly, folder: RunFolder, name: str, listener: Li
         checkpoint = read_checkpoint(folder.checkpoints / name, expected=expected)
     else:
         raise UsageError(f"the run has no checkpoint {name!r}", expected="one of " + ", ".join(("last", *there)))
-    assign_arrays(assembly.compiled.model, checkpoint.arrays, parts=parts)
-    average_variables(assembly.compiled.model)
+    assign_arrays(model, checkpoint.arrays, parts=parts)
+    average_variables(model)
     listener(Note("checkpoint", str(folder.checkpoints / name)))
 
 

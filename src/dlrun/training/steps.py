@@ -73,7 +73,8 @@ class Steps:
         begin = first - stretch.first_step + stretch.offset
         with self._traced(whole=small or self._jit):
             run = self._jitted if self._jit else self._plain_whole if small else self._plain
-            run(stretch.rows, stretch.order, tf.constant(begin), tf.constant(count), tf.constant(size)).numpy()
+            numbers = (tf.constant(number) for number in (begin, count, size, stretch.epoch))
+            run(stretch.rows, stretch.order, *numbers).numpy()
         return count
 
     def graph_nodes(self) -> int:
@@ -95,17 +96,17 @@ class Steps:
         feed, batch_size, team = self.feed, self.batch_size, self._team
         step_of_part = part_step(step, self.model, feed, team, may_be_empty=small)
 
-        def run(rows: Any, order: Any, first: Any, count: Any, size: Any) -> Any:
+        def run(rows: Any, order: Any, first: Any, count: Any, size: Any, epoch: Any) -> Any:
             # The size of a batch is an argument: one trace serves the last, smaller batch too, which comes in a call of
             # its own, and XLA, which needs to know sizes, compiles once for each.
             def body(index: Any) -> list[Any]:
                 indices = tf.slice(order, [index * batch_size], [size])
-                team.strategy.run(step_of_part, args=(rows, indices, size))
+                team.strategy.run(step_of_part, args=(rows, indices, size, epoch))
                 return [index + 1]
 
             end = first + count
             return tf.while_loop(lambda index: index < end, body, [first], parallel_iterations=1)[0]
 
         scalar = tf.TensorSpec((), tf.int32)
-        signature = [feed.specs, tf.TensorSpec((None,), tf.int32), scalar, scalar, scalar]
+        signature = [feed.specs, tf.TensorSpec((None,), tf.int32), scalar, scalar, scalar, scalar]
         return tf.function(run, autograph=False, jit_compile=jit or None, input_signature=signature)

@@ -1,0 +1,78 @@
+"""Raw input that is numbers already: arrays in `.npy` and `.npz` files, pictures, columns of a CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from dlrun.data.raw_input import Array, Examples, RawInput, as_stored
+from dlrun.errors import DataError
+from dlrun.signature import Target
+
+if TYPE_CHECKING:
+    import keras
+
+_USUAL = ("features", "x", "x_test", "x_train")
+
+
+@dataclass(frozen=True)
+class ArrayInput(RawInput):
+    """Examples as arrays of one shape.
+
+    Args:
+        shape: Of one example.
+        dtype: Of stored examples.
+        type: Tells the kinds of raw input apart.
+    """
+
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    type: Literal["array"] = "array"
+
+    def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
+        """Read the rows of a `.npy` file, or of the array of an `.npz` file that is called features, x or x_test."""
+        values, labels = _load(Path(source).expanduser())
+        if values.shape[1:] != self.shape and (*values.shape[1:], 1) != self.shape:
+            raise DataError(f"{source}: one example has shape {values.shape[1:]}", expected=f"{self.shape}")
+        if values.dtype.kind not in "iufb":
+            raise DataError(f"{source}: its values have dtype {values.dtype}", expected="numbers")
+        if target is not None and labels is None:
+            raise DataError(f"{source} has no labels", expected="an .npz file with an array called target, y or y_test")
+        for start in range(0, len(values), at_once):
+            rows = slice(start, start + at_once)
+            stored = as_stored(values[rows].reshape(-1, *self.shape), dtype=self.dtype)
+            names = [f"row {row}" for row in range(start, start + len(stored))]
+            yield Examples(names, stored, None if target is None or labels is None else labels[rows])
+
+    def build(self) -> keras.Model:
+        """Make the model that gives its input as it is."""
+        import keras
+
+        inputs = keras.Input(self.shape, dtype=self.dtype, name="features")
+        return keras.Model(inputs, keras.layers.Identity(dtype=self.dtype, name="stored")(inputs), name="raw")
+
+    def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
+        """The example itself."""
+        return {"features": examples.stored[index : index + 1]}
+
+
+def _load(path: Path) -> tuple[Array, Array | None]:
+    try:
+        loaded: Any = np.load(path, allow_pickle=False, mmap_mode="r" if path.suffix == ".npy" else None)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path} cannot be read: {error}", expected="a .npy or .npz file of numbers") from error
+    if isinstance(loaded, np.ndarray):
+        return np.atleast_1d(loaded), None
+    with loaded as file:
+        name = next((name for name in _USUAL if name in file.files), None)
+        if name is None:
+            raise DataError(
+                f"{path} has no array of features: {', '.join(file.files) or 'it is empty'}",
+                expected="one called " + " or ".join(_USUAL),
+            )
+        label = next((label for label in ("target", "y", "y_test", "y_train") if label in file.files), None)
+        return file[name], None if label is None else file[label]

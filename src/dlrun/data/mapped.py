@@ -1,0 +1,23 @@
+"""Arrays that lie in files and are read as they are used, in memory that does not grow with them."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+def drop_pages(arrays: Iterable[npt.NDArray[Any]]) -> None:
+    """Give back the memory of what has been read of memory-mapped arrays; the system reads it again when it is used.
+
+    Arrays that are in memory, and views of them, are left as they are.
+    """
+    for array in arrays:
+        base: Any = array
+        while isinstance(base, np.ndarray) and base.base is not None:
+            base = base.base
+        if isinstance(base, mmap.mmap):
+            base.madvise(mmap.MADV_DONTNEED)

@@ -1,0 +1,81 @@
+"""How raw input is read and becomes stored examples: what training has adapted, and a prediction needs again."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.signature import Target
+
+if TYPE_CHECKING:
+    import keras
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Some examples, as they were read one after another.
+
+    Args:
+        names: What each is called, for people: a file's name, `row 7`.
+        stored: As `Split.features` holds them.
+        target: As `Split.target` holds it; None if it was not asked for.
+        origin: What they were read from, in a form of the reader's own; `RawInput.deployed` knows it.
+
+    Shape:
+        stored: `(n, *raw_shape)`. target: `(n,)`, or `(n, size)` for several values or labels.
+    """
+
+    names: Sequence[str]
+    stored: Array
+    target: Array | None = None
+    origin: Any = None
+
+    def __len__(self) -> int:
+        """Number of examples."""
+        return len(self.stored)
+
+
+class RawInput(abc.ABC):
+    """A kind of raw input. A subclass is a frozen dataclass of plain values, kept as JSON beside the run's checkpoints.
+
+    There are two ways from raw input to stored examples, which give the same: `read`, for files and in bulk, and the
+    Keras model of `build`, which is what a deployed model begins with.
+    """
+
+    @abc.abstractmethod
+    def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
+        """Read the examples of a file, a folder, a glob, or `-` for standard input, in bounded memory.
+
+        Args:
+            source: What the user names.
+            at_once: The largest number of examples given at a time.
+            target: Also read what is to be predicted; None: it need not be there.
+
+        Raises:
+            DataError: It cannot be read, or is not what the model was trained on: names what, expected and found.
+        """
+
+    @abc.abstractmethod
+    def build(self) -> keras.Model:
+        """Make the Keras model from raw input to stored examples, of Keras' preprocessing layers.
+
+        Shape:
+            Inputs: by name, as `deployed` gives them. Output: `(batch, *raw_shape)`, in the dtype of stored examples.
+        """
+
+    @abc.abstractmethod
+    def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
+        """One example as the model of `build` takes it: the value of each of its inputs, with a batch axis of 1."""
+
+
+def as_stored(values: Array, *, dtype: str) -> Array:
+    """Values in the dtype of stored examples; what is too large for float32 becomes infinite, to be refused as that."""
+    with np.errstate(over="ignore"):
+        return values.astype(dtype, copy=False)

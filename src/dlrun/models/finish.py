@@ -1,0 +1,53 @@
+"""From what a network gives to what a user is told, by plain Keras layers: probabilities, values in their own unit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dlrun.signature import Target
+
+
+def finished(output: Any, target: Target) -> Any:
+    """Apply what is left between the network's output and a prediction.
+
+    Args:
+        output: A Keras tensor.
+        target: Settled: the encoding, the activation that gave `output`, and the unit.
+
+    Shape:
+        Input: `(batch, target.units)`, or the input's shape for kind `input`. Output: `(batch, size)` float32:
+        probabilities of classes, which add up to 1, or of labels, or values; for kind `input` the reconstruction.
+    """
+    if target.kind == "classes" and target.encoding != "binary":
+        is_probability = not target.is_logits and target.activation != "tanh"
+        return output if is_probability else _layers().Softmax(dtype="float32", name="probabilities")(output)
+    if target.kind in ("classes", "labels"):
+        positive = _positive(output, target)
+        if target.kind == "labels":
+            return positive
+        negative = _layers().Rescaling(-1.0, 1.0, dtype="float32", name="first_class")(positive)
+        return _layers().Concatenate(dtype="float32", name="probabilities")([negative, positive])
+    if target.kind == "values" and target.scale:
+        return _layers().Normalization(
+            mean=target.mean,
+            variance=tuple(scale**2 for scale in target.scale),
+            invert=True,
+            dtype="float32",
+            name="own_unit",
+        )(output)
+    return output
+
+
+def _positive(output: Any, target: Target) -> Any:
+    """The probability of the second of two classes, or of each label."""
+    if target.activation == "tanh":  # hinge losses are at home with it; its middle is 0
+        return _layers().Rescaling(0.5, 0.5, dtype="float32", name="second_class")(output)
+    if target.is_logits:
+        return _layers().Activation("sigmoid", dtype="float32", name="second_class")(output)
+    return output
+
+
+def _layers() -> Any:
+    import keras
+
+    return keras.layers

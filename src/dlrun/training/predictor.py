@@ -1,0 +1,72 @@
+"""A trained network and stored examples in, predictions as users read them out, in batches of one size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from dlrun.data.mapped import drop_pages
+from dlrun.models.finish import finished
+from dlrun.signature import Target
+from dlrun.training.failures import step_failures
+
+Array = npt.NDArray[Any]
+
+
+class Predictor:
+    """Gives the predictions for stored examples.
+
+    Args:
+        core: The trained network.
+        preprocess: From stored examples to features.
+        target: What the network gives, settled.
+        batch_size: Examples in one step.
+    """
+
+    def __init__(self, core: keras.Model, *, preprocess: keras.Model, target: Target, batch_size: int) -> None:
+        self.target = target
+        self.batch_size = batch_size
+        stored = keras.Input(preprocess.input_shape[1:], dtype=preprocess.inputs[0].dtype, name="stored")
+        features = preprocess(stored)
+        self.model = keras.Model(stored, [finished(core(features), target), features], name="predictor")
+        self._step = tf.function(lambda rows: self.model(rows, training=False), autograph=False, reduce_retracing=True)
+
+    def __call__(self, rows: Array) -> Array:
+        """Predict.
+
+        Shape:
+            rows: `(n, *raw_shape)` as a split stores them. Returns: `(n, size)` float32: probabilities of classes or
+            of labels, or values in their own unit; for an autoencoder its reconstructions `(n, *features.shape)`.
+
+        Raises:
+            RunError: Memory ran out.
+        """
+        return np.concatenate([outputs for outputs, _ in self._batches(rows)])
+
+    def reconstruction_errors(self, rows: Array) -> Array:
+        """How far an autoencoder's reconstruction is from its input.
+
+        Formula:
+            the mean over an example's features of (reconstruction - feature)^2
+
+        Shape:
+            rows: `(n, *raw_shape)`. Returns: `(n,)` float32.
+        """
+        found = [
+            np.square(outputs - features).reshape(len(outputs), -1).mean(axis=1)
+            for outputs, features in self._batches(rows)
+        ]
+        return np.concatenate(found)
+
+    def _batches(self, rows: Array) -> Iterator[tuple[Array, Array]]:
+        with step_failures("training.evaluation_batch_size", self.batch_size):
+            for start in range(0, max(1, len(rows)), self.batch_size):
+                batch = np.asarray(rows[start : start + self.batch_size])
+                outputs, features = self._step(tf.constant(batch))
+                drop_pages((rows,))
+                yield outputs.numpy(), features.numpy()
