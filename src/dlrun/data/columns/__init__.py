@@ -1,0 +1,55 @@
+"""Columns of numbers, categories and text, out of CSV and Parquet files; the core of every dataset made of tables.
+
+A dataset takes these steps, in this order; `keys` is the dataset itself, whose YAML keys include `ColumnKeys`:
+
+1. `table = TableFiles.open(path, delimiter=..., encoding=...)`: the files, their names of columns, blocks of rows.
+2. `surveys = survey_columns(table, names, missing=keys.missing_values)`: one pass that counts what values are like.
+3. `plan = plan_columns(table, surveys, keys, without=targets)`: what each column is, or why it is left out.
+4. `rows = code_rows([table, ...], plan.columns + targets, keys)`: a second pass; every row as numbers, in file order.
+5. The split is chosen; `columns = fit_columns(rows, plan.columns, keys, train=indices)` measures on its rows alone.
+6. `stored_blocks(rows, columns, indices)`: rows as they are stored, `(n, width)` float32, in the order of `indices`.
+7. `ColumnsPreprocess.of(columns)` is the arithmetic inside the step, `embedded_columns(columns)` what the model learns
+   vectors for (`Features.embedded`). `read_rows` and `build_rows` are the same for predictions: from files, and as layers.
+
+Everything streams: memory grows with the number of rows only where arrays of a few bytes a row are needed.
+"""
+
+from dlrun.data.columns.column import CategoricalColumn, Column, NumericColumn, TextColumn
+from dlrun.data.columns.fit import fit_columns, stored_blocks
+from dlrun.data.columns.keys import ColumnKeys, absent_column
+from dlrun.data.columns.kinds import Plan, PlannedColumn, notation_of, plan_columns
+from dlrun.data.columns.preprocess import ColumnsPreprocess, embedded_columns
+from dlrun.data.columns.raw import RawBlock, Reading, build_rows, deployed_row, input_names, read_rows
+from dlrun.data.columns.rows import CodedColumn, CodedRows, code_rows
+from dlrun.data.columns.survey import ColumnSurvey, survey_columns
+from dlrun.data.columns.table_files import Block, TableFiles
+
+__all__ = [
+    "Block",
+    "CategoricalColumn",
+    "CodedColumn",
+    "CodedRows",
+    "Column",
+    "ColumnKeys",
+    "ColumnSurvey",
+    "ColumnsPreprocess",
+    "NumericColumn",
+    "Plan",
+    "PlannedColumn",
+    "RawBlock",
+    "Reading",
+    "TableFiles",
+    "TextColumn",
+    "absent_column",
+    "build_rows",
+    "deployed_row",
+    "input_names",
+    "read_rows",
+    "code_rows",
+    "embedded_columns",
+    "fit_columns",
+    "notation_of",
+    "plan_columns",
+    "stored_blocks",
+    "survey_columns",
+]

@@ -1,0 +1,197 @@
+"""What each column is, by the spec's lists or by its values: numeric, categorical, text, or left out, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from dlrun.data.columns.keys import ColumnKeys
+from dlrun.data.columns.numbers import Notation, parse_numbers
+from dlrun.data.columns.survey import MOST_COUNTED, ColumnSurvey
+from dlrun.data.columns.table_files import TableFiles
+from dlrun.data.columns.texts import known_values
+from dlrun.errors import DataError
+
+Kind = Literal["numeric", "categorical", "text"]
+
+_MOSTLY = 0.9
+"""Part of the values from which on a column is one of numbers with mistakes in it."""
+
+_FEW_ROWS = 20
+_WORDS_OF_TEXT = 3
+_DISTINCT_LIKE_IDS = 0.5
+_ROWS_OF_A_CATEGORY = 10
+_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class PlannedColumn:
+    """A column that is a feature.
+
+    Args:
+        name: Of the column.
+        kind: What its values are.
+        notation: How its numbers are written.
+    """
+
+    name: str
+    kind: Kind
+    notation: Notation = "plain"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What becomes of every column.
+
+    Args:
+        columns: The features, in the order of the file.
+        ignored: Why others are left out, by name.
+    """
+
+    columns: tuple[PlannedColumn, ...]
+    ignored: Mapping[str, str]
+
+    def notes(self) -> Iterator[str]:
+        """What is told of it, one sentence for each kind."""
+        for kind in ("numeric", "categorical", "text"):
+            names = [column.name for column in self.columns if column.kind == kind]
+            if names:
+                shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if names[_SHOWN:] else "")
+                yield f"{kind} columns: {len(names)}: {shown}"
+        if self.ignored:
+            yield "columns left out: " + "; ".join(f"{name}: {reason}" for name, reason in self.ignored.items())
+
+
+def plan_columns(
+    table: TableFiles, surveys: Mapping[str, ColumnSurvey], keys: ColumnKeys, *, without: Sequence[str] = ()
+) -> Plan:
+    """Settle what each column is.
+
+    Args:
+        table: The training rows.
+        surveys: What was counted of its columns.
+        keys: What the spec says.
+        without: Columns that are no features, such as the target.
+
+    Raises:
+        DataError: A column that the spec lists is not there or is not what it says, a column of numbers has something
+            else in it, or no column is left.
+    """
+    table.check_columns(tuple(keys.listed))
+    columns: list[PlannedColumn] = []
+    ignored: dict[str, str] = {}
+    for name in table.names:
+        if name in without:
+            continue
+        if name in table.unreadable:
+            _check_not_listed(table, name, keys)
+            ignored[name] = table.unreadable[name]
+            continue
+        planned = _plan(table, surveys[name], keys)
+        if isinstance(planned, PlannedColumn):
+            columns.append(planned)
+        else:
+            ignored[name] = planned
+    if not columns:
+        said = "; ".join(f"{name}: {reason}" for name, reason in ignored.items()) or "there is none besides the target"
+        raise DataError(f"{table.label} has no column to learn from: {said}", expected="one at least")
+    return Plan(tuple(columns), ignored)
+
+
+def notation_of(table: TableFiles, survey: ColumnSurvey) -> Notation | None:
+    """How the numbers of a column are written, or None if it is not one of numbers.
+
+    `1,234` alone may be either; between commas it is a number with groups, elsewhere one with a decimal comma.
+    """
+    fitting = [notation for notation, count in survey.notations.items() if count == survey.known > 0]
+    if "plain" in fitting or len(fitting) == 1:
+        return fitting[0]
+    if not fitting:
+        return None
+    return "grouped" if getattr(getattr(table.files[0], "dialect", None), "delimiter", ",") == "," else "comma"
+
+
+def check_numbers(table: TableFiles, name: str, notation: Notation, *, keys: ColumnKeys) -> None:
+    """Refuse a column of numbers that has something else in it.
+
+    Raises:
+        DataError: Names the first row where it has, what is there, and what to try.
+    """
+    for block in table.blocks([name]):
+        known = known_values(block.columns[name], keys.missing_values)
+        wrong = parse_numbers(known, notation)[1]
+        if wrong is not None:
+            raise not_a_number(table.place(block.first + wrong), name, known[wrong].as_py())
+
+
+def not_a_number(place: str, name: str, found: object) -> DataError:
+    """The error of a value that should be a number."""
+    return DataError(
+        f"{place}: column {name!r} holds {found!r}",
+        expected="a number that float32 can hold",
+        hint=f"add it to missing_values, or list the column under categorical or ignore: ignore: [{name}]",
+    )
+
+
+def _plan(table: TableFiles, survey: ColumnSurvey, keys: ColumnKeys) -> PlannedColumn | str:
+    name, listed = survey.name, keys.listed.get(survey.name)
+    if listed == "ignore":
+        return "the spec says so"
+    if listed is None and keys.unlisted == "ignore":
+        return "it is not listed"
+    if not survey.known:
+        _check_not_listed(table, name, keys)
+        return "every value is missing"
+    if listed is None and survey.is_constant:
+        return "all rows have the same value"
+    notation = notation_of(table, survey)
+    if listed == "numeric" or (listed is None and notation is None and _is_mostly_numbers(survey)):
+        best = notation or max(survey.notations, key=lambda each: survey.notations[each])
+        check_numbers(table, name, best, keys=keys)
+        return PlannedColumn(name, "numeric", best)
+    if listed == "categorical":
+        return PlannedColumn(name, "categorical")
+    if listed == "text":
+        return PlannedColumn(name, "text")
+    return _infer_numeric(survey, notation) if notation else _infer_text(survey)
+
+
+def _infer_numeric(survey: ColumnSurvey, notation: Notation) -> PlannedColumn | str:
+    name = survey.name
+    if survey.known >= _FEW_ROWS and survey.is_permutation:
+        return "it numbers the rows"
+    if survey.is_called_id and survey.is_whole and survey.known >= _FEW_ROWS:
+        if survey.is_many or len(survey.counts) > _DISTINCT_LIKE_IDS * survey.known:
+            return "it is an id, by its name and its values"
+        return PlannedColumn(name, "categorical")
+    return PlannedColumn(name, "numeric", notation)
+
+
+def _infer_text(survey: ColumnSurvey) -> PlannedColumn | str:
+    name = survey.name
+    if survey.dates == survey.known:
+        return "its values are dates"
+    # Of more distinct values than were counted nothing is known but that there are so many.
+    many = survey.is_many and survey.known < _ROWS_OF_A_CATEGORY * MOST_COUNTED
+    different = many or len(survey.counts) > _DISTINCT_LIKE_IDS * survey.known
+    if survey.known >= _FEW_ROWS and different:
+        if survey.words >= _WORDS_OF_TEXT * survey.known:
+            return PlannedColumn(name, "text")
+        return f"nearly every row has a value of its own (categorical: [{name}] to use it)"
+    return PlannedColumn(name, "categorical")
+
+
+def _is_mostly_numbers(survey: ColumnSurvey) -> bool:
+    return max(survey.notations.values()) >= _MOSTLY * survey.known
+
+
+def _check_not_listed(table: TableFiles, name: str, keys: ColumnKeys) -> None:
+    listed = keys.listed.get(name)
+    if listed not in (None, "ignore"):
+        reason = table.unreadable.get(name, "every value is missing")
+        raise DataError(
+            f"{table.label}: column {name!r} is listed under {listed}, but {reason}",
+            expected="a column with values",
+            hint=f"ignore: [{name}]",
+        )
