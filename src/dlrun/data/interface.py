@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from dlrun.data.array_input import ArrayInput
+from dlrun.data.columns import ColumnsPreprocess
 from dlrun.data.preprocess import Preprocess
+from dlrun.data.table_input import TableInput
 from dlrun.errors import RunError
 from dlrun.signature import Features, Target
 
-Raw = ArrayInput
+Raw = Annotated[ArrayInput | TableInput, Field(discriminator="type")]
 """Every kind of raw input."""
+
+AnyPreprocess = Annotated[Preprocess | ColumnsPreprocess, Field(discriminator="type")]
+"""Every kind of arithmetic inside the step."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class Interface:
 
     dataset: str
     raw: Raw
-    preprocess: Preprocess
+    preprocess: AnyPreprocess
     features: Features
     target: Target
 

@@ -10,7 +10,16 @@ from pydantic import Field
 
 from dlrun.component import FieldProblem, Fields
 from dlrun.models.head import head
-from dlrun.models.layers import Activation, Fraction, Hidden, NotEmpty, Positive, features_input, flattened
+from dlrun.models.layers import (
+    Activation,
+    Fraction,
+    Hidden,
+    NotEmpty,
+    Positive,
+    features_input,
+    flattened,
+    with_embeddings,
+)
 from dlrun.models.model import Model, models
 from dlrun.models.windows import Padding, Shape, Size, axis_problem, per_axis, slide, written
 from dlrun.signature import Features, Target
@@ -79,7 +88,8 @@ class Cnn(Hidden, Model):
         """
         import keras
 
-        inputs = tensor = features_input(features)
+        inputs = features_input(features)
+        tensor = with_embeddings(inputs, features)
         for number, block in enumerate(self.blocks, start=1):
             tensor = self._apply(block, tensor, name=f"block_{number}")
         tensor = self._vector(tensor)

@@ -11,7 +11,16 @@ from pydantic import Field
 from dlrun.component import FieldProblem
 from dlrun.models.block_lstm import block_lstm
 from dlrun.models.head import head
-from dlrun.models.layers import Activation, Fraction, Hidden, NotEmpty, Positive, Weights, features_input
+from dlrun.models.layers import (
+    Activation,
+    Fraction,
+    Hidden,
+    NotEmpty,
+    Positive,
+    Weights,
+    features_input,
+    with_embeddings,
+)
 from dlrun.models.model import Model
 from dlrun.signature import Features, Target
 
@@ -116,7 +125,7 @@ class Recurrent(Weights, Model, abc.ABC):
         if features.kind == "image":
             height, width, channels = features.shape
             return keras.layers.Reshape((height, width * channels), name="rows")(tensor)
-        return tensor
+        return with_embeddings(tensor, features)
 
     def _layer(self, units: int, *, number: int) -> Any:
         """Make one recurrent layer; the penalties count its input kernel and its recurrent kernel."""

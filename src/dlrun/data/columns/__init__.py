@@ -9,7 +9,8 @@ A dataset takes these steps, in this order; `keys` is the dataset itself, whose 
 5. The split is chosen; `columns = fit_columns(rows, plan.columns, keys, train=indices)` measures on its rows alone.
 6. `stored_blocks(rows, columns, indices)`: rows as they are stored, `(n, width)` float32, in the order of `indices`.
 7. `ColumnsPreprocess.of(columns)` is the arithmetic inside the step, `embedded_columns(columns)` what the model learns
-   vectors for (`Features.embedded`). `read_rows` and `build_rows` are the same for predictions: from files, and as layers.
+   vectors for (`Features.embedded`).
+8. For predictions, `read_rows` reads rows of files as they are stored, and `build_rows` does the same as Keras layers.
 
 Everything streams: memory grows with the number of rows only where arrays of a few bytes a row are needed.
 """
@@ -42,14 +43,14 @@ __all__ = [
     "TextColumn",
     "absent_column",
     "build_rows",
-    "deployed_row",
-    "input_names",
-    "read_rows",
     "code_rows",
+    "deployed_row",
     "embedded_columns",
     "fit_columns",
+    "input_names",
     "notation_of",
     "plan_columns",
+    "read_rows",
     "stored_blocks",
     "survey_columns",
 ]

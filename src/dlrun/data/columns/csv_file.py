@@ -88,7 +88,7 @@ class CsvFile:
         with open_text(self.path, self.dialect) as file:
             reader = csv.reader(file, delimiter=self.dialect.delimiter)
             try:
-                for number, _ in enumerate((record for record in reader if record)):
+                for number, _ in enumerate(record for record in reader if record):
                     if number == row:  # the first is the names
                         return reader.line_num
             except csv.Error:

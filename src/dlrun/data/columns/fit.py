@@ -138,5 +138,5 @@ def _counts(coded: CodedColumn, train: Indices) -> npt.NDArray[np.int64]:
 
 
 def _most_frequent(texts: Sequence[str], counts: npt.NDArray[np.int64], *, most: int) -> tuple[str, ...]:
-    present = [(-int(counts[index]), texts[index]) for index in np.flatnonzero(counts)]
+    present = [(-int(counts[index]), texts[index]) for index in np.flatnonzero(counts).tolist()]
     return tuple(text for _, text in sorted(present)[:most])

@@ -1,4 +1,4 @@
-"""What each column is, by the spec's lists or by its values: numeric, categorical, text, or left out, with the reason."""
+"""What each column is, by the spec's lists or its values: numeric, categorical, text, or left out, with the reason."""
 
 from __future__ import annotations
 
@@ -112,17 +112,24 @@ def notation_of(table: TableFiles, survey: ColumnSurvey) -> Notation | None:
     return "grouped" if getattr(getattr(table.files[0], "dialect", None), "delimiter", ",") == "," else "comma"
 
 
-def check_numbers(table: TableFiles, name: str, notation: Notation, *, keys: ColumnKeys) -> None:
-    """Refuse a column of numbers that has something else in it.
+def plan_numbers(table: TableFiles, survey: ColumnSurvey, *, keys: ColumnKeys) -> PlannedColumn:
+    """A column that has to be one of numbers.
 
     Raises:
-        DataError: Names the first row where it has, what is there, and what to try.
+        DataError: It has something else in it: names the first row where it has, what is there, and what to try.
     """
+    name, notation = survey.name, notation_of(table, survey)
+    if notation is not None:
+        return PlannedColumn(name, "numeric", notation)
+    best: Notation = "plain"
+    for each, count in survey.notations.items():
+        best = each if count > survey.notations[best] else best
     for block in table.blocks([name]):
         known = known_values(block.columns[name], keys.missing_values)
-        wrong = parse_numbers(known, notation)[1]
+        wrong = parse_numbers(known, best)[1]
         if wrong is not None:
             raise not_a_number(table.place(block.first + wrong), name, known[wrong].as_py())
+    return PlannedColumn(name, "numeric", best)
 
 
 def not_a_number(place: str, name: str, found: object) -> DataError:
@@ -146,10 +153,8 @@ def _plan(table: TableFiles, survey: ColumnSurvey, keys: ColumnKeys) -> PlannedC
     if listed is None and survey.is_constant:
         return "all rows have the same value"
     notation = notation_of(table, survey)
-    if listed == "numeric" or (listed is None and notation is None and _is_mostly_numbers(survey)):
-        best = notation or max(survey.notations, key=lambda each: survey.notations[each])
-        check_numbers(table, name, best, keys=keys)
-        return PlannedColumn(name, "numeric", best)
+    if listed == "numeric" or (listed is None and notation is None and is_mostly_numbers(survey)):
+        return plan_numbers(table, survey, keys=keys)
     if listed == "categorical":
         return PlannedColumn(name, "categorical")
     if listed == "text":
@@ -182,7 +187,8 @@ def _infer_text(survey: ColumnSurvey) -> PlannedColumn | str:
     return PlannedColumn(name, "categorical")
 
 
-def _is_mostly_numbers(survey: ColumnSurvey) -> bool:
+def is_mostly_numbers(survey: ColumnSurvey) -> bool:
+    """Whether a column is one of numbers, mistakes apart."""
     return max(survey.notations.values()) >= _MOSTLY * survey.known
 
 

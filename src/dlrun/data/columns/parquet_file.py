@@ -1,4 +1,4 @@
-"""The rows of a Parquet file as blocks of columns: numbers as numbers, everything else as the text that CSV would have."""
+"""The rows of a Parquet file as blocks of columns: numbers as numbers, all else as the text that CSV would have."""
 
 from __future__ import annotations
 
