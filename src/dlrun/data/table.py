@@ -20,15 +20,23 @@ from dlrun.data.columns import (
     embedded_columns,
     stored_blocks,
 )
+from dlrun.data.columns.locate import find_tables
 from dlrun.data.dataset import Dataset, HeldOut, Source, Split, datasets, fingerprint_of
 from dlrun.data.labels import Task
 from dlrun.data.table_input import TableInput
 from dlrun.data.table_rows import TableRows, divide_rows, plan_table
+from dlrun.data.table_store import StoredTable, place_note, read_stored, store_key, write_stored
 from dlrun.errors import DataError
 from dlrun.signature import Description, Features
 
 _DESCRIBED_BYTES = 1 << 23
 """Files up to this size are read when a spec is checked, which takes some tenths of a second."""
+
+_PERHAPS_LARGE_BYTES = 1 << 26
+"""Files below this size are never too large for memory."""
+
+IN_MEMORY_BYTES = 1 << 28
+"""Up to this size the coded rows stay in memory; beyond, they are written to files."""
 
 
 def _check_names(value: Any) -> Any:
@@ -116,30 +124,42 @@ class Table(ColumnKeys, Source):
             DataError: A file is missing or damaged, a column is not what the spec says, or a value is none.
         """
         tables = self._tables()
-        identity = [(str(path.absolute()), path.stat().st_size, path.stat().st_mtime_ns)
-                    for table in tables.values() for path in table.paths]  # fmt: skip
-        if sum(table.size for table in tables.values()) > _DESCRIBED_BYTES:
-            return self._load(tables)
-        return _read_before(self, tuple(identity))
+        files = [path for table in tables.values() for path in table.paths]
+        size = sum(table.size for table in tables.values())
+        if size <= _DESCRIBED_BYTES:
+            return _read_before(self, store_key({}, files))
+        keyless = self.model_dump(mode="json", exclude=set(self.place_keys))
+        key = store_key(keyless, files)
+        if size > _PERHAPS_LARGE_BYTES and (found := read_stored(key)) is not None:
+            return self._dataset(*found, place_note(key))
+        plan = plan_table(self, tables)
+        if plan.coded_bytes(self) <= IN_MEMORY_BYTES:
+            return self._from_memory(divide_rows(self, plan))
+        stored, splits = write_stored(key, lambda folder: divide_rows(self, plan, folder=folder))
+        return self._dataset(stored, splits, place_note(key))
 
-    def _load(self, tables: dict[str, TableFiles]) -> Dataset:
-        rows = divide_rows(self, plan_table(self, tables))
-        splits = {name: _stored(rows, split) for name, split in rows.splits.items()}
-        return self._dataset(rows, splits)
+    def _load_small(self) -> Dataset:
+        return self._from_memory(divide_rows(self, plan_table(self, self._tables())))
 
-    def _dataset(self, rows: TableRows, splits: dict[str, Split]) -> Dataset:
-        preprocess = ColumnsPreprocess.of(rows.columns, standardize=self.standardize)
+    def _from_memory(self, rows: TableRows) -> Dataset:
+        splits = {name: _in_memory(rows, split) for name, split in rows.splits.items()}
+        fingerprint = fingerprint_of(splits)
+        return self._dataset(
+            StoredTable(rows.columns, rows.targets, rows.target, rows.notes, fingerprint, tuple(splits)), splits
+        )
+
+    def _dataset(self, table: StoredTable, splits: dict[str, Split], *notes: str) -> Dataset:
+        preprocess = ColumnsPreprocess.of(table.columns, standardize=self.standardize)
         reading = Reading(self.missing_values, self.known_delimiter, self.known_encoding)
-        path = self._open(self.path).paths[0]
         return Dataset(
-            path.name.partition(".")[0],
-            Features("vector", preprocess.shape, embedded=embedded_columns(rows.columns)),
-            rows.target,
+            find_tables(self.path)[0].name.partition(".")[0],
+            Features("vector", preprocess.shape, embedded=embedded_columns(table.columns)),
+            table.target,
             preprocess,
             splits,
-            fingerprint_of(splits),
-            rows.notes,
-            raw=TableInput(rows.columns, rows.targets, reading),
+            table.fingerprint,
+            (*table.notes, *notes),
+            raw=TableInput(table.columns, table.targets, reading),
         )
 
     def _tables(self) -> dict[str, TableFiles]:
@@ -153,10 +173,10 @@ class Table(ColumnKeys, Source):
 
 
 @functools.lru_cache(maxsize=2)
-def _read_before(source: Table, identity: tuple[Any, ...]) -> Dataset:  # noqa: ARG001  other files are another key
+def _read_before(source: Table, key: str) -> Dataset:  # noqa: ARG001  changed files have another key
     """A small table is read when the spec is checked, and not again when it is trained on."""
-    return source._load(source._tables())  # noqa: SLF001
+    return source._load_small()  # noqa: SLF001
 
 
-def _stored(rows: TableRows, split: Split) -> Split:
+def _in_memory(rows: TableRows, split: Split) -> Split:
     return Split(np.concatenate(list(stored_blocks(rows.coded, rows.columns, split.features))), split.target)

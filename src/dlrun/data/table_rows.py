@@ -13,6 +13,7 @@ import numpy.typing as npt
 from dlrun.data.columns import (
     CodedRows,
     Column,
+    ColumnKeys,
     Plan,
     TableFiles,
     code_rows,
@@ -49,6 +50,13 @@ class TablePlan:
     plan: Plan
     target: TargetPlan | None
     rows: int
+
+    def coded_bytes(self, keys: ColumnKeys) -> int:
+        """About how many bytes the rows of all tables take as numbers."""
+        train = self.tables["train"].size
+        rows = self.rows * sum(table.size for table in self.tables.values()) / max(1, train)
+        widths = (keys.text_length if column.kind == "text" else 1 for column in self.plan.columns)
+        return int(4 * rows * (sum(widths) + 1))
 
     @property
     def notes(self) -> Iterator[str]:

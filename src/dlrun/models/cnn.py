@@ -63,6 +63,7 @@ class Cnn(Hidden, Model):
     """
 
     takes = ("image", "sequence")
+    learns_embedded = True
 
     blocks: NotEmpty[Block] = Field(description="The convolutional blocks, from the input on.")
     padding: Padding = Field(

@@ -22,6 +22,7 @@ class Linear(Weights, Model):
     """
 
     takes = ("image", "vector", "sequence")
+    learns_embedded = True
 
     def build(self, features: Features, target: Target) -> keras.Model:
         """Make the Keras model.

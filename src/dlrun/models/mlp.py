@@ -24,6 +24,7 @@ class Mlp(Hidden, Model):
     """
 
     takes = ("image", "vector", "sequence")
+    learns_embedded = True
 
     units: NotEmpty[Positive] = Field(description="Width of each hidden layer, from the input on.")
 

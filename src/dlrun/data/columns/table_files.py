@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 TableFile = CsvFile | ParquetFile
 
-_KEPT_BYTES = 1 << 27
+_KEPT_BYTES = 1 << 26
 """Files of this size together are read once and kept."""
 
 
