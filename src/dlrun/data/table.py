@@ -16,8 +16,8 @@ from dlrun.data.columns import (
     ColumnsPreprocess,
     Reading,
     TableFiles,
-    absent_column,
     embedded_columns,
+    name_problem,
     stored_blocks,
 )
 from dlrun.data.columns.locate import find_tables
@@ -94,16 +94,16 @@ class Table(ColumnKeys, Source):
             said = "validation_path names a validation split, and validation is set too"
             yield FieldProblem(("validation",), said, "one of them")
         try:
-            names = self._open(self.path, head_only=True).names
+            table = self._open(self.path, head_only=True)
         except DataError:  # load() raises it: the data is wrong, not the spec
-            names = None
+            table = None
         for index, name in enumerate(self.targets):
             path = ("target",) if isinstance(self.target, str) else ("target", index)
-            if names is not None and name not in names:
-                yield absent_column(path, name, names)
+            if table is not None:
+                yield from name_problem(path, name, table)
             if name in self.targets[:index]:
                 yield FieldProblem(path, f"{name!r} is named twice", "each column once")
-        yield from self.column_problems(names, self.targets)
+        yield from self.column_problems(table, self.targets)
 
     def describe(self) -> Description | None:
         """Everything, of a table that is small enough to be read at once; None of a large or damaged one."""

@@ -26,6 +26,7 @@ Indices = npt.NDArray[np.integer[Any]]
 _TWO = 2
 _MOST_CLASSES_OF_NUMBERS = 20
 _ROWS_OF_A_CLASS = 5
+_FEW_ROWS = 20
 _SAYS_NOTHING = ("1", "1.0", "true", "yes", "y", "t")
 
 
@@ -190,6 +191,12 @@ def unknown_class(place: str, name: str, found: object, classes: Sequence[str]) 
 def _plan_one(table: TableFiles, survey: ColumnSurvey, kind: tuple[bool, str], *, keys: ColumnKeys) -> TargetPlan:
     name, (is_classes, why) = survey.name, kind
     if is_classes:
+        if survey.known >= _FEW_ROWS and _distinct(survey) > survey.known / _TWO:
+            raise DataError(
+                f"{table.label}: the target {name!r} has {_said(survey)} in {survey.known:,} rows",
+                expected="classes with several rows each",
+                hint="another target, or task: regression if it is a number",
+            )
         said = "classes" if survey.is_many else f"{len(survey.counts)} classes"
         return TargetPlan("classes", (PlannedColumn(name, "categorical"),), f"target: {name}: {said}, because {why}")
     return TargetPlan("values", (plan_numbers(table, survey, keys=keys),), f"target: {name}: a number, because {why}")

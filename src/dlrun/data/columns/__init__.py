@@ -17,7 +17,7 @@ Everything streams: memory grows with the number of rows only where arrays of a 
 
 from dlrun.data.columns.column import CategoricalColumn, Column, NumericColumn, TextColumn
 from dlrun.data.columns.fit import fit_columns, stored_blocks
-from dlrun.data.columns.keys import ColumnKeys, absent_column
+from dlrun.data.columns.keys import ColumnKeys, name_problem
 from dlrun.data.columns.kinds import Plan, PlannedColumn, notation_of, plan_columns
 from dlrun.data.columns.preprocess import ColumnsPreprocess, embedded_columns
 from dlrun.data.columns.raw import RawBlock, Reading, build_rows, deployed_row, input_names, read_rows
@@ -41,13 +41,13 @@ __all__ = [
     "Reading",
     "TableFiles",
     "TextColumn",
-    "absent_column",
     "build_rows",
     "code_rows",
     "deployed_row",
     "embedded_columns",
     "fit_columns",
     "input_names",
+    "name_problem",
     "notation_of",
     "plan_columns",
     "read_rows",

@@ -43,6 +43,11 @@ class CsvFile:
         return self.dialect.names
 
     @property
+    def repeated(self) -> tuple[str, ...]:
+        """Names that more than one column has."""
+        return self.dialect.repeated
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What was told from the bytes."""
         return self.dialect.notes

@@ -38,6 +38,7 @@ class Dialect:
         encoding: As Python names it.
         delimiter: Between two values.
         names: Of the columns: trimmed, those without one numbered, those that occur twice told apart.
+        repeated: Names that more than one column has.
         blank_lines: Lines before the names with nothing in them.
         notes: What was told from the bytes, where it is not what everyone expects.
     """
@@ -45,6 +46,7 @@ class Dialect:
     encoding: str
     delimiter: str
     names: tuple[str, ...]
+    repeated: tuple[str, ...] = ()
     blank_lines: int = 0
     notes: tuple[str, ...] = ()
 
@@ -83,7 +85,8 @@ def read_dialect(
         notes.append(
             f"names: the first line of {path.name} is taken for the names of the columns, though all are numbers"
         )
-    return Dialect(chosen, delimiter, distinct_names(records[0], notes), blank_lines, tuple(notes))
+    names = distinct_names(records[0], notes)
+    return Dialect(chosen, delimiter, names, repeated_names(records[0]), blank_lines, tuple(notes))
 
 
 def open_bytes(path: Path) -> IO[bytes]:
@@ -113,6 +116,12 @@ def distinct_names(given: Sequence[str], notes: list[str]) -> tuple[str, ...]:
             notes.append(f"names: column {number} is {said}, and is called {name!r}")
         names.append(name)
     return tuple(names)
+
+
+def repeated_names(given: Sequence[str]) -> tuple[str, ...]:
+    """The names that more than one column has."""
+    names = [name.strip() for name in given if name.strip()]
+    return tuple(dict.fromkeys(name for name in names if names.count(name) > 1))
 
 
 def _tell_encoding(path: Path, notes: list[str], *, head_only: bool) -> str:

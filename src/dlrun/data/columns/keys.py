@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from dlrun.component import FieldProblem, Fields
 from dlrun.data.columns.dialect import DELIMITERS
+from dlrun.data.columns.table_files import TableFiles
 from dlrun.data.columns.texts import MISSING_VALUES
 from dlrun.registry import nearest
 
@@ -129,11 +130,11 @@ class ColumnKeys(Fields):
             return 0
         return keys.size or min(50, round(1.6 * categories**0.56))
 
-    def column_problems(self, names: tuple[str, ...] | None, targets: tuple[str, ...]) -> Iterator[FieldProblem]:
-        """Columns that are listed twice, or are not there.
+    def column_problems(self, table: TableFiles | None, targets: tuple[str, ...]) -> Iterator[FieldProblem]:
+        """Columns that are listed twice, are not there, or may be two.
 
         Args:
-            names: Of the file's columns; None where it cannot be read now.
+            table: The file; None where it cannot be read now.
             targets: The columns to predict.
         """
         seen: dict[str, str] = dict.fromkeys(targets, "target")
@@ -141,17 +142,17 @@ class ColumnKeys(Fields):
             for index, name in enumerate(getattr(self, key)):
                 if name in seen:
                     yield FieldProblem((key, index), f"{name!r} stands under {seen[name]} too", "one of them")
-                elif names is not None and name not in names:
-                    yield absent_column((key, index), name, names)
+                elif table is not None:
+                    yield from name_problem((key, index), name, table)
                 seen[name] = key
 
 
-def absent_column(path: tuple[str | int, ...], name: str, names: tuple[str, ...]) -> FieldProblem:
-    """The problem of a column that the file does not have."""
-    near = nearest(name, names)
-    return FieldProblem(
-        path,
-        f"there is no column {name!r}",
-        "one of " + ", ".join(names),
-        f"did you mean {near!r}?" if near else "",
-    )
+def name_problem(path: tuple[str | int, ...], name: str, table: TableFiles) -> Iterator[FieldProblem]:
+    """The problem of a column that the file does not have, or has twice."""
+    if name in table.repeated:
+        said = f"{table.label} has more than one column {name!r}"
+        yield FieldProblem(path, said, "names that differ", "rename one of them in the file")
+    elif name not in table.names:
+        near = nearest(name, table.names)
+        said = "one of " + ", ".join(table.names)
+        yield FieldProblem(path, f"there is no column {name!r}", said, f"did you mean {near!r}?" if near else "")

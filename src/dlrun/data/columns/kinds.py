@@ -58,7 +58,7 @@ class Plan:
             names = [column.name for column in self.columns if column.kind == kind]
             if names:
                 shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if names[_SHOWN:] else "")
-                yield f"{kind} columns: {len(names)}: {shown}"
+                yield f"{kind} columns ({len(names)}): {shown}"
         if self.ignored:
             yield "columns left out: " + "; ".join(f"{name}: {reason}" for name, reason in self.ignored.items())
 

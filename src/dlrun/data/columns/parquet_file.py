@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlrun.data.columns.dialect import distinct_names
+from dlrun.data.columns.dialect import distinct_names, repeated_names
 from dlrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -48,6 +48,11 @@ class ParquetFile:
             raise _damaged(path, error) from error
         notes: list[str] = []
         return cls(path, distinct_names(schema.names, notes), schema, tuple(notes))
+
+    @property
+    def repeated(self) -> tuple[str, ...]:
+        """Names that more than one column has."""
+        return repeated_names(self.schema.names)
 
     def unreadable(self) -> dict[str, str]:
         """Columns whose values are of no use, and why."""

@@ -135,6 +135,11 @@ class TableFiles:
             row -= length
         return self.label
 
+    @property
+    def repeated(self) -> tuple[str, ...]:
+        """Names that more than one column has; only the first one kept it."""
+        return self.files[0].repeated
+
     def check_columns(self, wanted: Sequence[str]) -> None:
         """Refuse a table that lacks columns.
 
