@@ -22,6 +22,8 @@ Indices = npt.NDArray[np.int64]
 # Each held-out split draws from a stream of its own: another `validation` leaves the test split as it is.
 _STREAMS = {"test": 1, "validation": 2}
 
+_MOST_INT32 = 2**31  # beyond, row numbers take 8 bytes
+
 
 def held_out_count(value: float, total: int) -> int:
     """How many of `total` examples a held-out fraction or number stands for.
@@ -114,7 +116,7 @@ def choose_held_out(
         classes, of_class = np.unique(labels, return_inverse=True)
         quotas = _quotas(np.bincount(of_class, minlength=len(classes)).tolist(), count)
         # One shuffle of everything, then the first of each class: the choice for one class depends on no other's size.
-        shuffled = generator.permutation(total)
+        shuffled = generator.permutation(np.arange(total, dtype=np.int32 if total < _MOST_INT32 else np.int64))
         groups = np.split(
             shuffled[np.argsort(of_class[shuffled], kind="stable")], np.cumsum(np.bincount(of_class))[:-1]
         )

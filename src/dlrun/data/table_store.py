@@ -144,10 +144,9 @@ def _mapped(folder: Path, name: str, *, has_target: bool) -> Split:
 def _make_room(*, keep: str) -> None:
     """Remove the tables that were not used for the longest time; a run that uses one keeps the files until its end."""
     parent = _folder(keep).parent
-    entries = sorted(parent.iterdir(), key=lambda entry: entry.stat().st_mtime, reverse=True)
-    for entry in [entry for entry in entries if entry.name != keep][KEPT_TABLES - 1 :]:
-        if (entry / _ROWS).exists():
-            drop_folder(entry / _ROWS)
+    others = [entry for entry in parent.iterdir() if entry.name != keep and (entry / _ROWS).exists()]
+    for entry in sorted(others, key=lambda entry: entry.stat().st_mtime, reverse=True)[KEPT_TABLES - 1 :]:
+        drop_folder(entry / _ROWS)
 
 
 @contextmanager

@@ -14,7 +14,9 @@ from dlrun.errors import DataError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_BLOCK_BYTES = 1 << 23
+_BLOCK_BYTES = 1 << 21
+"""What is read at once; small blocks take less memory and are no slower. No row may be longer."""
+
 _LONGEST_SHOWN = 60
 
 
@@ -131,6 +133,8 @@ class CsvFile:
                     f"{self.path}:{begun}: {error}: a quote that is opened there is not closed",
                     expected='"..." around a value, with "" for a quote in it',
                 ) from cause
+        if "straddling" in said:
+            said = f"a row has more than {_BLOCK_BYTES >> 20} MiB"
         raise DataError(f"{self.path} cannot be read: {said}", expected="a CSV file") from cause
 
 

@@ -94,6 +94,7 @@ def _final_ids(column: CategoricalColumn | TextColumn, texts: Sequence[str]) -> 
 
 def _fit_numeric(coded: CodedColumn, planned: PlannedColumn, keys: ColumnKeys, train: Indices) -> NumericColumn:
     values = coded.values[train]
+    drop_pages((coded.values,))
     known = values[~np.isnan(values)]
     median = float(np.median(known)) if len(known) else 0.0
     np.nan_to_num(values, copy=False, nan=median)
