@@ -140,6 +140,7 @@ def _train_and_score(
     assembly: Assembly, folder: RunFolder, *, stop: Stop, listener: Listener, goes_on_from: RunFolder | None
 ) -> Scores:
     from dlrun.training.loop import Trainer
+    from dlrun.training.naive import naive_scores
     from dlrun.training.restoring import read_newest, restore_model
     from dlrun.training.variables import weights_sha256
 
@@ -175,8 +176,10 @@ def _train_and_score(
             restore_model(assembly.spec, assembly.compiled.model, folder, "final", silent)
         assembly.team.share_variables(assembly.compiled.model)
     with timeline.spent("evaluate"):
-        scores = _evaluate(assembly, assembly.held_out_splits(), listener)
-    record_outcome(folder, scores, weights_sha256=weights, reason=reason)
+        splits = assembly.held_out_splits()
+        scores = _evaluate(assembly, splits, listener)
+        naive = {name: naive_scores(assembly, name) for name in splits if name in assembly.dataset.naive}
+    record_outcome(folder, scores, naive=naive, weights_sha256=weights, reason=reason)
     return scores
 
 

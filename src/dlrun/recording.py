@@ -179,12 +179,18 @@ def record_time(folder: RunFolder, timeline: Timeline) -> dict[str, float]:
 
 
 def record_outcome(
-    folder: RunFolder, scores: Mapping[str, Mapping[str, float]], *, weights_sha256: str, reason: str
+    folder: RunFolder,
+    scores: Mapping[str, Mapping[str, float]],
+    *,
+    naive: Mapping[str, Mapping[str, float]],
+    weights_sha256: str,
+    reason: str,
 ) -> None:
     """Record what came of it."""
     rates = [rate for row in folder.read_metrics() if (rate := row["examples_per_second"]) is not None]
     folder.update_record(
         result=scores,
+        naive=naive,
         reason=reason or None,
         throughput=median(rates) if rates else None,
         weights_sha256=weights_sha256,

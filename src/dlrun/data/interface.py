@@ -11,11 +11,12 @@ from pydantic import Field, TypeAdapter, ValidationError
 from dlrun.data.array_input import ArrayInput
 from dlrun.data.columns import ColumnsPreprocess
 from dlrun.data.preprocess import Preprocess
+from dlrun.data.series_input import SeriesInput
 from dlrun.data.table_input import TableInput
 from dlrun.errors import RunError
 from dlrun.signature import Features, Target
 
-Raw = Annotated[ArrayInput | TableInput, Field(discriminator="type")]
+Raw = Annotated[ArrayInput | TableInput | SeriesInput, Field(discriminator="type")]
 """Every kind of raw input."""
 
 AnyPreprocess = Annotated[Preprocess | ColumnsPreprocess, Field(discriminator="type")]

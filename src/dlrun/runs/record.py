@@ -75,6 +75,7 @@ class RunRecord(_Group):
         model: What was trained.
         dataset: What it was trained on.
         result: Metrics by split: `{"test": {"accuracy": 0.99}}`.
+        naive: The same scores of a forecast without a model (the last value), where the data has one.
         best: The best epoch.
         time: Seconds by phase, over all the times it was resumed: start, data, build, compile, train, evaluate, save.
         throughput: Training examples per second, over the run.
@@ -103,6 +104,7 @@ class RunRecord(_Group):
     model: ModelRecord | None = None
     dataset: DatasetRecord | None = None
     result: dict[str, dict[str, float | None]] = {}
+    naive: dict[str, dict[str, float | None]] = {}
     best: BestRecord | None = None
     time: dict[str, float] = {}
     throughput: float | None = None

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from dlrun.data import Split
-from dlrun.data.mapped import drop_pages
+from dlrun.data.mapped import drop_pages, gather
 from dlrun.signature import Target
 from dlrun.spec.types import Training
 
@@ -163,7 +163,7 @@ class Feed:
             # Always of one size, for which XLA compiles once; what is behind the last example is not looked at.
             chunk = [np.zeros((steps * batch_size, *array.shape[1:]), array.dtype) for array in self._arrays]
             for array, part in zip(self._arrays, chunk, strict=True):
-                np.take(array, indices, axis=0, out=part[: len(indices)], mode="clip")  # "raise" would copy once more
+                gather(array, indices, out=part[: len(indices)])
             drop_pages(self._arrays)
             return Stretch(self._on_device(chunk), identity, 0, first, last, epoch)
 
@@ -179,7 +179,7 @@ class Feed:
         copies = []
         for device in self.devices:
             with tf.device(device):
-                copies.append(tuple(tf.constant(array) for array in arrays))
+                copies.append(tuple(tf.constant(np.asarray(array)) for array in arrays))
         return tuple(copies)
 
 

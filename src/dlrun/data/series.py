@@ -1,0 +1,213 @@
+"""Rows in time order: the last ones predict the next values of some columns; divided by time, never at random."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any, cast
+
+import numpy as np
+from pydantic import Field
+
+from dlrun.component import FieldProblem
+from dlrun.data.columns import (
+    ColumnKeys,
+    ColumnsPreprocess,
+    Plan,
+    Reading,
+    TableFiles,
+    code_rows,
+    embedded_columns,
+    fit_columns,
+    name_problem,
+    plan_columns,
+    stored_blocks,
+    survey_columns,
+)
+from dlrun.data.columns.kinds import PlannedColumn, plan_numbers
+from dlrun.data.columns.locate import find_tables
+from dlrun.data.dataset import Array, Dataset, HeldOut, Source, Split, datasets, fingerprint_of
+from dlrun.data.series_input import SeriesInput
+from dlrun.data.series_splits import Cut, cut_by_time, known_before, targets_of
+from dlrun.data.table import Names
+from dlrun.data.table_store import store_key
+from dlrun.data.table_target import TargetColumn
+from dlrun.data.windows import Windows
+from dlrun.errors import DataError
+from dlrun.signature import Description, Features, Target
+
+_DESCRIBED_BYTES = 1 << 23
+"""Files up to this size are read when a spec is checked, which takes some tenths of a second."""
+
+
+@datasets.register("series")
+class Series(ColumnKeys, Source):
+    """A time series in CSV or Parquet files, one step in each row."""
+
+    place_keys = ("path",)
+    reach_keys = ("path",)
+
+    path: str = Field(
+        description="The rows in time order: a CSV or Parquet file, or a pattern (data/*.csv) that matches several, "
+        "one after the other by their names; relative to the current directory."
+    )
+    target: Names = Field(description="The column of numbers to predict, or several.")
+    history: int = Field(ge=1, description="Rows that a prediction is made from.")
+    horizon: int = Field(default=1, ge=1, description="Rows after these that are predicted.")
+    time: Names | None = Field(
+        default=None,
+        description="The column of the time, or several from the slowest on ([year, month, day]): checked to never go "
+        "back. null: the rows are taken as they stand.",
+    )
+    missing_target: str = Field(
+        default="drop",
+        pattern="^(drop|error)$",
+        description="What becomes of windows whose values to predict are missing. drop: left out · error: none may be.",
+    )
+    test: HeldOut = Field(
+        default=0, description="The last windows, held out for the test: a fraction, or a number. Validation precedes."
+    )
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns to predict."""
+        return (self.target,) if isinstance(self.target, str) else self.target
+
+    @property
+    def times(self) -> tuple[str, ...]:
+        """The columns of the time."""
+        return (self.time,) if isinstance(self.time, str) else self.time or ()
+
+    def problems(self) -> Iterator[FieldProblem]:
+        """Columns that are not there, as far as the file can be read now."""
+        if isinstance(self.validation, str) and self.validation != "test":
+            said = f"a series has no split {self.validation!r}"
+            yield FieldProblem(("validation",), said, "a fraction, a number, or test")
+        try:
+            table = self._open(head_only=True)
+        except DataError:  # load() raises it: the data is wrong, not the spec
+            table = None
+        for key, names in (("target", self.targets), ("time", self.times)):
+            for index, name in enumerate(names):
+                path = (key,) if isinstance(getattr(self, key), str) else (key, index)
+                if table is not None:
+                    yield from name_problem(path, name, table)
+        yield from self.column_problems(table, ())
+
+    def describe(self) -> Description | None:
+        """Everything, of a series that is small enough to be read at once; None of a large or damaged one."""
+        try:
+            if self._open(head_only=True).size > _DESCRIBED_BYTES:
+                return None
+            dataset = self.load()
+        except DataError:  # load() raises it again: the data is wrong, not the spec
+            return None
+        sizes = {name: len(split) for name, split in dataset.splits.items()}
+        return Description(dataset.features, dataset.target, sizes)
+
+    def load(self) -> Dataset:
+        """Read the rows, divide them by time, and measure the columns on the training span.
+
+        Raises:
+            DataError: The file is missing or damaged, the time goes back, a target is no number, or there are too few
+                rows.
+        """
+        return _read_before(self, store_key({}, list(self._open(head_only=True).paths)))
+
+    def _load(self) -> Dataset:
+        table = self._open()
+        plan, targets = self._plan(table)
+        times = [PlannedColumn(name, "categorical") for name in self.times]
+        planned = {column.name: column for column in (*times, *targets, *plan.columns)}
+        rows = code_rows((table,), tuple(planned.values()), self)
+        values = np.stack([rows.columns[column.name].values for column in targets], axis=-1)
+        cut = cut_by_time(
+            len(rows), history=self.history, horizon=self.horizon, test=self.test, validation=self.validation
+        )
+        columns = fit_columns(rows, plan.columns, self, train=np.arange(cut.train_rows))
+        stored = np.concatenate(list(stored_blocks(rows, columns, np.arange(len(rows)))))
+        splits, naive, notes = self._splits(stored, values, cut)
+        preprocess = ColumnsPreprocess.of(columns, standardize=self.standardize, steps=(self.history,))
+        target_columns = tuple(TargetColumn(column.name, (), column.notation) for column in targets)
+        reading = Reading(self.missing_values, self.known_delimiter, self.known_encoding)
+        return Dataset(
+            find_tables(self.path)[0].name.partition(".")[0],
+            Features("sequence", preprocess.shape, embedded=embedded_columns(columns)),
+            self._target(values[: cut.train_rows]),
+            preprocess,
+            splits,
+            _fingerprint(stored, splits),
+            (*table.notes, *plan.notes(), *cut.notes(), *notes),
+            raw=SeriesInput(columns, target_columns, self.history, self.horizon, reading),
+            naive=naive,
+        )
+
+    def _plan(self, table: TableFiles) -> tuple[Plan, tuple[PlannedColumn, ...]]:
+        table.check_columns((*self.targets, *self.times))
+        names = [name for name in table.names if name not in table.unreadable]
+        surveys = survey_columns(table, names, missing=self.missing_values)
+        for name in self.targets:
+            if name in table.unreadable or not surveys[name].known:
+                raise DataError(f"{table.label}: the target {name!r} has no values", expected="numbers")
+        targets = tuple(plan_numbers(table, surveys[name], keys=self) for name in self.targets)
+        plan = plan_columns(table, surveys, self)
+        texts = [column.name for column in plan.columns if column.kind == "text"]
+        if texts:
+            said = f"{table.label}: column {texts[0]!r} is free text, which a series does not take"
+            raise DataError(said, expected="numbers and categories", hint=f"ignore: [{', '.join(texts)}]")
+        self._check_time(table)
+        return plan, targets
+
+    def _check_time(self, table: TableFiles) -> None:
+        if not self.times:
+            return
+        from dlrun.data.series_time import check_time
+
+        check_time(table, self.times)
+
+    def _splits(
+        self, stored: Array, values: Array, cut: Cut
+    ) -> tuple[dict[str, Split], dict[str, Array], tuple[str, ...]]:
+        last = known_before(values)
+        splits, naive, notes = {}, {}, []
+        for name, starts in cut.starts.items():
+            truth = targets_of(values, starts + self.history, self.horizon)
+            known = np.asarray(~np.isnan(truth).any(axis=1))
+            if not known.all():
+                said = f"{int((~known).sum()):,} of {len(known):,} windows of the {name} split have no value to predict"
+                if self.missing_target == "error":
+                    raise DataError(said, expected="values in every row", hint="missing_target: drop")
+                notes.append(f"{said} and are left out")
+            starts, truth = starts[known], truth[known]  # noqa: PLW2901
+            if not len(starts):
+                raise DataError(f"the {name} split has no window whose values to predict are known")
+            windows = cast("Array", Windows(stored, starts, steps=self.history))
+            splits[name] = Split(windows, truth[:, 0] if truth.shape[1] == 1 else truth)
+            naive[name] = np.tile(last[starts + self.history - 1], (1, self.horizon))
+        return splits, naive, tuple(notes)
+
+    def _target(self, values: Array) -> Target:
+        steps = range(1, self.horizon + 1)
+        names = tuple(name if self.horizon == 1 else f"{name} +{step}" for step in steps for name in self.targets)
+        mean = np.nanmean(values, axis=0, dtype=np.float64)
+        scale = np.nanstd(values, axis=0, dtype=np.float64)
+        scale[scale == 0] = 1.0
+        means, scales = (tuple(np.tile(numbers, self.horizon).tolist()) for numbers in (mean, scale))
+        return Target("values", len(names), encoding="value", names=names, mean=means, scale=scales)
+
+    def _open(self, *, head_only: bool = False) -> TableFiles:
+        return TableFiles.open(
+            self.path, delimiter=self.known_delimiter, encoding=self.known_encoding, head_only=head_only
+        )
+
+
+@functools.lru_cache(maxsize=2)
+def _read_before(source: Series, key: str) -> Dataset:  # noqa: ARG001  changed files have another key
+    """A small series is read when the spec is checked, and not again when it is trained on."""
+    return source._load()  # noqa: SLF001
+
+
+def _fingerprint(stored: Array, splits: dict[str, Split]) -> str:
+    """Of the rows and of where windows begin, not of every window: a row is in many."""
+    starts = {name: Split(cast("Any", split.features).starts, split.target) for name, split in splits.items()}
+    return fingerprint_of({"rows": Split(stored), **starts})
