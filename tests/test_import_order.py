@@ -12,7 +12,17 @@ SOURCE = Path(__file__).parents[1] / "src" / "dlrun"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = [
-    {"errors", "files", "signature", "component", "registry", "plugins", "timeline", "user_folders"},
+    {
+        "errors",
+        "files",
+        "signature",
+        "component",
+        "registry",
+        "plugins",
+        "tensorflow_start",
+        "timeline",
+        "user_folders",
+    },
     {"data", "models", "keras_table", "optimizers", "schedules", "plateau", "losses", "metrics", "metric_inputs"},
     {"spec", "runs"},
     {"training"},
