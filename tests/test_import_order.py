@@ -11,6 +11,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "dlrun"
 FILES = sorted(SOURCE.rglob("*.py"))
 
+# fmt: off
 LAYERS = [
     {
         "errors",
@@ -29,6 +30,7 @@ LAYERS = [
     {"recording", "stored", "experiment", "resumption", "reproduction", "benching", "launching", "workers"},
     {"cli", "starters", "__init__", "__main__"},
 ]
+# fmt: on
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
 HEAVY = {"tensorflow", "keras", "tensorflow_datasets", "matplotlib"}
 ONLY_IN_CLI = {"typer", "rich"}

@@ -1,4 +1,4 @@
-"""The start of TensorFlow: what Keras would import only because it is installed stays out, and can be imported later."""
+"""The start of TensorFlow: what Keras would import only because it is there stays out, and can be imported later."""
 
 import subprocess
 import sys
