@@ -74,6 +74,14 @@ class RawInput(abc.ABC):
     def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
         """One example as the model of `build` takes it: the value of each of its inputs, with a batch axis of 1."""
 
+    def shown(self, stored: Array) -> Mapping[str, str]:  # noqa: ARG002
+        """One stored example as people read it: names and values. Empty for what is looked at in other ways.
+
+        Shape:
+            stored: `raw_shape`, without a batch axis.
+        """
+        return {}
+
 
 def as_stored(values: Array, *, dtype: str) -> Array:
     """Values in the dtype of stored examples; what is too large for float32 becomes infinite, to be refused as that."""

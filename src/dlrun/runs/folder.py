@@ -53,6 +53,9 @@ class RunFolder:
         self.git_diff = path / "git.diff"
         self.checkpoints = path / "checkpoints"
         self.best = self.checkpoints / "best"
+        self.evaluation = path / "evaluation"
+        self.plots = path / "plots"
+        self.report_html = path / "report.html"
         self.tensorboard = path / "tensorboard"
         self.history = History(self.metrics_jsonl, csv=self.metrics_csv)
         self.plugins = path / "plugins"

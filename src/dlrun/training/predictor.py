@@ -63,6 +63,14 @@ class Predictor:
         ]
         return np.concatenate(found)
 
+    def features(self, rows: Array) -> Array:
+        """What the network is given for stored rows.
+
+        Shape:
+            rows: `(n, *raw_shape)`. Returns: `(n, *features.shape)`.
+        """
+        return np.concatenate([features for _, features in self._batches(rows)])
+
     def _batches(self, rows: Array) -> Iterator[tuple[Array, Array]]:
         with step_failures("training.evaluation_batch_size", self.batch_size):
             for start in range(0, max(1, len(rows)), self.batch_size):
