@@ -16,7 +16,7 @@ SIZE = (4.6, 3.1)
 """Inches: small, so that its letters can still be read on a phone."""
 COLOURS = ("#1f6feb", "#d1570a", "#1a7f37", "#8250df", "#bf3989", "#57606a", "#9a6700", "#0a7ea4")
 _DOTS_PER_INCH = 150
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.size": 9.0,
     "font.family": "sans-serif",
     "axes.spines.top": False,
@@ -59,10 +59,11 @@ def drawn(name: str, title: str, draw: Callable[[Any], None], *, size: tuple[flo
         size: Width and height in inches.
     """
     import matplotlib as mpl
+    from cycler import cycler
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({**_STYLE, "axes.prop_cycle": mpl.cycler(color=COLOURS), "svg.hashsalt": name}):
+    with mpl.rc_context({**_STYLE, "axes.prop_cycle": cycler(color=COLOURS), "svg.hashsalt": name}):
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
         draw(figure.add_subplot())
