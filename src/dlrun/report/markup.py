@@ -58,5 +58,5 @@ def facts(pairs: Iterable[tuple[str, str]]) -> Markup:
 
 
 def _cell(cell: str) -> Markup:
-    is_number = not isinstance(cell, Markup) and cell[:1].isdigit() or cell[:1] == "-" and cell[1:2].isdigit()
+    is_number = (not isinstance(cell, Markup) and cell[:1].isdigit()) or (cell[:1] == "-" and cell[1:2].isdigit())
     return tag("td", cell, class_="number") if is_number else tag("td", cell)
