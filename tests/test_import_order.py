@@ -26,8 +26,8 @@ LAYERS = [
     },
     {"data", "models", "keras_table", "optimizers", "schedules", "plateau", "losses", "metrics", "metric_inputs"},
     {"spec", "runs"},
-    {"training"},
-    {"recording", "stored", "experiment", "resumption", "reproduction", "benching", "launching", "workers"},
+    {"training", "report"},
+    {"recording", "reporting", "stored", "experiment", "resumption", "reproduction", "benching", "launching", "workers"},
     {"cli", "starters", "__init__", "__main__"},
 ]
 # fmt: on

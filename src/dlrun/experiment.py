@@ -19,6 +19,7 @@ from dlrun.recording import (
     record_time,
     recorded,
 )
+from dlrun.reporting import keep_predictions, reported
 from dlrun.runs.catalog import find_run
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.parse import SpecFile, read_spec
@@ -100,10 +101,16 @@ def train_file(
     cluster: Cluster = ALONE,
 ) -> Result:
     """Train a spec that has been read, in a new run folder."""
-    listener = listener if cluster.is_chief else silent
+    listener, timeline = listener if cluster.is_chief else silent, timeline or Timeline()
     with own_place(runs_dir, cluster) as place:
         folder, stop = create_folder(file, place), Stop()
-        with stop.listening(), folder.lock(), recorded(folder):
+        wants_report = file.spec.training.report and cluster.is_chief
+        with (
+            stop.listening(),
+            folder.lock(),
+            reported(folder, listener, wanted=wants_report, timeline=timeline),
+            recorded(folder),
+        ):
             listener(RunCreated(folder.id, folder.path, folder.log_txt))
             start_tensorflow()
             from dlrun.training.assembly import assemble
@@ -179,6 +186,9 @@ def _train_and_score(
     with timeline.spent("evaluate"):
         scores = _evaluate(assembly, assembly.held_out_splits(), listener)
     record_outcome(folder, scores, weights_sha256=weights, reason=reason)
+    if assembly.spec.training.report and assembly.team.cluster.is_chief:
+        with timeline.spent("report"):
+            keep_predictions(assembly, folder, assembly.held_out_splits())
     return scores
 
 

@@ -27,11 +27,21 @@ class Choice(_Group):
     reason: str
 
 
+class LayerRecord(_Group):
+    """A layer: its name, its Keras class, the shape of its output for one example, its parameters."""
+
+    name: str
+    type: str
+    output_shape: tuple[int | None, ...] = ()
+    parameters: int = 0
+
+
 class ModelRecord(_Group):
-    """The model: its `type` in the spec, and the number of its trainable and other parameters."""
+    """The model: its `type` in the spec, the number of its trainable and other parameters, and its layers."""
 
     type: str
     parameters: int | None = None
+    layers: tuple[LayerRecord, ...] = ()
 
 
 class DatasetRecord(_Group):
