@@ -51,10 +51,6 @@ class Drawing:
 
 def load_library() -> None:
     """Import what drawing needs, ahead of the first plot."""
-    import matplotlib.backends.backend_agg
-    import matplotlib.backends.backend_svg
-    import matplotlib.figure
-    import matplotlib.image
 
 
 def drawn(name: str, title: str, draw: Callable[[Any], None], *, size: tuple[float, float] = SIZE) -> Drawing:

@@ -57,6 +57,7 @@ class RunFolder:
         self.plots = path / "plots"
         self.report_html = path / "report.html"
         self.tensorboard = path / "tensorboard"
+        self.evaluation = path / "evaluation"
         self.history = History(self.metrics_jsonl, csv=self.metrics_csv)
         self.plugins = path / "plugins"
         self.signature = path / ".signature"
