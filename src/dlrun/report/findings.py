@@ -13,12 +13,14 @@ import numpy.typing as npt
 from dlrun.runs.predictions import Predictions
 from dlrun.scoring.bootstrap import Statistic, bootstrap_interval, macro_f1_of, mean_of, root_mean_of
 from dlrun.scoring.breakdown import Breakdown, collector_of
-from dlrun.signature import Target
+from dlrun.signature import Target, TargetKind
 
 Array = npt.NDArray[Any]
 
 _SAMPLES = 500
 _MOST_ROWS = 60
+_COUNTS = ("support", "predicted")
+_PARTS: dict[TargetKind, str] = {"classes": "class", "labels": "label", "values": "value", "input": "input"}
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,8 @@ def find(predictions: Predictions, target: Target) -> Findings:
     parts = list(breakdown.parts.items())
     if len(parts) > _MOST_ROWS:
         parts = sorted(parts, key=lambda part: part[1].get("f1", 0.0))[:_MOST_ROWS]
-    header = (target.kind.removesuffix("es").removesuffix("s"), *(parts[0][1] if parts else ()))
-    rows = tuple((name, *map(_written, values.values())) for name, values in parts)
+    header = (_PARTS[target.kind], *(name.replace("_", " ") for name in (parts[0][1] if parts else ())))
+    rows = tuple((name, *(_written(key, value) for key, value in values.items())) for name, values in parts)
     return Findings(predictions.examples, len(predictions.rows), scores, breakdown, header, rows)
 
 
@@ -108,7 +110,7 @@ def _of_errors(prefix: str, errors: Array, target: Target) -> Iterator[tuple[str
         yield f"{prefix}RMSE{of}", root_mean_of(np.square(errors[:, index]))
 
 
-def _written(value: float) -> str:
-    if not math.isfinite(value):
-        return "-"
-    return f"{value:,.0f}" if float(value).is_integer() and abs(value) > 1 else f"{value:.4g}"
+def _written(name: str, value: float) -> str:
+    if name in _COUNTS:
+        return f"{value:,.0f}"
+    return f"{value:.4f}" if math.isfinite(value) else "-"

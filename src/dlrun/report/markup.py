@@ -6,6 +6,8 @@ import base64
 import html
 from collections.abc import Iterable, Sequence
 
+_NUMBER = {"class_": "number"}
+
 
 class Markup(str):
     """Text that is HTML."""
@@ -46,7 +48,10 @@ def image(data: bytes, *, kind: str, alt: str, class_: str = "") -> Markup:
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
     """A table that scrolls sideways where the page is narrow; cells of digits are set to the right."""
-    head = tag("tr", *(tag("th", cell) for cell in header))
+    rows = list(rows)
+    numeric = [bool(rows) and _is_number(rows[0][column]) for column in range(len(header))]
+    heads = (tag("th", cell, **_NUMBER if right else {}) for cell, right in zip(header, numeric, strict=True))
+    head = tag("tr", *heads)
     body = joined(tag("tr", *(_cell(cell) for cell in row)) for row in rows)
     return tag("div", tag("table", tag("thead", head), tag("tbody", body)), class_="scroll")
 
@@ -58,5 +63,12 @@ def facts(pairs: Iterable[tuple[str, str]]) -> Markup:
 
 
 def _cell(cell: str) -> Markup:
-    is_number = (not isinstance(cell, Markup) and cell[:1].isdigit()) or (cell[:1] == "-" and cell[1:2].isdigit())
-    return tag("td", cell, class_="number") if is_number else tag("td", cell)
+    return tag("td", cell, **_NUMBER if _is_number(cell) else {})
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell.replace(",", ""))
+    except ValueError:
+        return False
+    return True

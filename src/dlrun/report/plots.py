@@ -139,7 +139,7 @@ def values(predictions: Predictions, target: Target) -> Iterator[Drawing]:
             axes.grid(visible=True)
 
         def residuals(axes: Any, left: Array = found - true, name: str = name) -> None:
-            axes.hist(left, bins=40)
+            _histogram(axes, left)
             axes.axvline(0, color="#57606a", linewidth=1)
             axes.set_xlabel(f"predicted less true {name}")
             axes.set_ylabel("examples")
@@ -170,7 +170,7 @@ def errors(found: Array) -> Iterator[Drawing]:
     """How the reconstruction errors of an autoencoder are distributed."""
 
     def draw(axes: Any) -> None:
-        axes.hist(found, bins=40)
+        _histogram(axes, found)
         axes.set_xlabel("mean squared error of an example")
         axes.set_ylabel("examples")
 
@@ -190,3 +190,9 @@ def vectors(originals: Array, reconstructions: Array) -> Iterator[Drawing]:
         axes.legend()
 
     yield drawn("reconstructions", "inputs and reconstructions", draw, size=(7.0, 3.1))
+
+
+def _histogram(axes: Any, values: Array) -> None:
+    finite = values[np.isfinite(values)].astype(np.float64)
+    differ = len(finite) > 0 and np.ptp(finite) > 1e-6 * np.abs(finite).max()  # else there is nothing between bins
+    axes.hist(finite, bins=40 if differ else 1)

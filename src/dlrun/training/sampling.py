@@ -87,10 +87,11 @@ def _worst(outputs: Array, truth: Array, target: Target) -> Array:
 def _pictures(stored: Array, assembly: Assembly) -> Array:
     if assembly.dataset.features.kind != "image" or not len(stored):
         return _NOTHING
-    if stored.dtype == np.uint8:
-        return stored
-    low, high = float(stored.min()), float(stored.max())
-    return _as_bytes(stored, low, high)
+    # As large as the network sees them: a byte of 16 may be white. What is standardized is shown as it is stored.
+    scaled = stored * np.float32(getattr(assembly.dataset.preprocess, "scale", 1.0))
+    if scaled.min() >= 0 and scaled.max() <= 1:
+        return _as_bytes(scaled, 0.0, 1.0)
+    return _as_bytes(stored, float(stored.min()), float(stored.max()))
 
 
 def _as_bytes(values: Array, low: float, high: float) -> Array:
