@@ -14,7 +14,7 @@ def list_(runs_dir: RunsDir = RUNS_DIR, *, as_json: AsJson = False) -> None:
     """List the runs, the newest first."""
     from dlrun.cli.console import print_json
     from dlrun.cli.format import format_score, format_seconds, format_table
-    from dlrun.runs.catalog import list_runs
+    from dlrun.runs.listing import list_runs
 
     found = list_runs(runs_dir)
     if as_json:
