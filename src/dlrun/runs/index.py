@@ -14,6 +14,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,7 +42,8 @@ class Entry(NamedTuple):
     values: list[Any]
 
 
-class Source(NamedTuple):
+@dataclass(frozen=True)
+class Source:
     """What an index is made of.
 
     Args:
