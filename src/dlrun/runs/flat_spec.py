@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import yaml
+from yaml import MappingEndEvent, MappingStartEvent, ScalarEvent, SequenceEndEvent, SequenceStartEvent
+
 from dlrun.errors import RunError
 from dlrun.runs.disk import disk, explained
+from dlrun.spec.yaml_source import MAX_BYTES, parse_scalar
 
 Scalar = str | int | float | bool | None
 Value = Scalar | list[Scalar]
@@ -28,25 +32,19 @@ def read_flat_spec(path: Path) -> dict[str, Value]:
     Raises:
         RunError: It cannot be read, or is no YAML.
     """
-    import yaml
-
-    from dlrun.spec.yaml_source import MAX_BYTES, parse_scalar
-
     with explained(f"read {path}"):
         data = disk.read_file(path, largest=MAX_BYTES)
     try:
         events = yaml.parse(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         next(events), next(events)  # the starts of stream and document
-        return dict(_flat(_plain(events, next(events), parse_scalar, depth=0), ""))
+        return dict(_flat(_plain(events, next(events), depth=0), ""))
     except (yaml.YAMLError, ValueError) as error:
         raise RunError(
             f"{path} is damaged: {str(error).splitlines()[0]}", expected="a spec as dlrun wrote it"
         ) from error
 
 
-def _plain(events: Iterator[Any], event: Any, parse_scalar: Callable[[Any], Scalar], *, depth: int) -> Any:
-    from yaml import MappingEndEvent, MappingStartEvent, ScalarEvent, SequenceEndEvent, SequenceStartEvent
-
+def _plain(events: Iterator[Any], event: Any, *, depth: int) -> Any:
     if depth > _DEEPEST:
         raise ValueError(f"nested deeper than {_DEEPEST} levels")
     if type(event) is ScalarEvent:
@@ -56,12 +54,12 @@ def _plain(events: Iterator[Any], event: Any, parse_scalar: Callable[[Any], Scal
         while type(key := next(events)) is not MappingEndEvent:
             if type(key) is not ScalarEvent:
                 raise ValueError("a key must be a word")
-            found[key.value] = _plain(events, next(events), parse_scalar, depth=depth + 1)
+            found[key.value] = _plain(events, next(events), depth=depth + 1)
         return found
     if type(event) is SequenceStartEvent:
         members = []
         while type(member := next(events)) is not SequenceEndEvent:
-            members.append(_plain(events, member, parse_scalar, depth=depth + 1))
+            members.append(_plain(events, member, depth=depth + 1))
         return members
     raise ValueError("an alias, or no value at all")
 

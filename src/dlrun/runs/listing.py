@@ -78,14 +78,14 @@ def list_specs(runs: Iterable[RunSummary]) -> dict[str, Entry]:
     Args:
         runs: Of one folder.
     """
-    from dlrun.runs.flat_spec import read_flat_spec
-
     runs = list(runs)
     if not runs:
         return {}
     runs_dir = runs[0].runs_dir
 
     def read(name: str) -> tuple[tuple[str, ...], list[Any], bool]:
+        from dlrun.runs.flat_spec import read_flat_spec  # which needs YAML and pydantic: not if all is in the index
+
         try:
             values = read_flat_spec(runs_dir / name / "spec.yaml")
         except RunError:

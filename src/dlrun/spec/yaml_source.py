@@ -84,7 +84,7 @@ def parse_yaml(
 def parse_scalar(event: yaml.ScalarEvent) -> Scalar:
     """The value of a scalar, by the rules of YAML 1.2."""
     text: str = event.value
-    if event.style is not None:  # quoted, or a block of text
+    if event.style:  # quoted, or a block of text; plain is None in Python and empty in libyaml
         return text
     if text in _WORDS:
         return _WORDS[text]
