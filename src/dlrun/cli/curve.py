@@ -9,11 +9,10 @@ from typing import NamedTuple
 
 from dlrun.cli.format import format_score
 from dlrun.cli.printable import printable_cell
-
-Curve = Sequence[tuple[float, float | None]]
+from dlrun.runs.curves import Curve, curve_of
 
 WIDTH, HEIGHT = 60, 10
-FEWEST_EPOCHS = 3
+_FEWEST_EPOCHS = 3
 _BRAILLE, _COLUMNS, _ROWS = 0x2800, 2, 4
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 _MARKS = "*+ox#%@&"
@@ -21,7 +20,7 @@ _MARKS = "*+ox#%@&"
 _DASHES = ((1, 0), (1, 2), (6, 3), (3, 3), (1, 5), (9, 6))
 _AXIS = {True: "│", False: "|"}
 _FACTOR_FOR_LOGARITHM = 30
-_LONGEST_LABEL = 28
+_LONGEST_LABEL = 60
 _SAMPLE_CELLS = 3
 
 
@@ -66,14 +65,28 @@ def draw_curves(curves: Mapping[str, Curve], *, braille: bool, width: int = WIDT
     cells = [[" "] * width for _ in range(height)]
     ends: list[tuple[int, str]] = []
     for number, (name, curve) in enumerate(curves.items()):
-        dots = _dashed(curve, span, scale, _DASHES[number % len(_DASHES)] if braille else (1, 0), _grid(braille, width, height))
+        dash, grid = _DASHES[number % len(_DASHES)], (width * _COLUMNS, height * _ROWS)
+        dots = _dashed(curve, span, scale, *((dash, grid) if braille else ((1, 0), (width, height))))
         _put(cells, dots, braille=braille, mark=_MARKS[number % len(_MARKS)])
         last = next((value for _, value in reversed(curve) if value is not None), None)
         if last is not None:
             sample = _sample(number) if braille else _MARKS[number % len(_MARKS)]
             row = height - 1 - round(scale.place(last) * (height - 1))
             ends.append((row, f"{sample} {printable_cell(name)[:_LONGEST_LABEL]} {format_score(last)}"))
-    return _framed(cells, scale, ends, braille=braille) + [_below(span, scale, width)]
+    return [*_framed(cells, scale, ends, braille=braille), _below(span, scale, width)]
+
+
+def learning_curve(rows: Sequence[Mapping[str, float | None]], *, encoding: str | None) -> list[str]:
+    """The loss in training and validation by epoch; nothing for fewer epochs than make a curve.
+
+    Args:
+        rows: Of metrics.jsonl.
+        encoding: Of the stream that the lines are for.
+    """
+    curves = {name: curve for name in ("loss", "val_loss") if (curve := curve_of(rows, name))}
+    if max(map(len, curves.values()), default=0) < _FEWEST_EPOCHS:
+        return []
+    return draw_curves(curves, braille=takes_braille(encoding))
 
 
 def takes_braille(encoding: str | None) -> bool:
@@ -85,10 +98,6 @@ def takes_braille(encoding: str | None) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
-
-
-def _grid(braille: bool, width: int, height: int) -> tuple[int, int]:  # noqa: FBT001
-    return (width * _COLUMNS, height * _ROWS) if braille else (width, height)
 
 
 def _dashed(
@@ -141,9 +150,9 @@ def _framed(cells: list[list[str]], scale: _Scale, ends: list[tuple[int, str]], 
     height = len(cells)
     labels: dict[int, str] = {}
     for wanted, label in sorted(ends):
-        free = [row for row in range(height) if row not in labels]
+        free = sorted((abs(row - wanted), row) for row in range(height) if row not in labels)
         if free:
-            labels[min(free, key=lambda row: (abs(row - wanted), row))] = label  # noqa: B023
+            labels[free[0][1]] = label
     lines = []
     for row, line in enumerate(cells):
         is_told = row in (0, height // 2, height - 1) and (scale.high != scale.low or row == height // 2)
@@ -153,5 +162,5 @@ def _framed(cells: list[list[str]], scale: _Scale, ends: list[tuple[int, str]], 
 
 
 def _below(span: _Scale, scale: _Scale, width: int) -> str:
-    right = f"epoch {span.high:.0f}" + (", logarithmic" if scale.is_logarithmic else "")
-    return f"{'':>12}{span.low:<.0f}{right:>{width - 1}}"
+    right = f"epoch {span.high:g}" + (", logarithmic" if scale.is_logarithmic else "")
+    return f"{'':>12}{span.low:g}{right:>{width - 1}}"

@@ -66,7 +66,9 @@ def contrast(folders: Sequence[RunFolder]) -> Contrast:
     ids = tuple(folder.id for folder in folders)
     if len({folder.path.resolve() for folder in folders}) < max(len(folders), 2):
         raise UsageError(
-            f"there is nothing to compare in {', '.join(ids)}", expected="two runs or more, each once", hint="runs ls"
+            f"there is nothing to compare in {', '.join(ids)}",
+            expected="two runs or more, each once",
+            hint="dlrun runs ls",
         )
     records = [folder.read_record() for folder in folders]
     specs, unread = _specs(folders)

@@ -7,12 +7,14 @@ import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dlrun.errors import RunError, UsageError
+from dlrun.files.disk import disk, explained
 from dlrun.registry import nearest
-from dlrun.runs.disk import disk, explained
-from dlrun.runs.folder import RunFolder
-from dlrun.runs.history import Row
+
+if TYPE_CHECKING:
+    from dlrun.runs.folder import RunFolder
 
 Curve = Sequence[tuple[float, float | None]]
 """Epochs and values; a value is None where it was not finite."""
@@ -23,9 +25,13 @@ _INCHES = (8.0, 5.0)
 _FEW = 60  # points, that are shown as such
 
 
-def curve_of(rows: Iterable[Row], metric: str) -> Curve:
+def curve_of(rows: Iterable[Mapping[str, float | None]], metric: str) -> Curve:
     """The values of a metric in the rows that have it."""
-    return [(_finite(row.get("epoch")) or number, _finite(row[metric])) for number, row in enumerate(rows, start=1) if metric in row]
+    return [
+        (_finite(row.get("epoch")) or number, _finite(row[metric]))
+        for number, row in enumerate(rows, start=1)
+        if metric in row
+    ]
 
 
 def read_curves(folders: Sequence[RunFolder], metric: str = "") -> tuple[str, dict[str, Curve]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -45,10 +45,12 @@ class Fields:
 
     Args:
         runs: All runs of one folder: the specs are read, when a key is one of theirs, for all of them at once.
+        from_index: Whether an index may answer for specs that have not changed.
     """
 
-    def __init__(self, runs: Sequence[RunSummary]) -> None:
+    def __init__(self, runs: Sequence[RunSummary], *, from_index: bool = True) -> None:
         self._runs = runs
+        self._from_index = from_index
         self._now = time.time()
 
     def getter(self, key: str) -> Getter | None:
@@ -98,7 +100,7 @@ class Fields:
 
     @cached_property
     def _specs(self) -> Mapping[str, Entry]:
-        return list_specs(self._runs)
+        return list_specs(self._runs, from_index=self._from_index)
 
 
 def as_text(value: Value) -> str:
@@ -108,18 +110,3 @@ def as_text(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return f"[{', '.join(map(as_text, value))}]" if isinstance(value, list | tuple) else str(value)
-
-
-def sorted_by(runs: Iterable[RunSummary], getter: Getter, *, descending: bool) -> list[RunSummary]:
-    """The runs in the order of a value: numbers before texts, and those without a value last, whatever the order."""
-    ranked = [(_rank(getter(run)), run) for run in runs]
-    having = [(rank, run) for rank, run in ranked if rank is not None]
-    having.sort(key=lambda pair: pair[0], reverse=descending)
-    return [run for _, run in having] + [run for rank, run in ranked if rank is None]
-
-
-def _rank(value: Value) -> tuple[bool, float, str] | None:
-    if value is None or value == [] or value != value:  # noqa: PLR0124  not a number
-        return None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return (False, value, "") if is_number else (True, 0, as_text(value))

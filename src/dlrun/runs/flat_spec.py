@@ -10,7 +10,7 @@ import yaml
 from yaml import MappingEndEvent, MappingStartEvent, ScalarEvent, SequenceEndEvent, SequenceStartEvent
 
 from dlrun.errors import RunError
-from dlrun.runs.disk import disk, explained
+from dlrun.files.disk import disk, explained
 from dlrun.spec.yaml_source import MAX_BYTES, parse_scalar
 
 Scalar = str | int | float | bool | None

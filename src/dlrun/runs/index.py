@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from dlrun.errors import RunError
-from dlrun.runs.disk import disk
+from dlrun.files.disk import disk
 
 _FORMAT = 1
 _WORTH_AN_INDEX = 100  # fewer runs are read as fast, and their folder stays as it is
@@ -59,17 +59,18 @@ class Source:
     is_sound: Callable[[Entry], bool]
 
 
-def refreshed(runs_dir: Path, names: Iterable[str], source: Source) -> dict[str, Entry]:
+def refreshed(runs_dir: Path, names: Iterable[str], source: Source, *, from_index: bool = True) -> dict[str, Entry]:
     """An entry for each of `names`, from the index where their files have not changed, and else from the files.
 
     Args:
         runs_dir: The folder of the runs.
         names: Folders in it.
         source: What is read of each.
+        from_index: Whether to believe an index at all; whoever destroys something does not.
     """
     names = list(names)
     path = runs_dir / source.index
-    known = _read(path, largest=_largest(len(names))) if len(names) >= _WORTH_AN_INDEX else {}
+    known = _read(path, largest=_largest(len(names))) if from_index and len(names) >= _WORTH_AN_INDEX else {}
     found: dict[str, Entry] = {}
     kept: dict[str, Entry] = {}
     changed = False

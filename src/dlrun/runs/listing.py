@@ -39,8 +39,12 @@ _TYPES = {
 }
 
 
-def list_runs(runs_dir: Path) -> list[RunSummary]:
+def list_runs(runs_dir: Path, *, from_index: bool = True) -> list[RunSummary]:
     """Every run in a folder, newest first; a folder without a readable `run.json` is one with the status `damaged`.
+
+    Args:
+        runs_dir: The folder.
+        from_index: Whether an index may answer for runs that have not changed; its writer may be a stranger.
 
     Raises:
         RunError: The folder cannot be listed.
@@ -53,7 +57,7 @@ def list_runs(runs_dir: Path) -> list[RunSummary]:
     except OSError as error:
         raise RunError(f"cannot list {runs_dir}: {error.strerror}") from error
     source = Source("run.json", ".index.json", lambda name: _values(read_summary(runs_dir, name)), _Checker().is_sound)
-    found = refreshed(runs_dir, names, source)
+    found = refreshed(runs_dir, names, source, from_index=from_index)
     runs = [_restored(runs_dir, name, entry.values) for name, entry in found.items()]
     return sorted(runs, key=lambda run: (run.order, run.id), reverse=True)
 
@@ -72,11 +76,12 @@ def read_summary(runs_dir: Path, name: str) -> RunSummary:
     return summarise(runs_dir, name, record, order=_started(record.started, path))._replace(status=status)
 
 
-def list_specs(runs: Iterable[RunSummary]) -> dict[str, Entry]:
+def list_specs(runs: Iterable[RunSummary], *, from_index: bool = True) -> dict[str, Entry]:
     """The values of each run's `spec.yaml` by dotted key; none of a run whose spec is missing or damaged.
 
     Args:
-        runs: Of one folder.
+        runs: All of one folder.
+        from_index: As for `list_runs`.
     """
     runs = list(runs)
     if not runs:
@@ -94,7 +99,8 @@ def list_specs(runs: Iterable[RunSummary]) -> dict[str, Entry]:
         return keys, [values[key] for key in keys], True
 
     # No types to check: whoever compares a value asks for its type first.
-    return refreshed(runs_dir, [run.id for run in runs], Source("spec.yaml", ".index-specs.json", read, _any_entry))
+    source = Source("spec.yaml", ".index-specs.json", read, _any_entry)
+    return refreshed(runs_dir, [run.id for run in runs], source, from_index=from_index)
 
 
 def _any_entry(_entry: Entry) -> bool:

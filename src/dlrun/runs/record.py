@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dlrun.errors import RunError
-from dlrun.runs.disk import disk, explained
+from dlrun.files.disk import disk, explained
 
 _LARGEST_BYTES = 1 << 22
 

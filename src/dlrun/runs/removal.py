@@ -6,12 +6,12 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast, get_args
 
 from dlrun.errors import RunError, UsageError
-from dlrun.runs.disk import explained
+from dlrun.files.disk import explained
+from dlrun.files.staging import drop_folder, recover, settled_names
 from dlrun.runs.folder import RunFolder, now
-from dlrun.runs.staging import drop_folder, recover, settled_names
 
 Keep = Literal["best", "last", "none"]
 _STEP = re.compile("step-[0-9]+")
@@ -29,6 +29,18 @@ class Freed(NamedTuple):
     run: str
     removed: tuple[str, ...]
     bytes: int
+
+
+def parse_keep(word: str) -> Keep:
+    """What `--keep` says.
+
+    Raises:
+        UsageError: It is none of the words.
+    """
+    for keep in get_args(Keep):
+        if word == keep:
+            return cast("Keep", keep)
+    raise UsageError(f"cannot keep {word!r}", expected=f"one of {', '.join(get_args(Keep))}")
 
 
 def check_removable(folder: RunFolder, *, runs_dir: Path) -> None:
@@ -107,13 +119,15 @@ def refuse_removed(folder: RunFolder, name: Literal["best", "last"] = "last") ->
     Raises:
         UsageError: It was.
     """
-    when = folder.read_record().checkpoints_removed
-    if when is not None and name not in _present(folder) and not (name == "last" and _steps(folder)):
-        raise UsageError(
-            f"the {name} checkpoint of {folder.id} was removed by dlrun runs gc at {when}",
-            expected=f"a run with its {name} checkpoint; this one has {', '.join(_present(folder)) or 'none'}",
-            hint=f"dlrun train {folder.spec_yaml} trains it again; its results are as they were",
-        )
+    when, present = folder.read_record().checkpoints_removed, _present(folder)
+    if when is None or name in present or (name == "last" and _steps(folder)):
+        return
+    other = f"; dlrun eval {folder.id} --checkpoint {present[-1]} scores what is left" if present else ""
+    raise UsageError(
+        f"the {name} checkpoint of {folder.id} was removed by dlrun runs gc at {when}",
+        expected=f"a run with its {name} checkpoint; this one has {', '.join(present) or 'none'}",
+        hint=f"its results are as they were, and dlrun train {folder.spec_yaml} trains it again{other}",
+    )
 
 
 def _freed(folder: RunFolder, names: tuple[str, ...]) -> Freed:

@@ -10,7 +10,7 @@ Operators: `=` (or `==`), `!=`, `<`, `<=`, `>`, `>=`, and `~`: contains. Nothing
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple, NoReturn
 
 from dlrun.errors import UsageError
@@ -159,15 +159,3 @@ class _Parser:
             expected=expected,
             hint=hint,
         )
-
-
-def select(runs: Sequence[RunSummary], condition: str) -> list[RunSummary]:
-    """Those of the runs of a folder that fulfil a condition.
-
-    Raises:
-        UsageError: It is no condition, or names a key that no run has.
-    """
-    if not runs:
-        return []
-    fulfils = parse_where(condition, Fields(runs))
-    return [run for run in runs if fulfils(run)]
