@@ -106,13 +106,13 @@ def _scores(records: Sequence[RunRecord]) -> Iterator[Line]:
     for metric in dict.fromkeys(record.best.metric for record in records if record.best):
         bests = [record.best if record.best and record.best.metric == metric else None for record in records]
         yield Line("score", f"best {metric}", tuple(best.value if best else None for best in bests))
-        yield Line("score", f"best {metric} epoch", tuple(best.epoch if best else None for best in bests))
+        yield Line("score", f"epoch of best {metric}", tuple(best.epoch if best else None for best in bests))
 
 
 def _outcomes(records: Sequence[RunRecord], folders: Sequence[RunFolder]) -> Iterator[Line]:
     questions: dict[str, Callable[[RunRecord], Any]] = {
         "seconds": lambda record: record.seconds,
-        "throughput": lambda record: record.throughput,
+        "examples/s": lambda record: record.throughput,
         "parameters": lambda record: record.model.parameters if record.model else None,
     }
     statuses = (folder.status_of(record) for folder, record in zip(folders, records, strict=True))

@@ -34,8 +34,8 @@ def contrast_rows(found: Contrast) -> Iterator[tuple[Any, ...]]:
 def _text(line: Line, value: Any) -> str:
     if value is None and line.section != "spec":
         return "-"
-    if line.key == "seconds" and line.section == "outcome":
-        return format_seconds(value)
-    if isinstance(value, float) and line.section in ("score", "outcome"):
+    if line.section == "score" and isinstance(value, float):
         return format_score(value)
-    return f"{value:,}" if line.key == "parameters" and line.section == "outcome" else as_text(value)
+    if line.section == "outcome" and not isinstance(value, str):
+        return format_seconds(value) if line.key == "seconds" else f"{value:,.0f}"
+    return as_text(value)
