@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlrun.errors import RunError, UsageError
+from dlrun.errors import UsageError
 from dlrun.files.disk import disk, explained
 from dlrun.registry import nearest
 
@@ -21,6 +21,7 @@ Curve = Sequence[tuple[float, float | None]]
 
 NOT_METRICS = ("epoch", "step", "seconds", "examples_per_second", "data_wait")
 _FORMATS = (".png", ".svg", ".pdf")
+_LARGEST = 1e100
 _INCHES = (8.0, 5.0)
 _FEW = 60  # points, that are shown as such
 
@@ -68,16 +69,9 @@ def check_picture(path: Path) -> None:
 
     Raises:
         UsageError: The name's end tells no format that there is.
-        RunError: matplotlib is not installed.
     """
-    from importlib.util import find_spec
-
     if path.suffix.lower() not in _FORMATS:
         raise UsageError(f"{path} is no picture", expected=f"a name that ends in {', '.join(_FORMATS)}, or - to print")
-    if find_spec("matplotlib") is None:
-        raise RunError(
-            "matplotlib is not installed", hint="pip install matplotlib, or --plot - to draw in the terminal"
-        )
 
 
 def draw_picture(path: Path, curves: Mapping[str, Curve], *, metric: str) -> None:
@@ -91,8 +85,10 @@ def draw_picture(path: Path, curves: Mapping[str, Curve], *, metric: str) -> Non
     figure = Figure(figsize=_INCHES, layout="constrained")
     axes = figure.add_subplot()
     for curve in curves.values():
-        heights = [float("nan") if value is None else value for _, value in curve]
-        axes.plot([epoch for epoch, _ in curve], heights, marker="." if len(curve) < _FEW else "")
+        # Axes of more than 1e100 are beyond matplotlib's arithmetic; who needs to see such a loss sees it in the table.
+        heights = [math.nan if value is None or abs(value) > _LARGEST else value for _, value in curve]
+        epochs = [min(epoch, _LARGEST) for epoch, _ in curve]
+        axes.plot(epochs, heights, marker="." if len(curve) < _FEW else "")
     axes.set_xlabel("epoch")
     axes.set_ylabel(_literal(metric))
     axes.grid(visible=True, alpha=0.3)

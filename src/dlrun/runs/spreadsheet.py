@@ -24,7 +24,11 @@ def csv_text(rows: Iterable[Sequence[Any]]) -> str:
 def safe_cell(value: Any) -> Any:
     """A cell: a text that would begin a formula gets an apostrophe, which a spreadsheet takes for "this is text".
 
+    A carriage return is written out, because csv puts it into a cell as it is, and readers take it for a line's end.
+
     Reference:
         OWASP, "CSV Injection".
     """
-    return f"'{value}" if isinstance(value, str) and value.startswith(_BEGINS_FORMULA) else value
+    if not isinstance(value, str):
+        return value
+    return ("'" if value.startswith(_BEGINS_FORMULA) else "") + value.replace("\r", "\\r")
