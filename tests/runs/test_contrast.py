@@ -8,7 +8,7 @@ import pytest
 
 from dlrun.errors import UsageError
 from dlrun.runs.contrast import Contrast, contrast
-from dlrun.runs.curves import check_picture, curve_of, draw_picture, read_curves
+from dlrun.runs.curves import Curve, check_picture, curve_of, draw_picture, read_curves
 from dlrun.runs.folder import RunFolder
 
 MakeRun = Callable[..., RunFolder]
@@ -110,7 +110,7 @@ def test_curves_are_of_val_loss_if_all_have_it(make_run: MakeRun) -> None:
 
 
 def test_a_picture_of_any_names_and_values_is_drawn(tmp_path: Path) -> None:
-    curves = {
+    curves: dict[str, Curve] = {
         r"_$\frac{\x1b<script>alert(1)</script>": [(1, 1.0), (2, None), (3, 0.5)],
         "数字": [(1, 1e308), (2, -1e308)],
         "": curve_of([{"loss": 10**400}, {"loss": float("nan")}, {"epoch": 1e999, "loss": 3}], "loss"),

@@ -60,12 +60,10 @@ def test_what_is_no_run_of_the_folder_is_never_removed(make_run: MakeRun, tmp_pa
         (runs_dir / "notes", "is no run"),
         (runs_dir / "missing", "is no run"),
     ]:
-        for remove in (
-            lambda folder: remove_run(folder, runs_dir=runs_dir),
-            lambda folder: remove_checkpoints(folder, keep="none", runs_dir=runs_dir),
-        ):
-            with pytest.raises(UsageError, match=why):
-                remove(RunFolder(path))
+        with pytest.raises(UsageError, match=why):
+            remove_run(RunFolder(path), runs_dir=runs_dir)
+        with pytest.raises(UsageError, match=why):
+            remove_checkpoints(RunFolder(path), keep="none", runs_dir=runs_dir)
     assert run.read_record().name == "a"
     assert (elsewhere.path.is_dir(), nested.path.is_dir(), (runs_dir / "notes").is_dir()) == (True, True, True)
 

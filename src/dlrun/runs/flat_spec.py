@@ -38,10 +38,9 @@ def read_flat_spec(path: Path) -> dict[str, Value]:
         events = yaml.parse(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         next(events), next(events)  # the starts of stream and document
         return dict(_flat(_plain(events, next(events), depth=0), ""))
-    except (yaml.YAMLError, ValueError) as error:
-        raise RunError(
-            f"{path} is damaged: {str(error).splitlines()[0]}", expected="a spec as dlrun wrote it"
-        ) from error
+    except (yaml.YAMLError, ValueError, StopIteration) as error:
+        why = next(iter(str(error).splitlines()), "it is empty")
+        raise RunError(f"{path} is damaged: {why}", expected="a spec as dlrun wrote it") from error
 
 
 def _plain(events: Iterator[Any], event: Any, *, depth: int) -> Any:
