@@ -157,10 +157,10 @@ def _framed(cells: list[list[str]], scale: _Scale, ends: list[tuple[int, str]], 
     for row, line in enumerate(cells):
         is_told = row in (0, height // 2, height - 1) and (scale.high != scale.low or row == height // 2)
         told = format_score(scale.value(1 - row / (height - 1))) if is_told else ""
-        lines.append(f"{told:>10} {_AXIS[braille]}{''.join(line)} {labels.get(row, '')}".rstrip())
+        lines.append(f"{told:>11} {_AXIS[braille]}{''.join(line)} {labels.get(row, '')}".rstrip())
     return lines
 
 
 def _below(span: _Scale, scale: _Scale, width: int) -> str:
     right = f"epoch {span.high:g}" + (", logarithmic" if scale.is_logarithmic else "")
-    return f"{'':>12}{span.low:g}{right:>{width - 1}}"
+    return f"{'':>13}{span.low:g}{right:>{width - 1}}"

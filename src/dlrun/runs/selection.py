@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dlrun.errors import UsageError
-from dlrun.registry import nearest
 from dlrun.runs.fields import Fields, Getter, Value, as_text
 from dlrun.runs.summary import RunSummary
 from dlrun.runs.where import parse_where
@@ -70,6 +69,8 @@ def find_key(key: str, fields: Fields) -> Getter:
 
 
 def _statuses(text: str) -> list[str]:
+    from dlrun.registry import nearest
+
     wanted = [word.strip() for word in text.split(",")]
     for word in wanted:
         if word not in STATUSES:
