@@ -82,6 +82,7 @@ def test_a_running_run_is_looked_at_each_time(three_hundred: Path, read: list[st
     read.clear()
     assert {run.id: run.status for run in list_runs(three_hundred)}[folder.id] == "stale"
     assert read == [folder.id]
+    assert folder.id not in index_of(three_hundred)["runs"]
 
 
 def test_runs_that_are_gone_leave_the_index(three_hundred: Path) -> None:
