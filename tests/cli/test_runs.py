@@ -175,7 +175,7 @@ def test_the_last_epochs_and_how_it_ended(dlrun: Dlrun, folders: list[RunFolder]
     code, out, err = dlrun("tail", folder.id, "-n", "2")
     assert (code, out) == (
         0,
-        "epoch 2  loss 0.5000  val_loss 1.0000  1.0 s\nepoch 3  loss 0.3333  val_loss 0.6667  1.0 s\n",
+        "epoch 2  loss 0.5000  val_loss 1.0000  after 1.0 s\nepoch 3  loss 0.3333  val_loss 0.6667  after 1.0 s\n",
     )
     assert err == "failed: out of\\x1b memory\n"
     assert [json.loads(line)["epoch"] for line in dlrun("tail", folder.id, "-n", "2", "--json")[1].splitlines()] == [
@@ -194,6 +194,7 @@ def test_tags_find_a_run_again(dlrun: Dlrun, folders: list[RunFolder]) -> None:
         {"run": folders[0].id, "tags": ["paper"]}
     ]
     assert [run["id"] for run in json.loads(dlrun("ls", "--where", "tag=paper", "--json")[1])] == [folders[0].id]
+    assert "tags       paper\n" in dlrun("show", folders[0].id)[1]
     assert rows(dlrun("tag", folders[0].id, "--csv")[1])[1] == [folders[0].id, "paper"]
 
 
@@ -248,6 +249,8 @@ def test_checkpoints_are_removed_and_results_stay(dlrun: Dlrun, folders: list[Ru
         assert "left out" in dlrun("gc", "--yes")[2]
     assert dlrun("gc", "--where", "name~hyper", "--keep", "none", "--yes")[2] == "2.0 KiB of 1 run\n"
     assert [run["result"]["test"]["accuracy"] for run in json.loads(dlrun("ls", "--json")[1])] == [0.7, 0.6, 0.5]
+    pages = [dlrun("show", folder.id)[1] for folder in folders]
+    assert ["removed    checkpoints, by dlrun runs gc, 20" in page for page in pages] == [False, True, False]
 
 
 def test_names_that_hold_anything_are_printed_harmlessly(dlrun: Dlrun, folders: list[RunFolder]) -> None:

@@ -127,7 +127,7 @@ def bombs() -> Iterator[bytes]:
     yield b"a: " + b"x" * (1 << 20)
 
 
-@pytest.mark.parametrize("content", bombs(), ids=range(10))
+@pytest.mark.parametrize("content", [*bombs()], ids=range(10))
 def test_a_spec_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "spec.yaml"
     path.write_bytes(content)

@@ -46,10 +46,10 @@ def format_scores(scores: Mapping[str, float | None]) -> str:
 
 
 def format_row(row: Mapping[str, float | None]) -> str:
-    """`epoch 3  loss 0.0312  accuracy 0.9911  8.2 s`: a row of metrics.jsonl."""
+    """`epoch 3  loss 0.0312  accuracy 0.9911  after 8.2 s`: a row of metrics.jsonl."""
     scores = format_scores({name: value for name, value in row.items() if name not in _NOT_SCORES})
     seconds = row.get("seconds")
-    spent = f"  {format_seconds(seconds)}" if seconds is not None else ""
+    spent = f"  after {format_seconds(seconds)}" if seconds is not None else ""
     return printable_cell(f"epoch {_cell('epoch', row.get('epoch'))}  {scores}{spent}")
 
 
@@ -111,6 +111,8 @@ def format_run(record: RunRecord, rows: Sequence[Mapping[str, float | None]], *,
         if record.best
         else "",
         **{split: format_scores(scores) for split, scores in record.result.items()},
+        "tags": ", ".join(record.tags),
+        "removed": f"checkpoints, by dlrun runs gc, {record.checkpoints_removed}" if record.checkpoints_removed else "",
         "folder": str(path),
     }
     page = [f"{printable_cell(name):<11}{printable_cell(text)}" for name, text in facts.items() if text]
