@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from dlrun.data.array_input import ArrayInput
 from dlrun.data.preprocess import Preprocess
+from dlrun.data.text_input import TextInput
+from dlrun.data.token_preprocess import TokenPreprocess
 from dlrun.errors import RunError
 from dlrun.signature import Features, Target
 
-Raw = ArrayInput
+Raw = Annotated[ArrayInput | TextInput, Field(discriminator="type")]
 """Every kind of raw input."""
 
 
@@ -31,7 +33,7 @@ class Interface:
 
     dataset: str
     raw: Raw
-    preprocess: Preprocess
+    preprocess: Annotated[Preprocess | TokenPreprocess, Field(discriminator="type")]
     features: Features
     target: Target
 

@@ -31,7 +31,7 @@ def find_problems(draft: Draft, description: Description | None) -> Iterator[Fie
     if draft.dataset is not None:
         yield from _sizes(draft.dataset, draft.training, description)
     if draft.model is not None:
-        yield from _model_fits(draft.model, description.features)
+        yield from _model_fits(draft.model, description.features, draft.dataset)
     if draft.model_type is None:
         return
     target = target_of(draft.model_type, description.features, description.target)
@@ -130,10 +130,15 @@ def _sizes(dataset: Source, training: Training | None, description: Description)
             yield FieldProblem(("training", "batch_size"), said, f"at most {train}")
 
 
-def _model_fits(model: Model, features: Features) -> Iterator[FieldProblem]:
+def _model_fits(model: Model, features: Features, dataset: Source | None) -> Iterator[FieldProblem]:
     if features.kind not in model.takes:
         said = f"a model of type {model.type_name} cannot take {features.kind} features of shape {features.shape}"
-        yield FieldProblem(("model", "type"), said, "features of kind " + " or ".join(model.takes))
+        hint = ""
+        if "vector" in model.takes and hasattr(dataset, "output_mode"):
+            hint = "--set dataset.output_mode=multi_hot makes a vector of each text"
+        elif features.kind == "vector" and hasattr(dataset, "output_mode"):
+            hint = "--set dataset.output_mode=int gives the tokens in their order"
+        yield FieldProblem(("model", "type"), said, "features of kind " + " or ".join(model.takes), hint)
         return
     yield from _below(model.misfits(features), "model")
 
