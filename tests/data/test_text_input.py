@@ -68,7 +68,7 @@ def test_bulk_reading_and_the_deployed_model_give_the_same_ids(kind: str, how: s
 
 
 @pytest.mark.parametrize("how", get_args(Standardize))
-def test_every_character_is_cut_as_keras_cuts_it(how: str) -> None:
+def test_every_character_is_cut_as_keras_cuts_it(how: Standardize) -> None:
     """Each code point that could be a letter with two forms, punctuation, or space, between two letters."""
     import keras
 
@@ -115,7 +115,7 @@ def test_a_vocabulary_is_the_most_frequent_tokens_and_ties_go_by_code_point() ->
 def test_bags_are_those_of_keras_with_a_place_for_padding(mode: Any) -> None:
     import keras
 
-    texts = tuple(text for text in TEXTS if text.split()) + ("the the cat", "cat mat")
+    texts = (*(text for text in TEXTS if text.split()), "the the cat", "cat mat")
     raw, preprocess = _adapted(texts, vocabulary_size=20, length=60, output_mode=mode)
     vectors = preprocess.build()(_deployed(raw, texts)).numpy()
     layer = keras.layers.TextVectorization(output_mode=mode, max_tokens=19, pad_to_max_tokens=True)

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import AfterValidator, Field
@@ -16,9 +16,7 @@ from pydantic_core import PydanticCustomError
 from dlrun.component import FieldProblem
 from dlrun.data.dataset import Dataset, HeldOut, Source, Split, datasets, fingerprint_of
 from dlrun.data.labels import Task
-from dlrun.data.preprocess import Preprocess
 from dlrun.data.splits import arrange
-from dlrun.data.text_input import TextInput
 from dlrun.data.text_keys import TextKeys
 from dlrun.data.texts.corpus import FileCorpus
 from dlrun.data.texts.delimited import DELIMITERS
@@ -28,7 +26,7 @@ from dlrun.data.texts.folders import TextFolder, split_folders
 from dlrun.data.texts.labels import read_labels
 from dlrun.data.texts.moods import Moods
 from dlrun.data.texts.rows import Reading, TextFile
-from dlrun.data.texts.store import store
+from dlrun.data.vectorize import numbered, vectorize
 from dlrun.errors import DataError
 from dlrun.registry import nearest
 from dlrun.signature import Description, Target
@@ -133,7 +131,7 @@ class Text(TextKeys, Source):
         }
         targets, target, note = read_labels(corpora, task=self.task, classes=self.classes, label=self.label)
         splits, held_out = arrange(
-            _numbered(targets),
+            numbered(targets),
             test=self.test,
             validation=self.validation,
             seed=self.seed,
@@ -141,32 +139,18 @@ class Text(TextKeys, Source):
         )
         if target.kind == "values":
             target = _scaled(target, splits["train"])
-        counts = self.count()
-        chosen = np.zeros(sum(map(len, targets.values())), bool)
-        chosen[splits["train"].features] = True
-        for is_training, (_, row) in zip(chosen, _chained(corpora), strict=False):
-            if is_training:
-                counts.add(row.text)
-        vocabulary, length, preprocess = self.settle(counts)
-        raw = TextInput(self._reading, self.tokens, self.standardize, vocabulary, length)
-        stored, empty = store(_chained(corpora), splits, raw.encoder())
-        notes = (
-            *itertools.chain.from_iterable(file.notes() for corpus in corpora.values() for file in corpus.files),
-            note,
-            *held_out,
-            *self.told(counts, length=length),
-            *([f"empty: {empty:,} texts without {self.tokens} count as one unknown token"] if empty else []),
-        )
-        name = self.builtin or Path(self.path or "").stem or "text"
+        made = vectorize(corpora, splits, keys=self, reading=self._reading)
+        files = itertools.chain.from_iterable(corpus.files for corpus in corpora.values())
+        told = tuple(itertools.chain.from_iterable(file.notes() for file in files))
         return Dataset(
-            name,
-            self.features(length),
+            self.builtin or Path(self.path or "").stem or "text",
+            made.features,
             target,
-            cast("Preprocess", preprocess),  # what reads it tells the kinds apart by their `type`
-            stored,
-            fingerprint_of(stored),
-            notes,
-            raw=raw,
+            made.preprocess,
+            made.splits,
+            fingerprint_of(made.splits),
+            (*told, note, *held_out, *made.notes),
+            raw=made.raw,
         )
 
     @property
@@ -227,19 +211,6 @@ def _loaded(source: Text, stamp: tuple[Any, ...]) -> Dataset:
     """Small texts are read once for checking a spec and for training, unless their files change."""
     del stamp
     return source._load()  # noqa: SLF001  it is the same class's
-
-
-def _chained(corpora: Mapping[str, FileCorpus]) -> Iterator[Any]:
-    return itertools.chain.from_iterable(corpora.values())
-
-
-def _numbered(targets: Mapping[str, Any]) -> dict[str, Split]:
-    """Splits of the texts' numbers, which are counted through all of them."""
-    starts = itertools.accumulate(map(len, targets.values()), initial=0)
-    return {
-        name: Split(np.arange(start, start + len(target)), target)
-        for (name, target), start in zip(targets.items(), starts, strict=False)
-    }
 
 
 def _scaled(target: Target, train: Split) -> Target:

@@ -105,7 +105,8 @@ def _name(named: Named, *, alone: bool) -> str:
 
 def _targets(batch: list[Named], target: Target) -> Array:
     if target.kind == "classes":
-        index = {name: number for number, name in enumerate(target.class_names)}
+        names = target.class_names or tuple(map(str, range(target.size)))
+        index = {name: number for number, name in enumerate(names)}
         return np.array([_class(named, index) for named in batch], np.int32)
     return np.array([_number(named) for named in batch], np.float32)
 

@@ -44,7 +44,7 @@ class FileCorpus:
     kept: Sequence[Named] | None = None
 
     @classmethod
-    def of(cls, files: tuple[TextFile, ...], *, classes: tuple[str, ...] | None) -> FileCorpus:
+    def of(cls, files: tuple[TextFile, ...], *, classes: tuple[str, ...] | None = None) -> FileCorpus:
         """The rows, kept in memory if the files are small.
 
         Raises:

@@ -10,7 +10,7 @@ from dlrun.data.dataset import Split
 from dlrun.data.mapped import drop_pages
 from dlrun.data.scratch import scratch_array
 from dlrun.data.texts.corpus import Named
-from dlrun.data.texts.cut import Encoder
+from dlrun.data.texts.cut import OUT_OF_VOCABULARY, Encoder
 from dlrun.errors import DataError
 
 _IN_MEMORY_BYTES = 2**28
@@ -49,7 +49,7 @@ def store(texts: Iterable[Named], splits: Mapping[str, Split], encode: Encoder) 
     for found, (named, number, position) in enumerate(zip(texts, which, where, strict=False), start=1):
         split, ids = owner[number], encode(named.row.text)
         split.features[position, : len(ids)] = ids
-        without_tokens += not encode.cut(named.row.text)
+        without_tokens += ids == [OUT_OF_VOCABULARY] and not encode.cut(named.row.text)
         if split.origins is not None:
             split.origins[position] = named.row.text[:_ORIGIN_CHARACTERS]
         if found % _DROPPED_EVERY == 0:
