@@ -14,8 +14,9 @@ from dlrun.data import text as text_module
 from dlrun.data.text import Text
 from dlrun.data.text_input import TextInput
 from dlrun.data.texts import corpus, cut, encoding, store
-from dlrun.errors import DataError
+from dlrun.errors import DataError, SpecError
 from dlrun.signature import Features, Target
+from dlrun.spec.parse import read_spec
 
 ROWS = (
     ("Good, old cat", "yes"),
@@ -352,8 +353,25 @@ def test_one_bad_byte_is_named_by_its_line(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"text,label\nx,a\ncaf\xe9,b\n")
     assert encoding.tell_encoding(str(path)) == encoding.Told("cp1252", "as line 3 is not UTF-8")
-    with pytest.raises(DataError, match="is not in ascii"):
+    with pytest.raises(DataError, match=r"a.csv:3 is not in ascii"):
         _load(path, encoding="ascii")
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    with pytest.raises(DataError, match=r"a.csv:3 is not in utf-8-sig"):
+        _load(path)
+
+
+def test_a_model_that_takes_no_token_ids_is_told_how_to_get_a_vector(tmp_path: Path) -> None:
+    config = tmp_path / "a.yaml"
+    config.write_text(
+        f"dataset: {{type: text, path: {_written(tmp_path, '.csv')}}}\nmodel: {{type: mlp, units: [3]}}\n"
+    )
+    loss = "loss=sparse_categorical_crossentropy"
+    with pytest.raises(SpecError, match=r"cannot take tokens[\s\S]*hint: --set dataset.output_mode=multi_hot"):
+        read_spec(config, (loss,))
+    assert read_spec(config, (loss, "dataset.output_mode=multi_hot")).spec.model.type_name == "mlp"
+    recurrent = "model={type: gru, units: [3], embedding_size: 2}"
+    with pytest.raises(SpecError, match=r"hint: --set dataset.output_mode=int"):
+        read_spec(config, (loss, "dataset.output_mode=count", recurrent))
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def opened(source: str, encoding: str, *, newline: str | None) -> Iterator[TextI
             yield text
     except UnicodeError as error:
         raise DataError(
-            f"{source if source != STANDARD_INPUT else 'standard input'} is not in {found}",
+            f"{_undecodable_place(source, found)} is not in {found}",
             expected=f"text in {found}",
             hint="encoding: auto" if encoding != "auto" else "a file, whose encoding can be told from its bytes",
         ) from error
@@ -158,7 +158,7 @@ def _told(source: str, size: int, changed: int) -> Told:
                 return Told(name, "" if name == "utf-8-sig" else "by its first bytes")
         if head.count(0) > len(head) // 8:
             return _without_mark(source, head)
-        line = _first_undecodable_line(head, stream)
+        line = _first_undecodable_line(head, stream, "utf-8")
         if line == 0:
             return Told("utf-8")
     name = "latin-1" if _has_bytes(source, _NOT_IN_CP1252) else "cp1252"
@@ -173,9 +173,19 @@ def _without_mark(source: str, head: bytes) -> Told:
     raise DataError(f"{source} is no text: it is full of zero bytes", expected="a file of texts")
 
 
-def _first_undecodable_line(head: bytes, stream: BinaryIO) -> int:
-    """The first line that is not UTF-8; 0: there is none."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
+def _undecodable_place(source: str, encoding: str) -> str:
+    """The file and, where a line ends with one byte, the line that is not in an encoding."""
+    if source == STANDARD_INPUT:
+        return "standard input"
+    if encoding.replace("_", "-").lower().startswith(("utf-16", "utf-32")):
+        return source
+    with _opened_binary(source) as stream:
+        return f"{source}:{_first_undecodable_line(stream.read(_BLOCK_BYTES), stream, encoding)}"
+
+
+def _first_undecodable_line(head: bytes, stream: BinaryIO, encoding: str) -> int:
+    """The first line that is not in an encoding; 0: there is none."""
+    decoder = codecs.getincrementaldecoder(encoding)()
     block, line = head, 1
     while True:
         try:
