@@ -112,7 +112,7 @@ def test_a_vocabulary_is_the_most_frequent_tokens_and_ties_go_by_code_point() ->
 
 
 @pytest.mark.parametrize("mode", ["multi_hot", "count", "tf_idf"])
-def test_bags_are_those_of_keras_with_a_place_for_padding(mode: Any) -> None:
+def test_bags_are_those_of_keras_with_a_place_for_padding(mode: Any, tmp_path: Path) -> None:
     import keras
 
     texts = (*(text for text in TEXTS if text.split()), "the the cat", "cat mat")
@@ -129,6 +129,9 @@ def test_bags_are_those_of_keras_with_a_place_for_padding(mode: Any) -> None:
     assert np.allclose(vectors[keeps, 1:], layer(np.array(texts, object)).numpy()[keeps], atol=1e-6)
     assert (vectors[:, 0] == 0).all()
     assert vectors.dtype == np.float32
+    preprocess.build().save(tmp_path / "bag.keras")
+    loaded = keras.saving.load_model(tmp_path / "bag.keras")
+    assert (loaded(_deployed(raw, texts)).numpy() == vectors).all()
 
 
 def test_tf_idf_weights_are_those_that_keras_adapts() -> None:
