@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -143,10 +144,14 @@ def test_splits_come_from_folders_paths_or_are_held_out(tmp_path: Path) -> None:
     assert dataset.raw.vocabulary[:4] == ("train", "neg", "pos", "0")
     assert "test" not in dataset.raw.vocabulary
     path = _written(tmp_path, ".csv")
-    held_out = _load(path, test=2, validation=0.25)
+    held_out = _load(path, test=2, validation=0.25, sequence_length=3)
     assert {name: len(split) for name, split in held_out.splits.items()} == {"train": 3, "validation": 1, "test": 2}
-    assert held_out.fingerprint == _load(path, test=2, validation=0.25).fingerprint
-    assert held_out.fingerprint != _load(path, test=2, validation=0.25, seed=1).fingerprint
+    for split in held_out.splits.values():
+        names = [held_out.target.class_names[label] for label in split.target]
+        assert [dict(ROWS)[text] for text in split.origins] == names
+        assert [[*held_out.raw.encoder()(text), 0, 0, 0][:3] for text in split.origins] == split.features.tolist()
+    assert held_out.fingerprint == _load(path, test=2, validation=0.25, sequence_length=3).fingerprint
+    assert held_out.fingerprint != _load(path, test=2, validation=0.25, sequence_length=3, seed=1).fingerprint
     other = _load(path, test_path=str(path), validation="test")
     assert (other.splits["test"].features == other.splits["train"].features).all()
     assert other.splits["validation"] is other.splits["test"]
@@ -406,3 +411,21 @@ def test_generated_texts_are_those_of_their_seed() -> None:
     assert max(len(text.split()) for text in _texts(first)) == 10
     assert first.fingerprint == Text(builtin="moods", sequence_length=10, test=0.2).load().fingerprint
     assert first.fingerprint != Text(builtin="moods", sequence_length=10, test=0.2, seed=1).load().fingerprint
+
+
+@pytest.mark.soak
+def test_the_memory_for_many_texts_does_not_grow_with_them(tmp_path: Path) -> None:
+    path = tmp_path / "many.csv"
+    with path.open("w", newline="") as stream:
+        stream.write("text,label\n")
+        for number in range(700_000):
+            stream.write(f'"{" ".join(f"word{number * k % 50_021}" for k in range(1, 16))}",{"ab"[number % 2]}\n')
+    code = (
+        "import resource; from dlrun.data.text import Text; "
+        f"print(len(Text(path={str(path)!r}, test=0.1, sequence_length=200).load().splits['train'])); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    examples, kilobytes = map(int, done.stdout.split())
+    assert examples == 630_000
+    assert kilobytes < 300_000  # its ids alone are 560 MB
