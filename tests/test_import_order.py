@@ -24,10 +24,14 @@ LAYERS = [
         "timeline",
         "user_folders",
     },
-    {"data", "models", "keras_table", "optimizers", "schedules", "plateau", "losses", "metrics", "metric_inputs"},
+    {"data", "models", "keras_table", "optimizers", "schedules", "plateau", "losses", "metrics", "metric_inputs",
+     "scoring"},
     {"spec", "runs"},
     {"training"},
-    {"recording", "stored", "experiment", "resumption", "reproduction", "benching", "launching", "workers"},
+    {
+        *("recording", "stored", "experiment", "evaluation", "prediction", "resumption", "reproduction", "benching"),
+        *("launching", "workers"),
+    },
     {"cli", "starters", "__init__", "__main__"},
 ]
 # fmt: on

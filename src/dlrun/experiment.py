@@ -8,7 +8,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlrun.errors import UsageError
 from dlrun.recording import (
     create_folder,
     interrupted,
@@ -19,10 +18,8 @@ from dlrun.recording import (
     record_time,
     recorded,
 )
-from dlrun.runs.catalog import find_run
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.parse import SpecFile, read_spec
-from dlrun.stored import read_stored_spec
 from dlrun.tensorflow_start import start_tensorflow
 from dlrun.timeline import Timeline
 from dlrun.training.cluster import ALONE, Cluster, read_cluster
@@ -180,52 +177,6 @@ def _train_and_score(
         scores = _evaluate(assembly, assembly.held_out_splits(), listener)
     record_outcome(folder, scores, weights_sha256=weights, reason=reason)
     return scores
-
-
-def evaluate(  # noqa: PLR0913  each is one question that a user may have
-    run: str | Path,
-    *,
-    split: str = "test",
-    checkpoint: str = "final",
-    overrides: tuple[str, ...] = (),
-    trust_plugins: bool = False,
-    runs_dir: str | Path = RUNS_DIR,
-    listener: Listener = silent,
-) -> Scores:
-    """Score the model of a run.
-
-    Args:
-        run: As `find_run` takes it.
-        split: `train`, `validation`, `test`, or `all`.
-        checkpoint: `final` (what training ended with), `last`, `best`, or a checkpoint's name.
-        overrides: `key=value` each: another batch size, the data's new place.
-        trust_plugins: Whether the plugins of a run that was not made here, which are code, may be loaded.
-        runs_dir: Where runs are looked for.
-        listener: Called with every event.
-
-    Returns:
-        Scores by split.
-
-    Raises:
-        UsageError: There is no such run, split or checkpoint.
-        CheckpointError: The checkpoint is damaged.
-        RunError: It is not of this model.
-    """
-    folder = find_run(str(run), runs_dir=Path(runs_dir))
-    file = read_stored_spec(folder, overrides, trust_plugins=trust_plugins)
-    start_tensorflow()
-    from dlrun.training.assembly import assemble
-    from dlrun.training.restoring import restore_model
-
-    assembly = assemble(file, listener=silent)
-    splits = assembly.dataset.splits
-    if split != "all" and split not in splits:
-        raise UsageError(f"the data has no split {split!r}", expected="one of " + ", ".join((*splits, "all")))
-    recorded_data = folder.read_record().dataset
-    if recorded_data is not None and recorded_data.fingerprint != assembly.dataset.fingerprint:
-        listener(Note("warning", f"{assembly.dataset.name} is not the data that the run was trained on"))
-    restore_model(assembly.spec, assembly.compiled.model, folder, checkpoint, listener)
-    return _evaluate(assembly, splits if split == "all" else (split,), listener)
 
 
 def plan(config: str | Path, *, overrides: tuple[str, ...] = ()) -> Plan:

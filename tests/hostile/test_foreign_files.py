@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dlrun.errors import CheckpointError, DlrunError, RunError, SpecError, UsageError
-from dlrun.experiment import evaluate
+from dlrun.evaluation.evaluate import evaluate
 from dlrun.plugins import load_plugin
 from dlrun.reproduction import reproduce
 from dlrun.resumption import resume

@@ -18,6 +18,7 @@ from dlrun.cli.evaluate import evaluate
 from dlrun.cli.init import init
 from dlrun.cli.launch import launch
 from dlrun.cli.plan import plan
+from dlrun.cli.predict import predict
 from dlrun.cli.printable import printable
 from dlrun.cli.reproduce import reproduce
 from dlrun.cli.resume import resume
@@ -79,6 +80,7 @@ app.command()(train)
 app.command()(resume)
 app.command()(launch)
 app.command("eval")(evaluate)
+app.command()(predict)
 app.command()(reproduce)
 app.add_typer(runs, name="runs")
 app.command()(validate)

@@ -51,6 +51,7 @@ class RunFolder:
         self.checkpoints = path / "checkpoints"
         self.best = self.checkpoints / "best"
         self.tensorboard = path / "tensorboard"
+        self.evaluation = path / "evaluation"
         self.history = History(self.metrics_jsonl, csv=self.metrics_csv)
         self.plugins = path / "plugins"
         self.signature = path / ".signature"

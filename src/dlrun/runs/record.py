@@ -57,6 +57,34 @@ class BestRecord(_Group):
     step: int
 
 
+class EvaluationRecord(_Group):
+    """What `dlrun eval` found on one split, or on a file.
+
+    Args:
+        finished: ISO 8601 with the zone.
+        checkpoint: What was evaluated: `final`, `last`, `best`, or a checkpoint's name.
+        data: Name of the run's own data, or the file.
+        fingerprint: Of the run's own data as it was then; null for a file.
+        kind: `classes`, `labels`, `values` or `input`.
+        examples: How many.
+        scores: Loss and metrics of the spec.
+        overall: Of all examples; for an autoencoder, how its reconstruction errors are spread.
+        parts: Of each class, label or value by its name; empty where there are too many, which the CSV has.
+        confusion: Rows are true classes; null where there are too many, or no classes.
+    """
+
+    finished: str
+    checkpoint: str
+    data: str
+    fingerprint: str | None = None
+    kind: str
+    examples: int
+    scores: dict[str, float | None]
+    overall: dict[str, float | None]
+    parts: dict[str, dict[str, float | None]] = {}
+    confusion: list[list[int]] | None = None
+
+
 class RunRecord(_Group):
     """The content of `run.json`; what is not known yet is null, and so is a metric that is not finite.
 
@@ -81,6 +109,7 @@ class RunRecord(_Group):
         model: What was trained.
         dataset: What it was trained on.
         result: Metrics by split: `{"test": {"accuracy": 0.99}}`.
+        evaluation: What `dlrun eval` found, by split; of a file under `data-` and its name.
         best: The best epoch.
         time: Seconds by phase, over all the times it was resumed: start, data, build, compile, train, evaluate, save.
         throughput: Training examples per second, over the run.
@@ -111,6 +140,7 @@ class RunRecord(_Group):
     model: ModelRecord | None = None
     dataset: DatasetRecord | None = None
     result: dict[str, dict[str, float | None]] = {}
+    evaluation: dict[str, EvaluationRecord] = {}
     best: BestRecord | None = None
     time: dict[str, float] = {}
     throughput: float | None = None
