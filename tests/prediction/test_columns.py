@@ -1,4 +1,7 @@
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from dlrun.errors import UsageError
@@ -9,8 +12,8 @@ CLASSES = Target("classes", 3, ("cat", "dog", "owl"))
 P = np.array([[0.1, 0.7, 0.2], [0.4, 0.2, 0.4], [np.nan, 0.5, 0.5]], np.float32)
 
 
-def names_and_cells(target: Target, outputs: np.ndarray, top: object = None) -> dict[str, list[object]]:
-    layout = layout_of(target, top=top)  # type: ignore[arg-type]
+def names_and_cells(target: Target, outputs: npt.NDArray[Any], top: Any = None) -> dict[str, list[Any]]:
+    layout = layout_of(target, top=top)
     cells = [column.tolist() if isinstance(column, np.ndarray) else list(column) for column in layout.cells(outputs)]
     return {column.name: cell for column, cell in zip(layout.columns, cells, strict=True)}
 
@@ -19,7 +22,7 @@ def test_the_most_probable_class_comes_with_its_probability_and_of_equal_ones_th
     found = names_and_cells(CLASSES, P)
     assert found["label"] == ["dog", "cat", ""]  # what is not finite has no label
     assert found["probability"][:2] == pytest.approx([0.7, 0.4])
-    assert np.isnan(found["probability"][2])
+    assert np.isnan(np.array(found["probability"], float)[2])
 
 
 def test_several_classes_are_named_in_their_order_and_never_more_than_there_are() -> None:

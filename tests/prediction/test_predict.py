@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from dlrun.cli.app import app
+from dlrun.cli.predictions import standard_output
 from dlrun.data.builtin import Builtin
 from dlrun.data.raw_input import Array, Examples, RawInput
 from dlrun.errors import DataError, RunError, SpecError, UsageError
@@ -21,6 +22,7 @@ from dlrun.experiment import train
 from dlrun.prediction import predict as module
 from dlrun.prediction.predict import Options, predict
 from dlrun.runs.folder import RunFolder
+from dlrun.runs.interface import read_interface
 from dlrun.signature import Target
 from dlrun.training.progress import Event, Note
 
@@ -62,10 +64,10 @@ def _no_data(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.tensorflow
 @pytest.mark.usefixtures("_no_data")
 def test_rows_of_a_file_get_names_labels_and_probabilities(
-    wine: RunFolder, place: Path, capsys: pytest.CaptureFixture[str]
+    wine: RunFolder, place: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     app(["predict", str(wine.path), str(place / "wine.npy"), "--top", "all"], standalone_mode=False)
-    printed = capsys.readouterr()
+    printed = capfd.readouterr()
     rows = list(csv.DictReader(io.StringIO(printed.out)))
     classes = [name for name in rows[0] if name.startswith("probability_")]
     assert [row["name"] for row in rows] == [f"row {index}" for index in range(len(np.load(place / "wine.npy")))]
@@ -81,12 +83,12 @@ def test_rows_of_a_file_get_names_labels_and_probabilities(
 @pytest.mark.tensorflow
 @pytest.mark.usefixtures("_no_data")
 def test_the_options_of_the_command_line_reach_the_model(
-    wine: RunFolder, place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    wine: RunFolder, place: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     options = ["--batch-size", "7", "--device", "cpu", "--checkpoint", "best", "--set", "seed=3", "-q"]
     arguments = ["predict", str(wine.path), str(place / "wine.npy"), *options, "--json", "--top", "2"]
     app(arguments, standalone_mode=False)
-    printed = capsys.readouterr()
+    printed = capfd.readouterr()
     first = json.loads(printed.out.splitlines()[0])
     assert list(first) == ["name", "label", "probability", "label_2", "probability_2"]
     app([*arguments, "-o", str(tmp_path / "p.jsonl")], standalone_mode=False)
@@ -99,6 +101,7 @@ class Words(RawInput):
     """Texts, one to a line, of which thirteen lengths are the features: a kind of input that no other module knows."""
 
     def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
+        assert target is None
         lines = Path(source).read_text().splitlines()
         for start in range(0, len(lines), 2):
             some = lines[start : start + min(at_once, 2)]
@@ -110,39 +113,39 @@ class Words(RawInput):
         raise AssertionError
 
     def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
-        raise AssertionError
+        raise AssertionError(examples, index)
 
 
 @pytest.mark.tensorflow
 @pytest.mark.usefixtures("_no_data")
 def test_any_kind_of_raw_input_is_read_as_it_says_and_a_row_that_is_none_ends_it(
-    wine: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    wine: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    read = module.read_interface
-    monkeypatch.setattr(module, "read_interface", lambda folder: replace(read(folder), raw=Words()))
+    of_words: Any = {"raw": Words()}
+    monkeypatch.setattr(module, "read_interface", lambda folder: replace(read_interface(folder), **of_words))
     words, out = tmp_path / "words.txt", tmp_path / "p.csv"
     words.write_text("=one\nGrüße\nx" + "x" * 38 + "\n")
     app(["predict", str(wine.path), str(words), "-o", str(out)], standalone_mode=False)
     assert [row["name"] for row in csv.DictReader(out.open())] == ["=one", "Grüße", "x" * 39]
-    assert "'=one' and the like are written as they are" in capsys.readouterr().err
+    assert "'=one' and the like are written as they are" in capfd.readouterr().err
     before = out.read_bytes()
     words.write_text("one\ntwo\n?\n")
     with pytest.raises(SystemExit) as end:
         app(["predict", str(wine.path), str(words), "-o", str(out)], standalone_mode=False)
     assert end.value.code == DataError.exit_code
-    assert "line 3 is no word" in capsys.readouterr().err
+    assert "line 3 is no word" in capfd.readouterr().err
     assert out.read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["p.csv", "words.txt"]
 
 
 @pytest.mark.tensorflow
 def test_an_autoencoder_gives_its_errors_and_what_it_makes_of_its_input(
-    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    place: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     run = trained(place, "{type: autoencoder, latent_units: 4}", "mean_squared_error")
     made = tmp_path / "made.npy"
     app(["predict", str(run.path), str(place / "wine.npy"), "--reconstructions", str(made)], standalone_mode=False)
-    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    rows = list(csv.DictReader(io.StringIO(capfd.readouterr().out)))
     assert list(rows[0]) == ["name", "reconstruction_error"]
     assert np.load(made).shape == (len(rows), 13)
     with pytest.raises(UsageError, match="--top 2"):
@@ -150,8 +153,13 @@ def test_an_autoencoder_gives_its_errors_and_what_it_makes_of_its_input(
 
 
 @pytest.mark.tensorflow
-def test_what_a_network_gives_that_is_not_finite_has_no_label_and_is_told(wine: RunFolder, tmp_path: Path) -> None:
-    np.save(tmp_path / "x.npy", np.array([[1.0] * 13, [3e38] * 13], np.float32))
+def test_what_a_network_gives_that_is_not_finite_has_no_label_and_is_told(
+    wine: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dlrun.training.predictor import Predictor
+
+    np.save(tmp_path / "x.npy", np.zeros((2, 13)))
+    monkeypatch.setattr(Predictor, "__call__", lambda *_: np.array([[0.2, 0.5, 0.3], [np.nan, 0.5, 0.5]], np.float32))
     events: list[Event] = []
     (block,) = predict(wine.path, tmp_path / "x.npy", listener=events.append).blocks
     assert [bool(label) for label in block.cells[1]] == [True, False]
@@ -195,6 +203,19 @@ def test_input_that_is_wrong_is_told_before_tensorflow_starts(wine: RunFolder, t
     command = [sys.executable, "-c", check, str(wine.path), str(tmp_path / "x.npy")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_terminal_gets_no_control_characters_of_a_name_and_a_program_gets_them_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for stream, said in ((Terminal(), "a\\x1b[31m,b\n"), (io.StringIO(), "a\x1b[31m,b\n")):
+        monkeypatch.setattr(sys, "stdout", stream)
+        standard_output().write("a\x1b[31m,b\n")
+        assert stream.getvalue() == said
 
 
 @pytest.mark.soak

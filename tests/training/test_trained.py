@@ -54,6 +54,11 @@ class Run:
     def scores(self) -> Any:
         return self.result.scores["test"]
 
+    @property
+    def truth(self) -> Array:
+        assert self.test.target is not None
+        return self.test.target
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Run]]:
@@ -63,13 +68,17 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., 
     seen: list[Dataset] = []
 
     def run(change: Callable[[Dataset], Dataset], **spec: Any) -> Run:
+        def changed(source: Arrays) -> Dataset:
+            seen.append(change(load(source)))
+            return seen[-1]
+
         np.savez(place / "data.npz", x=X, y=np.arange(300))  # the label is the row
         dataset = {"type": "arrays", "path": str(place / "data.npz"), "test": 0.2, "num_classes": 300}
         training = {**TRAINING, "epochs": spec.pop("epochs", 15)}
         whole = {"dataset": dataset, "optimizer": {"type": "adam", "learning_rate": 0.02}, "training": training, **spec}
         (place / "x.yaml").write_text(yaml.safe_dump(whole))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Arrays, "load", lambda self: seen.append(change(load(self))) or seen[-1])
+            patch.setattr(Arrays, "load", changed)
             patch.setattr(Arrays, "describe", lambda _: None)
             result = train(place / "x.yaml", runs_dir=place / "runs")
         (place / "data.npz").unlink()
@@ -92,7 +101,7 @@ def test_a_scaled_regression_learns_and_its_scores_are_in_the_values_own_unit(tr
     scaled = replace(target, mean=tuple(VALUES.mean(axis=0).tolist()), scale=tuple(VALUES.std(axis=0).tolist()))
     losses = {"model": {"type": "linear"}, "loss": "mean_squared_error", "metrics": ["mean_absolute_error", "r2_score"]}
     run = trained(with_target(scaled, VALUES), **losses)
-    x, truth = run.test.features, run.test.target
+    x, truth = run.test.features, run.truth
     model = loaded(run)
     scores = regression_scores(truth, model.predictor()(x))
     assert (scores.r2 > 0.99).all()  # the second value would be lost beside the first, were they not scaled
@@ -113,8 +122,7 @@ def test_several_labels_are_learnt_and_their_metrics_are_those_of_numpy(trained:
         metrics=metrics,
         epochs=4,
     )
-    truth = run.test.target
-    assert truth is not None
+    truth = run.truth
     probabilities = loaded(run).predictor()(run.test.features)
     assert probabilities.shape == (60, 3)
     found, scores = label_scores(truth, probabilities), run.scores
