@@ -23,7 +23,7 @@ NUMBERS = np.array([1, 0.1, 1e-30, np.nan, 0.33333334, 16777217], np.float32)
 READABLE = [*NAMES[:-1], "bad\\udcff"]
 
 
-def predictions(*, ends: Exception | None = None, repeat: int = 1) -> Predictions:
+def predictions(*, ends: BaseException | None = None, repeat: int = 1) -> Predictions:
     def blocks() -> Iterator[Block]:
         for _ in range(repeat):
             yield Block((NAMES[:2], ["x", "y"], NUMBERS[:2]))
@@ -73,12 +73,19 @@ def test_json_knows_no_nan() -> None:
     assert rows[3] == {"name": "Grüße\n2", "label": "", "probability": None}
 
 
+def test_a_column_may_be_called_anything() -> None:
+    stream, columns = io.StringIO(), (Column('100% "a"', is_text=True), Column("%s"))
+    write_predictions(Predictions(columns, iter([Block((["x"], NUMBERS[:1]))])), stream, kind="jsonl")
+    assert json.loads(stream.getvalue()) == {'100% "a"': "x", "%s": 1.0}
+
+
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
-def test_an_error_on_the_way_leaves_what_was_there(tmp_path: Path, kind: Format) -> None:
+def test_an_error_on_the_way_or_ctrl_c_leaves_what_was_there(tmp_path: Path, kind: Format) -> None:
     place = tmp_path / "p"
     place.write_text("before")
-    with pytest.raises(DataError, match="row 7"):
-        write_predictions(predictions(ends=DataError("row 7 is none")), place, kind=kind)
+    for end in (DataError("row 7 is none"), KeyboardInterrupt()):
+        with pytest.raises(type(end)):
+            write_predictions(predictions(ends=end), place, kind=kind)
     assert [path.name for path in tmp_path.iterdir()] == ["p"]
     assert place.read_text() == "before"
 
