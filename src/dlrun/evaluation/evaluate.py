@@ -20,6 +20,7 @@ from dlrun.scoring.breakdown import Breakdown, collector_of
 from dlrun.scoring.regression import regression_scores
 from dlrun.spec.parse import SpecFile
 from dlrun.stored import read_stored_spec
+from dlrun.tensorflow_start import start_tensorflow
 from dlrun.training.progress import Evaluated, Listener, Note, silent
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def evaluate(  # noqa: PLR0913  each is one question that a user may have
 def _evaluate_splits(
     folder: RunFolder, file: SpecFile, split: str, *, checkpoint: str, listener: Listener
 ) -> Iterator[tuple[str, Evaluation, Origin]]:
+    start_tensorflow()
     from dlrun.training.assembly import assemble
     from dlrun.training.restoring import restore_model
 
@@ -131,6 +133,7 @@ def _evaluate_file(
     target = interface.target
     # What is wrong with the file is told before TensorFlow starts.
     blocks = interface.read(data, target=target if target.kind != "input" else None)
+    start_tensorflow()
     from dlrun.training.trained import load_trained
 
     device = file.spec.training.device.partition(",")[0]

@@ -16,6 +16,7 @@ from dlrun.prediction.columns import Cells, Column, Layout, Top, layout_of
 from dlrun.runs.catalog import find_run
 from dlrun.runs.interface import read_interface
 from dlrun.stored import read_stored_spec
+from dlrun.tensorflow_start import start_tensorflow
 from dlrun.training.progress import Listener, Note, silent
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ def predict(
         raise UsageError(f"{folder.id} is no autoencoder, it has no reconstructions", expected="a model that has them")
     # What is wrong with the input is told before TensorFlow starts.
     examples = interface.read(str(source))
+    start_tensorflow()
     from dlrun.training.trained import load_trained
 
     trained = load_trained(folder, file.spec, checkpoint=options.checkpoint, listener=listener, device=device)
