@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from run_folders import NAUGHTY, NOTHING, made, predictions
 
-from dlrun.errors import RunError
+from dlrun.errors import RunError, UsageError
+from dlrun.report.comparison import write_comparison
 from dlrun.report.content import read_content
 from dlrun.report.drawing import drawn
 from dlrun.report.findings import find
@@ -88,6 +89,18 @@ def test_kept_predictions_come_back_as_they_were_and_a_damaged_file_says_what_wr
     predictions_file(folder, "test").write_bytes(b"PK")
     with pytest.raises(RunError, match="damaged"):
         read_content(folder)
+
+
+def test_one_page_puts_several_runs_side_by_side(tmp_path: Path) -> None:
+    folders = [made(tmp_path, CLASSES, None), made(tmp_path, CLASSES, None)]
+    folders[1].write_text(folders[1].spec_yaml, "name: other\nseed: 7\n")
+    write_comparison(folders, tmp_path / "both" / "page.html")
+    page = (tmp_path / "both" / "page.html").read_text()
+    assert all(folder.id in page for folder in folders)
+    assert "<script" not in page.lower()
+    assert '<th class="number">seed</th>' in page
+    with pytest.raises(UsageError, match="each once"):
+        write_comparison([folders[0], folders[0]], tmp_path / "page.html")
 
 
 def test_markup_escapes_text_and_sets_numbers_to_the_right() -> None:

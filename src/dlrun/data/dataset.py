@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from dlrun.component import Component
 from dlrun.data.array_input import ArrayInput
 from dlrun.data.augmentation import Augmentation
+from dlrun.data.mapped import drop_pages
 from dlrun.data.preprocess import Preprocess
 from dlrun.data.raw_input import RawInput
 from dlrun.registry import Registry
@@ -112,6 +113,7 @@ def fingerprint_of(splits: Mapping[str, Split]) -> str:
             rows = max(1, _HASHED_BYTES // max(1, array[:1].nbytes))
             for start in range(0, len(array), rows):
                 digest.update(np.ascontiguousarray(array[start : start + rows]).data)
+                drop_pages((array,))
     return digest.hexdigest()
 
 

@@ -6,19 +6,21 @@ import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from dlrun.data.array_input import ArrayInput
 from dlrun.data.preprocess import Preprocess
 from dlrun.data.raw_input import Examples, begun
+from dlrun.data.text_input import TextInput
+from dlrun.data.token_preprocess import TokenPreprocess
 from dlrun.errors import RunError
 from dlrun.signature import Features, Target
 
 _MOST_ROWS, _BLOCK_BYTES = 8192, 2**26
 
-Raw = ArrayInput
+Raw = Annotated[ArrayInput | TextInput, Field(discriminator="type")]
 """Every kind of raw input."""
 
 
@@ -36,7 +38,7 @@ class Interface:
 
     dataset: str
     raw: Raw
-    preprocess: Preprocess
+    preprocess: Annotated[Preprocess | TokenPreprocess, Field(discriminator="type")]
     features: Features
     target: Target
 

@@ -41,7 +41,7 @@ class Origin:
 
 def data_name(source: str) -> str:
     """What the evaluation of a file is called: `data-` and its name."""
-    name = "stdin" if source == "-" else Path(source).name
+    name = "stdin" if source == "-" else Path(source).stem
     return "data-" + (re.sub(r"[^\w.-]+", "_", name)[:_NAME_CHARACTERS].strip("._-") or "file")
 
 
