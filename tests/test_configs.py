@@ -85,7 +85,10 @@ def test_a_config_trains(
     if path.stem.startswith("mnist"):
         shared: Path = request.getfixturevalue("shared_data")
         monkeypatch.setenv("TFDS_DATA_DIR", str(shared / "tensorflow_datasets"))
-    result = experiment.train(path, overrides=("training.epochs=null", "training.steps=20"), runs_dir=tmp_path)
+    overrides: tuple[str, ...] = ("training.epochs=null", "training.steps=20")
+    if path.stem.startswith("adult"):
+        overrides += (f"dataset.path={request.getfixturevalue('shared_data')}/adult.csv",)
+    result = experiment.train(path, overrides=overrides, runs_dir=tmp_path)
     assert result.record["status"] == "completed"
     assert all(value == value for scores in result.scores.values() for value in scores.values())  # noqa: PLR0124, no NaN
 

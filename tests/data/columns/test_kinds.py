@@ -90,7 +90,7 @@ def test_numbers_have_their_value_in_every_notation(notation: str, texts: list[s
     values, wrong = parse_numbers(pa.array([*texts, None]), notation)  # type: ignore[arg-type]
     assert (values[:-1].tolist(), wrong) == (numbers, None)
     assert values[-1] != values[-1]  # noqa: PLR0124  NaN
-    for bad in ("x", "1e39", "inf", "nan", "1.2.3", ""):
+    for bad in ("x", "1e19", "inf", "nan", "1.2.3", ""):
         assert parse_numbers(pa.array([texts[0], bad]), notation)[1] == 1, bad  # type: ignore[arg-type]
 
 

@@ -136,7 +136,7 @@ def not_a_number(place: str, name: str, found: object) -> DataError:
     """The error of a value that should be a number."""
     return DataError(
         f"{place}: column {name!r} holds {found!r}",
-        expected="a number that float32 can hold",
+        expected="a number, not beyond 1e18 either way",
         hint=f"add it to missing_values, or list the column under categorical or ignore: ignore: [{name}]",
     )
 
