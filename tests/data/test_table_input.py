@@ -18,7 +18,9 @@ pytestmark = pytest.mark.tensorflow
 
 CITIES = [f"city {index} é" for index in range(80)] + ["[UNK]", "a,b", "line\nbreak", 'q"uote', "нет", "'"]
 TEXTS = ["", "Hello, WORLD! é", "don't  stop\nnow", "ÄÖ x.y-z [UNK] NA", "?", "\t a\u00a0b ", "日本 語"]
-NAMES = ["Hours per/week", "größe", "gräße", "colour", "city", "text", "flag", "y"]
+NAMES = ["Hours per/week", "größe", "gräße", "colour", "city", "text", "flag", "day", "born", "y"]
+DAYS = ["2021-03-05", "2020-02-29T23:15:01", "0001-01-01 00:00", "?", "9999-12-31"]
+BORN = ["31.12.1999", "01.01.2000", ""]
 
 
 def write(path: Path, rows: int, *, seed: int, odd: bool) -> Path:
@@ -30,7 +32,9 @@ def write(path: Path, rows: int, *, seed: int, odd: bool) -> Path:
         for _ in range(rows):
             numbers = [choose(["", "NaN", "-1.5", "3", "1e18", "0.1"]) for _ in range(2)]
             row = [*numbers, choose(["7", "8"]), choose(["x", "y", "NA", "ß", *new]), choose([*CITIES, *new])]
-            out.writerow([*row, choose(TEXTS), choose(["true", "false", *new]), choose("ab")])
+            out.writerow(
+                [*row, choose(TEXTS), choose(["true", "false", *new]), choose(DAYS), choose(BORN), choose("ab")]
+            )
     return path
 
 
@@ -54,7 +58,7 @@ def test_the_layers_give_what_the_reader_gives_also_when_plain_keras_has_loaded_
     kept.raw.build().save(tmp_path / "raw.keras")
     model = keras.models.load_model(tmp_path / "raw.keras")
     assert sorted(each.name for each in model.inputs) == [
-        "Hours_per_week", "city", "colour", "flag", "gr_e", "gr_e_2", "text",
+        "Hours_per_week", "born", "city", "colour", "day", "flag", "gr_e", "gr_e_2", "text",
     ]  # fmt: skip
     stored, given = [], []
     for examples in kept.raw.read(str(write(tmp_path / "new.csv", 300, seed=1, odd=True)), at_once=64):
@@ -77,10 +81,11 @@ def test_the_features_are_what_the_columns_say(loaded: Dataset, tmp_path: Path) 
     features = model(train).numpy()
     assert features.shape == (len(train), *loaded.features.shape)
     assert np.allclose(features[:, 0].mean(), 0, atol=1e-5)
-    # Three numbers, of which two have an indicator that stays as it is; then one-hot columns; then ids as they were.
+    # Three numbers, of which two have an indicator that stays as it is, and two dates of five numbers and an indicator;
+    # then one-hot columns; then ids as they were.
     columns = loaded.raw.columns  # type: ignore[union-attr]
     small = [column for column in columns if column.kind == "categorical" and not column.size]
-    begun, stored = 5, 5
+    begun, stored = 17, 17
     assert set(np.unique(features[:, 1])) == {0, 1}
     for column in small:
         width = column.categories - 1

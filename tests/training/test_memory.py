@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from dlrun.training import memory
 from dlrun.training.memory import free_memory
 
 GIB = 2**30
@@ -54,7 +53,7 @@ def test_the_first_version_of_control_groups_limits_it_too(system: Path) -> None
 
 def test_limits_of_the_process_limit_it(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     limits = {resource.RLIMIT_AS: 3 * GIB, resource.RLIMIT_DATA: resource.RLIM_INFINITY}
-    monkeypatch.setattr(memory.resource, "getrlimit", lambda kind: (limits[kind], limits[kind]))
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (limits[kind], limits[kind]))
     assert free(system) == 2 * GIB
     limits[resource.RLIMIT_DATA] = GIB // 4
     assert free(system) == 0

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.data.columns import CodedRows, ColumnKeys, ColumnSurvey, PlannedColumn, TableFiles, notation_of
-from dlrun.data.columns.kinds import is_mostly_numbers, plan_numbers
 from dlrun.data.columns.numbers import Notation, parse_numbers
+from dlrun.data.columns.planned import is_mostly_numbers, plan_numbers
 from dlrun.data.columns.texts import as_texts
 from dlrun.data.labels import Task
 from dlrun.errors import DataError

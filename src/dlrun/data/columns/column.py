@@ -1,7 +1,7 @@
 """The columns that a model is given, each with what was measured of it on the training split: plain values, as JSON.
 
-Stored, a row is float32 numbers: what numeric columns hold, then the ids of one-hot columns, then those of embedded
-columns, then those of the words of text columns. float32 holds every whole number below 2^24.
+Stored, a row is float32 numbers: what columns of numbers and dates hold, then the ids of one-hot columns, then those of
+embedded columns, then those of the words of text columns. float32 holds every whole number below 2^24.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from dlrun.data.columns.date_column import DateColumn
 from dlrun.data.columns.numbers import Notation, parse_numbers
 from dlrun.data.columns.texts import as_texts, first_words, split_words
 from dlrun.signature import Embedded
@@ -57,6 +58,11 @@ class NumericColumn:
     def embedded(self) -> Embedded | None:
         """None."""
         return None
+
+    @property
+    def measured(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and variance of each of its numbers."""
+        return (self.mean, 0.0)[: self.width], (self.variance, 1.0)[: self.width]
 
     def code(self, known: pa.Array) -> tuple[Stored, int | None]:
         """The stored numbers of some values, and the index of the first that is none.
@@ -239,4 +245,4 @@ class TextColumn:
         return keras.ops.cast(words(tensor), "float32")
 
 
-Column = Annotated[NumericColumn | CategoricalColumn | TextColumn, Field(discriminator="kind")]
+Column = Annotated[NumericColumn | DateColumn | CategoricalColumn | TextColumn, Field(discriminator="kind")]

@@ -61,8 +61,14 @@ def split_words(array: pa.Array) -> pa.ListArray:
     """
     import pyarrow.compute as pc
 
-    lowered = pc.ascii_lower(pc.fill_null(array, ""))
-    return pc.ascii_split_whitespace(pc.ascii_trim_whitespace(pc.replace_substring_regex(lowered, _PUNCTUATION, "")))
+    return pc.ascii_split_whitespace(pc.ascii_trim_whitespace(without_punctuation(pc.fill_null(array, ""))))
+
+
+def without_punctuation(array: pa.Array) -> pa.Array:
+    """Texts as Keras' TextVectorization standardizes them: ASCII in lower case, without ASCII punctuation."""
+    import pyarrow.compute as pc
+
+    return pc.replace_substring_regex(pc.ascii_lower(array), _PUNCTUATION, "")
 
 
 def first_words(words: pa.ListArray, ids: npt.NDArray[np.int32], *, length: int) -> npt.NDArray[np.int32]:
