@@ -23,6 +23,7 @@ from dlrun.runs.catalog import find_run
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.parse import SpecFile, read_spec
 from dlrun.stored import read_stored_spec
+from dlrun.tensorflow_start import start_tensorflow
 from dlrun.timeline import Timeline
 from dlrun.training.cluster import ALONE, Cluster, read_cluster
 from dlrun.training.progress import (
@@ -104,7 +105,8 @@ def train_file(
         folder, stop = create_folder(file, place), Stop()
         with stop.listening(), folder.lock(), recorded(folder):
             listener(RunCreated(folder.id, folder.path, folder.log_txt))
-            from dlrun.training.assembly import assemble  # TensorFlow starts here
+            start_tensorflow()
+            from dlrun.training.assembly import assemble
             from dlrun.training.failures import worker_failures
 
             with worker_failures(cluster, folder.id):
@@ -211,6 +213,7 @@ def evaluate(  # noqa: PLR0913  each is one question that a user may have
     """
     folder = find_run(str(run), runs_dir=Path(runs_dir))
     file = read_stored_spec(folder, overrides, trust_plugins=trust_plugins)
+    start_tensorflow()
     from dlrun.training.assembly import assemble
     from dlrun.training.restoring import restore_model
 
@@ -233,6 +236,7 @@ def plan(config: str | Path, *, overrides: tuple[str, ...] = ()) -> Plan:
         DataError: The data is missing or wrong.
     """
     file = read_spec(Path(config), overrides)
+    start_tensorflow()
     from dlrun.training.assembly import assemble
     from dlrun.training.plan import make_plan
 

@@ -20,6 +20,7 @@ from dlrun.spec.changes import refused_changes
 from dlrun.spec.parse import SpecFile
 from dlrun.spec.yaml_source import MAX_BYTES
 from dlrun.stored import read_stored_spec
+from dlrun.tensorflow_start import start_tensorflow
 from dlrun.timeline import Timeline
 from dlrun.training.cluster import read_cluster
 from dlrun.training.progress import Listener, Note, RunCreated, silent
@@ -70,7 +71,8 @@ def resume(  # noqa: PLR0913  each is one question that a user may have
             content = record.model_dump(mode="json")
             return Result(folder, _known_scores(record), content, is_chief=cluster.is_chief)
         listener(RunCreated(folder.id, folder.path, folder.log_txt))
-        from dlrun.training.assembly import assemble  # TensorFlow starts here
+        start_tensorflow()
+        from dlrun.training.assembly import assemble
         from dlrun.training.failures import worker_failures
 
         with worker_failures(cluster, folder.id), own_place(folder.path.parent, cluster) as place:

@@ -32,8 +32,9 @@ class Predictor:
         self.target = target
         self.batch_size = batch_size
         stored = keras.Input(preprocess.input_shape[1:], dtype=preprocess.inputs[0].dtype, name="stored")
-        features = preprocess(stored)
-        self.model = keras.Model(stored, [finished(core(features), target), features], name="predictor")
+        features = preprocess(stored, training=False)
+        outputs = finished(core(features, training=False), target)
+        self.model = keras.Model(stored, [outputs, features], name="predictor")
         self._step = tf.function(lambda rows: self.model(rows, training=False), autograph=False, reduce_retracing=True)
 
     def __call__(self, rows: Array) -> Array:
