@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from dlrun.data.columns.keys import Missing
+from dlrun.data.columns.texts import MISSING_VALUES
 from dlrun.data.dataset import Dataset
 from dlrun.data.interface import Interface, parse_interface
 from dlrun.data.table import Table
@@ -30,7 +31,7 @@ def write(path: Path, rows: int, *, seed: int, odd: bool) -> Path:
         out = csv.writer(file)
         out.writerow(NAMES)
         for _ in range(rows):
-            numbers = [choose(["", "NaN", "-1.5", "3", "1e18", "0.1"]) for _ in range(2)]
+            numbers = [choose(["", "NaN", "-1.5", "3", "1e18", "0.1", "-999"]) for _ in range(2)]
             row = [*numbers, choose(["7", "8"]), choose(["x", "y", "NA", "ß", *new]), choose([*CITIES, *new])]
             out.writerow(
                 [*row, choose(TEXTS), choose(["true", "false", *new]), choose(DAYS), choose(BORN), choose("ab")]
@@ -41,8 +42,10 @@ def write(path: Path, rows: int, *, seed: int, odd: bool) -> Path:
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     path = write(tmp_path_factory.mktemp("table") / "train.csv", 800, seed=0, odd=False)
-    missing = Missing(numeric="indicator")
-    return Table(path=str(path), target="y", text=("text",), text_length=4, missing=missing).load()
+    missing, missing_values = Missing(numeric="indicator"), (*MISSING_VALUES, "-999")
+    return Table(
+        path=str(path), target="y", text=("text",), text_length=4, missing=missing, missing_values=missing_values
+    ).load()
 
 
 def test_the_layers_give_what_the_reader_gives_also_when_plain_keras_has_loaded_them(
@@ -66,6 +69,9 @@ def test_the_layers_give_what_the_reader_gives_also_when_plain_keras_has_loaded_
         given += [kept.raw.deployed(examples, index) for index in range(len(examples))]
     batch = {name: tf.constant(np.concatenate([each[name] for each in given])) for name in given[0]}
     found = np.concatenate(stored)
+    assert np.array_equal(model(batch).numpy(), found)
+    name = "Hours_per_week"
+    batch[name] = tf.where(tf.math.is_nan(batch[name]), np.float32(-999), batch[name])
     assert np.array_equal(model(batch).numpy(), found)
     ids = found[:, -5]
     assert (ids == 0).any()

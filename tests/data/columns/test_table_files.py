@@ -9,6 +9,7 @@ from column_tables import Write
 from pyarrow import parquet
 
 from dlrun.data.columns import TableFiles
+from dlrun.data.columns.texts import known_values
 from dlrun.errors import DataError
 
 ROWS = 'name,"size, cm",city\nana,"1,5",Köln\nbo,2,"New\nYork ""x"""\n'
@@ -88,6 +89,11 @@ def test_parquet_types_become_numbers_or_text(tmp_path: Path) -> None:
     assert list(table.unreadable) == ["lists"]
     (block,) = table.blocks(["flag", "day", "coded", "half"])
     assert [block.columns[name][0].as_py() for name in block.columns] == ["true", "2020-02-29", "a", 0.5]
+
+
+def test_numbers_can_mean_missing_in_text_and_in_numbers() -> None:
+    for array in (pa.array(["-999", " 1.5", "x"]), pa.array([-999, 1, None]), pa.array([-999.0, 1.5, None])):
+        assert known_values(array, ["x", "-999"]).is_null().to_pylist() == [True, False, True]
 
 
 def test_blank_lines_are_no_rows(write: Write) -> None:

@@ -91,6 +91,7 @@ class ColumnKeys(Fields):
     max_categories: int = Field(
         default=10_000,
         ge=1,
+        le=1_000_000,
         description="Categories of a column, and words of a text column, that are told apart: the most frequent in the "
         "training split; others count as unknown.",
     )

@@ -19,6 +19,8 @@ Kind = Literal["numeric", "categorical", "date", "text"]
 _MOSTLY = 0.9
 """Part of the values from which on a column is one of numbers, or of dates, with mistakes in it."""
 
+_FEW_VALUES = 20
+
 
 @dataclass(frozen=True)
 class PlannedColumn:
@@ -56,8 +58,9 @@ def layout_of(survey: ColumnSurvey) -> DateLayout | None:
 
 
 def is_mostly_numbers(survey: ColumnSurvey) -> bool:
-    """Whether a column is one of numbers, mistakes apart."""
-    return max(survey.notations.values()) >= _MOSTLY * survey.known
+    """Whether a column is one of numbers, mistakes apart; few different values (1, 2, 3, 4+) are categories."""
+    few = not survey.is_many and len(survey.counts) <= _FEW_VALUES
+    return not few and max(survey.notations.values()) >= _MOSTLY * survey.known
 
 
 def is_mostly_dates(survey: ColumnSurvey) -> bool:

@@ -31,7 +31,6 @@ MISSING = -1
 """The provisional id of a category that is missing."""
 
 _MOST_TEXTS = 4_000_000
-_LARGEST_ID = 2**24  # ids are stored as float32, which holds every whole number up to here
 
 
 @dataclass(frozen=True)
