@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.columns.column import CategoricalColumn, Column, NumericColumn, Stored, TextColumn
+from dlrun.data.columns.column import CategoricalColumn, Column, NumericColumn, Stored
 from dlrun.data.columns.date_column import DateColumn
 from dlrun.data.columns.keys import ColumnKeys
 from dlrun.data.columns.planned import PlannedColumn
 from dlrun.data.columns.rows import CodedColumn, CodedRows
+from dlrun.data.columns.text_column import TextColumn
 from dlrun.data.mapped import drop_pages
 
 Indices = npt.NDArray[np.int64]
