@@ -15,6 +15,7 @@ from dlrun.runs.catalog import find_run
 from dlrun.runs.environment import differences
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.record import RunRecord
+from dlrun.runs.removal import refuse_removed
 from dlrun.runs.trust import is_own
 from dlrun.spec.changes import refused_changes
 from dlrun.spec.parse import SpecFile
@@ -70,6 +71,7 @@ def resume(  # noqa: PLR0913  each is one question that a user may have
             listener(Note("resume", f"{folder.id} is complete; --set training.epochs=N makes it longer"))
             content = record.model_dump(mode="json")
             return Result(folder, _known_scores(record), content, is_chief=cluster.is_chief)
+        refuse_removed(folder)
         listener(RunCreated(folder.id, folder.path, folder.log_txt))
         start_tensorflow()
         from dlrun.training.assembly import assemble

@@ -32,7 +32,24 @@ def test_help_comes_at_once_and_names_every_command() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["train", "eval", "runs", "runs ls", "runs show", "validate", "plan", "init", "components", "schema", "doctor"],
+    [
+        "train",
+        "eval",
+        "runs",
+        "runs ls",
+        "runs show",
+        "runs compare",
+        "runs rm",
+        "runs gc",
+        "runs tail",
+        "runs tag",
+        "validate",
+        "plan",
+        "init",
+        "components",
+        "schema",
+        "doctor",
+    ],
 )
 def test_every_command_explains_itself(command: str) -> None:
     done = dlrun(*command.split(), "--help")

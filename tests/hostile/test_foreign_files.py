@@ -15,8 +15,9 @@ from dlrun.experiment import evaluate
 from dlrun.plugins import load_plugin
 from dlrun.reproduction import reproduce
 from dlrun.resumption import resume
-from dlrun.runs.catalog import find_run, list_runs
+from dlrun.runs.catalog import find_run
 from dlrun.runs.folder import RunFolder
+from dlrun.runs.listing import list_runs
 from dlrun.runs.trust import is_own, sign
 from dlrun.stored import read_stored_spec
 from dlrun.training.state import TrainingState

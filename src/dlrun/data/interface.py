@@ -12,13 +12,15 @@ from dlrun.data.array_input import ArrayInput
 from dlrun.data.columns import ColumnsPreprocess
 from dlrun.data.preprocess import Preprocess
 from dlrun.data.table_input import TableInput
+from dlrun.data.text_input import TextInput
+from dlrun.data.token_preprocess import TokenPreprocess
 from dlrun.errors import RunError
 from dlrun.signature import Features, Target
 
-Raw = Annotated[ArrayInput | TableInput, Field(discriminator="type")]
+Raw = Annotated[ArrayInput | TableInput | TextInput, Field(discriminator="type")]
 """Every kind of raw input."""
 
-AnyPreprocess = Annotated[Preprocess | ColumnsPreprocess, Field(discriminator="type")]
+AnyPreprocess = Annotated[Preprocess | ColumnsPreprocess | TokenPreprocess, Field(discriminator="type")]
 """Every kind of arithmetic inside the step."""
 
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from dlrun.errors import RunError
+from dlrun.files.disk import disk, explained
+
+_LARGEST_BYTES = 1 << 22
 
 Status = Literal["created", "running", "completed", "interrupted", "failed"]
 
@@ -81,6 +87,8 @@ class RunRecord(_Group):
         weights_sha256: Over the bytes of every model variable after the last step, in model order.
         exact: Whether a run that was resumed equals one that was not, to the bit.
         resumed: How often it was resumed.
+        tags: Words that the user gave it.
+        checkpoints_removed: When `dlrun runs gc` removed checkpoints that the run would need to go on; ISO 8601.
     """
 
     id: str
@@ -109,3 +117,21 @@ class RunRecord(_Group):
     weights_sha256: str | None = None
     exact: bool = True
     resumed: int = 0
+    tags: tuple[str, ...] = ()
+    checkpoints_removed: str | None = None
+
+
+def read_record(run_json: Path) -> RunRecord:
+    """What a `run.json` says.
+
+    Raises:
+        RunError: It is missing, or is not what a run writes.
+    """
+    with explained(f"read {run_json}"):
+        data = disk.read_file(run_json, largest=_LARGEST_BYTES)
+    try:
+        return RunRecord.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise RunError(f"{run_json} is damaged: {where or 'the file'}: {first['msg']}") from error

@@ -18,7 +18,7 @@ from dlrun.data.mapped import drop_pages
 
 Indices = npt.NDArray[np.int64]
 
-_ROWS_AT_ONCE = 1 << 18
+_ROWS_AT_ONCE = 1 << 16
 
 
 def fit_columns(
