@@ -34,7 +34,7 @@ LEVELS = {name: level for level, names in enumerate(LAYERS.split("---")) for nam
 HEAVY = {"tensorflow", "keras", "tensorflow_datasets", "matplotlib"}
 ONLY_IN_CLI = {"typer", "rich"}
 WITHOUT_TENSORFLOW_IN_TRAINING = {
-    "jit_memory", "pace", "checkpoint", "cluster", "progress", "state", "doctor", "__init__",
+    "jit_memory", "memory", "pace", "checkpoint", "cluster", "progress", "state", "doctor", "__init__",
 }  # fmt: skip
 
 

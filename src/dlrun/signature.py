@@ -23,11 +23,19 @@ class Embedded:
         name: Of the column.
         categories: Number of ids: they run from 0 to this less 1.
         size: Width of the vector learnt for each.
+        words: Of a column of text: the number of ids that each example has, whose vectors are averaged; 0 is none.
+            None: it has one id, and 0 is an id like the others.
     """
 
     name: str
     categories: int
     size: int
+    words: int | None = None
+
+    @property
+    def columns(self) -> int:
+        """How many of the features are its ids."""
+        return self.words or 1
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,7 @@ class Features:
             `(steps, width)`, tokens `(steps,)` of integer ids.
         vocabulary_size: Number of token ids (kind `tokens` only): ids run from 0 to this less 1.
         embedded: What the last columns of the last axis hold in place of amounts (kinds `vector` and `sequence`): ids,
-            one column for each.
+            `columns` of them for each.
     """
 
     kind: FeatureKind

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dlrun.data import Preprocess
 from dlrun.spec.parse import read_spec
 
 
@@ -27,8 +28,9 @@ def pca_error(train: np.ndarray, test: np.ndarray, components: int) -> float:
 def main(config: str) -> None:
     spec = read_spec(Path(config)).spec
     dataset = spec.dataset.load()
+    scale = dataset.preprocess.scale if isinstance(dataset.preprocess, Preprocess) else 1.0
     flat = {
-        name: split.features.reshape(len(split), -1).astype(np.float64) * dataset.preprocess.scale
+        name: split.features.reshape(len(split), -1).astype(np.float64) * scale
         for name, split in dataset.splits.items()
     }
     components = spec.model.plain()["latent_units"]

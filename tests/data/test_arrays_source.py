@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dlrun.data import Preprocess
 from dlrun.data.arrays import Arrays
 from dlrun.errors import DataError
 from dlrun.signature import Features, Target
@@ -40,6 +41,7 @@ def test_keras_names_need_no_keys(write: Any) -> None:
     assert loaded.splits["train"].features.dtype == np.uint8
     assert loaded.splits["train"].target is not None
     assert loaded.splits["train"].target.dtype == np.int32
+    assert isinstance(loaded.preprocess, Preprocess)
     assert loaded.preprocess.scale == 1 / 255
     assert loaded.name == "data"
     described = source.describe()
@@ -105,6 +107,7 @@ def test_token_ids_give_the_size_of_the_vocabulary_over_all_splits(write: Any) -
     loaded = Arrays(path=path, features_kind="tokens").load()
     assert loaded.features.vocabulary_size == 10
     assert loaded.splits["train"].features.dtype == np.int32
+    assert isinstance(loaded.preprocess, Preprocess)
     assert loaded.preprocess.dtype == "int32"
 
 

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlrun.data import builtin, datasets
+from dlrun.data import Preprocess, builtin, datasets
 from dlrun.data.builtin import Builtin
 from dlrun.data.dataset import fingerprint_of
 
@@ -32,6 +32,7 @@ def test_the_digits_are_the_digits() -> None:
     assert (train.features.min(), train.features.max()) == (0, 16)
     assert np.bincount(train.target).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
     assert train.features[0, 0, :, 0].tolist() == [0, 0, 5, 13, 9, 1, 0, 0]
+    assert isinstance(digits.preprocess, Preprocess)
     assert digits.preprocess.scale == 1 / 16
 
 

@@ -1,6 +1,6 @@
 """Datasets: where examples come from. Importing this registers the built-in sources."""
 
-from dlrun.data import arrays, builtin, synthetic, text, tfds
+from dlrun.data import arrays, builtin, synthetic, table, text, tfds
 from dlrun.data.dataset import Dataset, Source, Split, datasets
 from dlrun.data.preprocess import Preprocess
 from dlrun.data.splits import held_out_count
@@ -15,6 +15,7 @@ __all__ = [
     "datasets",
     "held_out_count",
     "synthetic",
+    "table",
     "text",
     "tfds",
 ]

@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from dlrun.component import Component
 from dlrun.data.array_input import ArrayInput
 from dlrun.data.augmentation import Augmentation
+from dlrun.data.columns import ColumnsPreprocess
 from dlrun.data.mapped import drop_pages
 from dlrun.data.preprocess import Preprocess
 from dlrun.data.raw_input import RawInput
@@ -83,7 +84,7 @@ class Dataset:
     name: str
     features: Features
     target: Target | None
-    preprocess: Preprocess
+    preprocess: Preprocess | ColumnsPreprocess
     splits: Mapping[str, Split]
     fingerprint: str
     notes: tuple[str, ...] = ()

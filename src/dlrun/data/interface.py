@@ -11,8 +11,10 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 
 from dlrun.data.array_input import ArrayInput
+from dlrun.data.columns import ColumnsPreprocess
 from dlrun.data.preprocess import Preprocess
 from dlrun.data.raw_input import Examples, begun
+from dlrun.data.table_input import TableInput
 from dlrun.data.text_input import TextInput
 from dlrun.data.token_preprocess import TokenPreprocess
 from dlrun.errors import RunError
@@ -20,8 +22,11 @@ from dlrun.signature import Features, Target
 
 _MOST_ROWS, _BLOCK_BYTES = 8192, 2**26
 
-Raw = Annotated[ArrayInput | TextInput, Field(discriminator="type")]
+Raw = Annotated[ArrayInput | TableInput | TextInput, Field(discriminator="type")]
 """Every kind of raw input."""
+
+AnyPreprocess = Annotated[Preprocess | ColumnsPreprocess | TokenPreprocess, Field(discriminator="type")]
+"""Every kind of arithmetic inside the step."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class Interface:
 
     dataset: str
     raw: Raw
-    preprocess: Annotated[Preprocess | TokenPreprocess, Field(discriminator="type")]
+    preprocess: AnyPreprocess
     features: Features
     target: Target
 

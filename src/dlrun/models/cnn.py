@@ -63,6 +63,7 @@ class Cnn(TokenEmbedding, Hidden, Model):
     """
 
     takes = ("image", "sequence", "tokens")
+    learns_embedded = True
 
     blocks: NotEmpty[Block] = Field(description="The convolutional blocks, from the input on.")
     padding: Padding = Field(

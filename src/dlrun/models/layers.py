@@ -143,7 +143,7 @@ class TokenEmbedding(Fields):
     )
 
     def embedded(self, tensor: Any, features: Features, *, mask_zero: bool = False) -> Any:
-        """Give each token id its vector; other features stay as they are.
+        """Give each token id its vector, and the ids among other features theirs; amounts stay as they are.
 
         Args:
             tensor: The features.
@@ -156,7 +156,7 @@ class TokenEmbedding(Fields):
         import keras
 
         if features.kind != "tokens":
-            return tensor
+            return with_embeddings(tensor, features)
         ids, size = features.vocabulary_size, self.embedding_size
         return keras.layers.Embedding(ids, size, mask_zero=mask_zero, name="embedding")(tensor)
 
@@ -185,6 +185,48 @@ def features_input(features: Features) -> keras.KerasTensor:
 
     dtype = "int32" if features.kind == "tokens" else "float32"
     return keras.Input(features.shape, dtype=dtype, name="features")
+
+
+def with_embeddings(tensor: Any, features: Features) -> Any:
+    """The features with learnt vectors in place of ids; features without ids stay as they are.
+
+    Layers are called `embedding_1`, ... in the order of the columns; the ids of a text's words become the mean of their
+    vectors.
+
+    Shape:
+        Input: `(batch, ..., width)`. Output: `(batch, ..., amounts + vectors)`.
+    """
+    import keras
+
+    if not features.embedded:
+        return tensor
+    first = features.shape[-1] - sum(column.columns for column in features.embedded)
+    parts = [tensor[..., :first]] if first else []
+    # Before any layer sees them: in mixed precision a layer rounds its input, and 257 becomes 256.
+    ids = keras.ops.cast(tensor[..., first:], "int32")
+    begun = 0
+    for number, column in enumerate(features.embedded, start=1):
+        embedding = keras.layers.Embedding(column.categories, column.size, name=f"embedding_{number}")
+        if column.words is None:
+            parts.append(embedding(ids[..., begun]))
+        else:
+            parts.append(_mean_of_words(embedding, ids[..., begun : begun + column.words]))
+        begun += column.columns
+    return keras.layers.Concatenate(name="embedded")(parts) if len(parts) > 1 else parts[0]
+
+
+def _mean_of_words(embedding: Any, ids: Any) -> Any:
+    """The mean of the vectors of all ids that are not 0; zeros where all are.
+
+    Shape:
+        ids: `(batch, ..., words)`. Output: `(batch, ..., size)`.
+    """
+    import keras
+
+    vectors = embedding(ids)
+    is_word = keras.ops.cast(keras.ops.not_equal(ids, 0), vectors.dtype)[..., None]
+    count = keras.ops.maximum(keras.ops.sum(is_word, axis=-2), 1.0)
+    return keras.ops.sum(vectors * is_word, axis=-2) / count
 
 
 def flattened(tensor: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dlrun.models.head import head
-from dlrun.models.layers import Weights, features_input, flattened
+from dlrun.models.layers import Weights, features_input, flattened, with_embeddings
 from dlrun.models.model import Model, models
 from dlrun.signature import Features, Target
 
@@ -22,6 +22,7 @@ class Linear(Weights, Model):
     """
 
     takes = ("image", "vector", "sequence")
+    learns_embedded = True
 
     def build(self, features: Features, target: Target) -> keras.Model:
         """Make the Keras model.
@@ -32,5 +33,5 @@ class Linear(Weights, Model):
         import keras
 
         inputs = features_input(features)
-        outputs = head(flattened(inputs), target, **self.kernel_options())
+        outputs = head(flattened(with_embeddings(inputs, features)), target, **self.kernel_options())
         return keras.Model(inputs, outputs, name=self.type_name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from dlrun.models.head import head
-from dlrun.models.layers import Hidden, NotEmpty, Positive, features_input, flattened
+from dlrun.models.layers import Hidden, NotEmpty, Positive, features_input, flattened, with_embeddings
 from dlrun.models.model import Model, models
 from dlrun.signature import Features, Target
 
@@ -24,6 +24,7 @@ class Mlp(Hidden, Model):
     """
 
     takes = ("image", "vector", "sequence")
+    learns_embedded = True
 
     units: NotEmpty[Positive] = Field(description="Width of each hidden layer, from the input on.")
 
@@ -36,7 +37,7 @@ class Mlp(Hidden, Model):
         import keras
 
         inputs = features_input(features)
-        tensor = flattened(inputs)
+        tensor = flattened(with_embeddings(inputs, features))
         for number, units in enumerate(self.units, start=1):
             tensor = self.dense(tensor, units, name=f"dense_{number}")
         return keras.Model(inputs, head(tensor, target), name=self.type_name)

@@ -20,6 +20,9 @@ class Model(Component, abc.ABC):
     takes: ClassVar[tuple[FeatureKind, ...]] = ("image", "vector", "sequence", "tokens")
     """The kinds of features it can be built for."""
 
+    learns_embedded: ClassVar[bool] = False
+    """Whether it learns vectors for the columns of ids that features may end in; see `layers.with_embeddings`."""
+
     target_is_input: ClassVar[bool] = False
     """Whether it learns to give its own input back, whatever labels the data has."""
 

@@ -35,6 +35,7 @@ class Recurrent(TokenEmbedding, Weights, Model, abc.ABC):
     """
 
     takes = ("sequence", "tokens", "image")
+    learns_embedded = True
 
     layer_class: ClassVar[str]
     """Name of the class in keras.layers."""

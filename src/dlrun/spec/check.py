@@ -136,6 +136,13 @@ def _model_fits(model: Model, features: Features, dataset: Source | None) -> Ite
         hint = _output_mode_hint(model, features, dataset)
         yield FieldProblem(("model", "type"), said, "features of kind " + " or ".join(model.takes), hint)
         return
+    if features.embedded and not model.learns_embedded:
+        names = ", ".join(repr(column.name) for column in features.embedded)
+        of_text = [column.name for column in features.embedded if column.words is not None]
+        said = f"a model of type {model.type_name} learns no vectors for the ids of {names}"
+        off = [] if len(of_text) == len(features.embedded) else ["--set dataset.embedding=off"]
+        hint = " and ".join(off + ([f"ignore: [{', '.join(of_text)}]"] if of_text else []))
+        yield FieldProblem(("model", "type"), said, "a model that does, such as mlp", hint)
     yield from _below(model.misfits(features), "model")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from dlrun.errors import RunError, UsageError
 from dlrun.runs.provenance import usable_cores
 from dlrun.runs.record import Choice
 from dlrun.spec.types import Training
+from dlrun.training.memory import free_memory
 
 _OLDEST_BFLOAT16_GPU = (8, 0)  # compute capability of Ampere
 _OLDEST_FLOAT16_GPU = (7, 0)  # Volta, the first with tensor cores
@@ -165,10 +165,7 @@ def free_bytes(device: Device) -> int:
             said = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout  # noqa: S603
             return int(said.strip()) << 20
         return _UNKNOWN_GPU_BYTES
-    with contextlib.suppress(OSError, ValueError, StopIteration):
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]) << 10
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    return free_memory()
 
 
 @contextmanager

@@ -1,0 +1,194 @@
+"""The columns that a model is given, each with what was measured of it on the training split: plain values, as JSON.
+
+Stored, a row is float32 numbers: what columns of numbers and dates hold, then the ids of one-hot columns, then those of
+embedded columns, then those of the words of text columns. float32 holds every whole number below 2^24.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+
+from dlrun.data.columns.date_column import DateColumn
+from dlrun.data.columns.numbers import Notation, parse_numbers
+from dlrun.data.columns.text_column import TextColumn
+from dlrun.data.columns.texts import as_texts, missing_numbers
+from dlrun.signature import Embedded
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Stored = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class NumericColumn:
+    """Numbers.
+
+    Args:
+        name: Of the column.
+        median: Takes the place of a missing value.
+        mean: With the median in place of missing values.
+        variance: The same; 1 where the values never change.
+        notation: How files write its numbers.
+        indicator: Whether a second number says where the value was missing.
+        required: Whether a missing value is an error.
+        kind: Tells the kinds of columns apart.
+    """
+
+    name: str
+    median: float
+    mean: float
+    variance: float
+    notation: Notation = "plain"
+    indicator: bool = False
+    required: bool = False
+    kind: Literal["numeric"] = "numeric"
+
+    @property
+    def width(self) -> int:
+        """Numbers that a row holds of it."""
+        return 1 + self.indicator
+
+    @property
+    def embedded(self) -> Embedded | None:
+        """None."""
+        return None
+
+    @property
+    def measured(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and variance of each of its numbers."""
+        return (self.mean, 0.0)[: self.width], (self.variance, 1.0)[: self.width]
+
+    def code(self, known: pa.Array) -> tuple[Stored, int | None]:
+        """The stored numbers of some values, and the index of the first that is none.
+
+        Args:
+            known: Text or numbers, null for what is missing.
+
+        Shape:
+            Returns: `(rows, width)`.
+        """
+        values, wrong = self.parse(known)
+        return self.fill(values), wrong
+
+    def parse(self, known: pa.Array) -> tuple[npt.NDArray[np.float32], int | None]:
+        """The numbers themselves, NaN where one is missing; and the index of the first that is none.
+
+        Shape:
+            Returns: `(rows,)`.
+        """
+        values, wrong = parse_numbers(known, self.notation)
+        with np.errstate(over="ignore"):
+            return values.astype(np.float32), wrong
+
+    def fill(self, values: npt.NDArray[np.float32]) -> Stored:
+        """The median in place of NaN, and the indicator if there is one."""
+        missing = np.isnan(values)
+        filled = np.where(missing, np.float32(self.median), values)
+        columns = [filled, missing.astype(np.float32)] if self.indicator else [filled]
+        return np.stack(columns, axis=-1)
+
+    def build(self, tensor: Any, missing: Sequence[str]) -> Any:
+        """The same of a Keras tensor: float32 `(batch, 1)`, NaN for what is missing; gives `(batch, width)`.
+
+        Args:
+            tensor: What the user gives.
+            missing: The texts that mean missing; numbers among them do so here too.
+        """
+        import keras
+
+        absent = keras.ops.isnan(tensor)
+        for number in missing_numbers(missing):
+            absent = keras.ops.logical_or(absent, keras.ops.equal(tensor, np.float32(number)))
+        filled = keras.ops.where(absent, np.float32(self.median), tensor)
+        if not self.indicator:
+            return filled
+        return keras.ops.concatenate([filled, keras.ops.cast(absent, "float32")], axis=-1)
+
+
+@dataclass(frozen=True)
+class CategoricalColumn:
+    """Categories: id 0 is every unknown one, 1 to n those of the training split by frequency, n + 1 missing ones.
+
+    Args:
+        name: Of the column.
+        vocabulary: The known categories.
+        has_missing: Whether the training split has missing ones; else they count as unknown.
+        size: Width of the vector that the model learns for each; 0: it is one-hot.
+        required: Whether a missing value is an error.
+        kind: Tells the kinds of columns apart.
+    """
+
+    name: str
+    vocabulary: tuple[str, ...]
+    has_missing: bool = False
+    size: int = 0
+    required: bool = False
+    kind: Literal["categorical"] = "categorical"
+
+    @property
+    def width(self) -> int:
+        """Numbers that a row holds of it."""
+        return 1
+
+    @property
+    def categories(self) -> int:
+        """Number of ids."""
+        return 1 + len(self.vocabulary) + self.has_missing
+
+    @property
+    def missing_id(self) -> int:
+        """What a missing value has."""
+        return len(self.vocabulary) + 1 if self.has_missing else 0
+
+    @property
+    def embedded(self) -> Embedded | None:
+        """What the model learns for it, or None if it is one-hot."""
+        return Embedded(self.name, self.categories, self.size) if self.size else None
+
+    def code(self, known: pa.Array) -> tuple[Stored, int | None]:
+        """The stored ids of some values; none is wrong.
+
+        Args:
+            known: Text or numbers, null for what is missing.
+
+        Shape:
+            Returns: `(rows, 1)`.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        texts = as_texts(known)
+        found = pc.index_in(texts, value_set=pa.array(self.vocabulary, pa.string())).fill_null(-1)
+        ids = found.to_numpy(zero_copy_only=False) + 1
+        ids[texts.is_null().to_numpy(zero_copy_only=False)] = self.missing_id
+        return ids.astype(np.float32)[:, None], None
+
+    def build(self, tensor: Any, missing: Sequence[str]) -> Any:
+        """The same of a Keras tensor: strings `(batch, 1)`; gives `(batch, 1)`, float32.
+
+        Args:
+            tensor: What the user gives.
+            missing: The texts that mean missing.
+        """
+        import keras
+
+        known = set(self.vocabulary)
+        markers = [marker for marker in missing if marker not in known]
+        unknown = "[UNK]"
+        while unknown in known:
+            unknown = f"[{unknown}]"
+        lookup = keras.layers.StringLookup(
+            vocabulary=[*self.vocabulary, *markers] or [""], oov_token=unknown, num_oov_indices=1
+        )
+        ids = keras.ops.cast(lookup(tensor), "float32")
+        return keras.ops.where(ids > len(self.vocabulary), np.float32(self.missing_id), ids)
+
+
+Column = Annotated[NumericColumn | DateColumn | CategoricalColumn | TextColumn, Field(discriminator="kind")]

@@ -1,0 +1,176 @@
+"""The YAML keys that say how the columns of a table are read; shared by every dataset that is made of tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from dlrun.component import FieldProblem, Fields
+from dlrun.data.columns.dialect import DELIMITERS
+from dlrun.data.columns.table_files import TableFiles
+from dlrun.data.columns.texts import MISSING_VALUES
+from dlrun.registry import nearest
+
+ListName = Literal["numeric", "categorical", "date", "text", "ignore"]
+LISTS: tuple[ListName, ...] = ("numeric", "categorical", "date", "text", "ignore")
+
+
+def _check_encoding(value: str) -> str:
+    import codecs
+
+    try:
+        codecs.lookup(value)
+    except LookupError:
+        if value != "auto":
+            raise PydanticCustomError(
+                "encoding", "Input should be auto, or an encoding that Python knows: utf-8, latin-1, cp1252, utf-16"
+            ) from None
+    return value
+
+
+def _check_delimiter(value: str) -> str:
+    if value != "auto" and value not in DELIMITERS and (len(value) != 1 or value in '"\r\n'):
+        names = ", ".join(DELIMITERS)
+        raise PydanticCustomError("delimiter", f"Input should be auto, one character, or one of {names}")
+    return value
+
+
+class Missing(Fields):
+    """What becomes of a value that is missing."""
+
+    numeric: Literal["median", "indicator", "error"] = Field(
+        default="median",
+        description="Of numbers and dates. median: that of the training split takes its place · indicator: the same, "
+        "and a column of its own says where it did · error: none may be missing.",
+    )
+    categorical: Literal["category", "error"] = Field(
+        default="category", description="category: missing is a category of its own · error: none may be missing."
+    )
+
+
+class EmbeddingKeys(Fields):
+    """Which categorical columns the model learns vectors for."""
+
+    min_categories: int = Field(
+        default=50, ge=2, description="Fewest categories of a column that is embedded; smaller ones are one-hot."
+    )
+    size: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Width of the vectors. null: 1.6 categories^0.56, 50 at most."
+    )
+
+
+class ColumnKeys(Fields):
+    """The keys."""
+
+    numeric: tuple[str, ...] = Field(default=(), description="Columns that are numbers, whatever they look like.")
+    categorical: tuple[str, ...] = Field(default=(), description="Columns that are categories, numbers or not.")
+    date: tuple[str, ...] = Field(
+        default=(),
+        description="Columns of dates with two digits each (2021-03-05, 05.03.2021 10:30): year, month, day, day of "
+        "the week and hour become numbers.",
+    )
+    text: tuple[str, ...] = Field(default=(), description="Columns of free text: the model averages vectors of words.")
+    ignore: tuple[str, ...] = Field(default=(), description="Columns that are left out.")
+    unlisted: Literal["infer", "ignore"] = Field(
+        default="infer",
+        description="What becomes of columns in none of these lists. infer: their kind is told from their values, and "
+        "shown · ignore: they are left out.",
+    )
+    missing: Missing = Field(default=Missing(), description="What becomes of missing values.")
+    missing_values: tuple[str, ...] = Field(
+        default=MISSING_VALUES, description="Texts that mean that a value is missing."
+    )
+    embedding: Literal["auto", "off"] | EmbeddingKeys = Field(
+        default="auto",
+        description="Whether the model learns vectors for the categories of large columns. auto: of those with 50 "
+        "categories or more · off: every column is one-hot · or a group of keys.",
+    )
+    max_categories: int = Field(
+        default=10_000,
+        ge=1,
+        le=1_000_000,
+        description="Categories of a column, and words of a text column, that are told apart: the most frequent in the "
+        "training split; others count as unknown.",
+    )
+    text_length: int = Field(default=64, ge=1, description="Words of a text that are read; the rest is left out.")
+    text_size: int = Field(default=32, ge=1, description="Width of the vector learnt for each word.")
+    standardize: bool = Field(
+        default=True,
+        description="Whether numeric columns are brought to mean 0 and variance 1, as measured on the training split.",
+    )
+    delimiter: Annotated[str, AfterValidator(_check_delimiter)] = Field(
+        default="auto",
+        description="Between two values of a CSV file: comma, semicolon, tab, pipe, or the character. auto: told from "
+        "the first lines.",
+    )
+    encoding: Annotated[str, AfterValidator(_check_encoding)] = Field(
+        default="auto", description="Of a CSV file: utf-8, latin-1, utf-16, ... auto: told from its bytes."
+    )
+
+    @property
+    def known_delimiter(self) -> str | None:
+        """The character, or None if it is told from the file."""
+        return None if self.delimiter == "auto" else DELIMITERS.get(self.delimiter, self.delimiter)
+
+    @property
+    def known_encoding(self) -> str | None:
+        """The encoding, or None if it is told from the file."""
+        return None if self.encoding == "auto" else self.encoding
+
+    @property
+    def listed(self) -> dict[str, ListName]:
+        """The list in which a column stands, by the column's name."""
+        return {name: key for key in LISTS for name in getattr(self, key)}
+
+    def requires(self, kind: str) -> bool:
+        """Whether a value that is missing in a column of this kind is an error."""
+        wanted = {
+            "numeric": self.missing.numeric,
+            "date": self.missing.numeric,
+            "categorical": self.missing.categorical,
+        }
+        return wanted.get(kind) == "error"
+
+    def embeds(self, categories: int) -> int:
+        """Width of the vectors for a column of so many categories; 0 if it is one-hot.
+
+        Formula:
+            min(50, 1.6 categories^0.56)
+
+        Reference:
+            Howard and Gugger, 2020, fastai, `emb_sz_rule`.
+        """
+        keys = EmbeddingKeys() if self.embedding == "auto" else self.embedding
+        if keys == "off" or categories < keys.min_categories:
+            return 0
+        return keys.size or min(50, round(1.6 * categories**0.56))
+
+    def column_problems(self, table: TableFiles | None, targets: tuple[str, ...]) -> Iterator[FieldProblem]:
+        """Columns that are listed twice, are not there, or may be two.
+
+        Args:
+            table: The file; None where it cannot be read now.
+            targets: The columns to predict.
+        """
+        seen: dict[str, str] = dict.fromkeys(targets, "target")
+        for key in LISTS:
+            for index, name in enumerate(getattr(self, key)):
+                if name in seen:
+                    yield FieldProblem((key, index), f"{name!r} stands under {seen[name]} too", "one of them")
+                elif table is not None:
+                    yield from name_problem((key, index), name, table)
+                seen[name] = key
+
+
+def name_problem(path: tuple[str | int, ...], name: str, table: TableFiles) -> Iterator[FieldProblem]:
+    """The problem of a column that the file does not have, or has twice."""
+    if name in table.repeated:
+        said = f"{table.label} has more than one column {name!r}"
+        yield FieldProblem(path, said, "names that differ", "rename one of them in the file")
+    elif name not in table.names:
+        near = nearest(name, table.names)
+        said = "one of " + ", ".join(table.names)
+        yield FieldProblem(path, f"there is no column {name!r}", said, f"did you mean {near!r}?" if near else "")

@@ -1,0 +1,150 @@
+"""What each column is, by the spec's lists or its values: numeric, categorical, text, or left out, with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from dlrun.data.columns.keys import ColumnKeys, ListName
+from dlrun.data.columns.numbers import Notation
+from dlrun.data.columns.planned import (
+    PlannedColumn,
+    is_mostly_dates,
+    is_mostly_numbers,
+    layout_of,
+    notation_of,
+    plan_dates,
+    plan_numbers,
+)
+from dlrun.data.columns.survey import MOST_COUNTED, ColumnSurvey
+from dlrun.data.columns.table_files import TableFiles
+from dlrun.errors import DataError
+
+_FEW_ROWS = 20
+_WORDS_OF_TEXT = 3
+_DISTINCT_LIKE_IDS = 0.5
+_ROWS_OF_A_CATEGORY = 10
+_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What becomes of every column.
+
+    Args:
+        columns: The features, in the order of the file.
+        ignored: Why others are left out, by name.
+    """
+
+    columns: tuple[PlannedColumn, ...]
+    ignored: Mapping[str, str]
+
+    def notes(self) -> Iterator[str]:
+        """What is told of it, one sentence for each kind."""
+        for kind in ("numeric", "categorical", "date", "text"):
+            names = [column.name for column in self.columns if column.kind == kind]
+            if names:
+                shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if names[_SHOWN:] else "")
+                yield f"{kind} columns ({len(names)}): {shown}"
+        if self.ignored:
+            yield "columns left out: " + "; ".join(f"{name}: {reason}" for name, reason in self.ignored.items())
+
+
+def plan_columns(
+    table: TableFiles, surveys: Mapping[str, ColumnSurvey], keys: ColumnKeys, *, without: Sequence[str] = ()
+) -> Plan:
+    """Settle what each column is.
+
+    Args:
+        table: The training rows.
+        surveys: What was counted of its columns.
+        keys: What the spec says.
+        without: Columns that are no features, such as the target.
+
+    Raises:
+        DataError: A column that the spec lists is not there or is not what it says, a column of numbers has something
+            else in it, or no column is left.
+    """
+    table.check_columns(tuple(keys.listed))
+    columns: list[PlannedColumn] = []
+    ignored: dict[str, str] = {}
+    for name in table.names:
+        if name in without:
+            continue
+        if name in table.unreadable:
+            _check_not_listed(table, name, keys)
+            ignored[name] = table.unreadable[name]
+            continue
+        planned = _plan(table, surveys[name], keys)
+        if isinstance(planned, PlannedColumn):
+            columns.append(planned)
+        else:
+            ignored[name] = planned
+    if not columns:
+        said = "; ".join(f"{name}: {reason}" for name, reason in ignored.items()) or "there is none besides the target"
+        raise DataError(f"{table.label} has no column to learn from: {said}", expected="one at least")
+    return Plan(tuple(columns), ignored)
+
+
+def _plan(table: TableFiles, survey: ColumnSurvey, keys: ColumnKeys) -> PlannedColumn | str:
+    listed = keys.listed.get(survey.name)
+    if not survey.known and listed != "ignore":
+        _check_not_listed(table, survey.name, keys)
+    if reason := _reason_to_ignore(survey, listed, keys):
+        return reason
+    notation, layout = notation_of(table, survey), layout_of(survey)
+    if listed == "numeric" or (listed is None and notation is None and is_mostly_numbers(survey)):
+        return plan_numbers(table, survey, keys=keys)
+    if listed == "date" or (listed is None and layout is None and is_mostly_dates(survey)):
+        return plan_dates(table, survey, keys=keys)
+    if listed in ("categorical", "text"):
+        return PlannedColumn(survey.name, listed)
+    return _infer_numeric(survey, notation) if notation else _infer_text(survey)
+
+
+def _reason_to_ignore(survey: ColumnSurvey, listed: ListName | None, keys: ColumnKeys) -> str:
+    if listed == "ignore":
+        return "the spec says so"
+    if listed is None and keys.unlisted == "ignore":
+        return "it is not listed"
+    if not survey.known:
+        return "every value is missing"
+    return "all rows have the same value" if listed is None and survey.is_constant else ""
+
+
+def _infer_numeric(survey: ColumnSurvey, notation: Notation) -> PlannedColumn | str:
+    name = survey.name
+    if survey.known >= _FEW_ROWS and survey.is_permutation:
+        return "it numbers the rows"
+    if survey.is_called_id and survey.is_whole and survey.known >= _FEW_ROWS:
+        if survey.is_many or len(survey.counts) > _DISTINCT_LIKE_IDS * survey.known:
+            return "it is an id, by its name and its values"
+        return PlannedColumn(name, "categorical")
+    return PlannedColumn(name, "numeric", notation)
+
+
+def _infer_text(survey: ColumnSurvey) -> PlannedColumn | str:
+    name = survey.name
+    if (layout := layout_of(survey)) is not None:
+        return PlannedColumn(name, "date", layout=layout)
+    if survey.dates == survey.known:
+        return "its dates are not written with two digits for day and month and four for the year"
+    # Of more distinct values than were counted nothing is known but that there are so many.
+    many = survey.is_many and survey.known < _ROWS_OF_A_CATEGORY * MOST_COUNTED
+    different = many or len(survey.counts) > _DISTINCT_LIKE_IDS * survey.known
+    if survey.known >= _FEW_ROWS and different:
+        if survey.words >= _WORDS_OF_TEXT * survey.known:
+            return PlannedColumn(name, "text")
+        return f"nearly every row has a value of its own (categorical: [{name}] to use it)"
+    return PlannedColumn(name, "categorical")
+
+
+def _check_not_listed(table: TableFiles, name: str, keys: ColumnKeys) -> None:
+    listed = keys.listed.get(name)
+    if listed not in (None, "ignore"):
+        reason = table.unreadable.get(name, "every value is missing")
+        raise DataError(
+            f"{table.label}: column {name!r} is listed under {listed}, but {reason}",
+            expected="a column with values",
+            hint=f"ignore: [{name}]",
+        )

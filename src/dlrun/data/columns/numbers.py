@@ -1,0 +1,106 @@
+"""Numbers as people write them: which notation a column uses, and its values as floats."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Notation = Literal["plain", "comma", "grouped"]
+"""plain: 1234.5, 1e3 · comma: 1234,5 or 1.234,5 · grouped: 1,234.5 or 1 234.5"""
+
+Floats = npt.NDArray[np.float64]
+
+_EXPONENT = r"([eE][+-]?\d+)?$"
+_SPACES = r" '\x{00a0}\x{202f}"
+PATTERNS: dict[Notation, str] = {
+    "plain": r"^[+-]?(\d+\.?\d*|\.\d+)" + _EXPONENT,
+    "comma": rf"^[+-]?(\d{{1,3}}([.{_SPACES}]\d{{3}})+|\d+)?(,\d*)?" + _EXPONENT,
+    "grouped": rf"^[+-]?(\d{{1,3}}([,{_SPACES}]\d{{3}})+|\d+)?(\.\d*)?" + _EXPONENT,
+}
+_LARGEST = 1e18
+"""The square of a larger number is more than float32 holds, and a variance is made of squares."""
+
+
+def is_numbers(array: pa.Array) -> bool:
+    """Whether a column came as numbers, not as text."""
+    from pyarrow import types
+
+    return bool(types.is_integer(array.type) or types.is_floating(array.type))
+
+
+def parse_numbers(array: pa.Array, notation: Notation) -> tuple[Floats, int | None]:
+    """The values of a column.
+
+    Args:
+        array: Numbers, or trimmed text, in which null is what is missing.
+        notation: How text writes numbers.
+
+    Returns:
+        Floats, NaN where a value is missing; and the index of the first value that is no number, or one that is too
+        large, if there is one.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    wrong, from_text = None, not is_numbers(array)
+    if from_text:
+        if notation != "plain":
+            matches = pc.match_substring_regex(array, PATTERNS[notation])
+            wrong = _first(~_filled(matches, otherwise=True))
+            array = _as_plain(array, notation)
+        try:
+            array = pc.cast(array, pa.float64())
+        except pa.ArrowInvalid:
+            fits = _filled(pc.match_substring_regex(array, PATTERNS["plain"]), otherwise=True)
+            wrong = _first(~fits) if wrong is None else wrong
+            array = pc.cast(pc.if_else(pa.array(fits), array, pa.scalar(None, pa.string())), pa.float64())
+    given = array.is_valid().to_numpy(zero_copy_only=False)
+    values = _to_floats(array)
+    # A number that came as one may be NaN, which is missing; a text that says nan was not among the missing values.
+    unfit = given & ~(np.abs(values) <= _LARGEST) & (from_text | ~np.isnan(values))
+    return values, _first(unfit) if wrong is None else wrong
+
+
+def count_notations(values: pa.Array, counts: npt.NDArray[np.int64]) -> dict[Notation, int]:
+    """How many values each notation fits.
+
+    Args:
+        values: Distinct trimmed texts, none null.
+        counts: How often each occurs.
+    """
+    import pyarrow.compute as pc
+
+    has_digit = _filled(pc.match_substring_regex(values, r"\d"), otherwise=False)
+    return {
+        notation: int(counts[_filled(pc.match_substring_regex(values, pattern), otherwise=False) & has_digit].sum())
+        for notation, pattern in PATTERNS.items()
+    }
+
+
+def _as_plain(array: pa.Array, notation: Notation) -> pa.Array:
+    import pyarrow.compute as pc
+
+    kept = "," if notation == "comma" else "."
+    array = pc.replace_substring_regex(array, rf"[^0-9eE{kept}+-]", "")
+    return pc.replace_substring(array, ",", ".") if notation == "comma" else array
+
+
+def _to_floats(array: pa.Array) -> Floats:
+    import pyarrow.compute as pc
+
+    values: Any = pc.cast(array, "float64", safe=False).to_numpy(zero_copy_only=False)
+    return np.array(values, np.float64)
+
+
+def _filled(mask: pa.Array, *, otherwise: bool) -> npt.NDArray[np.bool_]:
+    filled: npt.NDArray[np.bool_] = mask.fill_null(otherwise).to_numpy(zero_copy_only=False)
+    return filled
+
+
+def _first(mask: npt.NDArray[np.bool_]) -> int | None:
+    return int(np.argmax(mask)) if mask.any() else None

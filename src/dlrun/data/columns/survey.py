@@ -1,0 +1,177 @@
+"""What the values of each column are like, counted in one pass over the rows in memory that does not grow with them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dlrun.data.columns.dates import DATE_PATTERNS, DateLayout
+from dlrun.data.columns.numbers import Floats, Notation, count_notations, is_numbers, parse_numbers
+from dlrun.data.columns.table_files import TableFiles
+from dlrun.data.columns.texts import as_texts, known_values
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MOST_COUNTED = 100_000
+"""Distinct texts of a column that are counted; of numbers fewer are, as they are many more often."""
+
+_MOST_NUMBERS_COUNTED = 2_000
+_MODULUS = (1 << 64) - 1
+_ID_NAME = re.compile(r"(^|[_\W])(id|uuid|guid|key|index|rownames?|rowid|no|nr)$|[a-z](?-i:Id|ID)$", re.IGNORECASE)
+_ISO = r"^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ]\d{1,2}:\d{2}.*)?$"
+_DAY_FIRST = r"^\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})([T ]\d{1,2}:\d{2}(:\d{2})?\s?([AaPp][Mm])?)?$"
+
+
+@dataclass
+class ColumnSurvey:
+    """What was counted of one column.
+
+    Args:
+        name: Of the column.
+        came_as_numbers: Whether the file says that they are numbers, as Parquet does.
+        rows: All of them.
+        missing: Those without a value.
+        notations: How many values each notation of numbers fits.
+        dates: How many values look like a date.
+        layouts: How many values each layout of dates fits that can be read.
+        words: Words of all values together.
+        counts: How often each distinct value occurs; empty once there are too many.
+        is_many: Whether there are more distinct values than were counted.
+        is_whole: Whether all numbers are whole.
+        low: The smallest number.
+        high: The largest.
+        total: Sum of the whole numbers, modulo 2^64, and of their squares.
+    """
+
+    name: str
+    came_as_numbers: bool = False
+    rows: int = 0
+    missing: int = 0
+    notations: dict[Notation, int] = field(default_factory=lambda: {"plain": 0, "comma": 0, "grouped": 0})
+    dates: int = 0
+    layouts: dict[DateLayout, int] = field(default_factory=lambda: {"ymd": 0, "dmy": 0, "mdy": 0})
+    words: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    is_many: bool = False
+    is_whole: bool = True
+    low: float = float("inf")
+    high: float = float("-inf")
+    total: tuple[int, int] = (0, 0)
+
+    @property
+    def known(self) -> int:
+        """Rows with a value."""
+        return self.rows - self.missing
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether all rows have one and the same value."""
+        if self.is_many or self.missing:
+            return False
+        return len(self.counts) == 1 or (self.numeric and self.low == self.high)
+
+    @property
+    def numeric(self) -> bool:
+        """Whether every value is a number, in one notation."""
+        return self.known > 0 and self.known in self.notations.values()
+
+    @property
+    def is_permutation(self) -> bool:
+        """Whether the values are consecutive whole numbers, each once: row numbers, in any order.
+
+        Formula:
+            high - low + 1 = n, and sum and sum of squares are those of low, ..., high.
+        """
+        count = self.known
+        if not (self.numeric and self.is_whole and self.notations["plain"] == count > 1):
+            return False
+        low, high = int(self.low), int(self.high)
+        if high - low + 1 != count:
+            return False
+        squares = _squares(high) - _squares(low - 1)
+        return self.total == ((low + high) * count // 2 & _MODULUS, squares & _MODULUS)
+
+    @property
+    def is_called_id(self) -> bool:
+        """Whether its name is one that ids have."""
+        return _ID_NAME.search(self.name) is not None
+
+    def add(self, array: pa.Array, missing: Sequence[str]) -> None:
+        """Count the values of one block."""
+        import pyarrow.compute as pc
+
+        self.came_as_numbers = is_numbers(array)
+        known = known_values(array, missing)
+        self.rows += len(known)
+        if self.came_as_numbers:
+            known = pc.if_else(pc.is_nan(known), None, known) if "float" in str(known.type) else known
+        known = known.drop_null()
+        self.missing += len(array) - len(known)
+        if not len(known):
+            return
+        numbers, wrong = parse_numbers(known, "plain")
+        if wrong is None:
+            for notation in self.notations:
+                self.notations[notation] += len(known)
+            self._add_numbers(numbers)
+        self._count(known, plain=wrong is None)
+
+    def _add_numbers(self, numbers: Floats) -> None:
+        self.low, self.high = min(self.low, float(numbers.min())), max(self.high, float(numbers.max()))
+        self.is_whole = self.is_whole and bool((np.floor(numbers) == numbers).all())
+        if self.is_whole and max(abs(self.low), abs(self.high)) < 2.0**53:
+            whole = numbers.astype(np.int64).view(np.uint64)
+            add, squares = int(whole.sum(dtype=np.uint64)), int((whole * whole).sum(dtype=np.uint64))
+            self.total = ((self.total[0] + add) & _MODULUS, (self.total[1] + squares) & _MODULUS)
+
+    def _count(self, known: pa.Array, *, plain: bool) -> None:
+        """Count distinct values, and what those that are no plain numbers look like."""
+        import pyarrow.compute as pc
+
+        if plain and self.is_many:
+            return
+        counted = pc.value_counts(as_texts(known))
+        values, counts = counted.field("values"), counted.field("counts").to_numpy()
+        if not plain:
+            for notation, count in count_notations(values, counts).items():
+                self.notations[notation] += count
+            self.dates += int(counts[pc.match_substring_regex(values, f"{_ISO}|{_DAY_FIRST}").to_numpy(False)].sum())
+            for layout, pattern in DATE_PATTERNS.items():
+                self.layouts[layout] += int(counts[pc.match_substring_regex(values, pattern).to_numpy(False)].sum())
+            self.words += int((pc.add(pc.count_substring_regex(values, r"\s+"), 1).to_numpy() * counts).sum())
+            self.is_whole = False
+        if self.is_many:
+            return
+        for value, count in zip(values.to_pylist(), counts.tolist(), strict=True):
+            self.counts[value] = self.counts.get(value, 0) + count
+        is_number = plain and self.notations["plain"] == self.known
+        if len(self.counts) > (_MOST_NUMBERS_COUNTED if is_number and not self.is_called_id else MOST_COUNTED):
+            self.is_many = True
+            self.counts.clear()
+
+
+def survey_columns(table: TableFiles, names: Sequence[str], *, missing: Sequence[str]) -> Mapping[str, ColumnSurvey]:
+    """Count what the values of columns are like.
+
+    Args:
+        table: Its training rows.
+        names: The columns.
+        missing: The texts that mean missing.
+
+    Raises:
+        DataError: A file is damaged; names the line.
+    """
+    surveys = {name: ColumnSurvey(name) for name in names}
+    for block in table.blocks(names):
+        for name, array in block.columns.items():
+            surveys[name].add(array, missing)
+    return surveys
+
+
+def _squares(high: int) -> int:
+    return high * (high + 1) * (2 * high + 1) // 6

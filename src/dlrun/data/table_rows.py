@@ -1,0 +1,166 @@
+"""A table's rows surveyed, coded, divided into splits and measured: all of it but the stored arrays themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.data.columns import (
+    CodedRows,
+    Column,
+    ColumnKeys,
+    Plan,
+    TableFiles,
+    code_rows,
+    fit_columns,
+    plan_columns,
+    survey_columns,
+)
+from dlrun.data.dataset import Array, Split
+from dlrun.data.splits import arrange
+from dlrun.data.table_target import TargetColumn, TargetPlan, code_target, make_target, plan_target
+from dlrun.errors import DataError
+from dlrun.signature import Target
+
+if TYPE_CHECKING:
+    from dlrun.data.table import Table
+
+Indices = npt.NDArray[np.integer[Any]]
+
+_SHOWN_ROWS = 3
+
+
+@dataclass(frozen=True)
+class TablePlan:
+    """What is known of a table after one pass over its training rows.
+
+    Args:
+        tables: By split; `train`, and others that have files of their own.
+        plan: What each column is.
+        target: What is to be predicted, or None.
+        rows: Of the training table.
+    """
+
+    tables: Mapping[str, TableFiles]
+    plan: Plan
+    target: TargetPlan | None
+    rows: int
+
+    def coded_bytes(self, keys: ColumnKeys) -> int:
+        """About how many bytes the rows of all tables take as numbers."""
+        train = self.tables["train"].size
+        rows = self.rows * sum(table.size for table in self.tables.values()) / max(1, train)
+        widths = (keys.text_length if column.kind == "text" else 1 for column in self.plan.columns)
+        return int(4 * rows * (sum(widths) + 1))
+
+    @property
+    def notes(self) -> Iterator[str]:
+        """The choices that were made."""
+        for table in self.tables.values():
+            yield from table.notes
+        yield from self.plan.notes()
+        if self.target is not None:
+            yield self.target.note
+
+
+@dataclass(frozen=True)
+class TableRows:
+    """A table's rows, divided and measured.
+
+    Args:
+        columns: The features, in the order of a stored row.
+        targets: What is to be predicted.
+        target: The same as a whole, or None.
+        splits: By split: `features` are row numbers, which `stored_blocks` turns into rows.
+        notes: The choices that were made.
+        coded: Every row as numbers.
+    """
+
+    columns: tuple[Column, ...]
+    targets: tuple[TargetColumn, ...]
+    target: Target | None
+    splits: Mapping[str, Split]
+    notes: tuple[str, ...]
+    coded: CodedRows
+
+
+def plan_table(source: Table, tables: Mapping[str, TableFiles]) -> TablePlan:
+    """Survey the training rows and settle what each column is.
+
+    Raises:
+        DataError: A file is damaged, or a column is not what the spec says.
+    """
+    train, targets = tables["train"], source.targets
+    train.check_columns(targets)
+    names = [name for name in train.names if name not in train.unreadable]
+    surveys = survey_columns(train, names, missing=source.missing_values)
+    if not surveys or not (rows := next(iter(surveys.values())).rows):
+        raise DataError(f"{train.label} has no rows", expected="rows under the line of names")
+    target = plan_target(train, surveys, targets, task=source.task, keys=source) if targets else None
+    return TablePlan(tables, plan_columns(train, surveys, source, without=targets), target, rows)
+
+
+def divide_rows(source: Table, plan: TablePlan, *, folder: Path | None = None) -> TableRows:
+    """Code every row, hold out test and validation rows, and measure the training split.
+
+    Args:
+        source: The spec's keys.
+        plan: What each column is.
+        folder: Where coded columns are written; None: they are kept in memory.
+
+    Raises:
+        DataError: A value is missing that must not be, a number is none, or a class is unknown.
+        OSError: `folder` cannot be written.
+    """
+    target_columns = plan.target.columns if plan.target is not None else ()
+    planned = (*plan.plan.columns, *target_columns)
+    coded = code_rows(tuple(plan.tables.values()), planned, source, folder=folder)
+    numbers = np.arange(len(coded), dtype=np.int32 if len(coded) < 2**31 else np.int64)
+    ends = np.cumsum(coded.lengths)[:-1]
+    parts: dict[str, Indices] = dict(zip(plan.tables, np.split(numbers, ends), strict=True))
+    notes = list(plan.notes)
+    targets: tuple[TargetColumn, ...] = ()
+    values: Array | None = None
+    if plan.target is not None:
+        targets, values = code_target(coded, plan.target, parts["train"])
+        parts = _without_unlabelled(parts, values, coded, targets, source=source, notes=notes)
+    whole = {name: Split(part, None if values is None else values[part]) for name, part in parts.items()}
+    by_class = plan.target is not None and plan.target.kind == "classes"
+    splits, held_out = arrange(
+        whole, test=source.test, validation=source.validation, seed=source.seed, by_class=by_class
+    )
+    train = splits["train"]
+    columns = fit_columns(coded, plan.plan.columns, source, train=train.features)
+    target = None
+    if plan.target is not None and train.target is not None:
+        target = make_target(plan.target, targets, train.target)
+    return TableRows(columns, targets, target, splits, (*notes, *held_out), coded)
+
+
+def _without_unlabelled(
+    parts: dict[str, Indices],
+    values: Array,
+    coded: CodedRows,
+    targets: tuple[TargetColumn, ...],
+    *,
+    source: Table,
+    notes: list[str],
+) -> dict[str, Indices]:
+    """Refuse rows without a target, or leave them out if the spec says so."""
+    flat = values.reshape(len(values), -1)
+    absent = np.any((flat < 0) if targets[0].classes else np.isnan(flat), axis=1)
+    if not absent.any():
+        return parts
+    rows = np.flatnonzero(absent)
+    said = f"{len(rows):,} of {len(values):,} rows have no target ({', '.join(source.targets)})"
+    if source.missing_target == "error":
+        more = ", ..." if len(rows) > _SHOWN_ROWS else ""
+        where = ", ".join(coded.place(int(row)) for row in rows[:_SHOWN_ROWS]) + more
+        raise DataError(f"{said}: {where}", expected="a value in every row", hint="missing_target: drop")
+    notes.append(f"{said} and are left out")
+    return {name: part[~absent[part]] for name, part in parts.items()}

@@ -1,0 +1,133 @@
+"""What a column is, told from its values, or from the spec's lists."""
+
+import pytest
+from column_tables import Write, column_of, planned
+
+from dlrun.data.columns import TableFiles
+from dlrun.data.columns.dates import parse_dates
+from dlrun.data.columns.numbers import parse_numbers
+from dlrun.errors import DataError
+
+WORDS = ["red", "green", "blue"]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["1.5", "", "-2e3", "+.5"] * 9, "numeric"),
+        (["1", "?", "NA", "7"] * 9, "numeric"),
+        (["1.234,50", "12,5", "7"] * 9, "numeric"),
+        (["1,234.5", "12", "1,234,567"] * 9, "numeric"),
+        (WORDS * 9, "categorical"),
+        (["true", "False"] * 9, "categorical"),
+        (["2021-03-05", "2020-02-29T10:15:00Z", "?"] * 9, "date"),
+        (["31.12.1999", "01.01.2000 07:30"] * 9, "date"),
+        (["12/31/1999", "01/02/2000"] * 9, "date"),
+        (["A1", "12", "B"] * 9, "categorical"),
+        ([*["1", "2", "3"] * 19, "4+"], "categorical"),
+        ([f"some words about {index}" for index in range(30)], "text"),
+    ],
+)
+def test_the_kind_follows_from_the_values(values: list[str], kind: str, write: Write) -> None:
+    assert [column.kind for column in planned(write(column_of(values))).columns if column.name == "x"] == [kind]
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (["7"] * 30, "same value"),
+        (["NA", "", "?"] * 10, "missing"),
+        ([str(100 - index) for index in range(30)], "numbers the rows"),
+        ([f"key{index}" for index in range(30)], "value of its own"),
+        (["3/5/2021", "12/5/2021"] * 15, "two digits"),
+    ],
+)
+def test_what_cannot_help_is_left_out_with_the_reason(values: list[str], reason: str, write: Write) -> None:
+    plan = planned(write(column_of(values)))
+    assert reason in plan.ignored["x"]
+    assert any(reason in note for note in plan.notes())
+
+
+def test_an_id_is_known_by_its_name_and_its_values(write: Write) -> None:
+    ids = [str(1000 + 7 * index * index) for index in range(40)]
+    assert "id" in planned(write(column_of(ids, "customer_id"))).ignored["customer_id"]
+    assert planned(write(column_of(ids, "amount"))).columns[0].kind == "numeric"
+    assert planned(write(column_of(["17", "29"] * 20, "shop_id"))).columns[0].kind == "categorical"
+
+
+def test_lists_say_the_kind_and_unlisted_columns_can_be_left_out(write: Write) -> None:
+    path = write("a,b,c,d\n" + "1,2,x y,4\n3,2,z,5\n" * 9)
+    plan = planned(path, categorical=("a", "b"), text=("c",), unlisted="ignore")
+    assert [(column.name, column.kind) for column in plan.columns] == [
+        ("a", "categorical"), ("b", "categorical"), ("c", "text"),
+    ]  # fmt: skip
+    assert plan.ignored == {"d": "it is not listed"}
+
+
+@pytest.mark.parametrize("keys", [{}, {"numeric": ("x",)}])
+def test_one_word_among_numbers_is_told_with_its_line(keys: dict[str, object], write: Write) -> None:
+    values = [str(index * 1.5) for index in range(40)]
+    values[17] = "abc"
+    with pytest.raises(DataError) as caught:
+        planned(write(column_of(values)), **keys)
+    for word in ("table.csv:19 (row 18)", "column 'x' holds 'abc'", "expected: a number", "missing_values"):
+        assert word in str(caught.value)
+    assert planned(write(column_of(values)), missing_values=("abc",)).columns[0].kind == "numeric"
+
+
+def test_one_number_with_a_comma_is_read_as_its_file_is_written(write: Write) -> None:
+    semicolons = write("x;y\n" + "1,234;0\n5,678;1\n" * 9)
+    assert planned(semicolons).columns[0].notation == "comma"
+    commas = write('x,y\n"1,234",0\n"5,678",1\n' * 1 + '"1,234",0\n' * 9)
+    assert planned(commas).columns[0].notation == "grouped"
+
+
+@pytest.mark.parametrize(
+    ("notation", "texts", "numbers"),
+    [
+        ("plain", ["1", "-2.5e1", "+.5"], [1, -25, 0.5]),
+        ("comma", ["1.234,5", "-0,5", "1 234"], [1234.5, -0.5, 1234]),
+        ("grouped", ["1,234.5", "-.5", "1'234"], [1234.5, -0.5, 1234]),
+    ],
+)
+def test_numbers_have_their_value_in_every_notation(notation: str, texts: list[str], numbers: list[float]) -> None:
+    import pyarrow as pa
+
+    values, wrong = parse_numbers(pa.array([*texts, None]), notation)  # type: ignore[arg-type]
+    assert (values[:-1].tolist(), wrong) == (numbers, None)
+    assert values[-1] != values[-1]
+    for bad in ("x", "1e19", "inf", "nan", "1.2.3", ""):
+        assert parse_numbers(pa.array([texts[0], bad]), notation)[1] == 1, bad  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("layout", "pattern"), [("ymd", "%Y-%m-%d %H:%M"), ("dmy", "%d.%m.%Y"), ("mdy", "%m/%d/%YT%H:%M:%S")]
+)
+def test_dates_have_the_parts_of_the_calendar(layout: str, pattern: str) -> None:
+    import datetime as dt
+
+    import pyarrow as pa
+
+    days = [dt.datetime(1899, 12, 31, 5) + dt.timedelta(days=97 * index, hours=7 * index) for index in range(900)]  # noqa: DTZ001
+    parts, wrong = parse_dates(pa.array([day.strftime(pattern) for day in days]), layout)  # type: ignore[arg-type]
+    assert wrong is None
+    hours = [day.hour if "%H" in pattern else 0 for day in days]
+    expected = [[d.year, d.month, d.day, d.weekday(), hour] for d, hour in zip(days, hours, strict=True)]
+    assert parts.tolist() == expected
+    for bad in ("2021-13-05", "2021-02-00", "21-02-03", "soon", "2021-02-03 1"):
+        assert parse_dates(pa.array([days[0].strftime(pattern), None, bad]), layout)[1] == 2, bad  # type: ignore[arg-type]
+
+
+def test_one_word_among_dates_is_told_with_its_line(write: Write) -> None:
+    values = [f"2020-01-{index:02d}" for index in range(1, 31)]
+    values[9] = "soon"
+    with pytest.raises(DataError) as caught:
+        planned(write(column_of(values)))
+    for word in ("table.csv:11 (row 10)", "holds 'soon'", "a date such as 2021-03-05"):
+        assert word in str(caught.value)
+
+
+def test_a_listed_column_that_is_not_there_names_the_nearest(write: Write) -> None:
+    table = TableFiles.open(write("height,width\n1,2\n"))
+    with pytest.raises(DataError, match=r"heihgt.*\n.*\n.*did you mean 'height'"):
+        table.check_columns(["heihgt"])

@@ -1,0 +1,127 @@
+"""Files as they come: every way to write a table is read, and whatever is broken is told with its line."""
+
+import gzip
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from column_tables import Write
+from pyarrow import parquet
+
+from dlrun.data.columns import TableFiles
+from dlrun.data.columns.texts import known_values
+from dlrun.errors import DataError
+
+ROWS = 'name,"size, cm",city\nana,"1,5",Köln\nbo,2,"New\nYork ""x"""\n'
+EXPECTED = {"name": ["ana", "bo"], "size, cm": ["1,5", "2"], "city": ["Köln", 'New\nYork "x"']}
+
+
+def read(source: str, delimiter: str | None = None) -> dict[str, list[object]]:
+    table = TableFiles.open(source, delimiter=delimiter)
+    columns: dict[str, list[object]] = {name: [] for name in table.names}
+    for block in table.blocks(table.names):
+        for name, array in block.columns.items():
+            columns[name] += array.to_pylist()
+    return columns
+
+
+def refused(source: str, *words: str) -> None:
+    with pytest.raises(DataError) as caught:
+        read(source)
+    for word in words:
+        assert word in str(caught.value), (word, str(caught.value))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_every_encoding_gives_the_same_table(encoding: str, write: Write) -> None:
+    assert read(write(ROWS, encoding=encoding)) == EXPECTED
+
+
+@pytest.mark.parametrize("ending", ["\r\n", "\r"])
+def test_every_line_ending_gives_the_same_table(ending: str, write: Write) -> None:
+    assert read(write("a,b\n1,2\n3,4\n".replace("\n", ending))) == {"a": ["1", "3"], "b": ["2", "4"]}
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|", ","])
+def test_the_delimiter_is_told_from_the_first_lines(delimiter: str, write: Write) -> None:
+    path = write("a,b,c\n1.5,x,y\n2.5,z,w\n".replace(",", delimiter))
+    assert read(path) == {"a": ["1.5", "2.5"], "b": ["x", "z"], "c": ["y", "w"]}
+
+
+def test_commas_in_text_do_not_win_over_semicolons(write: Write) -> None:
+    assert list(read(write("a;b\n1,5;x, y\n2,5;z\n"))) == ["a", "b"]
+
+
+def test_a_delimiter_can_be_said(write: Write) -> None:
+    assert read(write("a:b\n1:2\n"), delimiter=":") == {"a": ["1"], "b": ["2"]}
+
+
+def test_names_are_trimmed_numbered_and_told_apart(write: Write) -> None:
+    table = TableFiles.open(write(" a ,,a,a_2,a\n1,2,3,4,5\n"))
+    assert table.names == ("a", "column_2", "a_3", "a_2", "a_4")
+    assert table.repeated == ("a",)
+    assert len(table.notes) == 3
+
+
+def test_packed_files_patterns_and_parquet_give_the_same_table(write: Write, tmp_path: Path) -> None:
+    write(gzip.compress(b"a,b\n1,x\n"), "part1.csv.gz")
+    write("b,a\ny,2\n", "part2.csv")
+    parquet.write_table(pa.table({"a": [3], "b": ["z"]}), tmp_path / "part3.parquet")
+    table = TableFiles.open(str(tmp_path / "part*"))
+    assert [value for block in table.blocks(["a"]) for value in block.columns["a"].to_pylist()] == ["1", "2", 3]
+    assert [value for block in table.blocks(["b"]) for value in block.columns["b"].to_pylist()] == ["x", "y", "z"]
+    assert table.place(1) == f"{tmp_path}/part2.csv:2 (row 1)"
+    assert table.place(2) == f"{tmp_path}/part3.parquet: row 1"
+
+
+def test_parquet_types_become_numbers_or_text(tmp_path: Path) -> None:
+    import datetime as dt
+
+    values = {
+        "flag": pa.array([True, None]),
+        "day": pa.array([dt.date(2020, 2, 29), None]),
+        "coded": pa.array(["a", "b"]).dictionary_encode(),
+        "half": pa.array([0.5, float("nan")], pa.float32()),
+        "lists": pa.array([[1], [2]]),
+    }
+    parquet.write_table(pa.table(values), tmp_path / "t.parquet")
+    table = TableFiles.open(str(tmp_path / "t.parquet"))
+    assert list(table.unreadable) == ["lists"]
+    (block,) = table.blocks(["flag", "day", "coded", "half"])
+    assert [block.columns[name][0].as_py() for name in block.columns] == ["true", "2020-02-29", "a", 0.5]
+
+
+def test_numbers_can_mean_missing_in_text_and_in_numbers() -> None:
+    for array in (pa.array(["-999", " 1.5", "x"]), pa.array([-999, 1, None]), pa.array([-999.0, 1.5, None])):
+        assert known_values(array, ["x", "-999"]).is_null().to_pylist() == [True, False, True]
+
+
+def test_blank_lines_are_no_rows(write: Write) -> None:
+    assert read(write("\n\na,b\n1,2\n\n3,4\n\n")) == {"a": ["1", "3"], "b": ["2", "4"]}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", ["is empty", "a line of column names"]),
+        (b"\n\n", ["has no lines"]),
+        ("a,b\n1,2\n3\n4,5\n", ["table.csv:3 (row 2) has 1 values: '3'", "expected: 2", "a, b"]),
+        ('a,b\n1,"x\ny"\n3,4,5\n', ["table.csv:4 (row 2) has 3 values", "quotes"]),
+        ('a,b\n1,2\n"3,4\n5,6\n', ["table.csv:3", "is not closed"]),
+        (b"PK\x03\x04 and more", ["Excel", "save it as CSV"]),
+        (b"\x00\x01\x02\x03" * 9, ["zero bytes"]),
+        (b"PAR1 nothing", ["undamaged Parquet"]),
+        (gzip.compress(b"a,b\n1,2\n" * 99)[:-9], ["cannot be read"]),
+    ],
+)
+def test_a_broken_file_is_told_with_its_line(content: str | bytes, words: list[str], write: Write) -> None:
+    refused(write(content), *words)
+
+
+def test_files_that_are_not_there_or_do_not_match(write: Write, tmp_path: Path) -> None:
+    refused(str(tmp_path / "none.csv"), "there is no file")
+    refused(str(tmp_path), "is a folder", "*.csv")
+    refused(str(tmp_path / "x*.csv"), "no file matches")
+    write("a,b\n1,2\n", "p1.csv")
+    write("a,c\n1,2\n", "p2.csv")
+    refused(str(tmp_path / "p*.csv"), "p2.csv lacks 'b' and has 'c' besides", "a, b")
