@@ -33,6 +33,8 @@ PARAMETERS = {
     "binary_mlp": dense(100, 64) + dense(64, 32) + dense(32, 1),
     # An LSTM has four gates, each with kernel, recurrent kernel and bias; a simple recurrent layer has one.
     "sequence_lstm": 4 * (10 * 64 + 64 * 64 + 64) + dense(64, 1),
+    # Padding and the out-of-vocabulary token are among the 1000.
+    "text_lstm": 1000 * 64 + 4 * (64 * 64 + 64 * 64 + 64) + dense(64, 3),
     "sequence_rnn": (10 * 64 + 64 * 64 + 64) + dense(64, 1),
     "mnist_autoencoder": dense(784, 128) + dense(128, 32) + dense(32, 128) + dense(128, 784),
     # Tied: the kernels of the encoder count once, the biases of both sides.
@@ -45,6 +47,18 @@ PARAMETERS = {
     + conv(3, 32, 16)
     + conv(3, 16, 1),
 }
+
+
+def find_data(config: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
+    """The overrides by which a config finds its data on this machine; the test is skipped where there is none."""
+    if config.startswith("reviews"):
+        return (f"dataset.path={request.getfixturevalue('shared_data') / 'movie_reviews.csv'}",)
+    if config.startswith("adult"):
+        return (f"dataset.path={request.getfixturevalue('shared_data') / 'adult.csv'}",)
+    if config.startswith("mnist"):
+        shared: Path = request.getfixturevalue("shared_data")
+        monkeypatch.setenv("TFDS_DATA_DIR", str(shared / "tensorflow_datasets"))
+    return ()
 
 
 @pytest.mark.parametrize("path", CONFIGS + STARTERS, ids=name)
@@ -82,10 +96,8 @@ def test_a_config_trains(
 ) -> None:
     from dlrun import experiment
 
-    if path.stem.startswith("mnist"):
-        shared: Path = request.getfixturevalue("shared_data")
-        monkeypatch.setenv("TFDS_DATA_DIR", str(shared / "tensorflow_datasets"))
-    result = experiment.train(path, overrides=("training.epochs=null", "training.steps=20"), runs_dir=tmp_path)
+    overrides = ("training.epochs=null", "training.steps=20", *find_data(path.stem, request, monkeypatch))
+    result = experiment.train(path, overrides=overrides, runs_dir=tmp_path)
     assert result.record["status"] == "completed"
     assert all(value == value for scores in result.scores.values() for value in scores.values())  # noqa: PLR0124, no NaN
 
@@ -97,6 +109,10 @@ def test_a_config_trains(
         ("digits_cnn", 0.97),
         pytest.param("mnist_mlp", 0.975, marks=pytest.mark.soak),
         pytest.param("mnist_cnn", 0.988, marks=pytest.mark.soak),
+        pytest.param("text_lstm", 0.99, marks=pytest.mark.soak),
+        pytest.param("reviews_bow", 0.75, marks=pytest.mark.soak),
+        pytest.param("reviews_cnn", 0.75, marks=pytest.mark.soak),
+        pytest.param("reviews_lstm", 0.75, marks=pytest.mark.soak),
     ],
 )
 def test_a_config_reaches_its_accuracy(
@@ -104,8 +120,6 @@ def test_a_config_reaches_its_accuracy(
 ) -> None:
     from dlrun import experiment
 
-    if config.startswith("mnist"):
-        shared: Path = request.getfixturevalue("shared_data")
-        monkeypatch.setenv("TFDS_DATA_DIR", str(shared / "tensorflow_datasets"))
-    result = experiment.train(ROOT / "configs" / f"{config}.yaml", runs_dir=tmp_path)
+    overrides = find_data(config, request, monkeypatch)
+    result = experiment.train(ROOT / "configs" / f"{config}.yaml", overrides=overrides, runs_dir=tmp_path)
     assert result.scores["test"]["accuracy"] >= accuracy

@@ -11,15 +11,18 @@ from dlrun.errors import SpecError, UsageError
 from dlrun.experiment import RUNS_DIR, Result, train_assembled
 from dlrun.files.disk import disk, explained
 from dlrun.recording import create_folder, interruption_told, own_place, recorded
+from dlrun.reporting import reported
 from dlrun.runs.catalog import find_run
 from dlrun.runs.environment import differences
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.record import RunRecord
+from dlrun.runs.removal import refuse_removed
 from dlrun.runs.trust import is_own
 from dlrun.spec.changes import refused_changes
 from dlrun.spec.parse import SpecFile
 from dlrun.spec.yaml_source import MAX_BYTES
 from dlrun.stored import read_stored_spec
+from dlrun.tensorflow_start import start_tensorflow
 from dlrun.timeline import Timeline
 from dlrun.training.cluster import read_cluster
 from dlrun.training.progress import Listener, Note, RunCreated, silent
@@ -69,8 +72,10 @@ def resume(  # noqa: PLR0913  each is one question that a user may have
             listener(Note("resume", f"{folder.id} is complete; --set training.epochs=N makes it longer"))
             content = record.model_dump(mode="json")
             return Result(folder, _known_scores(record), content, is_chief=cluster.is_chief)
+        refuse_removed(folder)
         listener(RunCreated(folder.id, folder.path, folder.log_txt))
-        from dlrun.training.assembly import assemble  # TensorFlow starts here
+        start_tensorflow()
+        from dlrun.training.assembly import assemble
         from dlrun.training.failures import worker_failures
 
         with worker_failures(cluster, folder.id), own_place(folder.path.parent, cluster) as place:
@@ -83,7 +88,12 @@ def resume(  # noqa: PLR0913  each is one question that a user may have
                 _check_length(assembly, folder)
             mine = folder if cluster.is_chief else create_folder(file, place)
             changes = {"resumed": record.resumed + 1, "exact": record.exact and exact}
-            with recorded(mine, **changes), worker_failures(cluster, folder.id):
+            wants_report = file.spec.training.report and cluster.is_chief
+            with (
+                reported(mine, listener, wanted=wants_report, timeline=timeline),
+                recorded(mine, **changes),
+                worker_failures(cluster, folder.id),
+            ):
                 scores = train_assembled(assembly, mine, stop=stop, listener=listener, goes_on_from=folder)
             return Result(mine, scores, mine.read_record().model_dump(mode="json"), is_chief=cluster.is_chief)
 

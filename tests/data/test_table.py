@@ -191,24 +191,22 @@ def test_new_rows_that_do_not_fit_are_told_with_their_line(
 
 
 def test_a_table_larger_than_memory_is_coded_in_bounded_memory(tmp_path: Path) -> None:
-    # 800,000 rows of 14 columns are 45 MB as numbers and 60 MB as text; what grows with the rows are a few arrays of
-    # 4 or 8 bytes a row, besides 75 MB for Python and pyarrow and blocks of 8 MB.
-    path, chunk = tmp_path / "big.csv", []
-    numbers = np.random.default_rng(0).integers(0, 100, (2000, 14))
-    for row in numbers.tolist():
-        chunk.append(",".join(map(str, row)) + f",{'yes' if row[0] > 50 else 'no'}\n")
+    # 300,000 rows of 40 columns. Measured: 240 MiB; with the coded rows in memory 314, the text 306, both 371.
+    path = tmp_path / "big.csv"
+    numbers = np.random.default_rng(0).integers(0, 100, (1000, 40)).tolist()
+    chunk = "".join(f"{','.join(map(str, row))},{'yes' if row[0] > 50 else 'no'}\n" for row in numbers)
     with path.open("w") as file:
-        file.write(",".join(f"c{index}" for index in range(14)) + ",y\n")
-        file.writelines(["".join(chunk)] * 400)
+        file.write(",".join(f"c{index}" for index in range(40)) + ",y\n")
+        file.writelines([chunk] * 300)
     code = (
-        "import resource; from dlrun.data import table\n"
+        "from dlrun.data import table\n"
         "table.IN_MEMORY_BYTES = 0\n"
         "from dlrun.data.columns import table_files; table_files._KEPT_BYTES = 0\n"
         f"loaded = table.Table(path={str(path)!r}, target='y', test=0.1).load()\n"
-        "assert len(loaded.splits['train']) == 720000\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        "assert len(loaded.splits['train']) == 270000\n"
+        # Not getrusage, which begins with what the parent had.
+        "print(next(line for line in open('/proc/self/status') if line.startswith('VmHWM')).split()[1])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    print(done.stdout)
-    assert int(done.stdout) * 1024 < 260e6
+    assert int(done.stdout) < 275 * 1024  # KiB

@@ -11,6 +11,7 @@ from dlrun.signature import Features, Target
 
 FEATURE = "tensorflow_datasets.core.features"
 IMAGE = {"pythonClassName": f"{FEATURE}.image_feature.Image", "image": {"dtype": "uint8", "shape": {}}}
+WORDS = {"pythonClassName": f"{FEATURE}.sequence_feature.Sequence", "sequence": {"feature": {}}}
 TEXT = {"pythonClassName": f"{FEATURE}.text_feature.Text", "text": {}}
 
 
@@ -118,6 +119,7 @@ def test_the_features_and_the_label_are_the_sets_own_then_the_first_image_and_th
     folder = make("tiny/1.0.0", stored)
     assert (read_prepared(folder).features.key, read_prepared(folder).label.key) == ("image", "label")
     assert read_prepared(folder, features="vector").features.kind == "vector"
+    assert read_prepared(folder, features="text").features.kind == "tokens"
     stored |= {"coarse": _label(2), "picture": _image(2, 2, 1)}
     folder = make("tiny/2.0.0", stored, supervised=("picture", "coarse"))
     assert (read_prepared(folder).features.key, read_prepared(folder).label.key) == ("picture", "coarse")
@@ -140,11 +142,11 @@ def test_arrays_are_vectors_sequences_or_images_by_their_rank(make: Any, tmp_pat
 def test_sets_without_a_class_label_or_an_array_are_refused(make: Any, tmp_path: Path) -> None:
     make("tiny/1.0.0", {"image": _image(4, 4, 1), "price": _tensor()})
     _refuse(tmp_path, "'tiny' has no class label", "image, price", "ClassLabel")
-    make("tiny/2.0.0", {"text": TEXT, "label": _label(2)})
-    _refuse(tmp_path, "'tiny' has no image and no array", "text, label")
+    make("tiny/2.0.0", {"words": WORDS, "label": _label(2)})
+    _refuse(tmp_path, "'tiny' has no image, text, or array", "words, label")
     make("tiny/3.0.0")
     _refuse(tmp_path, "no class label called 'lable'", "did you mean 'label'", label="lable")
-    _refuse(tmp_path, "no array of numbers called 'images'", "did you mean 'image'", features="images")
+    _refuse(tmp_path, "no image, text or array called 'images'", "did you mean 'image'", features="images")
     make("tiny/4.0.0", splits={"test": 5})
     source = Tfds(name="tiny", data_dir=str(tmp_path / "sets"))
     with pytest.raises(DataError, match="has no split train: test"):

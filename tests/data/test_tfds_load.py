@@ -34,7 +34,7 @@ def test_mnist_has_the_images_of_the_npz_file(shared_data: Path, caplog: pytest.
 
 
 @pytest.fixture(scope="module")
-def tiny_sets() -> Any:
+def tiny_sets() -> Any:  # noqa: C901  one class after another
     """Builder classes of tensorflow-datasets that make their data themselves, by name."""
     import tensorflow_datasets as tfds
 
@@ -94,7 +94,26 @@ def tiny_sets() -> Any:
         def _generate_examples(self) -> Any:
             raise AssertionError
 
-    return {cls.name: cls for cls in (TinyImages, TinyMixed, TinyVectors)}
+    class TinyTexts(TinyVectors, skip_registration=True):  # type: ignore[call-arg]
+        name = "tiny_texts"
+
+        def _info(self) -> Any:
+            features = {
+                "id": tfds.features.Tensor(shape=(1,), dtype=np.int64),
+                "review": tfds.features.Text(),
+                "label": tfds.features.ClassLabel(names=["bad", "good"]),
+            }
+            return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
+
+        def _split_generators(self, dl_manager: Any) -> Any:
+            del dl_manager
+            words = ("dull film", "schöner Film 猫", "dull dull", "")
+            rows = ((k, {"id": [k], "review": words[k % 4], "label": k % 2}) for k in range(12))
+            tests = ((k, {"id": [k], "review": "never seen before", "label": k % 2}) for k in range(4))
+            unlabelled = ((k, {"id": [k], "review": "x", "label": -1}) for k in range(3))
+            return {"train": rows, "validation": unlabelled, "test": tests}
+
+    return {cls.name: cls for cls in (TinyImages, TinyMixed, TinyVectors, TinyTexts)}
 
 
 @pytest.fixture
@@ -199,6 +218,37 @@ def test_an_array_set_loads_and_a_split_without_labels_is_left_out(prepare: Any)
     assert set(loaded.splits) == {"train", "validation"}
     assert any("4 of its 4 examples have no label" in note for note in loaded.notes)
     assert np.allclose(loaded.preprocess.mean, loaded.splits["train"].features.mean(axis=0))
+
+
+def test_a_set_of_texts_becomes_token_ids_as_texts_in_files_do(prepare: Any) -> None:
+    source = prepare("tiny_texts", text={"vocabulary_size": 6, "sequence_length": 3})
+    loaded, described = source.load(), source.describe()
+    assert loaded.features == described.features == Features("tokens", (3,), 6)
+    assert loaded.target == described.target == Target("classes", 2, ("bad", "good"))
+    assert {name: len(split) for name, split in loaded.splits.items()} == {"train": 12, "test": 4}
+    assert any("3 of its 3 examples have no label" in note for note in loaded.notes)
+    assert loaded.raw.vocabulary == ("dull", "film", "schöner", "猫")
+    train = loaded.splits["train"]
+    of_text = dict(zip(train.origins, zip(train.features.tolist(), train.target.tolist(), strict=True), strict=True))
+    assert of_text == {
+        "dull film": ([2, 3, 0], 0),
+        "schöner Film 猫": ([4, 3, 5], 1),
+        "dull dull": ([2, 2, 0], 0),
+        "": ([1, 0, 0], 1),
+    }
+    assert loaded.splits["test"].features.tolist() == [[1, 1, 1]] * 4
+    assert (loaded.raw.reading.text, loaded.raw.reading.label) == ("review", "label")
+
+
+def test_keys_that_are_not_for_texts_or_only_for_them_are_errors(prepare: Any) -> None:
+    source = prepare("tiny_texts", validation=0.25, text={"output_mode": "multi_hot"})
+    assert source.load().features == source.describe().features == Features("vector", (10_000,))
+    assert prepare("tiny_texts").describe() is None
+    for name, keys in (("tiny_texts", {"resize": (2, 2)}), ("tiny_texts", {"standardize": True})):
+        with pytest.raises(DataError, match="is a set of texts"):
+            prepare(name, **keys).load()
+    with pytest.raises(DataError, match="tiny_vectors has no texts"):
+        prepare("tiny_vectors", text={}).load()
 
 
 def test_a_set_that_is_not_there_is_prepared_first(

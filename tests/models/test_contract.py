@@ -79,6 +79,14 @@ CASES = (
         VALUE,
         (2 * 3 * 5 + 5) + (5 + 1),
     ),
+    # 8 steps -valid 3-> 6 -pool 2-> 3
+    Case(
+        "cnn",
+        {"embedding_size": 6, "blocks": ({"filters": 5, "pool_size": 2},), "head_units": (4,)},
+        TOKENS,
+        CLASSES,
+        20 * 6 + (3 * 6 * 5 + 5) + (3 * 5 * 4 + 4) + (4 * 4 + 4),
+    ),
     Case("rnn", {"units": (7,)}, SEQUENCE, VALUE, (3 * 7 + 7 * 7 + 7) + (7 + 1)),
     Case(
         "rnn", {"units": (7, 5), "bidirectional": True}, IMAGE, CLASSES, 2 * 154 + 2 * (14 * 5 + 25 + 5) + (10 * 4 + 4)

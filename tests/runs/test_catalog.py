@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from dlrun.errors import UsageError
-from dlrun.runs.catalog import find_run, list_runs
+from dlrun.runs.catalog import find_run
 from dlrun.runs.folder import RunFolder
+from dlrun.runs.listing import list_runs
 
 
 def run(runs_dir: Path, name: str, *, minute: int = 0, **changes: Any) -> RunFolder:

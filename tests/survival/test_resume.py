@@ -247,3 +247,18 @@ def test_a_run_that_was_killed_while_its_folder_was_made_resumes_or_says_what_is
         has_spec = any(workshop.folder.glob("runs/*/spec.yaml"))
         ended = workshop("resume", "last", code=0 if has_spec else 2)
         assert "completed" in workshop("runs", "ls").out if has_spec else "error: " in ended.err, operation
+
+
+def test_a_run_whose_checkpoints_were_removed_says_so_and_does_not_begin_again(
+    copied: Callable[[str], Path], workshop: Workshop
+) -> None:
+    run = copied("removed")
+    workshop("runs", "gc", run.name)
+    assert [entry.name for entry in (run / "checkpoints").iterdir()] == ["best"]
+    before = content(run)
+    said = workshop.resume(run, "training.epochs=3", code=2).err
+    assert f"the last checkpoint of {run.name} was removed by dlrun runs gc at 20" in said
+    assert f"dlrun eval {run.name} --checkpoint best" in said
+    assert "was removed by dlrun runs gc" in workshop("eval", run.name, code=2).err
+    assert content(run) == before
+    assert workshop("eval", run.name, "--checkpoint", "best").out.startswith("test ")

@@ -214,7 +214,7 @@ def test_a_second_writer_is_told_which_process_holds_the_run(dlrun: Any, config:
 
 
 def test_a_run_that_is_killed_is_listed_as_stale_and_one_that_lives_as_running(dlrun: Any, config: Path) -> None:
-    from dlrun.runs.catalog import list_runs
+    from dlrun.runs.listing import list_runs
 
     process = dlrun.start("train", config, folder=config.parent, at=(STEPS_DONE, 1), signals=(signal.SIGSTOP,))
     process.wait_until(lambda: [run.status for run in list_runs(config.parent / "runs")] == ["running"])

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Column
 
 from dlrun.cli.console import Console
+from dlrun.cli.curve import learning_curve
 from dlrun.cli.format import format_phases, format_scores, format_seconds
+from dlrun.errors import RunError
+from dlrun.runs.folder import RunFolder
 from dlrun.training.progress import (
     EpochDone,
     Evaluated,
@@ -46,12 +51,14 @@ class Display:
         self._best = ""
         self._seconds = 0.0
         self._epochs = 0
+        self._run: Path | None = None
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
         match event:
             case RunCreated():
                 self.console.open_log(event.log_txt)
+                self._run = event.folder
                 self.console.say(f"run        {event.folder}")
             case Note():
                 self.console.say(f"{event.subject:<10} {event.text}")
@@ -63,6 +70,7 @@ class Display:
                 self._epoch_done(event)
             case TrainingDone():
                 self.close()
+                self._show_curve()
                 said = f"trained    {format_seconds(event.seconds)}"
                 self.console.say(said + (f"; stopped: {event.reason}" if event.reason else ""))
                 if event.data_wait > _MUCH_WAITING:
@@ -71,6 +79,18 @@ class Display:
                 self.console.say(f"time       {format_phases(event.seconds)}")
             case Evaluated():
                 pass  # the command prints the scores at its end, to stdout
+
+    def _show_curve(self) -> None:
+        """The whole run's learning curve, for a person who wants to see at once whether it converged."""
+        if self._run is None or not self.console.is_terminal:
+            return
+        try:
+            rows = RunFolder(self._run).read_metrics()
+        except RunError:
+            return  # the folder has gone, which whoever writes to it next tells
+        curve = learning_curve(rows, encoding=sys.__stderr__.encoding if sys.__stderr__ else None)
+        for line in ["", *curve, ""] if curve else []:
+            self.console.say(line)
 
     def close(self) -> None:
         """Take the live display away."""

@@ -12,7 +12,8 @@ from dlrun.cli.printable import printable_cell
 if TYPE_CHECKING:
     from dlrun.runs.record import RunRecord
 
-_MINUTE, _HOUR = 60, 3600
+_MINUTE, _HOUR, _DAY, _YEAR = 60, 3600, 86_400, 31_557_600
+_NOT_SCORES = ("epoch", "step", "seconds", "examples_per_second", "data_wait", "learning_rate")
 
 
 def format_seconds(seconds: float) -> str:
@@ -22,6 +23,14 @@ def format_seconds(seconds: float) -> str:
     if seconds < _HOUR:
         return f"{int(seconds) // _MINUTE}:{int(seconds) % _MINUTE:02d} min"
     return f"{int(seconds) // _HOUR}:{int(seconds) % _HOUR // _MINUTE:02d} h"
+
+
+def format_age(seconds: float) -> str:
+    """`3 h ago`, in the largest unit of which there is one."""
+    for unit, name in ((_YEAR, "y"), (_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
+        if seconds >= unit and math.isfinite(seconds):
+            return f"{int(seconds // unit)} {name} ago"
+    return f"{int(max(seconds, 0))} s ago" if math.isfinite(seconds) else ""
 
 
 def format_score(value: float | None) -> str:
@@ -34,6 +43,19 @@ def format_score(value: float | None) -> str:
 def format_scores(scores: Mapping[str, float | None]) -> str:
     """`loss 0.0312  accuracy 0.9911`."""
     return "  ".join(f"{name} {format_score(value)}" for name, value in scores.items())
+
+
+def format_row(row: Mapping[str, float | None]) -> str:
+    """`epoch 3  loss 0.0312  accuracy 0.9911  after 8.2 s`: a row of metrics.jsonl."""
+    scores = format_scores({name: value for name, value in row.items() if name not in _NOT_SCORES})
+    seconds = row.get("seconds")
+    spent = f"  after {format_seconds(seconds)}" if seconds is not None else ""
+    return printable_cell(f"epoch {_cell('epoch', row.get('epoch'))}  {scores}{spent}")
+
+
+def format_count(count: int, noun: str) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def format_phases(seconds: Mapping[str, float]) -> str:
@@ -89,6 +111,8 @@ def format_run(record: RunRecord, rows: Sequence[Mapping[str, float | None]], *,
         if record.best
         else "",
         **{split: format_scores(scores) for split, scores in record.result.items()},
+        "tags": ", ".join(record.tags),
+        "removed": f"checkpoints, by dlrun runs gc, {record.checkpoints_removed}" if record.checkpoints_removed else "",
         "folder": str(path),
     }
     page = [f"{printable_cell(name):<11}{printable_cell(text)}" for name, text in facts.items() if text]

@@ -10,7 +10,7 @@ import typer
 
 def init(
     path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("config.yaml"),
-    starter: Annotated[str, typer.Option(help="mlp, cnn, lstm, autoencoder, or regression.")] = "cnn",
+    starter: Annotated[str, typer.Option(help="mlp, cnn, lstm, text, autoencoder, or regression.")] = "cnn",
     *,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
 ) -> None:

@@ -24,9 +24,22 @@ Run = Annotated[
     str,
     typer.Argument(help="An id, a part of one, a path, last, or best:val_accuracy.", metavar="RUN", show_default=False),
 ]
+RunList = Annotated[
+    list[str], typer.Argument(help="Runs, each as the one RUN of other commands.", metavar="RUN...", show_default=False)
+]
+AnyRuns = Annotated[
+    list[str] | None,
+    typer.Argument(help="Runs, each as the one RUN of other commands.", metavar="RUN...", show_default=False),
+]
+Where = Annotated[
+    str, typer.Option(metavar="CONDITION", help="Only runs like this: 'val_accuracy>0.98 and model.type=cnn'.")
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="The folder of the runs.", envvar="DLRUN_RUNS")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the scores and nothing else.")]
+Checkpoint = Annotated[str, typer.Option(help="final, last, best, or a checkpoint's name.")]
 TrustPlugins = Annotated[
     bool, typer.Option("--trust-plugins", help="Load the plugins, which are code, of a run that was not made here.")
 ]

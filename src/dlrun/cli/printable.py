@@ -21,6 +21,11 @@ def printable_cell(text: str) -> str:
     return _cut(_visible(text, ""), _LONGEST_CELL)
 
 
+def printable_text(text: str) -> str:
+    """A value as a whole, in one line."""
+    return _visible(text, "")
+
+
 def _visible(text: str, allowed: str) -> str:
     if text.isascii() and text.isprintable():
         return text

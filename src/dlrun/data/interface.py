@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -11,15 +13,20 @@ from pydantic import Field, TypeAdapter, ValidationError
 from dlrun.data.array_input import ArrayInput
 from dlrun.data.columns import ColumnsPreprocess
 from dlrun.data.preprocess import Preprocess
+from dlrun.data.raw_input import Examples, begun
 from dlrun.data.series_input import SeriesInput
 from dlrun.data.table_input import TableInput
+from dlrun.data.text_input import TextInput
+from dlrun.data.token_preprocess import TokenPreprocess
 from dlrun.errors import RunError
 from dlrun.signature import Features, Target
 
-Raw = Annotated[ArrayInput | TableInput | SeriesInput, Field(discriminator="type")]
+_MOST_ROWS, _BLOCK_BYTES = 8192, 2**26
+
+Raw = Annotated[ArrayInput | TableInput | TextInput | SeriesInput, Field(discriminator="type")]
 """Every kind of raw input."""
 
-AnyPreprocess = Annotated[Preprocess | ColumnsPreprocess, Field(discriminator="type")]
+AnyPreprocess = Annotated[Preprocess | ColumnsPreprocess | TokenPreprocess, Field(discriminator="type")]
 """Every kind of arithmetic inside the step."""
 
 
@@ -40,6 +47,23 @@ class Interface:
     preprocess: AnyPreprocess
     features: Features
     target: Target
+
+    @property
+    def rows_at_once(self) -> int:
+        """Examples that are read and held at a time: some thousand small ones, some large ones."""
+        return max(1, min(_MOST_ROWS, _BLOCK_BYTES // (4 * math.prod(self.preprocess.raw_shape))))
+
+    def read(self, source: str, *, target: Target | None = None) -> Iterator[Examples]:
+        """Read raw input block by block, the first of them at once.
+
+        Args:
+            source: As `RawInput.read` takes it.
+            target: Also read what is to be predicted.
+
+        Raises:
+            DataError: It cannot be read, or is not what the model was trained on.
+        """
+        return begun(self.raw.read(source, at_once=self.rows_at_once, target=target))
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""

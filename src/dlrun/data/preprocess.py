@@ -20,8 +20,8 @@ class Preprocess:
 
     Args:
         raw_shape: Shape of one stored example, without the batch axis.
-        resize: `(height, width)` of the images afterwards (bilinear), or None.
         scale: Every value is multiplied by this.
+        resize: `(height, width)` of the images afterwards (bilinear), or None.
         mean: One for each value of the last axis; subtracted after scaling. Empty: none.
         variance: With `mean`: divided by its square root.
         dtype: What comes out: `int32` for token ids, to which none of the steps applies.
@@ -46,10 +46,13 @@ class Preprocess:
 
         inputs = keras.Input(self.raw_shape, dtype=self.dtype, name="raw")
         outputs = inputs
-        if self.resize is not None:
-            outputs = keras.layers.Resizing(*self.resize, dtype="float32", name="resize")(outputs)
-        if self.scale != 1.0:
+        # Scaling comes first: of bytes, Resizing in Keras 3.15 gives whole numbers in one way of calling it and not in
+        # the other. It also takes itself to be in training, and all layers after it, unless it is told otherwise.
+        if self.scale != 1.0 or self.resize is not None:
             outputs = keras.layers.Rescaling(self.scale, dtype="float32", name="rescale")(outputs)
+        if self.resize is not None:
+            resize = keras.layers.Resizing(*self.resize, dtype="float32", name="resize")
+            outputs = resize(outputs, training=False)
         if self.mean:
             outputs = keras.layers.Normalization(
                 mean=self.mean, variance=self.variance, dtype="float32", name="standardize"

@@ -24,8 +24,8 @@ from dlrun.data.columns import (
     stored_blocks,
     survey_columns,
 )
-from dlrun.data.columns.kinds import PlannedColumn, plan_numbers
 from dlrun.data.columns.locate import find_tables
+from dlrun.data.columns.planned import PlannedColumn, plan_numbers
 from dlrun.data.dataset import Array, Dataset, HeldOut, Source, Split, datasets, fingerprint_of
 from dlrun.data.series_input import SeriesInput
 from dlrun.data.series_splits import Cut, cut_by_time, known_before, targets_of

@@ -22,6 +22,7 @@ Indices = npt.NDArray[np.int64]
 # Each held-out split draws from a stream of its own: another `validation` leaves the test split as it is.
 _STREAMS = {"test": 1, "validation": 2}
 
+_BLOCK = 1 << 20
 _MOST_INT32 = 2**31  # beyond, row numbers take 8 bytes
 
 
@@ -113,17 +114,31 @@ def choose_held_out(
     if labels is None:
         held_out = generator.permutation(total)[:count]
     else:
-        classes, of_class = np.unique(labels, return_inverse=True)
-        quotas = _quotas(np.bincount(of_class, minlength=len(classes)).tolist(), count)
+        classes, sizes = np.unique(labels, return_counts=True)
+        quotas = np.array(_quotas(sizes.tolist(), count))
         # One shuffle of everything, then the first of each class: the choice for one class depends on no other's size.
         shuffled = generator.permutation(np.arange(total, dtype=np.int32 if total < _MOST_INT32 else np.int64))
-        groups = np.split(
-            shuffled[np.argsort(of_class[shuffled], kind="stable")], np.cumsum(np.bincount(of_class))[:-1]
-        )
-        held_out = np.concatenate([group[:quota] for group, quota in zip(groups, quotas, strict=True)])
+        held_out = _first_of_each(shuffled, labels, classes=classes, quotas=quotas)
     stays = np.ones(total, dtype=bool)
     stays[held_out] = False
     return np.flatnonzero(stays), np.sort(held_out)
+
+
+def _first_of_each(
+    shuffled: npt.NDArray[Any], labels: npt.NDArray[Any], *, classes: npt.NDArray[Any], quotas: npt.NDArray[Any]
+) -> npt.NDArray[Any]:
+    """The first examples of each class, as many as its quota; block by block, as there may be many examples."""
+    found, taken = [], np.zeros_like(quotas)
+    for start in range(0, len(shuffled), _BLOCK):
+        block = shuffled[start : start + _BLOCK]
+        of_class = np.searchsorted(classes, labels[block])
+        sizes = np.bincount(of_class, minlength=len(classes))
+        by_class = np.argsort(of_class, kind="stable")
+        turn = np.empty_like(by_class)
+        turn[by_class] = np.arange(len(block)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        found.append(block[taken[of_class] + turn < quotas[of_class]])
+        taken += sizes
+    return np.concatenate(found)
 
 
 def _quotas(counts: list[int], count: int) -> list[int]:

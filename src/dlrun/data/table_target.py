@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.data.columns import CodedRows, ColumnKeys, ColumnSurvey, PlannedColumn, TableFiles, notation_of
-from dlrun.data.columns.kinds import is_mostly_numbers, plan_numbers
 from dlrun.data.columns.numbers import Notation, parse_numbers
+from dlrun.data.columns.planned import is_mostly_numbers, plan_numbers
 from dlrun.data.columns.texts import as_texts
 from dlrun.data.labels import Task
 from dlrun.errors import DataError
@@ -209,7 +209,7 @@ def _is_classes(table: TableFiles, survey: ColumnSurvey, task: Task, *, keys: Co
     notation = notation_of(table, survey)
     distinct = _distinct(survey)
     if notation is None:
-        if is_mostly_numbers(survey) and distinct > _MOST_CLASSES_OF_NUMBERS:
+        if is_mostly_numbers(survey):
             plan_numbers(table, survey, keys=keys)
         return True, "its values are no numbers"
     few = distinct == _TWO or distinct <= min(_MOST_CLASSES_OF_NUMBERS, survey.known // _ROWS_OF_A_CLASS)

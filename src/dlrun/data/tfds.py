@@ -13,10 +13,13 @@ from pydantic_core import PydanticCustomError
 from dlrun.data.dataset import Dataset, HeldOut, Resize, Source, Split, datasets, fingerprint_of
 from dlrun.data.preprocess import Preprocess, measure_columns
 from dlrun.data.splits import arrange, sizes_after
+from dlrun.data.text_keys import TextKeys
 from dlrun.data.tfds_decode import decoded
 from dlrun.data.tfds_download import absent, download
 from dlrun.data.tfds_folder import Prepared, SetName, data_folder, find_prepared, read_prepared
 from dlrun.data.tfds_known import known_set
+from dlrun.data.tfds_texts import read_texts, reading_of
+from dlrun.data.vectorize import numbered, vectorize
 from dlrun.errors import DataError
 from dlrun.signature import Description, FeatureKind, Features, Target
 
@@ -37,7 +40,7 @@ def _check_name(name: str) -> str:
 
 @datasets.register("tfds")
 class Tfds(Source):
-    """An image or array dataset of tensorflow-datasets with a class label."""
+    """An image, text or array dataset of tensorflow-datasets with a class label."""
 
     name: Annotated[str, AfterValidator(_check_name)] = Field(
         description="As tensorflow-datasets calls it, with a config and a version if they matter: mnist, "
@@ -54,7 +57,7 @@ class Tfds(Source):
     download: bool = Field(default=True, description="Whether a set that is not prepared there is downloaded.")
     features: str | None = Field(
         default=None,
-        description="Name of the feature to learn from. null: the set's own input, else its first image or array.",
+        description="Name of the feature to learn from. null: the set's input, else the first image, text or array.",
     )
     label: str | None = Field(
         default=None,
@@ -72,6 +75,9 @@ class Tfds(Source):
         default=False,
         description="Whether each column (each channel of an image) is brought to mean 0 and variance 1, as measured "
         "on the training split.",
+    )
+    text: TextKeys | None = Field(
+        default=None, description="How texts become token ids, for a set of texts. null: every key's default."
     )
 
     def describe(self) -> Description | None:
@@ -100,6 +106,8 @@ class Tfds(Source):
                 differing sizes and `resize` is not set.
         """
         prepared = self._find() or self._download()
+        if prepared.features.kind == "tokens":
+            return self._load_texts(prepared)
         whole, notes = self._read(prepared)
         splits, held_out = arrange(whole, test=self.test, validation=self.validation, seed=self.seed, by_class=True)
         feature = prepared.features
@@ -133,7 +141,8 @@ class Tfds(Source):
         folder = download(self.name, data_dir, instead=self._instead())
         return read_prepared(folder, features=self.features, label=self.label)
 
-    def _read(self, prepared: Prepared) -> tuple[dict[str, Split], tuple[str, ...]]:
+    def _wanted(self, prepared: Prepared) -> list[str]:
+        """The splits that are read."""
         validation = self.validation if isinstance(self.validation, str) else "" if self.validation else "validation"
         wanted = [name for name in dict.fromkeys(("train", "test", validation)) if name in prepared.splits]
         if "train" not in wanted:
@@ -141,6 +150,37 @@ class Tfds(Source):
                 f"the tensorflow-datasets set {prepared.name!r} has no split train: {', '.join(prepared.splits)}",
                 expected="a set with examples to train on",
             )
+        return wanted
+
+    def _load_texts(self, prepared: Prepared) -> Dataset:
+        for key in ("resize", "standardize"):
+            if getattr(self, key):
+                raise DataError(
+                    f"{key}: {prepared.name} is a set of texts", expected="null" if key == "resize" else "false"
+                )
+        corpora, found = read_texts(prepared, self._wanted(prepared))
+        labelled, notes = _labelled(found, prepared, ())
+        corpora = {name: corpora[name] for name in labelled}
+        targets = {name: split.features for name, split in labelled.items()}
+        splits, held_out = arrange(
+            numbered(targets), test=self.test, validation=self.validation, seed=self.seed, by_class=True
+        )
+        made = vectorize(corpora, splits, keys=self.text or TextKeys(), reading=reading_of(prepared))
+        return Dataset(
+            prepared.name,
+            made.features,
+            Target("classes", prepared.label.num_classes, prepared.label.class_names),
+            made.preprocess,
+            made.splits,
+            fingerprint_of(made.splits),
+            (f"{prepared.name} {prepared.version}, as prepared in {prepared.folder}", *notes, *held_out, *made.notes),
+            raw=made.raw,
+        )
+
+    def _read(self, prepared: Prepared) -> tuple[dict[str, Split], tuple[str, ...]]:
+        wanted = self._wanted(prepared)
+        if self.text is not None:
+            raise DataError(f"text: {prepared.name} has no texts but a {prepared.features.kind}", expected="null")
         if self.resize is not None and prepared.features.kind != "image":
             raise DataError(f"resize: {prepared.name} has no images but a {prepared.features.kind}", expected="null")
         resize = self.resize if None in prepared.features.shape else None
@@ -149,7 +189,12 @@ class Tfds(Source):
         return _labelled(splits, prepared, notes)
 
     def _features(self, kind: FeatureKind, stored: tuple[int | None, ...]) -> Features | None:
-        """What the model gets; None where images differ in size and nothing says to which they are brought."""
+        """What the model gets; None where images differ in size, or the length of texts follows from them."""
+        if kind == "tokens":
+            keys = self.text or TextKeys()
+            if keys.sequence_length == "auto":
+                return None if keys.output_mode == "int" else keys.features(0)
+            return keys.features(keys.sequence_length)
         shape = stored if self.resize is None or kind != "image" else (*self.resize, stored[-1])
         known = tuple(size for size in shape if size is not None)
         return Features(kind, known) if len(known) == len(shape) else None

@@ -47,7 +47,7 @@ def decoded(
     if cached is not None:
         return cached, ()
     arrays: dict[str, npt.NDArray[Any]] = {}
-    with _quiet_absl():
+    with quiet_absl():
         for split in splits:
             arrays[f"{split}.features"], arrays[f"{split}.label"] = _decode(prepared, split, shape, resize)
     note = write_cached(name, arrays)
@@ -134,7 +134,7 @@ def _digest(prepared: Prepared, splits: Sequence[str], resize: tuple[int, int] |
 
 
 @contextmanager
-def _quiet_absl() -> Iterator[None]:
+def quiet_absl() -> Iterator[None]:
     """Keep tensorflow-datasets' warnings about its own deprecated attributes from the user."""
     logger = logging.getLogger("absl")
     level = logger.level

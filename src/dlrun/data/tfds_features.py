@@ -17,12 +17,12 @@ _NUMERIC = ("uint", "int", "float", "bool", "bfloat")
 
 @dataclass(frozen=True)
 class StoredFeature:
-    """An array feature.
+    """An array or text feature.
 
     Args:
         key: Its name.
-        kind: What its axes mean.
-        shape: Of one example; None where examples differ.
+        kind: What its axes mean; `tokens`: it is text.
+        shape: Of one example; None where examples differ; `()` for text.
         dtype: Of the stored values.
     """
 
@@ -44,21 +44,21 @@ class StoredLabel:
 def choose_features(
     stored: Mapping[str, Any], said: str | None, *, supervised: Sequence[str], name: str
 ) -> StoredFeature:
-    """The array to learn from: as said, else what the set itself names as its input, else its first image or array.
+    """The feature to learn from: as said, else what the set names as its input, else the first image, text or array.
 
     Raises:
         DataError: There is none.
     """
     arrays = {key: array for key, feature in stored.items() if (array := _array(key, feature)) is not None}
     if said is not None:
-        return arrays.get(said) or _unknown(said, arrays, name, "array of numbers")
-    images = [key for key, array in arrays.items() if array.kind == "image"]
-    for key in (*supervised[:1], *images, *arrays):
+        return arrays.get(said) or _unknown(said, arrays, name, "image, text or array")
+    first = {kind: [key for key, array in arrays.items() if array.kind == kind] for kind in ("image", "tokens")}
+    for key in (*supervised[:1], *first["image"], *first["tokens"], *arrays):
         if key in arrays:
             return arrays[key]
     raise DataError(
-        f"the tensorflow-datasets set {name!r} has no image and no array of numbers: {', '.join(stored)}",
-        expected="a feature of type Image or Tensor with one shape for all examples",
+        f"the tensorflow-datasets set {name!r} has no image, text, or array of numbers: {', '.join(stored)}",
+        expected="a feature of type Image or Text, or of type Tensor with one shape for all examples",
     )
 
 
@@ -94,6 +94,8 @@ def choose_label(
 
 def _array(key: str, feature: Mapping[str, Any]) -> StoredFeature | None:
     python_class = str(feature.get("pythonClassName", "")).rpartition(".")[-1]
+    if "text" in feature and python_class == "Text":
+        return StoredFeature(key, "tokens", (), "string")
     if "image" in feature and python_class == "Image":
         stored = feature["image"]
     elif "tensor" in feature and python_class == "Tensor":

@@ -1,4 +1,4 @@
-"""Images or sequences in, through blocks of convolution and pooling, then dense layers, to the head."""
+"""Images, sequences or token ids in, through blocks of convolution and pooling, then dense layers, to the head."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from dlrun.models.layers import (
     Hidden,
     NotEmpty,
     Positive,
+    TokenEmbedding,
     features_input,
     flattened,
-    with_embeddings,
 )
 from dlrun.models.model import Model, models
 from dlrun.models.windows import Padding, Shape, Size, axis_problem, per_axis, slide, written
@@ -49,11 +49,11 @@ class Block(Fields):
 
 
 @models.register("cnn")
-class Cnn(Hidden, Model):
+class Cnn(TokenEmbedding, Hidden, Model):
     """A convolutional network: each block is convolution, batch normalization, activation, max pooling, dropout.
 
-    Images are convolved along height and width, sequences along their steps. Where relu meets pooling, pooling comes
-    first: the result is the same, of a fraction of the values.
+    Images are convolved along height and width, sequences and the vectors of token ids along their steps. Where relu
+    meets pooling, pooling comes first: the result is the same, of a fraction of the values.
 
     Formula:
         y[p, f] = activation(b[f] + sum over q, c of w[q, c, f] x[stride p + q, c]), then the maximum of each pool
@@ -62,7 +62,7 @@ class Cnn(Hidden, Model):
         LeCun, Bottou, Bengio and Haffner, Gradient-based learning applied to document recognition, 1998.
     """
 
-    takes = ("image", "sequence")
+    takes = ("image", "sequence", "tokens")
     learns_embedded = True
 
     blocks: NotEmpty[Block] = Field(description="The convolutional blocks, from the input on.")
@@ -84,13 +84,13 @@ class Cnn(Hidden, Model):
         """Make the Keras model.
 
         Shape:
-            Input: `(batch, height, width, channels)` or `(batch, steps, width)`.
+            Input: `(batch, height, width, channels)`, `(batch, steps, width)` or `(batch, steps)` of token ids.
             Output: `(batch, target.units)`, float32.
         """
         import keras
 
         inputs = features_input(features)
-        tensor = with_embeddings(inputs, features)
+        tensor = self.embedded(inputs, features)
         for number, block in enumerate(self.blocks, start=1):
             tensor = self._apply(block, tensor, name=f"block_{number}")
         tensor = self._vector(tensor)
@@ -103,10 +103,11 @@ class Cnn(Hidden, Model):
         return not (self.batch_normalization or any(block.batch_normalization for block in self.blocks))
 
     def misfits(self, features: Features) -> Iterator[FieldProblem]:
-        """Kernels and pools that are larger than what they slide over, and lists that name the wrong number of axes."""
+        """Kernels and pools larger than what they slide over, lists of too many numbers, and a missing embedding."""
         if features.kind not in self.takes:
             return
-        shape = features.shape[:-1]
+        yield from self.embedding_misfits(features)
+        shape = features.shape if features.kind == "tokens" else features.shape[:-1]
         wrong_axes = [
             problem
             for index, block in enumerate(self.blocks)

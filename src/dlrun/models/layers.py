@@ -7,13 +7,13 @@ becomes a layer. Layers are named after the group: `dense_1`, `dense_1_batch_nor
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from dlrun.component import Fields
+from dlrun.component import FieldProblem, Fields
 from dlrun.signature import Features
 
 if TYPE_CHECKING:
@@ -132,6 +132,47 @@ class Hidden(Weights):
 
         tensor = self.activated(tensor, lambda **shared: keras.layers.Dense(units, **shared), name=name)
         return self.drop(tensor, name=name)
+
+
+class TokenEmbedding(Fields):
+    """The vectors learnt for token ids, where the features are some."""
+
+    embedding_size: Positive | None = Field(
+        default=None,
+        description="Width of the vector learnt for each token id; needed for token ids, and only for them.",
+    )
+
+    def embedded(self, tensor: Any, features: Features, *, mask_zero: bool = False) -> Any:
+        """Give each token id its vector, and the ids among other features theirs; amounts stay as they are.
+
+        Args:
+            tensor: The features.
+            features: What they are.
+            mask_zero: Whether the layers that follow skip the id 0.
+
+        Shape:
+            Input: `(batch, steps)` token ids. Output: `(batch, steps, embedding_size)`.
+        """
+        import keras
+
+        if features.kind != "tokens":
+            return with_embeddings(tensor, features)
+        ids, size = features.vocabulary_size, self.embedding_size
+        return keras.layers.Embedding(ids, size, mask_zero=mask_zero, name="embedding")(tensor)
+
+    def embedding_misfits(self, features: Features) -> Iterator[FieldProblem]:
+        """An embedding that is missing for token ids, or given for anything else."""
+        if features.kind == "tokens" and self.embedding_size is None:
+            said = "the features are token ids, and no embedding turns them into vectors"
+            yield FieldProblem((), said, hint="embedding_size: 64")
+        for key in ("embedding_size", "mask_zero"):
+            if features.kind != "tokens" and getattr(self, key, None):
+                yield FieldProblem(
+                    (key,),
+                    f"{key} is for token ids, but the features are of the kind {features.kind}",
+                    expected="a dataset of token ids",
+                    hint=f"leave {key} out",
+                )
 
 
 def features_input(features: Features) -> keras.KerasTensor:

@@ -17,9 +17,9 @@ from dlrun.models.layers import (
     Hidden,
     NotEmpty,
     Positive,
+    TokenEmbedding,
     Weights,
     features_input,
-    with_embeddings,
 )
 from dlrun.models.model import Model
 from dlrun.signature import Features, Target
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import keras
 
 
-class Recurrent(Weights, Model, abc.ABC):
+class Recurrent(TokenEmbedding, Weights, Model, abc.ABC):
     """What rnn, gru and lstm share: all but the kind of recurrent layer.
 
     Every argument without a key is Keras' default. The last recurrent layer gives its last step, the others all steps.
@@ -56,10 +56,6 @@ class Recurrent(Weights, Model, abc.ABC):
         default=0.0,
         description="Fraction of the state that is dropped between steps in training, from 0 to below 1; above 0 it is "
         "slow on a GPU.",
-    )
-    embedding_size: Positive | None = Field(
-        default=None,
-        description="Width of the vector learnt for each token id; needed for token ids, and only for them.",
     )
     mask_zero: bool = Field(default=False, description="Skip the steps whose token id is 0 (padding).")
     head_units: tuple[Positive, ...] = Field(
@@ -91,24 +87,8 @@ class Recurrent(Weights, Model, abc.ABC):
 
     def misfits(self, features: Features) -> Iterator[FieldProblem]:
         """An embedding that is missing for token ids, or given for anything else."""
-        if features.kind not in self.takes:
-            return
-        if features.kind == "tokens":
-            if self.embedding_size is None:
-                yield FieldProblem(
-                    (),
-                    "the features are token ids, and no embedding turns them into vectors",
-                    hint="embedding_size: 64",
-                )
-            return
-        for key in ("embedding_size", "mask_zero"):
-            if getattr(self, key):
-                yield FieldProblem(
-                    (key,),
-                    f"{key} is for token ids, but the features are of the kind {features.kind}",
-                    expected="a dataset of token ids",
-                    hint=f"leave {key} out",
-                )
+        if features.kind in self.takes:
+            yield from self.embedding_misfits(features)
 
     def _steps(self, tensor: Any, features: Features) -> Any:
         """Turn the features into a sequence of vectors.
@@ -118,15 +98,10 @@ class Recurrent(Weights, Model, abc.ABC):
         """
         import keras
 
-        if features.kind == "tokens":
-            embedding = keras.layers.Embedding(
-                features.vocabulary_size, self.embedding_size, mask_zero=self.mask_zero, name="embedding"
-            )
-            return embedding(tensor)
         if features.kind == "image":
             height, width, channels = features.shape
             return keras.layers.Reshape((height, width * channels), name="rows")(tensor)
-        return with_embeddings(tensor, features)
+        return self.embedded(tensor, features, mask_zero=self.mask_zero)
 
     def _layer(self, units: int, *, number: int) -> Any:
         """Make one recurrent layer; the penalties count its input kernel and its recurrent kernel."""

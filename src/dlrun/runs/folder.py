@@ -12,17 +12,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, SupportsFloat
 
-from pydantic import ValidationError
-
 from dlrun.errors import RunError
 from dlrun.files.disk import disk, explained
 from dlrun.runs.history import History, Row
 from dlrun.runs.lock import holder, locked
-from dlrun.runs.record import RunRecord, Status
+from dlrun.runs.record import RunRecord, Status, read_record
 
 _NAME_BYTES = 80
 _ID_ATTEMPTS = 100
-_LARGEST_RECORD_BYTES = 1 << 22
 
 SeenStatus = Status | Literal["stale"]
 
@@ -53,7 +50,11 @@ class RunFolder:
         self.git_diff = path / "git.diff"
         self.checkpoints = path / "checkpoints"
         self.best = self.checkpoints / "best"
+        self.evaluation = path / "evaluation"
+        self.plots = path / "plots"
+        self.report_html = path / "report.html"
         self.tensorboard = path / "tensorboard"
+        self.evaluation = path / "evaluation"
         self.history = History(self.metrics_jsonl, csv=self.metrics_csv)
         self.plugins = path / "plugins"
         self.signature = path / ".signature"
@@ -104,14 +105,7 @@ class RunFolder:
         Raises:
             RunError: It is missing, or is not what a run writes.
         """
-        with explained(f"read {self.run_json}"):
-            data = disk.read_file(self.run_json, largest=_LARGEST_RECORD_BYTES)
-        try:
-            return RunRecord.model_validate_json(data)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise RunError(f"{self.run_json} is damaged: {where or 'the file'}: {first['msg']}") from error
+        return read_record(self.run_json)
 
     def write_record(self, record: RunRecord) -> None:
         """Replace `run.json`.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import numbers
@@ -13,6 +11,7 @@ from typing import SupportsFloat
 
 from dlrun.errors import RunError
 from dlrun.files.disk import disk, explained
+from dlrun.runs.spreadsheet import csv_text
 
 Row = dict[str, float | int | None]
 
@@ -101,7 +100,7 @@ class History:
             lines = disk.read_file(self.jsonl, largest=_LARGEST_BYTES).splitlines(keepends=True)
         rows: list[Row] = []
         for number, line in enumerate(lines, start=1):
-            row = _parse_line(line)
+            row = parse_row(line)
             if row is not None:
                 rows.append(row)
             elif number < len(lines):
@@ -110,14 +109,15 @@ class History:
 
     def _rewrite_csv(self, rows: list[Row]) -> None:
         self._columns = tuple(dict.fromkeys(name for row in rows for name in row))
-        header = _csv_text(self._columns, [dict(zip(self._columns, self._columns, strict=True))]) if rows else b""
+        header = csv_text([self._columns]).encode() if rows else b""
         data = header + _csv_text(self._columns, rows)
         self._csv_length = len(data)
         if rows or disk.exists(self.csv):
             disk.write_atomically(self.csv, data)
 
 
-def _parse_line(line: bytes) -> Row | None:
+def parse_row(line: bytes) -> Row | None:
+    """The row of a line, its end included; None if it is not whole, or is not what dlrun writes."""
     if not line.endswith(b"\n"):
         return None
     try:
@@ -137,6 +137,4 @@ def _plain(value: SupportsFloat) -> float | int | None:
 
 
 def _csv_text(columns: tuple[str, ...], rows: Iterable[Mapping[str, object]]) -> bytes:
-    text = io.StringIO()
-    csv.DictWriter(text, columns, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()
+    return csv_text([row.get(column) for column in columns] for row in rows).encode()

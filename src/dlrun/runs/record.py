@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from dlrun.errors import RunError
+from dlrun.files.disk import disk, explained
+
+_LARGEST_BYTES = 1 << 22
 
 Status = Literal["created", "running", "completed", "interrupted", "failed"]
 
@@ -27,11 +33,21 @@ class Choice(_Group):
     reason: str
 
 
+class LayerRecord(_Group):
+    """A layer: its name, its Keras class, the shape of its output for one example, its parameters."""
+
+    name: str
+    type: str
+    output_shape: tuple[int | None, ...] = ()
+    parameters: int = 0
+
+
 class ModelRecord(_Group):
-    """The model: its `type` in the spec, and the number of its trainable and other parameters."""
+    """The model: its `type` in the spec, the number of its trainable and other parameters, and its layers."""
 
     type: str
     parameters: int | None = None
+    layers: tuple[LayerRecord, ...] = ()
 
 
 class DatasetRecord(_Group):
@@ -49,6 +65,34 @@ class BestRecord(_Group):
     value: float | None
     epoch: int
     step: int
+
+
+class EvaluationRecord(_Group):
+    """What `dlrun eval` found on one split, or on a file.
+
+    Args:
+        finished: ISO 8601 with the zone.
+        checkpoint: What was evaluated: `final`, `last`, `best`, or a checkpoint's name.
+        data: Name of the run's own data, or the file.
+        fingerprint: Of the run's own data as it was then; null for a file.
+        kind: `classes`, `labels`, `values` or `input`.
+        examples: How many.
+        scores: Loss and metrics of the spec.
+        overall: Of all examples; for an autoencoder, how its reconstruction errors are spread.
+        parts: Of each class, label or value by its name; empty where there are too many, which the CSV has.
+        confusion: Rows are true classes; null where there are too many, or no classes.
+    """
+
+    finished: str
+    checkpoint: str
+    data: str
+    fingerprint: str | None = None
+    kind: str
+    examples: int
+    scores: dict[str, float | None]
+    overall: dict[str, float | None]
+    parts: dict[str, dict[str, float | None]] = {}
+    confusion: list[list[int]] | None = None
 
 
 class RunRecord(_Group):
@@ -76,12 +120,15 @@ class RunRecord(_Group):
         dataset: What it was trained on.
         result: Metrics by split: `{"test": {"accuracy": 0.99}}`.
         naive: The same scores of a forecast without a model (the last value), where the data has one.
+        evaluation: What `dlrun eval` found, by split; of a file under `data-` and its name.
         best: The best epoch.
         time: Seconds by phase, over all the times it was resumed: start, data, build, compile, train, evaluate, save.
         throughput: Training examples per second, over the run.
         weights_sha256: Over the bytes of every model variable after the last step, in model order.
         exact: Whether a run that was resumed equals one that was not, to the bit.
         resumed: How often it was resumed.
+        tags: Words that the user gave it.
+        checkpoints_removed: When `dlrun runs gc` removed checkpoints that the run would need to go on; ISO 8601.
     """
 
     id: str
@@ -105,9 +152,28 @@ class RunRecord(_Group):
     dataset: DatasetRecord | None = None
     result: dict[str, dict[str, float | None]] = {}
     naive: dict[str, dict[str, float | None]] = {}
+    evaluation: dict[str, EvaluationRecord] = {}
     best: BestRecord | None = None
     time: dict[str, float] = {}
     throughput: float | None = None
     weights_sha256: str | None = None
     exact: bool = True
     resumed: int = 0
+    tags: tuple[str, ...] = ()
+    checkpoints_removed: str | None = None
+
+
+def read_record(run_json: Path) -> RunRecord:
+    """What a `run.json` says.
+
+    Raises:
+        RunError: It is missing, or is not what a run writes.
+    """
+    with explained(f"read {run_json}"):
+        data = disk.read_file(run_json, largest=_LARGEST_BYTES)
+    try:
+        return RunRecord.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise RunError(f"{run_json} is damaged: {where or 'the file'}: {first['msg']}") from error

@@ -31,7 +31,7 @@ def find_problems(draft: Draft, description: Description | None) -> Iterator[Fie
     if draft.dataset is not None:
         yield from _sizes(draft.dataset, draft.training, description)
     if draft.model is not None:
-        yield from _model_fits(draft.model, description.features)
+        yield from _model_fits(draft.model, description.features, draft.dataset)
     if draft.model_type is None:
         return
     target = target_of(draft.model_type, description.features, description.target)
@@ -130,10 +130,11 @@ def _sizes(dataset: Source, training: Training | None, description: Description)
             yield FieldProblem(("training", "batch_size"), said, f"at most {train}")
 
 
-def _model_fits(model: Model, features: Features) -> Iterator[FieldProblem]:
+def _model_fits(model: Model, features: Features, dataset: Source | None) -> Iterator[FieldProblem]:
     if features.kind not in model.takes:
         said = f"a model of type {model.type_name} cannot take {features.kind} features of shape {features.shape}"
-        yield FieldProblem(("model", "type"), said, "features of kind " + " or ".join(model.takes))
+        hint = _output_mode_hint(model, features, dataset)
+        yield FieldProblem(("model", "type"), said, "features of kind " + " or ".join(model.takes), hint)
         return
     if features.embedded and not model.learns_embedded:
         names = ", ".join(repr(column.name) for column in features.embedded)
@@ -143,6 +144,17 @@ def _model_fits(model: Model, features: Features) -> Iterator[FieldProblem]:
         hint = " and ".join(off + ([f"ignore: [{', '.join(of_text)}]"] if of_text else []))
         yield FieldProblem(("model", "type"), said, "a model that does, such as mlp", hint)
     yield from _below(model.misfits(features), "model")
+
+
+def _output_mode_hint(model: Model, features: Features, dataset: Source | None) -> str:
+    """How texts become what a model takes, where the features are made of texts; else nothing."""
+    fields = type(dataset).model_fields if dataset is not None else {}
+    key = "output_mode" if "output_mode" in fields else "text.output_mode" if "text" in fields else ""
+    if key and features.kind == "tokens" and "vector" in model.takes:
+        return f"--set dataset.{key}=multi_hot makes a vector of each text"
+    if key == "output_mode" and features.kind == "vector" and "tokens" in model.takes:
+        return f"--set dataset.{key}=int gives the tokens in their order"
+    return ""
 
 
 def _loss_fits(

@@ -81,6 +81,20 @@ def parse_yaml(
         raise SpecError([*builder.problems, builder.syntax_problem(error)]) from error
 
 
+def parse_scalar(event: yaml.ScalarEvent) -> Scalar:
+    """The value of a scalar, by the rules of YAML 1.2."""
+    text: str = event.value
+    if event.style:  # quoted, or a block of text; plain is None in Python and empty in libyaml
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    if len(text) > _MAX_DIGITS:
+        return text
+    if _INT.fullmatch(text):
+        return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+    return float(text) if _FLOAT.fullmatch(text) else text
+
+
 class _Builder:
     """Builds the tree from the parser's events, and collects problems instead of stopping at the first."""
 
@@ -119,7 +133,7 @@ class _Builder:
                 items.append(self.node(item, depth=depth + 1))
             return Node(items, place)
         if isinstance(event, yaml.ScalarEvent):
-            return Node(self.scalar(event), place)
+            return Node(parse_scalar(event), place)
         return Node(None, place)  # an alias, already reported
 
     def mapping(self, place: Place, *, depth: int) -> Node:
@@ -137,18 +151,6 @@ class _Builder:
             entries[key] = value
             node.key_places[key] = self.place(event.start_mark)
         return node
-
-    def scalar(self, event: yaml.ScalarEvent) -> Scalar:
-        text: str = event.value
-        if event.style is not None:  # quoted, or a block of text
-            return text
-        if text in _WORDS:
-            return _WORDS[text]
-        if len(text) > _MAX_DIGITS:
-            return text
-        if _INT.fullmatch(text):
-            return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
-        return float(text) if _FLOAT.fullmatch(text) else text
 
     def refuse_features(self, event: yaml.Event) -> None:
         if isinstance(event, yaml.AliasEvent):

@@ -18,7 +18,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from dlrun.errors import CheckpointError, RunError
 from dlrun.files.disk import disk, explained
@@ -27,7 +27,7 @@ from dlrun.runs.arrays import Array, ArraySpec, check_specs, decode_arrays, deco
 
 JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
 
-BEST = "best"
+BEST: Final = "best"
 _FORMAT = 1
 _ARRAYS, _STATE, _MANIFEST = "arrays.safetensors", "state.json", "manifest.json"
 _MANIFEST_LIMIT = 1 << 16

@@ -9,6 +9,7 @@ import keras
 from dlrun.errors import CheckpointError, UsageError
 from dlrun.files.staging import identity
 from dlrun.runs.folder import RunFolder
+from dlrun.runs.removal import refuse_removed
 from dlrun.spec.types import Spec
 from dlrun.training.assembly import Assembly
 from dlrun.training.checkpoint import BEST, Checkpoint, newest_valid, read_checkpoint, step_name
@@ -61,6 +62,8 @@ def restore_model(spec: Spec, model: keras.Model, folder: RunFolder, name: str, 
         RunError: It is not of this model.
     """
     if name == "final":
+        if _ends_with_best(spec):
+            refuse_removed(folder, BEST)
         # Time may have run out before the first epoch's end, and with it the first best.
         name = BEST if _ends_with_best(spec) and identity(folder.best) is not None else "last"
     # The optimizer's variables are of no use to a model that only predicts, except for the averages that use_ema keeps.
@@ -71,6 +74,7 @@ def restore_model(spec: Spec, model: keras.Model, folder: RunFolder, name: str, 
     if name == "last":
         found = newest_valid(folder.checkpoints, expected=expected)
         if found is None:
+            refuse_removed(folder)
             raise UsageError(f"the run {folder.id} has no checkpoint", hint="it ended before the first: dlrun resume")
         for path, reason in found.skipped:
             listener(Note("skipped", f"{path.name}: {reason}"))

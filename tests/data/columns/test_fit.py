@@ -30,7 +30,7 @@ TABLE = """x,c,t,z
 """
 
 
-def fitted(path: str, keys: ColumnKeys, *, train: int) -> tuple[tuple[object, ...], np.ndarray]:  # type: ignore[type-arg]
+def fitted(path: str, keys: ColumnKeys, *, train: int) -> tuple[tuple[object, ...], np.ndarray]:
     table = TableFiles.open(path)
     plan = plan_columns(table, survey_columns(table, table.names, missing=keys.missing_values), keys)
     rows = code_rows([table], plan.columns, keys)
@@ -44,7 +44,7 @@ def test_everything_is_measured_on_the_training_rows_alone(write: Write) -> None
     assert x == NumericColumn("x", 3.0, 3.75, float(np.var([1, 3, 3, 8])))
     assert c == CategoricalColumn("c", ("b", "a"), has_missing=True)
     assert t == TextColumn("t", ("cat", "a", "the", "sat"), 3, 2)
-    # A dog is the fourth word, and three are read. Id 0 of c is unknown and 3 missing; of t 0 is no word and 1 an unknown one.
+    # A dog is the fourth word, and three are read. Id 0 of c is unknown and 3 missing; of t 0 is no word, 1 unknown.
     assert stored.tolist() == [
         [1, 2, 4, 2, 5],
         [3, 1, 3, 2, 3],

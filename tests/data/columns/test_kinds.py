@@ -4,6 +4,7 @@ import pytest
 from column_tables import Write, column_of, planned
 
 from dlrun.data.columns import TableFiles
+from dlrun.data.columns.dates import parse_dates
 from dlrun.data.columns.numbers import parse_numbers
 from dlrun.errors import DataError
 
@@ -19,7 +20,11 @@ WORDS = ["red", "green", "blue"]
         (["1,234.5", "12", "1,234,567"] * 9, "numeric"),
         (WORDS * 9, "categorical"),
         (["true", "False"] * 9, "categorical"),
+        (["2021-03-05", "2020-02-29T10:15:00Z", "?"] * 9, "date"),
+        (["31.12.1999", "01.01.2000 07:30"] * 9, "date"),
+        (["12/31/1999", "01/02/2000"] * 9, "date"),
         (["A1", "12", "B"] * 9, "categorical"),
+        ([*["1", "2", "3"] * 19, "4+"], "categorical"),
         ([f"some words about {index}" for index in range(30)], "text"),
     ],
 )
@@ -34,6 +39,7 @@ def test_the_kind_follows_from_the_values(values: list[str], kind: str, write: W
         (["NA", "", "?"] * 10, "missing"),
         ([str(100 - index) for index in range(30)], "numbers the rows"),
         ([f"key{index}" for index in range(30)], "value of its own"),
+        (["3/5/2021", "12/5/2021"] * 15, "two digits"),
     ],
 )
 def test_what_cannot_help_is_left_out_with_the_reason(values: list[str], reason: str, write: Write) -> None:
@@ -90,11 +96,38 @@ def test_numbers_have_their_value_in_every_notation(notation: str, texts: list[s
     values, wrong = parse_numbers(pa.array([*texts, None]), notation)  # type: ignore[arg-type]
     assert (values[:-1].tolist(), wrong) == (numbers, None)
     assert values[-1] != values[-1]
-    for bad in ("x", "1e39", "inf", "nan", "1.2.3", ""):
+    for bad in ("x", "1e19", "inf", "nan", "1.2.3", ""):
         assert parse_numbers(pa.array([texts[0], bad]), notation)[1] == 1, bad  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("layout", "pattern"), [("ymd", "%Y-%m-%d %H:%M"), ("dmy", "%d.%m.%Y"), ("mdy", "%m/%d/%YT%H:%M:%S")]
+)
+def test_dates_have_the_parts_of_the_calendar(layout: str, pattern: str) -> None:
+    import datetime as dt
+
+    import pyarrow as pa
+
+    days = [dt.datetime(1899, 12, 31, 5) + dt.timedelta(days=97 * index, hours=7 * index) for index in range(900)]  # noqa: DTZ001
+    parts, wrong = parse_dates(pa.array([day.strftime(pattern) for day in days]), layout)  # type: ignore[arg-type]
+    assert wrong is None
+    hours = [day.hour if "%H" in pattern else 0 for day in days]
+    expected = [[d.year, d.month, d.day, d.weekday(), hour] for d, hour in zip(days, hours, strict=True)]
+    assert parts.tolist() == expected
+    for bad in ("2021-13-05", "2021-02-00", "21-02-03", "soon", "2021-02-03 1"):
+        assert parse_dates(pa.array([days[0].strftime(pattern), None, bad]), layout)[1] == 2, bad  # type: ignore[arg-type]
+
+
+def test_one_word_among_dates_is_told_with_its_line(write: Write) -> None:
+    values = [f"2020-01-{index:02d}" for index in range(1, 31)]
+    values[9] = "soon"
+    with pytest.raises(DataError) as caught:
+        planned(write(column_of(values)))
+    for word in ("table.csv:11 (row 10)", "holds 'soon'", "a date such as 2021-03-05"):
+        assert word in str(caught.value)
 
 
 def test_a_listed_column_that_is_not_there_names_the_nearest(write: Write) -> None:
     table = TableFiles.open(write("height,width\n1,2\n"))
-    with pytest.raises(DataError, match="heihgt.*\n.*\n.*did you mean 'height'"):
+    with pytest.raises(DataError, match=r"heihgt.*\n.*\n.*did you mean 'height'"):
         table.check_columns(["heihgt"])

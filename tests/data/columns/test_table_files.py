@@ -9,14 +9,15 @@ from column_tables import Write
 from pyarrow import parquet
 
 from dlrun.data.columns import TableFiles
+from dlrun.data.columns.texts import known_values
 from dlrun.errors import DataError
 
 ROWS = 'name,"size, cm",city\nana,"1,5",Köln\nbo,2,"New\nYork ""x"""\n'
 EXPECTED = {"name": ["ana", "bo"], "size, cm": ["1,5", "2"], "city": ["Köln", 'New\nYork "x"']}
 
 
-def read(source: str, **known: str) -> dict[str, list[object]]:
-    table = TableFiles.open(source, **known)
+def read(source: str, delimiter: str | None = None) -> dict[str, list[object]]:
+    table = TableFiles.open(source, delimiter=delimiter)
     columns: dict[str, list[object]] = {name: [] for name in table.names}
     for block in table.blocks(table.names):
         for name, array in block.columns.items():
@@ -74,11 +75,11 @@ def test_packed_files_patterns_and_parquet_give_the_same_table(write: Write, tmp
 
 
 def test_parquet_types_become_numbers_or_text(tmp_path: Path) -> None:
-    import datetime
+    import datetime as dt
 
     values = {
         "flag": pa.array([True, None]),
-        "day": pa.array([datetime.date(2020, 2, 29), None]),
+        "day": pa.array([dt.date(2020, 2, 29), None]),
         "coded": pa.array(["a", "b"]).dictionary_encode(),
         "half": pa.array([0.5, float("nan")], pa.float32()),
         "lists": pa.array([[1], [2]]),
@@ -88,6 +89,11 @@ def test_parquet_types_become_numbers_or_text(tmp_path: Path) -> None:
     assert list(table.unreadable) == ["lists"]
     (block,) = table.blocks(["flag", "day", "coded", "half"])
     assert [block.columns[name][0].as_py() for name in block.columns] == ["true", "2020-02-29", "a", 0.5]
+
+
+def test_numbers_can_mean_missing_in_text_and_in_numbers() -> None:
+    for array in (pa.array(["-999", " 1.5", "x"]), pa.array([-999, 1, None]), pa.array([-999.0, 1.5, None])):
+        assert known_values(array, ["x", "-999"]).is_null().to_pylist() == [True, False, True]
 
 
 def test_blank_lines_are_no_rows(write: Write) -> None:

@@ -15,15 +15,18 @@ A dataset takes these steps, in this order; `keys` is the dataset itself, whose 
 Everything streams: memory grows with the number of rows only where arrays of a few bytes a row are needed.
 """
 
-from dlrun.data.columns.column import CategoricalColumn, Column, NumericColumn, TextColumn
+from dlrun.data.columns.column import CategoricalColumn, Column, NumericColumn
+from dlrun.data.columns.date_column import DateColumn
 from dlrun.data.columns.fit import fit_columns, stored_blocks
 from dlrun.data.columns.keys import ColumnKeys, name_problem
-from dlrun.data.columns.kinds import Plan, PlannedColumn, notation_of, plan_columns
+from dlrun.data.columns.kinds import Plan, plan_columns
+from dlrun.data.columns.planned import PlannedColumn, notation_of
 from dlrun.data.columns.preprocess import ColumnsPreprocess, embedded_columns
 from dlrun.data.columns.raw import RawBlock, Reading, build_rows, deployed_row, input_names, read_rows
 from dlrun.data.columns.rows import CodedColumn, CodedRows, code_rows
 from dlrun.data.columns.survey import ColumnSurvey, survey_columns
 from dlrun.data.columns.table_files import Block, TableFiles
+from dlrun.data.columns.text_column import TextColumn
 
 __all__ = [
     "Block",
@@ -34,6 +37,7 @@ __all__ = [
     "ColumnKeys",
     "ColumnSurvey",
     "ColumnsPreprocess",
+    "DateColumn",
     "NumericColumn",
     "Plan",
     "PlannedColumn",

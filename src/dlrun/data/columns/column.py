@@ -1,7 +1,7 @@
 """The columns that a model is given, each with what was measured of it on the training split: plain values, as JSON.
 
-Stored, a row is float32 numbers: what numeric columns hold, then the ids of one-hot columns, then those of embedded
-columns, then those of the words of text columns. float32 holds every whole number below 2^24.
+Stored, a row is float32 numbers: what columns of numbers and dates hold, then the ids of one-hot columns, then those of
+embedded columns, then those of the words of text columns. float32 holds every whole number below 2^24.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
+from dlrun.data.columns.date_column import DateColumn
 from dlrun.data.columns.numbers import Notation, parse_numbers
-from dlrun.data.columns.texts import as_texts, first_words, split_words
+from dlrun.data.columns.text_column import TextColumn
+from dlrun.data.columns.texts import as_texts, missing_numbers
 from dlrun.signature import Embedded
 
 if TYPE_CHECKING:
@@ -58,6 +60,11 @@ class NumericColumn:
         """None."""
         return None
 
+    @property
+    def measured(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and variance of each of its numbers."""
+        return (self.mean, 0.0)[: self.width], (self.variance, 1.0)[: self.width]
+
     def code(self, known: pa.Array) -> tuple[Stored, int | None]:
         """The stored numbers of some values, and the index of the first that is none.
 
@@ -87,11 +94,18 @@ class NumericColumn:
         columns = [filled, missing.astype(np.float32)] if self.indicator else [filled]
         return np.stack(columns, axis=-1)
 
-    def build(self, tensor: Any, missing: Sequence[str]) -> Any:  # noqa: ARG002  numbers have NaN for it
-        """The same of a Keras tensor: float32 `(batch, 1)`, NaN for what is missing; gives `(batch, width)`."""
+    def build(self, tensor: Any, missing: Sequence[str]) -> Any:
+        """The same of a Keras tensor: float32 `(batch, 1)`, NaN for what is missing; gives `(batch, width)`.
+
+        Args:
+            tensor: What the user gives.
+            missing: The texts that mean missing; numbers among them do so here too.
+        """
         import keras
 
         absent = keras.ops.isnan(tensor)
+        for number in missing_numbers(missing):
+            absent = keras.ops.logical_or(absent, keras.ops.equal(tensor, np.float32(number)))
         filled = keras.ops.where(absent, np.float32(self.median), tensor)
         if not self.indicator:
             return filled
@@ -177,66 +191,4 @@ class CategoricalColumn:
         return keras.ops.where(ids > len(self.vocabulary), np.float32(self.missing_id), ids)
 
 
-@dataclass(frozen=True)
-class TextColumn:
-    """Words: id 0 is no word, 1 every unknown one, then those of the training split by frequency.
-
-    Args:
-        name: Of the column.
-        vocabulary: The known words.
-        length: Words of a text that are read.
-        size: Width of the vector that the model learns for each.
-        kind: Tells the kinds of columns apart.
-    """
-
-    name: str
-    vocabulary: tuple[str, ...]
-    length: int
-    size: int
-    required: bool = False
-    kind: Literal["text"] = "text"
-
-    @property
-    def width(self) -> int:
-        """Numbers that a row holds of it."""
-        return self.length
-
-    @property
-    def categories(self) -> int:
-        """Number of ids."""
-        return 2 + len(self.vocabulary)
-
-    @property
-    def embedded(self) -> Embedded | None:
-        """What the model learns for its words."""
-        return Embedded(self.name, self.categories, self.size, self.length)
-
-    def code(self, known: pa.Array) -> tuple[Stored, int | None]:
-        """The stored ids of some texts; none is wrong.
-
-        Args:
-            known: Text, null for what is missing.
-
-        Shape:
-            Returns: `(rows, length)`.
-        """
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        words = split_words(as_texts(known))
-        flat = words.flatten()
-        ids = pc.index_in(flat, value_set=pa.array(self.vocabulary, pa.string())).fill_null(-1).to_numpy(False) + 2
-        ids[pc.equal(flat, "").to_numpy(zero_copy_only=False)] = 0
-        return first_words(words, ids, length=self.length).astype(np.float32), None
-
-    def build(self, tensor: Any, missing: Sequence[str]) -> Any:  # noqa: ARG002  a missing text is one without words
-        """The same of a Keras tensor: strings `(batch, 1)`; gives `(batch, length)`, float32."""
-        import keras
-
-        words = keras.layers.TextVectorization(
-            vocabulary=list(self.vocabulary) or ["\x00"], output_sequence_length=self.length
-        )
-        return keras.ops.cast(words(tensor), "float32")
-
-
-Column = Annotated[NumericColumn | CategoricalColumn | TextColumn, Field(discriminator="kind")]
+Column = Annotated[NumericColumn | DateColumn | CategoricalColumn | TextColumn, Field(discriminator="kind")]

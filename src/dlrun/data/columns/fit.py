@@ -8,15 +8,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.columns.column import CategoricalColumn, Column, NumericColumn, Stored, TextColumn
+from dlrun.data.columns.column import CategoricalColumn, Column, NumericColumn, Stored
+from dlrun.data.columns.date_column import DateColumn
 from dlrun.data.columns.keys import ColumnKeys
-from dlrun.data.columns.kinds import PlannedColumn
+from dlrun.data.columns.planned import PlannedColumn
 from dlrun.data.columns.rows import CodedColumn, CodedRows
+from dlrun.data.columns.text_column import TextColumn
 from dlrun.data.mapped import drop_pages
 
 Indices = npt.NDArray[np.int64]
 
-_ROWS_AT_ONCE = 1 << 18
+_ROWS_AT_ONCE = 1 << 16
 
 
 def fit_columns(
@@ -38,6 +40,8 @@ def fit_columns(
         coded = rows.columns[column.name]
         if column.kind == "numeric":
             fitted.append(_fit_numeric(coded, column, keys, train))
+        elif column.kind == "date":
+            fitted.append(_fit_dates(coded, column, keys, train))
         elif column.kind == "categorical":
             fitted.append(_fit_categorical(coded, keys, train))
         else:
@@ -60,9 +64,9 @@ def stored_blocks(rows: CodedRows, columns: Sequence[Column], indices: Indices) 
 
 def _turn(column: Column) -> int:
     """Numbers first, then what is one-hot, then what is embedded, then words."""
-    if column.kind == "numeric":
-        return 0
-    return 3 if column.kind == "text" else 1 + bool(column.size)
+    if column.kind == "categorical":
+        return 1 + bool(column.size)
+    return 3 if column.kind == "text" else 0
 
 
 class _Finisher:
@@ -72,14 +76,14 @@ class _Finisher:
         self.coded = coded
         self._column = column
         self._final: npt.NDArray[np.float32] = np.zeros(0, np.float32)
-        if column.kind != "numeric":
+        if column.kind in ("categorical", "text"):
             # The last one is that of MISSING, -1.
             last = column.missing_id if column.kind == "categorical" else 0
             self._final = np.array([*_final_ids(column, coded.texts), last], np.float32)
 
     def __call__(self, indices: Indices) -> Stored:
         values = self.coded.values[indices]
-        if self._column.kind == "numeric":
+        if self._column.kind in ("numeric", "date"):
             return self._column.fill(values)
         found = self._final[values]
         return found if found.ndim > 1 else found[:, None]
@@ -95,21 +99,29 @@ def _final_ids(column: CategoricalColumn | TextColumn, texts: Sequence[str]) -> 
 def _fit_numeric(coded: CodedColumn, planned: PlannedColumn, keys: ColumnKeys, train: Indices) -> NumericColumn:
     values = coded.values[train]
     drop_pages((coded.values,))
+    median, mean, variance, is_missing = _measure(values)
+    indicator = keys.missing.numeric == "indicator" and is_missing
+    required = keys.requires("numeric")
+    return NumericColumn(coded.name, median, mean, variance, planned.notation, indicator, required)
+
+
+def _fit_dates(coded: CodedColumn, planned: PlannedColumn, keys: ColumnKeys, train: Indices) -> DateColumn:
+    parts = [_measure(coded.values[train, index]) for index in range(coded.values.shape[1])]
+    drop_pages((coded.values,))
+    median, mean, variance, is_missing = zip(*parts, strict=True)
+    indicator = keys.missing.numeric == "indicator" and any(is_missing)
+    return DateColumn(coded.name, planned.layout, median, mean, variance, indicator, keys.requires("date"))
+
+
+def _measure(values: npt.NDArray[np.float32]) -> tuple[float, float, float, bool]:
+    """Median, then mean and variance with the median in place of NaN, and whether there was any; changes `values`."""
     known = values[~np.isnan(values)]
     median = float(np.median(known)) if len(known) else 0.0
     np.nan_to_num(values, copy=False, nan=median)
     blocks = [values[start : start + _ROWS_AT_ONCE] for start in range(0, len(values), _ROWS_AT_ONCE)]
     mean = float(sum(block.sum(dtype=np.float64) for block in blocks)) / len(values)
     variance = float(sum(np.square(block.astype(np.float64) - mean).sum() for block in blocks)) / len(values)
-    return NumericColumn(
-        coded.name,
-        median,
-        mean,
-        variance or 1.0,
-        planned.notation,
-        indicator=keys.missing.numeric == "indicator" and len(known) < len(values),
-        required=keys.missing.numeric == "error",
-    )
+    return median, mean, variance or 1.0, len(known) < len(values)
 
 
 def _fit_categorical(coded: CodedColumn, keys: ColumnKeys, train: Indices) -> CategoricalColumn:
@@ -117,7 +129,7 @@ def _fit_categorical(coded: CodedColumn, keys: ColumnKeys, train: Indices) -> Ca
     vocabulary = _most_frequent(coded.texts, counts[1:], most=keys.max_categories)
     has_missing = bool(counts[0])
     size = keys.embeds(len(vocabulary) + has_missing)
-    required = keys.missing.categorical == "error"
+    required = keys.requires("categorical")
     return CategoricalColumn(coded.name, vocabulary, has_missing, size, required)
 
 

@@ -14,6 +14,9 @@ from dlrun.data.columns.table_files import TableFiles
 from dlrun.data.columns.texts import MISSING_VALUES
 from dlrun.registry import nearest
 
+ListName = Literal["numeric", "categorical", "date", "text", "ignore"]
+LISTS: tuple[ListName, ...] = ("numeric", "categorical", "date", "text", "ignore")
+
 
 def _check_encoding(value: str) -> str:
     import codecs
@@ -40,8 +43,8 @@ class Missing(Fields):
 
     numeric: Literal["median", "indicator", "error"] = Field(
         default="median",
-        description="median: that of the training split takes its place · indicator: the same, and a column of its own "
-        "says where it did · error: none may be missing.",
+        description="Of numbers and dates. median: that of the training split takes its place · indicator: the same, "
+        "and a column of its own says where it did · error: none may be missing.",
     )
     categorical: Literal["category", "error"] = Field(
         default="category", description="category: missing is a category of its own · error: none may be missing."
@@ -64,6 +67,11 @@ class ColumnKeys(Fields):
 
     numeric: tuple[str, ...] = Field(default=(), description="Columns that are numbers, whatever they look like.")
     categorical: tuple[str, ...] = Field(default=(), description="Columns that are categories, numbers or not.")
+    date: tuple[str, ...] = Field(
+        default=(),
+        description="Columns of dates with two digits each (2021-03-05, 05.03.2021 10:30): year, month, day, day of "
+        "the week and hour become numbers.",
+    )
     text: tuple[str, ...] = Field(default=(), description="Columns of free text: the model averages vectors of words.")
     ignore: tuple[str, ...] = Field(default=(), description="Columns that are left out.")
     unlisted: Literal["infer", "ignore"] = Field(
@@ -83,6 +91,7 @@ class ColumnKeys(Fields):
     max_categories: int = Field(
         default=10_000,
         ge=1,
+        le=1_000_000,
         description="Categories of a column, and words of a text column, that are told apart: the most frequent in the "
         "training split; others count as unknown.",
     )
@@ -112,9 +121,18 @@ class ColumnKeys(Fields):
         return None if self.encoding == "auto" else self.encoding
 
     @property
-    def listed(self) -> dict[str, str]:
+    def listed(self) -> dict[str, ListName]:
         """The list in which a column stands, by the column's name."""
-        return {name: key for key in ("numeric", "categorical", "text", "ignore") for name in getattr(self, key)}
+        return {name: key for key in LISTS for name in getattr(self, key)}
+
+    def requires(self, kind: str) -> bool:
+        """Whether a value that is missing in a column of this kind is an error."""
+        wanted = {
+            "numeric": self.missing.numeric,
+            "date": self.missing.numeric,
+            "categorical": self.missing.categorical,
+        }
+        return wanted.get(kind) == "error"
 
     def embeds(self, categories: int) -> int:
         """Width of the vectors for a column of so many categories; 0 if it is one-hot.
@@ -138,7 +156,7 @@ class ColumnKeys(Fields):
             targets: The columns to predict.
         """
         seen: dict[str, str] = dict.fromkeys(targets, "target")
-        for key in ("numeric", "categorical", "text", "ignore"):
+        for key in LISTS:
             for index, name in enumerate(getattr(self, key)):
                 if name in seen:
                     yield FieldProblem((key, index), f"{name!r} stands under {seen[name]} too", "one of them")

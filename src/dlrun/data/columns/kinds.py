@@ -4,40 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from dlrun.data.columns.keys import ColumnKeys
-from dlrun.data.columns.numbers import Notation, parse_numbers
+from dlrun.data.columns.keys import ColumnKeys, ListName
+from dlrun.data.columns.numbers import Notation
+from dlrun.data.columns.planned import (
+    PlannedColumn,
+    is_mostly_dates,
+    is_mostly_numbers,
+    layout_of,
+    notation_of,
+    plan_dates,
+    plan_numbers,
+)
 from dlrun.data.columns.survey import MOST_COUNTED, ColumnSurvey
 from dlrun.data.columns.table_files import TableFiles
-from dlrun.data.columns.texts import known_values
 from dlrun.errors import DataError
-
-Kind = Literal["numeric", "categorical", "text"]
-
-_MOSTLY = 0.9
-"""Part of the values from which on a column is one of numbers with mistakes in it."""
 
 _FEW_ROWS = 20
 _WORDS_OF_TEXT = 3
 _DISTINCT_LIKE_IDS = 0.5
 _ROWS_OF_A_CATEGORY = 10
 _SHOWN = 8
-
-
-@dataclass(frozen=True)
-class PlannedColumn:
-    """A column that is a feature.
-
-    Args:
-        name: Of the column.
-        kind: What its values are.
-        notation: How its numbers are written.
-    """
-
-    name: str
-    kind: Kind
-    notation: Notation = "plain"
 
 
 @dataclass(frozen=True)
@@ -54,7 +41,7 @@ class Plan:
 
     def notes(self) -> Iterator[str]:
         """What is told of it, one sentence for each kind."""
-        for kind in ("numeric", "categorical", "text"):
+        for kind in ("numeric", "categorical", "date", "text"):
             names = [column.name for column in self.columns if column.kind == kind]
             if names:
                 shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if names[_SHOWN:] else "")
@@ -99,67 +86,30 @@ def plan_columns(
     return Plan(tuple(columns), ignored)
 
 
-def notation_of(table: TableFiles, survey: ColumnSurvey) -> Notation | None:
-    """How the numbers of a column are written, or None if it is not one of numbers.
-
-    `1,234` alone may be either; between commas it is a number with groups, elsewhere one with a decimal comma.
-    """
-    fitting = [notation for notation, count in survey.notations.items() if count == survey.known > 0]
-    if "plain" in fitting or len(fitting) == 1:
-        return fitting[0]
-    if not fitting:
-        return None
-    return "grouped" if getattr(getattr(table.files[0], "dialect", None), "delimiter", ",") == "," else "comma"
-
-
-def plan_numbers(table: TableFiles, survey: ColumnSurvey, *, keys: ColumnKeys) -> PlannedColumn:
-    """A column that has to be one of numbers.
-
-    Raises:
-        DataError: It has something else in it: names the first row where it has, what is there, and what to try.
-    """
-    name, notation = survey.name, notation_of(table, survey)
-    if notation is not None:
-        return PlannedColumn(name, "numeric", notation)
-    best: Notation = "plain"
-    for each, count in survey.notations.items():
-        best = each if count > survey.notations[best] else best
-    for block in table.blocks([name]):
-        known = known_values(block.columns[name], keys.missing_values)
-        wrong = parse_numbers(known, best)[1]
-        if wrong is not None:
-            raise not_a_number(table.place(block.first + wrong), name, known[wrong].as_py())
-    return PlannedColumn(name, "numeric", best)
-
-
-def not_a_number(place: str, name: str, found: object) -> DataError:
-    """The error of a value that should be a number."""
-    return DataError(
-        f"{place}: column {name!r} holds {found!r}",
-        expected="a number that float32 can hold",
-        hint=f"add it to missing_values, or list the column under categorical or ignore: ignore: [{name}]",
-    )
-
-
 def _plan(table: TableFiles, survey: ColumnSurvey, keys: ColumnKeys) -> PlannedColumn | str:
-    name, listed = survey.name, keys.listed.get(survey.name)
+    listed = keys.listed.get(survey.name)
+    if not survey.known and listed != "ignore":
+        _check_not_listed(table, survey.name, keys)
+    if reason := _reason_to_ignore(survey, listed, keys):
+        return reason
+    notation, layout = notation_of(table, survey), layout_of(survey)
+    if listed == "numeric" or (listed is None and notation is None and is_mostly_numbers(survey)):
+        return plan_numbers(table, survey, keys=keys)
+    if listed == "date" or (listed is None and layout is None and is_mostly_dates(survey)):
+        return plan_dates(table, survey, keys=keys)
+    if listed in ("categorical", "text"):
+        return PlannedColumn(survey.name, listed)
+    return _infer_numeric(survey, notation) if notation else _infer_text(survey)
+
+
+def _reason_to_ignore(survey: ColumnSurvey, listed: ListName | None, keys: ColumnKeys) -> str:
     if listed == "ignore":
         return "the spec says so"
     if listed is None and keys.unlisted == "ignore":
         return "it is not listed"
     if not survey.known:
-        _check_not_listed(table, name, keys)
         return "every value is missing"
-    if listed is None and survey.is_constant:
-        return "all rows have the same value"
-    notation = notation_of(table, survey)
-    if listed == "numeric" or (listed is None and notation is None and is_mostly_numbers(survey)):
-        return plan_numbers(table, survey, keys=keys)
-    if listed == "categorical":
-        return PlannedColumn(name, "categorical")
-    if listed == "text":
-        return PlannedColumn(name, "text")
-    return _infer_numeric(survey, notation) if notation else _infer_text(survey)
+    return "all rows have the same value" if listed is None and survey.is_constant else ""
 
 
 def _infer_numeric(survey: ColumnSurvey, notation: Notation) -> PlannedColumn | str:
@@ -175,8 +125,10 @@ def _infer_numeric(survey: ColumnSurvey, notation: Notation) -> PlannedColumn | 
 
 def _infer_text(survey: ColumnSurvey) -> PlannedColumn | str:
     name = survey.name
+    if (layout := layout_of(survey)) is not None:
+        return PlannedColumn(name, "date", layout=layout)
     if survey.dates == survey.known:
-        return "its values are dates"
+        return "its dates are not written with two digits for day and month and four for the year"
     # Of more distinct values than were counted nothing is known but that there are so many.
     many = survey.is_many and survey.known < _ROWS_OF_A_CATEGORY * MOST_COUNTED
     different = many or len(survey.counts) > _DISTINCT_LIKE_IDS * survey.known
@@ -185,11 +137,6 @@ def _infer_text(survey: ColumnSurvey) -> PlannedColumn | str:
             return PlannedColumn(name, "text")
         return f"nearly every row has a value of its own (categorical: [{name}] to use it)"
     return PlannedColumn(name, "categorical")
-
-
-def is_mostly_numbers(survey: ColumnSurvey) -> bool:
-    """Whether a column is one of numbers, mistakes apart."""
-    return max(survey.notations.values()) >= _MOSTLY * survey.known
 
 
 def _check_not_listed(table: TableFiles, name: str, keys: ColumnKeys) -> None:

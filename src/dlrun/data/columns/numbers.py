@@ -22,7 +22,8 @@ PATTERNS: dict[Notation, str] = {
     "comma": rf"^[+-]?(\d{{1,3}}([.{_SPACES}]\d{{3}})+|\d+)?(,\d*)?" + _EXPONENT,
     "grouped": rf"^[+-]?(\d{{1,3}}([,{_SPACES}]\d{{3}})+|\d+)?(\.\d*)?" + _EXPONENT,
 }
-_LARGEST = float(np.finfo(np.float32).max)
+_LARGEST = 1e18
+"""The square of a larger number is more than float32 holds, and a variance is made of squares."""
 
 
 def is_numbers(array: pa.Array) -> bool:
@@ -40,8 +41,8 @@ def parse_numbers(array: pa.Array, notation: Notation) -> tuple[Floats, int | No
         notation: How text writes numbers.
 
     Returns:
-        Floats, NaN where a value is missing; and the index of the first value that is no number which float32 can
-        hold, if there is one.
+        Floats, NaN where a value is missing; and the index of the first value that is no number, or one that is too
+        large, if there is one.
     """
     import pyarrow as pa
     import pyarrow.compute as pc

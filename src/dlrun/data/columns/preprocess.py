@@ -50,9 +50,9 @@ class ColumnsPreprocess:
         mean: list[float] = []
         variance: list[float] = []
         for column in columns:
-            if column.kind == "numeric":
-                mean += [column.mean, 0.0][: column.width]
-                variance += [column.variance, 1.0][: column.width]
+            if column.kind in ("numeric", "date"):
+                mean += column.measured[0]
+                variance += column.measured[1]
         categories = [column.categories for column in columns if column.kind == "categorical" and not column.size]
         width = sum(column.width for column in columns)
         measured = (tuple(mean), tuple(variance)) if standardize else ((), ())

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.data.columns.column import Column, Stored
-from dlrun.data.columns.kinds import not_a_number
+from dlrun.data.columns.planned import wrong_value
 from dlrun.data.columns.rows import refuse_missing
 from dlrun.data.columns.table_files import Block, TableFiles
 from dlrun.data.columns.texts import MISSING_VALUES, as_texts, known_values
@@ -163,5 +163,5 @@ def _code(table: TableFiles, block: Block, column: Column, known: pa.Array) -> S
         refuse_missing(table, block, column.name, known)
     stored, wrong = column.code(known)
     if wrong is not None:
-        raise not_a_number(table.place(block.first + wrong), column.name, known[wrong].as_py())
+        raise wrong_value(table.place(block.first + wrong), column, known[wrong].as_py())
     return stored

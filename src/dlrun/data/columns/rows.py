@@ -14,9 +14,10 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.data.columns.dates import parse_dates
 from dlrun.data.columns.keys import ColumnKeys
-from dlrun.data.columns.kinds import Kind, PlannedColumn, not_a_number
 from dlrun.data.columns.numbers import is_numbers, parse_numbers
+from dlrun.data.columns.planned import Kind, PlannedColumn, wrong_value
 from dlrun.data.columns.table_files import Block, TableFiles
 from dlrun.data.columns.texts import as_texts, first_words, known_values, split_words
 from dlrun.errors import DataError
@@ -30,7 +31,6 @@ MISSING = -1
 """The provisional id of a category that is missing."""
 
 _MOST_TEXTS = 4_000_000
-_LARGEST_ID = 2**24  # ids are stored as float32, which holds every whole number up to here
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class CodedColumn:
     Args:
         name: Of the column.
         kind: What its values are.
-        values: numeric: float32. categorical: int32 ids, `MISSING` or indices into `texts`. text: int32 ids of words,
-            0 for none or indices into `texts`.
+        values: numeric and date: float32. categorical: int32 ids, `MISSING` or indices into `texts`. text: int32 ids of
+            words, 0 for none or indices into `texts`.
         texts: What the ids stand for.
 
     Shape:
-        values: `(rows,)`; `(rows, text_length)` of a text column.
+        values: `(rows,)`; `(rows, 5)` of dates, `(rows, text_length)` of texts.
     """
 
     name: str
@@ -158,13 +158,17 @@ class _Coder:
         """
         known = known_values(block.columns[self.name], self._keys.missing_values)
         kind = self._column.kind
-        if kind != "text" and getattr(self._keys.missing, kind) == "error":
+        if self._keys.requires(kind):
             refuse_missing(table, block, self.name, known)
-        if kind == "numeric":
-            values, wrong = parse_numbers(known, self._column.notation)
-            if wrong is not None:
-                raise not_a_number(table.place(block.first + wrong), self.name, known[wrong].as_py())
-            self._store.append(values.astype(np.float32))
+        if kind in ("numeric", "date"):
+            parsed: tuple[Array, int | None] = (
+                parse_numbers(known, self._column.notation)
+                if kind == "numeric"
+                else parse_dates(as_texts(known), self._column.layout)
+            )
+            if parsed[1] is not None:
+                raise wrong_value(table.place(block.first + parsed[1]), self._column, known[parsed[1]].as_py())
+            self._store.append(parsed[0].astype(np.float32))
         elif kind == "categorical":
             self._store.append(self._code(as_texts(known), table))
         else:

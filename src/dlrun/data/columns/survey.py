@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dlrun.data.columns.dates import DATE_PATTERNS, DateLayout
 from dlrun.data.columns.numbers import Floats, Notation, count_notations, is_numbers, parse_numbers
 from dlrun.data.columns.table_files import TableFiles
 from dlrun.data.columns.texts import as_texts, known_values
@@ -22,7 +23,7 @@ MOST_COUNTED = 100_000
 _MOST_NUMBERS_COUNTED = 2_000
 _MODULUS = (1 << 64) - 1
 _ID_NAME = re.compile(r"(^|[_\W])(id|uuid|guid|key|index|rownames?|rowid|no|nr)$|[a-z](?-i:Id|ID)$", re.IGNORECASE)
-_ISO = r"^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s?(Z|[+-]\d{2}:?\d{2})?)?$"
+_ISO = r"^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ]\d{1,2}:\d{2}.*)?$"
 _DAY_FIRST = r"^\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})([T ]\d{1,2}:\d{2}(:\d{2})?\s?([AaPp][Mm])?)?$"
 
 
@@ -37,6 +38,7 @@ class ColumnSurvey:
         missing: Those without a value.
         notations: How many values each notation of numbers fits.
         dates: How many values look like a date.
+        layouts: How many values each layout of dates fits that can be read.
         words: Words of all values together.
         counts: How often each distinct value occurs; empty once there are too many.
         is_many: Whether there are more distinct values than were counted.
@@ -52,6 +54,7 @@ class ColumnSurvey:
     missing: int = 0
     notations: dict[Notation, int] = field(default_factory=lambda: {"plain": 0, "comma": 0, "grouped": 0})
     dates: int = 0
+    layouts: dict[DateLayout, int] = field(default_factory=lambda: {"ymd": 0, "dmy": 0, "mdy": 0})
     words: int = 0
     counts: dict[str, int] = field(default_factory=dict)
     is_many: bool = False
@@ -138,6 +141,8 @@ class ColumnSurvey:
             for notation, count in count_notations(values, counts).items():
                 self.notations[notation] += count
             self.dates += int(counts[pc.match_substring_regex(values, f"{_ISO}|{_DAY_FIRST}").to_numpy(False)].sum())
+            for layout, pattern in DATE_PATTERNS.items():
+                self.layouts[layout] += int(counts[pc.match_substring_regex(values, pattern).to_numpy(False)].sum())
             self.words += int((pc.add(pc.count_substring_regex(values, r"\s+"), 1).to_numpy() * counts).sum())
             self.is_whole = False
         if self.is_many:

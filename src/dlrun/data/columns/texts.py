@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +21,12 @@ MISSING_VALUES = (
 
 # What Keras' TextVectorization strips and where it splits; it lowers the letters of ASCII only.
 _PUNCTUATION = r"""[!"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~']"""
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?")
 _WHOLE = 2.0**53
 
 
 def known_values(array: pa.Array, missing: Sequence[str]) -> pa.Array:
-    """A column with null for what is missing: text is trimmed, numbers stay numbers.
+    """A column with null for what is missing (or NaN, of numbers): text is trimmed, numbers stay numbers.
 
     Args:
         array: Text, int64 or float64.
@@ -34,10 +36,19 @@ def known_values(array: pa.Array, missing: Sequence[str]) -> pa.Array:
     import pyarrow.compute as pc
 
     if is_numbers(array):
-        return array
+        numbers = missing_numbers(missing)
+        if not numbers:
+            return array
+        markers = pc.is_in(pc.cast(array, pa.float64(), safe=False), value_set=pa.array(numbers, pa.float64()))
+        return pc.if_else(markers, pa.scalar(None, array.type), array)
     trimmed = pc.utf8_trim_whitespace(array)
     markers = pc.is_in(trimmed, value_set=pa.array(list(missing), pa.string()))
     return pc.if_else(markers, pa.scalar(None, pa.string()), trimmed)
+
+
+def missing_numbers(missing: Sequence[str]) -> tuple[float, ...]:
+    """The numbers among the texts that mean missing, such as -999."""
+    return tuple(float(text) for text in missing if _NUMBER.fullmatch(text))
 
 
 def as_texts(array: pa.Array) -> pa.Array:
@@ -61,8 +72,14 @@ def split_words(array: pa.Array) -> pa.ListArray:
     """
     import pyarrow.compute as pc
 
-    lowered = pc.ascii_lower(pc.fill_null(array, ""))
-    return pc.ascii_split_whitespace(pc.ascii_trim_whitespace(pc.replace_substring_regex(lowered, _PUNCTUATION, "")))
+    return pc.ascii_split_whitespace(pc.ascii_trim_whitespace(without_punctuation(pc.fill_null(array, ""))))
+
+
+def without_punctuation(array: pa.Array) -> pa.Array:
+    """Texts as Keras' TextVectorization standardizes them: ASCII in lower case, without ASCII punctuation."""
+    import pyarrow.compute as pc
+
+    return pc.replace_substring_regex(pc.ascii_lower(array), _PUNCTUATION, "")
 
 
 def first_words(words: pa.ListArray, ids: npt.NDArray[np.int32], *, length: int) -> npt.NDArray[np.int32]:

@@ -1,0 +1,55 @@
+"""`dlrun runs compare RUN RUN ...`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dlrun.cli.options import RUNS_DIR, AsCsv, AsJson, RunList, RunsDir
+
+_Plot = Annotated[str, typer.Option("--plot", metavar="FILE", help="Draw the curves: x.png, .svg, .pdf; -: here.")]
+_Metric = Annotated[str, typer.Option(metavar="NAME", help="What to draw: val_loss unless said, or loss.")]
+
+
+def compare(
+    runs: RunList,
+    runs_dir: RunsDir = RUNS_DIR,
+    plot: _Plot = "",
+    metric: _Metric = "",
+    *,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Put runs side by side: the keys of their specs that differ, and their scores."""
+    from dlrun.cli.console import print_json
+    from dlrun.cli.curve import draw_curves, takes_braille
+    from dlrun.cli.printable import printable
+    from dlrun.cli.runs.contrast_table import contrast_rows, contrast_table
+    from dlrun.cli.runs.output import Form, write_csv
+    from dlrun.runs.catalog import find_run
+    from dlrun.runs.contrast import contrast
+    from dlrun.runs.curves import check_picture, draw_picture, read_curves
+
+    form = Form.of(as_json=as_json, as_csv=as_csv)
+    if plot and plot != "-":
+        check_picture(Path(plot))
+    folders = [find_run(run, runs_dir=runs_dir) for run in runs]
+    found = contrast(folders)
+    drawn = read_curves(folders, metric) if plot or metric else ("", {})
+    if form is Form.JSON:
+        print_json(found.plain())
+    elif form is Form.CSV:
+        write_csv(("section", "key", *found.ids), contrast_rows(found))
+    else:
+        typer.echo(contrast_table(found))
+    for warning in found.warnings:
+        typer.echo(printable(f"note: {warning}"), err=True)
+    if plot == "-" or (metric and not plot):
+        lines = draw_curves(drawn[1], braille=takes_braille(sys.stdout.encoding))
+        typer.echo(printable("\n".join(("", drawn[0], *lines))), err=form is not Form.TABLE)
+    elif plot:
+        draw_picture(Path(plot), drawn[1], metric=drawn[0])
+        typer.echo(printable(f"wrote {plot}: {drawn[0]} of {len(drawn[1])} runs"), err=True)

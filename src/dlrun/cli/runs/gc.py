@@ -1,0 +1,47 @@
+"""`dlrun runs gc`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dlrun.cli.options import RUNS_DIR, AnyRuns, AsCsv, AsJson, RunsDir, Where, Yes
+
+_Keep = Annotated[str, typer.Option(metavar="best|last|none", help="The checkpoint that each run keeps.")]
+_OlderThan = Annotated[str, typer.Option("--older-than", metavar="30d", help="Only runs that started before that.")]
+_Trial = Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")]
+
+
+def gc(
+    runs: AnyRuns = None,
+    where: Where = "",
+    keep: _Keep = "best",
+    older_than: _OlderThan = "",
+    runs_dir: RunsDir = RUNS_DIR,
+    *,
+    dry_run: _Trial = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Remove checkpoints of the runs, of all without RUN or --where; results stay.
+
+    With --keep best a run that is not complete keeps its last checkpoint too: it needs that to go on.
+    """
+    from dlrun.cli.format import format_bytes, format_count
+    from dlrun.cli.runs.freed import freed_rows
+    from dlrun.cli.runs.output import Form
+    from dlrun.cli.runs.removable import ask, chosen_runs, older
+    from dlrun.runs.removal import parse_keep, remove_checkpoints
+
+    form, kept = Form.of(as_json=as_json, as_csv=as_csv), parse_keep(keep)
+    chosen = chosen_runs(runs or (), where, runs_dir=runs_dir)
+    if older_than:
+        chosen = older(chosen, older_than)
+    found = [remove_checkpoints(folder, keep=kept, runs_dir=runs_dir, is_trial=True) for folder in chosen]
+    wanted = [folder for folder, freed in zip(chosen, found, strict=True) if freed.removed]
+    if not dry_run and wanted and not runs:
+        size = format_bytes(sum(freed.bytes for freed in found))
+        ask(f"remove the checkpoints of {format_count(len(wanted), 'run')} ({size}), and keep {keep}?", is_sure=yes)
+    freed_rows((remove_checkpoints(one, keep=kept, runs_dir=runs_dir, is_trial=dry_run) for one in wanted), form)

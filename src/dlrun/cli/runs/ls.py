@@ -1,0 +1,53 @@
+"""`dlrun runs ls`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dlrun.cli.options import RUNS_DIR, AsCsv, AsJson, RunsDir, Where
+
+_Status = Annotated[str, typer.Option(help="Only runs of this status; several with commas.")]
+_Sort = Annotated[str, typer.Option(metavar="KEY", help="Smallest first; -KEY: largest first. Else: newest first.")]
+_Columns = Annotated[str, typer.Option(metavar="KEY,KEY,...", help="What to show: any keys that --where knows.")]
+_Limit = Annotated[int | None, typer.Option("--limit", "-n", min=0, metavar="N", help="At most so many.")]
+
+
+def list_(
+    where: Where = "",
+    status: _Status = "",
+    sort: _Sort = "",
+    columns: _Columns = "",
+    limit: _Limit = None,
+    runs_dir: RunsDir = RUNS_DIR,
+    *,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """List the runs, the newest first.
+
+    Keys are those of the listing (status, name, id, tag, started, seconds, age, model, dataset, ...), scores
+    (val_accuracy, test_loss, ...), and every key of the spec by its dotted path (training.batch_size).
+    """
+    from dlrun.cli.runs.columns import default_columns, key_columns, spreadsheet_columns
+    from dlrun.cli.runs.output import Form, show_rows
+    from dlrun.runs.fields import Fields
+    from dlrun.runs.listing import list_runs
+    from dlrun.runs.selection import Selection
+
+    form = Form.of(as_json=as_json, as_csv=as_csv)
+    found = list_runs(runs_dir)
+    fields = Fields(found)
+    chosen = Selection(where, status, sort, limit).of(found, fields)
+    if columns and found:
+        shown = key_columns(columns, fields)
+    elif as_json:
+        shown = None
+    else:
+        shown = spreadsheet_columns(chosen) if as_csv else default_columns(chosen)
+    if not chosen and form is Form.TABLE:
+        said = f"none of the {len(found):,} runs" if found else f"no runs in {runs_dir}; dlrun train CONFIG makes one"
+        typer.echo(said + (" is asked for" if found else ""), err=True)
+        return
+    show_rows(chosen, shown, form)

@@ -1,0 +1,69 @@
+"""The runs that a command is to remove from, named or chosen by a condition, and whether the user means it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from dlrun.cli.printable import printable
+from dlrun.errors import DlrunError, UsageError
+
+if TYPE_CHECKING:
+    from dlrun.runs.folder import RunFolder
+
+
+def chosen_runs(named: Sequence[str], where: str, *, runs_dir: Path) -> list[RunFolder]:
+    """The runs that are named, or those that a condition chooses; read from the folders, whatever an index says.
+
+    Those that are in use, or are no runs, are an error if they are named, and are told and left out if they are not.
+    """
+    from dlrun.runs.catalog import find_run
+    from dlrun.runs.fields import Fields
+    from dlrun.runs.listing import list_runs
+    from dlrun.runs.removal import check_removable
+    from dlrun.runs.selection import Selection
+
+    if named and where:
+        raise typer.BadParameter("give one of them", param_hint="RUN, --where")
+    if named:
+        folders = [find_run(run, runs_dir=runs_dir) for run in named]
+        for folder in folders:
+            check_removable(folder, runs_dir=runs_dir)
+        return list({folder.path.resolve(): folder for folder in folders}.values())
+    found = list_runs(runs_dir, from_index=False)
+    chosen = []
+    for run in Selection(where).of(found, Fields(found, from_index=False)):
+        try:
+            check_removable(run.folder, runs_dir=runs_dir)
+            chosen.append(run.folder)
+        except DlrunError as error:
+            typer.echo(printable(f"left out: {error.what}"), err=True)
+    return chosen
+
+
+def older(folders: Sequence[RunFolder], duration: str) -> list[RunFolder]:
+    """Those of the runs that started longer ago than a duration such as `30d`."""
+    from dlrun.runs.comparison import parse_duration
+    from dlrun.runs.listing import read_summary
+
+    try:
+        begins = time.time() - parse_duration(duration)
+    except ValueError as error:
+        raise typer.BadParameter(f"{duration!r} is not {error}", param_hint="--older-than") from None
+    return [folder for folder in folders if read_summary(folder.path.parent, folder.path.name).order < begins]
+
+
+def ask(question: str, *, is_sure: bool) -> None:
+    """Ask on a terminal, unless the user has said so; without a terminal that is an error."""
+    if is_sure:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError(question, expected="an answer, and there is nobody to ask", hint="--yes")
+    if not typer.confirm(printable(question), err=True):
+        typer.echo("nothing is removed", err=True)
+        raise typer.Exit(1)

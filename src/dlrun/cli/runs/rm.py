@@ -1,0 +1,34 @@
+"""`dlrun runs rm RUN...`."""
+
+from __future__ import annotations
+
+import typer
+
+from dlrun.cli.options import RUNS_DIR, AnyRuns, AsCsv, AsJson, RunsDir, Where, Yes
+
+
+def remove(
+    runs: AnyRuns = None,
+    where: Where = "",
+    runs_dir: RunsDir = RUNS_DIR,
+    *,
+    yes: Yes = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Remove run folders with all that they hold."""
+    from dlrun.cli.format import format_bytes
+    from dlrun.cli.runs.freed import freed_rows
+    from dlrun.cli.runs.output import Form
+    from dlrun.cli.runs.removable import ask, chosen_runs
+    from dlrun.runs.removal import remove_run, size_of
+
+    form = Form.of(as_json=as_json, as_csv=as_csv)
+    if not runs and not where:
+        raise typer.BadParameter("say which runs", param_hint="RUN... or --where")
+    chosen = chosen_runs(runs or (), where, runs_dir=runs_dir)
+    if chosen and not yes:
+        size = format_bytes(sum(size_of(folder.path) for folder in chosen))
+        said = chosen[0].id if len(chosen) == 1 else f"{len(chosen)} runs, {chosen[0].id} to {chosen[-1].id}"
+        ask(f"remove {said} ({size})?", is_sure=yes)
+    freed_rows((remove_run(folder, runs_dir=runs_dir) for folder in chosen), form)

@@ -1,0 +1,33 @@
+"""`dlrun runs tag RUN TAG...`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dlrun.cli.options import RUNS_DIR, AsCsv, AsJson, Run, RunsDir
+
+_Tags = Annotated[list[str] | None, typer.Argument(metavar="TAG...", help="Words; none: show those that it has.")]
+_Remove = Annotated[bool, typer.Option("--remove", help="Take the tags away.")]
+
+
+def tag(
+    run: Run,
+    tags: _Tags = None,
+    runs_dir: RunsDir = RUNS_DIR,
+    *,
+    remove: _Remove = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Give a RUN tags, to find it again: dlrun runs ls --where tag=paper."""
+    from dlrun.cli.runs.output import Column, Form, show_rows
+    from dlrun.runs.catalog import find_run
+    from dlrun.runs.tags import change_tags
+
+    form = Form.of(as_json=as_json, as_csv=as_csv)
+    folder = find_run(run, runs_dir=runs_dir)
+    found = change_tags(folder, tags, is_removal=remove) if tags else folder.read_record().tags
+    columns = (Column("run", lambda _: folder.id), Column("tags", list, ", ".join))
+    show_rows([found], columns, form)

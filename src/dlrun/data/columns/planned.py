@@ -1,0 +1,119 @@
+"""A column that is a feature or a target, and how its numbers or dates are written; what does not fit is an error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from dlrun.data.columns.column import Column
+from dlrun.data.columns.dates import DateLayout, parse_dates
+from dlrun.data.columns.keys import ColumnKeys
+from dlrun.data.columns.numbers import Notation, parse_numbers
+from dlrun.data.columns.survey import ColumnSurvey
+from dlrun.data.columns.table_files import TableFiles
+from dlrun.data.columns.texts import as_texts, known_values
+from dlrun.errors import DataError
+
+Kind = Literal["numeric", "categorical", "date", "text"]
+
+_MOSTLY = 0.9
+"""Part of the values from which on a column is one of numbers, or of dates, with mistakes in it."""
+
+_FEW_VALUES = 20
+
+
+@dataclass(frozen=True)
+class PlannedColumn:
+    """A column that is a feature.
+
+    Args:
+        name: Of the column.
+        kind: What its values are.
+        notation: How its numbers are written.
+        layout: How its dates are written.
+    """
+
+    name: str
+    kind: Kind
+    notation: Notation = "plain"
+    layout: DateLayout = "ymd"
+
+
+def notation_of(table: TableFiles, survey: ColumnSurvey) -> Notation | None:
+    """How the numbers of a column are written, or None if it is not one of numbers.
+
+    `1,234` alone may be either; between commas it is a number with groups, elsewhere one with a decimal comma.
+    """
+    fitting = [notation for notation, count in survey.notations.items() if count == survey.known > 0]
+    if "plain" in fitting or len(fitting) == 1:
+        return fitting[0]
+    if not fitting:
+        return None
+    return "grouped" if getattr(getattr(table.files[0], "dialect", None), "delimiter", ",") == "," else "comma"
+
+
+def layout_of(survey: ColumnSurvey) -> DateLayout | None:
+    """How the dates of a column are written, or None if it is not one of dates; day first where both may be."""
+    return next((layout for layout, count in survey.layouts.items() if count == survey.known > 0), None)
+
+
+def is_mostly_numbers(survey: ColumnSurvey) -> bool:
+    """Whether a column is one of numbers, mistakes apart; few different values (1, 2, 3, 4+) are categories."""
+    few = not survey.is_many and len(survey.counts) <= _FEW_VALUES
+    return not few and max(survey.notations.values()) >= _MOSTLY * survey.known
+
+
+def is_mostly_dates(survey: ColumnSurvey) -> bool:
+    """Whether a column is one of dates that can be read, mistakes apart."""
+    return max(survey.layouts.values()) >= _MOSTLY * survey.known
+
+
+def plan_numbers(table: TableFiles, survey: ColumnSurvey, *, keys: ColumnKeys) -> PlannedColumn:
+    """A column that has to be one of numbers.
+
+    Raises:
+        DataError: It has something else in it: names the first row where it has, what is there, and what to try.
+    """
+    name, notation = survey.name, notation_of(table, survey)
+    if notation is not None:
+        return PlannedColumn(name, "numeric", notation)
+    best: Notation = "plain"
+    for each, count in survey.notations.items():
+        best = each if count > survey.notations[best] else best
+    for block in table.blocks([name]):
+        known = known_values(block.columns[name], keys.missing_values)
+        wrong = parse_numbers(known, best)[1]
+        if wrong is not None:
+            planned = PlannedColumn(name, "numeric")
+            raise wrong_value(table.place(block.first + wrong), planned, known[wrong].as_py())
+    return PlannedColumn(name, "numeric", best)
+
+
+def plan_dates(table: TableFiles, survey: ColumnSurvey, *, keys: ColumnKeys) -> PlannedColumn:
+    """A column that has to be one of dates.
+
+    Raises:
+        DataError: As for `plan_numbers`.
+    """
+    best = max(survey.layouts, key=lambda layout: survey.layouts[layout])
+    planned = PlannedColumn(survey.name, "date", layout=layout_of(survey) or best)
+    if layout_of(survey) is None:
+        for block in table.blocks([survey.name]):
+            known = as_texts(known_values(block.columns[survey.name], keys.missing_values))
+            wrong = parse_dates(known, planned.layout)[1]
+            if wrong is not None:
+                raise wrong_value(table.place(block.first + wrong), planned, known[wrong].as_py())
+    return planned
+
+
+def wrong_value(place: str, column: PlannedColumn | Column, found: object) -> DataError:
+    """The error of a value that should be a number or a date."""
+    name, expected = column.name, "a number, not beyond 1e18 either way"
+    if column.kind == "date":
+        example = {"ymd": "2021-03-05", "dmy": "05.03.2021", "mdy": "03/05/2021"}[column.layout]
+        expected = f"a date such as {example}, with or without a time"
+    return DataError(
+        f"{place}: column {name!r} holds {found!r}",
+        expected=expected,
+        hint=f"add it to missing_values, or list the column under categorical or ignore: ignore: [{name}]",
+    )

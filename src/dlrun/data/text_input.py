@@ -1,0 +1,131 @@
+"""Raw input that is text: files of many kinds in bulk, or one string at a time, into the same token ids."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from dlrun.data.raw_input import Array, Examples, RawInput
+from dlrun.data.texts.corpus import Named
+from dlrun.data.texts.cut import OUT_OF_VOCABULARY, UNKNOWN, Encoder, Standardize, TokenKind
+from dlrun.data.texts.files import files_of
+from dlrun.data.texts.labels import class_name, number_of
+from dlrun.data.texts.rows import Reading, TextFile
+from dlrun.errors import DataError
+from dlrun.registry import nearest
+from dlrun.signature import Target
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class TextInput(RawInput):
+    """Texts, cut into tokens that are looked up in a vocabulary.
+
+    Args:
+        reading: How files are read.
+        tokens: What a text is cut into.
+        standardize: What is done to it before.
+        vocabulary: The tokens with an id of their own, in the order of their ids, which begin at 2.
+        sequence_length: Tokens that count.
+        type: Tells the kinds of raw input apart.
+    """
+
+    reading: Reading
+    tokens: TokenKind
+    standardize: Standardize
+    vocabulary: tuple[str, ...]
+    sequence_length: int
+    type: Literal["text"] = "text"
+
+    def encoder(self) -> Encoder:
+        """From one text to its ids."""
+        return Encoder.of(self.vocabulary, kind=self.tokens, standardize=self.standardize, length=self.sequence_length)
+
+    def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
+        """Read the rows of CSV, TSV, JSONL and Parquet files, the lines of a .txt file, or the files of a folder.
+
+        A `.txt` file and standard input hold one text a line; in a folder every `.txt` file is one text.
+        """
+        files, encode = files_of(source, self.reading), self.encoder()
+        rows = (Named(file, row) for file in files for row in file.rows(labelled=target is not None))
+        while batch := list(itertools.islice(rows, at_once)):
+            stored = np.zeros((len(batch), self.sequence_length), np.int32)
+            for row, named in zip(stored, batch, strict=True):
+                ids = encode(named.row.text)
+                row[: len(ids)] = ids
+            yield Examples(
+                [_name(named, alone=len(files) == 1) for named in batch],
+                stored,
+                None if target is None else _targets(batch, target),
+                tuple(named.row.text for named in batch),
+            )
+
+    def build(self) -> keras.Model:
+        """Make the Keras model from a string to token ids.
+
+        Shape:
+            Input: `text`, `(batch, 1)` strings. Output: `(batch, sequence_length)` int32.
+        """
+        import keras
+
+        inputs = keras.Input((1,), dtype="string", name="text")
+        ids = keras.layers.TextVectorization(
+            standardize=None if self.standardize == "none" else self.standardize,
+            split="whitespace" if self.tokens == "words" else "character",
+            output_sequence_length=self.sequence_length,
+            vocabulary=list(self.vocabulary),
+            name="tokens",
+        )(inputs)
+        # An empty text becomes one unknown token: no id is below its padding's, and only its first is below 1.
+        least = np.zeros((1, self.sequence_length), np.int64)
+        least[0, 0] = OUT_OF_VOCABULARY
+        ids = keras.ops.maximum(ids, least)
+        return keras.Model(inputs, keras.ops.cast(ids, "int32"), name="raw")
+
+    def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
+        """The text itself."""
+        return {"text": np.array([[examples.origin[index]]], object)}
+
+    def token(self, number: int) -> str:
+        """What an id stands for; empty for padding."""
+        known = ("", UNKNOWN, *self.vocabulary)
+        return known[number] if number < len(known) else ""
+
+
+def _name(named: Named, *, alone: bool) -> str:
+    file: TextFile = named.file
+    return file.row_name(named.row.number) if alone else file.place(named.row.number)
+
+
+def _targets(batch: list[Named], target: Target) -> Array:
+    if target.kind == "classes":
+        names = target.class_names or tuple(map(str, range(target.size)))
+        index = {name: number for number, name in enumerate(names)}
+        return np.array([_class(named, index) for named in batch], np.int32)
+    return np.array([_number(named) for named in batch], np.float32)
+
+
+def _class(named: Named, index: Mapping[str, int]) -> int:
+    label = named.row.label or ""
+    number = index.get(label, index.get(class_name(label)))
+    if number is None:
+        near = nearest(label, index)
+        raise DataError(
+            f"{named.place}: the label is {label!r}",
+            expected="one of " + ", ".join(itertools.islice(index, 20)),
+            hint=f"did you mean {near!r}?" if near else "",
+        )
+    return number
+
+
+def _number(named: Named) -> float:
+    number: Any = number_of(named.row.label or "")
+    if number is None:
+        raise DataError(f"{named.place}: the label is {named.row.label!r}", expected="a finite number")
+    return float(number)

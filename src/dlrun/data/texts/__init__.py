@@ -1,0 +1,1 @@
+"""Texts in files: read, labelled, cut into tokens, and kept as token ids."""

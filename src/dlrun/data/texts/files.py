@@ -1,0 +1,59 @@
+"""From a path, a folder, a glob or `-` to the files of texts that it stands for."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+
+from dlrun.data.texts.delimited import DelimitedFile
+from dlrun.data.texts.encoding import STANDARD_INPUT
+from dlrun.data.texts.folders import LinesFile, TextFolder
+from dlrun.data.texts.json_lines import JsonLinesFile
+from dlrun.data.texts.parquet import ParquetFile
+from dlrun.data.texts.rows import Reading, TextFile
+from dlrun.errors import DataError
+
+_KINDS: dict[str, type[TextFile]] = {
+    ".csv": DelimitedFile,
+    ".tsv": DelimitedFile,
+    ".tab": DelimitedFile,
+    ".jsonl": JsonLinesFile,
+    ".ndjson": JsonLinesFile,
+    ".json": JsonLinesFile,
+    ".parquet": ParquetFile,
+    ".pq": ParquetFile,
+    ".txt": LinesFile,
+}
+_ACCEPTED = "a .csv, .tsv, .jsonl, .parquet or .txt file, a folder of .txt files, or a pattern such as data/*.csv"
+
+
+def files_of(source: str, reading: Reading) -> tuple[TextFile, ...]:
+    """The files that `source` stands for.
+
+    Args:
+        source: A path, a folder, a glob, or `-`.
+        reading: How they are read.
+
+    Raises:
+        DataError: There is none, or one is of a kind that is not read.
+    """
+    if source == STANDARD_INPUT:
+        return (LinesFile(source, reading),)
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return (TextFolder(str(path), reading),)
+    found = [str(path)]
+    if not path.exists():
+        found = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(source) else []  # noqa: PTH207  absolute or not
+        if not found:
+            where = "" if path.is_absolute() else f" in {Path.cwd()}"
+            what = f"no file fits {source}" if glob.has_magic(source) else f"there is no file {source}"
+            raise DataError(what + where, expected=_ACCEPTED)
+    return tuple(_file(name, reading) for name in found if Path(name).is_file() or len(found) == 1)
+
+
+def _file(name: str, reading: Reading) -> TextFile:
+    kind = _KINDS.get(Path(name.removesuffix(".gz")).suffix.lower())
+    if kind is None:
+        raise DataError(f"{name} is of no kind that texts are read from", expected=_ACCEPTED)
+    return kind(name, reading)

@@ -1,0 +1,119 @@
+"""Folders of `.txt` files, each file one text and each folder one class; and single `.txt` files of one text a line."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlrun.data.texts.encoding import LONGEST_TEXT, lines, opened, tell_encoding
+from dlrun.data.texts.rows import Row, TextFile
+from dlrun.errors import DataError
+
+SUFFIX = ".txt"
+_SPLITS = {"train": ("train", "training"), "test": ("test",), "validation": ("validation", "val", "valid", "dev")}
+
+
+@dataclass(frozen=True)
+class LinesFile(TextFile):
+    """A file, or standard input, with one text in each line and no labels; an empty line is an empty text."""
+
+    def names(self) -> tuple[str, ...]:
+        """None: it has no columns."""
+        return ()
+
+    def rows(self, *, labelled: bool) -> Iterator[Row]:
+        """Its lines."""
+        if labelled:
+            raise DataError(
+                f"{self.path} has no labels: it is one text a line",
+                expected="a CSV, TSV, JSONL or Parquet file, or a folder with one folder of .txt files for each class",
+            )
+        with opened(self.path, self.reading.encoding, newline=None) as stream:
+            for number, line in enumerate(lines(stream, self.path), start=1):
+                yield Row(number, line.removesuffix("\n"), None)
+
+
+@dataclass(frozen=True)
+class TextFolder(TextFile):
+    """A folder of `.txt` files, at any depth; the first folder on the way to a file is its class.
+
+    Files are taken in the order of their names; those of other kinds, and hidden ones, are left out.
+    """
+
+    def names(self) -> tuple[str, ...]:
+        """None: it has no columns."""
+        return ()
+
+    def rows(self, *, labelled: bool) -> Iterator[Row]:
+        """Its files."""
+        for number, path in enumerate(self.files, start=1):
+            parts = path.relative_to(self.path).parts
+            if labelled and len(parts) == 1:
+                raise DataError(
+                    f"{path} is in no class folder",
+                    expected=f"{self.path}/CLASS/{path.name}, one folder for each class",
+                )
+            yield Row(number, self._read(path), parts[0] if labelled else None)
+
+    @functools.cached_property
+    def files(self) -> tuple[Path, ...]:
+        """The files, in the order of their rows.
+
+        Raises:
+            DataError: There are none.
+        """
+        root = Path(self.path)
+        found = tuple(path for path in sorted(root.rglob("*")) if _is_text(path, root))
+        if not found:
+            raise DataError(
+                f"{self.path} holds no {SUFFIX} file",
+                expected=f"{self.path}/CLASS/NAME{SUFFIX}, one folder for each class",
+                hint="a CSV, TSV, JSONL or Parquet file is named itself: path: FOLDER/FILE.csv",
+            )
+        return found
+
+    def notes(self) -> Iterator[str]:
+        """Which encodings there are besides UTF-8, in the files that have been read."""
+        for name, (path, why) in self._odd_encodings.items():
+            yield f"encoding: {name} for {path} and what is like it, {why} (key `encoding`)"
+
+    @functools.cached_property
+    def _odd_encodings(self) -> dict[str, tuple[Path, str]]:
+        """Encodings that are not UTF-8, each with the first file in it."""
+        return {}
+
+    def size(self) -> int:
+        """Bytes in all of them."""
+        return sum(path.stat().st_size for path in self.files)
+
+    def row_name(self, number: int) -> str:
+        """The file's path in the folder."""
+        return str(self.files[number - 1].relative_to(self.path))
+
+    def place(self, number: int) -> str:
+        """The file's path."""
+        return str(self.files[number - 1])
+
+    def _read(self, path: Path) -> str:
+        if self.reading.encoding == "auto" and (told := tell_encoding(str(path))).why:
+            self._odd_encodings.setdefault(told.name, (path, told.why))
+        with opened(str(path), self.reading.encoding, newline=None) as stream:
+            text = stream.read(LONGEST_TEXT + 1)
+        if len(text) > LONGEST_TEXT:
+            raise DataError(f"{path} has more than {LONGEST_TEXT:,} characters", expected="one text in each file")
+        return text
+
+
+def split_folders(root: Path) -> dict[str, Path]:
+    """The folders train, test and validation in a folder, by split; empty if it has no train folder."""
+    found = {
+        split: root / name for split, names in _SPLITS.items() for name in reversed(names) if (root / name).is_dir()
+    }
+    return found if "train" in found else {}
+
+
+def _is_text(path: Path, root: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
+    return path.suffix.lower() == SUFFIX and not hidden and path.is_file()

@@ -1,0 +1,124 @@
+"""What every file of texts gives: rows of a number, a text and a label; and which columns they are in."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from dlrun.data.texts.encoding import tell_encoding
+from dlrun.errors import DataError
+from dlrun.registry import nearest
+
+_PACKED = 8  # times smaller is text that gzip has packed, and then some
+
+
+class Row(NamedTuple):
+    """One example.
+
+    Args:
+        number: Of its first line, or of the row, from 1.
+        text: Without lone surrogates, so that it is UTF-8.
+        label: As it is written, without space around it; None if it was not asked for.
+    """
+
+    number: int
+    text: str
+    label: str | None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How files of texts are read.
+
+    Args:
+        text: Column or key of the texts, in files that have some.
+        label: Column or key of what is to be predicted.
+        encoding: Character encoding; auto: told from the file's bytes.
+        delimiter: Between two values of a CSV file, or auto.
+        quoted: Whether fields of a CSV or TSV file may stand in double quotes.
+    """
+
+    text: str = "text"
+    label: str = "label"
+    encoding: str = "auto"
+    delimiter: str = "auto"
+    quoted: bool = True
+
+
+@dataclass(frozen=True)
+class TextFile(abc.ABC):
+    """A file of texts.
+
+    Args:
+        path: Where it is, or `-`.
+        reading: How it is read.
+    """
+
+    path: str
+    reading: Reading
+
+    @abc.abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """The names of its columns; empty if it has none.
+
+        Raises:
+            DataError: It cannot be read.
+        """
+
+    @abc.abstractmethod
+    def rows(self, *, labelled: bool) -> Iterator[Row]:
+        """Its examples, one after another, in bounded memory.
+
+        Args:
+            labelled: Whether each has a label; else none is looked for.
+
+        Raises:
+            DataError: It cannot be read, or a row lacks its text or its label.
+        """
+
+    def size(self) -> int:
+        """Bytes that it takes, about."""
+        size = Path(self.path).stat().st_size
+        return size * _PACKED if self.path.endswith(".gz") else size
+
+    def notes(self) -> Iterator[str]:
+        """How it was read, where that is not what everyone expects; for files that have been read."""
+        if self.reading.encoding == "auto":
+            told = tell_encoding(self.path)
+            if told.why:
+                yield f"encoding: {told.name} for {self.path}, {told.why} (key `encoding`)"
+
+    def row_name(self, number: int) -> str:
+        """What a row is called beside its file: `line 7`."""
+        return f"line {number}"
+
+    def place(self, number: int) -> str:
+        """Where a row stands, for messages: `reviews.csv:7`."""
+        return f"{self.path}:{number}"
+
+    def check_columns(self, *, labelled: bool) -> None:
+        """Refuse a file without the columns that are read.
+
+        Raises:
+            DataError: There is none of the name.
+        """
+        names = self.names()
+        for key in ("text", "label") if labelled else ("text",):
+            name = getattr(self.reading, key)
+            if name not in names:
+                near = nearest(name, names)
+                raise DataError(
+                    f"{self.path} has no column {name!r}",
+                    expected="one of " + ", ".join(names),
+                    hint=f"{key}: {near}" if near else f"the key `{key}` says which column it is",
+                )
+
+
+def absent_label(place: str, reading: Reading) -> DataError:
+    """The error for a row whose label is missing."""
+    return DataError(
+        f"{place}: the label is missing", expected=f"a value in {reading.label!r}", hint="fill it in, or drop the row"
+    )

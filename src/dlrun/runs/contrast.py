@@ -1,0 +1,152 @@
+"""Several runs in; the spec keys that differ, beside their scores, and what makes them hard to compare, out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dlrun.errors import RunError, UsageError
+from dlrun.runs.flat_spec import Value, read_flat_spec
+from dlrun.runs.folder import RunFolder
+from dlrun.runs.record import RunRecord
+
+_SPLITS = ("train", "validation", "test")
+_FINGERPRINT_LETTERS = 12
+_PLACES = ("name",)  # two runs of one config that only have other names do not differ
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a comparison.
+
+    Args:
+        section: `spec`, `score`, `outcome` or `environment`.
+        key: A dotted key of the spec, `validation accuracy`, `seconds`, `keras`.
+        values: Of each run; None where a run has none.
+    """
+
+    section: str
+    key: str
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Runs side by side.
+
+    Args:
+        ids: Of the runs, in the order in which they were given.
+        lines: Specs, where they differ; then every score and outcome; then the environment, where it differs.
+        warnings: What makes the scores hard to compare: other data, another commit, other versions.
+    """
+
+    ids: tuple[str, ...]
+    lines: tuple[Line, ...]
+    warnings: tuple[str, ...]
+
+    def plain(self) -> dict[str, Any]:
+        """The comparison as JSON has it."""
+        sections: dict[str, dict[str, dict[str, Any]]] = {}
+        for line in self.lines:
+            sections.setdefault(line.section, {})[line.key] = dict(zip(self.ids, line.values, strict=True))
+        return {"runs": list(self.ids), **sections, "warnings": list(self.warnings)}
+
+
+def contrast(folders: Sequence[RunFolder]) -> Contrast:
+    """Put runs side by side.
+
+    Args:
+        folders: At least two runs.
+
+    Raises:
+        UsageError: They are fewer than two, or one is named twice.
+        RunError: The record of one cannot be read.
+    """
+    ids = tuple(folder.id for folder in folders)
+    if len({folder.path.resolve() for folder in folders}) < max(len(folders), 2):
+        raise UsageError(
+            f"there is nothing to compare in {', '.join(ids)}",
+            expected="two runs or more, each once",
+            hint="dlrun runs ls",
+        )
+    records = [folder.read_record() for folder in folders]
+    specs, unread = _specs(folders)
+    environment = tuple(_environment(records))
+    lines = (*_differing("spec", specs), *_scores(records), *_outcomes(records, folders), *environment)
+    return Contrast(ids, lines, (*unread, *_warnings(environment)))
+
+
+def _specs(folders: Sequence[RunFolder]) -> tuple[list[Mapping[str, Value]], tuple[str, ...]]:
+    specs: list[Mapping[str, Value]] = []
+    unread = []
+    for folder in folders:
+        try:
+            specs.append(read_flat_spec(folder.spec_yaml))
+        except RunError as error:
+            unread.append(error.what)
+            specs.append({})
+    return specs, tuple(unread)
+
+
+def _differing(section: str, of_runs: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+    for key in dict.fromkeys(key for values in of_runs for key in values if key not in _PLACES):
+        values = tuple(of_run.get(key) for of_run in of_runs)
+        if any(value != values[0] or type(value) is not type(values[0]) for value in values[1:]):
+            yield Line(section, key, values)
+
+
+def _scores(records: Sequence[RunRecord]) -> Iterator[Line]:
+    splits = dict.fromkeys((*_SPLITS, *(split for record in records for split in record.result)))
+    for split in splits:
+        for metric in dict.fromkeys(metric for record in records for metric in record.result.get(split, ())):
+            yield Line(
+                "score", f"{split} {metric}", tuple(record.result.get(split, {}).get(metric) for record in records)
+            )
+    for metric in dict.fromkeys(record.best.metric for record in records if record.best):
+        bests = [record.best if record.best and record.best.metric == metric else None for record in records]
+        yield Line("score", f"best {metric}", tuple(best.value if best else None for best in bests))
+        yield Line("score", f"epoch of best {metric}", tuple(best.epoch if best else None for best in bests))
+
+
+def _outcomes(records: Sequence[RunRecord], folders: Sequence[RunFolder]) -> Iterator[Line]:
+    questions: dict[str, Callable[[RunRecord], Any]] = {
+        "seconds": lambda record: record.seconds,
+        "examples/s": lambda record: record.throughput,
+        "parameters": lambda record: record.model.parameters if record.model else None,
+    }
+    statuses = (folder.status_of(record) for folder, record in zip(folders, records, strict=True))
+    yield Line("outcome", "status", tuple(statuses))
+    for key, question in questions.items():
+        yield Line("outcome", key, tuple(map(question, records)))
+
+
+def _environment(records: Sequence[RunRecord]) -> Iterator[Line]:
+    yield from _differing("environment", [_circumstances(record) for record in records])
+
+
+def _circumstances(record: RunRecord) -> dict[str, Any]:
+    git = record.git or {}
+    commit = git.get("commit")
+    chosen = {"device": record.device, "precision": record.precision, "jit": record.jit}
+    return {
+        "data fingerprint": record.dataset.fingerprint[:_FINGERPRINT_LETTERS] if record.dataset else None,
+        "commit": str(commit)[:_FINGERPRINT_LETTERS] if commit else None,
+        "uncommitted changes": bool(git.get("dirty")),
+        **{key: choice.value if choice else None for key, choice in chosen.items()},
+        **record.versions,
+        "cpu": record.machine.get("cpu"),
+    }
+
+
+def _warnings(environment: Sequence[Line]) -> Iterator[str]:
+    told = {
+        "data fingerprint": "the runs saw different data: their scores are of different questions",
+        "commit": "the runs were made from different commits",
+        "uncommitted changes": "some of the runs were made with uncommitted changes: see their git.diff",
+    }
+    keys = {line.key for line in environment}
+    yield from (text for key, text in told.items() if key in keys)
+    versions = [line.key for line in environment if line.key in ("python", "dlrun", "tensorflow", "keras", "numpy")]
+    if versions:
+        yield f"the runs were made with different versions of {', '.join(versions)}"

@@ -1,0 +1,141 @@
+"""Runs and checkpoints that are removed, and those that never are."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dlrun.errors import RunError, UsageError
+from dlrun.runs.folder import RunFolder
+from dlrun.runs.removal import parse_keep, refuse_removed, remove_checkpoints, remove_run, size_of
+
+MakeRun = Callable[..., RunFolder]
+
+
+def with_checkpoints(folder: RunFolder, *, best: int | None = 2) -> RunFolder:
+    """Three checkpoints of 1,000 bytes each; the best is a second name of one of them."""
+    for step in (1, 2, 3):
+        path = folder.checkpoints / f"step-{step:09d}"
+        path.mkdir(parents=True)
+        (path / "arrays.safetensors").write_bytes(bytes([step]) * 1000)
+    if best is not None:
+        folder.best.mkdir()
+        (folder.best / "arrays.safetensors").hardlink_to(folder.checkpoints / f"step-{best:09d}" / "arrays.safetensors")
+    return folder
+
+
+def left(folder: RunFolder) -> list[str]:
+    return sorted(entry.name.removeprefix("step-00000000") for entry in folder.checkpoints.iterdir())
+
+
+def test_a_run_is_removed_with_all_it_holds_and_nothing_that_it_points_to(make_run: MakeRun, tmp_path: Path) -> None:
+    run, other = with_checkpoints(make_run("a")), make_run("b")
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("precious")
+    (run.path / "link").symlink_to(outside)
+    (run.path / "file").symlink_to(outside / "file")
+    size = size_of(run.path)
+    assert size > 3000
+    assert remove_run(run, runs_dir=tmp_path / "runs") == (run.id, (run.id,), size)
+    assert [entry.name for entry in (tmp_path / "runs").iterdir()] == [other.id]
+    assert (outside / "file").read_text() == "precious"
+
+
+def test_what_is_no_run_of_the_folder_is_never_removed(make_run: MakeRun, tmp_path: Path) -> None:
+    runs_dir, run = tmp_path / "runs", make_run("a")
+    link = runs_dir / "link"
+    link.symlink_to(run.path)
+    elsewhere = RunFolder.create(tmp_path / "elsewhere", name="b")
+    nested = RunFolder.create(run.path / "sub", name="c")
+    (runs_dir / "notes").mkdir()
+    (runs_dir / "notes" / "run.json").write_text('{"name": "mine"}')
+    for path, why in [
+        (link, "is a symbolic link"),
+        (elsewhere.path, "does not lie in"),
+        (runs_dir / ".." / "elsewhere" / elsewhere.id, "does not lie in"),
+        (nested.path, "does not lie in"),
+        (runs_dir, "does not lie in"),
+        (runs_dir / "notes", "is no run"),
+        (runs_dir / "missing", "is no run"),
+    ]:
+        with pytest.raises(UsageError, match=why):
+            remove_run(RunFolder(path), runs_dir=runs_dir)
+        with pytest.raises(UsageError, match=why):
+            remove_checkpoints(RunFolder(path), keep="none", runs_dir=runs_dir)
+    assert run.read_record().name == "a"
+    assert (elsewhere.path.is_dir(), nested.path.is_dir(), (runs_dir / "notes").is_dir()) == (True, True, True)
+
+
+def test_a_run_that_a_process_holds_stays(make_run: MakeRun, tmp_path: Path) -> None:
+    run = with_checkpoints(make_run())
+    with run.lock():
+        with pytest.raises(RunError, match=f"held by process {os.getpid()}"):
+            remove_run(run, runs_dir=tmp_path / "runs")
+        with pytest.raises(RunError, match=f"held by process {os.getpid()}"):
+            remove_checkpoints(run, keep="none", runs_dir=tmp_path / "runs")
+    assert left(run) == ["1", "2", "3", "best"]
+
+
+@pytest.mark.parametrize(
+    ("keep", "of", "kept", "freed", "marks"),
+    [
+        ("best", ("completed", 2), ["best"], 2000, True),
+        ("best", ("completed", None), ["3"], 2000, False),
+        ("best", ("interrupted", 2), ["3", "best"], 1000, False),
+        ("last", ("completed", 2), ["3"], 2000, True),
+        ("last", ("completed", 3), ["3"], 2000, True),
+        ("last", ("interrupted", None), ["3"], 2000, False),
+        ("none", ("completed", 2), [], 3000, True),
+        ("none", ("failed", None), [], 3000, True),
+    ],
+)
+def test_what_is_kept_and_how_much_is_freed(
+    make_run: MakeRun, keep: str, of: tuple[str, int | None], kept: list[str], freed: int, *, marks: bool
+) -> None:
+    status, best = of
+    run = with_checkpoints(make_run(status=status, result={"test": {"accuracy": 1.0}}), best=best)
+    runs_dir = run.path.parent
+    before = size_of(run.checkpoints)
+    trial = remove_checkpoints(run, keep=parse_keep(keep), runs_dir=runs_dir, is_trial=True)
+    assert (len(left(run)), run.read_record().checkpoints_removed) == (3 + (best is not None), None)
+    done = remove_checkpoints(run, keep=parse_keep(keep), runs_dir=runs_dir)
+    assert done == trial
+    assert (left(run), done.bytes, before - size_of(run.checkpoints)) == (kept, freed, freed)
+    record = run.read_record()
+    assert (record.checkpoints_removed is not None) == marks
+    assert (record.status, record.result) == (status, {"test": {"accuracy": 1.0}})
+    assert remove_checkpoints(run, keep=parse_keep(keep), runs_dir=runs_dir).removed == ()
+
+
+def test_a_run_without_checkpoints_has_nothing_to_remove(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run()
+    assert remove_checkpoints(run, keep="none", runs_dir=tmp_path / "runs") == (run.id, (), 0)
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "step-000000001").mkdir()
+    run.checkpoints.symlink_to(outside)
+    assert remove_checkpoints(run, keep="none", runs_dir=tmp_path / "runs").removed == ()
+    assert (outside / "step-000000001").is_dir()
+    refuse_removed(run)
+
+
+def test_a_run_says_that_its_checkpoints_were_removed(make_run: MakeRun, tmp_path: Path) -> None:
+    run = with_checkpoints(make_run())
+    refuse_removed(run, "best")
+    remove_checkpoints(run, keep="best", runs_dir=tmp_path / "runs")
+    refuse_removed(run, "best")
+    with pytest.raises(UsageError, match=r"the last checkpoint of .* was removed by dlrun runs gc at 20") as raised:
+        refuse_removed(run)
+    assert f"dlrun eval {run.id} --checkpoint best" in raised.value.hint
+    remove_checkpoints(run, keep="none", runs_dir=tmp_path / "runs")
+    with pytest.raises(UsageError, match="the best checkpoint of") as raised:
+        refuse_removed(run, "best")
+    assert "this one has none" in raised.value.expected
+    assert "--checkpoint" not in raised.value.hint
+
+
+def test_a_word_that_says_nothing_to_keep_is_refused() -> None:
+    with pytest.raises(UsageError, match="cannot keep 'all'"):
+        parse_keep("all")

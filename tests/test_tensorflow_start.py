@@ -1,0 +1,24 @@
+"""The start of TensorFlow: what Keras would import only because it is there stays out, and can be imported later."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.tensorflow
+def test_keras_starts_without_what_it_finds_beside_it_and_a_plugin_can_still_import_that(tmp_path: Path) -> None:
+    for name in ("matplotlib", "pandas", "sklearn"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from dlrun.tensorflow_start import start_tensorflow\n"
+        "start_tensorflow()\n"
+        "assert 'keras' in sys.modules\n"
+        "assert not {'matplotlib', 'pandas', 'sklearn'} & set(sys.modules)\n"
+        "import pandas"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
