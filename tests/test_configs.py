@@ -53,6 +53,8 @@ def find_data(config: str, request: pytest.FixtureRequest, monkeypatch: pytest.M
     """The overrides by which a config finds its data on this machine; the test is skipped where there is none."""
     if config.startswith("reviews"):
         return (f"dataset.path={request.getfixturevalue('shared_data') / 'movie_reviews.csv'}",)
+    if config.startswith("pm25"):
+        return (f"dataset.path={request.getfixturevalue('shared_data') / 'beijing_pm25.csv'}",)
     if config.startswith("adult"):
         return (f"dataset.path={request.getfixturevalue('shared_data') / 'adult.csv'}",)
     if config.startswith("mnist"):
