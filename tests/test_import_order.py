@@ -20,6 +20,7 @@ LAYERS = [
         "component",
         "registry",
         "plugins",
+        "memory",
         "tensorflow_start",
         "timeline",
         "user_folders",

@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from dlrun.component import Component
 from dlrun.data.array_input import ArrayInput
 from dlrun.data.augmentation import Augmentation
+from dlrun.data.mapped import drop_pages
 from dlrun.data.preprocess import Preprocess
 from dlrun.data.raw_input import RawInput
 from dlrun.registry import Registry
@@ -112,6 +113,7 @@ def fingerprint_of(splits: Mapping[str, Split]) -> str:
             rows = max(1, _HASHED_BYTES // max(1, array[:1].nbytes))
             for start in range(0, len(array), rows):
                 digest.update(np.ascontiguousarray(array[start : start + rows]).data)
+                drop_pages((array,))
     return digest.hexdigest()
 
 
@@ -167,6 +169,14 @@ class Source(Component, abc.ABC):
     def describe(self) -> Description | None:
         """What can be known in milliseconds, without TensorFlow and without reading the examples; None if nothing."""
         return None
+
+
+class ImageSource(Source, abc.ABC):
+    """A dataset that may hold images."""
+
+    augmentation: Augmentation | None = Field(
+        default=None, description="What training changes about its images at random, drawn anew in each epoch."
+    )
 
 
 datasets: Registry[Source] = Registry("dataset")

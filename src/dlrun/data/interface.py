@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from dlrun.data.array_input import ArrayInput
+from dlrun.data.image_input import ImageInput
 from dlrun.data.preprocess import Preprocess
 from dlrun.errors import RunError
 from dlrun.signature import Features, Target
 
-Raw = ArrayInput
+Raw = Annotated[ArrayInput | ImageInput, Field(discriminator="type")]
 """Every kind of raw input."""
 
 
