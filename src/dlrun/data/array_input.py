@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from dlrun.data.image_files.form import ImageForm
+from dlrun.data.image_files.reading import read_images
 from dlrun.data.raw_input import Array, Examples, RawInput, as_stored
 from dlrun.errors import DataError
 from dlrun.signature import Target
@@ -16,6 +18,7 @@ from dlrun.signature import Target
 if TYPE_CHECKING:
     import keras
 
+_WHITE = 255
 _USUAL = ("features", "x", "x_test", "x_train")
 
 
@@ -26,15 +29,20 @@ class ArrayInput(RawInput):
     Args:
         shape: Of one example.
         dtype: Of stored examples.
+        white: For images: the stored value of a white pixel; picture files can be read then. None: they cannot.
         type: Tells the kinds of raw input apart.
     """
 
     shape: tuple[int, ...]
     dtype: str = "float32"
+    white: float | None = None
     type: Literal["array"] = "array"
 
     def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
-        """Read the rows of a `.npy` file, or of the array of an `.npz` file that is called features, x or x_test."""
+        """Read the rows of a `.npy` file, of the array of an `.npz` file called features, x or x_test, or pictures."""
+        if self.white is not None and Path(source).suffix.lower() not in (".npy", ".npz"):
+            yield from self._read_pictures(source, at_once=at_once, target=target)
+            return
         values, labels = _load(Path(source).expanduser())
         if values.shape[1:] != self.shape and (*values.shape[1:], 1) != self.shape:
             raise DataError(f"{source}: one example has shape {values.shape[1:]}", expected=f"{self.shape}")
@@ -58,6 +66,17 @@ class ArrayInput(RawInput):
     def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
         """The example itself."""
         return {"features": examples.stored[index : index + 1]}
+
+    def _read_pictures(self, source: str, *, at_once: int, target: Target | None) -> Iterator[Examples]:
+        """Image files, as `ImageInput` reads them, in the range of the stored values."""
+        height, width, channels = self.shape
+        white = self.white or 0.0
+        for examples in read_images(source, ImageForm(height, width, channels), at_once=at_once, target=target):
+            stored = examples.stored
+            if (self.dtype, white) != ("uint8", _WHITE):
+                scaled = stored.astype(np.float32) * (white / _WHITE)
+                stored = scaled.astype(self.dtype) if self.dtype == "float32" else np.round(scaled).astype(self.dtype)
+            yield replace(examples, stored=stored)
 
 
 def _load(path: Path) -> tuple[Array, Array | None]:

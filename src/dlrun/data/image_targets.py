@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.data.image_files.listing import ImageList
-from dlrun.data.image_input import class_indices
+from dlrun.data.image_files.reading import class_indices
 from dlrun.errors import DataError
 from dlrun.signature import Target
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ import keras
 import tensorflow as tf
 
 from dlrun.errors import RunError, UsageError
+from dlrun.memory import available_bytes
 from dlrun.runs.provenance import usable_cores
 from dlrun.runs.record import Choice
 from dlrun.spec.types import Training
@@ -165,10 +165,7 @@ def free_bytes(device: Device) -> int:
             said = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout  # noqa: S603
             return int(said.strip()) << 20
         return _UNKNOWN_GPU_BYTES
-    with contextlib.suppress(OSError, ValueError, StopIteration):
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]) << 10
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    return available_bytes()
 
 
 @contextmanager
