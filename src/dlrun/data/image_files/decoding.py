@@ -167,6 +167,11 @@ def _one_by_one(columns: Any, decoder: Callable[..., Any], form: ImageForm, *, f
         try:
             images.append(alone(*(tf.constant(column[place]) for column in columns)).numpy()[None])
         except tf.errors.OpError as error:
-            said = (error.message or str(error)).strip() or "it cannot be decoded"
-            failed[place] = _NOISE.sub("", said.splitlines()[0]).strip() or "it cannot be decoded"
+            failed[place] = _why(error.message or str(error))
     return Decoded(np.concatenate(images), failed, first, last)
+
+
+def _why(message: str) -> str:
+    """The line of TensorFlow's message that is about the file: the last before the name of the node."""
+    lines = message.partition("[[{{node")[0].strip().splitlines()
+    return _NOISE.sub("", lines[-1]).strip() if lines else "it cannot be decoded"

@@ -163,7 +163,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 def _walk(folder: Path, name: str) -> _Found:
     found = _Found()
-    _scan(folder, name, found, above=[])
+    _scan(folder, name, found, above=[_identity(folder), _identity(folder / name)])
     return found
 
 
@@ -181,7 +181,11 @@ def _scan(folder: Path, below: str, found: _Found, *, above: list[tuple[int, int
     if above is None:
         return
     for name in folders:
-        status = (folder / name).stat()
-        identity = (status.st_dev, status.st_ino)
+        identity = _identity(folder / name)
         if identity not in above and len(above) < _LARGEST_DEPTH:  # a link may lead back to where it stands
             _scan(folder, name, found, above=[*above, identity])
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
