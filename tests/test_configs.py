@@ -85,7 +85,10 @@ def test_a_config_trains(
     if path.stem.startswith("mnist"):
         shared: Path = request.getfixturevalue("shared_data")
         monkeypatch.setenv("TFDS_DATA_DIR", str(shared / "tensorflow_datasets"))
-    result = experiment.train(path, overrides=("training.epochs=null", "training.steps=20"), runs_dir=tmp_path)
+    overrides = ["training.epochs=null", "training.steps=20"]
+    if path.stem.startswith("cifar"):
+        overrides.append(f"dataset.path={request.getfixturevalue('shared_data') / 'cifar10_images'}")
+    result = experiment.train(path, overrides=tuple(overrides), runs_dir=tmp_path)
     assert result.record["status"] == "completed"
     assert all(value == value for scores in result.scores.values() for value in scores.values())  # noqa: PLR0124, no NaN
 

@@ -17,7 +17,7 @@ from dlrun.data.image_files.scan import Scanned
 from dlrun.memory import available_bytes
 
 _BATCH = 256
-_BATCH_BYTES = 2**24
+_BATCH_BYTES = 2**23
 _NOISE = re.compile(r"\{\{[^}]*\}\} *| *\[Op:.*|jpeg::Uncompress failed\. *")
 _PLAIN, _COLOUR, _BMP, _BMP8 = range(len(KINDS))
 
@@ -40,7 +40,7 @@ class Decoded:
 
 
 def decode(paths: Sequence[bytes], scanned: Scanned, form: ImageForm) -> Iterator[Decoded]:
-    """Decode files in their order, a batch at a time, some batches ahead.
+    """Decode files in their order, a batch at a time, the next one ahead.
 
     Args:
         paths: Of the files.
@@ -58,7 +58,7 @@ def decode(paths: Sequence[bytes], scanned: Scanned, form: ImageForm) -> Iterato
         first = 0
         while first < len(paths):
             images = files.skip(first).map(decoder, num_parallel_calls=_parallel(rows), deterministic=True)
-            batches = iter(images.batch(batch_size).prefetch(2))
+            batches = iter(images.batch(batch_size).prefetch(1))
             while first < len(paths):
                 last = min(first + batch_size, len(paths))
                 try:

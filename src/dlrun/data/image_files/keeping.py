@@ -122,7 +122,7 @@ def _write(folder: Path, images: ImageList, scanned: Scanned, form: ImageForm, *
                 count = len(images)
                 _write_header(handle, count, form)
                 for decoded in decode(images.paths(), scanned, form):
-                    _write_bytes(handle, np.ascontiguousarray(decoded.pixels).tobytes())
+                    _write_bytes(handle, np.ascontiguousarray(decoded.pixels).data.cast("B"))
                     failed.update(decoded.failed)
                 _check(failed, images, skip=skip)
                 if failed:
@@ -144,7 +144,7 @@ def _write_header(handle: int, count: int, form: ImageForm) -> None:
     _write_bytes(handle, header.getvalue())
 
 
-def _write_bytes(handle: int, data: bytes) -> None:
+def _write_bytes(handle: int, data: bytes | memoryview) -> None:
     left = memoryview(data)
     while left:
         left = left[disk.write(handle, left) :]
