@@ -44,6 +44,8 @@ def test_the_model_of_build_gives_what_read_gives(tmp_path: Path, fit: Any, chan
     raw = ImageInput(ImageForm(24, 32, channels, fit))
     raw.build().save(tmp_path / "raw.keras")
     model = keras.saving.load_model(tmp_path / "raw.keras")
+    inputs = keras.Input((None, None, channels), dtype="uint8", name="image")
+    joined = keras.Model(inputs, keras.layers.Rescaling(1 / 255)(model(inputs, training=False)))
     (tmp_path / "files").mkdir()
     parts = read(raw, write_all_kinds(tmp_path / "files"))
     assert [len(part) for part in parts] == [3, 3, 3]
@@ -52,6 +54,8 @@ def test_the_model_of_build_gives_what_read_gives(tmp_path: Path, fit: Any, chan
             made = model(raw.deployed(part, index)["image"]).numpy()
             assert made.dtype == part.stored.dtype == np.uint8
             np.testing.assert_array_equal(made[0], part.stored[index], err_msg=part.names[index])
+            within = joined.predict_on_batch(raw.deployed(part, index)["image"]) * 255
+            np.testing.assert_allclose(within[0], part.stored[index], atol=1e-3)
 
 
 def test_a_file_a_folder_a_glob_a_csv_and_standard_input_are_read(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from pictures import png
 
 pytestmark = pytest.mark.tensorflow

@@ -46,7 +46,7 @@ class ImageInput(RawInput):
         import keras
 
         inputs = keras.Input((None, None, self.form.channels), dtype="uint8", name="image")
-        return keras.Model(inputs, self.form.layer()(inputs), name="raw")
+        return keras.Model(inputs, self.form.layer()(inputs, training=False), name="raw")
 
     def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
         """The pixels of the file, upright and in its own size."""

@@ -112,7 +112,7 @@ def _decoder(form: ImageForm, rows: npt.NDArray[np.void]) -> Callable[[Any, Any,
         if turned:
             image = tf.cond(orientation == 1, lambda: image, lambda: _upright(image, orientation))
         if layer is not None:
-            image = layer(image)
+            image = layer(image, training=False)
         return tf.ensure_shape(image, form.shape)
 
     return decoded
