@@ -55,6 +55,8 @@ def find_data(config: str, request: pytest.FixtureRequest, monkeypatch: pytest.M
         return (f"dataset.path={request.getfixturevalue('shared_data') / 'movie_reviews.csv'}",)
     if config.startswith("pm25"):
         return (f"dataset.path={request.getfixturevalue('shared_data') / 'beijing_pm25.csv'}",)
+    if config.startswith("cifar"):
+        return (f"dataset.path={request.getfixturevalue('shared_data') / 'cifar10_images'}",)
     if config.startswith("adult"):
         return (f"dataset.path={request.getfixturevalue('shared_data') / 'adult.csv'}",)
     if config.startswith("mnist"):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from dlrun.data.array_file import ArrayRows, opened_arrays
+from dlrun.data.image_files.form import ImageForm
+from dlrun.data.image_files.reading import read_images
 from dlrun.data.labels import NamedArray, stored_targets
 from dlrun.data.raw_input import Array, Examples, RawInput, as_stored
 from dlrun.errors import DataError
@@ -18,6 +21,7 @@ from dlrun.signature import Target
 if TYPE_CHECKING:
     import keras
 
+_WHITE = 255
 _USUAL = {"features": "target", "x": "y", "x_test": "y_test", "x_train": "y_train"}
 """The usual names of features, the first that a file has is taken, and of the labels that belong to them."""
 
@@ -29,19 +33,24 @@ class ArrayInput(RawInput):
     Args:
         shape: Of one example.
         dtype: Of stored examples.
+        white: For images: the stored value of a white pixel; picture files can be read then. None: they cannot.
         type: Tells the kinds of raw input apart.
     """
 
     shape: tuple[int, ...]
     dtype: str = "float32"
+    white: float | None = None
     type: Literal["array"] = "array"
 
     def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
         """Read the rows of a `.npy` file, of standard input in that format, or of an array of an `.npz` file.
 
         That is the array called features, x, x_test or x_train; or the only one. Its labels, where they are asked for,
-        are the array called target, y, y_test or y_train.
+        are the array called target, y, y_test or y_train. A model of images reads picture files too.
         """
+        if self.white is not None and source != "-" and Path(source).suffix.lower() not in (".npy", ".npz"):
+            yield from self._read_pictures(source, at_once=at_once, target=target)
+            return
         has_labels = target is not None and target.kind != "input"
         with opened_arrays(source, (*_USUAL, *(_USUAL.values() if has_labels else ()))) as arrays:
             name = next((name for name in _USUAL if name in arrays), next(iter(arrays)))
@@ -70,6 +79,17 @@ class ArrayInput(RawInput):
     def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
         """The example itself."""
         return {"features": examples.stored[index : index + 1]}
+
+    def _read_pictures(self, source: str, *, at_once: int, target: Target | None) -> Iterator[Examples]:
+        """Image files, as `ImageInput` reads them, in the range of the stored values."""
+        height, width, channels = self.shape
+        white = self.white or 0.0
+        for examples in read_images(source, ImageForm(height, width, channels), at_once=at_once, target=target):
+            stored = examples.stored
+            if (self.dtype, white) != ("uint8", _WHITE):
+                scaled = stored.astype(np.float32) * (white / _WHITE)
+                stored = scaled.astype(self.dtype) if self.dtype == "float32" else np.round(scaled).astype(self.dtype)
+            yield replace(examples, stored=stored)
 
     def _check(self, rows: ArrayRows) -> None:
         """Refuse what is of another shape; a vector's values may have any, and a last axis of 1 may be left out."""

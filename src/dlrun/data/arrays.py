@@ -11,7 +11,7 @@ from pydantic import Field
 from dlrun.component import FieldProblem
 from dlrun.data.array_keys import ArrayKeys, SplitKeys, usual_keys
 from dlrun.data.array_splits import read_splits
-from dlrun.data.dataset import Dataset, HeldOut, Resize, Source, datasets, fingerprint_of
+from dlrun.data.dataset import Dataset, HeldOut, ImageSource, Resize, datasets, fingerprint_of
 from dlrun.data.feature_layout import FeatureLayout, FeaturesKind, layout_of
 from dlrun.data.labels import NamedArray, Task, class_targets, is_classes
 from dlrun.data.npz import NpzFile
@@ -24,7 +24,7 @@ _CHEAP_LABEL_BYTES = 2**23
 
 
 @datasets.register("arrays")
-class Arrays(Source):
+class Arrays(ImageSource):
     """The named arrays of an `.npz` file, as `numpy.savez` writes it."""
 
     place_keys = ("path",)
@@ -117,6 +117,7 @@ class Arrays(Source):
             splits,
             fingerprint_of(splits),
             (*self._told_keys(keys), f"features: {layout.kind}, because {layout.reason}", *notes, *held_out),
+            augmentation=self.augmentation,
         )
 
     @property

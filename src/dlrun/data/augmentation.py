@@ -40,5 +40,16 @@ class Augmentation(Fields):
     mixup: Annotated[float, Field(ge=0)] = Field(
         default=0.0,
         description="Alpha of the Beta distribution of the part that another example of the batch takes, of the image "
-        "and of its target. 0: none.",
+        "and of its target, up to one half. 0: none.",
     )
+
+    @property
+    def moves(self) -> bool:
+        """Whether pixels are interpolated at other places."""
+        return bool(self.rotation or self.translation or self.zoom)
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything is changed at all."""
+        amounts = (self.moves, self.contrast, self.brightness, self.cutout, self.mixup)
+        return self.flip != "none" or any(amounts)

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from dlrun.component import FieldProblem
-from dlrun.data.dataset import Dataset, HeldOut, Resize, Source, Split, datasets, fingerprint_of
+from dlrun.data.dataset import Dataset, HeldOut, ImageSource, Resize, Split, datasets, fingerprint_of
 from dlrun.data.preprocess import Preprocess, measure_columns
 from dlrun.data.splits import arrange, held_out_count, sizes_after
 from dlrun.signature import Description, FeatureKind, Features, Target
@@ -38,7 +38,7 @@ _EMBEDDED = {
 
 
 @datasets.register("builtin")
-class Builtin(Source):
+class Builtin(ImageSource):
     """A small real dataset that travels with dlrun."""
 
     name: Literal["digits", "wine", "breast_cancer", "diabetes"] = Field(
@@ -93,7 +93,16 @@ class Builtin(Source):
             said = "by the key `standardize`" if self.standardize else "as the columns of a table differ in unit"
             notes += (f"standardize: mean 0 and variance 1 as measured on the training split, {said}",)
         preprocess = Preprocess(known.shape, resize=self.resize, scale=known.scale, **columns)
-        return Dataset(self.name, self._features(), known.target, preprocess, splits, fingerprint_of(splits), notes)
+        return Dataset(
+            self.name,
+            self._features(),
+            known.target,
+            preprocess,
+            splits,
+            fingerprint_of(splits),
+            notes,
+            augmentation=self.augmentation,
+        )
 
     def _features(self) -> Features:
         known = _EMBEDDED[self.name]

@@ -26,6 +26,8 @@ from dlrun.signature import Description, Features, Target
 Array = npt.NDArray[Any]
 
 _HASHED_BYTES = 2**24
+_ROWS = 8192
+_CHANNELS = (1, 3)  # of image files: grey, colour
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,16 @@ class Dataset:
         if self.raw is not None:
             return self.raw
         features = self.splits["train"].features
-        return ArrayInput(features.shape[1:], str(features.dtype))
+        return ArrayInput(features.shape[1:], str(features.dtype), self._white(features))
+
+    def _white(self, features: Array) -> float | None:
+        """The stored value of a white pixel; None if these are no images as files have them."""
+        if self.features.kind != "image" or features.shape[-1] not in _CHANNELS:
+            return None
+        if self.preprocess.scale != 1.0:
+            return float(round(1 / self.preprocess.scale))
+        largest = max(float(features[start : start + _ROWS].max()) for start in range(0, len(features), _ROWS))
+        return next((white for white in (1.0, 255.0) if largest <= white), None)
 
 
 def fingerprint_of(splits: Mapping[str, Split]) -> str:
@@ -170,6 +181,14 @@ class Source(Component, abc.ABC):
     def describe(self) -> Description | None:
         """What can be known in milliseconds, without TensorFlow and without reading the examples; None if nothing."""
         return None
+
+
+class ImageSource(Source, abc.ABC):
+    """A dataset that may hold images."""
+
+    augmentation: Augmentation | None = Field(
+        default=None, description="What training changes about its images at random, drawn anew in each epoch."
+    )
 
 
 datasets: Registry[Source] = Registry("dataset")

@@ -12,6 +12,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from dlrun.data.array_input import ArrayInput
 from dlrun.data.columns import ColumnsPreprocess
+from dlrun.data.image_input import ImageInput
 from dlrun.data.preprocess import Preprocess
 from dlrun.data.raw_input import Examples, begun
 from dlrun.data.series_input import SeriesInput
@@ -23,7 +24,7 @@ from dlrun.signature import Features, Target
 
 _MOST_ROWS, _BLOCK_BYTES = 8192, 2**26
 
-Raw = Annotated[ArrayInput | TableInput | TextInput | SeriesInput, Field(discriminator="type")]
+Raw = Annotated[ArrayInput | ImageInput | TableInput | TextInput | SeriesInput, Field(discriminator="type")]
 """Every kind of raw input."""
 
 AnyPreprocess = Annotated[Preprocess | ColumnsPreprocess | TokenPreprocess, Field(discriminator="type")]

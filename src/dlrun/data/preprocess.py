@@ -77,3 +77,25 @@ def measure_columns(features: npt.NDArray[Any], *, scale: float = 1.0) -> tuple[
     variance = np.add.reduce(squares) / len(rows)
     variance = np.where(variance == 0, 1.0, variance * scale**2)
     return tuple((mean * scale).tolist()), tuple(variance.tolist())
+
+
+def value_range(
+    preprocess: Preprocess, features: npt.NDArray[Any]
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """The smallest and the largest value that a feature can have: by its scale, else as found in the stored examples.
+
+    Formula:
+        stored values from 0 to 1/scale; after standardization (scale x - mean) / sqrt(variance)
+
+    Shape:
+        features: `(examples, ..., columns)` as stored. Returns: two arrays `(columns,)`.
+    """
+    columns = features.shape[-1]
+    low, high = np.zeros(columns), np.ones(columns)
+    if preprocess.scale == 1.0:
+        blocks = [features[start : start + _ROWS_AT_ONCE] for start in range(0, len(features), _ROWS_AT_ONCE)]
+        low[:], high[:] = min(block.min() for block in blocks), max(block.max() for block in blocks)
+    if preprocess.mean:
+        mean, deviation = np.array(preprocess.mean), np.sqrt(preprocess.variance)
+        low, high = (low - mean) / deviation, (high - mean) / deviation
+    return low.astype(np.float32), high.astype(np.float32)

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from dlrun.data.dataset import Dataset, HeldOut, Resize, Source, Split, datasets, fingerprint_of
+from dlrun.data.dataset import Dataset, HeldOut, ImageSource, Resize, Split, datasets, fingerprint_of
 from dlrun.data.preprocess import Preprocess, measure_columns
 from dlrun.data.splits import arrange, sizes_after
 from dlrun.data.text_keys import TextKeys
@@ -39,7 +39,7 @@ def _check_name(name: str) -> str:
 
 
 @datasets.register("tfds")
-class Tfds(Source):
+class Tfds(ImageSource):
     """An image, text or array dataset of tensorflow-datasets with a class label."""
 
     name: Annotated[str, AfterValidator(_check_name)] = Field(
@@ -128,6 +128,7 @@ class Tfds(Source):
             splits,
             fingerprint_of(splits),
             (f"{prepared.name} {prepared.version}, as prepared in {prepared.folder}", *notes, *held_out),
+            augmentation=self.augmentation,
         )
 
     def _find(self) -> Prepared | None:

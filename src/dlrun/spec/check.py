@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from dlrun.component import Component, FieldProblem, Path
 from dlrun.data import Source, held_out_count
-from dlrun.losses import Loss, losses_for
+from dlrun.data.dataset import ImageSource
+from dlrun.losses import Loss, losses, losses_for
 from dlrun.metrics import Metric, metrics_for
 from dlrun.models import Model
 from dlrun.registry import nearest
@@ -32,6 +33,7 @@ def find_problems(draft: Draft, description: Description | None) -> Iterator[Fie
         yield from _sizes(draft.dataset, draft.training, description)
     if draft.model is not None:
         yield from _model_fits(draft.model, description.features, draft.dataset)
+    yield from _augmentation_fits(draft, description)
     if draft.model_type is None:
         return
     target = target_of(draft.model_type, description.features, description.target)
@@ -184,6 +186,26 @@ def _loss_fits(
     for index, metric in enumerate(metrics):
         if metric is not None and metric.accepts(target):
             yield from _below(metric.misfits(settled), "metrics", index)
+
+
+def _augmentation_fits(draft: Draft, description: Description) -> Iterator[FieldProblem]:
+    augmentation = draft.dataset.augmentation if isinstance(draft.dataset, ImageSource) else None
+    if augmentation is None or not augmentation.changes:
+        return
+    path, features = ("dataset", "augmentation"), description.features
+    if features.kind != "image":
+        yield FieldProblem(path, f"augmentation is for images, and the data has a {features.kind}", "null")
+    if augmentation.moves and draft.training is not None and draft.training.jit == "on":
+        said = "training.jit is on, and XLA cannot compile rotation, translation and zoom of images"
+        yield FieldProblem(("training", "jit"), said, "auto or off")
+    if draft.model_type is None or draft.loss is None or not augmentation.mixup:
+        return
+    target = target_of(draft.model_type, features, description.target)
+    if target and target.kind == "classes" and draft.loss.takes.classes == "index":
+        found = ((name, losses.find(name)) for name in losses_for(target))
+        mixing = ", ".join(name for name, loss in found if loss is not None and loss.takes.classes != "index")
+        said = f"mixup mixes targets, and {draft.loss.type_name} takes the index of one class"
+        yield FieldProblem((*path, "mixup"), said, f"with mixup the loss is one of {mixing}")
 
 
 def _class_weight_fits(training: Training, target: Target) -> Iterator[FieldProblem]:

@@ -24,6 +24,7 @@ from dlrun.spec.check import settled_target, target_of
 from dlrun.spec.parse import SpecFile
 from dlrun.spec.types import Spec
 from dlrun.timeline import Timeline
+from dlrun.training.augment import Augment, augment_of
 from dlrun.training.cluster import ALONE, Cluster
 from dlrun.training.compilation import Compiled, Length, compile_model
 from dlrun.training.device import Device, choose_device, free_bytes, share_cores
@@ -126,9 +127,9 @@ class Assembly:
         )
 
     def training_feed(self) -> Feed:
-        """The training split on the device, with the class weights that the spec asks for."""
+        """The training split, with the class weights and the augmentation that the spec asks for."""
         weights = class_weights(self.dataset.splits["train"], self.target, self.spec.training)
-        return self._feed("train", class_weight=weights)
+        return self._feed("train", class_weight=weights, augment=augment_of(self.dataset, seed=self.spec.seed))
 
     def evaluator(self, split: str) -> Evaluator:
         """What scores a split, made once; without class weights, which belong to training."""
@@ -139,7 +140,9 @@ class Assembly:
             )
         return self._evaluators[split]
 
-    def _feed(self, split: str, *, class_weight: npt.NDArray[np.float32] | None = None) -> Feed:
+    def _feed(
+        self, split: str, *, class_weight: npt.NDArray[np.float32] | None = None, augment: Augment | None = None
+    ) -> Feed:
         examples = self.dataset.splits[split]
         wanted, size = self.spec.training.feed, sum(array.nbytes for _, array in examples.arrays())
         copies = 1 if self.device.is_gpu else len(self.team.devices)
@@ -154,6 +157,7 @@ class Assembly:
                 class_weight=class_weight,
                 devices=self.team.devices,
                 resident=resident,
+                augment=augment,
             )
 
 

@@ -14,10 +14,10 @@ import keras
 import tensorflow as tf
 
 from dlrun.errors import RunError, UsageError
+from dlrun.memory import free_memory
 from dlrun.runs.provenance import usable_cores
 from dlrun.runs.record import Choice
 from dlrun.spec.types import Training
-from dlrun.training.memory import free_memory
 
 _OLDEST_BFLOAT16_GPU = (8, 0)  # compute capability of Ampere
 _OLDEST_FLOAT16_GPU = (7, 0)  # Volta, the first with tensor cores

@@ -7,7 +7,7 @@ while the present ones are trained: the same batches, so the same result to the 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +21,7 @@ from dlrun.data import Split
 from dlrun.data.mapped import drop_pages, gather
 from dlrun.signature import Target
 from dlrun.spec.types import Training
+from dlrun.training.augment import Augment
 
 Rows = tuple[Any, ...]
 """Tensors with one row for each example: stored features, and stored targets and weights where there are any."""
@@ -49,10 +50,6 @@ class Stretch:
     first_step: int
     last_step: int
     epoch: int = 0
-
-
-Augment = Callable[[Any, Any, Any, Any], tuple[Any, Any]]
-"""Changes features and encoded targets of a batch at random, given the numbers of its examples and of the epoch."""
 
 
 class Feed:
@@ -107,7 +104,9 @@ class Feed:
         specs = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in self._arrays)
         return (specs,) * len(self.devices)
 
-    def batch(self, rows: Rows, indices: Any, *, epoch: Any = 0, weight: Any = None) -> tuple[Any, ...]:
+    def batch(
+        self, rows: Rows, indices: Any, *, epoch: Any = 0, weight: Any = None, before: Any = None
+    ) -> tuple[Any, ...]:
         """The examples at `indices`, as `model.train_step` takes them.
 
         Args:
@@ -115,19 +114,28 @@ class Feed:
             indices: Which of them.
             epoch: Epochs before this one.
             weight: What each example weighs besides its own weight; None: nothing.
+            before: Which example stands before the first in the batch of all devices, in a ring; None: the last here.
 
         Shape:
-            indices: `(batch,)` int32, into `rows`. Returns: features `(batch, *features.shape)`, the encoded target,
-            and `(batch,)` weights if there are any; `(batch, 1, ...)` where the target has more than two axes.
+            indices: `(batch,)` int32, into `rows`. before: `(1,)`. Returns: features `(batch, *features.shape)`, the
+            encoded target, and `(batch,)` weights if there are any; `(batch, 1, ...)` where the target has more than
+            two axes.
         """
-        features = self._preprocess(tf.gather(rows[0], indices))
+        augment = self._augment
+        mixes = augment is not None and augment.mixes
+        taken = tf.concat([indices[-1:] if before is None else before, indices], axis=0) if mixes else indices
+        features = self._preprocess(tf.gather(rows[0], taken))
+        weights = tf.gather(rows[1 + self._has_target], taken) if self._has_weight else None
+        if augment is not None:
+            features = augment.changed(features, tf.gather(rows[-1], taken), epoch)
         if self._target_spec.kind == "input" or not self._has_target:
             target = features
         else:
-            target = encode(tf.gather(rows[1], indices), self._target_spec)
-        weights = tf.gather(rows[1 + self._has_target], indices) if self._has_weight else None
-        if self._augment is not None:
-            features, target = self._augment(features, target, tf.gather(rows[-1], indices), epoch)
+            target = encode(tf.gather(rows[1], taken), self._target_spec)
+        if augment is not None and mixes:
+            numbers = tf.gather(rows[-1], taken)
+            features, target = (augment.mixed(values, numbers, epoch) for values in (features, target))
+            weights = None if weights is None else augment.mixed(weights, numbers, epoch)
         if weight is not None:
             weights = tf.fill(tf.shape(indices), weight) if weights is None else weights * weight
         if weights is None:

@@ -46,11 +46,12 @@ class Measured:
 
 
 def measurement_key(spec: Spec, environment: Mapping[str, str], *, features: object, target: object) -> str:
-    """A digest of everything that the times depend on: model, batch, precision, device, versions."""
+    """A digest of everything that the times depend on: model, batch, augmentation, precision, device, versions."""
     plain = spec.plain()
     training = {name: plain["training"][name] for name in ("batch_size", "precision", "cpu_shares", "class_weight")}
     parts = {name: plain[name] for name in ("model", "optimizer", "loss", "metrics")}
     plugins = [sha256(Path(plugin).read_bytes()).hexdigest() for plugin in spec.plugins]
+    parts["augmentation"] = plain["dataset"].get("augmentation")
     told = {**parts, **training, "environment": dict(environment), "data": f"{features} {target}", "plugins": plugins}
     return sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 

@@ -119,7 +119,8 @@ def part_step(
         tracker = model._loss_tracker  # noqa: SLF001
         tracker.examples = fair
         weight = tf.cast(tf.shape(mine)[0], tf.float32) / fair
-        step(feed.batch(rows[device], mine, epoch=epoch, weight=weight))
+        before = team.before(indices, size)
+        step(feed.batch(rows[device], mine, epoch=epoch, weight=weight, before=before))
         tracker.examples = None
 
     def part_of_evaluation(rows: Any, indices: Any, size: Any, epoch: Any) -> None:  # noqa: ARG001  as the others

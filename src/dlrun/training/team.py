@@ -51,9 +51,14 @@ class Team:
         """Inside a replica: its part of a batch's indices, and which of this process' devices it is."""
         if self.replicas == 1:
             return indices, 0
-        replica = tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)
+        replica = _own_number()
         first, last = replica * size // self.replicas, (replica + 1) * size // self.replicas
         return indices[first:last], replica - self.first_replica
+
+    def before(self, indices: Any, size: Any) -> Any:
+        """Inside a replica: the index before its part of a batch's, which are a ring. Shape: `(1,)`."""
+        first = _own_number() * size // self.replicas
+        return tf.roll(indices, 1, axis=0)[first : first + 1]
 
     def agreed(self, *, anyone: bool = False, chief: int = 0) -> tuple[bool, int]:
         """Whether something is true in any process, and the chief's number: the same in every process."""
@@ -123,10 +128,15 @@ class Team:
         """The sum over processes; where one has several replicas only its first one counts."""
 
         def of_replica() -> Any:
-            replica = tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)
-            return value if replica == self.first_replica else tf.zeros_like(value)
+            return value if _own_number() == self.first_replica else tf.zeros_like(value)
 
         return self.strategy.reduce(tf.distribute.ReduceOp.SUM, self.strategy.run(of_replica), axis=None)
+
+
+def _own_number() -> int:
+    """Inside a replica: its number among all of them."""
+    number: int = tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)
+    return number
 
 
 def _part_names(model: keras.Model) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dlrun.training.memory import free_memory
+from dlrun.memory import free_memory
 
 GIB = 2**30
 

@@ -1,0 +1,184 @@
+"""Where decoded images are kept: in memory when they fit, else in a file of the cache that later runs use again.
+
+    <cache>/images/<digest>/kept/images.npy  failed.json
+
+The folder `kept` is there whole or not at all (`files/staging.py`); a lock beside it makes a second process wait.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.data.image_files.decoding import decode
+from dlrun.data.image_files.form import ImageForm
+from dlrun.data.image_files.listing import ImageList, shown
+from dlrun.data.image_files.scan import Scanned
+from dlrun.errors import DataError
+from dlrun.files.disk import disk
+from dlrun.files.staging import recover, settled, staged_folder
+from dlrun.user_folders import cache_folder
+
+MEMORY_PART = 0.25
+"""Of the memory that is free: what decoded images may take of it. The device gets a copy."""
+
+_LAYOUT = 1  # of a cache entry; counts up when what is stored changes
+_NAMED = 10
+Failed = Mapping[int, str]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Decoded images.
+
+    Args:
+        pixels: `(images, height, width, channels)` uint8, in memory or mapped from a file.
+        failed: Why, for the place of each file that could not be decoded.
+        folder: Where the file is; None: in memory.
+        reused: Whether an earlier run has left it.
+    """
+
+    pixels: npt.NDArray[np.uint8]
+    failed: Failed
+    folder: Path | None = None
+    reused: bool = False
+
+
+def keep(images: ImageList, scanned: Scanned, form: ImageForm, *, in_memory: bool, skip: bool) -> Kept:
+    """Decode images and keep them.
+
+    Args:
+        images: The files.
+        scanned: Their headers; all can be read.
+        form: What they are brought to.
+        in_memory: Whether they are kept there, or in a file.
+        skip: Whether files that cannot be decoded are left out; else they are an error.
+
+    Raises:
+        DataError: Some cannot be decoded, or there is no room for the file.
+    """
+    paths = images.paths()
+    if in_memory:
+        pixels = np.empty((len(paths), *form.shape), np.uint8)
+        failed: dict[int, str] = {}
+        count = 0
+        for decoded in decode(paths, scanned, form):
+            pixels[count : count + len(decoded.pixels)] = decoded.pixels
+            count += len(decoded.pixels)
+            failed.update(decoded.failed)
+        _check(failed, images, skip=skip)
+        return Kept(pixels[:count], failed)
+    told = json.dumps([_LAYOUT, form.shape, form.fit]) + scanned.digest(paths)
+    folder = cache_folder() / "images" / sha256(told.encode()).hexdigest()[:32]
+    try:
+        with _locked(folder):
+            kept = _read(folder / "kept", form)
+            reused = kept is not None
+            if kept is None:
+                _check_room(folder, len(paths) * form.bytes)
+                _write(folder / "kept", images, scanned, form, skip=skip)
+                kept = _read(folder / "kept", form)
+    except OSError as error:
+        raise _no_room(folder, (error.strerror or str(error)).lower()) from error
+    if kept is None:
+        raise _no_room(folder, "what was written there is gone")
+    _check(kept.failed, images, skip=skip)
+    return Kept(kept.pixels, kept.failed, folder, reused)
+
+
+def refused(failed: Failed, names: Sequence[str], *, folder: Path) -> DataError:
+    """The error for files that cannot be read: how many, which, and why."""
+    named = "".join(f"\n  {folder / shown(names[place])}: {why}" for place, why in list(failed.items())[:_NAMED])
+    more = f"\n  and {len(failed) - _NAMED:,} more" if len(failed) > _NAMED else ""
+    said = f"{len(failed):,} of {len(names):,} images cannot be read:{named}{more}"
+    if len(failed) == 1:
+        said = named.strip().replace(": ", " cannot be read: ", 1)
+    return DataError(
+        said, expected="JPEG, PNG, BMP or GIF files", hint="mend or remove them, or leave them out by: corrupt: skip"
+    )
+
+
+def _check(failed: Failed, images: ImageList, *, skip: bool) -> None:
+    if failed and not skip:
+        raise refused(failed, images.names, folder=images.folder)
+
+
+def _write(folder: Path, images: ImageList, scanned: Scanned, form: ImageForm, *, skip: bool) -> None:
+    try:
+        with staged_folder(folder) as staged:
+            failed: dict[int, str] = {}
+            with disk.opened(staged / "images.npy", os.O_WRONLY | os.O_CREAT | os.O_EXCL) as handle:
+                count = len(images)
+                _write_header(handle, count, form)
+                for decoded in decode(images.paths(), scanned, form):
+                    _write_bytes(handle, np.ascontiguousarray(decoded.pixels).data.cast("B"))
+                    failed.update(decoded.failed)
+                _check(failed, images, skip=skip)
+                if failed:
+                    os.lseek(handle, 0, os.SEEK_SET)
+                    _write_header(handle, count - len(failed), form)
+                disk.fsync(handle)
+            disk.write_file(staged / "failed.json", json.dumps(failed).encode())
+    except BaseException:
+        # Give the space back at once, also when the user stops it or an image is corrupt.
+        recover(folder.parent)
+        raise
+
+
+def _write_header(handle: int, count: int, form: ImageForm) -> None:
+    """Write the header of a `.npy` file; numpy leaves room for any count, so that it is of one length."""
+    header = BytesIO()
+    said = {"descr": "|u1", "fortran_order": False, "shape": (count, *form.shape)}
+    np.lib.format.write_array_header_1_0(header, said)
+    _write_bytes(handle, header.getvalue())
+
+
+def _write_bytes(handle: int, data: bytes | memoryview) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[disk.write(handle, left) :]
+
+
+def _read(folder: Path, form: ImageForm) -> Kept | None:
+    place = settled(folder)
+    try:
+        pixels = np.load(place / "images.npy", mmap_mode="r", allow_pickle=False)
+        failed = {int(key): str(why) for key, why in json.loads(disk.read_file(place / "failed.json")).items()}
+    # Whatever is wrong with a cache, the answer is to make it again.
+    except (OSError, ValueError, AttributeError):
+        return None
+    return Kept(pixels, failed) if pixels.shape[1:] == form.shape and pixels.dtype == np.uint8 else None
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise _no_room(folder, f"{needed / 2**30:.1f} GiB are needed, and {free / 2**30:.1f} GiB are free")
+
+
+def _no_room(folder: Path, why: str) -> DataError:
+    return DataError(
+        f"decoded images do not fit into memory and cannot be kept in {folder}: {why}",
+        expected="room for them",
+        hint="a smaller size, or another folder: DLRUN_CACHE=...",
+    )
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Inside, no other process makes or removes this entry."""
+    disk.make_folders(folder)
+    with disk.opened(folder / "lock", os.O_RDWR | os.O_CREAT) as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,131 @@
+"""Images that a user names for a prediction in, decoded examples out, with their labels where those are asked for."""
+
+from __future__ import annotations
+
+import atexit
+import glob
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.data.image_files.decoding import decode
+from dlrun.data.image_files.form import ImageForm
+from dlrun.data.image_files.keeping import refused
+from dlrun.data.image_files.listing import ImageList, list_all, list_classes, shown
+from dlrun.data.image_files.scan import check_pixels, scan
+from dlrun.data.image_files.table import list_table, read_header
+from dlrun.data.raw_input import Examples
+from dlrun.errors import DataError
+from dlrun.signature import Target
+
+Labels = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a CSV that names images."""
+
+    image: str = "path"
+    label: str = "label"
+
+
+def read_images(
+    source: str, form: ImageForm, *, at_once: int, target: Target | None = None, columns: Columns | None = None
+) -> Iterator[Examples]:
+    """Read a file, a folder of images at any depth, a glob, a CSV of paths, or one image from standard input (`-`).
+
+    Args:
+        source: What the user names; with `target` class folders, or a CSV with a column of labels.
+        form: What the images are brought to.
+        at_once: The largest number of examples given at a time.
+        target: Also read what is to be predicted.
+        columns: Of a CSV.
+
+    Returns:
+        Examples whose origin are the paths of their files.
+
+    Raises:
+        DataError: There are no images, some cannot be read (it names them), or they have no labels.
+    """
+    images = _listed(source, target, columns or Columns())
+    labels = None if target is None else _targets(images, target, source=source)
+    paths = images.paths()
+    scanned = check_pixels(scan(paths), form)
+    if scanned.unreadable:
+        raise refused(scanned.unreadable, images.names, folder=images.folder)
+    for decoded in decode(paths, scanned, form):
+        if decoded.failed:
+            raise refused(decoded.failed, images.names, folder=images.folder)
+        for start in range(0, len(decoded.pixels), at_once):
+            stored = decoded.pixels[start : start + at_once]
+            these = slice(decoded.first + start, decoded.first + start + len(stored))
+            names = [shown(name) for name in images.names[these]]
+            yield Examples(names, stored, None if labels is None else labels[these], paths[these])
+
+
+def class_indices(images: ImageList, classes: tuple[str, ...]) -> npt.NDArray[np.int32]:
+    """Labels as places in `classes`.
+
+    Raises:
+        DataError: One is of no such class.
+    """
+    place = {name: index for index, name in enumerate(classes)}
+    unknown = [name for name in images.classes if name not in place]
+    if unknown or images.labels is None:
+        said = f"{images.folder} has the class {unknown[0]!r}" if unknown else f"{images.folder} has no classes"
+        raise DataError(f"{said}, which training does not know", expected="one of " + ", ".join(classes))
+    found: npt.NDArray[np.int32] = np.array([place[name] for name in images.classes], np.int32)[images.labels]
+    return found
+
+
+def _targets(images: ImageList, target: Target, *, source: str) -> Labels:
+    """The labels of files as a split of the training data holds them."""
+    if images.labels is None:
+        raise DataError(f"{source} has no labels", expected="a folder for each class, or a CSV with a column of labels")
+    if target.kind == "values":
+        return images.labels
+    return class_indices(images, target.class_names or tuple(map(str, range(target.size))))
+
+
+def _listed(source: str, target: Target | None, columns: Columns) -> ImageList:
+    path = Path(source).expanduser()
+    if path.suffix.lower() == ".csv":
+        label = columns.label if target is not None else None
+        if label is not None and label not in read_header(path):
+            raise DataError(f"{source} has no column {label!r}", expected="a column of labels")
+        values = target is not None and target.kind == "values"
+        task = "regression" if values else "classification"
+        return list_table(path, image_column=columns.image, label_column=label, task=task)  # type: ignore[arg-type]
+    images = list_classes(path) if target is not None and path.is_dir() else _list_images(source)
+    if not images.names:
+        raise DataError(f"{source} has no images", expected="JPEG, PNG, BMP or GIF files")
+    return images
+
+
+def _list_images(source: str) -> ImageList:
+    if source == "-":
+        return _standard_input()
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return list_all(path)
+    if path.exists():
+        return ImageList(path.parent, [path.name])
+    names = sorted(name for name in glob.glob(str(path), recursive=True) if not Path(name).is_dir())  # noqa: PTH207
+    if not names:
+        raise DataError(f"{source} is not there", expected="an image file, a folder of them, a glob, or a CSV of paths")
+    return ImageList(Path(), names)
+
+
+def _standard_input() -> ImageList:
+    """The image on standard input as a file, which is there until the program ends."""
+    folder = Path(tempfile.mkdtemp(prefix="dlrun-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (folder / "standard input").write_bytes(sys.stdin.buffer.read())
+    return ImageList(folder, ["standard input"])

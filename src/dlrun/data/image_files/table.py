@@ -1,0 +1,105 @@
+"""A CSV of paths and labels in, the image files and their classes or values out."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.data.image_files.listing import ImageList
+from dlrun.data.labels import Task
+from dlrun.errors import DataError
+
+
+def read_header(path: Path) -> tuple[str, ...]:
+    """The names of a CSV's columns.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    return tuple(next(_rows(path), (1, []))[1])
+
+
+def list_table(path: Path, *, image_column: str, label_column: str | None, task: Task = "auto") -> ImageList:
+    """List the images that a CSV names.
+
+    Args:
+        path: The CSV; paths in it are relative to its folder.
+        image_column: Name of the column of paths.
+        label_column: Name of the column of labels; None: there are none.
+        task: What labels are. auto: values if all are numbers and one has a decimal point; else classes.
+
+    Returns:
+        In the order of the rows. Classes are in alphabetical order, or by number if all of them are whole numbers.
+
+    Raises:
+        DataError: The file or a column is missing, or a row lacks a path or a label.
+    """
+    rows = _rows(path)
+    header = next(rows, (1, []))[1]
+    columns = [_column(path, header, name) for name in (image_column, label_column) if name is not None]
+    found: list[list[str]] = []
+    for line, row in rows:
+        if not row:
+            continue  # an empty line
+        values = [row[column].strip() if column < len(row) else "" for column in columns]
+        if not all(values):
+            missing = (image_column, label_column)[values.index("")]
+            raise DataError(f"{path}: line {line} has no {missing}", expected=f"a {missing} in every row")
+        found.append(values)
+    if not found:
+        raise DataError(f"{path} has no rows", expected="a row for each image")
+    names = [values[0] for values in found]
+    if label_column is None:
+        return ImageList(path.parent, names)
+    labels = [values[1] for values in found]
+    if _are_values(labels, task):
+        return ImageList(path.parent, names, _values(path, labels))
+    classes = _sorted(set(labels))
+    index = {name: place for place, name in enumerate(classes)}
+    return ImageList(path.parent, names, np.array([index[label] for label in labels], np.int32), classes)
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            for row in reader:
+                yield reader.line_num, row
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+        raise DataError(f"{path} cannot be read: {why}", expected="a CSV file in UTF-8") from error
+
+
+def _column(path: Path, header: Sequence[str], name: str) -> int:
+    if name not in header:
+        raise DataError(f"{path} has no column {name!r}", expected="one of " + ", ".join(header))
+    return header.index(name)
+
+
+def _are_values(labels: Sequence[str], task: Task) -> bool:
+    if task != "auto":
+        return task == "regression"
+    return any("." in label for label in labels) and all(map(_is_number, labels))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return bool(np.isfinite(float(text)))
+    except ValueError:
+        return False
+
+
+def _values(path: Path, labels: Sequence[str]) -> npt.NDArray[np.float32]:
+    for label in labels:
+        if not _is_number(label):
+            raise DataError(f"{path}: the label {label!r} is no number", expected="a finite number in every row")
+    return np.array(labels, np.float64).astype(np.float32)
+
+
+def _sorted(names: set[str]) -> tuple[str, ...]:
+    whole = all(name.isdecimal() for name in names)
+    return tuple(sorted(names, key=lambda name: (int(name) if whole else 0, name)))

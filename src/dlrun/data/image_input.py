@@ -1,0 +1,54 @@
+"""Raw input that is image files: pixels of any size, brought to the one that the model was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from dlrun.data.image_files.decoding import decode_one
+from dlrun.data.image_files.form import ImageForm
+from dlrun.data.image_files.reading import Columns, read_images
+from dlrun.data.image_files.scan import scan
+from dlrun.data.raw_input import Array, Examples, RawInput
+from dlrun.signature import Target
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class ImageInput(RawInput):
+    """Image files.
+
+    Args:
+        form: What they are brought to.
+        image_column: Of a CSV: the column of paths.
+        label_column: Of a CSV: the column of labels.
+        type: Tells the kinds of raw input apart.
+    """
+
+    form: ImageForm
+    image_column: str = "path"
+    label_column: str = "label"
+    type: Literal["image"] = "image"
+
+    def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
+        """Read a file, a folder of images at any depth, a glob, a CSV of paths, or one image from standard input.
+
+        With `target`: class folders, or a CSV with a column of labels.
+        """
+        columns = Columns(self.image_column, self.label_column)
+        return read_images(source, self.form, at_once=at_once, target=target, columns=columns)
+
+    def build(self) -> keras.Model:
+        """Make the model from decoded pixels of any size to those of the one size, as `read` gives them."""
+        import keras
+
+        inputs = keras.Input((None, None, self.form.channels), dtype="uint8", name="image")
+        return keras.Model(inputs, self.form.layer()(inputs, training=False), name="raw")
+
+    def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
+        """The pixels of the file, upright and in its own size."""
+        path = examples.origin[index]
+        return {"image": decode_one(path, scan([path]), channels=self.form.channels)[None]}
