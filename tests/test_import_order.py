@@ -11,27 +11,26 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "dlrun"
 FILES = sorted(SOURCE.rglob("*.py"))
 
-# fmt: off
-LAYERS = [
-    {
-        "errors",
-        "files",
-        "signature",
-        "component",
-        "registry",
-        "plugins",
-        "tensorflow_start",
-        "timeline",
-        "user_folders",
-    },
-    {"data", "models", "keras_table", "optimizers", "schedules", "plateau", "losses", "metrics", "metric_inputs"},
-    {"spec", "runs"},
-    {"training"},
-    {"recording", "stored", "experiment", "resumption", "reproduction", "benching", "launching", "workers"},
-    {"cli", "starters", "__init__", "__main__"},
-]
-# fmt: on
-LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
+LAYERS = """
+errors files signature component registry plugins
+tensorflow_start timeline user_folders
+---
+data models keras_table scoring
+optimizers schedules plateau losses metrics metric_inputs
+---
+spec runs
+---
+training report
+---
+recording reporting stored
+experiment resumption reproduction
+evaluation prediction
+benching launching workers
+---
+cli starters __init__ __main__
+"""
+"""The layers, the lowest first."""
+LEVELS = {name: level for level, names in enumerate(LAYERS.split("---")) for name in names.split()}
 HEAVY = {"tensorflow", "keras", "tensorflow_datasets", "matplotlib"}
 ONLY_IN_CLI = {"typer", "rich"}
 WITHOUT_TENSORFLOW_IN_TRAINING = {

@@ -10,13 +10,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dlrun.experiment import evaluate, plan, train
+    from dlrun.evaluation.evaluate import evaluate
+    from dlrun.experiment import plan, train
+    from dlrun.prediction.predict import predict
     from dlrun.reproduction import reproduce
     from dlrun.resumption import resume
 
-__all__ = ["evaluate", "plan", "reproduce", "resume", "train"]
+__all__ = ["evaluate", "plan", "predict", "reproduce", "resume", "train"]
 
-_MODULES = {"reproduce": "reproduction", "resume": "resumption"}
+_MODULES = {
+    "evaluate": "evaluation.evaluate",
+    "predict": "prediction.predict",
+    "reproduce": "reproduction",
+    "resume": "resumption",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlrun.errors import UsageError
 from dlrun.recording import (
     create_folder,
     interrupted,
@@ -19,10 +18,9 @@ from dlrun.recording import (
     record_time,
     recorded,
 )
-from dlrun.runs.catalog import find_run
+from dlrun.reporting import keep_predictions, reported
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.parse import SpecFile, read_spec
-from dlrun.stored import read_stored_spec
 from dlrun.tensorflow_start import start_tensorflow
 from dlrun.timeline import Timeline
 from dlrun.training.cluster import ALONE, Cluster, read_cluster
@@ -100,10 +98,16 @@ def train_file(
     cluster: Cluster = ALONE,
 ) -> Result:
     """Train a spec that has been read, in a new run folder."""
-    listener = listener if cluster.is_chief else silent
+    listener, timeline = listener if cluster.is_chief else silent, timeline or Timeline()
     with own_place(runs_dir, cluster) as place:
         folder, stop = create_folder(file, place), Stop()
-        with stop.listening(), folder.lock(), recorded(folder):
+        wants_report = file.spec.training.report and cluster.is_chief
+        with (
+            stop.listening(),
+            folder.lock(),
+            reported(folder, listener, wanted=wants_report, timeline=timeline),
+            recorded(folder),
+        ):
             listener(RunCreated(folder.id, folder.path, folder.log_txt))
             start_tensorflow()
             from dlrun.training.assembly import assemble
@@ -179,53 +183,10 @@ def _train_and_score(
     with timeline.spent("evaluate"):
         scores = _evaluate(assembly, assembly.held_out_splits(), listener)
     record_outcome(folder, scores, weights_sha256=weights, reason=reason)
+    if assembly.spec.training.report and assembly.team.cluster.is_chief:
+        with timeline.spent("report"):
+            keep_predictions(assembly, folder, assembly.held_out_splits())
     return scores
-
-
-def evaluate(  # noqa: PLR0913  each is one question that a user may have
-    run: str | Path,
-    *,
-    split: str = "test",
-    checkpoint: str = "final",
-    overrides: tuple[str, ...] = (),
-    trust_plugins: bool = False,
-    runs_dir: str | Path = RUNS_DIR,
-    listener: Listener = silent,
-) -> Scores:
-    """Score the model of a run.
-
-    Args:
-        run: As `find_run` takes it.
-        split: `train`, `validation`, `test`, or `all`.
-        checkpoint: `final` (what training ended with), `last`, `best`, or a checkpoint's name.
-        overrides: `key=value` each: another batch size, the data's new place.
-        trust_plugins: Whether the plugins of a run that was not made here, which are code, may be loaded.
-        runs_dir: Where runs are looked for.
-        listener: Called with every event.
-
-    Returns:
-        Scores by split.
-
-    Raises:
-        UsageError: There is no such run, split or checkpoint.
-        CheckpointError: The checkpoint is damaged.
-        RunError: It is not of this model.
-    """
-    folder = find_run(str(run), runs_dir=Path(runs_dir))
-    file = read_stored_spec(folder, overrides, trust_plugins=trust_plugins)
-    start_tensorflow()
-    from dlrun.training.assembly import assemble
-    from dlrun.training.restoring import restore_model
-
-    assembly = assemble(file, listener=silent)
-    splits = assembly.dataset.splits
-    if split != "all" and split not in splits:
-        raise UsageError(f"the data has no split {split!r}", expected="one of " + ", ".join((*splits, "all")))
-    recorded_data = folder.read_record().dataset
-    if recorded_data is not None and recorded_data.fingerprint != assembly.dataset.fingerprint:
-        listener(Note("warning", f"{assembly.dataset.name} is not the data that the run was trained on"))
-    restore_model(assembly.spec, assembly.compiled.model, folder, checkpoint, listener)
-    return _evaluate(assembly, splits if split == "all" else (split,), listener)
 
 
 def plan(config: str | Path, *, overrides: tuple[str, ...] = ()) -> Plan:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from dlrun.training.state import TrainingState
 
 
+_MOST_LAYERS = 500
+
+
 def create_folder(file: SpecFile, runs_dir: Path) -> RunFolder:
     """Make the run folder, with everything that is known before the first stage.
 
@@ -140,6 +143,8 @@ def interruption_told(folder: RunFolder) -> Iterator[None]:
 
 def record_choices(folder: RunFolder, assembly: Assembly, *, jit: Choice, environment: Mapping[str, str]) -> None:
     """Record what was chosen and loaded, before the first step; in spec.yaml too, so that it is not chosen again."""
+    from dlrun.training.plan import plan_layers
+
     compiled, dataset = assembly.compiled, assembly.dataset
     write_spec(folder, _portable(assembly.spec_with_choices(jit=jit.value), folder))
     folder.write_json(folder.interface_json, assembly.interface().plain())
@@ -150,7 +155,11 @@ def record_choices(folder: RunFolder, assembly: Assembly, *, jit: Choice, enviro
         precision=(before.precision or compiled.precision).model_dump(),
         jit=(before.jit or jit).model_dump(),
         cpu_shares=(before.cpu_shares or assembly.shares).model_dump(),
-        model={"type": assembly.spec.model.type_name, "parameters": compiled.model.count_params()},
+        model={
+            "type": assembly.spec.model.type_name,
+            "parameters": compiled.model.count_params(),
+            "layers": [asdict(layer) for layer in plan_layers(compiled.core)[:_MOST_LAYERS]],
+        },
         dataset={
             "name": dataset.name,
             "fingerprint": dataset.fingerprint,

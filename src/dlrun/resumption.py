@@ -11,6 +11,7 @@ from dlrun.errors import SpecError, UsageError
 from dlrun.experiment import RUNS_DIR, Result, train_assembled
 from dlrun.files.disk import disk, explained
 from dlrun.recording import create_folder, interruption_told, own_place, recorded
+from dlrun.reporting import reported
 from dlrun.runs.catalog import find_run
 from dlrun.runs.environment import differences
 from dlrun.runs.folder import RunFolder
@@ -87,7 +88,12 @@ def resume(  # noqa: PLR0913  each is one question that a user may have
                 _check_length(assembly, folder)
             mine = folder if cluster.is_chief else create_folder(file, place)
             changes = {"resumed": record.resumed + 1, "exact": record.exact and exact}
-            with recorded(mine, **changes), worker_failures(cluster, folder.id):
+            wants_report = file.spec.training.report and cluster.is_chief
+            with (
+                reported(mine, listener, wanted=wants_report, timeline=timeline),
+                recorded(mine, **changes),
+                worker_failures(cluster, folder.id),
+            ):
                 scores = train_assembled(assembly, mine, stop=stop, listener=listener, goes_on_from=folder)
             return Result(mine, scores, mine.read_record().model_dump(mode="json"), is_chief=cluster.is_chief)
 

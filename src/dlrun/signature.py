@@ -105,6 +105,16 @@ class Target:
         """Whether the model's output are logits, to which softmax or sigmoid has not been applied yet."""
         return self.activation == "linear" and self.encoding != "value"
 
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """What each class, label or value is called, each by a name of its own; numbers where the data has no names."""
+        for names in (self.names, self.class_names) if self.kind == "values" else (self.class_names, self.names):
+            if len(names) == self.size == len(set(names)):
+                return names
+        if self.kind == "values":
+            return ("value",) if self.size == 1 else tuple(f"value_{index}" for index in range(self.size))
+        return tuple(map(str, range(self.size)))
+
     def settled(self, encoding: Encoding, activation: str = "linear") -> Target:
         """The same target in the form that a loss takes, for a model that ends in `activation`."""
         return replace(self, encoding=encoding, activation=activation)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal, get_args
 
-Phase = Literal["start", "data", "build", "compile", "train", "evaluate", "save"]
+Phase = Literal["start", "data", "build", "compile", "train", "evaluate", "save", "report"]
 PHASES: tuple[Phase, ...] = get_args(Phase)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dlrun.errors import DlrunError, RunError
-from dlrun.experiment import evaluate
+from dlrun.evaluation.evaluate import evaluate
 from dlrun.resumption import resume
 from dlrun.training.progress import EpochDone, RunCreated, TrainingStarted
 
@@ -52,7 +52,7 @@ def test_a_full_disk_ends_the_run_with_one_line_and_space_lets_it_go_on(small: A
         small.train(runs_dir=tmpfs)
     assert "\n" not in raised.value.what
     assert set(small.steps()) >= {"step-000000016"}
-    assert "loss" in evaluate(small.found.path)["test"]
+    assert "loss" in evaluate(small.found.path)["test"].scores
     with pytest.raises(RunError, match="the disk is full"):
         resume(small.found.path)
     assert set(small.steps()) >= {"step-000000016"}

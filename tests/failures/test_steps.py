@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dlrun.errors import RunError
-from dlrun.experiment import evaluate
+from dlrun.evaluation.evaluate import evaluate
 from dlrun.resumption import resume
 from dlrun.training.progress import EpochDone, TrainingStarted
 
@@ -36,7 +36,7 @@ def test_a_loss_that_is_no_number_names_its_steps_and_keeps_the_last_good_checkp
     record = small.found.read_record()
     assert (record.status, record.reason) == ("failed", raised.value.what)
     assert len(small.found.read_metrics()) == 2
-    assert "loss" in evaluate(small.found.path)["test"]
+    assert "loss" in evaluate(small.found.path)["test"].scores
 
 
 def test_training_can_go_on_from_the_last_good_checkpoint(small: Any) -> None:

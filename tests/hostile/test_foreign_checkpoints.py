@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dlrun.errors import CheckpointError, DlrunError, RunError, UsageError
-from dlrun.experiment import evaluate
+from dlrun.evaluation.evaluate import evaluate
 from dlrun.resumption import resume
 
 pytestmark = pytest.mark.tensorflow

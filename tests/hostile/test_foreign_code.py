@@ -79,7 +79,13 @@ def hostile_repository(run: Path, mark: Path) -> None:
 
 def test_a_harmless_run_from_elsewhere_is_read_without_a_single_write(trained: Path) -> None:
     name = trained.name
-    reports = watched(trained, ["eval", name], ["runs", "ls"], ["runs", "show", name], ["eval", name, "--split", "all"])
+    np.save(trained.parents[1] / "wine.npy", np.zeros((5, 13), np.float32))
+    reports = watched(
+        trained,
+        *(["eval", name], ["runs", "ls"], ["runs", "show", name], ["eval", name, "--split", "all"]),
+        ["predict", name, "wine.npy"],
+    )
+    assert reports[-1]["stdout"].startswith("name,label,probability\nrow 0,")
     for report in reports:
         assert report["code"] == 0
         assert report["forbidden"] == []
@@ -118,7 +124,7 @@ def test_plugins_from_elsewhere_run_only_when_they_are_trusted_and_never_from_ou
         for place in (run / "plugins", run, tmp_path):
             (place / "evil.py").write_text(PLUGIN.format(mark=str(mark)))
         tamper_spec(run, lambda spec, listed=listed: spec.update(plugins=[listed]))
-        verbs = [[verb, run.name] for verb in ("eval", "resume", "reproduce")]
+        verbs = [["predict", run.name, "-"], *([verb, run.name] for verb in ("eval", "resume", "reproduce"))]
         commands += [*verbs, ["runs", "show", run.name], ["runs", "ls"]]
         if number:
             commands += [[*command, "--trust-plugins"] for command in verbs]
@@ -151,7 +157,14 @@ def test_data_that_a_strangers_spec_names_is_not_opened_unless_the_user_repeats_
         tamper_spec(run, lambda spec, dataset=dataset: spec.update(dataset=dataset))
         commands += [[verb, run.name] for verb in ("eval", "resume", "reproduce")]
     repeated = ["eval", "data-0", "--split", "all", "--set", f"dataset.path={secret}"]
-    *refused, allowed = watched(trained, *commands, repeated)
+    # A prediction does without: the model is all that it needs of a stranger.
+    np.save(tmp_path / "wine.npy", np.zeros((5, 13), np.float32))
+    predictions = [["predict", f"data-{number}", str(tmp_path / "wine.npy")] for number in range(2)]
+    *refused, allowed, first, second = watched(trained, *commands, repeated, *predictions)
+    for report in (first, second):
+        assert (report["code"], report["forbidden"]) == (0, [])
+        assert os.path.realpath(secret) not in report["read"]
+        assert only_inside(report)
     for report in refused:
         assert (report["code"], report["forbidden"]) == (2, [])
         assert "is not used unasked" in report["stderr"]

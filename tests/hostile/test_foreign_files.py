@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from dlrun.errors import CheckpointError, DlrunError, RunError, SpecError, UsageError
-from dlrun.experiment import evaluate
+from dlrun.evaluation.evaluate import evaluate
 from dlrun.plugins import load_plugin
+from dlrun.prediction.predict import predict
 from dlrun.reproduction import reproduce
 from dlrun.resumption import resume
 from dlrun.runs.catalog import find_run
@@ -27,7 +28,17 @@ PARTS = (
     *("checkpoints/step-000000008", "checkpoints/step-000000008/arrays.safetensors", "tensorboard", "plugins"),
 )
 FILES = ("spec.yaml", "run.json", "metrics.jsonl", "log.txt", ".lock", ".signature")
-VERBS = pytest.mark.parametrize("verb", [evaluate, resume, reproduce])
+
+
+def predicted(run: str, *, runs_dir: Path) -> None:
+    list(predict(run, "-", runs_dir=runs_dir).blocks)
+
+
+def evaluated_on_a_file(run: str, *, runs_dir: Path) -> None:
+    evaluate(run, data="-", runs_dir=runs_dir)
+
+
+VERBS = pytest.mark.parametrize("verb", [evaluate, evaluated_on_a_file, predicted, resume, reproduce])
 
 
 def replace(path: Path, make: Callable[[Path], object]) -> None:
@@ -104,7 +115,7 @@ def test_listing_and_showing_a_run_of_odd_files_ends(written: Path, part: str, m
 
 def test_a_file_that_is_gone_is_one_error(written: Path) -> None:
     (written / "spec.yaml").unlink()
-    for verb in (evaluate, resume, reproduce):
+    for verb in (evaluate, predicted, resume, reproduce):
         with pytest.raises(DlrunError, match=r"spec\.yaml|before its spec"):
             verb(str(written), runs_dir=written.parent)
 

@@ -8,6 +8,7 @@ import pytest
 
 from dlrun import experiment
 from dlrun.errors import RunError, UsageError
+from dlrun.evaluation.evaluate import evaluate
 from dlrun.experiment import Result
 from dlrun.spec.parse import read_spec
 from dlrun.training.progress import EpochDone, Event, Note, RunCreated, StepsDone, TrainingDone, TrainingStarted, silent
@@ -96,12 +97,12 @@ def test_two_runs_of_one_spec_are_bit_identical_and_another_seed_is_not(tmp_path
 def test_every_example_counts_in_training_and_in_evaluation(tmp_path: Path) -> None:
     # 1,293 training examples in batches of 1,000 and one of 293; the learning rate is so small that nothing changes.
     result = train(tmp_path, "training.batch_size=1000", "training.epochs=1", "optimizer.learning_rate=1e-12")
-    whole = experiment.evaluate(result.folder.path, split="train", overrides=("training.evaluation_batch_size=1293",))
-    parts = experiment.evaluate(result.folder.path, split="train", overrides=("training.evaluation_batch_size=100",))
+    whole = evaluate(result.folder.path, split="train", overrides=("training.evaluation_batch_size=1293",))
+    parts = evaluate(result.folder.path, split="train", overrides=("training.evaluation_batch_size=100",))
     row = result.folder.read_metrics()[0]
     for name in ("loss", "accuracy"):
-        assert parts["train"][name] == pytest.approx(whole["train"][name], rel=1e-5)
-        assert row[name] == pytest.approx(whole["train"][name], rel=1e-5)
+        assert parts["train"].scores[name] == pytest.approx(whole["train"].scores[name], rel=1e-5)
+        assert row[name] == pytest.approx(whole["train"].scores[name], rel=1e-5)
     assert row["step"] == 2
 
 
@@ -164,7 +165,7 @@ def test_early_stopping_ends_with_the_best_epochs_model(tmp_path: Path) -> None:
     assert result.record["best"]["epoch"] == best["epoch"]
     assert result.scores["validation"]["loss"] == pytest.approx(best["val_loss"], rel=1e-6)
     assert "val_loss has not improved for 2 epochs" in result.record["reason"]
-    assert experiment.evaluate(result.folder.path)["test"] == result.scores["test"]
+    assert evaluate(result.folder.path)["test"].scores == result.scores["test"]
 
 
 def test_reduce_on_plateau_lowers_the_learning_rate(tmp_path: Path) -> None:
@@ -238,7 +239,7 @@ def test_a_moving_average_is_what_training_ends_with_and_eval_scores(tmp_path: P
     plain = train(tmp_path)
     assert plain.record["weights_sha256"] == result.record["weights_sha256"]
     assert plain.scores["test"]["loss"] != result.scores["test"]["loss"]
-    assert experiment.evaluate(result.folder.path)["test"] == result.scores["test"]
+    assert evaluate(result.folder.path)["test"].scores == result.scores["test"]
 
 
 def test_a_metric_under_another_name_keeps_its_direction(tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ from dlrun.cli.evaluate import evaluate
 from dlrun.cli.init import init
 from dlrun.cli.launch import launch
 from dlrun.cli.plan import plan
+from dlrun.cli.predict import predict
 from dlrun.cli.printable import printable
+from dlrun.cli.report import report
 from dlrun.cli.reproduce import reproduce
 from dlrun.cli.resume import resume
 from dlrun.cli.runs import runs
@@ -79,7 +81,9 @@ app.command()(train)
 app.command()(resume)
 app.command()(launch)
 app.command("eval")(evaluate)
+app.command()(predict)
 app.command()(reproduce)
+app.command()(report)
 app.add_typer(runs, name="runs")
 app.command()(validate)
 app.command()(plan)

@@ -6,30 +6,38 @@ from typing import Annotated
 
 import typer
 
-from dlrun.cli.options import RUNS_DIR, AsJson, Overrides, Quiet, Run, RunsDir, TrustPlugins
+from dlrun.cli.options import RUNS_DIR, AsJson, Checkpoint, Overrides, Quiet, Run, RunsDir, TrustPlugins
+
+_Split = Annotated[str | None, typer.Option(help="train, validation, test, or all.", show_default="test")]
+_Data = Annotated[
+    str | None, typer.Option(metavar="FILE", help="Another file of raw input with labels, instead of a split.")
+]
 
 
 def evaluate(
     run: Run,
     overrides: Overrides,
-    split: Annotated[str, typer.Option(help="train, validation, test, or all.")] = "test",
-    checkpoint: Annotated[str, typer.Option(help="final, last, best, or a checkpoint's name.")] = "final",
+    split: _Split = None,
+    data: _Data = None,
+    checkpoint: Checkpoint = "final",
     runs_dir: RunsDir = RUNS_DIR,
     *,
     trust_plugins: TrustPlugins = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Score the model of a RUN on one split of its data."""
-    from dlrun import experiment
+    """Score the model of a RUN on one split of its data or on another file: each class, label or value too."""
     from dlrun.cli.console import print_json
     from dlrun.cli.display import displayed
     from dlrun.cli.format import format_scores
+    from dlrun.cli.scores import plain_evaluation, score_tables
+    from dlrun.evaluation.evaluate import evaluate as evaluate_
 
     with displayed(quiet=quiet or as_json) as display:
-        scores = experiment.evaluate(
+        evaluations = evaluate_(
             run,
             split=split,
+            data=data,
             checkpoint=checkpoint,
             overrides=tuple(overrides),
             trust_plugins=trust_plugins,
@@ -37,7 +45,11 @@ def evaluate(
             listener=display,
         )
     if as_json:
-        print_json(scores)
+        print_json({name: plain_evaluation(evaluation) for name, evaluation in evaluations.items()})
         return
-    for name, of_split in scores.items():
-        display.console.result(f"{name:<10} {format_scores(of_split)}")
+    for name, evaluation in evaluations.items():
+        display.console.result(f"{name:<10} {format_scores(evaluation.scores)}")
+        for table in () if quiet else score_tables(evaluation):
+            display.console.result("\n" + table)
+        if evaluation.table is not None and not quiet:
+            display.console.say(f"\nrecorded   {evaluation.table}")

@@ -39,6 +39,7 @@ RunsDir = Annotated[Path, typer.Option("--runs-dir", help="The folder of the run
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the scores and nothing else.")]
+Checkpoint = Annotated[str, typer.Option(help="final, last, best, or a checkpoint's name.")]
 TrustPlugins = Annotated[
     bool, typer.Option("--trust-plugins", help="Load the plugins, which are code, of a run that was not made here.")
 ]

@@ -1,14 +1,16 @@
-"""Raw input that is numbers already: arrays in `.npy` and `.npz` files, pictures, columns of a CSV."""
+"""Raw input that is numbers already: arrays in `.npy` and `.npz` files."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from dlrun.data.array_file import ArrayRows, opened_arrays
+from dlrun.data.labels import NamedArray, stored_targets
 from dlrun.data.raw_input import Array, Examples, RawInput, as_stored
 from dlrun.errors import DataError
 from dlrun.signature import Target
@@ -16,7 +18,8 @@ from dlrun.signature import Target
 if TYPE_CHECKING:
     import keras
 
-_USUAL = ("features", "x", "x_test", "x_train")
+_USUAL = {"features": "target", "x": "y", "x_test": "y_test", "x_train": "y_train"}
+"""The usual names of features, the first that a file has is taken, and of the labels that belong to them."""
 
 
 @dataclass(frozen=True)
@@ -34,19 +37,28 @@ class ArrayInput(RawInput):
     type: Literal["array"] = "array"
 
     def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
-        """Read the rows of a `.npy` file, or of the array of an `.npz` file that is called features, x or x_test."""
-        values, labels = _load(Path(source).expanduser())
-        if values.shape[1:] != self.shape and (*values.shape[1:], 1) != self.shape:
-            raise DataError(f"{source}: one example has shape {values.shape[1:]}", expected=f"{self.shape}")
-        if values.dtype.kind not in "iufb":
-            raise DataError(f"{source}: its values have dtype {values.dtype}", expected="numbers")
-        if target is not None and labels is None:
-            raise DataError(f"{source} has no labels", expected="an .npz file with an array called target, y or y_test")
-        for start in range(0, len(values), at_once):
-            rows = slice(start, start + at_once)
-            stored = as_stored(values[rows].reshape(-1, *self.shape), dtype=self.dtype)
-            names = [f"row {row}" for row in range(start, start + len(stored))]
-            yield Examples(names, stored, None if target is None or labels is None else labels[rows])
+        """Read the rows of a `.npy` file, of standard input in that format, or of an array of an `.npz` file.
+
+        That is the array called features, x, x_test or x_train; or the only one. Its labels, where they are asked for,
+        are the array called target, y, y_test or y_train.
+        """
+        has_labels = target is not None and target.kind != "input"
+        with opened_arrays(source, (*_USUAL, *(_USUAL.values() if has_labels else ()))) as arrays:
+            name = next((name for name in _USUAL if name in arrays), next(iter(arrays)))
+            rows, labels = arrays[name], arrays.get(_USUAL.get(name, "target")) if has_labels else None
+            self._check(rows)
+            if has_labels and labels is None:
+                expected = f"an .npz file with an array called {_USUAL.get(name, 'target')} beside its features"
+                raise DataError(f"{source} has no labels", expected=expected)
+            if labels is not None and len(labels) != len(rows):
+                raise DataError(f"{labels.name} has {len(labels):,} rows", expected=f"{len(rows):,}, as {rows.name}")
+            for start in range(0, len(rows), at_once):
+                stored = self._stored(NamedArray(rows.name, rows.take(at_once), first_row=start))
+                names = [f"row {row}" for row in range(start, start + len(stored))]
+                truth = None
+                if labels is not None and target is not None:
+                    truth = stored_targets(NamedArray(labels.name, labels.take(at_once), first_row=start), target)
+                yield Examples(names, stored, truth)
 
     def build(self) -> keras.Model:
         """Make the model that gives its input as it is."""
@@ -59,20 +71,33 @@ class ArrayInput(RawInput):
         """The example itself."""
         return {"features": examples.stored[index : index + 1]}
 
-
-def _load(path: Path) -> tuple[Array, Array | None]:
-    try:
-        loaded: Any = np.load(path, allow_pickle=False, mmap_mode="r" if path.suffix == ".npy" else None)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} cannot be read: {error}", expected="a .npy or .npz file of numbers") from error
-    if isinstance(loaded, np.ndarray):
-        return np.atleast_1d(loaded), None
-    with loaded as file:
-        name = next((name for name in _USUAL if name in file.files), None)
-        if name is None:
+    def _check(self, rows: ArrayRows) -> None:
+        """Refuse what is of another shape; a vector's values may have any, and a last axis of 1 may be left out."""
+        shape = rows.shape[1:]
+        same_size = math.prod(shape) == math.prod(self.shape)
+        if shape != self.shape and not (same_size and (len(self.shape) == 1 or (*shape, 1) == self.shape)):
+            whole = ", ".join(map(str, ("examples", *self.shape)))
             raise DataError(
-                f"{path} has no array of features: {', '.join(file.files) or 'it is empty'}",
-                expected="one called " + " or ".join(_USUAL),
+                f"{rows.name}: one example has shape {shape}",
+                expected=f"{self.shape}, as in training: an array of shape ({whole})",
             )
-        label = next((label for label in ("target", "y", "y_test", "y_train") if label in file.files), None)
-        return file[name], None if label is None else file[label]
+        if rows.dtype.kind not in "iufb":
+            raise DataError(f"{rows.name}: its values have dtype {rows.dtype}", expected="numbers")
+
+    def _stored(self, rows: NamedArray) -> Array:
+        """The rows as they are stored for training; what that dtype cannot hold is refused, not bent."""
+        values = rows.values.reshape(-1, *self.shape)
+        if np.dtype(self.dtype).kind == "f":
+            stored = as_stored(values, dtype=self.dtype)
+            NamedArray(rows.name, stored, first_row=rows.first_row).check_finite()
+            return stored
+        with np.errstate(invalid="ignore"):
+            stored = values.astype(self.dtype, copy=False)
+        if stored is not values and (stored != values).any():
+            row, *place = (int(index) for index in np.argwhere(stored != values)[0])
+            bounds = np.iinfo(self.dtype)
+            raise DataError(
+                f"{rows.name}: row {row + rows.first_row} holds {values[(row, *place)]}",
+                expected=f"whole numbers from {bounds.min} to {bounds.max}, as in training",
+            )
+        return stored

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -11,11 +13,14 @@ from pydantic import Field, TypeAdapter, ValidationError
 from dlrun.data.array_input import ArrayInput
 from dlrun.data.columns import ColumnsPreprocess
 from dlrun.data.preprocess import Preprocess
+from dlrun.data.raw_input import Examples, begun
 from dlrun.data.table_input import TableInput
 from dlrun.data.text_input import TextInput
 from dlrun.data.token_preprocess import TokenPreprocess
 from dlrun.errors import RunError
 from dlrun.signature import Features, Target
+
+_MOST_ROWS, _BLOCK_BYTES = 8192, 2**26
 
 Raw = Annotated[ArrayInput | TableInput | TextInput, Field(discriminator="type")]
 """Every kind of raw input."""
@@ -41,6 +46,23 @@ class Interface:
     preprocess: AnyPreprocess
     features: Features
     target: Target
+
+    @property
+    def rows_at_once(self) -> int:
+        """Examples that are read and held at a time: some thousand small ones, some large ones."""
+        return max(1, min(_MOST_ROWS, _BLOCK_BYTES // (4 * math.prod(self.preprocess.raw_shape))))
+
+    def read(self, source: str, *, target: Target | None = None) -> Iterator[Examples]:
+        """Read raw input block by block, the first of them at once.
+
+        Args:
+            source: As `RawInput.read` takes it.
+            target: Also read what is to be predicted.
+
+        Raises:
+            DataError: It cannot be read, or is not what the model was trained on.
+        """
+        return begun(self.raw.read(source, at_once=self.rows_at_once, target=target))
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""

@@ -18,10 +18,11 @@ Task = Literal["auto", "classification", "regression"]
 
 @dataclass(frozen=True)
 class NamedArray:
-    """An array and what to call it in a message: `y_train in mnist.npz`."""
+    """An array, what to call it in a message (`y_train in mnist.npz`), and which row of that its first one is."""
 
     name: str
     values: npt.NDArray[Any]
+    first_row: int = 0
 
     def check_finite(self) -> None:
         """Refuse NaN and infinity.
@@ -37,7 +38,8 @@ class NamedArray:
             bad = self.values[row][~np.isfinite(self.values[row])].flat[0] if self.values.ndim > 1 else self.values[row]
             count = int((~finite).sum())
             raise DataError(
-                f"{self.name}: row {row} holds {bad}" + (f", and so do {count - 1:,} more rows" if count > 1 else ""),
+                f"{self.name}: row {row + self.first_row} holds {bad}"
+                + (f", and so do {count - 1:,} more rows" if count > 1 else ""),
                 expected="a finite number everywhere (that float32 can hold)",
                 hint="drop such rows, or fill them in, before saving the file",
             )
@@ -122,6 +124,54 @@ def value_targets(labels: Mapping[str, NamedArray]) -> tuple[dict[str, npt.NDArr
     return values, Target("values", size, encoding="value")
 
 
+def stored_targets(array: NamedArray, target: Target) -> Labels:
+    """Labels of a file as the target of a model that is trained already.
+
+    Args:
+        array: Whole numbers, names of classes, one-hot rows, yes-or-no labels, or values in their own unit.
+        target: What the model predicts.
+
+    Shape:
+        array: `(n,)` or `(n, ...)`. Returns: as `Split.target` holds it.
+
+    Raises:
+        DataError: A label is none of the model's.
+    """
+    if array.values.dtype.kind not in ("iufbU" if target.kind == "classes" else "iufb"):
+        raise DataError(f"{array.name}: its labels have dtype {array.values.dtype}", expected="numbers")
+    if target.kind == "classes":
+        return _known_classes(array, target)
+    with np.errstate(over="ignore"):
+        values = array.values.reshape(len(array.values), -1).astype(np.float32)
+    NamedArray(array.name, values, first_row=array.first_row).check_finite()
+    if values.shape[1] != target.size:
+        raise DataError(f"{array.name}: {values.shape[1]} numbers for each example", expected=f"{target.size}")
+    if target.kind == "labels" and (wrong := (values != 0) & (values != 1)).any():
+        row, column = (int(index) for index in np.argwhere(wrong)[0])
+        said = f"{array.name}: row {row + array.first_row} holds {values[row, column]}"
+        raise DataError(said, expected="0 or 1 for each label")
+    return values[:, 0] if target.kind == "values" and target.size == 1 else values
+
+
+def _known_classes(array: NamedArray, target: Target) -> Labels:
+    if array.values.dtype.kind == "U":
+        known = {name: index for index, name in enumerate(target.class_names)}
+        names = array.values.reshape(len(array.values)).tolist()
+        indices = np.array([known.get(name, -1) for name in names], np.int64)
+        found: list[Any] = names
+    else:
+        indices = _class_indices(array)
+        found = indices.tolist()
+    outside = (indices < 0) | (indices >= target.size)
+    if outside.any():
+        row = int(np.argmax(outside))
+        expected = f"a class from 0 to {target.size - 1}"
+        if target.class_names:
+            expected += f", or its name: {_listed(np.array(target.class_names, dtype=object))}"
+        raise DataError(f"{array.name}: row {row + array.first_row} has the label {found[row]!r}", expected=expected)
+    return indices.astype(np.int32)
+
+
 def _class_indices(array: NamedArray) -> npt.NDArray[np.int64]:
     array.check_finite()
     values = array.values
@@ -132,7 +182,7 @@ def _class_indices(array: NamedArray) -> npt.NDArray[np.int64]:
     if values.dtype.kind == "f" and (whole != values).any():
         row = int(np.argmax(whole != values))
         raise DataError(
-            f"{array.name}: row {row} has the label {values[row]}",
+            f"{array.name}: row {row + array.first_row} has the label {values[row]}",
             expected="a whole number, the index of a class",
             hint="task: regression, if it is a number to predict",
         )
@@ -147,7 +197,7 @@ def _one_hot_indices(array: NamedArray) -> npt.NDArray[np.int64]:
     if not good.all():
         row = int(np.argmin(good))
         raise DataError(
-            f"{array.name}: row {row} has {values[row].size} numbers that are not one-hot",
+            f"{array.name}: row {row + array.first_row} has {values[row].size} numbers that are not one-hot",
             expected="one class index for each example, or rows with a single 1",
             hint="task: regression, if they are numbers to predict",
         )

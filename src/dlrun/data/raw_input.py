@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,6 +74,23 @@ class RawInput(abc.ABC):
     @abc.abstractmethod
     def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
         """One example as the model of `build` takes it: the value of each of its inputs, with a batch axis of 1."""
+
+    def shown(self, stored: Array) -> Mapping[str, str]:  # noqa: ARG002
+        """One stored example as people read it: names and values. Empty for what is looked at in other ways.
+
+        Shape:
+            stored: `raw_shape`, without a batch axis.
+        """
+        return {}
+
+
+def begun(blocks: Iterator[Examples]) -> Iterator[Examples]:
+    """The same blocks, the first of them read at once: what is wrong with a source is told before anything starts.
+
+    Raises:
+        DataError: As `RawInput.read`.
+    """
+    return chain([*islice(blocks, 1)], blocks)
 
 
 def as_stored(values: Array, *, dtype: str) -> Array:

@@ -28,13 +28,9 @@ def finished(output: Any, target: Target) -> Any:
         negative = _layers().Rescaling(-1.0, 1.0, dtype="float32", name="first_class")(positive)
         return _layers().Concatenate(dtype="float32", name="probabilities")([negative, positive])
     if target.kind == "values" and target.scale:
-        return _layers().Normalization(
-            mean=target.mean,
-            variance=tuple(scale**2 for scale in target.scale),
-            invert=True,
-            dtype="float32",
-            name="own_unit",
-        )(output)
+        # Not Normalization(invert=True): it takes a deviation below Keras' epsilon, as of values in farads, for that.
+        scale, mean = [*target.scale], [*target.mean]
+        return _layers().Rescaling(scale, mean, dtype="float32", name="own_unit")(output)
     return output
 
 

@@ -50,7 +50,11 @@ class RunFolder:
         self.git_diff = path / "git.diff"
         self.checkpoints = path / "checkpoints"
         self.best = self.checkpoints / "best"
+        self.evaluation = path / "evaluation"
+        self.plots = path / "plots"
+        self.report_html = path / "report.html"
         self.tensorboard = path / "tensorboard"
+        self.evaluation = path / "evaluation"
         self.history = History(self.metrics_jsonl, csv=self.metrics_csv)
         self.plugins = path / "plugins"
         self.signature = path / ".signature"

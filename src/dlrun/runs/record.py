@@ -33,11 +33,21 @@ class Choice(_Group):
     reason: str
 
 
+class LayerRecord(_Group):
+    """A layer: its name, its Keras class, the shape of its output for one example, its parameters."""
+
+    name: str
+    type: str
+    output_shape: tuple[int | None, ...] = ()
+    parameters: int = 0
+
+
 class ModelRecord(_Group):
-    """The model: its `type` in the spec, and the number of its trainable and other parameters."""
+    """The model: its `type` in the spec, the number of its trainable and other parameters, and its layers."""
 
     type: str
     parameters: int | None = None
+    layers: tuple[LayerRecord, ...] = ()
 
 
 class DatasetRecord(_Group):
@@ -55,6 +65,34 @@ class BestRecord(_Group):
     value: float | None
     epoch: int
     step: int
+
+
+class EvaluationRecord(_Group):
+    """What `dlrun eval` found on one split, or on a file.
+
+    Args:
+        finished: ISO 8601 with the zone.
+        checkpoint: What was evaluated: `final`, `last`, `best`, or a checkpoint's name.
+        data: Name of the run's own data, or the file.
+        fingerprint: Of the run's own data as it was then; null for a file.
+        kind: `classes`, `labels`, `values` or `input`.
+        examples: How many.
+        scores: Loss and metrics of the spec.
+        overall: Of all examples; for an autoencoder, how its reconstruction errors are spread.
+        parts: Of each class, label or value by its name; empty where there are too many, which the CSV has.
+        confusion: Rows are true classes; null where there are too many, or no classes.
+    """
+
+    finished: str
+    checkpoint: str
+    data: str
+    fingerprint: str | None = None
+    kind: str
+    examples: int
+    scores: dict[str, float | None]
+    overall: dict[str, float | None]
+    parts: dict[str, dict[str, float | None]] = {}
+    confusion: list[list[int]] | None = None
 
 
 class RunRecord(_Group):
@@ -81,6 +119,7 @@ class RunRecord(_Group):
         model: What was trained.
         dataset: What it was trained on.
         result: Metrics by split: `{"test": {"accuracy": 0.99}}`.
+        evaluation: What `dlrun eval` found, by split; of a file under `data-` and its name.
         best: The best epoch.
         time: Seconds by phase, over all the times it was resumed: start, data, build, compile, train, evaluate, save.
         throughput: Training examples per second, over the run.
@@ -111,6 +150,7 @@ class RunRecord(_Group):
     model: ModelRecord | None = None
     dataset: DatasetRecord | None = None
     result: dict[str, dict[str, float | None]] = {}
+    evaluation: dict[str, EvaluationRecord] = {}
     best: BestRecord | None = None
     time: dict[str, float] = {}
     throughput: float | None = None

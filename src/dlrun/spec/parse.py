@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,14 @@ class Trust:
     Args:
         plugins: Whether the files under `plugins:`, which are code, may be loaded.
         data: Whether it may say which data files are read; otherwise only an override may.
+        looks_at_data: Whether the data is asked for its shape; False: nothing of it is opened, whatever the spec says.
         plugins_within: The folder that plugins have to be in; None: anywhere.
         repository: Whether git may look at the folder of the spec: a repository there can name programs to run.
     """
 
     plugins: bool = True
     data: bool = True
+    looks_at_data: bool = True
     plugins_within: Path | None = None
     repository: bool = True
 
@@ -111,14 +113,21 @@ class _Parser:
         if len(self.problems) > before:  # what a plugin would have brought cannot be told from a mistake
             return None
         draft = self.draft()
-        if draft.dataset is not None and not trust.data:
-            self.refuse_reach(draft.dataset)
-        description = draft.dataset.describe() if draft.dataset is not None else None
-        self.problems += [self.document.located(problem) for problem in find_problems(draft, description)]
+        self.check(draft, trust)
         parts: dict[str, Any] = {key: getattr(draft, key) for key in (*SECTIONS, "metrics", "training")}
         if None in parts.values() or None in draft.metrics:
             return None
         return Spec(name=name, seed=seed, plugins=plugins, **parts)
+
+    def check(self, draft: Draft, trust: Trust) -> None:
+        description = None
+        if not trust.looks_at_data:
+            draft = replace(draft, dataset=None)
+        elif draft.dataset is not None:
+            if not trust.data:
+                self.refuse_reach(draft.dataset)
+            description = draft.dataset.describe()
+        self.problems += [self.document.located(problem) for problem in find_problems(draft, description)]
 
     def draft(self) -> Draft:
         parts: dict[str, Any] = {}

@@ -89,6 +89,7 @@ class Training(Fields):
         default=2, ge=1, description="How many of the last checkpoints stay; the best always does."
     )
     tensorboard: bool = Field(default=True, description="Whether TensorBoard event files are written.")
+    report: bool = Field(default=True, description="Whether report.html and its plots are written at the end.")
 
     @model_validator(mode="before")
     @classmethod

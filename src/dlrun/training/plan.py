@@ -58,7 +58,7 @@ class Plan:
 def make_plan(assembly: Assembly) -> Plan:
     """Describe what `assembly` would train."""
     model, batch_size = assembly.compiled.model, assembly.spec.training.batch_size
-    layers = tuple(_layer_plan(layer) for layer in assembly.compiled.core.layers)
+    layers = plan_layers(assembly.compiled.core)
     trainable = sum(_size(variable) for variable in model.trainable_variables)
     activations = sum(batch_size * _elements(layer.output_shape) * _BYTES.get(layer.dtype, 4) for layer in layers)
     memory = {
@@ -73,6 +73,11 @@ def make_plan(assembly: Assembly) -> Plan:
     }
     length, precision = assembly.length, assembly.compiled.precision.value
     return Plan(layers, model.count_params(), trainable, memory, length.steps_per_epoch, length.steps, precision)
+
+
+def plan_layers(core: keras.Model) -> tuple[LayerPlan, ...]:
+    """The layers of a network, in order."""
+    return tuple(_layer_plan(layer) for layer in core.layers)
 
 
 def _layer_plan(layer: keras.Layer) -> LayerPlan:

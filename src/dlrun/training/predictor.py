@@ -47,7 +47,7 @@ class Predictor:
         Raises:
             RunError: Memory ran out.
         """
-        return np.concatenate([outputs for outputs, _ in self._batches(rows)])
+        return np.concatenate([outputs.numpy() for outputs, _ in self._batches(rows)])
 
     def reconstruction_errors(self, rows: Array) -> Array:
         """How far an autoencoder's reconstruction is from its input.
@@ -58,16 +58,33 @@ class Predictor:
         Shape:
             rows: `(n, *raw_shape)`. Returns: `(n,)` float32.
         """
-        found = [
-            np.square(outputs - features).reshape(len(outputs), -1).mean(axis=1)
-            for outputs, features in self._batches(rows)
-        ]
-        return np.concatenate(found)
+        return np.concatenate([_errors(outputs, features) for outputs, features in self._batches(rows)])
 
-    def _batches(self, rows: Array) -> Iterator[tuple[Array, Array]]:
+    def features(self, rows: Array) -> Array:
+        """What the network is given for stored rows.
+
+        Shape:
+            rows: `(n, *raw_shape)`. Returns: `(n, *features.shape)`.
+        """
+        return np.concatenate([features.numpy() for _, features in self._batches(rows)])
+
+    def reconstruct(self, rows: Array) -> tuple[Array, Array]:
+        """Reconstructions, and how far each is from its input, in one pass.
+
+        Shape:
+            rows: `(n, *raw_shape)`. Returns: `(n, *features.shape)` and `(n,)`, float32.
+        """
+        found = [(outputs.numpy(), _errors(outputs, features)) for outputs, features in self._batches(rows)]
+        return np.concatenate([outputs for outputs, _ in found]), np.concatenate([errors for _, errors in found])
+
+    def _batches(self, rows: Array) -> Iterator[tuple[Any, Any]]:
         with step_failures("training.evaluation_batch_size", self.batch_size):
             for start in range(0, max(1, len(rows)), self.batch_size):
                 batch = np.asarray(rows[start : start + self.batch_size])
-                outputs, features = self._step(tf.constant(batch))
+                yield self._step(tf.constant(batch))
                 drop_pages((rows,))
-                yield outputs.numpy(), features.numpy()
+
+
+def _errors(outputs: Any, features: Any) -> Array:
+    difference = np.square(outputs.numpy() - features.numpy())
+    return np.asarray(difference.reshape(len(difference), -1).mean(axis=1), np.float32)

@@ -6,21 +6,20 @@ from dataclasses import dataclass, replace
 
 import keras
 
-from dlrun.data.interface import Interface, parse_interface
+from dlrun.data.interface import Interface
 from dlrun.errors import RunError
-from dlrun.files.disk import disk, explained
 from dlrun.runs.folder import RunFolder
+from dlrun.runs.interface import read_interface
 from dlrun.spec.types import Spec
 from dlrun.training.cluster import ALONE
 from dlrun.training.compilation import Length, compile_model
 from dlrun.training.device import choose_device
 from dlrun.training.failures import building_failures
 from dlrun.training.predictor import Predictor
-from dlrun.training.progress import Listener
+from dlrun.training.progress import Listener, Note
 from dlrun.training.restoring import restore_model
+from dlrun.training.streamed import StreamedScores
 from dlrun.training.team import make_team
-
-_LARGEST_INTERFACE_BYTES = 1 << 28  # vocabularies are in it
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,8 @@ class Trained:
         folder: The run.
         spec: What was trained.
         interface: Its two ends.
-        core: The network, with the variables of a checkpoint; it computes in float32, whatever it was trained in.
+        core: The network, with the variables of a checkpoint; it computes in float32, whatever it was trained in. It
+            is compiled, with the loss and the metrics of the spec.
     """
 
     folder: RunFolder
@@ -39,48 +39,64 @@ class Trained:
     interface: Interface
     core: keras.Model
 
+    def preprocess(self) -> keras.Model:
+        """What makes features of stored examples.
+
+        Raises:
+            RunError: The run's interface contradicts itself: it is damaged.
+        """
+        try:
+            return self.interface.preprocess.build()
+        except (ValueError, TypeError) as error:
+            first_line = str(error).strip().splitlines()[0]
+            raise RunError(f"{self.folder.interface_json} is damaged: preprocess: {first_line}") from error
+
     def predictor(self) -> Predictor:
-        """What predicts with it."""
-        preprocess = self.interface.preprocess.build()
-        batch_size = self.spec.training.evaluation_batch_size
-        return Predictor(self.core, preprocess=preprocess, target=self.interface.target, batch_size=batch_size)
+        """What predicts with it.
 
+        Raises:
+            RunError: The run's interface contradicts itself: it is damaged.
+        """
+        preprocess, batch_size = self.preprocess(), self.spec.training.evaluation_batch_size
+        try:
+            return Predictor(self.core, preprocess=preprocess, target=self.interface.target, batch_size=batch_size)
+        except (ValueError, TypeError) as error:
+            first_line = str(error).strip().splitlines()[0]
+            raise RunError(f"{self.folder.interface_json} is damaged: {first_line}") from error
 
-def read_interface(folder: RunFolder) -> Interface:
-    """What goes into a run's model and what comes out.
-
-    Raises:
-        RunError: The run has not come far enough to have one, or it is damaged.
-    """
-    if not folder.interface_json.exists():
-        raise RunError(
-            f"{folder.path} has no {folder.interface_json.name}",
-            expected="a run that has begun to train",
-            hint=f"dlrun resume {folder.id}",
+    def streamed_scores(self) -> StreamedScores:
+        """What gives the loss and the metrics of the spec for examples that come block by block."""
+        return StreamedScores(
+            self.core,
+            preprocess=self.preprocess(),
+            target=self.interface.target,
+            batch_size=self.spec.training.evaluation_batch_size,
         )
-    with explained(f"read {folder.interface_json}"):
-        text = disk.read_file(folder.interface_json, largest=_LARGEST_INTERFACE_BYTES)
-    return parse_interface(text, origin=str(folder.interface_json))
 
 
-def load_trained(folder: RunFolder, spec: Spec, *, checkpoint: str, listener: Listener) -> Trained:
+def load_trained(
+    folder: RunFolder, spec: Spec, *, checkpoint: str, listener: Listener, device: str = "auto"
+) -> Trained:
     """Build the network of a run and give it the variables of a checkpoint.
 
     Args:
         folder: The run.
         spec: Its spec.
         checkpoint: `final`, `last`, `best`, or a checkpoint's name.
-        listener: Told which checkpoint it was.
+        listener: Told which device and which checkpoint it was.
+        device: One device, as `training.device` has it.
 
     Raises:
         RunError: The run has no interface, or the checkpoint is not of this model.
-        UsageError: There is no such checkpoint.
+        UsageError: There is no such checkpoint, or no such device.
         CheckpointError: It is damaged.
     """
     interface = read_interface(folder)
-    training = spec.training.model_copy(update={"precision": "float32", "cpu_shares": 1, "device": "auto"})
+    training = spec.training.model_copy(update={"precision": "float32", "cpu_shares": 1, "device": device})
     plain = replace(spec, training=training)
-    team = make_team(choose_device("auto"), ALONE)
+    chosen = choose_device(device)
+    listener(Note("device", f"{chosen.choice.value}: {chosen.choice.reason}"))
+    team = make_team(chosen, ALONE)
     with building_failures():
         compiled = compile_model(plain, interface.features, interface.target, team=team, length=Length(1, 1), shares=1)
     restore_model(plain, compiled.model, folder, checkpoint, listener)

@@ -1,0 +1,28 @@
+"""`dlrun report RUN...`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dlrun.cli.options import RUNS_DIR, RunsDir
+
+_Runs = Annotated[list[str], typer.Argument(help="Runs, each as dlrun eval takes one.", metavar="RUN...")]
+_Output = Annotated[Path, typer.Option("--output", "-o", help="Where the page of several runs goes.")]
+
+
+def report(runs: _Runs, output: _Output = Path("report.html"), runs_dir: RunsDir = RUNS_DIR) -> None:
+    """Write the report of a RUN anew, or one page that compares several."""
+    from dlrun.report.comparison import write_comparison
+    from dlrun.report.writing import write_report
+    from dlrun.runs.catalog import find_run
+
+    folders = [find_run(run, runs_dir=runs_dir) for run in runs]
+    if len(folders) == 1:
+        write_report(folders[0])
+        typer.echo(str(folders[0].report_html))
+        return
+    write_comparison(folders, output)
+    typer.echo(str(output))

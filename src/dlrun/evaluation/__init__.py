@@ -1,0 +1,1 @@
+"""A run scored again: on the splits of its data, or on another file."""

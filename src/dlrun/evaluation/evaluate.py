@@ -1,0 +1,166 @@
+"""A run and a split of its data, or a file, in; its scores, one row for each class, label or value, out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.errors import DataError, UsageError
+from dlrun.evaluation.record import Origin, data_name, record_evaluation
+from dlrun.experiment import RUNS_DIR
+from dlrun.runs.catalog import find_run
+from dlrun.runs.folder import RunFolder
+from dlrun.runs.interface import read_interface
+from dlrun.scoring.breakdown import Breakdown, collector_of
+from dlrun.scoring.regression import regression_scores
+from dlrun.spec.parse import SpecFile
+from dlrun.stored import read_stored_spec
+from dlrun.tensorflow_start import start_tensorflow
+from dlrun.training.progress import Evaluated, Listener, Note, silent
+
+if TYPE_CHECKING:
+    from dlrun.training.assembly import Assembly
+    from dlrun.training.predictor import Predictor
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What came of one split or file.
+
+    Args:
+        scores: Loss and metrics of the spec.
+        breakdown: Everything else there is to say of its predictions.
+        table: The CSV in the run folder with a row for each class, label or value; None if it is not recorded.
+    """
+
+    scores: Mapping[str, float]
+    breakdown: Breakdown
+    table: Path | None = None
+
+
+def evaluate(  # noqa: PLR0913  each is one question that a user may have
+    run: str | Path,
+    *,
+    split: str | None = None,
+    data: str | None = None,
+    checkpoint: str = "final",
+    overrides: tuple[str, ...] = (),
+    trust_plugins: bool = False,
+    runs_dir: str | Path = RUNS_DIR,
+    listener: Listener = silent,
+) -> dict[str, Evaluation]:
+    """Score the model of a run, and record the scores in its folder.
+
+    Args:
+        run: As `find_run` takes it.
+        split: `train`, `validation`, `test`, or `all`; None: test.
+        data: A file of raw input with labels to score it on instead; the data that it was trained on is not needed.
+        checkpoint: `final` (what training ended with), `last`, `best`, or a checkpoint's name.
+        overrides: `key=value` each: another batch size, the data's new place.
+        trust_plugins: Whether the plugins of a run that was not made here, which are code, may be loaded.
+        runs_dir: Where runs are looked for.
+        listener: Called with every event.
+
+    Returns:
+        By split; of a file under `data-` and its name.
+
+    Raises:
+        UsageError: There is no such run, split or checkpoint.
+        DataError: The file is not of what the model was trained on, or has no labels.
+        CheckpointError: The checkpoint is damaged.
+        RunError: It is not of this model.
+    """
+    if split is not None and data is not None:
+        raise UsageError(f"there are both a split ({split}) and a file ({data}) to evaluate", expected="one of them")
+    folder = find_run(str(run), runs_dir=Path(runs_dir))
+    file = read_stored_spec(folder, overrides, trust_plugins=trust_plugins, looks_at_data=data is None)
+    found: dict[str, Evaluation] = {}
+    if data is not None:
+        evaluated = _evaluate_file(folder, file, data, checkpoint=checkpoint, listener=listener)
+    else:
+        evaluated = _evaluate_splits(folder, file, split or "test", checkpoint=checkpoint, listener=listener)
+    for name, evaluation, origin in evaluated:
+        listener(Evaluated(name, evaluation.scores))
+        table = record_evaluation(
+            folder, name, evaluation.scores, evaluation.breakdown, origin=origin, listener=listener
+        )
+        found[name] = replace(evaluation, table=table)
+    return found
+
+
+def _evaluate_splits(
+    folder: RunFolder, file: SpecFile, split: str, *, checkpoint: str, listener: Listener
+) -> Iterator[tuple[str, Evaluation, Origin]]:
+    start_tensorflow()
+    from dlrun.training.assembly import assemble
+    from dlrun.training.restoring import restore_model
+
+    assembly = assemble(file, listener=silent)
+    splits = assembly.dataset.splits
+    if split != "all" and split not in splits:
+        raise UsageError(f"the data has no split {split!r}", expected="one of " + ", ".join((*splits, "all")))
+    recorded_data = folder.read_record().dataset
+    if recorded_data is not None and recorded_data.fingerprint != assembly.dataset.fingerprint:
+        listener(Note("warning", f"{assembly.dataset.name} is not the data that the run was trained on"))
+    restore_model(assembly.spec, assembly.compiled.model, folder, checkpoint, listener)
+    origin = Origin(checkpoint, assembly.dataset.name, assembly.dataset.fingerprint)
+    for name in splits if split == "all" else (split,):
+        yield name, Evaluation(assembly.evaluator(name).scores(), _break_down(assembly, name)), origin
+
+
+def _break_down(assembly: Assembly, name: str) -> Breakdown:
+    split, predictor, at_once = assembly.dataset.splits[name], assembly.predictor(), assembly.interface().rows_at_once
+    collector = collector_of(assembly.target)
+    for start in range(0, len(split), at_once):
+        rows = slice(start, start + at_once)
+        truth = None if split.target is None else split.target[rows]
+        collector.add(*_judged(predictor, split.features[rows], truth))
+    breakdown, naive = collector.breakdown(), assembly.dataset.naive.get(name)
+    return breakdown if naive is None or split.target is None else _beside_naive(breakdown, split.target, naive)
+
+
+def _evaluate_file(
+    folder: RunFolder, file: SpecFile, data: str, *, checkpoint: str, listener: Listener
+) -> Iterable[tuple[str, Evaluation, Origin]]:
+    interface = read_interface(folder)
+    target = interface.target
+    # What is wrong with the file is told before TensorFlow starts.
+    blocks = interface.read(data, target=target if target.kind != "input" else None)
+    start_tensorflow()
+    from dlrun.training.trained import load_trained
+
+    device = file.spec.training.device.partition(",")[0]
+    trained = load_trained(folder, file.spec, checkpoint=checkpoint, listener=listener, device=device)
+    predictor, scores, collector = trained.predictor(), trained.streamed_scores(), collector_of(target)
+    examples = 0
+    for block in blocks:
+        examples += len(block)
+        scores.add(block.stored, block.target)
+        collector.add(*_judged(predictor, block.stored, block.target))
+    if not examples:
+        raise DataError(f"{data} holds no examples", expected="some to score the model on")
+    return [(data_name(data), Evaluation(scores.scores(), collector.breakdown()), Origin(checkpoint, data))]
+
+
+def _judged(predictor: Predictor, stored: Array, truth: Array | None) -> tuple[Array, Array]:
+    """Truth and predictions as a collector takes them."""
+    if predictor.target.kind == "input" or truth is None:
+        return np.empty(0), predictor.reconstruction_errors(stored)
+    return np.asarray(truth), predictor(stored)
+
+
+def _beside_naive(breakdown: Breakdown, truth: Array, naive: Array) -> Breakdown:
+    """The scores of values, and beside them those of a forecast without a model."""
+    scores = regression_scores(truth.reshape(len(truth), -1), naive.reshape(len(naive), -1))
+    parts = {
+        name: {**part, "naive_mae": float(scores.mae[index]), "naive_rmse": float(scores.rmse[index])}
+        for index, (name, part) in enumerate(breakdown.parts.items())
+    }
+    return replace(breakdown, parts=parts)

@@ -1,0 +1,126 @@
+"""The scores of a split or file, kept in the run's folder: in run.json, and in tables of their own."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlrun.errors import RunError
+from dlrun.files.disk import disk, explained
+from dlrun.runs.folder import RunFolder, now
+from dlrun.runs.record import EvaluationRecord
+from dlrun.runs.trust import is_own
+from dlrun.scoring.breakdown import Breakdown
+from dlrun.training.progress import Listener, Note
+
+MOST_PARTS, MOST_IN_MATRIX, MOST_COLUMNS = 100, 20, 1000
+"""The most classes whose scores, and whose confusion matrix, run.json holds; and for which a CSV holds the matrix."""
+
+_NAME_CHARACTERS = 60
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What was scored on what.
+
+    Args:
+        checkpoint: As it was asked for.
+        data: Name of the run's own data, or the file.
+        fingerprint: Of the run's own data; None for a file.
+    """
+
+    checkpoint: str
+    data: str
+    fingerprint: str | None = None
+
+
+def data_name(source: str) -> str:
+    """What the evaluation of a file is called: `data-` and its name."""
+    name = "stdin" if source == "-" else Path(source).stem
+    return "data-" + (re.sub(r"[^\w.-]+", "_", name)[:_NAME_CHARACTERS].strip("._-") or "file")
+
+
+def record_evaluation(
+    folder: RunFolder,
+    name: str,
+    scores: Mapping[str, float],
+    breakdown: Breakdown,
+    *,
+    origin: Origin,
+    listener: Listener,
+) -> Path | None:
+    """Write an evaluation into the run's folder, in place of one of the same name.
+
+    A run that was made elsewhere is left as it is. Where the folder cannot be written, that is told and nothing else.
+
+    Returns:
+        The table of classes, labels or values; None if nothing is recorded.
+    """
+    if not is_own(folder):
+        listener(Note("warning", f"the scores are not recorded: {folder.id} was not made here"))
+        return None
+    table = folder.evaluation / f"{name}.csv"
+    try:
+        with folder.lock():
+            with explained(f"make {folder.evaluation}"):
+                disk.make_folders(folder.evaluation)
+            folder.write_text(table, _parts_csv(breakdown))
+            if breakdown.confusions:
+                folder.write_text(folder.evaluation / f"{name}_confusion.csv", _confusion_csv(breakdown))
+            kept = folder.read_record().evaluation
+            folder.update_record(evaluation={**kept, name: evaluation_record(scores, breakdown, origin=origin)})
+    except RunError as error:
+        listener(Note("warning", f"the scores are not recorded: {error.what}"))
+        return None
+    return table
+
+
+def evaluation_record(scores: Mapping[str, float], breakdown: Breakdown, *, origin: Origin) -> EvaluationRecord:
+    """An evaluation as run.json holds it: what is not finite is null, and of many classes only the means are there."""
+    count = len(breakdown.parts)
+    return EvaluationRecord(
+        finished=now(),
+        checkpoint=origin.checkpoint,
+        data=origin.data,
+        fingerprint=origin.fingerprint,
+        kind=breakdown.kind,
+        examples=breakdown.examples,
+        scores=_plain(scores),
+        overall=_plain(breakdown.overall),
+        parts={name: _plain(part) for name, part in breakdown.parts.items()} if count <= MOST_PARTS else {},
+        confusion=breakdown.matrix().tolist() if breakdown.confusions and count <= MOST_IN_MATRIX else None,
+    )
+
+
+def _plain(scores: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in scores.items()}
+
+
+def _parts_csv(breakdown: Breakdown) -> str:
+    if not breakdown.parts:
+        return _csv_text([("statistic", "value"), *breakdown.overall.items()])
+    first = {"classes": "class", "labels": "label"}.get(breakdown.kind, "target")
+    columns = [*next(iter(breakdown.parts.values()))]
+    return _csv_text([(first, *columns), *((name, *part.values()) for name, part in breakdown.parts.items())])
+
+
+def _confusion_csv(breakdown: Breakdown) -> str:
+    names = [*breakdown.parts]
+    if len(names) > MOST_COLUMNS:
+        pairs = ((names[true], names[predicted], count) for true, predicted, count in breakdown.confusions)
+        return _csv_text([("true", "predicted", "examples"), *pairs])
+    matrix = breakdown.matrix().tolist()
+    return _csv_text([("true", *names), *((name, *row) for name, row in zip(names, matrix, strict=True))])
+
+
+def _csv_text(rows: Iterable[Sequence[object]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for row in rows:
+        writer.writerow(["" if isinstance(cell, float) and not math.isfinite(cell) else cell for cell in row])
+    return text.getvalue()

@@ -1,0 +1,102 @@
+"""From what a model gives to the columns that a user reads: names, labels, probabilities, values."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.errors import UsageError
+from dlrun.signature import Target
+
+Array = npt.NDArray[Any]
+Top = int | Literal["all"]
+Cells = Sequence[str] | Array
+"""One column of some rows: texts, or `(n,)` float32, of which nan is no number."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the output."""
+
+    name: str
+    is_text: bool = False
+
+
+class Layout(abc.ABC):
+    """Which columns a target has, and how predictions fill them.
+
+    Args:
+        columns: In their order, without the examples' names.
+    """
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self.columns = (*columns,)
+
+    @abc.abstractmethod
+    def cells(self, outputs: Array) -> list[Cells]:
+        """The cells of each column.
+
+        Shape:
+            outputs: `(n, size)` as `Predictor` gives them; `(n,)` reconstruction errors for kind `input`.
+        """
+
+
+class _Classes(Layout):
+    """The most probable classes with their probabilities, and every class' probability where that is asked for."""
+
+    def __init__(self, target: Target, top: Top) -> None:
+        self._names = np.array([*target.output_names, ""], dtype=object)
+        self._ranks = 1 if top == "all" else min(top, target.size)
+        self._has_all = top == "all"
+        ends = ["", *(f"_{rank}" for rank in range(2, self._ranks + 1))]
+        columns = [made for end in ends for made in (Column("label" + end, is_text=True), Column("probability" + end))]
+        every = [Column(f"probability_{name}") for name in target.output_names] if self._has_all else []
+        super().__init__([*columns, *every])
+
+    def cells(self, outputs: Array) -> list[Cells]:
+        """A row that is not finite has no label: the last name, which is empty."""
+        if self._ranks == 1:
+            best = outputs.argmax(axis=1)[:, None]
+        else:
+            best = np.argsort(-outputs, axis=1, kind="stable")[:, : self._ranks]
+        probabilities = np.take_along_axis(outputs, best, axis=1)
+        best[~np.isfinite(outputs).all(axis=1)] = -1
+        cells: list[Cells] = []
+        for rank in range(self._ranks):
+            cells += [self._names[best[:, rank]].tolist(), probabilities[:, rank]]
+        return [*cells, *(outputs.T if self._has_all else ())]
+
+
+class _Numbers(Layout):
+    """A column for each number that the model gives."""
+
+    def cells(self, outputs: Array) -> list[Cells]:
+        """The numbers as they are."""
+        return [*outputs.reshape(len(outputs), -1).T]
+
+
+def layout_of(target: Target, *, top: Top | None) -> Layout:
+    """The columns of a target.
+
+    Args:
+        target: What is predicted.
+        top: How many of the most probable classes to name, or `all`: every class has a column of its own. None: one.
+
+    Raises:
+        UsageError: There are no classes of which to name some.
+    """
+    if target.kind == "classes":
+        return _Classes(target, top or 1)
+    if top is not None:
+        said = {"labels": "yes-or-no labels, all of which are given", "values": "numbers", "input": "its own input"}
+        raise UsageError(f"--top {top}: the model predicts {said[target.kind]}", expected="a model of classes")
+    if target.kind == "input":
+        return _Numbers([Column("reconstruction_error")])
+    names = [f"probability_{name}" if target.kind == "labels" else name for name in target.output_names]
+    taken = "name" in names  # the examples' own names stand in the column of that name
+    return _Numbers([Column(f"predicted_{name}" if taken else name) for name in names])

@@ -1,0 +1,149 @@
+"""Columns of predictions in; CSV, JSON lines or Parquet out, block by block.
+
+Text is written as it is, so that it can be joined with what it came from. A spreadsheet that opens a CSV takes a cell
+that begins with = + - or @ for a formula, in quotes too: where a name begins so, `is_formula` finds it, and it is told.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import IO, Any, Literal, Protocol, TextIO
+
+import numpy as np
+
+from dlrun.prediction.columns import Cells, Column
+
+Format = Literal["csv", "jsonl", "parquet"]
+FORMATS: dict[str, Format] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+"""By the ending of the file's name."""
+
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
+
+
+class Writer(Protocol):
+    """Writes rows in one format."""
+
+    def write(self, cells: Sequence[Cells]) -> None:
+        """Write some rows, given by column."""
+
+    def close(self) -> None:
+        """Write what is left; the stream stays open."""
+
+
+class CsvWriter:
+    """A line of names, then one for each row; what is not a number is an empty cell.
+
+    Args:
+        stream: Where to.
+        columns: What to write.
+    """
+
+    def __init__(self, stream: TextIO, columns: Sequence[Column]) -> None:
+        self._writer = csv.writer(stream, lineterminator="\n")
+        self._columns = columns
+        self._writer.writerow([encodable(column.name) for column in columns])
+
+    def write(self, cells: Sequence[Cells]) -> None:
+        """Write some rows, given by column."""
+        self._writer.writerows(zip(*_texts(self._columns, cells, text=_same, missing=""), strict=True))
+
+    def close(self) -> None:
+        """Nothing is left."""
+
+
+class JsonLinesWriter:
+    """One JSON object for each row; what is not a number is null.
+
+    Args:
+        stream: Where to.
+        columns: What to write.
+    """
+
+    def __init__(self, stream: TextIO, columns: Sequence[Column]) -> None:
+        self._stream, self._columns = stream, columns
+        keys = [json.dumps(encodable(column.name), ensure_ascii=False).replace("%", "%%") for column in columns]
+        self._line = "{" + ", ".join(f"{key}: %s" for key in keys) + "}\n"
+
+    def write(self, cells: Sequence[Cells]) -> None:
+        """Write some rows, given by column."""
+        quote = json.JSONEncoder(ensure_ascii=False).encode
+        texts = _texts(self._columns, cells, text=lambda column: map(quote, column), missing="null")
+        self._stream.writelines(self._line % row for row in zip(*texts, strict=True))
+
+    def close(self) -> None:
+        """Nothing is left."""
+
+
+class ParquetWriter:
+    """One row group for each block: text as string, numbers as float32.
+
+    Args:
+        stream: Where to.
+        columns: What to write.
+    """
+
+    def __init__(self, stream: IO[bytes], columns: Sequence[Column]) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        kinds = [(encodable(column.name), pa.string() if column.is_text else pa.float32()) for column in columns]
+        self._schema = pa.schema(kinds)
+        self._columns = columns
+        self._writer = pq.ParquetWriter(stream, self._schema)
+
+    def write(self, cells: Sequence[Cells]) -> None:
+        """Write some rows, given by column."""
+        import pyarrow as pa
+
+        arrays = [
+            [encodable(cell) for cell in column] if kind.is_text else column
+            for kind, column in zip(self._columns, cells, strict=True)
+        ]
+        columns = [pa.array(array, field.type) for array, field in zip(arrays, self._schema, strict=True)]
+        self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))
+
+    def close(self) -> None:
+        """Write the end, without which the file is none."""
+        self._writer.close()
+
+
+WRITERS: dict[Format, Callable[[Any, Sequence[Column]], Writer]] = {
+    "csv": CsvWriter,
+    "jsonl": JsonLinesWriter,
+    "parquet": ParquetWriter,
+}
+
+
+def encodable(text: str) -> str:
+    """Text that UTF-8 can hold: a byte of a file's name that is no text is written out, as an escape."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def is_formula(cell: str) -> bool:
+    """Whether a spreadsheet takes a text for a formula."""
+    return cell[:1] in ("=", "+", "-", "@", "\t", "\r") and not _NUMBER.fullmatch(cell)
+
+
+def _same(column: Iterable[str]) -> Iterable[str]:
+    return column
+
+
+def _texts(
+    columns: Sequence[Column],
+    cells: Sequence[Cells],
+    *,
+    text: Callable[[Iterable[str]], Iterable[str]],
+    missing: str,
+) -> Iterable[Iterable[str]]:
+    """Every cell as text: numbers in the fewest digits that say which float32 they are."""
+    for column, of_column in zip(columns, cells, strict=True):
+        if column.is_text:
+            yield text([encodable(cell) for cell in of_column])
+            continue
+        numbers: Any = np.asarray(of_column, np.float32)
+        written = numbers.astype("U16").astype(object)
+        written[~np.isfinite(numbers)] = missing
+        yield written.tolist()

@@ -1,0 +1,171 @@
+"""Predictions into a file that is there whole or not at all, or into a stream."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, TextIO
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib import format as npy
+
+from dlrun.errors import UsageError
+from dlrun.files.disk import disk, explained
+from dlrun.prediction.formats import FORMATS, WRITERS, Format, Writer, is_formula
+from dlrun.prediction.predict import Predictions
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written.
+
+    Args:
+        rows: Number of predictions.
+        formula: The first text that a spreadsheet would take for a formula, in a CSV; empty if there is none.
+    """
+
+    rows: int
+    formula: str = ""
+
+
+def settled_format(path: Path | None, wanted: str | None) -> Format:
+    """The format that is asked for, or that a file's name says.
+
+    Raises:
+        UsageError: There is no such format, the name says none, or Parquet is to go to standard output.
+    """
+    known = tuple(dict.fromkeys(FORMATS.values()))
+    found = wanted or (FORMATS.get(path.suffix.lower()) if path is not None else "csv")
+    for name in known:
+        if found == name and (path is not None or name != "parquet"):
+            return name
+    if found == "parquet":
+        raise UsageError("Parquet is no text to print", expected="--output FILE.parquet")
+    if wanted is not None:
+        raise UsageError(f"there is no format {wanted!r}", expected="one of " + ", ".join(known))
+    raise UsageError(f"{path} does not say its format", expected="a name in " + ", ".join(FORMATS), hint="--format csv")
+
+
+def check_place(path: Path, *, source: str) -> None:
+    """Refuse a place that no file can be written to, before anything is computed.
+
+    Raises:
+        UsageError: Its folder is missing, it is no regular file, or it is the input itself.
+    """
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent} to write {path.name} to", hint=f"mkdir -p {path.parent}")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is not a regular file", expected="the name of a file to write")
+    if path.exists() and source != "-" and Path(source).exists() and path.samefile(source):
+        raise UsageError(f"{path} is the input itself", expected="another file to write to")
+
+
+def write_predictions(
+    predictions: Predictions, to: Path | TextIO, *, kind: Format, reconstructions: Path | None = None
+) -> Written:
+    """Write predictions as they are made.
+
+    Args:
+        predictions: They are used up.
+        to: A file, which is not there before all of it is, and replaces one that is; or a stream of text.
+        kind: The format.
+        reconstructions: A `.npy` file for an autoencoder's reconstructions.
+
+    Raises:
+        RunError: A file cannot be written; what was there is as it was.
+    """
+    with contextlib.ExitStack() as stack:
+        arrays = None
+        if reconstructions is not None:
+            arrays = _ArrayFile(stack.enter_context(new_file(reconstructions)), reconstructions)
+        stream: Any = stack.enter_context(new_file(to, text=kind != "parquet")) if isinstance(to, Path) else to
+        with _explained(to):
+            writer = WRITERS[kind](stream, predictions.columns)
+        try:
+            written = _write(predictions, writer, to, arrays)
+            with _explained(to):
+                writer.close()
+        except BaseException:
+            with contextlib.suppress(OSError, ValueError):
+                writer.close()  # or it would try to when it is collected, and its file is gone by then
+            raise
+        if arrays is not None:
+            arrays.close()
+    return written
+
+
+def _write(predictions: Predictions, writer: Writer, to: Path | TextIO, arrays: _ArrayFile | None) -> Written:
+    rows, formula = 0, ""
+    texts = [index for index, column in enumerate(predictions.columns) if column.is_text]
+    for block in predictions.blocks:
+        with _explained(to):
+            writer.write(block.cells)
+        if arrays is not None and block.reconstructions is not None:
+            arrays.write(block.reconstructions)
+        rows += len(block)
+        formula = formula or next((cell for index in texts for cell in block.cells[index] if is_formula(cell)), "")
+    return Written(rows, formula)
+
+
+def _explained(to: Path | TextIO) -> contextlib.AbstractContextManager[None]:
+    """Errors of a file are explained; those of standard output are the command line's to tell."""
+    return explained(f"write {to}") if isinstance(to, Path) else contextlib.nullcontext()
+
+
+class _ArrayFile:
+    """A `.npy` file of float32 that is written some rows at a time: how many there were is put in at the end."""
+
+    def __init__(self, file: IO[bytes], path: Path) -> None:
+        self._file, self._path = file, path
+        self._rows, self._shape = 0, ()  # type: int, tuple[int, ...]
+
+    def write(self, rows: npt.NDArray[Any]) -> None:
+        with explained(f"write {self._path}"):
+            if not self._rows:
+                self._shape = rows.shape[1:]
+                self._write_header()
+            self._file.write(np.ascontiguousarray(rows, "<f4").data)
+            self._rows += len(rows)
+
+    def close(self) -> None:
+        with explained(f"write {self._path}"):
+            self._file.seek(0)
+            self._write_header()
+
+    def _write_header(self) -> None:
+        # numpy leaves room in it for the number of rows to grow, so it has one length before and after.
+        header = {"descr": "<f4", "fortran_order": False, "shape": (self._rows, *self._shape)}
+        npy.write_array_header_1_0(self._file, header)
+
+
+@contextlib.contextmanager
+def new_file(path: Path, *, text: bool = False) -> Iterator[IO[Any]]:
+    """A file to fill, which takes the place of `path` at the end of the `with` block.
+
+    Raises:
+        RunError: It cannot be written. Then, and after any other error inside the block, nothing has changed.
+    """
+    path = Path(os.path.realpath(path))
+    staged = path.with_name(f".{path.name}.{os.getpid()}.new")
+    file: IO[Any] | None = None
+    try:
+        with explained(f"write {path}"):
+            file = staged.open("w", encoding="utf-8", newline="") if text else staged.open("wb")
+        yield file
+        with explained(f"write {path}"):
+            file.flush()
+            disk.fsync(file.fileno())
+            file.close()
+            disk.rename(staged, path)
+            disk.sync_folder(path.parent)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            if file is not None:
+                file.close()
+        with contextlib.suppress(OSError):
+            disk.unlink(staged)
+        raise

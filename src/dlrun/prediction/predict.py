@@ -1,0 +1,148 @@
+"""A run and raw input in, a stream of predictions out; the data that the run was trained on is not needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.errors import UsageError
+from dlrun.experiment import RUNS_DIR
+from dlrun.prediction.columns import Cells, Column, Layout, Top, layout_of
+from dlrun.runs.catalog import find_run
+from dlrun.runs.interface import read_interface
+from dlrun.stored import read_stored_spec
+from dlrun.tensorflow_start import start_tensorflow
+from dlrun.training.progress import Listener, Note, silent
+
+if TYPE_CHECKING:
+    from dlrun.data.raw_input import Examples
+    from dlrun.training.predictor import Predictor
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to predict.
+
+    Args:
+        top: How many of the most probable classes to name; `all`: a column for every class. None: one.
+        checkpoint: `final` (what training ended with), `last`, `best`, or a checkpoint's name.
+        device: `auto`, `cpu`, `gpu` or `gpu:1`.
+        batch_size: Examples in one step; None: the run's evaluation_batch_size.
+        reconstructs: Whether an autoencoder's reconstructions are given too.
+        overrides: `key=value` each: other keys of the run's spec.
+        trust_plugins: Whether the plugins of a run that was not made here, which are code, may be loaded.
+    """
+
+    top: Top | None = None
+    checkpoint: str = "final"
+    device: str = "auto"
+    batch_size: int | None = None
+    reconstructs: bool = False
+    overrides: tuple[str, ...] = ()
+    trust_plugins: bool = False
+
+    def all_overrides(self) -> tuple[str, ...]:
+        """These options and the overrides, all as overrides: the spec checks them."""
+        batch_size = () if self.batch_size is None else (f"training.evaluation_batch_size={self.batch_size}",)
+        return (f"training.device={self.device}", *batch_size, *self.overrides)
+
+
+@dataclass(frozen=True)
+class Block:
+    """The predictions for some examples.
+
+    Args:
+        cells: By column.
+        reconstructions: `(n, *features.shape)` float32, where they are asked for.
+    """
+
+    cells: tuple[Cells, ...]
+    reconstructions: npt.NDArray[Any] | None = None
+
+    def __len__(self) -> int:
+        """Number of examples."""
+        return len(self.cells[0])
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predictions that are made as they are read.
+
+    Args:
+        columns: What each has.
+        blocks: One after another, in the order of the input; a DataError on the way ends them.
+    """
+
+    columns: tuple[Column, ...]
+    blocks: Iterator[Block]
+
+
+def predict(
+    run: str | Path,
+    source: str | Path,
+    *,
+    options: Options | None = None,
+    runs_dir: str | Path = RUNS_DIR,
+    listener: Listener = silent,
+) -> Predictions:
+    """Predict what the model of a run says of raw input.
+
+    Args:
+        run: As `find_run` takes it.
+        source: A file, a folder, a glob, or `-` for standard input, of the kind that the run was trained on.
+        options: How.
+        runs_dir: Where runs are looked for.
+        listener: Called with every event.
+
+    Returns:
+        The columns, and the predictions as they are made, in memory that does not grow with the input.
+
+    Raises:
+        UsageError: There is no such run, checkpoint or device, or the options do not fit what it predicts.
+        DataError: The input is missing, or is not what the model was trained on.
+        CheckpointError: The checkpoint is damaged.
+        RunError: The run has not begun to train, or is damaged.
+    """
+    options = options or Options()
+    folder = find_run(str(run), runs_dir=Path(runs_dir))
+    overrides = options.all_overrides()
+    file = read_stored_spec(folder, overrides, trust_plugins=options.trust_plugins, looks_at_data=False)
+    device = file.spec.training.device
+    if "," in device:
+        raise UsageError(f"{device} names several devices", expected="one: predictions are made on a single device")
+    interface = read_interface(folder)
+    layout = layout_of(interface.target, top=options.top)
+    if options.reconstructs and interface.target.kind != "input":
+        raise UsageError(f"{folder.id} is no autoencoder, it has no reconstructions", expected="a model that has them")
+    # What is wrong with the input is told before TensorFlow starts.
+    examples = interface.read(str(source))
+    start_tensorflow()
+    from dlrun.training.trained import load_trained
+
+    trained = load_trained(folder, file.spec, checkpoint=options.checkpoint, listener=listener, device=device)
+    blocks = _blocks(examples, trained.predictor(), layout, reconstructs=options.reconstructs, listener=listener)
+    return Predictions((Column("name", is_text=True), *layout.columns), blocks)
+
+
+def _blocks(
+    examples: Iterator[Examples], predictor: Predictor, layout: Layout, *, reconstructs: bool, listener: Listener
+) -> Iterator[Block]:
+    not_finite = 0
+    for some in examples:
+        reconstructions = None
+        if reconstructs:
+            reconstructions, outputs = predictor.reconstruct(some.stored)
+        elif predictor.target.kind == "input":
+            outputs = predictor.reconstruction_errors(some.stored)
+        else:
+            outputs = predictor(some.stored)
+        not_finite += int((~np.isfinite(outputs).reshape(len(outputs), -1).all(axis=1)).sum())
+        yield Block((some.names, *layout.cells(outputs)), reconstructions)
+    if not_finite:
+        said = f"{not_finite:,} examples have no prediction: what the network gives for them is not finite"
+        listener(Note("warning", said))

@@ -1,0 +1,66 @@
+"""All that a report tells, read from the files of a run: nothing is trained, and TensorFlow is not needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dlrun.data.interface import Interface, parse_interface
+from dlrun.errors import RunError
+from dlrun.files.disk import disk, explained
+from dlrun.runs.folder import RunFolder
+from dlrun.runs.history import Row
+from dlrun.runs.predictions import Predictions, read_predictions
+from dlrun.runs.record import RunRecord
+
+_SPLITS = ("test", "validation", "train")
+_LARGEST_BYTES = 1 << 28
+
+
+@dataclass(frozen=True)
+class Content:
+    """What is known of a run.
+
+    Args:
+        folder: The run.
+        record: Its `run.json`.
+        rows: Of `metrics.jsonl`.
+        spec: The text of spec.yaml.
+        interface: What goes into the model and comes out; None if it has not come that far.
+        predictions: By split, those that were kept; the test split first.
+    """
+
+    folder: RunFolder
+    record: RunRecord
+    rows: list[Row]
+    spec: str
+    interface: Interface | None
+    predictions: Mapping[str, Predictions]
+
+
+def read_content(folder: RunFolder) -> Content:
+    """Read what a report is made from.
+
+    Raises:
+        RunError: A file of the run is missing or damaged.
+    """
+    interface = None
+    if folder.interface_json.is_file():
+        interface = parse_interface(_read(folder, folder.interface_json.name), origin=str(folder.interface_json))
+    kept = {split: read_predictions(folder, split) for split in _SPLITS}
+    return Content(
+        folder,
+        folder.read_record(),
+        folder.read_metrics(),
+        _read(folder, folder.spec_yaml.name).decode("utf-8", errors="replace"),
+        interface,
+        {split: predictions for split, predictions in kept.items() if predictions is not None},
+    )
+
+
+def _read(folder: RunFolder, name: str) -> bytes:
+    path = folder.path / name
+    if not path.is_file():
+        raise RunError(f"{folder.path} has no {name}", expected="a folder that dlrun train made", hint="dlrun runs ls")
+    with explained(f"read {path}"):
+        return disk.read_file(path, largest=_LARGEST_BYTES)

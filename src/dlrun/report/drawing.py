@@ -1,0 +1,93 @@
+"""A function that draws on axes in, the drawing out: as SVG for the page, and as PNG for the folder of plots."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+SIZE = (4.6, 3.1)
+"""Inches: small, so that its letters can still be read on a phone."""
+COLOURS = ("#1f6feb", "#d1570a", "#1a7f37", "#8250df", "#bf3989", "#57606a", "#9a6700", "#0a7ea4")
+_DOTS_PER_INCH = 150
+_STYLE: dict[Any, Any] = {
+    "font.size": 9.0,
+    "font.family": "sans-serif",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#57606a",
+    "axes.titlesize": 10.0,
+    "grid.color": "#d0d7de",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "lines.linewidth": 1.6,
+    "text.parse_math": False,  # a class may be called $x$
+    "svg.fonttype": "none",
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A plot in both forms.
+
+    Args:
+        name: Of its file in the folder of plots, without an ending.
+        title: For people.
+        svg: For the page.
+        png: The same as pixels.
+    """
+
+    name: str
+    title: str
+    svg: str
+    png: bytes
+
+
+def load_library() -> None:
+    """Import what drawing needs, ahead of the first plot."""
+
+
+def drawn(name: str, title: str, draw: Callable[[Any], None], *, size: tuple[float, float] = SIZE) -> Drawing:
+    """Draw one plot.
+
+    Args:
+        name: Of its file.
+        title: For people.
+        draw: Draws on matplotlib's axes.
+        size: Width and height in inches.
+    """
+    import matplotlib as mpl
+    from cycler import cycler
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context({**_STYLE, "axes.prop_cycle": cycler(color=COLOURS), "svg.hashsalt": name}):
+        figure = Figure(figsize=size, layout="constrained")
+        FigureCanvasAgg(figure)
+        draw(figure.add_subplot())
+        svg, png = io.StringIO(), io.BytesIO()
+        figure.savefig(png, format="png", dpi=_DOTS_PER_INCH)
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+    return Drawing(name, title, svg.getvalue(), png.getvalue())
+
+
+def picture(pixels: Array) -> bytes:
+    """A picture as PNG, its pixels enlarged until they can be seen.
+
+    Shape:
+        pixels: `(height, width, 1 or 3)` uint8.
+    """
+    from matplotlib.image import imsave
+
+    times = max(1, 96 // max(pixels.shape[:2]))
+    enlarged = np.repeat(np.repeat(pixels, times, axis=0), times, axis=1)
+    colours = np.repeat(enlarged, 3, axis=2) if enlarged.shape[2] == 1 else enlarged[:, :, :3]
+    buffer = io.BytesIO()
+    imsave(buffer, np.ascontiguousarray(colours), format="png")
+    return buffer.getvalue()

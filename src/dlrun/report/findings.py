@@ -1,0 +1,116 @@
+"""Kept predictions in, what they show out: scores with how sure they are, and a table of each class, label or value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.runs.predictions import Predictions
+from dlrun.scoring.bootstrap import Statistic, bootstrap_interval, macro_f1_of, mean_of, root_mean_of
+from dlrun.scoring.breakdown import Breakdown, collector_of
+from dlrun.signature import Target, TargetKind
+
+Array = npt.NDArray[Any]
+
+_SAMPLES = 500
+_MOST_ROWS = 60
+_COUNTS = ("support", "predicted")
+_PARTS: dict[TargetKind, str] = {"classes": "class", "labels": "label", "values": "value", "input": "input"}
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score, and the bounds of its 95 % interval."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the predictions of a split show.
+
+    Args:
+        examples: In the split.
+        count: Of those, how many were predicted.
+        scores: With intervals.
+        breakdown: Of each class, label or value.
+        header: Of `rows`.
+        rows: The breakdown as a table; of very many classes those with the lowest F1.
+    """
+
+    examples: int
+    count: int
+    scores: tuple[Score, ...]
+    breakdown: Breakdown
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def find(predictions: Predictions, target: Target) -> Findings:
+    """Score kept predictions.
+
+    Args:
+        predictions: Of a split.
+        target: What was predicted.
+    """
+    collector = collector_of(target)
+    collector.add(predictions.target, predictions.outputs)
+    breakdown = collector.breakdown()
+    scores = tuple(_scores(predictions, target))
+    parts = list(breakdown.parts.items())
+    if len(parts) > _MOST_ROWS:
+        parts = sorted(parts, key=lambda part: part[1].get("f1", 0.0))[:_MOST_ROWS]
+    header = (_PARTS[target.kind], *(name.replace("_", " ") for name in (parts[0][1] if parts else ())))
+    rows = tuple((name, *(_written(key, value) for key, value in values.items())) for name, values in parts)
+    return Findings(predictions.examples, len(predictions.rows), scores, breakdown, header, rows)
+
+
+def _scores(predictions: Predictions, target: Target) -> Iterator[Score]:
+    for name, statistic in _statistics(predictions, target):
+        count = len(predictions.rows)
+        interval = bootstrap_interval(statistic, count, seed=0, samples=_SAMPLES)
+        value = float(statistic(np.arange(count)[None])[0])
+        if math.isfinite(value) and math.isfinite(interval.low):
+            yield Score(name, value, interval.low, interval.high)
+
+
+def _statistics(predictions: Predictions, target: Target) -> Iterator[tuple[str, Statistic]]:
+    outputs, truth = predictions.outputs, predictions.target
+    if target.kind == "input":
+        yield "reconstruction error", mean_of(outputs)
+        return
+    if target.kind == "classes":
+        found = outputs.argmax(axis=1)
+        yield "accuracy", mean_of(found == truth)
+        yield "macro F1", macro_f1_of(truth.astype(np.int64), found, target.size)
+        return
+    if target.kind == "labels":
+        yield "accuracy of labels", mean_of(((outputs > 0.5) == truth).mean(axis=1))  # noqa: PLR2004
+        return
+    errors = outputs - truth.reshape(outputs.shape)
+    yield from _of_errors("", errors, target)
+    if predictions.naive.size:
+        yield from _of_errors(
+            "last value: ", predictions.naive.reshape(outputs.shape) - truth.reshape(outputs.shape), target
+        )
+
+
+def _of_errors(prefix: str, errors: Array, target: Target) -> Iterator[tuple[str, Statistic]]:
+    for index in range(min(errors.shape[1], 4)):
+        of = f" of {target.output_names[index]}" if errors.shape[1] > 1 else ""
+        yield f"{prefix}MAE{of}", mean_of(np.abs(errors[:, index]))
+        yield f"{prefix}RMSE{of}", root_mean_of(np.square(errors[:, index]))
+
+
+def _written(name: str, value: float) -> str:
+    if name in _COUNTS:
+        return f"{value:,.0f}"
+    return f"{value:.4f}" if math.isfinite(value) else "-"

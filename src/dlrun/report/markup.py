@@ -1,0 +1,74 @@
+"""Text in, HTML out: everything that is not markup already is escaped, so that a name from data stays a name."""
+
+from __future__ import annotations
+
+import base64
+import html
+from collections.abc import Iterable, Sequence
+
+_NUMBER = {"class_": "number"}
+
+
+class Markup(str):
+    """Text that is HTML."""
+
+    __slots__ = ()
+
+
+def tag(name: str, *children: str, **attributes: str) -> Markup:
+    """An element.
+
+    Args:
+        name: Of the element.
+        children: Text, which is escaped, or `Markup`.
+        attributes: Their values are escaped; an underscore at the end of a name is left out (`class_`).
+    """
+    written = "".join(f' {key.rstrip("_")}="{html.escape(value)}"' for key, value in attributes.items())
+    return Markup(f"<{name}{written}>{joined(children)}</{name}>")
+
+
+def joined(parts: Iterable[str]) -> Markup:
+    """Parts one after another."""
+    return Markup("".join(part if isinstance(part, Markup) else html.escape(part) for part in parts))
+
+
+def image(data: bytes, *, kind: str, alt: str, class_: str = "") -> Markup:
+    """A picture that is part of the page.
+
+    Args:
+        data: Its bytes.
+        kind: `png` or `svg+xml`.
+        alt: What it shows.
+        class_: Of the element.
+    """
+    source = f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
+    written = f' class="{html.escape(class_)}"' if class_ else ""
+    return Markup(f'<img{written} src="{source}" alt="{html.escape(alt)}">')
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
+    """A table that scrolls sideways where the page is narrow; cells of digits are set to the right."""
+    rows = list(rows)
+    numeric = [bool(rows) and _is_number(rows[0][column]) for column in range(len(header))]
+    heads = (tag("th", cell, **_NUMBER if right else {}) for cell, right in zip(header, numeric, strict=True))
+    head = tag("tr", *heads)
+    body = joined(tag("tr", *(_cell(cell) for cell in row)) for row in rows)
+    return tag("div", tag("table", tag("thead", head), tag("tbody", body)), class_="scroll")
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> Markup:
+    """Names and what is said of each; pairs that say nothing are left out."""
+    items = (joined((tag("dt", name), tag("dd", text))) for name, text in pairs if text)
+    return tag("dl", *items)
+
+
+def _cell(cell: str) -> Markup:
+    return tag("td", cell, **_NUMBER if _is_number(cell) else {})
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell.replace(",", ""))
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,62 @@
+"""A run folder in, its `report.html` and the pictures in `plots/` written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from dlrun.errors import RunError
+from dlrun.files.disk import disk, explained
+from dlrun.report import plots
+from dlrun.report.content import Content, read_content
+from dlrun.report.drawing import Drawing
+from dlrun.report.findings import Findings, find
+from dlrun.report.page import class_name, page
+from dlrun.runs.folder import RunFolder
+from dlrun.runs.predictions import Predictions
+from dlrun.signature import Target
+
+
+def write_report(folder: RunFolder) -> None:
+    """Write the report of a run anew.
+
+    Raises:
+        RunError: A file of the run is missing or damaged, or the report cannot be written.
+    """
+    content = read_content(folder)
+    target = content.interface.target if content.interface else None
+    findings = {split: find(kept, target) for split, kept in content.predictions.items()} if target else {}
+    drawings = list(_drawings(content, findings))
+    folder.write_text(folder.report_html, page(content, findings, drawings))
+    with explained(f"write {folder.plots}", error=RunError):
+        disk.make_folders(folder.plots)
+        for drawing in drawings:
+            disk.write_atomically(folder.plots / f"{drawing.name}.png", drawing.png)
+
+
+def _drawings(content: Content, findings: Mapping[str, Findings]) -> Iterator[Drawing]:
+    yield from plots.learning_curves(content.rows)
+    yield from plots.learning_rate(content.rows)
+    if content.interface is not None and content.predictions:
+        split, predictions = next(iter(content.predictions.items()))
+        yield from _of_predictions(predictions, findings[split], content.interface.target)
+    yield from plots.time_spent({phase: seconds for phase, seconds in content.record.time.items() if seconds >= 0.05})  # noqa: PLR2004
+
+
+def _of_predictions(predictions: Predictions, found: Findings, target: Target) -> Iterator[Drawing]:
+    if target.kind == "input":
+        yield from plots.errors(predictions.outputs)
+        if predictions.pictures.dtype != "uint8":
+            yield from plots.vectors(predictions.pictures, predictions.reconstructions)
+        return
+    if target.kind == "classes":
+        yield from plots.confusion(
+            found.breakdown.matrix(), [class_name(target, index) for index in range(target.size)]
+        )
+        auc = found.breakdown.overall.get("roc_auc")
+        if auc is not None:
+            scores, truth = predictions.outputs[:, 1], (predictions.target == 1).astype(int)
+            yield from plots.roc(scores, truth, auc=auc, positive=class_name(target, 1))
+    if target.kind == "values":
+        if predictions.naive.size:
+            yield from plots.forecast(predictions, target)
+        yield from plots.values(predictions, target)

@@ -1,0 +1,92 @@
+"""What a final model predicted for the examples of a split, as one `.npz` file of a run: what a report is made from."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.errors import RunError
+from dlrun.files.disk import disk, explained
+from dlrun.runs.folder import RunFolder
+
+Array = npt.NDArray[Any]
+
+_LARGEST_BYTES = 1 << 28
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Predictions for a split, or for a sample of it.
+
+    Args:
+        examples: Number of examples in the split.
+        rows: Which of them were predicted.
+        outputs: Probabilities of classes or labels, or values in their own unit; of an autoencoder the error.
+        target: Class indices, labels, or values in their own unit; of an autoencoder nothing.
+        naive: What a forecast without a model would be; empty where there is none.
+        shown: Places in `rows` of the examples that are kept to be looked at, the worst first.
+        pictures: Of these.
+        reconstructions: Of these, by an autoencoder.
+        texts: Of these: what was read, as people read it.
+
+    Shape:
+        rows: `(k,)`. outputs, naive: `(k, size)`; `(k,)` for errors. target: `(k,)` or `(k, size)`. shown: `(m,)`.
+        pictures, reconstructions: `(m, height, width, 1 or 3)` uint8, or float32 `(m, ...)` of what is no picture.
+        texts: `(m,)`. An array that there is not is empty.
+    """
+
+    examples: int
+    rows: Array
+    outputs: Array
+    target: Array
+    naive: Array
+    shown: Array
+    pictures: Array
+    reconstructions: Array
+    texts: Array
+
+
+def predictions_file(folder: RunFolder, split: str) -> Path:
+    """Where the predictions for a split are kept."""
+    return folder.evaluation / f"{split}.npz"
+
+
+def write_predictions(folder: RunFolder, split: str, predictions: Predictions) -> None:
+    """Keep the predictions for a split, in place of those before.
+
+    Raises:
+        RunError: They cannot be written.
+    """
+    buffer = io.BytesIO()
+    arrays = {field.name: np.asarray(getattr(predictions, field.name)) for field in fields(Predictions)}
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+    path = predictions_file(folder, split)
+    with explained(f"write {path}"):
+        disk.make_folders(path.parent)
+        disk.write_atomically(path, buffer.getvalue())
+
+
+def read_predictions(folder: RunFolder, split: str) -> Predictions | None:
+    """The predictions for a split; None if none were kept.
+
+    Raises:
+        RunError: They are damaged.
+    """
+    path = predictions_file(folder, split)
+    if not path.is_file():
+        return None
+    with explained(f"read {path}"):
+        data = disk.read_file(path, largest=_LARGEST_BYTES)
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            arrays = {field.name: file[field.name] for field in fields(Predictions)}
+    except (ValueError, KeyError, OSError, EOFError) as error:
+        raise RunError(
+            f"{path} is damaged: {error}", hint=f"dlrun eval {folder.id} --split {split} writes it anew"
+        ) from error
+    return Predictions(**{**arrays, "examples": int(arrays["examples"])})

@@ -1,0 +1,101 @@
+"""How sure a score is: confidence intervals by drawing the examples again, with replacement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Statistic = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float64]]
+"""Scores of several samples at once: indices of examples `(samples, n)` to `(samples,)`."""
+
+_INDICES_AT_ONCE = 1 << 22
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Within which bounds a score lies, with the probability that was asked for."""
+
+    low: float
+    high: float
+
+
+def bootstrap_interval(
+    statistic: Statistic, examples: int, *, seed: int, samples: int = 1000, level: float = 0.95
+) -> Interval:
+    """The percentile interval of a score.
+
+    Args:
+        statistic: The score of samples.
+        examples: Number of examples.
+        seed: Of the draws: one seed gives one interval.
+        samples: How often examples are drawn again.
+        level: How probable it is to be that the interval holds the score.
+
+    Formula:
+        the (1 - level) / 2 and (1 + level) / 2 quantiles of the statistic over samples of `examples` examples each,
+        drawn with replacement; samples for which it is not defined (nan) are left out
+
+    Reference:
+        Efron and Tibshirani, 1993, "An Introduction to the Bootstrap", chapter 13.
+    """
+    generator = np.random.default_rng(seed)
+    at_once = max(1, _INDICES_AT_ONCE // max(1, examples))
+    found = [
+        statistic(generator.integers(0, examples, (min(at_once, samples - start), examples)))
+        for start in range(0, samples, at_once)
+    ]
+    values = np.concatenate(found)
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return Interval(np.nan, np.nan)
+    low, high = np.quantile(values, ((1 - level) / 2, (1 + level) / 2))
+    return Interval(float(low), float(high))
+
+
+def mean_of(values: Array) -> Statistic:
+    """The mean of one number for each example: accuracy of hits, MAE of absolute errors.
+
+    Shape:
+        values: `(n,)`.
+    """
+    values = values.astype(np.float64)
+    return lambda indices: values[indices].mean(axis=1)
+
+
+def root_mean_of(squares: Array) -> Statistic:
+    """The root of the mean: RMSE of squared errors.
+
+    Shape:
+        squares: `(n,)`.
+    """
+    mean = mean_of(squares)
+    return lambda indices: np.sqrt(mean(indices))
+
+
+def macro_f1_of(truth: Array, predicted: Array, size: int) -> Statistic:
+    """The mean of the classes' F1, over those that occur in a sample.
+
+    Shape:
+        truth, predicted: `(n,)` class indices below `size`.
+    """
+
+    def counted(classes: Array) -> npt.NDArray[np.int64]:
+        samples = len(classes)
+        offsets = np.arange(samples)[:, None] * (size + 1)
+        found = np.bincount((classes + offsets).reshape(-1), minlength=samples * (size + 1))
+        return found.reshape(samples, size + 1)[:, :size]
+
+    # What was missed is counted as a class behind the last, which is cut off.
+    hits = np.where(truth == predicted, truth, size)
+
+    def statistic(indices: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        whole = counted(truth[indices]) + counted(predicted[indices])
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.nanmean(2 * counted(hits[indices]) / whole, axis=1), np.float64)
+
+    return statistic

@@ -1,0 +1,168 @@
+"""Truth and predictions, block by block, in; all the scores of a target out, of each class, label or value too."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.scoring.classification import ClassCounts, accuracy, confusions, log_loss, roc_auc, true_ranks
+from dlrun.scoring.labels import label_scores
+from dlrun.scoring.reconstruction import error_statistics
+from dlrun.scoring.regression import RegressionScores, regression_scores
+from dlrun.signature import Target, TargetKind
+
+Array = npt.NDArray[Any]
+_MANY_CLASSES, _TOP, _TWO = 10, 5, 2
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """The scores of one split or file, beside those that the spec names.
+
+    Args:
+        kind: What was predicted.
+        examples: How many of them.
+        overall: Of everything: accuracy, log loss, the means over classes; the quantiles of reconstruction errors.
+        parts: Of each class, label or value, by its name, in the target's order.
+        confusions: True class, predicted class and how often, where that is not never; of classes only.
+    """
+
+    kind: TargetKind
+    examples: int
+    overall: Mapping[str, float]
+    parts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    confusions: tuple[tuple[int, int, int], ...] = ()
+
+    def matrix(self) -> npt.NDArray[np.int64]:
+        """The confusion matrix: rows are true classes."""
+        matrix = np.zeros((len(self.parts),) * 2, np.int64)
+        for true, predicted, count in self.confusions:
+            matrix[true, predicted] = count
+        return matrix
+
+
+class Collector(abc.ABC):
+    """Takes predictions block by block and keeps of each example what the scores need.
+
+    Args:
+        target: What is predicted.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._kept: list[tuple[Array, ...]] = []
+
+    @abc.abstractmethod
+    def add(self, truth: Array, predictions: Array) -> None:
+        """Take some more.
+
+        Shape:
+            truth: as `Split.target` holds it. predictions: `(n, size)`; for kind `input` both are left out but for the
+            reconstruction errors `(n,)`.
+        """
+
+    @abc.abstractmethod
+    def breakdown(self) -> Breakdown:
+        """The scores of all that was taken."""
+
+    def _columns(self) -> tuple[Array, ...]:
+        return tuple(np.concatenate(column) for column in zip(*self._kept, strict=True))
+
+
+class _Classes(Collector):
+    def add(self, truth: Array, predictions: Array) -> None:
+        truth = truth.astype(np.int64)
+        own = predictions[np.arange(len(truth)), truth]
+        # Of many classes, one number of each example has to do.
+        last = predictions[:, 1] if self.target.size == _TWO else true_ranks(truth, predictions)
+        self._kept.append((truth, predictions.argmax(axis=1), own, last))
+
+    def breakdown(self) -> Breakdown:
+        truth, predicted, own, last = self._columns()
+        size = self.target.size
+        counts = ClassCounts.of(truth, predicted, size)
+        overall = {"accuracy": accuracy(truth, predicted), "log_loss": log_loss(own)}
+        if size == _TWO:
+            overall["roc_auc"] = roc_auc(truth == 1, last)
+        elif size > _MANY_CLASSES:
+            overall[f"top_{_TOP}_accuracy"] = float(np.mean(last < _TOP)) if len(last) else np.nan
+        columns = {"precision": counts.precision, "recall": counts.recall, "f1": counts.f1}
+        for name, values in columns.items():
+            overall[f"macro_{name}"] = counts.macro(values)
+            overall[f"weighted_{name}"] = counts.weighted(values)
+        parts = _parts(self.target, **columns, support=counts.support, predicted=counts.predicted)
+        return Breakdown("classes", len(truth), overall, parts, tuple(confusions(truth, predicted, size)))
+
+
+class _Labels(Collector):
+    def add(self, truth: Array, predictions: Array) -> None:
+        self._kept.append((truth, predictions))
+
+    def breakdown(self) -> Breakdown:
+        truth, predictions = self._columns()
+        scores = label_scores(truth, predictions)
+        counts = scores.counts
+        columns = {"precision": counts.precision, "recall": counts.recall, "f1": counts.f1}
+        overall = {"accuracy": float(scores.accuracy.mean()), "exact_match": scores.exact_match}
+        overall |= {f"macro_{name}": counts.macro(values) for name, values in columns.items()}
+        parts = _parts(
+            self.target,
+            **columns,
+            accuracy=scores.accuracy,
+            roc_auc=scores.roc_auc,
+            support=counts.support,
+            predicted=counts.predicted,
+        )
+        return Breakdown("labels", len(truth), overall, parts)
+
+
+class _Values(Collector):
+    def add(self, truth: Array, predictions: Array) -> None:
+        self._kept.append((truth.reshape(len(truth), -1), predictions.reshape(len(predictions), -1)))
+
+    def breakdown(self) -> Breakdown:
+        truth, predictions = self._columns()
+        scores = regression_scores(truth, predictions)
+        parts = _parts(self.target, **_regression_columns(scores))
+        overall = {"r2": float(scores.r2.mean())}
+        if self.target.size == 1:  # of several, which have units of their own, only R2 has a mean
+            overall = {name: float(values[0]) for name, values in _regression_columns(scores).items()}
+        return Breakdown("values", len(truth), overall, parts)
+
+
+class _Input(Collector):
+    def add(self, truth: Array, predictions: Array) -> None:
+        del truth
+        self._kept.append((predictions,))
+
+    def breakdown(self) -> Breakdown:
+        (errors,) = self._columns()
+        return Breakdown("input", len(errors), error_statistics(errors))
+
+
+def collector_of(target: Target) -> Collector:
+    """What collects the predictions of a target."""
+    kinds: dict[TargetKind, type[Collector]] = {
+        "classes": _Classes,
+        "labels": _Labels,
+        "values": _Values,
+        "input": _Input,
+    }
+    return kinds[target.kind](target)
+
+
+def _regression_columns(scores: RegressionScores) -> dict[str, Array]:
+    names = ("r2", "mae", "rmse", "median_absolute_error", "bias")
+    return {name: getattr(scores, name) for name in names}
+
+
+def _parts(target: Target, **columns: Array) -> dict[str, dict[str, float]]:
+    plain = {name: values.tolist() for name, values in columns.items()}
+    return {
+        part: {name: values[index] for name, values in plain.items()} for index, part in enumerate(target.output_names)
+    }

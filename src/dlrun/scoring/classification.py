@@ -1,0 +1,190 @@
+"""True classes and predictions in; confusion matrix, precision, recall, F1, ROC AUC, log loss and accuracies out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.scoring.ratio import ratio
+
+Array = npt.NDArray[Any]
+Float = npt.NDArray[np.float64]
+
+SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
+"""What a probability of 0 counts as in the log loss, which would be infinite: the smallest float32."""
+
+
+@dataclass(frozen=True)
+class ClassCounts:
+    """What is counted of each class.
+
+    Args:
+        hits: Examples of the class that were predicted as it: true positives.
+        support: Examples of the class.
+        predicted: Examples that were predicted as it.
+
+    Shape:
+        `(classes,)` int64, each.
+    """
+
+    hits: npt.NDArray[np.int64]
+    support: npt.NDArray[np.int64]
+    predicted: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, truth: Array, predicted: Array, size: int) -> ClassCounts:
+        """Count.
+
+        Shape:
+            truth, predicted: `(n,)` class indices below `size`.
+        """
+        hits = np.bincount(truth[truth == predicted], minlength=size)
+        return cls(hits, np.bincount(truth, minlength=size), np.bincount(predicted, minlength=size))
+
+    @classmethod
+    def of_labels(cls, truth: Array, predicted: Array) -> ClassCounts:
+        """Count for several yes-or-no labels, each by itself.
+
+        Shape:
+            truth, predicted: `(n, labels)` of 0 and 1.
+        """
+        truth, predicted = truth.astype(bool), predicted.astype(bool)
+        return cls((truth & predicted).sum(axis=0), truth.sum(axis=0), predicted.sum(axis=0))
+
+    @property
+    def present(self) -> npt.NDArray[np.bool_]:
+        """Whether the class occurs, as an example or as a prediction; only such classes count in a mean."""
+        return (self.support > 0) | (self.predicted > 0)
+
+    @property
+    def precision(self) -> Float:
+        """Of what was predicted as the class, how much is of it.
+
+        Formula:
+            hits / predicted; 0 where nothing was predicted as a class that has examples, nan where it has none either
+        """
+        return self._ratio(self.hits, self.predicted)
+
+    @property
+    def recall(self) -> Float:
+        """Of the class' examples, how many were found.
+
+        Formula:
+            hits / support; 0 where a class without examples was predicted, nan where it was not predicted either
+        """
+        return self._ratio(self.hits, self.support)
+
+    @property
+    def f1(self) -> Float:
+        """The harmonic mean of precision and recall.
+
+        Formula:
+            2 hits / (support + predicted)
+
+        Reference:
+            van Rijsbergen, 1979, "Information Retrieval", chapter 7.
+        """
+        return self._ratio(2 * self.hits, self.support + self.predicted)
+
+    def macro(self, of_class: Float) -> float:
+        """The mean over the classes that occur, each of the same weight."""
+        return float(of_class[self.present].mean()) if self.present.any() else np.nan
+
+    def weighted(self, of_class: Float) -> float:
+        """The mean over the classes, each weighted by its number of examples."""
+        has = self.support > 0
+        return float(np.average(of_class[has], weights=self.support[has])) if has.any() else np.nan
+
+    def _ratio(self, part: Array, whole: Array) -> Float:
+        return np.where(self.present, ratio(part, whole, otherwise=0.0), np.nan)
+
+
+def confusion_matrix(truth: Array, predicted: Array, size: int) -> npt.NDArray[np.int64]:
+    """How often each class was taken for each.
+
+    Shape:
+        truth, predicted: `(n,)` class indices below `size`. Returns: `(size, size)`; rows are true classes.
+    """
+    pairs = truth.astype(np.int64) * size + predicted
+    return np.bincount(pairs, minlength=size * size).reshape(size, size)
+
+
+def confusions(truth: Array, predicted: Array, size: int) -> list[tuple[int, int, int]]:
+    """The pairs of classes that occur, the diagonal included: all there is to know of a matrix that is too large.
+
+    Shape:
+        truth, predicted: `(n,)` class indices below `size`.
+
+    Returns:
+        True class, predicted class, and how often, in the matrix' order.
+    """
+    pairs, counts = np.unique(truth.astype(np.int64) * size + predicted, return_counts=True)
+    found = zip(pairs.tolist(), counts.tolist(), strict=True)
+    return [(pair // size, pair % size, count) for pair, count in found]
+
+
+def accuracy(truth: Array, predicted: Array) -> float:
+    """The part of all examples whose class was predicted."""
+    return float(np.mean(truth == predicted)) if len(truth) else np.nan
+
+
+def top_k_accuracy(truth: Array, probabilities: Array, k: int) -> float:
+    """The part of all examples whose class is among the `k` most probable; a tie counts for the lower index.
+
+    Shape:
+        truth: `(n,)`. probabilities: `(n, classes)`.
+    """
+    return float(np.mean(true_ranks(truth, probabilities) < k)) if len(truth) else np.nan
+
+
+def true_ranks(truth: Array, probabilities: Array) -> npt.NDArray[np.int64]:
+    """How many classes are predicted before the true one: 0 where it is the most probable.
+
+    Shape:
+        truth: `(n,)`. probabilities: `(n, classes)`. Returns: `(n,)`.
+    """
+    own = probabilities[np.arange(len(truth)), truth][:, None]
+    before = (probabilities == own) & (np.arange(probabilities.shape[1]) < truth[:, None])
+    return np.asarray((probabilities > own).sum(axis=1) + before.sum(axis=1), np.int64)
+
+
+def log_loss(true_probabilities: Array) -> float:
+    """The mean surprise at the true class: cross entropy, in nats.
+
+    Formula:
+        -mean(log(p)), with p no smaller than `SMALLEST_PROBABILITY`
+
+    Args:
+        true_probabilities: `(n,)`: the probability that was predicted for each example's class.
+    """
+    if not len(true_probabilities):
+        return np.nan
+    clipped = np.maximum(true_probabilities.astype(np.float64), SMALLEST_PROBABILITY)
+    return float(-np.log(clipped).mean())
+
+
+def roc_auc(is_positive: Array, scores: Array) -> float:
+    """How probable it is that a positive example gets a higher score than a negative one; a tie is half of it.
+
+    Formula:
+        (R - P (P + 1) / 2) / (P N), where R is the sum of the positive examples' ranks among all scores, equal scores
+        having the mean of their ranks, and P and N are the numbers of positive and negative examples
+
+    Reference:
+        Hanley and McNeil, 1982, "The meaning and use of the area under a receiver operating characteristic (ROC)
+        curve"; the statistic of Mann and Whitney, 1947.
+
+    Shape:
+        is_positive: `(n,)` bool. scores: `(n,)`. Returns: nan if one of the two is absent, or a score is.
+    """
+    is_positive = is_positive.astype(bool)
+    positives, negatives = int(is_positive.sum()), int((~is_positive).sum())
+    if positives * negatives == 0 or np.isnan(scores).any():
+        return np.nan
+    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    mean_ranks = np.cumsum(counts) - (counts - 1) / 2
+    rank_sum = float(mean_ranks[place.reshape(-1)[is_positive]].sum())
+    return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)

@@ -1,0 +1,110 @@
+"""An assembled run in, what its final model predicts for a split out, with the examples that are worth a look."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.data import Split
+from dlrun.runs.predictions import Predictions
+from dlrun.signature import Target
+from dlrun.training.assembly import Assembly
+from dlrun.training.predictor import Predictor
+
+Array = npt.NDArray[Any]
+
+MOST_EXAMPLES = 10_000
+_MOST_BYTES = 1 << 25
+_SHOWN = 12
+_LONGEST_TEXT = 600
+_IMAGE_RANK = 4
+_NOTHING: Array = np.zeros(0, np.float32)
+
+
+def sample_predictions(assembly: Assembly, split: str) -> Predictions:
+    """Predict a split, or an even sample of a large one.
+
+    Args:
+        assembly: With the final variables.
+        split: Its name.
+    """
+    examples, target, naive = assembly.dataset.splits[split], assembly.target, assembly.dataset.naive.get(split)
+    rows = _sample(len(examples), size=target.size, in_a_row=naive is not None)
+    part = examples.take(rows)
+    predictor = assembly.predictor()
+    if target.kind == "input":
+        return _of_autoencoder(part, rows, predictor, total=len(examples))
+    outputs = predictor(part.features)
+    truth = _NOTHING if part.target is None else part.target
+    shown = _worst(outputs, truth, target)
+    return Predictions(
+        examples=len(examples),
+        rows=rows,
+        outputs=outputs,
+        target=truth,
+        naive=_NOTHING if naive is None else naive[rows],
+        shown=shown,
+        pictures=_pictures(part.features[shown], assembly),
+        reconstructions=_NOTHING,
+        texts=_texts(part, shown, assembly),
+    )
+
+
+def _of_autoencoder(part: Split, rows: Array, predictor: Predictor, *, total: int) -> Predictions:
+    errors = predictor.reconstruction_errors(part.features)
+    order = np.argsort(errors)
+    # The best, some between, and the worst: what it has learnt, and what it has not.
+    shown = order[np.unique(np.linspace(0, len(order) - 1, _SHOWN).astype(int))]
+    features, reconstructions = predictor.features(part.features[shown]), predictor(part.features[shown])
+    low, high = float(features.min()), float(features.max())
+    pictures, again = (
+        _as_bytes(values, low, high) if values.ndim == _IMAGE_RANK else values for values in (features, reconstructions)
+    )
+    return Predictions(total, rows, errors, _NOTHING, _NOTHING, shown, pictures, again, _NOTHING)
+
+
+def _sample(total: int, *, size: int, in_a_row: bool) -> Array:
+    count = max(1, min(total, MOST_EXAMPLES, _MOST_BYTES // (4 * size)))
+    if in_a_row:  # a forecast is looked at as a curve
+        return np.arange(count)
+    return np.linspace(0, total - 1, count).astype(np.int64)
+
+
+def _worst(outputs: Array, truth: Array, target: Target) -> Array:
+    """Places of the worst predictions: the most certain mistakes, or the largest errors."""
+    if not truth.size:
+        return np.zeros(0, np.int64)
+    if target.kind == "classes":
+        wrong = np.flatnonzero(outputs.argmax(axis=1) != truth)
+        by = outputs[wrong].max(axis=1)
+        return wrong[np.argsort(-by, kind="stable")][:_SHOWN]
+    errors = np.abs(outputs - truth.reshape(outputs.shape)).max(axis=1)
+    return np.argsort(-errors, kind="stable")[:_SHOWN]
+
+
+def _pictures(stored: Array, assembly: Assembly) -> Array:
+    if assembly.dataset.features.kind != "image" or not len(stored):
+        return _NOTHING
+    # As large as the network sees them: a byte of 16 may be white. What is standardized is shown as it is stored.
+    scaled = stored * np.float32(getattr(assembly.dataset.preprocess, "scale", 1.0))
+    if scaled.min() >= 0 and scaled.max() <= 1:
+        return _as_bytes(scaled, 0.0, 1.0)
+    return _as_bytes(stored, float(stored.min()), float(stored.max()))
+
+
+def _as_bytes(values: Array, low: float, high: float) -> Array:
+    span = high - low or 1.0
+    return np.clip((values - low) * 255 / span, 0, 255).round().astype(np.uint8)
+
+
+def _texts(part: Split, shown: Array, assembly: Assembly) -> Array:
+    if part.origins is not None:
+        texts = [str(text) for text in part.origins[shown]]
+    else:
+        raw = assembly.dataset.raw_input()
+        texts = [
+            ", ".join(f"{name}: {value}" for name, value in raw.shown(row).items()) for row in part.features[shown]
+        ]
+    return np.array([text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "..." for text in texts], np.str_)

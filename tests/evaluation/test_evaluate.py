@@ -1,0 +1,217 @@
+"""`evaluate`: the scores of every class or value, where they are kept, and where they are not."""
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dlrun.cli.app import app
+from dlrun.data.builtin import Builtin
+from dlrun.data.dataset import Dataset
+from dlrun.errors import DataError
+from dlrun.evaluation.evaluate import evaluate
+from dlrun.evaluation.record import data_name, evaluation_record, record_evaluation
+from dlrun.experiment import train
+from dlrun.runs.folder import RunFolder
+from dlrun.scoring.breakdown import Breakdown
+from dlrun.training.progress import Event, Note
+
+CONFIG = """\
+name: {name}
+dataset: {{type: builtin, name: {name}, validation: 0.2}}
+model: {{type: mlp, units: [8]}}
+loss: {loss}
+metrics: [{metric}]
+training: {{batch_size: 16, epochs: 2, jit: off, tensorboard: false}}
+"""
+
+
+class Notes(list[Event]):
+    def __call__(self, event: Event) -> None:
+        self.append(event)
+
+    def warnings(self) -> list[str]:
+        return [event.text for event in self if isinstance(event, Note) and event.subject == "warning"]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("evaluated")
+        patch.setenv("DLRUN_STATE", str(folder / "state"))
+        yield folder
+
+
+def trained(place: Path, name: str, loss: str, metric: str) -> RunFolder:
+    (place / "x.yaml").write_text(CONFIG.format(name=name, loss=loss, metric=metric))
+    return train(place / "x.yaml", runs_dir=place / "runs").folder
+
+
+@pytest.fixture(scope="module")
+def wine(place: Path) -> RunFolder:
+    return trained(place, "wine", "sparse_categorical_crossentropy", "accuracy")
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.tensorflow
+def test_every_class_is_scored_and_recorded_beside_the_metrics_of_the_spec(wine: RunFolder) -> None:
+    before = wine.read_record()
+    (found,) = evaluate(wine.path).values()
+    assert found.scores == pytest.approx(before.result["test"])
+    overall = found.breakdown.overall
+    assert overall["accuracy"] == pytest.approx(found.scores["accuracy"], abs=1e-6)
+    assert overall["log_loss"] == pytest.approx(found.scores["loss"], rel=1e-4)
+    record = wine.read_record()
+    kept = record.evaluation["test"]
+    assert (kept.kind, kept.checkpoint, kept.examples) == ("classes", "final", before.dataset and 36)
+    assert kept.fingerprint == (before.dataset.fingerprint if before.dataset else "")
+    assert np.array(kept.confusion).sum() == 36
+    assert record.model_copy(update={"evaluation": {}}) == before
+    rows = rows_of(wine.evaluation / "test.csv")
+    assert [row["class"] for row in rows] == list(kept.parts)
+    assert [float(row["f1"]) for row in rows] == [part["f1"] for part in kept.parts.values()]
+    matrix = rows_of(wine.evaluation / "test_confusion.csv")
+    assert [[int(row[name]) for name in kept.parts] for row in matrix] == kept.confusion
+
+
+@pytest.mark.tensorflow
+def test_a_file_is_scored_like_the_split_with_the_same_examples_and_without_the_training_data(
+    wine: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_split, test = evaluate(wine.path)["test"], Builtin(name="wine", validation=0.2).load().splits["test"]
+    monkeypatch.setattr(Builtin, "load", lambda _: pytest.fail("the training data was asked for"))
+    monkeypatch.setattr(Builtin, "describe", lambda _: pytest.fail("the training data was asked for"))
+    assert test.target is not None
+    np.savez(tmp_path / "new wine.npz", x=test.features, y=test.target)
+    found = evaluate(wine.path, data=str(tmp_path / "new wine.npz"))
+    assert list(found) == ["data-new_wine"]
+    assert found["data-new_wine"].scores == pytest.approx(of_split.scores, rel=1e-5)
+    assert found["data-new_wine"].breakdown.confusions == of_split.breakdown.confusions
+    kept = wine.read_record().evaluation
+    assert {"test", "data-new_wine"} <= kept.keys()
+    assert kept["data-new_wine"].data == str(tmp_path / "new wine.npz")
+    assert (wine.evaluation / "data-new_wine_confusion.csv").exists()
+    np.savez(tmp_path / "none.npz", x=test.features[:0], y=test.target[:0])
+    with pytest.raises(DataError, match="holds no examples"):
+        evaluate(wine.path, data=str(tmp_path / "none.npz"))
+
+
+@pytest.mark.tensorflow
+def test_a_regression_has_a_row_for_each_value_and_what_no_model_would_reach_beside_it(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, load = trained(place, "diabetes", "mean_squared_error", "mean_absolute_error"), Builtin.load
+
+    def with_naive(self: Builtin) -> Dataset:
+        loaded = load(self)
+        target = loaded.splits["test"].target
+        assert target is not None
+        return replace(loaded, naive={"test": np.full_like(target, 150)})
+
+    monkeypatch.setattr(Builtin, "load", with_naive)
+    found = evaluate(run.path)["test"]
+    ((name, part),) = found.breakdown.parts.items()
+    assert part["mae"] == pytest.approx(found.scores["mean_absolute_error"], rel=1e-5)
+    assert part["rmse"] == pytest.approx(np.sqrt(found.scores["loss"]), rel=1e-5)
+    assert 40 < part["naive_mae"] < part["naive_rmse"] < 100
+    assert rows_of(run.evaluation / "test.csv")[0].keys() == {"target", *part}
+    assert not (run.evaluation / "test_confusion.csv").exists()
+    app(["eval", str(run.path)], standalone_mode=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("test       loss ")
+    assert lines[2].split() == ["target", *part]
+    assert lines[3].split()[0] == name
+
+
+@pytest.mark.tensorflow
+def test_what_cannot_be_recorded_is_told_and_the_scores_are_given_all_the_same(
+    wine: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = wine.run_json.read_bytes()
+    notes = Notes()
+    with wine.lock():
+        held = record_evaluation(wine, "x", {}, Breakdown("values", 1, {}), origin=origin(), listener=notes)
+    (said,) = notes.warnings()
+    assert (held, "not recorded" in said) == (None, True)
+    monkeypatch.setenv("DLRUN_STATE", str(tmp_path))  # the run is a stranger's now
+    notes.clear()
+    found = evaluate(wine.path, split="validation", listener=notes)["validation"]
+    assert found.table is None
+    assert found.scores["accuracy"] >= 0
+    assert any("was not made here" in said for said in notes.warnings())
+    assert wine.run_json.read_bytes() == before
+
+
+@pytest.mark.tensorflow
+def test_the_command_prints_the_table_and_with_json_everything(
+    wine: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    app(["eval", str(wine.path)], standalone_mode=False)
+    out = capsys.readouterr().out
+    for said in ("test       loss ", "class ", "precision", "macro mean", "weighted mean", "true \\ predicted"):
+        assert said in out
+    app(["eval", str(wine.path), "--json"], standalone_mode=False)
+    of_test = json.loads(capsys.readouterr().out)["test"]
+    assert of_test["accuracy"] == pytest.approx(of_test["evaluation"]["overall"]["accuracy"], abs=1e-6)
+    assert np.array(of_test["evaluation"]["confusion"]).sum() == 36
+
+
+# --- without TensorFlow ---
+
+
+def origin() -> Any:
+    from dlrun.evaluation.record import Origin
+
+    return Origin("final", "some data")
+
+
+def many(size: int) -> Breakdown:
+    parts = {str(index): {"f1": 0.5, "roc_auc": float("nan")} for index in range(size)}
+    return Breakdown("classes", size, {"accuracy": 1.0}, parts, tuple((index, index, 1) for index in range(size)))
+
+
+def test_run_json_stays_small_however_many_classes_there_are() -> None:
+    few, some, thousands = (evaluation_record({}, many(size), origin=origin()) for size in (20, 100, 5000))
+    assert few.confusion is not None
+    assert few.parts["3"] == {"f1": 0.5, "roc_auc": None}
+    assert (some.confusion, len(some.parts)) == (None, 100)
+    assert (thousands.confusion, thousands.parts, thousands.overall) == (None, {}, {"accuracy": 1.0})
+
+
+def test_of_thousands_of_classes_the_tables_hold_all_and_the_page_the_worst(tmp_path: Path) -> None:
+    from dlrun.cli.scores import score_tables
+    from dlrun.evaluation.evaluate import Evaluation
+    from dlrun.evaluation.record import _confusion_csv, _parts_csv
+
+    breakdown = many(5000)
+    assert len(_parts_csv(breakdown).splitlines()) == 5001
+    assert _confusion_csv(breakdown).splitlines()[:2] == ["true,predicted,examples", "0,0,1"]
+    assert _confusion_csv(many(3)).splitlines()[:2] == ["true,0,1,2", "0,1,0,0"]
+    tables = "\n".join(score_tables(Evaluation({}, breakdown, tmp_path / "test.csv")))
+    assert "the 10 worst of 5,000" in tables
+    assert "test.csv" in tables
+    assert "no class was taken for another" in tables
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("a/new.csv", "data-new"),
+        ("-", "data-stdin"),
+        ("pics/*.png", "data-file"),
+        ("../..", "data-file"),
+        ("Größe 2.csv", "data-Größe_2"),
+        ("x" * 300 + ".csv", "data-" + "x" * 60),
+    ],
+)
+def test_a_file_gives_its_evaluation_a_name_that_a_file_can_have(source: str, name: str) -> None:
+    assert data_name(source) == name

@@ -1,0 +1,58 @@
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from dlrun.errors import UsageError
+from dlrun.prediction.columns import layout_of
+from dlrun.signature import Features, Target
+
+CLASSES = Target("classes", 3, ("cat", "dog", "owl"))
+P = np.array([[0.1, 0.7, 0.2], [0.4, 0.2, 0.4], [np.nan, 0.5, 0.5]], np.float32)
+
+
+def names_and_cells(target: Target, outputs: npt.NDArray[Any], top: Any = None) -> dict[str, list[Any]]:
+    layout = layout_of(target, top=top)
+    cells = [column.tolist() if isinstance(column, np.ndarray) else list(column) for column in layout.cells(outputs)]
+    return {column.name: cell for column, cell in zip(layout.columns, cells, strict=True)}
+
+
+def test_the_most_probable_class_comes_with_its_probability_and_of_equal_ones_the_first() -> None:
+    found = names_and_cells(CLASSES, P)
+    assert found["label"] == ["dog", "cat", ""]  # what is not finite has no label
+    assert found["probability"][:2] == pytest.approx([0.7, 0.4])
+    assert np.isnan(np.array(found["probability"], float)[2])
+
+
+def test_several_classes_are_named_in_their_order_and_never_more_than_there_are() -> None:
+    for top in (3, 9):
+        found = names_and_cells(CLASSES, P[:2], top)
+        assert list(found) == ["label", "probability", "label_2", "probability_2", "label_3", "probability_3"]
+        assert (found["label"], found["label_2"], found["label_3"]) == (["dog", "cat"], ["owl", "owl"], ["cat", "dog"])
+        assert found["probability_2"] == pytest.approx([0.2, 0.4])
+
+
+def test_all_gives_every_class_a_column_in_the_order_of_classes() -> None:
+    found = names_and_cells(CLASSES, P[:1], "all")
+    assert list(found) == ["label", "probability", "probability_cat", "probability_dog", "probability_owl"]
+    assert [found[f"probability_{name}"][0] for name in CLASSES.class_names] == pytest.approx([0.1, 0.7, 0.2])
+
+
+def test_labels_values_and_reconstructions_have_a_column_each() -> None:
+    two = np.array([[0.25, 0.5]], np.float32)
+    assert names_and_cells(Target("labels", 2, ("wet", "cold")), two) == {
+        "probability_wet": [0.25],
+        "probability_cold": [0.5],
+    }
+    assert names_and_cells(Target("values", 2, names=("price", "area")), two) == {"price": [0.25], "area": [0.5]}
+    assert names_and_cells(Target("values", 1), two[:, :1]) == {"value": [0.25]}
+    assert list(names_and_cells(Target("values", 2, names=("name", "b")), two)) == ["predicted_name", "predicted_b"]
+    inputs = Target.of_input(Features("vector", (4,)))
+    assert names_and_cells(inputs, np.array([0.5], np.float32)) == {"reconstruction_error": [0.5]}
+
+
+@pytest.mark.parametrize("target", [Target("values", 1), Target("labels", 2), Target("input", 4)])
+def test_top_is_for_classes_alone(target: Target) -> None:
+    with pytest.raises(UsageError, match="--top 2"):
+        layout_of(target, top=2)

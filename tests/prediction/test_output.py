@@ -1,0 +1,174 @@
+"""What is written, in each format; and that a file is there whole or not at all."""
+
+import csv
+import io
+import json
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dlrun.errors import DataError, RunError, UsageError
+from dlrun.prediction.columns import Column
+from dlrun.prediction.formats import Format, is_formula
+from dlrun.prediction.output import check_place, settled_format, write_predictions
+from dlrun.prediction.predict import Block, Predictions
+
+COLUMNS = (Column("name", is_text=True), Column("label", is_text=True), Column("probability"))
+NAMES = ["row 0", 'a,"b".png', "=1+1", "Grüße\n2", "100%", "bad\udcff"]
+NUMBERS = np.array([1, 0.1, 1e-30, np.nan, 0.33333334, 16777217], np.float32)
+READABLE = [*NAMES[:-1], "bad\\udcff"]
+
+
+def predictions(*, ends: BaseException | None = None, repeat: int = 1) -> Predictions:
+    def blocks() -> Iterator[Block]:
+        for _ in range(repeat):
+            yield Block((NAMES[:2], ["x", "y"], NUMBERS[:2]))
+            yield Block((NAMES[2:], ["%s", "", "b", "c"], NUMBERS[2:]))
+        if ends is not None:
+            raise ends
+
+    return Predictions(COLUMNS, blocks())
+
+
+def read_back(path: Path) -> tuple[list[str], list[float | None]]:
+    """Names and numbers, as another program reads them."""
+    if path.suffix == ".parquet":
+        import pyarrow.parquet as pq
+
+        table = pq.read_table(path).to_pydict()
+        return table["name"], [None if np.isnan(number) else number for number in table["probability"]]
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file)) if path.suffix == ".csv" else [json.loads(line) for line in file]
+    return [row["name"] for row in rows], [
+        float(row["probability"]) if row["probability"] not in (None, "") else None for row in rows
+    ]
+
+
+@pytest.mark.parametrize("name", ["p.csv", "p.jsonl", "p.parquet"])
+def test_every_format_gives_back_the_text_as_it_was_and_the_same_float32(tmp_path: Path, name: str) -> None:
+    written = write_predictions(predictions(), tmp_path / name, kind=settled_format(tmp_path / name, None))
+    names, numbers = read_back(tmp_path / name)
+    assert written.rows == 6
+    assert written.formula == "=1+1"
+    assert names == READABLE
+    expected = [None if np.isnan(number) else number for number in NUMBERS]
+    assert [None if number is None else np.float32(number) for number in numbers] == expected
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_numbers_have_no_more_digits_than_they_need() -> None:
+    stream = io.StringIO()
+    write_predictions(predictions(), stream, kind="csv")
+    assert stream.getvalue().splitlines()[:3] == ["name,label,probability", "row 0,x,1.0", '"a,""b"".png",y,0.1']
+
+
+def test_json_knows_no_nan() -> None:
+    stream = io.StringIO()
+    write_predictions(predictions(), stream, kind="jsonl")
+    rows = [json.loads(line, parse_constant=pytest.fail) for line in stream.getvalue().splitlines()]
+    assert rows[3] == {"name": "Grüße\n2", "label": "", "probability": None}
+
+
+def test_a_column_may_be_called_anything() -> None:
+    stream, columns = io.StringIO(), (Column('100% "a"', is_text=True), Column("%s"))
+    write_predictions(Predictions(columns, iter([Block((["x"], NUMBERS[:1]))])), stream, kind="jsonl")
+    assert json.loads(stream.getvalue()) == {'100% "a"': "x", "%s": 1.0}
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_an_error_on_the_way_or_ctrl_c_leaves_what_was_there(tmp_path: Path, kind: Format) -> None:
+    place = tmp_path / "p"
+    place.write_text("before")
+    for end in (DataError("row 7 is none"), KeyboardInterrupt()):
+        with pytest.raises(type(end)):
+            write_predictions(predictions(ends=end), place, kind=kind)
+    assert [path.name for path in tmp_path.iterdir()] == ["p"]
+    assert place.read_text() == "before"
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_a_full_disk_is_one_line_and_nothing_half_is_left(tmp_path: Path, kind: Format) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(RunError, match=r"cannot write .*p\.x: File too large"):
+            write_predictions(predictions(repeat=2000), tmp_path / "p.x", kind=kind)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_stays_one_and_what_it_points_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "real.csv").write_text("before")
+    (tmp_path / "link.csv").symlink_to("real.csv")
+    write_predictions(predictions(), tmp_path / "link.csv", kind="csv")
+    assert (tmp_path / "link.csv").is_symlink()
+    assert read_back(tmp_path / "real.csv")[0] == READABLE
+
+
+@pytest.mark.parametrize("rows", [(3,), (2, 5, 1), ()])
+def test_reconstructions_are_one_array_however_many_blocks_there_were(tmp_path: Path, rows: tuple[int, ...]) -> None:
+    whole = np.arange(sum(rows) * 4, dtype=np.float32).reshape(sum(rows), 2, 2)
+    starts = np.cumsum([0, *rows])
+    blocks = iter(
+        Block((["x"] * count, np.zeros(count, np.float32)), whole[start : start + count])
+        for start, count in zip(starts, rows, strict=False)
+    )
+    stream = io.StringIO()
+    columns = (Column("name", is_text=True), Column("reconstruction_error"))
+    write_predictions(Predictions(columns, blocks), stream, kind="csv", reconstructions=tmp_path / "r.npy")
+    found = np.load(tmp_path / "r.npy")
+    assert len(found) == sum(rows)
+    assert not rows or (found == whole).all()
+    assert len(stream.getvalue().splitlines()) == 1 + sum(rows)
+
+
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_computed(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("1,2\n")
+    for path, said in (
+        (tmp_path / "no" / "p.csv", "there is no folder"),
+        (tmp_path, "not a regular file"),
+        (Path("/dev/null"), "not a regular file"),
+        (tmp_path / "in.csv", "is the input itself"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            check_place(path, source=str(tmp_path / "in.csv"))
+    check_place(tmp_path / "p.csv", source="-")
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted", "found"),
+    [
+        (None, None, "csv"),
+        (Path("a.CSV"), None, "csv"),
+        (Path("a.ndjson"), None, "jsonl"),
+        (Path("a.parquet"), None, "parquet"),
+        (Path("a.txt"), "jsonl", "jsonl"),
+        (Path("a.csv"), "parquet", "parquet"),
+    ],
+)
+def test_the_format_is_what_is_asked_for_or_what_the_name_says(path: Any, wanted: Any, found: str) -> None:
+    assert settled_format(path, wanted) == found
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted", "said"),
+    [
+        (None, "parquet", "--output"),
+        (Path("a.txt"), None, "does not say its format"),
+        (Path("a.csv"), "xls", "one of csv, jsonl, parquet"),
+        (None, "xls", "one of csv, jsonl, parquet"),
+    ],
+)
+def test_a_format_that_cannot_be_is_a_usage_error(path: Any, wanted: Any, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        settled_format(path, wanted)
+
+
+def test_what_a_spreadsheet_takes_for_a_formula_is_known_and_a_number_is_none() -> None:
+    assert all(is_formula(cell) for cell in ("=1+1", "+cmd", "-2+3", "@SUM(A1)", "\t=1", "-"))
+    assert not any(is_formula(cell) for cell in ("", "cat", "-1", "+1.5", "-2e-3", "a=b", "row 0"))

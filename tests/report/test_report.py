@@ -1,0 +1,137 @@
+"""The report of a run: for every kind of target, with names that are markup, asking nothing of the network."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from run_folders import NAUGHTY, NOTHING, made, predictions
+
+from dlrun.errors import RunError, UsageError
+from dlrun.report.comparison import write_comparison
+from dlrun.report.content import read_content
+from dlrun.report.drawing import drawn
+from dlrun.report.findings import find
+from dlrun.report.markup import Markup, table, tag
+from dlrun.report.writing import write_report
+from dlrun.runs.folder import RunFolder
+from dlrun.runs.predictions import predictions_file, read_predictions
+from dlrun.signature import Target
+
+CLASSES = Target("classes", 3, (NAUGHTY, "$x$", "c"))
+VALUES = Target("values", 1, encoding="value", names=("price",))
+VALUE = np.linspace(0, 1, 40, dtype=np.float32)[:, None]
+KINDS = {
+    "classes": (CLASSES, predictions()),
+    "two classes": (Target("classes", 2), predictions(outputs=np.hstack([1 - VALUE, VALUE]), target=np.arange(40) % 2)),
+    "labels": (Target("labels", 2), predictions(outputs=np.hstack([VALUE, VALUE]), target=np.ones((40, 2)))),
+    "values": (VALUES, predictions(outputs=VALUE, target=VALUE[:, 0] + 1, pictures=NOTHING)),
+    "forecast": (VALUES, predictions(outputs=VALUE, target=VALUE[:, 0] + 1, naive=VALUE + 2, pictures=NOTHING)),
+    "pictures again": (
+        Target("input", 4, encoding="value"),
+        predictions(outputs=VALUE[:, 0], target=NOTHING, reconstructions=np.zeros((2, 8, 8, 1), np.uint8)),
+    ),
+    "vectors again": (
+        Target("input", 4, encoding="value"),
+        predictions(outputs=VALUE[:, 0], target=NOTHING, pictures=np.ones((2, 4)), reconstructions=np.zeros((2, 4))),
+    ),
+    "no predictions": (CLASSES, None),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_run_has_a_report_that_loads_nothing_and_escapes_every_name(kind: str, tmp_path: Path) -> None:
+    folder = made(tmp_path, *KINDS[kind])
+    write_report(folder)
+    page = folder.report_html.read_text()
+    assert "<script" not in page.lower()
+    assert "&lt;script&gt;" in page
+    assert not re.findall(r"(?:src|href)=\"(?!data:)", page)
+    assert "default-src 'none'" in page
+    assert len(list(folder.plots.glob("*.png"))) == page.count('src="data:image/svg+xml')
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in folder.plots.glob("*.png"))
+
+
+def test_a_plot_writes_names_as_they_are() -> None:
+    drawing = drawn("x", "x", lambda axes: axes.set_title("$x^2$ <b>"))
+    assert "$x^2$ &lt;b&gt;" in drawing.svg
+
+
+def test_an_interval_holds_the_score_and_shrinks_with_more_examples() -> None:
+    few, many = (np.tile(np.arange(40) % 3, times) for times in (1, 25))
+    width = []
+    for target in (few, many):
+        outputs = np.eye(3, dtype=np.float32)[np.where(np.arange(len(target)) % 4 == 0, 0, target)]
+        kept = predictions(examples=len(target), rows=np.arange(len(target)), outputs=outputs, target=target)
+        accuracy = find(kept, CLASSES).scores[0]
+        assert accuracy.name == "accuracy"
+        assert accuracy.low < accuracy.value < accuracy.high
+        width.append(accuracy.high - accuracy.low)
+    assert width[1] < width[0] / 3
+
+
+def test_a_forecast_is_scored_beside_the_last_value() -> None:
+    target, kept = KINDS["forecast"]
+    assert kept is not None
+    scores = {score.name: score.value for score in find(kept, target).scores}
+    assert scores["MAE"] == pytest.approx(1.0)
+    assert scores["last value: MAE"] == pytest.approx(1.0)
+
+
+def test_kept_predictions_come_back_as_they_were_and_a_damaged_file_says_what_writes_it_anew(tmp_path: Path) -> None:
+    folder = made(tmp_path, CLASSES, predictions())
+    kept = read_predictions(folder, "test")
+    assert kept is not None
+    np.testing.assert_array_equal(kept.outputs, predictions().outputs)
+    assert kept.texts.tolist() == [NAUGHTY, "b & c"]
+    predictions_file(folder, "test").write_bytes(b"PK")
+    with pytest.raises(RunError, match="damaged"):
+        read_content(folder)
+
+
+def test_one_page_puts_several_runs_side_by_side(tmp_path: Path) -> None:
+    folders = [made(tmp_path, CLASSES, None), made(tmp_path, CLASSES, None)]
+    folders[1].write_text(folders[1].spec_yaml, "name: other\nseed: 7\n")
+    write_comparison(folders, tmp_path / "both" / "page.html")
+    page = (tmp_path / "both" / "page.html").read_text()
+    assert all(folder.id in page for folder in folders)
+    assert "<script" not in page.lower()
+    assert '<th class="number">seed</th>' in page
+    with pytest.raises(UsageError, match="each once"):
+        write_comparison([folders[0], folders[0]], tmp_path / "page.html")
+
+
+def test_markup_escapes_text_and_sets_numbers_to_the_right() -> None:
+    assert tag("p", "<b>", class_='"') == '<p class="&quot;">&lt;b&gt;</p>'
+    assert isinstance(tag("p", tag("b", "x")), Markup)
+    written = table(("name", "count"), [("a<", "1,234"), ("b", "5")])
+    assert '<td class="number">1,234</td>' in written
+    assert "<td>a&lt;</td>" in written
+
+
+@pytest.mark.slow
+def test_a_browser_finds_nothing_to_complain_about(tmp_path: Path) -> None:
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("needs a browser: chromium is not installed")
+    folder = made(tmp_path, *KINDS["classes"])
+    write_report(folder)
+    said = _log_of(browser, folder, tmp_path)
+    assert "Errored" not in said
+    assert not re.findall(r"CONSOLE|Refused|Uncaught", said)
+
+
+def _log_of(browser: str, folder: RunFolder, tmp_path: Path) -> str:
+    flags = "--headless --no-sandbox --disable-gpu --disable-background-networking --enable-logging=stderr --v=0"
+    command = [
+        browser,
+        *flags.split(),
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--dump-dom",
+        folder.report_html.as_uri(),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert folder.id[:15] in done.stdout
+    return done.stderr
