@@ -174,7 +174,7 @@ def test_read_gives_what_was_trained_on(table: Any) -> None:
     ("content", "words"),
     [
         ("size,y\n1,no\n", ["no column 'colour'"]),
-        ("size,colour,y\n1,red,no\nbig,red,no\n", ["new.csv:3 (row 2)", "'size' holds 'big'"]),
+        ("size,colour,y\n1,red,no\nbig,red,no\n", ["new.csv:3 (row 2)", "'size' holds 'big'", "leave it empty"]),
         ("size,colour,y\n1,red,never\n", ["new.csv:2 (row 1)", "'never'", "one of no, yes"]),
         ("size,colour,y\n1,red,\n", ["new.csv:2 (row 1)", "one of no, yes"]),
     ],
