@@ -103,7 +103,9 @@ class Dataset:
 
     def _white(self, features: Array) -> float | None:
         """The stored value of a white pixel; None if these are no images as files have them."""
-        if self.features.kind != "image" or features.shape[-1] not in _CHANNELS:
+        if not isinstance(self.preprocess, Preprocess) or self.features.kind != "image":
+            return None
+        if features.shape[-1] not in _CHANNELS:
             return None
         if self.preprocess.scale != 1.0:
             return float(round(1 / self.preprocess.scale))

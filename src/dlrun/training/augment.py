@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from dlrun.data import Dataset
+from dlrun.data import Dataset, Preprocess
 from dlrun.data.augmentation import Augmentation
 from dlrun.data.preprocess import value_range
 from dlrun.training.randomness import drawn_from, smaller_parts, uniform
@@ -138,7 +138,7 @@ class Augment:
 def augment_of(dataset: Dataset, *, seed: int) -> Augment | None:
     """What a dataset's images are changed by in training; None if by nothing."""
     keys = dataset.augmentation
-    if keys is None or not keys.changes:
+    if keys is None or not keys.changes or not isinstance(dataset.preprocess, Preprocess):
         return None
     low, high = value_range(dataset.preprocess, dataset.splits["train"].features)
     return Augment(keys, dataset.features.shape, low=low, high=high, seed=seed)

@@ -106,7 +106,7 @@ def plan_dates(table: TableFiles, survey: ColumnSurvey, *, keys: ColumnKeys) -> 
     return planned
 
 
-def wrong_value(place: str, column: PlannedColumn | Column, found: object) -> DataError:
+def wrong_value(place: str, column: PlannedColumn | Column, found: object, *, hint: str = "") -> DataError:
     """The error of a value that should be a number or a date."""
     name, expected = column.name, "a number, not beyond 1e18 either way"
     if column.kind == "date":
@@ -115,5 +115,5 @@ def wrong_value(place: str, column: PlannedColumn | Column, found: object) -> Da
     return DataError(
         f"{place}: column {name!r} holds {found!r}",
         expected=expected,
-        hint=f"add it to missing_values, or list the column under categorical or ignore: ignore: [{name}]",
+        hint=hint or f"add it to missing_values, or list the column under categorical or ignore: ignore: [{name}]",
     )

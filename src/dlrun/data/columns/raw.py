@@ -163,5 +163,6 @@ def _code(table: TableFiles, block: Block, column: Column, known: pa.Array) -> S
         refuse_missing(table, block, column.name, known)
     stored, wrong = column.code(known)
     if wrong is not None:
-        raise wrong_value(table.place(block.first + wrong), column, known[wrong].as_py())
+        hint = "mend the value, or leave it empty if it is missing"
+        raise wrong_value(table.place(block.first + wrong), column, known[wrong].as_py(), hint=hint)
     return stored
