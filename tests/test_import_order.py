@@ -24,7 +24,7 @@ training report
 ---
 recording reporting stored
 experiment resumption reproduction
-evaluation prediction
+evaluation prediction explanation
 benching launching workers
 ---
 cli starters __init__ __main__

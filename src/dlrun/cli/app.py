@@ -15,6 +15,7 @@ from dlrun.cli.bench import bench
 from dlrun.cli.components import components
 from dlrun.cli.doctor import doctor
 from dlrun.cli.evaluate import evaluate
+from dlrun.cli.explain import explain
 from dlrun.cli.init import init
 from dlrun.cli.launch import launch
 from dlrun.cli.plan import plan
@@ -83,6 +84,7 @@ app.command()(launch)
 app.command("eval")(evaluate)
 app.command()(predict)
 app.command()(reproduce)
+app.command()(explain)
 app.command()(report)
 app.add_typer(runs, name="runs")
 app.command()(validate)

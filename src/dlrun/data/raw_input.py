@@ -75,6 +75,10 @@ class RawInput(abc.ABC):
     def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
         """One example as the model of `build` takes it: the value of each of its inputs, with a batch axis of 1."""
 
+    def columns_of_stored(self) -> Mapping[str, tuple[int, ...]]:
+        """The columns that stored examples are made of, with the places of their values on the last axis; or none."""
+        return {}
+
     def shown(self, stored: Array) -> Mapping[str, str]:  # noqa: ARG002
         """One stored example as people read it: names and values. Empty for what is looked at in other ways.
 

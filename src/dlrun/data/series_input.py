@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dlrun.data.columns import Column, RawBlock, Reading, TableFiles, input_names, read_rows
+from dlrun.data.columns import Column, RawBlock, Reading, TableFiles, column_places, input_names, read_rows
 from dlrun.data.columns.numbers import parse_numbers
 from dlrun.data.columns.texts import as_texts
 from dlrun.data.raw_input import Array, Examples, RawInput
@@ -80,6 +80,10 @@ class SeriesInput(RawInput):
             parts.append(column.build(keras.ops.expand_dims(tensor, -1), self.reading.missing_values))
         outputs = keras.ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
         return keras.Model(inputs, outputs, name="raw")
+
+    def columns_of_stored(self) -> Mapping[str, tuple[int, ...]]:
+        """The columns of the table."""
+        return column_places(self.columns)
 
     def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
         """The values of one window, by the names of the model's inputs."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from dlrun.data.columns import Column, RawBlock, Reading, TableFiles, build_rows, deployed_row, read_rows
+from dlrun.data.columns import Column, RawBlock, Reading, TableFiles, build_rows, column_places, deployed_row, read_rows
 from dlrun.data.raw_input import Array, Examples, RawInput
 from dlrun.data.table_target import TargetColumn, unknown_class
 from dlrun.errors import DataError
@@ -50,6 +50,10 @@ class TableInput(RawInput):
     def build(self) -> keras.Model:
         """Make the Keras model: one input for each column, of Keras' preprocessing layers."""
         return build_rows(self.columns, self.reading.missing_values)
+
+    def columns_of_stored(self) -> Mapping[str, tuple[int, ...]]:
+        """The columns of the table."""
+        return column_places(self.columns)
 
     def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
         """The values of one row, by the names of the model's inputs."""

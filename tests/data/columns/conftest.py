@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from column_tables import Write
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from column_tables import Write
 
+from column_tables import Write
 from dlrun.data.columns import (
     CategoricalColumn,
     ColumnKeys,

@@ -22,7 +22,7 @@ from dlrun.data.columns.keys import ColumnKeys, name_problem
 from dlrun.data.columns.kinds import Plan, plan_columns
 from dlrun.data.columns.planned import PlannedColumn, notation_of
 from dlrun.data.columns.preprocess import ColumnsPreprocess, embedded_columns
-from dlrun.data.columns.raw import RawBlock, Reading, build_rows, deployed_row, input_names, read_rows
+from dlrun.data.columns.raw import RawBlock, Reading, build_rows, column_places, deployed_row, input_names, read_rows
 from dlrun.data.columns.rows import CodedColumn, CodedRows, code_rows
 from dlrun.data.columns.survey import ColumnSurvey, survey_columns
 from dlrun.data.columns.table_files import Block, TableFiles
@@ -47,6 +47,7 @@ __all__ = [
     "TextColumn",
     "build_rows",
     "code_rows",
+    "column_places",
     "deployed_row",
     "embedded_columns",
     "fit_columns",

@@ -112,6 +112,15 @@ def input_names(columns: Sequence[Column]) -> dict[str, str]:
     return names
 
 
+def column_places(columns: Sequence[Column]) -> dict[str, tuple[int, ...]]:
+    """By column, the places of its values in a stored row."""
+    places, first = {}, 0
+    for column in columns:
+        places[column.name] = tuple(range(first, first + column.width))
+        first += column.width
+    return places
+
+
 def build_rows(columns: Sequence[Column], missing_values: Sequence[str]) -> keras.Model:
     """Make the Keras model from values to stored rows.
 

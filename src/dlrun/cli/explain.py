@@ -1,0 +1,45 @@
+"""`dlrun explain RUN INPUT`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from dlrun.cli.options import RUNS_DIR, AsJson, Checkpoint, Quiet, Run, RunsDir, TrustPlugins
+
+_Source = Annotated[str, typer.Argument(metavar="INPUT", help="A file, a folder, a glob, or - for standard input.")]
+_Method = Annotated[Literal["auto", "grad_cam", "smooth_grad"], typer.Option(help="For images.")]
+_About = Annotated[str, typer.Option(metavar="NAME", help="The class or value to explain; else what is predicted.")]
+_Limit = Annotated[int, typer.Option(min=1, metavar="N", help="Images or texts to explain, at most.")]
+_Output = Annotated[Path, typer.Option("--output", "-o", help="The folder for pictures.")]
+
+
+def explain(
+    run: Run,
+    source: _Source,
+    *,
+    about: _About = "",
+    method: _Method = "auto",
+    limit: _Limit = 20,
+    output: _Output = Path("explained"),
+    checkpoint: Checkpoint = "final",
+    runs_dir: RunsDir = RUNS_DIR,
+    trust_plugins: TrustPlugins = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tell which pixels, words or columns the predictions of a RUN rest on."""
+    from dlrun.cli.display import displayed
+    from dlrun.cli.explanations import show_columns, show_examples
+    from dlrun.explanation.explain import Columns, Options
+    from dlrun.explanation.explain import explain as explain_
+
+    options = Options(about, method, limit, checkpoint, trust_plugins)
+    with displayed(quiet=quiet or as_json) as display:
+        found = explain_(run, source, options=options, runs_dir=runs_dir, listener=display)
+        if isinstance(found, Columns):
+            show_columns(found, as_json=as_json)
+        else:
+            show_examples(found, output, as_json=as_json)

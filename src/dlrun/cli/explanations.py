@@ -1,0 +1,68 @@
+"""Explanations as people read them: a table of columns, the words that count most, pictures in a folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from dlrun.cli.console import print_json
+from dlrun.cli.format import format_score, format_table
+from dlrun.explanation.explain import Columns, Explained
+from dlrun.files.disk import disk, explained
+
+_WORDS = 12
+
+
+def show_columns(found: Columns, *, as_json: bool) -> None:
+    """Print the importance of columns."""
+    if as_json:
+        print_json(asdict(found))
+        return
+    rows = [(each.column, format_score(each.mean), format_score(each.deviation)) for each in found.importances]
+    typer.echo(format_table(("column", f"{found.measure} rises by", "+-"), rows))
+    typer.echo(f"\nmeasured on {found.examples:,} examples, by exchanging the values of one column at a time", err=True)
+
+
+def show_examples(found: Iterable[Explained], folder: Path, *, as_json: bool) -> None:
+    """Write pictures, and print what each example's prediction rests on."""
+    plain = []
+    for number, each in enumerate(found, start=1):
+        path = _write(each, folder, number) if each.heat.size else None
+        plain.append(_plain(each, path))
+        if not as_json:
+            typer.echo(_line(each, path))
+    if as_json:
+        print_json(plain)
+
+
+def _write(each: Explained, folder: Path, number: int) -> Path:
+    from dlrun.explanation.overlay import overlaid
+
+    stem = re.sub(r"[^\w.-]+", "_", Path(each.name).stem)[:60] or "example"
+    path = folder / f"{number:03d}-{stem}.png"
+    with explained(f"write {path}"):
+        disk.make_folders(folder)
+        disk.write_atomically(path, overlaid(each.picture, each.heat))
+    return path
+
+
+def _line(each: Explained, path: Path | None) -> str:
+    from dlrun.cli.printable import printable_cell
+
+    head = f"{printable_cell(each.name)}  {printable_cell(each.said)} {format_score(each.prediction)}"
+    if path is not None:
+        return f"{head}  {each.method}  {path}"
+    strongest = sorted(each.weights, key=lambda pair: -abs(pair[1]))[:_WORDS]
+    return head + "".join(f"\n    {weight:+.4f}  {printable_cell(word)}" for word, weight in strongest)
+
+
+def _plain(each: Explained, path: Path | None) -> dict[str, Any]:
+    said: dict[str, Any] = {"name": each.name, "explained": each.said, "prediction": each.prediction}
+    if path is not None:
+        return {**said, "method": each.method, "picture": str(path)}
+    return {**said, "method": each.method, "words": [list(pair) for pair in each.weights]}

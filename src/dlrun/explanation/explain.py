@@ -1,0 +1,255 @@
+"""A run and raw input in, what its predictions rest on out: pixels of images, words of texts, columns of the rest."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.data.interface import Interface
+from dlrun.data.raw_input import Examples
+from dlrun.data.text_input import TextInput
+from dlrun.errors import DataError, UsageError
+from dlrun.experiment import RUNS_DIR
+from dlrun.explanation.columns import Importance, change_of, loss_of, permutation_importances
+from dlrun.explanation.pixels import Method
+from dlrun.runs.catalog import find_run
+from dlrun.runs.interface import read_interface
+from dlrun.signature import Target
+from dlrun.stored import read_stored_spec
+from dlrun.tensorflow_start import start_tensorflow
+from dlrun.training.progress import Listener, Note, silent
+
+if TYPE_CHECKING:
+    from dlrun.training.trained import Trained
+
+Array = npt.NDArray[Any]
+
+MOST_ROWS = 10_000
+"""Examples that the importance of columns is measured on."""
+
+
+@dataclass(frozen=True)
+class Explained:
+    """One prediction and what it rests on.
+
+    Args:
+        name: Of the example.
+        said: The class, label or value that is explained.
+        prediction: Its probability, or the value.
+        heat: Of each pixel, from 0 to 1; empty for texts.
+        picture: The image itself; empty for texts.
+        weights: Of each word, in the order of the text; empty for images.
+        method: How it was found out.
+
+    Shape:
+        heat: `(height, width)`. picture: `(height, width, channels)` uint8.
+    """
+
+    name: str
+    said: str
+    prediction: float
+    heat: Array
+    picture: Array
+    weights: tuple[tuple[str, float], ...]
+    method: str
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the predictions for many examples rest on.
+
+    Args:
+        importances: By column, the most important first.
+        measure: What rises when the values of a column are exchanged.
+        examples: Number of examples.
+    """
+
+    importances: tuple[Importance, ...]
+    measure: str
+    examples: int
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to explain.
+
+    Args:
+        about: Name or number of the class, label or value; empty: what is predicted.
+        method: For images.
+        limit: Of images or texts, the largest number.
+        checkpoint: As `restore_model` takes it.
+        trust_plugins: Whether the plugins of a run that was not made here may be loaded.
+    """
+
+    about: str = ""
+    method: Method = "auto"
+    limit: int = 20
+    checkpoint: str = "final"
+    trust_plugins: bool = False
+
+
+def explain(
+    run: str | Path,
+    source: str,
+    *,
+    options: Options | None = None,
+    runs_dir: str | Path = RUNS_DIR,
+    listener: Listener = silent,
+) -> Columns | Iterator[Explained]:
+    """Find out what the predictions of a run's model rest on.
+
+    Args:
+        run: As `find_run` takes it.
+        source: A file, a folder, a glob, or `-`, of the kind that the run was trained on.
+        options: How.
+        runs_dir: Where runs are looked for.
+        listener: Called with every event.
+
+    Returns:
+        Of images and texts each one's explanation; of everything else the importance of its columns.
+
+    Raises:
+        UsageError: There is no such run, checkpoint or class, or the method does not fit.
+        DataError: The input is missing, or is not what the model was trained on.
+        RunError: The run has not begun to train, or is damaged.
+    """
+    options = options or Options()
+    folder = find_run(str(run), runs_dir=Path(runs_dir))
+    file = read_stored_spec(folder, trust_plugins=options.trust_plugins, looks_at_data=False)
+    interface = read_interface(folder)
+    kind, target = interface.features.kind, interface.target
+    one_by_one = kind == "image" or isinstance(interface.raw, TextInput)
+    if target.kind == "input" and kind != "image":
+        raise UsageError(
+            f"{folder.id} is an autoencoder of {kind} features", expected="one of images, or another model"
+        )
+    output = _output(options.about, target)
+    examples = interface.read(source) if one_by_one else iter(())
+    labelled = None if one_by_one else _table(interface, source)
+    start_tensorflow()
+    from dlrun.training.trained import load_trained
+
+    trained = load_trained(folder, file.spec, checkpoint=options.checkpoint, listener=listener)
+    if labelled is not None:
+        return _columns(trained, labelled, listener)
+    several = _explained_texts if isinstance(interface.raw, TextInput) else _explained_images
+    return itertools.islice(several(trained, examples, output, options), options.limit)
+
+
+def _output(about: str, target: Target) -> int | None:
+    """The number of what is to be explained; None: of each example what is predicted."""
+    if not about:
+        return None
+    names = list(target.output_names)
+    if about in names:
+        return names.index(about)
+    if about.isdecimal() and int(about) < target.size:
+        return int(about)
+    raise UsageError(f"the model predicts nothing called {about!r}", expected="one of " + ", ".join(names[:20]))
+
+
+def _chosen(outputs: Array, output: int | None, target: Target) -> tuple[int, str, float]:
+    """What is explained of one prediction: its number, its name, and the prediction."""
+    number = output if output is not None else int(outputs.argmax()) if target.kind != "values" else 0
+    return number, target.output_names[number], float(outputs[number])
+
+
+def _explained_images(
+    trained: Trained, examples: Iterator[Examples], output: int | None, options: Options
+) -> Iterator[Explained]:
+    from dlrun.explanation.pixels import heat
+
+    predictor, target = trained.predictor(), trained.interface.target
+    for some in examples:
+        features = predictor.features(some.stored)
+        for index, name in enumerate(some.names):
+            picture = _picture(features[index])
+            if target.kind == "input":
+                again = predictor(some.stored[index : index + 1])[0]
+                error = np.square(again - features[index]).mean(axis=-1)
+                found = error / (error.max() or 1.0)
+                yield Explained(name, "reconstruction_error", float(error.mean()), found, picture, (), "squared_error")
+                continue
+            outputs = predictor(some.stored[index : index + 1])[0]
+            number, said, value = _chosen(outputs, output, target)
+            found, method = heat(trained.core, features[index], number, target, method=options.method)
+            yield Explained(name, said, value, found, picture, (), method)
+
+
+def _explained_texts(
+    trained: Trained, examples: Iterator[Examples], output: int | None, options: Options
+) -> Iterator[Explained]:
+    from dlrun.explanation.words import tokens_of, word_weights
+
+    del options
+    predictor, target, raw = trained.predictor(), trained.interface.target, trained.interface.raw
+    none = np.zeros(0, np.float32)
+    for some in examples:
+        for index, name in enumerate(some.names):
+            stored = some.stored[index]
+            number, said, value = _chosen(predictor(stored[None])[0], output, target)
+            weights = word_weights(predictor, stored, number)
+            words = tokens_of(raw, some.origin[index], len(weights)) if isinstance(raw, TextInput) else []
+            pairs = tuple(zip(words, weights.tolist(), strict=False))
+            yield Explained(name, said, value, none, none, pairs, "occlusion")
+
+
+def _table(interface: Interface, source: str) -> Examples:
+    """The first examples of a file, with what is to be predicted if it is there."""
+    try:
+        return _joined(interface.read(source, target=interface.target))
+    except DataError as error:  # it has no labels, or is wrong in another way, which reading without them tells
+        if source == "-":
+            raise DataError(
+                error.what, expected=error.expected, hint="standard input has to have the labels too"
+            ) from error
+        return _joined(interface.read(source))
+
+
+def _joined(blocks: Iterator[Examples]) -> Examples:
+    taken: list[Examples] = []
+    for block in blocks:
+        taken.append(block)
+        if sum(map(len, taken)) >= MOST_ROWS:
+            break
+    targets = [block.target for block in taken if block.target is not None]
+    target = np.concatenate(targets)[:MOST_ROWS] if targets else None
+    names = [name for block in taken for name in block.names][:MOST_ROWS]
+    return Examples(names, np.concatenate([block.stored for block in taken])[:MOST_ROWS], target)
+
+
+def _columns(trained: Trained, examples: Examples, listener: Listener) -> Columns:
+    if len(examples) < 2:  # noqa: PLR2004
+        raise DataError(
+            "there is one example, and values are exchanged between examples",
+            expected="a file of many, such as the training data",
+        )
+    predictor, interface = trained.predictor(), trained.interface
+    if examples.target is not None:
+        measure, name = loss_of(examples.target, interface.target)
+    else:
+        measure, name = change_of(predictor(examples.stored))
+        listener(
+            Note("measure", "the input has no labels: how far predictions move is measured, not how wrong they get")
+        )
+    columns = interface.raw.columns_of_stored() or _numbered(examples.stored.shape[-1])
+    importances = permutation_importances(predictor, examples.stored, columns, measure=measure)
+    return Columns(importances, name, len(examples))
+
+
+def _numbered(width: int) -> Mapping[str, tuple[int, ...]]:
+    return {f"feature {place}": (place,) for place in range(width)}
+
+
+def _picture(features: Array) -> Array:
+    """Features as pixels."""
+    low, high = float(features.min()), float(features.max())
+    if low >= 0 and high <= 1:
+        low, high = 0.0, 1.0
+    return np.clip((features - low) * 255 / ((high - low) or 1.0), 0, 255).round().astype(np.uint8)

@@ -1,0 +1,101 @@
+"""Which pixels a prediction rests on: Grad-CAM where the network convolves images, SmoothGrad elsewhere.
+
+Reference:
+    Selvaraju et al., 2017, "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization".
+    Smilkov et al., 2017, "SmoothGrad: removing noise by adding noise".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.errors import UsageError
+from dlrun.signature import Target
+
+if TYPE_CHECKING:
+    import keras
+
+Array = npt.NDArray[Any]
+Method = Literal["auto", "grad_cam", "smooth_grad"]
+
+_IMAGE_RANK = 4
+_SAMPLES = 25
+_NOISE = 0.15
+
+
+def heat(core: keras.Model, features: Array, output: int, target: Target, *, method: Method) -> tuple[Array, str]:
+    """How much each pixel of one image speaks for one output.
+
+    Args:
+        core: The trained network.
+        features: What it is given.
+        output: Number of the class, label or value.
+        target: What the network gives, settled.
+        method: auto: Grad-CAM if there is a convolution whose output is still an image.
+
+    Formula:
+        grad_cam: relu(sum over channels c of a_c A_c), A the output of the last convolution and a_c the mean of
+        d score / d A_c over its places. smooth_grad: the mean of |d score / d features| over copies with noise of 0.15
+        of the features' range.
+
+    Shape:
+        features: `(height, width, channels)`. Returns: `(height, width)` from 0 to 1, and the method.
+
+    Raises:
+        UsageError: There is no convolution for Grad-CAM.
+    """
+    layer = _last_image(core)
+    if method == "grad_cam" and layer is None:
+        raise UsageError("no layer of this model gives an image but its input", expected="--method smooth_grad")
+    if layer is not None and method != "smooth_grad":
+        found, name = _grad_cam(core, layer, features, output, target), "grad_cam"
+    else:
+        found, name = _smooth_grad(core, features, output, target), "smooth_grad"
+    span = float(found.max() - found.min())
+    return (found - found.min()) / (span or 1.0), name
+
+
+def _grad_cam(core: keras.Model, layer: Any, features: Array, output: int, target: Target) -> Array:
+    import keras
+    import tensorflow as tf
+
+    both = keras.Model(core.inputs, [layer.output, core.output])
+    with tf.GradientTape() as tape:
+        places, outputs = both(tf.constant(features[None]), training=False)
+        score = _score(outputs, output, target)
+    slopes = tf.reduce_mean(tape.gradient(score, places), axis=(1, 2), keepdims=True)
+    map_ = tf.nn.relu(tf.reduce_sum(slopes * places, axis=-1, keepdims=True))
+    return np.asarray(tf.image.resize(map_, features.shape[:2])[0, :, :, 0].numpy(), np.float32)
+
+
+def _smooth_grad(core: keras.Model, features: Array, output: int, target: Target) -> Array:
+    import tensorflow as tf
+
+    noise = np.random.default_rng(0).normal(0, _NOISE * (np.ptp(features) or 1.0), (_SAMPLES, *features.shape))
+    copies = tf.constant(features[None] + noise.astype(np.float32))
+    with tf.GradientTape() as tape:
+        tape.watch(copies)
+        score = _score(core(copies, training=False), output, target)
+    slopes = np.abs(tape.gradient(score, copies).numpy())
+    return np.asarray(slopes.mean(axis=(0, -1)), np.float32)
+
+
+def _last_image(core: keras.Model) -> Any:
+    """The last layer, but for the input, that gives an image of more than one pixel."""
+    layers = [layer for layer in core.layers if layer.__class__.__name__ != "InputLayer"]
+    images = []
+    for layer in layers:
+        shape: tuple[int | None, ...] = tuple(getattr(getattr(layer, "output", None), "shape", ()))
+        if len(shape) == _IMAGE_RANK and (shape[1] or 2) * (shape[2] or 2) > 1:
+            images.append(layer)
+    return images[-1] if images else None
+
+
+def _score(outputs: Any, output: int, target: Target) -> Any:
+    """What the network gives for one class, label or value; of two classes with one output, for or against."""
+    if target.kind == "classes" and target.units == 1:
+        return outputs[:, 0] if output == 1 else -outputs[:, 0]
+    return outputs[:, output]
