@@ -1,0 +1,146 @@
+"""Explanations find what was put there: a pixel that decides, a word that decides, a column that decides."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dlrun.errors import DataError, UsageError
+from dlrun.explanation.columns import change_of, loss_of, permutation_importances
+from dlrun.explanation.overlay import overlaid
+from dlrun.signature import Target
+
+VALUES = Target("values", 1, encoding="value")
+
+
+def test_the_column_that_decides_is_the_most_important_and_others_count_nothing() -> None:
+    stored = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
+    truth = 2 * stored[:, 1]
+    measure, name = loss_of(truth, VALUES)
+    columns = {"a": (0,), "b": (1,), "both": (0, 2)}
+    found = permutation_importances(lambda rows: 2 * rows[:, 1:2], stored, columns, measure=measure)
+    assert name == "RMSE"
+    assert found[0].column == "b"
+    assert found[0].mean == pytest.approx(2 * np.sqrt(2), rel=0.2)
+    assert [each.mean for each in found[1:]] == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("target", "truth", "outputs"),
+    [
+        (Target("classes", 2), np.array([0, 1]), np.array([[0.9, 0.1], [0.2, 0.8]])),
+        (Target("labels", 2), np.array([[1, 0], [0, 1]]), np.array([[0.9, 0.1], [0.2, 0.8]])),
+        (Target("values", 2, encoding="value"), np.array([[0.0, 5.0], [1.0, 9.0]]), np.array([[0.1, 5.5], [0.9, 8.0]])),
+    ],
+)
+def test_a_measure_rises_when_predictions_get_worse(target: Target, truth: Any, outputs: Any) -> None:
+    measure, _ = loss_of(truth, target)
+    assert measure(outputs) < measure(outputs[::-1])
+    moved, _ = change_of(outputs)
+    assert moved(outputs) == 0 < moved(outputs[::-1])
+
+
+def test_a_picture_has_the_image_and_the_heat_side_by_side() -> None:
+    png = overlaid(np.full((4, 8, 1), 100, np.uint8), np.eye(4, 8, dtype=np.float32))
+    assert png.startswith(b"\x89PNG")
+    assert int.from_bytes(png[16:20], "big") == 2 * 256 + 8
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("method", ["grad_cam", "smooth_grad"])
+def test_the_pixel_that_decides_is_the_warmest(method: Any) -> None:
+    import keras
+
+    from dlrun.explanation.pixels import heat
+
+    inputs = keras.Input((6, 6, 1))
+    places = keras.layers.Conv2D(1, 1, kernel_initializer="ones")(inputs)
+    head = keras.layers.Dense(2, kernel_initializer="zeros")
+    core = keras.Model(inputs, head(keras.layers.Flatten()(places)))
+    weights = np.zeros((36, 2), np.float32)
+    weights[[8, 20], [0, 1]] = 1  # (1, 2) speaks for the first class, (3, 2) for the second
+    head.set_weights([weights, np.zeros(2, np.float32)])
+    image = np.zeros((6, 6, 1), np.float32)
+    image[1, 2] = image[3, 2] = 1
+    for output, place in ((0, (1, 2)), (1, (3, 2))):
+        found, name = heat(core, image, output, Target("classes", 2), method=method)
+        assert name == method
+        assert found.max() == 1
+        if method == "smooth_grad":
+            assert found[place] == 1
+            assert (found == 1).sum() == 1
+        else:  # its weights are means over places, so both are as warm
+            assert found[place] == 1
+
+
+CONFIGS = {
+    "texts": "dataset: {type: text, path: %s, test: 0.2}\nmodel: {type: linear}\nloss: binary_crossentropy\n",
+    "rows": "dataset: {type: table, path: %s, target: y, test: 1}\nmodel: {type: linear}\nloss: binary_crossentropy\n",
+}
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_a_run_tells_the_word_and_the_column_that_its_predictions_rest_on(kind: str, tmp_path: Path) -> None:
+    from dlrun import experiment
+    from dlrun.explanation.explain import Columns, Options, explain
+
+    path, config = tmp_path / "x.csv", tmp_path / "x.yaml"
+    generator = np.random.default_rng(0)
+    rows = [(generator.integers(2), *generator.normal(size=2)) for _ in range(200)]
+    if kind == "texts":
+        lines = ["text,label", *(f"the film is {('dull', 'fine')[y]},{('no', 'yes')[y]}" for y, *_ in rows)]
+        bag = CONFIGS[kind].replace("test: 0.2", "test: 0.2, output_mode: multi_hot, vocabulary_size: 20")
+        config.write_text(bag % path)
+    else:
+        lines = ["a,b,y", *(f"{a},{b + 3 * y},{('no', 'yes')[y]}" for y, a, b in rows)]
+        config.write_text(CONFIGS[kind] % path)
+    path.write_text("\n".join(lines) + "\n")
+    keys = (
+        "training.epochs=6",
+        "training.report=false",
+        "training.tensorboard=false",
+        "optimizer={type: adam, learning_rate: 0.05}",
+    )
+    run = experiment.train(config, overrides=keys, runs_dir=tmp_path).folder
+    found = explain(run.path, str(path), options=Options(limit=2), runs_dir=tmp_path)
+    if isinstance(found, Columns):
+        assert found.importances[0].column == "b"
+        assert found.measure == "log loss"
+        path.write_text("a,b\n1,2\n3,4\n")
+        unlabelled = explain(run.path, str(path), runs_dir=tmp_path)
+        assert isinstance(unlabelled, Columns)
+        assert unlabelled.measure == "mean change of the prediction"
+        path.write_text("a,b\n1,2\n")
+        with pytest.raises(DataError, match="one example"):
+            explain(run.path, str(path), runs_dir=tmp_path)
+        return
+    several = list(found)
+    assert len(several) == 2
+    for each in several:
+        assert max(each.weights, key=lambda pair: pair[1])[0] in ("dull", "fine")
+        assert [word for word, _ in each.weights][:3] == ["the", "film", "is"]
+    with pytest.raises(UsageError, match="one of no, yes"):
+        explain(run.path, str(path), options=Options(about="perhaps"), runs_dir=tmp_path)
+
+
+@pytest.mark.tensorflow
+def test_the_command_writes_pictures_and_says_where(tmp_path: Path) -> None:
+    from dlrun import experiment
+
+    config = tmp_path / "x.yaml"
+    config.write_text(
+        "dataset: {type: builtin, name: digits}\nmodel: {type: cnn, blocks: [{filters: 4}]}\n"
+        "loss: sparse_categorical_crossentropy\ntraining: {steps: 5, report: false, tensorboard: false}\n"
+    )
+    run = experiment.train(config, runs_dir=tmp_path).folder
+    np.save(tmp_path / "some.npy", np.zeros((3, 8, 8, 1), np.uint8))
+    command = [sys.executable, "-m", "dlrun", "explain", str(run.path), "some.npy", "--limit", "2", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    said = json.loads(done.stdout)
+    assert [each["name"] for each in said] == ["row 0", "row 1"]
+    assert all((tmp_path / each["picture"]).read_bytes().startswith(b"\x89PNG") for each in said)
