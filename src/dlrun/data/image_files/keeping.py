@@ -97,16 +97,15 @@ def keep(images: ImageList, scanned: Scanned, form: ImageForm, *, in_memory: boo
     return Kept(kept.pixels, kept.failed, folder, reused)
 
 
-def refused(failed: Failed, names: Sequence[str], *, folder: Path) -> DataError:
+def refused(failed: Failed, names: Sequence[str], *, folder: Path, can_skip: bool = True) -> DataError:
     """The error for files that cannot be read: how many, which, and why."""
     named = "".join(f"\n  {folder / shown(names[place])}: {why}" for place, why in list(failed.items())[:_NAMED])
     more = f"\n  and {len(failed) - _NAMED:,} more" if len(failed) > _NAMED else ""
     said = f"{len(failed):,} of {len(names):,} images cannot be read:{named}{more}"
     if len(failed) == 1:
         said = named.strip().replace(": ", " cannot be read: ", 1)
-    return DataError(
-        said, expected="JPEG, PNG, BMP or GIF files", hint="mend or remove them, or leave them out by: corrupt: skip"
-    )
+    instead = ", or leave them out by: corrupt: skip" if can_skip else ""
+    return DataError(said, expected="JPEG, PNG, BMP or GIF files", hint=f"mend or remove them{instead}")
 
 
 def _check(failed: Failed, images: ImageList, *, skip: bool) -> None:

@@ -59,10 +59,10 @@ def read_images(
     paths = images.paths()
     scanned = check_pixels(scan(paths), form)
     if scanned.unreadable:
-        raise refused(scanned.unreadable, images.names, folder=images.folder)
+        raise refused(scanned.unreadable, images.names, folder=images.folder, can_skip=False)
     for decoded in decode(paths, scanned, form):
         if decoded.failed:
-            raise refused(decoded.failed, images.names, folder=images.folder)
+            raise refused(decoded.failed, images.names, folder=images.folder, can_skip=False)
         for start in range(0, len(decoded.pixels), at_once):
             stored = decoded.pixels[start : start + at_once]
             these = slice(decoded.first + start, decoded.first + start + len(stored))
