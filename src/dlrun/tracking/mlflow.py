@@ -67,13 +67,15 @@ class MLflow(Tracker):
         if found is None or found.origin is None:  # a folder called mlflow is found as well
             raise UsageError("tracking: mlflow needs MLflow, which is not installed", hint=_INSTALL)
         uri = self.uri or os.environ.get("MLFLOW_TRACKING_URI") or ""
-        # MLflow's default is a database, and of its own packages only the large one can write it.
+        # MLflow's default is a database, which mlflow-skinny alone cannot write.
         default_is_folder = any(Path("mlruns").glob("*/meta.yaml"))
         is_database = "sql" in urlsplit(uri).scheme if uri else not default_is_folder
-        if is_database and find_spec("sqlalchemy") is None:
-            said = f"tracking: mlflow would write to {uri or 'a database, as MLflow does'}, which needs SQLAlchemy"
+        if is_database and not (find_spec("sqlalchemy") and find_spec("alembic")):
+            where = "the database of its uri" if uri else "a database, MLflow's default"
             raise UsageError(
-                said, expected="tracking.uri: a server's address or a folder (mlruns)", hint="pip install mlflow"
+                f"tracking: mlflow would write to {where}, which needs SQLAlchemy and Alembic",
+                expected="a server's address or a folder: --set tracking.uri=mlruns",
+                hint="pip install sqlalchemy alembic",
             )
         for name, value in _SETTINGS.items():
             os.environ.setdefault(name, value)
