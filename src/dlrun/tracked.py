@@ -186,7 +186,8 @@ def _facts(record: RunRecord, spec: Mapping[str, Value]) -> RunFacts:
         "dataset_fingerprint": record.dataset.fingerprint if record.dataset else None,
         "git_commit": record.git.get("commit") if record.git else None,
     }
-    return RunFacts(record.id, params, {name: value for name, value in tags.items() if value})
+    given = {name: value for name, value in tags.items() if value}
+    return RunFacts(record.id, params, given, goes_on=record.resumed > 0)
 
 
 def _log_file(journal: Journal, *, path: Path, name: str) -> None:

@@ -32,10 +32,12 @@ def opened(
     run_id: str = "a-run",
     known_id: str | None = None,
     experiment: str | None = None,
+    goes_on: bool = False,
 ) -> Journal:
     tracker = MLflow(uri="mlruns", experiment=experiment)
     tracker.prepare()
-    return tracker.open(RunFacts(run_id, params, {**TAGS, "run_id": run_id}), known_id=known_id)
+    facts = RunFacts(run_id, params, {**TAGS, "run_id": run_id}, goes_on=goes_on)
+    return tracker.open(facts, known_id=known_id)
 
 
 def stored(journal: Journal) -> Any:
@@ -125,6 +127,14 @@ def test_the_run_of_another_is_not_written_into() -> None:
     mine = opened(known_id=theirs.id)
     assert mine.id != theirs.id
     assert stored(theirs).data.tags["dlrun.run_id"] == "another-run"
+
+
+@needs_mlflow
+def test_a_run_that_was_stopped_before_it_knew_its_id_in_mlflow_is_found_by_its_own() -> None:
+    first, other = opened(), opened(run_id="another-run")
+    assert opened(goes_on=True).id == first.id
+    assert opened().id not in (first.id, other.id)
+    assert opened(run_id="a-third-run", goes_on=True).id not in (first.id, other.id)
 
 
 @needs_mlflow

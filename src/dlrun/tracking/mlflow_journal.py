@@ -114,7 +114,11 @@ def open_journal(run: RunFacts, *, uri: str | None, experiment: str | None, know
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=uri)
-    found = _find_run(client, run, known_id)
+    found = _known_run(client, run, known_id)
+    experiment_id = _experiment_id(client, experiment)
+    if found is None and run.goes_on:
+        runs = client.search_runs([experiment_id], f"tags.`{_RUN_TAG}` = '{run.id}'", max_results=1)
+        found = next(iter(runs), None)
     if found is not None:
         client.update_run(found.info.run_id, status="RUNNING")
     else:
@@ -122,7 +126,7 @@ def open_journal(run: RunFacts, *, uri: str | None, experiment: str | None, know
         if commit := run.tags.get("git_commit"):
             tags["mlflow.source.git.commit"] = commit
         tags[_RUN_TAG] = run.id
-        found = client.create_run(_experiment_id(client, experiment), run_name=run.id, tags=tags)
+        found = client.create_run(experiment_id, run_name=run.id, tags=tags)
     journal = MLflowJournal(client, found)
     journal.log_tags(run.tags)
     journal.log_params(run.params, known=found.data.params)
@@ -150,7 +154,7 @@ def fit_params(params: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
     return fitted, altered
 
 
-def _find_run(client: MlflowClient, run: RunFacts, known_id: str | None) -> Any:
+def _known_run(client: MlflowClient, run: RunFacts, known_id: str | None) -> Any:
     from mlflow.exceptions import MlflowException
 
     if known_id is None:

@@ -24,11 +24,14 @@ class RunFacts:
         id: Of the run folder.
         params: The complete spec by dotted key, without what only says how it is tracked.
         tags: `run_id`, `version` (of dlrun), `dataset_fingerprint`, and in a repository `git_commit`.
+        goes_on: Whether it was trained before, and may have a journal that it does not know of: the server, or the run,
+            ended when it was begun.
     """
 
     id: str
     params: Mapping[str, str]
     tags: Mapping[str, str]
+    goes_on: bool = False
 
 
 class Journal(abc.ABC):
