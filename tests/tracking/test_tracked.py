@@ -120,6 +120,8 @@ def test_a_run_that_goes_on_is_the_same_in_the_tracker_and_brings_what_that_lack
     epochs = [line["row"] for line in lines() if line["kind"] == "epoch"]
     assert [each["epoch"] for each in epochs] == [1, 2, 3]
     assert epochs[0]["val_loss"] is None
+    Run(config, folder=first.folder).train(4)
+    assert [line["row"]["epoch"] for line in lines() if line["kind"] == "epoch"] == [1, 2, 3, 4]
 
 
 def test_a_tracker_that_fails_is_told_once_and_the_run_goes_on(config: Path, lines: Lines) -> None:

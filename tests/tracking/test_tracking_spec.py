@@ -118,6 +118,18 @@ def test_a_database_that_mlflow_cannot_write_is_refused_at_once(
         MLflow(uri=uri).prepare()
 
 
+def test_a_folder_that_mlflow_takes_by_default_because_it_has_runs_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    installed(monkeypatch, "mlflow")
+    monkeypatch.setattr(os, "environ", {})
+    (tmp_path / "mlruns" / "0").mkdir(parents=True)
+    (tmp_path / "mlruns" / "0" / "meta.yaml").touch()
+    MLflow().prepare()
+    assert os.environ["MLFLOW_ALLOW_FILE_STORE"] == "true"
+
+
 def test_what_the_user_set_for_mlflow_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     installed(monkeypatch, "mlflow")

@@ -39,8 +39,7 @@ class MLflow(Tracker):
     uri: str | None = Field(
         default=None,
         min_length=1,
-        examples=["http://localhost:5000", "mlruns"],
-        description="The server's address, or a folder. null: the environment's MLFLOW_TRACKING_URI, else MLflow's "
+        description="The server's address (http://localhost:5000), or a folder (mlruns). null: the environment's MLFLOW_TRACKING_URI, else MLflow's "
         "default. A password belongs into MLFLOW_TRACKING_PASSWORD.",
     )
     experiment: str | None = Field(
@@ -68,7 +67,7 @@ class MLflow(Tracker):
             raise UsageError("tracking: mlflow needs MLflow, which is not installed", hint=_INSTALL)
         uri = self.uri or os.environ.get("MLFLOW_TRACKING_URI") or ""
         # MLflow's default is a database, which mlflow-skinny alone cannot write.
-        default_is_folder = any(Path("mlruns").glob("*/meta.yaml"))
+        default_is_folder = not uri and any(Path("mlruns").glob("[0-9]*/meta.yaml"))
         is_database = "sql" in urlsplit(uri).scheme if uri else not default_is_folder
         if is_database and not (find_spec("sqlalchemy") and find_spec("alembic")):
             where = "the database of its uri" if uri else "a database, MLflow's default"
@@ -79,8 +78,8 @@ class MLflow(Tracker):
             )
         for name, value in _SETTINGS.items():
             os.environ.setdefault(name, value)
-        if uri and _is_folder(uri):
-            # A folder that the user asks for is no accident, which is what MLflow 3 wants to be told.
+        if default_is_folder or (uri and _is_folder(uri)):
+            # A folder that the user asks for, or has runs in, is no accident, which is what MLflow 3 wants to be told.
             os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
 
     def absolute(self) -> MLflow:
