@@ -75,7 +75,7 @@ dataset: {type: builtin, name: digits, validation: 0.1}
 model: {type: mlp, units: [16], dropout: 0.2}
 loss: sparse_categorical_crossentropy
 metrics: [accuracy]
-training: {batch_size: 216, epochs: 3, tensorboard: false, jit: off, precision: float32}
+training: {batch_size: 216, epochs: 3, tensorboard: false, report: false, jit: off, precision: float32}
 """
 
 

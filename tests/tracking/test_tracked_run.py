@@ -71,7 +71,8 @@ def test_a_run_is_one_run_in_mlflow_with_the_rows_of_its_metrics(trained: Callab
     from mlflow import MlflowClient
 
     listener = Heard()
-    result = trained("tracking.type=mlflow", "tracking.uri=mlruns", "tracking.experiment=digits", listener=listener)
+    followed = ("tracking.type=mlflow", "tracking.uri=mlruns", "tracking.experiment=digits")
+    result = trained(*followed, "training.report=true", listener=listener)
     client = MlflowClient(tracking_uri=str(Path("mlruns").absolute()))
     run = client.get_run(result.record["tracking"]["id"])
     assert f"tracking mlflow: {result.record['tracking']['place']}" in listener.notes
@@ -83,8 +84,10 @@ def test_a_run_is_one_run_in_mlflow_with_the_rows_of_its_metrics(trained: Callab
     assert run.data.metrics["test_accuracy"] == result.scores["test"]["accuracy"]
     assert run.data.tags["dlrun.weights_sha256"] == result.record["weights_sha256"]
     assert run.data.params["model.dropout"] == "0.2"
-    artifacts = {path.name for path in Path("mlruns").glob("*/*/artifacts/*")}
-    assert {"config.yaml", "spec.yaml", "run.json", "metrics.jsonl"} <= artifacts
+    artifacts = {path.name for path in Path("mlruns").glob("*/*/artifacts/**/*")}
+    plots = {path.name for path in result.folder.plots.iterdir()}
+    assert plots
+    assert {"config.yaml", "spec.yaml", "run.json", "metrics.jsonl", "report.html", *plots} <= artifacts
 
 
 @needs_mlflow

@@ -39,8 +39,8 @@ class MLflow(Tracker):
     uri: str | None = Field(
         default=None,
         min_length=1,
-        description="The server's address (http://localhost:5000), or a folder (mlruns). null: the environment's MLFLOW_TRACKING_URI, else MLflow's "
-        "default. A password belongs into MLFLOW_TRACKING_PASSWORD.",
+        description="The server's address (http://localhost:5000), or a folder (mlruns). null: the environment's "
+        "MLFLOW_TRACKING_URI, else MLflow's default. A password belongs into MLFLOW_TRACKING_PASSWORD.",
     )
     experiment: str | None = Field(
         default=None,
