@@ -16,13 +16,13 @@ errors files memory signature component registry plugins
 tensorflow_start timeline user_folders
 ---
 data models keras_table scoring
-optimizers schedules plateau losses metrics metric_inputs
+optimizers schedules plateau losses metrics metric_inputs tracking
 ---
 spec runs
 ---
 training report
 ---
-recording reporting stored
+recording reporting stored tracked
 experiment resumption reproduction
 evaluation prediction explanation
 benching launching workers

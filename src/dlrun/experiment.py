@@ -23,6 +23,7 @@ from dlrun.runs.folder import RunFolder
 from dlrun.spec.parse import SpecFile, read_spec
 from dlrun.tensorflow_start import start_tensorflow
 from dlrun.timeline import Timeline
+from dlrun.tracked import prepare_tracker, tracked
 from dlrun.training.cluster import ALONE, Cluster, read_cluster
 from dlrun.training.progress import (
     Evaluated,
@@ -99,12 +100,14 @@ def train_file(
 ) -> Result:
     """Train a spec that has been read, in a new run folder."""
     listener, timeline = listener if cluster.is_chief else silent, timeline or Timeline()
+    prepare_tracker(file, wanted=cluster.is_chief)
     with own_place(runs_dir, cluster) as place:
         folder, stop = create_folder(file, place), Stop()
         wants_report = file.spec.training.report and cluster.is_chief
         with (
             stop.listening(),
             folder.lock(),
+            tracked(file, folder, listener, wanted=cluster.is_chief) as listener,
             reported(folder, listener, wanted=wants_report, timeline=timeline),
             recorded(folder),
         ):

@@ -213,6 +213,8 @@ def _portable(spec: Spec, folder: RunFolder) -> dict[str, Any]:
         place = plain["dataset"][key]
         if isinstance(place, str):
             plain["dataset"][key] = str(Path(place).expanduser().absolute())
+    if spec.tracking is not None:
+        plain["tracking"] = spec.tracking.absolute().plain()
     copies = []
     for index, plugin in enumerate(map(Path, spec.plugins)):
         copy = folder.plugins / plugin.name

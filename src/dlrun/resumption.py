@@ -24,6 +24,7 @@ from dlrun.spec.yaml_source import MAX_BYTES
 from dlrun.stored import read_stored_spec
 from dlrun.tensorflow_start import start_tensorflow
 from dlrun.timeline import Timeline
+from dlrun.tracked import prepare_tracker, tracked
 from dlrun.training.cluster import read_cluster
 from dlrun.training.progress import Listener, Note, RunCreated, silent
 from dlrun.training.stop import Stop
@@ -73,6 +74,7 @@ def resume(  # noqa: PLR0913  each is one question that a user may have
             content = record.model_dump(mode="json")
             return Result(folder, _known_scores(record), content, is_chief=cluster.is_chief)
         refuse_removed(folder)
+        prepare_tracker(file, wanted=cluster.is_chief)
         listener(RunCreated(folder.id, folder.path, folder.log_txt))
         start_tensorflow()
         from dlrun.training.assembly import assemble
@@ -90,6 +92,7 @@ def resume(  # noqa: PLR0913  each is one question that a user may have
             changes = {"resumed": record.resumed + 1, "exact": record.exact and exact}
             wants_report = file.spec.training.report and cluster.is_chief
             with (
+                tracked(file, mine, listener, wanted=cluster.is_chief) as listener,
                 reported(mine, listener, wanted=wants_report, timeline=timeline),
                 recorded(mine, **changes),
                 worker_failures(cluster, folder.id),

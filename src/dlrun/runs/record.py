@@ -95,6 +95,14 @@ class EvaluationRecord(_Group):
     confusion: list[list[int]] | None = None
 
 
+class TrackingRecord(_Group):
+    """Where a tracker has the run: its `type` in the spec, its own id of the run, and where a person finds it."""
+
+    type: str
+    id: str
+    place: str
+
+
 class RunRecord(_Group):
     """The content of `run.json`; what is not known yet is null, and so is a metric that is not finite.
 
@@ -128,6 +136,7 @@ class RunRecord(_Group):
         exact: Whether a run that was resumed equals one that was not, to the bit.
         resumed: How often it was resumed.
         tags: Words that the user gave it.
+        tracking: Where a tracker has it, if one follows it.
         checkpoints_removed: When `dlrun runs gc` removed checkpoints that the run would need to go on; ISO 8601.
     """
 
@@ -160,6 +169,7 @@ class RunRecord(_Group):
     exact: bool = True
     resumed: int = 0
     tags: tuple[str, ...] = ()
+    tracking: TrackingRecord | None = None
     checkpoints_removed: str | None = None
 
 

@@ -18,6 +18,7 @@ _MAY_CHANGE = {
     ("training", "feed"),
     ("training", "early_stopping"),
     ("plugins",),
+    ("tracking",),
 }
 """Keys that decide only how a run goes on. Where the data lies may change too: its fingerprint may not."""
 

@@ -71,6 +71,7 @@ def _own_problems(draft: Draft) -> Iterator[FieldProblem]:
         (("optimizer",), draft.optimizer),
         (("schedule",), draft.schedule),
         (("loss",), draft.loss),
+        (("tracking",), draft.tracking),
         *((("metrics", index), metric) for index, metric in enumerate(draft.metrics)),
     ]
     for path, component in parts:

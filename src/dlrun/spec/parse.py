@@ -16,7 +16,7 @@ from dlrun.spec.check import find_problems
 from dlrun.spec.document import Node
 from dlrun.spec.override import ORIGIN as OVERRIDE
 from dlrun.spec.override import apply_overrides
-from dlrun.spec.sections import METRICS, SECTIONS, parse_component, parse_section
+from dlrun.spec.sections import METRICS, OPTIONAL, SECTIONS, parse_component, parse_section
 from dlrun.spec.types import Draft, Spec, Training
 from dlrun.spec.validate import correct_keys, shown, validate
 from dlrun.spec.yaml_source import read_yaml
@@ -32,7 +32,7 @@ class Trust:
 
     Args:
         plugins: Whether the files under `plugins:`, which are code, may be loaded.
-        data: Whether it may say which data files are read; otherwise only an override may.
+        data: Whether it may say which data files are read, and what tracker is told; otherwise only an override may.
         looks_at_data: Whether the data is asked for its shape; False: nothing of it is opened, whatever the spec says.
         plugins_within: The folder that plugins have to be in; None: anywhere.
         repository: Whether git may look at the folder of the spec: a repository there can name programs to run.
@@ -47,12 +47,17 @@ class Trust:
 
 @dataclass(frozen=True)
 class SpecFile:
-    """A spec and the document it was read from, so that what is learnt later can still point to its line."""
+    """A spec and the document it was read from, so that what is learnt later can still point to its line.
+
+    Args:
+        tracking_refused: Why the spec has lost its tracker, for a run that goes on without; empty: it has not.
+    """
 
     spec: Spec
     document: Node
     path: Path
     trust: Trust
+    tracking_refused: str = ""
 
     def check(self, description: Description) -> None:
         """Check the spec against its data, once that is loaded.
@@ -90,7 +95,7 @@ def read_spec(path: Path, overrides: tuple[str, ...] = (), *, trust: Trust = OWN
     spec = parser.spec(trust)
     if spec is None or problems or parser.problems:
         raise SpecError(problems + parser.problems)
-    return SpecFile(spec, document, path, trust)
+    return SpecFile(spec, document, path, trust, parser.tracking_refused)
 
 
 class _Parser:
@@ -100,6 +105,7 @@ class _Parser:
         self.document = document
         self.path = path
         self.problems: list[Problem] = correct_keys(document, KEYS, where="the spec")
+        self.tracking_refused = ""
 
     def spec(self, trust: Trust) -> Spec | None:
         name = self.scalar("name", str, default=self.path.stem, expected="text")
@@ -113,9 +119,11 @@ class _Parser:
         if len(self.problems) > before:  # what a plugin would have brought cannot be told from a mistake
             return None
         draft = self.draft()
+        if not trust.data:
+            draft = self.without_tracker(draft)
         self.check(draft, trust)
         parts: dict[str, Any] = {key: getattr(draft, key) for key in (*SECTIONS, "metrics", "training")}
-        if None in parts.values() or None in draft.metrics:
+        if None in draft.metrics or any(part is None and key not in OPTIONAL for key, part in parts.items()):
             return None
         return Spec(name=name, seed=seed, plugins=plugins, **parts)
 
@@ -191,6 +199,17 @@ class _Parser:
                 problems.append(place.problem(said, hint=f"--set dataset.{key}=..., with the value that you want"))
         if problems:
             raise SpecError(problems)
+
+    def without_tracker(self, draft: Draft) -> Draft:
+        """Leave out a stranger's tracker, unless the user has named it too: a run is as good without."""
+        tracker = draft.tracking
+        if tracker is None or all(
+            self.document.place_of(("tracking", k)).origin == OVERRIDE for k in tracker.reach_keys
+        ):
+            return draft
+        hint = f"--set tracking.{tracker.reach_keys[0]}=... names one"
+        self.tracking_refused = f"none: this run was not made here, and its {tracker.type_name} is not used; {hint}"
+        return replace(draft, tracking=None)
 
     def scalar(self, key: str, kind: type[Any], *, default: Any, expected: str) -> Any:
         node = self.document.child(key)

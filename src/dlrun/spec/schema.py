@@ -7,7 +7,7 @@ from typing import Any
 from dlrun.component import Component
 from dlrun.metrics import metrics
 from dlrun.registry import Registry
-from dlrun.spec.sections import SECTIONS
+from dlrun.spec.sections import OPTIONAL, SECTIONS
 from dlrun.spec.types import Training
 
 Schema = dict[str, Any]
@@ -23,6 +23,8 @@ def json_schema() -> Schema:
     }
     for key, registry in SECTIONS.items():
         properties[key] = _any_of(registry, definitions)
+        if key in OPTIONAL:
+            properties[key]["anyOf"].append({"type": "null"})
     properties["metrics"] = {"type": "array", "items": _any_of(metrics, definitions)}
     properties["training"] = _without_definitions(Training.model_json_schema(), definitions)
     return {

@@ -16,6 +16,7 @@ from dlrun.registry import Registry, nearest
 from dlrun.schedules import schedules
 from dlrun.spec.document import Node
 from dlrun.spec.validate import did_you_mean, shown, validate
+from dlrun.tracking import trackers
 
 C = TypeVar("C", bound=Component)
 
@@ -25,8 +26,12 @@ SECTIONS: dict[str, Registry[Any]] = {
     "optimizer": optimizers,
     "schedule": schedules,
     "loss": losses,
+    "tracking": trackers,
 }
 """The keys of a spec that hold one component each."""
+
+OPTIONAL = ("tracking",)
+"""Those that may be null."""
 
 METRICS = metrics
 _DEFAULTS = {"optimizer": "adam", "schedule": "constant"}
@@ -38,6 +43,8 @@ Parsed = tuple[C | None, type[C] | None, list[Problem]]
 def parse_section(document: Node, key: str) -> Parsed[Any]:
     """Parse the component under a key of the spec, or its default."""
     registry, node = SECTIONS[key], document.child(key)
+    if key in OPTIONAL and (node is None or node.value is None):
+        return None, None, []
     if node is None and key in _DEFAULTS:
         node = Node(_DEFAULTS[key], document.place)
     if node is None:

@@ -14,6 +14,7 @@ from dlrun.metrics import Metric
 from dlrun.models import Model
 from dlrun.optimizers import Optimizer
 from dlrun.schedules import Schedule
+from dlrun.tracking import Tracker
 
 DEFAULT_EPOCHS = 10
 
@@ -114,6 +115,7 @@ class Draft:
     loss: Loss | None
     metrics: tuple[Metric | None, ...]
     training: Training | None
+    tracking: Tracker | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ class Spec:
     loss: Loss
     metrics: tuple[Metric, ...]
     training: Training
+    tracking: Tracker | None = None
 
     def draft(self) -> Draft:
         """The spec as a draft of which every part is well formed."""
@@ -142,6 +145,7 @@ class Spec:
             loss=self.loss,
             metrics=self.metrics,
             training=self.training,
+            tracking=self.tracking,
         )
 
     def plain(self) -> dict[str, Any]:
@@ -157,4 +161,5 @@ class Spec:
             "loss": self.loss.plain(),
             "metrics": [metric.plain() for metric in self.metrics],
             "training": self.training.model_dump(mode="json"),
+            **({"tracking": self.tracking.plain()} if self.tracking else {}),
         }

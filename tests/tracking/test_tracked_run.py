@@ -1,0 +1,119 @@
+"""A real training that is followed: the same bits, one journal over an interruption, and a server that is not there."""
+
+import importlib.util
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dlrun.errors import Interrupted
+from dlrun.experiment import train
+from dlrun.resumption import resume
+from dlrun.training.progress import EpochDone, Event, Note
+
+pytestmark = pytest.mark.tensorflow
+
+needs_mlflow = pytest.mark.skipif(
+    importlib.util.find_spec("mlflow") is None, reason="needs MLflow: pip install mlflow-skinny"
+)
+
+
+class Heard:
+    """Keeps the notes of a run; stops it in an epoch as Ctrl-C does."""
+
+    def __init__(self, *, stop_after: int | None = None) -> None:
+        self.notes: list[str] = []
+        self._stop_after = stop_after
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, Note):
+            self.notes.append(f"{event.subject} {event.text}")
+        if isinstance(event, EpochDone) and event.epoch == self._stop_after:
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture
+def trained(config: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Train the config in a folder of its own."""
+    monkeypatch.chdir(config.parent)
+
+    def run(*overrides: str, listener: Heard | None = None) -> Any:
+        return train(config, overrides=overrides, runs_dir=config.parent / "runs", listener=listener or Heard())
+
+    return run
+
+
+def test_a_followed_run_has_the_bits_of_one_that_is_not_also_over_an_interruption(
+    trained: Callable[..., Any], config: Path, lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    alone = trained()
+    followed = ("tracking.type=lines", f"tracking.path={config.with_name('lines.jsonl')}")
+    with pytest.raises(Interrupted):
+        trained(*followed, listener=Heard(stop_after=2))
+    (run,) = set((config.parent / "runs").iterdir()) - {alone.folder.path}
+    done = resume(run, runs_dir=run.parent)
+    assert done.record["weights_sha256"] == alone.record["weights_sha256"]
+    assert [line["row"]["epoch"] for line in lines() if line["kind"] == "epoch"] == [1, 2, 3]
+    assert [line["ending"] for line in lines() if line["kind"] == "end"] == ["interrupted", "completed"]
+    opened = [line for line in lines() if line["kind"] == "open"]
+    assert opened[1]["known_id"] == opened[0]["id"] == done.record["tracking"]["id"]
+    assert opened[0]["tags"]["dataset_fingerprint"] == done.record["dataset"]["fingerprint"]
+    scores = {name for line in lines() if line["kind"] == "scores" for name in line["scores"]}
+    assert scores == {"validation_loss", "validation_accuracy", "test_loss", "test_accuracy"}
+
+
+@needs_mlflow
+def test_a_run_is_one_run_in_mlflow_with_the_rows_of_its_metrics(trained: Callable[..., Any]) -> None:
+    from mlflow import MlflowClient
+
+    listener = Heard()
+    followed = ("tracking.type=mlflow", "tracking.uri=mlruns", "tracking.experiment=digits")
+    result = trained(*followed, "training.report=true", listener=listener)
+    client = MlflowClient(tracking_uri=str(Path("mlruns").absolute()))
+    run = client.get_run(result.record["tracking"]["id"])
+    assert f"tracking mlflow: {result.record['tracking']['place']}" in listener.notes
+    assert (run.info.run_name, run.info.status) == (result.folder.id, "FINISHED")
+    rows = result.folder.read_metrics()
+    for name in rows[0]:
+        history = [(metric.step, metric.value) for metric in client.get_metric_history(run.info.run_id, name)]
+        assert history == [(row["epoch"], row[name]) for row in rows]
+    assert run.data.metrics["test_accuracy"] == result.scores["test"]["accuracy"]
+    assert run.data.tags["dlrun.weights_sha256"] == result.record["weights_sha256"]
+    assert run.data.params["model.dropout"] == "0.2"
+    artifacts = {path.name for path in Path("mlruns").glob("*/*/artifacts/**/*")}
+    plots = {path.name for path in result.folder.plots.iterdir()}
+    assert plots
+    assert {"config.yaml", "spec.yaml", "run.json", "metrics.jsonl", "report.html", *plots} <= artifacts
+
+
+@needs_mlflow
+def test_a_server_that_is_not_there_is_one_warning(trained: Callable[..., Any]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    listener = Heard()
+    result = trained("tracking.type=mlflow", f"tracking.uri=http://127.0.0.1:{port}", listener=listener)
+    (warning,) = (note for note in listener.notes if note.startswith("warning"))
+    assert warning.startswith("warning tracking: nothing is logged to mlflow any more: 127.0.0.1")
+    assert "does not answer" in warning
+    assert result.record["status"] == "completed"
+    assert result.record["tracking"] is None
+
+
+@needs_mlflow
+def test_a_server_that_swallows_what_it_is_sent_costs_no_more_than_the_wait_at_the_end(
+    trained: Callable[..., Any],
+) -> None:
+    listener = Heard()
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and never says a word
+        uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        result = trained("tracking.type=mlflow", f"tracking.uri={uri}", "tracking.wait_seconds=0.5", listener=listener)
+    assert result.record["status"] == "completed"
+    assert [note for note in listener.notes if note.startswith("warning")]
+    for thread in threading.enumerate():
+        if thread.name == "dlrun-tracking":
+            thread.join(15)
+            assert not thread.is_alive()

@@ -1,0 +1,160 @@
+"""What a spec may say of a tracker, and what of it is believed."""
+
+import importlib.util
+import os
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+import pytest
+
+from dlrun.errors import SpecError, UsageError
+from dlrun.experiment import train
+from dlrun.recording import create_folder
+from dlrun.spec.changes import refused_changes
+from dlrun.spec.parse import read_spec
+from dlrun.spec.types import Spec
+from dlrun.stored import read_stored_spec
+from dlrun.tracking.mlflow import MLflow
+
+URI = "http://tracking.example:5000"
+
+
+def spec_of(config: Path, *overrides: str) -> Spec:
+    return read_spec(config, overrides).spec
+
+
+def installed(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Make it look as if of the packages that MLflow needs these were installed."""
+
+    def find(name: str) -> ModuleSpec | None:
+        return ModuleSpec(name, None, origin="there") if name in names else None
+
+    monkeypatch.setattr("dlrun.tracking.mlflow.find_spec", find)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+def test_no_tracker_is_the_default_and_null(config: Path) -> None:
+    assert spec_of(config).tracking is None
+    assert spec_of(config, "tracking=null").tracking is None
+    assert "tracking" not in spec_of(config).plain()
+
+
+def test_a_bare_name_is_a_tracker_with_its_defaults(config: Path) -> None:
+    tracker = spec_of(config, "tracking=mlflow").tracking
+    assert isinstance(tracker, MLflow)
+    assert (tracker.uri, tracker.experiment, tracker.log_checkpoints, tracker.wait_seconds) == (None, None, False, 20)
+
+
+def test_mistakes_are_found_where_they_stand(config: Path) -> None:
+    with config.open("a") as file:
+        file.write("tracking:\n  type: mlflow\n  url: http://x\n  log_checkpoints: 1\n")
+    with pytest.raises(SpecError) as caught:
+        read_spec(config)
+    said = str(caught.value)
+    assert "followed.yaml:10:3: unknown key 'url' in tracking" in said
+    assert "did you mean 'uri'?" in said
+    assert "followed.yaml:11:20: tracking.log_checkpoints is 1" in said
+
+
+def test_an_unknown_tracker_is_told_with_those_that_there_are(config: Path) -> None:
+    with pytest.raises(SpecError, match=r"(?s)unknown tracker 'mlfow'.*mlflow.*did you mean 'mlflow'"):
+        read_spec(config, ("tracking=mlfow",))
+
+
+def test_a_password_in_the_uri_is_refused(config: Path) -> None:
+    with pytest.raises(SpecError, match="uri holds a name or a password") as caught:
+        read_spec(config, ("tracking.type=mlflow", "tracking.uri=http://me:secret@host"))
+    assert "MLFLOW_TRACKING_PASSWORD" in str(caught.value)
+
+
+def test_a_tracker_may_change_when_a_run_goes_on(config: Path) -> None:
+    before, after = spec_of(config), spec_of(config, "tracking=mlflow")
+    assert list(refused_changes(before, after)) == list(refused_changes(after, before)) == []
+
+
+@pytest.mark.parametrize(
+    ("uri", "absolute"),
+    [
+        ("mlruns", "{here}/mlruns"),
+        ("sqlite:///runs.db", "sqlite:///{here}/runs.db"),
+        ("sqlite:////data/runs.db", "sqlite:////data/runs.db"),
+        ("http://host:5000", "http://host:5000"),
+        ("file:///data", "file:///data"),
+        ("databricks", "databricks"),
+    ],
+)
+def test_the_stored_spec_names_the_same_store_from_everywhere(
+    uri: str, absolute: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert MLflow(uri=uri).absolute().uri == absolute.format(here=Path.cwd())
+
+
+def test_without_mlflow_a_run_ends_before_it_has_a_folder(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(monkeypatch)
+    with pytest.raises(UsageError, match="needs MLflow, which is not installed") as caught:
+        train(config, overrides=("tracking=mlflow",), runs_dir=config.parent / "runs")
+    assert (caught.value.hint, caught.value.exit_code) == ("pip install 'dlrun[mlflow]'", 2)
+    assert not (config.parent / "runs").exists()
+
+
+def test_a_folder_called_mlflow_is_not_taken_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mlflow").mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = importlib.util.find_spec("mlflow")
+    if found is not None and found.origin is not None:
+        pytest.skip("MLflow is installed")
+    with pytest.raises(UsageError, match="not installed"):
+        MLflow().prepare()
+
+
+@pytest.mark.parametrize("uri", [None, "sqlite:///mlflow.db", "mysql+pymysql://host/runs"])
+def test_a_database_that_mlflow_cannot_write_is_refused_at_once(
+    uri: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    installed(monkeypatch, "mlflow")
+    with pytest.raises(UsageError, match="needs SQLAlchemy"):
+        MLflow(uri=uri).prepare()
+
+
+def test_a_folder_that_mlflow_takes_by_default_because_it_has_runs_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    installed(monkeypatch, "mlflow")
+    monkeypatch.setattr(os, "environ", {})
+    (tmp_path / "mlruns" / "0").mkdir(parents=True)
+    (tmp_path / "mlruns" / "0" / "meta.yaml").touch()
+    MLflow().prepare()
+    assert os.environ["MLFLOW_ALLOW_FILE_STORE"] == "true"
+
+
+def test_what_the_user_set_for_mlflow_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    installed(monkeypatch, "mlflow")
+    monkeypatch.setattr(os, "environ", {"MLFLOW_HTTP_REQUEST_TIMEOUT": "77"})
+    MLflow(uri="mlruns").prepare()
+    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "77"
+    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
+    assert os.environ["MLFLOW_ALLOW_FILE_STORE"] == "true"
+
+
+def test_a_strangers_tracker_is_left_out_unless_the_user_names_it_too(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DLRUN_STATE", str(tmp_path / "theirs"))
+    overrides = ("plugins=[]", "tracking.type=mlflow", f"tracking.uri={URI}")
+    theirs = create_folder(read_spec(config, overrides), tmp_path / "runs")
+    own = read_stored_spec(theirs)
+    assert isinstance(own.spec.tracking, MLflow)
+    assert (own.spec.tracking.uri, own.tracking_refused) == (URI, "")
+    monkeypatch.setenv("DLRUN_STATE", str(tmp_path / "mine"))
+    strange = read_stored_spec(theirs)
+    assert strange.spec.tracking is None
+    assert "this run was not made here" in strange.tracking_refused
+    assert read_stored_spec(theirs, ("tracking.experiment=mine",)).spec.tracking is None
+    named = read_stored_spec(theirs, ("tracking.uri=http://mine:5000",))
+    assert isinstance(named.spec.tracking, MLflow)
+    assert (named.spec.tracking.uri, named.tracking_refused) == ("http://mine:5000", "")
+    assert isinstance(read_stored_spec(theirs, ("tracking=mlflow",)).spec.tracking, MLflow)
