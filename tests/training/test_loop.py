@@ -1,5 +1,6 @@
 """The loop against Keras: the same batches through `train_on_batch` must give the same model."""
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -289,3 +290,9 @@ def test_a_step_is_traced_once_for_every_epoch_call_and_batch_size(
     result = train(tmp_path, f"training.feed={feed}")
     assert [row["step"] for row in result.folder.read_metrics()] == [21, 42]
     assert traced == ["train_step", "test_step", "test_step"]
+
+
+def test_a_collection_does_not_look_at_what_importing_tensorflow_has_made() -> None:
+    import dlrun.training.assembly  # noqa: F401
+
+    assert gc.get_freeze_count() > 100_000
