@@ -69,10 +69,9 @@ def workshop(tmp_path: Path, dlrun: Any) -> Workshop:
 
 
 @pytest.fixture(scope="module")
-def complete(servers: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def complete(dlrun: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of two epochs, for tests that copy it."""
-    with servers.lent() as dlrun:
-        return Workshop(tmp_path_factory.mktemp("complete"), dlrun).train()
+    return Workshop(tmp_path_factory.mktemp("complete"), dlrun).train()
 
 
 @pytest.fixture
