@@ -193,7 +193,8 @@ def test_a_plain_log_has_no_control_characters_and_none_of_tensorflows_noise(tra
 def test_a_run_folder_holds_what_it_promises(trained: tuple[Path, Any]) -> None:
     run = only_run(trained[0])
     files = {entry.name for entry in run.iterdir()}
-    assert files >= {"config.yaml", "spec.yaml", "run.json", "packages.txt", "log.txt", "metrics.jsonl", "metrics.csv"}
+    records = {"config.yaml", "spec.yaml", "run.json", "packages.txt", "log.txt", "metrics.jsonl", "metrics.csv"}
+    assert files >= {*records, "report.html"}
     assert {entry.name for entry in (run / "checkpoints").iterdir()} == {"best", "step-000000041", "step-000000082"}
     record = json.loads((run / "run.json").read_text())
     fixed = "id name status reason started finished seconds command spec_sha256 git versions device precision jit"
@@ -207,7 +208,7 @@ def test_a_run_folder_holds_what_it_promises(trained: tuple[Path, Any]) -> None:
 @pytest.mark.tensorflow
 def test_the_spec_of_a_run_trains_the_same_model_again(trained: tuple[Path, Any], tmp_path: Path, dlrun: Any) -> None:
     run = only_run(trained[0])
-    record = json.loads(dlrun("train", run / "spec.yaml", "--json", cwd=tmp_path).out)
+    record = json.loads(dlrun("train", run / "spec.yaml", "--json", "--set", "training.report=false", cwd=tmp_path).out)
     assert record["weights_sha256"] == json.loads((run / "run.json").read_text())["weights_sha256"]
 
 
@@ -288,7 +289,8 @@ def test_missing_data_is_exit_code_3_and_the_run_is_recorded_as_failed(tmp_path:
 
 @pytest.mark.tensorflow
 def test_runs_go_where_they_are_told_to(tmp_path: Path, dlrun: Any) -> None:
-    done = dlrun("train", CONFIG, "--set", "training.epochs=1", "--runs-dir", tmp_path / "a" / "b", cwd=tmp_path)
+    short = ("--set", "training.epochs=1", "--set", "training.report=false")
+    done = dlrun("train", CONFIG, *short, "--runs-dir", tmp_path / "a" / "b", cwd=tmp_path)
     assert done.code == 0
     assert "--runs-dir" in done.err
     assert dlrun("runs", "ls", cwd=tmp_path, DLRUN_RUNS=str(tmp_path / "a" / "b")).out.count("completed") == 1
@@ -305,6 +307,7 @@ def test_on_a_terminal_a_live_line_shows_progress_and_every_epoch_stays(tmp_path
 
     master, slave = pty.openpty()
     command = [sys.executable, "-m", "dlrun", "train", str(CONFIG), "--set", "training.epochs=2"]
+    command += ["--set", "training.report=false"]
     variables = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120"}
     with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, cwd=tmp_path, env=variables) as process:
         os.close(slave)

@@ -25,7 +25,7 @@ dataset: {type: builtin, name: wine, validation: 0.2}
 model: {type: mlp, units: [4]}
 loss: sparse_categorical_crossentropy
 metrics: [accuracy]
-training: {batch_size: 16, epochs: 2, jit: off, precision: float32}
+training: {batch_size: 16, epochs: 2, jit: off, precision: float32, report: false}
 """
 
 Tamper = Callable[[Callable[[dict[str, Any]], Any]], None]

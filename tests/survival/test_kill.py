@@ -63,7 +63,11 @@ optimizer: {{type: sgd, learning_rate: 0.5, momentum: 0.9, gradient_accumulation
 training: {{batch_size: 16, epochs: 4}}
 """,
 }
-OFTEN = ("--set", "training.checkpoint_minutes=0.0001", "--set", "training.tensorboard=false")
+OFTEN = tuple(
+    part
+    for setting in ("checkpoint_minutes=0.0001", "tensorboard=false", "report=false")
+    for part in ("--set", f"training.{setting}")
+)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ model: {type: mlp, units: [16], dropout: 0.2}
 optimizer: adam
 loss: sparse_categorical_crossentropy
 metrics: [accuracy]
-training: {batch_size: 216, epochs: 3, tensorboard: false}
+training: {batch_size: 216, epochs: 3, tensorboard: false, report: false}
 """
 
 

@@ -19,7 +19,7 @@ model: {type: mlp, units: [16], dropout: 0.2}
 optimizer: {type: adam, learning_rate: 0.01}
 loss: sparse_categorical_crossentropy
 metrics: [accuracy]
-training: {batch_size: 216, epochs: 2, checkpoint_minutes: 100, tensorboard: false}
+training: {batch_size: 216, epochs: 2, checkpoint_minutes: 100, tensorboard: false, report: false}
 """
 PLATEAU = "schedule={type: reduce_on_plateau, patience_epochs: 1, min_delta: 10}"
 STEPS_DONE = ("dlrun.training.loop:Trainer._report_steps", 3)  # after the first step of the second epoch, or later

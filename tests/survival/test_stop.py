@@ -22,7 +22,7 @@ model: {type: mlp, units: [16], dropout: 0.2}
 optimizer: {type: adam, learning_rate: 0.01}
 loss: sparse_categorical_crossentropy
 metrics: [accuracy]
-training: {batch_size: 216, epochs: 3, tensorboard: false, early_stopping: {patience_epochs: 9}}
+training: {batch_size: 216, epochs: 3, tensorboard: false, report: false, early_stopping: {patience_epochs: 9}}
 """
 STEPS_DONE = "dlrun.training.loop:Trainer._report_steps"
 CALLS = 4

@@ -29,7 +29,7 @@ optimizer: {type: sgd, learning_rate: 0.03, momentum: 0.9}
 loss: sparse_categorical_crossentropy
 metrics: [accuracy]
 training: {batch_size: 5, evaluation_batch_size: 13, epochs: 3, checkpoint_minutes: 100, tensorboard: false,
-           jit: off, device: cpu, precision: float32, early_stopping: {patience_epochs: 5}}
+           report: false, jit: off, device: cpu, precision: float32, early_stopping: {patience_epochs: 5}}
 """
 LAUNCH = ("launch", "--workers", "2")
 TIMINGS = {"seconds", "examples_per_second", "data_wait"}

@@ -22,7 +22,7 @@ model: {type: mlp, units: [16]}
 optimizer: {type: adam, learning_rate: 3e-3}
 loss: sparse_categorical_crossentropy
 metrics: [accuracy]
-training: {batch_size: 64, epochs: 2}
+training: {batch_size: 64, epochs: 2, report: false}
 """
 
 
@@ -113,7 +113,7 @@ def test_the_last_smaller_batch_is_dropped_only_when_asked_for(tmp_path: Path) -
 
 
 def test_steps_end_the_training_inside_an_epoch(tmp_path: Path) -> None:
-    result = train(tmp_path, "training={batch_size: 64, steps: 30}")
+    result = train(tmp_path, "training={batch_size: 64, steps: 30, report: false}")
     assert [row["step"] for row in result.folder.read_metrics()] == [21, 30]
 
 
@@ -189,7 +189,7 @@ dataset: {type: synthetic, task: linear}
 model: linear
 optimizer: {type: sgd, learning_rate: 1e6}
 loss: mean_squared_error
-training: {epochs: 5}
+training: {epochs: 5, report: false}
 """
     with pytest.raises(RunError, match=r"loss became (inf|nan) in steps? .*(?s:.*)learning_rate"):
         train(tmp_path, text=text)

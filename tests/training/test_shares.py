@@ -21,7 +21,7 @@ dataset: {type: builtin, name: digits, validation: 0.1}
 model: %s
 loss: sparse_categorical_crossentropy
 metrics: [accuracy]
-training: {batch_size: 64, epochs: 1, precision: float32, tensorboard: false}
+training: {batch_size: 64, epochs: 1, precision: float32, tensorboard: false, report: false}
 """
 
 
