@@ -65,7 +65,8 @@ def resume(  # noqa: PLR0913  each is one question that a user may have
     timeline, cluster = Timeline(began), read_cluster()
     listener = listener if cluster.is_chief else silent
     folder, stop = find_run(str(run), runs_dir=Path(runs_dir)), Stop()
-    with stop.listening(), interruption_told(folder), folder.lock() if cluster.is_chief else nullcontext():
+    lock = folder.lock() if cluster.is_chief else nullcontext()
+    with stop.listening(), interruption_told(folder), lock, stop.heeded():
         _check_spec_is_untouched(folder)
         file = _changed_spec(folder, overrides, trust_plugins=trust_plugins)
         record = folder.read_record()
@@ -95,6 +96,7 @@ def resume(  # noqa: PLR0913  each is one question that a user may have
                 tracked(file, mine, listener, wanted=cluster.is_chief) as listener,
                 reported(mine, listener, wanted=wants_report, timeline=timeline),
                 recorded(mine, **changes),
+                stop.heeded(),
                 worker_failures(cluster, folder.id),
             ):
                 scores = train_assembled(assembly, mine, stop=stop, listener=listener, goes_on_from=folder)

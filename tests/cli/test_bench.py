@@ -4,10 +4,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from dlrun import benching
 from dlrun.benching import Bench, Candidate
+from dlrun.cli.app import app
 
 TEXT = """\
 dataset: {type: builtin, name: digits}
@@ -23,23 +26,35 @@ def bench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
+def test_every_precision_is_measured_with_and_without_xla_and_the_fastest_is_selected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    speeds = {("float32", "off"): 4.0, ("float32", "on"): 3.0, ("bfloat16", "off"): 1.0, ("bfloat16", "on"): 2.0}
+
+    def measured(_: Path, overrides: tuple[str, ...]) -> dict[str, Any]:
+        said = dict(override.removeprefix("training.").split("=") for override in overrides)
+        seconds = speeds[said["precision"], said["jit"]]
+        return {"device": "cpu", "seconds_per_step": seconds, "compile_seconds": 1.0, "peak_bytes": 1 << 21}
+
+    monkeypatch.setattr(benching, "_measured", measured)
+    (tmp_path / "x.yaml").write_text(TEXT)
+    app(["bench", str(tmp_path / "x.yaml"), "--json", "--set", "training.device=cpu"], standalone_mode=False)
+    said = json.loads(capsys.readouterr().out)
+    assert [(row["precision"], row["jit"]) for row in said["candidates"]] == list(speeds)
+    assert said["winner"] == said["candidates"][2]
+    assert said["set"] == ["training.precision=bfloat16", "training.jit=off"]
+
+
 @pytest.mark.tensorflow
 @pytest.mark.slow
-def test_every_precision_is_measured_with_and_without_xla(tmp_path: Path) -> None:
-    done = bench(tmp_path, "--json", "--set", "training.device=cpu")
-    assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
-    rows = said["candidates"]
-    assert [(row["precision"], row["jit"]) for row in rows] == [
-        ("float32", "off"),
-        ("float32", "on"),
-        ("bfloat16", "off"),
-        ("bfloat16", "on"),
-    ]
-    fastest = max(rows, key=lambda row: row["examples_per_second"])
-    assert said["winner"] == fastest
-    assert said["set"] == [f"training.precision={fastest['precision']}", f"training.jit={fastest['jit']}"]
-    assert all(row["peak_bytes"] > 2**20 and row["compile_seconds"] > 0 for row in rows)
+def test_a_process_of_its_own_measures_each_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benching, "_PRECISIONS", ("bfloat16",))
+    (tmp_path / "x.yaml").write_text(TEXT)
+    found = benching.bench(tmp_path / "x.yaml", overrides=("training.device=cpu",))
+    assert found.device.startswith("cpu")
+    assert [(row.precision, row.jit) for row in found.candidates] == [("bfloat16", "off"), ("bfloat16", "on")]
+    assert found.winner == max(found.candidates, key=lambda row: row.examples_per_second or 0)
+    assert all((row.peak_bytes or 0) > 2**20 and (row.compile_seconds or 0) > 0 for row in found.candidates)
 
 
 @pytest.mark.parametrize(

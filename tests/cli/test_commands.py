@@ -15,15 +15,26 @@ ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs" / "digits_mlp.yaml"
 
 
-def dlrun(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+def started(*arguments: object, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command as a shell starts it; most tests take `dlrun`, which is the same without the seconds of a start."""
     command = [sys.executable, "-m", "dlrun", *map(str, arguments)]
     variables = {**os.environ, **environment}
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=variables)
 
 
+@pytest.fixture
+def dlrun(forked: Any, tmp_path: Path) -> Any:
+    """Runs a command in the test's folder, or in another, in a process forked from one that has imported TensorFlow."""
+
+    def run(*arguments: object, cwd: Path = tmp_path, **environment: str) -> Any:
+        return forked.run(*arguments, folder=cwd, **environment)
+
+    return run
+
+
 def test_help_comes_at_once_and_names_every_command() -> None:
     start = time.perf_counter()
-    done = dlrun("--help")
+    done = started("--help")
     # Measured 0.1 s; the limit is there for the day on which someone imports TensorFlow at a module's top.
     assert time.perf_counter() - start < 2
     names = {"train", "eval", "predict", "runs", "validate", "plan", "init", "components", "schema", "doctor"}
@@ -52,24 +63,24 @@ def test_help_comes_at_once_and_names_every_command() -> None:
         "doctor",
     ],
 )
-def test_every_command_explains_itself(command: str) -> None:
+def test_every_command_explains_itself(command: str, dlrun: Any) -> None:
     done = dlrun(*command.split(), "--help")
-    assert done.returncode == 0
-    assert "Usage: " in done.stdout
+    assert done.code == 0
+    assert "Usage: " in done.out
 
 
 def test_the_version_is_printed() -> None:
-    assert dlrun("--version").stdout == "dlrun 0.1.0\n"
+    assert started("--version").stdout == "dlrun 0.1.0\n"
 
 
 def test_a_good_spec_is_told_so() -> None:
-    done = dlrun("validate", CONFIG)
+    done = started("validate", CONFIG)
     assert (done.returncode, done.stderr) == (0, "")
     assert "no problems" in done.stdout
 
 
-def test_validate_prints_the_complete_spec_as_json() -> None:
-    spec = json.loads(dlrun("validate", CONFIG, "--json", "--set", "training.epochs=7").stdout)
+def test_validate_prints_the_complete_spec_as_json(dlrun: Any) -> None:
+    spec = json.loads(dlrun("validate", CONFIG, "--json", "--set", "training.epochs=7").out)
     assert spec["training"]["epochs"] == 7
     assert spec["optimizer"]["beta_1"] == 0.9
 
@@ -78,7 +89,7 @@ def test_the_problems_of_a_spec_go_to_stderr_with_exit_code_2(tmp_path: Path) ->
     path = tmp_path / "bad.yaml"
     path.write_text("dataset: {type: builtin, name: digits}\nmodel: {type: mlp, unit: [3]}\nloss: mse\n")
     for command in ("validate", "train", "plan"):
-        done = dlrun(command, path, cwd=tmp_path)
+        done = started(command, path, cwd=tmp_path)
         assert (done.returncode, done.stdout) == (2, "")
         assert f"{path}:2:20: unknown key 'unit' in model" in done.stderr
         assert "did you mean 'units'?" in done.stderr
@@ -103,54 +114,54 @@ def test_the_problems_of_a_spec_go_to_stderr_with_exit_code_2(tmp_path: Path) ->
     ],
 )
 def test_a_wrong_command_line_is_one_clear_message_and_exit_code_2(
-    tmp_path: Path, arguments: list[str], said: str
+    tmp_path: Path, arguments: list[str], said: str, dlrun: Any
 ) -> None:
     done = dlrun(*arguments, cwd=tmp_path)
-    assert done.returncode == 2, done.stderr
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.code == 2, done.err
+    assert said in done.err
+    assert "Traceback" not in done.err
 
 
-def test_components_lists_everything_and_describes_each() -> None:
-    listed = json.loads(dlrun("components", "--json").stdout)
+def test_components_lists_everything_and_describes_each(dlrun: Any) -> None:
+    listed = json.loads(dlrun("components", "--json").out)
     assert {"cnn", "lstm", "sequential"} <= listed["model"].keys()
     assert {"adam", "lion"} <= listed["optimizer"].keys()
-    page = dlrun("components", "cnn").stdout
+    page = dlrun("components", "cnn").out
     assert "blocks: a list" in page
     assert "blocks.filters: a whole number of at least 1 (required)" in page
 
 
-def test_a_plugin_is_listed(tmp_path: Path) -> None:
+def test_a_plugin_is_listed(tmp_path: Path, dlrun: Any) -> None:
     plugin = tmp_path / "mine.py"
     plugin.write_text(
         "from dlrun.models import Model, models\n\n\n@models.register('mine')\nclass Mine(Model):\n"
         "    '''My own.'''\n\n    def build(self, features, target): ...\n"
     )
-    assert "My own." in dlrun("components", "--plugin", plugin).stdout
-    assert str(plugin) in dlrun("components", "mine", "--plugin", plugin).stdout
+    assert "My own." in dlrun("components", "--plugin", plugin).out
+    assert str(plugin) in dlrun("components", "mine", "--plugin", plugin).out
 
 
-def test_init_writes_once_and_never_over_a_file(tmp_path: Path) -> None:
-    assert dlrun("init", "a.yaml", cwd=tmp_path).returncode == 0
+def test_init_writes_once_and_never_over_a_file(tmp_path: Path, dlrun: Any) -> None:
+    assert dlrun("init", "a.yaml", cwd=tmp_path).code == 0
     text = (tmp_path / "a.yaml").read_text()
     assert "dlrun train a.yaml" in text
     (tmp_path / "a.yaml").write_text("mine")
     done = dlrun("init", "a.yaml", cwd=tmp_path)
-    assert (done.returncode, (tmp_path / "a.yaml").read_text()) == (2, "mine")
-    assert dlrun("init", "a.yaml", "--force", cwd=tmp_path).returncode == 0
+    assert (done.code, (tmp_path / "a.yaml").read_text()) == (2, "mine")
+    assert dlrun("init", "a.yaml", "--force", cwd=tmp_path).code == 0
 
 
-def test_an_empty_list_of_runs_says_how_to_make_one(tmp_path: Path) -> None:
+def test_an_empty_list_of_runs_says_how_to_make_one(tmp_path: Path, dlrun: Any) -> None:
     done = dlrun("runs", "ls", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (0, "")
-    assert "dlrun train" in done.stderr
-    assert json.loads(dlrun("runs", "ls", "--json", cwd=tmp_path).stdout) == []
+    assert (done.code, done.out) == (0, "")
+    assert "dlrun train" in done.err
+    assert json.loads(dlrun("runs", "ls", "--json", cwd=tmp_path).out) == []
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+def trained(forked: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     folder = tmp_path_factory.mktemp("trained")
-    done = dlrun("train", CONFIG, "--set", "training.epochs=2", cwd=folder)
+    done = started("train", CONFIG, "--set", "training.epochs=2", cwd=folder, **forked.environment)
     assert done.returncode == 0, done.stderr
     return folder, done
 
@@ -182,7 +193,8 @@ def test_a_plain_log_has_no_control_characters_and_none_of_tensorflows_noise(tra
 def test_a_run_folder_holds_what_it_promises(trained: tuple[Path, Any]) -> None:
     run = only_run(trained[0])
     files = {entry.name for entry in run.iterdir()}
-    assert files >= {"config.yaml", "spec.yaml", "run.json", "packages.txt", "log.txt", "metrics.jsonl", "metrics.csv"}
+    records = {"config.yaml", "spec.yaml", "run.json", "packages.txt", "log.txt", "metrics.jsonl", "metrics.csv"}
+    assert files >= {*records, "report.html"}
     assert {entry.name for entry in (run / "checkpoints").iterdir()} == {"best", "step-000000041", "step-000000082"}
     record = json.loads((run / "run.json").read_text())
     fixed = "id name status reason started finished seconds command spec_sha256 git versions device precision jit"
@@ -194,19 +206,19 @@ def test_a_run_folder_holds_what_it_promises(trained: tuple[Path, Any]) -> None:
 
 
 @pytest.mark.tensorflow
-def test_the_spec_of_a_run_trains_the_same_model_again(trained: tuple[Path, Any], tmp_path: Path) -> None:
+def test_the_spec_of_a_run_trains_the_same_model_again(trained: tuple[Path, Any], tmp_path: Path, dlrun: Any) -> None:
     run = only_run(trained[0])
-    record = json.loads(dlrun("train", run / "spec.yaml", "--json", cwd=tmp_path).stdout)
+    record = json.loads(dlrun("train", run / "spec.yaml", "--json", "--set", "training.report=false", cwd=tmp_path).out)
     assert record["weights_sha256"] == json.loads((run / "run.json").read_text())["weights_sha256"]
 
 
 @pytest.mark.tensorflow
-def test_eval_gives_the_scores_that_training_ended_with(trained: tuple[Path, Any]) -> None:
+def test_eval_gives_the_scores_that_training_ended_with(trained: tuple[Path, Any], dlrun: Any) -> None:
     folder, done = trained
     evaluated = dlrun("eval", "last", "--split", "all", cwd=folder)
-    scores_again = [line for line in evaluated.stdout.splitlines() if re.match(r"(validation|test) +loss", line)]
+    scores_again = [line for line in evaluated.out.splitlines() if re.match(r"(validation|test) +loss", line)]
     assert scores_again == done.stdout.splitlines()
-    scores = json.loads(dlrun("eval", "last", "--checkpoint", "best", "--json", cwd=folder).stdout)
+    scores = json.loads(dlrun("eval", "last", "--checkpoint", "best", "--json", cwd=folder).out)
     assert scores["test"]["accuracy"] > 0.5
 
 
@@ -219,73 +231,74 @@ def test_eval_gives_the_scores_that_training_ended_with(trained: tuple[Path, Any
         (["--set", "model.units=[3]"], "expected"),
     ],
 )
-def test_eval_explains_what_cannot_be(trained: tuple[Path, Any], arguments: list[str], said: str) -> None:
+def test_eval_explains_what_cannot_be(trained: tuple[Path, Any], arguments: list[str], said: str, dlrun: Any) -> None:
     done = dlrun("eval", "last", *arguments, cwd=trained[0])
-    assert done.returncode in (1, 2)
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.code in (1, 2)
+    assert said in done.err
+    assert "Traceback" not in done.err
 
 
 @pytest.mark.tensorflow
-def test_runs_are_listed_and_shown(trained: tuple[Path, Any]) -> None:
+def test_runs_are_listed_and_shown(trained: tuple[Path, Any], dlrun: Any) -> None:
     folder, _ = trained
     run = only_run(folder)
-    assert run.name in dlrun("runs", "ls", cwd=folder).stdout
-    (listed,) = json.loads(dlrun("runs", "ls", "--json", cwd=folder).stdout)
+    assert run.name in dlrun("runs", "ls", cwd=folder).out
+    (listed,) = json.loads(dlrun("runs", "ls", "--json", cwd=folder).out)
     assert (listed["id"], listed["status"], listed["model"]) == (run.name, "completed", "mlp")
-    page = dlrun("runs", "show", run.name[-4:], cwd=folder).stdout
+    page = dlrun("runs", "show", run.name[-4:], cwd=folder).out
     assert "test       loss" in page
-    shown = json.loads(dlrun("runs", "show", "best:test_accuracy", "--json", cwd=folder).stdout)
+    shown = json.loads(dlrun("runs", "show", "best:test_accuracy", "--json", cwd=folder).out)
     assert len(shown["epochs"]) == 2
 
 
 @pytest.mark.tensorflow
-def test_quiet_training_prints_the_scores_alone(tmp_path: Path) -> None:
+def test_quiet_training_prints_the_scores_alone(tmp_path: Path, dlrun: Any) -> None:
     done = dlrun("train", CONFIG, "--quiet", "--set", "training.epochs=1", cwd=tmp_path)
-    assert done.stderr == ""
-    assert len(done.stdout.splitlines()) == 2
+    assert done.err == ""
+    assert len(done.out.splitlines()) == 2
 
 
 @pytest.mark.tensorflow
-def test_plan_counts_without_training(tmp_path: Path) -> None:
-    planned = json.loads(dlrun("plan", CONFIG, "--json", cwd=tmp_path).stdout)
+def test_plan_counts_without_training(tmp_path: Path, dlrun: Any) -> None:
+    planned = json.loads(dlrun("plan", CONFIG, "--json", cwd=tmp_path).out)
     assert planned["parameters"] == 64 * 128 + 128 + 128 * 10 + 10
     assert planned["layers"][-1]["output_shape"] == [10]
     assert not (tmp_path / "runs").exists()
-    assert "memory" in dlrun("plan", CONFIG, cwd=tmp_path).stdout
+    assert "memory" in dlrun("plan", CONFIG, cwd=tmp_path).out
 
 
 @pytest.mark.tensorflow
-def test_doctor_finds_this_machine_able_to_train(tmp_path: Path) -> None:
+def test_doctor_finds_this_machine_able_to_train(tmp_path: Path, dlrun: Any) -> None:
     done = dlrun("doctor", "--json", cwd=tmp_path)
-    subjects = {finding["subject"] for finding in json.loads(done.stdout)}
-    assert done.returncode == 0
+    subjects = {finding["subject"] for finding in json.loads(done.out)}
+    assert done.code == 0
     assert {"python", "tensorflow", "machine", "runs", "tfds data"} <= subjects
 
 
 @pytest.mark.tensorflow
-def test_missing_data_is_exit_code_3_and_the_run_is_recorded_as_failed(tmp_path: Path) -> None:
+def test_missing_data_is_exit_code_3_and_the_run_is_recorded_as_failed(tmp_path: Path, dlrun: Any) -> None:
     (tmp_path / "x.yaml").write_text(
         "dataset: {type: arrays, path: none.npz}\nmodel: linear\nloss: sparse_categorical_crossentropy\n"
     )
     done = dlrun("train", "x.yaml", cwd=tmp_path)
-    assert done.returncode == 3
-    assert "none.npz" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.code == 3
+    assert "none.npz" in done.err
+    assert "Traceback" not in done.err
     assert json.loads((only_run(tmp_path) / "run.json").read_text())["status"] == "failed"
 
 
 @pytest.mark.tensorflow
-def test_runs_go_where_they_are_told_to(tmp_path: Path) -> None:
-    done = dlrun("train", CONFIG, "--set", "training.epochs=1", "--runs-dir", tmp_path / "a" / "b", cwd=tmp_path)
-    assert done.returncode == 0
-    assert "--runs-dir" in done.stderr
-    assert dlrun("runs", "ls", cwd=tmp_path, DLRUN_RUNS=str(tmp_path / "a" / "b")).stdout.count("completed") == 1
+def test_runs_go_where_they_are_told_to(tmp_path: Path, dlrun: Any) -> None:
+    short = ("--set", "training.epochs=1", "--set", "training.report=false")
+    done = dlrun("train", CONFIG, *short, "--runs-dir", tmp_path / "a" / "b", cwd=tmp_path)
+    assert done.code == 0
+    assert "--runs-dir" in done.err
+    assert dlrun("runs", "ls", cwd=tmp_path, DLRUN_RUNS=str(tmp_path / "a" / "b")).out.count("completed") == 1
     blocked = tmp_path / "file"
     blocked.write_text("")
     refused = dlrun("train", CONFIG, "--runs-dir", blocked / "runs", cwd=tmp_path)
-    assert refused.returncode == 1
-    assert "Traceback" not in refused.stderr
+    assert refused.code == 1
+    assert "Traceback" not in refused.err
 
 
 @pytest.mark.tensorflow
@@ -294,6 +307,7 @@ def test_on_a_terminal_a_live_line_shows_progress_and_every_epoch_stays(tmp_path
 
     master, slave = pty.openpty()
     command = [sys.executable, "-m", "dlrun", "train", str(CONFIG), "--set", "training.epochs=2"]
+    command += ["--set", "training.report=false"]
     variables = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "120"}
     with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, cwd=tmp_path, env=variables) as process:
         os.close(slave)

@@ -27,7 +27,7 @@ dataset: {{type: builtin, name: {name}, validation: 0.2}}
 model: {{type: mlp, units: [8]}}
 loss: {loss}
 metrics: [{metric}]
-training: {{batch_size: 16, epochs: 2, jit: off, tensorboard: false}}
+training: {{batch_size: 16, epochs: 2, jit: off, tensorboard: false, report: false}}
 """
 
 

@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -74,27 +73,24 @@ def test_a_disk_that_fills_up_at_any_file_leaves_a_run_that_goes_on(small: Any, 
     assert resume(small.found.path).record["status"] == "completed"
 
 
-def test_a_disk_that_is_full_before_the_run_is_one_line_as_a_command(small: Any, tmpfs: Path) -> None:
+def test_a_disk_that_is_full_before_the_run_is_one_line_as_a_command(small: Any, tmpfs: Path, forked: Any) -> None:
     fill(tmpfs, leave=0)
-    command = [sys.executable, "-m", "dlrun", "train", small.folder / "small.yaml", "--runs-dir", tmpfs / "runs"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-2].startswith("error: cannot ")
-    assert "the disk is full" in done.stderr
-    assert "Traceback" not in done.stderr
+    done = forked.run("train", "small.yaml", "--runs-dir", tmpfs / "runs", folder=small.folder)
+    assert done.code == 1
+    assert done.err.splitlines()[-2].startswith("error: cannot ")
+    assert "the disk is full" in done.err
+    assert "Traceback" not in done.err
 
 
 def test_a_disk_that_fills_up_during_a_command_leaves_no_traceback_though_the_log_is_on_it(
-    small: Any, tmpfs: Path
+    small: Any, tmpfs: Path, forked: Any
 ) -> None:
     fill(tmpfs, leave=40_000)
-    command = [sys.executable, "-m", "dlrun", "train", small.folder / "small.yaml", "--runs-dir", tmpfs]
-    done = subprocess.run(
-        [*command, "--set", "training.epochs=400"], capture_output=True, text=True, check=False, timeout=60
-    )
-    assert done.returncode == 1, done.stderr
-    assert "the disk is full" in done.stderr
-    assert "Traceback" not in done.stderr
+    settings = ("--runs-dir", tmpfs, "--set", "training.epochs=400")
+    done = forked.run("train", "small.yaml", *settings, folder=small.folder)
+    assert done.code == 1, done.err
+    assert "the disk is full" in done.err
+    assert "Traceback" not in done.err
 
 
 def test_a_runs_folder_that_cannot_be_written_to_is_one_line(small: Any, tmp_path: Path) -> None:

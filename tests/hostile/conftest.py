@@ -1,11 +1,8 @@
 """Run folders that came from elsewhere: signed with a secret that is not this user's, then tampered with."""
 
 import json
-import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -28,7 +25,7 @@ dataset: {type: builtin, name: wine, validation: 0.2}
 model: {type: mlp, units: [4]}
 loss: sparse_categorical_crossentropy
 metrics: [accuracy]
-training: {batch_size: 16, epochs: 2, jit: off, precision: float32}
+training: {batch_size: 16, epochs: 2, jit: off, precision: float32, report: false}
 """
 
 Tamper = Callable[[Callable[[dict[str, Any]], Any]], None]
@@ -73,14 +70,12 @@ def _my_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def trained_elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained_elsewhere(forked: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that was really trained, by somebody else."""
     place = tmp_path_factory.mktemp("elsewhere")
     (place / "theirs.yaml").write_text(CONFIG)
-    command = [sys.executable, "-m", "dlrun", "train", "theirs.yaml"]
-    environment = {**os.environ, "DLRUN_STATE": str(place / "state")}
-    done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    done = forked.run("train", "theirs.yaml", folder=place, DLRUN_STATE=str(place / "state"))
+    assert done.code == 0, done.err
     (run,) = (place / "runs").iterdir()
     return run
 

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 
 WATCHED = Path(__file__).with_name("watched.py")
 Report = Mapping[str, Any]
+Watched = Callable[..., list[Report]]
 PLUGIN = """\
 import pathlib, subprocess
 pathlib.Path({mark!r}).write_text("the plugin ran")
@@ -28,24 +28,22 @@ class Theirs(Model):
 pytestmark = pytest.mark.tensorflow
 
 
-def watched(run: Path, *commands: list[str]) -> list[Report]:
-    """What each command did, all of them in one process, which watches the folder of all runs."""
-    done = subprocess.run(
-        [sys.executable, WATCHED, run.parent],
-        input=json.dumps(commands),
-        cwd=run.parents[1],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    reports: list[Report] = json.loads(done.stdout.splitlines()[-1])
-    for report in reports:
-        print(report["arguments"], report["code"], report["stderr"])  # noqa: T201  shown when a test fails
-        assert "Traceback" not in report["stderr"]
-        assert report["code"] in (0, 1, 2, 3)
-    return reports
+@pytest.fixture
+def watched(forked: Any, tmp_path: Path) -> Watched:
+    """Tells what each command did, all of them in one process, which watches the folder of all runs."""
+
+    def run_all(run: Path, *commands: list[str]) -> list[Report]:
+        runs, mine = run.parent, os.environ["DLRUN_STATE"]
+        done = forked.run(runs, json.dumps(commands), script=WATCHED, folder=tmp_path, DLRUN_STATE=mine)
+        assert done.code == 0, done.err
+        reports: list[Report] = json.loads(done.out.splitlines()[-1])
+        for report in reports:
+            print(report["arguments"], report["code"], report["stderr"])  # noqa: T201  shown when a test fails
+            assert "Traceback" not in report["stderr"]
+            assert report["code"] in (0, 1, 2, 3)
+        return reports
+
+    return run_all
 
 
 def copied(run: Path, name: str) -> Path:
@@ -77,7 +75,7 @@ def hostile_repository(run: Path, mark: Path) -> None:
     mark.unlink(missing_ok=True)
 
 
-def test_a_harmless_run_from_elsewhere_is_read_without_a_single_write(trained: Path) -> None:
+def test_a_harmless_run_from_elsewhere_is_read_without_a_single_write(trained: Path, watched: Watched) -> None:
     name = trained.name
     np.save(trained.parents[1] / "wine.npy", np.zeros((5, 13), np.float32))
     reports = watched(
@@ -94,7 +92,7 @@ def test_a_harmless_run_from_elsewhere_is_read_without_a_single_write(trained: P
 
 
 def test_resume_writes_in_the_run_folder_and_reproduce_in_the_new_one_and_no_program_is_started(
-    trained: Path, tmp_path: Path
+    trained: Path, tmp_path: Path, watched: Watched
 ) -> None:
     mark = tmp_path / "mark"
     hostile_repository(trained, mark)
@@ -113,7 +111,7 @@ def test_resume_writes_in_the_run_folder_and_reproduce_in_the_new_one_and_no_pro
 
 
 def test_plugins_from_elsewhere_run_only_when_they_are_trusted_and_never_from_outside_the_folder(
-    trained: Path, tmp_path: Path, tamper_spec: Callable[..., None]
+    trained: Path, tmp_path: Path, tamper_spec: Callable[..., None], watched: Watched
 ) -> None:
     mark = tmp_path / "mark"
     commands = []
@@ -141,7 +139,7 @@ def test_plugins_from_elsewhere_run_only_when_they_are_trusted_and_never_from_ou
 
 
 def test_data_that_a_strangers_spec_names_is_not_opened_unless_the_user_repeats_it(
-    trained: Path, tmp_path: Path, tamper_spec: Callable[..., None]
+    trained: Path, tmp_path: Path, tamper_spec: Callable[..., None], watched: Watched
 ) -> None:
     secret = tmp_path / "secret.npz"
     np.savez(secret, x=np.eye(40, dtype=np.float32), y=np.arange(40) % 2)

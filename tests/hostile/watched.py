@@ -1,6 +1,6 @@
 """Runs dlrun's commands in one process under an audit hook, and tells what each of them did to the machine.
 
-python watched.py RUNS_FOLDER < commands.json      a JSON list of command lines; as many reports on stdout
+python watched.py RUNS_FOLDER COMMANDS      COMMANDS is a JSON list of command lines; as many reports on stdout
 """
 
 import contextlib
@@ -72,7 +72,7 @@ def run(watch: Watch, arguments: list[str]) -> dict[str, Any]:
 
 
 def main() -> None:
-    cases = json.load(sys.stdin)
+    cases = json.loads(sys.argv[2])
     # Everything that the program itself imports is imported before anything is watched.
     import dlrun.reproduction
     import dlrun.resumption

@@ -30,7 +30,7 @@ CONFIG = """\
 dataset: {type: builtin, name: wine}
 model: MODEL
 loss: LOSS
-training: {batch_size: 16, epochs: 2, jit: off, tensorboard: false}
+training: {batch_size: 16, epochs: 2, jit: off, tensorboard: false, report: false}
 """
 
 

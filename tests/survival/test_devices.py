@@ -19,7 +19,7 @@ optimizer: {type: adam, learning_rate: 0.01}
 loss: sparse_categorical_crossentropy
 metrics: [accuracy]
 training: {batch_size: 33, evaluation_batch_size: 13, epochs: 2, checkpoint_minutes: 100, tensorboard: false,
-           jit: off, cpu_shares: 1, precision: float32}
+           report: false, jit: off, cpu_shares: 1, precision: float32}
 """
 NORMALIZED = (
     "model={type: sequential, layers: [Flatten, {Dense: {units: 16}}, BatchNormalization, ReLU, {Dense: {units: 10}}]}"

@@ -16,16 +16,15 @@ model: {type: mlp, units: [16], dropout: 0.2}
 optimizer: adam
 loss: sparse_categorical_crossentropy
 metrics: [accuracy]
-training: {batch_size: 216, epochs: 3, tensorboard: false}
+training: {batch_size: 216, epochs: 3, tensorboard: false, report: false}
 """
 
 
 @pytest.fixture(scope="module")
-def trained(servers: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(dlrun: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reproduced")
     (folder / "small.yaml").write_text(CONFIG)
-    with servers.lent() as dlrun:
-        assert dlrun.run("train", "small.yaml", folder=folder).code == 0
+    assert dlrun.run("train", "small.yaml", folder=folder).code == 0
     (run,) = (folder / "runs").iterdir()
     return run
 

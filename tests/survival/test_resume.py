@@ -19,7 +19,7 @@ model: {type: mlp, units: [16], dropout: 0.2}
 optimizer: {type: adam, learning_rate: 0.01}
 loss: sparse_categorical_crossentropy
 metrics: [accuracy]
-training: {batch_size: 216, epochs: 2, checkpoint_minutes: 100, tensorboard: false}
+training: {batch_size: 216, epochs: 2, checkpoint_minutes: 100, tensorboard: false, report: false}
 """
 PLATEAU = "schedule={type: reduce_on_plateau, patience_epochs: 1, min_delta: 10}"
 STEPS_DONE = ("dlrun.training.loop:Trainer._report_steps", 3)  # after the first step of the second epoch, or later
@@ -69,10 +69,9 @@ def workshop(tmp_path: Path, dlrun: Any) -> Workshop:
 
 
 @pytest.fixture(scope="module")
-def complete(servers: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def complete(dlrun: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of two epochs, for tests that copy it."""
-    with servers.lent() as dlrun:
-        return Workshop(tmp_path_factory.mktemp("complete"), dlrun).train()
+    return Workshop(tmp_path_factory.mktemp("complete"), dlrun).train()
 
 
 @pytest.fixture

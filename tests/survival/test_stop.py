@@ -22,7 +22,7 @@ model: {type: mlp, units: [16], dropout: 0.2}
 optimizer: {type: adam, learning_rate: 0.01}
 loss: sparse_categorical_crossentropy
 metrics: [accuracy]
-training: {batch_size: 216, epochs: 3, tensorboard: false, early_stopping: {patience_epochs: 9}}
+training: {batch_size: 216, epochs: 3, tensorboard: false, report: false, early_stopping: {patience_epochs: 9}}
 """
 STEPS_DONE = "dlrun.training.loop:Trainer._report_steps"
 CALLS = 4
@@ -36,12 +36,11 @@ def config(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def expected(servers: Any, outcome_of: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def expected(dlrun: Any, outcome_of: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """The run that nobody interrupts."""
     folder = tmp_path_factory.mktemp("expected")
     (folder / "small.yaml").write_text(CONFIG)
-    with servers.lent() as dlrun:
-        assert dlrun.run("train", "small.yaml", folder=folder).code == 0
+    assert dlrun.run("train", "small.yaml", folder=folder).code == 0
     return outcome_of(only_run(folder))
 
 
@@ -187,6 +186,40 @@ def test_ctrl_c_while_tensorflow_is_imported_leaves_a_run_that_can_be_resumed(co
             assert "Traceback" not in err
             assert record(folder)["status"] == "interrupted"
             assert printed_command(err)[0] == "resume"
+
+
+PLUGIN = """\
+import os, signal
+from dlrun.models import Model, models
+
+@models.register("interrupted")
+class Interrupted(Model):
+    '''Its build is a C extension's import in the middle of which the signal comes.'''
+
+    def build(self, features, target):
+        try:
+            os.kill(os.getpid(), signal.%s)
+        except KeyboardInterrupt:
+            pass
+        raise ImportError("initialization failed")
+"""
+
+
+@pytest.mark.parametrize(
+    ("verb", "name", "code"), [("train", "SIGINT", 130), ("train", "SIGTERM", 143), ("plan", "SIGINT", 130)]
+)
+def test_an_interruption_that_comes_out_of_an_import_as_another_error_is_one(
+    verb: str, name: str, code: int, dlrun: Any, config: Path
+) -> None:
+    (config.parent / "plugin.py").write_text(PLUGIN % name)
+    settings = ("--set", "plugins=[plugin.py]", "--set", "model=interrupted", "--set", "training.precision=float32")
+    ended = dlrun.run(verb, config, *settings, folder=config.parent)
+    assert (ended.code, "Traceback" in ended.err) == (code, False), ended.err
+    if verb == "train":
+        assert record(config.parent)["status"] == "interrupted"
+        assert printed_command(ended.err)[0] == "resume"
+    else:
+        assert ended.err == "interrupted\n"
 
 
 def test_max_minutes_ends_a_run_as_completed_with_the_reason_and_more_minutes_go_on(

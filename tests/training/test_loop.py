@@ -1,5 +1,6 @@
 """The loop against Keras: the same batches through `train_on_batch` must give the same model."""
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ model: {type: mlp, units: [16]}
 optimizer: {type: adam, learning_rate: 3e-3}
 loss: sparse_categorical_crossentropy
 metrics: [accuracy]
-training: {batch_size: 64, epochs: 2}
+training: {batch_size: 64, epochs: 2, report: false}
 """
 
 
@@ -112,7 +113,7 @@ def test_the_last_smaller_batch_is_dropped_only_when_asked_for(tmp_path: Path) -
 
 
 def test_steps_end_the_training_inside_an_epoch(tmp_path: Path) -> None:
-    result = train(tmp_path, "training={batch_size: 64, steps: 30}")
+    result = train(tmp_path, "training={batch_size: 64, steps: 30, report: false}")
     assert [row["step"] for row in result.folder.read_metrics()] == [21, 30]
 
 
@@ -188,7 +189,7 @@ dataset: {type: synthetic, task: linear}
 model: linear
 optimizer: {type: sgd, learning_rate: 1e6}
 loss: mean_squared_error
-training: {epochs: 5}
+training: {epochs: 5, report: false}
 """
     with pytest.raises(RunError, match=r"loss became (inf|nan) in steps? .*(?s:.*)learning_rate"):
         train(tmp_path, text=text)
@@ -289,3 +290,9 @@ def test_a_step_is_traced_once_for_every_epoch_call_and_batch_size(
     result = train(tmp_path, f"training.feed={feed}")
     assert [row["step"] for row in result.folder.read_metrics()] == [21, 42]
     assert traced == ["train_step", "test_step", "test_step"]
+
+
+def test_a_collection_does_not_look_at_what_importing_tensorflow_has_made() -> None:
+    import dlrun.training.assembly  # noqa: F401
+
+    assert gc.get_freeze_count() > 100_000

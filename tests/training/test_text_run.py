@@ -18,7 +18,7 @@ dataset: {type: text, path: %s, vocabulary_size: 50, test: 0.25, output_mode: %s
 model: %s
 loss: sparse_categorical_crossentropy
 metrics: [accuracy]
-training: {batch_size: 8, steps: 60, tensorboard: false}
+training: {batch_size: 8, steps: 60, tensorboard: false, report: false}
 optimizer: {type: adam, learning_rate: 1e-2}
 """
 MODELS = [

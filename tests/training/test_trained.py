@@ -30,7 +30,7 @@ WEIGHTS = GENERATOR.normal(size=(4, 3)).astype(np.float32)
 LABELS = (X @ WEIGHTS > 0).astype(np.float32)
 # In units of their own: some thousand, and some billionths.
 VALUES = (X @ WEIGHTS[:, :2] * (300, 2e-9) + (5000, 1e-8)).astype(np.float32)
-TRAINING = {"batch_size": 16, "jit": "off", "precision": "float32", "tensorboard": False}
+TRAINING = {"batch_size": 16, "jit": "off", "precision": "float32", "tensorboard": False, "report": False}
 
 
 def with_target(target: Target, values: Array) -> Callable[[Dataset], Dataset]:

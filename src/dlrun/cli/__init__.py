@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
+from types import FrameType
 
 BEGAN = time.perf_counter()
 """When the command began; what `start` is counted from in the report of where the time went."""
 
 
+_heard: list[int] = []
+
+
 def main() -> None:
     """Run the command that the command line names."""
     _open_closed_streams()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell's background job ignores it
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         from dlrun.cli.app import app
 
         app()
     except KeyboardInterrupt:  # while the commands are imported; later ones are heard in app.py
         raise SystemExit(130) from None
+    except Exception:
+        if not _heard:
+            raise
+        # A C extension whose import is interrupted makes an ImportError of it.
+        sys.stderr.write("interrupted\n")
+        raise SystemExit(130) from None
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    _heard.append(number)
+    signal.default_int_handler(number, frame)
 
 
 def _open_closed_streams() -> None:

@@ -33,11 +33,11 @@ def packages_text() -> str:
     """Every installed package, one `name==version` on a line, sorted: what `pip install -r` takes."""
     found: dict[str, str] = {}
     for package in importlib.metadata.distributions():
-        name = package.metadata["Name"]
+        metadata = package.metadata  # parsed anew each time that it is asked for
+        name = metadata["Name"]
         if name:  # a half-removed package has none
-            found.setdefault(
-                name.casefold(), f"{name}=={package.version}"
-            )  # the first on the path is what Python imports
+            # The first on the path is what Python imports.
+            found.setdefault(name.casefold(), f"{name}=={metadata['Version']}")
     return "".join(f"{found[key]}\n" for key in sorted(found))
 
 

@@ -23,7 +23,7 @@ class Stop:
 
     def __init__(self) -> None:
         self.signal: int | None = None
-        self._deferred = False
+        self._deferred = self._raised = False
         self._deadline = float("inf")
 
     @contextmanager
@@ -38,6 +38,19 @@ class Stop:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    @contextmanager
+    def heeded(self) -> Iterator[None]:
+        """Whatever comes out after a signal has raised KeyboardInterrupt is that KeyboardInterrupt.
+
+        A C extension whose import is interrupted makes an ImportError of it, and not always with its cause.
+        """
+        try:
+            yield
+        except Exception as error:
+            if not self._raised:
+                raise
+            raise KeyboardInterrupt(self.signal) from error
 
     @contextmanager
     def deferred(self, *, max_seconds: float | None) -> Iterator[None]:
@@ -65,4 +78,5 @@ class Stop:
             os._exit(128 + number)
         self.signal = number
         if not self._deferred:
+            self._raised = True
             raise KeyboardInterrupt(number)
