@@ -22,10 +22,10 @@ spec runs
 ---
 training report
 ---
-recording reporting stored
+recording reporting stored identity
 experiment resumption reproduction
 evaluation prediction
-benching launching workers
+benching batching launching workers
 ---
 cli starters __init__ __main__
 """

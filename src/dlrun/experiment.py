@@ -107,6 +107,7 @@ def train_file(
             folder.lock(),
             reported(folder, listener, wanted=wants_report, timeline=timeline),
             recorded(folder),
+            stop.recognised(),
         ):
             listener(RunCreated(folder.id, folder.path, folder.log_txt))
             start_tensorflow()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import SpecError, UsageError
 from dlrun.experiment import RUNS_DIR, Result, train_assembled
@@ -87,11 +87,14 @@ def resume(  # noqa: PLR0913  each is one question that a user may have
             if overrides:
                 _check_length(assembly, folder)
             mine = folder if cluster.is_chief else create_folder(file, place)
-            changes = {"resumed": record.resumed + 1, "exact": record.exact and exact}
+            changes: dict[str, Any] = {"resumed": record.resumed + 1, "exact": record.exact and exact}
+            if overrides:
+                changes["identity"] = None  # what it becomes is no longer what was asked for at its start
             wants_report = file.spec.training.report and cluster.is_chief
             with (
                 reported(mine, listener, wanted=wants_report, timeline=timeline),
                 recorded(mine, **changes),
+                stop.recognised(),
                 worker_failures(cluster, folder.id),
             ):
                 scores = train_assembled(assembly, mine, stop=stop, listener=listener, goes_on_from=folder)

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from dlrun.errors import DlrunError
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -54,6 +56,21 @@ class Stop:
         finally:
             self._deferred = False
             self._deadline = float("inf")
+
+    @contextmanager
+    def recognised(self) -> Iterator[None]:
+        """Inside, an error that a signal has led to is KeyboardInterrupt again.
+
+        TensorFlow's native code, interrupted while it traces, raises a SystemError that says nothing of it.
+        """
+        try:
+            yield
+        except DlrunError:
+            raise
+        except Exception as error:
+            if self.signal is None:
+                raise
+            raise KeyboardInterrupt(self.signal) from error
 
     @property
     def is_late(self) -> bool:
