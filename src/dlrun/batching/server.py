@@ -20,13 +20,15 @@ from types import FrameType
 
 from dlrun.batching.job import Shown, run_job
 from dlrun.batching.messages import Lines, Request, send
+from dlrun.report.drawing import load_library
 from dlrun.tensorflow_start import start_tensorflow
 from dlrun.training.stop import SIGNALS
 
 _LOOK_SECONDS = 0.02
 _MODULES = (
     "numpy.random",
-    *(f"dlrun.training.{name}" for name in ("assembly", "failures", "loop", "restoring", "variables")),
+    *(f"dlrun.training.{name}" for name in ("assembly", "failures", "loop", "restoring", "sampling", "variables")),
+    "dlrun.report.writing",
 )
 
 
@@ -57,6 +59,7 @@ def _import_everything() -> None:
     start_tensorflow()
     for name in _MODULES:
         import_module(name)
+    load_library()  # after Keras, which would take it for itself; with it here a run draws its own report
     # What is there now is never garbage: without this, looking for some would copy its memory in every run.
     gc.collect()
     gc.freeze()
