@@ -16,7 +16,7 @@ model: {type: mlp, units: [16], dropout: 0.2}
 optimizer: {type: adam, learning_rate: 0.01}
 loss: sparse_categorical_crossentropy
 metrics: [accuracy]
-training: {batch_size: 216, epochs: 3, jit: "off", tensorboard: false}
+training: {batch_size: 216, epochs: 3, jit: "off", tensorboard: false, report: false}
 """
 DIES = """\
 import os
