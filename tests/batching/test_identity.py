@@ -86,6 +86,17 @@ def test_a_pattern_stands_for_the_files_that_fit_it(folder: Path) -> None:
     assert read_spec(Path("small.yaml"), ("dataset.path='no*'",)).spec.dataset.places() == (Path("no*"),)
 
 
+def test_the_images_that_a_csv_lists_are_its_data(folder: Path) -> None:
+    for name in ("a", "b"):
+        (folder / f"{name}.png").write_text("not read here")
+    (folder / "list.csv").write_text("path,label\na.png,cat\nb.png,dog\n" * 5)
+    text = SPEC.replace("type: arrays, path: data.npz", "type: images, path: list.csv")
+    (folder / "small.yaml").write_text(text)
+    before = of()
+    (folder / "a.png").write_text("another")
+    assert changed(before, of()) == {"data"}
+
+
 def test_a_plugin_is_known_by_its_source_and_by_the_repository_that_it_lies_in(folder: Path) -> None:
     (folder / "plugin.py").write_text("VALUE = 1\n")
     (folder / "helper.py").write_text("VALUE = 1\n")
