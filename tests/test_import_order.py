@@ -22,10 +22,10 @@ spec runs
 ---
 training report
 ---
-recording reporting stored tracked
+recording reporting stored tracked identity
 experiment resumption reproduction
 evaluation prediction explanation
-benching launching workers
+benching batching launching workers
 ---
 cli starters __init__ __main__
 """

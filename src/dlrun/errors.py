@@ -69,12 +69,12 @@ class Problem:
 
 
 class SpecError(DlrunError):
-    """The spec is wrong; carries every problem that was found, in the order of the lines."""
+    """The spec is wrong; carries every problem that was found, in the order of files and lines."""
 
     exit_code = 2
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(sorted(problems, key=lambda p: (p.origin == "--set", p.line, p.column)))
+        self.problems = tuple(sorted(problems, key=lambda p: (p.origin == "--set", p.origin, p.line, p.column)))
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 

@@ -110,7 +110,7 @@ def train_file(
             tracked(file, folder, listener, wanted=cluster.is_chief) as listener,
             reported(folder, listener, wanted=wants_report, timeline=timeline),
             recorded(folder),
-            stop.heeded(),
+            stop.recognised(),
         ):
             listener(RunCreated(folder.id, folder.path, folder.log_txt))
             start_tensorflow()

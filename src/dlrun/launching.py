@@ -14,7 +14,7 @@ from dlrun.runs.catalog import find_run
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.parse import read_spec
 from dlrun.stored import read_stored_spec
-from dlrun.workers import Worker, end, signals_forwarded, started, visible_gpus
+from dlrun.workers import Worker, end, signal_name, signals_forwarded, started, visible_gpus
 
 LARGEST_NUMBER = 256
 _LOOK_SECONDS = 0.05
@@ -122,7 +122,7 @@ def _raise_if_died(first: Worker, chief: Worker, *, workers: int, run_id: str, r
     was_told = chief.process.returncode == code and code in (SpecError.exit_code, DataError.exit_code)
     if was_stopped or was_told or (first is chief and code == DlrunError.exit_code):
         return
-    how = f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
+    how = f"was killed by {signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
     said = f"worker {first.index} of {workers} {how}"
     if line := first.last_line():
         said += f"; its last line: {line}"
@@ -130,12 +130,6 @@ def _raise_if_died(first: Worker, chief: Worker, *, workers: int, run_id: str, r
     command = f"dlrun launch --workers {workers} --resume {run_id}{option}"
     hint = f"{command} goes on from the last checkpoint" if run_id else "it ended before the run began"
     raise RunError(f"{said}; the others were ended", hint=hint)
-
-
-def _signal_name(number: int) -> str:
-    with suppress(ValueError):
-        return f"signal {number} ({signal.Signals(number).name})"
-    return f"signal {number}"
 
 
 def _check_number(workers: int, device: str) -> None:

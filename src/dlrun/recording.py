@@ -17,6 +17,7 @@ import yaml
 
 from dlrun.errors import DlrunError, Interrupted, RunError
 from dlrun.files.disk import disk, explained
+from dlrun.identity import identify
 from dlrun.runs import provenance
 from dlrun.runs.folder import RunFolder, now
 from dlrun.runs.record import Choice, Status
@@ -50,6 +51,7 @@ def create_folder(file: SpecFile, runs_dir: Path) -> RunFolder:
         folder.write_text(folder.git_diff, provenance.git_diff(code))
     folder.update_record(
         command=tuple(sys.argv),
+        identity=identify(file).model_dump(),
         git=git,
         versions=provenance.versions(),
         machine=provenance.machine(),

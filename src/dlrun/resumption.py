@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import SpecError, UsageError
 from dlrun.experiment import RUNS_DIR, Result, train_assembled
@@ -66,7 +66,7 @@ def resume(  # noqa: PLR0913  each is one question that a user may have
     listener = listener if cluster.is_chief else silent
     folder, stop = find_run(str(run), runs_dir=Path(runs_dir)), Stop()
     lock = folder.lock() if cluster.is_chief else nullcontext()
-    with stop.listening(), interruption_told(folder), lock, stop.heeded():
+    with stop.listening(), interruption_told(folder), lock, stop.recognised():
         _check_spec_is_untouched(folder)
         file = _changed_spec(folder, overrides, trust_plugins=trust_plugins)
         record = folder.read_record()
@@ -90,13 +90,15 @@ def resume(  # noqa: PLR0913  each is one question that a user may have
             if overrides:
                 _check_length(assembly, folder)
             mine = folder if cluster.is_chief else create_folder(file, place)
-            changes = {"resumed": record.resumed + 1, "exact": record.exact and exact}
+            changes: dict[str, Any] = {"resumed": record.resumed + 1, "exact": record.exact and exact}
+            if overrides:
+                changes["identity"] = None  # what it becomes is no longer what was asked for at its start
             wants_report = file.spec.training.report and cluster.is_chief
             with (
                 tracked(file, mine, listener, wanted=cluster.is_chief) as listener,
                 reported(mine, listener, wanted=wants_report, timeline=timeline),
                 recorded(mine, **changes),
-                stop.heeded(),
+                stop.recognised(),
                 worker_failures(cluster, folder.id),
             ):
                 scores = train_assembled(assembly, mine, stop=stop, listener=listener, goes_on_from=folder)

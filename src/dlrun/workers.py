@@ -147,3 +147,10 @@ def visible_gpus() -> list[str]:
     with suppress(OSError):
         return [str(index) for index, _ in enumerate(_GPUS.iterdir())]
     return []
+
+
+def signal_name(number: int) -> str:
+    """`signal 9 (SIGKILL)`."""
+    with suppress(ValueError):
+        return f"signal {number} ({signal.Signals(number).name})"
+    return f"signal {number}"

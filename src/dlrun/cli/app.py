@@ -11,6 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from dlrun.cli.batch import batch
 from dlrun.cli.bench import bench
 from dlrun.cli.components import components
 from dlrun.cli.doctor import doctor
@@ -80,6 +81,7 @@ def dlrun(
 
 app.command()(train)
 app.command()(resume)
+app.command()(batch)
 app.command()(launch)
 app.command("eval")(evaluate)
 app.command()(predict)

@@ -6,6 +6,7 @@ import abc
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from dlrun.data.array_input import ArrayInput
 from dlrun.data.augmentation import Augmentation
 from dlrun.data.columns import ColumnsPreprocess
 from dlrun.data.mapped import drop_pages
+from dlrun.data.places import places_in
 from dlrun.data.preprocess import Preprocess
 from dlrun.data.raw_input import RawInput
 from dlrun.registry import Registry
@@ -171,6 +173,11 @@ class Source(Component, abc.ABC):
         description="Seed of what is random about the data (which examples are held out, what is generated). Apart "
         "from the top-level seed, so that runs of several seeds see the same data.",
     )
+
+    def places(self) -> tuple[Path, ...]:
+        """The files and folders that `load` reads: as long as none of their files changes, the data is the same."""
+        plain = self.plain()
+        return tuple(place for key in self.place_keys for place in places_in(plain[key]))
 
     @abc.abstractmethod
     def load(self) -> Dataset:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -100,6 +102,16 @@ class Images(ImageSource):
                 near = nearest(name, header)
                 hint = f"did you mean {near!r}?" if near else ""
                 yield FieldProblem((key,), f"{self.path} has no column {name!r}", "one of " + ", ".join(header), hint)
+
+    def places(self) -> tuple[Path, ...]:
+        """The folders; the .csv files and every image that they list."""
+        named = super().places()
+        images: list[Path] = []
+        for path in filter(self._table, map(str, named)):
+            with suppress(DataError):  # load() raises it
+                listed = list_table(Path(path), image_column=self.image_column, label_column=None)
+                images += map(Path, map(os.fsdecode, listed.paths()))
+        return (*named, *images)
 
     def describe(self) -> Description | None:
         """Classes and numbers of files from the names, the size from the first file; None if it cannot be read."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -79,6 +80,11 @@ class Tfds(ImageSource):
     text: TextKeys | None = Field(
         default=None, description="How texts become token ids, for a set of texts. null: every key's default."
     )
+
+    def places(self) -> tuple[Path, ...]:
+        """The prepared folder; the one that holds it as long as there is none."""
+        folder = data_folder(self.data_dir)
+        return (find_prepared(folder, SetName.parse(self.name)) or folder / SetName.parse(self.name).name,)
 
     def describe(self) -> Description | None:
         """From the prepared folder's JSON files, else from what is known of the set by its name."""

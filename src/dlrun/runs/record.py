@@ -103,6 +103,20 @@ class TrackingRecord(_Group):
     place: str
 
 
+class IdentityRecord(_Group):
+    """What tells whether two runs are the same; each a sha256 in hexadecimal. See `identity.py` for what is in them.
+
+    Args:
+        spec: Of the complete spec as it was asked for, `auto` and all, without where things lie.
+        code: Of dlrun, the libraries that decide the numbers, and the plugins.
+        data: Of the paths, sizes and times of the files that the data is read from.
+    """
+
+    spec: str
+    code: str
+    data: str
+
+
 class RunRecord(_Group):
     """The content of `run.json`; what is not known yet is null, and so is a metric that is not finite.
 
@@ -116,6 +130,7 @@ class RunRecord(_Group):
         seconds: From start to end, over all the times it was resumed.
         command: The command line, one item for each argument.
         spec_sha256: Of `spec.yaml`.
+        identity: What tells whether another run is the same; null once the spec of the run was changed.
         git: Commit, branch, dirty; null outside a repository.
         versions: Of Python and the libraries that decide the numbers.
         machine: Platform, CPU, cores, memory.
@@ -149,6 +164,7 @@ class RunRecord(_Group):
     seconds: float | None = None
     command: tuple[str, ...] = ()
     spec_sha256: str | None = None
+    identity: IdentityRecord | None = None
     git: dict[str, Any] | None = None
     versions: dict[str, str] = {}
     machine: dict[str, Any] = {}

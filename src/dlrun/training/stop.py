@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from dlrun.errors import DlrunError
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -23,7 +25,7 @@ class Stop:
 
     def __init__(self) -> None:
         self.signal: int | None = None
-        self._deferred = self._raised = False
+        self._deferred = False
         self._deadline = float("inf")
 
     @contextmanager
@@ -38,19 +40,6 @@ class Stop:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-    @contextmanager
-    def heeded(self) -> Iterator[None]:
-        """Whatever comes out after a signal has raised KeyboardInterrupt is that KeyboardInterrupt.
-
-        A C extension whose import is interrupted makes an ImportError of it, and not always with its cause.
-        """
-        try:
-            yield
-        except Exception as error:
-            if not self._raised:
-                raise
-            raise KeyboardInterrupt(self.signal) from error
 
     @contextmanager
     def deferred(self, *, max_seconds: float | None) -> Iterator[None]:
@@ -68,6 +57,22 @@ class Stop:
             self._deferred = False
             self._deadline = float("inf")
 
+    @contextmanager
+    def recognised(self) -> Iterator[None]:
+        """Inside, an error that a signal has led to is KeyboardInterrupt again.
+
+        TensorFlow's native code, interrupted while it traces, raises a SystemError that says nothing of it, and a C
+        extension whose import is interrupted an ImportError.
+        """
+        try:
+            yield
+        except DlrunError:
+            raise
+        except Exception as error:
+            if self.signal is None:
+                raise
+            raise KeyboardInterrupt(self.signal) from error
+
     @property
     def is_late(self) -> bool:
         """Whether the time is up."""
@@ -78,5 +83,4 @@ class Stop:
             os._exit(128 + number)
         self.signal = number
         if not self._deferred:
-            self._raised = True
             raise KeyboardInterrupt(number)

@@ -1,0 +1,129 @@
+"""Configs, `--set`, `--grid` and `--seeds` in, every combination of them out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+
+from dlrun.errors import UsageError
+
+SEED = "seed"
+LARGEST_BATCH = 10_000
+_OPENING, _CLOSING, _QUOTES = "([{", ")]}", "'\""
+
+
+@dataclass(frozen=True)
+class Combination:
+    """One run of a batch, as the command line asks for it.
+
+    Args:
+        config: The YAML file.
+        overrides: `key=value` each: what all runs have in common, and then `values`.
+        values: What tells this run from the others of its config: each key with the text of its value; the seed last.
+    """
+
+    config: Path
+    overrides: tuple[str, ...]
+    values: tuple[tuple[str, str], ...]
+
+    @property
+    def apart_from_seed(self) -> tuple[tuple[str, str], ...]:
+        """The values that runs of other seeds share."""
+        return tuple(pair for pair in self.values if pair[0] != SEED)
+
+
+def combine(
+    configs: Sequence[Path], overrides: Sequence[str], grids: Sequence[str], seeds: str = ""
+) -> tuple[Combination, ...]:
+    """Every combination: for each config each value of each grid, and for each of those every seed.
+
+    Args:
+        configs: YAML files.
+        overrides: `key=value` each, for all runs.
+        grids: `key=value,value` each. A comma inside brackets or quotes belongs to its value.
+        seeds: A number of seeds, which count from 0, or a list of them: `3,7`. Empty: that of the spec.
+
+    Raises:
+        UsageError: A grid or the seeds are malformed, a key is given twice, or there are too many combinations.
+    """
+    axes = [*map(_parse_grid, grids), *([(SEED, parse_seeds(seeds))] if seeds else [])]
+    _check_keys([key for key, _ in axes], overrides)
+    size = len(configs)
+    for _, values in axes:
+        size *= len(values)
+    if size > LARGEST_BATCH:
+        raise UsageError(f"these are {size:,} combinations", expected=f"{LARGEST_BATCH:,} at the most")
+    pairs = [[(key, value) for value in values] for key, values in axes]
+    return tuple(
+        Combination(config, (*overrides, *(f"{key}={value}" for key, value in values)), values)
+        for config in configs
+        for values in product(*pairs)
+    )
+
+
+def parse_seeds(text: str) -> tuple[str, ...]:
+    """The seeds that `--seeds` means: `3` is 0, 1 and 2; `3,7` is 3 and 7.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    seeds = [part.strip() for part in text.split(",")]
+    seeds = seeds[:-1] if len(seeds) == 2 and not seeds[1] else seeds  # noqa: PLR2004  `3,` is the one seed 3
+    if not all(seed.isascii() and seed.isdecimal() for seed in seeds) or text.strip() == "0":
+        raise UsageError(f"--seeds is {text!r}", expected="a number of seeds (5), or a list of them (3,7)")
+    if "," not in text:
+        if int(text) > LARGEST_BATCH:
+            raise UsageError(f"--seeds is {text}", expected=f"{LARGEST_BATCH:,} at the most", hint=f"--seeds {text},")
+        return tuple(map(str, range(int(text))))
+    _check_once([str(int(seed)) for seed in seeds], where="--seeds")
+    return tuple(seeds)
+
+
+def _parse_grid(text: str) -> tuple[str, tuple[str, ...]]:
+    key, equals, values = text.partition("=")
+    parts = tuple(part.strip() for part in _split(values))
+    if not equals or not key.strip() or not all(parts):
+        example = "--grid training.batch_size=32,64"
+        raise UsageError(f"--grid {text} is no grid", expected="KEY=VALUE,VALUE", hint=example)
+    _check_once(parts, where=f"--grid {key.strip()}")
+    return key.strip(), parts
+
+
+def _split(text: str) -> Iterator[str]:
+    """The parts between the commas that stand outside brackets and quotes."""
+    depth, quote, begin = 0, "", 0
+    for index, char in enumerate(text):
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in _QUOTES and not text[begin:index].strip():
+            quote = char
+        elif char in _OPENING:
+            depth += 1
+        elif char in _CLOSING:
+            depth -= 1
+        elif char == "," and depth <= 0:
+            yield text[begin:index]
+            begin = index + 1
+    yield text[begin:]
+
+
+def _check_once(values: Iterable[str], *, where: str) -> None:
+    repeated = [value for value, count in Counter(values).items() if count > 1]
+    if repeated:
+        raise UsageError(f"{where} has {repeated[0]} twice", expected="each value once")
+
+
+def _check_keys(keys: Sequence[str], overrides: Sequence[str]) -> None:
+    """Refuse a key whose value a later option takes away: it would have no effect."""
+    earlier = [override.partition("=")[0].strip() for override in overrides]
+    for key in keys:
+        for other in earlier:
+            if other == key or other.startswith(f"{key}."):
+                said = (
+                    f"{key} is given twice" if key == other else f"{key} replaces all of it, and {other} is given too"
+                )
+                raise UsageError(said, expected="each key in one of --set, --grid and --seeds")
+        earlier.append(key)

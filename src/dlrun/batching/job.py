@@ -1,0 +1,162 @@
+"""One run of a batch in a process of its own: skipped, gone on with or trained, and its progress told to the batch."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+
+from dlrun.batching.claim import claimed, turn_to_load
+from dlrun.batching.known import Known, complete, like, runs_of, same_files, unfinished
+from dlrun.batching.messages import Request, send
+from dlrun.errors import CheckpointError, DataError, DlrunError, Interrupted, RunError, UsageError
+from dlrun.experiment import train_file
+from dlrun.identity import identify
+from dlrun.resumption import resume
+from dlrun.runs.record import IdentityRecord
+from dlrun.spec.parse import SpecFile, read_spec
+from dlrun.timeline import Timeline
+from dlrun.training.progress import EpochDone, Event, Listener, RunCreated, StepsDone, TrainingStarted
+
+_PAUSE_SECONDS = 0.2
+_MOST_SCORES = 8
+_NOT_SCORES = ("epoch", "step", "seconds", "examples_per_second", "data_wait", "learning_rate")
+
+Shown = Callable[[], AbstractContextManager[Listener]]
+"""What writes the events of a run to its log.txt."""
+
+
+class Job:
+    """One request, worked on.
+
+    Args:
+        request: The run.
+        pipe: Where the batch reads.
+        logged: Listens for the run's log.
+    """
+
+    def __init__(self, request: Request, *, pipe: int, logged: Listener) -> None:
+        self.request = request
+        self.pipe = pipe
+        self._logged = logged
+        self._runs_dir = Path(request.runs_dir)
+        self._epochs = 0
+        self._told = 0.0
+        self._resumes = False
+
+    def work(self) -> None:
+        """Skip the run if it is complete, go on with it if it was begun, train it otherwise.
+
+        Raises:
+            DlrunError: It failed, or was interrupted.
+        """
+        planned = self.request.identity_record()
+        with claimed(planned, runs_dir=self._runs_dir) as is_mine:
+            if not is_mine:
+                self._tell("ended", how="held")
+                return
+            file = read_spec(Path(self.request.config), self.request.overrides)
+            identity = identify(file)
+            # The files of the data may be others by now: a run before this one has downloaded them.
+            if (identity.spec, identity.code) != (planned.spec, planned.code):
+                said = f"{self.request.config} or its plugins have changed since the batch began"
+                raise RunError(said, hint="the same command begins a batch of what they are now")
+            known = like(runs_of([identity], runs_dir=self._runs_dir, since=self.request.since), identity)
+            done = _complete(known, identity, file)
+            if done is not None:
+                self._tell("ended", how="skipped", folder=done.folder.id)
+                return
+            begun = None if self.request.anew else unfinished(known, identity)
+            if begun is None:
+                self._train(file)
+            else:
+                self._go_on(begun)
+
+    def _train(self, file: SpecFile) -> None:
+        with turn_to_load(file.spec.dataset.places(), runs_dir=self._runs_dir) as is_missing:
+            if is_missing:
+                with suppress(DataError):  # which training meets again, and records
+                    file.spec.dataset.load()
+        train_file(file, runs_dir=self._runs_dir, listener=self.hear, timeline=Timeline())
+        self._tell("ended", how="completed")
+
+    def _go_on(self, begun: Known) -> None:
+        self._resumes = True
+        try:
+            resume(begun.folder.path, listener=self.hear, began=time.perf_counter())
+        except (UsageError, CheckpointError) as error:
+            # Another machine, or no checkpoint that can be read: a run from the start has neither. It needs a process
+            # of its own, since in this one TensorFlow is in use.
+            self._tell("ended", how="anew", reason=f"{begun.folder.id} cannot be gone on with: {error.what}")
+        else:
+            self._tell("ended", how="completed")
+
+    def hear(self, event: Event) -> None:
+        """Pass one event on: to the log, and what the live table shows to the batch."""
+        self._logged(event)
+        match event:
+            case RunCreated():
+                os.dup2(2, 1)  # the log is open: from here on everything goes there
+                faulthandler.enable(file=2)
+                self._tell("run", folder=event.run_id, resumed=self._resumes)
+            case TrainingStarted():
+                self._epochs = event.epochs
+                self._tell_progress(0, {})
+            case StepsDone():
+                self._tell_progress(event.epoch, event.scores, seconds_left=event.seconds_left)
+            case EpochDone():
+                self._epoch_done(event)
+
+    def _epoch_done(self, event: EpochDone) -> None:
+        # Epochs of milliseconds would keep the batch busy with nothing but reading of them.
+        if time.monotonic() - self._told > _PAUSE_SECONDS or event.epoch == event.epochs:
+            self._told = time.monotonic()
+            scores = {name: float(value) for name, value in event.row.items() if name not in _NOT_SCORES}
+            self._tell_progress(event.epoch, scores)
+
+    def _tell_progress(self, epoch: int, scores: Mapping[str, float], *, seconds_left: float | None = None) -> None:
+        shown = dict(list(scores.items())[:_MOST_SCORES])  # a line of the table has no room for more
+        self._tell("progress", epoch=epoch, epochs=self._epochs, scores=shown, seconds_left=seconds_left)
+
+    def _tell(self, event: str, **content: object) -> None:
+        send(self.pipe, number=self.request.number, event=event, **content)
+
+
+def _complete(known: tuple[Known, ...], identity: IdentityRecord, file: SpecFile) -> Known | None:
+    """The run that makes this one needless; where files have other times, by what is in them."""
+    candidates = complete(known)
+    found = same_files(candidates, identity)
+    if found is not None or not candidates:
+        return found
+    fingerprint = file.spec.dataset.load().fingerprint
+    return next((each for each in candidates if each.fingerprint == fingerprint), None)
+
+
+def run_job(request: Request, *, pipe: int, shown: Shown) -> int:
+    """Work on a request, tell the batch how it ended, and log why.
+
+    Returns:
+        The exit code of the process.
+    """
+    with shown() as logged:
+        job = Job(request, pipe=pipe, logged=logged)
+        try:
+            job.work()
+        except (Interrupted, KeyboardInterrupt):
+            send(pipe, number=request.number, event="ended", how="interrupted")
+            return Interrupted.exit_code
+        except DlrunError as error:
+            sys.stderr.write(f"error: {error}\n")
+            send(pipe, number=request.number, event="ended", how="failed", reason=error.what)
+            return error.exit_code
+        except BaseException as error:  # noqa: BLE001  a bug: its traceback is in the log, and the others go on
+            traceback.print_exc()
+            said = f"{type(error).__name__}: {error}"
+            send(pipe, number=request.number, event="ended", how="failed", reason=said)
+            return 1
+    return 0

@@ -1,0 +1,120 @@
+"""A process that has imported TensorFlow and not used it yet, and forks one process for each run that it is asked for.
+
+Requests come as lines on stdin: a `Request`, or `{"signal": 2}` for every run that goes on. Messages go to stdout, the
+runs' own among them. When stdin ends, whoever started this process has ended, however it did: each run then stops at
+its next step, with a checkpoint, as after SIGTERM.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import select
+import signal
+import sys
+import threading
+import traceback
+from contextlib import suppress
+from importlib import import_module
+from types import FrameType
+
+from dlrun.batching.job import Shown, run_job
+from dlrun.batching.messages import Lines, Request, send
+from dlrun.report.drawing import load_library
+from dlrun.tensorflow_start import start_tensorflow
+from dlrun.training.stop import SIGNALS
+
+_LOOK_SECONDS = 0.02
+_MODULES = (
+    "numpy.random",
+    *(f"dlrun.training.{name}" for name in ("assembly", "failures", "loop", "restoring", "sampling", "variables")),
+    "dlrun.report.writing",
+)
+
+
+def serve(shown: Shown) -> None:
+    """Serve until stdin ends and every run has.
+
+    Args:
+        shown: What logs the events of a run; called in its process.
+    """
+    requests, messages = os.dup(0), os.dup(1)  # what libraries print is no message
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 0)
+    os.dup2(nowhere, 1)
+    _import_everything()
+    lines, runs = Lines(requests), dict[int, int]()
+    while lines.is_open or runs:
+        ready = select.select([requests] if lines.is_open else [], [], [], _LOOK_SECONDS if runs else None)[0]
+        for content in lines.read() if ready else ():
+            if "signal" in content:
+                _signal(runs, content["signal"])
+            else:
+                number = _forked(Request.read(content), requests=requests, messages=messages, shown=shown)
+                runs[number] = content["number"]
+        _reap(runs, messages)
+
+
+def _import_everything() -> None:
+    start_tensorflow()
+    for name in _MODULES:
+        import_module(name)
+    load_library()  # after Keras, which would take it for itself; with it here a run draws its own report
+    # What is there now is never garbage: without this, looking for some would copy its memory in every run.
+    gc.collect()
+    gc.freeze()
+
+
+def _reap(runs: dict[int, int], messages: int) -> None:
+    for number in list(runs):
+        ended, status = os.waitpid(number, os.WNOHANG)
+        if ended:
+            send(messages, number=runs.pop(number), event="gone", code=os.waitstatus_to_exitcode(status))
+
+
+def _signal(runs: dict[int, int], number: int) -> None:
+    for process in runs:  # none has been waited for: the number is still its own
+        with suppress(ProcessLookupError):
+            os.kill(process, number)
+
+
+def _forked(request: Request, *, requests: int, messages: int, shown: Shown) -> int:
+    # A signal that comes before the new process can deal with it waits until it can.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    number = os.fork()
+    if number:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        return number
+    code = 1
+    try:
+        for each in SIGNALS:
+            signal.signal(each, _interrupt)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        threading.Thread(target=_stop_with, args=(requests,), daemon=True).start()
+        if request.gpu is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = request.gpu
+        sys.argv = _command(request)
+        code = run_job(request, pipe=messages, shown=shown)
+    except BaseException:  # noqa: BLE001  whatever it is, it must not reach the loop of the process above
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  as the signal module calls it
+    raise KeyboardInterrupt(number)
+
+
+def _stop_with(requests: int) -> None:
+    """Stop this process when the batch has ended."""
+    poll = select.poll()
+    poll.register(requests, 0)  # asks for nothing but the end, which comes unasked
+    poll.poll()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _command(request: Request) -> list[str]:
+    """The command that trains this run alone."""
+    options = [part for override in request.overrides for part in ("--set", override)]
+    return ["dlrun", "train", request.config, *options, "--runs-dir", request.runs_dir]

@@ -1,0 +1,32 @@
+"""What a user has said about a batch, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlrun.batching.grid import Combination
+from dlrun.experiment import RUNS_DIR
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a user has said about a batch.
+
+    Args:
+        combinations: Its runs.
+        runs_dir: Where run folders are made, and looked for.
+        jobs: How many runs go on at a time; None: what suits the machine.
+        retries: How often a run that has failed is tried again.
+        again: Whether to train what is complete already.
+        metric: What the table is sorted by; empty: the first metric on the test split, else what was monitored.
+        command: The command line, which goes on with a batch that was stopped.
+    """
+
+    combinations: tuple[Combination, ...]
+    runs_dir: Path = RUNS_DIR
+    jobs: int | None = None
+    retries: int = 0
+    again: bool = False
+    metric: str = ""
+    command: tuple[str, ...] = ()

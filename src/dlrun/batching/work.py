@@ -1,0 +1,228 @@
+"""A batch under way: which runs wait, go on and have ended, and what is done about each message and signal."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from dlrun.batching.claim import claimed
+from dlrun.batching.crew import Crew
+from dlrun.batching.known import complete, like, runs_of, same_files
+from dlrun.batching.messages import Request
+from dlrun.batching.plan import Planned
+from dlrun.batching.record import BatchFile
+from dlrun.batching.slots import Slot, Slots
+from dlrun.batching.state import GOOD, BatchListener, BatchStarted, RunChanged, RunState, Stopping
+from dlrun.batching.wanted import Wanted
+from dlrun.errors import Interrupted, RunError
+from dlrun.runs.folder import RunFolder, now
+from dlrun.training.stop import SIGNALS
+from dlrun.workers import signal_name
+
+_LOOK_SECONDS = 0.1
+_HELD_SECONDS = 0.5
+"""After how long it is looked again whether another batch has left a run to this one."""
+
+
+@dataclass(frozen=True)
+class _Going:
+    """A run that has a process: its slot, when it began, and the last that it has said about its end."""
+
+    slot: Slot
+    began: float
+    end: Mapping[str, Any] | None = None
+
+
+class Work:
+    """The runs of a batch.
+
+    Args:
+        wanted: What the user has said.
+        planned: The runs, checked.
+        slots: Where they go on.
+        listener: Called with every change.
+    """
+
+    def __init__(self, wanted: Wanted, planned: Sequence[Planned], *, slots: Slots, listener: BatchListener) -> None:
+        self.states = {each.number: RunState(each) for each in planned}
+        self._wanted = wanted
+        self._slots = slots
+        self._listener = listener
+        self._file = BatchFile(wanted.runs_dir, planned, command=wanted.command, again=wanted.again)
+        self._skip_complete()
+        self._queue = deque(number for number, state in self.states.items() if state.stage == "waiting")
+        self._held: dict[int, float] = {}
+        self._anew: set[int] = set()
+        self._going: dict[int, _Going] = {}
+        self._signal: int | None = None
+        self._signals_sent = 0
+        self._signals_heard = 0
+        self._file.write(self.states, finished=False)
+        listener(BatchStarted(tuple(self.states.values()), str(slots)))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every run has ended."""
+        return not (self._going or ((self._queue or self._held) and self._signal is None))
+
+    def go_on(self, crew: Crew) -> None:
+        """Work until every run has ended, or a signal has stopped those that had begun.
+
+        Raises:
+            RunError: TensorFlow cannot be imported, or the batch's record cannot be written.
+        """
+        with self._listening():
+            while not self.is_over:
+                self._pass_signals(crew)
+                if self._signal is None:
+                    self._look_at_held()
+                    self._start_runs(crew)
+                for message in crew.messages(seconds=_LOOK_SECONDS):
+                    self._hear(message)
+
+    def close(self) -> None:
+        """Record how the batch has ended.
+
+        Raises:
+            Interrupted: A signal has stopped it.
+        """
+        self._file.write(self.states, finished=self._signal is None)
+        if self._signal is not None:
+            done = sum(state.stage in GOOD for state in self.states.values())
+            said = f"stopped; {done} of {len(self.states)} runs are complete"
+            command = shlex.join(self._wanted.command) or "the same batch"
+            error = Interrupted(said, hint=f"{command} goes on: what was begun at its next step")
+            error.exit_code = 128 + self._signal
+            raise error
+
+    def _skip_complete(self) -> None:
+        identities = [state.planned.identity for state in self.states.values()]
+        known = complete(runs_of(identities, runs_dir=self._wanted.runs_dir, since=self._file.since))
+        for number, state in self.states.items():
+            identity = state.planned.identity
+            found = same_files(like(known, identity), identity)
+            if found is not None:
+                self.states[number] = replace(state, stage="skipped", folder=found.folder.path)
+
+    def _start_runs(self, crew: Crew) -> None:
+        for number in list(self._queue):
+            planned = self.states[number].planned
+            slot = self._slots.take(planned.spec)
+            if slot is None:
+                continue  # the next may need one of the other kind
+            self._queue.remove(number)
+            self._going[number] = _Going(slot, time.monotonic())
+            crew.start(
+                Request(
+                    number,
+                    str(planned.combination.config),
+                    planned.combination.overrides,
+                    str(self._wanted.runs_dir),
+                    planned.identity.model_dump(),
+                    self._file.since,
+                    slot.gpu,
+                    number in self._anew,
+                )
+            )
+
+    def _hear(self, message: Mapping[str, Any]) -> None:
+        number = message["number"]
+        state, going = self.states[number], self._going[number]
+        match message["event"]:
+            case "run":
+                self._going[number] = replace(going, began=time.monotonic())
+                folder = self._wanted.runs_dir / message["folder"]
+                begun = replace(state, stage="running", folder=folder, resumed=message["resumed"], reason="")
+                self._change(begun, noteworthy=True)
+            case "progress":
+                shown = {key: value for key, value in message.items() if key not in ("number", "event")}
+                self._change(replace(state, **shown))
+            case "ended":
+                self._going[number] = replace(going, end=message)
+            case "gone":
+                self._slots.give_back(going.slot)
+                del self._going[number]
+                self._end(replace(state, seconds=time.monotonic() - going.began), going.end, code=message["code"])
+
+    def _end(self, state: RunState, end: Mapping[str, Any] | None, *, code: int) -> None:
+        """Settle how a run has ended whose process is gone; `end` is what it has said itself."""
+        if end is not None and end["how"] == "held":
+            self._held[state.planned.number] = time.monotonic() + _HELD_SECONDS
+            if state.stage != "held":
+                self._change(replace(state, stage="held", seconds=None), noteworthy=True)
+            return
+        if end is not None and end["how"] == "anew":
+            self._anew.add(state.planned.number)
+            self._queue.appendleft(state.planned.number)
+            self._change(replace(state, stage="waiting", reason=end["reason"], seconds=None), noteworthy=True)
+            return
+        if end is None and self._signals_sent > 1:
+            end = {"how": "interrupted"}
+        if end is None:
+            reason = f"was killed by {signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
+            end = {"how": "failed", "reason": reason}
+            _record_failure(state.folder, reason)
+        if "folder" in end:
+            state = replace(state, folder=self._wanted.runs_dir / end["folder"])
+        ended = replace(state, stage=end["how"], reason=end.get("reason", ""), seconds_left=None)
+        ended = replace(ended, attempts=state.attempts + 1)
+        if ended.stage == "failed" and self._signal is None and ended.attempts <= self._wanted.retries:
+            self._queue.appendleft(state.planned.number)
+        self._change(ended, noteworthy=True)
+        self._file.write(self.states, finished=False)
+
+    def _look_at_held(self) -> None:
+        """Bring a run back to which another batch has no claim any more."""
+        for number, when in list(self._held.items()):
+            if time.monotonic() < when:
+                continue
+            with claimed(self.states[number].planned.identity, runs_dir=self._wanted.runs_dir) as is_free:
+                if is_free:
+                    del self._held[number]
+                    self._queue.append(number)
+                else:
+                    self._held[number] = time.monotonic() + _HELD_SECONDS
+
+    def _change(self, state: RunState, *, noteworthy: bool = False) -> None:
+        self.states[state.planned.number] = state
+        self._listener(RunChanged(state, noteworthy=noteworthy))
+
+    def _pass_signals(self, crew: Crew) -> None:
+        """The first signal stops the runs with a checkpoint; the second kills them."""
+        while self._signals_sent < self._signals_heard and self._signal is not None:
+            self._signals_sent += 1
+            crew.signal(self._signal if self._signals_sent == 1 else signal.SIGKILL)
+            if self._signals_sent == 1:
+                self._listener(Stopping(len(self._going)))
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        def heard(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  as the signal module calls it
+            self._signal = self._signal or number
+            self._signals_heard += 1
+
+        can_listen = threading.current_thread() is threading.main_thread()
+        before = {number: signal.signal(number, heard) for number in (SIGNALS if can_listen else ())}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _record_failure(folder: Path | None, reason: str) -> None:
+    """Say in run.json what the process could not say any more."""
+    if folder is not None:
+        with suppress(RunError):
+            run = RunFolder.open(folder)
+            with run.lock():
+                run.update_record(status="failed", reason=reason, finished=now())

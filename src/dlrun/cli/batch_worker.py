@@ -1,0 +1,27 @@
+"""The process that `dlrun batch` starts: it forks one process for each run, whose events go to the run's log.txt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dlrun.batching.server import serve
+from dlrun.cli.display import displayed
+from dlrun.cli.format import format_scores
+from dlrun.training.progress import Evaluated, Event, Listener
+
+
+@contextmanager
+def _logged() -> Iterator[Listener]:
+    with displayed(quiet=True) as display:
+
+        def listen(event: Event) -> None:
+            display(event)
+            if isinstance(event, Evaluated):
+                display.console.log(f"{event.split:<10} {format_scores(event.scores)}")
+
+        yield listen
+
+
+if __name__ == "__main__":
+    serve(_logged)

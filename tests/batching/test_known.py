@@ -1,0 +1,100 @@
+import datetime as dt
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dlrun.batching.known import complete, like, runs_of, same_files, unfinished
+from dlrun.recording import write_spec
+from dlrun.runs.folder import RunFolder
+from dlrun.runs.record import IdentityRecord
+
+HERE, ELSEWHERE = "d" * 64, "e" * 64
+WANTED = IdentityRecord(spec="a" * 64, code="b" * 64, data=HERE)
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DLRUN_STATE", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    return tmp_path / "runs"
+
+
+def make(runs: Path, *, identity: IdentityRecord | None = WANTED, hours_ago: float = 0, **keys: Any) -> RunFolder:
+    folder = RunFolder.create(runs, name="small")
+    write_spec(folder, {"name": "small"})
+    started = (dt.datetime.now(tz=dt.UTC) - dt.timedelta(hours=hours_ago)).isoformat()
+    complete_keys = {"status": "completed", "weights_sha256": "0" * 64, "started": started}
+    folder.update_record(identity=identity.model_dump() if identity else None, **{**complete_keys, **keys})
+    return folder
+
+
+def found(runs: Path, since: float = 0.0) -> list[str]:
+    return [known.folder.id for known in complete(runs_of([WANTED], runs_dir=runs, since=since))]
+
+
+def test_a_complete_run_of_the_same_spec_and_code_is_known_the_newest_first(runs: Path) -> None:
+    old, new = make(runs, hours_ago=2), make(runs, hours_ago=1)
+    for key in ("spec", "code"):
+        make(runs, identity=WANTED.model_copy(update={key: "c" * 64}))
+    make(runs, identity=None)
+    assert found(runs) == [new.id, old.id]
+    assert found(runs, since=time.time() - 1.5 * 3600) == [new.id]
+    assert found(runs.parent / "none") == []
+
+
+def test_what_is_not_complete_or_not_exact_is_no_result(runs: Path) -> None:
+    for status in ("created", "running", "interrupted", "failed"):
+        make(runs, status=status)
+    make(runs, exact=False)
+    make(runs, weights_sha256=None)
+    assert found(runs) == []
+
+
+def test_a_damaged_run_is_none_of_them(runs: Path) -> None:
+    folder = make(runs)
+    folder.run_json.write_text(folder.run_json.read_text()[:-40])
+    assert found(runs) == []
+
+
+def test_runs_of_several_are_told_apart(runs: Path) -> None:
+    other = WANTED.model_copy(update={"spec": "f" * 64})
+    mine, theirs = make(runs), make(runs, identity=other)
+    both = runs_of([WANTED, other], runs_dir=runs)
+    assert [known.folder.id for known in like(both, WANTED)] == [mine.id]
+    assert [known.folder.id for known in like(both, other)] == [theirs.id]
+
+
+def test_of_complete_runs_the_one_of_the_same_files_counts_unread(runs: Path) -> None:
+    make(runs, identity=WANTED.model_copy(update={"data": ELSEWHERE}))
+    known = complete(runs_of([WANTED], runs_dir=runs))
+    assert same_files(known, WANTED) is None
+    same = make(runs)
+    chosen = same_files(complete(runs_of([WANTED], runs_dir=runs)), WANTED)
+    assert chosen is not None
+    assert chosen.folder.id == same.id
+
+
+def test_the_newest_that_ended_early_is_gone_on_with(runs: Path) -> None:
+    make(runs, status="interrupted", weights_sha256=None, hours_ago=3)
+    newest = make(runs, status="failed", weights_sha256=None, hours_ago=1)
+    make(runs, status="interrupted", identity=WANTED.model_copy(update={"data": ELSEWHERE}))
+    make(runs)  # complete
+    chosen = unfinished(runs_of([WANTED], runs_dir=runs), WANTED)
+    assert chosen is not None
+    assert chosen.folder.id == newest.id
+
+
+def test_what_is_held_without_a_spec_or_not_made_here_is_not_gone_on_with(runs: Path) -> None:
+    held, bare, foreign = (make(runs, status="running", weights_sha256=None) for _ in range(3))
+    bare.spec_yaml.unlink()
+    foreign.spec_yaml.write_text("name: other\n")
+    with held.lock():
+        assert unfinished(runs_of([WANTED], runs_dir=runs), WANTED) is None
+    chosen = unfinished(runs_of([WANTED], runs_dir=runs), WANTED)
+    assert chosen is not None
+    assert chosen.folder.id == held.id
