@@ -18,8 +18,8 @@ def block(language: str, holding: str) -> str:
     return found
 
 
-def test_the_readme_is_at_most_150_lines_and_has_no_gaps() -> None:
-    assert len(README.splitlines()) <= 150
+def test_the_readme_is_at_most_180_lines_and_has_no_gaps() -> None:
+    assert len(README.splitlines()) <= 180
     assert not re.search(r"@[A-Z]+@|TODO|TBD", README)
 
 
@@ -37,7 +37,7 @@ def test_every_make_target_and_link_exists() -> None:
 
 
 def test_every_command_and_option_exists() -> None:
-    commands = set(re.findall(r"`dlrun ((?:runs )?[a-z]+)", README))
+    commands = set(re.findall(r"`dlrun ((?:runs |data )?[a-z]+)", README))
     assert commands >= {"train", "eval", "runs ls", "validate", "components"}
     for command in commands:
         done = subprocess.run(

@@ -41,12 +41,14 @@ class Drawing:
         title: For people.
         svg: For the page.
         png: The same as pixels.
+        is_wide: Whether it needs the room of two.
     """
 
     name: str
     title: str
     svg: str
     png: bytes
+    is_wide: bool = False
 
 
 def load_library() -> None:
@@ -75,8 +77,9 @@ def drawn(name: str, title: str, draw: Callable[[Any], None], *, size: tuple[flo
         draw(figure.add_subplot())
         svg, png = io.StringIO(), io.BytesIO()
         figure.savefig(png, format="png", dpi=_DOTS_PER_INCH)
+        figure.set_layout_engine("none")  # everything has its place now: laying it out is the most of drawing
         figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
-    return Drawing(name, title, svg.getvalue(), png.getvalue())
+    return Drawing(name, title, svg.getvalue(), png.getvalue(), is_wide=size[0] > SIZE[0])
 
 
 def picture(pixels: Array) -> bytes:

@@ -66,7 +66,12 @@ def document(title: str, body: Iterable[str]) -> str:
 def figures(drawings: Iterable[Drawing]) -> Markup:
     """Plots side by side where there is room."""
     shown = [
-        tag("figure", image(one.svg.encode(), kind="svg+xml", alt=one.title), tag("figcaption", one.title))
+        tag(
+            "figure",
+            image(one.svg.encode(), kind="svg+xml", alt=one.title),
+            tag("figcaption", one.title),
+            class_="wide" if one.is_wide else "plot",
+        )
         for one in drawings
     ]
     return tag("div", *shown, class_="plots") if shown else Markup()
