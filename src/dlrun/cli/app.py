@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from dlrun.cli.bench import bench
 from dlrun.cli.components import components
+from dlrun.cli.data import data
 from dlrun.cli.doctor import doctor
 from dlrun.cli.evaluate import evaluate
 from dlrun.cli.init import init
@@ -85,6 +86,7 @@ app.command()(predict)
 app.command()(reproduce)
 app.command()(report)
 app.add_typer(runs, name="runs")
+app.add_typer(data, name="data")
 app.command()(validate)
 app.command()(plan)
 app.command()(bench)
