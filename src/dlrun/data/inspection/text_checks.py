@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.data.dataset import Split
-from dlrun.data.inspection.finding import Finding, percent
+from dlrun.data.inspection.finding import Finding, Status, percent
 from dlrun.data.inspection.inspected import Inspected
 from dlrun.data.inspection.rows import sampled_places
 from dlrun.data.text_input import TextInput
@@ -81,7 +81,7 @@ def _empty(name: str, facts: TokenFacts) -> Finding:
     said = (
         f"{int((facts.lengths == 0).sum()):,} of {len(facts.lengths):,} {name} texts ({percent(share)}) have no words"
     )
-    status = "failure" if share >= MANY_EMPTY else "warning"
+    status: Status = "failure" if share >= MANY_EMPTY else "warning"
     return Finding(status, f"empty texts {name}", said, threshold, "drop such rows from the file")
 
 

@@ -118,7 +118,7 @@ def _without_usual(values: Array) -> Array:
     """The values but for one that more than half of them are: of hours without rain nothing is known about rain."""
     distinct, counts = np.unique(values, return_counts=True)
     if len(distinct) > _FEW and counts.max() > len(values) / 2:
-        return values[values != distinct[counts.argmax()]]
+        return np.asarray(values[values != distinct[counts.argmax()]])
     return values
 
 
