@@ -50,7 +50,17 @@ LAYERS = [
     {"data", "models", "keras_table", "optimizers", "schedules", "plateau", "losses", "metrics", "metric_inputs"},
     {"spec", "runs"},
     {"training"},
-    {"recording", "first_config", "stored", "experiment", "resumption", "reproduction", "benching", "launching", "workers"},
+    {
+        "recording",
+        "first_config",
+        "stored",
+        "experiment",
+        "resumption",
+        "reproduction",
+        "benching",
+        "launching",
+        "workers",
+    },
     {"cli", "starters", "__init__", "__main__"},
 ]
 # fmt: on

@@ -98,7 +98,8 @@ class Sizes:
     def batch_size(self) -> int:
         """Examples of a step."""
         usual = next(size for most, size in _BATCHES if self.examples < most)
-        return max(1, min(usual, self.examples // _FEWEST_STEPS))
+        most = max(1, self.examples // _FEWEST_STEPS)
+        return min(usual, 1 << (most.bit_length() - 1))
 
     @property
     def epochs(self) -> int:

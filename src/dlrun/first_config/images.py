@@ -52,7 +52,7 @@ class _Found:
         alike = bool((self.height == height).all() and (self.width == width).all())
         if alike and max(height, width) <= _LARGEST:
             return None
-        if 1 / _SQUARE <= height / width <= _SQUARE:
+        if self.shapes_differ or 1 / _SQUARE <= height / width <= _SQUARE:
             side = max((step for step in _STEPS if step <= min(height, width)), default=_STEPS[0])
             return side, side
         part = _LARGEST / max(height, width, _LARGEST)
@@ -126,7 +126,11 @@ def _dataset(
         if found.shapes_differ:
             yield Key("fit", "pad", "the files' shapes differ; nothing is distorted")
     if found.unreadable:
-        yield Key("corrupt", "skip", f"{found.unreadable:,} files cannot be read; dlrun data check names them")
+        yield Key(
+            "corrupt",
+            "skip",
+            f"left out are {found.unreadable:,} files that cannot be read; dlrun data check names them",
+        )
     yield Remark("Random changes of the training images; flip only what may be mirrored, which letters may not.")
     yield Key("augmentation", _augmentation(found))
     for line in sizes.held_out:
@@ -186,7 +190,7 @@ def _told(found: _Found, target: Target | None) -> Iterator[str]:
     if found.size is not None:
         yield f"size: {found.size[0]} x {found.size[1]}, as the files have {_span(found.height)} x {_span(found.width)}"
     if found.unreadable:
-        yield f"corrupt: skip, as {found.unreadable:,} files cannot be read"
+        yield f"corrupt: skip, as files cannot be read: {found.unreadable:,}"
 
 
 def _span(sizes: npt.NDArray[np.int32]) -> str:

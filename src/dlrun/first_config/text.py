@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -61,15 +60,14 @@ def draft_text(path: str, wishes: Wishes) -> Draft:
         raise DataError(f"{path} has no texts", expected="rows with a text and a label")
     total = len(rows) if len(rows) < _LOOKED_AT else sum(1 for file in files for _ in file.rows(labelled=False))
     looks = _Looks.of([row.text for row in rows])
-    numbers = [number_of(row.label or "") for row in rows]
-    is_value = all(number is not None for number in numbers) and not all(
-        number is not None and number.is_integer() for number in numbers
-    )
+    labels = {row.label or "" for row in rows}
+    is_value = _are_numbers(labels) and not _are_whole(labels)
     sizes = Sizes(total, passes=150_000)
+    held_out = [line for line in sizes.held_out if not (isinstance(line, Key) and line.name in within)]
     is_bag = looks.is_long or total > _MANY_TEXTS
     return Draft(
         f"Texts of {path}: {total:,} of them, whose {columns.label or 'class folder'} is predicted.",
-        tuple(_dataset(path, columns, looks, sizes, is_bag=is_bag, splits=within)),
+        (*_dataset(path, columns, looks, is_bag=is_bag), *_label_remark(labels), *held_out),
         _network(is_bag=is_bag),
         "mean_squared_error" if is_value else "sparse_categorical_crossentropy",
         ("mean_absolute_error",) if is_value else ("accuracy",),
@@ -148,9 +146,7 @@ def _label_column(values: Mapping[str, list[str]], path: str) -> tuple[str, str]
     raise UsageError(f"no column of {path} looks like a label", expected="--target with its name")
 
 
-def _dataset(
-    path: str, columns: TextColumns, looks: _Looks, sizes: Sizes, *, is_bag: bool, splits: Mapping[str, Any]
-) -> Iterator[Key | Remark]:
+def _dataset(path: str, columns: TextColumns, looks: _Looks, *, is_bag: bool) -> Iterator[Key | Remark]:
     yield Key("type", "text")
     yield Key("path", path)
     if columns.text:
@@ -165,9 +161,6 @@ def _dataset(
         yield Key("vocabulary_size", 20_000, "the most frequent words of the training texts")
     else:
         yield Key("vocabulary_size", 10_000, "the most frequent words of the training texts; others share one id")
-    for line in sizes.held_out:
-        if not (isinstance(line, Key) and line.name in splits):
-            yield line
 
 
 def _network(*, is_bag: bool) -> Section:
@@ -182,9 +175,24 @@ def _network(*, is_bag: bool) -> Section:
     )
 
 
+def _are_numbers(labels: set[str]) -> bool:
+    return all(number_of(label) is not None for label in labels)
+
+
+def _are_whole(labels: set[str]) -> bool:
+    return all(number is not None and number.is_integer() for number in map(number_of, labels))
+
+
+def _label_remark(labels: set[str]) -> Iterator[Remark]:
+    if _are_whole(labels):
+        yield Remark("The labels are whole numbers, and count as classes; task: regression reads them as numbers.")
+
+
 def _told(columns: TextColumns, wishes: Wishes) -> Iterator[str]:
     if columns.text:
         yield f"text: {columns.text}"
         yield f"label: {columns.label}, {columns.why}" + ("" if wishes.target else " (--target for another)")
+    else:
+        yield "label: the class folder of each text"
     if columns.others:
         yield f"not used: {', '.join(columns.others)} (--type table reads all columns)"

@@ -20,8 +20,8 @@ TOO_GOOD = 0.98
 """AUC, or part of what is not known beforehand that one column explains, from which on it is too good to be true."""
 
 _FEWEST = 30
-_EXACT_VALUES = 256
-_BINS = 64
+_MOST_BINS = 64
+_EXAMPLES_OF_A_BIN = 10
 _LARGEST_TABLE = 20_000_000
 _TWO = 2
 _TOLD = 5
@@ -117,8 +117,9 @@ def binned(values: Array) -> npt.NDArray[np.int64]:
     """Numbers as ids: each value its own where they are few, else by quantiles; what is missing has one too."""
     known = values[~np.isnan(values)]
     distinct = np.unique(known)
-    if len(distinct) > _EXACT_VALUES:
-        distinct = np.unique(np.quantile(known, np.linspace(0, 1, _BINS + 1)[1:-1]))
+    bins = min(_MOST_BINS, max(2, len(known) // _EXAMPLES_OF_A_BIN))
+    if len(distinct) > bins:
+        distinct = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1]))
     ids = np.searchsorted(distinct, values, side="right")
     return np.where(np.isnan(values), len(distinct) + 1, ids)
 
