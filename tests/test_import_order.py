@@ -11,7 +11,6 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "dlrun"
 FILES = sorted(SOURCE.rglob("*.py"))
 
-<<<<<<< HEAD
 LAYERS = """
 errors files memory signature component registry plugins
 tensorflow_start timeline user_folders
@@ -23,7 +22,7 @@ spec runs
 ---
 training report
 ---
-recording reporting stored
+recording reporting stored first_config
 experiment resumption reproduction
 evaluation prediction
 benching launching workers
@@ -32,40 +31,6 @@ cli starters __init__ __main__
 """
 """The layers, the lowest first."""
 LEVELS = {name: level for level, names in enumerate(LAYERS.split("---")) for name in names.split()}
-=======
-# fmt: off
-LAYERS = [
-    {
-        "errors",
-        "files",
-        "signature",
-        "component",
-        "registry",
-        "plugins",
-        "memory",
-        "tensorflow_start",
-        "timeline",
-        "user_folders",
-    },
-    {"data", "models", "keras_table", "optimizers", "schedules", "plateau", "losses", "metrics", "metric_inputs"},
-    {"spec", "runs"},
-    {"training"},
-    {
-        "recording",
-        "first_config",
-        "stored",
-        "experiment",
-        "resumption",
-        "reproduction",
-        "benching",
-        "launching",
-        "workers",
-    },
-    {"cli", "starters", "__init__", "__main__"},
-]
-# fmt: on
-LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
->>>>>>> 0e2ed39 (dlrun init --data: a config that trains, written for a file or folder of one's own)
 HEAVY = {"tensorflow", "keras", "tensorflow_datasets", "matplotlib"}
 ONLY_IN_CLI = {"typer", "rich"}
 WITHOUT_TENSORFLOW_IN_TRAINING = {

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from run_folders import NAUGHTY, NOTHING, made, predictions
 
 from dlrun.errors import RunError, UsageError
 from dlrun.report.comparison import write_comparison
@@ -19,6 +18,7 @@ from dlrun.report.writing import write_report
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.predictions import predictions_file, read_predictions
 from dlrun.signature import Target
+from run_folders import NAUGHTY, NOTHING, made, predictions
 
 CLASSES = Target("classes", 3, (NAUGHTY, "$x$", "c"))
 VALUES = Target("values", 1, encoding="value", names=("price",))

@@ -1,8 +1,8 @@
 """What a column is, told from its values, or from the spec's lists."""
 
 import pytest
-from column_tables import Write, column_of, planned
 
+from column_tables import Write, column_of, planned
 from dlrun.data.columns import TableFiles
 from dlrun.data.columns.dates import parse_dates
 from dlrun.data.columns.numbers import parse_numbers

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from column_tables import Write
 from pyarrow import parquet
 
+from column_tables import Write
 from dlrun.data.columns import TableFiles
 from dlrun.data.columns.texts import known_values
 from dlrun.errors import DataError

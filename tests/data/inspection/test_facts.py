@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dlrun.data.builtin import Builtin
+from dlrun.data.columns.keys import Missing
 from dlrun.data.inspection.facts import describe_dataset
 from dlrun.data.inspection.inspected import inspect_source
 from dlrun.data.inspection.picture import draw_images
@@ -26,7 +27,7 @@ ROWS = """30,Rome,2021-03-05,a b c d,yes
 def table(tmp_path: Path) -> Table:
     path = tmp_path / "people.csv"
     path.write_text(HEADER + ROWS * 6)
-    return Table(path=str(path), target="label", text=("note",), missing={"numeric": "indicator"})
+    return Table(path=str(path), target="label", text=("note",), missing=Missing(numeric="indicator"))
 
 
 def test_a_stored_row_of_a_table_reads_as_its_file_does(table: Table) -> None:
