@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.data.columns import ColumnsPreprocess
+from dlrun.data.columns.dates import PARTS
 from dlrun.data.dataset import Dataset
 from dlrun.data.inspection.column_values import ColumnValues, column_values
 from dlrun.data.inspection.finding import Finding, named
@@ -109,9 +110,13 @@ def check_drift(inspected: Inspected) -> Iterator[Finding]:
             yield Finding("pass", f"drift {name}", said, threshold)
 
 
-def _times(inspected: Inspected) -> tuple[str, ...]:
-    """The columns of a series' time, which is another in every split."""
-    return inspected.source.times if isinstance(inspected.source, Series) else ()
+def _times(inspected: Inspected) -> set[str]:
+    """The columns of a series' time, which is another in every split; of its dates every part."""
+    if not isinstance(inspected.source, Series):
+        return set()
+    columns = inspected.dataset.raw_input().columns  # type: ignore[attr-defined]  # of a series
+    dates = {f"{column.name} ({part})" for column in columns if column.kind == "date" for part in PARTS}
+    return {*inspected.source.times, *dates}
 
 
 def _without_usual(values: Array) -> Array:
