@@ -112,7 +112,7 @@ class Sizes:
         keys = (Key("batch_size", self.batch_size), Key("epochs", self.epochs))
         if self.examples < _HARDLY_ANY:
             return keys
-        patience = max(5, self.epochs // 10)
+        patience = max(5, self.epochs // 8)
         said = "ends when val_loss has not fallen for so long, with the best epoch"
         return (*keys, Key("early_stopping", {"patience_epochs": patience}, said))
 
