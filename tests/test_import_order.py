@@ -22,7 +22,7 @@ spec runs
 ---
 training report
 ---
-recording reporting stored tracked identity
+recording reporting stored tracked identity first_config
 experiment resumption reproduction
 evaluation prediction explanation
 benching batching launching workers

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from dlrun.cli.batch import batch
 from dlrun.cli.bench import bench
 from dlrun.cli.components import components
+from dlrun.cli.data import data
 from dlrun.cli.doctor import doctor
 from dlrun.cli.evaluate import evaluate
 from dlrun.cli.explain import explain
@@ -89,6 +90,7 @@ app.command()(reproduce)
 app.command()(explain)
 app.command()(report)
 app.add_typer(runs, name="runs")
+app.add_typer(data, name="data")
 app.command()(validate)
 app.command()(plan)
 app.command()(bench)

@@ -7,27 +7,46 @@ from typing import Annotated
 
 import typer
 
+_Path = Annotated[
+    Path | None,
+    typer.Argument(help="The file to write. Else config.yaml, or called after the data.", show_default=False),
+]
+_Starter = Annotated[str, typer.Option(help="mlp, cnn, lstm, text, autoencoder, or regression. Else cnn.")]
+_Data = Annotated[
+    str, typer.Option("--data", metavar="FILE", help="Your own data: a table, texts, a folder of images, an .npz file.")
+]
+_Target = Annotated[str, typer.Option("--target", metavar="NAME", help="With --data: the column to predict.")]
+_Type = Annotated[str, typer.Option("--type", help="With --data: table, series, text, images, or arrays.")]
+_History = Annotated[int | None, typer.Option(min=1, metavar="ROWS", help="With --data: rows that predict the next.")]
+_Horizon = Annotated[int | None, typer.Option(min=1, metavar="ROWS", help="With --data: rows that are predicted.")]
+
 
 def init(
-    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("config.yaml"),
-    starter: Annotated[str, typer.Option(help="mlp, cnn, lstm, text, autoencoder, or regression.")] = "cnn",
+    path: _Path = None,
+    starter: _Starter = "",
     *,
+    data: _Data = "",
+    target: _Target = "",
+    kind: _Type = "",
+    history: _History = None,
+    horizon: _Horizon = None,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
 ) -> None:
-    """Write a starter config that trains as it is."""
-    from importlib.resources import files
+    """Write a config that trains as it is: a starter, or with --data one for data of your own."""
+    if data and starter:
+        raise typer.BadParameter("give one of them", param_hint="--data, --starter")
+    if not data and (target or kind or history or horizon):
+        raise typer.BadParameter("these go with --data", param_hint="--target, --type, --history, --horizon")
+    if data:
+        from dlrun.first_config.draft import Wishes
+        from dlrun.first_config.write import write_config
 
-    from dlrun.errors import RunError, UsageError
+        written = write_config(data, path, Wishes(kind, target, history, horizon), force=force)
+        for told in written.told:
+            typer.echo(told, err=True)
+        path = written.path
+    else:
+        from dlrun.starters import write_starter
 
-    starters = {entry.name.removesuffix(".yaml"): entry for entry in files("dlrun.starters").iterdir()}
-    known = sorted(name for name, entry in starters.items() if entry.name.endswith(".yaml"))
-    if starter not in known:
-        raise UsageError(f"there is no starter {starter!r}", expected="one of " + ", ".join(known))
-    if path.exists() and not force:
-        raise UsageError(f"{path} exists", expected="a new file", hint="another name, or --force")
-    text = starters[starter].read_text(encoding="utf-8").replace("{file}", str(path))
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror}") from error
+        path = write_starter(starter or "cnn", path or Path("config.yaml"), force=force)
     typer.echo(f"wrote {path}; train it with: dlrun train {path}")

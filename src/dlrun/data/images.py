@@ -116,7 +116,7 @@ class Images(ImageSource):
     def describe(self) -> Description | None:
         """Classes and numbers of files from the names, the size from the first file; None if it cannot be read."""
         try:
-            lists = self._lists()
+            lists = self.lists()
             _, target, _ = image_targets(lists)
             first = scan(lists["train"].paths()[:1])
             form = choose_form({"train": first}, size=self.size, channels=self.channels, fit=self.fit)
@@ -133,7 +133,7 @@ class Images(ImageSource):
             DataError: A folder or file is missing, files cannot be read, a class has no images, or sizes differ and
                 `size` is not set.
         """
-        lists = self._lists()
+        lists = self.lists()
         labels, target, said = image_targets(lists)
         lists, scans, notes = read_headers(lists, labels, skip=self.corrupt == "skip")
         form = choose_form(scans, size=self.size, channels=self.channels, fit=self.fit)
@@ -159,7 +159,12 @@ class Images(ImageSource):
             augmentation=self.augmentation,
         )
 
-    def _lists(self) -> dict[str, ImageList]:
+    def lists(self) -> dict[str, ImageList]:
+        """The files of each split, before anything is held out; none is opened.
+
+        Raises:
+            DataError: A folder or a CSV cannot be read, or there are no images.
+        """
         given = Path(self.path).expanduser()
         lists = {"train": self._listed_table(given)} if self._table(self.path) else list_splits(given)
         for split, place in (("test", self.test_path), ("validation", self.validation_path)):

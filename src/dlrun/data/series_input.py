@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dlrun.data.columns import Column, RawBlock, Reading, TableFiles, column_places, input_names, read_rows
+from dlrun.data.columns import (
+    Column,
+    RawBlock,
+    Reading,
+    TableFiles,
+    column_places,
+    input_names,
+    read_rows,
+    shown_row,
+)
 from dlrun.data.columns.numbers import parse_numbers
 from dlrun.data.columns.texts import as_texts
 from dlrun.data.raw_input import Array, Examples, RawInput
@@ -18,6 +27,8 @@ from dlrun.signature import Target
 
 if TYPE_CHECKING:
     import keras
+
+_SHOWN_STEPS = 5
 
 
 @dataclass(frozen=True)
@@ -97,6 +108,12 @@ class SeriesInput(RawInput):
                 texts = [text or "" for text in as_texts(values).to_pylist()]
                 window[names[column.name]] = np.array([texts])
         return window
+
+    def shown(self, stored: Array) -> Mapping[str, str]:
+        """The last rows of a window, by column: the newest value stands last."""
+        rows = [shown_row(self.columns, row) for row in stored[-_SHOWN_STEPS:]]
+        before = "..., " if len(stored) > len(rows) else ""
+        return {column.name: before + ", ".join(row[column.name] for row in rows) for column in self.columns}
 
     def _examples(self, rows: _Rows, count: int, at_once: int) -> Iterator[Examples]:
         windows = np.lib.stride_tricks.sliding_window_view(rows.stored, self.history, axis=0).swapaxes(1, 2)

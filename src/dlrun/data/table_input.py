@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from dlrun.data.columns import Column, RawBlock, Reading, TableFiles, build_rows, column_places, deployed_row, read_rows
+from dlrun.data.columns import (
+    Column,
+    RawBlock,
+    Reading,
+    TableFiles,
+    build_rows,
+    column_places,
+    deployed_row,
+    read_rows,
+    shown_row,
+)
 from dlrun.data.raw_input import Array, Examples, RawInput
 from dlrun.data.table_target import TargetColumn, unknown_class
 from dlrun.errors import DataError
@@ -58,6 +68,10 @@ class TableInput(RawInput):
     def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
         """The values of one row, by the names of the model's inputs."""
         return deployed_row(self.columns, examples.origin, index)
+
+    def shown(self, stored: Array) -> Mapping[str, str]:
+        """The values of a row, by column."""
+        return shown_row(self.columns, stored)
 
     def _labels(self, table: TableFiles, block: RawBlock) -> Array:
         values = []

@@ -92,6 +92,11 @@ class TextInput(RawInput):
         """The text itself."""
         return {"text": np.array([[examples.origin[index]]], object)}
 
+    def shown(self, stored: Array) -> Mapping[str, str]:
+        """The tokens that count, those that have no id of their own marked."""
+        between = " " if self.tokens == "words" else ""
+        return {"text": between.join(self.token(number) for number in stored.tolist() if number)}
+
     def token(self, number: int) -> str:
         """What an id stands for; empty for padding."""
         known = ("", UNKNOWN, *self.vocabulary)

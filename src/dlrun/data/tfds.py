@@ -28,8 +28,13 @@ _NAME = re.compile(r"\w+(/[\w.\-]+)?(:[\d.*]+)?")
 _SCALES = {"uint8": 1 / 255, "uint16": 1 / 65535}
 
 
+def is_set_name(name: str) -> bool:
+    """Whether a set may be called so: name, name/config, name:version, name/config:version."""
+    return _NAME.fullmatch(name) is not None
+
+
 def _check_name(name: str) -> str:
-    if not _NAME.fullmatch(name):
+    if not is_set_name(name):
         raise PydanticCustomError(
             "tfds_name",
             "{name} is not how tensorflow-datasets calls a set: name, name/config, name:version or "

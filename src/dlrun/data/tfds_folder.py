@@ -117,6 +117,16 @@ def read_prepared(folder: Path, *, features: str | None = None, label: str | Non
     )
 
 
+def count_examples(folder: Path) -> dict[str, int]:
+    """The number of examples in each split of a prepared folder.
+
+    Raises:
+        DataError: Its description is missing or damaged.
+    """
+    splits = _read_json(folder, "dataset_info.json").get("splits", [])
+    return {split["name"]: sum(map(int, split.get("shardLengths", []))) for split in splits}
+
+
 def unfinished(data_dir: Path, wanted: SetName) -> Path | None:
     """What an interrupted preparation has left behind, if anything."""
     return next((data_dir / wanted.name).glob("**/incomplete.*"), None)

@@ -23,7 +23,7 @@ from dlrun.spec.yaml_source import read_yaml
 
 KEYS = ("name", "seed", "plugins", *SECTIONS, "metrics", "training")
 MAX_SEED = 2**32 - 1
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class _Parser:
 
     def spec(self, trust: Trust) -> Spec | None:
         name = self.scalar("name", str, default=self.path.stem, expected="text")
-        if not _NAME.fullmatch(name):
+        if not RUN_NAME.fullmatch(name):
             self.report("name", f"the name {name!r}", "letters, digits, '.', '_' and '-', 80 at most")
         seed = self.scalar("seed", int, default=0, expected="a whole number of at least 0")
         if not 0 <= seed <= MAX_SEED:

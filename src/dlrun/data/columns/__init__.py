@@ -24,6 +24,7 @@ from dlrun.data.columns.planned import PlannedColumn, notation_of
 from dlrun.data.columns.preprocess import ColumnsPreprocess, embedded_columns
 from dlrun.data.columns.raw import RawBlock, Reading, build_rows, column_places, deployed_row, input_names, read_rows
 from dlrun.data.columns.rows import CodedColumn, CodedRows, code_rows
+from dlrun.data.columns.shown import shown_row
 from dlrun.data.columns.survey import ColumnSurvey, survey_columns
 from dlrun.data.columns.table_files import Block, TableFiles
 from dlrun.data.columns.text_column import TextColumn
@@ -56,6 +57,7 @@ __all__ = [
     "notation_of",
     "plan_columns",
     "read_rows",
+    "shown_row",
     "stored_blocks",
     "survey_columns",
 ]

@@ -1,0 +1,39 @@
+"""`dlrun data check CONFIG`."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import typer
+
+from dlrun.cli.options import AsJson, Config, Overrides
+
+
+def check(config: Config, overrides: Overrides, *, as_json: AsJson = False) -> None:
+    """Check the data of CONFIG: a pass, a warning or a failure in each line, with its threshold and advice.
+
+    Exits with 1 if there is a failure.
+    """
+    from dlrun.cli.console import Console, print_json
+    from dlrun.cli.format import format_count
+    from dlrun.cli.printable import printable
+    from dlrun.data.inspection.check import find_all
+    from dlrun.data.inspection.inspected import inspect_source
+    from dlrun.spec.parse import read_spec
+
+    source = read_spec(config, tuple(overrides)).spec.dataset
+    with Console().noise_kept_away():
+        findings = find_all(inspect_source(source))
+    counts = Counter(finding.status for finding in findings)
+    if as_json:
+        print_json([finding.plain() for finding in findings])
+    else:
+        width = max(len(finding.check) for finding in findings)
+        for finding in findings:
+            line = f"{finding.status:<8}  {finding.check:<{width}}  {finding.said} (threshold: {finding.threshold})"
+            advice = f"\n{'':{width + 12}}-> {finding.advice}" if finding.advice else ""
+            typer.echo(printable(line + advice))
+        said = ", ".join(format_count(counts[status], status) for status in ("failure", "warning"))
+        typer.echo(f"\n{said}, {counts['pass']} passed")
+    if counts["failure"]:
+        raise typer.Exit(1)

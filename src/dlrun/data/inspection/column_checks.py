@@ -1,0 +1,90 @@
+"""Columns that teach nothing: those with one value, those whose values are missing, those that number the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from dlrun.data.inspection.column_values import ColumnValues, column_values
+from dlrun.data.inspection.finding import Finding, named, percent
+from dlrun.data.inspection.inspected import Inspected
+from dlrun.data.inspection.rows import sampled
+
+ALMOST_CONSTANT = 0.995
+"""Part of the training examples with one value, from which on a column says next to nothing."""
+
+MUCH_MISSING = 0.3
+"""Part of a column's values that is missing, above which what is filled in weighs more than what is known."""
+
+LIKE_IDS = 0.5
+"""Different values of a column of categories, by the number of rows, above which it is nearly an id."""
+
+
+def check_constant(inspected: Inspected) -> Iterator[Finding]:
+    """Columns with one value, and those where nearly all examples have one."""
+    columns = column_values(inspected.dataset, sampled(inspected.dataset.splits["train"].features))
+    if not columns:
+        return
+    left_out = _left_out(inspected, "same value")
+    # Parts of dates are known to be idle now and then: every hour of a date without a time is 0.
+    found = [(column.name, _largest_share(column)) for column in columns if not column.name.endswith(")")]
+    almost = [f"{name} ({share:.2%} one value)" for name, share in found if share >= ALMOST_CONSTANT]
+    threshold = f"no value in {ALMOST_CONSTANT:.1%} of the training examples or more"
+    said = [f"{name} (one value only, left out)" for name in left_out] + almost
+    if said:
+        advice = f"ignore: [{', '.join(name for name, share in found if share >= ALMOST_CONSTANT)}]" if almost else ""
+        if inspected.columns is None or not almost:
+            advice = "leave them out of the file: they cost time and teach nothing"
+        yield Finding("warning", "constant columns", named(said), threshold, advice)
+    else:
+        yield Finding("pass", "constant columns", f"none of {len(found):,}", threshold)
+
+
+def check_missing(inspected: Inspected) -> Iterator[Finding]:
+    """Columns of files whose values are missing."""
+    files = inspected.columns
+    if files is None:
+        return
+    shares = {name: files.missing(name) or 0.0 for name in files.surveys}
+    much = [f"{name} ({percent(share)})" for name, share in shares.items() if share > MUCH_MISSING]
+    threshold = f"{MUCH_MISSING:.0%} of a column's values"
+    if much:
+        advice = "missing: {numeric: indicator} tells the model where values are missing; or ignore the columns"
+        yield Finding("warning", "missing values", f"{len(much):,} columns: {named(much)}", threshold, advice)
+        return
+    most = max(shares, key=lambda name: shares[name])
+    said = f"most in {most}, {percent(shares[most])}" if shares[most] else f"none in {len(shares):,} columns"
+    yield Finding("pass", "missing values", said, threshold)
+
+
+def check_ids(inspected: Inspected) -> Iterator[Finding]:
+    """Columns of which nearly every row has a value of its own."""
+    files = inspected.columns
+    if files is None:
+        return
+    kept = []
+    for column in inspected.dataset.raw_input().columns:  # type: ignore[attr-defined]  # of a table or a series
+        distinct, rows = files.distinct(column.name), files.surveys[column.name].rows
+        if column.kind == "categorical" and (distinct is None or distinct > LIKE_IDS * rows):
+            kept.append(f"{column.name} ({distinct or 'too many to count':,} values in {rows:,} rows)")
+    threshold = f"a category has {1 / LIKE_IDS:.0f} rows on average"
+    left_out = _left_out(inspected, "numbers the rows", "an id", "value of its own")
+    if kept:
+        advice = "ignore them: a model learns such rows by heart, and new ones have other values"
+        yield Finding("warning", "ids", named(kept), threshold, advice)
+    else:
+        said = f"left out: {named(left_out)}" if left_out else "no column is nearly unique"
+        yield Finding("pass", "ids", said, threshold)
+
+
+def _left_out(inspected: Inspected, *reasons: str) -> list[str]:
+    ignored = inspected.columns.left_out if inspected.columns is not None else {}
+    return [name for name, why in ignored.items() if any(reason in why for reason in reasons)]
+
+
+def _largest_share(column: ColumnValues) -> float:
+    values = column.values[~np.isnan(column.values)] if column.kind == "numeric" else column.values
+    if not len(values):
+        return 1.0
+    return float(np.unique(values, return_counts=True)[1].max() / len(values))

@@ -1,0 +1,83 @@
+"""The columns of a dataset described: kind, missing values, different values, range, most frequent categories."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlrun.data.inspection.column_values import ColumnValues, column_values
+from dlrun.data.inspection.inspected import Inspected
+from dlrun.data.inspection.rows import sampled
+from dlrun.data.series_input import SeriesInput
+from dlrun.data.table_input import TableInput
+
+_TOP = 4
+
+
+@dataclass(frozen=True)
+class ColumnFacts:
+    """One column.
+
+    Args:
+        name: Of the column.
+        kind: numeric, categorical, date or text.
+        missing: Part of the file's values that is missing; None where nobody counted.
+        distinct: Different values in the file; None where they are too many, or nobody counted.
+        low: The smallest number of a sample of training examples.
+        mean: Of the same, with what is filled in for missing values.
+        high: The largest.
+        top: The most frequent categories of the sample, and the part of it that each has.
+    """
+
+    name: str
+    kind: str
+    missing: float | None = None
+    distinct: int | None = None
+    low: float | None = None
+    mean: float | None = None
+    high: float | None = None
+    top: tuple[tuple[str, float], ...] = ()
+
+
+def column_facts(inspected: Inspected) -> tuple[ColumnFacts, ...]:
+    """Describe every column that is a feature; nothing of images, texts and unnamed sequences."""
+    raw = inspected.dataset.raw_input()
+    found = {
+        column.name: column
+        for column in column_values(inspected.dataset, sampled(inspected.dataset.splits["train"].features))
+    }
+    if not isinstance(raw, TableInput | SeriesInput):
+        return tuple(_described(column, column.kind, inspected) for column in found.values())
+    facts = []
+    for column in raw.columns:
+        if column.name in found:
+            facts.append(_described(found[column.name], column.kind, inspected))
+        else:  # text, or a date, which is several columns of numbers
+            facts.append(ColumnFacts(column.name, column.kind, *_counted(column.name, inspected)))
+    return tuple(facts)
+
+
+def _described(column: ColumnValues, kind: str, inspected: Inspected) -> ColumnFacts:
+    missing, distinct = _counted(column.name, inspected)
+    if column.kind == "categorical":
+        return ColumnFacts(column.name, kind, missing, distinct, top=tuple(_most_frequent(column)))
+    known = column.values[~np.isnan(column.values)]
+    if not len(known):
+        return ColumnFacts(column.name, kind, missing, distinct)
+    return ColumnFacts(
+        column.name, kind, missing, distinct, float(known.min()), float(known.mean()), float(known.max())
+    )
+
+
+def _counted(name: str, inspected: Inspected) -> tuple[float | None, int | None]:
+    files = inspected.columns
+    return (files.missing(name), files.distinct(name)) if files is not None else (None, None)
+
+
+def _most_frequent(column: ColumnValues) -> Iterator[tuple[str, float]]:
+    shares = column.shares()
+    for index in np.argsort(-shares, kind="stable")[:_TOP].tolist():
+        if shares[index]:
+            yield column.categories[index], float(shares[index])

@@ -1,0 +1,90 @@
+"""Stored examples in, the values of each of their columns out: numbers, or ids of categories with their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.data.columns import CategoricalColumn, Column
+from dlrun.data.columns.dates import PARTS
+from dlrun.data.columns.shown import category_name
+from dlrun.data.dataset import Dataset
+from dlrun.data.preprocess import Preprocess
+from dlrun.data.series_input import SeriesInput
+from dlrun.data.table_input import TableInput
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class ColumnValues:
+    """One column of some examples.
+
+    Args:
+        name: Of the column.
+        kind: What its values are.
+        values: Numbers, float64; or ids, indices into `categories`.
+        categories: What the ids stand for.
+
+    Shape:
+        values: `(examples,)`.
+    """
+
+    name: str
+    kind: Literal["numeric", "categorical"]
+    values: Array
+    categories: tuple[str, ...] = ()
+
+    def shares(self, *, size: int = 0) -> npt.NDArray[np.float64]:
+        """Part of the examples that has each id."""
+        counts = np.bincount(self.values, minlength=max(size, len(self.categories)))
+        return np.asarray(counts / max(1, len(self.values)), np.float64)
+
+
+def column_values(dataset: Dataset, stored: Array) -> tuple[ColumnValues, ...]:
+    """The columns of some examples; none of images, texts and sequences without names.
+
+    Dates give one column for each of their parts. Of the windows of a series the newest row is taken. Columns of text
+    are left out.
+
+    Args:
+        dataset: What the examples are of.
+        stored: Some of a split's features.
+    """
+    raw = dataset.raw_input()
+    if isinstance(raw, TableInput):
+        return tuple(_of_columns(raw.columns, stored))
+    if isinstance(raw, SeriesInput):
+        return tuple(_of_columns(raw.columns, stored[:, -1]))
+    if dataset.features.kind == "vector" and type(dataset.preprocess) is Preprocess:
+        flat = stored.reshape(len(stored), -1)
+        return tuple(
+            ColumnValues(f"column {index}", "numeric", flat[:, index].astype(np.float64))
+            for index in range(flat.shape[1])
+        )
+    return ()
+
+
+def _of_columns(columns: Sequence[Column], stored: Array) -> Iterator[ColumnValues]:
+    begun = 0
+    for column in columns:
+        values = stored[:, begun : begun + column.width]
+        begun += column.width
+        if column.kind == "numeric":
+            known = np.where(values[:, 1] > 0, np.nan, values[:, 0]) if column.indicator else values[:, 0]
+            yield ColumnValues(column.name, "numeric", known.astype(np.float64))
+        elif column.kind == "date":
+            for index, part in enumerate(PARTS):
+                yield ColumnValues(f"{column.name} ({part})", "numeric", values[:, index].astype(np.float64))
+        elif column.kind == "categorical":
+            yield ColumnValues(column.name, "categorical", values[:, 0].astype(np.int64), _names(column))
+
+
+def _names(column: CategoricalColumn) -> tuple[str, ...]:
+    return tuple(
+        category_name(column.vocabulary, number, has_missing=column.has_missing) for number in range(column.categories)
+    )

@@ -1,0 +1,113 @@
+"""A source in, its dataset out with what its files say besides: missing values, columns left out, corrupt images."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.data.columns import ColumnSurvey, TableFiles, plan_columns, survey_columns
+from dlrun.data.dataset import Dataset, Source
+from dlrun.data.image_files.listing import shown
+from dlrun.data.image_files.scan import scan
+from dlrun.data.images import Images
+from dlrun.data.series import Series
+from dlrun.data.table import Table
+
+
+@dataclass(frozen=True)
+class FileColumns:
+    """What the training file of a table or a series says of its columns.
+
+    Args:
+        surveys: What was counted, by name.
+        left_out: Why a column is no feature, by name.
+    """
+
+    surveys: Mapping[str, ColumnSurvey]
+    left_out: Mapping[str, str]
+
+    def missing(self, name: str) -> float | None:
+        """Part of the rows without a value."""
+        survey = self.surveys.get(name)
+        return survey.missing / survey.rows if survey is not None and survey.rows else None
+
+    def distinct(self, name: str) -> int | None:
+        """Number of different values; None if they are too many to be counted."""
+        survey = self.surveys.get(name)
+        return None if survey is None or survey.is_many else len(survey.counts)
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """What the headers of image files say.
+
+    Args:
+        height: Of each file that can be read.
+        width: The same.
+        corrupt: Why files cannot be read, by name.
+    """
+
+    height: npt.NDArray[np.int32]
+    width: npt.NDArray[np.int32]
+    corrupt: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """A dataset to look at.
+
+    Args:
+        source: What it was loaded from.
+        dataset: The splits.
+        columns: Of a table or a series.
+        images: Of image files.
+    """
+
+    source: Source
+    dataset: Dataset
+    columns: FileColumns | None = None
+    images: ImageFiles | None = None
+
+
+def inspect_source(source: Source) -> Inspected:
+    """Load a dataset, without the image files that cannot be read, and look at its files.
+
+    Raises:
+        DataError: It cannot be loaded at all.
+    """
+    if isinstance(source, Images):
+        dataset = source.model_copy(update={"corrupt": "skip"}).load()
+        return Inspected(source, dataset, images=_image_files(source, dataset))
+    dataset = source.load()
+    columns = _file_columns(source) if isinstance(source, Table | Series) else None
+    return Inspected(source, dataset, columns=columns)
+
+
+def _file_columns(source: Table | Series) -> FileColumns:
+    table = TableFiles.open(source.path, delimiter=source.known_delimiter, encoding=source.known_encoding)
+    names = [name for name in table.names if name not in table.unreadable]
+    surveys = survey_columns(table, names, missing=source.missing_values)
+    targets = source.targets if isinstance(source, Table) else ()
+    return FileColumns(surveys, plan_columns(table, surveys, source, without=targets).ignored)
+
+
+def _image_files(source: Images, dataset: Dataset) -> ImageFiles:
+    height, width = [], []
+    corrupt: dict[str, str] = {}
+    read = Counter(name for split in dataset.splits.values() if split.origins is not None for name in split.origins)
+    for images in source.lists().values():
+        scanned = scan(images.paths())
+        for place, name in enumerate(map(shown, images.names)):
+            if place in scanned.unreadable:
+                corrupt[f"{images.folder.name}/{name}"] = scanned.unreadable[place]
+            elif read[name]:
+                read[name] -= 1
+            else:  # its header is whole and its pixels are not
+                corrupt[f"{images.folder.name}/{name}"] = "its pixels cannot be decoded"
+        height.append(scanned.readable()["height"])
+        width.append(scanned.readable()["width"])
+    return ImageFiles(np.concatenate(height), np.concatenate(width), corrupt)

@@ -1,0 +1,124 @@
+"""What is to be predicted: classes that are rare, missing or out of balance, and numbers that are far from zero."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.data.dataset import Dataset, Split
+from dlrun.data.inspection.finding import Finding, named, percent
+from dlrun.data.inspection.inspected import Inspected
+from dlrun.signature import Target
+
+FEW_EXAMPLES = 10
+"""Training examples of a class, below which it can hardly be learnt."""
+
+IMBALANCE = 10.0
+"""Examples of the most frequent class for each of the rarest one, from which on a model tends to ignore the latter."""
+
+UNSCALED_TARGET = 10.0
+"""Mean or standard deviation of a value to predict, above which a network that begins near 0 learns slowly."""
+
+Counts = Mapping[str, npt.NDArray[np.int64]]
+
+
+def class_counts(dataset: Dataset) -> dict[str, npt.NDArray[np.int64]]:
+    """By split: how many examples each class has; of labels, how many have each.
+
+    Shape:
+        Each: `(target.size,)`. Nothing where there are no classes.
+    """
+    target = dataset.target
+    if target is None or target.kind not in ("classes", "labels"):
+        return {}
+    return {name: _counted(split, target) for name, split in dataset.splits.items() if split.target is not None}
+
+
+def class_names(target: Target) -> tuple[str, ...]:
+    """What classes are called."""
+    return target.class_names or tuple(map(str, range(target.size)))
+
+
+def check_few_examples(inspected: Inspected) -> Iterator[Finding]:
+    """Classes with few training examples, or none."""
+    counts, target = class_counts(inspected.dataset), inspected.dataset.target
+    if not counts or target is None:
+        return
+    said = [f"{name} ({count:,})" for name, count in zip(class_names(target), counts["train"].tolist(), strict=True)]
+    none = [said[index] for index in np.flatnonzero(counts["train"] == 0)]
+    few = [said[index] for index in np.flatnonzero(counts["train"] < FEW_EXAMPLES)]
+    threshold = f"{FEW_EXAMPLES} training examples of each class; a failure if one has none"
+    if few:
+        advice = "add examples, or leave these classes out"
+        found = f"{len(few):,} of {target.size:,} classes have few training examples: {named(few)}"
+        yield Finding("failure" if none else "warning", "few examples", found, threshold, advice)
+    else:
+        least = int(np.argmin(counts["train"]))
+        yield Finding("pass", "few examples", f"the rarest of {target.size:,} classes is {said[least]}", threshold)
+
+
+def check_missing_classes(inspected: Inspected) -> Iterator[Finding]:
+    """Classes that a held-out split does not have."""
+    counts, target = class_counts(inspected.dataset), inspected.dataset.target
+    if target is None:
+        return
+    for name, found in counts.items():
+        absent = [class_names(target)[index] for index in np.flatnonzero(found == 0)]
+        if name == "train":
+            continue
+        check, threshold = f"classes {name}", "every class is in every split"
+        if absent:
+            said = f"{len(absent):,} of {target.size:,} classes have no {name} example: {named(absent)}"
+            yield Finding("warning", check, said, threshold, "hold more examples out, or say nothing of these classes")
+        else:
+            yield Finding("pass", check, f"all {target.size:,} classes are there", threshold)
+
+
+def check_imbalance(inspected: Inspected) -> Iterator[Finding]:
+    """The most frequent class against the rarest."""
+    counts, target = class_counts(inspected.dataset), inspected.dataset.target
+    if not counts or target is None or target.kind != "classes":
+        return
+    train = counts["train"]
+    present = np.where(train > 0, train, train.max())
+    most, least = int(np.argmax(train)), int(np.argmin(present))
+    ratio, names = train[most] / max(1, present[least]), class_names(target)
+    said = (
+        f"{names[most]} has {train[most]:,} training examples ({percent(train[most] / train.sum())}), {names[least]} "
+        f"{train[least]:,}: {ratio:.1f} times as many"
+    )
+    threshold = f"below {IMBALANCE:.0f} times"
+    if ratio < IMBALANCE:
+        yield Finding("pass", "imbalance", said, threshold)
+    else:
+        advice = "training: {class_weight: balanced}, and metrics that see it: auc, precision, recall, f1_score"
+        yield Finding("warning", "imbalance", said, threshold, advice)
+
+
+def check_target_scale(inspected: Inspected) -> Iterator[Finding]:
+    """Values to predict that are learnt as they are, and are large."""
+    target, values = inspected.dataset.target, inspected.dataset.splits["train"].target
+    if target is None or target.kind != "values" or values is None:
+        return
+    threshold = f"mean and standard deviation within {UNSCALED_TARGET:.0f}"
+    if target.scale:
+        yield Finding("pass", "target's scale", "it is learnt with mean 0 and variance 1", threshold)
+        return
+    flat = values.reshape(len(values), -1).astype(np.float64)
+    mean, deviation = np.abs(flat.mean(axis=0)).max(), flat.std(axis=0).max()
+    said = f"mean up to {mean:.4g}, standard deviation up to {deviation:.4g}"
+    if max(mean, deviation) <= UNSCALED_TARGET:
+        yield Finding("pass", "target's scale", said, threshold)
+    else:
+        advice = "divide the values in the file by a constant, so that they are near 1"
+        yield Finding("warning", "target's scale", said, threshold, advice)
+
+
+def _counted(split: Split, target: Target) -> npt.NDArray[np.int64]:
+    values: Any = split.target
+    if target.kind == "labels":
+        return np.asarray(values.sum(axis=0), np.int64)
+    return np.bincount(values.reshape(-1).astype(np.int64), minlength=target.size)

@@ -1,0 +1,78 @@
+"""Sample images of a dataset in, a picture of all of them in a grid, with their classes, out."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.data.dataset import Dataset
+from dlrun.data.inspection.facts import shown_target
+from dlrun.data.inspection.rows import sampled_places
+from dlrun.errors import RunError, UsageError
+
+ENDINGS = (".png", ".pdf", ".svg")
+
+_COLUMNS = 6
+_INCHES = 1.6
+_LONGEST_TITLE = 22
+
+
+def draw_images(dataset: Dataset, path: Path, *, samples: int) -> int:
+    """Draw training images, spread evenly over the split.
+
+    Args:
+        dataset: Of images.
+        path: The file to write: `.png`, `.pdf` or `.svg`.
+        samples: How many.
+
+    Returns:
+        How many were drawn.
+
+    Raises:
+        UsageError: The dataset has no images, or the file is of another kind.
+        RunError: The file cannot be written.
+    """
+    if dataset.features.kind != "image":
+        said = f"{dataset.name} has no images but a {dataset.features.kind}"
+        raise UsageError(said, hint="leave --images out")
+    if path.suffix.lower() not in ENDINGS:
+        raise UsageError(f"{path} is no name of a picture", expected="a file that ends in " + ", ".join(ENDINGS))
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    train = dataset.splits["train"]
+    places = sampled_places(train.features, most=samples)[:samples].tolist()
+    columns = min(_COLUMNS, len(places))
+    rows = math.ceil(len(places) / columns)
+    figure = Figure(figsize=(_INCHES * columns, (_INCHES + 0.3) * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    for number in range(rows * columns):
+        axes = figure.add_subplot(rows, columns, number + 1)
+        axes.axis("off")
+        if number < len(places):
+            # A class may be called $x$, which is no formula.
+            title = shown_target(dataset, train, places[number])[:_LONGEST_TITLE].replace("$", r"\$")
+            axes.set_title(title, fontsize=8)
+            axes.imshow(_as_bytes(np.asarray(train.features[places[number]]), dataset), interpolation="nearest")
+    try:
+        figure.savefig(path, dpi=100)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
+    return len(places)
+
+
+def _as_bytes(stored: npt.NDArray[Any], dataset: Dataset) -> npt.NDArray[np.uint8]:
+    """Pixels as a picture has them: bytes, three of them; numbers of any range between their lowest and highest."""
+    values = stored.astype(np.float32)
+    scale = float(getattr(dataset.preprocess, "scale", 1.0))
+    low, high = (0.0, 1 / scale) if scale != 1.0 else (float(values.min()), float(values.max()))
+    if scale == 1.0 and low >= 0 and high <= 1:
+        low, high = 0.0, 1.0
+    pixels = np.clip((values - low) / ((high - low) or 1.0), 0, 1)
+    if pixels.shape[-1] != 3:  # noqa: PLR2004  no colour image: the first channel is shown in grey
+        pixels = np.repeat(pixels[..., :1], 3, axis=-1)
+    return np.asarray(np.round(pixels * 255), np.uint8)

@@ -1,0 +1,105 @@
+"""A path in, what kind of data lies there out; and with it, the draft of a config."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from dlrun.data.columns import plan_columns
+from dlrun.data.table import Table
+from dlrun.errors import DataError, UsageError
+from dlrun.first_config.arrays import draft_arrays
+from dlrun.first_config.draft import Draft, Wishes
+from dlrun.first_config.images import draft_images, has_images, image_column
+from dlrun.first_config.series import draft_series, find_time
+from dlrun.first_config.table import LookedAt, draft_table, look_at
+from dlrun.first_config.target import choose_target
+from dlrun.first_config.text import draft_text
+
+_LINES = (".jsonl", ".ndjson", ".json")
+_SHOWN_COUNTS = 1000
+
+DRAFTS: dict[str, Callable[[str, Wishes], Draft]] = {
+    "arrays": draft_arrays, "images": draft_images, "series": draft_series, "table": draft_table, "text": draft_text,
+}  # fmt: skip
+"""By type of dataset."""
+
+
+def draft_config(path: str, wishes: Wishes) -> Draft:
+    """Look at data and draft a config that trains on it.
+
+    Args:
+        path: A file, a folder, or a pattern of tables.
+        wishes: What the user says of it.
+
+    Raises:
+        UsageError: The type is unknown, or does not go with the other wishes; or nothing there can be predicted.
+        DataError: There is nothing, or it cannot be read.
+    """
+    if wishes.kind and wishes.kind not in DRAFTS:
+        raise UsageError(
+            f"there is no type {wishes.kind!r} for data of your own", expected="one of " + ", ".join(DRAFTS)
+        )
+    in_time = wishes.history is not None or wishes.horizon is not None
+    if in_time and wishes.kind not in ("", "series"):
+        raise UsageError("--history and --horizon are for series", expected="--type series")
+    kind = wishes.kind or ("series" if in_time else "") or _kind_of_place(path)
+    if kind:
+        return DRAFTS[kind](path, wishes)
+    looked = look_at(path)
+    column = image_column({name: list(survey.counts)[:_SHOWN_COUNTS] for name, survey in looked.surveys.items()})
+    if column is not None and path.lower().endswith(".csv"):
+        return draft_images(path, _with_target(looked, wishes, column), column=column)
+    if _is_text_alone(path, looked, wishes):
+        return draft_text(path, wishes)
+    return _with_hint_of_time(draft_table(path, wishes), find_time(looked))
+
+
+def _kind_of_place(path: str) -> str:
+    """The type by the path alone; empty of tables."""
+    place = Path(path).expanduser()
+    if place.is_dir():
+        if has_images(place):
+            return "images"
+        if any(place.rglob("*.txt")):
+            return "text"
+        raise DataError(
+            f"{path} holds neither images nor .txt files",
+            expected="a folder with one folder of them for each class, or the name of a file",
+            hint=f"tables: --data '{place / '*.csv'}'",
+        )
+    suffix = Path(path.removesuffix(".gz")).suffix.lower()
+    if suffix == ".npy":
+        raise DataError(
+            f"{path} is one array", expected="an .npz file of features and labels: np.savez(path, x=x, y=y)"
+        )
+    return "arrays" if suffix == ".npz" else "text" if suffix in (*_LINES, ".txt") else ""
+
+
+def _is_text_alone(path: str, looked: LookedAt, wishes: Wishes) -> bool:
+    """Whether a table has one column of text, one to predict, and nothing else to learn from."""
+    source = Table(path=path, **looked.keys)
+    try:
+        target = choose_target(looked.table, looked.surveys, source, wish=wishes.target)
+        plan = plan_columns(looked.table, looked.surveys, source, without=(target.name,))
+    except DataError:
+        return False
+    has_gaps = looked.surveys[target.name].missing > 0  # which only tables leave out
+    return [column.kind for column in plan.columns] == ["text"] and not has_gaps
+
+
+def _with_target(looked: LookedAt, wishes: Wishes, column: str) -> Wishes:
+    """The wishes with a target, which for a CSV of images is a column too."""
+    if wishes.target:
+        return wishes
+    surveys = {name: survey for name, survey in looked.surveys.items() if name != column}
+    source = Table(path=str(looked.table.paths[0]), **looked.keys)
+    return replace(wishes, target=choose_target(looked.table, surveys, source, wish="").name)
+
+
+def _with_hint_of_time(draft: Draft, time: tuple[str, ...]) -> Draft:
+    if not time:
+        return draft
+    said = f"the rows are in the order of {', '.join(time)}: --type series would predict what comes next"
+    return replace(draft, told=(*draft.told, said))

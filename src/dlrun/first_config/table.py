@@ -1,0 +1,183 @@
+"""A table's rows in; a draft of a config that predicts one of its columns from the others out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dlrun.data.columns import ColumnSurvey, Plan, TableFiles, plan_columns, survey_columns
+from dlrun.data.columns.planned import is_mostly_dates, is_mostly_numbers, layout_of, notation_of
+from dlrun.data.columns.texts import MISSING_VALUES
+from dlrun.data.table import Table
+from dlrun.errors import DataError
+from dlrun.first_config.draft import Draft, Key, Remark, Section, Sizes, Wishes
+from dlrun.first_config.target import ChosenTarget, check_column, choose_target
+
+_ODD_TEXTS = 5
+_TWO = 2
+_IMBALANCE = 10
+_NETWORKS = (
+    (1_000, [32], 0.1),
+    (10_000, [64, 32], 0.2),
+    (200_000, [128, 64], 0.2),
+    (float("inf"), [256, 128, 64], 0.2),
+)
+
+
+@dataclass(frozen=True)
+class LookedAt:
+    """A table after one pass over its rows.
+
+    Args:
+        table: The rows.
+        surveys: What was counted of each column.
+        odd: Texts in columns of numbers that are read as missing.
+        ignored: Columns that cannot be read, and why.
+    """
+
+    table: TableFiles
+    surveys: Mapping[str, ColumnSurvey]
+    odd: tuple[str, ...] = ()
+    ignored: Mapping[str, str] | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return next(iter(self.surveys.values())).rows
+
+    @property
+    def keys(self) -> dict[str, Any]:
+        """What the dataset has to be told so that every column can be read."""
+        keys: dict[str, Any] = {}
+        if self.odd:
+            keys["missing_values"] = (*MISSING_VALUES, *self.odd)
+        if self.ignored:
+            keys["ignore"] = tuple(self.ignored)
+        return keys
+
+    def lines(self) -> Iterator[Key]:
+        """The same as keys of the section."""
+        if self.odd:
+            yield Key("missing_values", [*MISSING_VALUES, *self.odd], "texts among numbers are read as missing")
+        if self.ignored:
+            why = "; ".join(self.ignored.values())
+            yield Key("ignore", list(self.ignored), why)
+
+
+def look_at(path: str) -> LookedAt:
+    """Count what the columns of a table are like.
+
+    Raises:
+        DataError: It cannot be read, or has no rows.
+    """
+    table = TableFiles.open(path)
+    names = [name for name in table.names if name not in table.unreadable]
+    surveys = survey_columns(table, names, missing=MISSING_VALUES)
+    if not surveys or not next(iter(surveys.values())).rows:
+        raise DataError(f"{table.label} has no rows", expected="rows under the line of names")
+    odd: list[str] = []
+    ignored = {}
+    for survey in surveys.values():
+        if layout_of(survey) is None and survey.known and is_mostly_dates(survey):
+            ignored[survey.name] = f"{survey.name}: dates among which other things stand"
+        elif notation_of(table, survey) is None and survey.known and is_mostly_numbers(survey):
+            found = _no_numbers(survey)
+            if 0 < len(found) <= _ODD_TEXTS:
+                odd += [text for text in found if text not in odd]
+            else:
+                ignored[survey.name] = f"{survey.name}: numbers among which other things stand"
+    if odd:
+        surveys = survey_columns(table, names, missing=(*MISSING_VALUES, *odd))
+    return LookedAt(table, surveys, tuple(odd), ignored)
+
+
+def draft_table(path: str, wishes: Wishes) -> Draft:
+    """Draft a config of the dataset type `table`.
+
+    Raises:
+        DataError: The table cannot be read, or has nothing to learn from.
+        UsageError: No column can be predicted, or `wishes.target` is none.
+    """
+    looked = look_at(path)
+    if wishes.target:
+        check_column(wishes.target, looked.table.names, looked.table.label)
+        ignored = {name: why for name, why in (looked.ignored or {}).items() if name != wishes.target}
+        looked = LookedAt(looked.table, looked.surveys, looked.odd, ignored)
+    source = Table(path=path, **looked.keys)
+    target = choose_target(looked.table, looked.surveys, source, wish=wishes.target)
+    plan = plan_columns(looked.table, looked.surveys, source, without=(target.name,))
+    sizes = Sizes(looked.rows)
+    loss, metrics = _loss(looked.surveys[target.name], target)
+    said = f"{target.why} (--target for another)" if not wishes.target else target.why
+    return Draft(
+        f"The table {path}: {looked.rows:,} rows; {target.name!r} is predicted from {len(plan.columns)} columns.",
+        tuple(_dataset(path, looked, target, plan, sizes)),
+        _network(looked.rows),
+        loss,
+        metrics,
+        (*sizes.training, *_class_weight(looked.surveys[target.name], target)),
+        (f"target: {target.name}, {said}", target.plan.note, *_missing_told(looked.surveys[target.name])),
+    )
+
+
+def describe_columns(plan: Plan) -> Iterator[Remark]:
+    """What each column is read as, and what is left out, as comments."""
+    for kind in ("numeric", "categorical", "date", "text"):
+        names = [column.name for column in plan.columns if column.kind == kind]
+        if names:
+            yield Remark(f"{kind}: {', '.join(names)}")
+    for name, why in plan.ignored.items():
+        yield Remark(f"left out: {name}, as {why}")
+    yield Remark("To change that: numeric, categorical, date, text or ignore, each a list of columns.")
+
+
+def _dataset(path: str, looked: LookedAt, target: ChosenTarget, plan: Plan, sizes: Sizes) -> Iterator[Key | Remark]:
+    yield Key("type", "table")
+    yield Key("path", path)
+    yield Key("target", target.name, f"chosen {target.why}")
+    yield Remark(target.plan.note)
+    if looked.surveys[target.name].missing:
+        yield Key("missing_target", "drop", "rows without a target are left out")
+    yield from looked.lines()
+    yield from describe_columns(plan)
+    yield from sizes.held_out
+
+
+def _network(rows: int) -> Section:
+    units, dropout = next((units, dropout) for most, units, dropout in _NETWORKS if rows < most)
+    return (Key("type", "mlp"), Key("units", units, "width of each hidden layer"), Key("dropout", dropout))
+
+
+def _loss(survey: ColumnSurvey, target: ChosenTarget) -> tuple[str, tuple[str, ...]]:
+    if target.plan.kind == "values":
+        return "mean_squared_error", ("mean_absolute_error", "r2_score")
+    if not survey.is_many and len(survey.counts) == _TWO:
+        return "binary_crossentropy", ("accuracy", "auc")
+    return "sparse_categorical_crossentropy", ("accuracy",)
+
+
+def _class_weight(survey: ColumnSurvey, target: ChosenTarget) -> Iterator[Remark]:
+    if target.plan.kind == "classes" and not survey.is_many:
+        ratio = max(survey.counts.values()) / min(survey.counts.values())
+        if ratio >= _IMBALANCE:
+            said = f"The most frequent class has {ratio:.0f} times as many rows as the rarest"
+            yield Remark(f"{said}: class_weight: balanced makes the rare ones count more.")
+
+
+def _missing_told(survey: ColumnSurvey) -> Iterator[str]:
+    if survey.missing:
+        yield f"missing_target: drop, as {survey.missing:,} of {survey.rows:,} rows have no target"
+
+
+def _no_numbers(survey: ColumnSurvey) -> list[str]:
+    """The texts of a column of numbers that are none."""
+    return [text for text in survey.counts if not _is_number(text)]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace(",", ""))
+    except ValueError:
+        return False
+    return text.strip().lower() not in ("inf", "-inf", "infinity", "nan")

@@ -1,0 +1,174 @@
+"""`dlrun init --data`: from a file of anyone's to a config that has no problems and fits its data."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dlrun.errors import DataError, UsageError
+from dlrun.first_config.draft import Wishes
+from dlrun.first_config.page import written
+from dlrun.first_config.write import Written, write_config
+from dlrun.signature import Description
+from dlrun.spec.parse import read_spec
+from dlrun.spec.yaml_source import read_yaml
+from odd_files import write_odd_files
+
+
+@pytest.fixture(scope="module")
+def odd_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, Wishes]]:
+    return write_odd_files(tmp_path_factory.mktemp("odd"))
+
+
+def write(odd_files: dict[str, tuple[str, Wishes]], name: str, folder: Path) -> Written:
+    data, wishes = odd_files[name]
+    return write_config(data, folder / f"{name.partition('.')[0]}.yaml", wishes)
+
+
+def check_fits(path: Path) -> None:
+    """As `dlrun train` checks a config once its data is loaded."""
+    file = read_spec(path)
+    dataset = file.spec.dataset.load()
+    sizes = {name: len(split) for name, split in dataset.splits.items()}
+    file.check(Description(dataset.features, dataset.target, sizes))
+    assert file.spec.training.batch_size <= sizes["train"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "model", "loss"),
+    [
+        ("odd.csv", "table", "mlp", "mean_squared_error"),
+        ("three.csv", "table", "mlp", "sparse_categorical_crossentropy"),
+        ("gaps.csv", "table", "mlp", "binary_crossentropy"),
+        ("days.csv", "series", "lstm", "mean_squared_error"),
+        ("few.csv", "table", "mlp", "binary_crossentropy"),
+        ("tweets.jsonl", "text", "lstm", "sparse_categorical_crossentropy"),
+        ("scores.jsonl", "text", "lstm", "mean_squared_error"),
+        ("named.npz", "arrays", "mlp", "sparse_categorical_crossentropy"),
+        ("steps.npz", "arrays", "lstm", "mean_squared_error"),
+        ("mails", "text", "lstm", "sparse_categorical_crossentropy"),
+    ],
+)
+def test_a_config_fits_its_data(
+    odd_files: dict[str, tuple[str, Wishes]], tmp_path: Path, name: str, kind: str, model: str, loss: str
+) -> None:
+    path = write(odd_files, name, tmp_path).path
+    spec = read_spec(path).spec
+    assert (spec.dataset.type_name, spec.model.type_name, spec.loss.type_name) == (kind, model, loss)
+    assert all(len(line) <= 120 for line in path.read_text().splitlines() if line.lstrip().startswith("#"))
+    check_fits(path)
+
+
+def test_what_is_guessed_is_told(odd_files: dict[str, tuple[str, Wishes]], tmp_path: Path) -> None:
+    assert write(odd_files, "odd.csv", tmp_path).told[0].startswith("target: price in €, as those behind it")
+    assert write(odd_files, "three.csv", tmp_path).told[0] == "target: class, by its name (--target for another)"
+    spec = (tmp_path / "three.yaml").read_text()
+    assert "unknown]" in spec
+    assert "# left out: note, as all rows have the same value" in spec
+    assert "missing_target: drop" in " ".join(write(odd_files, "gaps.csv", tmp_path).told)
+    assert "not used: id (--type table reads all columns)" in write(odd_files, "tweets.jsonl", tmp_path).told
+    assert "time: Date, never going back" in write(odd_files, "days.csv", tmp_path).told
+
+
+def test_a_wish_is_kept(odd_files: dict[str, tuple[str, Wishes]], tmp_path: Path) -> None:
+    data = odd_files["odd.csv"][0]
+    path = write_config(data, tmp_path / "a.yaml", Wishes(target='it\'s: a "q"')).path
+    assert read_spec(path).spec.dataset.target == 'it\'s: a "q"'  # type: ignore[attr-defined]
+    check_fits(path)
+    path = write_config(odd_files["days.csv"][0], tmp_path / "b.yaml", Wishes(kind="table", target="Open")).path
+    assert read_spec(path).spec.dataset.type_name == "table"
+    path = write_config(odd_files["days.csv"][0], tmp_path / "c.yaml", Wishes(history=7, target="Volume")).path
+    assert read_spec(path).spec.dataset.model_dump()["history"] == 7
+
+
+def test_what_cannot_be_guessed_is_an_error_that_says_what_can(
+    odd_files: dict[str, tuple[str, Wishes]], tmp_path: Path
+) -> None:
+    data = odd_files["days.csv"][0]
+    with pytest.raises(UsageError, match="did you mean 'Open'"):
+        write_config(data, tmp_path / "x.yaml", Wishes(target="Opne"))
+    with pytest.raises(UsageError, match="one of arrays, images, series, table, text"):
+        write_config(data, tmp_path / "x.yaml", Wishes(kind="tabel"))
+    with pytest.raises(UsageError, match="--type series"):
+        write_config(data, tmp_path / "x.yaml", Wishes(kind="table", horizon=2))
+    with pytest.raises(DataError, match="there is no file"):
+        write_config("nothing.csv", tmp_path / "x.yaml", Wishes())
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"neither images nor \.txt"):
+        write_config(str(tmp_path / "empty"), tmp_path / "x.yaml", Wishes())
+    assert not (tmp_path / "x.yaml").exists()
+
+
+def test_a_file_that_exists_is_kept_unless_forced_and_the_name_follows_the_data(
+    odd_files: dict[str, tuple[str, Wishes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my few rows!.csv").symlink_to(odd_files["few.csv"][0])
+    assert write_config("my few rows!.csv", None, Wishes()).path == Path("few.yaml")
+    with pytest.raises(UsageError, match="exists"):
+        write_config("my few rows!.csv", None, Wishes())
+    write_config("my few rows!.csv", None, Wishes(), force=True)
+    path = write_config("my few rows!.csv", tmp_path / "ä b.yaml", Wishes()).path
+    assert read_spec(path).spec.name == "few"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "plain",
+        "1e3",
+        "no",
+        "NULL",
+        "a: b",
+        "#x",
+        "- a",
+        'it\'s "q"',
+        "",
+        " x",
+        "\t",
+        "ä€",
+        "12",
+        ".5",
+        "~",
+        "[a]",
+        "\x7f",
+    ],
+)
+def test_every_text_is_read_back_as_it_is(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "v.yaml"
+    path.write_text(f"value: {written([value, {value or 'k': value}])}\n", encoding="utf-8")
+    document, problems = read_yaml(path)
+    assert not problems
+    assert document is not None
+    assert document.plain() == {"value": (value, {value or "k": value})}
+    assert yaml.safe_load(path.read_text(encoding="utf-8"))["value"][0] == value
+
+
+@pytest.mark.tensorflow
+def test_images_fit_their_config(odd_files: dict[str, tuple[str, Wishes]], tmp_path: Path) -> None:
+    check_fits(write(odd_files, "pets", tmp_path).path)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("name", ["movie_reviews.csv", "beijing_pm25.csv"])
+def test_a_config_of_real_data_trains_at_once(shared_data: Path, tmp_path: Path, name: str) -> None:
+    from dlrun import experiment
+
+    wishes = Wishes(kind="series" if name.startswith("beijing") else "")
+    path = write_config(str(shared_data / name), tmp_path / "real.yaml", wishes).path
+    short = ("training.epochs=null", "training.steps=2", "training.jit=off")
+    result = experiment.train(path, overrides=short, runs_dir=tmp_path / "runs")
+    assert result.record["status"] == "completed"
+
+
+@pytest.mark.tensorflow
+@pytest.mark.soak
+def test_every_config_trains(odd_files: dict[str, tuple[str, Wishes]], shared_data: Path, tmp_path: Path) -> None:
+    from dlrun import experiment
+
+    real = {name: (str(shared_data / name), Wishes()) for name in ("adult.csv", "cifar10_images", "mnist.npz")}
+    for number, (data, wishes) in enumerate({**odd_files, **real}.values()):
+        path = write_config(data, tmp_path / f"config{number}.yaml", wishes).path
+        result = experiment.train(path, overrides=("training.epochs=2",), runs_dir=tmp_path / "runs")
+        assert result.record["status"] == "completed", data
+        assert all(score == score for scores in result.scores.values() for score in scores.values()), data  # noqa: PLR0124
