@@ -60,11 +60,11 @@ def _is_row(inspected: Inspected) -> bool:
 def _hashes(split: Split, *, is_text: bool) -> Hashes:
     """A hash of each example; of texts without regard to white space and to capital letters."""
     if is_text and split.origins is not None:
-        parts = [_hash(" ".join(str(text).casefold().split()).encode(errors="replace")) for text in split.origins]
-        return np.frombuffer(b"".join(parts), np.uint64)
-    parts = [_hash(row.tobytes()) for block in blocks(split.features) for row in block]
-    return np.frombuffer(b"".join(parts), np.uint64)
+        whole = (_hash(" ".join(str(text).casefold().split()).encode(errors="replace")) for text in split.origins)
+    else:
+        whole = (_hash(row.tobytes()) for block in blocks(split.features) for row in block)
+    return np.fromiter(whole, np.uint64, count=len(split))
 
 
-def _hash(data: bytes) -> bytes:
-    return hashlib.blake2b(data, digest_size=_HASH_BYTES).digest()
+def _hash(data: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(data, digest_size=_HASH_BYTES).digest())
