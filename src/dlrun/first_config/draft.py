@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -80,10 +80,12 @@ class Sizes:
     Args:
         examples: All of them, before any is held out.
         passes: Examples that a small network needs to see, about; more for slow learners.
+        patience: Fewest epochs without a lower loss after which training ends.
     """
 
     examples: int
-    passes: int = field(default=400_000)
+    passes: int = 400_000
+    patience: int = 5
 
     @property
     def held_out(self) -> Section:
@@ -112,7 +114,7 @@ class Sizes:
         keys = (Key("batch_size", self.batch_size), Key("epochs", self.epochs))
         if self.examples < _HARDLY_ANY:
             return keys
-        patience = max(5, self.epochs // 8)
+        patience = max(self.patience, self.epochs // 8)
         said = "ends when val_loss has not fallen for so long, with the best epoch"
         return (*keys, Key("early_stopping", {"patience_epochs": patience}, said))
 

@@ -98,7 +98,7 @@ def draft_images(path: str, wishes: Wishes, *, column: str = "") -> Draft:
     _, target, _ = image_targets(lists)
     found = _Found.of(lists)
     total = sum(len(images) for images in lists.values())
-    sizes = Sizes(total, passes=150_000)
+    sizes = Sizes(total, passes=150_000, patience=10)
     names = ", ".join(f"{name} {len(images):,}" for name, images in lists.items())
     classes = f" of {target.size} classes" if target is not None and target.kind == "classes" else ""
     loss, metrics = _loss(target)
