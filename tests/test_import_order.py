@@ -24,13 +24,8 @@ training report
 ---
 recording reporting stored tracked identity first_config
 experiment resumption reproduction
-<<<<<<< HEAD
-evaluation prediction explanation
+evaluation prediction explanation export
 benching batching launching workers
-=======
-evaluation prediction export
-benching launching workers
->>>>>>> f69a02d (dlrun export: a run's model for Keras, SavedModel, ONNX and TensorFlow Lite, from raw input, checked without dlrun)
 ---
 cli starters __init__ __main__
 """

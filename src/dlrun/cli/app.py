@@ -17,11 +17,8 @@ from dlrun.cli.components import components
 from dlrun.cli.data import data
 from dlrun.cli.doctor import doctor
 from dlrun.cli.evaluate import evaluate
-<<<<<<< HEAD
 from dlrun.cli.explain import explain
-=======
 from dlrun.cli.export import export
->>>>>>> f69a02d (dlrun export: a run's model for Keras, SavedModel, ONNX and TensorFlow Lite, from raw input, checked without dlrun)
 from dlrun.cli.init import init
 from dlrun.cli.launch import launch
 from dlrun.cli.plan import plan

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlrun.export.plain import PlainModel, inputs_of
+from dlrun.export.plain import PlainModel, given_as
 
 DESCRIPTION, LABELS = "description.json", "labels.txt"
 
@@ -117,9 +117,9 @@ def _missing(raw: Any) -> dict[str, str]:
     """What stands for a missing value, by input: of numbers that are asked for NaN, and of categories."""
     said = {"Isnan": "NaN", "StringLookup": "an empty string"}
     found: dict[str, str] = {}
-    own = {id(tensor): name for name, tensor in inputs_of(raw).items()}
     for operation in raw.operations:
         stands = said.get(type(operation).__name__)
-        if stands is not None and id(operation.input) in own:
-            found[own[id(operation.input)]] = stands
+        name = None if stands is None else given_as(operation.input, raw)
+        if stands is not None and name is not None:
+            found[name] = stands
     return found

@@ -129,13 +129,12 @@ def _copied(example: Mapping[str, npt.NDArray[Any]]) -> Example:
 
 
 def _known_words(model: PlainModel) -> dict[str, list[str]]:
-    from dlrun.export.plain import inputs_of
+    from dlrun.export.plain import given_as
     from dlrun.export.text_layers import string_layers
 
-    own = {id(tensor): name for name, tensor in inputs_of(model.raw).items()}
     found = {}
     for layer in string_layers(model.raw):
-        found[own[id(layer.input)]] = [*layer.get_vocabulary(include_special_tokens=False), "unknown"]
+        found[given_as(layer.input, model.raw) or ""] = [*layer.get_vocabulary(include_special_tokens=False), "unknown"]
     return found
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from dlrun.errors import RunError
 from dlrun.export.description import Description
 from dlrun.export.onnx_strings import OPSET, Strings, opsets
+from dlrun.export.plain import inputs_of
 from dlrun.export.text_layers import cut_behind, string_layers
 
 if TYPE_CHECKING:
@@ -32,8 +33,9 @@ def write_onnx(model: PlainModel, file: Path, description: Description) -> None:
 
     model = model.with_float_resizing()
     strings, cut = Strings(), cut_behind(model, string_layers(model.raw))
+    given = inputs_of(model.raw)
     for ids, (layer, source) in cut.layers.items():
-        strings.add(layer, source, ids)
+        strings.add(layer, source, ids, shape=given[model.inputs()[source]].shape[1:])
     try:
         made = _converted(cut.rest, list(description.outputs))
         made = onnx.version_converter.convert_version(made, OPSET)

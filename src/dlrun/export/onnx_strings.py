@@ -40,13 +40,14 @@ class Strings:
         """Names of the numbers that it gives."""
         return [value.name for value in self._outputs]
 
-    def add(self, layer: Any, source: str, output: str) -> None:
+    def add(self, layer: Any, source: str, output: str, *, shape: Sequence[int]) -> None:
         """Add a layer.
 
         Args:
             layer: A `StringLookup` or `TextVectorization`.
             source: Name of the string input.
             output: Name of what the layer gives.
+            shape: Of the input, without the batch axis.
 
         Raises:
             RunError: The layer does something that ONNX has no operations for.
@@ -55,16 +56,17 @@ class Strings:
 
         known = {value.name for value in self._inputs}
         if source not in known:
-            shape = ["batch", *map(int, layer.input.shape[1:])]
-            self._inputs.append(helper.make_tensor_value_info(source, TensorProto.STRING, shape))
+            self._inputs.append(helper.make_tensor_value_info(source, TensorProto.STRING, ["batch", *shape]))
         if type(layer).__name__ == "StringLookup":
             ids, default = lookup_ids(layer)
-            self._lookup(source, ids, default, output=output)
+            found = self._lookup(source, ids, default)
+            axes = self._constant(np.array([0, *map(int, layer.output.shape[1:])], np.int64))  # 0: as it is
+            self._op("Reshape", found, axes, output=output)
         else:
             self._tokenize(self._flat(source), TextRules.of(layer), output)
         kind = TensorProto.FLOAT if layer.output.dtype == "float32" else TensorProto.INT64
-        shape = ["batch", *map(int, layer.output.shape[1:])]
-        self._outputs.append(helper.make_tensor_value_info(output, kind, shape))
+        given = ["batch", *map(int, layer.output.shape[1:])]
+        self._outputs.append(helper.make_tensor_value_info(output, kind, given))
 
     def model(self, *, ir_version: int) -> Any:
         """The graph as a model of its own."""
@@ -160,10 +162,10 @@ class Strings:
         made: str = self._op("Loop", count, self._constant(np.array(True)), empty, body=body)
         return made
 
-    def _lookup(self, texts: str, ids: dict[str, int], default: int, *, output: str = "") -> str:
+    def _lookup(self, texts: str, ids: dict[str, int], default: int) -> str:
         keys = [key.encode() for key in ids]
         options: dict[str, Any] = {"keys_strings": keys, "values_int64s": list(ids.values()), "default_int64": default}
-        made: str = self._op("LabelEncoder", texts, domain="ai.onnx.ml", output=output, **options)
+        made: str = self._op("LabelEncoder", texts, domain="ai.onnx.ml", **options)
         return made
 
     def _flat(self, texts: str) -> str:

@@ -114,6 +114,17 @@ def inputs_of(model: keras.Model) -> dict[str, Any]:
     return {tensor.name: tensor for tensor in model.inputs}
 
 
+def given_as(tensor: Any, model: keras.Model) -> str | None:
+    """The name of the input that a tensor inside a model is, but for its axes; None if it is something else by now."""
+    names = {id(given): name for name, given in inputs_of(model).items()}
+    while id(tensor) not in names:
+        operation = tensor._keras_history.operation  # noqa: SLF001  there is no public way back
+        if type(operation).__name__ not in ("ExpandDims", "Reshape", "Squeeze", "Identity"):
+            return None
+        tensor = operation.input
+    return names[id(tensor)]
+
+
 def safe_names(names: tuple[str, ...]) -> dict[str, str]:
     """Names by others that are as near to them as TensorFlow's graphs allow: `native country` by `native_country`."""
     safe: dict[str, str] = {}

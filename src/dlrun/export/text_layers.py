@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import RunError
-from dlrun.export.plain import PlainModel, inputs_of
+from dlrun.export.plain import PlainModel, given_as, inputs_of
 
 if TYPE_CHECKING:
     import keras
@@ -61,7 +61,7 @@ class TextRules:
 
 
 def string_layers(raw: keras.Model) -> list[Any]:
-    """The layers of a model that take strings, each one fed by an input of the model."""
+    """The layers of a model that take strings."""
     return [layer for layer in raw.layers if type(layer).__name__ in ("StringLookup", "TextVectorization")]
 
 
@@ -71,7 +71,8 @@ class Cut:
 
     Args:
         rest: The model, which has an input of its own for what each of the layers gave.
-        layers: By the names of these inputs: the layer, and the input of the whole model that it took.
+        layers: By the names of these inputs: the layer, and the input of the whole model that it took, but for its
+            axes.
     """
 
     rest: keras.Model
@@ -79,25 +80,32 @@ class Cut:
 
 
 def cut_behind(model: PlainModel, layers: Sequence[Any]) -> Cut:
-    """Cut a model behind layers that take its inputs as they come."""
+    """Cut a model behind layers that take its inputs as they come.
+
+    Raises:
+        RunError: One takes something else.
+    """
     import keras
 
     if not layers:
         return Cut(model.whole(), {})
     given, names = inputs_of(model.raw), model.inputs()
-    name_of = {id(given[own]): name for name, own in names.items()}
+    name_of = {own: name for name, own in names.items()}
     cut: dict[str, tuple[Any, str]] = {}
     for layer in layers:
         ids = f"ids_{len(cut)}"
         while ids in names:
             ids += "_"
-        cut[ids] = layer, name_of[id(layer.input)]
+        own = given_as(layer.input, model.raw)
+        if own is None:
+            raise RunError(f"{layer.name} takes strings that are made inside the model", hint="--to savedmodel")
+        cut[ids] = layer, name_of[own]
     taken = {source for _, source in cut.values()}
     behind = {name: given[own] for name, own in names.items() if name not in taken}
     behind |= {ids: layer.output for ids, (layer, _) in cut.items()}
     rest = keras.Model(list(behind.values()), model.raw.output, name="raw")
-    own = [tensor.name for tensor in rest.inputs]
-    return Cut(model.after(rest, dict(zip(behind, own, strict=True))), cut)
+    renamed = zip(behind, (tensor.name for tensor in rest.inputs), strict=True)
+    return Cut(model.after(rest, dict(renamed)), cut)
 
 
 def lookup_ids(layer: Any) -> tuple[dict[str, int], int]:

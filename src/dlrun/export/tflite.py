@@ -6,23 +6,20 @@ The size of its batch is fixed: a loop, as recurrent layers have it, converts on
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dlrun.export.child import run_child
 from dlrun.export.description import Description, append_description
 from dlrun.export.harness import Example, write_examples
+from dlrun.export.plain import PlainModel, inputs_of
 from dlrun.export.saved_model import write_endpoints
 from dlrun.export.target import Quantize
 from dlrun.export.text_layers import Cut, TextRules, cut_behind, string_layers
 from dlrun.export.tflite_text import ByteTokens
 from dlrun.files.disk import disk
-
-if TYPE_CHECKING:
-    import keras
-
-    from dlrun.export.plain import PlainModel
 
 
 def text_inputs(model: PlainModel) -> tuple[str, ...]:
@@ -46,8 +43,8 @@ def write_tflite(
         model: What to write.
         file: Where to.
         description: Of the model.
-        quantize: `float16`: its weights; `int8`: weights and computation of the network, not of what comes before; of
-            a network with a loop the weights alone, since calibrating a loop crashes TensorFlow 2.21.
+        quantize: `float16`: its weights; `int8`: weights and computation of the network, not of what comes before;
+            the weights alone where it cannot be calibrated.
         calibration: For int8: examples as the file takes them, from which the range of each tensor is measured.
         work: An empty folder.
 
@@ -56,9 +53,11 @@ def write_tflite(
     """
     model = model.with_float_resizing().without_bincount()
     cut = cut_behind(model, string_layers(model.raw))
+    given = inputs_of(model.raw)
+    shapes = {name: given[own].shape[1:] for name, own in model.inputs().items()}
     lookups = [layer for layer, _ in cut.layers.values() if not _is_text(layer)]
-    write_endpoints([cut.rest, *lookups], work / "saved", {"serve": _of_one(cut)})
-    job = {"quantize": quantize, "calibrates": not is_recurrent(model.core)}
+    write_endpoints([cut.rest, *lookups], work / "saved", {"serve": _of_one(cut, shapes)})
+    job = {"quantize": quantize, "calibrates": can_calibrate(model)}
     disk.write_file(work / "job.json", json.dumps(job).encode())
     write_examples(work, calibration if quantize == "int8" else [])
     run_child(
@@ -71,7 +70,7 @@ def write_tflite(
     append_description(description, file)
 
 
-def _of_one(cut: Cut) -> Any:
+def _of_one(cut: Cut, shapes: Mapping[str, tuple[int, ...]]) -> Any:
     """The model as a function of one example, whose texts are bytes."""
     import tensorflow as tf
 
@@ -84,7 +83,7 @@ def _of_one(cut: Cut) -> Any:
     begin: dict[str, Any] = {}
     for ids, (layer, source) in cut.layers.items():
         begin[ids] = ByteTokens(TextRules.of(layer)) if _is_text(layer) else layer
-        shape, dtype = ((1, None), tf.uint8) if _is_text(layer) else ((1, *layer.input.shape[1:]), tf.string)
+        shape, dtype = ((1, None), tf.uint8) if _is_text(layer) else ((1, *shapes[source]), tf.string)
         specs[source] = tf.TensorSpec(shape, dtype, name=source)
 
     def serve(inputs: dict[str, Any]) -> Any:
@@ -102,8 +101,12 @@ def _is_text(layer: Any) -> bool:
     return type(layer).__name__ == "TextVectorization"
 
 
-def is_recurrent(core: keras.Model) -> bool:
-    """Whether a network has a loop over steps, of which int8 can have the weights alone."""
+def can_calibrate(model: PlainModel) -> bool:
+    """Whether int8 can have more than weights: TensorFlow 2.21 crashes where it calibrates a loop, or several strings."""
     import keras
 
-    return any(isinstance(layer, keras.layers.RNN) for layer in core._flatten_layers())  # noqa: SLF001  as models do
+    layers = model.core._flatten_layers()  # noqa: SLF001  the public model.layers does not look into wrappers
+    if any(isinstance(layer, keras.layers.RNN) for layer in layers):
+        return False
+    strings = [tensor for tensor in inputs_of(model.raw).values() if tensor.dtype == "string"]
+    return all(math.prod(tensor.shape[1:]) == 1 for tensor in strings)

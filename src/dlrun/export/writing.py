@@ -89,7 +89,7 @@ def write(
         write_onnx(model, path, description)
         carried = "the metadata labels and description, both JSON"
         return Written(description, examples, carried, in_keras, limit)
-    from dlrun.export.tflite import is_recurrent, text_inputs, write_tflite
+    from dlrun.export.tflite import can_calibrate, text_inputs, write_tflite
 
     texts = text_inputs(model)
     description = _of_one(description, texts)
@@ -100,8 +100,8 @@ def write(
     write_tflite(model, path, description, quantize=quantize, calibration=examples, work=work)
     carried = f"{inside} in the zip archive at the end of the file"
     quantized = {"int8": "int8", "float16": "float16 weights"}.get(quantize or "", "")
-    if quantize == "int8" and is_recurrent(model.core):
-        quantized = "int8 weights; its loop over the steps computes in float32"
+    if quantize == "int8" and not can_calibrate(model):
+        quantized = "int8 weights; it computes in float32"
     return Written(description, examples, carried, in_keras, limit, quantized)
 
 
