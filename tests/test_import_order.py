@@ -24,7 +24,7 @@ training report
 ---
 recording reporting stored tracked identity first_config
 experiment resumption reproduction
-evaluation prediction explanation
+evaluation prediction explanation export
 benching batching launching workers
 ---
 cli starters __init__ __main__

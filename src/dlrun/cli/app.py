@@ -18,6 +18,7 @@ from dlrun.cli.data import data
 from dlrun.cli.doctor import doctor
 from dlrun.cli.evaluate import evaluate
 from dlrun.cli.explain import explain
+from dlrun.cli.export import export
 from dlrun.cli.init import init
 from dlrun.cli.launch import launch
 from dlrun.cli.plan import plan
@@ -86,6 +87,7 @@ app.command()(batch)
 app.command()(launch)
 app.command("eval")(evaluate)
 app.command()(predict)
+app.command()(export)
 app.command()(reproduce)
 app.command()(explain)
 app.command()(report)

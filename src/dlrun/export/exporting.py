@@ -1,0 +1,222 @@
+"""A run in, its model in another format out: written, checked against dlrun on real examples, and then put in place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlrun.errors import DataError, RunError, UsageError
+from dlrun.experiment import RUNS_DIR
+from dlrun.export.checking import Measured, check
+from dlrun.export.description import Description
+from dlrun.export.examples import Sample, generated_sample, own_sample, read_sample
+from dlrun.export.harness import median_seconds
+from dlrun.export.place import Place
+from dlrun.export.snippet import example_code, loading_code
+from dlrun.export.target import Format, Quantize, find_format
+from dlrun.runs.catalog import find_run
+from dlrun.runs.folder import RunFolder
+from dlrun.runs.interface import read_interface
+from dlrun.runs.trust import is_own
+from dlrun.spec.parse import SpecFile
+from dlrun.stored import read_stored_spec
+from dlrun.tensorflow_start import start_tensorflow
+from dlrun.training.progress import Listener, Note, silent
+
+if TYPE_CHECKING:
+    from dlrun.data.interface import Interface
+    from dlrun.training.trained import Trained
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to export.
+
+    Args:
+        quantize: `float16` or `int8`, for TensorFlow Lite; None: float32.
+        output: The file or folder to write; None: named after the run, in the current directory.
+        checkpoint: `final` (what training ended with), `last`, `best`, or a checkpoint's name.
+        data: Raw input to check it with; None: the data that the run was trained on.
+        replaces: Whether what is there already is replaced.
+        trust_plugins: Whether the plugins of a run that was not made here, which are code, may be loaded.
+    """
+
+    quantize: str | None = None
+    output: Path | None = None
+    checkpoint: str = "final"
+    data: str | None = None
+    replaces: bool = False
+    trust_plugins: bool = False
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model that was written.
+
+    Args:
+        path: Where it is.
+        format: What it is.
+        quantize: As in `Options`.
+        quantized: What was quantized, for people; empty: nothing.
+        bytes: Its size.
+        description: What it takes and gives.
+        carried: Where the file holds its labels and the description.
+        sample: Where the examples of the check are from.
+        measured: What came of the check.
+        keras_seconds: What Keras takes for one example, in this process, the median.
+        code: Python that loads it and predicts one example.
+    """
+
+    path: Path
+    format: Format
+    quantize: Quantize | None
+    quantized: str
+    bytes: int
+    description: Description
+    carried: str
+    sample: Sample
+    measured: Measured
+    keras_seconds: float
+    code: str
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it."""
+        measured = self.measured
+        return {
+            "path": str(self.path),
+            "format": self.format.name,
+            "quantize": self.quantize,
+            "quantized": self.quantized,
+            "bytes": self.bytes,
+            **self.description.plain(),
+            "labels_in": self.carried,
+            "check": {
+                "examples": measured.examples,
+                "origin": self.sample.origin,
+                "generated": self.sample.is_generated,
+                "in_one_batch_too": measured.together,
+                "largest_difference": measured.largest_difference,
+                "relative_difference": measured.relative_difference,
+                "tolerance": measured.limit.difference,
+                "equal_decisions": measured.equal_decisions,
+            },
+            "seconds": measured.seconds,
+            "keras_seconds": self.keras_seconds,
+            "code": self.code,
+        }
+
+
+def export(
+    run: str | Path,
+    to: str,
+    *,
+    options: Options | None = None,
+    runs_dir: str | Path = RUNS_DIR,
+    listener: Listener = silent,
+) -> Exported:
+    """Write the model of a run so that it takes raw input and runs without dlrun.
+
+    Args:
+        run: As `find_run` takes it.
+        to: `keras`, `savedmodel`, `onnx` or `tflite`.
+        options: How.
+        runs_dir: Where runs are looked for.
+        listener: Called with every event.
+
+    Raises:
+        UsageError: There is no such run, target or checkpoint, a package is missing, or the file is there already.
+        DataError: The examples to check it with are not what the model was trained on.
+        RunError: The format cannot hold the model, or what was written predicts something else: nothing is left of it.
+    """
+    options = options or Options()
+    format_ = find_format(to, options.quantize)
+    folder = find_run(str(run), runs_dir=Path(runs_dir))
+    file = read_stored_spec(folder, trust_plugins=options.trust_plugins, looks_at_data=False)
+    place = Place.of(options.output or Path(file.spec.name + format_.suffix), format_, replaces=options.replaces)
+    interface = read_interface(folder)
+    sample = read_sample(interface, options.data) if options.data is not None else None
+    start_tensorflow()
+    from dlrun.training.trained import load_trained
+
+    trained = load_trained(folder, file.spec, checkpoint=options.checkpoint, listener=listener, device="cpu")
+    if sample is None:
+        sample = _own_sample(folder, file, interface, listener)
+    return _export(trained, place, options, sample=sample, listener=listener)
+
+
+def _own_sample(folder: RunFolder, file: SpecFile, interface: Interface, listener: Listener) -> Sample | None:
+    """Examples of the run's own data; None if there are none to be had, which is told."""
+    if not is_own(folder):
+        why = "the run was not made here, and what it says of its data is not followed"
+    else:
+        try:
+            found = own_sample(interface, file.spec)
+        except DataError as error:
+            found, why = None, error.what
+        else:
+            why = "the files that the run was trained on cannot be told"
+        if found is not None:
+            return found
+    listener(Note("warning", f"no real examples to check with: {why}; --data FILE names some"))
+    return None
+
+
+def _export(trained: Trained, place: Place, options: Options, *, sample: Sample | None, listener: Listener) -> Exported:
+    from dlrun.export.plain import plain_model
+    from dlrun.export.writing import write
+
+    quantize: Any = options.quantize
+    if sample is None and quantize == "int8":
+        raise UsageError("int8 needs real examples, from which ranges are measured", hint="--data FILE")
+    model = plain_model(trained)
+    sample = sample or generated_sample(model, trained.interface)
+    with place.staged() as staged:
+        written = write(model, staged, place.format, run=trained.folder.id, sample=sample, quantize=quantize)
+        listener(Note("check", f"{len(sample)} examples, {sample.origin}"))
+        measured = check(
+            staged,
+            place.format,
+            written.examples,
+            expected=_expected(trained, sample, written.description),
+            kind=trained.interface.target.kind,
+            limit=written.limit,
+        )
+        if not measured.passed:
+            raise _too_far(measured, place, sample)
+    loading = loading_code(place.format.name, place.path)
+    return Exported(
+        path=place.path,
+        format=place.format,
+        quantize=quantize,
+        quantized=written.quantized,
+        bytes=place.size(),
+        description=written.description,
+        carried=written.carried,
+        sample=sample,
+        measured=measured,
+        keras_seconds=median_seconds(written.in_keras, list(sample.inputs)),
+        code=loading + "\n" + example_code(place.format.name, written.description, written.examples[0]),
+    )
+
+
+def _expected(trained: Trained, sample: Sample, description: Description) -> dict[str, Any]:
+    """What dlrun itself predicts, by the names of the exported model's outputs."""
+    predictor = trained.predictor()
+    if "error" not in description.outputs:
+        return {next(iter(description.outputs)): predictor(sample.stored)}
+    return dict(zip(description.outputs, predictor.reconstruct(sample.stored), strict=True))
+
+
+def _too_far(measured: Measured, place: Place, sample: Sample) -> RunError:
+    said = f"{measured.relative_difference:.2g} of the range of its predictions"
+    expected = f"{measured.limit.difference:g} at most"
+    if measured.equal_decisions is not None:
+        said = f"{measured.equal_decisions:.1%} of the decisions are the same, {said}"
+        expected = f"{measured.limit.equal_decisions:.0%} of the decisions, or {expected}"
+    return RunError(
+        f"the exported model does not predict what dlrun predicts, and {place.path} is not written: {said}, "
+        f"most for example {measured.example} of {sample.origin}",
+        expected=expected,
+        hint="" if place.format.name != "tflite" else "without --quantize, or --quantize float16",
+    )

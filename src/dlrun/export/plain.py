@@ -1,0 +1,156 @@
+"""A trained model in, the same computation out of Keras' own layers alone, in float32, by parts and as a whole."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from dlrun.errors import RunError
+from dlrun.export.rebuilding import in_plain_layers, with_float_resizing, without_bincount
+from dlrun.models.finish import finished
+from dlrun.signature import Target
+
+if TYPE_CHECKING:
+    import keras
+
+    from dlrun.training.trained import Trained
+
+CORE = "core"
+"""Name of the part that learns; int8 knows its operations by it."""
+
+_OUTPUTS = {"classes": "probabilities", "labels": "probabilities", "values": "values", "input": "reconstruction"}
+
+
+@dataclass(frozen=True)
+class PlainModel:
+    """A model by its parts.
+
+    Args:
+        raw: From raw input to stored examples.
+        preprocess: From these to features.
+        core: The network.
+        target: What it predicts.
+    """
+
+    raw: keras.Model
+    preprocess: keras.Model
+    core: keras.Model
+    target: Target
+
+    @property
+    def output(self) -> str:
+        """Name of what is predicted."""
+        return _OUTPUTS[self.target.kind]
+
+    def inputs(self) -> dict[str, str]:
+        """The raw inputs by the names that an exported model gives them, which every format takes."""
+        return safe_names(tuple(inputs_of(self.raw)))
+
+    def whole(self) -> keras.Model:
+        """Join the parts.
+
+        Shape:
+            Inputs: by name, as `inputs` has them. Outputs: by name: `probabilities` of classes or labels, `values`, or
+            `reconstruction` and its `error` `(batch,)`, the mean of the squared differences.
+        """
+        return self.after(self.raw, self.inputs())
+
+    def after(self, raw: keras.Model, names: Mapping[str, str]) -> keras.Model:
+        """Join the parts, with another beginning that gives the same stored examples.
+
+        Args:
+            raw: The beginning.
+            names: The inputs of `raw` by the names that they get.
+        """
+        import keras
+
+        given = inputs_of(raw)
+        inputs = {
+            name: keras.Input(given[own].shape[1:], dtype=given[own].dtype, name=name) for name, own in names.items()
+        }
+        tensors = {own: inputs[name] for name, own in names.items()}
+        # In Keras 3.15 Resizing takes itself to be in training, and all layers after it, unless it is told otherwise.
+        features = self.preprocess(raw(_as_taken(raw, tensors), training=False), training=False)
+        output = self.core(features, training=False)
+        outputs = {self.output: finished(output, self.target)}
+        if self.target.kind == "input":
+            axes = tuple(range(1, len(features.shape)))
+            outputs["error"] = keras.ops.mean(keras.ops.square(output - features), axis=axes)
+        return keras.Model(inputs, outputs, name="model")
+
+    def with_float_resizing(self) -> PlainModel:
+        """The same with images resized in float32: other runtimes do not resize bytes."""
+        return replace(self, raw=with_float_resizing(self.raw))
+
+    def without_bincount(self) -> PlainModel:
+        """The same with ids counted by sums, in place of an operation that TensorFlow Lite does not have."""
+        return replace(self, preprocess=without_bincount(self.preprocess))
+
+
+def plain_model(trained: Trained) -> PlainModel:
+    """Take a trained model apart and rebuild its network.
+
+    What cannot be rebuilt, as a plugin's own layers, stays what it is.
+
+    Raises:
+        RunError: The run's interface contradicts itself: it is damaged.
+    """
+    interface = trained.interface
+    try:
+        raw = interface.raw.build()
+    except (ValueError, TypeError) as error:
+        first_line = str(error).strip().splitlines()[0]
+        raise RunError(f"{trained.folder.interface_json} is damaged: raw: {first_line}") from error
+    core = in_plain_layers(_as_functional(trained.core))
+    return PlainModel(raw, trained.preprocess(), core, interface.target)
+
+
+def inputs_of(model: keras.Model) -> dict[str, Any]:
+    """The inputs of a model by the names under which it takes them."""
+    if isinstance(model.input, dict):
+        return dict(model.input)
+    return {tensor.name: tensor for tensor in model.inputs}
+
+
+def given_as(tensor: Any, model: keras.Model) -> str | None:
+    """The name of the input that a tensor inside a model is, but for its axes; None if it is something else by now."""
+    names = {id(given): name for name, given in inputs_of(model).items()}
+    while id(tensor) not in names:
+        operation = tensor._keras_history.operation  # noqa: SLF001  there is no public way back
+        if type(operation).__name__ not in ("ExpandDims", "Reshape", "Squeeze", "Identity"):
+            return None
+        tensor = operation.input
+    return names[id(tensor)]
+
+
+def safe_names(names: tuple[str, ...]) -> dict[str, str]:
+    """Names by others that are as near to them as TensorFlow's graphs allow: `native country` by `native_country`."""
+    safe: dict[str, str] = {}
+    for name in names:
+        made = base = re.sub(r"[^A-Za-z0-9_]", "_", name).lstrip("_") or "input"
+        made = base = f"c{base}" if base[0].isdigit() else base
+        number = 1
+        while made.lower() in {taken.lower() for taken in safe}:
+            number += 1
+            made = f"{base}_{number}"
+        safe[made] = name
+    return safe
+
+
+def _as_taken(model: keras.Model, tensors: Mapping[str, Any]) -> Any:
+    if isinstance(model.input, dict):
+        return dict(tensors)
+    ordered = [tensors[tensor.name] for tensor in model.inputs]
+    return ordered if isinstance(model.input, list | tuple) else ordered[0]
+
+
+def _as_functional(core: keras.Model) -> keras.Model:
+    """The network under the name `core`, not compiled."""
+    import keras
+
+    if isinstance(core, keras.Sequential) or not hasattr(core, "operations"):
+        inputs = keras.Input(core.input_shape[1:], dtype=core.inputs[0].dtype)
+        return keras.Model(inputs, core(inputs), name=CORE)
+    return keras.Model(core.inputs[0], core.outputs[0], name=CORE)

@@ -1,0 +1,129 @@
+"""A Keras model in, the same computation of other Keras layers out: of those that every format has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dlrun.models.block_lstm import block_lstm
+from dlrun.models.reversible_dense import reversible_dense
+
+if TYPE_CHECKING:
+    import keras
+
+
+def in_plain_layers(core: keras.Model) -> keras.Model:
+    """A copy with Keras' LSTM in place of the fused one, a Dense for each direction of a tied one, and in float32."""
+    return _untied(_rebuilt(core))
+
+
+def without_bincount(preprocess: keras.Model) -> keras.Model:
+    """A copy that counts ids by adding up one-hot vectors."""
+    import keras
+
+    if not any(_counts(layer) for layer in preprocess.layers):
+        return preprocess
+
+    def call(layer: Any, *arguments: Any, **options: Any) -> Any:
+        if not _counts(layer):
+            return layer(*arguments, **options)
+        one_hot = keras.ops.one_hot(arguments[0], layer.num_tokens, dtype="float32")
+        return (keras.ops.max if layer.output_mode == "multi_hot" else keras.ops.sum)(one_hot, axis=1)
+
+    copy: keras.Model = keras.models.clone_model(preprocess, call_function=call)
+    copy.set_weights(preprocess.get_weights())
+    return copy
+
+
+def with_float_resizing(raw: keras.Model) -> keras.Model:
+    """A copy that resizes images of whole numbers in float32 and rounds; other runtimes do not resize bytes."""
+    import keras
+
+    if not rounds_pixels(raw):
+        return raw
+
+    def call(layer: Any, *arguments: Any, **options: Any) -> Any:
+        if not _resizes_integers(layer):
+            return layer(*arguments, **options)
+        resize = keras.layers.Resizing.from_config({**layer.get_config(), "dtype": "float32"})
+        resized = keras.ops.round(resize(keras.ops.cast(arguments[0], "float32"), training=False))
+        return keras.ops.cast(keras.ops.clip(resized, 0, 255), layer.compute_dtype)
+
+    copy: keras.Model = keras.models.clone_model(raw, call_function=call)
+    copy.set_weights(raw.get_weights())
+    return copy
+
+
+def rounds_pixels(raw: keras.Model) -> bool:
+    """Whether a model resizes images of whole numbers to whole numbers."""
+    return any(_resizes_integers(layer) for layer in raw.layers)
+
+
+def _resizes_integers(layer: Any) -> bool:
+    return type(layer).__name__ == "Resizing" and "int" in str(layer.compute_dtype)
+
+
+def _counts(layer: Any) -> bool:
+    return type(layer).__name__ == "CategoryEncoding" and layer.output_mode in ("multi_hot", "count")
+
+
+def _rebuilt(core: keras.Model) -> keras.Model:
+    """A copy with Keras' LSTM in place of the fused one, and float32 everywhere."""
+    import keras
+
+    try:
+        serialized = _plain(keras.saving.serialize_keras_object(core))
+        copy = keras.saving.deserialize_keras_object(serialized)
+        copy.set_weights(core.get_weights())
+    except Exception:  # noqa: BLE001  a plugin's layers that cannot be made again fail in ways of their own
+        return core
+    return copy
+
+
+def _plain(node: Any) -> Any:
+    if isinstance(node, list | tuple):
+        return type(node)(_plain(each) for each in node)
+    if not isinstance(node, dict):
+        return node
+    if node.get("class_name") == block_lstm().__name__:
+        node = {**node, "module": "keras.layers", "class_name": "LSTM", "registered_name": None}
+    if node.get("class_name") == "DTypePolicy" and node["config"].get("name", "").startswith("mixed"):
+        return {**node, "config": {"name": "float32"}}
+    return {key: _plain(each) for key, each in node.items()}
+
+
+def _untied(core: keras.Model) -> keras.Model:
+    """A copy with a Dense for each direction of a `ReversibleDense`."""
+    import keras
+
+    tied = {layer.name: layer for layer in core.layers if isinstance(layer, reversible_dense())}
+    if not tied:
+        return core
+    made: dict[str, Any] = {}
+
+    def call(layer: Any, *arguments: Any, **options: Any) -> Any:
+        own = tied.get(layer.name)
+        if own is None:
+            return layer(*arguments, **options)
+        name = f"{own.name}_reverse" if options.get("reverse") else own.name
+        if name not in made:
+            units = own.kernel.shape[0] if options.get("reverse") else own.units
+            made[name] = keras.layers.Dense(units, name=name)
+        return made[name](arguments[0])
+
+    def clone(layer: Any) -> Any:
+        return (
+            keras.layers.Identity(name=layer.name)
+            if layer.name in tied
+            else type(layer).from_config(layer.get_config())
+        )
+
+    copy = keras.models.clone_model(core, clone_function=clone, call_function=call)
+    for layer in copy.layers:
+        if layer.name in tied:
+            layer.set_weights([tied[layer.name].kernel.numpy(), tied[layer.name].bias.numpy()])
+        elif layer.name in made:
+            own = tied[layer.name.removesuffix("_reverse")]
+            layer.set_weights([own.kernel.numpy().T, own.reverse_bias.numpy()])
+        elif layer.weights:
+            layer.set_weights(core.get_layer(layer.name).get_weights())
+    return copy

@@ -1,0 +1,132 @@
+"""An exported model in, the lines of plain Python that load and run it out: the check runs them, users copy them."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+
+from dlrun.export.description import DESCRIPTION, Description, Input
+from dlrun.export.harness import Example
+from dlrun.export.target import TargetName
+
+_LOAD: dict[TargetName, str] = {
+    "keras": """\
+import json, zipfile
+import numpy as np
+import tensorflow as tf
+
+model = tf.keras.models.load_model({path})
+run = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
+labels = json.loads(zipfile.ZipFile({path}).read("{description}"))["labels"]
+
+def predict(inputs):
+    outputs = run({{name: tf.constant(value) for name, value in inputs.items()}})
+    return {{name: value.numpy() for name, value in outputs.items()}}
+""",
+    "savedmodel": """\
+import json, pathlib
+import numpy as np
+import tensorflow as tf
+
+model = tf.saved_model.load({path})
+labels = json.loads(pathlib.Path({path}, "assets.extra", "{description}").read_text("utf-8"))["labels"]
+
+def predict(inputs):
+    outputs = model.signatures["serving_default"](**{{name: tf.constant(value) for name, value in inputs.items()}})
+    return {{name: value.numpy() for name, value in outputs.items()}}
+""",
+    "onnx": """\
+import json
+import numpy as np
+import onnxruntime
+
+session = onnxruntime.InferenceSession({path}, providers=["CPUExecutionProvider"])
+labels = json.loads(session.get_modelmeta().custom_metadata_map["labels"])
+
+def predict(inputs):
+    return dict(zip([output.name for output in session.get_outputs()], session.run(None, inputs)))
+""",
+    "tflite": """\
+import json, zipfile
+import numpy as np
+import tensorflow as tf
+
+interpreter = tf.lite.Interpreter({path})  # or ai_edge_litert.interpreter.Interpreter, without TensorFlow
+run = interpreter.get_signature_runner()
+labels = json.loads(zipfile.ZipFile({path}).read("{description}"))["labels"]
+
+def predict(inputs):  # one example at a time
+    return run(**inputs)
+""",
+}
+
+_LARGEST_SHOWN = 8
+_IMAGE_AXES = 4  # examples, height, width, channels
+
+
+def loading_code(target: TargetName, path: Path) -> str:
+    """The lines that load a model and define `predict`, from a dictionary of arrays to one, and `labels`."""
+    return _LOAD[target].format(path=json.dumps(str(path)), description=DESCRIPTION)
+
+
+def example_code(target: TargetName, description: Description, example: Example) -> str:
+    """The lines that predict one example; what is too large to be written is read from a file of the user's.
+
+    Args:
+        target: Where the model runs.
+        description: Of the model.
+        example: What to show.
+    """
+    entries = [_entry(each, example[each.name], target) for each in description.inputs]
+    if len(entries) == 1:
+        lines = [f"inputs = {{{entries[0]}}}"]
+    elif all(each.shape[1:] == (1,) for each in description.inputs):
+        row = ", ".join(f"{each.name!r}: {_scalar(example[each.name])}" for each in description.inputs)
+        kind = 'np.array([[value]], object if isinstance(value, str) else "float32")'
+        lines = [f"row = {{{row}}}", f"inputs = {{name: {kind} for name, value in row.items()}}"]
+    else:
+        lines = ["inputs = {", *(f"    {entry}," for entry in entries), "}"]
+    output = next(iter(description.outputs))
+    if any("PIL." in line for line in lines):
+        lines.insert(0, "import PIL.Image")
+    lines.append("outputs = predict(inputs)")
+    if description.kind == "classes":
+        lines.append(f'print(labels[outputs["{output}"][0].argmax()], outputs["{output}"][0])')
+    elif description.kind == "input":
+        lines.append('print(outputs["error"][0])')
+    else:
+        lines.append(f'print(dict(zip(labels, outputs["{output}"][0])))')
+    return "\n".join(lines) + "\n"
+
+
+def _entry(given: Input, value: np.ndarray[tuple[int, ...], np.dtype[np.generic]], target: TargetName) -> str:
+    """One input as Python writes it."""
+    if given.dtype == "uint8" and len(given.shape) == _IMAGE_AXES and None in given.shape[1:]:
+        return f"{given.name!r}: {_image(given, target)}"
+    if value.dtype.kind in "OU":
+        return f"{given.name!r}: np.array({value.tolist()!r}, object)"
+    if given.dtype == "uint8" and given.shape[-1] is None:
+        return f"{given.name!r}: np.frombuffer({bytes(value[0]).decode()!r}.encode(), np.uint8)[None]"
+    if value.size <= _LARGEST_SHOWN and value.dtype.kind == "f":
+        return f'{given.name!r}: np.array({value.tolist()!r}, "{given.dtype}")'
+    return f'{given.name!r}: np.load("examples.npy")[:1].astype("{given.dtype}")'
+
+
+def _image(given: Input, target: TargetName) -> str:
+    channels = given.shape[-1]
+    if target in ("keras", "savedmodel"):
+        return f'tf.io.decode_image(tf.io.read_file("image.jpg"), channels={channels}, expand_animations=False)[None]'
+    mode = "RGB" if channels == 3 else "L"  # noqa: PLR2004  red, green and blue
+    opened = f'np.array(PIL.Image.open("image.jpg").convert("{mode}"))'
+    return f"{opened}[None]" if channels == 3 else f"{opened}[None, :, :, None]"  # noqa: PLR2004
+
+
+def _scalar(value: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> str:
+    plain = value.reshape(-1)[0]
+    plain = plain.item() if isinstance(plain, np.generic) else plain
+    if isinstance(plain, float) and math.isnan(plain):
+        return 'float("nan")'
+    return repr(plain)

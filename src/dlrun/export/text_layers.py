@@ -1,0 +1,127 @@
+"""What Keras' layers for strings do, as plain values that other formats can be written from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dlrun.errors import RunError
+from dlrun.export.plain import PlainModel, given_as, inputs_of
+
+if TYPE_CHECKING:
+    import keras
+
+PUNCTUATION = "!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~'"
+"""What `strip_punctuation` of `TextVectorization` takes out."""
+
+
+@dataclass(frozen=True)
+class TextRules:
+    """How a `TextVectorization` makes ids of a text: 0 is padding, 1 every unknown token.
+
+    Args:
+        lower: Whether ASCII letters become small.
+        punctuation: Characters that are taken out.
+        by_character: Whether it cuts at every character; otherwise at ASCII whitespace.
+        vocabulary: The known tokens; their ids begin at 2.
+        length: Number of ids.
+    """
+
+    lower: bool
+    punctuation: str
+    by_character: bool
+    vocabulary: tuple[str, ...]
+    length: int
+
+    @classmethod
+    def of(cls, layer: Any) -> TextRules:
+        """Read them from the layer.
+
+        Raises:
+            RunError: It does something that only Keras does.
+        """
+        config = layer.get_config()
+        standardize, length = config["standardize"], config["output_sequence_length"]
+        known = (None, "lower", "strip_punctuation", "lower_and_strip_punctuation")
+        fits = config["output_mode"] == "int" and length and not config["ngrams"] and not config.get("ragged")
+        if not fits or standardize not in known or config["split"] not in ("whitespace", "character"):
+            raise RunError(
+                f"{layer.name} (TextVectorization) makes more of a text than a row of ids of its words or characters",
+                hint="--to keras, or --to savedmodel",
+            )
+        standardize = standardize or ""
+        return cls(
+            "lower" in standardize,
+            PUNCTUATION if "strip_punctuation" in standardize else "",
+            config["split"] == "character",
+            tuple(layer.get_vocabulary(include_special_tokens=False)),
+            length,
+        )
+
+
+def string_layers(raw: keras.Model) -> list[Any]:
+    """The layers of a model that take strings."""
+    return [layer for layer in raw.layers if type(layer).__name__ in ("StringLookup", "TextVectorization")]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A model without some of its first layers.
+
+    Args:
+        rest: The model, which has an input of its own for what each of the layers gave.
+        layers: By the names of these inputs: the layer, and the input of the whole model that it took, but for its
+            axes.
+    """
+
+    rest: keras.Model
+    layers: Mapping[str, tuple[Any, str]]
+
+
+def cut_behind(model: PlainModel, layers: Sequence[Any]) -> Cut:
+    """Cut a model behind layers that take its inputs as they come.
+
+    Raises:
+        RunError: One takes something else.
+    """
+    import keras
+
+    if not layers:
+        return Cut(model.whole(), {})
+    given, names = inputs_of(model.raw), model.inputs()
+    name_of = {own: name for name, own in names.items()}
+    cut: dict[str, tuple[Any, str]] = {}
+    for layer in layers:
+        ids = f"ids_{len(cut)}"
+        while ids in names:
+            ids += "_"
+        own = given_as(layer.input, model.raw)
+        if own is None:
+            raise RunError(f"{layer.name} takes strings that are made inside the model", hint="--to savedmodel")
+        cut[ids] = layer, name_of[own]
+    taken = {source for _, source in cut.values()}
+    behind = {name: given[own] for name, own in names.items() if name not in taken}
+    behind |= {ids: layer.output for ids, (layer, _) in cut.items()}
+    rest = keras.Model(list(behind.values()), model.raw.output, name="raw")
+    renamed = zip(behind, (tensor.name for tensor in rest.inputs), strict=True)
+    return Cut(model.after(rest, dict(renamed)), cut)
+
+
+def lookup_ids(layer: Any) -> tuple[dict[str, int], int]:
+    """The id of each known string of a `StringLookup`, and that of every other.
+
+    Raises:
+        RunError: It does something that only Keras does.
+    """
+    config = layer.get_config()
+    if config["output_mode"] != "int" or config["num_oov_indices"] != 1 or config["invert"]:
+        raise RunError(
+            f"{layer.name} (StringLookup) does more than to give each string its id, and all unknown ones the same",
+            hint="--to keras, or --to savedmodel",
+        )
+    begin = 1 + (config["mask_token"] is not None)
+    ids = {token: begin + number for number, token in enumerate(layer.get_vocabulary(include_special_tokens=False))}
+    if config["mask_token"] is not None:
+        ids[config["mask_token"]] = 0
+    return ids, begin - 1

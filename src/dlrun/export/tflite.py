@@ -1,0 +1,112 @@
+"""A model in, one TensorFlow Lite file out, of builtin operations alone: it takes one example at a time.
+
+The size of its batch is fixed: a loop, as recurrent layers have it, converts only so, and category lookups run only so.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dlrun.export.child import run_child
+from dlrun.export.description import Description, append_description
+from dlrun.export.harness import Example, write_examples
+from dlrun.export.plain import PlainModel, inputs_of
+from dlrun.export.saved_model import write_endpoints
+from dlrun.export.target import Quantize
+from dlrun.export.text_layers import Cut, TextRules, cut_behind, string_layers
+from dlrun.export.tflite_text import ByteTokens
+from dlrun.files.disk import disk
+
+
+def text_inputs(model: PlainModel) -> tuple[str, ...]:
+    """The inputs that take the UTF-8 bytes of a text, `(1, bytes)` uint8, in place of a string."""
+    cut = cut_behind(model, string_layers(model.raw))
+    return tuple(source for layer, source in cut.layers.values() if _is_text(layer))
+
+
+def write_tflite(
+    model: PlainModel,
+    file: Path,
+    description: Description,
+    *,
+    quantize: Quantize | None,
+    calibration: Sequence[Example],
+    work: Path,
+) -> None:
+    """Write a file for TensorFlow Lite; `labels.txt` and `description.json` are appended to it, as a zip archive.
+
+    Args:
+        model: What to write.
+        file: Where to.
+        description: Of the model.
+        quantize: `float16`: its weights; `int8`: weights and computation of the network, not of what comes before;
+            the weights alone where it cannot be calibrated.
+        calibration: For int8: examples as the file takes them, from which the range of each tensor is measured.
+        work: An empty folder.
+
+    Raises:
+        RunError: TensorFlow Lite cannot hold something in the model, or its converter crashed.
+    """
+    model = model.with_float_resizing().without_bincount()
+    cut = cut_behind(model, string_layers(model.raw))
+    given = inputs_of(model.raw)
+    shapes = {name: given[own].shape[1:] for name, own in model.inputs().items()}
+    lookups = [layer for layer, _ in cut.layers.values() if not _is_text(layer)]
+    write_endpoints([cut.rest, *lookups], work / "saved", {"serve": _of_one(cut, shapes)})
+    job = {"quantize": quantize, "calibrates": can_calibrate(model)}
+    disk.write_file(work / "job.json", json.dumps(job).encode())
+    write_examples(work, calibration if quantize == "int8" else [])
+    run_child(
+        ["-P", "-m", "dlrun.export.tflite_converter", str(work)],
+        folder=work,
+        what="TensorFlow Lite cannot convert the model",
+        hint="--to onnx, or --to savedmodel" if quantize is None else "without --quantize, or --quantize float16",
+    )
+    disk.rename(work / "model.tflite", file)
+    append_description(description, file)
+
+
+def _of_one(cut: Cut, shapes: Mapping[str, tuple[int, ...]]) -> Any:
+    """The model as a function of one example, whose texts are bytes."""
+    import tensorflow as tf
+
+    given = cut.rest.input
+    specs = {
+        name: tf.TensorSpec((1, *tensor.shape[1:]), tensor.dtype, name=name)
+        for name, tensor in given.items()
+        if name not in cut.layers
+    }
+    begin: dict[str, Any] = {}
+    for ids, (layer, source) in cut.layers.items():
+        begin[ids] = ByteTokens(TextRules.of(layer)) if _is_text(layer) else layer
+        shape, dtype = ((1, None), tf.uint8) if _is_text(layer) else ((1, *shapes[source]), tf.string)
+        specs[source] = tf.TensorSpec(shape, dtype, name=source)
+
+    def serve(inputs: dict[str, Any]) -> Any:
+        taken = {name: value for name, value in inputs.items() if name in given}
+        for ids, (_, source) in cut.layers.items():
+            # TensorFlow Lite does not know the shape of what it looks up, and fails at a later operation.
+            found = tf.reshape(begin[ids](inputs[source]), (1, *given[ids].shape[1:]))
+            taken[ids] = tf.cast(found, given[ids].dtype)
+        return cut.rest(taken, training=False)
+
+    return tf.function(serve, input_signature=[specs], autograph=False)
+
+
+def _is_text(layer: Any) -> bool:
+    return type(layer).__name__ == "TextVectorization"
+
+
+def can_calibrate(model: PlainModel) -> bool:
+    """Whether int8 can have more than weights: TensorFlow 2.21 crashes where it calibrates a loop, or several strings."""
+    import keras
+
+    layers = model.core._flatten_layers()  # noqa: SLF001  the public model.layers does not look into wrappers
+    if any(isinstance(layer, keras.layers.RNN) for layer in layers):
+        return False
+    strings = [tensor for tensor in inputs_of(model.raw).values() if tensor.dtype == "string"]
+    return all(math.prod(tensor.shape[1:]) == 1 for tensor in strings)

@@ -1,0 +1,127 @@
+"""A model of plain Keras layers in, a file or folder of one of the formats out."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlrun.export.description import DESCRIPTION, LABELS, Description, describe
+from dlrun.export.examples import Sample
+from dlrun.export.harness import Example
+from dlrun.export.plain import PlainModel
+from dlrun.export.rebuilding import rounds_pixels
+from dlrun.export.target import Format, Limit, Quantize
+
+_BYTES = "the bytes of a text in UTF-8"
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written.
+
+    Args:
+        description: What it takes and gives.
+        examples: A sample as it takes them.
+        carried: Where it holds its labels and the description, for people.
+        in_keras: Predicts one example of the sample with the Keras model that it is from.
+        limit: How near its predictions have to come to dlrun's.
+        quantized: What was quantized, for people; empty: nothing.
+    """
+
+    description: Description
+    examples: list[Example]
+    carried: str
+    in_keras: Callable[[Example], Any]
+    limit: Limit
+    quantized: str = ""
+
+
+def write(
+    model: PlainModel, path: Path, format_: Format, *, run: str, sample: Sample, quantize: Quantize | None
+) -> Written:
+    """Write a model.
+
+    Args:
+        model: By its parts.
+        path: Where to; beside it may be written too.
+        format_: What.
+        run: Id of the run that it is from.
+        sample: Examples: they are brought into the form that the file takes, and int8 is calibrated with them.
+        quantize: For TensorFlow Lite.
+
+    Raises:
+        RunError: The format cannot hold the model.
+    """
+    import tensorflow as tf
+
+    whole, names = model.whole(), model.inputs()
+    description = describe(model, whole, run=run)
+    examples = [{name: each[own] for name, own in names.items()} for each in sample.inputs]
+
+    step = tf.function(lambda inputs: whole(inputs, training=False), autograph=False, reduce_retracing=True)
+
+    def in_keras(example: Example) -> Any:
+        return step({name: _tensor(example[own]) for name, own in names.items()})
+
+    decides = model.target.kind in ("classes", "labels")
+    limit = Limit.of(quantize, decides=decides, rounds_pixels=format_.name == "onnx" and rounds_pixels(model.raw))
+    inside = f"{LABELS} and {DESCRIPTION}" if description.labels else DESCRIPTION
+    if format_.name == "keras":
+        from dlrun.export.keras_file import write_keras
+
+        write_keras(whole, path, description)
+        carried = f"{inside} in the zip archive that the file is"
+        return Written(description, examples, carried, in_keras, limit)
+    if format_.name == "savedmodel":
+        from dlrun.export.saved_model import write_saved_model
+
+        write_saved_model(whole, path, description)
+        carried = f"{inside} in assets.extra, and the signature labels"
+        return Written(description, examples, carried, in_keras, limit)
+    if format_.name == "onnx":
+        from dlrun.export.onnx_model import write_onnx
+
+        write_onnx(model, path, description)
+        carried = "the metadata labels and description, both JSON"
+        return Written(description, examples, carried, in_keras, limit)
+    from dlrun.export.tflite import can_calibrate, text_inputs, write_tflite
+
+    texts = text_inputs(model)
+    description = _of_one(description, texts)
+    examples = [
+        {name: _as_bytes(value) if name in texts else value for name, value in each.items()} for each in examples
+    ]
+    work = Path(tempfile.mkdtemp(dir=path.parent))
+    write_tflite(model, path, description, quantize=quantize, calibration=examples, work=work)
+    carried = f"{inside} in the zip archive at the end of the file"
+    quantized = {"int8": "int8", "float16": "float16 weights"}.get(quantize or "", "")
+    if quantize == "int8" and not can_calibrate(model):
+        quantized = "int8 weights; it computes in float32"
+    return Written(description, examples, carried, in_keras, limit, quantized)
+
+
+def _of_one(description: Description, texts: tuple[str, ...]) -> Description:
+    """The description of a model of one example at a time, whose texts are bytes."""
+    inputs = tuple(
+        replace(each, dtype="uint8", shape=(1, None), what=_BYTES)
+        if each.name in texts
+        else replace(each, shape=(1, *each.shape[1:]))
+        for each in description.inputs
+    )
+    outputs = {name: (1, *shape[1:]) for name, shape in description.outputs.items()}
+    return replace(description, inputs=inputs, outputs=outputs)
+
+
+def _as_bytes(text: Any) -> Any:
+    return np.frombuffer(str(text.reshape(-1)[0]).encode(), np.uint8)[None]
+
+
+def _tensor(value: Any) -> Any:
+    import tensorflow as tf
+
+    return tf.constant(value.tolist() if value.dtype == object else value)
