@@ -65,10 +65,13 @@ def _drawing_process() -> Iterator[subprocess.Popen[str] | None]:
     try:
         yield process
     finally:
-        with suppress(OSError):
-            process.communicate(timeout=1)
+        # Of a run that has failed nothing is drawn, and the process may still be importing.
         process.kill()
         process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with suppress(OSError):
+                    pipe.close()
 
 
 def _asked(process: subprocess.Popen[str] | None, folder: Path) -> str:

@@ -24,7 +24,8 @@ model: {type: cnn, blocks: [{filters: 4, kernel_size: 3, strides: 2}]}
 optimizer: {type: adam, learning_rate: 0.01}
 loss: categorical_crossentropy
 metrics: [accuracy]
-training: {batch_size: 17, epochs: 2, checkpoint_minutes: 100, tensorboard: false, jit: off, precision: float32}
+training:
+  {batch_size: 17, epochs: 2, checkpoint_minutes: 100, tensorboard: false, report: false, jit: off, precision: float32}
 """
 PARTS = {"one": "training.cpu_shares=1", "shares": "training.cpu_shares=2", "two": "training.device=cpu:0,1"}
 
@@ -47,10 +48,9 @@ def train(dlrun: Any, folder: Path, *overrides: str, code: int = 0, **options: A
 
 
 @pytest.fixture(scope="module")
-def whole(servers: Any, folder: Path) -> dict[str, Path]:
+def whole(dlrun: Any, folder: Path) -> dict[str, Path]:
     """A run that nothing has stopped, in each way of cutting batches."""
-    with servers.lent() as dlrun:
-        return {name: train(dlrun, folder, part, "training.feed=device") for name, part in PARTS.items()}
+    return {name: train(dlrun, folder, part, "training.feed=device") for name, part in PARTS.items()}
 
 
 @pytest.mark.parametrize("parts", [pytest.param("one", marks=pytest.mark.soak), "shares", "two"])
