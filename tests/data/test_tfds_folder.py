@@ -143,7 +143,7 @@ def test_sets_without_a_class_label_or_an_array_are_refused(make: Any, tmp_path:
     make("tiny/1.0.0", {"image": _image(4, 4, 1), "price": _tensor()})
     _refuse(tmp_path, "'tiny' has no class label", "image, price", "ClassLabel")
     make("tiny/2.0.0", {"words": WORDS, "label": _label(2)})
-    _refuse(tmp_path, "'tiny' has no image, text, or array", "words, label")
+    _refuse(tmp_path, "'tiny' has no image, text, number, or array", "words, label")
     make("tiny/3.0.0")
     _refuse(tmp_path, "no class label called 'lable'", "did you mean 'label'", label="lable")
     _refuse(tmp_path, "no image, text or array called 'images'", "did you mean 'image'", features="images")

@@ -113,7 +113,29 @@ def tiny_sets() -> Any:  # noqa: C901  one class after another
             unlabelled = ((k, {"id": [k], "review": "x", "label": -1}) for k in range(3))
             return {"train": rows, "validation": unlabelled, "test": tests}
 
-    return {cls.name: cls for cls in (TinyImages, TinyMixed, TinyVectors, TinyTexts)}
+    class TinyRows(TinyVectors, skip_registration=True):  # type: ignore[call-arg]
+        name = "tiny_rows"
+
+        def _info(self) -> Any:
+            features = {
+                "age": tfds.features.Tensor(shape=(), dtype=np.float32),
+                "cabin": tfds.features.Tensor(shape=(), dtype=np.str_),
+                "sex": tfds.features.ClassLabel(names=["male", "female"]),
+                "survived": tfds.features.ClassLabel(names=["no", "yes"]),
+            }
+            keys = ({key: key for key in ("age", "cabin", "sex")}, "survived")
+            described = tfds.features.FeaturesDict(features)
+            return tfds.core.DatasetInfo(builder=self, features=described, supervised_keys=keys)
+
+        def _split_generators(self, dl_manager: Any) -> Any:
+            del dl_manager
+            rows = ((k, {"age": k / 2, "cabin": "ÄB?"[k % 3], "sex": k // 2 % 2, "survived": k % 2}) for k in range(40))
+            return {"train": rows}
+
+        def _generate_examples(self) -> Any:
+            raise AssertionError
+
+    return {cls.name: cls for cls in (TinyImages, TinyMixed, TinyVectors, TinyTexts, TinyRows)}
 
 
 @pytest.fixture
@@ -306,3 +328,23 @@ def test_what_is_known_of_well_known_sets_is_what_their_builders_say(tmp_path: P
         known = known_set(SetName.parse(f"emnist/{config.name}"))
         assert known is not None
         assert known.examples == {"train": config.train_examples, "test": config.test_examples}
+
+
+def test_a_set_of_single_values_is_a_table_with_its_classes_by_name(prepare: Any, cache: Path) -> None:
+    from dlrun.data.table_input import TableInput
+
+    source = prepare("tiny_rows", test=0.25, table={"missing": {"numeric": "indicator", "categorical": "category"}})
+    loaded = source.load()
+    assert loaded.name == "tiny_rows"
+    assert loaded.target == Target("classes", 2, ("no", "yes"))
+    assert {name: len(split) for name, split in loaded.splits.items()} == {"train": 30, "test": 10}
+    raw = loaded.raw
+    assert isinstance(raw, TableInput)
+    assert [column.name for column in raw.columns] == ["age", "cabin", "sex"]
+    (kept,) = (cache / "tfds-tables").iterdir()
+    (examples,) = raw.read(str(kept / "train.parquet"), at_once=100, target=loaded.target)
+    assert examples.target is not None
+    assert np.bincount(examples.target).tolist() == [20, 20]
+    assert source.load().fingerprint == loaded.fingerprint
+    with pytest.raises(DataError, match="the keys under `table`"):
+        prepare("tiny_rows", standardize=True).load()

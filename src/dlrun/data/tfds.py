@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from dlrun.data.columns import ColumnKeys
 from dlrun.data.dataset import Dataset, HeldOut, ImageSource, Resize, Split, datasets, fingerprint_of
 from dlrun.data.preprocess import Preprocess, measure_columns
 from dlrun.data.splits import arrange, sizes_after
@@ -19,6 +20,7 @@ from dlrun.data.tfds_decode import decoded
 from dlrun.data.tfds_download import absent, download
 from dlrun.data.tfds_folder import Prepared, SetName, data_folder, find_prepared, read_prepared
 from dlrun.data.tfds_known import known_set
+from dlrun.data.tfds_tables import load_table
 from dlrun.data.tfds_texts import read_texts, reading_of
 from dlrun.data.vectorize import numbered, vectorize
 from dlrun.errors import DataError
@@ -46,7 +48,7 @@ def _check_name(name: str) -> str:
 
 @datasets.register("tfds")
 class Tfds(ImageSource):
-    """An image, text or array dataset of tensorflow-datasets with a class label."""
+    """An image, text, table or array dataset of tensorflow-datasets with a class label."""
 
     name: Annotated[str, AfterValidator(_check_name)] = Field(
         description="As tensorflow-datasets calls it, with a config and a version if they matter: mnist, "
@@ -86,6 +88,11 @@ class Tfds(ImageSource):
         default=None, description="How texts become token ids, for a set of texts. null: every key's default."
     )
 
+    table: ColumnKeys | None = Field(
+        default=None,
+        description="How columns are read, for a set whose examples are single values. null: every key's default.",
+    )
+
     def places(self) -> tuple[Path, ...]:
         """The prepared folder; the one that holds it as long as there is none."""
         folder = data_folder(self.data_dir)
@@ -97,6 +104,8 @@ class Tfds(ImageSource):
             prepared = self._find()
         except DataError:  # load() raises it: the data is wrong, not the spec
             return None
+        if prepared is not None and prepared.features.columns:
+            return None  # what the model gets depends on the values
         if prepared is not None:
             features = self._features(prepared.features.kind, prepared.features.shape)
             target = Target("classes", prepared.label.num_classes, prepared.label.class_names)
@@ -117,6 +126,8 @@ class Tfds(ImageSource):
                 differing sizes and `resize` is not set.
         """
         prepared = self._find() or self._download()
+        if prepared.features.columns:
+            return self._load_table(prepared)
         if prepared.features.kind == "tokens":
             return self._load_texts(prepared)
         whole, notes = self._read(prepared)
@@ -163,6 +174,14 @@ class Tfds(ImageSource):
                 expected="a set with examples to train on",
             )
         return wanted
+
+    def _load_table(self, prepared: Prepared) -> Dataset:
+        for key in ("resize", "standardize", "text"):
+            if getattr(self, key):
+                expected = "false" if key == "standardize" else "null"
+                raise DataError(f"{key}: {prepared.name} is a table", expected=expected, hint="the keys under `table`")
+        held_out = {"test": self.test, "validation": self.validation, "seed": self.seed}
+        return load_table(prepared, self._wanted(prepared), keys=self.table or ColumnKeys(), held_out=held_out)
 
     def _load_texts(self, prepared: Prepared) -> Dataset:
         for key in ("resize", "standardize"):

@@ -12,6 +12,7 @@ from dlrun.registry import nearest
 from dlrun.signature import FeatureKind
 
 _KINDS: dict[int, FeatureKind] = {1: "vector", 2: "sequence", 3: "image"}
+_COLUMNS_OF_A_TABLE = 3  # beside a text; fewer are its number and the like
 _NUMERIC = ("uint", "int", "float", "bool", "bfloat")
 
 
@@ -24,12 +25,14 @@ class StoredFeature:
         kind: What its axes mean; `tokens`: it is text.
         shape: Of one example; None where examples differ; `()` for text.
         dtype: Of the stored values.
+        columns: Names of single values that make up the rows of a table; empty: it is one feature, `key`.
     """
 
     key: str
     kind: FeatureKind
     shape: tuple[int | None, ...]
     dtype: str
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,11 @@ class StoredLabel:
 
 
 def choose_features(
-    stored: Mapping[str, Any], said: str | None, *, supervised: Sequence[str], name: str
+    stored: Mapping[str, Any], said: str | None, *, supervised: Sequence[str], name: str, label: str
 ) -> StoredFeature:
-    """The feature to learn from: as said, else what the set names as its input, else the first image, text or array.
+    """What to learn from: as said, else what the set names as its input, else the first image, text or array.
+
+    Where a set has none of these, or as many single values beside its texts as a table has, they are its columns.
 
     Raises:
         DataError: There is none.
@@ -52,12 +57,18 @@ def choose_features(
     arrays = {key: array for key, feature in stored.items() if (array := _array(key, feature)) is not None}
     if said is not None:
         return arrays.get(said) or _unknown(said, arrays, name, "image, text or array")
+    single = tuple(key for key, feature in stored.items() if key != label and _is_single(feature))
+    texts = [key for key, array in arrays.items() if array.kind == "tokens"]
+    others = [key for key in single if key not in texts]
+    is_table = len(others) >= _COLUMNS_OF_A_TABLE and len(texts) == len(arrays) and supervised[:1] != texts[:1]
+    if (others and not arrays) or is_table:
+        return StoredFeature("", "vector", (), "columns", single)
     first = {kind: [key for key, array in arrays.items() if array.kind == kind] for kind in ("image", "tokens")}
     for key in (*supervised[:1], *first["image"], *first["tokens"], *arrays):
         if key in arrays:
             return arrays[key]
     raise DataError(
-        f"the tensorflow-datasets set {name!r} has no image, text, or array of numbers: {', '.join(stored)}",
+        f"the tensorflow-datasets set {name!r} has no image, text, number, or array of numbers: {', '.join(stored)}",
         expected="a feature of type Image or Text, or of type Tensor with one shape for all examples",
     )
 
@@ -85,11 +96,23 @@ def choose_label(
                 hint=f"label: {next(iter(counts))}" if counts else "",
             )
         key = preferred[0]
-    names_file = folder / f"{key}.labels.txt"
-    text = names_file.read_text("utf-8") if names_file.is_file() else ""
-    names = tuple(line.strip() for line in text.splitlines() if line.strip())
+    names = class_names(folder, key)
     size = int(counts[key] or len(names))
     return StoredLabel(key, size, names if len(names) == size else ())
+
+
+def class_names(folder: Path, key: str) -> tuple[str, ...]:
+    """The names of a feature's classes in the order of their indices; empty if it has none."""
+    names_file = folder / f"{key}.labels.txt"
+    text = names_file.read_text("utf-8") if names_file.is_file() else ""
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
+
+
+def _is_single(feature: Mapping[str, Any]) -> bool:
+    """Whether each example has one value of it: a number, a string, a class."""
+    if "classLabel" in feature or "text" in feature:
+        return True
+    return "tensor" in feature and not feature["tensor"].get("shape", {}).get("dimensions")
 
 
 def _array(key: str, feature: Mapping[str, Any]) -> StoredFeature | None:

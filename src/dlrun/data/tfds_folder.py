@@ -111,7 +111,7 @@ def read_prepared(folder: Path, *, features: str | None = None, label: str | Non
         folder,
         f"{name}/{config}" if config else name,
         info.get("version", folder.name),
-        choose_features(stored, features, supervised=supervised, name=name),
+        choose_features(stored, features, supervised=supervised, name=name, label=chosen_label.key),
         chosen_label,
         splits,
     )
