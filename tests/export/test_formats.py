@@ -116,6 +116,23 @@ def test_only_the_network_is_quantized_and_not_what_comes_before_it(
     assert dtype not in {found for name, found in tensors.items() if "/raw_" in name or "/preprocess_" in name}
 
 
+@pytest.mark.usefixtures("children_here")
+def test_constants_that_a_loop_shares_with_its_surroundings_stay_whole(tmp_path: Path) -> None:
+    """The first state of a loop is zeros, and so is a tensor of another name."""
+    import keras
+
+    from dlrun.export.plain import PlainModel
+    from dlrun.signature import Target
+
+    given, inputs = keras.Input((5, 3), name="features"), keras.Input((5, 3))
+    identity = keras.Model(given, keras.layers.Identity()(given))
+    core = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.LSTM(40)(inputs)), name="core")
+    model = PlainModel(identity, identity, core, Target("classes", 3))
+    examples = [{"features": np.full((1, 5, 3), number, np.float32)} for number in range(3)]
+    _, measured = exported(model, examples, tmp_path / "model.tflite", "tflite", "float16")
+    assert measured.passed
+
+
 def test_labels_and_inputs_are_carried(plain_model: Make, tmp_path: Path) -> None:
     from dlrun.export.description import append_description, describe
     from dlrun.export.writing import _of_one

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MOST = 200
 """Examples that are run one at a time; int8 wants more than a hundred to measure ranges."""
 
-_MOST_READ = 20_000
+_MOST_READ = 5_000
 _PATHS = ("test_path", "path")
 
 

@@ -91,7 +91,10 @@ def example_code(target: TargetName, description: Description, example: Example)
         lines = ["inputs = {", *(f"    {entry}," for entry in entries), "}"]
     output = next(iter(description.outputs))
     if any("PIL." in line for line in lines):
-        lines.insert(0, "import PIL.Image")
+        lines.insert(
+            0,
+            "import PIL.Image  # of a JPEG, its pixels may be a level or two from TensorFlow's, which dlrun reads with",
+        )
     lines.append("outputs = predict(inputs)")
     if description.kind == "classes":
         lines.append(f'print(labels[outputs["{output}"][0].argmax()], outputs["{output}"][0])')
@@ -117,7 +120,7 @@ def _entry(given: Input, value: np.ndarray[tuple[int, ...], np.dtype[np.generic]
 
 def _image(given: Input, target: TargetName) -> str:
     channels = given.shape[-1]
-    if target in ("keras", "savedmodel"):
+    if target != "onnx":
         return f'tf.io.decode_image(tf.io.read_file("image.jpg"), channels={channels}, expand_animations=False)[None]'
     mode = "RGB" if channels == 3 else "L"  # noqa: PLR2004  red, green and blue
     opened = f'np.array(PIL.Image.open("image.jpg").convert("{mode}"))'

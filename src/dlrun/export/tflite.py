@@ -102,7 +102,7 @@ def _is_text(layer: Any) -> bool:
 
 
 def can_calibrate(model: PlainModel) -> bool:
-    """Whether int8 can have more than weights: TensorFlow 2.21 crashes in calibrating a loop, or several strings."""
+    """Whether int8 can have more than weights: TensorFlow 2.21 crashes as it calibrates a loop, or several strings."""
     import keras
 
     layers = model.core._flatten_layers()  # noqa: SLF001  the public model.layers does not look into wrappers

@@ -27,14 +27,16 @@ def with_float16_weights(model: bytes) -> bytes:
     code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.DEQUANTIZE
     code.version = 3  # the first that takes float16
     parsed.operatorCodes.append(code)
-    halved: set[int] = set()
+    halved = _weights(parsed, schema)
+    for number in halved:
+        values = np.frombuffer(bytes(bytearray(parsed.buffers[number].data)), "<f4").astype("<f2")
+        parsed.buffers[number].data = np.frombuffer(values.tobytes(), np.uint8)
     for graph in parsed.subgraphs:
         replaced: dict[int, int] = {}
         operations = []
         for number, tensor in enumerate(list(graph.tensors)):
-            if tensor.buffer not in halved and not _is_weight(tensor, parsed.buffers[tensor.buffer], schema):
+            if tensor.buffer not in halved:
                 continue
-            _halve(parsed.buffers[tensor.buffer], halved, tensor.buffer)
             restored = _restored(tensor, schema)
             tensor.type = schema.TensorType.FLOAT16
             graph.tensors.append(restored)
@@ -49,19 +51,16 @@ def with_float16_weights(model: bytes) -> bytes:
     return bytes(flatbuffer_utils.convert_object_to_bytearray(parsed))
 
 
-def _is_weight(tensor: Any, buffer: Any, schema: Any) -> bool:
-    """Whether a tensor is a constant of the network: Keras gives its operations the network's scope."""
-    if tensor.type != schema.TensorType.FLOAT32 or buffer.data is None or f"/{CORE}_".encode() not in tensor.name:
-        return False
-    return len(buffer.data) >= _SMALLEST * np.dtype(np.float32).itemsize
-
-
-def _halve(buffer: Any, halved: set[int], number: int) -> None:
-    """Once, if several tensors share it."""
-    if number not in halved:
-        values = np.frombuffer(bytes(bytearray(buffer.data)), "<f4").astype("<f2")
-        buffer.data = np.frombuffer(values.tobytes(), np.uint8)
-        halved.add(number)
+def _weights(parsed: Any, schema: Any) -> set[int]:
+    """The buffers that hold constants of the network and nothing else: its operations have a scope of their own."""
+    found: set[int] = set()
+    shared: set[int] = set()
+    for tensor in (tensor for graph in parsed.subgraphs for tensor in graph.tensors):
+        is_own = tensor.type == schema.TensorType.FLOAT32 and f"/{CORE}_".encode() in tensor.name
+        (found if is_own else shared).add(tensor.buffer)
+    smallest = _SMALLEST * np.dtype(np.float32).itemsize
+    contents = {number: parsed.buffers[number].data for number in found - shared}
+    return {number for number, data in contents.items() if data is not None and len(data) >= smallest}
 
 
 def _restored(tensor: Any, schema: Any) -> Any:

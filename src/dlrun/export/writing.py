@@ -69,7 +69,9 @@ def write(
         return step({name: _tensor(example[own]) for name, own in names.items()})
 
     decides = model.target.kind in ("classes", "labels")
-    limit = Limit.of(quantize, decides=decides, rounds_pixels=format_.name == "onnx" and rounds_pixels(model.raw))
+    limit = Limit.of(
+        quantize, decides=decides, rounds_pixels=format_.name in ("onnx", "tflite") and rounds_pixels(model.raw)
+    )
     inside = f"{LABELS} and {DESCRIPTION}" if description.labels else DESCRIPTION
     if format_.name == "keras":
         from dlrun.export.keras_file import write_keras
