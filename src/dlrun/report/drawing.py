@@ -69,16 +69,19 @@ def drawn(name: str, title: str, draw: Callable[[Any], None], *, size: tuple[flo
     import matplotlib as mpl
     from cycler import cycler
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
     with mpl.rc_context({**_STYLE, "axes.prop_cycle": cycler(color=COLOURS), "svg.hashsalt": name}):
-        figure = Figure(figsize=size, layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = Figure(figsize=size, dpi=_DOTS_PER_INCH, layout="constrained")
+        canvas: Any = FigureCanvasAgg(figure)  # without types
         draw(figure.add_subplot())
         svg, png = io.StringIO(), io.BytesIO()
-        figure.savefig(png, format="png", dpi=_DOTS_PER_INCH)
-        figure.set_layout_engine("none")  # everything has its place now: laying it out is the most of drawing
-        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+        # Figure.savefig would draw everything twice for each form, and lay it out anew.
+        canvas.print_png(png)
+        figure.set_layout_engine("none")
+        svg_canvas: Any = FigureCanvasSVG(figure)  # without types
+        svg_canvas.print_svg(svg, metadata={"Date": None, "Creator": None})
     return Drawing(name, title, svg.getvalue(), png.getvalue(), is_wide=size[0] > SIZE[0])
 
 
