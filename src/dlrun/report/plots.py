@@ -35,7 +35,9 @@ def learning_curves(rows: Rows) -> Iterator[Drawing]:
                     axes.plot(*zip(*points, strict=True), label=label, marker="o" if len(points) == 1 else None)
             axes.set_xlabel("epoch")
             axes.set_ylabel(name)
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+            if len(rows) == 1:
+                axes.set_xticks([rows[0]["epoch"]])
             axes.grid(visible=True)
             axes.legend()
 
