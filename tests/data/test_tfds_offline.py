@@ -75,8 +75,8 @@ def test_without_a_network_it_says_within_seconds_what_to_do(tmp_path: Path) -> 
     assert time.monotonic() - started < 20
     assert "'mnist' is not in " + str(tmp_path) in said
     assert "storage.googleapis.com does not answer" in said
-    assert """python -c "import tensorflow_datasets as tfds; tfds.builder('mnist').download_and_prepare()\"""" in said
-    assert f"copy its folder ~/tensorflow_datasets/mnist to {tmp_path / 'mnist'}" in said
+    assert "by dlrun data fetch mnist" in said
+    assert f"copy the folder that it names to {tmp_path / 'mnist'}" in said
     assert "--set 'dataset={type: builtin, name: digits, resize: [28, 28], validation: 0.1}'" in said
     assert not any(tmp_path.iterdir())
 

@@ -62,11 +62,10 @@ def absent(name: str, data_dir: Path, why: str, *, instead: str) -> DataError:
     wanted = SetName.parse(name)
     left = unfinished(data_dir, wanted)
     also = f" (an interrupted preparation has left {left})" if left else ""
-    command = f"import tensorflow_datasets as tfds; tfds.builder('{name}').download_and_prepare()"
     return DataError(
         f"the tensorflow-datasets set {name!r} is not in {data_dir}{also}, and {why}",
         expected=f"its prepared files in {data_dir / wanted.name}; make them on a machine with a network, by "
-        f'python -c "{command}", and copy its folder ~/tensorflow_datasets/{wanted.name} to {data_dir / wanted.name}',
+        f"dlrun data fetch {name}, and copy the folder that it names to {data_dir / wanted.name}",
         hint=instead,
     )
 
