@@ -93,7 +93,9 @@ class Loss(Component, abc.ABC):
 
     @classmethod
     def accepts(cls, target: Target) -> bool:
-        """Whether it can be computed for this target."""
+        """Whether it can be computed for this target; of several columns of classes, for each."""
+        if target.kind == "class_columns":
+            return all(cls.accepts(part.target) for part in target.parts) and cls.takes.classes != "binary"
         if target.kind == "classes":
             return cls.takes.classes is not None and (cls.takes.classes != "binary" or target.size == _TWO)
         if target.kind == "labels":
@@ -103,7 +105,12 @@ class Loss(Component, abc.ABC):
         ) and target.size >= cls.takes.least_size
 
     def settle(self, target: Target) -> Target:
-        """The target in the encoding that the loss takes, with the activation that a shared head has to apply."""
+        """The target in the encoding that the loss takes, with the activation that a shared head has to apply.
+
+        What the head gives for several columns of classes are logits: no activation is one for each column.
+        """
+        if target.kind == "class_columns":
+            return target.settled(self.takes.classes or "index")
         encoding = self.takes.classes if target.kind in ("classes", "labels") else None
         settled = target.settled(encoding or "value", self.takes.head)
         return settled.unscaled() if self.takes.own_unit else settled
@@ -114,7 +121,12 @@ class Loss(Component, abc.ABC):
         Args:
             target: Settled, with the activation that the model's last layer really applies.
         """
-        if self.takes.ends and target.activation not in self.takes.ends:
+        if target.kind == "class_columns":
+            if target.activation != "linear":
+                columns = len(target.parts)
+                said = f"a model that ends in {target.activation} does not give each of {columns} columns its own"
+                yield FieldProblem(("type",), said, expected="a last layer without activation")
+        elif self.takes.ends and target.activation not in self.takes.ends:
             said = f"{self.type_name} cannot be computed from a model that ends in {target.activation}"
             yield FieldProblem(("type",), said, expected="a last activation of " + " or ".join(self.takes.ends))
 
@@ -123,7 +135,8 @@ class Loss(Component, abc.ABC):
         """Make the Keras loss.
 
         Args:
-            target: Settled, with the activation that the model's last layer really applies.
+            target: Settled, with the activation that the model's last layer really applies; of several columns of
+                classes, one of them.
 
         Shape:
             y_true: as `target.encoding` says. y_pred: `(batch, target.units)`, or the input's shape for kind `input`;

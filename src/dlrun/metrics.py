@@ -56,7 +56,9 @@ class Metric(Component, abc.ABC):
 
     @classmethod
     def accepts(cls, target: Target) -> bool:
-        """Whether it is defined for this target, in whatever encoding."""
+        """Whether it is defined for this target, in whatever encoding; of several columns of classes, for each."""
+        if target.kind == "class_columns":
+            return all(cls.accepts(part.target) for part in target.parts)
         if target.kind == "classes":
             return cls.sees.form is not None and (not cls.sees.only_two or target.size == _TWO)
         if target.kind == "labels":
@@ -73,7 +75,8 @@ class Metric(Component, abc.ABC):
         """Make the Keras metric, which takes what the loss takes.
 
         Args:
-            target: Settled: the encoding of `y_true`, and the activation that gave `y_pred`.
+            target: Settled: the encoding of `y_true`, and the activation that gave `y_pred`; of several columns of
+                classes, one of them.
 
         Shape:
             y_true: as `target.encoding` says. y_pred: `(batch, target.units)`, or the input's shape for kind `input`.

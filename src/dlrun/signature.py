@@ -6,12 +6,13 @@ Datasets and models never import each other; both import this.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Literal
 
 FeatureKind = Literal["image", "vector", "sequence", "tokens"]
-TargetKind = Literal["classes", "labels", "values", "input"]
+TargetKind = Literal["classes", "class_columns", "labels", "values", "input"]
 Encoding = Literal["index", "one_hot", "binary", "value"]
 
 
@@ -67,18 +68,20 @@ class Target:
     """What a model is to predict for one example.
 
     Args:
-        kind: `classes` (one label), `labels` (several yes-or-no labels), `values` (real numbers), `input` (the features
-            themselves).
-        size: Number of classes, of labels, or of values.
+        kind: `classes` (one label), `class_columns` (several columns, a label of its own classes in each), `labels`
+            (several yes-or-no labels), `values` (real numbers), `input` (the features themselves).
+        size: Number of classes, of all columns together; of labels, or of values.
         class_names: Names of the classes in the order of their indices; of labels, for each the name of its 1 or, where
             that says nothing, of its column. May be empty.
-        encoding: How the loss takes it: `index` (n,) int32 · `one_hot` (n, size) float32 · `binary` (n, 1) float32 of
-            0 and 1, of labels (n, size) · `value` (n, ...) float32. Settled by the loss.
+        encoding: How the loss takes it: `index` (n,) int32, of columns (n, columns) · `one_hot` (n, size) float32, of
+            columns one after the other · `binary` (n, 1) float32 of 0 and 1, of labels (n, size) · `value` (n, ...)
+            float32. Settled by the loss.
         activation: Name of the Keras activation that the model's last layer applies. Settled by the loss (what the
             head is to apply) and then by the model (what its own last layer does apply).
-        names: Of the values or labels: columns, for people; may be empty.
+        names: Of the values, labels or class columns: for people; may be empty, but of class columns.
         mean: Of each value in its own unit; with `scale`, the model learns (value - mean) / scale. Empty: the value.
         scale: Standard deviation of each value in its own unit.
+        class_counts: Of class columns: the number of classes of each.
     """
 
     kind: TargetKind
@@ -89,11 +92,43 @@ class Target:
     names: tuple[str, ...] = ()
     mean: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
+    class_counts: tuple[int, ...] = ()
 
     @classmethod
     def of_input(cls, features: Features) -> Target:
         """The target of an autoencoder: its own input."""
         return cls("input", features.size, encoding="value")
+
+    @classmethod
+    def of_columns(cls, classes: Mapping[str, Sequence[str]]) -> Target:
+        """The target of several columns.
+
+        Args:
+            classes: By column, the names of its classes in the order of their indices.
+        """
+        said = tuple(f"{column}={name}" for column, names in classes.items() for name in names)
+        counts = tuple(len(names) for names in classes.values())
+        return cls("class_columns", sum(counts), said, names=tuple(classes), class_counts=counts)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Of class columns each as a target of its own; of every other kind the target itself."""
+        if self.kind != "class_columns":
+            return (Part("", 0, self),)
+        firsts = accumulate(self.class_counts, initial=0)
+        return tuple(
+            Part(name, first, self._of_column(name, first, size))
+            for name, first, size in zip(self.names, firsts, self.class_counts, strict=False)
+        )
+
+    def _of_column(self, name: str, first: int, size: int) -> Target:
+        said = (each.removeprefix(f"{name}=") for each in self.class_names[first : first + size])
+        return Target("classes", size, tuple(said), self.encoding, self.activation)
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether a prediction is probabilities, of which one names the most probable."""
+        return self.kind in ("classes", "class_columns", "labels")
 
     @property
     def units(self) -> int:
@@ -122,6 +157,26 @@ class Target:
     def unscaled(self) -> Target:
         """The same target, learnt in its own unit."""
         return replace(self, mean=(), scale=())
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the columns of a target.
+
+    Args:
+        name: Of the column; empty where the target is no column.
+        first: Of its classes among those of all columns.
+        target: What it is by itself.
+    """
+
+    name: str
+    first: int
+    target: Target
+
+    @property
+    def places(self) -> slice:
+        """Of its classes among those of all columns."""
+        return slice(self.first, self.first + self.target.size)
 
 
 @dataclass(frozen=True)

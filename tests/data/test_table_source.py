@@ -73,6 +73,18 @@ def test_splits_can_have_files_of_their_own(table: Any, tmp_path: Path) -> None:
         ("x,y\n" + "".join(f"{i % 3},{i}.25\n" for i in range(30)), {}, "values", ()),
         ("x,a,y\n" + "1,2.5,3.5\n2,0.5,9.5\n3,0.1,0.2\n" * 9, {"target": ("a", "y")}, "values", ()),
         ("x,a,y\n" + "1,yes,cat\n2,no,dog\n3,no,cat\n" * 9, {"target": ("a", "y")}, "labels", ("a", "dog")),
+        (
+            "x,a,y\n" + "1,yes,cat\n2,no,dog\n3,no,owl\n" * 9,
+            {"target": ("y", "a")},
+            "class_columns",
+            ("y=cat", "y=dog", "y=owl", "a=no", "a=yes"),
+        ),
+        (
+            "x,a,y\n" + "1,1.5,3\n2,2.5,1\n3,1.5,2\n" * 9,
+            {"target": ("a", "y"), "task": "classification"},
+            "class_columns",
+            ("a=1.5", "a=2.5", "y=1", "y=2", "y=3"),
+        ),
     ],
 )
 def test_the_target_follows_from_its_column(
@@ -84,6 +96,11 @@ def test_the_target_follows_from_its_column(
     if kind == "values":
         assert np.allclose(loaded.target.mean, train.mean(axis=0), rtol=1e-6)
         assert np.allclose(loaded.target.scale, train.std(axis=0), rtol=1e-6)
+    elif kind == "class_columns":
+        assert train.dtype == np.int32
+        for part, indices in zip(loaded.target.parts, train.T, strict=True):
+            assert part.target.class_names == tuple(each.split("=")[1] for each in said[part.places])
+            assert np.unique(indices).tolist() == [*range(part.target.size)]
     else:
         assert sorted(np.unique(train)) == list(range(max(2, len(said)) if kind == "classes" else 2))
 
@@ -99,6 +116,8 @@ def test_the_target_follows_from_its_column(
         ("x,y\n" + "".join(f"{i},n{i}\n" for i in range(30)), {}, ["30 different values in 30 rows"]),
         ("x,y\n" + "1,1.5\n" * 30 + "2,abc\n", {"task": "regression"}, ["table.csv:32 (row 31)", "'abc'"]),
         ("x,a,y\n1,1.5,b\n2,2.5,c\n3,3.5,d\n", {"target": ("a", "y")}, ["not of one kind", "y has 3 different values"]),
+        ("x,a,y\n" + "1,b,c\n2,c,\n3,d,e\n" * 9, {"target": ("a", "y")}, ["9 of 27 rows", "row 2", "target (a, y)"]),
+        ("x,a,y\n" + "".join(f"1,{'bcd'[i % 3]},n{i}\n" for i in range(30)), {"target": ("a", "y")}, ["30 different"]),
         ("x,y\n1,a\n2,b\n3\n", {}, ["table.csv:4 (row 3) has 1 values"]),
     ],
 )

@@ -38,7 +38,7 @@ def exported(
         FORMATS[to],
         written.examples,
         expected=expected,
-        kind="classes",
+        target=model.target,
         limit=written.limit,
     )
     return written, measured

@@ -64,6 +64,16 @@ def test_probabilities_of_classes_add_up_to_1_and_are_those_that_metrics_see(enc
             assert (probabilities.argmax(axis=1) == seen("labels", output, target)).all(), told
 
 
+def test_each_of_several_columns_has_probabilities_that_add_up_to_1() -> None:
+    target = Target.of_columns({"a": ("x", "y", "z"), "b": ("0", "1")}).settled("index")
+    output = output_of(target)
+    probabilities = finish(output, target)
+    assert probabilities.shape == (ROWS, 5)
+    for part in target.parts:
+        alone = finish(output[:, part.places], part.target)
+        assert np.abs(probabilities[:, part.places] - alone).max() < 1e-6
+
+
 def test_probabilities_of_labels_are_those_that_metrics_see_each_by_itself() -> None:
     for activation in sorted(ends_of("binary")):
         for size in (1, 3):

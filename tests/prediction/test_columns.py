@@ -52,6 +52,23 @@ def test_labels_values_and_reconstructions_have_a_column_each() -> None:
     assert names_and_cells(inputs, np.array([0.5], np.float32)) == {"reconstruction_error": [0.5]}
 
 
+def test_several_columns_of_classes_have_a_label_and_a_probability_each() -> None:
+    outputs = np.array([[0.1, 0.7, 0.2, 0.6, 0.4]], np.float32)
+    target = Target.of_columns({"kind": ("cat", "dog", "owl"), "wet": ("no", "yes")})
+    found = names_and_cells(target, outputs)
+    assert [*found] == ["kind", "probability_kind", "wet", "probability_wet"]
+    assert (found["kind"], found["wet"]) == (["dog"], ["no"])
+    assert [found["probability_kind"][0], found["probability_wet"][0]] == pytest.approx([0.7, 0.6])
+    two = names_and_cells(target, outputs, 9)
+    assert (two["kind_3"], two["wet_2"]) == (["cat"], ["yes"])
+    assert two["probability_kind_3"] == pytest.approx([0.1])
+    every = names_and_cells(target, outputs, "all")
+    assert [*every][2:5] == ["probability_kind=cat", "probability_kind=dog", "probability_kind=owl"]
+    assert every["probability_wet=yes"] == pytest.approx([0.4])
+    named = names_and_cells(Target.of_columns({"name": ("a", "b"), "b": ("c", "d")}), outputs[:, :4])
+    assert [*named] == ["predicted_name", "probability_predicted_name", "predicted_b", "probability_predicted_b"]
+
+
 @pytest.mark.parametrize("target", [Target("values", 1), Target("labels", 2), Target("input", 4)])
 def test_top_is_for_classes_alone(target: Target) -> None:
     with pytest.raises(UsageError, match="--top 2"):

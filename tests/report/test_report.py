@@ -26,6 +26,10 @@ VALUE = np.linspace(0, 1, 40, dtype=np.float32)[:, None]
 KINDS = {
     "classes": (CLASSES, predictions()),
     "two classes": (Target("classes", 2), predictions(outputs=np.hstack([1 - VALUE, VALUE]), target=np.arange(40) % 2)),
+    "columns of classes": (
+        Target.of_columns({NAUGHTY: ("a", "b"), "$x$": ("c", NAUGHTY)}),
+        predictions(outputs=np.hstack([1 - VALUE, VALUE, VALUE, 1 - VALUE]), target=np.ones((40, 2), np.int32)),
+    ),
     "labels": (Target("labels", 2), predictions(outputs=np.hstack([VALUE, VALUE]), target=np.ones((40, 2)))),
     "values": (VALUES, predictions(outputs=VALUE, target=VALUE[:, 0] + 1, pictures=NOTHING)),
     "forecast": (VALUES, predictions(outputs=VALUE, target=VALUE[:, 0] + 1, naive=VALUE + 2, pictures=NOTHING)),

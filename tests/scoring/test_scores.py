@@ -40,6 +40,23 @@ def test_labels_are_scored_each_by_itself() -> None:
     assert scores.exact_match == 0.5
 
 
+def test_columns_of_classes_are_scored_each_by_itself() -> None:
+    target = Target.of_columns({"kind": ("a", "b", "c"), "wet": ("no", "yes")})
+    truth = np.array([[0, 0], [1, 1], [2, 1], [2, 0]], np.int32)
+    kinds, wets = np.eye(3)[[0, 1, 1, 2]] * 0.7 + 0.1, np.eye(2)[[0, 1, 0, 0]] * 0.6 + 0.2
+    collector = collector_of(target)
+    for rows in (slice(0, 1), slice(1, 4)):
+        collector.add(truth[rows], np.hstack([kinds, wets])[rows])
+    found = collector.breakdown()
+    assert (found.kind, found.part_kind, found.examples) == ("class_columns", "class", 4)
+    assert [found.overall[key] for key in ("accuracy_kind", "accuracy_wet", "accuracy", "exact_match")] == [0.75] * 4
+    assert found.overall["log_loss"] == pytest.approx(-np.log([0.8] * 3 + [0.1] + [0.8] * 3 + [0.2]).mean())
+    assert [*found.parts] == ["kind=a", "kind=b", "kind=c", "wet=no", "wet=yes"]
+    assert [part["precision"] for part in found.parts.values()] == pytest.approx([1, 0.5, 1, 2 / 3, 1])
+    assert [part["recall"] for part in found.parts.values()] == pytest.approx([1, 1, 0.5, 1, 0.5])
+    assert found.confusions == ((0, 0, 1), (1, 1, 1), (2, 1, 1), (2, 2, 1), (3, 3, 2), (4, 3, 1), (4, 4, 1))
+
+
 def test_reconstruction_errors_have_a_mean_and_quantiles() -> None:
     found = error_statistics(np.arange(101, dtype=np.float32))
     assert found == {

@@ -51,7 +51,6 @@ def plain_evaluation(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _parts_table(breakdown: Breakdown, everything: str) -> str:
-    first = {"classes": "class", "labels": "label"}.get(breakdown.kind, "target")
     columns = [*next(iter(breakdown.parts.values()))]
     parts, shown = breakdown.parts, [*breakdown.parts]
     if len(shown) > _MOST_ROWS:
@@ -63,7 +62,7 @@ def _parts_table(breakdown: Breakdown, everything: str) -> str:
         means = [breakdown.overall.get(prefix + column) for column in columns]
         if any(mean is not None for mean in means):
             rows.append((called, *("" if mean is None else format_score(mean) for mean in means)))
-    table = format_table((first, *columns), rows)
+    table = format_table((breakdown.part_kind, *columns), rows)
     cut = f"the {len(shown)} worst of {len(parts):,}; all of them: {everything}\n" if len(shown) < len(parts) else ""
     return cut + table
 

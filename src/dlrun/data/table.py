@@ -64,8 +64,8 @@ class Table(ColumnKeys, Source):
     test_path: str | None = Field(default=None, description="Rows of the test split. null: no file of its own.")
     target: Names | None = Field(
         default=None,
-        description="The column to predict, or several of one kind: all numbers, or all with two values. null: none, "
-        "for an autoencoder.",
+        description="The column to predict, or several of one kind: all numbers, or all classes, of which each column "
+        "has a softmax of its own. null: none, for an autoencoder.",
     )
     task: Task = Field(
         default="auto",

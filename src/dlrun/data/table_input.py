@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 from dlrun.data.columns import (
     Column,
     RawBlock,
@@ -20,7 +18,7 @@ from dlrun.data.columns import (
     shown_row,
 )
 from dlrun.data.raw_input import Array, Examples, RawInput
-from dlrun.data.table_target import TargetColumn, unknown_class
+from dlrun.data.table_target import TargetColumn, joined, unknown_class
 from dlrun.errors import DataError
 from dlrun.signature import Target
 
@@ -54,7 +52,7 @@ class TableInput(RawInput):
         with self.reading.open(source) as table:
             for block in read_rows(table, self.columns, self.reading, at_once=at_once, also=also):
                 names = [f"row {block.first + index + 1}" for index in range(len(block.stored))]
-                labels = self._labels(table, block) if target is not None else None
+                labels = self._labels(table, block, target) if target is not None else None
                 yield Examples(names, block.stored, labels, block.known)
 
     def build(self) -> keras.Model:
@@ -73,7 +71,7 @@ class TableInput(RawInput):
         """The values of a row, by column."""
         return shown_row(self.columns, stored)
 
-    def _labels(self, table: TableFiles, block: RawBlock) -> Array:
+    def _labels(self, table: TableFiles, block: RawBlock, target: Target) -> Array:
         values = []
         for column in self.targets:
             known = block.known[column.name]
@@ -85,4 +83,4 @@ class TableInput(RawInput):
                 expected = f"one of {', '.join(column.classes[:10])}" if column.classes else "a number"
                 raise DataError(f"{place}: column {column.name!r} holds {found!r}", expected=expected)
             values.append(coded)
-        return values[0] if len(values) == 1 else np.stack(values, axis=-1).astype(np.float32)
+        return joined(values, target.kind)

@@ -23,7 +23,8 @@ from dlrun.data.columns import (
 )
 from dlrun.data.dataset import Array, Split
 from dlrun.data.splits import arrange
-from dlrun.data.table_target import TargetColumn, TargetPlan, code_target, make_target, plan_target
+from dlrun.data.table_target import TargetColumn, code_target, make_target
+from dlrun.data.target_plan import TargetPlan, plan_target
 from dlrun.errors import DataError
 from dlrun.signature import Target
 

@@ -29,7 +29,7 @@ from dlrun.user_folders import cache_folder
 KEPT_TABLES = 4
 """Tables that are kept; the one that was not used for the longest time makes room."""
 
-_FORMAT = 1
+_FORMAT = 2
 _INDEX = "table.json"
 _ROWS, _LOCK, _PROVISIONAL = "rows", "lock", "provisional"
 

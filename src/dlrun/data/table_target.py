@@ -1,19 +1,18 @@
-"""What a table has to predict: classes, several yes-or-no labels, or numbers, told from its columns or the spec."""
+"""The target columns of a table as numbers, for every row, and the target that they make up."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.columns import CodedRows, ColumnKeys, ColumnSurvey, PlannedColumn, TableFiles, notation_of
+from dlrun.data.columns import CodedRows
 from dlrun.data.columns.numbers import Notation, parse_numbers
-from dlrun.data.columns.planned import is_mostly_numbers, plan_numbers
 from dlrun.data.columns.texts import as_texts
-from dlrun.data.labels import Task
+from dlrun.data.target_plan import TargetPlan
 from dlrun.errors import DataError
 from dlrun.signature import Target, TargetKind
 
@@ -24,9 +23,6 @@ Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.integer[Any]]
 
 _TWO = 2
-_MOST_CLASSES_OF_NUMBERS = 20
-_ROWS_OF_A_CLASS = 5
-_FEW_ROWS = 20
 _SAYS_NOTHING = ("1", "1.0", "true", "yes", "y", "t")
 
 
@@ -63,58 +59,6 @@ class TargetColumn:
         return values.astype(np.float32), wrong
 
 
-@dataclass(frozen=True)
-class TargetPlan:
-    """How the target is read.
-
-    Args:
-        kind: What it is.
-        columns: Those to code.
-        note: The choice, and its reason.
-    """
-
-    kind: TargetKind
-    columns: tuple[PlannedColumn, ...]
-    note: str
-
-
-def plan_target(
-    table: TableFiles, surveys: Mapping[str, ColumnSurvey], names: Sequence[str], *, task: Task, keys: ColumnKeys
-) -> TargetPlan:
-    """Settle what the target is.
-
-    Args:
-        table: The training rows.
-        surveys: What was counted of its columns.
-        names: The columns to predict.
-        task: What the spec says.
-        keys: How columns are read.
-
-    Raises:
-        DataError: A column is not there, holds nothing, one value or something that is no number, or several columns
-            are not of one kind.
-    """
-    table.check_columns(names)
-    for name in names:
-        _check_varies(table, name, surveys)
-    kinds = {name: _is_classes(table, surveys[name], task, keys=keys) for name in names}
-    if len(names) == 1:
-        return _plan_one(table, surveys[names[0]], kinds[names[0]], keys=keys)
-    two_valued = [name for name in names if _distinct(surveys[name]) == _TWO]
-    if task != "regression" and len(two_valued) == len(names):
-        columns = tuple(PlannedColumn(name, "categorical") for name in names)
-        return TargetPlan("labels", columns, f"target: {len(names)} yes-or-no labels, as each has two values")
-    if task != "classification" and all(notation_of(table, surveys[name]) for name in names):
-        columns = tuple(plan_numbers(table, surveys[name], keys=keys) for name in names)
-        return TargetPlan("values", columns, f"target: {len(names)} numbers ({', '.join(names)})")
-    said = ", ".join(f"{name} has {_said(surveys[name])}" for name in names)
-    raise DataError(
-        f"{table.label}: the targets are not of one kind: {said}",
-        expected="columns of numbers, or columns of two values each",
-        hint="one target for each run",
-    )
-
-
 def code_target(rows: CodedRows, plan: TargetPlan, train: Indices) -> tuple[tuple[TargetColumn, ...], Array]:
     """The target of every row.
 
@@ -149,7 +93,18 @@ def code_target(rows: CodedRows, plan: TargetPlan, train: Indices) -> tuple[tupl
             raise unknown_class(rows.place(row), planned.name, coded.texts[coded.values[row]], classes)
         columns.append(TargetColumn(planned.name, classes))
         values.append(final)
-    return tuple(columns), values[0] if len(values) == 1 else np.stack(values, axis=-1).astype(np.float32)
+    return tuple(columns), joined(values, plan.kind)
+
+
+def joined(columns: Sequence[Array], kind: TargetKind) -> Array:
+    """What several columns hold, side by side; of one column, what that holds.
+
+    Shape:
+        columns: `(rows,)` each. Returns: `(rows,)`, or `(rows, columns)`.
+    """
+    if len(columns) == 1:
+        return columns[0]
+    return np.stack(columns, axis=-1).astype(np.int32 if kind == "class_columns" else np.float32)
 
 
 def make_target(plan: TargetPlan, columns: Sequence[TargetColumn], values: Array) -> Target:
@@ -161,6 +116,8 @@ def make_target(plan: TargetPlan, columns: Sequence[TargetColumn], values: Array
     names = tuple(column.name for column in columns)
     if plan.kind == "classes":
         return Target("classes", max(_TWO, len(columns[0].classes)), columns[0].classes)
+    if plan.kind == "class_columns":
+        return Target.of_columns({column.name: column.classes for column in columns})
     if plan.kind == "labels":
         ones = (column.classes[1] for column in columns)
         said = tuple(name if one.lower() in _SAYS_NOTHING else one for name, one in zip(names, ones, strict=True))
@@ -186,53 +143,3 @@ def unknown_class(place: str, name: str, found: object, classes: Sequence[str]) 
     """The error of a class that training does not know."""
     known = ", ".join(classes[:10]) + (", ..." if classes[10:] else "")
     return DataError(f"{place}: column {name!r} holds {found!r}, which no training row has", expected=f"one of {known}")
-
-
-def _plan_one(table: TableFiles, survey: ColumnSurvey, kind: tuple[bool, str], *, keys: ColumnKeys) -> TargetPlan:
-    name, (is_classes, why) = survey.name, kind
-    if is_classes:
-        if survey.known >= _FEW_ROWS and _distinct(survey) > survey.known / _TWO:
-            raise DataError(
-                f"{table.label}: the target {name!r} has {_said(survey)} in {survey.known:,} rows",
-                expected="classes with several rows each",
-                hint="another target, or task: regression if it is a number",
-            )
-        said = "classes" if survey.is_many else f"{len(survey.counts)} classes"
-        return TargetPlan("classes", (PlannedColumn(name, "categorical"),), f"target: {name}: {said}, because {why}")
-    return TargetPlan("values", (plan_numbers(table, survey, keys=keys),), f"target: {name}: a number, because {why}")
-
-
-def _is_classes(table: TableFiles, survey: ColumnSurvey, task: Task, *, keys: ColumnKeys) -> tuple[bool, str]:
-    """Whether a target is classes, and the reason."""
-    if task != "auto":
-        return task == "classification", f"task: {task}"
-    notation = notation_of(table, survey)
-    distinct = _distinct(survey)
-    if notation is None:
-        if is_mostly_numbers(survey):
-            plan_numbers(table, survey, keys=keys)
-        return True, "its values are no numbers"
-    few = distinct == _TWO or distinct <= min(_MOST_CLASSES_OF_NUMBERS, survey.known // _ROWS_OF_A_CLASS)
-    if survey.is_whole and few:
-        return True, f"it has {distinct} different whole numbers (task: regression to read them as numbers)"
-    return False, "its values are numbers (task: classification to read them as classes)"
-
-
-def _check_varies(table: TableFiles, name: str, surveys: Mapping[str, ColumnSurvey]) -> None:
-    if name in table.unreadable:
-        raise DataError(f"{table.label}: the target {name!r} cannot be used: {table.unreadable[name]}")
-    if not surveys[name].known:
-        raise DataError(f"{table.label}: the target {name!r} has no values", expected="a value in every row")
-    if _distinct(surveys[name]) == 1:
-        (value,) = surveys[name].counts
-        said = f"{table.label}: the target {name!r} is {value!r} in every row"
-        raise DataError(said, expected="two different values at least")
-
-
-def _distinct(survey: ColumnSurvey) -> float:
-    return float("inf") if survey.is_many else len(survey.counts)
-
-
-def _said(survey: ColumnSurvey) -> str:
-    numbers = " numbers" if survey.numeric else ""
-    return f"many different{numbers or ' values'}" if survey.is_many else f"{len(survey.counts)} different values"

@@ -104,9 +104,10 @@ def _plain(scores: Mapping[str, float]) -> dict[str, float | None]:
 def _parts_csv(breakdown: Breakdown) -> str:
     if not breakdown.parts:
         return _csv_text([("statistic", "value"), *breakdown.overall.items()])
-    first = {"classes": "class", "labels": "label"}.get(breakdown.kind, "target")
     columns = [*next(iter(breakdown.parts.values()))]
-    return _csv_text([(first, *columns), *((name, *part.values()) for name, part in breakdown.parts.items())])
+    return _csv_text(
+        [(breakdown.part_kind, *columns), *((name, *part.values()) for name, part in breakdown.parts.items())]
+    )
 
 
 def _confusion_csv(breakdown: Breakdown) -> str:

@@ -76,6 +76,10 @@ def loss_of(truth: Array, target: Target) -> tuple[Callable[[Array], float], str
     if target.kind == "classes":
         rows, classes = np.arange(len(truth)), truth.astype(np.int64)
         return lambda outputs: float(-np.log(np.maximum(outputs[rows, classes], _LEAST)).mean()), "log loss"
+    if target.kind == "class_columns":
+        chosen = truth.astype(np.int64) + [part.first for part in target.parts]
+        rows = np.arange(len(truth))[:, None]
+        return lambda outputs: float(-np.log(np.maximum(outputs[rows, chosen], _LEAST)).mean()), "log loss"
     if target.kind == "labels":
 
         def log_loss(outputs: Array) -> float:

@@ -17,7 +17,7 @@ from dlrun.export.child import run_child
 from dlrun.export.snippet import loading_code
 from dlrun.export.target import Format, Limit
 from dlrun.files.disk import disk
-from dlrun.signature import TargetKind
+from dlrun.signature import Target
 
 Array = npt.NDArray[Any]
 Outputs = Mapping[str, Array]
@@ -34,8 +34,8 @@ class Measured:
         relative_difference: The same over the range of the predictions, which is 1 for probabilities; the largest,
             or the mean where the limit says so.
         limit: How near it has to come.
-        equal_decisions: Part of the examples with the same class, or the same side of 0.5 for labels; None where that
-            does not count.
+        equal_decisions: Part of the examples with the same class in each column, or the same side of 0.5 for labels;
+            None where that does not count.
         example: Which differs most, from 0.
         seconds: Of one example, the median.
     """
@@ -64,7 +64,7 @@ def check(
     examples: Sequence[harness.Example],
     *,
     expected: Outputs,
-    kind: TargetKind,
+    target: Target,
     limit: Limit,
 ) -> Measured:
     """Run a model in a process that has no dlrun, with the code that a user gets, and compare.
@@ -74,7 +74,7 @@ def check(
         format_: What it is.
         examples: As it takes them.
         expected: What dlrun predicts for them, by the names of the outputs.
-        kind: What is predicted.
+        target: What is predicted.
         limit: How near it has to come.
 
     Raises:
@@ -90,15 +90,15 @@ def check(
     )
     with np.load(work / "found.npz") as file:
         found = {name: file[name] for name in file.files}
-    return _compare(found, expected, kind=kind, limit=limit)
+    return _compare(found, expected, target=target, limit=limit)
 
 
-def _compare(found: Outputs, expected: Outputs, *, kind: TargetKind, limit: Limit) -> Measured:
+def _compare(found: Outputs, expected: Outputs, *, target: Target, limit: Limit) -> Measured:
     output, together = next(iter(expected)), any(name.startswith("together ") for name in found)
     by_example = np.zeros(len(expected[output]))
     relative = 0.0
     for name, truth in expected.items():
-        scale = 1.0 if kind in ("classes", "labels") else _range(truth)
+        scale = 1.0 if target.is_decided else _range(truth)
         alone = found[f"singly {name}"]
         differences = [_difference(alone, truth[: len(alone)] if together else truth)]
         if together:
@@ -110,7 +110,7 @@ def _compare(found: Outputs, expected: Outputs, *, kind: TargetKind, limit: Limi
                 by_example[: len(worst)] = np.maximum(by_example[: len(worst)], worst)
     equal = None
     if limit.equal_decisions is not None:
-        decisions = [_decisions(each, kind) for each in (found[f"singly {output}"], expected[output])]
+        decisions = [_decisions(each, target) for each in (found[f"singly {output}"], expected[output])]
         equal = float((decisions[0] == decisions[1]).mean())
     return Measured(
         examples=len(by_example),
@@ -140,5 +140,7 @@ def _range(values: Array) -> float:
     return spread or float(np.abs(finite).max(initial=0.0)) or 1.0
 
 
-def _decisions(outputs: Array, kind: TargetKind) -> Array:
-    return outputs.argmax(axis=1) if kind == "classes" else np.asarray(outputs > 0.5)  # noqa: PLR2004  even odds
+def _decisions(outputs: Array, target: Target) -> Array:
+    if target.kind == "labels":
+        return np.asarray(outputs > 0.5)  # noqa: PLR2004  even odds
+    return np.stack([outputs[:, part.places].argmax(axis=1) for part in target.parts], axis=1)

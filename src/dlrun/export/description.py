@@ -47,7 +47,7 @@ class Description:
 
     Args:
         run: Id of the run that it is from.
-        kind: What it predicts: `classes`, `labels`, `values` or `input`.
+        kind: What it predicts: `classes`, `class_columns`, `labels`, `values` or `input`.
         inputs: What it takes.
         outputs: Shapes of what it gives, by name.
         labels: What each number of the first output is called: classes, labels, or values; empty for reconstructions.

@@ -179,7 +179,7 @@ def _export(trained: Trained, place: Place, options: Options, *, sample: Sample 
             place.format,
             written.examples,
             expected=_expected(trained, sample, written.description),
-            kind=trained.interface.target.kind,
+            target=trained.interface.target,
             limit=written.limit,
         )
         if not measured.passed:

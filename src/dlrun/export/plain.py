@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CORE = "core"
 """Name of the part that learns; int8 knows its operations by it."""
 
-_OUTPUTS = {"classes": "probabilities", "labels": "probabilities", "values": "values", "input": "reconstruction"}
+_OUTPUTS = {"values": "values", "input": "reconstruction"}  # and of everything else probabilities
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class PlainModel:
     @property
     def output(self) -> str:
         """Name of what is predicted."""
-        return _OUTPUTS[self.target.kind]
+        return _OUTPUTS.get(self.target.kind, "probabilities")
 
     def inputs(self) -> dict[str, str]:
         """The raw inputs by the names that an exported model gives them, which every format takes."""

@@ -68,9 +68,10 @@ def write(
     def in_keras(example: Example) -> Any:
         return step({name: _tensor(example[own]) for name, own in names.items()})
 
-    decides = model.target.kind in ("classes", "labels")
     limit = Limit.of(
-        quantize, decides=decides, rounds_pixels=format_.name in ("onnx", "tflite") and rounds_pixels(model.raw)
+        quantize,
+        decides=model.target.is_decided,
+        rounds_pixels=format_.name in ("onnx", "tflite") and rounds_pixels(model.raw),
     )
     inside = f"{LABELS} and {DESCRIPTION}" if description.labels else DESCRIPTION
     if format_.name == "keras":

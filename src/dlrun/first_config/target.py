@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dlrun.data.columns import ColumnKeys, ColumnSurvey, TableFiles
-from dlrun.data.table_target import TargetPlan, plan_target
+from dlrun.data.target_plan import TargetPlan, plan_target
 from dlrun.errors import DataError, UsageError
 from dlrun.registry import nearest
 

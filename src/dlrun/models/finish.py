@@ -16,8 +16,11 @@ def finished(output: Any, target: Target) -> Any:
 
     Shape:
         Input: `(batch, target.units)`, or the input's shape for kind `input`. Output: `(batch, size)` float32:
-        probabilities of classes, which add up to 1, or of labels, or values; for kind `input` the reconstruction.
+        probabilities of classes, which add up to 1, for each column where there are several; or of labels, or values;
+        for kind `input` the reconstruction.
     """
+    if target.kind == "class_columns":
+        return _finished_columns(output, target)
     if target.kind == "classes" and target.encoding != "binary":
         is_probability = not target.is_logits and target.activation != "tanh"
         return output if is_probability else _layers().Softmax(dtype="float32", name="probabilities")(output)
@@ -32,6 +35,19 @@ def finished(output: Any, target: Target) -> Any:
         scale, mean = [*target.scale], [*target.mean]
         return _layers().Rescaling(scale, mean, dtype="float32", name="own_unit")(output)
     return output
+
+
+def _finished_columns(output: Any, target: Target) -> Any:
+    """A softmax for each column, of layers alone: a slice is an operation, which not every runtime loads."""
+    layers = _layers()
+    places = layers.Reshape((target.size, 1), dtype="float32", name="places")(output)
+    shares = []
+    for number, part in enumerate(target.parts):
+        outside = (part.first, target.size - part.places.stop)
+        own = layers.Cropping1D(outside, dtype="float32", name=f"column_{number}")(places)
+        shares.append(layers.Softmax(axis=1, dtype="float32", name=f"shares_{number}")(own))
+    joined = layers.Concatenate(axis=1, dtype="float32", name="shares")(shares)
+    return layers.Reshape((target.size,), dtype="float32", name="probabilities")(joined)
 
 
 def _positive(output: Any, target: Target) -> Any:

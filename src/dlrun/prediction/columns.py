@@ -47,15 +47,23 @@ class Layout(abc.ABC):
 
 
 class _Classes(Layout):
-    """The most probable classes with their probabilities, and every class' probability where that is asked for."""
+    """The most probable classes with their probabilities, and every class' probability where that is asked for.
 
-    def __init__(self, target: Target, top: Top) -> None:
+    Args:
+        target: The classes.
+        top: How many, or all.
+        column: What is predicted, where that is not all.
+    """
+
+    def __init__(self, target: Target, top: Top, column: str = "") -> None:
         self._names = np.array([*target.output_names, ""], dtype=object)
         self._ranks = 1 if top == "all" else min(top, target.size)
         self._has_all = top == "all"
         ends = ["", *(f"_{rank}" for rank in range(2, self._ranks + 1))]
-        columns = [made for end in ends for made in (Column("label" + end, is_text=True), Column("probability" + end))]
-        every = [Column(f"probability_{name}") for name in target.output_names] if self._has_all else []
+        label, probability = (column, f"probability_{column}") if column else ("label", "probability")
+        columns = [made for end in ends for made in (Column(label + end, is_text=True), Column(probability + end))]
+        before = f"probability_{column}=" if column else "probability_"
+        every = [Column(before + name) for name in target.output_names] if self._has_all else []
         super().__init__([*columns, *every])
 
     def cells(self, outputs: Array) -> list[Cells]:
@@ -70,6 +78,22 @@ class _Classes(Layout):
         for rank in range(self._ranks):
             cells += [self._names[best[:, rank]].tolist(), probabilities[:, rank]]
         return [*cells, *(outputs.T if self._has_all else ())]
+
+
+class _ClassColumns(Layout):
+    """For each column its most probable classes, and every class' probability where that is asked for."""
+
+    def __init__(self, target: Target, top: Top) -> None:
+        self._parts = target.parts
+        taken = "name" in target.names  # the examples' own names stand in the column of that name
+        own = (f"predicted_{part.name}" if taken else part.name for part in self._parts)
+        self._layouts = [_Classes(part.target, top, column) for part, column in zip(self._parts, own, strict=True)]
+        super().__init__([column for layout in self._layouts for column in layout.columns])
+
+    def cells(self, outputs: Array) -> list[Cells]:
+        """The cells of each column's classes."""
+        pairs = zip(self._parts, self._layouts, strict=True)
+        return [cells for part, layout in pairs for cells in layout.cells(outputs[:, part.places])]
 
 
 class _Numbers(Layout):
@@ -92,6 +116,8 @@ def layout_of(target: Target, *, top: Top | None) -> Layout:
     """
     if target.kind == "classes":
         return _Classes(target, top or 1)
+    if target.kind == "class_columns":
+        return _ClassColumns(target, top or 1)
     if top is not None:
         said = {"labels": "yes-or-no labels, all of which are given", "values": "numbers", "input": "its own input"}
         raise UsageError(f"--top {top}: the model predicts {said[target.kind]}", expected="a model of classes")

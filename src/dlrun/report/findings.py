@@ -13,14 +13,13 @@ import numpy.typing as npt
 from dlrun.runs.predictions import Predictions
 from dlrun.scoring.bootstrap import Statistic, bootstrap_interval, macro_f1_of, mean_of, root_mean_of
 from dlrun.scoring.breakdown import Breakdown, collector_of
-from dlrun.signature import Target, TargetKind
+from dlrun.signature import Target
 
 Array = npt.NDArray[Any]
 
 _SAMPLES = 500
 _MOST_ROWS = 60
 _COUNTS = ("support", "predicted")
-_PARTS: dict[TargetKind, str] = {"classes": "class", "labels": "label", "values": "value", "input": "input"}
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def find(predictions: Predictions, target: Target) -> Findings:
     parts = list(breakdown.parts.items())
     if len(parts) > _MOST_ROWS:
         parts = sorted(parts, key=lambda part: part[1].get("f1", 0.0))[:_MOST_ROWS]
-    header = (_PARTS[target.kind], *(name.replace("_", " ") for name in (parts[0][1] if parts else ())))
+    header = (breakdown.part_kind, *(name.replace("_", " ") for name in (parts[0][1] if parts else ())))
     rows = tuple((name, *(_written(key, value) for key, value in values.items())) for name, values in parts)
     return Findings(predictions.examples, len(predictions.rows), scores, breakdown, header, rows)
 
@@ -91,6 +90,12 @@ def _statistics(predictions: Predictions, target: Target) -> Iterator[tuple[str,
         found = outputs.argmax(axis=1)
         yield "accuracy", mean_of(found == truth)
         yield "macro F1", macro_f1_of(truth.astype(np.int64), found, target.size)
+        return
+    if target.kind == "class_columns":
+        for number, part in enumerate(target.parts):
+            found = outputs[:, part.places].argmax(axis=1)
+            yield f"accuracy of {part.name}", mean_of(found == truth[:, number])
+            yield f"macro F1 of {part.name}", macro_f1_of(truth[:, number].astype(np.int64), found, part.target.size)
         return
     if target.kind == "labels":
         yield "accuracy of labels", mean_of(((outputs > 0.5) == truth).mean(axis=1))  # noqa: PLR2004

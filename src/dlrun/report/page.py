@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
+from typing import Any
+
+import numpy.typing as npt
 
 from dlrun.report.content import Content
 from dlrun.report.drawing import Drawing, picture
@@ -12,6 +15,8 @@ from dlrun.report.markup import Markup, facts, image, joined, table, tag
 from dlrun.runs.predictions import Predictions
 from dlrun.runs.record import RunRecord
 from dlrun.signature import Target
+
+Array = npt.NDArray[Any]
 
 
 def page(content: Content, findings: Mapping[str, Findings], drawings: Sequence[Drawing]) -> str:
@@ -138,10 +143,11 @@ def _predictions(content: Content, findings: Mapping[str, Findings], drawings: S
     split, predictions = next(iter(content.predictions.items()))
     found, target = findings[split], content.interface.target
     if found.rows:
-        yield tag("h3", f"By {'class' if target.kind == 'classes' else 'target'}, {split} split")
+        yield tag("h3", f"By {found.header[0]}, {split} split")
         yield table(found.header, found.rows)
     if len(predictions.shown):
-        titles = {"classes": "The most certain mistakes", "input": "From the best to the worst"}
+        mistakes = "The most certain mistakes"
+        titles = {"classes": mistakes, "class_columns": mistakes, "input": "From the best to the worst"}
         yield tag("h3", titles.get(target.kind, "The largest errors") + f", {split} split")
         yield tag(
             "div", *(_example(index, predictions, target) for index in range(len(predictions.shown))), class_="gallery"
@@ -169,9 +175,19 @@ def _said(place: int, predictions: Predictions, target: Target) -> str:
     if target.kind == "classes":
         guess, true = int(outputs.argmax()), int(predictions.target[place])
         return f"{row}, {class_name(target, guess)} ({outputs[guess]:.0%}), is {class_name(target, true)}"
+    if target.kind == "class_columns":
+        return f"{row}, " + "; ".join(_said_of_columns(outputs, predictions.target[place], target))
     truth = predictions.target[place].reshape(-1)
     pairs = [f"{number(float(found))}, is {number(float(true))}" for found, true in zip(outputs, truth, strict=True)]
     return f"{row}, " + "; ".join(pairs[:4])
+
+
+def _said_of_columns(outputs: Array, truth: Array, target: Target) -> Iterator[str]:
+    for part, true in zip(target.parts, truth.astype(int), strict=True):
+        own = outputs[part.places]
+        guess = int(own.argmax())
+        wrong = f", is {class_name(part.target, true)}" if guess != true else ""
+        yield f"{part.name}: {class_name(part.target, guess)} ({own[guess]:.0%}){wrong}"
 
 
 def class_name(target: Target, index: int) -> str:

@@ -48,10 +48,11 @@ def _of_predictions(predictions: Predictions, found: Findings, target: Target) -
         if predictions.pictures.dtype != "uint8":
             yield from plots.vectors(predictions.pictures, predictions.reconstructions)
         return
-    if target.kind == "classes":
+    if target.kind in ("classes", "class_columns"):
         yield from plots.confusion(
             found.breakdown.matrix(), [class_name(target, index) for index in range(target.size)]
         )
+    if target.kind == "classes":
         auc = found.breakdown.overall.get("roc_auc")
         if auc is not None:
             scores, truth = predictions.outputs[:, 1], (predictions.target == 1).astype(int)

@@ -29,7 +29,8 @@ class Breakdown:
         examples: How many of them.
         overall: Of everything: accuracy, log loss, the means over classes; the quantiles of reconstruction errors.
         parts: Of each class, label or value, by its name, in the target's order.
-        confusions: True class, predicted class and how often, where that is not never; of classes only.
+        confusions: True class, predicted class and how often, where that is not never; of classes only, and within
+            each column where there are several.
     """
 
     kind: TargetKind
@@ -37,6 +38,11 @@ class Breakdown:
     overall: Mapping[str, float]
     parts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     confusions: tuple[tuple[int, int, int], ...] = ()
+
+    @property
+    def part_kind(self) -> str:
+        """What each of the parts is."""
+        return {"classes": "class", "class_columns": "class", "labels": "label"}.get(self.kind, "target")
 
     def matrix(self) -> npt.NDArray[np.int64]:
         """The confusion matrix: rows are true classes."""
@@ -99,6 +105,34 @@ class _Classes(Collector):
         return Breakdown("classes", len(truth), overall, parts, tuple(confusions(truth, predicted, size)))
 
 
+class _ClassColumns(Collector):
+    def add(self, truth: Array, predictions: Array) -> None:
+        truth = truth.astype(np.int64)
+        rows, parts = np.arange(len(truth)), self.target.parts
+        predicted = np.stack([predictions[:, part.places].argmax(axis=1) for part in parts], axis=1)
+        own = [predictions[rows, part.first + truth[:, number]] for number, part in enumerate(parts)]
+        self._kept.append((truth, predicted, np.stack(own, axis=1)))
+
+    def breakdown(self) -> Breakdown:
+        truth, predicted, own = self._columns()
+        right, parts, size = truth == predicted, self.target.parts, self.target.size
+        firsts = np.array([part.first for part in parts])
+        # Each column's classes stand behind those of the columns before it: none is ever taken for another column's.
+        counts = ClassCounts.of((truth + firsts).reshape(-1), (predicted + firsts).reshape(-1), size)
+        overall = {
+            "accuracy": accuracy(truth, predicted),
+            "exact_match": float(right.all(axis=1).mean()) if len(right) else np.nan,
+            "log_loss": log_loss(own.reshape(-1)),
+        }
+        for number, part in enumerate(parts):
+            overall[f"accuracy_{part.name}"] = accuracy(truth[:, number], predicted[:, number])
+        columns = {"precision": counts.precision, "recall": counts.recall, "f1": counts.f1}
+        overall |= {f"macro_{name}": counts.macro(values) for name, values in columns.items()}
+        found = confusions((truth + firsts).reshape(-1), (predicted + firsts).reshape(-1), size)
+        scores = _parts(self.target, **columns, support=counts.support, predicted=counts.predicted)
+        return Breakdown("class_columns", len(truth), overall, scores, tuple(found))
+
+
 class _Labels(Collector):
     def add(self, truth: Array, predictions: Array) -> None:
         self._kept.append((truth, predictions))
@@ -149,6 +183,7 @@ def collector_of(target: Target) -> Collector:
     """What collects the predictions of a target."""
     kinds: dict[TargetKind, type[Collector]] = {
         "classes": _Classes,
+        "class_columns": _ClassColumns,
         "labels": _Labels,
         "values": _Values,
         "input": _Input,

@@ -165,6 +165,7 @@ def _loss_fits(
 ) -> Iterator[FieldProblem]:
     said = {
         "classes": f"{target.size} classes",
+        "class_columns": f"{len(target.parts)} columns of classes",
         "labels": f"{target.size} yes-or-no labels",
         "values": "a real number" if target.size == 1 else f"{target.size} real numbers",
         "input": "the model's own input",
@@ -186,7 +187,8 @@ def _loss_fits(
     yield from _below(loss.misfits(settled), "loss")
     for index, metric in enumerate(metrics):
         if metric is not None and metric.accepts(target):
-            yield from _below(metric.misfits(settled), "metrics", index)
+            for part in settled.parts:
+                yield from _below(metric.misfits(part.target), "metrics", index)
 
 
 def _augmentation_fits(draft: Draft, description: Description) -> Iterator[FieldProblem]:
@@ -215,7 +217,9 @@ def _class_weight_fits(training: Training, target: Target) -> Iterator[FieldProb
     if weights is None:
         return
     if target.kind != "classes":
-        yield FieldProblem(path, f"class weights for a target of {target.kind}", "a target of classes")
+        yield FieldProblem(
+            path, f"class weights for a target of {target.kind.replace('_', ' ')}", "a target of classes"
+        )
     elif isinstance(weights, dict):
         known = (*target.class_names, *map(str, range(target.size)))
         for name in weights:

@@ -11,6 +11,7 @@ from dlrun.errors import Problem, SpecError
 from dlrun.runs.record import Choice
 from dlrun.signature import Features, Target
 from dlrun.spec.types import Spec
+from dlrun.training.by_column import build_loss, build_metric
 from dlrun.training.device import choose_precision, dtype_policy
 from dlrun.training.fused import fused
 from dlrun.training.parts import join_parts
@@ -98,8 +99,8 @@ def _compile(model: keras.Model, spec: Spec, target: Target, *, length: Length) 
     optimizer = fused(spec.optimizer.build(learning_rate))
     model.compile(
         optimizer=optimizer,
-        loss=spec.loss.build(target),
-        metrics=[metric.build(target) for metric in spec.metrics],
+        loss=build_loss(spec.loss, target),
+        metrics=[build_metric(metric, target) for metric in spec.metrics],
         jit_compile=False,  # XLA is applied to the step by the loop; here it would forbid some layers on the CPU
     )
 
@@ -125,7 +126,8 @@ def _build_metrics(model: keras.Model, features: Features, target: Target, *, dt
     if target.kind == "input":
         targets = keras.KerasTensor((None, *features.shape), dtype="float32")
     elif target.encoding == "index":
-        targets = keras.KerasTensor((None,), dtype="int32")
+        columns = (len(target.parts),) if target.kind == "class_columns" else ()
+        targets = keras.KerasTensor((None, *columns), dtype="int32")
     else:
         targets = keras.KerasTensor((None, target.units), dtype="float32")
     # Private in Keras 3.15; a test holds that no variable is made after it.

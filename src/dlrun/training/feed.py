@@ -194,7 +194,11 @@ class Feed:
 def encode(target: Any, spec: Target) -> Any:
     """Stored targets in the form that the loss takes; see `Target.encoding`."""
     if spec.encoding == "one_hot":
-        return tf.one_hot(tf.cast(target, tf.int32), spec.size)
+        indices = tf.cast(target, tf.int32)
+        if spec.kind != "class_columns":
+            return tf.one_hot(indices, spec.size)
+        columns = (tf.one_hot(indices[:, index], count) for index, count in enumerate(spec.class_counts))
+        return tf.concat([*columns], axis=1)
     if spec.encoding == "index":
         return tf.cast(target, tf.int32)
     target = tf.cast(target, tf.float32)
@@ -240,7 +244,7 @@ def class_weights(split: Split, target: Target, training: Training) -> npt.NDArr
 
 
 def _stored(target: npt.NDArray[Any], spec: Target) -> npt.NDArray[Any]:
-    return target.astype(np.int32 if spec.kind == "classes" else np.float32, copy=False)
+    return target.astype(np.int32 if spec.kind in ("classes", "class_columns") else np.float32, copy=False)
 
 
 def _weights(

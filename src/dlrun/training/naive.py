@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from dlrun.training.assembly import Assembly
+from dlrun.training.by_column import build_loss, build_metric
 from dlrun.training.feed import encode
 
 
@@ -25,9 +26,9 @@ def naive_scores(assembly: Assembly, split: str) -> dict[str, float]:
         return {}
     spec, target = assembly.spec, assembly.target
     y_true, y_pred = (encode(tf.constant(np.asarray(values, np.float32)), target) for values in (truth, predictions))
-    scores = {"loss": float(spec.loss.build(target)(y_true, y_pred))}
+    scores = {"loss": float(build_loss(spec.loss, target)(y_true, y_pred))}
     for metric in spec.metrics:
-        built = metric.build(target)
+        built = build_metric(metric, target)
         built.update_state(y_true, y_pred)
         scores[metric.log_name] = float(built.result())
     return scores

@@ -80,6 +80,12 @@ def _worst(outputs: Array, truth: Array, target: Target) -> Array:
         wrong = np.flatnonzero(outputs.argmax(axis=1) != truth)
         by = outputs[wrong].max(axis=1)
         return wrong[np.argsort(-by, kind="stable")][:_SHOWN]
+    if target.kind == "class_columns":
+        rows, surest = np.arange(len(outputs)), np.zeros(len(outputs))
+        for number, part in enumerate(target.parts):
+            own = outputs[:, part.places]
+            surest = np.maximum(surest, own.max(axis=1) - own[rows, truth[:, number]])
+        return np.argsort(-surest, kind="stable")[: min(_SHOWN, np.count_nonzero(surest))]
     errors = np.abs(outputs - truth.reshape(outputs.shape)).max(axis=1)
     return np.argsort(-errors, kind="stable")[:_SHOWN]
 

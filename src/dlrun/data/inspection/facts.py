@@ -121,6 +121,9 @@ def shown_target(dataset: Dataset, split: Split, index: int) -> str:
     truth = np.atleast_1d(split.target[index])
     if target.kind == "classes":
         return class_names(target)[int(truth[0])]
+    if target.kind == "class_columns":
+        places = (part.first + int(index) for part, index in zip(target.parts, truth, strict=True))
+        return ", ".join(class_names(target)[place] for place in places)
     if target.kind == "labels":
         return ", ".join(class_names(target)[place] for place in np.flatnonzero(truth)) or "none"
     names = target.names if len(truth) > 1 and len(target.names) == len(truth) else ()

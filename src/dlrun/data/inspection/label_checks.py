@@ -26,13 +26,13 @@ Counts = Mapping[str, npt.NDArray[np.int64]]
 
 
 def class_counts(dataset: Dataset) -> dict[str, npt.NDArray[np.int64]]:
-    """By split: how many examples each class has; of labels, how many have each.
+    """By split: how many examples each class has, of columns one after the other; of labels, how many have each.
 
     Shape:
         Each: `(target.size,)`. Nothing where there are no classes.
     """
     target = dataset.target
-    if target is None or target.kind not in ("classes", "labels"):
+    if target is None or target.kind not in ("classes", "class_columns", "labels"):
         return {}
     return {name: _counted(split, target) for name, split in dataset.splits.items() if split.target is not None}
 
@@ -80,22 +80,25 @@ def check_missing_classes(inspected: Inspected) -> Iterator[Finding]:
 def check_imbalance(inspected: Inspected) -> Iterator[Finding]:
     """The most frequent class against the rarest."""
     counts, target = class_counts(inspected.dataset), inspected.dataset.target
-    if not counts or target is None or target.kind != "classes":
+    if not counts or target is None or target.kind == "labels":
         return
-    train = counts["train"]
-    present = np.where(train > 0, train, train.max())
-    most, least = int(np.argmax(train)), int(np.argmin(present))
-    ratio, names = train[most] / max(1, present[least]), class_names(target)
-    said = (
-        f"{names[most]} has {train[most]:,} training examples ({percent(train[most] / train.sum())}), {names[least]} "
-        f"{train[least]:,}: {ratio:.1f} times as many"
-    )
-    threshold = f"below {IMBALANCE:.0f} times"
-    if ratio < IMBALANCE:
-        yield Finding("pass", "imbalance", said, threshold)
-    else:
-        advice = "training: {class_weight: balanced}, and metrics that see it: auc, precision, recall, f1_score"
-        yield Finding("warning", "imbalance", said, threshold, advice)
+    names = class_names(target)
+    for part in target.parts:
+        train = counts["train"][part.places]
+        present = np.where(train > 0, train, train.max())
+        most, least = int(np.argmax(train)), int(np.argmin(present))
+        ratio = train[most] / max(1, present[least])
+        said = (
+            f"{names[part.first + most]} has {train[most]:,} training examples ({percent(train[most] / train.sum())}), "
+            f"{names[part.first + least]} {train[least]:,}: {ratio:.1f} times as many"
+        )
+        check, threshold = f"imbalance {part.name}".rstrip(), f"below {IMBALANCE:.0f} times"
+        if ratio < IMBALANCE:
+            yield Finding("pass", check, said, threshold)
+        else:
+            weighted = "training: {class_weight: balanced}, and " if target.kind == "classes" else ""
+            advice = f"{weighted}metrics that see it: auc, precision, recall, f1_score"
+            yield Finding("warning", check, said, threshold, advice)
 
 
 def check_target_scale(inspected: Inspected) -> Iterator[Finding]:
@@ -121,4 +124,6 @@ def _counted(split: Split, target: Target) -> npt.NDArray[np.int64]:
     values: Any = split.target
     if target.kind == "labels":
         return np.asarray(values.sum(axis=0), np.int64)
-    return np.bincount(values.reshape(-1).astype(np.int64), minlength=target.size)
+    columns = values.reshape(len(values), -1).astype(np.int64)
+    counted = (np.bincount(columns[:, number], minlength=part.target.size) for number, part in enumerate(target.parts))
+    return np.concatenate([*counted])

@@ -1,0 +1,133 @@
+"""What a table has to predict, told from its columns or the spec: classes, yes-or-no labels, or numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from dlrun.data.columns import ColumnKeys, ColumnSurvey, PlannedColumn, TableFiles, notation_of
+from dlrun.data.columns.planned import is_mostly_numbers, plan_numbers
+from dlrun.data.labels import Task
+from dlrun.errors import DataError
+from dlrun.signature import TargetKind
+
+_TWO = 2
+_MOST_CLASSES_OF_NUMBERS = 20
+_ROWS_OF_A_CLASS = 5
+_FEW_ROWS = 20
+
+
+@dataclass(frozen=True)
+class TargetPlan:
+    """How the target is read.
+
+    Args:
+        kind: What it is.
+        columns: Those to code.
+        note: The choice, and its reason.
+    """
+
+    kind: TargetKind
+    columns: tuple[PlannedColumn, ...]
+    note: str
+
+
+def plan_target(
+    table: TableFiles, surveys: Mapping[str, ColumnSurvey], names: Sequence[str], *, task: Task, keys: ColumnKeys
+) -> TargetPlan:
+    """Settle what the target is.
+
+    Args:
+        table: The training rows.
+        surveys: What was counted of its columns.
+        names: The columns to predict.
+        task: What the spec says.
+        keys: How columns are read.
+
+    Raises:
+        DataError: A column is not there, holds nothing, one value or something that is no number, or several columns
+            are not of one kind.
+    """
+    table.check_columns(names)
+    for name in names:
+        _check_varies(table, name, surveys)
+    kinds = {name: _is_classes(table, surveys[name], task, keys=keys) for name in names}
+    if len(names) == 1:
+        return _plan_one(table, surveys[names[0]], kinds[names[0]], keys=keys)
+    two_valued = [name for name in names if _distinct(surveys[name]) == _TWO]
+    if task != "regression" and len(two_valued) == len(names):
+        columns = tuple(PlannedColumn(name, "categorical") for name in names)
+        return TargetPlan("labels", columns, f"target: {len(names)} yes-or-no labels, as each has two values")
+    if all(is_classes for is_classes, _ in kinds.values()):
+        for name in names:
+            _check_repeats(table, surveys[name])
+        columns = tuple(PlannedColumn(name, "categorical") for name in names)
+        said = ", ".join(f"{name}: {_classes_said(surveys[name])}" for name in names)
+        return TargetPlan("class_columns", columns, f"target: a class in each of {len(names)} columns ({said})")
+    if task != "classification" and all(notation_of(table, surveys[name]) for name in names):
+        columns = tuple(plan_numbers(table, surveys[name], keys=keys) for name in names)
+        return TargetPlan("values", columns, f"target: {len(names)} numbers ({', '.join(names)})")
+    said = ", ".join(f"{name} has {_said(surveys[name])}" for name in names)
+    raise DataError(
+        f"{table.label}: the targets are not of one kind: {said}",
+        expected="columns of numbers, or columns of classes",
+        hint="task: classification, which reads numbers as classes, or one target for each run",
+    )
+
+
+def _plan_one(table: TableFiles, survey: ColumnSurvey, kind: tuple[bool, str], *, keys: ColumnKeys) -> TargetPlan:
+    name, (is_classes, why) = survey.name, kind
+    if is_classes:
+        _check_repeats(table, survey)
+        said = _classes_said(survey)
+        return TargetPlan("classes", (PlannedColumn(name, "categorical"),), f"target: {name}: {said}, because {why}")
+    return TargetPlan("values", (plan_numbers(table, survey, keys=keys),), f"target: {name}: a number, because {why}")
+
+
+def _is_classes(table: TableFiles, survey: ColumnSurvey, task: Task, *, keys: ColumnKeys) -> tuple[bool, str]:
+    """Whether a target is classes, and the reason."""
+    if task != "auto":
+        return task == "classification", f"task: {task}"
+    notation = notation_of(table, survey)
+    distinct = _distinct(survey)
+    if notation is None:
+        if is_mostly_numbers(survey):
+            plan_numbers(table, survey, keys=keys)
+        return True, "its values are no numbers"
+    few = distinct == _TWO or distinct <= min(_MOST_CLASSES_OF_NUMBERS, survey.known // _ROWS_OF_A_CLASS)
+    if survey.is_whole and few:
+        return True, f"it has {distinct} different whole numbers (task: regression to read them as numbers)"
+    return False, "its values are numbers (task: classification to read them as classes)"
+
+
+def _check_repeats(table: TableFiles, survey: ColumnSurvey) -> None:
+    if survey.known >= _FEW_ROWS and _distinct(survey) > survey.known / _TWO:
+        raise DataError(
+            f"{table.label}: the target {survey.name!r} has {_said(survey)} in {survey.known:,} rows",
+            expected="classes with several rows each",
+            hint="another target, or task: regression if it is a number",
+        )
+
+
+def _classes_said(survey: ColumnSurvey) -> str:
+    return "classes" if survey.is_many else f"{len(survey.counts)} classes"
+
+
+def _check_varies(table: TableFiles, name: str, surveys: Mapping[str, ColumnSurvey]) -> None:
+    if name in table.unreadable:
+        raise DataError(f"{table.label}: the target {name!r} cannot be used: {table.unreadable[name]}")
+    if not surveys[name].known:
+        raise DataError(f"{table.label}: the target {name!r} has no values", expected="a value in every row")
+    if _distinct(surveys[name]) == 1:
+        (value,) = surveys[name].counts
+        said = f"{table.label}: the target {name!r} is {value!r} in every row"
+        raise DataError(said, expected="two different values at least")
+
+
+def _distinct(survey: ColumnSurvey) -> float:
+    return float("inf") if survey.is_many else len(survey.counts)
+
+
+def _said(survey: ColumnSurvey) -> str:
+    numbers = " numbers" if survey.numeric else ""
+    return f"many different{numbers or ' values'}" if survey.is_many else f"{len(survey.counts)} different values"
