@@ -87,6 +87,21 @@ def test_a_short_run_does_not_try(tmp_path: Path, cache: Path) -> None:
     assert not cache.exists()
 
 
+def test_where_xla_is_nearly_sure_to_win_a_shorter_run_tries(tmp_path: Path) -> None:
+    from dlrun.training import jit
+
+    plain, dropout = (assembly(tmp_path, f"model.dropout={rate}") for rate in (0, 0.2))
+    for made, part in ((plain, jit.LARGEST_PART_OF_DENSE), (dropout, jit.LARGEST_PART)):
+        step_seconds = 1e6 / made.length.steps
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(jit, "_enough_steps", lambda *_, seconds=step_seconds: (1, seconds))
+            # What trying may cost is then either just more or just less than what it is expected to.
+            for factor, tries in ((1.02, False), (0.98, True)):
+                patch.setattr(jit, "expected_compile_seconds", lambda _, seconds=factor * part * 1e6: seconds)
+                reason = made.choose_steps().jit.reason
+                assert ("too short" not in reason) == tries, (part, factor, reason)
+
+
 def test_a_step_that_xla_cannot_compile_is_trained_without(tmp_path: Path) -> None:
     layers = "[{RandomTranslation: {height_factor: 0.1, width_factor: 0.1}}, Flatten, {Dense: {units: 10}}]"
     chosen = assembly(tmp_path, f"model={{type: sequential, layers: {layers}}}").choose_steps()

@@ -25,6 +25,14 @@ _UNKNOWN_GPU_BYTES = 4 * 2**30
 _WIDE_DENSE = 512 * 512 * 128
 """Multiplications of one dense layer in one step from which on bfloat16 was faster."""
 _CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
+_DENSE = (
+    keras.layers.InputLayer,
+    keras.layers.Flatten,
+    keras.layers.Dense,
+    keras.layers.Activation,
+    keras.layers.BatchNormalization,
+    keras.layers.Reshape,
+)
 
 
 @dataclass(frozen=True)
@@ -146,6 +154,11 @@ def _cpu_precision(training: Training, build: Callable[[], keras.Model]) -> Choi
 def has_convolutions(layers: Iterable[keras.Layer]) -> bool:
     """Whether any of the layers is a convolution."""
     return any(isinstance(layer, _CONVOLUTIONS) for layer in layers)
+
+
+def is_dense(layers: Iterable[keras.Layer]) -> bool:
+    """Whether all that computes is dense: neither recurrent layers nor convolutions, and no random numbers."""
+    return all(isinstance(layer, (keras.Model, *_DENSE)) for layer in layers)
 
 
 def share_cores(shares: int, *, cores: int) -> None:
