@@ -27,7 +27,7 @@ from dlrun.training.progress import silent
 
 STEPS = 200
 SHOWN = 15
-_XLA_KERNEL = re.compile(r"\w+(\.\d+)+|\w+_fusion")
+_XLA_KERNEL = re.compile(r"(?!while)\w+(\.\d+)+|\w+_fusion")
 
 
 def profiled(config: Path, overrides: tuple[str, ...]) -> tuple[Counter[str], float]:
@@ -66,8 +66,9 @@ def operations(folder: Path) -> Counter[str]:
                 continue
             for event in line.events:
                 name = plane.event_metadata[event.metadata_id].name
-                if has_kernels and _XLA_KERNEL.fullmatch(name):
-                    spent[name] += event.duration_ps / 1e12
+                if has_kernels:
+                    if _XLA_KERNEL.fullmatch(name):
+                        spent[name] += event.duration_ps / 1e12
                 elif ":" in name and "::" not in name:
                     spent[name.rpartition(":")[2]] += event.duration_ps / 1e12
     return spent
