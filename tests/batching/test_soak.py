@@ -43,7 +43,8 @@ def test_a_batch_that_is_killed_at_random_three_times_ends_as_if_nobody_had(
 ) -> None:
     moments = random.Random(seed)
     for name, model in MODELS.items():
-        (tmp_path / f"{name}.yaml").write_text(DIGITS + model)
+        # Long enough that the third kill finds runs to kill.
+        (tmp_path / f"{name}.yaml").write_text(DIGITS.replace("epochs: 8", "epochs: 40") + model)
     kills, resumed = 0, 0
     while kills < 3:
         batch = start("batch", *BATCH, "--retry", "1", folder=tmp_path)

@@ -40,16 +40,17 @@ def check_giveaway(inspected: Inspected) -> Iterator[Finding]:
     if not columns or len(places) < _FEWEST:
         return
     truth = np.asarray(train.target[places]).reshape(len(places), -1)
-    scores = [(column.name, _best_score(column, truth, target)) for column in columns]
+    scores = [(*_best_score(column, truth, target), column.name) for column in columns]
     known = _known_anyway(dataset, places, truth)
-    found = sorted(((score, name) for name, score in scores if score >= max(TOO_GOOD, known)), reverse=True)
+    found = sorted((each for each in scores if each[0] >= max(TOO_GOOD, known)), reverse=True)
     threshold = f"no column alone has an AUC, an R2 or an accuracy beyond chance of {TOO_GOOD}"
     advice = "if it is not known yet when a prediction is made: ignore: [{name}]"
-    for score, name in found[:_TOLD]:
-        said = f"{name} alone predicts the target with {score:.4f}"
+    for score, index, name in found[:_TOLD]:
+        of = f" {target.names[index]}" if truth.shape[1] > 1 and len(target.names) == truth.shape[1] else ""
+        said = f"{name} alone predicts the target{of} with {score:.4f}"
         yield Finding("failure", "target given away", said, threshold, advice.format(name=name))
     if not found:
-        name, score = max(scores, key=lambda scored: scored[1])
+        score, _, name = max(scores)
         said = f"the best of {len(columns):,} columns is {name} with {max(score, 0):.3f}"
         yield Finding("pass", "target given away", said, threshold)
 
@@ -62,7 +63,8 @@ def _known_anyway(dataset: Dataset, places: npt.NDArray[np.int64], truth: Array)
     return max(_r2(last[:, index], truth[:, index]) for index in range(truth.shape[1])) + (1 - TOO_GOOD) / 10
 
 
-def _best_score(column: ColumnValues, truth: Array, target: Target) -> float:
+def _best_score(column: ColumnValues, truth: Array, target: Target) -> tuple[float, int]:
+    """How well a column predicts that of the targets which it predicts best, and the number of that."""
     scores = []
     for index in range(truth.shape[1]):
         answer = truth[:, index]
@@ -70,7 +72,7 @@ def _best_score(column: ColumnValues, truth: Array, target: Target) -> float:
             scores.append(_score_of_values(column, answer))
         else:
             scores.append(_score_of_classes(column, answer.astype(np.int64), 2 if target.kind == "labels" else 0))
-    return max(scores)
+    return max((score, index) for index, score in enumerate(scores))
 
 
 def _score_of_classes(column: ColumnValues, answer: Array, classes: int) -> float:
