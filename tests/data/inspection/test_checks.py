@@ -155,6 +155,19 @@ def test_arrays_that_are_not_scaled_are_told_and_nan_is_counted(tmp_path: Path) 
     assert (finding.status, finding.said) == ("failure", "2 train examples hold NaN or infinity, the first is number 7")
 
 
+def test_several_columns_of_classes_are_checked_each_by_itself(tmp_path: Path) -> None:
+    columns = clean_columns()
+    columns["grade"] = np.repeat([3, 4, 5], [8, 92, ROWS - 100])
+    columns["copy"] = columns["grade"] * 10
+    path = write_csv(tmp_path / "several.csv", columns)
+    found = table_findings(path, target=("label", "town", "grade"), task="classification")
+    assert found["few examples"].said.startswith("1 of 8 classes have few training examples: grade=3 (")
+    assert found["imbalance label"].status == found["imbalance town"].status == "pass"
+    assert found["imbalance grade"].status == "warning"
+    assert "class_weight" not in found["imbalance grade"].advice
+    assert found["target given away"].said == "copy alone predicts the target grade with 1.0000"
+
+
 def test_texts_that_are_empty_long_unknown_or_in_two_splits_are_counted(tmp_path: Path) -> None:
     texts = [f"the film was {'good' if row % 2 else 'bad'} {' very' * (row % 7)} word{row}" for row in range(200)]
     labels = [row % 2 for row in range(200)]
