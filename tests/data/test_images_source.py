@@ -193,6 +193,26 @@ def test_images_that_do_not_fit_into_memory_are_kept_in_a_file_for_the_next_run(
         load(tmp_path, validation=0.25)
 
 
+def test_of_the_files_of_decoded_images_those_used_last_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dlrun.data.image_files.loading.free_memory", lambda: 1000)
+    monkeypatch.setattr("dlrun.data.image_files.keeping.KEPT_SPLITS", 2)
+    monkeypatch.setenv("DLRUN_CACHE", str(tmp_path / "cache"))
+    folders = []
+    for number in range(3):
+        write_classes(tmp_path / str(number))
+        os.utime(tmp_path / str(number) / "a" / "000.png", ns=(number, number))
+        folders.append(tmp_path / str(number))
+    moments = iter(range(100))
+    real = os.utime
+    monkeypatch.setattr("dlrun.data.kept_entries.os.utime", lambda path: real(path, (1e9 + next(moments),) * 2))
+    notes = (str(load(folders[number]).notes) for number in (0, 1, 0, 2, 0, 1))
+    kept = ["as an earlier run has left them" in note for note in notes]
+    assert kept == [False, False, True, False, True, False]  # 1 had made room for 2
+    assert len(list((tmp_path / "cache" / "images").glob("*/kept"))) == 2
+
+
 def test_keys_that_say_nothing_about_a_folder_are_refused() -> None:
     source = Images.model_validate({"path": "x", "task": "regression", "test_path": "y", "test": 0.1})
     assert [problem.path for problem in source.problems()] == [("test",), ("task",)]

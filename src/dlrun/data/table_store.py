@@ -18,11 +18,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from dlrun.data.columns import Column, stored_blocks
 from dlrun.data.dataset import Array, Split, fingerprint_of
+from dlrun.data.kept_entries import make_room, mark_used
 from dlrun.data.table_rows import TableRows
 from dlrun.data.table_target import TargetColumn
 from dlrun.errors import DataError
 from dlrun.files.disk import disk
-from dlrun.files.staging import drop_folder, settled, staged_folder
+from dlrun.files.staging import settled, staged_folder
 from dlrun.signature import Target
 from dlrun.user_folders import cache_folder
 
@@ -67,7 +68,7 @@ def read_stored(key: str) -> tuple[StoredTable, dict[str, Split]] | None:
     try:
         table = _adapter().validate_json(disk.read_file(folder / _INDEX))
         splits = {name: _mapped(folder, name, has_target=bool(table.targets)) for name in table.splits}
-        os.utime(folder.parent)
+        mark_used(folder.parent)
     # Whatever is wrong with what was kept, the answer is to make it again.
     except (OSError, ValueError, ValidationError):
         return None
@@ -91,7 +92,7 @@ def write_stored(key: str, divide: Callable[[Path], TableRows]) -> tuple[StoredT
                 return found
             with staged_folder(folder / _ROWS) as staged:
                 _write(staged, divide)
-            _make_room(keep=key)
+            make_room(folder, _ROWS, most=KEPT_TABLES)
         found = read_stored(key)
     except OSError as error:
         said = f"the table's rows cannot be kept in {folder}: {error.strerror or error}"
@@ -139,14 +140,6 @@ def _write_array(path: Path, shape: tuple[int, ...], blocks: Iterable[Array], *,
 def _mapped(folder: Path, name: str, *, has_target: bool) -> Split:
     target = np.load(folder / f"{name}_target.npy", mmap_mode="r") if has_target else None
     return Split(np.load(folder / f"{name}.npy", mmap_mode="r"), target)
-
-
-def _make_room(*, keep: str) -> None:
-    """Remove the tables that were not used for the longest time; a run that uses one keeps the files until its end."""
-    parent = _folder(keep).parent
-    others = [entry for entry in parent.iterdir() if entry.name != keep and (entry / _ROWS).exists()]
-    for entry in sorted(others, key=lambda entry: entry.stat().st_mtime, reverse=True)[KEPT_TABLES - 1 :]:
-        drop_folder(entry / _ROWS)
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from dlrun.data.image_files.decoding import decode
 from dlrun.data.image_files.form import ImageForm
 from dlrun.data.image_files.listing import ImageList, shown
 from dlrun.data.image_files.scan import Scanned
+from dlrun.data.kept_entries import make_room, mark_used
 from dlrun.errors import DataError
 from dlrun.files.disk import disk
 from dlrun.files.staging import recover, settled, staged_folder
@@ -33,8 +34,12 @@ from dlrun.user_folders import cache_folder
 MEMORY_PART = 0.25
 """Of the memory that is free: what decoded images may take of it. The device gets a copy."""
 
+KEPT_SPLITS = 12
+"""Entries that are kept, one for each split whose images do not fit into memory; those used last."""
+
 _LAYOUT = 1  # of a cache entry; counts up when what is stored changes
 _NAMED = 10
+_KEPT = "kept"
 Failed = Mapping[int, str]
 
 
@@ -83,12 +88,14 @@ def keep(images: ImageList, scanned: Scanned, form: ImageForm, *, in_memory: boo
     folder = cache_folder() / "images" / sha256(told.encode()).hexdigest()[:32]
     try:
         with _locked(folder):
-            kept = _read(folder / "kept", form)
+            kept = _read(folder / _KEPT, form)
             reused = kept is not None
             if kept is None:
                 _check_room(folder, len(paths) * form.bytes)
-                _write(folder / "kept", images, scanned, form, skip=skip)
-                kept = _read(folder / "kept", form)
+                _write(folder / _KEPT, images, scanned, form, skip=skip)
+                make_room(folder, _KEPT, most=KEPT_SPLITS)
+                kept = _read(folder / _KEPT, form)
+            mark_used(folder)
     except OSError as error:
         raise _no_room(folder, (error.strerror or str(error)).lower()) from error
     if kept is None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dlrun.data.dataset import Split
 from dlrun.data.image_files.form import Fit, ImageForm
-from dlrun.data.image_files.keeping import MEMORY_PART, Kept, keep, refused
+from dlrun.data.image_files.keeping import KEPT_SPLITS, MEMORY_PART, Kept, keep, refused
 from dlrun.data.image_files.listing import ImageList, shown
 from dlrun.data.image_files.scan import Scanned, check_pixels, scan
 from dlrun.data.splits import arrange
@@ -175,4 +175,7 @@ def _kept_note(kept: list[Kept], needed: int, free: int) -> str:
         return f"{said} and are kept in memory"
     part = f"more than {MEMORY_PART:.0%} of the {free / 2**20:,.0f} MiB of memory that are free"
     reused = "as an earlier run has left them" if all(each.reused for each in kept) else "for later runs too"
-    return f"{said}, {part}: they are kept in {', '.join(folders)}, {reused}"
+    places = ", ".join(folders)
+    return (
+        f"{said}, {part}: they are kept in {places}, {reused}; of all that is kept there, the {KEPT_SPLITS} used last"
+    )
