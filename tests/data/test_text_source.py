@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 from dlrun.data import text as text_module
+from dlrun.data.encoding import tell_encoding
 from dlrun.data.text import Text
 from dlrun.data.text_input import TextInput
-from dlrun.data.texts import corpus, cut, encoding, store
+from dlrun.data.texts import corpus, cut, store
+from dlrun.data.told import Told
 from dlrun.errors import DataError, SpecError
 from dlrun.signature import Features, Target
 from dlrun.spec.parse import read_spec
@@ -229,7 +231,7 @@ def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
 
 
 BROKEN = [
-    ("a.csv", b"", "a.csv:1: the first line is empty"),
+    ("a.csv", b"", "a.csv has no lines"),
     ("a.csv", b"text,label\nfine,a\nno label,\n", "a.csv:3: the label is missing"),
     ("a.csv", b"text,label\nfine,a\na,b,c\n", "a.csv:3: the row has 3 fields"),
     ("a.csv", b"text,label\nonly\n", "a.csv:2: the row has 1 field:"),
@@ -238,7 +240,7 @@ BROKEN = [
     ("a.csv", b"text,label\n", "no text to train on"),
     ("a.csv", b"text,label\nx,a\ny,a\n", "every training text has the label 'a'"),
     ("a.csv", b"text,label\n,a\n!,b\n", "no training text has any words"),
-    ("a.csv", b"\x00\x01\x00\x00\x00\x00\x00\x02" * 40, "full of zero bytes"),
+    ("a.csv", b"\x00\x01\x00\x00\x00\x00\x00\x02" * 40, "holds zero bytes"),
     ("a.csv.gz", b"\x1f\x8b\x08\x00truncated", "cannot be read"),
     ("a.jsonl", b'{"text": "a", "label": 1}\n{"txet": "b", "label": 0}\n', "a.jsonl:2: the object has no key 'text'"),
     ("a.jsonl", b'{"text": "a", "label": 1}\n{"text": "b"}\n', "a.jsonl:2: the object has no key 'label'"),
@@ -281,8 +283,8 @@ def test_what_is_no_file_of_texts_is_told(tmp_path: Path) -> None:
 
 
 def test_a_quote_that_is_never_closed_does_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("delimited", "folders", "encoding"):
-        monkeypatch.setattr(f"dlrun.data.texts.{module}.LONGEST_TEXT", 1000)
+    for module in ("dialect", "encoding", "texts.folders"):
+        monkeypatch.setattr(f"dlrun.data.{module}.LONGEST_TEXT", 1000)
     path = tmp_path / "a.csv"
     path.write_text('text,label\n"open,a\n' + "x,b\n" * 2000)
     with pytest.raises(DataError, match=r"a.csv:2: a row that begins here"):
@@ -357,7 +359,7 @@ def test_lines_of_a_file_and_of_standard_input_and_files_of_a_folder_are_texts(
 def test_one_bad_byte_is_named_by_its_line(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"text,label\nx,a\ncaf\xe9,b\n")
-    assert encoding.tell_encoding(str(path)) == encoding.Told("cp1252", "as line 3 is not UTF-8")
+    assert tell_encoding(str(path)) == Told("encoding", "cp1252", "as line 3 is not UTF-8")
     with pytest.raises(DataError, match=r"a.csv:3 is not in ascii"):
         _load(path, encoding="ascii")
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())

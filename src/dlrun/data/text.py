@@ -7,25 +7,25 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from dlrun.component import FieldProblem
 from dlrun.data.dataset import Dataset, HeldOut, Source, Split, datasets, fingerprint_of
+from dlrun.data.dialect import FileDelimiter
+from dlrun.data.encoding import FileEncoding
 from dlrun.data.labels import Task
 from dlrun.data.splits import arrange
 from dlrun.data.text_keys import TextKeys
 from dlrun.data.texts.corpus import FileCorpus
-from dlrun.data.texts.delimited import DELIMITERS
-from dlrun.data.texts.encoding import FileEncoding
 from dlrun.data.texts.files import files_of
 from dlrun.data.texts.folders import TextFolder, split_folders
 from dlrun.data.texts.labels import read_labels
-from dlrun.data.texts.moods import Moods
+from dlrun.data.texts.moods import REMARK, Moods
 from dlrun.data.texts.rows import Reading, TextFile
+from dlrun.data.told import notes_of
 from dlrun.data.vectorize import numbered, vectorize
 from dlrun.errors import DataError
 from dlrun.registry import nearest
@@ -33,13 +33,6 @@ from dlrun.signature import Description, Target
 
 _DESCRIBED_BYTES = 2**22
 """Files up to this size are read while a spec is checked, which takes a fifth of a second."""
-
-
-def _check_delimiter(value: str) -> str:
-    if value != "auto" and value not in DELIMITERS and (len(value) != 1 or value in '"\r\n'):
-        names = ", ".join(DELIMITERS)
-        raise PydanticCustomError("delimiter", f"Input should be auto, one character, or one of {names}")
-    return value
 
 
 @datasets.register("text")
@@ -73,10 +66,10 @@ class Text(TextKeys, Source):
         description="The classes that are taken, in the order of their indices; texts with other labels are left out. "
         "null: all, sorted.",
     )
-    delimiter: Annotated[str, AfterValidator(_check_delimiter)] = Field(
+    delimiter: FileDelimiter = Field(
         default="auto",
         description="Between two values of a CSV file: comma, semicolon, tab, pipe, or the character. auto: told from "
-        "the first line.",
+        "the first lines.",
     )
     quoted: bool = Field(
         default=True,
@@ -140,8 +133,8 @@ class Text(TextKeys, Source):
         if target.kind == "values":
             target = _scaled(target, splits["train"])
         made = vectorize(corpora, splits, keys=self, reading=self._reading)
-        files = itertools.chain.from_iterable(corpus.files for corpus in corpora.values())
-        told = tuple(itertools.chain.from_iterable(file.notes() for file in files))
+        told = (told for corpus in corpora.values() for file in corpus.files for told in file.told())
+        remarks = (REMARK,) if self.builtin else notes_of(told)
         return Dataset(
             self.builtin or Path(self.path or "").stem or "text",
             made.features,
@@ -149,7 +142,7 @@ class Text(TextKeys, Source):
             made.preprocess,
             made.splits,
             fingerprint_of(made.splits),
-            (*told, note, *held_out, *made.notes),
+            (*remarks, note, *held_out, *made.notes),
             raw=made.raw,
         )
 

@@ -12,9 +12,6 @@ from dlrun.data.columns import TableFiles
 from dlrun.data.columns.texts import known_values
 from dlrun.errors import DataError
 
-ROWS = 'name,"size, cm",city\nana,"1,5",Köln\nbo,2,"New\nYork ""x"""\n'
-EXPECTED = {"name": ["ana", "bo"], "size, cm": ["1,5", "2"], "city": ["Köln", 'New\nYork "x"']}
-
 
 def read(source: str, delimiter: str | None = None) -> dict[str, list[object]]:
     table = TableFiles.open(source, delimiter=delimiter)
@@ -32,24 +29,9 @@ def refused(source: str, *words: str) -> None:
         assert word in str(caught.value), (word, str(caught.value))
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
-def test_every_encoding_gives_the_same_table(encoding: str, write: Write) -> None:
-    assert read(write(ROWS, encoding=encoding)) == EXPECTED
-
-
 @pytest.mark.parametrize("ending", ["\r\n", "\r"])
 def test_every_line_ending_gives_the_same_table(ending: str, write: Write) -> None:
     assert read(write("a,b\n1,2\n3,4\n".replace("\n", ending))) == {"a": ["1", "3"], "b": ["2", "4"]}
-
-
-@pytest.mark.parametrize("delimiter", [";", "\t", "|", ","])
-def test_the_delimiter_is_told_from_the_first_lines(delimiter: str, write: Write) -> None:
-    path = write("a,b,c\n1.5,x,y\n2.5,z,w\n".replace(",", delimiter))
-    assert read(path) == {"a": ["1.5", "2.5"], "b": ["x", "z"], "c": ["y", "w"]}
-
-
-def test_commas_in_text_do_not_win_over_semicolons(write: Write) -> None:
-    assert list(read(write("a;b\n1,5;x, y\n2,5;z\n"))) == ["a", "b"]
 
 
 def test_a_delimiter_can_be_said(write: Write) -> None:
@@ -107,7 +89,7 @@ def test_blank_lines_are_no_rows(write: Write) -> None:
         (b"\n\n", ["has no lines"]),
         ("a,b\n1,2\n3\n4,5\n", ["table.csv:3 (row 2) has 1 values: '3'", "expected: 2", "a, b"]),
         ('a,b\n1,"x\ny"\n3,4,5\n', ["table.csv:4 (row 2) has 3 values", "quotes"]),
-        ('a,b\n1,2\n"3,4\n5,6\n', ["table.csv:3", "is not closed"]),
+        ('a,b\n1,2\n"3,4\n5,6\n', ["table.csv:3", "begins here", "ends with a quote"]),
         (b"PK\x03\x04 and more", ["Excel", "save it as CSV"]),
         (b"\x00\x01\x02\x03" * 9, ["zero bytes"]),
         (b"PAR1 nothing", ["undamaged Parquet"]),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import csv
+import itertools
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from dlrun.data.columns.dialect import Dialect, open_bytes, open_text, read_dialect
+from dlrun.data.columns.names import distinct_names, repeated_names
+from dlrun.data.dialect import Dialect, opened_rows, read_dialect
+from dlrun.data.encoding import opened_bytes, undecodable
+from dlrun.data.told import Told
 from dlrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -18,6 +22,7 @@ _BLOCK_BYTES = 1 << 21
 """What is read at once; small blocks take less memory and are no slower. No row may be longer."""
 
 _LONGEST_SHOWN = 60
+_NUMBER = re.compile(r"\s*[+-]?[\d.,]*\d[\d.,]*\s*")
 
 
 @dataclass(frozen=True)
@@ -27,32 +32,37 @@ class CsvFile:
     Args:
         path: Where it is.
         dialect: How it is written.
+        names: Of the columns: those without one numbered, those that occur twice told apart.
+        notes: What was changed about the names.
     """
 
     path: Path
     dialect: Dialect
+    names: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def open(
         cls, path: Path, *, delimiter: str | None = None, encoding: str | None = None, head_only: bool = False
     ) -> CsvFile:
         """Tell how a file is written; see `read_dialect`."""
-        return cls(path, read_dialect(path, delimiter=delimiter, encoding=encoding, head_only=head_only))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Of the columns."""
-        return self.dialect.names
+        dialect = read_dialect(str(path), delimiter=delimiter, encoding=encoding, head_only=head_only)
+        notes: list[str] = []
+        if all(_NUMBER.fullmatch(name) for name in dialect.header):
+            said = "is taken for the names of the columns, though all are numbers"
+            notes.append(f"names: the first line of {path.name} {said}")
+        names = distinct_names(dialect.header, notes)
+        return cls(path, dialect, names, tuple(notes))
 
     @property
     def repeated(self) -> tuple[str, ...]:
         """Names that more than one column has."""
-        return self.dialect.repeated
+        return repeated_names(self.dialect.header)
 
     @property
-    def notes(self) -> tuple[str, ...]:
+    def told(self) -> tuple[Told, ...]:
         """What was told from the bytes."""
-        return self.dialect.notes
+        return self.dialect.told
 
     def unreadable(self) -> dict[str, str]:
         """Columns whose values are of no use, and why; a CSV file has none."""
@@ -67,9 +77,9 @@ class CsvFile:
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
 
-        own, dialect = self.dialect.names, self.dialect
+        own, dialect = self.names, self.dialect
         try:
-            with open_bytes(self.path) as file:
+            with opened_bytes(str(self.path)) as file:
                 reader = arrow_csv.open_csv(
                     file,
                     read_options=arrow_csv.ReadOptions(
@@ -87,20 +97,13 @@ class CsvFile:
                     ),
                 )
                 yield from (batch for batch in reader if batch.num_rows)
-        except (pa.ArrowInvalid, UnicodeError, OSError, EOFError) as error:
+        except (pa.ArrowInvalid, UnicodeError) as error:
             self._explain(error)
 
     def line_of(self, row: int) -> int:
-        """The line on which a row ends, both counted from 1; 0 if it cannot be told."""
-        with open_text(self.path, self.dialect) as file:
-            reader = csv.reader(file, delimiter=self.dialect.delimiter)
-            try:
-                for number, _ in enumerate(record for record in reader if record):
-                    if number == row:  # the first is the names
-                        return reader.line_num
-            except csv.Error:
-                pass
-        return 0
+        """The line on which a row begins, both counted from 1; 0 if there is no such row."""
+        with opened_rows(str(self.path), self.dialect, strict=False) as rows:
+            return next((line for line, _ in itertools.islice(rows, row, None)), 0)  # the first is the names
 
     def _explain(self, cause: Exception) -> NoReturn:
         """Find what pyarrow stumbled over, with the module that counts lines.
@@ -108,31 +111,20 @@ class CsvFile:
         Raises:
             DataError: Always.
         """
-        width = len(self.dialect.names)
         said = " ".join(str(cause).split())
         if isinstance(cause, UnicodeError) or "UTF8" in said:
-            raise DataError(
-                f"{self.path} is not {self.dialect.encoding}: {said}", expected="one encoding", hint="encoding: auto"
-            ) from cause
+            raise undecodable(str(self.path), self.dialect.encoding) from cause
         if "Empty CSV" in said:
             raise DataError(f"{self.path} has no rows", expected="rows under the line of names") from cause
-        begun = 1
-        with open_text(self.path, self.dialect) as file:
-            reader = csv.reader(file, delimiter=self.dialect.delimiter, strict=True)
-            try:
-                for number, record in enumerate(record for record in reader if record):
-                    if len(record) != width:
-                        raise DataError(
-                            f"{self.path}:{reader.line_num} (row {number}) has {len(record)} values: {_shown(record)}",
-                            expected=f"{width}, one for each column: {_listed(self.dialect.names)}",
-                            hint="put quotes around a value with the delimiter in it, or set `delimiter`",
-                        ) from cause
-                    begun = reader.line_num + 1
-            except csv.Error as error:
-                raise DataError(
-                    f"{self.path}:{begun}: {error}: a quote that is opened there is not closed",
-                    expected='"..." around a value, with "" for a quote in it',
-                ) from cause
+        width = len(self.names)
+        with opened_rows(str(self.path), self.dialect, strict=True) as rows:
+            for number, (line, row) in enumerate(rows):
+                if len(row) != width:
+                    raise DataError(
+                        f"{self.path}:{line} (row {number}) has {len(row)} values: {_shown(row)}",
+                        expected=f"{width}, one for each column: {_listed(self.names)}",
+                        hint="put quotes around a value with the delimiter in it, or set `delimiter`",
+                    ) from cause
         if "straddling" in said:
             said = f"a row has more than {_BLOCK_BYTES >> 20} MiB"
         raise DataError(f"{self.path} cannot be read: {said}", expected="a CSV file") from cause

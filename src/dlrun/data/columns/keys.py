@@ -5,37 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from dlrun.component import FieldProblem, Fields
-from dlrun.data.columns.dialect import DELIMITERS
 from dlrun.data.columns.table_files import TableFiles
 from dlrun.data.columns.texts import MISSING_VALUES
+from dlrun.data.dialect import FileDelimiter, known_delimiter
+from dlrun.data.encoding import FileEncoding
 from dlrun.registry import nearest
 
 ListName = Literal["numeric", "categorical", "date", "text", "ignore"]
 LISTS: tuple[ListName, ...] = ("numeric", "categorical", "date", "text", "ignore")
-
-
-def _check_encoding(value: str) -> str:
-    import codecs
-
-    try:
-        codecs.lookup(value)
-    except LookupError:
-        if value != "auto":
-            raise PydanticCustomError(
-                "encoding", "Input should be auto, or an encoding that Python knows: utf-8, latin-1, cp1252, utf-16"
-            ) from None
-    return value
-
-
-def _check_delimiter(value: str) -> str:
-    if value != "auto" and value not in DELIMITERS and (len(value) != 1 or value in '"\r\n'):
-        names = ", ".join(DELIMITERS)
-        raise PydanticCustomError("delimiter", f"Input should be auto, one character, or one of {names}")
-    return value
 
 
 class Missing(Fields):
@@ -101,19 +81,19 @@ class ColumnKeys(Fields):
         default=True,
         description="Whether numeric columns are brought to mean 0 and variance 1, as measured on the training split.",
     )
-    delimiter: Annotated[str, AfterValidator(_check_delimiter)] = Field(
+    delimiter: FileDelimiter = Field(
         default="auto",
         description="Between two values of a CSV file: comma, semicolon, tab, pipe, or the character. auto: told from "
         "the first lines.",
     )
-    encoding: Annotated[str, AfterValidator(_check_encoding)] = Field(
+    encoding: FileEncoding = Field(
         default="auto", description="Of a CSV file: utf-8, latin-1, utf-16, ... auto: told from its bytes."
     )
 
     @property
     def known_delimiter(self) -> str | None:
         """The character, or None if it is told from the file."""
-        return None if self.delimiter == "auto" else DELIMITERS.get(self.delimiter, self.delimiter)
+        return known_delimiter(self.delimiter)
 
     @property
     def known_encoding(self) -> str | None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlrun.data.columns.dialect import distinct_names, repeated_names
+from dlrun.data.columns.names import distinct_names, repeated_names
+from dlrun.data.told import Told
 from dlrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,12 +26,14 @@ class ParquetFile:
         names: Of the columns.
         schema: Their types.
         notes: What was changed about the names.
+        told: Nothing: it says all of itself.
     """
 
     path: Path
     names: tuple[str, ...]
     schema: Any
     notes: tuple[str, ...] = ()
+    told: tuple[Told, ...] = ()
 
     @classmethod
     def open(cls, path: Path) -> ParquetFile:

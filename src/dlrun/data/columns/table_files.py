@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dlrun.data.columns.csv_file import CsvFile
 from dlrun.data.columns.locate import find_tables, is_parquet
 from dlrun.data.columns.parquet_file import ParquetFile
+from dlrun.data.told import notes_of
 from dlrun.errors import DataError
 from dlrun.registry import nearest
 
@@ -95,7 +96,8 @@ class TableFiles:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was told from the files' bytes, each thing once."""
-        return tuple(dict.fromkeys(note for file in self.files for note in file.notes))
+        told = ((str(file.path), told) for file in self.files for told in file.told)
+        return tuple(dict.fromkeys((*notes_of(told), *(note for file in self.files for note in file.notes))))
 
     @cached_property
     def unreadable(self) -> dict[str, str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import glob
 from pathlib import Path
 
+from dlrun.data.encoding import STANDARD_INPUT
 from dlrun.data.texts.delimited import DelimitedFile
-from dlrun.data.texts.encoding import STANDARD_INPUT
 from dlrun.data.texts.folders import LinesFile, TextFolder
 from dlrun.data.texts.json_lines import JsonLinesFile
 from dlrun.data.texts.parquet import ParquetFile

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlrun.data.texts.encoding import LONGEST_TEXT, lines, opened, tell_encoding
+from dlrun.data.encoding import LONGEST_TEXT, lines, opened, tell_encoding
 from dlrun.data.texts.rows import Row, TextFile
+from dlrun.data.told import Told
 from dlrun.errors import DataError
 
 SUFFIX = ".txt"
@@ -30,7 +31,7 @@ class LinesFile(TextFile):
                 f"{self.path} has no labels: it is one text a line",
                 expected="a CSV, TSV, JSONL or Parquet file, or a folder with one folder of .txt files for each class",
             )
-        with opened(self.path, self.reading.encoding, newline=None) as stream:
+        with opened(self.path, self.reading.known_encoding, newline=None) as stream:
             for number, line in enumerate(lines(stream, self.path), start=1):
                 yield Row(number, line.removesuffix("\n"), None)
 
@@ -74,14 +75,12 @@ class TextFolder(TextFile):
             )
         return found
 
-    def notes(self) -> Iterator[str]:
-        """Which encodings there are besides UTF-8, in the files that have been read."""
-        for name, (path, why) in self._odd_encodings.items():
-            yield f"encoding: {name} for {path} and what is like it, {why} (key `encoding`)"
+    def told(self) -> Iterator[tuple[str, Told]]:
+        """The encodings besides UTF-8, each with the first file that is in it, of those that have been read."""
+        yield from ((f"{path} and what is like it", told) for path, told in self._odd_encodings.values())
 
     @functools.cached_property
-    def _odd_encodings(self) -> dict[str, tuple[Path, str]]:
-        """Encodings that are not UTF-8, each with the first file in it."""
+    def _odd_encodings(self) -> dict[str, tuple[Path, Told]]:
         return {}
 
     def size(self) -> int:
@@ -97,9 +96,10 @@ class TextFolder(TextFile):
         return str(self.files[number - 1])
 
     def _read(self, path: Path) -> str:
-        if self.reading.encoding == "auto" and (told := tell_encoding(str(path))).why:
-            self._odd_encodings.setdefault(told.name, (path, told.why))
-        with opened(str(path), self.reading.encoding, newline=None) as stream:
+        known = self.reading.known_encoding
+        if known is None and (told := tell_encoding(str(path))).why:
+            self._odd_encodings.setdefault(told.name, (path, told))
+        with opened(str(path), known, newline=None) as stream:
             text = stream.read(LONGEST_TEXT + 1)
         if len(text) > LONGEST_TEXT:
             raise DataError(f"{path} has more than {LONGEST_TEXT:,} characters", expected="one text in each file")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dlrun.data.texts.encoding import lines, opened
+from dlrun.data.encoding import lines, opened
 from dlrun.data.texts.rows import Row, TextFile, absent_label
 from dlrun.errors import DataError
 from dlrun.registry import nearest
@@ -35,7 +35,7 @@ class JsonLinesFile(TextFile):
             yield Row(number, clean(text or ""), label)
 
     def _objects(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
-        with opened(self.path, self.reading.encoding, newline="\n") as stream:
+        with opened(self.path, self.reading.known_encoding, newline="\n") as stream:
             for number, line in enumerate(lines(stream, self.path), start=1):
                 if line.isspace():
                     continue

@@ -43,6 +43,9 @@ _ADVERBS = ("very", "really", "rather", "quite", "so", "truly")
 _BEFORE = ("I think", "we found", "she said", "honestly", "they say", "to me")
 
 
+REMARK = "moods: generated sentences; whoever reads them in order can be right about every one"
+
+
 @dataclass(frozen=True)
 class Moods(TextFile):
     """The sentences, as if they stood in a file.
@@ -63,10 +66,6 @@ class Moods(TextFile):
         for number in range(1, EXAMPLES + 1):
             mood = int(generator.integers(3))
             yield Row(number, _sentence(mood, generator), CLASSES[mood] if labelled else None)
-
-    def notes(self) -> Iterator[str]:
-        """What they are."""
-        yield "moods: generated sentences; whoever reads them in order can be right about every one"
 
     def size(self) -> int:
         """No bytes: they are in no file."""

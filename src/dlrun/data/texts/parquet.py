@@ -10,6 +10,7 @@ from typing import Any
 
 from dlrun.data.texts.json_lines import clean, written_label
 from dlrun.data.texts.rows import Row, TextFile, absent_label
+from dlrun.data.told import Told
 from dlrun.errors import DataError
 
 _BATCH = 4096
@@ -26,7 +27,7 @@ class ParquetFile(TextFile):
 
     def rows(self, *, labelled: bool) -> Iterator[Row]:
         """Its rows; a text of null is empty."""
-        self.check_columns(labelled=labelled)
+        self.check_columns(self.names(), labelled=labelled)
         columns = [self.reading.text, *([self.reading.label] if labelled else [])]
         with self._opened() as file:
             self._check_texts(file)
@@ -38,8 +39,8 @@ class ParquetFile(TextFile):
                     yield Row(number, clean(text or ""), self._label(label, number) if labelled else None)
                     number += 1
 
-    def notes(self) -> Iterator[str]:
-        """None: a Parquet file says all that there is."""
+    def told(self) -> Iterator[tuple[str, Told]]:
+        """Nothing: a Parquet file says all that there is."""
         return iter(())
 
     def row_name(self, number: int) -> str:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from dlrun.data.texts.encoding import tell_encoding
+from dlrun.data.encoding import tell_encoding
+from dlrun.data.told import Told
 from dlrun.errors import DataError
 from dlrun.registry import nearest
 
@@ -47,6 +48,11 @@ class Reading:
     delimiter: str = "auto"
     quoted: bool = True
 
+    @property
+    def known_encoding(self) -> str | None:
+        """The encoding, or None if it is told from the file."""
+        return None if self.encoding == "auto" else self.encoding
+
 
 @dataclass(frozen=True)
 class TextFile(abc.ABC):
@@ -84,12 +90,10 @@ class TextFile(abc.ABC):
         size = Path(self.path).stat().st_size
         return size * _PACKED if self.path.endswith(".gz") else size
 
-    def notes(self) -> Iterator[str]:
-        """How it was read, where that is not what everyone expects; for files that have been read."""
-        if self.reading.encoding == "auto":
-            told = tell_encoding(self.path)
-            if told.why:
-                yield f"encoding: {told.name} for {self.path}, {told.why} (key `encoding`)"
+    def told(self) -> Iterator[tuple[str, Told]]:
+        """What was told from its bytes, and of which file; for files that have been read."""
+        if self.reading.known_encoding is None:
+            yield self.path, tell_encoding(self.path)
 
     def row_name(self, number: int) -> str:
         """What a row is called beside its file: `line 7`."""
@@ -99,13 +103,12 @@ class TextFile(abc.ABC):
         """Where a row stands, for messages: `reviews.csv:7`."""
         return f"{self.path}:{number}"
 
-    def check_columns(self, *, labelled: bool) -> None:
-        """Refuse a file without the columns that are read.
+    def check_columns(self, names: tuple[str, ...], *, labelled: bool) -> None:
+        """Refuse a file without the columns that are read among its `names`.
 
         Raises:
             DataError: There is none of the name.
         """
-        names = self.names()
         for key in ("text", "label") if labelled else ("text",):
             name = getattr(self.reading, key)
             if name not in names:
