@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 
 def distinct_names(given: Sequence[str], notes: list[str]) -> tuple[str, ...]:
     """Names for every column: a missing one is numbered, one that occurs again gets the number of its turn."""
-    names: list[str] = []
+    names: dict[str, None] = {}
     taken = {name.strip() for name in given}
     for number, raw in enumerate(given, start=1):
         name = base = raw.strip() or f"column_{number}"
@@ -18,11 +19,11 @@ def distinct_names(given: Sequence[str], notes: list[str]) -> tuple[str, ...]:
         if name != raw.strip():
             said = f"a second {raw.strip()!r}" if raw.strip() else "without a name"
             notes.append(f"names: column {number} is {said}, and is called {name!r}")
-        names.append(name)
+        names[name] = None
     return tuple(names)
 
 
 def repeated_names(given: Sequence[str]) -> tuple[str, ...]:
     """The names that more than one column has."""
-    names = [name.strip() for name in given if name.strip()]
-    return tuple(dict.fromkeys(name for name in names if names.count(name) > 1))
+    counts = Counter(name.strip() for name in given if name.strip())
+    return tuple(name for name, number in counts.items() if number > 1)
