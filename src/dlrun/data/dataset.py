@@ -96,6 +96,11 @@ class Dataset:
     augmentation: Augmentation | None = None
     naive: Mapping[str, Array] = field(default_factory=dict)
 
+    def describe(self) -> Description:
+        """What can be said of it without its examples."""
+        sizes = {name: len(split) for name, split in self.splits.items()}
+        return Description(self.features, self.target, sizes)
+
     def raw_input(self) -> RawInput:
         """How raw input becomes stored examples."""
         if self.raw is not None:

@@ -99,11 +99,9 @@ class Series(ColumnKeys, Source):
         try:
             if self._open(head_only=True).size > _DESCRIBED_BYTES:
                 return None
-            dataset = self.load()
+            return self.load().describe()
         except DataError:  # load() raises it again: the data is wrong, not the spec
             return None
-        sizes = {name: len(split) for name, split in dataset.splits.items()}
-        return Description(dataset.features, dataset.target, sizes)
 
     def load(self) -> Dataset:
         """Read the rows, divide them by time, and measure the columns on the training span.

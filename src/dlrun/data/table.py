@@ -111,11 +111,9 @@ class Table(ColumnKeys, Source):
             tables = self._tables()
             if sum(table.size for table in tables.values()) > _DESCRIBED_BYTES:
                 return None
-            dataset = self.load()
+            return self.load().describe()
         except DataError:  # load() raises it again: the data is wrong, not the spec
             return None
-        sizes = {name: len(split) for name, split in dataset.splits.items()}
-        return Description(dataset.features, dataset.target, sizes)
 
     def load(self) -> Dataset:
         """Read the rows, settle what each column is, and hold out test and validation rows.

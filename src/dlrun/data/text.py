@@ -102,12 +102,9 @@ class Text(TextKeys, Source):
         """All of it, by reading small files; None for large ones and folders."""
         try:
             stamp = self._stamp()
-            loaded = _loaded(self, stamp) if stamp is not None else None
+            return _loaded(self, stamp).describe() if stamp is not None else None
         except DataError:  # load() raises it: the data is wrong, not the spec
             return None
-        if loaded is None:
-            return None
-        return Description(loaded.features, loaded.target, {name: len(split) for name, split in loaded.splits.items()})
 
     def load(self) -> Dataset:
         """Read the texts, adapt the vocabulary to the training split, and turn every text into token ids.

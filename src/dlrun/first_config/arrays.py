@@ -27,11 +27,7 @@ def draft_arrays(path: str, wishes: Wishes) -> Draft:
     file = NpzFile.open(Path(path).expanduser())
     keys = _keys(file, wishes)
     source = Arrays.model_validate({"path": path, "keys": keys})
-    description = source.describe()
-    if description is None:
-        dataset = source.load()  # says what is wrong, or takes its time
-        counts = {name: len(split) for name, split in dataset.splits.items()}
-        description = Description(dataset.features, dataset.target, counts)
+    description = source.describe() or source.load().describe()  # load() says what is wrong, or takes its time
     total = sum(description.examples.values())
     sizes = Sizes(total)
     loss, metrics = _loss(description)
