@@ -13,6 +13,9 @@ from typing import Literal
 
 FeatureKind = Literal["image", "vector", "sequence", "tokens"]
 TargetKind = Literal["classes", "class_columns", "labels", "values", "input"]
+_MARKS = ("=", ": ", " is ")
+"""Between a column and its class; the first by which all classes of all columns have names of their own."""
+
 Encoding = Literal["index", "one_hot", "binary", "value"]
 
 
@@ -71,8 +74,8 @@ class Target:
         kind: `classes` (one label), `class_columns` (several columns, a label of its own classes in each), `labels`
             (several yes-or-no labels), `values` (real numbers), `input` (the features themselves).
         size: Number of classes, of all columns together; of labels, or of values.
-        class_names: Names of the classes in the order of their indices; of labels, for each the name of its 1 or, where
-            that says nothing, of its column. May be empty.
+        class_names: Names of the classes in the order of their indices, of columns each with its column; of labels the
+            column with the value that is 1, or where that says nothing the column. May be empty.
         encoding: How the loss takes it: `index` (n,) int32, of columns (n, columns) · `one_hot` (n, size) float32, of
             columns one after the other · `binary` (n, 1) float32 of 0 and 1, of labels (n, size) · `value` (n, ...)
             float32. Settled by the loss.
@@ -106,7 +109,10 @@ class Target:
         Args:
             classes: By column, the names of its classes in the order of their indices.
         """
-        said = tuple(f"{column}={name}" for column, names in classes.items() for name in names)
+        for mark in _MARKS:
+            said = tuple(f"{column}{mark}{name}" for column, names in classes.items() for name in names)
+            if len(set(said)) == len(said):
+                break
         counts = tuple(len(names) for names in classes.values())
         return cls("class_columns", sum(counts), said, names=tuple(classes), class_counts=counts)
 
@@ -122,8 +128,10 @@ class Target:
         )
 
     def _of_column(self, name: str, first: int, size: int) -> Target:
-        said = (each.removeprefix(f"{name}=") for each in self.class_names[first : first + size])
-        return Target("classes", size, tuple(said), self.encoding, self.activation)
+        said = self.class_names[first : first + size]
+        mark = next(mark for mark in _MARKS if all(each.startswith(name + mark) for each in said))
+        plain = tuple(each.removeprefix(name + mark) for each in said)
+        return Target("classes", size, plain, self.encoding, self.activation)
 
     @property
     def is_decided(self) -> bool:

@@ -72,7 +72,7 @@ def test_splits_can_have_files_of_their_own(table: Any, tmp_path: Path) -> None:
         ("x,y\n" + "1,3\n2,1\n3,2\n" * 9, {"task": "regression"}, "values", ()),
         ("x,y\n" + "".join(f"{i % 3},{i}.25\n" for i in range(30)), {}, "values", ()),
         ("x,a,y\n" + "1,2.5,3.5\n2,0.5,9.5\n3,0.1,0.2\n" * 9, {"target": ("a", "y")}, "values", ()),
-        ("x,a,y\n" + "1,yes,cat\n2,no,dog\n3,no,cat\n" * 9, {"target": ("a", "y")}, "labels", ("a", "dog")),
+        ("x,a,y\n" + "1,yes,cat\n2,no,dog\n3,no,cat\n" * 9, {"target": ("a", "y")}, "labels", ("a", "y=dog")),
         (
             "x,a,y\n" + "1,yes,cat\n2,no,dog\n3,no,owl\n" * 9,
             {"target": ("y", "a")},

@@ -44,6 +44,31 @@ def test_a_measure_rises_when_predictions_get_worse(target: Target, truth: Any, 
     assert moved(outputs) == 0 < moved(outputs[::-1])
 
 
+COLUMNS = Target.of_columns({"a": ("x", "y"), "b": ("u", "v", "w")})
+
+
+@pytest.mark.parametrize(
+    ("target", "truth", "output", "said"),
+    [
+        (Target("classes", 3, ("x", "y", "z")), np.array([0, 2]), 2, "log loss of z"),
+        (Target("labels", 3, ("x", "y", "z")), np.array([[1, 1, 0], [1, 0, 1]]), 2, "log loss of z"),
+        (COLUMNS, np.array([[0, 1], [1, 2]]), 4, "log loss of b=w"),
+        (Target("values", 2, encoding="value", names=("p", "q")), np.array([[5.0, 0.1], [5.0, 0.9]]), 1, "RMSE of q"),
+        (Target("values", 1, encoding="value"), np.array([0.1, 0.9]), 0, "RMSE"),
+    ],
+)
+def test_a_measure_of_one_output_looks_at_nothing_else(target: Target, truth: Any, output: int, said: str) -> None:
+    outputs = np.full((2, target.size), 0.5)
+    outputs[:, output] = [0.1, 0.9]
+    others = np.random.default_rng(0).random(outputs.shape)
+    others[:, output] = outputs[:, output]
+    measure, name = loss_of(truth, target, output)
+    assert name == said
+    assert measure(outputs) == measure(others) < measure(outputs[::-1])
+    moved, _ = change_of(outputs, output)
+    assert moved(others) == 0 < moved(outputs[::-1])
+
+
 def test_a_picture_has_the_image_and_the_heat_side_by_side() -> None:
     png = overlaid(np.full((4, 8, 1), 100, np.uint8), np.eye(4, 8, dtype=np.float32))
     assert png.startswith(b"\x89PNG")

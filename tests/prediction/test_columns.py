@@ -67,6 +67,11 @@ def test_several_columns_of_classes_have_a_label_and_a_probability_each() -> Non
     assert every["probability_wet=yes"] == pytest.approx([0.4])
     named = names_and_cells(Target.of_columns({"name": ("a", "b"), "b": ("c", "d")}), outputs[:, :4])
     assert [*named] == ["predicted_name", "probability_predicted_name", "predicted_b", "probability_predicted_b"]
+    odd = Target.of_columns({"a": ("b=c", "d"), "a=b": ("c", "e")})
+    assert [*names_and_cells(odd, outputs[:, :4], "all")][2:4] == ["probability_a: b=c", "probability_a: d"]
+    assert [part.target.class_names for part in odd.parts] == [("b=c", "d"), ("c", "e")]
+    probable = Target.of_columns({"a": ("b", "c"), "probability_a": ("d", "e")})
+    assert len(names_and_cells(probable, outputs[:, :4])) == 4
 
 
 @pytest.mark.parametrize("target", [Target("values", 1), Target("labels", 2), Target("input", 4)])

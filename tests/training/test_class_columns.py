@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 import yaml
 
-from dlrun.errors import SpecError
+from dlrun.errors import DataError, SpecError
 from dlrun.experiment import Result, train
 from dlrun.losses import losses_for
 from dlrun.metrics import metrics_for
@@ -130,6 +130,27 @@ def test_every_encoding_of_a_loss_learns_every_column(place: Path, loss: str) ->
     probabilities, truth = probabilities_of(made, place / "new.csv"), truth_of(place / "new.csv")
     for number, part in enumerate(TARGET.parts):
         assert (probabilities[:, part.places].argmax(axis=1) == truth[:, number]).mean() > 0.8, (loss, part.name)
+
+
+def test_rows_without_a_target_are_left_out_of_an_evaluation_where_the_spec_says_so(
+    place: Path, result: Result
+) -> None:
+    from dlrun.evaluation.evaluate import evaluate
+
+    lines = (place / "new.csv").read_text().splitlines()
+    few = [*lines[:201], *(line.rpartition(",")[0] + "," for line in lines[201:211])]
+    (place / "blank.csv").write_text("\n".join(few))
+    (place / "few.csv").write_text("\n".join(lines[:201]))
+    with pytest.raises(DataError, match=r"blank\.csv:202 \(row 201\): column 'grade', which is to be .* has no value"):
+        evaluate(result.folder.path, data=str(place / "blank.csv"))
+    dataset = {**spec(place)["dataset"], "missing_target": "drop"}
+    dropping = train(config(place, dataset=dataset, training={"report": False, "epochs": 1}), runs_dir=place / "runs")
+    told: list[Any] = []
+    (blank,) = evaluate(dropping.folder.path, data=str(place / "blank.csv"), listener=told.append).values()
+    (without,) = evaluate(dropping.folder.path, data=str(place / "few.csv")).values()
+    assert blank.scores == without.scores
+    assert blank.breakdown == without.breakdown
+    assert any("10 of 210 rows of" in str(event) for event in told)
 
 
 def test_predictions_name_a_class_for_each_column(place: Path, result: Result) -> None:

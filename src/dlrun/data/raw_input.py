@@ -28,6 +28,7 @@ class Examples:
         stored: As `Split.features` holds them.
         target: As `Split.target` holds it; None if it was not asked for.
         origin: What they were read from, in a form of the reader's own; `RawInput.deployed` knows it.
+        left_out: How many others were read with them that have no target, where the spec says to do without.
 
     Shape:
         stored: `(n, *raw_shape)`. target: `(n,)`, or `(n, size)` for several values or labels.
@@ -37,6 +38,7 @@ class Examples:
     stored: Array
     target: Array | None = None
     origin: Any = None
+    left_out: int = 0
 
     def __len__(self) -> int:
         """Number of examples."""

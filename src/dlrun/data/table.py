@@ -157,7 +157,7 @@ class Table(ColumnKeys, Source):
             splits,
             table.fingerprint,
             (*table.notes, *notes),
-            raw=TableInput(table.columns, table.targets, reading),
+            raw=TableInput(table.columns, table.targets, reading, self.missing_target),
         )
 
     def _tables(self) -> dict[str, TableFiles]:

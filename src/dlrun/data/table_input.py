@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from dlrun.data.columns import (
     Column,
     RawBlock,
@@ -24,6 +26,7 @@ from dlrun.signature import Target
 
 if TYPE_CHECKING:
     import keras
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,14 @@ class TableInput(RawInput):
         columns: The features, in the order of a stored row.
         targets: What is to be predicted; empty: nothing is.
         reading: How values are read.
+        missing_target: What becomes of rows without a target: `error`, or `drop`.
         type: Tells the kinds of raw input apart.
     """
 
     columns: tuple[Column, ...]
     targets: tuple[TargetColumn, ...] = ()
     reading: Reading = field(default_factory=Reading)
+    missing_target: Literal["error", "drop"] = "error"
     type: Literal["table"] = "table"
 
     def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
@@ -51,9 +56,14 @@ class TableInput(RawInput):
         also = [column.name for column in self.targets] if target is not None else []
         with self.reading.open(source) as table:
             for block in read_rows(table, self.columns, self.reading, at_once=at_once, also=also):
-                names = [f"row {block.first + index + 1}" for index in range(len(block.stored))]
-                labels = self._labels(table, block, target) if target is not None else None
-                yield Examples(names, block.stored, labels, block.known)
+                names = np.array([f"row {block.first + index + 1}" for index in range(len(block.stored))])
+                if target is None:
+                    yield Examples(names.tolist(), block.stored, None, block.known)
+                    continue
+                has = self._has_target(table, block)
+                known = block.known if has.all() else {name: values.filter(has) for name, values in block.known.items()}
+                labels = self._labels(table, block, known, has, target)
+                yield Examples(names[has].tolist(), block.stored[has], labels, known, left_out=int((~has).sum()))
 
     def build(self) -> keras.Model:
         """Make the Keras model: one input for each column, of Keras' preprocessing layers."""
@@ -71,16 +81,29 @@ class TableInput(RawInput):
         """The values of a row, by column."""
         return shown_row(self.columns, stored)
 
-    def _labels(self, table: TableFiles, block: RawBlock, target: Target) -> Array:
+    def _has_target(self, table: TableFiles, block: RawBlock) -> Array:
+        """Which rows have all targets; those that have not are an error unless the spec says to leave them out."""
+        has = np.ones(len(block.stored), bool)
+        for column in self.targets:
+            valid = block.known[column.name].is_valid().to_numpy(zero_copy_only=False)
+            if self.missing_target == "error" and not valid.all():
+                place = table.place(block.first + int(np.argmin(valid)))
+                said = f"{place}: column {column.name!r}, which is to be predicted, has no value"
+                raise DataError(said, expected="a value in every row that a model is scored on")
+            has &= valid
+        return has
+
+    def _labels(
+        self, table: TableFiles, block: RawBlock, known: Mapping[str, pa.Array], has: Array, target: Target
+    ) -> Array:
         values = []
         for column in self.targets:
-            known = block.known[column.name]
-            coded, wrong = column.code(known)
+            coded, wrong = column.code(known[column.name])
             if wrong is not None:
-                found, place = known[wrong].as_py(), table.place(block.first + wrong)
-                if found is not None and column.classes:
+                found = known[column.name][wrong].as_py()
+                place = table.place(block.first + int(np.flatnonzero(has)[wrong]))
+                if column.classes:
                     raise unknown_class(place, column.name, found, column.classes)
-                expected = f"one of {', '.join(column.classes[:10])}" if column.classes else "a number"
-                raise DataError(f"{place}: column {column.name!r} holds {found!r}", expected=expected)
+                raise DataError(f"{place}: column {column.name!r} holds {found!r}", expected="a number")
             values.append(coded)
         return joined(values, target.kind)

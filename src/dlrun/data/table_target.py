@@ -120,7 +120,8 @@ def make_target(plan: TargetPlan, columns: Sequence[TargetColumn], values: Array
         return Target.of_columns({column.name: column.classes for column in columns})
     if plan.kind == "labels":
         ones = (column.classes[1] for column in columns)
-        said = tuple(name if one.lower() in _SAYS_NOTHING else one for name, one in zip(names, ones, strict=True))
+        pairs = zip(names, ones, strict=True)
+        said = tuple(name if one.lower() in _SAYS_NOTHING else f"{name}={one}" for name, one in pairs)
         return Target("labels", len(columns), said, names=names)
     flat = values.reshape(len(values), -1)
     mean = flat.mean(axis=0, dtype=np.float64)

@@ -139,11 +139,16 @@ def _evaluate_file(
     device = file.spec.training.device.partition(",")[0]
     trained = load_trained(folder, file.spec, checkpoint=checkpoint, listener=listener, device=device)
     predictor, scores, collector = trained.predictor(), trained.streamed_scores(), collector_of(target)
-    examples = 0
+    examples = left_out = 0
     for block in blocks:
-        examples += len(block)
+        examples, left_out = examples + len(block), left_out + block.left_out
+        if not len(block):
+            continue
         scores.add(block.stored, block.target)
         collector.add(*_judged(predictor, block.stored, block.target))
+    if left_out:
+        total = examples + left_out
+        listener(Note("data", f"{left_out:,} of {total:,} rows of {data} have no target and are left out"))
     if not examples:
         raise DataError(f"{data} holds no examples", expected="some to score the model on")
     return [(data_name(data), Evaluation(scores.scores(), collector.breakdown()), Origin(checkpoint, data))]

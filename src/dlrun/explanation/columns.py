@@ -71,8 +71,16 @@ def permutation_importances(
     return tuple(sorted(found, key=lambda importance: -importance.mean))
 
 
-def loss_of(truth: Array, target: Target) -> tuple[Callable[[Array], float], str]:
-    """What rises when predictions get worse, and its name."""
+def loss_of(truth: Array, target: Target, output: int | None = None) -> tuple[Callable[[Array], float], str]:
+    """What rises when predictions get worse, and its name.
+
+    Args:
+        truth: As `Split.target` holds it.
+        target: What is predicted.
+        output: Of one class, label or value alone, by its number; None: of all.
+    """
+    if output is not None:
+        return _loss_of_one(truth, target, output)
     if target.kind == "classes":
         rows, classes = np.arange(len(truth)), truth.astype(np.int64)
         return lambda outputs: float(-np.log(np.maximum(outputs[rows, classes], _LEAST)).mean()), "log loss"
@@ -93,6 +101,25 @@ def loss_of(truth: Array, target: Target) -> tuple[Callable[[Array], float], str
     return lambda outputs: float(np.sqrt(np.square((outputs - values) / spread).mean())), "RMSE / standard deviation"
 
 
-def change_of(outputs: Array) -> tuple[Callable[[Array], float], str]:
-    """How far predictions move, where no truth is known, and its name."""
-    return lambda changed: float(np.abs(changed - outputs).mean()), "mean change of the prediction"
+def change_of(outputs: Array, output: int | None = None) -> tuple[Callable[[Array], float], str]:
+    """How far predictions move, where no truth is known, and its name; of one class, label or value, or of all."""
+    of = slice(None) if output is None else slice(output, output + 1)
+    return lambda changed: float(np.abs(changed - outputs)[:, of].mean()), "mean change of the prediction"
+
+
+def _loss_of_one(truth: Array, target: Target, output: int) -> tuple[Callable[[Array], float], str]:
+    if target.kind == "values":
+        values = truth.reshape(len(truth), -1)[:, output]
+        name = "RMSE" if target.size == 1 else f"RMSE of {target.output_names[output]}"
+        return lambda outputs: float(np.sqrt(np.square(outputs[:, output] - values).mean())), name
+    if target.kind == "labels":
+        is_one = truth[:, output] > 0
+    else:
+        number, part = next((n, part) for n, part in enumerate(target.parts) if output < part.places.stop)
+        is_one = truth.reshape(len(truth), -1)[:, number] == output - part.first
+
+    def log_loss(outputs: Array) -> float:
+        own = outputs[:, output]
+        return float(-np.log(np.maximum(np.where(is_one, own, 1 - own), _LEAST)).mean())
+
+    return log_loss, f"log loss of {target.output_names[output]}"

@@ -131,13 +131,16 @@ def explain(
         )
     output = _output(options.about, target)
     examples = interface.read(source) if one_by_one else iter(())
-    labelled = None if one_by_one else _table(interface, source)
+    labelled, without = (None, "") if one_by_one else _table(interface, source)
     start_tensorflow()
     from dlrun.training.trained import load_trained
 
     trained = load_trained(folder, file.spec, checkpoint=options.checkpoint, listener=listener)
     if labelled is not None:
-        return _columns(trained, labelled, listener)
+        if without:
+            said = "how far predictions move is measured, not how wrong they get"
+            listener(Note("measure", f"the input has no labels to compare with ({without}): {said}"))
+        return _columns(trained, labelled, output)
     several = _explained_texts if isinstance(interface.raw, TextInput) else _explained_images
     return itertools.islice(several(trained, examples, output, options), options.limit)
 
@@ -200,16 +203,16 @@ def _explained_texts(
             yield Explained(name, said, value, none, none, pairs, "occlusion")
 
 
-def _table(interface: Interface, source: str) -> Examples:
-    """The first examples of a file, with what is to be predicted if it is there."""
+def _table(interface: Interface, source: str) -> tuple[Examples, str]:
+    """The first examples of a file, with what is to be predicted if it is there; else why it is not."""
     try:
-        return _joined(interface.read(source, target=interface.target))
+        return _joined(interface.read(source, target=interface.target)), ""
     except DataError as error:  # it has no labels, or is wrong in another way, which reading without them tells
         if source == "-":
             raise DataError(
                 error.what, expected=error.expected, hint="standard input has to have the labels too"
             ) from error
-        return _joined(interface.read(source))
+        return _joined(interface.read(source)), error.what
 
 
 def _joined(blocks: Iterator[Examples]) -> Examples:
@@ -224,7 +227,7 @@ def _joined(blocks: Iterator[Examples]) -> Examples:
     return Examples(names, np.concatenate([block.stored for block in taken])[:MOST_ROWS], target)
 
 
-def _columns(trained: Trained, examples: Examples, listener: Listener) -> Columns:
+def _columns(trained: Trained, examples: Examples, output: int | None) -> Columns:
     if len(examples) < 2:  # noqa: PLR2004
         raise DataError(
             "there is one example, and values are exchanged between examples",
@@ -232,12 +235,9 @@ def _columns(trained: Trained, examples: Examples, listener: Listener) -> Column
         )
     predictor, interface = trained.predictor(), trained.interface
     if examples.target is not None:
-        measure, name = loss_of(examples.target, interface.target)
+        measure, name = loss_of(examples.target, interface.target, output)
     else:
-        measure, name = change_of(predictor(examples.stored))
-        listener(
-            Note("measure", "the input has no labels: how far predictions move is measured, not how wrong they get")
-        )
+        measure, name = change_of(predictor(examples.stored), output)
     columns = interface.raw.columns_of_stored() or _numbered(examples.stored.shape[-1])
     importances = permutation_importances(predictor, examples.stored, columns, measure=measure)
     return Columns(importances, name, len(examples))

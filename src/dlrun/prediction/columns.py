@@ -53,18 +53,18 @@ class _Classes(Layout):
         target: The classes.
         top: How many, or all.
         column: What is predicted, where that is not all.
+        every: What the classes are called where each has a column of its own; empty: by their names.
     """
 
-    def __init__(self, target: Target, top: Top, column: str = "") -> None:
+    def __init__(self, target: Target, top: Top, column: str = "", every: Sequence[str] = ()) -> None:
         self._names = np.array([*target.output_names, ""], dtype=object)
         self._ranks = 1 if top == "all" else min(top, target.size)
         self._has_all = top == "all"
         ends = ["", *(f"_{rank}" for rank in range(2, self._ranks + 1))]
         label, probability = (column, f"probability_{column}") if column else ("label", "probability")
         columns = [made for end in ends for made in (Column(label + end, is_text=True), Column(probability + end))]
-        before = f"probability_{column}=" if column else "probability_"
-        every = [Column(before + name) for name in target.output_names] if self._has_all else []
-        super().__init__([*columns, *every])
+        columns += [Column(f"probability_{name}") for name in every or target.output_names if self._has_all]
+        super().__init__(columns)
 
     def cells(self, outputs: Array) -> list[Cells]:
         """A row that is not finite has no label: the last name, which is empty."""
@@ -85,9 +85,13 @@ class _ClassColumns(Layout):
 
     def __init__(self, target: Target, top: Top) -> None:
         self._parts = target.parts
-        taken = "name" in target.names  # the examples' own names stand in the column of that name
-        own = (f"predicted_{part.name}" if taken else part.name for part in self._parts)
-        self._layouts = [_Classes(part.target, top, column) for part, column in zip(self._parts, own, strict=True)]
+        # The examples' own names stand in the column `name`, and probabilities in columns called after others.
+        own = {"name", *(f"probability_{name}" for name in target.names)}
+        taken = not own.isdisjoint(target.names)
+        self._layouts = []
+        for part in self._parts:
+            column = f"predicted_{part.name}" if taken else part.name
+            self._layouts.append(_Classes(part.target, top, column, target.class_names[part.places]))
         super().__init__([column for layout in self._layouts for column in layout.columns])
 
     def cells(self, outputs: Array) -> list[Cells]:

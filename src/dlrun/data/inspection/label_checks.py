@@ -38,8 +38,8 @@ def class_counts(dataset: Dataset) -> dict[str, npt.NDArray[np.int64]]:
 
 
 def class_names(target: Target) -> tuple[str, ...]:
-    """What classes are called."""
-    return target.class_names or tuple(map(str, range(target.size)))
+    """What classes are called, each by a name of its own."""
+    return target.output_names
 
 
 def check_few_examples(inspected: Inspected) -> Iterator[Finding]:
