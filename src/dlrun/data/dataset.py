@@ -41,13 +41,16 @@ class Split:
         target: `(examples,)` integer class indices or float values, `(examples, values)` for several; None if there is
             none.
         sample_weight: `(examples,)` float32, or None.
-        origins: `(examples,)` strings: the text itself, or the name of the file; None where there is nothing to tell.
+        origins: `(examples,)` strings: the beginning of the text, or the name of the file; None where there is nothing
+            to tell.
+        lengths: `(examples,)` int32, of texts: the tokens of each, before it is cut off; None of everything else.
     """
 
     features: Array
     target: Array | None = None
     sample_weight: Array | None = None
     origins: Array | None = None
+    lengths: Array | None = None
 
     def __len__(self) -> int:
         """Number of examples."""
@@ -58,7 +61,8 @@ class Split:
         target = None if self.target is None else self.target[indices]
         weight = None if self.sample_weight is None else self.sample_weight[indices]
         origins = None if self.origins is None else self.origins[indices]
-        return Split(self.features[indices], target, weight, origins)
+        lengths = None if self.lengths is None else self.lengths[indices]
+        return Split(self.features[indices], target, weight, origins, lengths)
 
     def arrays(self) -> Iterator[tuple[str, Array]]:
         """The arrays of numbers that there are, with their names."""

@@ -178,12 +178,14 @@ def test_texts_that_are_empty_long_unknown_or_in_two_splits_are_counted(tmp_path
         *(f"nothing here {' is known' * row}" for row in range(28)),
         *(f"  {t.upper()} " for t in texts[:10]),
     ]
+    others[5] = "nothing " * 3000
     test = write_csv(tmp_path / "test.csv", {"text": others, "label": labels[:40]})
     source = Text(path=str(train), test_path=str(test), sequence_length=12)
     found = by_check(find_all(inspect_source(source)))
     assert found["duplicates test"].said.startswith("10 of 40 test examples")
     assert found["empty texts test"].said.startswith("2 of 40 test texts")
     assert found["long texts test"].status == "warning"
+    assert found["long texts test"].said.endswith("the longest has 3,000")
     assert "sequence_length: " in found["long texts test"].advice
     assert found["unknown words test"].status == "warning"
     assert {found[f"{check} train"].status for check in ("empty texts", "long texts", "unknown words")} == {"pass"}

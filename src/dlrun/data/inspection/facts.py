@@ -169,7 +169,7 @@ def _features(dataset: Dataset) -> FeatureFacts:
 
 
 def _texts(train: Split, raw: TextInput) -> TextFacts:
-    facts = token_facts(train, raw)
+    facts = token_facts(train)
     lengths = {f"{part:.0%}": int(np.quantile(facts.lengths, part)) for part in _QUANTILES}
     longer = facts.longer_than(raw.sequence_length)
     return TextFacts(raw.tokens, lengths, raw.sequence_length, longer, len(raw.vocabulary), facts.unknown)

@@ -43,18 +43,13 @@ class TokenFacts:
         return float((self.lengths > length).mean())
 
 
-def token_facts(split: Split, raw: TextInput) -> TokenFacts:
-    """Look at a sample of a split's texts, or of their token ids where the texts are not kept."""
+def token_facts(split: Split) -> TokenFacts:
+    """Look at a sample of a split's texts."""
     places = sampled_places(split.features)
     stored: Any = np.asarray(split.features[places])
-    counted = stored != 0
-    if split.origins is None:
-        lengths = counted.sum(axis=1)
-        # An empty text is stored as one unknown token.
-        lengths[(lengths == 1) & (stored[:, 0] == OUT_OF_VOCABULARY)] = 0
-    else:
-        cut = raw.encoder().cut
-        lengths = np.array([len(cut(str(text))) for text in split.origins[places]], np.int64)
+    counted, whole = stored != 0, split.lengths
+    assert whole is not None  # noqa: S101  every split of texts has them
+    lengths = np.asarray(whole[places], np.int64)
     is_text = lengths > 0
     tokens = int(counted[is_text].sum())
     unknown = int((stored[is_text] == OUT_OF_VOCABULARY).sum())
@@ -67,7 +62,7 @@ def check_texts(inspected: Inspected) -> Iterator[Finding]:
     if not isinstance(raw, TextInput):
         return
     for name, split in inspected.dataset.splits.items():
-        facts = token_facts(split, raw)
+        facts = token_facts(split)
         yield _empty(name, facts)
         yield _cut_off(name, facts, raw)
         yield _unknown(name, facts, raw)

@@ -99,14 +99,15 @@ def check_drift(inspected: Inspected) -> Iterator[Finding]:
         others = [c for c in column_values(inspected.dataset, sampled(split.features)) if c.name not in times]
         shifts = {mine.name: _shift(mine, other) for mine, other in zip(train, others, strict=True)}
         moved = sorted(((by, column) for column, (by, sure) in shifts.items() if by > DRIFT and sure), reverse=True)
-        threshold = f"{DRIFT} standard deviations of a mean, or of the shares of categories"
+        threshold = f"{DRIFT} standard deviations of a mean, or of the shares of categories, and more than chance"
         if moved:
             said = named([f"{column} ({by:.2f})" for by, column in moved])
             advice = f"the {name} split is of another time or place than training: its scores say how much that costs"
             yield Finding("warning", f"drift {name}", said, threshold, advice)
         else:
             most = max(shifts, key=lambda column: shifts[column][0])
-            said = f"the largest of {len(shifts):,} columns is {most} with {shifts[most][0]:.2f}"
+            chance = ", which is chance among so few examples" if shifts[most][0] > DRIFT else ""
+            said = f"the largest of {len(shifts):,} columns is {most} with {shifts[most][0]:.2f}{chance}"
             yield Finding("pass", f"drift {name}", said, threshold)
 
 

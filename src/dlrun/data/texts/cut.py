@@ -131,9 +131,13 @@ class Encoder:
 
         On a GPU, recurrent layers refuse a text that is nothing but padding where padding is masked.
         """
-        ids = self.ids
-        found = [ids.get(token, OUT_OF_VOCABULARY) for token in self.cut(text)[: self.length]]
-        return found or [OUT_OF_VOCABULARY]
+        return self.with_length(text)[0]
+
+    def with_length(self, text: str) -> tuple[list[int], int]:
+        """The ids, and how many tokens the whole text has."""
+        ids, tokens = self.ids, self.cut(text)
+        found = [ids.get(token, OUT_OF_VOCABULARY) for token in tokens[: self.length]]
+        return found or [OUT_OF_VOCABULARY], len(tokens)
 
 
 def _written(token: Token) -> str:

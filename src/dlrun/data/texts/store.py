@@ -10,7 +10,7 @@ from dlrun.data.dataset import Split
 from dlrun.data.mapped import drop_pages
 from dlrun.data.scratch import scratch_array
 from dlrun.data.texts.corpus import Named
-from dlrun.data.texts.cut import OUT_OF_VOCABULARY, Encoder
+from dlrun.data.texts.cut import Encoder
 from dlrun.errors import DataError
 
 _IN_MEMORY_BYTES = 2**28
@@ -47,9 +47,11 @@ def store(texts: Iterable[Named], splits: Mapping[str, Split], encode: Encoder) 
         which[split.features], where[split.features] = index, np.arange(len(split))
     found, without_tokens = 0, 0
     for found, (named, number, position) in enumerate(zip(texts, which, where, strict=False), start=1):
-        split, ids = owner[number], encode(named.row.text)
+        split, (ids, length) = owner[number], encode.with_length(named.row.text)
         split.features[position, : len(ids)] = ids
-        without_tokens += ids == [OUT_OF_VOCABULARY] and not encode.cut(named.row.text)
+        without_tokens += not length
+        if split.lengths is not None:
+            split.lengths[position] = length
         if split.origins is not None:
             split.origins[position] = named.row.text[:_ORIGIN_CHARACTERS]
         if found % _DROPPED_EVERY == 0:
@@ -60,8 +62,8 @@ def store(texts: Iterable[Named], splits: Mapping[str, Split], encode: Encoder) 
 
 
 def _empty(split: Split, length: int, *, in_memory: bool) -> Split:
-    """The split with room for its token ids and the beginnings of its texts."""
+    """The split with room for its token ids, the beginnings of its texts, and their lengths."""
     shape = (len(split), length)
     features = np.zeros(shape, np.int32) if in_memory else scratch_array(shape, "int32")
     origins = np.empty(len(split), object) if len(split) <= _ORIGINS else None
-    return Split(features, split.target, origins=origins)
+    return Split(features, split.target, origins=origins, lengths=np.zeros(len(split), np.int32))
