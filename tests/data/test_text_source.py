@@ -141,7 +141,12 @@ def test_splits_come_from_folders_paths_or_are_held_out(tmp_path: Path) -> None:
                 (folder / f"{index}.txt").write_text(f"{split} {name} {index}")
             (folder / "notes.md").write_text("no text")
             (folder / ".hidden.txt").write_text("hidden")
+    (tmp_path / "reviews" / "train" / "mixed").mkdir()
     dataset = _load(tmp_path / "reviews")
+    left_out = [note for note in dataset.notes if note.startswith("left out: ")]
+    assert len(left_out) == 4
+    assert left_out[0].endswith("that are no .txt files: neg/notes.md, pos/notes.md")
+    assert left_out[1].endswith("without a .txt file, which are no classes: mixed")
     assert {name: len(split) for name, split in dataset.splits.items()} == {"train": 6, "validation": 6, "test": 6}
     assert dataset.raw.vocabulary[:4] == ("train", "neg", "pos", "0")
     assert "test" not in dataset.raw.vocabulary

@@ -81,6 +81,32 @@ def test_a_wish_is_kept(odd_files: dict[str, tuple[str, Wishes]], tmp_path: Path
     assert read_spec(path).spec.dataset.model_dump()["history"] == 7
 
 
+@pytest.mark.parametrize(
+    ("targets", "loss"),
+    [
+        (("colour", "grade"), "sparse_categorical_crossentropy"),
+        (("wet", "cold"), "binary_crossentropy"),
+        (("size", "price"), "mean_squared_error"),
+    ],
+)
+def test_several_targets_of_a_table_are_one_list(targets: tuple[str, ...], loss: str, tmp_path: Path) -> None:
+    rows = (f"{i},{'rgb'[i % 3]},{i % 4},{'yn'[i % 2]},{'ny'[i % 5 > 2]},{i}.5,{i * 3}.25" for i in range(60))
+    (tmp_path / "t.csv").write_text("x,colour,grade,wet,cold,size,price\n" + "\n".join(rows))
+    path = write_config(
+        str(tmp_path / "t.csv"), tmp_path / "t.yaml", Wishes(target=targets[0], more_targets=targets[1:])
+    ).path
+    spec = read_spec(path).spec
+    assert (spec.dataset.model_dump()["target"], spec.loss.type_name) == (targets, loss)
+    check_fits(path)
+    for wishes, said in (
+        (Wishes(target="wet", more_targets=("wet",)), "given twice"),
+        (Wishes(target="wet", more_targets=("cod",)), "did you mean 'cold'"),
+        (Wishes(kind="text", target="wet", more_targets=("cold",)), "several targets are for tables"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            write_config(str(tmp_path / "t.csv"), tmp_path / "x.yaml", wishes)
+
+
 def test_what_cannot_be_guessed_is_an_error_that_says_what_can(
     odd_files: dict[str, tuple[str, Wishes]], tmp_path: Path
 ) -> None:

@@ -15,7 +15,10 @@ _Starter = Annotated[str, typer.Option(help="mlp, cnn, lstm, text, autoencoder, 
 _Data = Annotated[
     str, typer.Option("--data", metavar="FILE", help="Your own data: a table, texts, a folder of images, an .npz file.")
 ]
-_Target = Annotated[str, typer.Option("--target", metavar="NAME", help="With --data: the column to predict.")]
+_Target = Annotated[
+    list[str] | None,
+    typer.Option("--target", metavar="NAME", help="With --data: the column to predict; of a table several, one each."),
+]
 _Type = Annotated[str, typer.Option("--type", help="With --data: table, series, text, images, or arrays.")]
 _History = Annotated[int | None, typer.Option(min=1, metavar="ROWS", help="With --data: rows that predict the next.")]
 _Horizon = Annotated[int | None, typer.Option(min=1, metavar="ROWS", help="With --data: rows that are predicted.")]
@@ -26,7 +29,7 @@ def init(
     starter: _Starter = "",
     *,
     data: _Data = "",
-    target: _Target = "",
+    target: _Target = None,
     kind: _Type = "",
     history: _History = None,
     horizon: _Horizon = None,
@@ -41,7 +44,8 @@ def init(
         from dlrun.first_config.draft import Wishes
         from dlrun.first_config.write import write_config
 
-        written = write_config(data, path, Wishes(kind, target, history, horizon), force=force)
+        first, *more = target or [""]
+        written = write_config(data, path, Wishes(kind, first, history, horizon, tuple(more)), force=force)
         for told in written.told:
             typer.echo(told, err=True)
         path = written.path

@@ -130,8 +130,10 @@ class Text(TextKeys, Source):
         if target.kind == "values":
             target = _scaled(target, splits["train"])
         made = vectorize(corpora, splits, keys=self, reading=self._reading)
-        told = (told for corpus in corpora.values() for file in corpus.files for told in file.told())
-        remarks = (REMARK,) if self.builtin else notes_of(told)
+        files = [file for corpus in corpora.values() for file in corpus.files]
+        told = (told for file in files for told in file.told())
+        left_out = (note for file in files for note in file.left_out())
+        remarks = (REMARK,) if self.builtin else (*notes_of(told), *left_out)
         return Dataset(
             self.builtin or Path(self.path or "").stem or "text",
             made.features,

@@ -65,12 +65,14 @@ class Wishes:
         target: The column to predict.
         history: Of a series: the rows that a prediction is made from.
         horizon: Of a series: the rows that are predicted.
+        more_targets: Of a table: more columns to predict, from what is left.
     """
 
     kind: str = ""
     target: str = ""
     history: int | None = None
     horizon: int | None = None
+    more_targets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

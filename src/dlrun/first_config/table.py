@@ -102,22 +102,24 @@ def draft_table(path: str, wishes: Wishes) -> Draft:
     looked = look_at(path)
     if wishes.target:
         check_column(wishes.target, looked.table.names, looked.table.label)
-        ignored = {name: why for name, why in (looked.ignored or {}).items() if name != wishes.target}
+        wanted = (wishes.target, *wishes.more_targets)
+        ignored = {name: why for name, why in (looked.ignored or {}).items() if name not in wanted}
         looked = LookedAt(looked.table, looked.surveys, looked.odd, ignored)
     source = Table(path=path, **looked.keys)
-    target = choose_target(looked.table, looked.surveys, source, wish=wishes.target)
-    plan = plan_columns(looked.table, looked.surveys, source, without=(target.name,))
+    target = choose_target(looked.table, looked.surveys, source, wish=wishes.target, more=wishes.more_targets)
+    plan = plan_columns(looked.table, looked.surveys, source, without=target.names)
     sizes = Sizes(looked.rows)
     loss, metrics = _loss(looked.surveys[target.name], target)
+    named, are = ", ".join(map(repr, target.names)), "is" if len(target.names) == 1 else "are"
     said = f"{target.why} (--target for another)" if not wishes.target else target.why
     return Draft(
-        f"The table {path}: {looked.rows:,} rows; {target.name!r} is predicted from {len(plan.columns)} columns.",
+        f"The table {path}: {looked.rows:,} rows; {named} {are} predicted from {len(plan.columns)} columns.",
         tuple(_dataset(path, looked, target, plan, sizes)),
         _network(looked.rows),
         loss,
         metrics,
         (*sizes.training, *_class_weight(looked.surveys[target.name], target)),
-        (f"target: {target.name}, {said}", target.plan.note, *_missing_told(looked.surveys[target.name])),
+        (f"target: {', '.join(target.names)}, {said}", target.plan.note, *_missing_told(looked, target)),
     )
 
 
@@ -135,9 +137,9 @@ def describe_columns(plan: Plan) -> Iterator[Remark]:
 def _dataset(path: str, looked: LookedAt, target: ChosenTarget, plan: Plan, sizes: Sizes) -> Iterator[Key | Remark]:
     yield Key("type", "table")
     yield Key("path", path)
-    yield Key("target", target.name, f"chosen {target.why}")
+    yield Key("target", target.name if len(target.names) == 1 else list(target.names), f"chosen {target.why}")
     yield Remark(target.plan.note)
-    if looked.surveys[target.name].missing:
+    if any(looked.surveys[name].missing for name in target.names):
         yield Key("missing_target", "drop", "rows without a target are left out")
     yield from looked.lines()
     yield from describe_columns(plan)
@@ -152,6 +154,8 @@ def _network(rows: int) -> Section:
 def _loss(survey: ColumnSurvey, target: ChosenTarget) -> tuple[str, tuple[str, ...]]:
     if target.plan.kind == "values":
         return "mean_squared_error", ("mean_absolute_error", "r2_score")
+    if target.plan.kind == "class_columns":
+        return "sparse_categorical_crossentropy", ("accuracy",)
     if not survey.is_many and len(survey.counts) == _TWO:
         return "binary_crossentropy", ("accuracy", "auc")
     return "sparse_categorical_crossentropy", ("accuracy",)
@@ -165,9 +169,10 @@ def _class_weight(survey: ColumnSurvey, target: ChosenTarget) -> Iterator[Remark
             yield Remark(f"{said}: class_weight: balanced makes the rare ones count more.")
 
 
-def _missing_told(survey: ColumnSurvey) -> Iterator[str]:
-    if survey.missing:
-        yield f"missing_target: drop, as {survey.missing:,} of {survey.rows:,} rows have no target"
+def _missing_told(looked: LookedAt, target: ChosenTarget) -> Iterator[str]:
+    for name in target.names:
+        if missing := looked.surveys[name].missing:
+            yield f"missing_target: drop, as {missing:,} of {looked.rows:,} rows have no {name}"
 
 
 def _no_numbers(survey: ColumnSurvey) -> list[str]:

@@ -22,18 +22,20 @@ class ChosenTarget:
     """The column to predict.
 
     Args:
-        name: Of the column.
+        name: Of the column, or of the first of several.
         why: How it was chosen.
         plan: What it is.
+        names: Of all columns to predict.
     """
 
     name: str
     why: str
     plan: TargetPlan
+    names: tuple[str, ...]
 
 
 def choose_target(
-    table: TableFiles, surveys: Mapping[str, ColumnSurvey], keys: ColumnKeys, *, wish: str
+    table: TableFiles, surveys: Mapping[str, ColumnSurvey], keys: ColumnKeys, *, wish: str, more: tuple[str, ...] = ()
 ) -> ChosenTarget:
     """Choose the column to predict.
 
@@ -42,14 +44,20 @@ def choose_target(
         surveys: What was counted of its columns.
         keys: How columns are read.
         wish: The user's own choice, or empty.
+        more: Other columns that the user wants predicted with it.
 
     Raises:
         UsageError: There is no column of this name, or none can be predicted.
         DataError: The user's choice cannot be predicted.
     """
     if wish:
-        check_column(wish, table.names, table.label)
-        return ChosenTarget(wish, "as --target says", plan_target(table, surveys, [wish], task="auto", keys=keys))
+        names = (wish, *more)
+        for index, name in enumerate(names):
+            check_column(name, table.names, table.label)
+            if name in names[:index]:
+                raise UsageError(f"--target {name} is given twice", expected="each column once")
+        plan = plan_target(table, surveys, names, task="auto", keys=keys)
+        return ChosenTarget(wish, "as --target says", plan, names)
     if len(table.names) == 1:
         raise UsageError(f"{table.label} has one column only", expected="one to predict, and others to predict it from")
     for name, why in _candidates(table.names):
@@ -59,7 +67,7 @@ def choose_target(
             plan = plan_target(table, surveys, [name], task="auto", keys=keys)
         except DataError:
             continue
-        return ChosenTarget(name, why, plan)
+        return ChosenTarget(name, why, plan, (name,))
     raise UsageError(f"no column of {table.label} looks like one to predict", expected="--target with its name")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from dlrun.data.told import Told
 from dlrun.errors import DataError
 
 SUFFIX = ".txt"
+_NAMED = 10
 _SPLITS = {"train": ("train", "training"), "test": ("test",), "validation": ("validation", "val", "valid", "dev")}
 
 
@@ -40,7 +41,7 @@ class LinesFile(TextFile):
 class TextFolder(TextFile):
     """A folder of `.txt` files, at any depth; the first folder on the way to a file is its class.
 
-    Files are taken in the order of their names; those of other kinds, and hidden ones, are left out.
+    Files are taken in the order of their names. Those of other kinds are left out, which is told, and hidden ones.
     """
 
     def names(self) -> tuple[str, ...]:
@@ -79,6 +80,18 @@ class TextFolder(TextFile):
         """The encodings besides UTF-8, each with the first file that is in it, of those that have been read."""
         yield from ((f"{path} and what is like it", told) for path, told in self._odd_encodings.values())
 
+    def left_out(self) -> Iterator[str]:
+        """Files of other kinds, and class folders without a text."""
+        root = Path(self.path)
+        others = [str(path.relative_to(root)) for path in sorted(root.rglob("*")) if _is_other(path, root)]
+        if others:
+            yield f"left out: {len(others):,} files in {root} that are no {SUFFIX} files: {_named(others)}"
+        classes = {path.relative_to(root).parts[0] for path in self.files}
+        folders = (path.name for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith("."))
+        empty = [name for name in folders if name not in classes]
+        if empty:
+            yield f"left out: folders in {root} without a {SUFFIX} file, which are no classes: {_named(empty)}"
+
     @functools.cached_property
     def _odd_encodings(self) -> dict[str, tuple[Path, Told]]:
         return {}
@@ -115,5 +128,17 @@ def split_folders(root: Path) -> dict[str, Path]:
 
 
 def _is_text(path: Path, root: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.relative_to(root).parts)
-    return path.suffix.lower() == SUFFIX and not hidden and path.is_file()
+    return path.suffix.lower() == SUFFIX and _is_seen(path, root)
+
+
+def _is_other(path: Path, root: Path) -> bool:
+    return path.suffix.lower() != SUFFIX and _is_seen(path, root)
+
+
+def _is_seen(path: Path, root: Path) -> bool:
+    """Whether it is a file that is not hidden."""
+    return path.is_file() and not any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")

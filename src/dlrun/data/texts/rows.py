@@ -95,6 +95,10 @@ class TextFile(abc.ABC):
         if self.reading.known_encoding is None:
             yield self.path, tell_encoding(self.path)
 
+    def left_out(self) -> Iterator[str]:
+        """Notes on what lies there and is not read."""
+        return iter(())
+
     def row_name(self, number: int) -> str:
         """What a row is called beside its file: `line 7`."""
         return f"line {number}"
