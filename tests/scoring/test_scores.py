@@ -54,6 +54,10 @@ def test_columns_of_classes_are_scored_each_by_itself() -> None:
     assert [*found.parts] == ["kind=a", "kind=b", "kind=c", "wet=no", "wet=yes"]
     assert [part["precision"] for part in found.parts.values()] == pytest.approx([1, 0.5, 1, 2 / 3, 1])
     assert [part["recall"] for part in found.parts.values()] == pytest.approx([1, 1, 0.5, 1, 0.5])
+    assert [(name, classes, matrix.tolist()) for name, classes, matrix in found.matrices()] == [
+        ("kind", ("a", "b", "c"), [[1, 0, 0], [0, 1, 0], [0, 1, 1]]),
+        ("wet", ("no", "yes"), [[2, 0], [1, 1]]),
+    ]
     assert found.confusions == ((0, 0, 1), (1, 1, 1), (2, 1, 1), (2, 2, 1), (3, 3, 2), (4, 3, 1), (4, 4, 1))
 
 

@@ -26,9 +26,9 @@ def score_tables(evaluation: Evaluation) -> Iterator[str]:
     if breakdown.parts:
         yield _parts_table(breakdown, everything)
     if breakdown.confusions and len(breakdown.parts) <= _MOST_ROWS:
-        names = [*breakdown.parts]
-        rows = [(name, *map(str, row)) for name, row in zip(names, breakdown.matrix().tolist(), strict=True)]
-        yield format_table(("true \\ predicted", *names), rows)
+        for column, names, matrix in breakdown.matrices():
+            rows = [(name, *map(str, row)) for name, row in zip(names, matrix.tolist(), strict=True)]
+            yield format_table((f"{column} true \\ predicted".lstrip(), *names), rows)
     elif breakdown.confusions:
         yield _frequent_confusions(breakdown)
 

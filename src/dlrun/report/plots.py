@@ -73,8 +73,14 @@ def time_spent(seconds: Mapping[str, float]) -> Iterator[Drawing]:
     yield drawn("time", "where the time went", draw, size=(SIZE[0], 2.3))
 
 
-def confusion(matrix: Array, names: Sequence[str]) -> Iterator[Drawing]:
+def confusion(matrix: Array, names: Sequence[str], *, number: int = 0, column: str = "") -> Iterator[Drawing]:
     """The confusion matrix: of each true class, which part was taken for what.
+
+    Args:
+        matrix: Counts.
+        names: Of the classes.
+        number: Of the column, where there are several, from 0.
+        column: Its name; empty: there is one.
 
     Shape:
         matrix: `(classes, classes)` counts; rows are the true classes.
@@ -92,12 +98,13 @@ def confusion(matrix: Array, names: Sequence[str]) -> Iterator[Drawing]:
         shown = [name if len(name) <= 14 else name[:13] + "…" for name in names]  # noqa: PLR2004
         axes.set_xticks(range(len(names)), shown, rotation=45, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(len(names)), shown)
-        for (row, column), count in np.ndenumerate(matrix):
+        for (row, guess), count in np.ndenumerate(matrix):
             if count:
-                colour = "white" if parts[row, column] > 0.5 else "black"  # noqa: PLR2004
-                axes.text(column, row, f"{count:,}", ha="center", va="center", color=colour, fontsize=7)
+                colour = "white" if parts[row, guess] > 0.5 else "black"  # noqa: PLR2004
+                axes.text(guess, row, f"{count:,}", ha="center", va="center", color=colour, fontsize=7)
 
-    yield drawn("confusion", "confusion matrix", draw, size=(SIZE[0], 4.2))
+    called = f"confusion_{number + 1}" if column else "confusion"
+    yield drawn(called, f"confusion matrix {column}".rstrip(), draw, size=(SIZE[0], 4.2))
 
 
 def roc(scores: Array, truth: Array, *, auc: float, positive: str) -> Iterator[Drawing]:

@@ -49,9 +49,8 @@ def _of_predictions(predictions: Predictions, found: Findings, target: Target) -
             yield from plots.vectors(predictions.pictures, predictions.reconstructions)
         return
     if target.kind in ("classes", "class_columns"):
-        yield from plots.confusion(
-            found.breakdown.matrix(), [class_name(target, index) for index in range(target.size)]
-        )
+        for number, (column, names, matrix) in enumerate(found.breakdown.matrices()):
+            yield from plots.confusion(matrix, names, number=number, column=column)
     if target.kind == "classes":
         auc = found.breakdown.overall.get("roc_auc")
         if auc is not None:

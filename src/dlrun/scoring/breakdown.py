@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,7 @@ class Breakdown:
         parts: Of each class, label or value, by its name, in the target's order.
         confusions: True class, predicted class and how often, where that is not never; of classes only, and within
             each column where there are several.
+        columns: Of class columns, each with the names of its classes as they stand alone, in the order of `parts`.
     """
 
     kind: TargetKind
@@ -38,11 +39,20 @@ class Breakdown:
     overall: Mapping[str, float]
     parts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     confusions: tuple[tuple[int, int, int], ...] = ()
+    columns: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     @property
     def part_kind(self) -> str:
         """What each of the parts is."""
         return {"classes": "class", "class_columns": "class", "labels": "label"}.get(self.kind, "target")
+
+    def matrices(self) -> Iterator[tuple[str, tuple[str, ...], npt.NDArray[np.int64]]]:
+        """Each column's name, its classes and its confusion matrix; where there are no columns one, without a name."""
+        matrix, first = self.matrix(), 0
+        for name, classes in self.columns or (("", tuple(self.parts)),):
+            own = slice(first, first + len(classes))
+            yield name, classes, matrix[own, own]
+            first = own.stop
 
     def matrix(self) -> npt.NDArray[np.int64]:
         """The confusion matrix: rows are true classes."""
@@ -130,7 +140,8 @@ class _ClassColumns(Collector):
         overall |= {f"macro_{name}": counts.macro(values) for name, values in columns.items()}
         found = confusions((truth + firsts).reshape(-1), (predicted + firsts).reshape(-1), size)
         scores = _parts(self.target, **columns, support=counts.support, predicted=counts.predicted)
-        return Breakdown("class_columns", len(truth), overall, scores, tuple(found))
+        named = tuple((part.name, part.target.output_names) for part in parts)
+        return Breakdown("class_columns", len(truth), overall, scores, tuple(found), named)
 
 
 class _Labels(Collector):
