@@ -13,6 +13,7 @@ from dlrun.signature import Features, Target
 from dlrun.spec.types import Spec
 from dlrun.training.by_column import build_loss, build_metric
 from dlrun.training.device import choose_precision, dtype_policy
+from dlrun.training.dropout import exchange_dropout
 from dlrun.training.fused import fused
 from dlrun.training.parts import join_parts
 from dlrun.training.shares import shared
@@ -82,6 +83,7 @@ def compile_model(
     keras.utils.clear_session()  # not inside the scope, which it would take away
     with team.strategy.scope():
         core = _built(spec, features, target, precision=precision.value)
+        exchange_dropout(core)
         model = shared(core, shares)
         _compile(model, spec, target, length=length)
         # 1. The optimizer may have been wrapped (loss scaling) by compile. 2. Its slots must exist before the graph is

@@ -31,6 +31,7 @@ _DENSE = (
     keras.layers.Dense,
     keras.layers.Activation,
     keras.layers.BatchNormalization,
+    keras.layers.Dropout,
     keras.layers.Reshape,
 )
 
@@ -157,7 +158,7 @@ def has_convolutions(layers: Iterable[keras.Layer]) -> bool:
 
 
 def is_dense(layers: Iterable[keras.Layer]) -> bool:
-    """Whether all that computes is dense: neither recurrent layers nor convolutions, and no random numbers."""
+    """Whether all that computes is dense: neither recurrent layers nor convolutions, nor anything unknown."""
     return all(isinstance(layer, (keras.Model, *_DENSE)) for layer in layers)
 
 

@@ -24,8 +24,8 @@ from dlrun.training.variables import assign_arrays, read_arrays
 LARGEST_PART = 0.06
 """Of the expected time of the run: what trying XLA may cost at the most."""
 LARGEST_PART_OF_DENSE = 0.15
-"""The same where it is nearly sure to pay: of dense layers without dropout, XLA won at every size that was tried, by
-16 % (512 x 512, batches of 256) to three times (128, batches of 32), on two cores of an AMD EPYC."""
+"""The same where it is nearly sure to pay: of dense layers, XLA won at every size that was tried, by 16 % (512 x 512,
+batches of 256) to three times (128, batches of 32), on two cores of an AMD EPYC."""
 _SECONDS_PER_NODE = 0.0015
 """Of tracing once more and compiling, for each operation of the graph: 0.42 s for the 276 of a small MLP, 1.5 s for the
 687 of a CNN, 0.87 s for the 516 of an LSTM, on two cores of a Sapphire Rapids."""

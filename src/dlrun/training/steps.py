@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from dlrun.models.block_lstm import use_block_kernels
+from dlrun.training.dropout import use_hashed_dropout
 from dlrun.training.feed import Feed, Stretch
 from dlrun.training.parts import part_step
 from dlrun.training.shares import shares_of, whole_batches
@@ -86,6 +87,7 @@ class Steps:
     def _traced(self, *, whole: bool) -> Iterator[None]:
         """What decides how a step is traced, if it is now: parts of a batch, and which kernels."""
         use_block_kernels(self.model, on=not self._jit and not self.feed.is_on_gpu)
+        use_hashed_dropout(self.model, on=self._jit and not self.feed.is_on_gpu)
         if not whole:
             yield
             return
