@@ -18,6 +18,7 @@ from dlrun.cli.predictions import standard_output
 from dlrun.data.builtin import Builtin
 from dlrun.data.raw_input import Array, Examples, RawInput
 from dlrun.errors import DataError, RunError, SpecError, UsageError
+from dlrun.evaluation.evaluate import evaluate
 from dlrun.experiment import train
 from dlrun.prediction import predict as module
 from dlrun.prediction.predict import Options, predict
@@ -166,6 +167,24 @@ def test_what_a_network_gives_that_is_not_finite_has_no_label_and_is_told(
     assert [event.text for event in events if isinstance(event, Note) and event.subject == "warning"] == [
         "1 examples have no prediction: what the network gives for them is not finite"
     ]
+
+
+@pytest.mark.tensorflow
+def test_categories_that_training_did_not_have_are_told_by_predict_and_by_eval(place: Path, tmp_path: Path) -> None:
+    lines = [f"{'red' if index % 2 else 'green'},{index % 5}.5,{'no' if index % 2 else 'yes'}" for index in range(40)]
+    (tmp_path / "train.csv").write_text("\n".join(["colour,size,y", *lines]))
+    config = CONFIG.replace("{type: builtin, name: wine}", f"{{type: table, path: {tmp_path}/train.csv, target: y}}")
+    config = config.replace("MODEL", "{type: mlp, units: [4]}").replace("LOSS", "binary_crossentropy")
+    (tmp_path / "x.yaml").write_text(config)
+    run = train(tmp_path / "x.yaml", runs_dir=place / "runs").folder
+    new = tmp_path / "new.csv"
+    new.write_text("colour,size,y\nred,1,no\nblue,2,yes\n")
+    events: list[Event] = []
+    assert len(list(predict(run.path, new, listener=events.append).blocks)) == 1
+    evaluate(run.path, data=str(new), listener=events.append)
+    said = [event.text for event in events if isinstance(event, Note) and event.subject == "warning"]
+    assert len(said) == 2
+    assert all("colour: 1 of 2 rows, such as 'blue' (known: 'green', 'red')" in text for text in said)
 
 
 @pytest.mark.tensorflow

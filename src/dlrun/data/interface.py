@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -54,17 +54,21 @@ class Interface:
         """Examples that are read and held at a time: some thousand small ones, some large ones."""
         return max(1, min(_MOST_ROWS, _BLOCK_BYTES // (4 * math.prod(self.preprocess.raw_shape))))
 
-    def read(self, source: str, *, target: Target | None = None) -> Iterator[Examples]:
+    def read(
+        self, source: str, *, target: Target | None = None, tell: Callable[[str], None] | None = None
+    ) -> Iterator[Examples]:
         """Read raw input block by block, the first of them at once.
 
         Args:
             source: As `RawInput.read` takes it.
             target: Also read what is to be predicted.
+            tell: Called at the end with what training did not have, if there is such a thing; None: nobody asks.
 
         Raises:
             DataError: It cannot be read, or is not what the model was trained on.
         """
-        return begun(self.raw.read(source, at_once=self.rows_at_once, target=target))
+        blocks = self.raw.read(source, at_once=self.rows_at_once, target=target)
+        return begun(blocks if tell is None else self.raw.watched(blocks, tell=tell))
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -80,6 +80,15 @@ class RawInput(abc.ABC):
     def columns_of_stored(self) -> Mapping[str, tuple[int, ...]]:
         """The columns that stored examples are made of, with the places of their values on the last axis; or none."""
         return {}
+
+    def watched(self, blocks: Iterator[Examples], *, tell: Callable[[str], None]) -> Iterator[Examples]:  # noqa: ARG002
+        """The same blocks, watched for what training did not have; only some kinds of raw input know what that is.
+
+        Args:
+            blocks: As `read` gives them.
+            tell: Called with a sentence once the last block has been taken, if there is something to tell.
+        """
+        return blocks
 
     def shown(self, stored: Array) -> Mapping[str, str]:  # noqa: ARG002
         """One stored example as people read it: names and values. Empty for what is looked at in other ways.

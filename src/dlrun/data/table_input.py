@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -13,6 +13,7 @@ from dlrun.data.columns import (
     RawBlock,
     Reading,
     TableFiles,
+    UnknownCategories,
     build_rows,
     column_places,
     deployed_row,
@@ -64,6 +65,15 @@ class TableInput(RawInput):
                 known = block.known if has.all() else {name: values.filter(has) for name, values in block.known.items()}
                 labels = self._labels(table, block, known, has, target)
                 yield Examples(names[has].tolist(), block.stored[has], labels, known, left_out=int((~has).sum()))
+
+    def watched(self, blocks: Iterator[Examples], *, tell: Callable[[str], None]) -> Iterator[Examples]:
+        """The same blocks; at their end it is told which categories training did not have."""
+        unknown = UnknownCategories(self.columns)
+        for block in blocks:
+            unknown.add(block.stored, block.origin)
+            yield block
+        if said := unknown.said():
+            tell(said)
 
     def build(self) -> keras.Model:
         """Make the Keras model: one input for each column, of Keras' preprocessing layers."""

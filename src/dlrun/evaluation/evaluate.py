@@ -132,7 +132,8 @@ def _evaluate_file(
     interface = read_interface(folder)
     target = interface.target
     # What is wrong with the file is told before TensorFlow starts.
-    blocks = interface.read(data, target=target if target.kind != "input" else None)
+    wanted = target if target.kind != "input" else None
+    blocks = interface.read(data, target=wanted, tell=lambda said: listener(Note("warning", said)))
     start_tensorflow()
     from dlrun.training.trained import load_trained
 

@@ -120,7 +120,7 @@ def predict(
     if options.reconstructs and interface.target.kind != "input":
         raise UsageError(f"{folder.id} is no autoencoder, it has no reconstructions", expected="a model that has them")
     # What is wrong with the input is told before TensorFlow starts.
-    examples = interface.read(str(source))
+    examples = interface.read(str(source), tell=lambda said: listener(Note("warning", said)))
     start_tensorflow()
     from dlrun.training.trained import load_trained
 

@@ -28,6 +28,7 @@ from dlrun.data.columns.shown import shown_row
 from dlrun.data.columns.survey import ColumnSurvey, survey_columns
 from dlrun.data.columns.table_files import Block, TableFiles
 from dlrun.data.columns.text_column import TextColumn
+from dlrun.data.columns.unknown import UnknownCategories
 
 __all__ = [
     "Block",
@@ -46,6 +47,7 @@ __all__ = [
     "Reading",
     "TableFiles",
     "TextColumn",
+    "UnknownCategories",
     "build_rows",
     "code_rows",
     "column_places",
