@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,8 @@ from dlrun.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_OFFSET = re.compile(r"\d{2}:\d{2}\S* ?[+-]\d{2}:?\d{2}$")
 
 
 def check_time(table: TableFiles, names: Sequence[str]) -> None:
@@ -54,8 +58,18 @@ def _comparable(table: TableFiles, first: int, name: str, values: pa.Array) -> l
                 expected="a number, or a time as ISO 8601 writes it: 2024-03-31 14:00",
                 hint="leave `time` out, if the rows are in order",
             ) from None
-        return [text.strip() for text in texts]
+        return [_instant(text.strip()) for text in texts]
     return numbers
+
+
+def _instant(text: str) -> str:
+    """A time with an offset as UTC has it: clocks go back in autumn, and time does not."""
+    if not _OFFSET.search(text):
+        return text
+    try:
+        return dt.datetime.fromisoformat(text).astimezone(dt.UTC).isoformat(" ")
+    except (ValueError, OverflowError):  # of the years 1 and 9999 some hours have no UTC
+        return text
 
 
 def _written(time: tuple[Any, ...]) -> str:

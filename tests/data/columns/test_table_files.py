@@ -73,6 +73,15 @@ def test_parquet_types_become_numbers_or_text(tmp_path: Path) -> None:
     assert [block.columns[name][0].as_py() for name in block.columns] == ["true", "2020-02-29", "a", 0.5]
 
 
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "+01:00"])
+def test_times_of_a_zone_keep_its_clock_as_they_do_in_csv(zone: str, tmp_path: Path) -> None:
+    import datetime as dt
+
+    times = pa.array([dt.datetime(2023, 1, 3, 18, 30, 5, 7, dt.UTC), None], pa.timestamp("us", zone))
+    parquet.write_table(pa.table({"time": times}), tmp_path / "t.parquet")
+    assert read(str(tmp_path / "t.parquet")) == {"time": ["2023-01-03 19:30:05+01:00", None]}
+
+
 def test_numbers_can_mean_missing_in_text_and_in_numbers() -> None:
     for array in (pa.array(["-999", " 1.5", "x"]), pa.array([-999, 1, None]), pa.array([-999.0, 1.5, None])):
         assert known_values(array, ["x", "-999"]).is_null().to_pylist() == [True, False, True]

@@ -129,5 +129,15 @@ def _plain(array: pa.Array) -> pa.Array:
     if types.is_date(kind):
         return pc.strftime(array.cast(pa.timestamp("s")), format="%Y-%m-%d")
     if types.is_timestamp(kind):
-        return pc.strftime(array.cast(pa.timestamp("s"), safe=False), format="%Y-%m-%d %H:%M:%S")
+        return _written_times(array.cast(pa.timestamp("s", kind.tz), safe=False))
     return array.cast(pa.string())
+
+
+def _written_times(times: pa.Array) -> pa.Array:
+    """Times as text: those of a zone by its clock, with their offset, as CSV files have them."""
+    import pyarrow.compute as pc
+
+    if times.type.tz is None:
+        return pc.strftime(times, format="%Y-%m-%d %H:%M:%S")
+    texts = pc.strftime(times, format="%Y-%m-%d %H:%M:%S%z")
+    return pc.replace_substring_regex(texts, r"([+-]\d\d)(\d\d)$", r"\1:\2")
