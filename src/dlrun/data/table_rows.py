@@ -124,7 +124,7 @@ def divide_rows(source: Table, plan: TablePlan, *, folder: Path | None = None) -
     numbers = np.arange(len(coded), dtype=np.int32 if len(coded) < 2**31 else np.int64)
     ends = np.cumsum(coded.lengths)[:-1]
     parts: dict[str, Indices] = dict(zip(plan.tables, np.split(numbers, ends), strict=True))
-    notes = list(plan.notes)
+    notes = [*plan.notes, *_cut_off(coded, source.text_length)]
     targets: tuple[TargetColumn, ...] = ()
     values: Array | None = None
     if plan.target is not None:
@@ -141,6 +141,14 @@ def divide_rows(source: Table, plan: TablePlan, *, folder: Path | None = None) -
     if plan.target is not None and train.target is not None:
         target = make_target(plan.target, targets, train.target)
     return TableRows(columns, targets, target, splits, (*notes, *held_out), coded)
+
+
+def _cut_off(coded: CodedRows, length: int) -> Iterator[str]:
+    """A sentence for each column of text: how many rows are longer than what is read of them."""
+    for column in coded.columns.values():
+        if column.lengths is not None:
+            longer = f"{column.lengths.longer_than(length):,} of {column.lengths.texts:,} rows are longer"
+            yield f"text_length: {length} words of {column.name}; {longer}, the longest has {column.lengths.longest:,}"
 
 
 def _without_unlabelled(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from dlrun.data.columns import ColumnSurvey, Plan, TableFiles, plan_columns, survey_columns
+from dlrun.data.columns import ColumnSurvey, Plan, TableFiles, count_lengths, plan_columns, survey_columns
 from dlrun.data.columns.planned import is_mostly_dates, is_mostly_numbers, layout_of, notation_of
 from dlrun.data.columns.texts import MISSING_VALUES
 from dlrun.data.table import Table
@@ -17,6 +17,8 @@ from dlrun.first_config.target import ChosenTarget, check_column, choose_target
 _ODD_TEXTS = 5
 _TWO = 2
 _IMBALANCE = 10
+_ROWS_WHOSE_WORDS_ARE_COUNTED = 100_000
+_PART, _LONGEST_TEXT = 0.95, 500
 _NETWORKS = (
     (1_000, [32], 0.1),
     (10_000, [64, 32], 0.2),
@@ -143,7 +145,23 @@ def _dataset(path: str, looked: LookedAt, target: ChosenTarget, plan: Plan, size
         yield Key("missing_target", "drop", "rows without a target are left out")
     yield from looked.lines()
     yield from describe_columns(plan)
+    yield from _text_length(looked, plan)
     yield from sizes.held_out
+
+
+def _text_length(looked: LookedAt, plan: Plan) -> Iterator[Key]:
+    """How many words are read, where there are columns of text: as many as most rows have."""
+    names = [column.name for column in plan.columns if column.kind == "text"]
+    missing = looked.keys.get("missing_values", MISSING_VALUES)
+    lengths = count_lengths(looked.table, names, missing, most=_ROWS_WHOSE_WORDS_ARE_COUNTED)
+    if not lengths:
+        return
+    found = max(1, *(each.length_of(_PART) for each in lengths.values()))
+    longest = max(each.longest for each in lengths.values())
+    said = "as 95 of 100 have no more" if found <= _LONGEST_TEXT else f"where 95 of 100 have up to {found:,}"
+    yield Key(
+        "text_length", min(found, _LONGEST_TEXT), f"words of a text that are read, {said}; the longest: {longest:,}"
+    )
 
 
 def _network(rows: int) -> Section:

@@ -28,6 +28,7 @@ from dlrun.data.columns.shown import shown_row
 from dlrun.data.columns.survey import ColumnSurvey, survey_columns
 from dlrun.data.columns.table_files import Block, TableFiles
 from dlrun.data.columns.text_column import TextColumn
+from dlrun.data.columns.text_lengths import TextLengths, count_lengths
 from dlrun.data.columns.unknown import UnknownCategories
 
 __all__ = [
@@ -47,10 +48,12 @@ __all__ = [
     "Reading",
     "TableFiles",
     "TextColumn",
+    "TextLengths",
     "UnknownCategories",
     "build_rows",
     "code_rows",
     "column_places",
+    "count_lengths",
     "deployed_row",
     "embedded_columns",
     "fit_columns",

@@ -19,6 +19,7 @@ from dlrun.data.columns.keys import ColumnKeys
 from dlrun.data.columns.numbers import is_numbers, parse_numbers
 from dlrun.data.columns.planned import Kind, PlannedColumn, wrong_value
 from dlrun.data.columns.table_files import Block, TableFiles
+from dlrun.data.columns.text_lengths import TextLengths
 from dlrun.data.columns.texts import as_texts, first_words, known_values, split_words
 from dlrun.errors import DataError
 
@@ -43,6 +44,7 @@ class CodedColumn:
         values: numeric and date: float32. categorical: int32 ids, `MISSING` or indices into `texts`. text: int32 ids of
             words, 0 for none or indices into `texts`.
         texts: What the ids stand for.
+        lengths: Of texts, how many words they have before they are cut off.
 
     Shape:
         values: `(rows,)`; `(rows, 5)` of dates, `(rows, text_length)` of texts.
@@ -52,6 +54,7 @@ class CodedColumn:
     kind: Kind
     values: Array
     texts: tuple[str, ...] = ()
+    lengths: TextLengths | None = None
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,7 @@ class _Coder:
         self._keys = keys
         self._store = store
         self._ids: dict[str, int] = {"": 0} if column.kind == "text" else {}
+        self._lengths = TextLengths() if column.kind == "text" else None
 
     def add(self, table: TableFiles, block: Block) -> None:
         """Code a block.
@@ -173,11 +177,13 @@ class _Coder:
             self._store.append(self._code(as_texts(known), table))
         else:
             words = split_words(as_texts(known))
+            if self._lengths is not None:
+                self._lengths.add(words)
             ids = self._code(words.flatten(), table)
             self._store.append(first_words(words, ids, length=self._keys.text_length))
 
     def coded(self) -> CodedColumn:
-        return CodedColumn(self.name, self._column.kind, self._store.array(), tuple(self._ids))
+        return CodedColumn(self.name, self._column.kind, self._store.array(), tuple(self._ids), self._lengths)
 
     def _code(self, texts: pa.Array, table: TableFiles) -> npt.NDArray[np.int32]:
         encoded = texts.dictionary_encode()

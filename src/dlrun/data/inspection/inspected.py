@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.columns import ColumnSurvey, TableFiles, plan_columns, survey_columns
+from dlrun.data.columns import (
+    ColumnSurvey,
+    TableFiles,
+    TextLengths,
+    count_lengths,
+    plan_columns,
+    survey_columns,
+)
 from dlrun.data.dataset import Dataset, Source
 from dlrun.data.image_files.listing import shown
 from dlrun.data.image_files.scan import scan
@@ -25,10 +32,12 @@ class FileColumns:
     Args:
         surveys: What was counted, by name.
         left_out: Why a column is no feature, by name.
+        lengths: How many words the texts of a column of text have, by name.
     """
 
     surveys: Mapping[str, ColumnSurvey]
     left_out: Mapping[str, str]
+    lengths: Mapping[str, TextLengths] = field(default_factory=dict)
 
     def missing(self, name: str) -> float | None:
         """Part of the rows without a value."""
@@ -92,7 +101,9 @@ def _file_columns(source: Table | Series) -> FileColumns:
     names = [name for name in table.names if name not in table.unreadable]
     surveys = survey_columns(table, names, missing=source.missing_values)
     targets = source.targets if isinstance(source, Table) else ()
-    return FileColumns(surveys, plan_columns(table, surveys, source, without=targets).ignored)
+    plan = plan_columns(table, surveys, source, without=targets)
+    texts = [column.name for column in plan.columns if column.kind == "text"]
+    return FileColumns(surveys, plan.ignored, count_lengths(table, texts, source.missing_values))
 
 
 def _image_files(source: Images, dataset: Dataset) -> ImageFiles:

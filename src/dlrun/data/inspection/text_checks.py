@@ -68,6 +68,23 @@ def check_texts(inspected: Inspected) -> Iterator[Finding]:
         yield _unknown(name, facts, raw)
 
 
+def check_text_columns(inspected: Inspected) -> Iterator[Finding]:
+    """Columns of text in the training file of a table: how many rows are longer than what is read of them."""
+    if inspected.columns is None:
+        return
+    length: int = inspected.source.text_length  # type: ignore[attr-defined]  # of a table or a series
+    for name, lengths in inspected.columns.lengths.items():
+        share = lengths.longer_than(length) / max(1, lengths.texts)
+        threshold = f"{CUT_OFF:.0%} of the rows"
+        said = f"{percent(share)} of the rows are longer than the {length:,} words that are read; the longest has "
+        said += f"{lengths.longest:,}"
+        if share <= CUT_OFF:
+            yield Finding("pass", f"long texts {name}", said, threshold)
+        else:
+            advice = f"text_length: {lengths.length_of(1 - CUT_OFF / 2)} reads 95 of 100 to their end"
+            yield Finding("warning", f"long texts {name}", said, threshold, advice)
+
+
 def _empty(name: str, facts: TokenFacts) -> Finding:
     share = float((facts.lengths == 0).mean())
     threshold = f"none; a failure from {MANY_EMPTY:.0%} on"
