@@ -82,13 +82,14 @@ def describe(model: PlainModel, whole: Any, *, run: str) -> Description:
         whole: The same, joined.
         run: Id of its run.
     """
-    columns, missing = model.inputs(), _missing(model.raw)
+    taken_as, missing = model.inputs(), _missing(model.raw)
     inputs = []
     for name, tensor in whole.input.items():
         shape, what = tuple(tensor.shape), ""
         if tensor.dtype == "uint8" and None in shape[1:]:
             what = "decoded pixels from 0 to 255: an image of any height and width"
-        inputs.append(Input(name, tensor.dtype, shape, columns[name], missing.get(columns[name], ""), what))
+        own = taken_as[name]
+        inputs.append(Input(name, tensor.dtype, shape, model.columns.get(own, own), missing.get(own, ""), what))
     outputs = {name: tuple(tensor.shape) for name, tensor in whole.output.items()}
     labels = () if model.target.kind == "input" else model.target.output_names
     return Description(run, model.target.kind, tuple(inputs), outputs, labels)

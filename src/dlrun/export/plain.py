@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from dlrun.data.columns.names import safe_names
 from dlrun.errors import RunError
 from dlrun.export.rebuilding import in_plain_layers, with_float_resizing, without_bincount
 from dlrun.models.finish import finished
@@ -32,12 +32,14 @@ class PlainModel:
         preprocess: From these to features.
         core: The network.
         target: What it predicts.
+        columns: The columns of which `raw` takes the values, by its inputs; empty: it takes other things.
     """
 
     raw: keras.Model
     preprocess: keras.Model
     core: keras.Model
     target: Target
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def output(self) -> str:
@@ -46,7 +48,7 @@ class PlainModel:
 
     def inputs(self) -> dict[str, str]:
         """The raw inputs by the names that an exported model gives them, which every format takes."""
-        return safe_names(tuple(inputs_of(self.raw)))
+        return {safe: own for own, safe in safe_names(tuple(inputs_of(self.raw)), otherwise="input").items()}
 
     def whole(self) -> keras.Model:
         """Join the parts.
@@ -104,7 +106,8 @@ def plain_model(trained: Trained) -> PlainModel:
         first_line = str(error).strip().splitlines()[0]
         raise RunError(f"{trained.folder.interface_json} is damaged: raw: {first_line}") from error
     core = in_plain_layers(_as_functional(trained.core))
-    return PlainModel(raw, trained.preprocess(), core, interface.target)
+    columns = {name: column for column, name in safe_names(tuple(interface.raw.columns_of_stored())).items()}
+    return PlainModel(raw, trained.preprocess(), core, interface.target, columns)
 
 
 def inputs_of(model: keras.Model) -> dict[str, Any]:
@@ -123,20 +126,6 @@ def given_as(tensor: Any, model: keras.Model) -> str | None:
             return None
         tensor = operation.input
     return names[id(tensor)]
-
-
-def safe_names(names: tuple[str, ...]) -> dict[str, str]:
-    """Names by others that are as near to them as TensorFlow's graphs allow: `native country` by `native_country`."""
-    safe: dict[str, str] = {}
-    for name in names:
-        made = base = re.sub(r"[^A-Za-z0-9_]", "_", name).lstrip("_") or "input"
-        made = base = f"c{base}" if base[0].isdigit() else base
-        number = 1
-        while made.lower() in {taken.lower() for taken in safe}:
-            number += 1
-            made = f"{base}_{number}"
-        safe[made] = name
-    return safe
 
 
 def _as_taken(model: keras.Model, tensors: Mapping[str, Any]) -> Any:

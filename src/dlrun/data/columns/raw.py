@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 import tempfile
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.data.columns.column import Column, Stored
+from dlrun.data.columns.names import safe_names
 from dlrun.data.columns.planned import wrong_value
 from dlrun.data.columns.rows import refuse_missing
 from dlrun.data.columns.table_files import Block, TableFiles
@@ -100,16 +100,8 @@ def read_rows(
 
 
 def input_names(columns: Sequence[Column]) -> dict[str, str]:
-    """What the inputs of the deployed model are called, by column: letters, digits and `_`, each once."""
-    names: dict[str, str] = {}
-    for column in columns:
-        base = re.sub(r"\W+", "_", column.name, flags=re.ASCII).strip("_") or "column"
-        name, turn = base, 1
-        while name in names.values():
-            turn += 1
-            name = f"{base}_{turn}"
-        names[column.name] = name
-    return names
+    """What the inputs of the deployed model are called, by column; see `safe_names`."""
+    return safe_names([column.name for column in columns])
 
 
 def column_places(columns: Sequence[Column]) -> dict[str, tuple[int, ...]]:
