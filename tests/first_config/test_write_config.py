@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import yaml
+from pyarrow import parquet
 
 from dlrun.errors import DataError, UsageError
 from dlrun.first_config.draft import Wishes
@@ -198,3 +200,23 @@ def test_every_config_trains(odd_files: dict[str, tuple[str, Wishes]], shared_da
         result = experiment.train(path, overrides=("training.epochs=2",), runs_dir=tmp_path / "runs")
         assert result.record["status"] == "completed", data
         assert all(score == score for scores in result.scores.values() for score in scores.values()), data  # noqa: PLR0124
+
+
+def test_numbers_that_are_too_large_make_no_config_that_cannot_train(tmp_path: Path) -> None:
+    rows = range(120)
+    ids = [1_400_000_000_000_000_000 + 131 * index for index in rows]
+    values = ["1e400" if index == 7 else f"{index * 0.37:.2f}" for index in rows]
+    lines = [f"{ids[index]},{values[index]},{'ab'[index % 2]}" for index in rows]
+    (tmp_path / "t.csv").write_text("\n".join(["tweet_id,size,y", *lines]) + "\n")
+    floats = pa.array([float(value) for value in values])
+    classes = ["ab"[index % 2] for index in rows]
+    parquet.write_table(
+        pa.table({"tweet_id": ids, "size": floats, "more": [index * 0.5 for index in rows], "y": classes}),
+        tmp_path / "t.parquet",
+    )
+    for name, missing in (("t.csv", True), ("t.parquet", False)):
+        path = write_config(str(tmp_path / name), tmp_path / f"{name}.yaml", Wishes()).path
+        check_fits(path)
+        dataset = yaml.safe_load(path.read_text())["dataset"]
+        assert ("1e400" in dataset.get("missing_values", [])) == missing
+        assert "left out: tweet_id" in path.read_text()

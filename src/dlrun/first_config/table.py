@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from dlrun.data.columns import ColumnSurvey, Plan, TableFiles, count_lengths, plan_columns, survey_columns
+from dlrun.data.columns.numbers import LARGEST
 from dlrun.data.columns.planned import is_mostly_dates, is_mostly_numbers, layout_of, notation_of
-from dlrun.data.columns.texts import MISSING_VALUES
+from dlrun.data.columns.texts import MISSING_VALUES, missing_numbers
 from dlrun.data.table import Table
 from dlrun.errors import DataError
 from dlrun.first_config.draft import Draft, Key, Remark, Section, Sizes, Wishes
@@ -85,7 +86,7 @@ def look_at(path: str) -> LookedAt:
             ignored[survey.name] = f"{survey.name}: dates among which other things stand"
         elif notation_of(table, survey) is None and survey.known and is_mostly_numbers(survey):
             found = _no_numbers(survey)
-            if 0 < len(found) <= _ODD_TEXTS:
+            if 0 < len(found) <= _ODD_TEXTS and _can_be_said(found, survey):
                 odd += [text for text in found if text not in odd]
             else:
                 ignored[survey.name] = f"{survey.name}: numbers among which other things stand"
@@ -200,7 +201,11 @@ def _no_numbers(survey: ColumnSurvey) -> list[str]:
 
 def _is_number(text: str) -> bool:
     try:
-        float(text.replace(",", ""))
+        return abs(float(text.replace(",", ""))) <= LARGEST
     except ValueError:
         return False
-    return text.strip().lower() not in ("inf", "-inf", "infinity", "nan")
+
+
+def _can_be_said(odd: list[str], survey: ColumnSurvey) -> bool:
+    """Whether `missing_values` can name them: among numbers that came as numbers, infinity has no text."""
+    return not survey.came_as_numbers or len(missing_numbers(odd)) == len(odd)

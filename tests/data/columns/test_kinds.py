@@ -131,3 +131,12 @@ def test_a_listed_column_that_is_not_there_names_the_nearest(write: Write) -> No
     table = TableFiles.open(write("height,width\n1,2\n"))
     with pytest.raises(DataError, match=r"heihgt.*\n.*\n.*did you mean 'height'"):
         table.check_columns(["heihgt"])
+
+
+def test_numbers_beyond_the_bound_are_no_numbers_in_any_notation(write: Write) -> None:
+    ids = [str(1_400_000_000_000_000_000 + 131 * index) for index in range(40)]
+    assert "value of its own" in planned(write(column_of(ids))).ignored["x"]
+    for many, odd in (("1.5", "1e400"), ("1.5", "-2e18"), ("1.234,5", "2.000.000.000.000.000.000")):
+        values = [many.replace("5", str(index)) for index in range(40)]
+        with pytest.raises(DataError, match="not beyond 1e18"):
+            planned(write(column_of([*values, odd])))

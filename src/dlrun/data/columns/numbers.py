@@ -22,7 +22,7 @@ PATTERNS: dict[Notation, str] = {
     "comma": rf"^[+-]?(\d{{1,3}}([.{_SPACES}]\d{{3}})+|\d+)?(,\d*)?" + _EXPONENT,
     "grouped": rf"^[+-]?(\d{{1,3}}([,{_SPACES}]\d{{3}})+|\d+)?(\.\d*)?" + _EXPONENT,
 }
-_LARGEST = 1e18
+LARGEST = 1e18
 """The square of a larger number is more than float32 holds, and a variance is made of squares."""
 
 
@@ -62,24 +62,27 @@ def parse_numbers(array: pa.Array, notation: Notation) -> tuple[Floats, int | No
     given = array.is_valid().to_numpy(zero_copy_only=False)
     values = _to_floats(array)
     # A number that came as one may be NaN, which is missing; a text that says nan was not among the missing values.
-    unfit = given & ~(np.abs(values) <= _LARGEST) & (from_text | ~np.isnan(values))
+    unfit = given & ~(np.abs(values) <= LARGEST) & (from_text | ~np.isnan(values))
     return values, _first(unfit) if wrong is None else wrong
 
 
 def count_notations(values: pa.Array, counts: npt.NDArray[np.int64]) -> dict[Notation, int]:
-    """How many values each notation fits.
+    """How many values each notation fits; a number that is too large is none.
 
     Args:
         values: Distinct trimmed texts, none null.
         counts: How often each occurs.
     """
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     has_digit = _filled(pc.match_substring_regex(values, r"\d"), otherwise=False)
-    return {
-        notation: int(counts[_filled(pc.match_substring_regex(values, pattern), otherwise=False) & has_digit].sum())
-        for notation, pattern in PATTERNS.items()
-    }
+    found: dict[Notation, int] = {}
+    for notation, pattern in PATTERNS.items():
+        fits = _filled(pc.match_substring_regex(values, pattern), otherwise=False) & has_digit
+        numbers = pc.cast(_as_plain(values.filter(pa.array(fits)), notation), pa.float64())
+        found[notation] = int(counts[fits][np.abs(_to_floats(numbers)) <= LARGEST].sum())
+    return found
 
 
 def _as_plain(array: pa.Array, notation: Notation) -> pa.Array:
