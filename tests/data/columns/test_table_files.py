@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from column_tables import Write
+from column_tables import Write, planned
 from dlrun.data.columns import TableFiles
 from dlrun.data.columns.texts import known_values
 from dlrun.errors import DataError
@@ -71,6 +71,24 @@ def test_parquet_types_become_numbers_or_text(tmp_path: Path) -> None:
     assert list(table.unreadable) == ["lists"]
     (block,) = table.blocks(["flag", "day", "coded", "half"])
     assert [block.columns[name][0].as_py() for name in block.columns] == ["true", "2020-02-29", "a", 0.5]
+
+
+def test_unsigned_integers_of_any_size_are_read_in_parquet(tmp_path: Path) -> None:
+    hashes = [18446744073709551615 - 7 * index * index for index in range(40)]
+    small = [3 * index for index in range(40)]
+    values = {"hash": pa.array(hashes, pa.uint64()), "size": pa.array(small, pa.uint64())}
+    path = tmp_path / "t.parquet"
+    parquet.write_table(pa.table(values), path)
+    assert read(str(path)) == {"hash": list(map(str, hashes)), "size": small}
+    plan = planned(str(path))
+    assert [(column.name, column.kind) for column in plan.columns] == [("size", "numeric")]
+    assert "value of its own" in plan.ignored["hash"]
+
+
+def test_a_column_of_parquet_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    zone = pa.array([0, 1], pa.timestamp("s", "Nowhere/Known"))
+    parquet.write_table(pa.table({"a": [1, 2], "when": zone}), tmp_path / "t.parquet")
+    refused(str(tmp_path / "t.parquet"), "column 'when' cannot be read", "Nowhere/Known")
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "+01:00"])

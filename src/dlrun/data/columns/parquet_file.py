@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _ROWS_AT_ONCE = 1 << 16
+_LARGEST_INTEGER = (1 << 63) - 1
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,19 @@ class ParquetFile:
                         else [batch.column(batch.schema.get_field_index(name)) for name in chosen]
                     )
                     if batch.num_rows:
-                        yield pa.RecordBatch.from_arrays([_plain(array) for array in found], list(names))
+                        plain = [self._read(name, array) for name, array in zip(names, found, strict=True)]
+                        yield pa.RecordBatch.from_arrays(plain, list(names))
         except (pa.ArrowException, OSError) as error:
             raise _damaged(path, error) from error
+
+    def _read(self, name: str, array: pa.Array) -> pa.Array:
+        import pyarrow as pa
+
+        try:
+            return _plain(array)
+        except pa.ArrowException as error:  # a zone that nobody knows, a date before the year 1
+            said = f"{self.path}: column {name!r} cannot be read as {array.type}: {' '.join(str(error).split())}"
+            raise DataError(said, expected="values that can be written as text") from error
 
     def line_of(self, row: int) -> int:  # noqa: ARG002  it has no lines
         """No line: 0."""
@@ -114,7 +125,10 @@ def _is_usable(kind: pa.DataType) -> bool:
 
 
 def _plain(array: pa.Array) -> pa.Array:
-    """Integers as int64 where they fit, other numbers as float64, everything else as text."""
+    """Integers as int64, other numbers as float64, everything else as text, and integers that int64 does not hold too.
+
+    As text their digits stay all the same whether or not another block has larger ones.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
     from pyarrow import types
@@ -122,9 +136,11 @@ def _plain(array: pa.Array) -> pa.Array:
     kind = array.type
     if types.is_dictionary(kind):
         return _plain(array.dictionary_decode())
-    if types.is_integer(kind) and not types.is_uint64(kind):
+    if types.is_uint64(kind) and (pc.max(array).as_py() or 0) > _LARGEST_INTEGER:
+        return array.cast(pa.string())
+    if types.is_integer(kind):
         return array.cast(pa.int64())
-    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
+    if types.is_floating(kind) or types.is_decimal(kind):
         return array.cast(pa.float64())
     if types.is_date(kind):
         return pc.strftime(array.cast(pa.timestamp("s")), format="%Y-%m-%d")
