@@ -229,3 +229,10 @@ def test_a_table_larger_than_memory_is_coded_in_bounded_memory(tmp_path: Path) -
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 275 * 1024  # KiB
+
+
+def test_text_that_is_called_parquet_is_wrong_data_and_no_mistake_of_the_spec(tmp_path: Path) -> None:
+    (tmp_path / "fake.parquet").write_text(rows())
+    source = Table(path=str(tmp_path / "fake.parquet"), target="income")
+    assert list(source.problems()) == []
+    refused(source, "is no Parquet file")

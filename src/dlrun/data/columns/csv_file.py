@@ -114,9 +114,10 @@ class CsvFile:
         said = " ".join(str(cause).split())
         if isinstance(cause, UnicodeError) or "UTF8" in said:
             raise undecodable(str(self.path), self.dialect.encoding) from cause
+        without_rows = DataError(f"{self.path} has no rows", expected="rows under the line of names")
         if "Empty CSV" in said:
-            raise DataError(f"{self.path} has no rows", expected="rows under the line of names") from cause
-        width = len(self.names)
+            raise without_rows from cause
+        width, number = len(self.names), 0
         with opened_rows(str(self.path), self.dialect, strict=True) as rows:
             for number, (line, row) in enumerate(rows):
                 if len(row) != width:
@@ -125,6 +126,8 @@ class CsvFile:
                         expected=f"{width}, one for each column: {_listed(self.names)}",
                         hint="put quotes around a value with the delimiter in it, or set `delimiter`",
                     ) from cause
+        if not number:  # of one line without an end pyarrow says that it is too long
+            raise without_rows from cause
         if "straddling" in said:
             said = f"a row has more than {_BLOCK_BYTES >> 20} MiB"
         raise DataError(f"{self.path} cannot be read: {said}", expected="a CSV file") from cause

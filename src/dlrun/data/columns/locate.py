@@ -8,6 +8,7 @@ from pathlib import Path
 from dlrun.errors import DataError
 
 _PARQUET = b"PAR1"
+_PARQUET_SUFFIXES = (".parquet", ".pq", ".parq")
 _FOREIGN = {
     b"PK\x03\x04": ("a zip archive or an Excel workbook", "save it as CSV, or unpack it"),
     b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "save it as CSV"),
@@ -18,6 +19,7 @@ _FOREIGN = {
     b"BZh9": ("compressed with bzip2", "unpack it, or compress it with gzip"),
     b"\xfd7zX": ("compressed with xz", "unpack it, or compress it with gzip"),
 }
+_OTHER_NAME = "if it is text, call it .csv"
 _EXPECTED = "a CSV or Parquet file"
 
 
@@ -52,7 +54,7 @@ def is_parquet(path: Path) -> bool:
     """Whether a file is Parquet, by its first bytes.
 
     Raises:
-        DataError: It cannot be read, is empty, or is of a kind that is no table.
+        DataError: It cannot be read, is empty, is of a kind that is no table, or is no Parquet file and called one.
     """
     try:
         with path.open("rb") as file:
@@ -64,4 +66,7 @@ def is_parquet(path: Path) -> bool:
     if magic in _FOREIGN:
         what, hint = _FOREIGN[magic]
         raise DataError(f"{path} is {what}", expected=_EXPECTED, hint=hint)
+    if magic != _PARQUET and path.suffix.lower() in _PARQUET_SUFFIXES:
+        expected = f"a Parquet file, which begins with {_PARQUET!r}"
+        raise DataError(f"{path} is no Parquet file: it begins with {magic!r}", expected=expected, hint=_OTHER_NAME)
     return magic == _PARQUET
