@@ -3,9 +3,10 @@
 import pytest
 
 from column_tables import Write, column_of, planned
-from dlrun.data.columns import TableFiles
+from dlrun.data.columns import Reading, TableFiles, read_rows
 from dlrun.data.columns.dates import parse_dates
 from dlrun.data.columns.numbers import parse_numbers
+from dlrun.data.table import Table
 from dlrun.errors import DataError
 
 WORDS = ["red", "green", "blue"]
@@ -140,3 +141,27 @@ def test_numbers_beyond_the_bound_are_no_numbers_in_any_notation(write: Write) -
         values = [many.replace("5", str(index)) for index in range(40)]
         with pytest.raises(DataError, match="not beyond 1e18"):
             planned(write(column_of([*values, odd])))
+
+
+@pytest.mark.parametrize(
+    ("written", "given", "expected"),
+    [
+        ("{},25", "49.85", "a number with a decimal comma such as 1.234,5, as in "),
+        ("{}.25", "49,85", "a number with a decimal point such as 1234.5, as in "),
+        ("{}.25", "x", "a number, not beyond 1e18 either way"),
+    ],
+)
+def test_a_number_in_another_notation_is_told_how_numbers_are_written(
+    written: str, given: str, expected: str, write: Write
+) -> None:
+    lines = [f"{written.format(index * 3)};{'ab'[index % 2]}" for index in range(40)]
+    columns = Table(path=write("\n".join(["x;y", *lines])), target="y").load().raw.columns  # type: ignore[union-attr]
+    table = TableFiles.open(write(f"x;y\n1;a\n{given};b\n", "new.csv"))
+    with pytest.raises(DataError) as caught:
+        list(read_rows(table, columns, Reading(), at_once=10))
+    where = "training" if expected.endswith("in ") else ""
+    assert f"expected: {expected}{where}\n" in str(caught.value)
+    mixed = write("\n".join(["x;y", *lines, f"{given};a"]), "mixed.csv")
+    with pytest.raises(DataError) as caught:
+        Table(path=mixed, target="y").load()
+    assert f"expected: {expected}{where and 'the rest of the column'}\n" in str(caught.value)

@@ -66,6 +66,15 @@ def parse_numbers(array: pa.Array, notation: Notation) -> tuple[Floats, int | No
     return values, _first(unfit) if wrong is None else wrong
 
 
+def fits_another(text: str, notation: Notation) -> bool:
+    """Whether a text is a number in another notation than the one that is read, and none in that."""
+    import pyarrow as pa
+
+    value = pa.array([text])
+    fitting = [each for each in PATTERNS if parse_numbers(value, each)[1] is None]
+    return bool(fitting) and notation not in fitting
+
+
 def count_notations(values: pa.Array, counts: npt.NDArray[np.int64]) -> dict[Notation, int]:
     """How many values each notation fits; a number that is too large is none.
 

@@ -8,7 +8,7 @@ from typing import Literal
 from dlrun.data.columns.column import Column
 from dlrun.data.columns.dates import DateLayout, parse_dates
 from dlrun.data.columns.keys import ColumnKeys
-from dlrun.data.columns.numbers import Notation, parse_numbers
+from dlrun.data.columns.numbers import Notation, fits_another, parse_numbers
 from dlrun.data.columns.survey import ColumnSurvey
 from dlrun.data.columns.table_files import TableFiles
 from dlrun.data.columns.texts import as_texts, known_values
@@ -84,7 +84,7 @@ def plan_numbers(table: TableFiles, survey: ColumnSurvey, *, keys: ColumnKeys) -
         known = known_values(block.columns[name], keys.missing_values)
         wrong = parse_numbers(known, best)[1]
         if wrong is not None:
-            planned = PlannedColumn(name, "numeric")
+            planned = PlannedColumn(name, "numeric", best)
             raise wrong_value(table.place(block.first + wrong), planned, known[wrong].as_py())
     return PlannedColumn(name, "numeric", best)
 
@@ -109,7 +109,12 @@ def plan_dates(table: TableFiles, survey: ColumnSurvey, *, keys: ColumnKeys) -> 
 def wrong_value(place: str, column: PlannedColumn | Column, found: object, *, hint: str = "") -> DataError:
     """The error of a value that should be a number or a date."""
     name, expected = column.name, "a number, not beyond 1e18 either way"
-    if column.kind == "date":
+    if column.kind == "numeric" and fits_another(str(found), column.notation):
+        example = {"plain": "1234.5", "comma": "1.234,5", "grouped": "1,234.5"}[column.notation]
+        mark = "comma" if column.notation == "comma" else "point"
+        where = "the rest of the column" if isinstance(column, PlannedColumn) else "training"
+        expected = f"a number with a decimal {mark} such as {example}, as in {where}"
+    elif column.kind == "date":
         example = {"ymd": "2021-03-05", "dmy": "05.03.2021", "mdy": "03/05/2021"}[column.layout]
         expected = f"a date such as {example}, with or without a time"
     return DataError(
