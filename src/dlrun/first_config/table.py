@@ -132,6 +132,7 @@ def describe_columns(plan: Plan) -> Iterator[Remark]:
         names = [column.name for column in plan.columns if column.kind == kind]
         if names:
             yield Remark(f"{kind}: {', '.join(names)}")
+    yield from (Remark(column.remark) for column in plan.columns if column.remark)
     for name, why in plan.ignored.items():
         yield Remark(f"left out: {name}, as {why}")
     yield Remark("To change that: numeric, categorical, date, text or ignore, each a list of columns.")

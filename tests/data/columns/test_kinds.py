@@ -165,3 +165,21 @@ def test_a_number_in_another_notation_is_told_how_numbers_are_written(
     with pytest.raises(DataError) as caught:
         Table(path=mixed, target="y").load()
     assert f"expected: {expected}{where and 'the rest of the column'}\n" in str(caught.value)
+
+
+@pytest.mark.parametrize("keys", [{}, {"date": ("x",)}])
+def test_dates_that_may_begin_with_the_month_are_told(keys: dict[str, object], write: Write) -> None:
+    notes = list(planned(write(column_of(["02/08/2023", "11/12/2023"] * 9)), **keys).notes())
+    assert any(
+        "x: dates (02/08/2023) are read as day, month, year" in note and "no day is above 12" in note for note in notes
+    )
+    for known in (["13/08/2023", "11/12/2023"] * 9, ["2023-02-08", "2023-03-08"] * 9):
+        assert not any("month" in note for note in planned(write(column_of(known)), **keys).notes())
+
+
+def test_of_many_remarks_the_first_are_told_and_the_others_counted(write: Write) -> None:
+    names = [f"day{index}" for index in range(11)]
+    rows = [",".join([f"0{day}/08/2023"] * 11) for day in (1, 2)] * 9
+    notes = list(planned(write("\n".join([",".join(names), *rows]))).notes())
+    assert sum("are read as day" in note for note in notes) == 8
+    assert "3 more columns are like these" in notes

@@ -9,6 +9,7 @@ from dlrun.data.columns.keys import ColumnKeys, ListName
 from dlrun.data.columns.numbers import Notation
 from dlrun.data.columns.planned import (
     PlannedColumn,
+    infer_dates,
     is_mostly_dates,
     is_mostly_numbers,
     layout_of,
@@ -46,6 +47,10 @@ class Plan:
             if names:
                 shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if names[_SHOWN:] else "")
                 yield f"{kind} columns ({len(names)}): {shown}"
+        remarks = [column.remark for column in self.columns if column.remark]
+        yield from remarks[:_SHOWN]
+        if more := remarks[_SHOWN:]:
+            yield f"{len(more)} more columns are like these"
         if self.ignored:
             yield "columns left out: " + "; ".join(f"{name}: {reason}" for name, reason in self.ignored.items())
 
@@ -126,7 +131,7 @@ def _infer_numeric(survey: ColumnSurvey, notation: Notation) -> PlannedColumn | 
 def _infer_text(survey: ColumnSurvey) -> PlannedColumn | str:
     name = survey.name
     if (layout := layout_of(survey)) is not None:
-        return PlannedColumn(name, "date", layout=layout)
+        return infer_dates(survey, layout)
     if survey.dates == survey.known:
         return "its dates are not written with two digits for day and month and four for the year"
     # Of more distinct values than were counted nothing is known but that there are so many.

@@ -31,12 +31,14 @@ class PlannedColumn:
         kind: What its values are.
         notation: How its numbers are written.
         layout: How its dates are written.
+        remark: What may have been taken for something else, and how to say so; empty: nothing.
     """
 
     name: str
     kind: Kind
     notation: Notation = "plain"
     layout: DateLayout = "ymd"
+    remark: str = ""
 
 
 def notation_of(table: TableFiles, survey: ColumnSurvey) -> Notation | None:
@@ -89,6 +91,18 @@ def plan_numbers(table: TableFiles, survey: ColumnSurvey, *, keys: ColumnKeys) -
     return PlannedColumn(name, "numeric", best)
 
 
+def infer_dates(survey: ColumnSurvey, layout: DateLayout) -> PlannedColumn:
+    """A column of dates of one layout, with a remark where day and month could change places."""
+    remark = ""
+    if layout == "dmy" and survey.layouts["mdy"] == survey.known:
+        example = f" ({next(iter(survey.counts))})" if survey.counts else ""
+        remark = (
+            f"{survey.name}: dates{example} are read as day, month, year; they may be month, day, year as well, as no "
+            "day is above 12 (written as 2021-03-05 they cannot be mistaken)"
+        )
+    return PlannedColumn(survey.name, "date", layout=layout, remark=remark)
+
+
 def plan_dates(table: TableFiles, survey: ColumnSurvey, *, keys: ColumnKeys) -> PlannedColumn:
     """A column that has to be one of dates.
 
@@ -96,8 +110,9 @@ def plan_dates(table: TableFiles, survey: ColumnSurvey, *, keys: ColumnKeys) -> 
         DataError: As for `plan_numbers`.
     """
     best = max(survey.layouts, key=lambda layout: survey.layouts[layout])
-    planned = PlannedColumn(survey.name, "date", layout=layout_of(survey) or best)
-    if layout_of(survey) is None:
+    layout = layout_of(survey)
+    planned = infer_dates(survey, layout or best)
+    if layout is None:
         for block in table.blocks([survey.name]):
             known = as_texts(known_values(block.columns[survey.name], keys.missing_values))
             wrong = parse_dates(known, planned.layout)[1]
