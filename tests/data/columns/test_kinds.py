@@ -183,3 +183,11 @@ def test_of_many_remarks_the_first_are_told_and_the_others_counted(write: Write)
     notes = list(planned(write("\n".join([",".join(names), *rows]))).notes())
     assert sum("are read as day" in note for note in notes) == 8
     assert "3 more columns are like these" in notes
+
+
+def test_codes_with_leading_zeros_that_are_read_as_numbers_are_told(write: Write) -> None:
+    codes = [f"{index * 997 % 20000:05d}" for index in range(3, 40)]
+    notes = list(planned(write(column_of(codes, "zip"))).notes())
+    assert "zip: numbers, so that 02991 is 2991 (categorical: [zip] if they are codes)" in notes
+    for values in (["0", "10", "7"] * 9, ["0.5", "01.5", "7"] * 9, ["2991", "17"] * 9):
+        assert not any("codes" in note for note in planned(write(column_of(values, "zip"))).notes())

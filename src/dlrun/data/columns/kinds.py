@@ -125,7 +125,11 @@ def _infer_numeric(survey: ColumnSurvey, notation: Notation) -> PlannedColumn | 
         if survey.is_many or len(survey.counts) > _DISTINCT_LIKE_IDS * survey.known:
             return "it is an id, by its name and its values"
         return PlannedColumn(name, "categorical")
-    return PlannedColumn(name, "numeric", notation)
+    remark = ""
+    if survey.zero_led and survey.is_whole:
+        short = survey.zero_led.lstrip("0") or "0"
+        remark = f"{name}: numbers, so that {survey.zero_led} is {short} (categorical: [{name}] if they are codes)"
+    return PlannedColumn(name, "numeric", notation, remark=remark)
 
 
 def _infer_text(survey: ColumnSurvey) -> PlannedColumn | str:

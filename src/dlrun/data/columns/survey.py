@@ -43,6 +43,7 @@ class ColumnSurvey:
         counts: How often each distinct value occurs; empty once there are too many.
         is_many: Whether there are more distinct values than were counted.
         is_whole: Whether all numbers are whole.
+        zero_led: The first whole number in text that begins with a zero, such as the zip code 02134; empty: none does.
         low: The smallest number.
         high: The largest.
         total: Sum of the whole numbers, modulo 2^64, and of their squares.
@@ -59,6 +60,7 @@ class ColumnSurvey:
     counts: dict[str, int] = field(default_factory=dict)
     is_many: bool = False
     is_whole: bool = True
+    zero_led: str = ""
     low: float = float("inf")
     high: float = float("-inf")
     total: tuple[int, int] = (0, 0)
@@ -119,6 +121,8 @@ class ColumnSurvey:
             for notation in self.notations:
                 self.notations[notation] += len(known)
             self._add_numbers(numbers)
+            if self.is_whole and not self.zero_led and not self.came_as_numbers:
+                self.zero_led = _zero_led(known)
         self._count(known, plain=wrong is None)
 
     def _add_numbers(self, numbers: Floats) -> None:
@@ -171,6 +175,15 @@ def survey_columns(table: TableFiles, names: Sequence[str], *, missing: Sequence
         for name, array in block.columns.items():
             surveys[name].add(array, missing)
     return surveys
+
+
+def _zero_led(texts: pa.Array) -> str:
+    """The first of some whole numbers that begins with a zero, if there is one."""
+    import pyarrow.compute as pc
+
+    begun = texts.filter(pc.starts_with(texts, "0"))
+    found = begun.filter(pc.match_substring_regex(begun, r"^0\d+$"))
+    return str(found[0].as_py()) if len(found) else ""
 
 
 def _squares(high: int) -> int:
