@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -202,7 +203,7 @@ def _no_numbers(survey: ColumnSurvey) -> list[str]:
 
 def _is_number(text: str) -> bool:
     try:
-        return abs(float(text.replace(",", ""))) <= LARGEST
+        return abs(float(re.sub("[%$€£¥ ,]", "", text))) <= LARGEST
     except ValueError:
         return False
 

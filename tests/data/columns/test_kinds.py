@@ -5,7 +5,7 @@ import pytest
 from column_tables import Write, column_of, planned
 from dlrun.data.columns import Reading, TableFiles, read_rows
 from dlrun.data.columns.dates import parse_dates
-from dlrun.data.columns.numbers import parse_numbers
+from dlrun.data.columns.numbers import parse_numbers, unit_of
 from dlrun.data.table import Table
 from dlrun.errors import DataError
 
@@ -19,6 +19,12 @@ WORDS = ["red", "green", "blue"]
         (["1", "?", "NA", "7"] * 9, "numeric"),
         (["1.234,50", "12,5", "7"] * 9, "numeric"),
         (["1,234.5", "12", "1,234,567"] * 9, "numeric"),
+        (["1.06%", "3%", "-0.5 %", ""] * 9, "numeric"),
+        (["$1,113.16", "$7.00", "-$3.00"] * 9, "numeric"),
+        (["€ 12.57", "€ 3.00"] * 9, "numeric"),
+        (["12,57 €", "3,00 €"] * 9, "numeric"),
+        (["$5", "5%", "7"] * 9, "categorical"),
+        (["$-", "$"] * 9, "categorical"),
         (WORDS * 9, "categorical"),
         (["true", "False"] * 9, "categorical"),
         (["2021-03-05", "2020-02-29T10:15:00Z", "?"] * 9, "date"),
@@ -89,6 +95,9 @@ def test_one_number_with_a_comma_is_read_as_its_file_is_written(write: Write) ->
         ("plain", ["1", "-2.5e1", "+.5"], [1, -25, 0.5]),
         ("comma", ["1.234,5", "-0,5", "1 234"], [1234.5, -0.5, 1234]),
         ("grouped", ["1,234.5", "-.5", "1'234"], [1234.5, -0.5, 1234]),
+        ("plain %", ["1.06%", "-3 %", "1e1%"], [1.06, -3, 10]),
+        ("grouped $", ["$1,113.16", "-$.5", "$-7", "12$"], [1113.16, -0.5, -7, 12]),
+        ("comma €", ["€ 12,57", "-1.113,16 €", "+7€"], [12.57, -1113.16, 7]),
     ],
 )
 def test_numbers_have_their_value_in_every_notation(notation: str, texts: list[str], numbers: list[float]) -> None:
@@ -97,7 +106,9 @@ def test_numbers_have_their_value_in_every_notation(notation: str, texts: list[s
     values, wrong = parse_numbers(pa.array([*texts, None]), notation)  # type: ignore[arg-type]
     assert (values[:-1].tolist(), wrong) == (numbers, None)
     assert values[-1] != values[-1]
-    for bad in ("x", "1e19", "inf", "nan", "1.2.3", ""):
+    unit = unit_of(notation)  # type: ignore[arg-type]
+    bad_ones = ("x", "1e19", "inf", "nan", "1.2.3", "", "$", "-$-5", "5%%", "£5", *(("5",) if unit else ()))
+    for bad in bad_ones:
         assert parse_numbers(pa.array([texts[0], bad]), notation)[1] == 1, bad  # type: ignore[arg-type]
 
 
@@ -191,3 +202,14 @@ def test_codes_with_leading_zeros_that_are_read_as_numbers_are_told(write: Write
     assert "zip: numbers, so that 02991 is 2991 (categorical: [zip] if they are codes)" in notes
     for values in (["0", "10", "7"] * 9, ["0.5", "01.5", "7"] * 9, ["2991", "17"] * 9):
         assert not any("codes" in note for note in planned(write(column_of(values, "zip"))).notes())
+
+
+def test_a_unit_beside_numbers_is_told_and_asked_for_in_new_rows(write: Write) -> None:
+    lines = [f"${index},113.16;{'ab'[index % 2]}" for index in range(1, 40)]
+    loaded = Table(path=write("\n".join(["price;y", *lines])), target="y").load()
+    assert "price: numbers with $, read without it: $1,234.5 is 1234.5" in loaded.notes
+    (column,) = loaded.raw.columns  # type: ignore[union-attr]
+    (block,) = read_rows(TableFiles.open(write("price\n$9\n", "new.csv")), [column], Reading(), at_once=9)
+    assert block.stored.tolist() == [[9]]
+    with pytest.raises(DataError, match=r"expected: a number with a decimal point such as \$1,234.5, as in training"):
+        list(read_rows(TableFiles.open(write("price\n9\n", "new.csv")), [column], Reading(), at_once=9))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from dlrun.data.columns.keys import ColumnKeys, ListName
-from dlrun.data.columns.numbers import Notation
+from dlrun.data.columns.numbers import Notation, example_of, unit_of
 from dlrun.data.columns.planned import (
     PlannedColumn,
     infer_dates,
@@ -125,7 +125,8 @@ def _infer_numeric(survey: ColumnSurvey, notation: Notation) -> PlannedColumn | 
         if survey.is_many or len(survey.counts) > _DISTINCT_LIKE_IDS * survey.known:
             return "it is an id, by its name and its values"
         return PlannedColumn(name, "categorical")
-    remark = ""
+    unit = unit_of(notation)
+    remark = f"{name}: numbers with {unit}, read without it: {example_of(notation)} is 1234.5" if unit else ""
     if survey.zero_led and survey.is_whole:
         short = survey.zero_led.lstrip("0") or "0"
         remark = f"{name}: numbers, so that {survey.zero_led} is {short} (categorical: [{name}] if they are codes)"

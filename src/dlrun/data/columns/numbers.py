@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+import re
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -10,18 +11,41 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Notation = Literal["plain", "comma", "grouped"]
-"""plain: 1234.5, 1e3 · comma: 1234,5 or 1.234,5 · grouped: 1,234.5 or 1 234.5"""
+Notation = Literal[
+    "plain", "comma", "grouped",
+    "plain %", "comma %", "grouped %", "plain $", "comma $", "grouped $", "plain €", "comma €", "grouped €",
+    "plain £", "comma £", "grouped £", "plain ¥", "comma ¥", "grouped ¥",
+]  # fmt: skip
+"""plain: 1234.5, 1e3 · comma: 1234,5 or 1.234,5 · grouped: 1,234.5 or 1 234.5 · and each with one unit in every value:
+1.06%, $1,113.16, 12,57 €"""
 
 Floats = npt.NDArray[np.float64]
 
-_EXPONENT = r"([eE][+-]?\d+)?$"
+_EXPONENT = r"([eE][+-]?\d+)?"
 _SPACES = r" '\x{00a0}\x{202f}"
-PATTERNS: dict[Notation, str] = {
-    "plain": r"^[+-]?(\d+\.?\d*|\.\d+)" + _EXPONENT,
-    "comma": rf"^[+-]?(\d{{1,3}}([.{_SPACES}]\d{{3}})+|\d+)?(,\d*)?" + _EXPONENT,
-    "grouped": rf"^[+-]?(\d{{1,3}}([,{_SPACES}]\d{{3}})+|\d+)?(\.\d*)?" + _EXPONENT,
+_DIGITS = {
+    "plain": r"(\d+\.?\d*|\.\d+)" + _EXPONENT,
+    "comma": rf"(\d{{1,3}}([.{_SPACES}]\d{{3}})+|\d+)?(,\d*)?" + _EXPONENT,
+    "grouped": rf"(\d{{1,3}}([,{_SPACES}]\d{{3}})+|\d+)?(\.\d*)?" + _EXPONENT,
 }
+_EXAMPLES = {"plain": "1234.5", "comma": "1.234,5", "grouped": "1,234.5"}
+
+
+def _pattern(notation: Notation) -> str:
+    """What a number looks like; a unit stands before or behind it, a sign before both or between them."""
+    base, _, unit = notation.partition(" ")
+    digits, mark, gap = _DIGITS[base], re.escape(unit), r"[ \x{00a0}\x{202f}]?"
+    if not unit:
+        return f"^[+-]?{digits}$"
+    behind, before = f"[+-]?{digits}{gap}{mark}", f"([+-]?{mark}{gap}|{mark}{gap}[+-]){digits}"
+    return f"^({behind})$" if unit == "%" else f"^({behind}|{before})$"
+
+
+PATTERNS: dict[Notation, str] = {notation: _pattern(notation) for notation in get_args(Notation)}
+PLAIN: tuple[Notation, ...] = ("plain", "comma", "grouped")
+"""Those without a unit."""
+
+_UNITS = ("%", "$", "€", "£", "¥")
 LARGEST = 1e18
 """The square of a larger number is more than float32 holds, and a variance is made of squares."""
 
@@ -66,6 +90,17 @@ def parse_numbers(array: pa.Array, notation: Notation) -> tuple[Floats, int | No
     return values, _first(unfit) if wrong is None else wrong
 
 
+def unit_of(notation: Notation) -> str:
+    """The unit that stands beside every number, or nothing."""
+    return notation.partition(" ")[2]
+
+
+def example_of(notation: Notation) -> str:
+    """A number as the notation has it."""
+    unit, digits = unit_of(notation), _EXAMPLES[notation.partition(" ")[0]]
+    return f"{digits}{unit}" if unit == "%" else f"{unit}{digits}"
+
+
 def fits_another(text: str, notation: Notation) -> bool:
     """Whether a text is a number in another notation than the one that is read, and none in that."""
     import pyarrow as pa
@@ -87,19 +122,30 @@ def count_notations(values: pa.Array, counts: npt.NDArray[np.int64]) -> dict[Not
 
     has_digit = _filled(pc.match_substring_regex(values, r"\d"), otherwise=False)
     found: dict[Notation, int] = {}
+    absent = {unit for unit in _UNITS if not _has_unit(values, unit)}
     for notation, pattern in PATTERNS.items():
+        if unit_of(notation) in absent:
+            continue
         fits = _filled(pc.match_substring_regex(values, pattern), otherwise=False) & has_digit
         numbers = pc.cast(_as_plain(values.filter(pa.array(fits)), notation), pa.float64())
         found[notation] = int(counts[fits][np.abs(_to_floats(numbers)) <= LARGEST].sum())
     return found
 
 
+def _has_unit(values: pa.Array, unit: str) -> bool:
+    import pyarrow.compute as pc
+
+    before = pc.any(pc.match_substring_regex(values, rf"^[+-]?{re.escape(unit)}")).as_py()
+    return bool(before or pc.any(pc.ends_with(values, unit)).as_py())
+
+
 def _as_plain(array: pa.Array, notation: Notation) -> pa.Array:
     import pyarrow.compute as pc
 
-    kept = "," if notation == "comma" else "."
+    has_comma = notation.startswith("comma")
+    kept = "," if has_comma else "."
     array = pc.replace_substring_regex(array, rf"[^0-9eE{kept}+-]", "")
-    return pc.replace_substring(array, ",", ".") if notation == "comma" else array
+    return pc.replace_substring(array, ",", ".") if has_comma else array
 
 
 def _to_floats(array: pa.Array) -> Floats:

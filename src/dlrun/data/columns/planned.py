@@ -8,7 +8,7 @@ from typing import Literal
 from dlrun.data.columns.column import Column
 from dlrun.data.columns.dates import DateLayout, parse_dates
 from dlrun.data.columns.keys import ColumnKeys
-from dlrun.data.columns.numbers import Notation, fits_another, parse_numbers
+from dlrun.data.columns.numbers import Notation, example_of, fits_another, parse_numbers
 from dlrun.data.columns.survey import ColumnSurvey
 from dlrun.data.columns.table_files import TableFiles
 from dlrun.data.columns.texts import as_texts, known_values
@@ -47,11 +47,12 @@ def notation_of(table: TableFiles, survey: ColumnSurvey) -> Notation | None:
     `1,234` alone may be either; between commas it is a number with groups, elsewhere one with a decimal comma.
     """
     fitting = [notation for notation, count in survey.notations.items() if count == survey.known > 0]
-    if "plain" in fitting or len(fitting) == 1:
-        return fitting[0]
     if not fitting:
         return None
-    return "grouped" if getattr(getattr(table.files[0], "dialect", None), "delimiter", ",") == "," else "comma"
+    if fitting[0].startswith("plain") or len(fitting) == 1:
+        return fitting[0]
+    delimiter = getattr(getattr(table.files[0], "dialect", None), "delimiter", ",")
+    return next(notation for notation in fitting if notation.startswith("comma") == (delimiter != ","))
 
 
 def layout_of(survey: ColumnSurvey) -> DateLayout | None:
@@ -125,10 +126,9 @@ def wrong_value(place: str, column: PlannedColumn | Column, found: object, *, hi
     """The error of a value that should be a number or a date."""
     name, expected = column.name, "a number, not beyond 1e18 either way"
     if column.kind == "numeric" and fits_another(str(found), column.notation):
-        example = {"plain": "1234.5", "comma": "1.234,5", "grouped": "1,234.5"}[column.notation]
-        mark = "comma" if column.notation == "comma" else "point"
+        mark = "comma" if column.notation.startswith("comma") else "point"
         where = "the rest of the column" if isinstance(column, PlannedColumn) else "training"
-        expected = f"a number with a decimal {mark} such as {example}, as in {where}"
+        expected = f"a number with a decimal {mark} such as {example_of(column.notation)}, as in {where}"
     elif column.kind == "date":
         example = {"ymd": "2021-03-05", "dmy": "05.03.2021", "mdy": "03/05/2021"}[column.layout]
         expected = f"a date such as {example}, with or without a time"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlrun.data.columns.dates import DATE_PATTERNS, DateLayout
-from dlrun.data.columns.numbers import Floats, Notation, count_notations, is_numbers, parse_numbers
+from dlrun.data.columns.numbers import PATTERNS, PLAIN, Floats, Notation, count_notations, is_numbers, parse_numbers
 from dlrun.data.columns.table_files import TableFiles
 from dlrun.data.columns.texts import as_texts, known_values
 
@@ -53,7 +53,7 @@ class ColumnSurvey:
     came_as_numbers: bool = False
     rows: int = 0
     missing: int = 0
-    notations: dict[Notation, int] = field(default_factory=lambda: {"plain": 0, "comma": 0, "grouped": 0})
+    notations: dict[Notation, int] = field(default_factory=lambda: dict.fromkeys(PATTERNS, 0))
     dates: int = 0
     layouts: dict[DateLayout, int] = field(default_factory=lambda: {"ymd": 0, "dmy": 0, "mdy": 0})
     words: int = 0
@@ -118,7 +118,7 @@ class ColumnSurvey:
             return
         numbers, wrong = parse_numbers(known, "plain")
         if wrong is None:
-            for notation in self.notations:
+            for notation in PLAIN:
                 self.notations[notation] += len(known)
             self._add_numbers(numbers)
             if self.is_whole and not self.zero_led and not self.came_as_numbers:
