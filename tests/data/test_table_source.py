@@ -195,7 +195,7 @@ def test_read_gives_what_was_trained_on(table: Any) -> None:
         ("size,y\n1,no\n", ["no column 'colour'"]),
         ("size,colour,y\n1,red,no\nbig,red,no\n", ["new.csv:3 (row 2)", "'size' holds 'big'", "leave it empty"]),
         ("size,colour,y\n1,red,never\n", ["new.csv:2 (row 1)", "'never'", "one of no, yes"]),
-        ("size,colour,y\n1,red,\n", ["new.csv:2 (row 1)", "one of no, yes"]),
+        ("size,colour,y\n1,red,\n", ["new.csv:2 (row 1)", "has no value", "in every row"]),
     ],
 )
 def test_new_rows_that_do_not_fit_are_told_with_their_line(
