@@ -99,6 +99,21 @@ def test_what_cannot_be_read_is_an_error_that_names_it(tmp_path: Path) -> None:
         read(raw, folder, target=target)
 
 
+def test_classes_are_no_true_values_of_a_model_that_predicts_numbers(tmp_path: Path) -> None:
+    folder = write_classes(tmp_path / "files", count=1)
+    values = Target("values", 1, encoding="value")
+    for raw in (ImageInput(ImageForm(16, 16, 3)), ArrayInput((16, 16, 3), "uint8", 255.0)):
+        with pytest.raises(DataError, match="files has classes, and the model predicts numbers"):
+            read(raw, folder, target=values)
+    (tmp_path / "table.csv").write_text("path,label\nfiles/a/000.png,2.5\nfiles/b/000.png,4\n")
+    (part,) = read(ImageInput(ImageForm(16, 16, 3)), tmp_path / "table.csv", target=values)
+    assert part.target.tolist() == [2.5, 4]
+    with pytest.raises(DataError, match=r"class '2\.5'"):
+        read(ImageInput(ImageForm(16, 16, 3)), tmp_path / "table.csv", target=Target("classes", 2, ("a", "b")))
+    with pytest.raises(DataError, match="has one label for each image"):
+        read(ArrayInput((16, 16, 3), "uint8", 255.0), folder, target=Target("labels", 2, encoding="binary"))
+
+
 def test_a_model_of_image_arrays_reads_pictures_in_the_range_of_its_values(tmp_path: Path) -> None:
     write_classes(tmp_path, count=1, classes=("3", "7"))
     pixels = blocks(16, 16)

@@ -89,6 +89,11 @@ def _targets(images: ImageList, target: Target, *, source: str) -> Labels:
     """The labels of files as a split of the training data holds them."""
     if images.labels is None:
         raise DataError(f"{source} has no labels", expected="a folder for each class, or a CSV with a column of labels")
+    if target.kind not in ("classes", "values") or (target.kind == "values" and target.size > 1):
+        raise DataError(f"{source} has one label for each image", expected=f"the {target.size} that the model predicts")
+    if target.kind == "values" and images.labels.dtype.kind != "f":
+        # Their indices are numbers too, and would be taken for the true values.
+        raise DataError(f"{source} has classes, and the model predicts numbers", expected="a CSV with a column of them")
     if target.kind == "values":
         return images.labels
     return class_indices(images, target.class_names or tuple(map(str, range(target.size))))
