@@ -158,6 +158,8 @@ def test_a_crash_in_a_child_is_one_line(tmp_path: Path) -> None:
         run_child(["-c", code], folder=tmp_path, what="it cannot")
     with pytest.raises(RunError, match=r"^it cannot: ValueError: because$"):
         run_child(["-c", "raise ValueError('because')"], folder=tmp_path, what="it cannot")
+    with pytest.raises(OSError, match="No space left"):
+        run_child(["-c", "raise OSError(28, 'No space left on device')"], folder=tmp_path, what="it cannot")
 
 
 def test_missing_packages_are_told_with_the_command_that_brings_them(
