@@ -85,7 +85,7 @@ def test_rows_of_a_file_get_names_labels_and_probabilities(
 def test_the_options_of_the_command_line_reach_the_model(
     wine: RunFolder, place: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    options = ["--batch-size", "7", "--device", "cpu", "--checkpoint", "best", "--set", "seed=3", "-q"]
+    options = ["--batch-size", "7", "--device", "cpu", "--checkpoint", "best", "--set", "training.device=cpu", "-q"]
     arguments = ["predict", str(wine.path), str(place / "wine.npy"), *options, "--json", "--top", "2"]
     app(arguments, standalone_mode=False)
     printed = capfd.readouterr()
@@ -177,6 +177,8 @@ def test_what_does_not_fit_is_refused(wine: RunFolder, place: Path) -> None:
         (Options(batch_size=0), SpecError, "evaluation_batch_size"),
         (Options(reconstructs=True), UsageError, "no autoencoder"),
         (Options(checkpoint="none"), UsageError, "no checkpoint 'none'"),
+        (Options(overrides=("training.epochs=3",)), UsageError, "training.epochs=3 changes nothing about predictions"),
+        (Options(overrides=("training.epoch=3",)), SpecError, "did you mean 'epochs'"),
     ):
         with pytest.raises(error, match=said):
             predict(wine.path, source, options=options)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -14,13 +14,16 @@ from dlrun.data.array_input import ArrayInput
 from dlrun.data.columns import ColumnsPreprocess
 from dlrun.data.image_input import ImageInput
 from dlrun.data.preprocess import Preprocess
-from dlrun.data.raw_input import Examples, begun
+from dlrun.data.raw_input import Examples, begun, whole
 from dlrun.data.series_input import SeriesInput
 from dlrun.data.table_input import TableInput
 from dlrun.data.text_input import TextInput
 from dlrun.data.token_preprocess import TokenPreprocess
 from dlrun.errors import RunError
 from dlrun.signature import Features, Target
+
+if TYPE_CHECKING:
+    from dlrun.data.dataset import Source
 
 _MOST_ROWS, _BLOCK_BYTES = 8192, 2**26
 
@@ -54,17 +57,25 @@ class Interface:
         """Examples that are read and held at a time: some thousand small ones, some large ones."""
         return max(1, min(_MOST_ROWS, _BLOCK_BYTES // (4 * math.prod(self.preprocess.raw_shape))))
 
-    def read(self, source: str, *, target: Target | None = None) -> Iterator[Examples]:
+    def read_as(self, dataset: Source) -> Interface:
+        """The same with what the keys of the dataset say of reading."""
+        raw: Any = self.raw.read_as(dataset)
+        return replace(self, raw=raw)
+
+    def read(
+        self, source: str, *, target: Target | None = None, told: Callable[[str], object] = str
+    ) -> Iterator[Examples]:
         """Read raw input block by block, the first of them at once.
 
         Args:
             source: As `RawInput.read` takes it.
             target: Also read what is to be predicted.
+            told: Called with a sentence on what was left out.
 
         Raises:
             DataError: It cannot be read, or is not what the model was trained on.
         """
-        return begun(self.raw.read(source, at_once=self.rows_at_once, target=target))
+        return begun(whole(self.raw.read(source, at_once=self.rows_at_once, target=target), told))
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ class Examples:
         stored: As `Split.features` holds them.
         target: As `Split.target` holds it; None if it was not asked for.
         origin: What they were read from, in a form of the reader's own; `RawInput.deployed` knows it.
+        left_out: What would be among them and cannot be read, for people; empty: nothing.
 
     Shape:
         stored: `(n, *raw_shape)`. target: `(n,)`, or `(n, size)` for several values or labels.
@@ -37,6 +38,7 @@ class Examples:
     stored: Array
     target: Array | None = None
     origin: Any = None
+    left_out: str = ""
 
     def __len__(self) -> int:
         """Number of examples."""
@@ -75,6 +77,14 @@ class RawInput(abc.ABC):
     def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
         """One example as the model of `build` takes it: the value of each of its inputs, with a batch axis of 1."""
 
+    def read_as(self, dataset: Any) -> RawInput:  # noqa: ARG002
+        """The same with what the keys of the dataset, which may have changed since training, say of reading.
+
+        Args:
+            dataset: The `Source` of the run's spec.
+        """
+        return self
+
     def columns_of_stored(self) -> Mapping[str, tuple[int, ...]]:
         """The columns that stored examples are made of, with the places of their values on the last axis; or none."""
         return {}
@@ -86,6 +96,20 @@ class RawInput(abc.ABC):
             stored: `raw_shape`, without a batch axis.
         """
         return {}
+
+
+def whole(blocks: Iterator[Examples], told: Callable[[str], object]) -> Iterator[Examples]:
+    """The blocks that have examples; what they left out is told as they come.
+
+    Args:
+        blocks: One after another.
+        told: Called with a sentence.
+    """
+    for block in blocks:
+        if block.left_out:
+            told(block.left_out)
+        if len(block):
+            yield block
 
 
 def begun(blocks: Iterator[Examples]) -> Iterator[Examples]:

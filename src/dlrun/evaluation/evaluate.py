@@ -19,7 +19,7 @@ from dlrun.runs.interface import read_interface
 from dlrun.scoring.breakdown import Breakdown, collector_of
 from dlrun.scoring.regression import regression_scores
 from dlrun.spec.parse import SpecFile
-from dlrun.stored import read_stored_spec
+from dlrun.stored import USED, read_stored_spec, refuse_unused
 from dlrun.tensorflow_start import start_tensorflow
 from dlrun.training.progress import Evaluated, Listener, Note, silent
 
@@ -72,7 +72,7 @@ def evaluate(  # noqa: PLR0913  each is one question that a user may have
         By split; of a file under `data-` and its name.
 
     Raises:
-        UsageError: There is no such run, split or checkpoint.
+        UsageError: There is no such run, split or checkpoint, or an override changes nothing.
         DataError: The file is not of what the model was trained on, or has no labels.
         CheckpointError: The checkpoint is damaged.
         RunError: It is not of this model.
@@ -83,6 +83,7 @@ def evaluate(  # noqa: PLR0913  each is one question that a user may have
     file = read_stored_spec(folder, overrides, trust_plugins=trust_plugins, looks_at_data=data is None)
     found: dict[str, Evaluation] = {}
     if data is not None:
+        refuse_unused(overrides, used=(*USED, "metrics"), purpose="the scores of a file")
         evaluated = _evaluate_file(folder, file, data, checkpoint=checkpoint, listener=listener)
     else:
         evaluated = _evaluate_splits(folder, file, split or "test", checkpoint=checkpoint, listener=listener)
@@ -129,10 +130,11 @@ def _break_down(assembly: Assembly, name: str) -> Breakdown:
 def _evaluate_file(
     folder: RunFolder, file: SpecFile, data: str, *, checkpoint: str, listener: Listener
 ) -> Iterable[tuple[str, Evaluation, Origin]]:
-    interface = read_interface(folder)
+    interface = read_interface(folder).read_as(file.spec.dataset)
     target = interface.target
     # What is wrong with the file is told before TensorFlow starts.
-    blocks = interface.read(data, target=target if target.kind != "input" else None)
+    asked = target if target.kind != "input" else None
+    blocks = interface.read(data, target=asked, told=lambda text: listener(Note("corrupt", text)))
     start_tensorflow()
     from dlrun.training.trained import load_trained
 

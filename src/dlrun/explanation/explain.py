@@ -122,7 +122,7 @@ def explain(
     options = options or Options()
     folder = find_run(str(run), runs_dir=Path(runs_dir))
     file = read_stored_spec(folder, trust_plugins=options.trust_plugins, looks_at_data=False)
-    interface = read_interface(folder)
+    interface = read_interface(folder).read_as(file.spec.dataset)
     kind, target = interface.features.kind, interface.target
     one_by_one = kind == "image" or isinstance(interface.raw, TextInput)
     if target.kind == "input" and kind != "image":
@@ -130,7 +130,9 @@ def explain(
             f"{folder.id} is an autoencoder of {kind} features", expected="one of images, or another model"
         )
     output = _output(options.about, target)
-    examples = interface.read(source) if one_by_one else iter(())
+    examples: Iterator[Examples] = iter(())
+    if one_by_one:
+        examples = interface.read(source, told=lambda text: listener(Note("corrupt", text)))
     labelled = None if one_by_one else _table(interface, source)
     start_tensorflow()
     from dlrun.training.trained import load_trained

@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -38,8 +38,9 @@ KEPT_SPLITS = 12
 """Entries that are kept, one for each split whose images do not fit into memory; those used last."""
 
 _LAYOUT = 1  # of a cache entry; counts up when what is stored changes
-_NAMED = 10
+_NAMED, _NOTED = 10, 5
 _KEPT = "kept"
+_SKIP = ", or leave them out by: corrupt: skip"
 Failed = Mapping[int, str]
 
 
@@ -104,20 +105,33 @@ def keep(images: ImageList, scanned: Scanned, form: ImageForm, *, in_memory: boo
     return Kept(kept.pixels, kept.failed, folder, reused)
 
 
-def refused(failed: Failed, names: Sequence[str], *, folder: Path, can_skip: bool = True) -> DataError:
-    """The error for files that cannot be read: how many, which, and why."""
+def refused(failed: Failed, images: ImageList, *, way_out: str = _SKIP) -> DataError:
+    """The error for files that cannot be read: how many, which, and why.
+
+    Args:
+        failed: Why, by place.
+        images: All files.
+        way_out: What leaves them out; empty: nothing does.
+    """
+    names, folder = images.names, images.folder
     named = "".join(f"\n  {folder / shown(names[place])}: {why}" for place, why in list(failed.items())[:_NAMED])
     more = f"\n  and {len(failed) - _NAMED:,} more" if len(failed) > _NAMED else ""
     said = f"{len(failed):,} of {len(names):,} images cannot be read:{named}{more}"
     if len(failed) == 1:
         said = named.strip().replace(": ", " cannot be read: ", 1)
-    instead = ", or leave them out by: corrupt: skip" if can_skip else ""
-    return DataError(said, expected="JPEG, PNG, BMP or GIF files", hint=f"mend or remove them{instead}")
+    return DataError(said, expected="JPEG, PNG, BMP or GIF files", hint=f"mend or remove them{way_out}")
+
+
+def skipped_note(failed: Failed, images: ImageList) -> str:
+    """What is said of files that are left out: how many, which, and why."""
+    named = ", ".join(f"{shown(images.names[place])} ({why})" for place, why in list(failed.items())[:_NOTED])
+    more = ", ..." if len(failed) > _NOTED else ""
+    return f"{len(failed):,} of {len(images):,} files cannot be read and are left out: {named}{more}"
 
 
 def _check(failed: Failed, images: ImageList, *, skip: bool) -> None:
     if failed and not skip:
-        raise refused(failed, images.names, folder=images.folder)
+        raise refused(failed, images)
 
 
 def _write(folder: Path, images: ImageList, scanned: Scanned, form: ImageForm, *, skip: bool) -> None:

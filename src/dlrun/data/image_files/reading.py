@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from dlrun.data.image_files.decoding import decode
 from dlrun.data.image_files.form import ImageForm
-from dlrun.data.image_files.keeping import refused
+from dlrun.data.image_files.keeping import refused, skipped_note
 from dlrun.data.image_files.listing import ImageList, list_all, list_classes, shown
 from dlrun.data.image_files.scan import check_pixels, scan
 from dlrun.data.image_files.table import list_table, read_header
@@ -26,6 +26,7 @@ from dlrun.errors import DataError
 from dlrun.signature import Target
 
 Labels = npt.NDArray[Any]
+_SKIP = "; predict and eval leave them out by: --set dataset.corrupt=skip"
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,13 @@ class Columns:
 
 
 def read_images(
-    source: str, form: ImageForm, *, at_once: int, target: Target | None = None, columns: Columns | None = None
+    source: str,
+    form: ImageForm,
+    *,
+    at_once: int,
+    target: Target | None = None,
+    columns: Columns | None = None,
+    skip: bool | None = None,
 ) -> Iterator[Examples]:
     """Read a file, a folder of images at any depth, a glob, a CSV of paths, or one image from standard input (`-`).
 
@@ -47,27 +54,39 @@ def read_images(
         at_once: The largest number of examples given at a time.
         target: Also read what is to be predicted.
         columns: Of a CSV.
+        skip: Whether files that cannot be read are left out, which the examples say; else they are an error. None: an
+            error about which the user has no choice.
 
     Returns:
         Examples whose origin are the paths of their files.
 
     Raises:
-        DataError: There are no images, some cannot be read (it names them), or they have no labels.
+        DataError: There are no images, none or (without `skip`) some cannot be read, or they have no labels.
     """
     images = _listed(source, target, columns or Columns())
-    labels = None if target is None else _targets(images, target, source=source)
-    paths = images.paths()
-    scanned = check_pixels(scan(paths), form)
+    if target is not None:
+        images = replace(images, labels=_targets(images, target, source=source))
+    way_out = "" if skip is None else _SKIP
+    scanned = check_pixels(scan(images.paths()), form)
     if scanned.unreadable:
-        raise refused(scanned.unreadable, images.names, folder=images.folder, can_skip=False)
+        if not skip or len(scanned.unreadable) == len(images):
+            raise refused(scanned.unreadable, images, way_out=way_out)
+        yield Examples([], np.zeros((0, *form.shape), np.uint8), left_out=skipped_note(scanned.unreadable, images))
+        stays = np.setdiff1d(np.arange(len(images)), list(scanned.unreadable))
+        images, scanned = images.at(stays), scanned.at(stays)
+    paths, read = images.paths(), 0
     for decoded in decode(paths, scanned, form):
-        if decoded.failed:
-            raise refused(decoded.failed, images.names, folder=images.folder, can_skip=False)
-        for start in range(0, len(decoded.pixels), at_once):
+        read += len(decoded.pixels)
+        if decoded.failed and (not skip or (decoded.last == len(paths) and not read)):
+            raise refused(decoded.failed, images, way_out=way_out)
+        left_out = skipped_note(decoded.failed, images) if decoded.failed else ""
+        kept = np.setdiff1d(np.arange(decoded.first, decoded.last), list(decoded.failed))
+        for start in range(0, max(1, len(kept)), at_once):
+            these = images.at(kept[start : start + at_once])
+            labels = these.labels if target is not None else None
             stored = decoded.pixels[start : start + at_once]
-            these = slice(decoded.first + start, decoded.first + start + len(stored))
-            names = [shown(name) for name in images.names[these]]
-            yield Examples(names, stored, None if labels is None else labels[these], paths[these])
+            yield Examples([*map(shown, these.names)], stored, labels, these.paths(), left_out)
+            left_out = ""
 
 
 def class_indices(images: ImageList, classes: tuple[str, ...]) -> npt.NDArray[np.int32]:
