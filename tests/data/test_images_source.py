@@ -1,5 +1,6 @@
 """The dataset type images: folders and CSVs in, splits out; whatever is wrong with them is told with its name."""
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,24 @@ def test_images_that_do_not_fit_into_memory_are_kept_in_a_file_for_the_next_run(
     assert "for later runs too" in str(load(tmp_path, **keys).notes)
     with pytest.raises(DataError, match=r"b/001\.png"):
         load(tmp_path, validation=0.25)
+
+
+def test_a_file_that_cannot_be_mapped_is_told_as_that_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_classes(tmp_path)
+    monkeypatch.setattr("dlrun.data.image_files.loading.free_memory", lambda: 1000)
+    load(tmp_path)
+
+    def no_memory(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mmap.mmap", no_memory)
+        with pytest.raises(
+            DataError, match="cannot be mapped: the system gives this process no more address"
+        ) as raised:
+            load(tmp_path)
+        assert "ulimit -v" in raised.value.hint
+    assert "as an earlier run has left them" in str(load(tmp_path).notes)
 
 
 def test_of_the_files_of_decoded_images_those_used_last_are_kept(

@@ -7,6 +7,7 @@ The folder `kept` is there whole or not at all (`files/staging.py`); a lock besi
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -72,7 +73,7 @@ def keep(images: ImageList, scanned: Scanned, form: ImageForm, *, in_memory: boo
         skip: Whether files that cannot be decoded are left out; else they are an error.
 
     Raises:
-        DataError: Some cannot be decoded, or there is no room for the file.
+        DataError: Some cannot be decoded, or there is no room for the file, on the disk or among the addresses.
     """
     paths = images.paths()
     if in_memory:
@@ -98,9 +99,11 @@ def keep(images: ImageList, scanned: Scanned, form: ImageForm, *, in_memory: boo
                 kept = _read(folder / _KEPT, form)
             mark_used(folder)
     except OSError as error:
+        if error.errno == errno.ENOMEM:
+            raise _not_mapped(folder, len(paths) * form.bytes) from error
         raise _no_room(folder, (error.strerror or str(error)).lower()) from error
     if kept is None:
-        raise _no_room(folder, "what was written there is gone")
+        raise _no_room(folder, "what was written there cannot be read again")
     _check(kept.failed, images, skip=skip)
     return Kept(kept.pixels, kept.failed, folder, reused)
 
@@ -175,8 +178,10 @@ def _read(folder: Path, form: ImageForm) -> Kept | None:
     try:
         pixels = np.load(place / "images.npy", mmap_mode="r", allow_pickle=False)
         failed = {int(key): str(why) for key, why in json.loads(disk.read_file(place / "failed.json")).items()}
-    # Whatever is wrong with a cache, the answer is to make it again.
-    except (OSError, ValueError, AttributeError):
+    # Whatever is wrong with a cache, the answer is to make it again; too little memory is not wrong with it.
+    except (OSError, ValueError, AttributeError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+            raise
         return None
     return Kept(pixels, failed) if pixels.shape[1:] == form.shape and pixels.dtype == np.uint8 else None
 
@@ -192,6 +197,15 @@ def _no_room(folder: Path, why: str) -> DataError:
         f"decoded images do not fit into memory and cannot be kept in {folder}: {why}",
         expected="room for them",
         hint="a smaller size, or another folder: DLRUN_CACHE=...",
+    )
+
+
+def _not_mapped(folder: Path, needed: int) -> DataError:
+    return DataError(
+        f"decoded images do not fit into memory, and their file of {needed / 2**20:,.1f} MiB in {folder} cannot be "
+        "mapped: the system gives this process no more address space",
+        expected="room among its addresses",
+        hint="raise the limit (ulimit -v), or a smaller size",
     )
 
 
