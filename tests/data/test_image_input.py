@@ -13,6 +13,7 @@ from dlrun.data.array_input import ArrayInput
 from dlrun.data.builtin import Builtin
 from dlrun.data.image_files.form import ImageForm
 from dlrun.data.image_input import ImageInput
+from dlrun.data.images import Images
 from dlrun.data.interface import Interface, parse_interface
 from dlrun.data.preprocess import Preprocess
 from dlrun.errors import DataError
@@ -97,6 +98,18 @@ def test_what_cannot_be_read_is_an_error_that_names_it(tmp_path: Path) -> None:
     (folder / "b").rename(folder / "d")
     with pytest.raises(DataError, match="has the class 'd'"):
         read(raw, folder, target=target)
+
+
+def test_a_csv_without_a_line_of_names_is_told_as_that(tmp_path: Path) -> None:
+    write_classes(tmp_path, count=1)
+    (tmp_path / "bare.csv").write_text("a/000.png,a\nb/000.png,b\n")
+    for target in (None, Target("classes", 2, ("a", "b"))):
+        with pytest.raises(DataError, match=r"the first line of .*bare\.csv is a row"):
+            read(ImageInput(ImageForm(16, 16, 3)), tmp_path / "bare.csv", target=target)
+    source = Images.model_validate({"path": str(tmp_path / "bare.csv")})
+    assert not list(source.problems())  # load() says it
+    with pytest.raises(DataError, match="is a row"):
+        source.load()
 
 
 def test_classes_are_no_true_values_of_a_model_that_predicts_numbers(tmp_path: Path) -> None:

@@ -94,6 +94,17 @@ def test_a_network_that_tells_a_number_from_an_image_has_no_dropout_and_no_image
             assert (spec["dataset"]["augmentation"]["zoom"] > 0) == (not is_value)
 
 
+def test_a_row_of_images_is_not_taken_for_the_names_of_columns(tmp_path: Path) -> None:
+    write_classes(tmp_path, count=20)
+    rows = "".join(f"{name}/{number:03}.png,{number}.5\n" for name in "ab" for number in range(20))
+    (tmp_path / "bare.csv").write_text(rows)
+    with pytest.raises(DataError, match=r"first line of .*bare.csv is a row, .*: a/000.png is an image") as raised:
+        write_config(str(tmp_path / "bare.csv"), tmp_path / "x.yaml", Wishes())
+    assert raised.value.expected == "a first line of names above the rows"
+    (tmp_path / "odd.csv").write_text("not/there.png,b.png\n" + rows)
+    assert write_config(str(tmp_path / "odd.csv"), tmp_path / "x.yaml", Wishes()).path.exists()
+
+
 def test_a_wish_is_kept(odd_files: dict[str, tuple[str, Wishes]], tmp_path: Path) -> None:
     data = odd_files["odd.csv"][0]
     path = write_config(data, tmp_path / "a.yaml", Wishes(target='it\'s: a "q"')).path

@@ -20,7 +20,7 @@ from dlrun.data.image_files.form import ImageForm
 from dlrun.data.image_files.keeping import refused, skipped_note
 from dlrun.data.image_files.listing import ImageList, list_all, list_classes, shown
 from dlrun.data.image_files.scan import check_pixels, scan
-from dlrun.data.image_files.table import list_table, read_header
+from dlrun.data.image_files.table import check_named, list_table, read_header
 from dlrun.data.raw_input import Examples
 from dlrun.errors import DataError
 from dlrun.signature import Target
@@ -122,7 +122,8 @@ def _listed(source: str, target: Target | None, columns: Columns) -> ImageList:
     path = Path(source).expanduser()
     if path.suffix.lower() == ".csv":
         label = columns.label if target is not None else None
-        if label is not None and label not in read_header(path):
+        if label is not None and label not in (header := read_header(path)):
+            check_named(path, header)
             raise DataError(f"{source} has no column {label!r}", expected="a column of labels")
         values = target is not None and target.kind == "values"
         task = "regression" if values else "classification"

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.image_files.listing import ImageList
+from dlrun.data.image_files.listing import ENDINGS, ImageList
 from dlrun.data.labels import Task
 from dlrun.errors import DataError
 
@@ -21,6 +21,21 @@ def read_header(path: Path) -> tuple[str, ...]:
         DataError: It cannot be read.
     """
     return tuple(next(_rows(path), (1, []))[1])
+
+
+def check_named(path: Path, header: Sequence[str]) -> None:
+    """Make sure that the first line of a CSV of images names its columns.
+
+    Raises:
+        DataError: It is a row: one of its cells is the path of an image that is there.
+    """
+    for name in header:
+        if name.lower().endswith(ENDINGS) and (path.parent / name).is_file():
+            raise DataError(
+                f"the first line of {path} is a row, and not the names of its columns: {name} is an image",
+                expected="a first line of names above the rows",
+                hint="path,label",
+            )
 
 
 def list_table(path: Path, *, image_column: str, label_column: str | None, task: Task = "auto") -> ImageList:
@@ -76,6 +91,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def _column(path: Path, header: Sequence[str], name: str) -> int:
     if name not in header:
+        check_named(path, header)
         raise DataError(f"{path} has no column {name!r}", expected="one of " + ", ".join(header))
     return header.index(name)
 
