@@ -116,12 +116,12 @@ def refused(failed: Failed, images: ImageList, *, way_out: str = _SKIP) -> DataE
         images: All files.
         way_out: What leaves them out; empty: nothing does.
     """
-    names, folder = images.names, images.folder
-    named = "".join(f"\n  {folder / shown(names[place])}: {why}" for place, why in list(failed.items())[:_NAMED])
+    named = [(images.place(place), why) for place, why in list(failed.items())[:_NAMED]]
     more = f"\n  and {len(failed) - _NAMED:,} more" if len(failed) > _NAMED else ""
-    said = f"{len(failed):,} of {len(names):,} images cannot be read:{named}{more}"
+    listed = "".join(f"\n  {place}: {why}" for place, why in named)
+    said = f"{len(failed):,} of {len(images):,} images cannot be read:{listed}{more}"
     if len(failed) == 1:
-        said = named.strip().replace(": ", " cannot be read: ", 1)
+        said = " cannot be read: ".join(named[0])
     return DataError(said, expected="JPEG, PNG, BMP or GIF files", hint=f"mend or remove them{way_out}")
 
 

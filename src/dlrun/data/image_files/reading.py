@@ -98,10 +98,20 @@ def class_indices(images: ImageList, classes: tuple[str, ...]) -> npt.NDArray[np
     place = {name: index for index, name in enumerate(classes)}
     unknown = [name for name in images.classes if name not in place]
     if unknown or images.labels is None:
-        said = f"{images.folder} has the class {unknown[0]!r}" if unknown else f"{images.folder} has no classes"
-        raise DataError(f"{said}, which training does not know", expected="one of " + ", ".join(classes))
+        said = f"{images.origin} has no classes"
+        if unknown:
+            said = f"{_place_of(images, unknown[0])} has the class {unknown[0]!r}, which training does not know"
+        raise DataError(said, expected="one of " + ", ".join(classes))
     found: npt.NDArray[np.int32] = np.array([place[name] for name in images.classes], np.int32)[images.labels]
     return found
+
+
+def _place_of(images: ImageList, name: str) -> str:
+    """Where a class is met: the folder, or the first line of the CSV."""
+    if images.table is None or images.lines is None or images.labels is None:
+        return str(images.folder)
+    first = int(np.flatnonzero(images.labels == images.classes.index(name))[0])
+    return f"{images.table}: line {images.lines[first]}"
 
 
 def _targets(images: ImageList, target: Target, *, source: str) -> Labels:
@@ -153,4 +163,4 @@ def _standard_input() -> ImageList:
     folder = Path(tempfile.mkdtemp(prefix="dlrun-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     (folder / "standard input").write_bytes(sys.stdin.buffer.read())
-    return ImageList(folder, ["standard input"])
+    return ImageList(folder, ["standard input"], is_passing=True)
