@@ -169,6 +169,14 @@ def test_what_a_network_gives_that_is_not_finite_has_no_label_and_is_told(
 
 
 @pytest.mark.tensorflow
+def test_rows_of_several_files_are_named_after_their_file(wine: RunFolder, place: Path) -> None:
+    source = str(place / "wine.npy")
+    names = [str(name) for block in predict(wine.path, [source, source]).blocks for name in block.cells[0]]
+    count = len(np.load(source))
+    assert names == 2 * [f"{source}: row {row}" for row in range(count)]
+
+
+@pytest.mark.tensorflow
 def test_what_does_not_fit_is_refused(wine: RunFolder, place: Path) -> None:
     source = place / "wine.npy"
     for options, error, said in (

@@ -1,11 +1,13 @@
 """Images that cannot be read, among those that are predicted and scored: an error, or left out and told."""
 
+import csv
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from dlrun.cli.app import app
 from dlrun.data.image_files import decoding
 from dlrun.errors import DataError, UsageError
 from dlrun.evaluation.evaluate import evaluate
@@ -102,6 +104,24 @@ def test_where_nothing_can_be_read_that_is_an_error_all_the_same(run: RunFolder,
     shutil.copy(dirty / "b" / "001.png", dirty / "b" / "000.png")
     with pytest.raises(DataError, match="2 of 2 images cannot be read"):
         names(run, dirty / "b" / "00[01].png", [], *SKIP)
+
+
+def test_several_files_are_predicted_together_as_a_shell_gives_them_for_a_pattern(
+    run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_classes(tmp_path / "new", count=2)
+    monkeypatch.chdir(tmp_path)
+    files = ["new/a/000.png", "new/a/001.png", "new/b/001.png"]
+    app(["predict", str(run.path), *files, "-o", "p.csv", "-q"], standalone_mode=False)
+    rows = list(csv.DictReader((tmp_path / "p.csv").open()))
+    assert [row["name"] for row in rows] == files
+    (alone,) = predict(run.path, files[1]).blocks
+    assert float(rows[1]["probability"]) == pytest.approx(float(alone.cells[2][0]))
+    app(["explain", str(run.path), *files, "-o", "explained", "-q"], standalone_mode=False)
+    assert len(list((tmp_path / "explained").glob("*.png"))) == 3
+    capfd.readouterr()
+    with pytest.raises(DataError, match="nope is not there"):
+        predict(run.path, [*files, "nope"])
 
 
 def test_a_key_that_changes_nothing_is_refused(run: RunFolder, dirty: Path) -> None:

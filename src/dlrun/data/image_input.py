@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -40,9 +40,11 @@ class ImageInput(RawInput):
 
         With `target`: class folders, or a CSV with a column of labels.
         """
-        columns = Columns(self.image_column, self.label_column)
-        skip = self.corrupt == "skip"
-        return read_images(source, self.form, at_once=at_once, target=target, columns=columns, skip=skip)
+        return self._read(source, at_once=at_once, target=target)
+
+    def read_several(self, sources: Sequence[str], *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
+        """Read several of them together, as one list of files."""
+        return self._read(sources, at_once=at_once, target=target)
 
     def read_as(self, dataset: Any) -> ImageInput:
         """The same with the dataset's key `corrupt`."""
@@ -59,3 +61,8 @@ class ImageInput(RawInput):
         """The pixels of the file, upright and in its own size."""
         path = examples.origin[index]
         return {"image": decode_one(path, scan([path]), channels=self.form.channels)[None]}
+
+    def _read(self, source: str | Sequence[str], *, at_once: int, target: Target | None) -> Iterator[Examples]:
+        columns = Columns(self.image_column, self.label_column)
+        skip = self.corrupt == "skip"
+        return read_images(source, self.form, at_once=at_once, target=target, columns=columns, skip=skip)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -63,19 +63,24 @@ class Interface:
         return replace(self, raw=raw)
 
     def read(
-        self, source: str, *, target: Target | None = None, told: Callable[[str], object] = str
+        self, source: str | Sequence[str], *, target: Target | None = None, told: Callable[[str], object] = str
     ) -> Iterator[Examples]:
         """Read raw input block by block, the first of them at once.
 
         Args:
-            source: As `RawInput.read` takes it.
+            source: As `RawInput.read` takes it; or several of them.
             target: Also read what is to be predicted.
             told: Called with a sentence on what was left out.
 
         Raises:
             DataError: It cannot be read, or is not what the model was trained on.
         """
-        return begun(whole(self.raw.read(source, at_once=self.rows_at_once, target=target), told))
+        sources = (source,) if isinstance(source, str) else tuple(source)
+        if len(sources) == 1:
+            blocks = self.raw.read(sources[0], at_once=self.rows_at_once, target=target)
+        else:
+            blocks = self.raw.read_several(sources, at_once=self.rows_at_once, target=target)
+        return begun(whole(blocks, told))
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +64,16 @@ class RawInput(abc.ABC):
         Raises:
             DataError: It cannot be read, or is not what the model was trained on: names what, expected and found.
         """
+
+    def read_several(self, sources: Sequence[str], *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
+        """Read several sources, one after another; the names of their examples begin with their source's.
+
+        Raises:
+            DataError: As `read`.
+        """
+        for source in sources:
+            for block in self.read(source, at_once=at_once, target=target):
+                yield replace(block, names=[f"{source}: {name}" for name in block.names])
 
     @abc.abstractmethod
     def build(self) -> keras.Model:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,7 +96,7 @@ class Options:
 
 def explain(
     run: str | Path,
-    source: str,
+    source: str | Sequence[str],
     *,
     options: Options | None = None,
     runs_dir: str | Path = RUNS_DIR,
@@ -106,7 +106,7 @@ def explain(
 
     Args:
         run: As `find_run` takes it.
-        source: A file, a folder, a glob, or `-`, of the kind that the run was trained on.
+        source: A file, a folder, a glob, or `-`, of the kind that the run was trained on; or several.
         options: How.
         runs_dir: Where runs are looked for.
         listener: Called with every event.
@@ -202,12 +202,12 @@ def _explained_texts(
             yield Explained(name, said, value, none, none, pairs, "occlusion")
 
 
-def _table(interface: Interface, source: str) -> Examples:
+def _table(interface: Interface, source: str | Sequence[str]) -> Examples:
     """The first examples of a file, with what is to be predicted if it is there."""
     try:
         return _joined(interface.read(source, target=interface.target))
     except DataError as error:  # it has no labels, or is wrong in another way, which reading without them tells
-        if source == "-":
+        if "-" in ((source,) if isinstance(source, str) else source):
             raise DataError(
                 error.what, expected=error.expected, hint="standard input has to have the labels too"
             ) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,7 +84,7 @@ class Predictions:
 
 def predict(
     run: str | Path,
-    source: str | Path,
+    source: str | Path | Sequence[str],
     *,
     options: Options | None = None,
     runs_dir: str | Path = RUNS_DIR,
@@ -94,7 +94,7 @@ def predict(
 
     Args:
         run: As `find_run` takes it.
-        source: A file, a folder, a glob, or `-` for standard input, of the kind that the run was trained on.
+        source: A file, a folder, a glob, or `-` for standard input, of what the run was trained on; or several of them.
         options: How.
         runs_dir: Where runs are looked for.
         listener: Called with every event.
@@ -122,7 +122,8 @@ def predict(
     if options.reconstructs and interface.target.kind != "input":
         raise UsageError(f"{folder.id} is no autoencoder, it has no reconstructions", expected="a model that has them")
     # What is wrong with the input is told before TensorFlow starts.
-    examples = interface.read(str(source), told=lambda text: listener(Note("corrupt", text)))
+    sources = str(source) if isinstance(source, Path) else source
+    examples = interface.read(sources, told=lambda text: listener(Note("corrupt", text)))
     start_tensorflow()
     from dlrun.training.trained import load_trained
 

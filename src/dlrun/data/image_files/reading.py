@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import atexit
 import glob
+import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ class Columns:
 
 
 def read_images(
-    source: str,
+    source: str | Sequence[str],
     form: ImageForm,
     *,
     at_once: int,
@@ -49,7 +50,7 @@ def read_images(
     """Read a file, a folder of images at any depth, a glob, a CSV of paths, or one image from standard input (`-`).
 
     Args:
-        source: What the user names; with `target` class folders, or a CSV with a column of labels.
+        source: What the user names, or several of these; with `target` class folders, or a CSV with a column of labels.
         form: What the images are brought to.
         at_once: The largest number of examples given at a time.
         target: Also read what is to be predicted.
@@ -63,7 +64,12 @@ def read_images(
     Raises:
         DataError: There are no images, none or (without `skip`) some cannot be read, or they have no labels.
     """
-    images = _listed(source, target, columns or Columns())
+    columns = columns or Columns()
+    if isinstance(source, str):
+        images = _listed(source, target, columns)
+    else:
+        images = _together([_listed(each, target, columns) for each in source])
+        source = ", ".join(source)
     if target is not None:
         images = replace(images, labels=_targets(images, target, source=source))
     way_out = "" if skip is None else _SKIP
@@ -142,6 +148,12 @@ def _listed(source: str, target: Target | None, columns: Columns) -> ImageList:
     if not images.names:
         raise DataError(f"{source} has no images", expected="JPEG, PNG, BMP or GIF files")
     return images
+
+
+def _together(lists: Sequence[ImageList]) -> ImageList:
+    """The images of several lists, without labels, by names that tell them apart."""
+    names = [os.path.join(images.folder, name) for images in lists for name in images.names]  # noqa: PTH118
+    return ImageList(Path(), names)
 
 
 def _list_images(source: str) -> ImageList:
