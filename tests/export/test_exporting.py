@@ -137,8 +137,10 @@ def test_what_is_there_is_replaced_only_if_that_is_wanted_and_it_is_a_model(tmp_
     (tmp_path / "folder").mkdir()
     with pytest.raises(UsageError, match="there already"):
         Place.of(tmp_path / "a.keras", FORMATS["keras"], replaces=False)
-    with pytest.raises(UsageError, match="not a savedmodel"):
-        Place.of(tmp_path / "folder", FORMATS["savedmodel"], replaces=True)
+    for replaces in (True, False):  # a folder of images may have the run's name
+        with pytest.raises(UsageError, match="not a savedmodel") as raised:
+            Place.of(tmp_path / "folder", FORMATS["savedmodel"], replaces=replaces)
+        assert "--force" not in raised.value.hint
     with pytest.raises(UsageError, match="keras file"):
         Place.of(tmp_path / "a.h5", FORMATS["keras"], replaces=False)
     place = Place.of(tmp_path / "a.keras", FORMATS["keras"], replaces=True)
