@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -174,6 +175,16 @@ def test_rows_of_several_files_are_named_after_their_file(wine: RunFolder, place
     names = [str(name) for block in predict(wine.path, [source, source]).blocks for name in block.cells[0]]
     count = len(np.load(source))
     assert names == 2 * [f"{source}: row {row}" for row in range(count)]
+
+
+@pytest.mark.tensorflow
+def test_a_run_that_failed_on_its_data_is_not_the_last_one_to_predict_with(wine: RunFolder, place: Path) -> None:
+    failed = RunFolder.create(wine.path.parent, name="failed")
+    failed.update_record(status="failed")
+    try:
+        assert predict("last", place / "wine.npy", runs_dir=wine.path.parent).columns
+    finally:
+        shutil.rmtree(failed.path)
 
 
 @pytest.mark.tensorflow

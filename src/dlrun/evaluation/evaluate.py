@@ -79,7 +79,7 @@ def evaluate(  # noqa: PLR0913  each is one question that a user may have
     """
     if split is not None and data is not None:
         raise UsageError(f"there are both a split ({split}) and a file ({data}) to evaluate", expected="one of them")
-    folder = find_run(str(run), runs_dir=Path(runs_dir))
+    folder = find_run(str(run), runs_dir=Path(runs_dir), is_trained=True)
     file = read_stored_spec(folder, overrides, trust_plugins=trust_plugins, looks_at_data=data is None)
     found: dict[str, Evaluation] = {}
     if data is not None:

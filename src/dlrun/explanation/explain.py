@@ -120,7 +120,7 @@ def explain(
         RunError: The run has not begun to train, or is damaged.
     """
     options = options or Options()
-    folder = find_run(str(run), runs_dir=Path(runs_dir))
+    folder = find_run(str(run), runs_dir=Path(runs_dir), is_trained=True)
     file = read_stored_spec(folder, trust_plugins=options.trust_plugins, looks_at_data=False)
     interface = read_interface(folder).read_as(file.spec.dataset)
     kind, target = interface.features.kind, interface.target

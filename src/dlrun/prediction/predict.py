@@ -110,7 +110,7 @@ def predict(
         RunError: The run has not begun to train, or is damaged.
     """
     options = options or Options()
-    folder = find_run(str(run), runs_dir=Path(runs_dir))
+    folder = find_run(str(run), runs_dir=Path(runs_dir), is_trained=True)
     overrides = options.all_overrides()
     file = read_stored_spec(folder, overrides, trust_plugins=options.trust_plugins, looks_at_data=False)
     device = file.spec.training.device
