@@ -11,7 +11,7 @@ import pytest
 from dlrun.data.dataset import Dataset, datasets
 from dlrun.data.images import Images
 from dlrun.errors import DataError
-from pictures import blocks, jpeg, png, write_classes
+from pictures import GIF, blocks, jpeg, png, unpacked, write_classes
 
 pytestmark = pytest.mark.tensorflow
 
@@ -148,6 +148,23 @@ def test_sizes_and_channels_are_unified_as_the_keys_say(tmp_path: Path) -> None:
         assert bool((grey[:2] == 0).all()) == (fit == "pad")
     assert "1 of 14 are turned upright" in str(dataset.notes)
     assert load(tmp_path, size=(8, 8), channels=1).features.shape == (8, 8, 1)
+
+
+def test_an_animation_is_read_by_its_first_picture_which_is_told(tmp_path: Path) -> None:
+    write_classes(tmp_path)
+    still = unpacked(GIF)
+    palette_ends = 13 + 3 * 2 ** ((still[10] & 7) + 1)
+    repeated, stays = b"!\xff\x0bNETSCAPE2.0\x03\x01\0\0\0", b"!\xf9\x04\0\x05\0\0\0"
+    for name, extension in (
+        ("still", b""),
+        ("comment", b"!\xfe\x03one\x02tw\0"),
+        ("repeated", repeated),
+        ("stays", stays),
+    ):
+        (tmp_path / "a" / f"{name}.gif").write_bytes(still[:palette_ends] + extension + still[palette_ends:])
+    dataset = load(tmp_path, size=(16, 16))
+    assert "images: 2 of 16 are animations, of which the first picture is read" in dataset.notes
+    assert dataset.splits["train"].features.shape == (16, 16, 16, 3)
 
 
 def test_a_csv_names_files_with_classes_or_values(tmp_path: Path) -> None:
