@@ -2,10 +2,35 @@
 
 from __future__ import annotations
 
-from dlrun.errors import RunError
+from collections.abc import Iterable
+
+from dlrun.errors import RunError, UsageError
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.trust import is_own, refuse_unusual_files
 from dlrun.spec.parse import SpecFile, Trust, read_spec
+
+USED = (
+    "model", "loss", "optimizer", "plugins", "dataset.corrupt", "training.device", "training.evaluation_batch_size",
+    "training.early_stopping",
+)  # fmt: skip
+"""The keys that change what a trained model gives for a file: which model and checkpoint it is, how files are read."""
+
+
+def refuse_unused(overrides: Iterable[str], *, used: Iterable[str], purpose: str) -> None:
+    """Refuse overrides of keys that have no effect: whoever sets one believes that it has.
+
+    Args:
+        overrides: `key=value` each.
+        used: Keys, or groups of keys, that have one.
+        purpose: On what they have none.
+
+    Raises:
+        UsageError: Names the first.
+    """
+    for override in overrides:
+        key = override.partition("=")[0].strip() + "."
+        if not any(key.startswith(f"{each}.") or f"{each}.".startswith(key) for each in used):
+            raise UsageError(f"--set {override} changes nothing about {purpose}", expected="one of " + ", ".join(used))
 
 
 def read_stored_spec(

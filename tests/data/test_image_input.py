@@ -13,6 +13,8 @@ from dlrun.data.array_input import ArrayInput
 from dlrun.data.builtin import Builtin
 from dlrun.data.image_files.form import ImageForm
 from dlrun.data.image_input import ImageInput
+from dlrun.data.images import Images
+from dlrun.data.inspection.inspected import inspect_source
 from dlrun.data.interface import Interface, parse_interface
 from dlrun.data.preprocess import Preprocess
 from dlrun.errors import DataError
@@ -97,6 +99,56 @@ def test_what_cannot_be_read_is_an_error_that_names_it(tmp_path: Path) -> None:
     (folder / "b").rename(folder / "d")
     with pytest.raises(DataError, match="has the class 'd'"):
         read(raw, folder, target=target)
+
+
+def test_a_csv_without_a_line_of_names_is_told_as_that(tmp_path: Path) -> None:
+    write_classes(tmp_path, count=1)
+    (tmp_path / "bare.csv").write_text("a/000.png,a\nb/000.png,b\n")
+    for target in (None, Target("classes", 2, ("a", "b"))):
+        with pytest.raises(DataError, match=r"the first line of .*bare\.csv is a row"):
+            read(ImageInput(ImageForm(16, 16, 3)), tmp_path / "bare.csv", target=target)
+    source = Images.model_validate({"path": str(tmp_path / "bare.csv")})
+    assert not list(source.problems())  # load() says it
+    with pytest.raises(DataError, match="is a row"):
+        source.load()
+
+
+def test_messages_about_a_csv_name_it_and_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_classes(tmp_path, count=1)
+    monkeypatch.chdir(tmp_path)
+    raw, target = ImageInput(ImageForm(16, 16, 3)), Target("classes", 2, ("a", "b"))
+    Path("odd.csv").write_text("path,label\na/000.png,a\n\nb/000.png,hexagon\nnope.png,a\n")
+    with pytest.raises(DataError, match=r"^odd\.csv: line 4 has the class 'hexagon', which"):
+        read(raw, "odd.csv", target=target)
+    with pytest.raises(DataError, match=r"^odd\.csv: line 5: nope\.png cannot be read: no such file"):
+        read(raw, "odd.csv")
+    with pytest.raises(DataError, match=r"^odd\.csv: line 5: nope\.png cannot be read: no such file"):
+        Images.model_validate({"path": "odd.csv"}).load()
+    found = inspect_source(Images.model_validate({"path": "odd.csv"})).images
+    assert found is not None
+    assert found.corrupt == {"nope.png": "no such file or directory"}
+    Path("empty.csv").write_text("")
+    for asked in (None, target):
+        with pytest.raises(DataError, match=r"^empty\.csv does not begin with a line of names"):
+            read(raw, "empty.csv", target=asked)
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"words")))
+    with pytest.raises(DataError, match=r"^standard input cannot be read: it is text"):
+        read(raw, "-")
+
+
+def test_classes_are_no_true_values_of_a_model_that_predicts_numbers(tmp_path: Path) -> None:
+    folder = write_classes(tmp_path / "files", count=1)
+    values = Target("values", 1, encoding="value")
+    for raw in (ImageInput(ImageForm(16, 16, 3)), ArrayInput((16, 16, 3), "uint8", 255.0)):
+        with pytest.raises(DataError, match="files has classes, and the model predicts numbers"):
+            read(raw, folder, target=values)
+    (tmp_path / "table.csv").write_text("path,label\nfiles/a/000.png,2.5\nfiles/b/000.png,4\n")
+    (part,) = read(ImageInput(ImageForm(16, 16, 3)), tmp_path / "table.csv", target=values)
+    assert part.target.tolist() == [2.5, 4]
+    with pytest.raises(DataError, match=r"class '2\.5'"):
+        read(ImageInput(ImageForm(16, 16, 3)), tmp_path / "table.csv", target=Target("classes", 2, ("a", "b")))
+    with pytest.raises(DataError, match="has one label for each image"):
+        read(ArrayInput((16, 16, 3), "uint8", 255.0), folder, target=Target("labels", 2, encoding="binary"))
 
 
 def test_a_model_of_image_arrays_reads_pictures_in_the_range_of_its_values(tmp_path: Path) -> None:

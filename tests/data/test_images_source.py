@@ -1,5 +1,6 @@
 """The dataset type images: folders and CSVs in, splits out; whatever is wrong with them is told with its name."""
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from dlrun.data.dataset import Dataset, datasets
 from dlrun.data.images import Images
 from dlrun.errors import DataError
-from pictures import blocks, jpeg, png, write_classes
+from pictures import GIF, blocks, jpeg, png, unpacked, write_classes
 
 pytestmark = pytest.mark.tensorflow
 
@@ -149,6 +150,23 @@ def test_sizes_and_channels_are_unified_as_the_keys_say(tmp_path: Path) -> None:
     assert load(tmp_path, size=(8, 8), channels=1).features.shape == (8, 8, 1)
 
 
+def test_an_animation_is_read_by_its_first_picture_which_is_told(tmp_path: Path) -> None:
+    write_classes(tmp_path)
+    still = unpacked(GIF)
+    palette_ends = 13 + 3 * 2 ** ((still[10] & 7) + 1)
+    repeated, stays = b"!\xff\x0bNETSCAPE2.0\x03\x01\0\0\0", b"!\xf9\x04\0\x05\0\0\0"
+    for name, extension in (
+        ("still", b""),
+        ("comment", b"!\xfe\x03one\x02tw\0"),
+        ("repeated", repeated),
+        ("stays", stays),
+    ):
+        (tmp_path / "a" / f"{name}.gif").write_bytes(still[:palette_ends] + extension + still[palette_ends:])
+    dataset = load(tmp_path, size=(16, 16))
+    assert "images: 2 of 16 are animations, of which the first picture is read" in dataset.notes
+    assert dataset.splits["train"].features.shape == (16, 16, 16, 3)
+
+
 def test_a_csv_names_files_with_classes_or_values(tmp_path: Path) -> None:
     write_classes(tmp_path / "files", count=4)
     rows = [f"files/{name}/00{number}.png" for number in range(4) for name in "ab"]
@@ -191,6 +209,24 @@ def test_images_that_do_not_fit_into_memory_are_kept_in_a_file_for_the_next_run(
     assert "for later runs too" in str(load(tmp_path, **keys).notes)
     with pytest.raises(DataError, match=r"b/001\.png"):
         load(tmp_path, validation=0.25)
+
+
+def test_a_file_that_cannot_be_mapped_is_told_as_that_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_classes(tmp_path)
+    monkeypatch.setattr("dlrun.data.image_files.loading.free_memory", lambda: 1000)
+    load(tmp_path)
+
+    def no_memory(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mmap.mmap", no_memory)
+        with pytest.raises(
+            DataError, match="cannot be mapped: the system gives this process no more address"
+        ) as raised:
+            load(tmp_path)
+        assert "ulimit -v" in raised.value.hint
+    assert "as an earlier run has left them" in str(load(tmp_path).notes)
 
 
 def test_of_the_files_of_decoded_images_those_used_last_are_kept(

@@ -137,8 +137,10 @@ def test_what_is_there_is_replaced_only_if_that_is_wanted_and_it_is_a_model(tmp_
     (tmp_path / "folder").mkdir()
     with pytest.raises(UsageError, match="there already"):
         Place.of(tmp_path / "a.keras", FORMATS["keras"], replaces=False)
-    with pytest.raises(UsageError, match="not a savedmodel"):
-        Place.of(tmp_path / "folder", FORMATS["savedmodel"], replaces=True)
+    for replaces in (True, False):  # a folder of images may have the run's name
+        with pytest.raises(UsageError, match="not a savedmodel") as raised:
+            Place.of(tmp_path / "folder", FORMATS["savedmodel"], replaces=replaces)
+        assert "--force" not in raised.value.hint
     with pytest.raises(UsageError, match="keras file"):
         Place.of(tmp_path / "a.h5", FORMATS["keras"], replaces=False)
     place = Place.of(tmp_path / "a.keras", FORMATS["keras"], replaces=True)
@@ -158,6 +160,8 @@ def test_a_crash_in_a_child_is_one_line(tmp_path: Path) -> None:
         run_child(["-c", code], folder=tmp_path, what="it cannot")
     with pytest.raises(RunError, match=r"^it cannot: ValueError: because$"):
         run_child(["-c", "raise ValueError('because')"], folder=tmp_path, what="it cannot")
+    with pytest.raises(OSError, match="No space left"):
+        run_child(["-c", "raise OSError(28, 'No space left on device')"], folder=tmp_path, what="it cannot")
 
 
 def test_missing_packages_are_told_with_the_command_that_brings_them(

@@ -93,6 +93,24 @@ def test_a_disk_that_fills_up_during_a_command_leaves_no_traceback_though_the_lo
     assert "Traceback" not in done.err
 
 
+@pytest.mark.parametrize("leave", [0, 8_192, 40_000])
+@pytest.mark.parametrize("to", ["savedmodel", "tflite", "keras"])
+def test_an_export_to_a_full_disk_is_one_line_that_names_the_file(
+    small: Any, tmpfs: Path, to: str, leave: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dlrun.export.exporting import Options, export
+    from dlrun.export.target import FORMATS
+
+    run, place = small.train().folder, tmpfs / f"model{FORMATS[to].suffix}"
+    # TensorFlow has an error of its own for it, and tells which of its files did not fit.
+    fill(tmpfs, leave=leave)
+    monkeypatch.setattr("dlrun.export.checking.run_child", lambda *_, **__: pytest.fail("it was written"))
+    with pytest.raises(RunError, match=f"^cannot write {place}: the disk is full") as raised:
+        export(run.path, to, options=Options(output=place))
+    assert "\n" not in raised.value.what
+    assert [path.name for path in tmpfs.iterdir()] == ["ballast"]
+
+
 def test_a_runs_folder_that_cannot_be_written_to_is_one_line(small: Any, tmp_path: Path) -> None:
     with mounted(tmp_path / "read_only", "-t", "tmpfs", "-o", "ro", "tmpfs") as place:
         with pytest.raises(RunError, match=r"cannot make a run folder in .*: the file system is read-only") as raised:

@@ -23,6 +23,7 @@ def test_an_error_of_the_system_becomes_one_clear_line(code: int, said: str) -> 
     with pytest.raises(RunError) as raised, explained("write x"):
         raise OSError(code, os.strerror(code))
     assert raised.value.what == said
+    assert "run" not in raised.value.hint  # predictions, exports and pictures are written too
     with pytest.raises(CheckpointError), explained("write x", error=CheckpointError):
         raise OSError(code, os.strerror(code))
 

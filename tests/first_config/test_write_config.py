@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 import yaml
@@ -15,6 +16,7 @@ from dlrun.signature import Description
 from dlrun.spec.parse import read_spec
 from dlrun.spec.yaml_source import read_yaml
 from odd_files import write_odd_files
+from pictures import write_classes
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +72,39 @@ def test_what_is_guessed_is_told(odd_files: dict[str, tuple[str, Wishes]], tmp_p
     assert "missing_target: drop" in " ".join(write(odd_files, "gaps.csv", tmp_path).told)
     assert "not used: id (--type table reads all columns)" in write(odd_files, "tweets.jsonl", tmp_path).told
     assert "time: Date, never going back" in write(odd_files, "days.csv", tmp_path).told
+
+
+def test_a_network_that_tells_a_number_from_an_image_has_no_dropout_and_no_image_is_zoomed(tmp_path: Path) -> None:
+    files = [f"{name}/{number:03}.png" for name in "ab" for number in range(20)]
+    write_classes(tmp_path, count=20)
+    (tmp_path / "images.csv").write_text(
+        "path,size,kind\n" + "".join(f"{f},{n / 7},{f[0]}\n" for n, f in enumerate(files))
+    )
+    pixels = np.zeros((40, 16, 16, 3), np.uint8)
+    np.savez(tmp_path / "numbers.npz", x=pixels, y=np.linspace(0, 1, 40, dtype=np.float32))
+    np.savez(tmp_path / "classes.npz", x=pixels, y=np.arange(40) % 2)
+    for name, target, is_value in (
+        ("images.csv", "size", True),
+        ("images.csv", "kind", False),
+        ("numbers.npz", "", True),
+        ("classes.npz", "", False),
+    ):
+        path = write_config(str(tmp_path / name), tmp_path / "x.yaml", Wishes(target=target), force=True).path
+        spec = read_spec(path).spec.plain()
+        assert (spec["model"]["type"], spec["model"]["dropout"] > 0) == ("cnn", not is_value)
+        if name == "images.csv":
+            assert (spec["dataset"]["augmentation"]["zoom"] > 0) == (not is_value)
+
+
+def test_a_row_of_images_is_not_taken_for_the_names_of_columns(tmp_path: Path) -> None:
+    write_classes(tmp_path, count=20)
+    rows = "".join(f"{name}/{number:03}.png,{number}.5\n" for name in "ab" for number in range(20))
+    (tmp_path / "bare.csv").write_text(rows)
+    with pytest.raises(DataError, match=r"first line of .*bare.csv is a row, .*: a/000.png is an image") as raised:
+        write_config(str(tmp_path / "bare.csv"), tmp_path / "x.yaml", Wishes())
+    assert raised.value.expected == "a first line of names above the rows"
+    (tmp_path / "odd.csv").write_text("not/there.png,b.png\n" + rows)
+    assert write_config(str(tmp_path / "odd.csv"), tmp_path / "x.yaml", Wishes()).path.exists()
 
 
 def test_a_wish_is_kept(odd_files: dict[str, tuple[str, Wishes]], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -86,7 +87,7 @@ def test_rows_of_a_file_get_names_labels_and_probabilities(
 def test_the_options_of_the_command_line_reach_the_model(
     wine: RunFolder, place: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    options = ["--batch-size", "7", "--device", "cpu", "--checkpoint", "best", "--set", "seed=3", "-q"]
+    options = ["--batch-size", "7", "--device", "cpu", "--checkpoint", "best", "--set", "training.device=cpu", "-q"]
     arguments = ["predict", str(wine.path), str(place / "wine.npy"), *options, "--json", "--top", "2"]
     app(arguments, standalone_mode=False)
     printed = capfd.readouterr()
@@ -176,7 +177,7 @@ def test_categories_that_training_did_not_have_are_told_by_predict_and_by_eval(p
     config = CONFIG.replace("{type: builtin, name: wine}", f"{{type: table, path: {tmp_path}/train.csv, target: y}}")
     config = config.replace("MODEL", "{type: mlp, units: [4]}").replace("LOSS", "binary_crossentropy")
     (tmp_path / "x.yaml").write_text(config)
-    run = train(tmp_path / "x.yaml", runs_dir=place / "runs").folder
+    run = train(tmp_path / "x.yaml", runs_dir=tmp_path / "runs").folder
     new = tmp_path / "new.csv"
     new.write_text("colour,size,y\nred,1,no\nblue,2,yes\n")
     events: list[Event] = []
@@ -188,6 +189,24 @@ def test_categories_that_training_did_not_have_are_told_by_predict_and_by_eval(p
 
 
 @pytest.mark.tensorflow
+def test_rows_of_several_files_are_named_after_their_file(wine: RunFolder, place: Path) -> None:
+    source = str(place / "wine.npy")
+    names = [str(name) for block in predict(wine.path, [source, source]).blocks for name in block.cells[0]]
+    count = len(np.load(source))
+    assert names == 2 * [f"{source}: row {row}" for row in range(count)]
+
+
+@pytest.mark.tensorflow
+def test_a_run_that_failed_on_its_data_is_not_the_last_one_to_predict_with(wine: RunFolder, place: Path) -> None:
+    failed = RunFolder.create(wine.path.parent, name="failed")
+    failed.update_record(status="failed")
+    try:
+        assert predict("last", place / "wine.npy", runs_dir=wine.path.parent).columns
+    finally:
+        shutil.rmtree(failed.path)
+
+
+@pytest.mark.tensorflow
 def test_what_does_not_fit_is_refused(wine: RunFolder, place: Path) -> None:
     source = place / "wine.npy"
     for options, error, said in (
@@ -196,6 +215,8 @@ def test_what_does_not_fit_is_refused(wine: RunFolder, place: Path) -> None:
         (Options(batch_size=0), SpecError, "evaluation_batch_size"),
         (Options(reconstructs=True), UsageError, "no autoencoder"),
         (Options(checkpoint="none"), UsageError, "no checkpoint 'none'"),
+        (Options(overrides=("training.epochs=3",)), UsageError, "training.epochs=3 changes nothing about predictions"),
+        (Options(overrides=("training.epoch=3",)), SpecError, "did you mean 'epochs'"),
     ):
         with pytest.raises(error, match=said):
             predict(wine.path, source, options=options)

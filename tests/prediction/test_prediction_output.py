@@ -136,8 +136,8 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_computed(tmp_
         (tmp_path / "in.csv", "is the input itself"),
     ):
         with pytest.raises(UsageError, match=said):
-            check_place(path, source=str(tmp_path / "in.csv"))
-    check_place(tmp_path / "p.csv", source="-")
+            check_place(path, sources=["other.csv", str(tmp_path / "in.csv")])
+    check_place(tmp_path / "p.csv", sources=["-"])
 
 
 @pytest.mark.parametrize(

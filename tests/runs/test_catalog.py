@@ -77,6 +77,14 @@ def test_a_run_whose_time_makes_no_sense_is_still_listed(tmp_path: Path) -> None
         assert [found.id for found in list_runs(tmp_path)] == [folder.id]
 
 
+def test_for_a_model_last_is_the_last_run_that_has_begun_to_train(tmp_path: Path) -> None:
+    trained, failed = run(tmp_path, "trained"), run(tmp_path, "failed", minute=5, status="failed")
+    assert find_run("last", runs_dir=tmp_path, is_trained=True).id == failed.id  # which tells what it lacks
+    trained.interface_json.write_text("{}")
+    assert find_run("last", runs_dir=tmp_path, is_trained=True).id == trained.id
+    assert find_run("last", runs_dir=tmp_path).id == failed.id
+
+
 def test_a_run_is_found_by_id_part_path_and_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = run(tmp_path / "runs", "digits_cnn", minute=1), run(tmp_path / "runs", "digits_mlp", minute=2)
     monkeypatch.chdir(tmp_path)

@@ -204,8 +204,16 @@ def test_a_run_that_has_not_trained_or_is_damaged_is_one_error(classes: Run, tmp
         load(classes.result.folder, "other")
     damaged = copied("damaged")
     next(damaged.best.glob("*.safetensors")).write_bytes(b"x" * 100)
-    with pytest.raises(CheckpointError, match="best"):
+    with pytest.raises(CheckpointError, match="best") as broken:
         load(damaged, "best")
+    newest = max(path.name for path in damaged.checkpoints.glob("step-*"))
+    assert broken.value.hint == f"{newest} is sound: --checkpoint {newest}"
+    load(damaged, newest)
+    for path in damaged.checkpoints.glob("step-*/*.safetensors"):
+        path.write_bytes(b"x" * 100)
+    with pytest.raises(CheckpointError, match="no checkpoint in") as broken:
+        load(damaged, "last")
+    assert broken.value.hint == ""
     for name, old, new, said in (
         ("syntax", "{", "[", "is damaged"),
         ("kind", '"type": "array"', '"type": "picture"', "is damaged"),

@@ -9,7 +9,9 @@ import typer
 
 from dlrun.cli.options import RUNS_DIR, AsJson, Checkpoint, Quiet, Run, RunsDir, TrustPlugins
 
-_Source = Annotated[str, typer.Argument(metavar="INPUT", help="A file, a folder, a glob, or - for standard input.")]
+_Sources = Annotated[
+    list[str], typer.Argument(metavar="INPUT...", help="Files, folders, globs, or - for standard input.")
+]
 _Method = Annotated[Literal["auto", "grad_cam", "smooth_grad"], typer.Option(help="For images.")]
 _About = Annotated[str, typer.Option(metavar="NAME", help="The class or value to explain; else what is predicted.")]
 _Limit = Annotated[int, typer.Option(min=1, metavar="N", help="Images or texts to explain, at most.")]
@@ -18,7 +20,7 @@ _Output = Annotated[Path, typer.Option("--output", "-o", help="The folder for pi
 
 def explain(
     run: Run,
-    source: _Source,
+    sources: _Sources,
     *,
     about: _About = "",
     method: _Method = "auto",
@@ -38,7 +40,7 @@ def explain(
 
     options = Options(about, method, limit, checkpoint, trust_plugins)
     with displayed(quiet=quiet or as_json) as display:
-        found = explain_(run, source, options=options, runs_dir=runs_dir, listener=display)
+        found = explain_(run, sources, options=options, runs_dir=runs_dir, listener=display)
         if isinstance(found, Columns):
             show_columns(found, as_json=as_json)
         else:

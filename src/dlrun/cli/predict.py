@@ -9,7 +9,9 @@ import typer
 
 from dlrun.cli.options import RUNS_DIR, Checkpoint, Overrides, Quiet, Run, RunsDir, TrustPlugins
 
-_Source = Annotated[str, typer.Argument(metavar="INPUT", help="A file, a folder, a glob, or - for standard input.")]
+_Sources = Annotated[
+    list[str], typer.Argument(metavar="INPUT...", help="Files, folders, globs, or - for standard input.")
+]
 _Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="A .csv, .jsonl or .parquet file; stdout if none.")
 ]
@@ -23,7 +25,7 @@ _BatchSize = Annotated[int | None, typer.Option(help="Examples in one step.", me
 
 def predict(
     run: Run,
-    source: _Source,
+    sources: _Sources,
     output: _Output = None,
     *,
     overrides: Overrides,
@@ -48,12 +50,12 @@ def predict(
     format_ = writing.settled_format(output, "jsonl" if as_json and kind is None else kind)
     for path in (output, reconstructions):
         if path is not None:
-            writing.check_place(path, source=source)
+            writing.check_place(path, sources=sources)
     options = Options(
         parsed_top(top), checkpoint, device, batch_size, reconstructions is not None, tuple(overrides), trust_plugins
     )
     with displayed(quiet=quiet) as display:
-        predictions = predict_(run, source, options=options, runs_dir=runs_dir, listener=display)
+        predictions = predict_(run, sources, options=options, runs_dir=runs_dir, listener=display)
         to = output or standard_output()
         written = writing.write_predictions(predictions, to, kind=format_, reconstructions=reconstructions)
         told(display, written, output)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -48,7 +48,7 @@ class ArrayInput(RawInput):
         That is the array called features, x, x_test or x_train; or the only one. Its labels, where they are asked for,
         are the array called target, y, y_test or y_train. A model of images reads picture files too.
         """
-        if self.white is not None and source != "-" and Path(source).suffix.lower() not in (".npy", ".npz"):
+        if self._are_pictures(source):
             yield from self._read_pictures(source, at_once=at_once, target=target)
             return
         has_labels = target is not None and target.kind != "input"
@@ -69,6 +69,12 @@ class ArrayInput(RawInput):
                     truth = stored_targets(NamedArray(labels.name, labels.take(at_once), first_row=start), target)
                 yield Examples(names, stored, truth)
 
+    def read_several(self, sources: Sequence[str], *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
+        """Read several of them; pictures together, as one list of files."""
+        if all(self._are_pictures(source) for source in sources):
+            return self._read_pictures(sources, at_once=at_once, target=target)
+        return super().read_several(sources, at_once=at_once, target=target)
+
     def build(self) -> keras.Model:
         """Make the model that gives its input as it is."""
         import keras
@@ -80,7 +86,10 @@ class ArrayInput(RawInput):
         """The example itself."""
         return {"features": examples.stored[index : index + 1]}
 
-    def _read_pictures(self, source: str, *, at_once: int, target: Target | None) -> Iterator[Examples]:
+    def _are_pictures(self, source: str) -> bool:
+        return self.white is not None and source != "-" and Path(source).suffix.lower() not in (".npy", ".npz")
+
+    def _read_pictures(self, source: str | Sequence[str], *, at_once: int, target: Target | None) -> Iterator[Examples]:
         """Image files, as `ImageInput` reads them, in the range of the stored values."""
         height, width, channels = self.shape
         white = self.white or 0.0

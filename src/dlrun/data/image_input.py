@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from dlrun.data.image_files.decoding import decode_one
 from dlrun.data.image_files.form import ImageForm
@@ -25,12 +25,14 @@ class ImageInput(RawInput):
         form: What they are brought to.
         image_column: Of a CSV: the column of paths.
         label_column: Of a CSV: the column of labels.
+        corrupt: What a file that cannot be read is: an error, or left out.
         type: Tells the kinds of raw input apart.
     """
 
     form: ImageForm
     image_column: str = "path"
     label_column: str = "label"
+    corrupt: Literal["error", "skip"] = "error"
     type: Literal["image"] = "image"
 
     def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
@@ -38,8 +40,15 @@ class ImageInput(RawInput):
 
         With `target`: class folders, or a CSV with a column of labels.
         """
-        columns = Columns(self.image_column, self.label_column)
-        return read_images(source, self.form, at_once=at_once, target=target, columns=columns)
+        return self._read(source, at_once=at_once, target=target)
+
+    def read_several(self, sources: Sequence[str], *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
+        """Read several of them together, as one list of files."""
+        return self._read(sources, at_once=at_once, target=target)
+
+    def read_as(self, dataset: Any) -> ImageInput:
+        """The same with the dataset's key `corrupt`."""
+        return replace(self, corrupt=getattr(dataset, "corrupt", self.corrupt))
 
     def build(self) -> keras.Model:
         """Make the model from decoded pixels of any size to those of the one size, as `read` gives them."""
@@ -52,3 +61,8 @@ class ImageInput(RawInput):
         """The pixels of the file, upright and in its own size."""
         path = examples.origin[index]
         return {"image": decode_one(path, scan([path]), channels=self.form.channels)[None]}
+
+    def _read(self, source: str | Sequence[str], *, at_once: int, target: Target | None) -> Iterator[Examples]:
+        columns = Columns(self.image_column, self.label_column)
+        skip = self.corrupt == "skip"
+        return read_images(source, self.form, at_once=at_once, target=target, columns=columns, skip=skip)

@@ -34,7 +34,7 @@ def image_targets(lists: Mapping[str, ImageList]) -> tuple[Labels, Target | None
         return {}, None, (f"labels: none, as there is one class only, {train.classes[0]}",)
     for images in lists.values():
         if images.labels is None:
-            raise DataError(f"{images.folder} has no class folders", expected="those of training, or some of them")
+            raise DataError(f"{images.origin} has no class folders", expected="those of training, or some of them")
     labels: Labels = {name: class_indices(images, train.classes) for name, images in lists.items()}
     target = Target("classes", len(train.classes), train.classes)
     return labels, target, (f"classes: {len(train.classes)}, in alphabetical order",)
@@ -42,5 +42,5 @@ def image_targets(lists: Mapping[str, ImageList]) -> tuple[Labels, Target | None
 
 def _values(images: ImageList) -> npt.NDArray[np.generic]:
     if images.labels is None or images.labels.dtype.kind != "f":
-        raise DataError(f"{images.folder} has labels that are no values", expected="values, as training has")
+        raise DataError(f"{images.origin} has labels that are no values", expected="values, as training has")
     return images.labels

@@ -16,7 +16,7 @@ from dlrun.data.image_files.form import Fit
 from dlrun.data.image_files.listing import ImageList, check_any, list_classes, list_splits
 from dlrun.data.image_files.loading import choose_form, load_splits, read_headers
 from dlrun.data.image_files.scan import scan
-from dlrun.data.image_files.table import list_table, read_header
+from dlrun.data.image_files.table import check_named, list_table, read_header
 from dlrun.data.image_input import ImageInput
 from dlrun.data.image_targets import image_targets
 from dlrun.data.labels import Task
@@ -94,6 +94,7 @@ class Images(ImageSource):
             return
         try:
             header = read_header(Path(self.path).expanduser())
+            check_named(Path(self.path).expanduser(), header)
         except DataError:  # load() raises it: the data is wrong, not the spec
             return
         for key in ("image_column", "label_column"):

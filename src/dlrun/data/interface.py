@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -14,13 +14,16 @@ from dlrun.data.array_input import ArrayInput
 from dlrun.data.columns import ColumnsPreprocess
 from dlrun.data.image_input import ImageInput
 from dlrun.data.preprocess import Preprocess
-from dlrun.data.raw_input import Examples, begun
+from dlrun.data.raw_input import Examples, begun, whole
 from dlrun.data.series_input import SeriesInput
 from dlrun.data.table_input import TableInput
 from dlrun.data.text_input import TextInput
 from dlrun.data.token_preprocess import TokenPreprocess
 from dlrun.errors import RunError
 from dlrun.signature import Features, Target
+
+if TYPE_CHECKING:
+    from dlrun.data.dataset import Source
 
 _MOST_ROWS, _BLOCK_BYTES = 8192, 2**26
 
@@ -54,21 +57,35 @@ class Interface:
         """Examples that are read and held at a time: some thousand small ones, some large ones."""
         return max(1, min(_MOST_ROWS, _BLOCK_BYTES // (4 * math.prod(self.preprocess.raw_shape))))
 
+    def read_as(self, dataset: Source) -> Interface:
+        """The same with what the keys of the dataset say of reading."""
+        raw: Any = self.raw.read_as(dataset)
+        return replace(self, raw=raw)
+
     def read(
-        self, source: str, *, target: Target | None = None, tell: Callable[[str], None] | None = None
+        self,
+        source: str | Sequence[str],
+        *,
+        target: Target | None = None,
+        tell: Callable[[str], object] | None = None,
     ) -> Iterator[Examples]:
         """Read raw input block by block, the first of them at once.
 
         Args:
-            source: As `RawInput.read` takes it.
+            source: As `RawInput.read` takes it; or several of them.
             target: Also read what is to be predicted.
-            tell: Called at the end with what training did not have, if there is such a thing; None: nobody asks.
+            tell: Called with a sentence on what is left out, and at the end on what training did not have; None: nobody
+                asks.
 
         Raises:
             DataError: It cannot be read, or is not what the model was trained on.
         """
-        blocks = self.raw.read(source, at_once=self.rows_at_once, target=target)
-        return begun(blocks if tell is None else self.raw.watched(blocks, tell=tell))
+        sources = (source,) if isinstance(source, str) else tuple(source)
+        if len(sources) == 1:
+            blocks = self.raw.read(sources[0], at_once=self.rows_at_once, target=target)
+        else:
+            blocks = self.raw.read_several(sources, at_once=self.rows_at_once, target=target)
+        return begun(whole(blocks if tell is None else self.raw.watched(blocks, tell=tell), tell=tell))
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,8 @@ class Examples:
         stored: As `Split.features` holds them.
         target: As `Split.target` holds it; None if it was not asked for.
         origin: What they were read from, in a form of the reader's own; `RawInput.deployed` knows it.
-        left_out: How many others were read with them that have no target, where the spec says to do without.
+        left_out: What would be among them and cannot be read, for people; empty: nothing.
+        unlabelled: How many others were read with them that have no target, where the spec says to do without.
 
     Shape:
         stored: `(n, *raw_shape)`. target: `(n,)`, or `(n, size)` for several values or labels.
@@ -38,7 +39,8 @@ class Examples:
     stored: Array
     target: Array | None = None
     origin: Any = None
-    left_out: int = 0
+    left_out: str = ""
+    unlabelled: int = 0
 
     def __len__(self) -> int:
         """Number of examples."""
@@ -65,6 +67,16 @@ class RawInput(abc.ABC):
             DataError: It cannot be read, or is not what the model was trained on: names what, expected and found.
         """
 
+    def read_several(self, sources: Sequence[str], *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
+        """Read several sources, one after another; the names of their examples begin with their source's.
+
+        Raises:
+            DataError: As `read`.
+        """
+        for source in sources:
+            for block in self.read(source, at_once=at_once, target=target):
+                yield replace(block, names=[f"{source}: {name}" for name in block.names])
+
     @abc.abstractmethod
     def build(self) -> keras.Model:
         """Make the Keras model from raw input to stored examples, of Keras' preprocessing layers.
@@ -77,11 +89,19 @@ class RawInput(abc.ABC):
     def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
         """One example as the model of `build` takes it: the value of each of its inputs, with a batch axis of 1."""
 
+    def read_as(self, dataset: Any) -> RawInput:  # noqa: ARG002
+        """The same with what the keys of the dataset, which may have changed since training, say of reading.
+
+        Args:
+            dataset: The `Source` of the run's spec.
+        """
+        return self
+
     def columns_of_stored(self) -> Mapping[str, tuple[int, ...]]:
         """The columns that stored examples are made of, with the places of their values on the last axis; or none."""
         return {}
 
-    def watched(self, blocks: Iterator[Examples], *, tell: Callable[[str], None]) -> Iterator[Examples]:  # noqa: ARG002
+    def watched(self, blocks: Iterator[Examples], *, tell: Callable[[str], object]) -> Iterator[Examples]:  # noqa: ARG002
         """The same blocks, watched for what training did not have; only some kinds of raw input know what that is.
 
         Args:
@@ -97,6 +117,20 @@ class RawInput(abc.ABC):
             stored: `raw_shape`, without a batch axis.
         """
         return {}
+
+
+def whole(blocks: Iterator[Examples], *, tell: Callable[[str], object] | None) -> Iterator[Examples]:
+    """The blocks that have examples, or have had some; what they left out is told as they come.
+
+    Args:
+        blocks: One after another.
+        tell: Called with a sentence; None: nobody asks.
+    """
+    for block in blocks:
+        if block.left_out and tell is not None:
+            tell(block.left_out)
+        if len(block) or block.unlabelled:
+            yield block
 
 
 def begun(blocks: Iterator[Examples]) -> Iterator[Examples]:

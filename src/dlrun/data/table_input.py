@@ -64,9 +64,9 @@ class TableInput(RawInput):
                 has = self._has_target(table, block)
                 known = block.known if has.all() else {name: values.filter(has) for name, values in block.known.items()}
                 labels = self._labels(table, block, known, has, target)
-                yield Examples(names[has].tolist(), block.stored[has], labels, known, left_out=int((~has).sum()))
+                yield Examples(names[has].tolist(), block.stored[has], labels, known, unlabelled=int((~has).sum()))
 
-    def watched(self, blocks: Iterator[Examples], *, tell: Callable[[str], None]) -> Iterator[Examples]:
+    def watched(self, blocks: Iterator[Examples], *, tell: Callable[[str], object]) -> Iterator[Examples]:
         """The same blocks; at their end it is told which categories training did not have."""
         unknown = UnknownCategories(self.columns)
         for block in blocks:

@@ -19,7 +19,7 @@ from dlrun.runs.interface import read_interface
 from dlrun.scoring.breakdown import Breakdown, collector_of
 from dlrun.scoring.regression import regression_scores
 from dlrun.spec.parse import SpecFile
-from dlrun.stored import read_stored_spec
+from dlrun.stored import USED, read_stored_spec, refuse_unused
 from dlrun.tensorflow_start import start_tensorflow
 from dlrun.training.progress import Evaluated, Listener, Note, silent
 
@@ -72,17 +72,18 @@ def evaluate(  # noqa: PLR0913  each is one question that a user may have
         By split; of a file under `data-` and its name.
 
     Raises:
-        UsageError: There is no such run, split or checkpoint.
+        UsageError: There is no such run, split or checkpoint, or an override changes nothing.
         DataError: The file is not of what the model was trained on, or has no labels.
         CheckpointError: The checkpoint is damaged.
         RunError: It is not of this model.
     """
     if split is not None and data is not None:
         raise UsageError(f"there are both a split ({split}) and a file ({data}) to evaluate", expected="one of them")
-    folder = find_run(str(run), runs_dir=Path(runs_dir))
+    folder = find_run(str(run), runs_dir=Path(runs_dir), is_trained=True)
     file = read_stored_spec(folder, overrides, trust_plugins=trust_plugins, looks_at_data=data is None)
     found: dict[str, Evaluation] = {}
     if data is not None:
+        refuse_unused(overrides, used=(*USED, "metrics"), purpose="the scores of a file")
         evaluated = _evaluate_file(folder, file, data, checkpoint=checkpoint, listener=listener)
     else:
         evaluated = _evaluate_splits(folder, file, split or "test", checkpoint=checkpoint, listener=listener)
@@ -129,7 +130,7 @@ def _break_down(assembly: Assembly, name: str) -> Breakdown:
 def _evaluate_file(
     folder: RunFolder, file: SpecFile, data: str, *, checkpoint: str, listener: Listener
 ) -> Iterable[tuple[str, Evaluation, Origin]]:
-    interface = read_interface(folder)
+    interface = read_interface(folder).read_as(file.spec.dataset)
     target = interface.target
     # What is wrong with the file is told before TensorFlow starts.
     wanted = target if target.kind != "input" else None
@@ -142,7 +143,7 @@ def _evaluate_file(
     predictor, scores, collector = trained.predictor(), trained.streamed_scores(), collector_of(target)
     examples = left_out = 0
     for block in blocks:
-        examples, left_out = examples + len(block), left_out + block.left_out
+        examples, left_out = examples + len(block), left_out + block.unlabelled
         if not len(block):
             continue
         scores.add(block.stored, block.target)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,7 +96,7 @@ class Options:
 
 def explain(
     run: str | Path,
-    source: str,
+    source: str | Sequence[str],
     *,
     options: Options | None = None,
     runs_dir: str | Path = RUNS_DIR,
@@ -106,7 +106,7 @@ def explain(
 
     Args:
         run: As `find_run` takes it.
-        source: A file, a folder, a glob, or `-`, of the kind that the run was trained on.
+        source: A file, a folder, a glob, or `-`, of the kind that the run was trained on; or several.
         options: How.
         runs_dir: Where runs are looked for.
         listener: Called with every event.
@@ -120,9 +120,9 @@ def explain(
         RunError: The run has not begun to train, or is damaged.
     """
     options = options or Options()
-    folder = find_run(str(run), runs_dir=Path(runs_dir))
+    folder = find_run(str(run), runs_dir=Path(runs_dir), is_trained=True)
     file = read_stored_spec(folder, trust_plugins=options.trust_plugins, looks_at_data=False)
-    interface = read_interface(folder)
+    interface = read_interface(folder).read_as(file.spec.dataset)
     kind, target = interface.features.kind, interface.target
     one_by_one = kind == "image" or isinstance(interface.raw, TextInput)
     if target.kind == "input" and kind != "image":
@@ -130,7 +130,9 @@ def explain(
             f"{folder.id} is an autoencoder of {kind} features", expected="one of images, or another model"
         )
     output = _output(options.about, target)
-    examples = interface.read(source) if one_by_one else iter(())
+    examples: Iterator[Examples] = iter(())
+    if one_by_one:
+        examples = interface.read(source, tell=lambda said: listener(Note("warning", said)))
     labelled, without = (None, "") if one_by_one else _table(interface, source)
     start_tensorflow()
     from dlrun.training.trained import load_trained
@@ -203,12 +205,12 @@ def _explained_texts(
             yield Explained(name, said, value, none, none, pairs, "occlusion")
 
 
-def _table(interface: Interface, source: str) -> tuple[Examples, str]:
+def _table(interface: Interface, source: str | Sequence[str]) -> tuple[Examples, str]:
     """The first examples of a file, with what is to be predicted if it is there; else why it is not."""
     try:
         return _joined(interface.read(source, target=interface.target)), ""
     except DataError as error:  # it has no labels, or is wrong in another way, which reading without them tells
-        if source == "-":
+        if "-" in ((source,) if isinstance(source, str) else source):
             raise DataError(
                 error.what, expected=error.expected, hint="standard input has to have the labels too"
             ) from error

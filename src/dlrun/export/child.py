@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from dlrun.errors import RunError
 
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONWARNINGS": "ignore"}
+_OF_FILES = re.compile(r"(?:OS|Permission)Error: \[Errno (\d+)\]")
 
 
 def run_child(
@@ -28,6 +30,7 @@ def run_child(
 
     Raises:
         RunError: It failed or crashed: its last words.
+        OSError: It ended with one, as on a full disk.
     """
     done = subprocess.run(  # noqa: S603  this interpreter, with files of dlrun's own
         [sys.executable, *arguments],
@@ -40,7 +43,10 @@ def run_child(
         check=False,
     )
     if done.returncode:
-        raise RunError(f"{what}: {_last_words(done)}", hint=hint)
+        said = _last_words(done)
+        if found := _OF_FILES.match(said):
+            raise OSError(int(found[1]), os.strerror(int(found[1])))
+        raise RunError(f"{what}: {said}", hint=hint)
 
 
 def _last_words(done: subprocess.CompletedProcess[str]) -> str:

@@ -38,10 +38,11 @@ class Place:
         if not path.parent.is_dir():
             raise UsageError(f"there is no folder {path.parent}", hint=f"mkdir -p {path.parent}")
         if disk.exists(path):
+            if path.is_dir() == bool(format_.suffix) or (path.is_dir() and not _is_saved_model(path)):
+                said = f"{path} is there already, and is not a {format_.name} export"
+                raise UsageError(said, hint="--output PATH names another place")
             if not replaces:
                 raise UsageError(f"{path} is there already", hint="--force replaces it, --output PATH leaves it")
-            if path.is_dir() == bool(format_.suffix) or (path.is_dir() and not _is_saved_model(path)):
-                raise UsageError(f"{path} is not a {format_.name} export", hint="--output PATH, another one")
         return cls(path, format_)
 
     @contextlib.contextmanager

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+import errno
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +13,9 @@ from dlrun.export.description import Description, write_description
 
 if TYPE_CHECKING:
     import keras
+
+
+_OF_FILES = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
 
 
 def write_saved_model(model: keras.Model, folder: Path, description: Description) -> None:
@@ -35,7 +41,11 @@ def write_saved_model(model: keras.Model, folder: Path, description: Description
 
 
 def write_endpoints(parts: Sequence[keras.layers.Layer], folder: Path, endpoints: Mapping[str, Any]) -> None:
-    """Write functions and the layers that they use; the first function is the `serving_default`."""
+    """Write functions and the layers that they use; the first function is the `serving_default`.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
     import keras
 
     archive = keras.export.ExportArchive()
@@ -43,4 +53,19 @@ def write_endpoints(parts: Sequence[keras.layers.Layer], folder: Path, endpoints
         archive.track(part)
     for name, function in endpoints.items():
         archive.add_endpoint(name, function)
-    archive.write_out(str(folder), verbose=False)
+    with _errors_of_files():
+        archive.write_out(str(folder), verbose=False)
+
+
+@contextlib.contextmanager
+def _errors_of_files() -> Iterator[None]:
+    """TensorFlow writes files itself, and has errors of its own for them, in whose text are the system's words."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.OpError as error:
+        for number in _OF_FILES:
+            if os.strerror(number) in error.message:
+                raise OSError(number, os.strerror(number)) from error
+        raise

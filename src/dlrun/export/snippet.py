@@ -63,6 +63,15 @@ def predict(inputs):  # one example at a time
 """,
 }
 
+_PIL_IMAGE = """\
+import PIL.Image, PIL.ImageOps  # of a JPEG, pixels may be a level or two from TensorFlow's, which dlrun reads with
+
+image = PIL.ImageOps.exif_transpose(PIL.Image.open("image.jpg"))
+if image.mode.startswith("I"):  # 16 bits, of which dlrun reads the upper 8
+    image = PIL.Image.fromarray((np.array(image) >> 8).astype("uint8"))"""
+_TENSORFLOW_IMAGE = (
+    "# dlrun turns images upright as their EXIF data says, which TensorFlow does not: turn such files first"
+)
 _LARGEST_SHOWN = 8
 _IMAGE_AXES = 4  # examples, height, width, channels
 
@@ -90,11 +99,8 @@ def example_code(target: TargetName, description: Description, example: Example)
     else:
         lines = ["inputs = {", *(f"    {entry}," for entry in entries), "}"]
     output = next(iter(description.outputs))
-    if any("PIL." in line for line in lines):
-        lines.insert(
-            0,
-            "import PIL.Image  # of a JPEG, its pixels may be a level or two from TensorFlow's, which dlrun reads with",
-        )
+    if any(_is_image(each) for each in description.inputs):
+        lines.insert(0, _PIL_IMAGE if target == "onnx" else _TENSORFLOW_IMAGE)
     lines.append("outputs = predict(inputs)")
     if description.kind == "classes":
         lines.append(f'print(labels[outputs["{output}"][0].argmax()], outputs["{output}"][0])')
@@ -107,7 +113,7 @@ def example_code(target: TargetName, description: Description, example: Example)
 
 def _entry(given: Input, value: np.ndarray[tuple[int, ...], np.dtype[np.generic]], target: TargetName) -> str:
     """One input as Python writes it."""
-    if given.dtype == "uint8" and len(given.shape) == _IMAGE_AXES and None in given.shape[1:]:
+    if _is_image(given):
         return f"{given.name!r}: {_image(given, target)}"
     if value.dtype.kind in "OU":
         return f"{given.name!r}: np.array({value.tolist()!r}, object)"
@@ -118,13 +124,18 @@ def _entry(given: Input, value: np.ndarray[tuple[int, ...], np.dtype[np.generic]
     return f'{given.name!r}: np.load("examples.npy")[:1].astype("{given.dtype}")'
 
 
+def _is_image(given: Input) -> bool:
+    """Whether it takes an image of any size, as a file has it."""
+    return given.dtype == "uint8" and len(given.shape) == _IMAGE_AXES and None in given.shape[1:]
+
+
 def _image(given: Input, target: TargetName) -> str:
     channels = given.shape[-1]
     if target != "onnx":
         return f'tf.io.decode_image(tf.io.read_file("image.jpg"), channels={channels}, expand_animations=False)[None]'
-    mode = "RGB" if channels == 3 else "L"  # noqa: PLR2004  red, green and blue
-    opened = f'np.array(PIL.Image.open("image.jpg").convert("{mode}"))'
-    return f"{opened}[None]" if channels == 3 else f"{opened}[None, :, :, None]"  # noqa: PLR2004
+    if channels == 3:  # noqa: PLR2004  red, green and blue
+        return 'np.array(image.convert("RGB"))[None]'
+    return 'np.array(image.convert("L"))[None, :, :, None]'
 
 
 def _scalar(value: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> str:

@@ -12,12 +12,12 @@ from pathlib import Path
 from dlrun.errors import RunError
 
 _WHY = {
-    errno.ENOSPC: ("the disk is full", "free some space there, or choose another folder for the runs"),
-    errno.EDQUOT: ("the disk quota is used up", "free some space there, or choose another folder for the runs"),
+    errno.ENOSPC: ("the disk is full", "free some space there, or choose another folder"),
+    errno.EDQUOT: ("the disk quota is used up", "free some space there, or choose another folder"),
     errno.EACCES: ("permission denied", "check the owner and the permissions of the folder"),
     errno.EPERM: ("permission denied", "check the owner and the permissions of the folder"),
-    errno.EROFS: ("the file system is read-only", "choose another folder for the runs"),
-    errno.EIO: ("the disk reports an input/output error", "copy the run elsewhere while it can be read"),
+    errno.EROFS: ("the file system is read-only", "choose another folder"),
+    errno.EIO: ("the disk reports an input/output error", "copy what is there elsewhere while it can be read"),
     errno.ENOENT: ("it is not there", "check whether another program removed it"),
     errno.ELOOP: ("it is a symbolic link", "put the file itself there"),
 }

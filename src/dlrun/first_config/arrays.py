@@ -11,7 +11,7 @@ from dlrun.data.arrays import Arrays
 from dlrun.data.npz import Header, NpzFile
 from dlrun.errors import DataError, UsageError
 from dlrun.first_config.draft import Draft, Key, Remark, Section, Sizes, Wishes
-from dlrun.first_config.images import cnn_blocks
+from dlrun.first_config.images import cnn_blocks, cnn_dropout
 from dlrun.signature import Description
 
 _SMALLEST_IMAGE = 8
@@ -98,7 +98,7 @@ def _network(description: Description) -> Section:
             Key("type", "cnn"),
             Key("blocks", cnn_blocks(min(features.shape[:2]))),
             Key("head_units", [64]),
-            dropout,
+            *cnn_dropout(description.target, 0.2),
         )
     if features.kind == "sequence":
         return (Key("type", "lstm"), Key("units", [64]))

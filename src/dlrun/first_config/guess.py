@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dlrun.data.columns import plan_columns
+from dlrun.data.image_files.table import check_named
 from dlrun.data.table import Table
 from dlrun.errors import DataError, UsageError
 from dlrun.first_config.arrays import draft_arrays
@@ -51,6 +52,8 @@ def draft_config(path: str, wishes: Wishes) -> Draft:
         return DRAFTS[kind](path, wishes)
     looked = look_at(path)
     column = image_column({name: list(survey.counts)[:_SHOWN_COUNTS] for name, survey in looked.surveys.items()})
+    if path.lower().endswith(".csv"):
+        check_named(Path(path).expanduser(), looked.table.names)
     if column is not None and path.lower().endswith(".csv"):
         return draft_images(path, _with_target(looked, wishes, column), column=column)
     if _is_text_alone(path, looked, wishes):

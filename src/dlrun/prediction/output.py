@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TextIO
@@ -50,7 +50,7 @@ def settled_format(path: Path | None, wanted: str | None) -> Format:
     raise UsageError(f"{path} does not say its format", expected="a name in " + ", ".join(FORMATS), hint="--format csv")
 
 
-def check_place(path: Path, *, source: str) -> None:
+def check_place(path: Path, *, sources: Sequence[str]) -> None:
     """Refuse a place that no file can be written to, before anything is computed.
 
     Raises:
@@ -60,8 +60,9 @@ def check_place(path: Path, *, source: str) -> None:
         raise UsageError(f"there is no folder {path.parent} to write {path.name} to", hint=f"mkdir -p {path.parent}")
     if path.exists() and not path.is_file():
         raise UsageError(f"{path} is not a regular file", expected="the name of a file to write")
-    if path.exists() and source != "-" and Path(source).exists() and path.samefile(source):
-        raise UsageError(f"{path} is the input itself", expected="another file to write to")
+    for source in sources:
+        if path.exists() and source != "-" and Path(source).exists() and path.samefile(source):
+            raise UsageError(f"{path} is the input itself", expected="another file to write to")
 
 
 def write_predictions(

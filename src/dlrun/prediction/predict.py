@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from dlrun.experiment import RUNS_DIR
 from dlrun.prediction.columns import Cells, Column, Layout, Top, layout_of
 from dlrun.runs.catalog import find_run
 from dlrun.runs.interface import read_interface
-from dlrun.stored import read_stored_spec
+from dlrun.stored import USED, read_stored_spec, refuse_unused
 from dlrun.tensorflow_start import start_tensorflow
 from dlrun.training.progress import Listener, Note, silent
 
@@ -34,7 +34,7 @@ class Options:
         device: `auto`, `cpu`, `gpu` or `gpu:1`.
         batch_size: Examples in one step; None: the run's evaluation_batch_size.
         reconstructs: Whether an autoencoder's reconstructions are given too.
-        overrides: `key=value` each: other keys of the run's spec.
+        overrides: `key=value` each: other keys of the run's spec, of those that predictions depend on.
         trust_plugins: Whether the plugins of a run that was not made here, which are code, may be loaded.
     """
 
@@ -84,7 +84,7 @@ class Predictions:
 
 def predict(
     run: str | Path,
-    source: str | Path,
+    source: str | Path | Sequence[str],
     *,
     options: Options | None = None,
     runs_dir: str | Path = RUNS_DIR,
@@ -94,7 +94,7 @@ def predict(
 
     Args:
         run: As `find_run` takes it.
-        source: A file, a folder, a glob, or `-` for standard input, of the kind that the run was trained on.
+        source: A file, a folder, a glob, or `-` for standard input, of what the run was trained on; or several of them.
         options: How.
         runs_dir: Where runs are looked for.
         listener: Called with every event.
@@ -103,24 +103,27 @@ def predict(
         The columns, and the predictions as they are made, in memory that does not grow with the input.
 
     Raises:
-        UsageError: There is no such run, checkpoint or device, or the options do not fit what it predicts.
+        UsageError: There is no such run, checkpoint or device, the options do not fit what it predicts, or an override
+            changes nothing.
         DataError: The input is missing, or is not what the model was trained on.
         CheckpointError: The checkpoint is damaged.
         RunError: The run has not begun to train, or is damaged.
     """
     options = options or Options()
-    folder = find_run(str(run), runs_dir=Path(runs_dir))
+    folder = find_run(str(run), runs_dir=Path(runs_dir), is_trained=True)
     overrides = options.all_overrides()
     file = read_stored_spec(folder, overrides, trust_plugins=options.trust_plugins, looks_at_data=False)
     device = file.spec.training.device
     if "," in device:
         raise UsageError(f"{device} names several devices", expected="one: predictions are made on a single device")
-    interface = read_interface(folder)
+    refuse_unused(options.overrides, used=USED, purpose="predictions")
+    interface = read_interface(folder).read_as(file.spec.dataset)
     layout = layout_of(interface.target, top=options.top)
     if options.reconstructs and interface.target.kind != "input":
         raise UsageError(f"{folder.id} is no autoencoder, it has no reconstructions", expected="a model that has them")
     # What is wrong with the input is told before TensorFlow starts.
-    examples = interface.read(str(source), tell=lambda said: listener(Note("warning", said)))
+    sources = str(source) if isinstance(source, Path) else source
+    examples = interface.read(sources, tell=lambda said: listener(Note("warning", said)))
     start_tensorflow()
     from dlrun.training.trained import load_trained
 

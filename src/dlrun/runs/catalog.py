@@ -17,7 +17,7 @@ from dlrun.runs.summary import RunSummary
 _SHOWN = 8
 
 
-def find_run(argument: str, *, runs_dir: Path) -> RunFolder:
+def find_run(argument: str, *, runs_dir: Path, is_trained: bool = False) -> RunFolder:
     """The run that the user means.
 
     Args:
@@ -25,6 +25,7 @@ def find_run(argument: str, *, runs_dir: Path) -> RunFolder:
             or the smallest value of KEY (`RunSummary.value` says what a KEY is; of equal ones the newest); the id of
             a run; a path; a part of exactly one id.
         runs_dir: Where runs are.
+        is_trained: Whether `last` passes by runs that have not begun to train, if any has: there is no model yet.
 
     Raises:
         UsageError: There is no such run, or more than one; the nearest, or the candidates, are named.
@@ -37,7 +38,7 @@ def find_run(argument: str, *, runs_dir: Path) -> RunFolder:
     if not runs:
         raise UsageError(f"there are no runs in {runs_dir}", hint="dlrun train CONFIG")
     if argument == "last":
-        return _last(runs, runs_dir)
+        return (_last_trained(runs) if is_trained else None) or _last(runs, runs_dir)
     return _best(runs, argument.removeprefix("best:")) if is_word else _by_part(runs, argument, runs_dir)
 
 
@@ -56,6 +57,11 @@ def _last(runs: Sequence[RunSummary], runs_dir: Path) -> RunFolder:
         if run.status != "damaged":
             return run.folder
     raise UsageError(f"every run in {runs_dir} is damaged", expected="a run with a run.json", hint="dlrun runs ls")
+
+
+def _last_trained(runs: Sequence[RunSummary]) -> RunFolder | None:
+    begun = (run.folder for run in runs if run.status != "damaged" and run.folder.interface_json.exists())
+    return next(begun, None)
 
 
 def _best(runs: Sequence[RunSummary], argument: str) -> RunFolder:

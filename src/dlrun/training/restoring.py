@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 
-from dlrun.errors import CheckpointError, UsageError
+from dlrun.errors import CheckpointError, RunError, UsageError
 from dlrun.files.staging import identity
+from dlrun.runs.arrays import ArraySpec
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.removal import refuse_removed
 from dlrun.spec.types import Spec
@@ -72,7 +76,8 @@ def restore_model(spec: Spec, model: keras.Model, folder: RunFolder, name: str, 
     expected = array_specs(model, parts=parts)
     there = sorted(entry.name for entry in folder.checkpoints.glob("[!.]*")) if folder.checkpoints.is_dir() else []
     if name == "last":
-        found = newest_valid(folder.checkpoints, expected=expected)
+        with _others_named(folder, {BEST} & {*there}, expected):
+            found = newest_valid(folder.checkpoints, expected=expected)
         if found is None:
             refuse_removed(folder)
             raise UsageError(f"the run {folder.id} has no checkpoint", hint="it ended before the first: dlrun resume")
@@ -80,12 +85,39 @@ def restore_model(spec: Spec, model: keras.Model, folder: RunFolder, name: str, 
             listener(Note("skipped", f"{path.name}: {reason}"))
         name, checkpoint = found.path.name, found.checkpoint
     elif name in there or name == BEST:
-        checkpoint = read_checkpoint(folder.checkpoints / name, expected=expected)
+        with _others_named(folder, {*there} - {name}, expected):
+            checkpoint = read_checkpoint(folder.checkpoints / name, expected=expected)
     else:
         raise UsageError(f"the run has no checkpoint {name!r}", expected="one of " + ", ".join(("last", *there)))
     assign_arrays(model, checkpoint.arrays, parts=parts)
     average_variables(model)
     listener(Note("checkpoint", str(folder.checkpoints / name)))
+
+
+@contextmanager
+def _others_named(folder: RunFolder, others: Iterable[str], expected: Mapping[str, ArraySpec]) -> Iterator[None]:
+    """Let an error about a damaged checkpoint say which other one is sound.
+
+    Raises:
+        CheckpointError: As it was, with the hint.
+    """
+    try:
+        yield
+    except CheckpointError as error:
+        names = sorted(others, reverse=True)  # the newest step first
+        sound = next((name for name in names if _is_sound(folder.checkpoints / name, expected)), None)
+        if sound is None:
+            raise
+        hint = f"{sound} is sound: --checkpoint {sound}"
+        raise CheckpointError(error.what, expected=error.expected, hint=hint) from error
+
+
+def _is_sound(path: Path, expected: Mapping[str, ArraySpec]) -> bool:
+    try:
+        read_checkpoint(path, expected=expected)
+    except RunError:
+        return False
+    return True
 
 
 def _ends_with_best(spec: Spec) -> bool:

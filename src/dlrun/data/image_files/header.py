@@ -44,6 +44,7 @@ class Header:
         orientation: As EXIF has it, 1 to 8; 1 is upright.
         alpha: Whether it has transparency.
         bits: Of one value.
+        moves: Whether it is an animation, of which the first picture is read.
     """
 
     height: int
@@ -53,6 +54,7 @@ class Header:
     orientation: int = 1
     alpha: bool = False
     bits: int = 8
+    moves: bool = False
 
 
 def parse_header(data: bytes) -> Header:
@@ -83,7 +85,7 @@ def _parse(data: bytes) -> Header:
         return _jpeg(data)
     if data.startswith((b"GIF87a", b"GIF89a")):
         width, height = struct.unpack_from("<HH", data, 6)
-        return Header(height, width, 3, "colour")
+        return Header(height, width, 3, "colour", moves=_moves(data))
     if data.startswith(b"BM"):
         return _bmp(data)
     if not data:
@@ -159,6 +161,25 @@ def _exif_orientation(data: bytes) -> int:
     except struct.error:
         pass  # an image is none the worse for damaged notes about it
     return 1
+
+
+def _moves(data: bytes) -> bool:
+    """Whether a GIF is animated, as far as is told before its first picture: it is repeated, or stays for a time.
+
+    Reference:
+        CompuServe, "Graphics Interchange Format, version 89a", sections 18, 23 and 26.
+    """
+    at = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)  # behind the palette
+    while data[at : at + 1] == b"!":  # an extension: its kind, and blocks that begin with their length
+        if data[at + 1 : at + 3] == b"\xf9\x04" and any(data[at + 4 : at + 6]):
+            return True
+        if data[at + 1 : at + 14] == b"\xff\x0bNETSCAPE2.0":
+            return True
+        at += 2
+        while at < len(data) and data[at]:
+            at += 1 + data[at]
+        at += 1
+    return False
 
 
 def _bmp(data: bytes) -> Header:

@@ -7,11 +7,12 @@ The folder `kept` is there whole or not at all (`files/staging.py`); a lock besi
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -38,8 +39,9 @@ KEPT_SPLITS = 12
 """Entries that are kept, one for each split whose images do not fit into memory; those used last."""
 
 _LAYOUT = 1  # of a cache entry; counts up when what is stored changes
-_NAMED = 10
+_NAMED, _NOTED = 10, 5
 _KEPT = "kept"
+_SKIP = ", or leave them out by: corrupt: skip"
 Failed = Mapping[int, str]
 
 
@@ -71,7 +73,7 @@ def keep(images: ImageList, scanned: Scanned, form: ImageForm, *, in_memory: boo
         skip: Whether files that cannot be decoded are left out; else they are an error.
 
     Raises:
-        DataError: Some cannot be decoded, or there is no room for the file.
+        DataError: Some cannot be decoded, or there is no room for the file, on the disk or among the addresses.
     """
     paths = images.paths()
     if in_memory:
@@ -97,27 +99,42 @@ def keep(images: ImageList, scanned: Scanned, form: ImageForm, *, in_memory: boo
                 kept = _read(folder / _KEPT, form)
             mark_used(folder)
     except OSError as error:
+        if error.errno == errno.ENOMEM:
+            raise _not_mapped(folder, len(paths) * form.bytes) from error
         raise _no_room(folder, (error.strerror or str(error)).lower()) from error
     if kept is None:
-        raise _no_room(folder, "what was written there is gone")
+        raise _no_room(folder, "what was written there cannot be read again")
     _check(kept.failed, images, skip=skip)
     return Kept(kept.pixels, kept.failed, folder, reused)
 
 
-def refused(failed: Failed, names: Sequence[str], *, folder: Path, can_skip: bool = True) -> DataError:
-    """The error for files that cannot be read: how many, which, and why."""
-    named = "".join(f"\n  {folder / shown(names[place])}: {why}" for place, why in list(failed.items())[:_NAMED])
+def refused(failed: Failed, images: ImageList, *, way_out: str = _SKIP) -> DataError:
+    """The error for files that cannot be read: how many, which, and why.
+
+    Args:
+        failed: Why, by place.
+        images: All files.
+        way_out: What leaves them out; empty: nothing does.
+    """
+    named = [(images.place(place), why) for place, why in list(failed.items())[:_NAMED]]
     more = f"\n  and {len(failed) - _NAMED:,} more" if len(failed) > _NAMED else ""
-    said = f"{len(failed):,} of {len(names):,} images cannot be read:{named}{more}"
+    listed = "".join(f"\n  {place}: {why}" for place, why in named)
+    said = f"{len(failed):,} of {len(images):,} images cannot be read:{listed}{more}"
     if len(failed) == 1:
-        said = named.strip().replace(": ", " cannot be read: ", 1)
-    instead = ", or leave them out by: corrupt: skip" if can_skip else ""
-    return DataError(said, expected="JPEG, PNG, BMP or GIF files", hint=f"mend or remove them{instead}")
+        said = " cannot be read: ".join(named[0])
+    return DataError(said, expected="JPEG, PNG, BMP or GIF files", hint=f"mend or remove them{way_out}")
+
+
+def skipped_note(failed: Failed, images: ImageList) -> str:
+    """What is said of files that are left out: how many, which, and why."""
+    named = ", ".join(f"{shown(images.names[place])} ({why})" for place, why in list(failed.items())[:_NOTED])
+    more = ", ..." if len(failed) > _NOTED else ""
+    return f"{len(failed):,} of {len(images):,} files cannot be read and are left out: {named}{more}"
 
 
 def _check(failed: Failed, images: ImageList, *, skip: bool) -> None:
     if failed and not skip:
-        raise refused(failed, images.names, folder=images.folder)
+        raise refused(failed, images)
 
 
 def _write(folder: Path, images: ImageList, scanned: Scanned, form: ImageForm, *, skip: bool) -> None:
@@ -161,8 +178,10 @@ def _read(folder: Path, form: ImageForm) -> Kept | None:
     try:
         pixels = np.load(place / "images.npy", mmap_mode="r", allow_pickle=False)
         failed = {int(key): str(why) for key, why in json.loads(disk.read_file(place / "failed.json")).items()}
-    # Whatever is wrong with a cache, the answer is to make it again.
-    except (OSError, ValueError, AttributeError):
+    # Whatever is wrong with a cache, the answer is to make it again; too little memory is not wrong with it.
+    except (OSError, ValueError, AttributeError) as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+            raise
         return None
     return Kept(pixels, failed) if pixels.shape[1:] == form.shape and pixels.dtype == np.uint8 else None
 
@@ -178,6 +197,15 @@ def _no_room(folder: Path, why: str) -> DataError:
         f"decoded images do not fit into memory and cannot be kept in {folder}: {why}",
         expected="room for them",
         hint="a smaller size, or another folder: DLRUN_CACHE=...",
+    )
+
+
+def _not_mapped(folder: Path, needed: int) -> DataError:
+    return DataError(
+        f"decoded images do not fit into memory, and their file of {needed / 2**20:,.1f} MiB in {folder} cannot be "
+        "mapped: the system gives this process no more address space",
+        expected="room among its addresses",
+        hint="raise the limit (ulimit -v), or a smaller size",
     )
 
 

@@ -32,6 +32,9 @@ class ImageList:
         labels: `(files,)`: index of each one's class, or a value; None if there are none.
         classes: Names of the classes, in the order of their indices.
         left_out: Names of files beside them that are no images.
+        table: The CSV that names them; None: a folder holds them.
+        lines: `(files,)`: where in the CSV.
+        is_passing: Whether the folder is none that the user knows.
     """
 
     folder: Path
@@ -39,6 +42,9 @@ class ImageList:
     labels: npt.NDArray[np.generic] | None = None
     classes: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    table: Path | None = None
+    lines: npt.NDArray[np.int64] | None = None
+    is_passing: bool = False
 
     def __len__(self) -> int:
         """Number of files."""
@@ -47,7 +53,20 @@ class ImageList:
     def at(self, places: npt.NDArray[np.int64]) -> ImageList:
         """The files at `places`, in that order."""
         labels = None if self.labels is None else self.labels[places]
-        return replace(self, names=[self.names[place] for place in places], labels=labels)
+        lines = None if self.lines is None else self.lines[places]
+        return replace(self, names=[self.names[place] for place in places], labels=labels, lines=lines)
+
+    @property
+    def origin(self) -> Path:
+        """What the user has named: the CSV, or the folder."""
+        return self.table or self.folder
+
+    def place(self, index: int) -> str:
+        """Where a file is, for people: below the folder, or on a line of the CSV."""
+        name = shown(self.names[index])
+        if self.table is not None and self.lines is not None:
+            return f"{self.table}: line {self.lines[index]}: {name}"
+        return name if self.is_passing else str(self.folder / name)
 
     def paths(self) -> list[bytes]:
         """Where the files are."""

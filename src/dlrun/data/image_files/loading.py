@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dlrun.data.dataset import Split
 from dlrun.data.image_files.form import Fit, ImageForm
-from dlrun.data.image_files.keeping import KEPT_SPLITS, MEMORY_PART, Kept, keep, refused
+from dlrun.data.image_files.keeping import KEPT_SPLITS, MEMORY_PART, Kept, keep, refused, skipped_note
 from dlrun.data.image_files.listing import ImageList, shown
 from dlrun.data.image_files.scan import Scanned, check_pixels, scan
 from dlrun.data.splits import arrange
@@ -47,9 +47,9 @@ def read_headers(
         images = replace(images, labels=labels.get(name))  # noqa: PLW2901
         unreadable = scans[name].unreadable
         if unreadable and (not skip or len(unreadable) == len(images)):
-            raise refused(unreadable, images.names, folder=images.folder)
+            raise refused(unreadable, images)
         if unreadable:
-            notes.append(_skipped_note(unreadable, images))
+            notes.append(f"corrupt: {skipped_note(unreadable, images)}")
             stays = np.setdiff1d(np.arange(len(images)), list(unreadable))
             images, scans[name] = images.at(stays), scans[name].at(stays)  # noqa: PLW2901
         kept[name] = images
@@ -105,7 +105,7 @@ def load_splits(
     for name, images in lists.items():
         too_long = check_pixels(scans[name], form).unreadable
         if too_long:
-            raise refused(too_long, images.names, folder=images.folder)
+            raise refused(too_long, images)
     first = _first_places(lists)
     # What is arranged are places in all files together: pixels are decoded split by split, and never copied.
     places = {name: Split(first[name] + np.arange(len(images)), images.labels) for name, images in lists.items()}
@@ -124,7 +124,7 @@ def load_splits(
         images = lists[name].at(within)
         kept.append(keep(images, scans[name].at(within), form, in_memory=in_memory, skip=skip))
         decoded[key] = _split(images, kept[-1])
-        notes += (_skipped_note(kept[-1].failed, images),) if kept[-1].failed else ()
+        notes += (f"corrupt: {skipped_note(kept[-1].failed, images)}",) if kept[-1].failed else ()
     return {name: decoded[id(split)] for name, split in arranged.items()}, (*notes, _kept_note(kept, needed, free))
 
 
@@ -150,17 +150,12 @@ def _left_out_note(images: ImageList) -> Iterator[str]:
         yield f"left out: {len(images.left_out):,} files in {images.folder} that are no images of a class: {named}"
 
 
-def _skipped_note(failed: Mapping[int, str], images: ImageList) -> str:
-    named = ", ".join(f"{shown(images.names[place])} ({why})" for place, why in list(failed.items())[:_NAMED])
-    more = ", ..." if len(failed) > _NAMED else ""
-    return f"corrupt: {len(failed):,} of {len(images):,} files cannot be read and are left out: {named}{more}"
-
-
 def _looks(rows: npt.NDArray[np.void]) -> Iterator[str]:
     """What about the images was changed when they were read."""
     for said, which in (
         ("have transparency, which is left out", rows["alpha"]),
         ("are turned upright, as their EXIF data says", rows["orientation"] != 1),
+        ("are animations, of which the first picture is read", rows["moves"]),
         ("have 16 bits for each value, of which the upper 8 are read", rows["bits"] == 16),  # noqa: PLR2004
     ):
         count = int(which.sum())

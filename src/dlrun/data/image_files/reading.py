@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import atexit
 import glob
+import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,16 @@ import numpy.typing as npt
 
 from dlrun.data.image_files.decoding import decode
 from dlrun.data.image_files.form import ImageForm
-from dlrun.data.image_files.keeping import refused
+from dlrun.data.image_files.keeping import refused, skipped_note
 from dlrun.data.image_files.listing import ImageList, list_all, list_classes, shown
 from dlrun.data.image_files.scan import check_pixels, scan
-from dlrun.data.image_files.table import list_table, read_header
+from dlrun.data.image_files.table import check_named, list_table, read_header
 from dlrun.data.raw_input import Examples
 from dlrun.errors import DataError
 from dlrun.signature import Target
 
 Labels = npt.NDArray[Any]
+_SKIP = "; predict and eval leave them out by: --set dataset.corrupt=skip"
 
 
 @dataclass(frozen=True)
@@ -37,37 +39,60 @@ class Columns:
 
 
 def read_images(
-    source: str, form: ImageForm, *, at_once: int, target: Target | None = None, columns: Columns | None = None
+    source: str | Sequence[str],
+    form: ImageForm,
+    *,
+    at_once: int,
+    target: Target | None = None,
+    columns: Columns | None = None,
+    skip: bool | None = None,
 ) -> Iterator[Examples]:
     """Read a file, a folder of images at any depth, a glob, a CSV of paths, or one image from standard input (`-`).
 
     Args:
-        source: What the user names; with `target` class folders, or a CSV with a column of labels.
+        source: What the user names, or several of these; with `target` class folders, or a CSV with a column of labels.
         form: What the images are brought to.
         at_once: The largest number of examples given at a time.
         target: Also read what is to be predicted.
         columns: Of a CSV.
+        skip: Whether files that cannot be read are left out, which the examples say; else they are an error. None: an
+            error about which the user has no choice.
 
     Returns:
         Examples whose origin are the paths of their files.
 
     Raises:
-        DataError: There are no images, some cannot be read (it names them), or they have no labels.
+        DataError: There are no images, none or (without `skip`) some cannot be read, or they have no labels.
     """
-    images = _listed(source, target, columns or Columns())
-    labels = None if target is None else _targets(images, target, source=source)
-    paths = images.paths()
-    scanned = check_pixels(scan(paths), form)
+    columns = columns or Columns()
+    if isinstance(source, str):
+        images = _listed(source, target, columns)
+    else:
+        images = _together([_listed(each, target, columns) for each in source])
+        source = ", ".join(source)
+    if target is not None:
+        images = replace(images, labels=_targets(images, target, source=source))
+    way_out = "" if skip is None else _SKIP
+    scanned = check_pixels(scan(images.paths()), form)
     if scanned.unreadable:
-        raise refused(scanned.unreadable, images.names, folder=images.folder, can_skip=False)
+        if not skip or len(scanned.unreadable) == len(images):
+            raise refused(scanned.unreadable, images, way_out=way_out)
+        yield Examples([], np.zeros((0, *form.shape), np.uint8), left_out=skipped_note(scanned.unreadable, images))
+        stays = np.setdiff1d(np.arange(len(images)), list(scanned.unreadable))
+        images, scanned = images.at(stays), scanned.at(stays)
+    paths, read = images.paths(), 0
     for decoded in decode(paths, scanned, form):
-        if decoded.failed:
-            raise refused(decoded.failed, images.names, folder=images.folder, can_skip=False)
-        for start in range(0, len(decoded.pixels), at_once):
+        read += len(decoded.pixels)
+        if decoded.failed and (not skip or (decoded.last == len(paths) and not read)):
+            raise refused(decoded.failed, images, way_out=way_out)
+        left_out = skipped_note(decoded.failed, images) if decoded.failed else ""
+        kept = np.setdiff1d(np.arange(decoded.first, decoded.last), list(decoded.failed))
+        for start in range(0, max(1, len(kept)), at_once):
+            these = images.at(kept[start : start + at_once])
+            labels = these.labels if target is not None else None
             stored = decoded.pixels[start : start + at_once]
-            these = slice(decoded.first + start, decoded.first + start + len(stored))
-            names = [shown(name) for name in images.names[these]]
-            yield Examples(names, stored, None if labels is None else labels[these], paths[these])
+            yield Examples([*map(shown, these.names)], stored, labels, these.paths(), left_out)
+            left_out = ""
 
 
 def class_indices(images: ImageList, classes: tuple[str, ...]) -> npt.NDArray[np.int32]:
@@ -79,16 +104,31 @@ def class_indices(images: ImageList, classes: tuple[str, ...]) -> npt.NDArray[np
     place = {name: index for index, name in enumerate(classes)}
     unknown = [name for name in images.classes if name not in place]
     if unknown or images.labels is None:
-        said = f"{images.folder} has the class {unknown[0]!r}" if unknown else f"{images.folder} has no classes"
-        raise DataError(f"{said}, which training does not know", expected="one of " + ", ".join(classes))
+        said = f"{images.origin} has no classes"
+        if unknown:
+            said = f"{_place_of(images, unknown[0])} has the class {unknown[0]!r}, which training does not know"
+        raise DataError(said, expected="one of " + ", ".join(classes))
     found: npt.NDArray[np.int32] = np.array([place[name] for name in images.classes], np.int32)[images.labels]
     return found
+
+
+def _place_of(images: ImageList, name: str) -> str:
+    """Where a class is met: the folder, or the first line of the CSV."""
+    if images.table is None or images.lines is None or images.labels is None:
+        return str(images.folder)
+    first = int(np.flatnonzero(images.labels == images.classes.index(name))[0])
+    return f"{images.table}: line {images.lines[first]}"
 
 
 def _targets(images: ImageList, target: Target, *, source: str) -> Labels:
     """The labels of files as a split of the training data holds them."""
     if images.labels is None:
         raise DataError(f"{source} has no labels", expected="a folder for each class, or a CSV with a column of labels")
+    if target.kind not in ("classes", "values") or (target.kind == "values" and target.size > 1):
+        raise DataError(f"{source} has one label for each image", expected=f"the {target.size} that the model predicts")
+    if target.kind == "values" and images.labels.dtype.kind != "f":
+        # Their indices are numbers too, and would be taken for the true values.
+        raise DataError(f"{source} has classes, and the model predicts numbers", expected="a CSV with a column of them")
     if target.kind == "values":
         return images.labels
     return class_indices(images, target.class_names or tuple(map(str, range(target.size))))
@@ -98,7 +138,8 @@ def _listed(source: str, target: Target | None, columns: Columns) -> ImageList:
     path = Path(source).expanduser()
     if path.suffix.lower() == ".csv":
         label = columns.label if target is not None else None
-        if label is not None and label not in read_header(path):
+        if label is not None and label not in (header := read_header(path)):
+            check_named(path, header)
             raise DataError(f"{source} has no column {label!r}", expected="a column of labels")
         values = target is not None and target.kind == "values"
         task = "regression" if values else "classification"
@@ -107,6 +148,12 @@ def _listed(source: str, target: Target | None, columns: Columns) -> ImageList:
     if not images.names:
         raise DataError(f"{source} has no images", expected="JPEG, PNG, BMP or GIF files")
     return images
+
+
+def _together(lists: Sequence[ImageList]) -> ImageList:
+    """The images of several lists, without labels, by names that tell them apart."""
+    names = [os.path.join(images.folder, name) for images in lists for name in images.names]  # noqa: PTH118
+    return ImageList(Path(), names)
 
 
 def _list_images(source: str) -> ImageList:
@@ -128,4 +175,4 @@ def _standard_input() -> ImageList:
     folder = Path(tempfile.mkdtemp(prefix="dlrun-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     (folder / "standard input").write_bytes(sys.stdin.buffer.read())
-    return ImageList(folder, ["standard input"])
+    return ImageList(folder, ["standard input"], is_passing=True)

@@ -24,7 +24,7 @@ _FILES_AT_ONCE = 512
 _ROW = np.dtype(
     [
         ("height", np.int32), ("width", np.int32), ("channels", np.int8), ("kind", np.int8), ("orientation", np.int8),
-        ("alpha", np.bool_), ("bits", np.int8), ("bytes", np.int64), ("changed", np.int64),
+        ("alpha", np.bool_), ("bits", np.int8), ("moves", np.bool_), ("bytes", np.int64), ("changed", np.int64),
     ]
 )  # fmt: skip
 
@@ -35,7 +35,7 @@ class Scanned:
 
     Args:
         rows: A structured array `(files,)`: height, width, channels, kind (a place in `KINDS`), orientation, alpha,
-            bits, and the file's bytes and time of change in nanoseconds.
+            bits, whether it moves, and the file's bytes and time of change in nanoseconds.
         unreadable: Why, for the place of each file that cannot be read.
     """
 
@@ -108,8 +108,9 @@ def _row(path: bytes) -> tuple[object, ...]:
             "that are read"
         )
     kind = KINDS.index(header.kind)
-    looks = (header.height, header.width, header.channels, kind, header.orientation, header.alpha, header.bits)
-    return (*looks, status.st_size, status.st_mtime_ns)
+    size = (header.height, header.width, header.channels)
+    looks = (kind, header.orientation, header.alpha, header.bits, header.moves)
+    return (*size, *looks, status.st_size, status.st_mtime_ns)
 
 
 def _header(handle: int) -> Header:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.image_files.listing import ImageList
+from dlrun.data.image_files.listing import ENDINGS, ImageList
 from dlrun.data.labels import Task
 from dlrun.errors import DataError
 
@@ -18,9 +19,24 @@ def read_header(path: Path) -> tuple[str, ...]:
     """The names of a CSV's columns.
 
     Raises:
-        DataError: It cannot be read.
+        DataError: It cannot be read, or is empty.
     """
-    return tuple(next(_rows(path), (1, []))[1])
+    return tuple(_first(path, _rows(path)))
+
+
+def check_named(path: Path, header: Sequence[str]) -> None:
+    """Make sure that the first line of a CSV of images names its columns.
+
+    Raises:
+        DataError: It is a row: one of its cells is the path of an image that is there.
+    """
+    for name in header:
+        if name.lower().endswith(ENDINGS) and (path.parent / name).is_file():
+            raise DataError(
+                f"the first line of {path} is a row, and not the names of its columns: {name} is an image",
+                expected="a first line of names above the rows",
+                hint="path,label",
+            )
 
 
 def list_table(path: Path, *, image_column: str, label_column: str | None, task: Task = "auto") -> ImageList:
@@ -39,9 +55,10 @@ def list_table(path: Path, *, image_column: str, label_column: str | None, task:
         DataError: The file or a column is missing, or a row lacks a path or a label.
     """
     rows = _rows(path)
-    header = next(rows, (1, []))[1]
+    header = _first(path, rows)
     columns = [_column(path, header, name) for name in (image_column, label_column) if name is not None]
     found: list[list[str]] = []
+    lines: list[int] = []
     for line, row in rows:
         if not row:
             continue  # an empty line
@@ -50,17 +67,26 @@ def list_table(path: Path, *, image_column: str, label_column: str | None, task:
             missing = (image_column, label_column)[values.index("")]
             raise DataError(f"{path}: line {line} has no {missing}", expected=f"a {missing} in every row")
         found.append(values)
+        lines.append(line)
     if not found:
         raise DataError(f"{path} has no rows", expected="a row for each image")
-    names = [values[0] for values in found]
+    images = ImageList(path.parent, [values[0] for values in found], table=path, lines=np.array(lines, np.int64))
     if label_column is None:
-        return ImageList(path.parent, names)
+        return images
     labels = [values[1] for values in found]
     if _are_values(labels, task):
-        return ImageList(path.parent, names, _values(path, labels))
+        return replace(images, labels=_values(path, labels))
     classes = _sorted(set(labels))
     index = {name: place for place, name in enumerate(classes)}
-    return ImageList(path.parent, names, np.array([index[label] for label in labels], np.int32), classes)
+    return replace(images, labels=np.array([index[label] for label in labels], np.int32), classes=classes)
+
+
+def _first(path: Path, rows: Iterator[tuple[int, list[str]]]) -> list[str]:
+    """The names of the columns."""
+    header = next(rows, (1, []))[1]
+    if not header:
+        raise DataError(f"{path} does not begin with a line of names", expected="path,label and rows below")
+    return header
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -76,6 +102,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def _column(path: Path, header: Sequence[str], name: str) -> int:
     if name not in header:
+        check_named(path, header)
         raise DataError(f"{path} has no column {name!r}", expected="one of " + ", ".join(header))
     return header.index(name)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -114,11 +115,11 @@ def _image_files(source: Images, dataset: Dataset) -> ImageFiles:
         scanned = scan(images.paths())
         for place, name in enumerate(map(shown, images.names)):
             if place in scanned.unreadable:
-                corrupt[f"{images.folder.name}/{name}"] = scanned.unreadable[place]
+                corrupt[str(Path(images.folder.name) / name)] = scanned.unreadable[place]
             elif read[name]:
                 read[name] -= 1
             else:  # its header is whole and its pixels are not
-                corrupt[f"{images.folder.name}/{name}"] = "its pixels cannot be decoded"
+                corrupt[str(Path(images.folder.name) / name)] = "its pixels cannot be decoded"
         height.append(scanned.readable()["height"])
         width.append(scanned.readable()["width"])
     return ImageFiles(np.concatenate(height), np.concatenate(width), corrupt)
