@@ -1,6 +1,7 @@
 """A series with dates, a category and two targets is exported to each format and predicts what dlrun predicts."""
 
 import datetime as dt
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from dlrun.export.exporting import Exported, Options, export
 from dlrun.export.target import FORMATS
+from dlrun.prediction.predict import predict
 
 pytestmark = pytest.mark.tensorflow
 
@@ -60,3 +62,20 @@ def test_an_exported_series_reads_the_dates_of_every_step(to: str, home: Path, t
     assert made.measured.examples == 139
     assert made.sample.origin.endswith("load.csv")
     assert made.measured.largest_difference < 1e-5
+
+
+@pytest.mark.usefixtures("children_here")
+@pytest.mark.parametrize("to", ["keras", "savedmodel", "onnx", "tflite"])
+def test_the_printed_lines_run_as_they_are_and_give_what_dlrun_predicts(
+    to: str, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = exported(home, tmp_path, to)
+    written = made.code.partition("history = ")[2]
+    assert max(map(len, written.splitlines())) <= 120
+    assert sum("nan, " in line or "'', " in line for line in written.splitlines()) >= 2  # what is missing is shown
+    (tmp_path / "code.py").write_text(made.code)
+    capsys.readouterr()
+    outputs = runpy.run_path(str(tmp_path / "code.py"))["outputs"]["values"]
+    assert capsys.readouterr().out.startswith("{'load +1': ")
+    cells = next(predict("last", home / "load.csv", runs_dir=home / "runs").blocks).cells
+    np.testing.assert_allclose(outputs[0], [float(column[0]) for column in cells[1:]], rtol=1e-4, atol=1e-5)
