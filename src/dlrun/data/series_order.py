@@ -1,0 +1,246 @@
+"""The rows of a series and the columns of their time in, the times out, checked to never go back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.data.columns import ColumnSurvey, TableFiles
+from dlrun.data.columns.planned import layout_of
+from dlrun.data.columns.texts import MISSING_VALUES, known_values
+from dlrun.data.series_time import LAYOUTS, Floats, TimeColumn, TimeLayout, parse_times, written_layouts
+from dlrun.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PARTS = ("year", "month", "day", "hour", "minute", "second")
+"""Names of columns that tell the time together, from the slowest on."""
+
+TIMES = ("time", "date", "datetime", "timestamp", "ds")
+"""Names of columns that tell it alone."""
+
+_SURELY = ("date", "datetime", "timestamp", "ds")
+
+Order = Literal["ascending", "descending", "none"]
+
+
+@dataclass(frozen=True)
+class Times:
+    """The time of every row.
+
+    Args:
+        columns: Of the time, from the slowest on.
+        values: As `parse_times` gives them.
+
+    Shape:
+        values: `(rows, columns)`.
+    """
+
+    columns: tuple[TimeColumn, ...]
+    values: Floats
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the columns."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def order(self) -> Order:
+        """Whether time never goes back from one row to the next, or never forward; ascending if it stands still."""
+        signs = directions(self.values)
+        if not (signs < 0).any():
+            return "ascending"
+        return "descending" if not (signs > 0).any() else "none"
+
+
+def directions(values: Floats) -> npt.NDArray[np.float64]:
+    """Of each row but the first, whether it is later than the one above (1), earlier (-1) or neither (0).
+
+    Shape:
+        values: `(rows, columns)`. Returns: `(rows - 1,)`.
+    """
+    signs = np.zeros(max(0, len(values) - 1))
+    for column in values.T:
+        signs = np.where(signs == 0, np.sign(np.diff(column)), signs)
+    return signs
+
+
+def read_times(table: TableFiles, names: Sequence[str], *, missing: Sequence[str] = MISSING_VALUES) -> Times:
+    """Read the columns of the time, each in the layout that all of its values fit.
+
+    Where day and month may stand either way, the way in which the rows are in order is taken, else day first.
+
+    Args:
+        table: The series.
+        names: The columns, from the slowest on.
+        missing: The texts that mean missing.
+
+    Raises:
+        DataError: A value is missing or is no time: names the row.
+    """
+    fitting = [_fitting(table, name, missing) for name in names]
+    chosen = [next(iter(each)) for each in fitting]
+    for is_wrong in (np.less, np.greater):
+        sorted_in = [layout for layout, values in fitting[0].items() if not is_wrong(np.diff(values), 0).any()]
+        if sorted_in:  # whatever the faster columns do, the slowest never goes back
+            chosen[0] = sorted_in[0]
+            break
+    values = [each[layout] for each, layout in zip(fitting, chosen, strict=True)]
+    columns = tuple(TimeColumn(name, layout) for name, layout in zip(names, chosen, strict=True))
+    return Times(columns, np.stack(values, axis=-1))
+
+
+def check_order(table: TableFiles, times: Times) -> None:
+    """Refuse rows that are not in time order.
+
+    Raises:
+        DataError: A time is before that of the row above: names both rows.
+    """
+    if times.order == "ascending":
+        return
+    row = int(np.argmax(directions(times.values) < 0)) + 1
+    before, now = (written_time(table, times.names, each) for each in (row - 1, row))
+    raise gone_back(table, row, (before, now), times.names, is_descending=times.order == "descending")
+
+
+def told_time(
+    table: TableFiles, surveys: Mapping[str, ColumnSurvey], *, missing: Sequence[str] = MISSING_VALUES
+) -> Times | None:
+    """The columns that tell the time: the first in whose order the rows are, else the first that looks like it anyway.
+
+    Args:
+        table: The series.
+        surveys: Of its columns.
+        missing: The texts that mean missing.
+
+    Returns:
+        None if no column looks like a time.
+    """
+    unordered: list[Times] = []
+    for names in possible_times(surveys):
+        try:
+            times = read_times(table, names, missing=missing)
+        except DataError:
+            continue
+        if times.order == "ascending":
+            return times
+        # Numbers that are called time may be how long something took.
+        if len(names) > 1 or is_dates(surveys[names[0]]) or names[0].lower() in _SURELY:
+            unordered.append(times)
+    unordered.sort(key=lambda times: times.order == "none")
+    return unordered[0] if unordered else None
+
+
+def said_of_order(table: TableFiles, times: Times) -> str:
+    """What is told of rows that are not in the order of a column that looks like the time; empty if they are."""
+    if times.order == "ascending":
+        return ""
+    row = int(np.argmax(directions(times.values) < 0)) + 1
+    before, now = (written_time(table, times.names, each) for each in (row - 1, row))
+    by = ", ".join(times.names)
+    so = "the newest stands first" if times.order == "descending" else f"{now} comes after {before}"
+    return f"the rows are not in the order of {by}, which looks like the time: {so} ({table.place(row)})"
+
+
+def remedy_of_order(times: Times) -> str:
+    """What to do about it."""
+    what = times.names[0] if len(times.names) == 1 else f"[{', '.join(times.names)}]"
+    return f"sort the file, the oldest row first, and say `time: {what}`: as they stand, windows mix past and future"
+
+
+def gone_back(
+    table: TableFiles, row: int, written: tuple[str, str], names: Sequence[str], *, is_descending: bool = False
+) -> DataError:
+    """The error of a time that goes back.
+
+    Args:
+        table: The series.
+        row: The row that does it, from 0.
+        written: The time of the row above, and its own.
+        names: The columns of the time.
+        is_descending: Whether all rows do it.
+    """
+    before, now = written
+    by = ", ".join(names)
+    said = f"{table.place(row)}: the time {now} comes after {before} in {table.place(row - 1)}"
+    if is_descending:
+        return DataError(
+            f"{said}, and so on to the end: the file is descending, its newest row stands first",
+            expected="rows in time order, the oldest first",
+            hint=f"turn the file round, or sort it by {by}: with pandas pd.read_csv(A)[::-1].to_csv(B, index=False)",
+        )
+    return DataError(
+        said,
+        expected="rows in time order, the oldest first",
+        hint=f"sort the file by {by}; if its rows are of several things (shops, sensors), keep those of one",
+    )
+
+
+def no_time(table: TableFiles, row: int, name: str, found: object) -> DataError:
+    """The error of a value that is no time, or is missing."""
+    said = f"column {name!r} has no value" if found is None else f"column {name!r} holds {found!r}"
+    first, *others = written_layouts()
+    return DataError(
+        f"{table.place(row)}: {said}",
+        expected=f"{first}, or a time such as {', '.join(others)}, written alike in every row",
+        hint="leave `time` out, if the rows are in order",
+    )
+
+
+def written_time(table: TableFiles, names: Sequence[str], row: int) -> str:
+    """The time of a row as the file has it."""
+    for block in table.blocks(list(names)):
+        if row < block.first + block.rows:
+            return " ".join(str(block.columns[name][row - block.first].as_py()).strip() for name in names)
+    raise IndexError(row)
+
+
+def possible_times(surveys: Mapping[str, ColumnSurvey]) -> Iterator[tuple[str, ...]]:
+    """The columns that look as if they told the time, those first that do so most likely.
+
+    Args:
+        surveys: Of the columns, in the order of the file.
+    """
+    by_lower = {name.lower(): name for name in reversed(list(surveys))}
+    found = [tuple(by_lower[part] for part in PARTS if part in by_lower)]
+    if "date" in by_lower and "time" in by_lower:
+        found.append((by_lower["date"], by_lower["time"]))
+    dates = [survey.name for survey in surveys.values() if is_dates(survey)]
+    named = [by_lower[name] for name in TIMES if name in by_lower and surveys[by_lower[name]].known]
+    yield from (names for names in found if len(names) > 1)
+    yield from dict.fromkeys((name,) for name in (*dates, *named))
+
+
+def is_dates(survey: ColumnSurvey) -> bool:
+    """Whether every value of a column is a date, and there are several."""
+    is_written_so = layout_of(survey) is not None or survey.dates == survey.known
+    return bool(survey.known) and is_written_so and not survey.is_constant
+
+
+def _fitting(table: TableFiles, name: str, missing: Sequence[str]) -> dict[TimeLayout, Floats]:
+    """The values of a column by each layout that fits them all."""
+    found: dict[TimeLayout, list[Floats]] = {layout: [] for layout in LAYOUTS}
+    for block in table.blocks([name]):
+        known = known_values(block.columns[name], missing)
+        reached: dict[TimeLayout, int] = {}
+        for layout in list(found):
+            values, _ = parse_times(known, layout)
+            if np.isnan(values).any():
+                reached[layout] = int(np.argmax(np.isnan(values)))
+                continue
+            found[layout].append(values)
+        if len(reached) == len(found):
+            row = max(reached.values())
+            raise no_time(table, block.first + row, name, _known(known, row))
+        found = {layout: blocks for layout, blocks in found.items() if layout not in reached}
+    return {layout: np.concatenate(blocks or [np.zeros(0)]) for layout, blocks in found.items()}
+
+
+def _known(known: pa.Array, row: int) -> object:
+    value = known[row].as_py()
+    return None if isinstance(value, float) and np.isnan(value) else value
