@@ -150,3 +150,41 @@ def test_nothing_is_told_of_rows_that_are_in_order_or_have_no_time(tmp_path: Pat
     assert finding(path, "time order", time="at").status == "pass"
     path = write(tmp_path / "x.csv", [f"{value:.2f}" for value in np.cos(np.arange(60))], name="time")
     assert not notes_of_order(series(path).load())  # numbers may be how long something took
+
+
+@pytest.mark.parametrize("is_labelled", [False, True])
+def test_a_new_file_whose_time_goes_back_is_refused_too(tmp_path: Path, is_labelled: bool) -> None:
+    trained = series(write(tmp_path / "x.csv", written("%d.%m.%Y")), time="at").load()
+    raw = trained.raw_input()
+
+    def read(times: Iterable[str]) -> int:
+        path = str(write(tmp_path / "new.csv", times))
+        return sum(map(len, raw.read(path, at_once=7, target=trained.target if is_labelled else None)))
+
+    assert read(written("%d.%m.%Y")) == 56 + (not is_labelled)
+    times = written("%d.%m.%Y")
+    times[40], times[41] = times[41], times[40]
+    with pytest.raises(DataError, match=r"new.csv:43 \(row 42\): the time 29.02.2024 comes after 01.03.2024"):
+        read(times)
+    with pytest.raises(DataError, match="its newest row stands first"):
+        read(reversed(written("%d.%m.%Y")))
+    with pytest.raises(DataError, match=r"as the training data has it: 31\.03\.2024"):
+        read(written("%m/%d/%Y"))
+    with pytest.raises(DataError, match=r"new.csv:4 \(row 3\): column 'at' has no value"):
+        read(["" if row == 2 else time for row, time in enumerate(written("%d.%m.%Y"))])
+
+
+def test_a_time_that_goes_back_from_one_file_to_the_next_is_found(tmp_path: Path) -> None:
+    raw = series(write(tmp_path / "0.csv", written()), time="at").load().raw_input()
+    for number, times in enumerate((written()[20:], written()[:20])):
+        write(tmp_path / f"new{number}.csv", times)
+    with pytest.raises(
+        DataError, match=r"new1.csv:2 \(row 1\): the time 2024-01-20 comes after 2024-03-19 in .*new0.csv:41"
+    ):
+        list(raw.read(str(tmp_path / "new*.csv"), at_once=7))
+
+
+def test_a_new_file_without_the_time_is_read_if_the_model_is_not_given_it(tmp_path: Path) -> None:
+    raw = series(write(tmp_path / "x.csv", written()), time="at", ignore=("at",)).load().raw_input()
+    (tmp_path / "new.csv").write_text("load\n" + "1.5\n" * 9)
+    assert sum(map(len, raw.read(str(tmp_path / "new.csv"), at_once=100))) == 6

@@ -29,8 +29,9 @@ from dlrun.data.columns import (
 from dlrun.data.columns.locate import find_tables
 from dlrun.data.columns.planned import PlannedColumn, plan_numbers
 from dlrun.data.dataset import Array, Dataset, HeldOut, Source, Split, datasets, fingerprint_of
+from dlrun.data.series_candidates import told_time
 from dlrun.data.series_input import SeriesInput
-from dlrun.data.series_order import Times, check_order, read_times, remedy_of_order, said_of_order, told_time
+from dlrun.data.series_order import Times, check_order, read_times, remedy_of_order, said_of_order
 from dlrun.data.series_splits import Cut, cut_by_time, known_before, targets_of
 from dlrun.data.table import Names
 from dlrun.data.table_store import store_key
@@ -141,7 +142,9 @@ class Series(ColumnKeys, Source):
             splits,
             _fingerprint(stored, splits),
             (*table.notes, *plan.notes(), *cut.notes(), *notes, *self._notes_of_time(table, surveys, times)),
-            raw=SeriesInput(columns, target_columns, self.history, self.horizon, reading),
+            raw=SeriesInput(
+                columns, target_columns, self.history, self.horizon, reading, () if times is None else times.columns
+            ),
             naive=naive,
         )
 

@@ -21,6 +21,8 @@ from dlrun.data.columns import (
 from dlrun.data.columns.numbers import parse_numbers
 from dlrun.data.columns.texts import as_texts
 from dlrun.data.raw_input import Array, Examples, RawInput
+from dlrun.data.series_order import check_times
+from dlrun.data.series_time import TimeColumn
 from dlrun.data.table_target import TargetColumn
 from dlrun.errors import DataError
 from dlrun.signature import Target
@@ -41,6 +43,7 @@ class SeriesInput(RawInput):
         history: Rows of a window.
         horizon: Rows after it that are predicted.
         reading: How values are read.
+        times: The columns of the time, which must not go back in new files either.
         type: Tells the kinds of raw input apart.
     """
 
@@ -49,6 +52,7 @@ class SeriesInput(RawInput):
     history: int
     horizon: int
     reading: Reading = field(default_factory=Reading)
+    times: tuple[TimeColumn, ...] = ()
     type: Literal["series"] = "series"
 
     def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
@@ -58,12 +62,14 @@ class SeriesInput(RawInput):
         the values to be predicted.
 
         Raises:
-            DataError: There are fewer rows than a window has, a column is missing, or a value is no number.
+            DataError: There are fewer rows than a window has, a column is missing, a value is no number, or time goes
+                back.
         """
         also = [column.name for column in self.targets] if target is not None else []
         span = self.history + (self.horizon if target is not None else 0)
         kept: _Rows | None = None
         with self.reading.open(source) as table:
+            self._check_time(table)
             for block in read_rows(table, self.columns, self.reading, at_once=max(at_once, span), also=also):
                 truth = self._truth(table, block) if target is not None else None
                 rows = _Rows.of(block, truth)
@@ -114,6 +120,11 @@ class SeriesInput(RawInput):
         rows = [shown_row(self.columns, row) for row in stored[-_SHOWN_STEPS:]]
         before = "..., " if len(stored) > len(rows) else ""
         return {column.name: before + ", ".join(row[column.name] for row in rows) for column in self.columns}
+
+    def _check_time(self, table: TableFiles) -> None:
+        """A file need not have the columns of the time, unless they are features."""
+        if self.times and all(column.name in table.names for column in self.times):
+            check_times(table, self.times, missing=self.reading.missing_values)
 
     def _examples(self, rows: _Rows, count: int, at_once: int) -> Iterator[Examples]:
         windows = np.lib.stride_tricks.sliding_window_view(rows.stored, self.history, axis=0).swapaxes(1, 2)

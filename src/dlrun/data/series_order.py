@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.columns import ColumnSurvey, TableFiles
-from dlrun.data.columns.planned import layout_of
+from dlrun.data.columns import Block, TableFiles
 from dlrun.data.columns.texts import MISSING_VALUES, known_values
-from dlrun.data.series_time import LAYOUTS, Floats, TimeColumn, TimeLayout, parse_times, written_layouts
-from dlrun.errors import DataError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-PARTS = ("year", "month", "day", "hour", "minute", "second")
-"""Names of columns that tell the time together, from the slowest on."""
-
-TIMES = ("time", "date", "datetime", "timestamp", "ds")
-"""Names of columns that tell it alone."""
-
-_SURELY = ("date", "datetime", "timestamp", "ds")
+from dlrun.data.series_disorder import gone_back, no_time, written_time
+from dlrun.data.series_time import DATES, LAYOUTS, WRITTEN, Floats, TimeColumn, TimeLayout, parse_times
 
 Order = Literal["ascending", "descending", "none"]
 
@@ -108,32 +96,31 @@ def check_order(table: TableFiles, times: Times) -> None:
     raise gone_back(table, row, (before, now), times.names, is_descending=times.order == "descending")
 
 
-def told_time(
-    table: TableFiles, surveys: Mapping[str, ColumnSurvey], *, missing: Sequence[str] = MISSING_VALUES
-) -> Times | None:
-    """The columns that tell the time: the first in whose order the rows are, else the first that looks like it anyway.
+def check_times(table: TableFiles, columns: Sequence[TimeColumn], *, missing: Sequence[str]) -> None:
+    """Refuse rows that are not in the order of columns whose layout is known, in memory that does not grow with them.
 
     Args:
-        table: The series.
-        surveys: Of its columns.
+        table: Rows that continue or resemble the series which the columns were told of.
+        columns: Of the time.
         missing: The texts that mean missing.
 
-    Returns:
-        None if no column looks like a time.
+    Raises:
+        DataError: A time is before that of the row above, is missing, or is written otherwise: names the row.
     """
-    unordered: list[Times] = []
-    for names in possible_times(surveys):
-        try:
-            times = read_times(table, names, missing=missing)
-        except DataError:
-            continue
-        if times.order == "ascending":
-            return times
-        # Numbers that are called time may be how long something took.
-        if len(names) > 1 or is_dates(surveys[names[0]]) or names[0].lower() in _SURELY:
-            unordered.append(times)
-    unordered.sort(key=lambda times: times.order == "none")
-    return unordered[0] if unordered else None
+    names = [column.name for column in columns]
+    last, back, goes_on = np.zeros((0, len(names))), None, False
+    for block in table.blocks(names):
+        values = np.concatenate([last, _values(table, block, columns, missing)])
+        signs = directions(values)
+        if back is None and (signs < 0).any():
+            back = block.first - len(last) + int(np.argmax(signs < 0)) + 1
+        goes_on = goes_on or bool((signs > 0).any())
+        if back is not None and goes_on:
+            break
+        last = values[-1:]
+    if back is not None:
+        before, now = (written_time(table, names, each) for each in (back - 1, back))
+        raise gone_back(table, back, (before, now), names, is_descending=not goes_on)
 
 
 def said_of_order(table: TableFiles, times: Times) -> str:
@@ -153,75 +140,6 @@ def remedy_of_order(times: Times) -> str:
     return f"sort the file, the oldest row first, and say `time: {what}`: as they stand, windows mix past and future"
 
 
-def gone_back(
-    table: TableFiles, row: int, written: tuple[str, str], names: Sequence[str], *, is_descending: bool = False
-) -> DataError:
-    """The error of a time that goes back.
-
-    Args:
-        table: The series.
-        row: The row that does it, from 0.
-        written: The time of the row above, and its own.
-        names: The columns of the time.
-        is_descending: Whether all rows do it.
-    """
-    before, now = written
-    by = ", ".join(names)
-    said = f"{table.place(row)}: the time {now} comes after {before} in {table.place(row - 1)}"
-    if is_descending:
-        return DataError(
-            f"{said}, and so on to the end: the file is descending, its newest row stands first",
-            expected="rows in time order, the oldest first",
-            hint=f"turn the file round, or sort it by {by}: with pandas pd.read_csv(A)[::-1].to_csv(B, index=False)",
-        )
-    return DataError(
-        said,
-        expected="rows in time order, the oldest first",
-        hint=f"sort the file by {by}; if its rows are of several things (shops, sensors), keep those of one",
-    )
-
-
-def no_time(table: TableFiles, row: int, name: str, found: object) -> DataError:
-    """The error of a value that is no time, or is missing."""
-    said = f"column {name!r} has no value" if found is None else f"column {name!r} holds {found!r}"
-    first, *others = written_layouts()
-    return DataError(
-        f"{table.place(row)}: {said}",
-        expected=f"{first}, or a time such as {', '.join(others)}, written alike in every row",
-        hint="leave `time` out, if the rows are in order",
-    )
-
-
-def written_time(table: TableFiles, names: Sequence[str], row: int) -> str:
-    """The time of a row as the file has it."""
-    for block in table.blocks(list(names)):
-        if row < block.first + block.rows:
-            return " ".join(str(block.columns[name][row - block.first].as_py()).strip() for name in names)
-    raise IndexError(row)
-
-
-def possible_times(surveys: Mapping[str, ColumnSurvey]) -> Iterator[tuple[str, ...]]:
-    """The columns that look as if they told the time, those first that do so most likely.
-
-    Args:
-        surveys: Of the columns, in the order of the file.
-    """
-    by_lower = {name.lower(): name for name in reversed(list(surveys))}
-    found = [tuple(by_lower[part] for part in PARTS if part in by_lower)]
-    if "date" in by_lower and "time" in by_lower:
-        found.append((by_lower["date"], by_lower["time"]))
-    dates = [survey.name for survey in surveys.values() if is_dates(survey)]
-    named = [by_lower[name] for name in TIMES if name in by_lower and surveys[by_lower[name]].known]
-    yield from (names for names in found if len(names) > 1)
-    yield from dict.fromkeys((name,) for name in (*dates, *named))
-
-
-def is_dates(survey: ColumnSurvey) -> bool:
-    """Whether every value of a column is a date, and there are several."""
-    is_written_so = layout_of(survey) is not None or survey.dates == survey.known
-    return bool(survey.known) and is_written_so and not survey.is_constant
-
-
 def _fitting(table: TableFiles, name: str, missing: Sequence[str]) -> dict[TimeLayout, Floats]:
     """The values of a column by each layout that fits them all."""
     found: dict[TimeLayout, list[Floats]] = {layout: [] for layout in LAYOUTS}
@@ -236,11 +154,37 @@ def _fitting(table: TableFiles, name: str, missing: Sequence[str]) -> dict[TimeL
             found[layout].append(values)
         if len(reached) == len(found):
             row = max(reached.values())
-            raise no_time(table, block.first + row, name, _known(known, row))
+            raise no_time(
+                table,
+                block.first + row,
+                name,
+                known[row].as_py(),
+                expected=f"a number, or a time such as {', '.join(WRITTEN[layout] for layout in DATES)}",
+                hint="write it alike in every row; or leave `time` out, if the rows are in order",
+            )
         found = {layout: blocks for layout, blocks in found.items() if layout not in reached}
     return {layout: np.concatenate(blocks or [np.zeros(0)]) for layout, blocks in found.items()}
 
 
-def _known(known: pa.Array, row: int) -> object:
-    value = known[row].as_py()
-    return None if isinstance(value, float) and np.isnan(value) else value
+def _values(table: TableFiles, block: Block, columns: Sequence[TimeColumn], missing: Sequence[str]) -> Floats:
+    """The times of a block.
+
+    Shape:
+        Returns: `(rows, columns)`.
+    """
+    found = []
+    for column in columns:
+        known = known_values(block.columns[column.name], missing)
+        values, _ = parse_times(known, column.layout)
+        if np.isnan(values).any():
+            row = int(np.argmax(np.isnan(values)))
+            raise no_time(
+                table,
+                block.first + row,
+                column.name,
+                known[row].as_py(),
+                expected=f"a time as the training data has it: {WRITTEN[column.layout]}",
+                hint="mend the value",
+            )
+        found.append(values)
+    return np.stack(found, axis=-1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,6 +20,17 @@ without a time of day."""
 LAYOUTS: tuple[TimeLayout, ...] = ("number", "ymd", "dmy", "mdy", "clock")
 """In the order in which they are tried: day first where both may be."""
 
+
+DATES: tuple[TimeLayout, ...] = ("ymd", "dmy", "mdy")
+
+WRITTEN: dict[TimeLayout, str] = {
+    "number": "a number",
+    "ymd": "2024-03-31 14:00",
+    "dmy": "31.03.2024 14:00",
+    "mdy": "03/31/2024 14:00",
+    "clock": "14:00",
+}
+"""An example of each layout, for messages."""
 
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?$"
 _YEAR, _MONTH, _DAY = r"(?P<year>\d{4})", r"(?P<month>0?[1-9]|1[0-2])", r"(?P<day>0?[1-9]|[12]\d|3[01])"
@@ -140,8 +150,3 @@ def _offset(zone: str) -> float:
 
 def _first(places: npt.NDArray[np.bool_]) -> int | None:
     return int(np.argmax(places)) if places.any() else None
-
-
-def written_layouts() -> Iterator[str]:
-    """An example of each layout, for messages."""
-    yield from ("a number", "2024-03-31 14:00", "31.03.2024 14:00", "03/31/2024 14:00")

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from dlrun.data.columns import ColumnSurvey, Plan, plan_columns
 from dlrun.data.columns.planned import notation_of, plan_numbers
 from dlrun.data.series import Series
-from dlrun.data.series_order import PARTS, TIMES, Times, told_time
+from dlrun.data.series_candidates import PARTS, TIMES, told_time
+from dlrun.data.series_order import Times
 from dlrun.errors import DataError, UsageError
 from dlrun.first_config.draft import Draft, Key, Remark, Section, Sizes, Wishes
 from dlrun.first_config.table import LookedAt, describe_columns, look_at

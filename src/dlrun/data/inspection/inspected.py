@@ -15,7 +15,8 @@ from dlrun.data.image_files.listing import shown
 from dlrun.data.image_files.scan import scan
 from dlrun.data.images import Images
 from dlrun.data.series import Series
-from dlrun.data.series_order import Times, read_times, said_of_order, told_time
+from dlrun.data.series_candidates import told_time
+from dlrun.data.series_order import Times, read_times, said_of_order
 from dlrun.data.table import Table
 
 
