@@ -28,6 +28,9 @@ class Examples:
         stored: As `Split.features` holds them.
         target: As `Split.target` holds it; None if it was not asked for.
         origin: What they were read from, in a form of the reader's own; `RawInput.deployed` knows it.
+        left_out: Examples that were read with these and are not among them, as what is to be predicted is missing; with
+            them a block may have no example.
+        blank: How many of these have no value to predict from.
 
     Shape:
         stored: `(n, *raw_shape)`. target: `(n,)`, or `(n, size)` for several values or labels.
@@ -37,6 +40,8 @@ class Examples:
     stored: Array
     target: Array | None = None
     origin: Any = None
+    left_out: int = 0
+    blank: int = 0
 
     def __len__(self) -> int:
         """Number of examples."""

@@ -33,6 +33,7 @@ from dlrun.data.series_candidates import told_time
 from dlrun.data.series_input import SeriesInput
 from dlrun.data.series_order import Times, check_order, read_times, remedy_of_order, said_of_order
 from dlrun.data.series_splits import Cut, cut_by_time, known_before, targets_of
+from dlrun.data.series_steps import steps_of
 from dlrun.data.table import Names
 from dlrun.data.table_store import store_key
 from dlrun.data.table_target import TargetColumn
@@ -173,7 +174,9 @@ class Series(ColumnKeys, Source):
     def _notes_of_time(
         self, table: TableFiles, surveys: Mapping[str, ColumnSurvey], times: Times | None
     ) -> Iterator[str]:
-        if times is None and (told := told_time(table, surveys, missing=self.missing_values)) is not None:
+        if times is not None:
+            yield from steps_of(times).notes()
+        elif (told := told_time(table, surveys, missing=self.missing_values)) is not None:
             said = said_of_order(table, told)
             if said:
                 yield f"{said}; {remedy_of_order(told)}"

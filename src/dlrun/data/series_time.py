@@ -109,11 +109,11 @@ def _seconds(parts: pa.StructArray, *, is_date: bool) -> Floats:
     if not is_date:
         return seconds
     day = np.maximum(_numbers(found["day"]), 1)  # 2024-03 has none
-    begun = _seconds_since_1970(_numbers(found["year"]), _numbers(found["month"]), day)
+    begun = seconds_since_1970(_numbers(found["year"]), _numbers(found["month"]), day)
     return begun + seconds - _offsets(found["zone"])
 
 
-def _seconds_since_1970(year: Floats, month: Floats, day: Floats) -> Floats:
+def seconds_since_1970(year: Floats, month: Floats, day: Floats) -> Floats:
     """Seconds from 1970 to the beginning of days."""
     months = (year.astype(np.int64) - 1970) * 12 + month.astype(np.int64) - 1
     first = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)

@@ -139,13 +139,20 @@ def _evaluate_file(
     device = file.spec.training.device.partition(",")[0]
     trained = load_trained(folder, file.spec, checkpoint=checkpoint, listener=listener, device=device)
     predictor, scores, collector = trained.predictor(), trained.streamed_scores(), collector_of(target)
-    examples = 0
+    examples = left_out = blank = 0
     for block in blocks:
+        left_out, blank = left_out + block.left_out, blank + block.blank
+        if not len(block):
+            continue
         examples += len(block)
         scores.add(block.stored, block.target)
         collector.add(*_judged(predictor, block.stored, block.target))
     if not examples:
         raise DataError(f"{data} holds no examples", expected="some to score the model on")
+    if left_out:
+        listener(Note("warning", f"{left_out:,} examples are left out, as what is to be predicted is missing"))
+    if blank:
+        listener(Note("warning", f"{blank:,} of {examples:,} examples have no value to predict from: each is missing"))
     return [(data_name(data), Evaluation(scores.scores(), collector.breakdown()), Origin(checkpoint, data))]
 
 
