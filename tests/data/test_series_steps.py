@@ -127,8 +127,8 @@ def test_predict_and_eval_tell_what_has_no_value(tmp_path: Path, monkeypatch: py
     assert sum(map(len, predict(run, path, listener=events.append).blocks)) == 27
     evaluate(run, data=str(path), listener=events.append)
     said = [event.text for event in events if isinstance(event, Note) and event.subject == "warning"]
-    assert said[0].startswith("3 examples have no value to predict from")
-    assert said[1].startswith("6 examples are left out")
+    assert said[0] == "every value to predict from is missing in 3 of 27 examples"
+    assert said[1] == "left out, as what is to be predicted is missing: 6 examples"
     write(path, HOURS[:30], [""] * 30)
     with pytest.raises(DataError, match="all targets are missing"):
         evaluate(run, data=str(path))

@@ -150,9 +150,9 @@ def _evaluate_file(
     if not examples:
         raise DataError(f"{data} holds no examples", expected="some to score the model on")
     if left_out:
-        listener(Note("warning", f"{left_out:,} examples are left out, as what is to be predicted is missing"))
+        listener(Note("warning", f"left out, as what is to be predicted is missing: {left_out:,} examples"))
     if blank:
-        listener(Note("warning", f"{blank:,} of {examples:,} examples have no value to predict from: each is missing"))
+        listener(Note("warning", f"every value to predict from is missing in {blank:,} of {examples:,} examples"))
     return [(data_name(data), Evaluation(scores.scores(), collector.breakdown()), Origin(checkpoint, data))]
 
 

@@ -132,9 +132,9 @@ def predict(
 def _blocks(
     examples: Iterator[Examples], predictor: Predictor, layout: Layout, *, reconstructs: bool, listener: Listener
 ) -> Iterator[Block]:
-    not_finite = blank = 0
+    not_finite = blank = count = 0
     for some in examples:
-        blank += some.blank
+        blank, count = blank + some.blank, count + len(some)
         reconstructions = None
         if reconstructs:
             reconstructions, outputs = predictor.reconstruct(some.stored)
@@ -145,8 +145,7 @@ def _blocks(
         not_finite += int((~np.isfinite(outputs).reshape(len(outputs), -1).all(axis=1)).sum())
         yield Block((some.names, *layout.cells(outputs)), reconstructions)
     if blank:
-        said = f"{blank:,} examples have no value to predict from: each is missing, and what is filled in says nothing"
-        listener(Note("warning", said))
+        listener(Note("warning", f"every value to predict from is missing in {blank:,} of {count:,} examples"))
     if not_finite:
         said = f"{not_finite:,} examples have no prediction: what the network gives for them is not finite"
         listener(Note("warning", said))
