@@ -1,5 +1,6 @@
 """Series: windows by time, what is left out, what a forecast without a model is, and reading for predictions."""
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,25 @@ def test_the_deployed_model_stores_what_reading_stores(tmp_path: Path) -> None:
     model = raw.build()
     rows = [*ROWS[:9], "2021,NA,NA,storm", "2021,1,2,"]
     for examples in raw.read(str(write(tmp_path / "odd.csv", rows)), at_once=5):
+        for index in range(len(examples)):
+            import tensorflow as tf
+
+            inputs = {name: tf.constant(value) for name, value in raw.deployed(examples, index).items()}
+            np.testing.assert_array_equal(model(inputs)[0], examples.stored[index])
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("layout", ["%Y-%m-%dT%H:%M", "%d.%m.%Y %H:%M:%S", "%m/%d/%Y"])
+def test_the_deployed_model_reads_the_dates_of_every_step(tmp_path: Path, layout: str) -> None:
+    first = dt.datetime(2023, 12, 20, 5, tzinfo=dt.UTC)
+    dates = [(first + hour * dt.timedelta(hours=17)).strftime(layout) for hour in range(40)]
+    path = write(tmp_path / "x.csv", [f"{date},{hour},{hour},a" for hour, date in enumerate(dates)])
+    raw = load(path, missing={"numeric": "indicator"}).raw
+    assert isinstance(raw, SeriesInput)
+    assert raw.columns[0].kind == "date"
+    model = raw.build()
+    path.write_text(path.read_text().replace(dates[3], "NA"))
+    for examples in raw.read(str(path), at_once=5):
         for index in range(len(examples)):
             import tensorflow as tf
 

@@ -171,7 +171,7 @@ def test_what_a_network_gives_that_is_not_finite_has_no_label_and_is_told(
 
 
 @pytest.mark.tensorflow
-def test_categories_that_training_did_not_have_are_told_by_predict_and_by_eval(place: Path, tmp_path: Path) -> None:
+def test_categories_that_training_did_not_have_are_told_by_predict_and_by_eval(tmp_path: Path) -> None:
     lines = [f"{'red' if index % 2 else 'green'},{index % 5}.5,{'no' if index % 2 else 'yes'}" for index in range(40)]
     (tmp_path / "train.csv").write_text("\n".join(["colour,size,y", *lines]))
     config = CONFIG.replace("{type: builtin, name: wine}", f"{{type: table, path: {tmp_path}/train.csv, target: y}}")

@@ -150,7 +150,7 @@ def test_rows_without_a_target_are_left_out_of_an_evaluation_where_the_spec_says
     (without,) = evaluate(dropping.folder.path, data=str(place / "few.csv")).values()
     assert blank.scores == without.scores
     assert blank.breakdown == without.breakdown
-    assert any("10 of 210 rows of" in str(event) for event in told)
+    assert any("10 of 210 examples of" in str(event) for event in told)
 
 
 def test_predictions_name_a_class_for_each_column(place: Path, result: Result) -> None:

@@ -29,7 +29,9 @@ class Examples:
         target: As `Split.target` holds it; None if it was not asked for.
         origin: What they were read from, in a form of the reader's own; `RawInput.deployed` knows it.
         left_out: What would be among them and cannot be read, for people; empty: nothing.
-        unlabelled: How many others were read with them that have no target, where the spec says to do without.
+        unlabelled: How many others were read with them that are not among them, as what is to be predicted is missing;
+            with them a block may have no example.
+        blank: How many of these have no value to predict from.
 
     Shape:
         stored: `(n, *raw_shape)`. target: `(n,)`, or `(n, size)` for several values or labels.
@@ -41,6 +43,7 @@ class Examples:
     origin: Any = None
     left_out: str = ""
     unlabelled: int = 0
+    blank: int = 0
 
     def __len__(self) -> int:
         """Number of examples."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -13,6 +14,7 @@ from dlrun.component import FieldProblem
 from dlrun.data.columns import (
     ColumnKeys,
     ColumnsPreprocess,
+    ColumnSurvey,
     Plan,
     Reading,
     TableFiles,
@@ -27,8 +29,11 @@ from dlrun.data.columns import (
 from dlrun.data.columns.locate import find_tables
 from dlrun.data.columns.planned import PlannedColumn, plan_numbers
 from dlrun.data.dataset import Array, Dataset, HeldOut, Source, Split, datasets, fingerprint_of
+from dlrun.data.series_candidates import told_time
 from dlrun.data.series_input import SeriesInput
+from dlrun.data.series_order import Times, check_order, read_times, remedy_of_order, said_of_order
 from dlrun.data.series_splits import Cut, cut_by_time, known_before, targets_of
+from dlrun.data.series_steps import steps_of
 from dlrun.data.table import Names
 from dlrun.data.table_store import store_key
 from dlrun.data.table_target import TargetColumn
@@ -56,8 +61,9 @@ class Series(ColumnKeys, Source):
     horizon: int = Field(default=1, ge=1, description="Rows after these that are predicted.")
     time: Names | None = Field(
         default=None,
-        description="The column of the time, or several from the slowest on ([year, month, day]): checked to never go "
-        "back. null: the rows are taken as they stand.",
+        description="The column of the time, or several from the slowest on ([year, month, day]): numbers, or dates "
+        "(2024-03-31, 31.03.2024, 03/31/2024, with a time or without); checked to never go back. null: the rows are "
+        "taken as they stand.",
     )
     missing_target: str = Field(
         default="drop",
@@ -114,9 +120,10 @@ class Series(ColumnKeys, Source):
 
     def _load(self) -> Dataset:
         table = self._open()
-        plan, targets = self._plan(table)
-        times = [PlannedColumn(name, "categorical") for name in self.times]
-        planned = {column.name: column for column in (*times, *targets, *plan.columns)}
+        plan, targets, surveys = self._plan(table)
+        times = self._times(table)
+        plan = replace(plan, columns=tuple(_written_as(times, column, surveys) for column in plan.columns))
+        planned = {column.name: column for column in (*targets, *plan.columns)}
         rows = code_rows((table,), tuple(planned.values()), self)
         values = np.stack([rows.columns[column.name].values for column in targets], axis=-1)
         cut = cut_by_time(
@@ -135,12 +142,14 @@ class Series(ColumnKeys, Source):
             preprocess,
             splits,
             _fingerprint(stored, splits),
-            (*table.notes, *plan.notes(), *cut.notes(), *notes),
-            raw=SeriesInput(columns, target_columns, self.history, self.horizon, reading),
+            (*table.notes, *plan.notes(), *cut.notes(), *notes, *self._notes_of_time(table, surveys, times)),
+            raw=SeriesInput(
+                columns, target_columns, self.history, self.horizon, reading, () if times is None else times.columns
+            ),
             naive=naive,
         )
 
-    def _plan(self, table: TableFiles) -> tuple[Plan, tuple[PlannedColumn, ...]]:
+    def _plan(self, table: TableFiles) -> tuple[Plan, tuple[PlannedColumn, ...], Mapping[str, ColumnSurvey]]:
         table.check_columns((*self.targets, *self.times))
         names = [name for name in table.names if name not in table.unreadable]
         surveys = survey_columns(table, names, missing=self.missing_values)
@@ -153,15 +162,24 @@ class Series(ColumnKeys, Source):
         if texts:
             said = f"{table.label}: column {texts[0]!r} is free text, which a series does not take"
             raise DataError(said, expected="numbers and categories", hint=f"ignore: [{', '.join(texts)}]")
-        self._check_time(table)
-        return plan, targets
+        return plan, targets, surveys
 
-    def _check_time(self, table: TableFiles) -> None:
+    def _times(self, table: TableFiles) -> Times | None:
         if not self.times:
-            return
-        from dlrun.data.series_time import check_time
+            return None
+        times = read_times(table, self.times, missing=self.missing_values)
+        check_order(table, times)
+        return times
 
-        check_time(table, self.times)
+    def _notes_of_time(
+        self, table: TableFiles, surveys: Mapping[str, ColumnSurvey], times: Times | None
+    ) -> Iterator[str]:
+        if times is not None:
+            yield from steps_of(times).notes()
+        elif (told := told_time(table, surveys, missing=self.missing_values)) is not None:
+            said = said_of_order(table, told)
+            if said:
+                yield f"{said}; {remedy_of_order(told)}"
 
     def _splits(
         self, stored: Array, values: Array, cut: Cut
@@ -197,6 +215,15 @@ class Series(ColumnKeys, Source):
         return TableFiles.open(
             self.path, delimiter=self.known_delimiter, encoding=self.known_encoding, head_only=head_only
         )
+
+
+def _written_as(times: Times | None, column: PlannedColumn, surveys: Mapping[str, ColumnSurvey]) -> PlannedColumn:
+    """A column of dates in the layout in which they are in order, where both may be."""
+    layout = next((time.layout for time in times.columns if time.name == column.name), None) if times else None
+    survey = surveys[column.name]
+    if column.kind == "date" and layout in ("ymd", "dmy", "mdy") and survey.layouts[layout] == survey.known:
+        return replace(column, layout=layout)
+    return column
 
 
 @functools.lru_cache(maxsize=2)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -19,8 +19,11 @@ from dlrun.data.columns import (
     shown_row,
 )
 from dlrun.data.columns.numbers import parse_numbers
-from dlrun.data.columns.texts import as_texts
+from dlrun.data.columns.texts import as_texts, known_values
 from dlrun.data.raw_input import Array, Examples, RawInput
+from dlrun.data.series_order import check_times
+from dlrun.data.series_rows import Places, Rows, is_missing
+from dlrun.data.series_time import TimeColumn
 from dlrun.data.table_target import TargetColumn
 from dlrun.errors import DataError
 from dlrun.signature import Target
@@ -41,6 +44,7 @@ class SeriesInput(RawInput):
         history: Rows of a window.
         horizon: Rows after it that are predicted.
         reading: How values are read.
+        times: The columns of the time, which must not go back in new files either.
         type: Tells the kinds of raw input apart.
     """
 
@@ -49,6 +53,7 @@ class SeriesInput(RawInput):
     history: int
     horizon: int
     reading: Reading = field(default_factory=Reading)
+    times: tuple[TimeColumn, ...] = ()
     type: Literal["series"] = "series"
 
     def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
@@ -58,25 +63,20 @@ class SeriesInput(RawInput):
         the values to be predicted.
 
         Raises:
-            DataError: There are fewer rows than a window has, a column is missing, or a value is no number.
+            DataError: There are fewer rows than a window has, a column is missing, a value is no number, or time goes
+                back.
         """
-        also = [column.name for column in self.targets] if target is not None else []
-        span = self.history + (self.horizon if target is not None else 0)
-        kept: _Rows | None = None
+        found = waiting = 0
         with self.reading.open(source) as table:
-            for block in read_rows(table, self.columns, self.reading, at_once=max(at_once, span), also=also):
-                truth = self._truth(table, block) if target is not None else None
-                rows = _Rows.of(block, truth)
-                kept = rows if kept is None else kept.followed_by(rows)
-                count = len(kept.stored) - span + 1
-                if count > 0:
-                    yield from self._examples(kept, count, at_once)
-                    kept = kept.last(span - 1)
-            if kept is None or (kept.first == 0 and len(kept.stored) < span):
-                found = 0 if kept is None else len(kept.stored)
-                raise DataError(
-                    f"{table.label} has {found} rows", expected=f"at least {span}, as one prediction needs that many"
-                )
+            self._check_time(table)
+            for examples in self._windows(table, at_once, is_labelled=target is not None):
+                found += len(examples)
+                waiting += examples.unlabelled
+                if found:  # what has no example at all is an error before anything else begins
+                    yield replace(examples, unlabelled=waiting)
+                    waiting = 0
+            if not found:
+                raise self._all_missing(table)
 
     def build(self) -> keras.Model:
         """Make the Keras model: one input `(batch, history)` for each column, float32 with NaN or strings."""
@@ -115,20 +115,67 @@ class SeriesInput(RawInput):
         before = "..., " if len(stored) > len(rows) else ""
         return {column.name: before + ", ".join(row[column.name] for row in rows) for column in self.columns}
 
-    def _examples(self, rows: _Rows, count: int, at_once: int) -> Iterator[Examples]:
+    def _check_time(self, table: TableFiles) -> None:
+        """A file need not have the columns of the time, unless they are features."""
+        if self.times and all(column.name in table.names for column in self.times):
+            check_times(table, self.times, missing=self.reading.missing_values)
+
+    @property
+    def _given(self) -> tuple[str, ...]:
+        """The columns that say more than when it is; all, if there are only those."""
+        times = [column.name for column in self.times]
+        names = tuple(column.name for column in self.columns)
+        return (
+            tuple(column.name for column in self.columns if column.kind != "date" and column.name not in times) or names
+        )
+
+    def _windows(self, table: TableFiles, at_once: int, *, is_labelled: bool) -> Iterator[Examples]:
+        also = [column.name for column in self.targets] if is_labelled else []
+        span = self.history + (self.horizon if is_labelled else 0)
+        kept: Rows | None = None
+        for block in read_rows(table, self.columns, self.reading, at_once=max(at_once, span), also=also):
+            rows = Rows.of(block, self._truth(table, block) if is_labelled else None, given=self._given)
+            kept = rows if kept is None else kept.followed_by(rows)
+            count = len(kept.stored) - span + 1
+            if count > 0:
+                yield from self._examples(kept, count, at_once)
+                kept = kept.last(span - 1)
+        if kept is None or (kept.first == 0 and len(kept.stored) < span):
+            found = 0 if kept is None else len(kept.stored)
+            raise DataError(
+                f"{table.label} has {found} rows", expected=f"at least {span}, as one prediction needs that many"
+            )
+
+    def _all_missing(self, table: TableFiles) -> DataError:
+        """The error of a file that has windows, none of which is followed by what is to be predicted."""
+        never = {column.name for column in self.targets}
+        for block in table.blocks(list(never)):
+            known = {name: known_values(values, self.reading.missing_values) for name, values in block.columns.items()}
+            never = {name for name in never if is_missing(known[name]).all()}
+        names = ", ".join(column.name for column in self.targets if column.name in never)
+        said = f"all targets are missing: no row has a value of {names}"
+        if not never:
+            steps = f"in the next {self.horizon} rows" if self.horizon > 1 else "in the next row"
+            said = f"no window of {self.history} rows is followed by a value of every target {steps}"
+        elif len(never) < len(self.targets):
+            said = f"no row has a value of {names}, which is to be predicted"
+        return DataError(f"{table.label}: {said}", expected="a file with what is to be predicted")
+
+    def _examples(self, rows: Rows, count: int, at_once: int) -> Iterator[Examples]:
         windows = np.lib.stride_tricks.sliding_window_view(rows.stored, self.history, axis=0).swapaxes(1, 2)
         for start in range(0, count, at_once):
             places = np.arange(start, min(start + at_once, count))
-            truth = None
+            truth, asked = None, len(places)
             if rows.truth is not None:
                 steps = places[:, None] + self.history + np.arange(self.horizon)
                 truth = rows.truth[steps].reshape(len(places), -1)
                 places, truth = places[known := ~np.isnan(truth).any(axis=1)], truth[known]
-                if not len(places):
-                    continue
                 truth = truth[:, 0] if truth.shape[1] == 1 else truth
             names = [f"row {rows.first + place + self.history + 1}" for place in places.tolist()]
-            yield Examples(names, windows[places], truth, _Places(rows.known, places))
+            unlabelled, blank = asked - len(places), rows.blank(places, history=self.history)
+            yield Examples(
+                names, windows[places], truth, Places(rows.known, places), unlabelled=unlabelled, blank=blank
+            )
 
     def _truth(self, table: TableFiles, block: RawBlock) -> Array:
         values = []
@@ -139,50 +186,3 @@ class SeriesInput(RawInput):
                 raise DataError(f"{place}: column {column.name!r} holds {found!r}", expected="a number")
             values.append(numbers)
         return np.stack(values, axis=-1).astype(np.float32)
-
-
-@dataclass(frozen=True)
-class _Places:
-    """The values of columns, from the place of an example on."""
-
-    known: Mapping[str, Any]
-    places: Array
-
-    def __getitem__(self, name: str) -> _Column:
-        return _Column(self.known[name], self.places)
-
-
-@dataclass(frozen=True)
-class _Column:
-    values: Any
-    places: Array
-
-    def slice(self, index: int, length: int) -> Any:
-        return self.values.slice(int(self.places[index]), length)
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """Rows one after another: stored, what is to be predicted, and as they were read."""
-
-    first: int
-    stored: Array
-    truth: Array | None
-    known: Mapping[str, Any]
-
-    @classmethod
-    def of(cls, block: RawBlock, truth: Array | None) -> _Rows:
-        return cls(block.first, block.stored, truth, block.known)
-
-    def followed_by(self, rows: _Rows) -> _Rows:
-        import pyarrow as pa
-
-        truth = None if self.truth is None or rows.truth is None else np.concatenate([self.truth, rows.truth])
-        known = {name: pa.concat_arrays([self.known[name], values]) for name, values in rows.known.items()}
-        return _Rows(self.first, np.concatenate([self.stored, rows.stored]), truth, known)
-
-    def last(self, count: int) -> _Rows:
-        before = len(self.stored) - count
-        truth = None if self.truth is None else self.truth[before:]
-        known = {name: values.slice(before) for name, values in self.known.items()}
-        return _Rows(self.first + before, self.stored[before:], truth, known)

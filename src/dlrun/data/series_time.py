@@ -1,76 +1,152 @@
-"""The columns of a series that tell the time, checked to never go back."""
+"""A column of texts or numbers in, times out as numbers that are larger the later it is; and how they are written."""
 
 from __future__ import annotations
 
-import datetime as dt
-import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
-from dlrun.data.columns import TableFiles
-from dlrun.errors import DataError
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.data.columns.numbers import is_numbers
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_OFFSET = re.compile(r"\d{2}:\d{2}\S* ?[+-]\d{2}:?\d{2}$")
+TimeLayout = Literal["number", "ymd", "dmy", "mdy", "clock"]
+"""number: 1711893600, 2024 · ymd: 2024-03-31 14:00 · dmy: 31.03.2024 · mdy: 03/31/2024 · clock: 14:00; dates with or
+without a time of day."""
+
+LAYOUTS: tuple[TimeLayout, ...] = ("number", "ymd", "dmy", "mdy", "clock")
+"""In the order in which they are tried: day first where both may be."""
 
 
-def check_time(table: TableFiles, names: Sequence[str]) -> None:
-    """Refuse rows that are not in time order.
+DATES: tuple[TimeLayout, ...] = ("ymd", "dmy", "mdy")
+
+WRITTEN: dict[TimeLayout, str] = {
+    "number": "a number",
+    "ymd": "2024-03-31 14:00",
+    "dmy": "31.03.2024 14:00",
+    "mdy": "03/31/2024 14:00",
+    "clock": "14:00",
+}
+"""An example of each layout, for messages."""
+
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?$"
+_YEAR, _MONTH, _DAY = r"(?P<year>\d{4})", r"(?P<month>0?[1-9]|1[0-2])", r"(?P<day>0?[1-9]|[12]\d|3[01])"
+_CLOCK = (
+    r"(?P<hour>[01]?\d|2[0-4])(?::(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d|60)(?P<fraction>[.,]\d+)?)?)?"
+    r"(?: ?(?P<half>[AaPp][Mm]))?"
+)
+_ZONE = r"(?P<zone>Z| ?[+-]\d{2}(?::?\d{2})?)?"
+_TIME = rf"(?:[T ]+{_CLOCK}{_ZONE})?$"
+_PATTERNS: dict[TimeLayout, str] = {
+    "ymd": rf"^{_YEAR}[-/.]{_MONTH}(?:[-/.]{_DAY}{_TIME}|$)",
+    "dmy": rf"^{_DAY}[-/.]{_MONTH}[-/.]{_YEAR}{_TIME}",
+    "mdy": rf"^{_MONTH}[-/.]{_DAY}[-/.]{_YEAR}{_TIME}",
+    "clock": rf"^{_CLOCK}$",
+}
+_MINUTE, _HOUR, _DAY_SECONDS = 60.0, 3600.0, 86400.0
+_NOON = 12
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TimeColumn:
+    """A column of the time.
 
     Args:
-        table: The series.
-        names: Columns of the time, from the slowest on: numbers, or dates as ISO 8601 writes them.
-
-    Raises:
-        DataError: A time is before that of the row above, or is neither: names both rows.
+        name: Of the column.
+        layout: How it is written.
     """
-    before: tuple[Any, ...] | None = None
-    for block in table.blocks(list(names)):
-        columns = [_comparable(table, block.first, name, block.columns[name]) for name in names]
-        for row, now in enumerate(zip(*columns, strict=True)):
-            if before is not None and now < before:
-                raise DataError(
-                    f"{table.place(block.first + row)}: the time {_written(now)} comes after {_written(before)}",
-                    expected="rows in time order",
-                    hint=f"sort the file by {', '.join(names)}",
-                )
-            before = now
+
+    name: str
+    layout: TimeLayout
 
 
-def _comparable(table: TableFiles, first: int, name: str, values: pa.Array) -> list[Any]:
-    """Numbers if all are, else text: of ISO 8601 the alphabet's order is that of time."""
-    texts = values.to_pylist()
-    try:
-        numbers = [float(text) for text in texts]
-    except TypeError as error:
-        row = texts.index(None)
-        raise DataError(f"{table.place(first + row)}: column {name!r} has no value", expected="a time") from error
-    except ValueError:
-        import pyarrow.compute as pc
+def parse_times(known: pa.Array, layout: TimeLayout) -> tuple[Floats, int | None]:
+    """Times as numbers: seconds of dates since 1970 and of clocks since midnight, numbers as they are.
 
-        is_iso = pc.match_substring_regex(values.cast("string"), r"^\s*\d{4}-\d{2}(-\d{2})?").to_pylist()
-        if not all(is_iso):
-            row = is_iso.index(False) if False in is_iso else is_iso.index(None)
-            raise DataError(
-                f"{table.place(first + row)}: column {name!r} holds {texts[row]!r}",
-                expected="a number, or a time as ISO 8601 writes it: 2024-03-31 14:00",
-                hint="leave `time` out, if the rows are in order",
-            ) from None
-        return [_instant(text.strip()) for text in texts]
-    return numbers
+    Args:
+        known: Trimmed text or numbers, null for what is missing.
+        layout: How they are written.
+
+    Returns:
+        The numbers, NaN where a time is missing or is none; and the index of the first that is none.
+
+    Shape:
+        `(rows,)`.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if is_numbers(known):
+        numbers = np.asarray(pc.cast(known, pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
+        return (numbers, None) if layout == "number" else (numbers * np.nan, _first(~np.isnan(numbers)))
+    given = np.asarray(known.is_valid())
+    pattern = _NUMBER if layout == "number" else _PATTERNS[layout]
+    fits = np.asarray(pc.fill_null(pc.match_substring_regex(known, pattern), False))
+    wrong = _first(given & ~fits)
+    times = np.full(len(known), np.nan)
+    if fits.any():
+        texts = known.filter(pa.array(fits))
+        if layout == "number":
+            times[fits] = np.asarray(pc.cast(texts, pa.float64()))
+        else:
+            times[fits] = _seconds(pc.extract_regex(texts, pattern), is_date=layout != "clock")
+    return times, wrong
 
 
-def _instant(text: str) -> str:
-    """A time with an offset as UTC has it: clocks go back in autumn, and time does not."""
-    if not _OFFSET.search(text):
-        return text
-    try:
-        return dt.datetime.fromisoformat(text).astimezone(dt.UTC).isoformat(" ")
-    except (ValueError, OverflowError):  # of the years 1 and 9999 some hours have no UTC
-        return text
+def _seconds(parts: pa.StructArray, *, is_date: bool) -> Floats:
+    """Seconds of what the groups of a pattern have found."""
+    found = {parts.type.field(index).name: values for index, values in enumerate(parts.flatten())}
+    hour = _numbers(found["hour"])
+    half = np.char.lower(np.asarray(found["half"].to_pylist(), str))
+    hour = np.where(half != "", hour % _NOON, hour) + _NOON * (half == "pm")
+    fraction = _numbers(found["fraction"], decimal=True)
+    seconds: Floats = hour * _HOUR + _numbers(found["minute"]) * _MINUTE + _numbers(found["second"]) + fraction
+    if not is_date:
+        return seconds
+    day = np.maximum(_numbers(found["day"]), 1)  # 2024-03 has none
+    begun = seconds_since_1970(_numbers(found["year"]), _numbers(found["month"]), day)
+    return begun + seconds - _offsets(found["zone"])
 
 
-def _written(time: tuple[Any, ...]) -> str:
-    return " ".join(f"{part:g}" if isinstance(part, float) else str(part) for part in time)
+def seconds_since_1970(year: Floats, month: Floats, day: Floats) -> Floats:
+    """Seconds from 1970 to the beginning of days."""
+    months = (year.astype(np.int64) - 1970) * 12 + month.astype(np.int64) - 1
+    first = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    return np.asarray((first + day - 1) * _DAY_SECONDS, np.float64)
+
+
+def _numbers(texts: pa.Array, *, decimal: bool = False) -> Floats:
+    """Numbers of digits, 0 of nothing; of `decimal` those behind a point or a comma."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if decimal:
+        texts = pc.replace_substring(texts, ",", ".")
+        texts = pc.if_else(pc.equal(texts, ""), "0", pc.binary_join_element_wise("0", texts, ""))
+    return np.asarray(pc.cast(pc.if_else(pc.equal(texts, ""), "0", texts), pa.float64()), np.float64)
+
+
+def _offsets(zones: pa.Array) -> Floats:
+    """Seconds by which each zone is before UTC; a series has few of them."""
+    encoded = zones.dictionary_encode()
+    offsets = np.array([_offset(zone) for zone in encoded.dictionary.to_pylist()], np.float64)
+    indices: Any = encoded.indices.to_numpy(zero_copy_only=False)
+    found: Floats = offsets[indices]
+    return found
+
+
+def _offset(zone: str) -> float:
+    digits = zone.strip().lstrip("+-").replace(":", "")
+    if not digits.isdigit():
+        return 0.0
+    seconds = int(digits[:2]) * _HOUR + int(digits[2:] or 0) * _MINUTE
+    return -seconds if zone.strip().startswith("-") else seconds
+
+
+def _first(places: npt.NDArray[np.bool_]) -> int | None:
+    return int(np.argmax(places)) if places.any() else None

@@ -141,18 +141,21 @@ def _evaluate_file(
     device = file.spec.training.device.partition(",")[0]
     trained = load_trained(folder, file.spec, checkpoint=checkpoint, listener=listener, device=device)
     predictor, scores, collector = trained.predictor(), trained.streamed_scores(), collector_of(target)
-    examples = left_out = 0
+    examples = unlabelled = blank = 0
     for block in blocks:
-        examples, left_out = examples + len(block), left_out + block.unlabelled
+        unlabelled, blank = unlabelled + block.unlabelled, blank + block.blank
         if not len(block):
             continue
+        examples += len(block)
         scores.add(block.stored, block.target)
         collector.add(*_judged(predictor, block.stored, block.target))
-    if left_out:
-        total = examples + left_out
-        listener(Note("data", f"{left_out:,} of {total:,} rows of {data} have no target and are left out"))
     if not examples:
         raise DataError(f"{data} holds no examples", expected="some to score the model on")
+    if unlabelled:
+        total = examples + unlabelled
+        listener(Note("warning", f"{unlabelled:,} of {total:,} examples of {data} have no target and are left out"))
+    if blank:
+        listener(Note("warning", f"every value to predict from is missing in {blank:,} of {examples:,} examples"))
     return [(data_name(data), Evaluation(scores.scores(), collector.breakdown()), Origin(checkpoint, data))]
 
 

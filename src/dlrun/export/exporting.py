@@ -185,6 +185,8 @@ def _export(trained: Trained, place: Place, options: Options, *, sample: Sample 
         if not measured.passed:
             raise _too_far(measured, place, sample)
     loading = loading_code(place.format.name, place.path)
+    has_steps = trained.interface.raw.type == "series"
+    example = example_code(place.format.name, written.description, written.examples[0], has_steps=has_steps)
     return Exported(
         path=place.path,
         format=place.format,
@@ -196,7 +198,7 @@ def _export(trained: Trained, place: Place, options: Options, *, sample: Sample 
         sample=sample,
         measured=measured,
         keras_seconds=median_seconds(written.in_keras, list(sample.inputs)),
-        code=loading + "\n" + example_code(place.format.name, written.description, written.examples[0]),
+        code=loading + "\n" + example,
     )
 
 

@@ -6,6 +6,7 @@ together here, of LabelEncoder (ai.onnx.ml) and the string operations of opset 2
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -65,7 +66,9 @@ class Strings:
         else:
             self._tokenize(self._flat(source), TextRules.of(layer), output)
         kind = TensorProto.FLOAT if layer.output.dtype == "float32" else TensorProto.INT64
-        given = ["batch", *map(int, layer.output.shape[1:])]
+        # Dates of several steps are one text after another.
+        is_flat = type(layer).__name__ == "TextVectorization" and math.prod(shape) > 1
+        given = ["texts" if is_flat else "batch", *map(int, layer.output.shape[1:])]
         self._outputs.append(helper.make_tensor_value_info(output, kind, given))
 
     def model(self, *, ir_version: int) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,7 @@ _TENSORFLOW_IMAGE = (
     "# dlrun turns images upright as their EXIF data says, which TensorFlow does not: turn such files first"
 )
 _LARGEST_SHOWN = 8
+_WIDTH = 100
 _IMAGE_AXES = 4  # examples, height, width, channels
 
 
@@ -81,16 +83,19 @@ def loading_code(target: TargetName, path: Path) -> str:
     return _LOAD[target].format(path=json.dumps(str(path)), description=DESCRIPTION)
 
 
-def example_code(target: TargetName, description: Description, example: Example) -> str:
+def example_code(target: TargetName, description: Description, example: Example, *, has_steps: bool = False) -> str:
     """The lines that predict one example; what is too large to be written is read from a file of the user's.
 
     Args:
         target: Where the model runs.
         description: Of the model.
         example: What to show.
+        has_steps: Whether it is columns of a series, each with a value for every step of the history.
     """
-    entries = [_entry(each, example[each.name], target) for each in description.inputs]
-    if len(entries) == 1:
+    entries = [] if has_steps else [_entry(each, example[each.name], target) for each in description.inputs]
+    if has_steps:
+        lines = list(_history(description, example))
+    elif len(entries) == 1:
         lines = [f"inputs = {{{entries[0]}}}"]
     elif all(each.shape[1:] == (1,) for each in description.inputs):
         row = ", ".join(f"{each.name!r}: {_scalar(example[each.name])}" for each in description.inputs)
@@ -127,6 +132,45 @@ def _entry(given: Input, value: np.ndarray[tuple[int, ...], np.dtype[np.generic]
 def _is_image(given: Input) -> bool:
     """Whether it takes an image of any size, as a file has it."""
     return given.dtype == "uint8" and len(given.shape) == _IMAGE_AXES and None in given.shape[1:]
+
+
+def _history(description: Description, example: Example) -> Iterator[str]:
+    """One window of a series: of each column a list that stands on lines of its own, and what makes arrays of them."""
+    columns = {each.name: _values(each, example[each.name]) for each in description.inputs}
+    if any("nan" in values for values in columns.values()):
+        yield 'nan = float("nan")'
+    yield "history = {  # of each column the values of every step, the newest last"
+    for name, values in columns.items():
+        yield f"    {name!r}: ["
+        yield from _packed(values, indent=" " * 8)
+        yield "    ],"
+    yield "}"
+    yield 'kinds = {name: object if isinstance(values[0], str) else "float32" for name, values in history.items()}'
+    yield "inputs = {name: np.array([values], kinds[name]) for name, values in history.items()}"
+    as_bytes = [each.name for each in description.inputs if each.dtype == "uint8"]
+    if as_bytes:
+        yield f"for name in {as_bytes}:  # the bytes of the texts, one a line"
+        yield '    inputs[name] = np.frombuffer("\\n".join(history[name]).encode(), np.uint8)[None]'
+
+
+def _values(given: Input, value: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> list[str]:
+    """Every value of a column as Python writes it; of numbers the shortest that is the same in float32."""
+    if given.dtype == "uint8":
+        return [repr(text) for text in bytes(value.astype(np.uint8).reshape(-1)).decode().split("\n")]
+    if value.dtype.kind in "OU":
+        return [repr(str(text)) for text in value.reshape(-1)]
+    return [repr(float(str(number))) for number in value.astype(np.float32).reshape(-1)]
+
+
+def _packed(values: Sequence[str], *, indent: str) -> Iterator[str]:
+    """Values one after another, each followed by a comma, on lines that are not wide."""
+    line = indent
+    for value in values:
+        if line != indent and len(line) + len(value) > _WIDTH:
+            yield line.rstrip()
+            line = indent
+        line += f"{value}, "
+    yield line.rstrip()
 
 
 def _image(given: Input, target: TargetName) -> str:

@@ -23,7 +23,7 @@ from dlrun.files.disk import disk
 
 
 def text_inputs(model: PlainModel) -> tuple[str, ...]:
-    """The inputs that take the UTF-8 bytes of a text, `(1, bytes)` uint8, in place of a string."""
+    """The inputs that take the UTF-8 bytes of a text, or of several lines, `(1, bytes)` uint8, in place of strings."""
     cut = cut_behind(model, string_layers(model.raw))
     return tuple(source for layer, source in cut.layers.values() if _is_text(layer))
 
@@ -82,15 +82,16 @@ def _of_one(cut: Cut, shapes: Mapping[str, tuple[int, ...]]) -> Any:
     }
     begin: dict[str, Any] = {}
     for ids, (layer, source) in cut.layers.items():
-        begin[ids] = ByteTokens(TextRules.of(layer)) if _is_text(layer) else layer
+        begin[ids] = ByteTokens(TextRules.of(layer), texts=math.prod(shapes[source])) if _is_text(layer) else layer
         shape, dtype = ((1, None), tf.uint8) if _is_text(layer) else ((1, *shapes[source]), tf.string)
         specs[source] = tf.TensorSpec(shape, dtype, name=source)
 
     def serve(inputs: dict[str, Any]) -> Any:
         taken = {name: value for name, value in inputs.items() if name in given}
-        for ids, (_, source) in cut.layers.items():
+        for ids, (layer, source) in cut.layers.items():
             # TensorFlow Lite does not know the shape of what it looks up, and fails at a later operation.
-            found = tf.reshape(begin[ids](inputs[source]), (1, *given[ids].shape[1:]))
+            texts = math.prod(shapes[source]) if _is_text(layer) else 1
+            found = tf.reshape(begin[ids](inputs[source]), (texts, *given[ids].shape[1:]))
             taken[ids] = tf.cast(found, given[ids].dtype)
         return cut.rest(taken, training=False)
 

@@ -1,4 +1,4 @@
-"""The UTF-8 bytes of one text in, the ids that `TextVectorization` gives out, by arithmetic alone.
+"""The UTF-8 bytes of one text in, or of several lines, the ids that `TextVectorization` gives out, by arithmetic alone.
 
 TensorFlow Lite has no operation that cuts a string. Of bytes, lower case and punctuation are a table, words are a
 running sum, and two sums over a word's bytes, of which no two known words have both in common, tell which word it is.
@@ -27,10 +27,12 @@ class ByteTokens:
 
     Args:
         rules: What to do.
+        texts: How many there are; several are lines, of which characters are told.
     """
 
-    def __init__(self, rules: TextRules) -> None:
+    def __init__(self, rules: TextRules, *, texts: int = 1) -> None:
         self._rules = rules
+        self._texts = texts
         self._table = _table(rules)
         codes = [np.frombuffer(token.encode(), np.uint8).astype(np.int64) + _FIRST for token in rules.vocabulary]
         self._longest = max((len(code) for code in codes), default=0) + 1  # one more tells a longer word from its start
@@ -40,11 +42,11 @@ class ByteTokens:
         """The ids.
 
         Shape:
-            raw: `(1, bytes)` uint8. Returns: `(1, length)` int32.
+            raw: `(1, bytes)` uint8. Returns: `(1, texts * length)` int32.
         """
         import tensorflow as tf
 
-        length = self._rules.length
+        length = self._texts * self._rules.length
         values, token, place = self._tokens(raw)
         shape = [length, self._longest]
         letters = tf.scatter_nd(tf.stack([token, tf.minimum(place, self._longest - 1)], 1), values, shape)
@@ -70,7 +72,8 @@ class ByteTokens:
 
         # A byte of no token comes first: TensorFlow Lite fails where nothing is left.
         first = 0 if self._rules.by_character else ord(" ")
-        read = tf.concat([[first], tf.cast(tf.reshape(raw, [-1]), tf.int32)], 0)
+        last = [ord("\n")] if self._texts > 1 else []
+        read = tf.concat([[first], tf.cast(tf.reshape(raw, [-1]), tf.int32), tf.constant(last, tf.int32)], 0)
         values = tf.gather(tf.constant(self._table), read)
         kept = tf.reshape(tf.where(tf.not_equal(values, _GONE)), [-1])
         values = tf.gather(values, kept)
@@ -85,10 +88,29 @@ class ByteTokens:
             starts = tf.logical_and(inside, tf.concat([[False], white[:-1]], 0))
         token = tf.cumsum(tf.cast(starts, tf.int32)) - 1
         counts = tf.logical_and(inside, token < self._rules.length)
+        number = token
+        if self._texts > 1:
+            token, counts = self._by_line(token, tf.equal(read, ord("\n")))
         at = tf.cast(tf.reshape(tf.where(counts), [-1]), tf.int32)
         begins = tf.cast(tf.reshape(tf.where(starts), [-1]), tf.int32)
-        token = tf.gather(token, at)
-        return tf.gather(values, at), token, at - tf.gather(begins, token)
+        place = at - tf.gather(begins, tf.gather(number, at))
+        return tf.gather(values, at), tf.gather(token, at), place
+
+    def _by_line(self, token: Any, ends: Any) -> tuple[Any, Any]:
+        """Characters numbered anew in each line, each of which has room for `length` of them; and which of them count.
+
+        Args:
+            token: The number of each byte's character, -1 of the first byte, which is of none.
+            ends: Where a line ends.
+        """
+        import tensorflow as tf
+
+        length = self._rules.length
+        line = tf.cumsum(tf.cast(ends, tf.int32))
+        before = tf.concat([[-1], tf.gather(token, tf.reshape(tf.where(ends), [-1]))], 0)
+        within = token - tf.gather(before, line) - 1  # -1 of what ends a line, and of the first byte
+        fits = tf.logical_and(within < length, line < self._texts)
+        return line * length + within, tf.logical_and(fits, within >= 0)
 
 
 def _table(rules: TextRules) -> npt.NDArray[np.int32]:

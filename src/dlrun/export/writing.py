@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from dlrun.export.plain import PlainModel
 from dlrun.export.rebuilding import rounds_pixels
 from dlrun.export.target import Format, Limit, Quantize
 
-_BYTES = "the bytes of a text in UTF-8"
+_BYTES, _LINES_OF_BYTES = "the bytes of a text in UTF-8", "the bytes of {} texts in UTF-8, one a line"
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def write(
 def _of_one(description: Description, texts: tuple[str, ...]) -> Description:
     """The description of a model of one example at a time, whose texts are bytes."""
     inputs = tuple(
-        replace(each, dtype="uint8", shape=(1, None), what=_BYTES)
+        replace(each, dtype="uint8", shape=(1, None), what=_said_of_bytes(each.shape))
         if each.name in texts
         else replace(each, shape=(1, *each.shape[1:]))
         for each in description.inputs
@@ -121,7 +122,12 @@ def _of_one(description: Description, texts: tuple[str, ...]) -> Description:
 
 
 def _as_bytes(text: Any) -> Any:
-    return np.frombuffer(str(text.reshape(-1)[0]).encode(), np.uint8)[None]
+    return np.frombuffer("\n".join(map(str, text.reshape(-1))).encode(), np.uint8)[None]
+
+
+def _said_of_bytes(shape: tuple[int | None, ...]) -> str:
+    texts = math.prod(size or 1 for size in shape[1:])
+    return _BYTES if texts == 1 else _LINES_OF_BYTES.format(texts)
 
 
 def _tensor(value: Any) -> Any:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dlrun.data.columns import plan_columns
 from dlrun.data.image_files.table import check_named
+from dlrun.data.series_order import Times
 from dlrun.data.table import Table
 from dlrun.errors import DataError, UsageError
 from dlrun.first_config.arrays import draft_arrays
@@ -103,8 +104,8 @@ def _with_target(looked: LookedAt, wishes: Wishes, column: str) -> Wishes:
     return replace(wishes, target=choose_target(looked.table, surveys, source, wish="").name)
 
 
-def _with_hint_of_time(draft: Draft, time: tuple[str, ...]) -> Draft:
-    if not time:
+def _with_hint_of_time(draft: Draft, time: Times | None) -> Draft:
+    if time is None or time.order != "ascending":
         return draft
-    said = f"the rows are in the order of {', '.join(time)}: --type series would predict what comes next"
+    said = f"the rows are in the order of {', '.join(time.names)}: --type series would predict what comes next"
     return replace(draft, told=(*draft.told, said))

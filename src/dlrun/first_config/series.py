@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from dlrun.data.columns import ColumnSurvey, Plan, plan_columns
-from dlrun.data.columns.planned import layout_of, notation_of, plan_numbers
+from dlrun.data.columns.planned import notation_of, plan_numbers
 from dlrun.data.series import Series
-from dlrun.data.series_time import check_time
+from dlrun.data.series_candidates import PARTS, TIMES, told_time
+from dlrun.data.series_order import Times
 from dlrun.errors import DataError, UsageError
 from dlrun.first_config.draft import Draft, Key, Remark, Section, Sizes, Wishes
 from dlrun.first_config.table import LookedAt, describe_columns, look_at
 from dlrun.first_config.target import USUAL_NAMES, check_column
 
-_PARTS = ("year", "month", "day", "hour", "minute", "second")
-_TIMES = ("time", "date", "datetime", "timestamp", "ds")
 _HISTORY, _LEAST_HISTORY, _ROWS_OF_A_WINDOW = 24, 2, 20
 _WIDE = 5_000
 
@@ -27,7 +26,8 @@ def draft_series(path: str, wishes: Wishes) -> Draft:
         UsageError: No column can be predicted, or `wishes.target` is none.
     """
     looked = look_at(path)
-    time = find_time(looked)
+    found = find_time(looked)
+    time = found.names if found else ()
     target, why = _target(looked, wishes.target, time)
     history = wishes.history or max(_LEAST_HISTORY, min(_HISTORY, looked.rows // _ROWS_OF_A_WINDOW))
     horizon = wishes.horizon or 1
@@ -47,31 +47,27 @@ def draft_series(path: str, wishes: Wishes) -> Draft:
         (
             f"target: {target}, {why}" + ("" if wishes.target else " (--target for another)"),
             f"history: {history} rows predict the next {horizon} (--history, --horizon)",
-            f"time: {', '.join(time)}, never going back"
-            if time
-            else "time: no column tells it; rows count as in order",
+            _time_told(found),
         ),
     )
 
 
-def find_time(looked: LookedAt) -> tuple[str, ...]:
-    """The columns that tell the time, if there are some and the rows are in their order."""
-    by_lower = {name.lower(): name for name in reversed(list(looked.surveys))}
-    parts = tuple(by_lower[part] for part in _PARTS if part in by_lower)
-    dates = [survey.name for survey in looked.surveys.values() if layout_of(survey) == "ymd"]
-    named = [by_lower[name] for name in _TIMES if name in by_lower]
-    for names in ((*parts,) if len(parts) > 1 else (), *((name,) for name in [*dates, *named])):
-        if names and _is_in_order(looked, names):
-            return names
-    return ()
+def find_time(looked: LookedAt) -> Times | None:
+    """The columns that tell the time, if there are some; the rows may be in another order."""
+    return told_time(looked.table, looked.surveys)
 
 
-def _is_in_order(looked: LookedAt, names: Sequence[str]) -> bool:
-    try:
-        check_time(looked.table, names)
-    except DataError:
-        return False
-    return True
+def _time_told(found: Times | None) -> str:
+    if found is None:
+        return "time: no column tells it; rows count as in order"
+    names = ", ".join(found.names)
+    if found.order == "descending":
+        return f"time: {names}, the newest row first: turn the file round, or dlrun train refuses it"
+    if found.order == "none":
+        return (
+            f"time: {names}, not in order: sort the file by it, or dlrun train refuses it (no time: take it as it is)"
+        )
+    return f"time: {names}, never going back"
 
 
 def _target(looked: LookedAt, wish: str, time: Sequence[str]) -> tuple[str, str]:
@@ -89,7 +85,7 @@ def _target(looked: LookedAt, wish: str, time: Sequence[str]) -> tuple[str, str]
 
 
 def _is_measured(looked: LookedAt, survey: ColumnSurvey | None) -> bool:
-    if survey is None or survey.is_constant or survey.is_permutation or survey.name.lower() in (*_PARTS, *_TIMES):
+    if survey is None or survey.is_constant or survey.is_permutation or survey.name.lower() in (*PARTS, *TIMES):
         return False
     return notation_of(looked.table, survey) is not None
 

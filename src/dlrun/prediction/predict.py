@@ -135,8 +135,9 @@ def predict(
 def _blocks(
     examples: Iterator[Examples], predictor: Predictor, layout: Layout, *, reconstructs: bool, listener: Listener
 ) -> Iterator[Block]:
-    not_finite = 0
+    not_finite = blank = count = 0
     for some in examples:
+        blank, count = blank + some.blank, count + len(some)
         reconstructions = None
         if reconstructs:
             reconstructions, outputs = predictor.reconstruct(some.stored)
@@ -146,6 +147,8 @@ def _blocks(
             outputs = predictor(some.stored)
         not_finite += int((~np.isfinite(outputs).reshape(len(outputs), -1).all(axis=1)).sum())
         yield Block((some.names, *layout.cells(outputs)), reconstructions)
+    if blank:
+        listener(Note("warning", f"every value to predict from is missing in {blank:,} of {count:,} examples"))
     if not_finite:
         said = f"{not_finite:,} examples have no prediction: what the network gives for them is not finite"
         listener(Note("warning", said))

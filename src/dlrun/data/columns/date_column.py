@@ -74,7 +74,7 @@ class DateColumn:
         return np.concatenate([filled, missing[:, :1].astype(np.float32)], axis=1) if self.indicator else filled
 
     def build(self, tensor: Any, missing: Sequence[str]) -> Any:  # noqa: ARG002  what is no date is missing
-        """The same of a Keras tensor: strings `(batch, 1)`; gives `(batch, width)`, float32."""
+        """The same of a Keras tensor: strings `(batch, ..., 1)`; gives `(batch, ..., width)`, float32."""
         import keras
 
         parts = build_dates(tensor, self.layout)
@@ -82,4 +82,4 @@ class DateColumn:
         filled = keras.ops.where(absent, np.array(self.median, np.float32), parts)
         if not self.indicator:
             return filled
-        return keras.ops.concatenate([filled, keras.ops.cast(absent[:, :1], "float32")], axis=-1)
+        return keras.ops.concatenate([filled, keras.ops.cast(absent[..., :1], "float32")], axis=-1)

@@ -72,11 +72,13 @@ def build_dates(tensor: Any, layout: DateLayout) -> Any:
     """The same of a Keras tensor; what is no date gives NaN.
 
     Shape:
-        Input: strings `(batch, 1)`. Output: `(batch, 5)`, float32.
+        Input: strings `(batch, 1)`, or `(batch, steps, 1)`. Output: `(batch, 5)`, or `(batch, steps, 5)`, float32.
     """
     import keras
 
-    ops = keras.ops
+    ops, steps = keras.ops, tensor.shape[1:-1]
+    if steps:  # TextVectorization takes one text for each example
+        tensor = ops.reshape(tensor, (-1, 1))
     characters = keras.layers.TextVectorization(
         split="character", output_sequence_length=_HOUR[1], vocabulary=[str(digit) for digit in range(_DIGITS)]
     )
@@ -94,7 +96,8 @@ def build_dates(tensor: Any, layout: DateLayout) -> Any:
     complete = ops.min(is_digit[:, :8], axis=-1, keepdims=True) > 0
     fits = complete & (month >= 1) & (month <= 12)  # noqa: PLR2004
     fits = fits & (day >= 1) & (day <= 31)  # noqa: PLR2004
-    return ops.where(fits, parts, np.float32(np.nan))
+    parts = ops.where(fits, parts, np.float32(np.nan))
+    return ops.reshape(parts, (-1, *steps, len(PARTS))) if steps else parts
 
 
 def _slice(digits: pa.Array, first: int, last: int) -> npt.NDArray[np.int32]:

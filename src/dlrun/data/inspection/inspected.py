@@ -23,6 +23,8 @@ from dlrun.data.image_files.listing import shown
 from dlrun.data.image_files.scan import scan
 from dlrun.data.images import Images
 from dlrun.data.series import Series
+from dlrun.data.series_candidates import told_time
+from dlrun.data.series_order import Times, read_times, said_of_order
 from dlrun.data.table import Table
 
 
@@ -52,6 +54,19 @@ class FileColumns:
 
 
 @dataclass(frozen=True)
+class SeriesRows:
+    """What is known of the time of a series' rows.
+
+    Args:
+        times: The columns that tell it, by the spec or by their looks, and their values.
+        said: What is wrong with their order; empty: nothing.
+    """
+
+    times: Times
+    said: str = ""
+
+
+@dataclass(frozen=True)
 class ImageFiles:
     """What the headers of image files say.
 
@@ -75,12 +90,14 @@ class Inspected:
         dataset: The splits.
         columns: Of a table or a series.
         images: Of image files.
+        series: Of a series whose time is told.
     """
 
     source: Source
     dataset: Dataset
     columns: FileColumns | None = None
     images: ImageFiles | None = None
+    series: SeriesRows | None = None
 
 
 def inspect_source(source: Source) -> Inspected:
@@ -93,12 +110,22 @@ def inspect_source(source: Source) -> Inspected:
         dataset = source.model_copy(update={"corrupt": "skip"}).load()
         return Inspected(source, dataset, images=_image_files(source, dataset))
     dataset = source.load()
-    columns = _file_columns(source) if isinstance(source, Table | Series) else None
-    return Inspected(source, dataset, columns=columns)
-
-
-def _file_columns(source: Table | Series) -> FileColumns:
+    if not isinstance(source, Table | Series):
+        return Inspected(source, dataset)
     table = TableFiles.open(source.path, delimiter=source.known_delimiter, encoding=source.known_encoding)
+    columns = _file_columns(source, table)
+    series = _series_rows(source, table, columns) if isinstance(source, Series) else None
+    return Inspected(source, dataset, columns=columns, series=series)
+
+
+def _series_rows(source: Series, table: TableFiles, columns: FileColumns) -> SeriesRows | None:
+    if source.times:
+        return SeriesRows(read_times(table, source.times, missing=source.missing_values))
+    times = told_time(table, columns.surveys, missing=source.missing_values)
+    return None if times is None else SeriesRows(times, said_of_order(table, times))
+
+
+def _file_columns(source: Table | Series, table: TableFiles) -> FileColumns:
     names = [name for name in table.names if name not in table.unreadable]
     surveys = survey_columns(table, names, missing=source.missing_values)
     targets = source.targets if isinstance(source, Table) else ()
