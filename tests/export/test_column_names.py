@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dlrun.cli.exported import exported_lines
 from dlrun.export.exporting import Options, export
 from dlrun.export.target import FORMATS
 from dlrun.prediction.predict import predict
@@ -57,6 +58,7 @@ def test_fed_by_the_columns_of_its_description_it_predicts_what_dlrun_does(
     inputs = made.description.plain()["inputs"]
     if to == "keras":
         assert json.loads(zipfile.ZipFile(made.path).read("description.json"))["inputs"] == inputs
+    assert any("a_b_2 is 'a b'" in line or "is 'a-b'" in line for line in exported_lines(made))
     column_of: dict[str, str] = {each["name"]: each.get("column", each["name"]) for each in inputs}
     assert sorted(column_of.values()) == sorted(NAMES)
     assert column_of["a_b"] == "a_b"

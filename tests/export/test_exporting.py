@@ -15,8 +15,10 @@ import pytest
 from dlrun.errors import RunError, UsageError
 from dlrun.export import exporting
 from dlrun.export.child import run_child
+from dlrun.export.description import Description, Input
 from dlrun.export.exporting import Exported, Options, export
 from dlrun.export.place import Place
+from dlrun.export.snippet import example_code
 from dlrun.export.target import FORMATS
 from dlrun.prediction.predict import predict
 from dlrun.training.progress import Event, Note
@@ -26,7 +28,7 @@ pytestmark = pytest.mark.tensorflow
 CONFIG = """\
 name: small
 dataset: {type: builtin, name: wine, validation: 0.2}
-model: {type: mlp, units: [6]}
+model: {type: mlp, units: [6], dropout: 0.2}
 loss: sparse_categorical_crossentropy
 training: {batch_size: 32, epochs: 2, jit: off, precision: bfloat16, tensorboard: false}
 """
@@ -179,3 +181,13 @@ def _run_here(arguments: list[str], *, folder: Path, what: str) -> None:
     assert arguments
     assert what
     harness.run(folder)
+
+
+def test_a_missing_number_is_printed_as_python_reads_it() -> None:
+    numbers, texts = Input("a", "float32", (1, 1), "a"), Input("d", "uint8", (1, None), "d")
+    description = Description("run", "classes", (numbers, texts), {"probabilities": (1, 2)}, ("no", "yes"))
+    example: dict[str, Any] = {"a": np.array([[np.nan]], np.float32), "d": np.frombuffer(b"2023-01-01", np.uint8)[None]}
+    found: dict[str, Any] = {"np": np, "labels": ["no", "yes"], "predict": lambda _: {"probabilities": np.eye(2)}}
+    exec(example_code("tflite", description, example), found)
+    assert np.isnan(found["inputs"]["a"]).all()
+    assert bytes(found["inputs"]["d"][0]) == b"2023-01-01"

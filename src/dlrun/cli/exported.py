@@ -20,6 +20,9 @@ def exported_lines(exported: Exported) -> Iterator[str]:
     inputs = [f"{each.name} {each.dtype} {_shape(each.shape)}" for each in description.inputs]
     more = f" and {len(inputs) - _SHOWN} more" if len(inputs) > _SHOWN else ""
     yield "takes      " + ", ".join(inputs[:_SHOWN]) + more
+    renamed = [f"{each.name} is {each.column!r}" for each in description.inputs if each.column != each.name]
+    if renamed:
+        yield "columns    " + ", ".join(renamed)
     yield "gives      " + ", ".join(f"{name} {_shape(shape)}" for name, shape in description.outputs.items())
     yield f"labels     {exported.carried}"
     runs = "in one batch, and some one at a time" if measured.together else "one at a time"

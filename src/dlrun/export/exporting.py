@@ -133,7 +133,11 @@ def export(
     format_ = find_format(to, options.quantize)
     folder = find_run(str(run), runs_dir=Path(runs_dir), is_trained=True)
     file = read_stored_spec(folder, trust_plugins=options.trust_plugins, looks_at_data=False)
-    place = Place.of(options.output or Path(file.spec.name + format_.suffix), format_, replaces=options.replaces)
+    place = Place.of(
+        options.output or Path(file.spec.name + (format_.suffix or f"_{format_.name}")),
+        format_,
+        replaces=options.replaces,
+    )
     interface = read_interface(folder).read_as(file.spec.dataset)
     sample = read_sample(interface, options.data) if options.data is not None else None
     start_tensorflow()

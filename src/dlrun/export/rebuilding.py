@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def in_plain_layers(core: keras.Model) -> keras.Model:
-    """A copy with Keras' LSTM in place of the fused one, a Dense for each direction of a tied one, and in float32."""
+    """A copy in float32, with Keras' LSTM and Dropout in place of dlrun's, and a Dense for each way of a tied one."""
     return _untied(_rebuilt(core))
 
 
@@ -67,7 +67,7 @@ def _counts(layer: Any) -> bool:
 
 
 def _rebuilt(core: keras.Model) -> keras.Model:
-    """A copy with Keras' LSTM in place of the fused one, and float32 everywhere."""
+    """A copy with Keras' LSTM and Dropout in place of dlrun's, and float32 everywhere."""
     import keras
 
     try:
@@ -86,6 +86,9 @@ def _plain(node: Any) -> Any:
         return node
     if node.get("class_name") == block_lstm().__name__:
         node = {**node, "module": "keras.layers", "class_name": "LSTM", "registered_name": None}
+    if node.get("class_name") == "Dropout":
+        # Training gives it a class of dlrun's, which draws random numbers its own way.
+        node = {**node, "module": "keras.layers", "registered_name": None}
     if node.get("class_name") == "DTypePolicy" and node["config"].get("name", "").startswith("mixed"):
         return {**node, "config": {"name": "float32"}}
     return {key: _plain(each) for key, each in node.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -125,7 +126,8 @@ def _entry(given: Input, value: np.ndarray[tuple[int, ...], np.dtype[np.generic]
     if given.dtype == "uint8" and given.shape[-1] is None:
         return f"{given.name!r}: np.frombuffer({bytes(value[0]).decode()!r}.encode(), np.uint8)[None]"
     if value.size <= _LARGEST_SHOWN and value.dtype.kind == "f":
-        return f'{given.name!r}: np.array({value.tolist()!r}, "{given.dtype}")'
+        written = re.sub(r"\bnan\b", 'float("nan")', repr(value.tolist()))
+        return f'{given.name!r}: np.array({written}, "{given.dtype}")'
     return f'{given.name!r}: np.load("examples.npy")[:1].astype("{given.dtype}")'
 
 

@@ -48,7 +48,11 @@ def draft_config(path: str, wishes: Wishes) -> Draft:
         raise UsageError("--history and --horizon are for series", expected="--type series")
     kind = wishes.kind or ("series" if in_time else "") or _kind_of_place(path) or ("table" * bool(wishes.more_targets))
     if wishes.more_targets and kind != "table":
-        raise UsageError(f"several targets are for tables, and {path} is read as {kind}", expected="one --target")
+        raise UsageError(
+            f"several targets are for tables, and {path} is read as {kind}",
+            expected="one --target",
+            hint="the config of a series takes a list: `target: [load, price]`" if kind == "series" else "",
+        )
     if kind:
         return DRAFTS[kind](path, wishes)
     looked = look_at(path)
