@@ -99,8 +99,9 @@ def test_a_run_that_was_trained_so_leaves_them_out_by_itself(
 
 def test_where_nothing_can_be_read_that_is_an_error_all_the_same(run: RunFolder, dirty: Path) -> None:
     for kept in (dirty / "a" / "000.png", dirty / "b" / "001.png"):
-        with pytest.raises(DataError, match="cannot be read"):
+        with pytest.raises(DataError, match="cannot be read") as raised:
             names(run, kept, [], *SKIP)
+        assert "corrupt=skip" not in raised.value.hint  # which was given
     shutil.copy(dirty / "b" / "001.png", dirty / "b" / "000.png")
     with pytest.raises(DataError, match="2 of 2 images cannot be read"):
         names(run, dirty / "b" / "00[01].png", [], *SKIP)

@@ -72,7 +72,7 @@ def read_images(
         source = ", ".join(source)
     if target is not None:
         images = replace(images, labels=_targets(images, target, source=source))
-    way_out = "" if skip is None else _SKIP
+    way_out = _SKIP if skip is False else ""
     scanned = check_pixels(scan(images.paths()), form)
     if scanned.unreadable:
         if not skip or len(scanned.unreadable) == len(images):
