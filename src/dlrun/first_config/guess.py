@@ -46,7 +46,9 @@ def draft_config(path: str, wishes: Wishes) -> Draft:
     in_time = wishes.history is not None or wishes.horizon is not None
     if in_time and wishes.kind not in ("", "series"):
         raise UsageError("--history and --horizon are for series", expected="--type series")
-    kind = wishes.kind or ("series" if in_time else "") or _kind_of_place(path) or ("table" * bool(wishes.more_targets))
+    kind = wishes.kind or ("series" if in_time else _kind_of_place(path))
+    if wishes.more_targets and not kind:
+        kind = "table"
     if wishes.more_targets and kind != "table":
         raise UsageError(
             f"several targets are for tables, and {path} is read as {kind}",
