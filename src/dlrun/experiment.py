@@ -33,6 +33,7 @@ from dlrun.training.progress import (
     TimeSpent,
     TrainingDone,
     TrainingStarted,
+    only_warnings,
     silent,
 )
 from dlrun.training.stop import Stop
@@ -196,8 +197,13 @@ def _train_and_score(
     return scores
 
 
-def plan(config: str | Path, *, overrides: tuple[str, ...] = ()) -> Plan:
+def plan(config: str | Path, *, overrides: tuple[str, ...] = (), listener: Listener = silent) -> Plan:
     """Describe what `train` would train: layers, shapes, parameters, memory.
+
+    Args:
+        config: The file.
+        overrides: `key=value` each, as `--set` takes them.
+        listener: Told the warnings.
 
     Raises:
         SpecError: The spec is wrong.
@@ -208,7 +214,7 @@ def plan(config: str | Path, *, overrides: tuple[str, ...] = ()) -> Plan:
     from dlrun.training.assembly import assemble
     from dlrun.training.plan import make_plan
 
-    return make_plan(assemble(file, listener=silent))
+    return make_plan(assemble(file, listener=only_warnings(listener)))
 
 
 def _started(assembly: Assembly) -> TrainingStarted:

@@ -7,7 +7,7 @@ from rich.console import Console as RichConsole
 
 from dlrun.batching.grid import combine
 from dlrun.batching.plan import plan_batch
-from dlrun.batching.state import BatchStarted, RunChanged, RunState, Stopping
+from dlrun.batching.state import BatchStarted, RunChanged, RunState, RunWarned, Stopping
 from dlrun.batching.table import make_table
 from dlrun.cli.batch_display import BatchDisplay
 from dlrun.cli.batch_table import show_table
@@ -53,6 +53,16 @@ def test_without_a_terminal_a_start_and_an_end_are_one_plain_line_each(
         "[1/4] failed      small batch_size=32 seed=0  2.0 s: no luck\\x1b[2J",
         "stopping   1 runs, at their next step; again to kill them",
     ]
+
+
+def test_a_warning_that_all_runs_have_is_shown_once_also_with_quiet(
+    written: tuple[BatchDisplay, io.StringIO], states: list[RunState]
+) -> None:
+    display, stream = written
+    display.console.quiet = True
+    for state in states:
+        display(RunWarned(state, "columns are missing"))
+    assert stream.getvalue().splitlines()[1:] == ["warning    columns are missing (small batch_size=32 seed=0)"]
 
 
 def shown(display: BatchDisplay, *, height: int, width: int = 120) -> str:

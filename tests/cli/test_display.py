@@ -6,7 +6,7 @@ import pytest
 
 from dlrun.cli.console import Console
 from dlrun.cli.display import Display
-from dlrun.training.progress import EpochDone, TimeSpent, TrainingDone
+from dlrun.training.progress import EpochDone, Event, Note, TimeSpent, TrainingDone, only_warnings
 
 ROW = {"epoch": 1, "step": 8, "seconds": 2.0, "examples_per_second": 100.0, "data_wait": 0.0, "learning_rate": 0.1}
 
@@ -42,3 +42,19 @@ def test_an_epoch_tells_its_waiting_where_there_is_some(data_wait: float, displa
 def test_where_the_time_went_adds_up(display: Display) -> None:
     display(TimeSpent({"start": 2.0, "train": 70.25}))
     assert "time       1:12 min: start 2.0, train 70.2" in said_by(display)
+
+
+def test_warnings_reach_a_quiet_terminal_and_nothing_else_does(display: Display) -> None:
+    display.console.quiet = True
+    display(Note("device", "cpu: TensorFlow sees no GPU"))
+    display(Note("warning", "every value is missing in 3 of 9 examples"))
+    display(TimeSpent({"train": 1.0}))
+    assert said_by(display) == "warning    every value is missing in 3 of 9 examples\n"
+
+
+def test_what_passes_only_warnings_on_passes_them_on() -> None:
+    heard: list[Event] = []
+    listen = only_warnings(heard.append)
+    for event in (Note("data", "a"), Note("warning", "b"), TimeSpent({})):
+        listen(event)
+    assert heard == [Note("warning", "b")]

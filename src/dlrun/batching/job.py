@@ -21,7 +21,7 @@ from dlrun.resumption import resume
 from dlrun.runs.record import IdentityRecord
 from dlrun.spec.parse import SpecFile, read_spec
 from dlrun.timeline import Timeline
-from dlrun.training.progress import EpochDone, Event, Listener, RunCreated, StepsDone, TrainingStarted
+from dlrun.training.progress import EpochDone, Event, Listener, Note, RunCreated, StepsDone, TrainingStarted
 
 _PAUSE_SECONDS = 0.2
 _MOST_SCORES = 8
@@ -111,6 +111,8 @@ class Job:
                 self._tell_progress(event.epoch, event.scores, seconds_left=event.seconds_left)
             case EpochDone():
                 self._epoch_done(event)
+            case Note(subject="warning"):
+                self._tell("warning", text=event.text)
 
     def _epoch_done(self, event: EpochDone) -> None:
         # Epochs of milliseconds would keep the batch busy with nothing but reading of them.

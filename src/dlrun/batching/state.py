@@ -78,7 +78,15 @@ class Stopping:
     running: int
 
 
-BatchEvent = BatchStarted | RunChanged | Stopping
+@dataclass(frozen=True)
+class RunWarned:
+    """A run has something to say that its user should know, whatever else is shown."""
+
+    state: RunState
+    text: str
+
+
+BatchEvent = BatchStarted | RunChanged | RunWarned | Stopping
 BatchListener = Callable[[BatchEvent], None]
 
 

@@ -21,7 +21,7 @@ from dlrun.batching.messages import Request
 from dlrun.batching.plan import Planned
 from dlrun.batching.record import BatchFile
 from dlrun.batching.slots import Slot, Slots
-from dlrun.batching.state import GOOD, BatchListener, BatchStarted, RunChanged, RunState, Stopping
+from dlrun.batching.state import GOOD, BatchListener, BatchStarted, RunChanged, RunState, RunWarned, Stopping
 from dlrun.batching.wanted import Wanted
 from dlrun.errors import Interrupted, RunError
 from dlrun.runs.folder import RunFolder, now
@@ -146,6 +146,8 @@ class Work:
             case "progress":
                 shown = {key: value for key, value in message.items() if key not in ("number", "event")}
                 self._change(replace(state, **shown))
+            case "warning":
+                self._listener(RunWarned(state, message["text"]))
             case "ended":
                 self._going[number] = replace(going, end=message)
             case "gone":

@@ -11,10 +11,11 @@ from rich.live import Live
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from dlrun.batching.state import ENDED, BatchEvent, BatchStarted, RunChanged, RunState, Stage, Stopping
+from dlrun.batching.state import ENDED, BatchEvent, BatchStarted, RunChanged, RunState, RunWarned, Stage, Stopping
 from dlrun.cli.console import Console
 from dlrun.cli.format import format_scores, format_seconds
-from dlrun.cli.printable import printable_cell
+from dlrun.cli.printable import printable, printable_cell
+from dlrun.training.progress import WARNING
 
 _ORDER: tuple[Stage, ...] = ("failed", "interrupted", "running", "held", "waiting", "completed", "skipped")
 """What a terminal that is too low for all shows first."""
@@ -32,6 +33,7 @@ class BatchDisplay:
         self.console = console
         self._states: dict[int, RunState] = {}
         self._live: Live | None = None
+        self._warnings: set[str] = set()
 
     def __call__(self, event: BatchEvent) -> None:
         """Show one event."""
@@ -42,6 +44,8 @@ class BatchDisplay:
                 self._states[event.state.planned.number] = event.state
                 if self._live is None and event.noteworthy:
                     self.console.say(self._line(event.state))
+            case RunWarned():
+                self._warn(event)
             case Stopping():
                 self._say(f"stopping   {event.running} runs, at their next step; again to kill them")
 
@@ -67,11 +71,22 @@ class BatchDisplay:
             )
             self._live.start()
 
+    def _warn(self, event: RunWarned) -> None:
+        """Show a warning once, by the first run that has it: all runs may have the same."""
+        if event.text in self._warnings:
+            return
+        self._warnings.add(event.text)
+        text = f"{event.text} ({event.state.label})"
+        if self._live is None:
+            self.console.warn(text)
+        else:
+            self._say(f"{WARNING:<10} {text}")
+
     def _say(self, text: str) -> None:
         if self._live is None:
             self.console.say(text)
         else:
-            self._live.console.print(text, markup=False, highlight=False)
+            self._live.console.print(printable(text), markup=False, highlight=False)
 
     def _line(self, state: RunState) -> str:
         count = len(self._states)

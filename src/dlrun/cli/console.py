@@ -15,6 +15,7 @@ from typing import Any, TextIO
 from dlrun.cli.printable import printable
 from dlrun.errors import RunError
 from dlrun.files.disk import disk, explained
+from dlrun.training.progress import WARNING
 
 
 def print_json(value: Any) -> None:
@@ -26,7 +27,7 @@ class Console:
     """The user's terminal, kept apart from the process' own stderr.
 
     Args:
-        quiet: Whether to keep everything from stderr; the log still gets it.
+        quiet: Whether to keep all but warnings from stderr; the log still gets everything.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
@@ -43,9 +44,13 @@ class Console:
         """Write a line to stderr and to the log."""
         self.log(text)
         if not self.quiet:
-            with suppress(OSError):  # whoever was reading has gone; a training goes on without
-                self.terminal.write(printable(text) + "\n")
-                self.terminal.flush()
+            self._show(text)
+
+    def warn(self, text: str) -> None:
+        """Write a warning to stderr and to the log, also where everything else is kept from stderr."""
+        line = f"{WARNING:<10} {text}"
+        self.log(line)
+        self._show(line)
 
     def result(self, text: str = "") -> None:
         """Write a line to stdout and to the log."""
@@ -61,7 +66,7 @@ class Console:
             os.write(self._log, (printable(text) + "\n").encode(errors="replace"))
         except OSError as error:
             self._close_log()
-            self.say(f"warning    log.txt ends here: {error.strerror}; what follows is printed only")
+            self.warn(f"log.txt ends here: {error.strerror}; what follows is printed only")
 
     def open_log(self, path: Path) -> None:
         """From now on log to `path`, and send what the process writes to its stderr there too.
@@ -72,7 +77,7 @@ class Console:
             with explained(f"write {path}"):
                 self._log = disk.open_end(path)
         except RunError as error:
-            self.say(f"warning    {error.what}: what follows is printed only")
+            self.warn(f"{error.what}: what follows is printed only")
             return
         os.dup2(self._log, 2)
 
@@ -100,6 +105,11 @@ class Console:
                     self.terminal.close()
                 self.terminal = sys.stderr
                 self._close_log()
+
+    def _show(self, text: str) -> None:
+        with suppress(OSError):  # whoever was reading has gone; a training goes on without
+            self.terminal.write(printable(text) + "\n")
+            self.terminal.flush()
 
     def _close_log(self) -> None:
         if self._log is not None:

@@ -17,6 +17,7 @@ from dlrun.cli.format import format_phases, format_scores, format_seconds
 from dlrun.errors import RunError
 from dlrun.runs.folder import RunFolder
 from dlrun.training.progress import (
+    WARNING,
     EpochDone,
     Evaluated,
     Event,
@@ -61,7 +62,7 @@ class Display:
                 self._run = event.folder
                 self.console.say(f"run        {event.folder}")
             case Note():
-                self.console.say(f"{event.subject:<10} {event.text}")
+                self._note(event)
             case TrainingStarted():
                 self._started(event)
             case StepsDone():
@@ -79,6 +80,12 @@ class Display:
                 self.console.say(f"time       {format_phases(event.seconds)}")
             case Evaluated():
                 pass  # the command prints the scores at its end, to stdout
+
+    def _note(self, note: Note) -> None:
+        if note.subject == WARNING:
+            self.console.warn(note.text)
+        else:
+            self.console.say(f"{note.subject:<10} {note.text}")
 
     def _show_curve(self) -> None:
         """The whole run's learning curve, for a person who wants to see at once whether it converged."""

@@ -38,7 +38,7 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="The folder of the runs.", envvar="DLRUN_RUNS")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the scores and nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the scores, and warnings on stderr; nothing else.")]
 Checkpoint = Annotated[str, typer.Option(help="final, last, best, or a checkpoint's name.")]
 TrustPlugins = Annotated[
     bool, typer.Option("--trust-plugins", help="Load the plugins, which are code, of a run that was not made here.")

@@ -12,11 +12,12 @@ def plan(config: Config, overrides: Overrides, *, as_json: AsJson = False) -> No
     from dataclasses import asdict
 
     from dlrun import experiment
-    from dlrun.cli.console import Console, print_json
+    from dlrun.cli.console import print_json
+    from dlrun.cli.display import displayed
     from dlrun.cli.format import format_bytes, format_table
 
-    with Console().noise_kept_away():
-        planned = experiment.plan(config, overrides=tuple(overrides))
+    with displayed(quiet=True) as display:
+        planned = experiment.plan(config, overrides=tuple(overrides), listener=display)
     if as_json:
         print_json(asdict(planned))
         return

@@ -60,4 +60,4 @@ def told(display: Display, written: Written, output: Path | None) -> None:
     display.console.say(f"predicted  {written.rows:,} examples in {format_seconds(time.perf_counter() - BEGAN)}{where}")
     if written.formula:
         said = f"{written.formula!r} and the like are written as they are, and are formulas to a spreadsheet"
-        display.console.say(f"warning    {said}: import such columns as text")
+        display.console.warn(f"{said}: import such columns as text")

@@ -21,7 +21,7 @@ from dlrun.scoring.regression import regression_scores
 from dlrun.spec.parse import SpecFile
 from dlrun.stored import USED, read_stored_spec, refuse_unused
 from dlrun.tensorflow_start import start_tensorflow
-from dlrun.training.progress import Evaluated, Listener, Note, silent
+from dlrun.training.progress import Evaluated, Listener, Note, only_warnings, silent
 
 if TYPE_CHECKING:
     from dlrun.training.assembly import Assembly
@@ -103,7 +103,7 @@ def _evaluate_splits(
     from dlrun.training.assembly import assemble
     from dlrun.training.restoring import restore_model
 
-    assembly = assemble(file, listener=silent)
+    assembly = assemble(file, listener=only_warnings(listener))
     splits = assembly.dataset.splits
     if split != "all" and split not in splits:
         raise UsageError(f"the data has no split {split!r}", expected="one of " + ", ".join((*splits, "all")))

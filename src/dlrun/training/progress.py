@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 
 @dataclass(frozen=True)
@@ -16,9 +17,13 @@ class RunCreated:
     log_txt: Path
 
 
+WARNING: Final = "warning"
+"""The subject of a note that every command shows on stderr, also with `--quiet` and `--json`."""
+
+
 @dataclass(frozen=True)
 class Note:
-    """A choice that was made for the user, with its reason: `device`, `precision`, `jit`, `data`."""
+    """A choice that was made for the user, with its reason: `device`, `precision`, `jit`, `data`; or a warning."""
 
     subject: str
     text: str
@@ -101,3 +106,13 @@ Listener = Callable[[Event], None]
 
 def silent(event: Event) -> None:
     """Listen to nothing."""
+
+
+def only_warnings(listener: Listener) -> Listener:
+    """Return a listener that passes warnings on and nothing else."""
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Note) and event.subject == WARNING:
+            listener(event)
+
+    return listen
