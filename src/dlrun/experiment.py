@@ -20,6 +20,7 @@ from dlrun.recording import (
 )
 from dlrun.reporting import keep_predictions, reported
 from dlrun.runs.folder import RunFolder
+from dlrun.spec.check import monitored
 from dlrun.spec.parse import SpecFile, read_spec
 from dlrun.tensorflow_start import start_tensorflow
 from dlrun.timeline import Timeline
@@ -220,7 +221,8 @@ def plan(config: str | Path, *, overrides: tuple[str, ...] = (), listener: Liste
 def _started(assembly: Assembly) -> TrainingStarted:
     examples = {name: len(split) for name, split in assembly.dataset.splits.items()}
     length = assembly.length
-    return TrainingStarted(assembly.compiled.model.count_params(), examples, length.epochs, length.steps)
+    monitor = monitored(assembly.spec, "auto", has_validation="validation" in examples)
+    return TrainingStarted(assembly.compiled.model.count_params(), examples, length.epochs, length.steps, monitor)
 
 
 def _evaluate(assembly: Assembly, splits: Iterable[str], listener: Listener) -> dict[str, dict[str, float]]:

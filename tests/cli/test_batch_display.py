@@ -68,7 +68,7 @@ def test_a_warning_that_all_runs_have_is_shown_once_also_with_quiet(
 def shown(display: BatchDisplay, *, height: int, width: int = 120) -> str:
     console = RichConsole(file=io.StringIO(), width=width, height=height)
     with console.capture() as capture:
-        console.print(display._table(height))
+        console.print(display._table(height=height, width=width))
     return capture.get()
 
 
@@ -96,6 +96,40 @@ def test_a_narrow_terminal_cuts_the_scores_and_nothing_else(
     line = shown(display, height=40, width=80).splitlines()[1]
     assert line.split()[:6] == ["small", "batch_size=32", "seed=0", "running", "3/5", "val_score_0"]
     assert len(line.rstrip()) <= 80
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+@pytest.mark.parametrize("name", ["small", "a_config_of_a_long_name_that_all_runs_share"])
+def test_the_live_table_fits_and_tells_the_runs_apart(
+    written: tuple[BatchDisplay, io.StringIO], states: list[RunState], width: int, name: str
+) -> None:
+    display, _ = written
+    for state in states:
+        planned = replace(state.planned, spec=replace(state.planned.spec, name=name))
+        scores = {"loss": float("nan"), "root_mean_squared_error_of_it": 0.5, "val_loss": 0.25}
+        going = replace(state, planned=planned, stage="running", epoch=1000, epochs=1000, scores=scores)
+        display(RunChanged(replace(going, seconds_left=7300.0), noteworthy=False))
+    lines = shown(display, height=40, width=width).splitlines()
+    assert max(map(len, lines)) <= width
+    for state, line in zip(states, lines[1:], strict=False):
+        assert "seed={seed}".format(**dict(state.planned.combination.values)) in line
+        assert "  1000/1000  " in line
+        assert "loss -" in line
+    assert "..." not in "".join(lines)
+
+
+def test_the_log_of_a_slow_batch_is_not_silent_for_long(
+    written: tuple[BatchDisplay, io.StringIO], states: list[RunState], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    display, stream = written
+    running = replace(states[0], stage="running", epoch=3, epochs=5, scores={"loss": 0.25})
+    display(RunChanged(running, noteworthy=False))
+    monkeypatch.setattr(display._pace, "was_silent_long", lambda: True)
+    display(RunChanged(running, noteworthy=False))
+    assert stream.getvalue().splitlines()[1:] == [
+        "batch      0/4 ended: 1 running, 3 waiting",
+        "[1/4] running     small batch_size=32 seed=0  epoch 3/5  loss 0.2500",
+    ]
 
 
 def test_a_low_terminal_shows_what_is_of_most_interest(

@@ -69,6 +69,20 @@ def test_any_numbers_are_drawn_in_one_frame(curve: list[tuple[float, float | Non
     assert max(map(len, lines)) < 120
 
 
+@pytest.mark.parametrize("braille", [True, False])
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_a_curve_and_its_labels_fit_the_terminal(columns: int, *, braille: bool) -> None:
+    rows = [{"epoch": epoch, "loss": 1e-30 * epoch, "val_loss": 0.5} for epoch in range(1, 1001)]
+    lines = [
+        *learning_curve(rows, encoding="utf-8" if braille else "ascii", columns=columns),
+        *draw_curves({"20261128-114727-a_long_name-db43": FALLING}, braille=braille, columns=columns),
+    ]
+    assert max(map(len, lines)) <= columns
+    assert any(line.endswith(" val_loss 0.5000") for line in lines)
+    assert any(line.endswith(" 0.5000") and " 20261128" in line for line in lines[11:])
+    assert max(len(line) for line in lines) > columns - 8 or columns == 120
+
+
 def test_nothing_is_drawn_of_nothing() -> None:
     assert draw_curves({}, braille=True) == []
     assert draw_curves({"x": [(1.0, None)], "y": []}, braille=True) == []

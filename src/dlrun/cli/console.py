@@ -10,12 +10,19 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from dlrun.cli.printable import printable
 from dlrun.errors import RunError
 from dlrun.files.disk import disk, explained
 from dlrun.training.progress import WARNING
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+
+_INDENT = 11
+"""Where the text of a line begins, after its subject."""
+_USUAL_WIDTH = 80
 
 
 def print_json(value: Any) -> None:
@@ -33,18 +40,36 @@ class Console:
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
         self.terminal: TextIO = sys.stderr
+        self.above: RichConsole | None = None
+        """While something is drawn over again: what prints above it."""
         self._log: int | None = None
+
+    @property
+    def width(self) -> int | None:
+        """Cells of a line of the terminal; None where nobody is watching one."""
+        if not self.is_terminal:
+            return None
+        try:
+            columns = int(os.environ.get("COLUMNS", "0")) or os.get_terminal_size(self.terminal.fileno()).columns
+        except (OSError, ValueError):
+            columns = 0
+        return columns or _USUAL_WIDTH
 
     @property
     def is_terminal(self) -> bool:
         """Whether a person is watching."""
         return self.terminal.isatty() and os.environ.get("TERM") != "dumb" and not self.quiet
 
-    def say(self, text: str = "") -> None:
-        """Write a line to stderr and to the log."""
+    def say(self, text: str = "", *, is_command: bool = False) -> None:
+        """Write a line to stderr and to the log.
+
+        Args:
+            text: What a terminal is too narrow for is continued below.
+            is_command: Whether a person may copy it: then no line end is put into it.
+        """
         self.log(text)
         if not self.quiet:
-            self._show(text)
+            self._show(text, is_whole=is_command)
 
     def warn(self, text: str) -> None:
         """Write a warning to stderr and to the log, also where everything else is kept from stderr."""
@@ -55,7 +80,7 @@ class Console:
     def result(self, text: str = "") -> None:
         """Write a line to stdout and to the log."""
         self.log(text)
-        sys.stdout.write(printable(text) + "\n")
+        sys.stdout.write(_wrapped(printable(text), self.width if sys.stdout.isatty() else None) + "\n")
         sys.stdout.flush()
 
     def log(self, text: str) -> None:
@@ -106,13 +131,25 @@ class Console:
                 self.terminal = sys.stderr
                 self._close_log()
 
-    def _show(self, text: str) -> None:
+    def _show(self, text: str, *, is_whole: bool = False) -> None:
+        line = _wrapped(printable(text), None if is_whole else self.width)
         with suppress(OSError):  # whoever was reading has gone; a training goes on without
-            self.terminal.write(printable(text) + "\n")
-            self.terminal.flush()
+            if self.above is not None:
+                self.above.print(line, markup=False, highlight=False, soft_wrap=True)
+            else:
+                self.terminal.write(line + "\n")
+                self.terminal.flush()
 
     def _close_log(self) -> None:
         if self._log is not None:
             with suppress(OSError):
                 os.close(self._log)
             self._log = None
+
+
+def _wrapped(text: str, width: int | None) -> str:
+    if width is None:
+        return text
+    from dlrun.cli.lines import wrap_line
+
+    return "\n".join(wrap_line(line, width, indent=_INDENT) for line in text.split("\n"))

@@ -7,7 +7,10 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from rich.cells import cell_len
+
 from dlrun.cli.format import format_score
+from dlrun.cli.lines import shorten
 from dlrun.cli.printable import printable_cell
 from dlrun.runs.curves import Curve, curve_of
 
@@ -22,6 +25,9 @@ _AXIS = {True: "│", False: "|"}
 _FACTOR_FOR_LOGARITHM = 30
 _LONGEST_LABEL = 60
 _SAMPLE_CELLS = 3
+_MARGIN = 13
+"""Of the values and the axis beside them."""
+_NARROWEST = 16
 
 
 class _Scale(NamedTuple):
@@ -43,14 +49,22 @@ class _Scale(NamedTuple):
         return self.low * (1 - place) + self.high * place
 
 
-def draw_curves(curves: Mapping[str, Curve], *, braille: bool, width: int = WIDTH, height: int = HEIGHT) -> list[str]:
-    """Lines of text with all curves in one frame, each with its name and last value where it ends.
+def draw_curves(
+    curves: Mapping[str, Curve],
+    *,
+    braille: bool,
+    width: int = WIDTH,
+    height: int = HEIGHT,
+    columns: int | None = None,
+) -> list[str]:
+    """Draw all curves in one frame, each with its name and last value where it ends.
 
     Args:
         curves: By name. Values of None leave a gap.
         braille: Whether to draw with braille characters, 2 x 4 dots each, or with ASCII.
-        width: In characters, without the labels.
+        width: In characters, without the labels; the most, if there are `columns`.
         height: In lines, without the line below.
+        columns: Of the terminal, which no line may be wider than; None: there is no bound.
 
     Returns:
         Nothing if there is nothing to draw.
@@ -62,31 +76,37 @@ def draw_curves(curves: Mapping[str, Curve], *, braille: bool, width: int = WIDT
     scale = _Scale(low, high, low > 0 and high / low >= _FACTOR_FOR_LOGARITHM)
     epochs = [epoch for curve in curves.values() for epoch, _ in curve]
     span = _Scale(min(epochs), max(epochs), is_logarithmic=False)
+    labels = [f"{printable_cell(name)[:_LONGEST_LABEL]} {format_score(_last(curve))}" for name, curve in curves.items()]
+    if columns is not None:
+        width, labels = _shares(columns - _MARGIN - _SAMPLE_CELLS - 3, width, labels)
     cells = [[" "] * width for _ in range(height)]
     ends: list[tuple[int, str]] = []
-    for number, (name, curve) in enumerate(curves.items()):
+    for number, curve in enumerate(curves.values()):
         dash, grid = _DASHES[number % len(_DASHES)], (width * _COLUMNS, height * _ROWS)
         dots = _dashed(curve, span, scale, *((dash, grid) if braille else ((1, 0), (width, height))))
         _put(cells, dots, braille=braille, mark=_MARKS[number % len(_MARKS)])
-        last = next((value for _, value in reversed(curve) if value is not None), None)
+        last = _last(curve)
         if last is not None:
             sample = _sample(number) if braille else _MARKS[number % len(_MARKS)]
             row = height - 1 - round(scale.place(last) * (height - 1))
-            ends.append((row, f"{sample} {printable_cell(name)[:_LONGEST_LABEL]} {format_score(last)}"))
+            ends.append((row, f"{sample} {labels[number]}"))
     return [*_framed(cells, scale, ends, braille=braille), _below(span, scale, width)]
 
 
-def learning_curve(rows: Sequence[Mapping[str, float | None]], *, encoding: str | None) -> list[str]:
-    """The loss in training and validation by epoch; nothing for fewer epochs than make a curve.
+def learning_curve(
+    rows: Sequence[Mapping[str, float | None]], *, encoding: str | None, columns: int | None = None
+) -> list[str]:
+    """Draw the loss in training and validation by epoch; nothing for fewer epochs than make a curve.
 
     Args:
         rows: Of metrics.jsonl.
         encoding: Of the stream that the lines are for.
+        columns: Of the terminal.
     """
     curves = {name: curve for name in ("loss", "val_loss") if (curve := curve_of(rows, name))}
     if max(map(len, curves.values()), default=0) < _FEWEST_EPOCHS:
         return []
-    return draw_curves(curves, braille=takes_braille(encoding))
+    return draw_curves(curves, braille=takes_braille(encoding), columns=columns)
 
 
 def takes_braille(encoding: str | None) -> bool:
@@ -98,6 +118,19 @@ def takes_braille(encoding: str | None) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
+
+
+def _last(curve: Curve) -> float | None:
+    return next((value for _, value in reversed(curve) if value is not None), None)
+
+
+def _shares(columns: int, width: int, labels: Sequence[str]) -> tuple[int, list[str]]:
+    """Return the width of the frame, and the labels in the room beside it: the ends of their names are cut first."""
+    longest = max(map(cell_len, labels))
+    width = max(_NARROWEST, min(width, columns - longest))
+    room = max(0, columns - width)
+    names = (label.rpartition(" ") for label in labels)
+    return width, [f"{shorten(name, max(0, room - 1 - len(score)))} {score}".strip() for name, _, score in names]
 
 
 def _dashed(

@@ -1,4 +1,4 @@
-"""The events of a run as lines, and on a terminal as a live display below them."""
+"""The events of a run as lines, and on a terminal a line below them that moves."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console as RichConsole
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
-from rich.table import Column
+from rich.live import Live
 
 from dlrun.cli.console import Console
 from dlrun.cli.curve import learning_curve
-from dlrun.cli.format import format_phases, format_scores, format_seconds
+from dlrun.cli.epochs import EpochLines, EpochPace, LiveLine
+from dlrun.cli.format import format_phases, format_seconds
 from dlrun.errors import RunError
 from dlrun.runs.folder import RunFolder
 from dlrun.training.progress import (
@@ -30,12 +30,10 @@ from dlrun.training.progress import (
 )
 
 _MUCH_WAITING = 0.1
-_TOLD_WAITING = 0.01
 _WAITING_ADVICE = (
     "examples are gathered more slowly than they are trained; keep them smaller (uint8 images, resize), or on the "
     "device (training.feed=device)"
 )
-_NOT_SCORES = ("epoch", "step", "seconds", "examples_per_second", "data_wait", "learning_rate")
 
 
 class Display:
@@ -43,15 +41,17 @@ class Display:
 
     Args:
         console: Where to.
+        pace: Decides which epochs are printed.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, pace: EpochPace | None = None) -> None:
         self.console = console
-        self._bar: Progress | None = None
-        self._task = TaskID(0)
-        self._best = ""
-        self._seconds = 0.0
+        self._pace = pace or EpochPace()
+        self._lines = EpochLines()
+        self._live: Live | None = None
+        self._live_line: LiveLine | None = None
         self._epochs = 0
+        self._unprinted = ""
         self._run: Path | None = None
 
     def __call__(self, event: Event) -> None:
@@ -60,9 +60,9 @@ class Display:
             case RunCreated():
                 self.console.open_log(event.log_txt)
                 self._run = event.folder
-                self.console.say(f"run        {event.folder}")
+                self._tell("run", str(event.folder))
             case Note():
-                self._note(event)
+                self._tell(event.subject, event.text)
             case TrainingStarted():
                 self._started(event)
             case StepsDone():
@@ -70,89 +70,83 @@ class Display:
             case EpochDone():
                 self._epoch_done(event)
             case TrainingDone():
-                self.close()
-                self._show_curve()
-                said = f"trained    {format_seconds(event.seconds)}"
-                self.console.say(said + (f"; stopped: {event.reason}" if event.reason else ""))
-                if event.data_wait > _MUCH_WAITING:
-                    self.console.say(f"data wait  {event.data_wait:.0%} of the training time: {_WAITING_ADVICE}")
+                self._done(event)
             case TimeSpent():
-                self.console.say(f"time       {format_phases(event.seconds)}")
+                self._tell("time", format_phases(event.seconds))
             case Evaluated():
                 pass  # the command prints the scores at its end, to stdout
 
-    def _note(self, note: Note) -> None:
-        if note.subject == WARNING:
-            self.console.warn(note.text)
+    def close(self) -> None:
+        """Take the live line away, and print the last epoch, whose line may have been left out."""
+        if self._live is not None:
+            self.console.above = None
+            self._live.stop()
+            self._live = self._live_line = None
+        if self._unprinted:
+            self.console.say(self._unprinted)
+            self._unprinted = ""
+
+    def _started(self, event: TrainingStarted) -> None:
+        self._tell("examples", ", ".join(f"{count:,} {split}" for split, count in event.examples.items()))
+        self._tell("parameters", f"{event.parameters:,}")
+        self._tell("training", f"{event.epochs} epochs, {event.steps:,} steps")
+        self._epochs, self._lines, self._unprinted = event.epochs, EpochLines(event.monitor), ""
+        if self.console.is_terminal:
+            self._live_line = LiveLine(self._lines, event.epochs)
+            self._live = Live(
+                self._live_line,
+                console=RichConsole(file=self.console.terminal),
+                refresh_per_second=5,
+                transient=True,
+                # Rich would otherwise print what libraries write to stderr, which is the log's.
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._live.start()
+            self.console.above = self._live.console
+
+    def _stepped(self, event: StepsDone) -> None:
+        if self._live_line is not None:
+            self._live_line.event = event
+        elif self._pace.was_silent_long():
+            self.console.say(self._lines.steps_line(event, self._epochs))
+            self._pace.printed(is_epoch=False)
+
+    def _epoch_done(self, event: EpochDone) -> None:
+        line = self._lines.epoch_line(event, self.console.width)
+        if self._pace.is_due(event.epoch, event.epochs):
+            self._pace.printed()
+            self.console.say(line)
+            self._unprinted = ""
         else:
-            self.console.say(f"{note.subject:<10} {note.text}")
+            self._unprinted = line
+
+    def _done(self, event: TrainingDone) -> None:
+        self.close()
+        self._show_curve()
+        self._tell("trained", format_seconds(event.seconds) + (f"; stopped: {event.reason}" if event.reason else ""))
+        if event.data_wait > _MUCH_WAITING:
+            self._tell("data wait", f"{event.data_wait:.0%} of the training time: {_WAITING_ADVICE}")
 
     def _show_curve(self) -> None:
-        """The whole run's learning curve, for a person who wants to see at once whether it converged."""
+        """Draw the whole run's learning curve, for a person who wants to see at once whether it converged."""
         if self._run is None or not self.console.is_terminal:
             return
         try:
             rows = RunFolder(self._run).read_metrics()
         except RunError:
             return  # the folder has gone, which whoever writes to it next tells
-        curve = learning_curve(rows, encoding=sys.__stderr__.encoding if sys.__stderr__ else None)
+        encoding = sys.__stderr__.encoding if sys.__stderr__ else None
+        curve = learning_curve(rows, encoding=encoding, columns=self.console.width)
         for line in ["", *curve, ""] if curve else []:
             self.console.say(line)
 
-    def close(self) -> None:
-        """Take the live display away."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
-
-    def _started(self, event: TrainingStarted) -> None:
-        splits = ", ".join(f"{count:,} {split}" for split, count in event.examples.items())
-        self.console.say(f"examples   {splits}")
-        self.console.say(f"parameters {event.parameters:,}")
-        self.console.say(f"training   {event.epochs} epochs, {event.steps:,} steps")
-        if self.console.is_terminal:
-            text = TextColumn("{task.fields[text]}", table_column=Column(no_wrap=True, overflow="ellipsis"))
-            columns = (TextColumn("{task.description}"), BarColumn(bar_width=10), text)
-            # Rich would otherwise print what libraries write to stderr, which is the log's.
-            self._bar = Progress(
-                *columns,
-                console=RichConsole(file=self.console.terminal),
-                transient=True,
-                redirect_stdout=False,
-                redirect_stderr=False,
-            )
-            self._task = self._bar.add_task(f"epoch 1/{event.epochs}", total=None, text="compiling")
-            self._epochs = event.epochs
-            self._bar.start()
-
-    def _stepped(self, event: StepsDone) -> None:
-        if self._bar is None:
-            return
-        # The most wanted first: a narrow terminal cuts the end off.
-        left = f"{format_seconds(event.seconds_left)} left"
-        rate = f"{event.examples_per_second:,.0f}/s{self._best}"
-        text = f"{event.step:,}/{event.steps:,}  {left}  {format_scores(event.scores)}  {rate}"
-        description = f"epoch {event.epoch}/{self._epochs}"
-        self._bar.update(self._task, description=description, completed=event.step, total=event.steps, text=text)
-
-    def _epoch_done(self, event: EpochDone) -> None:
-        row = event.row
-        scores = {name: value for name, value in row.items() if name not in _NOT_SCORES}
-        width = len(str(event.epochs))
-        spent, self._seconds = row["seconds"] - self._seconds, row["seconds"]
-        line = (
-            f"epoch {event.epoch:>{width}}/{event.epochs}  {format_scores(scores)}  "
-            f"{format_seconds(spent)}  {row['examples_per_second']:,.0f}/s{'  best' if event.is_best else ''}"
-        )
-        if row["data_wait"] >= _TOLD_WAITING:
-            line += f"  data wait {row['data_wait']:.0%}"
-        if event.is_best:
-            self._best = f"  best: epoch {event.epoch}"
-        if self._bar is None:
-            self.console.say(line)
+    def _tell(self, subject: str, text: str) -> None:
+        """Show a subject and what there is to say of it."""
+        if subject == WARNING:
+            self.console.warn(text)
         else:
-            self.console.log(line)
-            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self.console.say(f"{subject:<10} {text}")
 
 
 @contextmanager

@@ -34,9 +34,9 @@ def format_age(seconds: float) -> str:
 
 
 def format_score(value: float | None) -> str:
-    """Four significant digits, and no exponent where it can be helped."""
-    if value is None:
-        return "nan"
+    """Return four significant digits, without an exponent where it can be helped; `-` of what is undefined."""
+    if value is None or math.isnan(value):
+        return "-"
     return f"{value:.4f}" if 0.01 <= abs(value) < 1000 or value == 0 else f"{value:.4g}"  # noqa: PLR2004
 
 

@@ -33,5 +33,5 @@ def show_outcome(result: Result, display: Display, *, runs_dir: Path, as_json: b
         said = f"{best['metric']} {format_score(best['value'])} in epoch {best['epoch']}"
         console.say(f"best       {said}: {result.folder.best}")
     option = "" if runs_dir == RUNS_DIR else f" --runs-dir {runs_dir}"
-    console.say(f"evaluate   dlrun eval {run_id}{option}")
-    console.say(f"look       dlrun runs show {run_id}{option}")
+    console.say(f"evaluate   dlrun eval {run_id}{option}", is_command=True)
+    console.say(f"look       dlrun runs show {run_id}{option}", is_command=True)

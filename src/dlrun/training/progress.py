@@ -31,12 +31,13 @@ class Note:
 
 @dataclass(frozen=True)
 class TrainingStarted:
-    """The model is built and the first step comes next."""
+    """The model is built and the first step comes next; `monitor` is the score that decides which epoch is best."""
 
     parameters: int
     examples: Mapping[str, int]
     epochs: int
     steps: int
+    monitor: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -48,7 +49,8 @@ def compare(
     for warning in found.warnings:
         typer.echo(printable(f"note: {warning}"), err=True)
     if plot == "-" or (metric and not plot):
-        lines = draw_curves(drawn[1], braille=takes_braille(sys.stdout.encoding))
+        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        lines = draw_curves(drawn[1], braille=takes_braille(sys.stdout.encoding), columns=columns)
         typer.echo(printable("\n".join(("", drawn[0], *lines))), err=form is not Form.TABLE)
     elif plot:
         draw_picture(Path(plot), drawn[1], metric=drawn[0])
