@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.errors import DataError, UsageError
+from dlrun.interpreter import answer_pipe, python_command, python_environment
 from dlrun.spec.parse import read_spec
 from dlrun.training.progress import Listener, Note, silent
 
@@ -118,13 +118,21 @@ def bench(
 
 def _measured(config: Path, overrides: tuple[str, ...]) -> dict[str, Any]:
     asked = json.dumps({"config": str(config), "overrides": overrides})
-    command = (sys.executable, "-m", "dlrun.training.measure")
-    done = subprocess.run(command, input=asked, capture_output=True, text=True, check=False)  # noqa: S603
-    lines = done.stdout.splitlines()
-    if done.returncode or not lines:
+    with answer_pipe() as answer:
+        done = subprocess.run(  # noqa: S603  dlrun itself, without a shell
+            python_command("-m", "dlrun.training.measure", answer.argument),
+            env=python_environment(),
+            input=asked,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            pass_fds=answer.inherited,
+        )
+        said = answer.read()
+    if done.returncode or not isinstance(said, dict):
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         return {"error": f"ended with exit code {done.returncode}: {last}"}
-    said = dict(json.loads(lines[-1]))
     if "data_error" in said:  # no other precision will find the data
         raise DataError(**said["data_error"])
     return said

@@ -6,11 +6,13 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlrun.errors import DlrunError
+from dlrun.interpreter import Answer, answer_pipe, python_command, python_environment
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.predictions import write_predictions
 from dlrun.timeline import Timeline
@@ -53,30 +55,56 @@ def reported(folder: RunFolder, listener: Listener, *, wanted: bool, timeline: T
         listener(Note("report", said or str(folder.report_html)))
 
 
+@dataclass(frozen=True)
+class _Drawing:
+    """The process that draws, and the pipe through which it answers."""
+
+    process: subprocess.Popen[bytes]
+    answer: Answer
+
+
 @contextmanager
-def _drawing_process() -> Iterator[subprocess.Popen[str] | None]:
-    if "matplotlib.figure" in sys.modules:  # a server of many runs has it already: it is drawn here
+def _drawing_process() -> Iterator[_Drawing | None]:
+    """Start the process, and end it; None where the report is to be drawn in this process."""
+    if "matplotlib.figure" in sys.modules:  # a server of many runs has it already
         yield None
         return
-    command = (sys.executable, "-m", "dlrun.report")
-    process = subprocess.Popen(  # noqa: S603
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    with ExitStack() as stack:
+        try:
+            answer = stack.enter_context(answer_pipe())
+            process = _started(answer)
+        except OSError:  # no memory for another process, or too many: the run is to end well all the same
+            yield None
+            return
+        stack.callback(_end, process)
+        yield _Drawing(process, answer)
+
+
+def _started(answer: Answer) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(  # noqa: S603  dlrun itself, without a shell
+        python_command("-m", "dlrun.report", answer.argument),
+        env=python_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,  # what libraries print is no answer
+        stderr=subprocess.DEVNULL,
+        pass_fds=answer.inherited,
     )
-    try:
-        yield process
-    finally:
-        # Of a run that has failed nothing is drawn, and the process may still be importing.
-        process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
+    answer.handed_over()
+    return process
 
 
-def _asked(process: subprocess.Popen[str] | None, folder: Path) -> str:
+def _end(process: subprocess.Popen[bytes]) -> None:
+    # Of a run that has failed nothing is drawn, and the process may still be importing.
+    process.kill()
+    process.wait()
+    if process.stdin is not None:
+        with suppress(OSError):
+            process.stdin.close()
+
+
+def _asked(drawing: _Drawing | None, folder: Path) -> str:
     """Have a report written; why it was not, or nothing."""
-    if process is None:
+    if drawing is None:
         from dlrun.report.writing import write_report
 
         try:
@@ -84,12 +112,12 @@ def _asked(process: subprocess.Popen[str] | None, folder: Path) -> str:
         except DlrunError as error:
             return f"none: {error.what}"
         return ""
+    again = f"dlrun report {folder.name} tries again"
     try:
-        answer, _ = process.communicate(json.dumps(str(folder.resolve())) + "\n", timeout=_PATIENCE_SECONDS)
+        drawing.process.communicate(json.dumps(str(folder.resolve())).encode() + b"\n", timeout=_PATIENCE_SECONDS)
     except subprocess.TimeoutExpired:
-        return f"none: drawing it took more than {_PATIENCE_SECONDS} s; dlrun report {folder.name} tries again"
-    lines = answer.splitlines()
-    if not lines:
-        return f"none: drawing it ended with exit code {process.returncode}; dlrun report {folder.name} tries again"
-    said = json.loads(lines[-1])
+        return f"none: drawing it took more than {_PATIENCE_SECONDS} s; {again}"
+    said = drawing.answer.read()
+    if not isinstance(said, str):
+        return f"none: drawing it ended with exit code {drawing.process.returncode}; {again}"
     return f"none: {said}" if said else ""

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, TypeVar
 
+from dlrun.interpreter import python_command, python_environment
 from dlrun.training.cluster import LAUNCHED
 from dlrun.training.stop import SIGNALS
 
@@ -67,7 +67,7 @@ def started(arguments: Sequence[str], *, workers: int, device: str) -> Iterator[
         try:
             for index in range(workers):
                 task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-                environment = {**os.environ, "TF_CONFIG": json.dumps(task), LAUNCHED: "1"}
+                environment = python_environment({"TF_CONFIG": json.dumps(task), LAUNCHED: "1"})
                 if gpus:
                     environment["CUDA_VISIBLE_DEVICES"] = ",".join(_share(gpus, index, workers))
                 if cores:
@@ -85,7 +85,7 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     quiet = errors is not None
     return subprocess.Popen(  # noqa: S603  dlrun itself, without a shell
-        [sys.executable, "-m", "dlrun", *arguments],
+        python_command("-m", "dlrun", *arguments),
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL if quiet else None,

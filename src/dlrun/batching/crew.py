@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import select
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import IO, Any
 
 from dlrun.batching.messages import Lines, Request
 from dlrun.errors import RunError
+from dlrun.interpreter import answer_pipe, python_command, python_environment
 
 _MODULE = "dlrun.cli.batch_worker"
 _GRACE_SECONDS = 30.0
@@ -24,16 +24,17 @@ class Crew:
 
     Args:
         process: Of `batching/server.py`.
+        messages: The pipe through which it and the runs answer.
         errors: Where what it says goes.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], *, messages: int, errors: IO[bytes]) -> None:
         self._process = process
         self._errors = errors
-        if process.stdin is None or process.stdout is None:
-            raise ValueError("the process needs pipes")
-        self._requests, self._messages = process.stdin, process.stdout
-        self._lines = Lines(process.stdout.fileno())
+        if process.stdin is None:
+            raise ValueError("the process needs a pipe for requests")
+        self._requests, self._messages = process.stdin, messages
+        self._lines = Lines(messages)
 
     def start(self, request: Request) -> None:
         """Ask for a run; what becomes of it comes as messages."""
@@ -71,7 +72,6 @@ class Crew:
                 self._lines.read()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(1.0)
-        self._messages.close()
 
     def _send(self, line: bytes) -> None:
         with suppress(OSError):  # it has ended: `messages` tells that
@@ -86,15 +86,17 @@ class Crew:
 @contextmanager
 def crew_started() -> Iterator[Crew]:
     """Start the process; when this is left, none of its runs goes on."""
-    with tempfile.TemporaryFile() as errors:
+    with tempfile.TemporaryFile() as errors, answer_pipe() as answer:
         process = subprocess.Popen(  # noqa: S603  dlrun itself, without a shell
-            [sys.executable, "-m", _MODULE],
+            python_command("-m", _MODULE, answer.argument),
+            env=python_environment(),
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,  # what libraries print is no message
             stderr=errors,
+            pass_fds=answer.inherited,
             start_new_session=True,  # a Ctrl-C comes to the batch alone, which passes it on
         )
-        crew = Crew(process, errors)
+        crew = Crew(process, messages=answer.handed_over(), errors=errors)
         try:
             yield crew
         finally:

@@ -1,6 +1,6 @@
 """A process that has imported TensorFlow and not used it yet, and forks one process for each run that it is asked for.
 
-Requests come as lines on stdin: a `Request`, or `{"signal": 2}` for every run that goes on. Messages go to stdout, the
+Requests come as lines on stdin: a `Request`, or `{"signal": 2}` for every run that goes on. Messages go to a pipe, the
 runs' own among them. When stdin ends, whoever started this process has ended, however it did: each run then stops at
 its next step, with a checkpoint, as after SIGTERM.
 """
@@ -32,16 +32,17 @@ _MODULES = (
 )
 
 
-def serve(shown: Shown) -> None:
+def serve(shown: Shown, *, messages: int) -> None:
     """Serve until stdin ends and every run has.
 
     Args:
         shown: What logs the events of a run; called in its process.
+        messages: The pipe that the batch reads.
     """
-    requests, messages = os.dup(0), os.dup(1)  # what libraries print is no message
+    requests = os.dup(0)
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 0)
-    os.dup2(nowhere, 1)
+    os.close(nowhere)
     _import_everything()
     lines, runs = Lines(requests), dict[int, int]()
     while lines.is_open or runs:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dlrun.batching.server import serve
 from dlrun.cli.display import displayed
 from dlrun.cli.format import format_scores
+from dlrun.interpreter import taken_over
 from dlrun.training.progress import Evaluated, Event, Listener
 
 
@@ -24,4 +26,4 @@ def _logged() -> Iterator[Listener]:
 
 
 if __name__ == "__main__":
-    serve(_logged)
+    serve(_logged, messages=taken_over(sys.argv[1]))

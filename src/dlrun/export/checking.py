@@ -85,9 +85,7 @@ def check(
     job = {"outputs": list(expected), "batches": format_.takes_batches}
     disk.write_file(work / "job.json", json.dumps(job).encode())
     disk.write_file(work / "load.py", loading_code(format_.name, made.absolute()).encode())
-    run_child(
-        ["-P", str(harness.__file__), str(work)], folder=work, what=f"{format_.library} cannot run the exported model"
-    )
+    run_child([str(harness.__file__), str(work)], folder=work, what=f"{format_.library} cannot run the exported model")
     with np.load(work / "found.npz") as file:
         found = {name: file[name] for name in file.files}
     return _compare(found, expected, target=target, limit=limit)

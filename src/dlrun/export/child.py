@@ -6,11 +6,11 @@ import os
 import re
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from dlrun.errors import RunError
+from dlrun.interpreter import python_command, python_environment
 
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONWARNINGS": "ignore"}
 _OF_FILES = re.compile(r"(?:OS|Permission)Error: \[Errno (\d+)\]")
@@ -33,9 +33,9 @@ def run_child(
         OSError: It ended with one, as on a full disk.
     """
     done = subprocess.run(  # noqa: S603  this interpreter, with files of dlrun's own
-        [sys.executable, *arguments],
+        python_command(*arguments),
         cwd=folder,
-        env={**os.environ, **_QUIET, **(environment or {})},
+        env=python_environment({**_QUIET, **(environment or {})}),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -61,7 +61,7 @@ def write_tflite(
     disk.write_file(work / "job.json", json.dumps(job).encode())
     write_examples(work, calibration if quantize == "int8" else [])
     run_child(
-        ["-P", "-m", "dlrun.export.tflite_converter", str(work)],
+        ["-m", "dlrun.export.tflite_converter", str(work)],
         folder=work,
         what="TensorFlow Lite cannot convert the model",
         hint="--to onnx, or --to savedmodel" if quantize is None else "without --quantize, or --quantize float16",

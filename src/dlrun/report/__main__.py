@@ -1,6 +1,7 @@
-"""The process that draws reports beside a training: folders of runs in, one to a line; a line for each that is done.
+"""The process that draws reports beside a training: folders of runs in, one to a line; an answer for each that is done.
 
-It has imported the plotting library while TensorFlow was starting, and does not import TensorFlow itself.
+`python -P -m dlrun.report PIPE`: the answers go to the open file of that number. It has imported the plotting library
+while TensorFlow was starting, and does not import TensorFlow itself.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 
 from dlrun.errors import DlrunError
+from dlrun.interpreter import answer, taken_over
 from dlrun.report.drawing import load_library
 from dlrun.report.writing import write_report
 from dlrun.runs.folder import RunFolder
@@ -19,6 +21,7 @@ from dlrun.runs.folder import RunFolder
 def main() -> None:
     """Draw what standard input asks for, until it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the training, which ends this process by its end
+    pipe = taken_over(sys.argv[1])
     load_library()
     for line in sys.stdin:
         try:
@@ -26,8 +29,7 @@ def main() -> None:
             said = ""
         except DlrunError as error:
             said = error.what
-        sys.stdout.write(json.dumps(said) + "\n")
-        sys.stdout.flush()
+        answer(pipe, said)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How fast one spec trains: a process of its own for each, so that its memory is its own.
 
-echo '{"config": "x.yaml", "overrides": ["training.jit=on"]}' | python -m dlrun.training.measure
+echo '{"config": "x.yaml", "overrides": ["training.jit=on"]}' | python -P -m dlrun.training.measure 3 3>answer
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import tensorflow as tf
 
 from dlrun.errors import DataError, DlrunError
+from dlrun.interpreter import answer, taken_over
 from dlrun.spec.parse import read_spec
 from dlrun.training.assembly import Assembly, assemble
 from dlrun.training.failures import step_failures
@@ -76,7 +77,8 @@ def _peak_bytes(assembly: Assembly) -> int:
 
 
 def main() -> None:
-    """Read what to measure from standard input, and print what was measured, or the error, as one line of JSON."""
+    """Read what to measure from standard input, and answer what was measured, or the error, as one line of JSON."""
+    pipe = taken_over(sys.argv[1])
     asked = json.load(sys.stdin)
     try:
         said = measure(Path(asked["config"]), tuple(asked["overrides"]))
@@ -84,7 +86,7 @@ def main() -> None:
         said = {"data_error": {"what": error.what, "expected": error.expected, "hint": error.hint}}
     except DlrunError as error:
         said = {"error": error.what}
-    sys.stdout.write(json.dumps(said) + "\n")
+    answer(pipe, said)
 
 
 if __name__ == "__main__":
