@@ -63,6 +63,15 @@ def test_a_plot_writes_names_as_they_are() -> None:
     assert "$x^2$ &lt;b&gt;" in drawing.svg
 
 
+def test_settings_of_matplotlib_that_lie_in_the_current_folder_change_no_plot(monkeypatch: pytest.MonkeyPatch) -> None:
+    import matplotlib as mpl
+
+    plain = drawn("x", "x", lambda axes: axes.set_title("x"))
+    for key, value in (("text.usetex", True), ("font.size", 40.0), ("axes.facecolor", "red")):
+        monkeypatch.setitem(mpl.rcParams, key, value)
+    assert drawn("x", "x", lambda axes: axes.set_title("x")) == plain
+
+
 def test_an_interval_holds_the_score_and_shrinks_with_more_examples() -> None:
     few, many = (np.tile(np.arange(40) % 3, times) for times in (1, 25))
     width = []

@@ -72,7 +72,9 @@ def drawn(name: str, title: str, draw: Callable[[Any], None], *, size: tuple[flo
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({**_STYLE, "axes.prop_cycle": cycler(color=COLOURS), "svg.hashsalt": name}):
+    with mpl.rc_context():
+        mpl.rcdefaults()  # a matplotlibrc in the current folder may ask for LaTeX, which is a program
+        mpl.rcParams.update({**_STYLE, "axes.prop_cycle": cycler(color=COLOURS), "svg.hashsalt": name})
         figure = Figure(figsize=size, dpi=_DOTS_PER_INCH, layout="constrained")
         canvas: Any = FigureCanvasAgg(figure)  # without types
         draw(figure.add_subplot())
