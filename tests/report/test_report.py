@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,7 +68,8 @@ def test_settings_of_matplotlib_that_lie_in_the_current_folder_change_no_plot(mo
     import matplotlib as mpl
 
     plain = drawn("x", "x", lambda axes: axes.set_title("x"))
-    for key, value in (("text.usetex", True), ("font.size", 40.0), ("axes.facecolor", "red")):
+    changed: dict[Any, Any] = {"text.usetex": True, "font.size": 40.0, "axes.facecolor": "red"}
+    for key, value in changed.items():
         monkeypatch.setitem(mpl.rcParams, key, value)
     assert drawn("x", "x", lambda axes: axes.set_title("x")) == plain
 
