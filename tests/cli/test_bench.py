@@ -11,6 +11,7 @@ import pytest
 from dlrun import benching
 from dlrun.benching import Bench, Candidate
 from dlrun.cli.app import app
+from dlrun.cli.bench import _show
 
 TEXT = """\
 dataset: {type: builtin, name: digits}
@@ -73,6 +74,22 @@ def test_what_cannot_be_measured_is_told_before_anything_starts(
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_narrow_terminal_still_shows_the_speed_and_every_error_in_full(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("dlrun.cli.console.output_width", lambda: width)
+    done = Candidate(128, "bfloat16", "off", 123_456.7, 1e-3, 12.34, 1 << 33)
+    failed = Candidate(128, "bfloat16", "on", error="ended with exit code 1: " + "out of memory " * 9)
+    _show(Bench("gpu:0", 128, (done, failed), done))
+    out = capsys.readouterr().out
+    table = out.partition("batch 128, bfloat16, jit on: ended")[0].splitlines()
+    assert max(map(len, table)) <= width
+    assert "123,457" in table[1]
+    assert ("compile s" in table[0], "ms/step" in table[0]) == (width > 60, width > 60)
+    assert failed.error.strip() in out
 
 
 def test_another_batch_size_is_part_of_the_selection_only_if_it_wins() -> None:

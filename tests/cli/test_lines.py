@@ -27,6 +27,13 @@ def test_a_path_without_spaces_stays_whole() -> None:
     assert wrap_line("run        /" + "a" * 80, 40, indent=11).split("\n")[-1].endswith("a" * 80)
 
 
+def test_a_word_that_needs_the_room_is_not_indented_and_a_command_stays_in_one_line() -> None:
+    assert wrap_line("best       loss: " + "a" * 38, 40, indent=11) == "best       loss:\n  " + "a" * 38
+    assert wrap_line(
+        "look       dlrun runs show 20261128-11", 30, indent=11
+    ) == "look\n dlrun runs show 20261128-11".replace("\n ", "\n" + " " * 3)
+
+
 def test_what_was_left_out_of_one_line_is_left_out_of_the_next_until_the_terminal_is_wider() -> None:
     fitter, wide, small = LineFitter(), Part("b", "x" * 30, 10), Part("b", "x", 10)
     kept = Part("a", "epoch", ALWAYS)

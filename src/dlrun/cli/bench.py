@@ -37,7 +37,9 @@ def bench(config: Config, overrides: Overrides, batch_sizes: _BatchSizes = "", *
 
 
 def _show(found: Bench) -> None:
+    from dlrun.cli.console import output_width
     from dlrun.cli.format import format_bytes, format_table
+    from dlrun.cli.printable import printable_cell
 
     header = ("batch", "precision", "jit", "examples/s", "ms/step", "compile s", "peak memory", "")
     rows = []
@@ -46,8 +48,12 @@ def _show(found: Bench) -> None:
         if row.seconds_per_step:
             numbers = (f"{row.examples_per_second:,.0f}", f"{1e3 * row.seconds_per_step:.2f}", f"{row.compile_seconds}")
             measured = (*numbers, format_bytes(row.peak_bytes or 0))
-        remark = row.error or ("fastest" if row == found.winner else "")
+        remark = "failed" if row.error else "fastest" if row == found.winner else ""
         rows.append((str(row.batch_size), row.precision, row.jit, *measured, remark))
-    typer.echo(format_table(header, rows))
+    spare = ("compile s", "ms/step", "peak memory")
+    typer.echo(format_table(header, rows, width=output_width(), spare=spare))
+    for row in found.candidates:
+        if row.error:
+            typer.echo(printable_cell(f"batch {row.batch_size}, {row.precision}, jit {row.jit}: {row.error}"))
     if found.winner:
         typer.echo("\n" + " ".join(f"--set {override}" for override in found.selection()))

@@ -30,6 +30,11 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
+def output_width() -> int | None:
+    """Return the cells of a line of stdout; None where it is not a terminal."""
+    return _width_of(sys.stdout) if sys.stdout.isatty() else None
+
+
 class Console:
     """The user's terminal, kept apart from the process' own stderr.
 
@@ -47,13 +52,7 @@ class Console:
     @property
     def width(self) -> int | None:
         """Cells of a line of the terminal; None where nobody is watching one."""
-        if not self.is_terminal:
-            return None
-        try:
-            columns = int(os.environ.get("COLUMNS", "0")) or os.get_terminal_size(self.terminal.fileno()).columns
-        except (OSError, ValueError):
-            columns = 0
-        return columns or _USUAL_WIDTH
+        return _width_of(self.terminal) if self.is_terminal else None
 
     @property
     def is_terminal(self) -> bool:
@@ -69,7 +68,7 @@ class Console:
         """
         self.log(text)
         if not self.quiet:
-            self._show(text, is_whole=is_command)
+            self._show(text, is_command=is_command)
 
     def warn(self, text: str) -> None:
         """Write a warning to stderr and to the log, also where everything else is kept from stderr."""
@@ -80,7 +79,7 @@ class Console:
     def result(self, text: str = "") -> None:
         """Write a line to stdout and to the log."""
         self.log(text)
-        sys.stdout.write(_wrapped(printable(text), self.width if sys.stdout.isatty() else None) + "\n")
+        sys.stdout.write(_wrapped(printable(text), output_width()) + "\n")
         sys.stdout.flush()
 
     def log(self, text: str) -> None:
@@ -131,8 +130,8 @@ class Console:
                 self.terminal = sys.stderr
                 self._close_log()
 
-    def _show(self, text: str, *, is_whole: bool = False) -> None:
-        line = _wrapped(printable(text), None if is_whole else self.width)
+    def _show(self, text: str, *, is_command: bool = False) -> None:
+        line = _wrapped(printable(text), self.width, is_command=is_command)
         with suppress(OSError):  # whoever was reading has gone; a training goes on without
             if self.above is not None:
                 self.above.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -147,9 +146,17 @@ class Console:
             self._log = None
 
 
-def _wrapped(text: str, width: int | None) -> str:
+def _width_of(stream: TextIO) -> int:
+    try:
+        columns = int(os.environ.get("COLUMNS", "0")) or os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        columns = 0
+    return columns or _USUAL_WIDTH
+
+
+def _wrapped(text: str, width: int | None, *, is_command: bool = False) -> str:
     if width is None:
         return text
     from dlrun.cli.lines import wrap_line
 
-    return "\n".join(wrap_line(line, width, indent=_INDENT) for line in text.split("\n"))
+    return "\n".join(wrap_line(line, width, indent=_INDENT, is_command=is_command) for line in text.split("\n"))

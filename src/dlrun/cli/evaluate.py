@@ -27,7 +27,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Score the model of a RUN on one split of its data or on another file: each class, label or value too."""
-    from dlrun.cli.console import print_json
+    from dlrun.cli.console import output_width, print_json
     from dlrun.cli.display import displayed
     from dlrun.cli.format import format_scores
     from dlrun.cli.scores import plain_evaluation, score_tables
@@ -49,7 +49,7 @@ def evaluate(
         return
     for name, evaluation in evaluations.items():
         display.console.result(f"{name:<10} {format_scores(evaluation.scores)}")
-        for table in () if quiet else score_tables(evaluation):
+        for table in () if quiet else score_tables(evaluation, width=output_width()):
             display.console.result("\n" + table)
         if evaluation.table is not None and not quiet:
             display.console.say(f"\nrecorded   {evaluation.table}")

@@ -73,15 +73,29 @@ def format_bytes(count: float) -> str:
     return f"{count:.1f} GiB"
 
 
-def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns padded to their widest cell; numbers to the right."""
+def format_table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], *, width: int | None = None, spare: Sequence[str] = ()
+) -> str:
+    """Pad columns to their widest cell, with numbers to the right.
+
+    Args:
+        header: Names of the columns.
+        rows: Their cells.
+        width: Of the terminal; None: there is no bound.
+        spare: Columns that a narrow terminal does without, the first of them first.
+    """
     header, rows = (*map(printable_cell, header),), [(*map(printable_cell, row),) for row in rows]
-    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+    widths = {column: max(len(row[column]) for row in (header, *rows)) for column in range(len(header))}
+    for name in spare:
+        if width is not None and sum(widths.values()) + 2 * (len(widths) - 1) > width and name in header:
+            del widths[header.index(name)]
 
     def line(cells: Sequence[str]) -> str:
         padded = (
-            cell.rjust(width) if cell[:1].isdigit() or cell[:1] == "-" else cell.ljust(width)
-            for cell, width in zip(cells, widths, strict=True)
+            cells[column].rjust(cells_wide)
+            if cells[column][:1].isdigit() or cells[column][:1] == "-"
+            else cells[column].ljust(cells_wide)
+            for column, cells_wide in widths.items()
         )
         return "  ".join(padded).rstrip()
 

@@ -79,19 +79,23 @@ def join(parts: Sequence[Part]) -> str:
     return _GAP.join(str(part) for part in parts if str(part))
 
 
-def wrap_line(text: str, width: int, *, indent: int) -> str:
+def wrap_line(text: str, width: int, *, indent: int, is_command: bool = False) -> str:
     """Break a line where it is too long for a terminal, between statements if they are short, else between words.
 
     Args:
         text: One line; two spaces or more separate statements.
         width: Cells of the terminal.
-        indent: Spaces before every line but the first.
+        indent: Spaces before every line but the first; fewer before a word that needs the room.
+        is_command: Whether a person may copy what comes after the first word: then it stays in one line.
 
     Returns:
         One line or several. A word that is longer than a line stays whole.
     """
     if cell_len(text) <= width:
         return text
+    if is_command:
+        subject, _, command = text.partition(" ")
+        return f"{subject}\n{' ' * max(0, min(indent, width - cell_len(command.strip())))}{command.strip()}"
     lines: list[str] = []
     line = ""
     for gap, chunk in _CHUNK.findall(text):
@@ -102,7 +106,7 @@ def wrap_line(text: str, width: int, *, indent: int) -> str:
                 line += (space if line.strip() or not lines else "") + word
             else:
                 lines.append(line)
-                line = " " * indent + word
+                line = " " * max(0, min(indent, width - cell_len(word))) + word
     return "\n".join([*lines, line])
 
 

@@ -17,18 +17,22 @@ _MEANS = {"macro_": "macro mean", "weighted_": "weighted mean"}
 _COUNTS = ("support", "predicted")
 
 
-def score_tables(evaluation: Evaluation) -> Iterator[str]:
-    """The scores beside loss and metrics; each class, label or value; and what was taken for what."""
+def score_tables(evaluation: Evaluation, *, width: int | None = None) -> Iterator[str]:
+    """Yield the scores beside loss and metrics; each class, label or value; and what was taken for what.
+
+    Args:
+        evaluation: Of a split or file.
+        width: Of the terminal; where a confusion matrix is wider, the most frequent confusions are listed.
+    """
     breakdown, everything = evaluation.breakdown, f"{evaluation.table}" if evaluation.table else "--json"
     overall = {key: value for key, value in breakdown.overall.items() if not key.startswith((*_MEANS,))}
     if overall and len(breakdown.parts) != 1:  # of a single value the table says the same
         yield format_scores(overall)
     if breakdown.parts:
         yield _parts_table(breakdown, everything)
-    if breakdown.confusions and len(breakdown.parts) <= _MOST_ROWS:
-        for column, names, matrix in breakdown.matrices():
-            rows = [(name, *map(str, row)) for name, row in zip(names, matrix.tolist(), strict=True)]
-            yield format_table((f"{column} true \\ predicted".lstrip(), *names), rows)
+    matrices = [*_matrices(breakdown)] if len(breakdown.parts) <= _MOST_ROWS else []
+    if matrices and (width is None or max(len(line) for table in matrices for line in table.split("\n")) <= width):
+        yield from matrices
     elif breakdown.confusions:
         yield _frequent_confusions(breakdown)
 
@@ -65,6 +69,13 @@ def _parts_table(breakdown: Breakdown, everything: str) -> str:
     table = format_table((breakdown.part_kind, *columns), rows)
     cut = f"the {len(shown)} worst of {len(parts):,}; all of them: {everything}\n" if len(shown) < len(parts) else ""
     return cut + table
+
+
+def _matrices(breakdown: Breakdown) -> Iterator[str]:
+    if breakdown.confusions:
+        for column, names, matrix in breakdown.matrices():
+            rows = [(name, *map(str, row)) for name, row in zip(names, matrix.tolist(), strict=True)]
+            yield format_table((f"{column} true \\ predicted".lstrip(), *names), rows)
 
 
 def _frequent_confusions(breakdown: Breakdown) -> str:
