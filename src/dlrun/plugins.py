@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from hashlib import sha256
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType
 
+from dlrun.data.places import FROM_WHERE, Located, locate, near_path
 from dlrun.errors import DlrunError, Problem, SpecError
 
 _loaded: set[str] = set()
@@ -25,22 +27,42 @@ class _SourceLoader(SourceFileLoader):
         return self.source_to_code(self._source, self.path)
 
 
-def load_plugin(file: Path, *, beside: Path) -> Path:
-    """Run a plugin file, which registers its components.
+def find_plugin(file: str, *, beside: Path, working_directory: bool = True) -> Located:
+    """Find a plugin file by the rule that holds for data too: in the working directory, else beside the spec.
 
     Args:
         file: As the spec writes it.
-        beside: The folder that a relative path starts from: the spec's own.
+        beside: The folder of the spec.
+        working_directory: Whether the working directory counts; of a run's spec its own copies do alone.
+
+    Raises:
+        SpecError: There is no such file, or there are two: code is never taken from a place that is in doubt.
+    """
+    if not working_directory:
+        return Located(str(_file(beside / file, file, beside)))
+    own, found = beside / file, locate(file, beside=beside)
+    if found is None:
+        return Located(str(_file(own, file, beside)))
+    path = _file(Path(found.path), file, beside)
+    if own.is_file() and not own.samefile(path) and own.read_bytes() != path.read_bytes():
+        said = f"there are two plugin files {file}, in {Path.cwd()} and in {beside.absolute()}"
+        raise SpecError([Problem(said, "one of them", f"name it in full: {own.absolute()}")])
+    return found
+
+
+def load_plugin(file: Path) -> Path:
+    """Run a plugin file, which registers its components.
+
+    Args:
+        file: Where it is.
 
     Returns:
         The file's absolute path.
 
     Raises:
-        SpecError: There is no such file, or it fails.
+        SpecError: It is no Python file, or fails.
     """
-    path = (beside / file).resolve()
-    if not path.is_file():
-        raise SpecError([Problem(f"there is no plugin file {path}", "a Python file, relative to the spec's folder")])
+    path = file.resolve()
     source = path.read_bytes()
     content = sha256(source).hexdigest()
     if content in _loaded:  # a run keeps a copy of its plugins, which has registered the same names already
@@ -63,6 +85,19 @@ def load_plugin(file: Path, *, beside: Path) -> Path:
         raise SpecError([Problem(f"the plugin {path}{line} fails: {type(error).__name__}: {error}")]) from error
     _loaded.add(content)
     return path
+
+
+def _file(path: Path, written: str, beside: Path) -> Path:
+    """The path of a plugin, if it is a file.
+
+    Raises:
+        SpecError: It is none.
+    """
+    if os.path.isfile(path):  # noqa: PTH113  Path.is_file raises in a folder that may not be entered
+        return path
+    near = near_path(written) or near_path(written, within=beside)
+    what = f"there is no plugin file {path.absolute()}"
+    raise SpecError([Problem(what, f"a Python file. {FROM_WHERE}", f"did you mean {near}?" if near else "")])
 
 
 def _line_in(path: Path, error: BaseException) -> str:

@@ -15,7 +15,10 @@ def validate(config: Config, overrides: Overrides, *, as_json: AsJson = False) -
     from dlrun.cli.console import print_json
     from dlrun.spec.parse import read_spec
 
-    spec = read_spec(config, tuple(overrides)).spec
+    file = read_spec(config, tuple(overrides))
+    spec = file.spec
+    for note in file.notes:
+        typer.echo(f"note: {note}", err=True)
     if spec.dataset.describe() is None:
         typer.echo("note: nothing is known of the data yet; whether the spec fits it was not checked", err=True)
     if as_json:

@@ -15,6 +15,7 @@ from dlrun.data.dataset import Dataset, HeldOut, ImageSource, Resize, datasets, 
 from dlrun.data.feature_layout import FeatureLayout, FeaturesKind, layout_of
 from dlrun.data.labels import NamedArray, Task, class_targets, is_classes
 from dlrun.data.npz import NpzFile
+from dlrun.data.places import FROM_WHERE
 from dlrun.data.preprocess import Preprocess, measure_columns
 from dlrun.data.splits import arrange, sizes_after
 from dlrun.errors import DataError
@@ -28,9 +29,10 @@ class Arrays(ImageSource):
     """The named arrays of an `.npz` file, as `numpy.savez` writes it."""
 
     place_keys = ("path",)
+    path_keys = place_keys
     reach_keys = ("path",)
 
-    path: str = Field(description="The .npz file; relative to the current directory.")
+    path: str = Field(description=f"The .npz file. {FROM_WHERE}")
     keys: ArrayKeys | None = Field(
         default=None,
         description="Which arrays are which: {train: {features: a, target: b}, test: {...}}. null: by the usual names, "
@@ -88,6 +90,18 @@ class Arrays(ImageSource):
             return None
         sizes = sizes_after(sizes, test=self.test, validation=self.validation)
         return Description(self._features(layout), target, sizes)
+
+    def check_files(self) -> None:
+        """Read the headers of the arrays.
+
+        Raises:
+            DataError: The file is missing or damaged, or its arrays are not what the keys say.
+        """
+        file = NpzFile.open(self._path)
+        keys = self._keys(file)
+        self._layout(file, keys)
+        for split in keys.values():
+            file.header(split.features)
 
     def load(self) -> Dataset:
         """Read the arrays, check them row by row, and hold out test and validation examples.

@@ -168,6 +168,9 @@ class Source(Component, abc.ABC):
     place_keys: ClassVar[tuple[str, ...]] = ()
     """The keys that say where the data lies on this machine: another place is no other data."""
 
+    path_keys: ClassVar[tuple[str, ...]] = ()
+    """Of these the ones that name a file, a folder or a pattern of files that has to be there."""
+
     reach_keys: ClassVar[tuple[str, ...]] = ()
     """The keys by which it reads files of the user's choice or uses the network: not taken from a stranger's spec."""
 
@@ -199,6 +202,13 @@ class Source(Component, abc.ABC):
     def describe(self) -> Description | None:
         """What can be known in milliseconds, without TensorFlow and without reading the examples; None if nothing."""
         return None
+
+    def check_files(self) -> None:  # noqa: B027  most sources have no files
+        """Look at the files of data that `describe` knows nothing of, as far as that takes no time.
+
+        Raises:
+            DataError: One is missing, is of another kind, or is damaged where its beginning shows it.
+        """
 
 
 class ImageSource(Source, abc.ABC):

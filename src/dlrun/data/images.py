@@ -20,6 +20,7 @@ from dlrun.data.image_files.table import check_named, list_table, read_header
 from dlrun.data.image_input import ImageInput
 from dlrun.data.image_targets import image_targets
 from dlrun.data.labels import Task
+from dlrun.data.places import FROM_WHERE
 from dlrun.data.preprocess import Preprocess, measure_columns
 from dlrun.data.splits import sizes_after
 from dlrun.errors import DataError
@@ -35,11 +36,12 @@ class Images(ImageSource):
     """JPEG, PNG, BMP and GIF files: a folder for each class, or a CSV of paths and labels."""
 
     place_keys = ("path", "test_path", "validation_path")
+    path_keys = place_keys
     reach_keys = ("path", "test_path", "validation_path")
 
     path: str = Field(
         description="A folder with a folder for each class; or with folders train and test (and validation) that have "
-        "these; or a .csv of paths (relative to it) and labels. Relative to the current directory."
+        f"these; or a .csv of paths (relative to it) and labels. {FROM_WHERE}"
     )
     test_path: str | None = Field(
         default=None, description="The same for the test split: class folders, or a .csv. null: none, or as in path."
@@ -126,6 +128,14 @@ class Images(ImageSource):
         sizes = {name: len(images) for name, images in lists.items()}
         sizes = sizes_after(sizes, test=self.test, validation=self.validation)
         return Description(Features("image", form.shape), target, sizes)
+
+    def check_files(self) -> None:
+        """List the images, without opening one.
+
+        Raises:
+            DataError: A folder or a CSV cannot be read, there are no images, or a class has none.
+        """
+        image_targets(self.lists())
 
     def load(self) -> Dataset:
         """Read the headers of all files, settle their size, hold out test and validation examples, and decode.

@@ -29,6 +29,7 @@ from dlrun.data.columns import (
 from dlrun.data.columns.locate import find_tables
 from dlrun.data.columns.planned import PlannedColumn, plan_numbers
 from dlrun.data.dataset import Array, Dataset, HeldOut, Source, Split, datasets, fingerprint_of
+from dlrun.data.places import FROM_WHERE
 from dlrun.data.series_candidates import told_time
 from dlrun.data.series_input import SeriesInput
 from dlrun.data.series_order import Times, check_order, read_times, remedy_of_order, said_of_order
@@ -50,11 +51,12 @@ class Series(ColumnKeys, Source):
     """A time series in CSV or Parquet files, one step in each row."""
 
     place_keys = ("path",)
+    path_keys = place_keys
     reach_keys = ("path",)
 
     path: str = Field(
         description="The rows in time order: a CSV or Parquet file, or a pattern (data/*.csv) that matches several, "
-        "one after the other by their names; relative to the current directory."
+        f"one after the other by their names. {FROM_WHERE}"
     )
     target: Names = Field(description="The column of numbers to predict, or several.")
     history: int = Field(ge=1, description="Rows that a prediction is made from.")
@@ -108,6 +110,15 @@ class Series(ColumnKeys, Source):
             return self.load().describe()
         except DataError:  # load() raises it again: the data is wrong, not the spec
             return None
+
+    def check_files(self) -> None:
+        """Open the files; of a series that is small enough read all of it.
+
+        Raises:
+            DataError: They cannot be read, or are no series.
+        """
+        if self._open(head_only=True).size <= _DESCRIBED_BYTES:
+            self.load()
 
     def load(self) -> Dataset:
         """Read the rows, divide them by time, and measure the columns on the training span.

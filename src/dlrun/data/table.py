@@ -23,6 +23,7 @@ from dlrun.data.columns import (
 from dlrun.data.columns.locate import find_tables
 from dlrun.data.dataset import Dataset, HeldOut, Source, Split, datasets, fingerprint_of
 from dlrun.data.labels import Task
+from dlrun.data.places import FROM_WHERE
 from dlrun.data.table_input import TableInput
 from dlrun.data.table_rows import TableRows, divide_rows, plan_table
 from dlrun.data.table_store import StoredTable, place_note, read_stored, store_key, write_stored
@@ -54,11 +55,12 @@ class Table(ColumnKeys, Source):
     """A table in CSV or Parquet files, one example in each row."""
 
     place_keys = ("path", "validation_path", "test_path")
+    path_keys = place_keys
     reach_keys = ("path", "validation_path", "test_path")
 
     path: str = Field(
         description="The training rows: a CSV or Parquet file, or a pattern (data/*.csv) that matches several of the "
-        "same columns; relative to the current directory."
+        f"same columns. {FROM_WHERE}"
     )
     validation_path: str | None = Field(default=None, description="Rows of the validation split. null: no own file.")
     test_path: str | None = Field(default=None, description="Rows of the test split. null: no file of its own.")
@@ -114,6 +116,15 @@ class Table(ColumnKeys, Source):
             return self.load().describe()
         except DataError:  # load() raises it again: the data is wrong, not the spec
             return None
+
+    def check_files(self) -> None:
+        """Open every file; of a table that is small enough read all of it.
+
+        Raises:
+            DataError: It cannot be read.
+        """
+        if sum(table.size for table in self._tables().values()) <= _DESCRIBED_BYTES:
+            self.load()
 
     def load(self) -> Dataset:
         """Read the rows, settle what each column is, and hold out test and validation rows.

@@ -17,6 +17,7 @@ from dlrun.data.dataset import Dataset, HeldOut, Source, Split, datasets, finger
 from dlrun.data.dialect import FileDelimiter
 from dlrun.data.encoding import FileEncoding
 from dlrun.data.labels import Task
+from dlrun.data.places import FROM_WHERE
 from dlrun.data.splits import arrange
 from dlrun.data.text_keys import TextKeys
 from dlrun.data.texts.corpus import FileCorpus
@@ -40,13 +41,13 @@ class Text(TextKeys, Source):
     """Texts with a class or a number to predict, in files of the user's own."""
 
     place_keys = ("path", "test_path", "validation_path")
+    path_keys = place_keys
     reach_keys = ("path", "test_path", "validation_path")
 
     path: str | None = Field(
         default=None,
         description="A .csv, .tsv, .jsonl or .parquet file, a pattern such as data/*.csv, or a folder with one folder "
-        "of .txt files for each class (which may lie in folders train, test and validation); relative to the current "
-        "directory.",
+        f"of .txt files for each class (which may lie in folders train, test and validation). {FROM_WHERE}",
     )
     builtin: Literal["moods"] | None = Field(
         default=None,
@@ -105,6 +106,17 @@ class Text(TextKeys, Source):
             return _loaded(self, stamp).describe() if stamp is not None else None
         except DataError:  # load() raises it: the data is wrong, not the spec
             return None
+
+    def check_files(self) -> None:
+        """Look for the files and their columns; read those that are small.
+
+        Raises:
+            DataError: They cannot be read, or are none that hold texts.
+        """
+        if self._stamp() is not None:
+            self.load()
+        for files in self._files(self._places()).values():
+            files[0].names()
 
     def load(self) -> Dataset:
         """Read the texts, adapt the vocabulary to the training split, and turn every text into token ids.

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from dlrun.data.columns import ColumnKeys
 from dlrun.data.dataset import Dataset, HeldOut, ImageSource, Resize, Split, datasets, fingerprint_of
+from dlrun.data.places import FROM_WHERE
 from dlrun.data.preprocess import Preprocess, measure_columns
 from dlrun.data.splits import arrange, sizes_after
 from dlrun.data.text_keys import TextKeys
@@ -59,8 +60,8 @@ class Tfds(ImageSource):
 
     data_dir: str | None = Field(
         default=None,
-        description="Folder of prepared datasets; relative to the current directory. null: the environment variable "
-        "TFDS_DATA_DIR, else ~/tensorflow_datasets.",
+        description=f"Folder of prepared datasets. {FROM_WHERE} null: the environment variable TFDS_DATA_DIR, else "
+        "~/tensorflow_datasets.",
     )
     download: bool = Field(default=True, description="Whether a set that is not prepared there is downloaded.")
     features: str | None = Field(

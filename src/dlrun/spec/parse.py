@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.data import Source
-from dlrun.errors import Problem, SpecError
+from dlrun.data.places import absent, locate
+from dlrun.errors import DataError, Problem, SpecError
 from dlrun.models import Model
-from dlrun.plugins import load_plugin
+from dlrun.plugins import find_plugin, load_plugin
 from dlrun.signature import Description
 from dlrun.spec.check import find_problems
 from dlrun.spec.document import Node
@@ -36,6 +37,7 @@ class Trust:
         looks_at_data: Whether the data is asked for its shape; False: nothing of it is opened, whatever the spec says.
         plugins_within: The folder that plugins have to be in; None: anywhere.
         repository: Whether git may look at the folder of the spec: a repository there can name programs to run.
+        working_directory: Whether plugins are looked for there too; a run's own are copies beside its spec.
     """
 
     plugins: bool = True
@@ -43,6 +45,7 @@ class Trust:
     looks_at_data: bool = True
     plugins_within: Path | None = None
     repository: bool = True
+    working_directory: bool = True
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class SpecFile:
 
     Args:
         tracking_refused: Why the spec has lost its tracker, for a run that goes on without; empty: it has not.
+        notes: Which of two places a relative path was found in, for the user to see.
     """
 
     spec: Spec
@@ -58,6 +62,7 @@ class SpecFile:
     path: Path
     trust: Trust
     tracking_refused: str = ""
+    notes: tuple[str, ...] = ()
 
     def check(self, description: Description) -> None:
         """Check the spec against its data, once that is loaded.
@@ -83,6 +88,7 @@ def read_spec(path: Path, overrides: tuple[str, ...] = (), *, trust: Trust = OWN
 
     Raises:
         SpecError: Every problem that can be found without loading the data.
+        DataError: The spec is right, and a file or folder of the data is not there, or is known to be wrong.
     """
     document, problems = read_yaml(path)
     problems += apply_overrides(document, overrides)
@@ -95,7 +101,9 @@ def read_spec(path: Path, overrides: tuple[str, ...] = (), *, trust: Trust = OWN
     spec = parser.spec(trust)
     if spec is None or problems or parser.problems:
         raise SpecError(problems + parser.problems)
-    return SpecFile(spec, document, path, trust, parser.tracking_refused)
+    if parser.data_error is not None:
+        raise parser.data_error
+    return SpecFile(spec, document, path, trust, parser.tracking_refused, tuple(parser.notes))
 
 
 class _Parser:
@@ -106,6 +114,8 @@ class _Parser:
         self.path = path
         self.problems: list[Problem] = correct_keys(document, KEYS, where="the spec")
         self.tracking_refused = ""
+        self.data_error: DataError | None = None
+        self.notes: list[str] = []
 
     def spec(self, trust: Trust) -> Spec | None:
         name = self.scalar("name", str, default=self.path.stem, expected="text")
@@ -121,21 +131,51 @@ class _Parser:
         draft = self.draft()
         if not trust.data:
             draft = self.without_tracker(draft)
-        self.check(draft, trust)
+        draft = self.checked(draft, trust)
         parts: dict[str, Any] = {key: getattr(draft, key) for key in (*SECTIONS, "metrics", "training")}
         if None in draft.metrics or any(part is None and key not in OPTIONAL for key, part in parts.items()):
             return None
         return Spec(name=name, seed=seed, plugins=plugins, **parts)
 
-    def check(self, draft: Draft, trust: Trust) -> None:
-        description = None
+    def checked(self, draft: Draft, trust: Trust) -> Draft:
+        """The draft with the places of its data found, after everything that can be checked was."""
+        description, asked = None, draft
         if not trust.looks_at_data:
-            draft = replace(draft, dataset=None)
+            asked = replace(draft, dataset=None)
         elif draft.dataset is not None:
             if not trust.data:
                 self.refuse_reach(draft.dataset)
-            description = draft.dataset.describe()
-        self.problems += [self.document.located(problem) for problem in find_problems(draft, description)]
+            draft = asked = replace(draft, dataset=self.located(draft.dataset))
+            description = self.described(draft.dataset)
+        self.problems += [self.document.located(problem) for problem in find_problems(asked, description)]
+        return draft
+
+    def located(self, dataset: Source) -> Source:
+        """The dataset with each path as it can be opened from the working directory."""
+        found = {}
+        for key in dataset.place_keys:
+            path = getattr(dataset, key)
+            if not isinstance(path, str):
+                continue
+            place = locate(path, beside=self.path.parent)
+            if place is not None:
+                found[key] = place.path
+                self.notes += [f"{key}: {place.note}"] if place.note else []
+            elif key in dataset.path_keys and self.data_error is None:
+                self.data_error = absent(f"dataset.{key}", path, beside=self.path.parent)
+        return dataset.model_copy(update=found) if found else dataset
+
+    def described(self, dataset: Source | None) -> Description | None:
+        """What is known of the data; why it cannot be read is kept for the end, behind what is wrong with the spec."""
+        if dataset is None or self.data_error is not None:
+            return None
+        description = dataset.describe()
+        if description is None:
+            try:
+                dataset.check_files()
+            except DataError as error:
+                self.data_error = error
+        return description
 
     def draft(self) -> Draft:
         parts: dict[str, Any] = {}
@@ -178,7 +218,9 @@ class _Parser:
             if within is not None and not (self.path.parent / item).resolve().is_relative_to(within.resolve()):
                 raise SpecError([place.problem(f"the plugin {item} is outside of {within}")])
             try:
-                loaded.append(str(load_plugin(Path(item), beside=self.path.parent)))
+                found = find_plugin(item, beside=self.path.parent, working_directory=trust.working_directory)
+                self.notes += [f"plugins: {found.note}"] if found.note else []
+                loaded.append(str(load_plugin(Path(found.path))))
             except SpecError as error:
                 first = error.problems[0]
                 place = self.document.place_of(("plugins", index))

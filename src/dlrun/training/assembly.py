@@ -192,7 +192,7 @@ def assemble(
     team = make_team(device, cluster)
     with building_failures(), timeline.spent("data"):
         dataset = spec.dataset.load()
-    for note in dataset.notes:
+    for note in (*file.notes, *dataset.notes):
         listener(Note("data", note))
     examples = {name: len(split) for name, split in dataset.splits.items()}
     file.check(Description(dataset.features, dataset.target, examples))

@@ -21,7 +21,10 @@ def check(config: Config, overrides: Overrides, *, as_json: AsJson = False) -> N
     from dlrun.data.inspection.inspected import inspect_source
     from dlrun.spec.parse import read_spec
 
-    source = read_spec(config, tuple(overrides)).spec.dataset
+    file = read_spec(config, tuple(overrides))
+    source = file.spec.dataset
+    for note in file.notes:
+        typer.echo(f"note: {note}", err=True)
     with Console().noise_kept_away():
         findings = find_all(inspect_source(source))
     counts = Counter(finding.status for finding in findings)

@@ -29,7 +29,10 @@ def show(
     from dlrun.data.inspection.picture import draw_images
     from dlrun.spec.parse import read_spec
 
-    source = read_spec(config, tuple(overrides)).spec.dataset
+    file = read_spec(config, tuple(overrides))
+    source = file.spec.dataset
+    for note in file.notes:
+        typer.echo(f"note: {note}", err=True)
     with Console().noise_kept_away():
         inspected = inspect_source(source)
         facts = describe_dataset(inspected, samples=samples or _ROWS)
