@@ -10,8 +10,8 @@ from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType
 
-from dlrun.data.places import FROM_WHERE, Located, locate, near_path
 from dlrun.errors import DlrunError, Problem, SpecError
+from dlrun.locating import FROM_WHERE, Located, locate, near_path
 
 _loaded: set[str] = set()
 
@@ -50,11 +50,12 @@ def find_plugin(file: str, *, beside: Path, working_directory: bool = True) -> L
     return found
 
 
-def load_plugin(file: Path) -> Path:
+def load_plugin(file: Path, *, beside: Path = Path()) -> Path:
     """Run a plugin file, which registers its components.
 
     Args:
         file: Where it is.
+        beside: The folder that a relative path starts from.
 
     Returns:
         The file's absolute path.
@@ -62,7 +63,7 @@ def load_plugin(file: Path) -> Path:
     Raises:
         SpecError: It is no Python file, or fails.
     """
-    path = file.resolve()
+    path = (beside / file).resolve()
     source = path.read_bytes()
     content = sha256(source).hexdigest()
     if content in _loaded:  # a run keeps a copy of its plugins, which has registered the same names already

@@ -58,7 +58,11 @@ def read_stored_spec(
             f"{folder.path} has no spec.yaml", expected="a folder that dlrun train made", hint="dlrun runs ls"
         )
     if is_own(folder):
-        return read_spec(folder.spec_yaml, overrides, trust=Trust(looks_at_data=looks_at_data, repository=False, working_directory=False))
+        return read_spec(
+            folder.spec_yaml,
+            overrides,
+            trust=Trust(looks_at_data=looks_at_data, repository=False, working_directory=False),
+        )
     refuse_unusual_files(folder)
     trust = Trust(
         plugins=trust_plugins,

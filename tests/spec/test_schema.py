@@ -5,7 +5,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from dlrun.spec.parse import KEYS, read_spec
+from dlrun.spec.parse import KEYS, Trust, read_spec
 from dlrun.spec.schema import json_schema
 from dlrun.spec.yaml_source import read_yaml
 
@@ -25,7 +25,7 @@ def test_the_schema_knows_every_key() -> None:
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_a_config_and_its_complete_spec_satisfy_the_schema(path: Path, validator: Any) -> None:
-    spec = read_spec(path).spec.plain()
+    spec = read_spec(path, trust=Trust(looks_at_data=False)).spec.plain()
     validator.validate(json.loads(json.dumps(spec)))
     document, _ = read_yaml(path)
     validator.validate(json.loads(json.dumps(document.plain())))

@@ -15,10 +15,10 @@ from dlrun.data.dataset import Dataset, HeldOut, ImageSource, Resize, datasets, 
 from dlrun.data.feature_layout import FeatureLayout, FeaturesKind, layout_of
 from dlrun.data.labels import NamedArray, Task, class_targets, is_classes
 from dlrun.data.npz import NpzFile
-from dlrun.data.places import FROM_WHERE
 from dlrun.data.preprocess import Preprocess, measure_columns
 from dlrun.data.splits import arrange, sizes_after
 from dlrun.errors import DataError
+from dlrun.locating import FROM_WHERE
 from dlrun.signature import Description, Features, Target
 
 _CHEAP_LABEL_BYTES = 2**23

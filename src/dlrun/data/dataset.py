@@ -203,7 +203,7 @@ class Source(Component, abc.ABC):
         """What can be known in milliseconds, without TensorFlow and without reading the examples; None if nothing."""
         return None
 
-    def check_files(self) -> None:  # noqa: B027  most sources have no files
+    def check_files(self) -> None:
         """Look at the files of data that `describe` knows nothing of, as far as that takes no time.
 
         Raises:

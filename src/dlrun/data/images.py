@@ -20,10 +20,10 @@ from dlrun.data.image_files.table import check_named, list_table, read_header
 from dlrun.data.image_input import ImageInput
 from dlrun.data.image_targets import image_targets
 from dlrun.data.labels import Task
-from dlrun.data.places import FROM_WHERE
 from dlrun.data.preprocess import Preprocess, measure_columns
 from dlrun.data.splits import sizes_after
 from dlrun.errors import DataError
+from dlrun.locating import FROM_WHERE
 from dlrun.registry import nearest
 from dlrun.signature import Description, Features
 

@@ -29,7 +29,6 @@ from dlrun.data.columns import (
 from dlrun.data.columns.locate import find_tables
 from dlrun.data.columns.planned import PlannedColumn, plan_numbers
 from dlrun.data.dataset import Array, Dataset, HeldOut, Source, Split, datasets, fingerprint_of
-from dlrun.data.places import FROM_WHERE
 from dlrun.data.series_candidates import told_time
 from dlrun.data.series_input import SeriesInput
 from dlrun.data.series_order import Times, check_order, read_times, remedy_of_order, said_of_order
@@ -40,6 +39,7 @@ from dlrun.data.table_store import store_key
 from dlrun.data.table_target import TargetColumn
 from dlrun.data.windows import Windows
 from dlrun.errors import DataError
+from dlrun.locating import FROM_WHERE
 from dlrun.signature import Description, Features, Target
 
 _DESCRIBED_BYTES = 1 << 23

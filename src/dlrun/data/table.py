@@ -23,11 +23,11 @@ from dlrun.data.columns import (
 from dlrun.data.columns.locate import find_tables
 from dlrun.data.dataset import Dataset, HeldOut, Source, Split, datasets, fingerprint_of
 from dlrun.data.labels import Task
-from dlrun.data.places import FROM_WHERE
 from dlrun.data.table_input import TableInput
 from dlrun.data.table_rows import TableRows, divide_rows, plan_table
 from dlrun.data.table_store import StoredTable, place_note, read_stored, store_key, write_stored
 from dlrun.errors import DataError
+from dlrun.locating import FROM_WHERE
 from dlrun.signature import Description, Features
 
 _DESCRIBED_BYTES = 1 << 23

@@ -17,7 +17,6 @@ from dlrun.data.dataset import Dataset, HeldOut, Source, Split, datasets, finger
 from dlrun.data.dialect import FileDelimiter
 from dlrun.data.encoding import FileEncoding
 from dlrun.data.labels import Task
-from dlrun.data.places import FROM_WHERE
 from dlrun.data.splits import arrange
 from dlrun.data.text_keys import TextKeys
 from dlrun.data.texts.corpus import FileCorpus
@@ -29,6 +28,7 @@ from dlrun.data.texts.rows import Reading, TextFile
 from dlrun.data.told import notes_of
 from dlrun.data.vectorize import numbered, vectorize
 from dlrun.errors import DataError
+from dlrun.locating import FROM_WHERE
 from dlrun.registry import nearest
 from dlrun.signature import Description, Target
 

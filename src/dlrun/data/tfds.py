@@ -13,7 +13,6 @@ from pydantic_core import PydanticCustomError
 
 from dlrun.data.columns import ColumnKeys
 from dlrun.data.dataset import Dataset, HeldOut, ImageSource, Resize, Split, datasets, fingerprint_of
-from dlrun.data.places import FROM_WHERE
 from dlrun.data.preprocess import Preprocess, measure_columns
 from dlrun.data.splits import arrange, sizes_after
 from dlrun.data.text_keys import TextKeys
@@ -25,6 +24,7 @@ from dlrun.data.tfds_tables import load_table
 from dlrun.data.tfds_texts import read_texts, reading_of
 from dlrun.data.vectorize import numbered, vectorize
 from dlrun.errors import DataError
+from dlrun.locating import FROM_WHERE
 from dlrun.signature import Description, FeatureKind, Features, Target
 
 _NAME = re.compile(r"\w+(/[\w.\-]+)?(:[\d.*]+)?")

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.data import Source
-from dlrun.data.places import absent, locate
 from dlrun.errors import DataError, Problem, SpecError
+from dlrun.locating import absent, locate
 from dlrun.models import Model
 from dlrun.plugins import find_plugin, load_plugin
 from dlrun.signature import Description

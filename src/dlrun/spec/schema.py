@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dlrun.component import Component
-from dlrun.data.places import FROM_WHERE
+from dlrun.locating import FROM_WHERE
 from dlrun.metrics import metrics
 from dlrun.registry import Registry
 from dlrun.spec.sections import OPTIONAL, SECTIONS
@@ -20,7 +20,11 @@ def json_schema() -> Schema:
     properties: Schema = {
         "name": {"type": "string", "description": "Name of the run; the file's stem if left out."},
         "seed": {"type": "integer", "minimum": 0, "default": 0, "description": "Seed of weights, order and dropout."},
-        "plugins": {"type": "array", "items": {"type": "string"}, "description": f"Python files with components. {FROM_WHERE}"},
+        "plugins": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": f"Python files with components. {FROM_WHERE}",
+        },
     }
     for key, registry in SECTIONS.items():
         properties[key] = _any_of(registry, definitions)
