@@ -80,7 +80,8 @@ def test_data_that_is_damaged_is_told_when_the_spec_is_read(folders: tuple[Path,
     (configs / "rows.csv").write_bytes(b"PK\x03\x04" + bytes(40))
     with pytest.raises(DataError, match="a zip archive or an Excel workbook"):
         read_spec(config(configs, "rows.csv"))
-    (configs / "rows.csv").mkdir() if (configs / "rows.csv").unlink() is None else None
+    (configs / "rows.csv").unlink()
+    (configs / "rows.csv").mkdir()
     with pytest.raises(DataError, match="is a folder"):
         read_spec(config(configs, "rows.csv"))
 

@@ -279,15 +279,17 @@ def test_doctor_finds_this_machine_able_to_train(tmp_path: Path, dlrun: Any) -> 
 
 
 @pytest.mark.tensorflow
-def test_missing_data_is_exit_code_3_and_the_run_is_recorded_as_failed(tmp_path: Path, dlrun: Any) -> None:
+def test_missing_data_is_exit_code_3_and_makes_no_run_folder(tmp_path: Path, dlrun: Any) -> None:
     (tmp_path / "x.yaml").write_text(
         "dataset: {type: arrays, path: none.npz}\nmodel: linear\nloss: sparse_categorical_crossentropy\n"
     )
-    done = dlrun("train", "x.yaml", cwd=tmp_path)
-    assert done.code == 3
-    assert "none.npz" in done.err
-    assert "Traceback" not in done.err
-    assert json.loads((only_run(tmp_path) / "run.json").read_text())["status"] == "failed"
+    (tmp_path / "nine.npz").write_bytes(b"")
+    for command in ("train", "validate", "plan"):
+        done = dlrun(command, "x.yaml", cwd=tmp_path)
+        assert done.code == 3
+        assert "did you mean nine.npz?" in done.err
+        assert "Traceback" not in done.err
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.tensorflow

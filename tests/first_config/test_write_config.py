@@ -15,6 +15,7 @@ from dlrun.first_config.write import Written, write_config
 from dlrun.signature import Description
 from dlrun.spec.parse import read_spec
 from dlrun.spec.yaml_source import read_yaml
+from dlrun.starters import write_starter
 from odd_files import write_odd_files
 from pictures import write_classes
 
@@ -255,3 +256,31 @@ def test_numbers_that_are_too_large_make_no_config_that_cannot_train(tmp_path: P
         dataset = yaml.safe_load(path.read_text())["dataset"]
         assert ("1e400" in dataset.get("missing_values", [])) == missing
         assert "left out: tweet_id" in path.read_text()
+
+
+@pytest.mark.parametrize("force", [True, False])
+def test_data_is_never_overwritten_by_a_config_and_the_option_for_it_is_named(tmp_path: Path, *, force: bool) -> None:
+    data = tmp_path / "data.csv"
+    data.write_text("a,label\n1.5,x\n")
+    with pytest.raises(UsageError, match="is not the name of a config") as caught:
+        write_starter("cnn", data, force=force)
+    assert f"dlrun init --data {data}" in caught.value.hint
+    with pytest.raises(UsageError, match="is not the name of a config"):
+        write_config(str(data), data, Wishes(), force=force)
+    with pytest.raises(UsageError):
+        write_starter("cnn", tmp_path, force=force)
+    assert data.read_text() == "a,label\n1.5,x\n"
+
+
+def test_a_type_that_is_named_recognises_what_is_recognised_without_it(tmp_path: Path) -> None:
+    write_classes(tmp_path, count=20)
+    files = [f"{name}/{number:03}.png" for name in "ab" for number in range(20)]
+    (tmp_path / "pictures.csv").write_text("file,kind\n" + "".join(f"{name},{name[0]}\n" for name in files))
+    (tmp_path / "texts.csv").write_text("body,mood\n" + "".join(f"so it goes on {i},m{i % 2}\n" for i in range(40)))
+    for name, kind in (("pictures.csv", "images"), ("texts.csv", "text")):
+        unnamed = write_config(str(tmp_path / name), tmp_path / "a.yaml", Wishes(), force=True).path.read_text()
+        named = write_config(str(tmp_path / name), tmp_path / "a.yaml", Wishes(kind), force=True).path.read_text()
+        assert f"type: {kind}" in unnamed
+        assert named == unnamed
+    with pytest.raises(UsageError, match="no column of image files"):
+        write_config(str(tmp_path / "texts.csv"), tmp_path / "b.yaml", Wishes("images"))

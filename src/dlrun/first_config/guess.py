@@ -22,11 +22,6 @@ from dlrun.first_config.text import draft_text
 _LINES = (".jsonl", ".ndjson", ".json")
 _SHOWN_COUNTS = 1000
 
-DRAFTS: dict[str, Callable[[str, Wishes], Draft]] = {
-    "arrays": draft_arrays, "images": draft_images, "series": draft_series, "table": draft_table, "text": draft_text,
-}  # fmt: skip
-"""By type of dataset."""
-
 
 def draft_config(path: str, wishes: Wishes) -> Draft:
     """Look at data and draft a config that trains on it.
@@ -58,14 +53,39 @@ def draft_config(path: str, wishes: Wishes) -> Draft:
     if kind:
         return DRAFTS[kind](path, wishes)
     looked = look_at(path)
-    column = image_column({name: list(survey.counts)[:_SHOWN_COUNTS] for name, survey in looked.surveys.items()})
-    if path.lower().endswith(".csv"):
-        check_named(Path(path).expanduser(), looked.table.names)
-    if column is not None and path.lower().endswith(".csv"):
+    column = _image_column(path, looked) if path.lower().endswith(".csv") else None
+    if column is not None:
         return draft_images(path, _with_target(looked, wishes, column), column=column)
     if _is_text_alone(path, looked, wishes):
         return draft_text(path, wishes)
     return _with_hint_of_time(draft_table(path, wishes), find_time(looked))
+
+
+def _draft_images(path: str, wishes: Wishes) -> Draft:
+    """Draft a config of images that the user calls so: a folder, or a CSV whose column of files is looked for."""
+    if not path.lower().endswith(".csv"):
+        return draft_images(path, wishes)
+    looked = look_at(path)
+    column = _image_column(path, looked)
+    if column is None:
+        raise UsageError(f"{path} has no column of image files", expected="a column of paths such as cats/001.png")
+    return draft_images(path, _with_target(looked, wishes, column), column=column)
+
+
+DRAFTS: dict[str, Callable[[str, Wishes], Draft]] = {
+    "arrays": draft_arrays, "images": _draft_images, "series": draft_series, "table": draft_table, "text": draft_text,
+}  # fmt: skip
+"""By type of dataset."""
+
+
+def _image_column(path: str, looked: LookedAt) -> str | None:
+    """The column of a CSV whose values are names of image files.
+
+    Raises:
+        DataError: Its first line is one of its rows.
+    """
+    check_named(Path(path).expanduser(), looked.table.names)
+    return image_column({name: list(survey.counts)[:_SHOWN_COUNTS] for name, survey in looked.surveys.items()})
 
 
 def _kind_of_place(path: str) -> str:

@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlrun.errors import RunError, UsageError
+from dlrun.errors import RunError
 from dlrun.first_config.draft import Wishes
 from dlrun.first_config.guess import draft_config
 from dlrun.first_config.page import config_text
 from dlrun.spec.parse import RUN_NAME, read_spec
+from dlrun.spec.yaml_source import check_new_config
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,7 @@ def write_config(data: str, path: Path | None, wishes: Wishes, *, force: bool = 
     """
     name = _name_of(data)
     path = path or Path(f"{name}.yaml")
-    if path.exists() and not force:
-        raise UsageError(f"{path} exists", expected="a new file", hint="another name, or --force")
+    check_new_config(path, force=force, has_data=True)
     draft = draft_config(data, wishes)
     text = config_text(draft, path=str(path), name="" if RUN_NAME.fullmatch(path.stem) else name)
     try:

@@ -5,6 +5,7 @@ Refused: duplicate keys, tags, anchors and aliases, several documents, files ove
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +13,11 @@ from typing import Any
 
 import yaml
 
-from dlrun.errors import Problem, SpecError
+from dlrun.errors import Problem, SpecError, UsageError
 from dlrun.spec.document import Node, Place, Scalar
 
 MAX_BYTES = 1 << 20
+_SUFFIXES = (".yaml", ".yml")
 _MAX_DEPTH = 40
 _LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # those that the parser counts
 _MAX_DIGITS = 400
@@ -28,6 +30,25 @@ _WORDS: dict[str, Scalar] = {
     **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
     **{sign + word: float(sign + "inf") for sign in ("", "+", "-") for word in (".inf", ".Inf", ".INF")},
 }
+
+
+def check_new_config(path: Path, *, force: bool, has_data: bool = False) -> None:
+    """Refuse to write a config over something else: over data above all, which looks like a name for it.
+
+    Args:
+        path: Where a config is to be written.
+        force: Whether a config that is there may be replaced.
+        has_data: Whether the user has named the data that it is for.
+
+    Raises:
+        UsageError: The name is not that of a YAML file, or the file exists.
+    """
+    if path.suffix.lower() not in _SUFFIXES:
+        is_data = not has_data and (path.suffix or path.is_dir())
+        hint = f"dlrun init --data {path} writes a config for it" if is_data else f"{path.with_suffix('.yaml')}"
+        raise UsageError(f"{path} is not the name of a config", expected="a name that ends in .yaml or .yml", hint=hint)
+    if os.path.lexists(path) and not force:
+        raise UsageError(f"{path} exists", expected="a new file", hint="another name, or --force")
 
 
 def read_yaml(path: Path) -> tuple[Node, list[Problem]]:

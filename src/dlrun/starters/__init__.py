@@ -14,19 +14,19 @@ def write_starter(starter: str, path: Path, *, force: bool = False) -> Path:
         force: Whether to write over a file that exists.
 
     Raises:
-        UsageError: There is no such starter, or the file exists.
+        UsageError: There is no such starter, the file exists, or its name is not that of a config.
         RunError: The file cannot be written.
     """
     from importlib.resources import files
 
     from dlrun.errors import RunError, UsageError
+    from dlrun.spec.yaml_source import check_new_config
 
     starters = {entry.name.removesuffix(".yaml"): entry for entry in files("dlrun.starters").iterdir()}
     known = sorted(name for name, entry in starters.items() if entry.name.endswith(".yaml"))
     if starter not in known:
         raise UsageError(f"there is no starter {starter!r}", expected="one of " + ", ".join(known))
-    if path.exists() and not force:
-        raise UsageError(f"{path} exists", expected="a new file", hint="another name, or --force")
+    check_new_config(path, force=force)
     text = starters[starter].read_text(encoding="utf-8").replace("{file}", str(path))
     try:
         path.write_text(text, encoding="utf-8")
