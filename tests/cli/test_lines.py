@@ -29,9 +29,8 @@ def test_a_path_without_spaces_stays_whole() -> None:
 
 def test_a_word_that_needs_the_room_is_not_indented_and_a_command_stays_in_one_line() -> None:
     assert wrap_line("best       loss: " + "a" * 38, 40, indent=11) == "best       loss:\n  " + "a" * 38
-    assert wrap_line(
-        "look       dlrun runs show 20261128-11", 30, indent=11
-    ) == "look\n dlrun runs show 20261128-11".replace("\n ", "\n" + " " * 3)
+    command = "look       dlrun runs show 20261128-11"
+    assert wrap_line(command, 30, indent=11, is_command=True) == "look\n   dlrun runs show 20261128-11"
 
 
 def test_what_was_left_out_of_one_line_is_left_out_of_the_next_until_the_terminal_is_wider() -> None:
