@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from dlrun.errors import DataError, UsageError
-from dlrun.explanation.columns import change_of, loss_of, permutation_importances
 from dlrun.explanation.overlay import overlaid
+from dlrun.scoring.importances import change_of, loss_of, permutation_importances
 from dlrun.signature import Target
 
 VALUES = Target("values", 1, encoding="value")

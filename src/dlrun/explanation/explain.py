@@ -16,10 +16,10 @@ from dlrun.data.raw_input import Examples
 from dlrun.data.text_input import TextInput
 from dlrun.errors import DataError, UsageError
 from dlrun.experiment import RUNS_DIR
-from dlrun.explanation.columns import Importance, change_of, loss_of, permutation_importances
 from dlrun.explanation.pixels import Method
 from dlrun.runs.catalog import find_run
 from dlrun.runs.interface import read_interface
+from dlrun.scoring.importances import Importance, change_of, loss_of, permutation_importances
 from dlrun.signature import Target
 from dlrun.stored import read_stored_spec
 from dlrun.tensorflow_start import start_tensorflow
