@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "dlrun"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = """
-errors files interpreter memory signature component registry plugins locating
+errors files interpreter memory signature component stored_fields registry plugins locating
 tensorflow_start timeline user_folders
 ---
 data models keras_table scoring

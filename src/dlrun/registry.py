@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from dlrun.component import Component
 from dlrun.errors import UsageError
+from dlrun.stored_fields import refuse_unreadable
 
 C = TypeVar("C", bound=Component)
 
@@ -49,6 +50,7 @@ class Registry(Generic[C]):
                 said = f"{component!r} is registered as {name!r}"
                 raise UsageError(said, expected=f"a class that extends {self.kind.title()}")
             registered = cast("type[C]", component)
+            refuse_unreadable(registered, name)
             registered.type_name = name
             self._add(name, _Entry(inspect.getfile(registered), lambda: registered))
             return registered

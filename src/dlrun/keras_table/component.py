@@ -146,9 +146,16 @@ def parse_part(group: Group, value: Any) -> KerasPart:
     if name not in entry_names(group):
         raise ValidationError.from_exception_data(group, [_unknown_name(group, name, value)])
     try:
-        return part_class(group, name).model_validate(arguments)
+        return part_class(group, name).model_validate(_with_tuples(arguments))
     except ValidationError as error:
         raise ValidationError.from_exception_data(name, list(_placed(error, place, find_entry(group, name)))) from None
+
+
+def _with_tuples(value: Any) -> Any:
+    """A plugin's fields are read as JSON, in which a sequence is a list."""
+    if isinstance(value, dict):
+        return {key: _with_tuples(each) for key, each in value.items()}
+    return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
 
 
 def plain_part(part: KerasPart) -> Any:

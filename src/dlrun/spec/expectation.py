@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import enum
+import pathlib
 import types
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -12,7 +15,22 @@ from pydantic.fields import FieldInfo
 
 from dlrun.component import Path
 
-_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
+_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    type(None): "null",
+    dt.datetime: "a date and a time: 2026-01-31T12:00:00",
+    dt.date: "a date: 2026-01-31",
+    dt.time: "a time: 12:00:00",
+    dt.timedelta: "a duration: PT1H30M",
+    pathlib.Path: "a path",
+    list: "a list",
+    tuple: "a list",
+    set: "a list",
+    dict: "a group of names",
+}
 _BOUNDS = (
     (annotated_types.Gt, "gt", "more than"),
     (annotated_types.Ge, "ge", "at least"),
@@ -45,14 +63,11 @@ def describe_type(annotation: Any, bounds: list[Any] | None = None) -> str:
         return " or ".join(dict.fromkeys(kept))
     if origin is Literal:
         return "one of " + ", ".join(map(str, arguments)) if len(arguments) > 1 else str(arguments[0])
-    if origin is tuple:
-        return _describe_tuple(arguments)
+    if origin in (tuple, list, set, frozenset):
+        return _describe_list(arguments if origin is tuple else (arguments[0], ...))
     if origin is dict:
         return f"a group of names, each with {describe_type(arguments[1])}"
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return "a group of keys: " + ", ".join(annotation.model_fields)
-    words = _WORDS.get(annotation, "a value")
-    return words + _describe_bounds(bounds or []) if annotation in (int, float) else words
+    return _describe_plain(annotation, bounds or [])
 
 
 def fields_at(model: type[BaseModel], path: Path) -> Iterator[FieldInfo]:
@@ -75,7 +90,24 @@ def groups_in(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from groups_in(argument)
 
 
-def _describe_tuple(arguments: tuple[Any, ...]) -> str:
+def holds_names(annotation: Any) -> bool:
+    """Whether an annotation is of a mapping, whose keys are any names, and no others."""
+    if get_origin(annotation) in (Annotated, Union, types.UnionType):
+        return any(holds_names(argument) for argument in get_args(annotation))
+    return annotation is dict or get_origin(annotation) is dict
+
+
+def _describe_plain(annotation: Any, bounds: list[Any]) -> str:
+    """What a type without arguments admits."""
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        return "one of " + ", ".join(str(member.value) for member in annotation)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "a group of keys: " + ", ".join(annotation.model_fields)
+    words = _WORDS.get(annotation, "a value")
+    return words + _describe_bounds(bounds) if annotation in (int, float) else words
+
+
+def _describe_list(arguments: tuple[Any, ...]) -> str:
     if arguments[1:] == (Ellipsis,):
         return f"a list, each item {describe_type(arguments[0])}"
     return "a list of " + ", ".join(map(describe_type, arguments))

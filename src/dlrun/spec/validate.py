@@ -15,7 +15,8 @@ from dlrun.errors import Problem
 from dlrun.registry import nearest
 from dlrun.schedules import schedules
 from dlrun.spec.document import Node
-from dlrun.spec.expectation import expectation, fields_at, groups_in
+from dlrun.spec.expectation import expectation, fields_at, groups_in, holds_names
+from dlrun.stored_fields import read_fields, unstable
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -60,12 +61,16 @@ def validate(node: Node, fields: type[M], *, where: str, extra: Iterable[str] = 
         return None, [node.place.problem(f"{where} is {found}", expected=expected)]
     problems = correct_keys(node, (*fields.model_fields, *extra), where=where)
     problems += _correct_nested(node, fields, where=where)
-    unknown = {key for key in node.entries if key not in fields.model_fields}
-    plain = {key: value for key, value in node.plain().items() if key not in unknown}
+    plain = {key: value for key, value in node.plain().items() if key in fields.model_fields}
     try:
-        made = fields.model_validate(plain)
+        made = read_fields(fields, plain)
     except ValidationError as error:
-        return None, problems + _located(error.errors(include_url=False), node, fields, where=where)
+        errors = error.errors(include_url=False)
+        problems += _located(errors, node, fields, where=where)
+        return None, problems or [node.place.problem(f"{where}: {errors[0]['msg']}")]
+    problems += [
+        node.place.problem(f"{where}.{each.name} {each.what}", expected=each.expected) for each in unstable(made)
+    ]
     return made, problems
 
 
@@ -114,7 +119,7 @@ def _correct_nested(node: Node, fields: type[BaseModel], *, where: str) -> list[
         groups = tuple(groups_in(field.annotation))
         if below is None or not groups:
             continue
-        nodes = [below, *below.children()] if isinstance(below.value, list) else [below]
+        nodes = list(below.children()) if isinstance(below.value, list) or holds_names(field.annotation) else [below]
         for group_node in nodes:
             if isinstance(group_node.value, dict):
                 names = dict.fromkeys(key for group in groups for key in group.model_fields)
