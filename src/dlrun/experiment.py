@@ -172,6 +172,8 @@ def _train_and_score(
             trainer.restore(restored.checkpoint)
             listener(Note("resume", f"from {restored.name}, epoch {trainer.state.epoch + 1}"))
     listener(_started(assembly))
+    if told := assembly.updates_told(assembly.length.steps):
+        listener(Note("updates", told))
     try:
         end = trainer.train()
     finally:
@@ -181,6 +183,8 @@ def _train_and_score(
     reason = trainer.state.stopped
     if end == "out of time":
         reason = f"training.max_minutes ({assembly.spec.training.max_minutes}) are over"
+    if trainer.state.step < assembly.length.steps and (told := assembly.updates_told(trainer.state.step)):
+        listener(Note("updates", told))
     listener(TrainingDone(reason, trainer.state.seconds, trainer.pace.data_wait))
     with timeline.spent("save"):
         weights = weights_sha256(assembly.compiled.model)

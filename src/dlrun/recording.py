@@ -156,7 +156,7 @@ def record_choices(folder: RunFolder, assembly: Assembly, *, jit: Choice, enviro
         # A run that goes on finds its choices in spec.yaml: the reason is the one they were made for.
         precision=(before.precision or compiled.precision).model_dump(),
         jit=(before.jit or jit).model_dump(),
-        cpu_shares=(before.cpu_shares or assembly.shares).model_dump(),
+        cpu_shares=(before.cpu_shares or compiled.shares).model_dump(),
         model={
             "type": assembly.spec.model.type_name,
             "parameters": compiled.model.count_params(),

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.tensorflow
 
 CNN = "{type: cnn, blocks: [{filters: 4, pool_size: 2}], head_units: [8]}"
 SEQUENTIAL = "{type: sequential, layers: [{Conv2D: %s, Flatten, {Dense: {units: 10}}]}"
+L2 = "{units: 2, activity_regularizer: l2}"
 TEXT = """\
 dataset: {type: builtin, name: digits, validation: 0.1}
 model: %s
@@ -74,6 +75,9 @@ def test_a_last_batch_smaller_than_its_parts_is_taken_as_a_whole(tmp_path: Path)
         (SEQUENTIAL % "{filters: 2, kernel_size: 3}}, BatchNormalization", "1"),
         (SEQUENTIAL % "{filters: 2, kernel_size: 3, activity_regularizer: l2}}", "1"),
         ("{type: sequential, layers: [Flatten, {Dense: {units: 10}}]}", "1"),
+        (SEQUENTIAL % "{filters: 2, kernel_size: 3}}, {TimeDistributed: {layer: BatchNormalization}}", "1"),
+        (SEQUENTIAL % "{filters: 2, kernel_size: 3}}, {TimeDistributed: {layer: {Dense: {units: 2}}}}", "2"),
+        (SEQUENTIAL % "{filters: 2, kernel_size: 3}}, {TimeDistributed: {layer: {Dense: %s}}}" % L2, "1"),
     ],
 )
 def test_only_models_that_compute_each_example_by_itself_are_cut_into_parts(
@@ -87,6 +91,30 @@ def test_only_models_that_compute_each_example_by_itself_are_cut_into_parts(
 def test_parts_are_refused_for_layers_that_look_across_a_batch(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"block_1_conv_batch_normalization is computed over a whole batch"):
         variables(tmp_path, "training.cpu_shares=2", "model.batch_normalization=true")
+
+
+def test_an_autoencoder_that_normalizes_over_batches_is_not_cut_into_parts(tmp_path: Path) -> None:
+    from dlrun.training.shares import choose_shares
+
+    model = "{type: autoencoder, encoder: convolutional, filters: [4], batch_normalization: %s}"
+    for normalizes, shares in (("false", "2"), ("true", "1")):
+        given = ("loss=mean_squared_error", "metrics=[]")
+        found = choose_shares(spec(tmp_path, *given, model=model % normalizes), on_gpu=False, cores=2)
+        assert found.value == shares
+
+
+def test_a_number_of_parts_that_dlrun_has_chosen_gives_way_to_the_layers_that_are_there() -> None:
+    import keras
+
+    from dlrun.runs.record import Choice
+    from dlrun.training.shares import shared
+
+    core = keras.Sequential([keras.Input((4,)), keras.layers.BatchNormalization(name="over_all")])
+    model, shares = shared(core, Choice(value="2", reason="2 cores"), is_asked_for=False)
+    assert model is core
+    assert shares == Choice(value="1", reason="the layer over_all is computed over a whole batch")
+    with pytest.raises(UsageError, match=r"cpu_shares is 2, and the layer over_all is computed over a whole batch"):
+        shared(core, Choice(value="2", reason="asked for"), is_asked_for=True)
 
 
 @pytest.mark.parametrize(

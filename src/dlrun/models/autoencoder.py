@@ -93,8 +93,9 @@ class Autoencoder(Hidden, Model):
         return self.output_activation
 
     def gains_from_shares(self) -> bool:
-        """With convolutions, unless a penalty is averaged over the batch."""
-        return self.encoder == "convolutional" and not self.activity_l1
+        """With convolutions, unless something is computed over the batch: a penalty, or its mean and variance."""
+        over_batch = self.activity_l1 or self.batch_normalization
+        return self.encoder == "convolutional" and not over_batch
 
     def problems(self) -> Iterator[FieldProblem]:
         """Keys that are missing for this kind of encoder, or belong to the other kind."""

@@ -74,7 +74,8 @@ class Sequential(Model):
 
     def gains_from_shares(self) -> bool:
         """With a convolution or a recurrent layer, if every layer is known to compute each example by itself."""
-        alone = all(_ALONE.fullmatch(layer.type_name) and not _has_activity_penalty(layer) for layer in self.layers)
+        every = [part for layer in self.layers for part in _with_inner(layer)]
+        alone = all(_ALONE.fullmatch(part.type_name) and not _has_activity_penalty(part) for part in every)
         return alone and any(_GAINS.fullmatch(layer.type_name) for layer in self.layers)
 
     def problems(self) -> Iterator[FieldProblem]:
@@ -149,10 +150,15 @@ def _has_weights(layer: LayerPart) -> bool:
 
 def _has_activity_penalty(layer: LayerPart) -> bool:
     """Whether something is added to the loss that depends on how the batch is cut."""
-    inner = getattr(layer, "layer", None)
-    return getattr(layer, "activity_regularizer", None) is not None or (
-        inner is not None and getattr(inner, "activity_regularizer", None) is not None
-    )
+    return getattr(layer, "activity_regularizer", None) is not None
+
+
+def _with_inner(layer: LayerPart) -> Iterator[LayerPart]:
+    """A layer, and those that it wraps."""
+    yield layer
+    for _, value in layer:
+        if isinstance(value, LayerPart):
+            yield from _with_inner(value)
 
 
 def _width(layer: LayerPart) -> tuple[str, int] | None:

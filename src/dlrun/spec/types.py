@@ -23,12 +23,18 @@ class EarlyStopping(Fields):
     """When to stop because nothing gets better any more."""
 
     metric: str = Field(
-        default="auto", description="Metric to watch, as metrics.jsonl names it. auto: training.monitor."
+        default="auto",
+        description="Metric to watch, as metrics.jsonl names it; the best epoch is known by it too. auto: "
+        "training.monitor.",
     )
     patience_epochs: int = Field(default=5, ge=1, description="Epochs without an improvement before training stops.")
     min_delta: float = Field(default=0.0, ge=0, description="A smaller change than this is no improvement.")
     start_epoch: int = Field(default=1, ge=1, description="First epoch that is judged.")
-    restore_best: bool = Field(default=True, description="End with the variables of the best epoch, not of the last.")
+    restore_best: bool = Field(
+        default=True,
+        description="End with the variables of the best epoch by metric, not of the last; of all epochs, those before "
+        "start_epoch too, and however small the gain.",
+    )
 
 
 class Training(Fields):
@@ -70,14 +76,17 @@ class Training(Fields):
     )
     shuffle: bool = Field(default=True, description="Whether every epoch takes the examples in an order of its own.")
     drop_remainder: bool = Field(default=False, description="Whether an epoch leaves out its last, smaller batch.")
-    class_weight: Literal["balanced"] | dict[str, Annotated[float, Field(ge=0)]] | None = Field(
+    class_weight: Literal["balanced"] | dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] | None = Field(
         default=None,
-        description="Weight of each class in the loss, by name or index: {cat: 2.0}; others weigh 1. balanced: "
-        "examples / (classes * examples of the class).",
+        description="Weight of each class in the loss, by name or index: {cat: 2.0}; others weigh 1. All keys are "
+        "names, or all are indices; where both can be meant they are names. balanced: examples / (classes * examples "
+        "of the class).",
     )
     monitor: str = Field(
         default="auto",
-        description="Metric by which the best epoch is known. auto: val_loss, or loss without validation data.",
+        description="Metric by which the best epoch is known. auto: early_stopping.metric if that is given, else "
+        "val_loss, or loss without validation data. Validation scores are of the weights that are kept: with use_ema "
+        "of the averages.",
     )
     early_stopping: EarlyStopping | None = Field(default=None, description="When to stop early; null: never.")
     checkpoint_minutes: float = Field(
@@ -91,6 +100,17 @@ class Training(Fields):
     )
     tensorboard: bool = Field(default=True, description="Whether TensorBoard event files are written.")
     report: bool = Field(default=True, description="Whether report.html and its plots are written at the end.")
+
+    def steps_per_epoch(self, examples: int) -> int:
+        """Steps that one pass over so many training examples takes."""
+        whole, rest = divmod(examples, self.batch_size)
+        return whole + (1 if rest and not self.drop_remainder else 0)
+
+    def total_steps(self, steps_per_epoch: int | None) -> int | None:
+        """Steps of the whole training; None where that is not known without the steps of an epoch."""
+        if self.steps is not None or steps_per_epoch is None:
+            return self.steps
+        return steps_per_epoch * (self.epochs or 1)
 
     @model_validator(mode="before")
     @classmethod

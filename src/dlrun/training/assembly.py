@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from dlrun.data import Dataset
 from dlrun.data.interface import Interface, Raw
-from dlrun.errors import DataError
+from dlrun.errors import DataError, Problem, SpecError
 from dlrun.runs.environment import environment
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.provenance import usable_cores
@@ -23,6 +23,7 @@ from dlrun.runs.record import Choice
 from dlrun.signature import Description, Target
 from dlrun.spec.check import settled_target, target_of
 from dlrun.spec.parse import SpecFile
+from dlrun.spec.training_check import unreached
 from dlrun.spec.types import Spec
 from dlrun.timeline import Timeline
 from dlrun.training.augment import Augment, augment_of
@@ -71,6 +72,15 @@ class Assembly:
     team: Team
     _evaluators: dict[str, Evaluator] = field(default_factory=dict)
 
+    def updates_told(self, steps: int) -> str:
+        """How often so many steps change the weights, for people; empty where every step does."""
+        each = self.compiled.steps_per_update
+        updates, rest = divmod(steps, each)
+        if each == 1:
+            return ""
+        left = f"; the last {rest} of {steps:,} steps are too few for one, and change nothing" if rest else ""
+        return f"{updates:,}, each with the mean gradient of {each} steps{left}"
+
     def environment(self) -> dict[str, str]:
         """What decides the bits of the result besides spec and data."""
         threads = {
@@ -114,7 +124,10 @@ class Assembly:
 
     def spec_with_choices(self, **choices: str) -> Spec:
         """The spec with what was chosen for it in place of `auto`, so that it is not chosen again."""
-        chosen = {"precision": self.compiled.precision.value, "cpu_shares": int(self.shares.value), **choices}
+        # Cores were divided before the model was there to say that it cannot be: it has to come to the same again.
+        is_settled = self.shares == self.compiled.shares
+        shares = int(self.shares.value) if is_settled else self.spec.training.cpu_shares
+        chosen = {"precision": self.compiled.precision.value, "cpu_shares": shares, **choices}
         return replace(self.spec, training=self.spec.training.model_copy(update=chosen))
 
     def job(self, folder: RunFolder, steps: Steps) -> Job:
@@ -206,12 +219,28 @@ def assemble(
     check_can_be_parted(spec, replicas=team.replicas, examples=examples["train"])
     placed = tf.device(device.names[0]) if team.replicas == 1 else nullcontext()
     with building_failures(), timeline.spent("build"), placed:
-        compiled = compile_model(spec, dataset.features, target, team=team, length=length, shares=int(shares.value))
+        compiled = compile_model(spec, dataset.features, target, team=team, length=length, shares=shares)
         preprocess = dataset.preprocess.build()
+    if file.trust.trains:
+        _check_updates(compiled, length)
     check_penalties(compiled.model, spec, replicas=team.replicas, examples=examples["train"])
-    for subject, choice in (("precision", compiled.precision), ("cpu shares", shares)):
+    if file.trust.trains:
+        for late in unreached(spec, steps_per_epoch=length.steps_per_epoch, steps=length.steps):
+            listener(Note("warning", late))
+    for subject, choice in (("precision", compiled.precision), ("cpu shares", compiled.shares)):
         listener(Note(subject, f"{choice.value}: {choice.reason}"))
     return Assembly(spec, device, dataset, target, preprocess, compiled, length, shares, timeline, team)
+
+
+def _check_updates(compiled: Compiled, length: Length) -> None:
+    """Refuse a training that would never change a weight; a plugin's optimizer has no key that the spec could show.
+
+    Raises:
+        SpecError: It is shorter than one accumulation of gradients.
+    """
+    if length.steps < compiled.steps_per_update:
+        said = f"the optimizer changes the weights every {compiled.steps_per_update} steps, and training takes"
+        raise SpecError([Problem(f"{said} {length.steps}", f"at most {length.steps}", origin="optimizer")])
 
 
 def _check_training_split(dataset: Dataset, target: Target, *, batch_size: int) -> None:

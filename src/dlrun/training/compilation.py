@@ -35,10 +35,8 @@ class Length:
     @classmethod
     def of(cls, spec: Spec, examples: int) -> Length:
         """The length that a spec's `training` asks for, with so many training examples."""
-        training = spec.training
-        whole, rest = divmod(examples, training.batch_size)
-        steps_per_epoch = whole + (1 if rest and not training.drop_remainder else 0)
-        return cls(steps_per_epoch, training.steps or steps_per_epoch * (training.epochs or 1))
+        steps_per_epoch = spec.training.steps_per_epoch(examples)
+        return cls(steps_per_epoch, spec.training.total_steps(steps_per_epoch) or 0)
 
 
 @dataclass(frozen=True)
@@ -49,15 +47,23 @@ class Compiled:
         model: What is trained.
         core: The spec's model: `model` itself, or what it applies to the parts of a batch.
         precision: Chosen for it.
+        shares: Into how many parts each batch is cut on one device.
     """
 
     model: keras.Model
     core: keras.Model
     precision: Choice
+    shares: Choice
+
+    @property
+    def steps_per_update(self) -> int:
+        """Steps whose gradients change the weights together: 1, unless the optimizer accumulates them."""
+        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
+        return optimizer.gradient_accumulation_steps or 1
 
 
 def compile_model(
-    spec: Spec, features: Features, target: Target, *, team: Team, length: Length, shares: int
+    spec: Spec, features: Features, target: Target, *, team: Team, length: Length, shares: Choice
 ) -> Compiled:
     """Build and compile the spec's model; the spec's seed decides every initial value.
 
@@ -67,9 +73,10 @@ def compile_model(
         target: What it has to give, settled by the loss.
         team: Where it will run; each variable is made on all of its devices.
         length: Of the training, which schedules need.
-        shares: Into how many parts each batch is cut on one device.
+        shares: Into how many parts each batch is to be cut on one device.
 
     Raises:
+        UsageError: The spec asks for parts that the model cannot be computed in.
         SpecError: The architecture does not fit the data in a way that only building shows.
     """
     keras.utils.clear_session()  # names that Keras numbers start at 1 again
@@ -84,7 +91,7 @@ def compile_model(
     with team.strategy.scope():
         core = _built(spec, features, target, precision=precision.value)
         exchange_dropout(core)
-        model = shared(core, shares)
+        model, shares = shared(core, shares, is_asked_for=spec.training.cpu_shares != "auto")
         _compile(model, spec, target, length=length)
         # 1. The optimizer may have been wrapped (loss scaling) by compile. 2. Its slots must exist before the graph is
         # traced and before a checkpoint is restored. 3. So must the variables of the metrics.
@@ -92,7 +99,7 @@ def compile_model(
         _build_metrics(model, features, target, dtype=core.inputs[0].dtype)
         if team.replicas > 1:
             join_parts(model)
-    return Compiled(model, core, precision)
+    return Compiled(model, core, precision, shares)
 
 
 def _compile(model: keras.Model, spec: Spec, target: Target, *, length: Length) -> None:

@@ -73,24 +73,41 @@ class SharedModel(keras.Model):  # type: ignore[misc, unused-ignore]  # Keras ha
         return tf.concat([self.core(part, training=training) for part in parts], axis=0)
 
 
-def shared(core: keras.Model, shares: int) -> keras.Model:
-    """The model that trains `core` in so many parts: itself for one.
+def shared(core: keras.Model, shares: Choice, *, is_asked_for: bool) -> tuple[keras.Model, Choice]:
+    """The model that trains `core` in so many parts, and in how many it does: itself for one.
+
+    Args:
+        core: Built.
+        shares: As `choose_shares` has picked it, which knows the spec of the model but not all of its layers.
+        is_asked_for: Whether the spec names the number; what it is not possible for is then an error, and else a
+            reason to take each batch as a whole.
 
     Raises:
-        UsageError: A layer looks across the examples of a batch.
+        UsageError: A number is asked for, and the model cannot be computed in parts.
     """
-    if shares == 1:
-        return core
-    for layer in core._flatten_layers():  # noqa: SLF001, the public model.layers does not look into wrappers
-        if isinstance(layer, keras.layers.BatchNormalization) or getattr(layer, "activity_regularizer", None):
+    if shares.value == "1":
+        return core, shares
+    if reason := _over_batches(core):
+        if is_asked_for:
             raise UsageError(
-                f"training.cpu_shares is {shares}, and the layer {layer.name} is computed over a whole batch",
+                f"training.cpu_shares is {shares.value}, and {reason}",
                 expected="layers that compute every example by itself",
                 hint="--set training.cpu_shares=1",
             )
-    model = SharedModel(core, shares)
+        return core, Choice(value="1", reason=reason)
+    model = SharedModel(core, int(shares.value))
     model.build(core.input_shape)
-    return model
+    return model, shares
+
+
+def _over_batches(core: keras.Model) -> str:
+    """Why the batches of a model cannot be cut into parts; empty if they can."""
+    if len(core.inputs) != 1 or len(core.outputs) != 1:
+        return f"the model has {len(core.inputs)} inputs and {len(core.outputs)} outputs"
+    for layer in core._flatten_layers():  # noqa: SLF001, the public model.layers does not look into wrappers
+        if isinstance(layer, keras.layers.BatchNormalization) or getattr(layer, "activity_regularizer", None):
+            return f"the layer {layer.name} is computed over a whole batch"
+    return ""
 
 
 def shares_of(model: keras.Model) -> int:

@@ -10,6 +10,7 @@ from dlrun.data.interface import Interface
 from dlrun.errors import RunError
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.interface import read_interface
+from dlrun.runs.record import Choice
 from dlrun.spec.types import Spec
 from dlrun.training.cluster import ALONE
 from dlrun.training.compilation import Length, compile_model
@@ -96,8 +97,10 @@ def load_trained(
     plain = replace(spec, training=training)
     chosen = choose_device(device)
     listener(Note("device", f"{chosen.choice.value}: {chosen.choice.reason}"))
-    team = make_team(chosen, ALONE)
+    team, whole = make_team(chosen, ALONE), Choice(value="1", reason="asked for")
     with building_failures():
-        compiled = compile_model(plain, interface.features, interface.target, team=team, length=Length(1, 1), shares=1)
+        compiled = compile_model(
+            plain, interface.features, interface.target, team=team, length=Length(1, 1), shares=whole
+        )
     restore_model(plain, compiled.model, folder, checkpoint, listener)
     return Trained(folder, plain, interface, compiled.core)
