@@ -86,10 +86,15 @@ TAKES: dict[str, Takes] = {
 """What each of Keras' losses takes."""
 
 
+_OF_BATCH = ("dice", "tversky")
+
+
 class Loss(Component, abc.ABC):
     """What training makes small. A subclass says what it `takes` and builds the Keras loss."""
 
     takes: ClassVar[Takes] = _REAL
+    is_of_batch: ClassVar[bool] = False
+    """Whether it is one number for a batch, not a mean over examples: no example of it can have a weight of its own."""
 
     @classmethod
     def accepts(cls, target: Target) -> bool:
@@ -186,6 +191,7 @@ def losses_for(target: Target) -> tuple[str, ...]:
 def _keras_loss(name: str) -> type[Loss]:
     made = component_class(find_entry("losses", name), KerasLoss)
     made.takes = TAKES[name]
+    made.is_of_batch = name in _OF_BATCH
     return made
 
 

@@ -83,7 +83,7 @@ def reproduce(
     record = before.read_record()
     if record.weights_sha256 is None:
         raise UsageError(f"the run {before.id} was not completed", expected="a completed run", hint="dlrun resume")
-    file = read_stored_spec(before, overrides, trust_plugins=trust_plugins)
+    file = read_stored_spec(before, overrides, trust_plugins=trust_plugins, trains=bool(overrides))
     again = train_file(file, runs_dir=Path(runs_dir), listener=listener)
     after = again.folder.read_record()
     then = {**record.environment, "dataset fingerprint": record.dataset.fingerprint if record.dataset else "unknown"}

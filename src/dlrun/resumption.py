@@ -123,7 +123,8 @@ def _check_spec_is_untouched(folder: RunFolder) -> None:
 
 def _changed_spec(folder: RunFolder, overrides: tuple[str, ...], *, trust_plugins: bool) -> SpecFile:
     """The run's spec with the overrides, if it may have them."""
-    after = read_stored_spec(folder, _with_one_length(overrides), trust_plugins=trust_plugins)
+    # One that goes on as it was is not held against what was not looked at when it began.
+    after = read_stored_spec(folder, _with_one_length(overrides), trust_plugins=trust_plugins, trains=bool(overrides))
     # Of a run from elsewhere the place of its data is not believed, and has to be repeated for either reading.
     places = tuple(f"dataset.{key}=" for key in after.spec.dataset.place_keys)
     before_overrides = tuple(override for override in overrides if override.startswith(places))

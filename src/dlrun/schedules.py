@@ -171,7 +171,9 @@ class OneCycle(Schedule):
 class ReduceOnPlateau(Schedule):
     """The learning rate is multiplied by a factor whenever a score has stopped getting better."""
 
-    metric: str = Field(default="auto", description="Score to watch, as the log names it. auto: training.monitor.")
+    metric: str = Field(
+        default="auto", description="Score to watch, as the log names it. auto: training.monitor, or val_loss."
+    )
     factor: float = Field(default=0.1, gt=0, lt=1, description="What the learning rate is multiplied by.")
     patience_epochs: int = Field(default=10, ge=1, description="Epochs without an improvement before it is lowered.")
     min_delta: float = Field(default=1e-4, ge=0, allow_inf_nan=False, description="A smaller change is no improvement.")

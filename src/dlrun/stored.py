@@ -34,7 +34,12 @@ def refuse_unused(overrides: Iterable[str], *, used: Iterable[str], purpose: str
 
 
 def read_stored_spec(
-    folder: RunFolder, overrides: tuple[str, ...] = (), *, trust_plugins: bool = False, looks_at_data: bool = True
+    folder: RunFolder,
+    overrides: tuple[str, ...] = (),
+    *,
+    trust_plugins: bool = False,
+    looks_at_data: bool = True,
+    trains: bool = False,
 ) -> SpecFile:
     """Read the spec of a run.
 
@@ -47,6 +52,7 @@ def read_stored_spec(
         trust_plugins: Whether the plugins of a run from elsewhere, which are code, may be loaded.
         looks_at_data: Whether the data is asked for its shape; False, for what needs the trained model alone: it need
             not be there, and is not opened.
+        trains: Whether it is to be trained: it is then refused what a new spec is.
 
     Raises:
         SpecError: The spec is wrong, or asks for what it is not trusted with.
@@ -58,11 +64,8 @@ def read_stored_spec(
             f"{folder.path} has no spec.yaml", expected="a folder that dlrun train made", hint="dlrun runs ls"
         )
     if is_own(folder):
-        return read_spec(
-            folder.spec_yaml,
-            overrides,
-            trust=Trust(looks_at_data=looks_at_data, repository=False, working_directory=False),
-        )
+        own = Trust(looks_at_data=looks_at_data, repository=False, working_directory=False, trains=trains)
+        return read_spec(folder.spec_yaml, overrides, trust=own)
     refuse_unusual_files(folder)
     trust = Trust(
         plugins=trust_plugins,
@@ -71,5 +74,6 @@ def read_stored_spec(
         plugins_within=folder.plugins,
         repository=False,
         working_directory=False,
+        trains=trains,
     )
     return read_spec(folder.spec_yaml, overrides, trust=trust)

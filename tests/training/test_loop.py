@@ -235,12 +235,30 @@ def test_tensorboard_events_hold_the_scores_of_every_epoch(tmp_path: Path) -> No
         assert found["validation/epoch_accuracy", row["step"]] == pytest.approx(row["val_accuracy"])  # type: ignore[index]
 
 
-def test_a_moving_average_is_what_training_ends_with_and_eval_scores(tmp_path: Path) -> None:
-    result = train(tmp_path, "optimizer={type: adam, learning_rate: 3e-3, use_ema: true, ema_momentum: 0.9}")
-    plain = train(tmp_path)
+def test_a_moving_average_is_what_every_epoch_judges_and_what_is_kept(tmp_path: Path) -> None:
+    stopping = "training.early_stopping={patience_epochs: 2}"
+    rate = "optimizer={type: adam, learning_rate: 0.05%s}"
+    result = train(tmp_path, rate % ", use_ema: true, ema_momentum: 0.9", stopping)
+    best = result.record["best"]
+    assert result.scores["validation"]["loss"] == best["value"]
+    for name, row in (("best", None), ("step-000000021", result.folder.read_metrics()[0])):
+        found = evaluate(result.folder.path, split="validation", checkpoint=name)["validation"].scores
+        assert found["loss"] == (best["value"] if row is None else row["val_loss"])
+    # Training itself goes on from the weights that it had, to the bit.
+    plain = train(tmp_path, rate % "", stopping)
     assert plain.record["weights_sha256"] == result.record["weights_sha256"]
     assert plain.scores["test"]["loss"] != result.scores["test"]["loss"]
-    assert evaluate(result.folder.path)["test"].scores == result.scores["test"]
+
+
+def test_accumulated_gradients_are_counted_and_what_is_left_of_them_is_told(tmp_path: Path) -> None:
+    events: list[Event] = []
+    steps = ("optimizer={type: sgd, gradient_accumulation_steps: 8}", "training.steps=20", "training.epochs=null")
+    train(tmp_path, *steps, listener=events.append)
+    (told,) = [event.text for event in events if isinstance(event, Note) and event.subject == "updates"]
+    assert (
+        told
+        == "2, each with the mean gradient of 8 steps; the last 4 of 20 steps are too few for one, and change nothing"
+    )
 
 
 def test_a_metric_under_another_name_keeps_its_direction(tmp_path: Path) -> None:

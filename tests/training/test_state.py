@@ -1,10 +1,12 @@
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from dlrun.plateau import PlateauState
+from dlrun.spec.parse import read_spec
 from dlrun.spec.types import EarlyStopping
 from dlrun.training.state import (
     Best,
@@ -13,6 +15,7 @@ from dlrun.training.state import (
     is_better,
     judge_best,
     judge_early_stopping,
+    judged,
 )
 
 
@@ -80,3 +83,21 @@ def test_a_state_survives_json() -> None:
     )
     assert TrainingState.from_json(json.loads(json.dumps(state.to_json()))) == state
     assert TrainingState.from_json(json.loads(json.dumps(TrainingState().to_json()))) == TrainingState()
+
+
+def test_the_best_epoch_is_the_best_by_the_metric_of_early_stopping(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        "dataset: {type: builtin, name: digits, validation: 0.1}\n"
+        "model: linear\nloss: sparse_categorical_crossentropy\n"
+        "metrics: [accuracy]\ntraining: {early_stopping: {metric: val_accuracy, patience_epochs: 2}}\n"
+    )
+    spec = read_spec(path).spec
+    state = TrainingState()
+    for epoch, (loss, accuracy) in enumerate([(0.5, 0.7), (0.6, 0.9), (0.4, 0.8), (0.3, 0.8)], start=1):
+        state = judged(replace(state, epoch=epoch), spec, {"val_loss": loss, "val_accuracy": accuracy})
+    assert state.best == Best("val_accuracy", 0.9, 2, 0)
+    assert state.stopped == "val_accuracy has not improved for 2 epochs"
+    # A run of the version before had its best by val_loss, and goes on with that.
+    old = judged(TrainingState(epoch=5, best=Best("val_loss", 0.3, 4, 0)), spec, {"val_loss": 0.2, "val_accuracy": 0.1})
+    assert old.best == Best("val_loss", 0.2, 5, 0)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from dlrun.component import FieldProblem, Path
-from dlrun.spec.types import Spec
+from dlrun.spec.check import best_metric, stopping_metric
+from dlrun.spec.types import Spec, Training
 
 _MAY_CHANGE = {
     ("training", "epochs"),
@@ -40,6 +41,7 @@ def refused_changes(before: Spec, after: Spec) -> Iterator[FieldProblem]:
                 expected="the same value; what may change: " + ", ".join(sorted(map(".".join, may_change))),
                 hint="dlrun train makes a new run",
             )
+    yield from _other_metrics(before.training, after.training)
     is_longer = (before.training.epochs, before.training.steps) != (after.training.epochs, after.training.steps)
     if is_longer and before.schedule.spans_training:
         yield FieldProblem(
@@ -48,6 +50,25 @@ def refused_changes(before: Spec, after: Spec) -> Iterator[FieldProblem]:
             expected="the length that the run began with",
             hint="dlrun train makes a new run of the other length",
         )
+
+
+def _other_metrics(before: Training, after: Training) -> Iterator[FieldProblem]:
+    """Early stopping by another score than the best epoch so far is the best of, or than it has waited for."""
+    if after.early_stopping is None:
+        return
+    pairs = [(best_metric(before), best_metric(after))]
+    if before.early_stopping is not None:
+        pairs.append((stopping_metric(before), stopping_metric(after)))
+    for old, new in pairs:
+        if old != new and not ({old, new} <= {"auto", "val_loss", "loss"} and "auto" in (old, new)):
+            said = f"the best epoch so far is the best by {_told(old)}, and cannot be that by {_told(new)}"
+            hint = "dlrun train makes a new run"
+            yield FieldProblem(("training", "early_stopping", "metric"), said, _told(old), hint)
+            return
+
+
+def _told(metric: str) -> str:
+    return metric if metric != "auto" else "auto (val_loss, or loss without validation data)"
 
 
 def _differences(before: Any, after: Any, path: Path) -> Iterator[tuple[Path, Any, Any]]:

@@ -14,17 +14,22 @@ from dlrun.models import Model
 from dlrun.registry import nearest
 from dlrun.schedules import ReduceOnPlateau
 from dlrun.signature import Description, Features, Target
+from dlrun.spec.class_weights import class_weight_problems
+from dlrun.spec.training_check import training_problems
 from dlrun.spec.types import Draft, Spec, Training
 
 
-def find_problems(draft: Draft, description: Description | None) -> Iterator[FieldProblem]:
+def find_problems(draft: Draft, description: Description | None, *, trains: bool = True) -> Iterator[FieldProblem]:
     """Yield what does not fit together.
 
     Args:
         draft: The parts that are well formed, each by itself.
         description: What is known of the data; None if nothing is, which leaves fewer things to check.
+        trains: Whether the spec is to be trained; else it is of a model that is trained already.
     """
     yield from _own_problems(draft)
+    if trains:
+        yield from training_problems(draft, description)
     if draft.training is not None:
         yield from _metric_names(draft, draft.training, description)
     if description is None:
@@ -42,8 +47,8 @@ def find_problems(draft: Draft, description: Description | None) -> Iterator[Fie
         return
     if draft.loss is not None:
         yield from _loss_fits(draft.loss, draft.model, draft.metrics, target)
-    if draft.training is not None:
-        yield from _class_weight_fits(draft.training, target)
+    if trains:
+        yield from class_weight_problems(draft, target)
 
 
 def target_of(model: type[Model] | Model, features: Features, target: Target | None) -> Target | None:
@@ -55,6 +60,18 @@ def settled_target(loss: Loss, model: Model, target: Target) -> Target:
     """The target as the loss takes it, with the activation that the model really ends in."""
     settled = loss.settle(target)
     return replace(settled, activation=model.final_activation(settled))
+
+
+def best_metric(training: Training) -> str:
+    """The score by which the best epoch is known, and restored, as the spec names it; `auto` if it names none."""
+    rule = training.early_stopping
+    return rule.metric if rule is not None and training.monitor == "auto" else training.monitor
+
+
+def stopping_metric(training: Training) -> str:
+    """The score that early stopping watches, as the spec names it; `auto` if it names none."""
+    rule = training.early_stopping
+    return training.monitor if rule is None or rule.metric == "auto" else rule.metric
 
 
 def monitored(spec: Spec, metric: str, *, has_validation: bool) -> str:
@@ -77,14 +94,6 @@ def _own_problems(draft: Draft) -> Iterator[FieldProblem]:
     for path, component in parts:
         if component is not None:
             yield from _below(component.problems(), *path)
-    training = draft.training
-    warmup = getattr(draft.schedule, "warmup_epochs", 0)
-    if training is not None and training.epochs and warmup >= training.epochs:
-        said = f"the learning rate rises for {warmup} epochs, of {training.epochs}"
-        yield FieldProblem(("schedule", "warmup_epochs"), said, f"less than {training.epochs}")
-    if training is not None and training.epochs and training.steps:
-        said = f"epochs ({training.epochs}) and steps ({training.steps}) are both given"
-        yield FieldProblem(("training", "steps"), said, "one of them")
 
 
 def _metric_names(draft: Draft, training: Training, description: Description | None) -> Iterator[FieldProblem]:
@@ -209,23 +218,6 @@ def _augmentation_fits(draft: Draft, description: Description) -> Iterator[Field
         mixing = ", ".join(name for name, loss in found if loss is not None and loss.takes.classes != "index")
         said = f"mixup mixes targets, and {draft.loss.type_name} takes the index of one class"
         yield FieldProblem((*path, "mixup"), said, f"with mixup the loss is one of {mixing}")
-
-
-def _class_weight_fits(training: Training, target: Target) -> Iterator[FieldProblem]:
-    weights = training.class_weight
-    path = ("training", "class_weight")
-    if weights is None:
-        return
-    if target.kind != "classes":
-        yield FieldProblem(
-            path, f"class weights for a target of {target.kind.replace('_', ' ')}", "a target of classes"
-        )
-    elif isinstance(weights, dict):
-        known = (*target.class_names, *map(str, range(target.size)))
-        for name in weights:
-            if name not in known:
-                classes = ", ".join(target.class_names or known)
-                yield FieldProblem((*path, name), f"there is no class {name!r}", f"one of {classes}")
 
 
 def _below(problems: Iterator[FieldProblem], *path: str | int) -> Iterator[FieldProblem]:

@@ -38,6 +38,7 @@ class Trust:
         plugins_within: The folder that plugins have to be in; None: anywhere.
         repository: Whether git may look at the folder of the spec: a repository there can name programs to run.
         working_directory: Whether plugins are looked for there too; a run's own are copies beside its spec.
+        trains: Whether it is to be trained; False: what keeps a training from its start is not looked for.
     """
 
     plugins: bool = True
@@ -46,6 +47,7 @@ class Trust:
     plugins_within: Path | None = None
     repository: bool = True
     working_directory: bool = True
+    trains: bool = True
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ class SpecFile:
         Raises:
             SpecError: They do not fit.
         """
-        problems = [self.document.located(problem) for problem in find_problems(self.spec.draft(), description)]
+        found = find_problems(self.spec.draft(), description, trains=self.trust.trains)
+        problems = [self.document.located(problem) for problem in found]
         if problems:
             raise SpecError(problems)
 
@@ -147,7 +150,8 @@ class _Parser:
                 self.refuse_reach(draft.dataset)
             draft = asked = replace(draft, dataset=self.located(draft.dataset))
             description = self.described(draft.dataset)
-        self.problems += [self.document.located(problem) for problem in find_problems(asked, description)]
+        found = find_problems(asked, description, trains=trust.trains)
+        self.problems += [self.document.located(problem) for problem in found]
         return draft
 
     def located(self, dataset: Source) -> Source:

@@ -20,6 +20,7 @@ import tensorflow as tf
 from dlrun.data import Split
 from dlrun.data.mapped import drop_pages, gather
 from dlrun.signature import Target
+from dlrun.spec.class_weights import weights_by_index
 from dlrun.spec.types import Training
 from dlrun.training.augment import Augment
 
@@ -236,10 +237,9 @@ def class_weights(split: Split, target: Target, training: Training) -> npt.NDArr
         counts = np.bincount(split.target.astype(np.int64), minlength=target.size)
         balanced = len(split) / (target.size * np.maximum(counts, 1))
         return np.where(counts > 0, balanced, 1.0).astype(np.float32)
-    names = {name: index for index, name in enumerate(target.class_names)}
     weights = np.ones(target.size, dtype=np.float32)
-    for name, weight in wanted.items():
-        weights[names[name] if name in names else int(name)] = weight
+    for index, weight in weights_by_index(wanted, target).items():
+        weights[index] = weight
     return weights
 
 

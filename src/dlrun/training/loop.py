@@ -31,7 +31,7 @@ from dlrun.training.steps import Steps
 from dlrun.training.stop import Stop
 from dlrun.training.team import Team
 from dlrun.training.tensorboard import EventWriter
-from dlrun.training.variables import assign_arrays
+from dlrun.training.variables import assign_arrays, averaged_variables
 
 Row = dict[str, float | int]
 End = Literal["completed", "out of time", "interrupted"]
@@ -127,7 +127,8 @@ class Trainer:
         self.pace.train_seconds += trained_seconds
         learning_rate = float(tf.convert_to_tensor(self.model.optimizer.learning_rate))
         if self.job.validation is not None:
-            with self.job.timeline.spent("evaluate"):
+            # Best, early stopping and plateau judge the weights that a checkpoint of this step would be used with.
+            with self.job.timeline.spent("evaluate"), averaged_variables(self.model):
                 scores |= {f"val_{name}": value for name, value in self.job.validation.scores().items()}
         before = self.state
         examples = (before.epoch_step - first_step) * self.job.spec.training.batch_size

@@ -19,9 +19,6 @@ from dlrun.spec.types import Spec
 from dlrun.training.feed import Feed
 from dlrun.training.team import Team
 
-_OVER_THE_BATCH = ("dice", "tversky")
-"""Losses that are no mean over examples: those of the parts do not add up to that of the batch."""
-
 
 def check_can_be_parted(spec: Spec, *, replicas: int, examples: int) -> None:
     """Refuse what several devices could not compute like one.
@@ -43,7 +40,7 @@ def check_can_be_parted(spec: Spec, *, replicas: int, examples: int) -> None:
     if 0 < rest < replicas and not training.drop_remainder:
         said = f"the last batch of an epoch has {rest} of {examples} examples, and {replicas} devices share it"
         raise UsageError(said, expected="an example for each device", hint="--set training.drop_remainder=true")
-    if spec.loss.type_name in _OVER_THE_BATCH:
+    if spec.loss.is_of_batch:  # those of the parts do not add up to it
         said = f"the loss {spec.loss.type_name} is computed over a whole batch, and {replicas} devices share each batch"
         raise UsageError(said, expected="a loss that is a mean over examples", hint="--set training.device=auto")
     if training.jit == "on":

@@ -19,7 +19,7 @@ from dlrun.training.assembly import Assembly
 from dlrun.training.checkpoint import BEST, Checkpoint, newest_valid, read_checkpoint, step_name
 from dlrun.training.progress import Listener, Note
 from dlrun.training.state import TrainingState
-from dlrun.training.variables import array_specs, assign_arrays, average_variables
+from dlrun.training.variables import array_specs, assign_arrays, average_variables, keeps_averages
 
 MODEL, EVERYTHING = ("model",), ("model", "optimizer", "metrics")
 
@@ -70,9 +70,8 @@ def restore_model(spec: Spec, model: keras.Model, folder: RunFolder, name: str, 
             refuse_removed(folder, BEST)
         # Time may have run out before the first epoch's end, and with it the first best.
         name = BEST if _ends_with_best(spec) and identity(folder.best) is not None else "last"
-    # The optimizer's variables are of no use to a model that only predicts, except for the averages that use_ema keeps.
-    uses_ema = bool(spec.optimizer.plain().get("use_ema"))
-    parts = ("model", "optimizer") if uses_ema else MODEL
+    # The optimizer's variables are of no use to a model that only predicts, except for averages of the weights.
+    parts = ("model", "optimizer") if keeps_averages(model) else MODEL
     expected = array_specs(model, parts=parts)
     there = sorted(entry.name for entry in folder.checkpoints.glob("[!.]*")) if folder.checkpoints.is_dir() else []
     if name == "last":
@@ -89,8 +88,11 @@ def restore_model(spec: Spec, model: keras.Model, folder: RunFolder, name: str, 
             checkpoint = read_checkpoint(folder.checkpoints / name, expected=expected)
     else:
         raise UsageError(f"the run has no checkpoint {name!r}", expected="one of " + ", ".join(("last", *there)))
-    assign_arrays(model, checkpoint.arrays, parts=parts)
-    average_variables(model)
+    # A run in float16 has an optimizer that scales losses around its own, of which a model that predicts has no need.
+    wanted = {name: array for name, array in checkpoint.arrays.items() if name in expected}
+    assign_arrays(model, wanted, parts=parts)
+    if keeps_averages(model):
+        average_variables(model)
     listener(Note("checkpoint", str(folder.checkpoints / name)))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from dlrun.errors import CheckpointError
 from dlrun.plateau import PlateauState, plateau_step
 from dlrun.schedules import ReduceOnPlateau
-from dlrun.spec.check import monitored
+from dlrun.spec.check import best_metric, monitored
 from dlrun.spec.types import EarlyStopping, Spec
 
 
@@ -117,7 +117,9 @@ def judged(state: TrainingState, spec: Spec, scores: Mapping[str, float]) -> Tra
         metric = monitored(spec, name, has_validation=has_validation)
         return metric, scores[metric], _larger_is_better(spec, metric)
 
-    metric, value, larger = watched("auto")
+    # A run that has a best from before goes on with the score that it is the best of.
+    best = state.best.metric if state.best is not None and state.best.metric in scores else best_metric(spec.training)
+    metric, value, larger = watched(best)
     state = judge_best(state, metric, value, larger_is_better=larger)
     if rule := spec.training.early_stopping:
         metric, value, larger = watched(rule.metric)
@@ -136,8 +138,9 @@ def _larger_is_better(spec: Spec, name: str) -> bool:
 
 def reconsidered(state: TrainingState, rule: EarlyStopping | None) -> TrainingState:
     """A state that early stopping has ended, under the rule that the run has now: it may be more patient."""
-    ends = rule is not None and state.early_stopping.wait_epochs >= rule.patience_epochs
-    return state if ends else replace(state, stopped="")
+    if rule is None:  # should another come later, what it watches may be another score
+        return replace(state, early_stopping=EarlyStoppingState(), stopped="")
+    return state if state.early_stopping.wait_epochs >= rule.patience_epochs else replace(state, stopped="")
 
 
 def judge_best(state: TrainingState, metric: str, value: float, *, larger_is_better: bool) -> TrainingState:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
 
@@ -63,9 +64,45 @@ def assign_arrays(model: keras.Model, arrays: Mapping[str, npt.NDArray[Any]], *,
         variable.assign(given[name])
 
 
+def keeps_averages(model: keras.Model) -> bool:
+    """Whether a compiled model ends training with other weights than its steps leave: Keras' `use_ema`, for one.
+
+    The optimizer is asked, not the spec: a plugin's may keep averages without a key that says so.
+    """
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)  # of one that scales losses
+    return bool(optimizer.use_ema) or _finalizes_its_own_way(optimizer)
+
+
 def average_variables(model: keras.Model) -> None:
     """End training as Keras' `fit` does: an optimizer with `use_ema` puts the moving averages into the model."""
-    model.optimizer.finalize_variable_values(model.trainable_weights)
+    if int(model.optimizer.iterations):  # before its first update it has averaged nothing
+        model.optimizer.finalize_variable_values(model.trainable_weights)
+
+
+@contextmanager
+def averaged_variables(model: keras.Model) -> Iterator[None]:
+    """Give a model, for the length of a `with` block, the weights that training would end with now.
+
+    Afterwards it has the weights that training goes on from, to the bit.
+    """
+    if not keeps_averages(model):
+        yield
+        return
+    changed = model.trainable_weights
+    if _finalizes_its_own_way(getattr(model.optimizer, "inner_optimizer", model.optimizer)):
+        changed = [*model.weights, *model.optimizer.variables]  # a plugin's may change anything
+    before = [tf.identity(tf.convert_to_tensor(variable.value)) for variable in changed]
+    average_variables(model)
+    try:
+        yield
+    finally:
+        for variable, value in zip(changed, before, strict=True):
+            variable.assign(value)
+
+
+def _finalizes_its_own_way(optimizer: keras.optimizers.Optimizer) -> bool:
+    own = type(optimizer).finalize_variable_values
+    return own is not keras.optimizers.Optimizer.finalize_variable_values
 
 
 def weights_sha256(model: keras.Model) -> str:

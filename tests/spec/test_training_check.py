@@ -1,0 +1,179 @@
+"""What keeps a training from its start: lengths beyond its end, weights that balance nothing, contradictions."""
+
+from pathlib import Path
+
+import pytest
+
+from dlrun.component import FieldProblem
+from dlrun.errors import Problem, SpecError
+from dlrun.losses import losses
+from dlrun.signature import Target
+from dlrun.spec.changes import refused_changes
+from dlrun.spec.class_weights import class_weight_problems, weights_by_index
+from dlrun.spec.parse import Trust, read_spec
+from dlrun.spec.training_check import unreached
+
+# 142 training examples are 15 steps of 10.
+SPEC = """\
+dataset: {type: builtin, name: wine, validation: 0.2}
+model: {type: mlp, units: [4]}
+loss: sparse_categorical_crossentropy
+metrics: [accuracy]
+training: {batch_size: 10, epochs: 4}
+"""
+
+
+def write(tmp_path: Path) -> Path:
+    path = tmp_path / "x.yaml"
+    path.write_text(SPEC)
+    return path
+
+
+def problems(tmp_path: Path, *overrides: str) -> list[Problem]:
+    try:
+        read_spec(write(tmp_path), overrides)
+    except SpecError as error:
+        return list(error.problems)
+    return []
+
+
+STEPS = "training={batch_size: 10, steps: %d}"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (("schedule={type: cosine, warmup_epochs: 4}",), "rises for 4.0 epochs, of 4"),
+        (("schedule={type: cosine, warmup_epochs: 3}", STEPS % 30), "rises for 3.0 epochs, which are"),
+        (("schedule={type: cosine, warmup_epochs: 2}", STEPS % 20), "rises for 2.0 epochs, which are"),
+        (
+            ("schedule={type: cosine_decay, decay_steps: 9, warmup_target: 0.1, warmup_steps: 50}", STEPS % 50),
+            "50 steps",
+        ),
+        (("schedule={type: cosine_decay, decay_steps: 9, warmup_target: 0.1, warmup_steps: 900}",), "900 steps"),
+        (("optimizer={type: schedule_free_adamw, warmup_steps: 30}", STEPS % 30), "30 steps"),
+        (
+            ("optimizer={type: sgd, gradient_accumulation_steps: 16}", STEPS % 15),
+            "every 16 steps, and training takes 15",
+        ),
+        (("optimizer={type: adam, gradient_accumulation_steps: 900}",), "every 900 steps"),
+        (("training.early_stopping={start_epoch: 5}",), "begins in epoch 5, of 4"),
+        (("training={batch_size: 10, steps: 20, early_stopping: {start_epoch: 4}}",), "begins in epoch 4, of 2"),
+    ],
+)
+def test_a_length_beyond_the_end_is_an_error_whichever_way_the_end_is_given(
+    tmp_path: Path, overrides: tuple[str, ...], said: str
+) -> None:
+    (problem,) = problems(tmp_path, *overrides)
+    assert said in problem.what
+    assert "less than" in problem.expected or "at most" in problem.expected
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("schedule={type: cosine, warmup_epochs: 3.5}",),
+        ("schedule={type: cosine, warmup_epochs: 1}", STEPS % 100),
+        ("optimizer={type: sgd, gradient_accumulation_steps: 15}", STEPS % 15),
+        ("training.early_stopping={start_epoch: 4}",),
+    ],
+)
+def test_a_length_before_the_end_is_none(tmp_path: Path, overrides: tuple[str, ...]) -> None:
+    assert problems(tmp_path, *overrides) == []
+
+
+def test_what_a_schedule_would_do_after_the_end_is_told(tmp_path: Path) -> None:
+    def late(schedule: str) -> list[str]:
+        spec = read_spec(write(tmp_path), (f"schedule={schedule}",)).spec
+        return list(unreached(spec, steps_per_epoch=15, steps=60))
+
+    (said,) = late("{type: step, every_epochs: 4}")
+    assert said == "schedule.every_epochs is 4, and training ends after 4 epochs"
+    (said,) = late("{type: piecewise_constant_decay, boundaries: [30, 60, 90], values: [0.1, 0.01, 0.001]}")
+    assert "step 60, 90 is never reached" in said
+    assert len(late("reduce_on_plateau")) == 1
+    assert late("{type: step, every_epochs: 3}") == []
+
+
+def test_two_metrics_for_one_best_epoch_contradict_each_other(tmp_path: Path) -> None:
+    both = ("training.monitor=val_loss", "training.early_stopping={metric: val_accuracy, restore_best: %s}")
+    (problem,) = problems(tmp_path, both[0], both[1] % "true")
+    assert "by val_accuracy here and by val_loss in training.monitor" in problem.what
+    assert problems(tmp_path, both[0], both[1] % "false") == []
+    # A run that was trained before this was looked at can be evaluated.
+    read_spec(write(tmp_path), (both[0], both[1] % "true"), trust=Trust(trains=False))
+
+
+def test_a_run_that_goes_on_keeps_the_metric_of_its_best_epoch(tmp_path: Path) -> None:
+    def refused(before: str, after: str) -> list[FieldProblem]:
+        specs = (read_spec(write(tmp_path), (f"training.early_stopping={rule}",)).spec for rule in (before, after))
+        return list(refused_changes(*specs))
+
+    (problem,) = refused("null", "{metric: val_accuracy}")
+    assert problem.path == ("training", "early_stopping", "metric")
+    assert len(refused("{metric: val_accuracy}", "{metric: val_loss}")) == 1
+    assert refused("null", "{metric: val_loss, patience_epochs: 9}") == []
+    assert refused("{metric: val_accuracy}", "null") == []
+
+
+def target(*names: str) -> Target:
+    return Target("classes", len(names), class_names=names)
+
+
+@pytest.mark.parametrize(
+    ("names", "weights", "expected"),
+    [
+        (("1", "2", "3"), {"0": 10, "1": 20, "2": 30}, {0: 10, 1: 20, 2: 30}),
+        (("1", "2", "3"), {"1": 10, "3": 30}, {0: 10, 2: 30}),
+        (("2", "1", "0"), {"0": 5, "2": 7}, {2: 5, 0: 7}),  # can be either: names
+        (("cat", "dog"), {"dog": 2}, {1: 2}),
+        (("cat", "dog"), {"1": 2}, {1: 2}),
+    ],
+)
+def test_weights_are_by_name_or_by_index_as_a_whole(
+    names: tuple[str, ...], weights: dict[str, float], expected: dict[int, float]
+) -> None:
+    assert weights_by_index(weights, target(*names)) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "weights", "said"),
+    [
+        (("cat", "dog"), "{cat: 1, 0: 2}", "class 'cat' has two weights: by its name, and as number 0"),
+        (("cat", "dog"), "{cat: 1, 1: 2}", "some classes are named (cat) and some numbered (1)"),
+        (("1", "2", "3"), "{3: 1, 0: 2}", "some classes are named (3) and some numbered (0)"),
+        (("1", "2", "3"), "{1: 1, 4: 2}", "there is no class '4'"),
+    ],
+)
+def test_names_and_indices_are_not_mixed(tmp_path: Path, names: tuple[str, ...], weights: str, said: str) -> None:
+    draft = read_spec(write(tmp_path), (f"training.class_weight={weights}",), trust=Trust(trains=False)).spec.draft()
+    (problem,) = class_weight_problems(draft, target(*names))
+    assert said in problem.what
+
+
+@pytest.mark.parametrize("weights", ["balanced", "{0: 2.0}"])
+@pytest.mark.parametrize("loss", ["dice", "tversky"])
+def test_class_weights_are_refused_where_they_would_balance_nothing(tmp_path: Path, loss: str, weights: str) -> None:
+    (problem,) = problems(tmp_path, f"loss={loss}", f"training.class_weight={weights}")
+    assert f"balance nothing in {loss}" in problem.what
+    assert "categorical_focal_crossentropy" in problem.expected
+    assert "dice" not in problem.expected
+    assert problems(tmp_path, f"loss={loss}") == []
+
+
+@pytest.mark.tensorflow
+def test_every_other_loss_gives_each_example_a_value_of_its_own() -> None:
+    """So that class weights do balance: the loss of 3 examples is 3 numbers, before their mean is taken."""
+    import numpy as np
+
+    for name in losses.names():
+        kind = losses.find(name)
+        if kind is None or name == "ctc":  # which takes a sequence of labels for each example
+            continue
+        of_classes = kind.takes.classes is not None
+        given = Target("classes" if of_classes else "values", 2 if kind.takes.classes in ("binary", None) else 4)
+        loss, settled = kind(), kind().settle(given)
+        is_index = settled.encoding == "index"
+        truth = np.array([0, 1, 1]) if is_index else np.eye(settled.units, dtype="float32")[[0, -1, -1]]
+        values = loss.build(settled).call(truth, np.full((3, settled.units), 0.3, "float32"))
+        assert (values.shape == ()) == loss.is_of_batch, name
