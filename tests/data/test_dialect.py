@@ -156,4 +156,4 @@ def test_the_names_of_columns_are_known_from_the_beginning_of_a_file(tmp_path: P
     path.write_bytes(b"text,label\n" + b"some words,a\n" * 100_000 + b"caf\xe9,b\n")
     assert tell_encoding(str(path), head_only=True).name == "utf-8"
     assert tell_encoding(str(path)).name == "cp1252"
-    assert read_dialect(str(path), head_only=True).header == ("text", "label")
+    assert read_dialect(str(path), head_only=True).first == ("text", "label")

@@ -87,6 +87,7 @@ class Dataset:
         raw: How raw input becomes stored examples; None: it is arrays of the splits' own shape and dtype.
         augmentation: What training changes about its examples at random, or None.
         naive: By split, what a forecast without a model would be (the last value), in the target's own unit and shape.
+        warnings: What may have been read in another way than it was meant, and what would say so; a sentence each.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Dataset:
     raw: RawInput | None = None
     augmentation: Augmentation | None = None
     naive: Mapping[str, Array] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     def describe(self) -> Description:
         """What can be said of it without its examples."""

@@ -14,6 +14,7 @@ from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
 from dlrun.data.encoding import LONGEST_TEXT, lines, opened, tell_encoding
+from dlrun.data.header import row_like
 from dlrun.data.told import Told
 from dlrun.errors import DataError
 
@@ -48,7 +49,8 @@ class Dialect:
         encoding: As Python names it.
         delimiter: Between two values.
         quoted: Whether a value may stand in double quotes.
-        header: The first row that is not empty, trimmed.
+        first: The first row that is not empty, trimmed.
+        row_like: The values by which that looks like a row and not like names of columns; empty: it does not.
         blank_lines: Lines before it with nothing in them.
         told: What was told from the bytes.
     """
@@ -56,7 +58,8 @@ class Dialect:
     encoding: str
     delimiter: str
     quoted: bool
-    header: tuple[str, ...]
+    first: tuple[str, ...]
+    row_like: str
     blank_lines: int
     told: tuple[Told, ...]
 
@@ -92,8 +95,9 @@ def read_dialect(
     if delimiter is None:
         name = next(name for name, mark in DELIMITERS.items() if mark == chosen)
         told.append(Told("delimiter", name, "" if chosen == (own or ",") else "by its first lines"))
-    header = tuple(name.strip() for name in next(iter(rows_of[chosen]), ()))
-    return Dialect(found, chosen, quoted, header, blank_lines, tuple(told))
+    first, *rest = rows_of[chosen] or [[]]
+    names = tuple(name.strip() for name in first)
+    return Dialect(found, chosen, quoted, names, row_like(names, rest), blank_lines, tuple(told))
 
 
 @contextmanager

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from dlrun.data.header import Header
 from dlrun.data.image_files.decoding import decode_one
 from dlrun.data.image_files.form import ImageForm
 from dlrun.data.image_files.reading import Columns, read_images
@@ -26,6 +27,7 @@ class ImageInput(RawInput):
         image_column: Of a CSV: the column of paths.
         label_column: Of a CSV: the column of labels.
         corrupt: What a file that cannot be read is: an error, or left out.
+        header: Of a CSV: what is known of its first line.
         type: Tells the kinds of raw input apart.
     """
 
@@ -33,6 +35,7 @@ class ImageInput(RawInput):
     image_column: str = "path"
     label_column: str = "label"
     corrupt: Literal["error", "skip"] = "error"
+    header: Header = field(default_factory=Header)
     type: Literal["image"] = "image"
 
     def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
@@ -63,6 +66,6 @@ class ImageInput(RawInput):
         return {"image": decode_one(path, scan([path]), channels=self.form.channels)[None]}
 
     def _read(self, source: str | Sequence[str], *, at_once: int, target: Target | None) -> Iterator[Examples]:
-        columns = Columns(self.image_column, self.label_column)
+        columns = Columns(self.image_column, self.label_column, self.header)
         skip = self.corrupt == "skip"
         return read_images(source, self.form, at_once=at_once, target=target, columns=columns, skip=skip)

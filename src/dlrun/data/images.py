@@ -12,6 +12,7 @@ from pydantic import Field
 
 from dlrun.component import FieldProblem
 from dlrun.data.dataset import Dataset, HeldOut, ImageSource, Resize, datasets, fingerprint_of
+from dlrun.data.header import HeaderKeys
 from dlrun.data.image_files.form import Fit
 from dlrun.data.image_files.listing import ImageList, check_any, list_classes, list_splits
 from dlrun.data.image_files.loading import choose_form, load_splits, read_headers
@@ -28,11 +29,11 @@ from dlrun.registry import nearest
 from dlrun.signature import Description, Features
 
 _SCALE = 1 / 255
-_FOR_A_CSV = {"image_column": "path", "label_column": "label", "task": "auto"}
+_FOR_A_CSV = {"image_column": "path", "label_column": "label", "task": "auto", "header": "auto", "names": ()}
 
 
 @datasets.register("images")
-class Images(ImageSource):
+class Images(HeaderKeys, ImageSource):
     """JPEG, PNG, BMP and GIF files: a folder for each class, or a CSV of paths and labels."""
 
     place_keys = ("path", "test_path", "validation_path")
@@ -92,10 +93,11 @@ class Images(ImageSource):
         if not self._table(self.path):
             for key, usual in _FOR_A_CSV.items():
                 if getattr(self, key) != usual:
-                    yield FieldProblem((key,), f"{key} is for a .csv, and path is a folder", f"{usual}")
+                    yield FieldProblem((key,), f"{key} is for a .csv, and path is a folder", f"{usual or 'no key'}")
             return
+        yield from self.name_problems()
         try:
-            header = read_header(Path(self.path).expanduser())
+            header = read_header(Path(self.path).expanduser(), self.first_line)
             check_named(Path(self.path).expanduser(), header)
         except DataError:  # load() raises it: the data is wrong, not the spec
             return
@@ -112,7 +114,7 @@ class Images(ImageSource):
         images: list[Path] = []
         for path in filter(self._table, map(str, named)):
             with suppress(DataError):  # load() raises it
-                listed = list_table(Path(path), image_column=self.image_column, label_column=None)
+                listed = self._listed_table(Path(path), has_labels=False)
                 images += map(Path, map(os.fsdecode, listed.paths()))
         return (*named, *images)
 
@@ -166,7 +168,7 @@ class Images(ImageSource):
             splits,
             fingerprint_of(splits),
             (*said, *notes, *kept),
-            raw=ImageInput(form, self.image_column, self.label_column or "label"),
+            raw=ImageInput(form, self.image_column, self.label_column or "label", header=self.first_line),
             augmentation=self.augmentation,
         )
 
@@ -185,8 +187,11 @@ class Images(ImageSource):
                 check_any(lists[split], path)
         return lists
 
-    def _listed_table(self, path: Path) -> ImageList:
-        return list_table(path, image_column=self.image_column, label_column=self.label_column, task=self.task)
+    def _listed_table(self, path: Path, *, has_labels: bool = True) -> ImageList:
+        label = self.label_column if has_labels else None
+        return list_table(
+            path, image_column=self.image_column, label_column=label, task=self.task, header=self.first_line
+        )
 
     @staticmethod
     def _table(path: str) -> bool:

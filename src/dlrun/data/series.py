@@ -92,7 +92,7 @@ class Series(ColumnKeys, Source):
             said = f"a series has no split {self.validation!r}"
             yield FieldProblem(("validation",), said, "a fraction, a number, or test")
         try:
-            table = self._open(head_only=True)
+            table = self.open_table(self.path, head_only=True)
         except DataError:  # load() raises it: the data is wrong, not the spec
             table = None
         for key, names in (("target", self.targets), ("time", self.times)):
@@ -105,7 +105,7 @@ class Series(ColumnKeys, Source):
     def describe(self) -> Description | None:
         """Everything, of a series that is small enough to be read at once; None of a large or damaged one."""
         try:
-            if self._open(head_only=True).size > _DESCRIBED_BYTES:
+            if self.open_table(self.path, head_only=True).size > _DESCRIBED_BYTES:
                 return None
             return self.load().describe()
         except DataError:  # load() raises it again: the data is wrong, not the spec
@@ -117,7 +117,7 @@ class Series(ColumnKeys, Source):
         Raises:
             DataError: They cannot be read, or are no series.
         """
-        if self._open(head_only=True).size <= _DESCRIBED_BYTES:
+        if self.open_table(self.path, head_only=True).size <= _DESCRIBED_BYTES:
             self.load()
 
     def load(self) -> Dataset:
@@ -127,10 +127,10 @@ class Series(ColumnKeys, Source):
             DataError: The file is missing or damaged, the time goes back, a target is no number, or there are too few
                 rows.
         """
-        return _read_before(self, store_key({}, list(self._open(head_only=True).paths)))
+        return _read_before(self, store_key({}, list(self.open_table(self.path, head_only=True).paths)))
 
     def _load(self) -> Dataset:
-        table = self._open()
+        table = self.open_table(self.path)
         plan, targets, surveys = self._plan(table)
         times = self._times(table)
         plan = replace(plan, columns=tuple(_written_as(times, column, surveys) for column in plan.columns))
@@ -145,7 +145,7 @@ class Series(ColumnKeys, Source):
         splits, naive, notes = self._splits(stored, values, cut)
         preprocess = ColumnsPreprocess.of(columns, standardize=self.standardize, steps=(self.history,))
         target_columns = tuple(TargetColumn(column.name, (), column.notation) for column in targets)
-        reading = Reading(self.missing_values, self.known_delimiter, self.known_encoding)
+        reading = Reading(self.missing_values, self.known_delimiter, self.known_encoding, self.first_line)
         return Dataset(
             find_tables(self.path)[0].name.partition(".")[0],
             Features("sequence", preprocess.shape, embedded=embedded_columns(columns)),
@@ -158,6 +158,7 @@ class Series(ColumnKeys, Source):
                 columns, target_columns, self.history, self.horizon, reading, () if times is None else times.columns
             ),
             naive=naive,
+            warnings=table.warnings,
         )
 
     def _plan(self, table: TableFiles) -> tuple[Plan, tuple[PlannedColumn, ...], Mapping[str, ColumnSurvey]]:
@@ -221,11 +222,6 @@ class Series(ColumnKeys, Source):
         scale[scale == 0] = 1.0
         means, scales = (tuple(np.tile(numbers, self.horizon).tolist()) for numbers in (mean, scale))
         return Target("values", len(names), encoding="value", names=names, mean=means, scale=scales)
-
-    def _open(self, *, head_only: bool = False) -> TableFiles:
-        return TableFiles.open(
-            self.path, delimiter=self.known_delimiter, encoding=self.known_encoding, head_only=head_only
-        )
 
 
 def _written_as(times: Times | None, column: PlannedColumn, surveys: Mapping[str, ColumnSurvey]) -> PlannedColumn:

@@ -96,7 +96,7 @@ class Table(ColumnKeys, Source):
             said = "validation_path names a validation split, and validation is set too"
             yield FieldProblem(("validation",), said, "one of them")
         try:
-            table = self._open(self.path, head_only=True)
+            table = self.open_table(self.path, head_only=True)
         except DataError:  # load() raises it: the data is wrong, not the spec
             table = None
         for index, name in enumerate(self.targets):
@@ -154,12 +154,13 @@ class Table(ColumnKeys, Source):
         splits = {name: _in_memory(rows, split) for name, split in rows.splits.items()}
         fingerprint = fingerprint_of(splits)
         return self._dataset(
-            StoredTable(rows.columns, rows.targets, rows.target, rows.notes, fingerprint, tuple(splits)), splits
+            StoredTable(rows.columns, rows.targets, rows.target, rows.notes, fingerprint, tuple(splits), rows.warnings),
+            splits,
         )
 
     def _dataset(self, table: StoredTable, splits: dict[str, Split], *notes: str) -> Dataset:
         preprocess = ColumnsPreprocess.of(table.columns, standardize=self.standardize)
-        reading = Reading(self.missing_values, self.known_delimiter, self.known_encoding)
+        reading = Reading(self.missing_values, self.known_delimiter, self.known_encoding, self.first_line)
         return Dataset(
             find_tables(self.path)[0].name.partition(".")[0],
             Features("vector", preprocess.shape, embedded=embedded_columns(table.columns)),
@@ -169,16 +170,12 @@ class Table(ColumnKeys, Source):
             table.fingerprint,
             (*table.notes, *notes),
             raw=TableInput(table.columns, table.targets, reading, self.missing_target),
+            warnings=table.warnings,
         )
 
     def _tables(self) -> dict[str, TableFiles]:
         sources = {"train": self.path, "validation": self.validation_path, "test": self.test_path}
-        return {name: self._open(source) for name, source in sources.items() if source}
-
-    def _open(self, source: str, *, head_only: bool = False) -> TableFiles:
-        return TableFiles.open(
-            source, delimiter=self.known_delimiter, encoding=self.known_encoding, head_only=head_only
-        )
+        return {name: self.open_table(source) for name, source in sources.items() if source}
 
 
 @functools.lru_cache(maxsize=2)

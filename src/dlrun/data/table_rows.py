@@ -60,6 +60,11 @@ class TablePlan:
         return int(4 * rows * (sum(widths) + 1))
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What may have been read in another way than it was meant."""
+        return tuple(warning for table in self.tables.values() for warning in table.warnings)
+
+    @property
     def notes(self) -> Iterator[str]:
         """The choices that were made."""
         for table in self.tables.values():
@@ -80,6 +85,7 @@ class TableRows:
         splits: By split: `features` are row numbers, which `stored_blocks` turns into rows.
         notes: The choices that were made.
         coded: Every row as numbers.
+        warnings: What may have been read in another way than it was meant.
     """
 
     columns: tuple[Column, ...]
@@ -88,6 +94,7 @@ class TableRows:
     splits: Mapping[str, Split]
     notes: tuple[str, ...]
     coded: CodedRows
+    warnings: tuple[str, ...] = ()
 
 
 def plan_table(source: Table, tables: Mapping[str, TableFiles]) -> TablePlan:
@@ -140,7 +147,7 @@ def divide_rows(source: Table, plan: TablePlan, *, folder: Path | None = None) -
     target = None
     if plan.target is not None and train.target is not None:
         target = make_target(plan.target, targets, train.target)
-    return TableRows(columns, targets, target, splits, (*notes, *held_out), coded)
+    return TableRows(columns, targets, target, splits, (*notes, *held_out), coded, plan.warnings)
 
 
 def _cut_off(coded: CodedRows, length: int) -> Iterator[str]:

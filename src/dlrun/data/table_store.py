@@ -46,6 +46,7 @@ class StoredTable:
         notes: The choices that were made.
         fingerprint: Of all splits.
         splits: Their names.
+        warnings: What may have been read in another way than it was meant.
     """
 
     columns: tuple[Column, ...]
@@ -54,6 +55,7 @@ class StoredTable:
     notes: tuple[str, ...]
     fingerprint: str
     splits: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def store_key(plain: Mapping[str, Any], files: Iterable[Path]) -> str:
@@ -123,7 +125,9 @@ def _write(staged: Path, divide: Callable[[Path], TableRows]) -> None:
             _write_array(staged / f"{name}_target.npy", target.shape, (target,), dtype=target.dtype)
         splits[name] = Split(np.load(path, mmap_mode="r"), split.target)
     disk.remove_tree(provisional)
-    table = StoredTable(rows.columns, rows.targets, rows.target, rows.notes, fingerprint_of(splits), tuple(splits))
+    table = StoredTable(
+        rows.columns, rows.targets, rows.target, rows.notes, fingerprint_of(splits), tuple(splits), rows.warnings
+    )
     disk.write_file(staged / _INDEX, _adapter().dump_json(table))
 
 

@@ -16,6 +16,7 @@ from dlrun.component import FieldProblem
 from dlrun.data.dataset import Dataset, HeldOut, Source, Split, datasets, fingerprint_of
 from dlrun.data.dialect import FileDelimiter
 from dlrun.data.encoding import FileEncoding
+from dlrun.data.header import HeaderKeys
 from dlrun.data.labels import Task
 from dlrun.data.splits import arrange
 from dlrun.data.text_keys import TextKeys
@@ -37,7 +38,7 @@ _DESCRIBED_BYTES = 2**22
 
 
 @datasets.register("text")
-class Text(TextKeys, Source):
+class Text(TextKeys, HeaderKeys, Source):
     """Texts with a class or a number to predict, in files of the user's own."""
 
     place_keys = ("path", "test_path", "validation_path")
@@ -97,6 +98,7 @@ class Text(TextKeys, Source):
             yield FieldProblem(("classes",), "numbers to predict have no classes", "null")
         if self.path is not None and self.text == self.label:
             yield FieldProblem(("label",), f"{self.label!r} is the column of the texts too", "another column")
+        yield from self.name_problems()
         yield from self._column_problems()
 
     def describe(self) -> Description | None:
@@ -155,11 +157,12 @@ class Text(TextKeys, Source):
             fingerprint_of(made.splits),
             (*remarks, note, *held_out, *made.notes),
             raw=made.raw,
+            warnings=tuple(warning for file in files for warning in file.warnings()),
         )
 
     @property
     def _reading(self) -> Reading:
-        return Reading(self.text, self.label, self.encoding, self.delimiter, self.quoted)
+        return Reading(self.text, self.label, self.encoding, self.delimiter, self.quoted, self.first_line)
 
     def _places(self) -> dict[str, str]:
         """Where each split is."""

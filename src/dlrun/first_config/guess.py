@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from dlrun.data.columns import plan_columns
-from dlrun.data.image_files.table import check_named
 from dlrun.data.series_order import Times
 from dlrun.data.table import Table
 from dlrun.errors import DataError, UsageError
@@ -53,9 +52,9 @@ def draft_config(path: str, wishes: Wishes) -> Draft:
     if kind:
         return DRAFTS[kind](path, wishes)
     looked = look_at(path)
-    column = _image_column(path, looked) if path.lower().endswith(".csv") else None
+    column = _image_column(looked) if path.lower().endswith(".csv") else None
     if column is not None:
-        return draft_images(path, _with_target(looked, wishes, column), column=column)
+        return draft_images(path, _with_target(looked, wishes, column), column=column, first=looked.header)
     if _is_text_alone(path, looked, wishes):
         return draft_text(path, wishes)
     return _with_hint_of_time(draft_table(path, wishes), find_time(looked))
@@ -66,10 +65,10 @@ def _draft_images(path: str, wishes: Wishes) -> Draft:
     if not path.lower().endswith(".csv"):
         return draft_images(path, wishes)
     looked = look_at(path)
-    column = _image_column(path, looked)
+    column = _image_column(looked)
     if column is None:
         raise UsageError(f"{path} has no column of image files", expected="a column of paths such as cats/001.png")
-    return draft_images(path, _with_target(looked, wishes, column), column=column)
+    return draft_images(path, _with_target(looked, wishes, column), column=column, first=looked.header)
 
 
 DRAFTS: dict[str, Callable[[str, Wishes], Draft]] = {
@@ -78,13 +77,8 @@ DRAFTS: dict[str, Callable[[str, Wishes], Draft]] = {
 """By type of dataset."""
 
 
-def _image_column(path: str, looked: LookedAt) -> str | None:
-    """The column of a CSV whose values are names of image files.
-
-    Raises:
-        DataError: Its first line is one of its rows.
-    """
-    check_named(Path(path).expanduser(), looked.table.names)
+def _image_column(looked: LookedAt) -> str | None:
+    """The column of a CSV whose values are names of image files."""
     return image_column({name: list(survey.counts)[:_SHOWN_COUNTS] for name, survey in looked.surveys.items()})
 
 

@@ -15,6 +15,7 @@ from dlrun.data.image_targets import image_targets
 from dlrun.data.images import Images
 from dlrun.errors import DataError
 from dlrun.first_config.draft import Draft, Key, Remark, Section, Sizes, Wishes
+from dlrun.first_config.first_line import FirstLine
 from dlrun.signature import Target
 
 _LARGEST = 128
@@ -82,18 +83,22 @@ def image_column(values: Mapping[str, list[str]]) -> str | None:
     return None
 
 
-def draft_images(path: str, wishes: Wishes, *, column: str = "") -> Draft:
+def draft_images(path: str, wishes: Wishes, *, column: str = "", first: FirstLine | None = None) -> Draft:
     """Draft a config of the dataset type `images`.
 
     Args:
         path: A folder, or a CSV.
         wishes: What the user says.
         column: Of a CSV: the column of the images' paths.
+        first: Of a CSV: what its first line is.
 
     Raises:
         DataError: Images cannot be found or read.
     """
-    source = Images(path=path) if not column else Images(path=path, image_column=column, label_column=wishes.target)
+    first = first or FirstLine()
+    source = Images(path=path)
+    if column:
+        source = Images(path=path, image_column=column, label_column=wishes.target, **first.keys)
     lists = source.lists()
     _, target, _ = image_targets(lists)
     found = _Found.of(lists)
@@ -105,22 +110,29 @@ def draft_images(path: str, wishes: Wishes, *, column: str = "") -> Draft:
     loss, metrics = _loss(target)
     return Draft(
         f"The images of {path}: {names}{classes}, {_span(found.height)} x {_span(found.width)} pixels.",
-        tuple(_dataset(source, found, sizes, lists, column=column, is_value=is_value)),
+        tuple(_dataset(source, found, sizes, lists, first=first if column else None, is_value=is_value)),
         tuple(_network(found, target)),
         loss,
         metrics,
         sizes.training,
-        tuple(_told(found, target)),
+        (*first.told(), *_told(found, target)),
     )
 
 
 def _dataset(
-    source: Images, found: _Found, sizes: Sizes, lists: Mapping[str, ImageList], *, column: str, is_value: bool
+    source: Images,
+    found: _Found,
+    sizes: Sizes,
+    lists: Mapping[str, ImageList],
+    *,
+    first: FirstLine | None,
+    is_value: bool,
 ) -> Iterator[Key | Remark]:
     yield Key("type", "images")
     yield Key("path", source.path)
-    if column:
-        yield Key("image_column", column, "paths of the images, relative to the CSV")
+    if first is not None:
+        yield from first.lines()
+        yield Key("image_column", source.image_column, "paths of the images, relative to the CSV")
         yield Key("label_column", source.label_column, "what is predicted")
     if found.size is not None:
         yield Key("size", list(found.size), "height and width to which all are brought; larger is slower and sees more")

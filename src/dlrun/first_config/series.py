@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from dlrun.data.columns import ColumnSurvey, Plan, plan_columns
 from dlrun.data.columns.planned import notation_of, plan_numbers
@@ -32,7 +33,7 @@ def draft_series(path: str, wishes: Wishes) -> Draft:
     history = wishes.history or max(_LEAST_HISTORY, min(_HISTORY, looked.rows // _ROWS_OF_A_WINDOW))
     horizon = wishes.horizon or 1
     ignored = {**(looked.ignored or {}), **_texts(looked)}
-    looked = LookedAt(looked.table, looked.surveys, looked.odd, {n: w for n, w in ignored.items() if n != target})
+    looked = replace(looked, ignored={name: why for name, why in ignored.items() if name != target})
     source = Series(path=path, target=target, history=history, horizon=horizon, **looked.keys)
     plan = plan_columns(looked.table, looked.surveys, source)
     plan_numbers(looked.table, looked.surveys[target], keys=source)
@@ -45,6 +46,7 @@ def draft_series(path: str, wishes: Wishes) -> Draft:
         ("mean_absolute_error", "root_mean_squared_error"),
         sizes.training,
         (
+            *looked.header.told(),
             f"target: {target}, {why}" + ("" if wishes.target else " (--target for another)"),
             f"history: {history} rows predict the next {horizon} (--history, --horizon)",
             _time_told(found),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dlrun.data.columns import ColumnSurvey, Plan, TableFiles, count_lengths, plan_columns, survey_columns
@@ -14,6 +14,7 @@ from dlrun.data.columns.texts import MISSING_VALUES, missing_numbers
 from dlrun.data.table import Table
 from dlrun.errors import DataError
 from dlrun.first_config.draft import Draft, Key, Remark, Section, Sizes, Wishes
+from dlrun.first_config.first_line import FirstLine
 from dlrun.first_config.target import ChosenTarget, check_column, choose_target
 
 _ODD_TEXTS = 5
@@ -38,12 +39,14 @@ class LookedAt:
         surveys: What was counted of each column.
         odd: Texts in columns of numbers that are read as missing.
         ignored: Columns that cannot be read, and why.
+        header: What the first line is.
     """
 
     table: TableFiles
     surveys: Mapping[str, ColumnSurvey]
     odd: tuple[str, ...] = ()
     ignored: Mapping[str, str] | None = None
+    header: FirstLine = field(default_factory=FirstLine)
 
     @property
     def rows(self) -> int:
@@ -53,7 +56,7 @@ class LookedAt:
     @property
     def keys(self) -> dict[str, Any]:
         """What the dataset has to be told so that every column can be read."""
-        keys: dict[str, Any] = {}
+        keys: dict[str, Any] = self.header.keys
         if self.odd:
             keys["missing_values"] = (*MISSING_VALUES, *self.odd)
         if self.ignored:
@@ -62,6 +65,7 @@ class LookedAt:
 
     def lines(self) -> Iterator[Key]:
         """The same as keys of the section."""
+        yield from self.header.lines()
         if self.odd:
             yield Key("missing_values", [*MISSING_VALUES, *self.odd], "texts among numbers are read as missing")
         if self.ignored:
@@ -75,7 +79,8 @@ def look_at(path: str) -> LookedAt:
     Raises:
         DataError: It cannot be read, or has no rows.
     """
-    table = TableFiles.open(path)
+    header = FirstLine.of(path)
+    table = TableFiles.open(path, header=header.header)
     names = [name for name in table.names if name not in table.unreadable]
     surveys = survey_columns(table, names, missing=MISSING_VALUES)
     if not surveys or not next(iter(surveys.values())).rows:
@@ -93,7 +98,7 @@ def look_at(path: str) -> LookedAt:
                 ignored[survey.name] = f"{survey.name}: numbers among which other things stand"
     if odd:
         surveys = survey_columns(table, names, missing=(*MISSING_VALUES, *odd))
-    return LookedAt(table, surveys, tuple(odd), ignored)
+    return LookedAt(table, surveys, tuple(odd), ignored, header)
 
 
 def draft_table(path: str, wishes: Wishes) -> Draft:
@@ -108,7 +113,7 @@ def draft_table(path: str, wishes: Wishes) -> Draft:
         check_column(wishes.target, looked.table.names, looked.table.label)
         wanted = (wishes.target, *wishes.more_targets)
         ignored = {name: why for name, why in (looked.ignored or {}).items() if name not in wanted}
-        looked = LookedAt(looked.table, looked.surveys, looked.odd, ignored)
+        looked = replace(looked, ignored=ignored)
     source = Table(path=path, **looked.keys)
     target = choose_target(looked.table, looked.surveys, source, wish=wishes.target, more=wishes.more_targets)
     plan = plan_columns(looked.table, looked.surveys, source, without=target.names)
@@ -123,7 +128,12 @@ def draft_table(path: str, wishes: Wishes) -> Draft:
         loss,
         metrics,
         (*sizes.training, *_class_weight(looked.surveys[target.name], target)),
-        (f"target: {', '.join(target.names)}, {said}", target.plan.note, *_missing_told(looked, target)),
+        (
+            *looked.header.told(),
+            f"target: {', '.join(target.names)}, {said}",
+            target.plan.note,
+            *_missing_told(looked, target),
+        ),
     )
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from dlrun.data.header import Header
+from dlrun.data.texts.delimited import DelimitedFile
 from dlrun.data.texts.files import files_of
 from dlrun.data.texts.folders import TextFolder, split_folders
 from dlrun.data.texts.labels import number_of
 from dlrun.data.texts.rows import Reading
 from dlrun.errors import DataError, UsageError
 from dlrun.first_config.draft import Draft, Key, Remark, Section, Sizes, Wishes
+from dlrun.first_config.first_line import FirstLine
 from dlrun.first_config.target import USUAL_NAMES, check_column
 
 _TEXT_NAMES = ("text", "texts", "sentence", "review", "comment", "content", "body", "message", "document", "tweet")
@@ -52,8 +55,9 @@ def draft_text(path: str, wishes: Wishes) -> Draft:
     within = split_folders(Path(path).expanduser())
     files = files_of(str(within.get("train", path)), Reading())
     is_folder = isinstance(files[0], TextFolder)
-    columns = TextColumns() if is_folder else _choose_columns(path, wishes)
-    reading = Reading(columns.text or "text", columns.label or "label")
+    first = FirstLine.of_text(files[0].path) if isinstance(files[0], DelimitedFile) else FirstLine()
+    columns = TextColumns() if is_folder else _choose_columns(path, wishes, first.header)
+    reading = Reading(columns.text or "text", columns.label or "label", header=first.header)
     files = files_of(str(within.get("train", path)), reading)
     rows = [*itertools.islice(itertools.chain.from_iterable(file.rows(labelled=True) for file in files), _LOOKED_AT)]
     if not rows:
@@ -67,12 +71,12 @@ def draft_text(path: str, wishes: Wishes) -> Draft:
     is_bag = looks.is_long or total > _MANY_TEXTS
     return Draft(
         f"Texts of {path}: {total:,} of them, whose {columns.label or 'class folder'} is predicted.",
-        (*_dataset(path, columns, looks, is_bag=is_bag), *_label_remark(labels), *held_out),
+        (*_dataset(path, columns, first, looks, is_bag=is_bag), *_label_remark(labels), *held_out),
         _network(is_bag=is_bag),
         "mean_squared_error" if is_value else "sparse_categorical_crossentropy",
         ("mean_absolute_error",) if is_value else ("accuracy",),
         sizes.training,
-        tuple(_told(columns, wishes)),
+        (*first.told(), *_told(columns, wishes)),
     )
 
 
@@ -93,13 +97,16 @@ class _Looks:
         return cls(bool(np.quantile(words, 0.95) > _SHORT_WORDS), wide and characters > 12 * max(1, int(words.sum())))
 
 
-def _choose_columns(path: str, wishes: Wishes) -> TextColumns:
-    names = files_of(path, Reading())[0].names()
+def _choose_columns(path: str, wishes: Wishes, header: Header) -> TextColumns:
+    reading = Reading(header=header)
+    names = files_of(path, reading)[0].names()
     if not names:
         raise UsageError(f"{path} has no columns", expected="a .csv, .tsv, .jsonl or .parquet file, or class folders")
     if wishes.target:
         check_column(wishes.target, names, path)
-    texts = {name: _column(path, Reading(text=name), labelled=False) for name in names if name != wishes.target}
+    texts = {
+        name: _column(path, replace(reading, text=name), labelled=False) for name in names if name != wishes.target
+    }
     text = _text_column(texts)
     if text is None:
         expected = "a column with several words in each row"
@@ -108,7 +115,7 @@ def _choose_columns(path: str, wishes: Wishes) -> TextColumns:
     if wishes.target:
         label, why = wishes.target, "as --target says"
     else:
-        labels = {name: _column(path, Reading(text=text, label=name), labelled=True) for name in others}
+        labels = {name: _column(path, replace(reading, text=text, label=name), labelled=True) for name in others}
         label, why = _label_column(labels, path)
     return TextColumns(text, label, why, tuple(name for name in others if name != label))
 
@@ -146,9 +153,12 @@ def _label_column(values: Mapping[str, list[str]], path: str) -> tuple[str, str]
     raise UsageError(f"no column of {path} looks like a label", expected="--target with its name")
 
 
-def _dataset(path: str, columns: TextColumns, looks: _Looks, *, is_bag: bool) -> Iterator[Key | Remark]:
+def _dataset(
+    path: str, columns: TextColumns, first: FirstLine, looks: _Looks, *, is_bag: bool
+) -> Iterator[Key | Remark]:
     yield Key("type", "text")
     yield Key("path", path)
+    yield from first.lines()
     if columns.text:
         yield Key("text", columns.text, "the column of the texts")
         yield Key("label", columns.label, f"the column to predict, chosen {columns.why}")

@@ -207,6 +207,8 @@ def assemble(
         dataset = spec.dataset.load()
     for note in (*file.notes, *dataset.notes):
         listener(Note("data", note))
+    for warning in dataset.warnings:
+        listener(Note("warning", warning))
     examples = {name: len(split) for name, split in dataset.splits.items()}
     file.check(Description(dataset.features, dataset.target, examples))
     data_target = target_of(spec.model, dataset.features, dataset.target)

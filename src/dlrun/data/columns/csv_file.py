@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from dlrun.data.columns.names import distinct_names, repeated_names
 from dlrun.data.dialect import Dialect, opened_rows, read_dialect
 from dlrun.data.encoding import opened_bytes, undecodable
+from dlrun.data.header import Header
 from dlrun.data.told import Told
 from dlrun.errors import DataError
 
@@ -22,7 +22,6 @@ _BLOCK_BYTES = 1 << 21
 """What is read at once; small blocks take less memory and are no slower. No row may be longer."""
 
 _LONGEST_SHOWN = 60
-_NUMBER = re.compile(r"\s*[+-]?[\d.,]*\d[\d.,]*\s*")
 
 
 @dataclass(frozen=True)
@@ -33,31 +32,44 @@ class CsvFile:
         path: Where it is.
         dialect: How it is written.
         names: Of the columns: those without one numbered, those that occur twice told apart.
+        has_header: Whether the first line names the columns.
         notes: What was changed about the names.
+        warnings: What may have been taken for names.
     """
 
     path: Path
     dialect: Dialect
     names: tuple[str, ...]
+    has_header: bool = True
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def open(
-        cls, path: Path, *, delimiter: str | None = None, encoding: str | None = None, head_only: bool = False
+        cls,
+        path: Path,
+        *,
+        delimiter: str | None = None,
+        encoding: str | None = None,
+        header: Header | None = None,
+        head_only: bool = False,
     ) -> CsvFile:
-        """Tell how a file is written; see `read_dialect`."""
+        """Tell how a file is written; see `read_dialect`.
+
+        Raises:
+            DataError: It cannot be read, or has another number of columns than `header` has names.
+        """
+        header = header or Header()
         dialect = read_dialect(str(path), delimiter=delimiter, encoding=encoding, head_only=head_only)
         notes: list[str] = []
-        if all(_NUMBER.fullmatch(name) for name in dialect.header):
-            said = "is taken for the names of the columns, though all are numbers"
-            notes.append(f"names: the first line of {path.name} {said}")
-        names = distinct_names(dialect.header, notes)
-        return cls(path, dialect, names, tuple(notes))
+        names = distinct_names(header.names_of(str(path), dialect.first), notes)
+        has_header = header.is_first_line(dialect.first)
+        return cls(path, dialect, names, has_header, tuple(notes), tuple(header.warnings(str(path), dialect.row_like)))
 
     @property
     def repeated(self) -> tuple[str, ...]:
         """Names that more than one column has."""
-        return repeated_names(self.dialect.header)
+        return repeated_names(self.dialect.first) if self.has_header else ()
 
     @property
     def told(self) -> tuple[Told, ...]:
@@ -86,7 +98,7 @@ class CsvFile:
                         block_size=_BLOCK_BYTES,
                         column_names=list(own),
                         skip_rows=dialect.blank_lines,
-                        skip_rows_after_names=1,
+                        skip_rows_after_names=int(self.has_header),
                         encoding="utf-8" if dialect.encoding == "utf-8-sig" else dialect.encoding,
                     ),
                     parse_options=arrow_csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True),
@@ -103,7 +115,7 @@ class CsvFile:
     def line_of(self, row: int) -> int:
         """The line on which a row begins, both counted from 1; 0 if there is no such row."""
         with opened_rows(str(self.path), self.dialect, strict=False) as rows:
-            return next((line for line, _ in itertools.islice(rows, row, None)), 0)  # the first is the names
+            return next((line for line, _ in itertools.islice(rows, row - 1 + self.has_header, None)), 0)
 
     def _explain(self, cause: Exception) -> NoReturn:
         """Find what pyarrow stumbled over, with the module that counts lines.
@@ -119,7 +131,7 @@ class CsvFile:
             raise without_rows from cause
         width, number = len(self.names), 0
         with opened_rows(str(self.path), self.dialect, strict=True) as rows:
-            for number, (line, row) in enumerate(rows):
+            for number, (line, row) in enumerate(rows, start=1 - self.has_header):
                 if len(row) != width:
                     raise DataError(
                         f"{self.path}:{line} (row {number}) has {len(row)} values: {_shown(row)}",

@@ -8,10 +8,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dlrun.component import FieldProblem, Fields
+from dlrun.data.columns.csv_file import CsvFile
 from dlrun.data.columns.table_files import TableFiles
 from dlrun.data.columns.texts import MISSING_VALUES
 from dlrun.data.dialect import FileDelimiter, known_delimiter
 from dlrun.data.encoding import FileEncoding
+from dlrun.data.header import HeaderKeys
 from dlrun.registry import nearest
 
 ListName = Literal["numeric", "categorical", "date", "text", "ignore"]
@@ -42,7 +44,7 @@ class EmbeddingKeys(Fields):
     )
 
 
-class ColumnKeys(Fields):
+class ColumnKeys(HeaderKeys):
     """The keys."""
 
     numeric: tuple[str, ...] = Field(default=(), description="Columns that are numbers, whatever they look like.")
@@ -135,6 +137,9 @@ class ColumnKeys(Fields):
             table: The file; None where it cannot be read now.
             targets: The columns to predict.
         """
+        yield from self.name_problems()
+        if table is not None:
+            yield from self._problems_of_kind(table)
         seen: dict[str, str] = dict.fromkeys(targets, "target")
         for key in LISTS:
             for index, name in enumerate(getattr(self, key)):
@@ -143,6 +148,25 @@ class ColumnKeys(Fields):
                 elif table is not None:
                     yield from name_problem((key, index), name, table)
                 seen[name] = key
+
+    def open_table(self, path: str, *, head_only: bool = False) -> TableFiles:
+        """The table in a file, or in all files that a pattern matches; see `TableFiles.open`."""
+        return TableFiles.open(
+            path,
+            delimiter=self.known_delimiter,
+            encoding=self.known_encoding,
+            header=self.first_line,
+            head_only=head_only,
+        )
+
+    def _problems_of_kind(self, table: TableFiles) -> Iterator[FieldProblem]:
+        """Keys for CSV files that are set for Parquet files."""
+        if any(isinstance(file, CsvFile) for file in table.files):
+            return
+        for key in ("header", "names"):
+            if key in self.model_fields_set and getattr(self, key) not in ("auto", ()):
+                said = f"{table.label} is a Parquet file, whose columns have their names"
+                yield FieldProblem((key,), said, f"no key {key}")
 
 
 def name_problem(path: tuple[str | int, ...], name: str, table: TableFiles) -> Iterator[FieldProblem]:

@@ -120,10 +120,10 @@ def _reason_to_ignore(survey: ColumnSurvey, listed: ListName | None, keys: Colum
 def _infer_numeric(survey: ColumnSurvey, notation: Notation) -> PlannedColumn | str:
     name = survey.name
     if survey.known >= _FEW_ROWS and survey.is_permutation:
-        return "it numbers the rows"
+        return f"it numbers the rows (numeric: [{name}] to use it)"
     if survey.is_called_id and survey.is_whole and survey.known >= _FEW_ROWS:
         if survey.is_many or len(survey.counts) > _DISTINCT_LIKE_IDS * survey.known:
-            return "it is an id, by its name and its values"
+            return f"it is an id, by its name and its values (numeric: [{name}] to use it)"
         return PlannedColumn(name, "categorical")
     unit = unit_of(notation)
     remark = f"{name}: numbers with {unit}, read without it: {example_of(notation)} is 1234.5" if unit else ""

@@ -28,6 +28,7 @@ class ParquetFile:
         schema: Their types.
         notes: What was changed about the names.
         told: Nothing: it says all of itself.
+        warnings: None: its columns have their names.
     """
 
     path: Path
@@ -35,6 +36,7 @@ class ParquetFile:
     schema: Any
     notes: tuple[str, ...] = ()
     told: tuple[Told, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, path: Path) -> ParquetFile:

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from dlrun.data.columns.planned import wrong_value
 from dlrun.data.columns.rows import refuse_missing
 from dlrun.data.columns.table_files import Block, TableFiles
 from dlrun.data.columns.texts import MISSING_VALUES, as_texts, known_values
+from dlrun.data.header import Header
 
 if TYPE_CHECKING:
     import keras
@@ -35,11 +36,13 @@ class Reading:
         missing_values: Texts that mean that a value is missing.
         delimiter: Of CSV files; None: told from the file.
         encoding: Of CSV files; None: told from the file.
+        header: What is known of the first line of CSV files.
     """
 
     missing_values: tuple[str, ...] = MISSING_VALUES
     delimiter: str | None = None
     encoding: str | None = None
+    header: Header = field(default_factory=Header)
 
     @contextmanager
     def open(self, source: str) -> Iterator[TableFiles]:
@@ -49,12 +52,15 @@ class Reading:
             DataError: There is none, or it cannot be read.
         """
         if source != "-":
-            yield TableFiles.open(source, delimiter=self.delimiter, encoding=self.encoding)
+            yield self._open(source)
             return
         with tempfile.NamedTemporaryFile(prefix="dlrun-", suffix=".csv") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
             file.flush()
-            yield TableFiles.open(file.name, delimiter=self.delimiter, encoding=self.encoding)
+            yield self._open(file.name)
+
+    def _open(self, path: str) -> TableFiles:
+        return TableFiles.open(path, delimiter=self.delimiter, encoding=self.encoding, header=self.header)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from dlrun.data.columns.csv_file import CsvFile
 from dlrun.data.columns.locate import find_tables, is_parquet
 from dlrun.data.columns.parquet_file import ParquetFile
+from dlrun.data.header import Header
 from dlrun.data.told import notes_of
 from dlrun.errors import DataError
 from dlrun.registry import nearest
@@ -53,7 +54,13 @@ class TableFiles:
 
     @classmethod
     def open(
-        cls, source: str, *, delimiter: str | None = None, encoding: str | None = None, head_only: bool = False
+        cls,
+        source: str,
+        *,
+        delimiter: str | None = None,
+        encoding: str | None = None,
+        header: Header | None = None,
+        head_only: bool = False,
     ) -> TableFiles:
         """Look at the first lines of every file.
 
@@ -61,6 +68,7 @@ class TableFiles:
             source: A path, or a pattern.
             delimiter: Of CSV files; None: told from their first lines.
             encoding: Of CSV files; None: told from their bytes.
+            header: What is known of the first line of CSV files; None: nothing.
             head_only: Whether the encoding is told from the first lines only, which is enough to know the names.
 
         Raises:
@@ -72,7 +80,7 @@ class TableFiles:
             if is_parquet(path):
                 file = ParquetFile.open(path)
             else:
-                file = CsvFile.open(path, delimiter=delimiter, encoding=encoding, head_only=head_only)
+                file = CsvFile.open(path, delimiter=delimiter, encoding=encoding, header=header, head_only=head_only)
             _check_alike(file, files[0] if files else file)
             files.append(file)
         return cls(tuple(files))
@@ -98,6 +106,11 @@ class TableFiles:
         """What was told from the files' bytes, each thing once."""
         told = ((str(file.path), told) for file in self.files for told in file.told)
         return tuple(dict.fromkeys((*notes_of(told), *(note for file in self.files for note in file.notes))))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What may have been read in another way than it was meant."""
+        return tuple(warning for file in self.files for warning in file.warnings)
 
     @cached_property
     def unreadable(self) -> dict[str, str]:
@@ -155,7 +168,7 @@ class TableFiles:
         raise DataError(
             f"{self.label} has no column " + ", ".join(map(repr, absent)) + f"; it has {', '.join(self.names)}",
             expected="the columns " + ", ".join(wanted),
-            hint=f"did you mean {near!r}?" if near else "",
+            hint=f"did you mean {near!r}?" if near else _hint_of_header(self.files[0]),
         )
 
     @cached_property
@@ -176,6 +189,10 @@ class TableFiles:
         yield from self._kept
 
 
+def _hint_of_header(file: TableFile) -> str:
+    return "its first line looks like a row: a file needs a line of names as training's has" if file.warnings else ""
+
+
 def _check_alike(file: TableFile, first: TableFile) -> None:
     if set(file.names) == set(first.names):
         return
@@ -184,5 +201,7 @@ def _check_alike(file: TableFile, first: TableFile) -> None:
     said = [f"lacks {', '.join(map(repr, lacks))}"] if lacks else []
     said += [f"has {', '.join(map(repr, adds))} besides"] if adds else []
     raise DataError(
-        f"{file.path} " + " and ".join(said), expected=f"the columns of {first.path}: {', '.join(first.names)}"
+        f"{file.path} " + " and ".join(said),
+        expected=f"the columns of {first.path}: {', '.join(first.names)}",
+        hint="header: false, if these files do not begin with the names of their columns" if file.warnings else "",
     )

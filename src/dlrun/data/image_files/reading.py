@@ -9,13 +9,14 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.data.header import Header
 from dlrun.data.image_files.decoding import decode
 from dlrun.data.image_files.form import ImageForm
 from dlrun.data.image_files.keeping import refused, skipped_note
@@ -36,6 +37,7 @@ class Columns:
 
     image: str = "path"
     label: str = "label"
+    header: Header = field(default_factory=Header)
 
 
 def read_images(
@@ -138,12 +140,18 @@ def _listed(source: str, target: Target | None, columns: Columns) -> ImageList:
     path = Path(source).expanduser()
     if path.suffix.lower() == ".csv":
         label = columns.label if target is not None else None
-        if label is not None and label not in (header := read_header(path)):
+        if label is not None and label not in (header := read_header(path, columns.header)):
             check_named(path, header)
             raise DataError(f"{source} has no column {label!r}", expected="a column of labels")
         values = target is not None and target.kind == "values"
         task = "regression" if values else "classification"
-        return list_table(path, image_column=columns.image, label_column=label, task=task)  # type: ignore[arg-type]
+        return list_table(
+            path,
+            image_column=columns.image,
+            label_column=label,
+            task=task,  # type: ignore[arg-type]
+            header=columns.header,
+        )
     images = list_classes(path) if target is not None and path.is_dir() else _list_images(source)
     if not images.names:
         raise DataError(f"{source} has no images", expected="JPEG, PNG, BMP or GIF files")

@@ -10,18 +10,25 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.data.header import Header
 from dlrun.data.image_files.listing import ENDINGS, ImageList
 from dlrun.data.labels import Task
 from dlrun.errors import DataError
 
+_NAMED = Header()
 
-def read_header(path: Path) -> tuple[str, ...]:
+
+def read_header(path: Path, header: Header = _NAMED) -> tuple[str, ...]:
     """The names of a CSV's columns.
+
+    Args:
+        path: The CSV.
+        header: What is known of its first line.
 
     Raises:
         DataError: It cannot be read, or is empty.
     """
-    return tuple(_first(path, _rows(path)))
+    return header.names_of(str(path), _first(path, _rows(path)))
 
 
 def check_named(path: Path, header: Sequence[str]) -> None:
@@ -34,12 +41,14 @@ def check_named(path: Path, header: Sequence[str]) -> None:
         if name.lower().endswith(ENDINGS) and (path.parent / name).is_file():
             raise DataError(
                 f"the first line of {path} is a row, and not the names of its columns: {name} is an image",
-                expected="a first line of names above the rows",
-                hint="path,label",
+                expected="a first line of names above the rows, such as path,label",
+                hint="`header: false`, which reads it as a row, with `names: [path, label]`",
             )
 
 
-def list_table(path: Path, *, image_column: str, label_column: str | None, task: Task = "auto") -> ImageList:
+def list_table(
+    path: Path, *, image_column: str, label_column: str | None, task: Task = "auto", header: Header = _NAMED
+) -> ImageList:
     """List the images that a CSV names.
 
     Args:
@@ -47,6 +56,7 @@ def list_table(path: Path, *, image_column: str, label_column: str | None, task:
         image_column: Name of the column of paths.
         label_column: Name of the column of labels; None: there are none.
         task: What labels are. auto: values if all are numbers and one has a decimal point; else classes.
+        header: What is known of the CSV's first line.
 
     Returns:
         In the order of the rows. Classes are in alphabetical order, or by number if all of them are whole numbers.
@@ -55,8 +65,10 @@ def list_table(path: Path, *, image_column: str, label_column: str | None, task:
         DataError: The file or a column is missing, or a row lacks a path or a label.
     """
     rows = _rows(path)
-    header = _first(path, rows)
-    columns = [_column(path, header, name) for name in (image_column, label_column) if name is not None]
+    first = _first(path, rows)
+    names = header.names_of(str(path), first)
+    columns = [_column(path, names, name) for name in (image_column, label_column) if name is not None]
+    rows = rows if header.is_first_line(first) else _rows(path)
     found: list[list[str]] = []
     lines: list[int] = []
     for line, row in rows:
@@ -82,11 +94,11 @@ def list_table(path: Path, *, image_column: str, label_column: str | None, task:
 
 
 def _first(path: Path, rows: Iterator[tuple[int, list[str]]]) -> list[str]:
-    """The names of the columns."""
-    header = next(rows, (1, []))[1]
-    if not header:
+    """The values of the first line."""
+    first = next(rows, (1, []))[1]
+    if not first:
         raise DataError(f"{path} does not begin with a line of names", expected="path,label and rows below")
-    return header
+    return first
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:

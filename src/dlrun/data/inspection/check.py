@@ -16,12 +16,13 @@ from dlrun.data.inspection.label_checks import (
     check_missing_classes,
     check_target_scale,
 )
+from dlrun.data.inspection.reading_check import check_reading
 from dlrun.data.inspection.series_checks import check_gaps, check_repeated_times, check_time_order
 from dlrun.data.inspection.text_checks import check_text_columns, check_texts
 from dlrun.data.inspection.value_checks import check_drift, check_far_off, check_nan, check_range
 
 CHECKS: tuple[Callable[[Inspected], Iterator[Finding]], ...] = (
-    check_corrupt, check_time_order, check_gaps, check_repeated_times, check_duplicates, check_giveaway,
+    check_reading, check_corrupt, check_time_order, check_gaps, check_repeated_times, check_duplicates, check_giveaway,
     check_few_examples, check_missing_classes, check_imbalance, check_target_scale, check_missing, check_constant,
     check_ids, check_nan, check_range, check_far_off, check_drift, check_texts, check_text_columns, check_sizes,
     check_blank,

@@ -112,7 +112,7 @@ def inspect_source(source: Source) -> Inspected:
     dataset = source.load()
     if not isinstance(source, Table | Series):
         return Inspected(source, dataset)
-    table = TableFiles.open(source.path, delimiter=source.known_delimiter, encoding=source.known_encoding)
+    table = source.open_table(source.path)
     columns = _file_columns(source, table)
     series = _series_rows(source, table, columns) if isinstance(source, Series) else None
     return Inspected(source, dataset, columns=columns, series=series)

@@ -16,18 +16,19 @@ class DelimitedFile(TextFile):
     """A file of rows whose fields are separated by a character."""
 
     def names(self) -> tuple[str, ...]:
-        """The fields of its first row."""
-        return self._dialect(head_only=True).header
+        """The names of its columns: the fields of its first row, or those that the reading gives."""
+        return self._names(self._dialect(head_only=True))
 
     def rows(self, *, labelled: bool) -> Iterator[Row]:
         """Its rows; lines with nothing in them are no rows."""
         dialect = self._dialect()
-        names = dialect.header
+        names = self._names(dialect)
         self.check_columns(names, labelled=labelled)
         text, label = names.index(self.reading.text), names.index(self.reading.label) if labelled else 0
         hint = "quoted: false, if quotes in this file are letters like any other"
         with opened_rows(self.path, dialect, strict=True, hint=hint) as rows:
-            next(rows)  # the names
+            if self.reading.header.is_first_line(dialect.first):
+                next(rows)
             for number, fields in rows:
                 if len(fields) != len(names):
                     raise self._wrong_width(number, fields, names)
@@ -39,6 +40,13 @@ class DelimitedFile(TextFile):
     def told(self) -> Iterator[tuple[str, Told]]:
         """Also the delimiter."""
         return ((self.path, told) for told in self._dialect().told)
+
+    def warnings(self) -> Iterator[str]:
+        """A first line that looks like a row and is read as names."""
+        return self.reading.header.warnings(self.path, self._dialect(head_only=True).row_like)
+
+    def _names(self, dialect: Dialect) -> tuple[str, ...]:
+        return self.reading.header.names_of(self.path, dialect.first)
 
     def _dialect(self, *, head_only: bool = False) -> Dialect:
         reading = self.reading

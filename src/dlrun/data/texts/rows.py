@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from dlrun.data.encoding import tell_encoding
+from dlrun.data.header import Header
 from dlrun.data.told import Told
 from dlrun.errors import DataError
 from dlrun.registry import nearest
@@ -40,6 +41,7 @@ class Reading:
         encoding: Character encoding; auto: told from the file's bytes.
         delimiter: Between two values of a CSV file, or auto.
         quoted: Whether fields of a CSV or TSV file may stand in double quotes.
+        header: What is known of the first line of a CSV or TSV file.
     """
 
     text: str = "text"
@@ -47,6 +49,7 @@ class Reading:
     encoding: str = "auto"
     delimiter: str = "auto"
     quoted: bool = True
+    header: Header = field(default_factory=Header)
 
     @property
     def known_encoding(self) -> str | None:
@@ -94,6 +97,10 @@ class TextFile(abc.ABC):
         """What was told from its bytes, and of which file; for files that have been read."""
         if self.reading.known_encoding is None:
             yield self.path, tell_encoding(self.path)
+
+    def warnings(self) -> Iterator[str]:
+        """What may have been read in another way than it was meant."""
+        return iter(())
 
     def left_out(self) -> Iterator[str]:
         """Notes on what lies there and is not read."""
