@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from dlrun.keras_table import entry_names
 from dlrun.metric_inputs import SEES
-from dlrun.metrics import Metric, larger_is_better, metrics, metrics_for
+from dlrun.metrics import Metric, direction_of_type, directions_of, metrics, metrics_for
 from dlrun.signature import Target
 
 Array = npt.NDArray[Any]
@@ -51,20 +51,19 @@ SMALLER = {
 }  # fmt: skip
 
 
-def test_every_metric_has_a_better_direction_with_and_without_val() -> None:
-    assert {name for name in metrics.names() if not larger_is_better(name)} == SMALLER
-    assert {name for name in metrics.names() if not larger_is_better(f"val_{name}")} == SMALLER
+def test_every_metric_has_a_better_direction() -> None:
+    assert {name for name in metrics.names() if direction_of_type(name) == "min"} == SMALLER
+    assert {name for name in metrics.names() if direction_of_type(name) == "max"} == set(metrics.names()) - SMALLER
+    assert (direction_of_type("mse"), direction_of_type("my_quality")) == ("min", None)
 
 
-@pytest.mark.parametrize(
-    ("name", "larger"),
-    [
-        ("loss", False), ("val_loss", False), ("mse", False), ("val_mae", False), ("test_error", False),
-        ("my_accuracy", True), ("val_dice", True), ("seconds", False),
-    ],
-)  # fmt: skip
-def test_other_names_are_judged_by_their_words(name: str, *, larger: bool) -> None:
-    assert larger_is_better(name) == larger
+def test_directions_follow_the_metric_whatever_its_name_and_are_left_out_where_it_does_not_say() -> None:
+    class Unsaid(Metric):
+        def build(self, target: Target) -> Any:
+            raise NotImplementedError
+
+    named = [made("mean_absolute_error", name="quality"), made("auc", name="error"), Unsaid(name="unsaid")]
+    assert directions_of(named) == {"loss": "min", "quality": "min", "error": "max"}
 
 
 def test_a_metric_is_logged_under_its_type_or_the_name_it_is_given() -> None:

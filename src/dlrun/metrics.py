@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import abc
 import functools
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -33,17 +33,26 @@ _WITH_LOGITS = ("binary_crossentropy", "categorical_crossentropy", "sparse_categ
 _AS_PROBABILITIES: dict[Form, Form] = {"margin": "positive", "scores": "classes", "score_index": "index"}
 _WITH_NUM_CLASSES = ("io_u", "mean_io_u", "one_hot_io_u", "one_hot_mean_io_u")
 _BUILT_BY_FIRST_BATCH = ("f1_score", "f_beta_score", "r2_score")
-_SMALLER_IS_BETTER = (
-    "loss", "error", "entropy", "crossentropy", "divergence", "hinge", "poisson", "false", "cosh", "perplexity",
-    "deviance", "mae", "mse", "rmse", "mape", "msle", "bce", "kld", "nll", "seconds",
-)  # fmt: skip
+_SMALLER_IS_BETTER = frozenset({
+    "binary_crossentropy", "categorical_crossentropy", "categorical_hinge", "false_negatives", "false_positives",
+    "hinge", "kl_divergence", "log_cosh_error", "mean_absolute_error", "mean_absolute_percentage_error",
+    "mean_squared_error", "mean_squared_logarithmic_error", "poisson", "root_mean_squared_error",
+    "sparse_categorical_crossentropy", "squared_hinge",
+})  # fmt: skip
+
+Direction = Literal["max", "min"]
+"""Whether a score is better when it is larger, or when it is smaller."""
+
+SPLIT_PREFIXES: Mapping[str, str] = {"val_": "validation", "test_": "test", "train_": "train"}
+"""What stands before the name of a score and says which split it is of."""
 
 
 class Metric(Component, abc.ABC):
     """A score that is reported beside the loss. A subclass says what it `sees` and builds the Keras metric."""
 
     sees: ClassVar[Sees] = VALUES
-    larger_is_better: ClassVar[bool] = True
+    larger_is_better: ClassVar[bool | None] = None
+    """Its direction; None: the class does not say. Then nothing is chosen by it unless the user gives a sign."""
 
     name: str | None = Field(
         default=None, pattern=r"^[A-Za-z][A-Za-z0-9_]*$", description="Its name in the log; null: its type."
@@ -190,26 +199,36 @@ def metrics_for(target: Target) -> tuple[str, ...]:
     return tuple(name for name, metric in found if metric is not None and metric.accepts(target))
 
 
-def larger_is_better(name: str) -> bool:
-    """Whether a score in the log is better when it is larger.
+def directions_of(of_spec: Iterable[Metric]) -> dict[str, Direction]:
+    """Return the direction of each score of a spec, by its name in the log; of the loss too.
 
     Args:
-        name: As the log has it: `val_accuracy`, `loss`. What is no metric's type is judged by the words in it.
+        of_spec: The metrics of the spec. One whose class does not say which way is better is left out.
     """
-    name = name.removeprefix("val_")
+    known = {metric.log_name: metric.larger_is_better for metric in of_spec}
+    found: dict[str, Direction] = {"loss": "min"}
+    return found | {name: "max" if larger else "min" for name, larger in known.items() if larger is not None}
+
+
+def direction_of_type(name: str) -> Direction | None:
+    """Return the direction of the metric that is registered as `name`; None if there is none, or it does not say."""
     metric = metrics.find(short_names("metrics").get(name, name))
-    return metric.larger_is_better if metric else _is_larger_better(name)
+    if metric is None or metric.larger_is_better is None:
+        return None
+    return "max" if metric.larger_is_better else "min"
 
 
-def _is_larger_better(name: str) -> bool:
-    return not set(name.lower().split("_")) & set(_SMALLER_IS_BETTER)
+def without_split(score: str) -> str:
+    """Return the name of a score without the split before it: `accuracy` for `val_accuracy`."""
+    prefix = next((prefix for prefix in SPLIT_PREFIXES if score.startswith(prefix)), "")
+    return score.removeprefix(prefix)
 
 
 @functools.cache
 def _keras_metric(name: str) -> type[Metric]:
     made = component_class(find_entry("metrics", name), KerasMetric)
     made.sees = SEES[name]
-    made.larger_is_better = _is_larger_better(name)
+    made.larger_is_better = name not in _SMALLER_IS_BETTER
     return made
 
 

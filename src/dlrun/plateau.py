@@ -30,11 +30,16 @@ class PlateauState:
 def plateau_step(
     schedule: ReduceOnPlateau, state: PlateauState, value: float, *, larger_is_better: bool
 ) -> PlateauState:
-    """The state after an epoch that scored `value`; decides as `keras.callbacks.ReduceLROnPlateau` does."""
+    """The state after an epoch that scored `value`; decides as `keras.callbacks.ReduceLROnPlateau` does.
+
+    An epoch whose score is undefined changes nothing; Keras counts it as one without an improvement.
+    """
+    if math.isnan(value):
+        return state
     if state.cooldown:
         state = replace(state, cooldown=state.cooldown - 1)
     gain = 0.0 if state.best is None else (value - state.best if larger_is_better else state.best - value)
-    if gain > schedule.min_delta or (state.best is None and not math.isnan(value)):
+    if gain > schedule.min_delta or state.best is None:
         return replace(state, best=value, wait=0)
     if state.cooldown:
         return state

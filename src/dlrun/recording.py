@@ -18,6 +18,7 @@ import yaml
 from dlrun.errors import DlrunError, Interrupted, RunError
 from dlrun.files.disk import disk, explained
 from dlrun.identity import identify
+from dlrun.metrics import directions_of
 from dlrun.runs import provenance
 from dlrun.runs.folder import RunFolder, now
 from dlrun.runs.record import Choice, Status
@@ -56,6 +57,7 @@ def create_folder(file: SpecFile, runs_dir: Path) -> RunFolder:
         versions=provenance.versions(),
         machine=provenance.machine(),
         model={"type": file.spec.model.type_name},
+        directions=directions_of(file.spec.metrics),
     )
     return folder
 

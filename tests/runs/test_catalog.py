@@ -141,29 +141,72 @@ def test_no_runs_at_all_is_said_so(tmp_path: Path, argument: str) -> None:
             find_run(argument, runs_dir=runs_dir)
 
 
-def test_best_takes_the_largest_and_with_a_minus_the_smallest(tmp_path: Path) -> None:
-    low = run(tmp_path, "low", best=best("val_accuracy", 0.2), result={"validation": {"loss": 3.0}}).id
+def test_best_is_in_the_direction_that_the_metric_has_and_a_sign_overrules_it(tmp_path: Path) -> None:
+    said = {"loss": "min", "accuracy": "max", "quality": "min"}
+
+    def made(name: str, value: float | None, quality: float | None, loss: float | None) -> str:
+        result = {"validation": {"loss": loss, "quality": quality}}
+        return run(tmp_path, name, best=best("val_accuracy", value), result=result, directions=said).id
+
+    low, high = made("low", 0.2, 0.3, 3.0), made("high", 0.9, 0.7, -1.0)
+    made("nan", None, None, None)
     run(tmp_path, "none", result={"test": {"mae": 1.0}})
-    run(tmp_path, "nan", best=best("val_accuracy", None), result={"validation": {"loss": None}})
-    high = run(tmp_path, "high", best=best("val_accuracy", 0.9), result={"validation": {"loss": -1.0}}).id
-    assert find_run("best:val_accuracy", runs_dir=tmp_path).id == high
-    assert find_run("best:-val_accuracy", runs_dir=tmp_path).id == low
-    assert find_run("best:val_loss", runs_dir=tmp_path).id == low
-    assert find_run("best:-val_loss", runs_dir=tmp_path).id == high
+    chosen = {
+        "val_accuracy": high, "+val_accuracy": high, "-val_accuracy": low,
+        "val_loss": high, "-val_loss": high, "+val_loss": low, "loss": high,
+        "val_quality": low, "quality": low, "+val_quality": high,
+    }  # fmt: skip
+    assert {key: find_run(f"best:{key}", runs_dir=tmp_path).id for key in chosen} == chosen
+
+
+def test_a_run_without_directions_has_those_of_its_spec_then_those_of_keras_names(tmp_path: Path) -> None:
+    metrics = "metrics:\n- {type: mean_absolute_error, name: quality}\n- {type: of_a_plugin, name: null}\n"
+    scores = [("quality", 1.0), ("of_a_plugin", 1.0), ("mean_squared_error", 1.0)]
+    for factor in (1, 2):
+        made = run(tmp_path, f"x{factor}", result={"validation": {name: factor * value for name, value in scores}})
+        made.spec_yaml.write_text(metrics)
+    assert "-x1-" in find_run("best:quality", runs_dir=tmp_path).id
+    assert "-x1-" in find_run("best:val_mean_squared_error", runs_dir=tmp_path).id
+    for key in ("of_a_plugin", "val_of_a_plugin"):
+        with pytest.raises(UsageError, match="not known whether a larger or a smaller") as raised:
+            find_run(f"best:{key}", runs_dir=tmp_path)
+        assert raised.value.expected == f"best:+{key} for the largest, best:-{key} for the smallest"
+        assert "-x2-" in find_run(f"best:+{key}", runs_dir=tmp_path).id
+
+
+def test_runs_that_disagree_about_a_direction_ask_for_a_sign(tmp_path: Path) -> None:
+    for direction in ("max", "min"):
+        run(tmp_path, direction, result={"validation": {"q": 1.0}}, directions={"loss": "min", "q": direction})
+    with pytest.raises(UsageError, match="for some of the runs a larger q is better, and for some a smaller"):
+        find_run("best:q", runs_dir=tmp_path)
 
 
 def test_of_equal_runs_the_newest_is_the_best(tmp_path: Path) -> None:
-    ids = [run(tmp_path, "x", minute=minute, result={"test": {"auc": 1.0}}).id for minute in (1, 3, 2)]
+    ids = [run(tmp_path, "x", minute=minute, result={"validation": {"auc": 1.0}}).id for minute in (1, 3, 2)]
     assert find_run("best:auc", runs_dir=tmp_path).id == ids[1]
 
 
-def test_a_key_names_its_split_and_without_one_is_of_test_before_validation(tmp_path: Path) -> None:
-    result = {"test": {"auc": 1.0}, "validation": {"auc": 2.0, "mae": 3.0}, "train": {"auc": 4.0}}
+def test_a_key_names_its_split_and_without_one_is_of_validation_before_test(tmp_path: Path) -> None:
+    result = {"test": {"auc": 1.0, "mse": 6.0}, "validation": {"auc": 2.0, "mae": 3.0}, "train": {"auc": 4.0}}
     run(tmp_path, "x", result=result, best=best("val_f1", 5.0))
     found = list_runs(tmp_path)[0]
-    keys = {"auc": 1.0, "test_auc": 1.0, "val_auc": 2.0, "train_auc": 4.0, "mae": 3.0, "val_f1": 5.0, "test_mae": None}
+    keys = {"auc": 2.0, "test_auc": 1.0, "val_auc": 2.0, "train_auc": 4.0, "mae": 3.0, "val_f1": 5.0, "test_mae": None}
     assert {key: found.value(key) for key in keys} == keys
-    assert found.keys() == {"test_auc", "val_auc", "val_mae", "train_auc", "val_f1"}
+    assert (found.value("mse"), found.value_to_choose_by("mse"), found.value_to_choose_by("test_mse")) == (
+        6.0,
+        None,
+        6.0,
+    )
+    assert found.keys() == {"test_auc", "test_mse", "val_auc", "val_mae", "train_auc", "val_f1"}
+
+
+def test_a_test_score_chooses_only_where_it_is_asked_for(tmp_path: Path) -> None:
+    low, high = (run(tmp_path, "x", result={"test": {"auc": value}}).id for value in (0.1, 0.9))
+    with pytest.raises(UsageError, match="nothing is chosen by a test score unless it is asked for") as raised:
+        find_run("best:-auc", runs_dir=tmp_path)
+    assert raised.value.hint == "best:-test_auc"
+    assert find_run("best:test_auc", runs_dir=tmp_path).id == high
+    assert find_run("best:-test_auc", runs_dir=tmp_path).id == low
 
 
 def test_an_unknown_key_lists_the_known_ones_and_the_nearest(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from dlrun.errors import Problem, SpecError
+from dlrun.metrics import directions_of
 from dlrun.spec.parse import SpecFile, Trust, read_spec
 
 GOOD = """\
@@ -212,6 +213,57 @@ class Tiny(Model):
         hidden = keras.layers.Dense(self.width, name="hidden")(keras.layers.Flatten(name="flatten")(inputs))
         return keras.Model(inputs, head(hidden, target))
 """
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["step", "epoch", "seconds", "examples_per_second", "data_wait", "learning_rate", "loss", "auto", "val_loss",
+     "val_anything", "test_accuracy", "train_x"],
+)  # fmt: skip
+def test_a_score_cannot_take_the_name_of_a_column_or_of_another_score(write: Write, name: str) -> None:
+    text = changed("metrics: [accuracy]", f"metrics: [{{type: accuracy, name: {name}}}]")
+    (problem,) = problems_of(write(text))
+    assert repr(name) in problem.what
+    assert "name of its own" in problem.hint
+    assert (problem.line, problem.column) == (13, 34)
+
+
+def test_two_metrics_of_one_name_are_refused_at_the_second(write: Write) -> None:
+    text = changed("metrics: [accuracy]", "metrics: [accuracy, {type: mean_io_u, name: accuracy}]")
+    (problem,) = problems_of(write(text))
+    assert (problem.what, problem.line) == ("two scores are called 'accuracy'", 13)
+
+
+METRIC_PLUGIN = """
+from dlrun.metric_inputs import Sees
+from dlrun.metrics import Metric, metrics
+
+@metrics.register("NAME")
+class Own(Metric):
+    sees = Sees("labels")
+    DIRECTION
+    def build(self, target): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "direction", "said"),
+    [
+        ("step", "larger_is_better = True", "a score is called 'step'"),
+        ("own_unsaid", "", "does not say whether a larger or a smaller val_own_unsaid is better"),
+        ("own_said", "larger_is_better = False", ""),
+    ],
+)
+def test_a_metric_of_a_plugin_is_held_to_the_same(
+    write: Write, tmp_path: Path, name: str, direction: str, said: str
+) -> None:
+    (tmp_path / "own.py").write_text(METRIC_PLUGIN.replace("NAME", name).replace("DIRECTION", direction))
+    text = changed("metrics: [accuracy]", f"metrics: [{{type: {name}}}]\nplugins: [own.py]")
+    path = write(text.replace("epochs: 2", "epochs: 2\n  monitor: val_" + name.replace("step", "loss")))
+    if said:
+        assert any(said in problem.what for problem in problems_of(path))
+    else:
+        assert directions_of(read_spec(path).spec.metrics)[name] == "min"
 
 
 def plugin_spec(write: Write, tmp_path: Path, name: str, model: str) -> Path:

@@ -7,15 +7,18 @@ import pytest
 
 from dlrun.plateau import PlateauState
 from dlrun.spec.parse import read_spec
-from dlrun.spec.types import EarlyStopping
+from dlrun.spec.types import EarlyStopping, Spec
 from dlrun.training.state import (
     Best,
     EarlyStoppingState,
     TrainingState,
+    initial_state,
     is_better,
     judge_best,
     judge_early_stopping,
     judged,
+    undefined_text,
+    undefined_watched,
 )
 
 
@@ -101,3 +104,53 @@ def test_the_best_epoch_is_the_best_by_the_metric_of_early_stopping(tmp_path: Pa
     # A run of the version before had its best by val_loss, and goes on with that.
     old = judged(TrainingState(epoch=5, best=Best("val_loss", 0.3, 4, 0)), spec, {"val_loss": 0.2, "val_accuracy": 0.1})
     assert old.best == Best("val_loss", 0.2, 5, 0)
+
+
+SPEC = """\
+dataset: {type: builtin, name: digits, validation: 0.1}
+model: {type: mlp, units: [4]}
+loss: sparse_categorical_crossentropy
+metrics: [{type: mean_io_u, name: quality}, {type: sparse_categorical_crossentropy, name: surprise}]
+"""
+
+
+def spec(tmp_path: Path, *overrides: str) -> Spec:
+    path = tmp_path / "x.yaml"
+    path.write_text(SPEC)
+    return read_spec(path, overrides).spec
+
+
+def after(values: list[float], spec: Spec, metric: str) -> TrainingState:
+    state = initial_state(spec)
+    for epoch, value in enumerate(values, start=1):
+        scores = {"loss": 1.0, "val_loss": 1.0, metric: value}
+        state = judged(replace(state, epoch=epoch, step=epoch), spec, scores)
+    return state
+
+
+@pytest.mark.parametrize(("name", "best"), [("val_quality", 2), ("val_surprise", 3)])
+def test_a_metric_keeps_its_direction_under_another_name(tmp_path: Path, name: str, best: int) -> None:
+    state = after([0.5, 0.9, 0.1], spec(tmp_path, f"training.monitor={name}"), name)
+    assert state.best is not None
+    assert state.best.epoch == best
+
+
+def test_an_undefined_score_decides_nothing_and_is_said(tmp_path: Path) -> None:
+    watching = spec(
+        tmp_path,
+        "training.monitor=val_quality",
+        "training.early_stopping.patience_epochs=2",
+        "schedule={type: reduce_on_plateau, metric: val_quality, patience_epochs: 1}",
+    )
+    nan = math.nan
+    state = after([nan] * 9, watching, "val_quality")
+    assert (state.best, state.stopped) == (None, "")
+    assert state.plateau is not None
+    assert state.plateau.learning_rate == watching.optimizer.learning_rate
+    state = after([nan, 0.5, nan, nan, 0.4, nan, 0.4], watching, "val_quality")
+    assert state.best is not None
+    assert (state.best.epoch, state.stopped) == (2, "val_quality has not improved for 2 epochs")
+    told = undefined_watched(watching, {"loss": 1.0, "val_loss": 1.0, "val_quality": nan})
+    assert told == {"val_quality": "the best epoch and early stopping and the learning rate on a plateau"}
+    assert "training.monitor" in undefined_text("val_quality", told["val_quality"], epoch=1)
+    assert not undefined_watched(watching, {"loss": 1.0, "val_loss": 1.0, "val_quality": 0.5})

@@ -18,6 +18,7 @@ from dlrun.errors import CheckpointError, DataError, DlrunError, Interrupted, Ru
 from dlrun.experiment import train_file
 from dlrun.identity import identify
 from dlrun.resumption import resume
+from dlrun.runs.history import COLUMNS
 from dlrun.runs.record import IdentityRecord
 from dlrun.spec.parse import SpecFile, read_spec
 from dlrun.timeline import Timeline
@@ -25,7 +26,6 @@ from dlrun.training.progress import EpochDone, Event, Listener, Note, RunCreated
 
 _PAUSE_SECONDS = 0.2
 _MOST_SCORES = 8
-_NOT_SCORES = ("epoch", "step", "seconds", "examples_per_second", "data_wait", "learning_rate")
 
 Shown = Callable[[], AbstractContextManager[Listener]]
 """What writes the events of a run to its log.txt."""
@@ -118,7 +118,7 @@ class Job:
         # Epochs of milliseconds would keep the batch busy with nothing but reading of them.
         if time.monotonic() - self._told > _PAUSE_SECONDS or event.epoch == event.epochs:
             self._told = time.monotonic()
-            scores = {name: float(value) for name, value in event.row.items() if name not in _NOT_SCORES}
+            scores = {name: float(value) for name, value in event.row.items() if name not in COLUMNS}
             self._tell_progress(event.epoch, scores)
 
     def _tell_progress(self, epoch: int, scores: Mapping[str, float], *, seconds_left: float | None = None) -> None:

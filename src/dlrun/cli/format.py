@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlrun.cli.printable import printable_cell
+from dlrun.runs.history import COLUMNS
 
 if TYPE_CHECKING:
     from dlrun.runs.record import RunRecord
 
 _MINUTE, _HOUR, _DAY, _YEAR = 60, 3600, 86_400, 31_557_600
-_NOT_SCORES = ("epoch", "step", "seconds", "examples_per_second", "data_wait", "learning_rate")
 
 
 def format_seconds(seconds: float) -> str:
@@ -47,7 +47,7 @@ def format_scores(scores: Mapping[str, float | None]) -> str:
 
 def format_row(row: Mapping[str, float | None]) -> str:
     """`epoch 3  loss 0.0312  accuracy 0.9911  after 8.2 s`: a row of metrics.jsonl."""
-    scores = format_scores({name: value for name, value in row.items() if name not in _NOT_SCORES})
+    scores = format_scores({name: value for name, value in row.items() if name not in COLUMNS})
     seconds = row.get("seconds")
     spent = f"  after {format_seconds(seconds)}" if seconds is not None else ""
     return printable_cell(f"epoch {_cell('epoch', row.get('epoch'))}  {scores}{spent}")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from dlrun.cli.printable import printable
 
 Config = Annotated[Path, typer.Argument(help="The YAML file.", metavar="CONFIG", show_default=False)]
 ConfigOrResume = Annotated[Path | None, typer.Argument(help="The YAML file.", metavar="CONFIG", show_default=False)]
@@ -20,16 +23,26 @@ Overrides = Annotated[
         show_default=False,
     ),
 ]
-Run = Annotated[
-    str,
-    typer.Argument(help="An id, a part of one, a path, last, or best:val_accuracy.", metavar="RUN", show_default=False),
-]
+
+
+def _warn_of_choice_by_test(runs: str | list[str] | None) -> str | list[str] | None:
+    """Say of a `best:test_...` what is lost by it; a choice by validation needs no word."""
+    for run in [runs] if isinstance(runs, str) else runs or []:
+        if re.match(r"best:[-+]?test_", run):
+            said = "chooses by the test split: the test score of this run is no fair estimate any more"
+            typer.echo(f"warning    {printable(run)} {said}", err=True)
+    return runs
+
+
+_EACH = "Runs, each as the one RUN of other commands."
+_ONE = "An id, a part of one, a path, last, or best:val_accuracy."
+Run = Annotated[str, typer.Argument(help=_ONE, metavar="RUN", show_default=False, callback=_warn_of_choice_by_test)]
 RunList = Annotated[
-    list[str], typer.Argument(help="Runs, each as the one RUN of other commands.", metavar="RUN...", show_default=False)
+    list[str], typer.Argument(help=_EACH, metavar="RUN...", show_default=False, callback=_warn_of_choice_by_test)
 ]
 AnyRuns = Annotated[
     list[str] | None,
-    typer.Argument(help="Runs, each as the one RUN of other commands.", metavar="RUN...", show_default=False),
+    typer.Argument(help=_EACH, metavar="RUN...", show_default=False, callback=_warn_of_choice_by_test),
 ]
 Where = Annotated[
     str, typer.Option(metavar="CONDITION", help="Only runs like this: 'val_accuracy>0.98 and model.type=cnn'.")

@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.report.drawing import SIZE, Drawing, drawn
+from dlrun.runs.history import COLUMNS
 from dlrun.runs.predictions import Predictions
 from dlrun.signature import Target
 
 Array = npt.NDArray[Any]
 Rows = Sequence[Mapping[str, float | None]]
 
-_NOT_SCORES = ("epoch", "step", "seconds", "examples_per_second", "data_wait", "learning_rate")
 _WRITTEN_CLASSES = 15
 _POINTS = 2000
 _STEPS_OF_FORECAST = 240
@@ -25,7 +25,7 @@ def learning_curves(rows: Rows) -> Iterator[Drawing]:
     """One plot for the loss and one for each other score, training and validation together."""
     if not rows:
         return
-    names = [name for name in rows[0] if name not in _NOT_SCORES and not name.startswith("val_")]
+    names = [name for name in rows[0] if name not in COLUMNS and not name.startswith("val_")]
     for name in names:
 
         def draw(axes: Any, name: str = name) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dlrun.errors import UsageError
 from dlrun.registry import nearest
+from dlrun.runs.directions import derive_directions, find_direction, parse_signed
 from dlrun.runs.folder import RunFolder
-from dlrun.runs.listing import list_runs
+from dlrun.runs.listing import list_runs, list_specs
 from dlrun.runs.summary import RunSummary
 
 _SHOWN = 8
@@ -21,14 +22,16 @@ def find_run(argument: str, *, runs_dir: Path, is_trained: bool = False) -> RunF
     """The run that the user means.
 
     Args:
-        argument: In this order: `last` (started last, not damaged); `best:KEY` or `best:-KEY`, the run with the largest
-            or the smallest value of KEY (`RunSummary.value` says what a KEY is; of equal ones the newest); the id of
-            a run; a path; a part of exactly one id.
+        argument: In this order: `last` (started last, not damaged); `best:KEY`, the run with the best value of KEY, in
+            the direction that its metric has (`RunSummary.value_to_choose_by` says what a KEY is; of equal ones the
+            newest), or `best:-KEY` with the smallest and `best:+KEY` with the largest, whatever the metric; the id of a
+            run; a path; a part of exactly one id.
         runs_dir: Where runs are.
         is_trained: Whether `last` passes by runs that have not begun to train, if any has: there is no model yet.
 
     Raises:
-        UsageError: There is no such run, or more than one; the nearest, or the candidates, are named.
+        UsageError: There is no such run, or more than one: the nearest, or the candidates, are named. Or it is not
+            known which way KEY is better.
     """
     is_word = argument == "last" or argument.startswith("best:")
     named = None if is_word else _by_name(argument, runs_dir)
@@ -65,17 +68,44 @@ def _last_trained(runs: Sequence[RunSummary]) -> RunFolder | None:
 
 
 def _best(runs: Sequence[RunSummary], argument: str) -> RunFolder:
-    key = argument.removeprefix("-")
-    sign = -1.0 if argument.startswith("-") else 1.0
-    ranked = [(sign * value, run) for run in runs if (value := run.value(key)) is not None and math.isfinite(value)]
-    if ranked:
-        return max(ranked, key=lambda pair: pair[0])[1].folder  # of equal ones max takes the first, which is the newest
+    key, wanted = parse_signed(argument)
+    having = [(run, value) for run in runs if (value := run.value_to_choose_by(key)) is not None]
+    having = [(run, value) for run, value in having if math.isfinite(value)]
+    if not having:
+        raise _without_value(runs, key, sign=argument.removesuffix(key))
+    if wanted is None:
+        wanted = find_direction(key, directions_of_runs([run for run, _ in having], runs), write=lambda k: f"best:{k}")
+    sign = 1.0 if wanted == "max" else -1.0
+    return max(having, key=lambda pair: sign * pair[1])[0].folder  # of equal ones the first, which is the newest
+
+
+def directions_of_runs(wanted: Sequence[RunSummary], runs: Sequence[RunSummary]) -> list[Mapping[str, str]]:
+    """Return the directions of the scores of some runs; of those that have none on record, from their specs.
+
+    Args:
+        wanted: Of these.
+        runs: All runs of the folder, whose specs one index holds.
+    """
+    if all(run.directions for run in wanted):
+        return [run.directions for run in wanted]
+    specs = list_specs(runs)
+    found: list[Mapping[str, str]] = []
+    for run in wanted:
+        spec = dict(zip(specs[run.id].keys, specs[run.id].values, strict=True))
+        found.append(run.directions or derive_directions(spec, run.scores()))
+    return found
+
+
+def _without_value(runs: Sequence[RunSummary], key: str, *, sign: str) -> UsageError:
     known = sorted(set().union(*(run.keys() for run in runs)))
+    if f"test_{key}" in known:
+        what = f"no run has a validation score {key!r}, and nothing is chosen by a test score unless it is asked for"
+        return UsageError(what, expected=f"one of {', '.join(known)}", hint=f"best:{sign}test_{key}")
     near = nearest(key, known)
-    raise UsageError(
+    return UsageError(
         f"no run has a value for {key!r}",
         expected=f"one of {', '.join(known)}" if known else "a run that has been evaluated",
-        hint=f"best:{'-' if sign < 0 else ''}{near}" if near else "",
+        hint=f"best:{sign}{near}" if near else "",
     )
 
 

@@ -29,6 +29,7 @@ _TYPES = {
     "dataset": _TEXT + _NONE,
     "best": (list, *_NONE),
     "result": (dict,),
+    "directions": (dict,),
     "tags": (list,),
     "parameters": (int, *_NONE),
     "throughput": _NUMBER + _NONE,
@@ -125,6 +126,7 @@ class _Checker:
         self._allowed = tuple(_TYPES[key] for key in _KEYS)
         self._status, self._order = _KEYS.index("status"), _KEYS.index("order")
         self._best, self._result, self._tags = (_KEYS.index(key) for key in ("best", "result", "tags"))
+        self._directions = _KEYS.index("directions")
 
     def is_sound(self, entry: Entry) -> bool:
         """Whether a run can be made of the values, and shown, without a surprise."""
@@ -139,6 +141,7 @@ class _Checker:
             and values[self._status] in _STATUSES
             and abs(values[self._order]) < _LONGEST_TIME
             and all(type(tag) is str for tag in values[self._tags])
+            and all(each in ("max", "min") for each in values[self._directions].values())
             and all(type(scores) is dict and _are_scores(scores.values()) for scores in values[self._result].values())
         )
 

@@ -95,6 +95,19 @@ class EvaluationRecord(_Group):
     confusion: list[list[int]] | None = None
 
 
+class BaselineRecord(_Group):
+    """A prediction without a model, by which the scores under `naive` came about.
+
+    Args:
+        method: For people: `the last value`, `the class frequencies`, `the mean`.
+        values: What is predicted for every example: how frequent each class or label is in the training split, or the
+            mean of each value there; empty where it differs from example to example, or where there are too many.
+    """
+
+    method: str
+    values: tuple[float, ...] = ()
+
+
 class TrackingRecord(_Group):
     """Where a tracker has the run: its `type` in the spec, its own id of the run, and where a person finds it."""
 
@@ -142,7 +155,10 @@ class RunRecord(_Group):
         model: What was trained.
         dataset: What it was trained on.
         result: Metrics by split: `{"test": {"accuracy": 0.99}}`.
-        naive: The same scores of a forecast without a model (the last value), where the data has one.
+        directions: Whether a score is better when it is larger (`max`) or smaller (`min`), by its name without a split;
+            one that does not say is not there, and a run of an earlier version has none.
+        naive: The same scores of a prediction without a model.
+        baseline: What that prediction is; null in a run of an earlier version, and where there is none.
         evaluation: What `dlrun eval` found, by split; of a file under `data-` and its name.
         best: The best epoch.
         time: Seconds by phase, over all the times it was resumed: start, data, build, compile, train, evaluate, save.
@@ -175,8 +191,10 @@ class RunRecord(_Group):
     cpu_shares: Choice | None = None
     model: ModelRecord | None = None
     dataset: DatasetRecord | None = None
+    directions: dict[str, Literal["max", "min"]] = {}
     result: dict[str, dict[str, float | None]] = {}
     naive: dict[str, dict[str, float | None]] = {}
+    baseline: BaselineRecord | None = None
     evaluation: dict[str, EvaluationRecord] = {}
     best: BestRecord | None = None
     time: dict[str, float] = {}

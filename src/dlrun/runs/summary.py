@@ -38,6 +38,7 @@ class RunSummary(NamedTuple):
         dataset: The dataset's name.
         best: The best value of the metric that was watched.
         result: Metrics by split.
+        directions: Of each score, by its name without a split, whether larger (`max`) or smaller (`min`) is better.
         tags: Words that the user gave it.
         parameters: Of the model.
         throughput: Training examples per second.
@@ -58,6 +59,7 @@ class RunSummary(NamedTuple):
     dataset: str | None = None
     best: Best | None = None
     result: Mapping[str, Mapping[str, float | None]] = {}
+    directions: Mapping[str, str] = {}
     tags: tuple[str, ...] = ()
     parameters: int | None = None
     throughput: float | None = None
@@ -84,18 +86,29 @@ class RunSummary(NamedTuple):
         return {**values, "best": self.best._asdict() if self.best else None, "path": str(self.path)}
 
     def value(self, key: str) -> float | None:
-        """The score that `best:KEY` compares.
+        """The score that is called `key`.
 
         It is the best value, if `key` is the metric that the run watched (`val_accuracy`). Otherwise it is looked up in
-        the results: `val_`, `test_` and `train_` name the split; without one, first the test split, then validation.
+        the results: `val_`, `test_` and `train_` name the split; without one, first the validation split, then test.
         """
+        value = self.value_to_choose_by(key)
+        if value is not None or any(key.startswith(prefix) for prefix in _SPLITS):
+            return value
+        return self.result.get("test", {}).get(key)
+
+    def value_to_choose_by(self, key: str) -> float | None:
+        """The score by which a run is chosen: as `value`, but the test split is looked at only if `key` names it."""
         if self.best is not None and self.best.metric == key and self.best.value is not None:
             return self.best.value
         for prefix, split in _SPLITS.items():
             if key.startswith(prefix):
                 return self.result.get(split, {}).get(key.removeprefix(prefix))
-        found = (self.result.get(split, {}).get(key) for split in ("test", "validation"))
-        return next((value for value in found if value is not None), None)
+        return self.result.get("validation", {}).get(key)
+
+    def scores(self) -> set[str]:
+        """The names of its scores, without a split."""
+        watched = {self.best.metric.removeprefix("val_")} if self.best is not None else set()
+        return watched.union(*(metrics for metrics in self.result.values()))
 
     def keys(self) -> set[str]:
         """Every key that `value` has an answer for, as the user would write it."""
@@ -125,6 +138,7 @@ def summarise(runs_dir: Path, run_id: str, record: RunRecord, *, order: float) -
         dataset=record.dataset.name if record.dataset else None,
         best=Best(record.best.metric, record.best.value, record.best.epoch, record.best.step) if record.best else None,
         result=record.result,
+        directions=record.directions,
         tags=record.tags,
         parameters=record.model.parameters if record.model else None,
         throughput=record.throughput,

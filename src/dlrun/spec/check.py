@@ -9,9 +9,10 @@ from dlrun.component import Component, FieldProblem, Path
 from dlrun.data import Source, held_out_count
 from dlrun.data.dataset import ImageSource
 from dlrun.losses import Loss, losses, losses_for
-from dlrun.metrics import Metric, metrics_for
+from dlrun.metrics import SPLIT_PREFIXES, Metric, metrics_for, without_split
 from dlrun.models import Model
 from dlrun.registry import nearest
+from dlrun.runs.history import COLUMNS
 from dlrun.schedules import ReduceOnPlateau
 from dlrun.signature import Description, Features, Target
 from dlrun.spec.class_weights import class_weight_problems
@@ -97,30 +98,47 @@ def _own_problems(draft: Draft) -> Iterator[FieldProblem]:
 
 
 def _metric_names(draft: Draft, training: Training, description: Description | None) -> Iterator[FieldProblem]:
-    names = ["loss"]
+    names: dict[str, Metric | None] = {"loss": None}
     for index, metric in enumerate(draft.metrics):
         if metric is None:
             continue
-        if metric.log_name in names:
-            hint = f"give one a name of its own: {{type: {metric.type_name}, name: ...}}"
-            said = f"two scores are called {metric.log_name!r}"
-            yield FieldProblem(("metrics", index), said, "one of each name", hint)
-        names.append(metric.log_name)
+        name, path = metric.log_name, ("metrics", index, "name" if metric.name else "type")
+        hint = f"give it a name of its own: {{type: {metric.type_name}, name: ...}}"
+        prefix = next((prefix for prefix in SPLIT_PREFIXES if name.startswith(prefix)), "")
+        if name in names:
+            yield FieldProblem(path, f"two scores are called {name!r}", "one of each name", hint)
+        elif name in (*COLUMNS, "auto"):
+            said = f"a score is called {name!r}, which is a column of metrics.jsonl already"
+            said = said if name != "auto" else "a score is called 'auto', which training.monitor reads as its default"
+            yield FieldProblem(path, said, f"none of {', '.join((*COLUMNS, 'loss', 'auto'))}", hint)
+        elif prefix:
+            said = f"a score is called {name!r}, as if it were the score {name.removeprefix(prefix)!r} of a split"
+            yield FieldProblem(path, said, f"a name that does not begin with {', '.join(SPLIT_PREFIXES)}", hint)
+        names[name] = metric
     if None in draft.metrics or draft.dataset is None:
         return  # what is watched may be the name of a metric that could not be read
     brings_validation = description is not None and "validation" in description.examples
     has_validation = bool(draft.dataset.validation) or brings_validation
     known = ("auto", *names, *(f"val_{name}" for name in names if has_validation))
-    watched: list[tuple[Path, str]] = [(("training", "monitor"), training.monitor)]
-    if training.early_stopping:
-        watched.append((("training", "early_stopping", "metric"), training.early_stopping.metric))
-    if isinstance(draft.schedule, ReduceOnPlateau):
-        watched.append((("schedule", "metric"), draft.schedule.metric))
-    for path, name in watched:
+    for watching, name in _watched(draft, training):
+        metric = names.get(without_split(name))
         if name not in known:
             near = nearest(name, known)
             hint = f"did you mean {near!r}?" if near else ""
-            yield FieldProblem(path, f"no score is called {name!r}", "one of " + ", ".join(known), hint)
+            yield FieldProblem(watching, f"no score is called {name!r}", "one of " + ", ".join(known), hint)
+        elif metric is not None and metric.larger_is_better is None:
+            said = f"the metric {metric.type_name} does not say whether a larger or a smaller {name} is better"
+            hint = f"the line larger_is_better = True, or False, in the class {type(metric).__name__}"
+            yield FieldProblem(watching, said, "a score with a direction", hint)
+
+
+def _watched(draft: Draft, training: Training) -> Iterator[tuple[Path, str]]:
+    """The keys that name a score by which something is decided, with what they name."""
+    yield ("training", "monitor"), training.monitor
+    if training.early_stopping:
+        yield ("training", "early_stopping", "metric"), training.early_stopping.metric
+    if isinstance(draft.schedule, ReduceOnPlateau):
+        yield ("schedule", "metric"), draft.schedule.metric
 
 
 def _sizes(dataset: Source, training: Training | None, description: Description) -> Iterator[FieldProblem]:

@@ -24,9 +24,16 @@ from dlrun.training.evaluate import Evaluator, read_scores
 from dlrun.training.failures import not_finite, step_failures
 from dlrun.training.feed import Feed, Stretch, epoch_order
 from dlrun.training.pace import Pace
-from dlrun.training.progress import EpochDone, Listener, StepsDone
+from dlrun.training.progress import EpochDone, Listener, Note, StepsDone
 from dlrun.training.saving import Saver
-from dlrun.training.state import TrainingState, initial_state, judged, reconsidered
+from dlrun.training.state import (
+    TrainingState,
+    initial_state,
+    judged,
+    reconsidered,
+    undefined_text,
+    undefined_watched,
+)
 from dlrun.training.steps import Steps
 from dlrun.training.stop import Stop
 from dlrun.training.team import Team
@@ -62,6 +69,7 @@ class Trainer:
         self.listener = listener
         self.state = initial_state(job.spec)
         self.pace = Pace()
+        self._undefined: set[str] = set()
         self._saver = Saver(self.model, job.folder, team=job.team, training=job.spec.training)
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -135,6 +143,7 @@ class Trainer:
         seconds = before.seconds + time.perf_counter() - started - trained_seconds
         ended = replace(before, epoch=before.epoch + 1, epoch_step=0, seconds=seconds)
         self.state = judged(ended, self.job.spec, scores)
+        self._warn_of_undefined(scores)
         if self.state.plateau is not None:
             self.model.optimizer.learning_rate = self.state.plateau.learning_rate
         row: Row = {
@@ -218,6 +227,13 @@ class Trainer:
         if is_best:
             self._saver.mark_best(self.state)
         self.listener(EpochDone(self.state.epoch, self.job.length.epochs, row, is_best))
+
+    def _warn_of_undefined(self, scores: Mapping[str, float]) -> None:
+        """Say once for each score that decides something that it is undefined, and what follows from that."""
+        for name, what in undefined_watched(self.job.spec, scores).items():
+            if name not in self._undefined:
+                self._undefined.add(name)
+                self.listener(Note("warning", undefined_text(name, what, epoch=self.state.epoch)))
 
     def _report_steps(self, steps: int, scores: dict[str, float], *, rate: float) -> None:
         seconds_left = (self.job.length.steps - self.state.step) / rate

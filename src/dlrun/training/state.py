@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from dlrun.errors import CheckpointError
+from dlrun.metrics import directions_of, without_split
 from dlrun.plateau import PlateauState, plateau_step
 from dlrun.schedules import ReduceOnPlateau
 from dlrun.spec.check import best_metric, monitored
@@ -89,7 +90,7 @@ class TrainingState:
 
 
 def is_better(value: float, than: float | None, *, larger_is_better: bool, min_delta: float = 0.0) -> bool:
-    """Whether `value` improves on `than` by more than `min_delta`; a value that is no number never does."""
+    """Whether `value` improves on `than` by more than `min_delta`; an undefined value never does."""
     if math.isnan(value):
         return False
     if than is None:
@@ -106,16 +107,19 @@ def initial_state(spec: Spec) -> TrainingState:
 def judged(state: TrainingState, spec: Spec, scores: Mapping[str, float]) -> TrainingState:
     """The state after the decisions at an epoch's end.
 
+    A score that is undefined decides nothing: the epoch counts neither as an improvement nor as one without.
+
     Args:
         state: With the epoch counted.
         spec: Names the metrics to watch.
         scores: The epoch's, with a `val_` prefix for those of the validation split.
     """
-    has_validation = "val_loss" in scores
+    directions, has_validation = directions_of(spec.metrics), "val_loss" in scores
 
     def watched(name: str) -> tuple[str, float, bool]:
         metric = monitored(spec, name, has_validation=has_validation)
-        return metric, scores[metric], _larger_is_better(spec, metric)
+        # Only a run of an earlier version watches a metric that does not say: there larger was better unless it did.
+        return metric, scores[metric], directions.get(without_split(metric), "max") == "max"
 
     # A run that has a best from before goes on with the score that it is the best of.
     best = state.best.metric if state.best is not None and state.best.metric in scores else best_metric(spec.training)
@@ -130,10 +134,50 @@ def judged(state: TrainingState, spec: Spec, scores: Mapping[str, float]) -> Tra
     return state
 
 
-def _larger_is_better(spec: Spec, name: str) -> bool:
-    """The direction of a score: its metric's, which the spec may have given another name; a loss is to be small."""
-    name = name.removeprefix("val_")
-    return next((metric.larger_is_better for metric in spec.metrics if metric.log_name == name), False)
+def undefined_watched(spec: Spec, scores: Mapping[str, float]) -> dict[str, str]:
+    """Return the scores by which something is decided and that are undefined in an epoch.
+
+    Args:
+        spec: Names the metrics to watch.
+        scores: As `judged` takes them.
+
+    Returns:
+        By the name of each score, what it decides, in words.
+    """
+    watching = [(best_metric(spec.training), "the best epoch")]
+    if rule := spec.training.early_stopping:
+        watching.append((rule.metric, "early stopping"))
+    if isinstance(spec.schedule, ReduceOnPlateau):
+        watching.append((spec.schedule.metric, "the learning rate on a plateau"))
+    found: dict[str, str] = {}
+    for name, what in watching:
+        metric = monitored(spec, name, has_validation="val_loss" in scores)
+        if math.isnan(scores[metric]):
+            found[metric] = f"{found[metric]} and {what}" if metric in found else what
+    return found
+
+
+def undefined_text(name: str, what: str, *, epoch: int) -> str:
+    """Say what follows from an undefined score, and what to try.
+
+    Args:
+        name: Of the score.
+        what: What it decides, as `undefined_watched` says it.
+        epoch: In which it is undefined.
+    """
+    examples = "validation" if name.startswith("val_") else "training"
+    key = (
+        "training.monitor"
+        if "best" in what
+        else "training.early_stopping.metric"
+        if "early" in what
+        else "schedule.metric"
+    )
+    return (
+        f"{name} is undefined in epoch {epoch}: the {examples} examples may all be of one class, or have one value. "
+        f"Epochs without it do not count for {what}. If it stays so, name another score under {key}, or use other "
+        f"{examples} examples"
+    )
 
 
 def reconsidered(state: TrainingState, rule: EarlyStopping | None) -> TrainingState:
@@ -155,7 +199,7 @@ def judge_early_stopping(
     state: TrainingState, rule: EarlyStopping, metric: str, value: float, *, larger_is_better: bool
 ) -> TrainingState:
     """Count an epoch without an improvement, and stop when there were `patience_epochs` of them in a row."""
-    if state.epoch < rule.start_epoch:
+    if state.epoch < rule.start_epoch or math.isnan(value):
         return state
     memory = state.early_stopping
     if is_better(value, memory.value, larger_is_better=larger_is_better, min_delta=rule.min_delta):
