@@ -16,6 +16,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,16 @@ from dlrun.spec.types import Spec
 def identify(file: SpecFile) -> IdentityRecord:
     """Tell what decides the result of a run, before anything of it exists."""
     return IdentityRecord(spec=_of_spec(file.spec), code=_of_code(file), data=_of_places(file.spec.dataset.places()))
+
+
+def identify_apart_from_seed(file: SpecFile, identity: IdentityRecord) -> str:
+    """Tell what decides the result of a run besides its seed: runs that agree in it are seeds of one model.
+
+    Args:
+        file: The spec; its name decides nothing either.
+        identity: Of the run.
+    """
+    return _digest((_of_spec(replace(file.spec, name="", seed=0)), identity.code, identity.data))
 
 
 def _of_spec(spec: Spec) -> str:

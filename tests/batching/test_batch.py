@@ -82,7 +82,7 @@ def test_a_failed_run_does_not_stop_the_others_and_is_tried_again(run: Any, fold
     table = json.loads(again.out)
     assert {row["status"] for row in table["runs"]} == {"skipped"}
     assert all(row["score"] is not None for row in table["runs"])
-    assert table["metric"] == "test_accuracy"
+    assert table["metric"] == "val_loss"
 
 
 def test_a_batch_that_is_stopped_and_killed_goes_on_and_its_runs_equal_those_trained_alone(

@@ -152,7 +152,7 @@ def test_the_final_table_names_what_failed(
     ended = [replace(state, stage="failed", reason="was killed by signal 9 (SIGKILL)") for state in states]
     show_table(make_table(ended), csv=tmp_path / "table.csv", as_json=False)
     out = capsys.readouterr().out
-    assert out.splitlines()[0].split() == ["batch_size", "seed", "test_accuracy", "status", "run"]
+    assert out.splitlines()[0].split() == ["batch_size", "seed", "val_loss", "status", "run"]
     assert out.count("failed: was killed by signal 9 (SIGKILL)") == 4
-    assert out.splitlines()[-1].split() == ["64", "0", "of", "2"]
+    assert out.splitlines()[-1].split() == ["64", "0", "of", "2", "-", "-"]
     assert (tmp_path / "table.csv").read_text().count("\n") == 5

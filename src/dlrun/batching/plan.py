@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from dlrun.batching.grid import Combination
 from dlrun.errors import Problem, SpecError, UsageError
-from dlrun.identity import identify
-from dlrun.metrics import larger_is_better
+from dlrun.identity import identify, identify_apart_from_seed
+from dlrun.metrics import SPLIT_PREFIXES, directions_of, without_split
 from dlrun.registry import nearest
+from dlrun.runs.directions import find_direction, parse_signed
 from dlrun.runs.record import IdentityRecord
 from dlrun.spec.document import Place
 from dlrun.spec.parse import read_spec
 from dlrun.spec.types import Spec
-
-_SPLITS = ("", "val_", "test_", "train_")
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,16 @@ class Planned:
         combination: What the command line asks for.
         spec: What comes of it.
         identity: By which its run is known again.
+        model: What it shares with the runs that differ from it in their seed alone.
+        label: The spec's name; where configs of several folders have one name, as much of the path as tells them apart.
     """
 
     number: int
     combination: Combination
     spec: Spec
     identity: IdentityRecord
+    model: str = ""
+    label: str = ""
 
 
 def plan_batch(combinations: Sequence[Combination]) -> tuple[Planned, ...]:
@@ -54,35 +58,78 @@ def plan_batch(combinations: Sequence[Combination]) -> tuple[Planned, ...]:
         if device.startswith("gpu:"):
             place = file.document.place_of(("training", "device"))
             problems[_numbered_gpus(device, place)] = None
-        planned.append(Planned(number, combination, file.spec, identify(file)))
+        identity = identify(file)
+        planned.append(
+            Planned(number, combination, file.spec, identity, identify_apart_from_seed(file, identity), file.spec.name)
+        )
     if problems:
         raise SpecError(list(problems))
+    planned = _told_apart(planned)
     _check_distinct(planned)
     return tuple(planned)
 
 
 def check_metric(metric: str, specs: Sequence[Spec]) -> None:
-    """Refuse a metric that no run will have a value for, before they are trained.
+    """Refuse a metric that no run will have a value for, or whose direction is not known, before they are trained.
+
+    Args:
+        metric: As `--metric` takes it: a score, with a sign in front or without.
+        specs: Of the runs.
 
     Raises:
-        UsageError: No spec has it.
+        UsageError: No spec has it, or which way it is better does not follow from those that have it.
     """
     names = dict.fromkeys(name for spec in specs for name in ("loss", *(each.log_name for each in spec.metrics)))
-    known = [prefix + name for prefix in _SPLITS for name in names]
-    if metric not in known:
-        near = nearest(metric, known)
+    known = [prefix + name for prefix in ("", *SPLIT_PREFIXES) for name in names]
+    key, _ = parse_signed(metric)
+    if key not in known:
+        near = nearest(key, known)
         hint = f"did you mean {near!r}?" if near else ""
-        raise UsageError(f"no run will have a score {metric!r}", expected=f"one of {', '.join(known)}", hint=hint)
+        raise UsageError(f"no run will have a score {key!r}", expected=f"one of {', '.join(known)}", hint=hint)
+    larger_wins(metric, specs)
 
 
-def larger_wins(metric: str) -> bool:
-    """Whether a score is better when it is larger, whichever split it is of."""
-    return larger_is_better(metric.removeprefix("test_").removeprefix("train_"))
+def larger_wins(metric: str, specs: Sequence[Spec]) -> bool:
+    """Whether a score is better when it is larger: as its sign says, or else as its metric does.
+
+    Raises:
+        UsageError: The metrics of this name do not say, or disagree.
+    """
+    key, wanted = parse_signed(metric)
+    name = without_split(key)
+    having = [spec for spec in specs if name == "loss" or any(each.log_name == name for each in spec.metrics)]
+    known = [directions_of(spec.metrics) for spec in having]
+    direction = wanted or find_direction(key, known, write=lambda k: f"--metric={k}", runs="configs")
+    return direction == "max"
 
 
 def _numbered_gpus(device: str, place: Place) -> Problem:
     said = f"training.device is {device}, and each run of a batch is given a GPU of its own"
     return place.problem(said, expected="auto, cpu or gpu", hint="CUDA_VISIBLE_DEVICES says which GPUs the batch uses")
+
+
+def _told_apart(planned: Sequence[Planned]) -> list[Planned]:
+    """The same with labels by which configs of one name differ."""
+    configs: dict[str, dict[Path, None]] = {}
+    for each in planned:
+        configs.setdefault(each.spec.name, {})[each.combination.config.absolute()] = None
+    tails = {name: _tails(tuple(paths)) for name, paths in configs.items() if len(paths) > 1}
+    return [
+        replace(each, label=tails[each.spec.name][each.combination.config.absolute()])
+        if each.spec.name in tails
+        else each
+        for each in planned
+    ]
+
+
+def _tails(paths: Sequence[Path]) -> dict[Path, str]:
+    """The last parts of each path, without the suffix: as few as differ from those of every other path."""
+    length = 1
+    while True:
+        tails = {path: "/".join(path.with_suffix("").parts[-length:]) for path in paths}
+        if len(set(tails.values())) == len(paths) or length > max(len(path.parts) for path in paths):
+            return tails
+        length += 1
 
 
 def _check_distinct(planned: Sequence[Planned]) -> None:
@@ -97,6 +144,6 @@ def _check_distinct(planned: Sequence[Planned]) -> None:
 
 
 def describe(planned: Planned) -> str:
-    """`digits_cnn batch_size=32 seed=1`: the config's name, and the values that are the run's own."""
+    """`digits_cnn batch_size=32 seed=1`: the config's label, and the values that are the run's own."""
     values = (f"{key.rpartition('.')[2]}={value}" for key, value in planned.combination.values)
-    return " ".join((planned.spec.name, *values))
+    return " ".join((planned.label or planned.spec.name, *values))

@@ -1,12 +1,17 @@
-"""The runs of a batch in, sorted by a score, and mean and standard deviation over seeds out."""
+"""The runs of a batch, sorted by a validation score, with mean and standard deviation over seeds.
+
+The test score stands beside it and decides nothing: the best of many test scores is no estimate of anything.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +19,12 @@ from typing import Any
 from dlrun.batching.plan import larger_wins
 from dlrun.batching.state import GOOD, RunState
 from dlrun.errors import RunError
+from dlrun.metrics import SPLIT_PREFIXES, without_split
+from dlrun.runs.directions import parse_signed
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.record import RunRecord
-
-_SPLITS = {"val_": "validation", "test_": "test", "train_": "train"}
+from dlrun.spec.check import monitored
+from dlrun.spec.types import Spec
 
 Values = tuple[tuple[str, str], ...]
 
@@ -29,12 +36,14 @@ class Row:
     Args:
         state: How it ended.
         record: What its run.json says; None if it has none.
-        score: By which it is sorted; None if it has none, or it is not finite.
+        score: By which it is sorted; None if it has none, or it is undefined.
+        test_score: The same score on the test split, which is shown beside it; None if there is none.
     """
 
     state: RunState
     record: RunRecord | None
     score: float | None
+    test_score: float | None
 
     @property
     def values(self) -> Values:
@@ -46,12 +55,13 @@ class Row:
         record, state = self.record, self.state
         return {
             "config": str(state.planned.combination.config),
-            "name": state.planned.spec.name,
+            "name": state.planned.label,
             "values": dict(self.values),
             "run": state.folder.name if state.folder else None,
             "status": state.stage,
             "reason": state.reason,
             "score": self.score,
+            "test_score": self.test_score,
             "result": record.result if record else {},
             "seconds": record.seconds if record else None,
             "weights_sha256": record.weights_sha256 if record else None,
@@ -59,22 +69,10 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Group:
-    """The runs that differ in their seed alone.
+class Statistics:
+    """Mean and standard deviation of some scores."""
 
-    Args:
-        name: The spec's.
-        values: What they have in common, apart from all other groups of the config.
-        runs: How many.
-        scores: Of those that have one, the best first.
-        best: Id of the best of them.
-    """
-
-    name: str
-    values: Values
-    runs: int
     scores: tuple[float, ...]
-    best: str | None
 
     @property
     def mean(self) -> float | None:
@@ -90,10 +88,40 @@ class Group:
         """
         return statistics.stdev(self.scores) if len(self.scores) > 1 else None
 
+
+@dataclass(frozen=True)
+class Group:
+    """The runs whose specs differ in the seed alone.
+
+    Args:
+        label: What tells its configs from others: mostly the spec's name.
+        values: What they have in common, apart from all other groups of the config.
+        runs: How many.
+        scores: Of those that have one, the best first.
+        test_scores: Of those that have one.
+        best: Id of the best of them.
+    """
+
+    label: str
+    values: Values
+    runs: int
+    scores: Statistics
+    test_scores: Statistics
+    best: str | None
+
     def plain(self) -> dict[str, Any]:
         """The group as JSON has it."""
-        numbers = {"mean": self.mean, "standard_deviation": self.deviation, "scores": len(self.scores)}
-        return {"name": self.name, "values": dict(self.values), "runs": self.runs, **numbers, "best": self.best}
+        return {
+            "name": self.label,
+            "values": dict(self.values),
+            "runs": self.runs,
+            "mean": self.scores.mean,
+            "standard_deviation": self.scores.deviation,
+            "scores": len(self.scores.scores),
+            "test_mean": self.test_scores.mean,
+            "test_standard_deviation": self.test_scores.deviation,
+            "best": self.best,
+        }
 
 
 @dataclass(frozen=True)
@@ -105,12 +133,16 @@ class Table:
         larger_is_better: Its direction.
         rows: Of every run, the best first, those without a score last.
         groups: Of the runs that differ in their seed alone, the best mean first.
+        group_of: Number of the group of each row.
+        notes: What one has to know about the order.
     """
 
     metric: str
     larger_is_better: bool
     rows: tuple[Row, ...]
     groups: tuple[Group, ...]
+    group_of: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def failed(self) -> int:
@@ -127,10 +159,17 @@ class Table:
         """Every key that tells runs apart, in the order of the command line."""
         return list(dict.fromkeys(key for row in self.rows for key, _ in row.values))
 
+    @property
+    def test_metric(self) -> str | None:
+        """The score of the test split that stands beside; None if no run has it, or the runs are sorted by it."""
+        name = f"test_{without_split(self.metric)}"
+        return name if name != self.metric and any(row.test_score is not None for row in self.rows) else None
+
     def plain(self) -> dict[str, Any]:
         """The table as JSON has it."""
         rows, groups = [row.plain() for row in self.rows], [group.plain() for group in self.groups]
-        return {"metric": self.metric, "larger_is_better": self.larger_is_better, "runs": rows, "groups": groups}
+        head = {"metric": self.metric, "larger_is_better": self.larger_is_better, "notes": list(self.notes)}
+        return {**head, "runs": rows, "groups": groups}
 
     def csv(self) -> str:
         """One line for each run, with mean and standard deviation over its seeds beside its own score."""
@@ -140,11 +179,10 @@ class Table:
         head = ("config", "name", *keys, "run", "status", "reason", self.metric, "mean", "standard_deviation")
         splits = list(dict.fromkeys(pair for row in self.rows for pair in _scores(row)))
         writer.writerow((*head, *(f"{split}_{name}" for split, name in splits), "seconds"))
-        groups = {(group.name, group.values): group for group in self.groups}
-        for row in self.rows:
+        for row, number in zip(self.rows, self.group_of, strict=True):
             plain, scores, values = row.plain(), _scores(row), dict(row.values)
-            group = groups[_group_of(row)]
-            cells = (plain["run"], plain["status"], plain["reason"], row.score, group.mean, group.deviation)
+            over_seeds = self.groups[number].scores
+            cells = (plain["run"], plain["status"], plain["reason"], row.score, over_seeds.mean, over_seeds.deviation)
             own = (values.get(key) for key in keys)
             results = (scores.get(pair) for pair in splits)
             writer.writerow((plain["config"], plain["name"], *own, *cells, *results, plain["seconds"]))
@@ -156,18 +194,35 @@ def make_table(states: Sequence[RunState], *, metric: str = "") -> Table:
 
     Args:
         states: How each has ended.
-        metric: As `best:KEY` takes it; empty: the first metric of the specs on the test split, else what was monitored.
+        metric: As `--metric` takes it; empty: the score that the runs watched, which is one of the validation split
+            where there is one.
+
+    Raises:
+        UsageError: It is not known which way the metric is better.
     """
     records = [_record(state) for state in states]
-    metric = metric or _usual_metric(states, records)
-    larger = larger_wins(metric)
-    rows = [Row(state, record, _score(record, metric)) for state, record in zip(states, records, strict=True)]
+    specs = [state.planned.spec for state in states]
+    wanted, notes = (metric, []) if metric else _watched_metric(specs, records)
+    larger = larger_wins(wanted, specs)
+    key, _ = parse_signed(wanted)
+    rows = [
+        Row(state, record, _score(record, key), _finite(record, "test", without_split(key)))
+        for state, record in zip(states, records, strict=True)
+    ]
     rows = sorted(rows, key=lambda row: _rank(row.score, larger=larger))
-    groups: dict[tuple[str, Values], list[Row]] = {}
-    for row in rows:
-        groups.setdefault(_group_of(row), []).append(row)
-    gathered = [_gathered(name, values, members) for (name, values), members in groups.items()]
-    return Table(metric, larger, tuple(rows), tuple(sorted(gathered, key=lambda g: _rank(g.mean, larger=larger))))
+    members: dict[tuple[str, str], list[Row]] = {}
+    for row, group in zip(rows, _group_keys(rows), strict=True):
+        members.setdefault(group, []).append(row)
+    gathered = sorted(map(_gathered, members.values()), key=lambda pair: _rank(pair[0].scores.mean, larger=larger))
+    numbers = {id(row): number for number, (_, of_group) in enumerate(gathered) for row in of_group}
+    return Table(
+        key,
+        larger,
+        tuple(rows),
+        tuple(group for group, _ in gathered),
+        tuple(numbers[id(row)] for row in rows),
+        (*notes, *_notes(key, rows)),
+    )
 
 
 def _record(state: RunState) -> RunRecord | None:
@@ -176,27 +231,51 @@ def _record(state: RunState) -> RunRecord | None:
     return None
 
 
-def _usual_metric(states: Sequence[RunState], records: Sequence[RunRecord | None]) -> str:
-    first = next(
-        (spec.metrics[0].log_name for spec in (state.planned.spec for state in states) if spec.metrics), "loss"
-    )
-    known = [record for record in records if record is not None]
-    if not known or any(record.result.get("test", {}).get(first) is not None for record in known):
-        return f"test_{first}"
-    return next((record.best.metric for record in known if record.best is not None), "loss")
+def _watched_metric(specs: Sequence[Spec], records: Sequence[RunRecord | None]) -> tuple[str, list[str]]:
+    """The score that the runs watched, if they watched one; else a validation score that all of them have.
+
+    Losses of different kinds are not of one scale: between them it is a metric that decides.
+    """
+    of_runs = [record.best.metric for record in records if record is not None and record.best is not None]
+    watched = list(dict.fromkeys(of_runs)) or [monitored(spec, "auto", has_validation=True) for spec in specs[:1]]
+    losses = {json.dumps(spec.loss.plain(), sort_keys=True) for spec in specs}
+    if len(watched) == 1 and (without_split(watched[0]) != "loss" or len(losses) == 1):
+        return watched[0], []
+    names = [[metric.log_name for metric in spec.metrics if metric.larger_is_better is not None] for spec in specs]
+    shared = [name for name in names[0] if all(name in others for others in names)]
+    chosen = f"val_{shared[0]}" if shared else watched[0]
+    why = f"the runs watched {', '.join(watched)}" if len(watched) > 1 else "the runs have losses of different kinds"
+    return chosen, [f"{why}: they are sorted by {chosen}" + ("" if shared else ", which is not of one scale")]
+
+
+def _notes(metric: str, rows: Sequence[Row]) -> Iterator[str]:
+    records = [row.record for row in rows if row.record is not None]
+    if metric.startswith("test_"):
+        yield f"sorted by {metric}, as asked for: the test score of the best is no fair estimate any more"
+    elif rows and all(row.score is None for row in rows) and any(row.test_score is not None for row in rows):
+        yield f"no run has a validation score {metric}; --metric test_{without_split(metric)} sorts by the test split"
+    elif records and not metric.startswith("val_") and not any("validation" in record.result for record in records):
+        yield f"there is no validation split: sorted by {metric} of the training examples, which tells little of others"
 
 
 def _score(record: RunRecord | None, metric: str) -> float | None:
-    """The best value, if it is the one that the run watched; else that of the split that `metric` names."""
+    """The best value, if it is the one that the run watched; else that of the split that `metric` names.
+
+    Without a split it is that of the validation split, or where there is none of the training split.
+    """
     if record is None:
         return None
     if record.best is not None and record.best.metric == metric:
         value = record.best.value
-    else:
-        prefix = next((prefix for prefix in _SPLITS if metric.startswith(prefix)), "")
-        splits = (_SPLITS[prefix],) if prefix else ("test", "validation", "train")
-        found = (record.result.get(split, {}).get(metric.removeprefix(prefix)) for split in splits)
-        value = next((each for each in found if each is not None), None)
+        return value if value is not None and math.isfinite(value) else None
+    prefix = next((prefix for prefix in SPLIT_PREFIXES if metric.startswith(prefix)), "")
+    splits = (SPLIT_PREFIXES[prefix],) if prefix else ("validation", "train")
+    found = (_finite(record, split, without_split(metric)) for split in splits)
+    return next((each for each in found if each is not None), None)
+
+
+def _finite(record: RunRecord | None, split: str, name: str) -> float | None:
+    value = record.result.get(split, {}).get(name) if record is not None else None
     return value if value is not None and math.isfinite(value) else None
 
 
@@ -206,15 +285,23 @@ def _rank(score: float | None, *, larger: bool) -> float:
     return -score if larger else score
 
 
-def _group_of(row: Row) -> tuple[str, Values]:
-    planned = row.state.planned
-    return planned.spec.name, planned.combination.apart_from_seed
+def _group_keys(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """What each row has in common with the other seeds of its model; two runs of one seed are not two seeds of it."""
+    planned = [row.state.planned for row in rows]
+    counts = Counter((each.model, each.spec.seed) for each in planned)
+    repeated = {model for (model, _), count in counts.items() if count > 1}
+    return [(each.model, each.label if each.model in repeated else "") for each in planned]
 
 
-def _gathered(name: str, values: Values, rows: Sequence[Row]) -> Group:
+def _gathered(rows: Sequence[Row]) -> tuple[Group, Sequence[Row]]:
+    first = rows[0].state
+    labels = list(dict.fromkeys(row.state.planned.label for row in rows))
+    label = labels[0] if len(labels) == 1 else f"{labels[0]} and {len(labels) - 1} more"
     scores = tuple(row.score for row in rows if row.score is not None)
-    best = rows[0].state.folder.name if rows[0].state.folder and scores else None
-    return Group(name, values, len(rows), scores, best)
+    tests = tuple(row.test_score for row in rows if row.test_score is not None)
+    best = first.folder.name if first.folder and scores else None
+    values = first.planned.combination.apart_from_seed
+    return Group(label, values, len(rows), Statistics(scores), Statistics(tests), best), rows
 
 
 def _scores(row: Row) -> Mapping[tuple[str, str], float | None]:

@@ -19,7 +19,7 @@ class Wanted:
         jobs: How many runs go on at a time; None: what suits the machine.
         retries: How often a run that has failed is tried again.
         again: Whether to train what is complete already.
-        metric: What the table is sorted by; empty: the first metric on the test split, else what was monitored.
+        metric: What the table is sorted by, with a sign in front or without; empty: what the runs watched.
         command: The command line, which goes on with a batch that was stopped.
     """
 

@@ -20,7 +20,7 @@ _JOBS = "Runs at a time. Default: one on each GPU; on a CPU 2, or a fourth of th
 _Jobs = Annotated[int | None, typer.Option("--jobs", metavar="N", help=_JOBS, show_default=False)]
 _Retries = Annotated[int, typer.Option("--retry", metavar="N", min=0, help="Try a run that fails so often again.")]
 _Again = Annotated[bool, typer.Option("--again", help="Train what is complete already, too.")]
-_METRIC = "Sort by it: val_accuracy. Default: the first metric, on the test split."
+_METRIC = "Sort by it: val_accuracy; -KEY: the smallest first. Default: the validation score that the runs watched."
 _Metric = Annotated[str, typer.Option("--metric", metavar="KEY", help=_METRIC, show_default=False)]
 _Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the final table there.")]
 

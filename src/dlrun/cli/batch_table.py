@@ -29,38 +29,41 @@ def show_table(table: Table, *, csv: Path | None, as_json: bool) -> None:
     if table.has_seeds:
         console.result()
         console.result(format_table(*_groups(table)))
+    for note in table.notes:
+        console.say(f"note       {note}")
 
 
 def _runs(table: Table) -> tuple[Sequence[str], list[Sequence[str]]]:
-    keys, several = table.keys, len({row.state.planned.spec.name for row in table.rows}) > 1
-    head = (*(("name",) if several else ()), *(key.rpartition(".")[2] for key in keys), table.metric, "status", "run")
+    keys, several = table.keys, len({row.state.planned.label for row in table.rows}) > 1
+    names = (table.metric, *((table.test_metric,) if table.test_metric else ()))
+    head = (*(("name",) if several else ()), *(key.rpartition(".")[2] for key in keys), *names, "status", "run")
     rows: list[Sequence[str]] = []
     for row in table.rows:
         values, state = dict(row.values), row.state
-        name = (state.planned.spec.name,) if several else ()
-        score = "" if row.score is None else format_score(row.score)
+        scores = [_score(score) for score in (row.score, row.test_score)][: len(names)]
         told = f"{state.stage}: {state.reason}" if state.reason else str(state.stage)
-        rows.append(
-            (*name, *(values.get(key, "") for key in keys), score, told, state.folder.name if state.folder else "")
-        )
+        name = (state.planned.label,) if several else ()
+        run = state.folder.name if state.folder else ""
+        rows.append((*name, *(values.get(key, "") for key in keys), *scores, told, run))
     return head, rows
 
 
 def _groups(table: Table) -> tuple[Sequence[str], list[Sequence[str]]]:
     keys = [key for key in table.keys if key != SEED]
-    several = len({group.name for group in table.groups}) > 1
-    head = (
-        *(("name",) if several else ()),
-        *(key.rpartition(".")[2] for key in keys),
-        "seeds",
-        "mean",
-        "std",
-        "best run",
-    )
+    several = len({group.label for group in table.groups}) > 1
+    tests = ("test mean", "test std") if table.test_metric else ()
+    names = (*(("name",) if several else ()), *(key.rpartition(".")[2] for key in keys))
+    head = (*names, "seeds", "mean", "std", *tests, "best run")
     rows: list[Sequence[str]] = []
     for group in table.groups:
-        name, values = ((group.name,) if several else ()), dict(group.values)
-        seeds = f"{len(group.scores)}" if len(group.scores) == group.runs else f"{len(group.scores)} of {group.runs}"
-        numbers = ("" if each is None else format_score(each) for each in (group.mean, group.deviation))
+        name, values, scores = ((group.label,) if several else ()), dict(group.values), group.scores
+        count = len(scores.scores)
+        seeds = f"{count}" if count == group.runs else f"{count} of {group.runs}"
+        of_test = (_score(group.test_scores.mean), _score(group.test_scores.deviation)) if tests else ()
+        numbers = (_score(scores.mean), _score(scores.deviation), *of_test)
         rows.append((*name, *(values.get(key, "") for key in keys), seeds, *numbers, group.best or ""))
     return head, rows
+
+
+def _score(value: float | None) -> str:
+    return "-" if value is None else format_score(value)
