@@ -24,7 +24,7 @@ from dlrun.training.evaluate import Evaluator, read_scores
 from dlrun.training.failures import not_finite, step_failures
 from dlrun.training.feed import Feed, Stretch, epoch_order
 from dlrun.training.pace import Pace
-from dlrun.training.progress import EpochDone, Listener, Note, StepsDone
+from dlrun.training.progress import WARNING, EpochDone, Listener, Note, StepsDone
 from dlrun.training.saving import Saver
 from dlrun.training.state import (
     TrainingState,
@@ -233,7 +233,7 @@ class Trainer:
         for name, what in undefined_watched(self.job.spec, scores).items():
             if name not in self._undefined:
                 self._undefined.add(name)
-                self.listener(Note("warning", undefined_text(name, what, epoch=self.state.epoch)))
+                self.listener(Note(WARNING, undefined_text(name, what, epoch=self.state.epoch)))
 
     def _report_steps(self, steps: int, scores: dict[str, float], *, rate: float) -> None:
         seconds_left = (self.job.length.steps - self.state.step) / rate
