@@ -69,7 +69,7 @@ def test_a_failed_run_does_not_stop_the_others_and_is_tried_again(run: Any, fold
     assert [record["status"] for record in by_name["small"]] == ["completed"]
     assert first.err.count("failed      always  ") == 2
     assert "failed      once  " in first.err
-    assert first.out.splitlines()[-1].split()[:3] == ["always", "-", "failed:"]
+    assert first.out.splitlines()[-1].split()[:4] == ["always", "-", "-", "failed:"]
     assert (folder / "table.csv").read_text().count("\n") == 4
     log = (folder / "runs" / by_name["small"][0]["id"] / "log.txt").read_text()
     assert "epoch 3/3" in log

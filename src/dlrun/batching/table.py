@@ -23,7 +23,7 @@ from dlrun.metrics import SPLIT_PREFIXES, without_split
 from dlrun.runs.directions import parse_signed
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.record import RunRecord
-from dlrun.spec.check import monitored
+from dlrun.spec.check import best_metric, monitored
 from dlrun.spec.types import Spec
 
 Values = tuple[tuple[str, str], ...]
@@ -237,7 +237,9 @@ def _watched_metric(specs: Sequence[Spec], records: Sequence[RunRecord | None]) 
     Losses of different kinds are not of one scale: between them it is a metric that decides.
     """
     of_runs = [record.best.metric for record in records if record is not None and record.best is not None]
-    watched = list(dict.fromkeys(of_runs)) or [monitored(spec, "auto", has_validation=True) for spec in specs[:1]]
+    watched = list(dict.fromkeys(of_runs)) or [
+        monitored(spec, best_metric(spec.training), has_validation=True) for spec in specs[:1]
+    ]
     losses = {json.dumps(spec.loss.plain(), sort_keys=True) for spec in specs}
     if len(watched) == 1 and (without_split(watched[0]) != "loss" or len(losses) == 1):
         return watched[0], []
