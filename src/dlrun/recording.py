@@ -22,6 +22,7 @@ from dlrun.metrics import directions_of
 from dlrun.runs import provenance
 from dlrun.runs.folder import RunFolder, now
 from dlrun.runs.record import Choice, Status
+from dlrun.runs.sums import checkpoint_sums, record_sums
 from dlrun.runs.trust import sign
 from dlrun.spec.parse import SpecFile
 from dlrun.spec.types import Spec
@@ -91,7 +92,8 @@ def recorded(folder: RunFolder, **changes: Any) -> Iterator[None]:
     Raises:
         Interrupted: The user stopped it.
     """
-    folder.update_record(status="running", reason=None, finished=None, **changes)
+    record_sums(folder, {folder.metrics_jsonl: None})
+    folder.update_record(status="running", reason=None, finished=None, checkpoints_sha256={}, **changes)
     try:
         yield
     except KeyboardInterrupt as error:
@@ -151,7 +153,7 @@ def record_choices(folder: RunFolder, assembly: Assembly, *, jit: Choice, enviro
 
     compiled, dataset = assembly.compiled, assembly.dataset
     write_spec(folder, _portable(assembly.spec_with_choices(jit=jit.value), folder))
-    folder.write_json(folder.interface_json, assembly.interface().plain())
+    record_sums(folder, {folder.interface_json: folder.write_json(folder.interface_json, assembly.interface().plain())})
     before = folder.read_record()
     folder.update_record(
         device=assembly.device.choice.model_dump(),
@@ -174,9 +176,18 @@ def record_choices(folder: RunFolder, assembly: Assembly, *, jit: Choice, enviro
 
 
 def record_progress(folder: RunFolder, state: TrainingState) -> None:
-    """Record how far training came, however it ended; what ends it is told by its own error, not by this one's."""
+    """Record how far training came, however it ended; what ends it is told by its own error, not by this one's.
+
+    From here on its checkpoints and its history are those that results rest on: their sums are kept.
+    """
     with suppress(DlrunError):
-        folder.update_record(best=asdict(state.best) if state.best else None, seconds=round(state.seconds, 3))
+        length, digest = folder.history.mark()
+        record_sums(folder, {folder.metrics_jsonl: digest if length else None})
+        folder.update_record(
+            best=asdict(state.best) if state.best else None,
+            seconds=round(state.seconds, 3),
+            checkpoints_sha256=checkpoint_sums(folder),
+        )
 
 
 def record_time(folder: RunFolder, timeline: Timeline) -> dict[str, float]:

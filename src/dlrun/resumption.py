@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import SpecError, UsageError
 from dlrun.experiment import RUNS_DIR, Result, train_assembled
-from dlrun.files.disk import disk, explained
+from dlrun.files.disk import disk
 from dlrun.recording import create_folder, interruption_told, own_place, recorded
 from dlrun.reporting import reported
 from dlrun.runs.catalog import find_run
@@ -17,10 +16,8 @@ from dlrun.runs.environment import differences
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.record import RunRecord
 from dlrun.runs.removal import refuse_removed
-from dlrun.runs.trust import is_own
 from dlrun.spec.changes import refused_changes
 from dlrun.spec.parse import SpecFile
-from dlrun.spec.yaml_source import MAX_BYTES
 from dlrun.stored import read_stored_spec
 from dlrun.tensorflow_start import start_tensorflow
 from dlrun.timeline import Timeline
@@ -67,7 +64,8 @@ def resume(  # noqa: PLR0913  each is one question that a user may have
     folder, stop = find_run(str(run), runs_dir=Path(runs_dir)), Stop()
     lock = folder.lock() if cluster.is_chief else nullcontext()
     with stop.listening(), interruption_told(folder), lock, stop.recognised():
-        _check_spec_is_untouched(folder)
+        if not disk.exists(folder.spec_yaml):
+            raise UsageError(f"{folder.id} ended before its spec was written", hint="dlrun train makes a new run")
         file = _changed_spec(folder, overrides, trust_plugins=trust_plugins)
         record = folder.read_record()
         if record.status == "completed" and not overrides:
@@ -103,22 +101,6 @@ def resume(  # noqa: PLR0913  each is one question that a user may have
             ):
                 scores = train_assembled(assembly, mine, stop=stop, listener=listener, goes_on_from=folder)
             return Result(mine, scores, mine.read_record().model_dump(mode="json"), is_chief=cluster.is_chief)
-
-
-def _check_spec_is_untouched(folder: RunFolder) -> None:
-    if not disk.exists(folder.spec_yaml):
-        raise UsageError(f"{folder.id} ended before its spec was written", hint="dlrun train makes a new run")
-    if is_own(folder):
-        return
-    recorded_sha256 = folder.read_record().spec_sha256
-    with explained(f"read {folder.spec_yaml}"):
-        spec = disk.read_file(folder.spec_yaml, largest=MAX_BYTES)
-    if sha256(spec).hexdigest() != recorded_sha256:
-        raise UsageError(
-            f"{folder.spec_yaml} is not what the run was trained with",
-            expected="the file as dlrun wrote it",
-            hint="--set changes what may be changed; dlrun train makes a new run of an edited spec",
-        )
 
 
 def _changed_spec(folder: RunFolder, overrides: tuple[str, ...], *, trust_plugins: bool) -> SpecFile:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hashlib import sha256
 
 from dlrun.errors import RunError, UsageError
+from dlrun.files.disk import disk, explained
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.trust import is_own, refuse_unusual_files
 from dlrun.spec.parse import SpecFile, Trust, read_spec
+from dlrun.spec.yaml_source import MAX_BYTES
 
 USED = (
     "model", "loss", "optimizer", "plugins", "dataset.corrupt", "training.device", "training.evaluation_batch_size",
@@ -57,15 +60,18 @@ def read_stored_spec(
     Raises:
         SpecError: The spec is wrong, or asks for what it is not trusted with.
         RunError: It has no spec.
-        UsageError: Something in a run from elsewhere is neither a file nor a folder.
+        UsageError: It was changed since the run was trained, or something in a run from elsewhere is neither a file nor
+            a folder.
     """
     if not folder.spec_yaml.exists():
         raise RunError(
             f"{folder.path} has no spec.yaml", expected="a folder that dlrun train made", hint="dlrun runs ls"
         )
-    if is_own(folder):
+    content = _read(folder)  # once: what is verified is what is parsed
+    if is_own(folder, spec=content):
         own = Trust(looks_at_data=looks_at_data, repository=False, working_directory=False, trains=trains)
-        return read_spec(folder.spec_yaml, overrides, trust=own)
+        return read_spec(folder.spec_yaml, overrides, trust=own, content=content)
+    _refuse_changed(folder, content)
     refuse_unusual_files(folder)
     trust = Trust(
         plugins=trust_plugins,
@@ -76,4 +82,30 @@ def read_stored_spec(
         working_directory=False,
         trains=trains,
     )
-    return read_spec(folder.spec_yaml, overrides, trust=trust)
+    return read_spec(folder.spec_yaml, overrides, trust=trust, content=content)
+
+
+def _read(folder: RunFolder) -> bytes:
+    """What spec.yaml holds, or the beginning of one that is larger than any is."""
+    with explained(f"read {folder.spec_yaml}"):
+        try:
+            return disk.read_file(folder.spec_yaml, limit=MAX_BYTES + 1)
+        except OSError:
+            refuse_unusual_files(folder)  # which says more of a link or a pipe
+            raise
+
+
+def _refuse_changed(folder: RunFolder, content: bytes) -> None:
+    """Refuse a spec that is not the one that the run was trained with: what is built from it is another model.
+
+    Raises:
+        UsageError: `run.json` has the sum of another one.
+    """
+    recorded = folder.read_record().spec_sha256
+    is_whole = len(content) <= MAX_BYTES  # else it is too large for a spec, which parsing says
+    if recorded is not None and is_whole and sha256(content).hexdigest() != recorded:
+        raise UsageError(
+            f"{folder.spec_yaml} is not what the run was trained with",
+            expected="the file as dlrun wrote it",
+            hint="--set changes what may be changed; dlrun train makes a new run of an edited spec",
+        )

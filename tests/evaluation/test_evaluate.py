@@ -171,7 +171,7 @@ def test_the_command_prints_the_table_and_with_json_everything(
 def origin() -> Any:
     from dlrun.evaluation.record import Origin
 
-    return Origin("final", "some data")
+    return Origin("final", "step-000000001", "some data")
 
 
 def many(size: int) -> Breakdown:
@@ -196,7 +196,7 @@ def test_of_thousands_of_classes_the_tables_hold_all_and_the_page_the_worst(tmp_
     assert len(_parts_csv(breakdown).splitlines()) == 5001
     assert _confusion_csv(breakdown).splitlines()[:2] == ["true,predicted,examples", "0,0,1"]
     assert _confusion_csv(many(3)).splitlines()[:2] == ["true,0,1,2", "0,1,0,0"]
-    tables = "\n".join(score_tables(Evaluation({}, breakdown, tmp_path / "test.csv")))
+    tables = "\n".join(score_tables(Evaluation({}, breakdown, "best", tmp_path / "test.csv")))
     assert "the 10 worst of 5,000" in tables
     assert "test.csv" in tables
     assert "no class was taken for another" in tables

@@ -139,5 +139,6 @@ def forge_checkpoint() -> Callable[..., None]:
             digest = sha256(path.read_bytes()).hexdigest() if path.stat().st_size < 1 << 30 else "0" * 64
             files[name] = {"size": path.stat().st_size, "sha256": digest}
         (checkpoint / "manifest.json").write_text(json.dumps({"format": 1, "files": files}, sort_keys=True))
+        RunFolder(checkpoint.parents[1]).update_record(checkpoints_sha256={}, weights_sha256=None)
 
     return forge

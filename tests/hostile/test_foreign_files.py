@@ -6,6 +6,7 @@ import py_compile
 import shutil
 import subprocess
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -164,6 +165,7 @@ def test_a_file_of_a_terabyte_is_refused_before_it_is_read(written: Path, part: 
 )
 def test_a_spec_that_is_meant_to_hurt_is_a_spec_error(written: Path, text: str, said: str) -> None:
     (written / "spec.yaml").write_text(text)
+    RunFolder(written).update_record(spec_sha256=sha256(text.encode()).hexdigest())
     with pytest.raises(SpecError, match=said):
         evaluate(str(written), runs_dir=written.parent)
     with pytest.raises(DlrunError):

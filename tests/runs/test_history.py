@@ -83,19 +83,31 @@ def test_cutting_back_and_going_on_gives_the_bytes_of_never_having_stopped(tmp_p
         history(straight).append(row)
     rows = history(resumed)
     rows.append(ROWS[0])
-    length = rows.length()
+    length, digest = rows.mark()
     rows.append(ROWS[1])
     rows.append({"epoch": 9, "val_loss": 1})
     again = history(resumed)
-    again.cut(length)
+    assert again.mark()[0] > length
+    again.cut(length, digest=digest)
     assert again.read() == ROWS[:1]
     again.append(ROWS[2])
-    again.cut(length)  # once more, by an object that has written since
+    again.cut(length, digest=digest)  # once more, by an object that has written since
     for row in ROWS[1:]:
         again.append(row)
     assert text(resumed) == text(straight)
     with pytest.raises(RunError, match="bytes"):
         again.cut(10_000)
+
+
+def test_rows_that_were_changed_before_the_checkpoint_are_not_gone_on_with(tmp_path: Path) -> None:
+    for row in ROWS:
+        history(tmp_path).append(row)
+    length, digest = history(tmp_path).mark()
+    (tmp_path / "metrics.jsonl").write_text(text(tmp_path)[0].replace("0.3", "0.4"))
+    with pytest.raises(RunError, match="was changed") as raised:
+        history(tmp_path).cut(length, digest=digest)
+    assert digest in raised.value.expected
+    history(tmp_path).cut(length)  # a checkpoint of a version that kept no sums
 
 
 def test_a_failed_append_keeps_the_rows_before_it_and_the_next_one_mends_both_files(

@@ -223,7 +223,7 @@ def test_damaged_checkpoints_are_skipped_by_name_and_the_result_is_the_same(
     for checkpoint in damaged:
         damage(checkpoint)
     ended = workshop.resume(run)
-    assert all(f"skipped    {checkpoint.name}" in ended.err for checkpoint in damaged)
+    assert all(f"warning    {checkpoint.name} cannot be used" in ended.err for checkpoint in damaged)
     assert f"from {sound.name}" in ended.err
     assert outcome_of(run) == outcome_of(workshop.train(*often))
 

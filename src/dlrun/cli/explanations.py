@@ -63,6 +63,7 @@ def _line(each: Explained, path: Path | None) -> str:
 
 def _plain(each: Explained, path: Path | None) -> dict[str, Any]:
     said: dict[str, Any] = {"name": each.name, "explained": each.said, "prediction": each.prediction}
+    said["checkpoint"] = each.checkpoint
     if path is not None:
         return {**said, "method": each.method, "picture": str(path)}
     return {**said, "method": each.method, "words": [list(pair) for pair in each.weights]}

@@ -45,6 +45,7 @@ def plain_evaluation(evaluation: Evaluation) -> dict[str, Any]:
         **_plain(evaluation.scores),
         "evaluation": {
             "kind": breakdown.kind,
+            "checkpoint": evaluation.checkpoint,
             "examples": breakdown.examples,
             "overall": _plain(breakdown.overall),
             "parts": {name: _plain(part) for name, part in breakdown.parts.items()},

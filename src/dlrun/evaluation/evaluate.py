@@ -37,11 +37,13 @@ class Evaluation:
     Args:
         scores: Loss and metrics of the spec.
         breakdown: Everything else there is to say of its predictions.
+        checkpoint: Name of the checkpoint that was scored.
         table: The CSV in the run folder with a row for each class, label or value; None if it is not recorded.
     """
 
     scores: Mapping[str, float]
     breakdown: Breakdown
+    checkpoint: str
     table: Path | None = None
 
 
@@ -110,10 +112,10 @@ def _evaluate_splits(
     recorded_data = folder.read_record().dataset
     if recorded_data is not None and recorded_data.fingerprint != assembly.dataset.fingerprint:
         listener(Note("warning", f"{assembly.dataset.name} is not the data that the run was trained on"))
-    restore_model(assembly.spec, assembly.compiled.model, folder, checkpoint, listener)
-    origin = Origin(checkpoint, assembly.dataset.name, assembly.dataset.fingerprint)
+    restored = restore_model(assembly.spec, assembly.compiled.model, folder, checkpoint, listener)
+    origin = Origin(checkpoint, restored, assembly.dataset.name, assembly.dataset.fingerprint)
     for name in splits if split == "all" else (split,):
-        yield name, Evaluation(assembly.evaluator(name).scores(), _break_down(assembly, name)), origin
+        yield name, Evaluation(assembly.evaluator(name).scores(), _break_down(assembly, name), restored), origin
 
 
 def _break_down(assembly: Assembly, name: str) -> Breakdown:
@@ -156,7 +158,8 @@ def _evaluate_file(
         listener(Note("warning", f"{unlabelled:,} of {total:,} examples of {data} have no target and are left out"))
     if blank:
         listener(Note("warning", f"every value to predict from is missing in {blank:,} of {examples:,} examples"))
-    return [(data_name(data), Evaluation(scores.scores(), collector.breakdown()), Origin(checkpoint, data))]
+    evaluation = Evaluation(scores.scores(), collector.breakdown(), trained.checkpoint)
+    return [(data_name(data), evaluation, Origin(checkpoint, trained.checkpoint, data))]
 
 
 def _judged(predictor: Predictor, stored: Array, truth: Array | None) -> tuple[Array, Array]:

@@ -30,11 +30,13 @@ class Origin:
 
     Args:
         checkpoint: As it was asked for.
+        restored: Name of the checkpoint that this was.
         data: Name of the run's own data, or the file.
         fingerprint: Of the run's own data; None for a file.
     """
 
     checkpoint: str
+    restored: str
     data: str
     fingerprint: str | None = None
 
@@ -86,6 +88,7 @@ def evaluation_record(scores: Mapping[str, float], breakdown: Breakdown, *, orig
     return EvaluationRecord(
         finished=now(),
         checkpoint=origin.checkpoint,
+        restored=origin.restored,
         data=origin.data,
         fingerprint=origin.fingerprint,
         kind=breakdown.kind,

@@ -46,6 +46,7 @@ class Explained:
         picture: The image itself; empty for texts.
         weights: Of each word, in the order of the text; empty for images.
         method: How it was found out.
+        checkpoint: Name of the checkpoint that was used.
 
     Shape:
         heat: `(height, width)`. picture: `(height, width, channels)` uint8.
@@ -58,6 +59,7 @@ class Explained:
     picture: Array
     weights: tuple[tuple[str, float], ...]
     method: str
+    checkpoint: str
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,13 @@ class Columns:
         importances: By column, the most important first.
         measure: What rises when the values of a column are exchanged.
         examples: Number of examples.
+        checkpoint: Name of the checkpoint that was used.
     """
 
     importances: tuple[Importance, ...]
     measure: str
     examples: int
+    checkpoint: str
 
 
 @dataclass(frozen=True)
@@ -179,12 +183,21 @@ def _explained_images(
                 again = predictor(some.stored[index : index + 1])[0]
                 error = np.square(again - features[index]).mean(axis=-1)
                 found = error / (error.max() or 1.0)
-                yield Explained(name, "reconstruction_error", float(error.mean()), found, picture, (), "squared_error")
+                yield Explained(
+                    name,
+                    "reconstruction_error",
+                    float(error.mean()),
+                    found,
+                    picture,
+                    (),
+                    "squared_error",
+                    trained.checkpoint,
+                )
                 continue
             outputs = predictor(some.stored[index : index + 1])[0]
             number, said, value = _chosen(outputs, output, target)
             found, method = heat(trained.core, features[index], number, target, method=options.method)
-            yield Explained(name, said, value, found, picture, (), method)
+            yield Explained(name, said, value, found, picture, (), method, trained.checkpoint)
 
 
 def _explained_texts(
@@ -202,7 +215,7 @@ def _explained_texts(
             weights = word_weights(predictor, stored, number)
             words = tokens_of(raw, some.origin[index], len(weights)) if isinstance(raw, TextInput) else []
             pairs = tuple(zip(words, weights.tolist(), strict=False))
-            yield Explained(name, said, value, none, none, pairs, "occlusion")
+            yield Explained(name, said, value, none, none, pairs, "occlusion", trained.checkpoint)
 
 
 def _table(interface: Interface, source: str | Sequence[str]) -> tuple[Examples, str]:
@@ -242,7 +255,7 @@ def _columns(trained: Trained, examples: Examples, output: int | None) -> Column
         measure, name = change_of(predictor(examples.stored), output)
     columns = interface.raw.columns_of_stored() or _numbered(examples.stored.shape[-1])
     importances = permutation_importances(predictor, examples.stored, columns, measure=measure)
-    return Columns(importances, name, len(examples))
+    return Columns(importances, name, len(examples), trained.checkpoint)
 
 
 def _numbered(width: int) -> Mapping[str, tuple[int, ...]]:

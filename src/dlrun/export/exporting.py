@@ -56,6 +56,7 @@ class Exported:
 
     Args:
         path: Where it is.
+        checkpoint: Name of the checkpoint that it was made of.
         format: What it is.
         quantize: As in `Options`.
         quantized: What was quantized, for people; empty: nothing.
@@ -69,6 +70,7 @@ class Exported:
     """
 
     path: Path
+    checkpoint: str
     format: Format
     quantize: Quantize | None
     quantized: str
@@ -85,6 +87,7 @@ class Exported:
         measured = self.measured
         return {
             "path": str(self.path),
+            "checkpoint": self.checkpoint,
             "format": self.format.name,
             "quantize": self.quantize,
             "quantized": self.quantized,
@@ -193,6 +196,7 @@ def _export(trained: Trained, place: Place, options: Options, *, sample: Sample 
     example = example_code(place.format.name, written.description, written.examples[0], has_steps=has_steps)
     return Exported(
         path=place.path,
+        checkpoint=trained.checkpoint,
         format=place.format,
         quantize=quantize,
         quantized=written.quantized,

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dlrun.data.interface import Interface, parse_interface
+from dlrun.data.interface import Interface
 from dlrun.errors import RunError
 from dlrun.files.disk import disk, explained
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.history import Row
+from dlrun.runs.interface import read_interface
 from dlrun.runs.predictions import Predictions, read_predictions
 from dlrun.runs.record import RunRecord
+from dlrun.runs.sums import check_presence
 
 _SPLITS = ("test", "validation", "train")
 _LARGEST_BYTES = 1 << 28
@@ -44,9 +46,8 @@ def read_content(folder: RunFolder) -> Content:
     Raises:
         RunError: A file of the run is missing or damaged.
     """
-    interface = None
-    if folder.interface_json.is_file():
-        interface = parse_interface(_read(folder, folder.interface_json.name), origin=str(folder.interface_json))
+    check_presence(folder, folder.interface_json)
+    interface = read_interface(folder) if folder.interface_json.is_file() else None
     kept = {split: read_predictions(folder, split) for split in _SPLITS}
     return Content(
         folder,

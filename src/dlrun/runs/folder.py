@@ -9,6 +9,7 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, SupportsFloat
 
@@ -17,6 +18,7 @@ from dlrun.files.disk import disk, explained
 from dlrun.runs.history import History, Row
 from dlrun.runs.lock import holder, locked
 from dlrun.runs.record import RunRecord, Status, read_record
+from dlrun.runs.sums import check_presence, check_sum
 
 _NAME_BYTES = 80
 _ID_ATTEMPTS = 100
@@ -136,16 +138,21 @@ class RunFolder:
             RunError: It cannot be written.
         """
         with explained(f"write {path}"):
-            disk.write_atomically(path, text.encode(errors="surrogateescape"))
+            disk.write_atomically(path, _encoded(text))
 
-    def write_json(self, path: Path, value: Any) -> None:
+    def write_json(self, path: Path, value: Any) -> str:
         """Write `value` as JSON in one step.
+
+        Returns:
+            The sha256 of what was written.
 
         Raises:
             RunError: It cannot be written.
             ValueError: It holds NaN or an infinity, which JSON does not know.
         """
-        self.write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+        text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+        self.write_text(path, text)
+        return sha256(_encoded(text)).hexdigest()
 
     def append_metrics(self, row: Mapping[str, SupportsFloat]) -> None:
         """Add the row of one epoch to `metrics.jsonl` and `metrics.csv`; NaN and infinities become null.
@@ -159,9 +166,10 @@ class RunFolder:
         """The rows of `metrics.jsonl`, without a last one that is not whole.
 
         Raises:
-            RunError: Another line is damaged.
+            RunError: Another line is damaged, or the file is not the one that training ended with.
         """
-        return self.history.read()
+        check_presence(self, self.metrics_jsonl)
+        return self.history.read(check=lambda data: check_sum(self, self.metrics_jsonl, data))
 
     @property
     def status(self) -> SeenStatus:
@@ -195,6 +203,10 @@ class RunFolder:
     def held_by(self) -> int | None:
         """Number of the process that holds the run; None if nobody does, 0 if it has not said its number yet."""
         return holder(self._lock_file)
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")
 
 
 def _safe(name: str) -> str:

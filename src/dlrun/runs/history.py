@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import numbers
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import SupportsFloat
 
@@ -36,16 +37,25 @@ class History:
         self.jsonl = jsonl
         self.csv = csv
         self._length: int | None = None  # of the sound part of metrics.jsonl; None: to be read from the files
+        self._digest = sha256()  # over that part
         self._csv_length = 0
         self._columns: tuple[str, ...] = ()
 
-    def read(self) -> list[Row]:
-        """Every row, oldest first; none if there is no file yet.
+    def read(self, *, check: Callable[[bytes], None] | None = None) -> list[Row]:
+        """Return every row, oldest first; none if there is no file yet.
+
+        Args:
+            check: Called with the content of the file before it is used.
 
         Raises:
             RunError: A line before the last is damaged.
         """
-        return self._parse()[0]
+        if not disk.exists(self.jsonl):
+            return []
+        data = self._data()
+        if check is not None:
+            check(data)
+        return self._parse(data)[0]
 
     def append(self, row: Mapping[str, SupportsFloat]) -> None:
         """Add a row to both files; it is on the disk when this returns.
@@ -69,20 +79,36 @@ class History:
             else:
                 self._rewrite_csv(self.read())
             self._length = length + len(data)
+            self._digest.update(data)
 
-    def length(self) -> int:
-        """Length of `metrics.jsonl` in bytes, a last line that is not whole left out: what a checkpoint remembers."""
-        return self._parse()[1] if self._length is None else self._length
+    def mark(self) -> tuple[int, str]:
+        """Length and sha256 of `metrics.jsonl`, without a last line that is not whole: what a checkpoint remembers."""
+        if self._length is None:
+            data = self._data()
+            length = self._parse(data)[1]
+            return length, sha256(data[:length]).hexdigest()
+        return self._length, self._digest.hexdigest()
 
-    def cut(self, length: int) -> None:
+    def cut(self, length: int, *, digest: str | None = None) -> None:
         """Forget the rows that were added after `metrics.jsonl` had `length` bytes: both files are as they were then.
 
+        Args:
+            length: As `mark` gave it.
+            digest: As `mark` gave it; None: a content of that length is taken as it is.
+
         Raises:
-            RunError: The file is shorter than that, or cannot be written.
+            RunError: The file is shorter than that, is not what it was up to there, or cannot be written.
         """
-        found = self.length()
+        data = self._data()
+        found = self._parse(data)[1]
         if not 0 <= length <= found:
             raise RunError(f"{self.jsonl} has {found} bytes", expected=f"{max(length, 0)} bytes at the least")
+        if digest is not None and sha256(data[:length]).hexdigest() != digest:
+            raise RunError(
+                f"{self.jsonl} was changed: its first {length} bytes are not what they were at the checkpoint",
+                expected=f"the sha256 {digest}",
+                hint="put the file back from a copy, or train the run again",
+            )
         with explained(f"write {self.jsonl}"):
             self._length = None
             if found or disk.exists(self.jsonl):
@@ -92,15 +118,20 @@ class History:
     def _settle(self) -> int:
         """Length of the sound part of `metrics.jsonl`, with the CSV made equal to it unless this object wrote it."""
         if self._length is None:
-            rows, self._length = self._parse()
+            data = self._data()
+            rows, self._length = self._parse(data)
+            self._digest = sha256(data[: self._length])
             self._rewrite_csv(rows)
         return self._length
 
-    def _parse(self) -> tuple[list[Row], int]:
+    def _data(self) -> bytes:
         if not disk.exists(self.jsonl):
-            return [], 0
+            return b""
         with explained(f"read {self.jsonl}"):
-            lines = disk.read_file(self.jsonl, largest=_LARGEST_BYTES).splitlines(keepends=True)
+            return disk.read_file(self.jsonl, largest=_LARGEST_BYTES)
+
+    def _parse(self, data: bytes) -> tuple[list[Row], int]:
+        lines = data.splitlines(keepends=True)
         rows: list[Row] = []
         for number, line in enumerate(lines, start=1):
             row = parse_row(line)

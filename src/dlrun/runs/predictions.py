@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, fields
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from dlrun.errors import RunError
 from dlrun.files.disk import disk, explained
 from dlrun.runs.folder import RunFolder
+from dlrun.runs.sums import check_presence, check_sum, record_sums
 
 Array = npt.NDArray[Any]
 
@@ -69,6 +71,7 @@ def write_predictions(folder: RunFolder, split: str, predictions: Predictions) -
     with explained(f"write {path}"):
         disk.make_folders(path.parent)
         disk.write_atomically(path, buffer.getvalue())
+    record_sums(folder, {path: sha256(buffer.getvalue()).hexdigest()})
 
 
 def read_predictions(folder: RunFolder, split: str) -> Predictions | None:
@@ -78,15 +81,16 @@ def read_predictions(folder: RunFolder, split: str) -> Predictions | None:
         RunError: They are damaged.
     """
     path = predictions_file(folder, split)
+    hint = f"dlrun resume {folder.id} predicts again"
+    check_presence(folder, path, hint=hint)
     if not path.is_file():
         return None
     with explained(f"read {path}"):
         data = disk.read_file(path, largest=_LARGEST_BYTES)
+    check_sum(folder, path, data, hint=hint)
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
             arrays = {field.name: file[field.name] for field in fields(Predictions)}
     except (ValueError, KeyError, OSError, EOFError) as error:
-        raise RunError(
-            f"{path} is damaged: {error}", hint=f"dlrun eval {folder.id} --split {split} writes it anew"
-        ) from error
+        raise RunError(f"{path} is damaged: {error}", hint=hint) from error
     return Predictions(**{**arrays, "examples": int(arrays["examples"])})

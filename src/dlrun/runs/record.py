@@ -73,6 +73,7 @@ class EvaluationRecord(_Group):
     Args:
         finished: ISO 8601 with the zone.
         checkpoint: What was evaluated: `final`, `last`, `best`, or a checkpoint's name.
+        restored: Name of the checkpoint that this was.
         data: Name of the run's own data, or the file.
         fingerprint: Of the run's own data as it was then; null for a file.
         kind: `classes`, `labels`, `values` or `input`.
@@ -85,6 +86,7 @@ class EvaluationRecord(_Group):
 
     finished: str
     checkpoint: str
+    restored: str | None = None
     data: str
     fingerprint: str | None = None
     kind: str
@@ -169,6 +171,8 @@ class RunRecord(_Group):
         tags: Words that the user gave it.
         tracking: Where a tracker has it, if one follows it.
         checkpoints_removed: When `dlrun runs gc` removed checkpoints that the run would need to go on; ISO 8601.
+        files_sha256: Of the files that results depend on, by their path in the folder; see `runs/sums.py`.
+        checkpoints_sha256: Of the manifest of each checkpoint that training ended with, by its name.
     """
 
     id: str
@@ -205,6 +209,8 @@ class RunRecord(_Group):
     tags: tuple[str, ...] = ()
     tracking: TrackingRecord | None = None
     checkpoints_removed: str | None = None
+    files_sha256: dict[str, str] = {}
+    checkpoints_sha256: dict[str, str] = {}
 
 
 def read_record(run_json: Path) -> RunRecord:

@@ -37,12 +37,17 @@ def sign(folder: RunFolder, spec: str) -> None:
         folder.write_text(folder.signature, "\n".join([*kept, _signature(folder, spec.encode(), secret)]) + "\n")
 
 
-def is_own(folder: RunFolder) -> bool:
-    """Whether the run was made by this user, and its spec and plugins are as they were."""
+def is_own(folder: RunFolder, *, spec: bytes | None = None) -> bool:
+    """Whether the run was made by this user, and its spec and plugins are as they were.
+
+    Args:
+        folder: The run.
+        spec: What its spec.yaml holds, for who goes on with these very bytes; None: the file is read.
+    """
     secret = _secret(create=False)
     if secret is None:
         return False
-    expected = _present_signature(folder, secret)
+    expected = _present_signature(folder, secret) if spec is None else _signature(folder, spec, secret)
     return (
         any(hmac.compare_digest(found.encode(), expected.encode()) for found in _lines(folder)) if expected else False
     )

@@ -81,19 +81,22 @@ class SpecFile:
 OWN = Trust()
 
 
-def read_spec(path: Path, overrides: tuple[str, ...] = (), *, trust: Trust = OWN) -> SpecFile:
+def read_spec(
+    path: Path, overrides: tuple[str, ...] = (), *, trust: Trust = OWN, content: bytes | None = None
+) -> SpecFile:
     """Read, override, complete and check a spec.
 
     Args:
         path: The YAML file.
         overrides: `key=value` each, as `--set` takes them.
         trust: What the file is trusted with.
+        content: What the file holds, for who has verified these very bytes; None: it is read.
 
     Raises:
         SpecError: Every problem that can be found without loading the data.
         DataError: The spec is right, and a file or folder of the data is not there, or is known to be wrong.
     """
-    document, problems = read_yaml(path)
+    document, problems = read_yaml(path, content=content)
     problems += apply_overrides(document, overrides)
     if problems and not document.value:  # an empty file lacks everything: one problem says so
         raise SpecError(problems)

@@ -51,8 +51,12 @@ def check_new_config(path: Path, *, force: bool, has_data: bool = False) -> None
         raise UsageError(f"{path} exists", expected="a new file", hint="another name, or --force")
 
 
-def read_yaml(path: Path) -> tuple[Node, list[Problem]]:
+def read_yaml(path: Path, *, content: bytes | None = None) -> tuple[Node, list[Problem]]:
     """Read a spec file.
+
+    Args:
+        path: The file.
+        content: What it holds, where that was read already; None: it is read.
 
     Returns:
         The tree, and what a spec may not use of YAML; the tree is good enough to look for further problems.
@@ -60,14 +64,7 @@ def read_yaml(path: Path) -> tuple[Node, list[Problem]]:
     Raises:
         SpecError: It cannot be read, or is not YAML at all.
     """
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        hint = "dlrun init writes a starter config" if isinstance(error, FileNotFoundError) else ""
-        raise SpecError(
-            [Problem(f"cannot read the config: {error.strerror}", "a YAML file", hint, str(path))]
-        ) from error
+    raw = _read(path) if content is None else content
     if len(raw) > MAX_BYTES:
         raise SpecError([Problem("the file is larger than 1 MiB", "a spec of a few kilobytes", "", str(path))])
     try:
@@ -76,6 +73,17 @@ def read_yaml(path: Path) -> tuple[Node, list[Problem]]:
         line = raw[: error.start].count(b"\n") + 1
         raise SpecError([Problem(f"line {line} is not UTF-8 text", "a text file", "", str(path))]) from error
     return parse_yaml(text, origin=str(path))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        hint = "dlrun init writes a starter config" if isinstance(error, FileNotFoundError) else ""
+        raise SpecError(
+            [Problem(f"cannot read the config: {error.strerror}", "a YAML file", hint, str(path))]
+        ) from error
 
 
 def parse_yaml(

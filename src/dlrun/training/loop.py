@@ -89,7 +89,8 @@ class Trainer:
         self.state = reconsidered(state, self.job.spec.training.early_stopping)
         if not self.job.team.cluster.is_chief:
             return  # the run folder is the chief's
-        self.job.folder.history.cut(metrics_bytes)
+        digest = checkpoint.state.get("metrics_sha256")
+        self.job.folder.history.cut(metrics_bytes, digest=digest if isinstance(digest, str) else None)
         if self.state.best is not None and self.state.best.step == self.state.step:
             # The process may have ended after the checkpoint, and before it was made the best.
             self._saver.mark_best(self.state)

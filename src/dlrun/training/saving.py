@@ -56,7 +56,12 @@ class Saver:
             arrays |= self._team.read_metric_parts(self._model)
         if self._team.cluster.is_chief:
             parent, name = self._folder.checkpoints, step_name(state.step)
-            content: dict[str, JSON] = {"training": state.to_json(), "metrics_bytes": self._folder.history.length()}
+            length, digest = self._folder.history.mark()
+            content: dict[str, JSON] = {
+                "training": state.to_json(),
+                "metrics_bytes": length,
+                "metrics_sha256": digest,
+            }
             write_checkpoint(parent, name, arrays=arrays, state=content)
             prune(parent, keep=self._training.keep_checkpoints, newest=name)
         self.begin()

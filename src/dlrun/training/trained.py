@@ -33,12 +33,14 @@ class Trained:
         interface: Its two ends.
         core: The network, with the variables of a checkpoint; it computes in float32, whatever it was trained in. It
             is compiled, with the loss and the metrics of the spec.
+        checkpoint: Name of that checkpoint.
     """
 
     folder: RunFolder
     spec: Spec
     interface: Interface
     core: keras.Model
+    checkpoint: str
 
     def preprocess(self) -> keras.Model:
         """What makes features of stored examples.
@@ -102,5 +104,5 @@ def load_trained(
         compiled = compile_model(
             plain, interface.features, interface.target, team=team, length=Length(1, 1), shares=whole
         )
-    restore_model(plain, compiled.model, folder, checkpoint, listener)
-    return Trained(folder, plain, interface, compiled.core)
+    restored = restore_model(plain, compiled.model, folder, checkpoint, listener)
+    return Trained(folder, plain, interface, compiled.core, restored)

@@ -1,0 +1,73 @@
+"""Files that results depend on: one that was changed, or is gone, is said and not used."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dlrun.data.array_input import ArrayInput
+from dlrun.data.interface import Interface
+from dlrun.data.preprocess import Preprocess
+from dlrun.errors import RunError
+from dlrun.report.content import read_content
+from dlrun.runs.folder import RunFolder
+from dlrun.runs.interface import read_interface
+from dlrun.runs.predictions import read_predictions, write_predictions
+from dlrun.runs.sums import record_sums
+from dlrun.signature import Features, Target
+from run_folders import predictions
+
+MakeRun = Callable[..., RunFolder]
+
+READERS: dict[str, Callable[[RunFolder], Any]] = {
+    "interface.json": read_interface,
+    "metrics.jsonl": lambda folder: folder.read_metrics(),
+    "evaluation/test.npz": lambda folder: read_predictions(folder, "test"),
+}
+
+
+@pytest.fixture
+def run(make_run: MakeRun) -> RunFolder:
+    folder = make_run()
+    interface = Interface(
+        "x",
+        ArrayInput((4,)),
+        Preprocess((4,)),
+        Features("vector", (4,)),
+        Target("values", 1, mean=(5.5,), scale=(2.0,)),
+    )
+    digest = folder.write_json(folder.interface_json, interface.plain())
+    folder.append_metrics({"epoch": 1, "loss": 0.5})
+    record_sums(folder, {folder.interface_json: digest, folder.metrics_jsonl: folder.history.mark()[1]})
+    write_predictions(folder, "test", predictions())
+    return folder
+
+
+@pytest.mark.parametrize("part", READERS)
+def test_a_file_that_was_changed_or_is_gone_is_said_and_not_used(run: RunFolder, part: str) -> None:
+    path, read = run.path / part, READERS[part]
+    assert read(run)
+    content = path.read_bytes()
+    changed = content.replace(b"5.5", b"6.5").replace(b"0.5", b"0.6") if b".5" in content else content + b"\0"
+    assert changed != content
+    path.write_bytes(changed)
+    for look in (read, read_content):
+        with pytest.raises(RunError, match="was changed after the run wrote it") as raised:
+            look(run)
+        assert str(path) in raised.value.what
+        assert run.read_record().files_sha256[part] in raised.value.expected
+        assert "from a copy" in raised.value.hint
+    path.unlink()
+    for look in (read, read_content):
+        with pytest.raises(RunError, match="is missing"):
+            look(run)
+    run.update_record(files_sha256={})  # of a version that kept no sums
+    path.write_bytes(changed)
+    if part != "evaluation/test.npz":
+        assert read(run)
+
+
+def test_sums_of_other_files_stay(run: RunFolder) -> None:
+    before = run.read_record().files_sha256
+    record_sums(run, {run.metrics_jsonl: None, run.path / "a": "0"})
+    assert run.read_record().files_sha256 == {**{k: v for k, v in before.items() if k != "metrics.jsonl"}, "a": "0"}
