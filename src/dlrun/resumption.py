@@ -14,6 +14,7 @@ from dlrun.reporting import reported
 from dlrun.runs.catalog import find_run
 from dlrun.runs.environment import differences
 from dlrun.runs.folder import RunFolder
+from dlrun.runs.interface import data_changes
 from dlrun.runs.record import RunRecord
 from dlrun.runs.removal import refuse_removed
 from dlrun.spec.changes import refused_changes
@@ -82,9 +83,7 @@ def resume(  # noqa: PLR0913  each is one question that a user may have
         with worker_failures(cluster, folder.id), own_place(folder.path.parent, cluster) as place:
             assembly = assemble(file, listener=listener, timeline=timeline, cluster=cluster)
             # The environment on record is the chief's: another worker's machine may have another name for its CPU.
-            exact = not cluster.is_chief or _same_environment(
-                record, assembly.environment(), assembly.dataset.fingerprint, allow_changes=allow_changes
-            )
+            exact = not cluster.is_chief or _same_environment(folder, assembly, allow_changes=allow_changes)
             if overrides:
                 _check_length(assembly, folder)
             mine = folder if cluster.is_chief else create_folder(file, place)
@@ -150,20 +149,23 @@ def _check_length(assembly: Assembly, folder: RunFolder) -> None:
         )
 
 
-def _same_environment(record: RunRecord, now: dict[str, str], fingerprint: str, *, allow_changes: bool) -> bool:
+def _same_environment(folder: RunFolder, assembly: Assembly, *, allow_changes: bool) -> bool:
     """Whether nothing has changed that decides the bits of the result.
 
     Raises:
         UsageError: Something has, and that is not allowed.
     """
+    record = folder.read_record()
     if record.dataset is None:
         return True  # it ended before the data was loaded: nothing depends on anything yet
-    then = {**record.environment, "dataset fingerprint": record.dataset.fingerprint}
-    changed = list(differences(then, {**now, "dataset fingerprint": fingerprint}))
+    changed = [
+        f"{key} was {before}, and is {after}"
+        for key, before, after in differences(record.environment, assembly.environment())
+    ]
+    changed += data_changes(folder, assembly.dataset.fingerprint, assembly.interface())
     if changed and not allow_changes:
-        listed = "; ".join(f"{key} was {before}, and is {after}" for key, before, after in changed)
         raise UsageError(
-            f"the environment is not the one that {record.id} was trained in: {listed}",
+            f"the environment is not the one that {record.id} was trained in: {'; '.join(changed)}",
             expected="the same, for a result that is exact to the bit",
             hint="--allow-changes goes on all the same; run.json then says that the run is not exact",
         )

@@ -13,10 +13,11 @@ import pytest
 from dlrun.cli.app import app
 from dlrun.data.builtin import Builtin
 from dlrun.data.dataset import Dataset
-from dlrun.errors import DataError
+from dlrun.errors import DataError, UsageError
 from dlrun.evaluation.evaluate import evaluate
 from dlrun.evaluation.record import data_name, evaluation_record, record_evaluation
 from dlrun.experiment import train
+from dlrun.resumption import resume
 from dlrun.runs.folder import RunFolder
 from dlrun.scoring.breakdown import Breakdown
 from dlrun.training.progress import Event, Note
@@ -215,3 +216,51 @@ def test_of_thousands_of_classes_the_tables_hold_all_and_the_page_the_worst(tmp_
 )
 def test_a_file_gives_its_evaluation_a_name_that_a_file_can_have(source: str, name: str) -> None:
     assert data_name(source) == name
+
+
+TABLE = """\
+dataset: {type: table, path: rows.csv, target: label, test: 0.25}
+model: linear
+loss: binary_crossentropy
+training: {batch_size: 10, epochs: 1, jit: off, tensorboard: false, report: false}
+"""
+
+
+@pytest.mark.tensorflow
+def test_changed_data_is_refused_unless_that_is_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DLRUN_STATE", str(tmp_path / "state"))
+    (tmp_path / "configs").mkdir()
+    rows = "size,weight,label\n" + "".join(f"{i % 9}.{i},{i % 7}.5,{'xy'[i % 2]}\n" for i in range(80))
+    data, config = tmp_path / "configs" / "rows.csv", tmp_path / "configs" / "c.yaml"
+    data.write_text(rows)
+    config.write_text(TABLE)
+    notes = Notes()
+    run = train(config, runs_dir=tmp_path / "runs", listener=notes).folder
+    assert [event for event in notes if isinstance(event, Note) and "beside the config" in event.text]
+    monkeypatch.chdir(tmp_path / "state")  # the data is found again, wherever one is
+    evaluate(run.path)
+    for changed, said in (
+        (rows.replace("size", "height"), "its columns are others: without size and with height"),
+        (rows.replace("1.5", "1.25"), "the dataset fingerprint was"),
+        (rows.replace(",label", ",label").replace(",y", ",z"), "its classes are others: without y and with z"),
+        ("\n".join(f"{line},{i % 5}.5" for i, line in enumerate(rows.splitlines())), "its columns are others: with"),
+    ):
+        data.write_text(changed)
+        with pytest.raises(UsageError, match=said):
+            evaluate(run.path)
+        with pytest.raises(UsageError, match=said):
+            resume(run.path, overrides=("training.epochs=2",))
+    data.write_text(rows.replace("size", "height"))
+    for option in ("-q", "--json"):
+        with pytest.raises(SystemExit, match="2"):
+            app(["eval", str(run.path), option], standalone_mode=False)
+    notes = Notes()
+    evaluate(run.path, allow_changes=True, listener=notes)
+    assert "is not the data that the run was trained on: its columns are others" in notes.warnings()[0]
+    with pytest.raises(DataError, match="size"):
+        evaluate(run.path, data=str(data))
+    with pytest.raises(UsageError, match="--allow-changes goes with a split"):
+        evaluate(run.path, data=str(data), allow_changes=True)
+    assert not capsys.readouterr().out

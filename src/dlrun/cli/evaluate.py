@@ -12,6 +12,9 @@ _Split = Annotated[str | None, typer.Option(help="train, validation, test, or al
 _Data = Annotated[
     str | None, typer.Option(metavar="FILE", help="Another file of raw input with labels, instead of a split.")
 ]
+_AllowChanges = Annotated[
+    bool, typer.Option("--allow-changes", help="Score data that is no longer what the run was trained on.")
+]
 
 
 def evaluate(
@@ -22,6 +25,7 @@ def evaluate(
     checkpoint: Checkpoint = "final",
     runs_dir: RunsDir = RUNS_DIR,
     *,
+    allow_changes: _AllowChanges = False,
     trust_plugins: TrustPlugins = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -40,6 +44,7 @@ def evaluate(
             data=data,
             checkpoint=checkpoint,
             overrides=tuple(overrides),
+            allow_changes=allow_changes,
             trust_plugins=trust_plugins,
             runs_dir=runs_dir,
             listener=display,

@@ -15,7 +15,7 @@ from dlrun.evaluation.record import Origin, data_name, record_evaluation
 from dlrun.experiment import RUNS_DIR
 from dlrun.runs.catalog import find_run
 from dlrun.runs.folder import RunFolder
-from dlrun.runs.interface import read_interface
+from dlrun.runs.interface import data_changes, read_interface
 from dlrun.scoring.breakdown import Breakdown, collector_of
 from dlrun.scoring.regression import regression_scores
 from dlrun.spec.parse import SpecFile
@@ -55,6 +55,7 @@ def evaluate(  # noqa: PLR0913  each is one question that a user may have
     checkpoint: str = "final",
     overrides: tuple[str, ...] = (),
     trust_plugins: bool = False,
+    allow_changes: bool = False,
     runs_dir: str | Path = RUNS_DIR,
     listener: Listener = silent,
 ) -> dict[str, Evaluation]:
@@ -67,6 +68,7 @@ def evaluate(  # noqa: PLR0913  each is one question that a user may have
         checkpoint: `final` (what training ended with), `last`, `best`, or a checkpoint's name.
         overrides: `key=value` each: another batch size, the data's new place.
         trust_plugins: Whether the plugins of a run that was not made here, which are code, may be loaded.
+        allow_changes: Whether to score a split of data that is no longer what the run was trained on.
         runs_dir: Where runs are looked for.
         listener: Called with every event.
 
@@ -74,13 +76,15 @@ def evaluate(  # noqa: PLR0913  each is one question that a user may have
         By split; of a file under `data-` and its name.
 
     Raises:
-        UsageError: There is no such run, split or checkpoint, or an override changes nothing.
+        UsageError: There is no such run, split or checkpoint, an override changes nothing, or the data has changed.
         DataError: The file is not of what the model was trained on, or has no labels.
         CheckpointError: The checkpoint is damaged.
         RunError: It is not of this model.
     """
     if split is not None and data is not None:
         raise UsageError(f"there are both a split ({split}) and a file ({data}) to evaluate", expected="one of them")
+    if allow_changes and data is not None:
+        raise UsageError("--allow-changes goes with a split; another file may differ", expected="one of them")
     folder = find_run(str(run), runs_dir=Path(runs_dir), is_trained=True)
     file = read_stored_spec(folder, overrides, trust_plugins=trust_plugins, looks_at_data=data is None)
     found: dict[str, Evaluation] = {}
@@ -88,7 +92,9 @@ def evaluate(  # noqa: PLR0913  each is one question that a user may have
         refuse_unused(overrides, used=(*USED, "metrics"), purpose="the scores of a file")
         evaluated = _evaluate_file(folder, file, data, checkpoint=checkpoint, listener=listener)
     else:
-        evaluated = _evaluate_splits(folder, file, split or "test", checkpoint=checkpoint, listener=listener)
+        evaluated = _evaluate_splits(
+            folder, file, split or "test", checkpoint=checkpoint, allow_changes=allow_changes, listener=listener
+        )
     for name, evaluation, origin in evaluated:
         listener(Evaluated(name, evaluation.scores))
         table = record_evaluation(
@@ -99,7 +105,7 @@ def evaluate(  # noqa: PLR0913  each is one question that a user may have
 
 
 def _evaluate_splits(
-    folder: RunFolder, file: SpecFile, split: str, *, checkpoint: str, listener: Listener
+    folder: RunFolder, file: SpecFile, split: str, *, checkpoint: str, allow_changes: bool, listener: Listener
 ) -> Iterator[tuple[str, Evaluation, Origin]]:
     start_tensorflow()
     from dlrun.training.assembly import assemble
@@ -109,9 +115,13 @@ def _evaluate_splits(
     splits = assembly.dataset.splits
     if split != "all" and split not in splits:
         raise UsageError(f"the data has no split {split!r}", expected="one of " + ", ".join((*splits, "all")))
-    recorded_data = folder.read_record().dataset
-    if recorded_data is not None and recorded_data.fingerprint != assembly.dataset.fingerprint:
-        listener(Note("warning", f"{assembly.dataset.name} is not the data that the run was trained on"))
+    changes = data_changes(folder, assembly.dataset.fingerprint, assembly.interface())
+    if changes:
+        said = f"{assembly.dataset.name} is not the data that the run was trained on: {'; '.join(changes)}"
+        if not allow_changes:
+            hint = "--allow-changes scores it all the same; --data FILE scores another file by the trained model"
+            raise UsageError(said, expected="the same data", hint=hint)
+        listener(Note("warning", said))
     restored = restore_model(assembly.spec, assembly.compiled.model, folder, checkpoint, listener)
     origin = Origin(checkpoint, restored, assembly.dataset.name, assembly.dataset.fingerprint)
     for name in splits if split == "all" else (split,):

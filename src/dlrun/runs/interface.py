@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from dlrun.data.interface import Interface, parse_interface
+from dlrun.data.series_input import SeriesInput
+from dlrun.data.table_input import TableInput
 from dlrun.errors import RunError
 from dlrun.files.disk import disk, explained
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.sums import check_presence, check_sum
 
 _LARGEST_BYTES = 1 << 28  # vocabularies are in it
+_NAMED = 8
 
 
 def read_interface(folder: RunFolder) -> Interface:
@@ -28,3 +33,52 @@ def read_interface(folder: RunFolder) -> Interface:
         text = disk.read_file(folder.interface_json, largest=_LARGEST_BYTES)
     check_sum(folder, folder.interface_json, text)
     return parse_interface(text, origin=str(folder.interface_json))
+
+
+def data_changes(folder: RunFolder, fingerprint: str, now: Interface) -> tuple[str, ...]:
+    """Compare the data of now with that which a run was trained on: its bytes, its columns and its classes.
+
+    A renamed column is in no fingerprint, which is of numbers alone.
+
+    Args:
+        folder: The run.
+        fingerprint: Of the data as it is now.
+        now: What it looks like to a model.
+
+    Returns:
+        A sentence for each difference. Nothing of a run that ended before its data was loaded.
+    """
+    recorded = folder.read_record().dataset
+    changes = list(_renamed(read_interface(folder), now)) if folder.interface_json.exists() else []
+    if recorded is not None and recorded.fingerprint != fingerprint:
+        changes.append(f"the dataset fingerprint was {recorded.fingerprint}, and is {fingerprint}")
+    return tuple(changes)
+
+
+def _renamed(before: Interface, now: Interface) -> Iterator[str]:
+    pairs = (
+        ("columns", _columns(before), _columns(now)),
+        ("targets", before.target.names, now.target.names),
+        ("classes", before.target.class_names, now.target.class_names),
+    )
+    for what, then, there in pairs:
+        missing, added = _without(then, there), _without(there, then)
+        if missing or added:
+            said = [
+                f"{verb} {', '.join(names[:_NAMED])}"
+                for verb, names in (("without", missing), ("with", added))
+                if names
+            ]
+            yield f"its {what} are others: {' and '.join(said)}"
+        elif then != there:
+            yield f"its {what} are in another order"
+
+
+def _columns(interface: Interface) -> tuple[str, ...]:
+    raw = interface.raw
+    return tuple(column.name for column in raw.columns) if isinstance(raw, TableInput | SeriesInput) else ()
+
+
+def _without(names: Sequence[str], others: Sequence[str]) -> list[str]:
+    known = set(others)
+    return [name for name in names if name not in known]
