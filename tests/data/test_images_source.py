@@ -205,6 +205,12 @@ def test_images_that_do_not_fit_into_memory_are_kept_in_a_file_for_the_next_run(
         assert isinstance(dataset.splits["train"].features, np.memmap)
         assert said in str(dataset.notes)
         assert names(dataset) == names(in_memory)
+    for kept in (Path(os.environ["DLRUN_CACHE"]) / "images").glob("*/kept/images.npy"):
+        whole = kept.read_bytes()
+        kept.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    mended = load(tmp_path, **keys)
+    assert "was damaged (images.npy is not what was written), and has been made again" in str(mended.notes)
+    assert mended.fingerprint == in_memory.fingerprint
     os.utime(tmp_path / "a" / "000.png", ns=(1, 1))
     assert "for later runs too" in str(load(tmp_path, **keys).notes)
     with pytest.raises(DataError, match=r"b/001\.png"):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dlrun.data import table as table_module
-from dlrun.data.dataset import Dataset
+from dlrun.data.dataset import Dataset, fingerprint_of
 from dlrun.data.table import Table
 from dlrun.data.table_input import TableInput
 from dlrun.errors import DataError
@@ -161,9 +161,16 @@ def test_rows_in_files_are_those_in_memory(table: Any, monkeypatch: pytest.Monke
         assert str(cache) in loaded.notes[-1]
     (folder,) = (cache / "tables").iterdir()
     assert sorted(path.name for path in (folder / "rows").iterdir()) == [
-        f"{name}{ending}" for name in ("table", "test", "train", "validation")
-        for ending in ([".json"] if name == "table" else [".npy", "_target.npy"])
+        f"{name}{ending}" for name in ("sums", "table", "test", "train", "validation")
+        for ending in ([".json"] if name in ("sums", "table") else [".npy", "_target.npy"])
     ]  # fmt: skip
+    kept = folder / "rows" / "train.npy"
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
+    mended = source.load()  # a flipped bit is never trained on
+    assert mended.fingerprint == small.fingerprint == fingerprint_of(mended.splits)
+    assert any("was damaged (train.npy is not what was written)" in note for note in mended.notes)
+    assert not any("was damaged" in note for note in source.load().notes)
     Path(source.path).write_text(rows(4001))
     assert len(source.load().splits["train"]) + 1 > len(large.splits["train"])
     assert len(list((cache / "tables").iterdir())) == 2

@@ -342,9 +342,14 @@ def test_a_set_of_single_values_is_a_table_with_its_classes_by_name(prepare: Any
     assert isinstance(raw, TableInput)
     assert [column.name for column in raw.columns] == ["age", "cabin", "sex"]
     (kept,) = (cache / "tfds-tables").iterdir()
-    (examples,) = raw.read(str(kept / "train.parquet"), at_once=100, target=loaded.target)
+    file = kept / "splits" / "train.parquet"
+    (examples,) = raw.read(str(file), at_once=100, target=loaded.target)
     assert examples.target is not None
     assert np.bincount(examples.target).tolist() == [20, 20]
-    assert source.load().fingerprint == loaded.fingerprint
+    whole = file.read_bytes()
+    file.write_bytes(whole.replace(b"yes", b"yet"))
+    mended = source.load()
+    assert any("was damaged" in note for note in mended.notes)
+    assert mended.fingerprint == source.load().fingerprint == loaded.fingerprint
     with pytest.raises(DataError, match="the keys under `table`"):
         prepare("tiny_rows", standardize=True).load()

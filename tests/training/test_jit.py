@@ -1,12 +1,12 @@
 """Whether XLA compiles: what was measured decides, trying leaves no trace in the model, short runs do not try."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from dlrun.files.sums import seal
 from dlrun.spec.parse import read_spec
 from dlrun.training.progress import silent
 
@@ -65,13 +65,16 @@ def test_trying_xla_leaves_every_variable_as_it_was_and_is_remembered(tmp_path: 
         np.testing.assert_array_equal(array, before[name], err_msg=name)
     assert "ms a step with XLA" in choice.reason
     (file,) = cache.iterdir()
-    file.write_text(json.dumps({"plain_seconds": 2.0, "jit_seconds": 1.0, "compile_seconds": 0.1}))
+    file.write_bytes(seal({"plain_seconds": 2.0, "jit_seconds": 1.0, "compile_seconds": 0.1}))
     again = assembly(tmp_path).choose_steps().jit
     assert again.value == "on"
     assert "measured in an earlier run" in again.reason
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"plain_seconds": "a"}', '{"plain_seconds": NaN}', "{}"])
+UNSEALED = '{"plain_seconds": 2.0, "jit_seconds": 1.0, "compile_seconds": 0.1}'
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"plain_seconds": "a"}', "{}", UNSEALED])
 def test_a_damaged_memory_counts_as_none(cache: Path, content: str) -> None:
     from dlrun.training.jit_memory import read_measured
 

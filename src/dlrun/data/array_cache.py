@@ -1,12 +1,10 @@
 """Arrays that took long to make, kept as files until what they were made from changes.
 
-A damaged entry counts as absent; a folder that cannot be written is told, and is no error.
+A damaged entry counts as absent and is told; so is a folder that cannot be written, and neither is an error.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -16,25 +14,37 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.data.kept_entries import damage_note
+from dlrun.files.sums import SUMS, find_damage, write_sums
 from dlrun.user_folders import cache_folder
 
 LARGEST_BYTES = 2 * 2**30
 
-_INDEX = "arrays.json"
+_ENDING = ".npy"
 Arrays = dict[str, npt.NDArray[Any]]
 
 
 def read_cached(name: str) -> Arrays | None:
     """The arrays kept under `name`, if they are all there and unchanged; else None."""
     folder = cache_folder() / name
+    if find_damage(folder):
+        return None
     try:
-        index = json.loads((folder / _INDEX).read_text("utf-8"))
-        arrays = {key: np.load(folder / f"{key}.npy", allow_pickle=False) for key in index}
-        intact = all(_sha256(arrays[key]) == index[key] for key in index)
+        return {
+            path.name.removesuffix(_ENDING): np.load(path, allow_pickle=False)
+            for path in folder.iterdir()
+            if path.name != SUMS
+        }
     # Whatever is wrong with a cache, the answer is to make it again.
     except (OSError, ValueError, TypeError, EOFError):
         return None
-    return arrays if intact else None
+
+
+def damaged(name: str) -> tuple[str, ...]:
+    """The note on what is kept under `name`, if it is there and is not what was written."""
+    folder = cache_folder() / name
+    why = find_damage(folder) if folder.is_dir() else ""
+    return (damage_note(folder, why),) if why else ()
 
 
 def write_cached(name: str, arrays: Mapping[str, npt.NDArray[Any]]) -> str | None:
@@ -54,8 +64,8 @@ def write_cached(name: str, arrays: Mapping[str, npt.NDArray[Any]]) -> str | Non
         return f"decoded arrays are not kept: {error}"
     try:
         for key, array in arrays.items():
-            np.save(staged / f"{key}.npy", array, allow_pickle=False)
-        (staged / _INDEX).write_text(json.dumps({key: _sha256(array) for key, array in arrays.items()}), "utf-8")
+            np.save(staged / f"{key}{_ENDING}", array, allow_pickle=False)
+        write_sums(staged)
         _replace(staged, folder)
     except OSError as error:
         return f"decoded arrays are not kept: {error}"
@@ -71,9 +81,3 @@ def _replace(staged: Path, folder: Path) -> None:
         folder.rename(retired / folder.name)
         shutil.rmtree(retired, ignore_errors=True)
     staged.rename(folder)
-
-
-def _sha256(array: npt.NDArray[Any]) -> str:
-    digest = hashlib.sha256(f"{array.dtype.str} {array.shape}\n".encode())
-    digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()

@@ -1,17 +1,46 @@
-"""A bound on what a cache keeps: of its entries those that were used last; the others make room.
+"""The entries of a cache: one writer at a time, those that were used last are kept, and damaged ones made again.
 
     <cache>/<kind>/<key>/<content>
 
-`content` is there whole or not at all (`files/staging.py`). A process that uses what is removed keeps its files to the
-end: they are mapped.
+`content` is there whole or not at all (`files/staging.py`), and is compared with its sums before it is used
+(`files/sums.py`). A process that uses what is removed keeps its files to the end: they are mapped.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from dlrun.files.disk import disk
 from dlrun.files.staging import drop_folder
+
+_LOCK = "lock"
+
+
+@contextmanager
+def one_writer(entry: Path) -> Iterator[None]:
+    """Inside, no other process makes or removes this entry: the others wait.
+
+    Raises:
+        OSError: The cache cannot be written.
+    """
+    disk.make_folders(entry)
+    with disk.opened(entry / _LOCK, os.O_RDWR | os.O_CREAT) as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def damage_note(place: Path, why: str) -> str:
+    """What is told of an entry that could not be used.
+
+    Args:
+        place: Where it was.
+        why: What was wrong with it.
+    """
+    return f"cache: {place} was damaged ({why}), and has been made again"
 
 
 def mark_used(entry: Path) -> None:

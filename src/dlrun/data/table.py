@@ -25,7 +25,7 @@ from dlrun.data.dataset import Dataset, HeldOut, Source, Split, datasets, finger
 from dlrun.data.labels import Task
 from dlrun.data.table_input import TableInput
 from dlrun.data.table_rows import TableRows, divide_rows, plan_table
-from dlrun.data.table_store import StoredTable, place_note, read_stored, store_key, write_stored
+from dlrun.data.table_store import StoredTable, damaged, place_note, read_stored, store_key, write_stored
 from dlrun.errors import DataError
 from dlrun.locating import FROM_WHERE
 from dlrun.signature import Description, Features
@@ -141,11 +141,12 @@ class Table(ColumnKeys, Source):
         key = store_key(keyless, files)
         if size > _PERHAPS_LARGE_BYTES and (found := read_stored(key)) is not None:
             return self._dataset(*found, place_note(key))
+        mended = damaged(key)
         plan = plan_table(self, tables)
         if plan.coded_bytes(self) <= IN_MEMORY_BYTES:
             return self._from_memory(divide_rows(self, plan))
         stored, splits = write_stored(key, lambda folder: divide_rows(self, plan, folder=folder))
-        return self._dataset(stored, splits, place_note(key))
+        return self._dataset(stored, splits, *mended, place_note(key))
 
     def _load_small(self) -> Dataset:
         return self._from_memory(divide_rows(self, plan_table(self, self._tables())))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,21 +16,22 @@ from pydantic import TypeAdapter, ValidationError
 
 from dlrun.data.columns import Column, stored_blocks
 from dlrun.data.dataset import Array, Split, fingerprint_of
-from dlrun.data.kept_entries import make_room, mark_used
+from dlrun.data.kept_entries import damage_note, make_room, mark_used, one_writer
 from dlrun.data.table_rows import TableRows
 from dlrun.data.table_target import TargetColumn
 from dlrun.errors import DataError
 from dlrun.files.disk import disk
 from dlrun.files.staging import settled, staged_folder
+from dlrun.files.sums import find_damage, write_sums
 from dlrun.signature import Target
 from dlrun.user_folders import cache_folder
 
 KEPT_TABLES = 4
 """Tables that are kept; the one that was not used for the longest time makes room."""
 
-_FORMAT = 2
+_FORMAT = 3
 _INDEX = "table.json"
-_ROWS, _LOCK, _PROVISIONAL = "rows", "lock", "provisional"
+_ROWS, _PROVISIONAL = "rows", "provisional"
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,10 @@ def store_key(plain: Mapping[str, Any], files: Iterable[Path]) -> str:
 
 
 def read_stored(key: str) -> tuple[StoredTable, dict[str, Split]] | None:
-    """The table kept under `key`, its arrays mapped into memory; None if there is none."""
+    """The table kept under `key`, its arrays mapped into memory; None if there is none, or it is damaged."""
     folder = settled(_folder(key) / _ROWS)
+    if find_damage(folder):
+        return None
     try:
         table = _adapter().validate_json(disk.read_file(folder / _INDEX))
         splits = {name: _mapped(folder, name, has_target=bool(table.targets)) for name in table.splits}
@@ -89,7 +90,7 @@ def write_stored(key: str, divide: Callable[[Path], TableRows]) -> tuple[StoredT
     """
     folder = _folder(key)
     try:
-        with _one_writer(folder):
+        with one_writer(folder):
             if (found := read_stored(key)) is not None:
                 return found
             with staged_folder(folder / _ROWS) as staged:
@@ -102,6 +103,13 @@ def write_stored(key: str, divide: Callable[[Path], TableRows]) -> tuple[StoredT
     if found is None:
         raise DataError(f"{folder} cannot be read again", expected="a disk that keeps what is written")
     return found
+
+
+def damaged(key: str) -> tuple[str, ...]:
+    """The note on what is kept under `key`, if it is there and is not what was written."""
+    folder = settled(_folder(key) / _ROWS)
+    why = find_damage(folder) if disk.exists(folder) else ""
+    return (damage_note(folder, why),) if why else ()
 
 
 def place_note(key: str) -> str:
@@ -129,6 +137,7 @@ def _write(staged: Path, divide: Callable[[Path], TableRows]) -> None:
         rows.columns, rows.targets, rows.target, rows.notes, fingerprint_of(splits), tuple(splits), rows.warnings
     )
     disk.write_file(staged / _INDEX, _adapter().dump_json(table))
+    write_sums(staged)
 
 
 def _write_array(path: Path, shape: tuple[int, ...], blocks: Iterable[Array], *, dtype: Any = np.float32) -> None:
@@ -144,14 +153,6 @@ def _write_array(path: Path, shape: tuple[int, ...], blocks: Iterable[Array], *,
 def _mapped(folder: Path, name: str, *, has_target: bool) -> Split:
     target = np.load(folder / f"{name}_target.npy", mmap_mode="r") if has_target else None
     return Split(np.load(folder / f"{name}.npy", mmap_mode="r"), target)
-
-
-@contextmanager
-def _one_writer(folder: Path) -> Iterator[None]:
-    disk.make_folders(folder)
-    with (folder / _LOCK).open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _folder(key: str) -> Path:

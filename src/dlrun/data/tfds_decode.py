@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.array_cache import read_cached, write_cached
+from dlrun.data.array_cache import damaged, read_cached, write_cached
 from dlrun.data.tfds_folder import Prepared, broken
 from dlrun.errors import DataError
 
 _BATCH = 1024
-_LAYOUT = 1  # of a cache entry; counts up when what is stored changes
+_LAYOUT = 2  # of a cache entry; counts up when what is stored changes
 
 
 def decoded(
@@ -46,12 +46,13 @@ def decoded(
     cached = read_cached(name)
     if cached is not None:
         return cached, ()
+    mended = damaged(name)
     arrays: dict[str, npt.NDArray[Any]] = {}
     with quiet_absl():
         for split in splits:
             arrays[f"{split}.features"], arrays[f"{split}.label"] = _decode(prepared, split, shape, resize)
     note = write_cached(name, arrays)
-    return arrays, (f"cache: {note}",) if note else ()
+    return arrays, (*mended, *((f"cache: {note}",) if note else ()))
 
 
 def _shape(prepared: Prepared, resize: tuple[int, int] | None) -> tuple[int, ...]:

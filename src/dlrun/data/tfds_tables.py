@@ -13,18 +13,23 @@ import numpy as np
 
 from dlrun.data.columns import ColumnKeys
 from dlrun.data.dataset import Dataset
+from dlrun.data.kept_entries import damage_note, one_writer
 from dlrun.data.table import Table
 from dlrun.data.tfds_decode import quiet_absl
 from dlrun.data.tfds_features import class_names
 from dlrun.data.tfds_folder import Prepared, broken
 from dlrun.errors import DataError
-from dlrun.files.staging import staged_folder
+from dlrun.files.disk import disk
+from dlrun.files.staging import settled, staged_folder
+from dlrun.files.sums import find_damage, write_sums
 from dlrun.user_folders import cache_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _BATCH = 8192
+_LAYOUT = 2  # of a cache entry; counts up when what is stored changes
+_SPLITS = "splits"
 
 
 def load_table(prepared: Prepared, splits: Sequence[str], *, keys: ColumnKeys, held_out: Mapping[str, Any]) -> Dataset:
@@ -39,17 +44,17 @@ def load_table(prepared: Prepared, splits: Sequence[str], *, keys: ColumnKeys, h
     Raises:
         DataError: A file is damaged, or the table cannot be trained on.
     """
-    files = table_files(prepared, splits)
+    files, mended = table_files(prepared, splits)
     brought = ("test",) if held_out["validation"] else ("test", "validation")
     places = {f"{name}_path": str(files[name]) for name in brought if name in files}
     said = {"path": str(files["train"]), **places, "target": prepared.label.key}
     fixed = {"task": "classification", "missing_target": "drop"}
     loaded = Table.model_validate({**said, **fixed, **held_out, **dict(keys)}).load()
     note = f"{prepared.name} {prepared.version}, as prepared in {prepared.folder}"
-    return replace(loaded, name=prepared.name, notes=(note, *loaded.notes))
+    return replace(loaded, name=prepared.name, notes=(note, *mended, *loaded.notes))
 
 
-def table_files(prepared: Prepared, splits: Sequence[str]) -> dict[str, Path]:
+def table_files(prepared: Prepared, splits: Sequence[str]) -> tuple[dict[str, Path], tuple[str, ...]]:
     """Write the splits as tables, unless an earlier run has; classes stand in them by name.
 
     Args:
@@ -57,23 +62,27 @@ def table_files(prepared: Prepared, splits: Sequence[str]) -> dict[str, Path]:
         splits: Names.
 
     Returns:
-        The file of each split, in the user's cache folder.
+        The file of each split, in the user's cache folder; and a note on what an earlier run has left damaged there.
 
     Raises:
         DataError: A file of the set is damaged, or the cache cannot be written.
     """
     stamps = [(file.name, file.stat().st_mtime_ns) for split in splits for file in prepared.splits[split].files]
-    told = json.dumps([str(prepared.folder), prepared.features.columns, prepared.label.key, stamps])
+    told = json.dumps([_LAYOUT, str(prepared.folder), prepared.features.columns, prepared.label.key, stamps])
     digest = hashlib.sha256(told.encode()).hexdigest()[:16]
     folder = cache_folder() / "tfds-tables" / f"{prepared.name.replace('/', '-')}-{prepared.version}-{digest}"
-    if not folder.is_dir():
-        try:
-            with staged_folder(folder) as staged:
-                for split in splits:
-                    _write(prepared, split, staged / f"{split}.parquet")
-        except OSError as error:
-            raise DataError(f"the table of {prepared.name} cannot be kept in {folder}: {error.strerror}") from error
-    return {split: folder / f"{split}.parquet" for split in splits}
+    content, mended = folder / _SPLITS, ""
+    try:
+        with one_writer(folder):
+            if why := find_damage(settled(content)):
+                mended = damage_note(content, why) if disk.exists(settled(content)) else ""
+                with staged_folder(content) as staged:
+                    for split in splits:
+                        _write(prepared, split, staged / f"{split}.parquet")
+                    write_sums(staged)
+    except OSError as error:
+        raise DataError(f"the table of {prepared.name} cannot be kept in {folder}: {error.strerror}") from error
+    return {split: settled(content) / f"{split}.parquet" for split in splits}, (mended,) if mended else ()
 
 
 def _write(prepared: Prepared, split: str, path: Path) -> None:

@@ -17,7 +17,7 @@ from dlrun.runs.record import Choice
 from dlrun.spec.types import Spec
 from dlrun.training.device import has_convolutions, is_dense
 from dlrun.training.feed import Order, Stretch
-from dlrun.training.jit_memory import Measured, read_measured, write_measured
+from dlrun.training.jit_memory import Measured, has_measured, read_measured, write_measured
 from dlrun.training.steps import Steps
 from dlrun.training.variables import assign_arrays, read_arrays
 
@@ -60,7 +60,9 @@ def choose_jit(steps: Steps, spec: Spec, order: Order, *, total_steps: int, key:
         # One call with XLA would take longer than the trial may.
         choice = Choice(value="off", reason="XLA computes convolutions on a CPU many times more slowly")
     else:
+        again = "; what an earlier run had measured was damaged" if has_measured(key) else ""
         choice, jitted = _tried(steps, order, total_steps=total_steps, key=key)
+        choice = choice.model_copy(update={"reason": choice.reason + again})
         return choice, jitted if jitted is not None and choice.value == "on" else steps
     return choice, steps.jitted() if choice.value == "on" else steps
 

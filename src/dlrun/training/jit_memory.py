@@ -10,11 +10,12 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from dlrun.files.sums import seal, unseal
 from dlrun.runs.record import Choice
 from dlrun.spec.types import Spec
 from dlrun.user_folders import cache_folder
 
-_STEPS = 2  # counts up when steps are computed another way, so that what was measured before says nothing
+_STEPS = 3  # counts up when steps are computed another way, so that what was measured before says nothing
 _FASTER = 0.95
 """XLA is taken if its step takes less than this part of the plain step's time; closer ones are noise."""
 
@@ -59,12 +60,17 @@ def measurement_key(spec: Spec, environment: Mapping[str, str], *, features: obj
 
 
 def read_measured(key: str) -> Measured | None:
-    """What an earlier run has measured; None if nothing, or nothing that can be read."""
+    """What an earlier run has measured; None if nothing, or not what was written."""
     with suppress(OSError, ValueError, TypeError):
-        measured = Measured(**json.loads(_path(key).read_text("utf-8")))
+        measured = Measured(**unseal(_path(key).read_bytes()))
         if all(isinstance(value, float) and value >= 0 for value in asdict(measured).values() if value is not None):
             return measured
     return None
+
+
+def has_measured(key: str) -> bool:
+    """Whether an earlier run has left anything, be it damaged."""
+    return _path(key).is_file()
 
 
 def write_measured(key: str, measured: Measured) -> None:
@@ -73,7 +79,7 @@ def write_measured(key: str, measured: Measured) -> None:
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         staged = path.with_suffix(f".{time.time_ns()}")
-        staged.write_text(json.dumps(asdict(measured)), "utf-8")
+        staged.write_bytes(seal(asdict(measured)))
         staged.replace(path)
 
 

@@ -8,12 +8,10 @@ The folder `kept` is there whole or not at all (`files/staging.py`); a lock besi
 from __future__ import annotations
 
 import errno
-import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
@@ -26,10 +24,11 @@ from dlrun.data.image_files.decoding import decode
 from dlrun.data.image_files.form import ImageForm
 from dlrun.data.image_files.listing import ImageList, shown
 from dlrun.data.image_files.scan import Scanned
-from dlrun.data.kept_entries import make_room, mark_used
+from dlrun.data.kept_entries import damage_note, make_room, mark_used, one_writer
 from dlrun.errors import DataError
 from dlrun.files.disk import disk
 from dlrun.files.staging import recover, settled, staged_folder
+from dlrun.files.sums import find_damage, write_sums
 from dlrun.user_folders import cache_folder
 
 MEMORY_PART = 0.25
@@ -38,7 +37,7 @@ MEMORY_PART = 0.25
 KEPT_SPLITS = 12
 """Entries that are kept, one for each split whose images do not fit into memory; those used last."""
 
-_LAYOUT = 1  # of a cache entry; counts up when what is stored changes
+_LAYOUT = 2  # of a cache entry; counts up when what is stored changes
 _NAMED, _NOTED = 10, 5
 _KEPT = "kept"
 _SKIP = ", or leave them out by: corrupt: skip"
@@ -54,12 +53,14 @@ class Kept:
         failed: Why, for the place of each file that could not be decoded.
         folder: Where the file is; None: in memory.
         reused: Whether an earlier run has left it.
+        note: What is told of one that an earlier run has left, and that was damaged.
     """
 
     pixels: npt.NDArray[np.uint8]
     failed: Failed
     folder: Path | None = None
     reused: bool = False
+    note: str = ""
 
 
 def keep(images: ImageList, scanned: Scanned, form: ImageForm, *, in_memory: bool, skip: bool) -> Kept:
@@ -89,8 +90,9 @@ def keep(images: ImageList, scanned: Scanned, form: ImageForm, *, in_memory: boo
     told = json.dumps([_LAYOUT, form.shape, form.fit]) + scanned.digest(paths)
     folder = cache_folder() / "images" / sha256(told.encode()).hexdigest()[:32]
     try:
-        with _locked(folder):
-            kept = _read(folder / _KEPT, form)
+        with one_writer(folder):
+            note = _damage(folder / _KEPT)
+            kept = None if note else _read(folder / _KEPT, form)
             reused = kept is not None
             if kept is None:
                 _check_room(folder, len(paths) * form.bytes)
@@ -105,7 +107,7 @@ def keep(images: ImageList, scanned: Scanned, form: ImageForm, *, in_memory: boo
     if kept is None:
         raise _no_room(folder, "what was written there cannot be read again")
     _check(kept.failed, images, skip=skip)
-    return Kept(kept.pixels, kept.failed, folder, reused)
+    return Kept(kept.pixels, kept.failed, folder, reused, note)
 
 
 def refused(failed: Failed, images: ImageList, *, way_out: str = _SKIP) -> DataError:
@@ -153,6 +155,7 @@ def _write(folder: Path, images: ImageList, scanned: Scanned, form: ImageForm, *
                     _write_header(handle, count - len(failed), form)
                 disk.fsync(handle)
             disk.write_file(staged / "failed.json", json.dumps(failed).encode())
+            write_sums(staged)
     except BaseException:
         # Give the space back at once, also when the user stops it or an image is corrupt.
         recover(folder.parent)
@@ -171,6 +174,13 @@ def _write_bytes(handle: int, data: bytes | memoryview) -> None:
     left = memoryview(data)
     while left:
         left = left[disk.write(handle, left) :]
+
+
+def _damage(folder: Path) -> str:
+    """What is told of an entry that is there and is not what was written."""
+    place = settled(folder)
+    why = find_damage(place) if disk.exists(place) else ""
+    return damage_note(place, why) if why else ""
 
 
 def _read(folder: Path, form: ImageForm) -> Kept | None:
@@ -207,12 +217,3 @@ def _not_mapped(folder: Path, needed: int) -> DataError:
         expected="room among its addresses",
         hint="raise the limit (ulimit -v), or a smaller size",
     )
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Inside, no other process makes or removes this entry."""
-    disk.make_folders(folder)
-    with disk.opened(folder / "lock", os.O_RDWR | os.O_CREAT) as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield

@@ -125,6 +125,7 @@ def load_splits(
         kept.append(keep(images, scans[name].at(within), form, in_memory=in_memory, skip=skip))
         decoded[key] = _split(images, kept[-1])
         notes += (f"corrupt: {skipped_note(kept[-1].failed, images)}",) if kept[-1].failed else ()
+        notes += (kept[-1].note,) if kept[-1].note else ()
     return {name: decoded[id(split)] for name, split in arranged.items()}, (*notes, _kept_note(kept, needed, free))
 
 
