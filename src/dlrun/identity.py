@@ -23,6 +23,7 @@ from typing import Any
 
 from dlrun.runs import provenance
 from dlrun.runs.record import IdentityRecord
+from dlrun.runs.repository import git_diff, git_state
 from dlrun.spec.parse import SpecFile
 from dlrun.spec.types import Spec
 
@@ -58,8 +59,8 @@ def _of_code(file: SpecFile) -> str:
 
 
 def _of_repository(folder: Path) -> tuple[Any, str]:
-    git = provenance.git_state(folder) or {}
-    return git.get("commit"), provenance.git_diff(folder) if git.get("dirty") else ""
+    git = git_state(folder) or {}
+    return git.get("commit"), git_diff(folder) if git.get("dirty") else ""
 
 
 @functools.cache

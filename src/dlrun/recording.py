@@ -22,6 +22,7 @@ from dlrun.metrics import directions_of
 from dlrun.runs import provenance
 from dlrun.runs.folder import RunFolder, now
 from dlrun.runs.record import Choice, Status
+from dlrun.runs.repository import git_diff, git_state
 from dlrun.runs.sums import checkpoint_sums, record_sums
 from dlrun.runs.trust import sign
 from dlrun.spec.parse import SpecFile
@@ -48,9 +49,9 @@ def create_folder(file: SpecFile, runs_dir: Path) -> RunFolder:
     write_spec(folder, _portable(file.spec, folder))
     folder.write_text(folder.packages_txt, provenance.packages_text())
     code = file.path.resolve().parent
-    git = provenance.git_state(code) if file.trust.repository else None
+    git = git_state(code) if file.trust.repository else None
     if git and git["dirty"]:
-        folder.write_text(folder.git_diff, provenance.git_diff(code))
+        folder.write_text(folder.git_diff, git_diff(code))
     folder.update_record(
         command=tuple(sys.argv),
         identity=identify(file).model_dump(),
