@@ -212,7 +212,7 @@ def record_outcome(
     reason: str,
 ) -> None:
     """Record what came of it."""
-    rates = [rate for row in folder.read_metrics() if (rate := row["examples_per_second"]) is not None]
+    rates = [rate for row in folder.read_metrics() if (rate := row.get("examples_per_second")) is not None]
     folder.update_record(
         result=scores,
         naive=naive,

@@ -1,5 +1,6 @@
 """The report of a run: for every kind of target, with names that are markup, asking nothing of the network."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -17,7 +18,7 @@ from dlrun.report.findings import find
 from dlrun.report.markup import Markup, table, tag
 from dlrun.report.writing import write_report
 from dlrun.runs.folder import RunFolder
-from dlrun.runs.predictions import predictions_file, read_predictions
+from dlrun.runs.predictions import predictions_file, read_predictions, write_predictions
 from dlrun.signature import Target
 from run_folders import NAUGHTY, NOTHING, made, predictions
 
@@ -57,6 +58,35 @@ def test_every_kind_of_run_has_a_report_that_loads_nothing_and_escapes_every_nam
     assert "default-src 'none'" in page
     assert len(list(folder.plots.glob("*.png"))) == page.count('src="data:image/svg+xml')
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in folder.plots.glob("*.png"))
+
+
+@pytest.mark.parametrize("name", ["x/../../../out", "../out", "/tmp/out", "a/b", "x" * 300, "a\0b", "..", "\ud800"])
+def test_a_metric_of_any_name_is_drawn_into_the_folder_of_plots(name: str, tmp_path: Path) -> None:
+    folder = made(tmp_path / "runs", CLASSES, None)
+    rows = [{"epoch": epoch, name: epoch, f"{name}_": epoch} for epoch in (1, 2)]
+    folder.metrics_jsonl.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    write_report(folder)
+    assert len([path for path in folder.plots.iterdir() if path.name.startswith("curve_")]) == 2
+    assert list(tmp_path.iterdir()) == [tmp_path / "runs"]
+
+
+@pytest.mark.parametrize("part", ["plots", "evaluation"])
+def test_a_folder_that_is_a_link_is_not_written_through(part: str, tmp_path: Path) -> None:
+    folder, elsewhere = made(tmp_path / "runs", CLASSES, None), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (folder.path / part).symlink_to(elsewhere)
+    with pytest.raises(RunError, match=f"{part}: it is a symbolic link"):
+        write_report(folder) if part == "plots" else write_predictions(folder, "test", predictions())
+    assert not list(elsewhere.iterdir())
+
+
+def test_a_page_that_is_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    folder = made(tmp_path / "runs", CLASSES, None)
+    (tmp_path / "mine").write_text("of the user")
+    folder.report_html.symlink_to(tmp_path / "mine")
+    write_report(folder)
+    assert not folder.report_html.is_symlink()
+    assert (tmp_path / "mine").read_text() == "of the user"
 
 
 def test_a_plot_writes_names_as_they_are() -> None:

@@ -137,3 +137,36 @@ def test_a_failed_append_keeps_the_rows_before_it_and_the_next_one_mends_both_fi
         assert found == ([1, 3] if at == 1 else [1, 2, 3])
         assert [line.split(",")[0] for line in text(tmp_path)[1].splitlines()[1:]] == [str(epoch) for epoch in found]
         assert all(json.loads(line) for line in text(tmp_path)[0].splitlines())
+
+
+@pytest.mark.parametrize(
+    ("lines", "rows"),
+    [
+        (['{"loss": 1}', '{"loss": 2}'], [{"loss": 1, "epoch": 1}, {"loss": 2, "epoch": 2}]),
+        (['{"epoch": NaN, "loss": Infinity}', "{}"], [{"epoch": 1, "loss": None}, {"epoch": 2}]),
+        (['{"epoch": 1, "\\ud800": 0.5}'], [{"epoch": 1, "?": 0.5}]),
+    ],
+)
+def test_whoever_reads_a_row_finds_an_epoch_and_numbers_and_names_that_can_be_written(
+    lines: list[str], rows: list[dict[str, float | None]], tmp_path: Path
+) -> None:
+    (tmp_path / "metrics.jsonl").write_text("\n".join(lines) + "\n")
+    assert history(tmp_path).read() == rows
+    history(tmp_path).append({"epoch": 9, "loss": 0.1})  # which writes the CSV anew
+    assert (tmp_path / "metrics.csv").exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{{"epoch": {10**4000}}}\n{{}}\n',
+        '{"epoch": 1, "x": ' + "[" * 3000 + "]" * 3000 + "}\n{}\n",
+        json.dumps({f"metric {number}": 1.0 for number in range(100_000)}) + "\n{}\n",
+        "\n" * 10_000_000,
+        "".join(json.dumps({f"{row} {number}": 1 for number in range(2000)}) + "\n" for row in range(100)),
+    ],
+)
+def test_a_file_that_no_training_writes_is_refused_at_once(text: str, tmp_path: Path) -> None:
+    (tmp_path / "metrics.jsonl").write_text(text)
+    with pytest.raises(RunError, match="is damaged"):
+        history(tmp_path).read()

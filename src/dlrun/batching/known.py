@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlrun.errors import RunError
+from dlrun.files.disk import disk
 from dlrun.runs.folder import RunFolder
-from dlrun.runs.record import IdentityRecord, RunRecord
+from dlrun.runs.record import LARGEST_BYTES, IdentityRecord, RunRecord
 from dlrun.runs.trust import is_own
 
 _IDENTITY = re.compile(rb'"identity": \{\s*"spec": "([0-9a-f]{64})",\s*"code": "([0-9a-f]{64})"')
@@ -99,7 +100,7 @@ def _read_runs(sought: set[tuple[str, str]], runs_dir: Path) -> Iterator[Known]:
         for entry in entries:
             # Of thousands of runs only those that can be meant are parsed; a damaged one is none of them.
             with suppress(OSError, RunError):
-                found = _IDENTITY.search(Path(entry.path, "run.json").read_bytes())
+                found = _IDENTITY.search(disk.read_file(Path(entry.path, "run.json"), largest=LARGEST_BYTES))
                 if found is not None and (found[1].decode(), found[2].decode()) in sought:
                     folder = RunFolder(Path(entry.path))
                     yield Known(folder, folder.read_record())

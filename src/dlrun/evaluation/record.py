@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlrun.errors import RunError
-from dlrun.files.disk import disk, explained
 from dlrun.runs.folder import RunFolder, now
 from dlrun.runs.record import EvaluationRecord
 from dlrun.runs.trust import is_own
@@ -69,8 +68,7 @@ def record_evaluation(
     table = folder.evaluation / f"{name}.csv"
     try:
         with folder.lock():
-            with explained(f"make {folder.evaluation}"):
-                disk.make_folders(folder.evaluation)
+            folder.make_folder(folder.evaluation)
             folder.write_text(table, _parts_csv(breakdown))
             if breakdown.confusions:
                 folder.write_text(folder.evaluation / f"{name}_confusion.csv", _confusion_csv(breakdown))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from hashlib import sha256
 
-from dlrun.errors import RunError
 from dlrun.files.disk import disk, explained
 from dlrun.report import plots
 from dlrun.report.content import Content, read_content
@@ -14,6 +15,8 @@ from dlrun.report.page import class_name, page
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.predictions import Predictions
 from dlrun.signature import Target
+
+_NAME_CHARACTERS = 60
 
 
 def write_report(folder: RunFolder) -> None:
@@ -27,10 +30,18 @@ def write_report(folder: RunFolder) -> None:
     findings = {split: find(kept, target) for split, kept in content.predictions.items()} if target else {}
     drawings = list(_drawings(content, findings))
     folder.write_text(folder.report_html, page(content, findings, drawings))
-    with explained(f"write {folder.plots}", error=RunError):
-        disk.make_folders(folder.plots)
+    folder.make_folder(folder.plots)
+    with explained(f"write {folder.plots}"):
         for drawing in drawings:
-            disk.write_atomically(folder.plots / f"{drawing.name}.png", drawing.png)
+            disk.write_atomically(folder.plots / plot_file(drawing.name), drawing.png)
+
+
+def plot_file(name: str) -> str:
+    """Return the file name of a plot: a metric may be called `a/b`, or `../../x` in a run from elsewhere."""
+    safe = re.sub(r"[^\w.-]+", "_", name)[:_NAME_CHARACTERS]
+    if safe != name:  # two metrics keep two files
+        safe += f"-{sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}"
+    return f"{safe}.png"
 
 
 def _drawings(content: Content, findings: Mapping[str, Findings]) -> Iterator[Drawing]:

@@ -14,12 +14,15 @@ from dlrun.runs.directions import derive_directions, find_direction, parse_signe
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.listing import list_runs, list_specs
 from dlrun.runs.summary import RunSummary
+from dlrun.runs.trust import is_own, refuse_unusual_files
 
 _SHOWN = 8
 
 
-def find_run(argument: str, *, runs_dir: Path, is_trained: bool = False) -> RunFolder:
-    """The run that the user means.
+def find_run(
+    argument: str, *, runs_dir: Path, is_trained: bool = False, refuses_unusual_files: bool = True
+) -> RunFolder:
+    """Find the run that the user means.
 
     Args:
         argument: In this order: `last` (started last, not damaged); `best:KEY`, the run with the best value of KEY, in
@@ -28,11 +31,20 @@ def find_run(argument: str, *, runs_dir: Path, is_trained: bool = False) -> RunF
             run; a path; a part of exactly one id.
         runs_dir: Where runs are.
         is_trained: Whether `last` passes by runs that have not begun to train, if any has: there is no model yet.
+        refuses_unusual_files: Whether a run that was not made here may hold plain files only: links could lead what is
+            read and written out of its folder. False, for what only removes.
 
     Raises:
         UsageError: There is no such run, or more than one: the nearest, or the candidates, are named. Or it is not
-            known which way KEY is better.
+            known which way KEY is better. Or something in a run from elsewhere is neither a file nor a folder.
     """
+    found = _found(argument, runs_dir, is_trained=is_trained)
+    if refuses_unusual_files and not is_own(found):
+        refuse_unusual_files(found)
+    return found
+
+
+def _found(argument: str, runs_dir: Path, *, is_trained: bool) -> RunFolder:
     is_word = argument == "last" or argument.startswith("best:")
     named = None if is_word else _by_name(argument, runs_dir)
     if named is not None:

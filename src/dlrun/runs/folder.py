@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import errno
 import json
 import re
 import secrets
@@ -153,6 +154,17 @@ class RunFolder:
         text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
         self.write_text(path, text)
         return sha256(_encoded(text)).hexdigest()
+
+    def make_folder(self, path: Path) -> None:
+        """Make one of the run's folders, unless it is there; a link to a folder is refused, since it may lead anywhere.
+
+        Raises:
+            RunError: It cannot be made.
+        """
+        with explained(f"write into {path}"):
+            if path.is_symlink():
+                raise OSError(errno.ELOOP, "it is a symbolic link")
+            disk.make_folders(path)
 
     def append_metrics(self, row: Mapping[str, SupportsFloat]) -> None:
         """Add the row of one epoch to `metrics.jsonl` and `metrics.csv`; NaN and infinities become null.

@@ -20,6 +20,9 @@ COLUMNS = ("epoch", "step", "seconds", "examples_per_second", "data_wait", "lear
 """What a row says besides its scores; no score may have one of these names."""
 
 _LARGEST_BYTES = 1 << 26
+# Far beyond what an honest file of that length can hold: each of its rows has all columns, of ten bytes at the least.
+_LARGEST_LINE_BYTES, _MOST_ROWS, _MOST_CELLS = 1 << 20, 1 << 19, 1 << 23
+_LARGEST_NUMBER = 2**63
 
 
 class History:
@@ -131,14 +134,22 @@ class History:
             return disk.read_file(self.jsonl, largest=_LARGEST_BYTES)
 
     def _parse(self, data: bytes) -> tuple[list[Row], int]:
+        if (count := data.count(b"\n") + data.count(b"\r")) > _MOST_ROWS:
+            raise RunError(f"{self.jsonl} is damaged: it has {count:,} lines", expected=f"at most {_MOST_ROWS:,}")
         lines = data.splitlines(keepends=True)
         rows: list[Row] = []
+        columns = set[str]()
         for number, line in enumerate(lines, start=1):
             row = parse_row(line)
             if row is not None:
+                if row.get("epoch") is None:  # whoever draws or lists the rows needs a place for each
+                    row = {**row, "epoch": number}
+                columns.update(row)
                 rows.append(row)
             elif number < len(lines):
                 raise RunError(f"{self.jsonl}:{number} is damaged", expected="one JSON object on each line")
+            if number * len(columns) > _MOST_CELLS:
+                raise RunError(f"{self.jsonl} is damaged: its {number:,} rows have {len(columns):,} columns")
         return rows, sum(map(len, lines[: len(rows)]))
 
     def _rewrite_csv(self, rows: list[Row]) -> None:
@@ -154,13 +165,29 @@ def parse_row(line: bytes) -> Row | None:
     """The row of a line, its end included; None if it is not whole, or is not what dlrun writes."""
     if not line.endswith(b"\n"):
         return None
+    if len(line) > _LARGEST_LINE_BYTES:
+        return None
     try:
         row = json.loads(line)
     except (ValueError, RecursionError):
         return None
     # Whoever reads a row counts with its values, and not every row was written here.
-    sound = isinstance(row, dict) and all(value is None or isinstance(value, int | float) for value in row.values())
-    return row if sound else None
+    if not isinstance(row, dict) or not all(map(_is_sound, row.values())):
+        return None
+    return {_text(name): _finite(value) for name, value in row.items()}
+
+
+def _is_sound(value: object) -> bool:
+    return value is None or isinstance(value, float) or (isinstance(value, int) and abs(value) <= _LARGEST_NUMBER)
+
+
+def _finite(value: float | None) -> float | int | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _text(name: str) -> str:
+    """A name without halves of characters, which no file and no plot can hold."""
+    return name if name.isascii() else name.encode(errors="replace").decode()
 
 
 def _plain(value: SupportsFloat) -> float | int | None:

@@ -68,8 +68,8 @@ def write_predictions(folder: RunFolder, split: str, predictions: Predictions) -
     arrays = {field.name: np.asarray(getattr(predictions, field.name)) for field in fields(Predictions)}
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     path = predictions_file(folder, split)
+    folder.make_folder(path.parent)
     with explained(f"write {path}"):
-        disk.make_folders(path.parent)
         disk.write_atomically(path, buffer.getvalue())
     record_sums(folder, {path: sha256(buffer.getvalue()).hexdigest()})
 

@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from dlrun.errors import RunError
 from dlrun.files.disk import disk, explained
 
-_LARGEST_BYTES = 1 << 22
+LARGEST_BYTES = 1 << 22
+"""Of a `run.json`."""
 
 Status = Literal["created", "running", "completed", "interrupted", "failed"]
 
@@ -220,7 +221,7 @@ def read_record(run_json: Path) -> RunRecord:
         RunError: It is missing, or is not what a run writes.
     """
     with explained(f"read {run_json}"):
-        data = disk.read_file(run_json, largest=_LARGEST_BYTES)
+        data = disk.read_file(run_json, largest=LARGEST_BYTES)
     try:
         return RunRecord.model_validate_json(data)
     except ValidationError as error:

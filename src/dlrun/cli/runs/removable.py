@@ -31,7 +31,7 @@ def chosen_runs(named: Sequence[str], where: str, *, runs_dir: Path) -> list[Run
     if named and where:
         raise typer.BadParameter("give one of them", param_hint="RUN, --where")
     if named:
-        folders = [find_run(run, runs_dir=runs_dir) for run in named]
+        folders = [find_run(run, runs_dir=runs_dir, refuses_unusual_files=False) for run in named]
         for folder in folders:
             check_removable(folder, runs_dir=runs_dir)
         return list({folder.path.resolve(): folder for folder in folders}.values())
