@@ -20,7 +20,8 @@ pytestmark = pytest.mark.tensorflow
 CITIES = [f"city {index} é" for index in range(80)] + ["[UNK]", "a,b", "line\nbreak", 'q"uote', "нет", "'"]
 TEXTS = ["", "Hello, WORLD! é", "don't  stop\nnow", "ÄÖ x.y-z [UNK] NA", "?", "\t a\u00a0b ", "日本 語"]
 NAMES = ["Hours per/week", "größe", "gräße", "colour", "city", "text", "flag", "day", "born", "y"]
-DAYS = ["2021-03-05", "2020-02-29T23:15:01", "0001-01-01 00:00", "?", "9999-12-31"]
+DAYS = ["2021-03-05", "2020-02-29T23:15:01", "0001-01-01 00:00", "?", "9999-12-31", "2021-03-05T01:30+02:00",
+        "2020-12-31 23:59:59.25 -0130", "2021-02-28 24:00Z"]  # fmt: skip
 BORN = ["31.12.1999", "01.01.2000", ""]
 
 

@@ -31,7 +31,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     first = dt.datetime(2023, 12, 25, tzinfo=dt.UTC)
     rows = ["at,load,wind,sky"]
     for hour in range(150):
-        at = (first + dt.timedelta(hours=hour)).strftime("%d.%m.%Y %H:%M") if hour % 20 else ""
+        at = (first + dt.timedelta(hours=hour)).strftime("%d.%m.%Y %H:%M+05:30") if hour % 20 else ""
         load = f"{np.sin(hour / 5):.3f}" if hour % 30 != 7 else ""
         rows.append(f"{at},{load},{hour % 7},{('clear', 'rain', '')[hour % 3]}")
     (folder / "load.csv").write_text("\n".join(rows) + "\n")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.data.columns.dates import days_in_month
 from dlrun.data.columns.numbers import is_numbers
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _CLOCK = (
     r"(?P<hour>[01]?\d|2[0-4])(?::(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d|60)(?P<fraction>[.,]\d+)?)?)?"
     r"(?: ?(?P<half>[AaPp][Mm]))?"
 )
-_ZONE = r"(?P<zone>Z| ?[+-]\d{2}(?::?\d{2})?)?"
+_ZONE = r"(?P<zone>Z| ?[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?"
 _TIME = rf"(?:[T ]+{_CLOCK}{_ZONE})?$"
 _PATTERNS: dict[TimeLayout, str] = {
     "ymd": rf"^{_YEAR}[-/.]{_MONTH}(?:[-/.]{_DAY}{_TIME}|$)",
@@ -87,7 +88,6 @@ def parse_times(known: pa.Array, layout: TimeLayout) -> tuple[Floats, int | None
     given = np.asarray(known.is_valid())
     pattern = _NUMBER if layout == "number" else _PATTERNS[layout]
     fits = np.asarray(pc.fill_null(pc.match_substring_regex(known, pattern), False))
-    wrong = _first(given & ~fits)
     times = np.full(len(known), np.nan)
     if fits.any():
         texts = known.filter(pa.array(fits))
@@ -95,22 +95,26 @@ def parse_times(known: pa.Array, layout: TimeLayout) -> tuple[Floats, int | None
             times[fits] = np.asarray(pc.cast(texts, pa.float64()))
         else:
             times[fits] = _seconds(pc.extract_regex(texts, pattern), is_date=layout != "clock")
-    return times, wrong
+    return times, _first(given & np.isnan(times))
 
 
 def _seconds(parts: pa.StructArray, *, is_date: bool) -> Floats:
-    """Seconds of what the groups of a pattern have found."""
+    """Seconds of what the groups of a pattern have found; NaN of what no clock shows and no calendar has."""
     found = {parts.type.field(index).name: values for index, values in enumerate(parts.flatten())}
     hour = _numbers(found["hour"])
     half = np.char.lower(np.asarray(found["half"].to_pylist(), str))
+    wrong = (half != "") & (hour > _NOON)
     hour = np.where(half != "", hour % _NOON, hour) + _NOON * (half == "pm")
     fraction = _numbers(found["fraction"], decimal=True)
     seconds: Floats = hour * _HOUR + _numbers(found["minute"]) * _MINUTE + _numbers(found["second"]) + fraction
+    wrong |= (hour == _NOON + _NOON) & (seconds > _DAY_SECONDS)
+    seconds[wrong] = np.nan
     if not is_date:
         return seconds
+    year, month = _numbers(found["year"]), _numbers(found["month"])
     day = np.maximum(_numbers(found["day"]), 1)  # 2024-03 has none
-    begun = seconds_since_1970(_numbers(found["year"]), _numbers(found["month"]), day)
-    return begun + seconds - _offsets(found["zone"])
+    seconds[day > days_in_month(year.astype(np.int64), month.astype(np.int64))] = np.nan
+    return seconds_since_1970(year, month, day) + seconds - _offsets(found["zone"])
 
 
 def seconds_since_1970(year: Floats, month: Floats, day: Floats) -> Floats:

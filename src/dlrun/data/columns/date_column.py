@@ -28,6 +28,7 @@ class DateColumn:
         variance: Of each part; 1 where it never changes.
         indicator: Whether one more number says where a date was missing.
         required: Whether a missing value is an error.
+        in_utc: Whether the parts are those of UTC where a time has an offset; false in runs of before 2026-11-29.
         kind: Tells the kinds of columns apart.
     """
 
@@ -38,6 +39,7 @@ class DateColumn:
     variance: tuple[float, ...]
     indicator: bool = False
     required: bool = False
+    in_utc: bool = False
     kind: Literal["date"] = "date"
 
     @property
@@ -64,7 +66,7 @@ class DateColumn:
         Shape:
             Returns: `(rows, width)`.
         """
-        parts, wrong = parse_dates(known, self.layout)
+        parts, wrong = parse_dates(known, self.layout, in_utc=self.in_utc)
         return self.fill(parts), wrong
 
     def fill(self, parts: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -77,7 +79,7 @@ class DateColumn:
         """The same of a Keras tensor: strings `(batch, ..., 1)`; gives `(batch, ..., width)`, float32."""
         import keras
 
-        parts = build_dates(tensor, self.layout)
+        parts = build_dates(tensor, self.layout, in_utc=self.in_utc)
         absent = keras.ops.isnan(parts)
         filled = keras.ops.where(absent, np.array(self.median, np.float32), parts)
         if not self.indicator:

@@ -1,6 +1,7 @@
 """Dates as numbers: year, month, day, day of the week, hour; from text, and by Keras' layers in a deployed model.
 
-They have to be written with two digits each: without punctuation, every digit then has its place.
+They have to be written with two digits each, so that every digit up to the minute has its place. A time with an offset
+is the instant that it names: its parts are those of UTC, whatever clock it was read from.
 """
 
 from __future__ import annotations
@@ -10,8 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.columns.texts import without_punctuation
-
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -20,30 +19,54 @@ DateLayout = Literal["ymd", "dmy", "mdy"]
 
 PARTS = ("year", "month", "day", "weekday", "hour")
 
+Integers = npt.NDArray[np.int32]
+
 _YEAR, _MONTH, _DAY = r"\d{4}", r"(0[1-9]|1[0-2])", r"(0[1-9]|[12]\d|3[01])"
-_TIME = r"([T ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(Z| ?[+-]\d{2}:?\d{2})?)?$"
-DATE_PATTERNS: dict[DateLayout, str] = {
+_CLOCK = r"(([01]\d|2[0-3]):[0-5]\d(:([0-5]\d|60)([.,]\d+)?)?|24:00(:00)?)"
+_TIME = rf"([T ]{_CLOCK}(Z| ?[+-]([01]\d|2[0-3])(:?[0-5]\d)?)?)?$"
+_PATTERNS: dict[DateLayout, str] = {
     "ymd": f"^{_YEAR}[-/.]{_MONTH}[-/.]{_DAY}{_TIME}",
     "dmy": f"^{_DAY}[-/.]{_MONTH}[-/.]{_YEAR}{_TIME}",
     "mdy": f"^{_MONTH}[-/.]{_DAY}[-/.]{_YEAR}{_TIME}",
 }
-HAS_TIME = r"\d[T ]\d"
 _PLACES: dict[DateLayout, dict[str, tuple[int, int]]] = {
-    "ymd": {"year": (0, 4), "month": (4, 6), "day": (6, 8)},
-    "dmy": {"day": (0, 2), "month": (2, 4), "year": (4, 8)},
-    "mdy": {"month": (0, 2), "day": (2, 4), "year": (4, 8)},
+    "ymd": {"year": (0, 4), "month": (5, 7), "day": (8, 10)},
+    "dmy": {"day": (0, 2), "month": (3, 5), "year": (6, 10)},
+    "mdy": {"month": (0, 2), "day": (3, 5), "year": (6, 10)},
 }
-_HOUR = (9, 11)
-_FIRST_DIGIT = 2  # of TextVectorization's ids: 0 is nothing, 1 anything else
+_HOUR, _MINUTE, _ZONE = (11, 13), (14, 16), 16
+_LENGTH = 42
+"""Characters that a deployed model reads: up to a fraction of 15 digits and the offset behind it."""
+
 _DIGITS = 10
+_FIRST_DIGIT = 2  # of TextVectorization's ids: 0 is nothing, 1 anything else
+_PLUS, _MINUS, _COLON = (_FIRST_DIGIT + _DIGITS + place for place in range(3))
+_HOUR_MINUTES, _DAY_MINUTES = 60, 1440
+_FEBRUARY = 2
 
 
-def parse_dates(known: pa.Array, layout: DateLayout) -> tuple[npt.NDArray[np.float32], int | None]:
+def is_date(texts: pa.Array, layout: DateLayout) -> npt.NDArray[np.bool_]:
+    """Which texts are dates of a layout that the calendar has; a missing one is none."""
+    return _given(texts, layout)[0]
+
+
+def is_written_as_date(text: str, layout: DateLayout) -> bool:
+    """Whether a text has the form of a date, on whatever day."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return bool(pc.match_substring_regex(pa.array([text]), _PATTERNS[layout])[0].as_py())
+
+
+def parse_dates(
+    known: pa.Array, layout: DateLayout, *, in_utc: bool = True
+) -> tuple[npt.NDArray[np.float32], int | None]:
     """The parts of dates.
 
     Args:
         known: Trimmed text, null for what is missing.
         layout: How they are written.
+        in_utc: Whether the parts are those of UTC where a time has an offset, and not those of its own clock.
 
     Returns:
         The parts, NaN where a date is missing; and the index of the first text that is no date.
@@ -51,24 +74,18 @@ def parse_dates(known: pa.Array, layout: DateLayout) -> tuple[npt.NDArray[np.flo
     Shape:
         `(rows, 5)`, in the order of `PARTS`.
     """
-    import pyarrow as pa
     import pyarrow.compute as pc
 
-    fits = pc.match_substring_regex(known, DATE_PATTERNS[layout])
-    wrong = fits.fill_null(True).to_numpy(zero_copy_only=False)
-    given = fits.fill_null(False).to_numpy(zero_copy_only=False)
-    digits = without_punctuation(pc.if_else(pa.array(given), known, "2000.01.01"))
-    numbers = {part: _slice(digits, *place) for part, place in _PLACES[layout].items()}
-    hour_text = pc.utf8_slice_codeunits(digits, *_HOUR)
-    has_hour = pc.match_substring_regex(hour_text, r"^\d\d$")
-    hour = pc.if_else(has_hour, hour_text, "0").cast(pa.int32()).to_numpy()
-    year, month, day = numbers["year"], numbers["month"], numbers["day"]
-    parts = np.stack([year, month, day, _weekday(year, month, day, np), hour], axis=-1).astype(np.float32)
+    given, texts = _given(known, layout)
+    year, month, day = (_slice(texts, *_PLACES[layout][part]) for part in ("year", "month", "day"))
+    clock = _slice(texts, *_HOUR) * _HOUR_MINUTES + _slice(texts, *_MINUTE)
+    parts = _parts(year, month, day, clock, _offsets(texts) if in_utc else None, np).astype(np.float32)
     parts[~given] = np.nan
-    return parts, None if wrong.all() else int(np.argmin(wrong))
+    wrong = np.asarray(pc.is_valid(known)) & ~given
+    return parts, int(np.argmax(wrong)) if wrong.any() else None
 
 
-def build_dates(tensor: Any, layout: DateLayout) -> Any:
+def build_dates(tensor: Any, layout: DateLayout, *, in_utc: bool = True) -> Any:
     """The same of a Keras tensor; what is no date gives NaN.
 
     Shape:
@@ -80,32 +97,145 @@ def build_dates(tensor: Any, layout: DateLayout) -> Any:
     if steps:  # TextVectorization takes one text for each example
         tensor = ops.reshape(tensor, (-1, 1))
     characters = keras.layers.TextVectorization(
-        split="character", output_sequence_length=_HOUR[1], vocabulary=[str(digit) for digit in range(_DIGITS)]
+        standardize=None,
+        split="character",
+        output_sequence_length=_LENGTH,
+        vocabulary=[*(str(digit) for digit in range(_DIGITS)), "+", "-", ":"],
     )
     ids = ops.cast(characters(tensor), "int32")
-    is_digit = ops.cast(ids >= _FIRST_DIGIT, "int32")
+    is_digit = ops.cast((ids >= _FIRST_DIGIT) & (ids < _PLUS), "int32")
     digits = (ids - _FIRST_DIGIT) * is_digit
 
     def number(first: int, last: int) -> Any:
         powers = np.array([_DIGITS**power for power in reversed(range(last - first))], np.int32)
         return ops.sum(digits[:, first:last] * powers, axis=-1, keepdims=True)
 
+    def complete(first: int, last: int) -> Any:
+        return ops.min(is_digit[:, first:last], axis=-1, keepdims=True)
+
     year, month, day = (number(*_PLACES[layout][part]) for part in ("year", "month", "day"))
-    hour = number(*_HOUR) * ops.min(is_digit[:, _HOUR[0] : _HOUR[1]], axis=-1, keepdims=True)
-    parts = ops.cast(ops.concatenate([year, month, day, _weekday(year, month, day, ops), hour], axis=-1), "float32")
-    complete = ops.min(is_digit[:, :8], axis=-1, keepdims=True) > 0
-    fits = complete & (month >= 1) & (month <= 12)  # noqa: PLR2004
-    fits = fits & (day >= 1) & (day <= 31)  # noqa: PLR2004
+    clock = (number(*_HOUR) * _HOUR_MINUTES + number(*_MINUTE)) * complete(*_HOUR)
+    offset = _built_offset(ids, digits, ops) if in_utc else None
+    parts = ops.cast(_parts(year, month, day, clock, offset, ops), "float32")
+    fits = complete(*_PLACES[layout]["year"]) * complete(*_PLACES[layout]["month"]) * complete(*_PLACES[layout]["day"])
+    fits = (fits > 0) & (month >= 1) & (month <= 12) & (day >= 1)  # noqa: PLR2004
+    fits = fits & (day <= days_in_month(year, month, ops)) & (clock <= _DAY_MINUTES)
     parts = ops.where(fits, parts, np.float32(np.nan))
     return ops.reshape(parts, (-1, *steps, len(PARTS))) if steps else parts
 
 
-def _slice(digits: pa.Array, first: int, last: int) -> npt.NDArray[np.int32]:
+def days_in_month(year: Any, month: Any, ops: Any = np) -> Any:
+    """Days of a month by the Gregorian calendar.
+
+    Args:
+        year: Whole numbers, arrays or tensors.
+        month: From 1.
+        ops: `numpy`, or `keras.ops` for tensors.
+    """
+    leap = _equal(ops.mod(year, 4), 0, ops) - _equal(ops.mod(year, 100), 0, ops) + _equal(ops.mod(year, 400), 0, ops)
+    usual = 30 + ops.mod(month + ops.floor_divide(month, 8), 2)
+    return usual - _equal(month, _FEBRUARY, ops) * (2 - leap)
+
+
+def _given(known: pa.Array, layout: DateLayout) -> tuple[npt.NDArray[np.bool_], pa.Array]:
+    """Which texts are dates, and all of them with one that is a date in the places of others."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    numbers: npt.NDArray[np.int32] = pc.utf8_slice_codeunits(digits, first, last).cast(pa.int32()).to_numpy()
+    def kept(mask: npt.NDArray[np.bool_]) -> pa.Array:
+        return pc.if_else(
+            pa.array(mask), known, {"ymd": "2000-01-01", "dmy": "01.01.2000", "mdy": "01/01/2000"}[layout]
+        )
+
+    fits = pc.match_substring_regex(known, _PATTERNS[layout]).fill_null(False)
+    given: npt.NDArray[np.bool_] = fits.to_numpy(zero_copy_only=False)
+    texts = kept(given)
+    year, month, day = (_slice(texts, *_PLACES[layout][part]) for part in ("year", "month", "day"))
+    given = given & (day <= days_in_month(year, month))
+    return given, kept(given)
+
+
+def _slice(texts: pa.Array, first: int, last: int) -> Integers:
+    """The numbers at a place of texts; 0 where these are shorter."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    digits = pc.utf8_slice_codeunits(texts, first, last)
+    numbers: Integers = pc.if_else(pc.equal(digits, ""), "0", digits).cast(pa.int32()).to_numpy()
     return numbers
+
+
+def _offsets(texts: pa.Array) -> Integers:
+    """Minutes by which the clocks of some times are before UTC; a column has few different ones."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    zones = pc.utf8_slice_codeunits(texts, _ZONE, _LENGTH).dictionary_encode()
+    found = pc.extract_regex(zones.dictionary, r"(?P<sign>[+-])(?P<hours>\d{2}):?(?P<minutes>\d{2})?$")
+    minutes = np.zeros(len(zones.dictionary), np.int32)
+    for place, zone in enumerate(found.to_pylist()):
+        if zone is not None:
+            size = int(zone["hours"]) * _HOUR_MINUTES + int(zone["minutes"] or 0)
+            minutes[place] = -size if zone["sign"] == "-" else size
+    indices: Any = zones.indices.cast(pa.int32()).to_numpy()
+    of_texts: Integers = minutes[indices]
+    return of_texts
+
+
+def _built_offset(ids: Any, digits: Any, ops: Any) -> Any:
+    """The same of characters: what follows the first sign behind the minute."""
+    tail, after = ids[:, _ZONE:], digits[:, _ZONE:]
+    width = _LENGTH - _ZONE - 6  # an offset has up to six characters
+    is_minus = _equal(tail[:, :width], _MINUS, ops)
+    is_sign = _equal(tail[:, :width], _PLUS, ops) + is_minus
+    has_colon = _equal(tail[:, 3 : width + 3], _COLON, ops)
+
+    def digit(place: int) -> Any:
+        return after[:, place : width + place]
+
+    hours = digit(1) * _DIGITS + digit(2)
+    minutes = has_colon * (digit(4) * _DIGITS + digit(5)) + (1 - has_colon) * (digit(3) * _DIGITS + digit(4))
+    size = (hours * _HOUR_MINUTES + minutes) * (1 - 2 * is_minus)
+    return ops.sum(is_sign * size, axis=-1, keepdims=True)
+
+
+def _parts(year: Any, month: Any, day: Any, clock: Any, offset: Any | None, ops: Any) -> Any:
+    """The parts of days and minutes; with an offset those of UTC, on the day before or after where it is so.
+
+    Formula:
+        Days are counted from 1 March of the year 0, so that a leap day is the last of its year.
+
+    Reference:
+        Hinnant, 2014, chrono-Compatible Low-Level Date Algorithms.
+    """
+    hour = ops.floor_divide(clock, _HOUR_MINUTES)
+    if offset is not None:
+        minutes = clock - offset + _DAY_MINUTES  # of the day before, so that none is below 0
+        hour = ops.floor_divide(ops.mod(minutes, _DAY_MINUTES), _HOUR_MINUTES)
+        year, month, day = _day_of(_number_of(year, month, day, ops) + ops.floor_divide(minutes, _DAY_MINUTES) - 1, ops)
+    parts = [year, month, day, _weekday(year, month, day, ops), hour]
+    return np.stack(parts, axis=-1) if ops is np else ops.concatenate(parts, axis=-1)
+
+
+def _number_of(year: Any, month: Any, day: Any, ops: Any) -> Any:
+    """The number of a day, counted from 1 March of the year 0."""
+    early = _is(month <= _FEBRUARY, ops)
+    year, month = year - early, month + 12 * early - 3
+    leaps = ops.floor_divide(year, 4) - ops.floor_divide(year, 100) + ops.floor_divide(year, 400)
+    return 365 * year + leaps + ops.floor_divide(153 * month + 2, 5) + day - 1
+
+
+def _day_of(number: Any, ops: Any) -> tuple[Any, Any, Any]:
+    """The day of a number; the other way round."""
+    era = ops.floor_divide(number, 146_097)
+    of_era = number - era * 146_097
+    passed = ops.floor_divide(of_era, 1_460) - ops.floor_divide(of_era, 36_524) + ops.floor_divide(of_era, 146_096)
+    year = ops.floor_divide(of_era - passed, 365)
+    of_year = of_era - (365 * year + ops.floor_divide(year, 4) - ops.floor_divide(year, 100))
+    month = ops.floor_divide(5 * of_year + 2, 153)
+    day = of_year - ops.floor_divide(153 * month + 2, 5) + 1
+    late = _is(month >= 10, ops)  # noqa: PLR2004  January and February
+    return year + era * 400 + late, month + 3 - 12 * late, day
 
 
 def _weekday(year: Any, month: Any, day: Any, ops: Any) -> Any:
@@ -114,8 +244,18 @@ def _weekday(year: Any, month: Any, day: Any, ops: Any) -> Any:
     Formula:
         Zeller's congruence: January and February are months 13 and 14 of the year before.
     """
-    early = (month < 3) * 1 if ops is np else ops.cast(month < 3, "int32")  # noqa: PLR2004
+    early = _is(month <= _FEBRUARY, ops)
     month, year = month + 12 * early, year - early
     leaps = ops.floor_divide(year, 4) - ops.floor_divide(year, 100) + ops.floor_divide(year, 400)
     saturday_is_0 = ops.mod(day + ops.floor_divide(13 * (month + 1), 5) + year + leaps, 7)
     return ops.mod(saturday_is_0 + 5, 7)
+
+
+def _is(condition: Any, ops: Any) -> Any:
+    """1 where a condition holds, else 0."""
+    return condition * 1 if ops is np else ops.cast(condition, "int32")
+
+
+def _equal(values: Any, value: int, ops: Any) -> Any:
+    """1 where values are that value, else 0; == of Keras' tensors compares the tensors themselves."""
+    return _is(ops.equal(values, value), ops)

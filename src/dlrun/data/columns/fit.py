@@ -110,7 +110,8 @@ def _fit_dates(coded: CodedColumn, planned: PlannedColumn, keys: ColumnKeys, tra
     drop_pages((coded.values,))
     median, mean, variance, is_missing = zip(*parts, strict=True)
     indicator = keys.missing.numeric == "indicator" and any(is_missing)
-    return DateColumn(coded.name, planned.layout, median, mean, variance, indicator, keys.requires("date"))
+    required = keys.requires("date")
+    return DateColumn(coded.name, planned.layout, median, mean, variance, indicator, required, in_utc=True)
 
 
 def _measure(values: npt.NDArray[np.float32]) -> tuple[float, float, float, bool]:

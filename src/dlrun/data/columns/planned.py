@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dlrun.data.columns.column import Column
-from dlrun.data.columns.dates import DateLayout, parse_dates
+from dlrun.data.columns.dates import DateLayout, is_written_as_date, parse_dates
 from dlrun.data.columns.keys import ColumnKeys
 from dlrun.data.columns.numbers import Notation, example_of, fits_another, parse_numbers
 from dlrun.data.columns.survey import ColumnSurvey
@@ -132,6 +132,8 @@ def wrong_value(place: str, column: PlannedColumn | Column, found: object, *, hi
     elif column.kind == "date":
         example = {"ymd": "2021-03-05", "dmy": "05.03.2021", "mdy": "03/05/2021"}[column.layout]
         expected = f"a date such as {example}, with or without a time"
+        if is_written_as_date(str(found), column.layout):
+            expected = "a day that the calendar has"
     return DataError(
         f"{place}: column {name!r} holds {found!r}",
         expected=expected,

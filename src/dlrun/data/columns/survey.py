@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlrun.data.columns.dates import DATE_PATTERNS, DateLayout
+from dlrun.data.columns.dates import DateLayout, is_date
 from dlrun.data.columns.numbers import PATTERNS, PLAIN, Floats, Notation, count_notations, is_numbers, parse_numbers
 from dlrun.data.columns.table_files import TableFiles
 from dlrun.data.columns.texts import as_texts, known_values
@@ -145,8 +145,8 @@ class ColumnSurvey:
             for notation, count in count_notations(values, counts).items():
                 self.notations[notation] += count
             self.dates += int(counts[pc.match_substring_regex(values, f"{_ISO}|{_DAY_FIRST}").to_numpy(False)].sum())
-            for layout, pattern in DATE_PATTERNS.items():
-                self.layouts[layout] += int(counts[pc.match_substring_regex(values, pattern).to_numpy(False)].sum())
+            for layout in self.layouts:
+                self.layouts[layout] += int(counts[is_date(values, layout)].sum())
             self.words += int((pc.add(pc.count_substring_regex(values, r"\s+"), 1).to_numpy() * counts).sum())
             self.is_whole = False
         if self.is_many:
