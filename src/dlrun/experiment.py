@@ -152,7 +152,7 @@ def _train_and_score(
     assembly: Assembly, folder: RunFolder, *, stop: Stop, listener: Listener, goes_on_from: RunFolder | None
 ) -> Scores:
     from dlrun.training.loop import Trainer
-    from dlrun.training.naive import naive_scores
+    from dlrun.training.naive import find_baseline, kept_baseline, naive_scores
     from dlrun.training.restoring import read_newest, restore_model
     from dlrun.training.variables import weights_sha256
 
@@ -194,8 +194,10 @@ def _train_and_score(
     with timeline.spent("evaluate"):
         splits = assembly.held_out_splits()
         scores = _evaluate(assembly, splits, listener)
-        naive = {name: naive_scores(assembly, name) for name in splits if name in assembly.dataset.naive}
-    record_outcome(folder, scores, naive=naive, weights_sha256=weights, reason=reason)
+        baseline = find_baseline(assembly)
+        naive = {name: naive_scores(assembly, baseline, name) for name in splits} if baseline else {}
+    folder.update_record(naive=naive, baseline=kept_baseline(baseline))
+    record_outcome(folder, scores, weights_sha256=weights, reason=reason)
     if assembly.spec.training.report and assembly.team.cluster.is_chief:
         with timeline.spent("report"):
             keep_predictions(assembly, folder, splits)

@@ -207,7 +207,6 @@ def record_outcome(
     folder: RunFolder,
     scores: Mapping[str, Mapping[str, float]],
     *,
-    naive: Mapping[str, Mapping[str, float]],
     weights_sha256: str,
     reason: str,
 ) -> None:
@@ -215,7 +214,6 @@ def record_outcome(
     rates = [rate for row in folder.read_metrics() if (rate := row.get("examples_per_second")) is not None]
     folder.update_record(
         result=scores,
-        naive=naive,
         reason=reason or None,
         throughput=median(rates) if rates else None,
         weights_sha256=weights_sha256,

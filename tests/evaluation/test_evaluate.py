@@ -58,6 +58,27 @@ def wine(place: Path) -> RunFolder:
     return trained(place, "wine", "sparse_categorical_crossentropy", "accuracy")
 
 
+@pytest.mark.tensorflow
+def test_the_scores_of_the_most_frequent_class_stand_beside_those_of_the_model(wine: RunFolder, place: Path) -> None:
+    record = wine.read_record()
+    assert record.baseline is not None
+    assert record.baseline.method == "the most frequent class"
+    assert sum(record.baseline.values) == pytest.approx(1)
+    assert record.naive["test"].keys() == record.result["test"].keys()
+    loaded = Builtin(name="wine", validation=0.2).load()
+    test = loaded.splits["test"].target
+    assert test is not None
+    share = float(np.mean(test == np.argmax(record.baseline.values)))
+    assert record.naive["test"]["accuracy"] == pytest.approx(share)
+    found = evaluate(wine.path, runs_dir=place / "runs")["test"]
+    assert found.breakdown.naive == record.naive["test"]
+    assert wine.read_record().evaluation["test"].naive == record.naive["test"]
+    np.savez(place / "some.npz", x=loaded.splits["test"].features[:9], y=test[:9])
+    of_file = evaluate(wine.path, data=str(place / "some.npz"), runs_dir=place / "runs")["data-some"]
+    share = float(np.mean(test[:9] == np.argmax(record.baseline.values)))
+    assert of_file.breakdown.naive["accuracy"] == pytest.approx(share)
+
+
 def rows_of(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
@@ -76,7 +97,7 @@ def test_every_class_is_scored_and_recorded_beside_the_metrics_of_the_spec(wine:
     assert (kept.kind, kept.checkpoint, kept.examples) == ("classes", "final", before.dataset and 36)
     assert kept.fingerprint == (before.dataset.fingerprint if before.dataset else "")
     assert np.array(kept.confusion).sum() == 36
-    assert record.model_copy(update={"evaluation": {}}) == before
+    assert record.model_copy(update={"evaluation": {}}) == before.model_copy(update={"evaluation": {}})
     rows = rows_of(wine.evaluation / "test.csv")
     assert [row["class"] for row in rows] == list(kept.parts)
     assert [float(row["f1"]) for row in rows] == [part["f1"] for part in kept.parts.values()]
@@ -129,8 +150,9 @@ def test_a_regression_has_a_row_for_each_value_and_what_no_model_would_reach_bes
     app(["eval", str(run.path)], standalone_mode=False)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("test       loss ")
-    assert lines[2].split() == ["target", *part]
-    assert lines[3].split()[0] == name
+    assert lines[1].startswith("naive      loss ")
+    assert lines[3].split() == ["target", *part]
+    assert lines[4].split()[0] == name
 
 
 @pytest.mark.tensorflow

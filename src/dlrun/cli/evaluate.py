@@ -54,6 +54,8 @@ def evaluate(
         return
     for name, evaluation in evaluations.items():
         display.console.result(f"{name:<10} {format_scores(evaluation.scores)}")
+        if evaluation.breakdown.naive and not quiet:
+            display.console.result(f"{'naive':<10} {format_scores(evaluation.breakdown.naive)}")
         for table in () if quiet else score_tables(evaluation, width=output_width()):
             display.console.result("\n" + table)
         if evaluation.table is not None and not quiet:

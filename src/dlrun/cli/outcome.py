@@ -26,8 +26,9 @@ def show_outcome(result: Result, display: Display, *, runs_dir: Path, as_json: b
     console.say()
     for split, scores in result.scores.items():
         console.result(f"{split:<10} {format_scores(scores)}")
-        if split in result.record["naive"]:
-            console.result(f"{'':<10} {format_scores(result.record['naive'][split])}  by the last value")
+        if (naive := result.record["naive"].get(split)) and not console.quiet:
+            method = (result.record["baseline"] or {}).get("method", "the last value")
+            console.result(f"{'naive':<10} {format_scores(naive)}  ({method})")
     best = result.record["best"]
     if best:
         said = f"{best['metric']} {format_score(best['value'])} in epoch {best['epoch']}"

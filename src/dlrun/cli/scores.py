@@ -47,6 +47,7 @@ def plain_evaluation(evaluation: Evaluation) -> dict[str, Any]:
             "kind": breakdown.kind,
             "checkpoint": evaluation.checkpoint,
             "examples": breakdown.examples,
+            "naive": _plain(breakdown.naive),
             "overall": _plain(breakdown.overall),
             "parts": {name: _plain(part) for name, part in breakdown.parts.items()},
             "confusion": breakdown.matrix().tolist() if has_matrix else None,

@@ -24,7 +24,9 @@ from dlrun.tensorflow_start import start_tensorflow
 from dlrun.training.progress import Evaluated, Listener, Note, only_warnings, silent
 
 if TYPE_CHECKING:
+    from dlrun.signature import Target
     from dlrun.training.assembly import Assembly
+    from dlrun.training.naive import NaiveScores
     from dlrun.training.predictor import Predictor
 
 Array = npt.NDArray[Any]
@@ -109,6 +111,7 @@ def _evaluate_splits(
 ) -> Iterator[tuple[str, Evaluation, Origin]]:
     start_tensorflow()
     from dlrun.training.assembly import assemble
+    from dlrun.training.naive import find_baseline, naive_scores
     from dlrun.training.restoring import restore_model
 
     assembly = assemble(file, listener=only_warnings(listener))
@@ -124,8 +127,10 @@ def _evaluate_splits(
         listener(Note("warning", said))
     restored = restore_model(assembly.spec, assembly.compiled.model, folder, checkpoint, listener)
     origin = Origin(checkpoint, restored, assembly.dataset.name, assembly.dataset.fingerprint)
+    baseline = find_baseline(assembly)
     for name in splits if split == "all" else (split,):
-        yield name, Evaluation(assembly.evaluator(name).scores(), _break_down(assembly, name), restored), origin
+        scores, naive = assembly.evaluator(name).scores(), naive_scores(assembly, baseline, name) if baseline else {}
+        yield name, Evaluation(scores, replace(_break_down(assembly, name), naive=naive), restored), origin
 
 
 def _break_down(assembly: Assembly, name: str) -> Breakdown:
@@ -153,6 +158,7 @@ def _evaluate_file(
     device = file.spec.training.device.partition(",")[0]
     trained = load_trained(folder, file.spec, checkpoint=checkpoint, listener=listener, device=device)
     predictor, scores, collector = trained.predictor(), trained.streamed_scores(), collector_of(target)
+    naive = _naive_of_file(folder, file, target)
     examples = unlabelled = blank = 0
     for block in blocks:
         unlabelled, blank = unlabelled + block.unlabelled, blank + block.blank
@@ -161,6 +167,8 @@ def _evaluate_file(
         examples += len(block)
         scores.add(block.stored, block.target)
         collector.add(*_judged(predictor, block.stored, block.target))
+        if naive is not None and block.target is not None:
+            naive.add(np.asarray(block.target))
     if not examples:
         raise DataError(f"{data} holds no examples", expected="some to score the model on")
     if unlabelled:
@@ -168,8 +176,20 @@ def _evaluate_file(
         listener(Note("warning", f"{unlabelled:,} of {total:,} examples of {data} have no target and are left out"))
     if blank:
         listener(Note("warning", f"every value to predict from is missing in {blank:,} of {examples:,} examples"))
-    evaluation = Evaluation(scores.scores(), collector.breakdown(), trained.checkpoint)
+    of_naive = {} if naive is None else naive.scores()
+    evaluation = Evaluation(scores.scores(), replace(collector.breakdown(), naive=of_naive), trained.checkpoint)
     return [(data_name(data), evaluation, Origin(checkpoint, trained.checkpoint, data))]
+
+
+def _naive_of_file(folder: RunFolder, file: SpecFile, target: Target) -> NaiveScores | None:
+    """What scores the training split's most frequent class, or mean, on a file; None if the run has none on record."""
+    from dlrun.training.naive import NaiveScores
+
+    baseline, spec = folder.read_record().baseline, file.spec
+    if baseline is None or len(baseline.values) != target.size:
+        return None
+    batch_size = spec.training.evaluation_batch_size
+    return NaiveScores(spec.loss, spec.metrics, target, batch_size=batch_size, constant=baseline.values)
 
 
 def _judged(predictor: Predictor, stored: Array, truth: Array | None) -> tuple[Array, Array]:

@@ -92,6 +92,7 @@ def evaluation_record(scores: Mapping[str, float], breakdown: Breakdown, *, orig
         kind=breakdown.kind,
         examples=breakdown.examples,
         scores=_plain(scores),
+        naive=_plain(breakdown.naive),
         overall=_plain(breakdown.overall),
         parts={name: _plain(part) for name, part in breakdown.parts.items()} if count <= MOST_PARTS else {},
         confusion=breakdown.matrix().tolist() if breakdown.confusions and count <= MOST_IN_MATRIX else None,

@@ -80,6 +80,7 @@ class EvaluationRecord(_Group):
         kind: `classes`, `labels`, `values` or `input`.
         examples: How many.
         scores: Loss and metrics of the spec.
+        naive: The same of a prediction without a model; empty if there is none.
         overall: Of all examples; for an autoencoder, how its reconstruction errors are spread.
         parts: Of each class, label or value by its name; empty where there are too many, which the CSV has.
         confusion: Rows are true classes; null where there are too many, or no classes.
@@ -93,6 +94,7 @@ class EvaluationRecord(_Group):
     kind: str
     examples: int
     scores: dict[str, float | None]
+    naive: dict[str, float | None] = {}
     overall: dict[str, float | None]
     parts: dict[str, dict[str, float | None]] = {}
     confusion: list[list[int]] | None = None

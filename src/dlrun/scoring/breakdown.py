@@ -32,6 +32,7 @@ class Breakdown:
         confusions: True class, predicted class and how often, where that is not never; of classes only, and within
             each column where there are several.
         columns: Of class columns, each with the names of its classes as they stand alone, in the order of `parts`.
+        naive: Loss and metrics of a prediction without a model; empty if there is none.
     """
 
     kind: TargetKind
@@ -40,6 +41,7 @@ class Breakdown:
     parts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     confusions: tuple[tuple[int, int, int], ...] = ()
     columns: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    naive: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def part_kind(self) -> str:

@@ -1,34 +1,171 @@
-"""A forecast without a model, scored as the model is: what a model has to be better than."""
+"""A prediction without a model, scored as the model is: what a model has to be better than.
+
+Of a series it is the last value. Of everything else it is the same for every example and takes nothing but the training
+split's target: how frequent each class or label is, so that the most frequent is predicted, or the mean of each value.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
+from dlrun.data import Split
+from dlrun.losses import Loss
+from dlrun.metrics import Metric
+from dlrun.runs.record import BaselineRecord
+from dlrun.signature import Target
 from dlrun.training.assembly import Assembly
 from dlrun.training.by_column import build_loss, build_metric
 from dlrun.training.feed import encode
 
+Array = npt.NDArray[Any]
 
-def naive_scores(assembly: Assembly, split: str) -> dict[str, float]:
-    """Loss and metrics of the dataset's naive predictions for a split.
+_LEAST_PROBABILITY = 1e-7
+_NUMBERS_AT_ONCE = 1 << 22
+_MOST_VALUES = 1000
+"""More classes than these are not kept in run.json."""
+
+
+class NaiveScores:
+    """Loss and metrics of predictions without a model, of examples that come one block after another.
+
+    Args:
+        loss: Of the spec.
+        metrics: Of the spec.
+        target: What the model predicts, settled.
+        batch_size: Examples in one step, for a loss that is one of a batch as a whole.
+        constant: What is predicted for every example, as `BaselineRecord.values` holds it; empty: what `add` is given.
+    """
+
+    def __init__(
+        self,
+        loss: Loss,
+        metrics: Iterable[Metric],
+        target: Target,
+        *,
+        batch_size: int,
+        constant: Sequence[float] = (),
+    ) -> None:
+        self._target = target
+        self._output = constant_output(np.asarray(constant), target) if constant else None
+        self._loss = build_loss(loss, target)
+        self._metrics = {metric.log_name: build_metric(metric, target) for metric in metrics}
+        self._at_once = batch_size if loss.is_of_batch else max(batch_size, _NUMBERS_AT_ONCE // max(1, target.units))
+        self._sum, self._count = 0.0, 0
+
+    def add(self, truth: Array, predicted: Array | None = None, weight: Array | None = None) -> None:
+        """Take some more.
+
+        Shape:
+            truth: as `Split.target` holds it. predicted: as `truth`, values in their own unit. weight: `(n,)`.
+        """
+        for start in range(0, len(truth), self._at_once):
+            rows = slice(start, start + self._at_once)
+            y_true = encode(tf.constant(np.asarray(truth[rows])), self._target)
+            count = len(truth[rows])
+            if self._output is not None:
+                y_pred = tf.tile(self._output[None], (count, 1))
+            else:
+                y_pred = encode(tf.constant(np.asarray(predicted)[rows].astype(np.float32)), self._target)
+            weights = None if weight is None else tf.constant(weight[rows], tf.float32)
+            self._sum += float(self._loss(y_true, y_pred, sample_weight=weights)) * count
+            self._count += count
+            for metric in self._metrics.values():
+                metric.update_state(y_true, y_pred, sample_weight=weights)
+
+    def scores(self) -> dict[str, float]:
+        """Loss and metrics of all examples so far, by name, as those of the model."""
+        of_metrics = {name: float(metric.result()) for name, metric in self._metrics.items()}
+        return {"loss": self._sum / self._count} | of_metrics
+
+
+def find_baseline(assembly: Assembly) -> BaselineRecord | None:
+    """Return what is predicted without a model; None for an autoencoder.
 
     Args:
         assembly: Of the run.
+    """
+    if assembly.dataset.naive:
+        return BaselineRecord(method="the last value")
+    split, kind = assembly.dataset.splits["train"], assembly.target.kind
+    if kind == "input" or split.target is None:
+        return None
+    values = _frequencies(split, assembly.target) if assembly.target.is_decided else _means(split)
+    methods = {"values": "the mean", "labels": "the frequency of each label"}
+    return BaselineRecord(method=methods.get(kind, "the most frequent class"), values=tuple(values.tolist()))
+
+
+def kept_baseline(baseline: BaselineRecord | None) -> BaselineRecord | None:
+    """Return a baseline as run.json holds it: without its values where there are too many."""
+    is_small = baseline is None or len(baseline.values) <= _MOST_VALUES
+    return baseline if is_small or baseline is None else BaselineRecord(method=baseline.method)
+
+
+def naive_scores(assembly: Assembly, baseline: BaselineRecord, split: str) -> dict[str, float]:
+    """Return loss and metrics of the predictions without a model for a split.
+
+    Args:
+        assembly: Of the run.
+        baseline: What is predicted.
         split: Its name.
 
     Returns:
-        By name, as those of the model; empty if the data has no naive predictions.
+        By name, as those of the model; empty if there are no such predictions.
     """
-    predictions = assembly.dataset.naive.get(split)
-    truth = assembly.dataset.splits[split].target
-    if predictions is None or truth is None:
+    of_split, examples = assembly.dataset.naive.get(split), assembly.dataset.splits[split]
+    if examples.target is None or (of_split is None and not baseline.values):
         return {}
-    spec, target = assembly.spec, assembly.target
-    y_true, y_pred = (encode(tf.constant(np.asarray(values, np.float32)), target) for values in (truth, predictions))
-    scores = {"loss": float(build_loss(spec.loss, target)(y_true, y_pred))}
-    for metric in spec.metrics:
-        built = build_metric(metric, target)
-        built.update_state(y_true, y_pred)
-        scores[metric.log_name] = float(built.result())
-    return scores
+    spec, batch_size = assembly.spec, assembly.spec.training.evaluation_batch_size
+    constant = () if of_split is not None else baseline.values
+    found = NaiveScores(spec.loss, spec.metrics, assembly.target, batch_size=batch_size, constant=constant)
+    found.add(examples.target, of_split, examples.sample_weight)
+    return found.scores()
+
+
+def constant_output(values: Array, target: Target) -> Any:
+    """Return the output of a model that predicts the same for every example.
+
+    Args:
+        values: Probabilities of classes or labels, or values in their own unit.
+        target: Settled: how the output is read.
+
+    Shape:
+        values: `(size,)`. Returns: `(units,)` float32.
+    """
+    if not target.is_decided:
+        return encode(tf.constant(values[None]), target)[0]
+    p = np.clip(values, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
+    if target.encoding == "binary":
+        p = p[1:] if target.kind == "classes" else p
+        logits = np.log(p) - np.log1p(-p)
+    else:
+        logits = np.log(p)
+    output = logits if target.is_logits else 2 * p - 1 if target.activation == "tanh" else p
+    return tf.constant(output, tf.float32)
+
+
+def _frequencies(split: Split, target: Target) -> Array:
+    """How frequent each class, of columns each class of each, or each label is.
+
+    Shape:
+        `(size,)`.
+    """
+    truth, weight = np.asarray(split.target), split.sample_weight
+    if target.kind == "labels":
+        return np.average(truth.astype(np.float64), axis=0, weights=weight)
+    return np.concatenate([*_of_columns(truth.reshape(len(truth), -1).astype(np.int64), weight, target)])
+
+
+def _of_columns(truth: Array, weight: Array | None, target: Target) -> Iterator[Array]:
+    for number, part in enumerate(target.parts):
+        counts = np.bincount(truth[:, number], weights=weight, minlength=part.target.size)
+        yield counts / counts.sum()
+
+
+def _means(split: Split) -> Array:
+    truth = np.asarray(split.target, np.float64)
+    return np.average(truth.reshape(len(truth), -1), axis=0, weights=split.sample_weight)
