@@ -28,8 +28,11 @@ def keep_predictions(assembly: Assembly, folder: RunFolder, splits: Iterable[str
     """Keep what the final model predicts for some splits, for the report."""
     from dlrun.training.sampling import sample_predictions
 
+    splits, predictor = tuple(splits), assembly.predictor()
+    looked_at = next((name for name in ("test", "validation") if name in splits), splits[0])
     for split in splits:
-        write_predictions(folder, split, sample_predictions(assembly, split))
+        kept = sample_predictions(assembly, split, predictor, measures_columns=split == looked_at)
+        write_predictions(folder, split, kept)
 
 
 @contextmanager

@@ -83,6 +83,19 @@ def test_the_forecast_without_a_model_is_the_last_known_value(tmp_path: Path) ->
     assert known_before(np.array([[np.nan], [2.0], [np.nan]])).tolist() == [[2], [2], [2]]
 
 
+def test_the_time_of_what_is_predicted_is_known_where_it_is_one_number(tmp_path: Path) -> None:
+    rows = [f"2024-01-{day:02d},{day}" for day in range(1, 31)]
+    path = tmp_path / "x.csv"
+    path.write_text("\n".join(["day,load", *rows]) + "\n")
+    dated = load(path, time="day")
+    assert dated.times["test"].dtype == np.int64
+    first = dated.splits["test"].target
+    assert first is not None
+    days = dated.times["test"].astype("datetime64[s]").astype("datetime64[D]").astype(object)
+    assert [day.day for day in days] == first[:, 0].tolist()
+    assert load(write(tmp_path / "y.csv")).times == {}
+
+
 def test_a_time_that_goes_back_is_refused_with_both_rows(tmp_path: Path) -> None:
     path = write(tmp_path / "x.csv", [*ROWS[:20], ROWS[5], *ROWS[20:]])
     with pytest.raises(DataError, match=r"x.csv:22.*2020 5 comes after 2021 9"):

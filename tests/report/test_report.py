@@ -32,6 +32,16 @@ KINDS = {
         Target.of_columns({NAUGHTY: ("a", "b"), "$x$": ("c", NAUGHTY)}),
         predictions(outputs=np.hstack([1 - VALUE, VALUE, VALUE, 1 - VALUE]), target=np.ones((40, 2), np.int32)),
     ),
+    "a table": (
+        CLASSES,
+        predictions(
+            pictures=NOTHING,
+            columns=np.array([NAUGHTY, "$x$"]),
+            cells=np.array([[NAUGHTY, "7"], ["&", "8"]]),
+            importances=np.array([0.5, np.nan]),
+            measure=np.array(NAUGHTY),
+        ),
+    ),
     "labels": (Target("labels", 2), predictions(outputs=np.hstack([VALUE, VALUE]), target=np.ones((40, 2)))),
     "values": (VALUES, predictions(outputs=VALUE, target=VALUE[:, 0] + 1, pictures=NOTHING)),
     "forecast": (VALUES, predictions(outputs=VALUE, target=VALUE[:, 0] + 1, naive=VALUE + 2, pictures=NOTHING)),
@@ -87,6 +97,30 @@ def test_a_page_that_is_a_link_is_replaced_and_not_followed(tmp_path: Path) -> N
     write_report(folder)
     assert not folder.report_html.is_symlink()
     assert (tmp_path / "mine").read_text() == "of the user"
+
+
+def test_a_page_opens_with_the_verdict_and_the_test_scores_and_folds_the_spec(tmp_path: Path) -> None:
+    folder = made(tmp_path, *KINDS["a table"])
+    result = {"validation": {"loss": 0.6, "accuracy": 0.5}, "test": {"loss": 0.5, "accuracy": None}}
+    folder.update_record(result=result, naive={"test": {"loss": 0.1, "accuracy": 0.4}})
+    write_report(folder)
+    page = folder.report_html.read_text()
+    places = [
+        page.index(said)
+        for said in (
+            '<p class="verdict bad">',
+            "Worse than the naive prediction",
+            "Undefined on the test split: accuracy",
+            "Result on the test split",
+            "<b>0.5</b>",
+            "<b>-</b>",
+            "validation (chose the epoch)",
+        )
+    ]
+    assert places == sorted(places)
+    assert "<b>0.6</b>" not in page
+    assert "<details><summary>spec.yaml" in page
+    assert "<details open" not in page
 
 
 def test_a_plot_writes_names_as_they_are() -> None:
@@ -180,3 +214,32 @@ def _log_of(browser: str, folder: RunFolder, tmp_path: Path) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert folder.id[:15] in done.stdout
     return done.stderr
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"columns": np.array([["a"]])},
+        {"columns": np.array(["a"]), "cells": np.array([["x", "y"]])},
+        {"columns": np.array(["a"]), "importances": np.zeros(2)},
+        {"columns": np.array(["a"]), "importances": np.array(["x"])},
+        {"times": np.zeros(3)},
+        {"measure": np.array(["a", "b"])},
+    ],
+)
+def test_arrays_that_do_not_fit_each_other_are_damage_and_older_runs_have_none(
+    tmp_path: Path, wrong: dict[str, np.ndarray[Any, Any]]
+) -> None:
+    folder = made(tmp_path, CLASSES, predictions(**wrong))
+    with pytest.raises(RunError, match=f"damaged: {next(reversed(wrong))}"):
+        read_predictions(folder, "test")
+    path = predictions_file(folder, "test")
+    folder.update_record(files_sha256={})
+    with np.load(path) as file:
+        arrays = {
+            name: file[name] for name in file if name not in ("columns", "cells", "importances", "measure", "times")
+        }
+    np.savez(path, **arrays)
+    kept = read_predictions(folder, "test")
+    assert kept is not None
+    assert kept.columns.size == kept.times.size == 0

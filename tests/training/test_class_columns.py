@@ -176,6 +176,8 @@ def test_the_report_and_the_explanation_know_the_columns(place: Path, result: Re
     page = result.folder.report_html.read_text()
     assert "accuracy of colour" in page
     assert "colour=red" in page
+    assert "colour, prediction" in page
+    assert "importances.png" in {p.name for p in result.folder.plots.iterdir()}
     assert {"confusion_1.png", "confusion_2.png", "confusion_3.png"} <= {p.name for p in result.folder.plots.iterdir()}
     explained = explain(result.folder.path, str(place / "new.csv"))
     assert isinstance(explained, Columns)

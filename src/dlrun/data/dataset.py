@@ -88,6 +88,8 @@ class Dataset:
         augmentation: What training changes about its examples at random, or None.
         naive: By split, what a forecast without a model would be (the last value), in the target's own unit and shape.
         warnings: What may have been read in another way than it was meant, and what would say so; a sentence each.
+        times: By split, of a series that has times, when the first predicted step is: int64 seconds since 1970, or
+            floats in the unit of the series.
     """
 
     name: str
@@ -101,6 +103,7 @@ class Dataset:
     augmentation: Augmentation | None = None
     naive: Mapping[str, Array] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    times: Mapping[str, Array] = field(default_factory=dict)
 
     def describe(self) -> Description:
         """What can be said of it without its examples."""

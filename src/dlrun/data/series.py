@@ -33,7 +33,7 @@ from dlrun.data.series_candidates import told_time
 from dlrun.data.series_input import SeriesInput
 from dlrun.data.series_order import Times, check_order, read_times, remedy_of_order, said_of_order
 from dlrun.data.series_splits import Cut, cut_by_time, known_before, targets_of
-from dlrun.data.series_steps import steps_of
+from dlrun.data.series_steps import steps_of, time_axis
 from dlrun.data.table import Names
 from dlrun.data.table_store import store_key
 from dlrun.data.table_target import TargetColumn
@@ -159,6 +159,7 @@ class Series(ColumnKeys, Source):
             ),
             naive=naive,
             warnings=table.warnings,
+            times=_times_of(splits, times, history=self.history),
         )
 
     def _plan(self, table: TableFiles) -> tuple[Plan, tuple[PlannedColumn, ...], Mapping[str, ColumnSurvey]]:
@@ -222,6 +223,15 @@ class Series(ColumnKeys, Source):
         scale[scale == 0] = 1.0
         means, scales = (tuple(np.tile(numbers, self.horizon).tolist()) for numbers in (mean, scale))
         return Target("values", len(names), encoding="value", names=names, mean=means, scale=scales)
+
+
+def _times_of(splits: Mapping[str, Split], times: Times | None, *, history: int) -> dict[str, Array]:
+    """Return when the first predicted row of each window is, where the series tells it in one number."""
+    axis, is_seconds = time_axis(times) if times is not None else (None, False)
+    if axis is None:
+        return {}
+    axis = axis.astype(np.int64) if is_seconds else axis
+    return {name: axis[cast("Any", split.features).starts + history] for name, split in splits.items()}
 
 
 def _written_as(times: Times | None, column: PlannedColumn, surveys: Mapping[str, ColumnSurvey]) -> PlannedColumn:

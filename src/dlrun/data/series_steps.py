@@ -70,7 +70,7 @@ class Steps:
 def steps_of(times: Times) -> Steps:
     """Measure the steps of times that never go back."""
     repeats = int((directions(times.values) == 0).sum())
-    axis, is_seconds = _axis(times)
+    axis, is_seconds = time_axis(times)
     if axis is None:
         return Steps(len(times.values), repeats)
     steps = np.diff(axis)
@@ -81,8 +81,8 @@ def steps_of(times: Times) -> Steps:
     return Steps(len(axis), repeats, usual, int((steps > GAP * usual).sum()), float(steps.max()), is_seconds)
 
 
-def _axis(times: Times) -> tuple[Floats | None, bool]:
-    """The time as one number for each row, and whether it is in seconds; None where it is no such number.
+def time_axis(times: Times) -> tuple[Floats | None, bool]:
+    """Return the time as one number for each row, and whether it is in seconds; None where it is no such number.
 
     Shape:
         Returns: `(rows,)`.

@@ -8,8 +8,8 @@ from typing import Any
 
 from dlrun.files.disk import disk, explained
 from dlrun.report.drawing import Drawing, drawn
-from dlrun.report.markup import Markup, table, tag
-from dlrun.report.page import document, figures, number
+from dlrun.report.markup import Markup, number, table, tag
+from dlrun.report.page import document, figures
 from dlrun.runs.contrast import Contrast, contrast
 from dlrun.runs.folder import RunFolder
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from dlrun.data.interface import Interface
 from dlrun.errors import RunError
 from dlrun.files.disk import disk, explained
+from dlrun.runs.directions import derive_directions
+from dlrun.runs.flat_spec import read_flat_spec
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.history import Row
 from dlrun.runs.interface import read_interface
@@ -30,6 +32,7 @@ class Content:
         spec: The text of spec.yaml.
         interface: What goes into the model and comes out; None if it has not come that far.
         predictions: By split, those that were kept; the test split first.
+        directions: Of each score whether `max` or `min` is best; those that are not known are left out.
     """
 
     folder: RunFolder
@@ -38,6 +41,7 @@ class Content:
     spec: str
     interface: Interface | None
     predictions: Mapping[str, Predictions]
+    directions: Mapping[str, str]
 
 
 def read_content(folder: RunFolder) -> Content:
@@ -49,14 +53,26 @@ def read_content(folder: RunFolder) -> Content:
     check_presence(folder, folder.interface_json)
     interface = read_interface(folder) if folder.interface_json.is_file() else None
     kept = {split: read_predictions(folder, split) for split in _SPLITS}
+    record = folder.read_record()
     return Content(
         folder,
-        folder.read_record(),
+        record,
         folder.read_metrics(),
         _read(folder, folder.spec_yaml.name).decode("utf-8", errors="replace"),
         interface,
         {split: predictions for split, predictions in kept.items() if predictions is not None},
+        _directions(folder, record),
     )
+
+
+def _directions(folder: RunFolder, record: RunRecord) -> Mapping[str, str]:
+    if record.directions:
+        return record.directions
+    try:
+        spec = read_flat_spec(folder.spec_yaml)
+    except RunError:
+        spec = {}
+    return derive_directions(spec, {name for scores in record.result.values() for name in scores})
 
 
 def _read(folder: RunFolder, name: str) -> bytes:

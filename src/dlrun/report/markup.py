@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import html
+import math
+import re
 from collections.abc import Iterable, Sequence
 
 _NUMBER = {"class_": "number"}
@@ -46,14 +48,38 @@ def image(data: bytes, *, kind: str, alt: str, class_: str = "") -> Markup:
     return Markup(f'<img{written} src="{source}" alt="{html.escape(alt)}">')
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Markup:
-    """A table that scrolls sideways where the page is narrow; cells of digits are set to the right."""
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, is_stacked: bool = False) -> Markup:
+    """Return a table; cells of digits are set to the right.
+
+    Args:
+        header: Of the columns.
+        rows: Their cells.
+        is_stacked: Whether a phone shows each row as a card, its first cell as the title; else the table scrolls
+            sideways where the page is narrow.
+    """
     rows = list(rows)
     numeric = [bool(rows) and _is_number(rows[0][column]) for column in range(len(header))]
-    heads = (tag("th", cell, **_NUMBER if right else {}) for cell, right in zip(header, numeric, strict=True))
+    heads = (
+        tag("th", breakable(cell), **_NUMBER if right else {}) for cell, right in zip(header, numeric, strict=True)
+    )
     head = tag("tr", *heads)
-    body = joined(tag("tr", *(_cell(cell) for cell in row)) for row in rows)
-    return tag("div", tag("table", tag("thead", head), tag("tbody", body)), class_="scroll")
+    labels = header if is_stacked else [""] * len(header)
+    body = joined(tag("tr", *(_cell(*pair) for pair in zip(row, labels, strict=True))) for row in rows)
+    class_ = {"class_": "cards"} if is_stacked else {}
+    return tag("div", tag("table", tag("thead", head), tag("tbody", body), **class_), class_="scroll")
+
+
+def breakable(name: str) -> Markup:
+    """Return a name that a line may end in, behind a dot or an underscore."""
+    parts = [joined((part,)) for part in re.split(r"(?<=[._/])", name)]
+    return Markup("<wbr>".join(parts))
+
+
+def number(value: float | None) -> str:
+    """Return four significant digits; `-` of what is undefined."""
+    if value is None or math.isnan(value):
+        return "-"
+    return f"{value:,.0f}" if 10_000 <= abs(value) < math.inf else f"{value:.4g}"  # noqa: PLR2004
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> Markup:
@@ -62,8 +88,9 @@ def facts(pairs: Iterable[tuple[str, str]]) -> Markup:
     return tag("dl", *items)
 
 
-def _cell(cell: str) -> Markup:
-    return tag("td", cell, **_NUMBER if _is_number(cell) else {})
+def _cell(cell: str, label: str) -> Markup:
+    attributes = {**(_NUMBER if _is_number(cell) or cell == "-" else {}), **({"data-label": label} if label else {})}
+    return tag("td", cell, **attributes)
 
 
 def _is_number(cell: str) -> bool:

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
-from typing import Any
-
-import numpy.typing as npt
 
 from dlrun.report.content import Content
-from dlrun.report.drawing import Drawing, picture
-from dlrun.report.findings import Findings, Score
-from dlrun.report.markup import Markup, facts, image, joined, table, tag
-from dlrun.runs.predictions import Predictions
+from dlrun.report.drawing import Drawing
+from dlrun.report.examples import examples
+from dlrun.report.findings import Findings
+from dlrun.report.headline import headline
+from dlrun.report.markup import Markup, facts, image, joined, number, table, tag
 from dlrun.runs.record import RunRecord
-from dlrun.signature import Target
-
-Array = npt.NDArray[Any]
 
 
 def page(content: Content, findings: Mapping[str, Findings], drawings: Sequence[Drawing]) -> str:
@@ -33,7 +28,7 @@ def page(content: Content, findings: Mapping[str, Findings], drawings: Sequence[
         (
             tag("h1", record.name),
             tag("p", _what(record), class_="soft"),
-            *_headline(record, findings),
+            *headline(content, findings),
             *_section(
                 "Learning", [_plots(drawing for drawing in drawings if drawing.name.startswith(("curve", "learning")))]
             ),
@@ -41,11 +36,9 @@ def page(content: Content, findings: Mapping[str, Findings], drawings: Sequence[
             *_section("Model", _model(record)),
             *_section("Data", [_data(record)]),
             *_section("Time", _time(record, drawings)),
-            *_section(
-                "Spec", [tag("details", tag("summary", "spec.yaml, complete"), tag("pre", content.spec), open="")]
-            ),
             *_section("How to get it again", _again(record)),
-            *_section("Environment", [_environment(record)]),
+            *_section("Spec", [_folded("spec.yaml, complete", tag("pre", content.spec))]),
+            *_section("Environment", [_folded("versions and machine", _environment(record))]),
         ),
     )
 
@@ -92,6 +85,11 @@ def _section(title: str, parts: Iterable[str]) -> Iterator[Markup]:
         yield from (part if isinstance(part, Markup) else tag("p", part) for part in written)
 
 
+def _folded(title: str, content: Markup) -> Markup:
+    """Return what only some readers want, closed until they ask for it."""
+    return tag("details", tag("summary", title), content) if content else content
+
+
 def _what(record: RunRecord) -> str:
     parts = [f"run {record.id}", record.status]
     if record.model:
@@ -102,37 +100,6 @@ def _what(record: RunRecord) -> str:
     if record.started:
         parts.append(f"started {record.started[:16].replace('T', ' ')}")
     return ", ".join(parts) + (f". {record.reason}" if record.reason else "")
-
-
-def _headline(record: RunRecord, findings: Mapping[str, Findings]) -> Iterator[Markup]:
-    for split in ("test", "validation", "train"):
-        scores = record.result.get(split)
-        if not scores:
-            continue
-        yield tag("h3", split)
-        boxes = [_box(name, number(value)) for name, value in scores.items() if value is not None]
-        yield tag("div", *boxes, class_="scores")
-        found = findings.get(split)
-        if found is not None and found.scores:
-            yield _intervals(found.scores, found)
-
-
-def _box(name: str, value: str) -> Markup:
-    return tag("div", tag("b", value), tag("span", name), class_="score")
-
-
-def _intervals(scores: Sequence[Score], found: Findings) -> Markup:
-    rows = [(score.name, number(score.value), f"{number(score.low)} to {number(score.high)}") for score in scores]
-    sample = f"of {found.count:,} examples" + (
-        f", a sample of {found.examples:,}" if found.count < found.examples else ""
-    )
-    said = f"95 % intervals by the bootstrap {sample}."
-    return joined((table(("score", "value", "95 % interval"), rows), tag("p", said, class_="soft")))
-
-
-def number(value: float) -> str:
-    """Four significant digits."""
-    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"  # noqa: PLR2004
 
 
 def _predictions(content: Content, findings: Mapping[str, Findings], drawings: Sequence[Drawing]) -> Iterator[Markup]:
@@ -149,50 +116,7 @@ def _predictions(content: Content, findings: Mapping[str, Findings], drawings: S
         mistakes = "The most certain mistakes"
         titles = {"classes": mistakes, "class_columns": mistakes, "input": "From the best to the worst"}
         yield tag("h3", titles.get(target.kind, "The largest errors") + f", {split} split")
-        yield tag(
-            "div", *(_example(index, predictions, target) for index in range(len(predictions.shown))), class_="gallery"
-        )
-
-
-def _example(index: int, predictions: Predictions, target: Target) -> Markup:
-    place = int(predictions.shown[index])
-    parts: list[Markup] = []
-    shown = [predictions.pictures, predictions.reconstructions]
-    pictures = [array[index] for array in shown if array.dtype == "uint8" and len(array) > index]
-    parts += [image(picture(pixels), kind="png", alt="example") for pixels in pictures]
-    said = _said(place, predictions, target)
-    if len(predictions.texts) > index and str(predictions.texts[index]):
-        said = f"{said}: {predictions.texts[index]}"
-    return tag("div", tag("div", *parts, class_="pair"), tag("div", said, class_="soft"))
-
-
-def _said(place: int, predictions: Predictions, target: Target) -> str:
-    """What was predicted for an example, and what it is."""
-    row = f"example {int(predictions.rows[place])}"
-    if target.kind == "input":
-        return f"{row}, error {number(float(predictions.outputs[place]))}"
-    outputs = predictions.outputs[place]
-    if target.kind == "classes":
-        guess, true = int(outputs.argmax()), int(predictions.target[place])
-        return f"{row}, {class_name(target, guess)} ({outputs[guess]:.0%}), is {class_name(target, true)}"
-    if target.kind == "class_columns":
-        return f"{row}, " + "; ".join(_said_of_columns(outputs, predictions.target[place], target))
-    truth = predictions.target[place].reshape(-1)
-    pairs = [f"{number(float(found))}, is {number(float(true))}" for found, true in zip(outputs, truth, strict=True)]
-    return f"{row}, " + "; ".join(pairs[:4])
-
-
-def _said_of_columns(outputs: Array, truth: Array, target: Target) -> Iterator[str]:
-    for part, true in zip(target.parts, truth.astype(int), strict=True):
-        own = outputs[part.places]
-        guess = int(own.argmax())
-        wrong = f", is {class_name(part.target, true)}" if guess != true else ""
-        yield f"{part.name}: {class_name(part.target, guess)} ({own[guess]:.0%}){wrong}"
-
-
-def class_name(target: Target, index: int) -> str:
-    """The name of a class, or its number."""
-    return target.class_names[index] if index < len(target.class_names) else str(index)
+        yield examples(predictions, target)
 
 
 def _model(record: RunRecord) -> Iterator[Markup]:
@@ -204,7 +128,7 @@ def _model(record: RunRecord) -> Iterator[Markup]:
             (layer.name, layer.type, " x ".join(map(str, layer.output_shape)), f"{layer.parameters:,}")
             for layer in layers
         ]
-        yield table(("layer", "type", "output", "parameters"), rows)
+        yield table(("layer", "type", "output", "parameters"), rows, is_stacked=True)
     chosen = {
         "device": record.device,
         "precision": record.precision,

@@ -11,18 +11,28 @@ import numpy.typing as npt
 from dlrun.report.drawing import SIZE, Drawing, drawn
 from dlrun.runs.history import COLUMNS
 from dlrun.runs.predictions import Predictions
+from dlrun.runs.record import BestRecord
 from dlrun.signature import Target
 
 Array = npt.NDArray[Any]
 Rows = Sequence[Mapping[str, float | None]]
 
 _WRITTEN_CLASSES = 15
+_BARS, _BARS_OF_IMPORTANCE = 30, 15
 _POINTS = 2000
+_DOTS = ((100, 30, 0.75), (500, 16, 0.5), (_POINTS, 9, 0.25))
+"""Up to how many points, the area of each in square points, and how opaque they are."""
+_FEWEST_BINS, _MOST_BINS = 5, 50
 _STEPS_OF_FORECAST = 240
 
 
-def learning_curves(rows: Rows) -> Iterator[Drawing]:
-    """One plot for the loss and one for each other score, training and validation together."""
+def learning_curves(rows: Rows, *, best: BestRecord | None = None) -> Iterator[Drawing]:
+    """Draw one plot for the loss and one for each other score, training and validation together.
+
+    Args:
+        rows: Of metrics.jsonl.
+        best: The best epoch, which is marked.
+    """
     if not rows:
         return
     names = [name for name in rows[0] if name not in COLUMNS and not name.startswith("val_")]
@@ -33,6 +43,8 @@ def learning_curves(rows: Rows) -> Iterator[Drawing]:
                 points = [(row["epoch"], value) for row in rows if (value := row.get(key)) is not None]
                 if points:
                     axes.plot(*zip(*points, strict=True), label=label, marker="o" if len(points) == 1 else None)
+            if best is not None and len(rows) > 1 and best.epoch <= (rows[-1]["epoch"] or 0):
+                _mark_best(axes, best, name)
             axes.set_xlabel("epoch")
             axes.set_ylabel(name)
             axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
@@ -42,6 +54,13 @@ def learning_curves(rows: Rows) -> Iterator[Drawing]:
             axes.legend()
 
         yield drawn(f"curve_{name}", name, draw)
+
+
+def _mark_best(axes: Any, best: BestRecord, name: str) -> None:
+    """Draw a line through the best epoch, and a dot on the curve that decided it."""
+    axes.axvline(best.epoch, color="#57606a", linewidth=0.9, linestyle="--", label=f"best: epoch {best.epoch}")
+    if best.metric.removeprefix("val_") == name and best.value is not None:
+        axes.plot([best.epoch], [best.value], marker="o", color="#1f2328", markersize=5, linestyle="none")
 
 
 def learning_rate(rows: Rows) -> Iterator[Drawing]:
@@ -95,7 +114,7 @@ def confusion(matrix: Array, names: Sequence[str], *, number: int = 0, column: s
         axes.set_ylabel("true")
         if not few:
             return
-        shown = [name if len(name) <= 14 else name[:13] + "…" for name in names]  # noqa: PLR2004
+        shown = [_short(name) for name in names]
         axes.set_xticks(range(len(names)), shown, rotation=45, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(len(names)), shown)
         for (row, guess), count in np.ndenumerate(matrix):
@@ -107,11 +126,17 @@ def confusion(matrix: Array, names: Sequence[str], *, number: int = 0, column: s
     yield drawn(called, f"confusion matrix {column}".rstrip(), draw, size=(SIZE[0], 4.2))
 
 
-def roc(scores: Array, truth: Array, *, auc: float, positive: str) -> Iterator[Drawing]:
+def roc(scores: Array, truth: Array, *, auc: float | None, positive: str) -> Iterator[Drawing]:
     """The receiver operating characteristic of two classes.
 
+    Args:
+        scores: Probabilities of the second class.
+        truth: Whether it is that.
+        auc: The area under the curve; None where the report has it already.
+        positive: Name of the second class.
+
     Shape:
-        scores, truth: `(k,)`: the probability of the second class, and whether it is that.
+        scores, truth: `(k,)`.
     """
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(truth[order])
@@ -123,29 +148,70 @@ def roc(scores: Array, truth: Array, *, auc: float, positive: str) -> Iterator[D
         axes.plot([0, *(alarms[ends] / max(1, alarms[-1]))], [0, *(hits[ends] / max(1, hits[-1]))])
         axes.set_xlabel(f"false positive rate of {positive}")
         axes.set_ylabel("true positive rate")
-        axes.set_title(f"area {auc:.4f}")
+        if auc is not None:
+            axes.set_title(f"area {auc:.4f}")
         axes.grid(visible=True)
 
     yield drawn("roc", "ROC curve", draw)
 
 
+def classes(
+    truth: Array, found: Array, names: Sequence[str], *, number: int = 0, column: str = ""
+) -> Iterator[Drawing]:
+    """Draw how often each class is, and how often it is predicted.
+
+    Args:
+        truth: Class indices.
+        found: Those that were predicted.
+        names: Of the classes.
+        number: Of the column, where there are several, from 0.
+        column: Its name; empty: there is one.
+
+    Shape:
+        truth, found: `(k,)`.
+    """
+    if not 0 < len(names) <= _BARS:
+        return
+    counts = [np.bincount(each.astype(np.int64), minlength=len(names))[: len(names)] for each in (truth, found)]
+    places = np.arange(len(names))
+
+    def draw(axes: Any) -> None:
+        for index, (heights, label) in enumerate(zip(counts, ("true", "predicted"), strict=True)):
+            axes.barh(places + 0.4 * index - 0.2, heights, height=0.4, label=label)
+        axes.set_yticks(places, [_short(name) for name in names])
+        axes.invert_yaxis()
+        axes.set_xlabel("examples")
+        axes.legend()
+
+    called = f"distribution_{number + 1}" if column else "distribution"
+    height = min(4.2, 1.4 + 0.22 * len(names))
+    yield drawn(called, f"how often each class is {column}".rstrip(), draw, size=(SIZE[0], height))
+
+
 def values(predictions: Predictions, target: Target) -> Iterator[Drawing]:
-    """Predictions against truth, and what is left: for each value, of at most three."""
+    """Draw predictions against truth, how both are spread, and what is left: for each value, of at most three."""
     outputs = predictions.outputs
     truth = predictions.target.reshape(outputs.shape)
     points = np.linspace(0, len(outputs) - 1, min(len(outputs), _POINTS)).astype(int)
     for index in range(min(outputs.shape[1], 3)):
         name = target.names[index] if index < len(target.names) else f"value {index + 1}"
         suffix = "" if outputs.shape[1] == 1 else f"_{index + 1}"
-        found, true = outputs[points, index], truth[points, index]
+        found, true = outputs[:, index], truth[:, index]
 
-        def against(axes: Any, found: Array = found, true: Array = true, name: str = name) -> None:
+        def against(axes: Any, found: Array = found[points], true: Array = true[points], name: str = name) -> None:
             ends = [min(found.min(), true.min()), max(found.max(), true.max())]
             axes.plot(ends, ends, color="#57606a", linewidth=1)
-            axes.scatter(true, found, s=9, alpha=0.35, linewidths=0)
+            size, alpha = next(look for most, *look in _DOTS if len(true) <= most)
+            axes.scatter(true, found, s=size, alpha=alpha, linewidths=0)
             axes.set_xlabel(f"true {name}")
             axes.set_ylabel("predicted")
             axes.grid(visible=True)
+
+        def spread(axes: Any, found: Array = found, true: Array = true, name: str = name) -> None:
+            _histogram(axes, true, found, labels=("true", "predicted"))
+            axes.set_xlabel(name)
+            axes.set_ylabel("examples")
+            axes.legend()
 
         def residuals(axes: Any, left: Array = found - true, name: str = name) -> None:
             _histogram(axes, left)
@@ -154,29 +220,73 @@ def values(predictions: Predictions, target: Target) -> Iterator[Drawing]:
             axes.set_ylabel("examples")
 
         yield drawn(f"predicted{suffix}", f"predicted against true {name}", against)
+        yield drawn(f"distribution{suffix}", f"distribution of {name}", spread)
         yield drawn(f"residuals{suffix}", f"residuals of {name}", residuals)
 
 
 def forecast(predictions: Predictions, target: Target) -> Iterator[Drawing]:
-    """The first step of each forecast against what came, and against the last value before it."""
+    """Draw the first step of each forecast against what came, and against the last value before it."""
     outputs, truth = predictions.outputs, predictions.target.reshape(predictions.outputs.shape)
     count = min(len(outputs), _STEPS_OF_FORECAST)
     name = target.names[0] if target.names else "value"
+    times = _time_axis(predictions.times[:count]) if len(predictions.times) == len(outputs) else None
 
     def draw(axes: Any) -> None:
-        axes.plot(truth[:count, 0], label="true", color="#57606a", linewidth=1.2)
-        axes.plot(outputs[:count, 0], label="forecast")
-        axes.plot(predictions.naive[:count, 0], label="last value", linewidth=0.8, linestyle=":")
-        axes.set_xlabel(f"first {count} steps of the split")
+        at = np.arange(count) if times is None else times
+        axes.plot(at, truth[:count, 0], label="true", color="#57606a", linewidth=1.2)
+        axes.plot(at, outputs[:count, 0], label="forecast")
+        axes.plot(at, predictions.naive[:count, 0], label="last value", linewidth=0.8, linestyle=":")
+        axes.set_xlabel(f"first {count} steps of the split" if times is None else "")
         axes.set_ylabel(name)
-        axes.legend(loc="upper right")
+        axes.legend(loc="upper left")
         axes.grid(visible=True)
+        if times is not None and times.dtype.kind == "M":
+            _write_dates(axes)
 
     yield drawn("forecast", f"forecast of {name}", draw, size=(7.0, 3.1))
 
 
+def _time_axis(times: Array) -> Array | None:
+    """Return times to draw along; None where they are none, or are not in order."""
+    numbers = times.astype(np.float64) if times.dtype.kind in "if" else np.zeros(0)
+    if not len(numbers) or not np.isfinite(numbers).all() or (np.diff(numbers) < 0).any():
+        return None
+    if times.dtype.kind == "f":
+        return times
+    first, last = (np.datetime64(f"{year}-01-01", "s").astype(np.int64) for year in (1000, 9000))
+    return times.astype("datetime64[s]") if first <= times[0] <= times[-1] <= last else None
+
+
+def _write_dates(axes: Any) -> None:
+    from matplotlib import dates
+
+    untyped: Any = dates
+    locator = untyped.AutoDateLocator(minticks=3, maxticks=8)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(untyped.ConciseDateFormatter(locator))
+
+
+def importances(columns: Sequence[str], rises: Array, *, measure: str) -> Iterator[Drawing]:
+    """Draw how much worse the predictions get when the values of each column are exchanged: the most important first.
+
+    Shape:
+        rises: `(columns,)`.
+    """
+    order = np.argsort(-rises, kind="stable")[:_BARS_OF_IMPORTANCE]
+
+    def draw(axes: Any) -> None:
+        axes.barh(np.arange(len(order)), rises[order])
+        axes.set_yticks(np.arange(len(order)), [_short(columns[place], 24) for place in order])
+        axes.invert_yaxis()
+        axes.set_xlabel(f"{measure} rises by, when the column is shuffled")
+        axes.axvline(0, color="#57606a", linewidth=1)
+
+    height = min(4.2, 1.1 + 0.24 * len(order))
+    yield drawn("importances", "what the predictions rest on", draw, size=(SIZE[0], height))
+
+
 def errors(found: Array) -> Iterator[Drawing]:
-    """How the reconstruction errors of an autoencoder are distributed."""
+    """Draw how the reconstruction errors of an autoencoder are distributed."""
 
     def draw(axes: Any) -> None:
         _histogram(axes, found)
@@ -201,7 +311,18 @@ def vectors(originals: Array, reconstructions: Array) -> Iterator[Drawing]:
     yield drawn("reconstructions", "inputs and reconstructions", draw, size=(7.0, 3.1))
 
 
-def _histogram(axes: Any, values: Array) -> None:
-    finite = values[np.isfinite(values)].astype(np.float64)
-    differ = len(finite) > 0 and np.ptp(finite) > 1e-6 * np.abs(finite).max()  # else there is nothing between bins
-    axes.hist(finite, bins=40 if differ else 1)
+def _histogram(axes: Any, *samples: Array, labels: Sequence[str] = ("",)) -> None:
+    """Draw samples in bins that they share, more bins of more values."""
+    finite = [values[np.isfinite(values)].astype(np.float64) for values in samples]
+    together = np.concatenate(finite)
+    differ = len(together) > 0 and np.ptp(together) > 1e-6 * np.abs(together).max()  # else nothing is between bins
+    # The Rice rule.
+    bins = int(np.clip(round(2 * len(finite[0]) ** (1 / 3)), _FEWEST_BINS, _MOST_BINS)) if differ else 1
+    edges = np.histogram_bin_edges(together, bins=bins) if len(together) else [0, 1]
+    for index, (values, label) in enumerate(zip(finite, labels, strict=True)):
+        looks = {"histtype": "step", "linewidth": 1.8} if index else {"alpha": 1.0 if len(finite) == 1 else 0.45}
+        axes.hist(values, bins=edges, label=label, **looks)
+
+
+def _short(name: str, letters: int = 14) -> str:
+    return name if len(name) <= letters else name[: letters - 1] + "…"

@@ -10,13 +10,15 @@ from dlrun.files.disk import disk, explained
 from dlrun.report import plots
 from dlrun.report.content import Content, read_content
 from dlrun.report.drawing import Drawing
+from dlrun.report.examples import class_name
 from dlrun.report.findings import Findings, find
-from dlrun.report.page import class_name, page
+from dlrun.report.page import page
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.predictions import Predictions
 from dlrun.signature import Target
 
 _NAME_CHARACTERS = 60
+_SAME_AREA = 0.005
 
 
 def write_report(folder: RunFolder) -> None:
@@ -45,15 +47,20 @@ def plot_file(name: str) -> str:
 
 
 def _drawings(content: Content, findings: Mapping[str, Findings]) -> Iterator[Drawing]:
-    yield from plots.learning_curves(content.rows)
+    record = content.record
+    yield from plots.learning_curves(content.rows, best=record.best)
     yield from plots.learning_rate(content.rows)
     if content.interface is not None and content.predictions:
         split, predictions = next(iter(content.predictions.items()))
-        yield from _of_predictions(predictions, findings[split], content.interface.target)
-    yield from plots.time_spent({phase: seconds for phase, seconds in content.record.time.items() if seconds >= 0.05})  # noqa: PLR2004
+        yield from _of_predictions(
+            predictions, findings[split], content.interface.target, scores=record.result.get(split, {})
+        )
+    yield from plots.time_spent({phase: seconds for phase, seconds in record.time.items() if seconds >= 0.05})  # noqa: PLR2004
 
 
-def _of_predictions(predictions: Predictions, found: Findings, target: Target) -> Iterator[Drawing]:
+def _of_predictions(
+    predictions: Predictions, found: Findings, target: Target, *, scores: Mapping[str, float | None]
+) -> Iterator[Drawing]:
     if target.kind == "input":
         yield from plots.errors(predictions.outputs)
         if predictions.pictures.dtype != "uint8":
@@ -62,12 +69,28 @@ def _of_predictions(predictions: Predictions, found: Findings, target: Target) -
     if target.kind in ("classes", "class_columns"):
         for number, (column, names, matrix) in enumerate(found.breakdown.matrices()):
             yield from plots.confusion(matrix, names, number=number, column=column)
+        yield from _of_classes(predictions, target)
     if target.kind == "classes":
         auc = found.breakdown.overall.get("roc_auc")
         if auc is not None:
-            scores, truth = predictions.outputs[:, 1], (predictions.target == 1).astype(int)
-            yield from plots.roc(scores, truth, auc=auc, positive=class_name(target, 1))
+            # A metric may have measured the same at some thresholds: a page says one number.
+            is_known = any(value is not None and abs(value - auc) < _SAME_AREA for value in scores.values())
+            ranks, truth = predictions.outputs[:, 1], (predictions.target == 1).astype(int)
+            yield from plots.roc(ranks, truth, auc=None if is_known else auc, positive=class_name(target, 1))
     if target.kind == "values":
         if predictions.naive.size:
             yield from plots.forecast(predictions, target)
         yield from plots.values(predictions, target)
+    if len(predictions.importances) and len(predictions.importances) == len(predictions.columns):
+        measure = str(predictions.measure) if predictions.measure.ndim == 0 else "the error"
+        yield from plots.importances(
+            [str(name) for name in predictions.columns], predictions.importances, measure=measure
+        )
+
+
+def _of_classes(predictions: Predictions, target: Target) -> Iterator[Drawing]:
+    truths = predictions.target.reshape(len(predictions.target), -1)
+    for number, part in enumerate(target.parts):
+        names = [class_name(part.target, index) for index in range(part.target.size)]
+        found = predictions.outputs[:, part.places].argmax(axis=1)
+        yield from plots.classes(truths[:, number], found, names, number=number, column=part.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,12 @@ from dlrun.runs.sums import check_presence, check_sum, record_sums
 Array = npt.NDArray[Any]
 
 _LARGEST_BYTES = 1 << 28
+_LATER = ("columns", "cells", "importances", "measure", "times")
+"""What versions before did not keep."""
+
+
+def _nothing() -> Array:
+    return np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True)
@@ -35,11 +41,18 @@ class Predictions:
         pictures: Of these.
         reconstructions: Of these, by an autoencoder.
         texts: Of these: what was read, as people read it.
+        columns: Names of the columns that the model reads, if its input is a table.
+        cells: Their values in the examples that are kept to be looked at.
+        importances: How much worse the predictions get when the values of each column are exchanged.
+        measure: What that is measured by.
+        times: When the first value that is predicted was measured, of a series: whole numbers are seconds since 1970,
+            others are the series' own.
 
     Shape:
         rows: `(k,)`. outputs, naive: `(k, size)`; `(k,)` for errors. target: `(k,)` or `(k, size)`. shown: `(m,)`.
         pictures, reconstructions: `(m, height, width, 1 or 3)` uint8, or float32 `(m, ...)` of what is no picture.
-        texts: `(m,)`. An array that there is not is empty.
+        texts: `(m,)`. columns, importances: `(c,)`. cells: `(m, c)`. measure: `()` or `(0,)`. times: `(k,)`.
+        An array that there is not is empty.
     """
 
     examples: int
@@ -51,6 +64,11 @@ class Predictions:
     pictures: Array
     reconstructions: Array
     texts: Array
+    columns: Array = field(default_factory=_nothing)
+    cells: Array = field(default_factory=_nothing)
+    importances: Array = field(default_factory=_nothing)
+    measure: Array = field(default_factory=_nothing)
+    times: Array = field(default_factory=_nothing)
 
 
 def predictions_file(folder: RunFolder, split: str) -> Path:
@@ -65,7 +83,7 @@ def write_predictions(folder: RunFolder, split: str, predictions: Predictions) -
         RunError: They cannot be written.
     """
     buffer = io.BytesIO()
-    arrays = {field.name: np.asarray(getattr(predictions, field.name)) for field in fields(Predictions)}
+    arrays = {each.name: np.asarray(getattr(predictions, each.name)) for each in fields(Predictions)}
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     path = predictions_file(folder, split)
     folder.make_folder(path.parent)
@@ -90,7 +108,27 @@ def read_predictions(folder: RunFolder, split: str) -> Predictions | None:
     check_sum(folder, path, data, hint=hint)
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            arrays = {field.name: file[field.name] for field in fields(Predictions)}
+            names = [each.name for each in fields(Predictions) if each.name in file or each.name not in _LATER]
+            arrays = {name: file[name] for name in names}
     except (ValueError, KeyError, OSError, EOFError) as error:
         raise RunError(f"{path} is damaged: {error}", hint=hint) from error
-    return Predictions(**{**arrays, "examples": int(arrays["examples"])})
+    kept = Predictions(**{**arrays, "examples": int(arrays["examples"])})
+    if wrong := _wrong_shape(kept):
+        raise RunError(f"{path} is damaged: {wrong}", hint=hint)
+    return kept
+
+
+def _wrong_shape(kept: Predictions) -> str:
+    """Return which of the arrays about columns and times does not fit the others; empty if all do."""
+    columns = kept.columns.shape
+    fits = {
+        "columns": len(columns) == 1,
+        "cells": kept.cells.size == 0 or kept.cells.shape == (*kept.shown.shape, *columns),
+        "importances": kept.importances.size == 0
+        or (kept.importances.shape == columns and kept.importances.dtype.kind == "f"),
+        "measure": kept.measure.ndim == 0 or kept.measure.size == 0,
+        "times": kept.times.size == 0 or (kept.times.shape == kept.rows.shape and kept.times.dtype.kind in "if"),
+    }
+    return ", ".join(
+        f"{name} has the shape {getattr(kept, name).shape}" for name, is_right in fits.items() if not is_right
+    )

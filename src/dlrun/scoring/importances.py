@@ -43,6 +43,7 @@ def permutation_importances(
     columns: Mapping[str, tuple[int, ...]],
     *,
     measure: Callable[[Array], float],
+    turns: int = _TURNS,
 ) -> tuple[Importance, ...]:
     """Exchange the values of each column in turn.
 
@@ -51,6 +52,7 @@ def permutation_importances(
         stored: Examples.
         columns: By name, the places of their values on the last axis.
         measure: From predictions to what rises when they get worse.
+        turns: How often each is exchanged.
 
     Returns:
         By column, the most important first.
@@ -63,7 +65,7 @@ def permutation_importances(
     found = []
     for name, places in columns.items():
         rises = []
-        for _ in range(_TURNS):
+        for _ in range(turns):
             changed = stored.copy()
             changed[..., list(places)] = stored[generator.permutation(len(stored))][..., list(places)]
             rises.append(measure(predict(changed)) - before)

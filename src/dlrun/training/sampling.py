@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import numpy.typing as npt
 
 from dlrun.data import Split
 from dlrun.runs.predictions import Predictions
+from dlrun.scoring.importances import loss_of, permutation_importances
 from dlrun.signature import Target
 from dlrun.training.assembly import Assembly
 from dlrun.training.predictor import Predictor
@@ -18,27 +21,38 @@ Array = npt.NDArray[Any]
 MOST_EXAMPLES = 10_000
 _MOST_BYTES = 1 << 25
 _SHOWN = 12
-_LONGEST_TEXT = 600
+_LONGEST_TEXT, _LONGEST_CELL = 600, 200
+_MEASURED_EXAMPLES, _TURNS, _MEASURING_SECONDS = 500, 3, 0.3
+_MOST_FEATURES = 100
 _IMAGE_RANK = 4
 _NOTHING: Array = np.zeros(0, np.float32)
 
 
-def sample_predictions(assembly: Assembly, split: str) -> Predictions:
+def sample_predictions(
+    assembly: Assembly, split: str, predictor: Predictor, *, measures_columns: bool = False
+) -> Predictions:
     """Predict a split, or an even sample of a large one.
 
     Args:
         assembly: With the final variables.
         split: Its name.
+        predictor: Of the assembly.
+        measures_columns: Whether to measure how much the predictions rest on each column of a table.
     """
     examples, target, naive = assembly.dataset.splits[split], assembly.target, assembly.dataset.naive.get(split)
-    rows = _sample(len(examples), size=target.size, in_a_row=naive is not None)
+    most = max(1, min(MOST_EXAMPLES, _MOST_BYTES // (4 * target.size)))
+    rows = _sample(len(examples), most=most, in_a_row=naive is not None)
     part = examples.take(rows)
-    predictor = assembly.predictor()
     if target.kind == "input":
         return _of_autoencoder(part, rows, predictor, total=len(examples))
     outputs = predictor(part.features)
     truth = _NOTHING if part.target is None else part.target
     shown = _worst(outputs, truth, target)
+    columns = _columns(assembly)
+    importances, measure = _NOTHING, _NOTHING
+    if measures_columns and columns and truth.size:
+        importances, measure = _importances(part, predictor, columns, target)
+    times = assembly.dataset.times.get(split)
     return Predictions(
         examples=len(examples),
         rows=rows,
@@ -49,7 +63,38 @@ def sample_predictions(assembly: Assembly, split: str) -> Predictions:
         pictures=_pictures(part.features[shown], assembly),
         reconstructions=_NOTHING,
         texts=_texts(part, shown, assembly),
+        columns=np.array(list(columns), np.str_) if columns else _NOTHING,
+        cells=_cells(part, shown, assembly, list(columns)),
+        importances=importances,
+        measure=measure,
+        times=_NOTHING if times is None else times[rows],
     )
+
+
+def _columns(assembly: Assembly) -> Mapping[str, tuple[int, ...]]:
+    """Return the columns of a table, or the features of vectors, with the places of their values."""
+    columns = assembly.dataset.raw_input().columns_of_stored()
+    width = assembly.dataset.features.shape[-1]
+    if columns or assembly.dataset.features.kind != "vector" or width > _MOST_FEATURES:
+        return columns
+    return {f"feature {place}": (place,) for place in range(width)}
+
+
+def _importances(
+    part: Split, predictor: Predictor, columns: Mapping[str, tuple[int, ...]], target: Target
+) -> tuple[Array, Array]:
+    """Exchange the values of each column, unless there are so many that the report would be waited for."""
+    few = part.take(_sample(len(part), most=_MEASURED_EXAMPLES))
+    stored, truth = np.asarray(few.features), np.asarray(few.target)
+    predictor(stored)  # the first call is slow
+    began = time.perf_counter()
+    predictor(stored)
+    if (time.perf_counter() - began) * len(columns) * _TURNS > _MEASURING_SECONDS:
+        return _NOTHING, _NOTHING
+    measure, name = loss_of(truth, target)
+    found = permutation_importances(predictor, stored, columns, measure=measure, turns=_TURNS)
+    by_name = {each.column: each.mean for each in found}
+    return np.array([by_name[column] for column in columns], np.float64), np.array(name)
 
 
 def _of_autoencoder(part: Split, rows: Array, predictor: Predictor, *, total: int) -> Predictions:
@@ -65,8 +110,8 @@ def _of_autoencoder(part: Split, rows: Array, predictor: Predictor, *, total: in
     return Predictions(total, rows, errors, _NOTHING, _NOTHING, shown, pictures, again, _NOTHING)
 
 
-def _sample(total: int, *, size: int, in_a_row: bool) -> Array:
-    count = max(1, min(total, MOST_EXAMPLES, _MOST_BYTES // (4 * size)))
+def _sample(total: int, *, most: int, in_a_row: bool = False) -> Array:
+    count = min(total, most)
     if in_a_row:  # a forecast is looked at as a curve
         return np.arange(count)
     return np.linspace(0, total - 1, count).astype(np.int64)
@@ -103,6 +148,19 @@ def _pictures(stored: Array, assembly: Assembly) -> Array:
 def _as_bytes(values: Array, low: float, high: float) -> Array:
     span = high - low or 1.0
     return np.clip((values - low) * 255 / span, 0, 255).round().astype(np.uint8)
+
+
+def _cells(part: Split, shown: Array, assembly: Assembly, columns: Sequence[str]) -> Array:
+    """Return the values of the examples that are shown, by column."""
+    if not columns or not len(shown):
+        return _NOTHING
+    raw = assembly.dataset.raw_input()
+    rows = [raw.shown(row) or _numbers(row, columns) for row in part.features[shown]]
+    return np.array([[row.get(column, "")[:_LONGEST_CELL] for column in columns] for row in rows], np.str_)
+
+
+def _numbers(row: Array, columns: Sequence[str]) -> Mapping[str, str]:
+    return {column: f"{value:.4g}" for column, value in zip(columns, row.reshape(-1).tolist(), strict=True)}
 
 
 def _texts(part: Split, shown: Array, assembly: Assembly) -> Array:

@@ -1,0 +1,117 @@
+"""The examples that a report shows: pictures side by side, rows of a table as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.report.drawing import picture
+from dlrun.report.markup import Markup, image, number, table, tag
+from dlrun.runs.predictions import Predictions
+from dlrun.signature import Target
+
+Array = npt.NDArray[Any]
+
+_MOST_COLUMNS = 8
+_MOST_VALUES = 4
+
+
+def examples(predictions: Predictions, target: Target) -> Markup:
+    """Return the examples that were kept to be looked at."""
+    places = range(len(predictions.shown))
+    if target.kind == "input" or len(predictions.pictures):
+        return tag("div", *(_card(index, predictions, target) for index in places), class_="gallery")
+    columns = shown_columns(predictions)
+    texts = predictions.texts if not columns and any(map(str, predictions.texts)) else np.zeros(0, np.str_)
+    said = ("read",) if len(texts) else ()
+    names = [str(predictions.columns[place]) for place in columns]
+    rows = [
+        (
+            f"{int(predictions.rows[int(predictions.shown[index])])}",
+            *(str(predictions.cells[index][place]) for place in columns),
+            *((str(texts[index]),) if len(texts) > index else ("",) * len(said)),
+            *_judged(predictions, int(predictions.shown[index]), target),
+        )
+        for index in places
+    ]
+    return table(("example", *names, *said, *_header(target)), rows, is_stacked=True)
+
+
+def shown_columns(predictions: Predictions) -> Sequence[int]:
+    """Return the places of the columns that are shown: of many the most important, in the order of the table."""
+    count = len(predictions.columns)
+    if not len(predictions.cells) or count <= _MOST_COLUMNS:
+        return range(count if len(predictions.cells) else 0)
+    by = predictions.importances if len(predictions.importances) == count else np.zeros(count)
+    return sorted(np.argsort(-by, kind="stable")[:_MOST_COLUMNS].tolist())
+
+
+def class_name(target: Target, index: int) -> str:
+    """Return the name of a class, or its number."""
+    return target.class_names[index] if 0 <= index < len(target.class_names) else str(index)
+
+
+def _header(target: Target) -> tuple[str, ...]:
+    if target.kind == "classes":
+        return ("truth", "prediction", "probability")
+    if target.kind == "class_columns":
+        return tuple(f"{name}{what}" for name in target.names for what in ("", ", prediction"))
+    names = target.output_names[:_MOST_VALUES]
+    if target.kind == "labels":
+        return tuple(f"{name}{what}" for name in names for what in ("", ", probability"))
+    if target.size == 1:
+        return ("truth", "prediction", "error")
+    return tuple(f"{name}{what}" for name in names for what in ("", ", prediction"))
+
+
+def _judged(predictions: Predictions, place: int, target: Target) -> Iterator[str]:
+    """Yield the cells about the truth and the prediction of an example."""
+    outputs, truth = predictions.outputs[place], predictions.target[place]
+    if target.kind == "classes":
+        guess = int(outputs.argmax())
+        yield from (class_name(target, int(truth)), class_name(target, guess), f"{outputs[guess]:.0%}")
+    elif target.kind == "class_columns":
+        for part, true in zip(target.parts, truth.astype(int), strict=True):
+            own = outputs[part.places]
+            guess = int(own.argmax())
+            yield from (class_name(part.target, int(true)), f"{class_name(part.target, guess)} ({own[guess]:.0%})")
+    else:
+        pairs = list(zip(truth.reshape(-1).tolist(), outputs.tolist(), strict=True))[:_MOST_VALUES]
+        for true, found in pairs:
+            yield from (number(true), number(found))
+        if target.kind == "values" and target.size == 1:
+            yield number(pairs[0][1] - pairs[0][0])
+
+
+def _card(index: int, predictions: Predictions, target: Target) -> Markup:
+    place = int(predictions.shown[index])
+    parts: list[Markup] = []
+    shown = [predictions.pictures, predictions.reconstructions]
+    pictures = [array[index] for array in shown if array.dtype == "uint8" and len(array) > index]
+    parts += [image(picture(pixels), kind="png", alt="example") for pixels in pictures]
+    said = f"example {int(predictions.rows[place])}, " + "; ".join(_said(place, predictions, target))
+    if len(predictions.texts) > index and str(predictions.texts[index]):
+        said = f"{said}: {predictions.texts[index]}"
+    return tag("div", tag("div", *parts, class_="pair"), tag("div", said, class_="soft"))
+
+
+def _said(place: int, predictions: Predictions, target: Target) -> Iterator[str]:
+    """Yield what was predicted for an example, and what it is."""
+    outputs = predictions.outputs[place]
+    if target.kind == "input":
+        yield f"error {number(float(outputs))}"
+    elif target.kind in ("classes", "class_columns"):
+        truths = np.atleast_1d(predictions.target[place]).astype(int)
+        for part, true in zip(target.parts, truths, strict=True):
+            own = outputs[part.places]
+            guess = int(own.argmax())
+            named = f"{part.name}: " if part.name else ""
+            wrong = f", is {class_name(part.target, int(true))}" if guess != true else ""
+            yield f"{named}{class_name(part.target, guess)} ({own[guess]:.0%}){wrong}"
+    else:
+        truth = predictions.target[place].reshape(-1)
+        pairs = zip(outputs.tolist(), truth.tolist(), strict=True)
+        yield from [f"{number(found)}, is {number(true)}" for found, true in pairs][:_MOST_VALUES]

@@ -1,0 +1,94 @@
+"""What plots mark, and how they fit the number of points."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dlrun.report import plots
+from dlrun.report.drawing import SIZE, Drawing
+from dlrun.runs.record import BestRecord
+from dlrun.signature import Target
+from run_folders import predictions
+
+VALUES = Target("values", 1, encoding="value", names=("price",))
+ROWS = [{"epoch": float(epoch), "loss": 1 / epoch, "val_loss": 2 / epoch} for epoch in (1, 2, 3)]
+
+
+@pytest.fixture
+def axes(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The axes of every plot, which are not made into pictures."""
+    from matplotlib.figure import Figure
+
+    made = []
+
+    def drawn(name: str, title: str, draw: Any, *, size: tuple[float, float] = SIZE) -> Drawing:
+        made.append(Figure(figsize=size).add_subplot())
+        draw(made[-1])
+        return Drawing(name, title, "", b"")
+
+    monkeypatch.setattr(plots, "drawn", drawn)
+    return made
+
+
+def test_the_best_epoch_is_marked_in_the_curves(axes: list[Any]) -> None:
+    best = BestRecord(metric="val_loss", value=1.0, epoch=2, step=9)
+    list(plots.learning_curves(ROWS, best=best))
+    assert axes[0].get_legend_handles_labels()[1] == ["training", "validation", "best: epoch 2"]
+    assert [line.get_xydata().tolist() for line in axes[0].lines][-1] == [[2, 1.0]]
+    list(plots.learning_curves(ROWS, best=best.model_copy(update={"value": None})))
+    assert len(axes[1].lines) == 3
+
+
+def test_few_points_are_large_and_many_are_transparent(axes: list[Any]) -> None:
+    for count in (40, 400, 4000):
+        truth = np.linspace(0, 1, count)
+        list(plots.values(predictions(outputs=truth[:, None], target=truth), VALUES))
+    dots = [axes[number].collections[0] for number in (0, 3, 6)]
+    sizes, opacities = ([float(np.max(look)) for look in looks] for looks in (
+        [dot.get_sizes() for dot in dots], [dot.get_alpha() for dot in dots],
+    ))  # fmt: skip
+    assert sizes == sorted(sizes, reverse=True)
+    assert opacities == sorted(opacities, reverse=True)
+    assert sizes[0] > 2 * sizes[2]
+
+
+@pytest.mark.parametrize(("count", "least", "most"), [(10, 5, 6), (100, 8, 12), (10_000, 35, 50)])
+def test_bins_fit_the_number_of_values(axes: list[Any], count: int, least: int, most: int) -> None:
+    list(plots.errors(np.linspace(0, 1, count)))
+    assert least <= len(axes[0].patches) <= most
+    list(plots.errors(np.full(count, 3.0)))
+    assert len(axes[1].patches) == 1
+
+
+def test_the_distribution_of_a_target_is_drawn_for_values_and_classes(axes: list[Any]) -> None:
+    list(plots.values(predictions(outputs=np.ones((40, 1)), target=np.zeros(40)), VALUES))
+    assert axes[1].get_legend_handles_labels()[1] == ["true", "predicted"]
+    list(plots.classes(np.array([0, 0, 2]), np.array([0, 1, 1]), ["a", "b", "c"]))
+    assert [bar.get_width() for bar in axes[3].patches] == [2, 0, 1, 1, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("times", "is_dated"),
+    [
+        (np.arange(40) * 86_400 * 30, True),
+        (np.arange(40)[::-1], False),
+        (np.full(40, 2**62), False),
+        (np.full(40, np.nan), False),
+        (np.arange(39), False),
+        (np.array(["x"] * 40), False),
+    ],
+)
+def test_a_forecast_has_dates_where_it_has_times_that_are_dates(axes: list[Any], times: Any, *, is_dated: bool) -> None:
+    truth = np.linspace(0, 1, 40)
+    kept = predictions(outputs=truth[:, None], target=truth, naive=truth[:, None], times=times)
+    list(plots.forecast(kept, VALUES))
+    assert (axes[0].lines[0].get_xdata().dtype.kind == "M") == is_dated
+    assert ("first 40 steps" in axes[0].get_xlabel()) != is_dated
+
+
+def test_the_columns_that_predictions_rest_on_are_drawn_the_most_important_first(axes: list[Any]) -> None:
+    rises = np.linspace(0, 1, 40)
+    list(plots.importances([f"c{number}" for number in range(40)], rises, measure="log loss"))
+    assert [label.get_text() for label in axes[0].get_yticklabels()][:2] == ["c39", "c38"]
+    assert len(axes[0].patches) == 15

@@ -1,0 +1,75 @@
+"""The sentence at the top of a report."""
+
+from typing import Any
+
+import pytest
+
+from dlrun.data.array_input import ArrayInput
+from dlrun.data.interface import Interface
+from dlrun.data.preprocess import Preprocess
+from dlrun.report.findings import Score
+from dlrun.report.verdict import Verdict, verdicts
+from dlrun.runs.record import BestRecord, RunRecord
+from dlrun.signature import Features, Target
+
+DIRECTIONS = {"loss": "min", "accuracy": "max", "quality": "min"}
+
+
+def said(record: dict[str, Any], kind: Any = "classes", **known: Any) -> list[Verdict]:
+    interface = Interface("x", ArrayInput((4,)), Preprocess((4,)), Features("vector", (4,)), Target(kind, 3))
+    run = RunRecord.model_validate({"id": "run-1", "name": "x", "status": "completed", **record})
+    return list(verdicts(run, interface, directions=DIRECTIONS, **known))
+
+
+@pytest.mark.parametrize(
+    ("scores", "naive", "mood", "text"),
+    [
+        ({"accuracy": 0.9}, {"accuracy": 0.5}, "good", "Better than the naive prediction (always the most frequent"),
+        ({"accuracy": 0.4}, {"accuracy": 0.5}, "bad", "Worse than the naive prediction (always the most frequent"),
+        ({"accuracy": 0.5}, {"accuracy": 0.5}, "bad", "No better than the naive prediction"),
+        ({"quality": 2.0}, {"quality": 3.0}, "good", "quality 2 against 3"),
+        ({"quality": 4.0}, {"quality": 3.0}, "bad", "As it is, the model is of no use."),
+        (
+            {"loss": 0.1, "accuracy": 0.4},
+            {"loss": 0.5, "accuracy": 0.5},
+            "open",
+            "better in loss 0.1 against 0.5; worse in",
+        ),
+    ],
+)
+def test_a_model_is_told_to_be_better_or_worse_than_none(
+    scores: dict[str, float], naive: dict[str, float], mood: str, text: str
+) -> None:
+    [verdict] = said({"result": {"test": scores}, "naive": {"test": naive}})
+    assert verdict.mood == mood
+    assert text in verdict.text
+    assert "test split" in verdict.text
+
+
+def test_the_test_split_decides_and_validation_only_where_there_is_no_test() -> None:
+    result = {"validation": {"accuracy": 0.9}, "test": {"accuracy": 0.1}}
+    naive = {"validation": {"accuracy": 0.5}, "test": {"accuracy": 0.5}}
+    assert said({"result": result, "naive": naive})[0].mood == "bad"
+    del result["test"]
+    assert said({"result": result, "naive": naive})[0].mood == "good"
+
+
+def test_a_lead_within_the_interval_is_told_as_such() -> None:
+    record = {"result": {"test": {"accuracy": 0.52}}, "naive": {"test": {"accuracy": 0.5}}}
+    [verdict] = said(record, intervals=[Score("accuracy", 0.52, 0.45, 0.6)])
+    assert (verdict.mood, verdict.text.startswith("Hardly better")) == ("open", True)
+
+
+def test_scores_of_unknown_direction_and_undefined_ones_decide_nothing_and_the_latter_are_named() -> None:
+    scores = {"mine": 1.0, "accuracy": None}
+    [verdict] = said({"result": {"test": scores}, "naive": {"test": {"mine": 0.0, "accuracy": 0.5}}})
+    assert verdict.text.startswith("Undefined on the test split: accuracy")
+    assert said({"result": {"test": {"accuracy": 0.5}}}) == []
+
+
+def test_a_run_without_an_end_has_no_verdict_and_one_that_was_still_improving_says_how_to_go_on() -> None:
+    assert said({"status": "interrupted"})[0].text.startswith("This run is interrupted")
+    best = BestRecord(metric="val_loss", value=0.5, epoch=4, step=9).model_dump()
+    [verdict] = said({"result": {"test": {"accuracy": 0.5}}, "best": best}, epochs=4)
+    assert "dlrun resume run-1 --set training.epochs=8" in verdict.text
+    assert said({"result": {"test": {"accuracy": 0.5}}, "best": best}, epochs=5) == []
