@@ -16,6 +16,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+MOST_SHOWN = 50
+"""Problems of a spec that a message shows one by one; of the rest it gives the number."""
+_LONGEST_LINE = 160
+
 
 class DlrunError(Exception):
     """A failure that the user can understand and mend.
@@ -62,10 +66,21 @@ class Problem:
         place = f"{self.origin}:{self.line}:{self.column}: " if self.line else f"{self.origin}: "
         rows = [(place if self.origin else "") + self.what]
         if self.line:
-            rows += [f"    {self.text}", "    " + " " * (self.column - 1) + "^"]
+            text, column = _around(self.text, self.column)
+            rows += [f"    {text}", "    " + " " * (column - 1) + "^"]
         rows += [f"  expected: {self.expected}"] if self.expected else []
         rows += [f"  hint: {self.hint}"] if self.hint else []
         return "\n".join(rows)
+
+
+def _around(line: str, column: int) -> tuple[str, int]:
+    """The part of a line that is shown, and the column in it: a line may be the whole file."""
+    if len(line) <= _LONGEST_LINE:
+        return line, column
+    begin = max(0, min(column - 1 - _LONGEST_LINE // 2, len(line) - _LONGEST_LINE))
+    end = begin + _LONGEST_LINE
+    before, after = "... " if begin else "", " ..." if end < len(line) else ""
+    return before + line[begin:end] + after, column - begin + len(before)
 
 
 class SpecError(DlrunError):
@@ -75,7 +90,7 @@ class SpecError(DlrunError):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda p: (p.origin == "--set", p.origin, p.line, p.column)))
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        super().__init__("\n".join(map(str, self.problems[:MOST_SHOWN])))
 
 
 class UsageError(DlrunError):

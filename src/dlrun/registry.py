@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import inspect
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Generic, TypeVar, cast
 
 from dlrun.component import Component
@@ -18,6 +20,9 @@ from dlrun.stored_fields import refuse_unreadable
 C = TypeVar("C", bound=Component)
 
 _SHORTEST_PART = 3  # of a name; fewer letters tell nothing
+_LONGEST_NAME = 100
+_MOST_LISTED = 100
+_FARTHEST = _LONGEST_NAME
 
 
 @dataclass(frozen=True)
@@ -66,13 +71,12 @@ class Registry(Generic[C]):
         """The class registered as `name`, or None."""
         if name in self._entries:
             return self._entries[name].load()
-        found = importlib.metadata.entry_points(group=self.group, name=name)
-        return self._named(next(iter(found)).load(), name) if found else None
+        point = _entry_points(self.group, tuple(sys.path)).get(name)
+        return self._named(point.load(), name) if point is not None else None
 
     def names(self) -> tuple[str, ...]:
         """Every known name, sorted."""
-        from_packages = (point.name for point in importlib.metadata.entry_points(group=self.group))
-        return tuple(sorted({*self._entries, *from_packages}))
+        return tuple(sorted({*self._entries, *_entry_points(self.group, tuple(sys.path))}))
 
     def nearest(self, name: str) -> str | None:
         """The known name most like `name`, or None if nothing is near."""
@@ -99,16 +103,41 @@ class Registry(Generic[C]):
         return component
 
 
+@cache
+def _entry_points(group: str, path: tuple[str, ...]) -> dict[str, importlib.metadata.EntryPoint]:  # noqa: ARG001
+    """Those of a group by name. To find them a file of every installed package is read: once for each search path."""
+    return {point.name: point for point in reversed(tuple(importlib.metadata.entry_points(group=group)))}
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names as a message lists them: the first 100, and how many there are."""
+    names = list(names)
+    more = f", ... ({len(names):,} in all)" if len(names) > _MOST_LISTED else ""
+    return ", ".join(names[:_MOST_LISTED]) + more
+
+
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The one of `names` that was most likely meant by `name`, or None if nothing is near."""
+    if len(name) > _LONGEST_NAME:
+        return None
     folded = {_folded(known): known for known in names}
     wanted = _folded(name)
+    if wanted in folded:
+        return folded[wanted]
     begun = [known for known in folded if len(wanted) >= _SHORTEST_PART and known.startswith(wanted)]
     if begun:
         return folded[min(begun, key=len)]
-    ranked = sorted((edit_distance(wanted, known), known) for known in folded)
-    if ranked and ranked[0][0] <= max(1, 2 * max(len(wanted), len(ranked[0][1])) // 5):
-        return folded[ranked[0][1]]
+    best, least = "", _FARTHEST
+    for known in sorted(folded):
+        limit = max(1, 2 * max(len(wanted), len(known)) // 5)
+        if abs(len(wanted) - len(known)) <= min(limit, least - 1):  # each letter more is a change
+            distance = edit_distance(wanted, known)
+            if distance <= limit and distance < least:
+                best, least = known, distance
+                if least <= 1:
+                    break
+    if best:
+        return folded[best]
     holding = [known for known in folded if len(wanted) >= _SHORTEST_PART and wanted in known]
     return folded[holding[0]] if len(holding) == 1 else None
 

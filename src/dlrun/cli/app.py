@@ -31,7 +31,7 @@ from dlrun.cli.runs import runs
 from dlrun.cli.schema import schema
 from dlrun.cli.train import train
 from dlrun.cli.validate import validate
-from dlrun.errors import DlrunError, Interrupted, SpecError
+from dlrun.errors import MOST_SHOWN, DlrunError, Interrupted, SpecError
 
 
 class _Commands(TyperGroup):
@@ -59,7 +59,8 @@ class _Commands(TyperGroup):
 def _message(error: DlrunError) -> str:
     if isinstance(error, SpecError):
         count = len(error.problems)
-        return f"{error}\n\n{count} problem{'s' if count > 1 else ''} found"
+        shown = f"; the first {MOST_SHOWN} are shown" if count > MOST_SHOWN else ""
+        return f"{error}\n\n{count:,} problem{'s' if count > 1 else ''} found{shown}"
     return str(error) if isinstance(error, Interrupted) else f"error: {error}"
 
 

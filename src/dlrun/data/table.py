@@ -30,6 +30,7 @@ from dlrun.errors import DataError
 from dlrun.locating import FROM_WHERE
 from dlrun.signature import Description, Features
 
+_HINTED = 5  # misspelt targets for which the column that was meant is looked for
 _DESCRIBED_BYTES = 1 << 23
 """Files up to this size are read when a spec is checked, which takes some tenths of a second."""
 
@@ -99,12 +100,14 @@ class Table(ColumnKeys, Source):
             table = self.open_table(self.path, head_only=True)
         except DataError:  # load() raises it: the data is wrong, not the spec
             table = None
+        before: set[str] = set()
         for index, name in enumerate(self.targets):
             path = ("target",) if isinstance(self.target, str) else ("target", index)
             if table is not None:
-                yield from name_problem(path, name, table)
-            if name in self.targets[:index]:
+                yield from name_problem(path, name, table, hinted=index < _HINTED)
+            if name in before:
                 yield FieldProblem(path, f"{name!r} is named twice", "each column once")
+            before.add(name)
         yield from self.column_problems(table, self.targets)
 
     def describe(self) -> Description | None:

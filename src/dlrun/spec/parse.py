@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.data import Source
-from dlrun.errors import DataError, Problem, SpecError
+from dlrun.errors import MOST_SHOWN, DataError, Problem, SpecError
 from dlrun.locating import absent, locate
 from dlrun.models import Model
 from dlrun.plugins import find_plugin, load_plugin
@@ -24,6 +24,8 @@ from dlrun.spec.yaml_source import read_yaml
 
 KEYS = ("name", "seed", "plugins", *SECTIONS, "metrics", "training")
 MAX_SEED = 2**32 - 1
+MAX_METRICS = 1000
+MAX_PLUGINS = 100
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
@@ -126,7 +128,7 @@ class _Parser:
     def spec(self, trust: Trust) -> Spec | None:
         name = self.scalar("name", str, default=self.path.stem, expected="text")
         if not RUN_NAME.fullmatch(name):
-            self.report("name", f"the name {name!r}", "letters, digits, '.', '_' and '-', 80 at most")
+            self.report("name", f"the name {shown(name)}", "letters, digits, '.', '_' and '-', 80 at most")
         seed = self.scalar("seed", int, default=0, expected="a whole number of at least 0")
         if not 0 <= seed <= MAX_SEED:
             self.report("seed", f"seed is {seed}", f"a whole number from 0 to {MAX_SEED}")
@@ -205,7 +207,13 @@ class _Parser:
             self.report("metrics", f"metrics is {shown(node.plain())}", "a list: [accuracy]")
             return (None,)
         node.value = [item.as_group() for item in node.value]
-        parsed = [parse_component(item, METRICS, where=f"metrics[{index}]") for index, item in enumerate(node.value)]
+        if len(node.value) > MAX_METRICS:
+            self.report("metrics", f"there are {len(node.value):,} metrics", f"at most {MAX_METRICS}")
+            return (None,)
+        parsed = [
+            parse_component(item, METRICS, where=f"metrics[{index}]", hinted=index < MOST_SHOWN)
+            for index, item in enumerate(node.value)
+        ]
         self.problems += [problem for _, _, problems in parsed for problem in problems]
         return tuple(made for made, _, _ in parsed)
 
@@ -214,6 +222,9 @@ class _Parser:
         listed = node.plain() if node is not None else ()
         if not isinstance(listed, tuple) or not all(isinstance(item, str) for item in listed):
             self.report("plugins", f"plugins is {shown(listed)}", "a list of Python files: [my_model.py]")
+            return ()
+        if len(listed) > MAX_PLUGINS:
+            self.report("plugins", f"there are {len(listed):,} plugins", f"at most {MAX_PLUGINS}")
             return ()
         place = self.document.place_of(("plugins",))
         if listed and not trust.plugins:

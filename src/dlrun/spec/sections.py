@@ -62,13 +62,14 @@ def parse_section(document: Node, key: str) -> Parsed[Any]:
     return parse_component(node, registry, where=key)
 
 
-def parse_component(node: Node, registry: Registry[C], *, where: str) -> Parsed[C]:
+def parse_component(node: Node, registry: Registry[C], *, where: str, hinted: bool = True) -> Parsed[C]:
     """Parse one component.
 
     Args:
         node: A group of keys; the bare name is a group already.
         registry: Where its `type` is looked up.
         where: Its name in messages.
+        hinted: Whether to look for the name that was meant by an unknown one.
     """
     problems = _correct_type_key(node, where=where)
     kind = node.child("type")
@@ -78,8 +79,8 @@ def parse_component(node: Node, registry: Registry[C], *, where: str) -> Parsed[
         return None, None, [*problems, place.problem(f"{where} {found}", expected=f"type: {_choices(registry)}")]
     name = short_names(registry.kind).get(kind.value, kind.value)
     if name not in registry.names():
-        near = registry.nearest(name)
-        what = f"unknown {registry.kind} {kind.value!r}"
+        near = registry.nearest(name) if hinted else None
+        what = f"unknown {registry.kind} {shown(kind.value)}"
         problems.append(kind.place.problem(what, expected=_choices(registry), hint=did_you_mean(near)))
         # Its other keys are checked as those of what was probably meant.
         name = near or name

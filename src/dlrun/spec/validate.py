@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
+from itertools import islice
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -11,7 +13,7 @@ from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import ErrorType
 
 from dlrun.component import Path
-from dlrun.errors import Problem
+from dlrun.errors import MOST_SHOWN, Problem
 from dlrun.registry import nearest
 from dlrun.schedules import schedules
 from dlrun.spec.document import Node
@@ -22,6 +24,8 @@ M = TypeVar("M", bound=BaseModel)
 
 _PYDANTIC_ERRORS = frozenset(get_args(ErrorType)) - {"value_error"}
 _LONGEST_SHOWN = 60
+MOST_LOCATED = 1000
+"""Values of one component that are reported as wrong; a list of ten thousand words in place of numbers is no more."""
 _SHOULD_BE = "Input should be "
 _ABOUT_KEYS = ("unknown_argument", "unknown_name")
 _HABITS = {
@@ -60,12 +64,12 @@ def validate(node: Node, fields: type[M], *, where: str, extra: Iterable[str] = 
         expected = "a group of keys: " + ", ".join(fields.model_fields)
         return None, [node.place.problem(f"{where} is {found}", expected=expected)]
     problems = correct_keys(node, (*fields.model_fields, *extra), where=where)
-    problems += _correct_nested(node, fields, where=where)
+    _correct_nested(node, fields, problems, where=where)
     plain = {key: value for key, value in node.plain().items() if key in fields.model_fields}
     try:
         made = read_fields(fields, plain)
     except ValidationError as error:
-        errors = error.errors(include_url=False)
+        errors = list(islice(error.errors(include_url=False), MOST_LOCATED))
         problems += _located(errors, node, fields, where=where)
         return None, problems or [node.place.problem(f"{where}: {errors[0]['msg']}")]
     problems += [
@@ -74,16 +78,28 @@ def validate(node: Node, fields: type[M], *, where: str, extra: Iterable[str] = 
     return made, problems
 
 
-def correct_keys(node: Node, names: Iterable[str], *, where: str) -> list[Problem]:
-    """Report keys that are not in `names`; those that are a misspelling of a missing one are renamed to it."""
+def correct_keys(node: Node, names: Iterable[str], *, where: str, hinted: bool = True) -> list[Problem]:
+    """Report keys that are not in `names`; those that are a misspelling of a missing one are renamed to it.
+
+    Args:
+        node: A group of keys.
+        names: The keys that may stand there.
+        where: The group's name in messages.
+        hinted: Whether to say what was probably meant.
+    """
     names = tuple(names)
-    problems = []
+    problems: list[Problem] = []
     for key in [key for key in node.entries if key not in names]:
+        said = f"unknown key {cut(key)!r} in {where}"
+        if (
+            len(problems) >= MOST_SHOWN or not hinted
+        ):  # it will be counted, not shown: spare the search for what it means
+            problems.append(node.key_places[key].problem(said))
+            continue
         absent = [name for name in names if name not in node.entries]
         meant = nearest(key, absent) or nearest(key, names)
         if _HABITS.get(key) in names:
             meant = _HABITS[key]
-        said = f"unknown key {key!r} in {where}"
         expected = "one of " + ", ".join(names) if names else "no keys"
         problems.append(
             node.key_places[key].problem(said, expected=expected, hint=_SET_BY_DLRUN.get(key) or did_you_mean(meant))
@@ -103,30 +119,41 @@ def shown(value: Any) -> str:
     if isinstance(value, dict):
         return "a group of keys"
     if isinstance(value, tuple | list):
-        text = "[" + ", ".join(map(shown, value)) + "]"
+        text = "[" + ", ".join(map(shown, value[:_LONGEST_SHOWN])) + "]"
     elif isinstance(value, bool):
         text = "true" if value else "false"
     else:
         text = "null" if value is None else repr(value)
+    return cut(text)
+
+
+def cut(text: str) -> str:
+    """Text as a message shows it: not at length."""
     return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "..."
 
 
-def _correct_nested(node: Node, fields: type[BaseModel], *, where: str) -> list[Problem]:
-    """The same for groups below: a list of blocks, a group of early stopping keys."""
-    problems = []
-    for name, field in fields.model_fields.items():
+def _correct_nested(node: Node, fields: type[BaseModel], problems: list[Problem], *, where: str) -> None:
+    """The same for groups below (a list of blocks, a group of early stopping keys), added to `problems`."""
+    for name, groups in _groups_below(fields).items():
         below = node.child(name)
-        groups = tuple(groups_in(field.annotation))
-        if below is None or not groups:
+        if below is None:
             continue
-        nodes = list(below.children()) if isinstance(below.value, list) or holds_names(field.annotation) else [below]
+        names = tuple(dict.fromkeys(key for group in groups for key in group.model_fields))
+        is_many = isinstance(below.value, list) or holds_names(fields.model_fields[name].annotation)
+        nodes = list(below.children()) if is_many else [below]
         for group_node in nodes:
             if isinstance(group_node.value, dict):
-                names = dict.fromkeys(key for group in groups for key in group.model_fields)
-                problems += correct_keys(group_node, names, where=f"{where}.{name}")
+                hinted = len(problems) < MOST_SHOWN
+                problems += correct_keys(group_node, names, where=f"{where}.{name}", hinted=hinted)
                 for group in groups:
-                    problems += _correct_nested(group_node, group, where=f"{where}.{name}")
-    return problems
+                    _correct_nested(group_node, group, problems, where=f"{where}.{name}")
+
+
+@cache
+def _groups_below(fields: type[BaseModel]) -> dict[str, tuple[type[BaseModel], ...]]:
+    """The groups that each key may hold; of keys that hold none, nothing."""
+    found = {name: tuple(groups_in(field.annotation)) for name, field in fields.model_fields.items()}
+    return {name: groups for name, groups in found.items() if groups}
 
 
 def _located(errors: list[ErrorDetails], node: Node, fields: type[BaseModel], *, where: str) -> list[Problem]:

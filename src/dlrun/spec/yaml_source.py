@@ -1,6 +1,6 @@
 """YAML text in, a `Node` tree out: YAML 1.2 scalars, positions for everything, and no feature that can surprise.
 
-Refused: duplicate keys, tags, anchors and aliases, several documents, files over 1 MiB.
+Refused: duplicate keys, tags, anchors and aliases, several documents, files over 1 MiB or of more than 30,000 values.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from dlrun.spec.document import Node, Place, Scalar
 
 MAX_BYTES = 1 << 20
 _SUFFIXES = (".yaml", ".yml")
+MAX_VALUES = 30_000
+"""Of one file. No honest spec has as many, and each takes the parser and the checks some 50 microseconds."""
 _MAX_DEPTH = 40
+_TOO_MANY = f"the spec has more than {MAX_VALUES:,} values; they end here"
 _LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # those that the parser counts
 _MAX_DIGITS = 400
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
@@ -133,6 +136,7 @@ class _Builder:
         self.column_offset = column_offset
         self.shown = shown
         self.problems: list[Problem] = []
+        self.values = 0
         # Only the parser of PyYAML is used: its resolver and constructor know YAML 1.1 (no = false).
         self.events: Iterator[yaml.Event] = yaml.parse(text, Loader=yaml.SafeLoader)
 
@@ -152,6 +156,11 @@ class _Builder:
     def node(self, event: yaml.Event, *, depth: int) -> Node:
         if depth > _MAX_DEPTH:
             raise _error(event, f"nested deeper than {_MAX_DEPTH} levels")
+        self.values += 1
+        if self.values > MAX_VALUES:
+            raise SpecError(
+                [*self.problems, self.place(event.start_mark).problem(_TOO_MANY, expected="a spec of a few dozen")]
+            )
         self.refuse_features(event)
         place = self.place(event.start_mark)
         if isinstance(event, yaml.MappingStartEvent):

@@ -14,9 +14,11 @@ from dlrun.data.columns.texts import MISSING_VALUES
 from dlrun.data.dialect import FileDelimiter, known_delimiter
 from dlrun.data.encoding import FileEncoding
 from dlrun.data.header import HeaderKeys
-from dlrun.registry import nearest
+from dlrun.registry import listed, nearest
 
 ListName = Literal["numeric", "categorical", "date", "text", "ignore"]
+_COMPARED = 100_000
+"""Names of columns that are compared with misspelt ones to find what was meant; a wide table has that many at once."""
 LISTS: tuple[ListName, ...] = ("numeric", "categorical", "date", "text", "ignore")
 
 
@@ -141,12 +143,15 @@ class ColumnKeys(HeaderKeys):
         if table is not None:
             yield from self._problems_of_kind(table)
         seen: dict[str, str] = dict.fromkeys(targets, "target")
+        hints = _COMPARED // len(table.names) if table is not None and table.names else 0
         for key in LISTS:
             for index, name in enumerate(getattr(self, key)):
                 if name in seen:
                     yield FieldProblem((key, index), f"{name!r} stands under {seen[name]} too", "one of them")
                 elif table is not None:
-                    yield from name_problem((key, index), name, table)
+                    for problem in name_problem((key, index), name, table, hinted=hints >= 0):
+                        hints -= 1
+                        yield problem
                 seen[name] = key
 
     def open_table(self, path: str, *, head_only: bool = False) -> TableFiles:
@@ -169,12 +174,14 @@ class ColumnKeys(HeaderKeys):
                 yield FieldProblem((key,), said, f"no key {key}")
 
 
-def name_problem(path: tuple[str | int, ...], name: str, table: TableFiles) -> Iterator[FieldProblem]:
+def name_problem(
+    path: tuple[str | int, ...], name: str, table: TableFiles, *, hinted: bool = True
+) -> Iterator[FieldProblem]:
     """The problem of a column that the file does not have, or has twice."""
     if name in table.repeated:
         said = f"{table.label} has more than one column {name!r}"
         yield FieldProblem(path, said, "names that differ", "rename one of them in the file")
-    elif name not in table.names:
-        near = nearest(name, table.names)
-        said = "one of " + ", ".join(table.names)
+    elif name not in table.known_names:
+        near = nearest(name, table.names) if hinted else None
+        said = "one of " + listed(table.names)
         yield FieldProblem(path, f"there is no column {name!r}", said, f"did you mean {near!r}?" if near else "")

@@ -14,7 +14,7 @@ from dlrun.data.columns.parquet_file import ParquetFile
 from dlrun.data.header import Header
 from dlrun.data.told import notes_of
 from dlrun.errors import DataError
-from dlrun.registry import nearest
+from dlrun.registry import listed, nearest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -150,7 +150,12 @@ class TableFiles:
             row -= length
         return self.label
 
-    @property
+    @cached_property
+    def known_names(self) -> frozenset[str]:
+        """Of the columns, to look one up."""
+        return frozenset(self.names)
+
+    @cached_property
     def repeated(self) -> tuple[str, ...]:
         """Names that more than one column has; only the first one kept it."""
         return self.files[0].repeated
@@ -161,13 +166,13 @@ class TableFiles:
         Raises:
             DataError: Names them, and the nearest that there are.
         """
-        absent = [name for name in wanted if name not in self.names]
+        absent = [name for name in wanted if name not in self.known_names]
         if not absent:
             return
-        near = nearest(absent[0], [name for name in self.names if name not in wanted])
+        near = nearest(absent[0], self.known_names.difference(wanted))
         raise DataError(
-            f"{self.label} has no column " + ", ".join(map(repr, absent)) + f"; it has {', '.join(self.names)}",
-            expected="the columns " + ", ".join(wanted),
+            f"{self.label} has no column {listed(map(repr, absent))}; it has {listed(self.names)}",
+            expected=f"the columns {listed(wanted)}",
             hint=f"did you mean {near!r}?" if near else _hint_of_header(self.files[0]),
         )
 
@@ -196,12 +201,13 @@ def _hint_of_header(file: TableFile) -> str:
 def _check_alike(file: TableFile, first: TableFile) -> None:
     if set(file.names) == set(first.names):
         return
-    lacks = [name for name in first.names if name not in file.names]
-    adds = [name for name in file.names if name not in first.names]
-    said = [f"lacks {', '.join(map(repr, lacks))}"] if lacks else []
-    said += [f"has {', '.join(map(repr, adds))} besides"] if adds else []
+    here, there = set(file.names), set(first.names)
+    lacks = [repr(name) for name in first.names if name not in here]
+    adds = [repr(name) for name in file.names if name not in there]
+    said = [f"lacks {listed(lacks)}"] if lacks else []
+    said += [f"has {listed(adds)} besides"] if adds else []
     raise DataError(
         f"{file.path} " + " and ".join(said),
-        expected=f"the columns of {first.path}: {', '.join(first.names)}",
+        expected=f"the columns of {first.path}: {listed(first.names)}",
         hint="header: false, if these files do not begin with the names of their columns" if file.warnings else "",
     )
