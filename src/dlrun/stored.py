@@ -13,7 +13,8 @@ from dlrun.spec.parse import SpecFile, Trust, read_spec
 from dlrun.spec.yaml_source import MAX_BYTES
 
 USED = (
-    "model", "loss", "optimizer", "plugins", "dataset.corrupt", "training.device", "training.evaluation_batch_size",
+    "model", "loss", "optimizer", "plugins", "dataset.corrupt", "dataset.unknown_categories", "dataset.header",
+    "dataset.names", "training.device", "training.evaluation_batch_size",
     "training.early_stopping",
 )  # fmt: skip
 """The keys that change what a trained model gives for a file: which model and checkpoint it is, how files are read."""

@@ -74,6 +74,8 @@ def test_the_layers_give_what_the_reader_gives_also_when_plain_keras_has_loaded_
     name = "Hours_per_week"
     batch[name] = tf.where(tf.math.is_nan(batch[name]), np.float32(-999), batch[name])
     assert np.array_equal(model(batch).numpy(), found)
+    shouted = {**batch, "flag": tf.strings.upper(batch["flag"])}
+    assert np.array_equal(model(shouted).numpy(), found)
     ids = found[:, -5]
     assert (ids == 0).any()
     assert ids.max() > 80

@@ -155,7 +155,13 @@ class Series(ColumnKeys, Source):
             _fingerprint(stored, splits),
             (*table.notes, *plan.notes(), *cut.notes(), *notes, *self._notes_of_time(table, surveys, times)),
             raw=SeriesInput(
-                columns, target_columns, self.history, self.horizon, reading, () if times is None else times.columns
+                columns,
+                target_columns,
+                self.history,
+                self.horizon,
+                reading,
+                () if times is None else times.columns,
+                self.unknown_categories,
             ),
             naive=naive,
             warnings=table.warnings,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -13,13 +13,17 @@ from dlrun.data.columns import (
     RawBlock,
     Reading,
     TableFiles,
+    UnknownCategories,
     column_places,
+    deployed_texts,
     input_names,
+    read_as,
     read_rows,
     shown_row,
+    watch,
 )
 from dlrun.data.columns.numbers import parse_numbers
-from dlrun.data.columns.texts import as_texts, known_values
+from dlrun.data.columns.texts import known_values
 from dlrun.data.raw_input import Array, Examples, RawInput
 from dlrun.data.series_order import check_times
 from dlrun.data.series_rows import Places, Rows, is_missing
@@ -30,6 +34,7 @@ from dlrun.signature import Target
 
 if TYPE_CHECKING:
     import keras
+    import pyarrow as pa
 
 _SHOWN_STEPS = 5
 
@@ -45,6 +50,7 @@ class SeriesInput(RawInput):
         horizon: Rows after it that are predicted.
         reading: How values are read.
         times: The columns of the time, which must not go back in new files either.
+        unknown_categories: What a column is most of whose values training did not have: `error`, or `allow`.
         type: Tells the kinds of raw input apart.
     """
 
@@ -54,6 +60,7 @@ class SeriesInput(RawInput):
     horizon: int
     reading: Reading = field(default_factory=Reading)
     times: tuple[TimeColumn, ...] = ()
+    unknown_categories: Literal["error", "allow"] = "error"
     type: Literal["series"] = "series"
 
     def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
@@ -92,6 +99,28 @@ class SeriesInput(RawInput):
         outputs = keras.ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
         return keras.Model(inputs, outputs, name="raw")
 
+    def read_as(self, dataset: Any) -> SeriesInput:
+        """The same with the dataset's keys on unknown categories and the first line."""
+        return replace(
+            self,
+            reading=read_as(self.reading, dataset),
+            unknown_categories=getattr(dataset, "unknown_categories", self.unknown_categories),
+        )
+
+    def watched(self, blocks: Iterator[Examples], *, tell: Callable[[str], object]) -> Iterator[Examples]:
+        """The same blocks; at their end it is told which categories of their newest rows training did not have.
+
+        Raises:
+            DataError: They are the most of a column: told before the last block is given.
+        """
+
+        def newest(block: Examples) -> tuple[Array, Mapping[str, pa.Array]]:
+            places = block.origin.places + self.history - 1
+            return block.stored[:, -1], {name: values.take(places) for name, values in block.origin.known.items()}
+
+        refuses = self.unknown_categories == "error"
+        return watch(blocks, UnknownCategories(self.columns), newest, tell=tell, refuses=refuses)
+
     def columns_of_stored(self) -> Mapping[str, tuple[int, ...]]:
         """The columns of the table."""
         return column_places(self.columns)
@@ -105,8 +134,7 @@ class SeriesInput(RawInput):
             if column.kind == "numeric":
                 window[names[column.name]] = column.parse(values)[0][None]
             else:
-                texts = [text or "" for text in as_texts(values).to_pylist()]
-                window[names[column.name]] = np.array([texts])
+                window[names[column.name]] = np.array([deployed_texts(column, values)])
         return window
 
     def shown(self, stored: Array) -> Mapping[str, str]:

@@ -173,7 +173,7 @@ class Table(ColumnKeys, Source):
             splits,
             table.fingerprint,
             (*table.notes, *notes),
-            raw=TableInput(table.columns, table.targets, reading, self.missing_target),
+            raw=TableInput(table.columns, table.targets, reading, self.missing_target, self.unknown_categories),
             warnings=table.warnings,
         )
 

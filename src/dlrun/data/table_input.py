@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -17,8 +17,10 @@ from dlrun.data.columns import (
     build_rows,
     column_places,
     deployed_row,
+    read_as,
     read_rows,
     shown_row,
+    watch,
 )
 from dlrun.data.raw_input import Array, Examples, RawInput
 from dlrun.data.table_target import TargetColumn, joined, unknown_class
@@ -39,6 +41,7 @@ class TableInput(RawInput):
         targets: What is to be predicted; empty: nothing is.
         reading: How values are read.
         missing_target: What becomes of rows without a target: `error`, or `drop`.
+        unknown_categories: What a column is most of whose values training did not have: `error`, or `allow`.
         type: Tells the kinds of raw input apart.
     """
 
@@ -46,6 +49,7 @@ class TableInput(RawInput):
     targets: tuple[TargetColumn, ...] = ()
     reading: Reading = field(default_factory=Reading)
     missing_target: Literal["error", "drop"] = "error"
+    unknown_categories: Literal["error", "allow"] = "error"
     type: Literal["table"] = "table"
 
     def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
@@ -67,13 +71,26 @@ class TableInput(RawInput):
                 yield Examples(names[has].tolist(), block.stored[has], labels, known, unlabelled=int((~has).sum()))
 
     def watched(self, blocks: Iterator[Examples], *, tell: Callable[[str], object]) -> Iterator[Examples]:
-        """The same blocks; at their end it is told which categories training did not have."""
-        unknown = UnknownCategories(self.columns)
-        for block in blocks:
-            unknown.add(block.stored, block.origin)
-            yield block
-        if said := unknown.said():
-            tell(said)
+        """The same blocks; at their end it is told which categories training did not have.
+
+        Raises:
+            DataError: They are the most of a column: told before the last block is given.
+        """
+        return watch(
+            blocks,
+            UnknownCategories(self.columns),
+            lambda block: (block.stored, block.origin),
+            tell=tell,
+            refuses=self.unknown_categories == "error",
+        )
+
+    def read_as(self, dataset: Any) -> TableInput:
+        """The same with the dataset's keys on unknown categories and the first line."""
+        return replace(
+            self,
+            reading=read_as(self.reading, dataset),
+            unknown_categories=getattr(dataset, "unknown_categories", self.unknown_categories),
+        )
 
     def build(self) -> keras.Model:
         """Make the Keras model: one input for each column, of Keras' preprocessing layers."""

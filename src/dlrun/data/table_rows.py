@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from dlrun.data.columns import (
     ColumnKeys,
     Plan,
     TableFiles,
+    UnknownCategories,
     code_rows,
     fit_columns,
     plan_columns,
@@ -144,10 +145,28 @@ def divide_rows(source: Table, plan: TablePlan, *, folder: Path | None = None) -
     )
     train = splits["train"]
     columns = fit_columns(coded, plan.plan.columns, source, train=train.features)
+    warnings = [*plan.warnings, *_unknown(coded, columns, parts, plan, refuses=source.unknown_categories == "error")]
     target = None
     if plan.target is not None and train.target is not None:
         target = make_target(plan.target, targets, train.target)
-    return TableRows(columns, targets, target, splits, (*notes, *held_out), coded, plan.warnings)
+    return TableRows(columns, targets, target, splits, (*notes, *held_out), coded, tuple(warnings))
+
+
+def _unknown(
+    coded: CodedRows, columns: Sequence[Column], parts: Mapping[str, Indices], plan: TablePlan, *, refuses: bool
+) -> Iterator[str]:
+    """A sentence for each file of other rows than training's with categories that training does not have.
+
+    Raises:
+        DataError: They are the most of a column.
+    """
+    for name, part in parts.items():
+        if name != "train":
+            unknown = UnknownCategories.of_rows(coded, columns, part)
+            if refuses:
+                unknown.refuse_most(plan.tables[name].label)
+            if said := unknown.said():
+                yield f"{plan.tables[name].label}: {said}"
 
 
 def _cut_off(coded: CodedRows, length: int) -> Iterator[str]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from dlrun.data.columns import CodedRows
 from dlrun.data.columns.numbers import Notation, parse_numbers
 from dlrun.data.columns.texts import as_texts
+from dlrun.data.spelling import index_in
 from dlrun.data.target_plan import TargetPlan
 from dlrun.errors import DataError
 from dlrun.signature import Target, TargetKind
@@ -46,12 +47,8 @@ class TargetColumn:
         Shape:
             Returns: `(rows,)`.
         """
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
         if self.classes:
-            found = pc.index_in(as_texts(known), value_set=pa.array(self.classes, pa.string()))
-            indices = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
+            indices = index_in(as_texts(known), self.classes)
             return indices, int(np.argmin(indices)) if (indices < 0).any() else None
         values, wrong = parse_numbers(known, self.notation)
         if wrong is None and np.isnan(values).any():

@@ -13,7 +13,7 @@ from dlrun.data.raw_input import Array, Examples, RawInput
 from dlrun.data.texts.corpus import Named
 from dlrun.data.texts.cut import OUT_OF_VOCABULARY, UNKNOWN, Encoder, Standardize, TokenKind
 from dlrun.data.texts.files import files_of
-from dlrun.data.texts.labels import class_name, number_of
+from dlrun.data.texts.labels import class_places, number_of, place_of
 from dlrun.data.texts.rows import Reading, TextFile
 from dlrun.errors import DataError
 from dlrun.registry import nearest
@@ -111,14 +111,14 @@ def _name(named: Named, *, alone: bool) -> str:
 def _targets(batch: list[Named], target: Target) -> Array:
     if target.kind == "classes":
         names = target.class_names or tuple(map(str, range(target.size)))
-        index = {name: number for number, name in enumerate(names)}
+        index = class_places(names)
         return np.array([_class(named, index) for named in batch], np.int32)
     return np.array([_number(named) for named in batch], np.float32)
 
 
 def _class(named: Named, index: Mapping[str, int]) -> int:
     label = named.row.label or ""
-    number = index.get(label, index.get(class_name(label)))
+    number = place_of(label, index)
     if number is None:
         near = nearest(label, index)
         raise DataError(

@@ -42,7 +42,7 @@ def test_everything_is_measured_on_the_training_rows_alone(write: Write) -> None
     keys = ColumnKeys(text=("t",), ignore=("z",), text_length=3, text_size=2)
     (x, c, t), stored = fitted(write(TABLE), keys, train=4)
     assert x == NumericColumn("x", 3.0, 3.75, float(np.var([1, 3, 3, 8])))
-    assert c == CategoricalColumn("c", ("b", "a"), has_missing=True)
+    assert c == CategoricalColumn("c", ("b", "a"), has_missing=True, new_share=1 / 3)
     assert t == TextColumn("t", ("cat", "a", "the", "sat"), 3, 2)
     # A dog is the fourth word, and three are read. Id 0 of c is unknown and 3 missing; of t 0 is no word, 1 unknown.
     assert stored.tolist() == [

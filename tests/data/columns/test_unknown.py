@@ -39,12 +39,13 @@ def test_categories_that_training_did_not_have_are_told_once_the_worst_column_fi
     assert told(raw, write("size,colour,shop\n1,red,a\n2,,b\n")) == []
 
 
-def test_booleans_that_another_program_writes_with_capitals_are_seen(write: Write, tmp_path: Path) -> None:
+def test_booleans_that_another_program_writes_with_capitals_are_known(write: Write, tmp_path: Path) -> None:
     table = pa.table({"flag": [index % 2 == 0 for index in range(40)], "y": [index % 3 for index in range(40)]})
     parquet.write_table(table, tmp_path / "train.parquet")
     raw = Table(path=str(tmp_path / "train.parquet"), target="y").load().raw
-    (said,) = told(raw, write("flag\nTrue\nFalse\n"))
-    assert "flag: 2 of 2 rows, such as 'True' (known: 'false', 'true')" in said
+    assert told(raw, write("flag\nTrue\nFalse\n")) == []
+    (said,) = told(raw, write("flag\nyes\nno\n"))
+    assert "flag: 2 of 2 rows, such as 'yes' (known: 'false', 'true')" in said
 
 
 def test_of_many_columns_the_worst_are_told_and_the_others_counted(write: Write) -> None:

@@ -22,14 +22,24 @@ from dlrun.data.columns.keys import ColumnKeys, name_problem
 from dlrun.data.columns.kinds import Plan, plan_columns
 from dlrun.data.columns.planned import PlannedColumn, notation_of
 from dlrun.data.columns.preprocess import ColumnsPreprocess, embedded_columns
-from dlrun.data.columns.raw import RawBlock, Reading, build_rows, column_places, deployed_row, input_names, read_rows
+from dlrun.data.columns.raw import (
+    RawBlock,
+    Reading,
+    build_rows,
+    column_places,
+    deployed_row,
+    deployed_texts,
+    input_names,
+    read_as,
+    read_rows,
+)
 from dlrun.data.columns.rows import CodedColumn, CodedRows, code_rows
 from dlrun.data.columns.shown import shown_row
 from dlrun.data.columns.survey import ColumnSurvey, survey_columns
 from dlrun.data.columns.table_files import Block, TableFiles
 from dlrun.data.columns.text_column import TextColumn
 from dlrun.data.columns.text_lengths import TextLengths, count_lengths
-from dlrun.data.columns.unknown import UnknownCategories
+from dlrun.data.columns.unknown import UnknownCategories, watch
 
 __all__ = [
     "Block",
@@ -55,14 +65,17 @@ __all__ = [
     "column_places",
     "count_lengths",
     "deployed_row",
+    "deployed_texts",
     "embedded_columns",
     "fit_columns",
     "input_names",
     "name_problem",
     "notation_of",
     "plan_columns",
+    "read_as",
     "read_rows",
     "shown_row",
     "stored_blocks",
     "survey_columns",
+    "watch",
 ]

@@ -18,6 +18,7 @@ from dlrun.data.columns.date_column import DateColumn
 from dlrun.data.columns.numbers import Notation, parse_numbers
 from dlrun.data.columns.text_column import TextColumn
 from dlrun.data.columns.texts import as_texts, missing_numbers
+from dlrun.data.spelling import index_in, other_spellings
 from dlrun.signature import Embedded
 
 if TYPE_CHECKING:
@@ -122,6 +123,8 @@ class CategoricalColumn:
         has_missing: Whether the training split has missing ones; else they count as unknown.
         size: Width of the vector that the model learns for each; 0: it is one-hot.
         required: Whether a missing value is an error.
+        new_share: Part of other rows whose category is to be expected to be unknown: as many training rows have one
+            that no other has, or one that is not among the most frequent; None: it was not measured.
         kind: Tells the kinds of columns apart.
     """
 
@@ -130,6 +133,7 @@ class CategoricalColumn:
     has_missing: bool = False
     size: int = 0
     required: bool = False
+    new_share: float | None = None
     kind: Literal["categorical"] = "categorical"
 
     @property
@@ -161,12 +165,8 @@ class CategoricalColumn:
         Shape:
             Returns: `(rows, 1)`.
         """
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
         texts = as_texts(known)
-        found = pc.index_in(texts, value_set=pa.array(self.vocabulary, pa.string())).fill_null(-1)
-        ids = found.to_numpy(zero_copy_only=False) + 1
+        ids = index_in(texts, self.vocabulary) + 1
         ids[texts.is_null().to_numpy(zero_copy_only=False)] = self.missing_id
         return ids.astype(np.float32)[:, None], None
 
@@ -181,14 +181,28 @@ class CategoricalColumn:
 
         known = set(self.vocabulary)
         markers = [marker for marker in missing if marker not in known]
+        places = [*range(len(self.vocabulary) + 1), *(self.missing_id for _ in markers)]
+        for place, category in enumerate(self.vocabulary, start=1):
+            others = [each for each in other_spellings(category) if each not in known and each not in missing]
+            known.update(others)
+            markers += others
+            places += [place] * len(others)
         unknown = "[UNK]"
         while unknown in known:
             unknown = f"[{unknown}]"
         lookup = keras.layers.StringLookup(
             vocabulary=[*self.vocabulary, *markers] or [""], oov_token=unknown, num_oov_indices=1
         )
-        ids = keras.ops.cast(lookup(tensor), "float32")
-        return keras.ops.where(ids > len(self.vocabulary), np.float32(self.missing_id), ids)
+        return keras.ops.take(np.array(places, np.float32), keras.ops.cast(lookup(tensor), "int32"))
+
+    def spelled(self, known: pa.Array) -> list[str]:
+        """Some values as the deployed model knows them; what is missing is empty."""
+        texts, ids = as_texts(known).to_pylist(), self.code(known)[0][:, 0].astype(int)
+        size = len(self.vocabulary)
+        return [
+            self.vocabulary[number - 1] if 0 < number <= size else text or ""
+            for text, number in zip(texts, ids.tolist(), strict=True)
+        ]
 
 
 Column = Annotated[NumericColumn | DateColumn | CategoricalColumn | TextColumn, Field(discriminator="kind")]

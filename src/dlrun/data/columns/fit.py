@@ -131,7 +131,11 @@ def _fit_categorical(coded: CodedColumn, keys: ColumnKeys, train: Indices) -> Ca
     has_missing = bool(counts[0])
     size = keys.embeds(len(vocabulary) + has_missing)
     required = keys.requires("categorical")
-    return CategoricalColumn(coded.name, vocabulary, has_missing, size, required)
+    kept = np.sort(counts[1:])[::-1][: len(vocabulary)]
+    new = counts[1:].sum() - kept[kept > 1].sum()
+    return CategoricalColumn(
+        coded.name, vocabulary, has_missing, size, required, new_share=float(new / max(1, counts[1:].sum()))
+    )
 
 
 def _fit_text(coded: CodedColumn, keys: ColumnKeys, train: Indices) -> TextColumn:

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,6 +61,11 @@ class Reading:
 
     def _open(self, path: str) -> TableFiles:
         return TableFiles.open(path, delimiter=self.delimiter, encoding=self.encoding, header=self.header)
+
+
+def read_as(reading: Reading, dataset: Any) -> Reading:
+    """The same reading with what the keys of a dataset, which may have changed, say of the first line."""
+    return replace(reading, header=getattr(dataset, "first_line", reading.header))
 
 
 @dataclass(frozen=True)
@@ -160,9 +165,15 @@ def deployed_row(columns: Sequence[Column], known: Mapping[str, pa.Array], index
             numbers, _ = column.parse(value)
             row[names[column.name]] = numbers[:, None]
         else:
-            text = as_texts(value)[0].as_py()
-            row[names[column.name]] = np.array([["" if text is None else text]])
+            row[names[column.name]] = np.array([deployed_texts(column, value)])
     return row
+
+
+def deployed_texts(column: Column, known: pa.Array) -> list[str]:
+    """Some values of a column that is not one of numbers, as the model of `build_rows` takes them."""
+    if column.kind == "categorical":
+        return column.spelled(known)
+    return [text or "" for text in as_texts(known).to_pylist()]
 
 
 def _code(table: TableFiles, block: Block, column: Column, known: pa.Array) -> Stored:

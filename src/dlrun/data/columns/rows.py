@@ -21,6 +21,7 @@ from dlrun.data.columns.planned import Kind, PlannedColumn, wrong_value
 from dlrun.data.columns.table_files import Block, TableFiles
 from dlrun.data.columns.text_lengths import TextLengths
 from dlrun.data.columns.texts import as_texts, first_words, known_values, split_words
+from dlrun.data.spelling import canonical_texts
 from dlrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ class _Coder:
                 raise wrong_value(table.place(block.first + parsed[1]), self._column, known[parsed[1]].as_py())
             self._store.append(parsed[0].astype(np.float32))
         elif kind == "categorical":
-            self._store.append(self._code(as_texts(known), table))
+            self._store.append(self._code(canonical_texts(as_texts(known)), table))
         else:
             words = split_words(as_texts(known))
             if self._lengths is not None:

@@ -13,6 +13,7 @@ from dlrun.data.columns.dates import DateLayout, is_date
 from dlrun.data.columns.numbers import PATTERNS, PLAIN, Floats, Notation, count_notations, is_numbers, parse_numbers
 from dlrun.data.columns.table_files import TableFiles
 from dlrun.data.columns.texts import as_texts, known_values
+from dlrun.data.spelling import canonical_texts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -139,7 +140,7 @@ class ColumnSurvey:
 
         if plain and self.is_many:
             return
-        counted = pc.value_counts(as_texts(known))
+        counted = pc.value_counts(canonical_texts(as_texts(known)))
         values, counts = counted.field("values"), counted.field("counts").to_numpy()
         if not plain:
             for notation, count in count_notations(values, counts).items():

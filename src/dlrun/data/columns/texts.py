@@ -104,4 +104,8 @@ def first_words(words: pa.ListArray, ids: npt.NDArray[np.int32], *, length: int)
 
 
 def _written(value: float) -> str:
-    return str(int(value)) if value.is_integer() and abs(value) < _WHOLE else repr(value)
+    if value.is_integer() and abs(value) < _WHOLE:
+        return str(int(value))
+    with np.errstate(over="ignore"):
+        short = np.float32(value)
+    return str(short) if float(short) == value else repr(value)  # 0.1 of a file of float32 is no 0.10000000149011612

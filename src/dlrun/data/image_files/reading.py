@@ -24,6 +24,7 @@ from dlrun.data.image_files.listing import ImageList, list_all, list_classes, sh
 from dlrun.data.image_files.scan import check_pixels, scan
 from dlrun.data.image_files.table import check_named, list_table, read_header
 from dlrun.data.raw_input import Examples
+from dlrun.data.spelling import canonical
 from dlrun.errors import DataError
 from dlrun.signature import Target
 
@@ -103,14 +104,16 @@ def class_indices(images: ImageList, classes: tuple[str, ...]) -> npt.NDArray[np
     Raises:
         DataError: One is of no such class.
     """
-    place = {name: index for index, name in enumerate(classes)}
-    unknown = [name for name in images.classes if name not in place]
+    place = {canonical(name): index for index, name in enumerate(classes)}  # of runs of before, too
+    place |= {name: index for index, name in enumerate(classes)}
+    places = [place.get(name, place.get(canonical(name), -1)) for name in images.classes]
+    unknown = [name for name, found in zip(images.classes, places, strict=True) if found < 0]
     if unknown or images.labels is None:
         said = f"{images.origin} has no classes"
         if unknown:
             said = f"{_place_of(images, unknown[0])} has the class {unknown[0]!r}, which training does not know"
         raise DataError(said, expected="one of " + ", ".join(classes))
-    found: npt.NDArray[np.int32] = np.array([place[name] for name in images.classes], np.int32)[images.labels]
+    found: npt.NDArray[np.int32] = np.array(places, np.int32)[images.labels]
     return found
 
 

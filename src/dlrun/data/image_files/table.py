@@ -13,6 +13,7 @@ import numpy.typing as npt
 from dlrun.data.header import Header
 from dlrun.data.image_files.listing import ENDINGS, ImageList
 from dlrun.data.labels import Task
+from dlrun.data.spelling import canonical
 from dlrun.errors import DataError
 
 _NAMED = Header()
@@ -88,6 +89,7 @@ def list_table(
     labels = [values[1] for values in found]
     if _are_values(labels, task):
         return replace(images, labels=_values(path, labels))
+    labels = [canonical(label) for label in labels]
     classes = _sorted(set(labels))
     index = {name: place for place, name in enumerate(classes)}
     return replace(images, labels=np.array([index[label] for label in labels], np.int32), classes=classes)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
+from dlrun.data.spelling import canonical
 from dlrun.data.texts.rows import Row, TextFile
 
 _KEPT_BYTES = 2**26
@@ -62,7 +63,8 @@ class FileCorpus:
         if self.kept is not None:
             yield from self.kept
             return
+        known = {canonical(name) for name in self.classes or ()}
         for file in self.files:
             for row in file.rows(labelled=True):
-                if self.classes is None or row.label in self.classes:
+                if self.classes is None or canonical(row.label or "") in known:
                     yield Named(file, row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.data.labels import Task
+from dlrun.data.spelling import canonical, other_spellings
 from dlrun.data.texts.corpus import Corpus, Named
 from dlrun.errors import DataError
 from dlrun.registry import nearest
@@ -97,7 +98,24 @@ def number_of(label: str) -> float | None:
 def class_name(label: str) -> str:
     """What a class is called: whole numbers without a fraction, so that 1.0 and 1 are one class."""
     number = number_of(label)
-    return label if number is None or not number.is_integer() else str(int(number))
+    return canonical(label) if number is None or not number.is_integer() else str(int(number))
+
+
+def class_places(names: Iterable[str]) -> dict[str, int]:
+    """The place of each class by its name, and by every other spelling that is no name of its own."""
+    places = {name: place for place, name in enumerate(names)}
+    for name, place in list(places.items()):
+        for each in (canonical(name), *other_spellings(name)):
+            places.setdefault(each, place)
+    return places
+
+
+def place_of(label: str, places: Mapping[str, int]) -> int | None:
+    """The place of the class that a label names, as it is spelled or as the same value; None: it is unknown."""
+    for name in (label, canonical(label), class_name(label)):
+        if name in places:
+            return places[name]
+    return None
 
 
 def _column(corpus: Corpus) -> _Column:
@@ -125,7 +143,7 @@ def _class_names(train: _Column) -> tuple[str, ...]:
             hint="task: regression, or another column as `label`",
         )
     by_number = not train.no_number
-    names = {class_name(name) for name in train.first} if by_number else set(train.first)
+    names = {class_name(name) if by_number else canonical(name) for name in train.first}
     if len(names) == 1:
         said = f"every training text has the label {next(iter(names))!r}"
         raise DataError(said, expected="two classes or more")
@@ -133,10 +151,10 @@ def _class_names(train: _Column) -> tuple[str, ...]:
 
 
 def _indices(column: _Column, names: tuple[str, ...]) -> npt.NDArray[np.int32]:
-    index = {name: number for number, name in enumerate(names)}
+    places = class_places(names)
     of_code = []
     for label, place in column.first.items():
-        number = index.get(label, index.get(class_name(label)))
+        number = place_of(label, places)
         if number is None:
             near = nearest(label, names)
             raise DataError(
