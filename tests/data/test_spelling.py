@@ -121,7 +121,7 @@ def test_a_file_most_of_whose_categories_training_does_not_have_is_refused_unles
     (warning,) = allowed.load().warnings
     assert "other.csv: values that the model does not know from training: colour: 20 of 30 rows" in warning
     raw: Any = Table(path=str(train), target="y").load().raw
-    given = []
+    given: list[Any] = []
     with pytest.raises(DataError, match="most values were not seen in training"):
         given += raw.watched(raw.read(str(other), at_once=100), tell=given.append)
     assert not given
