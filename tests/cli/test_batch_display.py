@@ -156,3 +156,22 @@ def test_the_final_table_names_what_failed(
     assert out.count("failed: was killed by signal 9 (SIGKILL)") == 4
     assert out.splitlines()[-1].split() == ["64", "0", "of", "2", "-", "-"]
     assert (tmp_path / "table.csv").read_text().count("\n") == 5
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_final_table_fits_the_terminal_and_tells_every_reason_in_full(
+    states: list[RunState], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setattr("dlrun.cli.batch_table.output_width", lambda: width)
+    reason = "the loss became nan after step 12 of epoch 3, " * 3
+    ended = [
+        replace(
+            state, stage="failed", reason=reason, folder=Path(f"runs/20261128-114727-{'long_name' * 3}-db4{number}")
+        )
+        for number, state in enumerate(states)
+    ]
+    show_table(make_table(ended), csv=None, as_json=False)
+    out = capsys.readouterr().out
+    assert max(map(len, out.partition("\nfailed ")[0].split("\n"))) <= width
+    assert all(f"db4{number}" in out for number in range(4))
+    assert out.count(reason.strip()) == 4

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from dlrun.batching.grid import SEED
 from dlrun.batching.table import Table
-from dlrun.cli.console import Console, print_json
-from dlrun.cli.format import format_score, format_table
+from dlrun.cli.console import Console, output_width, print_json
+from dlrun.cli.format import format_score, format_table, widest
 from dlrun.files.disk import disk, explained
 
 
@@ -24,16 +24,29 @@ def show_table(table: Table, *, csv: Path | None, as_json: bool) -> None:
     if as_json:
         print_json(table.plain())
         return
-    console = Console()
-    console.result(format_table(*_runs(table)))
+    console, width = Console(), output_width()
+    console.result(_fitted(*_runs(table, has_reasons=width is None), width, spare=("status",)))
     if table.has_seeds:
         console.result()
-        console.result(format_table(*_groups(table)))
+        console.result(_fitted(*_groups(table), width, spare=("test std", "std")))
+    for row in table.rows if width is not None else ():
+        if row.state.reason:
+            console.result(f"{row.state.stage:<10} {row.state.label}: {row.state.reason}")
     for note in table.notes:
         console.say(f"note       {note}")
 
 
-def _runs(table: Table) -> tuple[Sequence[str], list[Sequence[str]]]:
+def _fitted(head: Sequence[str], rows: list[Sequence[str]], width: int | None, *, spare: Sequence[str]) -> str:
+    """Return a table for a terminal of a width; a narrow one has the last part of each id, which names a run too."""
+    text = format_table(head, rows)
+    if width is None or widest(text) <= width:
+        return text
+    short = [(*row[:-1], row[-1].rpartition("-")[2]) for row in rows]
+    has_ids = len({row[-1] for row in short}) == len({row[-1] for row in rows})
+    return format_table(head, short if has_ids else rows, width=width, spare=spare)
+
+
+def _runs(table: Table, *, has_reasons: bool) -> tuple[Sequence[str], list[Sequence[str]]]:
     keys, several = table.keys, len({row.state.planned.label for row in table.rows}) > 1
     names = (table.metric, *((table.test_metric,) if table.test_metric else ()))
     head = (*(("name",) if several else ()), *(key.rpartition(".")[2] for key in keys), *names, "status", "run")
@@ -41,7 +54,7 @@ def _runs(table: Table) -> tuple[Sequence[str], list[Sequence[str]]]:
     for row in table.rows:
         values, state = dict(row.values), row.state
         scores = [_score(score) for score in (row.score, row.test_score)][: len(names)]
-        told = f"{state.stage}: {state.reason}" if state.reason else str(state.stage)
+        told = f"{state.stage}: {state.reason}" if state.reason and has_reasons else str(state.stage)
         name = (state.planned.label,) if several else ()
         run = state.folder.name if state.folder else ""
         rows.append((*name, *(values.get(key, "") for key in keys), *scores, told, run))

@@ -102,6 +102,11 @@ def format_table(
     return "\n".join([line(header), *map(line, rows)])
 
 
+def widest(text: str) -> int:
+    """Return the length of the longest line."""
+    return max(map(len, text.split("\n")))
+
+
 def format_run(record: RunRecord, rows: Sequence[Mapping[str, float | None]], *, status: str, path: Path) -> str:
     """A run on one page: what, where, how, the epochs, the scores."""
     chosen = {

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from dlrun.cli.format import format_score, format_scores, format_table
+from dlrun.cli.format import format_score, format_scores, format_table, widest
 
 if TYPE_CHECKING:
     from dlrun.evaluation.evaluate import Evaluation
@@ -31,7 +31,7 @@ def score_tables(evaluation: Evaluation, *, width: int | None = None) -> Iterato
     if breakdown.parts:
         yield _parts_table(breakdown, everything)
     matrices = [*_matrices(breakdown)] if len(breakdown.parts) <= _MOST_ROWS else []
-    if matrices and (width is None or max(len(line) for table in matrices for line in table.split("\n")) <= width):
+    if matrices and (width is None or max(map(widest, matrices)) <= width):
         yield from matrices
     elif breakdown.confusions:
         yield _frequent_confusions(breakdown)
