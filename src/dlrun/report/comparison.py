@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dlrun.files.disk import disk, explained
+from dlrun.report.content import directions_of
 from dlrun.report.drawing import Drawing, drawn
-from dlrun.report.markup import Markup, number, table, tag
+from dlrun.report.markup import Markup, facts, number, table, tag
 from dlrun.report.page import document, figures
-from dlrun.runs.contrast import Contrast, contrast
+from dlrun.runs.contrast import Contrast, Line, contrast
+from dlrun.runs.fields import as_text
 from dlrun.runs.folder import RunFolder
 
 _CURVES = 12
+_FEWEST_WITH_A_BEST = 2
+_MOST_COLUMNS = 8
 _TITLES = {"score": "Scores", "spec": "What differs in the specs", "outcome": "Outcome", "environment": "Environment"}
 
 
@@ -32,7 +36,7 @@ def write_comparison(folders: Sequence[RunFolder], path: Path) -> None:
     body = [
         tag("h1", f"{len(folders)} runs"),
         *(tag("p", warning, class_="soft") for warning in found.warnings),
-        *_tables(found),
+        *_tables(found, _directions(folders)),
         tag("h2", "Learning"),
         figures(_curves(folders)),
     ]
@@ -41,22 +45,75 @@ def write_comparison(folders: Sequence[RunFolder], path: Path) -> None:
         disk.write_atomically(path, document(f"{len(folders)} runs", body).encode())
 
 
-def _tables(found: Contrast) -> Iterator[Markup]:
+def _tables(found: Contrast, directions: Mapping[str, str]) -> Iterator[Markup]:
+    known = _comparable(found, directions)
     for section, title in _TITLES.items():
         lines = [line for line in found.lines if line.section == section]
         if lines:
+            # What the runs have come to stands first; a run is chosen by its validation scores all the same.
+            lines.sort(key=lambda line: not line.key.startswith("test "))
             yield tag("h2", title)
             # A run to a row: their number is not bounded, and that of what differs is small.
             header = ("run", *(line.key for line in lines))
-            yield table(
-                header, ((run, *(_cell(line.values[row]) for line in lines)) for row, run in enumerate(found.ids))
+            if section == "spec" and len(lines) > _MOST_COLUMNS:
+                yield _cards(lines, found.ids)
+                continue
+            bests = [_best(line, known) for line in lines]
+            rows = (
+                (run_id(run), *(_cell(line, row, best) for line, best in zip(lines, bests, strict=True)))
+                for row, run in enumerate(found.ids)
             )
+            yield table(header, rows, is_stacked=True)
 
 
-def _cell(value: Any) -> str:
+def _cards(lines: Sequence[Line], runs: Sequence[str]) -> Markup:
+    """Return what each run says under keys that are too many for a table."""
+    cards = (
+        tag("div", tag("b", run_id(run)), facts((line.key, _cell(line, row, None)) for line in lines), class_="card")
+        for row, run in enumerate(runs)
+    )
+    return tag("div", *cards, class_="deck")
+
+
+def _comparable(found: Contrast, directions: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the directions of the scores that can be compared: of other data, or of another loss, none can."""
+    if any(line.key == "data fingerprint" for line in found.lines):
+        return {}
+    has_one_loss = not any(line.section == "spec" and line.key.startswith("loss") for line in found.lines)
+    return directions if has_one_loss else {name: way for name, way in directions.items() if name != "loss"}
+
+
+def run_id(run: str) -> Markup:
+    """Return the id of a run, which never wraps: it is copied as a whole."""
+    return tag("span", run, class_="id", title=run)
+
+
+def _cell(line: Line, row: int, best: float | None) -> str:
+    value = line.values[row]
     if value is None:
-        return ""
-    return number(value) if isinstance(value, float) else str(value)
+        return "" if line.section == "spec" else "-"
+    if isinstance(value, float):
+        return tag("b", number(value)) if value == best else number(value)
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else as_text(value)
+
+
+def _best(line: Line, directions: Mapping[str, str]) -> float | None:
+    """Return the best of the validation scores of a line; None where it is not known which way is better."""
+    known = [value for value in line.values if isinstance(value, float)]
+    direction = directions.get(line.key.rpartition(" ")[2].removeprefix("val_"))
+    is_choice = line.section == "score" and line.key.startswith(("validation ", "best "))
+    if not is_choice or len(known) < _FEWEST_WITH_A_BEST or direction is None:
+        return None
+    return max(known) if direction == "max" else min(known)
+
+
+def _directions(folders: Sequence[RunFolder]) -> dict[str, str]:
+    """Return the directions of scores on which all runs agree."""
+    found: dict[str, set[str]] = {}
+    for folder in folders:
+        for name, direction in directions_of(folder, folder.read_record()).items():
+            found.setdefault(name, set()).add(direction)
+    return {name: next(iter(said)) for name, said in found.items() if len(said) == 1}
 
 
 def _curves(folders: Sequence[RunFolder]) -> Iterator[Drawing]:

@@ -61,11 +61,12 @@ def read_content(folder: RunFolder) -> Content:
         _read(folder, folder.spec_yaml.name).decode("utf-8", errors="replace"),
         interface,
         {split: predictions for split, predictions in kept.items() if predictions is not None},
-        _directions(folder, record),
+        directions_of(folder, record),
     )
 
 
-def _directions(folder: RunFolder, record: RunRecord) -> Mapping[str, str]:
+def directions_of(folder: RunFolder, record: RunRecord) -> Mapping[str, str]:
+    """Return of each score whether `max` or `min` is best, as the run or else its spec says."""
     if record.directions:
         return record.directions
     try:

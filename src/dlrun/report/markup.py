@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 _NUMBER = {"class_": "number"}
+_BREAK = re.compile(r"(?<=[._/])")
+"""Where a long name may be continued in the next line."""
 
 
 class Markup(str):
@@ -63,7 +65,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, is_stacked: b
         tag("th", breakable(cell), **_NUMBER if right else {}) for cell, right in zip(header, numeric, strict=True)
     )
     head = tag("tr", *heads)
-    labels = header if is_stacked else [""] * len(header)
+    labels = [_BREAK.sub("\u200b", cell) if is_stacked else "" for cell in header]
     body = joined(tag("tr", *(_cell(*pair) for pair in zip(row, labels, strict=True))) for row in rows)
     class_ = {"class_": "cards"} if is_stacked else {}
     return tag("div", tag("table", tag("thead", head), tag("tbody", body), **class_), class_="scroll")
@@ -71,7 +73,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, is_stacked: b
 
 def breakable(name: str) -> Markup:
     """Return a name that a line may end in, behind a dot or an underscore."""
-    parts = [joined((part,)) for part in re.split(r"(?<=[._/])", name)]
+    parts = [joined((part,)) for part in _BREAK.split(name)]
     return Markup("<wbr>".join(parts))
 
 
@@ -84,7 +86,7 @@ def number(value: float | None) -> str:
 
 def facts(pairs: Iterable[tuple[str, str]]) -> Markup:
     """Names and what is said of each; pairs that say nothing are left out."""
-    items = (joined((tag("dt", name), tag("dd", text))) for name, text in pairs if text)
+    items = (joined((tag("dt", breakable(name)), tag("dd", text))) for name, text in pairs if text)
     return tag("dl", *items)
 
 
@@ -95,7 +97,7 @@ def _cell(cell: str, label: str) -> Markup:
 
 def _is_number(cell: str) -> bool:
     try:
-        float(cell.replace(",", ""))
+        float(re.sub(r"<[^>]*>", "", cell).replace(",", "") if isinstance(cell, Markup) else cell.replace(",", ""))
     except ValueError:
         return False
     return True
