@@ -115,6 +115,8 @@ def train_file(
             stop.recognised(),
         ):
             listener(RunCreated(folder.id, folder.path, folder.log_txt))
+            if note := folder.read_record().signature_note:
+                listener(Note("warning", note))
             start_tensorflow()
             from dlrun.training.assembly import assemble
             from dlrun.training.failures import worker_failures

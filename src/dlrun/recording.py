@@ -77,9 +77,9 @@ def own_place(runs_dir: Path, cluster: Cluster) -> Iterator[Path]:
 def write_spec(folder: RunFolder, spec: Mapping[str, Any]) -> None:
     """Write spec.yaml, which is complete and trains the same model again, and sign the run with it."""
     text = yaml.safe_dump(dict(spec), sort_keys=False, allow_unicode=True, width=100)
-    sign(folder, text)
+    note = sign(folder, text)
     folder.write_text(folder.spec_yaml, text)
-    folder.update_record(spec_sha256=sha256(text.encode()).hexdigest())
+    folder.update_record(spec_sha256=sha256(text.encode()).hexdigest(), signature_note=note or None)
 
 
 @contextmanager

@@ -66,6 +66,7 @@ def _my_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secret = tmp_path / "mine" / "dlrun" / "secret"
     secret.parent.mkdir(parents=True)
     secret.write_bytes(b"m" * 32)
+    secret.chmod(0o600)
     monkeypatch.setenv("DLRUN_STATE", str(tmp_path / "mine"))
 
 

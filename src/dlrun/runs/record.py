@@ -173,6 +173,7 @@ class RunRecord(_Group):
         resumed: How often it was resumed.
         tags: Words that the user gave it.
         tracking: Where a tracker has it, if one follows it.
+        signature_note: Why the run could not be signed, or that the secret of its user was made anew.
         checkpoints_removed: When `dlrun runs gc` removed checkpoints that the run would need to go on; ISO 8601.
         files_sha256: Of the files that results depend on, by their path in the folder; see `runs/sums.py`.
         checkpoints_sha256: Of the manifest of each checkpoint that training ended with, by its name.
@@ -211,6 +212,7 @@ class RunRecord(_Group):
     resumed: int = 0
     tags: tuple[str, ...] = ()
     tracking: TrackingRecord | None = None
+    signature_note: str | None = None
     checkpoints_removed: str | None = None
     files_sha256: dict[str, str] = {}
     checkpoints_sha256: dict[str, str] = {}

@@ -6,10 +6,8 @@ plugins were changed, does not verify, and its spec is read as a stranger's.
 
 from __future__ import annotations
 
-import contextlib
 import hmac
 import os
-import secrets
 import stat
 from hashlib import sha256
 from pathlib import Path
@@ -17,24 +15,31 @@ from pathlib import Path
 from dlrun.errors import UsageError
 from dlrun.files.disk import disk, explained
 from dlrun.runs.folder import RunFolder
+from dlrun.runs.secret import find_secret, make_secret
 
-_SECRET_BYTES = 32
 _LARGEST_BYTES = 1 << 24  # of a spec, a plugin or a signature
 
 
-def sign(folder: RunFolder, spec: str) -> None:
+def sign(folder: RunFolder, spec: str) -> str:
     """Mark the run as made by this user, with the plugins that it has and the spec that it is about to get.
 
     The signature of the spec before stays valid beside it: the process may end before the new one is written.
 
+    Returns:
+        What there is to tell: why the run is not signed, or that the secret was made anew; empty: nothing.
+
     Raises:
         RunError: The signature cannot be written into the folder.
     """
-    secret = _secret(create=True)
-    if secret is not None:
-        now = _present_signature(folder, secret)
-        kept = [line for line in _lines(folder) if line == now]
-        folder.write_text(folder.signature, "\n".join([*kept, _signature(folder, spec.encode(), secret)]) + "\n")
+    secret = make_secret()
+    if secret.value is None:
+        return f"the run is not signed, and will count as made elsewhere: {secret.note}"
+    now = _present_signature(folder, secret.value)
+    kept = [line for line in _lines(folder) if line == now]
+    with explained(f"read the plugins of {folder.path}"):
+        signature = _signature(folder, spec.encode(), secret.value)
+    folder.write_text(folder.signature, "\n".join([*kept, signature]) + "\n")
+    return secret.note
 
 
 def is_own(folder: RunFolder, *, spec: bytes | None = None) -> bool:
@@ -44,13 +49,14 @@ def is_own(folder: RunFolder, *, spec: bytes | None = None) -> bool:
         folder: The run.
         spec: What its spec.yaml holds, for who goes on with these very bytes; None: the file is read.
     """
-    secret = _secret(create=False)
+    secret = find_secret()
     if secret is None:
         return False
-    expected = _present_signature(folder, secret) if spec is None else _signature(folder, spec, secret)
-    return (
-        any(hmac.compare_digest(found.encode(), expected.encode()) for found in _lines(folder)) if expected else False
-    )
+    try:
+        expected = _signature(folder, _read(folder.spec_yaml) if spec is None else spec, secret)
+    except OSError:
+        return False
+    return any(hmac.compare_digest(found.encode(), expected.encode()) for found in _lines(folder))
 
 
 def refuse_unusual_files(folder: RunFolder) -> None:
@@ -96,19 +102,3 @@ def _lines(folder: RunFolder) -> list[str]:
 
 def _read(path: Path) -> bytes:
     return disk.read_file(path, largest=_LARGEST_BYTES)
-
-
-def _secret(*, create: bool) -> bytes | None:
-    """The user's secret; None if there is none and none can be made (a home that cannot be written to)."""
-    home = os.environ.get("DLRUN_STATE") or os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    path = Path(home) / "dlrun" / "secret"
-    with contextlib.suppress(OSError):
-        if create and not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with contextlib.suppress(FileExistsError):
-                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode=0o600)
-                with os.fdopen(handle, "wb") as file:
-                    file.write(secrets.token_bytes(_SECRET_BYTES))
-        found = path.read_bytes()
-        return found if len(found) == _SECRET_BYTES else None
-    return None
