@@ -82,6 +82,7 @@ def bench(
     overrides: tuple[str, ...] = (),
     batch_sizes: Sequence[int] = (),
     listener: Listener = silent,
+    trust_plugins: bool = False,
 ) -> Bench:
     """Measure every precision that the device has, with and without XLA, at each batch size.
 
@@ -90,13 +91,14 @@ def bench(
         overrides: `key=value` each, as `--set` takes them.
         batch_sizes: Instead of the spec's own.
         listener: Told what is measured.
+        trust_plugins: Whether to load the plugins of a run that was not made here, in whose folder the file lies.
 
     Raises:
         SpecError: The spec is wrong.
         DataError: The data is missing or wrong.
         UsageError: A batch size is none, or the spec says already what is to be compared.
     """
-    training = read_spec(Path(config), overrides).spec.training
+    training = read_spec(Path(config), overrides, trust_plugins=trust_plugins).spec.training
     for key in ("precision", "jit"):
         if any(override.startswith(f"training.{key}=") for override in overrides):
             raise UsageError(f"--set training.{key} is given, which bench compares", hint=f"leave training.{key} out")
@@ -108,7 +110,8 @@ def bench(
             continue
         candidate = Candidate(batch_size, precision, jit)
         listener(Note("measuring", f"batch {batch_size}, {precision}, jit {jit}"))
-        found = _measured(Path(config), (*overrides, *candidate.overrides, f"training.batch_size={batch_size}"))
+        chosen = (*overrides, *candidate.overrides, f"training.batch_size={batch_size}")
+        found = _measured(Path(config), chosen, trust_plugins=trust_plugins)
         device = found.get("device", device)
         candidates.append(_filled(candidate, found))
     done = [candidate for candidate in candidates if candidate.examples_per_second]
@@ -116,8 +119,8 @@ def bench(
     return Bench(device, training.batch_size, tuple(candidates), winner)
 
 
-def _measured(config: Path, overrides: tuple[str, ...]) -> dict[str, Any]:
-    asked = json.dumps({"config": str(config), "overrides": overrides})
+def _measured(config: Path, overrides: tuple[str, ...], *, trust_plugins: bool = False) -> dict[str, Any]:
+    asked = json.dumps({"config": str(config), "overrides": overrides, "trust_plugins": trust_plugins})
     with answer_pipe() as answer:
         done = subprocess.run(  # noqa: S603  dlrun itself, without a shell
             python_command("-m", "dlrun.training.measure", answer.argument),

@@ -71,6 +71,7 @@ def train(
     runs_dir: str | Path = RUNS_DIR,
     listener: Listener = silent,
     began: float | None = None,
+    trust_plugins: bool = False,
 ) -> Result:
     """Train the model that a YAML file describes.
 
@@ -80,6 +81,7 @@ def train(
         runs_dir: Where the run folder is made.
         listener: Called with every event.
         began: When the command began, by `time.perf_counter`: what `start` is counted from; None: now.
+        trust_plugins: Whether to load the plugins of a run that was not made here, in whose folder the file lies.
 
     Raises:
         SpecError: The spec is wrong.
@@ -88,7 +90,7 @@ def train(
         Interrupted: The user stopped it.
     """
     timeline = Timeline(began)
-    file = read_spec(Path(config), overrides)
+    file = read_spec(Path(config), overrides, trust_plugins=trust_plugins)
     return train_file(file, runs_dir=Path(runs_dir), listener=listener, timeline=timeline, cluster=read_cluster())
 
 
@@ -206,19 +208,26 @@ def _train_and_score(
     return scores
 
 
-def plan(config: str | Path, *, overrides: tuple[str, ...] = (), listener: Listener = silent) -> Plan:
+def plan(
+    config: str | Path,
+    *,
+    overrides: tuple[str, ...] = (),
+    listener: Listener = silent,
+    trust_plugins: bool = False,
+) -> Plan:
     """Describe what `train` would train: layers, shapes, parameters, memory.
 
     Args:
         config: The file.
         overrides: `key=value` each, as `--set` takes them.
         listener: Told the warnings.
+        trust_plugins: Whether to load the plugins of a run that was not made here, in whose folder the file lies.
 
     Raises:
         SpecError: The spec is wrong.
         DataError: The data is missing or wrong.
     """
-    file = read_spec(Path(config), overrides)
+    file = read_spec(Path(config), overrides, trust_plugins=trust_plugins)
     start_tensorflow()
     from dlrun.training.assembly import assemble
     from dlrun.training.plan import make_plan

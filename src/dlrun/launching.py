@@ -49,7 +49,7 @@ def launch_training(config: Path, wanted: Wanted) -> int:
         UsageError: There cannot be so many workers.
         RunError: A worker has died.
     """
-    device = read_spec(config, wanted.overrides).spec.training.device
+    device = read_spec(config, wanted.overrides, trust_plugins=wanted.trust_plugins).spec.training.device
     return launch(("train", *wanted.options, "--", str(config)), wanted, device=device)
 
 

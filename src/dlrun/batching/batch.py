@@ -32,7 +32,7 @@ def run_batch(wanted: Wanted, *, listener: BatchListener = unheard) -> Table:
     if read_cluster().workers > 1:
         said = "the environment names several workers, and each run of a batch is trained by one process"
         raise UsageError(said, hint="unset TF_CONFIG, or one task of srun")
-    planned = plan_batch(wanted.combinations)
+    planned = plan_batch(wanted.combinations, trust_plugins=wanted.trust_plugins)
     specs = [each.spec for each in planned]
     if wanted.metric:
         check_metric(wanted.metric, specs)

@@ -60,7 +60,9 @@ class Job:
             if not is_mine:
                 self._tell("ended", how="held")
                 return
-            file = read_spec(Path(self.request.config), self.request.overrides)
+            file = read_spec(
+                Path(self.request.config), self.request.overrides, trust_plugins=self.request.trust_plugins
+            )
             identity = identify(file)
             # The files of the data may be others by now: a run before this one has downloaded them.
             if (identity.spec, identity.code) != (planned.spec, planned.code):

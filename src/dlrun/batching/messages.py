@@ -27,6 +27,7 @@ class Request:
         identity: What it was when the batch began: another one is an error.
         since: When a run must have been started to count as this one, in seconds since 1970.
         gpu: The one that it sees; None: as this process.
+        trust_plugins: Whether to load the plugins of a run that was not made here, in whose folder the config lies.
         anew: Whether to leave a run alone that was begun and cannot be gone on with.
     """
 
@@ -38,6 +39,7 @@ class Request:
     since: float = 0.0
     gpu: str | None = None
     anew: bool = False
+    trust_plugins: bool = False
 
     def line(self) -> bytes:
         """As it is sent."""

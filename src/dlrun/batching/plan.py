@@ -39,8 +39,12 @@ class Planned:
     label: str = ""
 
 
-def plan_batch(combinations: Sequence[Combination]) -> tuple[Planned, ...]:
+def plan_batch(combinations: Sequence[Combination], *, trust_plugins: bool = False) -> tuple[Planned, ...]:
     """Read every combination.
+
+    Args:
+        combinations: What the command line asks for.
+        trust_plugins: Whether the plugins of runs that were not made here, in whose folders configs lie, may be loaded.
 
     Raises:
         SpecError: Some are wrong; every problem of all of them, once.
@@ -50,7 +54,7 @@ def plan_batch(combinations: Sequence[Combination]) -> tuple[Planned, ...]:
     problems: dict[Problem, None] = {}
     for number, combination in enumerate(combinations, start=1):
         try:
-            file = read_spec(combination.config, combination.overrides)
+            file = read_spec(combination.config, combination.overrides, trust_plugins=trust_plugins)
         except SpecError as error:
             problems |= dict.fromkeys(error.problems)
             continue

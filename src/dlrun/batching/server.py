@@ -118,4 +118,5 @@ def _stop_with(requests: int) -> None:
 def _command(request: Request) -> list[str]:
     """The command that trains this run alone."""
     options = [part for override in request.overrides for part in ("--set", override)]
-    return ["dlrun", "train", request.config, *options, "--runs-dir", request.runs_dir]
+    trust = ["--trust-plugins"] if request.trust_plugins else []
+    return ["dlrun", "train", request.config, *options, *trust, "--runs-dir", request.runs_dir]

@@ -20,6 +20,7 @@ class Wanted:
         retries: How often a run that has failed is tried again.
         again: Whether to train what is complete already.
         metric: What the table is sorted by, with a sign in front or without; empty: what the runs watched.
+        trust_plugins: Whether the plugins of runs that were not made here, in whose folders configs lie, may be loaded.
         command: The command line, which goes on with a batch that was stopped.
     """
 
@@ -29,4 +30,5 @@ class Wanted:
     retries: int = 0
     again: bool = False
     metric: str = ""
+    trust_plugins: bool = False
     command: tuple[str, ...] = ()

@@ -131,6 +131,7 @@ class Work:
                     self._file.since,
                     slot.gpu,
                     number in self._anew,
+                    self._wanted.trust_plugins,
                 )
             )
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dlrun.cli.options import RUNS_DIR, AsJson, Overrides, Quiet, RunsDir
+from dlrun.cli.options import RUNS_DIR, AsJson, Overrides, Quiet, RunsDir, TrustPlugins
 
 _Configs = Annotated[list[Path], typer.Argument(help="YAML files.", metavar="CONFIG...", show_default=False)]
 _GRID = "A run for each value: --grid training.batch_size=32,64. Repeatable: every combination."
@@ -37,6 +37,7 @@ def batch(
     csv: _Csv = None,
     runs_dir: RunsDir = RUNS_DIR,
     again: _Again = False,
+    trust_plugins: TrustPlugins = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -54,7 +55,16 @@ def batch(
 
     command = ("dlrun", *sys.argv[1:])
     runs = combine(configs, overrides, grids, seeds)
-    wanted = Wanted(runs, runs_dir, jobs=jobs, retries=retry, again=again, metric=metric, command=command)
+    wanted = Wanted(
+        runs,
+        runs_dir,
+        jobs=jobs,
+        retries=retry,
+        again=again,
+        metric=metric,
+        trust_plugins=trust_plugins,
+        command=command,
+    )
     with batch_displayed(quiet=quiet or as_json) as display:
         table = run_batch(wanted, listener=display)
     show_table(table, csv=csv, as_json=as_json)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dlrun.cli.options import AsJson, Config, Overrides
+from dlrun.cli.options import AsJson, Config, Overrides, TrustPlugins
 
 if TYPE_CHECKING:
     from dlrun.benching import Bench
@@ -16,7 +16,14 @@ _BatchSizes = Annotated[
 ]
 
 
-def bench(config: Config, overrides: Overrides, batch_sizes: _BatchSizes = "", *, as_json: AsJson = False) -> None:
+def bench(
+    config: Config,
+    overrides: Overrides,
+    batch_sizes: _BatchSizes = "",
+    *,
+    trust_plugins: TrustPlugins = False,
+    as_json: AsJson = False,
+) -> None:
     """Measure how fast CONFIG trains: each precision, with and without XLA."""
     from dlrun import benching
     from dlrun.cli.console import print_json
@@ -27,7 +34,9 @@ def bench(config: Config, overrides: Overrides, batch_sizes: _BatchSizes = "", *
     except ValueError:
         raise typer.BadParameter(f"{batch_sizes!r} is no list of numbers", param_hint="--batch-sizes") from None
     with displayed(quiet=as_json) as display:
-        found = benching.bench(config, overrides=tuple(overrides), batch_sizes=sizes, listener=display)
+        found = benching.bench(
+            config, overrides=tuple(overrides), batch_sizes=sizes, listener=display, trust_plugins=trust_plugins
+        )
     if as_json:
         print_json(found.plain())
     else:

@@ -7,21 +7,25 @@ from typing import Annotated, Any
 
 import typer
 
-from dlrun.cli.options import AsJson
+from dlrun.cli.options import AsJson, TrustPlugins
 
 
 def components(
     name: Annotated[str, typer.Argument(help="A component: cnn, adam, ...", metavar="[NAME]", show_default=False)] = "",
     plugins: Annotated[list[Path] | None, typer.Option("--plugin", help="A plugin file to load first.")] = None,
     *,
+    trust_plugins: TrustPlugins = False,
     as_json: AsJson = False,
 ) -> None:
     """List what a spec can name, or the keys of one component."""
     from dlrun.cli.console import print_json
     from dlrun.plugins import load_plugin
+    from dlrun.runs.trust import refuse_foreign_plugin
     from dlrun.spec.describe import describe_component, list_components
 
     for plugin in plugins or ():
+        if not trust_plugins:
+            refuse_foreign_plugin(plugin)
         load_plugin(plugin, beside=Path())
     if not name:
         listed = list_components()

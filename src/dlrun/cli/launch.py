@@ -38,7 +38,7 @@ def launch(
 
     For several machines: dlrun train on each, with TF_CONFIG or under srun.
     """
-    check_config_or_resume(config, resume, allow_changes=allow_changes, trust_plugins=trust_plugins)
+    check_config_or_resume(config, resume, allow_changes=allow_changes)
     from dlrun import launching
 
     said = {"--allow-changes": allow_changes, "--trust-plugins": trust_plugins, "--quiet": quiet, "--json": as_json}

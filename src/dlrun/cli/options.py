@@ -63,9 +63,9 @@ AllowChanges = Annotated[
 RUNS_DIR = Path("runs")
 
 
-def check_config_or_resume(config: Path | None, resume: str, *, allow_changes: bool, trust_plugins: bool) -> None:
+def check_config_or_resume(config: Path | None, resume: str, *, allow_changes: bool) -> None:
     """Refuse a command line with both or neither of CONFIG and `--resume RUN`, or with options of the other."""
     if (config is None) == (not resume):
         raise typer.BadParameter("give one of them", param_hint="CONFIG or --resume RUN")
-    if config is not None and (allow_changes or trust_plugins):
-        raise typer.BadParameter("these go with --resume RUN", param_hint="--allow-changes, --trust-plugins")
+    if config is not None and allow_changes:
+        raise typer.BadParameter("it goes with --resume RUN", param_hint="--allow-changes")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import typer
 
-from dlrun.cli.options import AsJson, Config, Overrides
+from dlrun.cli.options import AsJson, Config, Overrides, TrustPlugins
 
 
-def plan(config: Config, overrides: Overrides, *, as_json: AsJson = False) -> None:
+def plan(config: Config, overrides: Overrides, *, trust_plugins: TrustPlugins = False, as_json: AsJson = False) -> None:
     """Show layers, shapes, parameters and memory of CONFIG."""
     from dataclasses import asdict
 
@@ -17,7 +17,7 @@ def plan(config: Config, overrides: Overrides, *, as_json: AsJson = False) -> No
     from dlrun.cli.format import format_bytes, format_table
 
     with displayed(quiet=True) as display:
-        planned = experiment.plan(config, overrides=tuple(overrides), listener=display)
+        planned = experiment.plan(config, overrides=tuple(overrides), listener=display, trust_plugins=trust_plugins)
     if as_json:
         print_json(asdict(planned))
         return

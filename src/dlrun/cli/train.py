@@ -34,7 +34,7 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train the model that CONFIG describes, in a new run folder."""
-    check_config_or_resume(config, resume, allow_changes=allow_changes, trust_plugins=trust_plugins)
+    check_config_or_resume(config, resume, allow_changes=allow_changes)
     if config is None:
         from dlrun.cli.resume import resume_run
 
@@ -53,5 +53,12 @@ def train(
     from dlrun.cli.outcome import show_outcome
 
     with displayed(quiet=quiet or as_json) as display:
-        result = experiment.train(config, overrides=tuple(overrides), runs_dir=runs_dir, listener=display, began=BEGAN)
+        result = experiment.train(
+            config,
+            overrides=tuple(overrides),
+            runs_dir=runs_dir,
+            listener=display,
+            began=BEGAN,
+            trust_plugins=trust_plugins,
+        )
         show_outcome(result, display, runs_dir=runs_dir, as_json=as_json)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from dlrun.cli.options import AsJson, Config, Overrides
+from dlrun.cli.options import AsJson, Config, Overrides, TrustPlugins
 
 
-def validate(config: Config, overrides: Overrides, *, as_json: AsJson = False) -> None:
+def validate(
+    config: Config, overrides: Overrides, *, trust_plugins: TrustPlugins = False, as_json: AsJson = False
+) -> None:
     """Check CONFIG: every problem at once.
 
     --json prints the complete spec.
@@ -15,7 +17,7 @@ def validate(config: Config, overrides: Overrides, *, as_json: AsJson = False) -
     from dlrun.cli.console import print_json
     from dlrun.spec.parse import read_spec
 
-    file = read_spec(config, tuple(overrides))
+    file = read_spec(config, tuple(overrides), trust_plugins=trust_plugins)
     spec = file.spec
     for note in file.notes:
         typer.echo(f"note: {note}", err=True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from dlrun.data import Source
 from dlrun.errors import MOST_SHOWN, DataError, Problem, SpecError
+from dlrun.files.disk import disk
 from dlrun.locating import absent, locate
 from dlrun.models import Model
 from dlrun.plugins import find_plugin, load_plugin
@@ -20,7 +23,7 @@ from dlrun.spec.override import apply_overrides
 from dlrun.spec.sections import METRICS, OPTIONAL, SECTIONS, parse_component, parse_section
 from dlrun.spec.types import Draft, Spec, Training
 from dlrun.spec.validate import correct_keys, shown, validate
-from dlrun.spec.yaml_source import read_yaml
+from dlrun.spec.yaml_source import MAX_BYTES, read_yaml
 
 KEYS = ("name", "seed", "plugins", *SECTIONS, "metrics", "training")
 MAX_SEED = 2**32 - 1
@@ -84,20 +87,29 @@ OWN = Trust()
 
 
 def read_spec(
-    path: Path, overrides: tuple[str, ...] = (), *, trust: Trust = OWN, content: bytes | None = None
+    path: Path,
+    overrides: tuple[str, ...] = (),
+    *,
+    trust: Trust | None = None,
+    content: bytes | None = None,
+    trust_plugins: bool = False,
 ) -> SpecFile:
     """Read, override, complete and check a spec.
 
     Args:
         path: The YAML file.
         overrides: `key=value` each, as `--set` takes them.
-        trust: What the file is trusted with.
+        trust: What the file is trusted with; None: what its place says. A file in the folder of a run that was not made
+            here is trusted as that run is.
         content: What the file holds, for who has verified these very bytes; None: it is read.
+        trust_plugins: Whether the plugins of a run that was not made here, which are code, may be loaded.
 
     Raises:
         SpecError: Every problem that can be found without loading the data.
         DataError: The spec is right, and a file or folder of the data is not there, or is known to be wrong.
     """
+    if trust is None:
+        trust, content = _given_trust(path, trust_plugins=trust_plugins)
     document, problems = read_yaml(path, content=content)
     problems += apply_overrides(document, overrides)
     if problems and not document.value:  # an empty file lacks everything: one problem says so
@@ -112,6 +124,28 @@ def read_spec(
     if parser.data_error is not None:
         raise parser.data_error
     return SpecFile(spec, document, path, trust, parser.tracking_refused, tuple(parser.notes))
+
+
+def _given_trust(path: Path, *, trust_plugins: bool) -> tuple[Trust, bytes | None]:
+    """What a file is trusted with for the place where it lies, and its content where that was verified.
+
+    A run folder that somebody sent is trained, planned and looked at by its spec.yaml as easily as by its id.
+    """
+    from dlrun.runs.trust import is_own, run_around
+
+    run, content = run_around(path), None
+    if run is None:
+        return OWN, None
+    is_its_spec = os.path.realpath(path) == os.path.realpath(run.spec_yaml)
+    if is_its_spec:
+        with suppress(OSError):
+            content = disk.read_file(path, limit=MAX_BYTES + 1)  # once: what is verified is what is parsed
+    if is_own(run, spec=content):
+        return Trust(plugins_within=None if is_its_spec else run.plugins), content
+    foreign = Trust(
+        plugins=trust_plugins, data=False, plugins_within=run.plugins, repository=False, working_directory=False
+    )
+    return foreign, content
 
 
 class _Parser:

@@ -6,10 +6,12 @@ from collections import Counter
 
 import typer
 
-from dlrun.cli.options import AsJson, Config, Overrides
+from dlrun.cli.options import AsJson, Config, Overrides, TrustPlugins
 
 
-def check(config: Config, overrides: Overrides, *, as_json: AsJson = False) -> None:
+def check(
+    config: Config, overrides: Overrides, *, trust_plugins: TrustPlugins = False, as_json: AsJson = False
+) -> None:
     """Check the data of CONFIG: a pass, a warning or a failure in each line, with its threshold and advice.
 
     Exits with 1 if there is a failure.
@@ -21,7 +23,7 @@ def check(config: Config, overrides: Overrides, *, as_json: AsJson = False) -> N
     from dlrun.data.inspection.inspected import inspect_source
     from dlrun.spec.parse import read_spec
 
-    file = read_spec(config, tuple(overrides))
+    file = read_spec(config, tuple(overrides), trust_plugins=trust_plugins)
     source = file.spec.dataset
     for note in file.notes:
         typer.echo(f"note: {note}", err=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dlrun.cli.options import AsJson, Config, Overrides
+from dlrun.cli.options import AsJson, Config, Overrides, TrustPlugins
 
 _Samples = Annotated[
     int | None, typer.Option(min=1, max=1000, metavar="N", help="Training examples to show: 3, and 24 images.")
@@ -19,7 +19,13 @@ _ROWS, _PICTURES = 3, 24
 
 
 def show(
-    config: Config, overrides: Overrides, samples: _Samples = None, images: _Images = None, *, as_json: AsJson = False
+    config: Config,
+    overrides: Overrides,
+    samples: _Samples = None,
+    images: _Images = None,
+    *,
+    trust_plugins: TrustPlugins = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show the data of CONFIG: splits, classes or values, columns or texts, and some examples."""
     from dlrun.cli.console import Console, print_json
@@ -29,7 +35,7 @@ def show(
     from dlrun.data.inspection.picture import draw_images
     from dlrun.spec.parse import read_spec
 
-    file = read_spec(config, tuple(overrides))
+    file = read_spec(config, tuple(overrides), trust_plugins=trust_plugins)
     source = file.spec.dataset
     for note in file.notes:
         typer.echo(f"note: {note}", err=True)
