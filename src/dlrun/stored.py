@@ -14,7 +14,7 @@ from dlrun.spec.yaml_source import MAX_BYTES
 
 USED = (
     "model", "loss", "optimizer", "plugins", "dataset.corrupt", "dataset.unknown_categories", "dataset.header",
-    "dataset.names", "training.device", "training.evaluation_batch_size",
+    "dataset.standard_input", "dataset.names", "training.device", "training.evaluation_batch_size",
     "training.early_stopping",
 )  # fmt: skip
 """The keys that change what a trained model gives for a file: which model and checkpoint it is, how files are read."""

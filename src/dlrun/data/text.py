@@ -25,7 +25,7 @@ from dlrun.data.texts.files import files_of
 from dlrun.data.texts.folders import TextFolder, split_folders
 from dlrun.data.texts.labels import read_labels
 from dlrun.data.texts.moods import REMARK, Moods
-from dlrun.data.texts.rows import Reading, TextFile
+from dlrun.data.texts.rows import Reading, StandardInput, TextFile
 from dlrun.data.told import notes_of
 from dlrun.data.vectorize import numbered, vectorize
 from dlrun.errors import DataError
@@ -80,6 +80,11 @@ class Text(TextKeys, HeaderKeys, Source):
     )
     encoding: FileEncoding = Field(
         default="auto", description="Of the files: utf-8, latin-1, utf-16, ... auto: told from their bytes."
+    )
+    standard_input: StandardInput = Field(
+        default="auto",
+        description="What predict and eval read from standard input: lines (one text each), csv or jsonl. auto: CSV if "
+        "its first line names the column of the texts, JSON lines if it is an object, else lines.",
     )
     test: HeldOut = Field(
         default=0,
@@ -162,7 +167,9 @@ class Text(TextKeys, HeaderKeys, Source):
 
     @property
     def _reading(self) -> Reading:
-        return Reading(self.text, self.label, self.encoding, self.delimiter, self.quoted, self.first_line)
+        return Reading(
+            self.text, self.label, self.encoding, self.delimiter, self.quoted, self.first_line, self.standard_input
+        )
 
     def _places(self) -> dict[str, str]:
         """Where each split is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -50,7 +50,7 @@ class TextInput(RawInput):
     def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
         """Read the rows of CSV, TSV, JSONL and Parquet files, the lines of a .txt file, or the files of a folder.
 
-        A `.txt` file and standard input hold one text a line; in a folder every `.txt` file is one text.
+        A `.txt` file holds one text a line; in a folder every `.txt` file is one text.
         """
         files, encode = files_of(source, self.reading), self.encoder()
         rows = (Named(file, row) for file in files for row in file.rows(labelled=target is not None))
@@ -65,6 +65,12 @@ class TextInput(RawInput):
                 None if target is None else _targets(batch, target),
                 tuple(named.row.text for named in batch),
             )
+
+    def read_as(self, dataset: Any) -> TextInput:
+        """The same with the dataset's keys on the first line and on standard input."""
+        header = getattr(dataset, "first_line", self.reading.header)
+        standard_input = getattr(dataset, "standard_input", self.reading.standard_input)
+        return replace(self, reading=replace(self.reading, header=header, standard_input=standard_input))
 
     def build(self) -> keras.Model:
         """Make the Keras model from a string to token ids.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import csv
 import glob
 import os
 import shutil
@@ -155,6 +156,8 @@ def _listed(source: str, target: Target | None, columns: Columns) -> ImageList:
             task=task,  # type: ignore[arg-type]
             header=columns.header,
         )
+    if source == "-":
+        return _standard_input(columns, target)
     images = list_classes(path) if target is not None and path.is_dir() else _list_images(source)
     if not images.names:
         raise DataError(f"{source} has no images", expected="JPEG, PNG, BMP or GIF files")
@@ -168,8 +171,6 @@ def _together(lists: Sequence[ImageList]) -> ImageList:
 
 
 def _list_images(source: str) -> ImageList:
-    if source == "-":
-        return _standard_input()
     path = Path(source).expanduser()
     if path.is_dir():
         return list_all(path)
@@ -181,9 +182,26 @@ def _list_images(source: str) -> ImageList:
     return ImageList(Path(), names)
 
 
-def _standard_input() -> ImageList:
-    """The image on standard input as a file, which is there until the program ends."""
+def _standard_input(columns: Columns, target: Target | None) -> ImageList:
+    """The image on standard input as a file, which is there until the program ends; or those that a CSV names there.
+
+    Paths in the CSV are relative to the current folder.
+    """
     folder = Path(tempfile.mkdtemp(prefix="dlrun-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    (folder / "standard input").write_bytes(sys.stdin.buffer.read())
-    return ImageList(folder, ["standard input"], is_passing=True)
+    content = sys.stdin.buffer.read()
+    path = folder / ("standard input.csv" if _is_table(content, columns) else "standard input")
+    path.write_bytes(content)
+    if path.suffix:
+        return replace(_listed(str(path), target, columns), folder=Path())
+    return ImageList(folder, [path.name], is_passing=True)
+
+
+def _is_table(content: bytes, columns: Columns) -> bool:
+    """Whether bytes are a CSV whose columns the model knows."""
+    try:
+        first = content.partition(b"\n")[0].decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return False
+    names = [name.strip() for name in next(csv.reader([first]), [])]
+    return columns.image in names or len(names) == len(columns.header.names)

@@ -11,6 +11,7 @@ from dlrun.data.texts.folders import LinesFile, TextFolder
 from dlrun.data.texts.json_lines import JsonLinesFile
 from dlrun.data.texts.parquet import ParquetFile
 from dlrun.data.texts.rows import Reading, TextFile
+from dlrun.data.texts.standard_input import read_standard_input
 from dlrun.errors import DataError
 
 _KINDS: dict[str, type[TextFile]] = {
@@ -38,7 +39,7 @@ def files_of(source: str, reading: Reading) -> tuple[TextFile, ...]:
         DataError: There is none, or one is of a kind that is not read.
     """
     if source == STANDARD_INPUT:
-        return (LinesFile(source, reading),)
+        return (read_standard_input(reading),)
     path = Path(source).expanduser()
     if path.is_dir():
         return (TextFolder(str(path), reading),)

@@ -6,7 +6,7 @@ import abc
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from dlrun.data.encoding import tell_encoding
 from dlrun.data.header import Header
@@ -15,6 +15,9 @@ from dlrun.errors import DataError
 from dlrun.registry import nearest
 
 _PACKED = 8  # times smaller is text that gzip has packed, and then some
+
+
+StandardInput = Literal["auto", "lines", "csv", "jsonl"]
 
 
 class Row(NamedTuple):
@@ -42,6 +45,7 @@ class Reading:
         delimiter: Between two values of a CSV file, or auto.
         quoted: Whether fields of a CSV or TSV file may stand in double quotes.
         header: What is known of the first line of a CSV or TSV file.
+        standard_input: What stands on standard input; auto: told from its beginning.
     """
 
     text: str = "text"
@@ -50,6 +54,7 @@ class Reading:
     delimiter: str = "auto"
     quoted: bool = True
     header: Header = field(default_factory=Header)
+    standard_input: StandardInput = "auto"
 
     @property
     def known_encoding(self) -> str | None:

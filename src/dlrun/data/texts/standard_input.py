@@ -1,0 +1,124 @@
+"""Texts from standard input: the same bytes mean what they mean in a file, which their beginning tells."""
+
+from __future__ import annotations
+
+import atexit
+import csv
+import io
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from dlrun.data.dialect import DELIMITERS, known_delimiter
+from dlrun.data.encoding import opened
+from dlrun.data.texts.delimited import DelimitedFile
+from dlrun.data.texts.folders import LinesFile
+from dlrun.data.texts.json_lines import JsonLinesFile
+from dlrun.data.texts.parquet import ParquetFile
+from dlrun.data.texts.rows import Reading, StandardInput, TextFile
+from dlrun.errors import DataError
+
+_PARQUET = b"PAR1"
+_HEAD_CHARACTERS = 1 << 16
+_LOOKED_AT = 20
+_FEW_LINES = 3
+_KINDS: dict[StandardInput, type[TextFile]] = {"lines": LinesFile, "csv": DelimitedFile, "jsonl": JsonLinesFile}
+
+
+def read_standard_input(reading: Reading) -> TextFile:
+    """What stands on standard input, kept in a file that is there until the program ends.
+
+    Args:
+        reading: How it is read. Of a kind that it does not name, it is CSV if its first line names the reading's column
+            of texts, JSON lines if that is an object, Parquet by its first bytes, and else one text a line.
+
+    Raises:
+        DataError: It is no text, or its lines look like CSV without a name that is known.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="dlrun-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / "standard input"
+    with path.open("wb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+    if reading.standard_input != "auto":
+        return _KINDS[reading.standard_input](str(path), reading)
+    with path.open("rb") as file:
+        if file.read(len(_PARQUET)) == _PARQUET:
+            return ParquetFile(str(path), reading)
+    if not path.stat().st_size:
+        return LinesFile(str(path), reading)
+    with opened(str(path), reading.known_encoding, newline="") as text:
+        head = text.read(_HEAD_CHARACTERS)
+    return _KINDS[_kind_of(head, reading)](str(path), reading)
+
+
+def _kind_of(head: str, reading: Reading) -> StandardInput:
+    """The kind of text that begins so.
+
+    Raises:
+        DataError: It looks like CSV, and it cannot be told where its texts are.
+    """
+    lines = [line for line in head.splitlines() if line.strip()][:_LOOKED_AT]
+    if not lines:
+        return "lines"
+    if _is_object(lines[0]):
+        return "jsonl"
+    own = known_delimiter(reading.delimiter)
+    marks = (own,) if own is not None else tuple(DELIMITERS.values())
+    rows_of = {mark: _rows(head, mark, quoted=reading.quoted) for mark in marks}
+    for rows in rows_of.values():
+        if rows and _names_the_text(rows, reading):
+            return "csv"
+    for mark, rows in rows_of.items():
+        if _is_like_csv(rows):
+            name = (
+                next(name for name, each in DELIMITERS.items() if each == mark) if mark in DELIMITERS.values() else mark
+            )
+            raise DataError(
+                f"standard input looks like CSV (parted by {mark!r}), and its first line does not name the column "
+                f"{reading.text!r}: {lines[0][:60]!r}",
+                expected=f"a first line with the name {reading.text!r}, or one text a line",
+                hint="--set dataset.standard_input=lines reads each line as one text, csv as CSV",
+            )
+    return "lines"
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _rows(head: str, mark: str, *, quoted: bool) -> list[list[str]]:
+    """The first rows, without the last of what was read, which may be cut."""
+    found: list[list[str]] = []
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    try:
+        for row in csv.reader(io.StringIO(head, newline=""), delimiter=mark, quoting=quoting):
+            found += [row] if row else []
+            if len(found) > _LOOKED_AT:
+                break
+    except csv.Error:
+        pass
+    return found[:-1] if len(found) > _LOOKED_AT else found
+
+
+def _names_the_text(rows: Sequence[Sequence[str]], reading: Reading) -> bool:
+    """Whether the first row has the name of the column of texts, or rows are those of columns whose names are known."""
+    first = [value.strip() for value in rows[0]]
+    if reading.header.is_first_line(first):
+        return reading.text in first
+    width = len(reading.header.names or first)
+    return width > 1 and all(len(row) == width for row in rows)
+
+
+def _is_like_csv(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether all rows have as many values, and none begins with a space as what follows a comma in a sentence does."""
+    widths = {len(row) for row in rows}
+    no_space = all(not value.startswith(" ") for row in rows for value in row)
+    return len(rows) >= _FEW_LINES and len(widths) == 1 and widths.pop() > 1 and no_space
