@@ -75,9 +75,6 @@ def _kind_of(head: str, reading: Reading) -> StandardInput:
             return "csv"
     for mark, rows in rows_of.items():
         if _is_like_csv(rows):
-            name = (
-                next(name for name, each in DELIMITERS.items() if each == mark) if mark in DELIMITERS.values() else mark
-            )
             raise DataError(
                 f"standard input looks like CSV (parted by {mark!r}), and its first line does not name the column "
                 f"{reading.text!r}: {lines[0][:60]!r}",
