@@ -71,5 +71,5 @@ def test_a_run_without_an_end_has_no_verdict_and_one_that_was_still_improving_sa
     assert said({"status": "interrupted"})[0].text.startswith("This run is interrupted")
     best = BestRecord(metric="val_loss", value=0.5, epoch=4, step=9).model_dump()
     [verdict] = said({"result": {"test": {"accuracy": 0.5}}, "best": best}, epochs=4)
-    assert "dlrun resume run-1 --set training.epochs=8" in verdict.text
+    assert verdict.command == "dlrun resume run-1 --set training.epochs=8"
     assert said({"result": {"test": {"accuracy": 0.5}}, "best": best}, epochs=5) == []

@@ -26,7 +26,7 @@ def examples(predictions: Predictions, target: Target) -> Markup:
         return tag("div", *(_card(index, predictions, target) for index in places), class_="gallery")
     columns = shown_columns(predictions)
     texts = predictions.texts if not columns and any(map(str, predictions.texts)) else np.zeros(0, np.str_)
-    said = ("read",) if len(texts) else ()
+    said = ("text",) if len(texts) else ()
     names = [str(predictions.columns[place]) for place in columns]
     rows = [
         (

@@ -41,7 +41,8 @@ def headline(content: Content, findings: Mapping[str, Findings]) -> Iterator[Mar
     )
     for verdict in said:
         mark = tag("span", _MARKS[verdict.mood], class_="mark")
-        yield tag("p", mark, " ", verdict.text, class_=f"verdict {verdict.mood}")
+        command = tag("code", verdict.command) if verdict.command else Markup()
+        yield tag("p", mark, " ", verdict.text, command, class_=f"verdict {verdict.mood}")
     if not split:
         return
     yield tag("h2", _TITLES[split])

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 _NUMBER = {"class_": "number"}
+_LONG = 60
 _BREAK = re.compile(r"(?<=[._/])")
 """Where a long name may be continued in the next line."""
 
@@ -86,13 +87,14 @@ def number(value: float | None) -> str:
 
 def facts(pairs: Iterable[tuple[str, str]]) -> Markup:
     """Names and what is said of each; pairs that say nothing are left out."""
-    items = (joined((tag("dt", breakable(name)), tag("dd", text))) for name, text in pairs if text)
+    items = (joined((tag("dt", breakable(name)), tag("dd", breakable(text)))) for name, text in pairs if text)
     return tag("dl", *items)
 
 
 def _cell(cell: str, label: str) -> Markup:
-    attributes = {**(_NUMBER if _is_number(cell) or cell == "-" else {}), **({"data-label": label} if label else {})}
-    return tag("td", cell, **attributes)
+    kind = "number" if _is_number(cell) or cell == "-" else "long" if len(cell) > _LONG and label else ""
+    attributes = {"class_": kind} if kind else {}
+    return tag("td", cell, **attributes, **({"data-label": label} if label else {}))
 
 
 def _is_number(cell: str) -> bool:

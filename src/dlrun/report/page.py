@@ -37,8 +37,8 @@ def page(content: Content, findings: Mapping[str, Findings], drawings: Sequence[
             *_section("Data", [_data(record)]),
             *_section("Time", _time(record, drawings)),
             *_section("How to get it again", _again(record)),
-            *_section("Spec", [_folded("spec.yaml, complete", tag("pre", content.spec))]),
-            *_section("Environment", [_folded("versions and machine", _environment(record))]),
+            *_section("Spec", [_folded("spec.yaml, complete; it lies in the run folder", tag("pre", content.spec))]),
+            *_section("Environment", [_folded("versions and machine; run.json has them too", _environment(record))]),
         ),
     )
 

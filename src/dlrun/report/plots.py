@@ -181,7 +181,7 @@ def classes(
         axes.set_yticks(places, [_short(name) for name in names])
         axes.invert_yaxis()
         axes.set_xlabel("examples")
-        axes.legend()
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
 
     called = f"distribution_{number + 1}" if column else "distribution"
     height = min(4.2, 1.4 + 0.22 * len(names))

@@ -30,10 +30,12 @@ class Verdict:
     Args:
         text: For people.
         mood: `open`: the scores do not tell.
+        command: What to try.
     """
 
     text: str
     mood: Mood
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,10 @@ def verdicts(
     if undefined:
         said = f"Undefined on the {split} split: {', '.join(undefined)}. An AUC of one class is, or an R2 of one value."
         yield Verdict(said, "open")
-    if note := _of_last_epoch(record, epochs):
-        yield Verdict(note, "open")
+    if _was_best_at_the_end(record, epochs):
+        more = f"dlrun resume {record.id} --set training.epochs={2 * epochs}"
+        said = f"The last epoch ({epochs}) was the best: a longer training may be better still."
+        yield Verdict(said, "open", more)
 
 
 def _against_naive(
@@ -142,10 +146,6 @@ def _covers(score: Score, compared: _Comparison) -> bool:
     return is_same and score.low <= compared.naive <= score.high
 
 
-def _of_last_epoch(record: RunRecord, epochs: int) -> str:
-    """Return how to go on with a run that was still getting better when it ended."""
+def _was_best_at_the_end(record: RunRecord, epochs: int) -> bool:
     best = record.best
-    if record.status != "completed" or record.reason or best is None or best.value is None or best.epoch != epochs:
-        return ""
-    more = f"dlrun resume {record.id} --set training.epochs={2 * epochs}"
-    return f"The last epoch ({epochs}) was the best: a longer training may be better still. {more}"
+    return record.status == "completed" and best is not None and best.value is not None and best.epoch == epochs > 1
