@@ -21,6 +21,11 @@ MOST_SHOWN = 50
 _LONGEST_LINE = 160
 
 
+def encodable(text: str) -> str:
+    """Text that UTF-8 can hold: a byte of a file's name that is no text is written out, as an escape."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
 class DlrunError(Exception):
     """A failure that the user can understand and mend.
 

@@ -77,6 +77,15 @@ def absent(key: str, path: str, *, beside: Path) -> DataError:
     )
 
 
+def unreadable(error: OSError) -> DataError:
+    """Make the error of data that the system does not give."""
+    return DataError(
+        f"cannot read {error.filename or 'the data'}: {error.strerror or error}",
+        expected="a file or folder that may be read",
+        hint="check the owner and the permissions of it and of the folders above it",
+    )
+
+
 def near_path(path: str, *, within: Path | None = None) -> str:
     """The path that was probably meant: its first wrong part in place of the nearest name in that folder.
 

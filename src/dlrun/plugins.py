@@ -64,7 +64,11 @@ def load_plugin(file: Path, *, beside: Path = Path()) -> Path:
         SpecError: It is no Python file, or fails.
     """
     path = (beside / file).resolve()
-    source = path.read_bytes()
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        said = f"the plugin file {path} cannot be read: {error.strerror}"
+        raise SpecError([Problem(said, "a Python file that may be read")]) from error
     content = sha256(source).hexdigest()
     if content in _loaded:  # a run keeps a copy of its plugins, which has registered the same names already
         return path

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from dlrun.errors import DlrunError, Interrupted, RunError
+from dlrun.errors import DlrunError, Interrupted, RunError, UsageError, encodable
 from dlrun.files.disk import disk, explained
 from dlrun.identity import identify
 from dlrun.metrics import directions_of
@@ -42,8 +42,12 @@ def create_folder(file: SpecFile, runs_dir: Path) -> RunFolder:
     """Make the run folder, with everything that is known before the first stage.
 
     Raises:
+        UsageError: The path of the folder is not text.
         RunError: It cannot be made or written to.
     """
+    if encodable(str(runs_dir.absolute())) != str(runs_dir.absolute()):
+        said = f"{encodable(str(runs_dir.absolute()))} is not UTF-8 text, and run.json names files of the run"
+        raise UsageError(said, expected="a folder with a name of UTF-8 characters", hint="--runs-dir runs")
     folder = RunFolder.create(runs_dir, name=file.spec.name)
     folder.write_text(folder.config_yaml, file.path.read_text(encoding="utf-8-sig"))
     write_spec(folder, _portable(file.spec, folder))
@@ -53,7 +57,7 @@ def create_folder(file: SpecFile, runs_dir: Path) -> RunFolder:
     if git and git["dirty"]:
         folder.write_text(folder.git_diff, git_diff(code))
     folder.update_record(
-        command=tuple(sys.argv),
+        command=tuple(map(encodable, sys.argv)),
         identity=identify(file).model_dump(),
         git=git,
         versions=provenance.versions(),

@@ -363,3 +363,12 @@ loss: sparse_categorical_crossentropy
 )
 def test_more_that_does_not_fit(write: Write, old: str, new: str, what: str) -> None:
     assert any(what in problem.what for problem in problems_of(write(changed(old, new))))
+
+
+def test_a_file_name_that_no_run_can_have_is_told_as_that(tmp_path: Path) -> None:
+    path = tmp_path / "cfg é.yaml"
+    path.write_text("seed: 0\ndataset: {type: builtin, name: digits}\nmodel: linear\nloss: mse\n")
+    with pytest.raises(SpecError) as caught:
+        read_spec(path)
+    first = caught.value.problems[0]
+    assert (first.line, "after its file" in first.what, first.hint.split(" in ")[0]) == (0, True, "name: cfg_e")

@@ -19,6 +19,7 @@ from dlrun.cli.doctor import doctor
 from dlrun.cli.evaluate import evaluate
 from dlrun.cli.explain import explain
 from dlrun.cli.export import export
+from dlrun.cli.failures import system_error
 from dlrun.cli.init import init
 from dlrun.cli.launch import launch
 from dlrun.cli.plan import plan
@@ -33,6 +34,9 @@ from dlrun.cli.train import train
 from dlrun.cli.validate import validate
 from dlrun.errors import MOST_SHOWN, DlrunError, Interrupted, SpecError
 
+_OF_STREAMS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EBADF, errno.EFBIG)
+"""What writing to standard output fails with; an error that names no file is of it."""
+
 
 class _Commands(TyperGroup):
     """Commands in the order in which they are used, and their errors as messages."""
@@ -44,16 +48,22 @@ class _Commands(TyperGroup):
         except DlrunError as error:
             sys.stderr.write(printable(_message(error)) + "\n")
             raise SystemExit(error.exit_code) from error
-        except OSError as error:
-            # Without a file's name it is a stream; that its reader has gone is nothing to tell, and click knows how.
-            if error.filename is not None or error.errno == errno.EPIPE:
-                raise
-            sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  or its rest would fail at the exit
-            sys.stderr.write(f"error: cannot write the output: {error.strerror}\n")
-            raise SystemExit(DlrunError.exit_code) from error
         except KeyboardInterrupt as error:
             sys.stderr.write("interrupted\n")
             raise SystemExit(Interrupted.exit_code) from error
+        except Exception as error:
+            # That the reader of a stream has gone is nothing to tell, and click knows how.
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                raise
+            if isinstance(error, OSError) and error.filename is None and error.errno in _OF_STREAMS:
+                sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  or its rest would fail at the exit
+                sys.stderr.write(f"error: cannot write the output: {error.strerror}\n")
+                raise SystemExit(DlrunError.exit_code) from error
+            explained = system_error(error, reads_data_only=ctx.invoked_subcommand in ("data", "init"))
+            if explained is None:
+                raise
+            sys.stderr.write(printable(_message(explained)) + "\n")
+            raise SystemExit(explained.exit_code) from error
 
 
 def _message(error: DlrunError) -> str:

@@ -19,6 +19,9 @@ _WHY = {
     errno.EROFS: ("the file system is read-only", "choose another folder"),
     errno.EIO: ("the disk reports an input/output error", "copy what is there elsewhere while it can be read"),
     errno.ENOENT: ("it is not there", "check whether another program removed it"),
+    errno.ENOLCK: ("the file system has no locks", "choose a folder on a local disk: --runs-dir"),
+    errno.EMFILE: ("too many files are open", "raise the limit: ulimit -n 4096"),
+    errno.ENAMETOOLONG: ("the name is too long", "choose a shorter name"),
     errno.ELOOP: ("it is a symbolic link", "put the file itself there"),
 }
 _PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK  # refuse a symbolic link, do not wait for a pipe
@@ -35,8 +38,13 @@ def explained(action: str, *, error: type[RunError] = RunError) -> Iterator[None
     try:
         yield
     except OSError as cause:
-        why, hint = _WHY.get(cause.errno or 0, (cause.strerror or str(cause), ""))
+        why, hint = reason(cause)
         raise error(f"cannot {action}: {why}", hint=hint) from cause
+
+
+def reason(error: OSError) -> tuple[str, str]:
+    """Why the system refuses something, in words, and what to try."""
+    return _WHY.get(error.errno or 0, (error.strerror or str(error), ""))
 
 
 class Disk:

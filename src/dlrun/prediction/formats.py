@@ -14,6 +14,7 @@ from typing import IO, Any, Literal, Protocol, TextIO
 
 import numpy as np
 
+from dlrun.errors import encodable
 from dlrun.prediction.columns import Cells, Column
 
 Format = Literal["csv", "jsonl", "parquet"]
@@ -115,11 +116,6 @@ WRITERS: dict[Format, Callable[[Any, Sequence[Column]], Writer]] = {
     "jsonl": JsonLinesWriter,
     "parquet": ParquetWriter,
 }
-
-
-def encodable(text: str) -> str:
-    """Text that UTF-8 can hold: a byte of a file's name that is no text is written out, as an escape."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def is_formula(cell: str) -> bool:

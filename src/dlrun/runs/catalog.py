@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dlrun.errors import UsageError
+from dlrun.files.disk import reason
 from dlrun.registry import nearest
 from dlrun.runs.directions import derive_directions, find_direction, parse_signed
 from dlrun.runs.folder import RunFolder
@@ -59,11 +59,16 @@ def _found(argument: str, runs_dir: Path, *, is_trained: bool) -> RunFolder:
 
 def _by_name(argument: str, runs_dir: Path) -> RunFolder | None:
     path = Path(argument)
-    with contextlib.suppress(OSError):  # longer than a name can be, for example: then it is none
+    try:
         if argument and path.name == argument and (runs_dir / path).is_dir():
             return RunFolder.open(runs_dir / path)
         if (path / "run.json").is_file() or (os.sep in argument and path.is_dir()):
             return RunFolder.open(path)
+    except PermissionError as error:
+        why, hint = reason(error)
+        raise UsageError(f"cannot look for the run {argument}: {error.filename}: {why}", hint=hint) from error
+    except (OSError, ValueError):  # longer than a name can be, for example: then it is none
+        return None
     return None
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.errors import RunError
+from dlrun.files.disk import reason
 from dlrun.runs.index import Entry, Source, refreshed
 from dlrun.runs.summary import Best, RunSummary, summarise
 
@@ -50,13 +51,14 @@ def list_runs(runs_dir: Path, *, from_index: bool = True) -> list[RunSummary]:
     Raises:
         RunError: The folder cannot be listed.
     """
-    if not runs_dir.exists():
-        return []
     try:
         with os.scandir(runs_dir) as entries:
             names = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+    except FileNotFoundError:
+        return []
     except OSError as error:
-        raise RunError(f"cannot list {runs_dir}: {error.strerror}") from error
+        why, hint = reason(error)
+        raise RunError(f"cannot list {runs_dir}: {why}", hint=hint) from error
     source = Source("run.json", ".index.json", lambda name: _values(read_summary(runs_dir, name)), _Checker().is_sound)
     found = refreshed(runs_dir, names, source, from_index=from_index)
     runs = [_restored(runs_dir, name, entry.values) for name, entry in found.items()]

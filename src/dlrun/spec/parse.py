@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from dlrun.data import Source
-from dlrun.errors import MOST_SHOWN, DataError, Problem, SpecError
+from dlrun.errors import MOST_SHOWN, DataError, Problem, SpecError, encodable
 from dlrun.files.disk import disk
-from dlrun.locating import absent, locate
+from dlrun.locating import absent, locate, unreadable
 from dlrun.models import Model
 from dlrun.plugins import find_plugin, load_plugin
 from dlrun.signature import Description
@@ -161,7 +162,9 @@ class _Parser:
 
     def spec(self, trust: Trust) -> Spec | None:
         name = self.scalar("name", str, default=self.path.stem, expected="text")
-        if not RUN_NAME.fullmatch(name):
+        if not RUN_NAME.fullmatch(name) and self.document.child("name") is None:
+            self.problems.append(self.unusable_file_name())
+        elif not RUN_NAME.fullmatch(name):
             self.report("name", f"the name {shown(name)}", "letters, digits, '.', '_' and '-', 80 at most")
         seed = self.scalar("seed", int, default=0, expected="a whole number of at least 0")
         if not 0 <= seed <= MAX_SEED:
@@ -189,8 +192,11 @@ class _Parser:
                 self.refuse_reach(draft.dataset)
             draft = asked = replace(draft, dataset=self.located(draft.dataset))
             description = self.described(draft.dataset)
-        found = find_problems(asked, description, trains=trust.trains)
-        self.problems += [self.document.located(problem) for problem in found]
+        try:
+            found = find_problems(asked, description, trains=trust.trains)
+            self.problems += [self.document.located(problem) for problem in found]
+        except OSError as error:  # of a dataset that looks for its files
+            self.data_error = self.data_error or unreadable(error)
         return draft
 
     def located(self, dataset: Source) -> Source:
@@ -212,7 +218,11 @@ class _Parser:
         """What is known of the data; why it cannot be read is kept for the end, behind what is wrong with the spec."""
         if dataset is None or self.data_error is not None:
             return None
-        description = dataset.describe()
+        try:
+            description = dataset.describe()
+        except OSError as error:
+            self.data_error = unreadable(error)
+            return None
         if description is None:
             try:
                 dataset.check_files()
@@ -304,6 +314,18 @@ class _Parser:
         hint = f"--set tracking.{tracker.reach_keys[0]}=... names one"
         self.tracking_refused = f"none: this run was not made here, and its {tracker.type_name} is not used; {hint}"
         return replace(draft, tracking=None)
+
+    def unusable_file_name(self) -> Problem:
+        """The problem of a file whose name a run cannot have, where the spec gives no other."""
+        stem = self.path.stem
+        ascii_part = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
+        name = re.sub(r"[^A-Za-z0-9._-]+", "_", ascii_part).strip("._-")[:80] or "my_run"
+        return Problem(
+            f"a run is called after its file, and {shown(encodable(stem))} cannot be its name",
+            "letters of ASCII, digits, '.', '_' and '-', 80 at most",
+            f"name: {name} in the file, or another name for the file",
+            encodable(str(self.path)),
+        )
 
     def scalar(self, key: str, kind: type[Any], *, default: Any, expected: str) -> Any:
         node = self.document.child(key)

@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from dlrun.data import Dataset
+from dlrun.data import Dataset, Source
 from dlrun.data.interface import Interface, Raw
 from dlrun.errors import DataError, Problem, SpecError
+from dlrun.locating import unreadable
 from dlrun.runs.environment import environment
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.provenance import usable_cores
@@ -204,7 +205,7 @@ def assemble(
     share_cores(int(shares.value), cores=usable_cores())
     team = make_team(device, cluster)
     with building_failures(), timeline.spent("data"):
-        dataset = spec.dataset.load()
+        dataset = _loaded(spec.dataset)
     for note in (*file.notes, *dataset.notes):
         listener(Note("data", note))
     for warning in dataset.warnings:
@@ -243,6 +244,13 @@ def _check_updates(compiled: Compiled, length: Length) -> None:
     if length.steps < compiled.steps_per_update:
         said = f"the optimizer changes the weights every {compiled.steps_per_update} steps, and training takes"
         raise SpecError([Problem(f"{said} {length.steps}", f"at most {length.steps}", origin="optimizer")])
+
+
+def _loaded(source: Source) -> Dataset:
+    try:
+        return source.load()
+    except PermissionError as error:
+        raise unreadable(error) from error
 
 
 def _check_training_split(dataset: Dataset, target: Target, *, batch_size: int) -> None:
