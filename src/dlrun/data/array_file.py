@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib import format as npy
 
+from dlrun.data.foreign import refuse_foreign
 from dlrun.data.mapped import drop_pages
 from dlrun.data.npz import NpzFile
 from dlrun.errors import DataError
@@ -90,6 +91,7 @@ def opened_arrays(source: str, names: Sequence[str]) -> Iterator[dict[str, Array
         if source == "-":
             yield {"": _streamed(sys.stdin.buffer, name="standard input")}
         elif path.suffix == ".npz":
+            refuse_foreign(path, expected="an .npz file", reads_zip=True)
             file = NpzFile.open(path)
             if not file.headers:
                 raise DataError(f"{path} has no arrays in it")
@@ -102,6 +104,8 @@ def opened_arrays(source: str, names: Sequence[str]) -> Iterator[dict[str, Array
                 members = {name: stack.enter_context(archive.open(f"{name}.npy")) for name in wanted}
             yield {name: _streamed(member, name=file.named(name)) for name, member in members.items()}
         else:
+            if path.suffix != ".npy":
+                refuse_foreign(path, expected="a .npy or .npz file")
             yield {"": _mapped(path)}
 
 

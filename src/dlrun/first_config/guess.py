@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dlrun.data.columns import plan_columns
+from dlrun.data.foreign import refuse_foreign
 from dlrun.data.series_order import Times
 from dlrun.data.table import Table
 from dlrun.errors import DataError, UsageError
@@ -99,6 +100,12 @@ def _kind_of_place(path: str) -> str:
     if suffix == ".npy":
         raise DataError(
             f"{path} is one array", expected="an .npz file of features and labels: np.savez(path, x=x, y=y)"
+        )
+    if place.is_file() and suffix not in (".npz", ".parquet", ".pq"):
+        refuse_foreign(
+            place,
+            expected="a CSV, Parquet, JSON lines or .npz file, or a folder of images or texts",
+            reads_json=suffix in _LINES,
         )
     return "arrays" if suffix == ".npz" else "text" if suffix in (*_LINES, ".txt") else ""
 

@@ -5,20 +5,11 @@ from __future__ import annotations
 import glob
 from pathlib import Path
 
+from dlrun.data.foreign import refuse_foreign
 from dlrun.errors import DataError
 
 _PARQUET = b"PAR1"
 _PARQUET_SUFFIXES = (".parquet", ".pq", ".parq")
-_FOREIGN = {
-    b"PK\x03\x04": ("a zip archive or an Excel workbook", "save it as CSV, or unpack it"),
-    b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "save it as CSV"),
-    b"\x89HDF": ("an HDF5 file", "save it as CSV or Parquet"),
-    b"SQLi": ("an SQLite database", "export the table as CSV"),
-    b"\x93NUM": ("a NumPy array", "use `type: arrays` with an .npz file"),
-    b"\x28\xb5\x2f\xfd": ("compressed with zstd", "unpack it, or compress it with gzip"),
-    b"BZh9": ("compressed with bzip2", "unpack it, or compress it with gzip"),
-    b"\xfd7zX": ("compressed with xz", "unpack it, or compress it with gzip"),
-}
 _OTHER_NAME = "if it is text, call it .csv"
 _EXPECTED = "a CSV or Parquet file"
 
@@ -63,9 +54,8 @@ def is_parquet(path: Path) -> bool:
         raise DataError(f"{path} cannot be read: {error.strerror or error}", expected=_EXPECTED) from error
     if not magic:
         raise DataError(f"{path} is empty", expected="a table: a line of column names, and rows")
-    if magic in _FOREIGN:
-        what, hint = _FOREIGN[magic]
-        raise DataError(f"{path} is {what}", expected=_EXPECTED, hint=hint)
+    if magic != _PARQUET:
+        refuse_foreign(path, expected=_EXPECTED)
     if magic != _PARQUET and path.suffix.lower() in _PARQUET_SUFFIXES:
         expected = f"a Parquet file, which begins with {_PARQUET!r}"
         raise DataError(f"{path} is no Parquet file: it begins with {magic!r}", expected=expected, hint=_OTHER_NAME)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.data.foreign import refuse_foreign
 from dlrun.errors import DataError
 
 ENDINGS = (".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif")
@@ -94,6 +95,7 @@ def list_splits(folder: Path) -> dict[str, ImageList]:
     Raises:
         DataError: It cannot be read, or has no images to train on.
     """
+    refuse_foreign(folder, expected="a folder of images, or a CSV of their paths")
     parts = _split_folders(folder)
     splits = {split: list_classes(path) for split, path in parts.items()} if parts else {"train": list_classes(folder)}
     for split, found in splits.items():

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.data.foreign import refuse_foreign
 from dlrun.data.header import Header
 from dlrun.data.image_files.decoding import decode
 from dlrun.data.image_files.form import ImageForm
@@ -175,6 +176,7 @@ def _list_images(source: str) -> ImageList:
     if path.is_dir():
         return list_all(path)
     if path.exists():
+        refuse_foreign(path, expected="an image file, a folder of them, a glob, or a CSV of paths")
         return ImageList(path.parent, [path.name])
     names = sorted(name for name in glob.glob(str(path), recursive=True) if not Path(name).is_dir())  # noqa: PTH207
     if not names:

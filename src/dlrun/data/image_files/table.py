@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.data.foreign import refuse_foreign
 from dlrun.data.header import Header
 from dlrun.data.image_files.listing import ENDINGS, ImageList
 from dlrun.data.labels import Task
@@ -104,6 +105,7 @@ def _first(path: Path, rows: Iterator[tuple[int, list[str]]]) -> list[str]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    refuse_foreign(path, expected="a CSV file in UTF-8")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file)

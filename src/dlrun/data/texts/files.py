@@ -6,6 +6,7 @@ import glob
 from pathlib import Path
 
 from dlrun.data.encoding import STANDARD_INPUT
+from dlrun.data.foreign import refuse_foreign
 from dlrun.data.texts.delimited import DelimitedFile
 from dlrun.data.texts.folders import LinesFile, TextFolder
 from dlrun.data.texts.json_lines import JsonLinesFile
@@ -55,6 +56,8 @@ def files_of(source: str, reading: Reading) -> tuple[TextFile, ...]:
 
 def _file(name: str, reading: Reading) -> TextFile:
     kind = _KINDS.get(Path(name.removesuffix(".gz")).suffix.lower())
+    if kind is not ParquetFile:
+        refuse_foreign(Path(name), expected=_ACCEPTED, reads_json=kind is JsonLinesFile)
     if kind is None:
         raise DataError(f"{name} is of no kind that texts are read from", expected=_ACCEPTED)
     return kind(name, reading)
