@@ -16,7 +16,7 @@ errors files interpreter memory signature component stored_fields registry plugi
 tensorflow_start timeline user_folders
 ---
 data models keras_table scoring
-optimizers schedules plateau losses metrics metric_inputs tracking
+optimizers schedules plateau losses metrics metric_inputs metric_results tracking
 ---
 spec runs
 ---

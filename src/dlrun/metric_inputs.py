@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from dlrun.signature import Target
 
-Form = Literal["labels", "classes", "index", "positive", "margin", "scores", "score_index", "values"]
+Form = Literal["labels", "classes", "index", "positive", "margin", "scores", "score_index", "values", "differences"]
 """The forms, each a pair of truth and prediction:
 
 - `labels` (n,) true class, (n,) predicted class;
@@ -17,7 +17,8 @@ Form = Literal["labels", "classes", "index", "positive", "margin", "scores", "sc
 - `scores` (n, size) one-hot, (n, size) the model's output as it is; `score_index` the same with (n,) true class;
 - `positive` (n, 1) 0 or 1, (n, 1) probability of the second of two classes;
 - `margin` (n, 1) 0 or 1, (n, 1) how much the output speaks for the second of two classes;
-- `values` (n, size), (n, size).
+- `values` (n, size), (n, size), in their own unit; float64 where the model learns them in another;
+- `differences` the same, less the mean of each value.
 """
 
 Pair = tuple[Any, Any]
@@ -34,6 +35,8 @@ class Sees:
         values: Whether it takes real numbers and the model's own input.
         least_size: Smallest number of values that it makes sense for.
         several_labels: The form for several yes-or-no labels, which count as so many examples; None if it has none.
+        differences: Whether it takes nothing but distances between values: then it is given each less the mean of its
+            column, of which float32 keeps more digits.
     """
 
     form: Form | None = None
@@ -42,9 +45,11 @@ class Sees:
     values: bool = False
     least_size: int = 1
     several_labels: Form | None = None
+    differences: bool = False
 
 
 VALUES = Sees(values=True)
+_DIFFERENCES = Sees(values=True, differences=True)
 _DETECTION = Sees("classes", two_classes="positive", several_labels="positive")
 _LABELS = Sees("labels")
 _CLASSES = Sees("classes")
@@ -67,11 +72,11 @@ SEES: dict[str, Sees] = {
     "hinge": Sees("margin", only_two=True),
     "io_u": _LABELS,
     "kl_divergence": _CLASSES,
-    "log_cosh_error": VALUES,
-    "mean_absolute_error": VALUES,
+    "log_cosh_error": _DIFFERENCES,
+    "mean_absolute_error": _DIFFERENCES,
     "mean_absolute_percentage_error": VALUES,
     "mean_io_u": _LABELS,
-    "mean_squared_error": VALUES,
+    "mean_squared_error": _DIFFERENCES,
     "mean_squared_logarithmic_error": VALUES,
     "one_hot_io_u": _CLASSES,
     "one_hot_mean_io_u": _CLASSES,
@@ -79,10 +84,10 @@ SEES: dict[str, Sees] = {
     "poisson": VALUES,
     "precision": _DETECTION,
     "precision_at_recall": _DETECTION,
-    "r2_score": VALUES,
+    "r2_score": _DIFFERENCES,
     "recall": _DETECTION,
     "recall_at_precision": _DETECTION,
-    "root_mean_squared_error": VALUES,
+    "root_mean_squared_error": _DIFFERENCES,
     "sensitivity_at_specificity": _DETECTION,
     "sparse_categorical_accuracy": Sees("index"),
     "sparse_categorical_crossentropy": Sees("score_index"),
@@ -106,6 +111,8 @@ def converter(form: Form, target: Target) -> Callable[[Any, Any], Pair]:
     Shape:
         y_true as `target.encoding` says, y_pred `(n, target.units)` or the input's shape for kind `input`.
     """
+    if form == "differences":
+        return lambda y_true, y_pred: (_without_mean(y_true, target), _without_mean(y_pred, target))
     if form == "values":
         return lambda y_true, y_pred: (_flat(y_true, target), _flat(y_pred, target))
     if target.kind == "labels":
@@ -129,6 +136,8 @@ def converter(form: Form, target: Target) -> Callable[[Any, Any], Pair]:
 def in_own_unit(values: Any, target: Target) -> Any:
     """Values that the model learns, standardized or not, in the unit that the data has.
 
+    What was standardized is float64 then: a mean that is large against the spread would leave few digits of float32.
+
     Shape:
         `(n, size)`, as the result.
     """
@@ -136,13 +145,37 @@ def in_own_unit(values: Any, target: Target) -> Any:
 
     if not target.scale:
         return values
-    return values * ops.convert_to_tensor(target.scale, "float32") + ops.convert_to_tensor(target.mean, "float32")
+    scale, mean = (ops.convert_to_tensor(each, "float64") for each in (target.scale, target.mean))
+    return ops.cast(values, "float64") * scale + mean
 
 
 def _flat(values: Any, target: Target) -> Any:
     from keras import ops
 
     return in_own_unit(ops.reshape(ops.cast(values, "float32"), (-1, target.size)), target)
+
+
+def _without_mean(values: Any, target: Target) -> Any:
+    from keras import ops
+
+    flat = ops.reshape(ops.cast(values, "float32"), (-1, target.size))
+    return flat * ops.convert_to_tensor(target.scale, "float32") if target.scale else flat
+
+
+def where_it_varies(y_true: Any, y_pred: Any) -> tuple[Any, Any, Any]:
+    """Examples whose values a correlation can be taken of, and others replaced, with a weight of 1 or 0.
+
+    Shape:
+        `(n, size)` each. Returns: both, and `(n,)`.
+    """
+    from keras import ops
+
+    varies = [
+        ops.max(each, axis=-1, keepdims=True) > ops.min(each, axis=-1, keepdims=True) for each in (y_true, y_pred)
+    ]
+    both = ops.logical_and(*varies)
+    some = ops.cast(ops.arange(y_true.shape[-1]), y_true.dtype)
+    return ops.where(both, y_true, some), ops.where(both, y_pred, some), ops.cast(both[:, 0], "float32")
 
 
 def _several_labels(y_true: Any, y_pred: Any, target: Target) -> Pair:

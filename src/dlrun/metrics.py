@@ -19,7 +19,8 @@ from dlrun.keras_table import (
     keras_object,
     short_names,
 )
-from dlrun.metric_inputs import SEES, VALUES, Form, Sees, converter
+from dlrun.metric_inputs import SEES, VALUES, Form, Sees, converter, where_it_varies
+from dlrun.metric_results import Exact, exact_area, exact_r2, undefined_where_it_is
 from dlrun.registry import Registry
 from dlrun.signature import Target
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     import keras
 
 _TWO = 2
+_THRESHOLDS = 200
+"""Of an area under a curve, unless a spec asks for others: of the running score of a training only."""
 
 
 _WITH_LOGITS = ("binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy")
@@ -99,8 +102,12 @@ class KerasMetric(KerasComponent, Metric):
     def build(self, target: Target) -> keras.metrics.Metric:
         """Make the Keras metric, in float32, behind the conversion to the form that it is defined on."""
         form = self._form(target)
-        outputs = target.size if form in {"classes", "values"} else 1
-        given: dict[str, Any] = {"name": self.log_name, "dtype": "float32"}
+        outputs = target.size if form in {"classes", "values", "differences"} else 1
+        # A sum of squares less the square of a sum has few digits left of float32.
+        given: dict[str, Any] = {
+            "name": self.log_name,
+            "dtype": "float64" if self.type_name == "r2_score" else "float32",
+        }
         if self.type_name in _WITH_LOGITS:
             given["from_logits"] = target.activation == "linear"
             form = form if given["from_logits"] else _AS_PROBABILITIES.get(form, form)
@@ -109,9 +116,26 @@ class KerasMetric(KerasComponent, Metric):
         given |= self._defaults(form, outputs)
         metric = keras_object(self, **given)
         if self.type_name in _BUILT_BY_FIRST_BATCH:
+            if self.type_name == "r2_score":  # Keras 3.15 makes its variables float32, whatever the metric is
+                metric.add_variable = functools.partial(metric.add_variable, dtype="float64")
             # Keras makes these variables with the first batch: too late for a checkpoint that has to fill them.
             metric._build((None, outputs), (None, outputs))  # noqa: SLF001
-        return _converted(metric, form, target)
+        undefined_where_it_is(metric, self.type_name)
+        exact = self._exact(target, columns=outputs)
+        return _converted(metric, form, target, exact=exact, correlates=self.type_name == "pearson_correlation")
+
+    def _exact(self, target: Target, *, columns: int) -> Exact | None:
+        """What computes the score from all predictions of an evaluation; None if batches add up to it."""
+        if self.type_name == "r2_score" and target.kind != "input":
+            return Exact(exact_r2(getattr(self, "class_aggregation", "")), columns=columns)
+        asks_for_thresholds = getattr(self, "thresholds", None) or getattr(self, "num_thresholds", 0) != _THRESHOLDS
+        if self.type_name != "auc" or asks_for_thresholds:
+            return None
+        keys: dict[str, Any] = {
+            key: getattr(self, name)
+            for key, name in {"curve": "curve", "summation": "summation_method", "multi_label": "multi_label"}.items()
+        }
+        return Exact(exact_area(**keys, label_weights=getattr(self, "label_weights", None)), columns=columns)
 
     def problems(self) -> Iterator[FieldProblem]:
         """What Keras would find only when the metric is built, or not at all."""
@@ -148,7 +172,7 @@ class KerasMetric(KerasComponent, Metric):
         if target.kind == "labels" and self.sees.several_labels:
             return self.sees.several_labels
         if target.kind != "classes" or self.sees.form is None:
-            return "values"
+            return "differences" if self.sees.differences else "values"
         asks_for_one = any(getattr(self, key, None) is not None for key in ("class_id", "top_k", "average"))
         if self.sees.two_classes and target.size == _TWO and not asks_for_one:
             return self.sees.two_classes
@@ -170,12 +194,24 @@ def _list(values: tuple[float, ...] | None) -> list[float] | None:
     return None if values is None else list(values)
 
 
-def _converted(metric: Any, form: Form, target: Target) -> keras.metrics.Metric:
+def _converted(
+    metric: Any, form: Form, target: Target, *, exact: Exact | None, correlates: bool
+) -> keras.metrics.Metric:
     update, convert = metric.update_state, converter(form, target)
     repeats = target.size if target.kind == "labels" else 1
-    metric.update_state = lambda y_true, y_pred, sample_weight=None: update(
-        *convert(y_true, y_pred), sample_weight=_repeated(sample_weight, repeats)
-    )
+
+    def update_state(y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        truth, predicted = convert(y_true, y_pred)
+        weight = _repeated(sample_weight, repeats)
+        if correlates:
+            truth, predicted, varies = where_it_varies(truth, predicted)
+            weight = varies if weight is None else varies * weight
+        if exact is not None:
+            exact.take(truth, predicted, weight)
+        update(truth, predicted, sample_weight=weight)
+
+    metric.update_state = update_state
+    metric.exact = (exact,) if exact is not None else ()
     return metric
 
 

@@ -79,6 +79,22 @@ def test_the_scores_of_the_most_frequent_class_stand_beside_those_of_the_model(w
     assert of_file.breakdown.naive["accuracy"] == pytest.approx(share)
 
 
+@pytest.mark.tensorflow
+def test_an_area_is_one_number_in_training_evaluation_and_for_a_file(place: Path) -> None:
+    run = trained(place, "breast_cancer", "binary_crossentropy", "auc")
+    evaluations = evaluate(run.path, split="all", runs_dir=place / "runs")
+    for split, found in evaluations.items():
+        assert found.breakdown.overall["roc_auc"] == pytest.approx(found.scores["auc"], abs=1e-6)
+        assert found.breakdown.naive["auc"] == 0.5
+        if split != "train":
+            assert run.read_record().result[split]["auc"] == found.scores["auc"]
+    assert run.read_metrics()[-1]["val_auc"] == evaluations["validation"].scores["auc"]
+    test = Builtin(name="breast_cancer", validation=0.2).load().splits["test"]
+    np.savez(place / "all.npz", x=test.features, y=np.asarray(test.target))
+    of_file = evaluate(run.path, data=str(place / "all.npz"), runs_dir=place / "runs")["data-all"]
+    assert of_file.scores["auc"] == pytest.approx(evaluations["test"].scores["auc"], abs=1e-6)
+
+
 def rows_of(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))

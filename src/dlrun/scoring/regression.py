@@ -55,11 +55,43 @@ def regression_scores(truth: Array, predicted: Array) -> RegressionScores:
         return RegressionScores(nothing, nothing, nothing, nothing, nothing)
     error = predicted - truth
     squares = np.square(error)
-    spread = np.square(truth - truth.mean(axis=0)).sum(axis=0)
     return RegressionScores(
-        r2=1 - ratio(squares.sum(axis=0), spread, otherwise=np.nan),
+        r2=1 - ratio(squares.sum(axis=0), _spread(truth), otherwise=np.nan),
         mae=np.abs(error).mean(axis=0),
         rmse=np.sqrt(squares.mean(axis=0)),
         median_absolute_error=np.median(np.abs(error), axis=0),
         bias=error.mean(axis=0),
     )
+
+
+def r2_score(truth: Array, predicted: Array, *, weights: Array | None = None, by_variance: bool = False) -> float:
+    """Return R2, of several values one number.
+
+    Formula:
+        the mean of the values' R2; with `by_variance` weighted by how much each varies: 1 - sum(e^2) over the sum of
+        the squared distances from the means, both over all values
+
+    Shape:
+        truth, predicted: `(n, size)`. weights: `(n,)`.
+
+    Returns:
+        nan where it is undefined: where a value never changes, with `by_variance` where none does.
+    """
+    truth, predicted = truth.astype(np.float64), predicted.astype(np.float64)
+    weight = np.ones((len(truth), 1)) if weights is None else weights.astype(np.float64).reshape(-1, 1)
+    used = weight[:, 0] > 0
+    truth, predicted, weight = truth[used], predicted[used], weight[used]
+    if not len(truth):
+        return np.nan
+    left, spread = (weight * np.square(predicted - truth)).sum(axis=0), _spread(truth, weight)
+    if by_variance:
+        left, spread = left.sum(keepdims=True), spread.sum(keepdims=True)
+    return float((1 - ratio(left, spread, otherwise=np.nan)).mean())
+
+
+def _spread(truth: Float, weight: Float | None = None) -> Float:
+    """The sum of squared distances from the mean of each value; 0, and no rounding, where one never changes."""
+    weight = np.ones((len(truth), 1)) if weight is None else weight
+    mean = (weight * truth).sum(axis=0) / weight.sum()
+    spread = (weight * np.square(truth - mean)).sum(axis=0)
+    return np.where(truth.max(axis=0) == truth.min(axis=0), 0.0, spread)

@@ -71,6 +71,8 @@ class _ColumnsMetric(keras.metrics.Metric):  # type: ignore[misc, unused-ignore]
         super().__init__(name=metric.log_name, dtype="float32")
         self._parts = parts
         self.columns = [metric.build(part.target) for part in parts]
+        found = [getattr(column, "exact", ()) for column in self.columns]
+        self.exact = tuple(exact for each in found for exact in each) if all(found) else ()
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Count a batch."""

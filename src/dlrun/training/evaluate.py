@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import closing
+
 import keras
 
+from dlrun.metric_results import Collected
 from dlrun.training.failures import step_failures
 from dlrun.training.feed import Feed, epoch_order
 from dlrun.training.steps import Steps
@@ -22,6 +26,7 @@ class Evaluator:
 
     def __init__(self, model: keras.Model, feed: Feed, *, batch_size: int, team: Team) -> None:
         self._model = model
+        self._team = team
         self._steps = Steps(model, model.test_step, feed, batch_size=batch_size, jit=False, team=team)
         self._order = epoch_order(feed.examples, seed=0, epoch=0, shuffle=False)
 
@@ -33,14 +38,15 @@ class Evaluator:
         """
         batch_size, feed = self._steps.batch_size, self._steps.feed
         self._model.reset_metrics()
-        with step_failures("training.evaluation_batch_size", batch_size):
+        collected = Collected(self._model.metrics)
+        with closing(collected), step_failures("training.evaluation_batch_size", batch_size):
             for stretch in feed.stretches(
                 self._order, batch_size=batch_size, last_step=-(-feed.examples // batch_size)
             ):
                 step = stretch.first_step
                 while step < stretch.last_step:
                     step += self._steps(stretch, step, stretch.last_step - step)
-            scores = read_scores(self._model)
+            scores = with_exact(read_scores(self._model), collected.scores(self._team.gather_rows))
         self._model.reset_metrics()
         return scores
 
@@ -48,3 +54,8 @@ class Evaluator:
 def read_scores(model: keras.Model) -> dict[str, float]:
     """Read the metric variables: one host read, so only at log points."""
     return {name: float(value) for name, value in model.get_metrics_result().items()}
+
+
+def with_exact(scores: Mapping[str, float], exact: Mapping[str, float]) -> dict[str, float]:
+    """Return scores, those that batches do not add up to replaced by those of all predictions."""
+    return {name: exact.get(name, value) for name, value in scores.items()}

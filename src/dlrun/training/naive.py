@@ -15,17 +15,20 @@ import tensorflow as tf
 
 from dlrun.data import Split
 from dlrun.losses import Loss
+from dlrun.metric_results import Collected
 from dlrun.metrics import Metric
 from dlrun.runs.record import BaselineRecord
 from dlrun.signature import Target
 from dlrun.training.assembly import Assembly
 from dlrun.training.by_column import build_loss, build_metric
+from dlrun.training.evaluate import with_exact
 from dlrun.training.feed import encode
 
 Array = npt.NDArray[Any]
 
 _LEAST_PROBABILITY = 1e-7
 _NUMBERS_AT_ONCE = 1 << 22
+_VECTOR = 64
 _MOST_VALUES = 1000
 """More classes than these are not kept in run.json."""
 
@@ -51,10 +54,11 @@ class NaiveScores:
         constant: Sequence[float] = (),
     ) -> None:
         self._target = target
-        self._output = constant_output(np.asarray(constant), target) if constant else None
+        self._output: Any = constant_output(np.asarray(constant), target) if constant else None
         self._loss = build_loss(loss, target)
         self._metrics = {metric.log_name: build_metric(metric, target) for metric in metrics}
         self._at_once = batch_size if loss.is_of_batch else max(batch_size, _NUMBERS_AT_ONCE // max(1, target.units))
+        self._collected = Collected(self._metrics.values())
         self._sum, self._count = 0.0, 0
 
     def add(self, truth: Array, predicted: Array | None = None, weight: Array | None = None) -> None:
@@ -65,22 +69,32 @@ class NaiveScores:
         """
         for start in range(0, len(truth), self._at_once):
             rows = slice(start, start + self._at_once)
-            y_true = encode(tf.constant(np.asarray(truth[rows])), self._target)
             count = len(truth[rows])
-            if self._output is not None:
-                y_pred = tf.tile(self._output[None], (count, 1))
-            else:
-                y_pred = encode(tf.constant(np.asarray(predicted)[rows].astype(np.float32)), self._target)
-            weights = None if weight is None else tf.constant(weight[rows], tf.float32)
+            weights = None if weight is None else np.asarray(weight[rows], np.float32)
+            y_true, y_pred = self._encoded(truth[rows], None if predicted is None else np.asarray(predicted)[rows])
             self._sum += float(self._loss(y_true, y_pred, sample_weight=weights)) * count
             self._count += count
+            # One value has to stay one: the processor rounds another way where less than a vector is left over. So
+            # there are whole vectors, of examples that weigh nothing at the end.
+            padding = -count % _VECTOR
+            padded = np.concatenate([np.arange(count), np.zeros(padding, int)])
+            y_true, y_pred = tf.gather(y_true, padded), tf.gather(y_pred, padded)
+            weights = np.concatenate([np.ones(count) if weights is None else weights, np.zeros(padding)])
             for metric in self._metrics.values():
-                metric.update_state(y_true, y_pred, sample_weight=weights)
+                metric.update_state(y_true, y_pred, sample_weight=tf.constant(weights, tf.float32))
+
+    def _encoded(self, truth: Array, predicted: Array | None) -> tuple[Any, Any]:
+        """Truth and predictions as loss and metrics take them."""
+        if predicted is not None:
+            y_pred = encode(tf.constant(predicted.astype(np.float32)), self._target)
+        else:
+            y_pred = tf.tile(self._output[None], (len(truth), 1))
+        return encode(tf.constant(np.asarray(truth)), self._target), y_pred
 
     def scores(self) -> dict[str, float]:
         """Loss and metrics of all examples so far, by name, as those of the model."""
         of_metrics = {name: float(metric.result()) for name, metric in self._metrics.items()}
-        return {"loss": self._sum / self._count} | of_metrics
+        return {"loss": self._sum / self._count} | with_exact(of_metrics, self._collected.scores())
 
 
 def find_baseline(assembly: Assembly) -> BaselineRecord | None:

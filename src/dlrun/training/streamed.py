@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from dlrun.metric_results import Collected
 from dlrun.signature import Target
-from dlrun.training.evaluate import read_scores
+from dlrun.training.evaluate import read_scores, with_exact
 from dlrun.training.failures import step_failures
 from dlrun.training.feed import encode
 
@@ -37,6 +38,7 @@ class StreamedScores:
 
         self._step = tf.function(step, autograph=False, reduce_retracing=True)
         model.reset_metrics()
+        self._collected = Collected(model.metrics)
 
     def add(self, stored: Array, truth: Array | None) -> None:
         """Score some more examples.
@@ -56,6 +58,6 @@ class StreamedScores:
 
     def scores(self) -> dict[str, float]:
         """Loss and metrics of all examples so far."""
-        scores = read_scores(self._model)
+        scores = with_exact(read_scores(self._model), self._collected.scores())
         self._model.reset_metrics()
         return scores

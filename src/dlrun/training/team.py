@@ -124,6 +124,17 @@ class Team:
             for index, each in enumerate(self.strategy.experimental_local_results(variable.value)):
                 each.assign(arrays[name][self.first_replica + index])
 
+    def gather_rows(self, rows: Array) -> Array:
+        """Return the rows of all processes; every one of them has to call it."""
+        if self.cluster.workers == 1:
+            return rows
+
+        def of_replica() -> Any:
+            return tf.constant(rows if _own_number() == self.first_replica else rows[:0])
+
+        gathered: Array = self.strategy.gather(self.strategy.run(of_replica), axis=0).numpy()
+        return gathered
+
     def _reduced(self, value: Any) -> Any:
         """The sum over processes; where one has several replicas only its first one counts."""
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from dlrun.errors import CheckpointError
-from dlrun.runs.arrays import ArraySpec
+from dlrun.runs.arrays import ArraySpec, check_specs
 
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
@@ -55,11 +55,10 @@ def assign_arrays(model: keras.Model, arrays: Mapping[str, npt.NDArray[Any]], *,
     for name in sorted(wanted.keys() ^ given.keys()):
         where = "the model, but not the checkpoint" if name in wanted else "the checkpoint, but not the model"
         raise CheckpointError(f"the variable {name} is in {where}", expected="a checkpoint of this very model")
-    for name, variable in wanted.items():
-        found, expected = given[name], (tuple(variable.shape), str(variable.dtype))
-        if (found.shape, found.dtype.name) != expected:
-            said = f"the checkpoint's {name} is {found.dtype.name} {found.shape}"
-            raise CheckpointError(said, expected=f"{expected[1]} {expected[0]}, as the model has it")
+    expected = array_specs(model, parts=parts)
+    found = {name: ArraySpec(array.shape, array.dtype.name) for name, array in given.items()}
+    if difference := check_specs(found, expected):
+        raise CheckpointError(f"in the checkpoint {difference}", expected="a checkpoint of this very model")
     for name, variable in wanted.items():
         variable.assign(given[name])
 

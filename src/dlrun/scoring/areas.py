@@ -1,0 +1,83 @@
+"""Areas under the curves that all thresholds together make: ROC, precision over recall, and precision gain."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.scoring.classification import roc_auc
+from dlrun.scoring.ratio import ratio
+
+Array = npt.NDArray[Any]
+Float = npt.NDArray[np.float64]
+
+Curve = Literal["ROC", "PR", "PRGAIN"]
+Summation = Literal["interpolation", "minoring", "majoring"]
+
+
+def area_under_curve(
+    is_positive: Array,
+    scores: Array,
+    *,
+    weights: Array | None = None,
+    curve: Curve = "ROC",
+    summation: Summation = "interpolation",
+) -> float:
+    """Return the area under a curve with a point for every threshold at which a prediction changes.
+
+    Formula:
+        ROC: true positive rate over false positive rate. PR: precision over recall. PRGAIN: precision gain over recall
+        gain, 1 - (P / N) (FP / TP) over 1 - (P / N) (FN / TP). `interpolation` takes trapezoids, under a PR curve the
+        true and false positives between two points as linear; `minoring` the lower and `majoring` the upper rectangles.
+
+    Reference:
+        Davis and Goadrich, 2006, "The Relationship Between Precision-Recall and ROC Curves"; Flach and Kull, 2015,
+        "Precision-Recall-Gain Curves".
+
+    Args:
+        is_positive: `(n,)` bool.
+        scores: `(n,)`.
+        weights: `(n,)`; None: all examples count as one.
+        curve: Which one.
+        summation: How the points are joined.
+
+    Returns:
+        nan where it is undefined: without a positive example, for ROC and PRGAIN without a negative one, or where a
+        score is no number.
+    """
+    if curve == "ROC" and summation == "interpolation" and weights is None:
+        return roc_auc(is_positive, scores)
+    order = np.argsort(-scores, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1) if len(order) else np.zeros(0, int)
+    weight = np.ones(len(order)) if weights is None else weights[order].astype(np.float64)
+    hits = np.append(0.0, np.cumsum(weight * is_positive[order])[ends])
+    alarms = np.append(0.0, np.cumsum(weight * ~is_positive[order].astype(bool))[ends])
+    positives, negatives = hits[-1], alarms[-1]
+    if np.isnan(scores).any() or positives == 0 or (negatives == 0 and curve != "PR"):
+        return np.nan
+    if curve == "PR" and summation == "interpolation":
+        return _interpolated_precision(hits, alarms)
+    if curve == "PRGAIN":
+        share = positives / negatives
+        x = np.maximum(np.where(hits == 0, 0.0, 1 - share * ratio(positives - hits, hits, otherwise=0.0)), 0.0)
+        y = np.where(hits == 0, 1.0, 1 - share * ratio(alarms, hits, otherwise=0.0))
+    elif curve == "PR":
+        x, y = hits / positives, ratio(hits, hits + alarms, otherwise=0.0)
+    else:
+        x, y = alarms / negatives, hits / positives
+    lower, upper = np.minimum(y[1:], y[:-1]), np.maximum(y[1:], y[:-1])
+    heights = {"interpolation": (lower + upper) / 2, "minoring": lower, "majoring": upper}[summation]
+    return float((np.diff(x) * heights).sum())
+
+
+def _interpolated_precision(hits: Float, alarms: Float) -> float:
+    """The integral of precision over recall between points, where hits grow linearly with what is predicted."""
+    predicted = hits + alarms
+    gained, more = np.diff(hits), np.diff(predicted)
+    slope = ratio(gained, more, otherwise=0.0)
+    intercept = hits[:-1] - slope * predicted[:-1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        growth = np.where(predicted[:-1] > 0, np.log(predicted[1:] / predicted[:-1]), 0.0)
+    return float((slope * (gained + intercept * growth)).sum() / hits[-1])
