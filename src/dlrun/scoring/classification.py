@@ -64,42 +64,39 @@ class ClassCounts:
         """Of what was predicted as the class, how much is of it.
 
         Formula:
-            hits / predicted; 0 where nothing was predicted as a class that has examples, nan where it has none either
+            hits / predicted; nan where nothing was predicted as the class
         """
-        return self._ratio(self.hits, self.predicted)
+        return ratio(self.hits, self.predicted, otherwise=np.nan)
 
     @property
     def recall(self) -> Float:
         """Of the class' examples, how many were found.
 
         Formula:
-            hits / support; 0 where a class without examples was predicted, nan where it was not predicted either
+            hits / support; nan where the class has no examples
         """
-        return self._ratio(self.hits, self.support)
+        return ratio(self.hits, self.support, otherwise=np.nan)
 
     @property
     def f1(self) -> Float:
         """The harmonic mean of precision and recall.
 
         Formula:
-            2 hits / (support + predicted)
+            2 hits / (support + predicted); nan where the class does not occur
 
         Reference:
             van Rijsbergen, 1979, "Information Retrieval", chapter 7.
         """
-        return self._ratio(2 * self.hits, self.support + self.predicted)
+        return ratio(2 * self.hits, self.support + self.predicted, otherwise=np.nan)
 
     def macro(self, of_class: Float) -> float:
-        """The mean over the classes that occur, each of the same weight."""
-        return float(of_class[self.present].mean()) if self.present.any() else np.nan
+        """The mean over the classes that occur, each of the same weight; what is undefined of one counts as 0 there."""
+        return float(np.nan_to_num(of_class[self.present]).mean()) if self.present.any() else np.nan
 
     def weighted(self, of_class: Float) -> float:
-        """The mean over the classes, each weighted by its number of examples."""
+        """The mean over the classes, each weighted by its number of examples; what is undefined of one counts as 0."""
         has = self.support > 0
-        return float(np.average(of_class[has], weights=self.support[has])) if has.any() else np.nan
-
-    def _ratio(self, part: Array, whole: Array) -> Float:
-        return np.where(self.present, ratio(part, whole, otherwise=0.0), np.nan)
+        return float(np.average(np.nan_to_num(of_class[has]), weights=self.support[has])) if has.any() else np.nan
 
 
 def confusion_matrix(truth: Array, predicted: Array, size: int) -> npt.NDArray[np.int64]:
