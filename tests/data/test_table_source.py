@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from dlrun.data import table as table_module
 from dlrun.data.dataset import Dataset, fingerprint_of
@@ -243,3 +245,27 @@ def test_text_that_is_called_parquet_is_wrong_data_and_no_mistake_of_the_spec(tm
     source = Table(path=str(tmp_path / "fake.parquet"), target="income")
     assert list(source.problems()) == []
     refused(source, "is no Parquet file")
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_the_hint_for_what_is_no_number_in_a_target_can_be_followed(table: Any, tmp_path: Path, ending: str) -> None:
+    values = [float("inf") if row == 7 else row / 4 for row in range(60)]
+    content = "x,y\n" + "".join(f"{row % 11}.5,{value}\n" for row, value in enumerate(values))
+    source = table(content)
+    if ending == "parquet":
+        parquet.write_table(pa.table({"x": [row % 11 + 0.5 for row in range(60)], "y": values}), tmp_path / "t.parquet")
+        source = Table(path=str(tmp_path / "t.parquet"), target="y")
+    with pytest.raises(DataError, match=r"column 'y' holds .?inf") as caught:
+        source.load()
+    assert caught.value.hint.startswith('mend the value; or also_missing: ["inf"], if it means')
+    assert caught.value.hint.endswith("with missing_target: drop")
+    followed = source.model_copy(update={"also_missing": ("inf",), "missing_target": "drop"})
+    assert len(followed.load().splits["train"]) == 59
+
+
+def test_more_texts_that_mean_missing_leave_the_usual_ones_what_they_are(table: Any) -> None:
+    values = ["-", "?", "", "NA", *(f"{row}.5" for row in range(56))]
+    loaded = table(
+        "x,y\n" + "".join(f"{value},{row % 2}\n" for row, value in enumerate(values)), also_missing=("-",)
+    ).load()
+    assert loaded.raw.columns[0].kind == "numeric"

@@ -256,7 +256,7 @@ def test_numbers_that_are_too_large_make_no_config_that_cannot_train(tmp_path: P
         path = write_config(str(tmp_path / name), tmp_path / f"{name}.yaml", Wishes()).path
         check_fits(path)
         dataset = yaml.safe_load(path.read_text())["dataset"]
-        assert ("1e400" in dataset.get("missing_values", [])) == missing
+        assert ("1e400" in dataset.get("also_missing", [])) == missing
         assert "left out: tweet_id" in path.read_text()
 
 

@@ -145,7 +145,7 @@ class Series(ColumnKeys, Source):
         splits, naive, notes = self._splits(stored, values, cut)
         preprocess = ColumnsPreprocess.of(columns, standardize=self.standardize, steps=(self.history,))
         target_columns = tuple(TargetColumn(column.name, (), column.notation) for column in targets)
-        reading = Reading(self.missing_values, self.known_delimiter, self.known_encoding, self.first_line)
+        reading = Reading(self.missing_texts, self.known_delimiter, self.known_encoding, self.first_line)
         return Dataset(
             find_tables(self.path)[0].name.partition(".")[0],
             Features("sequence", preprocess.shape, embedded=embedded_columns(columns)),
@@ -171,11 +171,11 @@ class Series(ColumnKeys, Source):
     def _plan(self, table: TableFiles) -> tuple[Plan, tuple[PlannedColumn, ...], Mapping[str, ColumnSurvey]]:
         table.check_columns((*self.targets, *self.times))
         names = [name for name in table.names if name not in table.unreadable]
-        surveys = survey_columns(table, names, missing=self.missing_values)
+        surveys = survey_columns(table, names, missing=self.missing_texts)
         for name in self.targets:
             if name in table.unreadable or not surveys[name].known:
                 raise DataError(f"{table.label}: the target {name!r} has no values", expected="numbers")
-        targets = tuple(plan_numbers(table, surveys[name], keys=self) for name in self.targets)
+        targets = tuple(plan_numbers(table, surveys[name], keys=self, is_target=True) for name in self.targets)
         plan = plan_columns(table, surveys, self)
         texts = [column.name for column in plan.columns if column.kind == "text"]
         if texts:
@@ -186,7 +186,7 @@ class Series(ColumnKeys, Source):
     def _times(self, table: TableFiles) -> Times | None:
         if not self.times:
             return None
-        times = read_times(table, self.times, missing=self.missing_values)
+        times = read_times(table, self.times, missing=self.missing_texts)
         check_order(table, times)
         return times
 
@@ -195,7 +195,7 @@ class Series(ColumnKeys, Source):
     ) -> Iterator[str]:
         if times is not None:
             yield from steps_of(times).notes()
-        elif (told := told_time(table, surveys, missing=self.missing_values)) is not None:
+        elif (told := told_time(table, surveys, missing=self.missing_texts)) is not None:
             said = said_of_order(table, told)
             if said:
                 yield f"{said}; {remedy_of_order(told)}"

@@ -107,7 +107,7 @@ def plan_table(source: Table, tables: Mapping[str, TableFiles]) -> TablePlan:
     train, targets = tables["train"], source.targets
     train.check_columns(targets)
     names = [name for name in train.names if name not in train.unreadable]
-    surveys = survey_columns(train, names, missing=source.missing_values)
+    surveys = survey_columns(train, names, missing=source.missing_texts)
     if not surveys or not (rows := next(iter(surveys.values())).rows):
         raise DataError(f"{train.label} has no rows", expected="rows under the line of names")
     target = plan_target(train, surveys, targets, task=source.task, keys=source) if targets else None

@@ -65,7 +65,7 @@ def plan_target(
         said = ", ".join(f"{name}: {_classes_said(surveys[name])}" for name in names)
         return TargetPlan("class_columns", columns, f"target: a class in each of {len(names)} columns ({said})")
     if task != "classification" and all(notation_of(table, surveys[name]) for name in names):
-        columns = tuple(plan_numbers(table, surveys[name], keys=keys) for name in names)
+        columns = tuple(plan_numbers(table, surveys[name], keys=keys, is_target=True) for name in names)
         return TargetPlan("values", columns, f"target: {len(names)} numbers ({', '.join(names)})")
     said = ", ".join(f"{name} has {_said(surveys[name])}" for name in names)
     raise DataError(
@@ -81,7 +81,9 @@ def _plan_one(table: TableFiles, survey: ColumnSurvey, kind: tuple[bool, str], *
         _check_repeats(table, survey)
         said = _classes_said(survey)
         return TargetPlan("classes", (PlannedColumn(name, "categorical"),), f"target: {name}: {said}, because {why}")
-    return TargetPlan("values", (plan_numbers(table, survey, keys=keys),), f"target: {name}: a number, because {why}")
+    return TargetPlan(
+        "values", (plan_numbers(table, survey, keys=keys, is_target=True),), f"target: {name}: a number, because {why}"
+    )
 
 
 def _is_classes(table: TableFiles, survey: ColumnSurvey, task: Task, *, keys: ColumnKeys) -> tuple[bool, str]:
@@ -92,7 +94,7 @@ def _is_classes(table: TableFiles, survey: ColumnSurvey, task: Task, *, keys: Co
     distinct = _distinct(survey)
     if notation is None:
         if is_mostly_numbers(survey):
-            plan_numbers(table, survey, keys=keys)
+            plan_numbers(table, survey, keys=keys, is_target=True)
         return True, "its values are no numbers"
     few = distinct == _TWO or distinct <= min(_MOST_CLASSES_OF_NUMBERS, survey.known // _ROWS_OF_A_CLASS)
     if survey.is_whole and few:

@@ -58,7 +58,7 @@ class LookedAt:
         """What the dataset has to be told so that every column can be read."""
         keys: dict[str, Any] = self.header.keys
         if self.odd:
-            keys["missing_values"] = (*MISSING_VALUES, *self.odd)
+            keys["also_missing"] = self.odd
         if self.ignored:
             keys["ignore"] = tuple(self.ignored)
         return keys
@@ -67,7 +67,7 @@ class LookedAt:
         """The same as keys of the section."""
         yield from self.header.lines()
         if self.odd:
-            yield Key("missing_values", [*MISSING_VALUES, *self.odd], "texts among numbers are read as missing")
+            yield Key("also_missing", list(self.odd), "texts among numbers are read as missing")
         if self.ignored:
             why = "; ".join(self.ignored.values())
             yield Key("ignore", list(self.ignored), why)
@@ -165,7 +165,7 @@ def _dataset(path: str, looked: LookedAt, target: ChosenTarget, plan: Plan, size
 def _text_length(looked: LookedAt, plan: Plan) -> Iterator[Key]:
     """How many words are read, where there are columns of text: as many as most rows have."""
     names = [column.name for column in plan.columns if column.kind == "text"]
-    missing = looked.keys.get("missing_values", MISSING_VALUES)
+    missing = (*MISSING_VALUES, *looked.odd)
     lengths = count_lengths(looked.table, names, missing, most=_ROWS_WHOSE_WORDS_ARE_COUNTED)
     if not lengths:
         return

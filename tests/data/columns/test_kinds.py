@@ -77,9 +77,9 @@ def test_one_word_among_numbers_is_told_with_its_line(keys: dict[str, object], w
     values[17] = "abc"
     with pytest.raises(DataError) as caught:
         planned(write(column_of(values)), **keys)
-    for word in ("table.csv:19 (row 18)", "column 'x' holds 'abc'", "expected: a number", "missing_values"):
+    for word in ("table.csv:19 (row 18)", "column 'x' holds 'abc'", "expected: a number", 'also_missing: ["abc"]'):
         assert word in str(caught.value)
-    assert planned(write(column_of(values)), missing_values=("abc",)).columns[0].kind == "numeric"
+    assert planned(write(column_of(values)), also_missing=("abc",)).columns[0].kind == "numeric"
 
 
 def test_one_number_with_a_comma_is_read_as_its_file_is_written(write: Write) -> None:

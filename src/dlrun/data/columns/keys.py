@@ -65,7 +65,11 @@ class ColumnKeys(HeaderKeys):
     )
     missing: Missing = Field(default=Missing(), description="What becomes of missing values.")
     missing_values: tuple[str, ...] = Field(
-        default=MISSING_VALUES, description="Texts that mean that a value is missing."
+        default=MISSING_VALUES,
+        description="Texts that mean that a value is missing, in place of the usual ones; also_missing adds to them.",
+    )
+    also_missing: tuple[str, ...] = Field(
+        default=(), description="More texts that mean that a value is missing: ['-', '-999']."
     )
     embedding: Literal["auto", "off"] | EmbeddingKeys = Field(
         default="auto",
@@ -99,6 +103,11 @@ class ColumnKeys(HeaderKeys):
     encoding: FileEncoding = Field(
         default="auto", description="Of a CSV file: utf-8, latin-1, utf-16, ... auto: told from its bytes."
     )
+
+    @property
+    def missing_texts(self) -> tuple[str, ...]:
+        """All texts that mean that a value is missing."""
+        return tuple(dict.fromkeys((*self.missing_values, *self.also_missing)))
 
     @property
     def known_delimiter(self) -> str | None:

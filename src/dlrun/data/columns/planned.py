@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Literal
 
@@ -32,6 +33,7 @@ class PlannedColumn:
         notation: How its numbers are written.
         layout: How its dates are written.
         remark: What may have been taken for something else, and how to say so; empty: nothing.
+        is_target: Whether it is to be predicted, and no feature.
     """
 
     name: str
@@ -39,6 +41,7 @@ class PlannedColumn:
     notation: Notation = "plain"
     layout: DateLayout = "ymd"
     remark: str = ""
+    is_target: bool = False
 
 
 def notation_of(table: TableFiles, survey: ColumnSurvey) -> Notation | None:
@@ -71,7 +74,9 @@ def is_mostly_dates(survey: ColumnSurvey) -> bool:
     return max(survey.layouts.values()) >= _MOSTLY * survey.known
 
 
-def plan_numbers(table: TableFiles, survey: ColumnSurvey, *, keys: ColumnKeys) -> PlannedColumn:
+def plan_numbers(
+    table: TableFiles, survey: ColumnSurvey, *, keys: ColumnKeys, is_target: bool = False
+) -> PlannedColumn:
     """A column that has to be one of numbers.
 
     Raises:
@@ -79,17 +84,17 @@ def plan_numbers(table: TableFiles, survey: ColumnSurvey, *, keys: ColumnKeys) -
     """
     name, notation = survey.name, notation_of(table, survey)
     if notation is not None:
-        return PlannedColumn(name, "numeric", notation)
+        return PlannedColumn(name, "numeric", notation, is_target=is_target)
     best: Notation = "plain"
     for each, count in survey.notations.items():
         best = each if count > survey.notations[best] else best
     for block in table.blocks([name]):
-        known = known_values(block.columns[name], keys.missing_values)
+        known = known_values(block.columns[name], keys.missing_texts)
         wrong = parse_numbers(known, best)[1]
         if wrong is not None:
-            planned = PlannedColumn(name, "numeric", best)
+            planned = PlannedColumn(name, "numeric", best, is_target=is_target)
             raise wrong_value(table.place(block.first + wrong), planned, known[wrong].as_py())
-    return PlannedColumn(name, "numeric", best)
+    return PlannedColumn(name, "numeric", best, is_target=is_target)
 
 
 def infer_dates(survey: ColumnSurvey, layout: DateLayout) -> PlannedColumn:
@@ -115,7 +120,7 @@ def plan_dates(table: TableFiles, survey: ColumnSurvey, *, keys: ColumnKeys) -> 
     planned = infer_dates(survey, layout or best)
     if layout is None:
         for block in table.blocks([survey.name]):
-            known = as_texts(known_values(block.columns[survey.name], keys.missing_values))
+            known = as_texts(known_values(block.columns[survey.name], keys.missing_texts))
             wrong = parse_dates(known, planned.layout)[1]
             if wrong is not None:
                 raise wrong_value(table.place(block.first + wrong), planned, known[wrong].as_py())
@@ -137,5 +142,13 @@ def wrong_value(place: str, column: PlannedColumn | Column, found: object, *, hi
     return DataError(
         f"{place}: column {name!r} holds {found!r}",
         expected=expected,
-        hint=hint or f"add it to missing_values, or list the column under categorical or ignore: ignore: [{name}]",
+        hint=hint or _remedy(column, str(found)),
     )
+
+
+def _remedy(column: PlannedColumn | Column, found: str) -> str:
+    """What the spec can say of a value that is no number or no date."""
+    missing = f"also_missing: [{json.dumps(found, ensure_ascii=False)}], if it means that the value is missing"
+    if isinstance(column, PlannedColumn) and column.is_target:
+        return f"mend the value; or {missing}, with missing_target: drop"
+    return f"{missing}; or list the column under categorical or ignore: ignore: [{column.name}]"

@@ -161,7 +161,7 @@ class _Coder:
         Raises:
             DataError: A value is missing that must not be, or is no number.
         """
-        known = known_values(block.columns[self.name], self._keys.missing_values)
+        known = known_values(block.columns[self.name], self._keys.missing_texts)
         kind = self._column.kind
         if self._keys.requires(kind):
             refuse_missing(table, block, self.name, known)

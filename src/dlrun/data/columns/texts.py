@@ -21,7 +21,7 @@ MISSING_VALUES = (
 
 # What Keras' TextVectorization strips and where it splits; it lowers the letters of ASCII only.
 _PUNCTUATION = r"""[!"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~']"""
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?|[+-]?inf", re.IGNORECASE)
 _WHOLE = 2.0**53
 
 
@@ -47,7 +47,7 @@ def known_values(array: pa.Array, missing: Sequence[str]) -> pa.Array:
 
 
 def missing_numbers(missing: Sequence[str]) -> tuple[float, ...]:
-    """The numbers among the texts that mean missing, such as -999."""
+    """The numbers among the texts that mean missing, such as -999 or inf."""
     return tuple(float(text) for text in missing if _NUMBER.fullmatch(text))
 
 

@@ -120,18 +120,18 @@ def inspect_source(source: Source) -> Inspected:
 
 def _series_rows(source: Series, table: TableFiles, columns: FileColumns) -> SeriesRows | None:
     if source.times:
-        return SeriesRows(read_times(table, source.times, missing=source.missing_values))
-    times = told_time(table, columns.surveys, missing=source.missing_values)
+        return SeriesRows(read_times(table, source.times, missing=source.missing_texts))
+    times = told_time(table, columns.surveys, missing=source.missing_texts)
     return None if times is None else SeriesRows(times, said_of_order(table, times))
 
 
 def _file_columns(source: Table | Series, table: TableFiles) -> FileColumns:
     names = [name for name in table.names if name not in table.unreadable]
-    surveys = survey_columns(table, names, missing=source.missing_values)
+    surveys = survey_columns(table, names, missing=source.missing_texts)
     targets = source.targets if isinstance(source, Table) else ()
     plan = plan_columns(table, surveys, source, without=targets)
     texts = [column.name for column in plan.columns if column.kind == "text"]
-    return FileColumns(surveys, plan.ignored, count_lengths(table, texts, source.missing_values))
+    return FileColumns(surveys, plan.ignored, count_lengths(table, texts, source.missing_texts))
 
 
 def _image_files(source: Images, dataset: Dataset) -> ImageFiles:
