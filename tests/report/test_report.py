@@ -102,14 +102,14 @@ def test_a_page_that_is_a_link_is_replaced_and_not_followed(tmp_path: Path) -> N
 def test_a_page_opens_with_the_verdict_and_the_test_scores_and_folds_the_spec(tmp_path: Path) -> None:
     folder = made(tmp_path, *KINDS["a table"])
     result = {"validation": {"loss": 0.6, "accuracy": 0.5}, "test": {"loss": 0.5, "accuracy": None}}
-    folder.update_record(result=result, naive={"test": {"loss": 0.1, "accuracy": 0.4}})
+    folder.update_record(result=result, naive={"test": {"loss": 0.1}}, baseline={"method": NAUGHTY})
     write_report(folder)
     page = folder.report_html.read_text()
     places = [
         page.index(said)
         for said in (
             '<p class="verdict bad">',
-            "Worse than the naive prediction",
+            "Worse than the naive prediction (&lt;script",
             "Undefined on the test split: accuracy",
             "Result on the test split",
             "<b>0.5</b>",

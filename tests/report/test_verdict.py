@@ -4,28 +4,24 @@ from typing import Any
 
 import pytest
 
-from dlrun.data.array_input import ArrayInput
-from dlrun.data.interface import Interface
-from dlrun.data.preprocess import Preprocess
 from dlrun.report.findings import Score
 from dlrun.report.verdict import Verdict, verdicts
 from dlrun.runs.record import BestRecord, RunRecord
-from dlrun.signature import Features, Target
 
 DIRECTIONS = {"loss": "min", "accuracy": "max", "quality": "min"}
 
 
-def said(record: dict[str, Any], kind: Any = "classes", **known: Any) -> list[Verdict]:
-    interface = Interface("x", ArrayInput((4,)), Preprocess((4,)), Features("vector", (4,)), Target(kind, 3))
-    run = RunRecord.model_validate({"id": "run-1", "name": "x", "status": "completed", **record})
-    return list(verdicts(run, interface, directions=DIRECTIONS, **known))
+def said(record: dict[str, Any], **known: Any) -> list[Verdict]:
+    baseline = {"method": "the most frequent class"}
+    run = RunRecord.model_validate({"id": "run-1", "name": "x", "status": "completed", "baseline": baseline, **record})
+    return list(verdicts(run, directions=DIRECTIONS, **known))
 
 
 @pytest.mark.parametrize(
     ("scores", "naive", "mood", "text"),
     [
-        ({"accuracy": 0.9}, {"accuracy": 0.5}, "good", "Better than the naive prediction (always the most frequent"),
-        ({"accuracy": 0.4}, {"accuracy": 0.5}, "bad", "Worse than the naive prediction (always the most frequent"),
+        ({"accuracy": 0.9}, {"accuracy": 0.5}, "good", "Better than the naive prediction (the most frequent class)"),
+        ({"accuracy": 0.4}, {"accuracy": 0.5}, "bad", "Worse than the naive prediction (the most frequent class)"),
         ({"accuracy": 0.5}, {"accuracy": 0.5}, "bad", "No better than the naive prediction"),
         ({"quality": 2.0}, {"quality": 3.0}, "good", "quality 2 against 3"),
         ({"quality": 4.0}, {"quality": 3.0}, "bad", "As it is, the model is of no use."),
@@ -44,6 +40,11 @@ def test_a_model_is_told_to_be_better_or_worse_than_none(
     assert verdict.mood == mood
     assert text in verdict.text
     assert "test split" in verdict.text
+
+
+def test_of_a_series_and_of_a_run_of_an_earlier_version_the_naive_forecast_is_the_last_value() -> None:
+    record = {"result": {"test": {"loss": 2.0}}, "naive": {"test": {"loss": 1.0}}, "baseline": None}
+    assert said(record)[0].text.startswith("Worse than the naive forecast (the last value) on the test split: loss 2")
 
 
 def test_the_test_split_decides_and_validation_only_where_there_is_no_test() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dlrun.report.content import Content
 from dlrun.report.findings import Findings, Score
 from dlrun.report.markup import Markup, number, table, tag
-from dlrun.report.verdict import main_split, naive_name, verdicts
+from dlrun.report.verdict import main_split, naive_method, verdicts
 from dlrun.runs.record import RunRecord
 
 _TITLES = {
@@ -34,7 +34,6 @@ def headline(content: Content, findings: Mapping[str, Findings]) -> Iterator[Mar
     intervals = found.scores if found is not None else ()
     said = verdicts(
         record,
-        content.interface,
         intervals=intervals,
         directions=content.directions,
         epochs=len(content.rows),
@@ -71,7 +70,7 @@ def _header(content: Content, split: str) -> list[str]:
         "score",
         split,
         "95 % interval",
-        naive_name(content.interface),
+        naive_method(content.record),
         *(_ROLES.get(each, each) for each in others),
     ]
 

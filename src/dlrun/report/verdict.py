@@ -7,19 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from dlrun.data.interface import Interface
 from dlrun.report.findings import Score
 from dlrun.report.markup import number
 from dlrun.runs.record import RunRecord
 
 Mood = Literal["good", "bad", "open"]
 
-_NAIVE = {
-    "classes": "always the most frequent class",
-    "class_columns": "always the most frequent class of each column",
-    "labels": "always the more frequent value of each label",
-    "values": "always the mean",
-}
+_LAST_VALUE = "the last value"
 _MOST_SCORES = 3
 
 
@@ -56,16 +50,13 @@ def main_split(record: RunRecord) -> str:
     return next((split for split in ("test", "validation", "train") if record.result.get(split)), "")
 
 
-def naive_name(interface: Interface | None) -> str:
-    """Return what the scores of a naive prediction are those of."""
-    if interface is None:
-        return "a prediction without a model"
-    return "the last value" if interface.raw.type == "series" else _NAIVE.get(interface.target.kind, "")
+def naive_method(record: RunRecord) -> str:
+    """Return what is predicted without a model."""
+    return record.baseline.method if record.baseline else _LAST_VALUE  # earlier versions had a baseline of series only
 
 
 def verdicts(
     record: RunRecord,
-    interface: Interface | None,
     *,
     intervals: Sequence[Score] = (),
     directions: Mapping[str, str],
@@ -75,7 +66,6 @@ def verdicts(
 
     Args:
         record: Of the run.
-        interface: Of its model.
         intervals: Of scores on the split that counts.
         directions: Of each score `min` or `max`.
         epochs: How many were trained.
@@ -84,7 +74,7 @@ def verdicts(
     if not split:
         yield Verdict(f"This run is {record.status}: it has no final scores.", "open")
         return
-    if found := _against_naive(record, split, interface, intervals, directions):
+    if found := _against_naive(record, split, intervals, directions):
         yield found
     undefined = [name for name, value in record.result[split].items() if value is None]
     if undefined:
@@ -99,15 +89,14 @@ def verdicts(
 def _against_naive(
     record: RunRecord,
     split: str,
-    interface: Interface | None,
     intervals: Sequence[Score],
     directions: Mapping[str, str],
 ) -> Verdict | None:
     compared = list(_comparisons(record, split, directions))
     if not compared:
         return None
-    is_series = interface is not None and interface.raw.type == "series"
-    naive = f"the naive {'forecast' if is_series else 'prediction'} ({naive_name(interface)})"
+    method = naive_method(record)
+    naive = f"the naive {'forecast' if method == _LAST_VALUE else 'prediction'} ({method})"
     better = [each for each in compared if each.is_better]
     worse = [each for each in compared if not each.is_better]
     where = f"on the {split} split"
