@@ -25,15 +25,9 @@ _BAR_CELLS = 10
 _BARS = {False: "━┈", True: "#."}
 _NOT_SCORES = ("epoch", "step", "seconds", "examples_per_second", "data_wait", "learning_rate")
 # What a narrow terminal does without first is worth least.
-_SPEED, _WAITING, _BEST, _SPENT, _EXTRA, _VALIDATION, _STEPS, _BAR, _LEFT, _MONITORED, _LOSS = (
-    *range(10, 60, 10),
-    52,
-    54,
-    56,
-    60,
-    85,
-    90,
-)
+_SPEED, _WAITING, _BEST, _SPENT = 10, 20, 30, 40
+_EXTRA, _VALIDATION, _STEPS, _BAR, _LEFT = 50, 52, 54, 56, 60
+_MONITORED, _LOSS = 85, 90
 
 
 class EpochPace:
@@ -87,7 +81,7 @@ class EpochLines:
         self.best_epoch = 0
         self._has_got_worse = False
         self._ended_at: float | None = None
-        self._fitter, self._live_fitter = LineFitter(), LineFitter()
+        self._fitter = LineFitter()
         self._widths: dict[str, int] = {}
         self._validation: dict[str, float | None] = {}
 
@@ -108,7 +102,7 @@ class EpochLines:
         self._validation = {name: value for name, value in scores.items() if name.startswith("val_")}
         parts = [
             Part("epoch", f"epoch {event.epoch:>{len(str(event.epochs))}}/{event.epochs}", ALWAYS),
-            *self._scores(scores),
+            *self._scores(scores, is_aligned=True),
             Part("spent", "" if spent is None else format_seconds(spent), _SPENT),
             Part("speed", f"{row.get('examples_per_second') or 0:,.0f}/s", _SPEED),
         ]
@@ -140,7 +134,7 @@ class EpochLines:
         if self.best_epoch:
             parts.append(Part("best", f"best: epoch {self.best_epoch}", _BEST))
         line = Text(no_wrap=True, overflow="crop", end="")
-        for part in self._live_fitter.fit(parts, width):
+        for part in LineFitter().fit(parts, width):
             line.append("  " if line else "").append(printable_cell(str(part)), style=part.style)
         return line
 
@@ -159,13 +153,15 @@ class EpochLines:
         yield Part("steps", f"{event.step:,}/{event.steps:,}", _STEPS)
         yield Part("left", f"{format_seconds(event.seconds_left)} left", _LEFT)
 
-    def _scores(self, scores: Mapping[str, float | None]) -> Iterator[Part]:
+    def _scores(self, scores: Mapping[str, float | None], *, is_aligned: bool = False) -> Iterator[Part]:
         for name, value in scores.items():
             worth = _VALIDATION if name.startswith("val_") else _EXTRA
             worth = _LOSS if name == "loss" else _MONITORED if name == self.monitor else worth
             text = format_score(value)
-            self._widths[name] = max(self._widths.get(name, 0), len(text))
-            yield Part(f"score {name}", text.ljust(self._widths[name]), worth, name=name)
+            if is_aligned:
+                self._widths[name] = max(self._widths.get(name, 0), len(text))
+                text = text.ljust(self._widths[name])
+            yield Part(f"score {name}", text, worth, name=name)
 
 
 class LiveLine:
