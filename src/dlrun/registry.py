@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -120,8 +121,8 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     """The one of `names` that was most likely meant by `name`, or None if nothing is near."""
     if len(name) > _LONGEST_NAME:
         return None
-    folded = {_folded(known): known for known in names}
-    wanted = _folded(name)
+    folded = {folded_name(known): known for known in names}
+    wanted = folded_name(name)
     if wanted in folded:
         return folded[wanted]
     begun = [known for known in folded if len(wanted) >= _SHORTEST_PART and known.startswith(wanted)]
@@ -142,8 +143,9 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     return folded[holding[0]] if len(holding) == 1 else None
 
 
-def _folded(name: str) -> str:
-    return name.casefold().replace("_", "")
+def folded_name(name: str) -> str:
+    """A name without what spellings differ in: capitals, `_`, `-` and spaces."""
+    return re.sub(r"[\s_-]", "", name.casefold())
 
 
 def edit_distance(first: str, second: str) -> int:

@@ -97,3 +97,29 @@ def test_what_a_command_of_data_may_not_read_is_an_error_of_data() -> None:
 @pytest.mark.parametrize("error", [KeyError("x"), ValueError("x"), RuntimeError("x"), OSError("no number")])
 def test_a_bug_keeps_its_traceback(error: BaseException) -> None:
     assert system_error(error) is None
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("fit x.yaml", "dlrun train CONFIG"),
+        ("evaluate last", "dlrun eval RUN"),
+        ("ls", "dlrun runs ls"),
+        ("trian x.yaml", "'train'"),
+        ("train x.yaml --epochs 3", "--set training.epochs=..."),
+        ("train last", "dlrun resume last"),
+        ("train abc --runs-dir folder", "dlrun reproduce abc"),
+        ("train x", "x.yaml"),
+        ("eval x.yaml", "is a config"),
+    ],
+)
+def test_a_command_that_is_nearly_right_is_answered_with_the_right_one(
+    command: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("x.yaml").write_text("")
+    Path("folder/abc").mkdir(parents=True)
+    Path("folder/abc/run.json").write_text("{}")
+    result = CliRunner().invoke(app, command.split(), terminal_width=200)
+    assert result.exit_code == 2
+    assert said in " ".join(result.output.split())

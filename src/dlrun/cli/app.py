@@ -38,8 +38,45 @@ _OF_STREAMS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EBADF, errno.EFBIG)
 """What writing to standard output fails with; an error that names no file is of it."""
 
 
+_HABITS = {
+    "fit": "dlrun train CONFIG",
+    "run": "dlrun train CONFIG",
+    "start": "dlrun train CONFIG",
+    "continue": "dlrun resume RUN",
+    "restart": "dlrun resume RUN",
+    "test": "dlrun eval RUN",
+    "evaluate": "dlrun eval RUN",
+    "score": "dlrun eval RUN",
+    "infer": "dlrun predict RUN INPUT",
+    "inference": "dlrun predict RUN INPUT",
+    "check": "dlrun validate CONFIG, or dlrun data check CONFIG",
+    "lint": "dlrun validate CONFIG",
+    "summary": "dlrun plan CONFIG",
+    "new": "dlrun init",
+    "create": "dlrun init",
+    "tune": "dlrun batch CONFIG --grid KEY=VALUE,VALUE",
+    "sweep": "dlrun batch CONFIG --grid KEY=VALUE,VALUE",
+    "ls": "dlrun runs ls",
+    "list": "dlrun runs ls",
+    "show": "dlrun runs show RUN",
+    "compare": "dlrun runs compare RUN RUN",
+    "rm": "dlrun runs rm RUN",
+    "tail": "dlrun runs tail RUN",
+    "models": "dlrun components",
+    "version": "dlrun --version",
+    "help": "dlrun --help",
+}
+"""What other tools call our commands."""
+
+
 class _Commands(TyperGroup):
     """Commands in the order in which they are used, and their errors as messages."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command; where there is none of that name, name the one that was meant."""
+        if args and args[0] not in self.commands and args[0] in _HABITS:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean: {_HABITS[args[0]]}")
+        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; exit with the code of what went wrong."""
@@ -52,6 +89,9 @@ class _Commands(TyperGroup):
             sys.stderr.write("interrupted\n")
             raise SystemExit(Interrupted.exit_code) from error
         except Exception as error:
+            if type(error).__name__ == "NoSuchOption":
+                _name_the_key(error)
+                raise
             # That the reader of a stream has gone is nothing to tell, and click knows how.
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise
@@ -64,6 +104,15 @@ class _Commands(TyperGroup):
                 raise
             sys.stderr.write(printable(_message(explained)) + "\n")
             raise SystemExit(explained.exit_code) from error
+
+
+def _name_the_key(error: Any) -> None:
+    """Say how a key of the spec is given, where it was given as an option: `--epochs 3`."""
+    from dlrun.spec.habits import elsewhere
+
+    if paths := elsewhere(error.option_name.lstrip("-")):
+        given = " or ".join(f"--set {path}=..." for path in paths)
+        error.message += f". A key of the spec is given as {given}"
 
 
 def _message(error: DlrunError) -> str:

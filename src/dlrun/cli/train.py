@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,6 +20,7 @@ from dlrun.cli.options import (
     TrustPlugins,
     check_config_or_resume,
 )
+from dlrun.errors import UsageError
 
 _Resume = Annotated[str, typer.Option("--resume", metavar="RUN", help="Go on with a run instead: dlrun resume RUN.")]
 
@@ -48,6 +51,7 @@ def train(
             as_json=as_json,
         )
         return
+    _refuse_run(config, runs_dir)
     from dlrun import experiment
     from dlrun.cli.display import displayed
     from dlrun.cli.outcome import show_outcome
@@ -62,3 +66,17 @@ def train(
             trust_plugins=trust_plugins,
         )
         show_outcome(result, display, runs_dir=runs_dir, as_json=as_json)
+
+
+def _refuse_run(config: Path, runs_dir: Path) -> None:
+    """Name the commands that take a run, where one is given in place of a config."""
+    if config.suffix or os.path.lexists(config):
+        return
+    if str(config) == "last" or str(config).startswith("best:") or os.path.isfile(runs_dir / config / "run.json"):  # noqa: PTH113
+        raise UsageError(
+            f"{config} is a run, and train takes a config",
+            expected="a YAML file",
+            hint=f"dlrun resume {config} goes on with the run, dlrun reproduce {config} trains it once more",
+        )
+    if os.path.isfile(f"{config}.yaml"):  # noqa: PTH113
+        raise UsageError(f"there is no file {config}", expected="a YAML file", hint=f"did you mean {config}.yaml?")

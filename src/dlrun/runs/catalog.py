@@ -50,6 +50,9 @@ def _found(argument: str, runs_dir: Path, *, is_trained: bool) -> RunFolder:
     if named is not None:
         return named
     runs = list_runs(runs_dir)
+    if Path(argument).suffix in (".yaml", ".yml") and not any(argument in run.id for run in runs):
+        said = f"{argument} is a config, and a run is asked for"
+        raise UsageError(said, expected="an id, a part of one, a path, last, or best:KEY", hint="dlrun train CONFIG")
     if not runs:
         raise UsageError(f"there are no runs in {runs_dir}", hint="dlrun train CONFIG")
     if argument == "last":

@@ -15,6 +15,7 @@ from dlrun.optimizers import optimizers
 from dlrun.registry import Registry, nearest
 from dlrun.schedules import schedules
 from dlrun.spec.document import Node
+from dlrun.spec.habits import known_as
 from dlrun.spec.validate import did_you_mean, shown, validate
 from dlrun.tracking import trackers
 
@@ -79,7 +80,7 @@ def parse_component(node: Node, registry: Registry[C], *, where: str, hinted: bo
         return None, None, [*problems, place.problem(f"{where} {found}", expected=f"type: {_choices(registry)}")]
     name = short_names(registry.kind).get(kind.value, kind.value)
     if name not in registry.names():
-        near = registry.nearest(name) if hinted else None
+        near = known_as(registry.kind, kind.value, registry.names()) or registry.nearest(name) if hinted else None
         what = f"unknown {registry.kind} {shown(kind.value)}"
         problems.append(kind.place.problem(what, expected=_choices(registry), hint=did_you_mean(near)))
         # Its other keys are checked as those of what was probably meant.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import cache
 from itertools import islice
@@ -14,10 +15,11 @@ from pydantic_core.core_schema import ErrorType
 
 from dlrun.component import Path
 from dlrun.errors import MOST_SHOWN, Problem
-from dlrun.registry import nearest
+from dlrun.registry import edit_distance, folded_name, nearest
 from dlrun.schedules import schedules
 from dlrun.spec.document import Node
 from dlrun.spec.expectation import expectation, fields_at, groups_in, holds_names
+from dlrun.spec.habits import KEYS, elsewhere
 from dlrun.stored_fields import read_fields, unstable
 
 M = TypeVar("M", bound=BaseModel)
@@ -26,20 +28,9 @@ _PYDANTIC_ERRORS = frozenset(get_args(ErrorType)) - {"value_error"}
 _LONGEST_SHOWN = 60
 MOST_LOCATED = 1000
 """Values of one component that are reported as wrong; a list of ten thousand words in place of numbers is no more."""
+_PERCENT = re.compile(r"(\d+(?:\.\d*)?)\s*%")
 _SHOULD_BE = "Input should be "
 _ABOUT_KEYS = ("unknown_argument", "unknown_name")
-_HABITS = {
-    "lr": "learning_rate",
-    "bs": "batch_size",
-    "batch": "batch_size",
-    "data": "dataset",
-    "network": "model",
-    "architecture": "model",
-    "num_epochs": "epochs",
-    "validation_split": "validation",
-    "hidden_units": "units",
-}
-"""What other tools call a key of ours."""
 _SET_BY_DLRUN = {
     "from_logits": "dlrun knows whether the model's last layer applies softmax or sigmoid, and tells the loss",
     "num_classes": "the number of classes comes from the data",
@@ -98,15 +89,33 @@ def correct_keys(node: Node, names: Iterable[str], *, where: str, hinted: bool =
             continue
         absent = [name for name in names if name not in node.entries]
         meant = nearest(key, absent) or nearest(key, names)
-        if _HABITS.get(key) in names:
-            meant = _HABITS[key]
-        expected = "one of " + ", ".join(names) if names else "no keys"
-        problems.append(
-            node.key_places[key].problem(said, expected=expected, hint=_SET_BY_DLRUN.get(key) or did_you_mean(meant))
-        )
+        if KEYS.get(key) in names:
+            meant = KEYS[key]
+        elif hint := _elsewhere_hint(node, key, meant, where=where):
+            problems.append(node.key_places[key].problem(said, expected=_one_of(names), hint=hint))
+            continue
+        hint = _SET_BY_DLRUN.get(key) or did_you_mean(meant)
+        problems.append(node.key_places[key].problem(said, expected=_one_of(names), hint=hint))
         if meant in absent and key not in _SET_BY_DLRUN:
             node.rename_key(key, meant)
     return problems
+
+
+def _one_of(names: tuple[str, ...]) -> str:
+    return "one of " + ", ".join(names) if names else "no keys"
+
+
+def _elsewhere_hint(node: Node, key: str, meant: str | None, *, where: str) -> str:
+    """The hint that a key stands in another section; empty if it does not, or is a misspelling of one of this group."""
+    if key in _SET_BY_DLRUN or (meant is not None and folded_name(meant) == folded_name(key)):
+        return ""
+    paths = [path for path in elsewhere(key) if path.rpartition(".")[0] != where]
+    place = node.key_places[key]
+    if not paths or (meant is not None and edit_distance(meant, key) <= 1):
+        return ""
+    if place.origin == "--set" and key == place.text.partition("=")[0].strip():
+        return " or ".join(f"--set {path}={place.text.partition('=')[2]}" for path in paths)
+    return f"did you mean {' or '.join(paths)}?"
 
 
 def did_you_mean(name: str | None) -> str:
@@ -197,6 +206,8 @@ def _hint(value: Any, field: FieldInfo) -> str:
         return "a learning-rate schedule stands under the key schedule" if value["type"] in schedules.names() else ""
     if not isinstance(value, str):
         return ""
+    if (percent := _PERCENT.fullmatch(value)) and "number" in expectation(field):
+        return f"{float(percent[1]) / 100:g}: a fraction, for {value}"
     choices = expectation(field)
     meant = nearest(value, choices.removeprefix("one of ").split(", ")) if "one of " in choices else None
     return did_you_mean(meant)

@@ -15,9 +15,11 @@ import yaml
 
 from dlrun.errors import Problem, SpecError, UsageError
 from dlrun.spec.document import Node, Place, Scalar
+from dlrun.spec.yaml_syntax import explain_syntax
 
 MAX_BYTES = 1 << 20
 _SUFFIXES = (".yaml", ".yml")
+_DATA_SUFFIXES = re.compile(r"\.(csv|tsv|parquet|npz|npy|jsonl|ndjson|xlsx?|txt|zip|gz|tgz|tar|png|jpe?g|h5)")
 MAX_VALUES = 30_000
 """Of one file. No honest spec has as many, and each takes the parser and the checks some 50 microseconds."""
 _MAX_DEPTH = 40
@@ -79,6 +81,9 @@ def read_yaml(path: Path, *, content: bytes | None = None) -> tuple[Node, list[P
 
 
 def _read(path: Path) -> bytes:
+    if hint := _hint_for_another_kind(path):
+        what = f"{path} is no config: it is {'a folder' if path.is_dir() else 'a file of data'}"
+        raise SpecError([Problem(what, "a YAML file that names the data", hint)])
     try:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
@@ -87,6 +92,17 @@ def _read(path: Path) -> bytes:
         raise SpecError(
             [Problem(f"cannot read the config: {error.strerror}", "a YAML file", hint, str(path))]
         ) from error
+
+
+def _hint_for_another_kind(path: Path) -> str:
+    """What to do with a run's folder, or with data, that was given for a config; empty if it may be one."""
+    if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises in a folder that may not be entered
+        if os.path.isfile(path / "run.json"):  # noqa: PTH113
+            return f"dlrun resume {path} goes on with that run, dlrun reproduce {path} trains it once more"
+        return f"dlrun init --data {path} writes a config for data in that folder"
+    if _DATA_SUFFIXES.fullmatch(path.suffix.lower()) and os.path.isfile(path):  # noqa: PTH113
+        return f"dlrun init --data {path} writes a config for it, which dlrun train takes"
+    return ""
 
 
 def parse_yaml(
@@ -204,11 +220,11 @@ class _Builder:
     def syntax_problem(self, error: yaml.YAMLError) -> Problem:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         what = getattr(error, "problem", None) or str(error).splitlines()[0]
-        if "found character '\\t'" in what:
-            what = "a tab cannot indent YAML; use spaces"
-        return (
-            self.place(mark).problem(f"not YAML: {what}") if mark else Problem(f"not YAML: {what}", origin=self.origin)
-        )
+        if mark is None:
+            return Problem(f"not YAML: {what}", origin=self.origin)
+        opened = getattr(error, "context_mark", None)
+        plain, hint = explain_syntax(what, self.lines, mark.line, opened.line if opened else mark.line)
+        return self.place(mark).problem(f"not YAML: {plain}", hint=hint)
 
     def place(self, mark: Any) -> Place:
         text = self.lines[mark.line] if mark.line < len(self.lines) else ""

@@ -1,0 +1,104 @@
+"""What a newcomer writes is answered with the line that works."""
+
+from pathlib import Path
+
+import pytest
+
+from dlrun.errors import SpecError
+from dlrun.spec.parse import read_spec
+
+GOOD = {
+    "dataset": "{type: builtin, name: digits}",
+    "model": "linear",
+    "loss": "sparse_categorical_crossentropy",
+}
+
+
+def hints_of(text: str, folder: Path, *overrides: str) -> list[str]:
+    (folder / "x.yaml").write_text(text)
+    with pytest.raises(SpecError) as caught:
+        read_spec(folder / "x.yaml", overrides)
+    return [problem.hint for problem in caught.value.problems]
+
+
+def spec(**changed: str) -> str:
+    return "".join(f"{key}: {value}\n" for key, value in (GOOD | changed).items())
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "meant"),
+    [
+        ("metrics", "[MSE]", "mean_squared_error"),
+        ("metrics", "[f1]", "f1_score"),
+        ("metrics", "[acc]", "accuracy"),
+        ("metrics", "[Accuracy]", "accuracy"),
+        ("metrics", "[roc-auc]", "auc"),
+        ("loss", "cross_entropy", "sparse_categorical_crossentropy"),
+        ("loss", "CrossEntropyLoss", "sparse_categorical_crossentropy"),
+        ("loss", "BCEWithLogitsLoss", "binary_crossentropy"),
+        ("loss", "smooth_l1", "huber"),
+        ("optimizer", "Adam", "adam"),
+        ("optimizer", "RMSProp", "rmsprop"),
+        ("model", "neural_network", "mlp"),
+        ("dataset", "{type: csv, path: x}", "table"),
+    ],
+)
+def test_a_name_of_another_tool_is_answered_with_ours(key: str, value: str, meant: str, tmp_path: Path) -> None:
+    assert hints_of(spec(**{key: value}), tmp_path)[0] == f"did you mean {meant!r}?"
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("epochs: 3", "training.epochs"),
+        ("lr: 0.1", "optimizer.learning_rate"),
+        ("batchsize: 3", "training.batch_size"),
+        ("target: x", "dataset.target"),
+        ("training: {learning_rate: 1}", "optimizer.learning_rate"),
+        ("optimizer: {type: adam, epochs: 1}", "training.epochs"),
+    ],
+)
+def test_a_key_outside_of_its_section_is_answered_with_its_path(text: str, meant: str, tmp_path: Path) -> None:
+    assert hints_of(f"{spec()}{text}\n", tmp_path) == [f"did you mean {meant}?"]
+
+
+def test_an_override_without_its_section_is_answered_with_the_whole_one(tmp_path: Path) -> None:
+    assert hints_of(spec(), tmp_path, "epochs=3") == ["--set training.epochs=3"]
+    assert hints_of(spec(), tmp_path, "lr=0.1") == ["--set optimizer.learning_rate=0.1"]
+
+
+def test_a_percentage_is_answered_with_the_fraction(tmp_path: Path) -> None:
+    data = "{type: table, path: x.csv, target: y, test: 20%}"
+    assert "0.2: a fraction, for 20%" in hints_of(spec(dataset=data), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "hint"),
+    [
+        ("a:\n  b: c\n   d: e\n", "indented further than line 2", "column 3"),
+        ("model: mlp\n  units: [3]\n", "indented further than line 1", "'type: mlp'"),
+        ("a:\n  b: c\n d: e\n", "fits no line above", "same column"),
+        ("a:\n  b:c\n  d: e\n", "line 2 has no space behind its colon", "b: c"),
+        ("a:\n\tb: c\n", "a tab cannot indent", "two spaces"),
+        ("a: {b: c\nd: e\n", "bracket of line 1 is not closed", "'}' at its end"),
+        ("a: [b, c\n", "bracket of line 1 is not closed", "']' at its end"),
+        ("a: 'b\n", "quotation of line 1 is not closed", "quotation mark"),
+        ("a: b: c\n", "two colons", "quotation marks"),
+        ("a: @b\n", "cannot begin a value", "quotation marks"),
+    ],
+)
+def test_bad_yaml_is_explained_in_plain_words(text: str, what: str, hint: str, tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(text)
+    with pytest.raises(SpecError) as caught:
+        read_spec(tmp_path / "x.yaml")
+    assert what in caught.value.problems[0].what
+    assert hint in caught.value.problems[0].hint
+
+
+def test_data_and_runs_in_place_of_a_config_are_answered_with_the_command_for_them(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text("{}")
+    for name, command in (("rows.csv", "dlrun init --data"), ("run", "dlrun resume"), (".", "dlrun init --data")):
+        with pytest.raises(SpecError, match=command):
+            read_spec(tmp_path / name)
