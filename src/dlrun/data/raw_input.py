@@ -92,6 +92,10 @@ class RawInput(abc.ABC):
     def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
         """One example as the model of `build` takes it: the value of each of its inputs, with a batch axis of 1."""
 
+    def deployed_several(self, examples: Examples, indices: Sequence[int]) -> Sequence[Mapping[str, Array]]:
+        """Some examples, each as `deployed` gives it."""
+        return [self.deployed(examples, index) for index in indices]
+
     def read_as(self, dataset: Any) -> RawInput:  # noqa: ARG002
         """The same with what the keys of the dataset, which may have changed since training, say of reading.
 

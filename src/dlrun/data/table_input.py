@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +16,7 @@ from dlrun.data.columns import (
     UnknownCategories,
     build_rows,
     column_places,
-    deployed_row,
+    deployed_rows,
     read_as,
     read_rows,
     shown_row,
@@ -102,7 +102,11 @@ class TableInput(RawInput):
 
     def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
         """The values of one row, by the names of the model's inputs."""
-        return deployed_row(self.columns, examples.origin, index)
+        return self.deployed_several(examples, [index])[0]
+
+    def deployed_several(self, examples: Examples, indices: Sequence[int]) -> Sequence[Mapping[str, Array]]:
+        """The values of some rows, taken column by column."""
+        return deployed_rows(self.columns, examples.origin, indices)
 
     def shown(self, stored: Array) -> Mapping[str, str]:
         """The values of a row, by column."""

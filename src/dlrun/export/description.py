@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlrun.export.plain import PlainModel, given_as
+from dlrun.export.plain import Givens, PlainModel, inputs_of
 
 DESCRIPTION, LABELS = "description.json", "labels.txt"
 
@@ -82,7 +82,7 @@ def describe(model: PlainModel, whole: Any, *, run: str) -> Description:
         whole: The same, joined.
         run: Id of its run.
     """
-    taken_as, missing = model.inputs(), _missing(model.raw)
+    taken_as, missing = model.inputs(), _missing(model)
     inputs = []
     for name, tensor in whole.input.items():
         shape, what = tuple(tensor.shape), ""
@@ -114,13 +114,13 @@ def _lines(description: Description) -> str:
     return "".join(" ".join(label.splitlines()) + "\n" for label in description.labels)
 
 
-def _missing(raw: Any) -> dict[str, str]:
+def _missing(model: PlainModel) -> dict[str, str]:
     """What stands for a missing value, by input: of numbers that are asked for NaN, and of categories."""
-    said = {"Isnan": "NaN", "StringLookup": "an empty string"}
-    found: dict[str, str] = {}
-    for operation in raw.operations:
+    said, givens, given = {"Isnan": "NaN", "StringLookup": "an empty string"}, Givens(model.raw), inputs_of(model.raw)
+    found = {name: "NaN" for name in model.columns if name in given and given[name].dtype == "float32"}
+    for operation in model.raw.operations:
         stands = said.get(type(operation).__name__)
-        name = None if stands is None else given_as(operation.input, raw)
+        name = None if stands is None else givens.name_of(operation.input)
         if stands is not None and name is not None:
             found[name] = stands
     return found

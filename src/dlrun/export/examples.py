@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -95,29 +95,23 @@ def generated_sample(model: PlainModel, interface: Interface, *, count: int = 64
 
 def _spread(interface: Interface, blocks: Iterable[Examples]) -> tuple[list[Example], list[npt.NDArray[Any]]]:
     """Every n-th example, where n doubles whenever there are too many."""
-    inputs: list[Example] = []
-    stored: list[npt.NDArray[Any]] = []
-    step = 1
-    for number, (block, index) in enumerate(_each(blocks)):
-        if number % step == 0:
-            inputs.append(_copied(interface.raw.deployed(block, index)))
-            stored.append(np.array(block.stored[index : index + 1]))
-            if len(inputs) == 2 * MOST:
-                inputs, stored, step = inputs[::2], stored[::2], 2 * step
-    if not inputs:
-        return [], []
-    keep = np.unique(np.linspace(0, len(inputs) - 1, MOST).astype(int))
-    return [inputs[index] for index in keep], [stored[index] for index in keep]
-
-
-def _each(blocks: Iterable[Examples]) -> Iterator[tuple[Examples, int]]:
-    read = 0
+    found: dict[int, tuple[Example, npt.NDArray[Any]]] = {}
+    read, step = 0, 1
     for block in blocks:
-        for index in range(len(block)):
-            yield block, index
+        while -(-(read + len(block)) // step) >= 2 * MOST:
+            step *= 2
+        found = {number: each for number, each in found.items() if number % step == 0}
+        indices = range(-read % step, len(block), step)
+        for index, example in zip(indices, interface.raw.deployed_several(block, indices), strict=True):
+            found[read + index] = _copied(example), np.array(block.stored[index : index + 1])
         read += len(block)
         if read >= _MOST_READ:
-            return
+            break
+    if not found:
+        return [], []
+    kept = list(found.values())
+    kept = [kept[index] for index in np.unique(np.linspace(0, len(kept) - 1, MOST).astype(int))]
+    return [example for example, _ in kept], [stored for _, stored in kept]
 
 
 def _copied(example: Mapping[str, npt.NDArray[Any]]) -> Example:
@@ -129,12 +123,12 @@ def _copied(example: Mapping[str, npt.NDArray[Any]]) -> Example:
 
 
 def _known_words(model: PlainModel) -> dict[str, list[str]]:
-    from dlrun.export.plain import given_as
+    from dlrun.export.plain import Givens
     from dlrun.export.text_layers import string_layers
 
-    found = {}
+    found, givens = {}, Givens(model.raw)
     for layer in string_layers(model.raw):
-        found[given_as(layer.input, model.raw) or ""] = [*layer.get_vocabulary(include_special_tokens=False), "unknown"]
+        found[givens.name_of(layer.input) or ""] = [*layer.get_vocabulary(include_special_tokens=False), "unknown"]
     return found
 
 

@@ -24,24 +24,40 @@ _WARM_UP, _TIMED, _TIMED_SECONDS = 3, 50, 2.0
 
 
 def write_examples(folder: Path, examples: Sequence[Example]) -> None:
-    """Write examples for another process: numbers as arrays, strings as JSON."""
+    """Write examples for another process: numbers as arrays, strings as JSON.
+
+    What has the same shape and dtype in all examples is one array: there may be thousands of inputs.
+    """
+    names = [name for name, value in examples[0].items() if value.dtype.kind not in "OU"] if examples else []
     arrays: dict[str, npt.NDArray[Any]] = {}
-    texts: list[dict[str, Any]] = []
-    for index, example in enumerate(examples):
-        texts.append({name: value.tolist() for name, value in example.items() if value.dtype.kind in "OU"})
-        arrays |= {f"{index} {name}": value for name, value in example.items() if value.dtype.kind not in "OU"}
+    groups: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+    for name in names:
+        first = examples[0][name]
+        if all(each[name].shape == first.shape for each in examples):
+            groups.setdefault((first.dtype.str, first.shape), []).append(name)
+        else:
+            arrays |= {f"{index} {name}": each[name] for index, each in enumerate(examples)}
+    together = list(groups.values())
+    for number, group in enumerate(together):
+        arrays[f"group {number}"] = np.array([[each[name] for name in group] for each in examples])
+    texts = [{name: value.tolist() for name, value in each.items() if value.dtype.kind in "OU"} for each in examples]
     np.savez(folder / "examples.npz", allow_pickle=False, **arrays)
-    (folder / "examples.json").write_text(json.dumps(texts))
+    (folder / "examples.json").write_text(json.dumps({"texts": texts, "groups": together}))
 
 
 def read_examples(folder: Path) -> list[Example]:
     """Read what `write_examples` has written."""
-    texts = json.loads((folder / "examples.json").read_text())
-    examples = [{name: np.array(value, dtype=object) for name, value in each.items()} for each in texts]
+    written = json.loads((folder / "examples.json").read_text())
+    examples = [{name: np.array(value, dtype=object) for name, value in each.items()} for each in written["texts"]]
     with np.load(folder / "examples.npz") as arrays:
         for key in arrays.files:
             index, _, name = key.partition(" ")
-            examples[int(index)][name] = arrays[key]
+            values = arrays[key]
+            if index != "group":
+                examples[int(index)][name] = values
+                continue
+            for example, each in zip(examples, values, strict=True):
+                example |= dict(zip(written["groups"][int(name)], each, strict=True))
     return examples
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from dlrun.data.columns.names import safe_names
+from dlrun.data.columns.names import inner_names, safe_names
 from dlrun.errors import RunError
 from dlrun.export.rebuilding import in_plain_layers, with_float_resizing, without_bincount
 from dlrun.models.finish import finished
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     from dlrun.training.trained import Trained
 
-CORE = "core"
-"""Name of the part that learns; int8 knows its operations by it."""
+CORE = "core_.dlrun"
+"""Name of the part that learns; int8 knows its operations by it. As every name in the whole model but those of its
+inputs it has a dot, which no name of an input has: a column may be called `core`, or `mean`."""
 
 _OUTPUTS = {"values": "values", "input": "reconstruction"}  # and of everything else probabilities
 
@@ -48,7 +49,11 @@ class PlainModel:
 
     def inputs(self) -> dict[str, str]:
         """The raw inputs by the names that an exported model gives them, which every format takes."""
-        return {safe: own for own, safe in safe_names(tuple(inputs_of(self.raw)), otherwise="input").items()}
+        own = inputs_of(self.raw)
+        given = {self.columns.get(name, name): name for name in own}
+        # In ONNX an input and an output are two things of one kind, each with a name of its own.
+        safe = safe_names(tuple(given), otherwise="input", reserved=(self.output, "error"))
+        return {safe[column]: name for column, name in given.items()}
 
     def whole(self) -> keras.Model:
         """Join the parts.
@@ -74,12 +79,14 @@ class PlainModel:
         }
         tensors = {own: inputs[name] for name, own in names.items()}
         # In Keras 3.15 Resizing takes itself to be in training, and all layers after it, unless it is told otherwise.
-        features = self.preprocess(raw(_as_taken(raw, tensors), training=False), training=False)
+        begin, preprocess = _named(raw, "dlrun.raw"), _named(self.preprocess, "dlrun.preprocess")
+        features = preprocess(begin(_as_taken(raw, tensors), training=False), training=False)
         output = self.core(features, training=False)
-        outputs = {self.output: finished(output, self.target)}
+        given = keras.Input(output.shape[1:], dtype=output.dtype, name="dlrun.output")
+        finish = keras.Model(given, finished(given, self.target), name="dlrun.finish")
+        outputs = {self.output: finish(output)}
         if self.target.kind == "input":
-            axes = tuple(range(1, len(features.shape)))
-            outputs["error"] = keras.ops.mean(keras.ops.square(output - features), axis=axes)
+            outputs["error"] = _error(features.shape[1:])([output, features])
         return keras.Model(inputs, outputs, name="model")
 
     def with_float_resizing(self) -> PlainModel:
@@ -106,7 +113,7 @@ def plain_model(trained: Trained) -> PlainModel:
         first_line = str(error).strip().splitlines()[0]
         raise RunError(f"{trained.folder.interface_json} is damaged: raw: {first_line}") from error
     core = in_plain_layers(_as_functional(trained.core))
-    columns = {name: column for column, name in safe_names(tuple(interface.raw.columns_of_stored())).items()}
+    columns = {name: column for column, name in inner_names(tuple(interface.raw.columns_of_stored())).items()}
     return PlainModel(raw, trained.preprocess(), core, interface.target, columns)
 
 
@@ -117,15 +124,39 @@ def inputs_of(model: keras.Model) -> dict[str, Any]:
     return {tensor.name: tensor for tensor in model.inputs}
 
 
-def given_as(tensor: Any, model: keras.Model) -> str | None:
-    """The name of the input that a tensor inside a model is, but for its axes; None if it is something else by now."""
-    names = {id(given): name for name, given in inputs_of(model).items()}
-    while id(tensor) not in names:
-        operation = tensor._keras_history.operation  # noqa: SLF001  there is no public way back
-        if type(operation).__name__ not in ("ExpandDims", "Reshape", "Squeeze", "Identity"):
-            return None
-        tensor = operation.input
-    return names[id(tensor)]
+class Givens:
+    """The inputs of a model, to be found again behind what changes their axes alone."""
+
+    def __init__(self, model: keras.Model) -> None:
+        self._names = {id(given): name for name, given in inputs_of(model).items()}
+
+    def name_of(self, tensor: Any) -> str | None:
+        """The name of the input that a tensor inside the model is; None if it is something else by now."""
+        while id(tensor) not in self._names:
+            operation = tensor._keras_history.operation  # noqa: SLF001  there is no public way back
+            if type(operation).__name__ not in ("ExpandDims", "Reshape", "Squeeze", "Identity"):
+                return None
+            tensor = operation.input
+        return self._names[id(tensor)]
+
+
+def _named(model: keras.Model, name: str) -> keras.Model:
+    import keras
+
+    return keras.Model(model.input, model.output, name=name)
+
+
+def _error(shape: tuple[int, ...]) -> keras.Model:
+    """The mean of the squared differences of each example.
+
+    Shape:
+        Inputs: two of `(batch, *shape)`. Output: `(batch,)`.
+    """
+    import keras
+
+    pair = [keras.Input(shape, dtype="float32", name=f"dlrun.{name}") for name in ("reconstructed", "features")]
+    difference = keras.ops.square(pair[0] - pair[1])
+    return keras.Model(pair, keras.ops.mean(difference, axis=tuple(range(1, len(shape) + 1))), name="dlrun.error")
 
 
 def _as_taken(model: keras.Model, tensors: Mapping[str, Any]) -> Any:

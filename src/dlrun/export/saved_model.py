@@ -18,11 +18,19 @@ if TYPE_CHECKING:
 _OF_FILES = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
 
 
-def write_saved_model(model: keras.Model, folder: Path, description: Description) -> None:
+def write_saved_model(
+    model: keras.Model, parts: Sequence[keras.layers.Layer], folder: Path, description: Description
+) -> None:
     """Write a folder for `tf.saved_model.load`.
 
     Its signature `serving_default` takes any number of examples. `labels`, which takes nothing, gives the names of the
     outputs; they and the rest of the description are files under `assets.extra` too.
+
+    Args:
+        model: What to write.
+        parts: Of it, what has variables or tables.
+        folder: Where to.
+        description: Of the model.
     """
     import tensorflow as tf
 
@@ -34,7 +42,7 @@ def write_saved_model(model: keras.Model, folder: Path, description: Description
     extra = {"labels": tf.function(labels, input_signature=[], autograph=False)} if names else {}
     specs = {name: tf.TensorSpec(tensor.shape, tensor.dtype, name=name) for name, tensor in model.input.items()}
     serve = tf.function(lambda inputs: model(inputs, training=False), input_signature=[specs], autograph=False)
-    write_endpoints([model], folder, {"serve": serve, **extra})
+    write_endpoints(parts, folder, {"serve": serve, **extra})
     assets = folder / "assets.extra"
     assets.mkdir()
     write_description(description, assets)

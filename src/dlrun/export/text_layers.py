@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import RunError
-from dlrun.export.plain import PlainModel, given_as, inputs_of
+from dlrun.export.plain import Givens, PlainModel, inputs_of
 
 if TYPE_CHECKING:
     import keras
@@ -65,6 +65,11 @@ def string_layers(raw: keras.Model) -> list[Any]:
     return [layer for layer in raw.layers if type(layer).__name__ in ("StringLookup", "TextVectorization")]
 
 
+def stateful_parts(model: PlainModel) -> list[Any]:
+    """What a model has variables or tables in: to write these takes no look at thousands of inputs."""
+    return [model.core, model.preprocess, *string_layers(model.raw)]
+
+
 @dataclass(frozen=True)
 class Cut:
     """A model without some of its first layers.
@@ -92,11 +97,12 @@ def cut_behind(model: PlainModel, layers: Sequence[Any]) -> Cut:
     given, names = inputs_of(model.raw), model.inputs()
     name_of = {own: name for name, own in names.items()}
     cut: dict[str, tuple[Any, str]] = {}
+    givens = Givens(model.raw)
     for layer in layers:
         ids = f"ids_{len(cut)}"
         while ids in names:
             ids += "_"
-        own = given_as(layer.input, model.raw)
+        own = givens.name_of(layer.input)
         if own is None:
             raise RunError(f"{layer.name} takes strings that are made inside the model", hint="--to savedmodel")
         cut[ids] = layer, name_of[own]

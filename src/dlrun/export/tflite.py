@@ -17,7 +17,7 @@ from dlrun.export.harness import Example, write_examples
 from dlrun.export.plain import PlainModel, inputs_of
 from dlrun.export.saved_model import write_endpoints
 from dlrun.export.target import Quantize
-from dlrun.export.text_layers import Cut, TextRules, cut_behind, string_layers
+from dlrun.export.text_layers import Cut, TextRules, cut_behind, stateful_parts, string_layers
 from dlrun.export.tflite_text import ByteTokens
 from dlrun.files.disk import disk
 
@@ -55,8 +55,7 @@ def write_tflite(
     cut = cut_behind(model, string_layers(model.raw))
     given = inputs_of(model.raw)
     shapes = {name: given[own].shape[1:] for name, own in model.inputs().items()}
-    lookups = [layer for layer, _ in cut.layers.values() if not _is_text(layer)]
-    write_endpoints([cut.rest, *lookups], work / "saved", {"serve": _of_one(cut, shapes)})
+    write_endpoints(stateful_parts(model), work / "saved", {"serve": _of_one(cut, shapes)})
     job = {"quantize": quantize, "calibrates": can_calibrate(model)}
     disk.write_file(work / "job.json", json.dumps(job).encode())
     write_examples(work, calibration if quantize == "int8" else [])

@@ -83,8 +83,9 @@ def write(
         return Written(description, examples, carried, in_keras, limit)
     if format_.name == "savedmodel":
         from dlrun.export.saved_model import write_saved_model
+        from dlrun.export.text_layers import stateful_parts
 
-        write_saved_model(whole, path, description)
+        write_saved_model(whole, stateful_parts(model), path, description)
         carried = f"{inside} in assets.extra, and the signature labels"
         return Written(description, examples, carried, in_keras, limit)
     if format_.name == "onnx":

@@ -179,6 +179,18 @@ class CategoricalColumn:
         """
         import keras
 
+        lookup, ids = self.lookup(missing)
+        return keras.ops.take(np.array(ids, np.float32), keras.ops.cast(lookup(tensor), "int32"))
+
+    def lookup(self, missing: Sequence[str], *, name: str | None = None) -> tuple[Any, list[int]]:
+        """The Keras layer that numbers strings, and for each of its numbers the id that is stored.
+
+        Args:
+            missing: The texts that mean missing.
+            name: Of the layer; None: as Keras calls it.
+        """
+        import keras
+
         known = set(self.vocabulary)
         markers = [marker for marker in missing if marker not in known]
         places = [*range(len(self.vocabulary) + 1), *(self.missing_id for _ in markers)]
@@ -191,9 +203,9 @@ class CategoricalColumn:
         while unknown in known:
             unknown = f"[{unknown}]"
         lookup = keras.layers.StringLookup(
-            vocabulary=[*self.vocabulary, *markers] or [""], oov_token=unknown, num_oov_indices=1
+            vocabulary=[*self.vocabulary, *markers] or [""], oov_token=unknown, num_oov_indices=1, name=name
         )
-        return keras.ops.take(np.array(places, np.float32), keras.ops.cast(lookup(tensor), "int32"))
+        return lookup, places
 
     def spelled(self, known: pa.Array) -> list[str]:
         """Some values as the deployed model knows them; what is missing is empty."""

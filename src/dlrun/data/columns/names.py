@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 _SAFE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-"""What TensorFlow's graphs and every format of export take for a name."""
+"""What TensorFlow's graphs and every format of export take for a name, but for those below."""
+
+_OF_PYTHON = {*keyword.kwlist, "self"}
+"""A signature of a SavedModel or of TensorFlow Lite takes its inputs as keyword arguments of a method."""
 
 
 def distinct_names(given: Sequence[str], notes: list[str]) -> tuple[str, ...]:
@@ -33,7 +37,12 @@ def repeated_names(given: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name, number in counts.items() if number > 1)
 
 
-def safe_names(names: Sequence[str], *, otherwise: str = "column") -> dict[str, str]:
+def inner_names(names: Sequence[str]) -> dict[str, str]:
+    """Names of columns inside a model, which nothing that Keras names there can have: it puts no dot into a name."""
+    return {name: f"column.{number}" for number, name in enumerate(names)}
+
+
+def safe_names(names: Sequence[str], *, otherwise: str = "column", reserved: Iterable[str] = ()) -> dict[str, str]:
     """Names that a deployed model can take, as near as may be: `native_country` for `native country`.
 
     A name that is safe already stays what it is, and others make way for it.
@@ -41,20 +50,22 @@ def safe_names(names: Sequence[str], *, otherwise: str = "column") -> dict[str, 
     Args:
         names: Each once.
         otherwise: What a name is called of which no letter can be kept.
+        reserved: Names that none may have.
 
     Returns:
         By name, in the same order: letters of ASCII, digits and `_`, no two alike but for their case.
     """
     found: dict[str, str] = {}
-    taken: set[str] = set()
+    taken: set[str] = {name.lower() for name in reserved}
     for name in names:
-        if _SAFE.fullmatch(name) and name.lower() not in taken:
+        if _SAFE.fullmatch(name) and name not in _OF_PYTHON and name.lower() not in taken:
             found[name] = name
             taken.add(name.lower())
     turns: Counter[str] = Counter()
     for name in (name for name in names if name not in found):
         base = re.sub(r"\W+", "_", name, flags=re.ASCII).strip("_") or otherwise
         base = f"c{base}" if base[0].isdigit() else base
+        base = f"{base}_" if base in _OF_PYTHON else base
         found[name] = _free_name(base, taken, turns)
         taken.add(found[name].lower())
     return {name: found[name] for name in names}

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.columns.column import Column, Stored
-from dlrun.data.columns.names import safe_names
+from dlrun.data.columns.column import CategoricalColumn, Column, NumericColumn, Stored
+from dlrun.data.columns.names import inner_names
 from dlrun.data.columns.planned import wrong_value
 from dlrun.data.columns.rows import refuse_missing
 from dlrun.data.columns.table_files import Block, TableFiles
-from dlrun.data.columns.texts import MISSING_VALUES, as_texts, known_values
+from dlrun.data.columns.texts import MISSING_VALUES, as_texts, known_values, missing_numbers
 from dlrun.data.header import Header
 from dlrun.errors import DataError
 
@@ -116,8 +116,8 @@ def read_rows(
 
 
 def input_names(columns: Sequence[Column]) -> dict[str, str]:
-    """What the inputs of the deployed model are called, by column; see `safe_names`."""
-    return safe_names([column.name for column in columns])
+    """What the inputs of the model of `build_rows` are called, by column; see `inner_names`."""
+    return inner_names([column.name for column in columns])
 
 
 def column_places(columns: Sequence[Column]) -> dict[str, tuple[int, ...]]:
@@ -132,6 +132,9 @@ def column_places(columns: Sequence[Column]) -> dict[str, tuple[int, ...]]:
 def build_rows(columns: Sequence[Column], missing_values: Sequence[str]) -> keras.Model:
     """Make the Keras model from values to stored rows.
 
+    All numbers are filled at once, and all ids of categories made at once: a table may have thousands of columns, and
+    every operation of a model costs time as it is built, written, converted and run.
+
     Args:
         columns: What a stored row holds.
         missing_values: Texts that mean that a value is missing.
@@ -142,36 +145,115 @@ def build_rows(columns: Sequence[Column], missing_values: Sequence[str]) -> kera
     """
     import keras
 
-    names = input_names(columns)
+    names, places = input_names(columns), column_places(columns)
     inputs = {
-        names[column.name]: keras.Input(
+        column.name: keras.Input(
             (1,), dtype="float32" if column.kind == "numeric" else "string", name=names[column.name]
         )
         for column in columns
     }
-    parts = [column.build(inputs[names[column.name]], missing_values) for column in columns]
-    outputs = keras.ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
-    return keras.Model(inputs, outputs, name="raw")
+    numbers = [column for column in columns if isinstance(column, NumericColumn)]
+    categories = [column for column in columns if isinstance(column, CategoricalColumn)]
+    parts, order = [], []
+    if numbers:
+        given = _side_by_side([inputs[column.name] for column in numbers], "columns.numbers")
+        parts.append(_filled(numbers, missing_values)(given))
+        order += [places[column.name][0] for column in numbers]
+        order += [places[column.name][1] for column in numbers if column.indicator]
+    if categories:
+        lookups = [column.lookup(missing_values, name=f"lookup.{n}") for n, column in enumerate(categories)]
+        found = [lookup(inputs[column.name]) for column, (lookup, _) in zip(categories, lookups, strict=True)]
+        parts.append(_stored_ids([ids for _, ids in lookups])(_side_by_side(found, "columns.found")))
+        order += [places[column.name][0] for column in categories]
+    for column in columns:
+        if not isinstance(column, NumericColumn | CategoricalColumn):
+            parts.append(column.build(inputs[column.name], missing_values))
+            order += places[column.name]
+    outputs = _side_by_side(parts, "columns.all")
+    if order != sorted(order):
+        outputs = _in_order(order)(outputs)
+    return keras.Model({names[name]: tensor for name, tensor in inputs.items()}, outputs, name="raw")
 
 
-def deployed_row(columns: Sequence[Column], known: Mapping[str, pa.Array], index: int) -> dict[str, Array]:
-    """One row as the model of `build_rows` takes it.
+def _side_by_side(tensors: Sequence[Any], name: str) -> Any:
+    import keras
+
+    return keras.layers.Concatenate(axis=-1, name=name)(tensors) if len(tensors) > 1 else tensors[0]
+
+
+def _filled(columns: Sequence[NumericColumn], missing_values: Sequence[str]) -> keras.Model:
+    """The medians of all columns in place of what is missing, and behind them the indicators that there are.
+
+    Shape:
+        Input: `(batch, columns)`, float32. Output: `(batch, columns + indicators)`, float32.
+    """
+    import keras
+
+    given = keras.Input((len(columns),), dtype="float32", name="columns.given")
+    absent = keras.ops.isnan(given)
+    for number in missing_numbers(missing_values):
+        absent = keras.ops.logical_or(absent, keras.ops.equal(given, np.float32(number)))
+    filled = keras.ops.where(absent, np.array([column.median for column in columns], np.float32), given)
+    told = [index for index, column in enumerate(columns) if column.indicator]
+    if told:
+        indicators = keras.ops.cast(absent, "float32")
+        if len(told) < len(columns):
+            indicators = keras.ops.take(indicators, np.array(told, np.int32), axis=-1)
+        filled = keras.ops.concatenate([filled, indicators], axis=-1)
+    return keras.Model(given, filled, name="columns.filled")
+
+
+def _stored_ids(ids: Sequence[Sequence[int]]) -> keras.Model:
+    """The stored ids of all columns, from one table for all of them.
+
+    Args:
+        ids: Of each column, by the number that its lookup gives.
+
+    Shape:
+        Input: `(batch, columns)`, int64. Output: `(batch, columns)`, float32.
+    """
+    import keras
+
+    found = keras.Input((len(ids),), dtype="int64", name="columns.numbered")
+    begins = np.cumsum([0, *map(len, ids[:-1])]).astype(np.int32)
+    places = keras.ops.add(keras.ops.cast(found, "int32"), begins)
+    stored = keras.ops.take(np.concatenate(ids).astype(np.float32), places)
+    return keras.Model(found, stored, name="columns.stored")
+
+
+def _in_order(places: Sequence[int]) -> keras.Model:
+    """Values put where they are stored.
+
+    Shape:
+        Input and output: `(batch, width)`, float32.
+    """
+    import keras
+
+    values = keras.Input((len(places),), dtype="float32", name="columns.values")
+    return keras.Model(values, keras.ops.take(values, np.argsort(places).astype(np.int32), axis=-1), name="columns.row")
+
+
+def deployed_rows(
+    columns: Sequence[Column], known: Mapping[str, pa.Array], indices: Sequence[int]
+) -> list[dict[str, Array]]:
+    """Some rows, each as the model of `build_rows` takes it.
 
     Args:
         columns: What a stored row holds.
         known: As `RawBlock` has it.
-        index: Of the row.
+        indices: Of the rows.
     """
     names = input_names(columns)
-    row: dict[str, Array] = {}
+    rows: list[dict[str, Array]] = [{} for _ in indices]
     for column in columns:
-        value = known[column.name].slice(index, 1)
+        name, values = names[column.name], known[column.name].take(list(indices))
         if column.kind == "numeric":
-            numbers, _ = column.parse(value)
-            row[names[column.name]] = numbers[:, None]
+            cells = column.parse(values)[0][:, None]
         else:
-            row[names[column.name]] = np.array([deployed_texts(column, value)])
-    return row
+            cells = np.array(deployed_texts(column, values), dtype=object)[:, None]
+        for index, row in enumerate(rows):
+            row[name] = cells[index : index + 1]
+    return rows
 
 
 def deployed_texts(column: Column, known: pa.Array) -> list[str]:
