@@ -19,9 +19,10 @@ from dlrun.prediction.predict import predict
 pytestmark = pytest.mark.tensorflow
 
 NAMES = ["a b", "a_b", "a-b", "ü", "ö", "column", "1st", "A_b"]
+NAMES += ["class", "from", "self", "None", "print", "core", "mean", "where", "probabilities", "日本"]
 CONFIG = """\
 name: odd
-dataset: {type: table, path: PATH, target: y, categorical: ["a-b", "ö"]}
+dataset: {type: table, path: PATH, target: y, categorical: ["a-b", "ö", "class"]}
 model: {type: mlp, units: [6]}
 loss: sparse_categorical_crossentropy
 training: {batch_size: 32, epochs: 1, jit: off, tensorboard: false, report: false}
@@ -40,6 +41,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for index in range(90):
             numbers = [f"{choose.gauss(0, 10 ** (place % 4)):.3f}" for place in range(len(NAMES))]
             numbers[2], numbers[4] = choose.choice(["red", "blue"]), choose.choice(["7", "8", "9"])
+            numbers[NAMES.index("class")] = choose.choice(["first", "second"])
             out.writerow([*numbers, "abc"[index % 3]])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DLRUN_STATE", str(folder / "state"))
@@ -49,7 +51,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.usefixtures("children_here")
-@pytest.mark.parametrize("to", ["keras", "onnx"])
+@pytest.mark.parametrize("to", ["keras", "onnx", "savedmodel"])
 def test_fed_by_the_columns_of_its_description_it_predicts_what_dlrun_does(
     to: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,3 +21,9 @@ def test_names_are_safe_once_and_for_all() -> None:
 
 def test_tens_of_thousands_of_names_without_letters_take_no_time() -> None:
     assert len(set(safe_names([f"列{chr(0x4E00 + index)}" for index in range(20_000)]).values())) == 20_000
+
+
+def test_words_of_python_make_way_and_others_stay() -> None:
+    given = ["class", "None", "self", "class_", "print", "name", "values"]
+    safe = safe_names(given, reserved=("values",))
+    assert list(safe.values()) == ["class__2", "None_", "self_", "class_", "print", "name", "values_2"]
