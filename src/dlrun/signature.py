@@ -67,6 +67,21 @@ class Features:
 
 
 @dataclass(frozen=True)
+class LastValue:
+    """Where the features of a sequence hold the last value of what is to be predicted.
+
+    Args:
+        place: Column of the last axis of the features, in their last step.
+        scale: By which that number has to be multiplied,
+        offset: and what has to be added, for the value in its own unit.
+    """
+
+    place: int
+    scale: float
+    offset: float
+
+
+@dataclass(frozen=True)
 class Target:
     """What a model is to predict for one example.
 
@@ -85,6 +100,8 @@ class Target:
         mean: Of each value in its own unit; with `scale`, the model learns (value - mean) / scale. Empty: the value.
         scale: Standard deviation of each value in its own unit.
         class_counts: Of class columns: the number of classes of each.
+        last: Of each value: where its last known value is, which is added to what the network gives; it then learns the
+            difference. Empty: the value itself is learnt.
     """
 
     kind: TargetKind
@@ -96,6 +113,7 @@ class Target:
     mean: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
     class_counts: tuple[int, ...] = ()
+    last: tuple[LastValue, ...] = ()
 
     @classmethod
     def of_input(cls, features: Features) -> Target:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ from pydantic import Field
 
 from dlrun.component import FieldProblem
 from dlrun.data.columns import (
+    Column,
     ColumnKeys,
     ColumnsPreprocess,
     ColumnSurvey,
@@ -40,10 +41,13 @@ from dlrun.data.table_target import TargetColumn
 from dlrun.data.windows import Windows
 from dlrun.errors import DataError
 from dlrun.locating import FROM_WHERE
-from dlrun.signature import Description, Features, Target
+from dlrun.signature import Description, Features, LastValue, Target
 
 _DESCRIBED_BYTES = 1 << 23
 """Files up to this size are read when a spec is checked, which takes some tenths of a second."""
+
+_KERAS_EPSILON = 1e-7
+"""Normalization divides by no smaller deviation."""
 
 
 @datasets.register("series")
@@ -66,6 +70,12 @@ class Series(ColumnKeys, Source):
         description="The column of the time, or several from the slowest on ([year, month, day]): numbers, or dates "
         "(2024-03-31, 31.03.2024, 03/31/2024, with a time or without); checked to never go back. null: the rows are "
         "taken as they stand.",
+    )
+    difference: bool = Field(
+        default=False,
+        description="Whether the model learns the difference of each target to its last value in the window, which is "
+        "then added to what it gives: predictions, scores and exports are of the values themselves. It suits a series "
+        "that grows or wanders, and whose last value is a good guess.",
     )
     missing_target: str = Field(
         default="drop",
@@ -149,7 +159,7 @@ class Series(ColumnKeys, Source):
         return Dataset(
             find_tables(self.path)[0].name.partition(".")[0],
             Features("sequence", preprocess.shape, embedded=embedded_columns(columns)),
-            self._target(values[: cut.train_rows]),
+            self._target(values[: cut.train_rows], columns),
             preprocess,
             splits,
             _fingerprint(stored, splits),
@@ -221,14 +231,31 @@ class Series(ColumnKeys, Source):
             naive[name] = np.tile(last[starts + self.history - 1], (1, self.horizon))
         return splits, naive, tuple(notes)
 
-    def _target(self, values: Array) -> Target:
+    def _target(self, values: Array, columns: Sequence[Column]) -> Target:
         steps = range(1, self.horizon + 1)
         names = tuple(name if self.horizon == 1 else f"{name} +{step}" for step in steps for name in self.targets)
         mean = np.nanmean(values, axis=0, dtype=np.float64)
         scale = np.nanstd(values, axis=0, dtype=np.float64)
         scale[scale == 0] = 1.0
         means, scales = (tuple(np.tile(numbers, self.horizon).tolist()) for numbers in (mean, scale))
-        return Target("values", len(names), encoding="value", names=names, mean=means, scale=scales)
+        last = tuple(self._last_value(name, columns) for name in self.targets) * self.horizon if self.difference else ()
+        return Target("values", len(names), encoding="value", names=names, mean=means, scale=scales, last=last)
+
+    def _last_value(self, name: str, columns: Sequence[Column]) -> LastValue:
+        """Where the features hold a target, and what brings it back into its own unit."""
+        place = 0
+        for column in columns:
+            if column.name == name and column.kind == "numeric":
+                if not self.standardize:
+                    return LastValue(place, 1.0, 0.0)
+                (mean, *_), (variance, *_) = column.measured
+                return LastValue(place, max(variance**0.5, _KERAS_EPSILON), mean)
+            place += column.width
+        raise DataError(
+            f"difference: the target {name!r} is not among the columns of numbers that the model is given",
+            expected="each target among them, as its last value is what is added",
+            hint=f"numeric: [{name}], or difference: false",
+        )
 
 
 def _times_of(splits: Mapping[str, Split], times: Times | None, *, history: int) -> dict[str, Array]:

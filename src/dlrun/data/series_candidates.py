@@ -8,6 +8,7 @@ from dlrun.data.columns import ColumnSurvey, TableFiles
 from dlrun.data.columns.planned import layout_of
 from dlrun.data.columns.texts import MISSING_VALUES
 from dlrun.data.series_order import Times, read_times
+from dlrun.data.series_time import PERIODS, parse_times
 from dlrun.errors import DataError
 
 PARTS = ("year", "month", "day", "hour", "minute", "second")
@@ -17,6 +18,8 @@ TIMES = ("time", "date", "datetime", "timestamp", "ds")
 """Names of columns that tell it alone."""
 
 _SURELY = ("date", "datetime", "timestamp", "ds")
+_YEARS = ("year", "years", "yr")
+_FIRST_YEAR, _LAST_YEAR = 1500, 2200
 
 
 def told_time(
@@ -58,12 +61,36 @@ def possible_times(surveys: Mapping[str, ColumnSurvey]) -> Iterator[tuple[str, .
     if "date" in by_lower and "time" in by_lower:
         found.append((by_lower["date"], by_lower["time"]))
     dates = [survey.name for survey in surveys.values() if is_dates(survey)]
+    years = [survey.name for number, survey in enumerate(surveys.values()) if is_years(survey, is_first=number == 0)]
     named = [by_lower[name] for name in TIMES if name in by_lower and surveys[by_lower[name]].known]
     yield from (names for names in found if len(names) > 1)
-    yield from dict.fromkeys((name,) for name in (*dates, *named))
+    yield from dict.fromkeys((name,) for name in (*dates, *named, *years))
 
 
 def is_dates(survey: ColumnSurvey) -> bool:
     """Whether every value of a column is a date, and there are several."""
-    is_written_so = layout_of(survey) is not None or survey.dates == survey.known
+    is_written_so = layout_of(survey) is not None or survey.dates == survey.known or is_periods(survey)
     return bool(survey.known) and is_written_so and not survey.is_constant
+
+
+def is_periods(survey: ColumnSurvey) -> bool:
+    """Whether every value of a column names a month, a quarter or a week: 1949-01, Jan 1949, 1949-Q1, 1949-W01."""
+    import pyarrow as pa
+
+    if survey.is_many or survey.numeric or not survey.counts:
+        return False
+    texts = list(survey.counts)
+    layouts = [layout for layout in ("ymd", *PERIODS) if parse_times(pa.array(texts[:1]), layout)[1] is None]
+    return any(parse_times(pa.array(texts), layout)[1] is None for layout in layouts)
+
+
+def is_years(survey: ColumnSurvey, *, is_first: bool) -> bool:
+    """Whether a column of numbers is years: by its name, or the first one, in which every year has a row.
+
+    Args:
+        survey: Of the column.
+        is_first: Whether it is the first of its file.
+    """
+    if not survey.numeric or not survey.is_whole or not _FIRST_YEAR <= survey.low <= survey.high <= _LAST_YEAR:
+        return False
+    return survey.name.lower() in _YEARS or (is_first and survey.is_permutation)

@@ -16,6 +16,7 @@ GAP = 1.5
 
 _UNITS = (("day", 86400.0), ("hour", 3600.0), ("minute", 60.0), ("second", 1.0))
 _FIRST_DATE, _LAST_DATE = 1900_01_01, 2199_12_31
+_LAST_MONTH = _LAST_DATE // 100
 _MONTHS, _DAYS = 12, 31
 
 
@@ -102,11 +103,15 @@ def time_axis(times: Times) -> tuple[Floats | None, bool]:
 
 
 def _is_digits(numbers: Floats) -> bool:
-    """Whether numbers are dates such as 20240331."""
+    """Whether numbers are dates such as 20240331, or months such as 202403."""
+    if len(numbers) and numbers.max() <= _LAST_MONTH:
+        numbers = numbers * 100 + 1
     day, month = numbers % 100, numbers // 100 % 100
     fits = (numbers >= _FIRST_DATE) & (numbers <= _LAST_DATE) & (numbers == np.floor(numbers))
     return bool((fits & (month >= 1) & (month <= _MONTHS) & (day >= 1) & (day <= _DAYS)).all())
 
 
 def _of_digits(numbers: Floats) -> Floats:
+    if len(numbers) and numbers.max() <= _LAST_MONTH:
+        numbers = numbers * 100 + 1
     return seconds_since_1970(numbers // 10_000, numbers // 100 % 100, numbers % 100)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,13 +15,16 @@ from dlrun.data.columns.numbers import is_numbers
 if TYPE_CHECKING:
     import pyarrow as pa
 
-TimeLayout = Literal["number", "ymd", "dmy", "mdy", "clock"]
-"""number: 1711893600, 2024 · ymd: 2024-03-31 14:00 · dmy: 31.03.2024 · mdy: 03/31/2024 · clock: 14:00; dates with or
-without a time of day."""
+TimeLayout = Literal["number", "ymd", "dmy", "mdy", "clock", "my", "month", "quarter", "week"]
+"""number: 1711893600, 2024 · ymd: 2024-03-31 14:00, 2024-03 · dmy: 31.03.2024 · mdy: 03/31/2024 · clock: 14:00 · my:
+03/2024 · month: Mar 2024, 31 March 2024, March 31, 2024 · quarter: 2024-Q1, Q1 2024 · week: 2024-W13; ymd, dmy and mdy
+with or without a time of day."""
 
-LAYOUTS: tuple[TimeLayout, ...] = ("number", "ymd", "dmy", "mdy", "clock")
+LAYOUTS: tuple[TimeLayout, ...] = ("number", "ymd", "dmy", "mdy", "clock", "my", "month", "quarter", "week")
 """In the order in which they are tried: day first where both may be."""
 
+PERIODS: tuple[TimeLayout, ...] = ("my", "month", "quarter", "week")
+"""Those that name a month, a quarter or a week; each stands for its first day."""
 
 DATES: tuple[TimeLayout, ...] = ("ymd", "dmy", "mdy")
 
@@ -30,11 +34,21 @@ WRITTEN: dict[TimeLayout, str] = {
     "dmy": "31.03.2024 14:00",
     "mdy": "03/31/2024 14:00",
     "clock": "14:00",
+    "my": "03/2024",
+    "month": "Mar 2024",
+    "quarter": "2024-Q1",
+    "week": "2024-W13",
 }
 """An example of each layout, for messages."""
 
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?$"
 _YEAR, _MONTH, _DAY = r"(?P<year>\d{4})", r"(?P<month>0?[1-9]|1[0-2])", r"(?P<day>0?[1-9]|[12]\d|3[01])"
+_NAMES = (
+    "jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?|"
+    "nov(?:ember)?|dec(?:ember)?"
+)
+_NAME = f"(?P<name>{_NAMES})"
+_FIRST_LETTERS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _CLOCK = (
     r"(?P<hour>[01]?\d|2[0-4])(?::(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d|60)(?P<fraction>[.,]\d+)?)?)?"
     r"(?: ?(?P<half>[AaPp][Mm]))?"
@@ -46,9 +60,17 @@ _PATTERNS: dict[TimeLayout, str] = {
     "dmy": rf"^{_DAY}[-/.]{_MONTH}[-/.]{_YEAR}{_TIME}",
     "mdy": rf"^{_MONTH}[-/.]{_DAY}[-/.]{_YEAR}{_TIME}",
     "clock": rf"^{_CLOCK}$",
+    "my": rf"^{_MONTH}[-/.]{_YEAR}$",
+    "month": (
+        rf"(?i)^(?:{_DAY}\.?[- ])?{_NAME}\.?[-/, ]+(?:(?P<day_behind>0?[1-9]|[12]\d|3[01]),? +)?{_YEAR}$"
+        rf"|^(?P<year_before>\d{{4}})[-/ ]?(?P<name_behind>{_NAMES})\.?$"
+    ),
+    "quarter": rf"(?i)^{_YEAR}[-/: ]?Q(?P<quarter>[1-4])$|^Q(?P<quarter_before>[1-4])[-/: ]?(?P<year_behind>\d{{4}})$",
+    "week": rf"(?i)^{_YEAR}-?W(?P<week>0[1-9]|[1-4]\d|5[0-3])(?:-?(?P<weekday>[1-7]))?$",
 }
 _MINUTE, _HOUR, _DAY_SECONDS = 60.0, 3600.0, 86400.0
 _NOON = 12
+_WEEK_DAYS, _WEEKDAY_OF_1970 = 7, 3  # it began on a Thursday
 
 Floats = npt.NDArray[np.float64]
 
@@ -94,13 +116,47 @@ def parse_times(known: pa.Array, layout: TimeLayout) -> tuple[Floats, int | None
         if layout == "number":
             times[fits] = np.asarray(pc.cast(texts, pa.float64()))
         else:
-            times[fits] = _seconds(pc.extract_regex(texts, pattern), is_date=layout != "clock")
+            found = _groups(pc.extract_regex(texts, pattern))
+            times[fits] = _begun(found) if layout in PERIODS else _seconds(found, is_date=layout != "clock")
     return times, _first(given & np.isnan(times))
 
 
-def _seconds(parts: pa.StructArray, *, is_date: bool) -> Floats:
+def _groups(parts: pa.StructArray) -> Mapping[str, pa.Array]:
+    """What the groups of a pattern have found, by their names."""
+    return {parts.type.field(index).name: values for index, values in enumerate(parts.flatten())}
+
+
+def _begun(found: Mapping[str, pa.Array]) -> Floats:
+    """The first second of a month, a quarter, a week, or a day whose month has a name; NaN of days that are not."""
+    number = {name: _numbers(values) for name, values in found.items() if not name.startswith("name")}
+    year = _total(number, "year")
+    if "week" in number:
+        # The week with the fourth of January is the first; it begins on a Monday.
+        fourth = seconds_since_1970(year, np.ones_like(year), np.full_like(year, 4))
+        monday = fourth - (fourth // _DAY_SECONDS + _WEEKDAY_OF_1970) % _WEEK_DAYS * _DAY_SECONDS
+        days = (number["week"] - 1) * _WEEK_DAYS + np.maximum(number["weekday"], 1) - 1
+        return np.asarray(monday + days * _DAY_SECONDS, np.float64)
+    if "quarter" in number:
+        month = 3 * (number["quarter"] + number["quarter_before"]) - 2
+    elif "name" in found:
+        texts = zip(found["name"].to_pylist(), found["name_behind"].to_pylist(), strict=True)
+        month = np.array([_FIRST_LETTERS.index((name or behind)[:3].lower()) + 1 for name, behind in texts], np.float64)
+    else:
+        month = number["month"]
+    day = np.maximum(_total(number, "day"), 1)
+    begun = seconds_since_1970(year, month, day)
+    begun[day > days_in_month(year.astype(np.int64), month.astype(np.int64))] = np.nan
+    return begun
+
+
+def _total(number: Mapping[str, Floats], begun: str) -> Floats:
+    """The sum of the groups whose names begin so, of which each text has one at most."""
+    zeros: Floats = np.zeros_like(number["year"])
+    return sum((values for name, values in number.items() if name.startswith(begun)), zeros)
+
+
+def _seconds(found: Mapping[str, pa.Array], *, is_date: bool) -> Floats:
     """Seconds of what the groups of a pattern have found; NaN of what no clock shows and no calendar has."""
-    found = {parts.type.field(index).name: values for index, values in enumerate(parts.flatten())}
     hour = _numbers(found["hour"])
     half = np.char.lower(np.asarray(found["half"].to_pylist(), str))
     wrong = (half != "") & (hour > _NOON)

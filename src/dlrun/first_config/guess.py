@@ -14,7 +14,7 @@ from dlrun.errors import DataError, UsageError
 from dlrun.first_config.arrays import draft_arrays
 from dlrun.first_config.draft import Draft, Wishes
 from dlrun.first_config.images import draft_images, has_images, image_column
-from dlrun.first_config.series import draft_series, find_time
+from dlrun.first_config.series import draft_series, find_time, is_series_alone
 from dlrun.first_config.table import LookedAt, draft_table, look_at
 from dlrun.first_config.target import choose_target
 from dlrun.first_config.text import draft_text
@@ -58,7 +58,10 @@ def draft_config(path: str, wishes: Wishes) -> Draft:
         return draft_images(path, _with_target(looked, wishes, column), column=column, first=looked.header)
     if _is_text_alone(path, looked, wishes):
         return draft_text(path, wishes)
-    return _with_hint_of_time(draft_table(path, wishes), find_time(looked))
+    time = find_time(looked)
+    if is_series_alone(looked, time) and wishes.target not in (time.names if time else ()):
+        return draft_series(path, wishes)
+    return _with_hint_of_time(draft_table(path, wishes), time)
 
 
 def _draft_images(path: str, wishes: Wishes) -> Draft:

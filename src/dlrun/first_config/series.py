@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from dlrun.data.columns import ColumnSurvey, Plan, plan_columns
+from dlrun.data.columns.numbers import Floats, parse_numbers
 from dlrun.data.columns.planned import notation_of, plan_numbers
+from dlrun.data.columns.texts import MISSING_VALUES, known_values
 from dlrun.data.series import Series
 from dlrun.data.series_candidates import PARTS, TIMES, told_time
 from dlrun.data.series_order import Times
 from dlrun.errors import DataError, UsageError
 from dlrun.first_config.draft import Draft, Key, Remark, Section, Sizes, Wishes
+from dlrun.first_config.season import Season, find_season, wanders
 from dlrun.first_config.table import LookedAt, describe_columns, look_at
 from dlrun.first_config.target import USUAL_NAMES, check_column
 
 _HISTORY, _LEAST_HISTORY, _ROWS_OF_A_WINDOW = 24, 2, 20
-_WIDE = 5_000
+_SHORTEST_OF_A_SEASON, _ROWS_OF_A_SEASON = 12, 6
+_SHORT, _WIDE = 1_000, 5_000
+_LOOKED_AT = 200_000
 
 
 def draft_series(path: str, wishes: Wishes) -> Draft:
@@ -30,33 +37,73 @@ def draft_series(path: str, wishes: Wishes) -> Draft:
     found = find_time(looked)
     time = found.names if found else ()
     target, why = _target(looked, wishes.target, time)
-    history = wishes.history or max(_LEAST_HISTORY, min(_HISTORY, looked.rows // _ROWS_OF_A_WINDOW))
+    sizes = Sizes(looked.rows, passes=300_000)
+    values = _training_values(looked, target, sizes)
+    season = find_season(values, found)
+    history = wishes.history or _history(looked.rows, season)
     horizon = wishes.horizon or 1
-    ignored = {**(looked.ignored or {}), **_texts(looked)}
+    ignored = {**(looked.ignored or {}), **_texts(looked), **_times_of_few_rows(looked, time)}
     looked = replace(looked, ignored={name: why for name, why in ignored.items() if name != target})
-    source = Series(path=path, target=target, history=history, horizon=horizon, **looked.keys)
+    shape = {"target": target, "history": history, "horizon": horizon, "difference": wanders(values)}
+    source = Series.model_validate({"path": path, **shape, **looked.keys})
     plan = plan_columns(looked.table, looked.surveys, source)
     plan_numbers(looked.table, looked.surveys[target], keys=source)
-    sizes = Sizes(looked.rows, passes=300_000)
+    why_history = "" if wishes.history or season is None else f", as {season.why}"
     return Draft(
         f"The series {path}: {looked.rows:,} rows. The next {horizon} of {target!r} from the {history} rows before.",
         tuple(_dataset(source, looked, plan, time, why, sizes)),
-        (Key("type", "lstm"), Key("units", [64 if looked.rows > _WIDE else 32])),
+        _network(looked.rows, season),
         "mean_squared_error",
         ("mean_absolute_error", "root_mean_squared_error"),
         sizes.training,
         (
             *looked.header.told(),
             f"target: {target}, {why}" + ("" if wishes.target else " (--target for another)"),
-            f"history: {history} rows predict the next {horizon} (--history, --horizon)",
+            f"history: {history} rows predict the next {horizon}{why_history} (--history, --horizon)",
             _time_told(found),
         ),
+        learning_rate=1e-2 if looked.rows < _SHORT else 1e-3,
     )
 
 
 def find_time(looked: LookedAt) -> Times | None:
     """The columns that tell the time, if there are some; the rows may be in another order."""
     return told_time(looked.table, looked.surveys)
+
+
+def _history(rows: int, season: Season | None) -> int:
+    """Rows of a window: whole periods, a dozen rows at least; of few rows, or without a period, few."""
+    if season is not None:
+        periods = -(-_SHORTEST_OF_A_SEASON // season.rows)
+        fitting = max(1, min(periods, rows // _ROWS_OF_A_SEASON // season.rows))
+        return fitting * season.rows
+    return max(_LEAST_HISTORY, min(_HISTORY, rows // _ROWS_OF_A_WINDOW))
+
+
+def _network(rows: int, season: Season | None) -> Section:
+    """Of a short series a linear model, which begins as a forecast without a model and can hardly become worse."""
+    if rows >= _SHORT:
+        return (Key("type", "lstm"), Key("units", [64 if rows > _WIDE else 32]))
+    said = "few rows: an affine function of the window; lstm, gru and mlp need more"
+    return (
+        Key("type", "linear", said),
+        Key("kernel_initializer", "zeros", "it begins as the last value, or the mean"),
+        Key("l2", 1e-3 if season is not None and season.is_strong else 3e-2, "keeps it near that"),
+    )
+
+
+def _training_values(looked: LookedAt, target: str, sizes: Sizes) -> Floats:
+    """What is to be predicted, in the rows before those that are held out; NaN where it is missing."""
+    held_out = sum(float(key.value) for key in sizes.held_out if isinstance(key, Key))
+    rows = min(_LOOKED_AT, max(_LEAST_HISTORY, int(looked.rows * (1 - held_out))))
+    notation = notation_of(looked.table, looked.surveys[target]) or "plain"
+    missing = looked.keys.get("missing_values", MISSING_VALUES)
+    found: list[Floats] = []
+    for block in looked.table.blocks([target]):
+        found.append(parse_numbers(known_values(block.columns[target], missing), notation)[0])
+        if sum(map(len, found)) >= rows:
+            break
+    return np.asarray(np.concatenate(found)[:rows], np.float64)
 
 
 def _time_told(found: Times | None) -> str:
@@ -82,8 +129,16 @@ def _target(looked: LookedAt, wish: str, time: Sequence[str]) -> tuple[str, str]
         if name.lower() in USUAL_NAMES:
             return name, "by its name"
     if usable:
-        return usable[0], "the first column of numbers that is no time"
+        return usable[0], "as the first column of numbers that is no time"
     raise UsageError(f"no column of {looked.table.label} is one of numbers that change", expected="--target")
+
+
+def is_series_alone(looked: LookedAt, time: Times | None) -> bool:
+    """Whether a table is a time and one number in each row: what is there to predict is the next number."""
+    if time is None or time.order == "none":
+        return False
+    others = [name for name in looked.table.names if name not in time.names]
+    return len(others) == 1 and _is_measured(looked, looked.surveys.get(others[0]))
 
 
 def _is_measured(looked: LookedAt, survey: ColumnSurvey | None) -> bool:
@@ -101,6 +156,16 @@ def _texts(looked: LookedAt) -> dict[str, str]:
     return {column.name: f"{column.name}: free text" for column in plan.columns if column.kind == "text"}
 
 
+def _times_of_few_rows(looked: LookedAt, time: Sequence[str]) -> dict[str, str]:
+    """The time of a short series: the rows to predict are later than all that are learnt from, and lead astray."""
+    others = [name for name in looked.table.names if name not in time]
+    if looked.rows >= _SHORT or not others:
+        return {}
+    return {
+        name: f"{name}: the time is no feature, as what comes is later than all that is learnt from" for name in time
+    }
+
+
 def _dataset(
     source: Series, looked: LookedAt, plan: Plan, time: Sequence[str], why: str, sizes: Sizes
 ) -> Iterator[Key | Remark]:
@@ -111,6 +176,8 @@ def _dataset(
     yield Key("target", source.target, f"chosen {why}; a list for several")
     yield Key("history", source.history, "rows that a prediction is made from")
     yield Key("horizon", source.horizon, "rows that are predicted")
+    if source.difference:
+        yield Key("difference", value=True, comment="to the last value: the model learns that, and gives the value")
     yield from looked.lines()
     yield from describe_columns(plan)
     yield from _held_out(sizes)

@@ -8,6 +8,7 @@ from hashlib import sha256
 import keras
 
 from dlrun.errors import Problem, SpecError
+from dlrun.models.difference import with_last_value
 from dlrun.runs.record import Choice
 from dlrun.signature import Features, Target
 from dlrun.spec.types import Spec
@@ -126,7 +127,7 @@ def _built(spec: Spec, features: Features, target: Target, *, precision: str) ->
     if not isinstance(model, keras.Model):
         what = f"its build() returned {type(model).__name__}"
         raise SpecError([Problem(what, "a keras.Model", origin=f"model {spec.model.type_name}")])
-    return model
+    return with_last_value(model, target)
 
 
 def _build_metrics(model: keras.Model, features: Features, target: Target, *, dtype: str) -> None:

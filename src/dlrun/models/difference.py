@@ -1,0 +1,47 @@
+"""A model that learns the difference to the last value, and gives the value: the last one is added to its output."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dlrun.signature import Target
+
+if TYPE_CHECKING:
+    import keras
+
+
+def with_last_value(model: keras.Model, target: Target) -> keras.Model:
+    """Add the last value of what is predicted to a model's output, if the target asks for that.
+
+    Loss, metrics, predictions and every export then see the values themselves. Plain layers do it, without a weight: a
+    slice is an operation, which not every runtime loads.
+
+    Args:
+        model: For sequences.
+        target: What it predicts; learnt with mean 0 and variance 1 if it has a scale.
+
+    Formula:
+        y = f(x) + (scale x[last, place] + offset - mean) / deviation
+
+    Shape:
+        Input: `(batch, steps, width)`. Output: `(batch, target.size)`, float32.
+    """
+    if not target.last:
+        return model
+    import keras
+
+    layers, (inputs,) = keras.layers, model.inputs
+    steps, width = inputs.shape[1:]
+    newest = layers.Cropping1D((steps - 1, 0), dtype="float32", name="last_row")(inputs)
+    cells = layers.Reshape((width, 1), dtype="float32", name="last_cells")(newest)
+    columns: list[Any] = []
+    for number, last in enumerate(target.last):
+        cell = layers.Cropping1D((last.place, width - last.place - 1), dtype="float32", name=f"last_{number}")(cells)
+        mean, scale = (target.mean[number], target.scale[number]) if target.scale else (0.0, 1.0)
+        unit = layers.Rescaling(
+            last.scale / scale, (last.offset - mean) / scale, dtype="float32", name=f"last_unit_{number}"
+        )
+        columns.append(unit(layers.Reshape((1,), dtype="float32", name=f"last_cell_{number}")(cell)))
+    base = layers.Concatenate(dtype="float32", name="last_values")(columns) if len(columns) > 1 else columns[0]
+    outputs = layers.Add(dtype="float32", name="from_last_value")([model.outputs[0], base])
+    return keras.Model(inputs, outputs, name=model.name)
