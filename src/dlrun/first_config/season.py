@@ -78,6 +78,14 @@ def wanders(values: Floats) -> bool:
     return bool(np.nanmean(np.square(changes)) < np.nanvar(values)) if len(values) > 1 else False
 
 
+def is_chance(values: Floats, history: int) -> bool:
+    """Whether nothing in a window says more than the last value, or the mean, does: the rest is chance."""
+    rest = np.diff(values) if wanders(values) else values
+    rest = rest[~np.isnan(rest)]
+    lags = range(1, min(history, len(rest) - 1) + 1)
+    return all(abs(autocorrelation(rest, lag)) < _SURE / len(rest) ** 0.5 for lag in lags)
+
+
 def autocorrelation(values: Floats, lag: int) -> float:
     """The correlation of a series with itself, `lag` rows later.
 

@@ -16,7 +16,7 @@ from dlrun.data.series_candidates import PARTS, TIMES, told_time
 from dlrun.data.series_order import Times
 from dlrun.errors import DataError, UsageError
 from dlrun.first_config.draft import Draft, Key, Remark, Section, Sizes, Wishes
-from dlrun.first_config.season import Season, find_season, wanders
+from dlrun.first_config.season import Season, find_season, is_chance, wanders
 from dlrun.first_config.table import LookedAt, describe_columns, look_at
 from dlrun.first_config.target import USUAL_NAMES, check_column
 
@@ -52,7 +52,7 @@ def draft_series(path: str, wishes: Wishes) -> Draft:
     return Draft(
         f"The series {path}: {looked.rows:,} rows. The next {horizon} of {target!r} from the {history} rows before.",
         tuple(_dataset(source, looked, plan, time, why, sizes)),
-        _network(looked.rows, season),
+        _network(looked.rows, _penalty(values, history, season)),
         "mean_squared_error",
         ("mean_absolute_error", "root_mean_squared_error"),
         sizes.training,
@@ -80,7 +80,7 @@ def _history(rows: int, season: Season | None) -> int:
     return max(_LEAST_HISTORY, min(_HISTORY, rows // _ROWS_OF_A_WINDOW))
 
 
-def _network(rows: int, season: Season | None) -> Section:
+def _network(rows: int, l2: float) -> Section:
     """Of a short series a linear model, which begins as a forecast without a model and can hardly become worse."""
     if rows >= _SHORT:
         return (Key("type", "lstm"), Key("units", [64 if rows > _WIDE else 32]))
@@ -88,8 +88,15 @@ def _network(rows: int, season: Season | None) -> Section:
     return (
         Key("type", "linear", said),
         Key("kernel_initializer", "zeros", "it begins as the last value, or the mean"),
-        Key("l2", 1e-3 if season is not None and season.is_strong else 3e-2, "keeps it near that"),
+        Key("l2", l2, "keeps it near that"),
     )
+
+
+def _penalty(values: Floats, history: int, season: Season | None) -> float:
+    """What large weights cost: little where the season is plain to see, much where there is nothing but chance."""
+    if is_chance(values, history):
+        return 1.0
+    return 1e-3 if season is not None and season.is_strong else 3e-2
 
 
 def _training_values(looked: LookedAt, target: str, sizes: Sizes) -> Floats:
