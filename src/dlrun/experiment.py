@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -17,8 +17,10 @@ from dlrun.recording import (
     record_progress,
     record_time,
     recorded,
+    runs_option,
 )
 from dlrun.reporting import keep_predictions, reported
+from dlrun.runs.advice import longer_command, worse_than_naive
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.check import monitored
 from dlrun.spec.parse import SpecFile, read_spec
@@ -120,11 +122,14 @@ def train_file(
             if note := folder.read_record().signature_note:
                 listener(Note("warning", note))
             start_tensorflow()
+            from dlrun.data.inspection.quick import quick_warnings
             from dlrun.training.assembly import assemble
             from dlrun.training.failures import worker_failures
 
             with worker_failures(cluster, folder.id):
                 assembly = assemble(file, listener=listener, timeline=timeline, cluster=cluster)
+                for said in quick_warnings(file.spec.dataset, assembly.dataset) if cluster.is_chief else ():
+                    listener(Note("warning", said))
                 scores = train_assembled(assembly, folder, stop=stop, listener=listener)
         return Result(folder, scores, folder.read_record().model_dump(mode="json"), is_chief=cluster.is_chief)
 
@@ -149,6 +154,8 @@ def train_assembled(
     finally:
         seconds = record_time(folder, assembly.timeline)
     listener(TimeSpent(seconds))
+    for note in _advice(assembly, folder):
+        listener(note)
     return scores
 
 
@@ -206,6 +213,18 @@ def _train_and_score(
         with timeline.spent("report"):
             keep_predictions(assembly, folder, splits)
     return scores
+
+
+def _advice(assembly: Assembly, folder: RunFolder) -> Iterator[Note]:
+    """What the scores of a complete run suggest."""
+    record, rows = folder.read_record(), folder.read_metrics()
+    if said := worse_than_naive(record):
+        yield Note("warning", said)
+    last_epoch = int(rows[-1]["epoch"] or 0) if rows else 0
+    resume = read_cluster().resume_command(folder.id) + runs_option(folder)
+    anew = f"dlrun train {folder.spec_yaml}"
+    if command := longer_command(record, assembly.spec, last_epoch=last_epoch, resume=resume, anew=anew):
+        yield Note("longer", f"the last epoch is the best so far; this goes on: {command}")
 
 
 def plan(

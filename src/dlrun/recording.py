@@ -129,14 +129,19 @@ def interrupted(folder: RunFolder, *, signal: int | None = None) -> Interrupted:
         folder: The run.
         signal: What stopped it; decides the exit code.
     """
-    cluster, runs_dir = read_cluster(), folder.path.parent
-    option = "" if runs_dir in (Path("runs"), Path("runs").resolve()) else f" --runs-dir {runs_dir}"
+    cluster = read_cluster()
     said = f"stopped; what was trained is in {folder.path}"
-    error = Interrupted(said, hint=f"{cluster.resume_command(folder.id)}{option} goes on at the next step")
+    error = Interrupted(said, hint=f"{cluster.resume_command(folder.id)}{runs_option(folder)} goes on at the next step")
     if not cluster.is_chief:
         error = Interrupted("stopped; what was trained is in the run folder of worker 0")
     error.exit_code = 128 + (signal or SIGINT)
     return error
+
+
+def runs_option(folder: RunFolder) -> str:
+    """Return the option that says where a run is, for a command line; empty of the usual folder."""
+    runs_dir = folder.path.parent
+    return "" if runs_dir in (Path("runs"), Path("runs").resolve()) else f" --runs-dir {runs_dir}"
 
 
 @contextmanager

@@ -270,18 +270,19 @@ def test_changed_data_is_refused_unless_that_is_allowed(
 ) -> None:
     monkeypatch.setenv("DLRUN_STATE", str(tmp_path / "state"))
     (tmp_path / "configs").mkdir()
-    rows = "size,weight,label\n" + "".join(f"{i % 9}.{i},{i % 7}.5,{'xy'[i % 2]}\n" for i in range(80))
+    rows = "size,paid,label\n" + "".join(f"{i % 9}.{i},{'no' if i % 2 else 'so'},{'xy'[i % 2]}\n" for i in range(80))
     data, config = tmp_path / "configs" / "rows.csv", tmp_path / "configs" / "c.yaml"
     data.write_text(rows)
     config.write_text(TABLE)
     notes = Notes()
     run = train(config, runs_dir=tmp_path / "runs", listener=notes).folder
     assert [event for event in notes if isinstance(event, Note) and "beside the config" in event.text]
+    assert [said for said in notes.warnings() if "paid alone predicts the target" in said and "ignore: [paid]" in said]
     monkeypatch.chdir(tmp_path / "state")  # the data is found again, wherever one is
     evaluate(run.path)
     for changed, said in (
         (rows.replace("size", "height"), "its columns are others: without size and with height"),
-        (rows.replace("1.5", "1.25"), "the dataset fingerprint was"),
+        (rows.replace("1.5", "1.05"), "the dataset fingerprint was"),
         (rows.replace(",label", ",label").replace(",y", ",z"), "its classes are others: without y and with z"),
         ("\n".join(f"{line},{i % 5}.5" for i, line in enumerate(rows.splitlines())), "its columns are others: with"),
     ):

@@ -15,6 +15,7 @@ from dlrun.data.inspection.check import find_all
 from dlrun.data.inspection.finding import Finding
 from dlrun.data.inspection.giveaway import auc, binned, ranks, skill
 from dlrun.data.inspection.inspected import Inspected, inspect_source
+from dlrun.data.inspection.quick import quick_warnings
 from dlrun.data.inspection.value_checks import check_nan
 from dlrun.data.table import Table
 from dlrun.data.text import Text
@@ -70,7 +71,7 @@ def test_rows_of_the_test_that_training_has_too_are_a_failure_with_their_number(
 def test_rows_of_few_values_repeat_and_are_no_failure(tmp_path: Path) -> None:
     columns = {name: RANDOM.choice(["a", "b"], size=ROWS) for name in ("x", "y", "label")}
     found = table_findings(write_csv(tmp_path / "few.csv", columns))
-    assert found["duplicates test"].status == "warning"
+    assert found["duplicates test"].status == "note"
     assert "repeat another one as well" in found["duplicates test"].said
 
 
@@ -99,6 +100,45 @@ def test_a_column_that_is_the_number_to_predict_under_another_unit_is_named(tmp_
     assert table_findings(tmp_path / "price.csv", ignore=("euros",))["target given away"].status == "pass"
 
 
+def test_findings_are_graded_by_their_share_and_by_how_sure_it_is(tmp_path: Path) -> None:
+    train = write_csv(tmp_path / "train.csv", clean_columns())
+    first = [line.split(",") for line in train.read_text().splitlines()[1:]]
+    for copies, rows, status in ((1, 13, "note"), (1, 1000, "note"), (4, 200, "warning"), (40, 200, "failure")):
+        others = {name: list(values) for name, values in clean_columns(rows).items()}
+        for place, name in enumerate(others):
+            others[name][:copies] = [row[place] for row in first[:copies]]
+        test = write_csv(tmp_path / "test.csv", others)
+        found = table_findings(train, test=0, validation=0, test_path=str(test))["duplicates test"]
+        assert (found.status, copies) == (status, int(found.said.split()[0])), (copies, rows)
+    label = np.array(["no", "yes"])[np.arange(60) % 2]
+    good = np.where(label == "yes", 3.0, 1.0) + RANDOM.normal(size=60) * 0.1
+    few = write_csv(tmp_path / "few.csv", {"good": good, **clean_columns(60), "label": label})
+    assert table_findings(few)["target given away"].status == "warning"  # so few may be told apart by one good column
+    assert table_findings(write_csv(few, {"renamed": label == "yes", "label": label}))["target given away"].status == (
+        "failure"
+    )
+
+
+def test_nothing_is_said_twice_of_a_test_split_that_is_the_validation_split_too(tmp_path: Path) -> None:
+    source = Table(
+        path=str(write_csv(tmp_path / "x.csv", clean_columns())), target="label", test=0.2, validation="test"
+    )
+    checks = [finding.check for finding in find_all(inspect_source(source))]
+    assert len(set(checks)) == len(checks)
+    assert not [check for check in checks if "validation" in check]
+
+
+def test_what_a_training_tells_unasked_names_the_key_that_mends_it(tmp_path: Path) -> None:
+    columns = clean_columns()
+    clean = Table(path=str(write_csv(tmp_path / "clean.csv", columns)), target="label", test=0.2)
+    assert list(quick_warnings(clean, clean.load())) == []
+    alive = np.where(columns["label"] == "yes", "alive", "dead")
+    leaking = Table(path=str(write_csv(tmp_path / "x.csv", {"state": alive, **columns})), target="label", test=0.2)
+    (said,) = quick_warnings(leaking, leaking.load())
+    assert said.startswith("state alone predicts the target with 1.0000; ")
+    assert "ignore: [state]" in said
+
+
 def test_columns_without_information_are_named(tmp_path: Path) -> None:
     columns = {
         "one": ["x"] * ROWS,
@@ -112,7 +152,7 @@ def test_columns_without_information_are_named(tmp_path: Path) -> None:
     assert found["constant columns"].status == "warning"
     assert "one (one value only, left out)" in found["constant columns"].said
     assert "nearly" in found["constant columns"].said
-    assert found["missing values"].said == "1 columns: gaps (50.0%)"
+    assert found["missing values"].said == "1 column: gaps (50.0%)"
     assert found["ids"].said == f"code ({ROWS} values in {ROWS} rows)"
     assert table_findings(path)["ids"].said == "left out: code"
 

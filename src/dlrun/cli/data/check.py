@@ -12,7 +12,7 @@ from dlrun.cli.options import AsJson, Config, Overrides, TrustPlugins
 def check(
     config: Config, overrides: Overrides, *, trust_plugins: TrustPlugins = False, as_json: AsJson = False
 ) -> None:
-    """Check the data of CONFIG: a pass, a warning or a failure in each line, with its threshold and advice.
+    """Check the data of CONFIG: a pass, a note, a warning or a failure in each line, with its threshold and advice.
 
     Exits with 1 if there is a failure.
     """
@@ -38,7 +38,7 @@ def check(
             line = f"{finding.status:<8}  {finding.check:<{width}}  {finding.said} (threshold: {finding.threshold})"
             advice = f"\n{'':{width + 12}}-> {finding.advice}" if finding.advice else ""
             typer.echo(printable(line + advice))
-        said = ", ".join(format_count(counts[status], status) for status in ("failure", "warning"))
+        said = ", ".join(format_count(counts[status], status) for status in ("failure", "warning", "note"))
         typer.echo(f"\n{said}, {counts['pass']} passed")
     if counts["failure"]:
         raise typer.Exit(1)

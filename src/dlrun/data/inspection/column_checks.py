@@ -46,12 +46,16 @@ def check_missing(inspected: Inspected) -> Iterator[Finding]:
     files = inspected.columns
     if files is None:
         return
-    shares = {name: files.missing(name) or 0.0 for name in files.surveys}
+    # Columns without any value are told as constant ones.
+    shares = {
+        name: files.missing(name) or 0.0 for name in files.surveys if name not in _left_out(inspected, "same value")
+    }
     much = [f"{name} ({percent(share)})" for name, share in shares.items() if share > MUCH_MISSING]
     threshold = f"{MUCH_MISSING:.0%} of a column's values"
     if much:
         advice = "missing: {numeric: indicator} tells the model where values are missing; or ignore the columns"
-        yield Finding("warning", "missing values", f"{len(much):,} columns: {named(much)}", threshold, advice)
+        columns = "1 column" if len(much) == 1 else f"{len(much):,} columns"
+        yield Finding("warning", "missing values", f"{columns}: {named(much)}", threshold, advice)
         return
     most = max(shares, key=lambda name: shares[name])
     said = f"most in {most}, {percent(shares[most])}" if shares[most] else f"none in {len(shares):,} columns"

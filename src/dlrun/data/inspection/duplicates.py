@@ -10,14 +10,20 @@ import numpy.typing as npt
 
 from dlrun.data.dataset import Split
 from dlrun.data.inspection.finding import Finding, percent
-from dlrun.data.inspection.inspected import Inspected
+from dlrun.data.inspection.inspected import Inspected, distinct_splits
 from dlrun.data.inspection.rows import blocks
+from dlrun.data.table_input import TableInput
 from dlrun.data.text_input import TextInput
 
 FAILING_SHARE = 0.05
 """Part of a held-out split that training has too, from which on its scores are no good."""
 
+_CHANCE = 2
+"""Examples that two splits share, up to which they may do so by chance; of large splits also what is under 1 %."""
+
+_LITTLE = 0.01
 _HASH_BYTES = 8
+_Z = 1.645
 _ORDINARY = 0.5
 
 Hashes = npt.NDArray[np.uint64]
@@ -25,7 +31,7 @@ Hashes = npt.NDArray[np.uint64]
 
 def check_duplicates(inspected: Inspected) -> Iterator[Finding]:
     """Examples of a held-out split that training has too, told by a hash of what is stored, or of the text itself."""
-    splits = inspected.dataset.splits
+    splits = distinct_splits(inspected)
     if len(splits) == 1:
         yield Finding("pass", "duplicates", "there is one split only")
         return
@@ -35,26 +41,38 @@ def check_duplicates(inspected: Inspected) -> Iterator[Finding]:
     # Part of the training examples that have a twin among themselves.
     own = 1 - len(train) / len(features["train"])
     for name, found in features.items():
-        if name != "train" and splits[name] is not splits["train"]:
+        if name != "train":
             yield _judged(name, np.isin(found, train), own, is_row=_is_row(inspected))
 
 
 def _judged(name: str, seen: npt.NDArray[np.bool_], own: float, *, is_row: bool) -> Finding:
     share, check = float(seen.mean()), f"duplicates {name}"
-    threshold = f"none; a failure from {FAILING_SHARE:.0%} on"
-    said = f"{int(seen.sum()):,} of {len(seen):,} {name} examples ({percent(share)}) are in train too"
+    threshold = f"none; a failure where {FAILING_SHARE:.0%} or more are sure"
+    count = int(seen.sum())
+    are = "is" if count == 1 else "are"
+    said = f"{count:,} of {len(seen):,} {name} examples ({percent(share)}) {are} in train too"
     if not share:
         return Finding("pass", check, f"none of {len(seen):,} {name} examples is in train", threshold)
     if is_row and own >= _ORDINARY * share:
         said += f"; of the training rows {percent(own)} repeat another one as well"
         advice = "rows of few values repeat by themselves; if yours are copies, drop them from the file"
-        return Finding("warning", check, said, threshold, advice)
+        return Finding("note", check, said, threshold, advice)
     advice = f"remove them from one of both: the {name} scores count what was learnt by heart"
-    return Finding("failure" if share >= FAILING_SHARE else "warning", check, said, threshold, advice)
+    if count <= _CHANCE or share < _LITTLE:
+        return Finding("note", check, said, threshold, advice)
+    is_sure = _at_least(share, len(seen)) >= FAILING_SHARE
+    return Finding("failure" if is_sure else "warning", check, said, threshold, advice)
+
+
+def _at_least(share: float, count: int) -> float:
+    """The lower end of Wilson's interval of a share, which is below it with a probability of 5 %."""
+    z = _Z**2 / count
+    lower: float = (share + z / 2 - _Z * ((share * (1 - share) + z / 4) / count) ** 0.5) / (1 + z)
+    return lower
 
 
 def _is_row(inspected: Inspected) -> bool:
-    return inspected.columns is not None and inspected.dataset.features.kind == "vector"
+    return isinstance(inspected.dataset.raw_input(), TableInput)
 
 
 def _hashes(split: Split, *, is_text: bool) -> Hashes:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-Status = Literal["pass", "warning", "failure"]
+Status = Literal["pass", "note", "warning", "failure"]
 
 _NAMED = 8
 
@@ -16,7 +16,8 @@ class Finding:
     """One line of a report.
 
     Args:
-        status: pass, warning (look at it) or failure (scores would mislead, or training suffers).
+        status: pass, note (so little that it may be chance), warning (look at it) or failure (scores would mislead, or
+            training suffers).
         check: What was looked at, in one or two words.
         said: What was found, with its numbers.
         threshold: Where the line is drawn.

@@ -34,7 +34,9 @@ def check_corrupt(inspected: Inspected) -> Iterator[Finding]:
     told = [f"{name} ({why})" for name, why in corrupt.items()]
     more = f" and {len(told) - _NAMED:,} more (all of them: --json)" if len(told) > _NAMED else ""
     said = f"{len(corrupt):,} files cannot be read: {', '.join(told[:_NAMED])}{more}"
-    yield Finding("failure", "corrupt images", said, "none", "replace or remove them, or corrupt: skip")
+    is_skipped = isinstance(inspected.source, Images) and inspected.source.corrupt == "skip"
+    advice = "replace or remove them" + ("" if is_skipped else ", or corrupt: skip")
+    yield Finding("note" if is_skipped else "failure", "corrupt images", said, "none", advice)
 
 
 def check_sizes(inspected: Inspected) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from dlrun.data.columns import (
     plan_columns,
     survey_columns,
 )
-from dlrun.data.dataset import Dataset, Source
+from dlrun.data.dataset import Dataset, Source, Split
 from dlrun.data.image_files.listing import shown
 from dlrun.data.image_files.scan import scan
 from dlrun.data.images import Images
@@ -98,6 +98,13 @@ class Inspected:
     columns: FileColumns | None = None
     images: ImageFiles | None = None
     series: SeriesRows | None = None
+
+
+def distinct_splits(inspected: Inspected) -> Mapping[str, Split]:
+    """The splits, each once: with `validation: test` there is one under two names, and nothing is said twice."""
+    splits, validation = inspected.dataset.splits, inspected.source.validation
+    is_doubled = isinstance(validation, str) and validation in splits
+    return {name: split for name, split in splits.items() if not (is_doubled and name == "validation")}
 
 
 def inspect_source(source: Source) -> Inspected:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from dlrun.data.dataset import Dataset, Split
 from dlrun.data.inspection.finding import Finding, named, percent
-from dlrun.data.inspection.inspected import Inspected
+from dlrun.data.inspection.inspected import Inspected, distinct_splits
 from dlrun.signature import Target
 
 FEW_EXAMPLES = 10
@@ -25,16 +25,16 @@ UNSCALED_TARGET = 10.0
 Counts = Mapping[str, npt.NDArray[np.int64]]
 
 
-def class_counts(dataset: Dataset) -> dict[str, npt.NDArray[np.int64]]:
+def class_counts(dataset: Dataset, splits: Mapping[str, Split] | None = None) -> dict[str, npt.NDArray[np.int64]]:
     """By split: how many examples each class has, of columns one after the other; of labels, how many have each.
 
     Shape:
         Each: `(target.size,)`. Nothing where there are no classes.
     """
-    target = dataset.target
+    target, splits = dataset.target, dataset.splits if splits is None else splits
     if target is None or target.kind not in ("classes", "class_columns", "labels"):
         return {}
-    return {name: _counted(split, target) for name, split in dataset.splits.items() if split.target is not None}
+    return {name: _counted(split, target) for name, split in splits.items() if split.target is not None}
 
 
 def class_names(target: Target) -> tuple[str, ...]:
@@ -62,7 +62,7 @@ def check_few_examples(inspected: Inspected) -> Iterator[Finding]:
 
 def check_missing_classes(inspected: Inspected) -> Iterator[Finding]:
     """Classes that a held-out split does not have."""
-    counts, target = class_counts(inspected.dataset), inspected.dataset.target
+    counts, target = class_counts(inspected.dataset, distinct_splits(inspected)), inspected.dataset.target
     if target is None:
         return
     for name, found in counts.items():
@@ -92,6 +92,8 @@ def check_imbalance(inspected: Inspected) -> Iterator[Finding]:
             f"{names[part.first + most]} has {train[most]:,} training examples ({percent(train[most] / train.sum())}), "
             f"{names[part.first + least]} {train[least]:,}: {ratio:.1f} times as many"
         )
+        if most == least:
+            said = f"every class has {train[most]:,} training examples"
         check, threshold = f"imbalance {part.name}".rstrip(), f"below {IMBALANCE:.0f} times"
         if ratio < IMBALANCE:
             yield Finding("pass", check, said, threshold)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dlrun.data.dataset import Split
 from dlrun.data.inspection.finding import Finding, Status, percent
-from dlrun.data.inspection.inspected import Inspected
+from dlrun.data.inspection.inspected import Inspected, distinct_splits
 from dlrun.data.inspection.rows import sampled_places
 from dlrun.data.text_input import TextInput
 from dlrun.data.texts.cut import OUT_OF_VOCABULARY
@@ -21,6 +21,8 @@ MANY_EMPTY = 0.5
 
 CUT_OFF = 0.1
 """Part of the texts that are longer than what is read, above which their ends may be missed."""
+
+_LITTLE = 0.01
 
 UNKNOWN_WORDS = 0.1
 """Part of the words that the vocabulary does not have, above which texts lose their meaning."""
@@ -61,7 +63,7 @@ def check_texts(inspected: Inspected) -> Iterator[Finding]:
     raw = inspected.dataset.raw_input()
     if not isinstance(raw, TextInput):
         return
-    for name, split in inspected.dataset.splits.items():
+    for name, split in distinct_splits(inspected).items():
         facts = token_facts(split)
         yield _empty(name, facts)
         yield _cut_off(name, facts, raw)
@@ -93,7 +95,8 @@ def _empty(name: str, facts: TokenFacts) -> Finding:
     said = (
         f"{int((facts.lengths == 0).sum()):,} of {len(facts.lengths):,} {name} texts ({percent(share)}) have no words"
     )
-    status: Status = "failure" if share >= MANY_EMPTY else "warning"
+    is_little = share < _LITTLE or (facts.lengths == 0).sum() == 1
+    status: Status = "failure" if share >= MANY_EMPTY else "note" if is_little else "warning"
     return Finding(status, f"empty texts {name}", said, threshold, "drop such rows from the file")
 
 

@@ -13,7 +13,7 @@ from dlrun.data.columns.dates import PARTS
 from dlrun.data.dataset import Dataset
 from dlrun.data.inspection.column_values import ColumnValues, column_values
 from dlrun.data.inspection.finding import Finding, named
-from dlrun.data.inspection.inspected import Inspected
+from dlrun.data.inspection.inspected import Inspected, distinct_splits
 from dlrun.data.inspection.rows import blocks, sampled
 from dlrun.data.preprocess import Preprocess
 from dlrun.data.series import Series
@@ -34,7 +34,7 @@ Array = npt.NDArray[Any]
 
 def check_nan(inspected: Inspected) -> Iterator[Finding]:
     """NaN and infinity in the stored numbers of every split."""
-    for name, split in inspected.dataset.splits.items():
+    for name, split in distinct_splits(inspected).items():
         if split.features.dtype.kind != "f":
             continue
         bad, first = 0, None
@@ -91,7 +91,7 @@ def check_far_off(inspected: Inspected) -> Iterator[Finding]:
 
 def check_drift(inspected: Inspected) -> Iterator[Finding]:
     """Columns whose mean, or whose categories' shares, differ between training and another split."""
-    splits, times = inspected.dataset.splits, _times(inspected)
+    splits, times = distinct_splits(inspected), _times(inspected)
     train = [c for c in column_values(inspected.dataset, sampled(splits["train"].features)) if c.name not in times]
     for name, split in splits.items():
         if name == "train" or not train or not len(split):
