@@ -56,6 +56,15 @@ def finding(path: Path, check: str, **keys: Any) -> Finding:
         ("mdy", "1/2/1970 12:30 AM", 86400 + 1800),
         ("mdy", "1/2/1970 1:30:00 pm", 86400 + 48600),
         ("clock", "23:59:59,5", 86399.5),
+        ("my", "02/1970", 31 * 86400),
+        ("month", "Feb 1970", 31 * 86400),
+        ("month", "1970 february", 31 * 86400),
+        ("month", "2-Feb-1970", 32 * 86400),
+        ("month", "Feb. 2, 1970", 32 * 86400),
+        ("quarter", "1970Q2", 90 * 86400),
+        ("quarter", "q2 1970", 90 * 86400),
+        ("week", "1970-W02", 4 * 86400),
+        ("week", "1970W023", 6 * 86400),
     ],
 )
 def test_a_time_is_a_number_that_is_larger_the_later_it_is(layout: TimeLayout, text: str, expected: float) -> None:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.tensorflow
 
 CONFIG = """\
 name: load
-dataset: {type: series, path: PATH, target: [load, wind], history: 12, horizon: 2, test: 0.2}
+dataset: {type: series, path: PATH, target: [load, wind], history: 12, horizon: 2, difference: true, test: 0.2}
 model: {type: gru, units: [4]}
 loss: mean_squared_error
 training: {batch_size: 32, epochs: 1, jit: off, tensorboard: false}

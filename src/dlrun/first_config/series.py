@@ -44,9 +44,10 @@ def draft_series(path: str, wishes: Wishes) -> Draft:
     horizon = wishes.horizon or 1
     ignored = {**(looked.ignored or {}), **_texts(looked), **_times_of_few_rows(looked, time)}
     looked = replace(looked, ignored={name: why for name, why in ignored.items() if name != target})
-    shape = {"target": target, "history": history, "horizon": horizon, "difference": wanders(values)}
-    source = Series.model_validate({"path": path, **shape, **looked.keys})
-    plan = plan_columns(looked.table, looked.surveys, source)
+    shape = {"path": path, "target": target, "history": history, "horizon": horizon, **looked.keys}
+    plan = plan_columns(looked.table, looked.surveys, Series.model_validate(shape))
+    is_given = any(column.name == target and column.kind == "numeric" for column in plan.columns)
+    source = Series.model_validate({**shape, "difference": is_given and wanders(values)})
     plan_numbers(looked.table, looked.surveys[target], keys=source)
     why_history = "" if wishes.history or season is None else f", as {season.why}"
     return Draft(

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlrun.errors import RunError
+from dlrun.errors import DataError, RunError
 from dlrun.first_config.draft import Wishes
 from dlrun.first_config.guess import draft_config
 from dlrun.first_config.page import config_text
@@ -50,7 +50,10 @@ def write_config(data: str, path: Path | None, wishes: Wishes, *, force: bool = 
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror}") from error
-    read_spec(path)
+    try:
+        read_spec(path)
+    except DataError as error:  # the config is right; the data has to be mended first, such as rows in another order
+        return Written(path, (*draft.told, f"not ready to train: {error.what}"))
     return Written(path, draft.told)
 
 
