@@ -137,11 +137,15 @@ def _run(arguments: list[str], script: str | None = None) -> int:
 class ForkedWorker:
     """A worker of `dlrun launch`: what `dlrun.workers` asks of a process, and nothing more."""
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], errors: IO[bytes] | None) -> None:
+    def __init__(
+        self, arguments: Sequence[str], environment: Mapping[str, str], errors: IO[bytes] | None, lifeline: Any
+    ) -> None:
         self.returncode: int | None = None
         self.pid = os.fork()
         if self.pid:
             return
+        os.dup2(lifeline.reader, 0)
+        os.close(lifeline.writer)
         os.setsid()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.environ.clear()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlrun.recording import (
-    create_folder,
+    held_folder,
     interrupted,
     own_place,
     record_choices,
@@ -107,15 +107,14 @@ def train_file(
     """Train a spec that has been read, in a new run folder."""
     listener, timeline = listener if cluster.is_chief else silent, timeline or Timeline()
     prepare_tracker(file, wanted=cluster.is_chief)
-    with own_place(runs_dir, cluster) as place:
-        folder, stop = create_folder(file, place), Stop()
-        wants_report = file.spec.training.report and cluster.is_chief
+    wants_report = file.spec.training.report and cluster.is_chief
+    with own_place(runs_dir, cluster) as place, held_folder(file, place) as folder:
+        stop = Stop()
         with (
             stop.listening(),
-            folder.lock(),
             tracked(file, folder, listener, wanted=cluster.is_chief) as listener,
             reported(folder, listener, wanted=wants_report, timeline=timeline),
-            recorded(folder),
+            recorded(folder, stop),
             stop.recognised(),
         ):
             listener(RunCreated(folder.id, folder.path, folder.log_txt))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
@@ -14,6 +13,7 @@ from dlrun.runs.catalog import find_run
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.parse import read_spec
 from dlrun.stored import read_stored_spec
+from dlrun.training.stop import SIGNALS
 from dlrun.workers import Worker, end, signal_name, signals_forwarded, started, visible_gpus
 
 LARGEST_NUMBER = 256
@@ -117,7 +117,7 @@ def _raise_if_died(first: Worker, chief: Worker, *, workers: int, run_id: str, r
         RunError: It has died of something that is its own.
     """
     code = first.process.returncode
-    was_stopped = code in (128 + signal.SIGINT, 128 + signal.SIGTERM)
+    was_stopped = code in {128 + number for number in SIGNALS}
     # A spec or data that is wrong is wrong in all of them, and any of them may be the first to end for it.
     was_told = chief.process.returncode == code and code in (SpecError.exit_code, DataError.exit_code)
     if was_stopped or was_told or (first is chief and code == DlrunError.exit_code):

@@ -29,6 +29,7 @@ from dlrun.spec.parse import SpecFile
 from dlrun.spec.types import Spec
 from dlrun.timeline import Timeline, added
 from dlrun.training.cluster import Cluster, read_cluster
+from dlrun.training.stop import Stop
 
 if TYPE_CHECKING:
     from dlrun.training.assembly import Assembly
@@ -38,8 +39,9 @@ if TYPE_CHECKING:
 _MOST_LAYERS = 500
 
 
-def create_folder(file: SpecFile, runs_dir: Path) -> RunFolder:
-    """Make the run folder, with everything that is known before the first stage.
+@contextmanager
+def held_folder(file: SpecFile, runs_dir: Path) -> Iterator[RunFolder]:
+    """Make the run folder and hold it, from before anybody can see a run in it.
 
     Raises:
         UsageError: The path of the folder is not text.
@@ -48,7 +50,24 @@ def create_folder(file: SpecFile, runs_dir: Path) -> RunFolder:
     if encodable(str(runs_dir.absolute())) != str(runs_dir.absolute()):
         said = f"{encodable(str(runs_dir.absolute()))} is not UTF-8 text, and run.json names files of the run"
         raise UsageError(said, expected="a folder with a name of UTF-8 characters", hint="--runs-dir runs")
-    folder = RunFolder.create(runs_dir, name=file.spec.name)
+    folder = RunFolder.reserve(runs_dir, name=file.spec.name)
+    with folder.lock():
+        _fill(folder, file)
+        yield folder
+
+
+def create_folder(file: SpecFile, runs_dir: Path) -> RunFolder:
+    """Make the run folder, with everything that is known before the first stage, and leave it.
+
+    Raises:
+        RunError: It cannot be made or written to.
+    """
+    with held_folder(file, runs_dir) as folder:
+        return folder
+
+
+def _fill(folder: RunFolder, file: SpecFile) -> None:
+    folder.begin_record(file.spec.name)
     folder.write_text(folder.config_yaml, file.path.read_text(encoding="utf-8-sig"))
     write_spec(folder, _portable(file.spec, folder))
     folder.write_text(folder.packages_txt, provenance.packages_text())
@@ -65,7 +84,6 @@ def create_folder(file: SpecFile, runs_dir: Path) -> RunFolder:
         model={"type": file.spec.model.type_name},
         directions=directions_of(file.spec.metrics),
     )
-    return folder
 
 
 @contextmanager
@@ -87,11 +105,12 @@ def write_spec(folder: RunFolder, spec: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def recorded(folder: RunFolder, **changes: Any) -> Iterator[None]:
+def recorded(folder: RunFolder, stop: Stop | None = None, **changes: Any) -> Iterator[None]:
     """Record that the run is going on, and how it ends, whichever way it does.
 
     Args:
         folder: The run.
+        stop: What may end it without another word, which is recorded too.
         changes: Keys of run.json to change at the start.
 
     Raises:
@@ -99,6 +118,8 @@ def recorded(folder: RunFolder, **changes: Any) -> Iterator[None]:
     """
     record_sums(folder, {folder.metrics_jsonl: None})
     folder.update_record(status="running", reason=None, finished=None, checkpoints_sha256={}, **changes)
+    if stop is not None:
+        stop.leave = lambda: _record_leaving(folder)
     try:
         yield
     except KeyboardInterrupt as error:
@@ -114,6 +135,13 @@ def recorded(folder: RunFolder, **changes: Any) -> Iterator[None]:
         _record_end(folder, "failed", f"{type(error).__name__}: {error}")
         raise
     folder.update_record(status="completed", finished=now())
+
+
+def _record_leaving(folder: RunFolder) -> None:
+    """Record that the user did not wait for the last checkpoint; unless the run has ended meanwhile."""
+    with suppress(RunError):
+        if folder.read_record().status == "running":
+            _record_end(folder, "interrupted", "stopped by the user at once; it goes on from an earlier step")
 
 
 def _record_end(folder: RunFolder, status: Status, reason: str) -> None:

@@ -94,7 +94,7 @@ def resume(  # noqa: PLR0913  each is one question that a user may have
             with (
                 tracked(file, mine, listener, wanted=cluster.is_chief) as listener,
                 reported(mine, listener, wanted=wants_report, timeline=timeline),
-                recorded(mine, **changes),
+                recorded(mine, stop, **changes),
                 stop.recognised(),
                 worker_failures(cluster, folder.id),
             ):

@@ -14,11 +14,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import IO, TypeVar
+from typing import IO, NamedTuple, TypeVar
 
 from dlrun.interpreter import python_command, python_environment
 from dlrun.training.cluster import LAUNCHED
-from dlrun.training.stop import SIGNALS
+from dlrun.training.stop import handled_signals
 
 _KILL_SECONDS = 3.0
 """How long processes may take to end after they were told to."""
@@ -49,6 +49,18 @@ class Worker:
         return (told or lines or [""])[-1].removeprefix("error: ").strip()
 
 
+class Lifeline(NamedTuple):
+    """A pipe that nobody writes to: the processes read it, and stop when this one has ended, however it did."""
+
+    reader: int
+    writer: int
+
+    def close(self) -> None:
+        """Close both ends."""
+        os.close(self.reader)
+        os.close(self.writer)
+
+
 @contextmanager
 def started(arguments: Sequence[str], *, workers: int, device: str) -> Iterator[list[Worker]]:
     """Start the processes; when this is left none of them is there any more.
@@ -63,6 +75,8 @@ def started(arguments: Sequence[str], *, workers: int, device: str) -> Iterator[
     gpus = [] if device == "cpu" else visible_gpus()
     crew: list[Worker] = []
     with ExitStack() as stack:
+        lifeline = Lifeline(*os.pipe())
+        stack.callback(lifeline.close)
         stack.callback(lambda: end(crew, seconds=0))
         try:
             for index in range(workers):
@@ -73,7 +87,7 @@ def started(arguments: Sequence[str], *, workers: int, device: str) -> Iterator[
                 if cores:
                     os.sched_setaffinity(0, _share(cores, index, workers))  # which the process inherits
                 errors = None if index == 0 else stack.enter_context(tempfile.TemporaryFile())
-                crew.append(Worker(index, _start(arguments, environment, errors), errors))
+                crew.append(Worker(index, _start(arguments, environment, errors, lifeline), errors))
         finally:
             if cores:
                 os.sched_setaffinity(0, cores)
@@ -81,13 +95,13 @@ def started(arguments: Sequence[str], *, workers: int, device: str) -> Iterator[
 
 
 def _start(
-    arguments: Sequence[str], environment: Mapping[str, str], errors: IO[bytes] | None
+    arguments: Sequence[str], environment: Mapping[str, str], errors: IO[bytes] | None, lifeline: Lifeline
 ) -> subprocess.Popen[bytes]:
     quiet = errors is not None
     return subprocess.Popen(  # noqa: S603  dlrun itself, without a shell
         python_command("-m", "dlrun", *arguments),
         env=environment,
-        stdin=subprocess.DEVNULL,
+        stdin=lifeline.reader,  # the other end is closed in it
         stdout=subprocess.DEVNULL if quiet else None,
         stderr=errors,
         start_new_session=True,  # a Ctrl-C comes to this process alone, which passes it on
@@ -109,7 +123,7 @@ def signals_forwarded(crew: list[Worker]) -> Iterator[None]:
             with suppress(ProcessLookupError):
                 worker.process.send_signal(number)
 
-    before = {number: signal.signal(number, forward) for number in SIGNALS}
+    before = {number: signal.signal(number, forward) for number in handled_signals()}
     try:
         yield
     finally:

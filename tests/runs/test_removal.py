@@ -13,6 +13,9 @@ from dlrun.runs.removal import parse_keep, refuse_removed, remove_checkpoints, r
 MakeRun = Callable[..., RunFolder]
 
 
+RESTORING = ("\ntraining:\n", "\ntraining:\n  early_stopping: {restore_best: true}\n")
+
+
 def with_checkpoints(folder: RunFolder, *, best: int | None = 2) -> RunFolder:
     """Three checkpoints of 1,000 bytes each; the best is a second name of one of them."""
     for step in (1, 2, 3):
@@ -81,11 +84,14 @@ def test_a_run_that_a_process_holds_stays(make_run: MakeRun, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("keep", "of", "kept", "freed", "marks"),
     [
-        ("best", ("completed", 2), ["best"], 2000, True),
+        ("best", ("completed", 2), ["3", "best"], 1000, False),  # eval takes the last
         ("best", ("completed", None), ["3"], 2000, False),
         ("best", ("interrupted", 2), ["3", "best"], 1000, False),
+        ("best", ("restoring", 2), ["best"], 2000, True),  # eval takes the best
+        ("best", ("restoring", None), ["3"], 2000, False),  # it ended before the first epoch did
         ("last", ("completed", 2), ["3"], 2000, True),
         ("last", ("completed", 3), ["3"], 2000, True),
+        ("last", ("restoring", 2), ["3", "best"], 1000, False),
         ("last", ("interrupted", None), ["3"], 2000, False),
         ("none", ("completed", 2), [], 3000, True),
         ("none", ("failed", None), [], 3000, True),
@@ -95,7 +101,10 @@ def test_what_is_kept_and_how_much_is_freed(
     make_run: MakeRun, keep: str, of: tuple[str, int | None], kept: list[str], freed: int, *, marks: bool
 ) -> None:
     status, best = of
-    run = with_checkpoints(make_run(status=status, result={"test": {"accuracy": 1.0}}), best=best)
+    spec = ("~", "~")
+    if status == "restoring":
+        status, spec = "completed", RESTORING
+    run = with_checkpoints(make_run(status=status, spec=spec, result={"test": {"accuracy": 1.0}}), best=best)
     runs_dir = run.path.parent
     before = size_of(run.checkpoints)
     trial = remove_checkpoints(run, keep=parse_keep(keep), runs_dir=runs_dir, is_trial=True)
@@ -122,7 +131,7 @@ def test_a_run_without_checkpoints_has_nothing_to_remove(make_run: MakeRun, tmp_
 
 
 def test_a_run_says_that_its_checkpoints_were_removed(make_run: MakeRun, tmp_path: Path) -> None:
-    run = with_checkpoints(make_run())
+    run = with_checkpoints(make_run(spec=RESTORING))
     refuse_removed(run, "best")
     remove_checkpoints(run, keep="best", runs_dir=tmp_path / "runs")
     refuse_removed(run, "best")

@@ -201,7 +201,7 @@ def test_a_data_file_that_was_changed_is_refused_unless_allowed(workshop: Worksh
 def test_a_kill_between_a_checkpoint_and_its_becoming_the_best_is_mended(
     workshop: Workshop, complete: Path, outcome_of: Any
 ) -> None:
-    run = workshop.train(at=("dlrun.training.saving:set_best", 2), signals=(signal.SIGKILL,), code=-9)
+    run = workshop.train(at=("dlrun.training.saving:set_best", 1), signals=(signal.SIGKILL,), code=-9)
     workshop.resume(run)
     assert outcome_of(run) == outcome_of(complete)
 

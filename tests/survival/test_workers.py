@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from dlrun.errors import UsageError
+from dlrun.runs.folder import RunFolder
 from dlrun.training.checkpoint import read_checkpoint
 from dlrun.training.cluster import ALONE, Cluster, read_cluster
 
@@ -142,6 +143,21 @@ def test_when_a_worker_is_killed_all_end_and_it_is_told(workshop: Workshop, inde
     assert f"dlrun launch --workers 2 --resume {workshop.run.name} goes on" in ended.err
     assert "Traceback" not in ended.err
     assert not [number for number in workers if Path(f"/proc/{number}").exists()]
+
+
+@pytest.mark.tensorflow
+@pytest.mark.slow
+def test_workers_whose_launcher_is_killed_stop_in_good_order(workshop: Workshop) -> None:
+    endless = ("--set", "training.epochs=100000", "--set", "training.early_stopping=null")
+    launcher = workshop.start(*LAUNCH, "small.yaml", *endless)
+    launcher.wait_until(lambda: "epoch      1/100000" in launcher.err)
+    run = RunFolder(workshop.run)
+    assert run.held_by() is not None
+    launcher.signal(signal.SIGKILL)
+    assert launcher.wait().code == -signal.SIGKILL
+    launcher.wait_until(lambda: run.held_by() is None)
+    assert run.status == "interrupted"
+    assert list(run.checkpoints.glob("step-*"))
 
 
 @pytest.mark.tensorflow

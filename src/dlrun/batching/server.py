@@ -12,7 +12,6 @@ import os
 import select
 import signal
 import sys
-import threading
 import traceback
 from contextlib import suppress
 from importlib import import_module
@@ -22,7 +21,7 @@ from dlrun.batching.job import Shown, run_job
 from dlrun.batching.messages import Lines, Request, send
 from dlrun.report.drawing import load_library
 from dlrun.tensorflow_start import start_tensorflow
-from dlrun.training.stop import SIGNALS
+from dlrun.training.stop import SIGNALS, handled_signals, stop_with
 
 _LOOK_SECONDS = 0.02
 _MODULES = (
@@ -88,10 +87,10 @@ def _forked(request: Request, *, requests: int, messages: int, shown: Shown) -> 
         return number
     code = 1
     try:
-        for each in SIGNALS:
+        for each in handled_signals():
             signal.signal(each, _interrupt)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        threading.Thread(target=_stop_with, args=(requests,), daemon=True).start()
+        stop_with(requests)
         if request.gpu is not None:
             os.environ["CUDA_VISIBLE_DEVICES"] = request.gpu
         sys.argv = _command(request)
@@ -105,14 +104,6 @@ def _forked(request: Request, *, requests: int, messages: int, shown: Shown) -> 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  as the signal module calls it
     raise KeyboardInterrupt(number)
-
-
-def _stop_with(requests: int) -> None:
-    """Stop this process when the batch has ended."""
-    poll = select.poll()
-    poll.register(requests, 0)  # asks for nothing but the end, which comes unasked
-    poll.poll()
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _command(request: Request) -> list[str]:

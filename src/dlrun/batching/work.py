@@ -25,7 +25,7 @@ from dlrun.batching.state import GOOD, BatchListener, BatchStarted, RunChanged, 
 from dlrun.batching.wanted import Wanted
 from dlrun.errors import Interrupted, RunError
 from dlrun.runs.folder import RunFolder, now
-from dlrun.training.stop import SIGNALS
+from dlrun.training.stop import handled_signals
 from dlrun.workers import signal_name
 
 _LOOK_SECONDS = 0.1
@@ -214,7 +214,7 @@ class Work:
             self._signals_heard += 1
 
         can_listen = threading.current_thread() is threading.main_thread()
-        before = {number: signal.signal(number, heard) for number in (SIGNALS if can_listen else ())}
+        before = {number: signal.signal(number, heard) for number in (handled_signals() if can_listen else ())}
         try:
             yield
         finally:

@@ -132,11 +132,15 @@ class Disk:
                 left -= len(piece)
         return b"".join(pieces)
 
-    def write_all(self, handle: int, data: bytes) -> None:
-        """Write every byte and wait until it is on the disk."""
+    def write_every(self, handle: int, data: bytes | memoryview) -> None:
+        """Write every byte."""
         left = memoryview(data)
         while left:
             left = left[self.write(handle, left) :]
+
+    def write_all(self, handle: int, data: bytes) -> None:
+        """Write every byte and wait until it is on the disk."""
+        self.write_every(handle, data)
         self.fsync(handle)
 
     def write_file(self, path: Path, data: bytes) -> None:
@@ -156,8 +160,8 @@ class Disk:
             raise
         self.sync_folder(path.parent)
 
-    def append(self, path: Path, data: bytes, *, at: int) -> None:
-        """Put `data` at offset `at`, in place of anything that stands there, and wait until it is on the disk.
+    def append(self, path: Path, data: bytes, *, at: int, sync: bool = True) -> None:
+        """Put `data` at offset `at`, in place of anything that stands there, and with `sync` wait for the disk.
 
         OSError if the file does not reach as far as `at`: what stood there is lost, and a hole would hide it.
         """
@@ -166,9 +170,16 @@ class Disk:
                 raise OSError(errno.EINVAL, f"it has {length} bytes, and had {at}: another program has cut it")
             self.truncate(handle, at)
             os.lseek(handle, at, os.SEEK_SET)
-            self.write_all(handle, data)
+            self.write_every(handle, data)
+            if sync:
+                self.fsync(handle)
         if at == 0:
             self.sync_folder(path.parent)
+
+    def sync_file(self, path: Path) -> None:
+        """Wait until what was written to a file is on the disk."""
+        with self.opened(path, os.O_RDONLY | _PLAIN) as handle:
+            self.fsync(handle)
 
     def open_end(self, path: Path) -> int:
         """Open a regular file, made if it is missing, to write at its end; the caller closes it."""

@@ -25,7 +25,8 @@ def staged_folder(target: Path) -> Iterator[Path]:
     """An empty folder to fill with synced files; it becomes `target` at the end of the `with` block.
 
     Raises:
-        OSError: `target` is what it was, or already the new one if the failure came after the commit.
+        OSError: `target` is what it was, or already the new one if the failure came after the commit. After any other
+            error of the block it is what it was.
     """
     try:
         disk.make_folders(target.parent)
@@ -34,7 +35,7 @@ def staged_folder(target: Path) -> Iterator[Path]:
         disk.mkdir(staged)
         yield staged
         _commit(staged, target)
-    except OSError:
+    except Exception:
         # Give the space of the half-written folder back at once: the disk may be full.
         with contextlib.suppress(OSError):
             recover(target.parent)

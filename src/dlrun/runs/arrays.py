@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError, deserialize
-from safetensors.numpy import save
 
 from dlrun.errors import CheckpointError
 
 Array = npt.NDArray[Any]
 
-# safetensors.numpy writes bfloat16 and cannot read it (0.8.0: KeyError 'BF16'), hence this table.
+# The format is written and read here, not by the safetensors package: that one needs the state three times in memory
+# to write it, and twice to read it, and reads no bfloat16 (0.8.0: KeyError 'BF16').
 _DTYPES = {
     "BOOL": "bool",
     "I8": "int8",
@@ -32,6 +33,7 @@ _DTYPES = {
     "F64": "float64",
     "C64": "complex64",
 }
+_NAMES = {name: kind for kind, name in _DTYPES.items()}
 _LENGTH_BYTES = 8
 _HEADER_LIMIT = 100_000_000  # that of safetensors itself
 
@@ -48,23 +50,54 @@ class ArraySpec(NamedTuple):
     dtype: str
 
 
+def array_spec(array: Array) -> ArraySpec:
+    """What an array is."""
+    return ArraySpec(array.shape, array.dtype.name)
+
+
+def encode_header(specs: Mapping[str, ArraySpec]) -> tuple[bytes, tuple[str, ...]]:
+    """The start of the safetensors file that holds arrays, and the order in which their bytes follow.
+
+    Equal arrays give an equal header, in whatever order they come. The widest are first, so that each is aligned.
+
+    Raises:
+        CheckpointError: An array is of a dtype that cannot be stored.
+    """
+    for name, spec in specs.items():
+        if spec.dtype not in _NAMES:
+            raise CheckpointError(
+                f"the array {name!r} is of dtype {spec.dtype}", expected=f"one of {', '.join(_DTYPES.values())}"
+            )
+    order = tuple(sorted(specs, key=lambda name: (-_width(_NAMES[specs[name].dtype]), name)))
+    entries, position = {}, 0
+    for name in order:
+        kind = _NAMES[specs[name].dtype]
+        end = position + _width(kind) * math.prod(specs[name].shape)
+        entries[name] = {"dtype": kind, "shape": list(specs[name].shape), "data_offsets": [position, end]}
+        position = end
+    text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % _LENGTH_BYTES)
+    return len(text).to_bytes(_LENGTH_BYTES, "little") + text, order
+
+
+def array_bytes(array: Array) -> memoryview:
+    """The bytes of an array as a safetensors file has them; not a copy, unless the array does not lie in one piece."""
+    plain = np.asarray(array, dtype=array.dtype.newbyteorder("="), order="C")
+    return plain.reshape(-1).view(np.uint8).data
+
+
 def encode_arrays(arrays: Mapping[str, Array]) -> bytes:
     """The safetensors file that holds `arrays`; equal arrays give equal bytes, in whatever order they come.
 
     Raises:
         CheckpointError: An array is of a dtype that cannot be stored.
     """
-    for name, array in arrays.items():
-        if array.dtype.name not in _DTYPES.values():
-            raise CheckpointError(
-                f"the array {name!r} is of dtype {array.dtype.name}", expected=f"one of {', '.join(_DTYPES.values())}"
-            )
-    # Order "C" and not ascontiguousarray, which makes a single value an array of one.
-    return bytes(save({name: np.asarray(array, order="C") for name, array in arrays.items()}))
+    header, order = encode_header({name: array_spec(array) for name, array in arrays.items()})
+    return b"".join((header, *(array_bytes(arrays[name]) for name in order)))
 
 
 def decode_arrays(data: bytes, *, origin: str) -> dict[str, Array]:
-    """The arrays in a safetensors file, writable, sorted by name.
+    """The arrays in a safetensors file, sorted by name; they lie in `data` itself and cannot be written to.
 
     Args:
         data: The file's content.
@@ -73,14 +106,43 @@ def decode_arrays(data: bytes, *, origin: str) -> dict[str, Array]:
     Raises:
         CheckpointError: It is no safetensors file, an array leaves its bounds, or a dtype is unknown.
     """
+    length = int.from_bytes(data[:_LENGTH_BYTES], "little")
+    start = _LENGTH_BYTES + length
+    if length > _HEADER_LIMIT or start > len(data):
+        raise CheckpointError(f"{origin}: a header of {length} bytes", expected="a safetensors file")
+    entries = _entries(data[:start], origin=origin)
     try:
-        found = deserialize(data)  # type: ignore[no-untyped-call]
-        return {
-            name: np.frombuffer(entry["data"], _dtype(entry["dtype"], origin=origin)).reshape(entry["shape"])
-            for name, entry in sorted(found, key=lambda pair: str(pair[0]))
-        }
-    except (SafetensorError, ValueError) as error:  # numpy: an empty array with axes longer than any can be
+        _check_offsets({name: entry["data_offsets"] for name, entry in entries.items()}, len(data) - start)
+        return {name: _array(data, start, entry, origin=origin) for name, entry in sorted(entries.items())}
+    except (ValueError, TypeError, KeyError, OverflowError) as error:  # numpy: axes longer than any can be
         raise CheckpointError(f"{origin}: {error}", expected="a safetensors file") from error
+
+
+def _array(data: bytes, start: int, entry: Mapping[str, Any], *, origin: str) -> Array:
+    (begin, end), shape, kind = entry["data_offsets"], entry["shape"], _dtype(entry["dtype"], origin=origin)
+    if not all(type(size) is int and size >= 0 for size in shape):
+        raise ValueError(f"an array of shape {shape!r}")
+    count = math.prod(shape)
+    if end - begin != count * kind.itemsize:
+        raise ValueError(f"{end - begin} bytes for an array of shape {shape!r}")
+    if not count:
+        return np.empty(shape, kind)
+    return np.frombuffer(data, kind, count=count, offset=start + begin).reshape(shape)
+
+
+def _check_offsets(places: Mapping[str, list[int]], length: int) -> None:
+    """Refuse arrays that do not follow each other without a gap, from the first byte to the last.
+
+    Raises:
+        ValueError: They do not.
+    """
+    position = 0
+    for begin, end in sorted(places.values()):
+        if type(begin) is not int or type(end) is not int or begin != position or end < begin:
+            raise ValueError(f"an array at bytes {begin} to {end}, after {position}")
+        position = end
+    if position != length:
+        raise ValueError(f"arrays of {position} bytes in {length}")
 
 
 def header_length(start: bytes) -> int:
@@ -95,14 +157,35 @@ def decode_header(header: bytes, *, origin: str) -> dict[str, ArraySpec]:
         CheckpointError: That is not the start of a safetensors file.
     """
     try:
-        entries = json.loads(header[_LENGTH_BYTES:])
         return {
-            str(name): ArraySpec(tuple(entry["shape"]), str(_dtype(entry["dtype"], origin=origin)))
-            for name, entry in entries.items()
-            if name != "__metadata__"
+            name: ArraySpec(tuple(entry["shape"]), str(_dtype(entry["dtype"], origin=origin)))
+            for name, entry in _entries(header, origin=origin).items()
         }
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise CheckpointError(f"{origin}: {error!r} in the header", expected="a safetensors file") from error
+
+
+def _entries(header: bytes, *, origin: str) -> dict[str, dict[str, Any]]:
+    """The entries of a header by the arrays' names.
+
+    Raises:
+        CheckpointError: It is none, or names an array twice.
+    """
+    try:
+        entries = json.loads(header[_LENGTH_BYTES:], object_pairs_hook=_once)
+        found = {str(name): entry for name, entry in entries.items() if name != "__metadata__"}
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{origin}: {error!r} in the header", expected="a safetensors file") from error
+    if not all(isinstance(entry, dict) for entry in found.values()):
+        raise CheckpointError(f"{origin}: an array without dtype and shape", expected="a safetensors file")
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name that stands twice")
+    return found
 
 
 def check_specs(found: Mapping[str, ArraySpec], expected: Mapping[str, ArraySpec]) -> str:
@@ -130,8 +213,13 @@ def _part(name: str) -> str:
     return name.partition("/")[0] if "/" in name else ""
 
 
+def _width(kind: str) -> int:
+    """Bytes of one value."""
+    return 1 if kind == "BOOL" else int(re.sub("[^0-9]", "", kind)) // 8
+
+
 def _dtype(name: str, *, origin: str) -> np.dtype[Any]:
-    if name not in _DTYPES:
+    if not isinstance(name, str) or name not in _DTYPES:
         raise CheckpointError(f"{origin}: arrays of dtype {name!r}", expected=f"one of {', '.join(_DTYPES)}")
     if name == "BF16":
         import ml_dtypes

@@ -69,7 +69,20 @@ class RunFolder:
 
     @classmethod
     def create(cls, runs_dir: Path, *, name: str) -> RunFolder:
-        """Make the folder `YYYYMMDD-HHMMSS-<name>-<4 hex digits>`, which no other process can have, with a `run.json`.
+        """Make the folder of a run, with a `run.json`; see `reserve`.
+
+        Raises:
+            RunError: It cannot be made.
+        """
+        folder = cls.reserve(runs_dir, name=name)
+        folder.begin_record(name)
+        return folder
+
+    @classmethod
+    def reserve(cls, runs_dir: Path, *, name: str) -> RunFolder:
+        """Make the empty folder `YYYYMMDD-HHMMSS-<name>-<4 hex digits>`, which no other process can have.
+
+        It is no run yet, and nobody removes it: its maker takes the lock before there is a `run.json`.
 
         Args:
             runs_dir: Made if it is missing.
@@ -86,9 +99,7 @@ class RunFolder:
                 with contextlib.suppress(FileExistsError):
                     disk.mkdir(path)  # exclusive: of two processes with one id, the other tries the next
                     disk.sync_folder(runs_dir)
-                    folder = cls(path)
-                    folder.write_record(RunRecord(id=path.name, name=name, started=now()))
-                    return folder
+                    return cls(path)
         raise RunError(f"{_ID_ATTEMPTS} ids in {runs_dir} were taken", hint="choose another name")
 
     @classmethod
@@ -101,6 +112,14 @@ class RunFolder:
         if not path.is_dir():
             raise RunError(f"there is no run folder {path}", hint="dlrun runs ls")
         return cls(path if path.name not in {"", ".."} else path.resolve())
+
+    def begin_record(self, name: str) -> None:
+        """Write the first `run.json`.
+
+        Raises:
+            RunError: It cannot be written.
+        """
+        self.write_record(RunRecord(id=self.id, name=name, started=now()))
 
     def read_record(self) -> RunRecord:
         """What `run.json` says.
@@ -166,13 +185,17 @@ class RunFolder:
                 raise OSError(errno.ELOOP, "it is a symbolic link")
             disk.make_folders(path)
 
-    def append_metrics(self, row: Mapping[str, SupportsFloat]) -> None:
+    def append_metrics(self, row: Mapping[str, SupportsFloat], *, sync: bool = True) -> None:
         """Add the row of one epoch to `metrics.jsonl` and `metrics.csv`; NaN and infinities become null.
+
+        Args:
+            row: Numbers by column.
+            sync: Whether to wait until it is on the disk.
 
         Raises:
             RunError: It cannot be written.
         """
-        self.history.append(row)
+        self.history.append(row, sync=sync)
 
     def read_metrics(self) -> list[Row]:
         """The rows of `metrics.jsonl`, without a last one that is not whole.

@@ -60,11 +60,12 @@ class History:
             check(data)
         return self._parse(data)[0]
 
-    def append(self, row: Mapping[str, SupportsFloat]) -> None:
-        """Add a row to both files; it is on the disk when this returns.
+    def append(self, row: Mapping[str, SupportsFloat], *, sync: bool = True) -> None:
+        """Add a row to both files.
 
         Args:
             row: Numbers by column. A column that no row had before makes a new CSV, with the column at its end.
+            sync: Whether to wait until it is on the disk; else `sync` is called before anything relies on that.
 
         Raises:
             RunError: It cannot be written; the rows before it are as they were.
@@ -74,15 +75,26 @@ class History:
             length = self._settle()
             self._length = None  # until both files are written: a failure in between is mended by the next append
             data = json.dumps(plain, allow_nan=False).encode() + b"\n"
-            disk.append(self.jsonl, data, at=length)
+            disk.append(self.jsonl, data, at=length, sync=sync)
             if set(plain) <= set(self._columns) and disk.exists(self.csv):
                 line = _csv_text(self._columns, [plain])
-                disk.append(self.csv, line, at=self._csv_length)
+                disk.append(self.csv, line, at=self._csv_length, sync=sync)
                 self._csv_length += len(line)
             else:
                 self._rewrite_csv(self.read())
             self._length = length + len(data)
             self._digest.update(data)
+
+    def sync(self) -> None:
+        """Wait until every row is on the disk.
+
+        Raises:
+            RunError: It cannot be written there.
+        """
+        for path in (self.jsonl, self.csv):
+            with explained(f"write {path}"):
+                if disk.exists(path):
+                    disk.sync_file(path)
 
     def mark(self) -> tuple[int, str]:
         """Length and sha256 of `metrics.jsonl`, without a last line that is not whole: what a checkpoint remembers."""
@@ -103,7 +115,8 @@ class History:
             RunError: The file is shorter than that, is not what it was up to there, or cannot be written.
         """
         data = self._data()
-        found = self._parse(data)[1]
+        found = len(data)
+        # What stands after that may be half on the disk, if power was lost, and is not looked at.
         if not 0 <= length <= found:
             raise RunError(f"{self.jsonl} has {found} bytes", expected=f"{max(length, 0)} bytes at the least")
         if digest is not None and sha256(data[:length]).hexdigest() != digest:

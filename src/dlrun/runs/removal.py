@@ -90,8 +90,9 @@ def remove_checkpoints(folder: RunFolder, *, keep: Keep, runs_dir: Path, is_tria
 
     Args:
         folder: The run.
-        keep: `best`, `last`, or `none`. A run that has no best one keeps its last, and one that is not complete keeps
-            its last beside the best: it needs that to go on.
+        keep: `best`, `last`, or `none`. With the first two the one that results are made of stays as well, which is the
+            last, or the best where early stopping restores it; and the last of a run that is not complete, which needs
+            it to go on.
         runs_dir: The runs folder that it must lie in.
         is_trial: Whether only to tell what would be removed.
 
@@ -158,10 +159,26 @@ def _files(path: Path) -> set[tuple[int, int]]:
 
 def _unwanted(folder: RunFolder, keep: Keep) -> tuple[str, ...]:
     present, steps = _present(folder), _steps(folder)
-    wanted = {"best": {folder.best.name}, "last": {*steps[-1:]}, "none": set[str]()}[keep]
-    if keep == "best" and (folder.best.name not in present or folder.read_record().status != "completed"):
-        wanted.update(steps[-1:])
+    best, last = {folder.best.name}, {*steps[-1:]}
+    if keep == "none":
+        return present
+    ends_with_best = _ends_with_best(folder)
+    wanted = best if keep == "best" else last
+    if ends_with_best is not False:
+        wanted = wanted | best
+    if not ends_with_best or not best & {*present} or folder.read_record().status != "completed":
+        wanted = wanted | last
     return tuple(name for name in present if name not in wanted)
+
+
+def _ends_with_best(folder: RunFolder) -> bool | None:
+    """Whether `final` is the best and not the last; None if nothing tells."""
+    from dlrun.runs.flat_spec import read_flat_spec  # which needs YAML
+
+    try:
+        return read_flat_spec(folder.spec_yaml).get("training.early_stopping.restore_best") is True
+    except RunError:
+        return None
 
 
 def _present(folder: RunFolder) -> tuple[str, ...]:

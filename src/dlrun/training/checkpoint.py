@@ -11,11 +11,14 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
+import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -23,13 +26,25 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from dlrun.errors import CheckpointError, RunError
 from dlrun.files.disk import disk, explained
 from dlrun.files.staging import drop_folder, identity, recover, settled, settled_names, staged_folder
-from dlrun.runs.arrays import Array, ArraySpec, check_specs, decode_arrays, decode_header, encode_arrays, header_length
+from dlrun.runs.arrays import (
+    Array,
+    ArraySpec,
+    array_bytes,
+    array_spec,
+    check_specs,
+    decode_arrays,
+    decode_header,
+    encode_header,
+    header_length,
+)
 
 JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
 
 BEST: Final = "best"
 _FORMAT = 1
 _ARRAYS, _STATE, _MANIFEST = "arrays.safetensors", "state.json", "manifest.json"
+_MEMBERS = (_ARRAYS, _STATE, _MANIFEST)
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _MANIFEST_LIMIT = 1 << 16
 _LARGEST_STATE_BYTES = 1 << 22
 # For each value that is asked for: itself, and as much of the optimizer's as any has. The rest is for the metrics.
@@ -64,14 +79,23 @@ def step_name(step: int) -> str:
     return f"step-{step:09d}"
 
 
-def write_checkpoint(parent: Path, name: str, *, arrays: Mapping[str, Array], state: Mapping[str, JSON]) -> Path:
+def write_checkpoint(
+    parent: Path,
+    name: str,
+    *,
+    arrays: Mapping[str, Array],
+    state: Mapping[str, JSON],
+    specs: Mapping[str, ArraySpec] | None = None,
+) -> Path:
     """Write a checkpoint; one of the same name is replaced.
 
     Args:
         parent: Folder of the checkpoints; made if it is missing.
         name: `step_name(step)`.
-        arrays: By name; names may hold slashes. Every dtype that Keras gives a variable.
+        arrays: By name; names may hold slashes. Every dtype that Keras gives a variable. Each is asked for, written and
+            hashed before the next: a mapping that reads them when they are asked for needs memory for one.
         state: Of JSON's kinds; NaN and the infinities come back as they are.
+        specs: What each array is; None: `arrays` are looked at for it.
 
     Returns:
         The checkpoint's folder.
@@ -79,37 +103,61 @@ def write_checkpoint(parent: Path, name: str, *, arrays: Mapping[str, Array], st
     Raises:
         RunError: It cannot be written; every earlier checkpoint is as it was.
     """
-    members = {_ARRAYS: encode_arrays(arrays), _STATE: json.dumps(state).encode()}
-    members[_MANIFEST] = _manifest(members)
+    specs = specs or {each: array_spec(array) for each, array in arrays.items()}
+    header, order = encode_header(specs)
     target = parent / name
-    with explained(f"write the checkpoint {target}"), staged_folder(target) as staged:
-        for member, data in members.items():
-            disk.write_file(staged / member, data)
+    with explained(f"write the checkpoint {target}"), staged_folder(target) as staged, ExitStack() as stack:
+        handles = [stack.enter_context(disk.opened(staged / member, _NEW_FILE)) for member in _MEMBERS]
+        pieces = itertools.chain((memoryview(header),), (array_bytes(arrays[each]) for each in order))
+        files = {_ARRAYS: _write(handles[0], pieces), _STATE: _write(handles[1], (json.dumps(state).encode(),))}
+        disk.write_every(handles[2], json.dumps({"format": _FORMAT, "files": files}, sort_keys=True).encode())
+        # All together: the first wait for the disk takes the others' data along.
+        for handle in handles:
+            disk.fsync(handle)
     return target
 
 
-def set_best(parent: Path, name: str) -> Path:
+def _write(handle: int, pieces: Iterable[bytes | memoryview]) -> dict[str, int | str]:
+    """Write a file in pieces; its size and sha256."""
+    size, digest = 0, hashlib.sha256()
+    for piece in pieces:
+        disk.write_every(handle, piece)
+        digest.update(piece)
+        size += len(piece)
+    return {"size": size, "sha256": digest.hexdigest()}
+
+
+def set_best(parent: Path, name: str, *, is_verified: bool = False) -> Path:
     """Make `best` the same checkpoint as `name`, by hard links where there are such and else by copies.
+
+    Args:
+        parent: Folder of the checkpoints.
+        name: Of a step checkpoint.
+        is_verified: Whether this process has just written or read it, and need not read it again.
 
     Raises:
         CheckpointError: `name` does not verify; `best` is as it was.
         RunError: It cannot be written; `best` is the old one or the new one.
     """
     source, target = parent / name, parent / BEST
-    read_checkpoint(source)
+    if not is_verified:
+        read_checkpoint(source)
     with explained(f"write the checkpoint {target}"), staged_folder(target) as staged:
-        for member in (_ARRAYS, _STATE, _MANIFEST):
+        for member in _MEMBERS:
             disk.link_or_copy(source / member, staged / member)
     return target
 
 
-def prune(parent: Path, *, keep: int = 2, newest: str = "step-999999999") -> tuple[Path, ...]:
+def prune(
+    parent: Path, *, keep: int = 2, newest: str = "step-999999999", is_verified: bool = False
+) -> tuple[Path, ...]:
     """Remove all but the newest `keep` step checkpoints, once the newest is verified; `best` stays.
 
     Args:
         parent: Folder of the checkpoints.
         keep: How many stay.
         newest: Name of the last one that counts. Later ones are damaged, or training would have gone on from them.
+        is_verified: Whether this process has just written that one, and need not read it again.
 
     Returns:
         What was removed.
@@ -124,7 +172,7 @@ def prune(parent: Path, *, keep: int = 2, newest: str = "step-999999999") -> tup
         recover(parent)
         paths = [path for path in _step_paths(parent) if path.name <= newest]
         removed = tuple(paths[keep:])
-        if removed:
+        if removed and not is_verified:
             read_checkpoint(paths[0])
         for path in removed:
             drop_folder(path)
@@ -245,11 +293,6 @@ def _parsed(path: Path, data: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise CheckpointError(f"{path} holds {type(value).__name__}", expected="a JSON object")
     return value
-
-
-def _manifest(members: Mapping[str, bytes]) -> bytes:
-    files = {name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in members.items()}
-    return json.dumps({"format": _FORMAT, "files": files}, sort_keys=True).encode()
 
 
 def _step_paths(parent: Path) -> list[Path]:

@@ -6,8 +6,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import tensorflow as tf
-
 from dlrun.errors import RunError
 from dlrun.training.cluster import Cluster
 
@@ -25,6 +23,8 @@ def step_failures(batch_key: str, batch_size: int) -> Iterator[None]:
     Raises:
         RunError: Memory ran out, or an operation refused its inputs.
     """
+    import tensorflow as tf
+
     try:
         yield
     except tf.errors.ResourceExhaustedError as error:
@@ -49,6 +49,8 @@ def worker_failures(cluster: Cluster, run_id: str) -> Iterator[None]:
     Raises:
         RunError: Another process has gone.
     """
+    import tensorflow as tf
+
     try:
         yield
     except (
@@ -77,6 +79,8 @@ def building_failures() -> Iterator[None]:
     Raises:
         RunError: Memory ran out.
     """
+    import tensorflow as tf
+
     try:
         yield
     except (tf.errors.ResourceExhaustedError, MemoryError) as error:

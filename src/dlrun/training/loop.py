@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import keras
 import tensorflow as tf
 
-from dlrun.errors import CheckpointError
+from dlrun.errors import CheckpointError, DlrunError
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.types import Spec
 from dlrun.timeline import Timeline
@@ -38,7 +39,7 @@ from dlrun.training.steps import Steps
 from dlrun.training.stop import Stop
 from dlrun.training.team import Team
 from dlrun.training.tensorboard import EventWriter
-from dlrun.training.variables import assign_arrays, averaged_variables
+from dlrun.training.variables import HostValues, assign_arrays, averaged_variables
 
 Row = dict[str, float | int]
 End = Literal["completed", "out of time", "interrupted"]
@@ -70,7 +71,13 @@ class Trainer:
         self.state = initial_state(job.spec)
         self.pace = Pace()
         self._undefined: set[str] = set()
-        self._saver = Saver(self.model, job.folder, team=job.team, training=job.spec.training)
+        self._saver = Saver(
+            lambda: HostValues(self.model),
+            job.folder,
+            team=job.team,
+            training=job.spec.training,
+            read_parts=lambda: job.team.read_metric_parts(self.model),
+        )
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go back to where a checkpoint was written: variables, decisions, and the rows of the log.
@@ -91,15 +98,14 @@ class Trainer:
             return  # the run folder is the chief's
         digest = checkpoint.state.get("metrics_sha256")
         self.job.folder.history.cut(metrics_bytes, digest=digest if isinstance(digest, str) else None)
-        if self.state.best is not None and self.state.best.step == self.state.step:
-            # The process may have ended after the checkpoint, and before it was made the best.
-            self._saver.mark_best(self.state)
+        stopping = self.job.spec.training.early_stopping
+        self._saver.resumed(self.state, needs_best=stopping is not None and stopping.restore_best)
 
     def train(self) -> End:
         """Run to the end.
 
         Returns:
-            How it ended. Unless completed, a checkpoint of this very step is on the disk.
+            How it ended. A checkpoint of this very step is on the disk.
 
         Raises:
             RunError: The loss or a variable is no number any more, a step failed, or a checkpoint cannot be written.
@@ -113,23 +119,27 @@ class Trainer:
             deferred = self.stop.deferred(max_seconds=None if minutes is None else 60 * minutes)
             with deferred, step_failures("training.batch_size", training.batch_size):
                 # The last steps may be trained and their epoch not ended: a stop came before its validation.
-                while (self.state.step < self.job.length.steps or self.state.epoch_step) and not self.state.stopped:
-                    if end := self._epoch(events):
-                        return end
+                end: End | None = None
+                while not end and (self.state.step < self.job.length.steps or self.state.epoch_step):
+                    end = "completed" if self.state.stopped else self._epoch(events)
+                with self.job.timeline.spent("save"):
+                    self._saver.save(self.state)
+        except Exception:
+            with suppress(DlrunError):  # what is told is why training ended
+                self._saver.keep_best()
+            raise
         finally:
             if events is not None:
                 events.close()
-        return "completed"
+        return end or "completed"
 
     def _epoch(self, events: EventWriter | None) -> End | None:
-        # 1. Train and read the scores. 2. Validate, which resets the metrics. 3. Decide, from both. 4. Record and
-        # checkpoint, so that what is on disk never runs ahead of what was decided.
+        # 1. Train and read the scores. 2. Validate, which resets the metrics. 3. Decide, from both. 4. Record, and
+        # checkpoint where it is time, so that what is on disk never runs ahead of what was decided.
         started, first_step = time.perf_counter(), self.state.epoch_step
         with self.job.timeline.spent("train"):
             scores, wait_seconds = self._train_epoch()
         if end := self._reason_to_end():
-            with self.job.timeline.spent("save"):
-                self._saver.save(self.state)
             return end
         trained_seconds = time.perf_counter() - started
         self.pace.wait_seconds += wait_seconds
@@ -223,10 +233,8 @@ class Trainer:
 
     def _record(self, row: Row, *, is_best: bool) -> None:
         self._check_finite(row, steps=0)
-        self.job.folder.append_metrics(row)
-        self._saver.save(self.state)
-        if is_best:
-            self._saver.mark_best(self.state)
+        self.job.folder.append_metrics(row, sync=False)
+        self._saver.end_epoch(self.state, is_best=is_best)
         self.listener(EpochDone(self.state.epoch, self.job.length.epochs, row, is_best))
 
     def _warn_of_undefined(self, scores: Mapping[str, float]) -> None:

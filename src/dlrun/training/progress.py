@@ -63,7 +63,7 @@ class StepsDone:
 
 @dataclass(frozen=True)
 class EpochDone:
-    """An epoch is trained, validated and checkpointed; `row` is what metrics.jsonl got."""
+    """An epoch is trained, validated and recorded; `row` is what metrics.jsonl got."""
 
     epoch: int
     epochs: int

@@ -18,7 +18,7 @@ from tensorflow.python.eager import context as eager_context
 from dlrun.errors import RunError, UsageError
 from dlrun.training.cluster import Cluster
 from dlrun.training.device import Device
-from dlrun.training.stop import SIGNALS
+from dlrun.training.stop import handled_signals
 from dlrun.training.variables import Array, Arrays
 
 WAIT_SECONDS = 300
@@ -197,12 +197,15 @@ def make_team(device: Device, cluster: Cluster) -> Team:
 def _signals_at_once(cluster: Cluster) -> Iterator[None]:
     """Inside, a signal ends the process: Python hears none while TensorFlow waits for the others.
 
-    `dlrun launch` starts all of them at the same time, and ends those that wait.
+    `dlrun launch` starts all of them at the same time, and ends those that wait. Afterwards the handlers are those from
+    before in any case: TensorFlow's own notice of a preemption takes SIGTERM for itself (2.21).
     """
-    if cluster.launched or threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
+    before = {number: signal.getsignal(number) for number in handled_signals()}
+    for number in () if cluster.launched else before:
+        signal.signal(number, signal.SIG_DFL)
     try:
         yield
     finally:

@@ -28,6 +28,33 @@ def read_arrays(model: keras.Model) -> Arrays:
     return {name: host_value(variable) for name, variable in _named(model)}
 
 
+class HostValues(Mapping[str, Array]):
+    """Every variable of a compiled model, of its optimizer and of its metrics, each copied to the host when asked for.
+
+    Args:
+        model: Compiled, its optimizer built.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        self._variables = dict(_named(model))
+
+    def __getitem__(self, name: str) -> Array:
+        """The present value."""
+        return host_value(self._variables[name])
+
+    def __iter__(self) -> Iterator[str]:
+        """The names."""
+        return iter(self._variables)
+
+    def __len__(self) -> int:
+        """The number of variables."""
+        return len(self._variables)
+
+    def specs(self) -> dict[str, ArraySpec]:
+        """Shape and dtype of each."""
+        return {name: _spec(variable) for name, variable in self._variables.items()}
+
+
 def host_value(variable: Any) -> npt.NDArray[Any]:
     """The value of one variable; where several devices have one each, that of the first, or for a metric the sum."""
     return np.asarray(tf.convert_to_tensor(variable.value))
@@ -36,7 +63,7 @@ def host_value(variable: Any) -> npt.NDArray[Any]:
 def array_specs(model: keras.Model, *, parts: tuple[str, ...]) -> dict[str, ArraySpec]:
     """Shape and dtype of every variable that a checkpoint of `model` has to hold."""
     named = ((name, variable) for name, variable in _named(model) if name.partition("/")[0] in parts)
-    return {name: ArraySpec(tuple(variable.shape), str(variable.dtype)) for name, variable in named}
+    return {name: _spec(variable) for name, variable in named}
 
 
 def assign_arrays(model: keras.Model, arrays: Mapping[str, npt.NDArray[Any]], *, parts: tuple[str, ...]) -> None:
@@ -110,6 +137,10 @@ def weights_sha256(model: keras.Model) -> str:
     for variable in model.variables:
         digest.update(np.ascontiguousarray(host_value(variable)).tobytes())
     return digest.hexdigest()
+
+
+def _spec(variable: Any) -> ArraySpec:
+    return ArraySpec(tuple(variable.shape), str(variable.dtype))
 
 
 def _named(model: keras.Model) -> Iterator[tuple[str, Any]]:

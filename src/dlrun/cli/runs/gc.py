@@ -27,7 +27,8 @@ def gc(
 ) -> None:
     """Remove checkpoints of the runs, of all without RUN or --where; results stay.
 
-    With --keep best a run that is not complete keeps its last checkpoint too: it needs that to go on.
+    What eval, predict and export take of a run stays, unless with --keep none, and so does the last checkpoint of a run
+    that is not complete: it needs that to go on.
     """
     from dlrun.cli.format import format_bytes, format_count
     from dlrun.cli.runs.freed import freed_rows
