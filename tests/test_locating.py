@@ -68,6 +68,14 @@ def test_a_path_typo_names_the_near_file_before_anything_is_made(folders: tuple[
         read_spec(config(configs, "titanc.csv"), ("loss=nothing",))
 
 
+def test_a_typo_in_the_name_of_the_config_names_the_near_one(folders: tuple[Path, Path]) -> None:
+    _, configs = folders
+    written = config(configs, "rows.csv")
+    with pytest.raises(SpecError, match="did you mean") as caught:
+        read_spec(configs / "c.yml")
+    assert caught.value.problems[0].hint == f"did you mean {written}?"
+
+
 def test_a_wrong_folder_of_a_path_is_mended_too(tmp_path: Path) -> None:
     (tmp_path / "images" / "cats").mkdir(parents=True)
     assert near_path("imagse/cats", within=tmp_path) == str(tmp_path / "images" / "cats")

@@ -223,7 +223,7 @@ def _advice(assembly: Assembly, folder: RunFolder) -> Iterator[Note]:
     resume = read_cluster().resume_command(folder.id) + runs_option(folder)
     anew = f"dlrun train {folder.spec_yaml}"
     if command := longer_command(record, assembly.spec, last_epoch=last_epoch, resume=resume, anew=anew):
-        yield Note("longer", f"the last epoch is the best so far; this goes on: {command}")
+        yield Note("longer", f"the last epoch is the best so far, and more may be better: {command}")
 
 
 def plan(

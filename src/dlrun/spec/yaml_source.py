@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from dlrun.errors import Problem, SpecError, UsageError
+from dlrun.locating import near_path
 from dlrun.spec.document import Node, Place, Scalar
 from dlrun.spec.yaml_syntax import explain_syntax
 
@@ -88,7 +89,9 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
     except OSError as error:
-        hint = "dlrun init writes a starter config" if isinstance(error, FileNotFoundError) else ""
+        near = near_path(str(path))
+        hint = f"did you mean {near}?" if near else "dlrun init writes a starter config"
+        hint = hint if isinstance(error, FileNotFoundError) else ""
         raise SpecError(
             [Problem(f"cannot read the config: {error.strerror}", "a YAML file", hint, str(path))]
         ) from error
