@@ -61,7 +61,7 @@ def test_the_layers_give_what_the_reader_gives_also_when_plain_keras_has_loaded_
     assert kept == made
     kept.raw.build().save(tmp_path / "raw.keras")
     model = keras.models.load_model(tmp_path / "raw.keras")
-    assert sorted(each.name for each in model.inputs) == [
+    assert sorted(model.input) == [
         "Hours_per_week", "born", "city", "colour", "day", "flag", "gr_e", "gr_e_2", "text",
     ]  # fmt: skip
     stored, given = [], []

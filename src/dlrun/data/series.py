@@ -36,6 +36,7 @@ from dlrun.data.series_order import Times, check_order, read_times, remedy_of_or
 from dlrun.data.series_splits import Cut, cut_by_time, known_before, targets_of
 from dlrun.data.series_steps import steps_of, time_axis
 from dlrun.data.table import Names
+from dlrun.data.table_rows import lost_distinctions
 from dlrun.data.table_store import store_key
 from dlrun.data.table_target import TargetColumn
 from dlrun.data.windows import Windows
@@ -144,9 +145,12 @@ class Series(ColumnKeys, Source):
         plan, targets, surveys = self._plan(table)
         times = self._times(table)
         plan = replace(plan, columns=tuple(_written_as(times, column, surveys) for column in plan.columns))
-        planned = {column.name: column for column in (*targets, *plan.columns)}
+        of_target = {column.name: column for column in targets}
+        both = tuple(replace(column, is_target=column.name in of_target) for column in plan.columns)
+        planned = of_target | {column.name: column for column in both}
         rows = code_rows((table,), tuple(planned.values()), self)
-        values = np.stack([rows.columns[column.name].values for column in targets], axis=-1)
+        dtype = np.float64 if any(column.merges for column in targets) else np.float32
+        values = np.stack([rows.columns[column.name].values for column in targets], axis=-1).astype(dtype)
         cut = cut_by_time(
             len(rows), history=self.history, horizon=self.horizon, test=self.test, validation=self.validation
         )
@@ -154,7 +158,10 @@ class Series(ColumnKeys, Source):
         stored = np.concatenate(list(stored_blocks(rows, columns, np.arange(len(rows)))))
         splits, naive, notes = self._splits(stored, values, cut)
         preprocess = ColumnsPreprocess.of(columns, standardize=self.standardize, steps=(self.history,))
-        target_columns = tuple(TargetColumn(column.name, (), column.notation) for column in targets)
+        target_columns = tuple(
+            TargetColumn(column.name, (), column.notation, "float64" if column.merges else "float32")
+            for column in targets
+        )
         reading = Reading(self.missing_texts, self.known_delimiter, self.known_encoding, self.first_line)
         return Dataset(
             find_tables(self.path)[0].name.partition(".")[0],
@@ -174,7 +181,7 @@ class Series(ColumnKeys, Source):
                 self.unknown_categories,
             ),
             naive=naive,
-            warnings=table.warnings,
+            warnings=(*table.warnings, *lost_distinctions(rows)),
             times=_times_of(splits, times, history=self.history),
         )
 

@@ -92,7 +92,7 @@ class SeriesInput(RawInput):
         names = input_names(self.columns)
         inputs, parts = {}, []
         for column in self.columns:
-            dtype = "float32" if column.kind == "numeric" else "string"
+            dtype = column.input_dtype if column.kind == "numeric" else "string"
             tensor = keras.Input((self.history,), dtype=dtype, name=names[column.name])
             inputs[names[column.name]] = tensor
             parts.append(column.build(keras.ops.expand_dims(tensor, -1), self.reading.missing_values))
@@ -132,7 +132,7 @@ class SeriesInput(RawInput):
         for column in self.columns:
             values = examples.origin[column.name].slice(index, self.history)
             if column.kind == "numeric":
-                window[names[column.name]] = column.parse(values)[0][None]
+                window[names[column.name]] = column.given(values)[None]
             else:
                 window[names[column.name]] = np.array([deployed_texts(column, values)])
         return window
@@ -213,4 +213,5 @@ class SeriesInput(RawInput):
                 found, place = block.known[column.name][wrong].as_py(), table.place(block.first + wrong)
                 raise DataError(f"{place}: column {column.name!r} holds {found!r}", expected="a number")
             values.append(numbers)
-        return np.stack(values, axis=-1).astype(np.float32)
+        dtype = np.float64 if any(column.dtype == "float64" for column in self.targets) else np.float32
+        return np.stack(values, axis=-1).astype(dtype)

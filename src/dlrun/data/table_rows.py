@@ -145,11 +145,26 @@ def divide_rows(source: Table, plan: TablePlan, *, folder: Path | None = None) -
     )
     train = splits["train"]
     columns = fit_columns(coded, plan.plan.columns, source, train=train.features)
-    warnings = [*plan.warnings, *_unknown(coded, columns, parts, plan, refuses=source.unknown_categories == "error")]
+    warnings = [
+        *plan.warnings,
+        *lost_distinctions(coded),
+        *_unknown(coded, columns, parts, plan, refuses=source.unknown_categories == "error"),
+    ]
     target = None
     if plan.target is not None and train.target is not None:
         target = make_target(plan.target, targets, train.target)
     return TableRows(columns, targets, target, splits, (*notes, *held_out), coded, tuple(warnings))
+
+
+def lost_distinctions(coded: CodedRows) -> Iterator[str]:
+    """A sentence for each column of numbers of which float32 makes fewer."""
+    for column in coded.columns.values():
+        if column.distinct is not None and column.distinct[1] < column.distinct[0]:
+            before, left = column.distinct
+            yield (
+                f"{column.name}: {before:,} distinct values became {left:,}, as float32 holds no more of their digits "
+                f"(categorical: [{column.name}] keeps them apart, if they are codes)"
+            )
 
 
 def _unknown(

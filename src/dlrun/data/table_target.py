@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -35,11 +35,13 @@ class TargetColumn:
         name: Of the column.
         classes: Of its categories in the order of their indices; empty: it holds numbers.
         notation: How files write its numbers.
+        dtype: Of its numbers: float64 where float32 would not hold them apart before they are standardized.
     """
 
     name: str
     classes: tuple[str, ...] = ()
     notation: Notation = "plain"
+    dtype: Literal["float32", "float64"] = "float32"
 
     def code(self, known: pa.Array) -> tuple[Array, int | None]:
         """Class indices or numbers, and the index of the first that is neither, a missing one included.
@@ -53,7 +55,7 @@ class TargetColumn:
         values, wrong = parse_numbers(known, self.notation)
         if wrong is None and np.isnan(values).any():
             wrong = int(np.argmax(np.isnan(values)))
-        return values.astype(np.float32), wrong
+        return values.astype(self.dtype), wrong
 
 
 def code_target(rows: CodedRows, plan: TargetPlan, train: Indices) -> tuple[tuple[TargetColumn, ...], Array]:
@@ -77,8 +79,9 @@ def code_target(rows: CodedRows, plan: TargetPlan, train: Indices) -> tuple[tupl
     for planned in plan.columns:
         coded = rows.columns[planned.name]
         if planned.kind == "numeric":
-            columns.append(TargetColumn(planned.name, (), planned.notation))
-            values.append(np.asarray(coded.values))
+            column = TargetColumn(planned.name, (), planned.notation, "float64" if planned.merges else "float32")
+            columns.append(column)
+            values.append(np.asarray(coded.values).astype(column.dtype, copy=False))
             continue
         present = np.unique(coded.values[train])
         classes = sorted_classes([coded.texts[index] for index in present[present >= 0].tolist()])
@@ -101,7 +104,8 @@ def joined(columns: Sequence[Array], kind: TargetKind) -> Array:
     """
     if len(columns) == 1:
         return columns[0]
-    return np.stack(columns, axis=-1).astype(np.int32 if kind == "class_columns" else np.float32)
+    dtype = np.int32 if kind == "class_columns" else np.result_type(*columns)
+    return np.stack(columns, axis=-1).astype(np.float32 if kind == "labels" else dtype)
 
 
 def make_target(plan: TargetPlan, columns: Sequence[TargetColumn], values: Array) -> Target:

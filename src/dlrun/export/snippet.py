@@ -98,7 +98,7 @@ def example_code(target: TargetName, description: Description, example: Example,
         lines = list(_history(description, example))
     elif len(entries) == 1:
         lines = [f"inputs = {{{entries[0]}}}"]
-    elif all(each.shape[1:] == (1,) for each in description.inputs):
+    elif all(each.shape[1:] == (1,) and each.dtype != "float64" for each in description.inputs):
         row = ", ".join(f"{each.name!r}: {_scalar(example[each.name])}" for each in description.inputs)
         kind = 'np.array([[value]], object if isinstance(value, str) else "float32")'
         lines = [f"row = {{{row}}}", f"inputs = {{name: {kind} for name, value in row.items()}}"]
@@ -147,7 +147,14 @@ def _history(description: Description, example: Example) -> Iterator[str]:
         yield from _packed(values, indent=" " * 8)
         yield "    ],"
     yield "}"
-    yield 'kinds = {name: object if isinstance(values[0], str) else "float32" for name, values in history.items()}'
+    number = "float64" if any(each.dtype == "float64" for each in description.inputs) else "float32"
+    if number == "float32":
+        yield 'kinds = {name: object if isinstance(values[0], str) else "float32" for name, values in history.items()}'
+    else:
+        written = {
+            each.name: "object" if each.dtype in ("string", "uint8") else each.dtype for each in description.inputs
+        }
+        yield f"kinds = {written}"
     yield "inputs = {name: np.array([values], kinds[name]) for name, values in history.items()}"
     as_bytes = [each.name for each in description.inputs if each.dtype == "uint8"]
     if as_bytes:
@@ -161,7 +168,7 @@ def _values(given: Input, value: np.ndarray[tuple[int, ...], np.dtype[np.generic
         return [repr(text) for text in bytes(value.astype(np.uint8).reshape(-1)).decode().split("\n")]
     if value.dtype.kind in "OU":
         return [repr(str(text)) for text in value.reshape(-1)]
-    return [repr(float(str(number))) for number in value.astype(np.float32).reshape(-1)]
+    return [repr(float(str(number))) for number in value.astype(given.dtype).reshape(-1)]
 
 
 def _packed(values: Sequence[str], *, indent: str) -> Iterator[str]:

@@ -202,6 +202,9 @@ def encode(target: Any, spec: Target) -> Any:
         return tf.concat([*columns], axis=1)
     if spec.encoding == "index":
         return tf.cast(target, tf.int32)
+    if target.dtype == tf.float64 and spec.scale:  # whose digits float32 would not hold before the mean is taken off
+        target = target if target.shape.rank > 1 else target[:, None]
+        return tf.cast((target - tf.constant(spec.mean, tf.float64)) / tf.constant(spec.scale, tf.float64), tf.float32)
     target = tf.cast(target, tf.float32)
     target = target if target.shape.rank > 1 else target[:, None]
     return (target - tf.constant(spec.mean)) / tf.constant(spec.scale) if spec.scale else target

@@ -39,6 +39,8 @@ class NumericColumn:
         notation: How files write its numbers.
         indicator: Whether a second number says where the value was missing.
         required: Whether a missing value is an error.
+        offset: What is taken off every value before it is made float32, as that would not hold them apart; what was
+            measured is of what is left.
         kind: Tells the kinds of columns apart.
     """
 
@@ -49,7 +51,13 @@ class NumericColumn:
     notation: Notation = "plain"
     indicator: bool = False
     required: bool = False
+    offset: float = 0.0
     kind: Literal["numeric"] = "numeric"
+
+    @property
+    def input_dtype(self) -> str:
+        """What a deployed model takes."""
+        return "float64" if self.offset else "float32"
 
     @property
     def width(self) -> int:
@@ -79,14 +87,23 @@ class NumericColumn:
         return self.fill(values), wrong
 
     def parse(self, known: pa.Array) -> tuple[npt.NDArray[np.float32], int | None]:
-        """The numbers themselves, NaN where one is missing; and the index of the first that is none.
+        """The numbers less the offset, NaN where one is missing; and the index of the first that is none.
 
         Shape:
             Returns: `(rows,)`.
         """
-        values, wrong = parse_numbers(known, self.notation)
+        values, wrong = parse_numbers(known, self.notation, offset=self.offset)
         with np.errstate(over="ignore"):
             return values.astype(np.float32), wrong
+
+    def given(self, known: pa.Array) -> npt.NDArray[np.floating[Any]]:
+        """Numbers as a deployed model takes them, NaN where one is missing.
+
+        Shape:
+            Returns: `(rows,)`.
+        """
+        with np.errstate(over="ignore"):
+            return parse_numbers(known, self.notation)[0].astype(self.input_dtype)
 
     def fill(self, values: npt.NDArray[np.float32]) -> Stored:
         """The median in place of NaN, and the indicator if there is one."""
@@ -106,7 +123,9 @@ class NumericColumn:
 
         absent = keras.ops.isnan(tensor)
         for number in missing_numbers(missing):
-            absent = keras.ops.logical_or(absent, keras.ops.equal(tensor, np.float32(number)))
+            absent = keras.ops.logical_or(absent, keras.ops.equal(tensor, np.dtype(self.input_dtype).type(number)))
+        if self.offset:
+            tensor = keras.ops.cast(keras.ops.subtract(tensor, np.float64(self.offset)), "float32")
         filled = keras.ops.where(absent, np.float32(self.median), tensor)
         if not self.indicator:
             return filled

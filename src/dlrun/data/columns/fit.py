@@ -62,6 +62,11 @@ def stored_blocks(rows: CodedRows, columns: Sequence[Column], indices: Indices) 
         drop_pages(finisher.coded.values for finisher in finishers)
 
 
+def in_float32(values: npt.NDArray[Any], offset: float) -> npt.NDArray[np.float32]:
+    """Coded numbers less their offset, which those in float64 still have."""
+    return (values - offset).astype(np.float32) if values.dtype == np.float64 else np.asarray(values, np.float32)
+
+
 def _turn(column: Column) -> int:
     """Numbers first, then what is one-hot, then what is embedded, then words."""
     if column.kind == "categorical":
@@ -83,7 +88,9 @@ class _Finisher:
 
     def __call__(self, indices: Indices) -> Stored:
         values = self.coded.values[indices]
-        if self._column.kind in ("numeric", "date"):
+        if self._column.kind == "numeric":
+            return self._column.fill(in_float32(values, self._column.offset))
+        if self._column.kind == "date":
             return self._column.fill(values)
         found = self._final[values]
         return found if found.ndim > 1 else found[:, None]
@@ -97,12 +104,14 @@ def _final_ids(column: CategoricalColumn | TextColumn, texts: Sequence[str]) -> 
 
 
 def _fit_numeric(coded: CodedColumn, planned: PlannedColumn, keys: ColumnKeys, train: Indices) -> NumericColumn:
-    values = coded.values[train]
+    values = in_float32(coded.values[train], planned.offset)
     drop_pages((coded.values,))
     median, mean, variance, is_missing = _measure(values)
     indicator = keys.missing.numeric == "indicator" and is_missing
     required = keys.requires("numeric")
-    return NumericColumn(coded.name, median, mean, variance, planned.notation, indicator, required)
+    return NumericColumn(
+        coded.name, median, mean, variance, planned.notation, indicator, required, offset=planned.offset
+    )
 
 
 def _fit_dates(coded: CodedColumn, planned: PlannedColumn, keys: ColumnKeys, train: Indices) -> DateColumn:

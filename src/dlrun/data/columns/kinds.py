@@ -9,6 +9,7 @@ from dlrun.data.columns.keys import ColumnKeys, ListName
 from dlrun.data.columns.numbers import Notation, example_of, unit_of
 from dlrun.data.columns.planned import (
     PlannedColumn,
+    centred,
     infer_dates,
     is_mostly_dates,
     is_mostly_numbers,
@@ -104,7 +105,8 @@ def _plan(table: TableFiles, survey: ColumnSurvey, keys: ColumnKeys) -> PlannedC
         return plan_dates(table, survey, keys=keys)
     if listed in ("categorical", "text"):
         return PlannedColumn(survey.name, listed)
-    return _infer_numeric(survey, notation) if notation else _infer_text(survey)
+    inferred = _infer_numeric(survey, notation) if notation else _infer_text(survey)
+    return centred(inferred, survey, keys) if isinstance(inferred, PlannedColumn) else inferred
 
 
 def _reason_to_ignore(survey: ColumnSurvey, listed: ListName | None, keys: ColumnKeys) -> str:

@@ -46,6 +46,12 @@ PLAIN: tuple[Notation, ...] = ("plain", "comma", "grouped")
 """Those without a unit."""
 
 _UNITS = ("%", "$", "€", "£", "¥")
+_WHOLE_IN_FLOAT32 = 2.0**24
+"""From here on float32 does not hold every whole number."""
+
+_FAR_FROM_0 = 16
+"""Times the range of the numbers, from which on so much of float32 is used up that digits may be lost."""
+
 LARGEST = 1e18
 """The square of a larger number is more than float32 holds, and a variance is made of squares."""
 
@@ -57,12 +63,13 @@ def is_numbers(array: pa.Array) -> bool:
     return bool(types.is_integer(array.type) or types.is_floating(array.type))
 
 
-def parse_numbers(array: pa.Array, notation: Notation) -> tuple[Floats, int | None]:
+def parse_numbers(array: pa.Array, notation: Notation, *, offset: float = 0.0) -> tuple[Floats, int | None]:
     """The values of a column.
 
     Args:
         array: Numbers, or trimmed text, in which null is what is missing.
         notation: How text writes numbers.
+        offset: Is taken off each value; of whole numbers exactly, however large they are.
 
     Returns:
         Floats, NaN where a value is missing; and the index of the first value that is no number, or one that is too
@@ -71,6 +78,12 @@ def parse_numbers(array: pa.Array, notation: Notation) -> tuple[Floats, int | No
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if offset:
+        exact = _less_exactly(array, offset)
+        if exact is not None:
+            return exact, None
+        values, wrong = parse_numbers(array, notation)
+        return values - offset, wrong
     wrong, from_text = None, not is_numbers(array)
     if from_text:
         if notation != "plain":
@@ -88,6 +101,38 @@ def parse_numbers(array: pa.Array, notation: Notation) -> tuple[Floats, int | No
     # A number that came as one may be NaN, which is missing; a text that says nan was not among the missing values.
     unfit = given & ~(np.abs(values) <= LARGEST) & (from_text | ~np.isnan(values))
     return values, _first(unfit) if wrong is None else wrong
+
+
+def merges_in_float32(numbers: Floats, *, is_whole: bool) -> bool:
+    """Whether different numbers are one number in float32; looked for where that may be.
+
+    Args:
+        numbers: None is NaN.
+        is_whole: Whether all are whole.
+    """
+    low, high = float(numbers.min()), float(numbers.max())
+    largest = max(abs(low), abs(high))
+    if largest < (_WHOLE_IN_FLOAT32 if is_whole else _FAR_FROM_0 * (high - low)):
+        return False
+    distinct = np.unique(numbers)
+    return len(np.unique(distinct.astype(np.float32))) < len(distinct)
+
+
+def _less_exactly(array: pa.Array, offset: float) -> Floats | None:
+    """Whole numbers less a whole offset, as float64 would not have all their digits; None of others."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not offset.is_integer() or pa.types.is_floating(array.type):
+        return None
+    try:
+        whole = pc.cast(array, pa.int64())
+    except pa.ArrowInvalid:
+        return None
+    largest = pc.max_element_wise(pc.max(whole), pc.negate(pc.min(whole))).as_py()
+    if largest is None or largest > LARGEST:
+        return None
+    return _to_floats(pc.subtract(whole, int(offset)))
 
 
 def unit_of(notation: Notation) -> str:

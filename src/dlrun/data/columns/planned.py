@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from dlrun.data.columns.column import Column
@@ -33,7 +33,9 @@ class PlannedColumn:
         notation: How its numbers are written.
         layout: How its dates are written.
         remark: What may have been taken for something else, and how to say so; empty: nothing.
-        is_target: Whether it is to be predicted, and no feature.
+        is_target: Whether it is to be predicted; series learn from what they predict, too.
+        merges: Whether different numbers of it are one number in float32.
+        offset: What is taken off its numbers, so that they are not.
     """
 
     name: str
@@ -42,6 +44,8 @@ class PlannedColumn:
     layout: DateLayout = "ymd"
     remark: str = ""
     is_target: bool = False
+    merges: bool = False
+    offset: float = 0.0
 
 
 def notation_of(table: TableFiles, survey: ColumnSurvey) -> Notation | None:
@@ -84,7 +88,7 @@ def plan_numbers(
     """
     name, notation = survey.name, notation_of(table, survey)
     if notation is not None:
-        return PlannedColumn(name, "numeric", notation, is_target=is_target)
+        return centred(PlannedColumn(name, "numeric", notation, is_target=is_target), survey, keys)
     best: Notation = "plain"
     for each, count in survey.notations.items():
         best = each if count > survey.notations[best] else best
@@ -95,6 +99,13 @@ def plan_numbers(
             planned = PlannedColumn(name, "numeric", best, is_target=is_target)
             raise wrong_value(table.place(block.first + wrong), planned, known[wrong].as_py())
     return PlannedColumn(name, "numeric", best, is_target=is_target)
+
+
+def centred(planned: PlannedColumn, survey: ColumnSurvey, keys: ColumnKeys) -> PlannedColumn:
+    """A column of numbers that are learnt less their mean, where float32 does not hold them apart as they are."""
+    if not survey.merges or planned.kind != "numeric" or not planned.notation.startswith("plain"):
+        return planned
+    return replace(planned, merges=True, offset=survey.centre if keys.standardize else 0.0)
 
 
 def infer_dates(survey: ColumnSurvey, layout: DateLayout) -> PlannedColumn:

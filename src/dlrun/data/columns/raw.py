@@ -140,7 +140,7 @@ def build_rows(columns: Sequence[Column], missing_values: Sequence[str]) -> kera
         missing_values: Texts that mean that a value is missing.
 
     Shape:
-        Inputs: by the names of `input_names`: float32 `(batch, 1)`, NaN for what is missing, of numeric columns;
+        Inputs: by the names of `input_names`: numbers `(batch, 1)`, NaN for what is missing, of numeric columns;
         strings `(batch, 1)` of others. Output: `(batch, width)`, float32.
     """
     import keras
@@ -148,12 +148,14 @@ def build_rows(columns: Sequence[Column], missing_values: Sequence[str]) -> kera
     names, places = input_names(columns), column_places(columns)
     inputs = {
         column.name: keras.Input(
-            (1,), dtype="float32" if column.kind == "numeric" else "string", name=names[column.name]
+            (1,), dtype=column.input_dtype if column.kind == "numeric" else "string", name=names[column.name]
         )
         for column in columns
     }
-    numbers = [column for column in columns if isinstance(column, NumericColumn)]
+    # Columns of float64 are few, and each on its own.
+    numbers = [column for column in columns if isinstance(column, NumericColumn) and not column.offset]
     categories = [column for column in columns if isinstance(column, CategoricalColumn)]
+    together = {column.name for column in numbers} | {column.name for column in categories}
     parts, order = [], []
     if numbers:
         given = _side_by_side([inputs[column.name] for column in numbers], "columns.numbers")
@@ -166,7 +168,7 @@ def build_rows(columns: Sequence[Column], missing_values: Sequence[str]) -> kera
         parts.append(_stored_ids([ids for _, ids in lookups])(_side_by_side(found, "columns.found")))
         order += [places[column.name][0] for column in categories]
     for column in columns:
-        if not isinstance(column, NumericColumn | CategoricalColumn):
+        if column.name not in together:
             parts.append(column.build(inputs[column.name], missing_values))
             order += places[column.name]
     outputs = _side_by_side(parts, "columns.all")
@@ -248,7 +250,7 @@ def deployed_rows(
     for column in columns:
         name, values = names[column.name], known[column.name].take(list(indices))
         if column.kind == "numeric":
-            cells = column.parse(values)[0][:, None]
+            cells = column.given(values)[:, None]
         else:
             cells = np.array(deployed_texts(column, values), dtype=object)[:, None]
         for index, row in enumerate(rows):

@@ -42,10 +42,11 @@ class CodedColumn:
     Args:
         name: Of the column.
         kind: What its values are.
-        values: numeric and date: float32. categorical: int32 ids, `MISSING` or indices into `texts`. text: int32 ids of
-            words, 0 for none or indices into `texts`.
+        values: numeric and date: float32, of a target float64 from which no offset is taken. categorical: int32 ids,
+            `MISSING` or indices into `texts`. text: int32 ids of words, 0 for none or indices into `texts`.
         texts: What the ids stand for.
         lengths: Of texts, how many words they have before they are cut off.
+        distinct: Of numbers that float32 may not hold apart, how many different ones there are, and how many are left.
 
     Shape:
         values: `(rows,)`; `(rows, 5)` of dates, `(rows, text_length)` of texts.
@@ -56,6 +57,7 @@ class CodedColumn:
     values: Array
     texts: tuple[str, ...] = ()
     lengths: TextLengths | None = None
+    distinct: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,21 @@ class _Store:
         return np.memmap(self._path, dtype=self._dtype, mode="r", shape=(self._rows, *self._shape))
 
 
+class _Distinct:
+    """Counts different numbers, as they are and in float32, until there are very many."""
+
+    def __init__(self) -> None:
+        self._numbers: Array = np.zeros(0)
+
+    def add(self, numbers: Array) -> None:
+        if len(self._numbers) <= _MOST_TEXTS:
+            self._numbers = np.union1d(self._numbers, numbers[~np.isnan(numbers)])
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        return len(self._numbers), len(np.unique(self._numbers.astype(np.float32)))
+
+
 class _Coder:
     """Codes one column block by block."""
 
@@ -154,6 +171,7 @@ class _Coder:
         self._store = store
         self._ids: dict[str, int] = {"": 0} if column.kind == "text" else {}
         self._lengths = TextLengths() if column.kind == "text" else None
+        self._distinct = _Distinct()
 
     def add(self, table: TableFiles, block: Block) -> None:
         """Code a block.
@@ -166,14 +184,17 @@ class _Coder:
         if self._keys.requires(kind):
             refuse_missing(table, block, self.name, known)
         if kind in ("numeric", "date"):
+            offset = 0.0 if self._column.is_target else self._column.offset
             parsed: tuple[Array, int | None] = (
-                parse_numbers(known, self._column.notation)
+                parse_numbers(known, self._column.notation, offset=offset)
                 if kind == "numeric"
                 else parse_dates(as_texts(known), self._column.layout)
             )
             if parsed[1] is not None:
                 raise wrong_value(table.place(block.first + parsed[1]), self._column, known[parsed[1]].as_py())
-            self._store.append(parsed[0].astype(np.float32))
+            if self._column.merges:
+                self._distinct.add(parsed[0])
+            self._store.append(parsed[0] if self._column.is_target else parsed[0].astype(np.float32))
         elif kind == "categorical":
             self._store.append(self._code(canonical_texts(as_texts(known)), table))
         else:
@@ -184,7 +205,9 @@ class _Coder:
             self._store.append(first_words(words, ids, length=self._keys.text_length))
 
     def coded(self) -> CodedColumn:
-        return CodedColumn(self.name, self._column.kind, self._store.array(), tuple(self._ids), self._lengths)
+        column = self._column
+        distinct = self._distinct.counts if column.merges and not column.is_target else None
+        return CodedColumn(self.name, column.kind, self._store.array(), tuple(self._ids), self._lengths, distinct)
 
     def _code(self, texts: pa.Array, table: TableFiles) -> npt.NDArray[np.int32]:
         encoded = texts.dictionary_encode()

@@ -38,7 +38,7 @@ def _shown(column: Column, values: list[float]) -> str:
     if column.kind in ("numeric", "date") and column.indicator and values[-1]:
         return MISSING
     if column.kind == "numeric":
-        return f"{values[0]:.7g}"
+        return f"{values[0] + column.offset:.15g}" if column.offset else f"{values[0]:.7g}"
     if column.kind == "date":
         part = dict(zip(PARTS, map(int, values), strict=False))
         return f"{part['year']:04d}-{part['month']:02d}-{part['day']:02d} {part['hour']:02d}:00"

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlrun.data.columns.dates import DateLayout, is_date
-from dlrun.data.columns.numbers import PATTERNS, PLAIN, Floats, Notation, count_notations, is_numbers, parse_numbers
+from dlrun.data.columns.numbers import (
+    PATTERNS,
+    PLAIN,
+    Floats,
+    Notation,
+    count_notations,
+    is_numbers,
+    merges_in_float32,
+    parse_numbers,
+)
 from dlrun.data.columns.table_files import TableFiles
 from dlrun.data.columns.texts import as_texts, known_values
 from dlrun.data.spelling import canonical_texts
@@ -48,6 +57,8 @@ class ColumnSurvey:
         low: The smallest number.
         high: The largest.
         total: Sum of the whole numbers, modulo 2^64, and of their squares.
+        sum: Of the numbers, about.
+        merges: Whether different numbers are one number in float32.
     """
 
     name: str
@@ -65,6 +76,14 @@ class ColumnSurvey:
     low: float = float("inf")
     high: float = float("-inf")
     total: tuple[int, int] = (0, 0)
+    sum: float = 0.0
+    merges: bool = False
+
+    @property
+    def centre(self) -> float:
+        """A number about which the others lie: their mean, a whole one if all are."""
+        mean = self.sum / max(1, self.notations["plain"])
+        return float(round(mean)) if self.is_whole else mean
 
     @property
     def known(self) -> int:
@@ -129,6 +148,8 @@ class ColumnSurvey:
     def _add_numbers(self, numbers: Floats) -> None:
         self.low, self.high = min(self.low, float(numbers.min())), max(self.high, float(numbers.max()))
         self.is_whole = self.is_whole and bool((np.floor(numbers) == numbers).all())
+        self.sum += float(numbers.sum())
+        self.merges = self.merges or merges_in_float32(numbers, is_whole=self.is_whole)
         if self.is_whole and max(abs(self.low), abs(self.high)) < 2.0**53:
             whole = numbers.astype(np.int64).view(np.uint64)
             add, squares = int(whole.sum(dtype=np.uint64)), int((whole * whole).sum(dtype=np.uint64))
