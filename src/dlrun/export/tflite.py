@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dlrun.errors import RunError
 from dlrun.export.child import run_child
 from dlrun.export.description import Description, append_description
 from dlrun.export.harness import Example, write_examples
@@ -54,6 +55,7 @@ def write_tflite(
     model = model.with_float_resizing().without_bincount()
     cut = cut_behind(model, string_layers(model.raw))
     given = inputs_of(model.raw)
+    _refuse_float64(model)
     shapes = {name: given[own].shape[1:] for name, own in model.inputs().items()}
     write_endpoints(stateful_parts(model), work / "saved", {"serve": _of_one(cut, shapes)})
     job = {"quantize": quantize, "calibrates": can_calibrate(model)}
@@ -110,3 +112,19 @@ def can_calibrate(model: PlainModel) -> bool:
         return False
     strings = [tensor for tensor in inputs_of(model.raw).values() if tensor.dtype == "string"]
     return all(math.prod(tensor.shape[1:]) == 1 for tensor in strings)
+
+
+def _refuse_float64(model: PlainModel) -> None:
+    """Refuse a model of numbers that float32 does not hold apart.
+
+    Raises:
+        RunError: Names the inputs.
+    """
+    given = inputs_of(model.raw)
+    names = [name for name, own in model.inputs().items() if given[own].dtype == "float64"]
+    if names:
+        raise RunError(
+            f"the numbers of {', '.join(names)} need float64, in which TensorFlow Lite does not compute",
+            expected="columns whose numbers float32 holds apart",
+            hint="--to onnx, or --to savedmodel",
+        )
