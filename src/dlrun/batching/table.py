@@ -5,8 +5,6 @@ The test score stands beside it and decides nothing: the best of many test score
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import statistics
@@ -23,6 +21,7 @@ from dlrun.metrics import SPLIT_PREFIXES, without_split
 from dlrun.runs.directions import parse_signed
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.record import RunRecord
+from dlrun.runs.spreadsheet import csv_text
 from dlrun.spec.check import best_metric, monitored
 from dlrun.spec.types import Spec
 
@@ -173,20 +172,18 @@ class Table:
 
     def csv(self) -> str:
         """One line for each run, with mean and standard deviation over its seeds beside its own score."""
-        text = io.StringIO(newline="")
         keys = self.keys
-        writer = csv.writer(text, lineterminator="\n")
         head = ("config", "name", *keys, "run", "status", "reason", self.metric, "mean", "standard_deviation")
         splits = list(dict.fromkeys(pair for row in self.rows for pair in _scores(row)))
-        writer.writerow((*head, *(f"{split}_{name}" for split, name in splits), "seconds"))
+        rows: list[tuple[Any, ...]] = [(*head, *(f"{split}_{name}" for split, name in splits), "seconds")]
         for row, number in zip(self.rows, self.group_of, strict=True):
             plain, scores, values = row.plain(), _scores(row), dict(row.values)
             over_seeds = self.groups[number].scores
             cells = (plain["run"], plain["status"], plain["reason"], row.score, over_seeds.mean, over_seeds.deviation)
             own = (values.get(key) for key in keys)
             results = (scores.get(pair) for pair in splits)
-            writer.writerow((plain["config"], plain["name"], *own, *cells, *results, plain["seconds"]))
-        return text.getvalue()
+            rows.append((plain["config"], plain["name"], *own, *cells, *results, plain["seconds"]))
+        return csv_text(rows)
 
 
 def make_table(states: Sequence[RunState], *, metric: str = "") -> Table:

@@ -59,5 +59,5 @@ def told(display: Display, written: Written, output: Path | None) -> None:
     where = f": {output}" if output is not None else ""
     display.console.say(f"predicted  {written.rows:,} examples in {format_seconds(time.perf_counter() - BEGAN)}{where}")
     if written.formula:
-        said = f"{written.formula!r} and the like are written as they are, and are formulas to a spreadsheet"
-        display.console.warn(f"{said}: import such columns as text")
+        said = f"{written.formula!r} and the like are formulas to a spreadsheet: each has an apostrophe before it"
+        display.console.warn(f"{said}; --format jsonl and parquet have them as they are")

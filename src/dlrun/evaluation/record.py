@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from dlrun.errors import RunError
 from dlrun.runs.folder import RunFolder, now
 from dlrun.runs.record import EvaluationRecord
+from dlrun.runs.spreadsheet import csv_text
 from dlrun.runs.trust import is_own
 from dlrun.scoring.breakdown import Breakdown
 from dlrun.training.progress import Listener, Note
@@ -105,9 +104,9 @@ def _plain(scores: Mapping[str, float]) -> dict[str, float | None]:
 
 def _parts_csv(breakdown: Breakdown) -> str:
     if not breakdown.parts:
-        return _csv_text([("statistic", "value"), *breakdown.overall.items()])
+        return csv_text([("statistic", "value"), *breakdown.overall.items()])
     columns = [*next(iter(breakdown.parts.values()))]
-    return _csv_text(
+    return csv_text(
         [(breakdown.part_kind, *columns), *((name, *part.values()) for name, part in breakdown.parts.items())]
     )
 
@@ -116,14 +115,6 @@ def _confusion_csv(breakdown: Breakdown) -> str:
     names = [*breakdown.parts]
     if len(names) > MOST_COLUMNS:
         pairs = ((names[true], names[predicted], count) for true, predicted, count in breakdown.confusions)
-        return _csv_text([("true", "predicted", "examples"), *pairs])
+        return csv_text([("true", "predicted", "examples"), *pairs])
     matrix = breakdown.matrix().tolist()
-    return _csv_text([("true", *names), *((name, *row) for name, row in zip(names, matrix, strict=True))])
-
-
-def _csv_text(rows: Iterable[Sequence[object]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    for row in rows:
-        writer.writerow(["" if isinstance(cell, float) and not math.isfinite(cell) else cell for cell in row])
-    return text.getvalue()
+    return csv_text([("true", *names), *((name, *row) for name, row in zip(names, matrix, strict=True))])

@@ -1,14 +1,14 @@
 """Columns of predictions in; CSV, JSON lines or Parquet out, block by block.
 
-Text is written as it is, so that it can be joined with what it came from. A spreadsheet that opens a CSV takes a cell
-that begins with = + - or @ for a formula, in quotes too: where a name begins so, `is_formula` finds it, and it is told.
+Text is written as it is, so that it can be joined with what it came from, but for one thing: a spreadsheet that opens a
+CSV takes a cell that begins with = + - or @ for a formula, in quotes too. It gets an apostrophe, which is told; JSON
+lines and Parquet have it as it is.
 """
 
 from __future__ import annotations
 
 import csv
 import json
-import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import IO, Any, Literal, Protocol, TextIO
 
@@ -16,12 +16,11 @@ import numpy as np
 
 from dlrun.errors import encodable
 from dlrun.prediction.columns import Cells, Column
+from dlrun.runs.spreadsheet import safe_cell
 
 Format = Literal["csv", "jsonl", "parquet"]
 FORMATS: dict[str, Format] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
 """By the ending of the file's name."""
-
-_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
 
 
 class Writer(Protocol):
@@ -45,11 +44,11 @@ class CsvWriter:
     def __init__(self, stream: TextIO, columns: Sequence[Column]) -> None:
         self._writer = csv.writer(stream, lineterminator="\n")
         self._columns = columns
-        self._writer.writerow([encodable(column.name) for column in columns])
+        self._writer.writerow([safe_cell(encodable(column.name)) for column in columns])
 
     def write(self, cells: Sequence[Cells]) -> None:
         """Write some rows, given by column."""
-        self._writer.writerows(zip(*_texts(self._columns, cells, text=_same, missing=""), strict=True))
+        self._writer.writerows(zip(*_texts(self._columns, cells, text=_safe, missing=""), strict=True))
 
     def close(self) -> None:
         """Nothing is left."""
@@ -118,13 +117,8 @@ WRITERS: dict[Format, Callable[[Any, Sequence[Column]], Writer]] = {
 }
 
 
-def is_formula(cell: str) -> bool:
-    """Whether a spreadsheet takes a text for a formula."""
-    return cell[:1] in ("=", "+", "-", "@", "\t", "\r") and not _NUMBER.fullmatch(cell)
-
-
-def _same(column: Iterable[str]) -> Iterable[str]:
-    return column
+def _safe(column: Iterable[str]) -> Iterable[str]:
+    return map(safe_cell, column)
 
 
 def _texts(

@@ -15,8 +15,9 @@ from numpy.lib import format as npy
 
 from dlrun.errors import UsageError
 from dlrun.files.disk import disk, explained
-from dlrun.prediction.formats import FORMATS, WRITERS, Format, Writer, is_formula
+from dlrun.prediction.formats import FORMATS, WRITERS, Format, Writer
 from dlrun.prediction.predict import Predictions
+from dlrun.runs.spreadsheet import is_formula
 
 
 @dataclass(frozen=True)
