@@ -145,6 +145,16 @@ class Target:
             for name, first, size in zip(self.names, firsts, self.class_counts, strict=False)
         )
 
+    @property
+    def names_its_columns(self) -> bool:
+        """Whether the classes of each column are called after it."""
+        firsts = accumulate(self.class_counts, initial=0)
+        parts = zip(self.names, firsts, self.class_counts, strict=False)
+        return all(
+            any(all(each.startswith(name + mark) for each in self.class_names[first : first + size]) for mark in _MARKS)
+            for name, first, size in parts
+        )
+
     def _of_column(self, name: str, first: int, size: int) -> Target:
         said = self.class_names[first : first + size]
         mark = next(mark for mark in _MARKS if all(each.startswith(name + mark) for each in said))

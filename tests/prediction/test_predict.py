@@ -128,8 +128,8 @@ def test_any_kind_of_raw_input_is_read_as_it_says_and_a_row_that_is_none_ends_it
     words, out = tmp_path / "words.txt", tmp_path / "p.csv"
     words.write_text("=one\nGrüße\nx" + "x" * 38 + "\n")
     app(["predict", str(wine.path), str(words), "-o", str(out)], standalone_mode=False)
-    assert [row["name"] for row in csv.DictReader(out.open())] == ["=one", "Grüße", "x" * 39]
-    assert "'=one' and the like are written as they are" in capfd.readouterr().err
+    assert [row["name"] for row in csv.DictReader(out.open())] == ["'=one", "Grüße", "x" * 39]
+    assert "'=one' and the like are formulas to a spreadsheet: each has an apostrophe" in capfd.readouterr().err
     before = out.read_bytes()
     words.write_text("one\ntwo\n?\n")
     with pytest.raises(SystemExit) as end:

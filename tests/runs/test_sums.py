@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from dlrun.data.array_input import ArrayInput
@@ -39,7 +40,8 @@ def run(make_run: MakeRun) -> RunFolder:
     digest = folder.write_json(folder.interface_json, interface.plain())
     folder.append_metrics({"epoch": 1, "loss": 0.5})
     record_sums(folder, {folder.interface_json: digest, folder.metrics_jsonl: folder.history.mark()[1]})
-    write_predictions(folder, "test", predictions())
+    values = np.linspace(0, 1, 40, dtype=np.float32)
+    write_predictions(folder, "test", predictions(outputs=values[:, None], target=values))
     return folder
 
 

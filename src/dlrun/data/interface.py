@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from dlrun.data.dataset import Source
 
 _MOST_ROWS, _BLOCK_BYTES = 8192, 2**26
+_LARGEST_SIZE, _MOST_UNNAMED = 2**31, 2**20
+"""Values of an example, as far as an array reaches; and classes or values that may do without names in the file."""
 
 Raw = Annotated[ArrayInput | ImageInput | TableInput | TextInput | SeriesInput, Field(discriminator="type")]
 """Every kind of raw input."""
@@ -104,11 +106,54 @@ def parse_interface(text: bytes, *, origin: str) -> Interface:
         RunError: It is no interface.
     """
     try:
-        return _adapter().validate_json(text)
+        interface = _adapter().validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise RunError(f"{origin} is damaged: {where or 'the file'}: {first['msg']}") from error
+    if problem := next(_problems(interface), ""):
+        raise RunError(f"{origin} is damaged: {problem}")
+    return interface
+
+
+def _problems(interface: Interface) -> Iterator[str]:
+    """Name what no model has: whoever goes on counts with sizes, and reserves memory for them."""
+    features, target = interface.features, interface.target
+    shapes = {"features.shape": features.shape, "preprocess.raw_shape": interface.preprocess.raw_shape}
+    for name, shape in shapes.items():
+        if any(length < 1 for length in shape) or math.prod(shape) > _LARGEST_SIZE:
+            yield f"{name} is {list(shape)}"
+    if features.vocabulary_size is not None and not 1 <= features.vocabulary_size <= _LARGEST_SIZE:
+        yield f"features.vocabulary_size is {features.vocabulary_size}"
+    for column in features.embedded:
+        sizes = (column.categories, column.size, column.words or 0)
+        if min(sizes[:2]) < 1 or sizes[2] < 0 or max(sizes) > _LARGEST_SIZE:
+            yield f"features.embedded has the sizes {sizes}"
+    yield from _problems_of_target(target)
+
+
+def _problems_of_target(target: Target) -> Iterator[str]:
+    named = target.size in (len(target.names), len(target.class_names))
+    if not 1 <= target.size <= (_LARGEST_SIZE if target.kind == "input" or named else _MOST_UNNAMED):
+        yield f"target.size is {target.size}"
+        return
+    columns = len(target.class_counts)
+    lengths = {
+        "class_names": (len(target.class_names), (0, target.size)),
+        "mean": (len(target.mean), (0, 1, target.size)),
+        "scale": (len(target.scale), (len(target.mean),)),
+        "class_counts": (columns, (len(target.names),) if target.kind == "class_columns" else (0,)),
+    }
+    for name, (length, fitting) in lengths.items():
+        if length not in fitting:
+            yield f"target.{name} has {length} members, and target.size is {target.size}"
+    if not all(map(math.isfinite, (*target.mean, *target.scale))):
+        yield "target.mean or target.scale is not finite"
+    if target.kind == "class_columns":
+        if min(target.class_counts, default=0) < 1 or sum(target.class_counts) != target.size:
+            yield f"target.class_counts is {list(target.class_counts)}, and target.size is {target.size}"
+        elif len(target.class_names) == target.size and not target.names_its_columns:
+            yield "target.class_names do not begin with the columns"
 
 
 @functools.cache

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import math
 import struct
 import sys
 import zipfile
@@ -20,6 +22,8 @@ from dlrun.errors import DataError
 from dlrun.registry import nearest
 
 _NUMERIC = "biuf"
+_PLAIN = _NUMERIC + "U"
+_MOST_ARRAYS = 100
 # What zipfile and numpy raise for a damaged file (a flipped bit may ask for a password, or for terabytes).
 _DAMAGE = (
     OSError,
@@ -28,6 +32,7 @@ _DAMAGE = (
     KeyError,
     RuntimeError,
     MemoryError,
+    OverflowError,
     zipfile.BadZipFile,
     zlib.error,
     struct.error,
@@ -107,6 +112,36 @@ class NpzFile:
     def named(self, key: str) -> str:
         """What to call an array in a message."""
         return f"{key} in {self.path}"
+
+
+def read_arrays(data: bytes, *, origin: str, largest: int) -> dict[str, npt.NDArray[Any]]:
+    """Read the arrays of a small `.npz` file that somebody else may have made: numbers and texts, and no objects.
+
+    What they would take is known from their headers before any of it is unpacked: a few bytes may claim gigabytes.
+
+    Args:
+        data: The file.
+        origin: Where it is from, for messages.
+        largest: How many bytes all arrays may have together.
+
+    Raises:
+        DataError: It is damaged, holds something else, or more.
+    """
+    with _file_errors(Path(origin)), zipfile.ZipFile(io.BytesIO(data)) as archive:
+        names = archive.namelist()
+        if len(names) > _MOST_ARRAYS:
+            raise ValueError(f"it holds {len(names):,} arrays")
+        headers = {name: _read_header(archive, name) for name in names}
+        if strange := next((name for name, header in headers.items() if header.dtype.kind not in _PLAIN), None):
+            raise ValueError(f"the array {strange} is of dtype {headers[strange].dtype}")
+        size = sum(math.prod(header.shape) * header.dtype.itemsize for header in headers.values())
+        if size > largest:
+            raise ValueError(f"its arrays have {size:,} bytes, and never more than {largest:,}")
+        arrays = {}
+        for name in names:
+            with archive.open(name) as member:
+                arrays[name.removesuffix(".npy")] = npy.read_array(member, allow_pickle=False)
+        return arrays
 
 
 def _read_header(archive: zipfile.ZipFile, name: str) -> Header:

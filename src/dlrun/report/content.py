@@ -13,12 +13,14 @@ from dlrun.runs.flat_spec import read_flat_spec
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.history import Row
 from dlrun.runs.interface import read_interface
-from dlrun.runs.predictions import Predictions, read_predictions
+from dlrun.runs.predictions import Predictions, find_misfit, predictions_file, read_predictions
 from dlrun.runs.record import RunRecord
 from dlrun.runs.sums import check_presence
 
 _SPLITS = ("test", "validation", "train")
 _LARGEST_BYTES = 1 << 28
+_MOST_CLASSES = 20_000
+"""Beyond it no example is shown, and no class has a score of its own: nobody reads so many, and they take gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,13 @@ def read_content(folder: RunFolder) -> Content:
     """
     check_presence(folder, folder.interface_json)
     interface = read_interface(folder) if folder.interface_json.is_file() else None
-    kept = {split: read_predictions(folder, split) for split in _SPLITS}
+    kept = {split: predictions for split in _SPLITS if (predictions := read_predictions(folder, split)) is not None}
+    if interface is not None:
+        if interface.target.size > _MOST_CLASSES:
+            kept = {}
+        for split, predictions in kept.items():
+            if wrong := find_misfit(predictions, interface.target):
+                raise RunError(f"{predictions_file(folder, split)} is not of this run's model: {wrong}")
     record = folder.read_record()
     return Content(
         folder,
@@ -60,7 +68,7 @@ def read_content(folder: RunFolder) -> Content:
         folder.read_metrics(),
         _read(folder, folder.spec_yaml.name).decode("utf-8", errors="replace"),
         interface,
-        {split: predictions for split, predictions in kept.items() if predictions is not None},
+        kept,
         directions_of(folder, record),
     )
 

@@ -19,6 +19,7 @@ from dlrun.signature import Target
 
 _NAME_CHARACTERS = 60
 _SAME_AREA = 0.005
+_MOST_IN_MATRIX = 1000
 
 
 def write_report(folder: RunFolder) -> None:
@@ -67,7 +68,8 @@ def _of_predictions(
             yield from plots.vectors(predictions.pictures, predictions.reconstructions)
         return
     if target.kind in ("classes", "class_columns"):
-        for number, (column, names, matrix) in enumerate(found.breakdown.matrices()):
+        is_small = len(found.breakdown.parts) <= _MOST_IN_MATRIX
+        for number, (column, names, matrix) in enumerate(found.breakdown.matrices() if is_small else ()):
             yield from plots.confusion(matrix, names, number=number, column=column)
         yield from _of_classes(predictions, target)
     if target.kind == "classes":

@@ -11,16 +11,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.errors import RunError
+from dlrun.data.npz import read_arrays
+from dlrun.errors import DataError, RunError
 from dlrun.files.disk import disk, explained
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.sums import check_presence, check_sum, record_sums
+from dlrun.signature import Target
 
 Array = npt.NDArray[Any]
 
 _LARGEST_BYTES = 1 << 28
 _LATER = ("columns", "cells", "importances", "measure", "times")
 """What versions before did not keep."""
+_MOST_ROWS, _MOST_SHOWN = 100_000, 1000
+_PICTURE_RANK = 4
 
 
 def _nothing() -> Array:
@@ -107,28 +111,96 @@ def read_predictions(folder: RunFolder, split: str) -> Predictions | None:
         data = disk.read_file(path, largest=_LARGEST_BYTES)
     check_sum(folder, path, data, hint=hint)
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as file:
-            names = [each.name for each in fields(Predictions) if each.name in file or each.name not in _LATER]
-            arrays = {name: file[name] for name in names}
-    except (ValueError, KeyError, OSError, EOFError) as error:
-        raise RunError(f"{path} is damaged: {error}", hint=hint) from error
-    kept = Predictions(**{**arrays, "examples": int(arrays["examples"])})
-    if wrong := _wrong_shape(kept):
+        arrays = {
+            name: _writable(array)
+            for name, array in read_arrays(data, origin=str(path), largest=_LARGEST_BYTES).items()
+        }
+    except DataError as error:
+        raise RunError(f"{path} is damaged: {error.what}", hint=hint) from error
+    names = [each.name for each in fields(Predictions)]
+    if missing := [name for name in names if name not in arrays and name not in _LATER]:
+        raise RunError(f"{path} is damaged: it has no {', '.join(missing)}", hint=hint)
+    examples = arrays.pop("examples")
+    if examples.shape != () or examples.dtype.kind not in "iu" or examples < 0:
+        raise RunError(f"{path} is damaged: examples is no count", hint=hint)
+    kept = Predictions(int(examples), **{name: arrays[name] for name in names if name in arrays})
+    if wrong := _wrong(kept):
         raise RunError(f"{path} is damaged: {wrong}", hint=hint)
     return kept
 
 
-def _wrong_shape(kept: Predictions) -> str:
-    """Return which of the arrays about columns and times does not fit the others; empty if all do."""
+def find_misfit(kept: Predictions, target: Target) -> str:
+    """Return what of kept predictions is not of a model that predicts `target`; empty if all is.
+
+    Args:
+        kept: What `read_predictions` has read.
+        target: What the run's model predicts.
+    """
+    count = len(kept.rows)
+    if target.kind == "input":
+        return "" if kept.outputs.shape == (count,) else f"outputs has the shape {kept.outputs.shape}"
+    if kept.outputs.shape != (count, target.size):
+        return f"outputs has the shape {kept.outputs.shape} in place of {(count, target.size)}"
+    if kept.naive.size not in (0, kept.outputs.size):
+        return f"naive has the shape {kept.naive.shape}"
+    each = {"classes": 1, "class_columns": len(target.class_counts)}.get(target.kind, target.size)
+    if kept.target.size != count * each:
+        return f"target has the shape {kept.target.shape} in place of {(count, each)}"
+    if target.kind in ("classes", "class_columns"):
+        most = np.array(target.class_counts or (target.size,))
+        if kept.target.dtype.kind not in "iub" or (kept.target < 0).any() or (kept.target >= most).any():
+            return "target has classes that the model does not know"
+    return ""
+
+
+def _writable(array: Array) -> Array:
+    """Texts without halves of characters, which no page can hold; all else as it is."""
+    if array.dtype.kind != "U":
+        return array
+    return np.array([text.encode(errors="replace").decode() for text in array.reshape(-1).tolist()], np.str_).reshape(
+        array.shape
+    )
+
+
+def _wrong(kept: Predictions) -> str:
+    """Return which of the arrays does not fit the others; empty if all do."""
+    count, shown = len(kept.rows), len(kept.shown)
     columns = kept.columns.shape
     fits = {
-        "columns": len(columns) == 1,
-        "cells": kept.cells.size == 0 or kept.cells.shape == (*kept.shown.shape, *columns),
+        "rows": _is(kept.rows, "iu", 1) and 0 < count <= _MOST_ROWS,
+        "outputs": _is(kept.outputs, "f", 1, 2) and len(kept.outputs) == count,
+        "target": kept.target.size == 0 or (kept.target.dtype.kind in "biuf" and kept.target.shape[:1] == (count,)),
+        "naive": kept.naive.size == 0 or (kept.naive.dtype.kind == "f" and kept.naive.shape[:1] == (count,)),
+        "shown": _is(kept.shown, "iu", 1) and shown <= _MOST_SHOWN and _are_places(kept.shown, count),
+        "pictures": kept.pictures.size == 0 or _are_pictures(kept.pictures, shown),
+        "reconstructions": kept.reconstructions.size == 0 or kept.reconstructions.shape == kept.pictures.shape,
+        "texts": kept.texts.size == 0 or (_is(kept.texts, "U", 1) and len(kept.texts) == shown),
+        "columns": columns == (0,) or _is(kept.columns, "U", 1),
+        "cells": kept.cells.size == 0 or (_is(kept.cells, "U", 2) and kept.cells.shape == (shown, *columns)),
         "importances": kept.importances.size == 0
-        or (kept.importances.shape == columns and kept.importances.dtype.kind == "f"),
+        or (_is(kept.importances, "f", 1) and kept.importances.shape == columns),
         "measure": kept.measure.ndim == 0 or kept.measure.size == 0,
-        "times": kept.times.size == 0 or (kept.times.shape == kept.rows.shape and kept.times.dtype.kind in "if"),
+        "times": kept.times.size == 0 or (_is(kept.times, "if", 1) and len(kept.times) == count),
     }
     return ", ".join(
-        f"{name} has the shape {getattr(kept, name).shape}" for name, is_right in fits.items() if not is_right
+        f"{name} has the shape {getattr(kept, name).shape} and the dtype {getattr(kept, name).dtype}"
+        for name, is_right in fits.items()
+        if not is_right
+    )
+
+
+def _is(array: Array, kinds: str, *ranks: int) -> bool:
+    return array.dtype.kind in kinds and array.ndim in ranks
+
+
+def _are_places(shown: Array, count: int) -> bool:
+    return bool(((shown >= 0) & (shown < count)).all())
+
+
+def _are_pictures(pictures: Array, shown: int) -> bool:
+    """Whether there is one for each example that is shown: bytes of grey or colour, or numbers that are no picture."""
+    if len(pictures) != shown or pictures.ndim < 2 or pictures.dtype.kind not in "uf":  # noqa: PLR2004
+        return False
+    return pictures.dtype.kind == "f" or (
+        pictures.dtype == np.uint8 and pictures.ndim == _PICTURE_RANK and pictures.shape[-1] in (1, 3)
     )
