@@ -196,7 +196,7 @@ def _judged(predictor: Predictor, stored: Array, truth: Array | None) -> tuple[A
     """Truth and predictions as a collector takes them."""
     if predictor.target.kind == "input" or truth is None:
         return np.empty(0), predictor.reconstruction_errors(stored)
-    return np.asarray(truth), predictor(stored)
+    return np.asarray(truth), predictor.precise(stored)
 
 
 def _beside_naive(breakdown: Breakdown, truth: Array, naive: Array) -> Breakdown:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -40,9 +41,12 @@ def learning_curves(rows: Rows, *, best: BestRecord | None = None) -> Iterator[D
 
         def draw(axes: Any, name: str = name) -> None:
             for key, label in ((name, "training"), (f"val_{name}", "validation")):
-                points = [(row["epoch"], value) for row in rows if (value := row.get(key)) is not None]
-                if points:
-                    axes.plot(*zip(*points, strict=True), label=label, marker="o" if len(points) == 1 else None)
+                points = [(row["epoch"], row[key]) for row in rows if key in row]
+                known = [value for _, value in points if value is not None]
+                if known:  # where the score is undefined the line has a gap, and what stands alone a dot
+                    marker = "o" if len(known) == 1 else "." if len(known) < len(points) else None
+                    heights = [math.nan if value is None else value for _, value in points]
+                    axes.plot([epoch for epoch, _ in points], heights, label=label, marker=marker)
             if best is not None and len(rows) > 1 and best.epoch <= (rows[-1]["epoch"] or 0):
                 _mark_best(axes, best, name)
             axes.set_xlabel("epoch")

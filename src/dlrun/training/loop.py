@@ -242,7 +242,7 @@ class Trainer:
         for name, what in undefined_watched(self.job.spec, scores).items():
             if name not in self._undefined:
                 self._undefined.add(name)
-                self.listener(Note(WARNING, undefined_text(name, what, epoch=self.state.epoch)))
+                self.listener(Note(WARNING, undefined_text(name, what, epoch=self.state.epoch, spec=self.job.spec)))
 
     def _report_steps(self, steps: int, scores: dict[str, float], *, rate: float) -> None:
         seconds_left = (self.job.length.steps - self.state.step) / rate

@@ -33,8 +33,10 @@ class Predictor:
         self.batch_size = batch_size
         stored = keras.Input(preprocess.input_shape[1:], dtype=preprocess.inputs[0].dtype, name="stored")
         features = preprocess(stored, training=False)
-        outputs = finished(core(features, training=False), target)
+        learnt = core(features, training=False)
+        outputs = finished(learnt, target)
         self.model = keras.Model(stored, [outputs, features], name="predictor")
+        self._learnt = keras.Model(stored, learnt, name="learnt")
         self._step = tf.function(lambda rows: self.model(rows, training=False), autograph=False, reduce_retracing=True)
 
     def __call__(self, rows: Array) -> Array:
@@ -48,6 +50,26 @@ class Predictor:
             RunError: Memory ran out.
         """
         return np.concatenate([outputs.numpy() for outputs, _ in self._batches(rows)])
+
+    def precise(self, rows: Array) -> Array:
+        """Predict, values in float64: float32 has few digits left where their mean is large against their spread.
+
+        Shape:
+            As `__call__`.
+
+        Raises:
+            RunError: Memory ran out.
+        """
+        if self.target.kind != "values" or not self.target.scale:
+            return self(rows)
+        step = tf.function(lambda some: self._learnt(some, training=False), autograph=False, reduce_retracing=True)
+        with step_failures("training.evaluation_batch_size", self.batch_size):
+            batches = [
+                step(tf.constant(np.asarray(rows[start : start + self.batch_size]))).numpy()
+                for start in range(0, max(1, len(rows)), self.batch_size)
+            ]
+        scale, mean = (np.array(each, np.float64) for each in (self.target.scale, self.target.mean))
+        return np.asarray(np.concatenate(batches).astype(np.float64) * scale + mean)
 
     def reconstruction_errors(self, rows: Array) -> Array:
         """How far an autoencoder's reconstruction is from its input.

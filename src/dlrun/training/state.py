@@ -157,26 +157,26 @@ def undefined_watched(spec: Spec, scores: Mapping[str, float]) -> dict[str, str]
     return found
 
 
-def undefined_text(name: str, what: str, *, epoch: int) -> str:
+def undefined_text(name: str, what: str, *, epoch: int, spec: Spec) -> str:
     """Say what follows from an undefined score, and what to try.
 
     Args:
         name: Of the score.
         what: What it decides, as `undefined_watched` says it.
         epoch: In which it is undefined.
+        spec: Names the metrics to watch.
     """
-    examples = "validation" if name.startswith("val_") else "training"
-    key = (
-        "training.monitor"
-        if "best" in what
-        else "training.early_stopping.metric"
-        if "early" in what
-        else "schedule.metric"
-    )
+    examples, rule = "validation" if name.startswith("val_") else "training", spec.training.early_stopping
+    keys = {
+        "schedule.metric": "plateau" in what,
+        "training.monitor": "best" in what or "early" in what,
+        "training.early_stopping.metric": rule is not None and rule.metric not in ("auto", spec.training.monitor),
+    }
+    named = [key for key, is_meant in keys.items() if is_meant]
     return (
         f"{name} is undefined in epoch {epoch}: the {examples} examples may all be of one class, or have one value. "
-        f"Epochs without it do not count for {what}. If it stays so, name another score under {key}, or use other "
-        f"{examples} examples"
+        f"Epochs without it do not count for {what}. If it stays so, name another score under {named[-1]}, or use "
+        f"other {examples} examples"
     )
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import context as eager_context
 
@@ -125,14 +126,21 @@ class Team:
                 each.assign(arrays[name][self.first_replica + index])
 
     def gather_rows(self, rows: Array) -> Array:
-        """Return the rows of all processes; every one of them has to call it."""
+        """Return the rows of all processes; every one of them has to call it.
+
+        Each adds its own to zeros at the places of the others': TensorFlow 2.21 crashes where it is to gather nothing.
+        """
         if self.cluster.workers == 1:
             return rows
-
-        def of_replica() -> Any:
-            return tf.constant(rows if _own_number() == self.first_replica else rows[:0])
-
-        gathered: Array = self.strategy.gather(self.strategy.run(of_replica), axis=0).numpy()
+        counts = np.zeros(self.replicas, np.int64)
+        counts[self.first_replica] = len(rows)
+        counts = self._reduced(tf.constant(counts)).numpy()
+        if not counts.sum():
+            return rows
+        everything = np.zeros((counts.sum(), *rows.shape[1:]), rows.dtype)
+        start = counts[: self.first_replica].sum()
+        everything[start : start + len(rows)] = rows
+        gathered: Array = self._reduced(tf.constant(everything)).numpy()
         return gathered
 
     def _reduced(self, value: Any) -> Any:
