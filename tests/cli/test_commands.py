@@ -177,7 +177,12 @@ def only_run(folder: Path) -> Path:
 @pytest.mark.tensorflow
 def test_training_prints_scores_to_stdout_and_the_rest_to_stderr(trained: tuple[Path, Any]) -> None:
     _, done = trained
-    assert re.fullmatch(r"validation loss \S+  accuracy \S+\ntest       loss \S+  accuracy \S+\n", done.stdout)
+    scores = r" loss \S+  accuracy \S+"
+    lines = [
+        f"{split}{scores}\nnaive     {scores}  \\(the most frequent class\\)\n"
+        for split in ("validation", "test      ")
+    ]
+    assert re.fullmatch("".join(lines), done.stdout)
     for said in ("device ", "precision ", "jit ", "epoch 1/2  loss ", "best ", "dlrun eval ", "dlrun runs show "):
         assert said in done.stderr
 

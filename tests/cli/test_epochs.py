@@ -44,13 +44,23 @@ def test_every_line_fits_and_keeps_the_epoch_the_loss_and_the_monitored_score(
         assert monitor[:6] in line
         assert line.endswith("best") == (epoch == epochs)
         live = LiveLine(lines, epochs)
-        live.event = StepsDone(epoch, 123_456, 999_999, training(kind), 1e6, 4000.0)
+        live.event = StepsDone(epoch, 123_456, 999_999, SCORES[kind], 1e6, 4000.0)
         [drawn] = console(width).render_lines(live, pad=False)
         text = "".join(segment.text for segment in drawn)
         assert text.startswith(f"epoch {epoch}/{epochs}  ")
         assert "  loss " in text
         assert monitor[:6] in text
         assert "\x1b" not in text
+
+
+def test_the_live_line_shows_of_validation_only_what_decides() -> None:
+    lines = EpochLines("val_accuracy")
+    lines.epoch_line(EpochDone(1, 3, {"epoch": 1, "seconds": 1.0, **ROW, **SCORES["short"]}, is_best=True), 120)
+    line = lines.live_line(StepsDone(2, 41, 41, SCORES["short"], 12_345.0, 1.2), 3, 120).plain
+    assert line == (
+        "epoch 2/3  ━━━━━━━━━━  41/41  1.2 s left  loss 0.2500  accuracy 0.5000  val_accuracy 0.5000  12,345/s  "
+        "best: epoch 1"
+    )
 
 
 def test_a_wide_terminal_has_everything_and_a_narrow_one_loses_speed_first_and_loss_last() -> None:
@@ -103,10 +113,6 @@ def printed_epochs(epochs: int, *, seconds: float) -> list[int]:
             pace.printed()
             printed.append(epoch)
     return printed
-
-
-def training(kind: str) -> dict[str, Any]:
-    return {name: value for name, value in SCORES[kind].items() if not name.startswith("val_")}
 
 
 def console(width: int) -> RichConsole:

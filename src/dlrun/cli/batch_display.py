@@ -22,7 +22,7 @@ from dlrun.cli.printable import printable_cell
 _ORDER: tuple[Stage, ...] = ("failed", "interrupted", "running", "held", "waiting", "completed", "skipped")
 """What a terminal that is too low for all shows first."""
 _FRAME_LINES = 4
-_FEWEST_SCORE_CELLS, _FEWEST_LABEL_CELLS = 24, 12
+_FEWEST_SCORE_CELLS, _FEWEST_LABEL_CELLS = 14, 12
 _WORTH = {"loss": 90, "val_loss": 85}
 
 

@@ -127,8 +127,9 @@ class EpochLines:
             width: Cells of the terminal.
             is_ascii: Whether it shows ASCII only.
         """
-        kept = self._validation if self.monitor in self._validation else {}
-        scores = {**event.scores, **{name: value for name, value in kept.items() if name == self.monitor}}
+        # Of validation, what decides; the rest stands in the line of the epoch.
+        known = {**event.scores, **self._validation}
+        scores = {name: value for name, value in known.items() if name == self.monitor or not name.startswith("val_")}
         parts = [*self._progress(event, epochs, _BARS[is_ascii]), *self._scores(scores)]
         parts.append(Part("speed", f"{event.examples_per_second:,.0f}/s", _SPEED))
         if self.best_epoch:

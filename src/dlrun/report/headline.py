@@ -9,6 +9,7 @@ from dlrun.report.content import Content
 from dlrun.report.findings import Findings, Score
 from dlrun.report.markup import Markup, number, table, tag
 from dlrun.report.verdict import main_split, naive_method, verdicts
+from dlrun.runs.longer import epochs_to_try
 from dlrun.runs.record import RunRecord
 
 _TITLES = {
@@ -36,7 +37,7 @@ def headline(content: Content, findings: Mapping[str, Findings]) -> Iterator[Mar
         record,
         intervals=intervals,
         directions=content.directions,
-        epochs=len(content.rows),
+        longer=epochs_to_try(content.folder, record, content.rows) if record.status == "completed" else None,
     )
     for verdict in said:
         mark = tag("span", _MARKS[verdict.mood], class_="mark")

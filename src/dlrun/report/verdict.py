@@ -60,7 +60,7 @@ def verdicts(
     *,
     intervals: Sequence[Score] = (),
     directions: Mapping[str, str],
-    epochs: int = 0,
+    longer: int | None = None,
 ) -> Iterator[Verdict]:
     """Yield what there is to say at the top of a report.
 
@@ -68,7 +68,7 @@ def verdicts(
         record: Of the run.
         intervals: Of scores on the split that counts.
         directions: Of each score `min` or `max`.
-        epochs: How many were trained.
+        longer: Epochs to try, where the last one was the best.
     """
     split = main_split(record)
     if not split:
@@ -80,10 +80,9 @@ def verdicts(
     if undefined:
         said = f"Undefined on the {split} split: {', '.join(undefined)}. An AUC of one class is, or an R2 of one value."
         yield Verdict(said, "open")
-    if _was_best_at_the_end(record, epochs):
-        more = f"dlrun resume {record.id} --set training.epochs={2 * epochs}"
-        said = f"The last epoch ({epochs}) was the best: a longer training may be better still."
-        yield Verdict(said, "open", more)
+    if longer:
+        said = f"The last epoch ({longer // 2}) was the best: a longer training may be better still."
+        yield Verdict(said, "open", f"dlrun resume {record.id} --set training.epochs={longer}")
 
 
 def _against_naive(
@@ -133,8 +132,3 @@ def _covers(score: Score, compared: _Comparison) -> bool:
     """Return whether a score's interval is that of what is compared, and holds the naive score."""
     is_same = math.isclose(score.value, compared.value, rel_tol=1e-3)
     return is_same and score.low <= compared.naive <= score.high
-
-
-def _was_best_at_the_end(record: RunRecord, epochs: int) -> bool:
-    best = record.best
-    return record.status == "completed" and best is not None and best.value is not None and best.epoch == epochs > 1
