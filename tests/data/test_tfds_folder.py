@@ -15,6 +15,14 @@ WORDS = {"pythonClassName": f"{FEATURE}.sequence_feature.Sequence", "sequence": 
 TEXT = {"pythonClassName": f"{FEATURE}.text_feature.Text", "text": {}}
 
 
+def test_a_set_that_is_not_there_and_may_not_be_downloaded_is_told_before_anything_starts(tmp_path: Path) -> None:
+    source = Tfds(name="mnist", data_dir=str(tmp_path), download=False)
+    assert source.describe() is None
+    with pytest.raises(DataError, match="`download` is false"):
+        source.check_files()
+    Tfds(name="mnist", data_dir=str(tmp_path)).check_files()
+
+
 def _image(*shape: int) -> dict[str, Any]:
     return IMAGE | {"image": {"dtype": "uint8", "shape": {"dimensions": [str(size) for size in shape]}}}
 

@@ -105,6 +105,8 @@ class Tfds(ImageSource):
             prepared = self._find()
         except DataError:  # load() raises it: the data is wrong, not the spec
             return None
+        if prepared is None and not self.download:
+            return None  # check_files() raises it
         if prepared is not None and prepared.features.columns:
             return None  # what the model gets depends on the values
         if prepared is not None:
@@ -118,6 +120,15 @@ class Tfds(ImageSource):
             return None
         sizes = sizes_after(examples, test=self.test, validation=self.validation)
         return Description(features, target, sizes) if features else None
+
+    def check_files(self) -> None:
+        """Look for the prepared folder, where nothing may be downloaded.
+
+        Raises:
+            DataError: It is not there, or is damaged.
+        """
+        if self._find() is None and not self.download:
+            raise absent(self.name, data_folder(self.data_dir), "`download` is false", instead=self._instead())
 
     def load(self) -> Dataset:
         """Read the prepared set, after downloading it if it is not there.
