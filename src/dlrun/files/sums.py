@@ -18,7 +18,8 @@ from dlrun.files.disk import disk
 
 SUMS = "sums.json"
 
-_BLOCK_BYTES = 1 << 23
+_BLOCK_BYTES = 1 << 20
+_BLOCKS_AT_ONCE = 256
 _LARGEST_SUMS = 1 << 20
 _MOST_THREADS = 16
 
@@ -64,12 +65,14 @@ def file_digest(path: Path) -> str:
         def block_digest(start: int) -> bytes:
             return sha256(os.pread(handle, _BLOCK_BYTES, start)).digest()
 
-        starts = range(0, size, _BLOCK_BYTES)
+        starts, whole = range(0, size, _BLOCK_BYTES), sha256()
         if len(starts) <= 1:
             return sha256(b"".join(map(block_digest, starts))).hexdigest()
         # hashlib and pread leave other threads run: 2 cores hash twice as fast as one.
         with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as pool:
-            return sha256(b"".join(pool.map(block_digest, starts))).hexdigest()
+            for first in range(0, len(starts), _BLOCKS_AT_ONCE):  # not all at once: memory does not grow with the file
+                whole.update(b"".join(pool.map(block_digest, starts[first : first + _BLOCKS_AT_ONCE])))
+        return whole.hexdigest()
 
 
 def seal(value: Any) -> bytes:
