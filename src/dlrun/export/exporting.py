@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from dlrun.training.trained import Trained
 
 
+_MANY_INPUTS = 500
+"""So many that an export takes long enough to say what it is at."""
+
+
 @dataclass(frozen=True)
 class Options:
     """How to export.
@@ -176,9 +180,14 @@ def _export(trained: Trained, place: Place, options: Options, *, sample: Sample 
     quantize: Any = options.quantize
     if sample is None and quantize == "int8":
         raise UsageError("int8 needs real examples, from which ranges are measured", hint="--data FILE")
+    inputs = len(trained.interface.raw.columns_of_stored())
+    if inputs >= _MANY_INPUTS:
+        listener(Note("export", f"{inputs:,} columns are {inputs:,} inputs of the model, which take their time"))
     model = plain_model(trained)
     sample = sample or generated_sample(model, trained.interface)
     with place.staged() as staged:
+        if inputs >= _MANY_INPUTS:
+            listener(Note("export", f"the model is put together, and is written for {place.format.library}"))
         written = write(model, staged, place.format, run=trained.folder.id, sample=sample, quantize=quantize)
         listener(Note("check", f"{len(sample)} examples, {sample.origin}"))
         measured = check(

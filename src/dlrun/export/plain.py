@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from dlrun.training.trained import Trained
 
 CORE = "core_.dlrun"
-"""Name of the part that learns; int8 knows its operations by it. As every name in the whole model but those of its
-inputs it has a dot, which no name of an input has: a column may be called `core`, or `mean`."""
+"""Name of the part that learns; int8 knows its operations by it. As the names of what is
+beside it, it has a dot, which no name of an input has: a column may be called `core`, or `mean`."""
 
 _OUTPUTS = {"values": "values", "input": "reconstruction"}  # and of everything else probabilities
 
@@ -79,7 +79,7 @@ class PlainModel:
         }
         tensors = {own: inputs[name] for name, own in names.items()}
         # In Keras 3.15 Resizing takes itself to be in training, and all layers after it, unless it is told otherwise.
-        begin, preprocess = _named(raw, "dlrun.raw"), _named(self.preprocess, "dlrun.preprocess")
+        begin, preprocess = (_unlike(part, names) for part in (raw, self.preprocess))
         features = preprocess(begin(_as_taken(raw, tensors), training=False), training=False)
         output = self.core(features, training=False)
         given = keras.Input(output.shape[1:], dtype=output.dtype, name="dlrun.output")
@@ -140,10 +140,11 @@ class Givens:
         return self._names[id(tensor)]
 
 
-def _named(model: keras.Model, name: str) -> keras.Model:
+def _unlike(part: keras.Model, names: Mapping[str, str]) -> keras.Model:
+    """A part under a name that no input has; Keras takes long to make one of thousands of inputs anew."""
     import keras
 
-    return keras.Model(model.input, model.output, name=name)
+    return keras.Model(part.input, part.output, name=f"dlrun.{part.name}") if part.name in names else part
 
 
 def _error(shape: tuple[int, ...]) -> keras.Model:
