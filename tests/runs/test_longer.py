@@ -19,6 +19,7 @@ BEST = {"metric": "val_loss", "value": 0.5, "epoch": 4, "step": 9}
         (SPEC, {}, 5, None),
         (SPEC, {"reason": "stopped early"}, 4, None),
         (SPEC, {"best": None}, 4, None),
+        (SPEC, {"best": {**BEST, "metric": "loss"}}, 4, None),
         (SPEC, {"best": {**BEST, "value": None}}, 4, None),
         (SPEC, {"best": {**BEST, "epoch": 1}}, 1, None),
         (SPEC.replace("constant", "cosine"), {}, 4, None),

@@ -9,7 +9,6 @@ from dlrun.cli.console import print_json
 from dlrun.cli.display import Display
 from dlrun.cli.format import format_score, format_scores
 from dlrun.cli.options import RUNS_DIR
-from dlrun.runs.longer import epochs_to_try
 
 if TYPE_CHECKING:
     from dlrun.experiment import Result
@@ -35,10 +34,5 @@ def show_outcome(result: Result, display: Display, *, runs_dir: Path, as_json: b
         said = f"{best['metric']} {format_score(best['value'])} in epoch {best['epoch']}"
         console.say(f"best       {said}: {result.folder.best}")
     option = "" if runs_dir == RUNS_DIR else f" --runs-dir {runs_dir}"
-    record, rows = result.folder.read_record(), result.folder.read_metrics()
-    if more := epochs_to_try(result.folder, record, rows):
-        command = f"dlrun resume {run_id} --set training.epochs={more}{option}"
-        console.say("           the last epoch was the best; a longer training may be better still:")
-        console.say(f"go on      {command}", is_command=True)
     console.say(f"evaluate   dlrun eval {run_id}{option}", is_command=True)
     console.say(f"look       dlrun runs show {run_id}{option}", is_command=True)

@@ -1,4 +1,7 @@
-"""Whether a run that has ended should be made longer: its last epoch was the best, and resume can do it."""
+"""Whether a run is worth more epochs, as far as its files tell: a report has no spec that is trusted and typed.
+
+`advice.py` tells the same at the end of a training.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,8 @@ def epochs_to_try(folder: RunFolder, record: RunRecord, rows: Sequence[Mapping[s
     """
     best, last = record.best, rows[-1].get("epoch") if len(rows) > 1 else None
     if record.reason or best is None or best.value is None or last is None or best.epoch != last:
+        return None
+    if not best.metric.startswith("val_"):  # the training loss falls as long as anybody waits
         return None
     return 2 * best.epoch if _can_be_longer(folder) else None
 
