@@ -19,6 +19,9 @@ _Format = Annotated[str | None, typer.Option("--format", help="csv, jsonl or par
 _Top = Annotated[str | None, typer.Option(help="How many of the most probable classes to name, or all.", metavar="K")]
 _Arrays = Annotated[Path | None, typer.Option(help="A .npy file for what an autoencoder makes of its input.")]
 _JsonLines = Annotated[bool, typer.Option("--json", help="Print JSON lines, as --format jsonl.")]
+_Keep = Annotated[
+    str, typer.Option(metavar="COLUMN,COLUMN", help="Columns of INPUT to repeat beside the predictions: an id.")
+]
 _Device = Annotated[str, typer.Option(help="auto, cpu, gpu, or gpu:1.")]
 _BatchSize = Annotated[int | None, typer.Option(help="Examples in one step.", metavar="N")]
 
@@ -32,6 +35,7 @@ def predict(
     kind: _Format = None,
     top: _Top = None,
     reconstructions: _Arrays = None,
+    keep: _Keep = "",
     checkpoint: Checkpoint = "final",
     device: _Device = "auto",
     batch_size: _BatchSize = None,
@@ -42,7 +46,7 @@ def predict(
 ) -> None:
     """Predict with the model of a RUN: label, probability, values or reconstruction error of each example of INPUT."""
     from dlrun.cli.display import displayed
-    from dlrun.cli.predictions import parsed_top, standard_output, told
+    from dlrun.cli.predictions import parsed_keep, parsed_top, standard_output, told
     from dlrun.prediction import output as writing
     from dlrun.prediction.predict import Options
     from dlrun.prediction.predict import predict as predict_
@@ -52,7 +56,14 @@ def predict(
         if path is not None:
             writing.check_place(path, sources=sources)
     options = Options(
-        parsed_top(top), checkpoint, device, batch_size, reconstructions is not None, tuple(overrides), trust_plugins
+        top=parsed_top(top),
+        checkpoint=checkpoint,
+        device=device,
+        batch_size=batch_size,
+        reconstructs=reconstructions is not None,
+        overrides=tuple(overrides),
+        trust_plugins=trust_plugins,
+        keep=parsed_keep(keep),
     )
     with displayed(quiet=quiet) as display:
         predictions = predict_(run, sources, options=options, runs_dir=runs_dir, listener=display)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import sys
 import time
@@ -33,6 +34,12 @@ def parsed_top(text: str | None) -> Top | None:
     if not text.isdecimal() or int(text) < 1:
         raise typer.BadParameter(f"{text!r} is neither a number of classes nor all", param_hint="--top")
     return int(text)
+
+
+def parsed_keep(text: str) -> tuple[str, ...]:
+    """The columns that `--keep` names, each once; one whose name holds a comma stands in quotation marks."""
+    row = next(csv.reader([text], skipinitialspace=True), [])
+    return tuple(dict.fromkeys(name.strip() for name in row if name.strip()))
 
 
 class _Terminal(io.TextIOBase):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.errors import UsageError
 from dlrun.signature import Target
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Examples:
         unlabelled: How many others were read with them that are not among them, as what is to be predicted is missing;
             with them a block may have no example.
         blank: How many of these have no value to predict from.
+        kept: The values of columns that go with the predictions, as text; None for no value.
 
     Shape:
         stored: `(n, *raw_shape)`. target: `(n,)`, or `(n, size)` for several values or labels.
@@ -44,6 +46,7 @@ class Examples:
     left_out: str = ""
     unlabelled: int = 0
     blank: int = 0
+    kept: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Number of examples."""
@@ -103,6 +106,15 @@ class RawInput(abc.ABC):
             dataset: The `Source` of the run's spec.
         """
         return self
+
+    def keeping(self, columns: Sequence[str]) -> RawInput:
+        """The same input, which also gives columns that the model is not asked about.
+
+        Raises:
+            UsageError: It has no columns.
+        """
+        said = f"the run takes no rows with columns, of which {', '.join(columns)} could be kept"
+        raise UsageError(said, expected="a run on a table")
 
     def columns_of_stored(self) -> Mapping[str, tuple[int, ...]]:
         """The columns that stored examples are made of, with the places of their values on the last axis; or none."""

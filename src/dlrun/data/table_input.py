@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from dlrun.data.columns import (
     Column,
@@ -22,6 +23,7 @@ from dlrun.data.columns import (
     shown_row,
     watch,
 )
+from dlrun.data.columns.texts import as_texts
 from dlrun.data.raw_input import Array, Examples, RawInput
 from dlrun.data.table_target import TargetColumn, joined, unknown_class
 from dlrun.errors import DataError
@@ -43,6 +45,7 @@ class TableInput(RawInput):
         missing_target: What becomes of rows without a target: `error`, or `drop`.
         unknown_categories: What a column is most of whose values training did not have: `error`, or `allow`.
         type: Tells the kinds of raw input apart.
+        keep: Columns that go with the predictions; never stored.
     """
 
     columns: tuple[Column, ...]
@@ -51,6 +54,7 @@ class TableInput(RawInput):
     missing_target: Literal["error", "drop"] = "error"
     unknown_categories: Literal["error", "allow"] = "error"
     type: Literal["table"] = "table"
+    keep: Annotated[tuple[str, ...], Field(exclude=True)] = ()
 
     def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
         """Read the rows of a CSV or Parquet file, of all files that a pattern matches, or of `-`.
@@ -60,10 +64,11 @@ class TableInput(RawInput):
         """
         also = [column.name for column in self.targets] if target is not None else []
         with self.reading.open(source) as table:
-            for block in read_rows(table, self.columns, self.reading, at_once=at_once, also=also):
+            for block in read_rows(table, self.columns, self.reading, at_once=at_once, also=[*also, *self.keep]):
                 names = np.array([f"row {block.first + index + 1}" for index in range(len(block.stored))])
                 if target is None:
-                    yield Examples(names.tolist(), block.stored, None, block.known)
+                    kept = {name: as_texts(block.raw[name]).to_pylist() for name in self.keep}
+                    yield Examples(names.tolist(), block.stored, None, block.known, kept=kept)
                     continue
                 has = self._has_target(table, block)
                 known = block.known if has.all() else {name: values.filter(has) for name, values in block.known.items()}
@@ -91,6 +96,10 @@ class TableInput(RawInput):
             reading=read_as(self.reading, dataset),
             unknown_categories=getattr(dataset, "unknown_categories", self.unknown_categories),
         )
+
+    def keeping(self, columns: Sequence[str]) -> TableInput:
+        """The same rows with columns that the model is not asked about."""
+        return replace(self, keep=tuple(columns))
 
     def build(self) -> keras.Model:
         """Make the Keras model: one input for each column, of Keras' preprocessing layers."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ class Options:
         reconstructs: Whether an autoencoder's reconstructions are given too.
         overrides: `key=value` each: other keys of the run's spec, of those that predictions depend on.
         trust_plugins: Whether the plugins of a run that was not made here, which are code, may be loaded.
+        keep: Columns of a table that go with its predictions, such as an id.
     """
 
     top: Top | None = None
@@ -45,6 +46,7 @@ class Options:
     reconstructs: bool = False
     overrides: tuple[str, ...] = ()
     trust_plugins: bool = False
+    keep: tuple[str, ...] = ()
 
     def all_overrides(self) -> tuple[str, ...]:
         """These options and the overrides, all as overrides: the spec checks them."""
@@ -121,6 +123,8 @@ def predict(
     layout = layout_of(interface.target, top=options.top)
     if options.reconstructs and interface.target.kind != "input":
         raise UsageError(f"{folder.id} is no autoencoder, it has no reconstructions", expected="a model that has them")
+    if options.keep:
+        interface = replace(interface, raw=interface.raw.keeping(options.keep))
     # What is wrong with the input is told before TensorFlow starts.
     sources = str(source) if isinstance(source, Path) else source
     examples = interface.read(sources, tell=lambda said: listener(Note("warning", said)))
@@ -129,7 +133,16 @@ def predict(
 
     trained = load_trained(folder, file.spec, checkpoint=options.checkpoint, listener=listener, device=device)
     blocks = _blocks(examples, trained.predictor(), layout, reconstructs=options.reconstructs, listener=listener)
-    return Predictions((Column("name", is_text=True), *layout.columns), blocks)
+    return Predictions(_columns(layout, options.keep), blocks)
+
+
+def _columns(layout: Layout, keep: Sequence[str]) -> tuple[Column, ...]:
+    """What is called how: kept columns keep their names, and predictions make way for them."""
+    kept = [Column(name, is_text=True) for name in keep]
+    own = [
+        replace(column, name=f"predicted_{column.name}") if column.name in keep else column for column in layout.columns
+    ]
+    return (*([] if "name" in keep else [Column("name", is_text=True)]), *kept, *own)
 
 
 def _blocks(
@@ -146,7 +159,9 @@ def _blocks(
         else:
             outputs = predictor(some.stored)
         not_finite += int((~np.isfinite(outputs).reshape(len(outputs), -1).all(axis=1)).sum())
-        yield Block((some.names, *layout.cells(outputs)), reconstructions)
+        kept = [["" if value is None else value for value in values] for values in some.kept.values()]
+        names = [] if "name" in some.kept else [some.names]
+        yield Block((*names, *kept, *layout.cells(outputs)), reconstructions)
     if blank:
         listener(Note("warning", f"every value to predict from is missing in {blank:,} of {count:,} examples"))
     if not_finite:

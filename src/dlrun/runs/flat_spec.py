@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from dlrun.spec.yaml_source import MAX_BYTES, parse_scalar
 Scalar = str | int | float | bool | None
 Value = Scalar | list[Scalar]
 
+_SECTIONS = re.compile(rb"(?m)^(?=[A-Za-z_])")
+_ONE_KEY = re.compile(rb"[A-Za-z_]\w*:[ \n]")
 _LONGEST_LIST = 16
 _DEEPEST = 40
 
@@ -34,13 +38,47 @@ def read_flat_spec(path: Path) -> dict[str, Value]:
     """
     with explained(f"read {path}"):
         data = disk.read_file(path, largest=MAX_BYTES)
+    if (found := _by_sections(data)) is not None:
+        return found
     try:
-        events = yaml.parse(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        next(events), next(events)  # the starts of stream and document
-        return dict(_flat(_plain(events, next(events), depth=0), ""))
+        return _flat_text(data)
     except (yaml.YAMLError, ValueError, StopIteration) as error:
         why = next(iter(str(error).splitlines()), "it is empty")
         raise RunError(f"{path} is damaged: {why}", expected="a spec as dlrun wrote it") from error
+
+
+def _by_sections(data: bytes) -> dict[str, Value] | None:
+    """The values of a spec whose top-level keys are parsed one by one; None if it is not written as dlrun writes it.
+
+    The runs of a sweep differ in few keys, and a section that another run has too is parsed once for all of them.
+    """
+    before, *sections = _SECTIONS.split(data)
+    found: dict[str, Value] = {}
+    heads = {section.partition(b":")[0] for section in sections}
+    if before or not sections or len(heads) < len(sections):  # a key that stands twice is for the parser to judge
+        return None
+    for section in sections:
+        values = _section(section)
+        if values is None:
+            return None
+        found.update(values)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _section(section: bytes) -> dict[str, Value] | None:
+    if not _ONE_KEY.match(section):
+        return None
+    try:
+        return _flat_text(section)
+    except (yaml.YAMLError, ValueError, StopIteration):
+        return None  # part of a text that goes on in the next line, for example
+
+
+def _flat_text(data: bytes) -> dict[str, Value]:
+    events = yaml.parse(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    next(events), next(events)  # the starts of stream and document
+    return dict(_flat(_plain(events, next(events), depth=0), ""))
 
 
 def _plain(events: Iterator[Any], event: Any, *, depth: int) -> Any:

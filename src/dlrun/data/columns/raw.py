@@ -81,11 +81,13 @@ class RawBlock:
         first: Number of the first one, from 0.
         stored: `(rows, width)` float32.
         known: By column, those of `also` too: text or numbers, null for what is missing.
+        raw: The same as it stands in the file.
     """
 
     first: int
     stored: Stored
     known: Mapping[str, pa.Array]
+    raw: Mapping[str, pa.Array]
 
 
 def read_rows(
@@ -112,7 +114,7 @@ def read_rows(
             block = Block(whole.first + start, rows, arrays)
             known = {name: known_values(array, reading.missing_values) for name, array in arrays.items()}
             stored = [_code(table, block, column, known[column.name]) for column in columns]
-            yield RawBlock(block.first, np.concatenate(stored, axis=1), known)
+            yield RawBlock(block.first, np.concatenate(stored, axis=1), known, arrays)
 
 
 def input_names(columns: Sequence[Column]) -> dict[str, str]:
