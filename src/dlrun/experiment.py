@@ -23,7 +23,7 @@ from dlrun.reporting import keep_predictions, reported
 from dlrun.runs.advice import longer_command, worse_than_naive
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.check import monitored
-from dlrun.spec.parse import SpecFile, read_spec
+from dlrun.spec.parse import SpecFile, parse_given, read_spec
 from dlrun.tensorflow_start import start_tensorflow
 from dlrun.timeline import Timeline
 from dlrun.tracked import prepare_tracker, tracked
@@ -67,7 +67,7 @@ class Result:
 
 
 def train(
-    config: str | Path,
+    config: str | Path | Mapping[str, Any],
     *,
     overrides: tuple[str, ...] = (),
     runs_dir: str | Path = RUNS_DIR,
@@ -75,10 +75,10 @@ def train(
     began: float | None = None,
     trust_plugins: bool = False,
 ) -> Result:
-    """Train the model that a YAML file describes.
+    """Train the model that a YAML file, or a dict of the same keys, describes.
 
     Args:
-        config: The file.
+        config: The file, or the dict.
         overrides: `key=value` each, as `--set` takes them.
         runs_dir: Where the run folder is made.
         listener: Called with every event.
@@ -92,7 +92,10 @@ def train(
         Interrupted: The user stopped it.
     """
     timeline = Timeline(began)
-    file = read_spec(Path(config), overrides, trust_plugins=trust_plugins)
+    if isinstance(config, Mapping):
+        file = parse_given(config, overrides)
+    else:
+        file = read_spec(Path(config), overrides, trust_plugins=trust_plugins)
     return train_file(file, runs_dir=Path(runs_dir), listener=listener, timeline=timeline, cluster=read_cluster())
 
 

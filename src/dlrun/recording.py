@@ -68,7 +68,8 @@ def create_folder(file: SpecFile, runs_dir: Path) -> RunFolder:
 
 def _fill(folder: RunFolder, file: SpecFile) -> None:
     folder.begin_record(file.spec.name)
-    folder.write_text(folder.config_yaml, file.path.read_text(encoding="utf-8-sig"))
+    text = file.text if file.text is not None else file.path.read_text(encoding="utf-8-sig")
+    folder.write_text(folder.config_yaml, text)
     write_spec(folder, _portable(file.spec, folder))
     folder.write_text(folder.packages_txt, provenance.packages_text())
     code = file.path.resolve().parent

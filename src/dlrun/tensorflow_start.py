@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 _OPTIONAL = ("matplotlib", "pandas", "sklearn")
@@ -18,10 +21,33 @@ def start_tensorflow() -> None:
     for name in hidden:
         modules[name] = None
     try:
-        import keras
-        import tensorflow as tf
+        with nullcontext() if "dlrun.cli" in modules else _silent_start():
+            import keras
+            import tensorflow as tf
 
-        del keras, tf
+            del keras, tf
     finally:
         for name in hidden:
             modules.pop(name, None)
+
+
+@contextmanager
+def _silent_start() -> Iterator[None]:
+    """Keep from the user what C++ code writes to file descriptor 2 while it is loaded; a command has a log for it.
+
+    TensorFlow 2.21 writes some of it before it looks at TF_CPP_MIN_LOG_LEVEL.
+    """
+    try:
+        sys.stderr.flush()
+        saved = os.dup(2)
+    except (OSError, AttributeError, ValueError):  # there is no such stream
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from dlrun.cli.app import app
@@ -284,3 +285,38 @@ def test_a_million_rows_take_no_more_memory_than_a_thousand(wine: RunFolder, tmp
         peaks.append(int(done.stdout) / 1024)
     # Measured 614 MiB and 620 MiB (Parquet 669); the rows themselves are 52 MB, and as text 30 MB.
     assert peaks[1] - peaks[0] < 100
+
+
+@pytest.mark.tensorflow
+def test_predictions_carry_columns_of_their_rows_and_a_frame_gets_a_frame(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = "".join(f"{number:03d},n{number},{number * 7 % 5},{number % 2}\n" for number in range(40))
+    Path("rows.csv").write_text(f"id,name,a,c\n{rows}")
+    spec = {
+        "dataset": {"type": "table", "path": Path("rows.csv"), "target": "c", "ignore": ("id", "name")},
+        "model": "linear",
+        "loss": "sparse_categorical_crossentropy",
+        "training": {"epochs": 1, "jit": "off", "tensorboard": False, "report": False},
+    }
+    run = train(spec).folder
+    assert run.config_yaml.read_text().startswith("dataset:\n  type: table\n  path: rows.csv\n")
+    Path("new.csv").write_text("label,name,id,a\nx,Ann,007,1\ny,NA,008,2\n")
+    app(["predict", str(run.path), "new.csv", "--keep", "id,name,label"], standalone_mode=False)
+    found = list(csv.DictReader(io.StringIO(capfd.readouterr().out)))
+    assert list(found[0]) == ["id", "name", "label", "predicted_label", "probability"]
+    assert [(row["id"], row["name"], row["label"]) for row in found] == [("007", "Ann", "x"), ("008", "NA", "y")]
+    with pytest.raises(DataError, match="did you mean 'id'"):
+        predict(run.path, "new.csv", keep=["idd"])
+    frame = pa.table({"id": ["007", "008"], "a": [1, 2]})
+    given = predict(run.path, frame, keep=["id"])
+    assert given.column_names == ["name", "id", "label", "probability"]
+    assert given["id"].to_pylist() == ["007", "008"]
+    assert given["probability"].to_pylist() == pytest.approx([float(row["probability"]) for row in found])
+    assert "pandas" not in sys.modules
+
+
+def test_only_rows_of_a_table_have_columns_to_keep(wine: RunFolder, place: Path) -> None:
+    with pytest.raises(UsageError, match="no rows with columns"):
+        predict(wine.path, place / "wine.npy", keep=["id"])

@@ -1,6 +1,7 @@
 """A spec is read section by section where dlrun wrote it, and gives what the whole text gives."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -27,7 +28,12 @@ def test_sections_that_many_runs_share_are_parsed_once(tmp_path: Path, monkeypat
     flat_spec._section.cache_clear()
     parsed = []
     real = flat_spec._flat_text
-    monkeypatch.setattr(flat_spec, "_flat_text", lambda data: parsed.append(data) or real(data))
+
+    def counted(data: bytes) -> Any:
+        parsed.append(data)
+        return real(data)
+
+    monkeypatch.setattr(flat_spec, "_flat_text", counted)
     for number in range(50):
         (tmp_path / "spec.yaml").write_text(f"seed: {number % 5}\nmodel:\n  type: mlp\n  units: [3]\nmetrics:\n- auc\n")
         assert read_flat_spec(tmp_path / "spec.yaml")["seed"] == number % 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from dlrun.errors import UsageError
 from dlrun.experiment import RUNS_DIR
 from dlrun.prediction.columns import Cells, Column, Layout, Top, layout_of
+from dlrun.prediction.frames import as_file, is_frame, like
 from dlrun.runs.catalog import find_run
 from dlrun.runs.interface import read_interface
 from dlrun.stored import USED, read_stored_spec, refuse_unused
@@ -84,25 +85,53 @@ class Predictions:
     blocks: Iterator[Block]
 
 
+@overload
 def predict(
     run: str | Path,
     source: str | Path | Sequence[str],
     *,
     options: Options | None = None,
+    keep: Sequence[str] = (),
     runs_dir: str | Path = RUNS_DIR,
     listener: Listener = silent,
-) -> Predictions:
+) -> Predictions: ...
+
+
+@overload
+def predict(
+    run: str | Path,
+    source: Any,
+    *,
+    options: Options | None = None,
+    keep: Sequence[str] = (),
+    runs_dir: str | Path = RUNS_DIR,
+    listener: Listener = silent,
+) -> Any: ...
+
+
+def predict(
+    run: str | Path,
+    source: Any,
+    *,
+    options: Options | None = None,
+    keep: Sequence[str] = (),
+    runs_dir: str | Path = RUNS_DIR,
+    listener: Listener = silent,
+) -> Any:
     """Predict what the model of a run says of raw input.
 
     Args:
         run: As `find_run` takes it.
-        source: A file, a folder, a glob, or `-` for standard input, of what the run was trained on; or several of them.
+        source: A file, a folder, a glob, or `-` for standard input, of what the run was trained on; or several of them;
+            or a data frame of pandas or polars, or an Arrow table.
         options: How.
+        keep: Columns of a table that go with its predictions, such as an id; the same as `Options.keep`.
         runs_dir: Where runs are looked for.
         listener: Called with every event.
 
     Returns:
-        The columns, and the predictions as they are made, in memory that does not grow with the input.
+        The columns, and the predictions as they are made, in memory that does not grow with the input. For a data frame
+        one of the same library, a row for each of its rows in their order; an Arrow table for any other.
 
     Raises:
         UsageError: There is no such run, checkpoint or device, the options do not fit what it predicts, or an override
@@ -112,6 +141,18 @@ def predict(
         RunError: The run has not begun to train, or is damaged.
     """
     options = options or Options()
+    if keep:
+        options = replace(options, keep=tuple([keep] if isinstance(keep, str) else keep))
+    if not is_frame(source):
+        return _predict(run, source, options=options, runs_dir=runs_dir, listener=listener)
+    with as_file(source) as path:
+        made = _predict(run, path, options=options, runs_dir=runs_dir, listener=listener)
+        return like(source)(list(made.columns), [list(block.cells) for block in made.blocks])
+
+
+def _predict(
+    run: str | Path, source: str | Path | Sequence[str], *, options: Options, runs_dir: str | Path, listener: Listener
+) -> Predictions:
     folder = find_run(str(run), runs_dir=Path(runs_dir), is_trained=True)
     overrides = options.all_overrides()
     file = read_stored_spec(folder, overrides, trust_plugins=options.trust_plugins, looks_at_data=False)
@@ -124,7 +165,8 @@ def predict(
     if options.reconstructs and interface.target.kind != "input":
         raise UsageError(f"{folder.id} is no autoencoder, it has no reconstructions", expected="a model that has them")
     if options.keep:
-        interface = replace(interface, raw=interface.raw.keeping(options.keep))
+        raw: Any = interface.raw.keeping(options.keep)
+        interface = replace(interface, raw=raw)
     # What is wrong with the input is told before TensorFlow starts.
     sources = str(source) if isinstance(source, Path) else source
     examples = interface.read(sources, tell=lambda said: listener(Note("warning", said)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from dlrun.plugins import find_plugin, load_plugin
 from dlrun.signature import Description
 from dlrun.spec.check import find_problems
 from dlrun.spec.document import Node
+from dlrun.spec.given import document_of
 from dlrun.spec.override import ORIGIN as OVERRIDE
 from dlrun.spec.override import apply_overrides
 from dlrun.spec.sections import METRICS, OPTIONAL, SECTIONS, parse_component, parse_section
@@ -63,6 +65,7 @@ class SpecFile:
     Args:
         tracking_refused: Why the spec has lost its tracker, for a run that goes on without; empty: it has not.
         notes: Which of two places a relative path was found in, for the user to see.
+        text: The spec as YAML, where it is not in the file `path`.
     """
 
     spec: Spec
@@ -71,6 +74,7 @@ class SpecFile:
     trust: Trust
     tracking_refused: str = ""
     notes: tuple[str, ...] = ()
+    text: str | None = None
 
     def check(self, description: Description) -> None:
         """Check the spec against its data, once that is loaded.
@@ -112,6 +116,23 @@ def read_spec(
     if trust is None:
         trust, content = _given_trust(path, trust_plugins=trust_plugins)
     document, problems = read_yaml(path, content=content)
+    return _checked(document, problems, path, trust, overrides)
+
+
+def parse_given(given: Mapping[str, Any], overrides: tuple[str, ...] = ()) -> SpecFile:
+    """Complete and check a spec that is a dict, as `read_spec` does a file.
+
+    Relative paths start in the working directory.
+
+    Raises:
+        SpecError: Every problem that can be found without loading the data, each with the path of its key.
+        DataError: As `read_spec`.
+    """
+    document, text = document_of(given)
+    return replace(_checked(document, [], Path("run.yaml"), OWN, overrides), text=text)
+
+
+def _checked(document: Node, problems: list[Problem], path: Path, trust: Trust, overrides: tuple[str, ...]) -> SpecFile:
     problems += apply_overrides(document, overrides)
     if problems and not document.value:  # an empty file lacks everything: one problem says so
         raise SpecError(problems)
