@@ -9,8 +9,11 @@ import pytest
 from pyarrow import parquet
 
 from dlrun.data.columns import NumericColumn
+from dlrun.data.inspection.column_facts import column_facts
+from dlrun.data.inspection.inspected import inspect_source
 from dlrun.data.series import Series
 from dlrun.data.table import Table
+from dlrun.data.text import Text
 
 ROWS = 200
 SHUFFLED = [row * 77 % ROWS for row in range(ROWS)]
@@ -82,6 +85,26 @@ def test_a_series_predicts_numbers_that_float32_would_merge(tmp_path: Path) -> N
     assert train.target is not None
     assert train.target.tolist() == values[2:]
     assert len(np.unique(np.asarray(train.features[:]))) == len(set(values))
+
+
+def test_labels_of_texts_keep_their_digits(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("text,label\n" + "".join(f"words {row % 5},{10**9 + row}\n" for row in range(40)))
+    dataset = Text(path=str(path), task="regression").load()
+    assert dataset.splits["train"].target is not None
+    assert dataset.splits["train"].target.tolist() == [10**9 + row for row in range(40)]
+    (block,) = dataset.raw.read(str(path), at_once=99, target=dataset.target)  # type: ignore[union-attr]
+    assert block.target is not None
+    assert block.target.tolist() == [10**9 + row for row in range(40)]
+
+
+def test_what_is_shown_of_such_a_column_is_in_its_own_unit(tmp_path: Path) -> None:
+    at = 1_700_000_000
+    inspected = inspect_source(Table(path=written(tmp_path, "csv"), target="y", numeric=("at",)))
+    (facts,) = (facts for facts in column_facts(inspected) if facts.name == "at")
+    assert (facts.low, facts.high) == (at, at + 99)
+    raw: Any = inspected.dataset.raw
+    assert raw.shown(inspected.dataset.splits["train"].features[0])["at"] == str(at)
 
 
 @pytest.mark.tensorflow

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     import keras
 
 
+_WHOLE_IN_FLOAT32 = 2.0**24
+"""From here on float32 does not hold every whole number."""
+
+
 @dataclass(frozen=True)
 class TextInput(RawInput):
     """Texts, cut into tokens that are looked up in a vocabulary.
@@ -119,7 +123,8 @@ def _targets(batch: list[Named], target: Target) -> Array:
         names = target.class_names or tuple(map(str, range(target.size)))
         index = class_places(names)
         return np.array([_class(named, index) for named in batch], np.int32)
-    return np.array([_number(named) for named in batch], np.float32)
+    is_far_from_0 = any(abs(mean) >= _WHOLE_IN_FLOAT32 for mean in target.mean)
+    return np.array([_number(named) for named in batch], np.float64 if is_far_from_0 else np.float32)
 
 
 def _class(named: Named, index: Mapping[str, int]) -> int:

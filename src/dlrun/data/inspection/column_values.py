@@ -76,7 +76,7 @@ def _of_columns(columns: Sequence[Column], stored: Array) -> Iterator[ColumnValu
         begun += column.width
         if column.kind == "numeric":
             known = np.where(values[:, 1] > 0, np.nan, values[:, 0]) if column.indicator else values[:, 0]
-            yield ColumnValues(column.name, "numeric", known.astype(np.float64))
+            yield ColumnValues(column.name, "numeric", known.astype(np.float64) + column.offset)
         elif column.kind == "date":
             for index, part in enumerate(PARTS):
                 yield ColumnValues(f"{column.name} ({part})", "numeric", values[:, index].astype(np.float64))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.data.columns.numbers import merges_in_float32
 from dlrun.data.labels import Task
 from dlrun.data.spelling import canonical, other_spellings
 from dlrun.data.texts.corpus import Corpus, Named
@@ -170,4 +171,7 @@ def _numbers(columns: Mapping[str, _Column]) -> dict[str, Array]:
     for column in columns.values():
         if column.no_number:
             raise DataError(column.no_number, expected="a finite number", hint="task: classification")
-    return {split: np.array(column.numbers, np.float32) for split, column in columns.items()}
+    numbers = {split: np.array(column.numbers, np.float64) for split, column in columns.items()}
+    train = numbers["train"]
+    merges = merges_in_float32(train, is_whole=bool((np.floor(train) == train).all()))
+    return {split: values.astype(np.float64 if merges else np.float32) for split, values in numbers.items()}
