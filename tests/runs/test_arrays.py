@@ -123,3 +123,11 @@ def test_neither_writing_nor_reading_copies_an_array() -> None:
     assert np.shares_memory(np.frombuffer(array_bytes(array), np.uint8), array)
     data = encode_arrays({"a": array})
     assert np.shares_memory(decode_arrays(data, origin="x")["a"], np.frombuffer(data, np.uint8))
+
+
+def test_metrics_that_an_earlier_version_counted_in_fewer_digits_are_taken() -> None:
+    narrow, wide = ArraySpec((2,), "float32"), ArraySpec((2,), "float64")
+    assert not check_specs({"metrics/r2/sum": narrow}, {"metrics/r2/sum": wide})
+    assert check_specs({"model/kernel": narrow}, {"model/kernel": wide})
+    assert check_specs({"metrics/r2/sum": wide}, {"metrics/r2/sum": narrow})
+    assert check_specs({"metrics/r2/sum": narrow}, {"metrics/r2/sum": ArraySpec((3,), "float64")})

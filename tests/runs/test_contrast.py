@@ -126,3 +126,12 @@ def test_a_picture_of_another_kind_is_refused(tmp_path: Path) -> None:
     for name in ("x.gif", "x", "png"):
         with pytest.raises(UsageError, match="is no picture"):
             check_picture(tmp_path / name)
+
+
+def test_the_best_of_each_score_is_in_its_own_direction(make_run: MakeRun) -> None:
+    said = {"loss": "min", "quality": "min", "accuracy": "max"}
+    names = (*said, "unsaid")
+    runs = [make_run(result={"test": dict.fromkeys(names, value)}, directions=said) for value in (1.0, 2.0)]
+    found = contrast(runs)
+    low, high = found.ids
+    assert found.plain()["best"] == {"test loss": [low], "test quality": [low], "test accuracy": [high]}

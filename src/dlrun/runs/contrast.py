@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from dlrun.errors import RunError, UsageError
+from dlrun.runs.directions import Direction, derive_directions, find_direction
 from dlrun.runs.flat_spec import Value, read_flat_spec
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.record import RunRecord
@@ -24,11 +26,23 @@ class Line:
         section: `spec`, `score`, `outcome` or `environment`.
         key: A dotted key of the spec, `validation accuracy`, `seconds`, `keras`.
         values: Of each run; None where a run has none.
+        direction: Of a score: whether the largest or the smallest value is the best; None if the runs do not say, or
+            disagree.
     """
 
     section: str
     key: str
     values: tuple[Any, ...]
+    direction: Direction | None = None
+
+    @property
+    def best(self) -> tuple[int, ...]:
+        """The numbers of the runs with the best value, from 0; none where the direction is not known."""
+        known = [value for value in self.values if value is not None]
+        if self.direction is None or not known:
+            return ()
+        best = max(known) if self.direction == "max" else min(known)
+        return tuple(number for number, value in enumerate(self.values) if value == best)
 
 
 @dataclass(frozen=True)
@@ -50,7 +64,8 @@ class Contrast:
         sections: dict[str, dict[str, dict[str, Any]]] = {}
         for line in self.lines:
             sections.setdefault(line.section, {})[line.key] = dict(zip(self.ids, line.values, strict=True))
-        return {"runs": list(self.ids), **sections, "warnings": list(self.warnings)}
+        best = {line.key: [self.ids[number] for number in line.best] for line in self.lines if line.direction}
+        return {"runs": list(self.ids), **sections, "best": best, "warnings": list(self.warnings)}
 
 
 def contrast(folders: Sequence[RunFolder]) -> Contrast:
@@ -73,7 +88,11 @@ def contrast(folders: Sequence[RunFolder]) -> Contrast:
     records = [folder.read_record() for folder in folders]
     specs, unread = _specs(folders)
     environment = tuple(_environment(records))
-    lines = (*_differing("spec", specs), *_scores(records), *_outcomes(records, folders), *environment)
+    directions = [
+        record.directions or derive_directions(spec, {name for scores in record.result.values() for name in scores})
+        for record, spec in zip(records, specs, strict=True)
+    ]
+    lines = (*_differing("spec", specs), *_scores(records, directions), *_outcomes(records, folders), *environment)
     return Contrast(ids, lines, (*unread, *_warnings(environment)))
 
 
@@ -96,17 +115,23 @@ def _differing(section: str, of_runs: Sequence[Mapping[str, Any]]) -> Iterator[L
             yield Line(section, key, values)
 
 
-def _scores(records: Sequence[RunRecord]) -> Iterator[Line]:
+def _scores(records: Sequence[RunRecord], directions: Sequence[Mapping[str, str]]) -> Iterator[Line]:
     splits = dict.fromkeys((*_SPLITS, *(split for record in records for split in record.result)))
     for split in splits:
         for metric in dict.fromkeys(metric for record in records for metric in record.result.get(split, ())):
-            yield Line(
-                "score", f"{split} {metric}", tuple(record.result.get(split, {}).get(metric) for record in records)
-            )
+            values = tuple(record.result.get(split, {}).get(metric) for record in records)
+            yield Line("score", f"{split} {metric}", values, _direction(metric, directions))
     for metric in dict.fromkeys(record.best.metric for record in records if record.best):
         bests = [record.best if record.best and record.best.metric == metric else None for record in records]
-        yield Line("score", f"best {metric}", tuple(best.value if best else None for best in bests))
+        values = tuple(best.value if best else None for best in bests)
+        yield Line("score", f"best {metric}", values, _direction(metric, directions))
         yield Line("score", f"epoch of best {metric}", tuple(best.epoch if best else None for best in bests))
+
+
+def _direction(metric: str, directions: Sequence[Mapping[str, str]]) -> Direction | None:
+    with suppress(UsageError):
+        return find_direction(metric, directions, write=str)
+    return None
 
 
 def _outcomes(records: Sequence[RunRecord], folders: Sequence[RunFolder]) -> Iterator[Line]:
