@@ -22,6 +22,7 @@ from dlrun.spec.types import Training
 _OLDEST_BFLOAT16_GPU = (8, 0)  # compute capability of Ampere
 _OLDEST_FLOAT16_GPU = (7, 0)  # Volta, the first with tensor cores
 _UNKNOWN_GPU_BYTES = 4 * 2**30
+_MOVES = ("RandomRotation", "RandomZoom", "RandomTranslation", "RandomShear", "RandomPerspective")
 _WIDE_DENSE = 512 * 512 * 128
 """Multiplications of one dense layer in one step from which on bfloat16 was faster."""
 _CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
@@ -128,6 +129,15 @@ def choose_precision(training: Training, device: Device, build: Callable[[], ker
         )
     if training.precision != "auto":
         return Choice(value=training.precision, reason="asked for")
+    choice = _fast_precision(training, device, build)
+    layer = _only_in_float32(build()._flatten_layers()) if choice.value != "float32" else ""  # noqa: SLF001  as below
+    if layer:
+        return Choice(value="float32", reason=f"TensorFlow has no gradient of {layer} in {choice.value}")
+    return choice
+
+
+def _fast_precision(training: Training, device: Device, build: Callable[[], keras.Model]) -> Choice:
+    """What is fast on the device, whatever the layers are."""
     if device.is_gpu:
         capability = device.compute_capability or (0, 0)
         if capability >= _OLDEST_BFLOAT16_GPU:
@@ -150,6 +160,22 @@ def _cpu_precision(training: Training, build: Callable[[], keras.Model]) -> Choi
     if max((math.prod(kernel.shape) for kernel in dense), default=0) * training.batch_size >= _WIDE_DENSE:
         return Choice(value="bfloat16", reason="wide dense layers on a CPU with AMX")
     return Choice(value="float32", reason="neither convolutions nor wide dense layers")
+
+
+def _only_in_float32(layers: Iterable[keras.Layer]) -> str:
+    """The first layer, by its name, through which no gradient comes in 16 bits; empty if there is none.
+
+    A gradient comes through what follows a layer with weights. TensorFlow 2.21 has that of a moved image, and of one
+    resized by filters, in float32 alone.
+    """
+    is_behind_weights = False
+    for layer in layers:
+        moves = type(layer).__name__ in _MOVES
+        filters = getattr(layer, "interpolation", "nearest") not in ("nearest", "bilinear", "bicubic")
+        if is_behind_weights and (moves or filters):
+            return str(layer.name)
+        is_behind_weights |= not isinstance(layer, keras.Model) and bool(layer.trainable_weights)
+    return ""
 
 
 def has_convolutions(layers: Iterable[keras.Layer]) -> bool:
