@@ -22,6 +22,7 @@ from dlrun.metrics import directions_of
 from dlrun.runs import provenance
 from dlrun.runs.folder import RunFolder, now
 from dlrun.runs.record import Choice, Status
+from dlrun.runs.removal import clear_dropped
 from dlrun.runs.repository import git_diff, git_state
 from dlrun.runs.sums import checkpoint_sums, record_sums
 from dlrun.runs.trust import sign
@@ -50,6 +51,7 @@ def held_folder(file: SpecFile, runs_dir: Path) -> Iterator[RunFolder]:
     if encodable(str(runs_dir.absolute())) != str(runs_dir.absolute()):
         said = f"{encodable(str(runs_dir.absolute()))} is not UTF-8 text, and run.json names files of the run"
         raise UsageError(said, expected="a folder with a name of UTF-8 characters", hint="--runs-dir runs")
+    clear_dropped(runs_dir)
     folder = RunFolder.reserve(runs_dir, name=file.spec.name)
     with folder.lock():
         _fill(folder, file)

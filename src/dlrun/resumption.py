@@ -6,15 +6,16 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlrun.errors import SpecError, UsageError
+from dlrun.errors import DataError, RunError, SpecError, UsageError
 from dlrun.experiment import RUNS_DIR, Result, train_assembled
 from dlrun.files.disk import disk
 from dlrun.recording import create_folder, interruption_told, own_place, recorded
-from dlrun.reporting import reported
+from dlrun.reporting import keep_predictions, reported
 from dlrun.runs.catalog import find_run
 from dlrun.runs.environment import differences
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.interface import data_changes
+from dlrun.runs.predictions import has_predictions
 from dlrun.runs.record import RunRecord
 from dlrun.runs.removal import refuse_removed
 from dlrun.spec.changes import refused_changes
@@ -24,7 +25,7 @@ from dlrun.tensorflow_start import start_tensorflow
 from dlrun.timeline import Timeline
 from dlrun.tracked import prepare_tracker, tracked
 from dlrun.training.cluster import read_cluster
-from dlrun.training.progress import Listener, Note, RunCreated, silent
+from dlrun.training.progress import Listener, Note, RunCreated, only_warnings, silent
 from dlrun.training.stop import Stop
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ def resume(  # noqa: PLR0913  each is one question that a user may have
         record = folder.read_record()
         if record.status == "completed" and not overrides:
             listener(Note("resume", f"{folder.id} is complete; --set training.epochs=N makes it longer"))
-            content = record.model_dump(mode="json")
+            if cluster.is_chief and file.spec.training.report:
+                _complete_report(folder, file, record, listener, timeline)
+            content = folder.read_record().model_dump(mode="json")
             return Result(folder, _known_scores(record), content, is_chief=cluster.is_chief)
         refuse_removed(folder)
         prepare_tracker(file, wanted=cluster.is_chief)
@@ -100,6 +103,42 @@ def resume(  # noqa: PLR0913  each is one question that a user may have
             ):
                 scores = train_assembled(assembly, mine, stop=stop, listener=listener, goes_on_from=folder)
             return Result(mine, scores, mine.read_record().model_dump(mode="json"), is_chief=cluster.is_chief)
+
+
+def _complete_report(
+    folder: RunFolder, file: SpecFile, record: RunRecord, listener: Listener, timeline: Timeline
+) -> None:
+    """Write the report of a complete run, with the predictions that it shows, where a kill came before them."""
+    lacking = [split for split in record.result if not has_predictions(folder, split)]
+    if not lacking and folder.report_html.is_file():
+        return
+    with reported(folder, listener, wanted=True, timeline=timeline):
+        if not lacking:
+            return
+        try:
+            _predict_again(folder, file, record, lacking, listener=only_warnings(listener))
+        except (DataError, RunError, UsageError) as error:
+            listener(Note("warning", f"the report shows no predictions of {', '.join(lacking)}: {error.what}"))
+
+
+def _predict_again(
+    folder: RunFolder, file: SpecFile, record: RunRecord, splits: list[str], *, listener: Listener
+) -> None:
+    """Keep what the final model of a complete run predicts.
+
+    Raises:
+        DataError: The data is missing, or is not what the run was trained on.
+        RunError: The checkpoint cannot be used.
+    """
+    start_tensorflow()
+    from dlrun.training.assembly import assemble
+    from dlrun.training.restoring import restore_model
+
+    assembly = assemble(file, listener=listener)
+    if record.dataset is None or record.dataset.fingerprint != assembly.dataset.fingerprint:
+        raise DataError(f"{assembly.dataset.name} is not the data that the run was trained on")
+    restore_model(assembly.spec, assembly.compiled.model, folder, "final", silent)
+    keep_predictions(assembly, folder, splits)
 
 
 def _changed_spec(folder: RunFolder, overrides: tuple[str, ...], *, trust_plugins: bool) -> SpecFile:

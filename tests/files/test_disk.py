@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dlrun.errors import CheckpointError, RunError
-from dlrun.files.disk import Disk, disk, explained
+from dlrun.files.disk import Disk, disk, explained, staged_name
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from dlrun.files.disk import Disk, disk, explained
         (errno.EACCES, "cannot write x: permission denied"),
         (errno.EROFS, "cannot write x: the file system is read-only"),
         (errno.EIO, "cannot write x: the disk reports an input/output error"),
-        (errno.ENAMETOOLONG, "cannot write x: File name too long"),
+        (errno.ENAMETOOLONG, "cannot write x: the name is too long"),
     ],
 )
 def test_an_error_of_the_system_becomes_one_clear_line(code: int, said: str) -> None:
@@ -57,8 +57,6 @@ def test_a_folder_that_cannot_be_synced_on_a_network_file_system_is_no_error(
 
     monkeypatch.setattr(Disk, "fsync", refused)
     disk.sync_folder(tmp_path)
-    with pytest.raises(OSError, match="Invalid"):
-        disk.write_file(tmp_path / "x", b"x")
 
 
 def test_removing_a_tree_removes_links_and_not_what_they_point_to(tmp_path: Path) -> None:
@@ -78,3 +76,29 @@ def test_nothing_is_written_through_a_symbolic_link(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="symbolic"):
         disk.append(tmp_path / "link", b"x", at=0)
     assert not (tmp_path / "target").exists()
+
+
+def test_a_file_system_that_cannot_wait_for_the_disk_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_disk: Disk, _handle: int) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(Disk, "fsync", refused)
+    disk.write_atomically(tmp_path / "x", b"1")
+    disk.append(tmp_path / "x", b"2", at=1)
+    assert (tmp_path / "x").read_bytes() == b"12"
+
+
+def test_a_link_at_the_name_that_is_written_first_is_never_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {staged_name(tmp_path / "x") for _ in range(3)}
+    assert len(names) == 3
+    (tmp_path / "mine").write_text("precious")
+    guessed = tmp_path / ".guessed.new"
+    guessed.symlink_to(tmp_path / "mine")
+    monkeypatch.setattr("dlrun.files.disk.staged_name", lambda _path: guessed)
+    with pytest.raises(OSError, match="exists"):
+        disk.write_atomically(tmp_path / "x", b"1")
+    assert (tmp_path / "mine").read_text() == "precious"

@@ -168,3 +168,16 @@ def test_the_format_is_what_is_asked_for_or_what_the_name_says(path: Any, wanted
 def test_a_format_that_cannot_be_is_a_usage_error(path: Any, wanted: Any, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         settled_format(path, wanted)
+
+
+def test_predictions_never_go_through_a_link_that_somebody_planted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine").write_text("precious")
+    planted = tmp_path / ".planted.new"
+    planted.symlink_to(tmp_path / "mine")
+    monkeypatch.setattr("dlrun.prediction.output.staged_name", lambda _path: planted)
+    with pytest.raises(RunError, match="cannot write"):
+        write_predictions(predictions(), tmp_path / "p.csv", kind="csv")
+    assert (tmp_path / "mine").read_text() == "precious"
+    assert not (tmp_path / "p.csv").exists()

@@ -1,3 +1,4 @@
+import errno
 import fcntl
 import json
 import multiprocessing
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from dlrun.errors import RunError
+from dlrun.errors import RunError, UsageError
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.lock import holder
 
@@ -209,3 +210,64 @@ def test_twenty_processes_that_begin_at_once_get_twenty_folders(tmp_path: Path) 
 
 def _create(runs_dir: Path) -> str:
     return RunFolder.create(runs_dir, name="same").id
+
+
+def test_whoever_holds_a_run_clears_what_killed_writers_left(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, name="x")
+    left = [folder.evaluation / ".0123.new", folder.plots / ".4567.new"]
+    staged = folder.checkpoints / ".new-step-000000001"
+    replaced = folder.checkpoints / ".old-step-000000002"
+    for path in (*left, staged / "state.json", replaced / "state.json"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("half")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / ".mine.new").write_text("precious")
+    (folder.path / "other").symlink_to(elsewhere)
+    with folder.lock():
+        assert not any(path.exists() for path in (*left, staged))
+        assert (folder.checkpoints / "step-000000002").is_dir()
+        folder.plots.rmdir()
+        folder.plots.symlink_to(elsewhere)
+    with folder.lock():
+        assert (elsewhere / ".mine.new").read_text() == "precious"
+
+
+def test_a_file_system_without_locks_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = RunFolder.create(tmp_path, name="x")
+    with folder.lock():
+        pass
+
+    def refused(_handle: int, _mode: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with pytest.raises(RunError, match="the file system has no locks") as raised, folder.lock():
+        pass
+    assert "another file system" in raised.value.hint
+    assert folder.held_by() is None
+
+
+def test_a_new_run_is_held_before_anybody_can_see_a_run_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dlrun.recording import held_folder
+    from dlrun.runs.removal import remove_run
+    from dlrun.spec.parse import read_spec
+
+    spec = "dataset: {type: builtin, name: wine}\nmodel: linear\nloss: sparse_categorical_crossentropy\n"
+    (tmp_path / "x.yaml").write_text(spec)
+    monkeypatch.setenv("DLRUN_STATE", str(tmp_path / "state"))
+    seen: list[str] = []
+    write = RunFolder.write_text
+
+    def watched(folder: RunFolder, path: Path, text: str) -> None:
+        with pytest.raises((RunError, UsageError)) as raised:
+            remove_run(RunFolder(folder.path), runs_dir=tmp_path / "runs")
+        seen.append(raised.value.what)
+        write(folder, path, text)
+
+    monkeypatch.setattr(RunFolder, "write_text", watched)
+    with held_folder(read_spec(tmp_path / "x.yaml"), tmp_path / "runs") as folder:
+        pass
+    assert "no run that dlrun can vouch for" in seen[0]
+    assert all(f"{folder.id} is held by process" in said for said in seen[1:])
+    assert len(seen) > 4

@@ -11,6 +11,7 @@ import pytest
 
 from dlrun.runs import listing
 from dlrun.runs.folder import RunFolder
+from dlrun.runs.index import _head
 from dlrun.runs.listing import list_runs, list_specs
 from dlrun.runs.summary import RunSummary
 
@@ -32,7 +33,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def index_of(runs_dir: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((runs_dir / ".index.json").read_text())
+    content: dict[str, Any] = json.loads((runs_dir / ".index.json").read_text().partition("\n")[2])
     return content
 
 
@@ -122,11 +123,10 @@ def value(key: str, new: Any) -> Callable[[str], str]:
         lambda _: "",
         lambda _: "[" * 100_000,
         lambda _: "[1]",
-        lambda _: '{"format": 1}',
-        lambda _: '{"format": 1, "layouts": [], "runs": {"x": ["", 0, []]}}',
-        lambda _: '{"format": 1, "layouts": [[1]], "runs": {"x": 3}}',
+        lambda _: "{}",
+        lambda _: '{"layouts": [], "runs": {"x": ["", 0, []]}}',
+        lambda _: '{"layouts": [[1]], "runs": {"x": 3}}',
         lambda text: text[: len(text) // 2],
-        lambda text: text.replace('"format": 1', '"format": 2').replace('"format":1', '"format":2'),
         lambda text: text.replace('"seconds"', '"minutes"'),
         lambda text: text.replace('"completed"', '"sold"'),
         value("name", 3),
@@ -150,7 +150,20 @@ def test_a_damaged_or_foreign_index_is_made_again(three_hundred: Path, damage: C
     expected = list_runs(three_hundred)
     index = three_hundred / ".index.json"
     good = index.read_text()
-    index.write_text(damage(good))
+    body = damage(good.partition("\n")[2]).encode()
+    index.write_bytes(_head(body) + b"\n" + body)  # with a sum that fits, as a stranger's would have
+    assert list_runs(three_hundred) == expected
+    assert index.read_text() == good
+
+
+@pytest.mark.parametrize("change", [("0.5,", "0.9,"), ('"format":2', '"format":1'), ('"sha256":"', '"sha256":"0')])
+def test_an_index_of_which_one_digit_has_changed_gives_no_answer(three_hundred: Path, change: tuple[str, str]) -> None:
+    expected = list_runs(three_hundred)
+    index = three_hundred / ".index.json"
+    good = index.read_text()
+    changed = good.replace("0.5}", "0.9}").replace(*change)
+    assert changed != good
+    index.write_text(changed)
     assert list_runs(three_hundred) == expected
     assert index.read_text() == good
 
@@ -176,7 +189,8 @@ def test_an_index_that_is_no_file_is_left_alone(three_hundred: Path, tmp_path: P
 def test_whoever_destroys_something_does_not_believe_the_index(three_hundred: Path) -> None:
     list_runs(three_hundred)
     index = three_hundred / ".index.json"
-    index.write_text(index.read_text().replace('"completed"', '"failed"'))
+    body = index.read_bytes().partition(b"\n")[2].replace(b'"completed"', b'"failed"')
+    index.write_bytes(_head(body) + b"\n" + body)
     assert {run.status for run in list_runs(three_hundred)} == {"failed"}
     assert {run.status for run in list_runs(three_hundred, from_index=False)} == {"completed"}
 

@@ -1,5 +1,6 @@
 """Runs and checkpoints that are removed, and those that never are."""
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dlrun.errors import RunError, UsageError
+from dlrun.files.disk import Disk
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.removal import parse_keep, refuse_removed, remove_checkpoints, remove_run, size_of
 
@@ -148,3 +150,53 @@ def test_a_run_says_that_its_checkpoints_were_removed(make_run: MakeRun, tmp_pat
 def test_a_word_that_says_nothing_to_keep_is_refused() -> None:
     with pytest.raises(UsageError, match="cannot keep 'all'"):
         parse_keep("all")
+
+
+def failing_at(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the N-th file, and all after it, refuse to be removed."""
+    left, unlink = [number], Disk.unlink
+
+    def refuse(disk: Disk, path: Path) -> None:
+        left[0] -= 1
+        if left[0] <= 0:
+            raise OSError(errno.EIO, "Input/output error")
+        unlink(disk, path)
+
+    monkeypatch.setattr(Disk, "unlink", refuse)
+
+
+def test_a_removal_that_fails_leaves_the_run_as_it_was_or_says_what_is_left(
+    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = with_checkpoints(make_run())
+    before = size_of(run.path)
+    with monkeypatch.context() as patched:
+        failing_at(1, patched)
+        with pytest.raises(RunError, match="it is as it was"):
+            remove_run(run, runs_dir=tmp_path / "runs")
+    assert size_of(run.path) >= before
+    assert run.read_record().status == "completed"
+    with monkeypatch.context() as patched:
+        patched.setattr("os.access", lambda path, _mode: Path(path).name != "best")
+        with pytest.raises(RunError, match="best may not be written to"):
+            remove_run(run, runs_dir=tmp_path / "runs")
+    with monkeypatch.context() as patched:
+        failing_at(3, patched)
+        with pytest.raises(RunError, match="is removed, and some of its files are left") as raised:
+            remove_run(run, runs_dir=tmp_path / "runs")
+    assert "tries again" in raised.value.hint
+    (dropped,) = (tmp_path / "runs").iterdir()
+    assert dropped.name == f".drop-{run.id}"
+    other = make_run("b")
+    remove_run(other, runs_dir=tmp_path / "runs")  # the next command that holds a lock there
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_what_a_removal_is_just_removing_is_left_to_it(make_run: MakeRun, tmp_path: Path) -> None:
+    run, other = make_run(), make_run("b")
+    dropped = RunFolder(run.path.rename(run.path.with_name(f".drop-{run.id}")))
+    with dropped.lock():
+        remove_checkpoints(other, keep="best", runs_dir=tmp_path / "runs")
+        assert dropped.run_json.is_file()
+    remove_checkpoints(other, keep="best", runs_dir=tmp_path / "runs")
+    assert not dropped.path.exists()

@@ -261,3 +261,20 @@ def test_a_run_whose_checkpoints_were_removed_says_so_and_does_not_begin_again(
     assert "was removed by dlrun runs gc" in workshop("eval", run.name, code=2).err
     assert content(run) == before
     assert workshop("eval", run.name, "--checkpoint", "best").out.startswith("test ")
+
+
+def test_resuming_a_complete_run_writes_the_report_that_a_kill_came_before(workshop: Workshop) -> None:
+    reports = ("training.report=true",)
+    run = workshop.train(*reports, at=("dlrun.reporting:_asked", 1), signals=(signal.SIGKILL,), code=-9)
+    before = record(run)
+    assert (before["status"], (run / "report.html").exists()) == ("completed", False)
+    (run / "evaluation" / "test.npz").unlink()
+    workshop.resume(run)
+    assert (run / "report.html").stat().st_size > 10_000
+    after = record(run)
+    key = "evaluation/test.npz"
+    assert after["files_sha256"].pop(key) == before["files_sha256"].pop(key)  # the same predictions, to the bit
+    assert after == before
+    written = (run / "report.html").stat().st_mtime_ns
+    workshop.resume(run)
+    assert (run / "report.html").stat().st_mtime_ns == written

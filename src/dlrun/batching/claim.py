@@ -30,7 +30,9 @@ def claimed(identity: IdentityRecord, *, runs_dir: Path) -> Iterator[bool]:
     """
     handle = _opened(runs_dir, ".lock")
     try:
-        yield _locked(handle, int(identity.spec, 16) ^ int(identity.code, 16) ^ int(identity.data, 16))
+        with explained(f"lock {runs_dir / FOLDER}"):
+            is_mine = _locked(handle, int(identity.spec, 16) ^ int(identity.code, 16) ^ int(identity.data, 16))
+        yield is_mine
     finally:
         os.close(handle)
 
@@ -50,7 +52,8 @@ def turn_to_load(places: Sequence[Path], *, runs_dir: Path) -> Iterator[bool]:
         return
     handle = _opened(runs_dir, ".loading")
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        with explained(f"lock {runs_dir / FOLDER}"):
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield not all(place.exists() for place in places)
     finally:
         os.close(handle)

@@ -12,6 +12,8 @@ from dlrun.errors import UsageError
 from dlrun.export.target import Format
 from dlrun.files.disk import disk, explained
 
+_ASIDE = "replaced"
+
 
 @dataclass(frozen=True)
 class Place:
@@ -57,9 +59,11 @@ class Place:
             try:
                 staged = work / self.path.name
                 yield staged
-                self._commit(staged, aside=work / "replaced")
+                self._commit(staged, aside=work / _ASIDE)
             finally:
-                disk.remove_tree(work)
+                # What was replaced is only given up for what replaces it.
+                if disk.exists(self.path) or not disk.exists(work / _ASIDE):
+                    disk.remove_tree(work)
 
     def size(self) -> int:
         """Bytes of the file, or of all files of the folder."""
@@ -68,9 +72,15 @@ class Place:
         return sum(each.stat().st_size for each in self.path.rglob("*") if each.is_file())
 
     def _commit(self, staged: Path, *, aside: Path) -> None:
-        if self.path.is_dir():  # a folder cannot be renamed onto another
+        replaces = self.path.is_dir()  # a folder cannot be renamed onto another
+        if replaces:
             disk.rename(self.path, aside)
-        disk.rename(staged, self.path)
+        try:
+            disk.rename(staged, self.path)
+        except BaseException:
+            if replaces:
+                disk.rename(aside, self.path)
+            raise
         disk.sync_folder(self.path.parent)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,10 +23,11 @@ _WHY = {
     errno.ENOLCK: ("the file system has no locks", "choose a folder on a local disk: --runs-dir"),
     errno.EMFILE: ("too many files are open", "raise the limit: ulimit -n 4096"),
     errno.ENAMETOOLONG: ("the name is too long", "choose a shorter name"),
+    errno.ENOLCK: ("the file system has no locks", "choose a folder on another file system"),
     errno.ELOOP: ("it is a symbolic link", "put the file itself there"),
 }
 _PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK  # refuse a symbolic link, do not wait for a pipe
-_NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)  # some network file systems cannot sync a folder
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP)  # some network file systems cannot wait for the disk, for folders above all
 
 
 @contextlib.contextmanager
@@ -132,6 +134,14 @@ class Disk:
                 left -= len(piece)
         return b"".join(pieces)
 
+    def wait(self, handle: int) -> None:
+        """Wait until what was written is on the disk, where the file system can tell."""
+        try:
+            self.fsync(handle)
+        except OSError as error:
+            if error.errno not in _NO_SYNC:
+                raise
+
     def write_every(self, handle: int, data: bytes | memoryview) -> None:
         """Write every byte."""
         left = memoryview(data)
@@ -141,7 +151,7 @@ class Disk:
     def write_all(self, handle: int, data: bytes) -> None:
         """Write every byte and wait until it is on the disk."""
         self.write_every(handle, data)
-        self.fsync(handle)
+        self.wait(handle)
 
     def write_file(self, path: Path, data: bytes) -> None:
         """Write a file and wait until it is on the disk; whoever reads meanwhile sees half of it."""
@@ -150,9 +160,10 @@ class Disk:
 
     def write_atomically(self, path: Path, data: bytes) -> None:
         """Write a file under another name and rename it: readers see the old or the new one, also after a crash."""
-        staged = path.with_name(f".{path.name}.{os.getpid()}.new")
+        staged = staged_name(path)
         try:
-            self.write_file(staged, data)
+            with self.opened(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN) as handle:
+                self.write_all(handle, data)
             self.rename(staged, path)
         except OSError:
             with contextlib.suppress(OSError):
@@ -172,14 +183,14 @@ class Disk:
             os.lseek(handle, at, os.SEEK_SET)
             self.write_every(handle, data)
             if sync:
-                self.fsync(handle)
+                self.wait(handle)
         if at == 0:
             self.sync_folder(path.parent)
 
     def sync_file(self, path: Path) -> None:
         """Wait until what was written to a file is on the disk."""
         with self.opened(path, os.O_RDONLY | _PLAIN) as handle:
-            self.fsync(handle)
+            self.wait(handle)
 
     def open_end(self, path: Path) -> int:
         """Open a regular file, made if it is missing, to write at its end; the caller closes it."""
@@ -203,11 +214,7 @@ class Disk:
     def sync_folder(self, folder: Path) -> None:
         """Wait until the names in a folder are on the disk."""
         with self.opened(folder, os.O_RDONLY | os.O_DIRECTORY) as handle:
-            try:
-                self.fsync(handle)
-            except OSError as error:
-                if error.errno not in _NO_FOLDER_SYNC:
-                    raise
+            self.wait(handle)
 
     def make_folders(self, folder: Path) -> None:
         """Make a folder and those above it where they are missing, durably."""
@@ -226,6 +233,11 @@ class Disk:
         for name in self.names(path):
             self.remove_tree(path / name)
         self.rmdir(path)
+
+
+def staged_name(path: Path) -> Path:
+    """A name beside a file to write it under, which nobody can guess and put a link at; `.*.new` finds what is left."""
+    return path.with_name(f".{secrets.token_hex(8)}.new")
 
 
 def _length(found: os.stat_result) -> int:

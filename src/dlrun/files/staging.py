@@ -17,7 +17,8 @@ from pathlib import Path
 
 from dlrun.files.disk import disk
 
-_NEW, _OLD, _DROP = ".new-", ".old-", ".drop-"
+_NEW, _OLD = ".new-", ".old-"
+DROPPED = ".drop-"
 
 
 @contextlib.contextmanager
@@ -44,7 +45,7 @@ def staged_folder(target: Path) -> Iterator[Path]:
 
 def drop_folder(path: Path) -> None:
     """Delete a folder: it is gone in one step, its files after that."""
-    dropped = path.with_name(_DROP + path.name)
+    dropped = path.with_name(DROPPED + path.name)
     disk.rename(path, dropped)
     disk.remove_tree(dropped)
 
@@ -53,7 +54,7 @@ def recover(parent: Path) -> None:
     """Finish or undo what a killed writer left in `parent`."""
     for name in disk.names(parent):
         target = parent / name.removeprefix(_OLD)
-        if name.startswith((_NEW, _DROP)) or (name.startswith(_OLD) and disk.exists(target)):
+        if name.startswith((_NEW, DROPPED)) or (name.startswith(_OLD) and disk.exists(target)):
             disk.remove_tree(parent / name)
         elif name.startswith(_OLD):
             disk.rename(parent / name, target)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from numpy.lib import format as npy
 
 from dlrun.errors import UsageError
-from dlrun.files.disk import disk, explained
+from dlrun.files.disk import disk, explained, staged_name
 from dlrun.prediction.formats import FORMATS, WRITERS, Format, Writer
 from dlrun.prediction.predict import Predictions
 from dlrun.runs.spreadsheet import is_formula
@@ -152,15 +152,16 @@ def new_file(path: Path, *, text: bool = False) -> Iterator[IO[Any]]:
         RunError: It cannot be written. Then, and after any other error inside the block, nothing has changed.
     """
     path = Path(os.path.realpath(path))
-    staged = path.with_name(f".{path.name}.{os.getpid()}.new")
+    staged = staged_name(path)
     file: IO[Any] | None = None
     try:
         with explained(f"write {path}"):
-            file = staged.open("w", encoding="utf-8", newline="") if text else staged.open("wb")
+            handle = disk.open(staged, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW)
+            file = os.fdopen(handle, "w", encoding="utf-8", newline="") if text else os.fdopen(handle, "wb")
         yield file
         with explained(f"write {path}"):
             file.flush()
-            disk.fsync(file.fileno())
+            disk.wait(file.fileno())
             file.close()
             disk.rename(staged, path)
             disk.sync_folder(path.parent)

@@ -16,6 +16,7 @@ from typing import Any, Literal, SupportsFloat
 
 from dlrun.errors import RunError
 from dlrun.files.disk import disk, explained
+from dlrun.files.staging import recover
 from dlrun.runs.history import History, Row
 from dlrun.runs.lock import holder, locked
 from dlrun.runs.record import RunRecord, Status, read_record
@@ -230,10 +231,19 @@ class RunFolder:
             RunError: Another process holds it; its number is told.
         """
         with locked(self._lock_file):
-            for leftover in self.path.glob(".*.new"):  # of a writer that was killed
-                with contextlib.suppress(OSError):
-                    disk.unlink(leftover)
+            self._clear_leftovers()
             yield
+
+    def _clear_leftovers(self) -> None:
+        """Remove what writers that were killed have left; a link in the place of a folder is not followed."""
+        for folder in (self.path, self.evaluation, self.plots, self.checkpoints):
+            with contextlib.suppress(OSError):
+                if folder.is_symlink() or not folder.is_dir():
+                    continue
+                for leftover in folder.glob(".*.new"):
+                    disk.unlink(leftover)
+                if folder == self.checkpoints:
+                    recover(folder)
 
     def held_by(self) -> int | None:
         """Number of the process that holds the run; None if nobody does, 0 if it has not said its number yet."""

@@ -4,7 +4,8 @@ The index is never trusted over the folders. Each entry carries the stamp of the
 entry whose file has another one is made again. What is damaged, of another version, or larger than an honest index
 would be counts as missing. It holds data only, and whoever uses it checks the types.
 
-    {"format": 1, "layouts": [["name", "status", ...]], "runs": {"<id>": ["<stamp>", <layout>, [<value>, ...]]}}
+    {"format": 2, "sha256": "<of all that follows this line>"}
+    {"layouts": [["name", "status", ...]], "runs": {"<id>": ["<stamp>", <layout>, [<value>, ...]]}}
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from dlrun.errors import RunError
 from dlrun.files.disk import disk
 
-_FORMAT = 1
+_FORMAT = 2
 _WORTH_AN_INDEX = 100  # fewer runs are read as fast, and their folder stays as it is
 _LARGEST_ENTRY_BYTES, _LARGEST_REST_BYTES = 1 << 13, 1 << 20
 # A file that is written twice within one tick of the file system's clock may keep its stamp: only older ones are kept.
@@ -107,10 +109,13 @@ def _stamp(path: str) -> tuple[str, int]:
 
 def _read(path: Path, *, largest: int) -> dict[str, Entry]:
     try:
-        content = json.loads(disk.read_file(path, largest=largest))
+        head, _, body = disk.read_file(path, largest=largest).partition(b"\n")
+        if head != _head(body):
+            return {}  # of another version, or damaged: one wrong value would be a wrong answer
+        content = json.loads(body)
     except (OSError, ValueError, RecursionError):
         return {}
-    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+    if not isinstance(content, dict):
         return {}
     layouts, runs = content.get("layouts"), content.get("runs")
     if not isinstance(layouts, list) or not isinstance(runs, dict):
@@ -137,10 +142,15 @@ def _write(path: Path, entries: Mapping[str, Entry], *, largest: int) -> None:
             line = f"{json.dumps(name)}: {json.dumps([stamp, number, values], separators=(',', ':'))}"
             if len(line) <= _LARGEST_ENTRY_BYTES:
                 lines.append(line)
-    head = json.dumps({"format": _FORMAT, "layouts": list(layouts)}, separators=(",", ":"))
+    start = json.dumps({"layouts": list(layouts)}, separators=(",", ":"))
     rows = ",\n".join(lines)
-    data = f'{head[:-1]},"runs":{{\n{rows}\n}}}}\n'.encode()
+    body = f'{start[:-1]},"runs":{{\n{rows}\n}}}}\n'.encode()
+    data = _head(body) + b"\n" + body
     if len(data) <= largest:
         # The folder may be read-only, or the disk full: the next listing then reads the files again.
         with contextlib.suppress(OSError, RunError):
             disk.write_atomically(path, data)
+
+
+def _head(body: bytes) -> bytes:
+    return json.dumps({"format": _FORMAT, "sha256": sha256(body).hexdigest()}, separators=(",", ":")).encode()

@@ -51,6 +51,8 @@ def holder(path: Path) -> int | None:
         return None
     try:
         return None if _taken(handle, fcntl.LOCK_SH) else _number(handle)
+    except OSError:
+        return None  # a file system without locks: nobody can hold one
     finally:
         os.close(handle)
 

@@ -80,6 +80,14 @@ def predictions_file(folder: RunFolder, split: str) -> Path:
     return folder.evaluation / f"{split}.npz"
 
 
+def has_predictions(folder: RunFolder, split: str) -> bool:
+    """Whether sound predictions for a split were kept."""
+    try:
+        return read_predictions(folder, split) is not None
+    except RunError:
+        return False
+
+
 def write_predictions(folder: RunFolder, split: str, predictions: Predictions) -> None:
     """Keep the predictions for a split, in place of those before.
 

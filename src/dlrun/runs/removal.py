@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple, cast, get_args
 
 from dlrun.errors import RunError, UsageError
-from dlrun.files.disk import explained
-from dlrun.files.staging import drop_folder, recover, settled_names
+from dlrun.files.disk import disk, explained
+from dlrun.files.staging import DROPPED, drop_folder, recover, settled_names
 from dlrun.runs.folder import RunFolder, now
 
 Keep = Literal["best", "last", "none"]
@@ -80,9 +81,51 @@ def remove_run(folder: RunFolder, *, runs_dir: Path) -> Freed:
     """
     check_removable(folder, runs_dir=runs_dir)
     freed = Freed(folder.id, (folder.id,), size_of(folder.path))
-    with folder.lock(), explained(f"remove {folder.path}"):
-        drop_folder(folder.path)
+    clear_dropped(runs_dir)
+    with folder.lock():
+        _drop(folder)
     return freed
+
+
+def clear_dropped(runs_dir: Path) -> None:
+    """Remove what a removal that was killed has left; what somebody holds, or what cannot be removed, stays."""
+    with suppress(OSError):
+        for name in disk.names(runs_dir):
+            path = runs_dir / name
+            if name.startswith(DROPPED) and not path.is_symlink() and RunFolder(path).held_by() is None:
+                with suppress(OSError):
+                    disk.remove_tree(path)
+
+
+def _drop(folder: RunFolder) -> None:
+    """Remove a run that is held: gone in one step, its files after that and the lock last.
+
+    Raises:
+        RunError: It cannot be removed, and is as it was; or it is removed, and some of its files are left.
+    """
+    path, dropped = folder.path, folder.path.with_name(DROPPED + folder.path.name)
+    for place in (path.parent, path, *(Path(each) for each, _, _ in os.walk(path))):
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise RunError(
+                f"cannot remove {path}: {place} may not be written to",
+                expected="a run whose folders all belong to you",
+                hint=f"chmod u+rwx {place}",
+            )
+    before = _files(path)
+    with explained(f"remove {path}"):
+        disk.rename(path, dropped)
+    try:
+        for name in sorted(disk.names(dropped), key=lambda name: name == ".lock"):
+            disk.remove_tree(dropped / name)
+        disk.rmdir(dropped)
+    except OSError as error:
+        if _files(dropped) == before:
+            with suppress(OSError):
+                disk.rename(dropped, path)
+        if disk.exists(path):
+            raise RunError(f"cannot remove {path}: {error.strerror or error}; it is as it was") from error
+        said = f"{folder.id} is removed, and some of its files are left in {dropped}: {error.strerror or error}"
+        raise RunError(said, hint="the next dlrun runs rm tries again") from error
 
 
 def remove_checkpoints(folder: RunFolder, *, keep: Keep, runs_dir: Path, is_trial: bool = False) -> Freed:
@@ -103,6 +146,7 @@ def remove_checkpoints(folder: RunFolder, *, keep: Keep, runs_dir: Path, is_tria
     check_removable(folder, runs_dir=runs_dir)
     if is_trial:
         return _freed(folder, _unwanted(folder, keep))
+    clear_dropped(runs_dir)
     with folder.lock(), explained(f"remove checkpoints of {folder.id}"):
         if _present(folder):
             recover(folder.checkpoints)

@@ -90,7 +90,10 @@ class Training(Fields):
     )
     early_stopping: EarlyStopping | None = Field(default=None, description="When to stop early; null: never.")
     checkpoint_minutes: float = Field(
-        default=10.0, gt=0, description="Minutes after which a checkpoint is written inside an epoch; each end has one."
+        default=10.0,
+        gt=0,
+        description="Minutes after which a checkpoint is written, also inside an epoch. At the end of an epoch it is "
+        "written sooner: as often as writing takes a few percent of the training.",
     )
     max_minutes: float | None = Field(
         default=None, gt=0, description="Minutes after which training ends, counted anew when a run is resumed."

@@ -113,7 +113,7 @@ def write_checkpoint(
         disk.write_every(handles[2], json.dumps({"format": _FORMAT, "files": files}, sort_keys=True).encode())
         # All together: the first wait for the disk takes the others' data along.
         for handle in handles:
-            disk.fsync(handle)
+            disk.wait(handle)
     return target
 
 

@@ -116,16 +116,21 @@ class Saver:
         """
         self._written = _position(state)
         parent, best = self._folder.checkpoints, state.best
-        if best is None:
-            return
-        if best.step == state.step:
-            set_best(parent, step_name(state.step), is_verified=True)
+        keep = self._training.keep_checkpoints
+        if best is not None:
+            self._settle_best(best.step, at=state.step, needs_best=needs_best)
+        prune(parent, keep=keep, newest=step_name(state.step), is_verified=True)  # a kill may have come before that
+
+    def _settle_best(self, step: int, *, at: int, needs_best: bool) -> None:
+        parent = self._folder.checkpoints
+        if step == at:
+            set_best(parent, step_name(step), is_verified=True)
             return
         try:
-            _check_best(parent, best.step)
+            _check_best(parent, step)
         except CheckpointError as error:
             try:
-                set_best(parent, step_name(best.step))
+                set_best(parent, step_name(step))
             except CheckpointError:
                 if needs_best:
                     hint = f"dlrun train {self._folder.spec_yaml} trains the run again"
