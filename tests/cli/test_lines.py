@@ -33,6 +33,16 @@ def test_a_word_that_needs_the_room_is_not_indented_and_a_command_stays_in_one_l
     assert wrap_line(command, 30, indent=11, is_command=True) == "look\n   dlrun runs show 20261128-11"
 
 
+def test_a_command_at_the_end_of_a_sentence_stays_in_one_line() -> None:
+    command = "dlrun resume 20261128-11 --set training.epochs=24"
+    lines = wrap_line(f"longer     the last epoch is the best so far, and more may be better: {command}", 60, indent=11)
+    assert lines.split("\n") == [
+        "longer     the last epoch is the best so far, and more may",
+        "           be better:",
+        " " * 11 + command,
+    ]
+
+
 def test_what_was_left_out_of_one_line_is_left_out_of_the_next_until_the_terminal_is_wider() -> None:
     fitter, wide, small = LineFitter(), Part("b", "x" * 30, 10), Part("b", "x", 10)
     kept = Part("a", "epoch", ALWAYS)

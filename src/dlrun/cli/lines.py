@@ -14,6 +14,8 @@ from dlrun.cli.printable import printable_cell
 _GAP = "  "
 _CUT = ".."
 _SHORTEST_NAME = 8
+_COMMAND = re.compile(r" (?<=: )(dlrun \S.*)$")
+"""What a person may copy stays in a line of its own."""
 _CHUNK = re.compile(r"(\s*)(\S+(?: \S+)*)")
 
 
@@ -96,6 +98,9 @@ def wrap_line(text: str, width: int, *, indent: int, is_command: bool = False) -
     if is_command:
         subject, _, command = text.partition(" ")
         return f"{subject}\n{' ' * max(0, min(indent, width - cell_len(command.strip())))}{command.strip()}"
+    if found := _COMMAND.search(text):
+        indented = " " * max(0, min(indent, width - cell_len(found[1]))) + found[1]
+        return f"{wrap_line(text[: found.start()], width, indent=indent)}\n{indented}"
     lines: list[str] = []
     line = ""
     for gap, chunk in _CHUNK.findall(text):
