@@ -136,13 +136,18 @@ def test_a_run_tells_the_word_and_the_column_that_its_predictions_rest_on(kind: 
     if isinstance(found, Columns):
         assert found.importances[0].column == "b"
         assert found.measure == "log loss"
-        path.write_text("a,b\n1,2\n3,4\n")
-        unlabelled = explain(run.path, str(path), runs_dir=tmp_path)
+        new = tmp_path / "new.csv"
+        new.write_text("a,b\n1,2\n3,4\n")
+        unlabelled = explain(run.path, str(new), runs_dir=tmp_path)
         assert isinstance(unlabelled, Columns)
         assert unlabelled.measure == "mean change of the prediction"
-        path.write_text("a,b\n1,2\n")
-        with pytest.raises(DataError, match="one example"):
-            explain(run.path, str(path), runs_dir=tmp_path)
+        new.write_text("a,b\n1,9\n")
+        single = explain(run.path, str(new), options=Options(about="yes"), runs_dir=tmp_path)
+        assert isinstance(single, Columns)
+        assert (single.importances[0].column, single.measure, single.examples) == ("b", "probability of yes", 1)
+        path.unlink()
+        with pytest.raises(DataError):
+            explain(run.path, str(new), runs_dir=tmp_path)
         return
     several = list(found)
     assert len(several) == 2

@@ -15,7 +15,10 @@ _Sources = Annotated[
 _Method = Annotated[Literal["auto", "grad_cam", "smooth_grad"], typer.Option(help="For images.")]
 _About = Annotated[str, typer.Option(metavar="NAME", help="The class or value to explain; else what is predicted.")]
 _Limit = Annotated[int, typer.Option(min=1, metavar="N", help="Images or texts to explain, at most.")]
-_Output = Annotated[Path, typer.Option("--output", "-o", help="The folder for pictures.")]
+_Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="The folder for pictures (else: explained); of a table a .csv or .jsonl file."),
+]
 
 
 def explain(
@@ -25,7 +28,7 @@ def explain(
     about: _About = "",
     method: _Method = "auto",
     limit: _Limit = 20,
-    output: _Output = Path("explained"),
+    output: _Output = None,
     checkpoint: Checkpoint = "final",
     runs_dir: RunsDir = RUNS_DIR,
     trust_plugins: TrustPlugins = False,
@@ -42,6 +45,6 @@ def explain(
     with displayed(quiet=quiet or as_json) as display:
         found = explain_(run, sources, options=options, runs_dir=runs_dir, listener=display)
         if isinstance(found, Columns):
-            show_columns(found, as_json=as_json)
+            show_columns(found, output, as_json=as_json)
         else:
-            show_examples(found, output, as_json=as_json)
+            show_examples(found, output or Path("explained"), as_json=as_json)

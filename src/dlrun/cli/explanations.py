@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -12,20 +13,32 @@ import typer
 
 from dlrun.cli.console import print_json
 from dlrun.cli.format import format_score, format_table
+from dlrun.errors import UsageError
 from dlrun.explanation.explain import Columns, Explained
 from dlrun.files.disk import disk, explained
+from dlrun.runs.spreadsheet import csv_text
 
 _WORDS = 12
 
 
-def show_columns(found: Columns, *, as_json: bool) -> None:
-    """Print the importance of columns."""
+def show_columns(found: Columns, output: Path | None, *, as_json: bool) -> None:
+    """Print the importance of columns, or write it to a file.
+
+    Raises:
+        UsageError: The name of the file says no format that a table can have.
+        RunError: It cannot be written.
+    """
+    if output is not None:
+        _write_columns(found, output)
     if as_json:
         print_json(asdict(found))
         return
     rows = [(each.column, format_score(each.mean), format_score(each.deviation)) for each in found.importances]
     typer.echo(format_table(("column", f"{found.measure} rises by", "+-"), rows))
-    typer.echo(f"\nmeasured on {found.examples:,} examples, by exchanging the values of one column at a time", err=True)
+    how = "by exchanging the values of one column at a time"
+    if found.examples == 1:
+        how = "by putting the values of other rows, of the training split, in place of the row's own"
+    typer.echo(f"\nmeasured on {found.examples:,} example{'s' if found.examples > 1 else ''}, {how}", err=True)
 
 
 def show_examples(found: Iterable[Explained], folder: Path, *, as_json: bool) -> None:
@@ -38,6 +51,20 @@ def show_examples(found: Iterable[Explained], folder: Path, *, as_json: bool) ->
             typer.echo(_line(each, path))
     if as_json:
         print_json(plain)
+
+
+def _write_columns(found: Columns, path: Path) -> None:
+    rows = [{**asdict(each), "measure": found.measure, "examples": found.examples} for each in found.importances]
+    if path.suffix.lower() == ".csv":
+        text = csv_text([list(rows[0]), *(list(row.values()) for row in rows)])
+    elif path.suffix.lower() in (".jsonl", ".ndjson"):
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+    elif path.suffix.lower() == ".json":
+        text = json.dumps(rows, indent=2) + "\n"
+    else:
+        raise UsageError(f"{path} does not say its format", expected="a name in .csv, .jsonl or .json")
+    with explained(f"write {path}"):
+        disk.write_atomically(path, text.encode())
 
 
 def _write(each: Explained, folder: Path, number: int) -> Path:

@@ -26,10 +26,12 @@ from dlrun.tensorflow_start import start_tensorflow
 from dlrun.training.progress import Listener, Note, silent
 
 if TYPE_CHECKING:
+    from dlrun.spec.parse import SpecFile
     from dlrun.training.trained import Trained
 
 Array = npt.NDArray[Any]
 
+_COMPARED_ROWS = 200
 MOST_ROWS = 10_000
 """Examples that the importance of columns is measured on."""
 
@@ -146,6 +148,8 @@ def explain(
         if without:
             said = "how far predictions move is measured, not how wrong they get"
             listener(Note("measure", f"the input has no labels to compare with ({without}): {said}"))
+        if len(labelled) == 1:
+            return _columns_of_one(trained, labelled, output, _training_rows(file))
         return _columns(trained, labelled, output)
     several = _explained_texts if isinstance(interface.raw, TextInput) else _explained_images
     return itertools.islice(several(trained, examples, output, options), options.limit)
@@ -243,11 +247,8 @@ def _joined(blocks: Iterator[Examples]) -> Examples:
 
 
 def _columns(trained: Trained, examples: Examples, output: int | None) -> Columns:
-    if len(examples) < 2:  # noqa: PLR2004
-        raise DataError(
-            "there is one example, and values are exchanged between examples",
-            expected="a file of many, such as the training data",
-        )
+    if not len(examples):
+        raise DataError("there is no example to explain", expected="one row at least")
     predictor, interface = trained.predictor(), trained.interface
     if examples.target is not None:
         measure, name = loss_of(examples.target, interface.target, output)
@@ -256,6 +257,42 @@ def _columns(trained: Trained, examples: Examples, output: int | None) -> Column
     columns = interface.raw.columns_of_stored() or _numbered(examples.stored.shape[-1])
     importances = permutation_importances(predictor, examples.stored, columns, measure=measure)
     return Columns(importances, name, len(examples), trained.checkpoint)
+
+
+def _training_rows(file: SpecFile) -> Array:
+    """Some rows of the training split, whose values one row is compared with.
+
+    Raises:
+        DataError: They cannot be read now, or the run was not made here.
+    """
+    if not file.trust.data:
+        raise DataError(
+            "one row is compared with the training data, and this run, which was not made here, is not asked for it",
+            expected="a file of many rows, whose values are then exchanged",
+        )
+    features = file.spec.dataset.load().splits["train"].features
+    chosen = np.random.default_rng(0).permutation(len(features))[:_COMPARED_ROWS]
+    return np.asarray(features[np.sort(chosen)])
+
+
+def _columns_of_one(trained: Trained, example: Examples, output: int | None, others: Array) -> Columns:
+    """How much higher one row's prediction is by its own value of a column than by those of other rows.
+
+    Formula:
+        f(row) - mean over rows r of the training split of f(row with r's value of the column)
+    """
+    predictor, interface = trained.predictor(), trained.interface
+    number, said, value = _chosen(predictor(example.stored)[0], output, interface.target)
+    columns = interface.raw.columns_of_stored() or _numbered(example.stored.shape[-1])
+    found = []
+    for name, places in columns.items():
+        changed = np.repeat(example.stored, len(others), axis=0)
+        changed[..., list(places)] = others[..., list(places)]
+        outputs = predictor(changed)[:, number]
+        found.append(Importance(name, value - float(outputs.mean()), float(outputs.std())))
+    ranked = sorted(found, key=lambda each: -abs(each.mean))
+    name = said if interface.target.kind == "values" else f"probability of {said}"
+    return Columns(tuple(ranked), name, 1, trained.checkpoint)
 
 
 def _numbered(width: int) -> Mapping[str, tuple[int, ...]]:
