@@ -94,7 +94,8 @@ class Follower:
             case EpochDone():
                 self._epoch = event.epoch
                 row = dict(event.row)
-                self._put(lambda journal: journal.log_epoch(row))
+                # A run that was killed repeats the epochs since its last checkpoint, to the bit: it has them already.
+                self._put(lambda journal: journal.log_epoch(row) if row["epoch"] > journal.epochs else None)
             case Evaluated():
                 epoch, scores = self._epoch, {f"{event.split}_{name}": value for name, value in event.scores.items()}
                 self._put(lambda journal: journal.log_scores(scores, epoch=epoch))

@@ -221,6 +221,7 @@ def test_the_command_prints_the_table_and_with_json_everything(
         assert said in out
     app(["eval", str(wine.path), "--json"], standalone_mode=False)
     of_test = json.loads(capsys.readouterr().out)["test"]
+    assert of_test["evaluation"]["checkpoint"].startswith(("step-", "best"))
     assert of_test["accuracy"] == pytest.approx(of_test["evaluation"]["overall"]["accuracy"], abs=1e-6)
     assert np.array(of_test["evaluation"]["confusion"]).sum() == 36
 

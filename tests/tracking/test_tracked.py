@@ -124,6 +124,14 @@ def test_a_run_that_goes_on_is_the_same_in_the_tracker_and_brings_what_that_lack
     assert [line["row"]["epoch"] for line in lines() if line["kind"] == "epoch"] == [1, 2, 3, 4]
 
 
+def test_epochs_that_a_killed_run_repeats_are_not_logged_twice(config: Path, lines: Lines) -> None:
+    first = Run(config)
+    first.train(1, 2, 3)
+    first.folder.history.cut(0)  # back to before its newest checkpoint
+    Run(config, folder=first.folder).train(1, 2, 3, 4)
+    assert [line["row"]["epoch"] for line in lines() if line["kind"] == "epoch"] == [1, 2, 3, 4]
+
+
 def test_a_tracker_that_fails_is_told_once_and_the_run_goes_on(config: Path, lines: Lines) -> None:
     run = Run(config, "fails=epoch")
     run.train(1, 2, 3, seconds=0.2)
