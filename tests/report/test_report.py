@@ -80,6 +80,26 @@ def test_a_metric_of_any_name_is_drawn_into_the_folder_of_plots(name: str, tmp_p
     assert list(tmp_path.iterdir()) == [tmp_path / "runs"]
 
 
+def test_of_thousands_of_scores_some_are_drawn_and_the_others_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("plots", "page"):
+        monkeypatch.setattr(f"dlrun.report.{module}.MOST_CURVES", 2)
+    folder = made(tmp_path, CLASSES, None)
+    rows = [{"epoch": epoch, **{f"m{number}": 1.0 for number in range(3000)}} for epoch in (1, 2)]
+    folder.metrics_jsonl.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    folder.update_record(files_sha256={})
+    write_report(folder)
+    assert len([path for path in folder.plots.iterdir() if path.name.startswith("curve_m")]) == 2
+    assert "2,998 more scores are in metrics.csv" in folder.report_html.read_text()
+
+
+@pytest.mark.parametrize("value", [1e308, 3e38, float("inf")])
+def test_values_beyond_what_can_be_drawn_are_said_in_their_place(value: float, tmp_path: Path) -> None:
+    kept = predictions(outputs=np.full((40, 1), value), target=np.full(40, -value), naive=np.full((40, 1), value))
+    write_report(made(tmp_path, VALUES, kept))
+
+
 @pytest.mark.parametrize("part", ["plots", "evaluation"])
 def test_a_folder_that_is_a_link_is_not_written_through(part: str, tmp_path: Path) -> None:
     folder, elsewhere = made(tmp_path / "runs", CLASSES, None), tmp_path / "elsewhere"

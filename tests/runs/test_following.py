@@ -138,7 +138,7 @@ def test_a_spec_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
 def test_a_text_is_never_a_formula_and_a_number_stays_one() -> None:
     texts = ["=1+1", "+1", "-1", "@x", "\tx", "\r=1", "\uff1d1", "x=1", "", "a\nb", 'a"b', "-"]
     (row,) = csv.reader(io.StringIO(csv_text([[*texts, -1.5, -3, None, True]])))
-    assert row[:7] == ["'=1+1", "'+1", "'-1", "'@x", "'\tx", "'\\r=1", "'\uff1d1"]
+    assert row[:7] == ["'=1+1", "+1", "-1", "'@x", "'\tx", "'\\r=1", "'\uff1d1"]
     assert row[7:] == ["x=1", "", "a\nb", 'a"b', "'-", "-1.5", "-3", "", "True"]
 
 

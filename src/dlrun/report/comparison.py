@@ -11,6 +11,7 @@ from dlrun.report.content import directions_of
 from dlrun.report.drawing import Drawing, drawn
 from dlrun.report.markup import Markup, facts, number, table, tag
 from dlrun.report.page import document, figures
+from dlrun.report.plots import MOST_CURVES
 from dlrun.runs.contrast import Contrast, Line, contrast
 from dlrun.runs.fields import as_text
 from dlrun.runs.folder import RunFolder
@@ -119,9 +120,9 @@ def _directions(folders: Sequence[RunFolder]) -> dict[str, str]:
 def _curves(folders: Sequence[RunFolder]) -> Iterator[Drawing]:
     histories = {folder.id: folder.read_metrics() for folder in folders[:_CURVES]}
     names = dict.fromkeys(name for rows in histories.values() for row in rows[:1] for name in row)
-    for name in names:
-        is_known = any(row.get(name) is not None for rows in histories.values() for row in rows)
-        if is_known and (name == "loss" or name.startswith("val_")):
+    wanted = [name for name in names if name == "loss" or name.startswith("val_")]
+    for name in wanted[:MOST_CURVES]:
+        if any(row.get(name) is not None for rows in histories.values() for row in rows):
 
             def draw(axes: Any, name: str = name) -> None:
                 for run, rows in histories.items():

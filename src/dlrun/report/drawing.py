@@ -68,23 +68,37 @@ def drawn(name: str, title: str, draw: Callable[[Any], None], *, size: tuple[flo
     """
     import matplotlib as mpl
     from cycler import cycler
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
 
     with mpl.rc_context():
         mpl.rcdefaults()  # a matplotlibrc in the current folder may ask for LaTeX, which is a program
         mpl.rcParams.update({**_STYLE, "axes.prop_cycle": cycler(color=COLOURS), "svg.hashsalt": name})
-        figure = Figure(figsize=size, dpi=_DOTS_PER_INCH, layout="constrained")
-        canvas: Any = FigureCanvasAgg(figure)  # without types
-        draw(figure.add_subplot())
-        svg, png = io.StringIO(), io.BytesIO()
-        # Figure.savefig would draw everything twice for each form, and lay it out anew.
-        canvas.print_png(png)
-        figure.set_layout_engine("none")
-        svg_canvas: Any = FigureCanvasSVG(figure)  # without types
-        svg_canvas.print_svg(svg, metadata={"Date": None, "Creator": None})
-    return Drawing(name, title, svg.getvalue(), png.getvalue(), is_wide=size[0] > SIZE[0])
+        try:
+            svg, png = _forms(draw, size)
+        except (ValueError, ArithmeticError):  # numbers that its arithmetic cannot hold, as of a loss of 1e308
+            svg, png = _forms(_say_why_not, size)
+    return Drawing(name, title, svg, png, is_wide=size[0] > SIZE[0])
+
+
+def _forms(draw: Callable[[Any], None], size: tuple[float, float]) -> tuple[str, bytes]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, dpi=_DOTS_PER_INCH, layout="constrained")
+    canvas: Any = FigureCanvasAgg(figure)  # without types
+    draw(figure.add_subplot())
+    svg, png = io.StringIO(), io.BytesIO()
+    # Figure.savefig would draw everything twice for each form, and lay it out anew.
+    canvas.print_png(png)
+    figure.set_layout_engine("none")
+    svg_canvas: Any = FigureCanvasSVG(figure)  # without types
+    svg_canvas.print_svg(svg, metadata={"Date": None, "Creator": None})
+    return svg.getvalue(), png.getvalue()
+
+
+def _say_why_not(axes: Any) -> None:
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, "the values are too large to be drawn", ha="center", va="center")
 
 
 def picture(pixels: Array) -> bytes:

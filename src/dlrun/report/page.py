@@ -11,6 +11,7 @@ from dlrun.report.examples import examples
 from dlrun.report.findings import Findings
 from dlrun.report.headline import headline
 from dlrun.report.markup import Markup, facts, image, joined, number, table, tag
+from dlrun.report.plots import MOST_CURVES, curve_names
 from dlrun.runs.record import RunRecord
 
 
@@ -30,7 +31,11 @@ def page(content: Content, findings: Mapping[str, Findings], drawings: Sequence[
             tag("p", _what(record), class_="soft"),
             *headline(content, findings),
             *_section(
-                "Learning", [_plots(drawing for drawing in drawings if drawing.name.startswith(("curve", "learning")))]
+                "Learning",
+                [
+                    _plots(drawing for drawing in drawings if drawing.name.startswith(("curve", "learning"))),
+                    _left_out(content),
+                ],
             ),
             *_section("Predictions", _predictions(content, findings, drawings)),
             *_section("Model", _model(record)),
@@ -136,6 +141,11 @@ def _model(record: RunRecord) -> Iterator[Markup]:
         "parts of a batch": record.cpu_shares,
     }
     yield facts((name, f"{choice.value}: {choice.reason}") for name, choice in chosen.items() if choice)
+
+
+def _left_out(content: Content) -> Markup:
+    more = len(curve_names(content.rows)) - MOST_CURVES
+    return tag("p", f"{more:,} more scores are in metrics.csv.", class_="soft") if more > 0 else Markup()
 
 
 def _data(record: RunRecord) -> Markup:

@@ -18,6 +18,8 @@ from dlrun.signature import Target
 Array = npt.NDArray[Any]
 Rows = Sequence[Mapping[str, float | None]]
 
+MOST_CURVES = 30
+"""Scores that are drawn: of thousands nobody looks at the rest, which would take minutes."""
 _WRITTEN_CLASSES = 15
 _BARS, _BARS_OF_IMPORTANCE = 30, 15
 _POINTS = 2000
@@ -27,17 +29,19 @@ _FEWEST_BINS, _MOST_BINS = 5, 50
 _STEPS_OF_FORECAST = 240
 
 
+def curve_names(rows: Rows) -> list[str]:
+    """List the scores that have a curve: the loss first, then as the run has them."""
+    return [name for name in rows[0] if name not in COLUMNS and not name.startswith("val_")] if rows else []
+
+
 def learning_curves(rows: Rows, *, best: BestRecord | None = None) -> Iterator[Drawing]:
-    """Draw one plot for the loss and one for each other score, training and validation together.
+    """Draw one plot for the loss and one for each other score up to `MOST_CURVES`, training and validation together.
 
     Args:
         rows: Of metrics.jsonl.
         best: The best epoch, which is marked.
     """
-    if not rows:
-        return
-    names = [name for name in rows[0] if name not in COLUMNS and not name.startswith("val_")]
-    for name in names:
+    for name in curve_names(rows)[:MOST_CURVES]:
 
         def draw(axes: Any, name: str = name) -> None:
             for key, label in ((name, "training"), (f"val_{name}", "validation")):

@@ -29,7 +29,7 @@ def follow_lines(path: Path, *, last: int, is_growing: Callable[[], bool]) -> It
     """
     growing = is_growing()
     data, position = _read(path, 0)
-    *lines, rest = data.split(b"\n")
+    *lines, rest = data.rsplit(b"\n", min(last, _LARGEST_BYTES) + 1)  # of millions of lines only those asked for
     if not growing and rest:
         lines, rest = [*lines, rest], b""
     yield from lines[len(lines) - min(last, len(lines)) :]

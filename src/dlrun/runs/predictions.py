@@ -180,8 +180,8 @@ def _wrong(kept: Predictions) -> str:
         "target": kept.target.size == 0 or (kept.target.dtype.kind in "biuf" and kept.target.shape[:1] == (count,)),
         "naive": kept.naive.size == 0 or (kept.naive.dtype.kind == "f" and kept.naive.shape[:1] == (count,)),
         "shown": _is(kept.shown, "iu", 1) and shown <= _MOST_SHOWN and _are_places(kept.shown, count),
-        "pictures": kept.pictures.size == 0 or _are_pictures(kept.pictures, shown),
-        "reconstructions": kept.reconstructions.size == 0 or kept.reconstructions.shape == kept.pictures.shape,
+        "pictures": _is_absent(kept.pictures) or _are_pictures(kept.pictures, shown),
+        "reconstructions": _is_absent(kept.reconstructions) or kept.reconstructions.shape == kept.pictures.shape,
         "texts": kept.texts.size == 0 or (_is(kept.texts, "U", 1) and len(kept.texts) == shown),
         "columns": columns == (0,) or _is(kept.columns, "U", 1),
         "cells": kept.cells.size == 0 or (_is(kept.cells, "U", 2) and kept.cells.shape == (shown, *columns)),
@@ -201,13 +201,17 @@ def _is(array: Array, kinds: str, *ranks: int) -> bool:
     return array.dtype.kind in kinds and array.ndim in ranks
 
 
+def _is_absent(array: Array) -> bool:
+    return array.shape[:1] == (0,)
+
+
 def _are_places(shown: Array, count: int) -> bool:
     return bool(((shown >= 0) & (shown < count)).all())
 
 
 def _are_pictures(pictures: Array, shown: int) -> bool:
     """Whether there is one for each example that is shown: bytes of grey or colour, or numbers that are no picture."""
-    if len(pictures) != shown or pictures.ndim < 2 or pictures.dtype.kind not in "uf":  # noqa: PLR2004
+    if 0 in pictures.shape or pictures.shape[:1] != (shown,) or pictures.ndim < 2 or pictures.dtype.kind not in "uf":  # noqa: PLR2004
         return False
     return pictures.dtype.kind == "f" or (
         pictures.dtype == np.uint8 and pictures.ndim == _PICTURE_RANK and pictures.shape[-1] in (1, 3)

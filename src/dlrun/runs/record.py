@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dlrun.errors import RunError
 from dlrun.files.disk import disk, explained
@@ -14,6 +14,9 @@ LARGEST_BYTES = 1 << 22
 """Of a `run.json`."""
 
 Status = Literal["created", "running", "completed", "interrupted", "failed"]
+
+Count = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+"""A whole number that can be counted with: one of thousands of digits, in a file from elsewhere, is no float."""
 
 
 class _Group(BaseModel):
@@ -39,15 +42,15 @@ class LayerRecord(_Group):
 
     name: str
     type: str
-    output_shape: tuple[int | None, ...] = ()
-    parameters: int = 0
+    output_shape: tuple[Count | None, ...] = ()
+    parameters: Count = 0
 
 
 class ModelRecord(_Group):
     """The model: its `type` in the spec, the number of its trainable and other parameters, and its layers."""
 
     type: str
-    parameters: int | None = None
+    parameters: Count | None = None
     layers: tuple[LayerRecord, ...] = ()
 
 
@@ -56,7 +59,7 @@ class DatasetRecord(_Group):
 
     name: str
     fingerprint: str
-    examples: dict[str, int]
+    examples: dict[str, Count]
 
 
 class BestRecord(_Group):
@@ -64,8 +67,8 @@ class BestRecord(_Group):
 
     metric: str
     value: float | None
-    epoch: int
-    step: int
+    epoch: Count
+    step: Count
 
 
 class EvaluationRecord(_Group):
@@ -92,7 +95,7 @@ class EvaluationRecord(_Group):
     data: str
     fingerprint: str | None = None
     kind: str
-    examples: int
+    examples: Count
     scores: dict[str, float | None]
     naive: dict[str, float | None] = {}
     overall: dict[str, float | None]
@@ -209,7 +212,7 @@ class RunRecord(_Group):
     throughput: float | None = None
     weights_sha256: str | None = None
     exact: bool = True
-    resumed: int = 0
+    resumed: Count = 0
     tags: tuple[str, ...] = ()
     tracking: TrackingRecord | None = None
     signature_note: str | None = None
