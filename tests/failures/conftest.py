@@ -16,7 +16,7 @@ name: small
 dataset: {type: builtin, name: wine, validation: 0.2}
 model: {type: mlp, units: [4]}
 loss: sparse_categorical_crossentropy
-training: {batch_size: 16, epochs: 4, jit: off, precision: float32, report: false}
+training: {batch_size: 16, checkpoint_minutes: 1.0e-9, epochs: 4, jit: off, precision: float32, report: false}
 """
 
 

@@ -151,7 +151,7 @@ def test_a_part_that_is_lost_ends_the_run_with_one_line_that_names_it(small: Any
     assert "\n" not in raised.value.what
     if part == "metrics.jsonl":
         assert not small.found.metrics_jsonl.exists()  # and no file full of zeros in its place
-        assert set(small.steps()) == {"step-000000008", "step-000000016"}
+        assert max(small.steps()) == "step-000000016"
 
 
 def test_metrics_that_another_program_has_cut_are_not_padded_with_zeros(small: Any) -> None:

@@ -93,7 +93,8 @@ class History:
         """
         for path in (self.jsonl, self.csv):
             with explained(f"write {path}"):
-                if disk.exists(path):
+                # A file whose rows a checkpoint is about to count on has to be there.
+                if disk.exists(path) or (path == self.jsonl and self._length):
                     disk.sync_file(path)
 
     def mark(self) -> tuple[int, str]:
