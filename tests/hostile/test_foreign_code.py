@@ -169,4 +169,4 @@ def test_data_that_a_strangers_spec_names_is_not_opened_unless_the_user_repeats_
         assert os.path.realpath(secret) not in report["read"]
         assert only_inside(report, trained.parent / report["arguments"][1])
     assert os.path.realpath(secret) in allowed["read"]
-    assert allowed["code"] == 1  # it is data of another shape than the model's
+    assert allowed["code"] == 2  # it was read, and is not the data that the run was trained on
