@@ -31,6 +31,7 @@ WORDS = ["red", "green", "blue"]
         (["31.12.1999", "01.01.2000 07:30"] * 9, "date"),
         (["12/31/1999", "01/02/2000"] * 9, "date"),
         (["A1", "12", "B"] * 9, "categorical"),
+        (["E46", "C85", "e5", "+E1"] * 9, "categorical"),
         ([*["1", "2", "3"] * 19, "4+"], "categorical"),
         ([f"some words about {index}" for index in range(30)], "text"),
     ],

@@ -25,8 +25,8 @@ _EXPONENT = r"([eE][+-]?\d+)?"
 _SPACES = r" '\x{00a0}\x{202f}"
 _DIGITS = {
     "plain": r"(\d+\.?\d*|\.\d+)" + _EXPONENT,
-    "comma": rf"(\d{{1,3}}([.{_SPACES}]\d{{3}})+|\d+)?(,\d*)?" + _EXPONENT,
-    "grouped": rf"(\d{{1,3}}([,{_SPACES}]\d{{3}})+|\d+)?(\.\d*)?" + _EXPONENT,
+    "comma": rf"((\d{{1,3}}([.{_SPACES}]\d{{3}})+|\d+)(,\d*)?|,\d+)" + _EXPONENT,
+    "grouped": rf"((\d{{1,3}}([,{_SPACES}]\d{{3}})+|\d+)(\.\d*)?|\.\d+)" + _EXPONENT,
 }
 _EXAMPLES = {"plain": "1234.5", "comma": "1.234,5", "grouped": "1,234.5"}
 
@@ -165,13 +165,12 @@ def count_notations(values: pa.Array, counts: npt.NDArray[np.int64]) -> dict[Not
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    has_digit = _filled(pc.match_substring_regex(values, r"\d"), otherwise=False)
     found: dict[Notation, int] = {}
     absent = {unit for unit in _UNITS if not _has_unit(values, unit)}
     for notation, pattern in PATTERNS.items():
         if unit_of(notation) in absent:
             continue
-        fits = _filled(pc.match_substring_regex(values, pattern), otherwise=False) & has_digit
+        fits = _filled(pc.match_substring_regex(values, pattern), otherwise=False)
         numbers = pc.cast(_as_plain(values.filter(pa.array(fits)), notation), pa.float64())
         found[notation] = int(counts[fits][np.abs(_to_floats(numbers)) <= LARGEST].sum())
     return found
