@@ -157,3 +157,47 @@ def test_the_names_of_columns_are_known_from_the_beginning_of_a_file(tmp_path: P
     assert tell_encoding(str(path), head_only=True).name == "utf-8"
     assert tell_encoding(str(path)).name == "cp1252"
     assert read_dialect(str(path), head_only=True).first == ("text", "label")
+
+
+@pytest.mark.parametrize(
+    ("lines", "options"),
+    [
+        (["18.0   8   307.0\tford", "15.0   8   350.0\tbuick", "9.5    4   97.00\taudi"], "header=None"),
+        (["A11 6 A34 1169 1", "A12 48 A32 5951 2", "A14 12 A34 2096 1"], "header=None"),
+        (["a b c", "1 2 x", "3 4 y", "5 6 z"], "index=False)"),
+    ],
+)  # fmt: skip
+def test_a_table_whose_values_are_parted_by_blanks_is_refused_with_the_line_that_converts_it(
+    lines: list[str], options: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "auto.data"
+    path.write_text("\n".join(lines))
+    with pytest.raises(DataError, match="parted by blanks") as raised:
+        TableFiles.open(str(path))
+    assert options in raised.value.hint
+    assert "auto.csv" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["pixels", "70 80 82", "1 2 3", "4 5 6"],
+        ["1 2 3\tcat", "4 5 6\tdog", "7 8 9\tcat"],
+        ["a film to see", "not one for me", "an hour too long"],
+        ["1 2 3,cat", "4 5 6,dog", "7 8 9,cat"],
+    ],
+)
+def test_values_of_several_words_or_numbers_are_not_taken_for_columns(lines: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "data.csv"
+    path.write_text("\n".join(lines))
+    assert not read_dialect(str(path)).is_spaced
+
+
+def test_texts_of_a_file_of_any_name_are_read_where_its_lines_have_columns(tmp_path: Path) -> None:
+    path = tmp_path / "SMSSpamCollection"
+    path.write_text("label\ttext\nham\tsee you\nspam\twin, now\n")
+    assert [row.text for row in files_of(str(path), Reading())[0].rows(labelled=True)] == ["see you", "win, now"]
+    path.write_text("see you, later\nwin\n")
+    with pytest.raises(DataError, match="no kind") as raised:
+        files_of(str(path), Reading())
+    assert "parted by" in raised.value.hint

@@ -286,3 +286,28 @@ def test_a_type_that_is_named_recognises_what_is_recognised_without_it(tmp_path:
         assert named == unnamed
     with pytest.raises(UsageError, match="no column of image files"):
         write_config(str(tmp_path / "texts.csv"), tmp_path / "b.yaml", Wishes("images"))
+
+
+def test_quotes_that_do_not_end_are_letters_of_texts(tmp_path: Path) -> None:
+    data = tmp_path / "SMSSpamCollection"
+    rows = ['ham\t"see you at home then', "spam\tfree prize to claim now", 'ham\tsays "ok" to me now'] * 12
+    data.write_text("\n".join(rows) + "\n")
+    done = write_config(str(data), tmp_path / "sms.yaml", Wishes())
+    assert yaml.safe_load(done.path.read_text())["dataset"]["quoted"] is False
+    assert any("quotes that do not end" in line for line in done.told)
+    check_fits(done.path)
+
+
+def test_a_row_that_cannot_be_read_is_named_rather_than_a_missing_column_of_texts(tmp_path: Path) -> None:
+    data = tmp_path / "reviews.csv"
+    data.write_text('text,label\n"a good film, see it,good\nnot my film at all,bad\n')
+    with pytest.raises(DataError, match=r"reviews.csv:2: a row"):
+        write_config(str(data), tmp_path / "reviews.yaml", Wishes(kind="text"))
+
+
+def test_lines_of_json_that_are_no_texts_come_with_what_makes_a_table_of_them(tmp_path: Path) -> None:
+    data = tmp_path / "houses.jsonl"
+    data.write_text('{"rooms": 3, "price": 200}\n{"rooms": 4, "price": 300}\n')
+    with pytest.raises(UsageError, match="no column of texts") as raised:
+        write_config(str(data), tmp_path / "houses.yaml", Wishes())
+    assert "houses.csv" in raised.value.hint

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 _TABBED = (".tsv", ".tab")
 _HEAD_CHARACTERS = 1 << 18
 _JUDGED_ROWS = 50
+_FEWEST_SPACED = 3
+_TWO = 2
+_LONGEST_SHOWN = 60
 
 
 def _check_delimiter(value: str) -> str:
@@ -53,6 +57,7 @@ class Dialect:
         row_like: The values by which that looks like a row and not like names of columns; empty: it does not.
         blank_lines: Lines before it with nothing in them.
         told: What was told from the bytes.
+        is_spaced: Whether blanks part the values, which no delimiter does.
     """
 
     encoding: str
@@ -62,6 +67,7 @@ class Dialect:
     row_like: str
     blank_lines: int
     told: tuple[Told, ...]
+    is_spaced: bool = False
 
 
 def read_dialect(
@@ -97,7 +103,43 @@ def read_dialect(
         told.append(Told("delimiter", name, "" if chosen == (own or ",") else "by its first lines"))
     first, *rest = rows_of[chosen] or [[]]
     names = tuple(name.strip() for name in first)
-    return Dialect(found, chosen, quoted, names, row_like(names, rest), blank_lines, tuple(told))
+    is_spaced = delimiter is None and _is_spaced(rows_of[chosen], chosen)
+    return Dialect(found, chosen, quoted, names, row_like(names, rest), blank_lines, tuple(told), is_spaced)
+
+
+def refuse_spaced(path: str, dialect: Dialect) -> None:
+    """Refuse a file whose values are parted by blanks: one or many, as it looks well.
+
+    Raises:
+        DataError: With the line that makes a CSV file of it.
+    """
+    if not dialect.is_spaced:
+        return
+    stem = str(Path(path).with_suffix(""))
+    target = f"{stem}.csv" if f"{stem}.csv" != path else f"{stem}-commas.csv"
+    is_row = any(map(_is_number, dialect.first[0].split()))
+    read, write = (", header=None", ", header=False") if is_row else ("", "")
+    convert = f"pd.read_csv('{path}', sep=r'\\s+'{read}).to_csv('{target}', index=False{write})"
+    raise DataError(
+        f"the values of {path} are parted by blanks: {' '.join(dialect.first)[:_LONGEST_SHOWN]!r}",
+        expected="commas, semicolons, tabs or | between them",
+        hint=f'python -c "import pandas as pd; {convert}"',
+    )
+
+
+def is_delimited(path: str) -> bool:
+    """Whether the first lines of a text file have the same number of values each, and more than one.
+
+    Args:
+        path: The file; of one that cannot be read the answer is no.
+    """
+    try:
+        dialect = read_dialect(path, quoted=False, head_only=True)
+        with opened_rows(path, dialect, strict=False) as rows:
+            widths = {len(row) for _, row in itertools.islice(rows, _JUDGED_ROWS)}
+    except DataError:
+        return False
+    return widths == {len(dialect.first)} and len(dialect.first) > 1
 
 
 @contextmanager
@@ -163,6 +205,29 @@ def _first_rows(head: str, delimiter: str, *, quoted: bool, is_whole: bool) -> l
     except csv.Error:  # a value without end: what reads the rows says where
         pass
     return rows if is_whole or len(rows) <= 1 else rows[:-1]
+
+
+def _is_spaced(rows: Sequence[Sequence[str]], mark: str) -> bool:
+    """Whether the first value of each row is several, with numbers among them: parted by blanks, and at most one tab.
+
+    A value may also be a list of numbers, such as the pixels of an image: beside a tab, one blank parts nothing.
+    """
+    if len(rows) < _FEWEST_SPACED or not (len(rows[0]) == 1 or (mark == "\t" and len(rows[0]) <= _TWO)):
+        return False
+    values = [row[0].split() for row in rows]
+    if len({len(each) for each in values}) != 1 or len(values[0]) < _FEWEST_SPACED:
+        return False
+    if mark == "\t" and len(rows[0]) == _TWO and not all("  " in row[0].strip() for row in rows):
+        return False
+    return all(sum(map(_is_number, each)) >= _TWO for each in values[1:])
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _fit(rows: Sequence[Sequence[str]], *, is_own: bool) -> tuple[bool, bool, float, int]:

@@ -128,9 +128,13 @@ def refuse_foreign(path: Path, *, expected: str, reads_json: bool = False, reads
     """
     kind = foreign_kind(path, reads_json=reads_json, reads_zip=reads_zip)
     if kind is not None:
-        stem = str(path).removesuffix("".join(path.suffixes[-1:]))
-        hint = kind.convert.replace("{path}", str(path)).replace("{stem}", stem)
-        raise DataError(f"{path} is {kind.what}", expected=expected, hint=hint)
+        raise DataError(f"{path} is {kind.what}", expected=expected, hint=how_to_convert(path, kind))
+
+
+def how_to_convert(path: Path, kind: Foreign) -> str:
+    """The line that makes a file that is read of one that is not."""
+    stem = str(path).removesuffix("".join(path.suffixes[-1:]))
+    return kind.convert.replace("{path}", str(path)).replace("{stem}", stem)
 
 
 def _in_zip(path: Path) -> Foreign:

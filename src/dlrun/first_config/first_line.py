@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dlrun.data.columns.locate import find_tables, is_parquet
-from dlrun.data.dialect import read_dialect
+from dlrun.data.dialect import read_dialect, refuse_spaced
 from dlrun.data.header import Header
 from dlrun.first_config.draft import Key
 
@@ -37,7 +37,10 @@ class FirstLine:
             DataError: There is none, or it cannot be read.
         """
         first = find_tables(path)[0]
-        return cls() if is_parquet(first) else cls.of_text(str(first))
+        if is_parquet(first):
+            return cls()
+        refuse_spaced(str(first), read_dialect(str(first), head_only=True))
+        return cls.of_text(str(first))
 
     @classmethod
     def of_text(cls, path: str) -> FirstLine:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from dlrun.first_config.images import draft_images, has_images, image_column
 from dlrun.first_config.series import draft_series, find_time, is_series_alone
 from dlrun.first_config.table import LookedAt, draft_table, look_at
 from dlrun.first_config.target import choose_target
-from dlrun.first_config.text import draft_text
+from dlrun.first_config.text import draft_text, has_loose_quotes
 
 _LINES = (".jsonl", ".ndjson", ".json")
 _SHOWN_COUNTS = 1000
@@ -52,6 +53,9 @@ def draft_config(path: str, wishes: Wishes) -> Draft:
         )
     if kind:
         return DRAFTS[kind](path, wishes)
+    if has_loose_quotes(path):
+        with suppress(UsageError):
+            return draft_text(path, wishes)
     looked = look_at(path)
     column = _image_column(looked) if path.lower().endswith(".csv") else None
     if column is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlrun.data.header import Header
+from dlrun.data.foreign import foreign_kind, how_to_convert
 from dlrun.data.texts.delimited import DelimitedFile
 from dlrun.data.texts.files import files_of
 from dlrun.data.texts.folders import TextFolder, split_folders
@@ -56,8 +56,11 @@ def draft_text(path: str, wishes: Wishes) -> Draft:
     files = files_of(str(within.get("train", path)), Reading())
     is_folder = isinstance(files[0], TextFolder)
     first = FirstLine.of_text(files[0].path) if isinstance(files[0], DelimitedFile) else FirstLine()
-    columns = TextColumns() if is_folder else _choose_columns(path, wishes, first.header)
-    reading = Reading(columns.text or "text", columns.label or "label", header=first.header)
+    reading = Reading(header=first.header)
+    if isinstance(files[0], DelimitedFile):
+        reading = replace(reading, quoted=_has_quoted_values(files[0], reading))
+    columns = TextColumns() if is_folder else _choose_columns(path, wishes, reading)
+    reading = replace(reading, text=columns.text or "text", label=columns.label or "label")
     files = files_of(str(within.get("train", path)), reading)
     rows = [*itertools.islice(itertools.chain.from_iterable(file.rows(labelled=True) for file in files), _LOOKED_AT)]
     if not rows:
@@ -71,12 +74,12 @@ def draft_text(path: str, wishes: Wishes) -> Draft:
     is_bag = looks.is_long or total > _MANY_TEXTS
     return Draft(
         f"Texts of {path}: {total:,} of them, whose {columns.label or 'class folder'} is predicted.",
-        (*_dataset(path, columns, first, looks, is_bag=is_bag), *_label_remark(labels), *held_out),
+        (*_dataset(path, columns, reading, first, looks, is_bag=is_bag), *_label_remark(labels), *held_out),
         _network(is_bag=is_bag),
         "mean_squared_error" if is_value else "sparse_categorical_crossentropy",
         ("mean_absolute_error",) if is_value else ("accuracy",),
         sizes.training,
-        (*first.told(), *_told(columns, wishes)),
+        (*first.told(), *_told(columns, reading, wishes)),
     )
 
 
@@ -97,8 +100,32 @@ class _Looks:
         return cls(bool(np.quantile(words, 0.95) > _SHORT_WORDS), wide and characters > 12 * max(1, int(words.sum())))
 
 
-def _choose_columns(path: str, wishes: Wishes, header: Header) -> TextColumns:
-    reading = Reading(header=header)
+def has_loose_quotes(path: str) -> bool:
+    """Whether a delimited file can be read only where quotes are letters, which texts know and tables do not."""
+    try:
+        file = files_of(path, Reading())[0]
+        if not isinstance(file, DelimitedFile):
+            return False
+        return not _has_quoted_values(file, Reading(header=FirstLine.of_text(file.path).header))
+    except DataError:
+        return False
+
+
+def _has_quoted_values(file: DelimitedFile, reading: Reading) -> bool:
+    """Whether quotes enclose values; False if the file can be read only where they are letters like any other."""
+    for quoted in (True, False):
+        tried = replace(file, reading=replace(reading, quoted=quoted))
+        tried = replace(tried, reading=replace(tried.reading, text=tried.names()[0]))
+        try:
+            for _ in itertools.islice(tried.rows(labelled=False), _LOOKED_AT):
+                pass
+        except DataError:
+            continue
+        return quoted
+    return True
+
+
+def _choose_columns(path: str, wishes: Wishes, reading: Reading) -> TextColumns:
     names = files_of(path, reading)[0].names()
     if not names:
         raise UsageError(f"{path} has no columns", expected="a .csv, .tsv, .jsonl or .parquet file, or class folders")
@@ -109,8 +136,11 @@ def _choose_columns(path: str, wishes: Wishes, header: Header) -> TextColumns:
     }
     text = _text_column(texts)
     if text is None:
+        _refuse_damaged(path, reading, names)
         expected = "a column with several words in each row"
-        raise UsageError(f"{path} has no column of texts", expected=expected, hint="--type table")
+        foreign = foreign_kind(Path(path))  # to tables
+        hint = f"for `type: table`: {how_to_convert(Path(path), foreign)}" if foreign else "--type table"
+        raise UsageError(f"{path} has no column of texts", expected=expected, hint=hint)
     others = tuple(name for name in names if name != text)
     if wishes.target:
         label, why = wishes.target, "as --target says"
@@ -118,6 +148,21 @@ def _choose_columns(path: str, wishes: Wishes, header: Header) -> TextColumns:
         labels = {name: _column(path, replace(reading, text=text, label=name), labelled=True) for name in others}
         label, why = _label_column(labels, path)
     return TextColumns(text, label, why, tuple(name for name in others if name != label))
+
+
+def _refuse_damaged(path: str, reading: Reading, names: Sequence[str]) -> None:
+    """Raise what is wrong with a file if it is the same whichever column is read."""
+    errors: dict[str, DataError] = {}
+    for name in names:
+        try:
+            for _ in itertools.islice(files_of(path, replace(reading, text=name))[0].rows(labelled=False), _LOOKED_AT):
+                pass
+        except DataError as error:
+            errors[str(error)] = error
+        else:
+            return
+    if len(errors) == 1 and len(names) > 1:
+        raise next(iter(errors.values()))
 
 
 def _column(path: str, reading: Reading, *, labelled: bool) -> list[str]:
@@ -154,11 +199,13 @@ def _label_column(values: Mapping[str, list[str]], path: str) -> tuple[str, str]
 
 
 def _dataset(
-    path: str, columns: TextColumns, first: FirstLine, looks: _Looks, *, is_bag: bool
+    path: str, columns: TextColumns, reading: Reading, first: FirstLine, looks: _Looks, *, is_bag: bool
 ) -> Iterator[Key | Remark]:
     yield Key("type", "text")
     yield Key("path", path)
     yield from first.lines()
+    if not reading.quoted:
+        yield Key("quoted", value=False, comment="quotes are letters like any other; true: they enclose values")
     if columns.text:
         yield Key("text", columns.text, "the column of the texts")
         yield Key("label", columns.label, f"the column to predict, chosen {columns.why}")
@@ -198,7 +245,9 @@ def _label_remark(labels: set[str]) -> Iterator[Remark]:
         yield Remark("The labels are whole numbers, and count as classes; task: regression reads them as numbers.")
 
 
-def _told(columns: TextColumns, wishes: Wishes) -> Iterator[str]:
+def _told(columns: TextColumns, reading: Reading, wishes: Wishes) -> Iterator[str]:
+    if not reading.quoted:
+        yield "quoted: false, as there are quotes that do not end: they are letters like any other"
     if columns.text:
         yield f"text: {columns.text}"
         yield f"label: {columns.label}, {columns.why}" + ("" if wishes.target else " (--target for another)")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from dlrun.data.columns.names import distinct_names, repeated_names
-from dlrun.data.dialect import Dialect, opened_rows, read_dialect
+from dlrun.data.dialect import Dialect, opened_rows, read_dialect, refuse_spaced
 from dlrun.data.encoding import opened_bytes, undecodable
 from dlrun.data.header import Header
 from dlrun.data.told import Told
@@ -61,6 +61,7 @@ class CsvFile:
         """
         header = header or Header()
         dialect = read_dialect(str(path), delimiter=delimiter, encoding=encoding, head_only=head_only)
+        refuse_spaced(str(path), dialect)
         notes: list[str] = []
         names = distinct_names(header.names_of(str(path), dialect.first), notes)
         has_header = header.is_first_line(dialect.first)

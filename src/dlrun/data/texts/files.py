@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 from pathlib import Path
 
+from dlrun.data.dialect import is_delimited
 from dlrun.data.encoding import STANDARD_INPUT
 from dlrun.data.foreign import refuse_foreign
 from dlrun.data.texts.delimited import DelimitedFile
@@ -58,6 +59,9 @@ def _file(name: str, reading: Reading) -> TextFile:
     kind = _KINDS.get(Path(name.removesuffix(".gz")).suffix.lower())
     if kind is not ParquetFile:
         refuse_foreign(Path(name), expected=_ACCEPTED, reads_json=kind is JsonLinesFile)
+    if kind is None and is_delimited(name):
+        kind = DelimitedFile
     if kind is None:
-        raise DataError(f"{name} is of no kind that texts are read from", expected=_ACCEPTED)
+        hint = "a file of another name is read if its lines are values parted by commas, semicolons, tabs or |"
+        raise DataError(f"{name} is of no kind that texts are read from", expected=_ACCEPTED, hint=hint)
     return kind(name, reading)
