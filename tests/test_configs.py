@@ -66,8 +66,8 @@ def find_data(config: str, request: pytest.FixtureRequest, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("path", CONFIGS + STARTERS, ids=name)
-def test_a_config_has_no_problems(path: Path) -> None:
-    assert read_spec(path).spec.name == path.stem
+def test_a_config_has_no_problems(path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_spec(path, find_data(path.stem, request, monkeypatch)).spec.name == path.stem
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=name)
@@ -101,6 +101,8 @@ def test_a_config_trains(
     from dlrun import experiment
 
     overrides = ("training.epochs=null", "training.steps=20", *find_data(path.stem, request, monkeypatch))
+    if "warmup_epochs" in path.read_text():
+        overrides = (*overrides, "schedule.warmup_epochs=0.1")
     result = experiment.train(path, overrides=overrides, runs_dir=tmp_path)
     assert result.record["status"] == "completed"
     assert all(value == value for scores in result.scores.values() for value in scores.values())  # noqa: PLR0124, no NaN

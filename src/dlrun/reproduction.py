@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from dlrun.errors import UsageError
 from dlrun.experiment import RUNS_DIR, Result, train_file
 from dlrun.runs.catalog import find_run
 from dlrun.runs.environment import differences
-from dlrun.runs.folder import RunFolder
+from dlrun.runs.history import Row
 from dlrun.stored import read_stored_spec
 from dlrun.training.progress import Listener, silent
 
@@ -78,17 +78,19 @@ def reproduce(
 
     Raises:
         UsageError: The run was not completed.
+        RunError: What it recorded is damaged.
     """
     before = find_run(str(run), runs_dir=Path(runs_dir))
     record = before.read_record()
     if record.weights_sha256 is None:
         raise UsageError(f"the run {before.id} was not completed", expected="a completed run", hint="dlrun resume")
+    rows = before.read_metrics()  # what cannot be compared in the end is told before anything is trained
     file = read_stored_spec(before, overrides, trust_plugins=trust_plugins, trains=bool(overrides))
     again = train_file(file, runs_dir=Path(runs_dir), listener=listener)
     after = again.folder.read_record()
     then = {**record.environment, "dataset fingerprint": record.dataset.fingerprint if record.dataset else "unknown"}
     now = {**after.environment, "dataset fingerprint": after.dataset.fingerprint if after.dataset else "unknown"}
-    first_epoch, largest = _first_difference(before, again.folder)
+    first_epoch, largest = _first_difference(rows, again.folder.read_metrics())
     return Comparison(
         again,
         identical=record.weights_sha256 == after.weights_sha256 and first_epoch is None,
@@ -98,11 +100,10 @@ def reproduce(
     )
 
 
-def _first_difference(before: RunFolder, after: RunFolder) -> tuple[int | None, dict[str, tuple[Any, Any]]]:
-    rows = zip(before.read_metrics(), after.read_metrics(), strict=False)
-    for epoch, (old, new) in enumerate(rows, start=1):
+def _first_difference(before: Sequence[Row], after: Sequence[Row]) -> tuple[int | None, dict[str, tuple[Any, Any]]]:
+    for epoch, (old, new) in enumerate(zip(before, after, strict=False), start=1):
         keys = [key for key in {**old, **new} if key not in TIMINGS and old.get(key) != new.get(key)]
         if keys:
             return epoch, {key: (old.get(key), new.get(key)) for key in keys}
-    lengths = len(before.read_metrics()), len(after.read_metrics())
+    lengths = len(before), len(after)
     return (min(lengths) + 1, {"epochs": lengths}) if lengths[0] != lengths[1] else (None, {})

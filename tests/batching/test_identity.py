@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from dlrun import identity
+from dlrun.data.arrays import Arrays
 from dlrun.identity import identify
 from dlrun.runs.record import IdentityRecord
 from dlrun.spec.parse import read_spec
@@ -78,12 +79,16 @@ def test_a_folder_of_data_is_known_by_every_file_in_it(folder: Path) -> None:
 
 
 def test_a_pattern_stands_for_the_files_that_fit_it(folder: Path) -> None:
-    pattern = "dataset.path='*.npz'"
-    assert read_spec(Path("small.yaml"), (pattern,)).spec.dataset.places() == (Path("data.npz"), Path("moved.npz"))
-    before = of(pattern)
-    (folder / "more.npz").write_text("")
-    assert changed(before, of(pattern)) == {"data"}
-    assert read_spec(Path("small.yaml"), ("dataset.path='no*'",)).spec.dataset.places() == (Path("no*"),)
+    table = "size,price\n" + "".join(f"{size},{2 * size}\n" for size in range(20))
+    for name in ("first", "second"):
+        (folder / f"{name}.csv").write_text(table)
+    text = SPEC.replace("type: arrays, path: data.npz", "type: table, path: '*.csv', target: price")
+    Path("small.yaml").write_text(text.replace("sparse_categorical_crossentropy", "mse"))
+    assert read_spec(Path("small.yaml")).spec.dataset.places() == (Path("first.csv"), Path("second.csv"))
+    before = of()
+    (folder / "third.csv").write_text(table)
+    assert changed(before, of()) == {"data"}
+    assert Arrays(path="no*").places() == (Path("no*"),)
 
 
 def test_the_images_that_a_csv_lists_are_its_data(folder: Path) -> None:

@@ -224,7 +224,7 @@ def test_what_does_not_fit_is_refused(wine: RunFolder, place: Path) -> None:
     interface = wine.interface_json.read_text()
     try:
         wine.interface_json.unlink()
-        with pytest.raises(RunError, match=r"no interface\.json"):
+        with pytest.raises(RunError, match=r"interface\.json is missing"):
             predict(wine.path, source)
     finally:
         wine.interface_json.write_text(interface)

@@ -59,6 +59,11 @@ def test_the_first_epoch_that_differs_is_named_with_both_values(dlrun: Any, run:
     rows[1]["val_loss"] = 0.125
     rows[2]["loss"] = 0.25
     (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    refused = reproduced(dlrun, run)
+    assert refused.code == 1
+    assert "metrics.jsonl is damaged" in refused.err
+    assert list(run.parent.iterdir()) == [run]  # nothing was trained to find that out
+    edit(run, files_sha256={})
     ended = reproduced(dlrun, run)
     assert ended.code == 1
     assert "not identical" in ended.out

@@ -42,10 +42,9 @@ def test_predictions_from_files_and_from_the_joined_models_agree(mode: str, mode
     config.write_text(SPEC % (data, mode, model))
     result = experiment.train(config, runs_dir=tmp_path / "runs")
     assert result.scores["test"]["accuracy"] == 1.0
+    spec = read_spec(config).spec
     data.unlink()
-    trained: Any = load_trained(
-        RunFolder(result.folder.path), read_spec(config).spec, checkpoint="final", listener=lambda _: None
-    )
+    trained: Any = load_trained(RunFolder(result.folder.path), spec, checkpoint="final", listener=lambda _: None)
     interface, texts = trained.interface, ("A schön, GOOD thing!", "An ugly, BAD thing number 3", "", "unseen 猫 words")
     new = tmp_path / "new.jsonl"
     new.write_text("".join(f'{{"text": "{text}"}}\n' for text in texts), "utf-8")

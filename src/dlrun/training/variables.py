@@ -101,7 +101,7 @@ def keeps_averages(model: keras.Model) -> bool:
 
 def average_variables(model: keras.Model) -> None:
     """End training as Keras' `fit` does: an optimizer with `use_ema` puts the moving averages into the model."""
-    if int(model.optimizer.iterations):  # before its first update it has averaged nothing
+    if int(host_value(model.optimizer.iterations)):  # before its first update it has averaged nothing
         model.optimizer.finalize_variable_values(model.trainable_weights)
 
 
