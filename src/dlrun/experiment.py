@@ -20,8 +20,9 @@ from dlrun.recording import (
     runs_option,
 )
 from dlrun.reporting import keep_predictions, reported
-from dlrun.runs.advice import longer_command, worse_than_naive
+from dlrun.runs.baseline import warn_of_naive
 from dlrun.runs.folder import RunFolder
+from dlrun.runs.longer import Length, longer_command
 from dlrun.spec.check import monitored
 from dlrun.spec.parse import SpecFile, parse_given, read_spec
 from dlrun.tensorflow_start import start_tensorflow
@@ -219,13 +220,12 @@ def _train_and_score(
 
 def _advice(assembly: Assembly, folder: RunFolder) -> Iterator[Note]:
     """What the scores of a complete run suggest."""
-    record, rows = folder.read_record(), folder.read_metrics()
-    if said := worse_than_naive(record):
+    record, rows, spec = folder.read_record(), folder.read_metrics(), assembly.spec
+    if said := warn_of_naive(record):
         yield Note("warning", said)
-    last_epoch = int(rows[-1]["epoch"] or 0) if rows else 0
     resume = read_cluster().resume_command(folder.id) + runs_option(folder)
-    anew = f"dlrun train {folder.spec_yaml}"
-    if command := longer_command(record, assembly.spec, last_epoch=last_epoch, resume=resume, anew=anew):
+    length = Length(spec.training.steps, is_fixed=spec.schedule.spans_training)
+    if command := longer_command(record, rows, length, resume=resume, anew=f"dlrun train {folder.spec_yaml}"):
         yield Note("longer", f"the last epoch is the best so far, and more may be better: {command}")
 
 

@@ -31,6 +31,8 @@ def said(record: dict[str, Any], **known: Any) -> list[Verdict]:
             "open",
             "better in loss 0.1 against 0.5; worse in",
         ),
+        ({"loss": 0.1, "accuracy": 0.5}, {"loss": 0.5, "accuracy": 0.5}, "open", "; no better in accuracy 0.5"),
+        ({"loss": 0.9, "accuracy": 0.6}, {"loss": 0.5, "accuracy": 0.5}, "good", "split: accuracy 0.6 against 0.5."),
     ],
 )
 def test_a_model_is_told_to_be_better_or_worse_than_none(
@@ -70,6 +72,6 @@ def test_scores_of_unknown_direction_and_undefined_ones_decide_nothing_and_the_l
 
 def test_a_run_without_an_end_has_no_verdict_and_one_that_was_still_improving_says_how_to_go_on() -> None:
     assert said({"status": "interrupted"})[0].text.startswith("This run is interrupted")
-    [verdict] = said({"result": {"test": {"accuracy": 0.5}}}, longer=8)
-    assert verdict.text.startswith("The last epoch (4) was the best")
+    [verdict] = said({"result": {"test": {"accuracy": 0.5}}}, longer="dlrun resume run-1 --set training.epochs=8")
+    assert verdict.text.startswith("The last epoch was the best")
     assert verdict.command == "dlrun resume run-1 --set training.epochs=8"

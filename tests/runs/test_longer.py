@@ -6,33 +6,44 @@ from typing import Any
 import pytest
 
 from dlrun.runs.folder import RunFolder
-from dlrun.runs.longer import epochs_to_try
+from dlrun.runs.longer import longer_command, read_length
 
 SPEC = "schedule: {type: constant}\ntraining: {epochs: 4, steps: null}\n"
 BEST = {"metric": "val_loss", "value": 0.5, "epoch": 4, "step": 9}
 
 
+RESUMED = "dlrun resume x --set training.epochs=8"
+
+
 @pytest.mark.parametrize(
     ("spec", "changes", "epochs", "found"),
     [
-        (SPEC, {}, 4, 8),
-        (SPEC, {}, 5, None),
-        (SPEC, {"reason": "stopped early"}, 4, None),
-        (SPEC, {"best": None}, 4, None),
-        (SPEC, {"best": {**BEST, "metric": "loss"}}, 4, None),
-        (SPEC, {"best": {**BEST, "value": None}}, 4, None),
-        (SPEC, {"best": {**BEST, "epoch": 1}}, 1, None),
-        (SPEC.replace("constant", "cosine"), {}, 4, None),
-        (SPEC.replace("constant", "of_a_plugin"), {}, 4, None),
-        (SPEC.replace("null", "36"), {}, 4, None),
-        ("[", {}, 4, None),
+        (SPEC, {}, 4, RESUMED),
+        (SPEC, {}, 5, ""),
+        (SPEC, {"reason": "stopped early"}, 4, ""),
+        (SPEC, {"best": None}, 4, ""),
+        (SPEC, {"best": {**BEST, "metric": "loss"}}, 4, ""),
+        (SPEC, {"best": {**BEST, "value": None}}, 4, ""),
+        (SPEC, {"best": {**BEST, "epoch": 1}}, 1, "dlrun resume x --set training.epochs=2"),
+        (SPEC.replace("constant", "cosine"), {}, 4, "dlrun train x.yaml --set training.epochs=8"),
+        (SPEC.replace("null", "36"), {}, 4, "dlrun resume x --set training.steps=72"),
     ],
 )
-def test_a_run_whose_last_epoch_was_the_best_is_worth_twice_the_epochs_if_resume_takes_them(
-    tmp_path: Path, spec: str, changes: dict[str, Any], epochs: int, found: int | None
+def test_a_run_whose_last_epoch_was_the_best_can_be_made_twice_as_long(
+    tmp_path: Path, spec: str, changes: dict[str, Any], epochs: int, found: str
 ) -> None:
     folder = RunFolder.create(tmp_path, name="x")
     folder.write_text(folder.spec_yaml, spec)
     folder.update_record(status="completed", **{"best": BEST, **changes})
     rows = [{"epoch": float(epoch)} for epoch in range(1, epochs + 1)]
-    assert epochs_to_try(folder, folder.read_record(), rows) == found
+    length = read_length(folder)
+    assert length is not None
+    record = folder.read_record()
+    assert longer_command(record, rows, length, resume="dlrun resume x", anew="dlrun train x.yaml") == found
+
+
+@pytest.mark.parametrize("spec", [SPEC.replace("constant", "of_a_plugin"), "[", SPEC.replace("null", "many")])
+def test_the_length_of_a_spec_that_is_damaged_or_rests_on_a_plugin_is_not_known(tmp_path: Path, spec: str) -> None:
+    folder = RunFolder.create(tmp_path, name="x")
+    folder.write_text(folder.spec_yaml, spec)
+    assert read_length(folder) is None

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dlrun.report.content import Content
 from dlrun.report.findings import Findings, Score
 from dlrun.report.markup import Markup, number, table, tag
-from dlrun.report.verdict import main_split, naive_method, verdicts
-from dlrun.runs.longer import epochs_to_try
+from dlrun.report.verdict import verdicts
+from dlrun.runs.baseline import main_split, naive_method
+from dlrun.runs.longer import longer_command, read_length
 from dlrun.runs.record import RunRecord
 
 _TITLES = {
@@ -37,7 +38,7 @@ def headline(content: Content, findings: Mapping[str, Findings]) -> Iterator[Mar
         record,
         intervals=intervals,
         directions=content.directions,
-        longer=epochs_to_try(content.folder, record, content.rows) if record.status == "completed" else None,
+        longer=_longer(content),
     )
     for verdict in said:
         mark = tag("span", _MARKS[verdict.mood], class_="mark")
@@ -57,6 +58,14 @@ def headline(content: Content, findings: Mapping[str, Findings]) -> Iterator[Mar
     if found is not None and found.scores:
         sample = f", a sample of {found.examples:,}" if found.count < found.examples else ""
         yield tag("p", f"95 % intervals by the bootstrap of {found.count:,} examples{sample}.", class_="soft")
+
+
+def _longer(content: Content) -> str:
+    length, folder = read_length(content.folder), content.folder
+    if length is None or content.record.status != "completed":
+        return ""
+    resume, anew = f"dlrun resume {folder.id}", f"dlrun train {folder.spec_yaml}"
+    return longer_command(content.record, content.rows, length, resume=resume, anew=anew)
 
 
 def _box(name: str, value: float | None, direction: str) -> Markup:

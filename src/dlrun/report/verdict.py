@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dlrun.report.findings import Score
-from dlrun.report.markup import number
+from dlrun.runs.baseline import LAST_VALUE, Comparison, compare_with_naive, main_split, naive_method
 from dlrun.runs.record import RunRecord
 
 Mood = Literal["good", "bad", "open"]
 
-_LAST_VALUE = "the last value"
 _MOST_SCORES = 3
 
 
@@ -32,35 +31,12 @@ class Verdict:
     command: str = ""
 
 
-@dataclass(frozen=True)
-class _Comparison:
-    """A score of the model beside that of a prediction without one."""
-
-    name: str
-    value: float
-    naive: float
-    is_better: bool
-
-    def __str__(self) -> str:
-        return f"{self.name} {number(self.value)} against {number(self.naive)}"
-
-
-def main_split(record: RunRecord) -> str:
-    """Return the split whose scores are the result: the test split, if there is one."""
-    return next((split for split in ("test", "validation", "train") if record.result.get(split)), "")
-
-
-def naive_method(record: RunRecord) -> str:
-    """Return what is predicted without a model."""
-    return record.baseline.method if record.baseline else _LAST_VALUE  # earlier versions had a baseline of series only
-
-
 def verdicts(
     record: RunRecord,
     *,
     intervals: Sequence[Score] = (),
     directions: Mapping[str, str],
-    longer: int | None = None,
+    longer: str = "",
 ) -> Iterator[Verdict]:
     """Yield what there is to say at the top of a report.
 
@@ -68,7 +44,7 @@ def verdicts(
         record: Of the run.
         intervals: Of scores on the split that counts.
         directions: Of each score `min` or `max`.
-        longer: Epochs to try, where the last one was the best.
+        longer: The command that makes the run longer, where the last epoch was the best.
     """
     split = main_split(record)
     if not split:
@@ -81,8 +57,7 @@ def verdicts(
         said = f"Undefined on the {split} split: {', '.join(undefined)}. An AUC of one class is, or an R2 of one value."
         yield Verdict(said, "open")
     if longer:
-        said = f"The last epoch ({longer // 2}) was the best: a longer training may be better still."
-        yield Verdict(said, "open", f"dlrun resume {record.id} --set training.epochs={longer}")
+        yield Verdict("The last epoch was the best: a longer training may be better still.", "open", longer)
 
 
 def _against_naive(
@@ -91,13 +66,13 @@ def _against_naive(
     intervals: Sequence[Score],
     directions: Mapping[str, str],
 ) -> Verdict | None:
-    compared = list(_comparisons(record, split, directions))
+    compared = compare_with_naive(record, split, directions)
     if not compared:
         return None
     method = naive_method(record)
-    naive = f"the naive {'forecast' if method == _LAST_VALUE else 'prediction'} ({method})"
-    better = [each for each in compared if each.is_better]
-    worse = [each for each in compared if not each.is_better]
+    naive = f"the naive {'forecast' if method == LAST_VALUE else 'prediction'} ({method})"
+    better = [each for each in compared if each.gain > 0]
+    worse = [each for each in compared if each.gain <= 0]
     where = f"on the {split} split"
     if not worse:
         unsure = [each for each in better if any(_covers(score, each) for score in intervals)]
@@ -106,29 +81,20 @@ def _against_naive(
         return Verdict(f"Better than {naive} {where}: {_written(better)}.", "good")
     if not better:
         said = f"Worse than {naive} {where}: {_written(worse)}. As it is, the model is of no use."
-        if all(each.value == each.naive for each in worse):
+        if all(each.gain == 0 for each in worse):
             said = f"No better than {naive} {where}: {_written(worse)}. The model has learnt nothing else."
         return Verdict(said, "bad")
+    how = "worse" if any(each.gain < 0 for each in worse) else "no better"
     return Verdict(
-        f"Not clearly better than {naive} {where}: better in {_written(better)}; worse in {_written(worse)}.", "open"
+        f"Not clearly better than {naive} {where}: better in {_written(better)}; {how} in {_written(worse)}.", "open"
     )
 
 
-def _comparisons(record: RunRecord, split: str, directions: Mapping[str, str]) -> Iterator[_Comparison]:
-    scores, naive = record.result[split], record.naive.get(split, {})
-    # The loss comes last: a metric is what people read.
-    for name in sorted(scores, key=lambda name: name == "loss"):
-        value, base, direction = scores[name], naive.get(name), directions.get(name)
-        if value is None or base is None or direction is None or not (math.isfinite(value) and math.isfinite(base)):
-            continue
-        yield _Comparison(name, value, base, value > base if direction == "max" else value < base)
-
-
-def _written(compared: Sequence[_Comparison]) -> str:
+def _written(compared: Sequence[Comparison]) -> str:
     return ", ".join(map(str, compared[:_MOST_SCORES]))
 
 
-def _covers(score: Score, compared: _Comparison) -> bool:
+def _covers(score: Score, compared: Comparison) -> bool:
     """Return whether a score's interval is that of what is compared, and holds the naive score."""
     is_same = math.isclose(score.value, compared.value, rel_tol=1e-3)
     return is_same and score.low <= compared.naive <= score.high

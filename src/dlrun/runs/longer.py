@@ -1,41 +1,73 @@
-"""Whether a run is worth more epochs, as far as its files tell: a report has no spec that is trusted and typed.
-
-`advice.py` tells the same at the end of a training.
-"""
+"""How to make a run longer that was still getting better when it ended."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from dlrun.errors import RunError
 from dlrun.runs.flat_spec import read_flat_spec
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.record import RunRecord
 
+_TIMES = 2
 
-def epochs_to_try(folder: RunFolder, record: RunRecord, rows: Sequence[Mapping[str, float | None]]) -> int | None:
-    """Return twice the epochs of a run that was still getting better when it ended; None for any other run.
+
+@dataclass(frozen=True)
+class Length:
+    """How the length of a training is given in its spec.
 
     Args:
-        folder: The run.
-        record: Its run.json.
-        rows: Of its metrics.jsonl.
+        steps: If it is given in steps.
+        is_fixed: Whether the schedule was laid out over the whole training, so that only a new one can be longer.
     """
-    best, last = record.best, rows[-1].get("epoch") if len(rows) > 1 else None
-    if record.reason or best is None or best.value is None or last is None or best.epoch != last:
-        return None
-    if not best.metric.startswith("val_"):  # the training loss falls as long as anybody waits
-        return None
-    return 2 * best.epoch if _can_be_longer(folder) else None
+
+    steps: int | None
+    is_fixed: bool
 
 
-def _can_be_longer(folder: RunFolder) -> bool:
-    """Return whether resume takes more epochs: not of a length in steps, nor of a schedule over the whole length."""
+def read_length(folder: RunFolder) -> Length | None:
+    """Read the length from a spec that may be a stranger's, of which no plugin is loaded.
+
+    Returns:
+        None if it is not known: the spec is damaged, or its schedule is a plugin.
+    """
     from dlrun.schedules import schedules
 
     try:
         spec = read_flat_spec(folder.spec_yaml)
     except RunError:
-        return False
-    schedule = schedules.find(str(spec.get("schedule.type", "constant")))
-    return schedule is not None and not schedule.spans_training and spec.get("training.steps") is None
+        return None
+    schedule, steps = schedules.find(str(spec.get("schedule.type", "constant"))), spec.get("training.steps")
+    if schedule is None or not (steps is None or type(steps) is int):
+        return None
+    return Length(steps, schedule.spans_training)
+
+
+def longer_command(
+    record: RunRecord,
+    rows: Sequence[Mapping[str, float | None]],
+    length: Length,
+    *,
+    resume: str,
+    anew: str,
+) -> str:
+    """Return the command that goes on with a run which was still getting better when it ended.
+
+    Args:
+        record: Of the run; `reason` says why it ended, if it did so early: then more epochs would train nothing.
+        rows: Of its metrics.jsonl.
+        length: Of its spec.
+        resume: The command that goes on with it as it is.
+        anew: The command that trains its spec again.
+
+    Returns:
+        Empty where the best epoch is not the last, or where no held-out split tells.
+    """
+    best, last = record.best, rows[-1].get("epoch") if rows else None
+    if record.reason or best is None or best.value is None or last is None or best.epoch != last:
+        return ""
+    if not best.metric.startswith("val_"):  # the training loss falls as long as anybody waits
+        return ""
+    longer = f"steps={_TIMES * length.steps}" if length.steps else f"epochs={_TIMES * best.epoch}"
+    return f"{anew if length.is_fixed else resume} --set training.{longer}"

@@ -1,0 +1,106 @@
+"""How the scores of a run compare with those of a prediction without a model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from dlrun.runs.record import RunRecord
+
+LAST_VALUE = "the last value"
+_SPLITS = ("test", "validation", "train")
+_DIGITS, _MOST_DIGITS = 4, 18
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A score of the model beside that of a prediction without one.
+
+    Args:
+        name: Of the score.
+        value: Of the model.
+        naive: Of the other.
+        gain: By how much the model is better; below 0 if it is worse.
+    """
+
+    name: str
+    value: float
+    naive: float
+    gain: float
+
+    def __str__(self) -> str:
+        """Return the score and the naive one, with as many digits as tell them apart."""
+        for digits in range(_DIGITS, _MOST_DIGITS):
+            value, naive = (_number(each, digits) for each in (self.value, self.naive))
+            if value != naive or self.gain == 0:
+                break
+        return f"{self.name} {value} against {naive}"
+
+
+def main_split(record: RunRecord) -> str:
+    """Return the split whose scores are the result: the test split, if there is one; empty without scores."""
+    return next((split for split in _SPLITS if record.result.get(split)), "")
+
+
+def naive_method(record: RunRecord) -> str:
+    """Return what is predicted without a model."""
+    return record.baseline.method if record.baseline else LAST_VALUE  # earlier versions had a baseline of series only
+
+
+def compare_with_naive(record: RunRecord, split: str, directions: Mapping[str, str]) -> tuple[Comparison, ...]:
+    """Compare each score that can be compared: both are numbers, and it is known which way is better.
+
+    The loss may hold penalties on weights, which a naive prediction does not have. So beside metrics it counts only
+    where it is better all the same.
+
+    Args:
+        record: Of a run with its scores and the naive ones.
+        split: Its name.
+        directions: Of each score `min` or `max`.
+
+    Returns:
+        The loss last: a metric is what people read.
+    """
+    compared = list(_comparisons(record, split, directions))
+    metrics = [each for each in compared if each.name != "loss"]
+    losses = [each for each in compared if each.name == "loss" and (each.gain > 0 or not metrics)]
+    return (*metrics, *losses)
+
+
+def warn_of_naive(record: RunRecord) -> str:
+    """Return the sentence on a model of which no metric is better than that of a prediction without one.
+
+    Args:
+        record: Of a complete run, with its scores and the naive ones.
+
+    Returns:
+        Empty if some metric is better, or nothing can be compared.
+    """
+    split = main_split(record)
+    compared = compare_with_naive(record, split, {"loss": "min", **record.directions}) if split else ()
+    metrics = [each for each in compared if each.name != "loss"] or list(compared)
+    if not metrics or any(each.gain > 0 for each in metrics):
+        return ""
+    how = "worse" if any(each.gain < 0 for each in metrics) else "no better"
+    said = f"the model is {how} than predicting {naive_method(record)} on the {split} split: {_written(metrics)}"
+    losses = [each for each in compared if each not in metrics]
+    return f"{said}; only its loss is better: {_written(losses)}" if losses else said
+
+
+def _comparisons(record: RunRecord, split: str, directions: Mapping[str, str]) -> Iterator[Comparison]:
+    naive = record.naive.get(split, {})
+    for name, value in record.result[split].items():
+        base, direction = naive.get(name), directions.get(name)
+        if value is None or base is None or direction is None or not math.isfinite(value - base):
+            continue
+        yield Comparison(name, value, base, value - base if direction == "max" else base - value)
+
+
+def _written(compared: Iterable[Comparison]) -> str:
+    return ", ".join(map(str, compared))
+
+
+def _number(value: float, digits: int) -> str:
+    is_large = 10**digits <= abs(value) < 10**_MOST_DIGITS
+    return f"{value:,.0f}" if is_large else f"{value:.{digits}g}"
