@@ -27,6 +27,7 @@ RESUMED = "dlrun resume x --set training.epochs=8"
         (SPEC, {"best": {**BEST, "epoch": 1}}, 1, "dlrun resume x --set training.epochs=2"),
         (SPEC.replace("constant", "cosine"), {}, 4, "dlrun train x.yaml --set training.epochs=8"),
         (SPEC.replace("null", "36"), {}, 4, "dlrun resume x --set training.steps=72"),
+        (SPEC.replace("null", "35"), {}, 4, "dlrun train x.yaml --set training.steps=70"),
     ],
 )
 def test_a_run_whose_last_epoch_was_the_best_can_be_made_twice_as_long(
@@ -35,7 +36,8 @@ def test_a_run_whose_last_epoch_was_the_best_can_be_made_twice_as_long(
     folder = RunFolder.create(tmp_path, name="x")
     folder.write_text(folder.spec_yaml, spec)
     folder.update_record(status="completed", **{"best": BEST, **changes})
-    rows = [{"epoch": float(epoch)} for epoch in range(1, epochs + 1)]
+    rows = [{"epoch": float(epoch), "step": 9.0 * epoch} for epoch in range(1, epochs + 1)]
+    rows[-1]["step"] -= "35" in spec  # it ended inside its last epoch
     length = read_length(folder)
     assert length is not None
     record = folder.read_record()

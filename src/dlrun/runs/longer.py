@@ -59,7 +59,7 @@ def longer_command(
         rows: Of its metrics.jsonl.
         length: Of its spec.
         resume: The command that goes on with it as it is.
-        anew: The command that trains its spec again.
+        anew: The command that trains its spec from the start.
 
     Returns:
         Empty where the best epoch is not the last, or where no held-out split tells.
@@ -70,4 +70,11 @@ def longer_command(
     if not best.metric.startswith("val_"):  # the training loss falls as long as anybody waits
         return ""
     longer = f"steps={_TIMES * length.steps}" if length.steps else f"epochs={_TIMES * best.epoch}"
-    return f"{anew if length.is_fixed else resume} --set training.{longer}"
+    begins_anew = length.is_fixed or (length.steps is not None and _may_end_inside_epoch(rows))
+    return f"{anew if begins_anew else resume} --set training.{longer}"
+
+
+def _may_end_inside_epoch(rows: Sequence[Mapping[str, float | None]]) -> bool:
+    """Return whether the last epoch may be a part of one, which was counted as a whole: resume refuses to go on."""
+    first, last = (row.get("step") for row in (rows[0], rows[-1]))
+    return len(rows) == 1 or not first or last is None or last % first > 0

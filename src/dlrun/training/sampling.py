@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,7 +22,11 @@ MOST_EXAMPLES = 10_000
 _MOST_BYTES = 1 << 25
 _SHOWN = 12
 _LONGEST_TEXT, _LONGEST_CELL = 600, 200
-_MEASURED_EXAMPLES, _TURNS, _MEASURING_SECONDS = 500, 3, 0.5
+_MEASURED_EXAMPLES, _TURNS = 500, 3
+_MOST_PRODUCTS = 2_500_000_000
+"""Products of a weight and a value that may be spent on importances: about half a second of one core."""
+_PRODUCTS_OF_A_CALL = 2_500_000
+"""What could be multiplied in the time that a call takes whatever the model."""
 _MOST_FEATURES = 100
 _IMAGE_RANK = 4
 _NOTHING: Array = np.zeros(0, np.float32)
@@ -86,16 +90,33 @@ def _importances(
     """Exchange the values of each column, unless there are so many that the report would be waited for."""
     few = part.take(_sample(len(part), most=_MEASURED_EXAMPLES))
     stored, truth = np.asarray(few.features), np.asarray(few.target)
-    predictor(stored)  # the first call is slow
-    began = time.perf_counter()
-    predictor(stored)
-    turns = min(_TURNS, int(_MEASURING_SECONDS / max(1e-6, (time.perf_counter() - began) * len(columns))))
+    turns = turns_within_budget(
+        len(columns),
+        calls=-(-len(stored) // predictor.batch_size),
+        positions=math.prod(stored.shape[:-1]),
+        parameters=predictor.model.count_params(),
+    )
     if turns < 1:
         return _NOTHING, _NOTHING
     measure, name = loss_of(truth, target)
     found = permutation_importances(predictor, stored, columns, measure=measure, turns=turns)
     by_name = {each.column: each.mean for each in found}
     return np.array([by_name[column] for column in columns], np.float64), np.array(name)
+
+
+def turns_within_budget(columns: int, *, calls: int, positions: int, parameters: int) -> int:
+    """Return how often each column's values may be exchanged.
+
+    It follows from counts and not from a clock, so that two runs of one spec have the same report.
+
+    Args:
+        columns: Their number.
+        calls: Of the model, to predict the examples once.
+        positions: Examples, or steps of all histories, to which the weights are applied.
+        parameters: Of the model.
+    """
+    once = columns * (calls * _PRODUCTS_OF_A_CALL + positions * parameters)
+    return min(_TURNS, _MOST_PRODUCTS // max(1, once))
 
 
 def _of_autoencoder(part: Split, rows: Array, predictor: Predictor, *, total: int) -> Predictions:
