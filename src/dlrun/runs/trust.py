@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dlrun.errors import UsageError
 from dlrun.files.disk import disk, explained
+from dlrun.runs.around import folder_around
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.secret import find_secret, make_secret
 
@@ -59,21 +60,14 @@ def is_own(folder: RunFolder, *, spec: bytes | None = None) -> bool:
     return any(hmac.compare_digest(found.encode(), expected.encode()) for found in _lines(folder))
 
 
-def run_around(path: Path) -> RunFolder | None:
-    """Return the run in whose folder a file lies, by its name or after its links; None if it lies in none."""
-    for place in (*path.absolute().parents, *Path(os.path.realpath(path)).parents):
-        if os.path.isfile(place / "run.json"):  # noqa: PTH113  of a folder that one may not enter it says no
-            return RunFolder(place)
-    return None
-
-
 def refuse_foreign_plugin(plugin: Path) -> None:
     """Refuse a plugin that came with a run from elsewhere, or that was put into an own run afterwards.
 
     Raises:
         UsageError: It did; it was not loaded.
     """
-    run = run_around(plugin)
+    around = folder_around(plugin)
+    run = RunFolder(around) if around is not None else None
     if run is not None and not (is_own(run) and plugin.resolve().is_relative_to(run.plugins.resolve())):
         raise UsageError(
             f"the plugin {plugin} lies in the run {run.id}, which was not made here",

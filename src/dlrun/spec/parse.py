@@ -17,6 +17,7 @@ from dlrun.files.disk import disk
 from dlrun.locating import absent, locate, unreadable
 from dlrun.models import Model
 from dlrun.plugins import find_plugin, load_plugin
+from dlrun.runs.around import folder_around
 from dlrun.signature import Description
 from dlrun.spec.check import find_problems
 from dlrun.spec.document import Node
@@ -153,11 +154,13 @@ def _given_trust(path: Path, *, trust_plugins: bool) -> tuple[Trust, bytes | Non
 
     A run folder that somebody sent is trained, planned and looked at by its spec.yaml as easily as by its id.
     """
-    from dlrun.runs.trust import is_own, run_around
-
-    run, content = run_around(path), None
-    if run is None:
+    around, content = folder_around(path), None
+    if around is None:
         return OWN, None
+    from dlrun.runs.folder import RunFolder
+    from dlrun.runs.trust import is_own
+
+    run = RunFolder(around)
     is_its_spec = os.path.realpath(path) == os.path.realpath(run.spec_yaml)
     if is_its_spec:
         with suppress(OSError):
