@@ -43,6 +43,26 @@ def test_a_command_at_the_end_of_a_sentence_stays_in_one_line() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "dlrun train /tmp/x/spec.yaml",
+        "dlrun runs ls --where loss<0.1",
+        "dlrun resume last",
+        "dlrun predict best:val_loss rows.csv",
+        "dlrun batch CONFIG --grid KEY=VALUE",
+        "--set training.epochs=20",
+    ],
+)
+def test_a_command_inside_a_sentence_stays_in_one_line_and_the_words_after_it_do_not_count(command: str) -> None:
+    words = "goes on with what was trained before the machine was switched off"
+    for width in range(30, 100, 7):
+        lines = wrap_line(f"  hint: look at it, {command} {words}", width, indent=4).split("\n")
+        assert any(command in line for line in lines)
+        assert all(len(line) <= max(width, len(command) + 4) for line in lines)
+        assert " ".join(map(str.strip, lines)) == f"hint: look at it, {command} {words}"
+
+
 def test_what_was_left_out_of_one_line_is_left_out_of_the_next_until_the_terminal_is_wider() -> None:
     fitter, wide, small = LineFitter(), Part("b", "x" * 30, 10), Part("b", "x", 10)
     kept = Part("a", "epoch", ALWAYS)

@@ -24,12 +24,12 @@ from dlrun.cli.init import init
 from dlrun.cli.launch import launch
 from dlrun.cli.plan import plan
 from dlrun.cli.predict import predict
-from dlrun.cli.printable import printable
 from dlrun.cli.report import report
 from dlrun.cli.reproduce import reproduce
 from dlrun.cli.resume import resume
 from dlrun.cli.runs import runs
 from dlrun.cli.schema import schema
+from dlrun.cli.terminal import tell, width_of, wrapped_message
 from dlrun.cli.train import train
 from dlrun.cli.validate import validate
 from dlrun.errors import MOST_SHOWN, DlrunError, Interrupted, SpecError
@@ -83,26 +83,28 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except DlrunError as error:
-            sys.stderr.write(printable(_message(error)) + "\n")
+            tell(_message(error))
             raise SystemExit(error.exit_code) from error
         except KeyboardInterrupt as error:
-            sys.stderr.write("interrupted\n")
+            tell("interrupted")
             raise SystemExit(Interrupted.exit_code) from error
         except Exception as error:
-            if type(error).__name__ == "NoSuchOption":
-                _name_the_key(error)
+            if hasattr(error, "format_message"):  # click's own, which click prints
+                if type(error).__name__ == "NoSuchOption":
+                    _name_the_key(error)
+                _wrap(error)
                 raise
             # That the reader of a stream has gone is nothing to tell, and click knows how.
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise
             if isinstance(error, OSError) and error.filename is None and error.errno in _OF_STREAMS:
                 sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  or its rest would fail at the exit
-                sys.stderr.write(f"error: cannot write the output: {error.strerror}\n")
+                tell(f"error: cannot write the output: {error.strerror}")
                 raise SystemExit(DlrunError.exit_code) from error
             explained = system_error(error, reads_data_only=ctx.invoked_subcommand in ("data", "init"))
             if explained is None:
                 raise
-            sys.stderr.write(printable(_message(explained)) + "\n")
+            tell(_message(explained))
             raise SystemExit(explained.exit_code) from error
 
 
@@ -113,6 +115,13 @@ def _name_the_key(error: Any) -> None:
     if paths := elsewhere(error.option_name.lstrip("-")):
         given = " or ".join(f"--set {path}=..." for path in paths)
         error.message += f". A key of the spec is given as {given}"
+
+
+def _wrap(error: Any) -> None:
+    """Have click print its error in lines that fit the terminal."""
+    prefix = "Error: "
+    text = wrapped_message(prefix + error.format_message(), width_of(sys.stderr)).removeprefix(prefix)
+    error.format_message = lambda: text
 
 
 def _message(error: DlrunError) -> str:

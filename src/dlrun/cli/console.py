@@ -13,16 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from dlrun.cli.printable import printable
+from dlrun.cli.terminal import width_of, wrapped
 from dlrun.errors import RunError
 from dlrun.files.disk import disk, explained
 from dlrun.training.progress import WARNING
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
-
-_INDENT = 11
-"""Where the text of a line begins, after its subject."""
-_USUAL_WIDTH = 80
 
 
 def print_json(value: Any) -> None:
@@ -32,7 +29,7 @@ def print_json(value: Any) -> None:
 
 def output_width() -> int | None:
     """Return the cells of a line of stdout; None where it is not a terminal."""
-    return _width_of(sys.stdout) if sys.stdout.isatty() else None
+    return width_of(sys.stdout)
 
 
 class Console:
@@ -52,7 +49,7 @@ class Console:
     @property
     def width(self) -> int | None:
         """Cells of a line of the terminal; None where nobody is watching one."""
-        return _width_of(self.terminal) if self.is_terminal else None
+        return width_of(self.terminal) if self.is_terminal else None
 
     @property
     def is_terminal(self) -> bool:
@@ -79,7 +76,7 @@ class Console:
     def result(self, text: str = "") -> None:
         """Write a line to stdout and to the log."""
         self.log(text)
-        sys.stdout.write(_wrapped(printable(text), output_width()) + "\n")
+        sys.stdout.write(wrapped(printable(text), output_width()) + "\n")
         sys.stdout.flush()
 
     def log(self, text: str) -> None:
@@ -131,7 +128,7 @@ class Console:
                 self._close_log()
 
     def _show(self, text: str, *, is_command: bool = False) -> None:
-        line = _wrapped(printable(text), self.width, is_command=is_command)
+        line = wrapped(printable(text), self.width, is_command=is_command)
         with suppress(OSError):  # whoever was reading has gone; a training goes on without
             if self.above is not None:
                 self.above.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -144,19 +141,3 @@ class Console:
             with suppress(OSError):
                 os.close(self._log)
             self._log = None
-
-
-def _width_of(stream: TextIO) -> int:
-    try:
-        columns = int(os.environ.get("COLUMNS", "0")) or os.get_terminal_size(stream.fileno()).columns
-    except (OSError, ValueError):
-        columns = 0
-    return columns or _USUAL_WIDTH
-
-
-def _wrapped(text: str, width: int | None, *, is_command: bool = False) -> str:
-    if width is None:
-        return text
-    from dlrun.cli.lines import wrap_line
-
-    return "\n".join(wrap_line(line, width, indent=_INDENT, is_command=is_command) for line in text.split("\n"))

@@ -13,6 +13,7 @@ import typer
 
 from dlrun.cli.console import print_json
 from dlrun.cli.format import format_score, format_table
+from dlrun.cli.terminal import tell
 from dlrun.errors import UsageError
 from dlrun.explanation.explain import Columns, Explained
 from dlrun.files.disk import disk, explained
@@ -38,7 +39,7 @@ def show_columns(found: Columns, output: Path | None, *, as_json: bool) -> None:
     how = "by exchanging the values of one column at a time"
     if found.examples == 1:
         how = "by putting the values of other rows, of the training split, in place of the row's own"
-    typer.echo(f"\nmeasured on {found.examples:,} example{'s' if found.examples > 1 else ''}, {how}", err=True)
+    tell(f"\nmeasured on {found.examples:,} example{'s' if found.examples > 1 else ''}, {how}")
 
 
 def show_examples(found: Iterable[Explained], folder: Path, *, as_json: bool) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dlrun.cli.terminal import tell
+
 _Path = Annotated[
     Path | None,
     typer.Argument(help="The file to write. Else config.yaml, or called after the data.", show_default=False),
@@ -47,7 +49,7 @@ def init(
         first, *more = target or [""]
         written = write_config(data, path, Wishes(kind, first, history, horizon, tuple(more)), force=force)
         for told in written.told:
-            typer.echo(told, err=True)
+            tell(told)
         path = written.path
     else:
         from dlrun.starters import write_starter

@@ -14,8 +14,12 @@ from dlrun.cli.printable import printable_cell
 _GAP = "  "
 _CUT = ".."
 _SHORTEST_NAME = 8
-_COMMAND = re.compile(r" (?<=: )(dlrun \S.*)$")
-"""What a person may copy stays in a line of its own."""
+_OF_COMMAND = r"(?: (?:--?[a-z]\S*(?: [^\s-]\S*)?|last\b|\S*[/=.:_A-Z\d]\S*))*"
+_COMMAND = rf"dlrun(?: runs| data)? [a-z-]+{_OF_COMMAND}"
+"""A command in a sentence: arguments are told from the words after it by what no word has, as `x.yaml` or `RUN`."""
+_COMMAND_AT_END = re.compile(rf" (?<=: )({_COMMAND})$")
+_WORD = re.compile(rf"{_COMMAND}|--[a-z]\S* \S+|\S+")
+"""What a person may copy is one word: no line end is put into it."""
 _CHUNK = re.compile(r"(\s*)(\S+(?: \S+)*)")
 
 
@@ -91,21 +95,21 @@ def wrap_line(text: str, width: int, *, indent: int, is_command: bool = False) -
         is_command: Whether a person may copy what comes after the first word: then it stays in one line.
 
     Returns:
-        One line or several. A word that is longer than a line stays whole.
+        One line or several. A word that is longer than a line stays whole, and so does a command.
     """
     if cell_len(text) <= width:
         return text
     if is_command:
         subject, _, command = text.partition(" ")
         return f"{subject}\n{' ' * max(0, min(indent, width - cell_len(command.strip())))}{command.strip()}"
-    if found := _COMMAND.search(text):
+    if found := _COMMAND_AT_END.search(text):
         indented = " " * max(0, min(indent, width - cell_len(found[1]))) + found[1]
         return f"{wrap_line(text[: found.start()], width, indent=indent)}\n{indented}"
     lines: list[str] = []
     line = ""
     for gap, chunk in _CHUNK.findall(text):
         fits_alone = cell_len(chunk) <= width - indent
-        for position, word in enumerate([chunk] if fits_alone else chunk.split(" ")):
+        for position, word in enumerate([chunk] if fits_alone else _WORD.findall(chunk)):
             space = gap if position == 0 else " "
             if not line.strip() or cell_len(line + space + word) <= width:
                 line += (space if line.strip() or not lines else "") + word

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from dlrun.cli.printable import printable
+from dlrun.cli.terminal import tell
 
 Config = Annotated[Path, typer.Argument(help="The YAML file.", metavar="CONFIG", show_default=False)]
 ConfigOrResume = Annotated[Path | None, typer.Argument(help="The YAML file.", metavar="CONFIG", show_default=False)]
@@ -30,7 +31,7 @@ def _warn_of_choice_by_test(runs: str | list[str] | None) -> str | list[str] | N
     for run in [runs] if isinstance(runs, str) else runs or []:
         if re.match(r"best:[-+]?test_", run):
             said = "chooses by the test split: the test score of this run is no fair estimate any more"
-            typer.echo(f"warning    {printable(run)} {said}", err=True)
+            tell(f"warning    {printable(run)} {said}")
     return runs
 
 

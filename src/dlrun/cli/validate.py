@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import typer
 
 from dlrun.cli.options import AsJson, Config, Overrides, TrustPlugins
+from dlrun.cli.terminal import tell, width_of, wrapped_message
 
 
 def validate(
@@ -20,12 +23,12 @@ def validate(
     file = read_spec(config, tuple(overrides), trust_plugins=trust_plugins)
     spec = file.spec
     for note in file.notes:
-        typer.echo(f"note: {note}", err=True)
+        tell(f"note: {note}")
     if spec.dataset.describe() is None:
-        typer.echo("note: nothing is known of the data yet; whether the spec fits it was not checked", err=True)
+        tell("note: nothing is known of the data yet; whether the spec fits it was not checked")
     if as_json:
         print_json(spec.plain())
         return
     named = {"dataset": spec.dataset, "model": spec.model, "optimizer": spec.optimizer, "loss": spec.loss}
     parts = ", ".join(f"{kind} {component.type_name}" for kind, component in named.items())
-    typer.echo(f"{config}: no problems ({parts})")
+    typer.echo(wrapped_message(f"{config}: no problems ({parts})", width_of(sys.stdout)))

@@ -7,6 +7,7 @@ from collections import Counter
 import typer
 
 from dlrun.cli.options import AsJson, Config, Overrides, TrustPlugins
+from dlrun.cli.terminal import tell
 
 
 def check(
@@ -26,7 +27,7 @@ def check(
     file = read_spec(config, tuple(overrides), trust_plugins=trust_plugins)
     source = file.spec.dataset
     for note in file.notes:
-        typer.echo(f"note: {note}", err=True)
+        tell(f"note: {note}")
     with Console().noise_kept_away():
         findings = find_all(inspect_source(source))
     counts = Counter(finding.status for finding in findings)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dlrun.cli.options import AsJson, Config, Overrides, TrustPlugins
+from dlrun.cli.terminal import tell
 
 _Samples = Annotated[
     int | None, typer.Option(min=1, max=1000, metavar="N", help="Training examples to show: 3, and 24 images.")
@@ -38,7 +39,7 @@ def show(
     file = read_spec(config, tuple(overrides), trust_plugins=trust_plugins)
     source = file.spec.dataset
     for note in file.notes:
-        typer.echo(f"note: {note}", err=True)
+        tell(f"note: {note}")
     with Console().noise_kept_away():
         inspected = inspect_source(source)
         facts = describe_dataset(inspected, samples=samples or _ROWS)
@@ -49,4 +50,4 @@ def show(
     else:
         typer.echo(facts_page(facts))
     if images is not None:
-        typer.echo(f"{drawn} images drawn in {images}", err=True)
+        tell(f"{drawn} images drawn in {images}")

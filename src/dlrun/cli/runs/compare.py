@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from dlrun.cli.options import RUNS_DIR, AsCsv, AsJson, RunList, RunsDir
+from dlrun.cli.terminal import tell
 
 _Plot = Annotated[str, typer.Option("--plot", metavar="FILE", help="Draw the curves: x.png, .svg, .pdf; -: here.")]
 _Metric = Annotated[str, typer.Option(metavar="NAME", help="What to draw: val_loss unless said, or loss.")]
@@ -47,11 +48,11 @@ def compare(
     else:
         typer.echo(contrast_table(found))
     for warning in found.warnings:
-        typer.echo(printable(f"note: {warning}"), err=True)
+        tell(f"note: {warning}")
     if plot == "-" or (metric and not plot):
         columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         lines = draw_curves(drawn[1], braille=takes_braille(sys.stdout.encoding), columns=columns)
         typer.echo(printable("\n".join(("", drawn[0], *lines))), err=form is not Form.TABLE)
     elif plot:
         draw_picture(Path(plot), drawn[1], metric=drawn[0])
-        typer.echo(printable(f"wrote {plot}: {drawn[0]} of {len(drawn[1])} runs"), err=True)
+        tell(f"wrote {plot}: {drawn[0]} of {len(drawn[1])} runs")

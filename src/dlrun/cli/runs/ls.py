@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dlrun.cli.options import RUNS_DIR, AsCsv, AsJson, RunsDir, Where
+from dlrun.cli.terminal import tell
 
 _Status = Annotated[str, typer.Option(help="Only runs of this status; several with commas.")]
 _Sort = Annotated[str, typer.Option(metavar="KEY", help="Smallest first; -KEY: largest first. Else: newest first.")]
@@ -48,6 +49,6 @@ def list_(
         shown = spreadsheet_columns(chosen) if as_csv else default_columns(chosen)
     if not chosen and form is Form.TABLE:
         said = f"none of the {len(found):,} runs" if found else f"no runs in {runs_dir}; dlrun train CONFIG makes one"
-        typer.echo(said + (" is asked for" if found else ""), err=True)
+        tell(said + (" is asked for" if found else ""))
         return
     show_rows(chosen, shown, form)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from dlrun.cli.printable import printable
+from dlrun.cli.terminal import tell
 from dlrun.errors import DlrunError, UsageError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def chosen_runs(named: Sequence[str], where: str, *, runs_dir: Path) -> list[Run
             check_removable(run.folder, runs_dir=runs_dir)
             chosen.append(run.folder)
         except DlrunError as error:
-            typer.echo(printable(f"left out: {error.what}"), err=True)
+            tell(f"left out: {error.what}")
     return chosen
 
 
@@ -65,5 +66,5 @@ def ask(question: str, *, is_sure: bool) -> None:
     if not sys.stdin.isatty():
         raise UsageError(question, expected="an answer, and there is nobody to ask", hint="--yes")
     if not typer.confirm(printable(question), err=True):
-        typer.echo("nothing is removed", err=True)
+        tell("nothing is removed")
         raise typer.Exit(1)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from dlrun.cli.options import RUNS_DIR, AsCsv, AsJson, Run, RunsDir
+from dlrun.cli.terminal import tell
 
 _Lines = Annotated[int, typer.Option("--lines", "-n", min=0, metavar="N", help="How many to begin with.")]
 _Follow = Annotated[bool, typer.Option(help="Go on until the training ends; a run that has ended is at its end.")]
@@ -44,4 +45,4 @@ def tail(
             sys.stdout.flush()
     record = folder.read_record()
     reason = f": {record.reason}" if record.reason else ""
-    typer.echo(printable(f"{folder.status_of(record)}{reason}"), err=True)
+    tell(f"{folder.status_of(record)}{reason}")
