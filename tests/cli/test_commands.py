@@ -203,7 +203,8 @@ def test_a_run_folder_holds_what_it_promises(trained: tuple[Path, Any]) -> None:
     files = {entry.name for entry in run.iterdir()}
     records = {"config.yaml", "spec.yaml", "run.json", "packages.txt", "log.txt", "metrics.jsonl", "metrics.csv"}
     assert files >= {*records, "report.html"}
-    assert {entry.name for entry in (run / "checkpoints").iterdir()} == {"best", "step-000000041", "step-000000082"}
+    kept = {entry.name for entry in (run / "checkpoints").iterdir()}
+    assert kept - {"step-000000041"} == {"best", "step-000000082"}  # one of the first epoch if that took its time
     record = json.loads((run / "run.json").read_text())
     fixed = "id name status reason started finished seconds command spec_sha256 git versions device precision jit"
     assert record.keys() >= {*fixed.split(), "dataset", "result", "best", "weights_sha256", "exact", "resumed"}

@@ -15,6 +15,7 @@ import pytest
 
 from dlrun.cli.app import app
 from dlrun.runs.folder import RunFolder
+from dlrun.runs.index import _head
 
 NAMES = ("<script>alert(1)</script>", "=HYPERLINK(1)", "plain")
 CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
@@ -224,7 +225,8 @@ def test_a_removal_does_not_believe_an_index(dlrun: Dlrun, tmp_path: Path, monke
     folder.update_record(status="completed")
     assert "completed" in dlrun("ls")[1]
     index = tmp_path / "runs" / ".index.json"
-    index.write_text(index.read_text().replace('"completed"', '"failed"'))
+    body = index.read_bytes().partition(b"\n")[2].replace(b'"completed"', b'"failed"')
+    index.write_bytes(_head(body) + b"\n" + body)
     assert "failed" in dlrun("ls")[1]
     assert dlrun("rm", "--where", "status=failed", "--yes") == (0, "", "nothing to remove\n")
     assert folder.path.is_dir()
@@ -295,7 +297,7 @@ def test_a_listing_from_the_index_loads_neither_records_nor_yaml(tmp_path: Path)
         for _ in range(2)
     ]
     assert said[0].splitlines()[1].split() == [folder.id, "3"]
-    assert said[0].splitlines()[2] == "['dlrun.runs.record', 'yaml']"
+    assert said[0].splitlines()[2] == "['dlrun.runs.record', 'dlrun.registry', 'yaml']"
     assert said[1].splitlines() == [*said[0].splitlines()[:2], "[]"]
 
 
