@@ -315,6 +315,28 @@ def test_predictions_carry_columns_of_their_rows_and_a_frame_gets_a_frame(
     assert given["id"].to_pylist() == ["007", "008"]
     assert given["probability"].to_pylist() == pytest.approx([float(row["probability"]) for row in found])
     assert "pandas" not in sys.modules
+    views = pa.DictionaryArray.from_arrays(pa.array([0, 1], pa.uint32()), pa.array(["007", "008"], pa.string_view()))
+    given = predict(run.path, pa.table({"id": [7, None], "view": views, "a": [1, 2]}), keep=["id", "view"])
+    assert given["id"].to_pylist() == [7, None]  # kept as they are in the frame
+    assert given["view"].to_pylist() == ["007", "008"]
+    with pytest.raises(DataError, match=r"the Table has no column 'a'; it has b"):
+        predict(run.path, pa.table({"b": [1]}))
+    with pytest.raises(DataError, match="the Table has 2 columns 'a'"):
+        predict(run.path, pa.table([pa.array([1]), pa.array([2])], names=["a", "a"]))
+    for source in ({"a": [1]}, [{"a": 1}], 1):
+        with pytest.raises(UsageError, match=f"in a {type(source).__name__}"):
+            predict(run.path, source)
+
+
+def test_a_pandas_frame_keeps_its_index_and_mixed_columns_are_text() -> None:
+    pandas = pytest.importorskip("pandas")
+    from dlrun.prediction.frames import like, read_frame
+
+    index = pandas.Index(["r", "s"], name="key")
+    frame = pandas.DataFrame({"mixed": [1, "x"], "kind": pandas.Categorical(["u", "v"])}, index=index)
+    table = read_frame(frame)
+    assert table.to_pydict() == {"mixed": ["1", "x"], "kind": ["u", "v"], "key": ["r", "s"]}
+    assert like(frame, table.select(["kind"])).index.equals(index)
 
 
 def test_only_rows_of_a_table_have_columns_to_keep(wine: RunFolder, place: Path) -> None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from dlrun.errors import UsageError
 from dlrun.experiment import RUNS_DIR
 from dlrun.prediction.columns import Cells, Column, Layout, Top, layout_of
-from dlrun.prediction.frames import as_file, is_frame, like
+from dlrun.prediction.frames import as_file, is_frame, like, predictions_table, read_frame
 from dlrun.runs.catalog import find_run
 from dlrun.runs.interface import read_interface
 from dlrun.stored import USED, read_stored_spec, refuse_unused
@@ -131,7 +131,8 @@ def predict(
 
     Returns:
         The columns, and the predictions as they are made, in memory that does not grow with the input. For a data frame
-        one of the same library, a row for each of its rows in their order; an Arrow table for any other.
+        one of the same library, a row for each of its rows in their order, with the index of a pandas frame; an Arrow
+        table for any other.
 
     Raises:
         UsageError: There is no such run, checkpoint or device, the options do not fit what it predicts, or an override
@@ -144,14 +145,32 @@ def predict(
     if keep:
         options = replace(options, keep=tuple([keep] if isinstance(keep, str) else keep))
     if not is_frame(source):
-        return _predict(run, source, options=options, runs_dir=runs_dir, listener=listener)
-    with as_file(source) as path:
-        made = _predict(run, path, options=options, runs_dir=runs_dir, listener=listener)
-        return like(source)(list(made.columns), [list(block.cells) for block in made.blocks])
+        return _predict(run, _sources(source), options=options, runs_dir=runs_dir, listener=listener)
+    table = read_frame(source)
+    with as_file(table, called=f"the {type(source).__name__}") as path:
+        made = _predict(run, [str(path)], options=options, runs_dir=runs_dir, listener=listener)
+        blocks = [list(block.cells) for block in made.blocks]
+    return like(source, predictions_table(list(made.columns), blocks, source=table, keep=options.keep))
+
+
+def _sources(source: Any) -> list[str]:
+    """The files and folders that are named.
+
+    Raises:
+        UsageError: It is something else than names.
+    """
+    sources = [source] if isinstance(source, str | Path) else source
+    if not isinstance(sources, list | tuple) or not all(isinstance(each, str | Path) for each in sources):
+        raise UsageError(
+            f"there is nothing to predict for in a {type(source).__name__}",
+            expected="a path, several paths, or a data frame",
+            hint="polars: frame.collect() of a lazy one, Series.to_frame(); rows in memory: pandas.DataFrame(rows)",
+        )
+    return [str(each) for each in sources]
 
 
 def _predict(
-    run: str | Path, source: str | Path | Sequence[str], *, options: Options, runs_dir: str | Path, listener: Listener
+    run: str | Path, sources: Sequence[str], *, options: Options, runs_dir: str | Path, listener: Listener
 ) -> Predictions:
     folder = find_run(str(run), runs_dir=Path(runs_dir), is_trained=True)
     overrides = options.all_overrides()
@@ -168,7 +187,6 @@ def _predict(
         raw: Any = interface.raw.keeping(options.keep)
         interface = replace(interface, raw=raw)
     # What is wrong with the input is told before TensorFlow starts.
-    sources = str(source) if isinstance(source, Path) else source
     examples = interface.read(sources, tell=lambda said: listener(Note("warning", said)))
     start_tensorflow()
     from dlrun.training.trained import load_trained
