@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import dlrun
 from dlrun.errors import CheckpointError, RunError
 from dlrun.files.disk import Disk, disk, explained, staged_name
 
@@ -57,6 +58,12 @@ def test_a_folder_that_cannot_be_synced_on_a_network_file_system_is_no_error(
 
     monkeypatch.setattr(Disk, "fsync", refused)
     disk.sync_folder(tmp_path)
+
+
+def test_every_wait_for_the_disk_is_one_that_network_file_systems_may_refuse() -> None:
+    source = Path(dlrun.__file__).parent
+    waiting = [path.relative_to(source) for path in source.rglob("*.py") if "fsync(" in path.read_text()]
+    assert waiting == [Path("files/disk.py")]
 
 
 def test_removing_a_tree_removes_links_and_not_what_they_point_to(tmp_path: Path) -> None:

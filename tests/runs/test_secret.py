@@ -1,5 +1,6 @@
 """The secret that runs are signed with is made once, by one process, for one user."""
 
+import errno
 import os
 import stat
 from hashlib import sha256
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from dlrun.files.disk import Disk
 from dlrun.recording import create_folder
 from dlrun.runs.secret import find_secret, make_secret
 from dlrun.runs.trust import is_own
@@ -116,3 +118,14 @@ def test_a_signed_run_has_nothing_to_say_of_it(secret: Path, tmp_path: Path) -> 
     assert is_own(folder)
     assert folder.read_record().signature_note is None
     assert secret.exists()
+
+
+def test_a_file_system_that_cannot_wait_for_the_disk_keeps_the_secret_all_the_same(
+    secret: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: Disk, __: int) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(Disk, "fsync", refused)
+    made = make_secret()
+    assert (made.note, made.value) == ("", secret.read_bytes())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,7 +146,7 @@ def _write_array(path: Path, shape: tuple[int, ...], blocks: Iterable[Array], *,
         for block in blocks:
             file.write(np.ascontiguousarray(block).data)
         file.flush()
-        os.fsync(file.fileno())
+        disk.wait(file.fileno())
 
 
 def _mapped(folder: Path, name: str, *, has_target: bool) -> Split:

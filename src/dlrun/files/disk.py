@@ -20,7 +20,6 @@ _WHY = {
     errno.EROFS: ("the file system is read-only", "choose another folder"),
     errno.EIO: ("the disk reports an input/output error", "copy what is there elsewhere while it can be read"),
     errno.ENOENT: ("it is not there", "check whether another program removed it"),
-    errno.ENOLCK: ("the file system has no locks", "choose a folder on a local disk: --runs-dir"),
     errno.EMFILE: ("too many files are open", "raise the limit: ulimit -n 4096"),
     errno.ENAMETOOLONG: ("the name is too long", "choose a shorter name"),
     errno.ENOLCK: ("the file system has no locks", "choose a folder on another file system"),

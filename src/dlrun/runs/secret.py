@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from dlrun.files.disk import disk
+
 _BYTES = 32
 _ATTEMPTS, _PAUSE_SECONDS = 100, 0.02
 
@@ -102,7 +104,7 @@ def _staged(path: Path) -> Iterator[Path]:
         with os.fdopen(handle, "wb") as file:
             file.write(secrets.token_bytes(_BYTES))
             file.flush()
-            os.fsync(file.fileno())
+            disk.wait(file.fileno())
         yield staged
     finally:
         staged.unlink(missing_ok=True)

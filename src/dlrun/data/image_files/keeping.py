@@ -153,7 +153,7 @@ def _write(folder: Path, images: ImageList, scanned: Scanned, form: ImageForm, *
                 if failed:
                     os.lseek(handle, 0, os.SEEK_SET)
                     _write_header(handle, count - len(failed), form)
-                disk.fsync(handle)
+                disk.wait(handle)
             disk.write_file(staged / "failed.json", json.dumps(failed).encode())
             write_sums(staged)
     except BaseException:
