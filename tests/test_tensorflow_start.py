@@ -32,7 +32,8 @@ def test_what_c_code_writes_while_it_is_loaded_reaches_no_script_and_what_python
         "from dlrun.tensorflow_start import start_tensorflow\n"
         "start_tensorflow()\n"
         "assert 'tensorflow' in sys.modules\n"
-        "print('mine', file=sys.stderr)"
+        "print('mine', file=sys.stderr)\n"
+        "import logging; logging.getLogger('tensorflow').warning('5 out of the last 5 calls triggered retracing')"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     assert done.stderr == "mine\n"

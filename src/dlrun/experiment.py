@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -93,10 +94,7 @@ def train(
         Interrupted: The user stopped it.
     """
     timeline = Timeline(began)
-    if isinstance(config, Mapping):
-        file = parse_given(config, overrides)
-    else:
-        file = read_spec(Path(config), overrides, trust_plugins=trust_plugins)
+    file = _read(config, overrides, trust_plugins=trust_plugins)
     return train_file(file, runs_dir=Path(runs_dir), listener=listener, timeline=timeline, cluster=read_cluster())
 
 
@@ -229,8 +227,16 @@ def _advice(assembly: Assembly, folder: RunFolder) -> Iterator[Note]:
         yield Note("longer", f"the last epoch is the best so far, and more may be better: {command}")
 
 
+def _read(config: str | Path | Mapping[str, Any], overrides: tuple[str, ...], *, trust_plugins: bool) -> SpecFile:
+    if isinstance(config, Mapping):
+        return parse_given(config, overrides)
+    if not isinstance(config, str | os.PathLike):
+        raise TypeError(f"the config is a {type(config).__name__}; expected the path of a YAML file, or a dict")
+    return read_spec(Path(config), overrides, trust_plugins=trust_plugins)
+
+
 def plan(
-    config: str | Path,
+    config: str | Path | Mapping[str, Any],
     *,
     overrides: tuple[str, ...] = (),
     listener: Listener = silent,
@@ -239,7 +245,7 @@ def plan(
     """Describe what `train` would train: layers, shapes, parameters, memory.
 
     Args:
-        config: The file.
+        config: The file, or the dict.
         overrides: `key=value` each, as `--set` takes them.
         listener: Told the warnings.
         trust_plugins: Whether to load the plugins of a run that was not made here, in whose folder the file lies.
@@ -248,7 +254,7 @@ def plan(
         SpecError: The spec is wrong.
         DataError: The data is missing or wrong.
     """
-    file = read_spec(Path(config), overrides, trust_plugins=trust_plugins)
+    file = _read(config, overrides, trust_plugins=trust_plugins)
     start_tensorflow()
     from dlrun.training.assembly import assemble
     from dlrun.training.plan import make_plan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -26,6 +27,8 @@ def start_tensorflow() -> None:
             import tensorflow as tf
 
             del keras, tf
+        if "dlrun.cli" not in modules:  # advice about the speed of dlrun's own functions, as of repeated tracing
+            logging.getLogger("tensorflow").setLevel(logging.ERROR)
     finally:
         for name in hidden:
             modules.pop(name, None)

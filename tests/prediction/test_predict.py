@@ -340,5 +340,5 @@ def test_a_pandas_frame_keeps_its_index_and_mixed_columns_are_text() -> None:
 
 
 def test_only_rows_of_a_table_have_columns_to_keep(wine: RunFolder, place: Path) -> None:
-    with pytest.raises(UsageError, match="no rows with columns"):
+    with pytest.raises(UsageError, match="id cannot be kept: this run does not predict the rows of a table"):
         predict(wine.path, place / "wine.npy", keep=["id"])

@@ -113,7 +113,7 @@ class RawInput(abc.ABC):
         Raises:
             UsageError: It has no columns.
         """
-        said = f"the run takes no rows with columns, of which {', '.join(columns)} could be kept"
+        said = f"{', '.join(columns)} cannot be kept: this run does not predict the rows of a table"
         raise UsageError(said, expected="a run on a table")
 
     def columns_of_stored(self) -> Mapping[str, tuple[int, ...]]:
