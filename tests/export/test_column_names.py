@@ -51,7 +51,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.usefixtures("children_here")
-@pytest.mark.parametrize("to", ["keras", "onnx", "savedmodel"])
+@pytest.mark.parametrize("to", ["keras", "onnx", "savedmodel", "tflite"])
 def test_fed_by_the_columns_of_its_description_it_predicts_what_dlrun_does(
     to: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -220,7 +220,8 @@ def _stored_ids(ids: Sequence[Sequence[int]]) -> keras.Model:
 
     found = keras.Input((len(ids),), dtype="int64", name="columns.numbered")
     begins = np.cumsum([0, *map(len, ids[:-1])]).astype(np.int32)
-    places = keras.ops.add(keras.ops.cast(found, "int32"), begins)
+    # In this order: Keras 3.15 makes a BiasAdd of a sum with a row behind, and TensorFlow Lite has none of int32.
+    places = keras.ops.add(begins, keras.ops.cast(found, "int32"))
     stored = keras.ops.take(np.concatenate(ids).astype(np.float32), places)
     return keras.Model(found, stored, name="columns.stored")
 
