@@ -91,6 +91,14 @@ class RawInput(abc.ABC):
             Inputs: by name, as `deployed` gives them. Output: `(batch, *raw_shape)`, in the dtype of stored examples.
         """
 
+    def build_packed(self) -> tuple[keras.Model, Mapping[str, tuple[str, ...]]]:
+        """Make the same with inputs that stand for several of `build`, where there may be thousands of those.
+
+        Returns:
+            The model, and by the name of each such input the names of those that it takes, joined along the last axis.
+        """
+        return self.build(), {}
+
     @abc.abstractmethod
     def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
         """One example as the model of `build` takes it: the value of each of its inputs, with a batch axis of 1."""

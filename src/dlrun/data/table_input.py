@@ -18,6 +18,7 @@ from dlrun.data.columns import (
     build_rows,
     column_places,
     deployed_rows,
+    packs,
     read_as,
     read_rows,
     shown_row,
@@ -104,6 +105,10 @@ class TableInput(RawInput):
     def build(self) -> keras.Model:
         """Make the Keras model: one input for each column, of Keras' preprocessing layers."""
         return build_rows(self.columns, self.reading.missing_values)
+
+    def build_packed(self) -> tuple[keras.Model, Mapping[str, tuple[str, ...]]]:
+        """Make the same with one input for all numbers."""
+        return build_rows(self.columns, self.reading.missing_values, is_packed=True), packs(self.columns)
 
     def columns_of_stored(self) -> Mapping[str, tuple[int, ...]]:
         """The columns of the table."""

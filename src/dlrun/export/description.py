@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlrun.export.plain import Givens, PlainModel, inputs_of
+from dlrun.export.plain import Givens, PlainModel
 
 DESCRIPTION, LABELS = "description.json", "labels.txt"
 
@@ -82,13 +82,13 @@ def describe(model: PlainModel, whole: Any, *, run: str) -> Description:
         whole: The same, joined.
         run: Id of its run.
     """
-    taken_as, missing = model.inputs(), _missing(model)
+    taken, missing = model.taken(), _missing(model)
     inputs = []
-    for name, tensor in whole.input.items():
+    for name, own in model.inputs().items():
+        tensor = taken[own]
         shape, what = tuple(tensor.shape), ""
         if tensor.dtype == "uint8" and None in shape[1:]:
             what = "decoded pixels from 0 to 255: an image of any height and width"
-        own = taken_as[name]
         inputs.append(Input(name, tensor.dtype, shape, model.columns.get(own, own), missing.get(own, ""), what))
     outputs = {name: tuple(tensor.shape) for name, tensor in whole.output.items()}
     labels = () if model.target.kind == "input" else model.target.output_names
@@ -116,7 +116,7 @@ def _lines(description: Description) -> str:
 
 def _missing(model: PlainModel) -> dict[str, str]:
     """What stands for a missing value, by input: of numbers that are asked for NaN, and of categories."""
-    said, givens, given = {"Isnan": "NaN", "StringLookup": "an empty string"}, Givens(model.raw), inputs_of(model.raw)
+    said, givens, given = {"Isnan": "NaN", "StringLookup": "an empty string"}, Givens(model.raw), model.taken()
     found = {name: "NaN" for name in model.columns if name in given and given[name].dtype == "float32"}
     for operation in model.raw.operations:
         stands = said.get(type(operation).__name__)

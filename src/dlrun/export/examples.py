@@ -80,9 +80,7 @@ def own_sample(interface: Interface, spec: Spec) -> Sample | None:
 
 def generated_sample(model: PlainModel, interface: Interface, *, count: int = 64) -> Sample:
     """Examples of the right dtypes and shapes, of random numbers and known words."""
-    from dlrun.export.plain import inputs_of
-
-    random, given = np.random.default_rng(0), inputs_of(model.raw)
+    random, given = np.random.default_rng(0), model.taken()
     words = _known_words(model)
     ids = interface.features.vocabulary_size
     inputs = tuple(
@@ -144,5 +142,6 @@ def _random(tensor: Any, random: np.random.Generator, words: list[str], ids: int
 def _tensors(model: PlainModel, example: Example) -> Any:
     import tensorflow as tf
 
-    tensors = {name: tf.constant(value.tolist() if value.dtype == object else value) for name, value in example.items()}
+    values = model.packed(example, np.concatenate, are_own=True)
+    tensors = {name: tf.constant(value.tolist() if value.dtype == object else value) for name, value in values.items()}
     return tensors if isinstance(model.raw.input, dict) else next(iter(tensors.values()))

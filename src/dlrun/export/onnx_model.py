@@ -9,12 +9,9 @@ from typing import TYPE_CHECKING, Any
 from dlrun.errors import RunError
 from dlrun.export.description import Description
 from dlrun.export.onnx_strings import OPSET, Strings, opsets
-from dlrun.export.plain import inputs_of
-from dlrun.export.text_layers import cut_behind, string_layers
+from dlrun.export.text_layers import Cut, cut_behind, string_layers
 
 if TYPE_CHECKING:
-    import keras
-
     from dlrun.export.plain import PlainModel
 
 _TF2ONNX_OPSET = 18
@@ -33,11 +30,11 @@ def write_onnx(model: PlainModel, file: Path, description: Description) -> None:
 
     model = model.with_float_resizing()
     strings, cut = Strings(), cut_behind(model, string_layers(model.raw))
-    given = inputs_of(model.raw)
+    taken, own = model.taken(), model.inputs()
     for ids, (layer, source) in cut.layers.items():
-        strings.add(layer, source, ids, shape=given[model.inputs()[source]].shape[1:])
+        strings.add(layer, source, ids, shape=taken[own[source]].shape[1:])
     try:
-        made = _converted(cut.rest, list(description.outputs))
+        made = _converted(model, cut, list(description.outputs))
         made = onnx.version_converter.convert_version(made, OPSET)
         if not strings.is_empty:
             made = _joined(strings, made)
@@ -52,27 +49,29 @@ def write_onnx(model: PlainModel, file: Path, description: Description) -> None:
     onnx.save(made, str(file))
 
 
-def _converted(model: keras.Model, outputs: list[str]) -> Any:
-    """A model of numbers as ONNX."""
+def _converted(model: PlainModel, cut: Cut, outputs: list[str]) -> Any:
+    """What a model does behind its strings as ONNX."""
     import tensorflow as tf
     import tf2onnx
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    names = sorted(model.input)  # the order in which TensorFlow takes a dictionary's entries
-    specs = {name: tf.TensorSpec(model.input[name].shape, model.input[name].dtype, name=name) for name in names}
-    serve = tf.function(
-        lambda inputs: [model(inputs, training=False)[name] for name in outputs],
-        input_signature=[specs],
-        autograph=False,
-    )
-    frozen = convert_variables_to_constants_v2(serve.get_concrete_function(), lower_control_flow=False)
-    given, made = [tensor.name for tensor in frozen.inputs], [tensor.name for tensor in frozen.outputs]
+    given = cut.inputs(model)
+    names = sorted(given)  # the order in which TensorFlow takes a dictionary's entries
+    specs = {name: tf.TensorSpec(given[name].shape, given[name].dtype, name=name) for name in names}
+
+    def serve(inputs: dict[str, Any]) -> list[Any]:
+        made = cut.rest(model.packed(inputs, tf.concat), training=False)
+        return [made[name] for name in outputs]
+
+    function = tf.function(serve, input_signature=[specs], autograph=False)
+    frozen = convert_variables_to_constants_v2(function.get_concrete_function(), lower_control_flow=False)
+    taken, made = [tensor.name for tensor in frozen.inputs], [tensor.name for tensor in frozen.outputs]
     converted, _ = tf2onnx.convert.from_graph_def(
         frozen.graph.as_graph_def(),
-        input_names=given,
+        input_names=taken,
         output_names=made,
         opset=_TF2ONNX_OPSET,
-        tensors_to_rename=dict(zip([*given, *made], [*names, *outputs], strict=True)),
+        tensors_to_rename=dict(zip([*taken, *made], [*names, *outputs], strict=True)),
     )
     return converted
 

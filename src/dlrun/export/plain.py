@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ class PlainModel:
         core: The network.
         target: What it predicts.
         columns: The columns of which `raw` takes the values, by its inputs; empty: it takes other things.
+        packs: By inputs of `raw` that stand for several inputs of the exported model, the names of these in `raw`.
     """
 
     raw: keras.Model
@@ -41,6 +42,7 @@ class PlainModel:
     core: keras.Model
     target: Target
     columns: Mapping[str, str] = field(default_factory=dict)
+    packs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def output(self) -> str:
@@ -49,20 +51,56 @@ class PlainModel:
 
     def inputs(self) -> dict[str, str]:
         """The raw inputs by the names that an exported model gives them, which every format takes."""
-        own = inputs_of(self.raw)
-        given = {self.columns.get(name, name): name for name in own}
+        given = {self.columns.get(name, name): name for name in self.taken()}
         # In ONNX an input and an output are two things of one kind, each with a name of its own.
         safe = safe_names(tuple(given), otherwise="input", reserved=(self.output, "error"))
         return {safe[column]: name for column, name in given.items()}
+
+    def taken(self) -> dict[str, Any]:
+        """Shape and dtype of each raw input, of those too that `raw` takes in a pack, by its name in `raw`."""
+        import keras
+
+        own = inputs_of(self.raw)
+        members = {
+            name: keras.KerasTensor((None, 1), own[pack].dtype, name=name)
+            for pack, names in self.packs.items()
+            for name in names
+        }
+        found = {name: tensor for name, tensor in own.items() if name not in self.packs} | members
+        in_order = [name for name in self.columns if name in found]  # as the table has its columns
+        return {name: found[name] for name in dict.fromkeys((*in_order, *found))}
+
+    def packed(self, values: Mapping[str, Any], join: Callable[..., Any], *, are_own: bool = False) -> dict[str, Any]:
+        """Bring the values of an exported model's inputs into the form that `whole` takes.
+
+        Args:
+            values: By the names of `inputs`.
+            join: Joins several along an axis: `tf.concat`, or that of numpy.
+            are_own: Whether they are by their names in `raw`, and as `raw` takes them.
+        """
+        if not self.packs:
+            return dict(values)
+        name_of = {} if are_own else {own: name for name, own in self.inputs().items()}
+        members = {pack: [name_of.get(own, own) for own in names] for pack, names in self.packs.items()}
+        inside = {name for names in members.values() for name in names}
+        found = {name: value for name, value in values.items() if name not in inside}
+        return found | {pack: join([values[name] for name in names], axis=-1) for pack, names in members.items()}
 
     def whole(self) -> keras.Model:
         """Join the parts.
 
         Shape:
-            Inputs: by name, as `inputs` has them. Outputs: by name: `probabilities` of classes or labels, `values`, or
-            `reconstruction` and its `error` `(batch,)`, the mean of the squared differences.
+            Inputs: by name, as `inputs` has them and `packed` makes of them. Outputs: by name: `probabilities` of
+            classes or labels, `values`, or `reconstruction` and its `error` `(batch,)`, the mean of the squared
+            differences.
         """
-        return self.after(self.raw, self.inputs())
+        return self.after(self.raw, self.joined())
+
+    def joined(self) -> dict[str, str]:
+        """The inputs of `raw` by the names that `whole` gives them: packs keep their own."""
+        inside = {name for names in self.packs.values() for name in names}
+        alone = {name: own for name, own in self.inputs().items() if own not in inside}
+        return alone | {pack: pack for pack in self.packs}
 
     def after(self, raw: keras.Model, names: Mapping[str, str]) -> keras.Model:
         """Join the parts, with another beginning that gives the same stored examples.
@@ -98,23 +136,28 @@ class PlainModel:
         return replace(self, preprocess=without_bincount(self.preprocess))
 
 
-def plain_model(trained: Trained) -> PlainModel:
+def plain_model(trained: Trained, *, is_packed: bool = False) -> PlainModel:
     """Take a trained model apart and rebuild its network.
 
     What cannot be rebuilt, as a plugin's own layers, stays what it is.
+
+    Args:
+        trained: The model.
+        is_packed: Whether what is given to it side by side is one input of its Keras model: Keras takes milliseconds
+            for each. Only the Keras format needs the inputs that users see to be those of the Keras model.
 
     Raises:
         RunError: The run's interface contradicts itself: it is damaged.
     """
     interface = trained.interface
     try:
-        raw = interface.raw.build()
+        raw, packs = interface.raw.build_packed() if is_packed else (interface.raw.build(), {})
     except (ValueError, TypeError) as error:
         first_line = str(error).strip().splitlines()[0]
         raise RunError(f"{trained.folder.interface_json} is damaged: raw: {first_line}") from error
     core = in_plain_layers(_as_functional(trained.core))
     columns = {name: column for column, name in inner_names(tuple(interface.raw.columns_of_stored())).items()}
-    return PlainModel(raw, trained.preprocess(), core, interface.target, columns)
+    return PlainModel(raw, trained.preprocess(), core, interface.target, columns, packs)
 
 
 def inputs_of(model: keras.Model) -> dict[str, Any]:

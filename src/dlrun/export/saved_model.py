@@ -14,12 +14,14 @@ from dlrun.export.description import Description, write_description
 if TYPE_CHECKING:
     import keras
 
+    from dlrun.export.plain import PlainModel
+
 
 _OF_FILES = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
 
 
 def write_saved_model(
-    model: keras.Model, parts: Sequence[keras.layers.Layer], folder: Path, description: Description
+    model: PlainModel, whole: keras.Model, parts: Sequence[keras.layers.Layer], folder: Path, description: Description
 ) -> None:
     """Write a folder for `tf.saved_model.load`.
 
@@ -28,6 +30,7 @@ def write_saved_model(
 
     Args:
         model: What to write.
+        whole: The same, joined.
         parts: Of it, what has variables or tables.
         folder: Where to.
         description: Of the model.
@@ -40,9 +43,14 @@ def write_saved_model(
         return {"labels": tf.constant(names)}
 
     extra = {"labels": tf.function(labels, input_signature=[], autograph=False)} if names else {}
-    specs = {name: tf.TensorSpec(tensor.shape, tensor.dtype, name=name) for name, tensor in model.input.items()}
-    serve = tf.function(lambda inputs: model(inputs, training=False), input_signature=[specs], autograph=False)
-    write_endpoints(parts, folder, {"serve": serve, **extra})
+    taken = model.taken()
+    specs = {name: tf.TensorSpec(taken[own].shape, taken[own].dtype, name=name) for name, own in model.inputs().items()}
+
+    def serve(inputs: dict[str, Any]) -> Any:
+        return whole(model.packed(inputs, tf.concat), training=False)
+
+    function = tf.function(serve, input_signature=[specs], autograph=False)
+    write_endpoints(parts, folder, {"serve": function, **extra})
     assets = folder / "assets.extra"
     assets.mkdir()
     write_description(description, assets)

@@ -83,6 +83,16 @@ class Cut:
     rest: keras.Model
     layers: Mapping[str, tuple[Any, str]]
 
+    def inputs(self, model: PlainModel) -> dict[str, Any]:
+        """Shape and dtype of what has to be given to the rest, before it is packed, by name.
+
+        Args:
+            model: The whole.
+        """
+        gone, taken, of_rest = {source for _, source in self.layers.values()}, model.taken(), inputs_of(self.rest)
+        found = {name: taken[own] for name, own in model.inputs().items() if name not in gone}
+        return found | {ids: of_rest[ids] for ids in self.layers}
+
 
 def cut_behind(model: PlainModel, layers: Sequence[Any]) -> Cut:
     """Cut a model behind layers that take its inputs as they come.
@@ -94,7 +104,7 @@ def cut_behind(model: PlainModel, layers: Sequence[Any]) -> Cut:
 
     if not layers:
         return Cut(model.whole(), {})
-    given, names = inputs_of(model.raw), model.inputs()
+    given, names = inputs_of(model.raw), model.joined()
     name_of = {own: name for name, own in names.items()}
     cut: dict[str, tuple[Any, str]] = {}
     givens = Givens(model.raw)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from dlrun.errors import RunError
 from dlrun.export.child import run_child
 from dlrun.export.description import Description, append_description
 from dlrun.export.harness import Example, write_examples
-from dlrun.export.plain import PlainModel, inputs_of
+from dlrun.export.plain import PlainModel
 from dlrun.export.saved_model import write_endpoints
 from dlrun.export.target import Quantize
 from dlrun.export.text_layers import Cut, TextRules, cut_behind, stateful_parts, string_layers
@@ -54,10 +54,8 @@ def write_tflite(
     """
     model = model.with_float_resizing().without_bincount()
     cut = cut_behind(model, string_layers(model.raw))
-    given = inputs_of(model.raw)
     _refuse_float64(model)
-    shapes = {name: given[own].shape[1:] for name, own in model.inputs().items()}
-    write_endpoints(stateful_parts(model), work / "saved", {"serve": _of_one(cut, shapes)})
+    write_endpoints(stateful_parts(model), work / "saved", {"serve": _of_one(model, cut)})
     job = {"quantize": quantize, "calibrates": can_calibrate(model)}
     disk.write_file(work / "job.json", json.dumps(job).encode())
     write_examples(work, calibration if quantize == "int8" else [])
@@ -71,11 +69,12 @@ def write_tflite(
     append_description(description, file)
 
 
-def _of_one(cut: Cut, shapes: Mapping[str, tuple[int, ...]]) -> Any:
+def _of_one(model: PlainModel, cut: Cut) -> Any:
     """The model as a function of one example, whose texts are bytes."""
     import tensorflow as tf
 
-    given = cut.rest.input
+    given, taken = cut.inputs(model), model.taken()
+    shapes = {name: taken[own].shape[1:] for name, own in model.inputs().items()}
     specs = {
         name: tf.TensorSpec((1, *tensor.shape[1:]), tensor.dtype, name=name)
         for name, tensor in given.items()
@@ -88,13 +87,13 @@ def _of_one(cut: Cut, shapes: Mapping[str, tuple[int, ...]]) -> Any:
         specs[source] = tf.TensorSpec(shape, dtype, name=source)
 
     def serve(inputs: dict[str, Any]) -> Any:
-        taken = {name: value for name, value in inputs.items() if name in given}
+        values = {name: value for name, value in inputs.items() if name in given}
         for ids, (layer, source) in cut.layers.items():
             # TensorFlow Lite does not know the shape of what it looks up, and fails at a later operation.
             texts = math.prod(shapes[source]) if _is_text(layer) else 1
             found = tf.reshape(begin[ids](inputs[source]), (texts, *given[ids].shape[1:]))
-            taken[ids] = tf.cast(found, given[ids].dtype)
-        return cut.rest(taken, training=False)
+            values[ids] = tf.cast(found, given[ids].dtype)
+        return cut.rest(model.packed(values, tf.concat), training=False)
 
     return tf.function(serve, input_signature=[specs], autograph=False)
 
@@ -110,7 +109,7 @@ def can_calibrate(model: PlainModel) -> bool:
     layers = model.core._flatten_layers()  # noqa: SLF001  the public model.layers does not look into wrappers
     if any(isinstance(layer, keras.layers.RNN) for layer in layers):
         return False
-    strings = [tensor for tensor in inputs_of(model.raw).values() if tensor.dtype == "string"]
+    strings = [tensor for tensor in model.taken().values() if tensor.dtype == "string"]
     return all(math.prod(tensor.shape[1:]) == 1 for tensor in strings)
 
 
@@ -120,8 +119,8 @@ def _refuse_float64(model: PlainModel) -> None:
     Raises:
         RunError: Names the inputs.
     """
-    given = inputs_of(model.raw)
-    names = [name for name, own in model.inputs().items() if given[own].dtype == "float64"]
+    taken = model.taken()
+    names = [name for name, own in model.inputs().items() if taken[own].dtype == "float64"]
     if names:
         raise RunError(
             f"the numbers of {', '.join(names)} need float64, in which TensorFlow Lite does not compute",

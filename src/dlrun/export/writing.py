@@ -60,14 +60,15 @@ def write(
     """
     import tensorflow as tf
 
-    whole, names = model.whole(), model.inputs()
+    whole, names, joined = model.whole(), model.inputs(), model.joined()
     description = describe(model, whole, run=run)
     examples = [{name: each[own] for name, own in names.items()} for each in sample.inputs]
 
     step = tf.function(lambda inputs: whole(inputs, training=False), autograph=False, reduce_retracing=True)
 
     def in_keras(example: Example) -> Any:
-        return step({name: _tensor(example[own]) for name, own in names.items()})
+        values = model.packed(example, np.concatenate, are_own=True)
+        return step({name: _tensor(values[own]) for name, own in joined.items()})
 
     limit = Limit.of(
         quantize,
@@ -85,7 +86,7 @@ def write(
         from dlrun.export.saved_model import write_saved_model
         from dlrun.export.text_layers import stateful_parts
 
-        write_saved_model(whole, stateful_parts(model), path, description)
+        write_saved_model(model, whole, stateful_parts(model), path, description)
         carried = f"{inside} in assets.extra, and the signature labels"
         return Written(description, examples, carried, in_keras, limit)
     if format_.name == "onnx":

@@ -40,12 +40,20 @@ def test_it_gives_the_stored_rows_of_a_file(tmp_path: Path) -> None:
     given = {name: tf.constant(value.tolist()) for name, value in together.items()}
     np.testing.assert_array_equal(np.asarray(raw.build()(given, training=False)), block.stored)
     assert dict(raw.deployed(block, 7)) == examples[7]
+    # The same with all numbers in one input.
+    packed, packs = raw.build_packed()
+    for name, members in packs.items():
+        given[name] = tf.concat([given.pop(member) for member in members], axis=-1)
+    np.testing.assert_array_equal(np.asarray(packed(given, training=False)), block.stored)
 
 
-def test_its_operations_are_few_however_many_columns_there_are(tmp_path: Path) -> None:
+def test_its_operations_and_packed_inputs_are_few_however_many_columns_there_are(tmp_path: Path) -> None:
     names = [f"x{n}" for n in range(300)]
     rows = [
         ",".join(str((row + n) % 7 + 0.5) for n in range(300)) + (",yes" if row % 2 else ",no") for row in range(40)
     ]
-    raw = raw_input(tmp_path, ",".join([*names, "y"]), rows).build()
-    assert len(raw.operations) - len(raw.inputs) < 10
+    raw = raw_input(tmp_path, ",".join([*names, "y"]), rows)
+    model = raw.build()
+    assert len(model.inputs) == 300
+    assert len(model.operations) - len(model.inputs) < 10
+    assert len(raw.build_packed()[0].inputs) == 1

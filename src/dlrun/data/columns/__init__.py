@@ -30,6 +30,7 @@ from dlrun.data.columns.raw import (
     deployed_rows,
     deployed_texts,
     input_names,
+    packs,
     read_as,
     read_rows,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "input_names",
     "name_problem",
     "notation_of",
+    "packs",
     "plan_columns",
     "read_as",
     "read_rows",

@@ -131,7 +131,7 @@ def column_places(columns: Sequence[Column]) -> dict[str, tuple[int, ...]]:
     return places
 
 
-def build_rows(columns: Sequence[Column], missing_values: Sequence[str]) -> keras.Model:
+def build_rows(columns: Sequence[Column], missing_values: Sequence[str], *, is_packed: bool = False) -> keras.Model:
     """Make the Keras model from values to stored rows.
 
     All numbers are filled at once, and all ids of categories made at once: a table may have thousands of columns, and
@@ -140,43 +140,60 @@ def build_rows(columns: Sequence[Column], missing_values: Sequence[str]) -> kera
     Args:
         columns: What a stored row holds.
         missing_values: Texts that mean that a value is missing.
+        is_packed: Whether numbers are taken side by side, as `packs` says: Keras takes long for thousands of inputs.
 
     Shape:
         Inputs: by the names of `input_names`: numbers `(batch, 1)`, NaN for what is missing, of numeric columns;
-        strings `(batch, 1)` of others. Output: `(batch, width)`, float32.
+        strings `(batch, 1)` of others. Packed, the numbers of a pack are `(batch, columns)` under its name. Output:
+        `(batch, width)`, float32.
     """
     import keras
 
     names, places = input_names(columns), column_places(columns)
+    numbers = _plain_numbers(columns)
+    categories = [column for column in columns if isinstance(column, CategoricalColumn)]
+    together = {column.name for column in numbers} | {column.name for column in categories}
+    packed = packs(columns) if is_packed else {}
+    members = {name for pack in packed.values() for name in pack}
     inputs = {
-        column.name: keras.Input(
+        names[column.name]: keras.Input(
             (1,), dtype=column.input_dtype if column.kind == "numeric" else "string", name=names[column.name]
         )
         for column in columns
+        if names[column.name] not in members
     }
-    # Columns of float64 are few, and each on its own.
-    numbers = [column for column in columns if isinstance(column, NumericColumn) and not column.offset]
-    categories = [column for column in columns if isinstance(column, CategoricalColumn)]
-    together = {column.name for column in numbers} | {column.name for column in categories}
+    inputs |= {name: keras.Input((len(pack),), dtype="float32", name=name) for name, pack in packed.items()}
     parts, order = [], []
     if numbers:
-        given = _side_by_side([inputs[column.name] for column in numbers], "columns.numbers")
+        taken = list(packed) or [names[column.name] for column in numbers]
+        given = _side_by_side([inputs[name] for name in taken], "columns.numbers")
         parts.append(_filled(numbers, missing_values)(given))
         order += [places[column.name][0] for column in numbers]
         order += [places[column.name][1] for column in numbers if column.indicator]
     if categories:
         lookups = [column.lookup(missing_values, name=f"lookup.{n}") for n, column in enumerate(categories)]
-        found = [lookup(inputs[column.name]) for column, (lookup, _) in zip(categories, lookups, strict=True)]
+        found = [lookup(inputs[names[column.name]]) for column, (lookup, _) in zip(categories, lookups, strict=True)]
         parts.append(_stored_ids([ids for _, ids in lookups])(_side_by_side(found, "columns.found")))
         order += [places[column.name][0] for column in categories]
     for column in columns:
         if column.name not in together:
-            parts.append(column.build(inputs[column.name], missing_values))
+            parts.append(column.build(inputs[names[column.name]], missing_values))
             order += places[column.name]
     outputs = _side_by_side(parts, "columns.all")
     if order != sorted(order):
         outputs = _in_order(order)(outputs)
-    return keras.Model({names[name]: tensor for name, tensor in inputs.items()}, outputs, name="raw")
+    return keras.Model(inputs, outputs, name="raw")
+
+
+def packs(columns: Sequence[Column]) -> dict[str, tuple[str, ...]]:
+    """The inputs of `build_rows` that a packed model takes side by side, in their order, by the name of its input."""
+    names, numbers = input_names(columns), _plain_numbers(columns)
+    return {"columns.packed": tuple(names[column.name] for column in numbers)} if len(numbers) > 1 else {}
+
+
+def _plain_numbers(columns: Sequence[Column]) -> list[NumericColumn]:
+    """The columns of numbers that are filled at once; those of float64 are few, and each on its own."""
+    return [column for column in columns if isinstance(column, NumericColumn) and not column.offset]
 
 
 def _side_by_side(tensors: Sequence[Any], name: str) -> Any:
