@@ -143,9 +143,12 @@ def test_weights_are_by_name_or_by_index_as_a_whole(
         (("cat", "dog"), "{cat: 1, 1: 2}", "some classes are named (cat) and some numbered (1)"),
         (("1", "2", "3"), "{3: 1, 0: 2}", "some classes are named (3) and some numbered (0)"),
         (("1", "2", "3"), "{1: 1, 4: 2}", "there is no class '4'"),
+        (("cat", "dog"), "{cat: 0, dog: 0}", "every class weighs 0"),
     ],
 )
-def test_names_and_indices_are_not_mixed(tmp_path: Path, names: tuple[str, ...], weights: str, said: str) -> None:
+def test_weights_that_name_classes_wrongly_or_weigh_none_are_refused(
+    tmp_path: Path, names: tuple[str, ...], weights: str, said: str
+) -> None:
     draft = read_spec(write(tmp_path), (f"training.class_weight={weights}",), trust=Trust(trains=False)).spec.draft()
     (problem,) = class_weight_problems(draft, target(*names))
     assert said in problem.what

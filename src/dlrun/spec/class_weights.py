@@ -50,6 +50,8 @@ def class_weight_problems(draft: Draft, target: Target) -> Iterator[FieldProblem
 
 def _keys(weights: Mapping[str, float], target: Target) -> Iterator[FieldProblem]:
     indices = [str(index) for index in range(target.size)]
+    if len(weights) == target.size and not any(weights.values()):
+        yield FieldProblem(_PATH, "every class weighs 0: nothing would be learnt", "a weight above 0 for some class")
     known = {*target.class_names, *indices}
     unknown = [key for key in weights if key not in known]
     for key in unknown:
