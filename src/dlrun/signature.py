@@ -13,6 +13,9 @@ from typing import Literal
 
 FeatureKind = Literal["image", "vector", "sequence", "tokens"]
 TargetKind = Literal["classes", "class_columns", "labels", "values", "input"]
+_FAR_FROM_0 = 10_000
+"""Of a mean that is so many times the spread, float32 has three digits of the spread left."""
+
 _MARKS = ("=", ": ", " is ")
 """Between a column and its class; the first by which all classes of all columns have names of their own."""
 
@@ -185,6 +188,11 @@ class Target:
         if self.kind == "values":
             return ("value",) if self.size == 1 else tuple(f"value_{index}" for index in range(self.size))
         return tuple(map(str, range(self.size)))
+
+    @property
+    def needs_float64(self) -> bool:
+        """Whether float32 has too few digits for its values in their own unit: the mean is that large a multiple."""
+        return any(abs(mean) > _FAR_FROM_0 * scale for mean, scale in zip(self.mean, self.scale, strict=True))
 
     def settled(self, encoding: Encoding, activation: str = "linear") -> Target:
         """The same target in the form that a loss takes, for a model that ends in `activation`."""

@@ -112,7 +112,7 @@ def test_a_deployed_model_takes_such_numbers_with_their_digits(tmp_path: Path) -
     import tensorflow as tf
 
     from dlrun.data.columns import build_rows
-    from dlrun.training.feed import encode
+    from dlrun.training.feed import Feed
 
     dataset = Table(path=written(tmp_path, "csv"), target="y", numeric=("at",), ignore=("code",)).load()
     raw: Any = dataset.raw
@@ -123,6 +123,8 @@ def test_a_deployed_model_takes_such_numbers_with_their_digits(tmp_path: Path) -
     assert np.array_equal(found, block.stored[::9])
     assert isinstance(raw.columns[0], NumericColumn)
     assert dataset.target is not None
-    learnt = encode(tf.constant(dataset.splits["train"].target), dataset.target).numpy()[:, 0]
+    feed: Any = Feed(dataset.splits["train"], target=dataset.target, preprocess=lambda rows: rows)
+    (rows,) = feed._rows
+    learnt = feed.batch(rows, tf.range(feed.examples))[1].numpy()[:, 0]
     assert learnt.dtype == np.float32
     assert np.allclose(np.sort(learnt), (np.arange(ROWS) - 99.5) / np.std(np.arange(ROWS)), atol=1e-6)

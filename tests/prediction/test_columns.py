@@ -1,11 +1,16 @@
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.parquet as pq
 import pytest
 
 from dlrun.errors import UsageError
 from dlrun.prediction.columns import layout_of
+from dlrun.prediction.formats import FORMATS
+from dlrun.prediction.output import write_predictions
+from dlrun.prediction.predict import Block, Predictions
 from dlrun.signature import Features, Target
 
 CLASSES = Target("classes", 3, ("cat", "dog", "owl"))
@@ -50,6 +55,21 @@ def test_labels_values_and_reconstructions_have_a_column_each() -> None:
     assert list(names_and_cells(Target("values", 2, names=("name", "b")), two)) == ["predicted_name", "predicted_b"]
     inputs = Target.of_input(Features("vector", (4,)))
     assert names_and_cells(inputs, np.array([0.5], np.float32)) == {"reconstruction_error": [0.5]}
+
+
+def test_values_whose_mean_is_far_from_0_have_the_digits_of_their_spread(tmp_path: Path) -> None:
+    far = Target("values", 2, names=("time", "area"), mean=(1.7e9, -20.0), scale=(3.0, 5.0))
+    assert far.needs_float64
+    assert not Target("values", 1, mean=(3e5,), scale=(1e5,)).needs_float64
+    layout = layout_of(far, top=None)
+    cells = tuple(layout.cells(np.array([[1.7e9 + 1.23456789, -24.5587273], [1.7e9, np.nan]])))
+    assert cells[0].tolist() == [1_700_000_001.234568, 1_700_000_000]  # type: ignore[union-attr]
+    columns = tuple(layout.columns)
+    for name in ("p.csv", "p.jsonl", "p.parquet"):
+        write_predictions(Predictions(columns, iter([Block(cells)])), tmp_path / name, kind=FORMATS[Path(name).suffix])
+    assert (tmp_path / "p.csv").read_text() == "time,area\n1700000001.234568,-24.558727\n1700000000.0,\n"
+    assert '{"time": 1700000001.234568, "area": -24.558727}' in (tmp_path / "p.jsonl").read_text()
+    assert pq.read_table(tmp_path / "p.parquet").column("time")[0].as_py() == 1_700_000_001.234568
 
 
 def test_several_columns_of_classes_have_a_label_and_a_probability_each() -> None:

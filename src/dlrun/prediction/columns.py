@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,18 +14,33 @@ import numpy.typing as npt
 from dlrun.errors import UsageError
 from dlrun.signature import Target
 
+_DIGITS = 6
+"""Of a value's spread, as float32 has them."""
+
 Array = npt.NDArray[Any]
 Top = int | Literal["all"]
 Cells = Sequence[str] | Array
-"""One column of some rows: texts, or `(n,)` float32, of which nan is no number."""
+"""One column of some rows: texts, or `(n,)` float32, or float64 where it says so, of which nan is no number."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of the output."""
+    """One column of the output.
+
+    Args:
+        name: Of the column.
+        is_text: Whether it holds texts.
+        decimals: Digits behind the point that a number in float64 has; None: numbers are float32.
+    """
 
     name: str
     is_text: bool = False
+    decimals: int | None = None
+
+    @property
+    def is_precise(self) -> bool:
+        """Whether its numbers are float64."""
+        return self.decimals is not None
 
 
 class Layout(abc.ABC):
@@ -104,8 +120,9 @@ class _Numbers(Layout):
     """A column for each number that the model gives."""
 
     def cells(self, outputs: Array) -> list[Cells]:
-        """The numbers as they are."""
-        return [*outputs.reshape(len(outputs), -1).T]
+        """The numbers; those in float64 without the digits that the network, in float32, does not know."""
+        pairs = zip(self.columns, outputs.reshape(len(outputs), -1).T, strict=True)
+        return [values if column.decimals is None else values.round(column.decimals) for column, values in pairs]
 
 
 def layout_of(target: Target, *, top: Top | None) -> Layout:
@@ -129,4 +146,15 @@ def layout_of(target: Target, *, top: Top | None) -> Layout:
         return _Numbers([Column("reconstruction_error")])
     names = [f"probability_{name}" if target.kind == "labels" else name for name in target.output_names]
     taken = "name" in names  # the examples' own names stand in the column of that name
-    return _Numbers([Column(f"predicted_{name}" if taken else name) for name in names])
+    decimals = _decimals(target) if target.needs_float64 else [None] * len(names)
+    return _Numbers(
+        [
+            Column(f"predicted_{name}" if taken else name, decimals=known)
+            for name, known in zip(names, decimals, strict=True)
+        ]
+    )
+
+
+def _decimals(target: Target) -> list[int | None]:
+    """Digits behind the point of each value that are a small part of its spread."""
+    return [_DIGITS - math.floor(math.log10(scale)) for scale in target.scale]

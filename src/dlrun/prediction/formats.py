@@ -10,13 +10,16 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterable, Sequence
-from typing import IO, Any, Literal, Protocol, TextIO
+from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, TextIO
 
 import numpy as np
 
 from dlrun.errors import encodable
 from dlrun.prediction.columns import Cells, Column
 from dlrun.runs.spreadsheet import safe_cell
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Format = Literal["csv", "jsonl", "parquet"]
 FORMATS: dict[str, Format] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
@@ -78,7 +81,7 @@ class JsonLinesWriter:
 
 
 class ParquetWriter:
-    """One row group for each block: text as string, numbers as float32.
+    """One row group for each block: text as string, numbers as float32, or float64 where they need it.
 
     Args:
         stream: Where to.
@@ -89,8 +92,7 @@ class ParquetWriter:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        kinds = [(encodable(column.name), pa.string() if column.is_text else pa.float32()) for column in columns]
-        self._schema = pa.schema(kinds)
+        self._schema = pa.schema([(encodable(column.name), arrow_type(column)) for column in columns])
         self._columns = columns
         self._writer = pq.ParquetWriter(stream, self._schema)
 
@@ -117,6 +119,15 @@ WRITERS: dict[Format, Callable[[Any, Sequence[Column]], Writer]] = {
 }
 
 
+def arrow_type(column: Column) -> pa.DataType:
+    """What Arrow holds the cells of a column as."""
+    import pyarrow as pa
+
+    if column.is_text:
+        return pa.string()
+    return pa.float64() if column.is_precise else pa.float32()
+
+
 def _safe(column: Iterable[str]) -> Iterable[str]:
     return map(safe_cell, column)
 
@@ -128,12 +139,12 @@ def _texts(
     text: Callable[[Iterable[str]], Iterable[str]],
     missing: str,
 ) -> Iterable[Iterable[str]]:
-    """Every cell as text: numbers in the fewest digits that say which float32 they are."""
+    """Every cell as text: numbers in the fewest digits that say which float32, or float64, they are."""
     for column, of_column in zip(columns, cells, strict=True):
         if column.is_text:
             yield text([encodable(cell) for cell in of_column])
             continue
-        numbers: Any = np.asarray(of_column, np.float32)
-        written = numbers.astype("U16").astype(object)
+        numbers: Any = np.asarray(of_column, np.float64 if column.is_precise else np.float32)
+        written = numbers.astype("U32" if column.is_precise else "U16").astype(object)
         written[~np.isfinite(numbers)] = missing
         yield written.tolist()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import DataError
 from dlrun.prediction.columns import Cells, Column
+from dlrun.prediction.formats import arrow_type
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -143,7 +144,7 @@ def _interchanged(frame: Any) -> pa.Table:
 def _table(columns: list[Column], blocks: list[list[Cells]]) -> pa.Table:
     import pyarrow as pa
 
-    kinds = [pa.string() if column.is_text else pa.float32() for column in columns]
+    kinds = [arrow_type(column) for column in columns]
     schema = pa.schema([(column.name, kind) for column, kind in zip(columns, kinds, strict=True)])
     batches = [
         pa.record_batch([pa.array(list(cells), kind) for cells, kind in zip(block, kinds, strict=True)], schema=schema)

@@ -217,7 +217,8 @@ def _blocks(
         elif predictor.target.kind == "input":
             outputs = predictor.reconstruction_errors(some.stored)
         else:
-            outputs = predictor(some.stored)
+            needs_float64 = predictor.target.needs_float64
+            outputs = predictor.precise(some.stored) if needs_float64 else predictor(some.stored)
         not_finite += int((~np.isfinite(outputs).reshape(len(outputs), -1).all(axis=1)).sum())
         kept = [["" if value is None else value for value in values] for values in some.kept.values()]
         names = [] if "name" in some.kept else [some.names]

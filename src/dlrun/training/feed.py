@@ -247,7 +247,10 @@ def class_weights(split: Split, target: Target, training: Training) -> npt.NDArr
 
 
 def _stored(target: npt.NDArray[Any], spec: Target) -> npt.NDArray[Any]:
-    return target.astype(np.int32 if spec.kind in ("classes", "class_columns") else np.float32, copy=False)
+    if spec.kind in ("classes", "class_columns"):
+        return target.astype(np.int32, copy=False)
+    is_precise = target.dtype == np.float64 and spec.scale  # `encode` takes the mean off before it is made float32
+    return target if is_precise else target.astype(np.float32, copy=False)
 
 
 def _weights(

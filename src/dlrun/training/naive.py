@@ -86,7 +86,7 @@ class NaiveScores:
     def _encoded(self, truth: Array, predicted: Array | None) -> tuple[Any, Any]:
         """Truth and predictions as loss and metrics take them."""
         if predicted is not None:
-            y_pred = encode(tf.constant(predicted.astype(np.float32)), self._target)
+            y_pred = encode(tf.constant(predicted), self._target)
         else:
             y_pred = tf.tile(self._output[None], (len(truth), 1))
         return encode(tf.constant(np.asarray(truth)), self._target), y_pred

@@ -36,8 +36,9 @@ class Predictor:
         learnt = core(features, training=False)
         outputs = finished(learnt, target)
         self.model = keras.Model(stored, [outputs, features], name="predictor")
-        self._learnt = keras.Model(stored, learnt, name="learnt")
+        as_learnt = keras.Model(stored, learnt, name="learnt")
         self._step = tf.function(lambda rows: self.model(rows, training=False), autograph=False, reduce_retracing=True)
+        self._learnt = tf.function(lambda rows: as_learnt(rows, training=False), autograph=False, reduce_retracing=True)
 
     def __call__(self, rows: Array) -> Array:
         """Predict.
@@ -62,10 +63,9 @@ class Predictor:
         """
         if self.target.kind != "values" or not self.target.scale:
             return self(rows)
-        step = tf.function(lambda some: self._learnt(some, training=False), autograph=False, reduce_retracing=True)
         with step_failures("training.evaluation_batch_size", self.batch_size):
             batches = [
-                step(tf.constant(np.asarray(rows[start : start + self.batch_size]))).numpy()
+                self._learnt(tf.constant(np.asarray(rows[start : start + self.batch_size]))).numpy()
                 for start in range(0, max(1, len(rows)), self.batch_size)
             ]
         scale, mean = (np.array(each, np.float64) for each in (self.target.scale, self.target.mean))
