@@ -216,6 +216,14 @@ def test_an_unknown_key_lists_the_known_ones_and_the_nearest(tmp_path: Path) -> 
     assert (raised.value.expected, raised.value.hint) == ("one of test_accuracy", "best:-test_accuracy")
 
 
+def test_a_score_that_is_undefined_in_every_run_is_told_as_that(tmp_path: Path) -> None:
+    run(tmp_path, "x", result={"validation": {"auc": None, "loss": 1.0}})
+    for key in ("auc", "val_auc", "+val_auc"):
+        with pytest.raises(UsageError, match="auc is undefined in every run that has it") as raised:
+            find_run(f"best:{key}", runs_dir=tmp_path)
+        assert raised.value.expected == "one of val_loss"
+
+
 def test_five_hundred_runs_are_listed_in_well_under_a_second(tmp_path: Path) -> None:
     text = run(tmp_path, "x").run_json.read_bytes()
     for number in range(500):

@@ -117,7 +117,11 @@ def directions_of_runs(wanted: Sequence[RunSummary], runs: Sequence[RunSummary])
 
 
 def _without_value(runs: Sequence[RunSummary], key: str, *, sign: str) -> UsageError:
-    known = sorted(set().union(*(run.keys() for run in runs)))
+    named = set().union(*(run.keys() for run in runs))
+    known = sorted(name for name in named if any(run.value(name) is not None for run in runs))
+    if named & {key, f"val_{key}"} - {*known}:
+        what = f"{key} is undefined in every run that has it"
+        return UsageError(what, expected=f"one of {', '.join(known)}" if known else "a score that is defined")
     if f"test_{key}" in known:
         what = f"no run has a validation score {key!r}, and nothing is chosen by a test score unless it is asked for"
         return UsageError(what, expected=f"one of {', '.join(known)}", hint=f"best:{sign}test_{key}")
