@@ -1,9 +1,15 @@
 """Where a path of a spec is looked for, and what is said of one at which nothing is."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from dlrun.data.columns.locate import find_tables
+from dlrun.data.encoding import tell_encoding
+from dlrun.data.npz import NpzFile
+from dlrun.data.texts.files import files_of
+from dlrun.data.texts.rows import Reading
 from dlrun.errors import DataError, SpecError
 from dlrun.locating import absent, locate, near_path
 from dlrun.spec.parse import read_spec
@@ -124,3 +130,23 @@ def test_a_run_takes_its_own_copy_of_a_plugin_and_not_one_of_the_working_directo
     spec = read_stored_spec(run, trust_plugins=True).spec
     assert spec.plugins == (str(run.plugins / "own.py"),)
     assert spec.dataset.plain()["path"] == str(configs / "rows.csv")  # found from any working directory
+
+
+def test_a_file_that_a_command_names_and_that_is_not_there_comes_with_the_near_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "reviews.csv").write_text("text,label\na,b\n")
+    opened: tuple[tuple[Callable[[str], object], str], ...] = (
+        (find_tables, "review.csv"),
+        (lambda path: files_of(path, Reading()), "reviws.csv"),
+        (lambda path: NpzFile.open(Path(path)), "revews.csv"),
+        (tell_encoding, "reviewss.csv"),
+    )
+    for read, path in opened:
+        with pytest.raises(DataError) as caught:
+            read(path)
+        assert caught.value.hint == "did you mean reviews.csv?"
+    with pytest.raises(DataError) as caught:
+        files_of("what a film", Reading())
+    assert "echo 'what a film' | dlrun predict" in caught.value.hint

@@ -77,6 +77,21 @@ def absent(key: str, path: str, *, beside: Path) -> DataError:
     )
 
 
+def no_file(path: str | Path, *, expected: str, hint: str = "") -> DataError:
+    """Make the error of a file that a command names and that is not there.
+
+    Args:
+        path: As it was named.
+        expected: What is read there.
+        hint: What to try if no name in its folder is near.
+    """
+    where = "" if Path(path).is_absolute() else f" in {Path.cwd()}"
+    near = near_path(str(path))
+    return DataError(
+        f"there is no file {path}{where}", expected=expected, hint=f"did you mean {near}?" if near else hint
+    )
+
+
 def unreadable(error: OSError) -> DataError:
     """Make the error of data that the system does not give."""
     return DataError(

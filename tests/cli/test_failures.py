@@ -111,6 +111,11 @@ def test_a_bug_keeps_its_traceback(error: BaseException) -> None:
         ("train abc --runs-dir folder", "dlrun reproduce abc"),
         ("train x", "x.yaml"),
         ("eval x.yaml", "is a config"),
+        ("train x.yaml epochs=3", "--set training.epochs=3"),
+        ("train x.yaml training.epochs=3", "--set training.epochs=3"),
+        ("eval last rows.csv", "--data rows.csv"),
+        ("init x.yaml rows.csv", "--data rows.csv"),
+        ("predict x.csv last", "is a file"),
     ],
 )
 def test_a_command_that_is_nearly_right_is_answered_with_the_right_one(
@@ -118,6 +123,7 @@ def test_a_command_that_is_nearly_right_is_answered_with_the_right_one(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("x.yaml").write_text("")
+    Path("x.csv").write_text("")
     Path("folder/abc").mkdir(parents=True)
     Path("folder/abc/run.json").write_text("{}")
     result = CliRunner().invoke(app, command.split(), terminal_width=200)

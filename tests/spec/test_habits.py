@@ -102,3 +102,27 @@ def test_data_and_runs_in_place_of_a_config_are_answered_with_the_command_for_th
     for name, command in (("rows.csv", "dlrun init --data"), ("run", "dlrun resume"), (".", "dlrun init --data")):
         with pytest.raises(SpecError, match=command):
             read_spec(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("dataset:\n  type:digits\nmodel: mlp\nloss: mse\n", "`type: digits`"),
+        ("dataset:\n  type = table\nmodel: mlp\nloss: mse\n", "`type: table`"),
+        ("dataset: {type: synthetic}\nmodel: {type:mlp}\nloss: mse\n", "`type: mlp`"),
+        ("dataset:\n  type: synthetic\n  model: {type: linear}\n", "model is a section of its own"),
+        ('dataset: synthetic\nmodel: linear\nloss: mse\ntraining: {epochs: "3"}\n', "3, without quotation marks"),
+        ('dataset: {type: table, path: "c:\\iris.csv"}\n', "single quotes"),
+    ],
+)
+def test_a_slip_of_yaml_is_answered_with_how_it_is_written(text: str, hint: str, tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text(text)
+    with pytest.raises(SpecError) as caught:
+        read_spec(tmp_path / "x.yaml")
+    assert any(hint in problem.hint for problem in caught.value.problems)
+
+
+def test_a_percentage_to_hold_out_for_validation_is_no_name_of_a_split(tmp_path: Path) -> None:
+    (tmp_path / "x.yaml").write_text("dataset: {type: builtin, name: digits, validation: 10%}\nmodel: mlp\nloss: mse\n")
+    with pytest.raises(SpecError, match=r"10% is not a part to hold out: as a fraction it is 0\.1"):
+        read_spec(tmp_path / "x.yaml")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,7 @@ _OF_STREAMS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EBADF, errno.EFBIG)
 """What writing to standard output fails with; an error that names no file is of it."""
 
 
+_EXTRA = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \(([^ ]+).*\)")
 _HABITS = {
     "fit": "dlrun train CONFIG",
     "run": "dlrun train CONFIG",
@@ -92,6 +94,8 @@ class _Commands(TyperGroup):
             if hasattr(error, "format_message"):  # click's own, which click prints
                 if type(error).__name__ == "NoSuchOption":
                     _name_the_key(error)
+                elif type(error).__name__ == "UsageError":
+                    _name_the_option(error)
                 _wrap(error)
                 raise
             # That the reader of a stream has gone is nothing to tell, and click knows how.
@@ -122,6 +126,21 @@ def _wrap(error: Any) -> None:
     prefix = "Error: "
     text = wrapped_message(prefix + error.format_message(), width_of(sys.stderr)).removeprefix(prefix)
     error.format_message = lambda: text
+
+
+def _name_the_option(error: Any) -> None:
+    """Say how a word that stands alone is given: `dlrun train CONFIG epochs=3`, `dlrun eval RUN FILE`."""
+    from dlrun.spec.habits import elsewhere
+
+    found = _EXTRA.match(error.message)
+    if found is None:
+        return
+    key, mark, value = found[1].partition("=")
+    paths = (key,) if "." in key else elsewhere(key)
+    if mark and paths:
+        error.message += ". A key of the spec is given as " + " or ".join(f"--set {path}={value}" for path in paths)
+    elif not mark and any("--data" in parameter.opts for parameter in error.ctx.command.params):
+        error.message += f". A file is given as --data {found[1]}"
 
 
 def _message(error: DlrunError) -> str:

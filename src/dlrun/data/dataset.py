@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,8 +148,16 @@ def fingerprint_of(splits: Mapping[str, Split]) -> str:
     return digest.hexdigest()
 
 
+_PERCENT = re.compile(r"(\d+(?:\.\d*)?)\s*%")
+
+
 def _check_held_out(value: float | str) -> float | str:
     if isinstance(value, str):
+        if (percent := _PERCENT.fullmatch(value)) is not None:
+            fraction = {"value": value, "fraction": f"{float(percent[1]) / 100:g}"}
+            raise PydanticCustomError(
+                "held_out", "{value} is not a part to hold out: as a fraction it is {fraction}", fraction
+            )
         return value
     if value < 0 or (isinstance(value, float) and value >= 1):
         raise PydanticCustomError(

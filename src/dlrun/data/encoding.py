@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from dlrun.data.told import Told
 from dlrun.errors import DataError
+from dlrun.locating import no_file
 
 STANDARD_INPUT = "-"
 LONGEST_TEXT = 2**24
@@ -143,8 +144,7 @@ def lines(stream: TextIO, source: str) -> Iterator[str]:
 
 def _unreadable(source: str, error: Exception) -> DataError:
     if isinstance(error, FileNotFoundError):
-        where = "" if Path(source).is_absolute() else f" in {Path.cwd()}"
-        return DataError(f"there is no file {source}{where}", expected="a file of text")
+        return no_file(source, expected="a file of text")
     said = getattr(error, "strerror", None) or error
     return DataError(f"{source} cannot be read: {said}", expected="a file of text that is whole")
 

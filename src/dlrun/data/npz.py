@@ -19,6 +19,7 @@ import numpy.typing as npt
 from numpy.lib import format as npy
 
 from dlrun.errors import DataError
+from dlrun.locating import no_file
 from dlrun.registry import nearest
 
 _NUMERIC = "biuf"
@@ -160,8 +161,7 @@ def _file_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        where = "" if path.is_absolute() else f" in {Path.cwd()}"
-        raise DataError(f"there is no file {path}{where}", expected="an .npz file as numpy.savez writes it") from error
+        raise no_file(path, expected="an .npz file as numpy.savez writes it") from error
     except _DAMAGE as error:
         said = " ".join(str(error).split()) or type(error).__name__
         raise DataError(

@@ -53,6 +53,10 @@ def _found(argument: str, runs_dir: Path, *, is_trained: bool) -> RunFolder:
     if Path(argument).suffix in (".yaml", ".yml") and not any(argument in run.id for run in runs):
         said = f"{argument} is a config, and a run is asked for"
         raise UsageError(said, expected="an id, a part of one, a path, last, or best:KEY", hint="dlrun train CONFIG")
+    if os.path.isfile(argument) and not any(argument in run.id for run in runs):  # noqa: PTH113
+        said = f"{argument} is a file, and a run is asked for"
+        hint = "a command takes the run first: dlrun predict last FILE"
+        raise UsageError(said, expected="an id, a part of one, a path, last, or best:KEY", hint=hint)
     if not runs:
         raise UsageError(f"there are no runs in {runs_dir}", hint="dlrun train CONFIG")
     if argument == "last":

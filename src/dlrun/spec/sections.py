@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, TypeVar
 
 from dlrun.component import Component
@@ -19,6 +20,7 @@ from dlrun.spec.habits import known_as
 from dlrun.spec.validate import did_you_mean, shown, validate
 from dlrun.tracking import trackers
 
+_KEY_AND_VALUE = re.compile(r"(\w+)(?::|\s*=\s*)(\S+)")
 C = TypeVar("C", bound=Component)
 
 SECTIONS: dict[str, Registry[Any]] = {
@@ -77,12 +79,15 @@ def parse_component(node: Node, registry: Registry[C], *, where: str, hinted: bo
     if kind is None or not isinstance(kind.value, str):
         found = "has no type" if kind is None else f"has the type {shown(kind.plain())}"
         place = (kind or node).place
-        return None, None, [*problems, place.problem(f"{where} {found}", expected=f"type: {_choices(registry)}")]
+        hint = next(filter(None, map(_unparted, node.entries)), "")
+        problem = place.problem(f"{where} {found}", expected=f"type: {_choices(registry)}", hint=hint)
+        return None, None, [*problems, problem]
     name = short_names(registry.kind).get(kind.value, kind.value)
     if name not in registry.names():
         near = known_as(registry.kind, kind.value, registry.names()) or registry.nearest(name) if hinted else None
         what = f"unknown {registry.kind} {shown(kind.value)}"
-        problems.append(kind.place.problem(what, expected=_choices(registry), hint=did_you_mean(near)))
+        hint = _unparted(kind.value) or did_you_mean(near)
+        problems.append(kind.place.problem(what, expected=_choices(registry), hint=hint))
         # Its other keys are checked as those of what was probably meant.
         name = near or name
     component = registry.find(name)
@@ -103,6 +108,12 @@ def _correct_type_key(node: Node, *, where: str) -> list[Problem]:
             said = f"unknown key {key!r} in {where}"
             return [place.problem(said, expected="type", hint=did_you_mean("type"))]
     return []
+
+
+def _unparted(text: str) -> str:
+    """The hint for keys and values without what parts them, `type:mlp` or `type = mlp`; empty for other text."""
+    found = _KEY_AND_VALUE.match(text)
+    return f"a key, a colon, a space and its value: `{found[1]}: {found[2]}`" if found else ""
 
 
 def _choices(registry: Registry[Any]) -> str:

@@ -29,6 +29,7 @@ _LONGEST_SHOWN = 60
 MOST_LOCATED = 1000
 """Values of one component that are reported as wrong; a list of ten thousand words in place of numbers is no more."""
 _PERCENT = re.compile(r"(\d+(?:\.\d*)?)\s*%")
+_NUMERAL = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _SHOULD_BE = "Input should be "
 _ABOUT_KEYS = ("unknown_argument", "unknown_name")
 _SET_BY_DLRUN = {
@@ -115,6 +116,8 @@ def _elsewhere_hint(node: Node, key: str, meant: str | None, *, where: str) -> s
         return ""
     if place.origin == "--set" and key == place.text.partition("=")[0].strip():
         return " or ".join(f"--set {path}={place.text.partition('=')[2]}" for path in paths)
+    if paths == [key]:
+        return f"{key} is a section of its own: its line begins in the first column, as that of {where} does"
     return f"did you mean {' or '.join(paths)}?"
 
 
@@ -208,6 +211,8 @@ def _hint(value: Any, field: FieldInfo) -> str:
         return ""
     if (percent := _PERCENT.fullmatch(value)) and "number" in expectation(field):
         return f"{float(percent[1]) / 100:g}: a fraction, for {value}"
+    if _NUMERAL.fullmatch(value) and "number" in expectation(field):
+        return f"{value}, without quotation marks"
     choices = expectation(field)
     meant = nearest(value, choices.removeprefix("one of ").split(", ")) if "one of " in choices else None
     return did_you_mean(meant)

@@ -8,6 +8,18 @@ from collections.abc import Sequence
 _KEY_WITHOUT_SPACE = re.compile(r"\s*-?\s*([A-Za-z_]\w*):([^\s:/\\].*)")
 _KEY_AND_VALUE = re.compile(r"\s*[\w.-]+:\s+\S")
 _SAME_COLUMN = "the keys of one group begin in the same column, and those below a key further in"
+_ALWAYS = {
+    "found character '\\t'": ("a tab cannot indent YAML; use spaces", "two spaces for each level"),
+    "found unexpected end of stream": (
+        "the quotation of line {opened} is not closed", "the same quotation mark at its end",
+    ),
+    "could not find expected ':'": ("a line that is no key and value", "key: value, with a space behind the colon"),
+    "found unknown escape character": (
+        "a backslash in double quotes begins a special character",
+        "single quotes around the value, or / in place of \\ in a path",
+    ),
+}  # fmt: skip
+"""What means the same wherever it stands: some of the parser's words, what is wrong, and what to try."""
 
 
 def explain_syntax(what: str, lines: Sequence[str], line: int, opened: int) -> tuple[str, str]:
@@ -21,8 +33,9 @@ def explain_syntax(what: str, lines: Sequence[str], line: int, opened: int) -> t
     """
     before = next((number for number in range(line - 1, -1, -1) if lines[number].strip()), line)
     above, here = lines[before] if before < len(lines) else "", lines[line] if line < len(lines) else ""
-    if "found character '\\t'" in what:
-        return "a tab cannot indent YAML; use spaces", "two spaces for each level"
+    for words, (said, hint) in _ALWAYS.items():
+        if words in what:
+            return said.format(opened=opened + 1), hint
     if what.startswith("mapping values are not allowed"):
         return _second_colon(above, here, before)
     if "expected <block end>" in what:
@@ -33,10 +46,6 @@ def explain_syntax(what: str, lines: Sequence[str], line: int, opened: int) -> t
         bracket = what[len("expected ',' or '")]
         said = f"the bracket of line {opened + 1} is not closed, or a comma is missing"
         return said, f"'{bracket}' at its end, and a comma between two of its parts"
-    if what.startswith("found unexpected end of stream"):
-        return f"the quotation of line {opened + 1} is not closed", "the same quotation mark at its end"
-    if what.startswith("could not find expected ':'"):
-        return "a line that is no key and value", "key: value, with a space behind the colon"
     if what.startswith("found character") and "cannot start" in what:
         return (
             f"{what.removeprefix('found ').split(' that')[0]} cannot begin a value",

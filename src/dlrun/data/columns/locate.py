@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dlrun.data.foreign import refuse_foreign
 from dlrun.errors import DataError
+from dlrun.locating import no_file
 
 _PARQUET = b"PAR1"
 _PARQUET_SUFFIXES = (".parquet", ".pq", ".parq")
@@ -33,8 +34,7 @@ def find_tables(source: str) -> tuple[Path, ...]:
             raise DataError(f"{path} is not a regular file", expected=_EXPECTED)
         return (path,)
     if not glob.has_magic(source):
-        where = "" if path.is_absolute() else f" in {Path.cwd()}"
-        raise DataError(f"there is no file {path}{where}", expected=_EXPECTED)
+        raise no_file(path, expected=_EXPECTED)
     found = tuple(sorted(Path(match) for match in glob.glob(str(path), recursive=True) if Path(match).is_file()))  # noqa: PTH207  the pattern may be absolute
     if not found:
         raise DataError(f"no file matches {source}", expected="a pattern of CSV or Parquet files, such as data/*.csv")

@@ -28,6 +28,7 @@ from dlrun.data.image_files.table import check_named, list_table, read_header
 from dlrun.data.raw_input import Examples
 from dlrun.data.spelling import canonical
 from dlrun.errors import DataError
+from dlrun.locating import near_path
 from dlrun.signature import Target
 
 Labels = npt.NDArray[Any]
@@ -180,7 +181,10 @@ def _list_images(source: str) -> ImageList:
         return ImageList(path.parent, [path.name])
     names = sorted(name for name in glob.glob(str(path), recursive=True) if not Path(name).is_dir())  # noqa: PTH207
     if not names:
-        raise DataError(f"{source} is not there", expected="an image file, a folder of them, a glob, or a CSV of paths")
+        near = near_path(source)
+        hint = f"did you mean {near}?" if near else ""
+        expected = "an image file, a folder of them, a glob, or a CSV of paths"
+        raise DataError(f"{source} is not there", expected=expected, hint=hint)
     return ImageList(Path(), names)
 
 

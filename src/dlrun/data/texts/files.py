@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import shlex
 from pathlib import Path
 
 from dlrun.data.dialect import is_delimited
@@ -15,6 +16,7 @@ from dlrun.data.texts.parquet import ParquetFile
 from dlrun.data.texts.rows import Reading, TextFile
 from dlrun.data.texts.standard_input import read_standard_input
 from dlrun.errors import DataError
+from dlrun.locating import no_file
 
 _KINDS: dict[str, type[TextFile]] = {
     ".csv": DelimitedFile,
@@ -48,10 +50,13 @@ def files_of(source: str, reading: Reading) -> tuple[TextFile, ...]:
     found = [str(path)]
     if not path.exists():
         found = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(source) else []  # noqa: PTH207  absolute or not
-        if not found:
+        if not found and glob.has_magic(source):
             where = "" if path.is_absolute() else f" in {Path.cwd()}"
-            what = f"no file fits {source}" if glob.has_magic(source) else f"there is no file {source}"
-            raise DataError(what + where, expected=_ACCEPTED)
+            raise DataError(f"no file fits {source}{where}", expected=_ACCEPTED)
+        if not found:
+            is_text = any(map(str.isspace, source))
+            hint = f"a text goes through a pipe: echo {shlex.quote(source)} | dlrun predict RUN -" if is_text else ""
+            raise no_file(source, expected=_ACCEPTED, hint=hint)
     return tuple(_file(name, reading) for name in found if Path(name).is_file() or len(found) == 1)
 
 
