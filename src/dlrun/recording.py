@@ -193,15 +193,13 @@ def record_choices(folder: RunFolder, assembly: Assembly, *, jit: Choice, enviro
     from dlrun.training.plan import plan_layers
 
     compiled, dataset = assembly.compiled, assembly.dataset
-    write_spec(folder, _portable(assembly.spec_with_choices(jit=jit.value), folder))
-    record_sums(folder, {folder.interface_json: folder.write_json(folder.interface_json, assembly.interface().plain())})
     before = folder.read_record()
+    # First the reasons, then spec.yaml, in which a run that was killed in between would find choices without any.
     folder.update_record(
         device=assembly.device.choice.model_dump(),
-        # A run that goes on finds its choices in spec.yaml: the reason is the one they were made for.
-        precision=(before.precision or compiled.precision).model_dump(),
-        jit=(before.jit or jit).model_dump(),
-        cpu_shares=(before.cpu_shares or compiled.shares).model_dump(),
+        precision=_with_reason(before.precision, compiled.precision).model_dump(),
+        jit=_with_reason(before.jit, jit).model_dump(),
+        cpu_shares=_with_reason(before.cpu_shares, compiled.shares).model_dump(),
         model={
             "type": assembly.spec.model.type_name,
             "parameters": compiled.model.count_params(),
@@ -214,6 +212,13 @@ def record_choices(folder: RunFolder, assembly: Assembly, *, jit: Choice, enviro
         },
         environment=environment,
     )
+    write_spec(folder, _portable(assembly.spec_with_choices(jit=jit.value), folder))
+    record_sums(folder, {folder.interface_json: folder.write_json(folder.interface_json, assembly.interface().plain())})
+
+
+def _with_reason(before: Choice | None, now: Choice) -> Choice:
+    """The choice of now; a run that goes on finds it in spec.yaml, and the reason is the one it was first made for."""
+    return before if before is not None and before.value == now.value else now
 
 
 def record_progress(folder: RunFolder, state: TrainingState) -> None:

@@ -278,3 +278,12 @@ def test_resuming_a_complete_run_writes_the_report_that_a_kill_came_before(works
     written = (run / "report.html").stat().st_mtime_ns
     workshop.resume(run)
     assert (run / "report.html").stat().st_mtime_ns == written
+
+
+def test_what_was_chosen_keeps_its_reasons_wherever_a_kill_comes(workshop: Workshop, complete: Path) -> None:
+    """Between spec.yaml, which has the choices from then on, and the sum of interface.json."""
+    sums = ("dlrun.recording:record_sums", 2)
+    run = workshop.train(at=sums, signals=[signal.SIGKILL], code=-signal.SIGKILL)
+    workshop.resume(run)
+    chosen = ("precision", "jit", "cpu_shares", "device")
+    assert {key: record(run)[key] for key in chosen} == {key: record(complete)[key] for key in chosen}
