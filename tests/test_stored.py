@@ -1,5 +1,6 @@
 """The spec of a run: the one that it was trained with, or none."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -50,3 +51,13 @@ def test_the_bytes_that_are_verified_are_those_that_are_parsed(run: RunFolder, m
     file = read_stored_spec(run)
     assert file.trust.data
     assert (file.spec.plugins, "tanh" in str(file.spec)) == ((), False)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a link to another user")
+def test_a_link_in_a_run_is_followed_if_the_user_has_made_it(run: RunFolder, tmp_path: Path) -> None:
+    (tmp_path / "larger disk").mkdir()
+    run.checkpoints.symlink_to(tmp_path / "larger disk")
+    assert read_stored_spec(run).trust.data
+    os.chown(run.checkpoints, 12345, -1, follow_symlinks=False)
+    with pytest.raises(UsageError, match="checkpoints is a symbolic link, in a run that was not made here"):
+        read_stored_spec(run)

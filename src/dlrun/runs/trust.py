@@ -54,10 +54,24 @@ def is_own(folder: RunFolder, *, spec: bytes | None = None) -> bool:
     if secret is None:
         return False
     try:
+        if _has_planted_link(folder):
+            return False
         expected = _signature(folder, _read(folder.spec_yaml) if spec is None else spec, secret)
     except OSError:
         return False
     return any(hmac.compare_digest(found.encode(), expected.encode()) for found in _lines(folder))
+
+
+def _has_planted_link(folder: RunFolder) -> bool:
+    """Whether another user has put a link into the run folder.
+
+    A user may move `checkpoints` to another disk and leave a link, which resume follows. Such a link is his own, or of
+    whoever the folder belongs to. The signature tells nothing of links: who else may write to the folder, in a place
+    that several people share, could lead what is written and removed there to any other one.
+    """
+    owners = {os.geteuid(), folder.path.stat().st_uid}
+    with os.scandir(folder.path) as entries:
+        return any(each.is_symlink() and each.stat(follow_symlinks=False).st_uid not in owners for each in entries)
 
 
 def refuse_foreign_plugin(plugin: Path) -> None:
