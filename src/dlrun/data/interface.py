@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -129,7 +129,39 @@ def _problems(interface: Interface) -> Iterator[str]:
         sizes = (column.categories, column.size, column.words or 0)
         if min(sizes[:2]) < 1 or sizes[2] < 0 or max(sizes) > _LARGEST_SIZE:
             yield f"features.embedded has the sizes {sizes}"
+    yield from _problems_of_raw(interface.raw, interface.preprocess.raw_shape)
     yield from _problems_of_target(target)
+
+
+def _problems_of_raw(raw: Raw, stored: tuple[int, ...]) -> Iterator[str]:
+    """Name a stored example that is not what raw input becomes, and sizes that nothing has."""
+    for name, size in _whole_numbers(raw, "raw"):
+        if not 0 <= size <= _LARGEST_SIZE:
+            yield f"{name} is {size}" if abs(size) < _LARGEST_SIZE**2 else f"{name} has {len(str(size))} digits"
+            return
+    made: tuple[int, ...] = stored
+    if isinstance(raw, ArrayInput):
+        made = raw.shape
+    elif isinstance(raw, ImageInput):
+        made = raw.form.shape
+    elif isinstance(raw, TextInput):
+        made = (raw.sequence_length,)
+    elif isinstance(raw, SeriesInput):
+        made = (raw.history, *stored[1:])
+    if made != stored:
+        yield f"raw gives examples of the shape {list(made)}, and preprocess.raw_shape is {list(stored)}"
+
+
+def _whole_numbers(part: Any, name: str) -> Iterator[tuple[str, int]]:
+    """Every whole number in a part of an interface, with its place."""
+    if isinstance(part, int):
+        yield name, part
+    elif is_dataclass(part):
+        for each in fields(part):
+            yield from _whole_numbers(getattr(part, each.name), f"{name}.{each.name}")
+    elif isinstance(part, tuple) and not isinstance(next(iter(part), ""), str):  # no vocabulary
+        for place, each in enumerate(part):
+            yield from _whole_numbers(each, f"{name}.{place}")
 
 
 def _problems_of_target(target: Target) -> Iterator[str]:

@@ -19,6 +19,10 @@ Count = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 """A whole number that can be counted with: one of thousands of digits, in a file from elsewhere, is no float."""
 
 
+Scores = Annotated[dict[str, float | None], Field(max_length=1 << 15)]
+"""Values by the name of a score; a spec, which has at most 30,000 values, cannot ask for more."""
+
+
 class _Group(BaseModel):
     """Keys that belong together; those that this version does not know are kept when the file is written again."""
 
@@ -96,8 +100,8 @@ class EvaluationRecord(_Group):
     fingerprint: str | None = None
     kind: str
     examples: Count
-    scores: dict[str, float | None]
-    naive: dict[str, float | None] = {}
+    scores: Scores
+    naive: Scores = {}
     overall: dict[str, float | None]
     parts: dict[str, dict[str, float | None]] = {}
     confusion: list[list[int]] | None = None
@@ -203,8 +207,8 @@ class RunRecord(_Group):
     model: ModelRecord | None = None
     dataset: DatasetRecord | None = None
     directions: dict[str, Literal["max", "min"]] = {}
-    result: dict[str, dict[str, float | None]] = {}
-    naive: dict[str, dict[str, float | None]] = {}
+    result: dict[str, Scores] = {}
+    naive: dict[str, Scores] = {}
     baseline: BaselineRecord | None = None
     evaluation: dict[str, EvaluationRecord] = {}
     best: BestRecord | None = None

@@ -1,0 +1,57 @@
+"""The two ends of a model as JSON, which may come from elsewhere: impossible sizes are refused before they are used."""
+
+import json
+from typing import Any
+
+import pytest
+
+from dlrun.data.array_input import ArrayInput
+from dlrun.data.image_files.form import ImageForm
+from dlrun.data.image_input import ImageInput
+from dlrun.data.interface import Interface, Raw, parse_interface
+from dlrun.data.preprocess import Preprocess
+from dlrun.data.text_input import TextInput
+from dlrun.data.texts.rows import Reading
+from dlrun.data.token_preprocess import TokenPreprocess
+from dlrun.errors import RunError
+from dlrun.signature import Features, Target
+
+TARGET = Target("classes", 2, ("a", "b"))
+TEXT = TextInput(Reading(), "words", "lower", ("a", "b"), 5)
+IMAGE = ImageInput(ImageForm(8, 9, 3))
+ARRAY = ArrayInput((4,))
+
+
+def plain(raw: Raw) -> dict[str, Any]:
+    shapes = {"text": (5,), "image": (8, 9, 3), "array": (4,)}
+    preprocess: Any = Preprocess(shapes[raw.type])
+    if raw.type == "text":
+        preprocess = TokenPreprocess((5,), 4)
+    return Interface("x", raw, preprocess, Features("vector", (4,)), TARGET).plain()
+
+
+@pytest.mark.parametrize("raw", [TEXT, IMAGE, ARRAY], ids=lambda raw: raw.type)
+def test_what_training_writes_is_read_back(raw: Raw) -> None:
+    assert parse_interface(json.dumps(plain(raw)).encode(), origin="x").raw == raw
+
+
+@pytest.mark.parametrize(
+    ("raw", "place", "size", "said"),
+    [
+        (TEXT, ("sequence_length",), 10**12, "raw.sequence_length is 1000000000000"),
+        (TEXT, ("sequence_length",), 10**9, r"shape \[1000000000\], and preprocess.raw_shape is \[5\]"),
+        (TEXT, ("sequence_length",), -1, "raw.sequence_length is -1"),
+        (IMAGE, ("form", "width"), 10**4000, "raw.form.width"),
+        (IMAGE, ("form", "height"), 10**6, r"shape \[1000000, 9, 3\]"),
+        (ARRAY, ("shape",), [1 << 40], "raw.shape.0 is 1099511627776"),
+    ],
+)
+def test_sizes_that_no_raw_input_has_are_refused(raw: Raw, place: tuple[str, ...], size: Any, said: str) -> None:
+    content = plain(raw)
+    part = content["raw"]
+    for key in place[:-1]:
+        part = part[key]
+    part[place[-1]] = size
+    text = json.dumps(content)
+    with pytest.raises(RunError, match=said):
+        parse_interface(text.encode(), origin="x")
