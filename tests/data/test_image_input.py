@@ -177,3 +177,20 @@ def test_image_input_survives_json() -> None:
     raw = ImageInput(ImageForm(16, 16, 3, "pad"), "where", "what")
     interface = Interface("x", raw, Preprocess((16, 16, 3)), Features("image", (16, 16, 3)), Target("classes", 2))
     assert parse_interface(json.dumps(interface.plain()).encode(), origin="x") == interface
+
+
+def test_other_columns_of_a_csv_of_images_go_along(tmp_path: Path) -> None:
+    for name in "abcd":
+        (tmp_path / f"{name}.png").write_bytes(png(np.zeros((4, 4, 3), np.uint8)))
+    (tmp_path / "b.png").write_bytes(b"broken")
+    (tmp_path / "x.csv").write_text("id,path,note\n1,a.png,first\n2,b.png,\n3,c.png\n4,d.png,last\n")
+    raw = ImageInput(ImageForm(4, 4, 3), corrupt="skip").keeping(["id", "note"])
+    found = [block.kept for block in read(raw, tmp_path / "x.csv") if len(block)]
+    assert found == [{"id": ["1", "3", "4"], "note": ["first", "", "last"]}]
+    both = [tmp_path / "x.csv", tmp_path / "x.csv"]
+    blocks = raw.read_several([str(each) for each in both], at_once=10)
+    assert [block.kept["id"] for block in blocks if len(block)] == [["1", "3", "4"] * 2]
+    for source, said in ((tmp_path / "x.csv", "did you mean 'note'"), (tmp_path, "is not a CSV")):
+        with pytest.raises(DataError) as raised:
+            read(raw.keeping(["notes"]), source)
+        assert said in str(raised.value)

@@ -14,6 +14,7 @@ from dlrun.data.text_keys import TextKeys
 from dlrun.data.texts.cut import Standardize, TokenKind
 from dlrun.data.texts.rows import Reading
 from dlrun.data.token_preprocess import TokenPreprocess
+from dlrun.errors import DataError
 
 pytestmark = pytest.mark.tensorflow
 
@@ -158,3 +159,32 @@ def test_masked_recurrent_layers_never_see_a_text_that_is_all_padding() -> None:
     assert not _has_fully_masked_sequence(mask)
     assert _is_sequence_right_padded(mask)
     assert bool(_has_fully_masked_sequence(np.zeros((1, 3), bool)))
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_other_columns_of_texts_go_along(ending: str, tmp_path: Path) -> None:
+    import json
+
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    raw, _ = _adapted(TEXTS)
+    path = tmp_path / f"x.{ending}"
+    rows = [{"id": "007", "text": "a", "n": 1, "is": True}, {"id": "ü,", "text": "b", "n": None, "is": False}]
+    if ending == "csv":
+        path.write_text('id,text,n,is\n007,a,1,true\n"ü,",b,,false\n')
+    elif ending == "jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        parquet.write_table(pa.Table.from_pylist(rows), path)
+    kept = [block.kept for block in raw.keeping(["id", "n", "is"]).read(str(path), at_once=1)]
+    assert [block["id"] for block in kept] == [["007"], ["ü,"]]
+    assert [block["n"] for block in kept] == [["1"], [""] if ending == "csv" else [None]]
+    assert [block["is"] for block in kept] == [["true"], ["false"]]
+    with pytest.raises(DataError, match="'idd'") as raised:
+        next(raw.keeping(["idd"]).read(str(path), at_once=1))
+    assert "did you mean 'id'" in str(raised.value)
+    (tmp_path / "lines.txt").write_text("a\n")
+    for source in (tmp_path / "lines.txt", tmp_path):
+        with pytest.raises(DataError, match="no column 'id' that could be kept"):
+            next(raw.keeping(["id"]).read(str(source), at_once=1))

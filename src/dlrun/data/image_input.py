@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
 
 from dlrun.data.header import Header
 from dlrun.data.image_files.decoding import decode_one
@@ -29,6 +31,7 @@ class ImageInput(RawInput):
         corrupt: What a file that cannot be read is: an error, or left out.
         header: Of a CSV: what is known of its first line.
         type: Tells the kinds of raw input apart.
+        keep: Columns of a CSV that go with the predictions; never stored.
     """
 
     form: ImageForm
@@ -37,6 +40,7 @@ class ImageInput(RawInput):
     corrupt: Literal["error", "skip"] = "error"
     header: Header = field(default_factory=Header)
     type: Literal["image"] = "image"
+    keep: Annotated[tuple[str, ...], Field(exclude=True)] = ()
 
     def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
         """Read a file, a folder of images at any depth, a glob, a CSV of paths, or one image from standard input.
@@ -53,6 +57,10 @@ class ImageInput(RawInput):
         """The same with the dataset's key `corrupt`."""
         return replace(self, corrupt=getattr(dataset, "corrupt", self.corrupt))
 
+    def keeping(self, columns: Sequence[str]) -> ImageInput:
+        """The same images with other columns of the CSV that names them."""
+        return replace(self, keep=tuple(columns))
+
     def build(self) -> keras.Model:
         """Make the model from decoded pixels of any size to those of the one size, as `read` gives them."""
         import keras
@@ -66,6 +74,6 @@ class ImageInput(RawInput):
         return {"image": decode_one(path, scan([path]), channels=self.form.channels)[None]}
 
     def _read(self, source: str | Sequence[str], *, at_once: int, target: Target | None) -> Iterator[Examples]:
-        columns = Columns(self.image_column, self.label_column, self.header)
+        columns = Columns(self.image_column, self.label_column, self.header, self.keep)
         skip = self.corrupt == "skip"
         return read_images(source, self.form, at_once=at_once, target=target, columns=columns, skip=skip)

@@ -122,7 +122,7 @@ class RawInput(abc.ABC):
             UsageError: It has no columns.
         """
         said = f"{', '.join(columns)} cannot be kept: this run does not predict the rows of a table"
-        raise UsageError(said, expected="a run on a table")
+        raise UsageError(said, expected="a run on a table, on texts, or on images that a CSV names")
 
     def columns_of_stored(self) -> Mapping[str, tuple[int, ...]]:
         """The columns that stored examples are made of, with the places of their values on the last axis; or none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,7 +29,7 @@ from dlrun.data.series_order import check_times
 from dlrun.data.series_rows import Places, Rows, is_missing
 from dlrun.data.series_time import TimeColumn
 from dlrun.data.table_target import TargetColumn
-from dlrun.errors import DataError
+from dlrun.errors import DataError, UsageError
 from dlrun.signature import Target
 
 if TYPE_CHECKING:
@@ -84,6 +84,15 @@ class SeriesInput(RawInput):
                     waiting = 0
             if not found:
                 raise self._all_missing(table)
+
+    def keeping(self, columns: Sequence[str]) -> SeriesInput:
+        """Refuse: a prediction belongs to a window of rows, and to what follows it.
+
+        Raises:
+            UsageError: Always.
+        """
+        said = f"no row has a prediction of its own, beside which {', '.join(columns)} could be kept"
+        raise UsageError(said, expected="predictions by their names: `row 7` is the row that is predicted first")
 
     def build(self) -> keras.Model:
         """Make the Keras model: one input `(batch, history)` for each column, float32 with NaN or strings."""

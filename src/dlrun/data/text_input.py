@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -68,6 +68,7 @@ class TextInput(RawInput):
                 stored,
                 None if target is None else _targets(batch, target),
                 tuple(named.row.text for named in batch),
+                kept={name: [named.row.kept[n] for named in batch] for n, name in enumerate(self.reading.keep)},
             )
 
     def read_as(self, dataset: Any) -> TextInput:
@@ -75,6 +76,10 @@ class TextInput(RawInput):
         header = getattr(dataset, "first_line", self.reading.header)
         standard_input = getattr(dataset, "standard_input", self.reading.standard_input)
         return replace(self, reading=replace(self.reading, header=header, standard_input=standard_input))
+
+    def keeping(self, columns: Sequence[str]) -> TextInput:
+        """The same texts with other columns of their files."""
+        return replace(self, reading=replace(self.reading, keep=tuple(columns)))
 
     def build(self) -> keras.Model:
         """Make the Keras model from a string to token ids.

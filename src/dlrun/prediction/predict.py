@@ -192,7 +192,7 @@ def _predict(
     from dlrun.training.trained import load_trained
 
     trained = load_trained(folder, file.spec, checkpoint=options.checkpoint, listener=listener, device=device)
-    blocks = _blocks(examples, trained.predictor(), layout, reconstructs=options.reconstructs, listener=listener)
+    blocks = _blocks(examples, trained.predictor(), layout, options=options, listener=listener)
     return Predictions(_columns(layout, options.keep), blocks)
 
 
@@ -206,13 +206,13 @@ def _columns(layout: Layout, keep: Sequence[str]) -> tuple[Column, ...]:
 
 
 def _blocks(
-    examples: Iterator[Examples], predictor: Predictor, layout: Layout, *, reconstructs: bool, listener: Listener
+    examples: Iterator[Examples], predictor: Predictor, layout: Layout, *, options: Options, listener: Listener
 ) -> Iterator[Block]:
     not_finite = blank = count = 0
     for some in examples:
         blank, count = blank + some.blank, count + len(some)
         reconstructions = None
-        if reconstructs:
+        if options.reconstructs:
             reconstructions, outputs = predictor.reconstruct(some.stored)
         elif predictor.target.kind == "input":
             outputs = predictor.reconstruction_errors(some.stored)
@@ -220,8 +220,8 @@ def _blocks(
             needs_float64 = predictor.target.needs_float64
             outputs = predictor.precise(some.stored) if needs_float64 else predictor(some.stored)
         not_finite += int((~np.isfinite(outputs).reshape(len(outputs), -1).all(axis=1)).sum())
-        kept = [["" if value is None else value for value in values] for values in some.kept.values()]
-        names = [] if "name" in some.kept else [some.names]
+        kept = [["" if value is None else value for value in some.kept[name]] for name in options.keep]
+        names = [] if "name" in options.keep else [some.names]
         yield Block((*names, *kept, *layout.cells(outputs)), reconstructions)
     if blank:
         listener(Note("warning", f"every value to predict from is missing in {blank:,} of {count:,} examples"))

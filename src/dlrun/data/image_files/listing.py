@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -36,6 +36,7 @@ class ImageList:
         table: The CSV that names them; None: a folder holds them.
         lines: `(files,)`: where in the CSV.
         is_passing: Whether the folder is none that the user knows.
+        kept: Values of other columns of the CSV, by their names.
     """
 
     folder: Path
@@ -46,6 +47,7 @@ class ImageList:
     table: Path | None = None
     lines: npt.NDArray[np.int64] | None = None
     is_passing: bool = False
+    kept: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Number of files."""
@@ -55,7 +57,8 @@ class ImageList:
         """The files at `places`, in that order."""
         labels = None if self.labels is None else self.labels[places]
         lines = None if self.lines is None else self.lines[places]
-        return replace(self, names=[self.names[place] for place in places], labels=labels, lines=lines)
+        kept = {name: [values[place] for place in places] for name, values in self.kept.items()}
+        return replace(self, names=[self.names[place] for place in places], labels=labels, lines=lines, kept=kept)
 
     @property
     def origin(self) -> Path:

@@ -37,11 +37,12 @@ _SKIP = "; predict and eval leave them out by: --set dataset.corrupt=skip"
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of a CSV that names images."""
+    """The columns of a CSV that names images, and those that go with the predictions."""
 
     image: str = "path"
     label: str = "label"
     header: Header = field(default_factory=Header)
+    keep: tuple[str, ...] = ()
 
 
 def read_images(
@@ -97,7 +98,7 @@ def read_images(
             these = images.at(kept[start : start + at_once])
             labels = these.labels if target is not None else None
             stored = decoded.pixels[start : start + at_once]
-            yield Examples([*map(shown, these.names)], stored, labels, these.paths(), left_out)
+            yield Examples([*map(shown, these.names)], stored, labels, these.paths(), left_out, kept=these.kept)
             left_out = ""
 
 
@@ -157,9 +158,13 @@ def _listed(source: str, target: Target | None, columns: Columns) -> ImageList:
             label_column=label,
             task=task,  # type: ignore[arg-type]
             header=columns.header,
+            keep=columns.keep,
         )
     if source == "-":
         return _standard_input(columns, target)
+    if columns.keep:
+        said = f"{source} is not a CSV, and has no column {columns.keep[0]!r} that could be kept"
+        raise DataError(said, expected="a CSV of paths")
     images = list_classes(path) if target is not None and path.is_dir() else _list_images(source)
     if not images.names:
         raise DataError(f"{source} has no images", expected="JPEG, PNG, BMP or GIF files")
@@ -169,7 +174,8 @@ def _listed(source: str, target: Target | None, columns: Columns) -> ImageList:
 def _together(lists: Sequence[ImageList]) -> ImageList:
     """The images of several lists, without labels, by names that tell them apart."""
     names = [os.path.join(images.folder, name) for images in lists for name in images.names]  # noqa: PTH118
-    return ImageList(Path(), names)
+    kept = {name: [value for images in lists for value in images.kept[name]] for name in lists[0].kept}
+    return ImageList(Path(), names, kept=kept)
 
 
 def _list_images(source: str) -> ImageList:

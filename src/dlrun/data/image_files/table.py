@@ -15,6 +15,7 @@ from dlrun.data.header import Header
 from dlrun.data.image_files.listing import ENDINGS, ImageList
 from dlrun.data.labels import Task
 from dlrun.data.spelling import canonical
+from dlrun.data.texts.rows import check_kept
 from dlrun.errors import DataError
 
 _NAMED = Header()
@@ -49,7 +50,13 @@ def check_named(path: Path, header: Sequence[str]) -> None:
 
 
 def list_table(
-    path: Path, *, image_column: str, label_column: str | None, task: Task = "auto", header: Header = _NAMED
+    path: Path,
+    *,
+    image_column: str,
+    label_column: str | None,
+    task: Task = "auto",
+    header: Header = _NAMED,
+    keep: Sequence[str] = (),
 ) -> ImageList:
     """List the images that a CSV names.
 
@@ -59,6 +66,7 @@ def list_table(
         label_column: Name of the column of labels; None: there are none.
         task: What labels are. auto: values if all are numbers and one has a decimal point; else classes.
         header: What is known of the CSV's first line.
+        keep: Columns whose values are kept beside the images.
 
     Returns:
         In the order of the rows. Classes are in alphabetical order, or by number if all of them are whole numbers.
@@ -70,8 +78,11 @@ def list_table(
     first = _first(path, rows)
     names = header.names_of(str(path), first)
     columns = [_column(path, names, name) for name in (image_column, label_column) if name is not None]
+    check_kept(path, keep, names)
+    others = [names.index(name) for name in keep]
     rows = rows if header.is_first_line(first) else _rows(path)
     found: list[list[str]] = []
+    kept: list[list[str]] = []
     lines: list[int] = []
     for line, row in rows:
         if not row:
@@ -81,10 +92,17 @@ def list_table(
             missing = (image_column, label_column)[values.index("")]
             raise DataError(f"{path}: line {line} has no {missing}", expected=f"a {missing} in every row")
         found.append(values)
+        kept.append([row[column] if column < len(row) else "" for column in others])
         lines.append(line)
     if not found:
         raise DataError(f"{path} has no rows", expected="a row for each image")
-    images = ImageList(path.parent, [values[0] for values in found], table=path, lines=np.array(lines, np.int64))
+    images = ImageList(
+        path.parent,
+        [values[0] for values in found],
+        table=path,
+        lines=np.array(lines, np.int64),
+        kept={name: [values[n] for values in kept] for n, name in enumerate(keep)},
+    )
     if label_column is None:
         return images
     labels = [values[1] for values in found]

@@ -25,6 +25,7 @@ class DelimitedFile(TextFile):
         names = self._names(dialect)
         self.check_columns(names, labelled=labelled)
         text, label = names.index(self.reading.text), names.index(self.reading.label) if labelled else 0
+        kept = [names.index(name) for name in self.reading.keep]
         hint = "quoted: false, if quotes in this file are letters like any other"
         with opened_rows(self.path, dialect, strict=True, hint=hint) as rows:
             if self.reading.header.is_first_line(dialect.first):
@@ -35,7 +36,7 @@ class DelimitedFile(TextFile):
                 said = fields[label].strip() if labelled else None
                 if said == "":
                     raise absent_label(self.place(number), self.reading)
-                yield Row(number, fields[text], said)
+                yield Row(number, fields[text], said, tuple(fields[place] for place in kept))
 
     def told(self) -> Iterator[tuple[str, Told]]:
         """Also the delimiter."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlrun.data.encoding import LONGEST_TEXT, lines, opened, tell_encoding
-from dlrun.data.texts.rows import Row, TextFile
+from dlrun.data.texts.rows import Row, TextFile, check_kept
 from dlrun.data.told import Told
 from dlrun.errors import DataError
 
@@ -27,6 +27,7 @@ class LinesFile(TextFile):
 
     def rows(self, *, labelled: bool) -> Iterator[Row]:
         """Its lines."""
+        check_kept(self.path, self.reading.keep, self.names())
         if labelled:
             raise DataError(
                 f"{self.path} has no labels: it is one text a line",
@@ -50,6 +51,7 @@ class TextFolder(TextFile):
 
     def rows(self, *, labelled: bool) -> Iterator[Row]:
         """Its files."""
+        check_kept(self.path, self.reading.keep, self.names())
         for number, path in enumerate(self.files, start=1):
             parts = path.relative_to(self.path).parts
             if labelled and len(parts) == 1:

@@ -32,7 +32,8 @@ class JsonLinesFile(TextFile):
             if text is not None and not isinstance(text, str):
                 raise DataError(f"{self.place(number)}: the text is {_shown(text)}", expected="text in quotes")
             label = self._label(found, number) if labelled else None
-            yield Row(number, clean(text or ""), label)
+            kept = tuple(written_value(self._value(found, name, number)) for name in self.reading.keep)
+            yield Row(number, clean(text or ""), label, kept)
 
     def _objects(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
         with opened(self.path, self.reading.known_encoding, newline="\n") as stream:
@@ -85,6 +86,14 @@ def written_label(value: Any) -> str | None:
     if isinstance(value, str | int | float):
         return clean(str(value)).strip()
     return None
+
+
+def written_value(value: Any) -> str | None:
+    """Any value as text; None for null, and JSON for what holds other values."""
+    label = written_label(value)
+    if label is not None:
+        return label if label or isinstance(value, str) else None
+    return clean(json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, list | dict) else str(value))
 
 
 def clean(text: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlrun.data.texts.json_lines import clean, written_label
+from dlrun.data.texts.json_lines import clean, written_label, written_value
 from dlrun.data.texts.rows import Row, TextFile, absent_label
 from dlrun.data.told import Told
 from dlrun.errors import DataError
@@ -28,15 +28,18 @@ class ParquetFile(TextFile):
     def rows(self, *, labelled: bool) -> Iterator[Row]:
         """Its rows; a text of null is empty."""
         self.check_columns(self.names(), labelled=labelled)
-        columns = [self.reading.text, *([self.reading.label] if labelled else [])]
+        keep = self.reading.keep
+        columns = [self.reading.text, *([self.reading.label] if labelled else []), *keep]
         with self._opened() as file:
             self._check_texts(file)
             number = 1
             for batch in file.iter_batches(batch_size=_BATCH, columns=list(dict.fromkeys(columns))):
                 texts = batch.column(self.reading.text).to_pylist()
                 labels = batch.column(self.reading.label).to_pylist() if labelled else [None] * len(texts)
-                for text, label in zip(texts, labels, strict=True):
-                    yield Row(number, clean(text or ""), self._label(label, number) if labelled else None)
+                kept = [map(written_value, batch.column(name).to_pylist()) for name in keep]
+                for text, label, *values in zip(texts, labels, *kept, strict=True):
+                    said = self._label(label, number) if labelled else None
+                    yield Row(number, clean(text or ""), said, tuple(values))
                     number += 1
 
     def told(self) -> Iterator[tuple[str, Told]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import Field
 
 from dlrun.data.encoding import tell_encoding
 from dlrun.data.header import Header
@@ -27,11 +29,13 @@ class Row(NamedTuple):
         number: Of its first line, or of the row, from 1.
         text: Without lone surrogates, so that it is UTF-8.
         label: As it is written, without space around it; None if it was not asked for.
+        kept: The values of the columns of `Reading.keep`, as text; None for no value.
     """
 
     number: int
     text: str
     label: str | None
+    kept: tuple[str | None, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Reading:
         quoted: Whether fields of a CSV or TSV file may stand in double quotes.
         header: What is known of the first line of a CSV or TSV file.
         standard_input: What stands on standard input; auto: told from its beginning.
+        keep: Columns or keys that go with the predictions; never stored.
     """
 
     text: str = "text"
@@ -55,6 +60,7 @@ class Reading:
     quoted: bool = True
     header: Header = field(default_factory=Header)
     standard_input: StandardInput = "auto"
+    keep: Annotated[tuple[str, ...], Field(exclude=True)] = ()
 
     @property
     def known_encoding(self) -> str | None:
@@ -134,6 +140,7 @@ class TextFile(abc.ABC):
                     expected="one of " + ", ".join(names),
                     hint=f"{key}: {near}" if near else f"the key `{key}` says which column it is",
                 )
+        check_kept(self.path, self.reading.keep, names)
 
 
 def absent_label(place: str, reading: Reading) -> DataError:
@@ -141,3 +148,19 @@ def absent_label(place: str, reading: Reading) -> DataError:
     return DataError(
         f"{place}: the label is missing", expected=f"a value in {reading.label!r}", hint="fill it in, or drop the row"
     )
+
+
+def check_kept(path: object, keep: Iterable[str], names: Sequence[str]) -> None:
+    """Refuse columns to keep that a file has not.
+
+    Raises:
+        DataError: It has none of the name.
+    """
+    for name in keep:
+        if name not in names:
+            near = nearest(name, names)
+            raise DataError(
+                f"{path} has no column {name!r} that could be kept",
+                expected="one of " + ", ".join(names) if names else "a file with columns: CSV, JSON lines or Parquet",
+                hint=f"did you mean {near!r}?" if near else "",
+            )
