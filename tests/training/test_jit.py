@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlrun.files.sums import seal
+from dlrun.files.seals import seal
 from dlrun.spec.parse import read_spec
 from dlrun.training.progress import silent
 

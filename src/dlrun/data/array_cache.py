@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.data.kept_entries import damage_note
-from dlrun.files.sums import SUMS, find_damage, write_sums
+from dlrun.files.seals import SUMS, find_damage, seal_folder
 from dlrun.user_folders import cache_folder
 
 LARGEST_BYTES = 2 * 2**30
@@ -65,7 +65,7 @@ def write_cached(name: str, arrays: Mapping[str, npt.NDArray[Any]]) -> str | Non
     try:
         for key, array in arrays.items():
             np.save(staged / f"{key}{_ENDING}", array, allow_pickle=False)
-        write_sums(staged)
+        seal_folder(staged)
         _replace(staged, folder)
     except OSError as error:
         return f"decoded arrays are not kept: {error}"

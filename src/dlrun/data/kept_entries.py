@@ -3,7 +3,7 @@
     <cache>/<kind>/<key>/<content>
 
 `content` is there whole or not at all (`files/staging.py`), and is compared with its sums before it is used
-(`files/sums.py`). A process that uses what is removed keeps its files to the end: they are mapped.
+(`files/seals.py`). A process that uses what is removed keeps its files to the end: they are mapped.
 """
 
 from __future__ import annotations

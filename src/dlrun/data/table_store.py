@@ -20,8 +20,8 @@ from dlrun.data.table_rows import TableRows
 from dlrun.data.table_target import TargetColumn
 from dlrun.errors import DataError
 from dlrun.files.disk import disk
+from dlrun.files.seals import find_damage, seal_folder
 from dlrun.files.staging import settled, staged_folder
-from dlrun.files.sums import find_damage, write_sums
 from dlrun.signature import Target
 from dlrun.user_folders import cache_folder
 
@@ -136,7 +136,7 @@ def _write(staged: Path, divide: Callable[[Path], TableRows]) -> None:
         rows.columns, rows.targets, rows.target, rows.notes, fingerprint_of(splits), tuple(splits), rows.warnings
     )
     disk.write_file(staged / _INDEX, _adapter().dump_json(table))
-    write_sums(staged)
+    seal_folder(staged)
 
 
 def _write_array(path: Path, shape: tuple[int, ...], blocks: Iterable[Array], *, dtype: Any = np.float32) -> None:

@@ -20,8 +20,8 @@ from dlrun.data.tfds_features import class_names
 from dlrun.data.tfds_folder import Prepared, broken
 from dlrun.errors import DataError
 from dlrun.files.disk import disk
+from dlrun.files.seals import find_damage, seal_folder
 from dlrun.files.staging import settled, staged_folder
-from dlrun.files.sums import find_damage, write_sums
 from dlrun.user_folders import cache_folder
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def table_files(prepared: Prepared, splits: Sequence[str]) -> tuple[dict[str, Pa
                 with staged_folder(content) as staged:
                     for split in splits:
                         _write(prepared, split, staged / f"{split}.parquet")
-                    write_sums(staged)
+                    seal_folder(staged)
     except OSError as error:
         raise DataError(f"the table of {prepared.name} cannot be kept in {folder}: {error.strerror}") from error
     return {split: settled(content) / f"{split}.parquet" for split in splits}, (mended,) if mended else ()

@@ -1,4 +1,4 @@
-"""The sha256 of every file that a result of a run depends on, in `run.json`: a changed file is refused, and not used.
+"""The sha256 of every file that a result of a run depends on, kept in `run.json`: a changed file is refused.
 
 `spec.yaml` has a sum and a signature of its own, and each checkpoint is verified by its manifest, whose sum is here. A
 run of a version that kept no sums is read without them. While a run is trained there are none of what it still writes.

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from dlrun.files.sums import seal, unseal
+from dlrun.files.seals import seal, unseal
 from dlrun.runs.record import Choice
 from dlrun.spec.types import Spec
 from dlrun.user_folders import cache_folder

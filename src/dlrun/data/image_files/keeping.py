@@ -27,8 +27,8 @@ from dlrun.data.image_files.scan import Scanned
 from dlrun.data.kept_entries import damage_note, make_room, mark_used, one_writer
 from dlrun.errors import DataError
 from dlrun.files.disk import disk
+from dlrun.files.seals import find_damage, seal_folder
 from dlrun.files.staging import recover, settled, staged_folder
-from dlrun.files.sums import find_damage, write_sums
 from dlrun.user_folders import cache_folder
 
 MEMORY_PART = 0.25
@@ -155,7 +155,7 @@ def _write(folder: Path, images: ImageList, scanned: Scanned, form: ImageForm, *
                     _write_header(handle, count - len(failed), form)
                 disk.wait(handle)
             disk.write_file(staged / "failed.json", json.dumps(failed).encode())
-            write_sums(staged)
+            seal_folder(staged)
     except BaseException:
         # Give the space back at once, also when the user stops it or an image is corrupt.
         recover(folder.parent)

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from dlrun.files import sums
-from dlrun.files.sums import SUMS, file_digest, find_damage, seal, unseal, write_sums
+from dlrun.files import seals
+from dlrun.files.seals import SUMS, file_digest, find_damage, seal, seal_folder, unseal
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(sums, "_BLOCK_BYTES", 16)
+    monkeypatch.setattr(seals, "_BLOCK_BYTES", 16)
     (tmp_path / "a.npy").write_bytes(bytes(range(100)))
     (tmp_path / "b.json").write_bytes(b"{}")
     (tmp_path / "empty").write_bytes(b"")
-    write_sums(tmp_path)
+    seal_folder(tmp_path)
     return tmp_path
 
 

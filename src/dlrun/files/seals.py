@@ -1,4 +1,4 @@
-"""Content that is compared with its sha256 before it is believed: folders of files, and small values as JSON.
+"""Seals: caches carry their own sha256, and are compared with it before they are used. `runs/sums.py` is about runs.
 
 `sums.json` in a folder holds the size and the digest of every other file there. A file is hashed in blocks, by as many
 threads as there are cores, and its digest is that of the digests of its blocks.
@@ -24,7 +24,7 @@ _LARGEST_SUMS = 1 << 20
 _MOST_THREADS = 16
 
 
-def write_sums(folder: Path) -> None:
+def seal_folder(folder: Path) -> None:
     """Write the sizes and digests of a folder's files beside them, durably.
 
     Raises:
