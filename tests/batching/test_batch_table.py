@@ -71,7 +71,7 @@ def test_a_test_score_that_is_asked_for_sorts_and_says_what_is_lost(
 ) -> None:
     table = table_of(planned, tmp_path / "runs", "test_accuracy")
     assert [row.score for row in table.rows] == [0.95, 0.9, 0.8, 0.7]
-    assert "no fair estimate any more" in table.notes[0]
+    assert "no longer a fair estimate" in table.notes[0]
     assert table.test_metric is None
 
 

@@ -98,7 +98,7 @@ def test_a_listing_is_filtered_sorted_cut_and_has_the_columns_that_are_asked_for
 def test_a_listing_of_nothing_says_why(dlrun: Dlrun, tmp_path: Path) -> None:
     assert dlrun("ls", "--where", "x=3", "--columns", "y") == (0, "", "no runs in runs; dlrun train CONFIG makes one\n")
     RunFolder.create(tmp_path / "runs", name="x")
-    assert dlrun("ls", "--status", "failed") == (0, "", "none of the 1 runs is asked for\n")
+    assert dlrun("ls", "--status", "failed") == (0, "", "none of the 1 runs matches\n")
     assert dlrun("ls", "--status", "failed", "--json")[:2] == (0, "[]\n")
 
 

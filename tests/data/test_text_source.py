@@ -258,7 +258,7 @@ BROKEN = [
     ("a.jsonl", b"", "no text to train on"),
     ("a.parquet", b"PAR1 is no parquet PAR1", "cannot be read"),
     ("a.txt", b"one\ntwo\n", "has no labels"),
-    ("a.docx", b"PK", "of no kind that texts are read from"),
+    ("a.docx", b"PK", "is not a kind of file that texts are read from"),
 ]
 
 

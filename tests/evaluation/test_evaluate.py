@@ -303,10 +303,10 @@ def test_changed_data_is_refused_unless_that_is_allowed(
     monkeypatch.chdir(tmp_path / "state")  # the data is found again, wherever one is
     evaluate(run.path)
     for changed, said in (
-        (rows.replace("size", "height"), "its columns are others: without size and with height"),
+        (rows.replace("size", "height"), "its columns differ: without size and with height"),
         (rows.replace("1.5", "1.05"), "the dataset fingerprint was"),
-        (rows.replace(",label", ",label").replace(",y", ",z"), "its classes are others: without y and with z"),
-        ("\n".join(f"{line},{i % 5}.5" for i, line in enumerate(rows.splitlines())), "its columns are others: with"),
+        (rows.replace(",label", ",label").replace(",y", ",z"), "its classes differ: without y and with z"),
+        ("\n".join(f"{line},{i % 5}.5" for i, line in enumerate(rows.splitlines())), "its columns differ: with"),
     ):
         data.write_text(changed)
         with pytest.raises(UsageError, match=said):
@@ -319,7 +319,7 @@ def test_changed_data_is_refused_unless_that_is_allowed(
             app(["eval", str(run.path), option], standalone_mode=False)
     notes = Notes()
     evaluate(run.path, allow_changes=True, listener=notes)
-    assert "is not the data that the run was trained on: its columns are others" in notes.warnings()[0]
+    assert "is not the data that the run was trained on: its columns differ" in notes.warnings()[0]
     with pytest.raises(DataError, match="size"):
         evaluate(run.path, data=str(data))
     with pytest.raises(UsageError, match="--allow-changes goes with a split"):

@@ -172,7 +172,7 @@ def test_a_removal_that_fails_leaves_the_run_as_it_was_or_says_what_is_left(
     before = size_of(run.path)
     with monkeypatch.context() as patched:
         failing_at(1, patched)
-        with pytest.raises(RunError, match="it is as it was"):
+        with pytest.raises(RunError, match="it is unchanged"):
             remove_run(run, runs_dir=tmp_path / "runs")
     assert size_of(run.path) >= before
     assert run.read_record().status == "completed"

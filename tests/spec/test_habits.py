@@ -78,7 +78,7 @@ def test_a_percentage_is_answered_with_the_fraction(tmp_path: Path) -> None:
         ("a:\n  b: c\n   d: e\n", "indented further than line 2", "column 3"),
         ("model: mlp\n  units: [3]\n", "indented further than line 1", "'type: mlp'"),
         ("a:\n  b: c\n d: e\n", "fits no line above", "same column"),
-        ("a:\n  b:c\n  d: e\n", "line 2 has no space behind its colon", "b: c"),
+        ("a:\n  b:c\n  d: e\n", "line 2 has no space after its colon", "b: c"),
         ("a:\n\tb: c\n", "a tab cannot indent", "two spaces"),
         ("a: {b: c\nd: e\n", "bracket of line 1 is not closed", "'}' at its end"),
         ("a: [b, c\n", "bracket of line 1 is not closed", "']' at its end"),

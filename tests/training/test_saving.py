@@ -192,7 +192,7 @@ def test_a_best_that_is_needed_and_damaged_is_said_before_training_goes_on(fresh
 def test_a_variable_that_is_no_number_is_never_written(fresh: Callable[[], RunFolder]) -> None:
     folder, values = fresh(), Values({"model/w": np.array([1.0, np.nan]), "metrics/auc": np.array([np.nan])})
     saver = Saver(lambda: values, folder, team=ALONE, training=Training())
-    with pytest.raises(RunError, match="the variable model/w is no number any more after step 2"):
+    with pytest.raises(RunError, match="the variable model/w is no longer a finite number after step 2"):
         saver.save(TrainingState(epoch=1, step=2))
     assert list(folder.checkpoints.iterdir()) == []
     values["model/w"] = np.zeros(2)

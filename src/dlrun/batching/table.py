@@ -250,7 +250,7 @@ def _watched_metric(specs: Sequence[Spec], records: Sequence[RunRecord | None]) 
 def _notes(metric: str, rows: Sequence[Row]) -> Iterator[str]:
     records = [row.record for row in rows if row.record is not None]
     if metric.startswith("test_"):
-        yield f"sorted by {metric}, as asked for: the test score of the best is no fair estimate any more"
+        yield f"sorted by {metric}, as asked for: the test score of the best is no longer a fair estimate"
     elif rows and all(row.score is None for row in rows) and any(row.test_score is not None for row in rows):
         yield f"no run has a validation score {metric}; --metric test_{without_split(metric)} sorts by the test split"
     elif records and not metric.startswith("val_") and not any("validation" in record.result for record in records):

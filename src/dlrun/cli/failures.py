@@ -33,7 +33,7 @@ def system_error(error: BaseException, *, reads_data_only: bool = False) -> Dlru
         reads_data_only: Whether the command reads nothing but data.
     """
     if isinstance(error, MemoryError) or _is_of_memory(error):
-        return RunError("the memory does not suffice", expected="more of it than this process may use", hint=_TO_TRY)
+        return RunError("there is not enough memory", expected="more than this process may use", hint=_TO_TRY)
     if isinstance(error, OSError) and error.errno is not None:
         why, hint = reason(error)
         where = _name(error.filename)

@@ -30,7 +30,7 @@ def _warn_of_choice_by_test(runs: str | list[str] | None) -> str | list[str] | N
     """Say of a `best:test_...` what is lost by it; a choice by validation needs no word."""
     for run in [runs] if isinstance(runs, str) else runs or []:
         if re.match(r"best:[-+]?test_", run):
-            said = "chooses by the test split: the test score of this run is no fair estimate any more"
+            said = "chooses by the test split: the test score of this run is no longer a fair estimate"
             tell(f"warning    {printable(run)} {said}")
     return runs
 

@@ -122,7 +122,7 @@ def _evaluate_splits(
     if changes:
         said = f"{assembly.dataset.name} is not the data that the run was trained on: {'; '.join(changes)}"
         if not allow_changes:
-            hint = "--allow-changes scores it all the same; --data FILE scores another file by the trained model"
+            hint = "--allow-changes scores it anyway; --data FILE scores another file by the trained model"
             raise UsageError(said, expected="the same data", hint=hint)
         listener(Note("warning", said))
     restored = restore_model(assembly.spec, assembly.compiled.model, folder, checkpoint, listener)

@@ -137,7 +137,7 @@ def _target(looked: LookedAt, wish: str, time: Sequence[str]) -> tuple[str, str]
         if name.lower() in USUAL_NAMES:
             return name, "by its name"
     if usable:
-        return usable[0], "as the first column of numbers that is no time"
+        return usable[0], "as the first column of numbers that is not a time"
     raise UsageError(f"no column of {looked.table.label} is one of numbers that change", expected="--target")
 
 
@@ -170,7 +170,8 @@ def _times_of_few_rows(looked: LookedAt, time: Sequence[str]) -> dict[str, str]:
     if looked.rows >= _SHORT or not others:
         return {}
     return {
-        name: f"{name}: the time is no feature, as what comes is later than all that is learnt from" for name in time
+        name: f"{name}: the time is not a feature, as what is predicted lies later than all that is learnt from"
+        for name in time
     }
 
 

@@ -54,7 +54,8 @@ def verdicts(
         yield found
     undefined = [name for name, value in record.result[split].items() if value is None]
     if undefined:
-        said = f"Undefined on the {split} split: {', '.join(undefined)}. An AUC of one class is, or an R2 of one value."
+        why = "An AUC of one class is undefined, and so is an R2 of one value."
+        said = f"Undefined on the {split} split: {', '.join(undefined)}. {why}"
         yield Verdict(said, "open")
     if longer:
         yield Verdict("The last epoch was the best: a longer training may be better still.", "open", longer)
@@ -82,7 +83,7 @@ def _against_naive(
     if not better:
         said = f"Worse than {naive} {where}: {_written(worse)}. As it is, the model is of no use."
         if all(each.gain == 0 for each in worse):
-            said = f"No better than {naive} {where}: {_written(worse)}. The model has learnt nothing else."
+            said = f"No better than {naive} {where}: {_written(worse)}. The model has learnt nothing more."
         return Verdict(said, "bad")
     how = "worse" if any(each.gain < 0 for each in worse) else "no better"
     return Verdict(

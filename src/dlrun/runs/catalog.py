@@ -51,7 +51,7 @@ def _found(argument: str, runs_dir: Path, *, is_trained: bool) -> RunFolder:
         return named
     runs = list_runs(runs_dir)
     if Path(argument).suffix in (".yaml", ".yml") and not any(argument in run.id for run in runs):
-        said = f"{argument} is a config, and a run is asked for"
+        said = f"{argument} is a config, not a run"
         raise UsageError(said, expected="an id, a part of one, a path, last, or best:KEY", hint="dlrun train CONFIG")
     if os.path.isfile(argument) and not any(argument in run.id for run in runs):  # noqa: PTH113
         said = f"{argument} is a file, and a run is asked for"

@@ -69,7 +69,7 @@ def _renamed(before: Interface, now: Interface) -> Iterator[str]:
                 for verb, names in (("without", missing), ("with", added))
                 if names
             ]
-            yield f"its {what} are others: {' and '.join(said)}"
+            yield f"its {what} differ: {' and '.join(said)}"
         elif then != there:
             yield f"its {what} are in another order"
 

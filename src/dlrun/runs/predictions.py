@@ -130,7 +130,7 @@ def read_predictions(folder: RunFolder, split: str) -> Predictions | None:
         raise RunError(f"{path} is damaged: it has no {', '.join(missing)}", hint=hint)
     examples = arrays.pop("examples")
     if examples.shape != () or examples.dtype.kind not in "iu" or examples < 0:
-        raise RunError(f"{path} is damaged: examples is no count", hint=hint)
+        raise RunError(f"{path} is damaged: examples is not a count", hint=hint)
     kept = Predictions(int(examples), **{name: arrays[name] for name in names if name in arrays})
     if wrong := _wrong(kept):
         raise RunError(f"{path} is damaged: {wrong}", hint=hint)

@@ -123,7 +123,7 @@ def _drop(folder: RunFolder) -> None:
             with suppress(OSError):
                 disk.rename(dropped, path)
         if disk.exists(path):
-            raise RunError(f"cannot remove {path}: {error.strerror or error}; it is as it was") from error
+            raise RunError(f"cannot remove {path}: {error.strerror or error}; it is unchanged") from error
         said = f"{folder.id} is removed, and some of its files are left in {dropped}: {error.strerror or error}"
         raise RunError(said, hint="the next dlrun runs rm tries again") from error
 

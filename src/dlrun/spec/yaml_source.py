@@ -83,7 +83,7 @@ def read_yaml(path: Path, *, content: bytes | None = None) -> tuple[Node, list[P
 
 def _read(path: Path) -> bytes:
     if hint := _hint_for_another_kind(path):
-        what = f"{path} is no config: it is {'a folder' if path.is_dir() else 'a file of data'}"
+        what = f"{path} is {'a folder' if path.is_dir() else 'a file of data'}, not a config"
         raise SpecError([Problem(what, "a YAML file that names the data", hint)])
     try:
         with path.open("rb") as file:

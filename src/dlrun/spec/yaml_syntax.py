@@ -13,7 +13,7 @@ _ALWAYS = {
     "found unexpected end of stream": (
         "the quotation of line {opened} is not closed", "the same quotation mark at its end",
     ),
-    "could not find expected ':'": ("a line that is no key and value", "key: value, with a space behind the colon"),
+    "could not find expected ':'": ("a line that is not a key and a value", "key: value, with a space after the colon"),
     "found unknown escape character": (
         "a backslash in double quotes begins a special character",
         "single quotes around the value, or / in place of \\ in a path",
@@ -57,7 +57,7 @@ def explain_syntax(what: str, lines: Sequence[str], line: int, opened: int) -> t
 def _second_colon(above: str, here: str, before: int) -> tuple[str, str]:
     joined = _KEY_WITHOUT_SPACE.fullmatch(above)
     if joined is not None:
-        return f"line {before + 1} has no space behind its colon", f"{joined[1]}: {joined[2]}"
+        return f"line {before + 1} has no space after its colon", f"{joined[1]}: {joined[2]}"
     if len(re.findall(r":(?:\s|$)", here)) > 1 and "{" not in here:
         return "two colons in one line", "quotation marks around a value that holds a colon, or a line for each key"
     depth, depth_above = len(here) - len(here.lstrip()), len(above) - len(above.lstrip())

@@ -227,7 +227,7 @@ class _Finite(Mapping[str, Array]):
         if array.dtype.kind == "f" and not name.startswith("metrics/") and not np.isfinite(array).all():
             from dlrun.training.failures import not_finite
 
-            raise not_finite(f"the variable {name} is no number any more after step {self._step}")
+            raise not_finite(f"the variable {name} is no longer a finite number after step {self._step}")
         return array
 
     def __iter__(self) -> Iterator[str]:

@@ -48,7 +48,7 @@ def list_(
     else:
         shown = spreadsheet_columns(chosen) if as_csv else default_columns(chosen)
     if not chosen and form is Form.TABLE:
-        said = f"none of the {len(found):,} runs" if found else f"no runs in {runs_dir}; dlrun train CONFIG makes one"
-        tell(said + (" is asked for" if found else ""))
+        none = f"no runs in {runs_dir}; dlrun train CONFIG makes one"
+        tell(f"none of the {len(found):,} runs matches" if found else none)
         return
     show_rows(chosen, shown, form)

@@ -122,7 +122,7 @@ class UnknownCategories:
             f"{where}most values were not seen in training: {self._said_of(strange[0])}"
             + (f"; and so it is with {', '.join(column.name for column in strange[1:])}" if strange[1:] else ""),
             expected="the categories of the training rows, written as they are there",
-            hint="if they are new indeed: --set dataset.unknown_categories=allow",
+            hint="if they are really new: --set dataset.unknown_categories=allow",
         )
 
     def _worst(self) -> Iterator[CategoricalColumn]:

@@ -68,5 +68,5 @@ def _file(name: str, reading: Reading) -> TextFile:
         kind = DelimitedFile
     if kind is None:
         hint = "a file of another name is read if its lines are values parted by commas, semicolons, tabs or |"
-        raise DataError(f"{name} is of no kind that texts are read from", expected=_ACCEPTED, hint=hint)
+        raise DataError(f"{name} is not a kind of file that texts are read from", expected=_ACCEPTED, hint=hint)
     return kind(name, reading)
