@@ -110,7 +110,7 @@ def test_a_binary_file_is_named_as_such(tmp_path: Path) -> None:
 def test_a_missing_file_and_a_folder_are_problems(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="dlrun init"):
         read_yaml(tmp_path / "none.yaml")
-    with pytest.raises(SpecError, match="it is a folder"):
+    with pytest.raises(SpecError, match="is a folder, not a config"):
         read_yaml(tmp_path)
 
 
