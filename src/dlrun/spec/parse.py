@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.data import Source
+from dlrun.data.columns import ColumnKeys
 from dlrun.errors import MOST_SHOWN, DataError, Problem, SpecError, encodable
 from dlrun.files.disk import disk
 from dlrun.locating import absent, locate, unreadable
@@ -262,6 +263,9 @@ class _Parser:
             self.problems += problems
             if key == "model":
                 parts["model_type"] = kind if kind is not None and issubclass(kind, Model) else None
+        dataset, model = parts["dataset"], parts["model_type"]
+        if isinstance(dataset, ColumnKeys) and dataset.embedding == "auto" and model and not model.learns_embedded:
+            parts["dataset"] = dataset.model_copy(update={"embedding": "off"})
         node = self.document.child("training") or Node({}, self.document.place)
         training, problems = validate(node, Training, where="training")
         self.problems += problems

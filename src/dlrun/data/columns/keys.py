@@ -74,7 +74,7 @@ class ColumnKeys(HeaderKeys):
     embedding: Literal["auto", "off"] | EmbeddingKeys = Field(
         default="auto",
         description="Whether the model learns vectors for the categories of large columns. auto: of those with 50 "
-        "categories or more · off: every column is one-hot · or a group of keys.",
+        "categories or more, if the model learns vectors · off: every column is one-hot · or a group of keys.",
     )
     max_categories: int = Field(
         default=10_000,
