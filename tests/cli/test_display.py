@@ -33,9 +33,13 @@ def said_by(display: Display) -> str:
     return display.console.terminal.getvalue()
 
 
-@pytest.mark.parametrize(("data_wait", "told"), [(0.35, True), (0.02, False)])
-def test_much_waiting_for_data_is_told_with_advice(data_wait: float, display: Display, *, told: bool) -> None:
-    display(TrainingDone("", 12.0, data_wait))
+@pytest.mark.parametrize(
+    ("seconds", "data_wait", "told"), [(12.0, 0.35, True), (12.0, 0.02, False), (0.4, 0.35, False)]
+)
+def test_much_waiting_for_data_is_told_with_advice(
+    seconds: float, data_wait: float, display: Display, *, told: bool
+) -> None:
+    display(TrainingDone("", seconds, data_wait))
     said = said_by(display)
     assert ("data wait  35% of the training time" in said) == told
     assert ("training.feed=device" in said) == told

@@ -30,6 +30,9 @@ from dlrun.training.progress import (
 )
 
 _MUCH_WAITING = 0.1
+_WORTH_ADVICE = 2.0
+"""Seconds of waiting, below which there is nothing to gain."""
+
 _WAITING_ADVICE = (
     "examples are gathered more slowly than they are trained; keep them smaller (uint8 images, resize), or on the "
     "device (training.feed=device)"
@@ -125,7 +128,7 @@ class Display:
         self.close()
         self._show_curve()
         self._tell("trained", format_seconds(event.seconds) + (f"; stopped: {event.reason}" if event.reason else ""))
-        if event.data_wait > _MUCH_WAITING:
+        if event.data_wait > _MUCH_WAITING and event.data_wait * event.seconds >= _WORTH_ADVICE:
             self._tell("data wait", f"{event.data_wait:.0%} of the training time: {_WAITING_ADVICE}")
 
     def _show_curve(self) -> None:

@@ -65,7 +65,8 @@ def find_season(values: Floats, times: Times | None) -> Season | None:
         rows, name = found
         if len(known) >= _PERIODS_SEEN * rows:
             strength = autocorrelation(changes, rows)
-            return Season(rows, f"the {rows} {name} (autocorrelation {strength:.2f})", strength)
+            shown = "" if strength >= _STRONG else ", by the calendar: the values hardly repeat so"
+            return Season(rows, f"the {rows} {name} (autocorrelation {strength:.2f}{shown})", strength)
     if not (lag := _by_values(changes)):
         return None
     strength = autocorrelation(changes, lag)

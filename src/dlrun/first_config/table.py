@@ -122,7 +122,7 @@ def draft_table(path: str, wishes: Wishes) -> Draft:
     named, are = ", ".join(map(repr, target.names)), "is" if len(target.names) == 1 else "are"
     said = f"{target.why} (--target for another)" if not wishes.target else target.why
     return Draft(
-        f"The table {path}: {looked.rows:,} rows; {named} {are} predicted from {len(plan.columns)} columns.",
+        f"The table {path}: {looked.rows:,} rows; {named} {are} predicted from {_counted(len(plan.columns))}.",
         tuple(_dataset(path, looked, target, plan, sizes)),
         _network(looked.rows),
         loss,
@@ -180,6 +180,10 @@ def _text_length(looked: LookedAt, plan: Plan) -> Iterator[Key]:
 def _network(rows: int) -> Section:
     units, dropout = next((units, dropout) for most, units, dropout in _NETWORKS if rows < most)
     return (Key("type", "mlp"), Key("units", units, "width of each hidden layer"), Key("dropout", dropout))
+
+
+def _counted(columns: int) -> str:
+    return "1 column" if columns == 1 else f"{columns:,} columns"
 
 
 def _loss(survey: ColumnSurvey, target: ChosenTarget) -> tuple[str, tuple[str, ...]]:

@@ -244,3 +244,21 @@ def test_skill_is_one_for_a_copy_and_nothing_for_ids_that_come_once() -> None:
     assert skill(answer, answer, 3) == 1
     assert skill(np.arange(400), answer, 3) == pytest.approx(0)
     assert skill(binned(RANDOM.normal(size=400)), answer, 3) < 0.2
+
+
+def test_columns_that_are_left_out_are_missed_by_nobody_and_categories_are_not_filled_in(tmp_path: Path) -> None:
+    columns = clean_columns() | {"": [""] * ROWS, "cabin": ["", "", "A", "B"] * (ROWS // 4)}
+    columns["gaps"] = np.where(np.arange(ROWS) % 2, "", columns["size"])
+    found = table_findings(write_csv(tmp_path / "gaps.csv", columns), ignore=("gaps",))
+    assert found["missing values"].said == "1 column: cabin (50.0%)"
+    assert found["missing values"].advice.endswith("ignore: [cabin] leaves them out")
+    assert "no value at all, left out" in found["constant columns"].said
+
+
+def test_two_categories_of_a_few_rows_differ_by_chance(tmp_path: Path) -> None:
+    columns = clean_columns(100) | {"sex": ["f", "m"] * 50}
+    few = clean_columns(8) | {"sex": ["f"] * 7 + ["m"]}
+    path = write_csv(tmp_path / "a.csv", columns)
+    found = table_findings(path, test=0, test_path=str(write_csv(tmp_path / "b.csv", few)), ignore=("town",))
+    assert "sex with 0.3" in found["drift test"].said
+    assert "chance among so few examples" in found["drift test"].said

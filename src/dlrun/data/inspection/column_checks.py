@@ -26,12 +26,13 @@ def check_constant(inspected: Inspected) -> Iterator[Finding]:
     columns = column_values(inspected.dataset, sampled(inspected.dataset.splits["train"].features))
     if not columns:
         return
-    left_out = _left_out(inspected, "same value")
     # Parts of dates are known to be idle now and then: every hour of a date without a time is 0.
     found = [(column.name, _largest_share(column)) for column in columns if not column.name.endswith(")")]
     almost = [f"{name} ({share:.2%} one value)" for name, share in found if share >= ALMOST_CONSTANT]
     threshold = f"no value in {ALMOST_CONSTANT:.1%} of the training examples or more"
-    said = [f"{name} (one value only, left out)" for name in left_out] + almost
+    said = [f"{name} (one value only, left out)" for name in _left_out(inspected, "same value")]
+    said += [f"{name} (no value at all, left out)" for name in _left_out(inspected, "every value is missing")]
+    said += almost
     if said:
         advice = f"ignore: [{', '.join(name for name, share in found if share >= ALMOST_CONSTANT)}]" if almost else ""
         if inspected.columns is None or not almost:
@@ -46,16 +47,20 @@ def check_missing(inspected: Inspected) -> Iterator[Finding]:
     files = inspected.columns
     if files is None:
         return
-    # Columns without any value are told as constant ones.
-    shares = {
-        name: files.missing(name) or 0.0 for name in files.surveys if name not in _left_out(inspected, "same value")
-    }
-    much = [f"{name} ({percent(share)})" for name, share in shares.items() if share > MUCH_MISSING]
+    # Columns without any value are told as constant ones; what is left out for another reason is missed by nobody.
+    shares = {name: files.missing(name) or 0.0 for name in files.surveys if name not in files.left_out}
+    if not shares:
+        return
+    much = {name: f"{name} ({percent(share)})" for name, share in shares.items() if share > MUCH_MISSING}
     threshold = f"{MUCH_MISSING:.0%} of a column's values"
     if much:
-        advice = "missing: {numeric: indicator} tells the model where values are missing; or ignore the columns"
+        kinds = {column.name: column.kind for column in inspected.dataset.raw_input().columns}  # type: ignore[attr-defined]
+        if {kinds.get(name) for name in much} <= {"categorical", "text"}:
+            advice = f"missing is a category of its own there; ignore: [{', '.join(much)}] leaves them out"
+        else:
+            advice = "missing: {numeric: indicator} tells the model where values are missing; or ignore the columns"
         columns = "1 column" if len(much) == 1 else f"{len(much):,} columns"
-        yield Finding("warning", "missing values", f"{columns}: {named(much)}", threshold, advice)
+        yield Finding("warning", "missing values", f"{columns}: {named([*much.values()])}", threshold, advice)
         return
     most = max(shares, key=lambda name: shares[name])
     said = f"most in {most}, {percent(shares[most])}" if shares[most] else f"none in {len(shares):,} columns"

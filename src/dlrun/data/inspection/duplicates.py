@@ -33,7 +33,7 @@ def check_duplicates(inspected: Inspected) -> Iterator[Finding]:
     """Examples of a held-out split that training has too, told by a hash of what is stored, or of the text itself."""
     splits = distinct_splits(inspected)
     if len(splits) == 1:
-        yield Finding("pass", "duplicates", "there is one split only")
+        yield Finding("pass", "duplicates", "there is one split only", "none in two splits")
         return
     is_text = isinstance(inspected.dataset.raw_input(), TextInput)
     features = {name: _hashes(split, is_text=is_text) for name, split in splits.items()}

@@ -90,7 +90,7 @@ def check_imbalance(inspected: Inspected) -> Iterator[Finding]:
         ratio = train[most] / max(1, present[least])
         said = (
             f"{names[part.first + most]} has {train[most]:,} training examples ({percent(train[most] / train.sum())}), "
-            f"{names[part.first + least]} {train[least]:,}: {ratio:.1f} times as many"
+            f"{names[part.first + least]} has {train[least]:,}: {ratio:.1f} times as many"
         )
         if most == least:
             said = f"every class has {train[most]:,} training examples"

@@ -140,9 +140,10 @@ def _shift(mine: ColumnValues, other: ColumnValues) -> tuple[float, bool]:
         size = max(int(mine.values.max()), int(other.values.max())) + 1
         p, q = mine.shares(size=size), other.shares(size=size)
         both = (p + q) / 2
-        return float(np.abs(p - q).sum() / 2), bool(
-            np.abs(p - q).sum() > _SURE / 2 * np.sqrt(both * (1 - both) * spread).sum()
-        )
+        chance = np.sqrt(both * (1 - both) * spread)
+        # Two categories are one difference twice, for which half the bound of many is exceeded by chance.
+        sure = _SURE if np.count_nonzero(both) <= _FEW else _SURE / 2
+        return float(np.abs(p - q).sum() / 2), bool(np.abs(p - q).sum() > sure * chance.sum())
     deviation = float(np.nanstd(mine.values)) or 1.0
     by = abs(float(np.nanmean(mine.values)) - float(np.nanmean(other.values))) / deviation
     return by, by > _SURE * spread**0.5
