@@ -16,11 +16,12 @@ from dlrun.errors import RunError, UsageError
 from dlrun.export import exporting
 from dlrun.export.child import run_child
 from dlrun.export.description import Description, Input
-from dlrun.export.exporting import Exported, Options, export
+from dlrun.export.exporting import Exported, Options, export, rounding
 from dlrun.export.place import Place
 from dlrun.export.snippet import example_code
 from dlrun.export.target import FORMATS
 from dlrun.prediction.predict import predict
+from dlrun.signature import Target
 from dlrun.training.progress import Event, Note
 
 pytestmark = pytest.mark.tensorflow
@@ -191,3 +192,10 @@ def test_a_missing_number_is_printed_as_python_reads_it() -> None:
     exec(example_code("tflite", description, example), found)
     assert np.isnan(found["inputs"]["a"]).all()
     assert bytes(found["inputs"]["d"][0]) == b"2023-01-01"
+
+
+def test_values_that_float32_rounds_far_from_0_are_told() -> None:
+    near = Target("values", 1, names=("price",), mean=(300_000.0,), scale=(90_000.0,))
+    far = Target("values", 1, names=("time",), mean=(1.7e9,), scale=(3.0,))
+    assert rounding(near) == rounding(Target("classes", 2)) == ""
+    assert "time comes in steps of 128, and its standard deviation is 3" in rounding(far)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from dlrun.errors import DataError, RunError, UsageError
 from dlrun.experiment import RUNS_DIR
 from dlrun.export.checking import Measured, check
@@ -26,6 +28,7 @@ from dlrun.training.progress import Listener, Note, silent
 
 if TYPE_CHECKING:
     from dlrun.data.interface import Interface
+    from dlrun.signature import Target
     from dlrun.training.trained import Trained
 
 
@@ -180,6 +183,8 @@ def _export(trained: Trained, place: Place, options: Options, *, sample: Sample 
     quantize: Any = options.quantize
     if sample is None and quantize == "int8":
         raise UsageError("int8 needs real examples, from which ranges are measured", hint="--data FILE")
+    if said := rounding(trained.interface.target):
+        listener(Note("warning", said))
     inputs = len(trained.interface.raw.columns_of_stored())
     if inputs >= _MANY_INPUTS:
         listener(Note("export", f"{inputs:,} columns are {inputs:,} inputs of the model, which take their time"))
@@ -217,6 +222,24 @@ def _export(trained: Trained, place: Place, options: Options, *, sample: Sample 
         keras_seconds=median_seconds(written.in_keras, list(sample.inputs)),
         code=loading + "\n" + example,
     )
+
+
+def rounding(target: Target) -> str:
+    """Say what float32, in which an exported model gives its values, makes of those whose mean is far from 0.
+
+    Args:
+        target: What is predicted.
+
+    Returns:
+        Empty where float32 has digits enough.
+    """
+    if not target.needs_float64:
+        return ""
+    steps = ", ".join(
+        f"{name} comes in steps of {np.spacing(np.float32(abs(mean))):g}, and its standard deviation is {scale:g}"
+        for name, mean, scale in zip(target.output_names, target.mean, target.scale, strict=True)
+    )
+    return f"an exported model gives its values in float32, which rounds them: {steps}; dlrun predict gives all digits"
 
 
 def _expected(trained: Trained, sample: Sample, description: Description) -> dict[str, Any]:
