@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from dlrun.cli.app import app
+from dlrun.runs import removal
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.index import _head
 
@@ -308,3 +310,20 @@ def test_ages_and_counts_are_written_as_people_say_them() -> None:
     ages |= {86_400 * 400: "1 y ago", 86_400 * 2: "2 d ago", float("inf"): "", float("nan"): ""}
     assert {seconds: format_age(seconds) for seconds in ages} == ages
     assert (format_count(1, "run"), format_count(1200, "run")) == ("1 run", "1,200 runs")
+
+
+def test_a_run_that_another_process_removes_meanwhile_is_left_out(
+    dlrun: Dlrun, folders: list[RunFolder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove = removal.remove_run
+
+    def raced(folder: RunFolder, **options: Any) -> removal.Freed:
+        if folder.path.exists() and folder.id == folders[1].id:
+            shutil.rmtree(folder.path)
+        return remove(folder, **options)
+
+    monkeypatch.setattr(removal, "remove_run", raced)
+    code, out, err = dlrun("rm", *(folder.id for folder in folders), "--yes")
+    assert (code, len(out.splitlines())) == (0, 3)
+    assert f"left out: {folders[1].id} was removed by another process" in err
+    assert not any(folder.path.exists() for folder in folders)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -33,16 +34,17 @@ def gc(
     from dlrun.cli.format import format_bytes, format_count
     from dlrun.cli.runs.freed import freed_rows
     from dlrun.cli.runs.output import Form
-    from dlrun.cli.runs.removable import ask, chosen_runs, older
+    from dlrun.cli.runs.removable import ask, chosen_runs, each_present, older
     from dlrun.runs.removal import parse_keep, remove_checkpoints
 
     form, kept = Form.of(as_json=as_json, as_csv=as_csv), parse_keep(keep)
     chosen = chosen_runs(runs or (), where, runs_dir=runs_dir)
     if older_than:
         chosen = older(chosen, older_than)
-    found = [remove_checkpoints(folder, keep=kept, runs_dir=runs_dir, is_trial=True) for folder in chosen]
-    wanted = [folder for folder, freed in zip(chosen, found, strict=True) if freed.removed]
+    remove = partial(remove_checkpoints, keep=kept, runs_dir=runs_dir)
+    found = {freed.run: freed for freed in each_present(chosen, partial(remove, is_trial=True)) if freed.removed}
+    wanted = [folder for folder in chosen if folder.id in found]
     if not dry_run and wanted and not runs:
-        size = format_bytes(sum(freed.bytes for freed in found))
+        size = format_bytes(sum(freed.bytes for freed in found.values()))
         ask(f"remove the checkpoints of {format_count(len(wanted), 'run')} ({size}), and keep {keep}?", is_sure=yes)
-    freed_rows((remove_checkpoints(one, keep=kept, runs_dir=runs_dir, is_trial=dry_run) for one in wanted), form)
+    freed_rows(each_present(wanted, partial(remove, is_trial=dry_run)), form)

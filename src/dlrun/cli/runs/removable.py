@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from dlrun.errors import DlrunError, UsageError
 
 if TYPE_CHECKING:
     from dlrun.runs.folder import RunFolder
+    from dlrun.runs.removal import Freed
 
 
 def chosen_runs(named: Sequence[str], where: str, *, runs_dir: Path) -> list[RunFolder]:
@@ -45,6 +46,17 @@ def chosen_runs(named: Sequence[str], where: str, *, runs_dir: Path) -> list[Run
         except DlrunError as error:
             tell(f"left out: {error.what}")
     return chosen
+
+
+def each_present(folders: Iterable[RunFolder], remove: Callable[[RunFolder], Freed]) -> Iterator[Freed]:
+    """Remove from one run after another; one that another process has removed meanwhile is told and left out."""
+    for folder in folders:
+        try:
+            yield remove(folder)
+        except DlrunError:
+            if folder.path.exists():
+                raise
+            tell(f"left out: {folder.id} was removed by another process")
 
 
 def older(folders: Sequence[RunFolder], duration: str) -> list[RunFolder]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import typer
 
 from dlrun.cli.options import RUNS_DIR, AnyRuns, AsCsv, AsJson, RunsDir, Where, Yes
@@ -20,7 +22,7 @@ def remove(
     from dlrun.cli.format import format_bytes
     from dlrun.cli.runs.freed import freed_rows
     from dlrun.cli.runs.output import Form
-    from dlrun.cli.runs.removable import ask, chosen_runs
+    from dlrun.cli.runs.removable import ask, chosen_runs, each_present
     from dlrun.runs.removal import remove_run, size_of
 
     form = Form.of(as_json=as_json, as_csv=as_csv)
@@ -31,4 +33,4 @@ def remove(
         size = format_bytes(sum(size_of(folder.path) for folder in chosen))
         said = chosen[0].id if len(chosen) == 1 else f"{len(chosen)} runs, {chosen[0].id} to {chosen[-1].id}"
         ask(f"remove {said} ({size})?", is_sure=yes)
-    freed_rows((remove_run(folder, runs_dir=runs_dir) for folder in chosen), form)
+    freed_rows(each_present(chosen, partial(remove_run, runs_dir=runs_dir)), form)
