@@ -63,6 +63,15 @@ def test_a_lead_within_the_interval_is_told_as_such() -> None:
     assert (verdict.mood, verdict.text.startswith("Hardly better")) == ("open", True)
 
 
+def test_a_lead_that_one_score_is_sure_of_is_told_as_better() -> None:
+    directions = {"mae": "min", "rmse": "min"}
+    record = {"result": {"test": {"mae": 11.4, "rmse": 21.0}}, "naive": {"test": {"mae": 11.9, "rmse": 22.1}}}
+    intervals = [Score("MAE", 11.4, 11.0, 11.8), Score("RMSE", 21.0, 19.4, 23.2)]
+    run = RunRecord.model_validate({"id": "x", "name": "x", "status": "completed", **record})
+    [verdict] = verdicts(run, directions=directions, intervals=intervals)
+    assert verdict.text.startswith("Better than the naive forecast (the last value) on the test split: mae 11.4")
+
+
 def test_scores_of_unknown_direction_and_undefined_ones_decide_nothing_and_the_latter_are_named() -> None:
     scores = {"mine": 1.0, "accuracy": None}
     [verdict] = said({"result": {"test": scores}, "naive": {"test": {"mine": 0.0, "accuracy": 0.5}}})

@@ -76,8 +76,9 @@ def _against_naive(
     worse = [each for each in compared if each.gain <= 0]
     where = f"on the {split} split"
     if not worse:
-        unsure = [each for each in better if any(_covers(score, each) for score in intervals)]
-        if unsure:
+        measured = {each: score for each in better for score in intervals if _is_of(score, each)}
+        unsure = [each for each, score in measured.items() if score.low <= each.naive <= score.high]
+        if unsure and len(unsure) == len(measured):
             return Verdict(f"Hardly better than {naive} {where}: {_written(unsure)}, within the 95 % interval.", "open")
         return Verdict(f"Better than {naive} {where}: {_written(better)}.", "good")
     if not better:
@@ -95,7 +96,6 @@ def _written(compared: Sequence[Comparison]) -> str:
     return ", ".join(map(str, compared[:_MOST_SCORES]))
 
 
-def _covers(score: Score, compared: Comparison) -> bool:
-    """Return whether a score's interval is that of what is compared, and holds the naive score."""
-    is_same = math.isclose(score.value, compared.value, rel_tol=1e-3)
-    return is_same and score.low <= compared.naive <= score.high
+def _is_of(score: Score, compared: Comparison) -> bool:
+    """Return whether a score, which may have another name, is what is compared."""
+    return math.isclose(score.value, compared.value, rel_tol=1e-3)
