@@ -311,3 +311,26 @@ def test_lines_of_json_that_are_no_texts_come_with_what_makes_a_table_of_them(tm
     with pytest.raises(UsageError, match="no column of texts") as raised:
         write_config(str(data), tmp_path / "houses.yaml", Wishes())
     assert "houses.csv" in raised.value.hint
+
+
+def test_a_txt_file_of_columns_is_a_table_and_one_of_lines_has_no_columns(tmp_path: Path) -> None:
+    data = tmp_path / "power.txt"
+    rows = [f"16/12/2006;{hour:02d}:00:00;{hour * 7 % 24}.5;23{hour % 4}.1" for hour in range(24)]
+    data.write_text("\n".join(["Date;Time;Power;Voltage", *rows]) + "\n")
+    done = write_config(str(data), tmp_path / "power.yaml", Wishes())
+    assert yaml.safe_load(done.path.read_text())["dataset"]["type"] in ("table", "series")
+    check_fits(done.path)
+    data.write_text("a text of one line\nanother, with a comma\n")
+    with pytest.raises(UsageError, match="no columns") as raised:
+        write_config(str(data), tmp_path / "lines.yaml", Wishes())
+    assert "called .csv or .tsv" in raised.value.hint
+
+
+def test_numbers_beside_a_time_that_is_not_known_as_one_are_pointed_to_a_series(tmp_path: Path) -> None:
+    data = tmp_path / "shampoo.csv"
+    data.write_text(
+        "Month,Sales\n" + "".join(f"{1 + m // 12}-{m % 12 + 1:02d},{200 + m * 7 % 90}\n" for m in range(36))
+    )
+    with pytest.raises(DataError, match="no column to learn from") as raised:
+        write_config(str(data), tmp_path / "shampoo.yaml", Wishes())
+    assert "--type series" in raised.value.hint

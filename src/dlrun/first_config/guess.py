@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dlrun.data.columns import plan_columns
+from dlrun.data.dialect import is_delimited
 from dlrun.data.foreign import refuse_foreign
 from dlrun.data.series_order import Times
 from dlrun.data.table import Table
@@ -114,6 +115,8 @@ def _kind_of_place(path: str) -> str:
             expected="a CSV, Parquet, JSON lines or .npz file, or a folder of images or texts",
             reads_json=suffix in _LINES,
         )
+    if suffix == ".txt" and is_delimited(path):
+        return ""
     return "arrays" if suffix == ".npz" else "text" if suffix in (*_LINES, ".txt") else ""
 
 

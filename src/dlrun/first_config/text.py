@@ -128,7 +128,9 @@ def _has_quoted_values(file: DelimitedFile, reading: Reading) -> bool:
 def _choose_columns(path: str, wishes: Wishes, reading: Reading) -> TextColumns:
     names = files_of(path, reading)[0].names()
     if not names:
-        raise UsageError(f"{path} has no columns", expected="a .csv, .tsv, .jsonl or .parquet file, or class folders")
+        expected = "a .csv, .tsv, .jsonl or .parquet file, or class folders"
+        hint = "each line of a .txt file is one text; a file of columns is called .csv or .tsv"
+        raise UsageError(f"{path} has no columns", expected=expected, hint=hint)
     if wishes.target:
         check_column(wishes.target, names, path)
     texts = {

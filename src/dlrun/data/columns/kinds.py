@@ -88,7 +88,12 @@ def plan_columns(
             ignored[name] = planned
     if not columns:
         said = "; ".join(f"{name}: {reason}" for name, reason in ignored.items()) or "there is none besides the target"
-        raise DataError(f"{table.label} has no column to learn from: {said}", expected="one at least")
+        raise DataError(
+            f"{table.label} has no column to learn from: {said}",
+            expected="one at least",
+            hint="rows in the order of time are a series, which is predicted from its own past: --type series (init), "
+            "type: series",
+        )
     return Plan(tuple(columns), ignored)
 
 
