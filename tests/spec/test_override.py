@@ -49,6 +49,7 @@ def test_a_later_override_wins() -> None:
     ("override", "column"),
     [
         ("training.epochs", 1),
+        ("dataset.path=", 1),
         ("=3", 1),
         ("a..b=3", 1),
         ("training.epochs.x=3", 1),

@@ -55,7 +55,7 @@ def draft_config(path: str, wishes: Wishes) -> Draft:
     if kind:
         return DRAFTS[kind](path, wishes)
     if has_loose_quotes(path):
-        with suppress(UsageError):
+        with suppress(UsageError, DataError):
             return draft_text(path, wishes)
     looked = look_at(path)
     column = _image_column(looked) if path.lower().endswith(".csv") else None

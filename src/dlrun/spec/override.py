@@ -34,6 +34,9 @@ def _apply(root: Node, override: str) -> list[Problem]:
     place = Place(ORIGIN, 1, 1, override)
     if not equals or not all(keys):
         raise SpecError([place.problem("not an override", expected="key=value", hint="--set training.epochs=10")])
+    if not value.strip():
+        hint = f"--set {path.strip()}=null, where nothing is meant"
+        raise SpecError([place.problem(f"{path.strip()} is given no value", expected="key=value", hint=hint)])
     node = root
     for depth, key in enumerate(keys[:-1]):
         node = _step(node, key, place=place, above=".".join(keys[:depth]))
