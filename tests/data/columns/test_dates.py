@@ -73,3 +73,16 @@ def test_runs_of_before_keep_the_parts_of_the_clock(tmp_path: Path) -> None:
 
     kept = parse_interface(json.dumps(before).encode(), origin="x")
     assert next(kept.raw.read(str(path), at_once=9)).stored[0].tolist() == [2023, 5, 1, 0, 23]
+
+
+@pytest.mark.tensorflow
+def test_the_graph_of_one_date_has_no_sum_that_tensorflow_lite_lacks() -> None:
+    import keras
+    import tensorflow as tf
+
+    from dlrun.data.columns.dates import build_dates
+
+    text = keras.Input((1,), dtype="string")
+    model = keras.Model(text, build_dates(text, "ymd"))
+    graph = tf.function(model).get_concrete_function(tf.TensorSpec((1, 1), tf.string)).graph
+    assert "BiasAdd" not in {operation.type for operation in graph.get_operations()}
