@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -53,7 +53,13 @@ def held_folder(file: SpecFile, runs_dir: Path) -> Iterator[RunFolder]:
         raise UsageError(said, expected="a folder with a name of UTF-8 characters", hint="--runs-dir runs")
     clear_dropped(runs_dir)
     folder = RunFolder.reserve(runs_dir, name=file.spec.name)
-    with folder.lock():
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(folder.lock())
+        except RunError:  # a file system without locks, or a full one
+            with suppress(OSError):
+                disk.remove_tree(folder.path)
+            raise
         _fill(folder, file)
         yield folder
 

@@ -21,6 +21,7 @@ _WHY = {
     errno.EIO: ("the disk reports an input/output error", "copy what is there elsewhere while it can be read"),
     errno.ENOENT: ("it is not there", "check whether another program removed it"),
     errno.EMFILE: ("too many files are open", "raise the limit: ulimit -n 4096"),
+    errno.ENOTSUP: ("the file system cannot do that", "choose a folder on another file system"),
     errno.ENAMETOOLONG: ("the name is too long", "choose a shorter name"),
     errno.ENOLCK: ("the file system has no locks", "choose a folder on another file system"),
     errno.ELOOP: ("it is a symbolic link", "put the file itself there"),
