@@ -92,7 +92,7 @@ class Display:
     def _started(self, event: TrainingStarted) -> None:
         self._tell("examples", ", ".join(f"{count:,} {split}" for split, count in event.examples.items()))
         self._tell("parameters", f"{event.parameters:,}")
-        self._tell("training", f"{event.epochs} epochs, {event.steps:,} steps")
+        self._tell("training", f"{event.epochs:,} epochs, {event.steps:,} steps")
         self._epochs, self._lines, self._unprinted = event.epochs, EpochLines(event.monitor), ""
         if self.console.is_terminal:
             self._live_line = LiveLine(self._lines, event.epochs)
