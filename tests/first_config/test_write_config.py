@@ -294,7 +294,7 @@ def test_quotes_that_do_not_end_are_letters_of_texts(tmp_path: Path) -> None:
     data.write_text("\n".join(rows) + "\n")
     done = write_config(str(data), tmp_path / "sms.yaml", Wishes())
     assert yaml.safe_load(done.path.read_text())["dataset"]["quoted"] is False
-    assert any("quotes that do not end" in line for line in done.told)
+    assert any("quotes do not enclose" in line for line in done.told)
     check_fits(done.path)
 
 

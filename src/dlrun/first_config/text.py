@@ -249,7 +249,7 @@ def _label_remark(labels: set[str]) -> Iterator[Remark]:
 
 def _told(columns: TextColumns, reading: Reading, wishes: Wishes) -> Iterator[str]:
     if not reading.quoted:
-        yield "quoted: false, as there are quotes that do not end: they are letters like any other"
+        yield "quoted: false, as its quotes do not enclose whole values: they are letters like any other"
     if columns.text:
         yield f"text: {columns.text}"
         yield f"label: {columns.label}, {columns.why}" + ("" if wishes.target else " (--target for another)")
