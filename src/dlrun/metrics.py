@@ -20,12 +20,13 @@ from dlrun.keras_table import (
     short_names,
 )
 from dlrun.metric_inputs import SEES, VALUES, Form, Sees, converter, where_it_varies
-from dlrun.metric_results import Exact, exact_area, exact_r2, undefined_where_it_is
 from dlrun.registry import Registry
 from dlrun.signature import Target
 
 if TYPE_CHECKING:
     import keras
+
+    from dlrun.metric_results import Exact
 
 _TWO = 2
 _THRESHOLDS = 200
@@ -101,6 +102,8 @@ class KerasMetric(KerasComponent, Metric):
 
     def build(self, target: Target) -> keras.metrics.Metric:
         """Make the Keras metric, in float32, behind the conversion to the form that it is defined on."""
+        from dlrun.metric_results import undefined_where_it_is  # brings numpy, which no check of a spec needs
+
         form = self._form(target)
         outputs = target.size if form in {"classes", "values", "differences"} else 1
         # A sum of squares less the square of a sum has few digits left of float32.
@@ -126,6 +129,8 @@ class KerasMetric(KerasComponent, Metric):
 
     def _exact(self, target: Target, *, columns: int) -> Exact | None:
         """What computes the score from all predictions of an evaluation; None if batches add up to it."""
+        from dlrun.metric_results import Exact, exact_area, exact_r2
+
         if self.type_name == "r2_score" and target.kind != "input":
             return Exact(exact_r2(getattr(self, "class_aggregation", "")), columns=columns)
         asks_for_thresholds = getattr(self, "thresholds", None) or getattr(self, "num_thresholds", 0) != _THRESHOLDS

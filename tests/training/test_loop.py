@@ -235,11 +235,13 @@ def test_tensorboard_events_hold_the_scores_of_every_epoch(tmp_path: Path) -> No
         assert found["validation/epoch_accuracy", row["step"]] == pytest.approx(row["val_accuracy"])  # type: ignore[index]
 
 
-def test_a_moving_average_is_what_every_epoch_judges_and_what_is_kept(tmp_path: Path) -> None:
+def test_a_moving_average_is_what_every_epoch_judges_and_what_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dlrun.training.saving._TIMES", 0.0)  # a checkpoint of every epoch, however short it is
     stopping = "training.early_stopping={patience_epochs: 2}"
     rate = "optimizer={type: adam, learning_rate: 0.05%s}"
-    each = "training.checkpoint_minutes=1e-9"  # the end of each epoch
-    result = train(tmp_path, rate % ", use_ema: true, ema_momentum: 0.9", stopping, each)
+    result = train(tmp_path, rate % ", use_ema: true, ema_momentum: 0.9", stopping)
     best = result.record["best"]
     assert result.scores["validation"]["loss"] == best["value"]
     for name, row in (("best", None), ("step-000000021", result.folder.read_metrics()[0])):

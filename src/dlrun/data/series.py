@@ -27,6 +27,7 @@ from dlrun.data.columns import (
     stored_blocks,
     survey_columns,
 )
+from dlrun.data.columns.column import NumericColumn
 from dlrun.data.columns.locate import find_tables
 from dlrun.data.columns.planned import PlannedColumn, plan_numbers
 from dlrun.data.dataset import Array, Dataset, HeldOut, Source, Split, datasets, fingerprint_of
@@ -252,11 +253,11 @@ class Series(ColumnKeys, Source):
         """Where the features hold a target, and what brings it back into its own unit."""
         place = 0
         for column in columns:
-            if column.name == name and column.kind == "numeric":
+            if column.name == name and isinstance(column, NumericColumn):
                 if not self.standardize:
-                    return LastValue(place, 1.0, 0.0)
+                    return LastValue(place, 1.0, column.offset)
                 (mean, *_), (variance, *_) = column.measured
-                return LastValue(place, max(variance**0.5, _KERAS_EPSILON), mean)
+                return LastValue(place, max(variance**0.5, _KERAS_EPSILON), mean + column.offset)
             place += column.width
         raise DataError(
             f"difference: the target {name!r} is not among the columns of numbers that the model is given",

@@ -11,6 +11,8 @@ from dlrun.runs.record import RunRecord
 LAST_VALUE = "the last value"
 _SPLITS = ("test", "validation", "train")
 _DIGITS, _MOST_DIGITS = 4, 18
+_ROUNDING = 1e-5
+"""Scores that differ by less than this part are the same: both are sums of many numbers in float32."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,8 @@ def _comparisons(record: RunRecord, split: str, directions: Mapping[str, str]) -
         base, direction = naive.get(name), directions.get(name)
         if value is None or base is None or direction is None or not math.isfinite(value - base):
             continue
-        yield Comparison(name, value, base, value - base if direction == "max" else base - value)
+        gain = 0.0 if math.isclose(value, base, rel_tol=_ROUNDING) else value - base
+        yield Comparison(name, value, base, gain if direction == "max" else -gain)
 
 
 def _written(compared: Iterable[Comparison]) -> str:
