@@ -31,7 +31,11 @@ def read_frame(frame: Any) -> pa.Table:
 
     kind = type(frame).__name__
     expected = "a data frame whose columns hold numbers, text, dates, or true and false"
-    names = list(map(str, getattr(frame, "column_names", getattr(frame, "columns", ()))))
+    if hasattr(type(frame), "dtype"):
+        raise DataError(f"a {kind} is one column", expected=expected, hint=f"a frame of it: {kind}.to_frame()")
+    # Of the class: the columns of a pandas frame are attributes of it too.
+    named = "column_names" if hasattr(type(frame), "column_names") else "columns"
+    names = list(map(str, getattr(frame, named, ())))
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise DataError(f"the {kind} has {names.count(twice[0])} columns {twice[0]!r}", expected="a name for each")
     try:
@@ -111,8 +115,6 @@ def _of_pandas(frame: Any) -> pa.Table:
     """The rows of a pandas frame; a column of mixed values as the text that a CSV of it would have."""
     import pyarrow as pa
 
-    if getattr(frame, "ndim", 2) != 2:  # noqa: PLR2004  rows and columns
-        raise ValueError("it is one column, without a name for each value of a row")
     plain = frame.copy(deep=False)
     for name in frame.columns:
         try:
