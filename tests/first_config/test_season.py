@@ -64,6 +64,13 @@ def test_the_calendar_comes_first_and_the_values_where_it_says_nothing() -> None
     assert find_season(values, None) is not None
 
 
+def test_a_season_that_the_values_do_not_show_is_named_as_a_guess(tmp_path: Path) -> None:
+    walk = np.random.default_rng(1).normal(size=300).cumsum()
+    days = [f"{np.datetime64('2021-01-01') + i},{value:.3f}" for i, value in enumerate(walk)]
+    written = init(tmp_path, days, "day,price")
+    assert any("as a guess by the calendar alone: the 7 days of a week" in told for told in written.told)
+
+
 def test_what_wanders_is_guessed_by_its_last_value_and_chance_is_known_as_chance() -> None:
     walk, noise = RANDOM.normal(size=300).cumsum(), RANDOM.normal(size=300)
     assert wanders(walk)

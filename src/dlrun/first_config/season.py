@@ -65,8 +65,7 @@ def find_season(values: Floats, times: Times | None) -> Season | None:
         rows, name = found
         if len(known) >= _PERIODS_SEEN * rows:
             strength = autocorrelation(changes, rows)
-            shown = "" if strength >= _STRONG else ", by the calendar: the values hardly repeat so"
-            return Season(rows, f"the {rows} {name} (autocorrelation {strength:.2f}{shown})", strength)
+            return Season(rows, _why_calendar(f"the {rows} {name}", strength), strength)
     if not (lag := _by_values(changes)):
         return None
     strength = autocorrelation(changes, lag)
@@ -108,6 +107,13 @@ def _by_calendar(times: Times | None) -> tuple[int, str] | None:
     if steps.usual == _DAY and low < steps.gaps / max(1, steps.rows) < high:
         return _WORK_DAYS
     return next(((rows, name) for least, most, rows, name in _CALENDAR if least <= steps.usual <= most), None)
+
+
+def _why_calendar(period: str, strength: float) -> str:
+    shown = f"autocorrelation {strength:.2f}"
+    if strength >= _STRONG:
+        return f"{period} ({shown})"
+    return f"a guess by the calendar alone: {period}; the values hardly repeat so ({shown})"
 
 
 def _by_values(changes: Floats) -> int:
