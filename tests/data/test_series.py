@@ -162,6 +162,10 @@ def test_with_labels_only_windows_followed_by_known_values_are_read(tmp_path: Pa
     assert found.target is not None
     assert not np.isnan(found.target).any()
     assert {f"row {int(first) + 1}" for first in found.target[:, 0]} == set(found.names)
+    assert found.naive is not None
+    before = found.target[:, 0] - 1
+    last_known = np.where(np.isin(before, (3, 31)), before - 1, before)
+    np.testing.assert_array_equal(found.naive, np.stack([last_known, last_known], axis=1))
     write(tmp_path / "short.csv", ROWS[:3])
     with pytest.raises(DataError, match=r"short.csv has 3 rows"):
         list(loaded.raw.read(str(tmp_path / "short.csv"), at_once=10))
@@ -204,6 +208,7 @@ def test_the_deployed_model_reads_the_dates_of_every_step(tmp_path: Path, layout
 @pytest.mark.tensorflow
 def test_a_series_is_trained_scored_beside_the_last_value_and_fed_from_memory_alike(tmp_path: Path) -> None:
     from dlrun import experiment
+    from dlrun.evaluation.evaluate import evaluate
 
     path = tmp_path / "x.yaml"
     path.write_text(
@@ -215,3 +220,6 @@ def test_a_series_is_trained_scored_beside_the_last_value_and_fed_from_memory_al
     one, other = (experiment.train(path, overrides=(feed,), runs_dir=tmp_path).record for feed in feeds)
     assert one["weights_sha256"] == other["weights_sha256"]
     assert one["naive"]["test"]["mean_absolute_error"] == pytest.approx(9 / 8)
+    rows = [ROWS[hour] for hour in range(28, 40)]
+    (of_file,) = evaluate(one["id"], data=str(write(tmp_path / "last.csv", rows)), runs_dir=tmp_path).values()
+    assert of_file.breakdown.naive["mean_absolute_error"] == pytest.approx(9 / 8)

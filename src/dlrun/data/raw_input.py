@@ -34,9 +34,10 @@ class Examples:
             with them a block may have no example.
         blank: How many of these have no value to predict from.
         kept: The values of columns that go with the predictions, as text; None for no value.
+        naive: What a forecast without a model says, where `target` was asked for; only series have one.
 
     Shape:
-        stored: `(n, *raw_shape)`. target: `(n,)`, or `(n, size)` for several values or labels.
+        stored: `(n, *raw_shape)`. target: `(n,)`, or `(n, size)` for several values or labels. naive: `(n, size)`.
     """
 
     names: Sequence[str]
@@ -47,6 +48,7 @@ class Examples:
     unlabelled: int = 0
     blank: int = 0
     kept: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
+    naive: Array | None = None
 
     def __len__(self) -> int:
         """Number of examples."""

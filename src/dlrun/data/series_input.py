@@ -27,6 +27,7 @@ from dlrun.data.columns.texts import known_values
 from dlrun.data.raw_input import Array, Examples, RawInput
 from dlrun.data.series_order import check_times
 from dlrun.data.series_rows import Places, Rows, is_missing
+from dlrun.data.series_splits import known_before
 from dlrun.data.series_time import TimeColumn
 from dlrun.data.table_target import TargetColumn
 from dlrun.errors import DataError, UsageError
@@ -200,18 +201,28 @@ class SeriesInput(RawInput):
 
     def _examples(self, rows: Rows, count: int, at_once: int) -> Iterator[Examples]:
         windows = np.lib.stride_tricks.sliding_window_view(rows.stored, self.history, axis=0).swapaxes(1, 2)
+        last = rows.truth
+        if last is not None and not np.isnan(last).all(axis=0).any():  # else no window is labelled
+            last = known_before(last)
         for start in range(0, count, at_once):
             places = np.arange(start, min(start + at_once, count))
-            truth, asked = None, len(places)
-            if rows.truth is not None:
+            truth, naive, asked = None, None, len(places)
+            if rows.truth is not None and last is not None:
                 steps = places[:, None] + self.history + np.arange(self.horizon)
                 truth = rows.truth[steps].reshape(len(places), -1)
                 places, truth = places[known := ~np.isnan(truth).any(axis=1)], truth[known]
                 truth = truth[:, 0] if truth.shape[1] == 1 else truth
+                naive = np.tile(last[places + self.history - 1], (1, self.horizon))
             names = [f"row {rows.first + place + self.history + 1}" for place in places.tolist()]
             unlabelled, blank = asked - len(places), rows.blank(places, history=self.history)
             yield Examples(
-                names, windows[places], truth, Places(rows.known, places), unlabelled=unlabelled, blank=blank
+                names,
+                windows[places],
+                truth,
+                Places(rows.known, places),
+                unlabelled=unlabelled,
+                blank=blank,
+                naive=naive,
             )
 
     def _truth(self, table: TableFiles, block: RawBlock) -> Array:

@@ -158,7 +158,7 @@ def _evaluate_file(
     device = file.spec.training.device.partition(",")[0]
     trained = load_trained(folder, file.spec, checkpoint=checkpoint, listener=listener, device=device)
     predictor, scores, collector = trained.predictor(), trained.streamed_scores(), collector_of(target)
-    naive = _naive_of_file(folder, file, target)
+    naive = _naive_of_file(folder, file, target, is_series=interface.raw.type == "series")
     examples = unlabelled = blank = 0
     for block in blocks:
         unlabelled, blank = unlabelled + block.unlabelled, blank + block.blank
@@ -168,7 +168,7 @@ def _evaluate_file(
         scores.add(block.stored, block.target)
         collector.add(*_judged(predictor, block.stored, block.target))
         if naive is not None and block.target is not None:
-            naive.add(np.asarray(block.target))
+            naive.add(np.asarray(block.target), block.naive)
     if not examples:
         raise DataError(f"{data} holds no examples", expected="some to score the model on")
     if unlabelled:
@@ -181,15 +181,16 @@ def _evaluate_file(
     return [(data_name(data), evaluation, Origin(checkpoint, trained.checkpoint, data))]
 
 
-def _naive_of_file(folder: RunFolder, file: SpecFile, target: Target) -> NaiveScores | None:
-    """What scores the training split's most frequent class, or mean, on a file; None if the run has none on record."""
+def _naive_of_file(folder: RunFolder, file: SpecFile, target: Target, *, is_series: bool) -> NaiveScores | None:
+    """What scores the naive prediction of the training on a file; None if the run has none on record."""
     from dlrun.training.naive import NaiveScores
 
     baseline, spec = folder.read_record().baseline, file.spec
-    if baseline is None or len(baseline.values) != target.size:
+    if not is_series and (baseline is None or len(baseline.values) != target.size):
         return None
+    constant = () if is_series or baseline is None else baseline.values
     batch_size = spec.training.evaluation_batch_size
-    return NaiveScores(spec.loss, spec.metrics, target, batch_size=batch_size, constant=baseline.values)
+    return NaiveScores(spec.loss, spec.metrics, target, batch_size=batch_size, constant=constant)
 
 
 def _judged(predictor: Predictor, stored: Array, truth: Array | None) -> tuple[Array, Array]:
