@@ -66,6 +66,29 @@ def test_labels_and_texts_are_read_as_from_a_file(content: bytes | str, pipe: An
 
 
 @pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        (CSV + "one\n", "standard input, line 5: the row has 1 field"),
+        (json.dumps({"review": "a", "mood": "b"}) + "\n{}\n", "standard input, line 2: the object has no key"),
+    ],
+)
+def test_a_row_of_texts_that_is_wrong_is_one_of_standard_input(content: str, place: str, pipe: Any) -> None:
+    pipe(content)
+    with pytest.raises(DataError) as caught:
+        read(labelled=True)
+    assert str(caught.value).startswith(place)
+    pipe(CSV)
+    assert files_of("-", READING)[0].place(2) == "standard input, line 2"
+
+
+def test_one_bad_row_does_not_make_lines_of_text_of_a_file_without_a_line_of_names(pipe: Any) -> None:
+    reading = Reading("column_1", "column_2", header=Header(present=False))
+    pipe("fine,good\n" * 8 + "too,many,fields\n")
+    with pytest.raises(DataError, match="line 9"):
+        read(reading)
+
+
+@pytest.mark.parametrize(
     "content",
     ["so fine, really\nbad\n", "one, two\nthree, four\nfive, six\n", "a,b\nc,d\n", "review it\n", "", "[1]\n{}x\n"],
 )
@@ -108,7 +131,7 @@ def test_a_table_from_a_pipe_is_called_standard_input(tmp_path: Path, pipe: Any)
     pipe(gzip.compress(path.read_bytes()))
     assert len(next(dataset.raw.read("-", at_once=50))) == 20
     pipe("a,y\n1.5,0\nx,1\n")
-    with pytest.raises(DataError, match=r"^standard input:3 \(row 2\): column 'a' holds 'x'"):
+    with pytest.raises(DataError, match=r"^standard input, line 3 \(row 2\): column 'a' holds 'x'"):
         list(dataset.raw.read("-", at_once=50))
 
 

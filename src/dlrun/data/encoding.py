@@ -97,6 +97,27 @@ def opened_bytes(source: str) -> Iterator[BinaryIO]:
         raise _unreadable(source, error) from error
 
 
+@contextmanager
+def named_standard_input(path: str) -> Iterator[None]:
+    """Call the file that keeps standard input by that name in errors: `standard input, line 7`.
+
+    Args:
+        path: Of the file.
+
+    Raises:
+        DataError: What was raised, in the user's words.
+    """
+    try:
+        yield
+    except DataError as error:
+
+        def named(text: str) -> str:
+            lines = re.sub(re.escape(path) + r":(?=\d)", "standard input, line ", text)
+            return lines.replace(f"{path}: row ", "standard input, row ").replace(path, "standard input")
+
+        raise DataError(named(error.what), expected=named(error.expected), hint=named(error.hint)) from error
+
+
 def tell_encoding(source: str, *, head_only: bool = False) -> Told:
     """The encoding of a file, by its byte-order mark, else UTF-8 if all of it is, else Windows' Latin-1.
 

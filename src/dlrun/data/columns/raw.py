@@ -19,8 +19,8 @@ from dlrun.data.columns.planned import wrong_value
 from dlrun.data.columns.rows import refuse_missing
 from dlrun.data.columns.table_files import Block, TableFiles
 from dlrun.data.columns.texts import MISSING_VALUES, as_texts, known_values, missing_numbers
+from dlrun.data.encoding import named_standard_input
 from dlrun.data.header import Header
-from dlrun.errors import DataError
 
 if TYPE_CHECKING:
     import keras
@@ -58,11 +58,8 @@ class Reading:
         with tempfile.NamedTemporaryFile(prefix="dlrun-", suffix=".csv") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
             file.flush()
-            try:
+            with named_standard_input(file.name):
                 yield self._open(file.name)
-            except DataError as error:
-                said = error.what.replace(file.name, "standard input")
-                raise DataError(said, expected=error.expected, hint=error.hint) from error
 
     def _open(self, path: str) -> TableFiles:
         return TableFiles.open(path, delimiter=self.delimiter, encoding=self.encoding, header=self.header)

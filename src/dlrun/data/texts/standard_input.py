@@ -9,28 +9,69 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from dlrun.data.dialect import DELIMITERS, known_delimiter
-from dlrun.data.encoding import opened
+from dlrun.data.encoding import named_standard_input, opened
 from dlrun.data.texts.delimited import DelimitedFile
 from dlrun.data.texts.folders import LinesFile
 from dlrun.data.texts.json_lines import JsonLinesFile
 from dlrun.data.texts.parquet import ParquetFile
-from dlrun.data.texts.rows import Reading, StandardInput, TextFile
+from dlrun.data.texts.rows import Reading, Row, StandardInput, TextFile
 from dlrun.errors import DataError
 
 _PARQUET = b"PAR1"
 _HEAD_CHARACTERS = 1 << 16
 _LOOKED_AT = 20
 _FEW_LINES = 3
+_MOSTLY = 0.8
+"""Of rows: one with a mistake in it makes no lines of text of the others."""
 _KINDS: dict[StandardInput, type[TextFile]] = {"lines": LinesFile, "csv": DelimitedFile, "jsonl": JsonLinesFile}
 
 
+@dataclass(frozen=True)
+class KeptInput(TextFile):
+    """Standard input, which is called so wherever a row of it is named.
+
+    Args:
+        file: The file that keeps it.
+    """
+
+    file: TextFile
+
+    @classmethod
+    def of(cls, file: TextFile) -> KeptInput:
+        """The same rows under the name of standard input."""
+        return cls(file.path, file.reading, file)
+
+    def names(self) -> tuple[str, ...]:
+        """The names of its columns; empty if it has none."""
+        with named_standard_input(self.path):
+            return self.file.names()
+
+    def rows(self, *, labelled: bool) -> Iterator[Row]:
+        """Its rows."""
+        with named_standard_input(self.path):
+            yield from self.file.rows(labelled=labelled)
+
+    def warnings(self) -> Iterator[str]:
+        """As of the file."""
+        return (said.replace(self.path, "standard input") for said in self.file.warnings())
+
+    def row_name(self, number: int) -> str:
+        """As in a file."""
+        return self.file.row_name(number)
+
+    def place(self, number: int) -> str:
+        """Where a row stands: `standard input, line 7`."""
+        return f"standard input, {self.row_name(number)}"
+
+
 def read_standard_input(reading: Reading) -> TextFile:
-    """What stands on standard input, kept in a file that is there until the program ends.
+    """Return what stands on standard input, kept in a file that is there until the program ends.
 
     Args:
         reading: How it is read. Of a kind that it does not name, it is CSV if its first line names the reading's column
@@ -44,16 +85,22 @@ def read_standard_input(reading: Reading) -> TextFile:
     path = folder / "standard input"
     with path.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
+    with named_standard_input(str(path)):
+        return KeptInput.of(_kind(path, reading)(str(path), reading))
+
+
+def _kind(path: Path, reading: Reading) -> type[TextFile]:
+    """What a file is, by the reading or by its beginning."""
     if reading.standard_input != "auto":
-        return _KINDS[reading.standard_input](str(path), reading)
+        return _KINDS[reading.standard_input]
     with path.open("rb") as file:
         if file.read(len(_PARQUET)) == _PARQUET:
-            return ParquetFile(str(path), reading)
+            return ParquetFile
     if not path.stat().st_size:
-        return LinesFile(str(path), reading)
+        return LinesFile
     with opened(str(path), reading.known_encoding, newline="") as text:
         head = text.read(_HEAD_CHARACTERS)
-    return _KINDS[_kind_of(head, reading)](str(path), reading)
+    return _KINDS[_kind_of(head, reading)]
 
 
 def _kind_of(head: str, reading: Reading) -> StandardInput:
@@ -111,7 +158,7 @@ def _names_the_text(rows: Sequence[Sequence[str]], reading: Reading) -> bool:
     if reading.header.is_first_line(first):
         return reading.text in first
     width = len(reading.header.names or first)
-    return width > 1 and all(len(row) == width for row in rows)
+    return width > 1 and sum(len(row) == width for row in rows) >= _MOSTLY * len(rows)
 
 
 def _is_like_csv(rows: Sequence[Sequence[str]]) -> bool:
