@@ -107,8 +107,10 @@ class TableInput(RawInput):
         return build_rows(self.columns, self.reading.missing_values)
 
     def build_packed(self) -> tuple[keras.Model, Mapping[str, tuple[str, ...]]]:
-        """Make the same with one input for all numbers."""
-        return build_rows(self.columns, self.reading.missing_values, is_packed=True), packs(self.columns)
+        """Make the same with one input for all numbers, and few for all categories."""
+        return build_rows(self.columns, self.reading.missing_values, is_packed=True), packs(
+            self.columns, self.reading.missing_values
+        )
 
     def columns_of_stored(self) -> Mapping[str, tuple[int, ...]]:
         """The columns of the table."""

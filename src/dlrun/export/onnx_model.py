@@ -31,8 +31,8 @@ def write_onnx(model: PlainModel, file: Path, description: Description) -> None:
     model = model.with_float_resizing()
     strings, cut = Strings(), cut_behind(model, string_layers(model.raw))
     taken, own = model.taken(), model.inputs()
-    for ids, (layer, source) in cut.layers.items():
-        strings.add(layer, source, ids, shape=taken[own[source]].shape[1:])
+    for ids, (layer, sources) in cut.layers.items():
+        strings.add(layer, sources, ids, shape=taken[own[sources[0]]].shape[1:])
     try:
         made = _converted(model, cut, list(description.outputs))
         made = onnx.version_converter.convert_version(made, OPSET)

@@ -41,14 +41,14 @@ class Strings:
         """Names of the numbers that it gives."""
         return [value.name for value in self._outputs]
 
-    def add(self, layer: Any, source: str, output: str, *, shape: Sequence[int]) -> None:
+    def add(self, layer: Any, sources: Sequence[str], output: str, *, shape: Sequence[int]) -> None:
         """Add a layer.
 
         Args:
             layer: A `StringLookup` or `TextVectorization`.
-            source: Name of the string input.
+            sources: Name of the string input, or names of those that a `StringLookup` takes side by side.
             output: Name of what the layer gives.
-            shape: Of the input, without the batch axis.
+            shape: Of each input, without the batch axis.
 
         Raises:
             RunError: The layer does something that ONNX has no operations for.
@@ -56,8 +56,10 @@ class Strings:
         from onnx import TensorProto, helper
 
         known = {value.name for value in self._inputs}
-        if source not in known:
-            self._inputs.append(helper.make_tensor_value_info(source, TensorProto.STRING, ["batch", *shape]))
+        for each in sources:
+            if each not in known:
+                self._inputs.append(helper.make_tensor_value_info(each, TensorProto.STRING, ["batch", *shape]))
+        source = self._op("Concat", *sources, axis=-1) if len(sources) > 1 else sources[0]
         if type(layer).__name__ == "StringLookup":
             ids, default = lookup_ids(layer)
             found = self._lookup(source, ids, default)

@@ -74,7 +74,7 @@ class PlainModel:
         """Bring the values of an exported model's inputs into the form that `whole` takes.
 
         Args:
-            values: By the names of `inputs`.
+            values: By the names of `inputs`. A pack of which they have none is left out: it was cut off.
             join: Joins several along an axis: `tf.concat`, or that of numpy.
             are_own: Whether they are by their names in `raw`, and as `raw` takes them.
         """
@@ -84,7 +84,11 @@ class PlainModel:
         members = {pack: [name_of.get(own, own) for own in names] for pack, names in self.packs.items()}
         inside = {name for names in members.values() for name in names}
         found = {name: value for name, value in values.items() if name not in inside}
-        return found | {pack: join([values[name] for name in names], axis=-1) for pack, names in members.items()}
+        return found | {
+            pack: join([values[name] for name in names], axis=-1)
+            for pack, names in members.items()
+            if values.keys() >= set(names)
+        }
 
     def whole(self) -> keras.Model:
         """Join the parts.

@@ -76,12 +76,12 @@ class Cut:
 
     Args:
         rest: The model, which has an input of its own for what each of the layers gave.
-        layers: By the names of these inputs: the layer, and the input of the whole model that it took, but for its
-            axes.
+        layers: By the names of these inputs: the layer, and the input of the exported model that it took, but for its
+            axes; or the inputs, which it took side by side.
     """
 
     rest: keras.Model
-    layers: Mapping[str, tuple[Any, str]]
+    layers: Mapping[str, tuple[Any, tuple[str, ...]]]
 
     def inputs(self, model: PlainModel) -> dict[str, Any]:
         """Shape and dtype of what has to be given to the rest, before it is packed, by name.
@@ -89,7 +89,8 @@ class Cut:
         Args:
             model: The whole.
         """
-        gone, taken, of_rest = {source for _, source in self.layers.values()}, model.taken(), inputs_of(self.rest)
+        gone = {source for _, sources in self.layers.values() for source in sources}
+        taken, of_rest = model.taken(), inputs_of(self.rest)
         found = {name: taken[own] for name, own in model.inputs().items() if name not in gone}
         return found | {ids: of_rest[ids] for ids in self.layers}
 
@@ -105,8 +106,9 @@ def cut_behind(model: PlainModel, layers: Sequence[Any]) -> Cut:
     if not layers:
         return Cut(model.whole(), {})
     given, names = inputs_of(model.raw), model.joined()
-    name_of = {own: name for name, own in names.items()}
-    cut: dict[str, tuple[Any, str]] = {}
+    name_of = {own: name for name, own in model.inputs().items()}
+    cut: dict[str, tuple[Any, tuple[str, ...]]] = {}
+    taken = set()
     givens = Givens(model.raw)
     for layer in layers:
         ids = f"ids_{len(cut)}"
@@ -115,9 +117,9 @@ def cut_behind(model: PlainModel, layers: Sequence[Any]) -> Cut:
         own = givens.name_of(layer.input)
         if own is None:
             raise RunError(f"{layer.name} takes strings that are made inside the model", hint="--to savedmodel")
-        cut[ids] = layer, name_of[own]
-    taken = {source for _, source in cut.values()}
-    behind = {name: given[own] for name, own in names.items() if name not in taken}
+        cut[ids] = layer, tuple(name_of[each] for each in model.packs.get(own, (own,)))
+        taken.add(own)
+    behind = {name: given[own] for name, own in names.items() if own not in taken}
     behind |= {ids: layer.output for ids, (layer, _) in cut.items()}
     rest = keras.Model(list(behind.values()), model.raw.output, name="raw")
     renamed = zip(behind, (tensor.name for tensor in rest.inputs), strict=True)

@@ -26,7 +26,7 @@ from dlrun.files.disk import disk
 def text_inputs(model: PlainModel) -> tuple[str, ...]:
     """The inputs that take the UTF-8 bytes of a text, or of several lines, `(1, bytes)` uint8, in place of strings."""
     cut = cut_behind(model, string_layers(model.raw))
-    return tuple(source for layer, source in cut.layers.values() if _is_text(layer))
+    return tuple(source for layer, sources in cut.layers.values() if _is_text(layer) for source in sources)
 
 
 def write_tflite(
@@ -81,18 +81,22 @@ def _of_one(model: PlainModel, cut: Cut) -> Any:
         if name not in cut.layers
     }
     begin: dict[str, Any] = {}
-    for ids, (layer, source) in cut.layers.items():
-        begin[ids] = ByteTokens(TextRules.of(layer), texts=math.prod(shapes[source])) if _is_text(layer) else layer
-        shape, dtype = ((1, None), tf.uint8) if _is_text(layer) else ((1, *shapes[source]), tf.string)
-        specs[source] = tf.TensorSpec(shape, dtype, name=source)
+    for ids, (layer, sources) in cut.layers.items():
+        texts = math.prod(shapes[sources[0]])
+        begin[ids] = ByteTokens(TextRules.of(layer), texts=texts) if _is_text(layer) else layer
+        for source in sources:
+            shape, dtype = ((1, None), tf.uint8) if _is_text(layer) else ((1, *shapes[source]), tf.string)
+            specs[source] = tf.TensorSpec(shape, dtype, name=source)
 
     def serve(inputs: dict[str, Any]) -> Any:
         values = {name: value for name, value in inputs.items() if name in given}
-        for ids, (layer, source) in cut.layers.items():
-            # TensorFlow Lite does not know the shape of what it looks up, and fails at a later operation.
-            texts = math.prod(shapes[source]) if _is_text(layer) else 1
-            found = tf.reshape(begin[ids](inputs[source]), (texts, *given[ids].shape[1:]))
-            values[ids] = tf.cast(found, given[ids].dtype)
+        for ids, (layer, sources) in cut.layers.items():
+            # TensorFlow Lite does not know the shape of what it looks up, and fails at a later operation. It joins no
+            # strings: of those that a layer takes side by side, it looks up one after the other.
+            texts = math.prod(shapes[sources[0]]) if _is_text(layer) else 1
+            shape = (texts, *given[ids].shape[1:]) if len(sources) == 1 else (1, 1)
+            found = [tf.reshape(begin[ids](inputs[source]), shape) for source in sources]
+            values[ids] = tf.cast(tf.concat(found, axis=-1) if len(found) > 1 else found[0], given[ids].dtype)
         return cut.rest(model.packed(values, tf.concat), training=False)
 
     return tf.function(serve, input_signature=[specs], autograph=False)

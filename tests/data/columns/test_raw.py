@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dlrun.data.columns import CategoricalColumn, packs
 from dlrun.data.table_input import TableInput
 from dlrun.spec.parse import read_spec
 
@@ -57,3 +58,36 @@ def test_its_operations_and_packed_inputs_are_few_however_many_columns_there_are
     assert len(model.inputs) == 300
     assert len(model.operations) - len(model.inputs) < 10
     assert len(raw.build_packed()[0].inputs) == 1
+
+
+def test_packed_categories_share_few_lookups_and_keep_each_column_its_own_ids(tmp_path: Path) -> None:
+    width = 60
+    # Every column has its categories in another order.
+    rows = [
+        ",".join("" if (row + n) % 9 == 0 else f"v{(row * (n + 1)) % (2 + n % 5)}" for n in range(width))
+        + (f",own{row % 20}" if row % 3 else ",")
+        + (",yes" if row % 2 else ",no")
+        for row in range(40)
+    ]
+    raw = raw_input(tmp_path, ",".join([*(f"x{n}" for n in range(width)), "z", "y"]), rows)
+    (block,) = raw.read(str(tmp_path / "x.csv"), at_once=100)
+    examples = raw.deployed_several(block, range(40))
+    given = {name: np.concatenate([each[name] for each in examples]) for name in examples[0]}
+    given[list(given)[3]][0, 0] = "own1"  # of another column: unknown here
+    import tensorflow as tf
+
+    tensors = {name: tf.constant(value.tolist()) for name, value in given.items()}
+    alone = np.asarray(raw.build()(tensors, training=False))
+    packed, packs = raw.build_packed()
+    assert sum(type(layer).__name__ == "StringLookup" for layer in packed.layers) == 1
+    for name, members in packs.items():
+        tensors[name] = tf.concat([tensors.pop(member) for member in members], axis=-1)
+    np.testing.assert_array_equal(np.asarray(packed(tensors, training=False)), alone)
+    assert alone[0, 3] == 0
+    np.testing.assert_array_equal(alone[1:], block.stored[1:])
+
+
+def test_columns_with_many_categories_of_their_own_do_not_share_a_lookup() -> None:
+    columns = [CategoricalColumn(f"c{n}", tuple(f"{n} {each}" for each in range(6000))) for n in range(9)]
+    found = packs([*columns, CategoricalColumn("few", ("a", "b"))], ("",))
+    assert [len(members) for members in found.values()] == [4, 4, 2]

@@ -198,33 +198,21 @@ class CategoricalColumn:
         """
         import keras
 
-        lookup, ids = self.lookup(missing)
+        lookup, (ids,) = shared_lookup([self], missing)
         return keras.ops.take(np.array(ids, np.float32), keras.ops.cast(lookup(tensor), "int32"))
 
-    def lookup(self, missing: Sequence[str], *, name: str | None = None) -> tuple[Any, list[int]]:
-        """The Keras layer that numbers strings, and for each of its numbers the id that is stored.
+    def ids_of_texts(self, missing: Sequence[str]) -> dict[str, int]:
+        """The id that is stored of each text but those that are unknown.
 
         Args:
             missing: The texts that mean missing.
-            name: Of the layer; None: as Keras calls it.
         """
-        import keras
-
-        known = set(self.vocabulary)
-        markers = [marker for marker in missing if marker not in known]
-        places = [*range(len(self.vocabulary) + 1), *(self.missing_id for _ in markers)]
-        for place, category in enumerate(self.vocabulary, start=1):
-            others = [each for each in other_spellings(category) if each not in known and each not in missing]
-            known.update(others)
-            markers += others
-            places += [place] * len(others)
-        unknown = "[UNK]"
-        while unknown in known:
-            unknown = f"[{unknown}]"
-        lookup = keras.layers.StringLookup(
-            vocabulary=[*self.vocabulary, *markers] or [""], oov_token=unknown, num_oov_indices=1, name=name
-        )
-        return lookup, places
+        ids = {category: number for number, category in enumerate(self.vocabulary, start=1)}
+        ids |= {marker: self.missing_id for marker in missing if marker not in ids}
+        for number, category in enumerate(self.vocabulary, start=1):
+            for other in other_spellings(category):
+                ids.setdefault(other, number)
+        return ids
 
     def spelled(self, known: pa.Array) -> list[str]:
         """Some values as the deployed model knows them; what is missing is empty."""
@@ -234,6 +222,27 @@ class CategoricalColumn:
             self.vocabulary[number - 1] if 0 < number <= size else text or ""
             for text, number in zip(texts, ids.tolist(), strict=True)
         ]
+
+
+def shared_lookup(
+    columns: Sequence[CategoricalColumn], missing: Sequence[str], *, name: str | None = None
+) -> tuple[Any, list[list[int]]]:
+    """One Keras layer that numbers the strings of several columns, and of each column the id of each number.
+
+    Args:
+        columns: Those whose texts it knows.
+        missing: The texts that mean missing.
+        name: Of the layer; None: as Keras calls it.
+    """
+    import keras
+
+    ids = [column.ids_of_texts(missing) for column in columns]
+    texts = list(dict.fromkeys(text for known in ids for text in known)) or [""]
+    unknown = "[UNK]"
+    while unknown in texts:
+        unknown = f"[{unknown}]"
+    lookup = keras.layers.StringLookup(vocabulary=texts, oov_token=unknown, num_oov_indices=1, name=name)
+    return lookup, [[0, *(known.get(text, 0) for text in texts)] for known in ids]
 
 
 Column = Annotated[NumericColumn | DateColumn | CategoricalColumn | TextColumn, Field(discriminator="kind")]

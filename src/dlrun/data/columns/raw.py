@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.columns.column import CategoricalColumn, Column, NumericColumn, Stored
+from dlrun.data.columns.column import CategoricalColumn, Column, NumericColumn, Stored, shared_lookup
 from dlrun.data.columns.names import inner_names
 from dlrun.data.columns.planned import wrong_value
 from dlrun.data.columns.rows import refuse_missing
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Array = npt.NDArray[Any]
+
+_NUMBERS = "columns.packed"
+"""The input of a packed model that takes numbers."""
+
+_FEW_IDS, _MOST_TIMES = 20_000, 4
+"""So many ids a lookup that several columns share may need, or so many times those of the columns by themselves."""
 
 
 @dataclass(frozen=True)
@@ -137,21 +143,22 @@ def build_rows(columns: Sequence[Column], missing_values: Sequence[str], *, is_p
     Args:
         columns: What a stored row holds.
         missing_values: Texts that mean that a value is missing.
-        is_packed: Whether numbers are taken side by side, as `packs` says: Keras takes long for thousands of inputs.
+        is_packed: Whether numbers, and categories, are taken side by side, as `packs` says: Keras takes long for
+            thousands of inputs, and TensorFlow for hundreds of lookups.
 
     Shape:
         Inputs: by the names of `input_names`: numbers `(batch, 1)`, NaN for what is missing, of numeric columns;
-        strings `(batch, 1)` of others. Packed, the numbers of a pack are `(batch, columns)` under its name. Output:
+        strings `(batch, 1)` of others. Packed, the values of a pack are `(batch, columns)` under its name. Output:
         `(batch, width)`, float32.
     """
     import keras
 
     names, places = input_names(columns), column_places(columns)
     numbers = _plain_numbers(columns)
-    categories = [column for column in columns if isinstance(column, CategoricalColumn)]
-    together = {column.name for column in numbers} | {column.name for column in categories}
-    packed = packs(columns) if is_packed else {}
-    members = {name for pack in packed.values() for name in pack}
+    groups = _groups_of_categories(columns, missing_values, is_packed=is_packed)
+    together = {column.name for column in numbers} | {column.name for group in groups for column in group}
+    packed = packs(columns, missing_values) if is_packed else {}
+    members = {name: pack for pack, names_of in packed.items() for name in names_of}
     inputs = {
         names[column.name]: keras.Input(
             (1,), dtype=column.input_dtype if column.kind == "numeric" else "string", name=names[column.name]
@@ -159,19 +166,21 @@ def build_rows(columns: Sequence[Column], missing_values: Sequence[str], *, is_p
         for column in columns
         if names[column.name] not in members
     }
-    inputs |= {name: keras.Input((len(pack),), dtype="float32", name=name) for name, pack in packed.items()}
+    inputs |= {
+        name: keras.Input((len(pack),), dtype="float32" if name == _NUMBERS else "string", name=name)
+        for name, pack in packed.items()
+    }
     parts, order = [], []
     if numbers:
-        taken = list(packed) or [names[column.name] for column in numbers]
+        taken = dict.fromkeys(members.get(names[column.name], names[column.name]) for column in numbers)
         given = _side_by_side([inputs[name] for name in taken], "columns.numbers")
         parts.append(_filled(numbers, missing_values)(given))
         order += [places[column.name][0] for column in numbers]
         order += [places[column.name][1] for column in numbers if column.indicator]
-    if categories:
-        lookups = [column.lookup(missing_values, name=f"lookup.{n}") for n, column in enumerate(categories)]
-        found = [lookup(inputs[names[column.name]]) for column, (lookup, _) in zip(categories, lookups, strict=True)]
-        parts.append(_stored_ids([ids for _, ids in lookups])(_side_by_side(found, "columns.found")))
-        order += [places[column.name][0] for column in categories]
+    if groups:
+        firsts = [names[group[0].name] for group in groups]
+        parts.append(_looked_up(groups, [inputs[members.get(first, first)] for first in firsts], missing_values))
+        order += [places[column.name][0] for group in groups for column in group]
     for column in columns:
         if column.name not in together:
             parts.append(column.build(inputs[names[column.name]], missing_values))
@@ -182,10 +191,39 @@ def build_rows(columns: Sequence[Column], missing_values: Sequence[str], *, is_p
     return keras.Model(inputs, outputs, name="raw")
 
 
-def packs(columns: Sequence[Column]) -> dict[str, tuple[str, ...]]:
+def packs(columns: Sequence[Column], missing_values: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The inputs of `build_rows` that a packed model takes side by side, in their order, by the name of its input."""
-    names, numbers = input_names(columns), _plain_numbers(columns)
-    return {"columns.packed": tuple(names[column.name] for column in numbers)} if len(numbers) > 1 else {}
+    names = input_names(columns)
+    groups: dict[str, Sequence[Column]] = {_NUMBERS: _plain_numbers(columns)}
+    for number, group in enumerate(_groups_of_categories(columns, missing_values, is_packed=True)):
+        groups[f"columns.categories.{number}"] = group
+    return {pack: tuple(names[column.name] for column in group) for pack, group in groups.items() if len(group) > 1}
+
+
+def _groups_of_categories(
+    columns: Sequence[Column], missing_values: Sequence[str], *, is_packed: bool
+) -> list[list[CategoricalColumn]]:
+    """The columns of categories by the lookup that numbers their texts; not packed, each has its own.
+
+    A shared lookup needs, for each of its columns, an id of every text of all: columns share one while these are few,
+    or not many times those that each column would have by itself.
+    """
+    groups: list[list[CategoricalColumn]] = []
+    texts: set[str] = set()
+    alone = 0
+    for column in columns:
+        if not isinstance(column, CategoricalColumn):
+            continue
+        own = column.ids_of_texts(missing_values)
+        shared = texts.union(own)
+        alone += len(own)
+        if groups and is_packed and len(shared) * (len(groups[-1]) + 1) <= max(_FEW_IDS, _MOST_TIMES * alone):
+            groups[-1].append(column)
+            texts = shared
+        else:
+            groups.append([column])
+            texts, alone = set(own), len(own)
+    return groups
 
 
 def _plain_numbers(columns: Sequence[Column]) -> list[NumericColumn]:
@@ -219,6 +257,19 @@ def _filled(columns: Sequence[NumericColumn], missing_values: Sequence[str]) -> 
             indicators = keras.ops.take(indicators, np.array(told, np.int32), axis=-1)
         filled = keras.ops.concatenate([filled, indicators], axis=-1)
     return keras.Model(given, filled, name="columns.filled")
+
+
+def _looked_up(
+    groups: Sequence[Sequence[CategoricalColumn]], tensors: Sequence[Any], missing_values: Sequence[str]
+) -> Any:
+    """The stored ids of all columns of categories, by a lookup for each group.
+
+    Shape:
+        tensors: strings `(batch, columns of the group)`. Returns: `(batch, columns)`, float32.
+    """
+    lookups = [shared_lookup(group, missing_values, name=f"lookup.{n}") for n, group in enumerate(groups)]
+    found = [lookup(tensor) for (lookup, _), tensor in zip(lookups, tensors, strict=True)]
+    return _stored_ids([ids for _, of_group in lookups for ids in of_group])(_side_by_side(found, "columns.found"))
 
 
 def _stored_ids(ids: Sequence[Sequence[int]]) -> keras.Model:
