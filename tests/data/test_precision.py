@@ -128,3 +128,19 @@ def test_a_deployed_model_takes_such_numbers_with_their_digits(tmp_path: Path) -
     learnt = feed.batch(rows, tf.range(feed.examples))[1].numpy()[:, 0]
     assert learnt.dtype == np.float32
     assert np.allclose(np.sort(learnt), (np.arange(ROWS) - 99.5) / np.std(np.arange(ROWS)), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("offset", "variance", "fits"),
+    [
+        (0.0, 1.0, True),
+        (2.0**53, 1e-9, True),
+        (2.0**58, 60.0**2, False),
+        (1.7e18, 1e30, True),
+        (-(2.0**58), 1.0, False),
+    ],
+)
+def test_numbers_fit_float64_where_its_steps_are_small_against_their_spread(
+    offset: float, variance: float, fits: bool
+) -> None:
+    assert NumericColumn("id", 0.0, 0.0, variance, offset=offset).fits_float64 is fits

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlrun.data.columns import NumericColumn
 from dlrun.errors import DataError, RunError, UsageError
 from dlrun.experiment import RUNS_DIR
 from dlrun.export.checking import Measured, check
@@ -149,6 +150,7 @@ def export(
         replaces=options.replaces,
     )
     interface = read_interface(folder).read_as(file.spec.dataset)
+    _refuse_beyond_float64(interface)
     sample = read_sample(interface, options.data) if options.data is not None else None
     start_tensorflow()
     from dlrun.training.trained import load_trained
@@ -157,6 +159,23 @@ def export(
     if sample is None:
         sample = _own_sample(folder, file, interface, listener)
     return _export(trained, place, options, sample=sample, listener=listener)
+
+
+def _refuse_beyond_float64(interface: Interface) -> None:
+    """Refuse columns of numbers so large that float64, the widest that a model takes, does not hold them apart.
+
+    Raises:
+        RunError: Names the columns.
+    """
+    columns = getattr(interface.raw, "columns", ())
+    names = [column.name for column in columns if isinstance(column, NumericColumn) and not column.fits_float64]
+    if names:
+        raise RunError(
+            f"the numbers of {', '.join(names)} are too large to be told apart in float64, the widest that an exported "
+            "model takes",
+            expected="numbers below 2^53, or such as differ by more",
+            hint=f"train without them (ignore: [{', '.join(names)}]), or with them as categories (categorical)",
+        )
 
 
 def _own_sample(folder: RunFolder, file: SpecFile, interface: Interface, listener: Listener) -> Sample | None:

@@ -6,6 +6,7 @@ embedded columns, then those of the words of text columns. float32 holds every w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Stored = npt.NDArray[np.float32]
+_LITTLE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,12 @@ class NumericColumn:
     required: bool = False
     offset: float = 0.0
     kind: Literal["numeric"] = "numeric"
+
+    @property
+    def fits_float64(self) -> bool:
+        """Whether float64 rounds the values, as they are before `offset` is taken off, by little of their spread."""
+        step = np.spacing(abs(self.offset))
+        return bool(step <= 1 or step / 2 <= _LITTLE * math.sqrt(self.variance))
 
     @property
     def input_dtype(self) -> str:
