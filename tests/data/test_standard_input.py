@@ -81,6 +81,22 @@ def test_a_row_of_texts_that_is_wrong_is_one_of_standard_input(content: str, pla
     assert files_of("-", READING)[0].place(2) == "standard input, line 2"
 
 
+@pytest.mark.parametrize(("first", "is_doubted"), [("text,label", True), ("one more of them,good", False)])
+def test_a_line_of_names_is_told_where_the_run_reads_files_without_one(
+    first: str, is_doubted: bool, tmp_path: Path, pipe: Any
+) -> None:
+    rows = "".join(f"some words {row} here,{'good' if row % 2 else 'bad'}\n" for row in range(20))
+    (tmp_path / "t.csv").write_text(rows)
+    keys: dict[str, Any] = {"text": "column_1", "label": "column_2", "header": False}
+    raw = Text(path=str(tmp_path / "t.csv"), **keys).load().raw
+    assert raw is not None
+    (tmp_path / "new.csv").write_text(f"{first}\n{rows}")
+    pipe(f"{first}\n{rows}")
+    for source, name in ((str(tmp_path / "new.csv"), "new.csv"), ("-", "standard input")):
+        said = next(raw.read(source, at_once=50)).left_out
+        assert (f"{name} looks like the names of its columns" in said) == is_doubted
+
+
 def test_one_bad_row_does_not_make_lines_of_text_of_a_file_without_a_line_of_names(pipe: Any) -> None:
     reading = Reading("column_1", "column_2", header=Header(present=False))
     pipe("fine,good\n" * 8 + "too,many,fields\n")

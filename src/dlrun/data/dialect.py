@@ -15,7 +15,7 @@ from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
 from dlrun.data.encoding import LONGEST_TEXT, lines, opened, tell_encoding
-from dlrun.data.header import row_like
+from dlrun.data.header import name_like, row_like
 from dlrun.data.told import Told
 from dlrun.errors import DataError
 
@@ -58,6 +58,7 @@ class Dialect:
         blank_lines: Lines before it with nothing in them.
         told: What was told from the bytes.
         is_spaced: Whether blanks part the values, which no delimiter does.
+        is_name_like: Whether the first row looks like names of columns, whatever it is read as.
     """
 
     encoding: str
@@ -68,6 +69,7 @@ class Dialect:
     blank_lines: int
     told: tuple[Told, ...]
     is_spaced: bool = False
+    is_name_like: bool = False
 
 
 def read_dialect(
@@ -104,7 +106,8 @@ def read_dialect(
     first, *rest = rows_of[chosen] or [[]]
     names = tuple(name.strip() for name in first)
     is_spaced = delimiter is None and _is_spaced(rows_of[chosen], chosen)
-    return Dialect(found, chosen, quoted, names, row_like(names, rest), blank_lines, tuple(told), is_spaced)
+    like, is_named = row_like(names, rest), name_like(names, rest)
+    return Dialect(found, chosen, quoted, names, like, blank_lines, tuple(told), is_spaced, is_named)
 
 
 def refuse_spaced(path: str, dialect: Dialect) -> None:

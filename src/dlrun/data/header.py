@@ -23,6 +23,8 @@ _DATE = re.compile(
     r"(\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})([T ].*)?|\d{1,2}:\d{2}(:\d{2})?"
 )
 _IMAGE = re.compile(r".+\.(jpe?g|png|bmp|gif|tiff?|webp)", re.IGNORECASE)
+_NAME = re.compile(r"[^\W\d][\w.-]*")
+_WORDS_OF_A_TEXT = 3
 _MOSTLY = 0.8
 _ENOUGH = 2
 _FEW = 5
@@ -51,8 +53,19 @@ class Header:
             return self.present is not False
         return tuple(first) == self.names
 
-    def warnings(self, path: str, like: str) -> Iterator[str]:
-        """A sentence if a first line is taken for names that looks like a row; see `row_like`."""
+    def warnings(self, path: str, like: str, *, is_name_like: bool = False) -> Iterator[str]:
+        """A sentence if a first line is taken for names that looks like a row, or for a row that looks like names.
+
+        Args:
+            path: The file.
+            like: What `row_like` says of it.
+            is_name_like: What `name_like` says of it.
+        """
+        if self.present is False and is_name_like:
+            yield (
+                f"the first line of {path} looks like the names of its columns, and is read as a row, as header: false "
+                "says: remove it from the file if it is none"
+            )
         if self.present is None and not self.names and like:
             yield (
                 f"the first line of {path} is read as the names of its columns, and looks like a row ({like}): "
@@ -132,6 +145,27 @@ def row_like(first: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         return ""
     like = [value for value, vote in zip(first, votes, strict=False) if vote > 0]
     return ", ".join(map(repr, like[:_SHOWN])) + (", ..." if like[_SHOWN:] else "")
+
+
+def name_like(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first line of a file looks like names of columns: words that come up nowhere below, unlike the rows.
+
+    Args:
+        first: Its values.
+        rows: The values of some lines below.
+    """
+    rows = [row for row in rows if len(row) == len(first)]
+    if not rows or not all(_NAME.fullmatch(value.strip()) for value in first):
+        return False
+    columns = [[row[place].strip() for row in rows] for place in range(len(first))]
+    if any(value.strip() in column for value, column in zip(first, columns, strict=True)):
+        return False
+    return any(_vote(value, column) < 0 or _is_wordy(column) for value, column in zip(first, columns, strict=True))
+
+
+def _is_wordy(column: Sequence[str]) -> bool:
+    """Whether values are sentences, above which one word is a name."""
+    return sum(len(value.split()) for value in column) >= _WORDS_OF_A_TEXT * len(column)
 
 
 def _vote(value: str, column: Sequence[str]) -> int:

@@ -29,7 +29,8 @@ class Examples:
         stored: As `Split.features` holds them.
         target: As `Split.target` holds it; None if it was not asked for.
         origin: What they were read from, in a form of the reader's own; `RawInput.deployed` knows it.
-        left_out: What would be among them and cannot be read, for people; empty: nothing.
+        left_out: What would be among them and cannot be read, or is read and may not be one, for people; empty:
+            nothing.
         unlabelled: How many others were read with them that are not among them, as what is to be predicted is missing;
             with them a block may have no example.
         blank: How many of these have no value to predict from.

@@ -57,6 +57,7 @@ class TextInput(RawInput):
         A `.txt` file holds one text a line; in a folder every `.txt` file is one text.
         """
         files, encode = files_of(source, self.reading), self.encoder()
+        doubts = "; ".join(said for file in files for said in file.warnings())
         rows = (Named(file, row) for file in files for row in file.rows(labelled=target is not None))
         while batch := list(itertools.islice(rows, at_once)):
             stored = np.zeros((len(batch), self.sequence_length), np.int32)
@@ -68,8 +69,10 @@ class TextInput(RawInput):
                 stored,
                 None if target is None else _targets(batch, target),
                 tuple(named.row.text for named in batch),
+                doubts,
                 kept={name: [named.row.kept[n] for named in batch] for n, name in enumerate(self.reading.keep)},
             )
+            doubts = ""
 
     def read_as(self, dataset: Any) -> TextInput:
         """The same with the dataset's keys on the first line and on standard input."""

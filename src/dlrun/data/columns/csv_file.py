@@ -65,7 +65,8 @@ class CsvFile:
         notes: list[str] = []
         names = distinct_names(header.names_of(str(path), dialect.first), notes)
         has_header = header.is_first_line(dialect.first)
-        return cls(path, dialect, names, has_header, tuple(notes), tuple(header.warnings(str(path), dialect.row_like)))
+        warnings = header.warnings(str(path), dialect.row_like, is_name_like=dialect.is_name_like)
+        return cls(path, dialect, names, has_header, tuple(notes), tuple(warnings))
 
     @property
     def repeated(self) -> tuple[str, ...]:

@@ -43,8 +43,9 @@ class DelimitedFile(TextFile):
         return ((self.path, told) for told in self._dialect().told)
 
     def warnings(self) -> Iterator[str]:
-        """A first line that looks like a row and is read as names."""
-        return self.reading.header.warnings(self.path, self._dialect(head_only=True).row_like)
+        """A first line that looks like a row and is read as names, or the other way round."""
+        dialect = self._dialect(head_only=True)
+        return self.reading.header.warnings(self.path, dialect.row_like, is_name_like=dialect.is_name_like)
 
     def _names(self, dialect: Dialect) -> tuple[str, ...]:
         return self.reading.header.names_of(self.path, dialect.first)
