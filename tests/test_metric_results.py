@@ -155,3 +155,21 @@ def test_what_was_collected_is_forgotten_and_too_much_is_left_to_keras(monkeypat
     for _ in range(2):
         metric.update_state(truth, predicted)
     assert kept.scores() == {}
+
+
+def test_a_mean_over_several_labels_or_one_of_them_is_that_where_it_is_asked_for() -> None:
+    target = Target("labels", 2).settled("binary", "sigmoid")
+    truth = np.array([[1, 0], [1, 0], [1, 1], [0, 0], [1, 0]], "float32")
+    predicted = np.array([[0.9, 0.6], [0.8, 0.3], [0.4, 0.7], [0.6, 0.8], [0.7, 0.1]], "float32")
+    # Of the first label 3 hits, 1 alarm and 1 miss, of the second 1 hit and 2 alarms.
+    first, second = 6 / 8, 2 / 4
+    means = {"macro": (first + second) / 2, "micro": 8 / 12, "weighted": (4 * first + second) / 5}
+    for average, expected in means.items():
+        assert result("f1_score", target, truth, predicted, average=average) == pytest.approx(expected)
+    assert result("f1_score", target, truth, predicted) == pytest.approx(means["micro"])
+    assert result("precision", target, truth, predicted, class_id=1) == pytest.approx(1 / 3)
+    assert collected("auc", target, truth, predicted, multi_label=True) == pytest.approx((3 / 4 + 3 / 4) / 2)
+    assert collected("auc", target, truth, predicted) == pytest.approx(19.5 / 25)
+    f1 = built("f1_score", target, average="macro")
+    f1.update_state(truth, predicted, sample_weight=np.array([1, 1, 0, 1, 1], "float32"))
+    assert float(f1.result()) == pytest.approx((6 / 7 + 0) / 2)

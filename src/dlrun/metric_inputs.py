@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from dlrun.signature import Target
 
-Form = Literal["labels", "classes", "index", "positive", "margin", "scores", "score_index", "values", "differences"]
+Form = Literal[
+    "labels", "classes", "index", "positive", "margin", "scores", "score_index", "values", "differences", "each_label"
+]
 """The forms, each a pair of truth and prediction:
 
 - `labels` (n,) true class, (n,) predicted class;
@@ -18,7 +20,8 @@ Form = Literal["labels", "classes", "index", "positive", "margin", "scores", "sc
 - `positive` (n, 1) 0 or 1, (n, 1) probability of the second of two classes;
 - `margin` (n, 1) 0 or 1, (n, 1) how much the output speaks for the second of two classes;
 - `values` (n, size), (n, size), in their own unit; float64 where the model learns them in another;
-- `differences` the same, less the mean of each value.
+- `differences` the same, less the mean of each value;
+- `each_label` (n, size) 0 or 1, (n, size) the probability of 1, of several yes-or-no labels.
 """
 
 Pair = tuple[Any, Any]
@@ -34,7 +37,8 @@ class Sees:
         only_two: Whether it is defined for two classes only.
         values: Whether it takes real numbers and the model's own input.
         least_size: Smallest number of values that it makes sense for.
-        several_labels: The form for several yes-or-no labels, which count as so many examples; None if it has none.
+        several_labels: The form for several yes-or-no labels, which count as so many examples unless the metric is
+            asked for a mean over them, or for one; None if it has none.
         differences: Whether it takes nothing but distances between values: then it is given each less the mean of its
             column, of which float32 keeps more digits.
     """
@@ -116,6 +120,8 @@ def converter(form: Form, target: Target) -> Callable[[Any, Any], Pair]:
     if form == "values":
         return lambda y_true, y_pred: (_flat(y_true, target), _flat(y_pred, target))
     if target.kind == "labels":
+        if form == "each_label":
+            return lambda y_true, y_pred: _each_label(y_true, y_pred, target)
         if form == "positive":
             return lambda y_true, y_pred: _several_labels(y_true, y_pred, target)
         return lambda y_true, y_pred: _rounded(*_several_labels(y_true, y_pred, target))
@@ -182,7 +188,14 @@ def _several_labels(y_true: Any, y_pred: Any, target: Target) -> Pair:
     """Each label as an example of its own: (n * size, 1) of 0 or 1, and the probability of 1."""
     from keras import ops
 
-    return ops.reshape(ops.cast(y_true, "float32"), (-1, 1)), ops.reshape(label_probabilities(y_pred, target), (-1, 1))
+    truth, predicted = _each_label(y_true, y_pred, target)
+    return ops.reshape(truth, (-1, 1)), ops.reshape(predicted, (-1, 1))
+
+
+def _each_label(y_true: Any, y_pred: Any, target: Target) -> Pair:
+    from keras import ops
+
+    return ops.cast(y_true, "float32"), label_probabilities(y_pred, target)
 
 
 def _rounded(y_true: Any, probabilities: Any) -> Pair:

@@ -105,7 +105,7 @@ class KerasMetric(KerasComponent, Metric):
         from dlrun.metric_results import undefined_where_it_is  # brings numpy, which no check of a spec needs
 
         form = self._form(target)
-        outputs = target.size if form in {"classes", "values", "differences"} else 1
+        outputs = target.size if form in {"classes", "values", "differences", "each_label"} else 1
         # A sum of squares less the square of a sum has few digits left of float32.
         given: dict[str, Any] = {
             "name": self.log_name,
@@ -153,7 +153,7 @@ class KerasMetric(KerasComponent, Metric):
 
     def misfits(self, target: Target) -> Iterator[FieldProblem]:
         """Class indices and counts that the target does not have."""
-        if target.kind != "classes":
+        if target.kind not in ("classes", "labels"):
             return
         for key in ("class_id", "ignore_class", "target_class_ids"):
             given = getattr(self, key, None)
@@ -168,17 +168,18 @@ class KerasMetric(KerasComponent, Metric):
                     (key,), f"{key} is {count}, of {target.size} classes", expected=f"at most {target.size}"
                 )
         weights = getattr(self, "label_weights", None)
-        labels = target.size if self._form(target) == "classes" else 1
+        labels = target.size if self._form(target) in ("classes", "each_label") else 1
         if weights is not None and len(weights) != labels:
             said = f"{len(weights)} label weights for {labels} classes"
             yield FieldProblem(("label_weights",), said, expected=f"{labels} numbers")
 
     def _form(self, target: Target) -> Form:
+        asks_for_one = any(getattr(self, key, None) is not None for key in ("class_id", "top_k", "average"))
         if target.kind == "labels" and self.sees.several_labels:
-            return self.sees.several_labels
+            asks = asks_for_one or getattr(self, "multi_label", False)
+            return "each_label" if asks else self.sees.several_labels
         if target.kind != "classes" or self.sees.form is None:
             return "differences" if self.sees.differences else "values"
-        asks_for_one = any(getattr(self, key, None) is not None for key in ("class_id", "top_k", "average"))
         if self.sees.two_classes and target.size == _TWO and not asks_for_one:
             return self.sees.two_classes
         return self.sees.form
@@ -188,7 +189,9 @@ class KerasMetric(KerasComponent, Metric):
         if getattr(self, "multi_label", False):
             return {"num_labels": outputs, "label_weights": _list(getattr(self, "label_weights", None))}
         if self.type_name in {"f1_score", "f_beta_score"}:
-            threshold = 0.5 if form == "positive" else None  # the most probable of one class is always that one
+            threshold = (
+                0.5 if form in ("positive", "each_label") else None
+            )  # the most probable of one class is always that one
             given = getattr(self, "threshold", None)
             return {"average": getattr(self, "average", None) or "macro", "threshold": given or threshold}
         thresholds = getattr(self, "thresholds", None)
@@ -203,7 +206,7 @@ def _converted(
     metric: Any, form: Form, target: Target, *, exact: Exact | None, correlates: bool
 ) -> keras.metrics.Metric:
     update, convert = metric.update_state, converter(form, target)
-    repeats = target.size if target.kind == "labels" else 1
+    repeats = target.size if target.kind == "labels" and form != "each_label" else 1
 
     def update_state(y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         truth, predicted = convert(y_true, y_pred)

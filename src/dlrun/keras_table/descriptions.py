@@ -14,14 +14,15 @@ DESCRIPTIONS: dict[str, str] = {
     "Constant.value": "The value of every weight.",
     "thresholds": "A predicted probability above it counts as the class; null: 0.5.",
     "AUC.thresholds": "The probabilities, increasing, at which the curve is computed, in place of `num_thresholds`.",
-    "AUC.multi_label": "More than two classes: false: one curve over all (example, class) pairs; true: the mean of one "
-    "curve a class.",
+    "AUC.multi_label": "More than two classes, or several labels: false: one curve over all (example, class) pairs; "
+    "true: the mean of one curve a class.",
     "AUC.label_weights": "With `multi_label`: the weight of each class in the mean.",
     "BinaryIoU.threshold": "A predicted probability of at least this counts as class 1.",
     "top_k": "Count the k most probable classes as predicted, instead of those above the threshold.",
-    "class_id": "Count this class only; null: with two classes the second, with more all of them (micro average).",
+    "class_id": "Count this class, or label, only; null: with two classes the second, with more all of them (micro "
+    "average).",
     "average": "How the classes are averaged: `micro`, `macro`, `weighted`; null: with two classes the score of the "
-    "second one, with more `macro`.",
+    "second one, with more `macro`, with several labels `micro`.",
     "F1Score.threshold": "A predicted probability above it counts as the class; null: the most probable class.",
     "FBetaScore.threshold": "A predicted probability above it counts as the class; null: the most probable class.",
     "PiecewiseConstantDecay.boundaries": "Steps, increasing, after which the next value holds.",
