@@ -18,14 +18,16 @@ def component(registry: Any, name: str, **keys: Any) -> Any:
     return registry.find(name)(**keys)
 
 
-def scores(target: Target, loss: str, names: list[str], constant: tuple[float, ...], truth: Any) -> dict[str, float]:
+def scores(
+    target: Target, loss: str, names: list[str], constant: tuple[float, ...], truth: Any, weight: Any = None
+) -> dict[str, float]:
     from dlrun.training.naive import NaiveScores
 
     made = component(losses, loss)
     naive = NaiveScores(
         made, [component(metrics, name) for name in names], made.settle(target), batch_size=2, constant=constant
     )
-    naive.add(np.asarray(truth))
+    naive.add(np.asarray(truth), None, weight)
     return naive.scores()
 
 
@@ -43,6 +45,13 @@ def test_of_two_classes_too_whatever_the_end_of_the_model(loss: str) -> None:
     assert (found["accuracy"], found["recall"]) == (0.75, 0.0)
     if loss != "hinge":
         assert found["loss"] == pytest.approx(-(3 * np.log(0.7) + np.log(0.3)) / 4, rel=1e-5)
+
+
+def test_weights_of_examples_count_in_the_loss_alone_as_in_the_scores_of_the_model() -> None:
+    frequencies, truth, weight = np.array([0.2, 0.5, 0.3]), [1, 1, 0, 2], np.array([0.0, 1.0, 7.0, 2.0])
+    found = scores(THREE, "sparse_categorical_crossentropy", ["accuracy"], tuple(frequencies), truth, weight)
+    assert found["accuracy"] == 0.5
+    assert found["loss"] == pytest.approx((-np.log(frequencies[truth]) * weight).mean(), rel=1e-5)
 
 
 def test_of_columns_and_labels_each_has_its_own_frequencies() -> None:

@@ -79,9 +79,10 @@ class NaiveScores:
             padding = -count % _VECTOR
             padded = np.concatenate([np.arange(count), np.zeros(padding, int)])
             y_true, y_pred = tf.gather(y_true, padded), tf.gather(y_pred, padded)
-            weights = np.concatenate([np.ones(count) if weights is None else weights, np.zeros(padding)])
+            # As the model's own, metrics count every example alike; weights of examples are the loss' alone.
+            counted = tf.constant(np.concatenate([np.ones(count), np.zeros(padding)]), tf.float32)
             for metric in self._metrics.values():
-                metric.update_state(y_true, y_pred, sample_weight=tf.constant(weights, tf.float32))
+                metric.update_state(y_true, y_pred, sample_weight=counted)
 
     def _encoded(self, truth: Array, predicted: Array | None) -> tuple[Any, Any]:
         """Truth and predictions as loss and metrics take them."""
