@@ -25,6 +25,22 @@ def odd_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, 
     return write_odd_files(tmp_path_factory.mktemp("odd"))
 
 
+def test_a_folder_around_the_class_folders_is_told_from_them(tmp_path: Path) -> None:
+    write_classes(tmp_path / "archive" / "shapes")
+    written_config = write_config(str(tmp_path / "archive"), tmp_path / "a.yaml", Wishes())
+    assert any(f"--data {tmp_path / 'archive' / 'shapes'}" in told for told in written_config.told)
+    for name in ("good", "bad"):
+        (tmp_path / "mails" / "all" / name).mkdir(parents=True)
+        (tmp_path / "mails" / "all" / name / "1.txt").write_text("some words")
+    with pytest.raises(DataError, match="one class folder, all") as caught:
+        write_config(str(tmp_path / "mails"), tmp_path / "b.yaml", Wishes())
+    assert caught.value.hint.endswith(f"--data {tmp_path / 'mails' / 'all'}")
+    (tmp_path / "mails" / "all" / "bad" / "1.txt").unlink()
+    with pytest.raises(DataError, match="one class folder, good") as caught:
+        write_config(str(tmp_path / "mails" / "all"), tmp_path / "b.yaml", Wishes())
+    assert caught.value.hint == ""
+
+
 def write(odd_files: dict[str, tuple[str, Wishes]], name: str, folder: Path) -> Written:
     data, wishes = odd_files[name]
     return write_config(data, folder / f"{name.partition('.')[0]}.yaml", wishes)

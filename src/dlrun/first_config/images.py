@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from dlrun.data.images import Images
 from dlrun.errors import DataError
 from dlrun.first_config.draft import Draft, Key, Remark, Section, Sizes, Wishes
 from dlrun.first_config.first_line import FirstLine
+from dlrun.first_config.inner_folder import inner_class_folder
 from dlrun.signature import Target
 
 _LARGEST = 128
@@ -115,7 +117,7 @@ def draft_images(path: str, wishes: Wishes, *, column: str = "", first: FirstLin
         loss,
         metrics,
         sizes.training,
-        (*first.told(), *_told(found, target)),
+        (*first.told(), *_told(found, target, Path(path).expanduser())),
     )
 
 
@@ -207,15 +209,22 @@ def _loss(target: Target | None) -> tuple[str, tuple[str, ...]]:
     return "sparse_categorical_crossentropy", ("accuracy",)
 
 
-def _told(found: _Found, target: Target | None) -> Iterator[str]:
+def _told(found: _Found, target: Target | None, folder: Path) -> Iterator[str]:
     if target is None:
-        yield "no classes: put the images into a folder for each class to tell them apart; this is an autoencoder"
+        yield f"no classes: {_way_to_classes(folder)}; this is an autoencoder"
     elif target.kind == "classes":
         yield f"classes: {target.size}: {', '.join(target.class_names[:10])}" + (", ..." if target.size > 10 else "")  # noqa: PLR2004
     if found.size is not None:
         yield f"size: {found.size[0]} x {found.size[1]}, as the files have {_span(found.height)} x {_span(found.width)}"
     if found.unreadable:
         yield f"corrupt: skip, as files cannot be read: {found.unreadable:,}"
+
+
+def _way_to_classes(folder: Path) -> str:
+    inner = inner_class_folder(folder, ENDINGS) if folder.is_dir() else None
+    if inner is not None:
+        return f"if the folders of {inner} are classes, --data {shlex.quote(str(inner))}"
+    return "put the images into a folder for each class to tell them apart"
 
 
 def _span(sizes: npt.NDArray[np.int32]) -> str:

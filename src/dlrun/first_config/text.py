@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,12 +13,13 @@ import numpy as np
 from dlrun.data.foreign import foreign_kind, how_to_convert
 from dlrun.data.texts.delimited import DelimitedFile
 from dlrun.data.texts.files import files_of
-from dlrun.data.texts.folders import TextFolder, split_folders
+from dlrun.data.texts.folders import SUFFIX, TextFolder, split_folders
 from dlrun.data.texts.labels import number_of
 from dlrun.data.texts.rows import Reading
 from dlrun.errors import DataError, UsageError
 from dlrun.first_config.draft import Draft, Key, Remark, Section, Sizes, Wishes
 from dlrun.first_config.first_line import FirstLine
+from dlrun.first_config.inner_folder import inner_class_folder
 from dlrun.first_config.target import USUAL_NAMES, check_column
 
 _TEXT_NAMES = ("text", "texts", "sentence", "review", "comment", "content", "body", "message", "document", "tweet")
@@ -68,6 +70,8 @@ def draft_text(path: str, wishes: Wishes) -> Draft:
     total = len(rows) if len(rows) < _LOOKED_AT else sum(1 for file in files for _ in file.rows(labelled=False))
     looks = _Looks.of([row.text for row in rows])
     labels = {row.label or "" for row in rows}
+    if is_folder and len(labels) == 1:
+        raise _one_class(Path(path).expanduser(), labels.pop())
     is_value = _are_numbers(labels) and not _are_whole(labels)
     sizes = Sizes(total, passes=150_000)
     held_out = [line for line in sizes.held_out if not (isinstance(line, Key) and line.name in within)]
@@ -80,6 +84,16 @@ def draft_text(path: str, wishes: Wishes) -> Draft:
         ("mean_absolute_error",) if is_value else ("accuracy",),
         sizes.training,
         (*first.told(), *_told(columns, reading, wishes)),
+    )
+
+
+def _one_class(folder: Path, name: str) -> DataError:
+    """The error for a folder with one class folder, which may be one around them."""
+    inner = inner_class_folder(folder, (SUFFIX,))
+    return DataError(
+        f"{folder} has one class folder, {name}",
+        expected="two or more, to tell apart",
+        hint=f"the folders of {inner} may be the classes: --data {shlex.quote(str(inner))}" if inner else "",
     )
 
 

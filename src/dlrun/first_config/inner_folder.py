@@ -1,0 +1,35 @@
+"""Where the class folders of a folder are, if not in itself: an unpacked archive often has a folder around them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+_DEEPEST = 5
+
+
+def inner_class_folder(folder: Path, endings: Sequence[str]) -> Path | None:
+    """Return the folder that has class folders, where `folder` has only one folder, in which that one is.
+
+    Args:
+        folder: That the user has named.
+        endings: Of the files that are examples.
+    """
+    at = folder
+    for _ in range(_DEEPEST):
+        inner = _folders(at)
+        if len(inner) != 1 or _has_examples(at, endings):
+            break
+        at = inner[0]
+    holds_classes = len(_folders(at)) > 1 and all(_has_examples(each, endings, deep=True) for each in _folders(at))
+    return at if at != folder and holds_classes else None
+
+
+def _folders(folder: Path) -> list[Path]:
+    hidden = (".", "__MACOSX")
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(hidden))
+
+
+def _has_examples(folder: Path, endings: Sequence[str], *, deep: bool = False) -> bool:
+    found = folder.rglob("*") if deep else folder.iterdir()
+    return any(path.suffix.lower() in endings and path.is_file() for path in found)
