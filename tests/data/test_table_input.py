@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from dlrun.data.columns import input_names
 from dlrun.data.columns.keys import Missing
@@ -116,3 +118,16 @@ def test_sequences_of_rows_are_preprocessed_like_rows(loaded: Dataset, steps: tu
     shaped = rows.reshape(-1, *steps, rows.shape[-1])
     expected = loaded.preprocess.build()(rows).numpy()
     assert np.array_equal(model(shaped).numpy().reshape(expected.shape), expected)
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_a_target_that_is_nan_is_missing_as_it_is_in_training(task: Any, tmp_path: Path) -> None:
+    path = tmp_path / "gaps.parquet"
+    values = [float("nan") if row == 3 else float(row % 4) for row in range(40)]
+    parquet.write_table(pa.table({"x": [row / 7 for row in range(40)], "y": values}), path)
+    dataset = Table(path=str(path), target="y", task=task, missing_target="drop").load()
+    assert dataset.raw is not None
+    (found,) = dataset.raw.read(str(path), at_once=50, target=dataset.target)
+    assert (len(found), found.unlabelled) == (39, 1)
+    assert found.target is not None
+    assert not np.isnan(found.target).any()

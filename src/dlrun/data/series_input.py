@@ -23,10 +23,10 @@ from dlrun.data.columns import (
     watch,
 )
 from dlrun.data.columns.numbers import parse_numbers
-from dlrun.data.columns.texts import known_values
+from dlrun.data.columns.texts import is_missing, known_values
 from dlrun.data.raw_input import Array, Examples, RawInput
 from dlrun.data.series_order import check_times
-from dlrun.data.series_rows import Places, Rows, is_missing
+from dlrun.data.series_rows import Places, Rows
 from dlrun.data.series_splits import known_before
 from dlrun.data.series_time import TimeColumn
 from dlrun.data.table_target import TargetColumn

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dlrun.data.columns import RawBlock
-from dlrun.data.columns.numbers import is_numbers
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from dlrun.data.columns.texts import is_missing
 
 Array = npt.NDArray[Any]
 
@@ -93,10 +90,3 @@ class Rows:
         truth = None if self.truth is None else self.truth[before:]
         known = {name: values.slice(before) for name, values in self.known.items()}
         return Rows(self.first + before, self.stored[before:], truth, known, self.is_blank[before:])
-
-
-def is_missing(values: pa.Array) -> npt.NDArray[np.bool_]:
-    """Which values are missing, of numbers those that are NaN too."""
-    import pyarrow.compute as pc
-
-    return np.asarray(pc.is_null(values, nan_is_null=is_numbers(values)))

@@ -24,7 +24,7 @@ from dlrun.data.columns import (
     shown_row,
     watch,
 )
-from dlrun.data.columns.texts import as_texts
+from dlrun.data.columns.texts import as_texts, is_missing
 from dlrun.data.raw_input import Array, Examples, RawInput
 from dlrun.data.table_target import TargetColumn, joined, unknown_class
 from dlrun.errors import DataError
@@ -132,7 +132,7 @@ class TableInput(RawInput):
         """Which rows have all targets; those that have not are an error unless the spec says to leave them out."""
         has = np.ones(len(block.stored), bool)
         for column in self.targets:
-            valid = block.known[column.name].is_valid().to_numpy(zero_copy_only=False)
+            valid = ~is_missing(block.known[column.name])
             if self.missing_target == "error" and not valid.all():
                 place = table.place(block.first + int(np.argmin(valid)))
                 said = f"{place}: column {column.name!r}, which is to be predicted, has no value"

@@ -46,6 +46,13 @@ def known_values(array: pa.Array, missing: Sequence[str]) -> pa.Array:
     return pc.if_else(markers, pa.scalar(None, pa.string()), trimmed)
 
 
+def is_missing(values: pa.Array) -> npt.NDArray[np.bool_]:
+    """Which values are missing, of numbers those that are NaN too."""
+    import pyarrow.compute as pc
+
+    return np.asarray(pc.is_null(values, nan_is_null=is_numbers(values)))
+
+
 def missing_numbers(missing: Sequence[str]) -> tuple[float, ...]:
     """The numbers among the texts that mean missing, such as -999 or inf."""
     return tuple(float(text) for text in missing if _NUMBER.fullmatch(text))
