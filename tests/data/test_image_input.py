@@ -134,6 +134,9 @@ def test_messages_about_a_csv_name_it_and_its_line(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"words")))
     with pytest.raises(DataError, match=r"^standard input cannot be read: it is text"):
         read(raw, "-")
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"path\nnone.png\n")))
+    with pytest.raises(DataError, match=r"^standard input: line 2: none\.png cannot be read"):
+        read(raw, "-")
 
 
 def test_classes_are_no_true_values_of_a_model_that_predicts_numbers(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.data.encoding import named_standard_input
 from dlrun.data.foreign import refuse_foreign
 from dlrun.data.header import Header
 from dlrun.data.image_files.decoding import decode
@@ -205,7 +206,8 @@ def _standard_input(columns: Columns, target: Target | None) -> ImageList:
     path = folder / ("standard input.csv" if _is_table(content, columns) else "standard input")
     path.write_bytes(content)
     if path.suffix:
-        return replace(_listed(str(path), target, columns), folder=Path())
+        with named_standard_input(str(path)):
+            return replace(_listed(str(path), target, columns), folder=Path(), table=Path("standard input"))
     return ImageList(folder, [path.name], is_passing=True)
 
 
