@@ -114,6 +114,18 @@ def test_files_that_cannot_be_read_are_named_all_at_once_or_left_out(tmp_path: P
         load(tmp_path)
 
 
+@pytest.mark.parametrize("corrupt", ["error", "skip"])
+def test_where_no_pixels_of_a_split_can_be_decoded_that_is_the_error_and_not_the_empty_split(
+    tmp_path: Path, corrupt: str
+) -> None:
+    write_classes(tmp_path)
+    for path in tmp_path.glob("*/*.png"):
+        path.write_bytes(path.read_bytes()[:-20])  # the header is sound
+    with pytest.raises(DataError, match="images cannot be read") as raised:
+        load(tmp_path, corrupt=corrupt, validation=0.25)
+    assert corrupt == "error" or "skip" not in raised.value.hint
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [

@@ -262,7 +262,8 @@ def _check_training_split(dataset: Dataset, target: Target, *, batch_size: int) 
     train = dataset.splits["train"]
     if len(train) < batch_size:
         said = f"{dataset.name} has {len(train)} training examples, and a batch takes {batch_size}"
-        raise DataError(said, expected="at least one whole batch", hint=f"--set training.batch_size={len(train)}")
+        hint = f"--set training.batch_size={len(train)}" if len(train) else "hold out less, or bring more data"
+        raise DataError(said, expected="at least one whole batch", hint=hint)
     if target.kind == "classes" and train.target is not None:
         present = np.unique(train.target)
         if len(present) < target.size:

@@ -46,7 +46,9 @@ def read_headers(
     for name, images in lists.items():
         images = replace(images, labels=labels.get(name))  # noqa: PLW2901
         unreadable = scans[name].unreadable
-        if unreadable and (not skip or len(unreadable) == len(images)):
+        if unreadable and len(unreadable) == len(images):
+            raise refused(unreadable, images, way_out="")
+        if unreadable and not skip:
             raise refused(unreadable, images)
         if unreadable:
             notes.append(f"corrupt: {skipped_note(unreadable, images)}")
@@ -100,7 +102,7 @@ def load_splits(
         held_out: `test`, `validation` and `seed` as `arrange` takes them.
 
     Raises:
-        DataError: Files cannot be decoded or kept, or nothing would be left to train on.
+        DataError: Files cannot be decoded or kept, or nothing would be left of a split.
     """
     for name, images in lists.items():
         too_long = check_pixels(scans[name], form).unreadable
@@ -123,6 +125,8 @@ def load_splits(
         within = split.features - first[name]
         images = lists[name].at(within)
         kept.append(keep(images, scans[name].at(within), form, in_memory=in_memory, skip=skip))
+        if kept[-1].failed and len(kept[-1].failed) == len(images):
+            raise refused(kept[-1].failed, images, way_out="")
         decoded[key] = _split(images, kept[-1])
         notes += (f"corrupt: {skipped_note(kept[-1].failed, images)}",) if kept[-1].failed else ()
         notes += (kept[-1].note,) if kept[-1].note else ()
