@@ -1,5 +1,6 @@
 """Trained models of every kind of target, loaded without their data: what they predict, and what their metrics say."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -203,6 +204,12 @@ def test_a_run_that_has_not_trained_or_is_damaged_is_one_error(classes: Run, tmp
     with pytest.raises(RunError, match=r"has no interface\.json") as raised:
         load(begun)
     assert "dlrun resume begun" in raised.value.hint
+    other = copied("other")
+    interface = json.loads(other.interface_json.read_text())
+    interface["features"] |= {"kind": "tokens", "shape": [4], "vocabulary_size": 9}
+    other.interface_json.write_text(json.dumps(interface))
+    with pytest.raises(RunError, match="cannot take tokens features"):
+        load(other)
     with pytest.raises(UsageError, match="no checkpoint 'other'"):
         load(classes.result.folder, "other")
     damaged = copied("damaged")

@@ -38,7 +38,7 @@ def find_problems(draft: Draft, description: Description | None, *, trains: bool
     if draft.dataset is not None:
         yield from _sizes(draft.dataset, draft.training, description)
     if draft.model is not None:
-        yield from _model_fits(draft.model, description.features, draft.dataset)
+        yield from check_model_takes(draft.model, description.features, draft.dataset)
     yield from _augmentation_fits(draft, description)
     if draft.model_type is None:
         return
@@ -160,7 +160,8 @@ def _sizes(dataset: Source, training: Training | None, description: Description)
             yield FieldProblem(("training", "batch_size"), said, f"at most {train}")
 
 
-def _model_fits(model: Model, features: Features, dataset: Source | None) -> Iterator[FieldProblem]:
+def check_model_takes(model: Model, features: Features, dataset: Source | None) -> Iterator[FieldProblem]:
+    """Find why a model cannot be built for the features of a dataset; nothing, if it can."""
     if features.kind not in model.takes:
         said = f"a model of type {model.type_name} cannot take {features.kind} features of shape {features.shape}"
         hint = _output_mode_hint(model, features, dataset)

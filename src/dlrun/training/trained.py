@@ -11,6 +11,7 @@ from dlrun.errors import RunError
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.interface import read_interface
 from dlrun.runs.record import Choice
+from dlrun.spec.check import check_model_takes
 from dlrun.spec.types import Spec
 from dlrun.training.cluster import ALONE
 from dlrun.training.compilation import Length, compile_model
@@ -90,11 +91,17 @@ def load_trained(
         device: One device, as `training.device` has it.
 
     Raises:
-        RunError: The run has no interface, or the checkpoint is not of this model.
+        RunError: The run has no interface, or one that its model does not fit, or the checkpoint is not of this model.
         UsageError: There is no such checkpoint, or no such device.
         CheckpointError: It is damaged.
     """
     interface = read_interface(folder)
+    for problem in check_model_takes(spec.model, interface.features, spec.dataset):
+        raise RunError(
+            f"{folder.interface_json} is damaged, or of another run: {problem.what}",
+            expected=problem.expected,
+            hint=f"dlrun train {folder.spec_yaml} trains the run again",
+        )
     training = spec.training.model_copy(update={"precision": "float32", "cpu_shares": 1, "device": device})
     plain = replace(spec, training=training)
     chosen = choose_device(device)
