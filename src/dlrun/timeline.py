@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal, get_args
 
-Phase = Literal["start", "data", "build", "compile", "train", "evaluate", "save", "report"]
+Phase = Literal["start", "data", "build", "compile", "train", "evaluate", "log", "save", "report"]
+"""`log` is the rows of an epoch, in files, in TensorBoard's events and on the screen; `save` is the checkpoints."""
+
 PHASES: tuple[Phase, ...] = get_args(Phase)
 
 

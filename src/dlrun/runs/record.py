@@ -173,7 +173,7 @@ class RunRecord(_Group):
         baseline: What that prediction is; null in a run of an earlier version, and where there is none.
         evaluation: What `dlrun eval` found, by split; of a file under `data-` and its name.
         best: The best epoch.
-        time: Seconds by phase, over all the times it was resumed: start, data, build, compile, train, evaluate, save.
+        time: Seconds by phase, as `timeline.py` names them, over all the times it was resumed.
         throughput: Training examples per second, over the run.
         weights_sha256: Over the bytes of every model variable after the last step, in model order.
         exact: Whether a run that was resumed equals one that was not, to the bit.

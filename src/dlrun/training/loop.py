@@ -166,11 +166,7 @@ class Trainer:
             "learning_rate": learning_rate,
             **scores,
         }
-        with self.job.timeline.spent("save"):
-            self._record(row, is_best=self.state.best != before.best)
-            if events is not None:
-                events.write(row)
-                events.flush()
+        self._record(row, events, is_best=self.state.best != before.best)
         return self._reason_to_end() if self.state.step < self.job.length.steps else None
 
     def _train_epoch(self) -> tuple[dict[str, float], float]:
@@ -231,11 +227,18 @@ class Trainer:
         stopped, is_late = self.job.team.agreed(anyone=self.stop.signal is not None, chief=int(self.stop.is_late))
         return "interrupted" if stopped else "out of time" if is_late else None
 
-    def _record(self, row: Row, *, is_best: bool) -> None:
-        self._check_finite(row, steps=0)
-        self.job.folder.append_metrics(row, sync=False)
-        self._saver.end_epoch(self.state, is_best=is_best)
-        self.listener(EpochDone(self.state.epoch, self.job.length.epochs, row, is_best))
+    def _record(self, row: Row, events: EventWriter | None, *, is_best: bool) -> None:
+        spent = self.job.timeline.spent
+        with spent("log"):
+            self._check_finite(row, steps=0)
+            self.job.folder.append_metrics(row, sync=False)
+        with spent("save"):
+            self._saver.end_epoch(self.state, is_best=is_best)
+        with spent("log"):
+            self.listener(EpochDone(self.state.epoch, self.job.length.epochs, row, is_best))
+            if events is not None:
+                events.write(row)
+                events.flush()
 
     def _warn_of_undefined(self, scores: Mapping[str, float]) -> None:
         """Say once for each score that decides something that it is undefined, and what follows from that."""

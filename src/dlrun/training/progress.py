@@ -96,7 +96,7 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class TimeSpent:
-    """The run is complete; `seconds` by phase, of this command: start, data, build, compile, train, evaluate, save."""
+    """The run is complete; `seconds` of this command by phase, as `timeline.py` names them."""
 
     seconds: Mapping[str, float]
 
