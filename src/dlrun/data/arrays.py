@@ -10,6 +10,7 @@ from pydantic import Field
 
 from dlrun.component import FieldProblem
 from dlrun.data.array_keys import ArrayKeys, SplitKeys, usual_keys
+from dlrun.data.array_precision import can_merge, merged_values
 from dlrun.data.array_splits import read_splits
 from dlrun.data.dataset import Dataset, HeldOut, ImageSource, Resize, datasets, fingerprint_of
 from dlrun.data.feature_layout import FeatureLayout, FeaturesKind, layout_of
@@ -132,7 +133,16 @@ class Arrays(ImageSource):
             fingerprint_of(splits),
             (*self._told_keys(keys), f"features: {layout.kind}, because {layout.reason}", *notes, *held_out),
             augmentation=self.augmentation,
+            warnings=tuple(self._merged(file, keys["train"], layout, target)),
         )
+
+    def _merged(self, file: NpzFile, keys: SplitKeys, layout: FeatureLayout, target: Target | None) -> Iterator[str]:
+        looked_at = [keys.features] if layout.kind in ("vector", "sequence") else []
+        if keys.target is not None and target is not None and target.kind == "values":
+            looked_at.append(keys.target)
+        for key in looked_at:
+            if can_merge(file.header(key).dtype):  # reading it once more is for those alone
+                yield from merged_values(file.array(key), name=file.named(key))
 
     @property
     def _path(self) -> Path:
