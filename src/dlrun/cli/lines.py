@@ -16,7 +16,7 @@ _CUT = ".."
 _SHORTEST_NAME = 8
 _OF_COMMAND = r"(?: (?:--?[a-z]\S*(?: [^\s-]\S*)?|last\b|\S*[/=.:_A-Z\d]\S*))*"
 _COMMAND = rf"dlrun(?: runs| data)? [a-z-]+{_OF_COMMAND}"
-"""A command in a sentence: arguments are told from the words after it by what no word has, as `x.yaml` or `RUN`."""
+"""Matches a command in a sentence. Its arguments differ from the words after it: `x.yaml` has a dot, `RUN` capitals."""
 _COMMAND_AT_END = re.compile(rf" (?<=: )({_COMMAND})$")
 _WORD = re.compile(rf"{_COMMAND}|--[a-z]\S* \S+|\S+")
 """What a person may copy is one word: no line end is put into it."""

@@ -1,6 +1,6 @@
 """Arrays that took long to make, kept as files until what they were made from changes.
 
-A damaged entry counts as absent and is told; so is a folder that cannot be written, and neither is an error.
+A damaged entry counts as absent. That, and a folder that cannot be written, is reported and is not an error.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ class HeaderKeys(Fields):
         default="auto",
         description="Whether the first line of a CSV file names the columns. false: it is a row, and the columns are "
         "called column_1, column_2, ... or as `names` says · auto: it does, unless `names` is set; a first line that "
-        "looks like a row is told.",
+        "looks like a row is reported.",
     )
     names: tuple[str, ...] = Field(
         default=(),

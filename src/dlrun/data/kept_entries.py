@@ -34,7 +34,7 @@ def one_writer(entry: Path) -> Iterator[None]:
 
 
 def damage_note(place: Path, why: str) -> str:
-    """What is told of an entry that could not be used.
+    """Return the message about an entry that could not be used.
 
     Args:
         place: Where it was.

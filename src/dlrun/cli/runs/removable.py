@@ -49,7 +49,7 @@ def chosen_runs(named: Sequence[str], where: str, *, runs_dir: Path) -> list[Run
 
 
 def each_present(folders: Iterable[RunFolder], remove: Callable[[RunFolder], Freed]) -> Iterator[Freed]:
-    """Remove from one run after another; one that another process has removed meanwhile is told and left out."""
+    """Remove from one run after another; report and skip one that another process removed meanwhile."""
     for folder in folders:
         try:
             yield remove(folder)

@@ -87,7 +87,7 @@ class ColumnKeys(HeaderKeys):
         default="error",
         description="What a column is most of whose values training did not have, in rows of other files than the "
         "training rows (or written otherwise: yes and no in place of true and false). error: the file is refused · "
-        "allow: it is told.",
+        "allow: a note says so.",
     )
     text_length: int = Field(default=64, ge=1, description="Words of a text that are read; the rest is left out.")
     text_size: int = Field(default=32, ge=1, description="Width of the vector learnt for each word.")

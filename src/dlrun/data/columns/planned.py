@@ -158,7 +158,7 @@ def wrong_value(place: str, column: PlannedColumn | Column, found: object, *, hi
 
 
 def _remedy(column: PlannedColumn | Column, found: str) -> str:
-    """What the spec can say of a value that is no number or no date."""
+    """What to write in the spec about a value that is not a number or not a date."""
     missing = f"also_missing: [{json.dumps(found, ensure_ascii=False)}], if it means that the value is missing"
     if isinstance(column, PlannedColumn) and column.is_target:
         return f"mend the value; or {missing}, with missing_target: drop"

@@ -53,7 +53,7 @@ class Kept:
         failed: Why, for the place of each file that could not be decoded.
         folder: Where the file is; None: in memory.
         reused: Whether an earlier run has left it.
-        note: What is told of one that an earlier run has left, and that was damaged.
+        note: The message about an entry that an earlier run left and that was damaged.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -177,7 +177,7 @@ def _write_bytes(handle: int, data: bytes | memoryview) -> None:
 
 
 def _damage(folder: Path) -> str:
-    """What is told of an entry that is there and is not what was written."""
+    """Return the message about an entry that is not what was written."""
     place = settled(folder)
     why = find_damage(place) if disk.exists(place) else ""
     return damage_note(place, why) if why else ""

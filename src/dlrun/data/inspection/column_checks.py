@@ -47,7 +47,7 @@ def check_missing(inspected: Inspected) -> Iterator[Finding]:
     files = inspected.columns
     if files is None:
         return
-    # Columns without any value are told as constant ones; what is left out for another reason is missed by nobody.
+    # Columns without any value are reported as constant; gaps in a column that is left out do not matter.
     shares = {name: files.missing(name) or 0.0 for name in files.surveys if name not in files.left_out}
     if not shares:
         return

@@ -24,7 +24,7 @@ def quick_warnings(source: Source, dataset: Dataset) -> Iterator[str]:
     """
     inspected = Inspected(source, dataset)
     for finding in _findings(inspected):
-        # A few examples in two splits are told by `dlrun data check`: short texts and rows repeat by themselves.
+        # Short texts and rows repeat by chance, so a few duplicates are left to `dlrun data check`.
         told = ("warning", "failure") if finding.check == GIVEAWAY else ("failure",)
         if finding.status in told:
             yield f"{finding.said}; {finding.advice} (dlrun data check tells more)"
