@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console as RichConsole
 
-from dlrun.cli.epochs import LONGEST_SILENCE, EpochLines, EpochPace, LiveLine
+from dlrun.cli.epochs import LONGEST_SILENCE, EpochPace, LiveLine, TrainingLines
 from dlrun.training.progress import EpochDone, StepsDone
 
 ROW = {"step": 8, "examples_per_second": 1_234_567.0, "data_wait": 0.35, "learning_rate": 0.1}
@@ -35,7 +35,7 @@ MONITORS = {"short": "val_loss", "long": LONG, "several targets": "val_loss", "u
 def test_every_line_fits_and_keeps_the_epoch_the_loss_and_the_monitored_score(
     kind: str, epochs: int, width: int
 ) -> None:
-    lines, monitor = EpochLines(MONITORS[kind]), MONITORS[kind]
+    lines, monitor = TrainingLines(MONITORS[kind]), MONITORS[kind]
     for epoch in (1, 2, epochs):
         done = EpochDone(epoch, epochs, {"epoch": epoch, "seconds": 7e4, **ROW, **SCORES[kind]}, is_best=epoch != 2)
         line = lines.epoch_line(done, width)
@@ -54,7 +54,7 @@ def test_every_line_fits_and_keeps_the_epoch_the_loss_and_the_monitored_score(
 
 
 def test_the_live_line_shows_of_validation_only_what_decides() -> None:
-    lines = EpochLines("val_accuracy")
+    lines = TrainingLines("val_accuracy")
     lines.epoch_line(EpochDone(1, 3, {"epoch": 1, "seconds": 1.0, **ROW, **SCORES["short"]}, is_best=True), 120)
     line = lines.live_line(StepsDone(2, 41, 41, SCORES["short"], 12_345.0, 1.2), 3, 120).plain
     assert line == (
@@ -67,7 +67,7 @@ def test_a_wide_terminal_has_everything_and_a_narrow_one_loses_speed_first_and_l
     done = EpochDone(1, 1000, {"epoch": 1, "seconds": 1.0, **ROW, **SCORES["short"]}, is_best=False)
     told = []
     for width in (150, 100, 92, 84, 70, 55, 44, 36, 24):
-        line = EpochLines("val_accuracy").epoch_line(done, width)
+        line = TrainingLines("val_accuracy").epoch_line(done, width)
         told.append([name for name in ("1,234,567/s", "data wait", "1.0 s", " accuracy", "val_loss", "val_acc", " loss")
                      if name in line])  # fmt: skip
         assert line.startswith("epoch    1/1000")
@@ -92,11 +92,11 @@ def test_a_log_of_a_slow_training_is_never_silent_for_long() -> None:
     now[0] = LONGEST_SILENCE
     assert pace.was_silent_long()
     event = StepsDone(1, 50, 200, {"loss": 0.5}, 10.0, 7200.0)
-    assert EpochLines().steps_line(event, 3) == "epoch 1/3  50/200  2:00 h left  loss 0.5000"
+    assert TrainingLines().steps_line(event, 3) == "epoch 1/3  50/200  2:00 h left  loss 0.5000"
 
 
 def test_best_is_said_once_an_epoch_was_worse() -> None:
-    lines, told = EpochLines("loss"), []
+    lines, told = TrainingLines("loss"), []
     for epoch, is_best in enumerate([True, True, True, False, True, False], start=1):
         row = {"epoch": epoch, "seconds": 1.0, **ROW, "loss": 1.0}
         told.append(lines.epoch_line(EpochDone(epoch, 6, row, is_best), None).endswith("best"))

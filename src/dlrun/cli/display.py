@@ -12,7 +12,7 @@ from rich.live import Live
 
 from dlrun.cli.console import Console
 from dlrun.cli.curve import learning_curve
-from dlrun.cli.epochs import EpochLines, EpochPace, LiveLine
+from dlrun.cli.epochs import EpochPace, LiveLine, TrainingLines
 from dlrun.cli.format import format_phases, format_seconds
 from dlrun.errors import RunError
 from dlrun.runs.folder import RunFolder
@@ -50,7 +50,7 @@ class Display:
     def __init__(self, console: Console, *, pace: EpochPace | None = None) -> None:
         self.console = console
         self._pace = pace or EpochPace()
-        self._lines = EpochLines()
+        self._lines = TrainingLines()
         self._live: Live | None = None
         self._live_line: LiveLine | None = None
         self._epochs = 0
@@ -93,7 +93,7 @@ class Display:
         self._tell("examples", ", ".join(f"{count:,} {split}" for split, count in event.examples.items()))
         self._tell("parameters", f"{event.parameters:,}")
         self._tell("training", f"{event.epochs:,} epochs, {event.steps:,} steps")
-        self._epochs, self._lines, self._unprinted = event.epochs, EpochLines(event.monitor), ""
+        self._epochs, self._lines, self._unprinted = event.epochs, TrainingLines(event.monitor), ""
         if self.console.is_terminal:
             self._live_line = LiveLine(self._lines, event.epochs)
             self._live = Live(

@@ -69,7 +69,7 @@ def _spacing(epochs: int) -> int:
         power *= 10
 
 
-class EpochLines:
+class TrainingLines:
     """Writes the lines of one training.
 
     Args:
@@ -173,7 +173,7 @@ class LiveLine:
         epochs: Of the whole training.
     """
 
-    def __init__(self, lines: EpochLines, epochs: int) -> None:
+    def __init__(self, lines: TrainingLines, epochs: int) -> None:
         self.lines = lines
         self.epochs = epochs
         self.event: StepsDone | None = None
