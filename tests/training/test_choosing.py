@@ -131,3 +131,13 @@ def test_a_run_that_ended_before_its_first_best_ends_with_its_last(tmp_path: Pat
     write(folder, 1, best=None)
     folder.update_record(status="completed", checkpoints_sha256=checkpoint_sums(folder))
     assert taken(folder, ends_with_best=True) == (step_name(1), 1)
+
+
+def test_where_no_checkpoint_is_sound_the_error_says_what_is_left_to_do(run: RunFolder) -> None:
+    for name in (step_name(2), step_name(3)):  # best is a second name of the first of them
+        flip(run.checkpoints / name / "arrays.safetensors")
+    for name in ("final", "best"):
+        with pytest.raises(CheckpointError) as raised:
+            taken(run, name)
+        assert "no other checkpoint is sound" in raised.value.hint
+        assert f"dlrun train {run.spec_yaml}" in raised.value.hint

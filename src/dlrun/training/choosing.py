@@ -155,7 +155,7 @@ def _names(folder: RunFolder) -> set[str]:
 
 @contextmanager
 def _others_named(folder: RunFolder, others: Iterable[str], expected: Specs) -> Iterator[None]:
-    """Let an error about a checkpoint that cannot be used say which other one is sound.
+    """Add to an error about a checkpoint which other one is sound, or that none is and what to do then.
 
     Raises:
         CheckpointError: As it was, with the hint.
@@ -165,9 +165,9 @@ def _others_named(folder: RunFolder, others: Iterable[str], expected: Specs) -> 
     except CheckpointError as error:
         names = [*_steps(others), *({BEST} & {*others})]
         sound = next((name for name in names if _is_sound(folder.checkpoints / name, expected)), None)
-        if sound is None:
-            raise
-        hint = f"{sound} is sound: --checkpoint {sound}"
+        # `best` may be a second name of the files of a step checkpoint: then both are damaged at once.
+        again = f"no other checkpoint is sound; dlrun train {folder.spec_yaml} trains the run again"
+        hint = f"{sound} is sound: --checkpoint {sound}" if sound is not None else again
         raise CheckpointError(error.what, expected=error.expected, hint=hint) from error
 
 
