@@ -219,17 +219,35 @@ def test_an_interrupted_run_is_recorded_as_such(tmp_path: Path) -> None:
     assert '"status": "interrupted"' in (folder / "run.json").read_text()
 
 
-def test_tensorboard_events_hold_the_scores_of_every_epoch(tmp_path: Path) -> None:
+def read_events(folder: Path) -> dict[tuple[str, int], float]:
+    """The scalars in the event files of a run."""
     import tensorflow as tf
 
-    result = train(tmp_path)
     found: dict[tuple[str, int], float] = {}
-    for path in sorted(result.folder.tensorboard.rglob("*tfevents*")):
-        for record in tf.data.TFRecordDataset(str(path)):
-            event = tf.compat.v1.Event.FromString(record.numpy())
+    for path in sorted(folder.rglob("*tfevents*")):
+        first, *events = [
+            tf.compat.v1.Event.FromString(record.numpy()) for record in tf.data.TFRecordDataset(str(path))
+        ]
+        assert first.file_version == "brain.Event:2"
+        for event in events:
             for value in event.summary.value:
                 assert value.metadata.plugin_data.plugin_name == "scalars"
                 found[f"{path.parent.name}/{value.tag}", event.step] = float(tf.make_ndarray(value.tensor))
+    return found
+
+
+def test_tensorboard_events_hold_the_scores_of_every_epoch_as_soon_as_it_has_ended(tmp_path: Path) -> None:
+    seen: dict[int, int] = {}
+
+    def look(event: Event) -> None:
+        if isinstance(event, EpochDone):
+            (folder,) = (tmp_path / "runs").glob("*/tensorboard")
+            seen[event.epoch] = len({step for _, step in read_events(folder)})
+
+    result = train(tmp_path, listener=look)
+    assert seen == {epoch: epoch - 1 for epoch in seen}  # those before, of a run that goes on
+    assert len(seen) > 1
+    found = read_events(result.folder.tensorboard)
     for row in result.folder.read_metrics():
         assert found["train/epoch_loss", row["step"]] == pytest.approx(row["loss"])  # type: ignore[index]
         assert found["validation/epoch_accuracy", row["step"]] == pytest.approx(row["val_accuracy"])  # type: ignore[index]
