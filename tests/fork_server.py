@@ -29,18 +29,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from dlrun.files.disk import Disk
-from dlrun.tensorflow_start import start_tensorflow
+from dlrun.system.disk import Disk
+from dlrun.system.tensorflow_start import start_tensorflow
 
 PRELOADED = (
     "dlrun.cli.app",
-    "dlrun.cli.display",
-    "dlrun.cli.outcome",
-    "dlrun.reproduction",
-    "dlrun.resumption",
-    "dlrun.training.assembly",
+    "dlrun.cli.display.display",
+    "dlrun.cli.display.outcome",
+    "dlrun.experiment.reproduce",
+    "dlrun.experiment.resume",
+    "dlrun.training.setup",
     "dlrun.training.loop",
-    "dlrun.training.pace",
+    "dlrun.training.progress.pace",
     "dlrun.training.plan",
     "dlrun.training.restoring",
 )
@@ -83,12 +83,12 @@ def _become(request: dict[str, Any]) -> None:
         setattr(sys, name, None if is_closed else os.fdopen(descriptor, "rw"[descriptor > 0], closefd=False))
     os.chdir(request["folder"])
     os.environ.update(request["environment"])
-    import dlrun.training.pace
-    import dlrun.workers
+    import dlrun.launch.workers
+    import dlrun.training.progress.pace
 
     if request["short_calls"]:  # so that a training of two seconds has many checkpoints inside its epochs
-        dlrun.training.pace.SECONDS_PER_CALL = 0.02
-    dlrun.workers._start = ForkedWorker  # type: ignore[assignment]
+        dlrun.training.progress.pace.SECONDS_PER_CALL = 0.02
+    dlrun.launch.workers._start = ForkedWorker  # type: ignore[assignment]
     count = _count_operations(request["kill_at"])
     if request["at"]:
         place, call = request["at"]
@@ -135,7 +135,7 @@ def _run(arguments: list[str], script: str | None = None) -> int:
 
 
 class ForkedWorker:
-    """A worker of `dlrun launch`: what `dlrun.workers` asks of a process, and nothing more."""
+    """A worker of `dlrun launch`: what `dlrun.launch.workers` asks of a process, and nothing more."""
 
     def __init__(
         self, arguments: Sequence[str], environment: Mapping[str, str], errors: IO[bytes] | None, lifeline: Any

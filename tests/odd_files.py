@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlrun.first_config.draft import Wishes
+from dlrun.init_config.draft import Wishes
 from pictures import write_classes
 
 ROWS = 120

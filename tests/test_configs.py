@@ -98,7 +98,7 @@ def test_a_named_model_has_the_parameters_computed_by_hand(path: Path) -> None:
 def test_a_config_trains(
     path: Path, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dlrun import experiment
+    from dlrun.experiment import train as experiment
 
     overrides = ("training.epochs=null", "training.steps=20", *find_data(path.stem, request, monkeypatch))
     if "warmup_epochs" in path.read_text():
@@ -124,7 +124,7 @@ def test_a_config_trains(
 def test_a_config_reaches_its_accuracy(
     config: str, accuracy: float, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dlrun import experiment
+    from dlrun.experiment import train as experiment
 
     overrides = find_data(config, request, monkeypatch)
     result = experiment.train(ROOT / "configs" / f"{config}.yaml", overrides=overrides, runs_dir=tmp_path)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dlrun.evaluation.evaluate import evaluate
-    from dlrun.experiment import plan, train
+    from dlrun.experiment.reproduce import reproduce
+    from dlrun.experiment.resume import resume
+    from dlrun.experiment.train import plan, train
     from dlrun.explanation.explain import explain
     from dlrun.prediction.predict import predict
-    from dlrun.reproduction import reproduce
-    from dlrun.resumption import resume
 
 __all__ = ["evaluate", "explain", "plan", "predict", "reproduce", "resume", "train"]
 
@@ -23,8 +23,8 @@ _MODULES = {
     "evaluate": "evaluation.evaluate",
     "explain": "explanation.explain",
     "predict": "prediction.predict",
-    "reproduce": "reproduction",
-    "resume": "resumption",
+    "reproduce": "experiment.reproduce",
+    "resume": "experiment.resume",
 }
 
 
@@ -37,7 +37,7 @@ def __getattr__(name: str) -> Any:
 
     # A script or a notebook has no log for what TensorFlow's C++ code writes to file descriptor 2, as a command has.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    return getattr(import_module(f"dlrun.{_MODULES.get(name, 'experiment')}"), name)
+    return getattr(import_module(f"dlrun.{_MODULES.get(name, 'experiment.train')}"), name)
 
 
 def __dir__() -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import CodeType
 
 from dlrun.errors import DlrunError, Problem, SpecError
-from dlrun.locating import FROM_WHERE, Located, locate, near_path
+from dlrun.system.paths import FROM_WHERE, Located, locate, near_path
 
 _loaded: set[str] = set()
 

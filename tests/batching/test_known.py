@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dlrun.batching.known import complete, like, runs_of, same_files, unfinished
-from dlrun.recording import write_spec
+from dlrun.experiment.record import write_spec
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.record import IdentityRecord
 

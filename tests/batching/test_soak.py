@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlrun.training.checkpoint import read_checkpoint
+from dlrun.training.checkpoints.checkpoint import read_checkpoint
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.soak]
 

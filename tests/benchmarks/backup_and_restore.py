@@ -100,7 +100,7 @@ def outcome_of_fit(folder: Path) -> Outcome:
 
 def outcome_of_dlrun(folder: Path) -> Outcome:
     from dlrun.errors import CheckpointError
-    from dlrun.training.checkpoint import read_checkpoint
+    from dlrun.training.checkpoints.checkpoint import read_checkpoint
 
     (run,) = (folder / "runs").iterdir()
     broken = len(list(run.glob("checkpoints/.*"))) + len(list(run.glob(".*.new")))

@@ -19,7 +19,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from dlrun import experiment
+from dlrun.experiment import train as experiment
 from dlrun.spec.parse import read_spec
 
 CONFIG = Path(__file__).parents[2] / "configs" / "mnist_mlp.yaml"

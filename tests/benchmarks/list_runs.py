@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from dlrun.recording import create_folder
+from dlrun.experiment.record import create_folder
 from dlrun.spec.parse import read_spec
 
 ROOT = Path(__file__).parents[2]

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from dlrun.runs.provenance import usable_cores
+from dlrun.runs.provenance.machine import usable_cores
 from dlrun.spec.parse import read_spec
-from dlrun.training.assembly import assemble
-from dlrun.training.feed import epoch_order
-from dlrun.training.progress import silent
+from dlrun.training.progress.events import silent
+from dlrun.training.setup import assemble
+from dlrun.training.step.feed import epoch_order
 
 STEPS = 200
 SHOWN = 15

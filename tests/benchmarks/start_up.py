@@ -33,8 +33,8 @@ model.train_on_batch(x[:32], y[:32])
 
 DLRUN = """
 import os, sys
-from dlrun import experiment
-from dlrun.training.progress import StepsDone
+from dlrun.experiment import train as experiment
+from dlrun.training.progress.events import StepsDone
 def stop(event):
     if isinstance(event, StepsDone):
         os._exit(0)

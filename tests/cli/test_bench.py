@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from dlrun import benching
-from dlrun.benching import Bench, Candidate
+from dlrun.bench import bench as benching
+from dlrun.bench.bench import Bench, Candidate
 from dlrun.cli.app import app
 from dlrun.cli.bench import _show
 
@@ -81,7 +81,7 @@ def test_what_cannot_be_measured_is_told_before_anything_starts(
 def test_a_narrow_terminal_still_shows_the_speed_and_every_error_in_full(
     width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("dlrun.cli.console.output_width", lambda: width)
+    monkeypatch.setattr("dlrun.cli.display.console.output_width", lambda: width)
     done = Candidate(128, "bfloat16", "off", 123_456.7, 1e-3, 12.34, 1 << 33)
     failed = Candidate(128, "bfloat16", "on", error="ended with exit code 1: " + "out of memory " * 9)
     _show(Bench("gpu:0", 128, (done, failed), done))

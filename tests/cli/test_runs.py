@@ -17,7 +17,7 @@ import pytest
 from dlrun.cli.app import app
 from dlrun.runs import removal
 from dlrun.runs.folder import RunFolder
-from dlrun.runs.index import _head
+from dlrun.runs.query.index import _head
 
 NAMES = ("<script>alert(1)</script>", "=HYPERLINK(1)", "plain")
 CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
@@ -221,8 +221,8 @@ def test_runs_are_removed_when_the_user_says_so(
 
 
 def test_a_removal_does_not_believe_an_index(dlrun: Dlrun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dlrun.runs.index._WORTH_AN_INDEX", 1)
-    monkeypatch.setattr("dlrun.runs.index._SETTLED_NS", -(10**15))
+    monkeypatch.setattr("dlrun.runs.query.index._WORTH_AN_INDEX", 1)
+    monkeypatch.setattr("dlrun.runs.query.index._SETTLED_NS", -(10**15))
     folder = RunFolder.create(tmp_path / "runs", name="good")
     folder.update_record(status="completed")
     assert "completed" in dlrun("ls")[1]
@@ -286,7 +286,7 @@ def test_a_listing_from_the_index_loads_neither_records_nor_yaml(tmp_path: Path)
     code = """if True:
         import sys
         from pathlib import Path
-        from dlrun.runs import index
+        from dlrun.runs.query import index
         index._WORTH_AN_INDEX, index._SETTLED_NS = 1, -10**15
         from dlrun.cli.app import app
         try:
@@ -304,7 +304,7 @@ def test_a_listing_from_the_index_loads_neither_records_nor_yaml(tmp_path: Path)
 
 
 def test_ages_and_counts_are_written_as_people_say_them() -> None:
-    from dlrun.cli.format import format_age, format_count
+    from dlrun.cli.display.format import format_age, format_count
 
     ages: dict[float, Any] = {0: "0 s ago", -5: "0 s ago", 59.9: "59 s ago", 60: "1 min ago", 3 * 3600 + 5: "3 h ago"}
     ages |= {86_400 * 400: "1 y ago", 86_400 * 2: "2 d ago", float("inf"): "", float("nan"): ""}

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from column_tables import Write
+
 FEATURE = "tensorflow_datasets.core.features"
 IMAGE_AND_LABEL = {
     "image": {
@@ -56,3 +58,15 @@ def make(tmp_path: Path) -> Any:
         return folder
 
     return make_folder
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write text, or bytes, to a file and give its path."""
+
+    def write_file(content: str | bytes, name: str = "table.csv", encoding: str = "utf-8") -> str:
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
+        return str(path)
+
+    return write_file

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize("module", ["dlrun.data", "dlrun.data.tfds", "dlrun.data.tfds_decode"])
+@pytest.mark.parametrize("module", ["dlrun.data", "dlrun.data.tfds.source", "dlrun.data.tfds.decode"])
 def test_importing_datasets_imports_no_heavy_library(module: str) -> None:
     heavy = ("tensorflow", "keras", "tensorflow_datasets", "sklearn", "requests")
     program = f"import sys, {module}; print([name for name in {heavy!r} if name in sys.modules])"

@@ -7,12 +7,12 @@ import pytest
 
 from dlrun.data.array_input import ArrayInput
 from dlrun.data.image_files.form import ImageForm
-from dlrun.data.image_input import ImageInput
+from dlrun.data.images.input import ImageInput
 from dlrun.data.interface import Interface, Raw, parse_interface
 from dlrun.data.preprocess import Preprocess
-from dlrun.data.text_input import TextInput
-from dlrun.data.texts.rows import Reading
-from dlrun.data.token_preprocess import TokenPreprocess
+from dlrun.data.text.input import TextInput
+from dlrun.data.text.preprocess import TokenPreprocess
+from dlrun.data.text.rows import Reading
 from dlrun.errors import RunError
 from dlrun.signature import Features, Target
 

@@ -11,9 +11,9 @@ from pyarrow import parquet
 from dlrun.data.columns import NumericColumn
 from dlrun.data.inspection.column_facts import column_facts
 from dlrun.data.inspection.inspected import inspect_source
-from dlrun.data.series import Series
-from dlrun.data.table import Table
-from dlrun.data.text import Text
+from dlrun.data.series.source import Series
+from dlrun.data.table.source import Table
+from dlrun.data.text.source import Text
 
 ROWS = 200
 SHUFFLED = [row * 77 % ROWS for row in range(ROWS)]
@@ -112,7 +112,7 @@ def test_a_deployed_model_takes_such_numbers_with_their_digits(tmp_path: Path) -
     import tensorflow as tf
 
     from dlrun.data.columns import build_rows
-    from dlrun.training.feed import Feed
+    from dlrun.training.step.feed import Feed
 
     dataset = Table(path=written(tmp_path, "csv"), target="y", numeric=("at",), ignore=("code",)).load()
     raw: Any = dataset.raw

@@ -16,11 +16,11 @@ from dlrun.data.dataset import Dataset
 from dlrun.errors import DataError, UsageError
 from dlrun.evaluation.evaluate import evaluate
 from dlrun.evaluation.record import data_name, evaluation_record, record_evaluation
-from dlrun.experiment import train
-from dlrun.resumption import resume
+from dlrun.experiment.resume import resume
+from dlrun.experiment.train import train
 from dlrun.runs.folder import RunFolder
 from dlrun.scoring.breakdown import Breakdown
-from dlrun.training.progress import Event, Note
+from dlrun.training.progress.events import Event, Note
 
 CONFIG = """\
 name: {name}
@@ -249,7 +249,7 @@ def test_run_json_stays_small_however_many_classes_there_are() -> None:
 
 
 def test_of_thousands_of_classes_the_tables_hold_all_and_the_page_the_worst(tmp_path: Path) -> None:
-    from dlrun.cli.scores import score_tables
+    from dlrun.cli.display.scores import score_tables
     from dlrun.evaluation.evaluate import Evaluation
     from dlrun.evaluation.record import _confusion_csv, _parts_csv
 

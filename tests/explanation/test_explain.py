@@ -111,7 +111,7 @@ CONFIGS = {
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_a_run_tells_the_word_and_the_column_that_its_predictions_rest_on(kind: str, tmp_path: Path) -> None:
-    from dlrun import experiment
+    from dlrun.experiment import train as experiment
     from dlrun.explanation.explain import Columns, Options, explain
 
     path, config = tmp_path / "x.csv", tmp_path / "x.yaml"
@@ -160,7 +160,7 @@ def test_a_run_tells_the_word_and_the_column_that_its_predictions_rest_on(kind: 
 
 @pytest.mark.tensorflow
 def test_the_command_writes_pictures_and_says_where(tmp_path: Path) -> None:
-    from dlrun import experiment
+    from dlrun.experiment import train as experiment
 
     config = tmp_path / "x.yaml"
     config.write_text(

@@ -48,7 +48,9 @@ CATEGORIES = ("b", "Müller", "日本", "two words", "-1")
 @pytest.fixture
 def children_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """TensorFlow takes seconds to start, and it is here already."""
-    from dlrun.export import checking, harness, tflite, tflite_converter
+    from dlrun.export import checking, harness
+    from dlrun.export.tflite import converter as tflite_converter
+    from dlrun.export.tflite import model as tflite
 
     def convert(arguments: list[str], *, folder: Path, what: str, hint: str = "") -> None:
         assert arguments[-1] == str(folder)
@@ -79,7 +81,7 @@ def raw_examples() -> Callable[..., list[dict[str, Any]]]:
 def _plain_model(kind: str, *, classes: int = 3, steps: int = 1) -> Any:
     import keras
 
-    from dlrun.export.plain import CORE, PlainModel
+    from dlrun.export.export_model import CORE, PlainModel
     from dlrun.signature import Target
 
     keras.utils.set_random_seed(1)

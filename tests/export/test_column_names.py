@@ -13,7 +13,7 @@ import pytest
 
 from dlrun.cli.exported import exported_lines
 from dlrun.export.exporting import Options, export
-from dlrun.export.target import FORMATS
+from dlrun.export.formats import FORMATS
 from dlrun.prediction.predict import predict
 
 pytestmark = pytest.mark.tensorflow
@@ -32,7 +32,7 @@ training: {batch_size: 32, epochs: 1, jit: off, tensorboard: false, report: fals
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a run of a table whose columns have odd names."""
-    from dlrun.experiment import train
+    from dlrun.experiment.train import train
 
     folder, choose = tmp_path_factory.mktemp("odd"), random.Random(0)
     with (folder / "odd.csv").open("w", newline="") as file:

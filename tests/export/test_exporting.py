@@ -17,12 +17,12 @@ from dlrun.export import exporting
 from dlrun.export.child import run_child
 from dlrun.export.description import Description, Input
 from dlrun.export.exporting import Exported, Options, export, rounding
+from dlrun.export.formats import FORMATS
 from dlrun.export.place import Place
 from dlrun.export.snippet import example_code
-from dlrun.export.target import FORMATS
 from dlrun.prediction.predict import predict
 from dlrun.signature import Target
-from dlrun.training.progress import Event, Note
+from dlrun.training.progress.events import Event, Note
 
 pytestmark = pytest.mark.tensorflow
 
@@ -38,7 +38,7 @@ training: {batch_size: 32, epochs: 2, jit: off, precision: bfloat16, tensorboard
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the runs, and with examples.npy."""
-    from dlrun.experiment import train
+    from dlrun.experiment.train import train
 
     folder = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:

@@ -12,7 +12,7 @@ import pytest
 from dlrun.errors import RunError
 from dlrun.export.checking import Measured, check
 from dlrun.export.examples import Sample
-from dlrun.export.target import FORMATS, Quantize, find_format
+from dlrun.export.formats import FORMATS, Quantize, find_format
 from dlrun.export.writing import Written, write
 
 pytestmark = pytest.mark.tensorflow
@@ -89,7 +89,7 @@ def test_the_bytes_of_a_text_have_the_ids_that_its_string_has(
     import tensorflow as tf
 
     from dlrun.export.text_layers import TextRules, string_layers
-    from dlrun.export.tflite_text import ByteTokens
+    from dlrun.export.tflite.text import ByteTokens
 
     [layer] = string_layers(plain_model(kind).raw)
     read = ByteTokens(TextRules.of(layer))
@@ -121,7 +121,7 @@ def test_constants_that_a_loop_shares_with_its_surroundings_stay_whole(tmp_path:
     """The first state of a loop is zeros, and so is a tensor of another name."""
     import keras
 
-    from dlrun.export.plain import PlainModel
+    from dlrun.export.export_model import PlainModel
     from dlrun.signature import Target
 
     given, inputs = keras.Input((5, 3), name="features"), keras.Input((5, 3))
@@ -179,8 +179,8 @@ def test_a_tied_autoencoder_and_a_fused_lstm_become_plain_layers() -> None:
     import keras
 
     from dlrun.export.rebuilding import in_plain_layers
-    from dlrun.models.block_lstm import block_lstm
-    from dlrun.models.reversible_dense import reversible_dense
+    from dlrun.models.parts.block_lstm import block_lstm
+    from dlrun.models.parts.reversible_dense import reversible_dense
 
     keras.utils.set_random_seed(0)
     inputs = keras.Input((4, 3))

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from dlrun.errors import RunError
+from dlrun.export.formats import find_format
 from dlrun.export.place import Place
-from dlrun.export.target import find_format
-from dlrun.files.disk import Disk
+from dlrun.system.disk import Disk
 
 
 @pytest.mark.parametrize("failing", [1, 2, 3])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dlrun.export.exporting import Options, export
-from dlrun.export.target import FORMATS
+from dlrun.export.formats import FORMATS
 from dlrun.prediction import predict as predicting
 from pictures import blocks, jpeg, png, write_classes
 
@@ -27,7 +27,7 @@ training: {{batch_size: 4, epochs: 3, jit: off, tensorboard: false, report: fals
 @pytest.fixture(scope="module", params=[1, 3])
 def runs_dir(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with one run, of grey or of colour images."""
-    from dlrun.experiment import train
+    from dlrun.experiment.train import train
 
     folder = tmp_path_factory.mktemp("home")
     write_classes(folder / "images")

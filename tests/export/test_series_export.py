@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dlrun.export.exporting import Exported, Options, export
-from dlrun.export.target import FORMATS
+from dlrun.export.formats import FORMATS
 from dlrun.prediction.predict import predict
 
 pytestmark = pytest.mark.tensorflow
@@ -25,7 +25,7 @@ training: {batch_size: 32, epochs: 1, jit: off, tensorboard: false}
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the run and its data, load.csv: dates, some of them missing, and numbers."""
-    from dlrun.experiment import train
+    from dlrun.experiment.train import train
 
     folder = tmp_path_factory.mktemp("home")
     first = dt.datetime(2023, 12, 25, tzinfo=dt.UTC)

@@ -9,7 +9,7 @@ import pytest
 
 from dlrun.errors import DlrunError
 from dlrun.export.exporting import Options, export
-from dlrun.export.target import FORMATS
+from dlrun.export.formats import FORMATS
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.soak]
 
@@ -73,7 +73,7 @@ def test_every_kind_in_every_format(
     kind: str, runs: Path, shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dlrun.data import datasets
-    from dlrun.experiment import train
+    from dlrun.experiment.train import train
 
     for name in ("images", "table"):
         if f"type: {name}," in KINDS[kind] and name not in datasets.names():

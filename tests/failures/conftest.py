@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from dlrun.experiment import Result, train
+from dlrun.experiment.train import Result, train
 from dlrun.runs.folder import RunFolder
-from dlrun.training.progress import Event, Note, RunCreated
+from dlrun.training.progress.events import Event, Note, RunCreated
 
 CONFIG = """\
 name: small
@@ -62,7 +62,7 @@ class Small:
 
     def steps(self) -> Mapping[str, Any]:
         """The sound checkpoints, by name."""
-        from dlrun.training.checkpoint import read_checkpoint
+        from dlrun.training.checkpoints.checkpoint import read_checkpoint
 
         return {path.name: read_checkpoint(path) for path in sorted(self.found.checkpoints.glob("step-*"))}
 
@@ -80,5 +80,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Small:
         begin(self, *arguments, **named)
 
     monkeypatch.setattr(Trainer, "__init__", remembered)
-    monkeypatch.setattr("dlrun.training.saving._TIMES", 0.0)  # a checkpoint of every epoch, however short it is
+    monkeypatch.setattr(
+        "dlrun.training.checkpoints.saving._TIMES", 0.0
+    )  # a checkpoint of every epoch, however short it is
     return made

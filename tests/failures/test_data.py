@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from dlrun.errors import DataError
-from dlrun.experiment import train
+from dlrun.experiment.train import train
 
 pytestmark = pytest.mark.tensorflow
 

@@ -12,8 +12,8 @@ import pytest
 
 from dlrun.errors import DlrunError, RunError
 from dlrun.evaluation.evaluate import evaluate
-from dlrun.resumption import resume
-from dlrun.training.progress import EpochDone, RunCreated, TrainingStarted
+from dlrun.experiment.resume import resume
+from dlrun.training.progress.events import EpochDone, RunCreated, TrainingStarted
 
 pytestmark = pytest.mark.tensorflow
 
@@ -99,7 +99,7 @@ def test_an_export_to_a_full_disk_is_one_line_that_names_the_file(
     small: Any, tmpfs: Path, to: str, leave: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dlrun.export.exporting import Options, export
-    from dlrun.export.target import FORMATS
+    from dlrun.export.formats import FORMATS
 
     run, place = small.train().folder, tmpfs / f"model{FORMATS[to].suffix}"
     # TensorFlow has an error of its own for it, and tells which of its files did not fit.
@@ -182,7 +182,7 @@ def test_events_whose_folder_is_swapped_during_the_run_end_nothing(small: Any) -
 
 
 def test_an_error_of_the_run_is_told_even_if_run_json_cannot_be_written(small: Any, monkeypatch: Any) -> None:
-    from dlrun.files.disk import Disk
+    from dlrun.system.disk import Disk
 
     def full(_disk: Disk, path: Path, _data: bytes) -> None:
         raise OSError(28, "No space left on device", str(path))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dlrun.cli.console import Console
+from dlrun.cli.display.console import Console
 
 DLRUN = f"{sys.executable} -m dlrun"
 

@@ -8,8 +8,8 @@ import pytest
 
 from dlrun.errors import RunError
 from dlrun.evaluation.evaluate import evaluate
-from dlrun.resumption import resume
-from dlrun.training.progress import EpochDone, TrainingStarted
+from dlrun.experiment.resume import resume
+from dlrun.training.progress.events import EpochDone, TrainingStarted
 
 pytestmark = pytest.mark.tensorflow
 

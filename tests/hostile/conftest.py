@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 import yaml
 
-from dlrun.files.disk import Disk
-from dlrun.recording import create_folder
+from dlrun.experiment.record import create_folder
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.parse import read_spec
-from dlrun.training.checkpoint import step_name, write_checkpoint
+from dlrun.system.disk import Disk
+from dlrun.training.checkpoints.checkpoint import step_name, write_checkpoint
 
 CONFIG = """\
 name: theirs

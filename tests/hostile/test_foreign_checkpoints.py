@@ -10,7 +10,7 @@ import pytest
 
 from dlrun.errors import CheckpointError, DlrunError, RunError, UsageError
 from dlrun.evaluation.evaluate import evaluate
-from dlrun.resumption import resume
+from dlrun.experiment.resume import resume
 
 pytestmark = pytest.mark.tensorflow
 Forge = Callable[..., None]

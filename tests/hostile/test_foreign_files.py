@@ -13,15 +13,15 @@ import pytest
 
 from dlrun.errors import CheckpointError, DlrunError, RunError, SpecError, UsageError
 from dlrun.evaluation.evaluate import evaluate
+from dlrun.experiment.reproduce import reproduce
+from dlrun.experiment.resume import resume
 from dlrun.plugins import load_plugin
 from dlrun.prediction.predict import predict
-from dlrun.reproduction import reproduce
-from dlrun.resumption import resume
-from dlrun.runs.catalog import find_run
 from dlrun.runs.folder import RunFolder
-from dlrun.runs.listing import list_runs
-from dlrun.runs.trust import is_own, sign
-from dlrun.stored import read_stored_spec
+from dlrun.runs.provenance.trust import is_own, sign
+from dlrun.runs.query.catalog import find_run
+from dlrun.runs.query.listing import list_runs
+from dlrun.spec.stored import read_stored_spec
 from dlrun.training.state import TrainingState
 
 PARTS = (
@@ -176,7 +176,7 @@ def test_a_spec_that_is_meant_to_hurt_is_a_spec_error(written: Path, text: str, 
 
 @pytest.mark.parametrize("checkpoint", ["../../x", "/etc", "..", ".", "", "step-000000008/../../..", ".new-step"])
 def test_a_checkpoint_is_asked_for_by_name_and_never_by_a_path(written: Path, checkpoint: str) -> None:
-    from dlrun.training import checkpoint as store
+    from dlrun.training.checkpoints import checkpoint as store
 
     there = sorted(path.name for path in RunFolder(written).checkpoints.glob("[!.]*"))
     assert checkpoint not in there  # what restoring asks

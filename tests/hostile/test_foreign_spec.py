@@ -10,7 +10,7 @@ import typer
 from dlrun.cli.app import app
 from dlrun.errors import SpecError, UsageError
 from dlrun.runs.folder import RunFolder
-from dlrun.runs.trust import sign
+from dlrun.runs.provenance.trust import sign
 from dlrun.spec.parse import read_spec
 
 PLUGIN = "import pathlib\npathlib.Path({mark!r}).touch()\n"

@@ -197,7 +197,7 @@ def _no_tensorflow(monkeypatch: pytest.MonkeyPatch) -> None:
 
     source = Path(dlrun.__file__).parent
     for path in source.rglob("*.py"):
-        if "\nfrom dlrun.tensorflow_start import start_tensorflow\n" in path.read_text():
+        if "\nfrom dlrun.system.tensorflow_start import start_tensorflow\n" in path.read_text():
             # Imported now: a module that a command imports later would keep what it finds.
             module = import_module(".".join(("dlrun", *path.relative_to(source).with_suffix("").parts)))
             monkeypatch.setattr(module, "start_tensorflow", reached)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dlrun.cli.app import app
-from dlrun.cli.printable import printable, printable_cell
+from dlrun.cli.display.printable import printable, printable_cell
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202eevil\r\n\x00\x08" + "\ud800"
 ESCAPES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

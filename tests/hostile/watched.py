@@ -74,9 +74,8 @@ def run(watch: Watch, arguments: list[str]) -> dict[str, Any]:
 def main() -> None:
     cases = json.loads(sys.argv[2])
     # Everything that the program itself imports is imported before anything is watched.
-    import dlrun.reproduction
-    import dlrun.resumption
-    import dlrun.training.assembly
+    import dlrun.experiment.reproduce
+    import dlrun.experiment.resume
     import dlrun.training.loop
     import dlrun.training.restoring  # noqa: F401
 

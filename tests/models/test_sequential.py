@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from dlrun.component import FieldProblem
 from dlrun.keras_table import LayerPart, entry_names, parse_part
-from dlrun.models.layer_shapes import layer_shape
+from dlrun.models.parts.layer_shapes import layer_shape
 from dlrun.models.sequential import Sequential
 from dlrun.signature import Features, Target
 

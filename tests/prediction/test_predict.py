@@ -21,13 +21,13 @@ from dlrun.data.builtin import Builtin
 from dlrun.data.raw_input import Array, Examples, RawInput
 from dlrun.errors import DataError, RunError, SpecError, UsageError
 from dlrun.evaluation.evaluate import evaluate
-from dlrun.experiment import train
+from dlrun.experiment.train import train
 from dlrun.prediction import predict as module
 from dlrun.prediction.predict import Options, predict
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.interface import read_interface
 from dlrun.signature import Target
-from dlrun.training.progress import Event, Note
+from dlrun.training.progress.events import Event, Note
 
 CONFIG = """\
 dataset: {type: builtin, name: wine}

@@ -11,11 +11,11 @@ from dlrun.cli.app import app
 from dlrun.data.image_files import decoding
 from dlrun.errors import DataError, UsageError
 from dlrun.evaluation.evaluate import evaluate
-from dlrun.experiment import train
+from dlrun.experiment.train import train
 from dlrun.explanation.explain import Columns, explain
 from dlrun.prediction.predict import Options, predict
 from dlrun.runs.folder import RunFolder
-from dlrun.training.progress import Event, Note
+from dlrun.training.progress.events import Event, Note
 from pictures import write_classes
 
 pytestmark = pytest.mark.tensorflow

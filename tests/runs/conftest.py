@@ -71,4 +71,4 @@ def three_hundred(tmp_path: Path) -> Path:
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files count as settled at once: a test cannot wait for two seconds."""
-    monkeypatch.setattr("dlrun.runs.index._SETTLED_NS", -(10**15))
+    monkeypatch.setattr("dlrun.runs.query.index._SETTLED_NS", -(10**15))

@@ -249,7 +249,7 @@ def test_a_file_system_without_locks_is_one_clear_line(tmp_path: Path, monkeypat
 
 
 def test_a_new_run_is_held_before_anybody_can_see_a_run_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dlrun.recording import held_folder
+    from dlrun.experiment.record import held_folder
     from dlrun.runs.removal import remove_run
     from dlrun.spec.parse import read_spec
 

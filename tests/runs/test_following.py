@@ -11,8 +11,8 @@ from dlrun.errors import RunError, UsageError
 from dlrun.runs.flat_spec import read_flat_spec
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.following import follow_lines
-from dlrun.runs.spreadsheet import csv_text
 from dlrun.runs.tags import change_tags
+from dlrun.system.spreadsheet import csv_text
 
 MakeRun = Callable[..., RunFolder]
 

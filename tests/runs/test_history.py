@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dlrun.errors import RunError
-from dlrun.files.disk import Disk
 from dlrun.runs.history import History
+from dlrun.system.disk import Disk
 
 ROWS = [{"epoch": 1, "loss": 0.1 + 0.2}, {"epoch": 2, "loss": 1e-30}, {"epoch": 3, "loss": 5.0}]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from dlrun.errors import RunError, UsageError
-from dlrun.files.disk import Disk
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.removal import parse_keep, refuse_removed, remove_checkpoints, remove_run, size_of
+from dlrun.system.disk import Disk
 
 MakeRun = Callable[..., RunFolder]
 

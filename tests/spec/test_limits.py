@@ -8,7 +8,7 @@ from dlrun import registry
 from dlrun.data.columns import keys
 from dlrun.errors import MOST_SHOWN, Problem, SpecError
 from dlrun.spec.parse import MAX_METRICS, read_spec
-from dlrun.spec.yaml_source import MAX_VALUES
+from dlrun.yaml_tree.source import MAX_VALUES
 
 BASE = "dataset: {type: builtin, name: digits}\nmodel: linear\nloss: sparse_categorical_crossentropy\n"
 

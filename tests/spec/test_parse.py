@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from dlrun.errors import Problem, SpecError
-from dlrun.metrics import directions_of, metrics
+from dlrun.metrics.metric import directions_of, metrics
 from dlrun.spec.parse import SpecFile, Trust, read_spec
 
 GOOD = """\
@@ -235,7 +235,7 @@ def test_two_metrics_of_one_name_are_refused_at_the_second(write: Write) -> None
 
 
 METRIC_PLUGIN = """
-from dlrun.metric_inputs import Sees
+from dlrun.metrics.inputs import Sees
 from dlrun.metrics import Metric, metrics
 
 @metrics.register("NAME")

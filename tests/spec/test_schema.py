@@ -7,7 +7,7 @@ import pytest
 
 from dlrun.spec.parse import KEYS, Trust, read_spec
 from dlrun.spec.schema import json_schema
-from dlrun.spec.yaml_source import read_yaml
+from dlrun.yaml_tree.source import read_yaml
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 

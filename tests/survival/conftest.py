@@ -14,7 +14,7 @@ TIMINGS = {"seconds", "examples_per_second", "data_wait"}
 
 def outcome(run: Path) -> dict[str, Any]:
     """Everything of a completed run that must not depend on how often it was killed."""
-    from dlrun.training.checkpoint import read_checkpoint
+    from dlrun.training.checkpoints.checkpoint import read_checkpoint
 
     record = json.loads((run / "run.json").read_text())
     last = max((run / "checkpoints").glob("step-*"))

@@ -45,7 +45,7 @@ def rows(run: Path) -> list[dict[str, float]]:
 
 
 def arrays(run: Path) -> dict[str, Any]:
-    from dlrun.training.checkpoint import read_checkpoint
+    from dlrun.training.checkpoints.checkpoint import read_checkpoint
 
     return dict(read_checkpoint(max((run / "checkpoints").glob("step-*"))).arrays)
 

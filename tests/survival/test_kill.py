@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from dlrun.training.checkpoint import read_checkpoint
+from dlrun.training.checkpoints.checkpoint import read_checkpoint
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
 
@@ -182,7 +182,7 @@ def test_a_run_killed_twice_while_its_spec_is_written_is_still_the_users_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dlrun.runs.folder import RunFolder
-    from dlrun.runs.trust import is_own, sign
+    from dlrun.runs.provenance.trust import is_own, sign
 
     monkeypatch.setenv("DLRUN_STATE", str(tmp_path / "state"))
     folder = RunFolder.create(tmp_path, name="small")

@@ -201,7 +201,7 @@ def test_a_data_file_that_was_changed_is_refused_unless_allowed(workshop: Worksh
 def test_a_kill_between_a_checkpoint_and_its_becoming_the_best_is_mended(
     workshop: Workshop, complete: Path, outcome_of: Any
 ) -> None:
-    run = workshop.train(at=("dlrun.training.saving:set_best", 1), signals=(signal.SIGKILL,), code=-9)
+    run = workshop.train(at=("dlrun.training.checkpoints.saving:set_best", 1), signals=(signal.SIGKILL,), code=-9)
     workshop.resume(run)
     assert outcome_of(run) == outcome_of(complete)
 
@@ -217,7 +217,9 @@ def test_damaged_checkpoints_are_skipped_by_name_and_the_result_is_the_same(
     workshop: Workshop, outcome_of: Any
 ) -> None:
     often = ("training.checkpoint_minutes=0.000001", "training.keep_checkpoints=4", "training.epochs=3")
-    run = workshop.train(*often, at=("dlrun.training.saving:set_best", 3), signals=(signal.SIGKILL,), code=-9)
+    run = workshop.train(
+        *often, at=("dlrun.training.checkpoints.saving:set_best", 3), signals=(signal.SIGKILL,), code=-9
+    )
     # Training goes on with checkpoints that are older than the damaged ones.
     *damaged, sound = sorted((run / "checkpoints").glob("step-*"), reverse=True)[:3]
     for checkpoint in damaged:
@@ -267,7 +269,7 @@ def test_a_run_whose_checkpoints_were_removed_says_so_and_does_not_begin_again(
 
 def test_resuming_a_complete_run_writes_the_report_that_a_kill_came_before(workshop: Workshop) -> None:
     reports = ("training.report=true",)
-    run = workshop.train(*reports, at=("dlrun.reporting:_asked", 1), signals=(signal.SIGKILL,), code=-9)
+    run = workshop.train(*reports, at=("dlrun.experiment.report:_asked", 1), signals=(signal.SIGKILL,), code=-9)
     before = record(run)
     assert (before["status"], (run / "report.html").exists()) == ("completed", False)
     (run / "evaluation" / "test.npz").unlink()
@@ -284,7 +286,7 @@ def test_resuming_a_complete_run_writes_the_report_that_a_kill_came_before(works
 
 def test_what_was_chosen_keeps_its_reasons_wherever_a_kill_comes(workshop: Workshop, complete: Path) -> None:
     """Between spec.yaml, which has the choices from then on, and the sum of interface.json."""
-    sums = ("dlrun.recording:record_sums", 2)
+    sums = ("dlrun.experiment.record:record_sums", 2)
     run = workshop.train(at=sums, signals=[signal.SIGKILL], code=-signal.SIGKILL)
     workshop.resume(run)
     chosen = ("precision", "jit", "cpu_shares", "device")

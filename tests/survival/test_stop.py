@@ -98,9 +98,9 @@ def test_a_signal_that_comes_twice_at_once_is_one(dlrun: Any, config: Path, expe
 @pytest.mark.parametrize(
     ("place", "number"),
     [
-        ("dlrun.training.assembly:assemble", signal.SIGTERM),
-        ("dlrun.training.assembly:compile_model", signal.SIGINT),
-        ("dlrun.experiment:record_choices", signal.SIGTERM),
+        ("dlrun.training.setup:assemble", signal.SIGTERM),
+        ("dlrun.training.setup:compile_model", signal.SIGINT),
+        ("dlrun.experiment.train:record_choices", signal.SIGTERM),
         ("dlrun.training.loop:Trainer.train", signal.SIGINT),
     ],
 )
@@ -134,7 +134,7 @@ def test_a_run_that_is_interrupted_again_and_again_ends_the_same(
 ) -> None:
     command: list[Any] = ["train", config]
     # In the first call, while it resumes (twice), in the second call, while it resumes, in the second call, ...
-    places = [(STEPS_DONE, 1), ("dlrun.training.loop:Trainer.restore", 1), ("dlrun.experiment:record_choices", 1)]
+    places = [(STEPS_DONE, 1), ("dlrun.training.loop:Trainer.restore", 1), ("dlrun.experiment.train:record_choices", 1)]
     places += [(STEPS_DONE, 2), ("dlrun.training.loop:assign_arrays", 1), (STEPS_DONE, 1)]
     for place in places:
         ended = dlrun.run(*command, folder=config.parent, at=place, signals=(signal.SIGINT,))
@@ -145,7 +145,7 @@ def test_a_run_that_is_interrupted_again_and_again_ends_the_same(
     assert record(config.parent)["resumed"] == len(places)
 
 
-@pytest.mark.parametrize("place", ["dlrun.training.assembly:assemble", "dlrun.resumption:_same_environment"])
+@pytest.mark.parametrize("place", ["dlrun.training.setup:assemble", "dlrun.experiment.resume:_same_environment"])
 def test_a_resume_that_is_interrupted_while_it_starts_says_how_to_go_on(
     place: str, dlrun: Any, config: Path, expected: Any, outcome_of: Any
 ) -> None:
@@ -250,7 +250,7 @@ def test_a_second_writer_is_told_which_process_holds_the_run(dlrun: Any, config:
 
 
 def test_a_run_that_is_killed_is_listed_as_stale_and_one_that_lives_as_running(dlrun: Any, config: Path) -> None:
-    from dlrun.runs.listing import list_runs
+    from dlrun.runs.query.listing import list_runs
 
     process = dlrun.start("train", config, folder=config.parent, at=(STEPS_DONE, 1), signals=(signal.SIGSTOP,))
     process.wait_until(lambda: [run.status for run in list_runs(config.parent / "runs")] == ["running"])

@@ -17,8 +17,8 @@ import pytest
 
 from dlrun.errors import UsageError
 from dlrun.runs.folder import RunFolder
-from dlrun.training.checkpoint import read_checkpoint
-from dlrun.training.cluster import ALONE, Cluster, read_cluster
+from dlrun.training.checkpoints.checkpoint import read_checkpoint
+from dlrun.training.devices.cluster import ALONE, Cluster, read_cluster
 
 # 1293 training examples in batches of 5: parts of 3 and 2, and of 2 and 1 in the last batch. 144 validation examples in
 # batches of 13: the last has one, so that one of the workers has none.

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from dlrun.errors import Interrupted
-from dlrun.experiment import train
-from dlrun.resumption import resume
-from dlrun.training.progress import EpochDone, Event, Note
+from dlrun.experiment.resume import resume
+from dlrun.experiment.train import train
+from dlrun.training.progress.events import EpochDone, Event, Note
 
 pytestmark = pytest.mark.tensorflow
 

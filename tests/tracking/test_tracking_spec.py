@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from dlrun.errors import SpecError, UsageError
-from dlrun.experiment import train
-from dlrun.recording import create_folder
+from dlrun.experiment.record import create_folder
+from dlrun.experiment.train import train
 from dlrun.spec.changes import refused_changes
 from dlrun.spec.parse import read_spec
+from dlrun.spec.stored import read_stored_spec
 from dlrun.spec.types import Spec
-from dlrun.stored import read_stored_spec
 from dlrun.tracking.mlflow import MLflow
 
 URI = "http://tracking.example:5000"

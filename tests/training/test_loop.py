@@ -7,12 +7,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlrun import experiment
 from dlrun.errors import RunError, UsageError
 from dlrun.evaluation.evaluate import evaluate
-from dlrun.experiment import Result
+from dlrun.experiment import train as experiment
+from dlrun.experiment.train import Result
 from dlrun.spec.parse import read_spec
-from dlrun.training.progress import EpochDone, Event, Note, RunCreated, StepsDone, TrainingDone, TrainingStarted, silent
+from dlrun.training.progress.events import (
+    EpochDone,
+    Event,
+    Note,
+    RunCreated,
+    StepsDone,
+    TrainingDone,
+    TrainingStarted,
+    silent,
+)
 
 pytestmark = pytest.mark.tensorflow
 
@@ -33,7 +42,7 @@ def train(tmp_path: Path, *overrides: str, text: str = MLP, listener: Any = None
 
 
 def arrays(result: Result) -> dict[str, Any]:
-    from dlrun.training.checkpoint import newest_valid
+    from dlrun.training.checkpoints.checkpoint import newest_valid
 
     found = newest_valid(result.folder.checkpoints)
     assert found is not None
@@ -46,7 +55,7 @@ def by_hand(
     """The same training with Keras' own `train_on_batch`."""
     import keras
 
-    from dlrun.training.feed import epoch_order
+    from dlrun.training.step.feed import epoch_order
 
     path = tmp_path / "hand.yaml"
     path.write_text(text)
@@ -119,7 +128,7 @@ def test_steps_end_the_training_inside_an_epoch(tmp_path: Path) -> None:
 
 def test_compiling_makes_every_variable_before_the_first_step(tmp_path: Path) -> None:
     """Guards the use of Keras' private `_symbolic_build`."""
-    from dlrun.training.assembly import assemble
+    from dlrun.training.setup import assemble
     from dlrun.training.variables import read_arrays
 
     path = tmp_path / "x.yaml"
@@ -256,7 +265,9 @@ def test_tensorboard_events_hold_the_scores_of_every_epoch_as_soon_as_it_has_end
 def test_a_moving_average_is_what_every_epoch_judges_and_what_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dlrun.training.saving._TIMES", 0.0)  # a checkpoint of every epoch, however short it is
+    monkeypatch.setattr(
+        "dlrun.training.checkpoints.saving._TIMES", 0.0
+    )  # a checkpoint of every epoch, however short it is
     stopping = "training.early_stopping={patience_epochs: 2}"
     rate = "optimizer={type: adam, learning_rate: 0.05%s}"
     result = train(tmp_path, rate % ", use_ema: true, ema_momentum: 0.9", stopping)
@@ -332,6 +343,6 @@ def test_a_step_is_traced_once_for_every_epoch_call_and_batch_size(
 
 
 def test_a_collection_does_not_look_at_what_importing_tensorflow_has_made() -> None:
-    import dlrun.training.assembly  # noqa: F401
+    import dlrun.training.setup  # noqa: F401
 
     assert gc.get_freeze_count() > 100_000

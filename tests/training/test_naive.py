@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dlrun.losses import losses
-from dlrun.metrics import metrics
+from dlrun.metrics.metric import metrics
 from dlrun.signature import Target
 
 pytestmark = pytest.mark.tensorflow

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlrun import experiment
 from dlrun.data.raw_input import Examples
+from dlrun.experiment import train as experiment
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.parse import read_spec
 

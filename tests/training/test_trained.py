@@ -11,16 +11,16 @@ import numpy.typing as npt
 import pytest
 import yaml
 
-from dlrun.data.arrays import Arrays
+from dlrun.data.arrays.source import Arrays
 from dlrun.data.dataset import Dataset, Split
 from dlrun.errors import CheckpointError, RunError, UsageError
-from dlrun.experiment import Result, train
+from dlrun.experiment.train import Result, train
 from dlrun.runs.folder import RunFolder
 from dlrun.scoring.labels import label_scores
 from dlrun.scoring.regression import regression_scores
 from dlrun.signature import Target
-from dlrun.stored import read_stored_spec
-from dlrun.training.progress import silent
+from dlrun.spec.stored import read_stored_spec
+from dlrun.training.progress.events import silent
 
 pytestmark = pytest.mark.tensorflow
 

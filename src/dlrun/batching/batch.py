@@ -10,7 +10,7 @@ from dlrun.batching.table import Table, make_table
 from dlrun.batching.wanted import Wanted
 from dlrun.batching.work import Work
 from dlrun.errors import UsageError
-from dlrun.training.cluster import read_cluster
+from dlrun.training.devices.cluster import read_cluster
 
 
 def run_batch(wanted: Wanted, *, listener: BatchListener = unheard) -> Table:

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dlrun.batching.record import FOLDER
-from dlrun.files.disk import disk, explained
 from dlrun.runs.record import IdentityRecord
+from dlrun.system.disk import disk, explained
 
 _OFFSETS = 1 << 62
 

@@ -12,9 +12,9 @@ from typing import IO, Any
 
 from dlrun.batching.messages import Lines, Request
 from dlrun.errors import RunError
-from dlrun.interpreter import answer_pipe, python_command, python_environment
+from dlrun.system.interpreter import answer_pipe, python_command, python_environment
 
-_MODULE = "dlrun.cli.batch_worker"
+_MODULE = "dlrun.cli.batch.worker"
 _GRACE_SECONDS = 30.0
 """How long runs may take to stop when the batch ends early."""
 

@@ -15,14 +15,14 @@ from dlrun.batching.claim import claimed, turn_to_load
 from dlrun.batching.known import Known, complete, like, runs_of, same_files, unfinished
 from dlrun.batching.messages import Request, send
 from dlrun.errors import CheckpointError, DataError, DlrunError, Interrupted, RunError, UsageError
-from dlrun.experiment import train_file
-from dlrun.identity import identify
-from dlrun.resumption import resume
+from dlrun.experiment.resume import resume
+from dlrun.experiment.train import train_file
 from dlrun.runs.history import COLUMNS
 from dlrun.runs.record import IdentityRecord
+from dlrun.spec.identity import identify
 from dlrun.spec.parse import SpecFile, read_spec
-from dlrun.timeline import Timeline
-from dlrun.training.progress import EpochDone, Event, Listener, Note, RunCreated, StepsDone, TrainingStarted
+from dlrun.training.progress.events import EpochDone, Event, Listener, Note, RunCreated, StepsDone, TrainingStarted
+from dlrun.training.progress.timeline import Timeline
 
 _PAUSE_SECONDS = 0.2
 _MOST_SCORES = 8

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlrun.errors import RunError
-from dlrun.files.disk import disk
 from dlrun.runs.folder import RunFolder
+from dlrun.runs.provenance.trust import is_own
 from dlrun.runs.record import LARGEST_BYTES, IdentityRecord, RunRecord
-from dlrun.runs.trust import is_own
+from dlrun.system.disk import disk
 
 _IDENTITY = re.compile(rb'"identity": \{\s*"spec": "([0-9a-f]{64})",\s*"code": "([0-9a-f]{64})"')
 

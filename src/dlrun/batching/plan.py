@@ -8,14 +8,14 @@ from pathlib import Path
 
 from dlrun.batching.grid import Combination
 from dlrun.errors import Problem, SpecError, UsageError
-from dlrun.identity import identify, identify_apart_from_seed
-from dlrun.metrics import SPLIT_PREFIXES, directions_of, without_split
+from dlrun.metrics.metric import SPLIT_PREFIXES, directions_of, without_split
 from dlrun.registry import nearest
 from dlrun.runs.directions import find_direction, parse_signed
 from dlrun.runs.record import IdentityRecord
-from dlrun.spec.document import Place
+from dlrun.spec.identity import identify, identify_apart_from_seed
 from dlrun.spec.parse import read_spec
 from dlrun.spec.types import Spec
+from dlrun.yaml_tree.document import Place
 
 
 @dataclass(frozen=True)

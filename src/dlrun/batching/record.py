@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dlrun.batching.plan import Planned
 from dlrun.batching.state import RunState
-from dlrun.files.disk import disk, explained
 from dlrun.runs.folder import now
+from dlrun.system.disk import disk, explained
 
 FOLDER = ".batches"
 _LARGEST_BYTES = 1 << 26

@@ -20,13 +20,13 @@ from types import FrameType
 from dlrun.batching.job import Shown, run_job
 from dlrun.batching.messages import Lines, Request, send
 from dlrun.report.drawing import load_library
-from dlrun.tensorflow_start import start_tensorflow
+from dlrun.system.tensorflow_start import start_tensorflow
 from dlrun.training.stop import SIGNALS, handled_signals, stop_with
 
 _LOOK_SECONDS = 0.02
 _MODULES = (
     "numpy.random",
-    *(f"dlrun.training.{name}" for name in ("assembly", "failures", "loop", "restoring", "sampling", "variables")),
+    *(f"dlrun.training.{name}" for name in ("failures", "loop", "restoring", "sampling", "setup", "variables")),
     "dlrun.report.writing",
 )
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dlrun.errors import UsageError
-from dlrun.runs.provenance import usable_cores
+from dlrun.launch.workers import visible_gpus
+from dlrun.runs.provenance.machine import usable_cores
 from dlrun.spec.types import Spec
-from dlrun.workers import visible_gpus
 
 LARGEST_NUMBER = 256
 _CORES_PER_RUN = 4

@@ -17,13 +17,13 @@ from typing import Any
 from dlrun.batching.plan import larger_wins
 from dlrun.batching.state import GOOD, RunState
 from dlrun.errors import RunError
-from dlrun.metrics import SPLIT_PREFIXES, without_split
+from dlrun.metrics.metric import SPLIT_PREFIXES, without_split
 from dlrun.runs.directions import parse_signed
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.record import RunRecord
-from dlrun.runs.spreadsheet import csv_text
 from dlrun.spec.check import best_metric, monitored
 from dlrun.spec.types import Spec
+from dlrun.system.spreadsheet import csv_text
 
 Values = tuple[tuple[str, str], ...]
 

@@ -24,9 +24,9 @@ from dlrun.batching.slots import Slot, Slots
 from dlrun.batching.state import GOOD, BatchListener, BatchStarted, RunChanged, RunState, RunWarned, Stopping
 from dlrun.batching.wanted import Wanted
 from dlrun.errors import Interrupted, RunError
+from dlrun.launch.workers import signal_name
 from dlrun.runs.folder import RunFolder, now
 from dlrun.training.stop import handled_signals
-from dlrun.workers import signal_name
 
 _LOOK_SECONDS = 0.1
 _HELD_SECONDS = 0.5

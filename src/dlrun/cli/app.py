@@ -12,27 +12,27 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from dlrun.cli.batch import batch
+from dlrun.cli.batch.command import batch
 from dlrun.cli.bench import bench
-from dlrun.cli.components import components
 from dlrun.cli.data import data
+from dlrun.cli.display.terminal import tell, width_of, wrapped_message
 from dlrun.cli.doctor import doctor
 from dlrun.cli.evaluate import evaluate
 from dlrun.cli.explain import explain
 from dlrun.cli.export import export
 from dlrun.cli.failures import system_error
-from dlrun.cli.init import init
 from dlrun.cli.launch import launch
-from dlrun.cli.plan import plan
 from dlrun.cli.predict import predict
 from dlrun.cli.report import report
 from dlrun.cli.reproduce import reproduce
 from dlrun.cli.resume import resume
 from dlrun.cli.runs import runs
-from dlrun.cli.schema import schema
-from dlrun.cli.terminal import tell, width_of, wrapped_message
+from dlrun.cli.spec.components import components
+from dlrun.cli.spec.init import init
+from dlrun.cli.spec.plan import plan
+from dlrun.cli.spec.schema import schema
+from dlrun.cli.spec.validate import validate
 from dlrun.cli.train import train
-from dlrun.cli.validate import validate
 from dlrun.errors import MOST_SHOWN, DlrunError, Interrupted, SpecError
 
 _OF_STREAMS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EBADF, errno.EFBIG)

@@ -9,7 +9,7 @@ import typer
 from dlrun.cli.options import AsJson, Config, Overrides, TrustPlugins
 
 if TYPE_CHECKING:
-    from dlrun.benching import Bench
+    from dlrun.bench.bench import Bench
 
 _BatchSizes = Annotated[
     str, typer.Option("--batch-sizes", metavar="N,N,...", help="Batch sizes to compare, instead of the spec's own.")
@@ -25,9 +25,9 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Measure how fast CONFIG trains: each precision, with and without XLA."""
-    from dlrun import benching
-    from dlrun.cli.console import print_json
-    from dlrun.cli.display import displayed
+    from dlrun.bench import bench as benching
+    from dlrun.cli.display.console import print_json
+    from dlrun.cli.display.display import displayed
 
     try:
         sizes = tuple(int(size) for size in batch_sizes.split(",")) if batch_sizes else ()
@@ -46,9 +46,9 @@ def bench(
 
 
 def _show(found: Bench) -> None:
-    from dlrun.cli.console import output_width
-    from dlrun.cli.format import format_bytes, format_table
-    from dlrun.cli.printable import printable_cell
+    from dlrun.cli.display.console import output_width
+    from dlrun.cli.display.format import format_bytes, format_table
+    from dlrun.cli.display.printable import printable_cell
 
     header = ("batch", "precision", "jit", "examples/s", "ms/step", "compile s", "peak memory", "")
     rows = []

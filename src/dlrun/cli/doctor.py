@@ -16,8 +16,8 @@ def doctor(runs_dir: RunsDir = RUNS_DIR, *, as_json: AsJson = False) -> None:
     """
     from dataclasses import asdict
 
-    from dlrun.cli.console import Console, print_json
-    from dlrun.training.doctor import examine
+    from dlrun.cli.display.console import Console, print_json
+    from dlrun.training.devices.doctor import examine
 
     with Console().noise_kept_away():
         findings = list(examine(runs_dir))

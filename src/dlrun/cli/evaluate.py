@@ -31,10 +31,10 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Score the model of a RUN on one split of its data or on another file: each class, label or value too."""
-    from dlrun.cli.console import output_width, print_json
-    from dlrun.cli.display import displayed
-    from dlrun.cli.format import format_scores
-    from dlrun.cli.scores import plain_evaluation, score_tables
+    from dlrun.cli.display.console import output_width, print_json
+    from dlrun.cli.display.display import displayed
+    from dlrun.cli.display.format import format_scores
+    from dlrun.cli.display.scores import plain_evaluation, score_tables
     from dlrun.evaluation.evaluate import evaluate as evaluate_
 
     with displayed(quiet=quiet or as_json) as display:

@@ -36,7 +36,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Tell which pixels, words or columns the predictions of a RUN rest on."""
-    from dlrun.cli.display import displayed
+    from dlrun.cli.display.display import displayed
     from dlrun.cli.explanations import show_columns, show_examples
     from dlrun.explanation.explain import Columns, Options
     from dlrun.explanation.explain import explain as explain_

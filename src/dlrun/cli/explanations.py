@@ -11,13 +11,13 @@ from typing import Any
 
 import typer
 
-from dlrun.cli.console import print_json
-from dlrun.cli.format import format_score, format_table
-from dlrun.cli.terminal import tell
+from dlrun.cli.display.console import print_json
+from dlrun.cli.display.format import format_score, format_table
+from dlrun.cli.display.terminal import tell
 from dlrun.errors import UsageError
 from dlrun.explanation.explain import Columns, Explained
-from dlrun.files.disk import disk, explained
-from dlrun.runs.spreadsheet import csv_text
+from dlrun.system.disk import disk, explained
+from dlrun.system.spreadsheet import csv_text
 
 _WORDS = 12
 
@@ -80,7 +80,7 @@ def _write(each: Explained, folder: Path, number: int) -> Path:
 
 
 def _line(each: Explained, path: Path | None) -> str:
-    from dlrun.cli.printable import printable_cell
+    from dlrun.cli.display.printable import printable_cell
 
     head = f"{printable_cell(each.name)}  {printable_cell(each.said)} {format_score(each.prediction)}"
     if path is not None:

@@ -35,8 +35,8 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the model of a RUN so that it takes raw input and runs without dlrun, and check that it does."""
-    from dlrun.cli.console import print_json
-    from dlrun.cli.display import displayed
+    from dlrun.cli.display.console import print_json
+    from dlrun.cli.display.display import displayed
     from dlrun.cli.exported import exported_lines
     from dlrun.export.exporting import Options
     from dlrun.export.exporting import export as export_

@@ -10,7 +10,7 @@ import errno
 import os
 
 from dlrun.errors import DataError, DlrunError, RunError, UsageError, encodable
-from dlrun.files.disk import reason
+from dlrun.system.disk import reason
 
 _TO_TRY = "close other programs, raise the limit (ulimit -v), or use a smaller batch, model or data set"
 _NO_MEMORY = (

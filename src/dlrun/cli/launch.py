@@ -39,7 +39,7 @@ def launch(
     For several machines: dlrun train on each, with TF_CONFIG or under srun.
     """
     check_config_or_resume(config, resume, allow_changes=allow_changes)
-    from dlrun import launching
+    from dlrun.launch import launch as launching
 
     said = {"--allow-changes": allow_changes, "--trust-plugins": trust_plugins, "--quiet": quiet, "--json": as_json}
     options = [*(name for name, is_on in said.items() if is_on), "--runs-dir", str(runs_dir)]

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from dlrun.cli.printable import printable
-from dlrun.cli.terminal import tell
+from dlrun.cli.display.printable import printable
+from dlrun.cli.display.terminal import tell
 
 Config = Annotated[Path, typer.Argument(help="The YAML file.", metavar="CONFIG", show_default=False)]
 ConfigOrResume = Annotated[Path | None, typer.Argument(help="The YAML file.", metavar="CONFIG", show_default=False)]

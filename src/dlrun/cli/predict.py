@@ -45,7 +45,7 @@ def predict(
     as_json: _JsonLines = False,
 ) -> None:
     """Predict with the model of a RUN: label, probability, values or reconstruction error of each example of INPUT."""
-    from dlrun.cli.display import displayed
+    from dlrun.cli.display.display import displayed
     from dlrun.cli.predictions import parsed_keep, parsed_top, standard_output, told
     from dlrun.prediction import output as writing
     from dlrun.prediction.predict import Options

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, TextIO
 import typer
 
 from dlrun.cli import BEGAN
-from dlrun.cli.display import Display
-from dlrun.cli.format import format_seconds
-from dlrun.cli.printable import printable
+from dlrun.cli.display.display import Display
+from dlrun.cli.display.format import format_seconds
+from dlrun.cli.display.printable import printable
 
 if TYPE_CHECKING:
     from dlrun.prediction.columns import Top

@@ -17,7 +17,7 @@ def report(runs: _Runs, output: _Output = Path("report.html"), runs_dir: RunsDir
     """Write the report of a RUN anew, or one page that compares several."""
     from dlrun.report.comparison import write_comparison
     from dlrun.report.writing import write_report
-    from dlrun.runs.catalog import find_run
+    from dlrun.runs.query.catalog import find_run
 
     folders = [find_run(run, runs_dir=runs_dir) for run in runs]
     if len(folders) == 1:

@@ -20,9 +20,9 @@ def reproduce(
 
     Says that they are bit-identical, or where they differ first, with exit code 1.
     """
-    from dlrun import reproduction
-    from dlrun.cli.console import print_json
-    from dlrun.cli.display import displayed
+    from dlrun.cli.display.console import print_json
+    from dlrun.cli.display.display import displayed
+    from dlrun.experiment import reproduce as reproduction
 
     with displayed(quiet=quiet or as_json) as display:
         found = reproduction.reproduce(

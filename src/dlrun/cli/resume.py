@@ -38,9 +38,9 @@ def resume_run(
     as_json: bool,
 ) -> None:
     """What `dlrun resume` and `dlrun train --resume` do."""
-    from dlrun import resumption
-    from dlrun.cli.display import displayed
-    from dlrun.cli.outcome import show_outcome
+    from dlrun.cli.display.display import displayed
+    from dlrun.cli.display.outcome import show_outcome
+    from dlrun.experiment import resume as resumption
 
     with displayed(quiet=quiet or as_json) as display:
         result = resumption.resume(

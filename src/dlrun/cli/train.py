@@ -52,9 +52,9 @@ def train(
         )
         return
     _refuse_run(config, runs_dir)
-    from dlrun import experiment
-    from dlrun.cli.display import displayed
-    from dlrun.cli.outcome import show_outcome
+    from dlrun.cli.display.display import displayed
+    from dlrun.cli.display.outcome import show_outcome
+    from dlrun.experiment import train as experiment
 
     with displayed(quiet=quiet or as_json) as display:
         result = experiment.train(

@@ -1,23 +1,30 @@
 """Datasets: where examples come from. Importing this registers the built-in sources."""
 
-from dlrun.data import arrays, builtin, images, series, synthetic, table, text, tfds
+from dlrun.data.arrays.source import Arrays
+from dlrun.data.builtin import Builtin
 from dlrun.data.dataset import Dataset, Source, Split, datasets
+from dlrun.data.images.source import Images
 from dlrun.data.preprocess import Preprocess
+from dlrun.data.series.source import Series
 from dlrun.data.splits import held_out_count
+from dlrun.data.synthetic import Synthetic
+from dlrun.data.table.source import Table
+from dlrun.data.text.source import Text
+from dlrun.data.tfds.source import Tfds
 
 __all__ = [
+    "Arrays",
+    "Builtin",
     "Dataset",
+    "Images",
     "Preprocess",
+    "Series",
     "Source",
     "Split",
-    "arrays",
-    "builtin",
+    "Synthetic",
+    "Table",
+    "Text",
+    "Tfds",
     "datasets",
     "held_out_count",
-    "images",
-    "series",
-    "synthetic",
-    "table",
-    "text",
-    "tfds",
 ]

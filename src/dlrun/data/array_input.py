@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from dlrun.data.array_file import ArrayRows, opened_arrays
+from dlrun.data.files.array_file import ArrayRows, opened_arrays
 from dlrun.data.image_files.form import ImageForm
 from dlrun.data.image_files.reading import read_images
 from dlrun.data.labels import NamedArray, stored_targets

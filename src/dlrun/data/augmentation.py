@@ -1,4 +1,4 @@
-"""What training changes about its images at random: the keys; `training/augment.py` does it."""
+"""What training changes about its images at random: the keys; `training/step/augment.py` does it."""
 
 from __future__ import annotations
 

@@ -12,13 +12,13 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from dlrun.data.array_input import ArrayInput
 from dlrun.data.columns import ColumnsPreprocess
-from dlrun.data.image_input import ImageInput
+from dlrun.data.images.input import ImageInput
 from dlrun.data.preprocess import Preprocess
 from dlrun.data.raw_input import Examples, begun, whole
-from dlrun.data.series_input import SeriesInput
-from dlrun.data.table_input import TableInput
-from dlrun.data.text_input import TextInput
-from dlrun.data.token_preprocess import TokenPreprocess
+from dlrun.data.series.input import SeriesInput
+from dlrun.data.table.input import TableInput
+from dlrun.data.text.input import TextInput
+from dlrun.data.text.preprocess import TokenPreprocess
 from dlrun.errors import RunError
 from dlrun.signature import Features, Target
 

@@ -12,22 +12,22 @@ import numpy.typing as npt
 
 from dlrun.errors import DataError, UsageError
 from dlrun.evaluation.record import Origin, data_name, record_evaluation
-from dlrun.experiment import RUNS_DIR
-from dlrun.runs.catalog import find_run
+from dlrun.experiment.train import RUNS_DIR
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.interface import data_changes, read_interface
+from dlrun.runs.query.catalog import find_run
 from dlrun.scoring.breakdown import Breakdown, collector_of
 from dlrun.scoring.regression import regression_scores
 from dlrun.spec.parse import SpecFile
-from dlrun.stored import USED, read_stored_spec, refuse_unused
-from dlrun.tensorflow_start import start_tensorflow
-from dlrun.training.progress import Evaluated, Listener, Note, only_warnings, silent
+from dlrun.spec.stored import USED, read_stored_spec, refuse_unused
+from dlrun.system.tensorflow_start import start_tensorflow
+from dlrun.training.progress.events import Evaluated, Listener, Note, only_warnings, silent
 
 if TYPE_CHECKING:
     from dlrun.signature import Target
-    from dlrun.training.assembly import Assembly
     from dlrun.training.naive import NaiveScores
     from dlrun.training.predictor import Predictor
+    from dlrun.training.setup import Assembly
 
 Array = npt.NDArray[Any]
 
@@ -110,9 +110,9 @@ def _evaluate_splits(
     folder: RunFolder, file: SpecFile, split: str, *, checkpoint: str, allow_changes: bool, listener: Listener
 ) -> Iterator[tuple[str, Evaluation, Origin]]:
     start_tensorflow()
-    from dlrun.training.assembly import assemble
     from dlrun.training.naive import find_baseline, naive_scores
     from dlrun.training.restoring import restore_model
+    from dlrun.training.setup import assemble
 
     assembly = assemble(file, listener=only_warnings(listener))
     splits = assembly.dataset.splits

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from dlrun.errors import RunError
 from dlrun.runs.folder import RunFolder, now
+from dlrun.runs.provenance.trust import is_own
 from dlrun.runs.record import EvaluationRecord
-from dlrun.runs.spreadsheet import csv_text
-from dlrun.runs.trust import is_own
 from dlrun.scoring.breakdown import Breakdown
-from dlrun.training.progress import Listener, Note
+from dlrun.system.spreadsheet import csv_text
+from dlrun.training.progress.events import Listener, Note
 
 MOST_PARTS, MOST_IN_MATRIX, MOST_COLUMNS = 100, 20, 1000
 """The most classes whose scores, and whose confusion matrix, run.json holds; and for which a CSV holds the matrix."""

@@ -13,17 +13,17 @@ import numpy.typing as npt
 
 from dlrun.data.interface import Interface
 from dlrun.data.raw_input import Examples
-from dlrun.data.text_input import TextInput
+from dlrun.data.text.input import TextInput
 from dlrun.errors import DataError, UsageError
-from dlrun.experiment import RUNS_DIR
+from dlrun.experiment.train import RUNS_DIR
 from dlrun.explanation.pixels import Method
-from dlrun.runs.catalog import find_run
 from dlrun.runs.interface import read_interface
+from dlrun.runs.query.catalog import find_run
 from dlrun.scoring.importances import Importance, change_of, loss_of, permutation_importances
 from dlrun.signature import Target
-from dlrun.stored import read_stored_spec
-from dlrun.tensorflow_start import start_tensorflow
-from dlrun.training.progress import Listener, Note, silent
+from dlrun.spec.stored import read_stored_spec
+from dlrun.system.tensorflow_start import start_tensorflow
+from dlrun.training.progress.events import Listener, Note, silent
 
 if TYPE_CHECKING:
     from dlrun.spec.parse import SpecFile

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.text_input import TextInput
-from dlrun.data.texts.cut import OUT_OF_VOCABULARY, cutter
+from dlrun.data.text.input import TextInput
+from dlrun.data.text.tokens import OUT_OF_VOCABULARY, cutter
 from dlrun.training.predictor import Predictor
 
 Array = npt.NDArray[Any]

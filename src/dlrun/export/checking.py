@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from dlrun.export import harness
 from dlrun.export.child import run_child
+from dlrun.export.formats import Format, Limit
 from dlrun.export.snippet import loading_code
-from dlrun.export.target import Format, Limit
-from dlrun.files.disk import disk
 from dlrun.signature import Target
+from dlrun.system.disk import disk
 
 Array = npt.NDArray[Any]
 Outputs = Mapping[str, Array]

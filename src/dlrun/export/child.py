@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dlrun.errors import RunError
-from dlrun.interpreter import python_command, python_environment
+from dlrun.system.interpreter import python_command, python_environment
 
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONWARNINGS": "ignore"}
 _OF_FILES = re.compile(r"(?:OS|Permission)Error: \[Errno (\d+)\]")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlrun.export.plain import Givens, PlainModel
+from dlrun.export.export_model import Givens, PlainModel
 
 DESCRIPTION, LABELS = "description.json", "labels.txt"
 

@@ -16,7 +16,7 @@ from dlrun.export.harness import Example
 from dlrun.spec.types import Spec
 
 if TYPE_CHECKING:
-    from dlrun.export.plain import PlainModel
+    from dlrun.export.export_model import PlainModel
 
 MOST = 200
 """Examples that are run one at a time; int8 wants more than a hundred to measure ranges."""
@@ -121,7 +121,7 @@ def _copied(example: Mapping[str, npt.NDArray[Any]]) -> Example:
 
 
 def _known_words(model: PlainModel) -> dict[str, list[str]]:
-    from dlrun.export.plain import Givens
+    from dlrun.export.export_model import Givens
     from dlrun.export.text_layers import string_layers
 
     found, givens = {}, Givens(model.raw)

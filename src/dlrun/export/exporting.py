@@ -10,22 +10,22 @@ import numpy as np
 
 from dlrun.data.columns import NumericColumn
 from dlrun.errors import DataError, RunError, UsageError
-from dlrun.experiment import RUNS_DIR
+from dlrun.experiment.train import RUNS_DIR
 from dlrun.export.checking import Measured, check
 from dlrun.export.description import Description
 from dlrun.export.examples import Sample, generated_sample, own_sample, read_sample
+from dlrun.export.formats import Format, Quantize, find_format
 from dlrun.export.harness import median_seconds
 from dlrun.export.place import Place
 from dlrun.export.snippet import example_code, loading_code
-from dlrun.export.target import Format, Quantize, find_format
-from dlrun.runs.catalog import find_run
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.interface import read_interface
-from dlrun.runs.trust import is_own
+from dlrun.runs.provenance.trust import is_own
+from dlrun.runs.query.catalog import find_run
 from dlrun.spec.parse import SpecFile
-from dlrun.stored import read_stored_spec
-from dlrun.tensorflow_start import start_tensorflow
-from dlrun.training.progress import Listener, Note, silent
+from dlrun.spec.stored import read_stored_spec
+from dlrun.system.tensorflow_start import start_tensorflow
+from dlrun.training.progress.events import Listener, Note, silent
 
 if TYPE_CHECKING:
     from dlrun.data.interface import Interface
@@ -196,7 +196,7 @@ def _own_sample(folder: RunFolder, file: SpecFile, interface: Interface, listene
 
 
 def _export(trained: Trained, place: Place, options: Options, *, sample: Sample | None, listener: Listener) -> Exported:
-    from dlrun.export.plain import plain_model
+    from dlrun.export.export_model import plain_model
     from dlrun.export.writing import write
 
     quantize: Any = options.quantize

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlrun.errors import UsageError
-from dlrun.export.target import Format
-from dlrun.files.disk import disk, explained
+from dlrun.export.formats import Format
+from dlrun.system.disk import disk, explained
 
 _ASIDE = "replaced"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dlrun.models.block_lstm import block_lstm
-from dlrun.models.reversible_dense import reversible_dense
+from dlrun.models.parts.block_lstm import block_lstm
+from dlrun.models.parts.reversible_dense import reversible_dense
 
 if TYPE_CHECKING:
     import keras

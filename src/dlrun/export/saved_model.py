@@ -14,7 +14,7 @@ from dlrun.export.description import Description, write_description
 if TYPE_CHECKING:
     import keras
 
-    from dlrun.export.plain import PlainModel
+    from dlrun.export.export_model import PlainModel
 
 
 _OF_FILES = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from dlrun.export.description import DESCRIPTION, Description, Input
+from dlrun.export.formats import TargetName
 from dlrun.export.harness import Example
-from dlrun.export.target import TargetName
 
 _LOAD: dict[TargetName, str] = {
     "keras": """\

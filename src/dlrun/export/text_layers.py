@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import RunError
-from dlrun.export.plain import Givens, PlainModel, inputs_of
+from dlrun.export.export_model import Givens, PlainModel, inputs_of
 
 if TYPE_CHECKING:
     import keras

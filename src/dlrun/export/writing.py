@@ -13,10 +13,10 @@ import numpy as np
 
 from dlrun.export.description import DESCRIPTION, LABELS, Description, describe
 from dlrun.export.examples import Sample
+from dlrun.export.export_model import PlainModel
+from dlrun.export.formats import Format, Limit, Quantize
 from dlrun.export.harness import Example
-from dlrun.export.plain import PlainModel
 from dlrun.export.rebuilding import rounds_pixels
-from dlrun.export.target import Format, Limit, Quantize
 
 _BYTES, _LINES_OF_BYTES = "the bytes of a text in UTF-8", "the bytes of {} texts in UTF-8, one a line"
 
@@ -90,12 +90,12 @@ def write(
         carried = f"{inside} in assets.extra, and the signature labels"
         return Written(description, examples, carried, in_keras, limit)
     if format_.name == "onnx":
-        from dlrun.export.onnx_model import write_onnx
+        from dlrun.export.onnx.model import write_onnx
 
         write_onnx(model, path, description)
         carried = "the metadata labels and description, both JSON"
         return Written(description, examples, carried, in_keras, limit)
-    from dlrun.export.tflite import can_calibrate, text_inputs, write_tflite
+    from dlrun.export.tflite.model import can_calibrate, text_inputs, write_tflite
 
     texts = text_inputs(model)
     description = _of_one(description, texts)

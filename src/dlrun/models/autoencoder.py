@@ -12,9 +12,9 @@ from pydantic import Field
 from dlrun.component import FieldProblem
 from dlrun.models.layers import Activation, Hidden, Penalty, Positive, features_input, flattened
 from dlrun.models.model import Model, models
-from dlrun.models.reversible_dense import reversible_dense
-from dlrun.models.transposed import cropped
-from dlrun.models.windows import Size, axis_problem, per_axis, slide, written
+from dlrun.models.parts.reversible_dense import reversible_dense
+from dlrun.models.parts.sliding_window import Size, axis_problem, per_axis, slide, written
+from dlrun.models.parts.transposed import cropped
 from dlrun.signature import Features, Target
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from dlrun.models.layers import (
     flattened,
 )
 from dlrun.models.model import Model, models
-from dlrun.models.windows import Padding, Shape, Size, axis_problem, per_axis, slide, written
+from dlrun.models.parts.sliding_window import Padding, Shape, Size, axis_problem, per_axis, slide, written
 from dlrun.signature import Features, Target
 
 if TYPE_CHECKING:

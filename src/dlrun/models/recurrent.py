@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from dlrun.component import FieldProblem
-from dlrun.models.block_lstm import block_lstm
 from dlrun.models.head import head
 from dlrun.models.layers import (
     Activation,
@@ -22,6 +21,7 @@ from dlrun.models.layers import (
     features_input,
 )
 from dlrun.models.model import Model
+from dlrun.models.parts.block_lstm import block_lstm
 from dlrun.signature import Features, Target
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import numpy as np
 
 from dlrun.errors import encodable
 from dlrun.prediction.columns import Cells, Column
-from dlrun.runs.spreadsheet import safe_cell
+from dlrun.system.spreadsheet import safe_cell
 
 if TYPE_CHECKING:
     import pyarrow as pa

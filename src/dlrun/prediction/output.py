@@ -14,10 +14,10 @@ import numpy.typing as npt
 from numpy.lib import format as npy
 
 from dlrun.errors import UsageError
-from dlrun.files.disk import disk, explained, staged_name
 from dlrun.prediction.formats import FORMATS, WRITERS, Format, Writer
 from dlrun.prediction.predict import Predictions
-from dlrun.runs.spreadsheet import is_formula
+from dlrun.system.disk import disk, explained, staged_name
+from dlrun.system.spreadsheet import is_formula
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.errors import UsageError
-from dlrun.experiment import RUNS_DIR
+from dlrun.experiment.train import RUNS_DIR
 from dlrun.prediction.columns import Cells, Column, Layout, Top, layout_of
 from dlrun.prediction.frames import as_file, is_frame, like, predictions_table, read_frame
-from dlrun.runs.catalog import find_run
 from dlrun.runs.interface import read_interface
-from dlrun.stored import USED, read_stored_spec, refuse_unused
-from dlrun.tensorflow_start import start_tensorflow
-from dlrun.training.progress import Listener, Note, silent
+from dlrun.runs.query.catalog import find_run
+from dlrun.spec.stored import USED, read_stored_spec, refuse_unused
+from dlrun.system.tensorflow_start import start_tensorflow
+from dlrun.training.progress.events import Listener, Note, silent
 
 if TYPE_CHECKING:
     from dlrun.data.raw_input import Examples

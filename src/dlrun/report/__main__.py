@@ -12,10 +12,10 @@ import sys
 from pathlib import Path
 
 from dlrun.errors import DlrunError
-from dlrun.interpreter import answer, taken_over
 from dlrun.report.drawing import load_library
 from dlrun.report.writing import write_report
 from dlrun.runs.folder import RunFolder
+from dlrun.system.interpreter import answer, taken_over
 
 
 def main() -> None:

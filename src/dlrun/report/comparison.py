@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dlrun.files.disk import disk, explained
 from dlrun.report.content import directions_of
 from dlrun.report.drawing import Drawing, drawn
 from dlrun.report.markup import Markup, facts, number, table, tag
 from dlrun.report.page import document, figures
 from dlrun.report.plots import MOST_CURVES
-from dlrun.runs.contrast import Contrast, Line, contrast
-from dlrun.runs.fields import as_text
+from dlrun.runs.compare.compare import Contrast, Line, contrast
 from dlrun.runs.folder import RunFolder
+from dlrun.runs.query.fields import as_text
+from dlrun.system.disk import disk, explained
 
 _CURVES = 12
 _FEWEST_WITH_A_BEST = 2

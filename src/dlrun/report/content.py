@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from dlrun.data.interface import Interface
 from dlrun.errors import RunError
-from dlrun.files.disk import disk, explained
 from dlrun.runs.directions import derive_directions
 from dlrun.runs.flat_spec import read_flat_spec
 from dlrun.runs.folder import RunFolder
@@ -16,6 +15,7 @@ from dlrun.runs.interface import read_interface
 from dlrun.runs.predictions import Predictions, find_misfit, predictions_file, read_predictions
 from dlrun.runs.record import RunRecord
 from dlrun.runs.sums import check_presence
+from dlrun.system.disk import disk, explained
 
 _SPLITS = ("test", "validation", "train")
 _LARGEST_BYTES = 1 << 28

@@ -9,8 +9,8 @@ from dlrun.report.content import Content
 from dlrun.report.findings import Findings, Score
 from dlrun.report.markup import Markup, number, table, tag
 from dlrun.report.verdict import verdicts
-from dlrun.runs.baseline import main_split, naive_method
-from dlrun.runs.longer import longer_command, read_length
+from dlrun.runs.compare.baseline import main_split, naive_method
+from dlrun.runs.compare.length import longer_command, read_length
 from dlrun.runs.record import RunRecord
 
 _TITLES = {

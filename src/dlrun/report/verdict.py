@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dlrun.report.findings import Score
-from dlrun.runs.baseline import LAST_VALUE, Comparison, compare_with_naive, main_split, naive_method
+from dlrun.runs.compare.baseline import LAST_VALUE, Comparison, compare_with_naive, main_split, naive_method
 from dlrun.runs.record import RunRecord
 
 Mood = Literal["good", "bad", "open"]

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 
-from dlrun.files.disk import disk, explained
 from dlrun.report import plots
 from dlrun.report.content import Content, read_content
 from dlrun.report.drawing import Drawing
@@ -16,6 +15,7 @@ from dlrun.report.page import page
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.predictions import Predictions
 from dlrun.signature import Target
+from dlrun.system.disk import disk, explained
 
 _NAME_CHARACTERS = 60
 _SAME_AREA = 0.005

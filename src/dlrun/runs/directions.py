@@ -35,7 +35,7 @@ def find_direction(
     Raises:
         UsageError: None of them knows it, or they disagree.
     """
-    from dlrun.metrics import without_split
+    from dlrun.metrics.metric import without_split
 
     found = {of_run.get(without_split(key)) for of_run in known}
     if found == {"max"}:
@@ -61,7 +61,7 @@ def derive_directions(spec: Mapping[str, Any], scores: Iterable[str]) -> dict[st
         By name: of the metrics in the spec those of their types, whatever their names; of other scores that of Keras'
         metric of this name. What neither tells is left out.
     """
-    from dlrun.metrics import direction_of_type
+    from dlrun.metrics.metric import direction_of_type
 
     types = dict(_metrics_in(spec))
     found: dict[str, Direction] = {"loss": "min"}

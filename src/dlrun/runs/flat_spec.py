@@ -12,8 +12,8 @@ import yaml
 from yaml import MappingEndEvent, MappingStartEvent, ScalarEvent, SequenceEndEvent, SequenceStartEvent
 
 from dlrun.errors import RunError
-from dlrun.files.disk import disk, explained
-from dlrun.spec.yaml_source import MAX_BYTES, parse_scalar
+from dlrun.system.disk import disk, explained
+from dlrun.yaml_tree.source import MAX_BYTES, parse_scalar
 
 Scalar = str | int | float | bool | None
 Value = Scalar | list[Scalar]

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, Literal, SupportsFloat
 
 from dlrun.errors import RunError
-from dlrun.files.disk import disk, explained
-from dlrun.files.staging import recover
 from dlrun.runs.history import History, Row
 from dlrun.runs.lock import holder, locked
 from dlrun.runs.record import RunRecord, Status, read_record
 from dlrun.runs.sums import check_presence, check_sum
+from dlrun.system.disk import disk, explained
+from dlrun.system.staging import recover
 
 _NAME_BYTES = 80
 _ID_ATTEMPTS = 100

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from dlrun.files.disk import disk, explained
+from dlrun.system.disk import disk, explained
 
 _BLOCK_BYTES = 1 << 16
 _LARGEST_BYTES = 1 << 26

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import SupportsFloat
 
 from dlrun.errors import RunError
-from dlrun.files.disk import disk, explained
-from dlrun.runs.spreadsheet import csv_text
+from dlrun.system.disk import disk, explained
+from dlrun.system.spreadsheet import csv_text
 
 Row = dict[str, float | int | None]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from dlrun.data.interface import Interface, parse_interface
-from dlrun.data.series_input import SeriesInput
-from dlrun.data.table_input import TableInput
+from dlrun.data.series.input import SeriesInput
+from dlrun.data.table.input import TableInput
 from dlrun.errors import RunError
-from dlrun.files.disk import disk, explained
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.sums import check_presence, check_sum
+from dlrun.system.disk import disk, explained
 
 _LARGEST_BYTES = 1 << 28  # vocabularies are in it
 _NAMED = 8

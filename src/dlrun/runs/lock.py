@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dlrun.errors import RunError
-from dlrun.files.disk import disk, explained
+from dlrun.system.disk import disk, explained
 
 # A reader holds the lock for microseconds while it looks; a writer that meets one tries again for this long.
 _ATTEMPTS, _PAUSE_SECONDS = 25, 0.01

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.npz import read_arrays
+from dlrun.data.files.npz import read_arrays
 from dlrun.errors import DataError, RunError
-from dlrun.files.disk import disk, explained
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.sums import check_presence, check_sum, record_sums
 from dlrun.signature import Target
+from dlrun.system.disk import disk, explained
 
 Array = npt.NDArray[Any]
 

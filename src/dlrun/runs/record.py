@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dlrun.errors import RunError
-from dlrun.files.disk import disk, explained
+from dlrun.system.disk import disk, explained
 
 LARGEST_BYTES = 1 << 22
 """Of a `run.json`."""
@@ -159,7 +159,7 @@ class RunRecord(_Group):
         git: Commit, branch, dirty; null outside a repository.
         versions: Of Python and the libraries that decide the numbers.
         machine: Platform, CPU, cores, memory.
-        environment: What decides the bits of the result besides spec and data; see `runs/environment.py`.
+        environment: What decides the bits of the result besides spec and data; see `runs/provenance/environment.py`.
         device: Chosen for the run.
         precision: Chosen for the run.
         jit: Chosen for the run.

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple, cast, get_args
 
 from dlrun.errors import RunError, UsageError
-from dlrun.files.disk import disk, explained
-from dlrun.files.staging import DROPPED, drop_folder, recover, settled_names
 from dlrun.runs.folder import RunFolder, now
+from dlrun.system.disk import disk, explained
+from dlrun.system.staging import DROPPED, drop_folder, recover, settled_names
 
 Keep = Literal["best", "last", "none"]
 _STEP = re.compile("step-[0-9]+")

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlrun.errors import RunError
-from dlrun.files.disk import disk
-from dlrun.files.staging import settled, settled_names
+from dlrun.system.disk import disk
+from dlrun.system.staging import settled, settled_names
 
 if TYPE_CHECKING:
     from dlrun.runs.folder import RunFolder

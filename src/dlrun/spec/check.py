@@ -9,7 +9,7 @@ from dlrun.component import Component, FieldProblem, Path
 from dlrun.data import Source, held_out_count
 from dlrun.data.dataset import ImageSource
 from dlrun.losses import Loss, losses, losses_for
-from dlrun.metrics import SPLIT_PREFIXES, Metric, metrics_for, without_split
+from dlrun.metrics.metric import SPLIT_PREFIXES, Metric, metrics_for, without_split
 from dlrun.models import Model
 from dlrun.registry import nearest
 from dlrun.runs.history import COLUMNS

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from dlrun.errors import UsageError
 from dlrun.keras_table import entry_names, short_names
 from dlrun.keras_table.component import part_class
-from dlrun.metrics import metrics
+from dlrun.metrics.metric import metrics
 from dlrun.registry import Registry, nearest
 from dlrun.spec.expectation import expectation, groups_in
 from dlrun.spec.sections import SECTIONS

@@ -14,21 +14,21 @@ from typing import Any
 from dlrun.data import Source
 from dlrun.data.columns import ColumnKeys
 from dlrun.errors import MOST_SHOWN, DataError, Problem, SpecError, encodable
-from dlrun.files.disk import disk
-from dlrun.locating import absent, locate, unreadable
 from dlrun.models import Model
 from dlrun.plugins import find_plugin, load_plugin
-from dlrun.runs.around import folder_around
+from dlrun.runs.enclosing import folder_around
 from dlrun.signature import Description
 from dlrun.spec.check import find_problems
-from dlrun.spec.document import Node
-from dlrun.spec.given import document_of
-from dlrun.spec.override import ORIGIN as OVERRIDE
-from dlrun.spec.override import apply_overrides
 from dlrun.spec.sections import METRICS, OPTIONAL, SECTIONS, parse_component, parse_section
 from dlrun.spec.types import Draft, Spec, Training
 from dlrun.spec.validate import correct_keys, shown, validate
-from dlrun.spec.yaml_source import MAX_BYTES, read_yaml
+from dlrun.system.disk import disk
+from dlrun.system.paths import absent, locate, unreadable
+from dlrun.yaml_tree.document import Node
+from dlrun.yaml_tree.given import document_of
+from dlrun.yaml_tree.override import ORIGIN as OVERRIDE
+from dlrun.yaml_tree.override import apply_overrides
+from dlrun.yaml_tree.source import MAX_BYTES, read_yaml
 
 KEYS = ("name", "seed", "plugins", *SECTIONS, "metrics", "training")
 MAX_SEED = 2**32 - 1
@@ -159,7 +159,7 @@ def _given_trust(path: Path, *, trust_plugins: bool) -> tuple[Trust, bytes | Non
     if around is None:
         return OWN, None
     from dlrun.runs.folder import RunFolder
-    from dlrun.runs.trust import is_own
+    from dlrun.runs.provenance.trust import is_own
 
     run = RunFolder(around)
     is_its_spec = os.path.realpath(path) == os.path.realpath(run.spec_yaml)

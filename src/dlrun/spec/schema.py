@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from dlrun.component import Component
-from dlrun.locating import FROM_WHERE
-from dlrun.metrics import metrics
+from dlrun.metrics.metric import metrics
 from dlrun.registry import Registry
 from dlrun.spec.sections import OPTIONAL, SECTIONS
 from dlrun.spec.types import Training
+from dlrun.system.paths import FROM_WHERE
 
 Schema = dict[str, Any]
 

@@ -10,15 +10,15 @@ from dlrun.data import datasets
 from dlrun.errors import Problem
 from dlrun.keras_table import short_names
 from dlrun.losses import losses
-from dlrun.metrics import metrics
+from dlrun.metrics.metric import metrics
 from dlrun.models import models
 from dlrun.optimizers import optimizers
 from dlrun.registry import Registry, nearest
 from dlrun.schedules import schedules
-from dlrun.spec.document import Node
 from dlrun.spec.habits import known_as
 from dlrun.spec.validate import did_you_mean, shown, validate
 from dlrun.tracking import trackers
+from dlrun.yaml_tree.document import Node
 
 _KEY_AND_VALUE = re.compile(r"(\w+)(?::|\s*=\s*)(\S+)")
 C = TypeVar("C", bound=Component)

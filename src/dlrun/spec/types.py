@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from dlrun.component import Fields
 from dlrun.data import Source
 from dlrun.losses import Loss
-from dlrun.metrics import Metric
+from dlrun.metrics.metric import Metric
 from dlrun.models import Model
 from dlrun.optimizers import Optimizer
 from dlrun.schedules import Schedule

@@ -98,7 +98,7 @@ class MLflow(Tracker):
         Raises:
             RunError: The server does not answer.
         """
-        from dlrun.data.reachability import find_unreachable
+        from dlrun.system.network import find_unreachable
 
         uri = self.absolute().uri or os.environ.get("MLFLOW_TRACKING_URI")
         # Asked before MLflow is, which would go on asking: a server that is not there is told at once.

@@ -8,17 +8,17 @@ from hashlib import sha256
 import keras
 
 from dlrun.errors import Problem, SpecError
-from dlrun.models.difference import with_last_value
+from dlrun.models.parts.difference import with_last_value
 from dlrun.runs.record import Choice
 from dlrun.signature import Features, Target
 from dlrun.spec.types import Spec
-from dlrun.training.by_column import build_loss, build_metric
-from dlrun.training.device import choose_precision, dtype_policy
-from dlrun.training.dropout import exchange_dropout
-from dlrun.training.fused import fused
-from dlrun.training.parts import join_parts
-from dlrun.training.shares import shared
-from dlrun.training.team import Team
+from dlrun.training.devices.device import choose_precision, dtype_policy
+from dlrun.training.step.by_column import build_loss, build_metric
+from dlrun.training.step.dropout import exchange_dropout
+from dlrun.training.step.fused_optimizers import fused
+from dlrun.training.step.parts import join_parts
+from dlrun.training.step.replicas import Team
+from dlrun.training.step.shares import shared
 
 
 @dataclass(frozen=True)

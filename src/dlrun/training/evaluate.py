@@ -7,11 +7,11 @@ from contextlib import closing
 
 import keras
 
-from dlrun.metric_results import Collected
+from dlrun.metrics.results import Collected
 from dlrun.training.failures import step_failures
-from dlrun.training.feed import Feed, epoch_order
-from dlrun.training.steps import Steps
-from dlrun.training.team import Team
+from dlrun.training.step.feed import Feed, epoch_order
+from dlrun.training.step.replicas import Team
+from dlrun.training.step.steps import Steps
 
 
 class Evaluator:

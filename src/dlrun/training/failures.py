@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from dlrun.errors import RunError
-from dlrun.training.cluster import Cluster
+from dlrun.training.devices.cluster import Cluster
 
 _GRAPH_NODE = re.compile(r"\{\{[^}]*\}\} *")
 

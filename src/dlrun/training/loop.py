@@ -18,15 +18,15 @@ import tensorflow as tf
 from dlrun.errors import CheckpointError, DlrunError
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.types import Spec
-from dlrun.timeline import Timeline
-from dlrun.training.checkpoint import Checkpoint
+from dlrun.training.checkpoints.checkpoint import Checkpoint
+from dlrun.training.checkpoints.saving import Saver
 from dlrun.training.compilation import Compiled, Length
 from dlrun.training.evaluate import Evaluator, read_scores
 from dlrun.training.failures import not_finite, step_failures
-from dlrun.training.feed import Feed, Stretch, epoch_order
-from dlrun.training.pace import Pace
-from dlrun.training.progress import WARNING, EpochDone, Listener, Note, StepsDone
-from dlrun.training.saving import Saver
+from dlrun.training.progress.events import WARNING, EpochDone, Listener, Note, StepsDone
+from dlrun.training.progress.pace import Pace
+from dlrun.training.progress.tensorboard import EventWriter
+from dlrun.training.progress.timeline import Timeline
 from dlrun.training.state import (
     TrainingState,
     initial_state,
@@ -35,10 +35,10 @@ from dlrun.training.state import (
     undefined_text,
     undefined_watched,
 )
-from dlrun.training.steps import Steps
+from dlrun.training.step.feed import Feed, Stretch, epoch_order
+from dlrun.training.step.replicas import Team
+from dlrun.training.step.steps import Steps
 from dlrun.training.stop import Stop
-from dlrun.training.team import Team
-from dlrun.training.tensorboard import EventWriter
 from dlrun.training.variables import HostValues, assign_arrays, averaged_variables
 
 Row = dict[str, float | int]

@@ -15,14 +15,14 @@ import tensorflow as tf
 
 from dlrun.data import Split
 from dlrun.losses import Loss
-from dlrun.metric_results import Collected
-from dlrun.metrics import Metric
+from dlrun.metrics.metric import Metric
+from dlrun.metrics.results import Collected
 from dlrun.runs.record import BaselineRecord
 from dlrun.signature import Target
-from dlrun.training.assembly import Assembly
-from dlrun.training.by_column import build_loss, build_metric
 from dlrun.training.evaluate import with_exact
-from dlrun.training.feed import encode
+from dlrun.training.setup import Assembly
+from dlrun.training.step.by_column import build_loss, build_metric
+from dlrun.training.step.feed import encode
 
 Array = npt.NDArray[Any]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from dlrun.training.assembly import Assembly
+from dlrun.training.setup import Assembly
 
 _BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from dlrun.data.mapped import drop_pages
-from dlrun.models.finish import finished
+from dlrun.models.parts.finish import finished
 from dlrun.signature import Target
 from dlrun.training.failures import step_failures
 

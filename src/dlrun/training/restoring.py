@@ -6,10 +6,10 @@ import keras
 
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.types import Spec
-from dlrun.training.assembly import Assembly
-from dlrun.training.checkpoint import newest_valid
-from dlrun.training.choosing import Restored, check_step, read_wanted
-from dlrun.training.progress import WARNING, Listener, Note
+from dlrun.training.checkpoints.checkpoint import newest_valid
+from dlrun.training.checkpoints.choosing import Restored, check_step, read_wanted
+from dlrun.training.progress.events import WARNING, Listener, Note
+from dlrun.training.setup import Assembly
 from dlrun.training.state import TrainingState
 from dlrun.training.variables import array_specs, assign_arrays, average_variables, keeps_averages
 

@@ -13,8 +13,8 @@ from dlrun.data import Split
 from dlrun.runs.predictions import Predictions
 from dlrun.scoring.importances import loss_of, permutation_importances
 from dlrun.signature import Target
-from dlrun.training.assembly import Assembly
 from dlrun.training.predictor import Predictor
+from dlrun.training.setup import Assembly
 
 Array = npt.NDArray[Any]
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from dlrun.errors import CheckpointError
-from dlrun.metrics import directions_of, without_split
+from dlrun.metrics.metric import directions_of, without_split
 from dlrun.plateau import PlateauState, plateau_step
 from dlrun.schedules import ReduceOnPlateau
 from dlrun.spec.check import best_metric, monitored

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from dlrun.errors import DlrunError
-from dlrun.training.cluster import LAUNCHED
+from dlrun.training.devices.cluster import LAUNCHED
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ONE_PRESS_SECONDS = 0.5

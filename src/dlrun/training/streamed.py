@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from dlrun.metric_results import Collected
+from dlrun.metrics.results import Collected
 from dlrun.signature import Target
 from dlrun.training.evaluate import read_scores, with_exact
 from dlrun.training.failures import step_failures
-from dlrun.training.feed import encode
+from dlrun.training.step.feed import encode
 
 Array = npt.NDArray[Any]
 

@@ -13,15 +13,15 @@ from dlrun.runs.interface import read_interface
 from dlrun.runs.record import Choice
 from dlrun.spec.check import check_model_takes
 from dlrun.spec.types import Spec
-from dlrun.training.cluster import ALONE
 from dlrun.training.compilation import Length, compile_model
-from dlrun.training.device import choose_device
+from dlrun.training.devices.cluster import ALONE
+from dlrun.training.devices.device import choose_device
 from dlrun.training.failures import building_failures
 from dlrun.training.predictor import Predictor
-from dlrun.training.progress import Listener, Note
+from dlrun.training.progress.events import Listener, Note
 from dlrun.training.restoring import restore_model
+from dlrun.training.step.replicas import make_team
 from dlrun.training.streamed import StreamedScores
-from dlrun.training.team import make_team
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from pathlib import Path
 from works import Score, report, timed_evaluation
 
 from dlrun.spec.parse import read_spec
-from dlrun.training.assembly import assemble
-from dlrun.training.progress import silent
+from dlrun.training.progress.events import silent
+from dlrun.training.setup import assemble
 
 assembly = assemble(read_spec(Path(sys.argv[1]), tuple(sys.argv[2:])), listener=silent)
 evaluator = assembly.evaluator("test")

@@ -10,9 +10,9 @@ import pytest
 from column_tables import Write, column_of, planned
 from dlrun.data.columns.dates import parse_dates
 from dlrun.data.interface import Interface, parse_interface
-from dlrun.data.series_time import LAYOUTS, parse_times
-from dlrun.data.table import Table
-from dlrun.data.table_input import TableInput
+from dlrun.data.series.time import LAYOUTS, parse_times
+from dlrun.data.table.input import TableInput
+from dlrun.data.table.source import Table
 from dlrun.errors import DataError
 
 IMPOSSIBLE = [

@@ -6,7 +6,7 @@ from column_tables import Write, column_of, planned
 from dlrun.data.columns import Reading, TableFiles, read_rows
 from dlrun.data.columns.dates import parse_dates
 from dlrun.data.columns.numbers import parse_numbers, unit_of
-from dlrun.data.table import Table
+from dlrun.data.table.source import Table
 from dlrun.errors import DataError
 
 WORDS = ["red", "green", "blue"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dlrun.data.columns import CategoricalColumn, packs
-from dlrun.data.table_input import TableInput
+from dlrun.data.table.input import TableInput
 from dlrun.spec.parse import read_spec
 
 pytestmark = pytest.mark.tensorflow

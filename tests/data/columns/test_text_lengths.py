@@ -7,9 +7,9 @@ import yaml
 from column_tables import Write
 from dlrun.data.inspection.check import find_all
 from dlrun.data.inspection.inspected import inspect_source
-from dlrun.data.table import Table
-from dlrun.first_config.draft import Wishes
-from dlrun.first_config.write import write_config
+from dlrun.data.table.source import Table
+from dlrun.init_config.draft import Wishes
+from dlrun.init_config.write import write_config
 
 
 def reviews(long: int) -> str:

@@ -8,7 +8,7 @@ import pytest
 from pyarrow import parquet
 
 from column_tables import Write
-from dlrun.data.table import Table
+from dlrun.data.table.source import Table
 
 TRAINING = "size,colour,shop,y\n" + "".join(
     f"{index}.5,{('red', 'green', 'blue')[index % 3]},{('' if index % 5 else 'a', 'b')[index % 2]},{index % 2}\n"

@@ -10,9 +10,9 @@ from dlrun.data.columns.keys import Missing
 from dlrun.data.inspection.facts import describe_dataset
 from dlrun.data.inspection.inspected import inspect_source
 from dlrun.data.inspection.picture import draw_images
-from dlrun.data.series import Series
-from dlrun.data.table import Table
-from dlrun.data.text import Text
+from dlrun.data.series.source import Series
+from dlrun.data.table.source import Table
+from dlrun.data.text.source import Text
 from dlrun.errors import UsageError
 
 HEADER = "age,town,since,note,label\n"

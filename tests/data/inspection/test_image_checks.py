@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlrun.data.images import Images
+from dlrun.data.images.source import Images
 from dlrun.data.inspection.check import find_all
 from dlrun.data.inspection.inspected import inspect_source
 from pictures import blocks, png, write_classes

@@ -6,8 +6,8 @@ from collections import Counter
 
 import typer
 
+from dlrun.cli.display.terminal import tell
 from dlrun.cli.options import AsJson, Config, Overrides, TrustPlugins
-from dlrun.cli.terminal import tell
 
 
 def check(
@@ -17,9 +17,9 @@ def check(
 
     Exits with 1 if there is a failure.
     """
-    from dlrun.cli.console import Console, print_json
-    from dlrun.cli.format import format_count
-    from dlrun.cli.printable import printable
+    from dlrun.cli.display.console import Console, print_json
+    from dlrun.cli.display.format import format_count
+    from dlrun.cli.display.printable import printable
     from dlrun.data.inspection.check import find_all
     from dlrun.data.inspection.inspected import inspect_source
     from dlrun.spec.parse import read_spec

@@ -18,9 +18,9 @@ _DataDir = Annotated[
 
 def fetch(name: _Name, data_dir: _DataDir = None, *, as_json: AsJson = False) -> None:
     """Download and prepare a set of tensorflow-datasets, for a machine that will have no network."""
-    from dlrun.cli.console import Console, print_json
-    from dlrun.cli.format import format_bytes
-    from dlrun.data.tfds_fetch import fetch_set
+    from dlrun.cli.display.console import Console, print_json
+    from dlrun.cli.display.format import format_bytes
+    from dlrun.data.tfds.fetch import fetch_set
 
     with Console().noise_kept_away():
         fetched = fetch_set(name, data_dir=data_dir)

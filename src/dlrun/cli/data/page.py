@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from dlrun.cli.format import format_table
-from dlrun.cli.printable import printable
+from dlrun.cli.display.format import format_table
+from dlrun.cli.display.printable import printable
 
 if TYPE_CHECKING:
     from dlrun.data.inspection.column_facts import ColumnFacts

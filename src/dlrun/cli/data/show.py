@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dlrun.cli.display.terminal import tell
 from dlrun.cli.options import AsJson, Config, Overrides, TrustPlugins
-from dlrun.cli.terminal import tell
 
 _Samples = Annotated[
     int | None, typer.Option(min=1, max=1000, metavar="N", help="Training examples to show: 3, and 24 images.")
@@ -29,8 +29,8 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show the data of CONFIG: splits, classes or values, columns or texts, and some examples."""
-    from dlrun.cli.console import Console, print_json
     from dlrun.cli.data.page import facts_page
+    from dlrun.cli.display.console import Console, print_json
     from dlrun.data.inspection.facts import describe_dataset
     from dlrun.data.inspection.inspected import inspect_source
     from dlrun.data.inspection.picture import draw_images

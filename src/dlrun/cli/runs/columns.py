@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from dlrun.cli.format import format_age, format_score, format_scores, format_seconds
+from dlrun.cli.display.format import format_age, format_score, format_scores, format_seconds
 from dlrun.cli.runs.output import Column
-from dlrun.runs.fields import OF_EVERY_RUN, Fields, as_text
-from dlrun.runs.selection import find_key
-from dlrun.runs.summary import Best, RunSummary
+from dlrun.runs.query.fields import OF_EVERY_RUN, Fields, as_text
+from dlrun.runs.query.selection import find_key
+from dlrun.runs.query.summary import Best, RunSummary
 
 _TIMES = {"age": format_age, "seconds": format_seconds}
 _IN_A_SPREADSHEET = ("id", "name", "status", "started", "seconds", "model", "dataset", "tag", "device", "precision")

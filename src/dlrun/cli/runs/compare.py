@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
+from dlrun.cli.display.terminal import tell
 from dlrun.cli.options import RUNS_DIR, AsCsv, AsJson, RunList, RunsDir
-from dlrun.cli.terminal import tell
 
 _Plot = Annotated[str, typer.Option("--plot", metavar="FILE", help="Draw the curves: x.png, .svg, .pdf; -: here.")]
 _Metric = Annotated[str, typer.Option(metavar="NAME", help="What to draw: val_loss unless said, or loss.")]
@@ -26,14 +26,14 @@ def compare(
     as_csv: AsCsv = False,
 ) -> None:
     """Put runs side by side: the keys of their specs that differ, and their scores."""
-    from dlrun.cli.console import print_json
-    from dlrun.cli.curve import draw_curves, takes_braille
-    from dlrun.cli.printable import printable
-    from dlrun.cli.runs.contrast_table import contrast_rows, contrast_table
+    from dlrun.cli.display.console import print_json
+    from dlrun.cli.display.curve import draw_curves, takes_braille
+    from dlrun.cli.display.printable import printable
+    from dlrun.cli.runs.compare_table import contrast_rows, contrast_table
     from dlrun.cli.runs.output import Form, write_csv
-    from dlrun.runs.catalog import find_run
-    from dlrun.runs.contrast import contrast
-    from dlrun.runs.curves import check_picture, draw_picture, read_curves
+    from dlrun.runs.compare.compare import contrast
+    from dlrun.runs.compare.curves import check_picture, draw_picture, read_curves
+    from dlrun.runs.query.catalog import find_run
 
     form = Form.of(as_json=as_json, as_csv=as_csv)
     if plot and plot != "-":

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from dlrun.cli.format import format_row
-from dlrun.cli.printable import printable_text
+from dlrun.cli.display.format import format_row
+from dlrun.cli.display.printable import printable_text
 from dlrun.cli.runs.output import Form
 from dlrun.runs.history import parse_row
-from dlrun.runs.spreadsheet import csv_text
+from dlrun.system.spreadsheet import csv_text
 
 
 class EpochLines:

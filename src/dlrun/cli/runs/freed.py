@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import typer
 
-from dlrun.cli.format import format_bytes, format_count
+from dlrun.cli.display.format import format_bytes, format_count
 from dlrun.cli.runs.output import Column, Form, show_rows
 from dlrun.runs.removal import Freed
 

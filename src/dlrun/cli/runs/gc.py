@@ -31,7 +31,7 @@ def gc(
     What eval, predict and export take of a run stays, unless with --keep none, and so does the last checkpoint of a run
     that is not complete: it needs that to go on.
     """
-    from dlrun.cli.format import format_bytes, format_count
+    from dlrun.cli.display.format import format_bytes, format_count
     from dlrun.cli.runs.freed import freed_rows
     from dlrun.cli.runs.output import Form
     from dlrun.cli.runs.removable import ask, chosen_runs, each_present, older

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from dlrun.cli.display.terminal import tell
 from dlrun.cli.options import RUNS_DIR, AsCsv, AsJson, RunsDir, Where
-from dlrun.cli.terminal import tell
 
 _Status = Annotated[str, typer.Option(help="Only runs of this status; several with commas.")]
 _Sort = Annotated[str, typer.Option(metavar="KEY", help="Smallest first; -KEY: largest first. Else: newest first.")]
@@ -33,9 +33,9 @@ def list_(
     """
     from dlrun.cli.runs.columns import default_columns, key_columns, spreadsheet_columns
     from dlrun.cli.runs.output import Form, show_rows
-    from dlrun.runs.fields import Fields
-    from dlrun.runs.listing import list_runs
-    from dlrun.runs.selection import Selection
+    from dlrun.runs.query.fields import Fields
+    from dlrun.runs.query.listing import list_runs
+    from dlrun.runs.query.selection import Selection
 
     form = Form.of(as_json=as_json, as_csv=as_csv)
     found = list_runs(runs_dir)

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import typer
 
-from dlrun.cli.format import format_table
-from dlrun.cli.printable import printable_text
-from dlrun.runs.spreadsheet import csv_text
+from dlrun.cli.display.format import format_table
+from dlrun.cli.display.printable import printable_text
+from dlrun.system.spreadsheet import csv_text
 
 
 class Column(NamedTuple):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from dlrun.cli.printable import printable
-from dlrun.cli.terminal import tell
+from dlrun.cli.display.printable import printable
+from dlrun.cli.display.terminal import tell
 from dlrun.errors import DlrunError, UsageError
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ def chosen_runs(named: Sequence[str], where: str, *, runs_dir: Path) -> list[Run
 
     Those that are in use, or are no runs, are an error if they are named, and are told and left out if they are not.
     """
-    from dlrun.runs.catalog import find_run
-    from dlrun.runs.fields import Fields
-    from dlrun.runs.listing import list_runs
+    from dlrun.runs.query.catalog import find_run
+    from dlrun.runs.query.fields import Fields
+    from dlrun.runs.query.listing import list_runs
+    from dlrun.runs.query.selection import Selection
     from dlrun.runs.removal import check_removable
-    from dlrun.runs.selection import Selection
 
     if named and where:
         raise typer.BadParameter("give one of them", param_hint="RUN, --where")
@@ -61,8 +61,8 @@ def each_present(folders: Iterable[RunFolder], remove: Callable[[RunFolder], Fre
 
 def older(folders: Sequence[RunFolder], duration: str) -> list[RunFolder]:
     """Those of the runs that started longer ago than a duration such as `30d`."""
-    from dlrun.runs.comparison import parse_duration
-    from dlrun.runs.listing import read_summary
+    from dlrun.runs.query.listing import read_summary
+    from dlrun.runs.query.where_operators import parse_duration
 
     try:
         begins = time.time() - parse_duration(duration)

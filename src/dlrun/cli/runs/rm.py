@@ -19,7 +19,7 @@ def remove(
     as_csv: AsCsv = False,
 ) -> None:
     """Remove run folders with all that they hold."""
-    from dlrun.cli.format import format_bytes
+    from dlrun.cli.display.format import format_bytes
     from dlrun.cli.runs.freed import freed_rows
     from dlrun.cli.runs.output import Form
     from dlrun.cli.runs.removable import ask, chosen_runs, each_present

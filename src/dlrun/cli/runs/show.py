@@ -14,11 +14,11 @@ def show(run: Run, runs_dir: RunsDir = RUNS_DIR, *, as_json: AsJson = False, as_
 
     --csv prints its epochs.
     """
-    from dlrun.cli.console import print_json
-    from dlrun.cli.curve import learning_curve
-    from dlrun.cli.format import format_run
+    from dlrun.cli.display.console import print_json
+    from dlrun.cli.display.curve import learning_curve
+    from dlrun.cli.display.format import format_run
     from dlrun.cli.runs.output import Form, write_csv
-    from dlrun.runs.catalog import find_run
+    from dlrun.runs.query.catalog import find_run
 
     form = Form.of(as_json=as_json, as_csv=as_csv)
     folder = find_run(run, runs_dir=runs_dir)

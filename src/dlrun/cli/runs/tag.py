@@ -23,7 +23,7 @@ def tag(
 ) -> None:
     """Give a RUN tags, to find it again: dlrun runs ls --where tag=paper."""
     from dlrun.cli.runs.output import Column, Form, show_rows
-    from dlrun.runs.catalog import find_run
+    from dlrun.runs.query.catalog import find_run
     from dlrun.runs.tags import change_tags
 
     form = Form.of(as_json=as_json, as_csv=as_csv)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from dlrun.cli.display.terminal import tell
 from dlrun.cli.options import RUNS_DIR, AsCsv, AsJson, Run, RunsDir
-from dlrun.cli.terminal import tell
 
 _Lines = Annotated[int, typer.Option("--lines", "-n", min=0, metavar="N", help="How many to begin with.")]
 _Follow = Annotated[bool, typer.Option(help="Go on until the training ends; a run that has ended is at its end.")]
@@ -26,11 +26,11 @@ def tail(
     as_csv: AsCsv = False,
 ) -> None:
     """Show the last epochs of a RUN, and those to come while it trains."""
-    from dlrun.cli.printable import printable
+    from dlrun.cli.display.printable import printable
     from dlrun.cli.runs.epoch_lines import EpochLines
     from dlrun.cli.runs.output import Form
-    from dlrun.runs.catalog import find_run
     from dlrun.runs.following import follow_lines
+    from dlrun.runs.query.catalog import find_run
 
     form = Form.of(as_json=as_json, as_csv=as_csv)
     if log and form is not Form.TABLE:

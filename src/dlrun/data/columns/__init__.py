@@ -37,10 +37,10 @@ from dlrun.data.columns.raw import (
 from dlrun.data.columns.rows import CodedColumn, CodedRows, code_rows
 from dlrun.data.columns.shown import shown_row
 from dlrun.data.columns.survey import ColumnSurvey, survey_columns
-from dlrun.data.columns.table_files import Block, TableFiles
 from dlrun.data.columns.text_column import TextColumn
 from dlrun.data.columns.text_lengths import TextLengths, count_lengths
 from dlrun.data.columns.unknown import UnknownCategories, watch
+from dlrun.data.files.table_files import Block, TableFiles
 
 __all__ = [
     "Block",

@@ -19,7 +19,7 @@ from dlrun.data.columns.date_column import DateColumn
 from dlrun.data.columns.numbers import Notation, parse_numbers
 from dlrun.data.columns.text_column import TextColumn
 from dlrun.data.columns.texts import as_texts, missing_numbers
-from dlrun.data.spelling import index_in, other_spellings
+from dlrun.data.files.spelling import index_in, other_spellings
 from dlrun.signature import Embedded
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from dlrun.component import FieldProblem, Fields
-from dlrun.data.columns.csv_file import CsvFile
-from dlrun.data.columns.table_files import TableFiles
 from dlrun.data.columns.texts import MISSING_VALUES
-from dlrun.data.dialect import FileDelimiter, known_delimiter
-from dlrun.data.encoding import FileEncoding
-from dlrun.data.header import HeaderKeys
+from dlrun.data.files.csv_file import CsvFile
+from dlrun.data.files.dialect import FileDelimiter, known_delimiter
+from dlrun.data.files.encoding import FileEncoding
+from dlrun.data.files.header import HeaderKeys
+from dlrun.data.files.table_files import TableFiles
 from dlrun.registry import listed, nearest
 
 ListName = Literal["numeric", "categorical", "date", "text", "ignore"]

@@ -19,7 +19,7 @@ from dlrun.data.columns.planned import (
     plan_numbers,
 )
 from dlrun.data.columns.survey import MOST_COUNTED, ColumnSurvey
-from dlrun.data.columns.table_files import TableFiles
+from dlrun.data.files.table_files import TableFiles
 from dlrun.errors import DataError
 
 _FEW_ROWS = 20

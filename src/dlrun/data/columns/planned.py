@@ -11,8 +11,8 @@ from dlrun.data.columns.dates import DateLayout, is_written_as_date, parse_dates
 from dlrun.data.columns.keys import ColumnKeys
 from dlrun.data.columns.numbers import Notation, example_of, fits_another, parse_numbers
 from dlrun.data.columns.survey import ColumnSurvey
-from dlrun.data.columns.table_files import TableFiles
 from dlrun.data.columns.texts import as_texts, known_values
+from dlrun.data.files.table_files import TableFiles
 from dlrun.errors import DataError
 
 Kind = Literal["numeric", "categorical", "date", "text"]

@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.data.columns.column import CategoricalColumn, Column, NumericColumn, Stored, shared_lookup
-from dlrun.data.columns.names import inner_names
 from dlrun.data.columns.planned import wrong_value
 from dlrun.data.columns.rows import refuse_missing
-from dlrun.data.columns.table_files import Block, TableFiles
 from dlrun.data.columns.texts import MISSING_VALUES, as_texts, known_values, missing_numbers
-from dlrun.data.encoding import named_standard_input
-from dlrun.data.header import Header
+from dlrun.data.files.column_names import inner_names
+from dlrun.data.files.encoding import named_standard_input
+from dlrun.data.files.header import Header
+from dlrun.data.files.table_files import Block, TableFiles
 
 if TYPE_CHECKING:
     import keras

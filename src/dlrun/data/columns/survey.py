@@ -20,9 +20,9 @@ from dlrun.data.columns.numbers import (
     merges_in_float32,
     parse_numbers,
 )
-from dlrun.data.columns.table_files import TableFiles
 from dlrun.data.columns.texts import as_texts, known_values
-from dlrun.data.spelling import canonical_texts
+from dlrun.data.files.spelling import canonical_texts
+from dlrun.data.files.table_files import TableFiles
 
 if TYPE_CHECKING:
     import pyarrow as pa

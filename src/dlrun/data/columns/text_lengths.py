@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dlrun.data.columns.table_files import TableFiles
 from dlrun.data.columns.texts import as_texts, known_values, split_words
+from dlrun.data.files.table_files import TableFiles
 
 if TYPE_CHECKING:
     import pyarrow as pa

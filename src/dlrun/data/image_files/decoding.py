@@ -14,7 +14,7 @@ import numpy.typing as npt
 from dlrun.data.image_files.form import ImageForm
 from dlrun.data.image_files.header import KINDS
 from dlrun.data.image_files.scan import Scanned
-from dlrun.memory import free_memory
+from dlrun.system.memory import free_memory
 
 _BATCH = 256
 _BATCH_BYTES = 2**23

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.foreign import refuse_foreign
+from dlrun.data.files.foreign import refuse_foreign
 from dlrun.errors import DataError
 
 ENDINGS = (".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif")

@@ -17,20 +17,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.encoding import named_standard_input
-from dlrun.data.foreign import refuse_foreign
-from dlrun.data.header import Header
+from dlrun.data.files.encoding import named_standard_input
+from dlrun.data.files.foreign import refuse_foreign
+from dlrun.data.files.header import Header
+from dlrun.data.files.spelling import canonical
 from dlrun.data.image_files.decoding import decode
 from dlrun.data.image_files.form import ImageForm
-from dlrun.data.image_files.keeping import refused, skipped_note
 from dlrun.data.image_files.listing import ImageList, list_all, list_classes, shown
+from dlrun.data.image_files.path_table import check_named, list_table, read_header
 from dlrun.data.image_files.scan import check_pixels, scan
-from dlrun.data.image_files.table import check_named, list_table, read_header
+from dlrun.data.image_files.store import refused, skipped_note
 from dlrun.data.raw_input import Examples
-from dlrun.data.spelling import canonical
 from dlrun.errors import DataError
-from dlrun.locating import near_path
 from dlrun.signature import Target
+from dlrun.system.paths import near_path
 
 Labels = npt.NDArray[Any]
 _SKIP = "; predict and eval leave them out by: --set dataset.corrupt=skip"

@@ -10,8 +10,8 @@ import numpy as np
 from dlrun.data.inspection.column_values import ColumnValues, column_values
 from dlrun.data.inspection.inspected import Inspected
 from dlrun.data.inspection.rows import sampled
-from dlrun.data.series_input import SeriesInput
-from dlrun.data.table_input import TableInput
+from dlrun.data.series.input import SeriesInput
+from dlrun.data.table.input import TableInput
 
 _TOP = 4
 

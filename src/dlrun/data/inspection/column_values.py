@@ -14,8 +14,8 @@ from dlrun.data.columns.dates import PARTS
 from dlrun.data.columns.shown import category_name
 from dlrun.data.dataset import Dataset
 from dlrun.data.preprocess import Preprocess
-from dlrun.data.series_input import SeriesInput
-from dlrun.data.table_input import TableInput
+from dlrun.data.series.input import SeriesInput
+from dlrun.data.table.input import TableInput
 
 Array = npt.NDArray[Any]
 

@@ -12,8 +12,8 @@ from dlrun.data.dataset import Split
 from dlrun.data.inspection.finding import Finding, percent
 from dlrun.data.inspection.inspected import Inspected, distinct_splits
 from dlrun.data.inspection.rows import blocks
-from dlrun.data.table_input import TableInput
-from dlrun.data.text_input import TextInput
+from dlrun.data.table.input import TableInput
+from dlrun.data.text.input import TextInput
 
 FAILING_SHARE = 0.05
 """Part of a held-out split that training has too, from which on its scores are no good."""

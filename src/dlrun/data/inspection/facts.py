@@ -15,7 +15,7 @@ from dlrun.data.inspection.inspected import Inspected
 from dlrun.data.inspection.label_checks import class_counts, class_names
 from dlrun.data.inspection.rows import sampled, sampled_places
 from dlrun.data.inspection.text_checks import token_facts
-from dlrun.data.text_input import TextInput
+from dlrun.data.text.input import TextInput
 
 _QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
 _SHOWN_NUMBERS = 8

@@ -13,7 +13,7 @@ from dlrun.data.inspection.column_values import ColumnValues, column_values
 from dlrun.data.inspection.finding import Finding
 from dlrun.data.inspection.inspected import Inspected
 from dlrun.data.inspection.rows import MOST_SAMPLED, sampled_places
-from dlrun.data.series_input import SeriesInput
+from dlrun.data.series.input import SeriesInput
 from dlrun.signature import Target
 
 TOO_GOOD = 0.98

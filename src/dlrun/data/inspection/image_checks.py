@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dlrun.data.images import Images
+from dlrun.data.images.source import Images
 from dlrun.data.inspection.finding import Finding, percent
 from dlrun.data.inspection.inspected import Inspected
 from dlrun.data.inspection.rows import sampled

@@ -21,11 +21,11 @@ from dlrun.data.columns import (
 from dlrun.data.dataset import Dataset, Source, Split
 from dlrun.data.image_files.listing import shown
 from dlrun.data.image_files.scan import scan
-from dlrun.data.images import Images
-from dlrun.data.series import Series
-from dlrun.data.series_candidates import told_time
-from dlrun.data.series_order import Times, read_times, said_of_order
-from dlrun.data.table import Table
+from dlrun.data.images.source import Images
+from dlrun.data.series.candidates import told_time
+from dlrun.data.series.order import Times, read_times, said_of_order
+from dlrun.data.series.source import Series
+from dlrun.data.table.source import Table
 
 
 @dataclass(frozen=True)

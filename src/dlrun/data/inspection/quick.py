@@ -9,7 +9,7 @@ from dlrun.data.inspection.duplicates import check_duplicates
 from dlrun.data.inspection.finding import Finding
 from dlrun.data.inspection.giveaway import GIVEAWAY, check_giveaway
 from dlrun.data.inspection.inspected import Inspected, distinct_splits
-from dlrun.data.series_input import SeriesInput
+from dlrun.data.series.input import SeriesInput
 
 _MOST_VALUES, _FEWEST_ROWS, _MOST_ROWS = 2_000_000, 1_000, 20_000
 _MOST_HASHED, _MOST_HASHED_BYTES = 60_000, 1 << 26

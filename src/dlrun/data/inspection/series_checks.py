@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from dlrun.data.inspection.finding import Finding
 from dlrun.data.inspection.inspected import Inspected
-from dlrun.data.series import Series
-from dlrun.data.series_order import remedy_of_order
-from dlrun.data.series_steps import GAP, Steps, steps_of
+from dlrun.data.series.order import remedy_of_order
+from dlrun.data.series.source import Series
+from dlrun.data.series.steps import GAP, Steps, steps_of
 
 
 def check_time_order(inspected: Inspected) -> Iterator[Finding]:

@@ -13,8 +13,8 @@ from dlrun.data.dataset import Split
 from dlrun.data.inspection.finding import Finding, Status, percent
 from dlrun.data.inspection.inspected import Inspected, distinct_splits
 from dlrun.data.inspection.rows import sampled_places
-from dlrun.data.text_input import TextInput
-from dlrun.data.texts.cut import OUT_OF_VOCABULARY
+from dlrun.data.text.input import TextInput
+from dlrun.data.text.tokens import OUT_OF_VOCABULARY
 
 MANY_EMPTY = 0.5
 """Part of the texts that are empty, from which on there is hardly anything to learn from."""

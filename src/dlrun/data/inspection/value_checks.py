@@ -16,7 +16,7 @@ from dlrun.data.inspection.finding import Finding, named
 from dlrun.data.inspection.inspected import Inspected, distinct_splits
 from dlrun.data.inspection.rows import blocks, sampled
 from dlrun.data.preprocess import Preprocess
-from dlrun.data.series import Series
+from dlrun.data.series.source import Series
 
 UNSCALED = 10.0
 """Size of a number that a network is given, above which it learns slowly or not at all."""

@@ -1,0 +1,1 @@
+"""How fast a spec trains under each precision, with and without XLA."""

@@ -1,0 +1,1 @@
+"""The command batch, and how its runs are shown."""

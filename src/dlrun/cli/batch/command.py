@@ -1,0 +1,72 @@
+"""`dlrun batch CONFIG...`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dlrun.cli.options import RUNS_DIR, AsJson, Overrides, Quiet, RunsDir, TrustPlugins
+
+_Configs = Annotated[list[Path], typer.Argument(help="YAML files.", metavar="CONFIG...", show_default=False)]
+_GRID = "A run for each value: --grid training.batch_size=32,64. Repeatable: every combination."
+_Grids = Annotated[
+    list[str], typer.Option("--grid", metavar="KEY=V1,V2", help=_GRID, default_factory=list, show_default=False)
+]
+_Seeds = Annotated[str, typer.Option("--seeds", metavar="N", help="Each with the seeds 0 to N - 1; or a list: 3,7.")]
+_JOBS = "Runs at a time. Default: one on each GPU; on a CPU 2, or a fourth of the cores."
+_Jobs = Annotated[int | None, typer.Option("--jobs", metavar="N", help=_JOBS, show_default=False)]
+_Retries = Annotated[int, typer.Option("--retry", metavar="N", min=0, help="Try a run that fails so often again.")]
+_Again = Annotated[bool, typer.Option("--again", help="Train what is complete already, too.")]
+_METRIC = "Sort by it: val_accuracy; -KEY: the smallest first. Default: the validation score that the runs watched."
+_Metric = Annotated[str, typer.Option("--metric", metavar="KEY", help=_METRIC, show_default=False)]
+_Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the final table there.")]
+
+
+def batch(
+    configs: _Configs,
+    overrides: Overrides,
+    grids: _Grids,
+    *,
+    seeds: _Seeds = "",
+    jobs: _Jobs = None,
+    retry: _Retries = 0,
+    metric: _Metric = "",
+    csv: _Csv = None,
+    runs_dir: RunsDir = RUNS_DIR,
+    again: _Again = False,
+    trust_plugins: TrustPlugins = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train every combination of CONFIGs, --grid values and seeds, each in a process of its own.
+
+    What is complete already is skipped, and what was interrupted goes on: give the same command again.
+    """
+    if csv is not None and not csv.absolute().parent.is_dir():
+        raise typer.BadParameter(f"there is no folder {csv.parent}", param_hint="--csv")
+    from dlrun.batching.batch import run_batch
+    from dlrun.batching.grid import combine
+    from dlrun.batching.wanted import Wanted
+    from dlrun.cli.batch.display import batch_displayed
+    from dlrun.cli.batch.table import show_table
+
+    command = ("dlrun", *sys.argv[1:])
+    runs = combine(configs, overrides, grids, seeds)
+    wanted = Wanted(
+        runs,
+        runs_dir,
+        jobs=jobs,
+        retries=retry,
+        again=again,
+        metric=metric,
+        trust_plugins=trust_plugins,
+        command=command,
+    )
+    with batch_displayed(quiet=quiet or as_json) as display:
+        table = run_batch(wanted, listener=display)
+    show_table(table, csv=csv, as_json=as_json)
+    if table.failed:
+        raise typer.Exit(1)

@@ -1,0 +1,179 @@
+"""The runs of a batch as a live table on a terminal, and elsewhere as a line for each start and end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.cells import cell_len
+from rich.console import Console as RichConsole
+from rich.live import Live
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from dlrun.batching.state import ENDED, BatchEvent, BatchStarted, RunChanged, RunState, RunWarned, Stage, Stopping
+from dlrun.cli.display.console import Console
+from dlrun.cli.display.epochs import EpochPace
+from dlrun.cli.display.format import format_score, format_scores, format_seconds
+from dlrun.cli.display.lines import LineFitter, Part, join, shorten
+from dlrun.cli.display.printable import printable_cell
+
+_ORDER: tuple[Stage, ...] = ("failed", "interrupted", "running", "held", "waiting", "completed", "skipped")
+"""What a terminal that is too low for all shows first."""
+_FRAME_LINES = 4
+_FEWEST_SCORE_CELLS, _FEWEST_LABEL_CELLS = 14, 12
+_WORTH = {"loss": 90, "val_loss": 85}
+
+
+class BatchDisplay:
+    """Listens to a batch and shows it.
+
+    Args:
+        console: Where to.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._states: dict[int, RunState] = {}
+        self._live: Live | None = None
+        self._warnings: set[str] = set()
+        self._fitter = LineFitter()
+        self._pace = EpochPace()
+
+    def __call__(self, event: BatchEvent) -> None:
+        """Show one event."""
+        match event:
+            case BatchStarted():
+                self._started(event)
+            case RunChanged():
+                self._changed(event)
+            case RunWarned():
+                self._warn(event)
+            case Stopping():
+                self.console.say(f"stopping   {event.running} runs, at their next step; again to kill them")
+
+    def close(self) -> None:
+        """Leave the live table as it is."""
+        if self._live is not None:
+            self.console.above = None
+            self._live.stop()
+            self._live = None
+
+    def _started(self, event: BatchStarted) -> None:
+        self._states = {state.planned.number: state for state in event.states}
+        skipped = sum(state.stage == "skipped" for state in event.states)
+        known = f", {skipped} of them complete already" if skipped else ""
+        self.console.say(f"batch      {len(event.states)} runs{known}; at a time {event.slots}")
+        if self.console.is_terminal and skipped < len(event.states):
+            terminal = RichConsole(file=self.console.terminal)
+            self._live = Live(
+                get_renderable=lambda: self._table(height=terminal.height, width=terminal.width),
+                console=terminal,
+                refresh_per_second=4,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._live.start()
+            self.console.above = terminal
+
+    def _changed(self, event: RunChanged) -> None:
+        self._states[event.state.planned.number] = event.state
+        if self._live is not None:
+            return
+        if event.noteworthy:
+            self.console.say(self._line(event.state))
+        elif self._pace.was_silent_long():
+            self.console.say(f"{'batch':<10} {self._counts()}")
+            self.console.say(self._line(event.state))
+        else:
+            return
+        self._pace.printed()
+
+    def _warn(self, event: RunWarned) -> None:
+        """Show a warning once, by the first run that has it: all runs may have the same."""
+        if event.text in self._warnings:
+            return
+        self._warnings.add(event.text)
+        self.console.warn(f"{event.text} ({event.state.label})")
+
+    def _line(self, state: RunState) -> str:
+        count = len(self._states)
+        number = f"[{state.planned.number:>{len(str(count))}}/{count}]"
+        spent = f"  {format_seconds(state.seconds)}" if state.seconds is not None else ""
+        if state.stage == "running":
+            spent = f"  epoch {state.epoch}/{state.epochs}" if state.epochs else ""
+            spent += f"  {format_scores(state.scores)}" if state.scores else ""
+        folder = f"  {state.folder}" if state.folder and state.stage == "running" else ""
+        return f"{number} {_stage(state):<11} {state.label}{folder}{spent}" + (
+            f": {state.reason}" if state.reason else ""
+        )
+
+    def _table(self, *, height: int, width: int) -> RichTable:
+        """Return the table; a narrow terminal does without the time left, then without words that all runs share."""
+        table = RichTable(box=None, pad_edge=False, expand=True, caption=self._counts(), caption_justify="left")
+        states = self._shown(max(1, height - _FRAME_LINES))
+        facts = [
+            (
+                _stage(state),
+                f"{state.epoch}/{state.epochs}" if state.epochs else "",
+                format_seconds(state.seconds_left) if state.seconds_left is not None else "",
+            )
+            for state in states
+        ]
+        widths = [max(map(len, column), default=0) for column in zip(*facts, strict=True)]
+        labels = [printable_cell(state.label) for state in states]
+        longest = max(map(cell_len, labels), default=0)
+        has_time = longest + sum(widths) + _FEWEST_SCORE_CELLS + 8 <= width
+        told = widths if has_time else widths[:2]
+        room = width - sum(told) - 2 * len(told) - 2
+        labels = _shortened(labels, max(_FEWEST_LABEL_CELLS, room - _FEWEST_SCORE_CELLS))
+        for name in ("run", "", "epoch", *(("left",) if has_time else ()), "scores"):
+            table.add_column(name, no_wrap=True)
+        left = max(0, room - max(map(cell_len, labels), default=0))
+        for label, fact, state in zip(labels, facts, states, strict=True):
+            scores = printable_cell(state.reason) if state.reason else self._scores(state, left)
+            table.add_row(*map(Text, (label, *fact[: len(told)], shorten(scores, left))))
+        return table
+
+    def _scores(self, state: RunState, width: int) -> str:
+        parts = [
+            Part(name, format_score(value), _WORTH.get(name, 0), name=name) for name, value in state.scores.items()
+        ]
+        return printable_cell(join(self._fitter.fit(parts, width)))
+
+    def _shown(self, lines: int) -> list[RunState]:
+        """All runs in their order, or those of most interest where there is no room for all."""
+        states = list(self._states.values())
+        if len(states) > lines:
+            states = sorted(states, key=lambda state: _ORDER.index(state.stage))[:lines]
+        return sorted(states, key=lambda state: state.planned.number)
+
+    def _counts(self) -> str:
+        counts = Counter(state.stage for state in self._states.values())
+        ended = sum(counts[stage] for stage in ENDED)
+        return f"{ended}/{len(self._states)} ended: " + ", ".join(f"{counts[s]} {s}" for s in _ORDER if counts[s])
+
+
+def _shortened(labels: list[str], width: int) -> list[str]:
+    """Return labels that are not too wide: without the words that all share, then without their beginnings."""
+    if all(cell_len(label) <= width for label in labels):
+        return labels
+    words = [label.split() for label in labels]
+    shared = set(words[0]).intersection(*words) if len(words) > 1 else set()
+    own = [" ".join(word for word in each if word not in shared) or each[-1] for each in words]
+    return [shorten(label[::-1], width)[::-1] for label in own]
+
+
+def _stage(state: RunState) -> str:
+    return "resumed" if state.stage == "running" and state.resumed else str(state.stage)
+
+
+@contextmanager
+def batch_displayed(*, quiet: bool) -> Iterator[BatchDisplay]:
+    """A display for the time of one batch."""
+    display = BatchDisplay(Console(quiet=quiet))
+    try:
+        yield display
+    finally:
+        display.close()

@@ -1,0 +1,82 @@
+"""The end of a batch: every run and, over seeds, mean and standard deviation; as a table, JSON or CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dlrun.batching.grid import SEED
+from dlrun.batching.table import Table
+from dlrun.cli.display.console import Console, output_width, print_json
+from dlrun.cli.display.format import format_score, format_table, widest
+from dlrun.system.disk import disk, explained
+
+
+def show_table(table: Table, *, csv: Path | None, as_json: bool) -> None:
+    """Print the final table to stdout, and write it where the user wants it.
+
+    Raises:
+        RunError: The CSV file cannot be written.
+    """
+    if csv is not None:
+        with explained(f"write {csv}"):
+            disk.write_atomically(csv, table.csv().encode())
+    if as_json:
+        print_json(table.plain())
+        return
+    console, width = Console(), output_width()
+    console.result(_fitted(*_runs(table, has_reasons=width is None), width, spare=("status",)))
+    if table.has_seeds:
+        console.result()
+        console.result(_fitted(*_groups(table), width, spare=("test std", "std")))
+    for row in table.rows if width is not None else ():
+        if row.state.reason:
+            console.result(f"{row.state.stage:<10} {row.state.label}: {row.state.reason}")
+    for note in table.notes:
+        console.say(f"note       {note}")
+
+
+def _fitted(head: Sequence[str], rows: list[Sequence[str]], width: int | None, *, spare: Sequence[str]) -> str:
+    """Return a table for a terminal of a width; a narrow one has the last part of each id, which names a run too."""
+    text = format_table(head, rows)
+    if width is None or widest(text) <= width:
+        return text
+    short = [(*row[:-1], row[-1].rpartition("-")[2]) for row in rows]
+    has_ids = len({row[-1] for row in short}) == len({row[-1] for row in rows})
+    return format_table(head, short if has_ids else rows, width=width, spare=spare)
+
+
+def _runs(table: Table, *, has_reasons: bool) -> tuple[Sequence[str], list[Sequence[str]]]:
+    keys, several = table.keys, len({row.state.planned.label for row in table.rows}) > 1
+    names = (table.metric, *((table.test_metric,) if table.test_metric else ()))
+    head = (*(("name",) if several else ()), *(key.rpartition(".")[2] for key in keys), *names, "status", "run")
+    rows: list[Sequence[str]] = []
+    for row in table.rows:
+        values, state = dict(row.values), row.state
+        scores = [_score(score) for score in (row.score, row.test_score)][: len(names)]
+        told = f"{state.stage}: {state.reason}" if state.reason and has_reasons else str(state.stage)
+        name = (state.planned.label,) if several else ()
+        run = state.folder.name if state.folder else ""
+        rows.append((*name, *(values.get(key, "") for key in keys), *scores, told, run))
+    return head, rows
+
+
+def _groups(table: Table) -> tuple[Sequence[str], list[Sequence[str]]]:
+    keys = [key for key in table.keys if key != SEED]
+    several = len({group.label for group in table.groups}) > 1
+    tests = ("test mean", "test std") if table.test_metric else ()
+    names = (*(("name",) if several else ()), *(key.rpartition(".")[2] for key in keys))
+    head = (*names, "seeds", "mean", "std", *tests, "best run")
+    rows: list[Sequence[str]] = []
+    for group in table.groups:
+        name, values, scores = ((group.label,) if several else ()), dict(group.values), group.scores
+        count = len(scores.scores)
+        seeds = f"{count}" if count == group.runs else f"{count} of {group.runs}"
+        of_test = (_score(group.test_scores.mean), _score(group.test_scores.deviation)) if tests else ()
+        numbers = (_score(scores.mean), _score(scores.deviation), *of_test)
+        rows.append((*name, *(values.get(key, "") for key in keys), seeds, *numbers, group.best or ""))
+    return head, rows
+
+
+def _score(value: float | None) -> str:
+    return "-" if value is None else format_score(value)

@@ -1,0 +1,29 @@
+"""The process that `dlrun batch` starts: it forks one process for each run, whose events go to the run's log.txt."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from dlrun.batching.server import serve
+from dlrun.cli.display.display import displayed
+from dlrun.cli.display.format import format_scores
+from dlrun.system.interpreter import taken_over
+from dlrun.training.progress.events import Evaluated, Event, Listener
+
+
+@contextmanager
+def _logged() -> Iterator[Listener]:
+    with displayed(quiet=True) as display:
+
+        def listen(event: Event) -> None:
+            display(event)
+            if isinstance(event, Evaluated):
+                display.console.log(f"{event.split:<10} {format_scores(event.scores)}")
+
+        yield listen
+
+
+if __name__ == "__main__":
+    serve(_logged, messages=taken_over(sys.argv[1]))

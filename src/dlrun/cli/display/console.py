@@ -1,0 +1,143 @@
+"""Where text goes: results to stdout, the rest to stderr and to the run's log.txt, TensorFlow's noise to that log."""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from dlrun.cli.display.printable import printable
+from dlrun.cli.display.terminal import width_of, wrapped
+from dlrun.errors import RunError
+from dlrun.system.disk import disk, explained
+from dlrun.training.progress.events import WARNING
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+
+
+def print_json(value: Any) -> None:
+    """Write a value to stdout as JSON."""
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+def output_width() -> int | None:
+    """Return the cells of a line of stdout; None where it is not a terminal."""
+    return width_of(sys.stdout)
+
+
+class Console:
+    """The user's terminal, kept apart from the process' own stderr.
+
+    Args:
+        quiet: Whether to keep all but warnings from stderr; the log still gets everything.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self.terminal: TextIO = sys.stderr
+        self.above: RichConsole | None = None
+        """While something is drawn over again: what prints above it."""
+        self._log: int | None = None
+
+    @property
+    def width(self) -> int | None:
+        """Cells of a line of the terminal; None where nobody is watching one."""
+        return width_of(self.terminal) if self.is_terminal else None
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person is watching."""
+        return self.terminal.isatty() and os.environ.get("TERM") != "dumb" and not self.quiet
+
+    def say(self, text: str = "", *, is_command: bool = False) -> None:
+        """Write a line to stderr and to the log.
+
+        Args:
+            text: What a terminal is too narrow for is continued below.
+            is_command: Whether a person may copy it: then no line end is put into it.
+        """
+        self.log(text)
+        if not self.quiet:
+            self._show(text, is_command=is_command)
+
+    def warn(self, text: str) -> None:
+        """Write a warning to stderr and to the log, also where everything else is kept from stderr."""
+        line = f"{WARNING:<10} {text}"
+        self.log(line)
+        self._show(line)
+
+    def result(self, text: str = "") -> None:
+        """Write a line to stdout and to the log."""
+        self.log(text)
+        sys.stdout.write(wrapped(printable(text), output_width()) + "\n")
+        sys.stdout.flush()
+
+    def log(self, text: str) -> None:
+        """Write a line to the log alone."""
+        if self._log is None:
+            return
+        try:
+            os.write(self._log, (printable(text) + "\n").encode(errors="replace"))
+        except OSError as error:
+            self._close_log()
+            self.warn(f"log.txt ends here: {error.strerror}; what follows is printed only")
+
+    def open_log(self, path: Path) -> None:
+        """From now on log to `path`, and send what the process writes to its stderr there too.
+
+        A log that cannot be written is told, and ends nothing.
+        """
+        try:
+            with explained(f"write {path}"):
+                self._log = disk.open_end(path)
+        except RunError as error:
+            self.warn(f"{error.what}: what follows is printed only")
+            return
+        os.dup2(self._log, 2)
+
+    @contextmanager
+    def noise_kept_away(self) -> Iterator[None]:
+        """Keep what libraries write to file descriptor 2 from the user: TensorFlow's C++ code writes there directly.
+
+        A crash of native code still reaches the terminal, as a Python stack.
+        """
+        sys.stderr.flush()
+        saved = os.dup(2)
+        self.terminal = os.fdopen(os.dup(saved), "w", encoding="utf-8", errors="replace")
+        faulthandler.enable(file=self.terminal)
+        with tempfile.TemporaryFile() as noise:
+            os.dup2(noise.fileno(), 2)
+            try:
+                yield
+            finally:
+                with suppress(OSError):  # what libraries have written goes to the log, whose disk may be full
+                    sys.stderr.flush()
+                os.dup2(saved, 2)
+                os.close(saved)
+                faulthandler.disable()
+                with suppress(OSError):
+                    self.terminal.close()
+                self.terminal = sys.stderr
+                self._close_log()
+
+    def _show(self, text: str, *, is_command: bool = False) -> None:
+        line = wrapped(printable(text), self.width, is_command=is_command)
+        with suppress(OSError):  # whoever was reading has gone; a training goes on without
+            if self.above is not None:
+                self.above.print(line, markup=False, highlight=False, soft_wrap=True)
+            else:
+                self.terminal.write(line + "\n")
+                self.terminal.flush()
+
+    def _close_log(self) -> None:
+        if self._log is not None:
+            with suppress(OSError):
+                os.close(self._log)
+            self._log = None

@@ -1,0 +1,164 @@
+"""The events of a run as lines, and on a terminal a line below them that moves."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console as RichConsole
+from rich.live import Live
+
+from dlrun.cli.display.console import Console
+from dlrun.cli.display.curve import learning_curve
+from dlrun.cli.display.epochs import EpochPace, LiveLine, TrainingLines
+from dlrun.cli.display.format import format_phases, format_seconds
+from dlrun.errors import RunError
+from dlrun.runs.folder import RunFolder
+from dlrun.training.progress.events import (
+    WARNING,
+    EpochDone,
+    Evaluated,
+    Event,
+    Note,
+    RunCreated,
+    StepsDone,
+    TimeSpent,
+    TrainingDone,
+    TrainingStarted,
+)
+
+_MUCH_WAITING = 0.1
+_WORTH_ADVICE = 2.0
+"""Seconds of waiting, below which there is nothing to gain."""
+
+_WAITING_ADVICE = (
+    "examples are gathered more slowly than they are trained; keep them smaller (uint8 images, resize), or on the "
+    "device (training.feed=device)"
+)
+
+
+class Display:
+    """Listens to a run and shows it.
+
+    Args:
+        console: Where to.
+        pace: Decides which epochs are printed.
+    """
+
+    def __init__(self, console: Console, *, pace: EpochPace | None = None) -> None:
+        self.console = console
+        self._pace = pace or EpochPace()
+        self._lines = TrainingLines()
+        self._live: Live | None = None
+        self._live_line: LiveLine | None = None
+        self._epochs = 0
+        self._unprinted = ""
+        self._run: Path | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        match event:
+            case RunCreated():
+                self.console.open_log(event.log_txt)
+                self._run = event.folder
+                self._tell("run", str(event.folder))
+            case Note():
+                self._tell(event.subject, event.text)
+            case TrainingStarted():
+                self._started(event)
+            case StepsDone():
+                self._stepped(event)
+            case EpochDone():
+                self._epoch_done(event)
+            case TrainingDone():
+                self._done(event)
+            case TimeSpent():
+                self._tell("time", format_phases(event.seconds))
+            case Evaluated():
+                pass  # the command prints the scores at its end, to stdout
+
+    def close(self) -> None:
+        """Take the live line away, and print the last epoch, whose line may have been left out."""
+        if self._live is not None:
+            self.console.above = None
+            self._live.stop()
+            self._live = self._live_line = None
+        if self._unprinted:
+            self.console.say(self._unprinted)
+            self._unprinted = ""
+
+    def _started(self, event: TrainingStarted) -> None:
+        self._tell("examples", ", ".join(f"{count:,} {split}" for split, count in event.examples.items()))
+        self._tell("parameters", f"{event.parameters:,}")
+        self._tell("training", f"{event.epochs:,} epochs, {event.steps:,} steps")
+        self._epochs, self._lines, self._unprinted = event.epochs, TrainingLines(event.monitor), ""
+        if self.console.is_terminal:
+            self._live_line = LiveLine(self._lines, event.epochs)
+            self._live = Live(
+                self._live_line,
+                console=RichConsole(file=self.console.terminal),
+                refresh_per_second=5,
+                transient=True,
+                # Rich would otherwise print what libraries write to stderr, which is the log's.
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._live.start()
+            self.console.above = self._live.console
+
+    def _stepped(self, event: StepsDone) -> None:
+        if self._live_line is not None:
+            self._live_line.event = event
+        elif self._pace.was_silent_long():
+            self.console.say(self._lines.steps_line(event, self._epochs))
+            self._pace.printed(is_epoch=False)
+
+    def _epoch_done(self, event: EpochDone) -> None:
+        line = self._lines.epoch_line(event, self.console.width)
+        if self._pace.is_due(event.epoch, event.epochs):
+            self._pace.printed()
+            self.console.say(line)
+            self._unprinted = ""
+        else:
+            self._unprinted = line
+
+    def _done(self, event: TrainingDone) -> None:
+        self.close()
+        self._show_curve()
+        self._tell("trained", format_seconds(event.seconds) + (f"; stopped: {event.reason}" if event.reason else ""))
+        if event.data_wait > _MUCH_WAITING and event.data_wait * event.seconds >= _WORTH_ADVICE:
+            self._tell("data wait", f"{event.data_wait:.0%} of the training time: {_WAITING_ADVICE}")
+
+    def _show_curve(self) -> None:
+        """Draw the whole run's learning curve, for a person who wants to see at once whether it converged."""
+        if self._run is None or not self.console.is_terminal:
+            return
+        try:
+            rows = RunFolder(self._run).read_metrics()
+        except RunError:
+            return  # the folder has gone, which whoever writes to it next tells
+        encoding = sys.__stderr__.encoding if sys.__stderr__ else None
+        curve = learning_curve(rows, encoding=encoding, columns=self.console.width)
+        for line in ["", *curve, ""] if curve else []:
+            self.console.say(line)
+
+    def _tell(self, subject: str, text: str) -> None:
+        """Show a subject and what there is to say of it."""
+        if subject == WARNING:
+            self.console.warn(text)
+        else:
+            self.console.say(f"{subject:<10} {text}")
+
+
+@contextmanager
+def displayed(*, quiet: bool) -> Iterator[Display]:
+    """A display for the time of one command, with TensorFlow's noise kept away from it."""
+    console = Console(quiet=quiet)
+    with console.noise_kept_away():
+        display = Display(console)
+        try:
+            yield display
+        finally:
+            display.close()

@@ -1,0 +1,38 @@
+"""The end of a training: its scores, what was best, where it lies, and the commands that go on from there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlrun.cli.display.console import print_json
+from dlrun.cli.display.display import Display
+from dlrun.cli.display.format import format_score, format_scores
+from dlrun.cli.options import RUNS_DIR
+
+if TYPE_CHECKING:
+    from dlrun.experiment.train import Result
+
+
+def show_outcome(result: Result, display: Display, *, runs_dir: Path, as_json: bool) -> None:
+    """Print the scores to stdout and the rest to stderr, or run.json's content to stdout."""
+    display.close()
+    if not result.is_chief:
+        return
+    if as_json:
+        print_json(result.record)
+        return
+    console, run_id = display.console, result.folder.id
+    console.say()
+    for split, scores in result.scores.items():
+        console.result(f"{split:<10} {format_scores(scores)}")
+        if (naive := result.record["naive"].get(split)) and not console.quiet:
+            method = (result.record["baseline"] or {}).get("method", "the last value")
+            console.result(f"{'naive':<10} {format_scores(naive)}  ({method})")
+    best = result.record["best"]
+    if best:
+        said = f"{best['metric']} {format_score(best['value'])} in epoch {best['epoch']}"
+        console.say(f"best       {said}: {result.folder.best}")
+    option = "" if runs_dir == RUNS_DIR else f" --runs-dir {runs_dir}"
+    console.say(f"evaluate   dlrun eval {run_id}{option}", is_command=True)
+    console.say(f"look       dlrun runs show {run_id}{option}", is_command=True)

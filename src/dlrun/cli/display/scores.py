@@ -1,0 +1,95 @@
+"""An evaluation as tables that fit on a page, and as JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from dlrun.cli.display.format import format_score, format_scores, format_table, widest
+
+if TYPE_CHECKING:
+    from dlrun.evaluation.evaluate import Evaluation
+    from dlrun.scoring.breakdown import Breakdown
+
+_MOST_ROWS, _WORST, _MOST_COLUMNS = 20, 10, 1000
+_MEANS = {"macro_": "macro mean", "weighted_": "weighted mean"}
+_COUNTS = ("support", "predicted")
+
+
+def score_tables(evaluation: Evaluation, *, width: int | None = None) -> Iterator[str]:
+    """Yield the scores beside loss and metrics; each class, label or value; and what was taken for what.
+
+    Args:
+        evaluation: Of a split or file.
+        width: Of the terminal; where a confusion matrix is wider, the most frequent confusions are listed.
+    """
+    breakdown, everything = evaluation.breakdown, f"{evaluation.table}" if evaluation.table else "--json"
+    overall = {key: value for key, value in breakdown.overall.items() if not key.startswith((*_MEANS,))}
+    if overall and len(breakdown.parts) != 1:  # of a single value the table says the same
+        yield format_scores(overall)
+    if breakdown.parts:
+        yield _parts_table(breakdown, everything)
+    matrices = [*_matrices(breakdown)] if len(breakdown.parts) <= _MOST_ROWS else []
+    if matrices and (width is None or max(map(widest, matrices)) <= width):
+        yield from matrices
+    elif breakdown.confusions:
+        yield _frequent_confusions(breakdown)
+
+
+def plain_evaluation(evaluation: Evaluation) -> dict[str, Any]:
+    """Loss and metrics by name, and under `evaluation` everything else; what is not finite is null."""
+    breakdown = evaluation.breakdown
+    has_matrix = breakdown.confusions and len(breakdown.parts) <= _MOST_COLUMNS
+    return {
+        **_plain(evaluation.scores),
+        "evaluation": {
+            "kind": breakdown.kind,
+            "checkpoint": evaluation.checkpoint,
+            "examples": breakdown.examples,
+            "naive": _plain(breakdown.naive),
+            "overall": _plain(breakdown.overall),
+            "parts": {name: _plain(part) for name, part in breakdown.parts.items()},
+            "confusion": breakdown.matrix().tolist() if has_matrix else None,
+            "table": str(evaluation.table) if evaluation.table else None,
+        },
+    }
+
+
+def _parts_table(breakdown: Breakdown, everything: str) -> str:
+    columns = [*next(iter(breakdown.parts.values()))]
+    parts, shown = breakdown.parts, [*breakdown.parts]
+    if len(shown) > _MOST_ROWS:
+        by = "f1" if "f1" in columns else "r2"
+        shown = sorted((name for name in shown if not math.isnan(parts[name][by])), key=lambda name: parts[name][by])
+        shown = shown[:_WORST]
+    rows = [(name, *(_cell(column, parts[name][column]) for column in columns)) for name in shown]
+    for prefix, called in _MEANS.items():
+        means = [breakdown.overall.get(prefix + column) for column in columns]
+        if any(mean is not None for mean in means):
+            rows.append((called, *("" if mean is None else format_score(mean) for mean in means)))
+    table = format_table((breakdown.part_kind, *columns), rows)
+    cut = f"the {len(shown)} worst of {len(parts):,}; all of them: {everything}\n" if len(shown) < len(parts) else ""
+    return cut + table
+
+
+def _matrices(breakdown: Breakdown) -> Iterator[str]:
+    if breakdown.confusions:
+        for column, names, matrix in breakdown.matrices():
+            rows = [(name, *map(str, row)) for name, row in zip(names, matrix.tolist(), strict=True)]
+            yield format_table((f"{column} true \\ predicted".lstrip(), *names), rows)
+
+
+def _frequent_confusions(breakdown: Breakdown) -> str:
+    names = [*breakdown.parts]
+    wrong = sorted((pair for pair in breakdown.confusions if pair[0] != pair[1]), key=lambda pair: -pair[2])[:_WORST]
+    rows = [(names[true], names[predicted], f"{count:,}") for true, predicted, count in wrong]
+    return format_table(("true", "predicted", "examples"), rows) if rows else "no class was taken for another"
+
+
+def _cell(column: str, value: float) -> str:
+    return f"{value:,.0f}" if column in _COUNTS else format_score(value)
+
+
+def _plain(scores: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: value if math.isfinite(value) else None for name, value in scores.items()}

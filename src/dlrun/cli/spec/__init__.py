@@ -1,0 +1,1 @@
+"""Commands about a spec: init, validate, plan, components and schema."""

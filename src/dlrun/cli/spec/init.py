@@ -1,0 +1,58 @@
+"""`dlrun init`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dlrun.cli.display.terminal import tell
+
+_Path = Annotated[
+    Path | None,
+    typer.Argument(help="The file to write. Else config.yaml, or called after the data.", show_default=False),
+]
+_Starter = Annotated[str, typer.Option(help="mlp, cnn, lstm, text, autoencoder, or regression. Else cnn.")]
+_Data = Annotated[
+    str, typer.Option("--data", metavar="FILE", help="Your own data: a table, texts, a folder of images, an .npz file.")
+]
+_Target = Annotated[
+    list[str] | None,
+    typer.Option("--target", metavar="NAME", help="With --data: the column to predict; of a table several, one each."),
+]
+_Type = Annotated[str, typer.Option("--type", help="With --data: table, series, text, images, or arrays.")]
+_History = Annotated[int | None, typer.Option(min=1, metavar="ROWS", help="With --data: rows that predict the next.")]
+_Horizon = Annotated[int | None, typer.Option(min=1, metavar="ROWS", help="With --data: rows that are predicted.")]
+
+
+def init(
+    path: _Path = None,
+    starter: _Starter = "",
+    *,
+    data: _Data = "",
+    target: _Target = None,
+    kind: _Type = "",
+    history: _History = None,
+    horizon: _Horizon = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
+) -> None:
+    """Write a config that trains as it is: a starter, or with --data one for data of your own."""
+    if data and starter:
+        raise typer.BadParameter("give one of them", param_hint="--data, --starter")
+    if not data and (target or kind or history or horizon):
+        raise typer.BadParameter("these go with --data", param_hint="--target, --type, --history, --horizon")
+    if data:
+        from dlrun.init_config.draft import Wishes
+        from dlrun.init_config.write import write_config
+
+        first, *more = target or [""]
+        written = write_config(data, path, Wishes(kind, first, history, horizon, tuple(more)), force=force)
+        for told in written.told:
+            tell(told)
+        path = written.path
+    else:
+        from dlrun.init_config.starters import write_starter
+
+        path = write_starter(starter or "cnn", path or Path("config.yaml"), force=force)
+    typer.echo(f"wrote {path}; train it with: dlrun train {path}")

@@ -1,0 +1,32 @@
+"""`dlrun plan CONFIG`."""
+
+from __future__ import annotations
+
+import typer
+
+from dlrun.cli.options import AsJson, Config, Overrides, TrustPlugins
+
+
+def plan(config: Config, overrides: Overrides, *, trust_plugins: TrustPlugins = False, as_json: AsJson = False) -> None:
+    """Show layers, shapes, parameters and memory of CONFIG."""
+    from dataclasses import asdict
+
+    from dlrun.cli.display.console import print_json
+    from dlrun.cli.display.display import displayed
+    from dlrun.cli.display.format import format_bytes, format_table
+    from dlrun.experiment import train as experiment
+
+    with displayed(quiet=True) as display:
+        planned = experiment.plan(config, overrides=tuple(overrides), listener=display, trust_plugins=trust_plugins)
+    if as_json:
+        print_json(asdict(planned))
+        return
+    rows = [
+        (layer.name, layer.type, " x ".join(map(str, layer.output_shape)), f"{layer.parameters:,}", layer.dtype)
+        for layer in planned.layers
+    ]
+    typer.echo(format_table(("layer", "type", "output", "parameters", "dtype"), rows))
+    typer.echo(f"\nparameters  {planned.parameters:,}, {planned.trainable:,} of them trainable")
+    typer.echo(f"training    {planned.steps:,} steps, {planned.steps_per_epoch:,} in an epoch, {planned.precision}")
+    memory = ", ".join(f"{format_bytes(size)} {purpose}" for purpose, size in planned.memory.items())
+    typer.echo(f"memory      about {format_bytes(sum(planned.memory.values()))}: {memory}")

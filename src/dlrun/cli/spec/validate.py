@@ -1,0 +1,34 @@
+"""`dlrun validate CONFIG`."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from dlrun.cli.display.terminal import tell, width_of, wrapped_message
+from dlrun.cli.options import AsJson, Config, Overrides, TrustPlugins
+
+
+def validate(
+    config: Config, overrides: Overrides, *, trust_plugins: TrustPlugins = False, as_json: AsJson = False
+) -> None:
+    """Check CONFIG: every problem at once.
+
+    --json prints the complete spec.
+    """
+    from dlrun.cli.display.console import print_json
+    from dlrun.spec.parse import read_spec
+
+    file = read_spec(config, tuple(overrides), trust_plugins=trust_plugins)
+    spec = file.spec
+    for note in file.notes:
+        tell(f"note: {note}")
+    if spec.dataset.describe() is None:
+        tell("note: nothing is known of the data yet; whether the spec fits it was not checked")
+    if as_json:
+        print_json(spec.plain())
+        return
+    named = {"dataset": spec.dataset, "model": spec.model, "optimizer": spec.optimizer, "loss": spec.loss}
+    parts = ", ".join(f"{kind} {component.type_name}" for kind, component in named.items())
+    typer.echo(wrapped_message(f"{config}: no problems ({parts})", width_of(sys.stdout)))

@@ -1,0 +1,1 @@
+"""The dataset type arrays: named arrays of an npz file."""

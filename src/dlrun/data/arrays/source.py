@@ -1,0 +1,192 @@
+"""Features and labels from the named arrays of an `.npz` file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from dlrun.component import FieldProblem
+from dlrun.data.arrays.keys import ArrayKeys, SplitKeys, usual_keys
+from dlrun.data.arrays.layout import FeatureLayout, FeaturesKind, layout_of
+from dlrun.data.arrays.precision import can_merge, merged_values
+from dlrun.data.arrays.splits import read_splits
+from dlrun.data.dataset import Dataset, HeldOut, ImageSource, Resize, datasets, fingerprint_of
+from dlrun.data.files.npz import NpzFile
+from dlrun.data.labels import NamedArray, Task, class_targets, is_classes
+from dlrun.data.preprocess import Preprocess, measure_columns
+from dlrun.data.splits import arrange, sizes_after
+from dlrun.errors import DataError
+from dlrun.signature import Description, Features, Target
+from dlrun.system.paths import FROM_WHERE
+
+_CHEAP_LABEL_BYTES = 2**23
+
+
+@datasets.register("arrays")
+class Arrays(ImageSource):
+    """The named arrays of an `.npz` file, as `numpy.savez` writes it."""
+
+    place_keys = ("path",)
+    path_keys = place_keys
+    reach_keys = ("path",)
+
+    path: str = Field(description=f"The .npz file. {FROM_WHERE}")
+    keys: ArrayKeys | None = Field(
+        default=None,
+        description="Which arrays are which: {train: {features: a, target: b}, test: {...}}. null: by the usual names, "
+        "x_train y_train x_val y_val x_test y_test, or x y.",
+    )
+    features_kind: FeaturesKind = Field(
+        default="auto",
+        description="What the axes of the features mean: image (height, width) or (height, width, channels) · sequence "
+        "(steps, width) · vector, into which any shape is flattened · tokens (steps,) of integer ids. auto: by shape "
+        "and dtype; the choice is told.",
+    )
+    task: Task = Field(
+        default="auto",
+        description="classification: labels are class indices from 0, or one-hot · regression: numbers to predict. "
+        "auto: integers are classes, floats are numbers.",
+    )
+    num_classes: int | None = Field(
+        default=None,
+        ge=2,
+        description="Number of classes. null: the highest training label and one; none may be absent.",
+    )
+    resize: Resize | None = Field(
+        default=None, description="Height and width in pixels to which images are resized: [28, 28]. null: as they are."
+    )
+    standardize: bool = Field(
+        default=False,
+        description="Whether each column (each channel of an image) is brought to mean 0 and variance 1, as measured "
+        "on the training split.",
+    )
+    test: HeldOut = Field(
+        default=0,
+        description="Examples held out for the test when the file has none: a fraction, or a number. 0: none.",
+    )
+
+    def problems(self) -> Iterator[FieldProblem]:
+        """Keys that contradict each other."""
+        if self.keys and self.keys.test and self.test:
+            yield FieldProblem(("test",), "keys.test names a test split, and examples are held out too", "one of them")
+        if self.keys and self.keys.validation and self.validation:
+            said = "keys.validation names a validation split, and validation is set too"
+            yield FieldProblem(("validation",), said, "one of them")
+        if self.features_kind == "tokens" and (self.resize or self.standardize):
+            key = "resize" if self.resize else "standardize"
+            yield FieldProblem((key,), "token ids are names, not amounts", "null" if self.resize else "false")
+
+    def describe(self) -> Description | None:
+        """Shapes from the file's headers, and the classes where the labels are small; None if that cannot be read."""
+        try:
+            file = NpzFile.open(self._path)
+            keys = self._keys(file)
+            layout = self._layout(file, keys)
+            target = self._describe_target(file, keys["train"])
+            sizes = {name: len(file.header(split.features)) for name, split in keys.items()}
+        except DataError:  # load() raises it: the data is wrong, not the spec
+            return None
+        sizes = sizes_after(sizes, test=self.test, validation=self.validation)
+        return Description(self._features(layout), target, sizes)
+
+    def check_files(self) -> None:
+        """Read the headers of the arrays.
+
+        Raises:
+            DataError: The file is missing or damaged, or its arrays are not what the keys say.
+        """
+        file = NpzFile.open(self._path)
+        keys = self._keys(file)
+        self._layout(file, keys)
+        for split in keys.values():
+            file.header(split.features)
+
+    def load(self) -> Dataset:
+        """Read the arrays, check them row by row, and hold out test and validation examples.
+
+        Raises:
+            DataError: The file or an array is missing or damaged, shapes do not match, a value is not finite, or a
+                label is no class.
+        """
+        file = NpzFile.open(self._path)
+        keys = self._keys(file)
+        layout = self._layout(file, keys)
+        whole, target, notes = read_splits(file, keys, layout, task=self.task, num_classes=self.num_classes)
+        by_class = target is not None and target.kind == "classes"
+        splits, held_out = arrange(whole, test=self.test, validation=self.validation, seed=self.seed, by_class=by_class)
+        steps: dict[str, Any] = {"resize": self.resize, "scale": layout.scale}
+        if self.standardize:
+            steps["mean"], steps["variance"] = measure_columns(splits["train"].features, scale=layout.scale)
+        vocabulary = None
+        if layout.kind == "tokens":
+            steps["dtype"] = "int32"
+            vocabulary = 1 + max(int(split.features.max()) for split in whole.values())
+        return Dataset(
+            self._path.stem,
+            self._features(layout, vocabulary),
+            target,
+            Preprocess(layout.raw_shape, **steps),
+            splits,
+            fingerprint_of(splits),
+            (*self._told_keys(keys), f"features: {layout.kind}, because {layout.reason}", *notes, *held_out),
+            augmentation=self.augmentation,
+            warnings=tuple(self._merged(file, keys["train"], layout, target)),
+        )
+
+    def _merged(self, file: NpzFile, keys: SplitKeys, layout: FeatureLayout, target: Target | None) -> Iterator[str]:
+        looked_at = [keys.features] if layout.kind in ("vector", "sequence") else []
+        if keys.target is not None and target is not None and target.kind == "values":
+            looked_at.append(keys.target)
+        for key in looked_at:
+            if can_merge(file.header(key).dtype):  # reading it once more is for those alone
+                yield from merged_values(file.array(key), name=file.named(key))
+
+    @property
+    def _path(self) -> Path:
+        return Path(self.path).expanduser()
+
+    def _keys(self, file: NpzFile) -> dict[str, SplitKeys]:
+        keys = self.keys.by_split() if self.keys else usual_keys(file.headers)
+        if "train" not in keys:
+            raise DataError(
+                f"{file.path} has no array x_train or x",
+                expected="keys that say which of its arrays are which: " + (", ".join(file.headers) or "it has none"),
+                hint="keys: {train: {features: ..., target: ...}}",
+            )
+        return keys
+
+    def _layout(self, file: NpzFile, keys: Mapping[str, SplitKeys]) -> FeatureLayout:
+        key = keys["train"].features
+        header = file.header(key)
+        layout = layout_of(self.features_kind, header.shape[1:], header.dtype, name=file.named(key))
+        if self.resize is not None and layout.kind != "image":
+            raise DataError(f"resize: {file.named(key)} is no image: {layout.reason}", expected="features_kind: image")
+        return layout
+
+    def _features(self, layout: FeatureLayout, vocabulary_size: int | None = None) -> Features:
+        shape = layout.raw_shape if self.resize is None else (*self.resize, layout.raw_shape[-1])
+        return Features(layout.kind, shape, vocabulary_size)
+
+    def _describe_target(self, file: NpzFile, keys: SplitKeys) -> Target | None:
+        if keys.target is None:
+            return None
+        header = file.header(keys.target)
+        if not is_classes(self.task, header.dtype, header.shape)[0]:
+            size = 1
+            for length in header.shape[1:]:
+                size *= length
+            return Target("values", size, encoding="value")
+        if header.dtype.itemsize * len(header) > _CHEAP_LABEL_BYTES:
+            raise DataError("the labels are too many to be looked at here")
+        labels = {"train": NamedArray(file.named(keys.target), file.array(keys.target))}
+        return class_targets(labels, num_classes=self.num_classes)[1]
+
+    def _told_keys(self, keys: Mapping[str, SplitKeys]) -> Iterator[str]:
+        if self.keys is None:
+            said = ", ".join(
+                f"{name}: {split.features} and {split.target or 'no labels'}" for name, split in keys.items()
+            )
+            yield f"keys: {said}, by their names"

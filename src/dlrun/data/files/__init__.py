@@ -1,0 +1,1 @@
+"""Files of rows and arrays: encoding, dialect, header, CSV, Parquet, NumPy."""

@@ -1,0 +1,169 @@
+"""Arrays by name out of an `.npz` file: their shapes alone, or their values; never a pickled object."""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+import sys
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib import format as npy
+
+from dlrun.errors import DataError
+from dlrun.registry import nearest
+from dlrun.system.paths import no_file
+
+_NUMERIC = "biuf"
+_PLAIN = _NUMERIC + "U"
+_MOST_ARRAYS = 100
+# What zipfile and numpy raise for a damaged file (a flipped bit may ask for a password, or for terabytes).
+_DAMAGE = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    RuntimeError,
+    MemoryError,
+    OverflowError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What an array is, as its header says."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def __len__(self) -> int:
+        """Number of examples."""
+        return self.shape[0] if self.shape else 0
+
+
+@dataclass(frozen=True)
+class NpzFile:
+    """An `.npz` file whose headers have been read, and whose arrays are read one by one.
+
+    Args:
+        path: Where it is.
+        headers: The arrays in it, by name.
+    """
+
+    path: Path
+    headers: Mapping[str, Header]
+
+    @classmethod
+    def open(cls, path: Path) -> NpzFile:
+        """Read the headers.
+
+        Raises:
+            DataError: The file is missing, or is no `.npz` file.
+        """
+        if path.exists() and not path.is_file():  # a pipe would keep its reader waiting
+            raise DataError(f"{path} is not a regular file", expected="an .npz file as numpy.savez writes it")
+        with _file_errors(path), zipfile.ZipFile(path) as archive:
+            members = [name for name in archive.namelist() if name.endswith(".npy")]
+            return cls(path, {name.removesuffix(".npy"): _read_header(archive, name) for name in members})
+
+    def header(self, key: str) -> Header:
+        """What the array `key` is.
+
+        Raises:
+            DataError: There is no such array, or it holds no numbers, or no examples.
+        """
+        header = self.headers.get(key)
+        if header is None:
+            near = nearest(key, self.headers)
+            raise DataError(
+                f"{self.path} has no array {key!r}",
+                expected="one of " + ", ".join(self.headers) if self.headers else "a file with arrays in it",
+                hint=f"did you mean {near!r}?" if near else "",
+            )
+        if header.dtype.kind not in _NUMERIC:
+            is_object = header.dtype.kind == "O"
+            holds = "Python objects, which are never unpickled" if is_object else f"values of dtype {header.dtype}"
+            hint = "save it again with a numeric dtype"
+            raise DataError(f"{self.named(key)} holds {holds}", expected="numbers", hint=hint)
+        if len(header) == 0:
+            raise DataError(f"{self.named(key)} is empty: its shape is {header.shape}", expected="some examples")
+        return header
+
+    def array(self, key: str) -> npt.NDArray[Any]:
+        """The values of the array `key`, in C order.
+
+        Raises:
+            DataError: As for `header`, or the file is damaged.
+        """
+        self.header(key)
+        with _file_errors(self.path), np.load(self.path, allow_pickle=False) as file:
+            return np.ascontiguousarray(file[key])
+
+    def named(self, key: str) -> str:
+        """What to call an array in a message."""
+        return f"{key} in {self.path}"
+
+
+def read_arrays(data: bytes, *, origin: str, largest: int) -> dict[str, npt.NDArray[Any]]:
+    """Read the arrays of a small `.npz` file that somebody else may have made: numbers and texts, and no objects.
+
+    What they would take is known from their headers before any of it is unpacked: a few bytes may claim gigabytes.
+
+    Args:
+        data: The file.
+        origin: Where it is from, for messages.
+        largest: How many bytes all arrays may have together.
+
+    Raises:
+        DataError: It is damaged, holds something else, or more.
+    """
+    with _file_errors(Path(origin)), zipfile.ZipFile(io.BytesIO(data)) as archive:
+        names = archive.namelist()
+        if len(names) > _MOST_ARRAYS:
+            raise ValueError(f"it holds {len(names):,} arrays")
+        headers = {name: _read_header(archive, name) for name in names}
+        if strange := next((name for name, header in headers.items() if header.dtype.kind not in _PLAIN), None):
+            raise ValueError(f"the array {strange} is of dtype {headers[strange].dtype}")
+        size = sum(math.prod(header.shape) * header.dtype.itemsize for header in headers.values())
+        if size > largest:
+            raise ValueError(f"its arrays have {size:,} bytes, and never more than {largest:,}")
+        arrays = {}
+        for name in names:
+            with archive.open(name) as member:
+                arrays[name.removesuffix(".npy")] = npy.read_array(member, allow_pickle=False)
+        return arrays
+
+
+def _read_header(archive: zipfile.ZipFile, name: str) -> Header:
+    with archive.open(name) as member:
+        version = npy.read_magic(member)
+        # Version 3.0 differs from 2.0 in how it spells the field names of records, which are no numbers anyway.
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, _, dtype = read(member)
+    if not all(0 <= length <= sys.maxsize for length in shape):
+        raise ValueError(f"the array {name} claims the shape {shape}")
+    return Header(shape, dtype)
+
+
+@contextmanager
+def _file_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise no_file(path, expected="an .npz file as numpy.savez writes it") from error
+    except _DAMAGE as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(
+            f"{path} cannot be read: {said}", expected="an undamaged .npz file as numpy.savez writes it"
+        ) from error

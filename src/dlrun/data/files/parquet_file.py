@@ -1,0 +1,161 @@
+"""The rows of a Parquet file as blocks of columns: numbers as numbers, all else as the text that CSV would have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlrun.data.files.column_names import distinct_names, repeated_names
+from dlrun.data.files.detected import Told
+from dlrun.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_ROWS_AT_ONCE = 1 << 16
+_LARGEST_INTEGER = (1 << 63) - 1
+
+
+@dataclass(frozen=True)
+class ParquetFile:
+    """A Parquet file whose schema was read.
+
+    Args:
+        path: Where it is.
+        names: Of the columns.
+        schema: Their types.
+        notes: What was changed about the names.
+        told: Nothing: it says all of itself.
+        warnings: None: its columns have their names.
+    """
+
+    path: Path
+    names: tuple[str, ...]
+    schema: Any
+    notes: tuple[str, ...] = ()
+    told: tuple[Told, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def open(cls, path: Path) -> ParquetFile:
+        """Read the schema.
+
+        Raises:
+            DataError: The file is damaged.
+        """
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        try:
+            schema = parquet.read_schema(path)
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged(path, error) from error
+        notes: list[str] = []
+        return cls(path, distinct_names(schema.names, notes), schema, tuple(notes))
+
+    @property
+    def repeated(self) -> tuple[str, ...]:
+        """Names that more than one column has."""
+        return repeated_names(self.schema.names)
+
+    def unreadable(self) -> dict[str, str]:
+        """Columns whose values are of no use, and why."""
+        return {
+            name: f"its values are of the type {field.type}"
+            for name, field in zip(self.names, self.schema, strict=True)
+            if not _is_usable(field.type)
+        }
+
+    def batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """The columns `names`, block by block.
+
+        Raises:
+            DataError: The file is damaged.
+        """
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        indices = [self.names.index(name) for name in names]
+        chosen = [self.schema.names[index] for index in indices]
+        # By name only where names are enough to tell columns apart.
+        wanted = chosen if len(set(self.schema.names)) == len(self.schema.names) else None
+        try:
+            with parquet.ParquetFile(path := self.path) as file:
+                for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=wanted):
+                    found = (
+                        [batch.column(index) for index in indices]
+                        if wanted is None
+                        else [batch.column(batch.schema.get_field_index(name)) for name in chosen]
+                    )
+                    if batch.num_rows:
+                        plain = [self._read(name, array) for name, array in zip(names, found, strict=True)]
+                        yield pa.RecordBatch.from_arrays(plain, list(names))
+        except (pa.ArrowException, OSError) as error:
+            raise _damaged(path, error) from error
+
+    def _read(self, name: str, array: pa.Array) -> pa.Array:
+        import pyarrow as pa
+
+        try:
+            return _plain(array)
+        except pa.ArrowException as error:  # a zone that nobody knows, a date before the year 1
+            said = f"{self.path}: column {name!r} cannot be read as {array.type}: {' '.join(str(error).split())}"
+            raise DataError(said, expected="values that can be written as text") from error
+
+    def line_of(self, row: int) -> int:  # noqa: ARG002  it has no lines
+        """No line: 0."""
+        return 0
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    said = " ".join(str(error).split())
+    return DataError(f"{path} cannot be read: {said}", expected="an undamaged Parquet file")
+
+
+def _is_usable(kind: pa.DataType) -> bool:
+    from pyarrow import types
+
+    if types.is_dictionary(kind):
+        return _is_usable(kind.value_type)
+    readable = (
+        types.is_integer, types.is_floating, types.is_decimal, types.is_boolean, types.is_string, types.is_large_string,
+        types.is_string_view, types.is_date, types.is_timestamp, types.is_null,
+    )  # fmt: skip
+    return any(check(kind) for check in readable)
+
+
+def _plain(array: pa.Array) -> pa.Array:
+    """Integers as int64, other numbers as float64, everything else as text, and integers that int64 does not hold too.
+
+    As text their digits stay all the same whether or not another block has larger ones.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import types
+
+    kind = array.type
+    if types.is_dictionary(kind):
+        return _plain(array.dictionary_decode())
+    if types.is_uint64(kind) and (pc.max(array).as_py() or 0) > _LARGEST_INTEGER:
+        return array.cast(pa.string())
+    if types.is_integer(kind):
+        return array.cast(pa.int64())
+    if types.is_floating(kind) or types.is_decimal(kind):
+        return array.cast(pa.float64())
+    if types.is_date(kind):
+        return pc.strftime(array.cast(pa.timestamp("s")), format="%Y-%m-%d")
+    if types.is_timestamp(kind):
+        return _written_times(array.cast(pa.timestamp("s", kind.tz), safe=False))
+    return array.cast(pa.string())
+
+
+def _written_times(times: pa.Array) -> pa.Array:
+    """Times as text: those of a zone by its clock, with their offset, as CSV files have them."""
+    import pyarrow.compute as pc
+
+    if times.type.tz is None:
+        return pc.strftime(times, format="%Y-%m-%d %H:%M:%S")
+    texts = pc.strftime(times, format="%Y-%m-%d %H:%M:%S%z")
+    return pc.replace_substring_regex(texts, r"([+-]\d\d)(\d\d)$", r"\1:\2")

@@ -1,0 +1,213 @@
+"""One table out of its files: names of columns, rows as blocks that can be read again and again, and where a row is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlrun.data.files.csv_file import CsvFile
+from dlrun.data.files.detected import notes_of
+from dlrun.data.files.header import Header
+from dlrun.data.files.locate import find_tables, is_parquet
+from dlrun.data.files.parquet_file import ParquetFile
+from dlrun.errors import DataError
+from dlrun.registry import listed, nearest
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TableFile = CsvFile | ParquetFile
+
+_KEPT_BYTES = 1 << 26
+"""Files of this size together are read once and kept."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some rows of a table, one after another.
+
+    Args:
+        first: Number of the first one in the table, from 0.
+        rows: How many there are.
+        columns: By name: text as it is written, int64, or float64.
+    """
+
+    first: int
+    rows: int
+    columns: dict[str, pa.Array]
+
+
+@dataclass(frozen=True)
+class TableFiles:
+    """A table that lies in one or several files of the same columns.
+
+    Args:
+        files: In the order of their rows.
+    """
+
+    files: tuple[TableFile, ...]
+    _lengths: dict[int, int] = field(default_factory=dict)
+    _kept: list[tuple[int, pa.RecordBatch]] = field(default_factory=list)
+
+    @classmethod
+    def open(
+        cls,
+        source: str,
+        *,
+        delimiter: str | None = None,
+        encoding: str | None = None,
+        header: Header | None = None,
+        head_only: bool = False,
+    ) -> TableFiles:
+        """Look at the first lines of every file.
+
+        Args:
+            source: A path, or a pattern.
+            delimiter: Of CSV files; None: told from their first lines.
+            encoding: Of CSV files; None: told from their bytes.
+            header: What is known of the first line of CSV files; None: nothing.
+            head_only: Whether the encoding is told from the first lines only, which is enough to know the names.
+
+        Raises:
+            DataError: There is none, one cannot be read, or they do not have the same columns.
+        """
+        files: list[TableFile] = []
+        for path in find_tables(source):
+            file: TableFile
+            if is_parquet(path):
+                file = ParquetFile.open(path)
+            else:
+                file = CsvFile.open(path, delimiter=delimiter, encoding=encoding, header=header, head_only=head_only)
+            _check_alike(file, files[0] if files else file)
+            files.append(file)
+        return cls(tuple(files))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the columns."""
+        return self.files[0].names
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Of the files."""
+        return tuple(file.path for file in self.files)
+
+    @property
+    def label(self) -> str:
+        """What to call the table in a message."""
+        more = len(self.files) - 1
+        return str(self.paths[0]) + (f" (and {more} more)" if more else "")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was told from the files' bytes, each thing once."""
+        told = ((str(file.path), told) for file in self.files for told in file.told)
+        return tuple(dict.fromkeys((*notes_of(told), *(note for file in self.files for note in file.notes))))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What may have been read in another way than it was meant."""
+        return tuple(warning for file in self.files for warning in file.warnings)
+
+    @cached_property
+    def unreadable(self) -> dict[str, str]:
+        """Columns whose values are of no use, and why."""
+        return {name: reason for file in self.files for name, reason in file.unreadable().items()}
+
+    def blocks(self, names: Sequence[str]) -> Iterator[Block]:
+        """Every row, block by block.
+
+        Args:
+            names: The columns to read.
+
+        Raises:
+            DataError: A file is damaged; names the line.
+        """
+        first = begun = 0
+        before = 0
+        for index, batch in self._batches(names):
+            if index != before:
+                self._lengths[before], before, begun = first - begun, index, first
+            columns = {name: batch.column(batch.schema.get_field_index(name)) for name in names}
+            yield Block(first, batch.num_rows, columns)
+            first += batch.num_rows
+            self._lengths[index] = first - begun
+
+    def place(self, row: int) -> str:
+        """Where a row is that was read: `people.csv:18 (row 17)`.
+
+        Args:
+            row: Its number, from 0.
+        """
+        for index, file in enumerate(self.files):
+            length = self._lengths.get(index, row + 1)
+            if row < length:
+                line = file.line_of(row + 1)
+                return f"{file.path}:{line} (row {row + 1})" if line else f"{file.path}: row {row + 1}"
+            row -= length
+        return self.label
+
+    @cached_property
+    def known_names(self) -> frozenset[str]:
+        """Of the columns, to look one up."""
+        return frozenset(self.names)
+
+    @cached_property
+    def repeated(self) -> tuple[str, ...]:
+        """Names that more than one column has; only the first one kept it."""
+        return self.files[0].repeated
+
+    def check_columns(self, wanted: Sequence[str]) -> None:
+        """Refuse a table that lacks columns.
+
+        Raises:
+            DataError: Names them, and the nearest that there are.
+        """
+        absent = [name for name in wanted if name not in self.known_names]
+        if not absent:
+            return
+        near = nearest(absent[0], self.known_names.difference(wanted))
+        raise DataError(
+            f"{self.label} has no column {listed(map(repr, absent))}; it has {listed(self.names)}",
+            expected=f"the columns {listed(wanted)}",
+            hint=f"did you mean {near!r}?" if near else _hint_of_header(self.files[0]),
+        )
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes of the files."""
+        return sum(path.stat().st_size for path in self.paths)
+
+    def _batches(self, names: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """The blocks of every file with the file's index; those of a small table are read once, with all columns."""
+        if self.size > _KEPT_BYTES:
+            for index, file in enumerate(self.files):
+                yield from ((index, batch) for batch in file.batches(names))
+            return
+        if not self._kept:
+            useful = [name for name in self.names if name not in self.unreadable]
+            for index, file in enumerate(self.files):
+                self._kept.extend((index, batch) for batch in file.batches(useful))
+        yield from self._kept
+
+
+def _hint_of_header(file: TableFile) -> str:
+    return "its first line looks like a row: a file needs a line of names as training's has" if file.warnings else ""
+
+
+def _check_alike(file: TableFile, first: TableFile) -> None:
+    if set(file.names) == set(first.names):
+        return
+    here, there = set(file.names), set(first.names)
+    lacks = [repr(name) for name in first.names if name not in here]
+    adds = [repr(name) for name in file.names if name not in there]
+    said = [f"lacks {listed(lacks)}"] if lacks else []
+    said += [f"has {listed(adds)} besides"] if adds else []
+    raise DataError(
+        f"{file.path} " + " and ".join(said),
+        expected=f"the columns of {first.path}: {listed(first.names)}",
+        hint="header: false, if these files do not begin with the names of their columns" if file.warnings else "",
+    )

@@ -1,0 +1,1 @@
+"""The dataset type images: class folders, or a file of paths and labels."""

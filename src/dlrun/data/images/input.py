@@ -1,0 +1,79 @@
+"""Raw input that is image files: pixels of any size, brought to the one that the model was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from dlrun.data.files.header import Header
+from dlrun.data.image_files.decoding import decode_one
+from dlrun.data.image_files.form import ImageForm
+from dlrun.data.image_files.reading import Columns, read_images
+from dlrun.data.image_files.scan import scan
+from dlrun.data.raw_input import Array, Examples, RawInput
+from dlrun.signature import Target
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class ImageInput(RawInput):
+    """Image files.
+
+    Args:
+        form: What they are brought to.
+        image_column: Of a CSV: the column of paths.
+        label_column: Of a CSV: the column of labels.
+        corrupt: What a file that cannot be read is: an error, or left out.
+        header: Of a CSV: what is known of its first line.
+        type: Tells the kinds of raw input apart.
+        keep: Columns of a CSV that go with the predictions; never stored.
+    """
+
+    form: ImageForm
+    image_column: str = "path"
+    label_column: str = "label"
+    corrupt: Literal["error", "skip"] = "error"
+    header: Header = field(default_factory=Header)
+    type: Literal["image"] = "image"
+    keep: Annotated[tuple[str, ...], Field(exclude=True)] = ()
+
+    def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
+        """Read a file, a folder of images at any depth, a glob, a CSV of paths, or one image from standard input.
+
+        With `target`: class folders, or a CSV with a column of labels.
+        """
+        return self._read(source, at_once=at_once, target=target)
+
+    def read_several(self, sources: Sequence[str], *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
+        """Read several of them together, as one list of files."""
+        return self._read(sources, at_once=at_once, target=target)
+
+    def read_as(self, dataset: Any) -> ImageInput:
+        """The same with the dataset's key `corrupt`."""
+        return replace(self, corrupt=getattr(dataset, "corrupt", self.corrupt))
+
+    def keeping(self, columns: Sequence[str]) -> ImageInput:
+        """The same images with other columns of the CSV that names them."""
+        return replace(self, keep=tuple(columns))
+
+    def build(self) -> keras.Model:
+        """Make the model from decoded pixels of any size to those of the one size, as `read` gives them."""
+        import keras
+
+        inputs = keras.Input((None, None, self.form.channels), dtype="uint8", name="image")
+        return keras.Model(inputs, self.form.layer()(inputs, training=False), name="raw")
+
+    def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
+        """The pixels of the file, upright and in its own size."""
+        path = examples.origin[index]
+        return {"image": decode_one(path, scan([path]), channels=self.form.channels)[None]}
+
+    def _read(self, source: str | Sequence[str], *, at_once: int, target: Target | None) -> Iterator[Examples]:
+        columns = Columns(self.image_column, self.label_column, self.header, self.keep)
+        skip = self.corrupt == "skip"
+        return read_images(source, self.form, at_once=at_once, target=target, columns=columns, skip=skip)

@@ -1,0 +1,181 @@
+"""From listed image files to splits: headers read, one form settled, test and validation held out, pixels decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.data.dataset import Split
+from dlrun.data.image_files.form import Fit, ImageForm
+from dlrun.data.image_files.listing import ImageList, shown
+from dlrun.data.image_files.scan import Scanned, check_pixels, scan
+from dlrun.data.image_files.store import KEPT_SPLITS, MEMORY_PART, Kept, keep, refused, skipped_note
+from dlrun.data.splits import arrange
+from dlrun.errors import DataError
+from dlrun.system.memory import free_memory
+
+_NAMED = 5
+_COLOUR = 3
+Lists = dict[str, ImageList]
+Scans = dict[str, Scanned]
+
+
+def read_headers(
+    lists: Mapping[str, ImageList], labels: Mapping[str, npt.NDArray[np.generic]], *, skip: bool
+) -> tuple[Lists, Scans, tuple[str, ...]]:
+    """Read the headers of all files.
+
+    Args:
+        lists: The files of each split.
+        labels: As the target has them; nothing if there is no target.
+        skip: Whether files that cannot be read are left out; else they are an error.
+
+    Returns:
+        The files that can be read, with these labels; their headers; and notes.
+
+    Raises:
+        DataError: Some cannot be read, or none can.
+    """
+    scans = {name: scan(images.paths()) for name, images in lists.items()}
+    kept: Lists = {}
+    notes = [note for images in lists.values() for note in _left_out_note(images)]
+    for name, images in lists.items():
+        images = replace(images, labels=labels.get(name))  # noqa: PLW2901
+        unreadable = scans[name].unreadable
+        if unreadable and len(unreadable) == len(images):
+            raise refused(unreadable, images, way_out="")
+        if unreadable and not skip:
+            raise refused(unreadable, images)
+        if unreadable:
+            notes.append(f"corrupt: {skipped_note(unreadable, images)}")
+            stays = np.setdiff1d(np.arange(len(images)), list(unreadable))
+            images, scans[name] = images.at(stays), scans[name].at(stays)  # noqa: PLW2901
+        kept[name] = images
+    return kept, scans, (*notes, *_looks(np.concatenate([scanned.rows for scanned in scans.values()])))
+
+
+def choose_form(scans: Mapping[str, Scanned], *, size: tuple[int, int] | None, channels: Any, fit: Fit) -> ImageForm:
+    """Settle the form of all images: as is said, or as they all are.
+
+    Args:
+        scans: Their headers.
+        size: Height and width; None: that of every image.
+        channels: 1, 3, or `auto`.
+        fit: For images of another shape.
+
+    Raises:
+        DataError: They differ in size, and `size` is None; or none can be read.
+    """
+    rows = np.concatenate([scanned.readable() for scanned in scans.values()])
+    if not len(rows):
+        raise DataError("no image can be read")
+    if channels == "auto":
+        channels = _COLOUR if (rows["channels"] == _COLOUR).any() else 1
+    if size is None:
+        smallest, largest = [(int(least(rows["height"])), int(least(rows["width"]))) for least in (np.min, np.max)]
+        if smallest != largest:
+            median = [int(np.median(rows[side])) for side in ("height", "width")]
+            raise DataError(
+                f"the images differ in size: {smallest[0]} to {largest[0]} pixels high, {smallest[1]} to {largest[1]} "
+                "wide",
+                expected="one size for all, or the key `size`",
+                hint=f"size: [64, 64], for example; the median is {median[0]} x {median[1]}",
+            )
+        size = smallest
+    return ImageForm(*size, channels, fit)
+
+
+def load_splits(
+    lists: Lists, scans: Scans, form: ImageForm, *, skip: bool, held_out: Mapping[str, Any]
+) -> tuple[dict[str, Split], tuple[str, ...]]:
+    """Hold out examples, then decode those of each split.
+
+    Args:
+        lists: Files that can be read, with their labels.
+        scans: Their headers.
+        form: What they are brought to.
+        skip: Whether files that cannot be decoded are left out; else they are an error.
+        held_out: `test`, `validation` and `seed` as `arrange` takes them.
+
+    Raises:
+        DataError: Files cannot be decoded or kept, or nothing would be left of a split.
+    """
+    for name, images in lists.items():
+        too_long = check_pixels(scans[name], form).unreadable
+        if too_long:
+            raise refused(too_long, images)
+    first = _first_places(lists)
+    # What is arranged are places in all files together: pixels are decoded split by split, and never copied.
+    places = {name: Split(first[name] + np.arange(len(images)), images.labels) for name, images in lists.items()}
+    labels = lists["train"].labels
+    by_class = labels is not None and labels.dtype.kind == "i"
+    arranged, notes = arrange(places, by_class=by_class, **held_out)
+    distinct = {id(split): split for split in arranged.values()}
+    needed = sum(len(split) for split in distinct.values()) * form.bytes
+    free = free_memory()
+    in_memory = needed <= MEMORY_PART * free
+    decoded: dict[int, Split] = {}
+    kept: list[Kept] = []
+    for key, split in distinct.items():
+        (name,) = [name for name in lists if first[name] <= split.features[0] < first[name] + len(lists[name])]
+        within = split.features - first[name]
+        images = lists[name].at(within)
+        kept.append(keep(images, scans[name].at(within), form, in_memory=in_memory, skip=skip))
+        if kept[-1].failed and len(kept[-1].failed) == len(images):
+            raise refused(kept[-1].failed, images, way_out="")
+        decoded[key] = _split(images, kept[-1])
+        notes += (f"corrupt: {skipped_note(kept[-1].failed, images)}",) if kept[-1].failed else ()
+        notes += (kept[-1].note,) if kept[-1].note else ()
+    return {name: decoded[id(split)] for name, split in arranged.items()}, (*notes, _kept_note(kept, needed, free))
+
+
+def _first_places(lists: Lists) -> dict[str, int]:
+    first, count = {}, 0
+    for name, images in lists.items():
+        first[name] = count
+        count += len(images)
+    return first
+
+
+def _split(images: ImageList, kept: Kept) -> Split:
+    stays = np.setdiff1d(np.arange(len(images)), list(kept.failed))
+    images = images.at(stays)
+    # A string for each file as Python has it would take longer and ten times the memory.
+    origins = np.array([shown(name) for name in images.names], dtype=np.dtypes.StringDType())
+    return Split(kept.pixels, images.labels, origins=origins)
+
+
+def _left_out_note(images: ImageList) -> Iterator[str]:
+    if images.left_out:
+        named = ", ".join(map(shown, images.left_out[:_NAMED])) + (", ..." if len(images.left_out) > _NAMED else "")
+        yield f"left out: {len(images.left_out):,} files in {images.folder} that are no images of a class: {named}"
+
+
+def _looks(rows: npt.NDArray[np.void]) -> Iterator[str]:
+    """What about the images was changed when they were read."""
+    for said, which in (
+        ("have transparency, which is left out", rows["alpha"]),
+        ("are turned upright, as their EXIF data says", rows["orientation"] != 1),
+        ("are animations, of which the first picture is read", rows["moves"]),
+        ("have 16 bits for each value, of which the upper 8 are read", rows["bits"] == 16),  # noqa: PLR2004
+    ):
+        count = int(which.sum())
+        if count:
+            yield f"images: {count:,} of {len(rows):,} {said}"
+
+
+def _kept_note(kept: list[Kept], needed: int, free: int) -> str:
+    said = f"decoded images take {needed / 2**20:,.1f} MiB"
+    folders = [str(each.folder) for each in kept if each.folder is not None]
+    if not folders:
+        return f"{said} and are kept in memory"
+    part = f"more than {MEMORY_PART:.0%} of the {free / 2**20:,.0f} MiB of memory that are free"
+    reused = "as an earlier run has left them" if all(each.reused for each in kept) else "for later runs too"
+    places = ", ".join(folders)
+    return (
+        f"{said}, {part}: they are kept in {places}, {reused}; of all that is kept there, the {KEPT_SPLITS} used last"
+    )

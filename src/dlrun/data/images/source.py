@@ -1,0 +1,198 @@
+"""Image files with labels: in class folders, or named by a CSV."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from dlrun.component import FieldProblem
+from dlrun.data.dataset import Dataset, HeldOut, ImageSource, Resize, datasets, fingerprint_of
+from dlrun.data.files.header import HeaderKeys
+from dlrun.data.image_files.form import Fit
+from dlrun.data.image_files.listing import ImageList, check_any, list_classes, list_splits
+from dlrun.data.image_files.path_table import check_named, list_table, read_header
+from dlrun.data.image_files.scan import scan
+from dlrun.data.images.input import ImageInput
+from dlrun.data.images.loading import choose_form, load_splits, read_headers
+from dlrun.data.images.targets import image_targets
+from dlrun.data.labels import Task
+from dlrun.data.preprocess import Preprocess, measure_columns
+from dlrun.data.splits import sizes_after
+from dlrun.errors import DataError
+from dlrun.registry import nearest
+from dlrun.signature import Description, Features
+from dlrun.system.paths import FROM_WHERE
+
+_SCALE = 1 / 255
+_FOR_A_CSV = {"image_column": "path", "label_column": "label", "task": "auto", "header": "auto", "names": ()}
+
+
+@datasets.register("images")
+class Images(HeaderKeys, ImageSource):
+    """JPEG, PNG, BMP and GIF files: a folder for each class, or a CSV of paths and labels."""
+
+    place_keys = ("path", "test_path", "validation_path")
+    path_keys = place_keys
+    reach_keys = ("path", "test_path", "validation_path")
+
+    path: str = Field(
+        description="A folder with a folder for each class; or with folders train and test (and validation) that have "
+        f"these; or a .csv of paths (relative to it) and labels. {FROM_WHERE}"
+    )
+    test_path: str | None = Field(
+        default=None, description="The same for the test split: class folders, or a .csv. null: none, or as in path."
+    )
+    validation_path: str | None = Field(
+        default=None, description="The same for the validation split. null: none, or as in path."
+    )
+    image_column: str = Field(default="path", description="Column of a .csv with the paths of the images.")
+    label_column: str | None = Field(
+        default="label", description="Column of a .csv with the labels. null: there are none (for an autoencoder)."
+    )
+    task: Task = Field(
+        default="auto",
+        description="What the labels of a .csv are: classification · regression, numbers to predict. auto: numbers, if "
+        "all are and one has a decimal point.",
+    )
+    size: Resize | None = Field(
+        default=None,
+        description="Height and width in pixels to which images are brought: [64, 64]. null: as they are, if all are "
+        "alike.",
+    )
+    fit: Fit = Field(
+        default="resize",
+        description="How an image of another shape is brought to size: resize (height and width each for itself) · "
+        "crop (the middle is taken, nothing is distorted) · pad (black is added, nothing is distorted).",
+    )
+    channels: Literal["auto", 1, 3] = Field(
+        default="auto", description="1: grey · 3: colour. auto: grey if all images are."
+    )
+    corrupt: Literal["error", "skip"] = Field(
+        default="error", description="What a file that cannot be read is: an error, or left out, which is told."
+    )
+    standardize: bool = Field(
+        default=False,
+        description="Whether each channel is brought to mean 0 and variance 1, as measured on the training split.",
+    )
+    test: HeldOut = Field(
+        default=0,
+        description="Examples held out for the test when there is no test split: a fraction, or a number. 0: none.",
+    )
+
+    def problems(self) -> Iterator[FieldProblem]:
+        """Keys that contradict each other, and columns that a CSV does not have."""
+        for split in ("test", "validation"):
+            if getattr(self, f"{split}_path") and getattr(self, split):
+                said = f"{split}_path names the {split} split, and {split} is set too"
+                yield FieldProblem((split,), said, "one of them")
+        if not self._table(self.path):
+            for key, usual in _FOR_A_CSV.items():
+                if getattr(self, key) != usual:
+                    yield FieldProblem((key,), f"{key} is for a .csv, and path is a folder", f"{usual or 'no key'}")
+            return
+        yield from self.name_problems()
+        try:
+            header = read_header(Path(self.path).expanduser(), self.first_line)
+            check_named(Path(self.path).expanduser(), header)
+        except DataError:  # load() raises it: the data is wrong, not the spec
+            return
+        for key in ("image_column", "label_column"):
+            name = getattr(self, key)
+            if name is not None and name not in header:
+                near = nearest(name, header)
+                hint = f"did you mean {near!r}?" if near else ""
+                yield FieldProblem((key,), f"{self.path} has no column {name!r}", "one of " + ", ".join(header), hint)
+
+    def places(self) -> tuple[Path, ...]:
+        """The folders; the .csv files and every image that they list."""
+        named = super().places()
+        images: list[Path] = []
+        for path in filter(self._table, map(str, named)):
+            with suppress(DataError):  # load() raises it
+                listed = self._listed_table(Path(path), has_labels=False)
+                images += map(Path, map(os.fsdecode, listed.paths()))
+        return (*named, *images)
+
+    def describe(self) -> Description | None:
+        """Classes and numbers of files from the names, the size from the first file; None if it cannot be read."""
+        try:
+            lists = self.lists()
+            _, target, _ = image_targets(lists)
+            first = scan(lists["train"].paths()[:1])
+            form = choose_form({"train": first}, size=self.size, channels=self.channels, fit=self.fit)
+        except DataError:  # load() raises it: the data is wrong, not the spec
+            return None
+        sizes = {name: len(images) for name, images in lists.items()}
+        sizes = sizes_after(sizes, test=self.test, validation=self.validation)
+        return Description(Features("image", form.shape), target, sizes)
+
+    def check_files(self) -> None:
+        """List the images, without opening one.
+
+        Raises:
+            DataError: A folder or a CSV cannot be read, there are no images, or a class has none.
+        """
+        image_targets(self.lists())
+
+    def load(self) -> Dataset:
+        """Read the headers of all files, settle their size, hold out test and validation examples, and decode.
+
+        Raises:
+            DataError: A folder or file is missing, files cannot be read, a class has no images, or sizes differ and
+                `size` is not set.
+        """
+        lists = self.lists()
+        labels, target, said = image_targets(lists)
+        lists, scans, notes = read_headers(lists, labels, skip=self.corrupt == "skip")
+        form = choose_form(scans, size=self.size, channels=self.channels, fit=self.fit)
+        splits, kept = load_splits(
+            lists,
+            scans,
+            form,
+            skip=self.corrupt == "skip",
+            held_out={"test": self.test, "validation": self.validation, "seed": self.seed},
+        )
+        steps: dict[str, Any] = {}
+        if self.standardize:
+            steps["mean"], steps["variance"] = measure_columns(splits["train"].features, scale=_SCALE)
+        return Dataset(
+            Path(self.path).expanduser().stem,
+            Features("image", form.shape),
+            target,
+            Preprocess(form.shape, scale=_SCALE, **steps),
+            splits,
+            fingerprint_of(splits),
+            (*said, *notes, *kept),
+            raw=ImageInput(form, self.image_column, self.label_column or "label", header=self.first_line),
+            augmentation=self.augmentation,
+        )
+
+    def lists(self) -> dict[str, ImageList]:
+        """The files of each split, before anything is held out; none is opened.
+
+        Raises:
+            DataError: A folder or a CSV cannot be read, or there are no images.
+        """
+        given = Path(self.path).expanduser()
+        lists = {"train": self._listed_table(given)} if self._table(self.path) else list_splits(given)
+        for split, place in (("test", self.test_path), ("validation", self.validation_path)):
+            if place is not None:
+                path = Path(place).expanduser()
+                lists[split] = self._listed_table(path) if self._table(place) else list_classes(path)
+                check_any(lists[split], path)
+        return lists
+
+    def _listed_table(self, path: Path, *, has_labels: bool = True) -> ImageList:
+        label = self.label_column if has_labels else None
+        return list_table(
+            path, image_column=self.image_column, label_column=label, task=self.task, header=self.first_line
+        )
+
+    @staticmethod
+    def _table(path: str) -> bool:
+        return path.lower().endswith(".csv")

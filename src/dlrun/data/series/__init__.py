@@ -1,0 +1,1 @@
+"""The dataset type series: rows in time order, read as windows."""

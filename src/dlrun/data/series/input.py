@@ -1,0 +1,237 @@
+"""Raw input that is rows in time order: a file of which every window is read, or the columns of one window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from dlrun.data.columns import (
+    Column,
+    RawBlock,
+    Reading,
+    TableFiles,
+    UnknownCategories,
+    column_places,
+    deployed_texts,
+    input_names,
+    read_as,
+    read_rows,
+    shown_row,
+    watch,
+)
+from dlrun.data.columns.numbers import parse_numbers
+from dlrun.data.columns.texts import is_missing, known_values
+from dlrun.data.raw_input import Array, Examples, RawInput
+from dlrun.data.series.order import check_times
+from dlrun.data.series.rows import Places, Rows
+from dlrun.data.series.splits import known_before
+from dlrun.data.series.time import TimeColumn
+from dlrun.data.table.target import TargetColumn
+from dlrun.errors import DataError, UsageError
+from dlrun.signature import Target
+
+if TYPE_CHECKING:
+    import keras
+    import pyarrow as pa
+
+_SHOWN_STEPS = 5
+
+
+@dataclass(frozen=True)
+class SeriesInput(RawInput):
+    """Windows of rows.
+
+    Args:
+        columns: The features, in the order of a stored row.
+        targets: What is to be predicted.
+        history: Rows of a window.
+        horizon: Rows after it that are predicted.
+        reading: How values are read.
+        times: The columns of the time, which must not go back in new files either.
+        unknown_categories: What a column is most of whose values training did not have: `error`, or `allow`.
+        type: Tells the kinds of raw input apart.
+    """
+
+    columns: tuple[Column, ...]
+    targets: tuple[TargetColumn, ...]
+    history: int
+    horizon: int
+    reading: Reading = field(default_factory=Reading)
+    times: tuple[TimeColumn, ...] = ()
+    unknown_categories: Literal["error", "allow"] = "error"
+    type: Literal["series"] = "series"
+
+    def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
+        """Read every window of a CSV or Parquet file, or of `-`; the last one is followed by what nobody knows yet.
+
+        An example is called after the row that it predicts first. With `target`, only those that are followed by all
+        the values to be predicted.
+
+        Raises:
+            DataError: There are fewer rows than a window has, a column is missing, a value is no number, or time goes
+                back.
+        """
+        found = waiting = 0
+        with self.reading.open(source) as table:
+            self._check_time(table)
+            for examples in self._windows(table, at_once, is_labelled=target is not None):
+                found += len(examples)
+                waiting += examples.unlabelled
+                if found:  # what has no example at all is an error before anything else begins
+                    yield replace(examples, unlabelled=waiting)
+                    waiting = 0
+            if not found:
+                raise self._all_missing(table)
+
+    def keeping(self, columns: Sequence[str]) -> SeriesInput:
+        """Refuse: a prediction belongs to a window of rows, and to what follows it.
+
+        Raises:
+            UsageError: Always.
+        """
+        said = f"no row has a prediction of its own, beside which {', '.join(columns)} could be kept"
+        raise UsageError(said, expected="predictions by their names: `row 7` is the row that is predicted first")
+
+    def build(self) -> keras.Model:
+        """Make the Keras model: one input `(batch, history)` for each column, float32 with NaN or strings."""
+        import keras
+
+        names = input_names(self.columns)
+        inputs, parts = {}, []
+        for column in self.columns:
+            dtype = column.input_dtype if column.kind == "numeric" else "string"
+            tensor = keras.Input((self.history,), dtype=dtype, name=names[column.name])
+            inputs[names[column.name]] = tensor
+            parts.append(column.build(keras.ops.expand_dims(tensor, -1), self.reading.missing_values))
+        outputs = keras.ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
+        return keras.Model(inputs, outputs, name="raw")
+
+    def read_as(self, dataset: Any) -> SeriesInput:
+        """The same with the dataset's keys on unknown categories and the first line."""
+        return replace(
+            self,
+            reading=read_as(self.reading, dataset),
+            unknown_categories=getattr(dataset, "unknown_categories", self.unknown_categories),
+        )
+
+    def watched(self, blocks: Iterator[Examples], *, tell: Callable[[str], object]) -> Iterator[Examples]:
+        """The same blocks; at their end it is told which categories of their newest rows training did not have.
+
+        Raises:
+            DataError: They are the most of a column: told before the last block is given.
+        """
+
+        def newest(block: Examples) -> tuple[Array, Mapping[str, pa.Array]]:
+            places = block.origin.places + self.history - 1
+            return block.stored[:, -1], {name: values.take(places) for name, values in block.origin.known.items()}
+
+        refuses = self.unknown_categories == "error"
+        return watch(blocks, UnknownCategories(self.columns), newest, tell=tell, refuses=refuses)
+
+    def columns_of_stored(self) -> Mapping[str, tuple[int, ...]]:
+        """The columns of the table."""
+        return column_places(self.columns)
+
+    def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
+        """The values of one window, by the names of the model's inputs."""
+        names = input_names(self.columns)
+        window: dict[str, Array] = {}
+        for column in self.columns:
+            values = examples.origin[column.name].slice(index, self.history)
+            if column.kind == "numeric":
+                window[names[column.name]] = column.given(values)[None]
+            else:
+                window[names[column.name]] = np.array([deployed_texts(column, values)])
+        return window
+
+    def shown(self, stored: Array) -> Mapping[str, str]:
+        """The last rows of a window, by column: the newest value stands last."""
+        rows = [shown_row(self.columns, row) for row in stored[-_SHOWN_STEPS:]]
+        before = "..., " if len(stored) > len(rows) else ""
+        return {column.name: before + ", ".join(row[column.name] for row in rows) for column in self.columns}
+
+    def _check_time(self, table: TableFiles) -> None:
+        """A file need not have the columns of the time, unless they are features."""
+        if self.times and all(column.name in table.names for column in self.times):
+            check_times(table, self.times, missing=self.reading.missing_values)
+
+    @property
+    def _given(self) -> tuple[str, ...]:
+        """The columns that say more than when it is; all, if there are only those."""
+        times = [column.name for column in self.times]
+        names = tuple(column.name for column in self.columns)
+        return (
+            tuple(column.name for column in self.columns if column.kind != "date" and column.name not in times) or names
+        )
+
+    def _windows(self, table: TableFiles, at_once: int, *, is_labelled: bool) -> Iterator[Examples]:
+        also = [column.name for column in self.targets] if is_labelled else []
+        span = self.history + (self.horizon if is_labelled else 0)
+        kept: Rows | None = None
+        for block in read_rows(table, self.columns, self.reading, at_once=max(at_once, span), also=also):
+            rows = Rows.of(block, self._truth(table, block) if is_labelled else None, given=self._given)
+            kept = rows if kept is None else kept.followed_by(rows)
+            count = len(kept.stored) - span + 1
+            if count > 0:
+                yield from self._examples(kept, count, at_once)
+                kept = kept.last(span - 1)
+        if kept is None or (kept.first == 0 and len(kept.stored) < span):
+            found = 0 if kept is None else len(kept.stored)
+            raise DataError(
+                f"{table.label} has {found} rows", expected=f"at least {span}, as one prediction needs that many"
+            )
+
+    def _all_missing(self, table: TableFiles) -> DataError:
+        """The error of a file that has windows, none of which is followed by what is to be predicted."""
+        never = {column.name for column in self.targets}
+        for block in table.blocks(list(never)):
+            known = {name: known_values(values, self.reading.missing_values) for name, values in block.columns.items()}
+            never = {name for name in never if is_missing(known[name]).all()}
+        names = ", ".join(column.name for column in self.targets if column.name in never)
+        said = f"all targets are missing: no row has a value of {names}"
+        if not never:
+            steps = f"in the next {self.horizon} rows" if self.horizon > 1 else "in the next row"
+            said = f"no window of {self.history} rows is followed by a value of every target {steps}"
+        elif len(never) < len(self.targets):
+            said = f"no row has a value of {names}, which is to be predicted"
+        return DataError(f"{table.label}: {said}", expected="a file with what is to be predicted")
+
+    def _examples(self, rows: Rows, count: int, at_once: int) -> Iterator[Examples]:
+        windows = np.lib.stride_tricks.sliding_window_view(rows.stored, self.history, axis=0).swapaxes(1, 2)
+        last = rows.truth
+        if last is not None and not np.isnan(last).all(axis=0).any():  # else no window is labelled
+            last = known_before(last)
+        for start in range(0, count, at_once):
+            places = np.arange(start, min(start + at_once, count))
+            truth, naive, asked = None, None, len(places)
+            if rows.truth is not None and last is not None:
+                steps = places[:, None] + self.history + np.arange(self.horizon)
+                truth = rows.truth[steps].reshape(len(places), -1)
+                places, truth = places[known := ~np.isnan(truth).any(axis=1)], truth[known]
+                truth = truth[:, 0] if truth.shape[1] == 1 else truth
+                naive = np.tile(last[places + self.history - 1], (1, self.horizon))
+            names = [f"row {rows.first + place + self.history + 1}" for place in places.tolist()]
+            unlabelled, blank = asked - len(places), rows.blank(places, history=self.history)
+            yield Examples(
+                names,
+                windows[places],
+                truth,
+                Places(rows.known, places),
+                unlabelled=unlabelled,
+                blank=blank,
+                naive=naive,
+            )
+
+    def _truth(self, table: TableFiles, block: RawBlock) -> Array:
+        values = []
+        for column in self.targets:
+            numbers, wrong = parse_numbers(block.known[column.name], column.notation)
+            if wrong is not None:
+                found, place = block.known[column.name][wrong].as_py(), table.place(block.first + wrong)
+                raise DataError(f"{place}: column {column.name!r} holds {found!r}", expected="a number")
+            values.append(numbers)
+        dtype = np.float64 if any(column.dtype == "float64" for column in self.targets) else np.float32
+        return np.stack(values, axis=-1).astype(dtype)

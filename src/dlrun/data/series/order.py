@@ -1,0 +1,190 @@
+"""The rows of a series and the columns of their time in, the times out, checked to never go back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.data.columns import Block, TableFiles
+from dlrun.data.columns.texts import MISSING_VALUES, known_values
+from dlrun.data.series.disorder import gone_back, no_time, written_time
+from dlrun.data.series.time import DATES, LAYOUTS, WRITTEN, Floats, TimeColumn, TimeLayout, parse_times
+
+Order = Literal["ascending", "descending", "none"]
+
+
+@dataclass(frozen=True)
+class Times:
+    """The time of every row.
+
+    Args:
+        columns: Of the time, from the slowest on.
+        values: As `parse_times` gives them.
+
+    Shape:
+        values: `(rows, columns)`.
+    """
+
+    columns: tuple[TimeColumn, ...]
+    values: Floats
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the columns."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def order(self) -> Order:
+        """Whether time never goes back from one row to the next, or never forward; ascending if it stands still."""
+        signs = directions(self.values)
+        if not (signs < 0).any():
+            return "ascending"
+        return "descending" if not (signs > 0).any() else "none"
+
+
+def directions(values: Floats) -> npt.NDArray[np.float64]:
+    """Of each row but the first, whether it is later than the one above (1), earlier (-1) or neither (0).
+
+    Shape:
+        values: `(rows, columns)`. Returns: `(rows - 1,)`.
+    """
+    signs = np.zeros(max(0, len(values) - 1))
+    for column in values.T:
+        signs = np.where(signs == 0, np.sign(np.diff(column)), signs)
+    return signs
+
+
+def read_times(table: TableFiles, names: Sequence[str], *, missing: Sequence[str] = MISSING_VALUES) -> Times:
+    """Read the columns of the time, each in the layout that all of its values fit.
+
+    Where day and month may stand either way, the way in which the rows are in order is taken, else day first.
+
+    Args:
+        table: The series.
+        names: The columns, from the slowest on.
+        missing: The texts that mean missing.
+
+    Raises:
+        DataError: A value is missing or is no time: names the row.
+    """
+    fitting = [_fitting(table, name, missing) for name in names]
+    chosen = [next(iter(each)) for each in fitting]
+    for is_wrong in (np.less, np.greater):
+        sorted_in = [layout for layout, values in fitting[0].items() if not is_wrong(np.diff(values), 0).any()]
+        if sorted_in:  # whatever the faster columns do, the slowest never goes back
+            chosen[0] = sorted_in[0]
+            break
+    values = [each[layout] for each, layout in zip(fitting, chosen, strict=True)]
+    columns = tuple(TimeColumn(name, layout) for name, layout in zip(names, chosen, strict=True))
+    return Times(columns, np.stack(values, axis=-1))
+
+
+def check_order(table: TableFiles, times: Times) -> None:
+    """Refuse rows that are not in time order.
+
+    Raises:
+        DataError: A time is before that of the row above: names both rows.
+    """
+    if times.order == "ascending":
+        return
+    row = int(np.argmax(directions(times.values) < 0)) + 1
+    before, now = (written_time(table, times.names, each) for each in (row - 1, row))
+    raise gone_back(table, row, (before, now), times.names, is_descending=times.order == "descending")
+
+
+def check_times(table: TableFiles, columns: Sequence[TimeColumn], *, missing: Sequence[str]) -> None:
+    """Refuse rows that are not in the order of columns whose layout is known, in memory that does not grow with them.
+
+    Args:
+        table: Rows that continue or resemble the series which the columns were told of.
+        columns: Of the time.
+        missing: The texts that mean missing.
+
+    Raises:
+        DataError: A time is before that of the row above, is missing, or is written otherwise: names the row.
+    """
+    names = [column.name for column in columns]
+    last, back, goes_on = np.zeros((0, len(names))), None, False
+    for block in table.blocks(names):
+        values = np.concatenate([last, _values(table, block, columns, missing)])
+        signs = directions(values)
+        if back is None and (signs < 0).any():
+            back = block.first - len(last) + int(np.argmax(signs < 0)) + 1
+        goes_on = goes_on or bool((signs > 0).any())
+        if back is not None and goes_on:
+            break
+        last = values[-1:]
+    if back is not None:
+        before, now = (written_time(table, names, each) for each in (back - 1, back))
+        raise gone_back(table, back, (before, now), names, is_descending=not goes_on)
+
+
+def said_of_order(table: TableFiles, times: Times) -> str:
+    """What is told of rows that are not in the order of a column that looks like the time; empty if they are."""
+    if times.order == "ascending":
+        return ""
+    row = int(np.argmax(directions(times.values) < 0)) + 1
+    before, now = (written_time(table, times.names, each) for each in (row - 1, row))
+    by = ", ".join(times.names)
+    so = "the newest stands first" if times.order == "descending" else f"{now} comes after {before}"
+    return f"the rows are not in the order of {by}, which looks like the time: {so} ({table.place(row)})"
+
+
+def remedy_of_order(times: Times) -> str:
+    """What to do about it."""
+    what = times.names[0] if len(times.names) == 1 else f"[{', '.join(times.names)}]"
+    return f"sort the file, the oldest row first, and say `time: {what}`: as they stand, windows mix past and future"
+
+
+def _fitting(table: TableFiles, name: str, missing: Sequence[str]) -> dict[TimeLayout, Floats]:
+    """The values of a column by each layout that fits them all."""
+    found: dict[TimeLayout, list[Floats]] = {layout: [] for layout in LAYOUTS}
+    for block in table.blocks([name]):
+        known = known_values(block.columns[name], missing)
+        reached: dict[TimeLayout, int] = {}
+        for layout in list(found):
+            values, _ = parse_times(known, layout)
+            if np.isnan(values).any():
+                reached[layout] = int(np.argmax(np.isnan(values)))
+                continue
+            found[layout].append(values)
+        if len(reached) == len(found):
+            row = max(reached.values())
+            raise no_time(
+                table,
+                block.first + row,
+                name,
+                known[row].as_py(),
+                expected=f"a number, or a time such as {', '.join(WRITTEN[layout] for layout in DATES)}",
+                hint="write it alike in every row; or leave `time` out, if the rows are in order",
+            )
+        found = {layout: blocks for layout, blocks in found.items() if layout not in reached}
+    return {layout: np.concatenate(blocks or [np.zeros(0)]) for layout, blocks in found.items()}
+
+
+def _values(table: TableFiles, block: Block, columns: Sequence[TimeColumn], missing: Sequence[str]) -> Floats:
+    """The times of a block.
+
+    Shape:
+        Returns: `(rows, columns)`.
+    """
+    found = []
+    for column in columns:
+        known = known_values(block.columns[column.name], missing)
+        values, _ = parse_times(known, column.layout)
+        if np.isnan(values).any():
+            row = int(np.argmax(np.isnan(values)))
+            raise no_time(
+                table,
+                block.first + row,
+                column.name,
+                known[row].as_py(),
+                expected=f"a time as the training data has it: {WRITTEN[column.layout]}",
+                hint="mend the value",
+            )
+        found.append(values)
+    return np.stack(found, axis=-1)

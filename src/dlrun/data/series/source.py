@@ -1,0 +1,296 @@
+"""Rows in time order: the last ones predict the next values of some columns; divided by time, never at random."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+from pydantic import Field
+
+from dlrun.component import FieldProblem
+from dlrun.data.columns import (
+    Column,
+    ColumnKeys,
+    ColumnsPreprocess,
+    ColumnSurvey,
+    Plan,
+    Reading,
+    TableFiles,
+    code_rows,
+    embedded_columns,
+    fit_columns,
+    name_problem,
+    plan_columns,
+    stored_blocks,
+    survey_columns,
+)
+from dlrun.data.columns.column import NumericColumn
+from dlrun.data.columns.planned import PlannedColumn, plan_numbers
+from dlrun.data.dataset import Array, Dataset, HeldOut, Source, Split, datasets, fingerprint_of
+from dlrun.data.files.locate import find_tables
+from dlrun.data.series.candidates import told_time
+from dlrun.data.series.input import SeriesInput
+from dlrun.data.series.order import Times, check_order, read_times, remedy_of_order, said_of_order
+from dlrun.data.series.splits import Cut, cut_by_time, known_before, targets_of
+from dlrun.data.series.steps import steps_of, time_axis
+from dlrun.data.table.rows import lost_distinctions
+from dlrun.data.table.source import Names
+from dlrun.data.table.store import store_key
+from dlrun.data.table.target import TargetColumn
+from dlrun.data.windows import Windows
+from dlrun.errors import DataError
+from dlrun.signature import Description, Features, LastValue, Target
+from dlrun.system.paths import FROM_WHERE
+
+_DESCRIBED_BYTES = 1 << 23
+"""Files up to this size are read when a spec is checked, which takes some tenths of a second."""
+
+_KERAS_EPSILON = 1e-7
+"""Normalization divides by no smaller deviation."""
+
+
+@datasets.register("series")
+class Series(ColumnKeys, Source):
+    """A time series in CSV or Parquet files, one step in each row."""
+
+    place_keys = ("path",)
+    path_keys = place_keys
+    reach_keys = ("path",)
+
+    path: str = Field(
+        description="The rows in time order: a CSV or Parquet file, or a pattern (data/*.csv) that matches several, "
+        f"one after the other by their names. {FROM_WHERE}"
+    )
+    target: Names = Field(description="The column of numbers to predict, or several.")
+    history: int = Field(ge=1, description="Rows that a prediction is made from.")
+    horizon: int = Field(default=1, ge=1, description="Rows after these that are predicted.")
+    time: Names | None = Field(
+        default=None,
+        description="The column of the time, or several from the slowest on ([year, month, day]): numbers, or dates "
+        "(2024-03-31, 31.03.2024, 03/31/2024, with a time or without); checked to never go back. null: the rows are "
+        "taken as they stand.",
+    )
+    difference: bool = Field(
+        default=False,
+        description="Whether the model learns the difference of each target to its last value in the window, which is "
+        "then added to what it gives: predictions, scores and exports are of the values themselves. It suits a series "
+        "that grows or wanders, and whose last value is a good guess.",
+    )
+    missing_target: str = Field(
+        default="drop",
+        pattern="^(drop|error)$",
+        description="What becomes of windows whose values to predict are missing. drop: left out · error: none may be.",
+    )
+    test: HeldOut = Field(
+        default=0, description="The last windows, held out for the test: a fraction, or a number. Validation precedes."
+    )
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns to predict."""
+        return (self.target,) if isinstance(self.target, str) else self.target
+
+    @property
+    def times(self) -> tuple[str, ...]:
+        """The columns of the time."""
+        return (self.time,) if isinstance(self.time, str) else self.time or ()
+
+    def problems(self) -> Iterator[FieldProblem]:
+        """Columns that are not there, as far as the file can be read now."""
+        if isinstance(self.validation, str) and self.validation != "test":
+            said = f"a series has no split {self.validation!r}"
+            yield FieldProblem(("validation",), said, "a fraction, a number, or test")
+        try:
+            table = self.open_table(self.path, head_only=True)
+        except DataError:  # load() raises it: the data is wrong, not the spec
+            table = None
+        for key, names in (("target", self.targets), ("time", self.times)):
+            for index, name in enumerate(names):
+                path = (key,) if isinstance(getattr(self, key), str) else (key, index)
+                if table is not None:
+                    yield from name_problem(path, name, table)
+        yield from self.column_problems(table, ())
+
+    def describe(self) -> Description | None:
+        """Everything, of a series that is small enough to be read at once; None of a large or damaged one."""
+        try:
+            if self.open_table(self.path, head_only=True).size > _DESCRIBED_BYTES:
+                return None
+            return self.load().describe()
+        except DataError:  # load() raises it again: the data is wrong, not the spec
+            return None
+
+    def check_files(self) -> None:
+        """Open the files; of a series that is small enough read all of it.
+
+        Raises:
+            DataError: They cannot be read, or are no series.
+        """
+        if self.open_table(self.path, head_only=True).size <= _DESCRIBED_BYTES:
+            self.load()
+
+    def load(self) -> Dataset:
+        """Read the rows, divide them by time, and measure the columns on the training span.
+
+        Raises:
+            DataError: The file is missing or damaged, the time goes back, a target is no number, or there are too few
+                rows.
+        """
+        return _read_before(self, store_key({}, list(self.open_table(self.path, head_only=True).paths)))
+
+    def _load(self) -> Dataset:
+        table = self.open_table(self.path)
+        plan, targets, surveys = self._plan(table)
+        times = self._times(table)
+        plan = replace(plan, columns=tuple(_written_as(times, column, surveys) for column in plan.columns))
+        of_target = {column.name: column for column in targets}
+        both = tuple(replace(column, is_target=column.name in of_target) for column in plan.columns)
+        planned = of_target | {column.name: column for column in both}
+        rows = code_rows((table,), tuple(planned.values()), self)
+        dtype = np.float64 if any(column.merges for column in targets) else np.float32
+        values = np.stack([rows.columns[column.name].values for column in targets], axis=-1).astype(dtype)
+        cut = cut_by_time(
+            len(rows), history=self.history, horizon=self.horizon, test=self.test, validation=self.validation
+        )
+        columns = fit_columns(rows, plan.columns, self, train=np.arange(cut.train_rows))
+        stored = np.concatenate(list(stored_blocks(rows, columns, np.arange(len(rows)))))
+        splits, naive, notes = self._splits(stored, values, cut)
+        preprocess = ColumnsPreprocess.of(columns, standardize=self.standardize, steps=(self.history,))
+        target_columns = tuple(
+            TargetColumn(column.name, (), column.notation, "float64" if column.merges else "float32")
+            for column in targets
+        )
+        reading = Reading(self.missing_texts, self.known_delimiter, self.known_encoding, self.first_line)
+        return Dataset(
+            find_tables(self.path)[0].name.partition(".")[0],
+            Features("sequence", preprocess.shape, embedded=embedded_columns(columns)),
+            self._target(values[: cut.train_rows], columns),
+            preprocess,
+            splits,
+            _fingerprint(stored, splits),
+            (*table.notes, *plan.notes(), *cut.notes(), *notes, *self._notes_of_time(table, surveys, times)),
+            raw=SeriesInput(
+                columns,
+                target_columns,
+                self.history,
+                self.horizon,
+                reading,
+                () if times is None else times.columns,
+                self.unknown_categories,
+            ),
+            naive=naive,
+            warnings=(*table.warnings, *lost_distinctions(rows)),
+            times=_times_of(splits, times, history=self.history),
+        )
+
+    def _plan(self, table: TableFiles) -> tuple[Plan, tuple[PlannedColumn, ...], Mapping[str, ColumnSurvey]]:
+        table.check_columns((*self.targets, *self.times))
+        names = [name for name in table.names if name not in table.unreadable]
+        surveys = survey_columns(table, names, missing=self.missing_texts)
+        for name in self.targets:
+            if name in table.unreadable or not surveys[name].known:
+                raise DataError(f"{table.label}: the target {name!r} has no values", expected="numbers")
+        targets = tuple(plan_numbers(table, surveys[name], keys=self, is_target=True) for name in self.targets)
+        plan = plan_columns(table, surveys, self)
+        texts = [column.name for column in plan.columns if column.kind == "text"]
+        if texts:
+            said = f"{table.label}: column {texts[0]!r} is free text, which a series does not take"
+            raise DataError(said, expected="numbers and categories", hint=f"ignore: [{', '.join(texts)}]")
+        return plan, targets, surveys
+
+    def _times(self, table: TableFiles) -> Times | None:
+        if not self.times:
+            return None
+        times = read_times(table, self.times, missing=self.missing_texts)
+        check_order(table, times)
+        return times
+
+    def _notes_of_time(
+        self, table: TableFiles, surveys: Mapping[str, ColumnSurvey], times: Times | None
+    ) -> Iterator[str]:
+        if times is not None:
+            yield from steps_of(times).notes()
+        elif (told := told_time(table, surveys, missing=self.missing_texts)) is not None:
+            said = said_of_order(table, told)
+            if said:
+                yield f"{said}; {remedy_of_order(told)}"
+
+    def _splits(
+        self, stored: Array, values: Array, cut: Cut
+    ) -> tuple[dict[str, Split], dict[str, Array], tuple[str, ...]]:
+        last = known_before(values)
+        splits, naive, notes = {}, {}, []
+        for name, starts in cut.starts.items():
+            truth = targets_of(values, starts + self.history, self.horizon)
+            known = np.asarray(~np.isnan(truth).any(axis=1))
+            if not known.all():
+                said = f"{int((~known).sum()):,} of {len(known):,} windows of the {name} split have no value to predict"
+                if self.missing_target == "error":
+                    raise DataError(said, expected="values in every row", hint="missing_target: drop")
+                notes.append(f"{said} and are left out")
+            starts, truth = starts[known], truth[known]  # noqa: PLW2901
+            if not len(starts):
+                raise DataError(f"the {name} split has no window whose values to predict are known")
+            windows = cast("Array", Windows(stored, starts, steps=self.history))
+            splits[name] = Split(windows, truth[:, 0] if truth.shape[1] == 1 else truth)
+            naive[name] = np.tile(last[starts + self.history - 1], (1, self.horizon))
+        return splits, naive, tuple(notes)
+
+    def _target(self, values: Array, columns: Sequence[Column]) -> Target:
+        steps = range(1, self.horizon + 1)
+        names = tuple(name if self.horizon == 1 else f"{name} +{step}" for step in steps for name in self.targets)
+        mean = np.nanmean(values, axis=0, dtype=np.float64)
+        scale = np.nanstd(values, axis=0, dtype=np.float64)
+        scale[scale == 0] = 1.0
+        means, scales = (tuple(np.tile(numbers, self.horizon).tolist()) for numbers in (mean, scale))
+        last = tuple(self._last_value(name, columns) for name in self.targets) * self.horizon if self.difference else ()
+        return Target("values", len(names), encoding="value", names=names, mean=means, scale=scales, last=last)
+
+    def _last_value(self, name: str, columns: Sequence[Column]) -> LastValue:
+        """Where the features hold a target, and what brings it back into its own unit."""
+        place = 0
+        for column in columns:
+            if column.name == name and isinstance(column, NumericColumn):
+                if not self.standardize:
+                    return LastValue(place, 1.0, column.offset)
+                (mean, *_), (variance, *_) = column.measured
+                return LastValue(place, max(variance**0.5, _KERAS_EPSILON), mean + column.offset)
+            place += column.width
+        raise DataError(
+            f"difference: the target {name!r} is not among the columns of numbers that the model is given",
+            expected="each target among them, as its last value is what is added",
+            hint=f"numeric: [{name}], or difference: false",
+        )
+
+
+def _times_of(splits: Mapping[str, Split], times: Times | None, *, history: int) -> dict[str, Array]:
+    """Return when the first predicted row of each window is, where the series tells it in one number."""
+    axis, is_seconds = time_axis(times) if times is not None else (None, False)
+    if axis is None:
+        return {}
+    axis = axis.astype(np.int64) if is_seconds else axis
+    return {name: axis[cast("Any", split.features).starts + history] for name, split in splits.items()}
+
+
+def _written_as(times: Times | None, column: PlannedColumn, surveys: Mapping[str, ColumnSurvey]) -> PlannedColumn:
+    """A column of dates in the layout in which they are in order, where both may be."""
+    layout = next((time.layout for time in times.columns if time.name == column.name), None) if times else None
+    survey = surveys[column.name]
+    if column.kind == "date" and layout in ("ymd", "dmy", "mdy") and survey.layouts[layout] == survey.known:
+        return replace(column, layout=layout)
+    return column
+
+
+@functools.lru_cache(maxsize=2)
+def _read_before(source: Series, key: str) -> Dataset:  # noqa: ARG001  changed files have another key
+    """A small series is read when the spec is checked, and not again when it is trained on."""
+    return source._load()  # noqa: SLF001
+
+
+def _fingerprint(stored: Array, splits: dict[str, Split]) -> str:
+    """Of the rows and of where windows begin, not of every window: a row is in many."""
+    starts = {name: Split(cast("Any", split.features).starts, split.target) for name, split in splits.items()}
+    return fingerprint_of({"rows": Split(stored), **starts})

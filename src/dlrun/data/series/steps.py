@@ -1,0 +1,117 @@
+"""The times of a series in, how far they are apart out: the usual step, gaps, and times that several rows have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlrun.data.series.candidates import PARTS
+from dlrun.data.series.order import Times, directions
+from dlrun.data.series.time import DATES, Floats, seconds_since_1970
+
+GAP = 1.5
+"""A step that is this many times the usual one or less is no gap: months have 28 to 31 days."""
+
+_UNITS = (("day", 86400.0), ("hour", 3600.0), ("minute", 60.0), ("second", 1.0))
+_FIRST_DATE, _LAST_DATE = 1900_01_01, 2199_12_31
+_LAST_MONTH = _LAST_DATE // 100
+_MONTHS, _DAYS = 12, 31
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How far the rows of a series are apart.
+
+    Args:
+        rows: How many there are.
+        repeats: Those with the time of the row above.
+        usual: The median of the other steps; 0 where it cannot be told.
+        gaps: Steps that are larger than `GAP` times that.
+        largest: The largest step.
+        is_seconds: Whether steps are seconds; else they have the unit of the column.
+    """
+
+    rows: int
+    repeats: int
+    usual: float = 0.0
+    gaps: int = 0
+    largest: float = 0.0
+    is_seconds: bool = False
+
+    def said_gaps(self) -> str:
+        """How many there are, in words."""
+        usual = self.written(self.usual)
+        if not self.gaps:
+            return f"no row comes later than the usual step of {usual} after the one above"
+        row = f"{self.gaps:,} of {self.rows:,} rows follow" if self.gaps > 1 else f"1 of {self.rows:,} rows follows"
+        return f"{row} a gap: the usual step is {usual}, the largest {self.written(self.largest)}"
+
+    def said_repeats(self) -> str:
+        """The same of repeated times."""
+        have = "have" if self.repeats > 1 else "has"
+        return f"{self.repeats:,} of {self.rows:,} rows {have} the time of the row above"
+
+    def notes(self) -> Iterator[str]:
+        """What training tells of them."""
+        if self.gaps:
+            yield f"{self.said_gaps()}; windows count rows, not time"
+        if self.repeats:
+            yield self.said_repeats()
+
+    def written(self, step: float) -> str:
+        """A step with its unit."""
+        if not self.is_seconds:
+            return f"{step:g}"
+        unit, size = next(((unit, size) for unit, size in _UNITS if step >= size), _UNITS[-1])
+        return f"{step / size:.3g} {unit}{'' if step == size else 's'}"
+
+
+def steps_of(times: Times) -> Steps:
+    """Measure the steps of times that never go back."""
+    repeats = int((directions(times.values) == 0).sum())
+    axis, is_seconds = time_axis(times)
+    if axis is None:
+        return Steps(len(times.values), repeats)
+    steps = np.diff(axis)
+    steps = steps[steps > 0]
+    if not len(steps):
+        return Steps(len(axis), repeats)
+    usual = float(np.median(steps))
+    return Steps(len(axis), repeats, usual, int((steps > GAP * usual).sum()), float(steps.max()), is_seconds)
+
+
+def time_axis(times: Times) -> tuple[Floats | None, bool]:
+    """Return the time as one number for each row, and whether it is in seconds; None where it is no such number.
+
+    Shape:
+        Returns: `(rows,)`.
+    """
+    layouts, values = tuple(column.layout for column in times.columns), times.values
+    first = values[:, 0]
+    if len(layouts) == 1:
+        return (_of_digits(first), True) if _is_digits(first) else (first, layouts[0] != "number")
+    if len(layouts) == 2 and layouts[0] in DATES and layouts[1] == "clock":  # noqa: PLR2004  a date and its time of day
+        return values.sum(axis=1), True
+    names = tuple(name.lower() for name in times.names)
+    if set(layouts) != {"number"} or names != PARTS[: len(names)]:
+        return None, False
+    rest = [np.ones(len(first)), np.ones(len(first)), *np.zeros((3, len(first)))]  # a month and a day begin at 1
+    month, day, hour, minute, second = [*values[:, 1:].T, *rest[len(names) - 1 :]]
+    return seconds_since_1970(first, month, day) + hour * 3600 + minute * 60 + second, True
+
+
+def _is_digits(numbers: Floats) -> bool:
+    """Whether numbers are dates such as 20240331, or months such as 202403."""
+    if len(numbers) and numbers.max() <= _LAST_MONTH:
+        numbers = numbers * 100 + 1
+    day, month = numbers % 100, numbers // 100 % 100
+    fits = (numbers >= _FIRST_DATE) & (numbers <= _LAST_DATE) & (numbers == np.floor(numbers))
+    return bool((fits & (month >= 1) & (month <= _MONTHS) & (day >= 1) & (day <= _DAYS)).all())
+
+
+def _of_digits(numbers: Floats) -> Floats:
+    if len(numbers) and numbers.max() <= _LAST_MONTH:
+        numbers = numbers * 100 + 1
+    return seconds_since_1970(numbers // 10_000, numbers // 100 % 100, numbers % 100)

@@ -1,0 +1,156 @@
+"""Raw input that is rows of a table: CSV or Parquet files, or in a deployed model one value for each column."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from dlrun.data.columns import (
+    Column,
+    RawBlock,
+    Reading,
+    TableFiles,
+    UnknownCategories,
+    build_rows,
+    column_places,
+    deployed_rows,
+    packs,
+    read_as,
+    read_rows,
+    shown_row,
+    watch,
+)
+from dlrun.data.columns.texts import as_texts, is_missing
+from dlrun.data.raw_input import Array, Examples, RawInput
+from dlrun.data.table.target import TargetColumn, joined, unknown_class
+from dlrun.errors import DataError
+from dlrun.signature import Target
+
+if TYPE_CHECKING:
+    import keras
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class TableInput(RawInput):
+    """Rows of a table.
+
+    Args:
+        columns: The features, in the order of a stored row.
+        targets: What is to be predicted; empty: nothing is.
+        reading: How values are read.
+        missing_target: What becomes of rows without a target: `error`, or `drop`.
+        unknown_categories: What a column is most of whose values training did not have: `error`, or `allow`.
+        type: Tells the kinds of raw input apart.
+        keep: Columns that go with the predictions; never stored.
+    """
+
+    columns: tuple[Column, ...]
+    targets: tuple[TargetColumn, ...] = ()
+    reading: Reading = field(default_factory=Reading)
+    missing_target: Literal["error", "drop"] = "error"
+    unknown_categories: Literal["error", "allow"] = "error"
+    type: Literal["table"] = "table"
+    keep: Annotated[tuple[str, ...], Field(exclude=True)] = ()
+
+    def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
+        """Read the rows of a CSV or Parquet file, of all files that a pattern matches, or of `-`.
+
+        Raises:
+            DataError: A column is missing, or a value is not what the model was trained on.
+        """
+        also = [column.name for column in self.targets] if target is not None else []
+        with self.reading.open(source) as table:
+            for block in read_rows(table, self.columns, self.reading, at_once=at_once, also=[*also, *self.keep]):
+                names = np.array([f"row {block.first + index + 1}" for index in range(len(block.stored))])
+                if target is None:
+                    kept = {name: as_texts(block.raw[name]).to_pylist() for name in self.keep}
+                    yield Examples(names.tolist(), block.stored, None, block.known, kept=kept)
+                    continue
+                has = self._has_target(table, block)
+                known = block.known if has.all() else {name: values.filter(has) for name, values in block.known.items()}
+                labels = self._labels(table, block, known, has, target)
+                yield Examples(names[has].tolist(), block.stored[has], labels, known, unlabelled=int((~has).sum()))
+
+    def watched(self, blocks: Iterator[Examples], *, tell: Callable[[str], object]) -> Iterator[Examples]:
+        """The same blocks; at their end it is told which categories training did not have.
+
+        Raises:
+            DataError: They are the most of a column: told before the last block is given.
+        """
+        return watch(
+            blocks,
+            UnknownCategories(self.columns),
+            lambda block: (block.stored, block.origin),
+            tell=tell,
+            refuses=self.unknown_categories == "error",
+        )
+
+    def read_as(self, dataset: Any) -> TableInput:
+        """The same with the dataset's keys on unknown categories and the first line."""
+        return replace(
+            self,
+            reading=read_as(self.reading, dataset),
+            unknown_categories=getattr(dataset, "unknown_categories", self.unknown_categories),
+        )
+
+    def keeping(self, columns: Sequence[str]) -> TableInput:
+        """The same rows with columns that the model is not asked about."""
+        return replace(self, keep=tuple(columns))
+
+    def build(self) -> keras.Model:
+        """Make the Keras model: one input for each column, of Keras' preprocessing layers."""
+        return build_rows(self.columns, self.reading.missing_values)
+
+    def build_packed(self) -> tuple[keras.Model, Mapping[str, tuple[str, ...]]]:
+        """Make the same with one input for all numbers, and few for all categories."""
+        return build_rows(self.columns, self.reading.missing_values, is_packed=True), packs(
+            self.columns, self.reading.missing_values
+        )
+
+    def columns_of_stored(self) -> Mapping[str, tuple[int, ...]]:
+        """The columns of the table."""
+        return column_places(self.columns)
+
+    def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
+        """The values of one row, by the names of the model's inputs."""
+        return self.deployed_several(examples, [index])[0]
+
+    def deployed_several(self, examples: Examples, indices: Sequence[int]) -> Sequence[Mapping[str, Array]]:
+        """The values of some rows, taken column by column."""
+        return deployed_rows(self.columns, examples.origin, indices)
+
+    def shown(self, stored: Array) -> Mapping[str, str]:
+        """The values of a row, by column."""
+        return shown_row(self.columns, stored)
+
+    def _has_target(self, table: TableFiles, block: RawBlock) -> Array:
+        """Which rows have all targets; those that have not are an error unless the spec says to leave them out."""
+        has = np.ones(len(block.stored), bool)
+        for column in self.targets:
+            valid = ~is_missing(block.known[column.name])
+            if self.missing_target == "error" and not valid.all():
+                place = table.place(block.first + int(np.argmin(valid)))
+                said = f"{place}: column {column.name!r}, which is to be predicted, has no value"
+                raise DataError(said, expected="a value in every row that a model is scored on")
+            has &= valid
+        return has
+
+    def _labels(
+        self, table: TableFiles, block: RawBlock, known: Mapping[str, pa.Array], has: Array, target: Target
+    ) -> Array:
+        values = []
+        for column in self.targets:
+            coded, wrong = column.code(known[column.name])
+            if wrong is not None:
+                found = known[column.name][wrong].as_py()
+                place = table.place(block.first + int(np.flatnonzero(has)[wrong]))
+                if column.classes:
+                    raise unknown_class(place, column.name, found, column.classes)
+                raise DataError(f"{place}: column {column.name!r} holds {found!r}", expected="a number")
+            values.append(coded)
+        return joined(values, target.kind)

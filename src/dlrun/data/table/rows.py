@@ -1,0 +1,216 @@
+"""A table's rows surveyed, coded, divided into splits and measured: all of it but the stored arrays themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.data.columns import (
+    CodedRows,
+    Column,
+    ColumnKeys,
+    Plan,
+    TableFiles,
+    UnknownCategories,
+    code_rows,
+    fit_columns,
+    plan_columns,
+    survey_columns,
+)
+from dlrun.data.dataset import Array, Split
+from dlrun.data.splits import arrange
+from dlrun.data.table.target import TargetColumn, code_target, make_target
+from dlrun.data.table.target_plan import TargetPlan, plan_target
+from dlrun.errors import DataError
+from dlrun.signature import Target
+
+if TYPE_CHECKING:
+    from dlrun.data.table.source import Table
+
+Indices = npt.NDArray[np.integer[Any]]
+
+_SHOWN_ROWS = 3
+
+
+@dataclass(frozen=True)
+class TablePlan:
+    """What is known of a table after one pass over its training rows.
+
+    Args:
+        tables: By split; `train`, and others that have files of their own.
+        plan: What each column is.
+        target: What is to be predicted, or None.
+        rows: Of the training table.
+    """
+
+    tables: Mapping[str, TableFiles]
+    plan: Plan
+    target: TargetPlan | None
+    rows: int
+
+    def coded_bytes(self, keys: ColumnKeys) -> int:
+        """About how many bytes the rows of all tables take as numbers."""
+        train = self.tables["train"].size
+        rows = self.rows * sum(table.size for table in self.tables.values()) / max(1, train)
+        widths = (keys.text_length if column.kind == "text" else 1 for column in self.plan.columns)
+        return int(4 * rows * (sum(widths) + 1))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What may have been read in another way than it was meant."""
+        return tuple(warning for table in self.tables.values() for warning in table.warnings)
+
+    @property
+    def notes(self) -> Iterator[str]:
+        """The choices that were made."""
+        for table in self.tables.values():
+            yield from table.notes
+        yield from self.plan.notes()
+        if self.target is not None:
+            yield self.target.note
+
+
+@dataclass(frozen=True)
+class TableRows:
+    """A table's rows, divided and measured.
+
+    Args:
+        columns: The features, in the order of a stored row.
+        targets: What is to be predicted.
+        target: The same as a whole, or None.
+        splits: By split: `features` are row numbers, which `stored_blocks` turns into rows.
+        notes: The choices that were made.
+        coded: Every row as numbers.
+        warnings: What may have been read in another way than it was meant.
+    """
+
+    columns: tuple[Column, ...]
+    targets: tuple[TargetColumn, ...]
+    target: Target | None
+    splits: Mapping[str, Split]
+    notes: tuple[str, ...]
+    coded: CodedRows
+    warnings: tuple[str, ...] = ()
+
+
+def plan_table(source: Table, tables: Mapping[str, TableFiles]) -> TablePlan:
+    """Survey the training rows and settle what each column is.
+
+    Raises:
+        DataError: A file is damaged, or a column is not what the spec says.
+    """
+    train, targets = tables["train"], source.targets
+    train.check_columns(targets)
+    names = [name for name in train.names if name not in train.unreadable]
+    surveys = survey_columns(train, names, missing=source.missing_texts)
+    if not surveys or not (rows := next(iter(surveys.values())).rows):
+        raise DataError(f"{train.label} has no rows", expected="rows under the line of names")
+    target = plan_target(train, surveys, targets, task=source.task, keys=source) if targets else None
+    return TablePlan(tables, plan_columns(train, surveys, source, without=targets), target, rows)
+
+
+def divide_rows(source: Table, plan: TablePlan, *, folder: Path | None = None) -> TableRows:
+    """Code every row, hold out test and validation rows, and measure the training split.
+
+    Args:
+        source: The spec's keys.
+        plan: What each column is.
+        folder: Where coded columns are written; None: they are kept in memory.
+
+    Raises:
+        DataError: A value is missing that must not be, a number is none, or a class is unknown.
+        OSError: `folder` cannot be written.
+    """
+    target_columns = plan.target.columns if plan.target is not None else ()
+    planned = (*plan.plan.columns, *target_columns)
+    coded = code_rows(tuple(plan.tables.values()), planned, source, folder=folder)
+    numbers = np.arange(len(coded), dtype=np.int32 if len(coded) < 2**31 else np.int64)
+    ends = np.cumsum(coded.lengths)[:-1]
+    parts: dict[str, Indices] = dict(zip(plan.tables, np.split(numbers, ends), strict=True))
+    notes = [*plan.notes, *_cut_off(coded, source.text_length)]
+    targets: tuple[TargetColumn, ...] = ()
+    values: Array | None = None
+    if plan.target is not None:
+        targets, values = code_target(coded, plan.target, parts["train"])
+        parts = _without_unlabelled(parts, values, coded, targets, source=source, notes=notes)
+    whole = {name: Split(part, None if values is None else values[part]) for name, part in parts.items()}
+    by_class = plan.target is not None and plan.target.kind == "classes"
+    splits, held_out = arrange(
+        whole, test=source.test, validation=source.validation, seed=source.seed, by_class=by_class
+    )
+    train = splits["train"]
+    columns = fit_columns(coded, plan.plan.columns, source, train=train.features)
+    warnings = [
+        *plan.warnings,
+        *lost_distinctions(coded),
+        *_unknown(coded, columns, parts, plan, refuses=source.unknown_categories == "error"),
+    ]
+    target = None
+    if plan.target is not None and train.target is not None:
+        target = make_target(plan.target, targets, train.target)
+    return TableRows(columns, targets, target, splits, (*notes, *held_out), coded, tuple(warnings))
+
+
+def lost_distinctions(coded: CodedRows) -> Iterator[str]:
+    """A sentence for each column of numbers of which float32 makes fewer."""
+    for column in coded.columns.values():
+        if column.distinct is not None and column.distinct[1] < column.distinct[0]:
+            before, left = column.distinct
+            yield (
+                f"{column.name}: {before:,} distinct values became {left:,}, as float32 holds no more of their digits "
+                f"(categorical: [{column.name}] keeps them apart, if they are codes)"
+            )
+
+
+def _unknown(
+    coded: CodedRows, columns: Sequence[Column], parts: Mapping[str, Indices], plan: TablePlan, *, refuses: bool
+) -> Iterator[str]:
+    """A sentence for each file of other rows than training's with categories that training does not have.
+
+    Raises:
+        DataError: They are the most of a column.
+    """
+    for name, part in parts.items():
+        if name != "train":
+            unknown = UnknownCategories.of_rows(coded, columns, part)
+            if refuses:
+                unknown.refuse_most(plan.tables[name].label)
+            if said := unknown.said():
+                yield f"{plan.tables[name].label}: {said}"
+
+
+def _cut_off(coded: CodedRows, length: int) -> Iterator[str]:
+    """A sentence for each column of text: how many rows are longer than what is read of them."""
+    for column in coded.columns.values():
+        if column.lengths is not None:
+            longer = f"{column.lengths.longer_than(length):,} of {column.lengths.texts:,} rows are longer"
+            yield f"text_length: {length} words of {column.name}; {longer}, the longest has {column.lengths.longest:,}"
+
+
+def _without_unlabelled(
+    parts: dict[str, Indices],
+    values: Array,
+    coded: CodedRows,
+    targets: tuple[TargetColumn, ...],
+    *,
+    source: Table,
+    notes: list[str],
+) -> dict[str, Indices]:
+    """Refuse rows without a target, or leave them out if the spec says so."""
+    flat = values.reshape(len(values), -1)
+    absent = np.any((flat < 0) if targets[0].classes else np.isnan(flat), axis=1)
+    if not absent.any():
+        return parts
+    rows = np.flatnonzero(absent)
+    said = f"{len(rows):,} of {len(values):,} rows have no target ({', '.join(source.targets)})"
+    if source.missing_target == "error":
+        more = ", ..." if len(rows) > _SHOWN_ROWS else ""
+        where = ", ".join(coded.place(int(row)) for row in rows[:_SHOWN_ROWS]) + more
+        raise DataError(f"{said}: {where}", expected="a value in every row", hint="missing_target: drop")
+    notes.append(f"{said} and are left out")
+    return {name: part[~absent[part]] for name, part in parts.items()}

@@ -1,0 +1,192 @@
+"""Rows of CSV and Parquet files: columns of numbers, categories and text, and one or several columns to predict."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from dlrun.component import FieldProblem
+from dlrun.data.columns import (
+    ColumnKeys,
+    ColumnsPreprocess,
+    Reading,
+    TableFiles,
+    embedded_columns,
+    name_problem,
+    stored_blocks,
+)
+from dlrun.data.dataset import Dataset, HeldOut, Source, Split, datasets, fingerprint_of
+from dlrun.data.files.locate import find_tables
+from dlrun.data.labels import Task
+from dlrun.data.table.input import TableInput
+from dlrun.data.table.rows import TableRows, divide_rows, plan_table
+from dlrun.data.table.store import StoredTable, damaged, place_note, read_stored, store_key, write_stored
+from dlrun.errors import DataError
+from dlrun.signature import Description, Features
+from dlrun.system.paths import FROM_WHERE
+
+_HINTED = 5  # misspelt targets for which the column that was meant is looked for
+_DESCRIBED_BYTES = 1 << 23
+"""Files up to this size are read when a spec is checked, which takes some tenths of a second."""
+
+_PERHAPS_LARGE_BYTES = 1 << 26
+"""Files below this size are never too large for memory."""
+
+IN_MEMORY_BYTES = 1 << 28
+"""Up to this size the coded rows stay in memory; beyond, they are written to files."""
+
+
+def _check_names(value: Any) -> Any:
+    names = value if isinstance(value, tuple) else (value,)
+    if value is None or (names and all(isinstance(name, str) for name in names)):
+        return value
+    raise PydanticCustomError("names", "Input should be the name of a column, or a list of names")
+
+
+Names = Annotated[str | tuple[str, ...], BeforeValidator(_check_names)]
+
+
+@datasets.register("table")
+class Table(ColumnKeys, Source):
+    """A table in CSV or Parquet files, one example in each row."""
+
+    place_keys = ("path", "validation_path", "test_path")
+    path_keys = place_keys
+    reach_keys = ("path", "validation_path", "test_path")
+
+    path: str = Field(
+        description="The training rows: a CSV or Parquet file, or a pattern (data/*.csv) that matches several of the "
+        f"same columns. {FROM_WHERE}"
+    )
+    validation_path: str | None = Field(default=None, description="Rows of the validation split. null: no own file.")
+    test_path: str | None = Field(default=None, description="Rows of the test split. null: no file of its own.")
+    target: Names | None = Field(
+        default=None,
+        description="The column to predict, or several of one kind: all numbers, or all classes, of which each column "
+        "has a softmax of its own. null: none, for an autoencoder.",
+    )
+    task: Task = Field(
+        default="auto",
+        description="classification or regression. auto: numbers are predicted as numbers, unless they are few "
+        "different whole ones; everything else is classes.",
+    )
+    missing_target: Literal["error", "drop"] = Field(
+        default="error", description="What becomes of rows without a target. error: none may be · drop: left out."
+    )
+    test: HeldOut = Field(
+        default=0, description="Rows held out for the test when there is no test_path: a fraction, or a number."
+    )
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns to predict."""
+        if self.target is None:
+            return ()
+        return (self.target,) if isinstance(self.target, str) else self.target
+
+    def problems(self) -> Iterator[FieldProblem]:
+        """Keys that contradict each other, and columns that are not there as far as the file can be read now."""
+        if self.test_path and self.test:
+            yield FieldProblem(("test",), "test_path names a test split, and rows are held out too", "one of them")
+        if self.validation_path and self.validation:
+            said = "validation_path names a validation split, and validation is set too"
+            yield FieldProblem(("validation",), said, "one of them")
+        try:
+            table = self.open_table(self.path, head_only=True)
+        except DataError:  # load() raises it: the data is wrong, not the spec
+            table = None
+        before: set[str] = set()
+        for index, name in enumerate(self.targets):
+            path = ("target",) if isinstance(self.target, str) else ("target", index)
+            if table is not None:
+                yield from name_problem(path, name, table, hinted=index < _HINTED)
+            if name in before:
+                yield FieldProblem(path, f"{name!r} is named twice", "each column once")
+            before.add(name)
+        yield from self.column_problems(table, self.targets)
+
+    def describe(self) -> Description | None:
+        """Everything, of a table that is small enough to be read at once; None of a large or damaged one."""
+        try:
+            tables = self._tables()
+            if sum(table.size for table in tables.values()) > _DESCRIBED_BYTES:
+                return None
+            return self.load().describe()
+        except DataError:  # load() raises it again: the data is wrong, not the spec
+            return None
+
+    def check_files(self) -> None:
+        """Open every file; of a table that is small enough read all of it.
+
+        Raises:
+            DataError: It cannot be read.
+        """
+        if sum(table.size for table in self._tables().values()) <= _DESCRIBED_BYTES:
+            self.load()
+
+    def load(self) -> Dataset:
+        """Read the rows, settle what each column is, and hold out test and validation rows.
+
+        Raises:
+            DataError: A file is missing or damaged, a column is not what the spec says, or a value is none.
+        """
+        tables = self._tables()
+        files = [path for table in tables.values() for path in table.paths]
+        size = sum(table.size for table in tables.values())
+        if size <= _DESCRIBED_BYTES:
+            return _read_before(self, store_key({}, files))
+        keyless = self.model_dump(mode="json", exclude=set(self.place_keys))
+        key = store_key(keyless, files)
+        if size > _PERHAPS_LARGE_BYTES and (found := read_stored(key)) is not None:
+            return self._dataset(*found, place_note(key))
+        mended = damaged(key)
+        plan = plan_table(self, tables)
+        if plan.coded_bytes(self) <= IN_MEMORY_BYTES:
+            return self._from_memory(divide_rows(self, plan))
+        stored, splits = write_stored(key, lambda folder: divide_rows(self, plan, folder=folder))
+        return self._dataset(stored, splits, *mended, place_note(key))
+
+    def _load_small(self) -> Dataset:
+        return self._from_memory(divide_rows(self, plan_table(self, self._tables())))
+
+    def _from_memory(self, rows: TableRows) -> Dataset:
+        splits = {name: _in_memory(rows, split) for name, split in rows.splits.items()}
+        fingerprint = fingerprint_of(splits)
+        return self._dataset(
+            StoredTable(rows.columns, rows.targets, rows.target, rows.notes, fingerprint, tuple(splits), rows.warnings),
+            splits,
+        )
+
+    def _dataset(self, table: StoredTable, splits: dict[str, Split], *notes: str) -> Dataset:
+        preprocess = ColumnsPreprocess.of(table.columns, standardize=self.standardize)
+        reading = Reading(self.missing_texts, self.known_delimiter, self.known_encoding, self.first_line)
+        return Dataset(
+            find_tables(self.path)[0].name.partition(".")[0],
+            Features("vector", preprocess.shape, embedded=embedded_columns(table.columns)),
+            table.target,
+            preprocess,
+            splits,
+            table.fingerprint,
+            (*table.notes, *notes),
+            raw=TableInput(table.columns, table.targets, reading, self.missing_target, self.unknown_categories),
+            warnings=table.warnings,
+        )
+
+    def _tables(self) -> dict[str, TableFiles]:
+        sources = {"train": self.path, "validation": self.validation_path, "test": self.test_path}
+        return {name: self.open_table(source) for name, source in sources.items() if source}
+
+
+@functools.lru_cache(maxsize=2)
+def _read_before(source: Table, key: str) -> Dataset:  # noqa: ARG001  changed files have another key
+    """A small table is read when the spec is checked, and not again when it is trained on."""
+    return source._load_small()  # noqa: SLF001
+
+
+def _in_memory(rows: TableRows, split: Split) -> Split:
+    return Split(np.concatenate(list(stored_blocks(rows.coded, rows.columns, split.features))), split.target)

@@ -1,0 +1,72 @@
+"""From a path, a folder, a glob or `-` to the files of texts that it stands for."""
+
+from __future__ import annotations
+
+import glob
+import shlex
+from pathlib import Path
+
+from dlrun.data.files.dialect import is_delimited
+from dlrun.data.files.encoding import STANDARD_INPUT
+from dlrun.data.files.foreign import refuse_foreign
+from dlrun.data.text.delimited import DelimitedFile
+from dlrun.data.text.folders import LinesFile, TextFolder
+from dlrun.data.text.json_lines import JsonLinesFile
+from dlrun.data.text.parquet import ParquetFile
+from dlrun.data.text.rows import Reading, TextFile
+from dlrun.data.text.standard_input import read_standard_input
+from dlrun.errors import DataError
+from dlrun.system.paths import no_file
+
+_KINDS: dict[str, type[TextFile]] = {
+    ".csv": DelimitedFile,
+    ".tsv": DelimitedFile,
+    ".tab": DelimitedFile,
+    ".jsonl": JsonLinesFile,
+    ".ndjson": JsonLinesFile,
+    ".json": JsonLinesFile,
+    ".parquet": ParquetFile,
+    ".pq": ParquetFile,
+    ".txt": LinesFile,
+}
+_ACCEPTED = "a .csv, .tsv, .jsonl, .parquet or .txt file, a folder of .txt files, or a pattern such as data/*.csv"
+
+
+def files_of(source: str, reading: Reading) -> tuple[TextFile, ...]:
+    """The files that `source` stands for.
+
+    Args:
+        source: A path, a folder, a glob, or `-`.
+        reading: How they are read.
+
+    Raises:
+        DataError: There is none, or one is of a kind that is not read.
+    """
+    if source == STANDARD_INPUT:
+        return (read_standard_input(reading),)
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return (TextFolder(str(path), reading),)
+    found = [str(path)]
+    if not path.exists():
+        found = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(source) else []  # noqa: PTH207  absolute or not
+        if not found and glob.has_magic(source):
+            where = "" if path.is_absolute() else f" in {Path.cwd()}"
+            raise DataError(f"no file fits {source}{where}", expected=_ACCEPTED)
+        if not found:
+            is_text = any(map(str.isspace, source))
+            hint = f"a text goes through a pipe: echo {shlex.quote(source)} | dlrun predict RUN -" if is_text else ""
+            raise no_file(source, expected=_ACCEPTED, hint=hint)
+    return tuple(_file(name, reading) for name in found if Path(name).is_file() or len(found) == 1)
+
+
+def _file(name: str, reading: Reading) -> TextFile:
+    kind = _KINDS.get(Path(name.removesuffix(".gz")).suffix.lower())
+    if kind is not ParquetFile:
+        refuse_foreign(Path(name), expected=_ACCEPTED, reads_json=kind is JsonLinesFile)
+    if kind is None and is_delimited(name):
+        kind = DelimitedFile
+    if kind is None:
+        hint = "a file of another name is read if its lines are values parted by commas, semicolons, tabs or |"
+        raise DataError(f"{name} is not a kind of file that texts are read from", expected=_ACCEPTED, hint=hint)
+    return kind(name, reading)

@@ -1,0 +1,146 @@
+"""Folders of `.txt` files, each file one text and each folder one class; and single `.txt` files of one text a line."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlrun.data.files.detected import Told
+from dlrun.data.files.encoding import LONGEST_TEXT, lines, opened, tell_encoding
+from dlrun.data.text.rows import Row, TextFile, check_kept
+from dlrun.errors import DataError
+
+SUFFIX = ".txt"
+_NAMED = 10
+_SPLITS = {"train": ("train", "training"), "test": ("test",), "validation": ("validation", "val", "valid", "dev")}
+
+
+@dataclass(frozen=True)
+class LinesFile(TextFile):
+    """A file, or standard input, with one text in each line and no labels; an empty line is an empty text."""
+
+    def names(self) -> tuple[str, ...]:
+        """None: it has no columns."""
+        return ()
+
+    def rows(self, *, labelled: bool) -> Iterator[Row]:
+        """Its lines."""
+        check_kept(self.path, self.reading.keep, self.names())
+        if labelled:
+            raise DataError(
+                f"{self.path} has no labels: it is one text a line",
+                expected="a CSV, TSV, JSONL or Parquet file, or a folder with one folder of .txt files for each class",
+            )
+        with opened(self.path, self.reading.known_encoding, newline=None) as stream:
+            for number, line in enumerate(lines(stream, self.path), start=1):
+                yield Row(number, line.removesuffix("\n"), None)
+
+
+@dataclass(frozen=True)
+class TextFolder(TextFile):
+    """A folder of `.txt` files, at any depth; the first folder on the way to a file is its class.
+
+    Files are taken in the order of their names. Those of other kinds are left out, which is told, and hidden ones.
+    """
+
+    def names(self) -> tuple[str, ...]:
+        """None: it has no columns."""
+        return ()
+
+    def rows(self, *, labelled: bool) -> Iterator[Row]:
+        """Its files."""
+        check_kept(self.path, self.reading.keep, self.names())
+        for number, path in enumerate(self.files, start=1):
+            parts = path.relative_to(self.path).parts
+            if labelled and len(parts) == 1:
+                raise DataError(
+                    f"{path} is in no class folder",
+                    expected=f"{self.path}/CLASS/{path.name}, one folder for each class",
+                )
+            yield Row(number, self._read(path), parts[0] if labelled else None)
+
+    @functools.cached_property
+    def files(self) -> tuple[Path, ...]:
+        """The files, in the order of their rows.
+
+        Raises:
+            DataError: There are none.
+        """
+        root = Path(self.path)
+        found = tuple(path for path in sorted(root.rglob("*")) if _is_text(path, root))
+        if not found:
+            raise DataError(
+                f"{self.path} holds no {SUFFIX} file",
+                expected=f"{self.path}/CLASS/NAME{SUFFIX}, one folder for each class",
+                hint="a CSV, TSV, JSONL or Parquet file is named itself: path: FOLDER/FILE.csv",
+            )
+        return found
+
+    def told(self) -> Iterator[tuple[str, Told]]:
+        """The encodings besides UTF-8, each with the first file that is in it, of those that have been read."""
+        yield from ((f"{path} and what is like it", told) for path, told in self._odd_encodings.values())
+
+    def left_out(self) -> Iterator[str]:
+        """Files of other kinds, and class folders without a text."""
+        root = Path(self.path)
+        others = [str(path.relative_to(root)) for path in sorted(root.rglob("*")) if _is_other(path, root)]
+        if others:
+            yield f"left out: {len(others):,} files in {root} that are no {SUFFIX} files: {_named(others)}"
+        classes = {path.relative_to(root).parts[0] for path in self.files}
+        folders = (path.name for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith("."))
+        empty = [name for name in folders if name not in classes]
+        if empty:
+            yield f"left out: folders in {root} without a {SUFFIX} file, which are no classes: {_named(empty)}"
+
+    @functools.cached_property
+    def _odd_encodings(self) -> dict[str, tuple[Path, Told]]:
+        return {}
+
+    def size(self) -> int:
+        """Bytes in all of them."""
+        return sum(path.stat().st_size for path in self.files)
+
+    def row_name(self, number: int) -> str:
+        """The file's path in the folder."""
+        return str(self.files[number - 1].relative_to(self.path))
+
+    def place(self, number: int) -> str:
+        """The file's path."""
+        return str(self.files[number - 1])
+
+    def _read(self, path: Path) -> str:
+        known = self.reading.known_encoding
+        if known is None and (told := tell_encoding(str(path))).why:
+            self._odd_encodings.setdefault(told.name, (path, told))
+        with opened(str(path), known, newline=None) as stream:
+            text = stream.read(LONGEST_TEXT + 1)
+        if len(text) > LONGEST_TEXT:
+            raise DataError(f"{path} has more than {LONGEST_TEXT:,} characters", expected="one text in each file")
+        return text
+
+
+def split_folders(root: Path) -> dict[str, Path]:
+    """The folders train, test and validation in a folder, by split; empty if it has no train folder."""
+    found = {
+        split: root / name for split, names in _SPLITS.items() for name in reversed(names) if (root / name).is_dir()
+    }
+    return found if "train" in found else {}
+
+
+def _is_text(path: Path, root: Path) -> bool:
+    return path.suffix.lower() == SUFFIX and _is_seen(path, root)
+
+
+def _is_other(path: Path, root: Path) -> bool:
+    return path.suffix.lower() != SUFFIX and _is_seen(path, root)
+
+
+def _is_seen(path: Path, root: Path) -> bool:
+    """Whether it is a file that is not hidden."""
+    return path.is_file() and not any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")

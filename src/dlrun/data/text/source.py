@@ -1,0 +1,233 @@
+"""Texts from files: CSV, TSV, JSONL, Parquet, or a folder with one folder of .txt files for each class."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from dlrun.component import FieldProblem
+from dlrun.data.dataset import Dataset, HeldOut, Source, Split, datasets, fingerprint_of
+from dlrun.data.files.detected import notes_of
+from dlrun.data.files.dialect import FileDelimiter
+from dlrun.data.files.encoding import FileEncoding
+from dlrun.data.files.header import HeaderKeys
+from dlrun.data.labels import Task
+from dlrun.data.splits import arrange
+from dlrun.data.text.corpus import FileCorpus
+from dlrun.data.text.files import files_of
+from dlrun.data.text.folders import TextFolder, split_folders
+from dlrun.data.text.keys import TextKeys
+from dlrun.data.text.labels import read_labels
+from dlrun.data.text.moods import REMARK, Moods
+from dlrun.data.text.rows import Reading, StandardInput, TextFile
+from dlrun.data.text.vectorize import numbered, vectorize
+from dlrun.errors import DataError
+from dlrun.registry import nearest
+from dlrun.signature import Description, Target
+from dlrun.system.paths import FROM_WHERE
+
+_DESCRIBED_BYTES = 2**22
+"""Files up to this size are read while a spec is checked, which takes a fifth of a second."""
+
+
+@datasets.register("text")
+class Text(TextKeys, HeaderKeys, Source):
+    """Texts with a class or a number to predict, in files of the user's own."""
+
+    place_keys = ("path", "test_path", "validation_path")
+    path_keys = place_keys
+    reach_keys = ("path", "test_path", "validation_path")
+
+    path: str | None = Field(
+        default=None,
+        description="A .csv, .tsv, .jsonl or .parquet file, a pattern such as data/*.csv, or a folder with one folder "
+        f"of .txt files for each class (which may lie in folders train, test and validation). {FROM_WHERE}",
+    )
+    builtin: Literal["moods"] | None = Field(
+        default=None,
+        description="Texts that need no file. moods: 3,000 generated sentences, positive, neutral or negative.",
+    )
+    test_path: str | None = Field(default=None, description="The test split, in the same form. null: none.")
+    validation_path: str | None = Field(default=None, description="The validation split, in the same form. null: none.")
+    text: str = Field(default="text", description="Column (or key) of the texts; folders have none.")
+    label: str = Field(default="label", description="Column (or key) of what is to be predicted; folders have none.")
+    task: Task = Field(
+        default="auto",
+        description="classification: labels are names of classes, numbers among them · regression: numbers to predict. "
+        "auto: numbers with fractions are predicted, names and whole numbers are classes.",
+    )
+    classes: tuple[str, ...] | None = Field(
+        default=None,
+        description="The classes that are taken, in the order of their indices; texts with other labels are left out. "
+        "null: all, sorted.",
+    )
+    delimiter: FileDelimiter = Field(
+        default="auto",
+        description="Between two values of a CSV file: comma, semicolon, tab, pipe, or the character. auto: told from "
+        "the first lines.",
+    )
+    quoted: bool = Field(
+        default=True,
+        description="Whether a value of a CSV or TSV file may stand in double quotes, with delimiters and line breaks "
+        "in it. false: a quote is a letter like any other.",
+    )
+    encoding: FileEncoding = Field(
+        default="auto", description="Of the files: utf-8, latin-1, utf-16, ... auto: told from their bytes."
+    )
+    standard_input: StandardInput = Field(
+        default="auto",
+        description="What predict and eval read from standard input: lines (one text each), csv or jsonl. auto: CSV if "
+        "its first line names the column of the texts, JSON lines if it is an object, else lines.",
+    )
+    test: HeldOut = Field(
+        default=0,
+        description="Examples held out for the test when there is no test split: a fraction, or a number. 0: none.",
+    )
+
+    def problems(self) -> Iterator[FieldProblem]:
+        """Keys that contradict each other, and columns that are not there."""
+        if (self.path is None) == (self.builtin is None):
+            said = "neither path nor builtin says where the texts are" if self.path is None else "two sources of texts"
+            yield FieldProblem(() if self.path is None else ("builtin",), said, "path or builtin")
+        for name, held_out in (("test", self.test), ("validation", self.validation)):
+            if held_out and getattr(self, f"{name}_path"):
+                yield FieldProblem((name,), f"{name}_path names that split, and {name} is set too", "one of them")
+        if self.task == "regression" and self.classes is not None:
+            yield FieldProblem(("classes",), "numbers to predict have no classes", "null")
+        if self.path is not None and self.text == self.label:
+            yield FieldProblem(("label",), f"{self.label!r} is the column of the texts too", "another column")
+        yield from self.name_problems()
+        yield from self._column_problems()
+
+    def describe(self) -> Description | None:
+        """All of it, by reading small files; None for large ones and folders."""
+        try:
+            stamp = self._stamp()
+            return _loaded(self, stamp).describe() if stamp is not None else None
+        except DataError:  # load() raises it: the data is wrong, not the spec
+            return None
+
+    def check_files(self) -> None:
+        """Look for the files and their columns; read those that are small.
+
+        Raises:
+            DataError: They cannot be read, or are none that hold texts.
+        """
+        if self._stamp() is not None:
+            self.load()
+        for files in self._files(self._places()).values():
+            files[0].names()
+
+    def load(self) -> Dataset:
+        """Read the texts, adapt the vocabulary to the training split, and turn every text into token ids.
+
+        Raises:
+            DataError: A file is missing or damaged, a row lacks its text or label, or a label is none of the classes.
+        """
+        stamp = self._stamp()
+        return _loaded(self, stamp) if stamp is not None else self._load()
+
+    def _load(self) -> Dataset:
+        corpora = {
+            name: FileCorpus.of(files, classes=self.classes) for name, files in self._files(self._places()).items()
+        }
+        targets, target, note = read_labels(corpora, task=self.task, classes=self.classes, label=self.label)
+        splits, held_out = arrange(
+            numbered(targets),
+            test=self.test,
+            validation=self.validation,
+            seed=self.seed,
+            by_class=target.kind == "classes",
+        )
+        if target.kind == "values":
+            target = _scaled(target, splits["train"])
+        made = vectorize(corpora, splits, keys=self, reading=self._reading)
+        files = [file for corpus in corpora.values() for file in corpus.files]
+        told = (told for file in files for told in file.told())
+        left_out = (note for file in files for note in file.left_out())
+        remarks = (REMARK,) if self.builtin else (*notes_of(told), *left_out)
+        return Dataset(
+            self.builtin or Path(self.path or "").stem or "text",
+            made.features,
+            target,
+            made.preprocess,
+            made.splits,
+            fingerprint_of(made.splits),
+            (*remarks, note, *held_out, *made.notes),
+            raw=made.raw,
+            warnings=tuple(warning for file in files for warning in file.warnings()),
+        )
+
+    @property
+    def _reading(self) -> Reading:
+        return Reading(
+            self.text, self.label, self.encoding, self.delimiter, self.quoted, self.first_line, self.standard_input
+        )
+
+    def _places(self) -> dict[str, str]:
+        """Where each split is."""
+        path = self.path or ""
+        within = split_folders(Path(path).expanduser()) if path else {}
+        places = {"train": path, **{name: str(folder) for name, folder in within.items()}}
+        for name, place in (("test", self.test_path), ("validation", self.validation_path)):
+            if place is not None and name in places:
+                said = f"{path} has a folder {Path(places[name]).name}, and {name}_path names {place}"
+                raise DataError(said, expected="one of them")
+            if place is not None:
+                places[name] = place
+        return places
+
+    def _files(self, places: Mapping[str, str]) -> dict[str, tuple[TextFile, ...]]:
+        if self.builtin is not None:
+            return {"train": (Moods(self.builtin, self._reading, self.seed),)}
+        return {name: files_of(place, self._reading) for name, place in places.items()}
+
+    def _stamp(self) -> tuple[Any, ...] | None:
+        """What changes when the files do, if they are few and small; else None."""
+        if self.builtin is not None:
+            return ()
+        files = tuple(itertools.chain.from_iterable(self._files(self._places()).values()))
+        is_small = not any(isinstance(file, TextFolder) for file in files) and all(
+            Path(file.path).is_file() for file in files
+        )
+        if not is_small or sum(file.size() for file in files) > _DESCRIBED_BYTES:
+            return None
+        return tuple((file.path, (found := Path(file.path).stat()).st_size, found.st_mtime_ns) for file in files)
+
+    def _column_problems(self) -> Iterator[FieldProblem]:
+        """Columns that the first file does not have; files that cannot be read are load()'s to tell."""
+        if self.path is None:
+            return
+        try:
+            file = self._files(self._places())["train"][0]
+            names = file.names()
+        except DataError:
+            return
+        for key in ("text", "label"):
+            name = getattr(self, key)
+            if names and name not in names:
+                near = nearest(name, names)
+                hint = f"did you mean {near!r}?" if near else f"{key}: the name of the column"
+                yield FieldProblem((key,), f"{file.path} has no column {name!r}", "one of " + ", ".join(names), hint)
+            elif not names and key in self.model_fields_set:
+                yield FieldProblem((key,), f"{file.path} has no columns", "null", f"leave {key} out")
+
+
+@functools.lru_cache(maxsize=4)
+def _loaded(source: Text, stamp: tuple[Any, ...]) -> Dataset:
+    """Small texts are read once for checking a spec and for training, unless their files change."""
+    del stamp
+    return source._load()  # noqa: SLF001  it is the same class's
+
+
+def _scaled(target: Target, train: Split) -> Target:
+    """The target as it is learnt: with mean 0 and variance 1 on the training split."""
+    values = np.asarray(train.target, np.float64)
+    return replace(target, mean=(float(values.mean()),), scale=(float(values.std()) or 1.0,))

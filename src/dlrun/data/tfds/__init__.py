@@ -1,0 +1,1 @@
+"""The dataset type tfds: sets that tensorflow-datasets has prepared."""

@@ -1,0 +1,192 @@
+"""A dataset that tensorflow-datasets has prepared: where it lies and what it holds, read from its two JSON files alone.
+
+    <data_dir>/<name>[/<config>]/<version>/dataset_info.json  features.json  <name>-<split>.tfrecord-00000-of-00001 ...
+
+Neither TensorFlow nor tensorflow-datasets is imported.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dlrun.data.tfds.features import StoredFeature, StoredLabel, choose_features, choose_label
+from dlrun.errors import DataError
+
+_VERSION = re.compile(r"\d+\.\d+\.\d+$")
+_TEMPLATE = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
+# A TFRecord file has 8 bytes of length and two checksums of 4 bytes around each example.
+_RECORD_FRAME_BYTES = 16
+
+
+@dataclass(frozen=True)
+class SetName:
+    """`mnist`, `emnist/letters`, `mnist:3.0.1`, `emnist/letters:3.1.0`, taken apart."""
+
+    name: str
+    config: str | None = None
+    version: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> SetName:
+        """Take a name apart; the spec has checked its form."""
+        path, _, version = text.partition(":")
+        name, _, config = path.partition("/")
+        return cls(name, config or None, version or None)
+
+
+@dataclass(frozen=True)
+class StoredSplit:
+    """A split on disk."""
+
+    examples: int
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a prepared dataset holds.
+
+    Args:
+        folder: Of one version.
+        name: Of the dataset, with its config.
+        version: Three numbers.
+        features: The array to learn from.
+        label: The class label.
+        splits: By name.
+    """
+
+    folder: Path
+    name: str
+    version: str
+    features: StoredFeature
+    label: StoredLabel
+    splits: Mapping[str, StoredSplit]
+
+
+def data_folder(given: str | None) -> Path:
+    """Where prepared datasets lie: as given, else `TFDS_DATA_DIR`, else tensorflow-datasets' own default."""
+    return Path(given or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
+
+
+def find_prepared(data_dir: Path, wanted: SetName) -> Path | None:
+    """The folder of the newest fitting version, or None.
+
+    Raises:
+        DataError: The set has several configs there, and none is said to be the default.
+    """
+    folder = data_dir / wanted.name
+    if wanted.config:
+        return _newest(folder / wanted.config, wanted.version)
+    return _newest(folder, wanted.version) or _newest_of_default_config(folder, wanted)
+
+
+def read_prepared(folder: Path, *, features: str | None = None, label: str | None = None) -> Prepared:
+    """Read what a prepared folder holds, and check that its files are all there.
+
+    Args:
+        folder: Of one version.
+        features: Name of the feature to learn from; None: the one that the set says.
+        label: Name of the class label; None: the one that the set says.
+
+    Raises:
+        DataError: A file is missing or cut short, or the set has no class label or no array.
+    """
+    info = _read_json(folder, "dataset_info.json")
+    stored = _read_json(folder, "features.json").get("featuresDict", {}).get("features", {})
+    supervised = [
+        item.get("featureKey", "") for item in info.get("supervisedKeys", {}).get("tuple", {}).get("items", [])
+    ]
+    name = info.get("name", folder.parent.name)
+    chosen_label = choose_label(stored, label, supervised=supervised, name=name, folder=folder)
+    splits = {split["name"]: _stored_split(folder, info, split) for split in info.get("splits", [])}
+    config = info.get("configName")
+    return Prepared(
+        folder,
+        f"{name}/{config}" if config else name,
+        info.get("version", folder.name),
+        choose_features(stored, features, supervised=supervised, name=name, label=chosen_label.key),
+        chosen_label,
+        splits,
+    )
+
+
+def count_examples(folder: Path) -> dict[str, int]:
+    """The number of examples in each split of a prepared folder.
+
+    Raises:
+        DataError: Its description is missing or damaged.
+    """
+    splits = _read_json(folder, "dataset_info.json").get("splits", [])
+    return {split["name"]: sum(map(int, split.get("shardLengths", []))) for split in splits}
+
+
+def unfinished(data_dir: Path, wanted: SetName) -> Path | None:
+    """What an interrupted preparation has left behind, if anything."""
+    return next((data_dir / wanted.name).glob("**/incomplete.*"), None)
+
+
+def _newest(folder: Path, version: str | None) -> Path | None:
+    found = [path for path in folder.glob("*") if path.is_dir() and _VERSION.match(path.name)]
+    fitting = [path for path in found if version is None or fnmatch.fnmatchcase(path.name, version)]
+    return max(fitting, key=lambda path: tuple(map(int, path.name.split("."))), default=None)
+
+
+def _newest_of_default_config(folder: Path, wanted: SetName) -> Path | None:
+    by_config = {path.name: _newest(path, wanted.version) for path in folder.glob("[!.]*") if path.is_dir()}
+    prepared = {config: path for config, path in by_config.items() if path is not None}
+    metadata = folder / ".config" / "metadata.json"
+    if metadata.is_file():
+        return prepared.get(_read_json(metadata.parent, metadata.name).get("default_config_name", ""))
+    if len(prepared) <= 1:
+        return next(iter(prepared.values()), None)
+    names = ", ".join(f"{wanted.name}/{config}" for config in sorted(prepared))
+    raise DataError(f"{wanted.name} is prepared in {folder} in several configs", expected=f"name: one of {names}")
+
+
+def _read_json(folder: Path, name: str) -> dict[str, Any]:
+    path = folder / name
+    try:
+        read = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise broken(folder, f"{name} is missing") from error
+    except (OSError, ValueError) as error:
+        raise broken(folder, f"{name} cannot be read: {error}") from error
+    if not isinstance(read, dict):
+        raise broken(folder, f"{name} holds no group of keys")
+    return read
+
+
+def _stored_split(folder: Path, info: Mapping[str, Any], split: Mapping[str, Any]) -> StoredSplit:
+    lengths = [int(length) for length in split.get("shardLengths", [])]
+    file_format = info.get("fileFormat", "tfrecord")
+    template = split.get("filepathTemplate") or _TEMPLATE
+    files = []
+    for index in range(len(lengths)):
+        shard = {"SHARD_INDEX": f"{index:05d}", "NUM_SHARDS": f"{len(lengths):05d}"}
+        fields = {"DATASET": info.get("name", ""), "SPLIT": split["name"], "FILEFORMAT": file_format, **shard}
+        fields["SHARD_X_OF_Y"] = f"{index:05d}-of-{len(lengths):05d}"
+        file = folder / re.sub(r"\{(\w+)\}", lambda match, fields=fields: fields.get(match[1], match[0]), template)
+        if not file.is_file():
+            raise broken(folder, f"{file.name} is missing")
+        files.append(file)
+    expected = int(split.get("numBytes", 0)) + _RECORD_FRAME_BYTES * sum(lengths)
+    found = sum(file.stat().st_size for file in files)
+    if file_format == "tfrecord" and files and found != expected:
+        raise broken(folder, f"the files of the split {split['name']} have {found:,} bytes, not {expected:,}")
+    return StoredSplit(sum(lengths), tuple(files))
+
+
+def broken(folder: Path, what: str) -> DataError:
+    """The error for a prepared folder that is not whole."""
+    return DataError(
+        f"{folder} is damaged or was only partly prepared: {what}",
+        expected="a folder as tensorflow-datasets has prepared it",
+        hint=f"remove {folder}, and prepare or copy it again",
+    )

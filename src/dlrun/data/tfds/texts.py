@@ -1,0 +1,88 @@
+"""The texts of a prepared set of tensorflow-datasets, as if they stood in files."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlrun.data.dataset import Split
+from dlrun.data.text.corpus import FileCorpus
+from dlrun.data.text.json_lines import clean
+from dlrun.data.text.rows import Reading, Row, TextFile
+from dlrun.data.tfds.decode import quiet_absl
+from dlrun.data.tfds.folder import Prepared, broken
+
+_BATCH = 1024
+
+
+def read_texts(prepared: Prepared, splits: Iterable[str]) -> tuple[dict[str, FileCorpus], dict[str, Split]]:
+    """The texts of some splits, and their class indices, as both the features and the target of a split.
+
+    Raises:
+        DataError: A file is damaged.
+    """
+    reading = reading_of(prepared)
+    corpora = {name: FileCorpus.of((TfdsTexts(prepared.name, reading, prepared, name),)) for name in splits}
+    indices = {
+        name: np.fromiter((int(found.row.label or -1) for found in corpus), np.int32)
+        for name, corpus in corpora.items()
+    }
+    return corpora, {name: Split(found, found) for name, found in indices.items()}
+
+
+def reading_of(prepared: Prepared) -> Reading:
+    """How files are read that are predicted later: their columns are called as the set's features are."""
+    return Reading(prepared.features.key, prepared.label.key)
+
+
+@dataclass(frozen=True)
+class TfdsTexts(TextFile):
+    """One split; a label is the index of its class.
+
+    Args:
+        prepared: The set.
+        split: Its name.
+    """
+
+    prepared: Prepared
+    split: str
+
+    def names(self) -> tuple[str, ...]:
+        """The features that are read."""
+        return (self.reading.text, self.reading.label)
+
+    def rows(self, *, labelled: bool) -> Iterator[Row]:
+        """Its examples, in the order of its files; bytes that are not UTF-8 are marked as unreadable."""
+        import tensorflow as tf
+        import tensorflow_datasets as tfds
+
+        key, label = self.reading.text, self.reading.label
+        try:
+            with quiet_absl():
+                records = tfds.builder_from_directory(self.prepared.folder).as_dataset(
+                    split=self.split,
+                    decoders=tfds.decode.PartialDecoding({key: True, label: True}),
+                    read_config=tfds.ReadConfig(interleave_cycle_length=1, add_tfds_id=False),
+                )
+            numbers = itertools.count(1)
+            for batch in records.batch(_BATCH).as_numpy_iterator():
+                for text, found in zip(batch[key].tolist(), batch[label].tolist(), strict=True):
+                    yield Row(next(numbers), clean(text.decode("utf-8", "replace")), str(found) if labelled else None)
+        except (tf.errors.OpError, ValueError, OSError) as error:
+            said = f"the split {self.split} cannot be read: {str(error).splitlines()[0]}"
+            raise broken(self.prepared.folder, said) from error
+
+    def size(self) -> int:
+        """Bytes of its files."""
+        return sum(file.stat().st_size for file in self.prepared.splits[self.split].files)
+
+    def notes(self) -> Iterator[str]:
+        """None: what the set is has been told."""
+        return iter(())
+
+    def place(self, number: int) -> str:
+        """Where an example stands."""
+        return f"{self.path}: example {number} of the split {self.split}"

@@ -1,0 +1,292 @@
+"""What a run writes about itself in its folder, from its start to however it ends."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from signal import SIGINT
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from dlrun.errors import DlrunError, Interrupted, RunError, UsageError, encodable
+from dlrun.metrics.metric import directions_of
+from dlrun.runs.folder import RunFolder, now
+from dlrun.runs.provenance import machine as provenance
+from dlrun.runs.provenance.repository import git_diff, git_state
+from dlrun.runs.provenance.trust import sign
+from dlrun.runs.record import Choice, Status
+from dlrun.runs.removal import clear_dropped
+from dlrun.runs.sums import checkpoint_sums, record_sums
+from dlrun.spec.identity import identify
+from dlrun.spec.parse import SpecFile
+from dlrun.spec.types import Spec
+from dlrun.system.disk import disk, explained
+from dlrun.training.devices.cluster import Cluster, read_cluster
+from dlrun.training.progress.timeline import Timeline, added
+from dlrun.training.stop import Stop
+
+if TYPE_CHECKING:
+    from dlrun.training.setup import Assembly
+    from dlrun.training.state import TrainingState
+
+
+_MOST_LAYERS = 500
+
+
+@contextmanager
+def held_folder(file: SpecFile, runs_dir: Path) -> Iterator[RunFolder]:
+    """Make the run folder and hold it, from before anybody can see a run in it.
+
+    Raises:
+        UsageError: The path of the folder is not text.
+        RunError: It cannot be made or written to.
+    """
+    if encodable(str(runs_dir.absolute())) != str(runs_dir.absolute()):
+        said = f"{encodable(str(runs_dir.absolute()))} is not UTF-8 text, and run.json names files of the run"
+        raise UsageError(said, expected="a folder with a name of UTF-8 characters", hint="--runs-dir runs")
+    clear_dropped(runs_dir)
+    folder = RunFolder.reserve(runs_dir, name=file.spec.name)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(folder.lock())
+        except RunError:  # a file system without locks, or a full one
+            with suppress(OSError):
+                disk.remove_tree(folder.path)
+            raise
+        _fill(folder, file)
+        yield folder
+
+
+def create_folder(file: SpecFile, runs_dir: Path) -> RunFolder:
+    """Make the run folder, with everything that is known before the first stage, and leave it.
+
+    Raises:
+        RunError: It cannot be made or written to.
+    """
+    with held_folder(file, runs_dir) as folder:
+        return folder
+
+
+def _fill(folder: RunFolder, file: SpecFile) -> None:
+    folder.begin_record(file.spec.name)
+    text = file.text if file.text is not None else file.path.read_text(encoding="utf-8-sig")
+    folder.write_text(folder.config_yaml, text)
+    write_spec(folder, _portable(file.spec, folder))
+    folder.write_text(folder.packages_txt, provenance.packages_text())
+    code = file.path.resolve().parent
+    git = git_state(code) if file.trust.repository else None
+    if git and git["dirty"]:
+        folder.write_text(folder.git_diff, git_diff(code))
+    folder.update_record(
+        command=tuple(map(encodable, sys.argv)),
+        identity=identify(file).model_dump(),
+        git=git,
+        versions=provenance.versions(),
+        machine=provenance.machine(),
+        model={"type": file.spec.model.type_name},
+        directions=directions_of(file.spec.metrics),
+    )
+
+
+@contextmanager
+def own_place(runs_dir: Path, cluster: Cluster) -> Iterator[Path]:
+    """Where this process makes its run folder: among the runs for the chief, for another worker in a passing place."""
+    if cluster.is_chief:
+        yield runs_dir
+        return
+    with tempfile.TemporaryDirectory(prefix="dlrun-worker-", ignore_cleanup_errors=True) as place:
+        yield Path(place)
+
+
+def write_spec(folder: RunFolder, spec: Mapping[str, Any]) -> None:
+    """Write spec.yaml, which is complete and trains the same model again, and sign the run with it."""
+    text = yaml.safe_dump(dict(spec), sort_keys=False, allow_unicode=True, width=100)
+    note = sign(folder, text)
+    folder.write_text(folder.spec_yaml, text)
+    folder.update_record(spec_sha256=sha256(text.encode()).hexdigest(), signature_note=note or None)
+
+
+@contextmanager
+def recorded(folder: RunFolder, stop: Stop | None = None, **changes: Any) -> Iterator[None]:
+    """Record that the run is going on, and how it ends, whichever way it does.
+
+    Args:
+        folder: The run.
+        stop: What may end it without another word, which is recorded too.
+        changes: Keys of run.json to change at the start.
+
+    Raises:
+        Interrupted: The user stopped it.
+    """
+    record_sums(folder, {folder.metrics_jsonl: None})
+    folder.update_record(status="running", reason=None, finished=None, checkpoints_sha256={}, **changes)
+    if stop is not None:
+        stop.leave = lambda: _record_leaving(folder)
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        _record_end(folder, "interrupted", "stopped by the user")
+        raise interrupted(folder, signal=next(iter(error.args), None)) from error
+    except Interrupted:
+        _record_end(folder, "interrupted", "stopped by the user")
+        raise
+    except DlrunError as error:
+        _record_end(folder, "failed", error.what)
+        raise
+    except BaseException as error:
+        _record_end(folder, "failed", f"{type(error).__name__}: {error}")
+        raise
+    folder.update_record(status="completed", finished=now())
+
+
+def _record_leaving(folder: RunFolder) -> None:
+    """Record that the user did not wait for the last checkpoint; unless the run has ended meanwhile."""
+    with suppress(RunError):
+        if folder.read_record().status == "running":
+            _record_end(folder, "interrupted", "stopped by the user at once; it goes on from an earlier step")
+
+
+def _record_end(folder: RunFolder, status: Status, reason: str) -> None:
+    # The disk may be full, or the folder gone: what is to be told then is why the run ended.
+    with suppress(RunError):
+        folder.update_record(status=status, reason=reason, finished=now())
+
+
+def interrupted(folder: RunFolder, *, signal: int | None = None) -> Interrupted:
+    """The error that tells how to go on.
+
+    Args:
+        folder: The run.
+        signal: What stopped it; decides the exit code.
+    """
+    cluster = read_cluster()
+    said = f"stopped; what was trained is in {folder.path}"
+    error = Interrupted(said, hint=f"{cluster.resume_command(folder.id)}{runs_option(folder)} goes on at the next step")
+    if not cluster.is_chief:
+        error = Interrupted("stopped; what was trained is in the run folder of worker 0")
+    error.exit_code = 128 + (signal or SIGINT)
+    return error
+
+
+def runs_option(folder: RunFolder) -> str:
+    """Return the option that says where a run is, for a command line; empty of the usual folder."""
+    runs_dir = folder.path.parent
+    return "" if runs_dir in (Path("runs"), Path("runs").resolve()) else f" --runs-dir {runs_dir}"
+
+
+@contextmanager
+def interruption_told(folder: RunFolder) -> Iterator[None]:
+    """Tell how to go on with a run that is stopped before it has begun to go on; its record stays as it was.
+
+    Raises:
+        Interrupted: The user stopped it.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise interrupted(folder, signal=next(iter(error.args), None)) from error
+
+
+def record_choices(folder: RunFolder, assembly: Assembly, *, jit: Choice, environment: Mapping[str, str]) -> None:
+    """Record what was chosen and loaded, before the first step; in spec.yaml too, so that it is not chosen again."""
+    from dlrun.training.plan import plan_layers
+
+    compiled, dataset = assembly.compiled, assembly.dataset
+    before = folder.read_record()
+    # First the reasons, then spec.yaml, in which a run that was killed in between would find choices without any.
+    folder.update_record(
+        device=assembly.device.choice.model_dump(),
+        precision=_with_reason(before.precision, compiled.precision).model_dump(),
+        jit=_with_reason(before.jit, jit).model_dump(),
+        cpu_shares=_with_reason(before.cpu_shares, compiled.shares).model_dump(),
+        model={
+            "type": assembly.spec.model.type_name,
+            "parameters": compiled.model.count_params(),
+            "layers": [asdict(layer) for layer in plan_layers(compiled.core)[:_MOST_LAYERS]],
+        },
+        dataset={
+            "name": dataset.name,
+            "fingerprint": dataset.fingerprint,
+            "examples": {name: len(split) for name, split in dataset.splits.items()},
+        },
+        environment=environment,
+    )
+    write_spec(folder, _portable(assembly.spec_with_choices(jit=jit.value), folder))
+    record_sums(folder, {folder.interface_json: folder.write_json(folder.interface_json, assembly.interface().plain())})
+
+
+def _with_reason(before: Choice | None, now: Choice) -> Choice:
+    """The choice of now; a run that goes on finds it in spec.yaml, and the reason is the one it was first made for."""
+    return before if before is not None and before.value == now.value else now
+
+
+def record_progress(folder: RunFolder, state: TrainingState) -> None:
+    """Record how far training came, however it ended; what ends it is told by its own error, not by this one's.
+
+    From here on its checkpoints and its history are those that results rest on: their sums are kept.
+    """
+    with suppress(DlrunError):
+        length, digest = folder.history.mark()
+        record_sums(folder, {folder.metrics_jsonl: digest if length else None})
+        folder.update_record(
+            best=asdict(state.best) if state.best else None,
+            seconds=round(state.seconds, 3),
+            checkpoints_sha256=checkpoint_sums(folder),
+        )
+
+
+def record_time(folder: RunFolder, timeline: Timeline) -> dict[str, float]:
+    """Record where the seconds went, however the run ended.
+
+    Returns:
+        Those of this command, by phase.
+    """
+    seconds = {phase: round(value, 3) for phase, value in timeline.seconds().items()}
+    with suppress(DlrunError):
+        folder.update_record(time=added(folder.read_record().time, seconds))
+    return seconds
+
+
+def record_outcome(
+    folder: RunFolder,
+    scores: Mapping[str, Mapping[str, float]],
+    *,
+    weights_sha256: str,
+    reason: str,
+) -> None:
+    """Record what came of it."""
+    rates = [rate for row in folder.read_metrics() if (rate := row.get("examples_per_second")) is not None]
+    folder.update_record(
+        result=scores,
+        reason=reason or None,
+        throughput=median(rates) if rates else None,
+        weights_sha256=weights_sha256,
+    )
+
+
+def _portable(spec: Spec, folder: RunFolder) -> dict[str, Any]:
+    """The spec as it works from anywhere: places absolute, plugins as copies in the run's own folder."""
+    plain = spec.plain()
+    for key in spec.dataset.place_keys:
+        place = plain["dataset"][key]
+        if isinstance(place, str):
+            plain["dataset"][key] = str(Path(place).expanduser().absolute())
+    if spec.tracking is not None:
+        plain["tracking"] = spec.tracking.absolute().plain()
+    copies = []
+    for index, plugin in enumerate(map(Path, spec.plugins)):
+        copy = folder.plugins / plugin.name
+        if plugin.parent != folder.plugins.resolve():
+            copy = folder.plugins / (plugin.name if plugin.name not in copies else f"{index}_{plugin.name}")
+            with explained(f"make {folder.plugins}"):
+                disk.make_folders(folder.plugins)
+            folder.write_text(copy, plugin.read_text(encoding="utf-8"))
+        copies.append(copy.name)
+    return {**plain, "plugins": [f"{folder.plugins.name}/{name}" for name in copies]} if copies else plain

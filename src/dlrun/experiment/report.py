@@ -1,0 +1,126 @@
+"""The report of a run that has just ended: what its model predicts is kept, and drawn by a process of its own."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlrun.errors import DlrunError
+from dlrun.runs.folder import RunFolder
+from dlrun.runs.predictions import write_predictions
+from dlrun.system.interpreter import Answer, answer_pipe, python_command, python_environment
+from dlrun.training.progress.events import Listener, Note
+from dlrun.training.progress.timeline import Timeline
+
+if TYPE_CHECKING:
+    from dlrun.training.setup import Assembly
+
+_PATIENCE_SECONDS = 120
+
+
+def keep_predictions(assembly: Assembly, folder: RunFolder, splits: Iterable[str]) -> None:
+    """Keep what the final model predicts for some splits, for the report."""
+    from dlrun.training.sampling import sample_predictions
+
+    splits, predictor = tuple(splits), assembly.predictor()
+    looked_at = next((name for name in ("test", "validation") if name in splits), splits[0])
+    for split in splits:
+        kept = sample_predictions(assembly, split, predictor, measures_columns=split == looked_at)
+        write_predictions(folder, split, kept)
+
+
+@contextmanager
+def reported(folder: RunFolder, listener: Listener, *, wanted: bool, timeline: Timeline) -> Iterator[None]:
+    """Write the report of a run once the `with` block has ended without an error.
+
+    The plotting library takes as long to import as a short training does to run, so a process of its own imports it
+    meanwhile. A report that cannot be made is told, and is no failure of the run.
+
+    Args:
+        folder: The run.
+        listener: Told where the report is, or why there is none.
+        wanted: Whether there is to be one.
+        timeline: Told how long it was waited for.
+    """
+    if not wanted:
+        yield
+        return
+    with _drawing_process() as process:
+        yield
+        with timeline.spent("report"):
+            said = _asked(process, folder.path)
+        listener(Note("report", said or str(folder.report_html)))
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    """The process that draws, and the pipe through which it answers."""
+
+    process: subprocess.Popen[bytes]
+    answer: Answer
+
+
+@contextmanager
+def _drawing_process() -> Iterator[_Drawing | None]:
+    """Start the process, and end it; None where the report is to be drawn in this process."""
+    if "matplotlib.figure" in sys.modules:  # a server of many runs has it already
+        yield None
+        return
+    with ExitStack() as stack:
+        try:
+            answer = stack.enter_context(answer_pipe())
+            process = _started(answer)
+        except OSError:  # no memory for another process, or too many: the run is to end well all the same
+            yield None
+            return
+        stack.callback(_end, process)
+        yield _Drawing(process, answer)
+
+
+def _started(answer: Answer) -> subprocess.Popen[bytes]:
+    process = subprocess.Popen(  # noqa: S603  dlrun itself, without a shell
+        python_command("-m", "dlrun.report", answer.argument),
+        env=python_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,  # what libraries print is no answer
+        stderr=subprocess.DEVNULL,
+        pass_fds=answer.inherited,
+    )
+    answer.handed_over()
+    return process
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    # Of a run that has failed nothing is drawn, and the process may still be importing.
+    process.kill()
+    process.wait()
+    if process.stdin is not None:
+        with suppress(OSError):
+            process.stdin.close()
+
+
+def _asked(drawing: _Drawing | None, folder: Path) -> str:
+    """Have a report written; why it was not, or nothing."""
+    if drawing is None:
+        from dlrun.report.writing import write_report
+
+        try:
+            write_report(RunFolder.open(folder))
+        except DlrunError as error:
+            return f"none: {error.what}"
+        return ""
+    again = f"dlrun report {folder.name} tries again"
+    try:
+        drawing.process.communicate(json.dumps(str(folder.resolve())).encode() + b"\n", timeout=_PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        return f"none: drawing it took more than {_PATIENCE_SECONDS} s; {again}"
+    said = drawing.answer.read()
+    if not isinstance(said, str):
+        return f"none: drawing it ended with exit code {drawing.process.returncode}; {again}"
+    return f"none: {said}" if said else ""

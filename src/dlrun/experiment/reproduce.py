@@ -1,0 +1,109 @@
+"""A run trained again from its stored spec in a new folder, and the two compared epoch by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dlrun.errors import UsageError
+from dlrun.experiment.train import RUNS_DIR, Result, train_file
+from dlrun.runs.history import Row
+from dlrun.runs.provenance.environment import differences
+from dlrun.runs.query.catalog import find_run
+from dlrun.spec.stored import read_stored_spec
+from dlrun.training.progress.events import Listener, silent
+
+TIMINGS = ("seconds", "examples_per_second", "data_wait")
+"""Columns of metrics.jsonl that tell how fast it went: no two runs have them alike."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came of training a run again.
+
+    Args:
+        again: The new run.
+        identical: Whether every variable is equal to the bit.
+        first_epoch: The first epoch whose scores differ; None if none does.
+        largest: Of that epoch: each score that differs, as it was and as it is.
+        environment: What has changed since: key, before, now.
+    """
+
+    again: Result
+    identical: bool
+    first_epoch: int | None
+    largest: Mapping[str, tuple[float | None, float | None]]
+    environment: tuple[tuple[str, str, str], ...]
+
+    def plain(self) -> dict[str, Any]:
+        """The comparison as JSON has it."""
+        return {
+            "run": self.again.folder.id,
+            "identical": self.identical,
+            "first_epoch": self.first_epoch,
+            "largest": {name: list(values) for name, values in self.largest.items()},
+            "environment": [dict(zip(("key", "before", "now"), change, strict=True)) for change in self.environment],
+        }
+
+    def lines(self) -> list[str]:
+        """The comparison as a person reads it."""
+        lines = ["bit-identical: every variable and every score" if self.identical else "not identical"]
+        if self.first_epoch is not None:
+            lines.append(f"epoch {self.first_epoch} differs first:")
+            lines += [f"  {name}: {before} then, {now} now" for name, (before, now) in self.largest.items()]
+        elif not self.identical:
+            lines.append("the scores of every epoch are equal, the variables at the end are not")
+        lines += [f"changed since: {key} was {before!r}, and is {now!r}" for key, before, now in self.environment]
+        return lines if self.environment or self.identical else [*lines, "nothing in the environment has changed"]
+
+
+def reproduce(
+    run: str | Path,
+    *,
+    overrides: tuple[str, ...] = (),
+    trust_plugins: bool = False,
+    runs_dir: str | Path = RUNS_DIR,
+    listener: Listener = silent,
+) -> Comparison:
+    """Train the stored spec of a run again, and compare.
+
+    Args:
+        run: A completed run, as `find_run` takes it.
+        overrides: `key=value` each: the data's new place.
+        trust_plugins: Whether the plugins of a run that was not made here, which are code, may be loaded.
+        runs_dir: Where runs are looked for, and the new one is made.
+        listener: Called with every event.
+
+    Raises:
+        UsageError: The run was not completed.
+        RunError: What it recorded is damaged.
+    """
+    before = find_run(str(run), runs_dir=Path(runs_dir))
+    record = before.read_record()
+    if record.weights_sha256 is None:
+        raise UsageError(f"the run {before.id} was not completed", expected="a completed run", hint="dlrun resume")
+    rows = before.read_metrics()  # what cannot be compared in the end is told before anything is trained
+    file = read_stored_spec(before, overrides, trust_plugins=trust_plugins, trains=bool(overrides))
+    again = train_file(file, runs_dir=Path(runs_dir), listener=listener)
+    after = again.folder.read_record()
+    then = {**record.environment, "dataset fingerprint": record.dataset.fingerprint if record.dataset else "unknown"}
+    now = {**after.environment, "dataset fingerprint": after.dataset.fingerprint if after.dataset else "unknown"}
+    first_epoch, largest = _first_difference(rows, again.folder.read_metrics())
+    return Comparison(
+        again,
+        identical=record.weights_sha256 == after.weights_sha256 and first_epoch is None,
+        first_epoch=first_epoch,
+        largest=largest,
+        environment=tuple(differences(then, now)),
+    )
+
+
+def _first_difference(before: Sequence[Row], after: Sequence[Row]) -> tuple[int | None, dict[str, tuple[Any, Any]]]:
+    for epoch, (old, new) in enumerate(zip(before, after, strict=False), start=1):
+        keys = [key for key in {**old, **new} if key not in TIMINGS and old.get(key) != new.get(key)]
+        if keys:
+            return epoch, {key: (old.get(key), new.get(key)) for key in keys}
+    lengths = len(before), len(after)
+    return (min(lengths) + 1, {"epochs": lengths}) if lengths[0] != lengths[1] else (None, {})

@@ -1,0 +1,218 @@
+"""A run that ended early, or is to become longer: checked against what it was, and trained on in its own folder."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlrun.errors import DataError, RunError, SpecError, UsageError
+from dlrun.experiment.record import create_folder, interruption_told, own_place, recorded
+from dlrun.experiment.report import keep_predictions, reported
+from dlrun.experiment.track import prepare_tracker, tracked
+from dlrun.experiment.train import RUNS_DIR, Result, train_assembled
+from dlrun.runs.folder import RunFolder
+from dlrun.runs.interface import data_changes
+from dlrun.runs.predictions import has_predictions
+from dlrun.runs.provenance.environment import differences
+from dlrun.runs.query.catalog import find_run
+from dlrun.runs.record import RunRecord
+from dlrun.runs.removal import refuse_removed
+from dlrun.spec.changes import refused_changes
+from dlrun.spec.parse import SpecFile
+from dlrun.spec.stored import read_stored_spec
+from dlrun.system.disk import disk
+from dlrun.system.tensorflow_start import start_tensorflow
+from dlrun.training.devices.cluster import read_cluster
+from dlrun.training.progress.events import Listener, Note, RunCreated, only_warnings, silent
+from dlrun.training.progress.timeline import Timeline
+from dlrun.training.stop import Stop
+
+if TYPE_CHECKING:
+    from dlrun.training.setup import Assembly
+
+
+def resume(  # noqa: PLR0913  each is one question that a user may have
+    run: str | Path,
+    *,
+    overrides: tuple[str, ...] = (),
+    allow_changes: bool = False,
+    trust_plugins: bool = False,
+    runs_dir: str | Path = RUNS_DIR,
+    listener: Listener = silent,
+    began: float | None = None,
+) -> Result:
+    """Go on with a run from its newest sound checkpoint, at the very next step.
+
+    The result is bit-identical to that of a run that was never interrupted, on the same machine.
+
+    Args:
+        run: As `find_run` takes it.
+        overrides: `key=value` each; `training.epochs=20` makes a run longer. What training depended on cannot change.
+        allow_changes: Whether to go on although the environment has changed; run.json then says that it is not exact.
+        trust_plugins: Whether the plugins of a run that was not made here, which are code, may be loaded.
+        runs_dir: Where runs are looked for.
+        listener: Called with every event.
+        began: When the command began, by `time.perf_counter`.
+
+    Raises:
+        SpecError: A key cannot change any more.
+        UsageError: The run, or its environment, is not what it was.
+        RunError: Another process holds the run, or no checkpoint can be used.
+        Interrupted: The user stopped it again.
+    """
+    timeline, cluster = Timeline(began), read_cluster()
+    listener = listener if cluster.is_chief else silent
+    folder, stop = find_run(str(run), runs_dir=Path(runs_dir)), Stop()
+    lock = folder.lock() if cluster.is_chief else nullcontext()
+    with stop.listening(), interruption_told(folder), lock, stop.recognised():
+        if not disk.exists(folder.spec_yaml):
+            raise UsageError(f"{folder.id} ended before its spec was written", hint="dlrun train makes a new run")
+        file = _changed_spec(folder, overrides, trust_plugins=trust_plugins)
+        record = folder.read_record()
+        if record.status == "completed" and not overrides:
+            listener(Note("resume", f"{folder.id} is complete; --set training.epochs=N makes it longer"))
+            if cluster.is_chief and file.spec.training.report:
+                _complete_report(folder, file, record, listener, timeline)
+            content = folder.read_record().model_dump(mode="json")
+            return Result(folder, _known_scores(record), content, is_chief=cluster.is_chief)
+        refuse_removed(folder)
+        prepare_tracker(file, wanted=cluster.is_chief)
+        listener(RunCreated(folder.id, folder.path, folder.log_txt))
+        start_tensorflow()
+        from dlrun.training.failures import worker_failures
+        from dlrun.training.setup import assemble
+
+        with worker_failures(cluster, folder.id), own_place(folder.path.parent, cluster) as place:
+            assembly = assemble(file, listener=listener, timeline=timeline, cluster=cluster)
+            # The environment on record is the chief's: another worker's machine may have another name for its CPU.
+            exact = not cluster.is_chief or _same_environment(folder, assembly, allow_changes=allow_changes)
+            if overrides:
+                _check_length(assembly, folder)
+            mine = folder if cluster.is_chief else create_folder(file, place)
+            changes: dict[str, Any] = {"resumed": record.resumed + 1, "exact": record.exact and exact}
+            if overrides:
+                changes["identity"] = None  # what it becomes is no longer what was asked for at its start
+            wants_report = file.spec.training.report and cluster.is_chief
+            with (
+                tracked(file, mine, listener, wanted=cluster.is_chief) as listener,
+                reported(mine, listener, wanted=wants_report, timeline=timeline),
+                recorded(mine, stop, **changes),
+                stop.recognised(),
+                worker_failures(cluster, folder.id),
+            ):
+                scores = train_assembled(assembly, mine, stop=stop, listener=listener, goes_on_from=folder)
+            return Result(mine, scores, mine.read_record().model_dump(mode="json"), is_chief=cluster.is_chief)
+
+
+def _complete_report(
+    folder: RunFolder, file: SpecFile, record: RunRecord, listener: Listener, timeline: Timeline
+) -> None:
+    """Write the report of a complete run, with the predictions that it shows, where a kill came before them."""
+    lacking = [split for split in record.result if not has_predictions(folder, split)]
+    if not lacking and folder.report_html.is_file():
+        return
+    with reported(folder, listener, wanted=True, timeline=timeline):
+        if not lacking:
+            return
+        try:
+            _predict_again(folder, file, record, lacking, listener=only_warnings(listener))
+        except (DataError, RunError, UsageError) as error:
+            listener(Note("warning", f"the report shows no predictions of {', '.join(lacking)}: {error.what}"))
+
+
+def _predict_again(
+    folder: RunFolder, file: SpecFile, record: RunRecord, splits: list[str], *, listener: Listener
+) -> None:
+    """Keep what the final model of a complete run predicts.
+
+    Raises:
+        DataError: The data is missing, or is not what the run was trained on.
+        RunError: The checkpoint cannot be used.
+    """
+    start_tensorflow()
+    from dlrun.training.restoring import restore_model
+    from dlrun.training.setup import assemble
+
+    assembly = assemble(file, listener=listener)
+    if record.dataset is None or record.dataset.fingerprint != assembly.dataset.fingerprint:
+        raise DataError(f"{assembly.dataset.name} is not the data that the run was trained on")
+    restore_model(assembly.spec, assembly.compiled.model, folder, "final", silent)
+    keep_predictions(assembly, folder, splits)
+
+
+def _changed_spec(folder: RunFolder, overrides: tuple[str, ...], *, trust_plugins: bool) -> SpecFile:
+    """The run's spec with the overrides, if it may have them."""
+    # One that goes on as it was is not held against what was not looked at when it began.
+    after = read_stored_spec(folder, _with_one_length(overrides), trust_plugins=trust_plugins, trains=bool(overrides))
+    # Of a run from elsewhere the place of its data is not believed, and has to be repeated for either reading.
+    places = tuple(f"dataset.{key}=" for key in after.spec.dataset.place_keys)
+    before_overrides = tuple(override for override in overrides if override.startswith(places))
+    before = read_stored_spec(folder, before_overrides, trust_plugins=trust_plugins)
+    problems = [after.document.located(problem) for problem in refused_changes(before.spec, after.spec)]
+    if problems:
+        raise SpecError(problems)
+    return after
+
+
+def _with_one_length(overrides: tuple[str, ...]) -> tuple[str, ...]:
+    """A new length in epochs ends the one in steps, and the other way round."""
+    for key, other in (("epochs", "steps"), ("steps", "epochs")):
+        if any(override.startswith(f"training.{key}=") for override in overrides):
+            return (f"training.{other}=null", *overrides)
+    return overrides
+
+
+def _check_length(assembly: Assembly, folder: RunFolder) -> None:
+    """Refuse a length that a run from the start would not have come through like this one.
+
+    Raises:
+        UsageError: More is trained already, or the training ended inside an epoch.
+    """
+    from dlrun.training.restoring import read_newest
+    from dlrun.training.state import TrainingState
+
+    found = read_newest(assembly, folder, silent)
+    if found is None:
+        return
+    state, length = TrainingState.from_json(found.checkpoint.state.get("training", {})), assembly.length
+    if state.step > length.steps:
+        raise UsageError(
+            f"{folder.id} has trained {state.step} steps already", expected=f"more than that; these are {length.steps}"
+        )
+    if state.step < length.steps and state.step != state.epoch * length.steps_per_epoch + state.epoch_step:
+        raise UsageError(
+            f"{folder.id} ended inside an epoch, after {state.step} steps, and counted it as one",
+            expected=f"for a run that is made longer, a multiple of {length.steps_per_epoch} steps",
+            hint="dlrun train makes a new run of the other length",
+        )
+
+
+def _same_environment(folder: RunFolder, assembly: Assembly, *, allow_changes: bool) -> bool:
+    """Whether nothing has changed that decides the bits of the result.
+
+    Raises:
+        UsageError: Something has, and that is not allowed.
+    """
+    record = folder.read_record()
+    if record.dataset is None:
+        return True  # it ended before the data was loaded: nothing depends on anything yet
+    changed = [
+        f"{key} was {before}, and is {after}"
+        for key, before, after in differences(record.environment, assembly.environment())
+    ]
+    changed += data_changes(folder, assembly.dataset.fingerprint, assembly.interface())
+    if changed and not allow_changes:
+        raise UsageError(
+            f"the environment is not the one that {record.id} was trained in: {'; '.join(changed)}",
+            expected="the same, for a result that is exact to the bit",
+            hint="--allow-changes goes on all the same; run.json then says that the run is not exact",
+        )
+    return not changed
+
+
+def _known_scores(record: RunRecord) -> dict[str, dict[str, float]]:
+    return {
+        split: {name: value for name, value in scores.items() if value is not None}
+        for split, scores in record.result.items()
+    }

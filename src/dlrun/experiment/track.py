@@ -1,0 +1,211 @@
+"""The events of a run in, the same run in a tracker out; what the tracker does never holds up or ends the training."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from dlrun.errors import DlrunError, RunError
+from dlrun.runs.flat_spec import Value, read_flat_spec
+from dlrun.runs.folder import RunFolder
+from dlrun.runs.query.fields import as_text
+from dlrun.runs.record import RunRecord
+from dlrun.spec.parse import SpecFile
+from dlrun.tracking.background import Background
+from dlrun.tracking.tracker import Ending, Journal, RunFacts, Tracker
+from dlrun.training.progress.events import EpochDone, Evaluated, Event, Listener, Note, TrainingStarted
+
+_SUBJECT = "tracking"
+_FILES = ("config.yaml", "spec.yaml", "run.json", "metrics.jsonl", "report.html", "plots/*")
+_CHECKPOINTS = "checkpoints/*/*"
+_STOPPED_SECONDS = 5.0
+"""The longest wait of a run that the user stopped, or that a scheduler is about to kill."""
+_PASSWORD = re.compile(r"//[^/\s@]*@")
+_LONGEST = 200
+
+
+def prepare_tracker(file: SpecFile, *, wanted: bool) -> None:
+    """Make sure, before anything starts, that what the spec's tracker needs is there.
+
+    Args:
+        file: The spec.
+        wanted: Whether this process is the one that tracks.
+
+    Raises:
+        UsageError: It is not.
+    """
+    if wanted and file.spec.tracking is not None:
+        file.spec.tracking.prepare()
+
+
+@contextmanager
+def tracked(file: SpecFile, folder: RunFolder, listener: Listener, *, wanted: bool) -> Iterator[Listener]:
+    """Follow a run with the tracker of its spec, and close the journal when the `with` block ends, however it does.
+
+    Args:
+        file: The spec; its tracker is prepared.
+        folder: The run; that it has ended is recorded inside the block.
+        listener: Called with every event, and told what there is to know of the tracking.
+        wanted: Whether this process is the one that tracks.
+
+    Yields:
+        What is to listen in place of `listener`.
+    """
+    tracker = file.spec.tracking
+    if tracker is None or not wanted:
+        yield _told_at_start(listener, file.tracking_refused) if file.tracking_refused else listener
+        return
+    follower = Follower(tracker, folder, listener)
+    try:
+        yield follower
+    finally:
+        follower.end()
+
+
+class Follower:
+    """Listens to a run, passes every event on, and logs what a tracker takes in a thread of its own.
+
+    The listener is called in the thread of the run alone: what the tracker has done since is told with the next event.
+
+    Args:
+        tracker: What to log to.
+        folder: The run.
+        listener: What the events are passed on to.
+    """
+
+    def __init__(self, tracker: Tracker, folder: RunFolder, listener: Listener) -> None:
+        self._tracker = tracker
+        self._folder = folder
+        self._listener = listener
+        self._background: Background | None = None
+        self._journal: Journal | None = None
+        self._epoch = 0
+        self._is_opened = False
+
+    def __call__(self, event: Event) -> None:
+        """Pass one event on, and log what it tells."""
+        self._listener(event)
+        match event:
+            case TrainingStarted():
+                self._begin()
+            case EpochDone():
+                self._epoch = event.epoch
+                row = dict(event.row)
+                # A run that was killed repeats the epochs since its last checkpoint, to the bit: it has them already.
+                self._put(lambda journal: journal.log_epoch(row) if row["epoch"] > journal.epochs else None)
+            case Evaluated():
+                epoch, scores = self._epoch, {f"{event.split}_{name}": value for name, value in event.scores.items()}
+                self._put(lambda journal: journal.log_scores(scores, epoch=epoch))
+        self._tell()
+
+    def end(self) -> None:
+        """Log how the run has ended, and wait a while for all to be taken."""
+        if self._background is None:
+            return
+        try:
+            record = self._folder.read_record()
+        except DlrunError:
+            return  # the folder has gone, which whoever wrote to it has told
+        ending: Ending = record.status if record.status in ("completed", "interrupted") else "failed"
+        tags = {"status": record.status, **({"weights_sha256": record.weights_sha256} if record.weights_sha256 else {})}
+        self._put(lambda journal: journal.log_end(ending, tags))
+        patterns = (*_FILES, *((_CHECKPOINTS,) if self._tracker.log_checkpoints else ()))
+        for path in (path for pattern in patterns for path in sorted(self._folder.path.glob(pattern))):
+            self._put(partial(_log_file, path=path, name=str(path.relative_to(self._folder.path))))
+        seconds = self._tracker.wait_seconds
+        try:
+            done = self._background.finish(seconds if ending == "completed" else min(seconds, _STOPPED_SECONDS))
+        except KeyboardInterrupt:  # the run is complete: what the user is tired of is the waiting
+            done = False
+        self._tell()
+        if not done:
+            self._listener(Note("warning", f"tracking {self._tracker.type_name}: the end of the run was not taken"))
+        self._background = None
+
+    def _begin(self) -> None:
+        try:
+            record = self._folder.read_record()
+            facts = _facts(record, read_flat_spec(self._folder.spec_yaml))
+            rows = self._folder.read_metrics()
+        except DlrunError as error:
+            self._give_up(error.what)
+            return
+        before = record.tracking
+        known_id = before.id if before is not None and before.type == self._tracker.type_name else None
+        self._epoch = len(rows)
+
+        def open_journal() -> None:
+            journal = self._tracker.open(facts, known_id=known_id)
+            for row in rows[journal.epochs :]:  # the server was away, or the run was not tracked then
+                journal.log_epoch(row)
+            self._journal = journal
+
+        self._background = Background("dlrun-tracking")
+        self._background.put(open_journal)
+
+    def _put(self, log: Callable[[Journal], None]) -> None:
+        def job() -> None:
+            if self._journal is not None:  # it is: the first job opens it, or is the last
+                log(self._journal)
+
+        if self._background is not None:
+            self._background.put(job)
+
+    def _tell(self) -> None:
+        """Tell what the thread has done, or what has ended it; keep the tracker's id of the run."""
+        if self._background is None:
+            return
+        journal, failure = self._journal, self._background.failure
+        if journal is not None and not self._is_opened:
+            self._is_opened = True
+            for said in (journal.place, *journal.notes):
+                self._listener(Note(_SUBJECT, f"{self._tracker.type_name}: {said}"))
+            try:
+                self._folder.update_record(
+                    tracking={"type": self._tracker.type_name, "id": journal.id, "place": journal.place}
+                )
+            except RunError as error:
+                self._give_up(error.what)
+                return
+        if failure is not None:
+            self._give_up(_first_line(failure))
+
+    def _give_up(self, reason: str) -> None:
+        self._background = None
+        said = f"tracking: nothing is logged to {self._tracker.type_name} any more: {reason}"
+        self._listener(Note("warning", said))
+
+
+def _facts(record: RunRecord, spec: Mapping[str, Value]) -> RunFacts:
+    params = {key: as_text(value) for key, value in spec.items() if not key.startswith(f"{_SUBJECT}.")}
+    tags = {
+        "run_id": record.id,
+        "version": record.versions.get("dlrun"),
+        "dataset_fingerprint": record.dataset.fingerprint if record.dataset else None,
+        "git_commit": record.git.get("commit") if record.git else None,
+    }
+    given = {name: value for name, value in tags.items() if value}
+    return RunFacts(record.id, params, given, goes_on=record.resumed > 0)
+
+
+def _log_file(journal: Journal, *, path: Path, name: str) -> None:
+    journal.log_file(path, name=name)
+
+
+def _first_line(error: Exception) -> str:
+    said = error.what if isinstance(error, DlrunError) else str(error)
+    line = next(iter(said.strip().splitlines()), "") or type(error).__name__
+    line = _PASSWORD.sub("//", line)
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
+
+
+def _told_at_start(listener: Listener, said: str) -> Listener:
+    def tell(event: Event) -> None:
+        listener(event)
+        if isinstance(event, TrainingStarted):
+            listener(Note(_SUBJECT, said))
+
+    return tell

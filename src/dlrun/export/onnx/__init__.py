@@ -1,0 +1,1 @@
+"""ONNX: the conversion, and Keras' string layers as standard operations."""

@@ -1,0 +1,1 @@
+"""TensorFlow Lite: the conversion, and text as arithmetic on bytes."""

@@ -1,0 +1,92 @@
+"""A folder with a SavedModel in, `model.tflite` beside it out: `python -m dlrun.export.tflite.converter FOLDER`.
+
+A program of its own, because the converter can end the process that it runs in.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlrun.export.export_model import CORE
+from dlrun.export.harness import read_examples
+from dlrun.export.tflite.float16 import with_float16_weights
+
+Calibration = Callable[[], Iterator[dict[str, Any]]]
+
+
+def convert(folder: Path) -> bytes:
+    """Convert, quantized as the folder's `job.json` says."""
+    import tensorflow as tf
+
+    job = json.loads((folder / "job.json").read_text())
+    if job["quantize"] == "int8" and job["calibrates"]:
+        return _int8(folder)
+    converter = _converter(folder)
+    if job["quantize"] == "int8":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converted: bytes = converter.convert()
+    return with_float16_weights(converted) if job["quantize"] == "float16" else converted
+
+
+def _converter(folder: Path) -> Any:
+    import tensorflow as tf
+
+    return tf.lite.TFLiteConverter.from_saved_model(str(folder / "saved"), signature_keys=["serving_default"])
+
+
+def _int8(folder: Path) -> bytes:
+    """The network in int8, what comes before it in float: ranges of raw numbers would be anything."""
+    import tensorflow as tf
+
+    examples = [
+        {name: tf.constant(value.tolist()) if value.dtype == object else value for name, value in each.items()}
+        for each in read_examples(folder)
+        if all(value.size for value in each.values())  # an empty text crashes TensorFlow 2.21 here
+    ]
+
+    def calibration() -> Iterator[dict[str, Any]]:
+        yield from examples
+
+    once = _quantized(folder, calibration, [])
+    interpreter = tf.lite.Interpreter(model_content=once)
+    names = {tensor["index"]: tensor["name"] for tensor in interpreter.get_tensor_details()}
+    outside = [
+        names[output]
+        for operation in interpreter._get_ops_details()  # noqa: SLF001  there is no public way to the operations
+        for output in operation["outputs"]
+        if output in names and not _is_inside(names[output])
+    ]
+    # What leaves an operation that was quantized has a digit added to its name.
+    outside += [name[:-1] for name in outside if name[-1:].isdigit()]
+    return _quantized(folder, calibration, outside) if outside else once
+
+
+def _is_inside(tensor: str) -> bool:
+    """Whether a tensor is the network's, by the scope that Keras gives its operations, or an output of the model."""
+    return f"/{CORE}_" in tensor or "StatefulPart" in tensor
+
+
+def _quantized(folder: Path, calibration: Calibration, left_out: list[str]) -> bytes:
+    import tensorflow as tf
+
+    converter = _converter(folder)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = calibration
+    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_nodes=left_out)
+    debugger = tf.lite.experimental.QuantizationDebugger(
+        converter=converter, debug_dataset=calibration, debug_options=options
+    )
+    quantized: bytes = debugger.get_nondebug_quantized_model()
+    return quantized
+
+
+if __name__ == "__main__":
+    np.seterr(all="ignore")
+    work = Path(sys.argv[1])
+    (work / "model.tflite").write_bytes(convert(work))

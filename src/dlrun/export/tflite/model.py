@@ -1,0 +1,133 @@
+"""A model in, one TensorFlow Lite file out, of builtin operations alone: it takes one example at a time.
+
+The size of its batch is fixed: a loop, as recurrent layers have it, converts only so, and category lookups run only so.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dlrun.errors import RunError
+from dlrun.export.child import run_child
+from dlrun.export.description import Description, append_description
+from dlrun.export.export_model import PlainModel
+from dlrun.export.formats import Quantize
+from dlrun.export.harness import Example, write_examples
+from dlrun.export.saved_model import write_endpoints
+from dlrun.export.text_layers import Cut, TextRules, cut_behind, stateful_parts, string_layers
+from dlrun.export.tflite.text import ByteTokens
+from dlrun.system.disk import disk
+
+
+def text_inputs(model: PlainModel) -> tuple[str, ...]:
+    """The inputs that take the UTF-8 bytes of a text, or of several lines, `(1, bytes)` uint8, in place of strings."""
+    cut = cut_behind(model, string_layers(model.raw))
+    return tuple(source for layer, sources in cut.layers.values() if _is_text(layer) for source in sources)
+
+
+def write_tflite(
+    model: PlainModel,
+    file: Path,
+    description: Description,
+    *,
+    quantize: Quantize | None,
+    calibration: Sequence[Example],
+    work: Path,
+) -> None:
+    """Write a file for TensorFlow Lite; `labels.txt` and `description.json` are appended to it, as a zip archive.
+
+    Args:
+        model: What to write.
+        file: Where to.
+        description: Of the model.
+        quantize: `float16`: its weights; `int8`: weights and computation of the network, not of what comes before;
+            the weights alone where it cannot be calibrated.
+        calibration: For int8: examples as the file takes them, from which the range of each tensor is measured.
+        work: An empty folder.
+
+    Raises:
+        RunError: TensorFlow Lite cannot hold something in the model, or its converter crashed.
+    """
+    model = model.with_float_resizing().without_bincount()
+    cut = cut_behind(model, string_layers(model.raw))
+    _refuse_float64(model)
+    write_endpoints(stateful_parts(model), work / "saved", {"serve": _of_one(model, cut)})
+    job = {"quantize": quantize, "calibrates": can_calibrate(model)}
+    disk.write_file(work / "job.json", json.dumps(job).encode())
+    write_examples(work, calibration if quantize == "int8" else [])
+    run_child(
+        ["-m", "dlrun.export.tflite.converter", str(work)],
+        folder=work,
+        what="TensorFlow Lite cannot convert the model",
+        hint="--to onnx, or --to savedmodel" if quantize is None else "without --quantize, or --quantize float16",
+    )
+    disk.rename(work / "model.tflite", file)
+    append_description(description, file)
+
+
+def _of_one(model: PlainModel, cut: Cut) -> Any:
+    """The model as a function of one example, whose texts are bytes."""
+    import tensorflow as tf
+
+    given, taken = cut.inputs(model), model.taken()
+    shapes = {name: taken[own].shape[1:] for name, own in model.inputs().items()}
+    specs = {
+        name: tf.TensorSpec((1, *tensor.shape[1:]), tensor.dtype, name=name)
+        for name, tensor in given.items()
+        if name not in cut.layers
+    }
+    begin: dict[str, Any] = {}
+    for ids, (layer, sources) in cut.layers.items():
+        texts = math.prod(shapes[sources[0]])
+        begin[ids] = ByteTokens(TextRules.of(layer), texts=texts) if _is_text(layer) else layer
+        for source in sources:
+            shape, dtype = ((1, None), tf.uint8) if _is_text(layer) else ((1, *shapes[source]), tf.string)
+            specs[source] = tf.TensorSpec(shape, dtype, name=source)
+
+    def serve(inputs: dict[str, Any]) -> Any:
+        values = {name: value for name, value in inputs.items() if name in given}
+        for ids, (layer, sources) in cut.layers.items():
+            # TensorFlow Lite does not know the shape of what it looks up, and fails at a later operation. It joins no
+            # strings: of those that a layer takes side by side, it looks up one after the other.
+            texts = math.prod(shapes[sources[0]]) if _is_text(layer) else 1
+            shape = (texts, *given[ids].shape[1:]) if len(sources) == 1 else (1, 1)
+            found = [tf.reshape(begin[ids](inputs[source]), shape) for source in sources]
+            values[ids] = tf.cast(tf.concat(found, axis=-1) if len(found) > 1 else found[0], given[ids].dtype)
+        return cut.rest(model.packed(values, tf.concat), training=False)
+
+    return tf.function(serve, input_signature=[specs], autograph=False)
+
+
+def _is_text(layer: Any) -> bool:
+    return type(layer).__name__ == "TextVectorization"
+
+
+def can_calibrate(model: PlainModel) -> bool:
+    """Whether int8 can have more than weights: TensorFlow 2.21 crashes as it calibrates a loop, or several strings."""
+    import keras
+
+    layers = model.core._flatten_layers()  # noqa: SLF001  the public model.layers does not look into wrappers
+    if any(isinstance(layer, keras.layers.RNN) for layer in layers):
+        return False
+    strings = [tensor for tensor in model.taken().values() if tensor.dtype == "string"]
+    return all(math.prod(tensor.shape[1:]) == 1 for tensor in strings)
+
+
+def _refuse_float64(model: PlainModel) -> None:
+    """Refuse a model of numbers that float32 does not hold apart.
+
+    Raises:
+        RunError: Names the inputs.
+    """
+    taken = model.taken()
+    names = [name for name, own in model.inputs().items() if taken[own].dtype == "float64"]
+    if names:
+        raise RunError(
+            f"the numbers of {', '.join(names)} need float64, in which TensorFlow Lite does not compute",
+            expected="columns whose numbers float32 holds apart",
+            hint="--to onnx, or --to savedmodel",
+        )

@@ -1,0 +1,148 @@
+"""A path in, what kind of data lies there out; and with it, the draft of a config."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from dlrun.data.columns import plan_columns
+from dlrun.data.files.dialect import is_delimited
+from dlrun.data.files.foreign import refuse_foreign
+from dlrun.data.series.order import Times
+from dlrun.data.table.source import Table
+from dlrun.errors import DataError, UsageError
+from dlrun.init_config.arrays import draft_arrays
+from dlrun.init_config.draft import Draft, Wishes
+from dlrun.init_config.images import draft_images, has_images, image_column
+from dlrun.init_config.series import draft_series, find_time, is_series_alone
+from dlrun.init_config.table import LookedAt, draft_table, look_at
+from dlrun.init_config.target import choose_target
+from dlrun.init_config.text import draft_text, has_loose_quotes
+
+_LINES = (".jsonl", ".ndjson", ".json")
+_SHOWN_COUNTS = 1000
+
+
+def draft_config(path: str, wishes: Wishes) -> Draft:
+    """Look at data and draft a config that trains on it.
+
+    Args:
+        path: A file, a folder, or a pattern of tables.
+        wishes: What the user says of it.
+
+    Raises:
+        UsageError: The type is unknown, or does not go with the other wishes; or nothing there can be predicted.
+        DataError: There is nothing, or it cannot be read.
+    """
+    if wishes.kind and wishes.kind not in DRAFTS:
+        raise UsageError(
+            f"there is no type {wishes.kind!r} for data of your own", expected="one of " + ", ".join(DRAFTS)
+        )
+    in_time = wishes.history is not None or wishes.horizon is not None
+    if in_time and wishes.kind not in ("", "series"):
+        raise UsageError("--history and --horizon are for series", expected="--type series")
+    kind = wishes.kind or ("series" if in_time else _kind_of_place(path))
+    if wishes.more_targets and not kind:
+        kind = "table"
+    if wishes.more_targets and kind != "table":
+        raise UsageError(
+            f"several targets are for tables, and {path} is read as {kind}",
+            expected="one --target",
+            hint="the config of a series takes a list: `target: [load, price]`" if kind == "series" else "",
+        )
+    if kind:
+        return DRAFTS[kind](path, wishes)
+    if has_loose_quotes(path):
+        with suppress(UsageError, DataError):
+            return draft_text(path, wishes)
+    looked = look_at(path)
+    column = _image_column(looked) if path.lower().endswith(".csv") else None
+    if column is not None:
+        return draft_images(path, _with_target(looked, wishes, column), column=column, first=looked.header)
+    if _is_text_alone(path, looked, wishes):
+        return draft_text(path, wishes)
+    time = find_time(looked)
+    if is_series_alone(looked, time) and wishes.target not in (time.names if time else ()):
+        return draft_series(path, wishes)
+    return _with_hint_of_time(draft_table(path, wishes), time)
+
+
+def _draft_images(path: str, wishes: Wishes) -> Draft:
+    """Draft a config of images that the user calls so: a folder, or a CSV whose column of files is looked for."""
+    if not path.lower().endswith(".csv"):
+        return draft_images(path, wishes)
+    looked = look_at(path)
+    column = _image_column(looked)
+    if column is None:
+        raise UsageError(f"{path} has no column of image files", expected="a column of paths such as cats/001.png")
+    return draft_images(path, _with_target(looked, wishes, column), column=column, first=looked.header)
+
+
+DRAFTS: dict[str, Callable[[str, Wishes], Draft]] = {
+    "arrays": draft_arrays, "images": _draft_images, "series": draft_series, "table": draft_table, "text": draft_text,
+}  # fmt: skip
+"""By type of dataset."""
+
+
+def _image_column(looked: LookedAt) -> str | None:
+    """The column of a CSV whose values are names of image files."""
+    return image_column({name: list(survey.counts)[:_SHOWN_COUNTS] for name, survey in looked.surveys.items()})
+
+
+def _kind_of_place(path: str) -> str:
+    """The type by the path alone; empty of tables."""
+    place = Path(path).expanduser()
+    if place.is_dir():
+        if has_images(place):
+            return "images"
+        if any(place.rglob("*.txt")):
+            return "text"
+        raise DataError(
+            f"{path} holds neither images nor .txt files",
+            expected="a folder with one folder of them for each class, or the name of a file",
+            hint=f"tables: --data '{place / '*.csv'}'",
+        )
+    suffix = Path(path.removesuffix(".gz")).suffix.lower()
+    if suffix == ".npy":
+        raise DataError(
+            f"{path} is one array", expected="an .npz file of features and labels: np.savez(path, x=x, y=y)"
+        )
+    if place.is_file() and suffix not in (".npz", ".parquet", ".pq"):
+        refuse_foreign(
+            place,
+            expected="a CSV, Parquet, JSON lines or .npz file, or a folder of images or texts",
+            reads_json=suffix in _LINES,
+        )
+    if suffix == ".txt" and is_delimited(path):
+        return ""
+    return "arrays" if suffix == ".npz" else "text" if suffix in (*_LINES, ".txt") else ""
+
+
+def _is_text_alone(path: str, looked: LookedAt, wishes: Wishes) -> bool:
+    """Whether a table has one column of text, one to predict, and nothing else to learn from."""
+    source = Table(path=path, **looked.keys)
+    try:
+        target = choose_target(looked.table, looked.surveys, source, wish=wishes.target)
+        plan = plan_columns(looked.table, looked.surveys, source, without=(target.name,))
+    except DataError:
+        return False
+    has_gaps = looked.surveys[target.name].missing > 0  # which only tables leave out
+    return [column.kind for column in plan.columns] == ["text"] and not has_gaps
+
+
+def _with_target(looked: LookedAt, wishes: Wishes, column: str) -> Wishes:
+    """The wishes with a target, which for a CSV of images is a column too."""
+    if wishes.target:
+        return wishes
+    surveys = {name: survey for name, survey in looked.surveys.items() if name != column}
+    source = Table(path=str(looked.table.paths[0]), **looked.keys)
+    return replace(wishes, target=choose_target(looked.table, surveys, source, wish="").name)
+
+
+def _with_hint_of_time(draft: Draft, time: Times | None) -> Draft:
+    if time is None or time.order != "ascending":
+        return draft
+    said = f"the rows are in the order of {', '.join(time.names)}: --type series would predict what comes next"
+    return replace(draft, told=(*draft.told, said))

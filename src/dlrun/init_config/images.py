@@ -1,0 +1,237 @@
+"""Image files in; a draft of a config of a convolutional network, sized for them, out."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.data.image_files.listing import ENDINGS, ImageList
+from dlrun.data.image_files.scan import scan
+from dlrun.data.images.source import Images
+from dlrun.data.images.targets import image_targets
+from dlrun.errors import DataError
+from dlrun.init_config.draft import Draft, Key, Remark, Section, Sizes, Wishes
+from dlrun.init_config.first_line import FirstLine
+from dlrun.init_config.inner_folder import inner_class_folder
+from dlrun.signature import Target
+
+_LARGEST = 128
+_STEPS = (32, 48, 64, 96, 128)
+_SQUARE = 1.25
+_SMALLEST_MAP = 4
+_FILTERS = (32, 64, 128, 128, 128)
+_MOST_BLOCKS = 5
+_LARGE_SIDE = 96
+_GREY = 1
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the headers of all files say: sizes, colours, and how many cannot be read."""
+
+    height: npt.NDArray[np.int32]
+    width: npt.NDArray[np.int32]
+    channels: int
+    unreadable: int
+
+    @classmethod
+    def of(cls, lists: Mapping[str, ImageList]) -> _Found:
+        scans = [scan(images.paths()) for images in lists.values()]
+        rows = np.concatenate([scanned.readable() for scanned in scans])
+        unreadable = sum(len(scanned.unreadable) for scanned in scans)
+        if not len(rows):
+            raise DataError("none of the images can be read", expected="JPEG, PNG, BMP or GIF files")
+        return cls(rows["height"], rows["width"], int(rows["channels"].max()), unreadable)
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """What images have to be brought to; None if all are alike and small enough."""
+        height, width = int(np.median(self.height)), int(np.median(self.width))
+        alike = bool((self.height == height).all() and (self.width == width).all())
+        if alike and max(height, width) <= _LARGEST:
+            return None
+        if self.shapes_differ or 1 / _SQUARE <= height / width <= _SQUARE:
+            side = max((step for step in _STEPS if step <= min(height, width)), default=_STEPS[0])
+            return side, side
+        part = _LARGEST / max(height, width, _LARGEST)
+        return max(8, round(height * part)), max(8, round(width * part))
+
+    @property
+    def given(self) -> tuple[int, int]:
+        """Height and width that the network is given."""
+        return self.size or (int(self.height[0]), int(self.width[0]))
+
+    @property
+    def shapes_differ(self) -> bool:
+        """Whether resizing would distort many images."""
+        shape = self.height / self.width
+        return bool(np.quantile(shape, 0.9) > _SQUARE * np.quantile(shape, 0.1))
+
+
+def image_column(values: Mapping[str, list[str]]) -> str | None:
+    """The column of a CSV whose values are names of image files, if there is one.
+
+    Args:
+        values: The first values of each column.
+    """
+    for name, found in values.items():
+        if found and all(value.lower().endswith(ENDINGS) for value in found):
+            return name
+    return None
+
+
+def draft_images(path: str, wishes: Wishes, *, column: str = "", first: FirstLine | None = None) -> Draft:
+    """Draft a config of the dataset type `images`.
+
+    Args:
+        path: A folder, or a CSV.
+        wishes: What the user says.
+        column: Of a CSV: the column of the images' paths.
+        first: Of a CSV: what its first line is.
+
+    Raises:
+        DataError: Images cannot be found or read.
+    """
+    first = first or FirstLine()
+    source = Images(path=path)
+    if column:
+        source = Images(path=path, image_column=column, label_column=wishes.target, **first.keys)
+    lists = source.lists()
+    _, target, _ = image_targets(lists)
+    found = _Found.of(lists)
+    total = sum(len(images) for images in lists.values())
+    sizes = Sizes(total, passes=150_000, patience=10)
+    names = ", ".join(f"{name} {len(images):,}" for name, images in lists.items())
+    classes = f" of {target.size} classes" if target is not None and target.kind == "classes" else ""
+    is_value = target is not None and target.kind == "values"
+    loss, metrics = _loss(target)
+    return Draft(
+        f"The images of {path}: {names}{classes}, {_span(found.height)} x {_span(found.width)} pixels.",
+        tuple(_dataset(source, found, sizes, lists, first=first if column else None, is_value=is_value)),
+        tuple(_network(found, target)),
+        loss,
+        metrics,
+        sizes.training,
+        (*first.told(), *_told(found, target, Path(path).expanduser())),
+    )
+
+
+def _dataset(
+    source: Images,
+    found: _Found,
+    sizes: Sizes,
+    lists: Mapping[str, ImageList],
+    *,
+    first: FirstLine | None,
+    is_value: bool,
+) -> Iterator[Key | Remark]:
+    yield Key("type", "images")
+    yield Key("path", source.path)
+    if first is not None:
+        yield from first.lines()
+        yield Key("image_column", source.image_column, "paths of the images, relative to the CSV")
+        yield Key("label_column", source.label_column, "what is predicted")
+    if found.size is not None:
+        yield Key("size", list(found.size), "height and width to which all are brought; larger is slower and sees more")
+        if found.shapes_differ:
+            yield Key("fit", "pad", "the files' shapes differ; nothing is distorted")
+    if found.unreadable:
+        yield Key(
+            "corrupt",
+            "skip",
+            f"left out are {found.unreadable:,} files that cannot be read; dlrun data check names them",
+        )
+    yield Remark("Random changes of the training images; flip only what may be mirrored, which letters may not.")
+    yield Key("augmentation", _augmentation(found, is_value=is_value))
+    for line in sizes.held_out:
+        if not (isinstance(line, Key) and line.name in lists):
+            yield line
+
+
+def _augmentation(found: _Found, *, is_value: bool) -> dict[str, str | float]:
+    # The number of an image may be the size of what it shows.
+    zoom = {} if is_value else {"zoom": 0.1}
+    if found.channels == _GREY:
+        return {"translation": 0.1, "rotation": 5.0, **zoom}
+    return {"flip": "horizontal", "translation": 0.1, "rotation": 10.0, **zoom}
+
+
+def _network(found: _Found, target: Target | None) -> Section:
+    if target is None:
+        said = "there are no classes: it learns to give its input back"
+        layers = (Key("type", "autoencoder", said), Key("units", [256]), Key("latent_units", 32))
+        return (*layers, Key("output_activation", "sigmoid"))
+    return (
+        Key("type", "cnn"),
+        Remark("Each block halves height and width."),
+        Key("blocks", cnn_blocks(min(found.given))),
+        Key("head_units", [128]),
+        *cnn_dropout(target, 0.3),
+    )
+
+
+def cnn_dropout(target: Target, part: float) -> Section:
+    """The key `dropout`; none for a number.
+
+    Dropout in every block changes how widely spread what the last layer gets is, between training and prediction. A
+    class is told all the same, and a number is not: of 10,000 images with the size of a shape, r2 fell from 0.85 to
+    -0.18. Tables are none the worse for it: their values pass no blocks.
+    """
+    return () if target.kind == "values" else (Key("dropout", part),)
+
+
+def cnn_blocks(side: int) -> list[dict[str, int | str]]:
+    """Blocks of a network for images of this size, each of which halves it, down to 4 pixels.
+
+    Args:
+        side: Height or width, whichever is less.
+    """
+    blocks: list[dict[str, int | str]] = []
+    filters = (16, *_FILTERS) if side >= _LARGE_SIDE else _FILTERS
+    while len(blocks) < _MOST_BLOCKS and side // 2 >= _SMALLEST_MAP:
+        blocks.append({"filters": filters[len(blocks)], "kernel_size": 3, "padding": "same", "pool_size": 2})
+        side //= 2
+    if len(blocks) < 2:  # noqa: PLR2004  too small to be halved twice
+        blocks.append({"filters": filters[len(blocks)], "kernel_size": 3, "padding": "same"})
+    return blocks
+
+
+def _loss(target: Target | None) -> tuple[str, tuple[str, ...]]:
+    if target is None:
+        return "mean_squared_error", ()
+    if target.kind == "values":
+        return "mean_squared_error", ("mean_absolute_error",)
+    return "sparse_categorical_crossentropy", ("accuracy",)
+
+
+def _told(found: _Found, target: Target | None, folder: Path) -> Iterator[str]:
+    if target is None:
+        yield f"no classes: {_way_to_classes(folder)}; this is an autoencoder"
+    elif target.kind == "classes":
+        yield f"classes: {target.size}: {', '.join(target.class_names[:10])}" + (", ..." if target.size > 10 else "")  # noqa: PLR2004
+    if found.size is not None:
+        yield f"size: {found.size[0]} x {found.size[1]}, as the files have {_span(found.height)} x {_span(found.width)}"
+    if found.unreadable:
+        yield f"corrupt: skip, as files cannot be read: {found.unreadable:,}"
+
+
+def _way_to_classes(folder: Path) -> str:
+    inner = inner_class_folder(folder, ENDINGS) if folder.is_dir() else None
+    if inner is not None:
+        return f"if the folders of {inner} are classes, --data {shlex.quote(str(inner))}"
+    return "put the images into a folder for each class to tell them apart"
+
+
+def _span(sizes: npt.NDArray[np.int32]) -> str:
+    low, high = int(sizes.min()), int(sizes.max())
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def has_images(folder: Path) -> bool:
+    """Whether there is an image at any depth of a folder."""
+    return any(path.suffix.lower() in ENDINGS for path in folder.rglob("*") if path.is_file())

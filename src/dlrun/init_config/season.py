@@ -1,0 +1,129 @@
+"""After how many rows a series repeats: by its calendar, or else by its own values before the held-out rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.data.series.order import Times
+from dlrun.data.series.steps import steps_of
+
+Floats = npt.NDArray[np.float64]
+
+_DAY = 86_400.0
+_CALENDAR = (
+    (89 * _DAY, 93 * _DAY, 4, "quarters of a year"), (28 * _DAY, 31 * _DAY, 12, "months of a year"),
+    (7 * _DAY, 7 * _DAY, 52, "weeks of a year"), (_DAY, _DAY, 7, "days of a week"),
+    (3600.0, 3600.0, 24, "hours of a day"), (1800.0, 1800.0, 48, "half hours of a day"),
+    (900.0, 900.0, 96, "quarter hours of a day"), (600.0, 600.0, 144, "steps of ten minutes of a day"),
+)  # fmt: skip
+"""The usual step from and to, in seconds; how many make a period, and what they are called."""
+
+_WORK_DAYS, _WEEKENDS = (5, "working days of a week"), (0.1, 0.4)
+_PERIODS_SEEN = 2
+_LARGEST_LAG = 400
+_STRONG, _AS_GOOD = 0.4, 0.9
+_SURE = 4.0
+_FEWEST = 20
+
+
+@dataclass(frozen=True)
+class Season:
+    """A period of a series.
+
+    Args:
+        rows: After which it repeats.
+        why: How that is known.
+        strength: Autocorrelation of the changes from row to row, after so many rows.
+    """
+
+    rows: int
+    why: str
+    strength: float
+
+    @property
+    def is_strong(self) -> bool:
+        """Whether the values show it, and not only the calendar."""
+        return self.strength >= _STRONG
+
+
+def find_season(values: Floats, times: Times | None) -> Season | None:
+    """Find the period of a series: that of its calendar, else that of its autocorrelation.
+
+    Args:
+        values: What is to be predicted, in the rows before those that are held out; NaN where it is missing.
+        times: Of all rows; None: no column tells the time.
+
+    Returns:
+        None if the rows do not repeat, as far as they show.
+    """
+    known = np.interp(np.arange(len(values)), np.flatnonzero(~np.isnan(values)), values[~np.isnan(values)])
+    changes = np.diff(known)
+    if found := _by_calendar(times):
+        rows, name = found
+        if len(known) >= _PERIODS_SEEN * rows:
+            strength = autocorrelation(changes, rows)
+            return Season(rows, _why_calendar(f"the {rows} {name}", strength), strength)
+    if not (lag := _by_values(changes)):
+        return None
+    strength = autocorrelation(changes, lag)
+    return Season(lag, f"rows repeat after {lag} (autocorrelation {strength:.2f})", strength)
+
+
+def wanders(values: Floats) -> bool:
+    """Whether the last value is a better guess of the next one than the mean is."""
+    changes = np.diff(values)
+    return bool(np.nanmean(np.square(changes)) < np.nanvar(values)) if len(values) > 1 else False
+
+
+def is_chance(values: Floats, history: int) -> bool:
+    """Whether nothing in a window says more than the last value, or the mean, does: the rest is chance."""
+    rest = np.diff(values) if wanders(values) else values
+    rest = rest[~np.isnan(rest)]
+    lags = range(1, min(history, len(rest) - 1) + 1)
+    return all(abs(autocorrelation(rest, lag)) < _SURE / len(rest) ** 0.5 for lag in lags)
+
+
+def autocorrelation(values: Floats, lag: int) -> float:
+    """The correlation of a series with itself, `lag` rows later.
+
+    Formula:
+        sum (x_t - m)(x_(t+lag) - m) / sum (x_t - m)^2, m the mean of x.
+    """
+    centred = values - values.mean()
+    power = float(np.square(centred).sum())
+    return float((centred[:-lag] * centred[lag:]).sum()) / power if power and lag < len(values) else 0.0
+
+
+def _by_calendar(times: Times | None) -> tuple[int, str] | None:
+    if times is None or times.order != "ascending":
+        return None
+    steps = steps_of(times)
+    if not steps.is_seconds:
+        return None
+    low, high = _WEEKENDS
+    if steps.usual == _DAY and low < steps.gaps / max(1, steps.rows) < high:
+        return _WORK_DAYS
+    return next(((rows, name) for least, most, rows, name in _CALENDAR if least <= steps.usual <= most), None)
+
+
+def _why_calendar(period: str, strength: float) -> str:
+    shown = f"autocorrelation {strength:.2f}"
+    if strength >= _STRONG:
+        return f"{period} ({shown})"
+    return f"a guess by the calendar alone: {period}; the values hardly repeat so ({shown})"
+
+
+def _by_values(changes: Floats) -> int:
+    """The lag of the first of the highest peaks of the autocorrelation; 0 if none is high."""
+    most = min(_LARGEST_LAG, len(changes) // (_PERIODS_SEEN + 1))
+    if len(changes) < _FEWEST or not np.ptp(changes):
+        return 0
+    found = np.array([0.0, *(autocorrelation(changes, lag) for lag in range(1, most + 2))])
+    peaks = [lag for lag in range(2, most + 1) if found[lag] >= max(found[lag - 1], found[lag + 1])]
+    needed = max(_STRONG, _SURE / len(changes) ** 0.5)
+    high = [lag for lag in peaks if found[lag] >= needed]
+    highest = max((found[lag] for lag in high), default=0.0)
+    return next((lag for lag in high if found[lag] >= _AS_GOOD * highest), 0)

@@ -1,0 +1,273 @@
+"""Texts with labels in; a draft of a config that predicts the label out."""
+
+from __future__ import annotations
+
+import itertools
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from dlrun.data.files.foreign import foreign_kind, how_to_convert
+from dlrun.data.text.delimited import DelimitedFile
+from dlrun.data.text.files import files_of
+from dlrun.data.text.folders import SUFFIX, TextFolder, split_folders
+from dlrun.data.text.labels import number_of
+from dlrun.data.text.rows import Reading
+from dlrun.errors import DataError, UsageError
+from dlrun.init_config.draft import Draft, Key, Remark, Section, Sizes, Wishes
+from dlrun.init_config.first_line import FirstLine
+from dlrun.init_config.inner_folder import inner_class_folder
+from dlrun.init_config.target import USUAL_NAMES, check_column
+
+_TEXT_NAMES = ("text", "texts", "sentence", "review", "comment", "content", "body", "message", "document", "tweet")
+_LOOKED_AT = 2_000
+_SHORT_WORDS = 100
+_MANY_TEXTS = 100_000
+_WORDS_OF_A_TEXT = 3
+_LIKE_IDS = 0.5
+
+
+@dataclass(frozen=True)
+class TextColumns:
+    """Which columns are which; empty of a folder, which has none.
+
+    Args:
+        text: Of the texts.
+        label: Of what is to be predicted.
+        why: How the label was chosen.
+        others: Columns that are not used.
+    """
+
+    text: str = ""
+    label: str = ""
+    why: str = "as the folders are its classes"
+    others: tuple[str, ...] = ()
+
+
+def draft_text(path: str, wishes: Wishes) -> Draft:
+    """Draft a config of the dataset type `text`.
+
+    Raises:
+        DataError: The file cannot be read.
+        UsageError: It has no column of texts, or none of labels.
+    """
+    within = split_folders(Path(path).expanduser())
+    files = files_of(str(within.get("train", path)), Reading())
+    is_folder = isinstance(files[0], TextFolder)
+    first = FirstLine.of_text(files[0].path) if isinstance(files[0], DelimitedFile) else FirstLine()
+    reading = Reading(header=first.header)
+    if isinstance(files[0], DelimitedFile):
+        reading = replace(reading, quoted=_has_quoted_values(files[0], reading))
+    columns = TextColumns() if is_folder else _choose_columns(path, wishes, reading)
+    reading = replace(reading, text=columns.text or "text", label=columns.label or "label")
+    files = files_of(str(within.get("train", path)), reading)
+    rows = [*itertools.islice(itertools.chain.from_iterable(file.rows(labelled=True) for file in files), _LOOKED_AT)]
+    if not rows:
+        raise DataError(f"{path} has no texts", expected="rows with a text and a label")
+    total = len(rows) if len(rows) < _LOOKED_AT else sum(1 for file in files for _ in file.rows(labelled=False))
+    looks = _Looks.of([row.text for row in rows])
+    labels = {row.label or "" for row in rows}
+    if is_folder and len(labels) == 1:
+        raise _one_class(Path(path).expanduser(), labels.pop())
+    is_value = _are_numbers(labels) and not _are_whole(labels)
+    sizes = Sizes(total, passes=150_000)
+    held_out = [line for line in sizes.held_out if not (isinstance(line, Key) and line.name in within)]
+    is_bag = looks.is_long or total > _MANY_TEXTS
+    return Draft(
+        f"Texts of {path}: {total:,} of them, whose {columns.label or 'class folder'} is predicted.",
+        (*_dataset(path, columns, reading, first, looks, is_bag=is_bag), *_label_remark(labels), *held_out),
+        _network(is_bag=is_bag),
+        "mean_squared_error" if is_value else "sparse_categorical_crossentropy",
+        ("mean_absolute_error",) if is_value else ("accuracy",),
+        sizes.training,
+        (*first.told(), *_told(columns, reading, wishes)),
+    )
+
+
+def _one_class(folder: Path, name: str) -> DataError:
+    """The error for a folder with one class folder, which may be one around them."""
+    inner = inner_class_folder(folder, (SUFFIX,))
+    return DataError(
+        f"{folder} has one class folder, {name}",
+        expected="two or more, to tell apart",
+        hint=f"the folders of {inner} may be the classes: --data {shlex.quote(str(inner))}" if inner else "",
+    )
+
+
+@dataclass(frozen=True)
+class _Looks:
+    """What texts are like: whether they are long, and whether white space parts their words."""
+
+    is_long: bool
+    is_written_without_spaces: bool
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> _Looks:
+        words = np.array([len(text.split()) for text in texts])
+        characters = sum(map(len, texts))
+        ascii_only = sum(character.isascii() for text in texts for character in text[:200])
+        wide = ascii_only < sum(len(text[:200]) for text in texts) / 2
+        # Words of 12 letters on average stand in no alphabet that writes spaces.
+        return cls(bool(np.quantile(words, 0.95) > _SHORT_WORDS), wide and characters > 12 * max(1, int(words.sum())))
+
+
+def has_loose_quotes(path: str) -> bool:
+    """Whether a delimited file can be read only where quotes are letters, which texts know and tables do not."""
+    try:
+        file = files_of(path, Reading())[0]
+        if not isinstance(file, DelimitedFile):
+            return False
+        return not _has_quoted_values(file, Reading(header=FirstLine.of_text(file.path).header))
+    except DataError:
+        return False
+
+
+def _has_quoted_values(file: DelimitedFile, reading: Reading) -> bool:
+    """Whether quotes enclose values; False if the file can be read only where they are letters like any other."""
+    for quoted in (True, False):
+        tried = replace(file, reading=replace(reading, quoted=quoted))
+        tried = replace(tried, reading=replace(tried.reading, text=tried.names()[0]))
+        try:
+            for _ in itertools.islice(tried.rows(labelled=False), _LOOKED_AT):
+                pass
+        except DataError:
+            continue
+        return quoted
+    return True
+
+
+def _choose_columns(path: str, wishes: Wishes, reading: Reading) -> TextColumns:
+    names = files_of(path, reading)[0].names()
+    if not names:
+        expected = "a .csv, .tsv, .jsonl or .parquet file, or class folders"
+        hint = "each line of a .txt file is one text; a file of columns is called .csv or .tsv"
+        raise UsageError(f"{path} has no columns", expected=expected, hint=hint)
+    if wishes.target:
+        check_column(wishes.target, names, path)
+    texts = {
+        name: _column(path, replace(reading, text=name), labelled=False) for name in names if name != wishes.target
+    }
+    text = _text_column(texts)
+    if text is None:
+        _refuse_damaged(path, reading, names)
+        expected = "a column with several words in each row"
+        foreign = foreign_kind(Path(path))  # to tables
+        hint = f"for `type: table`: {how_to_convert(Path(path), foreign)}" if foreign else "--type table"
+        raise UsageError(f"{path} has no column of texts", expected=expected, hint=hint)
+    others = tuple(name for name in names if name != text)
+    if wishes.target:
+        label, why = wishes.target, "as --target says"
+    else:
+        labels = {name: _column(path, replace(reading, text=text, label=name), labelled=True) for name in others}
+        label, why = _label_column(labels, path)
+    return TextColumns(text, label, why, tuple(name for name in others if name != label))
+
+
+def _refuse_damaged(path: str, reading: Reading, names: Sequence[str]) -> None:
+    """Raise what is wrong with a file if it is the same whichever column is read."""
+    errors: dict[str, DataError] = {}
+    for name in names:
+        try:
+            for _ in itertools.islice(files_of(path, replace(reading, text=name))[0].rows(labelled=False), _LOOKED_AT):
+                pass
+        except DataError as error:
+            errors[str(error)] = error
+        else:
+            return
+    if len(errors) == 1 and len(names) > 1:
+        raise next(iter(errors.values()))
+
+
+def _column(path: str, reading: Reading, *, labelled: bool) -> list[str]:
+    """The first labels, or texts; none where some are missing, or are neither text nor a number."""
+    try:
+        rows = files_of(path, reading)[0].rows(labelled=labelled)
+        return [(row.label if labelled else row.text) or "" for row in itertools.islice(rows, _LOOKED_AT)]
+    except DataError:
+        return []
+
+
+def _text_column(values: Mapping[str, list[str]]) -> str | None:
+    """The column of texts: by its name, else the one with most words; not one of few words."""
+    words = {name: sum(len(value.split()) for value in found) / len(found) for name, found in values.items() if found}
+    for name in words:
+        if name.lower() in _TEXT_NAMES:
+            return name
+    longest = max(words, key=lambda name: words[name], default=None)
+    return longest if longest is not None and words[longest] >= _WORDS_OF_A_TEXT else None
+
+
+def _label_column(values: Mapping[str, list[str]], path: str) -> tuple[str, str]:
+    usable = []
+    for name, found in values.items():
+        is_number = all(number_of(value) is not None for value in found)
+        if found and len(set(found)) > 1 and (is_number or len(set(found)) <= _LIKE_IDS * len(found)):
+            usable.append(name)
+    for name in usable:
+        if name.lower() in USUAL_NAMES:
+            return name, "by its name"
+    if usable:
+        return usable[-1], "as it is the last column that can be one"
+    raise UsageError(f"no column of {path} looks like a label", expected="--target with its name")
+
+
+def _dataset(
+    path: str, columns: TextColumns, reading: Reading, first: FirstLine, looks: _Looks, *, is_bag: bool
+) -> Iterator[Key | Remark]:
+    yield Key("type", "text")
+    yield Key("path", path)
+    yield from first.lines()
+    if not reading.quoted:
+        yield Key("quoted", value=False, comment="quotes are letters like any other; true: they enclose values")
+    if columns.text:
+        yield Key("text", columns.text, "the column of the texts")
+        yield Key("label", columns.label, f"the column to predict, chosen {columns.why}")
+    if columns.others:
+        yield Remark(f"not used: {', '.join(columns.others)} (type: table reads all columns)")
+    if looks.is_written_without_spaces:
+        yield Key("tokens", "characters", "the texts are written without spaces between words")
+    if is_bag:
+        yield Key("output_mode", "multi_hot", "which words a text has, whatever their order")
+        yield Key("vocabulary_size", 20_000, "the most frequent words of the training texts")
+    else:
+        yield Key("vocabulary_size", 10_000, "the most frequent words of the training texts; others share one id")
+
+
+def _network(*, is_bag: bool) -> Section:
+    if is_bag:
+        return (Key("type", "mlp"), Key("units", [64]), Key("dropout", 0.5))
+    return (
+        Key("type", "lstm"),
+        Key("embedding_size", 64, "width of the vector learnt for each word"),
+        Key("units", [64]),
+        Key("bidirectional", value=True),
+        Key("dropout", 0.5),
+    )
+
+
+def _are_numbers(labels: set[str]) -> bool:
+    return all(number_of(label) is not None for label in labels)
+
+
+def _are_whole(labels: set[str]) -> bool:
+    return all(number is not None and number.is_integer() for number in map(number_of, labels))
+
+
+def _label_remark(labels: set[str]) -> Iterator[Remark]:
+    if _are_whole(labels):
+        yield Remark("The labels are whole numbers, and count as classes; task: regression reads them as numbers.")
+
+
+def _told(columns: TextColumns, reading: Reading, wishes: Wishes) -> Iterator[str]:
+    if not reading.quoted:
+        yield "quoted: false, as its quotes do not enclose whole values: they are letters like any other"
+    if columns.text:
+        yield f"text: {columns.text}"
+        yield f"label: {columns.label}, {columns.why}" + ("" if wishes.target else " (--target for another)")
+    else:
+        yield "label: the class folder of each text"
+    if columns.others:
+        yield f"not used: {', '.join(columns.others)} (--type table reads all columns)"

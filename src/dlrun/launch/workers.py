@@ -1,0 +1,170 @@
+"""The processes of one machine that train one model: started with their shares of it, signalled and ended together."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import IO, NamedTuple, TypeVar
+
+from dlrun.system.interpreter import python_command, python_environment
+from dlrun.training.devices.cluster import LAUNCHED
+from dlrun.training.stop import handled_signals
+
+_KILL_SECONDS = 3.0
+"""How long processes may take to end after they were told to."""
+_GPUS = Path("/proc/driver/nvidia/gpus")
+Item = TypeVar("Item")
+
+
+@dataclass
+class Worker:
+    """One of the processes, and where what it says goes."""
+
+    index: int
+    process: subprocess.Popen[bytes]
+    errors: IO[bytes] | None
+
+    @property
+    def ended_badly(self) -> bool:
+        """Whether it has ended, and not as one that has done its work."""
+        return self.process.poll() not in (None, 0)
+
+    def last_line(self) -> str:
+        """The last line that it has written to its stderr; nothing for the chief, whose lines have been shown."""
+        if self.errors is None:
+            return ""
+        self.errors.seek(0)
+        lines = self.errors.read().decode(errors="replace").strip().splitlines()
+        told = [line for line in lines if line.startswith("error: ")]
+        return (told or lines or [""])[-1].removeprefix("error: ").strip()
+
+
+class Lifeline(NamedTuple):
+    """A pipe that nobody writes to: the processes read it, and stop when this one has ended, however it did."""
+
+    reader: int
+    writer: int
+
+    def close(self) -> None:
+        """Close both ends."""
+        os.close(self.reader)
+        os.close(self.writer)
+
+
+@contextmanager
+def started(arguments: Sequence[str], *, workers: int, device: str) -> Iterator[list[Worker]]:
+    """Start the processes; when this is left none of them is there any more.
+
+    Args:
+        arguments: Of `dlrun`.
+        workers: How many.
+        device: The spec's `training.device`.
+    """
+    addresses = _free_addresses(workers)
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    gpus = [] if device == "cpu" else visible_gpus()
+    crew: list[Worker] = []
+    with ExitStack() as stack:
+        lifeline = Lifeline(*os.pipe())
+        stack.callback(lifeline.close)
+        stack.callback(lambda: end(crew, seconds=0))
+        try:
+            for index in range(workers):
+                task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+                environment = python_environment({"TF_CONFIG": json.dumps(task), LAUNCHED: "1"})
+                if gpus:
+                    environment["CUDA_VISIBLE_DEVICES"] = ",".join(_share(gpus, index, workers))
+                if cores:
+                    os.sched_setaffinity(0, _share(cores, index, workers))  # which the process inherits
+                errors = None if index == 0 else stack.enter_context(tempfile.TemporaryFile())
+                crew.append(Worker(index, _start(arguments, environment, errors, lifeline), errors))
+        finally:
+            if cores:
+                os.sched_setaffinity(0, cores)
+        yield crew
+
+
+def _start(
+    arguments: Sequence[str], environment: Mapping[str, str], errors: IO[bytes] | None, lifeline: Lifeline
+) -> subprocess.Popen[bytes]:
+    quiet = errors is not None
+    return subprocess.Popen(  # noqa: S603  dlrun itself, without a shell
+        python_command("-m", "dlrun", *arguments),
+        env=environment,
+        stdin=lifeline.reader,  # the other end is closed in it
+        stdout=subprocess.DEVNULL if quiet else None,
+        stderr=errors,
+        start_new_session=True,  # a Ctrl-C comes to this process alone, which passes it on
+    )
+
+
+def _share(items: list[Item], index: int, workers: int) -> list[Item]:
+    """The contiguous part of `items` that one worker gets; one of them again where there are too few."""
+    part = items[index * len(items) // workers : (index + 1) * len(items) // workers]
+    return part or [items[index % len(items)]]
+
+
+@contextmanager
+def signals_forwarded(crew: list[Worker]) -> Iterator[None]:
+    """Inside, what is sent to this process goes to each of them: the first signal stops it, the second ends it."""
+
+    def forward(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  as the signal module calls it
+        for worker in crew:
+            with suppress(ProcessLookupError):
+                worker.process.send_signal(number)
+
+    before = {number: signal.signal(number, forward) for number in handled_signals()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def end(crew: list[Worker], *, seconds: float) -> None:
+    """Wait so long for the processes to end by themselves; then make them."""
+    for number, patience in ((None, seconds), (signal.SIGTERM, _KILL_SECONDS), (signal.SIGKILL, None)):
+        alive = [worker.process for worker in crew if worker.process.poll() is None]
+        deadline = None if patience is None else time.monotonic() + patience
+        for process in alive:
+            if number is not None:
+                process.send_signal(number)
+        for process in alive:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(None if deadline is None else max(0.0, deadline - time.monotonic()))
+
+
+def _free_addresses(count: int) -> list[str]:
+    """Addresses on this machine on which nobody listens."""
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+
+
+def visible_gpus() -> list[str]:
+    """The GPUs that processes started from here would see, without TensorFlow."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [name for name in visible.split(",") if name.strip() not in ("", "-1")]
+    with suppress(OSError):
+        return [str(index) for index, _ in enumerate(_GPUS.iterdir())]
+    return []
+
+
+def signal_name(number: int) -> str:
+    """`signal 9 (SIGKILL)`."""
+    with suppress(ValueError):
+        return f"signal {number} ({signal.Signals(number).name})"
+    return f"signal {number}"

@@ -1,0 +1,1 @@
+"""Layers and shape arithmetic that several architectures share."""

@@ -1,0 +1,34 @@
+"""Transposed convolutions that give exactly the size that a strided convolution started from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from dlrun.models.parts.sliding_window import Shape
+
+if TYPE_CHECKING:
+    import keras
+
+
+def cropped(layer: keras.layers.Layer, size: Shape) -> Callable[[Any], Any]:
+    """A function that applies a transposed convolution and cuts the end of what it gives to `size`.
+
+    A stride of 2 takes 8 and 7 alike to 4, and back it can only take 4 to 8.
+
+    Shape:
+        Input: `(batch, *smaller, channels)`. Output: `(batch, *size, filters)`.
+    """
+
+    def apply(tensor: Any) -> Any:
+        import keras
+
+        tensor = layer(tensor)
+        excess = tuple((0, given - wanted) for given, wanted in zip(tensor.shape[1:-1], size, strict=True))
+        if not any(after for _, after in excess):
+            return tensor
+        crop = getattr(keras.layers, f"Cropping{len(size)}D")
+        cropping = excess if len(size) > 1 else excess[0]
+        return crop(cropping, dtype=layer.dtype_policy, name=f"{layer.name}_crop")(tensor)
+
+    return apply

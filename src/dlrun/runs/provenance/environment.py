@@ -1,0 +1,51 @@
+"""What decides the bits of a result besides spec and data: versions, device, threads, processor; and how two differ."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
+
+from dlrun.runs.provenance import machine as provenance
+
+_SWITCHES = ("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "XLA_FLAGS", "TF_XLA_FLAGS", "NVIDIA_TF32_OVERRIDE")
+"""Environment variables that change the arithmetic of TensorFlow."""
+
+
+def environment(*, device: str, workers: int, threads: Mapping[str, int]) -> dict[str, str]:
+    """Everything that two runs must share to be equal to the bit.
+
+    Args:
+        device: As it was chosen; that of each worker.
+        workers: Processes that train together.
+        threads: TensorFlow's thread pools and their sizes.
+    """
+    machine = provenance.machine()
+    return {
+        **provenance.versions(),
+        "device": device,
+        "workers": str(workers),
+        "cpu": str(machine["cpu"]),
+        "cpu features": _cpu_features(),
+        "cores": str(machine["usable_cores"]),
+        **{f"{pool} threads": str(size) for pool, size in threads.items()},
+        **{name: os.environ.get(name, "") for name in _SWITCHES},
+    }
+
+
+def differences(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Yield each key whose value is not what it was, with both values."""
+    for key in sorted({*before, *now}):
+        if before.get(key) != now.get(key):
+            yield key, before.get(key, "unknown"), now.get(key, "unknown")
+
+
+def _cpu_features() -> str:
+    """A digest of the instruction sets, by which libraries choose their kernels."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return "unknown"
+    flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return sha256(flags.partition(":")[2].strip().encode()).hexdigest()[:12]

@@ -1,0 +1,153 @@
+"""The secret that signs a user's runs: 32 random bytes in a file that nobody else can read, made once."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import stat
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlrun.system.disk import disk
+
+_BYTES = 32
+_ATTEMPTS, _PAUSE_SECONDS = 100, 0.02
+
+
+@dataclass(frozen=True)
+class Secret:
+    """The secret as it was found.
+
+    Args:
+        value: The bytes; None where there are none to be used.
+        note: Why there are none, or that they were made anew; empty where there is nothing to tell.
+    """
+
+    value: bytes | None
+    note: str = ""
+
+
+class _UnusableError(Exception):
+    """The file is there, and what it holds is not to be used."""
+
+
+class _DamagedError(_UnusableError):
+    """It holds something else than a secret."""
+
+
+def find_secret() -> bytes | None:
+    """Read the secret; None where there is none that can be used."""
+    with contextlib.suppress(OSError, RuntimeError, _UnusableError):
+        return _read(_path())
+    return None
+
+
+def make_secret() -> Secret:
+    """Read the secret; make it where there is none yet, and make it anew where the file is damaged.
+
+    Of processes that make it at the same time, one succeeds and the others read what it made.
+    """
+    try:
+        path = _path()
+        try:
+            return Secret(_read(path))
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with _staged(path) as staged, contextlib.suppress(FileExistsError):
+                _name(staged, path)
+            return Secret(_read(path))
+        except _DamagedError as error:
+            return _made_anew(path, str(error))
+    except _UnusableError as error:
+        return Secret(None, str(error))
+    except (OSError, RuntimeError) as error:  # no home, a full disk, a folder that cannot be written to
+        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        return Secret(None, f"the secret that runs are signed with cannot be read or made: {said}")
+
+
+def _path() -> Path:
+    home = os.environ.get("DLRUN_STATE") or os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(home) / "dlrun" / "secret"
+
+
+def _read(path: Path) -> bytes:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # do not wait for a pipe
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise _UnusableError(f"{path} is not a regular file; remove it, and the next run makes another")
+        if found.st_uid != os.geteuid():
+            raise _UnusableError(f"{path} belongs to another user; remove it, and the next run makes another")
+        if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise _UnusableError(
+                f"other users may read or write {path}; chmod 600 it, or remove it if one may have: "
+                "the next run makes another"
+            )
+        content = os.read(handle, _BYTES + 1)
+    finally:
+        os.close(handle)
+    if len(content) != _BYTES:
+        raise _DamagedError(f"{path} was damaged: it had {found.st_size:,} bytes in place of {_BYTES}")
+    return content
+
+
+@contextlib.contextmanager
+def _staged(path: Path) -> Iterator[Path]:
+    """A new secret under another name, on the disk; the name is gone at the end of the `with` block."""
+    staged = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode=0o600)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(secrets.token_bytes(_BYTES))
+            file.flush()
+            disk.wait(file.fileno())
+        yield staged
+    finally:
+        staged.unlink(missing_ok=True)
+
+
+def _name(staged: Path, path: Path) -> None:
+    """Give the staged secret its name, unless there is one of that name."""
+    try:
+        path.hardlink_to(staged)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        with _lock(path):
+            if not path.exists():
+                staged.rename(path)
+
+
+def _made_anew(path: Path, why: str) -> Secret:
+    with _lock(path):
+        try:
+            return Secret(_read(path))  # another process was faster
+        except _DamagedError:
+            aside = path.with_name(f"{path.name}.damaged")
+            with contextlib.suppress(OSError):  # no more than a courtesy
+                aside.unlink(missing_ok=True)
+                aside.hardlink_to(path)
+            with _staged(path) as staged:
+                staged.rename(path)  # in one step: without a file for a moment, another process would make one
+    return Secret(_read(path), f"{why}, and was made anew: runs signed before count as made elsewhere")
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    handle = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        for attempt in range(_ATTEMPTS):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if attempt + 1 == _ATTEMPTS:
+                    raise
+                time.sleep(_PAUSE_SECONDS)
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,174 @@
+"""Every run in a folder, as lines, newest first; and the spec of each where a question needs it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from dlrun.errors import RunError
+from dlrun.runs.query.index import Entry, Source, refreshed
+from dlrun.runs.query.summary import Best, RunSummary, summarise
+from dlrun.system.disk import reason
+
+_KEYS = RunSummary._fields[2:]
+_STATUSES = frozenset({"created", "completed", "interrupted", "failed"})
+_MOST_SPEC_KEYS = 400
+_LONGEST_TIME = 1e12  # seconds: a clock that runs wild
+
+_TEXT, _NUMBER, _NONE = (str,), (int, float), (type(None),)
+_TYPES = {
+    "name": _TEXT,
+    "status": _TEXT,
+    "started": _TEXT + _NONE,
+    "order": _NUMBER,
+    "seconds": _NUMBER + _NONE,
+    "model": _TEXT + _NONE,
+    "dataset": _TEXT + _NONE,
+    "best": (list, *_NONE),
+    "result": (dict,),
+    "directions": (dict,),
+    "tags": (list,),
+    "parameters": (int, *_NONE),
+    "throughput": _NUMBER + _NONE,
+    "device": _TEXT + _NONE,
+    "precision": _TEXT + _NONE,
+    "commit": _TEXT + _NONE,
+    "problem": _TEXT,
+}
+
+
+def list_runs(runs_dir: Path, *, from_index: bool = True) -> list[RunSummary]:
+    """Every run in a folder, newest first; a folder without a readable `run.json` is one with the status `damaged`.
+
+    Args:
+        runs_dir: The folder.
+        from_index: Whether an index may answer for runs that have not changed; its writer may be a stranger.
+
+    Raises:
+        RunError: The folder cannot be listed.
+    """
+    try:
+        with os.scandir(runs_dir) as entries:
+            names = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        why, hint = reason(error)
+        raise RunError(f"cannot list {runs_dir}: {why}", hint=hint) from error
+    source = Source("run.json", ".index.json", lambda name: _values(read_summary(runs_dir, name)), _Checker().is_sound)
+    found = refreshed(runs_dir, names, source, from_index=from_index)
+    runs = [_restored(runs_dir, name, entry.values) for name, entry in found.items()]
+    return sorted(runs, key=lambda run: (run.order, run.id), reverse=True)
+
+
+def read_summary(runs_dir: Path, name: str) -> RunSummary:
+    """The line of one run, read from its folder and from nowhere else."""
+    from dlrun.runs.folder import RunFolder
+    from dlrun.runs.record import read_record
+
+    path = runs_dir / name
+    try:
+        record = read_record(path / "run.json")
+        status = RunFolder(path).status_of(record) if record.status == "running" else record.status
+    except RunError as error:
+        return RunSummary(runs_dir, name, problem=error.what, order=_modified(path))
+    return summarise(runs_dir, name, record, order=_started(record.started, path))._replace(status=status)
+
+
+def list_specs(runs: Iterable[RunSummary], *, from_index: bool = True) -> dict[str, Entry]:
+    """The values of each run's `spec.yaml` by dotted key; none of a run whose spec is missing or damaged.
+
+    Args:
+        runs: All of one folder.
+        from_index: As for `list_runs`.
+    """
+    runs = list(runs)
+    if not runs:
+        return {}
+    runs_dir = runs[0].runs_dir
+
+    def read(name: str) -> tuple[tuple[str, ...], list[Any], bool]:
+        from dlrun.runs.flat_spec import read_flat_spec  # which needs YAML and pydantic: not if all is in the index
+
+        try:
+            values = read_flat_spec(runs_dir / name / "spec.yaml")
+        except RunError:
+            return (), [], True
+        keys = tuple(values)[:_MOST_SPEC_KEYS]
+        return keys, [values[key] for key in keys], True
+
+    # No types to check: whoever compares a value asks for its type first.
+    source = Source("spec.yaml", ".index-specs.json", read, _any_entry)
+    return refreshed(runs_dir, [run.id for run in runs], source, from_index=from_index)
+
+
+def _any_entry(_entry: Entry) -> bool:
+    return True
+
+
+def _values(run: RunSummary) -> tuple[tuple[str, ...], list[Any], bool]:
+    # What goes on changes from one look to the next, and whether it still goes on only its lock tells.
+    return _KEYS, list(run[2:]), run.status in _STATUSES
+
+
+def _restored(runs_dir: Path, name: str, values: list[Any]) -> RunSummary:
+    run = RunSummary(runs_dir, name, *values)
+    return run._replace(best=Best(*run.best) if run.best else None, tags=tuple(run.tags))
+
+
+class _Checker:
+    """Whether entries of an index are what a listing writes; combinations of types that were seen are known to it."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[type, ...], bool] = {}
+        self._allowed = tuple(_TYPES[key] for key in _KEYS)
+        self._status, self._order = _KEYS.index("status"), _KEYS.index("order")
+        self._best, self._result, self._tags = (_KEYS.index(key) for key in ("best", "result", "tags"))
+        self._directions = _KEYS.index("directions")
+
+    def is_sound(self, entry: Entry) -> bool:
+        """Whether a run can be made of the values, and shown, without a surprise."""
+        if entry.keys != _KEYS:
+            return False
+        values, best = entry.values, entry.values[self._best]
+        kinds = (*map(type, values), *(map(type, best) if type(best) is list else ()))
+        if (sound := self._known.get(kinds)) is None:
+            sound = self._known[kinds] = self._are_sound(kinds)
+        return (
+            sound
+            and values[self._status] in _STATUSES
+            and abs(values[self._order]) < _LONGEST_TIME
+            and all(type(tag) is str for tag in values[self._tags])
+            and all(each in ("max", "min") for each in values[self._directions].values())
+            and all(type(scores) is dict and _are_scores(scores.values()) for scores in values[self._result].values())
+        )
+
+    def _are_sound(self, kinds: tuple[type, ...]) -> bool:
+        row, best = kinds[: len(_KEYS)], kinds[len(_KEYS) :]
+        is_best = row[self._best] is not list or (
+            len(best) == len(Best._fields) and best[0] is str and best[1] in _NUMBER + _NONE and best[2:] == (int, int)
+        )
+        return is_best and all(kind in allowed for kind, allowed in zip(row, self._allowed, strict=True))
+
+
+def _are_scores(values: Iterable[Any]) -> bool:
+    return all(value is None or type(value) in _NUMBER for value in values)
+
+
+def _started(started: str | None, path: Path) -> float:
+    try:
+        order = dt.datetime.fromisoformat(started or "").timestamp()
+    except (ValueError, OverflowError):
+        return _modified(path)
+    return order if math.isfinite(order) else _modified(path)
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0

@@ -1,0 +1,110 @@
+"""One comparison of a condition: a key's value, an operator, and what the user wrote beside it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import operator as operators
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+from dlrun.runs.query.fields import Getter, Value, as_text
+from dlrun.runs.query.summary import RunSummary
+
+_ORDERINGS: dict[str, Callable[[float, float], bool]] = {
+    "<": operators.lt,
+    "<=": operators.le,
+    ">": operators.gt,
+    ">=": operators.ge,
+}
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|min|m|h|d|w)?")
+_UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_NULLS = ("null", "none")
+
+
+class Literal(NamedTuple):
+    """What stands to the right of the operator; in quotes it is a text and nothing else."""
+
+    text: str
+    is_quoted: bool = False
+
+    @property
+    def number(self) -> float | None:
+        """Its value, if it is a number."""
+        return float(self.text) if not self.is_quoted and _NUMBER.fullmatch(self.text) else None
+
+
+def comparison(key: str, operator: str, literal: Literal, getter: Getter) -> Callable[[RunSummary], bool]:
+    """The question of one comparison.
+
+    Args:
+        key: Decides how the literal is read: `age` and `seconds` as a duration, `started` as a time.
+        operator: One of `where.OPERATORS`.
+        literal: What the user wrote.
+        getter: Gives the key's value.
+
+    Raises:
+        ValueError: The operator needs another kind of literal; the message says which.
+    """
+    if operator == "~":
+        part = literal.text.casefold()
+        return lambda run: (value := getter(run)) is not None and part in as_text(value).casefold()
+    if operator in _ORDERINGS:
+        compare = _ORDERINGS[operator]
+        bound = _bound(key, literal)
+        if key == "started":
+            return lambda run: compare(run.order, bound)
+        return lambda run: _is_number(value := getter(run)) and compare(value, bound)
+    is_equal = _equality(key, literal)
+    if operator == "!=":
+        return lambda run: not is_equal(getter(run))
+    return lambda run: is_equal(getter(run))
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of `90`, `90s`, `10m`, `2h`, `30d` or `4w`.
+
+    Raises:
+        ValueError: It is no duration.
+    """
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise ValueError("a number of seconds, or one with a unit: 90s, 10m, 2h, 30d, 4w")
+    return float(found[1]) * _UNITS[found[2] or ""]
+
+
+def _bound(key: str, literal: Literal) -> float:
+    if key in ("age", "seconds"):
+        return parse_duration(literal.text)
+    if key == "started":
+        try:
+            return dt.datetime.fromisoformat(literal.text).timestamp()
+        except (ValueError, OverflowError):
+            raise ValueError("a date, or a date and a time: 2026-11-21, 2026-11-21T14:30") from None
+    if literal.number is None:
+        raise ValueError("a number; texts have no order here, and compare with =, != and ~")
+    return literal.number
+
+
+def _equality(key: str, literal: Literal) -> Callable[[Value], bool]:
+    number = parse_duration(literal.text) if key in ("age", "seconds") else literal.number
+    text = literal.text
+    whole = re.sub(r"\s", "", text)
+    is_null = not literal.is_quoted and text.lower() in _NULLS
+
+    def is_equal(value: Value) -> bool:
+        if value is None:
+            return is_null
+        if isinstance(value, list):
+            return whole == re.sub(r"\s", "", as_text(value)) or any(is_equal(member) for member in value)
+        if _is_number(value):
+            return number is not None and bool(value == number)
+        # A time is written to the millisecond; whoever asks for a day means all of it.
+        return as_text(value).startswith(text) if key == "started" else as_text(value) == text
+
+    return is_equal
+
+
+def _is_number(value: Value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

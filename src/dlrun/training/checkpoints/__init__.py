@@ -1,0 +1,1 @@
+"""Checkpoints: written, kept, chosen and verified."""

@@ -1,0 +1,302 @@
+"""Checkpoints: arrays and host state into a folder that is there whole or not at all, and back, verified to the bit.
+
+    step-000004690/
+      arrays.safetensors    every variable of the model, the optimizer and the metrics
+      state.json            what is not a variable: epoch, step, best, patience, ...
+      manifest.json         format, and size and sha256 of the two others
+
+`system/staging.py` makes the folder appear in one step, and says how that survives being killed at any instruction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+import os
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from dlrun.errors import CheckpointError, RunError
+from dlrun.runs.arrays import (
+    Array,
+    ArraySpec,
+    array_bytes,
+    array_spec,
+    check_specs,
+    decode_arrays,
+    decode_header,
+    encode_header,
+    header_length,
+)
+from dlrun.system.disk import disk, explained
+from dlrun.system.staging import drop_folder, identity, recover, settled, settled_names, staged_folder
+
+JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
+
+BEST: Final = "best"
+_FORMAT = 1
+_ARRAYS, _STATE, _MANIFEST = "arrays.safetensors", "state.json", "manifest.json"
+_MEMBERS = (_ARRAYS, _STATE, _MANIFEST)
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+_MANIFEST_LIMIT = 1 << 16
+_LARGEST_STATE_BYTES = 1 << 22
+# For each value that is asked for: itself, and as much of the optimizer's as any has. The rest is for the metrics.
+_LARGEST_VALUE_BYTES, _LARGEST_REST_BYTES = 64, 1 << 26
+# Only a reader whose checkpoint was replaced under its hands tries again: a few times after each of them at the worst.
+_READ_ATTEMPTS, _READ_PAUSE_SECONDS = 50, 0.002
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint holds.
+
+    Args:
+        arrays: By name, in the order of the names.
+        state: As it was given; tuples have become lists.
+    """
+
+    arrays: Mapping[str, Array]
+    state: Mapping[str, Any]
+
+
+class Found(NamedTuple):
+    """The newest checkpoint that verifies, and the newer ones that do not, each with the reason."""
+
+    path: Path
+    checkpoint: Checkpoint
+    skipped: tuple[tuple[Path, str], ...]
+
+
+def step_name(step: int) -> str:
+    """Name of the checkpoint after `step` training steps: `step-000004690`."""
+    return f"step-{step:09d}"
+
+
+def write_checkpoint(
+    parent: Path,
+    name: str,
+    *,
+    arrays: Mapping[str, Array],
+    state: Mapping[str, JSON],
+    specs: Mapping[str, ArraySpec] | None = None,
+) -> Path:
+    """Write a checkpoint; one of the same name is replaced.
+
+    Args:
+        parent: Folder of the checkpoints; made if it is missing.
+        name: `step_name(step)`.
+        arrays: By name; names may hold slashes. Every dtype that Keras gives a variable. Each is asked for, written and
+            hashed before the next: a mapping that reads them when they are asked for needs memory for one.
+        state: Of JSON's kinds; NaN and the infinities come back as they are.
+        specs: What each array is; None: `arrays` are looked at for it.
+
+    Returns:
+        The checkpoint's folder.
+
+    Raises:
+        RunError: It cannot be written; every earlier checkpoint is as it was.
+    """
+    specs = specs or {each: array_spec(array) for each, array in arrays.items()}
+    header, order = encode_header(specs)
+    target = parent / name
+    with explained(f"write the checkpoint {target}"), staged_folder(target) as staged, ExitStack() as stack:
+        handles = [stack.enter_context(disk.opened(staged / member, _NEW_FILE)) for member in _MEMBERS]
+        pieces = itertools.chain((memoryview(header),), (array_bytes(arrays[each]) for each in order))
+        files = {_ARRAYS: _write(handles[0], pieces), _STATE: _write(handles[1], (json.dumps(state).encode(),))}
+        disk.write_every(handles[2], json.dumps({"format": _FORMAT, "files": files}, sort_keys=True).encode())
+        # All together: the first wait for the disk takes the others' data along.
+        for handle in handles:
+            disk.wait(handle)
+    return target
+
+
+def _write(handle: int, pieces: Iterable[bytes | memoryview]) -> dict[str, int | str]:
+    """Write a file in pieces; its size and sha256."""
+    size, digest = 0, hashlib.sha256()
+    for piece in pieces:
+        disk.write_every(handle, piece)
+        digest.update(piece)
+        size += len(piece)
+    return {"size": size, "sha256": digest.hexdigest()}
+
+
+def set_best(parent: Path, name: str, *, is_verified: bool = False) -> Path:
+    """Make `best` the same checkpoint as `name`, by hard links where there are such and else by copies.
+
+    Args:
+        parent: Folder of the checkpoints.
+        name: Of a step checkpoint.
+        is_verified: Whether this process has just written or read it, and need not read it again.
+
+    Raises:
+        CheckpointError: `name` does not verify; `best` is as it was.
+        RunError: It cannot be written; `best` is the old one or the new one.
+    """
+    source, target = parent / name, parent / BEST
+    if not is_verified:
+        read_checkpoint(source)
+    with explained(f"write the checkpoint {target}"), staged_folder(target) as staged:
+        for member in _MEMBERS:
+            disk.link_or_copy(source / member, staged / member)
+    return target
+
+
+def prune(
+    parent: Path, *, keep: int = 2, newest: str = "step-999999999", is_verified: bool = False
+) -> tuple[Path, ...]:
+    """Remove all but the newest `keep` step checkpoints, once the newest is verified; `best` stays.
+
+    Args:
+        parent: Folder of the checkpoints.
+        keep: How many stay.
+        newest: Name of the last one that counts. Later ones are damaged, or training would have gone on from them.
+        is_verified: Whether this process has just written that one, and need not read it again.
+
+    Returns:
+        What was removed.
+
+    Raises:
+        CheckpointError: The newest does not verify; nothing is removed.
+        RunError: They cannot be removed.
+    """
+    if keep < 1:
+        raise ValueError(f"keep is {keep}; at least one checkpoint has to stay")
+    with explained(f"remove old checkpoints in {parent}"):
+        recover(parent)
+        paths = [path for path in _step_paths(parent) if path.name <= newest]
+        removed = tuple(paths[keep:])
+        if removed and not is_verified:
+            read_checkpoint(paths[0])
+        for path in removed:
+            drop_folder(path)
+    return removed
+
+
+def read_checkpoint(path: Path, *, expected: Mapping[str, ArraySpec] | None = None) -> Checkpoint:
+    """Read a checkpoint and verify everything about it.
+
+    Args:
+        path: The checkpoint's folder.
+        expected: The arrays of the model that is to take it. They are compared with the file's header, before anything
+            of the arrays' size is allocated.
+
+    Raises:
+        CheckpointError: It is missing, unreadable or damaged: which file, what was found, what was expected.
+        RunError: It is sound, and its arrays are not the `expected` ones.
+    """
+    for _ in range(_READ_ATTEMPTS):
+        before = identity(path)
+        try:
+            return _read(settled(path), expected)
+        except CheckpointError:
+            if identity(path) == before:
+                raise
+            time.sleep(_READ_PAUSE_SECONDS)
+    return _read(settled(path), expected)
+
+
+def newest_valid(parent: Path, *, expected: Mapping[str, ArraySpec] | None = None) -> Found | None:
+    """The newest step checkpoint that verifies; None if there is no step checkpoint at all.
+
+    Raises:
+        CheckpointError: There are some and none verifies; each with its reason.
+        RunError: The newest sound one does not hold the `expected` arrays; an older one is not tried then.
+    """
+    skipped: list[tuple[Path, str]] = []
+    with explained(f"list the checkpoints in {parent}", error=CheckpointError):
+        paths = _step_paths(parent) if disk.exists(parent) else []
+    for path in paths:
+        try:
+            return Found(path, read_checkpoint(path, expected=expected), tuple(skipped))
+        except CheckpointError as error:
+            skipped.append((path, error.what))
+    if skipped:
+        raise CheckpointError(
+            f"no checkpoint in {parent} can be used: " + "; ".join(reason for _, reason in skipped),
+            expected="at least one sound checkpoint",
+        )
+    return None
+
+
+def _read(folder: Path, expected: Mapping[str, ArraySpec] | None) -> Checkpoint:
+    if folder.is_symlink() or not folder.is_dir():
+        raise CheckpointError(f"there is no checkpoint {folder}", expected="a folder, and no symbolic link")
+    manifest = _read_manifest(folder / _MANIFEST)
+    for member, entry in manifest.items():
+        with explained(f"read {folder / member}", error=CheckpointError):
+            size = disk.size(folder / member)
+        if size != entry["size"]:
+            raise CheckpointError(f"{folder / member} has {size} bytes", expected=f"{entry['size']} bytes")
+    if manifest[_STATE]["size"] > _LARGEST_STATE_BYTES:
+        raise CheckpointError(f"{folder / _STATE} has {manifest[_STATE]['size']} bytes", expected="a few hundred")
+    if expected is not None:
+        _check_arrays(folder / _ARRAYS, expected)
+    members = {member: _read_member(folder / member, sha256=entry["sha256"]) for member, entry in manifest.items()}
+    arrays = decode_arrays(members[_ARRAYS], origin=str(folder / _ARRAYS))
+    return Checkpoint(arrays, _parsed(folder / _STATE, members[_STATE]))
+
+
+def _read_manifest(path: Path) -> dict[str, dict[str, Any]]:
+    with explained(f"read {path}", error=CheckpointError):
+        data = disk.read_file(path, limit=_MANIFEST_LIMIT)
+    manifest = _parsed(path, data)
+    if manifest.get("format") != _FORMAT:
+        raise CheckpointError(f"{path} is of format {manifest.get('format')!r}", expected=f"format {_FORMAT}")
+    files = manifest.get("files")
+    # Written by this module it is so to the byte; anything else was changed, if only by a space.
+    sound = (
+        manifest.keys() == {"format", "files"}
+        and isinstance(files, dict)
+        and files.keys() == {_ARRAYS, _STATE}
+        and all(isinstance(entry, dict) and entry.keys() == {"size", "sha256"} for entry in files.values())
+        and data == json.dumps(manifest, sort_keys=True).encode()
+    )
+    if not isinstance(files, dict) or not sound:
+        raise CheckpointError(f"{path} is damaged", expected=f"size and sha256 of {_ARRAYS} and {_STATE}")
+    return files
+
+
+def _check_arrays(path: Path, expected: Mapping[str, ArraySpec]) -> None:
+    largest = _LARGEST_VALUE_BYTES * sum(math.prod(spec.shape) for spec in expected.values()) + _LARGEST_REST_BYTES
+    with explained(f"read {path}", error=CheckpointError):
+        start = disk.read_file(path, limit=8, largest=largest)
+        header = disk.read_file(path, limit=header_length(start))
+    difference = check_specs(decode_header(header, origin=str(path)), expected)
+    if difference:
+        raise RunError(
+            f"{path} does not fit the model: {difference}",
+            expected="the arrays of the model in spec.yaml, each with its name, shape and dtype",
+        )
+
+
+def _read_member(path: Path, *, sha256: str) -> bytes:
+    with explained(f"read {path}", error=CheckpointError):
+        data = disk.read_file(path)
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise CheckpointError(f"{path} has the sha256 {found}", expected=str(sha256))
+    return data
+
+
+def _parsed(path: Path, data: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}", expected="a JSON object") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path} holds {type(value).__name__}", expected="a JSON object")
+    return value
+
+
+def _step_paths(parent: Path) -> list[Path]:
+    """The step checkpoints, newest first, those included that are just being replaced."""
+    names = [name for name in settled_names(parent) if re.fullmatch("step-[0-9]+", name)]
+    steps = {name: int(name.removeprefix("step-")) for name in names}
+    return [parent / name for name in sorted(steps, key=lambda name: (steps[name], name), reverse=True)]

@@ -1,0 +1,179 @@
+"""The checkpoint that a name means, verified: what is asked for is what is taken, or it is an error.
+
+1. A name becomes one folder: `final` is the best if early stopping restores it, else the last; `last` is the newest of
+   those that training ended with, or while a run is trained the newest there is.
+2. Its files are verified by its manifest (`training/checkpoints/checkpoint.py`).
+3. Its manifest is compared with the sum that training left in `run.json`; of a run of a version that kept no sums, the
+   weights of the last one with `weights_sha256`.
+
+Where that fails, the error names another checkpoint that is sound, and the option that takes it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from dlrun.errors import CheckpointError, RunError, UsageError
+from dlrun.runs.arrays import ArraySpec
+from dlrun.runs.folder import RunFolder
+from dlrun.runs.record import RunRecord
+from dlrun.runs.removal import refuse_removed
+from dlrun.runs.sums import manifest_sum
+from dlrun.system.staging import settled_names
+from dlrun.training.checkpoints.checkpoint import BEST, Checkpoint, read_checkpoint, step_name
+from dlrun.training.state import TrainingState
+
+FINAL, LAST = "final", "last"
+
+Specs = Mapping[str, ArraySpec]
+
+
+@dataclass(frozen=True)
+class Restored:
+    """The name of a checkpoint, and what it holds."""
+
+    name: str
+    checkpoint: Checkpoint
+
+
+def read_wanted(folder: RunFolder, name: str, *, ends_with_best: bool, expected: Specs) -> Restored:
+    """Read the checkpoint that a name means.
+
+    Args:
+        folder: The run.
+        name: `final`, `last`, `best`, or a checkpoint's name.
+        ends_with_best: Whether the run ends with its best.
+        expected: The arrays of the model that is to take it, the model's own in its order.
+
+    Raises:
+        UsageError: There is no such checkpoint, or `dlrun runs gc` has removed it.
+        CheckpointError: It is missing, damaged, or not the one that training left.
+        RunError: It is not of this model.
+    """
+    record, there = folder.read_record(), _names(folder)
+    known = {*there, *record.checkpoints_sha256}
+    wants_best = name == BEST or (name == FINAL and ends_with_best and (BEST in known or record.best is not None))
+    if name == FINAL and wants_best:
+        refuse_removed(folder, BEST)
+    if wants_best:
+        taken = BEST
+    elif name in (FINAL, LAST):
+        taken = _newest(folder, record, there)
+    elif name in known:
+        taken = name
+    else:
+        raise UsageError(f"the run has no checkpoint {name!r}", expected="one of " + ", ".join((LAST, *sorted(there))))
+    with _others_named(folder, there - {taken}, expected):
+        checkpoint = read_checkpoint(folder.checkpoints / taken, expected=expected)
+        state = TrainingState.from_json(checkpoint.state.get("training", {}))
+        if name == FINAL and ends_with_best and taken != BEST and state.best is not None:
+            raise CheckpointError(f"{folder.best} is missing", expected=f"the checkpoint of step {state.best.step}")
+        _check_place(folder.checkpoints / taken, state)
+        _check_left(folder, record, Restored(taken, checkpoint), expected, is_last=name in (FINAL, LAST))
+    return Restored(taken, checkpoint)
+
+
+def check_step(path: Path, state: TrainingState) -> None:
+    """Refuse a step checkpoint in a folder of another step's name.
+
+    Raises:
+        CheckpointError: It is one.
+    """
+    if step_name(state.step) != path.name:
+        raise CheckpointError(f"{path} is of step {state.step}", expected="a folder that nobody has renamed")
+
+
+def _check_place(path: Path, state: TrainingState) -> None:
+    if path.name != BEST:
+        check_step(path, state)
+    elif state.best is None or state.best.step != state.step:
+        best = "none yet" if state.best is None else f"that of step {state.best.step}"
+        raise CheckpointError(
+            f"{path} is the checkpoint of step {state.step}, when the best was {best}",
+            expected="a folder that nobody has replaced",
+        )
+
+
+def _check_left(folder: RunFolder, record: RunRecord, found: Restored, expected: Specs, *, is_last: bool) -> None:
+    """Compare a checkpoint with what `run.json` says that training left.
+
+    Raises:
+        CheckpointError: It is another one.
+    """
+    path, kept = folder.checkpoints / found.name, record.checkpoints_sha256.get(found.name)
+    if kept is not None:
+        if manifest_sum(path) != kept:
+            raise CheckpointError(
+                f"{path} is not the checkpoint that training left: its manifest has another sha256",
+                expected=f"{kept}, as {folder.run_json.name} has it",
+            )
+        return
+    if not is_last or found.name == BEST or record.status != "completed" or record.weights_sha256 is None:
+        return
+    digest = sha256()
+    for name in expected:
+        if name.startswith("model/"):
+            digest.update(found.checkpoint.arrays[name].tobytes())
+    if digest.hexdigest() != record.weights_sha256:
+        raise CheckpointError(
+            f"{path} does not hold the weights that training ended with: their sha256 is {digest.hexdigest()}",
+            expected=f"{record.weights_sha256}, as {folder.run_json.name} has it",
+        )
+
+
+def _newest(folder: RunFolder, record: RunRecord, there: Iterable[str]) -> str:
+    """Name of the newest step checkpoint: of those that training ended with, if it has ended and said so.
+
+    Raises:
+        UsageError: There is none.
+    """
+    steps = _steps(record.checkpoints_sha256) or _steps(there)
+    if not steps or not _steps(there):
+        refuse_removed(folder)
+    if not steps:
+        raise UsageError(f"the run {folder.id} has no checkpoint", hint="it ended before the first: dlrun resume")
+    return steps[0]
+
+
+def _steps(names: Iterable[str]) -> list[str]:
+    """The names of step checkpoints, the newest first."""
+    steps = [name for name in names if re.fullmatch("step-[0-9]+", name)]
+    return sorted(steps, key=lambda name: (int(name.removeprefix("step-")), name), reverse=True)
+
+
+def _names(folder: RunFolder) -> set[str]:
+    try:
+        return {name for name in settled_names(folder.checkpoints) if not name.startswith(".")}
+    except OSError:
+        return set()
+
+
+@contextmanager
+def _others_named(folder: RunFolder, others: Iterable[str], expected: Specs) -> Iterator[None]:
+    """Add to an error about a checkpoint which other one is sound, or that none is and what to do then.
+
+    Raises:
+        CheckpointError: As it was, with the hint.
+    """
+    try:
+        yield
+    except CheckpointError as error:
+        names = [*_steps(others), *({BEST} & {*others})]
+        sound = next((name for name in names if _is_sound(folder.checkpoints / name, expected)), None)
+        # `best` may be a second name of the files of a step checkpoint: then both are damaged at once.
+        again = f"no other checkpoint is sound; dlrun train {folder.spec_yaml} trains the run again"
+        hint = f"{sound} is sound: --checkpoint {sound}" if sound is not None else again
+        raise CheckpointError(error.what, expected=error.expected, hint=hint) from error
+
+
+def _is_sound(path: Path, expected: Specs) -> bool:
+    try:
+        read_checkpoint(path, expected=expected)
+    except RunError:
+        return False
+    return True

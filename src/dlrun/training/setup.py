@@ -1,0 +1,275 @@
+"""A spec file in, everything that training or evaluation needs out: device, data, compiled model, feeds."""
+
+from __future__ import annotations
+
+import gc
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import cast
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from dlrun.data import Dataset, Source
+from dlrun.data.interface import Interface, Raw
+from dlrun.errors import DataError, Problem, SpecError
+from dlrun.runs.folder import RunFolder
+from dlrun.runs.provenance.environment import environment
+from dlrun.runs.provenance.machine import usable_cores
+from dlrun.runs.record import Choice
+from dlrun.signature import Description, Target
+from dlrun.spec.check import settled_target, target_of
+from dlrun.spec.parse import SpecFile
+from dlrun.spec.training_check import unreached
+from dlrun.spec.types import Spec
+from dlrun.system.paths import unreadable
+from dlrun.training.compilation import Compiled, Length, compile_model
+from dlrun.training.devices.cluster import ALONE, Cluster
+from dlrun.training.devices.device import Device, choose_device, free_bytes, share_cores
+from dlrun.training.devices.jit_cache import measurement_key
+from dlrun.training.evaluate import Evaluator
+from dlrun.training.failures import building_failures, step_failures
+from dlrun.training.loop import Job
+from dlrun.training.predictor import Predictor
+from dlrun.training.progress.events import Listener, Note
+from dlrun.training.progress.timeline import Timeline
+from dlrun.training.step.augment import Augment, augment_of
+from dlrun.training.step.feed import Feed, class_weights, epoch_order
+from dlrun.training.step.jit import choose_jit
+from dlrun.training.step.parts import check_can_be_parted, check_penalties
+from dlrun.training.step.replicas import Team, make_team
+from dlrun.training.step.shares import choose_shares
+from dlrun.training.step.steps import Steps
+
+# What importing TensorFlow has made lives as long as the process. Each collection, and `clear_session` asks for one,
+# would look at all of it again: a third of the CPU time of a short training.
+gc.freeze()
+
+
+@dataclass(frozen=True)
+class ChosenSteps:
+    """The training steps, and whether XLA compiles them, with the reason."""
+
+    jit: Choice
+    steps: Steps
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """The parts of one run, fitted to each other."""
+
+    spec: Spec
+    device: Device
+    dataset: Dataset
+    target: Target
+    preprocess: keras.Model
+    compiled: Compiled
+    length: Length
+    shares: Choice
+    timeline: Timeline
+    team: Team
+    _evaluators: dict[str, Evaluator] = field(default_factory=dict)
+
+    def updates_told(self, steps: int) -> str:
+        """How often so many steps change the weights, for people; empty where every step does."""
+        each = self.compiled.steps_per_update
+        updates, rest = divmod(steps, each)
+        if each == 1:
+            return ""
+        left = f"; the last {rest} of {steps:,} steps are too few for one, and change nothing" if rest else ""
+        return f"{updates:,}, each with the mean gradient of {each} steps{left}"
+
+    def environment(self) -> dict[str, str]:
+        """What decides the bits of the result besides spec and data."""
+        threads = {
+            "intra-op": tf.config.threading.get_intra_op_parallelism_threads(),
+            "inter-op": tf.config.threading.get_inter_op_parallelism_threads(),
+        }
+        return environment(device=self.device.choice.value, workers=self.team.cluster.workers, threads=threads)
+
+    def interface(self) -> Interface:
+        """What goes into the model and what comes out, for predictions."""
+        dataset = self.dataset
+        return Interface(
+            dataset.name, cast("Raw", dataset.raw_input()), dataset.preprocess, dataset.features, self.target
+        )
+
+    def predictor(self) -> Predictor:
+        """What predicts with the model as it is, in the precision that it is trained in."""
+        batch_size = self.spec.training.evaluation_batch_size
+        core = self.compiled.core
+        return Predictor(core, preprocess=self.preprocess, target=self.target, batch_size=batch_size)
+
+    def held_out_splits(self) -> tuple[str, ...]:
+        """What the final model is scored on: all that it was not trained on, or the training split if that is all."""
+        return tuple(name for name in self.dataset.splits if name != "train") or ("train",)
+
+    def choose_steps(self) -> ChosenSteps:
+        """The training steps, compiled by XLA if that was asked for or measured to be faster."""
+        training, feed = self.spec.training, self.training_feed()
+        model = self.compiled.model
+        plain = Steps(model, model.train_step, feed, batch_size=training.batch_size, jit=False, team=self.team)
+        order = epoch_order(feed.examples, seed=self.spec.seed, epoch=0, shuffle=training.shuffle)
+        key = measurement_key(
+            self.spec_with_choices(), self.environment(), features=self.dataset.features, target=self.target
+        )
+        with step_failures("training.batch_size", training.batch_size), self.timeline.spent("compile"):
+            if self.team.replicas > 1:
+                reason = f"{self.team.replicas} devices share each step"
+                return ChosenSteps(Choice(value="off", reason=reason), plain)
+            choice, steps = choose_jit(plain, self.spec, order, total_steps=self.length.steps, key=key)
+        return ChosenSteps(choice, steps)
+
+    def spec_with_choices(self, **choices: str) -> Spec:
+        """The spec with what was chosen for it in place of `auto`, so that it is not chosen again."""
+        # Cores were divided before the model was there to say that it cannot be: it has to come to the same again.
+        is_settled = self.shares == self.compiled.shares
+        shares = int(self.shares.value) if is_settled else self.spec.training.cpu_shares
+        chosen = {"precision": self.compiled.precision.value, "cpu_shares": shares, **choices}
+        return replace(self.spec, training=self.spec.training.model_copy(update=chosen))
+
+    def job(self, folder: RunFolder, steps: Steps) -> Job:
+        """What the training loop works on."""
+        return Job(
+            spec=self.spec,
+            compiled=self.compiled,
+            train=steps.feed,
+            steps=steps,
+            team=self.team,
+            validation=self.evaluator("validation") if "validation" in self.dataset.splits else None,
+            length=self.length,
+            folder=folder,
+            timeline=self.timeline,
+        )
+
+    def training_feed(self) -> Feed:
+        """The training split, with the class weights and the augmentation that the spec asks for."""
+        weights = class_weights(self.dataset.splits["train"], self.target, self.spec.training)
+        return self._feed("train", class_weight=weights, augment=augment_of(self.dataset, seed=self.spec.seed))
+
+    def evaluator(self, split: str) -> Evaluator:
+        """What scores a split, made once; without class weights, which belong to training."""
+        if split not in self._evaluators:
+            batch_size = self.spec.training.evaluation_batch_size
+            self._evaluators[split] = Evaluator(
+                self.compiled.model, self._feed(split), batch_size=batch_size, team=self.team
+            )
+        return self._evaluators[split]
+
+    def _feed(
+        self, split: str, *, class_weight: npt.NDArray[np.float32] | None = None, augment: Augment | None = None
+    ) -> Feed:
+        examples = self.dataset.splits[split]
+        wanted, size = self.spec.training.feed, sum(array.nbytes for _, array in examples.arrays())
+        copies = 1 if self.device.is_gpu else len(self.team.devices)
+        resident = wanted == "device" or (wanted == "auto" and copies * size <= free_bytes(self.device) // 2)
+        # Alike in every process: a feed from memory has other calls of steps, which all have to make together.
+        resident = not self.team.agreed(anyone=not resident)[0]
+        with building_failures():
+            return Feed(
+                examples,
+                target=self.target,
+                preprocess=self.preprocess,
+                class_weight=class_weight,
+                devices=self.team.devices,
+                resident=resident,
+                augment=augment,
+            )
+
+
+def assemble(
+    file: SpecFile, *, listener: Listener, timeline: Timeline | None = None, cluster: Cluster = ALONE
+) -> Assembly:
+    """Choose the device, load the data, build and compile the model.
+
+    Args:
+        file: The spec.
+        listener: Told what was chosen.
+        timeline: Told where the time goes.
+        cluster: The processes that train together.
+
+    Raises:
+        SpecError: The spec does not fit the data that was loaded.
+        DataError: The data is missing or wrong.
+        UsageError: The device is not there.
+        RunError: Memory does not suffice for the model or the data.
+    """
+    spec, timeline = file.spec, timeline or Timeline()
+    device = choose_device(spec.training.device, workers=cluster.workers)
+    listener(Note("device", f"{device.choice.value}: {device.choice.reason}"))
+    alone = cluster.workers * len(device.names) == 1
+    shares = choose_shares(spec, on_gpu=device.is_gpu, cores=usable_cores(), alone=alone)
+    share_cores(int(shares.value), cores=usable_cores())
+    team = make_team(device, cluster)
+    with building_failures(), timeline.spent("data"):
+        dataset = _loaded(spec.dataset)
+    for note in (*file.notes, *dataset.notes):
+        listener(Note("data", note))
+    for warning in dataset.warnings:
+        listener(Note("warning", warning))
+    examples = {name: len(split) for name, split in dataset.splits.items()}
+    file.check(Description(dataset.features, dataset.target, examples))
+    data_target = target_of(spec.model, dataset.features, dataset.target)
+    if data_target is None:
+        raise DataError(f"{dataset.name} has no labels", expected="labels, or a model of type autoencoder")
+    target = settled_target(spec.loss, spec.model, data_target)
+    _check_training_split(dataset, data_target, batch_size=spec.training.batch_size)
+    length = Length.of(spec, examples["train"])
+    team.check_alike("dataset", sha256(dataset.fingerprint.encode()).hexdigest())
+    check_can_be_parted(spec, replicas=team.replicas, examples=examples["train"])
+    placed = tf.device(device.names[0]) if team.replicas == 1 else nullcontext()
+    with building_failures(), timeline.spent("build"), placed:
+        compiled = compile_model(spec, dataset.features, target, team=team, length=length, shares=shares)
+        preprocess = dataset.preprocess.build()
+    if file.trust.trains:
+        _check_updates(compiled, length)
+    check_penalties(compiled.model, spec, replicas=team.replicas, examples=examples["train"])
+    if file.trust.trains:
+        for late in unreached(spec, steps_per_epoch=length.steps_per_epoch, steps=length.steps):
+            listener(Note("warning", late))
+    for subject, choice in (("precision", compiled.precision), ("cpu shares", compiled.shares)):
+        listener(Note(subject, f"{choice.value}: {choice.reason}"))
+    return Assembly(spec, device, dataset, target, preprocess, compiled, length, shares, timeline, team)
+
+
+def _check_updates(compiled: Compiled, length: Length) -> None:
+    """Refuse a training that would never change a weight; a plugin's optimizer has no key that the spec could show.
+
+    Raises:
+        SpecError: It is shorter than one accumulation of gradients.
+    """
+    if length.steps < compiled.steps_per_update:
+        said = f"the optimizer changes the weights every {compiled.steps_per_update} steps, and training takes"
+        raise SpecError([Problem(f"{said} {length.steps}", f"at most {length.steps}", origin="optimizer")])
+
+
+def _loaded(source: Source) -> Dataset:
+    try:
+        return source.load()
+    except PermissionError as error:
+        raise unreadable(error) from error
+
+
+def _check_training_split(dataset: Dataset, target: Target, *, batch_size: int) -> None:
+    """Refuse data from which nothing can be learnt as the spec says.
+
+    Raises:
+        DataError: There are fewer examples than one batch takes, or none of some class.
+    """
+    train = dataset.splits["train"]
+    if len(train) < batch_size:
+        said = f"{dataset.name} has {len(train)} training examples, and a batch takes {batch_size}"
+        hint = f"--set training.batch_size={len(train)}" if len(train) else "hold out less, or bring more data"
+        raise DataError(said, expected="at least one whole batch", hint=hint)
+    if target.kind == "classes" and train.target is not None:
+        present = np.unique(train.target)
+        if len(present) < target.size:
+            absent = target.size - len(present)
+            # Of the first len(present) + 10 classes ten are absent at the least, however many there are.
+            first = np.setdiff1d(np.arange(min(target.size, len(present) + 10)), present)[:10]
+            names = ", ".join(target.class_names[i] if target.class_names else str(i) for i in first)
+            said = f"{dataset.name} has no training example of {absent:,} of its {target.size:,} classes: {names}"
+            raise DataError(said, expected="some of every class")

@@ -1,0 +1,1 @@
+"""What happens inside a training step: feed, augmentation, replicas, kernels, compilation by XLA."""

@@ -1,0 +1,153 @@
+"""What training changes about its images at random, inside the step: a whole batch at once, by `data/augmentation.py`.
+
+Every random number is a hash of (seed, epoch, example), so that a batch looks the same however often it is computed,
+wherever its examples are kept, and over however many devices it is spread.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from dlrun.data import Dataset, Preprocess
+from dlrun.data.augmentation import Augmentation
+from dlrun.data.preprocess import value_range
+from dlrun.training.step.randomness import drawn_from, smaller_parts, uniform
+
+_DRAWS = ("flip x", "flip y", "angle", "shift x", "shift y", "zoom", "contrast", "brightness", "cut x", "cut y", "mix")
+
+
+class Augment:
+    """Changes a batch of images, and with mixup its targets and weights.
+
+    Args:
+        keys: What may be changed, and by how much.
+        shape: Of one image, `(height, width, channels)`.
+        low: Smallest value of each channel, `(channels,)`.
+        high: Largest value of each channel.
+        seed: Of the run.
+    """
+
+    def __init__(self, keys: Augmentation, shape: tuple[int, ...], *, low: Any, high: Any, seed: int) -> None:
+        self._keys = keys
+        self._height, self._width, _ = shape
+        self._low, self._high = (np.asarray(end, np.float32) for end in (low, high))
+        self._seed = seed
+        self._parts = smaller_parts(keys.mixup) if keys.mixup else np.zeros(0, np.float32)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether each example is mixed with the one before it in the batch."""
+        return bool(self._keys.mixup)
+
+    def changed(self, images: Any, numbers: Any, epoch: Any) -> Any:
+        """The images, each changed by itself.
+
+        Shape:
+            images: `(batch, height, width, channels)`. numbers: `(batch,)` int32, of the examples. epoch: scalar int32.
+        """
+        draws = self._draws(numbers, epoch)
+        images = self._moved(self._flipped(images, draws), draws)
+        images = self._recoloured(images, draws)
+        return self._cut(images, draws)
+
+    def mixed(self, values: Any, numbers: Any, epoch: Any) -> Any:
+        """Each example but the first, mixed with the one before it.
+
+        Formula:
+            (1 - t) x_i + t x_(i-1), where t = min(s, 1 - s), s from Beta(alpha, alpha): of two examples the one whose
+            place it is has the larger part
+
+        Shape:
+            values: `(1 + batch, ...)` float. numbers: `(1 + batch,)` int32. Returns: `(batch, ...)`.
+
+        Reference:
+            Zhang et al., 2018, "mixup: Beyond Empirical Risk Minimization".
+        """
+        part = drawn_from(self._parts, self._draws(numbers[1:], epoch)["mix"])
+        part = tf.reshape(part, [-1, *[1] * (values.shape.rank - 1)])
+        return (1 - part) * values[1:] + part * values[:-1]
+
+    def _draws(self, numbers: Any, epoch: Any) -> dict[str, Any]:
+        drawn = uniform(numbers, seed=self._seed, epoch=epoch, draws=len(_DRAWS))
+        return dict(zip(_DRAWS, tf.unstack(drawn, axis=1), strict=True))
+
+    def _flipped(self, images: Any, draws: dict[str, Any]) -> Any:
+        for key, axis, draw in (("horizontal", 2, "flip x"), ("vertical", 1, "flip y")):
+            if self._keys.flip in (key, "both"):
+                images = tf.where(_each(draws[draw]) < 0.5, tf.reverse(images, (axis,)), images)  # noqa: PLR2004
+        return images
+
+    def _moved(self, images: Any, draws: dict[str, Any]) -> Any:
+        """Rotate, zoom and shift, in one bilinear interpolation; what comes from outside is the image mirrored there.
+
+        Formula:
+            in = c + R(-a) (out - c - t) / z, with the centre c, the angle a, the zoom z and the shift t
+        """
+        keys = self._keys
+        if not keys.moves:
+            return images
+        angle = math.radians(keys.rotation) * _either_way(draws["angle"])
+        size = 1 + keys.zoom * _either_way(draws["zoom"])
+        cosine, sine = tf.cos(angle) / size, tf.sin(angle) / size
+        x, y = (self._width - 1) / 2, (self._height - 1) / 2
+        to_x = x + keys.translation * self._width * _either_way(draws["shift x"])
+        to_y = y + keys.translation * self._height * _either_way(draws["shift y"])
+        zero = tf.zeros_like(angle)
+        rows = (cosine, -sine, x - cosine * to_x + sine * to_y, sine, cosine, y - sine * to_x - cosine * to_y)
+        return tf.raw_ops.ImageProjectiveTransformV3(
+            images=images,
+            transforms=tf.stack([*rows, zero, zero], axis=1),
+            output_shape=(self._height, self._width),
+            fill_value=0.0,
+            interpolation="BILINEAR",
+            fill_mode="REFLECT",
+        )
+
+    def _recoloured(self, images: Any, draws: dict[str, Any]) -> Any:
+        """Stretch each channel around its mean, shift all channels alike, and keep to the range of values."""
+        keys = self._keys
+        if keys.contrast:
+            mean = tf.reduce_mean(images, axis=(1, 2), keepdims=True)
+            images = mean + (images - mean) * (1 + keys.contrast * _either_way(_each(draws["contrast"])))
+        if keys.brightness:
+            images += keys.brightness * _either_way(_each(draws["brightness"])) * (self._high - self._low)
+        return tf.clip_by_value(images, self._low, self._high) if keys.contrast or keys.brightness else images
+
+    def _cut(self, images: Any, draws: dict[str, Any]) -> Any:
+        """Blank out a square, whose middle may be anywhere, with the middle of the range.
+
+        Reference:
+            DeVries and Taylor, 2017, "Improved Regularization of Convolutional Neural Networks with Cutout".
+        """
+        if not self._keys.cutout:
+            return images
+        side = max(1, round(self._keys.cutout * min(self._height, self._width)))
+        inside = None
+        for draw, length, shape in (("cut y", self._height, (1, -1, 1, 1)), ("cut x", self._width, (1, 1, -1, 1))):
+            first = tf.floor(_each(draws[draw]) * length) - side // 2
+            place = tf.reshape(tf.range(length, dtype=tf.float32), shape)
+            within = (place >= first) & (place < first + side)
+            inside = within if inside is None else inside & within
+        return tf.where(inside, (self._low + self._high) / 2, images)
+
+
+def augment_of(dataset: Dataset, *, seed: int) -> Augment | None:
+    """What a dataset's images are changed by in training; None if by nothing."""
+    keys = dataset.augmentation
+    if keys is None or not keys.changes or not isinstance(dataset.preprocess, Preprocess):
+        return None
+    low, high = value_range(dataset.preprocess, dataset.splits["train"].features)
+    return Augment(keys, dataset.features.shape, low=low, high=high, seed=seed)
+
+
+def _each(draws: Any) -> Any:
+    return draws[:, None, None, None]
+
+
+def _either_way(draws: Any) -> Any:
+    """From 0 to 1, to -1 to 1."""
+    return 2 * draws - 1

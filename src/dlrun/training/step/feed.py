@@ -1,0 +1,265 @@
+"""A split's batches by index: gathered, preprocessed and encoded inside the graph, from examples on the device.
+
+Where all examples fit they stay on the device. Where they do not, a thread gathers the next steps' examples from memory
+while the present ones are trained: the same batches, so the same result to the bit.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from dlrun.data import Split
+from dlrun.data.mapped import drop_pages, gather
+from dlrun.signature import Target
+from dlrun.spec.class_weights import weights_by_index
+from dlrun.spec.types import Training
+from dlrun.training.step.augment import Augment
+
+Rows = tuple[Any, ...]
+"""Tensors with one row for each example: stored features, and stored targets and weights where there are any."""
+
+Order = npt.NDArray[np.int32]
+CHUNK_BYTES = 64 * 2**20
+"""Size of what is gathered ahead at a time, when the examples are not kept on the device."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Steps of an epoch, one after another, whose examples are on the device.
+
+    Args:
+        rows: Examples, those of these steps among them; a copy for each device.
+        order: `(examples,)` int32: which rows the batches take, from that of step `first_step` - `offset` on.
+        offset: Batches in `order` before that of `first_step`.
+        first_step: In the epoch, from 0.
+        last_step: The step after its last.
+        epoch: Epochs before this one, which decides what is random about its examples.
+    """
+
+    rows: tuple[Rows, ...]
+    order: Any
+    offset: int
+    first_step: int
+    last_step: int
+    epoch: int = 0
+
+
+class Feed:
+    """The examples of one split, in their stored dtype: on the device, or gathered for it ahead of the steps.
+
+    Args:
+        split: The arrays.
+        target: What the model has to predict, settled by its loss.
+        preprocess: From a stored example to features.
+        class_weight: `(classes,)` float32, or None.
+        devices: TensorFlow's names of where the steps run.
+        resident: Whether all examples are kept on the device.
+        augment: What training changes about each batch at random, or None.
+    """
+
+    def __init__(  # noqa: PLR0913  each is one part of how a batch is made
+        self,
+        split: Split,
+        *,
+        target: Target,
+        preprocess: keras.Model,
+        class_weight: npt.NDArray[np.float32] | None = None,
+        devices: tuple[str, ...] = ("/CPU:0",),
+        resident: bool = True,
+        augment: Augment | None = None,
+    ) -> None:
+        self.examples = len(split)
+        self._target_spec = target
+        self._preprocess = preprocess
+        self._augment = augment
+        self.devices = devices
+        arrays: list[npt.NDArray[Any]] = [split.features]
+        if split.target is not None:
+            arrays.append(_stored(split.target, target))
+        weight = _weights(split, target, class_weight)
+        self._has_target, self._has_weight = split.target is not None, weight is not None
+        if weight is not None:
+            arrays.append(weight)
+        if augment is not None:  # which examples these are, wherever they are gathered
+            arrays.append(np.arange(self.examples, dtype=np.int32))
+        self._arrays = tuple(arrays)
+        self._rows = self._on_device(self._arrays) if resident else None
+
+    @property
+    def is_on_gpu(self) -> bool:
+        """Whether the steps run on a GPU."""
+        return "GPU" in self.devices[0]
+
+    @property
+    def specs(self) -> tuple[Rows, ...]:
+        """What rows look like, for a graph that is traced once for all of them."""
+        specs = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in self._arrays)
+        return (specs,) * len(self.devices)
+
+    def batch(
+        self, rows: Rows, indices: Any, *, epoch: Any = 0, weight: Any = None, before: Any = None
+    ) -> tuple[Any, ...]:
+        """The examples at `indices`, as `model.train_step` takes them.
+
+        Args:
+            rows: Of one device.
+            indices: Which of them.
+            epoch: Epochs before this one.
+            weight: What each example weighs besides its own weight; None: nothing.
+            before: Which example stands before the first in the batch of all devices, in a ring; None: the last here.
+
+        Shape:
+            indices: `(batch,)` int32, into `rows`. before: `(1,)`. Returns: features `(batch, *features.shape)`, the
+            encoded target, and `(batch,)` weights if there are any; `(batch, 1, ...)` where the target has more than
+            two axes.
+        """
+        augment = self._augment
+        mixes = augment is not None and augment.mixes
+        taken = tf.concat([indices[-1:] if before is None else before, indices], axis=0) if mixes else indices
+        features = self._preprocess(tf.gather(rows[0], taken))
+        weights = tf.gather(rows[1 + self._has_target], taken) if self._has_weight else None
+        if augment is not None:
+            features = augment.changed(features, tf.gather(rows[-1], taken), epoch)
+        if self._target_spec.kind == "input" or not self._has_target:
+            target = features
+        else:
+            target = encode(tf.gather(rows[1], taken), self._target_spec)
+        if augment is not None and mixes:
+            numbers = tf.gather(rows[-1], taken)
+            features, target = (augment.mixed(values, numbers, epoch) for values in (features, target))
+            weights = None if weights is None else augment.mixed(weights, numbers, epoch)
+        if weight is not None:
+            weights = tf.fill(tf.shape(indices), weight) if weights is None else weights * weight
+        if weights is None:
+            return features, target
+        # A loss is a mean over the last axis: of images it leaves rows and columns, and each has its example's weight.
+        rest = [1] * (target.shape.rank - 2)
+        return features, target, tf.reshape(weights, [-1, *rest]) if rest else weights
+
+    def stretches(
+        self, order: Order, *, batch_size: int, first_step: int = 0, last_step: int, epoch: int = 0
+    ) -> Iterator[Stretch]:
+        """The steps of an epoch as stretches, each ready when it is given.
+
+        Args:
+            order: `(examples,)`: in which the epoch takes the examples.
+            batch_size: Examples in one step; the last may have fewer.
+            first_step: In the epoch.
+            last_step: The step after the last one.
+            epoch: Epochs before this one.
+        """
+        if self._rows is not None:
+            with tf.device(self.devices[0]):
+                indices = tf.constant(order)
+            yield Stretch(self._rows, indices, first_step, first_step, last_step, epoch)
+            return
+        row_bytes = sum(array[:1].nbytes for array in self._arrays)
+        steps = max(1, min(CHUNK_BYTES // (row_bytes * batch_size), last_step - first_step))
+        identity = tf.range(steps * batch_size)
+
+        def gathered(first: int) -> Stretch:
+            last = min(first + steps, last_step)
+            indices = order[first * batch_size : last * batch_size]
+            # Always of one size, for which XLA compiles once; what is behind the last example is not looked at.
+            chunk = [np.zeros((steps * batch_size, *array.shape[1:]), array.dtype) for array in self._arrays]
+            for array, part in zip(self._arrays, chunk, strict=True):
+                gather(array, indices, out=part[: len(indices)])
+            drop_pages(self._arrays)
+            return Stretch(self._on_device(chunk), identity, 0, first, last, epoch)
+
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="dlrun-feed") as thread:
+            ahead: deque[Future[Stretch]] = deque()
+            for first in range(first_step, last_step, steps):
+                ahead.append(thread.submit(gathered, first))
+                if len(ahead) > 1:
+                    yield ahead.popleft().result()
+            yield from (future.result() for future in ahead)
+
+    def _on_device(self, arrays: Sequence[npt.NDArray[Any]]) -> tuple[Rows, ...]:
+        copies = []
+        for device in self.devices:
+            with tf.device(device):
+                copies.append(tuple(tf.constant(np.asarray(array)) for array in arrays))
+        return tuple(copies)
+
+
+def encode(target: Any, spec: Target) -> Any:
+    """Stored targets in the form that the loss takes; see `Target.encoding`."""
+    if spec.encoding == "one_hot":
+        indices = tf.cast(target, tf.int32)
+        if spec.kind != "class_columns":
+            return tf.one_hot(indices, spec.size)
+        columns = (tf.one_hot(indices[:, index], count) for index, count in enumerate(spec.class_counts))
+        return tf.concat([*columns], axis=1)
+    if spec.encoding == "index":
+        return tf.cast(target, tf.int32)
+    if target.dtype == tf.float64 and spec.scale:  # whose digits float32 would not hold before the mean is taken off
+        target = target if target.shape.rank > 1 else target[:, None]
+        return tf.cast((target - tf.constant(spec.mean, tf.float64)) / tf.constant(spec.scale, tf.float64), tf.float32)
+    target = tf.cast(target, tf.float32)
+    target = target if target.shape.rank > 1 else target[:, None]
+    return (target - tf.constant(spec.mean)) / tf.constant(spec.scale) if spec.scale else target
+
+
+def epoch_order(examples: int, *, seed: int, epoch: int, shuffle: bool) -> npt.NDArray[np.int32]:
+    """The order in which an epoch takes the examples: a permutation that depends on nothing but its arguments.
+
+    Shape:
+        `(examples,)`, int32.
+    """
+    if not shuffle:
+        return np.arange(examples, dtype=np.int32)
+    # Philox is counter-based: every (seed, epoch) is a stream of its own, and none needs those before it.
+    generator = np.random.Generator(np.random.Philox(key=np.array([seed, epoch], dtype=np.uint64)))
+    return generator.permutation(examples).astype(np.int32)
+
+
+def class_weights(split: Split, target: Target, training: Training) -> npt.NDArray[np.float32] | None:
+    """The weight of each class that `training.class_weight` asks for.
+
+    Formula:
+        balanced: examples / (classes * examples of the class); King and Zeng, 2001, "Logistic Regression in Rare Events
+        Data". A class without examples weighs 1.
+
+    Shape:
+        `(classes,)`, float32.
+    """
+    wanted = training.class_weight
+    if wanted is None or split.target is None:
+        return None
+    if wanted == "balanced":
+        counts = np.bincount(split.target.astype(np.int64), minlength=target.size)
+        balanced = len(split) / (target.size * np.maximum(counts, 1))
+        return np.where(counts > 0, balanced, 1.0).astype(np.float32)
+    weights = np.ones(target.size, dtype=np.float32)
+    for index, weight in weights_by_index(wanted, target).items():
+        weights[index] = weight
+    return weights
+
+
+def _stored(target: npt.NDArray[Any], spec: Target) -> npt.NDArray[Any]:
+    if spec.kind in ("classes", "class_columns"):
+        return target.astype(np.int32, copy=False)
+    is_precise = target.dtype == np.float64 and spec.scale  # `encode` takes the mean off before it is made float32
+    return target if is_precise else target.astype(np.float32, copy=False)
+
+
+def _weights(
+    split: Split, target: Target, class_weight: npt.NDArray[np.float32] | None
+) -> npt.NDArray[np.float32] | None:
+    by_class = None
+    if class_weight is not None and split.target is not None and target.kind == "classes":
+        by_class = class_weight[split.target.astype(np.int64)]
+    given = None if split.sample_weight is None else split.sample_weight.astype(np.float32)
+    if by_class is None or given is None:
+        return by_class if given is None else given
+    return by_class * given

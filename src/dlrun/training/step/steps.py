@@ -1,0 +1,114 @@
+"""Many steps in one call of a graph, which is traced once: the batches are taken inside it, by index."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from dlrun.models.parts.block_lstm import use_block_kernels
+from dlrun.training.step.dropout import use_hashed_dropout
+from dlrun.training.step.feed import Feed, Stretch
+from dlrun.training.step.parts import part_step
+from dlrun.training.step.replicas import Team
+from dlrun.training.step.shares import shares_of, whole_batches
+
+
+class Steps:
+    """Runs steps of one kind: training or evaluation.
+
+    Args:
+        model: What the steps are of.
+        step: `model.train_step` or `model.test_step`.
+        feed: Where batches come from.
+        batch_size: Examples in one step; the last of an epoch may have fewer.
+        jit: Whether XLA compiles the loop over the steps, as a whole.
+        team: The devices that each step runs on, every one with its part of the batch.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        step: Callable[[tuple[Any, ...]], Any],
+        feed: Feed,
+        *,
+        batch_size: int,
+        jit: bool,
+        team: Team,
+    ) -> None:
+        self.feed = feed
+        self.batch_size = batch_size
+        self.model = model
+        self._jit = jit
+        self._block_kernels = not jit and not feed.is_on_gpu
+        self._team = team
+        self._plain = self._function(step, jit=False)
+        # For a batch that is too small to be cut into its parts; traced only if there is one.
+        self._plain_whole = self._function(step, jit=False, small=True)
+        self._jitted = self._function(step, jit=True)
+
+    def jitted(self) -> Steps:
+        """The same steps, compiled by XLA."""
+        steps = copy.copy(self)
+        steps._jit = True  # noqa: SLF001, of its own class
+        return steps
+
+    def __call__(self, stretch: Stretch, first: int, count: int) -> int:
+        """Run the steps from `first` on, `count` of them or fewer, and wait for the last.
+
+        Returns:
+            How many were run: those before a smaller last batch, or that one alone.
+        """
+        whole_steps = self.feed.examples // self.batch_size
+        size = self.batch_size
+        count = min(count, stretch.last_step - first)
+        if first < whole_steps:
+            count = min(count, whole_steps - first)
+        else:
+            count, size = 1, self.feed.examples - first * self.batch_size
+        small = size < max(shares_of(self.model), self._team.replicas)
+        begin = first - stretch.first_step + stretch.offset
+        with self._traced(whole=small or self._jit):
+            run = self._jitted if self._jit else self._plain_whole if small else self._plain
+            numbers = (tf.constant(number) for number in (begin, count, size, stretch.epoch))
+            run(stretch.rows, stretch.order, *numbers).numpy()
+        return count
+
+    def graph_nodes(self) -> int:
+        """Operations of the traced graph, with those of the functions it calls."""
+        graph = self._plain.get_concrete_function().graph.as_graph_def()
+        return len(graph.node) + sum(len(function.node_def) for function in graph.library.function)
+
+    @contextmanager
+    def _traced(self, *, whole: bool) -> Iterator[None]:
+        """What decides how a step is traced, if it is now: parts of a batch, and which kernels."""
+        use_block_kernels(self.model, on=not self._jit and not self.feed.is_on_gpu)
+        use_hashed_dropout(self.model, on=self._jit and not self.feed.is_on_gpu)
+        if not whole:
+            yield
+            return
+        with whole_batches(self.model):
+            yield
+
+    def _function(self, step: Callable[[tuple[Any, ...]], Any], *, jit: bool, small: bool = False) -> Any:
+        feed, batch_size, team = self.feed, self.batch_size, self._team
+        step_of_part = part_step(step, self.model, feed, team, may_be_empty=small)
+
+        def run(rows: Any, order: Any, first: Any, count: Any, size: Any, epoch: Any) -> Any:
+            # The size of a batch is an argument: one trace serves the last, smaller batch too, which comes in a call of
+            # its own, and XLA, which needs to know sizes, compiles once for each.
+            def body(index: Any) -> list[Any]:
+                indices = tf.slice(order, [index * batch_size], [size])
+                team.strategy.run(step_of_part, args=(rows, indices, size, epoch))
+                return [index + 1]
+
+            end = first + count
+            return tf.while_loop(lambda index: index < end, body, [first], parallel_iterations=1)[0]
+
+        scalar = tf.TensorSpec((), tf.int32)
+        signature = [feed.specs, tf.TensorSpec((None,), tf.int32), scalar, scalar, scalar, scalar]
+        return tf.function(run, autograph=False, jit_compile=jit or None, input_signature=signature)

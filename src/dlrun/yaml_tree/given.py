@@ -1,0 +1,55 @@
+"""A spec given as a Python dict, as the same tree that a YAML file gives; a place in it is the path of its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dlrun.errors import Problem, SpecError
+from dlrun.yaml_tree.document import Node, Place
+
+_MAX_DEPTH = 40
+
+
+def document_of(given: Mapping[str, Any]) -> tuple[Node, str]:
+    """Make the tree of a spec, and the YAML text that a run keeps of it.
+
+    Raises:
+        SpecError: A key is not text, or a value is of a kind that YAML does not have; its key path is named.
+    """
+    root = _node(given, "the spec")
+    return root, yaml.safe_dump(_listed(root.plain()), sort_keys=False, allow_unicode=True, width=100)
+
+
+def _node(value: Any, path: str, *, depth: int = 0) -> Node:
+    place = Place(path, 0, 0, "")
+    if depth > _MAX_DEPTH:
+        raise SpecError([Problem(f"nested deeper than {_MAX_DEPTH} levels", origin=path)])
+    if isinstance(value, Mapping):
+        node = Node(entries := {}, place)
+        for key, below in value.items():
+            if not isinstance(key, str | int):
+                raise SpecError([Problem(f"the key {key!r}", "a key that is text", origin=path)])
+            inner = f"{path}.{key}" if depth else str(key)
+            entries[str(key)] = _node(below, inner, depth=depth + 1)
+            node.key_places[str(key)] = Place(inner, 0, 0, "")
+        return node
+    if isinstance(value, list | tuple):
+        return Node([_node(item, f"{path}[{index}]", depth=depth + 1) for index, item in enumerate(value)], place)
+    if isinstance(value, Path):
+        return Node(str(value), place)
+    if hasattr(value, "item") and getattr(value, "shape", None) == ():  # a scalar of numpy
+        value = value.item()
+    if value is None or type(value) in (bool, int, float, str):
+        return Node(value, place)
+    said = f"a value of type {type(value).__name__}"
+    raise SpecError([Problem(said, "text, a number, true or false, None, a list or a dict", origin=path)])
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _listed(below) for key, below in value.items()}
+    return [_listed(item) for item in value] if isinstance(value, tuple) else value

@@ -1,0 +1,241 @@
+"""YAML text in, a `Node` tree out: YAML 1.2 scalars, positions for everything, and no feature that can surprise.
+
+Refused: duplicate keys, tags, anchors and aliases, several documents, files over 1 MiB or of more than 30,000 values.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dlrun.errors import Problem, SpecError, UsageError
+from dlrun.system.paths import near_path
+from dlrun.yaml_tree.document import Node, Place, Scalar
+from dlrun.yaml_tree.syntax import explain_syntax
+
+MAX_BYTES = 1 << 20
+_SUFFIXES = (".yaml", ".yml")
+_DATA_SUFFIXES = re.compile(r"\.(csv|tsv|parquet|npz|npy|jsonl|ndjson|xlsx?|txt|zip|gz|tgz|tar|png|jpe?g|h5)")
+MAX_VALUES = 30_000
+"""Of one file. No honest spec has as many, and each takes the parser and the checks some 50 microseconds."""
+_MAX_DEPTH = 40
+_TOO_MANY = f"the spec has more than {MAX_VALUES:,} values; they end here"
+_LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # those that the parser counts
+_MAX_DIGITS = 400
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_WORDS: dict[str, Scalar] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
+    **{sign + word: float(sign + "inf") for sign in ("", "+", "-") for word in (".inf", ".Inf", ".INF")},
+}
+
+
+def check_new_config(path: Path, *, force: bool, has_data: bool = False) -> None:
+    """Refuse to write a config over something else: over data above all, which looks like a name for it.
+
+    Args:
+        path: Where a config is to be written.
+        force: Whether a config that is there may be replaced.
+        has_data: Whether the user has named the data that it is for.
+
+    Raises:
+        UsageError: The name is not that of a YAML file, or the file exists.
+    """
+    if path.suffix.lower() not in _SUFFIXES:
+        is_data = not has_data and (path.suffix or path.is_dir())
+        hint = f"dlrun init --data {path} writes a config for it" if is_data else f"{path.with_suffix('.yaml')}"
+        raise UsageError(f"{path} is not the name of a config", expected="a name that ends in .yaml or .yml", hint=hint)
+    if os.path.lexists(path) and not force:
+        raise UsageError(f"{path} exists", expected="a new file", hint="another name, or --force")
+
+
+def read_yaml(path: Path, *, content: bytes | None = None) -> tuple[Node, list[Problem]]:
+    """Read a spec file.
+
+    Args:
+        path: The file.
+        content: What it holds, where that was read already; None: it is read.
+
+    Returns:
+        The tree, and what a spec may not use of YAML; the tree is good enough to look for further problems.
+
+    Raises:
+        SpecError: It cannot be read, or is not YAML at all.
+    """
+    raw = _read(path) if content is None else content
+    if len(raw) > MAX_BYTES:
+        raise SpecError([Problem("the file is larger than 1 MiB", "a spec of a few kilobytes", "", str(path))])
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise SpecError([Problem(f"line {line} is not UTF-8 text", "a text file", "", str(path))]) from error
+    return parse_yaml(text, origin=str(path))
+
+
+def _read(path: Path) -> bytes:
+    if hint := _hint_for_another_kind(path):
+        what = f"{path} is {'a folder' if path.is_dir() else 'a file of data'}, not a config"
+        raise SpecError([Problem(what, "a YAML file that names the data", hint)])
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except OSError as error:
+        near = near_path(str(path))
+        hint = f"did you mean {near}?" if near else "dlrun init writes a starter config"
+        hint = hint if isinstance(error, FileNotFoundError) else ""
+        raise SpecError(
+            [Problem(f"cannot read the config: {error.strerror}", "a YAML file", hint, str(path))]
+        ) from error
+
+
+def _hint_for_another_kind(path: Path) -> str:
+    """What to do with a run's folder, or with data, that was given for a config; empty if it may be one."""
+    if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises in a folder that may not be entered
+        if os.path.isfile(path / "run.json"):  # noqa: PTH113
+            return f"dlrun resume {path} goes on with that run, dlrun reproduce {path} trains it once more"
+        return f"dlrun init --data {path} writes a config for data in that folder"
+    if _DATA_SUFFIXES.fullmatch(path.suffix.lower()) and os.path.isfile(path):  # noqa: PTH113
+        return f"dlrun init --data {path} writes a config for it, which dlrun train takes"
+    return ""
+
+
+def parse_yaml(
+    text: str, *, origin: str, column_offset: int = 0, shown: str | None = None
+) -> tuple[Node, list[Problem]]:
+    """Parse YAML text.
+
+    Args:
+        text: The YAML.
+        origin: The name that problems give as the file.
+        column_offset: Added to every column of the first line, when `text` is the end of a longer line.
+        shown: That longer line.
+
+    Returns:
+        The tree, and the refused features that were found in it.
+
+    Raises:
+        SpecError: The text is not YAML.
+    """
+    builder = _Builder(text, origin, column_offset, shown)
+    try:
+        return builder.document(), builder.problems
+    except yaml.YAMLError as error:
+        raise SpecError([*builder.problems, builder.syntax_problem(error)]) from error
+
+
+def parse_scalar(event: yaml.ScalarEvent) -> Scalar:
+    """The value of a scalar, by the rules of YAML 1.2."""
+    text: str = event.value
+    if event.style:  # quoted, or a block of text; plain is None in Python and empty in libyaml
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    if len(text) > _MAX_DIGITS:
+        return text
+    if _INT.fullmatch(text):
+        return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+    return float(text) if _FLOAT.fullmatch(text) else text
+
+
+class _Builder:
+    """Builds the tree from the parser's events, and collects problems instead of stopping at the first."""
+
+    def __init__(self, text: str, origin: str, column_offset: int, shown: str | None) -> None:
+        self.lines = _LINE_END.split(text)
+        self.origin = origin
+        self.column_offset = column_offset
+        self.shown = shown
+        self.problems: list[Problem] = []
+        self.values = 0
+        # Only the parser of PyYAML is used: its resolver and constructor know YAML 1.1 (no = false).
+        self.events: Iterator[yaml.Event] = yaml.parse(text, Loader=yaml.SafeLoader)
+
+    def document(self) -> Node:
+        next(self.events)  # stream start
+        first = next(self.events)
+        if isinstance(first, yaml.StreamEndEvent):
+            self.report(first, "the file is empty", expected="a spec: dataset, model, loss, ...", hint="dlrun init")
+            return Node({}, self.place(first.start_mark))
+        root = self.node(next(self.events), depth=0)
+        next(self.events)  # document end
+        after = next(self.events)
+        if not isinstance(after, yaml.StreamEndEvent):
+            self.report(after, "a second document begins here", expected="one spec in a file")
+        return root
+
+    def node(self, event: yaml.Event, *, depth: int) -> Node:
+        if depth > _MAX_DEPTH:
+            raise _error(event, f"nested deeper than {_MAX_DEPTH} levels")
+        self.values += 1
+        if self.values > MAX_VALUES:
+            raise SpecError(
+                [*self.problems, self.place(event.start_mark).problem(_TOO_MANY, expected="a spec of a few dozen")]
+            )
+        self.refuse_features(event)
+        place = self.place(event.start_mark)
+        if isinstance(event, yaml.MappingStartEvent):
+            return self.mapping(place, depth=depth)
+        if isinstance(event, yaml.SequenceStartEvent):
+            items = []
+            while not isinstance(item := next(self.events), yaml.SequenceEndEvent):
+                items.append(self.node(item, depth=depth + 1))
+            return Node(items, place)
+        if isinstance(event, yaml.ScalarEvent):
+            return Node(parse_scalar(event), place)
+        return Node(None, place)  # an alias, already reported
+
+    def mapping(self, place: Place, *, depth: int) -> Node:
+        node = Node(entries := {}, place)
+        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+            self.refuse_features(event)
+            if not isinstance(event, yaml.ScalarEvent):
+                raise _error(event, "a key must be a word")
+            key = event.value
+            value = self.node(next(self.events), depth=depth + 1)
+            if key in entries:
+                first = node.key_places[key].line
+                self.report(event, f"the key {key!r} stands here for the second time", expected=f"once (line {first})")
+                continue
+            entries[key] = value
+            node.key_places[key] = self.place(event.start_mark)
+        return node
+
+    def refuse_features(self, event: yaml.Event) -> None:
+        if isinstance(event, yaml.AliasEvent):
+            self.report(event, f"the alias *{event.anchor}", expected="the value itself: aliases are not followed")
+        elif isinstance(event, yaml.NodeEvent) and event.anchor:
+            self.report(event, f"the anchor &{event.anchor}", expected="plain YAML without anchors")
+        if getattr(event, "tag", None):
+            self.report(event, f"the tag {event.tag}", expected="plain YAML without tags")  # type: ignore[attr-defined]
+
+    def report(self, event: yaml.Event, what: str, *, expected: str = "", hint: str = "") -> None:
+        self.problems.append(self.place(event.start_mark).problem(what, expected=expected, hint=hint))
+
+    def syntax_problem(self, error: yaml.YAMLError) -> Problem:
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        what = getattr(error, "problem", None) or str(error).splitlines()[0]
+        if mark is None:
+            return Problem(f"not YAML: {what}", origin=self.origin)
+        opened = getattr(error, "context_mark", None)
+        plain, hint = explain_syntax(what, self.lines, mark.line, opened.line if opened else mark.line)
+        return self.place(mark).problem(f"not YAML: {plain}", hint=hint)
+
+    def place(self, mark: Any) -> Place:
+        text = self.lines[mark.line] if mark.line < len(self.lines) else ""
+        if mark.line == 0 and self.shown is not None:
+            return Place(self.origin, 1, mark.column + self.column_offset + 1, self.shown)
+        return Place(self.origin, mark.line + 1, mark.column + 1, text)
+
+
+def _error(event: yaml.Event, problem: str) -> yaml.MarkedYAMLError:
+    mark: Any = event.start_mark
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=mark)

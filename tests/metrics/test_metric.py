@@ -1,0 +1,293 @@
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from pydantic import ValidationError
+
+from dlrun.keras_table import entry_names
+from dlrun.metrics.inputs import SEES
+from dlrun.metrics.metric import Metric, direction_of_type, directions_of, metrics, metrics_for
+from dlrun.signature import Target
+
+Array = npt.NDArray[Any]
+
+EXAMPLES = 40
+FIVE, TWO = Target("classes", 5), Target("classes", 2)
+VALUE, VALUES, INPUT = Target("values", 1), Target("values", 3), Target("input", 12)
+REQUIRED = {"recall": 0.5, "precision": 0.5, "sensitivity": 0.5, "specificity": 0.5, "target_class_ids": (0, 1)}
+
+
+def made(name: str, /, **arguments: Any) -> Metric:
+    found = metrics.find(name)
+    assert found is not None
+    required = {key for key, field in found.model_fields.items() if field.is_required()}
+    given: dict[str, Any] = {key: value for key, value in REQUIRED.items() if key in required}
+    return found(**given | arguments)
+
+
+# --- without TensorFlow ---
+
+
+def test_what_each_of_keras_metrics_sees_is_said() -> None:
+    assert set(SEES) == set(entry_names("metrics")) == set(metrics.names())
+
+
+def test_a_target_names_the_metrics_that_are_defined_for_it() -> None:
+    assert {"accuracy", "auc", "f1_score", "mean_io_u", "top_k_categorical_accuracy"} <= set(metrics_for(FIVE))
+    assert not {"binary_accuracy", "hinge", "mean_absolute_error"} & set(metrics_for(FIVE))
+    assert {"accuracy", "binary_accuracy", "hinge", "precision"} <= set(metrics_for(TWO))
+    assert {"mean_absolute_error", "r2_score"} <= set(metrics_for(VALUE))
+    assert not {"accuracy", "cosine_similarity", "pearson_correlation"} & set(metrics_for(VALUE))
+    assert {"cosine_similarity", "pearson_correlation"} <= set(metrics_for(VALUES))
+    assert {"binary_crossentropy", "mean_squared_error"} <= set(metrics_for(INPUT))
+
+
+SMALLER = {
+    "binary_crossentropy", "categorical_crossentropy", "categorical_hinge", "false_negatives", "false_positives",
+    "hinge", "kl_divergence", "log_cosh_error", "mean_absolute_error", "mean_absolute_percentage_error",
+    "mean_squared_error", "mean_squared_logarithmic_error", "poisson", "root_mean_squared_error",
+    "sparse_categorical_crossentropy", "squared_hinge",
+}  # fmt: skip
+
+
+def test_every_metric_has_a_better_direction() -> None:
+    assert {name for name in metrics.names() if direction_of_type(name) == "min"} == SMALLER
+    assert {name for name in metrics.names() if direction_of_type(name) == "max"} == set(metrics.names()) - SMALLER
+    assert (direction_of_type("mse"), direction_of_type("my_quality")) == ("min", None)
+
+
+def test_directions_follow_the_metric_whatever_its_name_and_are_left_out_where_it_does_not_say() -> None:
+    class Unsaid(Metric):
+        def build(self, target: Target) -> Any:
+            raise NotImplementedError
+
+    named = [made("mean_absolute_error", name="quality"), made("auc", name="error"), Unsaid(name="unsaid")]
+    assert directions_of(named) == {"loss": "min", "quality": "min", "error": "max"}
+
+
+def test_a_metric_is_logged_under_its_type_or_the_name_it_is_given() -> None:
+    assert made("auc").log_name == "auc"
+    assert made("auc", name="pr_auc", curve="PR").log_name == "pr_auc"
+    with pytest.raises(ValidationError):
+        made("auc", name="pr auc")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "target", "path"),
+    [
+        ("precision", {"class_id": 5}, FIVE, "class_id"),
+        ("precision", {"top_k": 6}, FIVE, "top_k"),
+        ("top_k_categorical_accuracy", {}, TWO, "k"),
+        ("io_u", {"target_class_ids": (0, 7)}, FIVE, "target_class_ids"),
+        ("auc", {"multi_label": True, "label_weights": (1.0, 2.0)}, FIVE, "label_weights"),
+    ],
+)
+def test_an_index_or_count_that_the_target_lacks_is_a_misfit(
+    name: str, arguments: dict[str, Any], target: Target, path: str
+) -> None:
+    assert [problem.path for problem in made(name, **arguments).misfits(target)] == [(path,)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "path"), [({"label_weights": (1.0,)}, "label_weights"), ({"thresholds": (0.5, 0.2)}, "thresholds")]
+)
+def test_keys_that_do_not_fit_together_are_problems(arguments: dict[str, Any], path: str) -> None:
+    assert [problem.path for problem in made("auc", **arguments).problems()] == [(path,)]
+
+
+# --- with TensorFlow ---
+
+
+def _softmax(logits: Array) -> Array:
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=-1, keepdims=True))
+
+
+def _sigmoid(logits: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-logits)))
+
+
+def _forms(target: Target) -> list[tuple[Target, Array, Array]]:
+    """The same labels and the same predictions in every encoding and with every end that losses ask for."""
+    rng = np.random.default_rng(7)
+    labels = rng.integers(0, target.size, EXAMPLES)
+    logits = rng.normal(size=(EXAMPLES, target.size)).astype("float32")
+    logits[np.arange(EXAMPLES), labels] += 0.7
+    one_hot = np.eye(target.size, dtype="float32")[labels]
+    forms = [
+        (target.settled("index"), labels.astype("int32"), logits),
+        (target.settled("index", "softmax"), labels.astype("int32"), _softmax(logits)),
+        (target.settled("one_hot"), one_hot, logits),
+        (target.settled("one_hot", "softmax"), one_hot, _softmax(logits)),
+    ]
+    if target.size == 2:
+        margin = logits[:, 1:] - logits[:, :1]
+        binary = labels[:, None].astype("float32")
+        forms += [
+            (target.settled("binary"), binary, margin),
+            (target.settled("binary", "sigmoid"), binary, _sigmoid(margin)),
+        ]
+    return forms
+
+
+def _value(metric: Metric, target: Target, truth: Array, output: Array) -> float:
+    built = metric.build(target)
+    half = EXAMPLES // 2  # two batches, and the state between them
+    built.update_state(truth[:half], output[:half])
+    built.update_state(truth[half:], output[half:])
+    return float(built.result())
+
+
+def _counts(labels: Array, predicted: Array, label: int) -> tuple[int, int, int]:
+    true = int(((predicted == label) & (labels == label)).sum())
+    return (
+        true,
+        int(((predicted == label) & (labels != label)).sum()),
+        int(((predicted != label) & (labels == label)).sum()),
+    )
+
+
+def _f1(labels: Array, predicted: Array, label: int) -> float:
+    true, false, missed = _counts(labels, predicted, label)
+    return 2 * true / (2 * true + false + missed)
+
+
+def _iou(labels: Array, predicted: Array, label: int) -> float:
+    true, false, missed = _counts(labels, predicted, label)
+    return true / (true + false + missed)
+
+
+def _expected(target: Target) -> dict[str, float]:
+    _, labels, p = _forms(target)[1]
+    classes = range(target.size)
+    predicted = p.argmax(axis=1)
+    two = target.size == 2
+    above = p > 0.5
+    one_hot = np.eye(target.size, dtype=bool)[labels]
+    hits = (above & one_hot)[:, 1:] if two else above & one_hot
+    said, are = (above[:, 1:], one_hot[:, 1:]) if two else (above, one_hot)
+    ranks = (p > p[np.arange(EXAMPLES), labels][:, None]).sum(axis=1)
+    cross_entropy = -np.log(p[np.arange(EXAMPLES), labels]).mean()
+    accuracy = (predicted == labels).mean()
+    return {
+        "accuracy": accuracy,
+        "sparse_categorical_accuracy": accuracy,
+        "categorical_accuracy": accuracy,
+        "sparse_categorical_crossentropy": cross_entropy,
+        "categorical_crossentropy": cross_entropy,
+        "precision": hits.sum() / said.sum(),
+        "recall": hits.sum() / are.sum(),
+        "true_positives": hits.sum(),
+        "false_positives": (said & ~are).sum(),
+        "f1_score": _f1(labels, predicted, 1) if two else float(np.mean([_f1(labels, predicted, c) for c in classes])),
+        "mean_io_u": float(np.mean([_iou(labels, predicted, c) for c in classes])),
+        "one_hot_mean_io_u": float(np.mean([_iou(labels, predicted, c) for c in classes])),
+        "io_u": float(np.mean([_iou(labels, predicted, c) for c in (0, 1)])),
+    } | (
+        {"binary_accuracy": accuracy, "binary_crossentropy": cross_entropy}
+        if two
+        else {
+            "top_k_categorical_accuracy": (ranks < 3).mean(),
+            "sparse_top_k_categorical_accuracy": (ranks < 3).mean(),
+        }
+    )
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("target", [TWO, FIVE], ids=["two", "five"])
+def test_metrics_are_right_by_hand_whatever_the_loss_made_of_the_labels(target: Target) -> None:
+    for name, expected in _expected(target).items():
+        metric = made(name, **({"k": 3} if "top_k" in name else {}))
+        for settled, truth, output in _forms(target):
+            assert _value(metric, settled, truth, output) == pytest.approx(expected, rel=1e-5), (name, settled)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("target", [TWO, FIVE], ids=["two", "five"])
+def test_auc_is_that_of_keras_fed_with_probabilities(target: Target) -> None:
+    import keras
+
+    _, labels, p = _forms(target)[1]
+    one_hot = np.eye(target.size)[labels]
+    own = keras.metrics.AUC()
+    own.update_state(one_hot[:, 1] if target.size == 2 else one_hot, p[:, 1] if target.size == 2 else p)
+    for settled, truth, output in _forms(target):
+        assert _value(made("auc"), settled, truth, output) == pytest.approx(float(own.result()), abs=1e-6)
+
+
+@pytest.mark.tensorflow
+def test_one_class_can_be_counted_alone() -> None:
+    _, labels, p = _forms(FIVE)[1]
+    above = p[:, 3] > 0.5
+    expected = (above & (labels == 3)).sum() / above.sum()
+    for settled, truth, output in _forms(FIVE):
+        assert _value(made("precision", class_id=3), settled, truth, output) == pytest.approx(expected)
+
+
+@pytest.mark.tensorflow
+def test_an_average_that_is_asked_for_holds_for_two_classes_too() -> None:
+    _, labels, p = _forms(TWO)[1]
+    predicted = p.argmax(axis=1)
+    expected = (_f1(labels, predicted, 0) + _f1(labels, predicted, 1)) / 2
+    for settled, truth, output in _forms(TWO):
+        assert _value(made("f1_score", average="macro"), settled, truth, output) == pytest.approx(expected)
+
+
+@pytest.mark.tensorflow
+def test_tanh_behind_a_hinge_loss_is_split_in_its_middle() -> None:
+    truth = np.array([[0.0], [1.0], [1.0], [0.0]], dtype="float32")
+    output = np.array([[-0.9], [0.2], [0.3], [0.1]], dtype="float32")
+    assert float(made("accuracy").build(TWO.settled("binary", "tanh"))(truth, output)) == 0.75
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("target", [VALUE, VALUES, INPUT], ids=["value", "values", "input"])
+def test_regression_metrics_are_right_by_hand(target: Target) -> None:
+    rng = np.random.default_rng(3)
+    shape = (EXAMPLES, 2, 2, 3) if target.kind == "input" else (EXAMPLES, target.size)
+    truth = rng.normal(size=shape).astype("float32")
+    output = (truth + 0.3 * rng.normal(size=shape)).astype("float32")
+    error = (truth - output).reshape(EXAMPLES, -1)
+    spread = ((truth - truth.mean(axis=0)) ** 2).reshape(EXAMPLES, -1)
+    expected = {
+        "mean_absolute_error": np.abs(error).mean(),
+        "mean_squared_error": (error**2).mean(),
+        "root_mean_squared_error": np.sqrt((error**2).mean()),
+        "r2_score": (1 - (error**2).sum(axis=0) / spread.sum(axis=0)).mean(),
+    }
+    for name, value in expected.items():
+        assert _value(made(name), target.settled("value"), truth, output) == pytest.approx(value, rel=1e-4), name
+
+
+@pytest.mark.tensorflow
+def test_labels_without_a_column_are_values_of_their_own() -> None:
+    truth, output = np.array([1.0, 2.0, 4.0], "float32"), np.array([[1.0], [2.0], [1.0]], "float32")
+    built = made("mean_absolute_error").build(VALUE.settled("value"))
+    assert float(built(truth, output)) == 1.0
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("jit", [False, True], ids=["graph", "xla"])
+@pytest.mark.parametrize("name", metrics.names())
+def test_each_metric_traces_starts_again_and_has_its_variables_before_the_first_batch(name: str, *, jit: bool) -> None:
+    import tensorflow as tf
+
+    for target in (TWO, FIVE, VALUES):
+        metric = made(name, **({"k": 2} if "top_k" in name else {}))
+        if not metric.accepts(target):
+            continue
+        forms = [(target.settled("value"), np.ones((4, 3), "float32"), np.full((4, 3), 0.5, "float32"))]
+        for settled, truth, output in _forms(target)[-1:] if target.kind == "classes" else forms:
+            built = metric.build(settled)
+            paths = [variable.path for variable in built.variables]
+            update = tf.function(built.update_state, jit_compile=jit)
+            update(truth, output)
+            first = built.result()
+            built.reset_state()
+            update(truth, output)
+            assert first.shape == ()
+            assert first.dtype == tf.float32
+            assert float(built.result()) == float(first) or np.isnan(first)
+            assert paths == [variable.path for variable in built.variables]
+            assert all(path.startswith(f"{name}/") for path in paths)

@@ -1,0 +1,104 @@
+"""What a user is told is what the metrics see, for every target in every encoding, whatever the model ends in."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from dlrun.losses import TAKES
+from dlrun.metrics.inputs import converter
+from dlrun.models.parts.finish import finished
+from dlrun.signature import Encoding, Features, Target
+
+pytestmark = pytest.mark.tensorflow
+
+Array = npt.NDArray[Any]
+GENERATOR = np.random.default_rng(0)
+ROWS = 50
+
+
+def output_of(target: Target) -> Array:
+    """What a network whose last layer applies the target's activation may give."""
+    import keras
+
+    logits = GENERATOR.normal(scale=3, size=(ROWS, target.units)).astype("float32")
+    return np.asarray(keras.activations.get(target.activation)(logits))
+
+
+def finish(output: Array, target: Target) -> Array:
+    import keras
+
+    inputs = keras.Input(output.shape[1:])
+    return np.asarray(keras.Model(inputs, finished(keras.layers.Identity()(inputs), target))(output))
+
+
+def seen(form: Any, output: Array, target: Target) -> Array:
+    """What a metric of a form gets as the prediction."""
+    labels = np.zeros((ROWS, target.size) if target.kind == "labels" else ROWS, "int32")
+    truth = np.eye(target.size, dtype="float32")[labels] if target.encoding == "one_hot" else labels
+    return np.asarray(converter(form, target)(truth, output)[1])
+
+
+def ends_of(encoding: Encoding) -> set[str]:
+    """Every activation that some loss of the encoding allows."""
+    return {end for takes in TAKES.values() if takes.classes == encoding for end in (*takes.ends, takes.head)}
+
+
+@pytest.mark.parametrize("encoding", ["index", "one_hot", "binary"])
+def test_probabilities_of_classes_add_up_to_1_and_are_those_that_metrics_see(encoding: Encoding) -> None:
+    sizes = (2,) if encoding == "binary" else (2, 5)
+    assert ends_of(encoding) >= {"linear"}
+    for size in sizes:
+        for activation in sorted(ends_of(encoding)):
+            target = Target("classes", size).settled(encoding, activation)
+            output = output_of(target)
+            probabilities = finish(output, target)
+            told = (encoding, size, activation)
+            assert probabilities.shape == (ROWS, size), told
+            assert probabilities.dtype == np.float32, told
+            if activation != "sparsemax":  # what Keras 3.15 gives for it does not add up to 1, as it should
+                assert np.abs(probabilities.sum(axis=1) - 1).max() < 1e-5, told
+            assert (probabilities >= 0).all(), told
+            assert np.abs(probabilities - seen("index", output, target)).max() < 1e-6, told
+            assert (probabilities.argmax(axis=1) == seen("labels", output, target)).all(), told
+
+
+def test_each_of_several_columns_has_probabilities_that_add_up_to_1() -> None:
+    target = Target.of_columns({"a": ("x", "y", "z"), "b": ("0", "1")}).settled("index")
+    output = output_of(target)
+    probabilities = finish(output, target)
+    assert probabilities.shape == (ROWS, 5)
+    for part in target.parts:
+        alone = finish(output[:, part.places], part.target)
+        assert np.abs(probabilities[:, part.places] - alone).max() < 1e-6
+
+
+def test_probabilities_of_labels_are_those_that_metrics_see_each_by_itself() -> None:
+    for activation in sorted(ends_of("binary")):
+        for size in (1, 3):
+            target = Target("labels", size).settled("binary", activation)
+            output = output_of(target)
+            probabilities = finish(output, target)
+            assert probabilities.shape == (ROWS, size)
+            assert ((probabilities >= 0) & (probabilities <= 1)).all(), activation
+            assert np.abs(probabilities.reshape(-1, 1) - seen("positive", output, target)).max() < 1e-6, activation
+
+
+@pytest.mark.parametrize("scale", [(2.0, 0.5), (1e-9, 3e12)], ids=["usual", "tiny and huge"])
+def test_values_come_in_their_own_unit_as_metrics_see_them(scale: tuple[float, float]) -> None:
+    target = Target("values", 2, encoding="value", mean=(5 * scale[0], -scale[1]), scale=scale)
+    output = GENERATOR.normal(size=(ROWS, 2)).astype("float32")
+    values = finish(output, target)
+    expected = output.astype("float64") * scale + target.mean
+    assert np.allclose(values, expected, rtol=1e-5, atol=0)
+    # Metrics take the mean off before they go on in float32; so near 0 the two round differently.
+    assert (np.abs(values - seen("values", output, target)) <= 1e-6 * 10 * np.array(scale)).all()
+    unscaled = target.unscaled()
+    assert (finish(output, unscaled) == output).all()
+
+
+def test_a_reconstruction_is_what_the_network_gives() -> None:
+    target = Target.of_input(Features("image", (4, 4, 1)))
+    output = GENERATOR.random((ROWS, 4, 4, 1)).astype("float32")
+    assert (finish(output, target) == output).all()

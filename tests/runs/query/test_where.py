@@ -1,0 +1,168 @@
+"""Conditions on runs: what they choose, and what is said of those that are none."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from dlrun.errors import UsageError
+from dlrun.runs.folder import RunFolder
+from dlrun.runs.query.fields import Fields
+from dlrun.runs.query.listing import list_runs
+from dlrun.runs.query.selection import Selection
+from dlrun.runs.query.where import parse_where
+
+
+@pytest.fixture(scope="module")
+def runs_dir(tmp_path_factory: pytest.TempPathFactory, spec_text: str) -> Path:
+
+    runs_dir = tmp_path_factory.mktemp("where") / "runs"
+    kinds = {
+        "a": {"result": {"validation": {"accuracy": 0.99}}, "model": {"type": "cnn"}, "tags": ["paper", "two words"]},
+        "b": {"result": {"validation": {"accuracy": 0.97}}, "model": {"type": "cnn"}, "seconds": 90.0},
+        "c": {"result": {"test": {"accuracy": 0.5}}, "model": {"type": "mlp"}, "status": "failed", "seconds": 5.0},
+    }
+    for number, (name, changes) in enumerate(kinds.items()):
+        folder = RunFolder.create(runs_dir, name=name)
+        folder.spec_yaml.write_text(
+            spec_text.replace("32\n", f"{32 << number}\n").replace("[64, 32]", f"[{number}, 32]")
+        )
+        started = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(time.time() - 100_000 * number))
+        folder.update_record(**{"status": "completed", "started": started, **changes})
+    (runs_dir / "d").mkdir()
+    return runs_dir
+
+
+def chosen(runs_dir: Path, condition: str) -> str:
+    runs = list_runs(runs_dir)
+    return "".join(sorted(run.name or run.id for run in Selection(condition).of(runs, Fields(runs))))
+
+
+@pytest.mark.parametrize(
+    ("condition", "names"),
+    [
+        ("val_accuracy>0.98 and model.type=cnn", "a"),
+        ("val_accuracy>0.98 or status=failed", "ac"),
+        ("not model=cnn", "cd"),
+        ("not (model=cnn or status=failed)", "d"),
+        ("model=cnn and not val_accuracy<0.98 or name=c", "ac"),
+        ("name=c or model=cnn and val_accuracy<0.98", "bc"),
+        ("NOT name=a AND NOT id=d", "bc"),
+        ("not not name=a", "a"),
+        ("name==a", "a"),
+        ("name!=a", "bcd"),
+        ("val_accuracy>=0.97", "ab"),
+        ("val_accuracy<=.97", "b"),
+        ("val_accuracy=9.7e-1", "b"),
+        ("accuracy>0", "abc"),
+        ("test_accuracy!=0.5", "abd"),
+        ("tag=paper", "a"),
+        ("tag=pap", ""),
+        ("tag='two words'", "a"),
+        ('tag="two words"', "a"),
+        ("tag~WORD", "a"),
+        ("tag!=paper", "bcd"),
+        ("id~-b-", "b"),
+        ("seconds>1m", "b"),
+        ("seconds<=90", "bc"),
+        ("seconds=1.5min", "b"),
+        ("age<1d and status!=damaged", "a"),
+        ("age>25h", "bc"),
+        ("started>2020-01-01 and status!=damaged", "abc"),
+        ("started<2020-01-01T10:00", ""),
+        ("training.batch_size=64", "b"),
+        ("training.batch_size>32", "bc"),
+        ("training.shuffle=true", "abc"),
+        ("training.shuffle=1", ""),
+        ("training.jit=off", "abc"),
+        ("optimizer.learning_rate=0.001", "abc"),
+        ("optimizer.weight_decay=null", "abcd"),
+        ("optimizer.weight_decay='null'", ""),
+        ("model.units=1", "b"),
+        ("model.units=[1,32]", "b"),
+        ("model.units='[1, 32]'", "b"),
+        ("model.blocks.1.filters=16 and dataset.name=digits", ""),
+        ("model.blocks.1.filters=16", "abc"),
+        ("name > 3", ""),
+        ("best=null", "abcd"),
+        ("(((name=a)))", "a"),
+    ],
+)
+def test_a_condition_chooses(runs_dir: Path, condition: str, names: str) -> None:
+    assert chosen(runs_dir, condition) == names
+
+
+@pytest.mark.parametrize(
+    ("condition", "what", "column", "told"),
+    [
+        (" ", "an empty condition", 2, "a comparison"),
+        ("val_acuracy>0.9", "no run has a key 'val_acuracy'", 1, "did you mean 'val_accuracy'?"),
+        ("name=a and batch_size=3", "no run has a key 'batch_size'", 12, "did you mean 'training.batch_size'?"),
+        ("name", "the end after 'name'", 5, "one of = == != < <= > >= ~"),
+        ("name a", "'a' after 'name'", 6, "one of ="),
+        ("name=", "the end after '='", 6, "a number, a word"),
+        ("name=(a)", "'(' after '='", 6, "a number, a word"),
+        ("name='a", "\"'\" after '='", 6, "quoted text"),
+        ("(name=a", "this parenthesis is not closed", 1, "before the end"),
+        ("name=a)", "unexpected ')'", 7, "and, or, or the end"),
+        ("name=a name=b", "unexpected 'name'", 8, "and, or"),
+        ("name=a and", "the end where a key is expected", 11, "a comparison"),
+        ("and name=a", "'and' where a key is expected", 1, "a comparison"),
+        ("= 3", "'=' where a key is expected", 1, "a comparison"),
+        ("name<b", "'b' after name<", 6, "texts have no order"),
+        ("seconds>3y", "'3y' after seconds>", 9, "90s, 10m"),
+        ("started>tuesday", "'tuesday' after started>", 9, "2026-11-21"),
+        ("(" * 60 + "name=a", "nested deeper", 51, "fewer"),
+        ("not " * 100_000, "400,000 characters", 0, "at most"),
+        ("not " * 100 + "name=a", "nested deeper", 201, "fewer"),
+        ("__import__('os').system('true')", "'(' after '__import__'", 11, "one of"),
+    ],
+)
+def test_what_is_no_condition_is_shown_with_a_caret(
+    runs_dir: Path, condition: str, what: str, column: int, told: str
+) -> None:
+    runs = list_runs(runs_dir)
+    with pytest.raises(UsageError) as raised:
+        parse_where(condition, Fields(runs))
+    said = str(raised.value)
+    assert what in said
+    assert told in said
+    if column:
+        _, shown, caret, *_ = said.split("\n")
+        assert shown == f"    {condition}"
+        assert caret == " " * (3 + column) + "^"
+
+
+def test_control_characters_in_a_condition_do_not_move_the_caret(runs_dir: Path) -> None:
+    with pytest.raises(UsageError) as raised:
+        parse_where("name=a\x1b\n\tx", Fields(list_runs(runs_dir)))
+    assert "    name=a   x\n" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("sort", "names"),
+    [
+        ("val_accuracy", ["b", "a", "c", ""]),
+        ("-val_accuracy", ["a", "b", "c", ""]),
+        ("seconds", ["c", "b", "a", ""]),
+        ("status", ["a", "b", "", "c"]),
+        ("training.batch_size", ["a", "b", "c", ""]),
+        ("-training.batch_size", ["c", "b", "a", ""]),
+    ],
+)
+def test_an_order_puts_runs_without_a_value_last(runs_dir: Path, sort: str, names: list[str]) -> None:
+    runs = sorted(list_runs(runs_dir), key=lambda run: run.id)
+    found = [run.name for run in Selection(sort=sort).of(runs, Fields(runs))]
+    assert found == names
+
+
+def test_status_and_limit(runs_dir: Path) -> None:
+    runs = list_runs(runs_dir)
+    fields = Fields(runs)
+    assert {run.status for run in Selection(status="failed, damaged").of(runs, fields)} == {"failed", "damaged"}
+    assert Selection(limit=2).of(runs, fields) == runs[:2]
+    with pytest.raises(UsageError, match="there is no status 'fialed'") as raised:
+        Selection(status="fialed").of(runs, fields)
+    assert raised.value.hint == "did you mean 'failed'?"
+    with pytest.raises(UsageError, match="no run has a key 'secs'"):
+        Selection(sort="-secs").of(runs, fields)

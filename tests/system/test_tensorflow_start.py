@@ -1,0 +1,46 @@
+"""The start of TensorFlow: what Keras would import only because it is there stays out, and can be imported later."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.tensorflow
+def test_keras_starts_without_what_it_finds_beside_it_and_a_plugin_can_still_import_that(tmp_path: Path) -> None:
+    for name in ("matplotlib", "pandas", "sklearn"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from dlrun.system.tensorflow_start import start_tensorflow\n"
+        "start_tensorflow()\n"
+        "assert 'keras' in sys.modules\n"
+        "assert not {'matplotlib', 'pandas', 'sklearn'} & set(sys.modules)\n"
+        "import pandas"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_c_code_writes_while_it_is_loaded_reaches_no_script_and_what_python_writes_does(tmp_path: Path) -> None:
+    (tmp_path / "tensorflow.py").write_text("import os\nos.write(2, b'noise of C')\n")
+    (tmp_path / "keras.py").write_text("")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from dlrun.system.tensorflow_start import start_tensorflow\n"
+        "start_tensorflow()\n"
+        "assert 'tensorflow' in sys.modules\n"
+        "print('mine', file=sys.stderr)\n"
+        "import logging; logging.getLogger('tensorflow').warning('5 out of the last 5 calls triggered retracing')"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert done.stderr == "mine\n"
+
+
+def test_the_api_is_what_dir_shows() -> None:
+    code = "import dlrun, sys; print(*dir(dlrun)); assert 'pydantic' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    shown = {name for name in done.stdout.split() if not name.startswith("__")}
+    assert shown == {"evaluate", "explain", "plan", "predict", "reproduce", "resume", "train"}

@@ -1,0 +1,110 @@
+"""The dropout that XLA computes quickly: as random as it has to be, and Keras' own in everything else."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+pytestmark = pytest.mark.tensorflow
+
+Array = npt.NDArray[Any]
+RATE, STEPS, SHAPE = 0.3, 400, (32, 50)
+
+
+def model_of(*layers: Any) -> Any:
+    import keras
+
+    inputs = keras.Input(SHAPE[1:])
+    tensor = inputs
+    for layer in layers:
+        tensor = layer(tensor)
+    return keras.Model(inputs, tensor)
+
+
+def drawn(layer: Any, *, xla: bool, steps: int = STEPS) -> Array:
+    """What the layer makes of ones in so many steps of training."""
+    import tensorflow as tf
+
+    @tf.function(jit_compile=xla)  # type: ignore[untyped-decorator, unused-ignore]
+    def step() -> Any:
+        return layer(tf.ones(SHAPE), training=True)
+
+    return np.stack([step().numpy() for _ in range(steps)])
+
+
+def hashed(seed: int) -> Any:
+    import keras
+
+    from dlrun.training.step.dropout import exchange_dropout, use_hashed_dropout
+
+    layer = keras.layers.Dropout(RATE, seed=seed)
+    model = model_of(layer)
+    exchange_dropout(model)
+    use_hashed_dropout(model, on=True)
+    return layer
+
+
+def test_the_part_that_is_dropped_is_the_rate_at_every_place_and_in_every_step() -> None:
+    found = drawn(hashed(seed=1), xla=False)
+    assert set(np.unique(found)) == {0.0, np.float32(1) / np.float32(1 - RATE)}
+    dropped = found == 0
+    for axes in ((0, 1, 2), (0, 1), (0, 2), (1, 2), 0):
+        means = dropped.mean(axis=axes)
+        deviation = np.sqrt(RATE * (1 - RATE) * means.size / dropped.size)
+        assert np.abs(means - RATE).max() < 5 * deviation, axes
+        if means.size > 1:
+            assert means.std() == pytest.approx(deviation, rel=6 / np.sqrt(2 * means.size)), axes
+
+
+def test_what_is_dropped_says_nothing_of_neighbours_other_steps_or_other_layers() -> None:
+    first, second = (drawn(hashed(seed), xla=False) == 0 for seed in (1, 2))
+    pairs = {"steps": (first[1:], first[:-1]), "rows": (first[:, 1:], first[:, :-1]), "layers": (first, second)}
+    pairs["places"] = first[..., 1:], first[..., :-1]
+    # One step's numbers at places further on must not be another's.
+    for by in (1, 2, 3):
+        pairs[f"shifted by {by}"] = (
+            first[1:].reshape(STEPS - 1, -1)[:, by:],
+            first[:-1].reshape(STEPS - 1, -1)[:, :-by],
+        )
+    for name, (one, other) in pairs.items():
+        found = np.corrcoef(one.reshape(-1), other.reshape(-1))[0, 1]
+        assert abs(found) < 5 / np.sqrt(one.size), name
+    assert len({step.tobytes() for step in first}) == STEPS
+
+
+def test_xla_drops_the_same_and_a_state_that_is_put_back_gives_it_again() -> None:
+    plain, compiled = hashed(seed=3), hashed(seed=3)
+    expected = drawn(plain, xla=False, steps=6)
+    assert (drawn(compiled, xla=True, steps=3) == expected[:3]).all()
+    state = np.asarray(compiled.seed_generator.state)
+    assert (drawn(compiled, xla=True, steps=3) == expected[3:]).all()
+    compiled.seed_generator.state.assign(state)
+    assert (drawn(compiled, xla=True, steps=3) == expected[3:]).all()
+
+
+def test_without_the_hash_and_outside_training_it_is_keras_own() -> None:
+    import keras
+    import tensorflow as tf
+
+    from dlrun.training.step.dropout import use_hashed_dropout
+
+    layer = hashed(seed=4)
+    assert (layer(tf.ones(SHAPE), training=False).numpy() == 1).all()
+    use_hashed_dropout(model_of(layer), on=False)
+    assert (drawn(layer, xla=False, steps=3) == drawn(keras.layers.Dropout(RATE, seed=4), xla=False, steps=3)).all()
+
+
+def test_only_keras_own_dropout_is_exchanged_and_keeps_its_name() -> None:
+    import keras
+
+    from dlrun.training.step.dropout import exchange_dropout
+
+    class Mine(keras.layers.Dropout):  # type: ignore[misc, unused-ignore]  # Keras has no types
+        pass
+
+    layers = [keras.layers.Dropout(0.1), Mine(0.1), keras.layers.GaussianDropout(0.1)]
+    before = [type(layer) for layer in layers]
+    exchange_dropout(model_of(*layers))
+    assert [type(layer) is kind for layer, kind in zip(layers, before, strict=True)] == [False, True, True]
+    assert type(layers[0]).__name__ == "Dropout"
