@@ -231,8 +231,10 @@ class Description:
         features: Of one example.
         target: None when the data has no labels.
         examples: Number of examples in each split that exists: `train`, `validation`, `test`.
+        left_out: Why a column of its files is no feature, by name.
     """
 
     features: Features
     target: Target | None
     examples: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)

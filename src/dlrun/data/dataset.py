@@ -91,6 +91,7 @@ class Dataset:
         warnings: What may have been read in another way than it was meant, and what would say so; a sentence each.
         times: By split, of a series that has times, when the first predicted step is: int64 seconds since 1970, or
             floats in the unit of the series.
+        left_out: Why a column of its files is no feature, by name.
     """
 
     name: str
@@ -105,11 +106,12 @@ class Dataset:
     naive: Mapping[str, Array] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     times: Mapping[str, Array] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def describe(self) -> Description:
         """What can be said of it without its examples."""
         sizes = {name: len(split) for name, split in self.splits.items()}
-        return Description(self.features, self.target, sizes)
+        return Description(self.features, self.target, sizes, self.left_out)
 
     def raw_input(self) -> RawInput:
         """How raw input becomes stored examples."""

@@ -215,6 +215,7 @@ def record_choices(folder: RunFolder, assembly: Assembly, *, jit: Choice, enviro
             "name": dataset.name,
             "fingerprint": dataset.fingerprint,
             "examples": {name: len(split) for name, split in dataset.splits.items()},
+            "left_out": dict(dataset.left_out),
         },
         environment=environment,
     )

@@ -14,7 +14,7 @@ from dlrun.data.columns.texts import MISSING_VALUES, known_values
 from dlrun.data.series.candidates import PARTS, TIMES, told_time
 from dlrun.data.series.order import Times
 from dlrun.data.series.source import Series
-from dlrun.errors import DataError, UsageError
+from dlrun.errors import UsageError
 from dlrun.init_config.draft import Draft, Key, Remark, Section, Sizes, Wishes
 from dlrun.init_config.season import Season, find_season, is_chance, wanders
 from dlrun.init_config.table import LookedAt, describe_columns, look_at
@@ -42,7 +42,7 @@ def draft_series(path: str, wishes: Wishes) -> Draft:
     season = find_season(values, found)
     history = wishes.history or _history(looked.rows, season)
     horizon = wishes.horizon or 1
-    ignored = {**(looked.ignored or {}), **_texts(looked), **_times_of_few_rows(looked, time)}
+    ignored = {**(looked.ignored or {}), **_times_of_few_rows(looked, time)}
     looked = replace(looked, ignored={name: why for name, why in ignored.items() if name != target})
     shape = {"path": path, "target": target, "history": history, "horizon": horizon, **looked.keys}
     plan = plan_columns(looked.table, looked.surveys, Series.model_validate(shape))
@@ -153,15 +153,6 @@ def _is_measured(looked: LookedAt, survey: ColumnSurvey | None) -> bool:
     if survey is None or survey.is_constant or survey.is_permutation or survey.name.lower() in (*PARTS, *TIMES):
         return False
     return notation_of(looked.table, survey) is not None
-
-
-def _texts(looked: LookedAt) -> dict[str, str]:
-    """Columns of free text, which a series does not take."""
-    try:
-        plan = plan_columns(looked.table, looked.surveys, Series(path="", target="", history=1, **looked.keys))
-    except DataError:
-        return {}
-    return {column.name: f"{column.name}: free text" for column in plan.columns if column.kind == "text"}
 
 
 def _times_of_few_rows(looked: LookedAt, time: Sequence[str]) -> dict[str, str]:

@@ -152,7 +152,15 @@ def _data(record: RunRecord) -> Markup:
     if record.dataset is None:
         return Markup()
     counts = ", ".join(f"{count:,} {split}" for split, count in record.dataset.examples.items())
-    return facts((("dataset", record.dataset.name), ("examples", counts), ("fingerprint", record.dataset.fingerprint)))
+    left_out = "; ".join(f"{name}: {reason}" for name, reason in record.dataset.left_out.items())
+    return facts(
+        (
+            ("dataset", record.dataset.name),
+            ("examples", counts),
+            ("columns left out", left_out),
+            ("fingerprint", record.dataset.fingerprint),
+        )
+    )
 
 
 def _time(record: RunRecord, drawings: Sequence[Drawing]) -> Iterator[Markup]:

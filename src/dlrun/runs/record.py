@@ -59,11 +59,19 @@ class ModelRecord(_Group):
 
 
 class DatasetRecord(_Group):
-    """The data: its name for people, the sha256 over it, and the number of examples in each split."""
+    """The data.
+
+    Args:
+        name: For people.
+        fingerprint: The sha256 over it.
+        examples: How many, in each split.
+        left_out: Why a column of its files is no feature, by name.
+    """
 
     name: str
     fingerprint: str
     examples: dict[str, Count]
+    left_out: dict[str, str] = {}
 
 
 class BestRecord(_Group):

@@ -264,8 +264,8 @@ class _Parser:
             if key == "model":
                 parts["model_type"] = kind if kind is not None and issubclass(kind, Model) else None
         dataset, model = parts["dataset"], parts["model_type"]
-        if isinstance(dataset, ColumnKeys) and dataset.embedding == "auto" and model and not model.learns_embedded:
-            parts["dataset"] = dataset.model_copy(update={"embedding": "off"})
+        if isinstance(dataset, ColumnKeys) and model and not model.learns_embedded:
+            parts["dataset"] = dataset.without_vectors()
         node = self.document.child("training") or Node({}, self.document.place)
         training, problems = validate(node, Training, where="training")
         self.problems += problems

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -44,6 +45,7 @@ class Plan:
         steps_per_epoch: Steps.
         steps: Steps of the whole training.
         precision: Chosen for it.
+        left_out: Why a column of the data is no feature, by name.
     """
 
     layers: tuple[LayerPlan, ...]
@@ -53,6 +55,7 @@ class Plan:
     steps_per_epoch: int
     steps: int
     precision: str
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def make_plan(assembly: Assembly) -> Plan:
@@ -72,7 +75,16 @@ def make_plan(assembly: Assembly) -> Plan:
         ),
     }
     length, precision = assembly.length, assembly.compiled.precision.value
-    return Plan(layers, model.count_params(), trainable, memory, length.steps_per_epoch, length.steps, precision)
+    return Plan(
+        layers,
+        model.count_params(),
+        trainable,
+        memory,
+        length.steps_per_epoch,
+        length.steps,
+        precision,
+        assembly.dataset.left_out,
+    )
 
 
 def plan_layers(core: keras.Model) -> tuple[LayerPlan, ...]:

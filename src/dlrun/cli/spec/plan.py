@@ -14,6 +14,8 @@ def plan(config: Config, overrides: Overrides, *, trust_plugins: TrustPlugins = 
     from dlrun.cli.display.console import print_json
     from dlrun.cli.display.display import displayed
     from dlrun.cli.display.format import format_bytes, format_table
+    from dlrun.cli.display.printable import printable_cell
+    from dlrun.data.columns import reasons
     from dlrun.experiment import train as experiment
 
     with displayed(quiet=True) as display:
@@ -28,5 +30,7 @@ def plan(config: Config, overrides: Overrides, *, trust_plugins: TrustPlugins = 
     typer.echo(format_table(("layer", "type", "output", "parameters", "dtype"), rows))
     typer.echo(f"\nparameters  {planned.parameters:,}, {planned.trainable:,} of them trainable")
     typer.echo(f"training    {planned.steps:,} steps, {planned.steps_per_epoch:,} in an epoch, {planned.precision}")
+    if planned.left_out:
+        typer.echo(printable_cell(f"left out    {reasons(planned.left_out)}"))
     memory = ", ".join(f"{format_bytes(size)} {purpose}" for purpose, size in planned.memory.items())
     typer.echo(f"memory      about {format_bytes(sum(planned.memory.values()))}: {memory}")

@@ -18,14 +18,18 @@ def validate(
     --json prints the complete spec.
     """
     from dlrun.cli.display.console import print_json
+    from dlrun.data.columns import reasons
     from dlrun.spec.parse import read_spec
 
     file = read_spec(config, tuple(overrides), trust_plugins=trust_plugins)
     spec = file.spec
     for note in file.notes:
         tell(f"note: {note}")
-    if spec.dataset.describe() is None:
+    description = spec.dataset.describe()
+    if description is None:
         tell("note: nothing is known of the data yet; whether the spec fits it was not checked")
+    elif description.left_out:
+        tell(f"note: columns left out: {reasons(description.left_out)}")
     if as_json:
         print_json(spec.plain())
         return

@@ -19,7 +19,7 @@ from dlrun.data.columns.column import CategoricalColumn, Column, NumericColumn
 from dlrun.data.columns.date_column import DateColumn
 from dlrun.data.columns.fit import fit_columns, stored_blocks
 from dlrun.data.columns.keys import ColumnKeys, name_problem
-from dlrun.data.columns.kinds import Plan, plan_columns
+from dlrun.data.columns.kinds import Plan, plan_columns, reasons
 from dlrun.data.columns.planned import PlannedColumn, notation_of
 from dlrun.data.columns.preprocess import ColumnsPreprocess, embedded_columns
 from dlrun.data.columns.raw import (
@@ -76,6 +76,7 @@ __all__ = [
     "plan_columns",
     "read_as",
     "read_rows",
+    "reasons",
     "shown_row",
     "stored_blocks",
     "survey_columns",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
@@ -62,6 +62,11 @@ class ColumnKeys(HeaderKeys):
         default="infer",
         description="What becomes of columns in none of these lists. infer: their kind is told from their values, and "
         "shown · ignore: they are left out.",
+    )
+    unlisted_text: Literal["auto", "learn", "ignore"] = Field(
+        default="auto",
+        description="What becomes of columns in none of these lists that are free text by their values. learn: they "
+        "are read as those under text · ignore: they are left out · auto: learn, if the model learns vectors.",
     )
     missing: Missing = Field(default=Missing(), description="What becomes of missing values.")
     missing_values: tuple[str, ...] = Field(
@@ -124,6 +129,13 @@ class ColumnKeys(HeaderKeys):
         """The list in which a column stands, by the column's name."""
         return {name: key for key in LISTS for name in getattr(self, key)}
 
+    @property
+    def text_refusal(self) -> str:
+        """Why a column that was found to be free text is left out; empty if it is a feature."""
+        if self.unlisted_text == "ignore":
+            return "it is free text, which only a model that learns vectors of words takes, such as mlp"
+        return ""
+
     def requires(self, kind: str) -> bool:
         """Whether a value that is missing in a column of this kind is an error."""
         wanted = {
@@ -146,6 +158,11 @@ class ColumnKeys(HeaderKeys):
         if keys == "off" or categories < keys.min_categories:
             return 0
         return keys.size or min(50, round(1.6 * categories**0.56))
+
+    def without_vectors(self) -> Self:
+        """The same keys for a model that learns no vectors: what is left to choose is chosen so that it takes it."""
+        chosen = {"embedding": "off", "unlisted_text": "ignore"}
+        return self.model_copy(update={key: value for key, value in chosen.items() if getattr(self, key) == "auto"})
 
     def column_problems(self, table: TableFiles | None, targets: tuple[str, ...]) -> Iterator[FieldProblem]:
         """Columns that are listed twice, are not there, or may be two.

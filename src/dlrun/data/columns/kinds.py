@@ -53,7 +53,12 @@ class Plan:
         if more := remarks[_SHOWN:]:
             yield f"{len(more)} more columns are like these"
         if self.ignored:
-            yield "columns left out: " + "; ".join(f"{name}: {reason}" for name, reason in self.ignored.items())
+            yield "columns left out: " + reasons(self.ignored)
+
+
+def reasons(left_out: Mapping[str, str]) -> str:
+    """Columns that are no features, each with why, in one line."""
+    return "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
 
 
 def plan_columns(
@@ -87,13 +92,14 @@ def plan_columns(
         else:
             ignored[name] = planned
     if not columns:
-        said = "; ".join(f"{name}: {reason}" for name, reason in ignored.items()) or "there is none besides the target"
-        raise DataError(
-            f"{table.label} has no column to learn from: {said}",
-            expected="one at least",
-            hint="rows in the order of time are a series, which is predicted from its own past: --type series (init), "
-            "type: series",
+        said = reasons(ignored) or "there is none besides the target"
+        hint = (
+            "rows in the order of time are a series, which is predicted from its own past: --type series (init), "
+            "type: series"
         )
+        if keys.text_refusal in ignored.values():
+            hint = "a model of type mlp learns from texts; type: text is a dataset of texts alone"
+        raise DataError(f"{table.label} has no column to learn from: {said}", expected="one at least", hint=hint)
     return Plan(tuple(columns), ignored)
 
 
@@ -111,6 +117,8 @@ def _plan(table: TableFiles, survey: ColumnSurvey, keys: ColumnKeys) -> PlannedC
     if listed in ("categorical", "text"):
         return PlannedColumn(survey.name, listed)
     inferred = _infer_numeric(survey, notation) if notation else _infer_text(survey)
+    if isinstance(inferred, PlannedColumn) and inferred.kind == "text" and keys.text_refusal:
+        return keys.text_refusal
     return centred(inferred, survey, keys) if isinstance(inferred, PlannedColumn) else inferred
 
 

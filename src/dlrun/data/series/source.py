@@ -98,6 +98,11 @@ class Series(ColumnKeys, Source):
         """The columns of the time."""
         return (self.time,) if isinstance(self.time, str) else self.time or ()
 
+    @property
+    def text_refusal(self) -> str:
+        """No model of a series learns from texts."""
+        return "" if self.unlisted_text == "learn" else "it is free text, which a series does not take"
+
     def problems(self) -> Iterator[FieldProblem]:
         """Columns that are not there, as far as the file can be read now."""
         if isinstance(self.validation, str) and self.validation != "test":
@@ -184,6 +189,7 @@ class Series(ColumnKeys, Source):
             naive=naive,
             warnings=(*table.warnings, *lost_distinctions(rows)),
             times=_times_of(splits, times, history=self.history),
+            left_out=plan.ignored,
         )
 
     def _plan(self, table: TableFiles) -> tuple[Plan, tuple[PlannedColumn, ...], Mapping[str, ColumnSurvey]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,6 +87,7 @@ class TableRows:
         notes: The choices that were made.
         coded: Every row as numbers.
         warnings: What may have been read in another way than it was meant.
+        left_out: Why a column is no feature, by name.
     """
 
     columns: tuple[Column, ...]
@@ -96,6 +97,7 @@ class TableRows:
     notes: tuple[str, ...]
     coded: CodedRows
     warnings: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
 def plan_table(source: Table, tables: Mapping[str, TableFiles]) -> TablePlan:
@@ -153,7 +155,7 @@ def divide_rows(source: Table, plan: TablePlan, *, folder: Path | None = None) -
     target = None
     if plan.target is not None and train.target is not None:
         target = make_target(plan.target, targets, train.target)
-    return TableRows(columns, targets, target, splits, (*notes, *held_out), coded, tuple(warnings))
+    return TableRows(columns, targets, target, splits, (*notes, *held_out), coded, tuple(warnings), plan.plan.ignored)
 
 
 def lost_distinctions(coded: CodedRows) -> Iterator[str]:

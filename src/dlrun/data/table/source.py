@@ -20,7 +20,7 @@ from dlrun.data.columns import (
     name_problem,
     stored_blocks,
 )
-from dlrun.data.dataset import Dataset, HeldOut, Source, Split, datasets, fingerprint_of
+from dlrun.data.dataset import Dataset, HeldOut, Source, Split, datasets
 from dlrun.data.files.locate import find_tables
 from dlrun.data.labels import Task
 from dlrun.data.table.input import TableInput
@@ -156,11 +156,7 @@ class Table(ColumnKeys, Source):
 
     def _from_memory(self, rows: TableRows) -> Dataset:
         splits = {name: _in_memory(rows, split) for name, split in rows.splits.items()}
-        fingerprint = fingerprint_of(splits)
-        return self._dataset(
-            StoredTable(rows.columns, rows.targets, rows.target, rows.notes, fingerprint, tuple(splits), rows.warnings),
-            splits,
-        )
+        return self._dataset(StoredTable.of(rows, splits), splits)
 
     def _dataset(self, table: StoredTable, splits: dict[str, Split], *notes: str) -> Dataset:
         preprocess = ColumnsPreprocess.of(table.columns, standardize=self.standardize)
@@ -175,6 +171,7 @@ class Table(ColumnKeys, Source):
             (*table.notes, *notes),
             raw=TableInput(table.columns, table.targets, reading, self.missing_target, self.unknown_categories),
             warnings=table.warnings,
+            left_out=table.left_out,
         )
 
     def _tables(self) -> dict[str, TableFiles]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ class StoredTable:
         fingerprint: Of all splits.
         splits: Their names.
         warnings: What may have been read in another way than it was meant.
+        left_out: Why a column is no feature, by name.
     """
 
     columns: tuple[Column, ...]
@@ -54,6 +55,21 @@ class StoredTable:
     fingerprint: str
     splits: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: TableRows, splits: Mapping[str, Split]) -> StoredTable:
+        """What there is to know of rows, whose values are in `splits`."""
+        return cls(
+            rows.columns,
+            rows.targets,
+            rows.target,
+            rows.notes,
+            fingerprint_of(splits),
+            tuple(splits),
+            rows.warnings,
+            rows.left_out,
+        )
 
 
 def store_key(plain: Mapping[str, Any], files: Iterable[Path]) -> str:
@@ -132,9 +148,7 @@ def _write(staged: Path, divide: Callable[[Path], TableRows]) -> None:
             _write_array(staged / f"{name}_target.npy", target.shape, (target,), dtype=target.dtype)
         splits[name] = Split(np.load(path, mmap_mode="r"), split.target)
     disk.remove_tree(provisional)
-    table = StoredTable(
-        rows.columns, rows.targets, rows.target, rows.notes, fingerprint_of(splits), tuple(splits), rows.warnings
-    )
+    table = StoredTable.of(rows, splits)
     disk.write_file(staged / _INDEX, _adapter().dump_json(table))
     seal_folder(staged)
 
