@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlrun.batching.grid import Combination
-from dlrun.experiment.train import RUNS_DIR
+from dlrun.runs import RUNS_DIR
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from dlrun.cli.options import RUNS_DIR, AsJson, RunsDir
+from dlrun.cli.options import AsJson, RunsDir
+from dlrun.runs import RUNS_DIR
 
 _MARKS = {"ok": "ok  ", "warning": "WARN", "failure": "FAIL"}
 

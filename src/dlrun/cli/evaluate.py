@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from dlrun.cli.options import RUNS_DIR, AsJson, Checkpoint, Overrides, Quiet, Run, RunsDir, TrustPlugins
+from dlrun.cli.options import AsJson, Checkpoint, Overrides, Quiet, Run, RunsDir, TrustPlugins
+from dlrun.runs import RUNS_DIR
 
 _Split = Annotated[str | None, typer.Option(help="train, validation, test, or all.", show_default="test")]
 _Data = Annotated[

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from dlrun.cli.options import RUNS_DIR, AsJson, Checkpoint, Quiet, Run, RunsDir, TrustPlugins
+from dlrun.cli.options import AsJson, Checkpoint, Quiet, Run, RunsDir, TrustPlugins
+from dlrun.runs import RUNS_DIR
 
 _Sources = Annotated[
     list[str], typer.Argument(metavar="INPUT...", help="Files, folders, globs, or - for standard input.")

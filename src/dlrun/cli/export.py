@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from dlrun.cli.options import RUNS_DIR, AsJson, Checkpoint, Quiet, Run, RunsDir, TrustPlugins
+from dlrun.cli.options import AsJson, Checkpoint, Quiet, Run, RunsDir, TrustPlugins
+from dlrun.runs import RUNS_DIR
 
 _To = Annotated[str, typer.Option("--to", help="keras, savedmodel, onnx or tflite.", metavar="FORMAT")]
 _Quantize = Annotated[str | None, typer.Option(help="For tflite: float16 or int8.", metavar="TYPE")]

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from dlrun.cli.options import (
-    RUNS_DIR,
     AllowChanges,
     AsJson,
     ConfigOrResume,
@@ -17,6 +16,7 @@ from dlrun.cli.options import (
     TrustPlugins,
     check_config_or_resume,
 )
+from dlrun.runs import RUNS_DIR
 
 _Resume = Annotated[str, typer.Option("--resume", metavar="RUN", help="Go on with a run, with as many workers.")]
 _Workers = Annotated[int, typer.Option("--workers", metavar="N", help="Processes; each takes a part of every batch.")]

@@ -61,8 +61,6 @@ AllowChanges = Annotated[
     bool, typer.Option("--allow-changes", help="Go on in a changed environment; the run is then no longer exact.")
 ]
 
-RUNS_DIR = Path("runs")
-
 
 def check_config_or_resume(config: Path | None, resume: str, *, allow_changes: bool) -> None:
     """Refuse a command line with both or neither of CONFIG and `--resume RUN`, or with options of the other."""

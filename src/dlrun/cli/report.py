@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from dlrun.cli.options import RUNS_DIR, RunsDir
+from dlrun.cli.options import RunsDir
+from dlrun.runs import RUNS_DIR
 
 _Runs = Annotated[list[str], typer.Argument(help="Runs, each as dlrun eval takes one.", metavar="RUN...")]
 _Output = Annotated[Path, typer.Option("--output", "-o", help="Where the page of several runs goes.")]

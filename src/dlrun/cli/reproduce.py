@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from dlrun.cli.options import RUNS_DIR, AsJson, Overrides, Quiet, Run, RunsDir, TrustPlugins
+from dlrun.cli.options import AsJson, Overrides, Quiet, Run, RunsDir, TrustPlugins
+from dlrun.runs import RUNS_DIR
 
 
 def reproduce(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from dlrun.cli import BEGAN
-from dlrun.cli.options import RUNS_DIR, AllowChanges, AsJson, Overrides, Quiet, Run, RunsDir, TrustPlugins
+from dlrun.cli.options import AllowChanges, AsJson, Overrides, Quiet, Run, RunsDir, TrustPlugins
+from dlrun.runs import RUNS_DIR
 
 
 def resume(

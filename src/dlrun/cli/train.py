@@ -10,7 +10,6 @@ import typer
 
 from dlrun.cli import BEGAN
 from dlrun.cli.options import (
-    RUNS_DIR,
     AllowChanges,
     AsJson,
     ConfigOrResume,
@@ -21,6 +20,7 @@ from dlrun.cli.options import (
     check_config_or_resume,
 )
 from dlrun.errors import UsageError
+from dlrun.runs import RUNS_DIR
 
 _Resume = Annotated[str, typer.Option("--resume", metavar="RUN", help="Go on with a run instead: dlrun resume RUN.")]
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from dlrun.errors import DataError, UsageError
 from dlrun.evaluation.record import Origin, data_name, record_evaluation
-from dlrun.experiment.train import RUNS_DIR
+from dlrun.runs import RUNS_DIR
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.interface import data_changes, read_interface
 from dlrun.runs.query.catalog import find_run

@@ -17,6 +17,7 @@ import yaml
 
 from dlrun.errors import DlrunError, Interrupted, RunError, UsageError, encodable
 from dlrun.metrics.metric import directions_of
+from dlrun.runs import RUNS_DIR
 from dlrun.runs.folder import RunFolder, now
 from dlrun.runs.provenance import machine as provenance
 from dlrun.runs.provenance.repository import git_diff, git_state
@@ -178,7 +179,7 @@ def interrupted(folder: RunFolder, *, signal: int | None = None) -> Interrupted:
 def runs_option(folder: RunFolder) -> str:
     """Return the option that says where a run is, for a command line; empty of the usual folder."""
     runs_dir = folder.path.parent
-    return "" if runs_dir in (Path("runs"), Path("runs").resolve()) else f" --runs-dir {runs_dir}"
+    return "" if runs_dir in (RUNS_DIR, RUNS_DIR.resolve()) else f" --runs-dir {runs_dir}"
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.errors import UsageError
-from dlrun.experiment.train import RUNS_DIR, Result, train_file
+from dlrun.experiment.train import Result, train_file
+from dlrun.runs import RUNS_DIR
 from dlrun.runs.history import Row
 from dlrun.runs.provenance.environment import differences
 from dlrun.runs.query.catalog import find_run

@@ -10,7 +10,8 @@ from dlrun.errors import DataError, RunError, SpecError, UsageError
 from dlrun.experiment.record import create_folder, interruption_told, own_place, recorded
 from dlrun.experiment.report import keep_predictions, reported
 from dlrun.experiment.track import prepare_tracker, tracked
-from dlrun.experiment.train import RUNS_DIR, Result, train_assembled
+from dlrun.experiment.train import Result, train_assembled
+from dlrun.runs import RUNS_DIR
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.interface import data_changes
 from dlrun.runs.predictions import has_predictions

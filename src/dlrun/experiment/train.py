@@ -22,6 +22,7 @@ from dlrun.experiment.record import (
 )
 from dlrun.experiment.report import keep_predictions, reported
 from dlrun.experiment.track import prepare_tracker, tracked
+from dlrun.runs import RUNS_DIR
 from dlrun.runs.compare.baseline import warn_of_naive
 from dlrun.runs.compare.length import Length, longer_command
 from dlrun.runs.folder import RunFolder
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from dlrun.training.plan import Plan
     from dlrun.training.setup import Assembly
 
-RUNS_DIR = Path("runs")
 Scores = Mapping[str, Mapping[str, float]]
 
 

@@ -15,8 +15,8 @@ from dlrun.data.interface import Interface
 from dlrun.data.raw_input import Examples
 from dlrun.data.text.input import TextInput
 from dlrun.errors import DataError, UsageError
-from dlrun.experiment.train import RUNS_DIR
 from dlrun.explanation.pixels import Method
+from dlrun.runs import RUNS_DIR
 from dlrun.runs.interface import read_interface
 from dlrun.runs.query.catalog import find_run
 from dlrun.scoring.importances import Importance, change_of, loss_of, permutation_importances

@@ -10,7 +10,6 @@ import numpy as np
 
 from dlrun.data.columns import NumericColumn
 from dlrun.errors import DataError, RunError, UsageError
-from dlrun.experiment.train import RUNS_DIR
 from dlrun.export.checking import Measured, check
 from dlrun.export.description import Description
 from dlrun.export.examples import Sample, generated_sample, own_sample, read_sample
@@ -18,6 +17,7 @@ from dlrun.export.formats import Format, Quantize, find_format
 from dlrun.export.harness import median_seconds
 from dlrun.export.place import Place
 from dlrun.export.snippet import example_code, loading_code
+from dlrun.runs import RUNS_DIR
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.interface import read_interface
 from dlrun.runs.provenance.trust import is_own

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dlrun.errors import DataError, DlrunError, RunError, SpecError, UsageError
 from dlrun.launch.workers import Worker, end, signal_name, signals_forwarded, started, visible_gpus
+from dlrun.runs import RUNS_DIR
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.query.catalog import find_run
 from dlrun.spec.parse import read_spec
@@ -126,7 +127,7 @@ def _raise_if_died(first: Worker, chief: Worker, *, workers: int, run_id: str, r
     said = f"worker {first.index} of {workers} {how}"
     if line := first.last_line():
         said += f"; its last line: {line}"
-    option = "" if runs_dir == Path("runs") else f" --runs-dir {runs_dir}"
+    option = "" if runs_dir == RUNS_DIR else f" --runs-dir {runs_dir}"
     command = f"dlrun launch --workers {workers} --resume {run_id}{option}"
     hint = f"{command} goes on from the last checkpoint" if run_id else "it ended before the run began"
     raise RunError(f"{said}; the others were ended", hint=hint)

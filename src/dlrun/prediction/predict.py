@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.errors import UsageError
-from dlrun.experiment.train import RUNS_DIR
 from dlrun.prediction.columns import Cells, Column, Layout, Top, layout_of
 from dlrun.prediction.frames import as_file, is_frame, like, predictions_table, read_frame
+from dlrun.runs import RUNS_DIR
 from dlrun.runs.interface import read_interface
 from dlrun.runs.query.catalog import find_run
 from dlrun.spec.stored import USED, read_stored_spec, refuse_unused

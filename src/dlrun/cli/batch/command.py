@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from dlrun.cli.options import RUNS_DIR, AsJson, Overrides, Quiet, RunsDir, TrustPlugins
+from dlrun.cli.options import AsJson, Overrides, Quiet, RunsDir, TrustPlugins
+from dlrun.runs import RUNS_DIR
 
 _Configs = Annotated[list[Path], typer.Argument(help="YAML files.", metavar="CONFIG...", show_default=False)]
 _GRID = "A run for each value: --grid training.batch_size=32,64. Repeatable: every combination."

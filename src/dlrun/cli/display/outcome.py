@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dlrun.cli.display.console import print_json
 from dlrun.cli.display.display import Display
 from dlrun.cli.display.format import format_score, format_scores
-from dlrun.cli.options import RUNS_DIR
+from dlrun.runs import RUNS_DIR
 
 if TYPE_CHECKING:
     from dlrun.experiment.train import Result

@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from dlrun.cli.display.terminal import tell
-from dlrun.cli.options import RUNS_DIR, AsCsv, AsJson, RunList, RunsDir
+from dlrun.cli.options import AsCsv, AsJson, RunList, RunsDir
+from dlrun.runs import RUNS_DIR
 
 _Plot = Annotated[str, typer.Option("--plot", metavar="FILE", help="Draw the curves: x.png, .svg, .pdf; -: here.")]
 _Metric = Annotated[str, typer.Option(metavar="NAME", help="What to draw: val_loss unless said, or loss.")]

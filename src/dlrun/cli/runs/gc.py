@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from dlrun.cli.options import RUNS_DIR, AnyRuns, AsCsv, AsJson, RunsDir, Where, Yes
+from dlrun.cli.options import AnyRuns, AsCsv, AsJson, RunsDir, Where, Yes
+from dlrun.runs import RUNS_DIR
 
 _Keep = Annotated[str, typer.Option(metavar="best|last|none", help="The checkpoint that each run keeps.")]
 _OlderThan = Annotated[str, typer.Option("--older-than", metavar="30d", help="Only runs that started before that.")]

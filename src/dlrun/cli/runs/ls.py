@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from dlrun.cli.display.terminal import tell
-from dlrun.cli.options import RUNS_DIR, AsCsv, AsJson, RunsDir, Where
+from dlrun.cli.options import AsCsv, AsJson, RunsDir, Where
+from dlrun.runs import RUNS_DIR
 
 _Status = Annotated[str, typer.Option(help="Only runs of this status; several with commas.")]
 _Sort = Annotated[str, typer.Option(metavar="KEY", help="Smallest first; -KEY: largest first. Else: newest first.")]

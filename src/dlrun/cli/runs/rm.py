@@ -6,7 +6,8 @@ from functools import partial
 
 import typer
 
-from dlrun.cli.options import RUNS_DIR, AnyRuns, AsCsv, AsJson, RunsDir, Where, Yes
+from dlrun.cli.options import AnyRuns, AsCsv, AsJson, RunsDir, Where, Yes
+from dlrun.runs import RUNS_DIR
 
 
 def remove(

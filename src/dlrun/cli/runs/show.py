@@ -6,7 +6,8 @@ import sys
 
 import typer
 
-from dlrun.cli.options import RUNS_DIR, AsCsv, AsJson, Run, RunsDir
+from dlrun.cli.options import AsCsv, AsJson, Run, RunsDir
+from dlrun.runs import RUNS_DIR
 
 
 def show(run: Run, runs_dir: RunsDir = RUNS_DIR, *, as_json: AsJson = False, as_csv: AsCsv = False) -> None:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from dlrun.cli.options import RUNS_DIR, AsCsv, AsJson, Run, RunsDir
+from dlrun.cli.options import AsCsv, AsJson, Run, RunsDir
+from dlrun.runs import RUNS_DIR
 
 _Tags = Annotated[list[str] | None, typer.Argument(metavar="TAG...", help="Words; none: show those that it has.")]
 _Remove = Annotated[bool, typer.Option("--remove", help="Take the tags away.")]

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from dlrun.cli.display.terminal import tell
-from dlrun.cli.options import RUNS_DIR, AsCsv, AsJson, Run, RunsDir
+from dlrun.cli.options import AsCsv, AsJson, Run, RunsDir
+from dlrun.runs import RUNS_DIR
 
 _Lines = Annotated[int, typer.Option("--lines", "-n", min=0, metavar="N", help="How many to begin with.")]
 _Follow = Annotated[bool, typer.Option(help="Go on until the training ends; a run that has ended is at its end.")]
