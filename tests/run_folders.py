@@ -7,7 +7,7 @@ import numpy as np
 
 from dlrun.data.array_input import ArrayInput
 from dlrun.data.interface import Interface
-from dlrun.data.preprocess import Preprocess
+from dlrun.data.preprocess import ArrayPreprocess
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.predictions import Predictions, write_predictions
 from dlrun.signature import Features, Target
@@ -38,7 +38,7 @@ def made(
 ) -> RunFolder:
     folder = RunFolder.create(runs_dir, name=name)
     folder.write_text(folder.spec_yaml, f"name: {name}\nseed: 0\n")
-    interface = Interface(name, ArrayInput((4,)), Preprocess((4,)), Features("vector", (4,)), target)
+    interface = Interface(name, ArrayInput((4,)), ArrayPreprocess((4,)), Features("vector", (4,)), target)
     folder.write_json(folder.interface_json, interface.plain())
     for epoch in range(1, epochs + 1):
         row = {"epoch": epoch, "step": epoch, "seconds": epoch, "examples_per_second": 9.0, "data_wait": 0.0}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlrun.data import Preprocess
+from dlrun.data import ArrayPreprocess
 from dlrun.spec.parse import read_spec
 
 ROOT = Path(__file__).parents[1]
@@ -125,7 +125,7 @@ def test_mnist_is_cut_to_the_first_examples_for_everyone(
         assert x.shape == (300, 28, 28, 1)
         assert np.array_equal(x, ours.splits[name].features * np.float32(1) / np.float32(255))
         assert np.array_equal(y, np.asarray(ours.splits[name].target))
-    assert isinstance(ours.preprocess, Preprocess)
+    assert isinstance(ours.preprocess, ArrayPreprocess)
     assert ours.preprocess.scale == pytest.approx(1 / 255)
 
 

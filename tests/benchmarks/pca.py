@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlrun.data import Preprocess
+from dlrun.data import ArrayPreprocess
 from dlrun.spec.parse import read_spec
 
 
@@ -28,7 +28,7 @@ def pca_error(train: np.ndarray, test: np.ndarray, components: int) -> float:
 def main(config: str) -> None:
     spec = read_spec(Path(config)).spec
     dataset = spec.dataset.load()
-    scale = dataset.preprocess.scale if isinstance(dataset.preprocess, Preprocess) else 1.0
+    scale = dataset.preprocess.scale if isinstance(dataset.preprocess, ArrayPreprocess) else 1.0
     flat = {
         name: split.features.reshape(len(split), -1).astype(np.float64) * scale
         for name, split in dataset.splits.items()

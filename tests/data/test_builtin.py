@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlrun.data import Preprocess, builtin, datasets
+from dlrun.data import ArrayPreprocess, builtin, datasets
 from dlrun.data.builtin import Builtin
 from dlrun.data.dataset import fingerprint_of
 
@@ -32,7 +32,7 @@ def test_the_digits_are_the_digits() -> None:
     assert (train.features.min(), train.features.max()) == (0, 16)
     assert np.bincount(train.target).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
     assert train.features[0, 0, :, 0].tolist() == [0, 0, 5, 13, 9, 1, 0, 0]
-    assert isinstance(digits.preprocess, Preprocess)
+    assert isinstance(digits.preprocess, ArrayPreprocess)
     assert digits.preprocess.scale == 1 / 16
 
 
@@ -48,15 +48,17 @@ def test_every_class_is_held_out_in_proportion() -> None:
 def test_tables_are_standardized_by_the_training_split_alone(name: Any) -> None:
     loaded = Builtin(name=name, validation=0.1).load()
     train = loaded.splits["train"].features.astype(np.float64)
+    assert isinstance(loaded.preprocess, ArrayPreprocess)
     assert np.allclose(loaded.preprocess.mean, train.mean(axis=0))
     assert np.allclose(loaded.preprocess.variance, train.var(axis=0))
     assert any("standardize" in note for note in loaded.notes)
-    assert Builtin(name=name, standardize=False).load().preprocess.mean == ()
+    assert not Builtin(name=name, standardize=False).load().preprocess.is_standardized
 
 
 def test_images_are_standardized_only_when_asked_and_by_channel() -> None:
-    assert Builtin(name="digits").load().preprocess.mean == ()
+    assert not Builtin(name="digits").load().preprocess.is_standardized
     asked = Builtin(name="digits", standardize=True).load()
+    assert isinstance(asked.preprocess, ArrayPreprocess)
     pixels = asked.splits["train"].features / 16
     assert asked.preprocess.mean == pytest.approx([pixels.mean()])
     assert asked.preprocess.variance == pytest.approx([pixels.var()])

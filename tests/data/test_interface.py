@@ -9,7 +9,7 @@ from dlrun.data.array_input import ArrayInput
 from dlrun.data.image_files.form import ImageForm
 from dlrun.data.images.input import ImageInput
 from dlrun.data.interface import Interface, Raw, parse_interface
-from dlrun.data.preprocess import Preprocess
+from dlrun.data.preprocess import ArrayPreprocess
 from dlrun.data.text.input import TextInput
 from dlrun.data.text.preprocess import TokenPreprocess
 from dlrun.data.text.rows import Reading
@@ -24,7 +24,7 @@ ARRAY = ArrayInput((4,))
 
 def plain(raw: Raw) -> dict[str, Any]:
     shapes = {"text": (5,), "image": (8, 9, 3), "array": (4,)}
-    preprocess: Any = Preprocess(shapes[raw.type])
+    preprocess: Any = ArrayPreprocess(shapes[raw.type])
     if raw.type == "text":
         preprocess = TokenPreprocess((5,), 4)
     return Interface("x", raw, preprocess, Features("vector", (4,)), TARGET).plain()

@@ -24,7 +24,7 @@ import dlrun
 from dlrun.cli.app import app
 from dlrun.data.array_input import ArrayInput
 from dlrun.data.interface import Interface
-from dlrun.data.preprocess import Preprocess
+from dlrun.data.preprocess import ArrayPreprocess
 from dlrun.errors import RunError
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.predictions import Predictions, write_predictions
@@ -183,7 +183,7 @@ def complete(written_elsewhere: Path, tmp_path_factory: pytest.TempPathFactory) 
     """A stranger's run with everything that a command may read."""
     folder = RunFolder(shutil.copytree(written_elsewhere, tmp_path_factory.mktemp("complete") / "R"))
     classes = Target("classes", 3, ("a", "b", "c"))
-    interface = Interface("wine", ArrayInput((13,)), Preprocess((13,)), Features("vector", (13,)), classes)
+    interface = Interface("wine", ArrayInput((13,)), ArrayPreprocess((13,)), Features("vector", (13,)), classes)
     folder.write_json(folder.interface_json, interface.plain())
     write_predictions(folder, "test", predictions())
     folder.update_record(files_sha256={}, model={"type": "mlp", "parameters": 7})

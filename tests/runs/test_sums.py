@@ -8,7 +8,7 @@ import pytest
 
 from dlrun.data.array_input import ArrayInput
 from dlrun.data.interface import Interface
-from dlrun.data.preprocess import Preprocess
+from dlrun.data.preprocess import ArrayPreprocess
 from dlrun.errors import RunError
 from dlrun.report.content import read_content
 from dlrun.runs.folder import RunFolder
@@ -33,7 +33,7 @@ def run(make_run: MakeRun) -> RunFolder:
     interface = Interface(
         "x",
         ArrayInput((4,)),
-        Preprocess((4,)),
+        ArrayPreprocess((4,)),
         Features("vector", (4,)),
         Target("values", 1, mean=(5.5,), scale=(2.0,)),
     )

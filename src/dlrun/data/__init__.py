@@ -4,7 +4,7 @@ from dlrun.data.arrays.source import Arrays
 from dlrun.data.builtin import Builtin
 from dlrun.data.dataset import Dataset, Source, Split, datasets
 from dlrun.data.images.source import Images
-from dlrun.data.preprocess import Preprocess
+from dlrun.data.preprocess import ArrayPreprocess, Preprocess
 from dlrun.data.series.source import Series
 from dlrun.data.splits import held_out_count
 from dlrun.data.synthetic import Synthetic
@@ -13,6 +13,7 @@ from dlrun.data.text.source import Text
 from dlrun.data.tfds.source import Tfds
 
 __all__ = [
+    "ArrayPreprocess",
     "Arrays",
     "Builtin",
     "Dataset",

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from dlrun.component import FieldProblem
 from dlrun.data.dataset import Dataset, HeldOut, ImageSource, Resize, Split, datasets, fingerprint_of
-from dlrun.data.preprocess import Preprocess, measure_columns
+from dlrun.data.preprocess import ArrayPreprocess, measure_columns
 from dlrun.data.splits import arrange, held_out_count, sizes_after
 from dlrun.signature import Description, FeatureKind, Features, Target
 
@@ -92,7 +92,7 @@ class Builtin(ImageSource):
             columns["mean"], columns["variance"] = measure_columns(splits["train"].features, scale=known.scale)
             said = "by the key `standardize`" if self.standardize else "as the columns of a table differ in unit"
             notes += (f"standardize: mean 0 and variance 1 as measured on the training split, {said}",)
-        preprocess = Preprocess(known.shape, resize=self.resize, scale=known.scale, **columns)
+        preprocess = ArrayPreprocess(known.shape, resize=self.resize, scale=known.scale, **columns)
         return Dataset(
             self.name,
             self._features(),

@@ -18,7 +18,6 @@ from pydantic_core import PydanticCustomError
 from dlrun.component import Component
 from dlrun.data.array_input import ArrayInput
 from dlrun.data.augmentation import Augmentation
-from dlrun.data.columns import ColumnsPreprocess
 from dlrun.data.mapped import drop_pages
 from dlrun.data.places import places_in
 from dlrun.data.preprocess import Preprocess
@@ -29,8 +28,6 @@ from dlrun.signature import Description, Features, Target
 Array = npt.NDArray[Any]
 
 _HASHED_BYTES = 2**24
-_ROWS = 8192
-_CHANNELS = (1, 3)  # of image files: grey, colour
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,7 @@ class Dataset:
     name: str
     features: Features
     target: Target | None
-    preprocess: Preprocess | ColumnsPreprocess
+    preprocess: Preprocess
     splits: Mapping[str, Split]
     fingerprint: str
     notes: tuple[str, ...] = ()
@@ -118,18 +115,8 @@ class Dataset:
         if self.raw is not None:
             return self.raw
         features = self.splits["train"].features
-        return ArrayInput(features.shape[1:], str(features.dtype), self._white(features))
-
-    def _white(self, features: Array) -> float | None:
-        """The stored value of a white pixel; None if these are no images as files have them."""
-        if not isinstance(self.preprocess, Preprocess) or self.features.kind != "image":
-            return None
-        if features.shape[-1] not in _CHANNELS:
-            return None
-        if self.preprocess.scale != 1.0:
-            return float(round(1 / self.preprocess.scale))
-        largest = max(float(features[start : start + _ROWS].max()) for start in range(0, len(features), _ROWS))
-        return next((white for white in (1.0, 255.0) if largest <= white), None)
+        white = self.preprocess.white(features) if self.features.kind == "image" else None
+        return ArrayInput(features.shape[1:], str(features.dtype), white)
 
 
 def fingerprint_of(splits: Mapping[str, Split]) -> str:

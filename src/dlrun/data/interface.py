@@ -13,8 +13,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 from dlrun.data.array_input import ArrayInput
 from dlrun.data.columns import ColumnsPreprocess
 from dlrun.data.images.input import ImageInput
-from dlrun.data.preprocess import Preprocess
-from dlrun.data.raw_input import Examples, begun, whole
+from dlrun.data.preprocess import ArrayPreprocess, Preprocess
+from dlrun.data.raw_input import Examples, RawInput, begun, whole
 from dlrun.data.series.input import SeriesInput
 from dlrun.data.table.input import TableInput
 from dlrun.data.text.input import TextInput
@@ -29,11 +29,13 @@ _MOST_ROWS, _BLOCK_BYTES = 8192, 2**26
 _LARGEST_SIZE, _MOST_UNNAMED = 2**31, 2**20
 """Values of an example, as far as an array reaches; and classes or values that may do without names in the file."""
 
-Raw = Annotated[ArrayInput | ImageInput | TableInput | TextInput | SeriesInput, Field(discriminator="type")]
-"""Every kind of raw input."""
-
-AnyPreprocess = Annotated[Preprocess | ColumnsPreprocess | TokenPreprocess, Field(discriminator="type")]
-"""Every kind of arithmetic inside the step."""
+# In JSON the kinds are told apart by their `type`, which needs a list of them; everyone else calls the base classes.
+if TYPE_CHECKING:
+    Raw = RawInput
+    AnyPreprocess = Preprocess
+else:
+    Raw = Annotated[ArrayInput | ImageInput | TableInput | TextInput | SeriesInput, Field(discriminator="type")]
+    AnyPreprocess = Annotated[ArrayPreprocess | ColumnsPreprocess | TokenPreprocess, Field(discriminator="type")]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""From a raw example to the features a model is given: plain arithmetic that becomes a Keras model of its own."""
+"""The preprocessing inside the training step: plain arithmetic that becomes a Keras model of its own."""
 
 from __future__ import annotations
 
+import abc
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,12 +12,54 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import keras
 
+Array = npt.NDArray[Any]
+
 _ROWS_AT_ONCE = 8192
+_CHANNELS = (1, 3)  # of image files: grey, colour
 
 
 @dataclass(frozen=True)
-class Preprocess:
-    """The steps between a stored example and the model, in the order in which they are applied.
+class Preprocess(abc.ABC):
+    """What turns stored examples into the features of a model, inside the training step.
+
+    Everything but `build` answers a question about the stored values; None means that the question does not apply to
+    them, as for token ids.
+
+    Args:
+        raw_shape: Shape of one stored example, without the batch axis.
+    """
+
+    raw_shape: tuple[int, ...]
+
+    @abc.abstractmethod
+    def build(self) -> keras.Model:
+        """Make the Keras model.
+
+        Shape:
+            Input: `(batch, *raw_shape)`. Output: `(batch, *features.shape)`.
+        """
+
+    @property
+    def is_standardized(self) -> bool:
+        """Whether numbers are brought to mean 0 and variance 1."""
+        return False
+
+    def numeric_values(self, stored: Array) -> Array | None:  # noqa: ARG002  for subclasses
+        """Return the numbers among some stored values, in the unit in which they are standardized."""
+        return None
+
+    def value_range(self, stored: Array) -> tuple[Array, Array] | None:  # noqa: ARG002  for subclasses
+        """Return the smallest and the largest value that each feature can have."""
+        return None
+
+    def white(self, stored: Array) -> float | None:  # noqa: ARG002  for subclasses
+        """Return the stored value of a white pixel, if the examples are images as files have them."""
+        return None
+
+
+@dataclass(frozen=True)
+class ArrayPreprocess(Preprocess):
+    """The steps from a stored array to the model, in the order in which they are applied.
 
     Args:
         raw_shape: Shape of one stored example, without the batch axis.
@@ -28,7 +71,6 @@ class Preprocess:
         type: Tells the kinds of preprocessing apart.
     """
 
-    raw_shape: tuple[int, ...]
     resize: tuple[int, int] | None = None
     scale: float = 1.0
     mean: tuple[float, ...] = ()
@@ -59,6 +101,44 @@ class Preprocess:
             )(outputs)
         return keras.Model(inputs, outputs, name="preprocess")
 
+    @property
+    def is_standardized(self) -> bool:
+        """Whether there is a mean to subtract."""
+        return bool(self.mean)
+
+    def numeric_values(self, stored: Array) -> Array | None:
+        """All values, scaled; None for token ids."""
+        return None if self.dtype == "int32" else stored.astype(np.float32) * np.float32(self.scale)
+
+    def value_range(self, stored: Array) -> tuple[Array, Array]:
+        """The smallest and the largest value of each feature: by the scale, else as found in the stored examples.
+
+        Formula:
+            stored values from 0 to 1/scale; after standardization (scale x - mean) / sqrt(variance)
+
+        Shape:
+            stored: `(examples, ..., columns)`. Returns: two arrays `(columns,)`.
+        """
+        columns = stored.shape[-1]
+        low, high = np.zeros(columns), np.ones(columns)
+        if self.scale == 1.0:
+            blocks = [stored[start : start + _ROWS_AT_ONCE] for start in range(0, len(stored), _ROWS_AT_ONCE)]
+            low[:], high[:] = min(block.min() for block in blocks), max(block.max() for block in blocks)
+        if self.mean:
+            mean, deviation = np.array(self.mean), np.sqrt(self.variance)
+            low, high = (low - mean) / deviation, (high - mean) / deviation
+        return low.astype(np.float32), high.astype(np.float32)
+
+    def white(self, stored: Array) -> float | None:
+        """By the scale, else the smallest usual value that no stored one exceeds: 1 or 255."""
+        if stored.shape[-1] not in _CHANNELS:
+            return None
+        if self.scale != 1.0:
+            return float(round(1 / self.scale))
+        starts = range(0, len(stored), _ROWS_AT_ONCE)
+        largest = max(float(stored[start : start + _ROWS_AT_ONCE].max()) for start in starts)
+        return next((white for white in (1.0, 255.0) if largest <= white), None)
+
 
 def measure_columns(features: npt.NDArray[Any], *, scale: float = 1.0) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """The mean and variance that standardize the last axis; to be measured on the training split alone.
@@ -77,25 +157,3 @@ def measure_columns(features: npt.NDArray[Any], *, scale: float = 1.0) -> tuple[
     variance = np.add.reduce(squares) / len(rows)
     variance = np.where(variance == 0, 1.0, variance * scale**2)
     return tuple((mean * scale).tolist()), tuple(variance.tolist())
-
-
-def value_range(
-    preprocess: Preprocess, features: npt.NDArray[Any]
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """The smallest and the largest value that a feature can have: by its scale, else as found in the stored examples.
-
-    Formula:
-        stored values from 0 to 1/scale; after standardization (scale x - mean) / sqrt(variance)
-
-    Shape:
-        features: `(examples, ..., columns)` as stored. Returns: two arrays `(columns,)`.
-    """
-    columns = features.shape[-1]
-    low, high = np.zeros(columns), np.ones(columns)
-    if preprocess.scale == 1.0:
-        blocks = [features[start : start + _ROWS_AT_ONCE] for start in range(0, len(features), _ROWS_AT_ONCE)]
-        low[:], high[:] = min(block.min() for block in blocks), max(block.max() for block in blocks)
-    if preprocess.mean:
-        mean, deviation = np.array(preprocess.mean), np.sqrt(preprocess.variance)
-        low, high = (low - mean) / deviation, (high - mean) / deviation
-    return low.astype(np.float32), high.astype(np.float32)

@@ -63,6 +63,8 @@ class RawInput(abc.ABC):
     Keras model of `build`, which is what a deployed model begins with.
     """
 
+    type: str
+
     @abc.abstractmethod
     def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
         """Read the examples of a file, a folder, a glob, or `-` for standard input, in bounded memory.

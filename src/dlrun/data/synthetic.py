@@ -12,7 +12,7 @@ from pydantic import Field
 
 from dlrun.component import FieldProblem
 from dlrun.data.dataset import Dataset, HeldOut, Source, Split, datasets, fingerprint_of
-from dlrun.data.preprocess import Preprocess
+from dlrun.data.preprocess import ArrayPreprocess
 from dlrun.data.splits import arrange, held_out_count, sizes_after
 from dlrun.signature import Description, Features, Target
 
@@ -95,7 +95,7 @@ class Synthetic(Source):
             f"synthetic_{self.task}",
             self._features(),
             self._target(),
-            Preprocess(self._features().shape),
+            ArrayPreprocess(self._features().shape),
             splits,
             fingerprint_of(splits),
             (f"synthetic: the best score that can be reached is {self.best_score()}", *notes),

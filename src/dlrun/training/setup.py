@@ -6,7 +6,6 @@ import gc
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import cast
 
 import keras
 import numpy as np
@@ -14,7 +13,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from dlrun.data import Dataset, Source
-from dlrun.data.interface import Interface, Raw
+from dlrun.data.interface import Interface
 from dlrun.errors import DataError, Problem, SpecError
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.provenance.environment import environment
@@ -93,9 +92,7 @@ class Assembly:
     def interface(self) -> Interface:
         """What goes into the model and what comes out, for predictions."""
         dataset = self.dataset
-        return Interface(
-            dataset.name, cast("Raw", dataset.raw_input()), dataset.preprocess, dataset.features, self.target
-        )
+        return Interface(dataset.name, dataset.raw_input(), dataset.preprocess, dataset.features, self.target)
 
     def predictor(self) -> Predictor:
         """What predicts with the model as it is, in the precision that it is trained in."""

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlrun.data import Preprocess
+from dlrun.data import ArrayPreprocess
 from dlrun.data.arrays.source import Arrays
 from dlrun.errors import DataError
 from dlrun.signature import Features, Target
@@ -41,7 +41,7 @@ def test_keras_names_need_no_keys(write: Any) -> None:
     assert loaded.splits["train"].features.dtype == np.uint8
     assert loaded.splits["train"].target is not None
     assert loaded.splits["train"].target.dtype == np.int32
-    assert isinstance(loaded.preprocess, Preprocess)
+    assert isinstance(loaded.preprocess, ArrayPreprocess)
     assert loaded.preprocess.scale == 1 / 255
     assert loaded.name == "data"
     described = source.describe()
@@ -107,7 +107,7 @@ def test_token_ids_give_the_size_of_the_vocabulary_over_all_splits(write: Any) -
     loaded = Arrays(path=path, features_kind="tokens").load()
     assert loaded.features.vocabulary_size == 10
     assert loaded.splits["train"].features.dtype == np.int32
-    assert isinstance(loaded.preprocess, Preprocess)
+    assert isinstance(loaded.preprocess, ArrayPreprocess)
     assert loaded.preprocess.dtype == "int32"
 
 
@@ -141,6 +141,7 @@ def test_one_hot_rows_are_read_as_classes_when_said(write: Any) -> None:
 def test_standardizing_measures_the_training_split_alone_after_scaling(write: Any) -> None:
     path = write(x_train=IMAGES, y_train=LABELS, x_test=IMAGES + 3, y_test=LABELS)
     preprocess = Arrays(path=path, standardize=True).load().preprocess
+    assert isinstance(preprocess, ArrayPreprocess)
     assert preprocess.mean == pytest.approx([(IMAGES / 255).mean()])
     assert preprocess.variance == pytest.approx([(IMAGES / 255).var()])
 

@@ -16,7 +16,7 @@ from dlrun.data.images.input import ImageInput
 from dlrun.data.images.source import Images
 from dlrun.data.inspection.inspected import inspect_source
 from dlrun.data.interface import Interface, parse_interface
-from dlrun.data.preprocess import Preprocess
+from dlrun.data.preprocess import ArrayPreprocess
 from dlrun.errors import DataError
 from dlrun.signature import Features, Target
 from pictures import CMYK_JPEG, GIF, blocks, bmp, jpeg, png, unpacked, write_classes
@@ -178,7 +178,7 @@ def test_image_input_survives_json() -> None:
     import json
 
     raw = ImageInput(ImageForm(16, 16, 3, "pad"), "where", "what")
-    interface = Interface("x", raw, Preprocess((16, 16, 3)), Features("image", (16, 16, 3)), Target("classes", 2))
+    interface = Interface("x", raw, ArrayPreprocess((16, 16, 3)), Features("image", (16, 16, 3)), Target("classes", 2))
     assert parse_interface(json.dumps(interface.plain()).encode(), origin="x") == interface
 
 

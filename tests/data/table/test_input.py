@@ -60,11 +60,11 @@ def test_the_layers_give_what_the_reader_gives_also_when_plain_keras_has_loaded_
 
     assert loaded.target is not None
     made: Any = Interface("t", loaded.raw, loaded.preprocess, loaded.features, loaded.target)  # type: ignore[arg-type]
-    kept = parse_interface(json.dumps(made.plain()).encode(), origin="interface.json")
+    kept: Any = parse_interface(json.dumps(made.plain()).encode(), origin="interface.json")
     assert kept == made
     kept.raw.build().save(tmp_path / "raw.keras")
     model = keras.models.load_model(tmp_path / "raw.keras")
-    names = input_names(kept.raw.columns)  # type: ignore[union-attr]
+    names = input_names(kept.raw.columns)
     assert sorted(names) == sorted(NAMES[:-1])
     assert sorted(model.input) == sorted(names.values())
     stored, given = [], []

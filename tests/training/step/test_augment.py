@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlrun.data import Preprocess, Split
+from dlrun.data import ArrayPreprocess, Split
 from dlrun.data.augmentation import Augmentation
-from dlrun.data.preprocess import value_range
 from dlrun.signature import Target
 
 pytestmark = pytest.mark.tensorflow
@@ -189,7 +188,7 @@ def feed(augmentation: dict[str, Any], target: Target, *, resident: bool = True,
     random = np.random.default_rng(0)
     stored = {"classes": np.arange(40) % 3, "values": random.normal(size=40), "input": None}[target.kind]
     split = Split(random.integers(0, 256, (40, 8, 8, 3), dtype=np.uint8), stored, weights)
-    preprocess = Preprocess((8, 8, 3), scale=1 / 255).build()
+    preprocess = ArrayPreprocess((8, 8, 3), scale=1 / 255).build()
     changing = augment((8, 8, 3), **augmentation)
     return Feed(split, target=target, preprocess=preprocess, resident=resident, augment=changing)
 
@@ -271,10 +270,10 @@ def test_evaluation_sees_images_as_they_are(tmp_path: Path) -> None:
 
 def test_the_range_of_values_is_that_of_the_scale_or_as_found_and_standardized_with_them() -> None:
     images = np.array([[[[2.0, 4.0]]], [[[6.0, 5.0]]]])
-    low, high = value_range(Preprocess((1, 1, 2)), images)
+    low, high = ArrayPreprocess((1, 1, 2)).value_range(images)
     assert (low.tolist(), high.tolist()) == ([2, 2], [6, 6])
-    scaled = Preprocess((1, 1, 2), scale=1 / 255, mean=(0.5, 0.25), variance=(0.25, 1.0))
-    low, high = value_range(scaled, images)
+    scaled = ArrayPreprocess((1, 1, 2), scale=1 / 255, mean=(0.5, 0.25), variance=(0.25, 1.0))
+    low, high = scaled.value_range(images)
     assert (low.tolist(), high.tolist()) == ([-1, -0.25], [1, 0.75])
 
 

@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlrun.data import Preprocess, Split
+from dlrun.data import ArrayPreprocess, Split
 from dlrun.signature import Features, Target
 from dlrun.spec.types import Training
 
@@ -30,7 +30,7 @@ def test_an_epochs_order_never_changes_between_versions() -> None:
 def feed(split: Split, target: Target, class_weight: object = None) -> Any:
     from dlrun.training.step.feed import Feed, class_weights
 
-    preprocess = Preprocess(raw_shape=split.features.shape[1:], scale=0.5).build()
+    preprocess = ArrayPreprocess(raw_shape=split.features.shape[1:], scale=0.5).build()
     weights = class_weights(split, target, Training.model_validate({"class_weight": class_weight}))
     return Feed(split, target=target, preprocess=preprocess, class_weight=weights)
 
@@ -92,7 +92,7 @@ def test_batches_gathered_ahead_are_those_of_examples_kept_on_the_device(
     order = module.epoch_order(45, seed=0, epoch=0, shuffle=True)
     batches: list[list[Any]] = []
     for resident in (True, False):
-        preprocess = Preprocess(raw_shape=(5,), scale=0.5).build()
+        preprocess = ArrayPreprocess(raw_shape=(5,), scale=0.5).build()
         fed = module.Feed(split, target=Target("classes", 3), preprocess=preprocess, resident=resident)
         stretches = list(fed.stretches(order, batch_size=6, first_step=first_step, last_step=8))
         assert (len(stretches) == 1) == resident
@@ -113,7 +113,7 @@ def test_batches_gathered_ahead_are_those_of_examples_kept_on_the_device(
 def test_an_error_while_gathering_reaches_the_one_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     import dlrun.training.step.feed as module
 
-    preprocess = Preprocess(raw_shape=(1,), scale=0.5).build()
+    preprocess = ArrayPreprocess(raw_shape=(1,), scale=0.5).build()
     split = Split(np.zeros((4, 1), np.uint8), np.zeros(4, np.int64))
     fed = module.Feed(split, target=Target("classes", 2), preprocess=preprocess, resident=False)
     monkeypatch.setattr(fed, "_on_device", lambda _: (_ for _ in ()).throw(MemoryError("no room")))

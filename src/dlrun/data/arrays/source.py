@@ -16,7 +16,7 @@ from dlrun.data.arrays.splits import read_splits
 from dlrun.data.dataset import Dataset, HeldOut, ImageSource, Resize, datasets, fingerprint_of
 from dlrun.data.files.npz import NpzFile
 from dlrun.data.labels import NamedArray, Task, class_targets, is_classes
-from dlrun.data.preprocess import Preprocess, measure_columns
+from dlrun.data.preprocess import ArrayPreprocess, measure_columns
 from dlrun.data.splits import arrange, sizes_after
 from dlrun.errors import DataError
 from dlrun.signature import Description, Features, Target
@@ -128,7 +128,7 @@ class Arrays(ImageSource):
             self._path.stem,
             self._features(layout, vocabulary),
             target,
-            Preprocess(layout.raw_shape, **steps),
+            ArrayPreprocess(layout.raw_shape, **steps),
             splits,
             fingerprint_of(splits),
             (*self._told_keys(keys), f"features: {layout.kind}, because {layout.reason}", *notes, *held_out),

@@ -1,4 +1,4 @@
-"""From a stored row to features, inside the step: numbers are standardized, small categories become one-hot."""
+"""The preprocessing of table rows inside the step: numbers are standardized, small categories become one-hot."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from dlrun.data.columns.column import Column
+from dlrun.data.preprocess import Preprocess
 from dlrun.signature import Embedded
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ColumnsPreprocess:
+class ColumnsPreprocess(Preprocess):
     """What is done to the last axis of stored rows: to its numbers, its one-hot ids, its embedded ids, in this order.
 
     Args:
@@ -29,7 +31,6 @@ class ColumnsPreprocess:
         type: Tells the kinds of preprocessing apart.
     """
 
-    raw_shape: tuple[int, ...]
     numbers: int
     mean: tuple[float, ...] = ()
     variance: tuple[float, ...] = ()
@@ -63,6 +64,15 @@ class ColumnsPreprocess:
         """Of the features."""
         embedded = self.raw_shape[-1] - self.numbers - len(self.categories)
         return (*self.raw_shape[:-1], self.numbers + sum(count - 1 for count in self.categories) + embedded)
+
+    @property
+    def is_standardized(self) -> bool:
+        """Whether the numbers have a mean to subtract."""
+        return bool(self.mean)
+
+    def numeric_values(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
+        """The numbers, which stand first in a row."""
+        return stored[..., : self.numbers] if self.numbers else None
 
     def build(self) -> keras.Model:
         """Make the Keras model that does it.

@@ -21,7 +21,7 @@ from dlrun.data.images.input import ImageInput
 from dlrun.data.images.loading import choose_form, load_splits, read_headers
 from dlrun.data.images.targets import image_targets
 from dlrun.data.labels import Task
-from dlrun.data.preprocess import Preprocess, measure_columns
+from dlrun.data.preprocess import ArrayPreprocess, measure_columns
 from dlrun.data.splits import sizes_after
 from dlrun.errors import DataError
 from dlrun.registry import nearest
@@ -164,7 +164,7 @@ class Images(HeaderKeys, ImageSource):
             Path(self.path).expanduser().stem,
             Features("image", form.shape),
             target,
-            Preprocess(form.shape, scale=_SCALE, **steps),
+            ArrayPreprocess(form.shape, scale=_SCALE, **steps),
             splits,
             fingerprint_of(splits),
             (*said, *notes, *kept),

@@ -9,11 +9,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.data.array_input import ArrayInput
 from dlrun.data.columns import CategoricalColumn, Column
 from dlrun.data.columns.dates import PARTS
 from dlrun.data.columns.shown import category_name
 from dlrun.data.dataset import Dataset
-from dlrun.data.preprocess import Preprocess
 from dlrun.data.series.input import SeriesInput
 from dlrun.data.table.input import TableInput
 
@@ -60,7 +60,7 @@ def column_values(dataset: Dataset, stored: Array) -> tuple[ColumnValues, ...]:
         return tuple(_of_columns(raw.columns, stored))
     if isinstance(raw, SeriesInput):
         return tuple(_of_columns(raw.columns, stored[:, -1]))
-    if dataset.features.kind == "vector" and type(dataset.preprocess) is Preprocess:
+    if dataset.features.kind == "vector" and isinstance(raw, ArrayInput):
         flat = stored.reshape(len(stored), -1)
         return tuple(
             ColumnValues(f"column {index}", "numeric", flat[:, index].astype(np.float64))

@@ -8,14 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.columns import ColumnsPreprocess
 from dlrun.data.columns.dates import PARTS
 from dlrun.data.dataset import Dataset
 from dlrun.data.inspection.column_values import ColumnValues, column_values
 from dlrun.data.inspection.finding import Finding, named
 from dlrun.data.inspection.inspected import Inspected, distinct_splits
 from dlrun.data.inspection.rows import blocks, sampled
-from dlrun.data.preprocess import Preprocess
 from dlrun.data.series.source import Series
 
 UNSCALED = 10.0
@@ -150,14 +148,9 @@ def _shift(mine: ColumnValues, other: ColumnValues) -> tuple[float, bool]:
 
 
 def _as_given(dataset: Dataset) -> tuple[Array, bool] | None:
-    """A sample of the numbers that the network is given, and whether they are standardized; None of ids and words."""
-    preprocess = dataset.preprocess
-    stored = sampled(dataset.splits["train"].features)
-    if isinstance(preprocess, ColumnsPreprocess):
-        return (stored[..., : preprocess.numbers], bool(preprocess.mean)) if preprocess.numbers else None
-    if type(preprocess) is not Preprocess or preprocess.dtype == "int32":
-        return None
-    return stored.astype(np.float32) * np.float32(preprocess.scale), bool(preprocess.mean)
+    """A sample of the numbers that the network is given, and whether they are standardized; None for ids and words."""
+    values = dataset.preprocess.numeric_values(sampled(dataset.splits["train"].features))
+    return None if values is None else (values, dataset.preprocess.is_standardized)
 
 
 def _numbered(array: Array) -> Iterator[tuple[int, Array]]:

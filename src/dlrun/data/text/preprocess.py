@@ -1,9 +1,11 @@
-"""From stored token ids to what a model is given: the ids themselves, or a vector that counts them."""
+"""The preprocessing of texts inside the step: token ids stay as they are, or become a vector that counts them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from dlrun.data.preprocess import Preprocess
 
 if TYPE_CHECKING:
     import keras
@@ -12,7 +14,7 @@ OutputMode = Literal["int", "multi_hot", "count", "tf_idf"]
 
 
 @dataclass(frozen=True)
-class TokenPreprocess:
+class TokenPreprocess(Preprocess):
     """The step between a stored row of token ids, in which 0 is padding, and the model.
 
     Args:
@@ -24,7 +26,6 @@ class TokenPreprocess:
         type: Tells the kinds of preprocessing apart.
     """
 
-    raw_shape: tuple[int, ...]
     vocabulary_size: int
     output_mode: OutputMode = "int"
     idf: tuple[float, ...] = ()

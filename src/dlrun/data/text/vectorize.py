@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 
@@ -74,8 +73,7 @@ def vectorize(
     notes = [*keys.told(counts, length=length)]
     if empty:
         notes.append(f"empty: {empty:,} texts without {keys.tokens} count as one unknown token")
-    # What reads a preprocess tells the kinds apart by their `type`.
-    return Vectorized(stored, raw, cast("Preprocess", preprocess), keys.features(length), tuple(notes))
+    return Vectorized(stored, raw, preprocess, keys.features(length), tuple(notes))
 
 
 def _chained(corpora: Mapping[str, FileCorpus]) -> Iterator[Named]:

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from dlrun.data.columns import ColumnKeys
 from dlrun.data.dataset import Dataset, HeldOut, ImageSource, Resize, Split, datasets, fingerprint_of
-from dlrun.data.preprocess import Preprocess, measure_columns
+from dlrun.data.preprocess import ArrayPreprocess, measure_columns
 from dlrun.data.splits import arrange, sizes_after
 from dlrun.data.text.keys import TextKeys
 from dlrun.data.text.vectorize import numbered, vectorize
@@ -158,7 +158,7 @@ class Tfds(ImageSource):
             prepared.name,
             Features(feature.kind, shape),
             Target("classes", prepared.label.num_classes, prepared.label.class_names),
-            Preprocess(raw_shape, **steps),
+            ArrayPreprocess(raw_shape, **steps),
             splits,
             fingerprint_of(splits),
             (f"{prepared.name} {prepared.version}, as prepared in {prepared.folder}", *notes, *held_out),

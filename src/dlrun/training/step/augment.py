@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from dlrun.data import Dataset, Preprocess
+from dlrun.data import Dataset
 from dlrun.data.augmentation import Augmentation
-from dlrun.data.preprocess import value_range
 from dlrun.training.step.randomness import drawn_from, smaller_parts, uniform
 
 _DRAWS = ("flip x", "flip y", "angle", "shift x", "shift y", "zoom", "contrast", "brightness", "cut x", "cut y", "mix")
@@ -138,10 +137,12 @@ class Augment:
 def augment_of(dataset: Dataset, *, seed: int) -> Augment | None:
     """What a dataset's images are changed by in training; None if by nothing."""
     keys = dataset.augmentation
-    if keys is None or not keys.changes or not isinstance(dataset.preprocess, Preprocess):
+    if keys is None or not keys.changes:
         return None
-    low, high = value_range(dataset.preprocess, dataset.splits["train"].features)
-    return Augment(keys, dataset.features.shape, low=low, high=high, seed=seed)
+    known = dataset.preprocess.value_range(dataset.splits["train"].features)
+    if known is None:
+        return None
+    return Augment(keys, dataset.features.shape, low=known[0], high=known[1], seed=seed)
 
 
 def _each(draws: Any) -> Any:
