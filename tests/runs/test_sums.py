@@ -14,7 +14,6 @@ from dlrun.report.content import read_content
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.interface import read_interface
 from dlrun.runs.predictions import read_predictions, write_predictions
-from dlrun.runs.sums import record_sums
 from dlrun.signature import Features, Target
 from run_folders import predictions
 
@@ -39,7 +38,7 @@ def run(make_run: MakeRun) -> RunFolder:
     )
     digest = folder.write_json(folder.interface_json, interface.plain())
     folder.append_metrics({"epoch": 1, "loss": 0.5})
-    record_sums(folder, {folder.interface_json: digest, folder.metrics_jsonl: folder.history.mark()[1]})
+    folder.record_sums({folder.interface_json: digest, folder.metrics_jsonl: folder.history.mark()[1]})
     values = np.linspace(0, 1, 40, dtype=np.float32)
     write_predictions(folder, "test", predictions(outputs=values[:, None], target=values))
     return folder
@@ -71,5 +70,5 @@ def test_a_file_that_was_changed_or_is_gone_is_said_and_not_used(run: RunFolder,
 
 def test_sums_of_other_files_stay(run: RunFolder) -> None:
     before = run.read_record().files_sha256
-    record_sums(run, {run.metrics_jsonl: None, run.path / "a": "0"})
+    run.record_sums({run.metrics_jsonl: None, run.path / "a": "0"})
     assert run.read_record().files_sha256 == {**{k: v for k, v in before.items() if k != "metrics.jsonl"}, "a": "0"}

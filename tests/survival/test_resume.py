@@ -286,7 +286,7 @@ def test_resuming_a_complete_run_writes_the_report_that_a_kill_came_before(works
 
 def test_what_was_chosen_keeps_its_reasons_wherever_a_kill_comes(workshop: Workshop, complete: Path) -> None:
     """Between spec.yaml, which has the choices from then on, and the sum of interface.json."""
-    sums = ("dlrun.experiment.record:record_sums", 2)
+    sums = ("dlrun.runs.folder:RunFolder.record_sums", 2)
     run = workshop.train(at=sums, signals=[signal.SIGKILL], code=-signal.SIGKILL)
     workshop.resume(run)
     chosen = ("precision", "jit", "cpu_shares", "device")

@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from types import FrameType
 
-BEGAN = time.perf_counter()
-"""When the command began; what `start` is counted from in the report of where the time went."""
-
+from dlrun.cli import clock as clock  # the time is read here, before the commands are imported
 
 _heard: list[int] = []
 

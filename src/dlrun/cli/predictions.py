@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import typer
 
-from dlrun.cli import BEGAN
+from dlrun.cli.clock import BEGAN
 from dlrun.cli.display.display import Display
 from dlrun.cli.display.format import format_seconds
 from dlrun.cli.display.printable import printable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dlrun.cli import BEGAN
+from dlrun.cli.clock import BEGAN
 from dlrun.cli.options import AllowChanges, AsJson, Overrides, Quiet, Run, RunsDir, TrustPlugins
 from dlrun.runs import RUNS_DIR
 

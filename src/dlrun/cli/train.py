@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from dlrun.cli import BEGAN
+from dlrun.cli.clock import BEGAN
 from dlrun.cli.options import (
     AllowChanges,
     AsJson,

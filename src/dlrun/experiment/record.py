@@ -24,7 +24,7 @@ from dlrun.runs.provenance.repository import git_diff, git_state
 from dlrun.runs.provenance.trust import sign
 from dlrun.runs.record import Choice, Status
 from dlrun.runs.removal import clear_dropped
-from dlrun.runs.sums import checkpoint_sums, record_sums
+from dlrun.runs.sums import checkpoint_sums
 from dlrun.spec.identity import identify
 from dlrun.spec.parse import SpecFile
 from dlrun.spec.types import Spec
@@ -126,7 +126,7 @@ def recorded(folder: RunFolder, stop: Stop | None = None, **changes: Any) -> Ite
     Raises:
         Interrupted: The user stopped it.
     """
-    record_sums(folder, {folder.metrics_jsonl: None})
+    folder.record_sums({folder.metrics_jsonl: None})
     folder.update_record(status="running", reason=None, finished=None, checkpoints_sha256={}, **changes)
     if stop is not None:
         stop.leave = lambda: _record_leaving(folder)
@@ -221,7 +221,7 @@ def record_choices(folder: RunFolder, assembly: Assembly, *, jit: Choice, enviro
         environment=environment,
     )
     write_spec(folder, _portable(assembly.spec_with_choices(jit=jit.value), folder))
-    record_sums(folder, {folder.interface_json: folder.write_json(folder.interface_json, assembly.interface().plain())})
+    folder.record_sums({folder.interface_json: folder.write_json(folder.interface_json, assembly.interface().plain())})
 
 
 def _with_reason(before: Choice | None, now: Choice) -> Choice:
@@ -236,11 +236,11 @@ def record_progress(folder: RunFolder, state: TrainingState) -> None:
     """
     with suppress(DlrunError):
         length, digest = folder.history.mark()
-        record_sums(folder, {folder.metrics_jsonl: digest if length else None})
+        folder.record_sums({folder.metrics_jsonl: digest if length else None})
         folder.update_record(
             best=asdict(state.best) if state.best else None,
             seconds=round(state.seconds, 3),
-            checkpoints_sha256=checkpoint_sums(folder),
+            checkpoints_sha256=checkpoint_sums(folder.checkpoints),
         )
 
 

@@ -52,7 +52,7 @@ def read_content(folder: RunFolder) -> Content:
     Raises:
         RunError: A file of the run is missing or damaged.
     """
-    check_presence(folder, folder.interface_json)
+    check_presence(folder.path, folder.interface_json)
     interface = read_interface(folder) if folder.interface_json.is_file() else None
     kept = {split: predictions for split in _SPLITS if (predictions := read_predictions(folder, split)) is not None}
     if interface is not None:

@@ -18,7 +18,7 @@ from dlrun.errors import RunError
 from dlrun.runs.history import History, Row
 from dlrun.runs.lock import holder, locked
 from dlrun.runs.record import RunRecord, Status, read_record
-from dlrun.runs.sums import check_presence, check_sum
+from dlrun.runs.sums import check_presence, check_sum, sum_key
 from dlrun.system.disk import disk, explained
 from dlrun.system.staging import recover
 
@@ -58,7 +58,6 @@ class RunFolder:
         self.plots = path / "plots"
         self.report_html = path / "report.html"
         self.tensorboard = path / "tensorboard"
-        self.evaluation = path / "evaluation"
         self.history = History(self.metrics_jsonl, csv=self.metrics_csv)
         self.plugins = path / "plugins"
         self.signature = path / ".signature"
@@ -152,6 +151,19 @@ class RunFolder:
         self.write_record(record)
         return record
 
+    def record_sums(self, sums: Mapping[Path, str | None]) -> None:
+        """Put the sha256 of some of the run's files into `run.json`; None takes one out.
+
+        Raises:
+            RunError: It cannot be written.
+        """
+        kept = dict(self.read_record().files_sha256)
+        for path, found in sums.items():
+            kept.pop(sum_key(self.path, path), None)
+            if found is not None:
+                kept[sum_key(self.path, path)] = found
+        self.update_record(files_sha256=kept)
+
     def write_text(self, path: Path, text: str) -> None:
         """Write one of the run's files in one step: readers see the old content or the new.
 
@@ -204,8 +216,8 @@ class RunFolder:
         Raises:
             RunError: Another line is damaged, or the file is not the one that training ended with.
         """
-        check_presence(self, self.metrics_jsonl)
-        return self.history.read(check=lambda data: check_sum(self, self.metrics_jsonl, data))
+        check_presence(self.path, self.metrics_jsonl)
+        return self.history.read(check=lambda data: check_sum(self.path, self.metrics_jsonl, data))
 
     @property
     def status(self) -> SeenStatus:

@@ -22,7 +22,7 @@ def read_interface(folder: RunFolder) -> Interface:
     Raises:
         RunError: The run has not come far enough to have one, or it is damaged, or not what the run was trained with.
     """
-    check_presence(folder, folder.interface_json)
+    check_presence(folder.path, folder.interface_json)
     if not folder.interface_json.exists():
         raise RunError(
             f"{folder.path} has no {folder.interface_json.name}",
@@ -31,7 +31,7 @@ def read_interface(folder: RunFolder) -> Interface:
         )
     with explained(f"read {folder.interface_json}"):
         text = disk.read_file(folder.interface_json, largest=_LARGEST_BYTES)
-    check_sum(folder, folder.interface_json, text)
+    check_sum(folder.path, folder.interface_json, text)
     return parse_interface(text, origin=str(folder.interface_json))
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from dlrun.data.files.npz import read_arrays
 from dlrun.errors import DataError, RunError
 from dlrun.runs.folder import RunFolder
-from dlrun.runs.sums import check_presence, check_sum, record_sums
+from dlrun.runs.sums import check_presence, check_sum
 from dlrun.signature import Target
 from dlrun.system.disk import disk, explained
 
@@ -101,7 +101,7 @@ def write_predictions(folder: RunFolder, split: str, predictions: Predictions) -
     folder.make_folder(path.parent)
     with explained(f"write {path}"):
         disk.write_atomically(path, buffer.getvalue())
-    record_sums(folder, {path: sha256(buffer.getvalue()).hexdigest()})
+    folder.record_sums({path: sha256(buffer.getvalue()).hexdigest()})
 
 
 def read_predictions(folder: RunFolder, split: str) -> Predictions | None:
@@ -112,12 +112,12 @@ def read_predictions(folder: RunFolder, split: str) -> Predictions | None:
     """
     path = predictions_file(folder, split)
     hint = f"dlrun resume {folder.id} predicts again"
-    check_presence(folder, path, hint=hint)
+    check_presence(folder.path, path, hint=hint)
     if not path.is_file():
         return None
     with explained(f"read {path}"):
         data = disk.read_file(path, largest=_LARGEST_BYTES)
-    check_sum(folder, path, data, hint=hint)
+    check_sum(folder.path, path, data, hint=hint)
     try:
         arrays = {
             name: _writable(array)

@@ -37,7 +37,7 @@ def run(tmp_path: Path) -> RunFolder:
     write(folder, 3, best=2)
     best: dict[str, Any] = {"metric": "val_loss", "value": 1.0, "epoch": 2, "step": 2}
     digest = hashlib.sha256(np.full(2, 3, np.float32).tobytes() + np.array(3).tobytes()).hexdigest()
-    sums = checkpoint_sums(folder)
+    sums = checkpoint_sums(folder.checkpoints)
     folder.update_record(status="completed", best=best, weights_sha256=digest, checkpoints_sha256=sums)
     return folder
 
@@ -129,7 +129,7 @@ def test_a_best_that_is_gone_is_missed_even_where_only_the_last_tells_of_it(run:
 def test_a_run_that_ended_before_its_first_best_ends_with_its_last(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, name="x")
     write(folder, 1, best=None)
-    folder.update_record(status="completed", checkpoints_sha256=checkpoint_sums(folder))
+    folder.update_record(status="completed", checkpoints_sha256=checkpoint_sums(folder.checkpoints))
     assert taken(folder, ends_with_best=True) == (step_name(1), 1)
 
 
