@@ -5,6 +5,8 @@
 3. `.new-NAME` is renamed to NAME, which is the commit, and the parent is synced.
 4. `.old-NAME` is removed. A folder to be deleted is renamed to `.drop-NAME` first.
 
+Several folders are filled and synced together; then 2 and 3 are done for each in turn, and the parent is synced once.
+
 Between 2 and 3 there is no NAME: whoever reads takes `.old-NAME` instead (`settled`), and the next writer renames it
 back before anything else (`recover`). `.new-` and `.drop-` are never read, and the next writer removes them.
 """
@@ -12,7 +14,7 @@ back before anything else (`recover`). `.new-` and `.drop-` are never read, and 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dlrun.system.disk import disk
@@ -29,13 +31,26 @@ def staged_folder(target: Path) -> Iterator[Path]:
         OSError: `target` is what it was, or already the new one if the failure came after the commit. After any other
             error of the block it is what it was.
     """
+    with staged_folders(target) as (staged,):
+        yield staged
+
+
+@contextlib.contextmanager
+def staged_folders(target: Path, *others: Path) -> Iterator[tuple[Path, ...]]:
+    """Like `staged_folder`, for several folders of one parent, which appear in their order.
+
+    Raises:
+        OSError: Each is what it was or the new one; one that is the new one comes after no other that is not.
+    """
+    targets = (target, *others)
     try:
         disk.make_folders(target.parent)
         recover(target.parent)
-        staged = target.with_name(_NEW + target.name)
-        disk.mkdir(staged)
+        staged = tuple(each.with_name(_NEW + each.name) for each in targets)
+        for folder in staged:
+            disk.mkdir(folder)
         yield staged
-        _commit(staged, target)
+        _commit(dict(zip(staged, targets, strict=True)))
     except Exception:
         # Give the space of the half-written folder back at once: the disk may be full.
         with contextlib.suppress(OSError):
@@ -81,13 +96,19 @@ def identity(path: Path) -> tuple[str, int, int] | None:
     return place.name, found.st_ino, found.st_mtime_ns
 
 
-def _commit(staged: Path, target: Path) -> None:
-    disk.sync_folder(staged)
-    replaced = target.with_name(_OLD + target.name)
-    replacing = disk.exists(target)
-    if replacing:
-        disk.rename(target, replaced)
+def _commit(targets: Mapping[Path, Path]) -> None:
+    for staged in targets:
+        disk.sync_folder(staged)
+    replaced = [old for staged, target in targets.items() if (old := _put_in_place(staged, target))]
+    disk.sync_folder(next(iter(targets.values())).parent)
+    for old in replaced:
+        disk.remove_tree(old)
+
+
+def _put_in_place(staged: Path, target: Path) -> Path | None:
+    """Rename a filled folder to what it is to be; where the folder that it replaces is now, if there was one."""
+    old = target.with_name(_OLD + target.name) if disk.exists(target) else None
+    if old is not None:
+        disk.rename(target, old)
     disk.rename(staged, target)
-    disk.sync_folder(target.parent)
-    if replacing:
-        disk.remove_tree(replaced)
+    return old

@@ -14,6 +14,7 @@ from dlrun.errors import CheckpointError, RunError
 from dlrun.runs.arrays import ArraySpec, encode_arrays
 from dlrun.system.disk import Disk
 from dlrun.training.checkpoints.checkpoint import (
+    BEST,
     JSON,
     Checkpoint,
     newest_valid,
@@ -229,3 +230,33 @@ def test_a_reader_meets_the_old_or_the_new_best_while_it_is_replaced(tmp_path: P
         seen.append(step_of(read_checkpoint(tmp_path / "best")))
     writer.join()
     assert set(seen) == {1, 2}
+
+
+def test_a_checkpoint_that_is_the_best_waits_for_the_names_on_the_disk_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[Path] = []
+    linked: list[Path] = []
+    sync_folder, link, fsync = Disk.sync_folder, Disk.link, Disk.fsync
+
+    def counted_sync(disk: Disk, folder: Path) -> None:
+        waits.append(folder)
+        sync_folder(disk, folder)
+
+    def counted_link(disk: Disk, source: Path, target: Path) -> None:
+        linked.append(target)
+        link(disk, source, target)
+
+    def checked_fsync(disk: Disk, handle: int) -> None:
+        assert len(linked) == 3  # all names are there before the first wait, which takes them along
+        fsync(disk, handle)
+
+    write_checkpoint(tmp_path, step_name(1), arrays={}, state={}, is_best=True)
+    monkeypatch.setattr(Disk, "sync_folder", counted_sync)
+    monkeypatch.setattr(Disk, "link", counted_link)
+    monkeypatch.setattr(Disk, "fsync", checked_fsync)
+    path = write_checkpoint(tmp_path, step_name(2), arrays={"x": np.ones(3)}, state={"a": 1}, is_best=True)
+    assert [folder.name for folder in waits] == [".new-" + step_name(2), ".new-best", tmp_path.name]
+    assert read_checkpoint(tmp_path / BEST).state == read_checkpoint(path).state == {"a": 1}
+    assert (path / "arrays.safetensors").samefile(tmp_path / BEST / "arrays.safetensors")
+    assert sorted(each.name for each in tmp_path.iterdir()) == [BEST, step_name(1), step_name(2)]

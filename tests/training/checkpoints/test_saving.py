@@ -5,6 +5,7 @@ import random
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,25 +33,32 @@ class Killed(BaseException):
 
 
 class Values(dict[str, Array]):
+    asked: Callable[[], object] = staticmethod(lambda: None)
+
     def specs(self) -> dict[str, ArraySpec]:
+        self.asked()
         return {name: array_spec(array) for name, array in self.items()}
 
 
 class Clock:
-    """A tenth of a second for each look, and a second for each epoch: a write is worth three epochs."""
+    """A second for each epoch, a tenth for a write, which is worth three, and a hundredth for each look."""
 
     def __init__(self) -> None:
         self.now = 0.0
 
     def __call__(self) -> float:
-        self.now += 0.1
+        self.now += 0.01
         return self.now
+
+    def write(self, seconds: float = 0.1) -> None:
+        self.now += seconds
 
 
 def train(folder: RunFolder) -> None:
     """Begin, or go on with the newest checkpoint, to the end."""
     values = Values({"model/w": np.zeros(3), "optimizer/m": np.ones((), np.float32)})
     state, clock = TrainingState(), Clock()
+    values.asked = clock.write
     saver = Saver(lambda: values, folder, team=ALONE, training=Training(), clock=clock)
     found = newest_valid(folder.checkpoints)
     if found is None:
@@ -172,6 +180,30 @@ def test_epochs_of_no_time_are_not_written_each_and_their_best_is_kept_in_memory
     assert written[-2:] == [step_name(26), step_name(28)]  # the best, which waited in memory, before what knows of it
     assert (folder.best / "state.json").stat().st_nlink == 2
     assert sorted(path.name for path in folder.checkpoints.iterdir()) == ["best", step_name(26), step_name(28)]
+
+
+def test_checkpoints_and_copies_together_take_little_of_a_training_whose_every_epoch_is_the_best(
+    fresh: Callable[[], RunFolder],
+) -> None:
+    class Slow(Values):
+        def __getitem__(self, name: str) -> Array:
+            clock.now += 0.25
+            return super().__getitem__(name)
+
+    clock, state, spent = Clock(), TrainingState(), 0.0
+    values, folder = Slow({"model/w": np.zeros(3)}), fresh()
+    values.asked = partial(clock.write, 1.0)
+    saver = Saver(lambda: values, folder, team=ALONE, training=Training(), clock=clock)
+    for epoch in range(1, 301):
+        clock.now += 10.0
+        state, _ = judge_best(replace(state, epoch=epoch, step=epoch), "loss", -epoch, larger_is_better=False), state
+        began = clock.now
+        saver.end_epoch(state, is_best=True)
+        spent += clock.now - began
+    assert 0.02 < spent / clock.now < 0.045
+    found = newest_valid(folder.checkpoints)
+    assert found is not None  # copies do not put a write off for ever
+    assert found.checkpoint.state["training"]["step"] > 100
 
 
 def test_a_best_that_is_needed_and_damaged_is_said_before_training_goes_on(fresh: Callable[[], RunFolder]) -> None:

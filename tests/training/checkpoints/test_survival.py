@@ -74,9 +74,9 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
     return Faults(monkeypatch)
 
 
-def write(parent: Path, step: int, *, value: int) -> Path:
+def write(parent: Path, step: int, *, value: int, is_best: bool = False) -> Path:
     arrays = {"dense/kernel": np.full((3, 4), value, np.float32), "iterations": np.array(value)}
-    return write_checkpoint(parent, step_name(step), arrays=arrays, state={"value": value})
+    return write_checkpoint(parent, step_name(step), arrays=arrays, state={"value": value}, is_best=is_best)
 
 
 def names_in(folder: Path) -> list[str]:
@@ -108,7 +108,12 @@ def save_same_step(parent: Path) -> None:
     write(parent, 1, value=20)
 
 
-SAVES = pytest.mark.parametrize("save", [save_next_step, save_same_step])
+def save_next_step_as_best(parent: Path) -> None:
+    write(parent, 2, value=20, is_best=True)
+    prune(parent, keep=1)
+
+
+SAVES = pytest.mark.parametrize("save", [save_next_step, save_next_step_as_best, save_same_step])
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ the best one. The rule that everything here follows is therefore
 and these are the steps, each of which keeps it whenever the process is killed:
 
 1. The end of an epoch that is the best so far and is not written stays in memory, as one copy of the state. A better
-   one takes its place.
+   one takes its place. What copies cost puts the next write off, as writes do.
 2. When a state is written and there is an older best in memory, that one is written first, as the step checkpoint that
    it would have been: it knows of no better one than itself.
-3. `best` is made a second name of its files.
+3. `best` is made a second name of its files, in the same wait for the disk.
 4. The state is written. If it is the best itself, `best` becomes a second name of its files, and 2 and 3 are left out.
 5. Of the step checkpoints the newest stay.
 
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from dlrun.training.step.replicas import Team
 
 _TIMES = 30.0
-"""How many times as long as a write took the next one waits: about 3 % of the training, and a last one at its end."""
+"""How many times as long as a write took, and the copies before it, the next one waits: about 3 % of the training."""
 _FIRST_SECONDS = 0.05
 """What the first write is taken to cost."""
 
@@ -61,6 +61,9 @@ class Values(Protocol):
 
     def __getitem__(self, name: str, /) -> Array:
         """The present value."""
+
+    def __iter__(self) -> Iterator[str]:
+        """The names."""
 
     def specs(self) -> dict[str, ArraySpec]:
         """What each is."""
@@ -72,7 +75,7 @@ class _Kept:
 
     state: TrainingState
     arrays: Mapping[str, Array]
-    content: Mapping[str, JSON]
+    mark: tuple[int, str]
 
 
 class Saver:
@@ -104,6 +107,7 @@ class Saver:
         self._read_parts = read_parts
         self._clock = clock
         self._ended_at, self._cost = clock(), _FIRST_SECONDS
+        self._keeping_seconds = 0.0  # since the last write
         self._written: tuple[int, int] | None = None
         self._best: _Kept | None = None
 
@@ -157,13 +161,15 @@ class Saver:
             RunError: A variable is no number any more, or the checkpoint cannot be written.
         """
         seconds = self._clock() - self._ended_at
-        longest = min(_TIMES * self._cost, 60 * self._training.checkpoint_minutes)
+        longest = min(_TIMES * (self._cost + self._keeping_seconds), 60 * self._training.checkpoint_minutes)
         if self._team.chiefs(int(seconds >= longest)):
             self.save(state)
         elif is_best:
-            values = self._values()
-            arrays = {name: np.array(values[name]) for name in values.specs()}
-            self._best = _Kept(state, arrays, self._content(state)) if self._team.cluster.is_chief else None
+            began, values = self._clock(), self._values()
+            arrays = {name: np.array(values[name]) for name in values}
+            mark = self._folder.history.mark()
+            self._best = _Kept(state, arrays, mark) if self._team.cluster.is_chief else None
+            self._keeping_seconds += self._clock() - began
 
     def save(self, state: TrainingState) -> None:
         """Write a checkpoint of the present variables, unless it is on the disk already.
@@ -181,7 +187,7 @@ class Saver:
         specs = {**values.specs(), **{name: array_spec(part) for name, part in parts.items()}}
         read = _Finite(lambda name: parts[name] if name in parts else values[name], specs, step=state.step)
         if self._team.cluster.is_chief:
-            self._write(state, read, self._content(state), is_best=is_best)
+            self._write(state, read, self._folder.history.mark(), is_best=is_best)
             newest, keep = step_name(state.step), self._training.keep_checkpoints
             prune(self._folder.checkpoints, keep=keep, newest=newest, is_verified=True)
         else:
@@ -190,7 +196,7 @@ class Saver:
         self._best = None
         self._written = _position(state)
         self._ended_at = self._clock()
-        self._cost = self._ended_at - began
+        self._cost, self._keeping_seconds = self._ended_at - began, 0.0
 
     def keep_best(self) -> None:
         """Write the best that is only in memory, if there is one.
@@ -203,18 +209,13 @@ class Saver:
         kept, self._best = self._best, None
         specs = {name: array_spec(array) for name, array in kept.arrays.items()}
         arrays = _Finite(kept.arrays.__getitem__, specs, step=kept.state.step)
-        self._write(kept.state, arrays, kept.content, is_best=True)
+        self._write(kept.state, arrays, kept.mark, is_best=True)
 
-    def _write(self, state: TrainingState, arrays: _Finite, content: Mapping[str, JSON], *, is_best: bool) -> None:
+    def _write(self, state: TrainingState, arrays: _Finite, mark: tuple[int, str], *, is_best: bool) -> None:
         self._folder.history.sync()
-        parent, name = self._folder.checkpoints, step_name(state.step)
-        write_checkpoint(parent, name, arrays=arrays, state=content, specs=arrays.specs)
-        if is_best:
-            set_best(parent, name, is_verified=True)
-
-    def _content(self, state: TrainingState) -> dict[str, JSON]:
-        length, digest = self._folder.history.mark()
-        return {"training": state.to_json(), "metrics_bytes": length, "metrics_sha256": digest}
+        parent, name, (length, digest) = self._folder.checkpoints, step_name(state.step), mark
+        content: dict[str, JSON] = {"training": state.to_json(), "metrics_bytes": length, "metrics_sha256": digest}
+        write_checkpoint(parent, name, arrays=arrays, state=content, specs=arrays.specs, is_best=is_best)
 
 
 class _Finite(Mapping[str, Array]):
