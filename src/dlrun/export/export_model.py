@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dlrun.data.files.column_names import inner_names, safe_names
@@ -49,15 +50,23 @@ class PlainModel:
         """Name of what is predicted."""
         return _OUTPUTS.get(self.target.kind, "probabilities")
 
-    def inputs(self) -> dict[str, str]:
+    def inputs(self) -> Mapping[str, str]:
         """The raw inputs by the names that an exported model gives them, which every format takes."""
+        return self._inputs
+
+    @cached_property
+    def _inputs(self) -> dict[str, str]:
         given = {self.columns.get(name, name): name for name in self.taken()}
         # In ONNX an input and an output are two things of one kind, each with a name of its own.
         safe = safe_names(tuple(given), otherwise="input", reserved=(self.output, "error"))
         return {safe[column]: name for column, name in given.items()}
 
-    def taken(self) -> dict[str, Any]:
+    def taken(self) -> Mapping[str, Any]:
         """Shape and dtype of each raw input, of those too that `raw` takes in a pack, by its name in `raw`."""
+        return self._taken
+
+    @cached_property
+    def _taken(self) -> dict[str, Any]:
         import keras
 
         own = inputs_of(self.raw)
@@ -70,6 +79,15 @@ class PlainModel:
         in_order = [name for name in self.columns if name in found]  # as the table has its columns
         return {name: found[name] for name in dict.fromkeys((*in_order, *found))}
 
+    def packed_names(self) -> Mapping[str, tuple[str, ...]]:
+        """The inputs of the exported model that `whole` takes side by side, by the name of its input."""
+        return self._packed_names
+
+    @cached_property
+    def _packed_names(self) -> dict[str, tuple[str, ...]]:
+        name_of = {own: name for name, own in self.inputs().items()}
+        return {pack: tuple(name_of[own] for own in names) for pack, names in self.packs.items()}
+
     def packed(self, values: Mapping[str, Any], join: Callable[..., Any], *, are_own: bool = False) -> dict[str, Any]:
         """Bring the values of an exported model's inputs into the form that `whole` takes.
 
@@ -80,8 +98,7 @@ class PlainModel:
         """
         if not self.packs:
             return dict(values)
-        name_of = {} if are_own else {own: name for name, own in self.inputs().items()}
-        members = {pack: [name_of.get(own, own) for own in names] for pack, names in self.packs.items()}
+        members = self.packs if are_own else self.packed_names()
         inside = {name for names in members.values() for name in names}
         found = {name: value for name, value in values.items() if name not in inside}
         return found | {

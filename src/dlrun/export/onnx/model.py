@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import RunError
 from dlrun.export.description import Description
+from dlrun.export.export_model import inputs_of
 from dlrun.export.onnx.strings import OPSET, Strings, opsets
 from dlrun.export.text_layers import Cut, cut_behind, string_layers
 
@@ -38,6 +39,7 @@ def write_onnx(model: PlainModel, file: Path, description: Description) -> None:
         made = onnx.version_converter.convert_version(made, OPSET)
         if not strings.is_empty:
             made = _joined(strings, made)
+        _take_columns(made, model)
     except Exception as error:  # what tf2onnx raises for an operation that it does not know is of any kind
         raise RunError(
             f"tf2onnx cannot convert the model: {_first_line(error)}", hint="--to savedmodel, or --to tflite"
@@ -55,12 +57,12 @@ def _converted(model: PlainModel, cut: Cut, outputs: list[str]) -> Any:
     import tf2onnx
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    given = cut.inputs(model)
+    given = inputs_of(cut.rest)
     names = sorted(given)  # the order in which TensorFlow takes a dictionary's entries
     specs = {name: tf.TensorSpec(given[name].shape, given[name].dtype, name=name) for name in names}
 
     def serve(inputs: dict[str, Any]) -> list[Any]:
-        made = cut.rest(model.packed(inputs, tf.concat), training=False)
+        made = cut.rest(inputs, training=False)
         return [made[name] for name in outputs]
 
     function = tf.function(serve, input_signature=[specs], autograph=False)
@@ -85,6 +87,25 @@ def _joined(strings: Strings, numbers: Any) -> Any:
     front = strings.model(ir_version=numbers.ir_version)
     onnx.checker.check_model(front)
     return onnx.compose.merge_models(front, numbers, io_map=[(name, name) for name in strings.outputs])
+
+
+def _take_columns(made: Any, model: PlainModel) -> None:
+    """Put an input for each column in place of one for several, in the order of the table.
+
+    It is done here because tf2onnx copies and sorts the graph some fifty times, with every input that it has.
+    """
+    from onnx import helper
+
+    given = {value.name: value for value in made.graph.input}
+    for pack, names in model.packed_names().items():
+        if pack not in given:
+            continue
+        kind = given.pop(pack).type.tensor_type.elem_type
+        given |= {name: helper.make_tensor_value_info(name, kind, [_BATCH, 1]) for name in names}
+        made.graph.node.insert(0, helper.make_node("Concat", list(names), [pack], name=f"{pack}.concat", axis=1))
+    in_order = [given[name] for name in model.inputs() if name in given]
+    del made.graph.input[:]
+    made.graph.input.extend(in_order)
 
 
 def _name_batch(made: Any) -> None:
