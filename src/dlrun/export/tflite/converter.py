@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dlrun.export.export_model import CORE
-from dlrun.export.harness import read_examples
+from dlrun.export.harness import Example, read_examples
 from dlrun.export.tflite.float16 import with_float16_weights
+from dlrun.export.tflite.inputs import with_inputs
 
 Calibration = Callable[[], Iterator[dict[str, Any]]]
 
@@ -26,12 +27,14 @@ def convert(folder: Path) -> bytes:
 
     job = json.loads((folder / "job.json").read_text())
     if job["quantize"] == "int8" and job["calibrates"]:
-        return _int8(folder)
+        return with_inputs(_int8(folder, job["packs"]), job["packs"])
     converter = _converter(folder)
     if job["quantize"] == "int8":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converted: bytes = converter.convert()
-    return with_float16_weights(converted) if job["quantize"] == "float16" else converted
+    if job["quantize"] == "float16":
+        converted = with_float16_weights(converted)
+    return with_inputs(converted, job["packs"])
 
 
 def _converter(folder: Path) -> Any:
@@ -40,13 +43,13 @@ def _converter(folder: Path) -> Any:
     return tf.lite.TFLiteConverter.from_saved_model(str(folder / "saved"), signature_keys=["serving_default"])
 
 
-def _int8(folder: Path) -> bytes:
+def _int8(folder: Path, packs: Mapping[str, Sequence[str]]) -> bytes:
     """The network in int8, what comes before it in float: ranges of raw numbers would be anything."""
     import tensorflow as tf
 
     examples = [
         {name: tf.constant(value.tolist()) if value.dtype == object else value for name, value in each.items()}
-        for each in read_examples(folder)
+        for each in (_packed(example, packs) for example in read_examples(folder))
         if all(value.size for value in each.values())  # an empty text crashes TensorFlow 2.21 here
     ]
 
@@ -65,6 +68,13 @@ def _int8(folder: Path) -> bytes:
     # What leaves an operation that was quantized has a digit added to its name.
     outside += [name[:-1] for name in outside if name[-1:].isdigit()]
     return _quantized(folder, calibration, outside) if outside else once
+
+
+def _packed(example: Example, packs: Mapping[str, Sequence[str]]) -> Example:
+    """An example with the values of each pack side by side, as the graph takes them."""
+    inside = {name for names in packs.values() for name in names}
+    joined = {pack: np.concatenate([example[name] for name in names], axis=-1) for pack, names in packs.items()}
+    return {name: value for name, value in example.items() if name not in inside} | joined
 
 
 def _is_inside(tensor: str) -> bool:

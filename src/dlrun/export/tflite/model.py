@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from dlrun.errors import RunError
 from dlrun.export.child import run_child
 from dlrun.export.description import Description, append_description
-from dlrun.export.export_model import PlainModel
+from dlrun.export.export_model import PlainModel, inputs_of
 from dlrun.export.formats import Quantize
 from dlrun.export.harness import Example, write_examples
 from dlrun.export.saved_model import write_endpoints
@@ -55,8 +55,9 @@ def write_tflite(
     model = model.with_float_resizing().without_bincount()
     cut = cut_behind(model, string_layers(model.raw))
     _refuse_float64(model)
-    write_endpoints(stateful_parts(model), work / "saved", {"serve": _of_one(model, cut)})
-    job = {"quantize": quantize, "calibrates": can_calibrate(model)}
+    packs = _packs_of_numbers(model, cut)
+    write_endpoints(stateful_parts(model), work / "saved", {"serve": _of_one(model, cut, packs)})
+    job = {"quantize": quantize, "calibrates": can_calibrate(model), "packs": dict(packs.values())}
     disk.write_file(work / "job.json", json.dumps(job).encode())
     write_examples(work, calibration if quantize == "int8" else [])
     run_child(
@@ -69,16 +70,31 @@ def write_tflite(
     append_description(description, file)
 
 
-def _of_one(model: PlainModel, cut: Cut) -> Any:
+def _packs_of_numbers(model: PlainModel, cut: Cut) -> dict[str, tuple[str, tuple[str, ...]]]:
+    """What the graph takes side by side until it is converted: the name of that input of it, and those of the file.
+
+    TensorFlow takes a millisecond to write and convert each input. Strings are looked up one by one.
+    """
+    found, names = {}, {*model.inputs()}
+    given = inputs_of(cut.rest)
+    for pack, members in model.packed_names().items():
+        if pack in given:
+            name = f"pack_{len(found)}"
+            while name in names:
+                name += "_"
+            found[pack] = name, members
+    return found
+
+
+def _of_one(model: PlainModel, cut: Cut, packs: Mapping[str, tuple[str, tuple[str, ...]]]) -> Any:
     """The model as a function of one example, whose texts are bytes."""
     import tensorflow as tf
 
-    given, taken = cut.inputs(model), model.taken()
+    given, taken = inputs_of(cut.rest), model.taken()
     shapes = {name: taken[own].shape[1:] for name, own in model.inputs().items()}
+    argument = {name: packs[name][0] if name in packs else name for name in given if name not in cut.layers}
     specs = {
-        name: tf.TensorSpec((1, *tensor.shape[1:]), tensor.dtype, name=name)
-        for name, tensor in given.items()
-        if name not in cut.layers
+        name: tf.TensorSpec((1, *given[own].shape[1:]), given[own].dtype, name=name) for own, name in argument.items()
     }
     begin: dict[str, Any] = {}
     for ids, (layer, sources) in cut.layers.items():
@@ -89,7 +105,7 @@ def _of_one(model: PlainModel, cut: Cut) -> Any:
             specs[source] = tf.TensorSpec(shape, dtype, name=source)
 
     def serve(inputs: dict[str, Any]) -> Any:
-        values = {name: value for name, value in inputs.items() if name in given}
+        values = {own: inputs[name] for own, name in argument.items()}
         for ids, (layer, sources) in cut.layers.items():
             # TensorFlow Lite does not know the shape of what it looks up, and fails at a later operation. It joins no
             # strings: of those that a layer takes side by side, it looks up one after the other.
@@ -97,7 +113,7 @@ def _of_one(model: PlainModel, cut: Cut) -> Any:
             shape = (texts, *given[ids].shape[1:]) if len(sources) == 1 else (1, 1)
             found = [tf.reshape(begin[ids](inputs[source]), shape) for source in sources]
             values[ids] = tf.cast(tf.concat(found, axis=-1) if len(found) > 1 else found[0], given[ids].dtype)
-        return cut.rest(model.packed(values, tf.concat), training=False)
+        return cut.rest(values, training=False)
 
     return tf.function(serve, input_signature=[specs], autograph=False)
 
