@@ -35,7 +35,7 @@ def write_onnx(model: PlainModel, file: Path, description: Description) -> None:
     for ids, (layer, sources) in cut.layers.items():
         strings.add(layer, sources, ids, shape=taken[own[sources[0]]].shape[1:])
     try:
-        made = _converted(model, cut, list(description.outputs))
+        made = _converted(cut, list(description.outputs))
         made = onnx.version_converter.convert_version(made, OPSET)
         if not strings.is_empty:
             made = _joined(strings, made)
@@ -51,7 +51,7 @@ def write_onnx(model: PlainModel, file: Path, description: Description) -> None:
     onnx.save(made, str(file))
 
 
-def _converted(model: PlainModel, cut: Cut, outputs: list[str]) -> Any:
+def _converted(cut: Cut, outputs: list[str]) -> Any:
     """What a model does behind its strings as ONNX."""
     import tensorflow as tf
     import tf2onnx

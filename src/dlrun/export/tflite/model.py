@@ -75,8 +75,8 @@ def _packs_of_numbers(model: PlainModel, cut: Cut) -> dict[str, tuple[str, tuple
 
     TensorFlow takes a millisecond to write and convert each input. Strings are looked up one by one.
     """
-    found, names = {}, {*model.inputs()}
-    given = inputs_of(cut.rest)
+    found: dict[str, tuple[str, tuple[str, ...]]] = {}
+    names, given = {*model.inputs()}, inputs_of(cut.rest)
     for pack, members in model.packed_names().items():
         if pack in given:
             name = f"pack_{len(found)}"
