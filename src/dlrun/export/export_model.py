@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -117,6 +117,22 @@ class PlainModel:
         """
         return self.after(self.raw, self.joined())
 
+    def by_column(self) -> keras.Model:
+        """The same with an input for each column: Keras takes milliseconds for each, and only its format needs them."""
+        import keras
+
+        taken = self.taken()
+        inputs = {
+            name: keras.Input(taken[own].shape[1:], dtype=taken[own].dtype, name=name)
+            for name, own in self.inputs().items()
+        }
+        tensors = {own: inputs[name] for name, own in self.inputs().items()}
+        for pack, names in self.packs.items():
+            # Of its own accord Keras 3.15 takes what strings are joined to for float32.
+            side_by_side = keras.layers.Concatenate(dtype=taken[names[0]].dtype, name=f"{pack}.joined")
+            tensors[pack] = side_by_side([tensors.pop(name) for name in names])
+        return keras.Model(inputs, self._outputs(self.raw, tensors, taken=inputs), name="model")
+
     def joined(self) -> dict[str, str]:
         """The inputs of `raw` by the names that `whole` gives them: packs keep their own."""
         inside = {name for names in self.packs.values() for name in names}
@@ -137,8 +153,14 @@ class PlainModel:
             name: keras.Input(given[own].shape[1:], dtype=given[own].dtype, name=name) for name, own in names.items()
         }
         tensors = {own: inputs[name] for name, own in names.items()}
+        return keras.Model(inputs, self._outputs(raw, tensors, taken=inputs), name="model")
+
+    def _outputs(self, raw: keras.Model, tensors: Mapping[str, Any], *, taken: Collection[str]) -> dict[str, Any]:
+        """What the parts make of tensors, which are by the names of the inputs of `raw`; `taken` are names in use."""
+        import keras
+
         # In Keras 3.15 Resizing takes itself to be in training, and all layers after it, unless it is told otherwise.
-        begin, preprocess = (_unlike(part, names) for part in (raw, self.preprocess))
+        begin, preprocess = (_unlike(part, taken) for part in (raw, self.preprocess))
         features = preprocess(begin(_as_taken(raw, tensors), training=False), training=False)
         output = self.core(features, training=False)
         given = keras.Input(output.shape[1:], dtype=output.dtype, name="dlrun.output")
@@ -146,7 +168,7 @@ class PlainModel:
         outputs = {self.output: finish(output)}
         if self.target.kind == "input":
             outputs["error"] = _error(features.shape[1:])([output, features])
-        return keras.Model(inputs, outputs, name="model")
+        return outputs
 
     def with_float_resizing(self) -> PlainModel:
         """The same with images resized in float32: other runtimes do not resize bytes."""
@@ -157,22 +179,20 @@ class PlainModel:
         return replace(self, preprocess=without_bincount(self.preprocess))
 
 
-def plain_model(trained: Trained, *, is_packed: bool = False) -> PlainModel:
+def plain_model(trained: Trained) -> PlainModel:
     """Take a trained model apart and rebuild its network.
 
     What cannot be rebuilt, as a plugin's own layers, stays what it is.
 
     Args:
         trained: The model.
-        is_packed: Whether what is given to it side by side is one input of its Keras model: Keras takes milliseconds
-            for each. Only the Keras format needs the inputs that users see to be those of the Keras model.
 
     Raises:
         RunError: The run's interface contradicts itself: it is damaged.
     """
     interface = trained.interface
     try:
-        raw, packs = interface.raw.build_packed() if is_packed else (interface.raw.build(), {})
+        raw, packs = interface.raw.build_packed()
     except (ValueError, TypeError) as error:
         first_line = str(error).strip().splitlines()[0]
         raise RunError(f"{trained.folder.interface_json} is damaged: raw: {first_line}") from error
@@ -204,7 +224,7 @@ class Givens:
         return self._names[id(tensor)]
 
 
-def _unlike(part: keras.Model, names: Mapping[str, str]) -> keras.Model:
+def _unlike(part: keras.Model, names: Collection[str]) -> keras.Model:
     """A part under a name that no input has; Keras takes long to make one of thousands of inputs anew."""
     import keras
 

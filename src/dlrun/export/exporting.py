@@ -207,7 +207,7 @@ def _export(trained: Trained, place: Place, options: Options, *, sample: Sample 
     inputs = len(trained.interface.raw.columns_of_stored())
     if inputs >= _MANY_INPUTS:
         listener(Note("export", f"{inputs:,} columns are {inputs:,} inputs of the model, which take their time"))
-    model = plain_model(trained, is_packed=place.format.name != "keras")
+    model = plain_model(trained)
     sample = sample or generated_sample(model, trained.interface)
     with place.staged() as staged:
         if inputs >= _MANY_INPUTS:

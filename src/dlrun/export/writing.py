@@ -79,7 +79,7 @@ def write(
     if format_.name == "keras":
         from dlrun.export.keras_file import write_keras
 
-        write_keras(whole, path, description)
+        write_keras(model.by_column(), path, description)
         carried = f"{inside} in the zip archive that the file is"
         return Written(description, examples, carried, in_keras, limit)
     if format_.name == "savedmodel":
