@@ -5,6 +5,7 @@ import json
 import random
 import runpy
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +86,47 @@ def test_fed_by_the_columns_of_its_description_it_predicts_what_dlrun_does(
         found = namespace["predict"](given)["probabilities"][0]
         assert namespace["labels"][found.argmax()] == labels[index]
         assert found.max() == pytest.approx(probabilities[index], rel=1e-4)
+
+
+@pytest.mark.usefixtures("children_here")
+@pytest.mark.parametrize("quantize", [None, "float16", "int8"])
+def test_numbers_are_one_input_until_tensorflow_lite_has_converted_them(
+    quantize: str | None, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dlrun.export import tflite
+    from dlrun.export.saved_model import write_endpoints
+
+    written: list[Any] = []
+
+    def noted(parts: Any, folder: Path, endpoints: Mapping[str, Any]) -> None:
+        written.append(endpoints["serve"].input_signature[0])
+        write_endpoints(parts, folder, endpoints)
+
+    monkeypatch.setenv("DLRUN_STATE", str(home / "state"))
+    monkeypatch.setattr(tflite, "write_endpoints", noted)
+    options = Options(output=tmp_path / "odd.tflite", quantize=quantize)
+    made = export("last", "tflite", options=options, runs_dir=home / "runs")
+    strings = [each.name for each in made.description.inputs if each.dtype != "float32"]
+    assert len(written[0]) == len(strings) + 1 < len(made.description.inputs)
+    namespace: dict[str, Any] = runpy.run_path(str(_file(tmp_path, made.code)))
+    signature = namespace["interpreter"].get_signature_list()["serving_default"]
+    assert sorted(signature["inputs"]) == sorted(each.name for each in made.description.inputs)
+    assert made.measured.passed
+
+
+def test_onnx_takes_columns_in_the_order_of_the_table(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import onnx
+
+    monkeypatch.setenv("DLRUN_STATE", str(home / "state"))
+    made = export("last", "onnx", options=Options(output=tmp_path / "odd.onnx"), runs_dir=home / "runs")
+    graph = onnx.load(str(made.path)).graph
+    assert [value.name for value in graph.input] == [each.name for each in made.description.inputs]
+    assert {len(value.type.tensor_type.shape.dim) for value in graph.input} == {2}
+
+
+def _file(folder: Path, code: str) -> Path:
+    file = folder / "code.py"
+    file.write_text(code)
+    return file
