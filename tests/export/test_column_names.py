@@ -93,8 +93,8 @@ def test_fed_by_the_columns_of_its_description_it_predicts_what_dlrun_does(
 def test_numbers_are_one_input_until_tensorflow_lite_has_converted_them(
     quantize: str | None, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dlrun.export import tflite
     from dlrun.export.saved_model import write_endpoints
+    from dlrun.export.tflite import model as tflite
 
     written: list[Any] = []
 
