@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "dlrun"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = """
-errors component stored_fields signature
+errors component signature
 ---
 registry scoring
 ---
@@ -21,7 +21,7 @@ system
 keras_table plugins yaml_tree
 ---
 data models tracking
-optimizers plateau schedules losses metrics
+optimizers schedules losses metrics
 ---
 runs
 ---

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from dlrun.plateau import PlateauState, plateau_step
-from dlrun.schedules import ReduceOnPlateau, Schedule, schedules
+from dlrun.schedules import PlateauState, ReduceOnPlateau, Schedule, plateau_step, schedules
 
 PEAK, N, T = 0.5, 20, 200
 STEPS = (0, 1, 7, 19, 20, 21, 39, 40, 59, 60, 61, 100, 150, 199, 200, 500)

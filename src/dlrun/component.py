@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr, TypeAdapter, ValidationError
+from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUserError
+from pydantic.fields import FieldInfo
+
+from dlrun.errors import UsageError
 
 Path = tuple[str | int, ...]
+
+M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -51,3 +58,127 @@ class Component(Fields):
     def problems(self) -> Iterator[FieldProblem]:
         """Mistakes that no single key shows; none unless a subclass knows of some."""
         return iter(())
+
+
+_READABLE = "numbers, text, true or false, dates, choices, and lists, sets, dictionaries and models of these"
+
+
+@dataclass(frozen=True)
+class Unstable:
+    """A field that a file does not give back.
+
+    Args:
+        name: Its name.
+        what: What becomes of its value, for people.
+        expected: What to use in its place.
+    """
+
+    name: str
+    what: str
+    expected: str = f"a type that a file can hold: {_READABLE}"
+
+
+def read_fields(fields: type[M], plain: Mapping[str, Any]) -> M:
+    """Make an instance of plain values, as a file has them; lists are tuples.
+
+    Raises:
+        ValidationError: Some are of another type.
+    """
+    if _is_own(fields):
+        return fields.model_validate(plain)
+    try:
+        return fields.model_validate(plain)
+    except ValidationError as error:
+        try:
+            return fields.model_validate_json(json.dumps(plain))
+        except ValidationError as of_json:
+            is_json = all(each["type"] != "json_invalid" for each in of_json.errors(include_url=False))
+            raise (of_json if is_json else error) from None
+
+
+def unstable(made: BaseModel) -> Iterator[Unstable]:
+    """The fields of an instance of a plugin's whose values would be others once they are written and read back."""
+    fields = type(made)
+    if _is_own(fields):
+        return
+    try:
+        plain = made.model_dump(mode="json")
+        again = read_fields(fields, _with_tuples(plain))
+    except ValidationError as error:
+        name = str(error.errors(include_url=False)[0]["loc"][0])
+        yield Unstable(
+            name, f"cannot be read back from a file: {getattr(made, name, None)!r} is written {plain.get(name)!r}"
+        )
+        return
+    except (ValueError, TypeError) as error:  # a value that has no form in JSON
+        name = next((name for name in fields.model_fields if not _is_written(made, name)), "")
+        yield Unstable(name, f"cannot be written to a file: {str(error).splitlines()[0]}")
+        return
+    for name in fields.model_fields:
+        before, after = getattr(made, name), getattr(again, name)
+        if not _is_same(before, after):
+            yield Unstable(name, f"does not come back from a file as it was: {before!r} becomes {after!r}")
+
+
+def refuse_unreadable(fields: type[BaseModel], name: str) -> None:
+    """Refuse a component that has fields which no file can give back, whatever their values.
+
+    Args:
+        fields: Its class.
+        name: Under which it is registered.
+
+    Raises:
+        UsageError: Names the first of them.
+    """
+    if _is_own(fields):
+        return
+    for key in fields.model_computed_fields:
+        said = f"{name}: {key} is computed, and a file that has it cannot be read back"
+        raise UsageError(said, expected="a plain property")
+    for key, field in fields.model_fields.items():
+        if reason := _unreadable(field):
+            raise UsageError(f"{name}: the field {key} {reason}", expected=f"a field of {_READABLE}")
+
+
+def _unreadable(field: FieldInfo) -> str:
+    if field.exclude:
+        return "is left out of what is written"
+    if field.alias or field.validation_alias or field.serialization_alias:
+        return "has an alias, and would be written under one name and read under another"
+    if field.annotation in (SecretStr, SecretBytes):
+        return "is a secret, which is not written"
+    try:
+        annotation: Any = field.annotation
+        TypeAdapter(annotation).json_schema(mode="serialization")
+    except (PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUserError):
+        shown = getattr(field.annotation, "__name__", None) or str(field.annotation)
+        return f"is of a type that no file can hold ({shown})"
+    return ""
+
+
+def _is_own(fields: type[BaseModel]) -> bool:
+    """Whether a class is dlrun's: it has only fields that need none of this."""
+    return fields.__module__.partition(".")[0] == "dlrun"
+
+
+def _is_written(made: BaseModel, name: str) -> bool:
+    try:
+        made.model_dump(mode="json", include={name})
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
+def _is_same(before: Any, after: Any) -> bool:
+    if repr(before) == repr(after):  # what is not a number is not equal to itself
+        return True
+    try:
+        return bool(before == after)
+    except (ValueError, TypeError):
+        return False
+
+
+def _with_tuples(plain: Any) -> Any:
+    if isinstance(plain, dict):
+        return {str(key): _with_tuples(value) for key, value in plain.items()}
+    return tuple(map(_with_tuples, plain)) if isinstance(plain, list) else plain

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar, cast
 
-from dlrun.component import Component
+from dlrun.component import Component, refuse_unreadable
 from dlrun.errors import UsageError
-from dlrun.stored_fields import refuse_unreadable
 
 C = TypeVar("C", bound=Component)
 

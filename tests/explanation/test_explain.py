@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dlrun.errors import DataError, UsageError
-from dlrun.explanation.overlay import overlaid
+from dlrun.explanation.pixels import overlaid
 from dlrun.scoring.importances import change_of, loss_of, permutation_importances
 from dlrun.signature import Target
 

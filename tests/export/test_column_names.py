@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlrun.cli.exported import exported_lines
+from dlrun.cli.export import exported_lines
 from dlrun.export.exporting import Options, export
 from dlrun.export.formats import FORMATS
 from dlrun.prediction.predict import predict

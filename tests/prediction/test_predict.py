@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 
 from dlrun.cli.app import app
-from dlrun.cli.predictions import standard_output
+from dlrun.cli.predict import standard_output
 from dlrun.data.builtin import Builtin
 from dlrun.data.raw_input import Array, Examples, RawInput
 from dlrun.errors import DataError, RunError, SpecError, UsageError

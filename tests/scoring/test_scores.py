@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from dlrun.scoring.breakdown import collector_of
-from dlrun.scoring.labels import label_scores
-from dlrun.scoring.reconstruction import error_statistics
-from dlrun.scoring.regression import regression_scores
+from dlrun.scoring.classification import label_scores
+from dlrun.scoring.regression import error_statistics, regression_scores
 from dlrun.signature import Features, Target
 
 

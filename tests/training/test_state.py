@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dlrun.plateau import PlateauState
+from dlrun.schedules import PlateauState
 from dlrun.spec.parse import read_spec
 from dlrun.spec.types import EarlyStopping, Spec
 from dlrun.training.state import (

@@ -16,7 +16,7 @@ from dlrun.data.dataset import Dataset, Split
 from dlrun.errors import CheckpointError, RunError, UsageError
 from dlrun.experiment.train import Result, train
 from dlrun.runs.folder import RunFolder
-from dlrun.scoring.labels import label_scores
+from dlrun.scoring.classification import label_scores
 from dlrun.scoring.regression import regression_scores
 from dlrun.signature import Target
 from dlrun.spec.stored import read_stored_spec

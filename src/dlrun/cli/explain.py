@@ -1,14 +1,23 @@
-"""`dlrun explain RUN INPUT`."""
+"""`dlrun explain RUN INPUT...`: a table of columns, the words that count most, or pictures in a folder."""
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from dlrun.cli.display.terminal import tell
 from dlrun.cli.options import AsJson, Checkpoint, Quiet, Run, RunsDir, TrustPlugins
+from dlrun.errors import UsageError
 from dlrun.runs import RUNS_DIR
+
+if TYPE_CHECKING:
+    from dlrun.explanation.explain import Columns, Explained
 
 _Sources = Annotated[
     list[str], typer.Argument(metavar="INPUT...", help="Files, folders, globs, or - for standard input.")
@@ -20,6 +29,8 @@ _Output = Annotated[
     Path | None,
     typer.Option("--output", "-o", help="The folder for pictures (else: explained); of a table a .csv or .jsonl file."),
 ]
+
+_WORDS = 12
 
 
 def explain(
@@ -38,7 +49,6 @@ def explain(
 ) -> None:
     """Tell which pixels, words or columns the predictions of a RUN rest on."""
     from dlrun.cli.display.display import displayed
-    from dlrun.cli.explanations import show_columns, show_examples
     from dlrun.explanation.explain import Columns, Options
     from dlrun.explanation.explain import explain as explain_
 
@@ -49,3 +59,88 @@ def explain(
             show_columns(found, output, as_json=as_json)
         else:
             show_examples(found, output or Path("explained"), as_json=as_json)
+
+
+def show_columns(found: Columns, output: Path | None, *, as_json: bool) -> None:
+    """Print the importance of columns, or write it to a file.
+
+    Raises:
+        UsageError: The name of the file says no format that a table can have.
+        RunError: It cannot be written.
+    """
+    from dlrun.cli.display.console import print_json
+    from dlrun.cli.display.format import format_score, format_table
+
+    if output is not None:
+        _write_columns(found, output)
+    if as_json:
+        print_json(asdict(found))
+        return
+    rows = [(each.column, format_score(each.mean), format_score(each.deviation)) for each in found.importances]
+    typer.echo(format_table(("column", f"{found.measure} rises by", "+-"), rows))
+    how = "by exchanging the values of one column at a time"
+    if found.examples == 1:
+        how = "by putting the values of other rows, of the training split, in place of the row's own"
+    tell(f"\nmeasured on {found.examples:,} example{'s' if found.examples > 1 else ''}, {how}")
+
+
+def show_examples(found: Iterable[Explained], folder: Path, *, as_json: bool) -> None:
+    """Write pictures, and print what each example's prediction rests on."""
+    from dlrun.cli.display.console import print_json
+
+    plain = []
+    for number, each in enumerate(found, start=1):
+        path = _write(each, folder, number) if each.heat.size else None
+        plain.append(_plain(each, path))
+        if not as_json:
+            typer.echo(_line(each, path))
+    if as_json:
+        print_json(plain)
+
+
+def _write_columns(found: Columns, path: Path) -> None:
+    from dlrun.system.disk import disk, explained
+    from dlrun.system.spreadsheet import csv_text
+
+    rows = [{**asdict(each), "measure": found.measure, "examples": found.examples} for each in found.importances]
+    if path.suffix.lower() == ".csv":
+        text = csv_text([list(rows[0]), *(list(row.values()) for row in rows)])
+    elif path.suffix.lower() in (".jsonl", ".ndjson"):
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+    elif path.suffix.lower() == ".json":
+        text = json.dumps(rows, indent=2) + "\n"
+    else:
+        raise UsageError(f"{path} does not say its format", expected="a name in .csv, .jsonl or .json")
+    with explained(f"write {path}"):
+        disk.write_atomically(path, text.encode())
+
+
+def _write(each: Explained, folder: Path, number: int) -> Path:
+    from dlrun.explanation.pixels import overlaid
+    from dlrun.system.disk import disk, explained
+
+    stem = re.sub(r"[^\w.-]+", "_", Path(each.name).stem)[:60] or "example"
+    path = folder / f"{number:03d}-{stem}.png"
+    with explained(f"write {path}"):
+        disk.make_folders(folder)
+        disk.write_atomically(path, overlaid(each.picture, each.heat))
+    return path
+
+
+def _line(each: Explained, path: Path | None) -> str:
+    from dlrun.cli.display.format import format_score
+    from dlrun.cli.display.printable import printable_cell
+
+    head = f"{printable_cell(each.name)}  {printable_cell(each.said)} {format_score(each.prediction)}"
+    if path is not None:
+        return f"{head}  {each.method}  {path}"
+    strongest = sorted(each.weights, key=lambda pair: -abs(pair[1]))[:_WORDS]
+    return head + "".join(f"\n    {weight:+.4f}  {printable_cell(word)}" for word, weight in strongest)
+
+
+def _plain(each: Explained, path: Path | None) -> dict[str, Any]:
+    said: dict[str, Any] = {"name": each.name, "explained": each.said, "prediction": each.prediction}
+    said["checkpoint"] = each.checkpoint
+    if path is not None:
+        return {**said, "method": each.method, "picture": str(path)}
+    return {**said, "method": each.method, "words": [list(pair) for pair in each.weights]}

@@ -1,14 +1,26 @@
-"""`dlrun predict RUN INPUT`."""
+"""`dlrun predict RUN INPUT...`: its options, where the predictions go, and the line at its end."""
 
 from __future__ import annotations
 
+import csv
+import io
+import sys
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from dlrun.cli.clock import BEGAN
+from dlrun.cli.display.printable import printable
 from dlrun.cli.options import Checkpoint, Overrides, Quiet, Run, RunsDir, TrustPlugins
 from dlrun.runs import RUNS_DIR
+
+if TYPE_CHECKING:
+    from dlrun.cli.display.display import Display
+    from dlrun.prediction.columns import Top
+    from dlrun.prediction.output import Written
+
 
 _Sources = Annotated[
     list[str], typer.Argument(metavar="INPUT...", help="Files, folders, globs, or - for standard input.")
@@ -47,7 +59,6 @@ def predict(
 ) -> None:
     """Predict with the model of a RUN: label, probability, values or reconstruction error of each example of INPUT."""
     from dlrun.cli.display.display import displayed
-    from dlrun.cli.predictions import parsed_keep, parsed_top, standard_output, told
     from dlrun.prediction import output as writing
     from dlrun.prediction.predict import Options
     from dlrun.prediction.predict import predict as predict_
@@ -57,17 +68,68 @@ def predict(
         if path is not None:
             writing.check_place(path, sources=sources)
     options = Options(
-        top=parsed_top(top),
+        top=parse_top(top),
         checkpoint=checkpoint,
         device=device,
         batch_size=batch_size,
         reconstructs=reconstructions is not None,
         overrides=tuple(overrides),
         trust_plugins=trust_plugins,
-        keep=parsed_keep(keep),
+        keep=parse_keep(keep),
     )
     with displayed(quiet=quiet) as display:
         predictions = predict_(run, sources, options=options, runs_dir=runs_dir, listener=display)
         to = output or standard_output()
         written = writing.write_predictions(predictions, to, kind=format_, reconstructions=reconstructions)
-        told(display, written, output)
+        _report(display, written, output)
+
+
+def parse_top(text: str | None) -> Top | None:
+    """What `--top` says: a number of at least 1, or `all`.
+
+    Raises:
+        typer.BadParameter: It is neither.
+    """
+    if text is None:
+        return None
+    if text == "all":
+        return "all"
+    if not text.isdecimal() or int(text) < 1:
+        raise typer.BadParameter(f"{text!r} is neither a number of classes nor all", param_hint="--top")
+    return int(text)
+
+
+def parse_keep(text: str) -> tuple[str, ...]:
+    """The columns that `--keep` names, each once; one whose name holds a comma stands in quotation marks."""
+    row = next(csv.reader([text], skipinitialspace=True), [])
+    return tuple(dict.fromkeys(name.strip() for name in row if name.strip()))
+
+
+class _Terminal(io.TextIOBase):
+    """A person's terminal, which is given no control characters of a file's name or a text."""
+
+    def write(self, text: str) -> int:
+        """Write text."""
+        sys.stdout.write(printable(text))
+        return len(text)
+
+
+def standard_output() -> TextIO:
+    """Where predictions go that go to no file: UTF-8 as it is for a program, printable for a person."""
+    if sys.stdout.isatty():
+        return _Terminal()  # type: ignore[return-value]
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", newline="")
+    return sys.stdout
+
+
+def _report(display: Display, written: Written, output: Path | None) -> None:
+    """Say how many predictions there are and where, on stderr."""
+    from dlrun.cli.display.format import format_seconds
+
+    sys.stdout.flush()
+    where = f": {output}" if output is not None else ""
+    display.console.say(f"predicted  {written.rows:,} examples in {format_seconds(time.perf_counter() - BEGAN)}{where}")
+    if written.formula:
+        said = f"{written.formula!r} and the like are formulas to a spreadsheet: each has an apostrophe before it"
+        display.console.warn(f"{said}; --format jsonl and parquet have them as they are")

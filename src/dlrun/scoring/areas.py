@@ -7,8 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.scoring.classification import roc_auc
-from dlrun.scoring.ratio import ratio
+from dlrun.scoring.classification import ratio, roc_auc
 
 Array = npt.NDArray[Any]
 Float = npt.NDArray[np.float64]

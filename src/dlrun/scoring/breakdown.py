@@ -10,10 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.scoring.classification import ClassCounts, accuracy, confusions, log_loss, roc_auc, true_ranks
-from dlrun.scoring.labels import label_scores
-from dlrun.scoring.reconstruction import error_statistics
-from dlrun.scoring.regression import RegressionScores, regression_scores
+from dlrun.scoring.classification import ClassCounts, accuracy, confusions, label_scores, log_loss, roc_auc, true_ranks
+from dlrun.scoring.regression import RegressionScores, error_statistics, regression_scores
 from dlrun.signature import Target, TargetKind
 
 Array = npt.NDArray[Any]

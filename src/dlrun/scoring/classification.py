@@ -1,4 +1,4 @@
-"""True classes and predictions in; confusion matrix, precision, recall, F1, ROC AUC, log loss and accuracies out."""
+"""Scores of classes and of yes-or-no labels: confusion matrix, precision, recall, F1, ROC AUC, log loss, accuracies."""
 
 from __future__ import annotations
 
@@ -8,13 +8,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.scoring.ratio import ratio
-
 Array = npt.NDArray[Any]
 Float = npt.NDArray[np.float64]
 
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
 """What a probability of 0 counts as in the log loss, which would be infinite: the smallest float32."""
+THRESHOLD = 0.5
+"""A label is predicted where its probability is above this."""
+
+
+def ratio(part: npt.NDArray[Any], whole: npt.NDArray[Any], *, otherwise: float) -> npt.NDArray[np.float64]:
+    """`part / whole`, and `otherwise` where `whole` is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(whole == 0, otherwise, part / whole)
 
 
 @dataclass(frozen=True)
@@ -185,3 +191,40 @@ def roc_auc(is_positive: Array, scores: Array) -> float:
     mean_ranks = np.cumsum(counts) - (counts - 1) / 2
     rank_sum = float(mean_ranks[place.reshape(-1)[is_positive]].sum())
     return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
+
+
+@dataclass(frozen=True)
+class LabelScores:
+    """How well labels are told, each by itself and all together.
+
+    Args:
+        counts: Of each label: precision, recall and F1 follow from them.
+        accuracy: Part of the examples for which the label is right, `(labels,)`.
+        roc_auc: Of each label, `(labels,)`; nan where all examples are alike.
+        exact_match: Part of the examples for which every label is right.
+    """
+
+    counts: ClassCounts
+    accuracy: npt.NDArray[np.float64]
+    roc_auc: npt.NDArray[np.float64]
+    exact_match: float
+
+
+def label_scores(truth: Array, probabilities: Array) -> LabelScores:
+    """Score.
+
+    Reference:
+        Zhang and Zhou, 2014, "A Review on Multi-Label Learning Algorithms".
+
+    Shape:
+        truth: `(n, labels)` of 0 and 1. probabilities: `(n, labels)`.
+    """
+    predicted = probabilities > THRESHOLD
+    right = truth.astype(bool) == predicted
+    aucs = [roc_auc(truth[:, label] > 0, probabilities[:, label]) for label in range(truth.shape[1])]
+    return LabelScores(
+        ClassCounts.of_labels(truth, predicted),
+        accuracy=right.mean(axis=0) if len(truth) else np.full(truth.shape[1], np.nan),
+        roc_auc=np.array(aucs),
+        exact_match=float(right.all(axis=1).mean()) if len(truth) else np.nan,
+    )

@@ -13,13 +13,12 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import ErrorType
 
-from dlrun.component import Path
+from dlrun.component import Path, read_fields, unstable
 from dlrun.errors import MOST_SHOWN, Problem
 from dlrun.registry import edit_distance, folded_name, nearest
 from dlrun.schedules import schedules
 from dlrun.spec.expectation import expectation, fields_at, groups_in, holds_names
 from dlrun.spec.habits import KEYS, elsewhere
-from dlrun.stored_fields import read_fields, unstable
 from dlrun.yaml_tree.document import Node
 
 M = TypeVar("M", bound=BaseModel)

@@ -12,8 +12,7 @@ from typing import Any
 
 from dlrun.errors import CheckpointError
 from dlrun.metrics.metric import directions_of, without_split
-from dlrun.plateau import PlateauState, plateau_step
-from dlrun.schedules import ReduceOnPlateau
+from dlrun.schedules import PlateauState, ReduceOnPlateau, plateau_step
 from dlrun.spec.check import best_metric, monitored
 from dlrun.spec.types import EarlyStopping, Spec
 

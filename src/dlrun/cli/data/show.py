@@ -1,14 +1,22 @@
-"""`dlrun data show CONFIG`."""
+"""`dlrun data show CONFIG`: the facts of a dataset as one page of text."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dlrun.cli.display.format import format_table
+from dlrun.cli.display.printable import printable
 from dlrun.cli.display.terminal import tell
 from dlrun.cli.options import AsJson, Config, Overrides, TrustPlugins
+
+if TYPE_CHECKING:
+    from dlrun.data.inspection.column_facts import ColumnFacts
+    from dlrun.data.inspection.facts import Facts
+
 
 _Samples = Annotated[
     int | None, typer.Option(min=1, max=1000, metavar="N", help="Training examples to show: 3, and 24 images.")
@@ -17,6 +25,8 @@ _Images = Annotated[
     Path | None, typer.Option("--images", metavar="FILE.png", help="Draw sample images with their classes into a file.")
 ]
 _ROWS, _PICTURES = 3, 24
+
+_MOST_CLASSES, _MOST_COLUMNS = 30, 60
 
 
 def show(
@@ -29,7 +39,6 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show the data of CONFIG: splits, classes or values, columns or texts, and some examples."""
-    from dlrun.cli.data.page import facts_page
     from dlrun.cli.display.console import Console, print_json
     from dlrun.data.inspection.facts import describe_dataset
     from dlrun.data.inspection.inspected import inspect_source
@@ -51,3 +60,85 @@ def show(
         typer.echo(facts_page(facts))
     if images is not None:
         tell(f"{drawn} images drawn in {images}")
+
+
+def facts_page(facts: Facts) -> str:
+    """All of it, section by section."""
+    return printable("\n\n".join(_sections(facts)))
+
+
+def _sections(facts: Facts) -> Iterator[str]:
+    features = facts.features
+    shape = " x ".join(map(str, features.shape))
+    stored = " x ".join(map(str, features.stored_shape))
+    span = f" from {features.low:.6g} to {features.high:.6g}"
+    head = [
+        f"dataset   {facts.name}",
+        "splits    " + ", ".join(f"{name} {count:,}" for name, count in facts.splits.items()),
+        f"features  {features.kind} {shape}; stored as {stored} {features.stored_dtype}{span}",
+        f"target    {facts.target}",
+    ]
+    yield "\n".join(head)
+    yield from _targets(facts)
+    if facts.columns:
+        yield _columns(facts.columns)
+    if facts.texts is not None:
+        yield _texts(facts)
+    examples = [_example(example.target, example.values) for example in facts.examples if example.values]
+    if examples:
+        yield "training examples\n" + "\n".join(examples)
+    if facts.notes:
+        yield "notes\n" + "\n".join(f"  {note}" for note in facts.notes)
+
+
+def _targets(facts: Facts) -> Iterator[str]:
+    if facts.classes:
+        rows = []
+        for name, counts in list(facts.classes.items())[:_MOST_CLASSES]:
+            shares = (f"{count:,} {count / max(1, facts.splits[split]):6.1%}" for split, count in counts.items())
+            rows.append((name, *shares))
+        more = len(facts.classes) - _MOST_CLASSES
+        yield format_table(("class", *facts.splits), rows) + (f"\n... and {more:,} more" if more > 0 else "")
+    if facts.values:
+        rows = [
+            (value.name, value.split, *map(_number, (value.low, value.mean, value.median, value.high, value.deviation)))
+            for value in facts.values
+        ]
+        yield format_table(("value", "split", "min", "mean", "median", "max", "standard deviation"), rows)
+
+
+def _columns(columns: tuple[ColumnFacts, ...]) -> str:
+    rows = []
+    for column in columns[:_MOST_COLUMNS]:
+        missing = "" if column.missing is None else f"{column.missing:.1%}"
+        distinct = "" if column.distinct is None else f"{column.distinct:,}"
+        top = ", ".join(f"{name} {share:.0%}" for name, share in column.top)
+        rows.append(
+            (column.name, column.kind, missing, distinct, *map(_number, (column.low, column.mean, column.high)), top)
+        )
+    more = len(columns) - _MOST_COLUMNS
+    table = format_table(("column", "kind", "missing", "distinct", "min", "mean", "max", "most frequent"), rows)
+    return table + (f"\n... and {more:,} more" if more > 0 else "")
+
+
+def _texts(facts: Facts) -> str:
+    texts = facts.texts
+    if texts is None:
+        return ""
+    lengths = ", ".join(f"{part} {length:,}" for part, length in texts.lengths.items())
+    return "\n".join(
+        (
+            f"{texts.tokens} of a training text, by quantile: {lengths}",
+            f"read are {texts.sequence_length:,}; {texts.longer:.1%} of the texts are longer",
+            f"vocabulary {texts.vocabulary:,}; {texts.unknown:.1%} of the {texts.tokens} are not in it",
+        )
+    )
+
+
+def _example(target: str, values: Mapping[str, str]) -> str:
+    said = ", ".join(f"{name}: {value}" for name, value in values.items())
+    return f"  [{target}] {said}" if target else f"  {said}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.5g}"

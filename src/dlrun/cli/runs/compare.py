@@ -1,17 +1,22 @@
-"""`dlrun runs compare RUN RUN ...`."""
+"""`dlrun runs compare RUN RUN ...`: a table with a column for each run."""
 
 from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dlrun.cli.display.format import format_score, format_seconds, format_table
 from dlrun.cli.display.terminal import tell
 from dlrun.cli.options import AsCsv, AsJson, RunList, RunsDir
 from dlrun.runs import RUNS_DIR
+
+if TYPE_CHECKING:
+    from dlrun.runs.compare.compare import Contrast, Line
 
 _Plot = Annotated[str, typer.Option("--plot", metavar="FILE", help="Draw the curves: x.png, .svg, .pdf; -: here.")]
 _Metric = Annotated[str, typer.Option(metavar="NAME", help="What to draw: val_loss unless said, or loss.")]
@@ -30,7 +35,6 @@ def compare(
     from dlrun.cli.display.console import print_json
     from dlrun.cli.display.curve import draw_curves, takes_braille
     from dlrun.cli.display.printable import printable
-    from dlrun.cli.runs.compare_table import contrast_rows, contrast_table
     from dlrun.cli.runs.output import Form, write_csv
     from dlrun.runs.compare.compare import contrast
     from dlrun.runs.compare.curves import check_picture, draw_picture, read_curves
@@ -57,3 +61,38 @@ def compare(
     elif plot:
         draw_picture(Path(plot), drawn[1], metric=drawn[0])
         tell(f"wrote {plot}: {drawn[0]} of {len(drawn[1])} runs")
+
+
+def contrast_table(found: Contrast) -> str:
+    """One line for each key, one column for each run; an empty line between the sections."""
+    rows: list[tuple[str, ...]] = []
+    section = ""
+    for line in found.lines:
+        if section not in ("", line.section):
+            rows.append(("",) * (len(found.ids) + 1))
+        section = line.section
+        rows.append((line.key, *(_text(line, value) for value in line.values)))
+    if not any(line.section == "spec" for line in found.lines):
+        rows.insert(0, ("no key of the specs differs", *("" for _ in found.ids)))
+    return format_table(("", *found.ids), rows)
+
+
+def contrast_rows(found: Contrast) -> Iterator[tuple[Any, ...]]:
+    """The same as rows of values."""
+    from dlrun.runs.query.fields import as_text
+
+    for line in found.lines:
+        values = (as_text(value) if isinstance(value, bool | list) else value for value in line.values)
+        yield (line.section, line.key, *values)
+
+
+def _text(line: Line, value: Any) -> str:
+    from dlrun.runs.query.fields import as_text
+
+    if value is None and line.section != "spec":
+        return "-"
+    if line.section == "score" and isinstance(value, float):
+        return format_score(value)
+    if line.section == "outcome" and not isinstance(value, str):
+        return format_seconds(value) if line.key == "seconds" else f"{value:,.0f}"
+    return as_text(value)

@@ -33,9 +33,8 @@ def gc(
     that is not complete: it needs that to go on.
     """
     from dlrun.cli.display.format import format_bytes, format_count
-    from dlrun.cli.runs.freed import freed_rows
     from dlrun.cli.runs.output import Form
-    from dlrun.cli.runs.removable import ask, chosen_runs, each_present, older
+    from dlrun.cli.runs.removal import ask, chosen_runs, each_present, freed_rows, older
     from dlrun.runs.removal import parse_keep, remove_checkpoints
 
     form, kept = Form.of(as_json=as_json, as_csv=as_csv), parse_keep(keep)

@@ -21,9 +21,8 @@ def remove(
 ) -> None:
     """Remove run folders with all that they hold."""
     from dlrun.cli.display.format import format_bytes
-    from dlrun.cli.runs.freed import freed_rows
     from dlrun.cli.runs.output import Form
-    from dlrun.cli.runs.removable import ask, chosen_runs, each_present
+    from dlrun.cli.runs.removal import ask, chosen_runs, each_present, freed_rows
     from dlrun.runs.removal import remove_run, size_of
 
     form = Form.of(as_json=as_json, as_csv=as_csv)

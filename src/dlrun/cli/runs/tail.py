@@ -1,15 +1,21 @@
-"""`dlrun runs tail RUN`."""
+"""`dlrun runs tail RUN`: the last epochs as lines, JSON or CSV, and those to come."""
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import Annotated
 
 import typer
 
+from dlrun.cli.display.format import format_row
+from dlrun.cli.display.printable import printable, printable_text
 from dlrun.cli.display.terminal import tell
 from dlrun.cli.options import AsCsv, AsJson, Run, RunsDir
+from dlrun.cli.runs.output import Form
 from dlrun.runs import RUNS_DIR
+from dlrun.runs.history import parse_row
+from dlrun.system.spreadsheet import csv_text
 
 _Lines = Annotated[int, typer.Option("--lines", "-n", min=0, metavar="N", help="How many to begin with.")]
 _Follow = Annotated[bool, typer.Option(help="Go on until the training ends; a run that has ended is at its end.")]
@@ -27,9 +33,6 @@ def tail(
     as_csv: AsCsv = False,
 ) -> None:
     """Show the last epochs of a RUN, and those to come while it trains."""
-    from dlrun.cli.display.printable import printable
-    from dlrun.cli.runs.epoch_lines import EpochLines
-    from dlrun.cli.runs.output import Form
     from dlrun.runs.following import follow_lines
     from dlrun.runs.query.catalog import find_run
 
@@ -47,3 +50,30 @@ def tail(
     record = folder.read_record()
     reason = f": {record.reason}" if record.reason else ""
     tell(f"{folder.status_of(record)}{reason}")
+
+
+class EpochLines:
+    """Turns one line after the other.
+
+    Args:
+        form: TABLE gives one plain line for each epoch.
+    """
+
+    def __init__(self, form: Form) -> None:
+        self._form = form
+        self._columns: list[str] = []
+
+    def text(self, line: bytes) -> str | None:
+        """What to print for a line; None for one that is damaged."""
+        row = parse_row(line + b"\n")
+        if row is None:
+            return None
+        if self._form is Form.JSON:
+            return json.dumps(row)
+        if self._form is Form.TABLE:
+            return format_row(row)
+        rows: list[list[object]] = [[row.get(column) for column in self._columns]]
+        if not set(row) <= set(self._columns):  # the first, or one with a metric that none before had
+            self._columns = list(row)
+            rows = [[printable_text(name) for name in row], list(row.values())]
+        return csv_text(rows).removesuffix("\n")

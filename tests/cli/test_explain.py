@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dlrun.cli.explanations import show_columns
+from dlrun.cli.explain import show_columns
 from dlrun.errors import UsageError
 from dlrun.explanation.explain import Columns
 from dlrun.scoring.importances import Importance

@@ -1,4 +1,4 @@
-"""The runs that a command is to remove from, named or chosen by a condition, and whether the user means it."""
+"""What `runs rm` and `runs gc` share: which runs are chosen, whether the user is sure, and what was freed."""
 
 from __future__ import annotations
 
@@ -10,13 +10,22 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from dlrun.cli.display.format import format_bytes, format_count
 from dlrun.cli.display.printable import printable
 from dlrun.cli.display.terminal import tell
+from dlrun.cli.runs.output import Column, Form, show_rows
 from dlrun.errors import DlrunError, UsageError
+from dlrun.runs.removal import Freed
 
 if TYPE_CHECKING:
     from dlrun.runs.folder import RunFolder
     from dlrun.runs.removal import Freed
+
+_COLUMNS = (
+    Column("run", lambda freed: freed.run),
+    Column("removed", lambda freed: list(freed.removed), ", ".join),
+    Column("bytes", lambda freed: freed.bytes, format_bytes),
+)
 
 
 def chosen_runs(named: Sequence[str], where: str, *, runs_dir: Path) -> list[RunFolder]:
@@ -80,3 +89,14 @@ def ask(question: str, *, is_sure: bool) -> None:
     if not typer.confirm(printable(question), err=True):
         tell("nothing is removed")
         raise typer.Exit(1)
+
+
+def freed_rows(freed: Iterable[Freed], form: Form) -> None:
+    """Print what was removed; what was removed before one removal failed, too."""
+    done: list[Freed] = []
+    try:
+        done.extend(freed)
+    finally:
+        show_rows(done, _COLUMNS, form)
+    total = sum(one.bytes for one in done)
+    typer.echo(f"{format_bytes(total)} of {format_count(len(done), 'run')}" if done else "nothing to remove", err=True)
