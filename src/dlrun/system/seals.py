@@ -53,6 +53,18 @@ def find_damage(folder: Path) -> str:
     return ""
 
 
+def read_digests(folder: Path) -> dict[str, str]:
+    """Return the digest of each file of a sealed folder, as it was written.
+
+    The digests are not compared with the files: `find_damage` does that. There are none in a folder without a seal.
+    """
+    try:
+        sums = json.loads(disk.read_file(folder / SUMS, largest=_LARGEST_SUMS))
+    except FileNotFoundError:
+        return {}
+    return {name: digest for name, (_, digest) in sums.items()}
+
+
 def file_digest(path: Path) -> str:
     """The digest of a file: sha256 over the sha256 of each of its blocks, in hexadecimal.
 

@@ -217,7 +217,7 @@ def test_images_that_do_not_fit_into_memory_are_kept_in_a_file_for_the_next_run(
         assert isinstance(dataset.splits["train"].features, np.memmap)
         assert said in str(dataset.notes)
         assert names(dataset) == names(in_memory)
-    for kept in (Path(os.environ["DLRUN_CACHE"]) / "images").glob("*/kept/images.npy"):
+    for kept in (Path(os.environ["DLRUN_CACHE"]) / "images").glob("*/content/images.npy"):
         whole = kept.read_bytes()
         kept.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     mended = load(tmp_path, **keys)
@@ -247,24 +247,33 @@ def test_a_file_that_cannot_be_mapped_is_told_as_that_and_kept(tmp_path: Path, m
     assert "as an earlier run has left them" in str(load(tmp_path).notes)
 
 
-def test_of_the_files_of_decoded_images_those_used_last_are_kept(
+def test_kept_images_are_hashed_once_at_loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dlrun.data.dataset import Split, fingerprint_of
+
+    write_classes(tmp_path)
+    expected = load(tmp_path, validation=0.25).fingerprint
+    monkeypatch.setattr("dlrun.data.images.loading.free_memory", lambda: 1000)
+    assert load(tmp_path, validation=0.25).fingerprint == expected
+    hashed: list[int] = []
+
+    def counted(splits: dict[str, Split]) -> str:
+        hashed.extend(len(split.features) for split in splits.values())
+        return fingerprint_of(splits)
+
+    monkeypatch.setattr("dlrun.data.images.loading.fingerprint_of", counted)
+    assert load(tmp_path, validation=0.25).fingerprint == expected
+    assert hashed == [0, 0]  # the targets alone; the cache has compared the images with their digests
+    assert load(tmp_path, validation=0.25, seed=1).fingerprint != expected
+
+
+def test_the_splits_of_one_data_set_never_make_room_for_each_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dlrun.data.images.loading.free_memory", lambda: 1000)
-    monkeypatch.setattr("dlrun.data.image_files.store.KEPT_SPLITS", 2)
-    monkeypatch.setenv("DLRUN_CACHE", str(tmp_path / "cache"))
-    folders = []
-    for number in range(3):
-        write_classes(tmp_path / str(number))
-        os.utime(tmp_path / str(number) / "a" / "000.png", ns=(number, number))
-        folders.append(tmp_path / str(number))
-    moments = iter(range(100))
-    real = os.utime
-    monkeypatch.setattr("dlrun.system.kept_entries.os.utime", lambda path: real(path, (1e9 + next(moments),) * 2))
-    notes = (str(load(folders[number]).notes) for number in (0, 1, 0, 2, 0, 1))
-    kept = ["as an earlier run has left them" in note for note in notes]
-    assert kept == [False, False, True, False, True, False]  # 1 had made room for 2
-    assert len(list((tmp_path / "cache" / "images").glob("*/kept"))) == 2
+    monkeypatch.setenv("DLRUN_CACHE_SIZE", "1")
+    write_classes(tmp_path)
+    load(tmp_path, validation=0.25)
+    assert "as an earlier run has left them" in str(load(tmp_path, validation=0.25).notes)
 
 
 def test_keys_that_say_nothing_about_a_folder_are_refused() -> None:

@@ -1,5 +1,6 @@
 """Tables as a dataset: splits, targets, mistakes in the spec and in the rows, and rows that do not fit in memory."""
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from dlrun.data.table.input import TableInput
 from dlrun.data.table.source import Table
 from dlrun.errors import DataError
 from dlrun.signature import Features
+from dlrun.system.cache_entries import list_entries
 
 
 def rows(count: int = 60, header: str = "size,colour,y") -> str:
@@ -162,11 +164,11 @@ def test_rows_in_files_are_those_in_memory(table: Any, monkeypatch: pytest.Monke
         assert (loaded.target, loaded.raw, loaded.preprocess) == (small.target, small.raw, small.preprocess)
         assert str(cache) in loaded.notes[-1]
     (folder,) = (cache / "tables").iterdir()
-    assert sorted(path.name for path in (folder / "rows").iterdir()) == [
-        f"{name}{ending}" for name in ("sums", "table", "test", "train", "validation")
-        for ending in ([".json"] if name in ("sums", "table") else [".npy", "_target.npy"])
+    assert sorted(path.name for path in (folder / "content").iterdir()) == [
+        f"{name}{ending}" for name in ("about", "sums", "table", "test", "train", "validation")
+        for ending in ([".npy", "_target.npy"] if name in ("test", "train", "validation") else [".json"])
     ]  # fmt: skip
-    kept = folder / "rows" / "train.npy"
+    kept = folder / "content" / "train.npy"
     whole = kept.read_bytes()
     kept.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
     mended = source.load()  # a flipped bit is never trained on
@@ -181,9 +183,30 @@ def test_rows_in_files_are_those_in_memory(table: Any, monkeypatch: pytest.Monke
 def test_only_the_tables_that_were_used_last_are_kept(table: Any, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     for constant in ("_DESCRIBED_BYTES", "_PERHAPS_LARGE_BYTES", "IN_MEMORY_BYTES"):
         monkeypatch.setattr(table_module, constant, 0)
-    for seed in range(6):
+    table(test=0.2).load()
+    (entry,) = list_entries()
+    monkeypatch.setenv("DLRUN_CACHE_SIZE", str(4 * entry.bytes + entry.bytes // 2))
+    for seed in range(1, 6):
         table(test=0.2, seed=seed).load()
-    assert len(list((cache / "tables").glob("*/rows"))) == 4
+    assert len(list((cache / "tables").glob("*/content"))) == 4
+
+
+def test_rows_that_no_disk_has_room_for_are_trained_on_from_memory(table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = table(rows(400), test=0.2)
+    expected = source.load().fingerprint
+    for constant in ("_DESCRIBED_BYTES", "_PERHAPS_LARGE_BYTES", "IN_MEMORY_BYTES"):
+        monkeypatch.setattr(table_module, constant, 0)
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("dlrun.data.table.store._write", full)
+    loaded = source.load()
+    assert loaded.fingerprint == expected
+    assert "in memory, as no disk has room for them: the disk is full" in loaded.notes[-1]
+    monkeypatch.setattr(table_module, "free_memory", lambda: 0)
+    with pytest.raises(DataError, match=r"do not fit into memory and cannot be kept in .*: the disk is full"):
+        source.load()
 
 
 def test_read_gives_what_was_trained_on(table: Any) -> None:

@@ -176,7 +176,9 @@ def test_the_arrays_are_those_that_tfds_gives_itself(prepare: Any, tiny_sets: An
 def test_a_warm_cache_needs_neither_tfds_nor_tensorflow(prepare: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     source = prepare("tiny_images", validation=5)
     first = source.load()
-    monkeypatch.setattr("dlrun.data.tfds.decode._decode", lambda *_: pytest.fail("the records were decoded again"))
+    monkeypatch.setattr(
+        "dlrun.data.tfds.decode._decode", lambda *_, **__: pytest.fail("the records were decoded again")
+    )
     assert source.load().fingerprint == first.fingerprint
     with pytest.raises(pytest.fail.Exception):
         Tfds.model_validate({**source.model_dump(), "validation": 0}).load()  # one split more
@@ -196,14 +198,14 @@ def test_a_damaged_or_unwritable_cache_is_no_error(
 ) -> None:
     source = prepare("tiny_images")
     first = source.load()
-    for file in cache.glob("tfds/*/*.npy"):
+    for file in cache.glob("tfds/*/content/*.npy"):
         file.write_bytes(file.read_bytes()[:-3])
     assert source.load().fingerprint == first.fingerprint
     (tmp_path / "file").touch()
     monkeypatch.setenv("DLRUN_CACHE", str(tmp_path / "file"))
     loaded = source.load()
     assert loaded.fingerprint == first.fingerprint
-    assert any(note.startswith("cache: decoded arrays are not kept") for note in loaded.notes)
+    assert any(note.startswith(f"cache: nothing can be kept in {tmp_path / 'file'}") for note in loaded.notes)
 
 
 def test_a_flipped_bit_in_the_records_is_an_error_of_the_data(prepare: Any, tmp_path: Path) -> None:
@@ -342,7 +344,7 @@ def test_a_set_of_single_values_is_a_table_with_its_classes_by_name(prepare: Any
     assert isinstance(raw, TableInput)
     assert [column.name for column in raw.columns] == ["age", "cabin", "sex"]
     (kept,) = (cache / "tfds-tables").iterdir()
-    file = kept / "splits" / "train.parquet"
+    file = kept / "content" / "train.parquet"
     (examples,) = raw.read(str(file), at_once=100, target=loaded.target)
     assert examples.target is not None
     assert np.bincount(examples.target).tolist() == [20, 20]

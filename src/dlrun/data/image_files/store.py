@@ -1,17 +1,11 @@
-"""Where decoded images are kept: in memory when they fit, else in a file of the cache that later runs use again.
-
-    <cache>/images/<digest>/kept/images.npy  failed.json
-
-The folder `kept` is there whole or not at all (`system/staging.py`); a lock beside it makes a second process wait.
-"""
+"""Keep decoded images: in memory where they fit, else in a file of the cache (`images`) that later runs map again."""
 
 from __future__ import annotations
 
 import errno
 import json
 import os
-import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
@@ -25,21 +19,17 @@ from dlrun.data.image_files.form import ImageForm
 from dlrun.data.image_files.listing import ImageList, shown
 from dlrun.data.image_files.scan import Scanned
 from dlrun.errors import DataError
-from dlrun.system.disk import disk
-from dlrun.system.kept_entries import damage_note, make_room, mark_used, one_writer
-from dlrun.system.seals import find_damage, seal_folder
-from dlrun.system.staging import recover, settled, staged_folder
+from dlrun.system.cache import Cache
+from dlrun.system.disk import disk, reason
+from dlrun.system.seals import read_digests
 from dlrun.system.user_folders import cache_folder
 
 MEMORY_PART = 0.25
 """Of the memory that is free: what decoded images may take of it. The device gets a copy."""
 
-KEPT_SPLITS = 12
-"""Entries that are kept, one for each split whose images do not fit into memory; those used last."""
-
-_LAYOUT = 2  # of a cache entry; counts up when what is stored changes
+_LAYOUT = 3  # of a cache entry; counts up when what is stored changes
 _NAMED, _NOTED = 10, 5
-_KEPT = "kept"
+_PIXELS, _FAILED = "images.npy", "failed.json"
 _SKIP = ", or leave them out by: corrupt: skip"
 Failed = Mapping[int, str]
 
@@ -51,63 +41,79 @@ class Kept:
     Args:
         pixels: `(images, height, width, channels)` uint8, in memory or mapped from a file.
         failed: Why, for the place of each file that could not be decoded.
-        folder: Where the file is; None: in memory.
-        reused: Whether an earlier run has left it.
-        note: The message about an entry that an earlier run left and that was damaged.
+        place: Where the file is, in words; empty: in memory.
+        folder: The entry of the cache; None: there is none.
+        reused: Whether an earlier run made it.
+        notes: Messages about the cache.
+        digest: Of the file; empty: there is none.
     """
 
     pixels: npt.NDArray[np.uint8]
     failed: Failed
+    place: str = ""
     folder: Path | None = None
     reused: bool = False
-    note: str = ""
+    notes: tuple[str, ...] = ()
+    digest: str = ""
 
 
-def keep(images: ImageList, scanned: Scanned, form: ImageForm, *, in_memory: bool, skip: bool) -> Kept:
-    """Decode images and keep them.
+def keep_in_memory(images: ImageList, scanned: Scanned, form: ImageForm, *, skip: bool) -> Kept:
+    """Decode images into memory.
 
     Args:
         images: The files.
         scanned: Their headers; all can be read.
         form: What they are brought to.
-        in_memory: Whether they are kept there, or in a file.
         skip: Whether files that cannot be decoded are left out; else they are an error.
+
+    Raises:
+        DataError: Some cannot be decoded.
+    """
+    pixels = np.empty((len(images), *form.shape), np.uint8)
+    failed: dict[int, str] = {}
+    count = 0
+    for decoded in decode(images.paths(), scanned, form):
+        pixels[count : count + len(decoded.pixels)] = decoded.pixels
+        count += len(decoded.pixels)
+        failed.update(decoded.failed)
+    _check(failed, images, skip=skip)
+    return Kept(pixels[:count], failed)
+
+
+def keep_in_file(
+    images: ImageList, scanned: Scanned, form: ImageForm, *, skip: bool, beside: Collection[Path] = ()
+) -> Kept:
+    """Decode images into a file of the cache and map it, unless an earlier run has made it.
+
+    Args:
+        images: The files.
+        scanned: Their headers; all can be read.
+        form: What they are brought to.
+        skip: Whether files that cannot be decoded are left out; else they are an error.
+        beside: Entries of the cache that hold other splits of the same data, and must stay.
 
     Raises:
         DataError: Some cannot be decoded, or there is no room for the file, on the disk or among the addresses.
     """
-    paths = images.paths()
-    if in_memory:
-        pixels = np.empty((len(paths), *form.shape), np.uint8)
-        failed: dict[int, str] = {}
-        count = 0
-        for decoded in decode(paths, scanned, form):
-            pixels[count : count + len(decoded.pixels)] = decoded.pixels
-            count += len(decoded.pixels)
-            failed.update(decoded.failed)
-        _check(failed, images, skip=skip)
-        return Kept(pixels[:count], failed)
-    told = json.dumps([_LAYOUT, form.shape, form.fit]) + scanned.digest(paths)
-    folder = cache_folder() / "images" / sha256(told.encode()).hexdigest()[:32]
+
+    def write(folder: Path) -> None:
+        _write(folder, images, scanned, form, skip=skip)
+
+    size = len(images) * form.bytes
+    identity = json.dumps([_LAYOUT, form.shape, form.fit]) + scanned.digest(images.paths())
+    key = sha256(identity.encode()).hexdigest()[:32]
+    height, width, channels = form.shape
+    what = f"{len(images):,} images as {height} x {width} x {channels}, from {images.folder}"
     try:
-        with one_writer(folder):
-            note = _damage(folder / _KEPT)
-            kept = None if note else _read(folder / _KEPT, form)
-            reused = kept is not None
-            if kept is None:
-                _check_room(folder, len(paths) * form.bytes)
-                _write(folder / _KEPT, images, scanned, form, skip=skip)
-                make_room(folder, _KEPT, most=KEPT_SPLITS)
-                kept = _read(folder / _KEPT, form)
-            mark_used(folder)
+        found = Cache("images").get_or_make(key, write, _read, what=what, size=size, beside=beside)
     except OSError as error:
         if error.errno == errno.ENOMEM:
-            raise _not_mapped(folder, len(paths) * form.bytes) from error
-        raise _no_room(folder, (error.strerror or str(error)).lower()) from error
-    if kept is None:
-        raise _no_room(folder, "what was written there cannot be read again")
-    _check(kept.failed, images, skip=skip)
-    return Kept(kept.pixels, kept.failed, folder, reused, note)
+            raise _not_mapped(size) from error
+        raise _no_room(size, error) from error
+    pixels, failed, digest = found.value
+    _check(failed, images, skip=skip)
+    place = str(found.folder) if found.folder else "temporary files"
+    return Kept(pixels, failed, place, found.folder, found.is_reused, found.notes, digest)
 
 
 def refused(failed: Failed, images: ImageList, *, way_out: str = _SKIP) -> DataError:
@@ -140,26 +146,18 @@ def _check(failed: Failed, images: ImageList, *, skip: bool) -> None:
 
 
 def _write(folder: Path, images: ImageList, scanned: Scanned, form: ImageForm, *, skip: bool) -> None:
-    try:
-        with staged_folder(folder) as staged:
-            failed: dict[int, str] = {}
-            with disk.opened(staged / "images.npy", os.O_WRONLY | os.O_CREAT | os.O_EXCL) as handle:
-                count = len(images)
-                _write_header(handle, count, form)
-                for decoded in decode(images.paths(), scanned, form):
-                    _write_bytes(handle, np.ascontiguousarray(decoded.pixels).data.cast("B"))
-                    failed.update(decoded.failed)
-                _check(failed, images, skip=skip)
-                if failed:
-                    os.lseek(handle, 0, os.SEEK_SET)
-                    _write_header(handle, count - len(failed), form)
-                disk.wait(handle)
-            disk.write_file(staged / "failed.json", json.dumps(failed).encode())
-            seal_folder(staged)
-    except BaseException:
-        # Give the space back at once, also when the user stops it or an image is corrupt.
-        recover(folder.parent)
-        raise
+    failed: dict[int, str] = {}
+    with disk.opened(folder / _PIXELS, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as handle:
+        count = len(images)
+        _write_header(handle, count, form)
+        for decoded in decode(images.paths(), scanned, form):
+            disk.write_every(handle, np.ascontiguousarray(decoded.pixels).data.cast("B"))
+            failed.update(decoded.failed)
+        _check(failed, images, skip=skip)
+        if failed:
+            os.lseek(handle, 0, os.SEEK_SET)
+            _write_header(handle, count - len(failed), form)
+    (folder / _FAILED).write_text(json.dumps(failed))
 
 
 def _write_header(handle: int, count: int, form: ImageForm) -> None:
@@ -167,53 +165,29 @@ def _write_header(handle: int, count: int, form: ImageForm) -> None:
     header = BytesIO()
     said = {"descr": "|u1", "fortran_order": False, "shape": (count, *form.shape)}
     np.lib.format.write_array_header_1_0(header, said)
-    _write_bytes(handle, header.getvalue())
+    disk.write_every(handle, header.getvalue())
 
 
-def _write_bytes(handle: int, data: bytes | memoryview) -> None:
-    left = memoryview(data)
-    while left:
-        left = left[disk.write(handle, left) :]
+def _read(folder: Path) -> tuple[npt.NDArray[np.uint8], Failed, str]:
+    """Map the images of an entry, and read which are missing and the digest of the file."""
+    pixels = np.load(folder / _PIXELS, mmap_mode="r", allow_pickle=False)
+    failed = {int(key): str(why) for key, why in json.loads(disk.read_file(folder / _FAILED)).items()}
+    return pixels, failed, read_digests(folder).get(_PIXELS, "")
 
 
-def _damage(folder: Path) -> str:
-    """Return the message about an entry that is not what was written."""
-    place = settled(folder)
-    why = find_damage(place) if disk.exists(place) else ""
-    return damage_note(place, why) if why else ""
-
-
-def _read(folder: Path, form: ImageForm) -> Kept | None:
-    place = settled(folder)
-    try:
-        pixels = np.load(place / "images.npy", mmap_mode="r", allow_pickle=False)
-        failed = {int(key): str(why) for key, why in json.loads(disk.read_file(place / "failed.json")).items()}
-    # Whatever is wrong with a cache, the answer is to make it again; too little memory is not wrong with it.
-    except (OSError, ValueError, AttributeError) as error:
-        if isinstance(error, OSError) and error.errno == errno.ENOMEM:
-            raise
-        return None
-    return Kept(pixels, failed) if pixels.shape[1:] == form.shape and pixels.dtype == np.uint8 else None
-
-
-def _check_room(folder: Path, needed: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise _no_room(folder, f"{needed / 2**30:.1f} GiB are needed, and {free / 2**30:.1f} GiB are free")
-
-
-def _no_room(folder: Path, why: str) -> DataError:
+def _no_room(needed: int, error: OSError) -> DataError:
     return DataError(
-        f"decoded images do not fit into memory and cannot be kept in {folder}: {why}",
+        f"decoded images take {needed / 2**30:.1f} GiB, which do not fit into memory and cannot be kept in "
+        f"{cache_folder()}: {reason(error)[0].lower()}",
         expected="room for them",
         hint="a smaller size, or another folder: DLRUN_CACHE=...",
     )
 
 
-def _not_mapped(folder: Path, needed: int) -> DataError:
+def _not_mapped(needed: int) -> DataError:
     return DataError(
-        f"decoded images do not fit into memory, and their file of {needed / 2**20:,.1f} MiB in {folder} cannot be "
-        "mapped: the system gives this process no more address space",
+        f"decoded images do not fit into memory, and their file of {needed / 2**20:,.1f} MiB in {cache_folder()} "
+        "cannot be mapped: the system gives this process no more address space",
         expected="room among its addresses",
         hint="raise the limit (ulimit -v), or a smaller size",
     )

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.dataset import Split
+from dlrun.data.dataset import Split, fingerprint_of
 from dlrun.data.image_files.form import Fit, ImageForm
 from dlrun.data.image_files.listing import ImageList, shown
 from dlrun.data.image_files.scan import Scanned, check_pixels, scan
-from dlrun.data.image_files.store import KEPT_SPLITS, MEMORY_PART, Kept, keep, refused, skipped_note
+from dlrun.data.image_files.store import MEMORY_PART, Kept, keep_in_file, keep_in_memory, refused, skipped_note
 from dlrun.data.splits import arrange
 from dlrun.errors import DataError
+from dlrun.system.cache import Cache
+from dlrun.system.cache_entries import LIMIT_VARIABLE
 from dlrun.system.memory import free_memory
 
 _NAMED = 5
@@ -91,7 +95,7 @@ def choose_form(scans: Mapping[str, Scanned], *, size: tuple[int, int] | None, c
 
 def load_splits(
     lists: Lists, scans: Scans, form: ImageForm, *, skip: bool, held_out: Mapping[str, Any]
-) -> tuple[dict[str, Split], tuple[str, ...]]:
+) -> tuple[dict[str, Split], str, tuple[str, ...]]:
     """Hold out examples, then decode those of each split.
 
     Args:
@@ -100,6 +104,9 @@ def load_splits(
         form: What they are brought to.
         skip: Whether files that cannot be decoded are left out; else they are an error.
         held_out: `test`, `validation` and `seed` as `arrange` takes them.
+
+    Returns:
+        The splits, their fingerprint, and notes.
 
     Raises:
         DataError: Files cannot be decoded or kept, or nothing would be left of a split.
@@ -124,13 +131,20 @@ def load_splits(
         (name,) = [name for name in lists if first[name] <= split.features[0] < first[name] + len(lists[name])]
         within = split.features - first[name]
         images = lists[name].at(within)
-        kept.append(keep(images, scans[name].at(within), form, in_memory=in_memory, skip=skip))
+        if in_memory:
+            kept.append(keep_in_memory(images, scans[name].at(within), form, skip=skip))
+        else:
+            beside = [each.folder for each in kept if each.folder is not None]
+            kept.append(keep_in_file(images, scans[name].at(within), form, skip=skip, beside=beside))
         if kept[-1].failed and len(kept[-1].failed) == len(images):
             raise refused(kept[-1].failed, images, way_out="")
         decoded[key] = _split(images, kept[-1])
         notes += (f"corrupt: {skipped_note(kept[-1].failed, images)}",) if kept[-1].failed else ()
-        notes += (kept[-1].note,) if kept[-1].note else ()
-    return {name: decoded[id(split)] for name, split in arranged.items()}, (*notes, _kept_note(kept, needed, free))
+    notes += tuple(dict.fromkeys(note for each in kept for note in each.notes))
+    splits = {name: decoded[id(split)] for name, split in arranged.items()}
+    by_split = dict(zip(distinct, kept, strict=True))
+    fingerprint = _fingerprint(splits, {name: by_split[id(split)] for name, split in arranged.items()})
+    return splits, fingerprint, (*notes, _kept_note(kept, needed, free))
 
 
 def _first_places(lists: Lists) -> dict[str, int]:
@@ -170,12 +184,34 @@ def _looks(rows: npt.NDArray[np.void]) -> Iterator[str]:
 
 def _kept_note(kept: list[Kept], needed: int, free: int) -> str:
     said = f"decoded images take {needed / 2**20:,.1f} MiB"
-    folders = [str(each.folder) for each in kept if each.folder is not None]
-    if not folders:
+    if not any(each.place for each in kept):
         return f"{said} and are kept in memory"
     part = f"more than {MEMORY_PART:.0%} of the {free / 2**20:,.0f} MiB of memory that are free"
+    places = ", ".join(dict.fromkeys(each.place for each in kept))
+    if any(each.folder is None for each in kept):
+        return f"{said}, {part}: they are kept in {places} until this run ends"
     reused = "as an earlier run has left them" if all(each.reused for each in kept) else "for later runs too"
-    places = ", ".join(folders)
-    return (
-        f"{said}, {part}: they are kept in {places}, {reused}; of all that is kept there, the {KEPT_SPLITS} used last"
-    )
+    return f"{said}, {part}: they are kept in {places}, {reused}; {LIMIT_VARIABLE} bounds the size of this cache"
+
+
+def _fingerprint(splits: Mapping[str, Split], kept: Mapping[str, Kept]) -> str:
+    """Return `fingerprint_of` the splits, without hashing again the files that the cache has just compared.
+
+    Args:
+        splits: The splits.
+        kept: Where the images of each split are.
+    """
+    digests = {name: each.digest for name, each in kept.items()}
+    if not all(digests.values()):
+        return fingerprint_of(splits)
+    rest = {name: replace(split, features=split.features[:0]) for name, split in splits.items()}
+    shapes = {name: split.features.shape for name, split in splits.items()}
+    identity = json.dumps([fingerprint_of(rest), digests, shapes], sort_keys=True)
+    cache, key = Cache("fingerprints"), sha256(identity.encode()).hexdigest()[:32]
+    known = cache.get_value(key)
+    if isinstance(known, str):
+        return known
+    found = fingerprint_of(splits)
+    beside = [each.folder for each in kept.values() if each.folder is not None]
+    cache.put_value(key, found, what=f"{sum(map(len, splits.values())):,} decoded images", beside=beside)
+    return found

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from dlrun.component import FieldProblem
-from dlrun.data.dataset import Dataset, HeldOut, ImageSource, Resize, datasets, fingerprint_of
+from dlrun.data.dataset import Dataset, HeldOut, ImageSource, Resize, datasets
 from dlrun.data.files.header import HeaderKeys
 from dlrun.data.image_files.form import Fit
 from dlrun.data.image_files.listing import ImageList, check_any, list_classes, list_splits
@@ -150,7 +150,7 @@ class Images(HeaderKeys, ImageSource):
         labels, target, said = image_targets(lists)
         lists, scans, notes = read_headers(lists, labels, skip=self.corrupt == "skip")
         form = choose_form(scans, size=self.size, channels=self.channels, fit=self.fit)
-        splits, kept = load_splits(
+        splits, fingerprint, kept = load_splits(
             lists,
             scans,
             form,
@@ -166,7 +166,7 @@ class Images(HeaderKeys, ImageSource):
             target,
             ArrayPreprocess(form.shape, scale=_SCALE, **steps),
             splits,
-            fingerprint_of(splits),
+            fingerprint,
             (*said, *notes, *kept),
             raw=ImageInput(form, self.image_column, self.label_column or "label", header=self.first_line),
             augmentation=self.augmentation,

@@ -25,10 +25,14 @@ from dlrun.data.files.locate import find_tables
 from dlrun.data.labels import Task
 from dlrun.data.table.input import TableInput
 from dlrun.data.table.rows import TableRows, divide_rows, plan_table
-from dlrun.data.table.store import StoredTable, damaged, place_note, read_stored, store_key, write_stored
+from dlrun.data.table.store import Stored, StoredTable, place_note, read_stored, store_key, write_stored
 from dlrun.errors import DataError
 from dlrun.signature import Description, Features
+from dlrun.system.cache import Cached
+from dlrun.system.disk import reason
+from dlrun.system.memory import free_memory
 from dlrun.system.paths import FROM_WHERE
+from dlrun.system.user_folders import cache_folder
 
 _HINTED = 5  # misspelt targets for which the column that was meant is looked for
 _DESCRIBED_BYTES = 1 << 23
@@ -39,6 +43,9 @@ _PERHAPS_LARGE_BYTES = 1 << 26
 
 IN_MEMORY_BYTES = 1 << 28
 """Up to this size the coded rows stay in memory; beyond, they are written to files."""
+
+MEMORY_PART = 0.25
+"""The part of the free memory that rows may take where no disk has room for them."""
 
 
 def _check_names(value: Any) -> Any:
@@ -143,20 +150,31 @@ class Table(ColumnKeys, Source):
         keyless = self.model_dump(mode="json", exclude=set(self.place_keys))
         key = store_key(keyless, files)
         if size > _PERHAPS_LARGE_BYTES and (found := read_stored(key)) is not None:
-            return self._dataset(*found, place_note(key))
-        mended = damaged(key)
+            return self._from_cache(found)
         plan = plan_table(self, tables)
-        if plan.coded_bytes(self) <= IN_MEMORY_BYTES:
+        needed = plan.coded_bytes(self)
+        if needed <= IN_MEMORY_BYTES:
             return self._from_memory(divide_rows(self, plan))
-        stored, splits = write_stored(key, lambda folder: divide_rows(self, plan, folder=folder))
-        return self._dataset(stored, splits, *mended, place_note(key))
+        try:
+            stored = write_stored(
+                key, lambda folder: divide_rows(self, plan, folder=folder), what=f"the table {self.path}", size=needed
+            )
+        except OSError as error:
+            if needed > MEMORY_PART * free_memory():
+                raise _no_room(needed, error) from error
+            note = f"rows: {needed / 2**30:.1f} GiB in memory, as no disk has room for them: {reason(error)[0]}"
+            return self._from_memory(divide_rows(self, plan), note)
+        return self._from_cache(stored)
 
     def _load_small(self) -> Dataset:
         return self._from_memory(divide_rows(self, plan_table(self, self._tables())))
 
-    def _from_memory(self, rows: TableRows) -> Dataset:
+    def _from_cache(self, found: Cached[Stored]) -> Dataset:
+        return self._dataset(*found.value, *found.notes, place_note(found))
+
+    def _from_memory(self, rows: TableRows, *notes: str) -> Dataset:
         splits = {name: _in_memory(rows, split) for name, split in rows.splits.items()}
-        return self._dataset(StoredTable.of(rows, splits), splits)
+        return self._dataset(StoredTable.of(rows, splits), splits, *notes)
 
     def _dataset(self, table: StoredTable, splits: dict[str, Split], *notes: str) -> Dataset:
         preprocess = ColumnsPreprocess.of(table.columns, standardize=self.standardize)
@@ -183,6 +201,15 @@ class Table(ColumnKeys, Source):
 def _read_before(source: Table, key: str) -> Dataset:  # noqa: ARG001  changed files have another key
     """A small table is read when the spec is checked, and not again when it is trained on."""
     return source._load_small()  # noqa: SLF001
+
+
+def _no_room(needed: int, error: OSError) -> DataError:
+    return DataError(
+        f"the table's rows take {needed / 2**30:.1f} GiB, which do not fit into memory and cannot be kept in "
+        f"{cache_folder()}: {reason(error)[0]}",
+        expected="room for them",
+        hint="DLRUN_CACHE names another folder",
+    )
 
 
 def _in_memory(rows: TableRows, split: Split) -> Split:

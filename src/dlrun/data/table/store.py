@@ -1,4 +1,4 @@
-"""A table too large for memory: its stored rows as files of each split, kept until the table or the spec changes."""
+"""Store the rows of a table that is too large for memory in the cache, as files of each split."""
 
 from __future__ import annotations
 
@@ -11,31 +11,27 @@ from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from dlrun.data.columns import Column, stored_blocks
 from dlrun.data.dataset import Array, Split, fingerprint_of
 from dlrun.data.table.rows import TableRows
 from dlrun.data.table.target import TargetColumn
-from dlrun.errors import DataError
 from dlrun.signature import Target
+from dlrun.system.cache import Cache, Cached
+from dlrun.system.cache_entries import LIMIT_VARIABLE
 from dlrun.system.disk import disk
-from dlrun.system.kept_entries import damage_note, make_room, mark_used, one_writer
-from dlrun.system.seals import find_damage, seal_folder
-from dlrun.system.staging import settled, staged_folder
-from dlrun.system.user_folders import cache_folder
 
-KEPT_TABLES = 4
-"""Tables that are kept; the one that was not used for the longest time makes room."""
-
-_FORMAT = 3
+_FORMAT = 4
 _INDEX = "table.json"
-_ROWS, _PROVISIONAL = "rows", "provisional"
+_PROVISIONAL = "provisional"
+
+Stored = tuple["StoredTable", dict[str, Split]]
 
 
 @dataclass(frozen=True)
 class StoredTable:
-    """What there is to know of a table besides its rows.
+    """Everything about a table but its rows.
 
     Args:
         columns: The features, in the order of a stored row.
@@ -73,65 +69,43 @@ class StoredTable:
 
 
 def store_key(plain: Mapping[str, Any], files: Iterable[Path]) -> str:
-    """What is another for other keys, and as soon as a file changes."""
+    """Return a digest that differs for other keys, and as soon as a file changes."""
     identity = [(str(path.absolute()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     return hashlib.sha256(json.dumps([_FORMAT, plain, identity]).encode()).hexdigest()[:32]
 
 
-def read_stored(key: str) -> tuple[StoredTable, dict[str, Split]] | None:
-    """The table kept under `key`, its arrays mapped into memory; None if there is none, or it is damaged."""
-    folder = settled(_folder(key) / _ROWS)
-    if find_damage(folder):
-        return None
-    try:
-        table = _adapter().validate_json(disk.read_file(folder / _INDEX))
-        splits = {name: _mapped(folder, name, has_target=bool(table.targets)) for name in table.splits}
-        mark_used(folder.parent)
-    # Whatever is wrong with what was kept, the answer is to make it again.
-    except (OSError, ValueError, ValidationError):
-        return None
-    return table, splits
+def read_stored(key: str) -> Cached[Stored] | None:
+    """Return the table kept under `key`, its arrays mapped into memory; None if there is none, or it is damaged."""
+    return Cache("tables").get(key, _read)
 
 
-def write_stored(key: str, divide: Callable[[Path], TableRows]) -> tuple[StoredTable, dict[str, Split]]:
+def write_stored(key: str, divide: Callable[[Path], TableRows], *, what: str, size: int) -> Cached[Stored]:
     """Code a table and keep it under `key`; of several processes that want it, one does, and the others wait for it.
 
     Args:
         key: Of the table.
         divide: Codes its rows, with files in the folder that it is given.
+        what: The table in words.
+        size: About how many bytes its rows take.
 
     Raises:
-        DataError: The rows are wrong, or the disk has no room for them.
+        DataError: The rows are wrong.
+        OSError: No disk has room for them.
     """
-    folder = _folder(key)
-    try:
-        with one_writer(folder):
-            if (found := read_stored(key)) is not None:
-                return found
-            with staged_folder(folder / _ROWS) as staged:
-                _write(staged, divide)
-            make_room(folder, _ROWS, most=KEPT_TABLES)
-        found = read_stored(key)
-    except OSError as error:
-        said = f"the table's rows cannot be kept in {folder}: {error.strerror or error}"
-        raise DataError(said, expected="room for them", hint="DLRUN_CACHE names another folder") from error
-    if found is None:
-        raise DataError(f"{folder} cannot be read again", expected="a disk that keeps what is written")
-    return found
+    return Cache("tables").get_or_make(key, lambda folder: _write(folder, divide), _read, what=what, size=size)
 
 
-def damaged(key: str) -> tuple[str, ...]:
-    """The note on what is kept under `key`, if it is there and is not what was written."""
-    folder = settled(_folder(key) / _ROWS)
-    why = find_damage(folder) if disk.exists(folder) else ""
-    return (damage_note(folder, why),) if why else ()
+def place_note(found: Cached[Stored]) -> str:
+    """Return the note on where a table is kept."""
+    size = sum(array.nbytes for split in found.value[1].values() for _, array in split.arrays()) / 2**30
+    if found.folder is None:
+        return f"rows: {size:.1f} GiB in temporary files, which go when this run ends"
+    return f"rows: {size:.1f} GiB in {found.folder}; {LIMIT_VARIABLE} bounds the size of this cache"
 
 
-def place_note(key: str) -> str:
-    """Where a table is kept."""
-    folder = _folder(key)
-    size = sum(path.stat().st_size for path in settled(folder / _ROWS).iterdir())
-    return f"rows: {size / 2**30:.1f} GiB in {folder}; the {KEPT_TABLES} tables used last are kept"
+def _read(folder: Path) -> Stored:
+    table = _adapter().validate_json(disk.read_file(folder / _INDEX))
+    return table, {name: _mapped(folder, name, has_target=bool(table.targets)) for name in table.splits}
 
 
 def _write(staged: Path, divide: Callable[[Path], TableRows]) -> None:
@@ -150,7 +124,6 @@ def _write(staged: Path, divide: Callable[[Path], TableRows]) -> None:
     disk.remove_tree(provisional)
     table = StoredTable.of(rows, splits)
     disk.write_file(staged / _INDEX, _adapter().dump_json(table))
-    seal_folder(staged)
 
 
 def _write_array(path: Path, shape: tuple[int, ...], blocks: Iterable[Array], *, dtype: Any = np.float32) -> None:
@@ -159,17 +132,11 @@ def _write_array(path: Path, shape: tuple[int, ...], blocks: Iterable[Array], *,
         npy.write_array_header_1_0(file, header)
         for block in blocks:
             file.write(np.ascontiguousarray(block).data)
-        file.flush()
-        disk.wait(file.fileno())
 
 
 def _mapped(folder: Path, name: str, *, has_target: bool) -> Split:
     target = np.load(folder / f"{name}_target.npy", mmap_mode="r") if has_target else None
     return Split(np.load(folder / f"{name}.npy", mmap_mode="r"), target)
-
-
-def _folder(key: str) -> Path:
-    return cache_folder() / "tables" / key
 
 
 def _adapter() -> TypeAdapter[StoredTable]:

@@ -1,4 +1,4 @@
-"""From the record files of a prepared dataset to arrays: decoded once by tensorflow-datasets, then from the cache."""
+"""Decode the record files of a prepared dataset into arrays: once, by tensorflow-datasets; later runs map the cache."""
 
 from __future__ import annotations
 
@@ -6,19 +6,26 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.arrays.cache import damaged, read_cached, write_cached
+from dlrun.data.mapped import drop_pages
 from dlrun.data.tfds.folder import Prepared, broken
 from dlrun.errors import DataError
+from dlrun.system.cache import Cache
+from dlrun.system.disk import disk
 
 _BATCH = 1024
-_LAYOUT = 2  # of a cache entry; counts up when what is stored changes
+_LAYOUT = 3  # of a cache entry; counts up when what is stored changes
+_ENDING = ".npy"
+
+Allocate = Callable[[str, tuple[int, ...], str], npt.NDArray[Any]]
+"""Makes an array of a name, a shape and a dtype."""
 
 
 def decoded(
@@ -41,18 +48,37 @@ def decoded(
         DataError: The images differ in size and `resize` is None, a file is damaged, or memory does not suffice.
     """
     shape = _shape(prepared, resize)
-    _check_memory(prepared, splits, shape)
-    name = f"tfds/{prepared.name.replace('/', '-')}-{prepared.version}-{_digest(prepared, splits, resize)[:16]}"
-    cached = read_cached(name)
-    if cached is not None:
-        return cached, ()
-    mended = damaged(name)
-    arrays: dict[str, npt.NDArray[Any]] = {}
-    with quiet_absl():
-        for split in splits:
-            arrays[f"{split}.features"], arrays[f"{split}.label"] = _decode(prepared, split, shape, resize)
-    note = write_cached(name, arrays)
-    return arrays, (*mended, *((f"cache: {note}",) if note else ()))
+    size = _check_memory(prepared, splits, shape)
+
+    def decode(allocate: Allocate) -> dict[str, npt.NDArray[Any]]:
+        with quiet_absl():
+            decoded_splits = (_decode(prepared, split, shape, resize=resize, allocate=allocate) for split in splits)
+            return {name: array for arrays in decoded_splits for name, array in arrays.items()}
+
+    def write(folder: Path) -> None:
+        decode(lambda name, shape, dtype: _mapped_array(folder / f"{name}{_ENDING}", shape, dtype))
+
+    key = f"{prepared.name.replace('/', '-')}-{prepared.version}-{_digest(prepared, splits, resize)[:16]}"
+    what = f"{prepared.name} {prepared.version}, splits {', '.join(splits)}"
+    try:
+        found = Cache("tfds").get_or_make(key, write, _read, what=what, size=size)
+    except OSError as error:
+        note = f"cache: the decoded arrays of {prepared.name} are in memory: {error.strerror or error}"
+        return decode(lambda _name, shape, dtype: np.empty(shape, dtype)), (note,)
+    return found.value, found.notes
+
+
+def _read(folder: Path) -> dict[str, npt.NDArray[Any]]:
+    return {path.stem: np.load(path, mmap_mode="r", allow_pickle=False) for path in sorted(folder.glob(f"*{_ENDING}"))}
+
+
+def _mapped_array(path: Path, shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:
+    """Make a `.npy` file of zeros and map it, so that memory does not grow with it."""
+    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
+    with disk.opened(path, os.O_RDWR) as handle:
+        # A full disk is an error here; without its blocks, the process would be killed when a page is written.
+        os.posix_fallocate(handle, 0, disk.size(path))
+    return array
 
 
 def _shape(prepared: Prepared, resize: tuple[int, int] | None) -> tuple[int, ...]:
@@ -69,7 +95,12 @@ def _shape(prepared: Prepared, resize: tuple[int, int] | None) -> tuple[int, ...
     return known
 
 
-def _check_memory(prepared: Prepared, splits: Sequence[str], shape: tuple[int, ...]) -> None:
+def _check_memory(prepared: Prepared, splits: Sequence[str], shape: tuple[int, ...]) -> int:
+    """Return how many bytes the arrays take.
+
+    Raises:
+        DataError: The machine has less memory.
+    """
     values = sum(prepared.splits[split].examples for split in splits) * int(np.prod(shape))
     needed = values * np.dtype(_kept_dtype(prepared.features.dtype)).itemsize
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -79,6 +110,7 @@ def _check_memory(prepared: Prepared, splits: Sequence[str], shape: tuple[int, .
             expected="data that fits into memory",
             hint="a smaller resize" if prepared.features.kind == "image" else "",
         )
+    return needed
 
 
 def _kept_dtype(dtype: str) -> str:
@@ -86,15 +118,20 @@ def _kept_dtype(dtype: str) -> str:
 
 
 def _decode(
-    prepared: Prepared, split: str, shape: tuple[int, ...], resize: tuple[int, int] | None
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.int32]]:
+    prepared: Prepared,
+    split: str,
+    shape: tuple[int, ...],
+    *,
+    resize: tuple[int, int] | None,
+    allocate: Allocate,
+) -> dict[str, npt.NDArray[Any]]:
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
     key, label = prepared.features.key, prepared.label.key
     count = prepared.splits[split].examples
-    features = np.empty((count, *shape), _kept_dtype(prepared.features.dtype))
-    labels = np.empty(count, np.int32)
+    features = allocate(f"{split}.features", (count, *shape), _kept_dtype(prepared.features.dtype))
+    labels = allocate(f"{split}.label", (count,), "int32")
     try:
         records = tfds.builder_from_directory(prepared.folder).as_dataset(
             split=split,
@@ -108,12 +145,13 @@ def _decode(
         for batch in records.batch(_BATCH).as_numpy_iterator():
             stop = start + len(batch[label])
             features[start:stop], labels[start:stop] = batch[key], batch[label]
+            drop_pages((features, labels))
             start = stop
     except (tf.errors.OpError, ValueError, OSError) as error:
         raise broken(prepared.folder, f"the split {split} cannot be read: {str(error).splitlines()[0]}") from error
     if start != count:
         raise broken(prepared.folder, f"the split {split} has {start:,} examples, not {count:,}")
-    return features, labels
+    return {f"{split}.features": features, f"{split}.label": labels}
 
 
 def _resized(image: Any, size: tuple[int, int]) -> Any:

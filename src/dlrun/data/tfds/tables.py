@@ -1,4 +1,4 @@
-"""A prepared set of tensorflow-datasets whose examples are rows of single values, as Parquet files of its splits."""
+"""Load a prepared set of tensorflow-datasets whose examples are rows of single values: as a table in Parquet files."""
 
 from __future__ import annotations
 
@@ -18,18 +18,15 @@ from dlrun.data.tfds.decode import quiet_absl
 from dlrun.data.tfds.features import class_names
 from dlrun.data.tfds.folder import Prepared, broken
 from dlrun.errors import DataError
-from dlrun.system.disk import disk
-from dlrun.system.kept_entries import damage_note, one_writer
-from dlrun.system.seals import find_damage, seal_folder
-from dlrun.system.staging import settled, staged_folder
+from dlrun.system.cache import Cache
+from dlrun.system.disk import reason
 from dlrun.system.user_folders import cache_folder
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _BATCH = 8192
-_LAYOUT = 2  # of a cache entry; counts up when what is stored changes
-_SPLITS = "splits"
+_LAYOUT = 3  # of a cache entry; counts up when what is stored changes
 
 
 def load_table(prepared: Prepared, splits: Sequence[str], *, keys: ColumnKeys, held_out: Mapping[str, Any]) -> Dataset:
@@ -44,45 +41,34 @@ def load_table(prepared: Prepared, splits: Sequence[str], *, keys: ColumnKeys, h
     Raises:
         DataError: A file is damaged, or the table cannot be trained on.
     """
-    files, mended = table_files(prepared, splits)
     brought = ("test",) if held_out["validation"] else ("test", "validation")
-    places = {f"{name}_path": str(files[name]) for name in brought if name in files}
-    said = {"path": str(files["train"]), **places, "target": prepared.label.key}
-    fixed = {"task": "classification", "missing_target": "drop"}
-    loaded = Table.model_validate({**said, **fixed, **held_out, **dict(keys)}).load()
-    note = f"{prepared.name} {prepared.version}, as prepared in {prepared.folder}"
-    return replace(loaded, name=prepared.name, notes=(note, *mended, *loaded.notes))
+    fixed = {"target": prepared.label.key, "task": "classification", "missing_target": "drop"}
 
+    def write(folder: Path) -> None:
+        for split in splits:
+            _write(prepared, split, folder / f"{split}.parquet")
 
-def table_files(prepared: Prepared, splits: Sequence[str]) -> tuple[dict[str, Path], tuple[str, ...]]:
-    """Write the splits as tables, unless an earlier run has; classes stand in them by name.
+    def read(folder: Path) -> Dataset:
+        places = {f"{name}_path": str(folder / f"{name}.parquet") for name in brought if name in splits}
+        path = str(folder / "train.parquet")
+        return Table.model_validate({"path": path, **places, **fixed, **held_out, **dict(keys)}).load()
 
-    Args:
-        prepared: The set.
-        splits: Names.
-
-    Returns:
-        The file of each split, in the user's cache folder; and a note on what an earlier run has left damaged there.
-
-    Raises:
-        DataError: A file of the set is damaged, or the cache cannot be written.
-    """
-    stamps = [(file.name, file.stat().st_mtime_ns) for split in splits for file in prepared.splits[split].files]
-    told = json.dumps([_LAYOUT, str(prepared.folder), prepared.features.columns, prepared.label.key, stamps])
-    digest = hashlib.sha256(told.encode()).hexdigest()[:16]
-    folder = cache_folder() / "tfds-tables" / f"{prepared.name.replace('/', '-')}-{prepared.version}-{digest}"
-    content, mended = folder / _SPLITS, ""
+    what = f"{prepared.name} {prepared.version}, splits {', '.join(splits)}"
     try:
-        with one_writer(folder):
-            if why := find_damage(settled(content)):
-                mended = damage_note(content, why) if disk.exists(settled(content)) else ""
-                with staged_folder(content) as staged:
-                    for split in splits:
-                        _write(prepared, split, staged / f"{split}.parquet")
-                    seal_folder(staged)
+        found = Cache("tfds-tables").get_or_make(_key(prepared, splits), write, read, what=what)
     except OSError as error:
-        raise DataError(f"the table of {prepared.name} cannot be kept in {folder}: {error.strerror}") from error
-    return {split: settled(content) / f"{split}.parquet" for split in splits}, (mended,) if mended else ()
+        said = f"the table of {prepared.name} cannot be kept in {cache_folder()}: {reason(error)[0]}"
+        raise DataError(said, expected="room for it", hint="DLRUN_CACHE names another folder") from error
+    note = f"{prepared.name} {prepared.version}, as prepared in {prepared.folder}"
+    return replace(found.value, name=prepared.name, notes=(note, *found.notes, *found.value.notes))
+
+
+def _key(prepared: Prepared, splits: Sequence[str]) -> str:
+    """Return the name of the cache entry: it differs as soon as the files of the set do."""
+    stamps = [(file.name, file.stat().st_mtime_ns) for split in splits for file in prepared.splits[split].files]
+    parts = [_LAYOUT, str(prepared.folder), prepared.features.columns, prepared.label.key, list(splits), stamps]
+    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+    return f"{prepared.name.replace('/', '-')}-{prepared.version}-{digest}"
 
 
 def _write(prepared: Prepared, split: str, path: Path) -> None:

@@ -1,9 +1,8 @@
-"""What trying XLA has measured, kept for the next run in the user's cache folder, under everything it depends on."""
+"""Keep the times that trying XLA has measured for the next run, under everything that they depend on."""
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -12,8 +11,7 @@ from pathlib import Path
 
 from dlrun.runs.record import Choice
 from dlrun.spec.types import Spec
-from dlrun.system.seals import seal, unseal
-from dlrun.system.user_folders import cache_folder
+from dlrun.system.cache import Cache
 
 _STEPS = 3  # counts up when steps are computed another way, so that what was measured before says nothing
 _FASTER = 0.95
@@ -22,7 +20,7 @@ _FASTER = 0.95
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured.
+    """The measured times of a training step.
 
     Args:
         plain_seconds: Of one step without XLA.
@@ -35,7 +33,7 @@ class Measured:
     compile_seconds: float
 
     def choice(self, steps: int) -> Choice:
-        """What is faster for a run of so many steps."""
+        """Return whether XLA is faster for a run of so many steps."""
         plain = f"{1e3 * self.plain_seconds:.2f} ms a step"
         if self.jit_seconds is None:
             return Choice(value="off", reason="XLA cannot compile this step")
@@ -48,40 +46,37 @@ class Measured:
 
 
 def measurement_key(spec: Spec, environment: Mapping[str, str], *, features: object, target: object) -> str:
-    """A digest of everything that the times depend on: model, batch, augmentation, precision, device, versions."""
+    """Return a digest of all that the times depend on: model, batch, augmentation, precision, device, versions."""
     plain = spec.plain()
     training = {name: plain["training"][name] for name in ("batch_size", "precision", "cpu_shares", "class_weight")}
     parts = {name: plain[name] for name in ("model", "optimizer", "loss", "metrics")}
     plugins = [sha256(Path(plugin).read_bytes()).hexdigest() for plugin in spec.plugins]
     parts["augmentation"] = plain["dataset"].get("augmentation")
     parts["steps"] = _STEPS
-    told = {**parts, **training, "environment": dict(environment), "data": f"{features} {target}", "plugins": plugins}
-    return sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+    identity = {
+        **parts,
+        **training,
+        "environment": dict(environment),
+        "data": f"{features} {target}",
+        "plugins": plugins,
+    }
+    return sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
 def read_measured(key: str) -> Measured | None:
-    """What an earlier run has measured; None if nothing, or not what was written."""
-    with suppress(OSError, ValueError, TypeError):
-        measured = Measured(**unseal(_path(key).read_bytes()))
+    """Return what an earlier run measured; None if nothing, or if it is not what was written."""
+    with suppress(TypeError):
+        measured = Measured(**Cache("jit").get_value(key))
         if all(isinstance(value, float) and value >= 0 for value in asdict(measured).values() if value is not None):
             return measured
     return None
 
 
 def has_measured(key: str) -> bool:
-    """Whether an earlier run has left anything, be it damaged."""
-    return _path(key).is_file()
+    """Return whether an earlier run measured this, even if its entry is damaged."""
+    return Cache("jit").has_value(key)
 
 
-def write_measured(key: str, measured: Measured) -> None:
-    """Keep what was measured; without a folder to write to it is measured again next time."""
-    path = _path(key)
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        staged = path.with_suffix(f".{time.time_ns()}")
-        staged.write_bytes(seal(asdict(measured)))
-        staged.replace(path)
-
-
-def _path(key: str) -> Path:
-    return cache_folder() / "jit" / f"{key[:32]}.json"
+def write_measured(key: str, measured: Measured, *, what: str) -> None:
+    """Keep what was measured; without a folder to write to, the next run measures it again."""
+    Cache("jit").put_value(key, asdict(measured), what=what)

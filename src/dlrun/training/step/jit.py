@@ -61,13 +61,14 @@ def choose_jit(steps: Steps, spec: Spec, order: Order, *, total_steps: int, key:
         choice = Choice(value="off", reason="XLA computes convolutions on a CPU many times more slowly")
     else:
         again = "; what an earlier run had measured was damaged" if has_measured(key) else ""
-        choice, jitted = _tried(steps, order, total_steps=total_steps, key=key)
+        what = f"{spec.plain()['model']['type']} of {spec.name}, batches of {spec.training.batch_size}"
+        choice, jitted = _tried(steps, order, total_steps=total_steps, key=key, what=what)
         choice = choice.model_copy(update={"reason": choice.reason + again})
         return choice, jitted if jitted is not None and choice.value == "on" else steps
     return choice, steps.jitted() if choice.value == "on" else steps
 
 
-def _tried(steps: Steps, order: Order, *, total_steps: int, key: str) -> tuple[Choice, Steps | None]:
+def _tried(steps: Steps, order: Order, *, total_steps: int, key: str, what: str) -> tuple[Choice, Steps | None]:
     whole_steps = min(steps.feed.examples // steps.batch_size, total_steps)
     stretch = next(iter(steps.feed.stretches(order, batch_size=steps.batch_size, last_step=whole_steps)))
     with _variables_put_back(steps.model):
@@ -88,7 +89,7 @@ def _tried(steps: Steps, order: Order, *, total_steps: int, key: str) -> tuple[C
             compile_seconds = time.perf_counter() - started
             plain_seconds, jit_seconds = _compared(steps, jitted, stretch, count=count)
             measured = Measured(plain_seconds, jit_seconds, compile_seconds)
-    write_measured(key, measured)
+    write_measured(key, measured, what=what)
     return measured.choice(total_steps), jitted
 
 

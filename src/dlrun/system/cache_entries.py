@@ -1,0 +1,239 @@
+"""The entries of the user's cache folder: list them, lock one, remove those that were used least recently.
+
+    <cache>/<kind>/<key>/content/   files, about.json and sums.json      a folder of files
+    <cache>/<kind>/<key>/lock                                            held while `content` is written or read
+    <cache>/<kind>/<key>.json                                            one small value, sealed
+
+The modification time of an entry is when it was last used. Only the folders of known kinds are looked at: the user may
+have pointed `DLRUN_CACHE` at a folder that holds other files too.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import re
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlrun.errors import UsageError
+from dlrun.system.disk import disk
+from dlrun.system.staging import DROPPED, settled
+from dlrun.system.user_folders import cache_folder
+
+KINDS = {
+    "images": "decoded images that do not fit into memory",
+    "tables": "rows of tables that do not fit into memory",
+    "tfds": "decoded examples of tensorflow-datasets",
+    "tfds-tables": "tables of tensorflow-datasets, as Parquet files",
+    "fingerprints": "fingerprints of datasets",
+    "jit": "measured times of training steps with and without XLA",
+}
+"""The kinds of entries, and what they hold."""
+
+CONTENT, ABOUT = "content", "about.json"
+LIMIT_VARIABLE = "DLRUN_CACHE_SIZE"
+DEFAULT_LIMIT_BYTES = 10 << 30
+DISK_PART = 0.25
+"""The cache takes at most this part of its disk, unless the user sets a size."""
+
+_LOCK = "lock"
+_LOCK_ATTEMPTS = 100
+_LARGEST_ABOUT = 1 << 16
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """One entry of the cache.
+
+    Args:
+        path: Its folder or file.
+        kind: One of `KINDS`.
+        what: What it was made from, in words.
+        bytes: The size of its files.
+        used: When it was last used, in seconds since 1970.
+    """
+
+    path: Path
+    kind: str
+    what: str
+    bytes: int
+    used: float
+
+
+def list_entries(kinds: Collection[str] = tuple(KINDS)) -> list[CacheEntry]:
+    """Return the entries of some kinds, the least recently used first."""
+    found = []
+    for kind in kinds:
+        folder = cache_folder() / kind
+        with suppress(OSError):
+            for name in disk.names(folder):
+                with suppress(OSError):  # another process has just removed it
+                    found.append(_describe(folder / name, kind))
+    return sorted(found, key=lambda entry: entry.used)
+
+
+def limit_bytes() -> int:
+    """Return the size that the cache may have: `DLRUN_CACHE_SIZE`, else 10 GiB or a quarter of a small disk.
+
+    Raises:
+        UsageError: `DLRUN_CACHE_SIZE` is not a size.
+    """
+    if given := os.environ.get(LIMIT_VARIABLE, "").strip():
+        parsed = _SIZE.fullmatch(given)
+        if parsed is None:
+            raise UsageError(
+                f"the environment variable {LIMIT_VARIABLE} is {given!r}",
+                expected="a size: 20GiB, 500MiB, or a number of bytes",
+            )
+        return int(float(parsed[1]) * 1024 ** " KMGT".index(parsed[2].upper() or " "))
+    place = cache_folder()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    try:
+        return min(DEFAULT_LIMIT_BYTES, int(DISK_PART * shutil.disk_usage(place).total))
+    except OSError:
+        return DEFAULT_LIMIT_BYTES
+
+
+def make_room(needed: int, *, keep: Collection[Path] = ()) -> None:
+    """Remove the least recently used entries until the cache has room for `needed` more bytes.
+
+    Entries that another process is writing or reading, and those in `keep`, stay. The limit is for what is kept from
+    run to run: an entry larger than it is still made, and is alone in the cache then.
+
+    Raises:
+        OSError: The disk has no room for it, whatever is removed; then nothing is.
+    """
+    entries = list_entries()
+    removable = [entry for entry in entries if entry.path not in keep]
+    free = shutil.disk_usage(cache_folder()).free
+    if needed > free + sum(entry.bytes for entry in removable):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    excess = max(sum(entry.bytes for entry in entries) + needed - limit_bytes(), needed - free)
+    for entry in removable:
+        if excess <= 0:
+            return
+        if remove_entry(entry.path):
+            excess -= entry.bytes
+
+
+def remove_entry(path: Path) -> bool:
+    """Remove an entry; return False if another process is writing or reading it.
+
+    Files that another process has mapped stay valid for it: their names go, their content goes with the last user.
+
+    Raises:
+        OSError: It cannot be removed.
+    """
+    if path.is_symlink() or not path.is_dir():
+        with suppress(FileNotFoundError):
+            disk.unlink(path)
+        return True
+    try:
+        # Whoever waits for the lock finds another one under its name afterwards, and begins anew: see `locked`.
+        with _held(path / _LOCK):
+            dropped = path
+            if not path.name.startswith(DROPPED):
+                dropped = path.with_name(DROPPED + path.name)
+                if disk.exists(dropped):
+                    disk.remove_tree(dropped)
+                disk.rename(path, dropped)
+            disk.remove_tree(dropped)
+    except BlockingIOError:
+        return False
+    except FileNotFoundError:  # another process removes it, too
+        return True
+    return True
+
+
+@contextmanager
+def locked(entry: Path, *, exclusive: bool) -> Iterator[None]:
+    """Lock an entry: one process writes it, or any number read it; the others wait.
+
+    Args:
+        entry: Its folder, which an exclusive lock makes if it is missing.
+        exclusive: Whether it is to be written.
+
+    Raises:
+        OSError: The cache cannot be written; for a shared lock, there is no such entry.
+    """
+    handle = _open_locked(entry, exclusive=exclusive)
+    try:
+        yield
+    finally:
+        disk.close(handle)
+
+
+def _open_locked(entry: Path, *, exclusive: bool) -> int:
+    path = entry / _LOCK
+    for _ in range(_LOCK_ATTEMPTS):
+        if exclusive:
+            disk.make_folders(entry)
+        try:
+            # A shared lock needs no right to write: entries of a read-only cache are used.
+            handle = disk.open(path, os.O_RDWR | os.O_CREAT if exclusive else os.O_RDONLY)
+        except FileNotFoundError:
+            if exclusive:  # the entry was removed after its folder was made
+                continue
+            raise
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+        except BaseException:  # also when the user stops the wait
+            disk.close(handle)
+            raise
+        if _is_at(path, handle):
+            return handle
+        disk.close(handle)  # the entry was removed while this process waited
+    raise OSError(errno.EBUSY, f"{entry} is removed again and again by another program")
+
+
+@contextmanager
+def _held(lock: Path) -> Iterator[None]:
+    """Hold the lock of an entry that is to be removed; entries of earlier versions may have none."""
+    try:
+        handle = disk.open(lock, os.O_RDWR)
+    except FileNotFoundError:
+        yield
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        disk.close(handle)
+
+
+def _is_at(path: Path, handle: int) -> bool:
+    """Whether an open file is still the one under that name."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
+
+
+def _describe(path: Path, kind: str) -> CacheEntry:
+    found = path.lstat()
+    size = found.st_size
+    if path.is_dir():
+        size = sum(file.lstat().st_size for file in path.rglob("*") if not file.is_dir())
+    return CacheEntry(path, kind, _what(path), size, found.st_mtime)
+
+
+def _what(path: Path) -> str:
+    if path.name.startswith("."):
+        return "left by a process that was killed"
+    about = path if path.suffix == ".json" and path.is_file() else settled(path / CONTENT) / ABOUT
+    try:
+        found = json.loads(disk.read_file(about, largest=_LARGEST_ABOUT))
+        words = found["value"]["what"]
+    except (OSError, ValueError, KeyError, TypeError):
+        names = disk.names(path) if path.is_dir() else [path.name]
+        is_unfinished = all(name == _LOCK or name.startswith(".") for name in names)
+        return "unfinished" if is_unfinished else "made by an earlier version"
+    return str(words)
