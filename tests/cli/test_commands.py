@@ -58,6 +58,8 @@ def test_help_comes_at_once_and_names_every_command() -> None:
         "data show",
         "data check",
         "data fetch",
+        "cache ls",
+        "cache clear",
         "validate",
         "plan",
         "init",

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from dlrun.cli.batch.command import batch
 from dlrun.cli.bench import bench
+from dlrun.cli.cache import cache
 from dlrun.cli.data import data
 from dlrun.cli.display.terminal import tell, width_of, wrapped_message
 from dlrun.cli.doctor import doctor
@@ -64,6 +65,7 @@ _HABITS = {
     "compare": "dlrun runs compare RUN RUN",
     "rm": "dlrun runs rm RUN",
     "tail": "dlrun runs tail RUN",
+    "clear": "dlrun cache clear",
     "models": "dlrun components",
     "version": "dlrun --version",
     "help": "dlrun --help",
@@ -181,6 +183,7 @@ app.command()(explain)
 app.command()(report)
 app.add_typer(runs, name="runs")
 app.add_typer(data, name="data")
+app.add_typer(cache, name="cache")
 app.command()(validate)
 app.command()(plan)
 app.command()(bench)

@@ -1,0 +1,97 @@
+"""`dlrun cache ls`, and what both commands show of an entry."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dlrun.cli.display.terminal import tell
+from dlrun.cli.options import AsCsv, AsJson
+
+if TYPE_CHECKING:
+    from dlrun.cli.runs.output import Column
+    from dlrun.system.cache_entries import CacheEntry
+
+Kinds = Annotated[list[str] | None, typer.Argument(help="Only these kinds.", metavar="KIND...", show_default=False)]
+
+
+def list_(kinds: Kinds = None, *, as_json: AsJson = False, as_csv: AsCsv = False) -> None:
+    """List the entries of the cache, the most recently used first, and its size.
+
+    The cache holds what takes long to prepare and can be prepared again: decoded images, the rows of large tables,
+    decoded sets of tensorflow-datasets, fingerprints, and the measured times of training steps. It is in ~/.cache/dlrun
+    unless DLRUN_CACHE names another folder, and takes at most 10 GiB, or a quarter of a small disk, unless
+    DLRUN_CACHE_SIZE sets another size (50GiB).
+    """
+    from dlrun.cli.display.console import print_json
+    from dlrun.cli.display.format import format_bytes
+    from dlrun.cli.runs.output import Form, show_rows
+    from dlrun.system.cache_entries import limit_bytes, list_entries
+    from dlrun.system.user_folders import cache_folder
+
+    form = Form.of(as_json=as_json, as_csv=as_csv)
+    entries, limit = list_entries(), limit_bytes()
+    shown = list(reversed(entries_of(entries, kinds)))
+    total = sum(entry.bytes for entry in entries)
+    if form is Form.JSON:
+        print_json(
+            {
+                "folder": str(cache_folder()),
+                "bytes": total,
+                "limit_bytes": limit,
+                "entries": [plain_entry(entry) for entry in shown],
+            }
+        )
+        return
+    if shown or form is Form.CSV:
+        show_rows(shown, entry_columns(), form)
+    size = f"{format_bytes(total)} of at most {format_bytes(limit)}"
+    tell(f"{cache_folder()}: {count_entries(len(entries))}, {size}")
+
+
+def entries_of(entries: Sequence[CacheEntry], kinds: Sequence[str] | None) -> list[CacheEntry]:
+    """Return the entries of some kinds; of all if none is named."""
+    from dlrun.system.cache_entries import KINDS
+
+    for kind in kinds or ():
+        if kind not in KINDS:
+            raise typer.BadParameter(f"{kind!r} is not one of {', '.join(KINDS)}", param_hint="KIND")
+    return [entry for entry in entries if not kinds or entry.kind in kinds]
+
+
+def count_entries(count: int) -> str:
+    """Return `1 entry`, `2 entries`."""
+    return "1 entry" if count == 1 else f"{count:,} entries"
+
+
+def plain_entry(entry: CacheEntry) -> dict[str, Any]:
+    """Return an entry as JSON has it."""
+    return {
+        "kind": entry.kind,
+        "what": entry.what,
+        "bytes": entry.bytes,
+        "used": dt.datetime.fromtimestamp(entry.used, dt.UTC).isoformat(timespec="seconds"),
+        "path": str(entry.path),
+    }
+
+
+def entry_columns() -> tuple[Column, ...]:
+    """Return the columns of a listing of entries."""
+    from dlrun.cli.display.format import format_age, format_bytes
+    from dlrun.cli.runs.output import Column
+
+    now = time.time()
+
+    def age(used: str) -> str:
+        return format_age(max(0.0, now - dt.datetime.fromisoformat(used).timestamp()))
+
+    return (
+        Column("kind", lambda entry: entry.kind),
+        Column("size", lambda entry: entry.bytes, format_bytes),
+        Column("used", lambda entry: plain_entry(entry)["used"], age),
+        Column("what", lambda entry: entry.what),
+    )
