@@ -9,14 +9,14 @@ from dlrun.data.array_input import ArrayInput
 from dlrun.data.interface import Interface
 from dlrun.data.preprocess import ArrayPreprocess
 from dlrun.runs.folder import RunFolder
-from dlrun.runs.predictions import Predictions, write_predictions
+from dlrun.runs.predictions import StoredPredictions, write_predictions
 from dlrun.signature import Features, Target
 
 NAUGHTY = "<script>alert(1)</script>"
 NOTHING = np.zeros(0, np.float32)
 
 
-def predictions(**changes: Any) -> Predictions:
+def predictions(**changes: Any) -> StoredPredictions:
     generator = np.random.default_rng(0)
     outputs = generator.dirichlet(np.ones(3), 40).astype(np.float32)
     known: dict[str, Any] = {
@@ -30,11 +30,11 @@ def predictions(**changes: Any) -> Predictions:
         "reconstructions": NOTHING,
         "texts": np.array([NAUGHTY, "b & c"]),
     }
-    return Predictions(**{**known, **changes})
+    return StoredPredictions(**{**known, **changes})
 
 
 def made(
-    runs_dir: Path, target: Target, kept: Predictions | None, *, name: str = NAUGHTY, epochs: int = 4
+    runs_dir: Path, target: Target, kept: StoredPredictions | None, *, name: str = NAUGHTY, epochs: int = 4
 ) -> RunFolder:
     folder = RunFolder.create(runs_dir, name=name)
     folder.write_text(folder.spec_yaml, f"name: {name}\nseed: 0\n")

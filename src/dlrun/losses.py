@@ -20,7 +20,7 @@ _TWO = 2
 
 
 @dataclass(frozen=True)
-class Takes:
+class LossInput:
     """What a loss can be given.
 
     Args:
@@ -45,42 +45,42 @@ class Takes:
 
 
 _PROBABILITIES = ("softmax", "sparsemax")
-_REAL = Takes(values=True, input=True)
-_BINARY = Takes("binary", input=True, ends=("linear", "sigmoid", "hard_sigmoid"), logits=True)
-_ONE_HOT = Takes("one_hot", ends=("linear", *_PROBABILITIES), logits=True)
-_SHARES = Takes("one_hot", head="softmax", ends=_PROBABILITIES)
+_REAL = LossInput(values=True, input=True)
+_BINARY = LossInput("binary", input=True, ends=("linear", "sigmoid", "hard_sigmoid"), logits=True)
+_ONE_HOT = LossInput("one_hot", ends=("linear", *_PROBABILITIES), logits=True)
+_SHARES = LossInput("one_hot", head="softmax", ends=_PROBABILITIES)
 
-TAKES: dict[str, Takes] = {
+TAKES: dict[str, LossInput] = {
     "binary_crossentropy": _BINARY,
     "binary_focal_crossentropy": _BINARY,
     "categorical_crossentropy": _ONE_HOT,
     "categorical_focal_crossentropy": _ONE_HOT,
-    "categorical_generalized_cross_entropy": Takes("index", head="softmax", ends=_PROBABILITIES),
-    "categorical_hinge": Takes("one_hot", ends=("linear", "tanh")),
-    "circle": Takes("index", ends=("linear",)),
-    "cosine_similarity": Takes(values=True, input=True, least_size=2, own_unit=True),
+    "categorical_generalized_cross_entropy": LossInput("index", head="softmax", ends=_PROBABILITIES),
+    "categorical_hinge": LossInput("one_hot", ends=("linear", "tanh")),
+    "circle": LossInput("index", ends=("linear",)),
+    "cosine_similarity": LossInput(values=True, input=True, least_size=2, own_unit=True),
     # Takes a sequence of labels for each example, which no dataset gives.
-    "ctc": Takes(),
+    "ctc": LossInput(),
     "dice": _SHARES,
-    "hinge": Takes("binary", ends=("linear", "tanh")),
+    "hinge": LossInput("binary", ends=("linear", "tanh")),
     "huber": _REAL,
     "kl_divergence": _SHARES,
     "log_cosh": _REAL,
     "mean_absolute_error": _REAL,
-    "mean_absolute_percentage_error": Takes(values=True, input=True, own_unit=True),
+    "mean_absolute_percentage_error": LossInput(values=True, input=True, own_unit=True),
     "mean_squared_error": _REAL,
     # These two take the logarithm of the prediction. Softplus keeps it positive with a gradient everywhere; a negative
     # one has no gradient in the first (Keras clips it) and no logarithm in the second.
-    "mean_squared_logarithmic_error": Takes(values=True, input=True, head="softplus", own_unit=True),
-    "poisson": Takes(
+    "mean_squared_logarithmic_error": LossInput(values=True, input=True, head="softplus", own_unit=True),
+    "poisson": LossInput(
         values=True,
         input=True,
         head="softplus",
         ends=("softplus", "exponential", "relu", "sigmoid", "squareplus"),
         own_unit=True,
     ),
-    "sparse_categorical_crossentropy": Takes("index", ends=("linear", *_PROBABILITIES), logits=True),
-    "squared_hinge": Takes("binary", ends=("linear", "tanh")),
+    "sparse_categorical_crossentropy": LossInput("index", ends=("linear", *_PROBABILITIES), logits=True),
+    "squared_hinge": LossInput("binary", ends=("linear", "tanh")),
     "tversky": _SHARES,
 }
 """What each of Keras' losses takes."""
@@ -92,7 +92,7 @@ _OF_BATCH = ("dice", "tversky")
 class Loss(Component, abc.ABC):
     """What training makes small. A subclass says what it `takes` and builds the Keras loss."""
 
-    takes: ClassVar[Takes] = _REAL
+    takes: ClassVar[LossInput] = _REAL
     is_of_batch: ClassVar[bool] = False
     """Whether it is one number for a batch, not a mean over examples: no example of it can have a weight of its own."""
 

@@ -9,7 +9,7 @@ import pytest
 from dlrun.batching.grid import combine
 from dlrun.batching.plan import Planned, check_metric, describe, larger_wins, plan_batch
 from dlrun.batching.state import RunState
-from dlrun.batching.table import Table, make_table
+from dlrun.batching.table import BatchTable, make_table
 from dlrun.errors import SpecError, UsageError
 from dlrun.runs.folder import RunFolder
 
@@ -41,7 +41,7 @@ def ended(planned: Planned, runs: Path, *, stage: Any = "completed", **record: A
     return RunState(planned, stage, folder.path)
 
 
-def table_of(planned: tuple[Planned, ...], runs: Path, metric: str = "", **scores: dict[str, float]) -> Table:
+def table_of(planned: tuple[Planned, ...], runs: Path, metric: str = "", **scores: dict[str, float]) -> BatchTable:
     states = []
     for each in planned:
         values = dict(each.combination.values)

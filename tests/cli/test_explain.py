@@ -8,10 +8,10 @@ import pytest
 
 from dlrun.cli.explain import show_columns
 from dlrun.errors import UsageError
-from dlrun.explanation.explain import Columns
+from dlrun.explanation.explain import ColumnImportances
 from dlrun.scoring.importances import Importance
 
-FOUND = Columns((Importance("=a", 0.5, 0.1), Importance("b", 0.25, 0.0)), "the loss", 40, "final")
+FOUND = ColumnImportances((Importance("=a", 0.5, 0.1), Importance("b", 0.25, 0.0)), "the loss", 40, "final")
 
 
 def test_the_importance_of_columns_is_written_as_csv_and_as_json_lines(tmp_path: Path) -> None:

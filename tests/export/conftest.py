@@ -81,7 +81,7 @@ def raw_examples() -> Callable[..., list[dict[str, Any]]]:
 def _plain_model(kind: str, *, classes: int = 3, steps: int = 1) -> Any:
     import keras
 
-    from dlrun.export.export_model import CORE, PlainModel
+    from dlrun.export.export_model import CORE, ExportModel
     from dlrun.signature import Target
 
     keras.utils.set_random_seed(1)
@@ -105,7 +105,7 @@ def _plain_model(kind: str, *, classes: int = 3, steps: int = 1) -> Any:
     for variable in core.trainable_variables:
         variable.assign(np.random.default_rng(len(variable.shape)).normal(size=variable.shape))
     names = tuple(f"class {number}" for number in range(classes))
-    return PlainModel(raw, preprocess, core, Target("classes", classes, class_names=names))
+    return ExportModel(raw, preprocess, core, Target("classes", classes, class_names=names))
 
 
 def _words() -> Any:

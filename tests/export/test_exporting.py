@@ -15,10 +15,10 @@ import pytest
 from dlrun.errors import RunError, UsageError
 from dlrun.export import exporting
 from dlrun.export.child import run_child
-from dlrun.export.description import Description, Input
-from dlrun.export.exporting import Exported, Options, export, rounding
+from dlrun.export.description import Input, ModelDescription
+from dlrun.export.exporting import Exported, ExportOptions, export, rounding
 from dlrun.export.formats import FORMATS
-from dlrun.export.place import Place
+from dlrun.export.place import Destination
 from dlrun.export.snippet import example_code
 from dlrun.prediction.predict import predict
 from dlrun.signature import Target
@@ -57,7 +57,7 @@ def _own_state(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def exported(home: Path, folder: Path, to: str, *, quantize: str | None = None, data: str | None = None) -> Exported:
     output = folder / f"small{FORMATS[to].suffix}"
-    return export("last", to, options=Options(quantize, output, data=data), runs_dir=home / "runs")
+    return export("last", to, options=ExportOptions(quantize, output, data=data), runs_dir=home / "runs")
 
 
 def predicted(home: Path) -> tuple[list[str], list[float]]:
@@ -127,7 +127,7 @@ def test_a_model_that_predicts_something_else_is_not_put_in_place(
 def test_data_that_a_stranger_names_is_not_opened(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DLRUN_STATE", str(tmp_path / "another user"))
     notes: list[Event] = []
-    options = Options(output=tmp_path / "small.keras")
+    options = ExportOptions(output=tmp_path / "small.keras")
     made = export("last", "keras", options=options, runs_dir=home / "runs", listener=notes.append)
     assert made.sample.is_generated
     assert any(isinstance(note, Note) and "was not made here" in note.text for note in notes)
@@ -139,14 +139,14 @@ def test_what_is_there_is_replaced_only_if_that_is_wanted_and_it_is_a_model(tmp_
     (tmp_path / "a.keras").write_text("precious")
     (tmp_path / "folder").mkdir()
     with pytest.raises(UsageError, match="there already"):
-        Place.of(tmp_path / "a.keras", FORMATS["keras"], replaces=False)
+        Destination.of(tmp_path / "a.keras", FORMATS["keras"], replaces=False)
     for replaces in (True, False):  # a folder of images may have the run's name
         with pytest.raises(UsageError, match="not a savedmodel") as raised:
-            Place.of(tmp_path / "folder", FORMATS["savedmodel"], replaces=replaces)
+            Destination.of(tmp_path / "folder", FORMATS["savedmodel"], replaces=replaces)
         assert "--force" not in raised.value.hint
     with pytest.raises(UsageError, match="keras file"):
-        Place.of(tmp_path / "a.h5", FORMATS["keras"], replaces=False)
-    place = Place.of(tmp_path / "a.keras", FORMATS["keras"], replaces=True)
+        Destination.of(tmp_path / "a.h5", FORMATS["keras"], replaces=False)
+    place = Destination.of(tmp_path / "a.keras", FORMATS["keras"], replaces=True)
     with pytest.raises(KeyboardInterrupt), place.staged() as staged:  # noqa: PT012  what is left in the middle
         staged.write_text("half")
         raise KeyboardInterrupt
@@ -186,7 +186,7 @@ def _run_here(arguments: list[str], *, folder: Path, what: str) -> None:
 
 def test_a_missing_number_is_printed_as_python_reads_it() -> None:
     numbers, texts = Input("a", "float32", (1, 1), "a"), Input("d", "uint8", (1, None), "d")
-    description = Description("run", "classes", (numbers, texts), {"probabilities": (1, 2)}, ("no", "yes"))
+    description = ModelDescription("run", "classes", (numbers, texts), {"probabilities": (1, 2)}, ("no", "yes"))
     example: dict[str, Any] = {"a": np.array([[np.nan]], np.float32), "d": np.frombuffer(b"2023-01-01", np.uint8)[None]}
     found: dict[str, Any] = {"np": np, "labels": ["no", "yes"], "predict": lambda _: {"probabilities": np.eye(2)}}
     exec(example_code("tflite", description, example), found)

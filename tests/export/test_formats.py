@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from dlrun.errors import RunError
-from dlrun.export.checking import Measured, check
+from dlrun.export.checking import ExportCheck, check
 from dlrun.export.examples import Sample
 from dlrun.export.formats import FORMATS, Quantize, find_format
-from dlrun.export.writing import Written, write
+from dlrun.export.writing import WrittenModel, write
 
 pytestmark = pytest.mark.tensorflow
 
@@ -23,7 +23,7 @@ Examples = Callable[..., list[dict[str, Any]]]
 
 def exported(
     model: Any, examples: list[dict[str, Any]], path: Path, to: str, quantize: Quantize | None = None
-) -> tuple[Written, Measured]:
+) -> tuple[WrittenModel, ExportCheck]:
     """Write a model and run it as the check does."""
     import tensorflow as tf
 
@@ -121,13 +121,13 @@ def test_constants_that_a_loop_shares_with_its_surroundings_stay_whole(tmp_path:
     """The first state of a loop is zeros, and so is a tensor of another name."""
     import keras
 
-    from dlrun.export.export_model import PlainModel
+    from dlrun.export.export_model import ExportModel
     from dlrun.signature import Target
 
     given, inputs = keras.Input((5, 3), name="features"), keras.Input((5, 3))
     identity = keras.Model(given, keras.layers.Identity()(given))
     core = keras.Model(inputs, keras.layers.Dense(3)(keras.layers.LSTM(40)(inputs)), name="core")
-    model = PlainModel(identity, identity, core, Target("classes", 3))
+    model = ExportModel(identity, identity, core, Target("classes", 3))
     examples = [{"features": np.full((1, 5, 3), number, np.float32)} for number in range(3)]
     _, measured = exported(model, examples, tmp_path / "model.tflite", "tflite", "float16")
     assert measured.passed

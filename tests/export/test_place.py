@@ -6,7 +6,7 @@ import pytest
 
 from dlrun.errors import RunError
 from dlrun.export.formats import find_format
-from dlrun.export.place import Place
+from dlrun.export.place import Destination
 from dlrun.system.disk import Disk
 
 
@@ -27,7 +27,7 @@ def test_the_old_export_is_there_when_the_new_one_cannot_take_its_place(
         rename(disk, source, target)
 
     monkeypatch.setattr(Disk, "rename", fails)
-    place = Place.of(old, find_format("savedmodel", None), replaces=True)
+    place = Destination.of(old, find_format("savedmodel", None), replaces=True)
     try:
         with place.staged() as staged:
             staged.mkdir()

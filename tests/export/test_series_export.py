@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlrun.export.exporting import Exported, Options, export
+from dlrun.export.exporting import Exported, ExportOptions, export
 from dlrun.export.formats import FORMATS
 from dlrun.prediction.predict import predict
 
@@ -50,7 +50,7 @@ def _own_state(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def exported(home: Path, folder: Path, to: str) -> Exported:
     for package in FORMATS[to].packages:
         pytest.importorskip(package, reason=f"an export to {to} needs it: pip install 'dlrun[{to}]'")
-    options = Options(output=folder / f"load{FORMATS[to].suffix}")
+    options = ExportOptions(output=folder / f"load{FORMATS[to].suffix}")
     return export("last", to, options=options, runs_dir=home / "runs")
 
 

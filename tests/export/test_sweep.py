@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dlrun.errors import DlrunError
-from dlrun.export.exporting import Options, export
+from dlrun.export.exporting import ExportOptions, export
 from dlrun.export.formats import FORMATS
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.soak]
@@ -88,7 +88,7 @@ def test_every_kind_in_every_format(
             continue
         output = tmp_path / f"{kind}-{quantize}{FORMATS[to].suffix}"
         try:
-            made: Any = export(run, to, options=Options(quantize, output))
+            made: Any = export(run, to, options=ExportOptions(quantize, output))
         except DlrunError as error:
             failed.append(f"{kind} {to} {quantize}: {error.what}")
             continue

@@ -27,7 +27,7 @@ from dlrun.data.interface import Interface
 from dlrun.data.preprocess import ArrayPreprocess
 from dlrun.errors import RunError
 from dlrun.runs.folder import RunFolder
-from dlrun.runs.predictions import Predictions, write_predictions
+from dlrun.runs.predictions import StoredPredictions, write_predictions
 from dlrun.signature import Features, Target
 from run_folders import predictions
 
@@ -91,7 +91,7 @@ def rows(*of_file: dict[str, Any]) -> Callable[[Path], None]:
 
 
 def arrays(**changes: Any) -> Callable[[Path], None]:
-    kept = {each.name: np.asarray(getattr(predictions(), each.name)) for each in fields(Predictions)}
+    kept = {each.name: np.asarray(getattr(predictions(), each.name)) for each in fields(StoredPredictions)}
     return lambda run: np.savez(run / "evaluation" / "test.npz", **{**kept, **changes})
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from dlrun.init_config.draft import Wishes
 from dlrun.init_config.season import find_season, is_chance, wanders
-from dlrun.init_config.write import Written, write_config
+from dlrun.init_config.write import WrittenConfig, write_config
 from dlrun.spec.parse import read_spec
 
 RANDOM = np.random.default_rng(0)
@@ -21,7 +21,7 @@ def monthly(rows: int = 144) -> list[int]:
     return [int(value) for value in (110 + 2.6 * months) * season]
 
 
-def init(tmp_path: Path, rows: list[str], header: str = "when,passengers") -> Written:
+def init(tmp_path: Path, rows: list[str], header: str = "when,passengers") -> WrittenConfig:
     (tmp_path / "x.csv").write_text("\n".join([header, *rows] if header else rows) + "\n")
     return write_config(str(tmp_path / "x.csv"), tmp_path / "x.yaml", Wishes(), force=True)
 

@@ -12,7 +12,7 @@ from dlrun.errors import DataError, UsageError
 from dlrun.init_config.draft import Wishes
 from dlrun.init_config.page import written
 from dlrun.init_config.starters import write_starter
-from dlrun.init_config.write import Written, write_config
+from dlrun.init_config.write import WrittenConfig, write_config
 from dlrun.signature import Description
 from dlrun.spec.parse import read_spec
 from dlrun.yaml_tree.source import read_yaml
@@ -41,7 +41,7 @@ def test_a_folder_around_the_class_folders_is_told_from_them(tmp_path: Path) -> 
     assert caught.value.hint == ""
 
 
-def write(odd_files: dict[str, tuple[str, Wishes]], name: str, folder: Path) -> Written:
+def write(odd_files: dict[str, tuple[str, Wishes]], name: str, folder: Path) -> WrittenConfig:
     data, wishes = odd_files[name]
     return write_config(data, folder / f"{name.partition('.')[0]}.yaml", wishes)
 

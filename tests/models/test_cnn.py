@@ -3,7 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlrun.models.cnn import Block, Cnn
+from dlrun.models.cnn import Cnn, ConvolutionBlock
 from dlrun.signature import Features, Target
 
 MNIST = Features("image", (28, 28, 1))
@@ -12,7 +12,7 @@ CLASSES = Target("classes", 10)
 
 
 def cnn(*blocks: dict[str, Any], **keys: Any) -> Cnn:
-    return Cnn(blocks=tuple(Block(**block) for block in blocks), **keys)
+    return Cnn(blocks=tuple(ConvolutionBlock(**block) for block in blocks), **keys)
 
 
 def conv(filters: int, **keys: Any) -> dict[str, Any]:

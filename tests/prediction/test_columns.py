@@ -10,7 +10,7 @@ from dlrun.errors import UsageError
 from dlrun.prediction.columns import layout_of
 from dlrun.prediction.formats import FORMATS
 from dlrun.prediction.output import write_predictions
-from dlrun.prediction.predict import Block, Predictions
+from dlrun.prediction.predict import PredictionBatch, Predictions
 from dlrun.signature import Features, Target
 
 CLASSES = Target("classes", 3, ("cat", "dog", "owl"))
@@ -66,7 +66,9 @@ def test_values_whose_mean_is_far_from_0_have_the_digits_of_their_spread(tmp_pat
     assert cells[0].tolist() == [1_700_000_001.234568, 1_700_000_000]  # type: ignore[union-attr]
     columns = tuple(layout.columns)
     for name in ("p.csv", "p.jsonl", "p.parquet"):
-        write_predictions(Predictions(columns, iter([Block(cells)])), tmp_path / name, kind=FORMATS[Path(name).suffix])
+        write_predictions(
+            Predictions(columns, iter([PredictionBatch(cells)])), tmp_path / name, kind=FORMATS[Path(name).suffix]
+        )
     assert (tmp_path / "p.csv").read_text() == "time,area\n1700000001.234568,-24.558727\n1700000000.0,\n"
     assert '{"time": 1700000001.234568, "area": -24.558727}' in (tmp_path / "p.jsonl").read_text()
     assert pq.read_table(tmp_path / "p.parquet").column("time")[0].as_py() == 1_700_000_001.234568

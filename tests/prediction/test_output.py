@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from dlrun.errors import DataError, RunError, UsageError
-from dlrun.prediction.columns import Column
+from dlrun.prediction.columns import OutputColumn
 from dlrun.prediction.formats import Format
 from dlrun.prediction.output import check_place, settled_format, write_predictions
-from dlrun.prediction.predict import Block, Predictions
+from dlrun.prediction.predict import PredictionBatch, Predictions
 
-COLUMNS = (Column("name", is_text=True), Column("label", is_text=True), Column("probability"))
+COLUMNS = (OutputColumn("name", is_text=True), OutputColumn("label", is_text=True), OutputColumn("probability"))
 NAMES = ["row 0", 'a,"b".png', "=1+1", "Grüße\n2", "100%", "bad\udcff"]
 NUMBERS = np.array([1, 0.1, 1e-30, np.nan, 0.33333334, 16777217], np.float32)
 READABLE = [*NAMES[:-1], "bad\\udcff"]
@@ -25,10 +25,10 @@ IN_CSV = ["'=1+1" if text == "=1+1" else text for text in READABLE]
 
 
 def predictions(*, ends: BaseException | None = None, repeat: int = 1) -> Predictions:
-    def blocks() -> Iterator[Block]:
+    def blocks() -> Iterator[PredictionBatch]:
         for _ in range(repeat):
-            yield Block((NAMES[:2], ["x", "y"], NUMBERS[:2]))
-            yield Block((NAMES[2:], ["%s", "", "b", "c"], NUMBERS[2:]))
+            yield PredictionBatch((NAMES[:2], ["x", "y"], NUMBERS[:2]))
+            yield PredictionBatch((NAMES[2:], ["%s", "", "b", "c"], NUMBERS[2:]))
         if ends is not None:
             raise ends
 
@@ -75,8 +75,8 @@ def test_json_knows_no_nan() -> None:
 
 
 def test_a_column_may_be_called_anything() -> None:
-    stream, columns = io.StringIO(), (Column('100% "a"', is_text=True), Column("%s"))
-    write_predictions(Predictions(columns, iter([Block((["x"], NUMBERS[:1]))])), stream, kind="jsonl")
+    stream, columns = io.StringIO(), (OutputColumn('100% "a"', is_text=True), OutputColumn("%s"))
+    write_predictions(Predictions(columns, iter([PredictionBatch((["x"], NUMBERS[:1]))])), stream, kind="jsonl")
     assert json.loads(stream.getvalue()) == {'100% "a"': "x", "%s": 1.0}
 
 
@@ -116,11 +116,11 @@ def test_reconstructions_are_one_array_however_many_blocks_there_were(tmp_path: 
     whole = np.arange(sum(rows) * 4, dtype=np.float32).reshape(sum(rows), 2, 2)
     starts = np.cumsum([0, *rows])
     blocks = iter(
-        Block((["x"] * count, np.zeros(count, np.float32)), whole[start : start + count])
+        PredictionBatch((["x"] * count, np.zeros(count, np.float32)), whole[start : start + count])
         for start, count in zip(starts, rows, strict=False)
     )
     stream = io.StringIO()
-    columns = (Column("name", is_text=True), Column("reconstruction_error"))
+    columns = (OutputColumn("name", is_text=True), OutputColumn("reconstruction_error"))
     write_predictions(Predictions(columns, blocks), stream, kind="csv", reconstructions=tmp_path / "r.npy")
     found = np.load(tmp_path / "r.npy")
     assert len(found) == sum(rows)

@@ -13,12 +13,12 @@ import pytest
 from dlrun.errors import RunError
 from dlrun.report.content import read_content
 from dlrun.runs.folder import RunFolder
-from dlrun.runs.predictions import Predictions, predictions_file, read_predictions
+from dlrun.runs.predictions import StoredPredictions, predictions_file, read_predictions
 from dlrun.signature import Target
 from run_folders import made, predictions
 
 Arrays = dict[str, Any]
-KEPT = {each.name: np.asarray(getattr(predictions(), each.name)) for each in fields(Predictions)}
+KEPT = {each.name: np.asarray(getattr(predictions(), each.name)) for each in fields(StoredPredictions)}
 
 
 def write(folder: RunFolder, arrays: Arrays, *, compressed: bool = True) -> None:

@@ -235,12 +235,11 @@ def test_two_metrics_of_one_name_are_refused_at_the_second(write: Write) -> None
 
 
 METRIC_PLUGIN = """
-from dlrun.metrics.inputs import Sees
-from dlrun.metrics import Metric, metrics
+from dlrun.metrics import Metric, MetricInput, metrics
 
 @metrics.register("NAME")
 class Own(Metric):
-    sees = Sees("labels")
+    sees = MetricInput("labels")
     DIRECTION
     def build(self, target): ...
 """

@@ -6,14 +6,14 @@ from dlrun.batching.crew import crew_started
 from dlrun.batching.plan import check_metric, plan_batch
 from dlrun.batching.slots import make_slots
 from dlrun.batching.state import BatchListener, unheard
-from dlrun.batching.table import Table, make_table
-from dlrun.batching.wanted import Wanted
+from dlrun.batching.table import BatchTable, make_table
+from dlrun.batching.wanted import BatchOptions
 from dlrun.batching.work import Work
 from dlrun.errors import UsageError
 from dlrun.training.devices.cluster import read_cluster
 
 
-def run_batch(wanted: Wanted, *, listener: BatchListener = unheard) -> Table:
+def run_batch(wanted: BatchOptions, *, listener: BatchListener = unheard) -> BatchTable:
     """Train every combination that is not complete already, whatever becomes of the others.
 
     Args:

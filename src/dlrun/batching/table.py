@@ -29,7 +29,7 @@ Values = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class Row:
+class BatchRow:
     """One run.
 
     Args:
@@ -124,7 +124,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Table:
+class BatchTable:
     """What came of a batch.
 
     Args:
@@ -138,7 +138,7 @@ class Table:
 
     metric: str
     larger_is_better: bool
-    rows: tuple[Row, ...]
+    rows: tuple[BatchRow, ...]
     groups: tuple[Group, ...]
     group_of: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
@@ -186,7 +186,7 @@ class Table:
         return csv_text(rows)
 
 
-def make_table(states: Sequence[RunState], *, metric: str = "") -> Table:
+def make_table(states: Sequence[RunState], *, metric: str = "") -> BatchTable:
     """Sort the runs of a batch, and gather those that differ in their seed alone.
 
     Args:
@@ -203,16 +203,16 @@ def make_table(states: Sequence[RunState], *, metric: str = "") -> Table:
     larger = larger_wins(wanted, specs)
     key, _ = parse_signed(wanted)
     rows = [
-        Row(state, record, _score(record, key), _finite(record, "test", without_split(key)))
+        BatchRow(state, record, _score(record, key), _finite(record, "test", without_split(key)))
         for state, record in zip(states, records, strict=True)
     ]
     rows = sorted(rows, key=lambda row: _rank(row.score, larger=larger))
-    members: dict[tuple[str, str], list[Row]] = {}
+    members: dict[tuple[str, str], list[BatchRow]] = {}
     for row, group in zip(rows, _group_keys(rows), strict=True):
         members.setdefault(group, []).append(row)
     gathered = sorted(map(_gathered, members.values()), key=lambda pair: _rank(pair[0].scores.mean, larger=larger))
     numbers = {id(row): number for number, (_, of_group) in enumerate(gathered) for row in of_group}
-    return Table(
+    return BatchTable(
         key,
         larger,
         tuple(rows),
@@ -247,7 +247,7 @@ def _watched_metric(specs: Sequence[Spec], records: Sequence[RunRecord | None]) 
     return chosen, [f"{why}: they are sorted by {chosen}" + ("" if shared else ", which is not of one scale")]
 
 
-def _notes(metric: str, rows: Sequence[Row]) -> Iterator[str]:
+def _notes(metric: str, rows: Sequence[BatchRow]) -> Iterator[str]:
     records = [row.record for row in rows if row.record is not None]
     if metric.startswith("test_"):
         yield f"sorted by {metric}, as asked for: the test score of the best is no longer a fair estimate"
@@ -284,7 +284,7 @@ def _rank(score: float | None, *, larger: bool) -> float:
     return -score if larger else score
 
 
-def _group_keys(rows: Sequence[Row]) -> list[tuple[str, str]]:
+def _group_keys(rows: Sequence[BatchRow]) -> list[tuple[str, str]]:
     """What each row has in common with the other seeds of its model; two runs of one seed are not two seeds of it."""
     planned = [row.state.planned for row in rows]
     counts = Counter((each.model, each.spec.seed) for each in planned)
@@ -292,7 +292,7 @@ def _group_keys(rows: Sequence[Row]) -> list[tuple[str, str]]:
     return [(each.model, each.label if each.model in repeated else "") for each in planned]
 
 
-def _gathered(rows: Sequence[Row]) -> tuple[Group, Sequence[Row]]:
+def _gathered(rows: Sequence[BatchRow]) -> tuple[Group, Sequence[BatchRow]]:
     first = rows[0].state
     labels = list(dict.fromkeys(row.state.planned.label for row in rows))
     label = labels[0] if len(labels) == 1 else f"{labels[0]} and {len(labels) - 1} more"
@@ -303,6 +303,6 @@ def _gathered(rows: Sequence[Row]) -> tuple[Group, Sequence[Row]]:
     return Group(label, values, len(rows), Statistics(scores), Statistics(tests), best), rows
 
 
-def _scores(row: Row) -> Mapping[tuple[str, str], float | None]:
+def _scores(row: BatchRow) -> Mapping[tuple[str, str], float | None]:
     result = row.record.result if row.record else {}
     return {(split, name): value for split, scores in result.items() for name, value in scores.items()}

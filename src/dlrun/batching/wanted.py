@@ -10,7 +10,7 @@ from dlrun.runs import RUNS_DIR
 
 
 @dataclass(frozen=True)
-class Wanted:
+class BatchOptions:
     """What a user has said about a batch.
 
     Args:

@@ -22,7 +22,7 @@ from dlrun.batching.plan import Planned
 from dlrun.batching.record import BatchFile
 from dlrun.batching.slots import Slot, Slots
 from dlrun.batching.state import GOOD, BatchListener, BatchStarted, RunChanged, RunState, RunWarned, Stopping
-from dlrun.batching.wanted import Wanted
+from dlrun.batching.wanted import BatchOptions
 from dlrun.errors import Interrupted, RunError
 from dlrun.launch.workers import signal_name
 from dlrun.runs.folder import RunFolder, now
@@ -52,7 +52,9 @@ class Work:
         listener: Called with every change.
     """
 
-    def __init__(self, wanted: Wanted, planned: Sequence[Planned], *, slots: Slots, listener: BatchListener) -> None:
+    def __init__(
+        self, wanted: BatchOptions, planned: Sequence[Planned], *, slots: Slots, listener: BatchListener
+    ) -> None:
         self.states = {each.number: RunState(each) for each in planned}
         self._wanted = wanted
         self._slots = slots

@@ -20,9 +20,9 @@ from dlrun.spec.parse import read_spec
 from dlrun.system.interpreter import answer, taken_over
 from dlrun.training.failures import step_failures
 from dlrun.training.progress.events import silent
-from dlrun.training.setup import Assembly, assemble
+from dlrun.training.setup import TrainingSetup, assemble
 from dlrun.training.step.feed import epoch_order
-from dlrun.training.step.steps import Steps
+from dlrun.training.step.steps import StepRunner
 
 _CALL_SECONDS = 0.3
 _CALLS = 5
@@ -51,7 +51,7 @@ def measure(config: Path, overrides: tuple[str, ...], *, trust_plugins: bool = F
     }
 
 
-def _timed(assembly: Assembly, steps: Steps, started: float) -> tuple[float, float]:
+def _timed(assembly: TrainingSetup, steps: StepRunner, started: float) -> tuple[float, float]:
     whole_steps = steps.feed.examples // steps.batch_size
     order = epoch_order(steps.feed.examples, seed=assembly.spec.seed, epoch=0, shuffle=True)
     stretch = next(iter(steps.feed.stretches(order, batch_size=steps.batch_size, last_step=whole_steps)))
@@ -69,7 +69,7 @@ def _timed(assembly: Assembly, steps: Steps, started: float) -> tuple[float, flo
     return median(seconds), compile_seconds
 
 
-def _peak_bytes(assembly: Assembly) -> int:
+def _peak_bytes(assembly: TrainingSetup) -> int:
     if assembly.device.is_gpu:
         return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

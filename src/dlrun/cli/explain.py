@@ -17,7 +17,7 @@ from dlrun.errors import UsageError
 from dlrun.runs import RUNS_DIR
 
 if TYPE_CHECKING:
-    from dlrun.explanation.explain import Columns, Explained
+    from dlrun.explanation.explain import ColumnImportances, ExampleExplanation
 
 _Sources = Annotated[
     list[str], typer.Argument(metavar="INPUT...", help="Files, folders, globs, or - for standard input.")
@@ -49,19 +49,19 @@ def explain(
 ) -> None:
     """Tell which pixels, words or columns the predictions of a RUN rest on."""
     from dlrun.cli.display.display import displayed
-    from dlrun.explanation.explain import Columns, Options
+    from dlrun.explanation.explain import ColumnImportances, ExplainOptions
     from dlrun.explanation.explain import explain as explain_
 
-    options = Options(about, method, limit, checkpoint, trust_plugins)
+    options = ExplainOptions(about, method, limit, checkpoint, trust_plugins)
     with displayed(quiet=quiet or as_json) as display:
         found = explain_(run, sources, options=options, runs_dir=runs_dir, listener=display)
-        if isinstance(found, Columns):
+        if isinstance(found, ColumnImportances):
             show_columns(found, output, as_json=as_json)
         else:
             show_examples(found, output or Path("explained"), as_json=as_json)
 
 
-def show_columns(found: Columns, output: Path | None, *, as_json: bool) -> None:
+def show_columns(found: ColumnImportances, output: Path | None, *, as_json: bool) -> None:
     """Print the importance of columns, or write it to a file.
 
     Raises:
@@ -84,7 +84,7 @@ def show_columns(found: Columns, output: Path | None, *, as_json: bool) -> None:
     tell(f"\nmeasured on {found.examples:,} example{'s' if found.examples > 1 else ''}, {how}")
 
 
-def show_examples(found: Iterable[Explained], folder: Path, *, as_json: bool) -> None:
+def show_examples(found: Iterable[ExampleExplanation], folder: Path, *, as_json: bool) -> None:
     """Write pictures, and print what each example's prediction rests on."""
     from dlrun.cli.display.console import print_json
 
@@ -98,7 +98,7 @@ def show_examples(found: Iterable[Explained], folder: Path, *, as_json: bool) ->
         print_json(plain)
 
 
-def _write_columns(found: Columns, path: Path) -> None:
+def _write_columns(found: ColumnImportances, path: Path) -> None:
     from dlrun.system.disk import disk, explained
     from dlrun.system.spreadsheet import csv_text
 
@@ -115,7 +115,7 @@ def _write_columns(found: Columns, path: Path) -> None:
         disk.write_atomically(path, text.encode())
 
 
-def _write(each: Explained, folder: Path, number: int) -> Path:
+def _write(each: ExampleExplanation, folder: Path, number: int) -> Path:
     from dlrun.explanation.pixels import overlaid
     from dlrun.system.disk import disk, explained
 
@@ -127,7 +127,7 @@ def _write(each: Explained, folder: Path, number: int) -> Path:
     return path
 
 
-def _line(each: Explained, path: Path | None) -> str:
+def _line(each: ExampleExplanation, path: Path | None) -> str:
     from dlrun.cli.display.format import format_score
     from dlrun.cli.display.printable import printable_cell
 
@@ -138,7 +138,7 @@ def _line(each: Explained, path: Path | None) -> str:
     return head + "".join(f"\n    {weight:+.4f}  {printable_cell(word)}" for word, weight in strongest)
 
 
-def _plain(each: Explained, path: Path | None) -> dict[str, Any]:
+def _plain(each: ExampleExplanation, path: Path | None) -> dict[str, Any]:
     said: dict[str, Any] = {"name": each.name, "explained": each.said, "prediction": each.prediction}
     said["checkpoint"] = each.checkpoint
     if path is not None:

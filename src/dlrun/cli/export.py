@@ -12,7 +12,7 @@ from dlrun.cli.options import AsJson, Checkpoint, Quiet, Run, RunsDir, TrustPlug
 from dlrun.runs import RUNS_DIR
 
 if TYPE_CHECKING:
-    from dlrun.export.checking import Measured
+    from dlrun.export.checking import ExportCheck
     from dlrun.export.exporting import Exported
 
 
@@ -46,10 +46,10 @@ def export(
     """Write the model of a RUN so that it takes raw input and runs without dlrun, and check that it does."""
     from dlrun.cli.display.console import print_json
     from dlrun.cli.display.display import displayed
-    from dlrun.export.exporting import Options
+    from dlrun.export.exporting import ExportOptions
     from dlrun.export.exporting import export as export_
 
-    options = Options(quantize, output, checkpoint, data, replaces=force, trust_plugins=trust_plugins)
+    options = ExportOptions(quantize, output, checkpoint, data, replaces=force, trust_plugins=trust_plugins)
     with displayed(quiet=quiet or as_json) as display:
         exported = export_(run, to, options=options, runs_dir=runs_dir, listener=display)
         display.close()
@@ -83,7 +83,7 @@ def exported_lines(exported: Exported) -> Iterator[str]:
     yield from exported.code.splitlines()
 
 
-def _difference(measured: Measured) -> str:
+def _difference(measured: ExportCheck) -> str:
     said = f"{measured.largest_difference:.2g} at most"
     if measured.equal_decisions is not None:
         return f"{said}; {measured.equal_decisions:.1%} of the decisions are the same"

@@ -19,7 +19,7 @@ from dlrun.runs import RUNS_DIR
 if TYPE_CHECKING:
     from dlrun.cli.display.display import Display
     from dlrun.prediction.columns import Top
-    from dlrun.prediction.output import Written
+    from dlrun.prediction.output import WrittenPredictions
 
 
 _Sources = Annotated[
@@ -60,14 +60,14 @@ def predict(
     """Predict with the model of a RUN: label, probability, values or reconstruction error of each example of INPUT."""
     from dlrun.cli.display.display import displayed
     from dlrun.prediction import output as writing
-    from dlrun.prediction.predict import Options
+    from dlrun.prediction.predict import PredictOptions
     from dlrun.prediction.predict import predict as predict_
 
     format_ = writing.settled_format(output, "jsonl" if as_json and kind is None else kind)
     for path in (output, reconstructions):
         if path is not None:
             writing.check_place(path, sources=sources)
-    options = Options(
+    options = PredictOptions(
         top=parse_top(top),
         checkpoint=checkpoint,
         device=device,
@@ -123,7 +123,7 @@ def standard_output() -> TextIO:
     return sys.stdout
 
 
-def _report(display: Display, written: Written, output: Path | None) -> None:
+def _report(display: Display, written: WrittenPredictions, output: Path | None) -> None:
     """Say how many predictions there are and where, on stderr."""
     from dlrun.cli.display.format import format_seconds
 

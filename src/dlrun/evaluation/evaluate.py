@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dlrun.signature import Target
     from dlrun.training.naive import NaiveScores
     from dlrun.training.predictor import Predictor
-    from dlrun.training.setup import Assembly
+    from dlrun.training.setup import TrainingSetup
 
 Array = npt.NDArray[Any]
 
@@ -133,7 +133,7 @@ def _evaluate_splits(
         yield name, Evaluation(scores, replace(_break_down(assembly, name), naive=naive), restored), origin
 
 
-def _break_down(assembly: Assembly, name: str) -> Breakdown:
+def _break_down(assembly: TrainingSetup, name: str) -> Breakdown:
     split, predictor, at_once = assembly.dataset.splits[name], assembly.predictor(), assembly.interface().rows_at_once
     collector = collector_of(assembly.target)
     for start in range(0, len(split), at_once):

@@ -34,7 +34,7 @@ from dlrun.training.progress.timeline import Timeline, added
 from dlrun.training.stop import Stop
 
 if TYPE_CHECKING:
-    from dlrun.training.setup import Assembly
+    from dlrun.training.setup import TrainingSetup
     from dlrun.training.state import TrainingState
 
 
@@ -195,7 +195,7 @@ def interruption_told(folder: RunFolder) -> Iterator[None]:
         raise interrupted(folder, signal=next(iter(error.args), None)) from error
 
 
-def record_choices(folder: RunFolder, assembly: Assembly, *, jit: Choice, environment: Mapping[str, str]) -> None:
+def record_choices(folder: RunFolder, assembly: TrainingSetup, *, jit: Choice, environment: Mapping[str, str]) -> None:
     """Record what was chosen and loaded, before the first step; in spec.yaml too, so that it is not chosen again."""
     from dlrun.training.plan import plan_layers
 

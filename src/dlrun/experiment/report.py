@@ -19,12 +19,12 @@ from dlrun.training.progress.events import Listener, Note
 from dlrun.training.progress.timeline import Timeline
 
 if TYPE_CHECKING:
-    from dlrun.training.setup import Assembly
+    from dlrun.training.setup import TrainingSetup
 
 _PATIENCE_SECONDS = 120
 
 
-def keep_predictions(assembly: Assembly, folder: RunFolder, splits: Iterable[str]) -> None:
+def keep_predictions(assembly: TrainingSetup, folder: RunFolder, splits: Iterable[str]) -> None:
     """Keep what the final model predicts for some splits, for the report."""
     from dlrun.training.sampling import sample_predictions
 

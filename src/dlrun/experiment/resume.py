@@ -30,7 +30,7 @@ from dlrun.training.progress.timeline import Timeline
 from dlrun.training.stop import Stop
 
 if TYPE_CHECKING:
-    from dlrun.training.setup import Assembly
+    from dlrun.training.setup import TrainingSetup
 
 
 def resume(  # noqa: PLR0913  each is one question that a user may have
@@ -164,7 +164,7 @@ def _with_one_length(overrides: tuple[str, ...]) -> tuple[str, ...]:
     return overrides
 
 
-def _check_length(assembly: Assembly, folder: RunFolder) -> None:
+def _check_length(assembly: TrainingSetup, folder: RunFolder) -> None:
     """Refuse a length that a run from the start would not have come through like this one.
 
     Raises:
@@ -189,7 +189,7 @@ def _check_length(assembly: Assembly, folder: RunFolder) -> None:
         )
 
 
-def _same_environment(folder: RunFolder, assembly: Assembly, *, allow_changes: bool) -> bool:
+def _same_environment(folder: RunFolder, assembly: TrainingSetup, *, allow_changes: bool) -> bool:
     """Whether nothing has changed that decides the bits of the result.
 
     Raises:

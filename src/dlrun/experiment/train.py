@@ -24,7 +24,7 @@ from dlrun.experiment.report import keep_predictions, reported
 from dlrun.experiment.track import prepare_tracker, tracked
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.compare.baseline import warn_of_naive
-from dlrun.runs.compare.length import Length, longer_command
+from dlrun.runs.compare.length import SpecLength, longer_command
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.check import monitored
 from dlrun.spec.parse import SpecFile, parse_given, read_spec
@@ -45,8 +45,8 @@ from dlrun.training.progress.timeline import Timeline
 from dlrun.training.stop import Stop
 
 if TYPE_CHECKING:
-    from dlrun.training.plan import Plan
-    from dlrun.training.setup import Assembly
+    from dlrun.training.plan import TrainingPlan
+    from dlrun.training.setup import TrainingSetup
 
 Scores = Mapping[str, Mapping[str, float]]
 
@@ -136,7 +136,7 @@ def train_file(
 
 
 def train_assembled(
-    assembly: Assembly, folder: RunFolder, *, stop: Stop, listener: Listener, goes_on_from: RunFolder | None = None
+    assembly: TrainingSetup, folder: RunFolder, *, stop: Stop, listener: Listener, goes_on_from: RunFolder | None = None
 ) -> Scores:
     """Train to the end, score the final model, and record both.
 
@@ -161,7 +161,7 @@ def train_assembled(
 
 
 def _train_and_score(
-    assembly: Assembly, folder: RunFolder, *, stop: Stop, listener: Listener, goes_on_from: RunFolder | None
+    assembly: TrainingSetup, folder: RunFolder, *, stop: Stop, listener: Listener, goes_on_from: RunFolder | None
 ) -> Scores:
     from dlrun.training.loop import Trainer
     from dlrun.training.naive import find_baseline, kept_baseline, naive_scores
@@ -216,13 +216,13 @@ def _train_and_score(
     return scores
 
 
-def _advice(assembly: Assembly, folder: RunFolder) -> Iterator[Note]:
+def _advice(assembly: TrainingSetup, folder: RunFolder) -> Iterator[Note]:
     """What the scores of a complete run suggest."""
     record, rows, spec = folder.read_record(), folder.read_metrics(), assembly.spec
     if said := warn_of_naive(record):
         yield Note("warning", said)
     resume = read_cluster().resume_command(folder.id) + runs_option(folder)
-    length = Length(spec.training.steps, is_fixed=spec.schedule.spans_training)
+    length = SpecLength(spec.training.steps, is_fixed=spec.schedule.spans_training)
     if command := longer_command(record, rows, length, resume=resume, anew=f"dlrun train {folder.spec_yaml}"):
         yield Note("longer", f"the last epoch is the best so far, and more may be better: {command}")
 
@@ -241,7 +241,7 @@ def plan(
     overrides: tuple[str, ...] = (),
     listener: Listener = silent,
     trust_plugins: bool = False,
-) -> Plan:
+) -> TrainingPlan:
     """Describe what `train` would train: layers, shapes, parameters, memory.
 
     Args:
@@ -262,14 +262,14 @@ def plan(
     return make_plan(assemble(file, listener=only_warnings(listener)))
 
 
-def _started(assembly: Assembly) -> TrainingStarted:
+def _started(assembly: TrainingSetup) -> TrainingStarted:
     examples = {name: len(split) for name, split in assembly.dataset.splits.items()}
     length = assembly.length
     monitor = monitored(assembly.spec, "auto", has_validation="validation" in examples)
     return TrainingStarted(assembly.compiled.model.count_params(), examples, length.epochs, length.steps, monitor)
 
 
-def _evaluate(assembly: Assembly, splits: Iterable[str], listener: Listener) -> dict[str, dict[str, float]]:
+def _evaluate(assembly: TrainingSetup, splits: Iterable[str], listener: Listener) -> dict[str, dict[str, float]]:
     scores = {}
     for split in splits:
         scores[split] = assembly.evaluator(split).scores()

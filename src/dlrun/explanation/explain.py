@@ -37,7 +37,7 @@ MOST_ROWS = 10_000
 
 
 @dataclass(frozen=True)
-class Explained:
+class ExampleExplanation:
     """One prediction and what it rests on.
 
     Args:
@@ -65,7 +65,7 @@ class Explained:
 
 
 @dataclass(frozen=True)
-class Columns:
+class ColumnImportances:
     """What the predictions for many examples rest on.
 
     Args:
@@ -82,7 +82,7 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class Options:
+class ExplainOptions:
     """How to explain.
 
     Args:
@@ -104,10 +104,10 @@ def explain(
     run: str | Path,
     source: str | Sequence[str],
     *,
-    options: Options | None = None,
+    options: ExplainOptions | None = None,
     runs_dir: str | Path = RUNS_DIR,
     listener: Listener = silent,
-) -> Columns | Iterator[Explained]:
+) -> ColumnImportances | Iterator[ExampleExplanation]:
     """Find out what the predictions of a run's model rest on.
 
     Args:
@@ -125,7 +125,7 @@ def explain(
         DataError: The input is missing, or is not what the model was trained on.
         RunError: The run has not begun to train, or is damaged.
     """
-    options = options or Options()
+    options = options or ExplainOptions()
     folder = find_run(str(run), runs_dir=Path(runs_dir), is_trained=True)
     file = read_stored_spec(folder, trust_plugins=options.trust_plugins, looks_at_data=False)
     interface = read_interface(folder).read_as(file.spec.dataset)
@@ -174,8 +174,8 @@ def _chosen(outputs: Array, output: int | None, target: Target) -> tuple[int, st
 
 
 def _explained_images(
-    trained: Trained, examples: Iterator[Examples], output: int | None, options: Options
-) -> Iterator[Explained]:
+    trained: Trained, examples: Iterator[Examples], output: int | None, options: ExplainOptions
+) -> Iterator[ExampleExplanation]:
     from dlrun.explanation.pixels import heat
 
     predictor, target = trained.predictor(), trained.interface.target
@@ -187,7 +187,7 @@ def _explained_images(
                 again = predictor(some.stored[index : index + 1])[0]
                 error = np.square(again - features[index]).mean(axis=-1)
                 found = error / (error.max() or 1.0)
-                yield Explained(
+                yield ExampleExplanation(
                     name,
                     "reconstruction_error",
                     float(error.mean()),
@@ -201,12 +201,12 @@ def _explained_images(
             outputs = predictor(some.stored[index : index + 1])[0]
             number, said, value = _chosen(outputs, output, target)
             found, method = heat(trained.core, features[index], number, target, method=options.method)
-            yield Explained(name, said, value, found, picture, (), method, trained.checkpoint)
+            yield ExampleExplanation(name, said, value, found, picture, (), method, trained.checkpoint)
 
 
 def _explained_texts(
-    trained: Trained, examples: Iterator[Examples], output: int | None, options: Options
-) -> Iterator[Explained]:
+    trained: Trained, examples: Iterator[Examples], output: int | None, options: ExplainOptions
+) -> Iterator[ExampleExplanation]:
     from dlrun.explanation.words import tokens_of, word_weights
 
     del options
@@ -219,7 +219,7 @@ def _explained_texts(
             weights = word_weights(predictor, stored, number)
             words = tokens_of(raw, some.origin[index], len(weights)) if isinstance(raw, TextInput) else []
             pairs = tuple(zip(words, weights.tolist(), strict=False))
-            yield Explained(name, said, value, none, none, pairs, "occlusion", trained.checkpoint)
+            yield ExampleExplanation(name, said, value, none, none, pairs, "occlusion", trained.checkpoint)
 
 
 def _table(interface: Interface, source: str | Sequence[str]) -> tuple[Examples, str]:
@@ -246,7 +246,7 @@ def _joined(blocks: Iterator[Examples]) -> Examples:
     return Examples(names, np.concatenate([block.stored for block in taken])[:MOST_ROWS], target)
 
 
-def _columns(trained: Trained, examples: Examples, output: int | None) -> Columns:
+def _columns(trained: Trained, examples: Examples, output: int | None) -> ColumnImportances:
     if not len(examples):
         raise DataError("there is no example to explain", expected="one row at least")
     predictor, interface = trained.predictor(), trained.interface
@@ -256,7 +256,7 @@ def _columns(trained: Trained, examples: Examples, output: int | None) -> Column
         measure, name = change_of(predictor(examples.stored), output)
     columns = interface.raw.columns_of_stored() or _numbered(examples.stored.shape[-1])
     importances = permutation_importances(predictor, examples.stored, columns, measure=measure)
-    return Columns(importances, name, len(examples), trained.checkpoint)
+    return ColumnImportances(importances, name, len(examples), trained.checkpoint)
 
 
 def _training_rows(file: SpecFile) -> Array:
@@ -275,7 +275,7 @@ def _training_rows(file: SpecFile) -> Array:
     return np.asarray(features[np.sort(chosen)])
 
 
-def _columns_of_one(trained: Trained, example: Examples, output: int | None, others: Array) -> Columns:
+def _columns_of_one(trained: Trained, example: Examples, output: int | None, others: Array) -> ColumnImportances:
     """How much higher one row's prediction is by its own value of a column than by those of other rows.
 
     Formula:
@@ -292,7 +292,7 @@ def _columns_of_one(trained: Trained, example: Examples, output: int | None, oth
         found.append(Importance(name, value - float(outputs.mean()), float(outputs.std())))
     ranked = sorted(found, key=lambda each: -abs(each.mean))
     name = said if interface.target.kind == "values" else f"probability of {said}"
-    return Columns(tuple(ranked), name, 1, trained.checkpoint)
+    return ColumnImportances(tuple(ranked), name, 1, trained.checkpoint)
 
 
 def _numbered(width: int) -> Mapping[str, tuple[int, ...]]:

@@ -24,7 +24,7 @@ Outputs = Mapping[str, Array]
 
 
 @dataclass(frozen=True)
-class Measured:
+class ExportCheck:
     """What came of a check.
 
     Args:
@@ -66,7 +66,7 @@ def check(
     expected: Outputs,
     target: Target,
     limit: Limit,
-) -> Measured:
+) -> ExportCheck:
     """Run a model in a process that has no dlrun, with the code that a user gets, and compare.
 
     Args:
@@ -91,7 +91,7 @@ def check(
     return _compare(found, expected, target=target, limit=limit)
 
 
-def _compare(found: Outputs, expected: Outputs, *, target: Target, limit: Limit) -> Measured:
+def _compare(found: Outputs, expected: Outputs, *, target: Target, limit: Limit) -> ExportCheck:
     output, together = next(iter(expected)), any(name.startswith("together ") for name in found)
     by_example = np.zeros(len(expected[output]))
     relative = 0.0
@@ -110,7 +110,7 @@ def _compare(found: Outputs, expected: Outputs, *, target: Target, limit: Limit)
     if limit.equal_decisions is not None:
         decisions = [_decisions(each, target) for each in (found[f"singly {output}"], expected[output])]
         equal = float((decisions[0] == decisions[1]).mean())
-    return Measured(
+    return ExportCheck(
         examples=len(by_example),
         together=together,
         largest_difference=float(by_example.max()),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlrun.export.export_model import Givens, PlainModel
+from dlrun.export.export_model import ExportModel, Givens
 
 DESCRIPTION, LABELS = "description.json", "labels.txt"
 
@@ -42,7 +42,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Description:
+class ModelDescription:
     """What a model takes and gives.
 
     Args:
@@ -74,7 +74,7 @@ class Description:
         return json.dumps(self.plain(), ensure_ascii=False, indent=1)
 
 
-def describe(model: PlainModel, whole: Any, *, run: str) -> Description:
+def describe(model: ExportModel, whole: Any, *, run: str) -> ModelDescription:
     """Describe a model.
 
     Args:
@@ -92,17 +92,17 @@ def describe(model: PlainModel, whole: Any, *, run: str) -> Description:
         inputs.append(Input(name, tensor.dtype, shape, model.columns.get(own, own), missing.get(own, ""), what))
     outputs = {name: tuple(tensor.shape) for name, tensor in whole.output.items()}
     labels = () if model.target.kind == "input" else model.target.output_names
-    return Description(run, model.target.kind, tuple(inputs), outputs, labels)
+    return ModelDescription(run, model.target.kind, tuple(inputs), outputs, labels)
 
 
-def write_description(description: Description, folder: Path) -> None:
+def write_description(description: ModelDescription, folder: Path) -> None:
     """Write the description, and the labels, one a line, into a folder."""
     (folder / DESCRIPTION).write_text(description.text(), encoding="utf-8")
     if description.labels:
         (folder / LABELS).write_text(_lines(description), encoding="utf-8")
 
 
-def append_description(description: Description, file: Path) -> None:
+def append_description(description: ModelDescription, file: Path) -> None:
     """Add the same as members of a zip archive, or of one that is appended to a file which is none."""
     with zipfile.ZipFile(file, "a") as archive:
         archive.writestr(DESCRIPTION, description.text())
@@ -110,11 +110,11 @@ def append_description(description: Description, file: Path) -> None:
             archive.writestr(LABELS, _lines(description))
 
 
-def _lines(description: Description) -> str:
+def _lines(description: ModelDescription) -> str:
     return "".join(" ".join(label.splitlines()) + "\n" for label in description.labels)
 
 
-def _missing(model: PlainModel) -> dict[str, str]:
+def _missing(model: ExportModel) -> dict[str, str]:
     """What stands for a missing value, by input: of numbers that are asked for NaN, and of categories."""
     said, givens, given = {"Isnan": "NaN", "StringLookup": "an empty string"}, Givens(model.raw), model.taken()
     found = {name: "NaN" for name in model.columns if name in given and given[name].dtype == "float32"}

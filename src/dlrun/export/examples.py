@@ -16,7 +16,7 @@ from dlrun.export.harness import Example
 from dlrun.spec.types import Spec
 
 if TYPE_CHECKING:
-    from dlrun.export.export_model import PlainModel
+    from dlrun.export.export_model import ExportModel
 
 MOST = 200
 """Examples that are run one at a time; int8 wants more than a hundred to measure ranges."""
@@ -78,7 +78,7 @@ def own_sample(interface: Interface, spec: Spec) -> Sample | None:
     return Sample(inputs, block.stored, f"the {name} split of {dataset.name}")
 
 
-def generated_sample(model: PlainModel, interface: Interface, *, count: int = 64) -> Sample:
+def generated_sample(model: ExportModel, interface: Interface, *, count: int = 64) -> Sample:
     """Examples of the right dtypes and shapes, of random numbers and known words."""
     random, given = np.random.default_rng(0), model.taken()
     words = _known_words(model)
@@ -120,7 +120,7 @@ def _copied(example: Mapping[str, npt.NDArray[Any]]) -> Example:
     }
 
 
-def _known_words(model: PlainModel) -> dict[str, list[str]]:
+def _known_words(model: ExportModel) -> dict[str, list[str]]:
     from dlrun.export.export_model import Givens
     from dlrun.export.text_layers import string_layers
 
@@ -139,7 +139,7 @@ def _random(tensor: Any, random: np.random.Generator, words: list[str], ids: int
     return random.standard_normal(shape).astype(tensor.dtype)
 
 
-def _tensors(model: PlainModel, example: Example) -> Any:
+def _tensors(model: ExportModel, example: Example) -> Any:
     import tensorflow as tf
 
     values = model.packed(example, np.concatenate, are_own=True)

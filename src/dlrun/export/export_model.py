@@ -26,7 +26,7 @@ _OUTPUTS = {"values": "values", "input": "reconstruction"}  # and of everything 
 
 
 @dataclass(frozen=True)
-class PlainModel:
+class ExportModel:
     """A model by its parts.
 
     Args:
@@ -170,16 +170,16 @@ class PlainModel:
             outputs["error"] = _error(features.shape[1:])([output, features])
         return outputs
 
-    def with_float_resizing(self) -> PlainModel:
+    def with_float_resizing(self) -> ExportModel:
         """The same with images resized in float32: other runtimes do not resize bytes."""
         return replace(self, raw=with_float_resizing(self.raw))
 
-    def without_bincount(self) -> PlainModel:
+    def without_bincount(self) -> ExportModel:
         """The same with ids counted by sums, in place of an operation that TensorFlow Lite does not have."""
         return replace(self, preprocess=without_bincount(self.preprocess))
 
 
-def plain_model(trained: Trained) -> PlainModel:
+def plain_model(trained: Trained) -> ExportModel:
     """Take a trained model apart and rebuild its network.
 
     What cannot be rebuilt, as a plugin's own layers, stays what it is.
@@ -198,7 +198,7 @@ def plain_model(trained: Trained) -> PlainModel:
         raise RunError(f"{trained.folder.interface_json} is damaged: raw: {first_line}") from error
     core = in_plain_layers(_as_functional(trained.core))
     columns = {name: column for column, name in inner_names(tuple(interface.raw.columns_of_stored())).items()}
-    return PlainModel(raw, trained.preprocess(), core, interface.target, columns, packs)
+    return ExportModel(raw, trained.preprocess(), core, interface.target, columns, packs)
 
 
 def inputs_of(model: keras.Model) -> dict[str, Any]:

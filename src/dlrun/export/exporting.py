@@ -10,12 +10,12 @@ import numpy as np
 
 from dlrun.data.columns import NumericColumn
 from dlrun.errors import DataError, RunError, UsageError
-from dlrun.export.checking import Measured, check
-from dlrun.export.description import Description
+from dlrun.export.checking import ExportCheck, check
+from dlrun.export.description import ModelDescription
 from dlrun.export.examples import Sample, generated_sample, own_sample, read_sample
 from dlrun.export.formats import Format, Quantize, find_format
 from dlrun.export.harness import median_seconds
-from dlrun.export.place import Place
+from dlrun.export.place import Destination
 from dlrun.export.snippet import example_code, loading_code
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.folder import RunFolder
@@ -38,7 +38,7 @@ _MANY_INPUTS = 500
 
 
 @dataclass(frozen=True)
-class Options:
+class ExportOptions:
     """How to export.
 
     Args:
@@ -66,7 +66,7 @@ class Exported:
         path: Where it is.
         checkpoint: Name of the checkpoint that it was made of.
         format: What it is.
-        quantize: As in `Options`.
+        quantize: As in `ExportOptions`.
         quantized: What was quantized, for people; empty: nothing.
         bytes: Its size.
         description: What it takes and gives.
@@ -83,10 +83,10 @@ class Exported:
     quantize: Quantize | None
     quantized: str
     bytes: int
-    description: Description
+    description: ModelDescription
     carried: str
     sample: Sample
-    measured: Measured
+    measured: ExportCheck
     keras_seconds: float
     code: str
 
@@ -122,7 +122,7 @@ def export(
     run: str | Path,
     to: str,
     *,
-    options: Options | None = None,
+    options: ExportOptions | None = None,
     runs_dir: str | Path = RUNS_DIR,
     listener: Listener = silent,
 ) -> Exported:
@@ -140,11 +140,11 @@ def export(
         DataError: The examples to check it with are not what the model was trained on.
         RunError: The format cannot hold the model, or what was written predicts something else: nothing is left of it.
     """
-    options = options or Options()
+    options = options or ExportOptions()
     format_ = find_format(to, options.quantize)
     folder = find_run(str(run), runs_dir=Path(runs_dir), is_trained=True)
     file = read_stored_spec(folder, trust_plugins=options.trust_plugins, looks_at_data=False)
-    place = Place.of(
+    place = Destination.of(
         options.output or Path(file.spec.name + (format_.suffix or f"_{format_.name}")),
         format_,
         replaces=options.replaces,
@@ -195,7 +195,9 @@ def _own_sample(folder: RunFolder, file: SpecFile, interface: Interface, listene
     return None
 
 
-def _export(trained: Trained, place: Place, options: Options, *, sample: Sample | None, listener: Listener) -> Exported:
+def _export(
+    trained: Trained, place: Destination, options: ExportOptions, *, sample: Sample | None, listener: Listener
+) -> Exported:
     from dlrun.export.export_model import plain_model
     from dlrun.export.writing import write
 
@@ -261,7 +263,7 @@ def rounding(target: Target) -> str:
     return f"an exported model gives its values in float32, which rounds them: {steps}; dlrun predict gives all digits"
 
 
-def _expected(trained: Trained, sample: Sample, description: Description) -> dict[str, Any]:
+def _expected(trained: Trained, sample: Sample, description: ModelDescription) -> dict[str, Any]:
     """What dlrun itself predicts, by the names of the exported model's outputs."""
     predictor = trained.predictor()
     if "error" not in description.outputs:
@@ -269,7 +271,7 @@ def _expected(trained: Trained, sample: Sample, description: Description) -> dic
     return dict(zip(description.outputs, predictor.reconstruct(sample.stored), strict=True))
 
 
-def _too_far(measured: Measured, place: Place, sample: Sample) -> RunError:
+def _too_far(measured: ExportCheck, place: Destination, sample: Sample) -> RunError:
     said = f"{measured.relative_difference:.2g} of the range of its predictions"
     expected = f"{measured.limit.difference:g} at most"
     if measured.equal_decisions is not None:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import RunError
-from dlrun.export.description import Description, append_description
+from dlrun.export.description import ModelDescription, append_description
 
 if TYPE_CHECKING:
     import keras
 
 
-def write_keras(model: keras.Model, file: Path, description: Description) -> None:
+def write_keras(model: keras.Model, file: Path, description: ModelDescription) -> None:
     """Write a file for `keras.saving.load_model`; `description.json` and `labels.txt` are members of the archive.
 
     Raises:

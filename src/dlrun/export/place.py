@@ -16,7 +16,7 @@ _ASIDE = "replaced"
 
 
 @dataclass(frozen=True)
-class Place:
+class Destination:
     """A file or folder to be written.
 
     Args:
@@ -28,7 +28,7 @@ class Place:
     format: Format
 
     @classmethod
-    def of(cls, path: Path, format_: Format, *, replaces: bool) -> Place:
+    def of(cls, path: Path, format_: Format, *, replaces: bool) -> Destination:
         """Check that it may be written.
 
         Raises:

@@ -9,19 +9,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlrun.export.description import Description, write_description
+from dlrun.export.description import ModelDescription, write_description
 
 if TYPE_CHECKING:
     import keras
 
-    from dlrun.export.export_model import PlainModel
+    from dlrun.export.export_model import ExportModel
 
 
 _OF_FILES = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
 
 
 def write_saved_model(
-    model: PlainModel, whole: keras.Model, parts: Sequence[keras.layers.Layer], folder: Path, description: Description
+    model: ExportModel,
+    whole: keras.Model,
+    parts: Sequence[keras.layers.Layer],
+    folder: Path,
+    description: ModelDescription,
 ) -> None:
     """Write a folder for `tf.saved_model.load`.
 

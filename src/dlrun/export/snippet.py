@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlrun.export.description import DESCRIPTION, Description, Input
+from dlrun.export.description import DESCRIPTION, Input, ModelDescription
 from dlrun.export.formats import TargetName
 from dlrun.export.harness import Example
 
@@ -84,7 +84,9 @@ def loading_code(target: TargetName, path: Path) -> str:
     return _LOAD[target].format(path=json.dumps(str(path)), description=DESCRIPTION)
 
 
-def example_code(target: TargetName, description: Description, example: Example, *, has_steps: bool = False) -> str:
+def example_code(
+    target: TargetName, description: ModelDescription, example: Example, *, has_steps: bool = False
+) -> str:
     """The lines that predict one example; what is too large to be written is read from a file of the user's.
 
     Args:
@@ -136,7 +138,7 @@ def _is_image(given: Input) -> bool:
     return given.dtype == "uint8" and len(given.shape) == _IMAGE_AXES and None in given.shape[1:]
 
 
-def _history(description: Description, example: Example) -> Iterator[str]:
+def _history(description: ModelDescription, example: Example) -> Iterator[str]:
     """One window of a series: of each column a list that stands on lines of its own, and what makes arrays of them."""
     columns = {each.name: _values(each, example[each.name]) for each in description.inputs}
     if any("nan" in values for values in columns.values()):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import RunError
-from dlrun.export.export_model import Givens, PlainModel, inputs_of
+from dlrun.export.export_model import ExportModel, Givens, inputs_of
 
 if TYPE_CHECKING:
     import keras
@@ -65,13 +65,13 @@ def string_layers(raw: keras.Model) -> list[Any]:
     return [layer for layer in raw.layers if type(layer).__name__ in ("StringLookup", "TextVectorization")]
 
 
-def stateful_parts(model: PlainModel) -> list[Any]:
+def stateful_parts(model: ExportModel) -> list[Any]:
     """What a model has variables or tables in: to write these takes no look at thousands of inputs."""
     return [model.core, model.preprocess, *string_layers(model.raw)]
 
 
 @dataclass(frozen=True)
-class Cut:
+class ModelTail:
     """A model without some of its first layers.
 
     Args:
@@ -83,7 +83,7 @@ class Cut:
     rest: keras.Model
     layers: Mapping[str, tuple[Any, tuple[str, ...]]]
 
-    def inputs(self, model: PlainModel) -> dict[str, Any]:
+    def inputs(self, model: ExportModel) -> dict[str, Any]:
         """Shape and dtype of what has to be given to the rest, before it is packed, by name.
 
         Args:
@@ -95,7 +95,7 @@ class Cut:
         return found | {ids: of_rest[ids] for ids in self.layers}
 
 
-def cut_behind(model: PlainModel, layers: Sequence[Any]) -> Cut:
+def cut_behind(model: ExportModel, layers: Sequence[Any]) -> ModelTail:
     """Cut a model behind layers that take its inputs as they come.
 
     Raises:
@@ -104,7 +104,7 @@ def cut_behind(model: PlainModel, layers: Sequence[Any]) -> Cut:
     import keras
 
     if not layers:
-        return Cut(model.whole(), {})
+        return ModelTail(model.whole(), {})
     given, names = inputs_of(model.raw), model.joined()
     name_of = {own: name for name, own in model.inputs().items()}
     cut: dict[str, tuple[Any, tuple[str, ...]]] = {}
@@ -123,7 +123,7 @@ def cut_behind(model: PlainModel, layers: Sequence[Any]) -> Cut:
     behind |= {ids: layer.output for ids, (layer, _) in cut.items()}
     rest = keras.Model(list(behind.values()), model.raw.output, name="raw")
     renamed = zip(behind, (tensor.name for tensor in rest.inputs), strict=True)
-    return Cut(model.after(rest, dict(renamed)), cut)
+    return ModelTail(model.after(rest, dict(renamed)), cut)
 
 
 def lookup_ids(layer: Any) -> tuple[dict[str, int], int]:

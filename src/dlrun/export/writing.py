@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from dlrun.export.description import DESCRIPTION, LABELS, Description, describe
+from dlrun.export.description import DESCRIPTION, LABELS, ModelDescription, describe
 from dlrun.export.examples import Sample
-from dlrun.export.export_model import PlainModel
+from dlrun.export.export_model import ExportModel
 from dlrun.export.formats import Format, Limit, Quantize
 from dlrun.export.harness import Example
 from dlrun.export.rebuilding import rounds_pixels
@@ -22,7 +22,7 @@ _BYTES, _LINES_OF_BYTES = "the bytes of a text in UTF-8", "the bytes of {} texts
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenModel:
     """What was written.
 
     Args:
@@ -34,7 +34,7 @@ class Written:
         quantized: What was quantized, for people; empty: nothing.
     """
 
-    description: Description
+    description: ModelDescription
     examples: list[Example]
     carried: str
     in_keras: Callable[[Example], Any]
@@ -43,8 +43,8 @@ class Written:
 
 
 def write(
-    model: PlainModel, path: Path, format_: Format, *, run: str, sample: Sample, quantize: Quantize | None
-) -> Written:
+    model: ExportModel, path: Path, format_: Format, *, run: str, sample: Sample, quantize: Quantize | None
+) -> WrittenModel:
     """Write a model.
 
     Args:
@@ -81,20 +81,20 @@ def write(
 
         write_keras(model.by_column(), path, description)
         carried = f"{inside} in the zip archive that the file is"
-        return Written(description, examples, carried, in_keras, limit)
+        return WrittenModel(description, examples, carried, in_keras, limit)
     if format_.name == "savedmodel":
         from dlrun.export.saved_model import write_saved_model
         from dlrun.export.text_layers import stateful_parts
 
         write_saved_model(model, whole, stateful_parts(model), path, description)
         carried = f"{inside} in assets.extra, and the signature labels"
-        return Written(description, examples, carried, in_keras, limit)
+        return WrittenModel(description, examples, carried, in_keras, limit)
     if format_.name == "onnx":
         from dlrun.export.onnx.model import write_onnx
 
         write_onnx(model, path, description)
         carried = "the metadata labels and description, both JSON"
-        return Written(description, examples, carried, in_keras, limit)
+        return WrittenModel(description, examples, carried, in_keras, limit)
     from dlrun.export.tflite.model import can_calibrate, text_inputs, write_tflite
 
     texts = text_inputs(model)
@@ -108,10 +108,10 @@ def write(
     quantized = {"int8": "int8", "float16": "float16 weights"}.get(quantize or "", "")
     if quantize == "int8" and not can_calibrate(model):
         quantized = "int8 weights; it computes in float32"
-    return Written(description, examples, carried, in_keras, limit, quantized)
+    return WrittenModel(description, examples, carried, in_keras, limit, quantized)
 
 
-def _of_one(description: Description, texts: tuple[str, ...]) -> Description:
+def _of_one(description: ModelDescription, texts: tuple[str, ...]) -> ModelDescription:
     """The description of a model of one example at a time, whose texts are bytes."""
     inputs = tuple(
         replace(each, dtype="uint8", shape=(1, None), what=_said_of_bytes(each.shape))

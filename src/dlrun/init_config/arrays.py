@@ -10,14 +10,14 @@ from dlrun.data.arrays.keys import usual_keys
 from dlrun.data.arrays.source import Arrays
 from dlrun.data.files.npz import Header, NpzFile
 from dlrun.errors import DataError, UsageError
-from dlrun.init_config.draft import Draft, Key, Remark, Section, Sizes, Wishes
+from dlrun.init_config.draft import ConfigDraft, Key, Remark, Section, Sizes, Wishes
 from dlrun.init_config.images import cnn_blocks, cnn_dropout
 from dlrun.signature import Description
 
 _SMALLEST_IMAGE = 8
 
 
-def draft_arrays(path: str, wishes: Wishes) -> Draft:
+def draft_arrays(path: str, wishes: Wishes) -> ConfigDraft:
     """Draft a config of the dataset type `arrays`.
 
     Raises:
@@ -34,7 +34,7 @@ def draft_arrays(path: str, wishes: Wishes) -> Draft:
     features, target = description.features, description.target
     shape = " x ".join(map(str, features.shape))
     what = "nothing is to be predicted" if target is None else f"{target.size} {target.kind} to predict"
-    return Draft(
+    return ConfigDraft(
         f"The arrays of {path}: {total:,} examples, each a {features.kind} {shape}; {what}.",
         tuple(_dataset(source, keys, description, sizes, file.headers)),
         _network(description),

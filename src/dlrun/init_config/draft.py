@@ -32,7 +32,7 @@ Section = tuple[Key | Remark, ...]
 
 
 @dataclass(frozen=True)
-class Draft:
+class ConfigDraft:
     """A config.
 
     Args:

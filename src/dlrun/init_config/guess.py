@@ -14,7 +14,7 @@ from dlrun.data.series.order import Times
 from dlrun.data.table.source import Table
 from dlrun.errors import DataError, UsageError
 from dlrun.init_config.arrays import draft_arrays
-from dlrun.init_config.draft import Draft, Wishes
+from dlrun.init_config.draft import ConfigDraft, Wishes
 from dlrun.init_config.images import draft_images, has_images, image_column
 from dlrun.init_config.series import draft_series, find_time, is_series_alone
 from dlrun.init_config.table import LookedAt, draft_table, look_at
@@ -25,7 +25,7 @@ _LINES = (".jsonl", ".ndjson", ".json")
 _SHOWN_COUNTS = 1000
 
 
-def draft_config(path: str, wishes: Wishes) -> Draft:
+def draft_config(path: str, wishes: Wishes) -> ConfigDraft:
     """Look at data and draft a config that trains on it.
 
     Args:
@@ -69,7 +69,7 @@ def draft_config(path: str, wishes: Wishes) -> Draft:
     return _with_hint_of_time(draft_table(path, wishes), time)
 
 
-def _draft_images(path: str, wishes: Wishes) -> Draft:
+def _draft_images(path: str, wishes: Wishes) -> ConfigDraft:
     """Draft a config of images that the user calls so: a folder, or a CSV whose column of files is looked for."""
     if not path.lower().endswith(".csv"):
         return draft_images(path, wishes)
@@ -80,7 +80,7 @@ def _draft_images(path: str, wishes: Wishes) -> Draft:
     return draft_images(path, _with_target(looked, wishes, column), column=column, first=looked.header)
 
 
-DRAFTS: dict[str, Callable[[str, Wishes], Draft]] = {
+DRAFTS: dict[str, Callable[[str, Wishes], ConfigDraft]] = {
     "arrays": draft_arrays, "images": _draft_images, "series": draft_series, "table": draft_table, "text": draft_text,
 }  # fmt: skip
 """By type of dataset."""
@@ -141,7 +141,7 @@ def _with_target(looked: LookedAt, wishes: Wishes, column: str) -> Wishes:
     return replace(wishes, target=choose_target(looked.table, surveys, source, wish="").name)
 
 
-def _with_hint_of_time(draft: Draft, time: Times | None) -> Draft:
+def _with_hint_of_time(draft: ConfigDraft, time: Times | None) -> ConfigDraft:
     if time is None or time.order != "ascending":
         return draft
     said = f"the rows are in the order of {', '.join(time.names)}: --type series would predict what comes next"

@@ -15,7 +15,7 @@ from dlrun.data.image_files.scan import scan
 from dlrun.data.images.source import Images
 from dlrun.data.images.targets import image_targets
 from dlrun.errors import DataError
-from dlrun.init_config.draft import Draft, Key, Remark, Section, Sizes, Wishes
+from dlrun.init_config.draft import ConfigDraft, Key, Remark, Section, Sizes, Wishes
 from dlrun.init_config.first_line import FirstLine
 from dlrun.init_config.inner_folder import inner_class_folder
 from dlrun.signature import Target
@@ -31,7 +31,7 @@ _GREY = 1
 
 
 @dataclass(frozen=True)
-class _Found:
+class _ImageHeaders:
     """What the headers of all files say: sizes, colours, and how many cannot be read."""
 
     height: npt.NDArray[np.int32]
@@ -40,7 +40,7 @@ class _Found:
     unreadable: int
 
     @classmethod
-    def of(cls, lists: Mapping[str, ImageList]) -> _Found:
+    def of(cls, lists: Mapping[str, ImageList]) -> _ImageHeaders:
         scans = [scan(images.paths()) for images in lists.values()]
         rows = np.concatenate([scanned.readable() for scanned in scans])
         unreadable = sum(len(scanned.unreadable) for scanned in scans)
@@ -85,7 +85,7 @@ def image_column(values: Mapping[str, list[str]]) -> str | None:
     return None
 
 
-def draft_images(path: str, wishes: Wishes, *, column: str = "", first: FirstLine | None = None) -> Draft:
+def draft_images(path: str, wishes: Wishes, *, column: str = "", first: FirstLine | None = None) -> ConfigDraft:
     """Draft a config of the dataset type `images`.
 
     Args:
@@ -103,14 +103,14 @@ def draft_images(path: str, wishes: Wishes, *, column: str = "", first: FirstLin
         source = Images(path=path, image_column=column, label_column=wishes.target, **first.keys)
     lists = source.lists()
     _, target, _ = image_targets(lists)
-    found = _Found.of(lists)
+    found = _ImageHeaders.of(lists)
     total = sum(len(images) for images in lists.values())
     sizes = Sizes(total, passes=150_000, patience=10)
     names = ", ".join(f"{name} {len(images):,}" for name, images in lists.items())
     classes = f" of {target.size} classes" if target is not None and target.kind == "classes" else ""
     is_value = target is not None and target.kind == "values"
     loss, metrics = _loss(target)
-    return Draft(
+    return ConfigDraft(
         f"The images of {path}: {names}{classes}, {_span(found.height)} x {_span(found.width)} pixels.",
         tuple(_dataset(source, found, sizes, lists, first=first if column else None, is_value=is_value)),
         tuple(_network(found, target)),
@@ -123,7 +123,7 @@ def draft_images(path: str, wishes: Wishes, *, column: str = "", first: FirstLin
 
 def _dataset(
     source: Images,
-    found: _Found,
+    found: _ImageHeaders,
     sizes: Sizes,
     lists: Mapping[str, ImageList],
     *,
@@ -153,7 +153,7 @@ def _dataset(
             yield line
 
 
-def _augmentation(found: _Found, *, is_value: bool) -> dict[str, str | float]:
+def _augmentation(found: _ImageHeaders, *, is_value: bool) -> dict[str, str | float]:
     # The number of an image may be the size of what it shows.
     zoom = {} if is_value else {"zoom": 0.1}
     if found.channels == _GREY:
@@ -161,7 +161,7 @@ def _augmentation(found: _Found, *, is_value: bool) -> dict[str, str | float]:
     return {"flip": "horizontal", "translation": 0.1, "rotation": 10.0, **zoom}
 
 
-def _network(found: _Found, target: Target | None) -> Section:
+def _network(found: _ImageHeaders, target: Target | None) -> Section:
     if target is None:
         said = "there are no classes: it learns to give its input back"
         layers = (Key("type", "autoencoder", said), Key("units", [256]), Key("latent_units", 32))
@@ -209,7 +209,7 @@ def _loss(target: Target | None) -> tuple[str, tuple[str, ...]]:
     return "sparse_categorical_crossentropy", ("accuracy",)
 
 
-def _told(found: _Found, target: Target | None, folder: Path) -> Iterator[str]:
+def _told(found: _ImageHeaders, target: Target | None, folder: Path) -> Iterator[str]:
     if target is None:
         yield f"no classes: {_way_to_classes(folder)}; this is an autoencoder"
     elif target.kind == "classes":

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from dlrun.init_config.draft import Draft, Key, Remark, Section
+from dlrun.init_config.draft import ConfigDraft, Key, Remark, Section
 
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
 _OTHER_THINGS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}  # the last six to readers of YAML 1.1
@@ -18,7 +18,7 @@ _WIDTH = 112
 _COMMENT_COLUMN = 26
 
 
-def config_text(draft: Draft, *, path: str, name: str = "") -> str:
+def config_text(draft: ConfigDraft, *, path: str, name: str = "") -> str:
     """The YAML file.
 
     Args:
@@ -88,5 +88,5 @@ def _one_line(text: str) -> str:
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
-def _types(draft: Draft) -> str:
+def _types(draft: ConfigDraft) -> str:
     return next(str(key.value) for key in draft.dataset if isinstance(key, Key) and key.name == "type")

@@ -15,7 +15,7 @@ from dlrun.data.series.candidates import PARTS, TIMES, told_time
 from dlrun.data.series.order import Times
 from dlrun.data.series.source import Series
 from dlrun.errors import UsageError
-from dlrun.init_config.draft import Draft, Key, Remark, Section, Sizes, Wishes
+from dlrun.init_config.draft import ConfigDraft, Key, Remark, Section, Sizes, Wishes
 from dlrun.init_config.season import Season, find_season, is_chance, wanders
 from dlrun.init_config.table import LookedAt, describe_columns, look_at
 from dlrun.init_config.target import USUAL_NAMES, check_column
@@ -26,7 +26,7 @@ _SHORT, _WIDE = 1_000, 5_000
 _LOOKED_AT = 200_000
 
 
-def draft_series(path: str, wishes: Wishes) -> Draft:
+def draft_series(path: str, wishes: Wishes) -> ConfigDraft:
     """Draft a config of the dataset type `series`.
 
     Raises:
@@ -50,7 +50,7 @@ def draft_series(path: str, wishes: Wishes) -> Draft:
     source = Series.model_validate({**shape, "difference": is_given and wanders(values)})
     plan_numbers(looked.table, looked.surveys[target], keys=source)
     why_history = "" if wishes.history or season is None else f", as {season.why}"
-    return Draft(
+    return ConfigDraft(
         f"The series {path}: {looked.rows:,} rows. The next {horizon} of {target!r} from the {history} rows before.",
         tuple(_dataset(source, looked, plan, time, why, sizes)),
         _network(looked.rows, _penalty(values, history, season)),

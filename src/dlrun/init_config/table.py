@@ -13,7 +13,7 @@ from dlrun.data.columns.planned import is_mostly_dates, is_mostly_numbers, layou
 from dlrun.data.columns.texts import MISSING_VALUES, missing_numbers
 from dlrun.data.table.source import Table
 from dlrun.errors import DataError
-from dlrun.init_config.draft import Draft, Key, Remark, Section, Sizes, Wishes
+from dlrun.init_config.draft import ConfigDraft, Key, Remark, Section, Sizes, Wishes
 from dlrun.init_config.first_line import FirstLine
 from dlrun.init_config.target import ChosenTarget, check_column, choose_target
 
@@ -101,7 +101,7 @@ def look_at(path: str) -> LookedAt:
     return LookedAt(table, surveys, tuple(odd), ignored, header)
 
 
-def draft_table(path: str, wishes: Wishes) -> Draft:
+def draft_table(path: str, wishes: Wishes) -> ConfigDraft:
     """Draft a config of the dataset type `table`.
 
     Raises:
@@ -121,7 +121,7 @@ def draft_table(path: str, wishes: Wishes) -> Draft:
     loss, metrics = _loss(looked.surveys[target.name], target)
     named, are = ", ".join(map(repr, target.names)), "is" if len(target.names) == 1 else "are"
     said = f"{target.why} (--target for another)" if not wishes.target else target.why
-    return Draft(
+    return ConfigDraft(
         f"The table {path}: {looked.rows:,} rows; {named} {are} predicted from {_counted(len(plan.columns))}.",
         tuple(_dataset(path, looked, target, plan, sizes)),
         _network(looked.rows),

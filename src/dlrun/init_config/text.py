@@ -17,7 +17,7 @@ from dlrun.data.text.folders import SUFFIX, TextFolder, split_folders
 from dlrun.data.text.labels import number_of
 from dlrun.data.text.rows import Reading
 from dlrun.errors import DataError, UsageError
-from dlrun.init_config.draft import Draft, Key, Remark, Section, Sizes, Wishes
+from dlrun.init_config.draft import ConfigDraft, Key, Remark, Section, Sizes, Wishes
 from dlrun.init_config.first_line import FirstLine
 from dlrun.init_config.inner_folder import inner_class_folder
 from dlrun.init_config.target import USUAL_NAMES, check_column
@@ -47,7 +47,7 @@ class TextColumns:
     others: tuple[str, ...] = ()
 
 
-def draft_text(path: str, wishes: Wishes) -> Draft:
+def draft_text(path: str, wishes: Wishes) -> ConfigDraft:
     """Draft a config of the dataset type `text`.
 
     Raises:
@@ -76,7 +76,7 @@ def draft_text(path: str, wishes: Wishes) -> Draft:
     sizes = Sizes(total, passes=150_000)
     held_out = [line for line in sizes.held_out if not (isinstance(line, Key) and line.name in within)]
     is_bag = looks.is_long or total > _MANY_TEXTS
-    return Draft(
+    return ConfigDraft(
         f"Texts of {path}: {total:,} of them, whose {columns.label or 'class folder'} is predicted.",
         (*_dataset(path, columns, reading, first, looks, is_bag=is_bag), *_label_remark(labels), *held_out),
         _network(is_bag=is_bag),

@@ -15,7 +15,7 @@ from dlrun.yaml_tree.source import check_new_config
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenConfig:
     """A config that was written.
 
     Args:
@@ -27,7 +27,7 @@ class Written:
     told: tuple[str, ...]
 
 
-def write_config(data: str, path: Path | None, wishes: Wishes, *, force: bool = False) -> Written:
+def write_config(data: str, path: Path | None, wishes: Wishes, *, force: bool = False) -> WrittenConfig:
     """Write a config that trains on some data.
 
     Args:
@@ -53,8 +53,8 @@ def write_config(data: str, path: Path | None, wishes: Wishes, *, force: bool = 
     try:
         read_spec(path)
     except DataError as error:  # the config is right; the data has to be mended first, such as rows in another order
-        return Written(path, (*draft.told, f"not ready to train: {error.what}"))
-    return Written(path, draft.told)
+        return WrittenConfig(path, (*draft.told, f"not ready to train: {error.what}"))
+    return WrittenConfig(path, draft.told)
 
 
 def _name_of(data: str) -> str:

@@ -28,7 +28,7 @@ Pair = tuple[Any, Any]
 
 
 @dataclass(frozen=True)
-class Sees:
+class MetricInput:
     """What a metric is defined on.
 
     Args:
@@ -52,28 +52,28 @@ class Sees:
     differences: bool = False
 
 
-VALUES = Sees(values=True)
-_DIFFERENCES = Sees(values=True, differences=True)
-_DETECTION = Sees("classes", two_classes="positive", several_labels="positive")
-_LABELS = Sees("labels")
-_CLASSES = Sees("classes")
+VALUES = MetricInput(values=True)
+_DIFFERENCES = MetricInput(values=True, differences=True)
+_DETECTION = MetricInput("classes", two_classes="positive", several_labels="positive")
+_LABELS = MetricInput("labels")
+_CLASSES = MetricInput("classes")
 
-SEES: dict[str, Sees] = {
-    "accuracy": Sees("labels", several_labels="labels"),
+SEES: dict[str, MetricInput] = {
+    "accuracy": MetricInput("labels", several_labels="labels"),
     "auc": _DETECTION,
-    "binary_accuracy": Sees("positive", only_two=True, several_labels="positive"),
-    "binary_crossentropy": Sees("margin", only_two=True, values=True),
-    "binary_io_u": Sees("positive", only_two=True),
+    "binary_accuracy": MetricInput("positive", only_two=True, several_labels="positive"),
+    "binary_crossentropy": MetricInput("margin", only_two=True, values=True),
+    "binary_io_u": MetricInput("positive", only_two=True),
     "categorical_accuracy": _CLASSES,
-    "categorical_crossentropy": Sees("scores"),
-    "categorical_hinge": Sees("scores"),
-    "concordance_correlation": Sees(values=True, least_size=2),
-    "cosine_similarity": Sees(values=True, least_size=2),
+    "categorical_crossentropy": MetricInput("scores"),
+    "categorical_hinge": MetricInput("scores"),
+    "concordance_correlation": MetricInput(values=True, least_size=2),
+    "cosine_similarity": MetricInput(values=True, least_size=2),
     "f1_score": _DETECTION,
     "f_beta_score": _DETECTION,
     "false_negatives": _DETECTION,
     "false_positives": _DETECTION,
-    "hinge": Sees("margin", only_two=True),
+    "hinge": MetricInput("margin", only_two=True),
     "io_u": _LABELS,
     "kl_divergence": _CLASSES,
     "log_cosh_error": _DIFFERENCES,
@@ -84,7 +84,7 @@ SEES: dict[str, Sees] = {
     "mean_squared_logarithmic_error": VALUES,
     "one_hot_io_u": _CLASSES,
     "one_hot_mean_io_u": _CLASSES,
-    "pearson_correlation": Sees(values=True, least_size=2),
+    "pearson_correlation": MetricInput(values=True, least_size=2),
     "poisson": VALUES,
     "precision": _DETECTION,
     "precision_at_recall": _DETECTION,
@@ -93,11 +93,11 @@ SEES: dict[str, Sees] = {
     "recall_at_precision": _DETECTION,
     "root_mean_squared_error": _DIFFERENCES,
     "sensitivity_at_specificity": _DETECTION,
-    "sparse_categorical_accuracy": Sees("index"),
-    "sparse_categorical_crossentropy": Sees("score_index"),
-    "sparse_top_k_categorical_accuracy": Sees("index"),
+    "sparse_categorical_accuracy": MetricInput("index"),
+    "sparse_categorical_crossentropy": MetricInput("score_index"),
+    "sparse_top_k_categorical_accuracy": MetricInput("index"),
     "specificity_at_sensitivity": _DETECTION,
-    "squared_hinge": Sees("margin", only_two=True),
+    "squared_hinge": MetricInput("margin", only_two=True),
     "top_k_categorical_accuracy": _CLASSES,
     "true_negatives": _DETECTION,
     "true_positives": _DETECTION,

@@ -19,7 +19,7 @@ from dlrun.keras_table import (
     keras_object,
     short_names,
 )
-from dlrun.metrics.inputs import SEES, VALUES, Form, Sees, converter, where_it_varies
+from dlrun.metrics.inputs import SEES, VALUES, Form, MetricInput, converter, where_it_varies
 from dlrun.registry import Registry
 from dlrun.signature import Target
 
@@ -54,7 +54,7 @@ SPLIT_PREFIXES: Mapping[str, str] = {"val_": "validation", "test_": "test", "tra
 class Metric(Component, abc.ABC):
     """A score that is reported beside the loss. A subclass says what it `sees` and builds the Keras metric."""
 
-    sees: ClassVar[Sees] = VALUES
+    sees: ClassVar[MetricInput] = VALUES
     larger_is_better: ClassVar[bool | None] = None
     """Its direction; None: the class does not say. Then nothing is chosen by it unless the user gives a sign."""
 

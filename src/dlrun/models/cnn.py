@@ -31,7 +31,7 @@ _PASSES_THE_MAXIMUM = frozenset({"relu", "leaky_relu", "relu6"})
 """Activations that never fall: the maximum of their values is their value of the maximum, with the same gradient."""
 
 
-class Block(Fields):
+class ConvolutionBlock(Fields):
     """One convolution and what follows it; a key left out is the model's."""
 
     filters: Positive = Field(description="Number of output channels of the convolution.")
@@ -65,7 +65,7 @@ class Cnn(TokenEmbedding, Hidden, Model):
     takes = ("image", "sequence", "tokens")
     learns_embedded = True
 
-    blocks: NotEmpty[Block] = Field(description="The convolutional blocks, from the input on.")
+    blocks: NotEmpty[ConvolutionBlock] = Field(description="The convolutional blocks, from the input on.")
     padding: Padding = Field(
         default="valid",
         description="valid: kernels stay inside their input, which shrinks. same: zeros around it keep its size "
@@ -139,7 +139,7 @@ class Cnn(TokenEmbedding, Hidden, Model):
                 yield _misfit(index, "pool_size", block.pool_size, before, hint=hint)
                 return
 
-    def _apply(self, block: Block, tensor: Any, *, name: str) -> Any:
+    def _apply(self, block: ConvolutionBlock, tensor: Any, *, name: str) -> Any:
         """Apply one block."""
         import keras
 

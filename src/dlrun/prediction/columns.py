@@ -24,7 +24,7 @@ Cells = Sequence[str] | Array
 
 
 @dataclass(frozen=True)
-class Column:
+class OutputColumn:
     """One column of the output.
 
     Args:
@@ -50,7 +50,7 @@ class Layout(abc.ABC):
         columns: In their order, without the examples' names.
     """
 
-    def __init__(self, columns: Sequence[Column]) -> None:
+    def __init__(self, columns: Sequence[OutputColumn]) -> None:
         self.columns = (*columns,)
 
     @abc.abstractmethod
@@ -78,8 +78,10 @@ class _Classes(Layout):
         self._has_all = top == "all"
         ends = ["", *(f"_{rank}" for rank in range(2, self._ranks + 1))]
         label, probability = (column, f"probability_{column}") if column else ("label", "probability")
-        columns = [made for end in ends for made in (Column(label + end, is_text=True), Column(probability + end))]
-        columns += [Column(f"probability_{name}") for name in every or target.output_names if self._has_all]
+        columns = [
+            made for end in ends for made in (OutputColumn(label + end, is_text=True), OutputColumn(probability + end))
+        ]
+        columns += [OutputColumn(f"probability_{name}") for name in every or target.output_names if self._has_all]
         super().__init__(columns)
 
     def cells(self, outputs: Array) -> list[Cells]:
@@ -143,13 +145,13 @@ def layout_of(target: Target, *, top: Top | None) -> Layout:
         said = {"labels": "yes-or-no labels, all of which are given", "values": "numbers", "input": "its own input"}
         raise UsageError(f"--top {top}: the model predicts {said[target.kind]}", expected="a model of classes")
     if target.kind == "input":
-        return _Numbers([Column("reconstruction_error")])
+        return _Numbers([OutputColumn("reconstruction_error")])
     names = [f"probability_{name}" if target.kind == "labels" else name for name in target.output_names]
     taken = "name" in names  # the examples' own names stand in the column of that name
     decimals = _decimals(target) if target.needs_float64 else [None] * len(names)
     return _Numbers(
         [
-            Column(f"predicted_{name}" if taken else name, decimals=known)
+            OutputColumn(f"predicted_{name}" if taken else name, decimals=known)
             for name, known in zip(names, decimals, strict=True)
         ]
     )

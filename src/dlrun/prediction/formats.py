@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, Protocol, TextIO
 import numpy as np
 
 from dlrun.errors import encodable
-from dlrun.prediction.columns import Cells, Column
+from dlrun.prediction.columns import Cells, OutputColumn
 from dlrun.system.spreadsheet import safe_cell
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class CsvWriter:
         columns: What to write.
     """
 
-    def __init__(self, stream: TextIO, columns: Sequence[Column]) -> None:
+    def __init__(self, stream: TextIO, columns: Sequence[OutputColumn]) -> None:
         self._writer = csv.writer(stream, lineterminator="\n")
         self._columns = columns
         self._writer.writerow([safe_cell(encodable(column.name)) for column in columns])
@@ -65,7 +65,7 @@ class JsonLinesWriter:
         columns: What to write.
     """
 
-    def __init__(self, stream: TextIO, columns: Sequence[Column]) -> None:
+    def __init__(self, stream: TextIO, columns: Sequence[OutputColumn]) -> None:
         self._stream, self._columns = stream, columns
         keys = [json.dumps(encodable(column.name), ensure_ascii=False).replace("%", "%%") for column in columns]
         self._line = "{" + ", ".join(f"{key}: %s" for key in keys) + "}\n"
@@ -88,7 +88,7 @@ class ParquetWriter:
         columns: What to write.
     """
 
-    def __init__(self, stream: IO[bytes], columns: Sequence[Column]) -> None:
+    def __init__(self, stream: IO[bytes], columns: Sequence[OutputColumn]) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -112,14 +112,14 @@ class ParquetWriter:
         self._writer.close()
 
 
-WRITERS: dict[Format, Callable[[Any, Sequence[Column]], Writer]] = {
+WRITERS: dict[Format, Callable[[Any, Sequence[OutputColumn]], Writer]] = {
     "csv": CsvWriter,
     "jsonl": JsonLinesWriter,
     "parquet": ParquetWriter,
 }
 
 
-def arrow_type(column: Column) -> pa.DataType:
+def arrow_type(column: OutputColumn) -> pa.DataType:
     """What Arrow holds the cells of a column as."""
     import pyarrow as pa
 
@@ -133,7 +133,7 @@ def _safe(column: Iterable[str]) -> Iterable[str]:
 
 
 def _texts(
-    columns: Sequence[Column],
+    columns: Sequence[OutputColumn],
     cells: Sequence[Cells],
     *,
     text: Callable[[Iterable[str]], Iterable[str]],

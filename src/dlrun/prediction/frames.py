@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import DataError
-from dlrun.prediction.columns import Cells, Column
+from dlrun.prediction.columns import Cells, OutputColumn
 from dlrun.prediction.formats import arrow_type
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def like(frame: Any, table: pa.Table) -> Any:
 
 
 def predictions_table(
-    columns: list[Column], blocks: list[list[Cells]], *, source: pa.Table, keep: Sequence[str]
+    columns: list[OutputColumn], blocks: list[list[Cells]], *, source: pa.Table, keep: Sequence[str]
 ) -> pa.Table:
     """Return predictions as an Arrow table; kept columns are those of the source, in their own type."""
     made = _table(columns, blocks)
@@ -143,7 +143,7 @@ def _interchanged(frame: Any) -> pa.Table:
     return from_dataframe(frame)
 
 
-def _table(columns: list[Column], blocks: list[list[Cells]]) -> pa.Table:
+def _table(columns: list[OutputColumn], blocks: list[list[Cells]]) -> pa.Table:
     import pyarrow as pa
 
     kinds = [arrow_type(column) for column in columns]

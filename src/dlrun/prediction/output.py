@@ -21,7 +21,7 @@ from dlrun.system.spreadsheet import is_formula
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenPredictions:
     """What was written.
 
     Args:
@@ -68,7 +68,7 @@ def check_place(path: Path, *, sources: Sequence[str]) -> None:
 
 def write_predictions(
     predictions: Predictions, to: Path | TextIO, *, kind: Format, reconstructions: Path | None = None
-) -> Written:
+) -> WrittenPredictions:
     """Write predictions as they are made.
 
     Args:
@@ -100,7 +100,9 @@ def write_predictions(
     return written
 
 
-def _write(predictions: Predictions, writer: Writer, to: Path | TextIO, arrays: _ArrayFile | None) -> Written:
+def _write(
+    predictions: Predictions, writer: Writer, to: Path | TextIO, arrays: _ArrayFile | None
+) -> WrittenPredictions:
     rows, formula = 0, ""
     texts = [index for index, column in enumerate(predictions.columns) if column.is_text]
     for block in predictions.blocks:
@@ -110,7 +112,7 @@ def _write(predictions: Predictions, writer: Writer, to: Path | TextIO, arrays: 
             arrays.write(block.reconstructions)
         rows += len(block)
         formula = formula or next((cell for index in texts for cell in block.cells[index] if is_formula(cell)), "")
-    return Written(rows, formula)
+    return WrittenPredictions(rows, formula)
 
 
 def _explained(to: Path | TextIO) -> contextlib.AbstractContextManager[None]:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.errors import UsageError
-from dlrun.prediction.columns import Cells, Column, Layout, Top, layout_of
+from dlrun.prediction.columns import Cells, Layout, OutputColumn, Top, layout_of
 from dlrun.prediction.frames import as_file, is_frame, like, predictions_table, read_frame
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.interface import read_interface
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Options:
+class PredictOptions:
     """How to predict.
 
     Args:
@@ -56,7 +56,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Block:
+class PredictionBatch:
     """The predictions for some examples.
 
     Args:
@@ -81,8 +81,8 @@ class Predictions:
         blocks: One after another, in the order of the input; a DataError on the way ends them.
     """
 
-    columns: tuple[Column, ...]
-    blocks: Iterator[Block]
+    columns: tuple[OutputColumn, ...]
+    blocks: Iterator[PredictionBatch]
 
 
 @overload
@@ -90,7 +90,7 @@ def predict(
     run: str | Path,
     source: str | Path | Sequence[str],
     *,
-    options: Options | None = None,
+    options: PredictOptions | None = None,
     keep: Sequence[str] = (),
     runs_dir: str | Path = RUNS_DIR,
     listener: Listener = silent,
@@ -102,7 +102,7 @@ def predict(
     run: str | Path,
     source: Any,
     *,
-    options: Options | None = None,
+    options: PredictOptions | None = None,
     keep: Sequence[str] = (),
     runs_dir: str | Path = RUNS_DIR,
     listener: Listener = silent,
@@ -113,7 +113,7 @@ def predict(
     run: str | Path,
     source: Any,
     *,
-    options: Options | None = None,
+    options: PredictOptions | None = None,
     keep: Sequence[str] = (),
     runs_dir: str | Path = RUNS_DIR,
     listener: Listener = silent,
@@ -125,7 +125,7 @@ def predict(
         source: A file, a folder, a glob, or `-` for standard input, of what the run was trained on; or several of them;
             or a data frame of pandas or polars, or an Arrow table.
         options: How.
-        keep: Columns of a table that go with its predictions, such as an id; the same as `Options.keep`.
+        keep: Columns of a table that go with its predictions, such as an id; the same as `PredictOptions.keep`.
         runs_dir: Where runs are looked for.
         listener: Called with every event.
 
@@ -141,7 +141,7 @@ def predict(
         CheckpointError: The checkpoint is damaged.
         RunError: The run has not begun to train, or is damaged.
     """
-    options = options or Options()
+    options = options or PredictOptions()
     if keep:
         options = replace(options, keep=tuple([keep] if isinstance(keep, str) else keep))
     if not is_frame(source):
@@ -170,7 +170,7 @@ def _sources(source: Any) -> list[str]:
 
 
 def _predict(
-    run: str | Path, sources: Sequence[str], *, options: Options, runs_dir: str | Path, listener: Listener
+    run: str | Path, sources: Sequence[str], *, options: PredictOptions, runs_dir: str | Path, listener: Listener
 ) -> Predictions:
     folder = find_run(str(run), runs_dir=Path(runs_dir), is_trained=True)
     overrides = options.all_overrides()
@@ -196,18 +196,18 @@ def _predict(
     return Predictions(_columns(layout, options.keep), blocks)
 
 
-def _columns(layout: Layout, keep: Sequence[str]) -> tuple[Column, ...]:
+def _columns(layout: Layout, keep: Sequence[str]) -> tuple[OutputColumn, ...]:
     """What is called how: kept columns keep their names, and predictions make way for them."""
-    kept = [Column(name, is_text=True) for name in keep]
+    kept = [OutputColumn(name, is_text=True) for name in keep]
     own = [
         replace(column, name=f"predicted_{column.name}") if column.name in keep else column for column in layout.columns
     ]
-    return (*([] if "name" in keep else [Column("name", is_text=True)]), *kept, *own)
+    return (*([] if "name" in keep else [OutputColumn("name", is_text=True)]), *kept, *own)
 
 
 def _blocks(
-    examples: Iterator[Examples], predictor: Predictor, layout: Layout, *, options: Options, listener: Listener
-) -> Iterator[Block]:
+    examples: Iterator[Examples], predictor: Predictor, layout: Layout, *, options: PredictOptions, listener: Listener
+) -> Iterator[PredictionBatch]:
     not_finite = blank = count = 0
     for some in examples:
         blank, count = blank + some.blank, count + len(some)
@@ -222,7 +222,7 @@ def _blocks(
         not_finite += int((~np.isfinite(outputs).reshape(len(outputs), -1).all(axis=1)).sum())
         kept = [["" if value is None else value for value in some.kept[name]] for name in options.keep]
         names = [] if "name" in options.keep else [some.names]
-        yield Block((*names, *kept, *layout.cells(outputs)), reconstructions)
+        yield PredictionBatch((*names, *kept, *layout.cells(outputs)), reconstructions)
     if blank:
         listener(Note("warning", f"every value to predict from is missing in {blank:,} of {count:,} examples"))
     if not_finite:

@@ -11,7 +11,7 @@ from dlrun.report.drawing import Drawing, drawn
 from dlrun.report.markup import Markup, facts, number, table, tag
 from dlrun.report.page import document, figures
 from dlrun.report.plots import MOST_CURVES
-from dlrun.runs.compare.compare import Contrast, Line, contrast
+from dlrun.runs.compare.compare import ComparisonLine, RunComparison, compare_runs
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.query.fields import as_text
 from dlrun.system.disk import disk, explained
@@ -33,7 +33,7 @@ def write_comparison(folders: Sequence[RunFolder], path: Path) -> None:
         UsageError: They are fewer than two, or one is named twice.
         RunError: A run cannot be read, or the page cannot be written.
     """
-    found = contrast(folders)
+    found = compare_runs(folders)
     body = [
         tag("h1", f"{len(folders)} runs"),
         *(tag("p", warning, class_="soft") for warning in found.warnings),
@@ -46,7 +46,7 @@ def write_comparison(folders: Sequence[RunFolder], path: Path) -> None:
         disk.write_atomically(path, document(f"{len(folders)} runs", body).encode())
 
 
-def _tables(found: Contrast, directions: Mapping[str, str]) -> Iterator[Markup]:
+def _tables(found: RunComparison, directions: Mapping[str, str]) -> Iterator[Markup]:
     known = _comparable(found, directions)
     for section, title in _TITLES.items():
         lines = [line for line in found.lines if line.section == section]
@@ -67,7 +67,7 @@ def _tables(found: Contrast, directions: Mapping[str, str]) -> Iterator[Markup]:
             yield table(header, rows, is_stacked=True)
 
 
-def _cards(lines: Sequence[Line], runs: Sequence[str]) -> Markup:
+def _cards(lines: Sequence[ComparisonLine], runs: Sequence[str]) -> Markup:
     """Return what each run says under keys that are too many for a table."""
     cards = (
         tag("div", tag("b", run_id(run)), facts((line.key, _cell(line, row, None)) for line in lines), class_="card")
@@ -76,7 +76,7 @@ def _cards(lines: Sequence[Line], runs: Sequence[str]) -> Markup:
     return tag("div", *cards, class_="deck")
 
 
-def _comparable(found: Contrast, directions: Mapping[str, str]) -> Mapping[str, str]:
+def _comparable(found: RunComparison, directions: Mapping[str, str]) -> Mapping[str, str]:
     """Return the directions of the scores that can be compared: of other data, or of another loss, none can."""
     if any(line.key == "data fingerprint" for line in found.lines):
         return {}
@@ -89,7 +89,7 @@ def run_id(run: str) -> Markup:
     return tag("span", run, class_="id", title=run)
 
 
-def _cell(line: Line, row: int, best: float | None) -> str:
+def _cell(line: ComparisonLine, row: int, best: float | None) -> str:
     value = line.values[row]
     if value is None:
         return "" if line.section == "spec" else "-"
@@ -98,7 +98,7 @@ def _cell(line: Line, row: int, best: float | None) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else as_text(value)
 
 
-def _best(line: Line, directions: Mapping[str, str]) -> float | None:
+def _best(line: ComparisonLine, directions: Mapping[str, str]) -> float | None:
     """Return the best of the validation scores of a line; None where it is not known which way is better."""
     known = [value for value in line.values if isinstance(value, float)]
     direction = directions.get(line.key.rpartition(" ")[2].removeprefix("val_"))

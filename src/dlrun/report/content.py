@@ -12,7 +12,7 @@ from dlrun.runs.flat_spec import read_flat_spec
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.history import Row
 from dlrun.runs.interface import read_interface
-from dlrun.runs.predictions import Predictions, find_misfit, predictions_file, read_predictions
+from dlrun.runs.predictions import StoredPredictions, find_misfit, predictions_file, read_predictions
 from dlrun.runs.record import RunRecord
 from dlrun.runs.sums import check_presence
 from dlrun.system.disk import disk, explained
@@ -42,7 +42,7 @@ class Content:
     rows: list[Row]
     spec: str
     interface: Interface | None
-    predictions: Mapping[str, Predictions]
+    predictions: Mapping[str, StoredPredictions]
     directions: Mapping[str, str]
 
 

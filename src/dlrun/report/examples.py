@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from dlrun.report.drawing import picture
 from dlrun.report.markup import Markup, image, number, table, tag
-from dlrun.runs.predictions import Predictions
+from dlrun.runs.predictions import StoredPredictions
 from dlrun.signature import Target
 
 Array = npt.NDArray[Any]
@@ -19,7 +19,7 @@ _MOST_COLUMNS = 8
 _MOST_VALUES = 4
 
 
-def examples(predictions: Predictions, target: Target) -> Markup:
+def examples(predictions: StoredPredictions, target: Target) -> Markup:
     """Return the examples that were kept to be looked at."""
     places = range(len(predictions.shown))
     if target.kind == "input" or len(predictions.pictures):
@@ -40,7 +40,7 @@ def examples(predictions: Predictions, target: Target) -> Markup:
     return table(("example", *names, *said, *_header(target)), rows, is_stacked=True)
 
 
-def shown_columns(predictions: Predictions) -> Sequence[int]:
+def shown_columns(predictions: StoredPredictions) -> Sequence[int]:
     """Return the places of the columns that are shown: of many the most important, in the order of the table."""
     count = len(predictions.columns)
     if not len(predictions.cells) or count <= _MOST_COLUMNS:
@@ -67,7 +67,7 @@ def _header(target: Target) -> tuple[str, ...]:
     return tuple(f"{name}{what}" for name in names for what in ("", ", prediction"))
 
 
-def _judged(predictions: Predictions, place: int, target: Target) -> Iterator[str]:
+def _judged(predictions: StoredPredictions, place: int, target: Target) -> Iterator[str]:
     """Yield the cells about the truth and the prediction of an example."""
     outputs, truth = predictions.outputs[place], predictions.target[place]
     if target.kind == "classes":
@@ -86,7 +86,7 @@ def _judged(predictions: Predictions, place: int, target: Target) -> Iterator[st
             yield number(pairs[0][1] - pairs[0][0])
 
 
-def _card(index: int, predictions: Predictions, target: Target) -> Markup:
+def _card(index: int, predictions: StoredPredictions, target: Target) -> Markup:
     place = int(predictions.shown[index])
     parts: list[Markup] = []
     shown = [predictions.pictures, predictions.reconstructions]
@@ -98,7 +98,7 @@ def _card(index: int, predictions: Predictions, target: Target) -> Markup:
     return tag("div", tag("div", *parts, class_="pair"), tag("div", said, class_="soft"))
 
 
-def _said(place: int, predictions: Predictions, target: Target) -> Iterator[str]:
+def _said(place: int, predictions: StoredPredictions, target: Target) -> Iterator[str]:
     """Yield what was predicted for an example, and what it is."""
     outputs = predictions.outputs[place]
     if target.kind == "input":

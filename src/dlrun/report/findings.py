@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.runs.predictions import Predictions
+from dlrun.runs.predictions import StoredPredictions
 from dlrun.scoring.bootstrap import Statistic, bootstrap_interval, macro_f1_of, mean_of, root_mean_of
 from dlrun.scoring.breakdown import Breakdown, collector_of
 from dlrun.signature import Target
@@ -53,7 +53,7 @@ class Findings:
     rows: tuple[tuple[str, ...], ...]
 
 
-def find(predictions: Predictions, target: Target) -> Findings:
+def find(predictions: StoredPredictions, target: Target) -> Findings:
     """Score kept predictions.
 
     Args:
@@ -72,7 +72,7 @@ def find(predictions: Predictions, target: Target) -> Findings:
     return Findings(predictions.examples, len(predictions.rows), scores, breakdown, header, rows)
 
 
-def _scores(predictions: Predictions, target: Target) -> Iterator[Score]:
+def _scores(predictions: StoredPredictions, target: Target) -> Iterator[Score]:
     for name, statistic in _statistics(predictions, target):
         count = len(predictions.rows)
         interval = bootstrap_interval(statistic, count, seed=0, samples=_SAMPLES)
@@ -81,7 +81,7 @@ def _scores(predictions: Predictions, target: Target) -> Iterator[Score]:
             yield Score(name, value, interval.low, interval.high)
 
 
-def _statistics(predictions: Predictions, target: Target) -> Iterator[tuple[str, Statistic]]:
+def _statistics(predictions: StoredPredictions, target: Target) -> Iterator[tuple[str, Statistic]]:
     outputs, truth = predictions.outputs, predictions.target
     if target.kind == "input":
         yield "reconstruction error", mean_of(outputs)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dlrun.report.drawing import SIZE, Drawing, drawn
 from dlrun.runs.history import COLUMNS
-from dlrun.runs.predictions import Predictions
+from dlrun.runs.predictions import StoredPredictions
 from dlrun.runs.record import BestRecord
 from dlrun.signature import Target
 
@@ -196,7 +196,7 @@ def classes(
     yield drawn(called, f"how often each class is {column}".rstrip(), draw, size=(SIZE[0], height))
 
 
-def values(predictions: Predictions, target: Target) -> Iterator[Drawing]:
+def values(predictions: StoredPredictions, target: Target) -> Iterator[Drawing]:
     """Draw predictions against truth, how both are spread, and what is left: for each value, of at most three."""
     outputs = predictions.outputs
     truth = predictions.target.reshape(outputs.shape)
@@ -232,7 +232,7 @@ def values(predictions: Predictions, target: Target) -> Iterator[Drawing]:
         yield drawn(f"residuals{suffix}", f"residuals of {name}", residuals)
 
 
-def forecast(predictions: Predictions, target: Target) -> Iterator[Drawing]:
+def forecast(predictions: StoredPredictions, target: Target) -> Iterator[Drawing]:
     """Draw the first step of each forecast against what came, and against the last value before it."""
     outputs, truth = predictions.outputs, predictions.target.reshape(predictions.outputs.shape)
     count = min(len(outputs), _STEPS_OF_FORECAST)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dlrun.report.findings import Score
-from dlrun.runs.compare.baseline import LAST_VALUE, Comparison, compare_with_naive, main_split, naive_method
+from dlrun.runs.compare.baseline import LAST_VALUE, BaselineComparison, compare_with_naive, main_split, naive_method
 from dlrun.runs.record import RunRecord
 
 Mood = Literal["good", "bad", "open"]
@@ -92,10 +92,10 @@ def _against_naive(
     )
 
 
-def _written(compared: Sequence[Comparison]) -> str:
+def _written(compared: Sequence[BaselineComparison]) -> str:
     return ", ".join(map(str, compared[:_MOST_SCORES]))
 
 
-def _is_of(score: Score, compared: Comparison) -> bool:
+def _is_of(score: Score, compared: BaselineComparison) -> bool:
     """Return whether a score, which may have another name, is what is compared."""
     return math.isclose(score.value, compared.value, rel_tol=1e-3)

@@ -13,7 +13,7 @@ from dlrun.report.examples import class_name
 from dlrun.report.findings import Findings, find
 from dlrun.report.page import page
 from dlrun.runs.folder import RunFolder
-from dlrun.runs.predictions import Predictions
+from dlrun.runs.predictions import StoredPredictions
 from dlrun.signature import Target
 from dlrun.system.disk import disk, explained
 
@@ -60,7 +60,7 @@ def _drawings(content: Content, findings: Mapping[str, Findings]) -> Iterator[Dr
 
 
 def _of_predictions(
-    predictions: Predictions, found: Findings, target: Target, *, scores: Mapping[str, float | None]
+    predictions: StoredPredictions, found: Findings, target: Target, *, scores: Mapping[str, float | None]
 ) -> Iterator[Drawing]:
     if target.kind == "input":
         yield from plots.errors(predictions.outputs)
@@ -90,7 +90,7 @@ def _of_predictions(
         )
 
 
-def _of_classes(predictions: Predictions, target: Target) -> Iterator[Drawing]:
+def _of_classes(predictions: StoredPredictions, target: Target) -> Iterator[Drawing]:
     truths = predictions.target.reshape(len(predictions.target), -1)
     for number, part in enumerate(target.parts):
         names = [class_name(part.target, index) for index in range(part.target.size)]

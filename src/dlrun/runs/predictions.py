@@ -32,7 +32,7 @@ def _nothing() -> Array:
 
 
 @dataclass(frozen=True)
-class Predictions:
+class StoredPredictions:
     """Predictions for a split, or for a sample of it.
 
     Args:
@@ -88,14 +88,14 @@ def has_predictions(folder: RunFolder, split: str) -> bool:
         return False
 
 
-def write_predictions(folder: RunFolder, split: str, predictions: Predictions) -> None:
+def write_predictions(folder: RunFolder, split: str, predictions: StoredPredictions) -> None:
     """Keep the predictions for a split, in place of those before.
 
     Raises:
         RunError: They cannot be written.
     """
     buffer = io.BytesIO()
-    arrays = {each.name: np.asarray(getattr(predictions, each.name)) for each in fields(Predictions)}
+    arrays = {each.name: np.asarray(getattr(predictions, each.name)) for each in fields(StoredPredictions)}
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     path = predictions_file(folder, split)
     folder.make_folder(path.parent)
@@ -104,7 +104,7 @@ def write_predictions(folder: RunFolder, split: str, predictions: Predictions) -
     folder.record_sums({path: sha256(buffer.getvalue()).hexdigest()})
 
 
-def read_predictions(folder: RunFolder, split: str) -> Predictions | None:
+def read_predictions(folder: RunFolder, split: str) -> StoredPredictions | None:
     """The predictions for a split; None if none were kept.
 
     Raises:
@@ -125,19 +125,19 @@ def read_predictions(folder: RunFolder, split: str) -> Predictions | None:
         }
     except DataError as error:
         raise RunError(f"{path} is damaged: {error.what}", hint=hint) from error
-    names = [each.name for each in fields(Predictions)]
+    names = [each.name for each in fields(StoredPredictions)]
     if missing := [name for name in names if name not in arrays and name not in _LATER]:
         raise RunError(f"{path} is damaged: it has no {', '.join(missing)}", hint=hint)
     examples = arrays.pop("examples")
     if examples.shape != () or examples.dtype.kind not in "iu" or examples < 0:
         raise RunError(f"{path} is damaged: examples is not a count", hint=hint)
-    kept = Predictions(int(examples), **{name: arrays[name] for name in names if name in arrays})
+    kept = StoredPredictions(int(examples), **{name: arrays[name] for name in names if name in arrays})
     if wrong := _wrong(kept):
         raise RunError(f"{path} is damaged: {wrong}", hint=hint)
     return kept
 
 
-def find_misfit(kept: Predictions, target: Target) -> str:
+def find_misfit(kept: StoredPredictions, target: Target) -> str:
     """Return what of kept predictions is not of a model that predicts `target`; empty if all is.
 
     Args:
@@ -170,7 +170,7 @@ def _writable(array: Array) -> Array:
     )
 
 
-def _wrong(kept: Predictions) -> str:
+def _wrong(kept: StoredPredictions) -> str:
     """Return which of the arrays does not fit the others; empty if all do."""
     count, shown = len(kept.rows), len(kept.shown)
     columns = kept.columns.shape

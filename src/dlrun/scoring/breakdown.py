@@ -90,7 +90,7 @@ class Collector(abc.ABC):
         return tuple(np.concatenate(column) for column in zip(*self._kept, strict=True))
 
 
-class _Classes(Collector):
+class _ClassCollector(Collector):
     def add(self, truth: Array, predictions: Array) -> None:
         truth = truth.astype(np.int64)
         own = predictions[np.arange(len(truth)), truth]
@@ -115,7 +115,7 @@ class _Classes(Collector):
         return Breakdown("classes", len(truth), overall, parts, tuple(confusions(truth, predicted, size)))
 
 
-class _ClassColumns(Collector):
+class _ClassColumnCollector(Collector):
     def add(self, truth: Array, predictions: Array) -> None:
         truth = truth.astype(np.int64)
         rows, parts = np.arange(len(truth)), self.target.parts
@@ -193,8 +193,8 @@ class _Input(Collector):
 def collector_of(target: Target) -> Collector:
     """What collects the predictions of a target."""
     kinds: dict[TargetKind, type[Collector]] = {
-        "classes": _Classes,
-        "class_columns": _ClassColumns,
+        "classes": _ClassCollector,
+        "class_columns": _ClassColumnCollector,
         "labels": _Labels,
         "values": _Values,
         "input": _Input,

@@ -141,7 +141,7 @@ def _checked(document: Node, problems: list[Problem], path: Path, trust: Trust, 
     if not isinstance(document.value, dict):
         what = f"the spec is {shown(document.plain())}"
         raise SpecError([*problems, document.place.problem(what, expected="a group of keys")])
-    parser = _Parser(document, path)
+    parser = _SpecParser(document, path)
     spec = parser.spec(trust)
     if spec is None or problems or parser.problems:
         raise SpecError(problems + parser.problems)
@@ -174,7 +174,7 @@ def _given_trust(path: Path, *, trust_plugins: bool) -> tuple[Trust, bytes | Non
     return foreign, content
 
 
-class _Parser:
+class _SpecParser:
     """Parses every part even when others are wrong, so that all problems come at once."""
 
     def __init__(self, document: Node, path: Path) -> None:

@@ -17,12 +17,12 @@ from dlrun.training.step.by_column import build_loss, build_metric
 from dlrun.training.step.dropout import exchange_dropout
 from dlrun.training.step.fused_optimizers import fused
 from dlrun.training.step.parts import join_parts
-from dlrun.training.step.replicas import Team
+from dlrun.training.step.replicas import Replicas
 from dlrun.training.step.shares import shared
 
 
 @dataclass(frozen=True)
-class Length:
+class TrainingLength:
     """How long a training is, in both units."""
 
     steps_per_epoch: int
@@ -34,7 +34,7 @@ class Length:
         return -(-self.steps // self.steps_per_epoch)
 
     @classmethod
-    def of(cls, spec: Spec, examples: int) -> Length:
+    def of(cls, spec: Spec, examples: int) -> TrainingLength:
         """The length that a spec's `training` asks for, with so many training examples."""
         steps_per_epoch = spec.training.steps_per_epoch(examples)
         return cls(steps_per_epoch, spec.training.total_steps(steps_per_epoch) or 0)
@@ -64,7 +64,7 @@ class Compiled:
 
 
 def compile_model(
-    spec: Spec, features: Features, target: Target, *, team: Team, length: Length, shares: Choice
+    spec: Spec, features: Features, target: Target, *, team: Replicas, length: TrainingLength, shares: Choice
 ) -> Compiled:
     """Build and compile the spec's model; the spec's seed decides every initial value.
 
@@ -103,7 +103,7 @@ def compile_model(
     return Compiled(model, core, precision, shares)
 
 
-def _compile(model: keras.Model, spec: Spec, target: Target, *, length: Length) -> None:
+def _compile(model: keras.Model, spec: Spec, target: Target, *, length: TrainingLength) -> None:
     rate = spec.optimizer.learning_rate
     learning_rate = spec.schedule.build(rate, steps_per_epoch=length.steps_per_epoch, total_steps=length.steps)
     optimizer = fused(spec.optimizer.build(learning_rate))

@@ -10,8 +10,8 @@ import keras
 from dlrun.metrics.results import Collected
 from dlrun.training.failures import step_failures
 from dlrun.training.step.feed import Feed, epoch_order
-from dlrun.training.step.replicas import Team
-from dlrun.training.step.steps import Steps
+from dlrun.training.step.replicas import Replicas
+from dlrun.training.step.steps import StepRunner
 
 
 class Evaluator:
@@ -24,10 +24,10 @@ class Evaluator:
         team: The devices that each step runs on.
     """
 
-    def __init__(self, model: keras.Model, feed: Feed, *, batch_size: int, team: Team) -> None:
+    def __init__(self, model: keras.Model, feed: Feed, *, batch_size: int, team: Replicas) -> None:
         self._model = model
         self._team = team
-        self._steps = Steps(model, model.test_step, feed, batch_size=batch_size, jit=False, team=team)
+        self._steps = StepRunner(model, model.test_step, feed, batch_size=batch_size, jit=False, team=team)
         self._order = epoch_order(feed.examples, seed=0, epoch=0, shuffle=False)
 
     def scores(self) -> dict[str, float]:

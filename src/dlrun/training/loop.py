@@ -20,7 +20,7 @@ from dlrun.runs.folder import RunFolder
 from dlrun.spec.types import Spec
 from dlrun.training.checkpoints.checkpoint import Checkpoint
 from dlrun.training.checkpoints.saving import Saver
-from dlrun.training.compilation import Compiled, Length
+from dlrun.training.compilation import Compiled, TrainingLength
 from dlrun.training.evaluate import Evaluator, read_scores
 from dlrun.training.failures import not_finite, step_failures
 from dlrun.training.progress.events import WARNING, EpochDone, Listener, Note, StepsDone
@@ -35,9 +35,9 @@ from dlrun.training.state import (
     undefined_text,
     undefined_watched,
 )
-from dlrun.training.step.feed import Feed, Stretch, epoch_order
-from dlrun.training.step.replicas import Team
-from dlrun.training.step.steps import Steps
+from dlrun.training.step.feed import Feed, StepRange, epoch_order
+from dlrun.training.step.replicas import Replicas
+from dlrun.training.step.steps import StepRunner
 from dlrun.training.stop import Stop
 from dlrun.training.variables import HostValues, assign_arrays, averaged_variables
 
@@ -46,16 +46,16 @@ End = Literal["completed", "out of time", "interrupted"]
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingTask:
     """What the loop works on."""
 
     spec: Spec
     compiled: Compiled
     train: Feed
-    steps: Steps
-    team: Team
+    steps: StepRunner
+    team: Replicas
     validation: Evaluator | None
-    length: Length
+    length: TrainingLength
     folder: RunFolder
     timeline: Timeline
 
@@ -63,7 +63,7 @@ class Job:
 class Trainer:
     """Trains one model from its present state to the end of its length."""
 
-    def __init__(self, job: Job, *, stop: Stop, listener: Listener) -> None:
+    def __init__(self, job: TrainingTask, *, stop: Stop, listener: Listener) -> None:
         self.job = job
         self.model: keras.Model = job.compiled.model
         self.stop = stop
@@ -201,7 +201,7 @@ class Trainer:
         self.state = replace(self.state, seconds=self.state.seconds + wait_seconds)
         return scores, wait_seconds
 
-    def _call(self, stretch: Stretch) -> dict[str, float]:
+    def _call(self, stretch: StepRange) -> dict[str, float]:
         """Train some steps in one call, and read the epoch's scores so far."""
         called = time.perf_counter()
         wanted = self.job.team.chiefs(self.pace.steps)

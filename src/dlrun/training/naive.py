@@ -20,7 +20,7 @@ from dlrun.metrics.results import Collected
 from dlrun.runs.record import BaselineRecord
 from dlrun.signature import Target
 from dlrun.training.evaluate import with_exact
-from dlrun.training.setup import Assembly
+from dlrun.training.setup import TrainingSetup
 from dlrun.training.step.by_column import build_loss, build_metric
 from dlrun.training.step.feed import encode
 
@@ -98,7 +98,7 @@ class NaiveScores:
         return {"loss": self._sum / self._count} | with_exact(of_metrics, self._collected.scores())
 
 
-def find_baseline(assembly: Assembly) -> BaselineRecord | None:
+def find_baseline(assembly: TrainingSetup) -> BaselineRecord | None:
     """Return what is predicted without a model; None for an autoencoder.
 
     Args:
@@ -120,7 +120,7 @@ def kept_baseline(baseline: BaselineRecord | None) -> BaselineRecord | None:
     return baseline if is_small or baseline is None else BaselineRecord(method=baseline.method)
 
 
-def naive_scores(assembly: Assembly, baseline: BaselineRecord, split: str) -> dict[str, float]:
+def naive_scores(assembly: TrainingSetup, baseline: BaselineRecord, split: str) -> dict[str, float]:
     """Return loss and metrics of the predictions without a model for a split.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from dlrun.training.setup import Assembly
+from dlrun.training.setup import TrainingSetup
 
 _BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
@@ -33,7 +33,7 @@ class LayerPlan:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """What a training would be.
 
     Args:
@@ -58,7 +58,7 @@ class Plan:
     left_out: Mapping[str, str] = field(default_factory=dict)
 
 
-def make_plan(assembly: Assembly) -> Plan:
+def make_plan(assembly: TrainingSetup) -> TrainingPlan:
     """Describe what `assembly` would train."""
     model, batch_size = assembly.compiled.model, assembly.spec.training.batch_size
     layers = plan_layers(assembly.compiled.core)
@@ -75,7 +75,7 @@ def make_plan(assembly: Assembly) -> Plan:
         ),
     }
     length, precision = assembly.length, assembly.compiled.precision.value
-    return Plan(
+    return TrainingPlan(
         layers,
         model.count_params(),
         trainable,

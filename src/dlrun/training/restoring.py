@@ -9,14 +9,14 @@ from dlrun.spec.types import Spec
 from dlrun.training.checkpoints.checkpoint import newest_valid
 from dlrun.training.checkpoints.choosing import Restored, check_step, read_wanted
 from dlrun.training.progress.events import WARNING, Listener, Note
-from dlrun.training.setup import Assembly
+from dlrun.training.setup import TrainingSetup
 from dlrun.training.state import TrainingState
 from dlrun.training.variables import array_specs, assign_arrays, average_variables, keeps_averages
 
 MODEL, EVERYTHING = ("model",), ("model", "optimizer", "metrics")
 
 
-def read_newest(assembly: Assembly, folder: RunFolder, listener: Listener) -> Restored | None:
+def read_newest(assembly: TrainingSetup, folder: RunFolder, listener: Listener) -> Restored | None:
     """The newest checkpoint that verifies, for training to go on from; None if none was ever written.
 
     Raises:

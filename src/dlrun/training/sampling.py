@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.data import Split
-from dlrun.runs.predictions import Predictions
+from dlrun.runs.predictions import StoredPredictions
 from dlrun.scoring.importances import loss_of, permutation_importances
 from dlrun.signature import Target
 from dlrun.training.predictor import Predictor
-from dlrun.training.setup import Assembly
+from dlrun.training.setup import TrainingSetup
 
 Array = npt.NDArray[Any]
 
@@ -33,8 +33,8 @@ _NOTHING: Array = np.zeros(0, np.float32)
 
 
 def sample_predictions(
-    assembly: Assembly, split: str, predictor: Predictor, *, measures_columns: bool = False
-) -> Predictions:
+    assembly: TrainingSetup, split: str, predictor: Predictor, *, measures_columns: bool = False
+) -> StoredPredictions:
     """Predict a split, or an even sample of a large one.
 
     Args:
@@ -57,7 +57,7 @@ def sample_predictions(
     if measures_columns and columns and truth.size:
         importances, measure = _importances(part, predictor, columns, target)
     times = assembly.dataset.times.get(split)
-    return Predictions(
+    return StoredPredictions(
         examples=len(examples),
         rows=rows,
         outputs=outputs,
@@ -75,7 +75,7 @@ def sample_predictions(
     )
 
 
-def _columns(assembly: Assembly) -> Mapping[str, tuple[int, ...]]:
+def _columns(assembly: TrainingSetup) -> Mapping[str, tuple[int, ...]]:
     """Return the columns of a table, or the features of vectors, with the places of their values."""
     columns = assembly.dataset.raw_input().columns_of_stored()
     width = assembly.dataset.features.shape[-1]
@@ -119,7 +119,7 @@ def turns_within_budget(columns: int, *, calls: int, positions: int, parameters:
     return min(_TURNS, _MOST_PRODUCTS // max(1, once))
 
 
-def _of_autoencoder(part: Split, rows: Array, predictor: Predictor, *, total: int) -> Predictions:
+def _of_autoencoder(part: Split, rows: Array, predictor: Predictor, *, total: int) -> StoredPredictions:
     errors = predictor.reconstruction_errors(part.features)
     order = np.argsort(errors)
     # The best, some between, and the worst: what it has learnt, and what it has not.
@@ -129,7 +129,7 @@ def _of_autoencoder(part: Split, rows: Array, predictor: Predictor, *, total: in
     pictures, again = (
         _as_bytes(values, low, high) if values.ndim == _IMAGE_RANK else values for values in (features, reconstructions)
     )
-    return Predictions(total, rows, errors, _NOTHING, _NOTHING, shown, pictures, again, _NOTHING)
+    return StoredPredictions(total, rows, errors, _NOTHING, _NOTHING, shown, pictures, again, _NOTHING)
 
 
 def _sample(total: int, *, most: int, in_a_row: bool = False) -> Array:
@@ -157,7 +157,7 @@ def _worst(outputs: Array, truth: Array, target: Target) -> Array:
     return np.argsort(-errors, kind="stable")[:_SHOWN]
 
 
-def _pictures(stored: Array, assembly: Assembly) -> Array:
+def _pictures(stored: Array, assembly: TrainingSetup) -> Array:
     if assembly.dataset.features.kind != "image" or not len(stored):
         return _NOTHING
     # As large as the network sees them: a byte of 16 may be white. What is standardized is shown as it is stored.
@@ -172,7 +172,7 @@ def _as_bytes(values: Array, low: float, high: float) -> Array:
     return np.clip((values - low) * 255 / span, 0, 255).round().astype(np.uint8)
 
 
-def _cells(part: Split, shown: Array, assembly: Assembly, columns: Sequence[str]) -> Array:
+def _cells(part: Split, shown: Array, assembly: TrainingSetup, columns: Sequence[str]) -> Array:
     """Return the values of the examples that are shown, by column."""
     if not columns or not len(shown):
         return _NOTHING
@@ -185,7 +185,7 @@ def _numbers(row: Array, columns: Sequence[str]) -> Mapping[str, str]:
     return {column: f"{value:.4g}" for column, value in zip(columns, row.reshape(-1).tolist(), strict=True)}
 
 
-def _texts(part: Split, shown: Array, assembly: Assembly) -> Array:
+def _texts(part: Split, shown: Array, assembly: TrainingSetup) -> Array:
     if part.origins is not None:
         texts = [str(text) for text in part.origins[shown]]
     else:

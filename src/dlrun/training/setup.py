@@ -25,13 +25,13 @@ from dlrun.spec.parse import SpecFile
 from dlrun.spec.training_check import unreached
 from dlrun.spec.types import Spec
 from dlrun.system.paths import unreadable
-from dlrun.training.compilation import Compiled, Length, compile_model
+from dlrun.training.compilation import Compiled, TrainingLength, compile_model
 from dlrun.training.devices.cluster import ALONE, Cluster
 from dlrun.training.devices.device import Device, choose_device, free_bytes, share_cores
 from dlrun.training.devices.jit_cache import measurement_key
 from dlrun.training.evaluate import Evaluator
 from dlrun.training.failures import building_failures, step_failures
-from dlrun.training.loop import Job
+from dlrun.training.loop import TrainingTask
 from dlrun.training.predictor import Predictor
 from dlrun.training.progress.events import Listener, Note
 from dlrun.training.progress.timeline import Timeline
@@ -39,9 +39,9 @@ from dlrun.training.step.augment import Augment, augment_of
 from dlrun.training.step.feed import Feed, class_weights, epoch_order
 from dlrun.training.step.jit import choose_jit
 from dlrun.training.step.parts import check_can_be_parted, check_penalties
-from dlrun.training.step.replicas import Team, make_team
+from dlrun.training.step.replicas import Replicas, make_team
 from dlrun.training.step.shares import choose_shares
-from dlrun.training.step.steps import Steps
+from dlrun.training.step.steps import StepRunner
 
 # What importing TensorFlow has made lives as long as the process. Each collection, and `clear_session` asks for one,
 # would look at all of it again: a third of the CPU time of a short training.
@@ -53,11 +53,11 @@ class ChosenSteps:
     """The training steps, and whether XLA compiles them, with the reason."""
 
     jit: Choice
-    steps: Steps
+    steps: StepRunner
 
 
 @dataclass(frozen=True)
-class Assembly:
+class TrainingSetup:
     """The parts of one run, fitted to each other."""
 
     spec: Spec
@@ -66,10 +66,10 @@ class Assembly:
     target: Target
     preprocess: keras.Model
     compiled: Compiled
-    length: Length
+    length: TrainingLength
     shares: Choice
     timeline: Timeline
-    team: Team
+    team: Replicas
     _evaluators: dict[str, Evaluator] = field(default_factory=dict)
 
     def updates_told(self, steps: int) -> str:
@@ -108,7 +108,7 @@ class Assembly:
         """The training steps, compiled by XLA if that was asked for or measured to be faster."""
         training, feed = self.spec.training, self.training_feed()
         model = self.compiled.model
-        plain = Steps(model, model.train_step, feed, batch_size=training.batch_size, jit=False, team=self.team)
+        plain = StepRunner(model, model.train_step, feed, batch_size=training.batch_size, jit=False, team=self.team)
         order = epoch_order(feed.examples, seed=self.spec.seed, epoch=0, shuffle=training.shuffle)
         key = measurement_key(
             self.spec_with_choices(), self.environment(), features=self.dataset.features, target=self.target
@@ -128,9 +128,9 @@ class Assembly:
         chosen = {"precision": self.compiled.precision.value, "cpu_shares": shares, **choices}
         return replace(self.spec, training=self.spec.training.model_copy(update=chosen))
 
-    def job(self, folder: RunFolder, steps: Steps) -> Job:
+    def job(self, folder: RunFolder, steps: StepRunner) -> TrainingTask:
         """What the training loop works on."""
-        return Job(
+        return TrainingTask(
             spec=self.spec,
             compiled=self.compiled,
             train=steps.feed,
@@ -179,7 +179,7 @@ class Assembly:
 
 def assemble(
     file: SpecFile, *, listener: Listener, timeline: Timeline | None = None, cluster: Cluster = ALONE
-) -> Assembly:
+) -> TrainingSetup:
     """Choose the device, load the data, build and compile the model.
 
     Args:
@@ -214,7 +214,7 @@ def assemble(
         raise DataError(f"{dataset.name} has no labels", expected="labels, or a model of type autoencoder")
     target = settled_target(spec.loss, spec.model, data_target)
     _check_training_split(dataset, data_target, batch_size=spec.training.batch_size)
-    length = Length.of(spec, examples["train"])
+    length = TrainingLength.of(spec, examples["train"])
     team.check_alike("dataset", sha256(dataset.fingerprint.encode()).hexdigest())
     check_can_be_parted(spec, replicas=team.replicas, examples=examples["train"])
     placed = tf.device(device.names[0]) if team.replicas == 1 else nullcontext()
@@ -229,10 +229,10 @@ def assemble(
             listener(Note("warning", late))
     for subject, choice in (("precision", compiled.precision), ("cpu shares", compiled.shares)):
         listener(Note(subject, f"{choice.value}: {choice.reason}"))
-    return Assembly(spec, device, dataset, target, preprocess, compiled, length, shares, timeline, team)
+    return TrainingSetup(spec, device, dataset, target, preprocess, compiled, length, shares, timeline, team)
 
 
-def _check_updates(compiled: Compiled, length: Length) -> None:
+def _check_updates(compiled: Compiled, length: TrainingLength) -> None:
     """Refuse a training that would never change a weight; a plugin's optimizer has no key that the spec could show.
 
     Raises:

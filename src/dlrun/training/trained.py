@@ -13,7 +13,7 @@ from dlrun.runs.interface import read_interface
 from dlrun.runs.record import Choice
 from dlrun.spec.check import check_model_takes
 from dlrun.spec.types import Spec
-from dlrun.training.compilation import Length, compile_model
+from dlrun.training.compilation import TrainingLength, compile_model
 from dlrun.training.devices.cluster import ALONE
 from dlrun.training.devices.device import choose_device
 from dlrun.training.failures import building_failures
@@ -109,7 +109,7 @@ def load_trained(
     team, whole = make_team(chosen, ALONE), Choice(value="1", reason="asked for")
     with building_failures():
         compiled = compile_model(
-            plain, interface.features, interface.target, team=team, length=Length(1, 1), shares=whole
+            plain, interface.features, interface.target, team=team, length=TrainingLength(1, 1), shares=whole
         )
     restored = restore_model(plain, compiled.model, folder, checkpoint, listener)
     return Trained(folder, plain, interface, compiled.core, restored)

@@ -3,7 +3,7 @@
 import pytest
 from rich.cells import cell_len
 
-from dlrun.cli.display.lines import ALWAYS, LineFitter, Part, join, wrap_line
+from dlrun.cli.display.lines import ALWAYS, LineFitter, LinePart, join, wrap_line
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120])
@@ -64,13 +64,15 @@ def test_a_command_inside_a_sentence_stays_in_one_line_and_the_words_after_it_do
 
 
 def test_what_was_left_out_of_one_line_is_left_out_of_the_next_until_the_terminal_is_wider() -> None:
-    fitter, wide, small = LineFitter(), Part("b", "x" * 30, 10), Part("b", "x", 10)
-    kept = Part("a", "epoch", ALWAYS)
+    fitter, wide, small = LineFitter(), LinePart("b", "x" * 30, 10), LinePart("b", "x", 10)
+    kept = LinePart("a", "epoch", ALWAYS)
     assert fitter.fit([kept, wide], 20) == [kept]
     assert fitter.fit([kept, small], 20) == [kept]
     assert fitter.fit([kept, small], 80) == [kept, small]
 
 
 def test_a_name_is_shortened_before_its_score_is_left_out() -> None:
-    fitted = LineFitter().fit([Part("e", "epoch 1", ALWAYS), Part("m", "0.5000", 85, name="much_too_long_a_name")], 26)
+    fitted = LineFitter().fit(
+        [LinePart("e", "epoch 1", ALWAYS), LinePart("m", "0.5000", 85, name="much_too_long_a_name")], 26
+    )
     assert join(fitted) == "epoch 1  much_too.. 0.5000"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dlrun.runs.compare.baseline import Comparison, compare_with_naive, warn_of_naive
+from dlrun.runs.compare.baseline import BaselineComparison, compare_with_naive, warn_of_naive
 from dlrun.runs.record import BaselineRecord, RunRecord
 
 DIRECTIONS: dict[str, Any] = {"loss": "min", "mean_absolute_error": "min", "r2_score": "max"}
@@ -44,8 +44,8 @@ def test_a_loss_that_is_worse_counts_only_where_there_is_no_metric() -> None:
 
 
 def test_scores_that_differ_are_written_with_the_digits_that_tell_them_apart() -> None:
-    assert str(Comparison("mae", 2.0e-7, 3.0e-7, 1e-7)) == "mae 2e-07 against 3e-07"
-    assert str(Comparison("mae", 20123.4, 20123.2, -0.2)) == "mae 20123.4 against 20123.2"
-    assert str(Comparison("mae", 20123.4, 29123.2, 9e3)) == "mae 20,123 against 29,123"
-    assert str(Comparison("r2", 0.99991, 0.99994, -3e-5)) == "r2 0.99991 against 0.99994"
-    assert str(Comparison("r2", 0.5, 0.5, 0.0)) == "r2 0.5 against 0.5"
+    assert str(BaselineComparison("mae", 2.0e-7, 3.0e-7, 1e-7)) == "mae 2e-07 against 3e-07"
+    assert str(BaselineComparison("mae", 20123.4, 20123.2, -0.2)) == "mae 20123.4 against 20123.2"
+    assert str(BaselineComparison("mae", 20123.4, 29123.2, 9e3)) == "mae 20,123 against 29,123"
+    assert str(BaselineComparison("r2", 0.99991, 0.99994, -3e-5)) == "r2 0.99991 against 0.99994"
+    assert str(BaselineComparison("r2", 0.5, 0.5, 0.0)) == "r2 0.5 against 0.5"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dlrun.errors import UsageError
-from dlrun.runs.compare.compare import Contrast, contrast
+from dlrun.runs.compare.compare import RunComparison, compare_runs
 from dlrun.runs.compare.curves import Curve, check_picture, curve_of, draw_picture, read_curves
 from dlrun.runs.folder import RunFolder
 
@@ -15,18 +15,18 @@ MakeRun = Callable[..., RunFolder]
 ROW = {"step": 8, "seconds": 1.0, "examples_per_second": 100.0}
 
 
-def section(found: Contrast, name: str) -> dict[str, tuple[Any, ...]]:
+def section(found: RunComparison, name: str) -> dict[str, tuple[Any, ...]]:
     return {line.key: line.values for line in found.lines if line.section == name}
 
 
 def test_only_the_keys_of_the_specs_that_differ_are_there(make_run: MakeRun) -> None:
-    same = contrast([make_run("a"), make_run("b")])
+    same = compare_runs([make_run("a"), make_run("b")])
     assert section(same, "spec") == {}
     first, second = make_run("a"), make_run("b", spec=("units: [64, 32]", "units: [64]\n  dropout: 0.1"))
-    found = contrast([first, second])
+    found = compare_runs([first, second])
     assert found.ids == (first.id, second.id)
     assert section(found, "spec") == {"model.units": ([64, 32], [64]), "model.dropout": (None, 0.1)}
-    typed = contrast([first, make_run("c", spec=("batch_size: 32", "batch_size: '32'"))])
+    typed = compare_runs([first, make_run("c", spec=("batch_size: 32", "batch_size: '32'"))])
     assert section(typed, "spec") == {"training.batch_size": (32, "32")}
 
 
@@ -38,7 +38,7 @@ def test_scores_and_outcomes_stand_beside_each_other(make_run: MakeRun) -> None:
         seconds=2.0,
     )
     second = make_run(result={"test": {"accuracy": 0.75, "auc": None}}, status="running", throughput=9.5)
-    found = contrast([first, second])
+    found = compare_runs([first, second])
     assert section(found, "score") == {
         "validation loss": (1.0, None),
         "test accuracy": (0.5, 0.75),
@@ -60,14 +60,14 @@ def test_what_makes_scores_hard_to_compare_is_told(make_run: MakeRun) -> None:
     common = {"versions": {"keras": "3.15.1", "numpy": "2.2"}, "git": {"commit": "a" * 40, "dirty": False}}
     first = make_run(dataset={**data, "fingerprint": "1" * 64}, **common)
     alike = make_run(dataset={**data, "fingerprint": "1" * 64}, **common)
-    assert contrast([first, alike]).warnings == ()
-    assert section(contrast([first, alike]), "environment") == {}
+    assert compare_runs([first, alike]).warnings == ()
+    assert section(compare_runs([first, alike]), "environment") == {}
     other = make_run(
         dataset={**data, "fingerprint": "2" * 64},
         versions={"keras": "3.15.2", "numpy": "2.2"},
         git={"commit": "b" * 40, "dirty": True},
     )
-    found = contrast([first, alike, other])
+    found = compare_runs([first, alike, other])
     assert [warning.split(":")[0] for warning in found.warnings] == [
         "the runs saw different data",
         "the runs were made from different commits",
@@ -84,13 +84,13 @@ def test_one_run_alone_or_twice_is_no_comparison(make_run: MakeRun) -> None:
     run = make_run()
     for folders in ([run], [run, run], [run, make_run(), RunFolder(run.path / ".." / run.id)]):
         with pytest.raises(UsageError, match="nothing to compare"):
-            contrast(folders)
+            compare_runs(folders)
 
 
 def test_a_spec_that_cannot_be_read_is_told(make_run: MakeRun) -> None:
     run = make_run()
     run.spec_yaml.write_text("[" * 100_000)
-    found = contrast([run, make_run()])
+    found = compare_runs([run, make_run()])
     assert "nested deeper" in found.warnings[0]
 
 
@@ -132,6 +132,6 @@ def test_the_best_of_each_score_is_in_its_own_direction(make_run: MakeRun) -> No
     said = {"loss": "min", "quality": "min", "accuracy": "max"}
     names = (*said, "unsaid")
     runs = [make_run(result={"test": dict.fromkeys(names, value)}, directions=said) for value in (1.0, 2.0)]
-    found = contrast(runs)
+    found = compare_runs(runs)
     low, high = found.ids
     assert found.plain()["best"] == {"test loss": [low], "test quality": [low], "test accuracy": [high]}

@@ -50,13 +50,13 @@ def batch(
         raise typer.BadParameter(f"there is no folder {csv.parent}", param_hint="--csv")
     from dlrun.batching.batch import run_batch
     from dlrun.batching.grid import combine
-    from dlrun.batching.wanted import Wanted
+    from dlrun.batching.wanted import BatchOptions
     from dlrun.cli.batch.display import batch_displayed
     from dlrun.cli.batch.table import show_table
 
     command = ("dlrun", *sys.argv[1:])
     runs = combine(configs, overrides, grids, seeds)
-    wanted = Wanted(
+    wanted = BatchOptions(
         runs,
         runs_dir,
         jobs=jobs,

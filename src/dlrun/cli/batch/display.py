@@ -16,7 +16,7 @@ from dlrun.batching.state import ENDED, BatchEvent, BatchStarted, RunChanged, Ru
 from dlrun.cli.display.console import Console
 from dlrun.cli.display.epochs import EpochPace
 from dlrun.cli.display.format import format_score, format_scores, format_seconds
-from dlrun.cli.display.lines import LineFitter, Part, join, shorten
+from dlrun.cli.display.lines import LineFitter, LinePart, join, shorten
 from dlrun.cli.display.printable import printable_cell
 
 _ORDER: tuple[Stage, ...] = ("failed", "interrupted", "running", "held", "waiting", "completed", "skipped")
@@ -138,7 +138,7 @@ class BatchDisplay:
 
     def _scores(self, state: RunState, width: int) -> str:
         parts = [
-            Part(name, format_score(value), _WORTH.get(name, 0), name=name) for name, value in state.scores.items()
+            LinePart(name, format_score(value), _WORTH.get(name, 0), name=name) for name, value in state.scores.items()
         ]
         return printable_cell(join(self._fitter.fit(parts, width)))
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dlrun.batching.grid import SEED
-from dlrun.batching.table import Table
+from dlrun.batching.table import BatchTable
 from dlrun.cli.display.console import Console, output_width, print_json
 from dlrun.cli.display.format import format_score, format_table, widest
 from dlrun.system.disk import disk, explained
 
 
-def show_table(table: Table, *, csv: Path | None, as_json: bool) -> None:
+def show_table(table: BatchTable, *, csv: Path | None, as_json: bool) -> None:
     """Print the final table to stdout, and write it where the user wants it.
 
     Raises:
@@ -46,7 +46,7 @@ def _fitted(head: Sequence[str], rows: list[Sequence[str]], width: int | None, *
     return format_table(head, short if has_ids else rows, width=width, spare=spare)
 
 
-def _runs(table: Table, *, has_reasons: bool) -> tuple[Sequence[str], list[Sequence[str]]]:
+def _runs(table: BatchTable, *, has_reasons: bool) -> tuple[Sequence[str], list[Sequence[str]]]:
     keys, several = table.keys, len({row.state.planned.label for row in table.rows}) > 1
     names = (table.metric, *((table.test_metric,) if table.test_metric else ()))
     head = (*(("name",) if several else ()), *(key.rpartition(".")[2] for key in keys), *names, "status", "run")
@@ -61,7 +61,7 @@ def _runs(table: Table, *, has_reasons: bool) -> tuple[Sequence[str], list[Seque
     return head, rows
 
 
-def _groups(table: Table) -> tuple[Sequence[str], list[Sequence[str]]]:
+def _groups(table: BatchTable) -> tuple[Sequence[str], list[Sequence[str]]]:
     keys = [key for key in table.keys if key != SEED]
     several = len({group.label for group in table.groups}) > 1
     tests = ("test mean", "test std") if table.test_metric else ()

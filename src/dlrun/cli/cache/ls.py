@@ -13,7 +13,7 @@ from dlrun.cli.display.terminal import tell
 from dlrun.cli.options import AsCsv, AsJson
 
 if TYPE_CHECKING:
-    from dlrun.cli.runs.output import Column
+    from dlrun.cli.runs.output import ListingColumn
     from dlrun.system.cache_entries import CacheEntry
 
 Kinds = Annotated[list[str] | None, typer.Argument(help="Only these kinds.", metavar="KIND...", show_default=False)]
@@ -79,10 +79,10 @@ def plain_entry(entry: CacheEntry) -> dict[str, Any]:
     }
 
 
-def entry_columns() -> tuple[Column, ...]:
+def entry_columns() -> tuple[ListingColumn, ...]:
     """Return the columns of a listing of entries."""
     from dlrun.cli.display.format import format_age, format_bytes
-    from dlrun.cli.runs.output import Column
+    from dlrun.cli.runs.output import ListingColumn
 
     now = time.time()
 
@@ -90,8 +90,8 @@ def entry_columns() -> tuple[Column, ...]:
         return format_age(max(0.0, now - dt.datetime.fromisoformat(used).timestamp()))
 
     return (
-        Column("kind", lambda entry: entry.kind),
-        Column("size", lambda entry: entry.bytes, format_bytes),
-        Column("used", lambda entry: plain_entry(entry)["used"], age),
-        Column("what", lambda entry: entry.what),
+        ListingColumn("kind", lambda entry: entry.kind),
+        ListingColumn("size", lambda entry: entry.bytes, format_bytes),
+        ListingColumn("used", lambda entry: plain_entry(entry)["used"], age),
+        ListingColumn("what", lambda entry: entry.what),
     )

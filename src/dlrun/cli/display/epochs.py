@@ -10,7 +10,7 @@ from rich.console import ConsoleOptions, RenderResult
 from rich.text import Text
 
 from dlrun.cli.display.format import format_score, format_seconds
-from dlrun.cli.display.lines import ALWAYS, LineFitter, Part, join
+from dlrun.cli.display.lines import ALWAYS, LineFitter, LinePart, join
 from dlrun.cli.display.printable import printable_cell
 from dlrun.training.progress.events import EpochDone, StepsDone
 
@@ -101,14 +101,14 @@ class TrainingLines:
         scores = {name: value for name, value in row.items() if name not in _NOT_SCORES}
         self._validation = {name: value for name, value in scores.items() if name.startswith("val_")}
         parts = [
-            Part("epoch", f"epoch {event.epoch:>{len(str(event.epochs))}}/{event.epochs}", ALWAYS),
+            LinePart("epoch", f"epoch {event.epoch:>{len(str(event.epochs))}}/{event.epochs}", ALWAYS),
             *self._scores(scores, is_aligned=True),
-            Part("spent", "" if spent is None else format_seconds(spent), _SPENT),
-            Part("speed", f"{row.get('examples_per_second') or 0:,.0f}/s", _SPEED),
+            LinePart("spent", "" if spent is None else format_seconds(spent), _SPENT),
+            LinePart("speed", f"{row.get('examples_per_second') or 0:,.0f}/s", _SPEED),
         ]
         if (row.get("data_wait") or 0.0) >= _TOLD_WAITING:
-            parts.append(Part("wait", f"data wait {row['data_wait']:.0%}", _WAITING))
-        best = Part("best", "best", ALWAYS)
+            parts.append(LinePart("wait", f"data wait {row['data_wait']:.0%}", _WAITING))
+        best = LinePart("best", "best", ALWAYS)
         if width is not None:
             parts = self._fitter.fit([*parts, best], width)[:-1]  # with room for it on every line
         return printable_line([*parts, best] if is_told else parts)
@@ -131,9 +131,9 @@ class TrainingLines:
         known = {**event.scores, **self._validation}
         scores = {name: value for name, value in known.items() if name == self.monitor or not name.startswith("val_")}
         parts = [*self._progress(event, epochs, _BARS[is_ascii]), *self._scores(scores)]
-        parts.append(Part("speed", f"{event.examples_per_second:,.0f}/s", _SPEED))
+        parts.append(LinePart("speed", f"{event.examples_per_second:,.0f}/s", _SPEED))
         if self.best_epoch:
-            parts.append(Part("best", f"best: epoch {self.best_epoch}", _BEST))
+            parts.append(LinePart("best", f"best: epoch {self.best_epoch}", _BEST))
         line = Text(no_wrap=True, overflow="crop", end="")
         for part in LineFitter().fit(parts, width):
             line.append("  " if line else "").append(printable_cell(str(part)), style=part.style)
@@ -146,15 +146,15 @@ class TrainingLines:
             return self._ended_at if event.epoch == 1 else None
         return self._ended_at - before
 
-    def _progress(self, event: StepsDone, epochs: int, bar: str = "") -> Iterator[Part]:
+    def _progress(self, event: StepsDone, epochs: int, bar: str = "") -> Iterator[LinePart]:
         done = round(_BAR_CELLS * event.step / max(1, event.steps))
-        yield Part("epoch", f"epoch {event.epoch}/{epochs}", ALWAYS)
+        yield LinePart("epoch", f"epoch {event.epoch}/{epochs}", ALWAYS)
         if bar:
-            yield Part("bar", bar[0] * done + bar[1] * (_BAR_CELLS - done), _BAR, style="cyan")
-        yield Part("steps", f"{event.step:,}/{event.steps:,}", _STEPS)
-        yield Part("left", f"{format_seconds(event.seconds_left)} left", _LEFT)
+            yield LinePart("bar", bar[0] * done + bar[1] * (_BAR_CELLS - done), _BAR, style="cyan")
+        yield LinePart("steps", f"{event.step:,}/{event.steps:,}", _STEPS)
+        yield LinePart("left", f"{format_seconds(event.seconds_left)} left", _LEFT)
 
-    def _scores(self, scores: Mapping[str, float | None], *, is_aligned: bool = False) -> Iterator[Part]:
+    def _scores(self, scores: Mapping[str, float | None], *, is_aligned: bool = False) -> Iterator[LinePart]:
         for name, value in scores.items():
             worth = _VALIDATION if name.startswith("val_") else _EXTRA
             worth = _LOSS if name == "loss" else _MONITORED if name == self.monitor else worth
@@ -162,7 +162,7 @@ class TrainingLines:
             if is_aligned:
                 self._widths[name] = max(self._widths.get(name, 0), len(text))
                 text = text.ljust(self._widths[name])
-            yield Part(f"score {name}", text, worth, name=name)
+            yield LinePart(f"score {name}", text, worth, name=name)
 
 
 class LiveLine:
@@ -188,6 +188,6 @@ class LiveLine:
             yield self.lines.live_line(self.event, self.epochs, options.max_width, is_ascii=options.ascii_only)
 
 
-def printable_line(parts: list[Part]) -> str:
+def printable_line(parts: list[LinePart]) -> str:
     """Return parts as one line without control characters."""
-    return join([Part(part.key, printable_cell(str(part)), part.worth) for part in parts]).rstrip()
+    return join([LinePart(part.key, printable_cell(str(part)), part.worth) for part in parts]).rstrip()

@@ -24,7 +24,7 @@ _CHUNK = re.compile(r"(\s*)(\S+(?: \S+)*)")
 
 
 @dataclass(frozen=True)
-class Part:
+class LinePart:
     """One statement of a line.
 
     Args:
@@ -57,7 +57,7 @@ class LineFitter:
         self._width = 0
         self._left_out: set[str] = set()
 
-    def fit(self, parts: Sequence[Part], width: int) -> list[Part]:
+    def fit(self, parts: Sequence[LinePart], width: int) -> list[LinePart]:
         """Return the parts that fit.
 
         Args:
@@ -75,12 +75,12 @@ class LineFitter:
         return [part for part in parts if part.key in kept]
 
 
-def width_of(parts: Sequence[Part]) -> int:
+def width_of(parts: Sequence[LinePart]) -> int:
     """Return how many cells the parts take in one line."""
     return cell_len(join(parts))
 
 
-def join(parts: Sequence[Part]) -> str:
+def join(parts: Sequence[LinePart]) -> str:
     """Return the parts as one line."""
     return _GAP.join(str(part) for part in parts if str(part))
 
@@ -128,7 +128,7 @@ def shorten(text: str, width: int) -> str:
     return text + _CUT if text else ""
 
 
-def _most_worth(parts: Sequence[Part], width: int) -> set[str]:
+def _most_worth(parts: Sequence[LinePart], width: int) -> set[str]:
     """Return the keys of the parts that are kept: those of one worth as far as there is room, and then none of less."""
     kept: set[str] = set()
     room = width + len(_GAP)
@@ -146,7 +146,7 @@ def _most_worth(parts: Sequence[Part], width: int) -> set[str]:
     return kept
 
 
-def _with_shorter_names(parts: Sequence[Part], too_wide: int) -> list[Part]:
+def _with_shorter_names(parts: Sequence[LinePart], too_wide: int) -> list[LinePart]:
     """Return the parts with the longest names cut, cell by cell, until nothing is too wide or every name is short."""
     parts = list(parts)
     while too_wide > 0:

@@ -7,47 +7,47 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from dlrun.cli.display.format import format_age, format_score, format_scores, format_seconds
-from dlrun.cli.runs.output import Column
-from dlrun.runs.query.fields import OF_EVERY_RUN, Fields, as_text
+from dlrun.cli.runs.output import ListingColumn
+from dlrun.runs.query.fields import OF_EVERY_RUN, RunFields, as_text
 from dlrun.runs.query.selection import find_key
-from dlrun.runs.query.summary import Best, RunSummary
+from dlrun.runs.query.summary import BestScore, RunSummary
 
 _TIMES = {"age": format_age, "seconds": format_seconds}
 _IN_A_SPREADSHEET = ("id", "name", "status", "started", "seconds", "model", "dataset", "tag", "device", "precision")
 
 
-def key_columns(keys: str, fields: Fields) -> list[Column]:
+def key_columns(keys: str, fields: RunFields) -> list[ListingColumn]:
     """A column for each of the keys, which commas separate."""
     names = [key.strip() for key in keys.split(",") if key.strip()]
-    return [Column(name, find_key(name, fields), _TIMES.get(name, _text)) for name in names]
+    return [ListingColumn(name, find_key(name, fields), _TIMES.get(name, _text)) for name in names]
 
 
-def default_columns(runs: Iterable[RunSummary]) -> list[Column]:
+def default_columns(runs: Iterable[RunSummary]) -> list[ListingColumn]:
     """What people look for, the tags if there are any."""
-    age = Fields(()).getter("age")
+    age = RunFields(()).getter("age")
     columns = [
-        Column("id", lambda run: run.id),
-        Column("status", lambda run: run.status),
-        Column("age", age or (lambda _run: None), format_age),
-        Column("model", lambda run: run.model or ""),
-        Column("dataset", lambda run: run.dataset or ""),
-        Column("time", lambda run: run.seconds, _seconds),
-        Column("best", lambda run: run.best, _best),
-        Column("test", lambda run: format_scores(run.result.get("test", {})) or run.problem),
+        ListingColumn("id", lambda run: run.id),
+        ListingColumn("status", lambda run: run.status),
+        ListingColumn("age", age or (lambda _run: None), format_age),
+        ListingColumn("model", lambda run: run.model or ""),
+        ListingColumn("dataset", lambda run: run.dataset or ""),
+        ListingColumn("time", lambda run: run.seconds, _seconds),
+        ListingColumn("best", lambda run: run.best, _best),
+        ListingColumn("test", lambda run: format_scores(run.result.get("test", {})) or run.problem),
     ]
     has_tags = any(run.tags for run in runs)
-    return [*columns, Column("tag", lambda run: ", ".join(run.tags))] if has_tags else columns
+    return [*columns, ListingColumn("tag", lambda run: ", ".join(run.tags))] if has_tags else columns
 
 
-def spreadsheet_columns(runs: Sequence[RunSummary]) -> list[Column]:
+def spreadsheet_columns(runs: Sequence[RunSummary]) -> list[ListingColumn]:
     """One value in each, and one for every score that a run has."""
     scores = sorted(set[str]().union(*(run.keys() for run in runs)))
     return [
-        *(Column(key, OF_EVERY_RUN[key]) for key in (*_IN_A_SPREADSHEET, "parameters", "throughput")),
-        Column("best_metric", lambda run: run.best.metric if run.best else None),
-        *(Column(key, OF_EVERY_RUN[key]) for key in ("best", "epoch")),
-        *(Column(score, lambda run, score=score: run.value(score)) for score in scores),  # type: ignore[misc]
-        Column("problem", OF_EVERY_RUN["problem"]),
+        *(ListingColumn(key, OF_EVERY_RUN[key]) for key in (*_IN_A_SPREADSHEET, "parameters", "throughput")),
+        ListingColumn("best_metric", lambda run: run.best.metric if run.best else None),
+        *(ListingColumn(key, OF_EVERY_RUN[key]) for key in ("best", "epoch")),
+        *(ListingColumn(score, lambda run, score=score: run.value(score)) for score in scores),  # type: ignore[misc]
+        ListingColumn("problem", OF_EVERY_RUN["problem"]),
     ]
 
 
@@ -63,5 +63,5 @@ def _seconds(value: float | None) -> str:
     return format_seconds(value) if value is not None else ""
 
 
-def _best(best: Best | None) -> str:
+def _best(best: BestScore | None) -> str:
     return f"{best.metric} {format_score(best.value)}" if best else ""

@@ -16,7 +16,7 @@ from dlrun.cli.options import AsCsv, AsJson, RunList, RunsDir
 from dlrun.runs import RUNS_DIR
 
 if TYPE_CHECKING:
-    from dlrun.runs.compare.compare import Contrast, Line
+    from dlrun.runs.compare.compare import ComparisonLine, RunComparison
 
 _Plot = Annotated[str, typer.Option("--plot", metavar="FILE", help="Draw the curves: x.png, .svg, .pdf; -: here.")]
 _Metric = Annotated[str, typer.Option(metavar="NAME", help="What to draw: val_loss unless said, or loss.")]
@@ -36,7 +36,7 @@ def compare(
     from dlrun.cli.display.curve import draw_curves, takes_braille
     from dlrun.cli.display.printable import printable
     from dlrun.cli.runs.output import Form, write_csv
-    from dlrun.runs.compare.compare import contrast
+    from dlrun.runs.compare.compare import compare_runs
     from dlrun.runs.compare.curves import check_picture, draw_picture, read_curves
     from dlrun.runs.query.catalog import find_run
 
@@ -44,14 +44,14 @@ def compare(
     if plot and plot != "-":
         check_picture(Path(plot))
     folders = [find_run(run, runs_dir=runs_dir) for run in runs]
-    found = contrast(folders)
+    found = compare_runs(folders)
     drawn = read_curves(folders, metric) if plot or metric else ("", {})
     if form is Form.JSON:
         print_json(found.plain())
     elif form is Form.CSV:
-        write_csv(("section", "key", *found.ids), contrast_rows(found))
+        write_csv(("section", "key", *found.ids), comparison_rows(found))
     else:
-        typer.echo(contrast_table(found))
+        typer.echo(comparison_table(found))
     for warning in found.warnings:
         tell(f"note: {warning}")
     if plot == "-" or (metric and not plot):
@@ -63,7 +63,7 @@ def compare(
         tell(f"wrote {plot}: {drawn[0]} of {len(drawn[1])} runs")
 
 
-def contrast_table(found: Contrast) -> str:
+def comparison_table(found: RunComparison) -> str:
     """One line for each key, one column for each run; an empty line between the sections."""
     rows: list[tuple[str, ...]] = []
     section = ""
@@ -77,7 +77,7 @@ def contrast_table(found: Contrast) -> str:
     return format_table(("", *found.ids), rows)
 
 
-def contrast_rows(found: Contrast) -> Iterator[tuple[Any, ...]]:
+def comparison_rows(found: RunComparison) -> Iterator[tuple[Any, ...]]:
     """The same as rows of values."""
     from dlrun.runs.query.fields import as_text
 
@@ -86,7 +86,7 @@ def contrast_rows(found: Contrast) -> Iterator[tuple[Any, ...]]:
         yield (line.section, line.key, *values)
 
 
-def _text(line: Line, value: Any) -> str:
+def _text(line: ComparisonLine, value: Any) -> str:
     from dlrun.runs.query.fields import as_text
 
     if value is None and line.section != "spec":

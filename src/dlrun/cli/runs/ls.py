@@ -34,13 +34,13 @@ def list_(
     """
     from dlrun.cli.runs.columns import default_columns, key_columns, spreadsheet_columns
     from dlrun.cli.runs.output import Form, show_rows
-    from dlrun.runs.query.fields import Fields
+    from dlrun.runs.query.fields import RunFields
     from dlrun.runs.query.listing import list_runs
     from dlrun.runs.query.selection import Selection
 
     form = Form.of(as_json=as_json, as_csv=as_csv)
     found = list_runs(runs_dir)
-    fields = Fields(found)
+    fields = RunFields(found)
     chosen = Selection(where, status, sort, limit).of(found, fields)
     if columns and found:
         shown = key_columns(columns, fields)

@@ -15,7 +15,7 @@ from dlrun.cli.display.printable import printable_text
 from dlrun.system.spreadsheet import csv_text
 
 
-class Column(NamedTuple):
+class ListingColumn(NamedTuple):
     """One column: its heading, a row's value as JSON and CSV have it, and that value as people read it."""
 
     heading: str
@@ -38,7 +38,7 @@ class Form(enum.Enum):
         return cls.JSON if as_json else cls.CSV if as_csv else cls.TABLE
 
 
-def show_rows(rows: Iterable[Any], columns: Sequence[Column] | None, form: Form) -> None:
+def show_rows(rows: Iterable[Any], columns: Sequence[ListingColumn] | None, form: Form) -> None:
     """Print rows; as JSON without columns they are whole."""
     if form is Form.JSON:
         plain = [{c.heading: c.value(row) for c in columns} if columns is not None else row.plain() for row in rows]

@@ -13,7 +13,7 @@ import typer
 from dlrun.cli.display.format import format_bytes, format_count
 from dlrun.cli.display.printable import printable
 from dlrun.cli.display.terminal import tell
-from dlrun.cli.runs.output import Column, Form, show_rows
+from dlrun.cli.runs.output import Form, ListingColumn, show_rows
 from dlrun.errors import DlrunError, UsageError
 from dlrun.runs.removal import Freed
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from dlrun.runs.removal import Freed
 
 _COLUMNS = (
-    Column("run", lambda freed: freed.run),
-    Column("removed", lambda freed: list(freed.removed), ", ".join),
-    Column("bytes", lambda freed: freed.bytes, format_bytes),
+    ListingColumn("run", lambda freed: freed.run),
+    ListingColumn("removed", lambda freed: list(freed.removed), ", ".join),
+    ListingColumn("bytes", lambda freed: freed.bytes, format_bytes),
 )
 
 
@@ -34,7 +34,7 @@ def chosen_runs(named: Sequence[str], where: str, *, runs_dir: Path) -> list[Run
     Those that are in use, or are no runs, are an error if they are named, and are told and left out if they are not.
     """
     from dlrun.runs.query.catalog import find_run
-    from dlrun.runs.query.fields import Fields
+    from dlrun.runs.query.fields import RunFields
     from dlrun.runs.query.listing import list_runs
     from dlrun.runs.query.selection import Selection
     from dlrun.runs.removal import check_removable
@@ -48,7 +48,7 @@ def chosen_runs(named: Sequence[str], where: str, *, runs_dir: Path) -> list[Run
         return list({folder.path.resolve(): folder for folder in folders}.values())
     found = list_runs(runs_dir, from_index=False)
     chosen = []
-    for run in Selection(where).of(found, Fields(found, from_index=False)):
+    for run in Selection(where).of(found, RunFields(found, from_index=False)):
         try:
             check_removable(run.folder, runs_dir=runs_dir)
             chosen.append(run.folder)

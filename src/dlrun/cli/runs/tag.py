@@ -23,12 +23,12 @@ def tag(
     as_csv: AsCsv = False,
 ) -> None:
     """Give a RUN tags, to find it again: dlrun runs ls --where tag=paper."""
-    from dlrun.cli.runs.output import Column, Form, show_rows
+    from dlrun.cli.runs.output import Form, ListingColumn, show_rows
     from dlrun.runs.query.catalog import find_run
     from dlrun.runs.tags import change_tags
 
     form = Form.of(as_json=as_json, as_csv=as_csv)
     folder = find_run(run, runs_dir=runs_dir)
     found = change_tags(folder, tags, is_removal=remove) if tags else folder.read_record().tags
-    columns = (Column("run", lambda _: folder.id), Column("tags", list, ", ".join))
+    columns = (ListingColumn("run", lambda _: folder.id), ListingColumn("tags", list, ", ".join))
     show_rows([found], columns, form)

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import RunError
-from dlrun.export.description import Description
+from dlrun.export.description import ModelDescription
 from dlrun.export.export_model import inputs_of
 from dlrun.export.onnx.strings import OPSET, Strings, opsets
-from dlrun.export.text_layers import Cut, cut_behind, string_layers
+from dlrun.export.text_layers import ModelTail, cut_behind, string_layers
 
 if TYPE_CHECKING:
-    from dlrun.export.export_model import PlainModel
+    from dlrun.export.export_model import ExportModel
 
 _TF2ONNX_OPSET = 18
 """The newest that tf2onnx 1.17 writes."""
@@ -21,7 +21,7 @@ _TF2ONNX_OPSET = 18
 _BATCH = "batch"
 
 
-def write_onnx(model: PlainModel, file: Path, description: Description) -> None:
+def write_onnx(model: ExportModel, file: Path, description: ModelDescription) -> None:
     """Write an ONNX file; its metadata have `labels` and `description`, both JSON.
 
     Raises:
@@ -51,7 +51,7 @@ def write_onnx(model: PlainModel, file: Path, description: Description) -> None:
     onnx.save(made, str(file))
 
 
-def _converted(cut: Cut, outputs: list[str]) -> Any:
+def _converted(cut: ModelTail, outputs: list[str]) -> Any:
     """What a model does behind its strings as ONNX."""
     import tensorflow as tf
     import tf2onnx
@@ -89,7 +89,7 @@ def _joined(strings: Strings, numbers: Any) -> Any:
     return onnx.compose.merge_models(front, numbers, io_map=[(name, name) for name in strings.outputs])
 
 
-def _take_columns(made: Any, model: PlainModel) -> None:
+def _take_columns(made: Any, model: ExportModel) -> None:
     """Put an input for each column in place of one for several, in the order of the table.
 
     It is done here because tf2onnx copies and sorts the graph some fifty times, with every input that it has.

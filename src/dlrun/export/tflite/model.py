@@ -13,26 +13,26 @@ from typing import Any
 
 from dlrun.errors import RunError
 from dlrun.export.child import run_child
-from dlrun.export.description import Description, append_description
-from dlrun.export.export_model import PlainModel, inputs_of
+from dlrun.export.description import ModelDescription, append_description
+from dlrun.export.export_model import ExportModel, inputs_of
 from dlrun.export.formats import Quantize
 from dlrun.export.harness import Example, write_examples
 from dlrun.export.saved_model import write_endpoints
-from dlrun.export.text_layers import Cut, TextRules, cut_behind, stateful_parts, string_layers
+from dlrun.export.text_layers import ModelTail, TextRules, cut_behind, stateful_parts, string_layers
 from dlrun.export.tflite.text import ByteTokens
 from dlrun.system.disk import disk
 
 
-def text_inputs(model: PlainModel) -> tuple[str, ...]:
+def text_inputs(model: ExportModel) -> tuple[str, ...]:
     """The inputs that take the UTF-8 bytes of a text, or of several lines, `(1, bytes)` uint8, in place of strings."""
     cut = cut_behind(model, string_layers(model.raw))
     return tuple(source for layer, sources in cut.layers.values() if _is_text(layer) for source in sources)
 
 
 def write_tflite(
-    model: PlainModel,
+    model: ExportModel,
     file: Path,
-    description: Description,
+    description: ModelDescription,
     *,
     quantize: Quantize | None,
     calibration: Sequence[Example],
@@ -70,7 +70,7 @@ def write_tflite(
     append_description(description, file)
 
 
-def _packs_of_numbers(model: PlainModel, cut: Cut) -> dict[str, tuple[str, tuple[str, ...]]]:
+def _packs_of_numbers(model: ExportModel, cut: ModelTail) -> dict[str, tuple[str, tuple[str, ...]]]:
     """What the graph takes side by side until it is converted: the name of that input of it, and those of the file.
 
     TensorFlow takes a millisecond to write and convert each input. Strings are looked up one by one.
@@ -86,7 +86,7 @@ def _packs_of_numbers(model: PlainModel, cut: Cut) -> dict[str, tuple[str, tuple
     return found
 
 
-def _of_one(model: PlainModel, cut: Cut, packs: Mapping[str, tuple[str, tuple[str, ...]]]) -> Any:
+def _of_one(model: ExportModel, cut: ModelTail, packs: Mapping[str, tuple[str, tuple[str, ...]]]) -> Any:
     """The model as a function of one example, whose texts are bytes."""
     import tensorflow as tf
 
@@ -122,7 +122,7 @@ def _is_text(layer: Any) -> bool:
     return type(layer).__name__ == "TextVectorization"
 
 
-def can_calibrate(model: PlainModel) -> bool:
+def can_calibrate(model: ExportModel) -> bool:
     """Whether int8 can have more than weights: TensorFlow 2.21 crashes as it calibrates a loop, or several strings."""
     import keras
 
@@ -133,7 +133,7 @@ def can_calibrate(model: PlainModel) -> bool:
     return all(math.prod(tensor.shape[1:]) == 1 for tensor in strings)
 
 
-def _refuse_float64(model: PlainModel) -> None:
+def _refuse_float64(model: ExportModel) -> None:
     """Refuse a model of numbers that float32 does not hold apart.
 
     Raises:

@@ -16,7 +16,7 @@ _ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
-class Comparison:
+class BaselineComparison:
     """A score of the model beside that of a prediction without one.
 
     Args:
@@ -50,7 +50,7 @@ def naive_method(record: RunRecord) -> str:
     return record.baseline.method if record.baseline else LAST_VALUE  # earlier versions had a baseline of series only
 
 
-def compare_with_naive(record: RunRecord, split: str, directions: Mapping[str, str]) -> tuple[Comparison, ...]:
+def compare_with_naive(record: RunRecord, split: str, directions: Mapping[str, str]) -> tuple[BaselineComparison, ...]:
     """Compare each score that can be compared: both are numbers, and it is known which way is better.
 
     The loss may hold penalties on weights, which a naive prediction does not have. So beside metrics it counts only
@@ -90,17 +90,17 @@ def warn_of_naive(record: RunRecord) -> str:
     return f"{said}; only its loss is better: {_written(losses)}" if losses else said
 
 
-def _comparisons(record: RunRecord, split: str, directions: Mapping[str, str]) -> Iterator[Comparison]:
+def _comparisons(record: RunRecord, split: str, directions: Mapping[str, str]) -> Iterator[BaselineComparison]:
     naive = record.naive.get(split, {})
     for name, value in record.result[split].items():
         base, direction = naive.get(name), directions.get(name)
         if value is None or base is None or direction is None or not math.isfinite(value - base):
             continue
         gain = 0.0 if math.isclose(value, base, rel_tol=_ROUNDING) else value - base
-        yield Comparison(name, value, base, gain if direction == "max" else -gain)
+        yield BaselineComparison(name, value, base, gain if direction == "max" else -gain)
 
 
-def _written(compared: Iterable[Comparison]) -> str:
+def _written(compared: Iterable[BaselineComparison]) -> str:
     return ", ".join(map(str, compared))
 
 

@@ -19,7 +19,7 @@ _PLACES = ("name",)  # two runs of one config that only have other names do not 
 
 
 @dataclass(frozen=True)
-class Line:
+class ComparisonLine:
     """One line of a comparison.
 
     Args:
@@ -46,7 +46,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Contrast:
+class RunComparison:
     """Runs side by side.
 
     Args:
@@ -56,7 +56,7 @@ class Contrast:
     """
 
     ids: tuple[str, ...]
-    lines: tuple[Line, ...]
+    lines: tuple[ComparisonLine, ...]
     warnings: tuple[str, ...]
 
     def plain(self) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class Contrast:
         return {"runs": list(self.ids), **sections, "best": best, "warnings": list(self.warnings)}
 
 
-def contrast(folders: Sequence[RunFolder]) -> Contrast:
+def compare_runs(folders: Sequence[RunFolder]) -> RunComparison:
     """Put runs side by side.
 
     Args:
@@ -93,7 +93,7 @@ def contrast(folders: Sequence[RunFolder]) -> Contrast:
         for record, spec in zip(records, specs, strict=True)
     ]
     lines = (*_differing("spec", specs), *_scores(records, directions), *_outcomes(records, folders), *environment)
-    return Contrast(ids, lines, (*unread, *_warnings(environment)))
+    return RunComparison(ids, lines, (*unread, *_warnings(environment)))
 
 
 def _specs(folders: Sequence[RunFolder]) -> tuple[list[Mapping[str, Value]], tuple[str, ...]]:
@@ -108,24 +108,24 @@ def _specs(folders: Sequence[RunFolder]) -> tuple[list[Mapping[str, Value]], tup
     return specs, tuple(unread)
 
 
-def _differing(section: str, of_runs: Sequence[Mapping[str, Any]]) -> Iterator[Line]:
+def _differing(section: str, of_runs: Sequence[Mapping[str, Any]]) -> Iterator[ComparisonLine]:
     for key in dict.fromkeys(key for values in of_runs for key in values if key not in _PLACES):
         values = tuple(of_run.get(key) for of_run in of_runs)
         if any(value != values[0] or type(value) is not type(values[0]) for value in values[1:]):
-            yield Line(section, key, values)
+            yield ComparisonLine(section, key, values)
 
 
-def _scores(records: Sequence[RunRecord], directions: Sequence[Mapping[str, str]]) -> Iterator[Line]:
+def _scores(records: Sequence[RunRecord], directions: Sequence[Mapping[str, str]]) -> Iterator[ComparisonLine]:
     splits = dict.fromkeys((*_SPLITS, *(split for record in records for split in record.result)))
     for split in splits:
         for metric in dict.fromkeys(metric for record in records for metric in record.result.get(split, ())):
             values = tuple(record.result.get(split, {}).get(metric) for record in records)
-            yield Line("score", f"{split} {metric}", values, _direction(metric, directions))
+            yield ComparisonLine("score", f"{split} {metric}", values, _direction(metric, directions))
     for metric in dict.fromkeys(record.best.metric for record in records if record.best):
         bests = [record.best if record.best and record.best.metric == metric else None for record in records]
         values = tuple(best.value if best else None for best in bests)
-        yield Line("score", f"best {metric}", values, _direction(metric, directions))
-        yield Line("score", f"epoch of best {metric}", tuple(best.epoch if best else None for best in bests))
+        yield ComparisonLine("score", f"best {metric}", values, _direction(metric, directions))
+        yield ComparisonLine("score", f"epoch of best {metric}", tuple(best.epoch if best else None for best in bests))
 
 
 def _direction(metric: str, directions: Sequence[Mapping[str, str]]) -> Direction | None:
@@ -134,19 +134,19 @@ def _direction(metric: str, directions: Sequence[Mapping[str, str]]) -> Directio
     return None
 
 
-def _outcomes(records: Sequence[RunRecord], folders: Sequence[RunFolder]) -> Iterator[Line]:
+def _outcomes(records: Sequence[RunRecord], folders: Sequence[RunFolder]) -> Iterator[ComparisonLine]:
     questions: dict[str, Callable[[RunRecord], Any]] = {
         "seconds": lambda record: record.seconds,
         "examples/s": lambda record: record.throughput,
         "parameters": lambda record: record.model.parameters if record.model else None,
     }
     statuses = (folder.status_of(record) for folder, record in zip(folders, records, strict=True))
-    yield Line("outcome", "status", tuple(statuses))
+    yield ComparisonLine("outcome", "status", tuple(statuses))
     for key, question in questions.items():
-        yield Line("outcome", key, tuple(map(question, records)))
+        yield ComparisonLine("outcome", key, tuple(map(question, records)))
 
 
-def _environment(records: Sequence[RunRecord]) -> Iterator[Line]:
+def _environment(records: Sequence[RunRecord]) -> Iterator[ComparisonLine]:
     yield from _differing("environment", [_circumstances(record) for record in records])
 
 
@@ -164,7 +164,7 @@ def _circumstances(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _warnings(environment: Sequence[Line]) -> Iterator[str]:
+def _warnings(environment: Sequence[ComparisonLine]) -> Iterator[str]:
     told = {
         "data fingerprint": "the runs saw different data: their scores are of different questions",
         "commit": "the runs were made from different commits",

@@ -14,7 +14,7 @@ _TIMES = 2
 
 
 @dataclass(frozen=True)
-class Length:
+class SpecLength:
     """How the length of a training is given in its spec.
 
     Args:
@@ -26,7 +26,7 @@ class Length:
     is_fixed: bool
 
 
-def read_length(folder: RunFolder) -> Length | None:
+def read_length(folder: RunFolder) -> SpecLength | None:
     """Read the length from a spec that may be a stranger's, of which no plugin is loaded.
 
     Returns:
@@ -41,13 +41,13 @@ def read_length(folder: RunFolder) -> Length | None:
     schedule, steps = schedules.find(str(spec.get("schedule.type", "constant"))), spec.get("training.steps")
     if schedule is None or not (steps is None or type(steps) is int):
         return None
-    return Length(steps, schedule.spans_training)
+    return SpecLength(steps, schedule.spans_training)
 
 
 def longer_command(
     record: RunRecord,
     rows: Sequence[Mapping[str, float | None]],
-    length: Length,
+    length: SpecLength,
     *,
     resume: str,
     anew: str,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from dlrun.runs.query.index import Entry
+from dlrun.runs.query.index import IndexEntry
 from dlrun.runs.query.listing import list_specs
 from dlrun.runs.query.summary import RunSummary
 
@@ -39,7 +39,7 @@ OF_EVERY_RUN: Mapping[str, Getter] = {
 _SHOWN = 40
 
 
-class Fields:
+class RunFields:
     """The keys of some runs and their values.
 
     Args:
@@ -100,7 +100,7 @@ class Fields:
         return frozenset[str]().union(*(run.keys() for run in self._runs))
 
     @cached_property
-    def _specs(self) -> Mapping[str, Entry]:
+    def _specs(self) -> Mapping[str, IndexEntry]:
         return list_specs(self._runs, from_index=self._from_index)
 
 

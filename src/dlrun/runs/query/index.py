@@ -30,7 +30,7 @@ _LARGEST_ENTRY_BYTES, _LARGEST_REST_BYTES = 1 << 13, 1 << 20
 _SETTLED_NS = 2_000_000_000
 
 
-class Entry(NamedTuple):
+class IndexEntry(NamedTuple):
     """What is known of one run.
 
     Args:
@@ -45,7 +45,7 @@ class Entry(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Source:
+class IndexSource:
     """What an index is made of.
 
     Args:
@@ -58,10 +58,12 @@ class Source:
     member: str
     index: str
     read: Callable[[str], tuple[tuple[str, ...], list[Any], bool]]
-    is_sound: Callable[[Entry], bool]
+    is_sound: Callable[[IndexEntry], bool]
 
 
-def refreshed(runs_dir: Path, names: Iterable[str], source: Source, *, from_index: bool = True) -> dict[str, Entry]:
+def refreshed(
+    runs_dir: Path, names: Iterable[str], source: IndexSource, *, from_index: bool = True
+) -> dict[str, IndexEntry]:
     """An entry for each of `names`, from the index where their files have not changed, and else from the files.
 
     Args:
@@ -73,8 +75,8 @@ def refreshed(runs_dir: Path, names: Iterable[str], source: Source, *, from_inde
     names = list(names)
     path = runs_dir / source.index
     known = _read(path, largest=_largest(len(names))) if from_index and len(names) >= _WORTH_AN_INDEX else {}
-    found: dict[str, Entry] = {}
-    kept: dict[str, Entry] = {}
+    found: dict[str, IndexEntry] = {}
+    kept: dict[str, IndexEntry] = {}
     changed = False
     settled = time.time_ns() - _SETTLED_NS
     for name in names:
@@ -84,7 +86,7 @@ def refreshed(runs_dir: Path, names: Iterable[str], source: Source, *, from_inde
             found[name] = kept[name] = entry
             continue
         keys, values, is_lasting = source.read(name)
-        found[name] = entry = Entry(stamp, keys, values)
+        found[name] = entry = IndexEntry(stamp, keys, values)
         if is_lasting and modified < settled:
             kept[name] = entry
             changed = True
@@ -107,7 +109,7 @@ def _stamp(path: str) -> tuple[str, int]:
     return stamp, max(found.st_mtime_ns, found.st_ctime_ns)
 
 
-def _read(path: Path, *, largest: int) -> dict[str, Entry]:
+def _read(path: Path, *, largest: int) -> dict[str, IndexEntry]:
     try:
         head, _, body = disk.read_file(path, largest=largest).partition(b"\n")
         if head != _head(body):
@@ -125,7 +127,7 @@ def _read(path: Path, *, largest: int) -> dict[str, Entry]:
     keys = [tuple(layout) for layout in layouts]
     try:
         return {
-            name: Entry(stamp, keys[number], values)
+            name: IndexEntry(stamp, keys[number], values)
             for name, (stamp, number, values) in runs.items()
             if type(values) is list and len(values) == len(keys[number])
         }
@@ -133,7 +135,7 @@ def _read(path: Path, *, largest: int) -> dict[str, Entry]:
         return {}
 
 
-def _write(path: Path, entries: Mapping[str, Entry], *, largest: int) -> None:
+def _write(path: Path, entries: Mapping[str, IndexEntry], *, largest: int) -> None:
     layouts: dict[tuple[str, ...], int] = {}
     lines = []
     for name, (stamp, keys, values) in entries.items():

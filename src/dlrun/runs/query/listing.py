@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.errors import RunError
-from dlrun.runs.query.index import Entry, Source, refreshed
-from dlrun.runs.query.summary import Best, RunSummary, summarise
+from dlrun.runs.query.index import IndexEntry, IndexSource, refreshed
+from dlrun.runs.query.summary import BestScore, RunSummary, summarise
 from dlrun.system.disk import reason
 
 _KEYS = RunSummary._fields[2:]
@@ -59,7 +59,9 @@ def list_runs(runs_dir: Path, *, from_index: bool = True) -> list[RunSummary]:
     except OSError as error:
         why, hint = reason(error)
         raise RunError(f"cannot list {runs_dir}: {why}", hint=hint) from error
-    source = Source("run.json", ".index.json", lambda name: _values(read_summary(runs_dir, name)), _Checker().is_sound)
+    source = IndexSource(
+        "run.json", ".index.json", lambda name: _values(read_summary(runs_dir, name)), _Checker().is_sound
+    )
     found = refreshed(runs_dir, names, source, from_index=from_index)
     runs = [_restored(runs_dir, name, entry.values) for name, entry in found.items()]
     return sorted(runs, key=lambda run: (run.order, run.id), reverse=True)
@@ -79,7 +81,7 @@ def read_summary(runs_dir: Path, name: str) -> RunSummary:
     return summarise(runs_dir, name, record, order=_started(record.started, path))._replace(status=status)
 
 
-def list_specs(runs: Iterable[RunSummary], *, from_index: bool = True) -> dict[str, Entry]:
+def list_specs(runs: Iterable[RunSummary], *, from_index: bool = True) -> dict[str, IndexEntry]:
     """The values of each run's `spec.yaml` by dotted key; none of a run whose spec is missing or damaged.
 
     Args:
@@ -102,11 +104,11 @@ def list_specs(runs: Iterable[RunSummary], *, from_index: bool = True) -> dict[s
         return keys, [values[key] for key in keys], True
 
     # No types to check: whoever compares a value asks for its type first.
-    source = Source("spec.yaml", ".index-specs.json", read, _any_entry)
+    source = IndexSource("spec.yaml", ".index-specs.json", read, _any_entry)
     return refreshed(runs_dir, [run.id for run in runs], source, from_index=from_index)
 
 
-def _any_entry(_entry: Entry) -> bool:
+def _any_entry(_entry: IndexEntry) -> bool:
     return True
 
 
@@ -117,7 +119,7 @@ def _values(run: RunSummary) -> tuple[tuple[str, ...], list[Any], bool]:
 
 def _restored(runs_dir: Path, name: str, values: list[Any]) -> RunSummary:
     run = RunSummary(runs_dir, name, *values)
-    return run._replace(best=Best(*run.best) if run.best else None, tags=tuple(run.tags))
+    return run._replace(best=BestScore(*run.best) if run.best else None, tags=tuple(run.tags))
 
 
 class _Checker:
@@ -130,7 +132,7 @@ class _Checker:
         self._best, self._result, self._tags = (_KEYS.index(key) for key in ("best", "result", "tags"))
         self._directions = _KEYS.index("directions")
 
-    def is_sound(self, entry: Entry) -> bool:
+    def is_sound(self, entry: IndexEntry) -> bool:
         """Whether a run can be made of the values, and shown, without a surprise."""
         if entry.keys != _KEYS:
             return False
@@ -150,7 +152,10 @@ class _Checker:
     def _are_sound(self, kinds: tuple[type, ...]) -> bool:
         row, best = kinds[: len(_KEYS)], kinds[len(_KEYS) :]
         is_best = row[self._best] is not list or (
-            len(best) == len(Best._fields) and best[0] is str and best[1] in _NUMBER + _NONE and best[2:] == (int, int)
+            len(best) == len(BestScore._fields)
+            and best[0] is str
+            and best[1] in _NUMBER + _NONE
+            and best[2:] == (int, int)
         )
         return is_best and all(kind in allowed for kind, allowed in zip(row, self._allowed, strict=True))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dlrun.errors import UsageError
-from dlrun.runs.query.fields import Fields, Getter, Value, as_text
+from dlrun.runs.query.fields import Getter, RunFields, Value, as_text
 from dlrun.runs.query.summary import RunSummary
 from dlrun.runs.query.where import parse_where
 
@@ -29,7 +29,7 @@ class Selection:
     sort: str = ""
     limit: int | None = None
 
-    def of(self, runs: Iterable[RunSummary], fields: Fields) -> list[RunSummary]:
+    def of(self, runs: Iterable[RunSummary], fields: RunFields) -> list[RunSummary]:
         """Those of the runs that are asked for.
 
         Args:
@@ -54,7 +54,7 @@ class Selection:
         return runs[: self.limit]
 
 
-def find_key(key: str, fields: Fields) -> Getter:
+def find_key(key: str, fields: RunFields) -> Getter:
     """What gives the value of a key.
 
     Raises:

@@ -14,7 +14,7 @@ _SPLITS = {"val_": "validation", "test_": "test", "train_": "train"}
 _PREFIXES = {split: prefix for prefix, split in _SPLITS.items()}
 
 
-class Best(NamedTuple):
+class BestScore(NamedTuple):
     """The best value of the metric that was watched, and when it was reached."""
 
     metric: str
@@ -57,7 +57,7 @@ class RunSummary(NamedTuple):
     seconds: float | None = None
     model: str | None = None
     dataset: str | None = None
-    best: Best | None = None
+    best: BestScore | None = None
     result: Mapping[str, Mapping[str, float | None]] = {}
     directions: Mapping[str, str] = {}
     tags: tuple[str, ...] = ()
@@ -136,7 +136,9 @@ def summarise(runs_dir: Path, run_id: str, record: RunRecord, *, order: float) -
         seconds=record.seconds,
         model=record.model.type if record.model else None,
         dataset=record.dataset.name if record.dataset else None,
-        best=Best(record.best.metric, record.best.value, record.best.epoch, record.best.step) if record.best else None,
+        best=BestScore(record.best.metric, record.best.value, record.best.epoch, record.best.step)
+        if record.best
+        else None,
         result=record.result,
         directions=record.directions,
         tags=record.tags,

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import NamedTuple, NoReturn
 
 from dlrun.errors import UsageError
-from dlrun.runs.query.fields import Fields
+from dlrun.runs.query.fields import RunFields
 from dlrun.runs.query.summary import RunSummary
 from dlrun.runs.query.where_operators import Literal, comparison
 
@@ -27,7 +27,7 @@ _DEEPEST = 50
 _LONGEST = 10_000
 
 
-def parse_where(text: str, fields: Fields) -> Condition:
+def parse_where(text: str, fields: RunFields) -> Condition:
     """The condition that `--where` gives.
 
     A run without a value for a key fulfils no comparison with it but `!=`, and `= null`. Of a list, such as the tags,
@@ -43,7 +43,7 @@ def parse_where(text: str, fields: Fields) -> Condition:
     """
     if len(text) > _LONGEST:
         raise UsageError(f"the condition has {len(text):,} characters", expected=f"at most {_LONGEST:,}")
-    return _Parser(text, fields).condition()
+    return _ConditionParser(text, fields).condition()
 
 
 class _Token(NamedTuple):
@@ -59,10 +59,10 @@ class _Token(NamedTuple):
         return self.kind == "word" and self.text.lower() == word
 
 
-class _Parser:
+class _ConditionParser:
     """Reads the tokens from left to right; each method reads one rule of the grammar."""
 
-    def __init__(self, text: str, fields: Fields) -> None:
+    def __init__(self, text: str, fields: RunFields) -> None:
         self._text = text
         self._fields = fields
         self._tokens = [

@@ -48,7 +48,7 @@ from dlrun.training.checkpoints.checkpoint import (
 from dlrun.training.state import TrainingState
 
 if TYPE_CHECKING:
-    from dlrun.training.step.replicas import Team
+    from dlrun.training.step.replicas import Replicas
 
 _TIMES = 30.0
 """How many times as long as a write took, and the copies before it, the next one waits: about 3 % of the training."""
@@ -95,7 +95,7 @@ class Saver:
         values: Callable[[], Values],
         folder: RunFolder,
         *,
-        team: Team,
+        team: Replicas,
         training: Training,
         read_parts: Callable[[], Mapping[str, Array]] = dict,
         clock: Callable[[], float] = time.monotonic,

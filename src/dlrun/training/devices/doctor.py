@@ -19,7 +19,7 @@ _SLOW_IMPORT_SECONDS = 8
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One line of the report."""
 
     subject: str
@@ -28,23 +28,23 @@ class Finding:
     advice: str = ""
 
 
-def examine(runs_dir: Path) -> Iterator[Finding]:
+def examine(runs_dir: Path) -> Iterator[Diagnosis]:
     """Look at everything that a training needs.
 
     Args:
         runs_dir: Where run folders would be made.
     """
     for name, version in provenance.versions().items():
-        yield Finding(name, "ok", version)
+        yield Diagnosis(name, "ok", version)
     machine = provenance.machine()
-    yield Finding("machine", "ok", ", ".join(f"{key} {value}" for key, value in machine.items()))
+    yield Diagnosis("machine", "ok", ", ".join(f"{key} {value}" for key, value in machine.items()))
     yield from _tensorflow()
     yield from _runs_folder(runs_dir)
     yield _datasets()
     yield from _slow_imports()
 
 
-def _tensorflow() -> Iterator[Finding]:
+def _tensorflow() -> Iterator[Diagnosis]:
     start = time.perf_counter()
     import keras
     import tensorflow as tf
@@ -56,48 +56,48 @@ def _tensorflow() -> Iterator[Finding]:
         advice = (
             "compile the bytecode of the environment: python -m compileall -q, or uv pip install --compile-bytecode"
         )
-        yield Finding("import", "warning", f"TensorFlow takes {seconds:.1f} s to import", advice)
+        yield Diagnosis("import", "warning", f"TensorFlow takes {seconds:.1f} s to import", advice)
     else:
-        yield Finding("import", "ok", f"TensorFlow in {seconds:.1f} s")
+        yield Diagnosis("import", "ok", f"TensorFlow in {seconds:.1f} s")
     if keras.backend.backend() != "tensorflow":
         found = keras.backend.backend()
-        yield Finding(
+        yield Diagnosis(
             "backend", "failure", f"Keras runs on {found}", "unset KERAS_BACKEND, and edit ~/.keras/keras.json"
         )
     gpus = tf.config.list_physical_devices("GPU")
     for index, gpu in enumerate(gpus):
         details = tf.config.experimental.get_device_details(gpu)
-        yield Finding(
+        yield Diagnosis(
             f"gpu:{index}", "ok", f"{details.get('device_name')}, capability {details.get('compute_capability')}"
         )
     if not gpus and Path("/proc/driver/nvidia").exists():
         advice = "pip install 'dlrun[gpu]', which brings TensorFlow's CUDA packages"
-        yield Finding("gpu", "warning", "there is an NVIDIA driver, but TensorFlow sees no GPU", advice)
+        yield Diagnosis("gpu", "warning", "there is an NVIDIA driver, but TensorFlow sees no GPU", advice)
     elif not gpus:
         amx = "with AMX: convolutions run in bfloat16" if cpu_has_amx() else "without AMX: float32"
-        yield Finding("gpu", "ok", f"none; the CPU trains, {amx}")
+        yield Diagnosis("gpu", "ok", f"none; the CPU trains, {amx}")
 
 
-def _runs_folder(runs_dir: Path) -> Iterator[Finding]:
+def _runs_folder(runs_dir: Path) -> Iterator[Diagnosis]:
     folder = next(place for place in (runs_dir, *runs_dir.absolute().parents) if place.exists())
     if not os.access(folder, os.W_OK):
-        yield Finding("runs", "failure", f"{folder} cannot be written to", "--runs-dir, or DLRUN_RUNS")
+        yield Diagnosis("runs", "failure", f"{folder} cannot be written to", "--runs-dir, or DLRUN_RUNS")
         return
     free = shutil.disk_usage(folder).free
     status: Literal["ok", "warning"] = "ok" if free > _LITTLE_DISK else "warning"
     advice = "" if status == "ok" else "free some, or put the runs elsewhere with --runs-dir"
-    yield Finding("runs", status, f"{runs_dir}, {free / _GIB:.0f} GiB free", advice)
+    yield Diagnosis("runs", status, f"{runs_dir}, {free / _GIB:.0f} GiB free", advice)
 
 
-def _datasets() -> Finding:
+def _datasets() -> Diagnosis:
     folder = Path(os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
     prepared = sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
     found = ", ".join(prepared) if prepared else "nothing prepared; the first use of a dataset downloads it"
-    return Finding("tfds data", "ok", f"{folder}: {found}")
+    return Diagnosis("tfds data", "ok", f"{folder}: {found}")
 
 
-def _slow_imports() -> Iterator[Finding]:
+def _slow_imports() -> Iterator[Diagnosis]:
     for name in ("sklearn", "pandas"):
         if importlib.util.find_spec(name):
             said = f"{name} is installed, which Keras imports at every start"
-            yield Finding(name, "warning", said, "an environment of its own for dlrun starts faster")
+            yield Diagnosis(name, "warning", said, "an environment of its own for dlrun starts faster")

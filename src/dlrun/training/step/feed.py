@@ -33,7 +33,7 @@ CHUNK_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
-class Stretch:
+class StepRange:
     """Steps of an epoch, one after another, whose examples are on the device.
 
     Args:
@@ -147,7 +147,7 @@ class Feed:
 
     def stretches(
         self, order: Order, *, batch_size: int, first_step: int = 0, last_step: int, epoch: int = 0
-    ) -> Iterator[Stretch]:
+    ) -> Iterator[StepRange]:
         """The steps of an epoch as stretches, each ready when it is given.
 
         Args:
@@ -160,13 +160,13 @@ class Feed:
         if self._rows is not None:
             with tf.device(self.devices[0]):
                 indices = tf.constant(order)
-            yield Stretch(self._rows, indices, first_step, first_step, last_step, epoch)
+            yield StepRange(self._rows, indices, first_step, first_step, last_step, epoch)
             return
         row_bytes = sum(array[:1].nbytes for array in self._arrays)
         steps = max(1, min(CHUNK_BYTES // (row_bytes * batch_size), last_step - first_step))
         identity = tf.range(steps * batch_size)
 
-        def gathered(first: int) -> Stretch:
+        def gathered(first: int) -> StepRange:
             last = min(first + steps, last_step)
             indices = order[first * batch_size : last * batch_size]
             # Always of one size, for which XLA compiles once; what is behind the last example is not looked at.
@@ -174,10 +174,10 @@ class Feed:
             for array, part in zip(self._arrays, chunk, strict=True):
                 gather(array, indices, out=part[: len(indices)])
             drop_pages(self._arrays)
-            return Stretch(self._on_device(chunk), identity, 0, first, last, epoch)
+            return StepRange(self._on_device(chunk), identity, 0, first, last, epoch)
 
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="dlrun-feed") as thread:
-            ahead: deque[Future[Stretch]] = deque()
+            ahead: deque[Future[StepRange]] = deque()
             for first in range(first_step, last_step, steps):
                 ahead.append(thread.submit(gathered, first))
                 if len(ahead) > 1:

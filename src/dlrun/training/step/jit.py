@@ -17,8 +17,8 @@ from dlrun.runs.record import Choice
 from dlrun.spec.types import Spec
 from dlrun.training.devices.device import has_convolutions, is_dense
 from dlrun.training.devices.jit_cache import Measured, has_measured, read_measured, write_measured
-from dlrun.training.step.feed import Order, Stretch
-from dlrun.training.step.steps import Steps
+from dlrun.training.step.feed import Order, StepRange
+from dlrun.training.step.steps import StepRunner
 from dlrun.training.variables import assign_arrays, read_arrays
 
 LARGEST_PART = 0.06
@@ -37,7 +37,7 @@ _HOPELESS = 3.0
 """A first call with XLA that takes so many times as long as one without ends the trial."""
 
 
-def choose_jit(steps: Steps, spec: Spec, order: Order, *, total_steps: int, key: str) -> tuple[Choice, Steps]:
+def choose_jit(steps: StepRunner, spec: Spec, order: Order, *, total_steps: int, key: str) -> tuple[Choice, StepRunner]:
     """Decide whether XLA compiles the steps.
 
     Args:
@@ -68,7 +68,9 @@ def choose_jit(steps: Steps, spec: Spec, order: Order, *, total_steps: int, key:
     return choice, steps.jitted() if choice.value == "on" else steps
 
 
-def _tried(steps: Steps, order: Order, *, total_steps: int, key: str, what: str) -> tuple[Choice, Steps | None]:
+def _tried(
+    steps: StepRunner, order: Order, *, total_steps: int, key: str, what: str
+) -> tuple[Choice, StepRunner | None]:
     whole_steps = min(steps.feed.examples // steps.batch_size, total_steps)
     stretch = next(iter(steps.feed.stretches(order, batch_size=steps.batch_size, last_step=whole_steps)))
     with _variables_put_back(steps.model):
@@ -93,7 +95,7 @@ def _tried(steps: Steps, order: Order, *, total_steps: int, key: str, what: str)
     return measured.choice(total_steps), jitted
 
 
-def _enough_steps(steps: Steps, stretch: Stretch) -> tuple[int, float]:
+def _enough_steps(steps: StepRunner, stretch: StepRange) -> tuple[int, float]:
     """How many steps make a call that is long enough to be timed, and the seconds of one step in it."""
     count = 1
     while True:
@@ -104,7 +106,7 @@ def _enough_steps(steps: Steps, stretch: Stretch) -> tuple[int, float]:
         count *= 4
 
 
-def _compared(plain: Steps, jitted: Steps, stretch: Stretch, *, count: int) -> tuple[float, float]:
+def _compared(plain: StepRunner, jitted: StepRunner, stretch: StepRange, *, count: int) -> tuple[float, float]:
     """Seconds of one step without and with XLA: the fastest of several calls, in turns."""
     plain_seconds, jit_seconds = _seconds_of_step(plain, stretch, count), _seconds_of_step(jitted, stretch, 1)
     if jit_seconds > _HOPELESS * plain_seconds * count:
@@ -116,7 +118,7 @@ def _compared(plain: Steps, jitted: Steps, stretch: Stretch, *, count: int) -> t
     return plain_seconds, jit_seconds
 
 
-def _seconds_of_step(steps: Steps, stretch: Stretch, count: int) -> float:
+def _seconds_of_step(steps: StepRunner, stretch: StepRange, count: int) -> float:
     started = time.perf_counter()
     done = steps(stretch, 0, count)
     return (time.perf_counter() - started) / done

@@ -17,7 +17,7 @@ import tensorflow as tf
 from dlrun.errors import UsageError
 from dlrun.spec.types import Spec
 from dlrun.training.step.feed import Feed
-from dlrun.training.step.replicas import Team
+from dlrun.training.step.replicas import Replicas
 
 
 def check_can_be_parted(spec: Spec, *, replicas: int, examples: int) -> None:
@@ -92,7 +92,7 @@ def join_parts(model: keras.Model) -> None:
 
 
 def part_step(
-    step: Callable[[tuple[Any, ...]], Any], model: keras.Model, feed: Feed, team: Team, *, may_be_empty: bool
+    step: Callable[[tuple[Any, ...]], Any], model: keras.Model, feed: Feed, team: Replicas, *, may_be_empty: bool
 ) -> Callable[[Any, Any, Any, Any], None]:
     """A step that takes the device's own part of a batch.
 

@@ -27,7 +27,7 @@ WAIT_SECONDS = 300
 _INT_MAX = 2**31 - 1
 
 
-class Team:
+class Replicas:
     """All replicas of a model, and what their processes decide together.
 
     Each step takes one batch, and every replica the contiguous part of it with its number: parts that are equal up to
@@ -162,7 +162,7 @@ def _part_names(model: keras.Model) -> list[str]:
     return [f"parts/{index:03}/{variable.path}" for index, variable in enumerate(model.metrics_variables)]
 
 
-def make_team(device: Device, cluster: Cluster) -> Team:
+def make_team(device: Device, cluster: Cluster) -> Replicas:
     """Make the strategy for a device, or for several, and connect to the other processes.
 
     Raises:
@@ -170,8 +170,8 @@ def make_team(device: Device, cluster: Cluster) -> Team:
     """
     if cluster.workers == 1:
         if len(device.names) == 1:
-            return Team(tf.distribute.get_strategy(), cluster=cluster, device=device)
-        return Team(tf.distribute.MirroredStrategy(device.names), cluster=cluster, device=device)
+            return Replicas(tf.distribute.get_strategy(), cluster=cluster, device=device)
+        return Replicas(tf.distribute.MirroredStrategy(device.names), cluster=cluster, device=device)
     if len(device.names) > 1 and not device.is_gpu:
         raise UsageError(
             f"training.device is {device.choice.value}, and there are {cluster.workers} workers",
@@ -198,7 +198,7 @@ def make_team(device: Device, cluster: Cluster) -> Team:
             expected=f"all of them within {WAIT_SECONDS} seconds",
             hint="each needs its own address, and all of them the same TF_CONFIG but for the task",
         ) from error
-    return Team(strategy, cluster=cluster, device=device)
+    return Replicas(strategy, cluster=cluster, device=device)
 
 
 @contextmanager

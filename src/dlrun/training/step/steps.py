@@ -12,13 +12,13 @@ import tensorflow as tf
 
 from dlrun.models.parts.block_lstm import use_block_kernels
 from dlrun.training.step.dropout import use_hashed_dropout
-from dlrun.training.step.feed import Feed, Stretch
+from dlrun.training.step.feed import Feed, StepRange
 from dlrun.training.step.parts import part_step
-from dlrun.training.step.replicas import Team
+from dlrun.training.step.replicas import Replicas
 from dlrun.training.step.shares import shares_of, whole_batches
 
 
-class Steps:
+class StepRunner:
     """Runs steps of one kind: training or evaluation.
 
     Args:
@@ -38,7 +38,7 @@ class Steps:
         *,
         batch_size: int,
         jit: bool,
-        team: Team,
+        team: Replicas,
     ) -> None:
         self.feed = feed
         self.batch_size = batch_size
@@ -51,13 +51,13 @@ class Steps:
         self._plain_whole = self._function(step, jit=False, small=True)
         self._jitted = self._function(step, jit=True)
 
-    def jitted(self) -> Steps:
+    def jitted(self) -> StepRunner:
         """The same steps, compiled by XLA."""
         steps = copy.copy(self)
         steps._jit = True  # noqa: SLF001, of its own class
         return steps
 
-    def __call__(self, stretch: Stretch, first: int, count: int) -> int:
+    def __call__(self, stretch: StepRange, first: int, count: int) -> int:
         """Run the steps from `first` on, `count` of them or fewer, and wait for the last.
 
         Returns:
