@@ -1,4 +1,7 @@
-"""The base of everything a spec can name by `type`: its fields are the YAML keys, one method makes the object."""
+"""The base class of everything that a spec selects by `type`: datasets, models, optimizers, losses and so on.
+
+The fields of a component are its YAML keys, and one method builds the TensorFlow object.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +23,12 @@ M = TypeVar("M", bound=BaseModel)
 
 @dataclass(frozen=True)
 class FieldProblem:
-    """A mistake that a component finds in itself when it learns what it will be used with.
+    """A mistake that a component finds in its own values, alone or together with the data it is used with.
 
     Args:
-        path: Where, from the component's own keys: `("blocks", 2, "pool_size")`. Empty for the component itself.
-        what: What was found.
+        path: Keys that lead from the component to the mistake, such as `("blocks", 2, "pool_size")`. Empty for the
+            component itself.
+        what: What was found, in words.
         expected: What was expected.
         hint: What to try.
     """
@@ -36,7 +40,7 @@ class FieldProblem:
 
 
 class Fields(BaseModel):
-    """A group of YAML keys: frozen, typed strictly, and closed to unknown keys."""
+    """A group of YAML keys. Immutable, strictly typed, and without unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=())
 
@@ -45,18 +49,18 @@ class Component(Fields):
     """A registered dataset, model, optimizer, schedule, loss or metric.
 
     A subclass declares each YAML key as a field with a description (meaning, unit, range) and has one public method
-    that makes the TensorFlow object. TensorFlow is imported inside that method, so that specs are checked without it.
+    that builds the TensorFlow object. That method imports TensorFlow, so that checking a spec does not need it.
     """
 
     type_name: ClassVar[str] = ""
     """The name under which the class is registered; set by the registry."""
 
     def plain(self) -> dict[str, Any]:
-        """The component as a spec writes it: `{"type": name, ...every key...}`, of plain Python values."""
+        """Return the component as a spec contains it: `{"type": name, ...every key...}`, in plain Python values."""
         return {"type": self.type_name, **self.model_dump(mode="json")}
 
     def problems(self) -> Iterator[FieldProblem]:
-        """Mistakes that no single key shows; none unless a subclass knows of some."""
+        """Yield the mistakes that only a combination of keys shows. By default there are none."""
         return iter(())
 
 

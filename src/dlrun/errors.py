@@ -1,10 +1,10 @@
-"""What can go wrong, as one tree of exceptions; `cli/` turns each into a message and an exit code.
+"""Exceptions that dlrun raises for a user's mistakes; `cli/` turns each into a message and an exit code.
 
     DlrunError                 exit code 1
     ├── SpecError         2    the YAML file or a --set is wrong (carries every Problem found)
     ├── UsageError        2    the command line is wrong
-    ├── DataError         3    data is missing or is not what it was said to be
-    ├── RunError          1    a run could not start, go on or be read
+    ├── DataError         3    data is missing, unreadable, or does not match the spec
+    ├── RunError          1    a run cannot start, continue or be read
     │   └── CheckpointError    a checkpoint is missing, unreadable or damaged
     └── Interrupted     130    the user stopped the run
 
@@ -17,17 +17,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 MOST_SHOWN = 50
-"""Problems of a spec that a message shows one by one; of the rest it gives the number."""
+"""Number of problems that a message lists in full; it only counts the others."""
 _LONGEST_LINE = 160
 
 
 def encodable(text: str) -> str:
-    """Text that UTF-8 can hold: a byte of a file's name that is no text is written out, as an escape."""
+    """Return the text with every character that UTF-8 cannot encode written as an escape.
+
+    File names may contain arbitrary bytes, which Python represents as lone surrogates.
+    """
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 class DlrunError(Exception):
-    """A failure that the user can understand and mend.
+    """A failure that the user can understand and fix.
 
     Args:
         what: What happened, and where.
@@ -47,16 +50,16 @@ class DlrunError(Exception):
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake in a spec and the place where it stands.
+    """One mistake in a spec, with its location.
 
     Args:
-        what: What was found.
+        what: What was found, in words.
         expected: What was expected.
-        hint: What to try; the nearest known name, for example.
-        origin: The file, or `--set`.
-        line: Line in `origin`, from 1; 0 when the problem has no line.
-        column: Column in that line, from 1.
-        text: The line itself.
+        hint: What to try, for example the nearest known name.
+        origin: The file that contains the mistake, or `--set`.
+        line: Line number in `origin`, from 1; 0 if the problem has no line.
+        column: Column number in that line, from 1.
+        text: The text of that line.
     """
 
     what: str
@@ -79,7 +82,7 @@ class Problem:
 
 
 def _around(line: str, column: int) -> tuple[str, int]:
-    """The part of a line that is shown, and the column in it: a line may be the whole file."""
+    """Return the part of a line to show and the column in that part: one line may be the whole file."""
     if len(line) <= _LONGEST_LINE:
         return line, column
     begin = max(0, min(column - 1 - _LONGEST_LINE // 2, len(line) - _LONGEST_LINE))
@@ -89,7 +92,7 @@ def _around(line: str, column: int) -> tuple[str, int]:
 
 
 class SpecError(DlrunError):
-    """The spec is wrong; carries every problem that was found, in the order of files and lines."""
+    """The spec is wrong. Holds every problem found, sorted by file and line."""
 
     exit_code = 2
 
@@ -99,23 +102,23 @@ class SpecError(DlrunError):
 
 
 class UsageError(DlrunError):
-    """The command line asks for something that cannot be."""
+    """The command line is wrong, or asks for something that is not possible."""
 
     exit_code = 2
 
 
 class DataError(DlrunError):
-    """Data is missing, cannot be read, or is not what it was said to be."""
+    """Data is missing, cannot be read, or does not match the spec."""
 
     exit_code = 3
 
 
 class RunError(DlrunError):
-    """A run could not start, go on, or be read."""
+    """A run cannot start, continue, or be read."""
 
 
 class CheckpointError(RunError):
-    """A checkpoint is missing, cannot be read, or is not what was written."""
+    """A checkpoint is missing, unreadable, or damaged."""
 
 
 class Interrupted(DlrunError):

@@ -1,4 +1,4 @@
-"""The losses that a spec can name: all of Keras', each with the targets it takes and the model's end that it needs."""
+"""The losses of a spec: all losses of Keras, each with the targets it accepts and the last activation it needs."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _TWO = 2
 
 @dataclass(frozen=True)
 class LossInput:
-    """What a loss can be given.
+    """The targets and the last activations that a loss accepts.
 
     Args:
-        classes: How it takes a class label; None if it cannot. `binary` means exactly two classes.
-        values: Whether it takes real numbers.
-        input: Whether it takes the model's own input.
-        head: Activation that a shared head has to apply.
-        ends: Activations that any model may end in; empty: all.
-        logits: Whether Keras' class has `from_logits`.
-        least_size: Smallest number of values that it makes sense for.
-        own_unit: Whether it needs values as they are: a ratio or a logarithm of standardized ones says nothing.
+        classes: Encoding of class labels; `binary` means exactly two classes, None that it does not accept classes.
+        values: Whether it accepts real numbers.
+        input: Whether it accepts the model's own input as the target.
+        head: Activation of the shared head for this loss.
+        ends: Activations that a model may end with; if empty, any.
+        logits: Whether the Keras class has the argument `from_logits`.
+        least_size: Smallest number of values for which the loss is meaningful.
+        own_unit: Whether it needs values that are not standardized, because it takes their ratio or logarithm.
     """
 
     classes: Encoding | None = None
@@ -59,7 +59,7 @@ TAKES: dict[str, LossInput] = {
     "categorical_hinge": LossInput("one_hot", ends=("linear", "tanh")),
     "circle": LossInput("index", ends=("linear",)),
     "cosine_similarity": LossInput(values=True, input=True, least_size=2, own_unit=True),
-    # Takes a sequence of labels for each example, which no dataset gives.
+    # CTC needs a sequence of labels for each example, which no dataset provides.
     "ctc": LossInput(),
     "dice": _SHARES,
     "hinge": LossInput("binary", ends=("linear", "tanh")),
@@ -83,22 +83,22 @@ TAKES: dict[str, LossInput] = {
     "squared_hinge": LossInput("binary", ends=("linear", "tanh")),
     "tversky": _SHARES,
 }
-"""What each of Keras' losses takes."""
+"""The targets that each Keras loss accepts."""
 
 
 _OF_BATCH = ("dice", "tversky")
 
 
 class Loss(Component, abc.ABC):
-    """What training makes small. A subclass says what it `takes` and builds the Keras loss."""
+    """The function that training minimizes. A subclass defines what it `takes` and builds the Keras loss."""
 
     takes: ClassVar[LossInput] = _REAL
     is_of_batch: ClassVar[bool] = False
-    """Whether it is one number for a batch, not a mean over examples: no example of it can have a weight of its own."""
+    """Whether it is one number for the whole batch, not a mean over examples. Its examples cannot be weighted."""
 
     @classmethod
     def accepts(cls, target: Target) -> bool:
-        """Whether it can be computed for this target; of several columns of classes, for each."""
+        """Return whether the loss can be computed for this target, and for each of its class columns."""
         if target.kind == "class_columns":
             return all(cls.accepts(part.target) for part in target.parts) and cls.takes.classes != "binary"
         if target.kind == "classes":
@@ -110,9 +110,9 @@ class Loss(Component, abc.ABC):
         ) and target.size >= cls.takes.least_size
 
     def settle(self, target: Target) -> Target:
-        """The target in the encoding that the loss takes, with the activation that a shared head has to apply.
+        """Return the target with the encoding of this loss and the activation for the shared head.
 
-        What the head gives for several columns of classes are logits: no activation is one for each column.
+        For several class columns the head returns logits, because one activation cannot normalize each column.
         """
         if target.kind == "class_columns":
             return target.settled(self.takes.classes or "index")
@@ -121,39 +121,39 @@ class Loss(Component, abc.ABC):
         return settled.unscaled() if self.takes.own_unit else settled
 
     def misfits(self, target: Target) -> Iterator[FieldProblem]:
-        """What is wrong about the model's end.
+        """Yield the reasons why the loss cannot be used with the last layer of the model.
 
         Args:
-            target: Settled, with the activation that the model's last layer really applies.
+            target: Target with the encoding of this loss and the activation that the model really applies last.
         """
         if target.kind == "class_columns":
             if target.activation != "linear":
                 columns = len(target.parts)
-                said = f"a model that ends in {target.activation} does not give each of {columns} columns its own"
-                yield FieldProblem(("type",), said, expected="a last layer without activation")
+                what = f"a model that ends with {target.activation} cannot normalize {columns} class columns separately"
+                yield FieldProblem(("type",), what, expected="a last layer without an activation")
         elif self.takes.ends and target.activation not in self.takes.ends:
-            said = f"{self.type_name} cannot be computed from a model that ends in {target.activation}"
-            yield FieldProblem(("type",), said, expected="a last activation of " + " or ".join(self.takes.ends))
+            what = f"{self.type_name} does not work with a model that ends with {target.activation}"
+            yield FieldProblem(("type",), what, expected="a last activation of " + " or ".join(self.takes.ends))
 
     @abc.abstractmethod
     def build(self, target: Target) -> keras.losses.Loss:
-        """Make the Keras loss.
+        """Build the Keras loss.
 
         Args:
-            target: Settled, with the activation that the model's last layer really applies; of several columns of
-                classes, one of them.
+            target: Target with the encoding of this loss and the activation that the model really applies last. For
+                class columns, the target of one column.
 
         Shape:
-            y_true: as `target.encoding` says. y_pred: `(batch, target.units)`, or the input's shape for kind `input`;
+            y_true: see `target.encoding`. y_pred: `(batch, target.units)`, or the shape of the input for kind `input`;
             float32. Result: a float32 scalar, the mean over the batch.
         """
 
 
 class KerasLoss(KerasComponent, Loss):
-    """One of Keras' losses."""
+    """A loss of Keras."""
 
     def build(self, target: Target) -> keras.losses.Loss:
-        """Make the Keras loss, in float32."""
+        """Build the Keras loss, which computes in float32 also under mixed precision."""
         import keras
 
         given: dict[str, Any] = {"name": self.type_name, "dtype": "float32"}
@@ -163,16 +163,16 @@ class KerasLoss(KerasComponent, Loss):
         if self.type_name == "circle":
             return _mapped(loss, lambda y_pred: keras.ops.normalize(y_pred, axis=-1))
         if self.type_name == "categorical_generalized_cross_entropy":
-            # The gradient of p**q is infinite at 0, which softmax reaches in float32.
+            # The gradient of p**q is infinite at p = 0, which softmax reaches in float32 for confident predictions.
             return _mapped(loss, lambda y_pred: keras.ops.clip(y_pred, keras.config.epsilon(), 1.0))
         if self.type_name == "cosine_similarity":
-            # One angle between whole examples, also where the target is an image.
+            # Keras takes the cosine along the last axis only; for an image we want one cosine of the whole example.
             return _mapped(loss, lambda y: keras.ops.reshape(y, (-1, target.size)), both=True)
         return loss
 
 
 def _mapped(loss: Any, change: Any, *, both: bool = False) -> keras.losses.Loss:
-    """`loss`, of changed predictions, or of changed predictions and targets."""
+    """Return `loss` with `change` applied to its predictions, or to predictions and targets."""
     call = loss.call
     loss.call = lambda y_true, y_pred: call(change(y_true) if both else y_true, change(y_pred))
     return loss
@@ -182,7 +182,7 @@ losses: Registry[Loss] = Registry("loss")
 
 
 def losses_for(target: Target) -> tuple[str, ...]:
-    """The names of the losses that accept a target, plugins' too."""
+    """Return the names of the losses that accept a target, including those of plugins."""
     found = ((name, losses.find(name)) for name in losses.names())
     return tuple(name for name, loss in found if loss is not None and loss.accepts(target))
 

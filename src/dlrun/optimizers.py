@@ -1,4 +1,4 @@
-"""The optimizers that a spec can name: all of Keras', under Keras' names and with Keras' arguments."""
+"""The optimizers of a spec: all optimizers of Keras, with the names and arguments that Keras uses."""
 
 from __future__ import annotations
 
@@ -18,42 +18,48 @@ if TYPE_CHECKING:
 
 
 class Optimizer(Component, abc.ABC):
-    """What turns gradients into new weights."""
+    """The algorithm that updates the weights from the gradients."""
 
     learning_rate: float = Field(
-        default=0.001, gt=0, allow_inf_nan=False, description="The learning rate; with a schedule, its highest value."
+        default=0.001,
+        gt=0,
+        allow_inf_nan=False,
+        description="Learning rate, above 0. With a schedule: its highest value.",
     )
 
     @abc.abstractmethod
     def build(self, learning_rate: Any) -> keras.optimizers.Optimizer:
-        """Make the Keras optimizer.
+        """Build the Keras optimizer.
 
         Args:
-            learning_rate: A float or a Keras `LearningRateSchedule`: what the schedule made of `self.learning_rate`.
+            learning_rate: A float or a Keras `LearningRateSchedule`, built by the schedule.
         """
 
 
 class KerasOptimizer(KerasComponent, Optimizer):
-    """One of Keras' optimizers."""
+    """An optimizer of Keras."""
 
     def build(self, learning_rate: Any) -> keras.optimizers.Optimizer:
-        """Make the Keras optimizer."""
-        # Named after its type: Keras' own name is counted up with every optimizer made in a process, and a checkpoint
-        # finds the optimizer's variables by path.
+        """Build the Keras optimizer."""
+        # A checkpoint finds the optimizer's variables by path. Keras would number the name (adam_1, adam_2, ...) with
+        # each optimizer of the process, so the name is fixed to the type.
         return keras_object(self, learning_rate=learning_rate, name=self.type_name)
 
     def problems(self) -> Iterator[FieldProblem]:
-        """What Keras would find only when the optimizer is built, or not at all."""
+        """Yield mistakes that Keras detects only when the optimizer is built, or not at all."""
         clipping = [name for name in ("clipnorm", "clipvalue", "global_clipnorm") if self._given(name)]
         if len(clipping) > 1:
-            said, expected = f"{' and '.join(clipping)} are given", "one way to clip gradients"
-            yield FieldProblem((clipping[1],), said, expected, hint=f"leave out {clipping[1]}")
+            what, expected = f"{' and '.join(clipping)} are given", "only one way to clip gradients"
+            yield FieldProblem((clipping[1],), what, expected, hint=f"remove {clipping[1]}")
         if self._given("ema_overwrite_frequency") and not getattr(self, "use_ema", False):
-            said = "ema_overwrite_frequency has no effect without use_ema"
-            yield FieldProblem(("ema_overwrite_frequency",), said, expected="use_ema: true beside it")
+            what = "ema_overwrite_frequency has no effect without use_ema"
+            yield FieldProblem(("ema_overwrite_frequency",), what, expected="use_ema: true")
         if getattr(self, "nesterov", False) and not getattr(self, "momentum", 0):
             yield FieldProblem(
-                ("nesterov",), "nesterov without momentum", expected="a momentum above 0", hint="momentum: 0.9"
+                ("nesterov",),
+                "nesterov has no effect without momentum",
+                expected="a momentum above 0",
+                hint="momentum: 0.9",
             )
 
     def _given(self, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""A user's Python file in, its components in the registries."""
+"""Find and run plugin files: a user's Python files that register components."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _loaded: set[str] = set()
 
 
 class _SourceLoader(SourceFileLoader):
-    """Runs the source that was read, and never `__pycache__`, which may hold another that nobody has looked at."""
+    """Run the source that was read, and never the cached bytecode, which may belong to other source."""
 
     def __init__(self, name: str, path: Path, source: bytes) -> None:
         super().__init__(name, str(path))
@@ -28,15 +28,17 @@ class _SourceLoader(SourceFileLoader):
 
 
 def find_plugin(file: str, *, beside: Path, working_directory: bool = True) -> Located:
-    """Find a plugin file by the rule that holds for data too: in the working directory, else beside the spec.
+    """Find a plugin file in the working directory, or else beside the spec, as for data files.
 
     Args:
-        file: As the spec writes it.
-        beside: The folder of the spec.
-        working_directory: Whether the working directory counts; of a run's spec its own copies do alone.
+        file: Path as written in the spec.
+        beside: Folder that contains the spec.
+        working_directory: Whether to look in the working directory. False for the spec of a run, which has its own
+            copies of its plugins.
 
     Raises:
-        SpecError: There is no such file, or there are two: code is never taken from a place that is in doubt.
+        SpecError: The file does not exist, or both places have a different file of this name. Running the wrong code
+            would be worse than stopping.
     """
     if not working_directory:
         return Located(str(_file(beside / file, file, beside)))
@@ -45,8 +47,8 @@ def find_plugin(file: str, *, beside: Path, working_directory: bool = True) -> L
         return Located(str(_file(own, file, beside)))
     path = _file(Path(found.path), file, beside)
     if own.is_file() and not own.samefile(path) and own.read_bytes() != path.read_bytes():
-        said = f"there are two plugin files {file}, in {Path.cwd()} and in {beside.absolute()}"
-        raise SpecError([Problem(said, "one of them", f"name it in full: {own.absolute()}")])
+        what = f"there are two different plugin files {file}, in {Path.cwd()} and in {beside.absolute()}"
+        raise SpecError([Problem(what, "only one of them", f"give the full path, for example {own.absolute()}")])
     return found
 
 
@@ -54,51 +56,51 @@ def load_plugin(file: Path, *, beside: Path = Path()) -> Path:
     """Run a plugin file, which registers its components.
 
     Args:
-        file: Where it is.
-        beside: The folder that a relative path starts from.
+        file: Path of the plugin file.
+        beside: Folder that relative paths start from.
 
     Returns:
-        The file's absolute path.
+        The absolute path of the file.
 
     Raises:
-        SpecError: It is no Python file, or fails.
+        SpecError: The file cannot be read, is not a Python file, or raises an exception.
     """
     path = (beside / file).resolve()
     try:
         source = path.read_bytes()
     except OSError as error:
-        said = f"the plugin file {path} cannot be read: {error.strerror}"
-        raise SpecError([Problem(said, "a Python file that may be read")]) from error
+        what = f"the plugin file {path} cannot be read: {error.strerror}"
+        raise SpecError([Problem(what, "a Python file with read permission")]) from error
     content = sha256(source).hexdigest()
-    if content in _loaded:  # a run keeps a copy of its plugins, which has registered the same names already
+    if content in _loaded:  # the original and the copy in a run's folder register the same names
         return path
-    # A name of its own for each path: two plugins called model.py do not replace each other.
+    # The module name includes a hash of the path, so that two plugins called model.py do not replace each other.
     module_name = f"dlrun_plugin_{path.stem}_{sha256(str(path).encode()).hexdigest()[:8]}"
     loader = _SourceLoader(module_name, path, source)
     module_spec = importlib.util.spec_from_file_location(module_name, path, loader=loader)
     if module_spec is None or path.suffix != ".py":
-        raise SpecError([Problem(f"{path} is no Python file", "a file that ends in .py")])
+        raise SpecError([Problem(f"{path} is not a Python file", "a file that ends in .py")])
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[module_name] = module
     try:
         loader.exec_module(module)
     except DlrunError as error:
         raise SpecError([Problem(error.what, error.expected, error.hint)]) from error
-    except (Exception, SystemExit) as error:  # whatever a user's file raises is a mistake in that file
+    except (Exception, SystemExit) as error:  # anything that a user's file raises is a mistake in that file
         del sys.modules[module_name]
         line = _line_in(path, error)
-        raise SpecError([Problem(f"the plugin {path}{line} fails: {type(error).__name__}: {error}")]) from error
+        raise SpecError([Problem(f"the plugin {path}{line} raised {type(error).__name__}: {error}")]) from error
     _loaded.add(content)
     return path
 
 
 def _file(path: Path, written: str, beside: Path) -> Path:
-    """The path of a plugin, if it is a file.
+    """Return the path of a plugin.
 
     Raises:
-        SpecError: It is none.
+        SpecError: The file does not exist.
     """
-    if os.path.isfile(path):  # noqa: PTH113  Path.is_file raises in a folder that may not be entered
+    if os.path.isfile(path):  # noqa: PTH113  Path.is_file raises in a folder without permission to enter
         return path
     near = near_path(written) or near_path(written, within=beside)
     what = f"there is no plugin file {path.absolute()}"
@@ -106,7 +108,7 @@ def _file(path: Path, written: str, beside: Path) -> Path:
 
 
 def _line_in(path: Path, error: BaseException) -> str:
-    """`:12` for the last line of the plugin that the error passed through."""
+    """Return `:12` for line 12, the last line of the plugin in the traceback of the error."""
     if isinstance(error, SyntaxError) and error.lineno:
         return f":{error.lineno}"
     lines, trace = [], error.__traceback__

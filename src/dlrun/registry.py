@@ -1,6 +1,7 @@
-"""Names to component classes, one registry for each kind: built-ins first, then plugin files, then entry points.
+"""Registries, which map the names in a spec to component classes, one for each kind of component.
 
-A registry only finds classes; it never builds anything.
+Components come from dlrun itself, then from plugin files, then from entry points of installed packages. A registry
+only finds classes; it never builds anything.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dlrun.errors import UsageError
 
 C = TypeVar("C", bound=Component)
 
-_SHORTEST_PART = 3  # of a name; fewer letters tell nothing
+_SHORTEST_PART = 3  # letters; a shorter part matches too many names
 _LONGEST_NAME = 100
 _MOST_LISTED = 100
 _FARTHEST = _LONGEST_NAME
@@ -35,7 +36,7 @@ class Registry(Generic[C]):
     """The components of one kind.
 
     Args:
-        kind: What it holds, in the singular: `model`. Entry points are read from the group `dlrun.models`.
+        kind: Kind of component in the singular, such as `model`. Entry points come from the group `dlrun.models`.
     """
 
     def __init__(self, kind: str) -> None:
@@ -44,10 +45,10 @@ class Registry(Generic[C]):
         self._entries: dict[str, _Entry[C]] = {}
 
     def register(self, name: str) -> Callable[[type[C]], type[C]]:
-        """Class decorator: makes the class known as `name`.
+        """Return a class decorator that registers the class as `name`.
 
         Raises:
-            UsageError: The name is taken by another file; both files are named.
+            UsageError: Another file has registered this name; the message names both files.
         """
 
         def add(component: Any) -> Any:
@@ -63,36 +64,36 @@ class Registry(Generic[C]):
         return add
 
     def register_lazily(self, names: Iterable[str], load: Callable[[str], type[C]], *, origin: str) -> None:
-        """Make `names` known at once; `load(name)` gives the class when it is first asked for."""
+        """Register `names` now, and call `load(name)` for the class when it is first needed."""
         for name in names:
             self._add(name, _Entry(origin, lambda name=name: self._named(load(name), name)))  # type: ignore[misc]
 
     def find(self, name: str) -> type[C] | None:
-        """The class registered as `name`, or None."""
+        """Return the class registered as `name`, or None."""
         if name in self._entries:
             return self._entries[name].load()
         point = _entry_points(self.group, tuple(sys.path)).get(name)
         return self._named(point.load(), name) if point is not None else None
 
     def names(self) -> tuple[str, ...]:
-        """Every known name, sorted."""
+        """Return every registered name, sorted."""
         return tuple(sorted({*self._entries, *_entry_points(self.group, tuple(sys.path))}))
 
     def nearest(self, name: str) -> str | None:
-        """The known name most like `name`, or None if nothing is near."""
+        """Return the registered name closest to `name`, or None if none is close."""
         return nearest(name, self.names())
 
     def origin(self, name: str) -> str:
-        """The file, or the entry point, that `name` comes from."""
+        """Return the file or entry point that `name` comes from."""
         return self._entries[name].origin if name in self._entries else f"entry point {self.group}"
 
     def _add(self, name: str, entry: _Entry[C]) -> None:
         taken = self._entries.get(name)
-        # A plugin file may be read again in one process (a notebook): its own names are not taken from it.
+        # A notebook may load the same plugin file again after an edit; that replaces its earlier components.
         if taken is not None and taken.origin != entry.origin:
             raise UsageError(
-                f"two {self.kind} components are called {name!r}: {taken.origin} and {entry.origin}",
-                expected="one component for each name",
+                f"two {self.kind} components have the name {name!r}, in {taken.origin} and in {entry.origin}",
+                expected="a different name for each component",
                 hint=f"register the one in {entry.origin} under another name",
             )
         self._entries[name] = entry
@@ -105,19 +106,26 @@ class Registry(Generic[C]):
 
 @cache
 def _entry_points(group: str, path: tuple[str, ...]) -> dict[str, importlib.metadata.EntryPoint]:  # noqa: ARG001
-    """Those of a group by name. To find them a file of every installed package is read: once for each search path."""
+    """Return the entry points of a group by name.
+
+    Finding them reads a file of every installed package, so the result is cached for each search path.
+    """
     return {point.name: point for point in reversed(tuple(importlib.metadata.entry_points(group=group)))}
 
 
 def listed(names: Iterable[str]) -> str:
-    """Names as a message lists them: the first 100, and how many there are."""
+    """Return names as a message lists them: the first 100, followed by the total if there are more."""
     names = list(names)
     more = f", ... ({len(names):,} in all)" if len(names) > _MOST_LISTED else ""
     return ", ".join(names[:_MOST_LISTED]) + more
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The one of `names` that was most likely meant by `name`, or None if nothing is near."""
+    """Return the one of `names` that a user most likely meant by `name`, or None if none is close.
+
+    Spelling variants come first, then names that begin with `name`, then names within a small edit distance, and
+    last the only name that contains `name`.
+    """
     if len(name) > _LONGEST_NAME:
         return None
     folded = {folded_name(known): known for known in names}
@@ -130,7 +138,9 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     best, least = "", _FARTHEST
     for known in sorted(folded):
         limit = max(1, 2 * max(len(wanted), len(known)) // 5)
-        if abs(len(wanted) - len(known)) <= min(limit, least - 1):  # each letter more is a change
+        if abs(len(wanted) - len(known)) <= min(
+            limit, least - 1
+        ):  # the difference in length is a lower bound of the distance
             distance = edit_distance(wanted, known)
             if distance <= limit and distance < least:
                 best, least = known, distance
@@ -143,16 +153,16 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
 
 
 def folded_name(name: str) -> str:
-    """A name without what spellings differ in: capitals, `_`, `-` and spaces."""
+    """Return a name in lower case without `_`, `-` and spaces, in which spellings of one name often differ."""
     return re.sub(r"[\s_-]", "", name.casefold())
 
 
 def edit_distance(first: str, second: str) -> int:
-    """Number of insertions, deletions, substitutions and swaps of neighbours that make one word of the other.
+    """Return the number of insertions, deletions, substitutions and swaps that turn one word into the other.
 
     Reference:
         Optimal string alignment: Boytsov, 2011, "Indexing Methods for Approximate Dictionary Searching", section 2.2.
-        difflib's ratio counts a swap as two changes and takes `adma` for `adamax`.
+        difflib is not used because its ratio counts a swap as two changes and corrects `adma` to `adamax`.
     """
     before: list[int] = []
     row = list(range(len(second) + 1))

@@ -1,7 +1,7 @@
-"""The learning-rate schedules that a spec can name: dlrun's own, which count epochs, and Keras', which count steps.
+"""The learning-rate schedules of a spec: dlrun's own, measured in epochs, and those of Keras, measured in steps.
 
-The optimizer's `learning_rate` is the peak of every schedule; t is the number of steps taken, n the steps in an epoch,
-and T the steps of the whole training.
+The optimizer's `learning_rate` is the peak of every schedule. In the formulas, t is the number of steps taken, n the
+number of steps in an epoch, and T the number of steps of the whole training.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from dlrun.registry import Registry
 
 
 class Schedule(Component, abc.ABC):
-    """How the learning rate changes while training goes on."""
+    """How the learning rate changes during training."""
 
     spans_training: ClassVar[bool] = False
-    """Whether its course is laid out over the whole training, so that a longer one would have had another."""
+    """Whether it depends on the length of the whole training, so that adding epochs changes it from the start."""
 
     @abc.abstractmethod
     def build(self, learning_rate: float, *, steps_per_epoch: int, total_steps: int) -> Any:
-        """Make what the optimizer takes: a float, or a Keras `LearningRateSchedule`.
+        """Build the learning rate for the optimizer: a float or a Keras `LearningRateSchedule`.
 
         Args:
-            learning_rate: The optimizer's: the peak.
-            steps_per_epoch: Steps in one epoch.
-            total_steps: Steps in the whole training.
+            learning_rate: Learning rate of the optimizer, the peak of the schedule.
+            steps_per_epoch: Number of steps in an epoch.
+            total_steps: Number of steps of the whole training.
         """
 
 
@@ -42,32 +42,32 @@ schedules: Registry[Schedule] = Registry("schedule")
 
 @schedules.register("constant")
 class Constant(Schedule):
-    """The learning rate stays as it is."""
+    """Keep the learning rate constant."""
 
     def build(self, learning_rate: float, *, steps_per_epoch: int, total_steps: int) -> float:  # noqa: ARG002
-        """Give the learning rate back."""
+        """Return the learning rate unchanged."""
         return learning_rate
 
 
 @schedules.register("step")
 class Step(Schedule):
-    """The learning rate is multiplied by a factor every few epochs.
+    """Multiply the learning rate by a factor every few epochs.
 
     Formula:
         learning_rate * factor ** floor(t / (every_epochs * n))
     """
 
-    factor: float = Field(default=0.1, gt=0, lt=1, description="What the learning rate is multiplied by.")
+    factor: float = Field(default=0.1, gt=0, lt=1, description="Factor for each reduction, from 0 to 1.")
     every_epochs: float = Field(
-        default=10.0, gt=0, allow_inf_nan=False, description="Epochs from one drop to the next."
+        default=10.0, gt=0, allow_inf_nan=False, description="Epochs between two reductions, above 0."
     )
 
     def build(self, learning_rate: float, *, steps_per_epoch: int, total_steps: int) -> Any:  # noqa: ARG002
-        """Make the Keras schedule."""
+        """Build the Keras schedule."""
         every = max(1, round(self.every_epochs * steps_per_epoch))
 
         def formula(ops: Any, step: Any) -> Any:
-            # Whole numbers: a division of floats may land on the wrong side of a drop.
+            # Integer division: a float quotient may round to the wrong side of a reduction.
             drops = ops.cast(ops.floor_divide(step, every), "float32")
             return learning_rate * ops.power(ops.cast(self.factor, "float32"), drops)
 
@@ -76,16 +76,16 @@ class Step(Schedule):
 
 @schedules.register("exponential")
 class Exponential(Schedule):
-    """The learning rate is multiplied by the same rate in every epoch, a little at each step.
+    """Multiply the learning rate by the same factor in each epoch, spread evenly over its steps.
 
     Formula:
         learning_rate * rate ** (t / n)
     """
 
-    rate: float = Field(default=0.95, gt=0, lt=1, description="What one epoch multiplies the learning rate by.")
+    rate: float = Field(default=0.95, gt=0, lt=1, description="Factor for each epoch, from 0 to 1.")
 
     def build(self, learning_rate: float, *, steps_per_epoch: int, total_steps: int) -> Any:  # noqa: ARG002
-        """Make the Keras schedule."""
+        """Build the Keras schedule."""
 
         def formula(ops: Any, step: Any) -> Any:
             epochs = ops.cast(step, "float32") / steps_per_epoch
@@ -96,7 +96,7 @@ class Exponential(Schedule):
 
 @schedules.register("cosine")
 class Cosine(Schedule):
-    """The learning rate rises in a straight line, then falls along half a cosine until training ends.
+    """Raise the learning rate linearly, then lower it along half a cosine until training ends.
 
     Formula:
         w = warmup_epochs * n, s = start_fraction, f = final_fraction.
@@ -109,14 +109,21 @@ class Cosine(Schedule):
 
     spans_training = True
 
-    warmup_epochs: float = Field(default=0.0, ge=0, allow_inf_nan=False, description="Epochs in which it rises.")
-    start_fraction: float = Field(
-        default=0.1, ge=0, le=1, description="Where the rise starts, as a fraction of the peak."
+    warmup_epochs: float = Field(
+        default=0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Epochs in which the learning rate rises to its peak; 0: none.",
     )
-    final_fraction: float = Field(default=0.0, ge=0, le=1, description="Where it ends, as a fraction of the peak.")
+    start_fraction: float = Field(
+        default=0.1, ge=0, le=1, description="Learning rate at the start of the warm-up, as a fraction of the peak."
+    )
+    final_fraction: float = Field(
+        default=0.0, ge=0, le=1, description="Final learning rate, as a fraction of the peak."
+    )
 
     def build(self, learning_rate: float, *, steps_per_epoch: int, total_steps: int) -> Any:
-        """Make the Keras schedule."""
+        """Build the Keras schedule."""
         warmup = round(self.warmup_epochs * steps_per_epoch)
 
         def formula(ops: Any, step: Any) -> Any:
@@ -131,7 +138,7 @@ class Cosine(Schedule):
 
 @schedules.register("one_cycle")
 class OneCycle(Schedule):
-    """The learning rate rises to its peak and falls far below where it started, once over the whole training.
+    """Raise the learning rate to its peak, then lower it far below its start, in one cycle over the whole training.
 
     Formula:
         p = peak_at * T, a(u) = (1 - cos(pi * u)) / 2, or u if the shape is linear.
@@ -144,15 +151,17 @@ class OneCycle(Schedule):
 
     spans_training = True
 
-    start_fraction: float = Field(default=0.04, ge=0, le=1, description="Where it starts, as a fraction of the peak.")
-    peak_at: float = Field(
-        default=0.3, gt=0, lt=1, description="When the peak is reached, as a fraction of the training."
+    start_fraction: float = Field(
+        default=0.04, ge=0, le=1, description="Initial learning rate, as a fraction of the peak."
     )
-    final_fraction: float = Field(default=1e-4, ge=0, le=1, description="Where it ends, as a fraction of the peak.")
-    shape: Literal["cosine", "linear"] = Field(default="cosine", description="How it goes from one to the other.")
+    peak_at: float = Field(default=0.3, gt=0, lt=1, description="Position of the peak, as a fraction of the training.")
+    final_fraction: float = Field(
+        default=1e-4, ge=0, le=1, description="Final learning rate, as a fraction of the peak."
+    )
+    shape: Literal["cosine", "linear"] = Field(default="cosine", description="Form of the rise and the fall.")
 
     def build(self, learning_rate: float, *, steps_per_epoch: int, total_steps: int) -> Any:  # noqa: ARG002
-        """Make the Keras schedule."""
+        """Build the Keras schedule."""
         peak = max(1.0, self.peak_at * total_steps)
 
         def formula(ops: Any, step: Any) -> Any:
@@ -170,39 +179,43 @@ class OneCycle(Schedule):
 
 @schedules.register("reduce_on_plateau")
 class ReduceOnPlateau(Schedule):
-    """The learning rate is multiplied by a factor whenever a score has stopped getting better."""
+    """Multiply the learning rate by a factor when a score has stopped improving."""
 
     metric: str = Field(
-        default="auto", description="Score to watch, as the log names it. auto: training.monitor, or val_loss."
+        default="auto", description="Score to watch, by its name in the log. auto: training.monitor, or val_loss."
     )
-    factor: float = Field(default=0.1, gt=0, lt=1, description="What the learning rate is multiplied by.")
-    patience_epochs: int = Field(default=10, ge=1, description="Epochs without an improvement before it is lowered.")
-    min_delta: float = Field(default=1e-4, ge=0, allow_inf_nan=False, description="A smaller change is no improvement.")
-    cooldown_epochs: int = Field(default=0, ge=0, description="Epochs after a reduction that do not count.")
+    factor: float = Field(default=0.1, gt=0, lt=1, description="Factor for each reduction, from 0 to 1.")
+    patience_epochs: int = Field(default=10, ge=1, description="Epochs without improvement before a reduction.")
+    min_delta: float = Field(
+        default=1e-4, ge=0, allow_inf_nan=False, description="Smallest change that counts as improvement."
+    )
+    cooldown_epochs: int = Field(default=0, ge=0, description="Epochs to wait after a reduction before counting again.")
     min_learning_rate: float = Field(
-        default=0.0, ge=0, allow_inf_nan=False, description="It is never lowered below this."
+        default=0.0, ge=0, allow_inf_nan=False, description="Lower limit of the learning rate."
     )
 
     def build(self, learning_rate: float, *, steps_per_epoch: int, total_steps: int) -> float:  # noqa: ARG002
-        """Give the learning rate that training starts with; `plateau_step` lowers it."""
+        """Return the initial learning rate; `plateau_step` lowers it after an epoch."""
         return learning_rate
 
 
 class KerasSchedule(KerasComponent, Schedule):
-    """One of Keras' schedules: its durations are in steps, and it starts from the optimizer's learning rate."""
+    """A schedule of Keras. Its durations are in steps, and it starts at the optimizer's learning rate."""
 
     def build(self, learning_rate: float, *, steps_per_epoch: int, total_steps: int) -> Any:  # noqa: ARG002
-        """Make the Keras schedule."""
+        """Build the Keras schedule."""
         if self.type_name != "piecewise_constant_decay":
             return keras_object(self, initial_learning_rate=learning_rate)
         values = {name: list(getattr(self, name)) for name in ("boundaries", "values")}
         return keras_object(self, boundaries=values["boundaries"], values=[learning_rate, *values["values"]])
 
     def problems(self) -> Iterator[FieldProblem]:
-        """What Keras would find only when the schedule is built, or not at all."""
+        """Yield mistakes that Keras detects only when the schedule is built, or not at all."""
         if getattr(self, "warmup_steps", 0) and getattr(self, "warmup_target", None) is None:
-            said = "warmup_steps has no effect without warmup_target"
-            yield FieldProblem(("warmup_steps",), said, expected="the learning rate to rise to, as warmup_target")
+            what = "warmup_steps has no effect without warmup_target"
+            yield FieldProblem(
+                ("warmup_steps",), what, expected="warmup_target, the learning rate at the end of the warm-up"
+            )
         boundaries = getattr(self, "boundaries", None)
         if boundaries is None:
             return
@@ -212,9 +225,11 @@ class KerasSchedule(KerasComponent, Schedule):
             )
         values = getattr(self, "values", ())
         if len(values) != len(boundaries):
-            said = f"{len(values)} values for {len(boundaries)} boundaries"
-            expected = "the learning rate after each boundary; before the first it is the optimizer's"
-            yield FieldProblem(("values",), said, expected=expected)
+            what = f"{len(values)} values for {len(boundaries)} boundaries"
+            expected = (
+                "one learning rate for each boundary, which applies after it; the optimizer's applies before the first"
+            )
+            yield FieldProblem(("values",), what, expected=expected)
 
 
 def _between(start: float, end: float, part: Any) -> Any:
@@ -222,10 +237,10 @@ def _between(start: float, end: float, part: Any) -> Any:
 
 
 def _keras_schedule(formula: Callable[[Any, Any], Any], component: Schedule) -> Any:
-    """A Keras schedule that computes `formula(keras.ops, step)`, in float32.
+    """Return a Keras schedule that computes `formula(keras.ops, step)` in float32.
 
     Shape:
-        step: a whole number, a scalar. Result: a float32 scalar.
+        step: an integer scalar. Result: a float32 scalar.
     """
     import keras
 

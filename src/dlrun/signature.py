@@ -1,6 +1,7 @@
-"""What one example looks like: the shapes that datasets promise, losses settle, and models are built for.
+"""Shapes and meaning of the features and the target of one example.
 
-Datasets and models never import each other; both import this.
+A dataset describes them, the loss chooses the encoding of the target, and a model is built for them. Datasets and
+models never import each other; both import this module.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from typing import Literal
 FeatureKind = Literal["image", "vector", "sequence", "tokens"]
 TargetKind = Literal["classes", "class_columns", "labels", "values", "input"]
 _FAR_FROM_0 = 10_000
-"""Of a mean that is so many times the spread, float32 has three digits of the spread left."""
+"""Ratio of mean to standard deviation above which float32 keeps fewer than three digits of the deviation."""
 
 _MARKS = ("=", ": ", " is ")
-"""Between a column and its class; the first by which all classes of all columns have names of their own."""
+"""Separators between the names of a column and a class. The first that makes all names unique is used."""
 
 Encoding = Literal["index", "one_hot", "binary", "value"]
 
@@ -27,11 +28,11 @@ class Embedded:
     """A column of category ids for which the model learns vectors.
 
     Args:
-        name: Of the column.
-        categories: Number of ids: they run from 0 to this less 1.
-        size: Width of the vector learnt for each.
-        words: Of a column of text: the number of ids that each example has, whose vectors are averaged; 0 is none.
-            None: it has one id, and 0 is an id like the others.
+        name: Name of the column.
+        categories: Number of ids, which run from 0 to `categories - 1`.
+        size: Width of the vector that is learned for each id.
+        words: For a text column, the number of ids in each example. Their vectors are averaged, and id 0 is padding.
+            None for a column with one id, where 0 is an id like any other.
     """
 
     name: str
@@ -41,7 +42,7 @@ class Embedded:
 
     @property
     def columns(self) -> int:
-        """How many of the features are its ids."""
+        """Number of feature columns that hold its ids."""
         return self.words or 1
 
 
@@ -50,12 +51,11 @@ class Features:
     """The features of one example, as the model receives them (after `preprocess`).
 
     Args:
-        kind: What the axes mean.
-        shape: Without the batch axis: image `(height, width, channels)`, vector `(width,)`, sequence
+        kind: Meaning of the axes.
+        shape: Shape without the batch axis: image `(height, width, channels)`, vector `(width,)`, sequence
             `(steps, width)`, tokens `(steps,)` of integer ids.
-        vocabulary_size: Number of token ids (kind `tokens` only): ids run from 0 to this less 1.
-        embedded: What the last columns of the last axis hold in place of amounts (kinds `vector` and `sequence`): ids,
-            `columns` of them for each.
+        vocabulary_size: Number of token ids, which run from 0 to `vocabulary_size - 1` (kind `tokens` only).
+        embedded: Columns of category ids, which occupy the end of the last axis (kinds `vector` and `sequence`).
     """
 
     kind: FeatureKind
@@ -71,12 +71,15 @@ class Features:
 
 @dataclass(frozen=True)
 class LastValue:
-    """Where the features of a sequence hold the last value of what is to be predicted.
+    """Where the features of a sequence hold the last known value of the target.
+
+    Formula:
+        last value, in its own unit = features[-1, place] * scale + offset
 
     Args:
-        place: Column of the last axis of the features, in their last step.
-        scale: By which that number has to be multiplied,
-        offset: and what has to be added, for the value in its own unit.
+        place: Index in the last axis of the features, at the last step.
+        scale: Factor that converts the feature into the unit of the target.
+        offset: Number that is added after scaling.
     """
 
     place: int
@@ -86,25 +89,26 @@ class LastValue:
 
 @dataclass(frozen=True)
 class Target:
-    """What a model is to predict for one example.
+    """What a model predicts for one example.
 
     Args:
-        kind: `classes` (one label), `class_columns` (several columns, a label of its own classes in each), `labels`
-            (several yes-or-no labels), `values` (real numbers), `input` (the features themselves).
-        size: Number of classes, of all columns together; of labels, or of values.
-        class_names: Names of the classes in the order of their indices, of columns each with its column; of labels the
-            column with the value that is 1, or where that says nothing the column. May be empty.
-        encoding: How the loss takes it: `index` (n,) int32, of columns (n, columns) · `one_hot` (n, size) float32, of
-            columns one after the other · `binary` (n, 1) float32 of 0 and 1, of labels (n, size) · `value` (n, ...)
-            float32. Settled by the loss.
-        activation: Name of the Keras activation that the model's last layer applies. Settled by the loss (what the
-            head is to apply) and then by the model (what its own last layer does apply).
-        names: Of the values, labels or class columns: for people; may be empty, but of class columns.
-        mean: Of each value in its own unit; with `scale`, the model learns (value - mean) / scale. Empty: the value.
+        kind: `classes` (one label), `class_columns` (several columns, each with its own classes and one label),
+            `labels` (several yes-or-no labels), `values` (real numbers), `input` (the features themselves).
+        size: Number of classes (summed over all class columns), of labels, or of values.
+        class_names: Names of the classes in the order of their indices, prefixed by the column for class columns. For
+            labels, the name of the column and the value that counts as 1, or just the column. May be empty.
+        encoding: Form of `y_true`, chosen by the loss: `index`, int32 `(n,)`, or `(n, columns)` for class columns;
+            `one_hot`, float32 `(n, size)`, class columns side by side; `binary`, float32 0 or 1, `(n, 1)`, or
+            `(n, size)` for labels; `value`, float32 `(n, ...)`.
+        activation: Name of the Keras activation that ends the model. The loss proposes it for the shared head; a model
+            with its own last layer replaces it with what that layer applies.
+        names: Display names of the values, labels or class columns. May be empty except for class columns.
+        mean: Mean of each value in its own unit. With `scale`, the model learns (value - mean) / scale. If empty, the
+            model learns the value itself.
         scale: Standard deviation of each value in its own unit.
-        class_counts: Of class columns: the number of classes of each.
-        last: Of each value: where its last known value is, which is added to what the network gives; it then learns the
-            difference. Empty: the value itself is learnt.
+        class_counts: Number of classes in each class column.
+        last: Location of the last known value of each target value. It is added to the output of the network, which
+            then learns the difference. If empty, the network learns the value itself.
     """
 
     kind: TargetKind
@@ -120,26 +124,26 @@ class Target:
 
     @classmethod
     def of_input(cls, features: Features) -> Target:
-        """The target of an autoencoder: its own input."""
+        """Return the target of an autoencoder, which is its own input."""
         return cls("input", features.size, encoding="value")
 
     @classmethod
     def of_columns(cls, classes: Mapping[str, Sequence[str]]) -> Target:
-        """The target of several columns.
+        """Return the target for several class columns.
 
         Args:
-            classes: By column, the names of its classes in the order of their indices.
+            classes: Names of the classes of each column, in the order of their indices.
         """
         for mark in _MARKS:
-            said = tuple(f"{column}{mark}{name}" for column, names in classes.items() for name in names)
-            if len(set(said)) == len(said):
+            full_names = tuple(f"{column}{mark}{name}" for column, names in classes.items() for name in names)
+            if len(set(full_names)) == len(full_names):
                 break
         counts = tuple(len(names) for names in classes.values())
-        return cls("class_columns", sum(counts), said, names=tuple(classes), class_counts=counts)
+        return cls("class_columns", sum(counts), full_names, names=tuple(classes), class_counts=counts)
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """Of class columns each as a target of its own; of every other kind the target itself."""
+        """Each class column as a target of its own; for every other kind, the target itself."""
         if self.kind != "class_columns":
             return (Part("", 0, self),)
         firsts = accumulate(self.class_counts, initial=0)
@@ -150,7 +154,7 @@ class Target:
 
     @property
     def names_its_columns(self) -> bool:
-        """Whether the classes of each column are called after it."""
+        """Whether the name of each class starts with the name of its column."""
         firsts = accumulate(self.class_counts, initial=0)
         parts = zip(self.names, firsts, self.class_counts, strict=False)
         return all(
@@ -159,29 +163,29 @@ class Target:
         )
 
     def _of_column(self, name: str, first: int, size: int) -> Target:
-        said = self.class_names[first : first + size]
-        mark = next(mark for mark in _MARKS if all(each.startswith(name + mark) for each in said))
-        plain = tuple(each.removeprefix(name + mark) for each in said)
+        full_names = self.class_names[first : first + size]
+        mark = next(mark for mark in _MARKS if all(each.startswith(name + mark) for each in full_names))
+        plain = tuple(each.removeprefix(name + mark) for each in full_names)
         return Target("classes", size, plain, self.encoding, self.activation)
 
     @property
     def is_decided(self) -> bool:
-        """Whether a prediction is probabilities, of which one names the most probable."""
+        """Whether a prediction consists of probabilities, from which a class is chosen."""
         return self.kind in ("classes", "class_columns", "labels")
 
     @property
     def units(self) -> int:
-        """Width of the model's output."""
+        """Number of outputs of the model."""
         return 1 if self.encoding == "binary" and self.kind == "classes" else self.size
 
     @property
     def is_logits(self) -> bool:
-        """Whether the model's output are logits, to which softmax or sigmoid has not been applied yet."""
+        """Whether the model returns logits, to which softmax or sigmoid has not been applied."""
         return self.activation == "linear" and self.encoding != "value"
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        """What each class, label or value is called, each by a name of its own; numbers where the data has no names."""
+        """A unique name for each class, label or value; a number where the data has no names."""
         for names in (self.names, self.class_names) if self.kind == "values" else (self.class_names, self.names):
             if len(names) == self.size == len(set(names)):
                 return names
@@ -191,26 +195,26 @@ class Target:
 
     @property
     def needs_float64(self) -> bool:
-        """Whether float32 has too few digits for its values in their own unit: the mean is that large a multiple."""
+        """Whether the mean is so much larger than the spread that float32 loses digits of the values in their unit."""
         return any(abs(mean) > _FAR_FROM_0 * scale for mean, scale in zip(self.mean, self.scale, strict=True))
 
     def settled(self, encoding: Encoding, activation: str = "linear") -> Target:
-        """The same target in the form that a loss takes, for a model that ends in `activation`."""
+        """Return the target with the encoding of a loss, for a model that ends in `activation`."""
         return replace(self, encoding=encoding, activation=activation)
 
     def unscaled(self) -> Target:
-        """The same target, learnt in its own unit."""
+        """Return the target without standardization, so that the model learns it in its own unit."""
         return replace(self, mean=(), scale=())
 
 
 @dataclass(frozen=True)
 class Part:
-    """One of the columns of a target.
+    """One class column of a target, or a whole target of any other kind.
 
     Args:
-        name: Of the column; empty where the target is no column.
-        first: Of its classes among those of all columns.
-        target: What it is by itself.
+        name: Name of the column; empty if the target is not a class column.
+        first: Index of its first class among the classes of all columns.
+        target: The column as a target of its own.
     """
 
     name: str
@@ -219,19 +223,19 @@ class Part:
 
     @property
     def places(self) -> slice:
-        """Of its classes among those of all columns."""
+        """Indices of its classes among the classes of all columns."""
         return slice(self.first, self.first + self.target.size)
 
 
 @dataclass(frozen=True)
 class Description:
-    """What is known of a dataset without loading it.
+    """What is known about a dataset before it is loaded.
 
     Args:
-        features: Of one example.
-        target: None when the data has no labels.
+        features: Features of one example.
+        target: Target of one example; None if the data has no target.
         examples: Number of examples in each split that exists: `train`, `validation`, `test`.
-        left_out: Why a column of its files is no feature, by name.
+        left_out: Columns of the files that are not features, each with the reason.
     """
 
     features: Features

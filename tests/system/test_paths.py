@@ -107,7 +107,7 @@ def test_a_plugin_is_found_by_the_rule_of_data_and_never_where_there_are_two(fol
     (work / "own.py").write_text("LOADED = 1\n")
     assert read_spec(asked).spec.plugins == (str(work / "own.py"),)
     (configs / "own.py").write_text("LOADED = 2\n")
-    with pytest.raises(SpecError, match="there are two plugin files"):
+    with pytest.raises(SpecError, match="there are two different plugin files"):
         read_spec(asked)
     (work / "own.py").rename(work / "owm.py")
     assert read_spec(asked).spec.plugins == (str(configs / "own.py"),)

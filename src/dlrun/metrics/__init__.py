@@ -1,4 +1,4 @@
-"""The metrics that a spec can name, and what they are computed from."""
+"""The metrics of a spec, and the conversion of labels and outputs into what each metric needs."""
 
 from dlrun.metrics.inputs import MetricInput
 from dlrun.metrics.metric import KerasMetric, Metric, metrics

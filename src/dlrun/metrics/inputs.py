@@ -1,4 +1,4 @@
-"""What a metric sees: labels and outputs in the encoding that the loss chose, turned into the form it is defined on."""
+"""Convert labels and outputs from the encoding that the loss chose to the form that a metric needs."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from dlrun.signature import Target
 Form = Literal[
     "labels", "classes", "index", "positive", "margin", "scores", "score_index", "values", "differences", "each_label"
 ]
-"""The forms, each a pair of truth and prediction:
+"""Forms of a pair of truth and prediction:
 
 - `labels` (n,) true class, (n,) predicted class;
 - `classes` (n, size) one-hot, (n, size) probabilities;
 - `index` (n,) true class, (n, size) probabilities;
-- `scores` (n, size) one-hot, (n, size) the model's output as it is; `score_index` the same with (n,) true class;
+- `scores` (n, size) one-hot, (n, size) the unchanged output of the model; `score_index` the same with (n,) true class;
 - `positive` (n, 1) 0 or 1, (n, 1) probability of the second of two classes;
-- `margin` (n, 1) 0 or 1, (n, 1) how much the output speaks for the second of two classes;
-- `values` (n, size), (n, size), in their own unit; float64 where the model learns them in another;
-- `differences` the same, less the mean of each value;
-- `each_label` (n, size) 0 or 1, (n, size) the probability of 1, of several yes-or-no labels.
+- `margin` (n, 1) 0 or 1, (n, 1) score of the second of two classes less that of the first;
+- `values` (n, size), (n, size), in their own unit; float64 if the model learns standardized values;
+- `differences` the same after subtracting the mean of each value;
+- `each_label` (n, size) 0 or 1, (n, size) probability of 1, for several yes-or-no labels.
 """
 
 Pair = tuple[Any, Any]
@@ -29,18 +29,18 @@ Pair = tuple[Any, Any]
 
 @dataclass(frozen=True)
 class MetricInput:
-    """What a metric is defined on.
+    """The targets that a metric accepts and the form it needs them in.
 
     Args:
-        form: The form of truth and prediction that Keras' class gets; None: values only.
-        two_classes: The form instead, if there are exactly two classes.
-        only_two: Whether it is defined for two classes only.
-        values: Whether it takes real numbers and the model's own input.
-        least_size: Smallest number of values that it makes sense for.
-        several_labels: The form for several yes-or-no labels, which count as so many examples unless the metric is
-            asked for a mean over them, or for one; None if it has none.
-        differences: Whether it takes nothing but distances between values: then it is given each less the mean of its
-            column, of which float32 keeps more digits.
+        form: Form of truth and prediction for classes; None if it accepts only values.
+        two_classes: Form for exactly two classes, if different.
+        only_two: Whether it is defined for exactly two classes only.
+        values: Whether it accepts real numbers and the model's own input.
+        least_size: Smallest number of values for which it is meaningful.
+        several_labels: Form for several yes-or-no labels, None if it does not accept them. Each label counts as an
+            example unless the metric is configured for a mean over labels or for one label.
+        differences: Whether it depends only on differences between values. It then receives values without their
+            mean, of which float32 keeps more digits.
     """
 
     form: Form | None = None
@@ -102,18 +102,18 @@ SEES: dict[str, MetricInput] = {
     "true_negatives": _DETECTION,
     "true_positives": _DETECTION,
 }
-"""What each of Keras' metrics sees."""
+"""The targets that each Keras metric accepts, and the form it needs."""
 
 
 def converter(form: Form, target: Target) -> Callable[[Any, Any], Pair]:
-    """The function that turns (y_true, y_pred) into `form`.
+    """Return the function that converts (y_true, y_pred) to `form`.
 
     Args:
-        form: What the metric is defined on.
-        target: Settled: the encoding of y_true and the activation that gave y_pred.
+        form: Form that the metric needs.
+        target: Target with the encoding of y_true and the activation that produced y_pred.
 
     Shape:
-        y_true as `target.encoding` says, y_pred `(n, target.units)` or the input's shape for kind `input`.
+        y_true: see `target.encoding`. y_pred: `(n, target.units)`, or the shape of the input for kind `input`.
     """
     if form == "differences":
         return lambda y_true, y_pred: (_without_mean(y_true, target), _without_mean(y_pred, target))
@@ -140,12 +140,12 @@ def converter(form: Form, target: Target) -> Callable[[Any, Any], Pair]:
 
 
 def in_own_unit(values: Any, target: Target) -> Any:
-    """Values that the model learns, standardized or not, in the unit that the data has.
+    """Return values in the unit of the data; the model may learn them standardized.
 
-    What was standardized is float64 then: a mean that is large against the spread would leave few digits of float32.
+    Standardized values become float64, because adding a mean much larger than the spread loses digits in float32.
 
     Shape:
-        `(n, size)`, as the result.
+        Input and result: `(n, size)`.
     """
     from keras import ops
 
@@ -169,10 +169,13 @@ def _without_mean(values: Any, target: Target) -> Any:
 
 
 def where_it_varies(y_true: Any, y_pred: Any) -> tuple[Any, Any, Any]:
-    """Examples whose values a correlation can be taken of, and others replaced, with a weight of 1 or 0.
+    """Mark the examples for which a correlation is defined, that is, whose values are not all equal.
 
     Shape:
-        `(n, size)` each. Returns: both, and `(n,)`.
+        y_true and y_pred: `(n, size)`. Weights: `(n,)`.
+
+    Returns:
+        y_true and y_pred with other examples replaced by a harmless value, and weights of 1 (defined) or 0.
     """
     from keras import ops
 
@@ -185,7 +188,7 @@ def where_it_varies(y_true: Any, y_pred: Any) -> tuple[Any, Any, Any]:
 
 
 def _several_labels(y_true: Any, y_pred: Any, target: Target) -> Pair:
-    """Each label as an example of its own: (n * size, 1) of 0 or 1, and the probability of 1."""
+    """Return each label as an example of its own: truth `(n * size, 1)` of 0 or 1, and the probability of 1."""
     from keras import ops
 
     truth, predicted = _each_label(y_true, y_pred, target)
@@ -206,15 +209,15 @@ def _rounded(y_true: Any, probabilities: Any) -> Pair:
 
 
 def label_probabilities(y_pred: Any, target: Target) -> Any:
-    """The probability that each label is 1, from what a model of `labels` gives.
+    """Return the probability that each label is 1, from the output of a model for `labels`.
 
     Shape:
-        `(n, size)`, as the result.
+        Input and result: `(n, size)`.
     """
     from keras import ops
 
     y_pred = ops.cast(y_pred, "float32")
-    if target.activation == "tanh":  # hinge losses are at home with it; its middle is 0
+    if target.activation == "tanh":  # models for hinge losses end with tanh; map -1..1 to 0..1
         return (y_pred + 1) / 2
     return ops.sigmoid(y_pred) if target.is_logits else y_pred
 
@@ -264,7 +267,7 @@ def _scores(y_pred: Any, target: Target) -> Any:
     y_pred = ops.cast(y_pred, "float32")
     if target.encoding != "binary":
         return y_pred
-    # softmax of (0, z) is sigmoid of z
+    # softmax([0, z]) = [1 - sigmoid(z), sigmoid(z)], so one logit becomes two scores
     return (
         ops.concatenate((ops.zeros_like(y_pred), y_pred), axis=-1)
         if target.is_logits

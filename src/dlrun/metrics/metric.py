@@ -1,4 +1,4 @@
-"""The metrics that a spec can name: all of Keras', right for whatever encoding the loss has chosen for the target."""
+"""The metrics of a spec: all metrics of Keras, correct for every encoding that the loss may choose for the target."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _TWO = 2
 _THRESHOLDS = 200
-"""Of an area under a curve, unless a spec asks for others: of the running score of a training only."""
+"""Default number of thresholds for the area under a curve during training; an evaluation computes it exactly."""
 
 
 _WITH_LOGITS = ("binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy")
@@ -45,31 +45,31 @@ _SMALLER_IS_BETTER = frozenset({
 })  # fmt: skip
 
 Direction = Literal["max", "min"]
-"""Whether a score is better when it is larger, or when it is smaller."""
+"""Whether a larger (`max`) or a smaller (`min`) score is better."""
 
 SPLIT_PREFIXES: Mapping[str, str] = {"val_": "validation", "test_": "test", "train_": "train"}
-"""What stands before the name of a score and says which split it is of."""
+"""Prefixes of score names, each with its split."""
 
 
 class Metric(Component, abc.ABC):
-    """A score that is reported beside the loss. A subclass says what it `sees` and builds the Keras metric."""
+    """A score that is reported with the loss. A subclass defines what it `sees` and builds the Keras metric."""
 
     sees: ClassVar[MetricInput] = VALUES
     larger_is_better: ClassVar[bool | None] = None
-    """Its direction; None: the class does not say. Then nothing is chosen by it unless the user gives a sign."""
+    """Whether larger scores are better. If None, it selects the best epoch or run only if the user gives a sign."""
 
     name: str | None = Field(
-        default=None, pattern=r"^[A-Za-z][A-Za-z0-9_]*$", description="Its name in the log; null: its type."
+        default=None, pattern=r"^[A-Za-z][A-Za-z0-9_]*$", description="Name in the log; null: the type."
     )
 
     @property
     def log_name(self) -> str:
-        """The name under which it stands in the log."""
+        """Name of the score in the log."""
         return self.name or self.type_name
 
     @classmethod
     def accepts(cls, target: Target) -> bool:
-        """Whether it is defined for this target, in whatever encoding; of several columns of classes, for each."""
+        """Return whether the metric is defined for this target in any encoding, and for each of its class columns."""
         if target.kind == "class_columns":
             return all(cls.accepts(part.target) for part in target.parts)
         if target.kind == "classes":
@@ -80,33 +80,35 @@ class Metric(Component, abc.ABC):
         return cls.sees.values and right_kind and target.size >= cls.sees.least_size
 
     def misfits(self, target: Target) -> Iterator[FieldProblem]:  # noqa: ARG002
-        """Keys that cannot work with this target."""
+        """Yield the keys that cannot be used with this target."""
         return iter(())
 
     @abc.abstractmethod
     def build(self, target: Target) -> keras.metrics.Metric:
-        """Make the Keras metric, which takes what the loss takes.
+        """Build the Keras metric, which receives the same tensors as the loss.
 
         Args:
-            target: Settled: the encoding of `y_true`, and the activation that gave `y_pred`; of several columns of
-                classes, one of them.
+            target: Target with the encoding of `y_true` and the activation that produced `y_pred`. For class columns,
+                the target of one column.
 
         Shape:
-            y_true: as `target.encoding` says. y_pred: `(batch, target.units)`, or the input's shape for kind `input`.
+            y_true: see `target.encoding`. y_pred: `(batch, target.units)`, or the shape of the input for kind `input`.
             Result: a float32 scalar.
         """
 
 
 class KerasMetric(KerasComponent, Metric):
-    """One of Keras' metrics."""
+    """A metric of Keras."""
 
     def build(self, target: Target) -> keras.metrics.Metric:
-        """Make the Keras metric, in float32, behind the conversion to the form that it is defined on."""
-        from dlrun.metrics.results import undefined_where_it_is  # brings numpy, which no check of a spec needs
+        """Build the Keras metric with the conversion to its form in front of it."""
+        from dlrun.metrics.results import (
+            undefined_where_it_is,
+        )  # imported late: it imports numpy, which checking a spec does not need
 
         form = self._form(target)
         outputs = target.size if form in {"classes", "values", "differences", "each_label"} else 1
-        # A sum of squares less the square of a sum has few digits left of float32.
+        # R2 subtracts the square of a sum from a sum of squares, which cancels most digits of float32.
         given: dict[str, Any] = {
             "name": self.log_name,
             "dtype": "float64" if self.type_name == "r2_score" else "float32",
@@ -119,16 +121,16 @@ class KerasMetric(KerasComponent, Metric):
         given |= self._defaults(form, outputs)
         metric = keras_object(self, **given)
         if self.type_name in _BUILT_BY_FIRST_BATCH:
-            if self.type_name == "r2_score":  # Keras 3.15 makes its variables float32, whatever the metric is
+            if self.type_name == "r2_score":  # Keras 3.15 creates its variables as float32 and ignores dtype
                 metric.add_variable = functools.partial(metric.add_variable, dtype="float64")
-            # Keras makes these variables with the first batch: too late for a checkpoint that has to fill them.
+            # Keras creates these variables with the first batch, too late to restore them from a checkpoint.
             metric._build((None, outputs), (None, outputs))  # noqa: SLF001
         undefined_where_it_is(metric, self.type_name)
         exact = self._exact(target, columns=outputs)
         return _converted(metric, form, target, exact=exact, correlates=self.type_name == "pearson_correlation")
 
     def _exact(self, target: Target, *, columns: int) -> Exact | None:
-        """What computes the score from all predictions of an evaluation; None if batches add up to it."""
+        """Return what computes the score from all predictions at once; None if adding up batches is exact."""
         from dlrun.metrics.results import Exact, exact_area, exact_r2
 
         if self.type_name == "r2_score" and target.kind != "input":
@@ -143,35 +145,39 @@ class KerasMetric(KerasComponent, Metric):
         return Exact(exact_area(**keys, label_weights=getattr(self, "label_weights", None)), columns=columns)
 
     def problems(self) -> Iterator[FieldProblem]:
-        """What Keras would find only when the metric is built, or not at all."""
+        """Yield mistakes that Keras detects only when the metric is built, or not at all."""
         if getattr(self, "label_weights", None) is not None and not getattr(self, "multi_label", False):
-            said = "label_weights has no effect without multi_label"
-            yield FieldProblem(("label_weights",), said, expected="multi_label: true beside it")
+            what = "label_weights has no effect without multi_label"
+            yield FieldProblem(("label_weights",), what, expected="multi_label: true")
         thresholds = getattr(self, "thresholds", None)
         if isinstance(thresholds, tuple) and list(thresholds) != sorted(set(thresholds)):
-            yield FieldProblem(("thresholds",), "the thresholds do not increase", expected="each larger than the last")
+            yield FieldProblem(
+                ("thresholds",), "the thresholds do not increase", expected="each larger than the one before"
+            )
 
     def misfits(self, target: Target) -> Iterator[FieldProblem]:
-        """Class indices and counts that the target does not have."""
+        """Yield class indices and counts that exceed the number of classes."""
         if target.kind not in ("classes", "labels"):
             return
         for key in ("class_id", "ignore_class", "target_class_ids"):
             given = getattr(self, key, None)
             largest = max(given, default=0) if isinstance(given, tuple) else given or 0
             if largest >= target.size:
-                said = f"{key} names class {largest} of {target.size}"
-                yield FieldProblem((key,), said, expected=f"at most {target.size - 1}")
+                what = f"{key} is class {largest}, but there are only {target.size} classes"
+                yield FieldProblem((key,), what, expected=f"at most {target.size - 1}")
         for key in ("k", "top_k"):
             count = getattr(self, key, None) or 0
             if count > target.size:
                 yield FieldProblem(
-                    (key,), f"{key} is {count}, of {target.size} classes", expected=f"at most {target.size}"
+                    (key,),
+                    f"{key} is {count}, but there are only {target.size} classes",
+                    expected=f"at most {target.size}",
                 )
         weights = getattr(self, "label_weights", None)
         labels = target.size if self._form(target) in ("classes", "each_label") else 1
         if weights is not None and len(weights) != labels:
-            said = f"{len(weights)} label weights for {labels} classes"
-            yield FieldProblem(("label_weights",), said, expected=f"{labels} numbers")
+            what = f"{len(weights)} label weights for {labels} classes"
+            yield FieldProblem(("label_weights",), what, expected=f"{labels} numbers")
 
     def _form(self, target: Target) -> Form:
         asks_for_one = any(getattr(self, key, None) is not None for key in ("class_id", "top_k", "average"))
@@ -185,13 +191,12 @@ class KerasMetric(KerasComponent, Metric):
         return self.sees.form
 
     def _defaults(self, form: Form, outputs: int) -> dict[str, Any]:
-        """What a null stands for, where that follows from the target."""
+        """Return the values of null keys that depend on the target."""
         if getattr(self, "multi_label", False):
             return {"num_labels": outputs, "label_weights": _list(getattr(self, "label_weights", None))}
         if self.type_name in {"f1_score", "f_beta_score"}:
-            threshold = (
-                0.5 if form in ("positive", "each_label") else None
-            )  # the most probable of one class is always that one
+            # With one column per example, the default (the most probable column) would always choose that column.
+            threshold = 0.5 if form in ("positive", "each_label") else None
             given = getattr(self, "threshold", None)
             return {"average": getattr(self, "average", None) or "macro", "threshold": given or threshold}
         thresholds = getattr(self, "thresholds", None)
@@ -224,10 +229,10 @@ def _converted(
 
 
 def _repeated(weight: Any, repeats: int) -> Any:
-    """An example's weight, for each of its labels.
+    """Repeat the weight of each example for each of its labels.
 
     Shape:
-        `(n,)` or None. Returns: `(n * repeats,)`.
+        Input: `(n,)` or None. Result: `(n * repeats,)` or None.
     """
     from keras import ops
 
@@ -238,16 +243,16 @@ metrics: Registry[Metric] = Registry("metric")
 
 
 def metrics_for(target: Target) -> tuple[str, ...]:
-    """The names of the metrics that are defined for a target, plugins' too."""
+    """Return the names of the metrics that are defined for a target, including those of plugins."""
     found = ((name, metrics.find(name)) for name in metrics.names())
     return tuple(name for name, metric in found if metric is not None and metric.accepts(target))
 
 
 def directions_of(of_spec: Iterable[Metric]) -> dict[str, Direction]:
-    """Return the direction of each score of a spec, by its name in the log; of the loss too.
+    """Return the direction of the loss and of each metric of a spec, by its name in the log.
 
     Args:
-        of_spec: The metrics of the spec. One whose class does not say which way is better is left out.
+        of_spec: The metrics of the spec. Metrics without a direction are omitted.
     """
     known = {metric.log_name: metric.larger_is_better for metric in of_spec}
     found: dict[str, Direction] = {"loss": "min"}
@@ -255,7 +260,7 @@ def directions_of(of_spec: Iterable[Metric]) -> dict[str, Direction]:
 
 
 def direction_of_type(name: str) -> Direction | None:
-    """Return the direction of the metric that is registered as `name`; None if there is none, or it does not say."""
+    """Return the direction of the metric registered as `name`; None if it is unknown or has no direction."""
     metric = metrics.find(short_names("metrics").get(name, name))
     if metric is None or metric.larger_is_better is None:
         return None
@@ -263,7 +268,7 @@ def direction_of_type(name: str) -> Direction | None:
 
 
 def without_split(score: str) -> str:
-    """Return the name of a score without the split before it: `accuracy` for `val_accuracy`."""
+    """Return the name of a score without the prefix of its split: `accuracy` for `val_accuracy`."""
     prefix = next((prefix for prefix in SPLIT_PREFIXES if score.startswith(prefix)), "")
     return score.removeprefix(prefix)
 

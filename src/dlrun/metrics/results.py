@@ -1,8 +1,9 @@
-"""Scores that Keras' metrics give as 0 where they are undefined, and those that batches do not add up to.
+"""Corrections of Keras metrics: nan where a score is undefined, and exact scores in an evaluation.
 
-Keras approximates an area under a curve by 200 thresholds, and takes R2 as a difference of sums of squares. While a
-model trains that has to do: its weights change from batch to batch anyway. In an evaluation all predictions are of one
-model, so they are kept, and such a score is computed from all of them at once: it is one number wherever it stands.
+Keras returns 0 for undefined scores, approximates the area under a curve with 200 thresholds, and computes R2 from
+accumulated sums of squares. During training these approximations are good enough, since the weights change from batch
+to batch. In an evaluation the model is fixed, so all predictions are kept and the score is computed from all of them
+at once. The same model then has the same score in training, `dlrun evaluate` and the report.
 """
 
 from __future__ import annotations
@@ -21,21 +22,21 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 Compute = Callable[[Array, Array, Array | None], float]
-"""Truth `(n, columns)`, predictions `(n, columns)` and weights `(n,)` or None in, the score out."""
+"""A score of truth `(n, columns)`, predictions `(n, columns)` and weights `(n,)` or None."""
 
 _MOST_NUMBERS = 1 << 24
-"""Of more predictions than these the score is what Keras makes of them batch by batch."""
+"""With more predictions than this, the batch-wise approximation of Keras is used, to limit the memory."""
 
 _NOTHING_LEFT = 1e-13
-"""A sum of squares less than this part of what it was subtracted from is rounding."""
+"""Relative size below which a difference of sums of squares is considered a rounding error."""
 
 
 class Exact:
-    """What an evaluation shows to one metric, kept until the score is computed from all of it at once.
+    """Collector of the truth and predictions of one metric, for an exact score at the end of an evaluation.
 
     Args:
-        compute: The score.
-        columns: Values of each example.
+        compute: Function that computes the score.
+        columns: Number of values of each example.
     """
 
     def __init__(self, compute: Compute, *, columns: int) -> None:
@@ -46,15 +47,15 @@ class Exact:
         self._is_open = False
 
     def open(self) -> None:
-        """Begin to keep what the metric is shown: of graphs that are traced from now on."""
+        """Start collecting. Only graphs that are traced from now on contribute."""
         self._parts, self._numbers, self._is_open = [], 0, True
 
     def close(self) -> None:
-        """Keep nothing any more, also of graphs that were traced while it was open."""
+        """Stop collecting, also from graphs that were traced while it was open."""
         self._parts, self._numbers, self._is_open = [], 0, False
 
     def take(self, y_true: Any, y_pred: Any, weight: Any) -> None:
-        """Keep a batch, if it is open: called where the metric is updated, also while a graph is traced."""
+        """Collect a batch if open. Called by the metric's update, which may be traced into a graph."""
         if not self._is_open:
             return
         import tensorflow as tf
@@ -71,10 +72,10 @@ class Exact:
             self._parts.append(tuple(map(np.array, arrays)))  # copies: the memory is TensorFlow's
 
     def score(self, gather: Callable[[Array], Array]) -> float | None:
-        """The score of all that was kept; None if that is nothing, or was too much to be kept.
+        """Return the score of everything collected; None if there was nothing, or too much to keep.
 
         Args:
-            gather: Gives the rows of all processes for those of this one.
+            gather: Function that joins the rows of this process with those of all other processes.
         """
         nothing = np.zeros((0, self._columns))
         found = [np.concatenate(each) for each in zip(*self._parts, strict=True)] or [nothing, nothing, np.zeros(0)]
@@ -85,10 +86,10 @@ class Exact:
 
 
 class Collected:
-    """The exact scores of an evaluation: opened before its first batch, read and closed after the last.
+    """The exact scores of an evaluation. Created before its first batch; read and closed after the last.
 
     Args:
-        metrics: Those of a compiled model, or of a spec.
+        metrics: Metrics of a compiled model or of a spec.
     """
 
     def __init__(self, metrics: Iterable[keras.metrics.Metric]) -> None:
@@ -100,17 +101,17 @@ class Collected:
             exact.open()
 
     def scores(self, gather: Callable[[Array], Array] = lambda rows: rows) -> dict[str, float]:
-        """Return the scores by the names of their metrics, of several columns the mean, and close.
+        """Return the scores by the name of their metric (the mean over class columns), and close.
 
         Args:
-            gather: Gives the rows of all processes for those of this one.
+            gather: Function that joins the rows of this process with those of all other processes.
         """
         found = {name: [exact.score(gather) for exact in parts] for name, parts in self._parts.items()}
         self.close()
         return {name: float(np.mean(values)) for name, values in found.items() if None not in values}  # type: ignore[arg-type]
 
     def close(self) -> None:
-        """Forget what was kept."""
+        """Discard everything collected."""
         for exact in self._all():
             exact.close()
 
@@ -121,13 +122,13 @@ class Collected:
 def exact_area(
     *, curve: Curve, summation: Summation, multi_label: bool, label_weights: tuple[float, ...] | None
 ) -> Compute:
-    """Return what computes an area under a curve, or the mean of one area for each class for which it is defined.
+    """Return a function for the area under a curve, or for the mean area over the classes for which it is defined.
 
     Args:
-        curve: As `area_under_curve` takes it.
-        summation: As `area_under_curve` takes it.
-        multi_label: Whether there is a curve for each class, and not one over all pairs of an example and a class.
-        label_weights: Of the classes in the mean; None: all weigh the same.
+        curve: See `area_under_curve`.
+        summation: See `area_under_curve`.
+        multi_label: Whether to draw one curve for each class instead of one over all pairs of example and class.
+        label_weights: Weights of the classes in the mean; None for equal weights.
     """
 
     def of_one(truth: Array, predicted: Array, weight: Array | None) -> float:
@@ -147,7 +148,7 @@ def exact_area(
 
 
 def exact_r2(aggregation: str) -> Compute:
-    """Return what computes R2; see `r2_score`."""
+    """Return a function for R2; see `r2_score` for `aggregation`."""
     is_weighted = aggregation == "variance_weighted_average"
 
     def compute(truth: Array, predicted: Array, weight: Array | None) -> float:
@@ -157,14 +158,14 @@ def exact_r2(aggregation: str) -> Compute:
 
 
 def undefined_where_it_is(metric: Any, type_name: str) -> None:
-    """Make a Keras metric's result nan where the score is undefined, which Keras gives as 0.
+    """Make the result of a Keras metric nan where the score is undefined; Keras returns 0.
 
     Args:
-        metric: Of Keras, built.
-        type_name: The metric's name in a spec.
+        metric: A Keras metric that has been built.
+        type_name: Name of the metric in a spec.
     """
     if type_name in _RESULTS:
-        # A result is read in graphs and outside of them; Keras asks the object, which may have its own.
+        # Keras looks up `result` on the instance, in graphs and in eager code, so replacing it here is enough.
         own, result = metric.result, _RESULTS[type_name]
         metric.result = lambda: result(metric, own)
 
@@ -176,7 +177,10 @@ def _where(is_defined: Any, value: Any) -> Any:
 
 
 def _of_both_classes(metric: Any, own: Callable[[], Any]) -> Any:
-    """At the lowest threshold everything is predicted: what is of either class is found there."""
+    """Return the score, or nan without examples of both classes.
+
+    The counts at the lowest threshold, where every example counts as positive, contain all examples of each class.
+    """
     from keras import ops
 
     positives = metric.true_positives[0] + metric.false_negatives[0]
@@ -201,7 +205,7 @@ def _precision(metric: Any, own: Callable[[], Any]) -> Any:
 
 
 def _f_score(metric: Any, own: Callable[[], Any]) -> Any:
-    """Over the classes that occur, as examples or predictions.
+    """Return the mean F score over the classes that occur as examples or as predictions.
 
     Formula:
         F = (1 + b^2) TP / ((1 + b^2) TP + b^2 FN + FP)
