@@ -91,7 +91,7 @@ def test_a_layer_is_a_name_or_a_name_with_arguments() -> None:
     [
         ("Conv2d", (), "there is no layer 'Conv2d'; did you mean 'Conv2D'?"),
         ({"Dens": {"units": 3}}, ("Dens",), "there is no layer 'Dens'; did you mean 'Dense'?"),
-        ({"Lambda": {}}, ("Lambda",), "there is no layer 'Lambda' that a spec can name: Keras' takes code"),
+        ({"Lambda": {}}, ("Lambda",), "there is no layer 'Lambda' for specs: the one of Keras needs code"),
         ({"Dense": {"units": 3, "activatoin": "relu"}}, ("Dense", "activatoin"), "did you mean 'activation'?"),
         ({"Dense": {"units": 0}}, ("Dense", "units"), "units should be a whole number (at least 1)"),
         ({"Dense": {"units": True}}, ("Dense", "units"), "units should be a whole number"),

@@ -42,7 +42,7 @@ def test_layer_that_would_halve_1x1_is_found() -> None:
     assert not list(convolutional(8, 8, 8).misfits(Features("image", (8, 8, 1))))
     (problem,) = convolutional(8, 8, 8, 8).misfits(Features("image", (8, 8, 1)))
     assert problem.path == ("filters", 3)
-    assert problem.what == "layer 4 halves its input, which is 1x1 already"
+    assert problem.what == "layer 4 cannot halve its input, which is only 1x1"
     assert problem.hint == "filters: [8, 8, 8]"
 
 

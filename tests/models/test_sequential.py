@@ -48,8 +48,8 @@ def problem(error: ValidationError) -> tuple[tuple[int | str, ...], str]:
         ({"Conv2d": {"filters": 3}}, ("Conv2d",), "did you mean 'Conv2D'?"),
         (conv(32, padd="same"), ("Conv2D", "padd"), "did you mean 'padding'?"),
         (conv(0), ("Conv2D", "filters"), "filters should be a whole number (at least 1)"),
-        ({"Lambda": {"function": "x"}}, ("Lambda",), "takes code"),
-        ("TFSMLayer", (), "takes code"),
+        ({"Lambda": {"function": "x"}}, ("Lambda",), "needs code"),
+        ("TFSMLayer", (), "needs code"),
     ],
 )
 def test_a_wrong_layer_is_refused_at_its_place(layer: Any, place: tuple[str, ...], said: str) -> None:

@@ -287,7 +287,7 @@ def test_plugins_are_not_loaded_unless_trusted(write: Write, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("code", "said"),
-    [("1 / 0", ":2 fails: ZeroDivisionError"), ("def f(:", "SyntaxError"), ("raise OSError('x')", "OSError: x")],
+    [("1 / 0", ":2 raised ZeroDivisionError"), ("def f(:", "SyntaxError"), ("raise OSError('x')", "OSError: x")],
 )
 def test_a_failing_plugin_is_a_problem_at_its_line(write: Write, tmp_path: Path, code: str, said: str) -> None:
     (tmp_path / "bad.py").write_text(f"\n{code}\n")

@@ -1,4 +1,4 @@
-"""Keras' own components as a table that a script makes from Keras, so that none is declared twice."""
+"""The components of Keras, as a table that a script generates from Keras instead of declarations by hand."""
 
 from dlrun.keras_table.component import (
     KerasComponent,

@@ -1,4 +1,4 @@
-"""From an argument of the table to the pydantic field that checks it."""
+"""Turn an argument of the table into the pydantic field that validates it."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _WORDS = {
 
 
 def field_of(argument: Argument, nested: Callable[[str], Any]) -> tuple[Any, FieldInfo]:
-    """The annotation and the field of `argument`, as `pydantic.create_model` takes them.
+    """Return the annotation and the field of `argument` for `pydantic.create_model`.
 
     Args:
-        argument: What Keras says of it.
-        nested: Gives the annotation of a value that is a Keras object itself: an initializer, a layer, ...
+        argument: Argument of a Keras class.
+        nested: Function that returns the annotation of a Keras object, such as an initializer or a layer.
     """
     plain = _plain_annotations(argument)
     kinds = (plain[kind] if kind in plain else nested(kind) for kind in argument.types)
@@ -45,7 +45,7 @@ def field_of(argument: Argument, nested: Callable[[str], Any]) -> tuple[Any, Fie
 
 
 def expectation(argument: Argument) -> str:
-    """What the argument may be, in words: `a whole number of at least 1, or a list of 2 of them`."""
+    """Describe the values that the argument accepts: `a whole number (at least 1) or null`."""
     words = [_words(argument, kind) for kind in argument.types]
     return " or ".join((", ".join(words[:-1]), words[-1])) if len(words) > 1 else words[0]
 
@@ -88,8 +88,8 @@ def _as_one_error(argument: Argument) -> Callable[[Any, Callable[[Any], Any]], A
         try:
             return handler(value)
         except ValidationError:
-            # A union's own errors are one for each member, at places that no YAML file has.
-            said = {"name": argument.name, "expected": expectation(argument)}
-            raise PydanticCustomError("argument", "{name} should be {expected}", said) from None
+            # pydantic reports one error for each member of a union, with locations that do not exist in the YAML file.
+            context = {"name": argument.name, "expected": expectation(argument)}
+            raise PydanticCustomError("argument", "{name} should be {expected}", context) from None
 
     return check

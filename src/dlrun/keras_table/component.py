@@ -1,4 +1,4 @@
-"""From an entry of the table to a component class, and from such a component to the Keras object."""
+"""Turn entries of the table into component classes, and such components into Keras objects."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class KerasComponent(Component):
 
 
 class KerasPart(KerasComponent):
-    """A Keras object inside another: an initializer, a regularizer, a constraint, a layer."""
+    """A Keras object that is an argument of another: an initializer, regularizer, constraint or layer."""
 
     def build(self) -> Any:
-        """Make the Keras object."""
+        """Build the Keras object."""
         return keras_object(self)
 
 
@@ -42,19 +42,19 @@ _PARTS: Mapping[str, Group] = {
 }
 _KINDS = {group: kind for kind, group in _PARTS.items()}
 
-_SAID_IN_FULL = frozenset({"missing", "argument", "unknown_argument", "unknown_name", "layer", "name"})
-_LEFT_OUT = " that a spec can name: Keras' takes code, several inputs, strings, or has to be adapted"
+_SELF_EXPLANATORY = frozenset({"missing", "argument", "unknown_argument", "unknown_name", "layer", "name"})
+_LEFT_OUT = " for specs: the one of Keras needs code, several inputs, strings, or a call of adapt()"
 _SPECIAL = {
-    "input_shape": ": the first layer's input is written as a layer of its own, Input: {shape: [...]}",
-    "input_dim": ": the first layer's input is written as a layer of its own, Input: {shape: [...]}",
-    "batch_input_shape": ": the first layer's input is written as a layer of its own, Input: {shape: [...]}",
-    "dtype": ": training.precision says it",
+    "input_shape": ": write the input shape as a layer of its own, Input: {shape: [...]}",
+    "input_dim": ": write the input shape as a layer of its own, Input: {shape: [...]}",
+    "batch_input_shape": ": write the input shape as a layer of its own, Input: {shape: [...]}",
+    "dtype": ": use training.precision",
 }
-"""Arguments that tutorials write and that are said in another place here."""
+"""Arguments common in tutorials that dlrun expresses elsewhere, each with a hint."""
 
 
 def component_class(entry: Entry, base: type[C]) -> type[C]:
-    """Make the subclass of `base` that has a field for each argument of `entry`."""
+    """Return a subclass of `base` with a field for each argument of `entry`."""
     fields: dict[str, Any] = {argument.name: field_of(argument, part_annotation) for argument in entry.arguments}
     made = create_model(entry.class_name, __base__=base, __doc__=entry.summary, __module__=base.__module__, **fields)
     made.entry = entry
@@ -63,7 +63,7 @@ def component_class(entry: Entry, base: type[C]) -> type[C]:
 
 
 def keras_object(component: KerasComponent, /, **given: Any) -> Any:
-    """Make the Keras object with the component's arguments and those `given`, which go before."""
+    """Build the Keras object from the arguments of the component; those in `given` take precedence."""
     entry = component.entry
     made = getattr(importlib.import_module(MODULES[entry.group]), entry.class_name)
     arguments = {argument.name: _built(getattr(component, argument.name)) for argument in entry.arguments}
@@ -75,43 +75,43 @@ def _built(value: Any) -> Any:
 
 
 class LayerPart(KerasPart):
-    """A layer of a `sequential` model, or one that another layer wraps."""
+    """A layer of a `sequential` model, or a layer wrapped by another one."""
 
     name: str | None = Field(
         default=None,
         pattern=r"^[A-Za-z0-9.][A-Za-z0-9_.>-]*$",
-        description="Its name in the model's summary and its checkpoints; null: its position and type.",
+        description="Name in the model summary and in checkpoints; null: position and type.",
     )
-    trainable: bool = Field(default=True, description="Whether training changes its weights.")
+    trainable: bool = Field(default=True, description="Whether training updates its weights.")
 
     def build(self, *, name: str | None = None, dtype: str | None = None) -> Any:
-        """Make the layer.
+        """Build the layer.
 
         Args:
-            name: Its name if it has none of its own; null: its type.
-            dtype: Precision of its arithmetic, in place of the run's; of a layer inside it too.
+            name: Name if the layer has none; None for its type.
+            dtype: Precision of its computations and those of wrapped layers; None for the precision of the run.
         """
         inner = {key: value.build(dtype=dtype) for key, value in self if isinstance(value, LayerPart)}
         name = self.name or name or self.snake_case
         layer = keras_object(self, name=name, dtype=dtype, **inner)
-        layer.trainable = self.trainable  # not every layer takes it as an argument
+        layer.trainable = self.trainable  # not every layer class accepts it as an argument
         return layer
 
     @property
     def snake_case(self) -> str:
-        """Its type as Keras writes it in names: `max_pooling2d`."""
+        """Its type in the form that Keras uses in layer names: `max_pooling2d`."""
         return re.sub(r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", self.type_name)).lower()
 
 
 @functools.cache
 def part_class(group: Group, name: str) -> type[KerasPart]:
-    """The component class of one initializer, regularizer, constraint or layer."""
+    """Return the component class of an initializer, regularizer, constraint or layer."""
     return component_class(find_entry(group, name), LayerPart if group == "layers" else KerasPart)
 
 
 @functools.cache
 def part_annotation(kind: str) -> Any:
-    """The annotation of a field that holds an initializer, a regularizer, a constraint or a layer."""
+    """Return the annotation of a field for an initializer, regularizer, constraint or layer."""
     group = _PARTS[kind]
     return Annotated[
         Any,
@@ -129,15 +129,15 @@ def _schema_of_group(group: Group) -> dict[str, Any]:
 
 
 def parse_part(group: Group, value: Any) -> KerasPart:
-    """Turn a name, or a name with arguments, into a component.
+    """Parse a name, or a name with arguments, into a component.
 
     Args:
-        group: What it is to be.
+        group: Group of the component.
         value: `he_normal` or `{type: random_normal, stddev: 0.1}`; a layer as `Flatten` or `{Dense: {units: 10}}`.
 
     Raises:
-        PydanticCustomError: There is no such name; the nearest is in the message.
-        ValidationError: An argument is wrong; the places count from `value`.
+        PydanticCustomError: The value has the wrong form.
+        ValidationError: The name is unknown or an argument is wrong. Locations start at `value`.
     """
     if isinstance(value, KerasPart):
         return value
@@ -152,14 +152,14 @@ def parse_part(group: Group, value: Any) -> KerasPart:
 
 
 def _with_tuples(value: Any) -> Any:
-    """A plugin's fields are read as JSON, in which a sequence is a list."""
+    """Turn lists into tuples: the fields of plugins come from JSON, where a sequence is a list."""
     if isinstance(value, dict):
         return {key: _with_tuples(each) for key, each in value.items()}
     return tuple(map(_with_tuples, value)) if isinstance(value, list) else value
 
 
 def plain_part(part: KerasPart) -> Any:
-    """A component as a spec writes it, the inverse of `parse_part`: arguments that have Keras' default are left out."""
+    """Return a component as a spec contains it, the inverse of `parse_part`, without arguments at their default."""
     fields = type(part).model_fields
     written = part.model_dump(mode="json")
     arguments = {name: value for name, value in written.items() if value != _plain(fields[name].default)}
@@ -191,7 +191,9 @@ def _parsed_named(group: Group, value: Any) -> tuple[str, Any, tuple[str, ...]]:
     if isinstance(value, Mapping) and isinstance(value.get("type"), str):
         return value["type"], {key: item for key, item in value.items() if key != "type"}, ()
     raise PydanticCustomError(
-        "name", "Input should be the name of one of Keras' {group}, or a type with its arguments", {"group": group}
+        "name",
+        "Input should be the name of one of the {group} of Keras, or a type with its arguments",
+        {"group": group},
     )
 
 
@@ -205,17 +207,17 @@ def _unknown_name(group: Group, name: str, value: Any) -> InitErrorDetails:
 
 
 def _placed(error: ValidationError, place: tuple[str, ...], entry: Entry) -> Iterator[InitErrorDetails]:
-    """The errors in a part's arguments, each in full, at its place in the whole."""
+    """Yield the errors in the arguments of a part, with full messages and locations."""
     rows = error.errors(include_url=False)
-    said = [(row, _said(row, entry)) for row in rows]
-    # A misspelt argument is one mistake: the one that it was meant for does not lack too.
-    misspelt = {text.context["nearest"] for row, text in said if text.type == "unknown_argument" and text.context}
-    for row, text in said:
+    described = [(row, _describe(row, entry)) for row in rows]
+    # A misspelled argument is one mistake: do not also report the argument that it stands for as missing.
+    misspelt = {text.context["nearest"] for row, text in described if text.type == "unknown_argument" and text.context}
+    for row, text in described:
         if row["type"] != "missing" or row["loc"] not in {(name,) for name in misspelt}:
             yield InitErrorDetails(type=text, loc=(*place, *row["loc"]), input=row["input"])
 
 
-def _said(row: ErrorDetails, entry: Entry) -> PydanticCustomError:
+def _describe(row: ErrorDetails, entry: Entry) -> PydanticCustomError:
     kind, key = row["type"], str(row["loc"][0]) if row["loc"] else ""
     if kind == "extra_forbidden" and len(row["loc"]) == 1:
         found = nearest(key, part_class(entry.group, entry.name).model_fields)
@@ -225,7 +227,7 @@ def _said(row: ErrorDetails, entry: Entry) -> PydanticCustomError:
     if kind in {"model_type", "model_attributes_type"}:
         return _custom("argument", f"the arguments of {entry.name} should be a group of keys", None)
     argument = next((argument for argument in entry.arguments if argument.name == key), None)
-    if argument is None or kind in _SAID_IN_FULL:
+    if argument is None or kind in _SELF_EXPLANATORY:
         return PydanticCustomError(cast("Any", kind), "{message}", {**row.get("ctx", {}), "message": row["msg"]})
     words = activation_names() if "activation" in argument.types else argument.choices
     found = nearest(row["input"], words) if isinstance(row["input"], str) else None

@@ -1,32 +1,32 @@
-"""What arguments mean where Keras' docstring leaves it out, or where dlrun does it in another way."""
+"""Descriptions of arguments that Keras does not document, or that dlrun treats differently."""
 
 DESCRIPTIONS: dict[str, str] = {
-    "data_format": "Where the channels are: `channels_last` (as datasets give them; null) or `channels_first`.",
-    "seed": "Seed of its own random numbers; null: drawn from the run's seed.",
-    "value_range": "Lowest and highest value that the images may hold.",
-    "antialias": "Whether to smooth before making an image smaller.",
+    "data_format": "Position of the channel axis: `channels_last` (as in datasets; also null) or `channels_first`.",
+    "seed": "Seed of its random numbers; null: derived from the seed of the run.",
+    "value_range": "Lowest and highest possible value of the images.",
+    "antialias": "Whether to smooth an image before reducing its size.",
     "input_axes": "Axes of the weights that count as inputs; null: all but the last.",
     "output_axes": "Axes of the weights that count as outputs; null: the last.",
-    "InputLayer": "What the model is given; the data decides it, so this is a check.",
-    "InputLayer.shape": "Shape of one example, null for a length that does not matter; null: as the data has it.",
-    "ignore_class": "Index of a class that does not count.",
-    "Masking.mask_value": "Steps in which every feature has this value are skipped.",
-    "Constant.value": "The value of every weight.",
+    "InputLayer": "The input of the model. The data determines its shape, so this is only a check.",
+    "InputLayer.shape": "Shape of one example, with null for any length; null: the shape of the data.",
+    "ignore_class": "Index of a class to ignore.",
+    "Masking.mask_value": "Skip steps in which every feature has this value.",
+    "Constant.value": "Value of every weight.",
     "thresholds": "A predicted probability above it counts as the class; null: 0.5.",
-    "AUC.thresholds": "The probabilities, increasing, at which the curve is computed, in place of `num_thresholds`.",
-    "AUC.multi_label": "More than two classes, or several labels: false: one curve over all (example, class) pairs; "
-    "true: the mean of one curve a class.",
-    "AUC.label_weights": "With `multi_label`: the weight of each class in the mean.",
+    "AUC.thresholds": "Increasing probabilities at which the curve is computed, instead of `num_thresholds`.",
+    "AUC.multi_label": "For more than two classes, or several labels. false: one curve over all pairs of example and "
+    "class; true: the mean over one curve per class.",
+    "AUC.label_weights": "With `multi_label`: weight of each class in the mean.",
     "BinaryIoU.threshold": "A predicted probability of at least this counts as class 1.",
-    "top_k": "Count the k most probable classes as predicted, instead of those above the threshold.",
-    "class_id": "Count this class, or label, only; null: with two classes the second, with more all of them (micro "
-    "average).",
-    "average": "How the classes are averaged: `micro`, `macro`, `weighted`; null: with two classes the score of the "
-    "second one, with more `macro`, with several labels `micro`.",
+    "top_k": "Count the k most probable classes as predicted instead of those above the threshold.",
+    "class_id": "Class or label to compute the score for; null: the second of two classes, or all classes together "
+    "(micro average).",
+    "average": "Average over classes: `micro`, `macro` or `weighted`; null: the score of the second of two classes, "
+    "`macro` for more classes, `micro` for several labels.",
     "F1Score.threshold": "A predicted probability above it counts as the class; null: the most probable class.",
     "FBetaScore.threshold": "A predicted probability above it counts as the class; null: the most probable class.",
-    "PiecewiseConstantDecay.boundaries": "Steps, increasing, after which the next value holds.",
-    "PiecewiseConstantDecay.values": "Learning rate after each boundary; before the first one it is the optimizer's.",
-    "ExponentialDecay.decay_steps": "Steps in which the learning rate is multiplied by `decay_rate` once.",
+    "PiecewiseConstantDecay.boundaries": "Increasing steps after which the next value applies.",
+    "PiecewiseConstantDecay.values": "Learning rate after each boundary; the optimizer's applies before the first.",
+    "ExponentialDecay.decay_steps": "Steps over which the learning rate is multiplied by `decay_rate` once.",
 }
-"""By `argument`, or by `Class.argument`, which goes before; by `Class` for what a class is."""
+"""Descriptions by `Class.argument`, which takes precedence, or by `argument`; by `Class` for a class itself."""

@@ -1,4 +1,4 @@
-"""From a Keras docstring to its first sentence and what it says of each argument, as plain one-line text."""
+"""Extract the first sentence and the descriptions of arguments from the docstring of a Keras class."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterator
 
 _MOST_SENTENCES = 2
-# Said of every optimizer argument, and of no use in a YAML file; and what types and defaults say already.
+# Sentences to drop: Python types of optimizer arguments, and what the types and defaults of the table already state.
 _CHATTER = re.compile(
     r"A float value or a constant float tensor\b.*|A float, a\b.*|A float, `keras.*|.*\bcallable that takes no.*"
     r"|Default(s to| value|s? is|:).*|Unset by default\.|None by default.*"
@@ -20,13 +20,18 @@ _ABBREVIATIONS = ("e.g.", "i.e.", "ie.", "etc.", "vs.", "cf.", "al.")
 
 
 def summary(docstring: str) -> str:
-    """The first sentence."""
+    """Return the first sentence of a docstring."""
     paragraph = inspect.cleandoc(docstring).split("\n\n", 1)[0]
     return next(_sentences(_folded(paragraph)), "")
 
 
 def argument_descriptions(docstring: str, names: Collection[str]) -> dict[str, str]:
-    """What the `Args:` section says of each of `names`: the first sentences, without the type and the default."""
+    """Return the description of each of `names` in the `Args:` section, without types and defaults.
+
+    Args:
+        docstring: Docstring of a Keras class.
+        names: Names of the arguments of the class.
+    """
     described: dict[str, list[str]] = {}
     current: list[str] = []
     known = {*names, "name", "kwargs"}

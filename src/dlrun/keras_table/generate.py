@@ -1,9 +1,9 @@
-"""Writes `table.json` from the installed Keras: every built-in class, its arguments, their types and meanings.
+"""Generate `table.json` from the installed Keras: its classes, their arguments, and the types and meanings of these.
 
     python -m dlrun.keras_table.generate
 
-Run it after Keras has been updated; a test compares the file with what this gives. An argument that neither its default
-nor a rule in `rules` explains stops it, with the argument's name.
+Run it after an update of Keras; a test compares the file with its output. It fails with the name of any argument whose
+type follows neither from its default nor from a rule in `rules`.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from dlrun.keras_table.table import GROUPS, MODULES, TABLE_PATH, Argument, Group
 
 
 class UntypedArgumentError(Exception):
-    """An argument's type is told neither by its default nor by a rule."""
+    """The type of an argument follows neither from its default nor from a rule."""
 
 
 def table() -> dict[str, Any]:
-    """The whole table, of plain JSON values.
+    """Return the whole table in plain JSON values.
 
     Raises:
         UntypedArgumentError: A rule is missing.
@@ -45,14 +45,14 @@ def table() -> dict[str, Any]:
 
 
 def text(table: Mapping[str, Any]) -> str:
-    """The table as the file holds it: one argument a line, so that a change can be read."""
+    """Return the table as the text of its file, with one argument per line for readable diffs."""
     lines = json.dumps(table, indent=1, ensure_ascii=False)
     deepest = re.compile(r"\{\n {5,}[^{}]*\}")
     return deepest.sub(lambda found: re.sub(r"\s*\n\s*", " ", found[0]), lines) + "\n"
 
 
 def _activations() -> Iterator[str]:
-    """Those that work on a tensor alone; `threshold` needs a threshold, which a name cannot carry."""
+    """Yield the activations that need only a tensor, which excludes `threshold`."""
     from keras.src import activations
 
     for name, function in activations.ALL_OBJECTS_DICT.items():
@@ -81,7 +81,7 @@ def _name(group: Group, member: type) -> str:
 
     if group == "layers":
         return "Input" if member.__name__ == "InputLayer" else member.__name__
-    if group == "optimizers":  # AdamW is in adamw.py: what `keras.optimizers.get` takes, where it takes underscores
+    if group == "optimizers":  # AdamW is in adamw.py: the name for `keras.optimizers.get`, plus underscores
         return member.__module__.rpartition(".")[2]
     return "l1_l2" if member.__name__ == "L1L2" else str(to_snake_case(member.__name__))
 
@@ -132,7 +132,7 @@ def _plain_entry(group: Group, member: type) -> dict[str, Any]:
 def _docstring(member: type) -> str:
     from keras.src.optimizers.base_optimizer import base_optimizer_keyword_args
 
-    # Keras puts the text in itself, but forgets Muon.
+    # Keras fills in this text itself, except for Muon.
     return (member.__doc__ or "").replace("{{base_optimizer_keyword_args}}", base_optimizer_keyword_args)
 
 
@@ -164,7 +164,7 @@ def _argument(group: Group, member: type, parameter: inspect.Parameter, describe
 
 def _rule(name: str, full_name: str, default: object) -> Rule:
     by_suffix = next((rule for ending, rule in SUFFIX_RULES.items() if name.endswith(ending)), Rule())
-    # `scale` is a switch in one class and a number in another: a boolean default says which.
+    # `scale` is a boolean in one class and a number in another; the default tells them apart.
     by_name = Rule() if isinstance(default, bool) else RULES.get(name)
     return RULES.get(full_name) or by_name or by_suffix
 

@@ -1,12 +1,12 @@
-"""What Keras' signatures do not say: the types, choices and bounds of arguments, by the argument's name.
+"""Types, choices and bounds of arguments that the signatures of Keras do not state, by name.
 
-A rule under `Class.argument` goes before one under `argument`. Where a rule has no types, the default tells them; a
-default of None adds `null` by itself. What is left out, and why:
+A rule for `Class.argument` takes precedence over one for `argument`. If a rule has no types, they follow from the
+default; a default of None adds `null`. The table omits:
 
-- abstract classes and what holds other objects together: a spec names things, it does not wire them;
-- layers that carry code, take several inputs, work on strings, learn by `adapt` instead of training, or need SciPy;
-- arguments that dlrun sets itself, that need a fixed batch size, that give several or sparse outputs or are no plain
-  value, and those for fine-tuning and quantizing a model that exists.
+- abstract classes and containers of other objects, since a spec only selects components by name;
+- layers that contain code, have several inputs, process strings, need a call of `adapt`, or need SciPy;
+- arguments that dlrun sets itself, that need a fixed batch size, that cause several or sparse outputs, whose values
+  do not fit in YAML, or that serve to fine-tune or quantize a trained model.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Rule:
-    """What an argument may be; the fields are those of `Argument`."""
+    """Allowed values of an argument; see `Argument` for the fields."""
 
     types: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
@@ -26,7 +26,7 @@ class Rule:
     lt: float | None = None
     length: int | None = None
     per_axis: bool = False
-    """Lists have one item for each axis of the class: two for `Conv2D`."""
+    """Whether lists have one item for each axis of the class, for example two for `Conv2D`."""
 
 
 _ABSTRACT = """

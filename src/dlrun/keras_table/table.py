@@ -1,4 +1,4 @@
-"""Reads `table.json`, what `generate` wrote about Keras' own classes, into entries and arguments."""
+"""Read `table.json`, the generated description of the classes of Keras."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ GROUPS: tuple[Group, ...] = get_args(Group)
 MODULES: Mapping[Group, str] = {
     group: "keras.optimizers.schedules" if group == "schedules" else f"keras.{group}" for group in GROUPS
 }
-"""The module in which each group's classes are found."""
+"""Module that contains the classes of each group."""
 
 TABLE_PATH = Path(__file__).with_name("table.json")
 
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument of a Keras class.
+    """An argument of a Keras class.
 
     Args:
-        name: As Keras calls it.
-        description: What it means, in Keras' words.
-        types: What it may be: `bool int number text choice activation initializer regularizer constraint layer null`;
+        name: Name in Keras.
+        description: Its meaning, from the documentation of Keras unless `descriptions` overrides it.
+        types: Accepted types: `bool int number text choice activation initializer regularizer constraint layer null`;
             `ints numbers texts` for lists of them, `shape` for integers and nulls, `pairs` for pairs of integers.
         required: Whether it has no default.
-        default: Its value when it is not given; a tuple where Keras has one.
-        choices: The words allowed by `choice`.
-        ge: Smallest number allowed, in lists too.
-        gt: Largest number that is too small.
-        le: Largest number allowed, in lists too.
-        lt: Smallest number that is too large.
-        length: How many items a list has.
+        default: Default value.
+        choices: Words that `choice` accepts.
+        ge: Inclusive lower bound of numbers, also in lists.
+        gt: Exclusive lower bound of numbers, also in lists.
+        le: Inclusive upper bound of numbers, also in lists.
+        lt: Exclusive upper bound of numbers, also in lists.
+        length: Number of items of a list; None for any number.
     """
 
     name: str
@@ -54,14 +54,14 @@ class Argument:
 
 @dataclass(frozen=True)
 class Entry:
-    """One Keras class.
+    """A class of Keras.
 
     Args:
-        group: What it is.
-        name: The name in a spec: snake_case, for layers the class name.
-        class_name: Its name in Keras.
-        summary: The first sentence of its docstring.
-        arguments: In Keras' order.
+        group: Kind of class.
+        name: Name in a spec: snake_case, or the class name for layers.
+        class_name: Name in Keras.
+        summary: First sentence of its docstring.
+        arguments: Its arguments in the order of Keras.
     """
 
     group: Group
@@ -72,16 +72,16 @@ class Entry:
 
 
 def entry_names(group: Group) -> tuple[str, ...]:
-    """The names of one group, sorted."""
+    """Return the names of a group, sorted."""
     return tuple(_table()["groups"][group])
 
 
 @functools.cache
 def find_entry(group: Group, name: str) -> Entry:
-    """The entry called `name`.
+    """Return the entry with this name.
 
     Raises:
-        KeyError: There is none.
+        KeyError: There is no such entry.
     """
     plain = _table()["groups"][group][name]
     arguments = (_parse_argument(name, row) for name, row in plain["arguments"].items())
@@ -89,22 +89,25 @@ def find_entry(group: Group, name: str) -> Entry:
 
 
 def short_names(kind: str) -> dict[str, str]:
-    """Keras' other names for the entries of a group: `{"mse": "mean_squared_error", ...}`.
+    """Return the alternative names of Keras for the entries of a group: `{"mse": "mean_squared_error", ...}`.
 
     Args:
-        kind: A group, or what a registry calls it, in the singular; empty for a kind that Keras has no classes of.
+        kind: A group, or the kind of a registry (singular).
+
+    Returns:
+        Names of entries by alternative name; empty for a kind that Keras does not have.
     """
     groups: dict[str, str] = {"optimizer": "optimizers", "schedule": "schedules", "loss": "losses", "metric": "metrics"}
     return dict(_table()["short_names"].get(groups.get(kind, kind), {}))
 
 
 def activation_names() -> tuple[str, ...]:
-    """The names of Keras' activation functions, sorted."""
+    """Return the names of the activation functions of Keras, sorted."""
     return tuple(_table()["activations"])
 
 
 def plain_argument(argument: Argument) -> dict[str, Any]:
-    """The JSON form of an argument: what differs from an `Argument`'s own defaults, and the default if it has one."""
+    """Return an argument as JSON: the fields that differ from the defaults of `Argument`, and its default if any."""
     unset = {field.name: field.default for field in fields(Argument)}
     plain = {key: value for key, value in asdict(argument).items() if key != "name" and value != unset[key]}
     plain.pop("default", None)

@@ -1,4 +1,7 @@
-"""Models: importing this registers every built-in architecture; a plugin needs `Model`, `head` and `models`."""
+"""The model architectures. Importing this package registers the built-in ones.
+
+A plugin needs `Model`, `head` and `models`.
+"""
 
 from dlrun.models import autoencoder, cnn, gru, linear, lstm, mlp, rnn, sequential  # noqa: F401  each registers itself
 from dlrun.models.head import head

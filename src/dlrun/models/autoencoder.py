@@ -1,4 +1,4 @@
-"""Features in, the same features out, through a code: dense or convolutional encoder, mirrored decoder."""
+"""The autoencoder: a dense or convolutional encoder to a code, and a mirrored decoder."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 Apply = Callable[[Any], Any]
 STRIDES = 2
-"""What each convolutional layer divides the size of its input by."""
+"""Strides of each convolutional layer, which halve the size of its input."""
 
 
 @models.register("autoencoder")
 class Autoencoder(Hidden, Model):
-    """An autoencoder: learns to give its input back through a narrow, noisy or sparse code.
+    """An autoencoder, which learns to reconstruct its input from a narrow, noisy or sparse code.
 
     Formula:
-        h_i = activation(W_i h_(i-1) + b_i) down to the code, and the same widths up again. Tied: the decoder's kernels
-        are the encoder's, transposed, so that a code without layers before it gives x' = activation(W^T (W x + b) + c).
+        h_i = activation(W_i h_(i-1) + b_i) in the encoder; the decoder has the same widths in reverse. If tied, the
+        decoder uses the transposed kernels of the encoder: with a single layer, x' = activation(W^T (W x + b) + c).
 
     Reference:
         Hinton and Salakhutdinov, Reducing the dimensionality of data with neural networks, 2006. Input noise: Vincent
@@ -43,39 +43,42 @@ class Autoencoder(Hidden, Model):
 
     encoder: Literal["dense", "convolutional"] = Field(
         default="dense",
-        description="dense: flattens its input, layers of `units`. convolutional: layers of `filters`, each of which "
-        "halves height and width (or steps).",
+        description="dense: flatten the input and apply layers of `units`. convolutional: apply layers of `filters`, "
+        "each of which halves the height and width (or the steps).",
     )
     units: tuple[Positive, ...] = Field(
-        default=(), description="Dense: width of each layer between input and code; the decoder has them in reverse."
+        default=(), description="Dense: width of each encoder layer before the code. The decoder has them in reverse."
     )
     filters: tuple[Positive, ...] = Field(
-        default=(), description="Convolutional: filters of each layer from the input on; the decoder mirrors them."
+        default=(), description="Convolutional: filters of each encoder layer. The decoder has them in reverse."
     )
     kernel_size: Size | None = Field(
-        default=None, description="Convolutional: size of every kernel, a number or one per axis; null: 3."
+        default=None,
+        description="Convolutional: size of each kernel in pixels or steps, a number or one per axis; null: 3.",
     )
     latent_units: Positive | None = Field(
-        default=None, description="Size of the code. Convolutional, null: the code is the last layer's output."
+        default=None,
+        description="Size of the code. null (convolutional only): the output of the last encoder layer is the code.",
     )
-    latent_activation: Activation = Field(default="linear", description="Applied to the code of `latent_units`.")
+    latent_activation: Activation = Field(default="linear", description="Activation of the layer of `latent_units`.")
     activity_l1: Penalty = Field(
         default=0.0,
-        description="Added to the loss: this times the sum of the code's absolute values, averaged over the batch; "
-        "makes the code sparse. 0: none.",
+        description="Weight of the L1 penalty on the code, which makes it sparse: the sum of its absolute values, "
+        "averaged over the batch. 0: none.",
     )
     tied: bool = Field(
-        default=False, description="Dense: the decoder uses the encoder's kernels, transposed, with biases of its own."
+        default=False,
+        description="Dense: let the decoder use the transposed kernels of the encoder, with its own biases.",
     )
     input_noise: Penalty = Field(
-        default=0.0, description="Standard deviation of the Gaussian noise added to the input in training. 0: none."
+        default=0.0, description="Standard deviation of the Gaussian noise added to the input during training. 0: none."
     )
     output_activation: Activation = Field(
-        default="linear", description="Applied to the output; sigmoid suits inputs from 0 to 1."
+        default="linear", description="Activation of the output; sigmoid suits inputs from 0 to 1."
     )
 
     def build(self, features: Features, target: Target) -> keras.Model:  # noqa: ARG002  its input is its target
-        """Make the Keras model.
+        """Build the Keras model.
 
         Shape:
             Input and output: `(batch, *features.shape)`, float32.
@@ -89,34 +92,38 @@ class Autoencoder(Hidden, Model):
         return keras.Model(inputs, build(tensor, features), name=self.type_name)
 
     def final_activation(self, target: Target) -> str:  # noqa: ARG002  its input is its target
-        """Its own: the head's plays no part."""
+        """Return its own output activation; it has no shared head."""
         return self.output_activation
 
     def gains_from_shares(self) -> bool:
-        """With convolutions, unless something is computed over the batch: a penalty, or its mean and variance."""
+        """Return True with convolutions, unless a penalty or batch normalization is computed over the whole batch."""
         over_batch = self.activity_l1 or self.batch_normalization
         return self.encoder == "convolutional" and not over_batch
 
     def problems(self) -> Iterator[FieldProblem]:
-        """Keys that are missing for this kind of encoder, or belong to the other kind."""
+        """Yield keys that this kind of encoder needs but lacks, and keys of the other kind."""
         dense = self.encoder == "dense"
         foreign = ("filters", "kernel_size") if dense else ("units", "tied")
         other = "convolutional" if dense else "dense"
         for key in foreign:
             if getattr(self, key):
-                hint = f"encoder: {other}, or leave {key} out"
+                hint = f"set encoder: {other}, or remove {key}"
                 yield FieldProblem(
-                    (key,), f"{key} belongs to a {other} encoder, and this one is {self.encoder}", hint=hint
+                    (key,), f"{key} is for a {other} encoder, but the encoder is {self.encoder}", hint=hint
                 )
         if dense and self.latent_units is None:
-            yield FieldProblem((), "a dense autoencoder needs the size of its code", hint="latent_units: 32")
+            yield FieldProblem(
+                (), "a dense autoencoder needs latent_units, the size of its code", hint="latent_units: 32"
+            )
         if not dense and not self.filters:
-            yield FieldProblem((), "a convolutional autoencoder needs its filters", hint="filters: [32, 16]")
+            yield FieldProblem((), "a convolutional autoencoder needs filters", hint="filters: [32, 16]")
         if not dense and self.latent_units is None and self.latent_activation != "linear":
-            yield FieldProblem(("latent_activation",), "there is no layer for it to follow", hint="add latent_units")
+            yield FieldProblem(
+                ("latent_activation",), "latent_activation has no effect without latent_units", hint="add latent_units"
+            )
 
     def misfits(self, features: Features) -> Iterator[FieldProblem]:
-        """A convolutional encoder for a vector, or with more layers than its input can be halved."""
+        """Yield a convolutional encoder for a vector, or one with more layers than the input can be halved."""
         if self.encoder == "dense" or features.kind not in self.takes:
             return
         if features.kind == "vector":
@@ -129,8 +136,8 @@ class Autoencoder(Hidden, Model):
             if max(shape) == 1:
                 yield FieldProblem(
                     ("filters", index),
-                    f"layer {index + 1} halves its input, which is {written(shape)} already",
-                    expected=f"no more layers than an input of {written(features.shape[:-1])} can be halved: {index}",
+                    f"layer {index + 1} cannot halve its input, which is only {written(shape)}",
+                    expected=f"at most {index} layers for an input of {written(features.shape[:-1])}",
                     hint=f"filters: {list(self.filters[:index])}" if index else "encoder: dense",
                 )
                 return
@@ -193,14 +200,14 @@ class Autoencoder(Hidden, Model):
         return self._reconstruction(last(self._through(decoders, code, name="decoder")))
 
     def _through(self, layers: Sequence[Apply], tensor: Any, *, name: str) -> Any:
-        """Apply hidden layers, each with what follows it, called `<name>_1`, `<name>_2`, ..."""
+        """Apply hidden layers, each with normalization, activation and dropout, named `<name>_1`, `<name>_2`, ..."""
         for number, layer in enumerate(layers, start=1):
             tensor = self.follow(layer(tensor), name=f"{name}_{number}")
             tensor = self.drop(tensor, name=f"{name}_{number}")
         return tensor
 
     def _bottleneck(self, tensor: Any) -> Any:
-        """Go through a code of `latent_units`, if there is one, and back.
+        """Encode to `latent_units` and decode to the same shape; without `latent_units`, only add the penalty.
 
         Shape:
             Input and output: `(batch, height, width, filters)` or `(batch, steps, filters)`.
@@ -215,7 +222,7 @@ class Autoencoder(Hidden, Model):
         return keras.layers.Reshape(shape, name="decoder_reshape")(tensor)
 
     def _code(self, tensor: Any) -> Any:
-        """Apply the code's activation and its penalty."""
+        """Apply the activation of the code and its penalty."""
         import keras
 
         if self.latent_activation != "linear":
@@ -223,7 +230,7 @@ class Autoencoder(Hidden, Model):
         return self._penalized(tensor)
 
     def _penalized(self, tensor: Any) -> Any:
-        """Add the penalty on the code to the loss; in float32, because it is a sum of many values."""
+        """Add the penalty on the code to the loss, in float32 because it sums many values."""
         import keras
 
         if not self.activity_l1:
@@ -231,7 +238,7 @@ class Autoencoder(Hidden, Model):
         return keras.layers.ActivityRegularization(l1=self.activity_l1, dtype="float32", name="code_penalty")(tensor)
 
     def _reconstruction(self, tensor: Any) -> Any:
-        """Apply the last activation, in float32."""
+        """Apply the output activation in float32."""
         import keras
 
         if self.output_activation == "linear":

@@ -1,4 +1,4 @@
-"""Images, sequences or token ids in, through blocks of convolution and pooling, then dense layers, to the head."""
+"""The convolutional network for images, sequences and token ids."""
 
 from __future__ import annotations
 
@@ -28,35 +28,35 @@ if TYPE_CHECKING:
     import keras
 
 _PASSES_THE_MAXIMUM = frozenset({"relu", "leaky_relu", "relu6"})
-"""Activations that never fall: the maximum of their values is their value of the maximum, with the same gradient."""
+"""Increasing activations, for which max(f(x)) = f(max(x)) with the same gradient, so that pooling can come first."""
 
 
 class ConvolutionBlock(Fields):
-    """One convolution and what follows it; a key left out is the model's."""
+    """A convolution with its normalization, activation, pooling and dropout. The model provides missing keys."""
 
-    filters: Positive = Field(description="Number of output channels of the convolution.")
-    kernel_size: Size = Field(
-        default=3, description="Size of the kernel, in pixels or steps: a number, or one per axis."
-    )
-    strides: Size = Field(default=1, description="Step of the kernel, in pixels or steps: a number, or one per axis.")
-    padding: Padding | None = Field(default=None, description="valid or same; null: the model's.")
+    filters: Positive = Field(description="Number of output channels.")
+    kernel_size: Size = Field(default=3, description="Size of the kernel in pixels or steps, a number or one per axis.")
+    strides: Size = Field(default=1, description="Stride of the kernel in pixels or steps, a number or one per axis.")
+    padding: Padding | None = Field(default=None, description="valid or same; null: as in the model.")
     pool_size: Size | None = Field(
-        default=None, description="Size and step of the max pooling after the activation; null: no pooling."
+        default=None, description="Size and stride of the max pooling in pixels or steps; null: no pooling."
     )
-    activation: Activation | None = Field(default=None, description="Applied to this block; null: the model's.")
-    batch_normalization: bool | None = Field(default=None, description="For this block; null: the model's.")
-    dropout: Fraction | None = Field(default=None, description="After this block's pooling; null: the model's.")
+    activation: Activation | None = Field(default=None, description="Activation of this block; null: as in the model.")
+    batch_normalization: bool | None = Field(
+        default=None, description="Batch normalization in this block; null: as in the model."
+    )
+    dropout: Fraction | None = Field(default=None, description="Dropout after this block; null: as in the model.")
 
 
 @models.register("cnn")
 class Cnn(TokenEmbedding, Hidden, Model):
-    """A convolutional network: each block is convolution, batch normalization, activation, max pooling, dropout.
+    """A convolutional network. Each block is a convolution, batch normalization, activation, max pooling and dropout.
 
-    Images are convolved along height and width, sequences and the vectors of token ids along their steps. Where relu
-    meets pooling, pooling comes first: the result is the same, of a fraction of the values.
+    Images are convolved along height and width, sequences and embedded token ids along their steps. With relu, pooling
+    is applied before the activation: the result is the same, and the activation sees a fraction of the values.
 
     Formula:
-        y[p, f] = activation(b[f] + sum over q, c of w[q, c, f] x[stride p + q, c]), then the maximum of each pool
+        y[p, f] = activation(b[f] + sum over q, c of w[q, c, f] x[stride p + q, c]), then the maximum over each pool
 
     Reference:
         LeCun, Bottou, Bengio and Haffner, Gradient-based learning applied to document recognition, 1998.
@@ -65,23 +65,23 @@ class Cnn(TokenEmbedding, Hidden, Model):
     takes = ("image", "sequence", "tokens")
     learns_embedded = True
 
-    blocks: NotEmpty[ConvolutionBlock] = Field(description="The convolutional blocks, from the input on.")
+    blocks: NotEmpty[ConvolutionBlock] = Field(description="The convolutional blocks, from input to output.")
     padding: Padding = Field(
         default="valid",
-        description="valid: kernels stay inside their input, which shrinks. same: zeros around it keep its size "
-        "(divided by the strides). Pooling is always valid.",
+        description="Padding of the convolutions. valid: none, so the output is smaller. same: pad with zeros to keep "
+        "the size (divided by the strides). Pooling is always valid.",
     )
     pooling: Literal["flatten", "global_average", "global_max"] = Field(
         default="flatten",
-        description="What makes one vector of the last block's output: flatten keeps every value, global_average and "
-        "global_max keep one for each filter.",
+        description="How the output of the last block becomes a vector. flatten: keep every value. global_average, "
+        "global_max: keep one value per filter.",
     )
     head_units: tuple[Positive, ...] = Field(
-        default=(), description="Width of each dense layer between the blocks and the output layer."
+        default=(), description="Width of each dense layer before the output layer."
     )
 
     def build(self, features: Features, target: Target) -> keras.Model:
-        """Make the Keras model.
+        """Build the Keras model.
 
         Shape:
             Input: `(batch, height, width, channels)`, `(batch, steps, width)` or `(batch, steps)` of token ids.
@@ -99,11 +99,11 @@ class Cnn(TokenEmbedding, Hidden, Model):
         return keras.Model(inputs, head(tensor, target), name=self.type_name)
 
     def gains_from_shares(self) -> bool:
-        """Without batch normalization."""
+        """Return True without batch normalization, which depends on the whole batch."""
         return not (self.batch_normalization or any(block.batch_normalization for block in self.blocks))
 
     def misfits(self, features: Features) -> Iterator[FieldProblem]:
-        """Kernels and pools larger than what they slide over, lists of too many numbers, and a missing embedding."""
+        """Yield kernels and pools larger than their input, lists of the wrong length, and a missing embedding."""
         if features.kind not in self.takes:
             return
         yield from self.embedding_misfits(features)
@@ -119,15 +119,13 @@ class Cnn(TokenEmbedding, Hidden, Model):
             yield from self._too_large(shape)
 
     def _too_large(self, shape: Shape) -> Iterator[FieldProblem]:
-        """The first kernel or pool that does not fit; what comes after it cannot be known."""
+        """Yield the first kernel or pool that is larger than its input. The shapes after it are unknown."""
         for index, block in enumerate(self.blocks):
             padding = block.padding or self.padding
             before, shape = shape, slide(shape, block.kernel_size, strides=block.strides, padding=padding)
             if min(shape) < 1:
                 hint = (
-                    "padding: same"
-                    if index == 0
-                    else f"padding: same, or leave a pool_size before block {index + 1} out"
+                    "padding: same" if index == 0 else f"padding: same, or remove a pool_size before block {index + 1}"
                 )
                 yield _misfit(index, "kernel_size", block.kernel_size, before, hint=hint)
                 return
@@ -135,7 +133,7 @@ class Cnn(TokenEmbedding, Hidden, Model):
                 continue
             before, shape = shape, slide(shape, block.pool_size, strides=block.pool_size, padding="valid")
             if min(shape) < 1:
-                hint = f"leave pool_size of block {index + 1} out, or padding: same, with which kernels shrink nothing"
+                hint = f"remove pool_size of block {index + 1}, or set padding: same to keep the size"
                 yield _misfit(index, "pool_size", block.pool_size, before, hint=hint)
                 return
 
@@ -165,7 +163,7 @@ class Cnn(TokenEmbedding, Hidden, Model):
         return hidden.drop(tensor, name=name)
 
     def _vector(self, tensor: Any) -> Any:
-        """Turn the last block's output into one vector.
+        """Turn the output of the last block into a vector.
 
         Shape:
             Input: `(batch, height, width, filters)` or `(batch, steps, filters)`. Output: `(batch, width)`.
@@ -179,7 +177,7 @@ class Cnn(TokenEmbedding, Hidden, Model):
 
 
 def _misfit(index: int, key: str, window: int | Shape, shape: Shape, *, hint: str) -> FieldProblem:
-    """A window of block `index` that is larger than its input."""
+    """Return the problem of a kernel or pool of block `index` that is larger than its input."""
     noun = {"kernel_size": "kernel", "pool_size": "pool"}[key]
     return FieldProblem(
         ("blocks", index, key),

@@ -1,4 +1,4 @@
-"""The gated recurrent unit network: sequences in, Keras' GRU layers, the head."""
+"""The recurrent network of GRU layers, for sequences."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dlrun.models.recurrent import Recurrent
 
 @models.register("gru")
 class Gru(Recurrent):
-    """A network of gated recurrent units, with the reset gate after the recurrent product (Keras' default).
+    """A network of gated recurrent units. The reset gate applies after the recurrent product, the default of Keras.
 
     Formula:
         z = sigmoid(W_z x_t + U_z h_(t-1) + b_z), r = sigmoid(W_r x_t + U_r h_(t-1) + b_r),

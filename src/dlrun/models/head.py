@@ -1,4 +1,4 @@
-"""The output layer that every architecture without an end of its own shares."""
+"""The output layer that most architectures share."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dlrun.signature import Target
 
 
 def head(tensor: Any, target: Target, **kernel_options: Any) -> Any:
-    """Apply the dense output layer, always in float32 so that losses and metrics are.
+    """Apply the dense output layer, always in float32, so that losses and metrics are computed in float32.
 
     Args:
-        tensor: What the last hidden layer gave.
-        target: What is to be predicted.
-        **kernel_options: `kernel_initializer` and `kernel_regularizer` of Keras' Dense, where they are not its own.
+        tensor: Output of the last hidden layer.
+        target: Target that the model predicts.
+        **kernel_options: `kernel_initializer` and `kernel_regularizer` of `keras.layers.Dense`.
 
     Shape:
         Input: `(batch, width)`. Output: `(batch, target.units)`, float32.

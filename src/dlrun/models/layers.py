@@ -1,7 +1,7 @@
-"""The keys that several architectures share, and the groups of Keras layers that are built from them.
+"""Keys that several architectures share, and the groups of Keras layers built from them.
 
-A group is a linear layer, batch normalization, the activation, and dropout, in this order; only what the keys ask for
-becomes a layer. Layers are named after the group: `dense_1`, `dense_1_batch_normalization`, `dense_1_activation`,
+A group is a linear layer, batch normalization, an activation and dropout, in this order; parts that the keys do not
+request are omitted. Layers are named after the group: `dense_1`, `dense_1_batch_normalization`, `dense_1_activation`,
 `dense_1_dropout`.
 """
 
@@ -19,7 +19,7 @@ from dlrun.signature import Features
 if TYPE_CHECKING:
     import keras
 
-# All of Keras' activations that keep the shape and need no argument: not glu, not threshold.
+# All activations of Keras that keep the shape and need no argument, that is, all except glu and threshold.
 Activation = Literal[
     "celu", "elu", "exponential", "gelu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_tanh", "leaky_relu",
     "linear", "log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink",
@@ -27,7 +27,7 @@ Activation = Literal[
     "tanh_shrink",
 ]  # fmt: skip
 
-# All of Keras' initializers that suit a kernel of any shape: not identity, stft and constant.
+# All initializers of Keras that suit a kernel of any shape, that is, all except identity, stft and constant.
 Initializer = Literal[
     "glorot_normal", "glorot_uniform", "he_normal", "he_uniform", "lecun_normal", "lecun_uniform", "ones", "orthogonal",
     "random_normal", "random_uniform", "truncated_normal", "variance_scaling", "zeros",
@@ -40,9 +40,9 @@ Item = TypeVar("Item")
 
 
 def _check_not_empty(items: tuple[Item, ...]) -> tuple[Item, ...]:
-    """Refuse an empty list; pydantic's own min_length would also count out items that have errors of their own."""
+    """Reject an empty list. The min_length of pydantic would also reject a list whose items have errors."""
     if not items:
-        raise PydanticCustomError("empty", "Input should be a list of at least one")
+        raise PydanticCustomError("empty", "Input should be a list with at least one item")
     return items
 
 
@@ -50,27 +50,27 @@ NotEmpty = Annotated[tuple[Item, ...], AfterValidator(_check_not_empty), Field(j
 
 
 class Weights(Fields):
-    """How kernels begin and what large ones cost; biases begin at zero and cost nothing."""
+    """Initialization and penalties of kernels. Biases start at zero and have no penalty."""
 
     kernel_initializer: Initializer = Field(
-        default="glorot_uniform", description="How the kernels are drawn before training; he_normal suits relu."
+        default="glorot_uniform", description="Initial distribution of the kernels; he_normal suits relu."
     )
     l1: Penalty = Field(
         default=0.0,
-        description="Added to the loss: this times the sum of the absolute values of the kernels (the hidden layers', "
-        "if there are any). 0: none.",
+        description="Weight of the L1 penalty, the sum of the absolute values of the kernels (of the hidden layers, if "
+        "the model has any). 0: none.",
     )
     l2: Penalty = Field(
         default=0.0,
-        description="Added to the loss: this times the sum of the squares of the same kernels. 0: none.",
+        description="Weight of the L2 penalty, the sum of the squares of the same kernels. 0: none.",
     )
 
     def kernel_options(self) -> dict[str, Any]:
-        """The Keras arguments that every layer with a kernel takes."""
+        """Return the Keras arguments that every layer with a kernel takes."""
         return {"kernel_initializer": self.kernel_initializer, "kernel_regularizer": self.regularizer()}
 
     def regularizer(self) -> Any:
-        """The Keras regularizer of one kernel, or None.
+        """Return the Keras regularizer of a kernel, or None.
 
         Formula:
             l1 * sum |w| + l2 * sum w^2
@@ -81,33 +81,33 @@ class Weights(Fields):
 
 
 class Hidden(Weights):
-    """What follows each hidden layer's linear part."""
+    """Normalization, activation and dropout after the linear part of each hidden layer."""
 
-    activation: Activation = Field(default="relu", description="Applied to every hidden layer's outputs.")
+    activation: Activation = Field(default="relu", description="Activation of the hidden layers.")
     batch_normalization: bool = Field(
         default=False,
-        description="Normalize each hidden layer over the batch, between its linear part (which keeps its bias, as in "
-        "Keras) and its activation.",
+        description="Apply batch normalization in each hidden layer, between its linear part (which keeps its bias, as "
+        "in Keras) and its activation.",
     )
     dropout: Fraction = Field(
         default=0.0,
-        description="Fraction of each hidden layer's outputs that is dropped in training, from 0 to below 1.",
+        description="Fraction of the outputs of each hidden layer dropped during training, at least 0, below 1.",
     )
 
     def activated(self, tensor: Any, make_layer: Callable[..., Any], *, name: str) -> Any:
-        """Apply a linear layer, batch normalization if asked for, and the activation.
+        """Apply a linear layer, batch normalization if enabled, and the activation.
 
         Args:
-            tensor: The input.
-            make_layer: Makes the Keras layer from the arguments that all layers with a kernel share.
-            name: Of the layer.
+            tensor: Input of the layer.
+            make_layer: Function that builds the Keras layer from the arguments that all layers with a kernel share.
+            name: Name of the layer.
         """
         if not self.batch_normalization:
             return make_layer(activation=self.activation, name=name, **self.kernel_options())(tensor)
         return self.follow(make_layer(name=name, **self.kernel_options())(tensor), name=name)
 
     def follow(self, tensor: Any, *, name: str) -> Any:
-        """Apply what follows the linear layer `name`: batch normalization if asked for, and the activation."""
+        """Apply batch normalization if enabled, and the activation, after the linear layer `name`."""
         import keras
 
         if self.batch_normalization:
@@ -117,13 +117,13 @@ class Hidden(Weights):
         return keras.layers.Activation(self.activation, name=f"{name}_activation")(tensor)
 
     def drop(self, tensor: Any, *, name: str) -> Any:
-        """Apply dropout if it is asked for; the layer is called `<name>_dropout`."""
+        """Apply dropout if enabled, in a layer named `<name>_dropout`."""
         import keras
 
         return keras.layers.Dropout(self.dropout, name=f"{name}_dropout")(tensor) if self.dropout else tensor
 
     def dense(self, tensor: Any, units: int, *, name: str) -> Any:
-        """Apply one hidden dense layer with all that follows it.
+        """Apply a hidden dense layer with normalization, activation and dropout.
 
         Shape:
             Input: `(batch, width)`. Output: `(batch, units)`.
@@ -135,20 +135,20 @@ class Hidden(Weights):
 
 
 class TokenEmbedding(Fields):
-    """The vectors learnt for token ids, where the features are some."""
+    """The embedding of token ids."""
 
     embedding_size: Positive | None = Field(
         default=None,
-        description="Width of the vector learnt for each token id; needed for token ids, and only for them.",
+        description="Width of the vector learned for each token id. Required for token ids, and only for them.",
     )
 
     def embedded(self, tensor: Any, features: Features, *, mask_zero: bool = False) -> Any:
-        """Give each token id its vector, and the ids among other features theirs; amounts stay as they are.
+        """Replace token ids, and category ids among other features, by their learned vectors.
 
         Args:
-            tensor: The features.
-            features: What they are.
-            mask_zero: Whether the layers that follow skip the id 0.
+            tensor: Features.
+            features: Description of the features.
+            mask_zero: Whether the following layers skip id 0.
 
         Shape:
             Input: `(batch, steps)` token ids. Output: `(batch, steps, embedding_size)`.
@@ -161,22 +161,22 @@ class TokenEmbedding(Fields):
         return keras.layers.Embedding(ids, size, mask_zero=mask_zero, name="embedding")(tensor)
 
     def embedding_misfits(self, features: Features) -> Iterator[FieldProblem]:
-        """An embedding that is missing for token ids, or given for anything else."""
+        """Yield an embedding that token ids need but lack, or one for other features."""
         if features.kind == "tokens" and self.embedding_size is None:
-            said = "the features are token ids, and no embedding turns them into vectors"
-            yield FieldProblem((), said, hint="embedding_size: 64")
+            what = "the features are token ids, which need an embedding"
+            yield FieldProblem((), what, hint="embedding_size: 64")
         for key in ("embedding_size", "mask_zero"):
             if features.kind != "tokens" and getattr(self, key, None):
                 yield FieldProblem(
                     (key,),
-                    f"{key} is for token ids, but the features are of the kind {features.kind}",
+                    f"{key} is for token ids, but the features are of kind {features.kind}",
                     expected="a dataset of token ids",
-                    hint=f"leave {key} out",
+                    hint=f"remove {key}",
                 )
 
 
 def features_input(features: Features) -> keras.KerasTensor:
-    """The model's input.
+    """Return the input of a model.
 
     Shape:
         `(batch, *features.shape)`, float32, or int32 for tokens.
@@ -188,10 +188,10 @@ def features_input(features: Features) -> keras.KerasTensor:
 
 
 def with_embeddings(tensor: Any, features: Features) -> Any:
-    """The features with learnt vectors in place of ids; features without ids stay as they are.
+    """Replace the ids at the end of the features by learned vectors; leave other features unchanged.
 
-    Layers are called `embedding_1`, ... in the order of the columns; the ids of a text's words become the mean of their
-    vectors.
+    The layers are named `embedding_1`, `embedding_2`, ... in the order of the columns. The word ids of a text become
+    the mean of their vectors.
 
     Shape:
         Input: `(batch, ..., width)`. Output: `(batch, ..., amounts + vectors)`.
@@ -202,7 +202,7 @@ def with_embeddings(tensor: Any, features: Features) -> Any:
         return tensor
     first = features.shape[-1] - sum(column.columns for column in features.embedded)
     parts = [tensor[..., :first]] if first else []
-    # Before any layer sees them: in mixed precision a layer rounds its input, and 257 becomes 256.
+    # Cast before any layer: under mixed precision a layer rounds its input to bfloat16, which turns id 257 into 256.
     ids = keras.ops.cast(tensor[..., first:], "int32")
     begun = 0
     for number, column in enumerate(features.embedded, start=1):
@@ -216,7 +216,7 @@ def with_embeddings(tensor: Any, features: Features) -> Any:
 
 
 def _mean_of_words(embedding: Any, ids: Any) -> Any:
-    """The mean of the vectors of all ids that are not 0; zeros where all are.
+    """Return the mean of the vectors of all ids except 0 (padding), or zeros if all ids are 0.
 
     Shape:
         ids: `(batch, ..., words)`. Output: `(batch, ..., size)`.
@@ -230,7 +230,7 @@ def _mean_of_words(embedding: Any, ids: Any) -> Any:
 
 
 def flattened(tensor: Any) -> Any:
-    """Flatten all axes but the batch's; a vector stays as it is.
+    """Flatten all axes except the batch axis.
 
     Shape:
         Input: `(batch, ...)`. Output: `(batch, width)`.

@@ -1,4 +1,4 @@
-"""Features in, an affine function of them out: linear, logistic and softmax regression."""
+"""The linear model: linear, logistic and softmax regression."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @models.register("linear")
 class Linear(Weights, Model):
-    """A linear model; with l2 it is ridge regression, with l1 the lasso.
+    """A linear model. With l2 it is ridge regression, with l1 the lasso.
 
     Formula:
         y = W x + b
@@ -25,7 +25,7 @@ class Linear(Weights, Model):
     learns_embedded = True
 
     def build(self, features: Features, target: Target) -> keras.Model:
-        """Make the Keras model.
+        """Build the Keras model.
 
         Shape:
             Input: `(batch, *features.shape)`. Output: `(batch, target.units)`, float32.

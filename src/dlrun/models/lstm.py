@@ -1,4 +1,4 @@
-"""The long short-term memory network: sequences in, Keras' LSTM layers, the head."""
+"""The recurrent network of LSTM layers, for sequences."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dlrun.models.recurrent import Recurrent
 
 @models.register("lstm")
 class Lstm(Recurrent):
-    """A network of long short-term memory layers: gates decide what each cell keeps, takes in and shows.
+    """A network of long short-term memory layers, whose gates control what each cell keeps, adds and outputs.
 
     Formula:
         i, f, o = sigmoid(W x_t + U h_(t-1) + b), each with its own W, U and b,

@@ -1,4 +1,4 @@
-"""Features in, flattened and passed through dense hidden layers to the head."""
+"""The multilayer perceptron: dense hidden layers on flattened features."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @models.register("mlp")
 class Mlp(Hidden, Model):
-    """A multilayer perceptron: dense hidden layers, each with its activation.
+    """A multilayer perceptron: dense hidden layers, each with an activation.
 
     Formula:
         h_i = activation(W_i h_(i-1) + b_i), y = W h_n + b
@@ -26,10 +26,10 @@ class Mlp(Hidden, Model):
     takes = ("image", "vector", "sequence")
     learns_embedded = True
 
-    units: NotEmpty[Positive] = Field(description="Width of each hidden layer, from the input on.")
+    units: NotEmpty[Positive] = Field(description="Width of each hidden layer, from input to output.")
 
     def build(self, features: Features, target: Target) -> keras.Model:
-        """Make the Keras model.
+        """Build the Keras model.
 
         Shape:
             Input: `(batch, *features.shape)`. Output: `(batch, target.units)`, float32.

@@ -1,4 +1,4 @@
-"""The base of every model component: what it needs to know to build, and what it can check before."""
+"""The base class of model architectures, with the checks that run before a model is built."""
 
 from __future__ import annotations
 
@@ -15,47 +15,50 @@ if TYPE_CHECKING:
 
 
 class Model(Component, abc.ABC):
-    """An architecture that a spec can name."""
+    """A model architecture that a spec can select."""
 
     takes: ClassVar[tuple[FeatureKind, ...]] = ("image", "vector", "sequence", "tokens")
-    """The kinds of features it can be built for."""
+    """Kinds of features that it accepts."""
 
     learns_embedded: ClassVar[bool] = False
-    """Whether it learns vectors for the columns of ids that features may end in; see `layers.with_embeddings`."""
+    """Whether it learns vectors for columns of category ids; see `layers.with_embeddings`."""
 
     target_is_input: ClassVar[bool] = False
-    """Whether it learns to give its own input back, whatever labels the data has."""
+    """Whether it reconstructs its own input and ignores the labels of the data."""
 
     @abc.abstractmethod
     def build(self, features: Features, target: Target) -> keras.Model:
-        """Make the Keras model, not compiled; every layer is named after the spec, none by a counter.
+        """Build the Keras model without compiling it.
+
+        Layer names must depend only on the spec, not on a counter, because checkpoints find variables by name.
 
         Args:
-            features: What it is given.
-            target: What it has to give: `units` values, after `activation`.
+            features: Features of the input.
+            target: Target of the output: `units` values after `activation`.
 
         Shape:
             Input: `(batch, *features.shape)`, float32, or int32 for tokens. Output: `(batch, target.units)` float32,
-            or the input's shape if `target_is_input`.
+            or the shape of the input if `target_is_input`.
         """
 
     def misfits(self, features: Features) -> Iterator[FieldProblem]:  # noqa: ARG002
-        """Keys that cannot work with these features (a pool larger than its image); found without TensorFlow."""
+        """Yield keys that do not work with these features, such as a pool larger than the image, without TensorFlow."""
         return iter(())
 
     def misfits_target(self, target: Target) -> Iterator[FieldProblem]:  # noqa: ARG002
-        """Keys that cannot work with this target, settled by the loss; for models that bring their own output layer."""
+        """Yield keys that do not work with this target, for models that have their own output layer."""
         return iter(())
 
     def final_activation(self, target: Target) -> str:
-        """Name of the activation that the last layer applies: the head's, unless the model has an end of its own."""
+        """Return the name of the last activation: that of the head, unless the model has its own output layer."""
         return target.activation
 
     def gains_from_shares(self) -> bool:
-        """Whether a CPU does well to compute parts of a batch at the same time, each on a core of its own.
+        """Return whether training on a CPU is faster if each core computes a part of the batch.
 
-        It needs layers that compute every example by itself (batch normalization does not), and gains where they are
-        convolutions or recurrent; wide dense layers would read their weights once for each part.
+        This requires layers that compute each example independently, which excludes batch normalization. It pays off
+        for convolutional and recurrent layers. Wide dense layers are limited by reading their weights, which would
+        happen once for each part.
         """
         return False
 

@@ -1,4 +1,4 @@
-"""Sequences, token ids or the rows of an image in, through recurrent layers, then dense layers, to the head."""
+"""The base class of the recurrent networks rnn, gru and lstm."""
 
 from __future__ import annotations
 
@@ -29,42 +29,44 @@ if TYPE_CHECKING:
 
 
 class Recurrent(TokenEmbedding, Weights, Model, abc.ABC):
-    """What rnn, gru and lstm share: all but the kind of recurrent layer.
+    """A recurrent network for sequences, token ids, or the rows of an image.
 
-    Every argument without a key is Keras' default. The last recurrent layer gives its last step, the others all steps.
+    Subclasses define the recurrent layer, whose other arguments keep the defaults of Keras. The last recurrent layer
+    returns its last step; the others return all steps.
     """
 
     takes = ("sequence", "tokens", "image")
     learns_embedded = True
 
     layer_class: ClassVar[str]
-    """Name of the class in keras.layers."""
+    """Name of the layer class in keras.layers."""
 
-    units: NotEmpty[Positive] = Field(description="Width of each recurrent layer, from the input on.")
+    units: NotEmpty[Positive] = Field(description="Width of each recurrent layer, from input to output.")
     bidirectional: bool = Field(
-        default=False, description="Read each sequence from both ends; every layer is then twice as wide as its units."
+        default=False, description="Read each sequence in both directions; each layer is then twice as wide."
     )
     activation: Activation = Field(
-        default="tanh", description="Applied in the recurrent layers; only tanh runs as one fused operation on a GPU."
+        default="tanh",
+        description="Activation of the recurrent layers; only tanh uses the fast fused operation on a GPU.",
     )
     dropout: Fraction = Field(
         default=0.0,
-        description="Fraction that is dropped in training, from 0 to below 1: of each recurrent layer's inputs and of "
-        "each dense layer's outputs.",
+        description="Fraction of the inputs of each recurrent layer, and of the outputs of each dense layer, that is "
+        "dropped during training, at least 0, below 1.",
     )
     recurrent_dropout: Fraction = Field(
         default=0.0,
-        description="Fraction of the state that is dropped between steps in training, from 0 to below 1; above 0 it is "
-        "slow on a GPU.",
+        description="Fraction of the state that is dropped between steps during training, at least 0, below 1. Above "
+        "0, training is slow on a GPU.",
     )
-    mask_zero: bool = Field(default=False, description="Skip the steps whose token id is 0 (padding).")
+    mask_zero: bool = Field(default=False, description="Skip steps with token id 0 (padding).")
     head_units: tuple[Positive, ...] = Field(
-        default=(), description="Width of each dense layer between the recurrent layers and the output layer."
+        default=(), description="Width of each dense layer before the output layer."
     )
-    head_activation: Activation = Field(default="relu", description="Applied to the outputs of those dense layers.")
+    head_activation: Activation = Field(default="relu", description="Activation of these dense layers.")
 
     def build(self, features: Features, target: Target) -> keras.Model:
-        """Make the Keras model.
+        """Build the Keras model.
 
         Shape:
             Input: `(batch, steps, width)`, `(batch, steps)` of token ids, or `(batch, height, width, channels)`, which
@@ -82,11 +84,11 @@ class Recurrent(TokenEmbedding, Weights, Model, abc.ABC):
         return keras.Model(inputs, head(tensor, target), name=self.type_name)
 
     def gains_from_shares(self) -> bool:
-        """Always."""
+        """Return True: recurrent layers always compute each example independently."""
         return True
 
     def misfits(self, features: Features) -> Iterator[FieldProblem]:
-        """An embedding that is missing for token ids, or given for anything else."""
+        """Yield an embedding that token ids need but lack, or one for other features."""
         if features.kind in self.takes:
             yield from self.embedding_misfits(features)
 
@@ -104,7 +106,7 @@ class Recurrent(TokenEmbedding, Weights, Model, abc.ABC):
         return self.embedded(tensor, features, mask_zero=self.mask_zero)
 
     def _layer(self, units: int, *, number: int) -> Any:
-        """Make one recurrent layer; the penalties count its input kernel and its recurrent kernel."""
+        """Build a recurrent layer. The penalties include its input kernel and its recurrent kernel."""
         import keras
 
         layer_class = block_lstm() if self.layer_class == "LSTM" else getattr(keras.layers, self.layer_class)

@@ -1,4 +1,4 @@
-"""The simple recurrent network: sequences in, Keras' SimpleRNN layers, the head."""
+"""The simple recurrent network, for sequences."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dlrun.models.recurrent import Recurrent
 
 @models.register("rnn")
 class Rnn(Recurrent):
-    """A simple recurrent network: each step's state is made from the input and the last state.
+    """A simple recurrent network, whose state at each step depends on the input and the previous state.
 
     Formula:
         h_t = activation(W x_t + U h_(t-1) + b)

@@ -1,4 +1,4 @@
-"""A list of Keras layers in, the model that Keras' `Sequential` would make of it out: any tutorial's model, as YAML."""
+"""The sequential model: a list of Keras layers, like `keras.Sequential`, so that models of tutorials fit in YAML."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ACTIVATIONS = frozenset({"Softmax", "ReLU", "LeakyReLU", "PReLU", "ELU", "Activ
 _PASSES_ON = re.compile(
     r"(Alpha|Gaussian|Spatial)?Dropout([123]D)?|Identity|ActivityRegularization|Global.*Pooling[123]D"
 )
-"""Layers that change neither the width of what they are given nor what its activation made of it."""
+"""Layers that keep the width of their input and the effect of the activation before them."""
 
 _GAINS = re.compile(r"(Separable|Depthwise)?Conv[123]D(Transpose)?|LSTM|GRU|SimpleRNN|Bidirectional")
 _ALONE = re.compile(
@@ -34,26 +34,26 @@ _ALONE = re.compile(
     r"|(Spatial)?Dropout([123]D)?|GaussianNoise|ZeroPadding[123]D|Cropping[123]D|UpSampling[123]D|LayerNormalization"
     r"|Activation|ReLU|LeakyReLU|ELU|PReLU|Softmax|Rescaling|Identity|TimeDistributed|RepeatVector|Masking"
 )
-"""Layers that compute every example of a batch by itself, and those that gain from doing so on a core of their own."""
+"""_ALONE: layers that compute each example independently. _GAINS: those of them that gain from one core per part."""
 
 
 @models.register("sequential")
 class Sequential(Model):
-    """Keras layers one after another, the output layer included: no head is added.
+    """A sequence of Keras layers, which includes the output layer; no head is added.
 
-    The layers from the last one with weights on work in float32, so that losses and metrics are.
+    The last layer with weights and all layers after it compute in float32, so that losses and metrics do too.
     """
 
     layers: NotEmpty[Layer] = Field(
-        description="Keras' own layers in order, each a name (Flatten) or a name with its arguments "
-        "(Dense: {units: 10}); the last one gives the output."
+        description="Keras layers from input to output, each a name (Flatten) or a name with its arguments "
+        "(Dense: {units: 10}). The last one is the output layer."
     )
 
     def build(self, features: Features, target: Target) -> keras.Model:  # noqa: ARG002  its last layer is the head
-        """Make the Keras model.
+        """Build the Keras model.
 
         Shape:
-            Input: `(batch, *features.shape)`. Output: what the last layer gives: `(batch, target.units)`, float32.
+            Input: `(batch, *features.shape)`. Output: `(batch, target.units)`, float32.
         """
         import keras
 
@@ -66,33 +66,33 @@ class Sequential(Model):
         return keras.Model(inputs, tensor, name=self.type_name)
 
     def final_activation(self, target: Target) -> str:  # noqa: ARG002  its last layer is the head
-        """That of the last layer which has one."""
+        """Return the activation of the last layer that has one."""
         _, layer = self._end(_PASSES_ON.fullmatch)
         if layer.type_name in _ACTIVATIONS - {"Activation"}:
             return layer.snake_case.replace("re_lu", "relu")
         return getattr(getattr(layer, "layer", layer), "activation", None) or "linear"
 
     def gains_from_shares(self) -> bool:
-        """With a convolution or a recurrent layer, if every layer is known to compute each example by itself."""
+        """Return True with a convolutional or recurrent layer, if all layers compute each example independently."""
         every = [part for layer in self.layers for part in _with_inner(layer)]
         alone = all(_ALONE.fullmatch(part.type_name) and not _has_activity_penalty(part) for part in every)
         return alone and any(_GAINS.fullmatch(layer.type_name) for layer in self.layers)
 
     def problems(self) -> Iterator[FieldProblem]:
-        """Names given twice, an Input that is not first, and wrappers around what cannot be wrapped."""
+        """Yield duplicate names, an Input that is not first, and a missing output layer."""
         names = self._names()
         for index, layer in enumerate(self.layers):
             if names[index] in names[:index]:
                 yield FieldProblem(
-                    self._path(index, "name"), f"two layers are called {names[index]!r}", "one of each name"
+                    self._path(index, "name"), f"two layers have the name {names[index]!r}", "different names"
                 )
             if layer.type_name == "Input" and index:
-                yield FieldProblem(("layers", index), "Input is not the first layer", "Input first, or not at all")
+                yield FieldProblem(("layers", index), "Input is not the first layer", "Input first, or no Input")
         if all(layer.type_name == "Input" for layer in self.layers):
-            yield FieldProblem(("layers",), "there is no layer besides Input", "an output layer at least")
+            yield FieldProblem(("layers",), "there is no layer besides Input", "at least an output layer")
 
     def misfits(self, features: Features) -> Iterator[FieldProblem]:
-        """The first layer that cannot take what it is given; what comes after it cannot be known."""
+        """Yield the problem of the first layer that does not accept its input. The shapes after it are unknown."""
         shape = features.shape
         for index, layer in enumerate(self.layers):
             found = _input_shape(layer, shape) if layer.type_name == "Input" else layer_shape(layer, shape)
@@ -105,27 +105,31 @@ class Sequential(Model):
             shape = found
         if len(shape) != 1:
             last = len(self.layers) - 1
-            what = f"the model gives {written_shape(shape)} for one example"
-            hint = "Flatten, a global pooling, or return_sequences: false, before the last layer"
+            what = f"the model returns {written_shape(shape)} for one example"
+            hint = "add Flatten or global pooling, or set return_sequences: false, before the last layer"
             yield FieldProblem(("layers", last), what, expected="one value for each class or number", hint=hint)
 
     def misfits_target(self, target: Target) -> Iterator[FieldProblem]:
-        """An output of the wrong width, or an activation that makes it useless."""
+        """Yield an output of the wrong width, or an activation that makes the output useless."""
         index, layer = self._end(lambda name: name in _ACTIVATIONS or _PASSES_ON.fullmatch(name))
         width = _width(layer)
         if width and width[1] != target.units:
-            wanted = "1: the loss takes two classes as one number" if target.encoding == "binary" else f"{target.units}"
-            what = f"the last layer gives {width[1]} values"
+            wanted = (
+                "1, because this loss takes one number for two classes"
+                if target.encoding == "binary"
+                else f"{target.units}"
+            )
+            what = f"the last layer returns {width[1]} values"
             yield FieldProblem(self._path(index, width[0]), what, expected=wanted)
         if target.units == 1 and self.final_activation(target) == "softmax":
             yield FieldProblem(
                 self._path(index, "activation"),
                 "softmax of one value is always 1",
-                expected="sigmoid, or no activation",
+                expected="sigmoid or no activation",
             )
 
     def _end(self, passes_on: Callable[[str], object]) -> tuple[int, LayerPart]:
-        """The last layer whose type does not merely pass on, and its index."""
+        """Return the last layer for whose type `passes_on` is false, and its index."""
         ends = (index for index in reversed(range(len(self.layers))) if not passes_on(self.layers[index].type_name))
         index = next(ends, 0)
         return index, self.layers[index]
@@ -149,12 +153,12 @@ def _has_weights(layer: LayerPart) -> bool:
 
 
 def _has_activity_penalty(layer: LayerPart) -> bool:
-    """Whether something is added to the loss that depends on how the batch is cut."""
+    """Return whether the layer adds a penalty to the loss that depends on the division of the batch."""
     return getattr(layer, "activity_regularizer", None) is not None
 
 
 def _with_inner(layer: LayerPart) -> Iterator[LayerPart]:
-    """A layer, and those that it wraps."""
+    """Yield a layer and the layers that it wraps."""
     yield layer
     for _, value in layer:
         if isinstance(value, LayerPart):
@@ -162,7 +166,7 @@ def _with_inner(layer: LayerPart) -> Iterator[LayerPart]:
 
 
 def _width(layer: LayerPart) -> tuple[str, int] | None:
-    """The key that gives a layer's width, and the width."""
+    """Return the key that sets the width of a layer, and the width."""
     for key in ("units", "filters", "output_dim"):
         value: Any = getattr(layer, key, None)
         if value is not None:
@@ -171,16 +175,20 @@ def _width(layer: LayerPart) -> tuple[str, int] | None:
 
 
 def _input_shape(layer: Any, shape: tuple[int, ...]) -> tuple[int, ...] | FieldProblem:
-    said = layer.shape
-    if said is None or (len(said) == len(shape) and all(a in (None, b) for a, b in zip(said, shape, strict=True))):
+    declared = layer.shape
+    if declared is None or (
+        len(declared) == len(shape) and all(a in (None, b) for a, b in zip(declared, shape, strict=True))
+    ):
         return shape
-    what = f"Input has the shape {written_shape(said)}, and the data {written_shape(shape)}"
-    return FieldProblem(("shape",), what, expected=f"[{', '.join(map(str, shape))}]", hint="leave Input out")
+    what = f"Input has the shape {written_shape(declared)}, but the data has {written_shape(shape)}"
+    return FieldProblem(("shape",), what, expected=f"[{', '.join(map(str, shape))}]", hint="remove Input")
 
 
 def _token_problem(layer: Any, features: Features, *, is_first: bool) -> FieldProblem | None:
     if layer.type_name == "Embedding" and not (is_first and features.kind == "tokens"):
-        return FieldProblem((), "Embedding is given numbers", expected="token ids, straight from the data")
+        return FieldProblem(
+            (), "the input of Embedding is not token ids", expected="Embedding as the first layer, on token ids"
+        )
     size = features.vocabulary_size
     if layer.type_name == "Embedding" and size is not None and layer.input_dim < size:
         return FieldProblem(("input_dim",), f"{layer.input_dim} vectors for {size} tokens", expected=f"at least {size}")

@@ -1,1 +1,1 @@
-"""Layers and shape arithmetic that several architectures share."""
+"""Layers and shape computations that several architectures share."""

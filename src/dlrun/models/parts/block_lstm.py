@@ -1,8 +1,9 @@
-"""Keras' LSTM with TensorFlow's fused kernel for CPUs: the whole sequence in one operation instead of a graph's loop.
+"""An LSTM layer with TensorFlow's fused CPU kernel, which computes the whole sequence in one operation.
 
-Two or three times as fast as the loop on a CPU, and equal to it up to rounding. TensorFlow has the kernel (`BlockLSTM`)
-and its gradient, Keras does not use them. `BlockLSTMV2` would take Keras' order of gates as it is, but TensorFlow 2.21
-registers for it the gradient of the first version, which expects another order: its gradients are wrong.
+On a CPU it is two to three times as fast as the loop over steps that Keras builds, and equal up to rounding. TensorFlow
+has the kernel (`BlockLSTM`) and its gradient, but Keras does not use them. `BlockLSTMV2` has the gate order of Keras,
+but TensorFlow 2.21 registers the gradient of the first version for it, which expects another order, so its gradients
+are wrong.
 """
 
 from __future__ import annotations
@@ -16,25 +17,25 @@ if TYPE_CHECKING:
 
 @functools.cache
 def block_lstm() -> type[keras.layers.LSTM]:
-    """The Keras layer class, which is made when it is first needed: Keras takes seconds to import."""
+    """Return the Keras layer class. It is created on first use because importing Keras takes seconds."""
     import keras
 
     @keras.saving.register_keras_serializable("dlrun")
     class BlockLSTM(keras.layers.LSTM):  # type: ignore[misc, unused-ignore]  # Keras has no types
-        """Keras' LSTM in everything but speed: the same arguments, variables and formula.
+        """The LSTM of Keras with the same arguments, variables and formula, but faster on a CPU.
 
-        `use_block_kernel` says whether to use the fused kernel where it can: tanh and sigmoid, float32, no mask, no
-        dropout of the state. It is off at first, since neither XLA nor exporters know the operation.
+        `use_block_kernel` enables the fused kernel where it applies: tanh and sigmoid, float32, no mask, no recurrent
+        dropout. It is off by default because neither XLA nor the exporters support the operation.
         """
 
         use_block_kernel = False
 
         def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:  # noqa: FBT001, FBT002, Keras calls it so
-            """Go over the steps of `sequences`, as Keras' `RNN.inner_loop` does."""
+            """Compute all steps of `sequences`; overrides `keras.layers.RNN.inner_loop`."""
             if not (self.use_block_kernel and mask is None and self._fits()):
                 return super().inner_loop(sequences, initial_state, mask=mask, training=training)
             if training and self.dropout:
-                # One mask for all steps, as Keras' cell has it.
+                # The cell of Keras uses the same dropout mask for all steps.
                 sequences = sequences * self.cell.get_dropout_mask(sequences[:, 0, :])[:, None, :]
             return _block(self, sequences, initial_state)
 
@@ -52,7 +53,7 @@ def block_lstm() -> type[keras.layers.LSTM]:
 
 
 def use_block_kernels(model: keras.Model, *, on: bool) -> None:
-    """Say whether the recurrent layers of `model` that are traced next use the fused kernel."""
+    """Choose whether the recurrent layers of `model` use the fused kernel in graphs that are traced from now on."""
     for layer in model._flatten_layers():  # noqa: SLF001, the public model.layers does not look into wrappers
         if isinstance(layer, block_lstm()):
             layer.use_block_kernel = on
@@ -62,13 +63,13 @@ def _block(layer: Any, sequences: Any, initial_state: Any) -> Any:
     """Run the fused kernel.
 
     Shape:
-        sequences: `(batch, steps, width)`. Returns: the last output `(batch, units)`, all outputs
+        sequences: `(batch, steps, width)`. Result: the last output `(batch, units)`, all outputs
         `(batch, steps, units)`, and the last state as [h, c].
     """
     import tensorflow as tf
 
     def gates(weights: Any) -> Any:
-        # Keras' order is input, forget, cell, output; the kernel's is input, cell, forget, output.
+        # Gate order in Keras: input, forget, cell, output. In the kernel: input, cell, forget, output.
         i, f, c, o = tf.split(weights.value, 4, axis=-1)
         return tf.concat([i, c, f, o], axis=-1)
 

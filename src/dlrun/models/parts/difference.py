@@ -1,4 +1,4 @@
-"""A model that learns the difference to the last value, and gives the value: the last one is added to its output."""
+"""Add the last known value to the output of a forecasting model, so that the network learns only the difference."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 
 
 def with_last_value(model: keras.Model, target: Target) -> keras.Model:
-    """Add the last value of what is predicted to a model's output, if the target asks for that.
+    """Add the last known value of the target to the output of a model, if the target requests it.
 
-    Loss, metrics, predictions and every export then see the values themselves. Plain layers do it, without a weight: a
-    slice is an operation, which not every runtime loads.
+    Loss, metrics, predictions and exports then work with the values themselves. It is built from standard layers
+    without weights, because not every runtime for exported models can load a slice operation.
 
     Args:
-        model: For sequences.
-        target: What it predicts; learnt with mean 0 and variance 1 if it has a scale.
+        model: Model for sequences.
+        target: Target of the model, standardized to mean 0 and variance 1 if it has a scale.
 
     Formula:
         y = f(x) + (scale x[last, place] + offset - mean) / deviation

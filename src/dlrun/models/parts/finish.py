@@ -1,4 +1,4 @@
-"""From what a network gives to what a user is told, by plain Keras layers: probabilities, values in their own unit."""
+"""Turn the output of a network into predictions with standard Keras layers: probabilities, or values in their unit."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dlrun.signature import Target
 
 
 def finished(output: Any, target: Target) -> Any:
-    """Apply what is left between the network's output and a prediction.
+    """Convert the output of the network to a prediction.
 
     Args:
-        output: A Keras tensor.
-        target: Settled: the encoding, the activation that gave `output`, and the unit.
+        output: Output of the network, a Keras tensor.
+        target: Target with its encoding, the activation that produced `output`, and the unit.
 
     Shape:
-        Input: `(batch, target.units)`, or the input's shape for kind `input`. Output: `(batch, size)` float32:
-        probabilities of classes, which add up to 1, for each column where there are several; or of labels, or values;
-        for kind `input` the reconstruction.
+        Input: `(batch, target.units)`, or the shape of the input for kind `input`. Output: `(batch, size)`, float32:
+        probabilities of classes, which add up to 1 (in each class column); probabilities of labels; or values. For
+        kind `input`: the reconstruction.
     """
     if target.kind == "class_columns":
         return _finished_columns(output, target)
@@ -31,14 +31,14 @@ def finished(output: Any, target: Target) -> Any:
         negative = _layers().Rescaling(-1.0, 1.0, dtype="float32", name="first_class")(positive)
         return _layers().Concatenate(dtype="float32", name="probabilities")([negative, positive])
     if target.kind == "values" and target.scale:
-        # Not Normalization(invert=True): it takes a deviation below Keras' epsilon, as of values in farads, for that.
+        # Not Normalization(invert=True): it replaces deviations below the epsilon of Keras, as for values in farads.
         scale, mean = [*target.scale], [*target.mean]
         return _layers().Rescaling(scale, mean, dtype="float32", name="own_unit")(output)
     return output
 
 
 def _finished_columns(output: Any, target: Target) -> Any:
-    """A softmax for each column, of layers alone: a slice is an operation, which not every runtime loads."""
+    """Apply a softmax to each class column, without slice operations, which not every runtime can load."""
     layers = _layers()
     places = layers.Reshape((target.size, 1), dtype="float32", name="places")(output)
     shares = []
@@ -51,8 +51,8 @@ def _finished_columns(output: Any, target: Target) -> Any:
 
 
 def _positive(output: Any, target: Target) -> Any:
-    """The probability of the second of two classes, or of each label."""
-    if target.activation == "tanh":  # hinge losses are at home with it; its middle is 0
+    """Return the probability of the second of two classes, or of each label."""
+    if target.activation == "tanh":  # models for hinge losses end with tanh; map -1..1 to 0..1
         return _layers().Rescaling(0.5, 0.5, dtype="float32", name="second_class")(output)
     if target.is_logits:
         return _layers().Activation("sigmoid", dtype="float32", name="second_class")(output)

@@ -1,6 +1,6 @@
-"""The shape that a Keras layer gives, from its arguments and the shape it is given; without TensorFlow.
+"""Compute the output shape of a Keras layer from its arguments and its input shape, without TensorFlow.
 
-Shapes have no batch axis. A layer that is not known here, or whose channels come first, gives None: not known.
+Shapes have no batch axis. The result for other layers, and for layers with channels first, is None (unknown).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dlrun.keras_table import LayerPart
 from dlrun.models.parts.sliding_window import Padding, Shape, per_axis, slide, written
 
 Found = Shape | FieldProblem | None
-"""A shape, what is wrong with the layer, or None."""
+"""An output shape, a problem of the layer, or None if the shape is unknown."""
 
 _KEEPS_SHAPE = re.compile(
     r"Activation|ActivityRegularization|(Alpha|Gaussian|Spatial)?Dropout([123]D)?|GaussianNoise|Identity|Masking|Rescaling"
@@ -25,7 +25,16 @@ _RECURRENT = ("LSTM", "GRU", "SimpleRNN")
 
 
 def layer_shape(layer: LayerPart, shape: Shape) -> Found:
-    """The shape that `layer` gives for one example of `shape`, or what is wrong; paths count from the layer's keys."""
+    """Return the output shape of `layer` for one example of `shape`, or its problem.
+
+    Args:
+        layer: Layer of a `sequential` model.
+        shape: Shape of one example, without the batch axis.
+
+    Returns:
+        The output shape without the batch axis; a problem whose path starts at the keys of the layer; or None if the
+        shape is unknown.
+    """
     name = layer.type_name
     if getattr(layer, "data_format", None) == "channels_first" or name.startswith("ConvLSTM"):
         return None
@@ -41,13 +50,15 @@ def layer_shape(layer: LayerPart, shape: Shape) -> Found:
 def _wrong_rank(layer: LayerPart, shape: Shape, axes: int) -> FieldProblem:
     expected = {1: "(steps, width)", 2: "(height, width, channels)", 3: "(depth, height, width, channels)"}[axes]
     hint = (
-        "a Reshape before it" if len(shape) < axes + 1 else "Flatten or a global pooling belongs after it, not before"
+        "add a Reshape before it" if len(shape) < axes + 1 else "put Flatten or global pooling after it, not before it"
     )
-    return FieldProblem((), f"{layer.type_name} is given {written_shape(shape)}", expected=expected, hint=hint)
+    return FieldProblem(
+        (), f"{layer.type_name} gets an input of shape {written_shape(shape)}", expected=expected, hint=hint
+    )
 
 
 def written_shape(shape: Shape) -> str:
-    """A shape as people write it: `28 x 28 x 1`."""
+    """Return a shape as text: `28 x 28 x 1`."""
     return " x ".join(map(str, shape)) or "a single value"
 
 
@@ -62,11 +73,13 @@ def _convolution(layer: Any, shape: Shape) -> Found:
     filters = getattr(layer, "filters", None) or channels * layer.depth_multiplier
     for key, count in (("groups", channels), ("filters", filters)):
         if count % groups:
-            what = f"{groups} groups cannot share {count} {'channels' if key == 'groups' else key} evenly"
+            what = f"{count} {'channels' if key == 'groups' else key} cannot be divided into {groups} equal groups"
             return FieldProblem(("groups",), what, expected=f"a divisor of {count}")
     strides, dilation = per_axis(layer.strides, rank), per_axis(layer.dilation_rate, rank)
     if max(strides) > 1 and max(dilation) > 1:
-        return FieldProblem(("dilation_rate",), "strides and dilation_rate are both above 1", expected="one of them")
+        return FieldProblem(
+            ("dilation_rate",), "strides and dilation_rate are both above 1", expected="only one of them above 1"
+        )
     kernel = tuple(
         (size - 1) * rate + 1 for size, rate in zip(per_axis(layer.kernel_size, rank), dilation, strict=True)
     )
@@ -98,9 +111,10 @@ def _window(lengths: Shape, window: Shape, strides: Shape, padding: str, *, key:
     if min(given) > 0:
         return given
     rank = len(lengths)
-    what = f"a {'kernel' if key == 'kernel_size' else 'pool'} of {written(window, rank)} slides over {written(lengths)}"
+    noun = "kernel" if key == "kernel_size" else "pool"
+    what = f"the {noun} is {written(window, rank)} but its input is {written(lengths)}"
     return FieldProblem(
-        (key,), what, expected=f"at most {written(lengths)}", hint="padding: same, or fewer pools before"
+        (key,), what, expected=f"at most {written(lengths)}", hint="padding: same, or fewer pooling layers before it"
     )
 
 
@@ -111,15 +125,15 @@ def _global_pooling(layer: Any, shape: Shape) -> Found:
 
 def _recurrent(layer: Any, shape: Shape) -> Found:
     if len(shape) != 2:  # noqa: PLR2004  steps and width
-        hint = "an Embedding first" if len(shape) == 1 else "a Reshape to (steps, width) first"
-        what = f"{layer.type_name} is given {written_shape(shape)}"
+        hint = "add an Embedding before it" if len(shape) == 1 else "add a Reshape to (steps, width) before it"
+        what = f"{layer.type_name} gets an input of shape {written_shape(shape)}"
         return FieldProblem((), what, expected="a sequence: (steps, width)", hint=hint)
     return (shape[0], layer.units) if layer.return_sequences else (layer.units,)
 
 
 def _bidirectional(layer: Any, shape: Shape) -> Found:
     if layer.layer.type_name not in _RECURRENT:
-        what = f"Bidirectional around {layer.layer.type_name}"
+        what = f"Bidirectional cannot wrap {layer.layer.type_name}"
         return FieldProblem(("layer",), what, expected="one of " + ", ".join(_RECURRENT))
     given = _inside(layer.layer, layer_shape(layer.layer, shape))
     doubled = layer.merge_mode == "concat"
@@ -143,13 +157,17 @@ def _reshape(layer: Any, shape: Shape) -> Found:
     open_axes = layer.target_shape.count(-1)
     if open_axes > 1 or (size % known if open_axes else size != known):
         what = f"{written_shape(layer.target_shape)} cannot hold the {size} values of {written_shape(shape)}"
-        return FieldProblem(("target_shape",), what, expected="as many values as before; -1 once, for what is left")
+        return FieldProblem(
+            ("target_shape",), what, expected="the same number of values; one length may be -1 for the rest"
+        )
     return tuple(size // known if length == -1 else length for length in layer.target_shape)
 
 
 def _permute(layer: Any, shape: Shape) -> Found:
     if sorted(layer.dims) != list(range(1, len(shape) + 1)):
-        return FieldProblem(("dims",), f"{list(layer.dims)}", expected=f"each of the axes 1 to {len(shape)} once")
+        return FieldProblem(
+            ("dims",), f"the dims are {list(layer.dims)}", expected=f"each of the axes 1 to {len(shape)} once"
+        )
     return tuple(shape[axis - 1] for axis in layer.dims)
 
 
@@ -163,7 +181,9 @@ def _padding(layer: Any, shape: Shape) -> Found:
     pairs = [margin if isinstance(margin, tuple) else (margin, margin) for margin in each]
     lengths = [length + sign * sum(pair) for length, pair in zip(shape[:-1], pairs, strict=True)]
     if min(lengths) < 1:
-        return FieldProblem(("cropping",), f"nothing of {written_shape(shape)} is left", expected="a smaller margin")
+        return FieldProblem(
+            ("cropping",), f"cropping leaves nothing of {written_shape(shape)}", expected="smaller margins"
+        )
     return (*lengths, shape[-1])
 
 

@@ -1,4 +1,4 @@
-"""A dense layer that can also be applied backwards, with its kernel transposed: what ties a decoder to its encoder."""
+"""A dense layer that can also be applied in reverse, with its transposed kernel, for tied autoencoders."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ if TYPE_CHECKING:
 
 @functools.cache
 def reversible_dense() -> type[keras.layers.Layer]:
-    """The Keras layer class, which is made when it is first needed: Keras takes seconds to import."""
+    """Return the Keras layer class. It is created on first use because importing Keras takes seconds."""
     import keras
 
     @keras.saving.register_keras_serializable("dlrun")
     class ReversibleDense(keras.layers.Layer):  # type: ignore[misc, unused-ignore]  # Keras has no types
-        """A linear layer that is called in two directions and has a bias for each; the kernel is one variable.
+        """A linear layer for two directions, with one kernel and a bias for each direction.
 
         Args:
-            units: Width of the output; with `reverse`, of the input.
-            kernel_initializer: As in Keras' Dense.
-            kernel_regularizer: As in Keras' Dense.
-            **options: Of every Keras layer.
+            units: Width of the output, or of the input with `reverse`.
+            kernel_initializer: See `keras.layers.Dense`.
+            kernel_regularizer: See `keras.layers.Dense`.
+            **options: Arguments of every Keras layer.
 
         Formula:
             y = x W + b; with `reverse`: y = x W^T + c
@@ -42,9 +42,9 @@ def reversible_dense() -> type[keras.layers.Layer]:
             self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
 
         def build(self, input_shape: tuple[int | None, ...]) -> None:
-            """Make the kernel `(width, units)` and both biases."""
+            """Create the kernel `(width, units)` and both biases."""
             width = input_shape[-1]
-            # Without autocast, so that a bfloat16 layer can take the last step of a decoder in float32.
+            # Without autocast, a bfloat16 layer can still compute the last step of a decoder in float32.
             weight = functools.partial(self.add_weight, autocast=False)
             self.kernel = weight(
                 shape=(width, self.units),
@@ -59,7 +59,7 @@ def reversible_dense() -> type[keras.layers.Layer]:
             """Apply the layer, in float32 if `full_precision`, otherwise in its compute dtype.
 
             Shape:
-                Input: `(batch, width)`. Output: `(batch, units)`; the other way round with `reverse`.
+                Input: `(batch, width)`. Output: `(batch, units)`. With `reverse`, the two are exchanged.
             """
             dtype = "float32" if full_precision else self.compute_dtype
             kernel, bias = (
@@ -69,7 +69,7 @@ def reversible_dense() -> type[keras.layers.Layer]:
             return product + keras.ops.cast(bias, dtype)
 
         def get_config(self) -> dict[str, Any]:
-            """The arguments, as Keras saves them."""
+            """Return the arguments in the form that Keras saves."""
             own = {
                 "units": self.units,
                 "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),

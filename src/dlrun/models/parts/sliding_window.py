@@ -1,6 +1,6 @@
-"""How far a sliding window (a kernel, a pool) shrinks what it slides over: plain arithmetic, without TensorFlow.
+"""Output sizes of sliding windows (kernels and pools), computed without TensorFlow.
 
-Sizes are written as Keras takes them: one whole number for every axis, or one for each.
+As in Keras, a size is one integer for all axes or a list with one for each axis.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Shape = tuple[int, ...]
 
 
 def _check_size(value: Any) -> Any:
-    """Let whole numbers from 1 through, alone or one per axis; a union of types would report each mistake twice."""
+    """Accept integers from 1, alone or one per axis. A pydantic union would report each mistake twice."""
     numbers = value if isinstance(value, tuple) else (value,)
     if numbers and all(type(number) is int and number > 0 for number in numbers):
         return value
@@ -30,12 +30,18 @@ Size = Annotated[_Positive | tuple[_Positive, ...], BeforeValidator(_check_size)
 
 
 def per_axis(size: int | Shape, rank: int) -> Shape:
-    """The size along each of `rank` axes."""
+    """Return the size along each of `rank` axes."""
     return size if isinstance(size, tuple) else (size,) * rank
 
 
 def slide(shape: Shape, window: int | Shape, *, strides: int | Shape, padding: Padding) -> Shape:
-    """Shape of what a window gives that slides over `shape`; a number below 1 means that the window does not fit.
+    """Return the output shape of a window that slides over `shape`. A size below 1 means that the window is too large.
+
+    Args:
+        shape: Sizes of the axes that the window slides along.
+        window: Size of the window.
+        strides: Distance between two positions of the window.
+        padding: `valid` or `same`, as in Keras.
 
     Formula:
         valid: floor((n - window) / stride) + 1. same: ceil(n / stride).
@@ -48,12 +54,12 @@ def slide(shape: Shape, window: int | Shape, *, strides: int | Shape, padding: P
 
 
 def written(size: int | Shape, rank: int | None = None) -> str:
-    """A size as people write it: `3x3`."""
+    """Return a size as text: `3x3`."""
     return "x".join(map(str, per_axis(size, rank or 1)))
 
 
 def axis_problem(path: Path, size: int | Shape | None, *, rank: int) -> Iterator[FieldProblem]:
-    """The problem of a list that does not have one number for each of the `rank` axes that are slid over."""
+    """Yield a problem if a list of sizes does not have one number for each of `rank` axes."""
     if isinstance(size, tuple) and len(size) != rank:
         axes = "two axes (height and width)" if rank > 1 else "one axis (the steps)"
         yield FieldProblem(

@@ -1,4 +1,4 @@
-"""Transposed convolutions that give exactly the size that a strided convolution started from."""
+"""Transposed convolutions that restore the exact input size of a strided convolution."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def cropped(layer: keras.layers.Layer, size: Shape) -> Callable[[Any], Any]:
-    """A function that applies a transposed convolution and cuts the end of what it gives to `size`.
+    """Return a function that applies a transposed convolution and crops the end of its output to `size`.
 
-    A stride of 2 takes 8 and 7 alike to 4, and back it can only take 4 to 8.
+    Cropping is needed because a stride of 2 maps both 7 and 8 to 4, but a transposed convolution maps 4 only to 8.
 
     Shape:
         Input: `(batch, *smaller, channels)`. Output: `(batch, *size, filters)`.
