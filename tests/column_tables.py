@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from dlrun.data.columns import ColumnKeys, Plan, TableFiles, plan_columns, survey_columns
+from dlrun.data.columns import ColumnKeys, Plan, plan_columns, survey_columns
 
 Write = Callable[..., str]
 
@@ -10,7 +10,7 @@ Write = Callable[..., str]
 def planned(path: str, **keys: object) -> Plan:
     """What each column is."""
     columns = ColumnKeys.model_validate(keys)
-    table = TableFiles.open(path, delimiter=columns.known_delimiter)
+    table = columns.open_table(path)
     return plan_columns(table, survey_columns(table, table.names, missing=columns.missing_values), columns)
 
 

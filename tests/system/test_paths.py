@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dlrun.data.files.encoding import tell_encoding
+from dlrun.data.files.encoding import detect_encoding
 from dlrun.data.files.locate import find_tables
 from dlrun.data.files.npz import NpzFile
 from dlrun.data.text.files import files_of
@@ -141,7 +141,7 @@ def test_a_file_that_a_command_names_and_that_is_not_there_comes_with_the_near_n
         (find_tables, "review.csv"),
         (lambda path: files_of(path, Reading()), "reviws.csv"),
         (lambda path: NpzFile.open(Path(path)), "revews.csv"),
-        (tell_encoding, "reviewss.csv"),
+        (detect_encoding, "reviewss.csv"),
     )
     for read, path in opened:
         with pytest.raises(DataError) as caught:

@@ -10,6 +10,7 @@ from pathlib import Path
 from dlrun.data.columns import plan_columns
 from dlrun.data.files.dialect import is_delimited
 from dlrun.data.files.foreign import refuse_foreign
+from dlrun.data.image_files.path_table import is_path_table
 from dlrun.data.series.order import Times
 from dlrun.data.table.source import Table
 from dlrun.errors import DataError, UsageError
@@ -58,7 +59,7 @@ def draft_config(path: str, wishes: Wishes) -> ConfigDraft:
         with suppress(UsageError, DataError):
             return draft_text(path, wishes)
     looked = look_at(path)
-    column = _image_column(looked) if path.lower().endswith(".csv") else None
+    column = _image_column(looked) if is_path_table(path) else None
     if column is not None:
         return draft_images(path, _with_target(looked, wishes, column), column=column, first=looked.header)
     if _is_text_alone(path, looked, wishes):
@@ -71,7 +72,7 @@ def draft_config(path: str, wishes: Wishes) -> ConfigDraft:
 
 def _draft_images(path: str, wishes: Wishes) -> ConfigDraft:
     """Draft a config of images that the user calls so: a folder, or a CSV whose column of files is looked for."""
-    if not path.lower().endswith(".csv"):
+    if not is_path_table(path):
         return draft_images(path, wishes)
     looked = look_at(path)
     column = _image_column(looked)

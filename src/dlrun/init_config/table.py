@@ -11,6 +11,7 @@ from dlrun.data.columns import ColumnSurvey, Plan, TableFiles, count_lengths, pl
 from dlrun.data.columns.numbers import LARGEST
 from dlrun.data.columns.planned import is_mostly_dates, is_mostly_numbers, layout_of, notation_of
 from dlrun.data.columns.texts import MISSING_VALUES, missing_numbers
+from dlrun.data.files.data_file import FileFormat
 from dlrun.data.table.source import Table
 from dlrun.errors import DataError
 from dlrun.init_config.draft import ConfigDraft, Key, Remark, Section, Sizes, Wishes
@@ -80,7 +81,7 @@ def look_at(path: str) -> LookedAt:
         DataError: It cannot be read, or has no rows.
     """
     header = FirstLine.of(path)
-    table = TableFiles.open(path, header=header.header)
+    table = TableFiles.open(path, FileFormat(header=header.header))
     names = [name for name in table.names if name not in table.unreadable]
     surveys = survey_columns(table, names, missing=MISSING_VALUES)
     if not surveys or not next(iter(surveys.values())).rows:

@@ -11,11 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from dlrun.data.files.foreign import foreign_kind, how_to_convert
-from dlrun.data.text.delimited import DelimitedFile
 from dlrun.data.text.files import files_of
 from dlrun.data.text.folders import SUFFIX, TextFolder, split_folders
 from dlrun.data.text.labels import number_of
-from dlrun.data.text.rows import Reading
+from dlrun.data.text.rows import Reading, TextFile
 from dlrun.errors import DataError, UsageError
 from dlrun.init_config.draft import ConfigDraft, Key, Remark, Section, Sizes, Wishes
 from dlrun.init_config.first_line import FirstLine
@@ -57,9 +56,9 @@ def draft_text(path: str, wishes: Wishes) -> ConfigDraft:
     within = split_folders(Path(path).expanduser())
     files = files_of(str(within.get("train", path)), Reading())
     is_folder = isinstance(files[0], TextFolder)
-    first = FirstLine.of_text(files[0].path) if isinstance(files[0], DelimitedFile) else FirstLine()
+    first = FirstLine.of_text(files[0].path) if files[0].is_delimited else FirstLine()
     reading = Reading(header=first.header)
-    if isinstance(files[0], DelimitedFile):
+    if files[0].is_delimited:
         reading = replace(reading, quoted=_has_quoted_values(files[0], reading))
     columns = TextColumns() if is_folder else _choose_columns(path, wishes, reading)
     reading = replace(reading, text=columns.text or "text", label=columns.label or "label")
@@ -118,14 +117,14 @@ def has_loose_quotes(path: str) -> bool:
     """Whether a delimited file can be read only where quotes are letters, which texts know and tables do not."""
     try:
         file = files_of(path, Reading())[0]
-        if not isinstance(file, DelimitedFile):
+        if not file.is_delimited:
             return False
         return not _has_quoted_values(file, Reading(header=FirstLine.of_text(file.path).header))
     except DataError:
         return False
 
 
-def _has_quoted_values(file: DelimitedFile, reading: Reading) -> bool:
+def _has_quoted_values(file: TextFile, reading: Reading) -> bool:
     """Whether quotes enclose values; False if the file can be read only where they are letters like any other."""
     for quoted in (True, False):
         tried = replace(file, reading=replace(reading, quoted=quoted))

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from dlrun.data.columns import TableFiles
-from dlrun.data.files.detected import notes_of
+from dlrun.data.files.data_file import FileFormat
 from dlrun.data.files.dialect import read_dialect
-from dlrun.data.files.encoding import tell_encoding
+from dlrun.data.files.encoding import detect_encoding, notes_of
 from dlrun.data.text.files import files_of
 from dlrun.data.text.rows import Reading
 from dlrun.errors import DataError
@@ -33,7 +33,7 @@ def written(rows: list[tuple[str, str]], mark: str, *, label: str = "label") -> 
 
 
 def as_table(path: Path, label: str = "label", **keys: Any) -> tuple[list[tuple[Any, Any]], tuple[str, ...]]:
-    table = TableFiles.open(str(path), **keys)
+    table = TableFiles.open(str(path), FileFormat(**keys))
     blocks = [block.columns for block in table.blocks(table.names)]
     return [
         row for block in blocks for row in zip(*(block[name].to_pylist() for name in ("text", label)), strict=True)
@@ -43,7 +43,7 @@ def as_table(path: Path, label: str = "label", **keys: Any) -> tuple[list[tuple[
 def as_texts(path: Path, label: str = "label", **keys: Any) -> tuple[list[tuple[Any, Any]], tuple[str, ...]]:
     files = files_of(str(path), Reading(label=label, **keys))
     rows = [(row.text, row.label) for file in files for row in file.rows(labelled=True)]
-    return rows, tuple(notes_of(told for file in files for told in file.told()))
+    return rows, tuple(notes_of(found for file in files for found in file.detected()))
 
 
 def both(path: Path) -> Iterator[str]:
@@ -109,8 +109,8 @@ def test_files_that_are_written_oddly_are_understood_alike(
     ("name", "content", "said"),
     [
         ("a.csv", b"\n\n", "a.csv has no lines\nexpected: a line of column names"),
-        ("a.csv", b"\x00\x01\x02\x03" * 9, "a.csv is no text: it holds zero bytes"),
-        ("a.csv", "text,label\na\0b c d e f,é\n".encode("cp1252"), "hint: if it is UTF-16 all the same, `encoding:"),
+        ("a.csv", b"\x00\x01\x02\x03" * 9, "a.csv is not text: it holds zero bytes"),
+        ("a.csv", "text,label\na\0b c d e f,é\n".encode("cp1252"), "hint: if it is UTF-16 nevertheless, `encoding:"),
         ("a.csv", codecs.BOM_UTF8 + b"text,label\nx,a\ncaf\xe9,b\n", "a.csv:3 is not in utf-8-sig\nexpected: text in"),
         ("a.csv", b'text,label\nx,a\n\n"open,a\nx,b\n', "a.csv:4: a row that begins here cannot be taken apart"),
         ("a.csv.gz", CUT, "a.csv.gz cannot be read: Compressed file ended"),
@@ -154,8 +154,8 @@ def test_a_note_names_the_first_of_the_files_that_are_alike(tmp_path: Path) -> N
 def test_the_names_of_columns_are_known_from_the_beginning_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"text,label\n" + b"some words,a\n" * 100_000 + b"caf\xe9,b\n")
-    assert tell_encoding(str(path), head_only=True).name == "utf-8"
-    assert tell_encoding(str(path)).name == "cp1252"
+    assert detect_encoding(str(path), head_only=True).name == "utf-8"
+    assert detect_encoding(str(path)).name == "cp1252"
     assert read_dialect(str(path), head_only=True).first == ("text", "label")
 
 
@@ -200,4 +200,4 @@ def test_texts_of_a_file_of_any_name_are_read_where_its_lines_have_columns(tmp_p
     path.write_text("see you, later\nwin\n")
     with pytest.raises(DataError, match="not a kind") as raised:
         files_of(str(path), Reading())
-    assert "parted by" in raised.value.hint
+    assert "divided by" in raised.value.hint

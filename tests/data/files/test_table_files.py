@@ -8,13 +8,14 @@ import pytest
 from pyarrow import parquet
 
 from column_tables import Write, planned
-from dlrun.data.columns import TableFiles
+from dlrun.data.columns import ColumnKeys, TableFiles
 from dlrun.data.columns.texts import known_values
+from dlrun.data.files.data_file import FileFormat
 from dlrun.errors import DataError
 
 
 def read(source: str, delimiter: str | None = None) -> dict[str, list[object]]:
-    table = TableFiles.open(source, delimiter=delimiter)
+    table = TableFiles.open(source, FileFormat(delimiter=delimiter))
     columns: dict[str, list[object]] = {name: [] for name in table.names}
     for block in table.blocks(table.names):
         for name, array in block.columns.items():
@@ -36,6 +37,15 @@ def test_every_line_ending_gives_the_same_table(ending: str, write: Write) -> No
 
 def test_a_delimiter_can_be_said(write: Write) -> None:
     assert read(write("a:b\n1:2\n"), delimiter=":") == {"a": ["1"], "b": ["2"]}
+
+
+def test_quotes_are_letters_where_the_spec_says_so(write: Write) -> None:
+    keys = ColumnKeys(quoted=False)
+    table = keys.open_table(write('a,b\n"half,1\n2"x,3\n'))
+    assert [block.columns["a"].to_pylist() for block in table.blocks(["a"])] == [['"half', '2"x']]
+    table = keys.open_table(write('a,b\n"x,1",2\n'))
+    with pytest.raises(DataError, match=r"table.csv:2 \(row 1\) has 3 values"):
+        list(table.blocks(["a"]))
 
 
 def test_names_are_trimmed_numbered_and_told_apart(write: Write) -> None:
@@ -114,7 +124,7 @@ def test_blank_lines_are_no_rows(write: Write) -> None:
     [
         (b"", ["is empty", "a line of column names"]),
         (b"\n\n", ["has no lines"]),
-        ("a,b\n1,2\n3\n4,5\n", ["table.csv:3 (row 2) has 1 values: '3'", "expected: 2", "a, b"]),
+        ("a,b\n1,2\n3\n4,5\n", ["table.csv:3 (row 2) has 1 value: '3'", "expected: 2", "a, b"]),
         ('a,b\n1,"x\ny"\n3,4,5\n', ["table.csv:4 (row 2) has 3 values", "quotes"]),
         ('a,b\n1,2\n"3,4\n5,6\n', ["table.csv:3", "begins here", "ends with a quote"]),
         (b"PK\x03\x04 and more", ["Excel", "save it as CSV"]),
@@ -134,7 +144,7 @@ def test_one_line_without_an_end_has_no_rows(name: str, write: Write) -> None:
 
 def test_text_that_is_called_parquet_is_told_as_that(write: Write) -> None:
     for name in ("t.parquet", "t.PQ"):
-        refused(write("a,b\n1,2\n", name), f"{name} is no Parquet file: it begins with b'a,b", "call it .csv")
+        refused(write("a,b\n1,2\n", name), f"{name} is not a Parquet file: it begins with b'a,b", "call it .csv")
 
 
 def test_files_that_are_not_there_or_do_not_match(write: Write, tmp_path: Path) -> None:

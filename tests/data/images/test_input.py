@@ -129,7 +129,7 @@ def test_messages_about_a_csv_name_it_and_its_line(tmp_path: Path, monkeypatch: 
     assert found.corrupt == {"nope.png": "no such file or directory"}
     Path("empty.csv").write_text("")
     for asked in (None, target):
-        with pytest.raises(DataError, match=r"^empty\.csv does not begin with a line of names"):
+        with pytest.raises(DataError, match=r"^empty\.csv has no lines"):
             read(raw, "empty.csv", target=asked)
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"words")))
     with pytest.raises(DataError, match=r"^standard input cannot be read: it is text"):

@@ -122,7 +122,7 @@ def test_the_target_follows_from_its_column(
         ("x,a,y\n1,1.5,b\n2,2.5,c\n3,3.5,d\n", {"target": ("a", "y")}, ["not of one kind", "y has 3 different values"]),
         ("x,a,y\n" + "1,b,c\n2,c,\n3,d,e\n" * 9, {"target": ("a", "y")}, ["9 of 27 rows", "row 2", "target (a, y)"]),
         ("x,a,y\n" + "".join(f"1,{'bcd'[i % 3]},n{i}\n" for i in range(30)), {"target": ("a", "y")}, ["30 different"]),
-        ("x,y\n1,a\n2,b\n3\n", {}, ["table.csv:4 (row 3) has 1 values"]),
+        ("x,y\n1,a\n2,b\n3\n", {}, ["table.csv:4 (row 3) has 1 value"]),
     ],
 )
 def test_wrong_rows_are_told_with_their_line(
@@ -267,7 +267,7 @@ def test_text_that_is_called_parquet_is_wrong_data_and_no_mistake_of_the_spec(tm
     (tmp_path / "fake.parquet").write_text(rows())
     source = Table(path=str(tmp_path / "fake.parquet"), target="income")
     assert list(source.problems()) == []
-    refused(source, "is no Parquet file")
+    refused(source, "is not a Parquet file")
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlrun.data.files.detected import Told
-from dlrun.data.files.encoding import tell_encoding
+from dlrun.data.files.encoding import Detected, detect_encoding
 from dlrun.data.text import corpus, store
 from dlrun.data.text import source as text_module
 from dlrun.data.text import tokens as cut
@@ -239,8 +238,8 @@ def test_a_file_that_changes_is_read_again(tmp_path: Path) -> None:
 BROKEN = [
     ("a.csv", b"", "a.csv has no lines"),
     ("a.csv", b"text,label\nfine,a\nno label,\n", "a.csv:3: the label is missing"),
-    ("a.csv", b"text,label\nfine,a\na,b,c\n", "a.csv:3: the row has 3 fields"),
-    ("a.csv", b"text,label\nonly\n", "a.csv:2: the row has 1 field:"),
+    ("a.csv", b"text,label\nfine,a\na,b,c\n", "a.csv:3 (row 2) has 3 values"),
+    ("a.csv", b"text,label\nonly\n", "a.csv:2 (row 1) has 1 value:"),
     ("a.csv", b'text,label\nx,a\n"never closed,a\nmore,b\n', "a.csv:3: a row that begins here"),
     ("a.csv", b'text,label\n"ab"c,a\n', "a.csv:2: a row that begins here"),
     ("a.csv", b"text,label\n", "no text to train on"),
@@ -253,8 +252,8 @@ BROKEN = [
     ("a.jsonl", b'{"text": "a", "label": null}\n', "a.jsonl:1: the label is missing"),
     ("a.jsonl", b'{"text": "a", "label": [1]}\n', "a.jsonl:1: the label is [1]"),
     ("a.jsonl", b'{"text": 5, "label": 1}\n', "a.jsonl:1: the text is 5"),
-    ("a.jsonl", b'{"text": "a", "label": 1}\n{"text": "b"\n', "a.jsonl:2: the line is no JSON"),
-    ("a.jsonl", b'{"a":' * 100_000, "a.jsonl:1: the line is no JSON"),
+    ("a.jsonl", b'{"text": "a", "label": 1}\n{"text": "b"\n', "a.jsonl:2: the line is not JSON"),
+    ("a.jsonl", b'{"a":' * 100_000, "a.jsonl:1: the line is not JSON"),
     ("a.json", b'[{"text": "a", "label": 1}]\n', "a.json is a JSON array"),
     ("a.jsonl", b"", "no text to train on"),
     ("a.parquet", b"PAR1 is no parquet PAR1", "cannot be read"),
@@ -365,7 +364,7 @@ def test_lines_of_a_file_and_of_standard_input_and_files_of_a_folder_are_texts(
 def test_one_bad_byte_is_named_by_its_line(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"text,label\nx,a\ncaf\xe9,b\n")
-    assert tell_encoding(str(path)) == Told("encoding", "cp1252", "as line 3 is not UTF-8")
+    assert detect_encoding(str(path)) == Detected("encoding", "cp1252", "as line 3 is not UTF-8")
     with pytest.raises(DataError, match=r"a.csv:3 is not in ascii"):
         _load(path, encoding="ascii")
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())

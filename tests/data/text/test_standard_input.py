@@ -13,7 +13,6 @@ import pytest
 from pyarrow import parquet
 
 from dlrun.data.files.header import Header
-from dlrun.data.image_files.reading import Columns, _is_table
 from dlrun.data.table.source import Table
 from dlrun.data.text.files import files_of
 from dlrun.data.text.rows import Reading
@@ -68,7 +67,7 @@ def test_labels_and_texts_are_read_as_from_a_file(content: bytes | str, pipe: An
 @pytest.mark.parametrize(
     ("content", "place"),
     [
-        (CSV + "one\n", "standard input, line 5: the row has 1 field"),
+        (CSV + "one\n", "standard input, line 5 (row 3) has 1 value"),
         (json.dumps({"review": "a", "mood": "b"}) + "\n{}\n", "standard input, line 2: the object has no key"),
     ],
 )
@@ -149,10 +148,3 @@ def test_a_table_from_a_pipe_is_called_standard_input(tmp_path: Path, pipe: Any)
     pipe("a,y\n1.5,0\nx,1\n")
     with pytest.raises(DataError, match=r"^standard input, line 3 \(row 2\): column 'a' holds 'x'"):
         list(dataset.raw.read("-", at_once=50))
-
-
-@pytest.mark.parametrize(
-    ("content", "is_table"), [(b"path,label\nx.png,a\n", True), (b"\x89PNG\r\n", False), (b"x.png,a\n", False)]
-)
-def test_a_list_of_images_is_told_from_an_image(content: bytes, is_table: bool) -> None:
-    assert _is_table(content, Columns()) is is_table

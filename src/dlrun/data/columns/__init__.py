@@ -2,7 +2,7 @@
 
 A dataset takes these steps, in this order; `keys` is the dataset itself, whose YAML keys include `ColumnKeys`:
 
-1. `table = TableFiles.open(path, delimiter=..., encoding=...)`: the files, their names of columns, blocks of rows.
+1. `table = keys.open_table(path)`: the files, their names of columns, blocks of rows.
 2. `surveys = survey_columns(table, names, missing=keys.missing_texts)`: one pass that counts what values are like.
 3. `plan = plan_columns(table, surveys, keys, without=targets)`: what each column is, or why it is left out.
 4. `rows = code_rows([table, ...], plan.columns + targets, keys)`: a second pass; every row as numbers, in file order.

@@ -9,10 +9,7 @@ from pydantic import Field
 
 from dlrun.component import FieldProblem, Fields
 from dlrun.data.columns.texts import MISSING_VALUES
-from dlrun.data.files.csv_file import CsvFile
-from dlrun.data.files.dialect import FileDelimiter, known_delimiter
-from dlrun.data.files.encoding import FileEncoding
-from dlrun.data.files.header import HeaderKeys
+from dlrun.data.files.keys import FileKeys
 from dlrun.data.files.table_files import TableFiles
 from dlrun.registry import listed, nearest
 
@@ -46,8 +43,8 @@ class EmbeddingKeys(Fields):
     )
 
 
-class ColumnKeys(HeaderKeys):
-    """The keys."""
+class ColumnKeys(FileKeys):
+    """How files are read, and what their columns are."""
 
     numeric: tuple[str, ...] = Field(default=(), description="Columns that are numbers, whatever they look like.")
     categorical: tuple[str, ...] = Field(default=(), description="Columns that are categories, numbers or not.")
@@ -100,29 +97,11 @@ class ColumnKeys(HeaderKeys):
         default=True,
         description="Whether numeric columns are brought to mean 0 and variance 1, as measured on the training split.",
     )
-    delimiter: FileDelimiter = Field(
-        default="auto",
-        description="Between two values of a CSV file: comma, semicolon, tab, pipe, or the character. auto: told from "
-        "the first lines.",
-    )
-    encoding: FileEncoding = Field(
-        default="auto", description="Of a CSV file: utf-8, latin-1, utf-16, ... auto: told from its bytes."
-    )
 
     @property
     def missing_texts(self) -> tuple[str, ...]:
         """All texts that mean that a value is missing."""
         return tuple(dict.fromkeys((*self.missing_values, *self.also_missing)))
-
-    @property
-    def known_delimiter(self) -> str | None:
-        """The character, or None if it is told from the file."""
-        return known_delimiter(self.delimiter)
-
-    @property
-    def known_encoding(self) -> str | None:
-        """The encoding, or None if it is told from the file."""
-        return None if self.encoding == "auto" else self.encoding
 
     @property
     def listed(self) -> dict[str, ListName]:
@@ -173,7 +152,7 @@ class ColumnKeys(HeaderKeys):
         """
         yield from self.name_problems()
         if table is not None:
-            yield from self._problems_of_kind(table)
+            yield from self.format_problems(table.files, table.label)
         seen: dict[str, str] = dict.fromkeys(targets, "target")
         hints = _COMPARED // len(table.names) if table is not None and table.names else 0
         for key in LISTS:
@@ -188,22 +167,7 @@ class ColumnKeys(HeaderKeys):
 
     def open_table(self, path: str, *, head_only: bool = False) -> TableFiles:
         """The table in a file, or in all files that a pattern matches; see `TableFiles.open`."""
-        return TableFiles.open(
-            path,
-            delimiter=self.known_delimiter,
-            encoding=self.known_encoding,
-            header=self.first_line,
-            head_only=head_only,
-        )
-
-    def _problems_of_kind(self, table: TableFiles) -> Iterator[FieldProblem]:
-        """Keys for CSV files that are set for Parquet files."""
-        if any(isinstance(file, CsvFile) for file in table.files):
-            return
-        for key in ("header", "names"):
-            if key in self.model_fields_set and getattr(self, key) not in ("auto", ()):
-                said = f"{table.label} is a Parquet file, whose columns have their names"
-                yield FieldProblem((key,), said, f"no key {key}")
+        return TableFiles.open(path, self.file_format, head_only=head_only)
 
 
 def name_problem(

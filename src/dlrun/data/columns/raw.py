@@ -18,6 +18,7 @@ from dlrun.data.columns.planned import wrong_value
 from dlrun.data.columns.rows import refuse_missing
 from dlrun.data.columns.texts import MISSING_VALUES, as_texts, known_values, missing_numbers
 from dlrun.data.files.column_names import inner_names
+from dlrun.data.files.data_file import FileFormat
 from dlrun.data.files.encoding import named_standard_input
 from dlrun.data.files.header import Header
 from dlrun.data.files.table_files import Block, TableFiles
@@ -25,6 +26,8 @@ from dlrun.data.files.table_files import Block, TableFiles
 if TYPE_CHECKING:
     import keras
     import pyarrow as pa
+
+    from dlrun.data.columns.keys import ColumnKeys
 
 Array = npt.NDArray[Any]
 
@@ -41,15 +44,23 @@ class Reading:
 
     Args:
         missing_values: Texts that mean that a value is missing.
-        delimiter: Of CSV files; None: told from the file.
-        encoding: Of CSV files; None: told from the file.
+        delimiter: Of CSV files; None: detected from the file.
+        encoding: Of CSV files; None: detected from the file.
         header: What is known of the first line of CSV files.
+        quoted: Whether a value of a CSV file may stand in double quotes.
     """
 
     missing_values: tuple[str, ...] = MISSING_VALUES
     delimiter: str | None = None
     encoding: str | None = None
     header: Header = field(default_factory=Header)
+    quoted: bool = True
+
+    @classmethod
+    def of(cls, keys: ColumnKeys) -> Reading:
+        """The reading that the keys of a dataset say."""
+        known = keys.file_format
+        return cls(keys.missing_texts, known.delimiter, known.encoding, known.header, known.quoted)
 
     @contextmanager
     def open(self, source: str) -> Iterator[TableFiles]:
@@ -68,7 +79,7 @@ class Reading:
                 yield self._open(file.name)
 
     def _open(self, path: str) -> TableFiles:
-        return TableFiles.open(path, delimiter=self.delimiter, encoding=self.encoding, header=self.header)
+        return TableFiles.open(path, FileFormat(self.delimiter, self.encoding, self.quoted, self.header))
 
 
 def read_as(reading: Reading, dataset: Any) -> Reading:

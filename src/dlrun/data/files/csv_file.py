@@ -1,18 +1,17 @@
-"""The rows of a CSV file as blocks of text columns, in bounded memory; whatever is wrong is told with its line."""
+"""Delimited files (CSV, TSV): rows one by one with their lines, or whole columns block by block; errors name lines."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from dlrun.data.files.column_names import distinct_names, repeated_names
-from dlrun.data.files.detected import Told
-from dlrun.data.files.dialect import Dialect, opened_rows, read_dialect, refuse_spaced
+from dlrun.data.files.data_file import DataFile, FileFormat
+from dlrun.data.files.dialect import Dialect, opened_rows, read_dialect
 from dlrun.data.files.encoding import opened_bytes, undecodable
-from dlrun.data.files.header import Header
 from dlrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,65 +24,71 @@ _LONGEST_SHOWN = 60
 
 
 @dataclass(frozen=True)
-class CsvFile:
-    """A CSV file whose first lines were read.
+class CsvFile(DataFile):
+    """A delimited file whose first lines were read.
 
     Args:
-        path: Where it is.
         dialect: How it is written.
-        names: Of the columns: those without one numbered, those that occur twice told apart.
         has_header: Whether the first line names the columns.
-        notes: What was changed about the names.
-        warnings: What may have been taken for names.
     """
 
-    path: Path
-    dialect: Dialect
-    names: tuple[str, ...]
-    has_header: bool = True
-    notes: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    dialect: Dialect = field(kw_only=True)
+    has_header: bool = field(default=True, kw_only=True)
 
     @classmethod
-    def open(
-        cls,
-        path: Path,
-        *,
-        delimiter: str | None = None,
-        encoding: str | None = None,
-        header: Header | None = None,
-        head_only: bool = False,
-    ) -> CsvFile:
-        """Tell how a file is written; see `read_dialect`.
+    def open(cls, path: Path, file_format: FileFormat, *, head_only: bool = False) -> Self:
+        """Detect how a file is written; see `read_dialect`.
 
         Raises:
             DataError: It cannot be read, or has another number of columns than `header` has names.
         """
-        header = header or Header()
-        dialect = read_dialect(str(path), delimiter=delimiter, encoding=encoding, head_only=head_only)
-        refuse_spaced(str(path), dialect)
-        notes: list[str] = []
+        dialect = read_dialect(
+            str(path),
+            delimiter=file_format.delimiter,
+            encoding=file_format.encoding,
+            quoted=file_format.quoted,
+            head_only=head_only,
+        )
+        header, notes = file_format.header, list[str]()
         names = distinct_names(header.names_of(str(path), dialect.first), notes)
-        has_header = header.is_first_line(dialect.first)
         warnings = header.warnings(str(path), dialect.row_like, is_name_like=dialect.is_name_like)
-        return cls(path, dialect, names, has_header, tuple(notes), tuple(warnings))
+        return cls(
+            path,
+            names,
+            tuple(notes),
+            dialect.detected,
+            tuple(warnings),
+            dialect=dialect,
+            has_header=header.is_first_line(dialect.first),
+        )
 
     @property
     def repeated(self) -> tuple[str, ...]:
         """Names that more than one column has."""
         return repeated_names(self.dialect.first) if self.has_header else ()
 
-    @property
-    def told(self) -> tuple[Told, ...]:
-        """What was told from the bytes."""
-        return self.dialect.told
-
     def unreadable(self) -> dict[str, str]:
-        """Columns whose values are of no use, and why; a CSV file has none."""
+        """Columns whose values are of no use, and why; a delimited file has none."""
         return {}
 
+    def records(self, columns: Sequence[str], *, is_ragged: bool = False) -> Iterator[tuple[int, Sequence[str]]]:
+        """Every row with the line on which it begins; lines with nothing in them are skipped.
+
+        Raises:
+            DataError: A row cannot be taken apart, or (unless `is_ragged`) has too few or too many values.
+        """
+        places, width = [self.names.index(name) for name in columns], len(self.names)
+        with opened_rows(str(self.path), self.dialect, strict=True) as rows:
+            if self.has_header:
+                next(rows)
+            for number, (line, row) in enumerate(rows, start=1):
+                if len(row) != width and not is_ragged:
+                    raise self._wrong_width(line, number, row)
+                row.extend([""] * (width - len(row)))
+                yield line, [row[place] for place in places]
+
     def batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """The columns `names`, block by block, every value as it is written.
+        """Read columns block by block, every value as it is written.
 
         Raises:
             DataError: The file is damaged: names the line, what was found there and what was expected.
@@ -103,7 +108,11 @@ class CsvFile:
                         skip_rows_after_names=int(self.has_header),
                         encoding="utf-8" if dialect.encoding == "utf-8-sig" else dialect.encoding,
                     ),
-                    parse_options=arrow_csv.ParseOptions(delimiter=dialect.delimiter, newlines_in_values=True),
+                    parse_options=arrow_csv.ParseOptions(
+                        delimiter=dialect.delimiter,
+                        quote_char='"' if dialect.quoted else False,
+                        newlines_in_values=dialect.quoted,
+                    ),
                     convert_options=arrow_csv.ConvertOptions(
                         column_types=dict.fromkeys(own, pa.string()),
                         include_columns=list(names),
@@ -120,31 +129,30 @@ class CsvFile:
             return next((line for line, _ in itertools.islice(rows, row - 1 + self.has_header, None)), 0)
 
     def _explain(self, cause: Exception) -> NoReturn:
-        """Find what pyarrow stumbled over, with the module that counts lines.
+        """Find what pyarrow stumbled over, by reading the rows one by one, which counts lines.
 
         Raises:
             DataError: Always.
         """
-        said = " ".join(str(cause).split())
-        if isinstance(cause, UnicodeError) or "UTF8" in said:
+        problem = " ".join(str(cause).split())
+        if isinstance(cause, UnicodeError) or "UTF8" in problem:
             raise undecodable(str(self.path), self.dialect.encoding) from cause
         without_rows = DataError(f"{self.path} has no rows", expected="rows under the line of names")
-        if "Empty CSV" in said:
+        if "Empty CSV" in problem:
             raise without_rows from cause
-        width, number = len(self.names), 0
-        with opened_rows(str(self.path), self.dialect, strict=True) as rows:
-            for number, (line, row) in enumerate(rows, start=1 - self.has_header):
-                if len(row) != width:
-                    raise DataError(
-                        f"{self.path}:{line} (row {number}) has {len(row)} values: {_shown(row)}",
-                        expected=f"{width}, one for each column: {_listed(self.names)}",
-                        hint="put quotes around a value with the delimiter in it, or set `delimiter`",
-                    ) from cause
-        if not number:  # of one line without an end pyarrow says that it is too long
+        if not sum(1 for _ in self.records(())):  # of one line without an end pyarrow says that it is too long
             raise without_rows from cause
-        if "straddling" in said:
-            said = f"a row has more than {_BLOCK_BYTES >> 20} MiB"
-        raise DataError(f"{self.path} cannot be read: {said}", expected="a CSV file") from cause
+        if "straddling" in problem:
+            problem = f"a row has more than {_BLOCK_BYTES >> 20} MiB"
+        raise DataError(f"{self.path} cannot be read: {problem}", expected="a CSV file") from cause
+
+    def _wrong_width(self, line: int, number: int, row: Sequence[str]) -> DataError:
+        values = f"{len(row)} value{'s' * (len(row) != 1)}"
+        return DataError(
+            f"{self.path}:{line} (row {number}) has {values}: {_shown(row)}",
+            expected=f"{len(self.names)}, one for each column: {_listed(self.names)}",
+            hint="put double quotes around a value with the delimiter in it, or set `delimiter`",
+        )
 
 
 def _shown(record: Sequence[Any]) -> str:

@@ -1,4 +1,4 @@
-"""How a CSV file is written, told from its bytes: encoding, delimiter, first row; and its rows, with their lines."""
+"""How a delimited file is written, as detected from its bytes: encoding, delimiter, first row; and its rows."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from typing import Annotated, Any, Literal, TextIO
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
-from dlrun.data.files.detected import Told
-from dlrun.data.files.encoding import LONGEST_TEXT, lines, opened, tell_encoding
+from dlrun.data.files.encoding import LONGEST_TEXT, Detected, detect_encoding, lines, opened
 from dlrun.data.files.header import name_like, row_like
 from dlrun.errors import DataError
 
@@ -41,7 +40,7 @@ FileDelimiter = Annotated[str, AfterValidator(_check_delimiter)]
 
 
 def known_delimiter(value: str) -> str | None:
-    """The character that a key means, or None if it is told from the file."""
+    """The character that a key means, or None if it is detected from the file."""
     return None if value == "auto" else DELIMITERS.get(value, value)
 
 
@@ -56,7 +55,7 @@ class Dialect:
         first: The first row that is not empty, trimmed.
         row_like: The values by which that looks like a row and not like names of columns; empty: it does not.
         blank_lines: Lines before it with nothing in them.
-        told: What was told from the bytes.
+        detected: What was detected from the bytes.
         is_spaced: Whether blanks part the values, which no delimiter does.
         is_name_like: Whether the first row looks like names of columns, whatever it is read as.
     """
@@ -67,7 +66,7 @@ class Dialect:
     first: tuple[str, ...]
     row_like: str
     blank_lines: int
-    told: tuple[Told, ...]
+    detected: tuple[Detected, ...]
     is_spaced: bool = False
     is_name_like: bool = False
 
@@ -80,20 +79,20 @@ def read_dialect(
     quoted: bool = True,
     head_only: bool = False,
 ) -> Dialect:
-    """Tell how a file is written.
+    """Detect how a file is written.
 
     Args:
         path: The file; it may be compressed with gzip.
-        delimiter: What is known already; None: told from the first rows.
-        encoding: What is known already; None: told from the bytes, all of which have to fit.
+        delimiter: What is known already; None: detected from the first rows.
+        encoding: What is known already; None: detected from the bytes, all of which have to fit.
         quoted: Whether a value may stand in double quotes.
         head_only: Whether to look at the first rows only.
 
     Raises:
-        DataError: It cannot be read, or holds no text.
+        DataError: It cannot be read, or is not text.
     """
-    told = [] if encoding else [tell_encoding(path, head_only=head_only)]
-    found = encoding or told[0].name
+    detected = [] if encoding else [detect_encoding(path, head_only=head_only)]
+    found = encoding or detected[0].name
     with opened(path, found, newline="") as stream:
         blank_lines, head, is_whole = _read_head(stream, path)
     marks = tuple(DELIMITERS.values()) if delimiter is None else (delimiter,)
@@ -102,12 +101,12 @@ def read_dialect(
     chosen = max(marks, key=lambda mark: _fit(rows_of[mark], is_own=mark == own))
     if delimiter is None:
         name = next(name for name, mark in DELIMITERS.items() if mark == chosen)
-        told.append(Told("delimiter", name, "" if chosen == (own or ",") else "by its first lines"))
+        detected.append(Detected("delimiter", name, "" if chosen == (own or ",") else "by its first lines"))
     first, *rest = rows_of[chosen] or [[]]
     names = tuple(name.strip() for name in first)
     is_spaced = delimiter is None and _is_spaced(rows_of[chosen], chosen)
     like, is_named = row_like(names, rest), name_like(names, rest)
-    return Dialect(found, chosen, quoted, names, like, blank_lines, tuple(told), is_spaced, is_named)
+    return Dialect(found, chosen, quoted, names, like, blank_lines, tuple(detected), is_spaced, is_named)
 
 
 def refuse_spaced(path: str, dialect: Dialect) -> None:
@@ -146,26 +145,23 @@ def is_delimited(path: str) -> bool:
 
 
 @contextmanager
-def opened_rows(
-    path: str, dialect: Dialect, *, strict: bool, hint: str = ""
-) -> Iterator[Iterator[tuple[int, list[str]]]]:
-    """A file whose rows come with the line on which each begins; lines with nothing in them are no rows.
+def opened_rows(path: str, dialect: Dialect, *, strict: bool) -> Iterator[Iterator[tuple[int, list[str]]]]:
+    """Open a file for its rows, each with the line on which it begins; lines with nothing in them are skipped.
 
     Args:
         path: The file.
         dialect: How it is written.
         strict: Whether a quoted value has to end with its quote.
-        hint: What to try where it does not.
 
     Raises:
         DataError: The file, or a row of it, cannot be read.
     """
     with opened(path, dialect.encoding, newline="") as stream:
-        yield _rows(_reader(lines(stream, path), dialect.delimiter, quoted=dialect.quoted, strict=strict), path, hint)
+        yield _rows(_reader(lines(stream, path), dialect.delimiter, quoted=dialect.quoted, strict=strict), path)
 
 
-def _rows(reader: Any, path: str, hint: str) -> Iterator[tuple[int, list[str]]]:
-    """An error of the csv module becomes one that can be understood."""
+def _rows(reader: Any, path: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows; an error of the csv module becomes one that can be understood."""
     begun = 1
     try:
         for row in reader:
@@ -176,7 +172,7 @@ def _rows(reader: Any, path: str, hint: str) -> Iterator[tuple[int, list[str]]]:
         raise DataError(
             f"{path}:{begun}: a row that begins here cannot be taken apart: {error}",
             expected="a value in double quotes that ends with a quote; a quote inside it written twice",
-            hint=hint,
+            hint="quoted: false, if quotes in this file are letters like any other",
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Files of text in any character encoding, packed or not, opened: the encoding is told from their bytes."""
+"""Files of text in any character encoding, compressed or not: the encoding is detected from their bytes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import sys
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, BinaryIO, TextIO, cast
 
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
-from dlrun.data.files.detected import Told
 from dlrun.errors import DataError
 from dlrun.system.paths import no_file
 
@@ -53,19 +53,50 @@ FileEncoding = Annotated[str, AfterValidator(_check_encoding)]
 """The name of a character encoding, or auto."""
 
 
+@dataclass(frozen=True)
+class Detected:
+    """What was detected from the bytes of a file.
+
+    Args:
+        key: The key that sets it: encoding, delimiter.
+        name: What it is, as the key writes it.
+        why: How it was detected, where it is not what everyone expects.
+    """
+
+    key: str
+    name: str
+    why: str = ""
+
+
+def notes_of(detected: Iterable[tuple[str, Detected]]) -> Iterator[str]:
+    """Write a note on whatever is not what everyone expects, one for all files that are alike in it.
+
+    Args:
+        detected: Paths of files, with what was detected from them.
+    """
+    whys: dict[tuple[str, str], dict[str, str]] = {}
+    for path, found in detected:
+        if found.why:
+            whys.setdefault((found.key, found.name), {})[path] = found.why
+    for (key, name), of_path in whys.items():
+        path, why = next(iter(of_path.items()))
+        more = f" and {len(of_path) - 1:,} more" if len(of_path) > 1 else ""
+        yield f"{key}: {name} for {path}{more}, {why} (key `{key}`)"
+
+
 @contextmanager
 def opened(source: str, encoding: str | None, *, newline: str | None) -> Iterator[TextIO]:
-    """A file, which may be compressed with gzip, or standard input, as text.
+    """Open a file, which may be compressed with gzip, or standard input, as text.
 
     Args:
         source: Its path, or `-`.
-        encoding: None: told from its bytes.
+        encoding: None: detected from its bytes.
         newline: As `open` takes it.
 
     Raises:
         DataError: It is missing, cannot be read, or is not in that encoding.
     """
-    found = encoding or tell_encoding(source).name
+    found = encoding or detect_encoding(source).name
     try:
         with opened_bytes(source) as stream, io.TextIOWrapper(stream, encoding=found, newline=newline) as text:
             yield text
@@ -118,23 +149,23 @@ def named_standard_input(path: str) -> Iterator[None]:
         raise DataError(named(error.what), expected=named(error.expected), hint=named(error.hint)) from error
 
 
-def tell_encoding(source: str, *, head_only: bool = False) -> Told:
-    """The encoding of a file, by its byte-order mark, else UTF-8 if all of it is, else Windows' Latin-1.
+def detect_encoding(source: str, *, head_only: bool = False) -> Detected:
+    """Detect the encoding of a file: by its byte-order mark, else UTF-8 if all of it is, else Windows' Latin-1.
 
     Args:
         source: Its path, or `-`.
         head_only: Whether to look at its beginning only, which is enough to know the names of columns.
 
     Raises:
-        DataError: It is missing, cannot be read, or is no text.
+        DataError: It is missing, cannot be read, or is not text.
     """
     if source == STANDARD_INPUT:  # what has been read is gone
-        return Told("encoding", "utf-8-sig")
+        return Detected("encoding", "utf-8-sig")
     try:
         found = Path(source).stat()
     except OSError as error:
         raise _unreadable(source, error) from error
-    return _told(source, found.st_size, found.st_mtime_ns, head_only=head_only)
+    return _detect(source, found.st_size, found.st_mtime_ns, head_only=head_only)
 
 
 def undecodable(source: str, encoding: str) -> DataError:
@@ -142,7 +173,7 @@ def undecodable(source: str, encoding: str) -> DataError:
     return DataError(
         f"{_undecodable_place(source, encoding)} is not in {encoding}",
         expected=f"text in {encoding}",
-        hint="`encoding: auto`, which tells it from a file's bytes, or the name of the one that it is in",
+        hint="`encoding: auto`, which detects it from a file's bytes, or the name of the one that it is in",
     )
 
 
@@ -166,33 +197,33 @@ def lines(stream: TextIO, source: str) -> Iterator[str]:
 def _unreadable(source: str, error: Exception) -> DataError:
     if isinstance(error, FileNotFoundError):
         return no_file(source, expected="a file of text")
-    said = getattr(error, "strerror", None) or error
-    return DataError(f"{source} cannot be read: {said}", expected="a file of text that is whole")
+    problem = getattr(error, "strerror", None) or error
+    return DataError(f"{source} cannot be read: {problem}", expected="a file of text that is whole")
 
 
 @functools.lru_cache(maxsize=256)
-def _told(source: str, size: int, changed: int, *, head_only: bool) -> Told:
-    """Of a file as it is: it is asked for again and again."""
+def _detect(source: str, size: int, changed: int, *, head_only: bool) -> Detected:
+    """Detect the encoding of a file; remembered until it changes, as it is asked for again and again."""
     del size, changed
     with opened_bytes(source) as stream:
         head = stream.read(_BLOCK_BYTES)
         for mark, name in _MARKS.items():
             if head.startswith(mark):
-                return Told("encoding", name, "" if name == "utf-8-sig" else "by its first bytes")
+                return Detected("encoding", name, "" if name == "utf-8-sig" else "by its first bytes")
         zeros = head.count(0)
         if zeros and (wide := _wide_without_mark(head)):
-            return Told("encoding", wide, "by its zero bytes")
+            return Detected("encoding", wide, "by its zero bytes")
         if zeros > len(head) // 8:
             raise _no_text(source)
         stream.seek(0)
         line = _first_undecodable_line(_blocks(stream, head_only=head_only), "utf-8")
     if line == 0:
-        return Told("encoding", "utf-8")
+        return Detected("encoding", "utf-8")
     if zeros:  # what would be read as Latin-1 may well be the UTF-16 of an alphabet with few zeros
         raise _no_text(source)
     with opened_bytes(source) as stream:
         found = any(len(block.translate(None, _NOT_IN_CP1252)) < len(block) for block in _blocks(stream))
-    return Told("encoding", "latin-1" if found else "cp1252", f"as line {line} is not UTF-8")
+    return Detected("encoding", "latin-1" if found else "cp1252", f"as line {line} is not UTF-8")
 
 
 def _wide_without_mark(head: bytes) -> str:
@@ -206,9 +237,9 @@ def _wide_without_mark(head: bytes) -> str:
 
 def _no_text(source: str) -> DataError:
     return DataError(
-        f"{source} is no text: it holds zero bytes",
+        f"{source} is not text: it holds zero bytes",
         expected="a file of text, such as CSV",
-        hint="if it is UTF-16 all the same, `encoding: utf-16-le` or `encoding: utf-16-be`",
+        hint="if it is UTF-16 nevertheless, `encoding: utf-16-le` or `encoding: utf-16-be`",
     )
 
 

@@ -10,11 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
-from pydantic import Field
-
-from dlrun.component import FieldProblem, Fields
 from dlrun.errors import DataError
 
 _MISSING = ("?", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "-", "\\n")
@@ -40,7 +36,7 @@ class Header:
     """What is known of a file's first line.
 
     Args:
-        present: Whether it names the columns; None: told from the lines.
+        present: Whether it names the columns; None: detected from the lines.
         names: Of the columns, in place of those that the file gives or lacks.
     """
 
@@ -91,35 +87,6 @@ class Header:
         if self.names or self.is_first_line(first):
             return self.names or tuple(first)
         return tuple(f"column_{number}" for number in range(1, len(first) + 1))
-
-
-class HeaderKeys(Fields):
-    """The keys that say whether a file begins with the names of its columns."""
-
-    header: Literal["auto"] | bool = Field(
-        default="auto",
-        description="Whether the first line of a CSV file names the columns. false: it is a row, and the columns are "
-        "called column_1, column_2, ... or as `names` says · auto: it does, unless `names` is set; a first line that "
-        "looks like a row is reported.",
-    )
-    names: tuple[str, ...] = Field(
-        default=(),
-        description="Names for the columns of a CSV file without a line of names; with `header: true` they replace "
-        "those of the file.",
-    )
-
-    @property
-    def first_line(self) -> Header:
-        """What is known of the first line."""
-        return Header(None if self.header == "auto" else self.header, self.names)
-
-    def name_problems(self) -> Iterator[FieldProblem]:
-        """Names that are empty or come twice."""
-        for index, name in enumerate(self.names):
-            if not name.strip():
-                yield FieldProblem(("names", index), "the name is empty", "a name for each column")
-            elif name in self.names[:index]:
-                yield FieldProblem(("names", index), f"{name!r} is named twice", "names that differ")
 
 
 def row_like(first: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -1,59 +1,58 @@
-"""The rows of a Parquet file as blocks of columns: numbers as numbers, all else as the text that CSV would have."""
+"""Parquet files: rows one by one as they are typed, or columns as numbers and the text that CSV would have."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from dlrun.data.files.column_names import distinct_names, repeated_names
-from dlrun.data.files.detected import Told
+from dlrun.data.files.data_file import DataFile, FileFormat
 from dlrun.errors import DataError
+from dlrun.system.paths import no_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _ROWS_AT_ONCE = 1 << 16
+_RECORDS_AT_ONCE = 1 << 12
 _LARGEST_INTEGER = (1 << 63) - 1
 
 
 @dataclass(frozen=True)
-class ParquetFile:
+class ParquetFile(DataFile):
     """A Parquet file whose schema was read.
 
     Args:
-        path: Where it is.
-        names: Of the columns.
-        schema: Their types.
-        notes: What was changed about the names.
-        told: Nothing: it says all of itself.
-        warnings: None: its columns have their names.
+        schema: The types of the columns.
     """
 
-    path: Path
-    names: tuple[str, ...]
-    schema: Any
-    notes: tuple[str, ...] = ()
-    told: tuple[Told, ...] = ()
-    warnings: tuple[str, ...] = ()
+    row_word: ClassVar[str] = "row"
+
+    schema: Any = None
 
     @classmethod
-    def open(cls, path: Path) -> ParquetFile:
-        """Read the schema.
+    def open(cls, path: Path, file_format: FileFormat, *, head_only: bool = False) -> Self:
+        """Read the schema; a Parquet file says itself how it is written.
 
         Raises:
-            DataError: The file is damaged.
+            DataError: It is missing, or is damaged.
         """
         import pyarrow as pa
         from pyarrow import parquet
 
+        del file_format, head_only
+        if not path.exists():
+            raise no_file(path, expected="a Parquet file")
+        if not path.is_file():  # a pipe would keep its reader waiting
+            raise DataError(f"{path} is not a regular file", expected="a Parquet file")
         try:
             schema = parquet.read_schema(path)
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise _damaged(path, error) from error
         notes: list[str] = []
-        return cls(path, distinct_names(schema.names, notes), schema, tuple(notes))
+        return cls(path, distinct_names(schema.names, notes), tuple(notes), schema=schema)
 
     @property
     def repeated(self) -> tuple[str, ...]:
@@ -68,12 +67,39 @@ class ParquetFile:
             if not _is_usable(field.type)
         }
 
-    def batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """The columns `names`, block by block.
+    def records(self, columns: Sequence[str], *, is_ragged: bool = False) -> Iterator[tuple[int, Sequence[Any]]]:
+        """Every row, counted from 1, with its values as they are typed.
 
         Raises:
             DataError: The file is damaged.
         """
+        import pyarrow as pa
+
+        del is_ragged  # no row lacks a value
+        number = 1
+        for arrays in self._arrays(columns, _RECORDS_AT_ONCE):
+            try:
+                typed = [array.to_pylist() for array in arrays]
+            except (pa.ArrowException, UnicodeDecodeError) as error:
+                raise _damaged(self.path, error) from error
+            for values in zip(*typed, strict=True):
+                yield number, values
+                number += 1
+
+    def batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Read columns block by block.
+
+        Raises:
+            DataError: The file is damaged.
+        """
+        import pyarrow as pa
+
+        for arrays in self._arrays(names, _ROWS_AT_ONCE):
+            plain = [self._read(name, array) for name, array in zip(names, arrays, strict=True)]
+            yield pa.RecordBatch.from_arrays(plain, list(names))
+
+    def _arrays(self, names: Sequence[str], rows_at_once: int) -> Iterator[list[pa.Array]]:
+        """The columns `names`, block by block; none of them is empty."""
         import pyarrow as pa
         from pyarrow import parquet
 
@@ -83,16 +109,15 @@ class ParquetFile:
         wanted = chosen if len(set(self.schema.names)) == len(self.schema.names) else None
         try:
             with parquet.ParquetFile(path := self.path) as file:
-                for batch in file.iter_batches(batch_size=_ROWS_AT_ONCE, columns=wanted):
+                for batch in file.iter_batches(batch_size=rows_at_once, columns=wanted):
                     found = (
                         [batch.column(index) for index in indices]
                         if wanted is None
                         else [batch.column(batch.schema.get_field_index(name)) for name in chosen]
                     )
                     if batch.num_rows:
-                        plain = [self._read(name, array) for name, array in zip(names, found, strict=True)]
-                        yield pa.RecordBatch.from_arrays(plain, list(names))
-        except (pa.ArrowException, OSError) as error:
+                        yield found
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise _damaged(path, error) from error
 
     def _read(self, name: str, array: pa.Array) -> pa.Array:
@@ -100,9 +125,9 @@ class ParquetFile:
 
         try:
             return _plain(array)
-        except pa.ArrowException as error:  # a zone that nobody knows, a date before the year 1
-            said = f"{self.path}: column {name!r} cannot be read as {array.type}: {' '.join(str(error).split())}"
-            raise DataError(said, expected="values that can be written as text") from error
+        except pa.ArrowException as error:  # an unknown time zone, a date before the year 1
+            problem = f"{self.path}: column {name!r} cannot be read as {array.type}: {' '.join(str(error).split())}"
+            raise DataError(problem, expected="values that can be written as text") from error
 
     def line_of(self, row: int) -> int:  # noqa: ARG002  it has no lines
         """No line: 0."""
@@ -110,8 +135,8 @@ class ParquetFile:
 
 
 def _damaged(path: Path, error: Exception) -> DataError:
-    said = " ".join(str(error).split())
-    return DataError(f"{path} cannot be read: {said}", expected="an undamaged Parquet file")
+    problem = " ".join(str(error).split())
+    return DataError(f"{path} cannot be read: {problem}", expected="an undamaged Parquet file")
 
 
 def _is_usable(kind: pa.DataType) -> bool:

@@ -1,4 +1,4 @@
-"""One table out of its files: names of columns, rows as blocks that can be read again and again, and where a row is."""
+"""A table in one or several files: names of columns, rows as blocks that can be read again, and where a row is."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlrun.data.files.csv_file import CsvFile
-from dlrun.data.files.detected import notes_of
-from dlrun.data.files.header import Header
+from dlrun.data.files.data_file import FileFormat
+from dlrun.data.files.dialect import refuse_spaced
+from dlrun.data.files.encoding import notes_of
 from dlrun.data.files.locate import find_tables, is_parquet
 from dlrun.data.files.parquet_file import ParquetFile
 from dlrun.errors import DataError
@@ -56,31 +57,29 @@ class TableFiles:
     def open(
         cls,
         source: str,
+        file_format: FileFormat | None = None,
         *,
-        delimiter: str | None = None,
-        encoding: str | None = None,
-        header: Header | None = None,
         head_only: bool = False,
     ) -> TableFiles:
         """Look at the first lines of every file.
 
         Args:
             source: A path, or a pattern.
-            delimiter: Of CSV files; None: told from their first lines.
-            encoding: Of CSV files; None: told from their bytes.
-            header: What is known of the first line of CSV files; None: nothing.
-            head_only: Whether the encoding is told from the first lines only, which is enough to know the names.
+            file_format: What is known of CSV files; None: nothing.
+            head_only: Whether the encoding is detected from the first lines only, which is enough to know the names.
 
         Raises:
             DataError: There is none, one cannot be read, or they do not have the same columns.
         """
+        file_format = file_format or FileFormat()
         files: list[TableFile] = []
         for path in find_tables(source):
             file: TableFile
             if is_parquet(path):
-                file = ParquetFile.open(path)
+                file = ParquetFile.open(path, file_format)
             else:
-                file = CsvFile.open(path, delimiter=delimiter, encoding=encoding, header=header, head_only=head_only)
+                file = CsvFile.open(path, file_format, head_only=head_only)
+                refuse_spaced(str(path), file.dialect)
             _check_alike(file, files[0] if files else file)
             files.append(file)
         return cls(tuple(files))
@@ -103,9 +102,9 @@ class TableFiles:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was told from the files' bytes, each thing once."""
-        told = ((str(file.path), told) for file in self.files for told in file.told)
-        return tuple(dict.fromkeys((*notes_of(told), *(note for file in self.files for note in file.notes))))
+        """What was detected from the files' bytes, and changed about their names; each thing once."""
+        detected = ((str(file.path), found) for file in self.files for found in file.detected)
+        return tuple(dict.fromkeys((*notes_of(detected), *(note for file in self.files for note in file.notes))))
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -204,10 +203,10 @@ def _check_alike(file: TableFile, first: TableFile) -> None:
     here, there = set(file.names), set(first.names)
     lacks = [repr(name) for name in first.names if name not in here]
     adds = [repr(name) for name in file.names if name not in there]
-    said = [f"lacks {listed(lacks)}"] if lacks else []
-    said += [f"has {listed(adds)} besides"] if adds else []
+    differences = [f"lacks {listed(lacks)}"] if lacks else []
+    differences += [f"has {listed(adds)} besides"] if adds else []
     raise DataError(
-        f"{file.path} " + " and ".join(said),
+        f"{file.path} " + " and ".join(differences),
         expected=f"the columns of {first.path}: {listed(first.names)}",
         hint="header: false, if these files do not begin with the names of their columns" if file.warnings else "",
     )

@@ -33,10 +33,11 @@ class ImageList:
         labels: `(files,)`: index of each one's class, or a value; None if there are none.
         classes: Names of the classes, in the order of their indices.
         left_out: Names of files beside them that are no images.
-        table: The CSV that names them; None: a folder holds them.
-        lines: `(files,)`: where in the CSV.
-        is_passing: Whether the folder is none that the user knows.
-        kept: Values of other columns of the CSV, by their names.
+        table: The file that lists them; None: a folder holds them.
+        rows: `(files,)`: the line or row of that file where each is listed.
+        row_word: `line` or `row`: what `rows` counts.
+        is_passing: Whether the user does not know the folder.
+        kept: Values of other columns of that file, by their names.
     """
 
     folder: Path
@@ -45,9 +46,10 @@ class ImageList:
     classes: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
     table: Path | None = None
-    lines: npt.NDArray[np.int64] | None = None
+    rows: npt.NDArray[np.int64] | None = None
+    row_word: str = "line"
     is_passing: bool = False
-    kept: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    kept: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Number of files."""
@@ -56,20 +58,20 @@ class ImageList:
     def at(self, places: npt.NDArray[np.int64]) -> ImageList:
         """The files at `places`, in that order."""
         labels = None if self.labels is None else self.labels[places]
-        lines = None if self.lines is None else self.lines[places]
+        rows = None if self.rows is None else self.rows[places]
         kept = {name: [values[place] for place in places] for name, values in self.kept.items()}
-        return replace(self, names=[self.names[place] for place in places], labels=labels, lines=lines, kept=kept)
+        return replace(self, names=[self.names[place] for place in places], labels=labels, rows=rows, kept=kept)
 
     @property
     def origin(self) -> Path:
-        """What the user has named: the CSV, or the folder."""
+        """What the user has named: the list, or the folder."""
         return self.table or self.folder
 
     def place(self, index: int) -> str:
-        """Where a file is, for people: below the folder, or on a line of the CSV."""
+        """Where a file is, for people: below the folder, or on a line of the list."""
         name = shown(self.names[index])
-        if self.table is not None and self.lines is not None:
-            return f"{self.table}: line {self.lines[index]}: {name}"
+        if self.table is not None and self.rows is not None:
+            return f"{self.table}: {self.row_word} {self.rows[index]}: {name}"
         return name if self.is_passing else str(self.folder / name)
 
     def paths(self) -> list[bytes]:

@@ -1,46 +1,45 @@
-"""A CSV of paths and labels in, the image files and their classes or values out."""
+"""Lists of images: a file with a column of paths, and one of labels (classes or values)."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.files.foreign import refuse_foreign
-from dlrun.data.files.header import Header
+from dlrun.data.files.data_file import DataFile, FileFormat, written_value
+from dlrun.data.files.locate import kind_by_name, open_file
 from dlrun.data.files.spelling import canonical
 from dlrun.data.image_files.listing import ENDINGS, ImageList
 from dlrun.data.labels import Task
 from dlrun.data.text.rows import check_kept
 from dlrun.errors import DataError
+from dlrun.registry import listed
 
-_NAMED = Header()
+
+def is_path_table(path: str | Path) -> bool:
+    """Whether a path is called like a list of images (CSV, Parquet or JSON lines), not like an image or a folder."""
+    return kind_by_name(path) is not None
 
 
-def read_header(path: Path, header: Header = _NAMED) -> tuple[str, ...]:
-    """The names of a CSV's columns.
-
-    Args:
-        path: The CSV.
-        header: What is known of its first line.
+def read_names(path: Path, file_format: FileFormat | None = None) -> tuple[str, ...]:
+    """The names of a list's columns.
 
     Raises:
         DataError: It cannot be read, or is empty.
     """
-    return header.names_of(str(path), _first(path, _rows(path)))
+    return open_file(path, file_format, head_only=True).names
 
 
-def check_named(path: Path, header: Sequence[str]) -> None:
-    """Make sure that the first line of a CSV of images names its columns.
+def check_named(path: Path, names: Sequence[str]) -> None:
+    """Make sure that the first line of a list of images names its columns.
 
     Raises:
         DataError: It is a row: one of its cells is the path of an image that is there.
     """
-    for name in header:
+    for name in names:
         if name.lower().endswith(ENDINGS) and (path.parent / name).is_file():
             raise DataError(
                 f"the first line of {path} is a row, and not the names of its columns: {name} is an image",
@@ -55,17 +54,17 @@ def list_table(
     image_column: str,
     label_column: str | None,
     task: Task = "auto",
-    header: Header = _NAMED,
+    file_format: FileFormat | None = None,
     keep: Sequence[str] = (),
 ) -> ImageList:
-    """List the images that a CSV names.
+    """List the images that a file names.
 
     Args:
-        path: The CSV; paths in it are relative to its folder.
+        path: The file; paths in it are relative to its folder.
         image_column: Name of the column of paths.
         label_column: Name of the column of labels; None: there are none.
         task: What labels are. auto: values if all are numbers and one has a decimal point; else classes.
-        header: What is known of the CSV's first line.
+        file_format: What is known of a delimited file.
         keep: Columns whose values are kept beside the images.
 
     Returns:
@@ -74,33 +73,31 @@ def list_table(
     Raises:
         DataError: The file or a column is missing, or a row lacks a path or a label.
     """
-    rows = _rows(path)
-    first = _first(path, rows)
-    names = header.names_of(str(path), first)
-    columns = [_column(path, names, name) for name in (image_column, label_column) if name is not None]
-    check_kept(path, keep, names)
-    others = [names.index(name) for name in keep]
-    rows = rows if header.is_first_line(first) else _rows(path)
+    file = open_file(path, file_format)
+    columns = [image_column] if label_column is None else [image_column, label_column]
+    for name in columns:
+        _check_column(file, name)
+    check_kept(path, keep, file.names)
     found: list[list[str]] = []
-    kept: list[list[str]] = []
-    lines: list[int] = []
-    for line, row in rows:
-        if not row:
-            continue  # an empty line
-        values = [row[column].strip() if column < len(row) else "" for column in columns]
+    kept: list[list[str | None]] = []
+    numbers: list[int] = []
+    for number, row in file.records([*columns, *keep], is_ragged=True):
+        written = [written_value(value) for value in row]
+        values = [(value or "").strip() for value in written[: len(columns)]]
         if not all(values):
-            missing = (image_column, label_column)[values.index("")]
-            raise DataError(f"{path}: line {line} has no {missing}", expected=f"a {missing} in every row")
+            missing = columns[values.index("")]
+            raise DataError(f"{path}: {file.row_name(number)} has no {missing}", expected=f"a {missing} in every row")
         found.append(values)
-        kept.append([row[column] if column < len(row) else "" for column in others])
-        lines.append(line)
+        kept.append(written[len(columns) :])
+        numbers.append(number)
     if not found:
         raise DataError(f"{path} has no rows", expected="a row for each image")
     images = ImageList(
         path.parent,
         [values[0] for values in found],
         table=path,
-        lines=np.array(lines, np.int64),
+        rows=np.array(numbers, np.int64),
+        row_word=file.row_word,
         kept={name: [values[n] for values in kept] for n, name in enumerate(keep)},
     )
     if label_column is None:
@@ -114,31 +111,10 @@ def list_table(
     return replace(images, labels=np.array([index[label] for label in labels], np.int32), classes=classes)
 
 
-def _first(path: Path, rows: Iterator[tuple[int, list[str]]]) -> list[str]:
-    """The values of the first line."""
-    first = next(rows, (1, []))[1]
-    if not first:
-        raise DataError(f"{path} does not begin with a line of names", expected="path,label and rows below")
-    return first
-
-
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    refuse_foreign(path, expected="a CSV file in UTF-8")
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            for row in reader:
-                yield reader.line_num, row
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
-        raise DataError(f"{path} cannot be read: {why}", expected="a CSV file in UTF-8") from error
-
-
-def _column(path: Path, header: Sequence[str], name: str) -> int:
-    if name not in header:
-        check_named(path, header)
-        raise DataError(f"{path} has no column {name!r}", expected="one of " + ", ".join(header))
-    return header.index(name)
+def _check_column(file: DataFile, name: str) -> None:
+    if name not in file.names:
+        check_named(file.path, file.names)
+        raise DataError(f"{file.path} has no column {name!r}", expected=f"one of {listed(file.names)}")
 
 
 def _are_values(labels: Sequence[str], task: Task) -> bool:
@@ -157,7 +133,7 @@ def _is_number(text: str) -> bool:
 def _values(path: Path, labels: Sequence[str]) -> npt.NDArray[np.float32]:
     for label in labels:
         if not _is_number(label):
-            raise DataError(f"{path}: the label {label!r} is no number", expected="a finite number in every row")
+            raise DataError(f"{path}: the label {label!r} is not a number", expected="a finite number in every row")
     return np.array(labels, np.float64).astype(np.float32)
 
 

@@ -1,9 +1,8 @@
-"""Images that a user names for a prediction in, decoded examples out, with their labels where those are asked for."""
+"""Read the images that a user names for a prediction, with their labels where those are asked for."""
 
 from __future__ import annotations
 
 import atexit
-import csv
 import glob
 import os
 import shutil
@@ -17,14 +16,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.data.files.data_file import FileFormat
 from dlrun.data.files.encoding import named_standard_input
 from dlrun.data.files.foreign import refuse_foreign
-from dlrun.data.files.header import Header
 from dlrun.data.files.spelling import canonical
 from dlrun.data.image_files.decoding import decode
 from dlrun.data.image_files.form import ImageForm
 from dlrun.data.image_files.listing import ImageList, list_all, list_classes, shown
-from dlrun.data.image_files.path_table import check_named, list_table, read_header
+from dlrun.data.image_files.path_table import check_named, is_path_table, list_table, read_names
 from dlrun.data.image_files.scan import check_pixels, scan
 from dlrun.data.image_files.store import refused, skipped_note
 from dlrun.data.raw_input import Examples
@@ -38,11 +37,11 @@ _SKIP = "; predict and eval leave them out by: --set dataset.corrupt=skip"
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of a CSV that names images, and those that go with the predictions."""
+    """The columns of a file that lists images, and those that go with the predictions."""
 
     image: str = "path"
     label: str = "label"
-    header: Header = field(default_factory=Header)
+    file_format: FileFormat = field(default_factory=FileFormat)
     keep: tuple[str, ...] = ()
 
 
@@ -55,7 +54,7 @@ def read_images(
     columns: Columns | None = None,
     skip: bool | None = None,
 ) -> Iterator[Examples]:
-    """Read a file, a folder of images at any depth, a glob, a CSV of paths, or one image from standard input (`-`).
+    """Read a file, a folder of images at any depth, a glob, a list of paths, or one image from standard input (`-`).
 
     Args:
         source: What the user names, or several of these; with `target` class folders, or a CSV with a column of labels.
@@ -123,11 +122,11 @@ def class_indices(images: ImageList, classes: tuple[str, ...]) -> npt.NDArray[np
 
 
 def _place_of(images: ImageList, name: str) -> str:
-    """Where a class is met: the folder, or the first line of the CSV."""
-    if images.table is None or images.lines is None or images.labels is None:
+    """Where a class is met: the folder, or the first line of the list."""
+    if images.table is None or images.rows is None or images.labels is None:
         return str(images.folder)
     first = int(np.flatnonzero(images.labels == images.classes.index(name))[0])
-    return f"{images.table}: line {images.lines[first]}"
+    return f"{images.table}: {images.row_word} {images.rows[first]}"
 
 
 def _targets(images: ImageList, target: Target, *, source: str) -> Labels:
@@ -146,10 +145,10 @@ def _targets(images: ImageList, target: Target, *, source: str) -> Labels:
 
 def _listed(source: str, target: Target | None, columns: Columns) -> ImageList:
     path = Path(source).expanduser()
-    if path.suffix.lower() == ".csv":
+    if is_path_table(path) and not path.is_dir():
         label = columns.label if target is not None else None
-        if label is not None and label not in (header := read_header(path, columns.header)):
-            check_named(path, header)
+        if label is not None and label not in (names := read_names(path, columns.file_format)):
+            check_named(path, names)
             raise DataError(f"{source} has no column {label!r}", expected="a column of labels")
         values = target is not None and target.kind == "values"
         task = "regression" if values else "classification"
@@ -158,14 +157,14 @@ def _listed(source: str, target: Target | None, columns: Columns) -> ImageList:
             image_column=columns.image,
             label_column=label,
             task=task,  # type: ignore[arg-type]
-            header=columns.header,
+            file_format=columns.file_format,
             keep=columns.keep,
         )
     if source == "-":
         return _standard_input(columns, target)
     if columns.keep:
-        said = f"{source} is not a CSV, and has no column {columns.keep[0]!r} that could be kept"
-        raise DataError(said, expected="a CSV of paths")
+        problem = f"{source} is not a CSV, and has no column {columns.keep[0]!r} that could be kept"
+        raise DataError(problem, expected="a CSV, Parquet or JSON lines file of paths")
     images = list_classes(path) if target is not None and path.is_dir() else _list_images(source)
     if not images.names:
         raise DataError(f"{source} has no images", expected="JPEG, PNG, BMP or GIF files")
@@ -184,13 +183,13 @@ def _list_images(source: str) -> ImageList:
     if path.is_dir():
         return list_all(path)
     if path.exists():
-        refuse_foreign(path, expected="an image file, a folder of them, a glob, or a CSV of paths")
+        refuse_foreign(path, expected="an image file, a folder of them, a glob, or a list of paths")
         return ImageList(path.parent, [path.name])
     names = sorted(name for name in glob.glob(str(path), recursive=True) if not Path(name).is_dir())  # noqa: PTH207
     if not names:
         near = near_path(source)
         hint = f"did you mean {near}?" if near else ""
-        expected = "an image file, a folder of them, a glob, or a CSV of paths"
+        expected = "an image file, a folder of them, a glob, or a list of paths"
         raise DataError(f"{source} is not there", expected=expected, hint=hint)
     return ImageList(Path(), names)
 
@@ -203,19 +202,19 @@ def _standard_input(columns: Columns, target: Target | None) -> ImageList:
     folder = Path(tempfile.mkdtemp(prefix="dlrun-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     content = sys.stdin.buffer.read()
-    path = folder / ("standard input.csv" if _is_table(content, columns) else "standard input")
+    path = folder / "standard input"
     path.write_bytes(content)
-    if path.suffix:
+    if _lists_images(path, columns):
+        path = path.rename(path.with_suffix(".csv"))
         with named_standard_input(str(path)):
             return replace(_listed(str(path), target, columns), folder=Path(), table=Path("standard input"))
     return ImageList(folder, [path.name], is_passing=True)
 
 
-def _is_table(content: bytes, columns: Columns) -> bool:
-    """Whether bytes are a CSV whose columns the model knows."""
+def _lists_images(path: Path, columns: Columns) -> bool:
+    """Whether what stands on standard input is a list whose columns the model knows, and not an image."""
     try:
-        first = content.partition(b"\n")[0].decode("utf-8-sig")
-    except UnicodeDecodeError:
+        names = read_names(path, columns.file_format)
+    except DataError:
         return False
-    names = [name.strip() for name in next(csv.reader([first]), [])]
-    return columns.image in names or len(names) == len(columns.header.names)
+    return columns.image in names

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from dlrun.data.files.data_file import FileFormat
 from dlrun.data.files.header import Header
 from dlrun.data.image_files.decoding import decode_one
 from dlrun.data.image_files.form import ImageForm
@@ -30,6 +31,9 @@ class ImageInput(RawInput):
         label_column: Of a CSV: the column of labels.
         corrupt: What a file that cannot be read is: an error, or left out.
         header: Of a CSV: what is known of its first line.
+        delimiter: Of a CSV; None: detected from its first lines.
+        encoding: Of a CSV or JSON lines; None: detected from the bytes.
+        quoted: Of a CSV: whether a value may stand in double quotes.
         type: Tells the kinds of raw input apart.
         keep: Columns of a CSV that go with the predictions; never stored.
     """
@@ -39,6 +43,9 @@ class ImageInput(RawInput):
     label_column: str = "label"
     corrupt: Literal["error", "skip"] = "error"
     header: Header = field(default_factory=Header)
+    delimiter: str | None = None
+    encoding: str | None = None
+    quoted: bool = True
     type: Literal["image"] = "image"
     keep: Annotated[tuple[str, ...], Field(exclude=True)] = ()
 
@@ -54,8 +61,9 @@ class ImageInput(RawInput):
         return self._read(sources, at_once=at_once, target=target)
 
     def read_as(self, dataset: Any) -> ImageInput:
-        """The same with the dataset's key `corrupt`."""
-        return replace(self, corrupt=getattr(dataset, "corrupt", self.corrupt))
+        """The same with the dataset's keys on corrupt files and on the first line of a list."""
+        corrupt, header = getattr(dataset, "corrupt", self.corrupt), getattr(dataset, "first_line", self.header)
+        return replace(self, corrupt=corrupt, header=header)
 
     def keeping(self, columns: Sequence[str]) -> ImageInput:
         """The same images with other columns of the CSV that names them."""
@@ -74,6 +82,7 @@ class ImageInput(RawInput):
         return {"image": decode_one(path, scan([path]), channels=self.form.channels)[None]}
 
     def _read(self, source: str | Sequence[str], *, at_once: int, target: Target | None) -> Iterator[Examples]:
-        columns = Columns(self.image_column, self.label_column, self.header, self.keep)
+        file_format = FileFormat(self.delimiter, self.encoding, self.quoted, self.header)
+        columns = Columns(self.image_column, self.label_column, file_format, self.keep)
         skip = self.corrupt == "skip"
         return read_images(source, self.form, at_once=at_once, target=target, columns=columns, skip=skip)

@@ -1,4 +1,4 @@
-"""Image files with labels: in class folders, or named by a CSV."""
+"""Image files with labels: in class folders, or listed in a file."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from pydantic import Field
 
 from dlrun.component import FieldProblem
 from dlrun.data.dataset import Dataset, HeldOut, ImageSource, Resize, datasets
-from dlrun.data.files.header import HeaderKeys
-from dlrun.data.image_files.form import Fit
+from dlrun.data.files.keys import FileKeys
+from dlrun.data.files.locate import open_file
+from dlrun.data.image_files.form import Fit, ImageForm
 from dlrun.data.image_files.listing import ImageList, check_any, list_classes, list_splits
-from dlrun.data.image_files.path_table import check_named, list_table, read_header
+from dlrun.data.image_files.path_table import check_named, is_path_table, list_table
 from dlrun.data.image_files.scan import scan
 from dlrun.data.images.input import ImageInput
 from dlrun.data.images.loading import choose_form, load_splits, read_headers
@@ -24,17 +25,21 @@ from dlrun.data.labels import Task
 from dlrun.data.preprocess import ArrayPreprocess, measure_columns
 from dlrun.data.splits import sizes_after
 from dlrun.errors import DataError
-from dlrun.registry import nearest
+from dlrun.registry import listed, nearest
 from dlrun.signature import Description, Features
 from dlrun.system.paths import FROM_WHERE
 
 _SCALE = 1 / 255
-_FOR_A_CSV = {"image_column": "path", "label_column": "label", "task": "auto", "header": "auto", "names": ()}
+_FOR_A_LIST = {
+    "image_column": "path", "label_column": "label", "task": "auto",
+    "header": "auto", "names": (), "delimiter": "auto", "quoted": True, "encoding": "auto",
+}  # fmt: skip
+"""Keys for a file that lists images, with their defaults."""
 
 
 @datasets.register("images")
-class Images(HeaderKeys, ImageSource):
-    """JPEG, PNG, BMP and GIF files: a folder for each class, or a CSV of paths and labels."""
+class Images(FileKeys, ImageSource):
+    """JPEG, PNG, BMP and GIF files: a folder for each class, or a file that lists paths and labels."""
 
     place_keys = ("path", "test_path", "validation_path")
     path_keys = place_keys
@@ -42,21 +47,21 @@ class Images(HeaderKeys, ImageSource):
 
     path: str = Field(
         description="A folder with a folder for each class; or with folders train and test (and validation) that have "
-        f"these; or a .csv of paths (relative to it) and labels. {FROM_WHERE}"
+        f"these; or a list of paths (relative to it) and labels: a .csv, .tsv, .parquet or .jsonl file. {FROM_WHERE}"
     )
     test_path: str | None = Field(
-        default=None, description="The same for the test split: class folders, or a .csv. null: none, or as in path."
+        default=None, description="The same for the test split: class folders, or a list. null: none, or as in path."
     )
     validation_path: str | None = Field(
         default=None, description="The same for the validation split. null: none, or as in path."
     )
-    image_column: str = Field(default="path", description="Column of a .csv with the paths of the images.")
+    image_column: str = Field(default="path", description="Column of a list with the paths of the images.")
     label_column: str | None = Field(
-        default="label", description="Column of a .csv with the labels. null: there are none (for an autoencoder)."
+        default="label", description="Column of a list with the labels. null: there are none (for an autoencoder)."
     )
     task: Task = Field(
         default="auto",
-        description="What the labels of a .csv are: classification · regression, numbers to predict. auto: numbers, if "
+        description="What the labels of a list are: classification · regression, numbers to predict. auto: numbers, if "
         "all are and one has a decimal point.",
     )
     size: Resize | None = Field(
@@ -73,7 +78,8 @@ class Images(HeaderKeys, ImageSource):
         default="auto", description="1: grey · 3: colour. auto: grey if all images are."
     )
     corrupt: Literal["error", "skip"] = Field(
-        default="error", description="What a file that cannot be read is: an error, or left out, which is told."
+        default="error",
+        description="What to do with a file that cannot be read. error: stop · skip: leave it out, and say so.",
     )
     standardize: bool = Field(
         default=False,
@@ -90,32 +96,34 @@ class Images(HeaderKeys, ImageSource):
             if getattr(self, f"{split}_path") and getattr(self, split):
                 said = f"{split}_path names the {split} split, and {split} is set too"
                 yield FieldProblem((split,), said, "one of them")
-        if not self._table(self.path):
-            for key, usual in _FOR_A_CSV.items():
+        if not is_path_table(self.path):
+            for key, usual in _FOR_A_LIST.items():
                 if getattr(self, key) != usual:
-                    yield FieldProblem((key,), f"{key} is for a .csv, and path is a folder", f"{usual or 'no key'}")
+                    expected = str(usual).lower() if isinstance(usual, bool) else str(usual or "no key")
+                    yield FieldProblem((key,), f"{key} is for a list of images, and path is a folder", expected)
             return
         yield from self.name_problems()
         try:
-            header = read_header(Path(self.path).expanduser(), self.first_line)
-            check_named(Path(self.path).expanduser(), header)
+            file = open_file(Path(self.path).expanduser(), self.file_format, head_only=True)
+            check_named(file.path, file.names)
         except DataError:  # load() raises it: the data is wrong, not the spec
             return
+        yield from self.format_problems((file,), self.path)
         for key in ("image_column", "label_column"):
             name = getattr(self, key)
-            if name is not None and name not in header:
-                near = nearest(name, header)
+            if name is not None and name not in file.names:
+                near = nearest(name, file.names)
                 hint = f"did you mean {near!r}?" if near else ""
-                yield FieldProblem((key,), f"{self.path} has no column {name!r}", "one of " + ", ".join(header), hint)
+                yield FieldProblem((key,), f"{self.path} has no column {name!r}", f"one of {listed(file.names)}", hint)
 
     def places(self) -> tuple[Path, ...]:
-        """The folders; the .csv files and every image that they list."""
+        """The folders; the lists and every image that they name."""
         named = super().places()
         images: list[Path] = []
-        for path in filter(self._table, map(str, named)):
+        for path in filter(is_path_table, named):
             with suppress(DataError):  # load() raises it
-                listed = self._listed_table(Path(path), has_labels=False)
-                images += map(Path, map(os.fsdecode, listed.paths()))
+                found = self._listed_table(path, has_labels=False)
+                images += map(Path, map(os.fsdecode, found.paths()))
         return (*named, *images)
 
     def describe(self) -> Description | None:
@@ -135,7 +143,7 @@ class Images(HeaderKeys, ImageSource):
         """List the images, without opening one.
 
         Raises:
-            DataError: A folder or a CSV cannot be read, there are no images, or a class has none.
+            DataError: A folder or a list cannot be read, there are no images, or a class has none.
         """
         image_targets(self.lists())
 
@@ -168,7 +176,7 @@ class Images(HeaderKeys, ImageSource):
             splits,
             fingerprint,
             (*said, *notes, *kept),
-            raw=ImageInput(form, self.image_column, self.label_column or "label", header=self.first_line),
+            raw=self._input(form),
             augmentation=self.augmentation,
         )
 
@@ -179,20 +187,28 @@ class Images(HeaderKeys, ImageSource):
             DataError: A folder or a CSV cannot be read, or there are no images.
         """
         given = Path(self.path).expanduser()
-        lists = {"train": self._listed_table(given)} if self._table(self.path) else list_splits(given)
+        lists = {"train": self._listed_table(given)} if is_path_table(self.path) else list_splits(given)
         for split, place in (("test", self.test_path), ("validation", self.validation_path)):
             if place is not None:
                 path = Path(place).expanduser()
-                lists[split] = self._listed_table(path) if self._table(place) else list_classes(path)
+                lists[split] = self._listed_table(path) if is_path_table(place) else list_classes(path)
                 check_any(lists[split], path)
         return lists
+
+    def _input(self, form: ImageForm) -> ImageInput:
+        known = self.file_format
+        return ImageInput(
+            form,
+            self.image_column,
+            self.label_column or "label",
+            header=known.header,
+            delimiter=known.delimiter,
+            encoding=known.encoding,
+            quoted=known.quoted,
+        )
 
     def _listed_table(self, path: Path, *, has_labels: bool = True) -> ImageList:
         label = self.label_column if has_labels else None
         return list_table(
-            path, image_column=self.image_column, label_column=label, task=self.task, header=self.first_line
+            path, image_column=self.image_column, label_column=label, task=self.task, file_format=self.file_format
         )
-
-    @staticmethod
-    def _table(path: str) -> bool:
-        return path.lower().endswith(".csv")

@@ -168,7 +168,7 @@ class Series(ColumnKeys, Source):
             TargetColumn(column.name, (), column.notation, "float64" if column.merges else "float32")
             for column in targets
         )
-        reading = Reading(self.missing_texts, self.known_delimiter, self.known_encoding, self.first_line)
+        reading = Reading.of(self)
         return Dataset(
             find_tables(self.path)[0].name.partition(".")[0],
             Features("sequence", preprocess.shape, embedded=embedded_columns(columns)),

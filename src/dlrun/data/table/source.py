@@ -178,7 +178,7 @@ class Table(ColumnKeys, Source):
 
     def _dataset(self, table: StoredTable, splits: dict[str, Split], *notes: str) -> Dataset:
         preprocess = ColumnsPreprocess.of(table.columns, standardize=self.standardize)
-        reading = Reading(self.missing_texts, self.known_delimiter, self.known_encoding, self.first_line)
+        reading = Reading.of(self)
         return Dataset(
             find_tables(self.path)[0].name.partition(".")[0],
             Features("vector", preprocess.shape, embedded=embedded_columns(table.columns)),

@@ -1,4 +1,4 @@
-"""From a path, a folder, a glob or `-` to the files of texts that it stands for."""
+"""Find the files of texts that a path, a folder, a pattern or `-` stands for."""
 
 from __future__ import annotations
 
@@ -6,29 +6,20 @@ import glob
 import shlex
 from pathlib import Path
 
+from dlrun.data.files.csv_file import CsvFile
 from dlrun.data.files.dialect import is_delimited
 from dlrun.data.files.encoding import STANDARD_INPUT
 from dlrun.data.files.foreign import refuse_foreign
-from dlrun.data.text.delimited import DelimitedFile
-from dlrun.data.text.folders import LinesFile, TextFolder
-from dlrun.data.text.json_lines import JsonLinesFile
-from dlrun.data.text.parquet import ParquetFile
+from dlrun.data.files.json_lines import JsonLinesFile
+from dlrun.data.files.locate import begins_as_parquet, kind_by_name
+from dlrun.data.files.parquet_file import ParquetFile
+from dlrun.data.text.column_file import ColumnFile
+from dlrun.data.text.folders import SUFFIX, LinesFile, TextFolder
 from dlrun.data.text.rows import Reading, TextFile
 from dlrun.data.text.standard_input import read_standard_input
 from dlrun.errors import DataError
 from dlrun.system.paths import no_file
 
-_KINDS: dict[str, type[TextFile]] = {
-    ".csv": DelimitedFile,
-    ".tsv": DelimitedFile,
-    ".tab": DelimitedFile,
-    ".jsonl": JsonLinesFile,
-    ".ndjson": JsonLinesFile,
-    ".json": JsonLinesFile,
-    ".parquet": ParquetFile,
-    ".pq": ParquetFile,
-    ".txt": LinesFile,
-}
 _ACCEPTED = "a .csv, .tsv, .jsonl, .parquet or .txt file, a folder of .txt files, or a pattern such as data/*.csv"
 
 
@@ -61,12 +52,15 @@ def files_of(source: str, reading: Reading) -> tuple[TextFile, ...]:
 
 
 def _file(name: str, reading: Reading) -> TextFile:
-    kind = _KINDS.get(Path(name.removesuffix(".gz")).suffix.lower())
+    path = Path(name)
+    kind = ParquetFile if begins_as_parquet(path) else kind_by_name(path)
     if kind is not ParquetFile:
-        refuse_foreign(Path(name), expected=_ACCEPTED, reads_json=kind is JsonLinesFile)
+        refuse_foreign(path, expected=_ACCEPTED, reads_json=kind is JsonLinesFile)
+    if kind is None and Path(name.removesuffix(".gz")).suffix.lower() == SUFFIX:
+        return LinesFile(name, reading)
     if kind is None and is_delimited(name):
-        kind = DelimitedFile
+        kind = CsvFile
     if kind is None:
-        hint = "a file of another name is read if its lines are values parted by commas, semicolons, tabs or |"
+        hint = "a file of another name is read if its lines are values divided by commas, semicolons, tabs or |"
         raise DataError(f"{name} is not a kind of file that texts are read from", expected=_ACCEPTED, hint=hint)
-    return kind(name, reading)
+    return ColumnFile(name, reading, kind)

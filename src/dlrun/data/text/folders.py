@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlrun.data.files.detected import Told
-from dlrun.data.files.encoding import LONGEST_TEXT, lines, opened, tell_encoding
+from dlrun.data.files.encoding import LONGEST_TEXT, Detected, detect_encoding, lines, opened
 from dlrun.data.text.rows import Row, TextFile, check_kept
 from dlrun.errors import DataError
 
@@ -42,7 +41,7 @@ class LinesFile(TextFile):
 class TextFolder(TextFile):
     """A folder of `.txt` files, at any depth; the first folder on the way to a file is its class.
 
-    Files are taken in the order of their names. Those of other kinds are left out, which is told, and hidden ones.
+    Files are taken in the order of their names. Hidden files and those of other kinds are left out; a note says so.
     """
 
     def names(self) -> tuple[str, ...]:
@@ -78,9 +77,9 @@ class TextFolder(TextFile):
             )
         return found
 
-    def told(self) -> Iterator[tuple[str, Told]]:
+    def detected(self) -> Iterator[tuple[str, Detected]]:
         """The encodings besides UTF-8, each with the first file that is in it, of those that have been read."""
-        yield from ((f"{path} and what is like it", told) for path, told in self._odd_encodings.values())
+        yield from ((f"{path} and what is like it", found) for path, found in self._odd_encodings.values())
 
     def left_out(self) -> Iterator[str]:
         """Files of other kinds, and class folders without a text."""
@@ -95,7 +94,7 @@ class TextFolder(TextFile):
             yield f"left out: folders in {root} without a {SUFFIX} file, which are no classes: {_named(empty)}"
 
     @functools.cached_property
-    def _odd_encodings(self) -> dict[str, tuple[Path, Told]]:
+    def _odd_encodings(self) -> dict[str, tuple[Path, Detected]]:
         return {}
 
     def size(self) -> int:
@@ -112,8 +111,8 @@ class TextFolder(TextFile):
 
     def _read(self, path: Path) -> str:
         known = self.reading.known_encoding
-        if known is None and (told := tell_encoding(str(path))).why:
-            self._odd_encodings.setdefault(told.name, (path, told))
+        if known is None and (found := detect_encoding(str(path))).why:
+            self._odd_encodings.setdefault(found.name, (path, found))
         with opened(str(path), known, newline=None) as stream:
             text = stream.read(LONGEST_TEXT + 1)
         if len(text) > LONGEST_TEXT:

@@ -10,8 +10,9 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
-from dlrun.data.files.detected import Told
-from dlrun.data.files.encoding import tell_encoding
+from dlrun.data.files.data_file import FileFormat
+from dlrun.data.files.dialect import known_delimiter
+from dlrun.data.files.encoding import Detected, detect_encoding
 from dlrun.data.files.header import Header
 from dlrun.errors import DataError
 from dlrun.registry import nearest
@@ -45,11 +46,11 @@ class Reading:
     Args:
         text: Column or key of the texts, in files that have some.
         label: Column or key of what is to be predicted.
-        encoding: Character encoding; auto: told from the file's bytes.
+        encoding: Character encoding; auto: detected from the file's bytes.
         delimiter: Between two values of a CSV file, or auto.
         quoted: Whether fields of a CSV or TSV file may stand in double quotes.
         header: What is known of the first line of a CSV or TSV file.
-        standard_input: What stands on standard input; auto: told from its beginning.
+        standard_input: What stands on standard input; auto: detected from its beginning.
         keep: Columns or keys that go with the predictions; never stored.
     """
 
@@ -64,8 +65,13 @@ class Reading:
 
     @property
     def known_encoding(self) -> str | None:
-        """The encoding, or None if it is told from the file."""
+        """The encoding, or None if it is detected from the file."""
         return None if self.encoding == "auto" else self.encoding
+
+    @property
+    def file_format(self) -> FileFormat:
+        """All that is known of a delimited file before it is opened."""
+        return FileFormat(known_delimiter(self.delimiter), self.known_encoding, self.quoted, self.header)
 
 
 @dataclass(frozen=True)
@@ -104,10 +110,15 @@ class TextFile(abc.ABC):
         size = Path(self.path).stat().st_size
         return size * _PACKED if self.path.endswith(".gz") else size
 
-    def told(self) -> Iterator[tuple[str, Told]]:
-        """What was told from its bytes, and of which file; for files that have been read."""
+    @property
+    def is_delimited(self) -> bool:
+        """Whether its values are divided by a delimiter."""
+        return False
+
+    def detected(self) -> Iterator[tuple[str, Detected]]:
+        """What was detected from its bytes, and in which file; for files that have been read."""
         if self.reading.known_encoding is None:
-            yield self.path, tell_encoding(self.path)
+            yield self.path, detect_encoding(self.path)
 
     def warnings(self) -> Iterator[str]:
         """What may have been read in another way than it was meant."""
@@ -151,7 +162,7 @@ def absent_label(place: str, reading: Reading) -> DataError:
 
 
 def check_kept(path: object, keep: Iterable[str], names: Sequence[str]) -> None:
-    """Refuse columns to keep that a file has not.
+    """Refuse columns to keep that a file does not have.
 
     Raises:
         DataError: It has none of the name.

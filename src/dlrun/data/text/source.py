@@ -1,4 +1,4 @@
-"""Texts from files: CSV, TSV, JSONL, Parquet, or a folder with one folder of .txt files for each class."""
+"""Texts from files: CSV, TSV, JSON lines, Parquet, or a folder with one folder of .txt files for each class."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from pydantic import Field
 
 from dlrun.component import FieldProblem
 from dlrun.data.dataset import Dataset, HeldOut, Source, Split, datasets, fingerprint_of
-from dlrun.data.files.detected import notes_of
-from dlrun.data.files.dialect import FileDelimiter
-from dlrun.data.files.encoding import FileEncoding
-from dlrun.data.files.header import HeaderKeys
+from dlrun.data.files.encoding import notes_of
+from dlrun.data.files.keys import FileKeys
 from dlrun.data.labels import Task
 from dlrun.data.splits import arrange
+from dlrun.data.text.column_file import ColumnFile
 from dlrun.data.text.corpus import FileCorpus
 from dlrun.data.text.files import files_of
 from dlrun.data.text.folders import TextFolder, split_folders
@@ -38,7 +37,7 @@ _DESCRIBED_BYTES = 2**22
 
 
 @datasets.register("text")
-class Text(TextKeys, HeaderKeys, Source):
+class Text(TextKeys, FileKeys, Source):
     """Texts with a class or a number to predict, in files of the user's own."""
 
     place_keys = ("path", "test_path", "validation_path")
@@ -67,19 +66,6 @@ class Text(TextKeys, HeaderKeys, Source):
         default=None,
         description="The classes that are taken, in the order of their indices; texts with other labels are left out. "
         "null: all, sorted.",
-    )
-    delimiter: FileDelimiter = Field(
-        default="auto",
-        description="Between two values of a CSV file: comma, semicolon, tab, pipe, or the character. auto: told from "
-        "the first lines.",
-    )
-    quoted: bool = Field(
-        default=True,
-        description="Whether a value of a CSV or TSV file may stand in double quotes, with delimiters and line breaks "
-        "in it. false: a quote is a letter like any other.",
-    )
-    encoding: FileEncoding = Field(
-        default="auto", description="Of the files: utf-8, latin-1, utf-16, ... auto: told from their bytes."
     )
     standard_input: StandardInput = Field(
         default="auto",
@@ -150,9 +136,9 @@ class Text(TextKeys, HeaderKeys, Source):
             target = _scaled(target, splits["train"])
         made = vectorize(corpora, splits, keys=self, reading=self._reading)
         files = [file for corpus in corpora.values() for file in corpus.files]
-        told = (told for file in files for told in file.told())
+        detected = (found for file in files for found in file.detected())
         left_out = (note for file in files for note in file.left_out())
-        remarks = (REMARK,) if self.builtin else (*notes_of(told), *left_out)
+        remarks = (REMARK,) if self.builtin else (*notes_of(detected), *left_out)
         return Dataset(
             self.builtin or Path(self.path or "").stem or "text",
             made.features,
@@ -210,6 +196,8 @@ class Text(TextKeys, HeaderKeys, Source):
             names = file.names()
         except DataError:
             return
+        if isinstance(file, ColumnFile):
+            yield from self.format_problems((file.open(head_only=True),), file.path)
         for key in ("text", "label"):
             name = getattr(self, key)
             if names and name not in names:

@@ -1,4 +1,4 @@
-"""Texts from standard input: the same bytes mean what they mean in a file, which their beginning tells."""
+"""Texts from standard input: the same bytes mean what they mean in a file, as detected from their beginning."""
 
 from __future__ import annotations
 
@@ -14,22 +14,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from dlrun.data.files.csv_file import CsvFile
+from dlrun.data.files.data_file import DataFile
 from dlrun.data.files.dialect import DELIMITERS, known_delimiter
 from dlrun.data.files.encoding import named_standard_input, opened
-from dlrun.data.text.delimited import DelimitedFile
+from dlrun.data.files.json_lines import JsonLinesFile
+from dlrun.data.files.locate import begins_as_parquet
+from dlrun.data.files.parquet_file import ParquetFile
+from dlrun.data.text.column_file import ColumnFile
 from dlrun.data.text.folders import LinesFile
-from dlrun.data.text.json_lines import JsonLinesFile
-from dlrun.data.text.parquet import ParquetFile
 from dlrun.data.text.rows import Reading, Row, StandardInput, TextFile
 from dlrun.errors import DataError
 
-_PARQUET = b"PAR1"
 _HEAD_CHARACTERS = 1 << 16
 _LOOKED_AT = 20
 _FEW_LINES = 3
 _MOSTLY = 0.8
 """Of rows: one with a mistake in it makes no lines of text of the others."""
-_KINDS: dict[StandardInput, type[TextFile]] = {"lines": LinesFile, "csv": DelimitedFile, "jsonl": JsonLinesFile}
+_KINDS: dict[StandardInput, type[DataFile]] = {"csv": CsvFile, "jsonl": JsonLinesFile}
+"""What its rows are read from; `lines` are no rows."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class KeptInput(TextFile):
 
     def warnings(self) -> Iterator[str]:
         """As of the file."""
-        return (said.replace(self.path, "standard input") for said in self.file.warnings())
+        return (warning.replace(self.path, "standard input") for warning in self.file.warnings())
 
     def row_name(self, number: int) -> str:
         """As in a file."""
@@ -78,7 +81,7 @@ def read_standard_input(reading: Reading) -> TextFile:
             of texts, JSON lines if that is an object, Parquet by its first bytes, and else one text a line.
 
     Raises:
-        DataError: It is no text, or its lines look like CSV without a name that is known.
+        DataError: It is not text, or its lines look like CSV without a name that is known.
     """
     folder = Path(tempfile.mkdtemp(prefix="dlrun-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -86,28 +89,28 @@ def read_standard_input(reading: Reading) -> TextFile:
     with path.open("wb") as file:
         shutil.copyfileobj(sys.stdin.buffer, file)
     with named_standard_input(str(path)):
-        return KeptInput.of(_kind(path, reading)(str(path), reading))
+        kind = _kind(path, reading)
+        return KeptInput.of(ColumnFile(str(path), reading, kind) if kind else LinesFile(str(path), reading))
 
 
-def _kind(path: Path, reading: Reading) -> type[TextFile]:
-    """What a file is, by the reading or by its beginning."""
+def _kind(path: Path, reading: Reading) -> type[DataFile] | None:
+    """What a file is written in, by the reading or by its beginning; None for lines of text."""
     if reading.standard_input != "auto":
-        return _KINDS[reading.standard_input]
-    with path.open("rb") as file:
-        if file.read(len(_PARQUET)) == _PARQUET:
-            return ParquetFile
+        return _KINDS.get(reading.standard_input)
+    if begins_as_parquet(path):
+        return ParquetFile
     if not path.stat().st_size:
-        return LinesFile
+        return None
     with opened(str(path), reading.known_encoding, newline="") as text:
         head = text.read(_HEAD_CHARACTERS)
-    return _KINDS[_kind_of(head, reading)]
+    return _KINDS.get(_kind_of(head, reading))
 
 
 def _kind_of(head: str, reading: Reading) -> StandardInput:
-    """The kind of text that begins so.
+    """Detect the kind of text from its beginning.
 
     Raises:
-        DataError: It looks like CSV, and it cannot be told where its texts are.
+        DataError: It looks like CSV, and none of its columns is known to hold the texts.
     """
     lines = [line for line in head.splitlines() if line.strip()][:_LOOKED_AT]
     if not lines:
@@ -123,7 +126,7 @@ def _kind_of(head: str, reading: Reading) -> StandardInput:
     for mark, rows in rows_of.items():
         if _is_like_csv(rows):
             raise DataError(
-                f"standard input looks like CSV (parted by {mark!r}), and its first line does not name the column "
+                f"standard input looks like CSV (divided by {mark!r}), and its first line does not name the column "
                 f"{reading.text!r}: {lines[0][:60]!r}",
                 expected=f"a first line with the name {reading.text!r}, or one text a line",
                 hint="--set dataset.standard_input=lines reads each line as one text, csv as CSV",
