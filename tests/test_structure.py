@@ -19,7 +19,7 @@ MOST_MODULES = 16
 MODULES_IN_CIRCLES = {"dlrun.data.table.rows", "dlrun.data.table.source", "dlrun.data.table.store"}
 PACKAGES_IN_CIRCLES = {"data": {"array_input", "dataset", "image_files", "splits", "text"}}
 LARGE_PACKAGES = {"dlrun.data.columns", "dlrun.data.inspection", "dlrun.data.text"}
-SHARED_CLASS_NAMES = {"Header", "ParquetFile", "Reading", "_Column"}
+SHARED_CLASS_NAMES = {"Header", "Reading", "_Column"}
 
 
 def imported_modules(name: str) -> set[str]:
