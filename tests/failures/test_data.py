@@ -66,7 +66,7 @@ EMBEDDING = {"type": "lstm", "units": [2], "embedding_size": 2}
         ({"num_classes": 10**9}, {"x": features(), "y": labels()}, "no training example of 999,999,998", "every class"),
         ({"num_classes": 3}, {"x": features(), "y": labels()}, "no training example of 1 of its 3 classes: 2", "every"),
         ({}, {"x": features(), "y": labels(39)}, "y in .* has 39 rows", "40"),
-        ({}, {"x": features(6), "y": labels(6)}, "6 training examples, and a batch takes 8", "one whole batch"),
+        ({}, {"x": features(6), "y": labels(6)}, "6 training examples, but a batch takes 8", "one whole batch"),
         ({}, {"x": features()[:, :, None, None, None], "y": labels()}, "one example has shape", "an image"),
         (
             {},

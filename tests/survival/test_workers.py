@@ -209,8 +209,8 @@ def test_the_environment_says_which_worker_this_is(environ: dict[str, str], clus
 @pytest.mark.parametrize(
     ("environ", "said"),
     [
-        ({"TF_CONFIG": "worker"}, "no JSON"),
-        ({"TF_CONFIG": "[]"}, "no mapping"),
+        ({"TF_CONFIG": "worker"}, "not valid JSON"),
+        ({"TF_CONFIG": "[]"}, "not a mapping"),
         (tf_config(worker=["a", "b"]), "addresses"),
         (tf_config(worker=["a:1", "a:1"]), "twice"),
         (tf_config(2, worker=["a:1", "b:1"]), "worker 0, worker 1"),

@@ -161,12 +161,12 @@ def test_float16_is_refused_on_a_cpu(tmp_path: Path) -> None:
         train(tmp_path, "training.precision=float16", "training.device=cpu")
 
 
-def test_a_gpu_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_gpu_is_named_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"gpu:7"):
         train(tmp_path, "training.device=gpu:7")
 
 
-def test_early_stopping_ends_with_the_best_epochs_model(tmp_path: Path) -> None:
+def test_early_stopping_restores_the_model_of_the_best_epoch(tmp_path: Path) -> None:
     rule = "training.early_stopping={metric: val_loss, patience_epochs: 2}"
     result = train(tmp_path, rule, "training.epochs=60", "optimizer.learning_rate=0.05")
     rows = result.folder.read_metrics()
@@ -185,14 +185,14 @@ def test_reduce_on_plateau_lowers_the_learning_rate(tmp_path: Path) -> None:
     assert rates == pytest.approx([3e-3, 3e-3, 3e-4], rel=1e-5)
 
 
-def test_a_cosine_schedule_reaches_the_log(tmp_path: Path) -> None:
+def test_the_log_shows_the_learning_rate_of_a_cosine_schedule(tmp_path: Path) -> None:
     rows = train(tmp_path, "schedule={type: cosine, warmup_epochs: 1}", "training.epochs=4").folder.read_metrics()
     rates = [row["learning_rate"] or 0 for row in rows]
     # After the epoch's last step: risen in the first epoch, half a cosine over the other three.
     assert rates == pytest.approx([3e-3, 2.25e-3, 0.75e-3, 0], abs=1e-8)
 
 
-def test_a_loss_that_is_no_number_ends_the_run_with_advice(tmp_path: Path) -> None:
+def test_a_nan_loss_ends_the_run_with_advice(tmp_path: Path) -> None:
     text = """\
 dataset: {type: synthetic, task: linear}
 model: linear
@@ -206,7 +206,7 @@ training: {epochs: 5, report: false}
     assert '"status": "failed"' in (folder / "run.json").read_text()
 
 
-def test_events_come_in_order_and_carry_what_the_log_gets(tmp_path: Path) -> None:
+def test_events_come_in_order_and_carry_the_rows_of_the_log(tmp_path: Path) -> None:
     events: list[Event] = []
     result = train(tmp_path, listener=events.append)
     kinds = list(dict.fromkeys(type(event) for event in events if not isinstance(event, Note)))
@@ -262,7 +262,7 @@ def test_tensorboard_events_hold_the_scores_of_every_epoch_as_soon_as_it_has_end
         assert found["validation/epoch_accuracy", row["step"]] == pytest.approx(row["val_accuracy"])  # type: ignore[index]
 
 
-def test_a_moving_average_is_what_every_epoch_judges_and_what_is_kept(
+def test_moving_averages_are_what_every_epoch_scores_and_what_is_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -282,15 +282,12 @@ def test_a_moving_average_is_what_every_epoch_judges_and_what_is_kept(
     assert plain.scores["test"]["loss"] != result.scores["test"]["loss"]
 
 
-def test_accumulated_gradients_are_counted_and_what_is_left_of_them_is_told(tmp_path: Path) -> None:
+def test_gradient_accumulation_is_reported_with_the_steps_left_over(tmp_path: Path) -> None:
     events: list[Event] = []
     steps = ("optimizer={type: sgd, gradient_accumulation_steps: 8}", "training.steps=20", "training.epochs=null")
     train(tmp_path, *steps, listener=events.append)
     (told,) = [event.text for event in events if isinstance(event, Note) and event.subject == "updates"]
-    assert (
-        told
-        == "2, each with the mean gradient of 8 steps; the last 4 of 20 steps are too few for one, and change nothing"
-    )
+    assert told == "2, each with the mean gradient of 8 steps; the last 4 of 20 steps are too few for another update"
 
 
 def test_a_metric_under_another_name_keeps_its_direction(tmp_path: Path) -> None:
@@ -342,7 +339,7 @@ def test_a_step_is_traced_once_for_every_epoch_call_and_batch_size(
     assert traced == ["train_step", "test_step", "test_step"]
 
 
-def test_a_collection_does_not_look_at_what_importing_tensorflow_has_made() -> None:
+def test_garbage_collection_skips_the_objects_from_importing_tensorflow() -> None:
     import dlrun.training.setup  # noqa: F401
 
     assert gc.get_freeze_count() > 100_000

@@ -32,7 +32,7 @@ def scores(
 
 
 @pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", "categorical_crossentropy"])
-def test_of_classes_the_most_frequent_is_predicted_with_its_frequency(loss: str) -> None:
+def test_the_baseline_of_classes_is_their_frequency(loss: str) -> None:
     frequencies, truth = (0.2, 0.5, 0.3), [1, 1, 0, 2, 1]
     found = scores(THREE, loss, ["accuracy", "auc"], frequencies, truth)
     assert found["accuracy"] == pytest.approx(0.6)
@@ -40,21 +40,21 @@ def test_of_classes_the_most_frequent_is_predicted_with_its_frequency(loss: str)
 
 
 @pytest.mark.parametrize("loss", ["binary_crossentropy", "hinge", "kl_divergence"])
-def test_of_two_classes_too_whatever_the_end_of_the_model(loss: str) -> None:
+def test_the_baseline_of_two_classes_is_their_frequency_for_every_output_layer(loss: str) -> None:
     found = scores(TWO, loss, ["accuracy", "recall"], (0.7, 0.3), [0, 0, 1, 0])
     assert (found["accuracy"], found["recall"]) == (0.75, 0.0)
     if loss != "hinge":
         assert found["loss"] == pytest.approx(-(3 * np.log(0.7) + np.log(0.3)) / 4, rel=1e-5)
 
 
-def test_weights_of_examples_count_in_the_loss_alone_as_in_the_scores_of_the_model() -> None:
+def test_sample_weights_count_in_the_loss_only_as_for_the_model() -> None:
     frequencies, truth, weight = np.array([0.2, 0.5, 0.3]), [1, 1, 0, 2], np.array([0.0, 1.0, 7.0, 2.0])
     found = scores(THREE, "sparse_categorical_crossentropy", ["accuracy"], tuple(frequencies), truth, weight)
     assert found["accuracy"] == 0.5
     assert found["loss"] == pytest.approx((-np.log(frequencies[truth]) * weight).mean(), rel=1e-5)
 
 
-def test_of_columns_and_labels_each_has_its_own_frequencies() -> None:
+def test_each_column_and_label_has_its_own_frequencies() -> None:
     columns = Target.of_columns({"a": ("x", "y"), "b": ("p", "q", "r")})
     found = scores(
         columns, "sparse_categorical_crossentropy", ["accuracy"], (0.9, 0.1, 0.2, 0.2, 0.6), [[0, 2], [0, 2], [1, 0]]
@@ -64,7 +64,7 @@ def test_of_columns_and_labels_each_has_its_own_frequencies() -> None:
     assert found["accuracy"] == pytest.approx(4 / 6)
 
 
-def test_of_values_the_mean_is_predicted_in_their_own_unit() -> None:
+def test_the_baseline_of_values_is_their_mean_in_the_original_unit() -> None:
     target = Target("values", 1, mean=(1000.0,), scale=(10.0,))
     found = scores(target, "mean_squared_error", ["mean_absolute_error", "r2_score"], (1005.0,), [1000.0, 1010.0])
     assert found["mean_absolute_error"] == pytest.approx(5.0)

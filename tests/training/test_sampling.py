@@ -16,7 +16,7 @@ pytestmark = pytest.mark.tensorflow
         (0, 0, 0, 0, 3),
     ],
 )
-def test_columns_are_exchanged_less_often_the_more_work_one_exchange_is(
+def test_columns_are_permuted_less_often_if_a_permutation_is_more_work(
     columns: int, calls: int, positions: int, parameters: int, turns: int
 ) -> None:
     from dlrun.training.sampling import turns_within_budget

@@ -63,7 +63,7 @@ def test_the_reason_names_the_metric_and_the_epochs() -> None:
     )
 
 
-def test_epochs_before_start_epoch_are_not_judged() -> None:
+def test_early_stopping_ignores_epochs_before_start_epoch() -> None:
     assert epochs_until_stop([1.0, 9.0, 9.0, 9.0], EarlyStopping(patience_epochs=1, start_epoch=3))[0] == 4
 
 
@@ -88,7 +88,7 @@ def test_a_state_survives_json() -> None:
     assert TrainingState.from_json(json.loads(json.dumps(TrainingState().to_json()))) == TrainingState()
 
 
-def test_the_best_epoch_is_the_best_by_the_metric_of_early_stopping(tmp_path: Path) -> None:
+def test_the_best_epoch_is_chosen_by_the_metric_of_early_stopping(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_text(
         "dataset: {type: builtin, name: digits, validation: 0.1}\n"
@@ -135,7 +135,7 @@ def test_a_metric_keeps_its_direction_under_another_name(tmp_path: Path, name: s
     assert state.best.epoch == best
 
 
-def test_an_undefined_score_decides_nothing_and_is_said(tmp_path: Path) -> None:
+def test_an_undefined_score_decides_nothing_and_causes_a_warning(tmp_path: Path) -> None:
     watching = spec(
         tmp_path,
         "training.monitor=val_quality",

@@ -31,7 +31,7 @@ def stop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stop]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_signals_at_once_are_one_and_a_later_one_leaves_with_the_run_recorded(
+def test_simultaneous_signals_count_as_one_and_a_later_one_ends_the_process_with_the_run_recorded(
     stop: Stop, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = RunFolder.create(tmp_path, name="x")
@@ -51,7 +51,7 @@ def test_signals_at_once_are_one_and_a_later_one_leaves_with_the_run_recorded(
     assert raised.value.args == (128 + number,)
 
 
-def test_a_run_that_has_ended_is_not_recorded_as_left(stop: Stop, tmp_path: Path) -> None:
+def test_a_run_that_has_ended_is_not_recorded_as_interrupted(stop: Stop, tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, name="x")
     with recorded(folder, stop):
         pass
@@ -59,7 +59,7 @@ def test_a_run_that_has_ended_is_not_recorded_as_left(stop: Stop, tmp_path: Path
     assert folder.read_record().status == "completed"
 
 
-def test_a_hangup_is_heard_unless_it_was_ignored() -> None:
+def test_sighup_stops_the_run_unless_it_was_ignored_before() -> None:
     before = signal.getsignal(signal.SIGHUP)
     try:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
@@ -72,7 +72,7 @@ def test_a_hangup_is_heard_unless_it_was_ignored() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
-def test_a_process_stops_when_the_other_end_of_its_pipe_has_gone(stop: Stop) -> None:
+def test_a_process_stops_when_the_other_end_of_its_pipe_closes(stop: Stop) -> None:
     reader, writer = os.pipe()
     with stop.deferred(max_seconds=None):
         stop_with(reader)
@@ -84,7 +84,7 @@ def test_a_process_stops_when_the_other_end_of_its_pipe_has_gone(stop: Stop) -> 
     os.close(reader)
 
 
-def test_an_error_that_a_signal_has_led_to_is_an_interruption() -> None:
+def test_an_error_caused_by_a_signal_is_an_interruption() -> None:
     stop = Stop()
     with pytest.raises(SystemError), stop.recognised():
         raise SystemError("bad argument to internal function")
@@ -94,7 +94,7 @@ def test_an_error_that_a_signal_has_led_to_is_an_interruption() -> None:
     assert raised.value.args == (2,)
 
 
-def test_a_failure_that_was_understood_stays_one() -> None:
+def test_an_error_of_dlrun_is_not_taken_for_an_interruption() -> None:
     stop = Stop()
     stop.signal = 2
     with pytest.raises(RunError, match="the disk is full"), stop.recognised():

@@ -152,7 +152,7 @@ def classes(trained: Callable[..., Run]) -> Run:
     )
 
 
-def test_predictions_depend_neither_on_their_batches_nor_on_where_the_rows_lie(classes: Run, tmp_path: Path) -> None:
+def test_predictions_depend_neither_on_batches_nor_on_where_the_rows_are_stored(classes: Run, tmp_path: Path) -> None:
     from dlrun.training.predictor import Predictor
 
     model = loaded(classes)
@@ -168,7 +168,7 @@ def test_predictions_depend_neither_on_their_batches_nor_on_where_the_rows_lie(c
     assert predictor(X[:0]).shape == (0, 3)
 
 
-def test_an_autoencoders_error_is_the_mean_square_of_what_it_gets_wrong(trained: Callable[..., Run]) -> None:
+def test_an_autoencoders_error_is_the_mean_squared_error_of_its_reconstruction(trained: Callable[..., Run]) -> None:
     run = trained(
         lambda dataset: replace(dataset, target=None, splits={k: Split(s.features) for k, s in dataset.splits.items()}),
         model={"type": "autoencoder", "latent_units": 3},
@@ -185,7 +185,7 @@ def test_an_autoencoders_error_is_the_mean_square_of_what_it_gets_wrong(trained:
     assert streamed.scores()["loss"] == pytest.approx(errors.mean(), rel=1e-5)
 
 
-def test_a_run_that_has_not_trained_or_is_damaged_is_one_error(classes: Run, tmp_path: Path) -> None:
+def test_an_untrained_or_damaged_run_is_reported_as_an_error(classes: Run, tmp_path: Path) -> None:
     import shutil
 
     def copied(name: str) -> RunFolder:
@@ -217,13 +217,13 @@ def test_a_run_that_has_not_trained_or_is_damaged_is_one_error(classes: Run, tmp
     with pytest.raises(CheckpointError, match="best") as broken:
         load(damaged, "best")
     newest = max(path.name for path in damaged.checkpoints.glob("step-*"))
-    assert broken.value.hint == f"{newest} is sound: --checkpoint {newest}"
+    assert broken.value.hint == f"{newest} is valid: --checkpoint {newest}"
     load(damaged, newest)
     for path in damaged.checkpoints.glob("step-*/*.safetensors"):
         path.write_bytes(b"x" * 100)
     with pytest.raises(CheckpointError, match=newest) as broken:
         load(damaged, "last")
-    assert "no other checkpoint is sound" in broken.value.hint
+    assert "no other checkpoint is valid" in broken.value.hint
     for name, old, new, said in (
         ("syntax", "{", "[", "is damaged"),
         ("kind", '"type": "array"', '"type": "picture"', "is damaged"),

@@ -1,1 +1,4 @@
-"""Training: device, feed, loop, checkpoint, evaluation. Only modules in here import TensorFlow at their top."""
+"""Train a model: devices, batches, the training loop, checkpoints and evaluation.
+
+Only modules in this package import TensorFlow at their top, so that commands which do not train start quickly.
+"""

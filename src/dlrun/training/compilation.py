@@ -1,4 +1,4 @@
-"""A spec and what its data looks like in, a compiled Keras model out, with every variable made."""
+"""Build the Keras model of a spec and compile it, with every variable created before the first step."""
 
 from __future__ import annotations
 
@@ -23,32 +23,37 @@ from dlrun.training.step.shares import shared
 
 @dataclass(frozen=True)
 class TrainingLength:
-    """How long a training is, in both units."""
+    """The length of a training, in steps."""
 
     steps_per_epoch: int
     steps: int
 
     @property
     def epochs(self) -> int:
-        """Epochs, the last of which may be cut short."""
+        """The number of epochs, the last of which may be cut short."""
         return -(-self.steps // self.steps_per_epoch)
 
     @classmethod
     def of(cls, spec: Spec, examples: int) -> TrainingLength:
-        """The length that a spec's `training` asks for, with so many training examples."""
+        """Return the length that the spec's `training` section asks for.
+
+        Args:
+            spec: the spec.
+            examples: the number of training examples.
+        """
         steps_per_epoch = spec.training.steps_per_epoch(examples)
         return cls(steps_per_epoch, spec.training.total_steps(steps_per_epoch) or 0)
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """A model ready for its first step, and the choice that went into it.
+    """A compiled model, ready for its first step, with the precision and the CPU shares chosen for it.
 
     Args:
-        model: What is trained.
-        core: The spec's model: `model` itself, or what it applies to the parts of a batch.
-        precision: Chosen for it.
-        shares: Into how many parts each batch is cut on one device.
+        model: the Keras model to train.
+        core: the model that the spec describes: `model` itself, or what `model` applies to each part of a batch.
+        precision: the dtype that layers compute in, and why it was chosen.
+        shares: the number of parts that one CPU cuts each batch into, and why it was chosen.
     """
 
     model: keras.Model
@@ -58,7 +63,7 @@ class Compiled:
 
     @property
     def steps_per_update(self) -> int:
-        """Steps whose gradients change the weights together: 1, unless the optimizer accumulates them."""
+        """The number of steps per weight update: 1, unless the optimizer accumulates gradients."""
         optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
         return optimizer.gradient_accumulation_steps or 1
 
@@ -69,33 +74,36 @@ def compile_model(
     """Build and compile the spec's model; the spec's seed decides every initial value.
 
     Args:
-        spec: The spec.
-        features: What the model is given.
-        target: What it has to give, settled by the loss.
-        team: Where it will run; each variable is made on all of its devices.
-        length: Of the training, which schedules need.
-        shares: Into how many parts each batch is to be cut on one device.
+        spec: the spec.
+        features: the shape and kind of the model's input.
+        target: what the model has to predict, with the encoding and activation that the loss needs.
+        team: the replicas; each variable is created on all of their devices.
+        length: the length of the training, which learning rate schedules need.
+        shares: the number of parts that one CPU should cut each batch into.
+
+    Returns:
+        The compiled model; its weights, optimizer slots and metric variables all exist.
 
     Raises:
-        UsageError: The spec asks for parts that the model cannot be computed in.
-        SpecError: The architecture does not fit the data in a way that only building shows.
+        UsageError: The spec sets `cpu_shares`, and the model cannot be computed in parts.
+        SpecError: The architecture does not fit the data, which only building it shows.
     """
-    keras.utils.clear_session()  # names that Keras numbers start at 1 again
+    keras.utils.clear_session()  # so that the numbers in Keras' automatic names start at 1 again
     precision = choose_precision(
         spec.training, team.device, lambda: _built(spec, features, target, precision="float32")
     )
-    told = {**spec.plain(), "dataset": None, "plugins": None, "precision": precision.value}
-    team.check_alike("spec, or another precision,", sha256(repr(told).encode()).hexdigest())
+    common = {**spec.plain(), "dataset": None, "plugins": None, "precision": precision.value}
+    team.check_alike("spec, or another precision,", sha256(repr(common).encode()).hexdigest())
     if precision.value == "float16" and team.replicas > 1:
         precision = Choice(value="float32", reason="this GPU has no bfloat16, and losses are scaled on one device only")
-    keras.utils.clear_session()  # not inside the scope, which it would take away
+    keras.utils.clear_session()  # before the scope, not inside it: clearing the session would remove the scope
     with team.strategy.scope():
         core = _built(spec, features, target, precision=precision.value)
         exchange_dropout(core)
         model, shares = shared(core, shares, is_asked_for=spec.training.cpu_shares != "auto")
         _compile(model, spec, target, length=length)
-        # 1. The optimizer may have been wrapped (loss scaling) by compile. 2. Its slots must exist before the graph is
-        # traced and before a checkpoint is restored. 3. So must the variables of the metrics.
+        # The order matters. 1. compile() may wrap the optimizer, for loss scaling. 2. The optimizer's slots have to
+        # exist before the graph is traced and before a checkpoint is restored. 3. So do the metrics' variables.
         model.optimizer.build(model.trainable_variables)
         _build_metrics(model, features, target, dtype=core.inputs[0].dtype)
         if team.replicas > 1:
@@ -131,7 +139,7 @@ def _built(spec: Spec, features: Features, target: Target, *, precision: str) ->
 
 
 def _build_metrics(model: keras.Model, features: Features, target: Target, *, dtype: str) -> None:
-    """Make the variables of loss and metrics now, from symbolic tensors, instead of in the first step."""
+    """Create the variables of loss and metrics from symbolic tensors, instead of during the first step."""
     inputs = keras.KerasTensor((None, *features.shape), dtype=dtype)
     if target.kind == "input":
         targets = keras.KerasTensor((None, *features.shape), dtype="float32")
@@ -140,5 +148,5 @@ def _build_metrics(model: keras.Model, features: Features, target: Target, *, dt
         targets = keras.KerasTensor((None, *columns), dtype="int32")
     else:
         targets = keras.KerasTensor((None, target.units), dtype="float32")
-    # Private in Keras 3.15; a test holds that no variable is made after it.
+    # Private in Keras 3.15, which has no public way to do this. A test checks that no variable is created later.
     model._symbolic_build(data_batch=(inputs, targets))  # noqa: SLF001

@@ -1,4 +1,7 @@
-"""A compiled model and a feed in, the split's scores out; every example counts once, the last smaller batch too."""
+"""Compute loss and metrics of a compiled model on a split.
+
+Every example counts once, including those of the smaller last batch.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +18,13 @@ from dlrun.training.step.steps import StepRunner
 
 
 class Evaluator:
-    """Scores one split; its graph is traced once and used after every epoch.
+    """Scores a model on one split; its graph is traced once and reused after every epoch.
 
     Args:
-        model: Compiled; its metric variables are used, and reset, by each evaluation.
-        feed: The split.
-        batch_size: Examples in one step.
-        team: The devices that each step runs on.
+        model: a compiled model; each evaluation uses and resets its metric variables.
+        feed: the examples of the split.
+        batch_size: the number of examples in one step.
+        team: the replicas that compute each step.
     """
 
     def __init__(self, model: keras.Model, feed: Feed, *, batch_size: int, team: Replicas) -> None:
@@ -31,10 +34,10 @@ class Evaluator:
         self._order = epoch_order(feed.examples, seed=0, epoch=0, shuffle=False)
 
     def scores(self) -> dict[str, float]:
-        """Loss and metrics of the split, for the model's present variables.
+        """Return the loss and metrics of the split for the model's current weights.
 
         Raises:
-            RunError: A step failed: memory ran out, for example.
+            RunError: A step failed, for example because memory ran out.
         """
         batch_size, feed = self._steps.batch_size, self._steps.feed
         self._model.reset_metrics()
@@ -52,10 +55,18 @@ class Evaluator:
 
 
 def read_scores(model: keras.Model) -> dict[str, float]:
-    """Read the metric variables: one host read, so only at log points."""
+    """Read the values of the model's loss and metrics so far.
+
+    Reading waits for the device, so call this only when the scores are logged.
+    """
     return {name: float(value) for name, value in model.get_metrics_result().items()}
 
 
 def with_exact(scores: Mapping[str, float], exact: Mapping[str, float]) -> dict[str, float]:
-    """Return scores, those that batches do not add up to replaced by those of all predictions."""
+    """Return the scores, with those that cannot be averaged over batches replaced by their exact values.
+
+    Args:
+        scores: running averages over batches.
+        exact: the values computed from all predictions at once, for metrics such as the area under a curve.
+    """
     return {name: exact.get(name, value) for name, value in scores.items()}

@@ -1,4 +1,4 @@
-"""What TensorFlow raises while it trains, evaluates or builds, as errors that say what to try."""
+"""Turn TensorFlow's exceptions while building, training or evaluating into errors that say what to try."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _GRAPH_NODE = re.compile(r"\{\{[^}]*\}\} *")
 
 @contextmanager
 def step_failures(batch_key: str, batch_size: int) -> Iterator[None]:
-    """Explain what a step can fail with for the sake of its data or of the device.
+    """Turn the failures of a training or evaluation step into an error with advice.
 
     Args:
-        batch_key: The key of the spec that says how many examples a step takes.
-        batch_size: Its value.
+        batch_key: the key of the spec that sets the number of examples in a step.
+        batch_size: the value of that key.
 
     Raises:
-        RunError: Memory ran out, or an operation refused its inputs.
+        RunError: Memory ran out, or an operation rejected its inputs.
     """
     import tensorflow as tf
 
@@ -30,24 +30,24 @@ def step_failures(batch_key: str, batch_size: int) -> Iterator[None]:
     except tf.errors.ResourceExhaustedError as error:
         raise out_of_memory(batch_key, batch_size) from error
     except tf.errors.InvalidArgumentError as error:
-        said = (error.message or "an operation failed").strip().splitlines()[0]
+        message = (error.message or "an operation failed").strip().splitlines()[0]
         raise RunError(
-            f"TensorFlow cannot compute a step of this model on this data: {said}",
-            expected="data that the model can take: token ids within the vocabulary, labels within the classes",
-            hint="--set training.jit=off, if it is on: XLA cannot compile every layer",
+            f"TensorFlow cannot compute a step of this model on this data: {message}",
+            expected="data that fits the model: token ids within the vocabulary, labels within the number of classes",
+            hint="if training.jit is on, try --set training.jit=off: XLA cannot compile every layer",
         ) from error
 
 
 @contextmanager
 def worker_failures(cluster: Cluster, run_id: str) -> Iterator[None]:
-    """Explain that a process which trains with this one has ended, or cannot be reached.
+    """Turn the errors that TensorFlow raises after another worker has ended into one that says how to resume.
 
     Args:
-        cluster: The processes.
-        run_id: What to go on with.
+        cluster: the processes that train together.
+        run_id: the run to resume.
 
     Raises:
-        RunError: Another process has gone.
+        RunError: Another worker has ended or cannot be reached.
     """
     import tensorflow as tf
 
@@ -63,21 +63,21 @@ def worker_failures(cluster: Cluster, run_id: str) -> Iterator[None]:
     ) as error:
         if cluster.workers == 1:
             raise
-        said = _GRAPH_NODE.sub("", (error.message or str(error)).strip()).splitlines()[0]
+        message = _GRAPH_NODE.sub("", (error.message or str(error)).strip()).splitlines()[0]
         command = cluster.resume_command(run_id if cluster.is_chief else "RUN")
         raise RunError(
-            f"another worker has ended or cannot be reached: {said[:300]}",
+            f"another worker has ended or cannot be reached: {message[:300]}",
             expected=f"all {cluster.workers} workers, from the first step to the last",
-            hint=f"what went wrong stands at the end of its own output; {command} goes on from the last checkpoint",
+            hint=f"read the end of that worker's output for the cause; {command} continues from the last checkpoint",
         ) from error
 
 
 @contextmanager
 def building_failures() -> Iterator[None]:
-    """Explain that a model, or its data, is too large for the device.
+    """Turn a lack of memory while building into an error with advice.
 
     Raises:
-        RunError: Memory ran out.
+        RunError: The model, or its data, is too large for the device.
     """
     import tensorflow as tf
 
@@ -90,13 +90,13 @@ def building_failures() -> Iterator[None]:
 
 
 def out_of_memory(batch_key: str, batch_size: int) -> RunError:
-    """The error for a batch that is too large, with the next smaller one to try."""
+    """Return the error for a batch that does not fit into memory, with a smaller size to try."""
     smaller = max(1, batch_size // 2)
-    hint = f"--set {batch_key}={smaller}" if smaller < batch_size else "a smaller model, or another device"
+    hint = f"--set {batch_key}={smaller}" if smaller < batch_size else "use a smaller model, or another device"
     return RunError(f"the device ran out of memory with a batch of {batch_size}", hint=hint)
 
 
 def not_finite(what: str) -> RunError:
-    """The error for a loss or a variable that is NaN or infinite."""
-    hint = "a smaller optimizer.learning_rate, optimizer.clipnorm=1.0, or training.precision=float32"
+    """Return the error for a loss or a variable that has become NaN or infinite."""
+    hint = "lower optimizer.learning_rate, or set optimizer.clipnorm=1.0 or training.precision=float32"
     return RunError(what, expected="a finite number; the last checkpoint before it is kept", hint=hint)

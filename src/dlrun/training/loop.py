@@ -1,6 +1,8 @@
-"""The training loop: K steps in one call, scores read between calls, checkpoints that continue at the very next step.
+"""Run the training loop: steps, validation, decisions at the end of an epoch, logs and checkpoints.
 
-Keras owns the step (`model.train_step`), the loop owns everything around it.
+Keras computes a step (`model.train_step`); the loop does everything around it. One call of the graph runs many steps.
+Scores are read between calls, and a checkpoint can be written between any two calls, so that a resumed run continues
+with exactly the next step.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ End = Literal["completed", "out of time", "interrupted"]
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """What the loop works on."""
+    """Everything that the training loop works on."""
 
     spec: Spec
     compiled: Compiled
@@ -61,7 +63,7 @@ class TrainingTask:
 
 
 class Trainer:
-    """Trains one model from its present state to the end of its length."""
+    """Trains one model from its current state to the full length of the training."""
 
     def __init__(self, job: TrainingTask, *, stop: Stop, listener: Listener) -> None:
         self.job = job
@@ -80,35 +82,38 @@ class Trainer:
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go back to where a checkpoint was written: variables, decisions, and the rows of the log.
+        """Return to the point where a checkpoint was written: variables, decisions, and the rows of the log.
+
+        Args:
+            checkpoint: a checkpoint of this run.
 
         Raises:
-            CheckpointError: It is not of this model.
+            CheckpointError: The checkpoint belongs to another model, spec or dataset.
         """
         state = TrainingState.from_json(checkpoint.state.get("training", {}))
         metrics_bytes = checkpoint.state.get("metrics_bytes")
-        # Both are of the spec that the run was trained with, if it is the run's own checkpoint.
+        # A checkpoint of this very run always fits its spec; anything else was copied here from another run.
         fits = (state.plateau is None) == (self.state.plateau is None)
         if not fits or state.epoch_step > self.job.length.steps_per_epoch or not isinstance(metrics_bytes, int):
-            raise CheckpointError("the training state of the checkpoint is not of this spec and data")
+            raise CheckpointError("the training state in the checkpoint does not belong to this spec and data")
         assign_arrays(self.model, checkpoint.arrays, parts=("model", "optimizer", "metrics"))
         self.job.team.assign_metric_parts(self.model, checkpoint.arrays)
         self.state = reconsidered(state, self.job.spec.training.early_stopping)
         if not self.job.team.cluster.is_chief:
-            return  # the run folder is the chief's
+            return  # only the chief writes to the run folder
         digest = checkpoint.state.get("metrics_sha256")
         self.job.folder.history.cut(metrics_bytes, digest=digest if isinstance(digest, str) else None)
         stopping = self.job.spec.training.early_stopping
         self._saver.resumed(self.state, needs_best=stopping is not None and stopping.restore_best)
 
     def train(self) -> End:
-        """Run to the end.
+        """Train to the end, or until a signal or the time limit stops it.
 
         Returns:
-            How it ended. A checkpoint of this very step is on the disk.
+            How the training ended. A checkpoint of its last step is on the disk.
 
         Raises:
-            RunError: The loss or a variable is no number any more, a step failed, or a checkpoint cannot be written.
+            RunError: The loss or a variable became NaN or infinite, a step failed, or a checkpoint cannot be written.
         """
         training = self.job.spec.training
         minutes = training.max_minutes
@@ -118,14 +123,14 @@ class Trainer:
         try:
             deferred = self.stop.deferred(max_seconds=None if minutes is None else 60 * minutes)
             with deferred, step_failures("training.batch_size", training.batch_size):
-                # The last steps may be trained and their epoch not ended: a stop came before its validation.
+                # All steps may be done and the last epoch still open: a stop can come before its validation.
                 end: End | None = None
                 while not end and (self.state.step < self.job.length.steps or self.state.epoch_step):
                     end = "completed" if self.state.stopped else self._epoch(events)
                 with self.job.timeline.spent("save"):
                     self._saver.save(self.state)
         except Exception:
-            with suppress(DlrunError):  # what is told is why training ended
+            with suppress(DlrunError):  # the user needs the reason why training ended, not a second error
                 self._saver.keep_best()
             raise
         finally:
@@ -134,8 +139,8 @@ class Trainer:
         return end or "completed"
 
     def _epoch(self, events: EventWriter | None) -> End | None:
-        # 1. Train and read the scores. 2. Validate, which resets the metrics. 3. Decide, from both. 4. Record, and
-        # checkpoint where it is time, so that what is on disk never runs ahead of what was decided.
+        # The order matters. 1. Train, and read the scores. 2. Validate, which resets the metrics. 3. Decide, from the
+        # scores of both. 4. Write the row, then the checkpoint: what is on the disk is never ahead of the decisions.
         started, first_step = time.perf_counter(), self.state.epoch_step
         with self.job.timeline.spent("train"):
             scores, wait_seconds = self._train_epoch()
@@ -146,7 +151,7 @@ class Trainer:
         self.pace.train_seconds += trained_seconds
         learning_rate = float(tf.convert_to_tensor(self.model.optimizer.learning_rate))
         if self.job.validation is not None:
-            # Best, early stopping and plateau judge the weights that a checkpoint of this step would be used with.
+            # Best epoch, early stopping and plateau look at the weights that a user of this checkpoint would get.
             with self.job.timeline.spent("evaluate"), averaged_variables(self.model):
                 scores |= {f"val_{name}": value for name, value in self.job.validation.scores().items()}
         before = self.state
@@ -170,10 +175,10 @@ class Trainer:
         return self._reason_to_end() if self.state.step < self.job.length.steps else None
 
     def _train_epoch(self) -> tuple[dict[str, float], float]:
-        """Train the present epoch from its present step, until it or the run ends.
+        """Train the current epoch from its current step until the epoch or the run ends.
 
         Returns:
-            The epoch's scores so far, and the seconds that the device waited for data.
+            The scores of the epoch so far, and the seconds that the device waited for data.
         """
         training, steps = self.job.spec.training, self._steps_of_epoch()
         if self.state.epoch_step == 0:
@@ -194,7 +199,7 @@ class Trainer:
                 scores = self._call(stretch)
                 rate = (self.state.epoch_step - began_step) / (time.perf_counter() - began_at)
                 self._report_steps(steps, scores, rate=rate)
-                # At the end of an epoch one is written anyway, after validation.
+                # At the end of an epoch the checkpoint comes after validation.
                 if self.state.epoch_step < steps and self._saver.is_due():
                     with self.job.timeline.spent("save"):
                         self._saver.save(self.state)
@@ -202,9 +207,10 @@ class Trainer:
         return scores, wait_seconds
 
     def _call(self, stretch: StepRange) -> dict[str, float]:
-        """Train some steps in one call, and read the epoch's scores so far."""
+        """Train some steps in one call, and read the scores of the epoch so far."""
         called = time.perf_counter()
         wanted = self.job.team.chiefs(self.pace.steps)
+        # Every process has to run the same number of steps, so the chief's clock decides for all.
         with self.job.timeline.spent("train" if self.pace.traced else "compile"):
             count = self.job.steps(stretch, self.state.epoch_step, wanted)
         scores = read_scores(self.model)
@@ -225,6 +231,7 @@ class Trainer:
 
     def _reason_to_end(self) -> End | None:
         stopped, is_late = self.job.team.agreed(anyone=self.stop.signal is not None, chief=int(self.stop.is_late))
+        # Asked in every process at the same place: a worker that stopped alone would leave the others waiting for it.
         return "interrupted" if stopped else "out of time" if is_late else None
 
     def _record(self, row: Row, events: EventWriter | None, *, is_best: bool) -> None:
@@ -241,7 +248,7 @@ class Trainer:
                 events.flush()
 
     def _warn_of_undefined(self, scores: Mapping[str, float]) -> None:
-        """Say once for each score that decides something that it is undefined, and what follows from that."""
+        """Warn once about each score that decides something and is undefined."""
         for name, what in undefined_watched(self.job.spec, scores).items():
             if name not in self._undefined:
                 self._undefined.add(name)
@@ -254,7 +261,7 @@ class Trainer:
         self.listener(StepsDone(epoch, self.state.epoch_step, steps, scores, examples_per_second, seconds_left))
 
     def _check_finite(self, scores: Mapping[str, float], *, steps: int) -> None:
-        # A loss that is no number stays one in its running mean, so looking after each call misses none of its steps.
+        # A running mean that has become NaN stays NaN, so one look after each call misses none of its steps.
         for name in ("loss", "val_loss"):
             value = scores.get(name, 0.0)
             if not math.isfinite(value):

@@ -1,7 +1,7 @@
-"""A prediction without a model, scored as the model is: what a model has to be better than.
+"""Score naive forecasts and constant predictions: the baseline that a model has to beat.
 
-Of a series it is the last value. Of everything else it is the same for every example and takes nothing but the training
-split's target: how frequent each class or label is, so that the most frequent is predicted, or the mean of each value.
+For a time series the baseline is the naive forecast, which repeats the last value. For everything else it is a constant
+that depends only on the targets of the training split: the frequency of each class or label, or the mean of each value.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _LEAST_PROBABILITY = 1e-7
 _NUMBERS_AT_ONCE = 1 << 22
 _VECTOR = 64
 _MOST_VALUES = 1000
-"""More classes than these are not kept in run.json."""
+"""The values of a baseline with more classes than this are not stored in run.json."""
 
 
 class NaiveScores:
-    """Loss and metrics of predictions without a model, of examples that come one block after another.
+    """Computes loss and metrics of baseline predictions, for examples that arrive in blocks.
 
     Args:
-        loss: Of the spec.
-        metrics: Of the spec.
-        target: What the model predicts, settled.
-        batch_size: Examples in one step, for a loss that is one of a batch as a whole.
-        constant: What is predicted for every example, as `BaselineRecord.values` holds it; empty: what `add` is given.
+        loss: the loss of the spec.
+        metrics: the metrics of the spec.
+        target: what the model predicts, with the encoding and activation that the loss needs.
+        batch_size: the number of examples in one step, for a loss that is computed over a whole batch.
+        constant: the prediction for every example, as in `BaselineRecord.values`; empty if `add` gets predictions.
     """
 
     def __init__(
@@ -62,10 +62,15 @@ class NaiveScores:
         self._sum, self._count = 0.0, 0
 
     def add(self, truth: Array, predicted: Array | None = None, weight: Array | None = None) -> None:
-        """Take some more.
+        """Score some more examples.
+
+        Args:
+            truth: the true targets, as `Split.target` stores them.
+            predicted: the naive forecasts; None to use the constant.
+            weight: the weight of each example in the loss; None for equal weights.
 
         Shape:
-            truth: as `Split.target` holds it. predicted: as `truth`, values in their own unit. weight: `(n,)`.
+            truth: `(n,)` or `(n, size)`. predicted: as `truth`, values in their original unit. weight: `(n,)`.
         """
         for start in range(0, len(truth), self._at_once):
             rows = slice(start, start + self._at_once)
@@ -74,18 +79,18 @@ class NaiveScores:
             y_true, y_pred = self._encoded(truth[rows], None if predicted is None else np.asarray(predicted)[rows])
             self._sum += float(self._loss(y_true, y_pred, sample_weight=weights)) * count
             self._count += count
-            # One value has to stay one: the processor rounds another way where less than a vector is left over. So
-            # there are whole vectors, of examples that weigh nothing at the end.
+            # The same batch has to give the same bits, but the processor rounds differently in the rest of an array
+            # that fills no whole vector register. So pad to whole vectors, with examples of weight 0.
             padding = -count % _VECTOR
             padded = np.concatenate([np.arange(count), np.zeros(padding, int)])
             y_true, y_pred = tf.gather(y_true, padded), tf.gather(y_pred, padded)
-            # As the model's own, metrics count every example alike; weights of examples are the loss' alone.
+            # The model's own metrics count every example equally; only the loss uses the examples' weights.
             counted = tf.constant(np.concatenate([np.ones(count), np.zeros(padding)]), tf.float32)
             for metric in self._metrics.values():
                 metric.update_state(y_true, y_pred, sample_weight=counted)
 
     def _encoded(self, truth: Array, predicted: Array | None) -> tuple[Any, Any]:
-        """Truth and predictions as loss and metrics take them."""
+        """Return targets and predictions in the form that loss and metrics take."""
         if predicted is not None:
             y_pred = encode(tf.constant(predicted), self._target)
         else:
@@ -93,16 +98,16 @@ class NaiveScores:
         return encode(tf.constant(np.asarray(truth)), self._target), y_pred
 
     def scores(self) -> dict[str, float]:
-        """Loss and metrics of all examples so far, by name, as those of the model."""
+        """Return loss and metrics of all examples so far, under the same names as the model's."""
         of_metrics = {name: float(metric.result()) for name, metric in self._metrics.items()}
         return {"loss": self._sum / self._count} | with_exact(of_metrics, self._collected.scores())
 
 
 def find_baseline(assembly: TrainingSetup) -> BaselineRecord | None:
-    """Return what is predicted without a model; None for an autoencoder.
+    """Return the baseline of a run: the naive forecast of a series, or else a constant; None for an autoencoder.
 
     Args:
-        assembly: Of the run.
+        assembly: the training setup of the run.
     """
     if assembly.dataset.naive:
         return BaselineRecord(method="the last value")
@@ -115,21 +120,21 @@ def find_baseline(assembly: TrainingSetup) -> BaselineRecord | None:
 
 
 def kept_baseline(baseline: BaselineRecord | None) -> BaselineRecord | None:
-    """Return a baseline as run.json holds it: without its values where there are too many."""
+    """Return the baseline as run.json stores it: without its values if there are too many."""
     is_small = baseline is None or len(baseline.values) <= _MOST_VALUES
     return baseline if is_small or baseline is None else BaselineRecord(method=baseline.method)
 
 
 def naive_scores(assembly: TrainingSetup, baseline: BaselineRecord, split: str) -> dict[str, float]:
-    """Return loss and metrics of the predictions without a model for a split.
+    """Return the loss and metrics of the baseline on a split.
 
     Args:
-        assembly: Of the run.
-        baseline: What is predicted.
-        split: Its name.
+        assembly: the training setup of the run.
+        baseline: the baseline to score.
+        split: the name of the split.
 
     Returns:
-        By name, as those of the model; empty if there are no such predictions.
+        The scores by name, as for the model; empty if the split has no baseline predictions.
     """
     of_split, examples = assembly.dataset.naive.get(split), assembly.dataset.splits[split]
     if examples.target is None or (of_split is None and not baseline.values):
@@ -145,8 +150,8 @@ def constant_output(values: Array, target: Target) -> Any:
     """Return the output of a model that predicts the same for every example.
 
     Args:
-        values: Probabilities of classes or labels, or values in their own unit.
-        target: Settled: how the output is read.
+        values: probabilities of classes or labels, or values in their original unit.
+        target: what the model predicts, with the activation of the output layer.
 
     Shape:
         values: `(size,)`. Returns: `(units,)` float32.
@@ -164,10 +169,10 @@ def constant_output(values: Array, target: Target) -> Any:
 
 
 def _frequencies(split: Split, target: Target) -> Array:
-    """How frequent each class, of columns each class of each, or each label is.
+    """Return the frequency of each class or label; for several columns, of each class of each column.
 
     Shape:
-        `(size,)`.
+        Returns: `(size,)`.
     """
     truth, weight = np.asarray(split.target), split.sample_weight
     if target.kind == "labels":

@@ -1,4 +1,4 @@
-"""An assembled run in, its layers, shapes, parameters and memory out, without a step of training."""
+"""Describe what a training would do, without a step of it: layers, shapes, parameters, memory and steps."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
 @dataclass(frozen=True)
 class LayerPlan:
-    """One layer.
+    """One layer of the model.
 
     Args:
-        name: Its name in the model.
-        type: Its Keras class.
-        output_shape: Of one example, without the batch axis.
-        parameters: Trainable and not.
-        dtype: What it computes in.
+        name: the layer's name in the model.
+        type: the name of its Keras class.
+        output_shape: the shape of its output for one example, without the batch axis.
+        parameters: the number of its parameters, trainable or not.
+        dtype: the dtype that it computes in.
     """
 
     name: str
@@ -34,18 +34,18 @@ class LayerPlan:
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """What a training would be.
+    """What a training would consist of.
 
     Args:
-        layers: In order.
-        parameters: Of the whole model.
-        trainable: Those that training changes.
-        memory: Bytes by purpose: `variables`, `gradients`, `optimizer`, `activations` (an estimate: what every layer
-            gives for one batch, kept for the gradient), `data` (all splits, on the device).
-        steps_per_epoch: Steps.
-        steps: Steps of the whole training.
-        precision: Chosen for it.
-        left_out: Why a column of the data is no feature, by name.
+        layers: the layers, in order.
+        parameters: the number of parameters of the whole model.
+        trainable: the number of parameters that training changes.
+        memory: bytes by purpose: `variables`, `gradients`, `optimizer`, `activations` (an estimate: the outputs of all
+            layers for one batch, which the gradient needs), `data` (all splits, on the device).
+        steps_per_epoch: the number of steps in one epoch.
+        steps: the number of steps of the whole training.
+        precision: the dtype that layers compute in.
+        left_out: why a column of the data is not used as a feature, by the column's name.
     """
 
     layers: tuple[LayerPlan, ...]
@@ -59,7 +59,11 @@ class TrainingPlan:
 
 
 def make_plan(assembly: TrainingSetup) -> TrainingPlan:
-    """Describe what `assembly` would train."""
+    """Return the plan of a training.
+
+    Args:
+        assembly: the training setup to describe.
+    """
     model, batch_size = assembly.compiled.model, assembly.spec.training.batch_size
     layers = plan_layers(assembly.compiled.core)
     trainable = sum(_size(variable) for variable in model.trainable_variables)
@@ -88,7 +92,7 @@ def make_plan(assembly: TrainingSetup) -> TrainingPlan:
 
 
 def plan_layers(core: keras.Model) -> tuple[LayerPlan, ...]:
-    """The layers of a network, in order."""
+    """Return the layers of a model, in order."""
     return tuple(_layer_plan(layer) for layer in core.layers)
 
 

@@ -1,4 +1,4 @@
-"""A trained network and stored examples in, predictions as users read them out, in batches of one size."""
+"""Predict with a trained model, batch by batch, in the form that users read: probabilities, values, reconstructions."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Array = npt.NDArray[Any]
 
 
 class Predictor:
-    """Gives the predictions for stored examples.
+    """Computes the predictions for stored examples.
 
     Args:
-        core: The trained network.
-        preprocess: From stored examples to features.
-        target: What the network gives, settled.
-        batch_size: Examples in one step.
+        core: the trained model.
+        preprocess: the model that turns stored examples into features.
+        target: what the model predicts, with the activation of the output layer.
+        batch_size: the number of examples in one step.
     """
 
     def __init__(self, core: keras.Model, *, preprocess: keras.Model, target: Target, batch_size: int) -> None:
@@ -41,11 +41,14 @@ class Predictor:
         self._learnt = tf.function(lambda rows: as_learnt(rows, training=False), autograph=False, reduce_retracing=True)
 
     def __call__(self, rows: Array) -> Array:
-        """Predict.
+        """Return the predictions for some examples.
+
+        Args:
+            rows: the examples, as a split stores them.
 
         Shape:
-            rows: `(n, *raw_shape)` as a split stores them. Returns: `(n, size)` float32: probabilities of classes or
-            of labels, or values in their own unit; for an autoencoder its reconstructions `(n, *features.shape)`.
+            rows: `(n, *raw_shape)`. Returns: `(n, size)` float32: probabilities of classes or labels, or values in
+            their original unit; for an autoencoder the reconstructions, `(n, *features.shape)`.
 
         Raises:
             RunError: Memory ran out.
@@ -53,10 +56,15 @@ class Predictor:
         return np.concatenate([outputs.numpy() for outputs, _ in self._batches(rows)])
 
     def precise(self, rows: Array) -> Array:
-        """Predict, values in float64: float32 has few digits left where their mean is large against their spread.
+        """Return the predictions, with values in float64.
+
+        Where the mean of the values is large compared to their spread, float32 has few digits left for the differences.
+
+        Args:
+            rows: the examples, as a split stores them.
 
         Shape:
-            As `__call__`.
+            rows: `(n, *raw_shape)`. Returns: `(n, size)`.
 
         Raises:
             RunError: Memory ran out.
@@ -72,7 +80,10 @@ class Predictor:
         return np.asarray(np.concatenate(batches).astype(np.float64) * scale + mean)
 
     def reconstruction_errors(self, rows: Array) -> Array:
-        """How far an autoencoder's reconstruction is from its input.
+        """Return the mean squared error of an autoencoder's reconstruction of each example.
+
+        Args:
+            rows: the examples, as a split stores them.
 
         Formula:
             the mean over an example's features of (reconstruction - feature)^2
@@ -83,7 +94,10 @@ class Predictor:
         return np.concatenate([_errors(outputs, features) for outputs, features in self._batches(rows)])
 
     def features(self, rows: Array) -> Array:
-        """What the network is given for stored rows.
+        """Return the features that the model computes on, for stored examples.
+
+        Args:
+            rows: the examples, as a split stores them.
 
         Shape:
             rows: `(n, *raw_shape)`. Returns: `(n, *features.shape)`.
@@ -91,7 +105,10 @@ class Predictor:
         return np.concatenate([features.numpy() for _, features in self._batches(rows)])
 
     def reconstruct(self, rows: Array) -> tuple[Array, Array]:
-        """Reconstructions, and how far each is from its input, in one pass.
+        """Return an autoencoder's reconstructions and their mean squared errors, in one pass.
+
+        Args:
+            rows: the examples, as a split stores them.
 
         Shape:
             rows: `(n, *raw_shape)`. Returns: `(n, *features.shape)` and `(n,)`, float32.

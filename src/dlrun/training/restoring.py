@@ -1,4 +1,4 @@
-"""A run's checkpoint into an assembled model: the newest sound one, or the one that is asked for."""
+"""Restore a checkpoint of a run into its model: the newest valid one, or one chosen by name."""
 
 from __future__ import annotations
 
@@ -17,49 +17,52 @@ MODEL, EVERYTHING = ("model",), ("model", "optimizer", "metrics")
 
 
 def read_newest(assembly: TrainingSetup, folder: RunFolder, listener: Listener) -> Restored | None:
-    """The newest checkpoint that verifies, for training to go on from; None if none was ever written.
+    """Return the newest valid checkpoint, to resume from; None if the run has not written one yet.
+
+    Args:
+        assembly: the training setup of the run.
+        folder: the run.
+        listener: receives a warning for each newer checkpoint that is damaged.
 
     Raises:
-        CheckpointError: There are some, and none verifies; or the newest is not of the step that it is named after.
-        RunError: The newest sound one is not of this model.
+        CheckpointError: No checkpoint is valid, or the folder of the newest one is named after another step.
+        RunError: The newest valid checkpoint belongs to another model.
     """
     found = newest_valid(folder.checkpoints, expected=array_specs(assembly.compiled.model, parts=EVERYTHING))
     if found is None:
         return None
     for path, reason in found.skipped:
         listener(
-            Note(
-                WARNING, f"{path.name} cannot be used, and what was trained since the one before is repeated: {reason}"
-            )
+            Note(WARNING, f"{path.name} cannot be used, so the steps since the one before it are repeated: {reason}")
         )
     check_step(found.path, TrainingState.from_json(found.checkpoint.state.get("training", {})))
     return Restored(found.path.name, found.checkpoint)
 
 
 def restore_model(spec: Spec, model: keras.Model, folder: RunFolder, name: str, listener: Listener) -> str:
-    """Give a model the variables that a run ended with, or those of one checkpoint.
+    """Load the variables of a checkpoint into a model.
 
     Args:
-        spec: Of the run.
-        model: Compiled for it.
-        folder: The run.
+        spec: the spec of the run.
+        model: the model, compiled from that spec.
+        folder: the run.
         name: `final` (the best if early stopping restores it, else the last), `last`, `best`, or a checkpoint's name.
-        listener: Told which checkpoint it was.
+        listener: receives a note with the path of the checkpoint.
 
     Returns:
         The checkpoint's name.
 
     Raises:
         UsageError: There is no such checkpoint.
-        CheckpointError: It is missing, damaged, or not the one that training left.
-        RunError: It is not of this model.
+        CheckpointError: The checkpoint is missing, damaged, or not the one that training wrote.
+        RunError: The checkpoint belongs to another model.
     """
-    # The optimizer's variables are of no use to a model that only predicts, except for averages of the weights.
+    # A model that only predicts needs no optimizer variables, except moving averages of the weights.
     parts = ("model", "optimizer") if keeps_averages(model) else MODEL
     stopping, expected = spec.training.early_stopping, array_specs(model, parts=parts)
     ends_with_best = stopping is not None and stopping.restore_best
     found = read_wanted(folder, name, ends_with_best=ends_with_best, expected=expected)
-    # A run in float16 has an optimizer that scales losses around its own, of which a model that predicts has no need.
+    # In float16 the optimizer is wrapped for loss scaling; the wrapper's variables are not needed to predict.
     wanted = {name: array for name, array in found.checkpoint.arrays.items() if name in expected}
     assign_arrays(model, wanted, parts=parts)
     if keeps_averages(model):

@@ -1,4 +1,4 @@
-"""An assembled run in, what its final model predicts for a split out, with the examples that are worth a look."""
+"""Select and predict the examples that the report of a run shows: a sample of a split, and its worst mistakes."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _SHOWN = 12
 _LONGEST_TEXT, _LONGEST_CELL = 600, 200
 _MEASURED_EXAMPLES, _TURNS = 500, 3
 _MOST_PRODUCTS = 2_500_000_000
-"""Products of a weight and a value that may be spent on importances: about half a second of one core."""
+"""Upper bound for the multiplications spent on importances: about half a second of one core."""
 _PRODUCTS_OF_A_CALL = 2_500_000
-"""What could be multiplied in the time that a call takes whatever the model."""
+"""The multiplications that would take as long as the fixed overhead of one call."""
 _MOST_FEATURES = 100
 _IMAGE_RANK = 4
 _NOTHING: Array = np.zeros(0, np.float32)
@@ -38,10 +38,13 @@ def sample_predictions(
     """Predict a split, or an even sample of a large one.
 
     Args:
-        assembly: With the final variables.
-        split: Its name.
-        predictor: Of the assembly.
-        measures_columns: Whether to measure how much the predictions rest on each column of a table.
+        assembly: the training setup of the run, with the final weights.
+        split: the name of the split.
+        predictor: the predictor of that model.
+        measures_columns: whether to measure how much the predictions depend on each column of a table.
+
+    Returns:
+        The predictions, with the examples that the report shows.
     """
     examples, target, naive = assembly.dataset.splits[split], assembly.target, assembly.dataset.naive.get(split)
     most = max(1, min(MOST_EXAMPLES, _MOST_BYTES // (4 * target.size)))
@@ -76,7 +79,7 @@ def sample_predictions(
 
 
 def _columns(assembly: TrainingSetup) -> Mapping[str, tuple[int, ...]]:
-    """Return the columns of a table, or the features of vectors, with the places of their values."""
+    """Return the positions of the values of each column of a table, or of each feature of a vector."""
     columns = assembly.dataset.raw_input().columns_of_stored()
     width = assembly.dataset.features.shape[-1]
     if columns or assembly.dataset.features.kind != "vector" or width > _MOST_FEATURES:
@@ -87,7 +90,7 @@ def _columns(assembly: TrainingSetup) -> Mapping[str, tuple[int, ...]]:
 def _importances(
     part: Split, predictor: Predictor, columns: Mapping[str, tuple[int, ...]], target: Target
 ) -> tuple[Array, Array]:
-    """Exchange the values of each column, unless there are so many that the report would be waited for."""
+    """Measure permutation importances, unless there are so many columns that the report would take long."""
     few = part.take(_sample(len(part), most=_MEASURED_EXAMPLES))
     stored, truth = np.asarray(few.features), np.asarray(few.target)
     turns = turns_within_budget(
@@ -105,15 +108,15 @@ def _importances(
 
 
 def turns_within_budget(columns: int, *, calls: int, positions: int, parameters: int) -> int:
-    """Return how often each column's values may be exchanged.
+    """Return how many times the values of each column may be permuted.
 
-    It follows from counts and not from a clock, so that two runs of one spec have the same report.
+    The number follows from counts, not from a clock, so that two runs of one spec have the same report.
 
     Args:
-        columns: Their number.
-        calls: Of the model, to predict the examples once.
-        positions: Examples, or steps of all histories, to which the weights are applied.
-        parameters: Of the model.
+        columns: the number of columns.
+        calls: the number of model calls that it takes to predict the examples once.
+        positions: the number of examples, or of steps in all histories, that the weights are applied to.
+        parameters: the number of parameters of the model.
     """
     once = columns * (calls * _PRODUCTS_OF_A_CALL + positions * parameters)
     return min(_TURNS, _MOST_PRODUCTS // max(1, once))
@@ -122,7 +125,7 @@ def turns_within_budget(columns: int, *, calls: int, positions: int, parameters:
 def _of_autoencoder(part: Split, rows: Array, predictor: Predictor, *, total: int) -> StoredPredictions:
     errors = predictor.reconstruction_errors(part.features)
     order = np.argsort(errors)
-    # The best, some between, and the worst: what it has learnt, and what it has not.
+    # Show the best, some in between, and the worst: what the model has learnt, and what it has not.
     shown = order[np.unique(np.linspace(0, len(order) - 1, _SHOWN).astype(int))]
     features, reconstructions = predictor.features(part.features[shown]), predictor(part.features[shown])
     low, high = float(features.min()), float(features.max())
@@ -134,13 +137,13 @@ def _of_autoencoder(part: Split, rows: Array, predictor: Predictor, *, total: in
 
 def _sample(total: int, *, most: int, in_a_row: bool = False) -> Array:
     count = min(total, most)
-    if in_a_row:  # a forecast is looked at as a curve
+    if in_a_row:  # a forecast is shown as a curve, which needs consecutive rows
         return np.arange(count)
     return np.linspace(0, total - 1, count).astype(np.int64)
 
 
 def _worst(outputs: Array, truth: Array, target: Target) -> Array:
-    """Places of the worst predictions: the most certain mistakes, or the largest errors."""
+    """Return the positions of the worst predictions: the most confident mistakes, or the largest errors."""
     if not truth.size:
         return np.zeros(0, np.int64)
     if target.kind == "classes":
@@ -160,7 +163,7 @@ def _worst(outputs: Array, truth: Array, target: Target) -> Array:
 def _pictures(stored: Array, assembly: TrainingSetup) -> Array:
     if assembly.dataset.features.kind != "image" or not len(stored):
         return _NOTHING
-    # As large as the network sees them: a byte of 16 may be white. What is standardized is shown as it is stored.
+    # Scale as the network sees it: a stored 16 may mean white. Standardized images are shown by their own range.
     scaled = stored * np.float32(getattr(assembly.dataset.preprocess, "scale", 1.0))
     if scaled.min() >= 0 and scaled.max() <= 1:
         return _as_bytes(scaled, 0.0, 1.0)
@@ -173,7 +176,7 @@ def _as_bytes(values: Array, low: float, high: float) -> Array:
 
 
 def _cells(part: Split, shown: Array, assembly: TrainingSetup, columns: Sequence[str]) -> Array:
-    """Return the values of the examples that are shown, by column."""
+    """Return the values of the shown examples, by column."""
     if not columns or not len(shown):
         return _NOTHING
     raw = assembly.dataset.raw_input()

@@ -1,4 +1,4 @@
-"""A spec file in, everything that training or evaluation needs out: device, data, compiled model, feeds."""
+"""Set up a run: choose the device, load the data, compile the model, and provide the batches and evaluators."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ from dlrun.training.step.replicas import Replicas, make_team
 from dlrun.training.step.shares import choose_shares
 from dlrun.training.step.steps import StepRunner
 
-# What importing TensorFlow has made lives as long as the process. Each collection, and `clear_session` asks for one,
-# would look at all of it again: a third of the CPU time of a short training.
+# The objects that importing TensorFlow creates live as long as the process. Every garbage collection would traverse
+# them all again, which took a third of the CPU time of a short training; `clear_session` alone asks for several.
 gc.freeze()
 
 
 @dataclass(frozen=True)
 class ChosenSteps:
-    """The training steps, and whether XLA compiles them, with the reason."""
+    """The training steps, whether XLA compiles them, and why."""
 
     jit: Choice
     steps: StepRunner
@@ -58,7 +58,7 @@ class ChosenSteps:
 
 @dataclass(frozen=True)
 class TrainingSetup:
-    """The parts of one run, fitted to each other."""
+    """The parts of one run that training and evaluation need, built for each other."""
 
     spec: Spec
     device: Device
@@ -73,16 +73,16 @@ class TrainingSetup:
     _evaluators: dict[str, Evaluator] = field(default_factory=dict)
 
     def updates_told(self, steps: int) -> str:
-        """How often so many steps change the weights, for people; empty where every step does."""
+        """Describe how often `steps` steps change the weights; empty if every step does."""
         each = self.compiled.steps_per_update
         updates, rest = divmod(steps, each)
         if each == 1:
             return ""
-        left = f"; the last {rest} of {steps:,} steps are too few for one, and change nothing" if rest else ""
+        left = f"; the last {rest} of {steps:,} steps are too few for another update" if rest else ""
         return f"{updates:,}, each with the mean gradient of {each} steps{left}"
 
     def environment(self) -> dict[str, str]:
-        """What decides the bits of the result besides spec and data."""
+        """Return what determines the bits of the result besides the spec and the data."""
         threads = {
             "intra-op": tf.config.threading.get_intra_op_parallelism_threads(),
             "inter-op": tf.config.threading.get_inter_op_parallelism_threads(),
@@ -90,22 +90,22 @@ class TrainingSetup:
         return environment(device=self.device.choice.value, workers=self.team.cluster.workers, threads=threads)
 
     def interface(self) -> Interface:
-        """What goes into the model and what comes out, for predictions."""
+        """Return the description of the model's input and output that prediction needs."""
         dataset = self.dataset
         return Interface(dataset.name, dataset.raw_input(), dataset.preprocess, dataset.features, self.target)
 
     def predictor(self) -> Predictor:
-        """What predicts with the model as it is, in the precision that it is trained in."""
+        """Return a predictor with the model's current weights, in the precision that it is trained in."""
         batch_size = self.spec.training.evaluation_batch_size
         core = self.compiled.core
         return Predictor(core, preprocess=self.preprocess, target=self.target, batch_size=batch_size)
 
     def held_out_splits(self) -> tuple[str, ...]:
-        """What the final model is scored on: all that it was not trained on, or the training split if that is all."""
+        """Return the names of the splits to score the final model on: all but the training split, if there are any."""
         return tuple(name for name in self.dataset.splits if name != "train") or ("train",)
 
     def choose_steps(self) -> ChosenSteps:
-        """The training steps, compiled by XLA if that was asked for or measured to be faster."""
+        """Return the training steps, compiled by XLA if the spec says so or if that was measured to be faster."""
         training, feed = self.spec.training, self.training_feed()
         model = self.compiled.model
         plain = StepRunner(model, model.train_step, feed, batch_size=training.batch_size, jit=False, team=self.team)
@@ -121,15 +121,16 @@ class TrainingSetup:
         return ChosenSteps(choice, steps)
 
     def spec_with_choices(self, **choices: str) -> Spec:
-        """The spec with what was chosen for it in place of `auto`, so that it is not chosen again."""
-        # Cores were divided before the model was there to say that it cannot be: it has to come to the same again.
+        """Return the spec with the chosen values in place of `auto`, so that they are not chosen again."""
+        # The cores were divided before the model was built. If the model turned out not to be divisible, keep `auto`:
+        # a process that reads this spec has to divide its cores in the same way, to compute the same bits.
         is_settled = self.shares == self.compiled.shares
         shares = int(self.shares.value) if is_settled else self.spec.training.cpu_shares
         chosen = {"precision": self.compiled.precision.value, "cpu_shares": shares, **choices}
         return replace(self.spec, training=self.spec.training.model_copy(update=chosen))
 
     def job(self, folder: RunFolder, steps: StepRunner) -> TrainingTask:
-        """What the training loop works on."""
+        """Return what the training loop works on."""
         return TrainingTask(
             spec=self.spec,
             compiled=self.compiled,
@@ -143,12 +144,12 @@ class TrainingSetup:
         )
 
     def training_feed(self) -> Feed:
-        """The training split, with the class weights and the augmentation that the spec asks for."""
+        """Return the training split, with the class weights and the augmentation of the spec."""
         weights = class_weights(self.dataset.splits["train"], self.target, self.spec.training)
         return self._feed("train", class_weight=weights, augment=augment_of(self.dataset, seed=self.spec.seed))
 
     def evaluator(self, split: str) -> Evaluator:
-        """What scores a split, made once; without class weights, which belong to training."""
+        """Return the evaluator of a split, which is built once; class weights apply to training only."""
         if split not in self._evaluators:
             batch_size = self.spec.training.evaluation_batch_size
             self._evaluators[split] = Evaluator(
@@ -163,7 +164,8 @@ class TrainingSetup:
         wanted, size = self.spec.training.feed, sum(array.nbytes for _, array in examples.arrays())
         copies = 1 if self.device.is_gpu else len(self.team.devices)
         resident = wanted == "device" or (wanted == "auto" and copies * size <= free_bytes(self.device) // 2)
-        # Alike in every process: a feed from memory has other calls of steps, which all have to make together.
+        # All processes have to decide alike: without a resident feed the calls take other numbers of steps, and every
+        # process has to make the same calls.
         resident = not self.team.agreed(anyone=not resident)[0]
         with building_failures():
             return Feed(
@@ -180,19 +182,22 @@ class TrainingSetup:
 def assemble(
     file: SpecFile, *, listener: Listener, timeline: Timeline | None = None, cluster: Cluster = ALONE
 ) -> TrainingSetup:
-    """Choose the device, load the data, build and compile the model.
+    """Choose the device, load the data, and build and compile the model.
 
     Args:
-        file: The spec.
-        listener: Told what was chosen.
-        timeline: Told where the time goes.
-        cluster: The processes that train together.
+        file: the spec.
+        listener: receives notes about what was chosen, and warnings.
+        timeline: counts the time of each phase; None for a new one.
+        cluster: the processes that train together.
+
+    Returns:
+        Everything that training and evaluation need.
 
     Raises:
-        SpecError: The spec does not fit the data that was loaded.
+        SpecError: The spec does not fit the data.
         DataError: The data is missing or wrong.
-        UsageError: The device is not there.
-        RunError: Memory does not suffice for the model or the data.
+        UsageError: The device does not exist.
+        RunError: There is not enough memory for the model or the data.
     """
     spec, timeline = file.spec, timeline or Timeline()
     device = choose_device(spec.training.device, workers=cluster.workers)
@@ -233,14 +238,16 @@ def assemble(
 
 
 def _check_updates(compiled: Compiled, length: TrainingLength) -> None:
-    """Refuse a training that would never change a weight; a plugin's optimizer has no key that the spec could show.
+    """Check that training is long enough to change the weights.
+
+    A plugin's optimizer may accumulate gradients without a key that the check of the spec could see.
 
     Raises:
-        SpecError: It is shorter than one accumulation of gradients.
+        SpecError: The training has fewer steps than one accumulation of gradients.
     """
     if length.steps < compiled.steps_per_update:
-        said = f"the optimizer changes the weights every {compiled.steps_per_update} steps, and training takes"
-        raise SpecError([Problem(f"{said} {length.steps}", f"at most {length.steps}", origin="optimizer")])
+        message = f"the optimizer updates the weights every {compiled.steps_per_update} steps, but training has only"
+        raise SpecError([Problem(f"{message} {length.steps}", f"at most {length.steps}", origin="optimizer")])
 
 
 def _loaded(source: Source) -> Dataset:
@@ -251,22 +258,22 @@ def _loaded(source: Source) -> Dataset:
 
 
 def _check_training_split(dataset: Dataset, target: Target, *, batch_size: int) -> None:
-    """Refuse data from which nothing can be learnt as the spec says.
+    """Check that the training split fills a batch and has examples of every class.
 
     Raises:
         DataError: There are fewer examples than one batch takes, or none of some class.
     """
     train = dataset.splits["train"]
     if len(train) < batch_size:
-        said = f"{dataset.name} has {len(train)} training examples, and a batch takes {batch_size}"
-        hint = f"--set training.batch_size={len(train)}" if len(train) else "hold out less, or bring more data"
-        raise DataError(said, expected="at least one whole batch", hint=hint)
+        message = f"{dataset.name} has {len(train)} training examples, but a batch takes {batch_size}"
+        hint = f"--set training.batch_size={len(train)}" if len(train) else "hold out fewer examples, or add more data"
+        raise DataError(message, expected="at least one whole batch", hint=hint)
     if target.kind == "classes" and train.target is not None:
         present = np.unique(train.target)
         if len(present) < target.size:
             absent = target.size - len(present)
-            # Of the first len(present) + 10 classes ten are absent at the least, however many there are.
+            # To name ten absent classes it is enough to look at the first len(present) + 10 classes.
             first = np.setdiff1d(np.arange(min(target.size, len(present) + 10)), present)[:10]
             names = ", ".join(target.class_names[i] if target.class_names else str(i) for i in first)
-            said = f"{dataset.name} has no training example of {absent:,} of its {target.size:,} classes: {names}"
-            raise DataError(said, expected="some of every class")
+            message = f"{dataset.name} has no training example of {absent:,} of its {target.size:,} classes: {names}"
+            raise DataError(message, expected="at least one training example of every class")

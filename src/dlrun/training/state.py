@@ -1,6 +1,7 @@
-"""Training state that is no variable, and the decisions taken at the end of an epoch: best, stop early, plateau.
+"""The training state besides the variables, and the decisions at the end of an epoch.
 
-Pure Python: values in, a new state out.
+The decisions are: which epoch is best, whether to stop early, and whether to lower the learning rate on a plateau. They
+are pure functions of the state and the scores, so that a resumed run decides as an uninterrupted one does.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dlrun.spec.types import EarlyStopping, Spec
 
 @dataclass(frozen=True)
 class Best:
-    """The best value of the monitored metric so far, and where it was reached."""
+    """The best value of the monitored metric so far, and when it was reached."""
 
     metric: str
     value: float
@@ -29,7 +30,7 @@ class Best:
 
 @dataclass(frozen=True)
 class EarlyStoppingState:
-    """The best value that early stopping has seen, and the epochs since."""
+    """The best value that early stopping has seen, and the number of epochs since."""
 
     value: float | None = None
     wait_epochs: int = 0
@@ -37,17 +38,17 @@ class EarlyStoppingState:
 
 @dataclass(frozen=True)
 class TrainingState:
-    """Where a training stands between two calls.
+    """The position and the decisions of a training between two calls.
 
     Args:
-        epoch: Epochs completed.
-        step: Steps completed, over all epochs.
-        epoch_step: Steps completed of the epoch that is being trained.
-        seconds: Time spent in training and validation.
-        best: None before the first epoch's end.
-        early_stopping: Its memory.
-        plateau: That of reduce_on_plateau, None for other schedules.
-        stopped: Why training ended before its full length; empty otherwise.
+        epoch: the number of completed epochs.
+        step: the number of completed steps, over all epochs.
+        epoch_step: the number of completed steps of the current epoch.
+        seconds: the time spent in training and validation.
+        best: the best epoch so far; None before the end of the first.
+        early_stopping: the state of early stopping.
+        plateau: the state of reduce_on_plateau; None for other schedules.
+        stopped: why training ended before its full length; empty otherwise.
     """
 
     epoch: int = 0
@@ -60,15 +61,18 @@ class TrainingState:
     stopped: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """Return the state as plain JSON values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: object) -> TrainingState:
-        """The state that `to_json` wrote.
+        """Return the state that `to_json` has written.
+
+        Args:
+            data: the parsed JSON.
 
         Raises:
-            CheckpointError: `data` is no such state.
+            CheckpointError: `data` is not a training state.
         """
         from pydantic import TypeAdapter, ValidationError
 
@@ -83,13 +87,15 @@ class TrainingState:
             raise CheckpointError(f"the training state is damaged: {where}: {first['msg']}") from error
         can_be = 0 <= state.epoch <= state.step and 0 <= state.epoch_step <= state.step
         if not can_be or not 0 <= state.seconds < math.inf:
-            said = f"epoch {state.epoch}, step {state.step}, {state.epoch_step} of the epoch, {state.seconds} seconds"
-            raise CheckpointError(f"the training state cannot be: {said}")
+            message = (
+                f"epoch {state.epoch}, step {state.step}, {state.epoch_step} of the epoch, {state.seconds} seconds"
+            )
+            raise CheckpointError(f"the training state contradicts itself: {message}")
         return state
 
 
 def is_better(value: float, than: float | None, *, larger_is_better: bool, min_delta: float = 0.0) -> bool:
-    """Whether `value` improves on `than` by more than `min_delta`; an undefined value never does."""
+    """Return whether `value` improves on `than` by more than `min_delta`; an undefined value never does."""
     if math.isnan(value):
         return False
     if than is None:
@@ -98,29 +104,29 @@ def is_better(value: float, than: float | None, *, larger_is_better: bool, min_d
 
 
 def initial_state(spec: Spec) -> TrainingState:
-    """The state before the first step."""
+    """Return the state before the first step."""
     lowers = isinstance(spec.schedule, ReduceOnPlateau)
     return TrainingState(plateau=PlateauState(learning_rate=spec.optimizer.learning_rate) if lowers else None)
 
 
 def judged(state: TrainingState, spec: Spec, scores: Mapping[str, float]) -> TrainingState:
-    """The state after the decisions at an epoch's end.
+    """Return the state after the decisions at the end of an epoch.
 
-    A score that is undefined decides nothing: the epoch counts neither as an improvement nor as one without.
+    An undefined score decides nothing: the epoch counts neither as an improvement nor towards the patience.
 
     Args:
-        state: With the epoch counted.
-        spec: Names the metrics to watch.
-        scores: The epoch's, with a `val_` prefix for those of the validation split.
+        state: the state, with the epoch counted.
+        spec: names the metrics to watch.
+        scores: the scores of the epoch; those of the validation split have the prefix `val_`.
     """
     directions, has_validation = directions_of(spec.metrics), "val_loss" in scores
 
     def watched(name: str) -> tuple[str, float, bool]:
         metric = monitored(spec, name, has_validation=has_validation)
-        # Only a run of an earlier version watches a metric that does not say: there larger was better unless it did.
+        # Only runs of earlier versions watch a metric without a direction; for those, larger was taken to be better.
         return metric, scores[metric], directions.get(without_split(metric), "max") == "max"
 
-    # A run that has a best from before goes on with the score that it is the best of.
+    # A resumed run keeps comparing the score that its best was chosen by, even if the default has changed since.
     best = state.best.metric if state.best is not None and state.best.metric in scores else best_metric(spec.training)
     metric, value, larger = watched(best)
     state = judge_best(state, metric, value, larger_is_better=larger)
@@ -134,14 +140,14 @@ def judged(state: TrainingState, spec: Spec, scores: Mapping[str, float]) -> Tra
 
 
 def undefined_watched(spec: Spec, scores: Mapping[str, float]) -> dict[str, str]:
-    """Return the scores by which something is decided and that are undefined in an epoch.
+    """Return the watched scores that are undefined in an epoch.
 
     Args:
-        spec: Names the metrics to watch.
-        scores: As `judged` takes them.
+        spec: names the metrics to watch.
+        scores: the scores of the epoch, as for `judged`.
 
     Returns:
-        By the name of each score, what it decides, in words.
+        What each undefined score decides, in words, by the name of the score.
     """
     watching = [(best_metric(spec.training), "the best epoch")]
     if rule := spec.training.early_stopping:
@@ -157,13 +163,13 @@ def undefined_watched(spec: Spec, scores: Mapping[str, float]) -> dict[str, str]
 
 
 def undefined_text(name: str, what: str, *, epoch: int, spec: Spec) -> str:
-    """Say what follows from an undefined score, and what to try.
+    """Return a warning about an undefined score: what follows from it, and what to try.
 
     Args:
-        name: Of the score.
-        what: What it decides, as `undefined_watched` says it.
-        epoch: In which it is undefined.
-        spec: Names the metrics to watch.
+        name: the name of the score.
+        what: what it decides, in the words of `undefined_watched`.
+        epoch: the epoch in which it is undefined.
+        spec: names the metrics to watch.
     """
     examples, rule = "validation" if name.startswith("val_") else "training", spec.training.early_stopping
     keys = {
@@ -173,21 +179,21 @@ def undefined_text(name: str, what: str, *, epoch: int, spec: Spec) -> str:
     }
     named = [key for key, is_meant in keys.items() if is_meant]
     return (
-        f"{name} is undefined in epoch {epoch}: the {examples} examples may all be of one class, or have one value. "
-        f"Epochs without it do not count for {what}. If it stays so, name another score under {named[-1]}, or use "
+        f"{name} is undefined in epoch {epoch}: the {examples} examples may all have one class, or one value. "
+        f"Epochs without it do not count for {what}. If it stays undefined, set {named[-1]} to another score, or use "
         f"other {examples} examples"
     )
 
 
 def reconsidered(state: TrainingState, rule: EarlyStopping | None) -> TrainingState:
-    """A state that early stopping has ended, under the rule that the run has now: it may be more patient."""
-    if rule is None:  # should another come later, what it watches may be another score
+    """Return a stopped state under the current rule of early stopping, which may have become more patient."""
+    if rule is None:  # a rule that is added later may watch another score, so forget the old one's state
         return replace(state, early_stopping=EarlyStoppingState(), stopped="")
     return state if state.early_stopping.wait_epochs >= rule.patience_epochs else replace(state, stopped="")
 
 
 def judge_best(state: TrainingState, metric: str, value: float, *, larger_is_better: bool) -> TrainingState:
-    """Keep `value` as the best if it is."""
+    """Return the state with `value` as its best, if it is better than the best so far."""
     known = state.best.value if state.best else None
     if not is_better(value, known, larger_is_better=larger_is_better):
         return state
@@ -197,7 +203,7 @@ def judge_best(state: TrainingState, metric: str, value: float, *, larger_is_bet
 def judge_early_stopping(
     state: TrainingState, rule: EarlyStopping, metric: str, value: float, *, larger_is_better: bool
 ) -> TrainingState:
-    """Count an epoch without an improvement, and stop when there were `patience_epochs` of them in a row."""
+    """Return the state after one more epoch, stopped if `patience_epochs` in a row were without an improvement."""
     if state.epoch < rule.start_epoch or math.isnan(value):
         return state
     memory = state.early_stopping

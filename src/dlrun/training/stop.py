@@ -1,4 +1,4 @@
-"""Reasons to end a training before its full length: a signal from outside, or the time it was given."""
+"""Stop a training before its full length: after a signal, or when its time is up."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from dlrun.training.devices.cluster import LAUNCHED
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _ONE_PRESS_SECONDS = 0.5
-"""Signals this near to each other are one: a terminal sends Ctrl-C to every process, and so does a launcher."""
+"""Signals closer together than this count as one: both the terminal and a launcher send Ctrl-C to every process."""
 _KILL_SECONDS = 120.0
-"""How long a process that has lost its launcher may take to stop in good order."""
+"""How long a process may take to stop in an orderly way after its launcher has ended."""
 
 
 def handled_signals() -> tuple[signal.Signals, ...]:
-    """The signals that stop dlrun: SIGHUP, which a terminal sends when it is closed, is left ignored under nohup."""
+    """Return the signals that stop dlrun. SIGHUP, which a closing terminal sends, is ignored under nohup."""
     return tuple(each for each in SIGNALS if each != signal.SIGHUP or signal.getsignal(each) != signal.SIG_IGN)
 
 
 def stop_with(pipe: int, *, kill_seconds: float | None = None) -> None:
-    """Stop this process, as SIGTERM does, when whoever holds the other end of a pipe has ended, however it did.
+    """Stop this process, as SIGTERM does, when the process at the other end of a pipe ends for whatever reason.
 
     Args:
-        pipe: The end that is read.
-        kill_seconds: How long it may take to stop; None: for ever.
+        pipe: the file descriptor of the reading end.
+        kill_seconds: how long stopping may take before the process is killed; None for any time.
     """
 
     def watch() -> None:
         poll = select.poll()
-        poll.register(pipe, 0)  # asks for nothing but the end, which comes unasked
+        poll.register(pipe, 0)  # no events: poll always reports that the other end has closed
         poll.poll()
         os.kill(os.getpid(), signal.SIGTERM)
         if kill_seconds is not None:
@@ -47,24 +47,24 @@ def stop_with(pipe: int, *, kill_seconds: float | None = None) -> None:
 
 
 class Stop:
-    """Hears SIGINT (Ctrl-C), SIGTERM and SIGHUP, and keeps the time.
+    """Handles SIGINT (Ctrl-C), SIGTERM and SIGHUP, and keeps the time limit.
 
-    The first signal is remembered while the training loop runs, which asks for it after every call; anywhere else it
-    raises KeyboardInterrupt at once. One that follows at once is the same. The next ends the process: everything that
-    has to survive is on the disk already.
+    While the training loop runs, the first signal is only remembered, and the loop checks for it after every call.
+    Anywhere else it raises KeyboardInterrupt at once. A second signal within half a second counts as the same one. The
+    next one after that ends the process immediately, which is safe: everything that has to survive is on the disk.
     """
 
     def __init__(self) -> None:
         self.signal: int | None = None
         self.leave: Callable[[], object] = _nothing
-        """Called before the process ends without another word."""
+        """Called just before a further signal ends the process."""
         self._heard_at = 0.0
         self._deferred = False
         self._deadline = float("inf")
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """Handle the signals inside; only Python's main thread may, elsewhere nothing changes."""
+        """Handle the signals inside the block; outside the main thread, where Python forbids this, do nothing."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -79,10 +79,10 @@ class Stop:
 
     @contextmanager
     def deferred(self, *, max_seconds: float | None) -> Iterator[None]:
-        """Inside, remember the first signal instead of raising.
+        """Remember the first signal inside the block, instead of raising KeyboardInterrupt.
 
         Args:
-            max_seconds: Time until `is_late`; None: for ever.
+            max_seconds: the time until `is_late`; None for no limit.
         """
         self._deferred = True
         if max_seconds is not None:
@@ -95,10 +95,10 @@ class Stop:
 
     @contextmanager
     def recognised(self) -> Iterator[None]:
-        """Inside, an error that a signal has led to is KeyboardInterrupt again.
+        """Raise KeyboardInterrupt inside the block for errors that are the consequence of a signal.
 
-        TensorFlow's native code, interrupted while it traces, raises a SystemError that says nothing of it, and a C
-        extension whose import is interrupted an ImportError.
+        When a signal interrupts TensorFlow's native code while it traces, it raises a SystemError that does not mention
+        the signal; when a signal interrupts the import of a C extension, Python raises an ImportError.
         """
         try:
             yield
@@ -114,11 +114,11 @@ class Stop:
         """Whether the time is up."""
         return time.monotonic() >= self._deadline
 
-    def _heard(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  as the signal module calls it
+    def _heard(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  the signal module passes it
         if self.signal is not None:
             if time.monotonic() - self._heard_at < _ONE_PRESS_SECONDS:
                 return
-            leave, self.leave = self.leave, _nothing  # once: a third signal does not wait for a disk that hangs
+            leave, self.leave = self.leave, _nothing  # only once: a third signal must not wait for a hanging disk
             leave()
             os._exit(128 + number)
         self.signal, self._heard_at = number, time.monotonic()

@@ -1,4 +1,4 @@
-"""A trained model and labelled examples, block by block, in; the loss and metrics of its spec out."""
+"""Compute loss and metrics of a trained model on labelled examples that arrive in blocks."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Array = npt.NDArray[Any]
 
 
 class StreamedScores:
-    """Scores a model on examples that come one block after another, of which none is kept.
+    """Scores a model on examples that arrive in blocks, and keeps none of them.
 
     Args:
-        model: Compiled; its metric variables are used, and reset.
-        preprocess: From stored examples to features.
-        target: What the model predicts, settled.
-        batch_size: Examples in one step.
+        model: a compiled model; its metric variables are used and reset.
+        preprocess: the model that turns stored examples into features.
+        target: what the model predicts, with the encoding that the loss needs.
+        batch_size: the number of examples in one step.
     """
 
     def __init__(self, model: keras.Model, *, preprocess: keras.Model, target: Target, batch_size: int) -> None:
@@ -43,21 +43,25 @@ class StreamedScores:
     def add(self, stored: Array, truth: Array | None) -> None:
         """Score some more examples.
 
+        Args:
+            stored: the examples, as a split stores them.
+            truth: the true targets, as `Split.target` stores them; None for an autoencoder.
+
         Shape:
-            stored: `(n, *raw_shape)`. truth: as `Split.target` holds it; None for an autoencoder.
+            stored: `(n, *raw_shape)`. truth: `(n,)` or `(n, size)`.
 
         Raises:
-            RunError: A step failed: memory ran out, for example.
+            RunError: A step failed, for example because memory ran out.
         """
         with step_failures("training.evaluation_batch_size", self._batch_size):
             for start in range(0, len(stored), self._batch_size):
                 rows = slice(start, start + self._batch_size)
-                # An autoencoder's target is made of its features: what is given in its place is not looked at.
+                # An autoencoder's target is its own features, so the value passed as its target is ignored.
                 given = tf.constant(0) if truth is None else tf.constant(truth[rows])
                 self._step(tf.constant(np.asarray(stored[rows])), given)
 
     def scores(self) -> dict[str, float]:
-        """Loss and metrics of all examples so far."""
+        """Return the loss and metrics of all examples so far, and start over."""
         scores = with_exact(read_scores(self._model), self._collected.scores())
         self._model.reset_metrics()
         return scores

@@ -1,4 +1,4 @@
-"""A run folder in, its trained network out, without the data that it was trained on."""
+"""Load the trained model of a run folder, without the data that it was trained on."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from dlrun.training.streamed import StreamedScores
 
 @dataclass(frozen=True)
 class Trained:
-    """A run's model without the data that it was trained on.
+    """A run's model, without the data that it was trained on.
 
     Args:
-        folder: The run.
-        spec: What was trained.
-        interface: Its two ends.
-        core: The network, with the variables of a checkpoint; it computes in float32, whatever it was trained in. It
-            is compiled, with the loss and the metrics of the spec.
-        checkpoint: Name of that checkpoint.
+        folder: the run.
+        spec: the spec that it was trained with.
+        interface: the description of its input and output.
+        core: the model with the variables of a checkpoint. It computes in float32, whatever precision it was trained
+            in, and is compiled with the loss and metrics of the spec.
+        checkpoint: the name of that checkpoint.
     """
 
     folder: RunFolder
@@ -44,10 +44,10 @@ class Trained:
     checkpoint: str
 
     def preprocess(self) -> keras.Model:
-        """What makes features of stored examples.
+        """Return the model that turns stored examples into features.
 
         Raises:
-            RunError: The run's interface contradicts itself: it is damaged.
+            RunError: The run's interface is damaged.
         """
         try:
             return self.interface.preprocess.build()
@@ -56,10 +56,10 @@ class Trained:
             raise RunError(f"{self.folder.interface_json} is damaged: preprocess: {first_line}") from error
 
     def predictor(self) -> Predictor:
-        """What predicts with it.
+        """Return a predictor for the model.
 
         Raises:
-            RunError: The run's interface contradicts itself: it is damaged.
+            RunError: The run's interface is damaged.
         """
         preprocess, batch_size = self.preprocess(), self.spec.training.evaluation_batch_size
         try:
@@ -69,7 +69,7 @@ class Trained:
             raise RunError(f"{self.folder.interface_json} is damaged: {first_line}") from error
 
     def streamed_scores(self) -> StreamedScores:
-        """What gives the loss and the metrics of the spec for examples that come block by block."""
+        """Return an object that computes the spec's loss and metrics for examples that arrive in blocks."""
         return StreamedScores(
             self.core,
             preprocess=self.preprocess(),
@@ -81,26 +81,30 @@ class Trained:
 def load_trained(
     folder: RunFolder, spec: Spec, *, checkpoint: str, listener: Listener, device: str = "auto"
 ) -> Trained:
-    """Build the network of a run and give it the variables of a checkpoint.
+    """Build the model of a run and load the variables of a checkpoint.
 
     Args:
-        folder: The run.
-        spec: Its spec.
+        folder: the run.
+        spec: the spec of the run.
         checkpoint: `final`, `last`, `best`, or a checkpoint's name.
-        listener: Told which device and which checkpoint it was.
-        device: One device, as `training.device` has it.
+        listener: receives notes about the device and the checkpoint.
+        device: one device, in the notation of `training.device`.
+
+    Returns:
+        The trained model.
 
     Raises:
-        RunError: The run has no interface, or one that its model does not fit, or the checkpoint is not of this model.
+        RunError: The run has no interface, the interface does not fit its model, or the checkpoint belongs to another
+            model.
         UsageError: There is no such checkpoint, or no such device.
-        CheckpointError: It is damaged.
+        CheckpointError: The checkpoint is damaged.
     """
     interface = read_interface(folder)
     for problem in check_model_takes(spec.model, interface.features, spec.dataset):
         raise RunError(
-            f"{folder.interface_json} is damaged, or of another run: {problem.what}",
+            f"{folder.interface_json} is damaged, or belongs to another run: {problem.what}",
             expected=problem.expected,
-            hint=f"dlrun train {folder.spec_yaml} trains the run again",
+            hint=f"dlrun train {folder.spec_yaml} trains the model again",
         )
     training = spec.training.model_copy(update={"precision": "float32", "cpu_shares": 1, "device": device})
     plain = replace(spec, training=training)

@@ -1,4 +1,7 @@
-"""Everything that training changes, as named arrays: model (with its seed generators), optimizer, metrics."""
+"""Read and assign everything that training changes, as named arrays: model, optimizer and metrics.
+
+The model's variables include the states of its seed generators, which a resumed run needs to draw the same numbers.
+"""
 
 from __future__ import annotations
 
@@ -19,107 +22,112 @@ from dlrun.runs.arrays import ArraySpec, check_specs
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
 
-# Keras numbers seed generators by a counter of the process; their order in the model is what stays.
+# Keras numbers seed generators by a counter of the process, so only their order in the model is the same in each run.
 _COUNTED = re.compile(r"seed_generator(_\d+)?/")
 
 
 def read_arrays(model: keras.Model) -> Arrays:
-    """Copy every variable of a compiled model, of its optimizer and of its metrics to the host."""
+    """Copy every variable of a compiled model, its optimizer and its metrics to the host."""
     return {name: host_value(variable) for name, variable in _named(model)}
 
 
 class HostValues(Mapping[str, Array]):
-    """Every variable of a compiled model, of its optimizer and of its metrics, each copied to the host when asked for.
+    """Every variable of a compiled model, its optimizer and its metrics; each is copied to the host on access.
 
     Args:
-        model: Compiled, its optimizer built.
+        model: a compiled model with a built optimizer.
     """
 
     def __init__(self, model: keras.Model) -> None:
         self._variables = dict(_named(model))
 
     def __getitem__(self, name: str) -> Array:
-        """The present value."""
+        """Return the current value of a variable."""
         return host_value(self._variables[name])
 
     def __iter__(self) -> Iterator[str]:
-        """The names."""
+        """Iterate over the names."""
         return iter(self._variables)
 
     def __len__(self) -> int:
-        """The number of variables."""
+        """Return the number of variables."""
         return len(self._variables)
 
     def specs(self) -> dict[str, ArraySpec]:
-        """Shape and dtype of each."""
+        """Return the shape and dtype of each variable."""
         return {name: _spec(variable) for name, variable in self._variables.items()}
 
 
 def host_value(variable: Any) -> npt.NDArray[Any]:
-    """The value of one variable; where several devices have one each, that of the first, or for a metric the sum."""
+    """Return the value of a variable; of one that has a copy per device, the first copy, or the sum for a metric."""
     value = variable.value
-    if type(value).__name__ == "ResourceVariable":  # on one device, as nearly all are: half the time
+    if type(value).__name__ == "ResourceVariable":  # a variable on one device: this read takes half the time
         return np.asarray(tf.raw_ops.ReadVariableOp(resource=value.handle, dtype=value.dtype))
     return np.asarray(tf.convert_to_tensor(value))
 
 
 def array_specs(model: keras.Model, *, parts: tuple[str, ...]) -> dict[str, ArraySpec]:
-    """Shape and dtype of every variable that a checkpoint of `model` has to hold."""
+    """Return the shape and dtype of every variable that a checkpoint of `model` has to hold.
+
+    Args:
+        model: a compiled model with a built optimizer.
+        parts: which variables: any of `model`, `optimizer`, `metrics`.
+    """
     named = ((name, variable) for name, variable in _named(model) if name.partition("/")[0] in parts)
     return {name: _spec(variable) for name, variable in named}
 
 
 def assign_arrays(model: keras.Model, arrays: Mapping[str, npt.NDArray[Any]], *, parts: tuple[str, ...]) -> None:
-    """Give the variables the values that were read from an equal model.
+    """Assign values that were read from an equal model.
 
     Args:
-        model: Compiled, its optimizer built.
-        arrays: By name, as `read_arrays` gives them.
-        parts: Which to assign: `model`, `optimizer`, `metrics`.
+        model: a compiled model with a built optimizer.
+        arrays: the values by name, as `read_arrays` returns them.
+        parts: which variables to assign: any of `model`, `optimizer`, `metrics`.
 
     Raises:
-        CheckpointError: A name, a shape, a dtype or the number of variables differs.
+        CheckpointError: A name, shape or dtype differs, or a variable is missing.
     """
     wanted = {name: variable for name, variable in _named(model) if name.partition("/")[0] in parts}
     given = {name: array for name, array in arrays.items() if name.partition("/")[0] in parts}
     for name in sorted(wanted.keys() ^ given.keys()):
         where = "the model, but not the checkpoint" if name in wanted else "the checkpoint, but not the model"
-        raise CheckpointError(f"the variable {name} is in {where}", expected="a checkpoint of this very model")
+        raise CheckpointError(f"the variable {name} is in {where}", expected="a checkpoint of this model")
     expected = array_specs(model, parts=parts)
     found = {name: ArraySpec(array.shape, array.dtype.name) for name, array in given.items()}
     if difference := check_specs(found, expected):
-        raise CheckpointError(f"in the checkpoint {difference}", expected="a checkpoint of this very model")
+        raise CheckpointError(f"in the checkpoint {difference}", expected="a checkpoint of this model")
     for name, variable in wanted.items():
         variable.assign(given[name])
 
 
 def keeps_averages(model: keras.Model) -> bool:
-    """Whether a compiled model ends training with other weights than its steps leave: Keras' `use_ema`, for one.
+    """Return whether training ends with other weights than the last step leaves, as with Keras' `use_ema`.
 
-    The optimizer is asked, not the spec: a plugin's may keep averages without a key that says so.
+    This looks at the optimizer, not the spec: a plugin's optimizer may average weights without a key for it.
     """
-    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)  # of one that scales losses
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)  # under loss scaling
     return bool(optimizer.use_ema) or _finalizes_its_own_way(optimizer)
 
 
 def average_variables(model: keras.Model) -> None:
-    """End training as Keras' `fit` does: an optimizer with `use_ema` puts the moving averages into the model."""
-    if int(host_value(model.optimizer.iterations)):  # before its first update it has averaged nothing
+    """End training as Keras' `fit` does: an optimizer with `use_ema` writes the moving averages to the model."""
+    if int(host_value(model.optimizer.iterations)):  # before the first update there is nothing to average
         model.optimizer.finalize_variable_values(model.trainable_weights)
 
 
 @contextmanager
 def averaged_variables(model: keras.Model) -> Iterator[None]:
-    """Give a model, for the length of a `with` block, the weights that training would end with now.
+    """Give the model, inside the block, the weights that training would end with now.
 
-    Afterwards it has the weights that training goes on from, to the bit.
+    After the block the model has exactly the weights from before, to the bit.
     """
     if not keeps_averages(model):
         yield
         return
     changed = model.trainable_weights
     if _finalizes_its_own_way(getattr(model.optimizer, "inner_optimizer", model.optimizer)):
-        changed = [*model.weights, *model.optimizer.variables]  # a plugin's may change anything
+        changed = [*model.weights, *model.optimizer.variables]  # a plugin's optimizer may change any of them
     before = [tf.identity(tf.convert_to_tensor(variable.value)) for variable in changed]
     average_variables(model)
     try:
@@ -135,7 +143,7 @@ def _finalizes_its_own_way(optimizer: keras.optimizers.Optimizer) -> bool:
 
 
 def weights_sha256(model: keras.Model) -> str:
-    """The sha256 over the bytes of every model variable, in model order."""
+    """Return the sha256 of the bytes of all model variables, in model order."""
     digest = sha256()
     for variable in model.variables:
         digest.update(np.ascontiguousarray(host_value(variable)).tobytes())

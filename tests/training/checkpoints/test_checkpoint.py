@@ -57,7 +57,7 @@ def test_importing_the_store_imports_no_tensorflow() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_state_comes_back_exactly_and_so_do_nan_and_the_infinities(tmp_path: Path) -> None:
+def test_state_is_restored_exactly_including_nan_and_infinities(tmp_path: Path) -> None:
     state: dict[str, JSON] = {
         "epoch": 3,
         "best": float("inf"),
@@ -85,7 +85,7 @@ def test_the_newest_is_the_one_with_the_highest_step_whatever_its_digits(tmp_pat
     assert (step_of(found.checkpoint), found.path.name, found.skipped) == (10**9, "step-1000000000", ())
 
 
-def test_damaged_ones_are_skipped_with_the_reason_and_never_in_silence(tmp_path: Path) -> None:
+def test_damaged_checkpoints_are_skipped_with_a_reason(tmp_path: Path) -> None:
     assert newest_valid(tmp_path / "nothing") is None
     assert newest_valid(tmp_path) is None
     paths = [written(tmp_path, step) for step in (1, 2, 3)]
@@ -128,7 +128,7 @@ def test_arrays_that_do_not_fit_are_refused_before_they_are_read(
     assert sum(lengths) < 1000
 
 
-def test_best_is_a_checkpoint_and_outlives_the_one_it_was_made_of(tmp_path: Path) -> None:
+def test_best_is_a_checkpoint_and_outlives_the_one_it_links_to(tmp_path: Path) -> None:
     written(tmp_path, 1)
     best = set_best(tmp_path, step_name(1))
     assert best == tmp_path / "best"
@@ -161,7 +161,7 @@ def test_a_damaged_checkpoint_never_becomes_the_best(tmp_path: Path) -> None:
     assert step_of(read_checkpoint(tmp_path / "best")) == 1
 
 
-def test_nothing_is_pruned_while_the_newest_does_not_verify(tmp_path: Path) -> None:
+def test_nothing_is_pruned_if_the_newest_checkpoint_is_damaged(tmp_path: Path) -> None:
     paths = [written(tmp_path, step) for step in (1, 2, 3, 4)]
     (paths[3] / "arrays.safetensors").write_bytes(b"")
     with pytest.raises(CheckpointError, match="has 0 bytes"):
@@ -171,7 +171,7 @@ def test_nothing_is_pruned_while_the_newest_does_not_verify(tmp_path: Path) -> N
         prune(tmp_path, keep=0)
 
 
-def test_links_pipes_and_folders_in_the_place_of_files_are_refused(tmp_path: Path) -> None:
+def test_links_pipes_and_folders_instead_of_files_are_refused(tmp_path: Path) -> None:
     for member in MEMBERS:
         path = written(tmp_path, 1)
         elsewhere = tmp_path / "elsewhere"
@@ -188,7 +188,7 @@ def test_links_pipes_and_folders_in_the_place_of_files_are_refused(tmp_path: Pat
         with pytest.raises(CheckpointError, match=member):
             read_checkpoint(path)
     (tmp_path / "link").symlink_to(written(tmp_path, 2))
-    with pytest.raises(CheckpointError, match="no symbolic link"):
+    with pytest.raises(CheckpointError, match="not a symbolic link"):
         read_checkpoint(tmp_path / "link")
 
 
@@ -209,7 +209,7 @@ def test_forged_arrays_with_a_fitting_manifest_are_a_checkpoint_error(tmp_path: 
             read_checkpoint(path)
 
 
-def test_a_reader_meets_the_old_or_the_new_best_while_it_is_replaced(tmp_path: Path) -> None:
+def test_a_reader_sees_the_old_or_the_new_best_during_a_replacement(tmp_path: Path) -> None:
     for step in (1, 2):
         written(tmp_path, step)
     set_best(tmp_path, step_name(1))
@@ -232,9 +232,7 @@ def test_a_reader_meets_the_old_or_the_new_best_while_it_is_replaced(tmp_path: P
     assert set(seen) == {1, 2}
 
 
-def test_a_checkpoint_that_is_the_best_waits_for_the_names_on_the_disk_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_best_checkpoint_syncs_the_folder_names_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[Path] = []
     linked: list[Path] = []
     sync_folder, link, fsync = Disk.sync_folder, Disk.link, Disk.fsync

@@ -57,7 +57,7 @@ def flip(path: Path) -> None:
     path.write_bytes(bytes(data))
 
 
-def test_each_name_means_one_checkpoint(run: RunFolder) -> None:
+def test_each_name_refers_to_one_checkpoint(run: RunFolder) -> None:
     for _ in range(2):
         assert taken(run) == taken(run, "last") == taken(run, step_name(3)) == (step_name(3), 3)
         assert taken(run, ends_with_best=True) == taken(run, "best") == ("best", 2)
@@ -70,7 +70,7 @@ def test_each_name_means_one_checkpoint(run: RunFolder) -> None:
 @pytest.mark.parametrize("kept", [True, False], ids=["with sums", "of an older version"])
 @pytest.mark.parametrize("part", [*MEMBERS, ""])
 @pytest.mark.parametrize("name", ["final", "last"])
-def test_an_older_checkpoint_never_stands_in_for_the_last(run: RunFolder, part: str, name: str, *, kept: bool) -> None:
+def test_an_older_checkpoint_never_replaces_the_last(run: RunFolder, part: str, name: str, *, kept: bool) -> None:
     last = run.checkpoints / step_name(3)
     if part:
         flip(last / part)
@@ -83,13 +83,13 @@ def test_an_older_checkpoint_never_stands_in_for_the_last(run: RunFolder, part: 
     ) as raised:
         taken(run, name)
     sound = step_name(2) if kept or part else "best"  # the older one itself is not what training ended with
-    assert raised.value.hint == f"{sound} is sound: --checkpoint {sound}"
+    assert raised.value.hint == f"{sound} is valid: --checkpoint {sound}"
     assert taken(run, sound)[1] == 2
 
 
 @pytest.mark.parametrize("kept", [True, False], ids=["with sums", "of an older version"])
 @pytest.mark.parametrize("damage", ["flipped", "missing", "replaced"])
-def test_another_checkpoint_never_stands_in_for_the_best(run: RunFolder, damage: str, *, kept: bool) -> None:
+def test_another_checkpoint_never_replaces_the_best(run: RunFolder, damage: str, *, kept: bool) -> None:
     if damage == "flipped":
         flip(run.best / "arrays.safetensors")
     else:
@@ -104,12 +104,12 @@ def test_another_checkpoint_never_stands_in_for_the_best(run: RunFolder, damage:
         assert f"--checkpoint {step_name(3)}" in raised.value.hint
 
 
-def test_a_sound_checkpoint_of_other_weights_is_not_the_last(run: RunFolder) -> None:
+def test_a_valid_checkpoint_with_other_weights_is_not_the_last(run: RunFolder) -> None:
     shutil.rmtree(run.checkpoints / step_name(3))
     state = TrainingState(epoch=3, step=3, best=Best("val_loss", 1.0, 2, 2))
     arrays = {"model/a": np.array(3), "model/b": np.full(2, 9, np.float32)}
     write_checkpoint(run.checkpoints, step_name(3), arrays=arrays, state={"training": state.to_json()})
-    with pytest.raises(CheckpointError, match="not the checkpoint that training left"):
+    with pytest.raises(CheckpointError, match="not the checkpoint that training wrote"):
         taken(run)
     older_version(run)
     with pytest.raises(CheckpointError, match="does not hold the weights"):
@@ -118,7 +118,7 @@ def test_a_sound_checkpoint_of_other_weights_is_not_the_last(run: RunFolder) -> 
     assert taken(run)[0] == step_name(3)
 
 
-def test_a_best_that_is_gone_is_missed_even_where_only_the_last_tells_of_it(run: RunFolder) -> None:
+def test_a_missing_best_is_an_error_even_if_only_the_last_checkpoint_mentions_it(run: RunFolder) -> None:
     run.update_record(status="running", best=None, checkpoints_sha256={}, weights_sha256=None)
     shutil.rmtree(run.best)
     with pytest.raises(CheckpointError, match="best is missing"):
@@ -133,11 +133,11 @@ def test_a_run_that_ended_before_its_first_best_ends_with_its_last(tmp_path: Pat
     assert taken(folder, ends_with_best=True) == (step_name(1), 1)
 
 
-def test_where_no_checkpoint_is_sound_the_error_says_what_is_left_to_do(run: RunFolder) -> None:
+def test_if_no_checkpoint_is_valid_the_error_says_how_to_train_again(run: RunFolder) -> None:
     for name in (step_name(2), step_name(3)):  # best is a second name of the first of them
         flip(run.checkpoints / name / "arrays.safetensors")
     for name in ("final", "best"):
         with pytest.raises(CheckpointError) as raised:
             taken(run, name)
-        assert "no other checkpoint is sound" in raised.value.hint
+        assert "no other checkpoint is valid" in raised.value.hint
         assert f"dlrun train {run.spec_yaml}" in raised.value.hint

@@ -46,7 +46,7 @@ def corrupted(members: dict[str, bytes], other: dict[str, bytes], dice: random.R
     return found
 
 
-def test_every_corruption_is_detected_and_said_in_words(tmp_path: Path) -> None:
+def test_every_corruption_is_detected_and_explained(tmp_path: Path) -> None:
     first, second = write(tmp_path, 10), write(tmp_path, 21)
     members, other = ({path.name: path.read_bytes() for path in folder.iterdir()} for folder in (first, second))
     assert all(members[name] != other[name] for name in members)

@@ -138,7 +138,7 @@ def kill_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], list[in
     arm(10**6)
 
 
-def test_a_training_that_is_killed_at_any_moment_ends_as_if_it_had_not_been(
+def test_a_training_killed_at_any_moment_ends_with_the_same_result(
     fresh: Callable[[], RunFolder], kill_at: Callable[[int], list[int]]
 ) -> None:
     whole = fresh()
@@ -164,7 +164,7 @@ def test_a_training_that_is_killed_at_any_moment_ends_as_if_it_had_not_been(
     assert unwritten > 10
 
 
-def test_epochs_of_no_time_are_not_written_each_and_their_best_is_kept_in_memory(
+def test_very_short_epochs_are_not_all_written_and_the_best_stays_in_memory(
     fresh: Callable[[], RunFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[str] = []
@@ -182,7 +182,7 @@ def test_epochs_of_no_time_are_not_written_each_and_their_best_is_kept_in_memory
     assert sorted(path.name for path in folder.checkpoints.iterdir()) == ["best", step_name(26), step_name(28)]
 
 
-def test_checkpoints_and_copies_together_take_little_of_a_training_whose_every_epoch_is_the_best(
+def test_checkpoints_and_copies_take_little_time_even_if_every_epoch_is_the_best(
     fresh: Callable[[], RunFolder],
 ) -> None:
     class Slow(Values):
@@ -206,7 +206,7 @@ def test_checkpoints_and_copies_together_take_little_of_a_training_whose_every_e
     assert found.checkpoint.state["training"]["step"] > 100
 
 
-def test_a_best_that_is_needed_and_damaged_is_said_before_training_goes_on(fresh: Callable[[], RunFolder]) -> None:
+def test_a_damaged_best_that_is_needed_is_an_error_before_training_continues(fresh: Callable[[], RunFolder]) -> None:
     folder = fresh()
     train(folder)
     state = TrainingState.from_json(read_checkpoint(folder.checkpoints / step_name(28)).state["training"])
@@ -217,11 +217,11 @@ def test_a_best_that_is_needed_and_damaged_is_said_before_training_goes_on(fresh
     for path in (folder.best, folder.checkpoints / step_name(26)):
         shutil.rmtree(path)
     saver.resumed(state, needs_best=False)
-    with pytest.raises(CheckpointError, match="the best of the run, which it ends with, cannot be used"):
+    with pytest.raises(CheckpointError, match="the best checkpoint, which the run ends with, cannot be used"):
         saver.resumed(state, needs_best=True)
 
 
-def test_a_variable_that_is_no_number_is_never_written(fresh: Callable[[], RunFolder]) -> None:
+def test_a_variable_that_is_not_finite_is_never_written(fresh: Callable[[], RunFolder]) -> None:
     folder, values = fresh(), Values({"model/w": np.array([1.0, np.nan]), "metrics/auc": np.array([np.nan])})
     saver = Saver(lambda: values, folder, team=ALONE, training=Training())
     with pytest.raises(RunError, match="the variable model/w is no longer a finite number after step 2"):

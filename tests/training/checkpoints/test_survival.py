@@ -189,7 +189,7 @@ def test_a_kill_at_any_operation_leaves_the_old_or_the_new_checkpoint(
 
 
 @SAVES
-def test_a_second_kill_while_the_first_is_mended_leaves_a_sound_checkpoint(
+def test_a_second_kill_during_recovery_leaves_a_valid_checkpoint(
     fresh: Callable[[], Path], faults: Faults, save: Callable[[Path], None]
 ) -> None:
     moments = random.Random(0)
@@ -208,7 +208,7 @@ def test_a_second_kill_while_the_first_is_mended_leaves_a_sound_checkpoint(
 
 
 @pytest.mark.parametrize("at", range(1, 20))
-def test_pruning_mends_what_a_killed_write_left(fresh: Callable[[], Path], faults: Faults, at: int) -> None:
+def test_pruning_recovers_from_a_killed_write(fresh: Callable[[], Path], faults: Faults, at: int) -> None:
     parent = fresh()
     write(parent, 2, value=20)
     faults.arm(at, Killed, lasting=True)
@@ -219,7 +219,7 @@ def test_pruning_mends_what_a_killed_write_left(fresh: Callable[[], Path], fault
     assert names_in(parent) == ["best", step_name(2)]
 
 
-def test_a_full_disk_gets_the_space_of_the_half_written_checkpoint_back(
+def test_the_space_of_a_half_written_checkpoint_is_freed_on_a_full_disk(
     fresh: Callable[[], Path], faults: Faults
 ) -> None:
     parent = fresh()

@@ -6,7 +6,7 @@ pytestmark = pytest.mark.tensorflow
 
 
 @pytest.mark.parametrize(("first", "precision"), [("conv", "float32"), ("rotation", "bfloat16")])
-def test_16_bits_are_not_chosen_where_no_gradient_comes_through(
+def test_16_bits_are_not_chosen_for_layers_without_a_16_bit_gradient(
     first: str, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import keras

@@ -13,7 +13,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_every_second_counts_once_also_inside_another_phase(clock: list[float]) -> None:
+def test_every_second_counts_once_even_in_a_nested_phase(clock: list[float]) -> None:
     timeline = Timeline(began=98.0)
     with timeline.spent("train"):
         clock[0] += 5

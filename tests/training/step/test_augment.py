@@ -31,7 +31,7 @@ def noise(*shape: int, seed: int = 0) -> Any:
     return np.random.default_rng(seed).random(shape, dtype=np.float32)
 
 
-def test_numbers_are_uniform_and_depend_on_seed_epoch_example_and_draw_alone() -> None:
+def test_random_numbers_are_uniform_and_depend_only_on_seed_epoch_example_and_draw() -> None:
     import tensorflow as tf
 
     from dlrun.training.step.randomness import uniform
@@ -56,7 +56,7 @@ def hashed(value: int) -> int:
     return value ^ value >> 16
 
 
-def test_numbers_are_those_of_the_hash_in_plain_python_and_never_change_between_versions() -> None:
+def test_random_numbers_equal_the_hash_in_plain_python_and_never_change_between_versions() -> None:
     from dlrun.training.step.randomness import uniform
 
     for seed, epoch, number in ((7, 3, 5), (2**32 - 1, 0, 2**31 - 1)):
@@ -72,7 +72,9 @@ def test_numbers_are_those_of_the_hash_in_plain_python_and_never_change_between_
 @pytest.mark.parametrize(
     ("flip", "axes"), [("horizontal", [(), (2,)]), ("vertical", [(), (1,)]), ("both", [(), (1,), (2,), (1, 2)])]
 )
-def test_a_flip_mirrors_exactly_and_every_way_is_as_frequent(flip: str, axes: list[tuple[int, ...]]) -> None:
+def test_a_flip_mirrors_exactly_and_both_directions_are_equally_frequent(
+    flip: str, axes: list[tuple[int, ...]]
+) -> None:
     images = noise(400, 5, 6, 3)
     found = changed(images, flip=flip)
     matches = [(found == np.flip(images, axis)).all(axis=(1, 2, 3)) for axis in axes]
@@ -101,7 +103,7 @@ def test_a_rotation_moves_a_dot_on_its_circle_up_to_the_largest_angle() -> None:
     assert abs(angles.mean()) < 3
 
 
-def test_a_half_turn_is_exact_where_no_pixel_falls_between_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_half_turn_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     import tensorflow as tf
 
     import dlrun.training.step.augment as module
@@ -156,7 +158,7 @@ ALL: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_an_image_is_changed_alike_wherever_it_stands_and_anew_in_each_epoch_and_with_each_seed() -> None:
+def test_augmentation_depends_on_seed_and_epoch_but_not_on_the_position_in_a_batch() -> None:
     images = np.repeat(noise(1, 12, 12, 3), 50, axis=0)
     whole = changed(images, numbers=NUMBERS[:50], **ALL)
     order = np.random.default_rng(0).permutation(50)
@@ -171,7 +173,7 @@ def test_an_image_is_changed_alike_wherever_it_stands_and_anew_in_each_epoch_and
 
 
 @pytest.mark.parametrize("alpha", [0.1, 0.4, 1.0, 3.0])
-def test_the_smaller_part_has_the_distribution_that_mixup_says(alpha: float) -> None:
+def test_the_smaller_part_has_the_distribution_of_mixup(alpha: float) -> None:
     from dlrun.training.step.randomness import drawn_from, smaller_parts
 
     drawn = np.asarray(drawn_from(smaller_parts(alpha), noise(200_000)))
@@ -207,7 +209,7 @@ def batches(fed: Any, order: Any, size: int, epoch: int = 2) -> list[Any]:
 ONE_HOT = Target("classes", 3, encoding="one_hot")
 
 
-def test_mixup_mixes_images_targets_and_weights_with_the_example_before() -> None:
+def test_mixup_mixes_images_targets_and_weights_with_the_previous_example() -> None:
     order, weights = np.array([4, 9, 2, 7]), np.arange(1, 41, dtype=np.float32)
     ((plain, target, own),) = batches(feed({"flip": "both"}, ONE_HOT, weights=weights), order, 4)
     ((mixed, soft, shared),) = batches(feed({"flip": "both", "mixup": 0.5}, ONE_HOT, weights=weights), order, 4)
@@ -222,7 +224,7 @@ def test_mixup_mixes_images_targets_and_weights_with_the_example_before() -> Non
 @pytest.mark.parametrize(
     "target", [ONE_HOT, Target("values", 1, encoding="value"), Target("input", 192, encoding="value")]
 )
-def test_batches_are_alike_from_device_and_host_and_in_parts(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_are_equal_from_device_and_host_and_in_parts(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     import tensorflow as tf
 
     import dlrun.training.step.feed as module
@@ -246,7 +248,7 @@ def test_batches_are_alike_from_device_and_host_and_in_parts(target: Target, mon
         np.testing.assert_array_equal(whole, np.concatenate(pieces))
 
 
-def test_evaluation_sees_images_as_they_are(tmp_path: Path) -> None:
+def test_evaluation_does_not_augment(tmp_path: Path) -> None:
     from dlrun.spec.parse import read_spec
     from dlrun.training.progress.events import silent
     from dlrun.training.setup import assemble
@@ -268,7 +270,7 @@ def test_evaluation_sees_images_as_they_are(tmp_path: Path) -> None:
         assert same.all() == (split == "validation")
 
 
-def test_the_range_of_values_is_that_of_the_scale_or_as_found_and_standardized_with_them() -> None:
+def test_the_range_of_pixel_values_follows_from_the_scale_or_the_data() -> None:
     images = np.array([[[[2.0, 4.0]]], [[[6.0, 5.0]]]])
     low, high = ArrayPreprocess((1, 1, 2)).value_range(images)
     assert (low.tolist(), high.tolist()) == ([2, 2], [6, 6])

@@ -96,7 +96,7 @@ def probabilities_of(result: Result, path: Path) -> Array:
     return trained.predictor()(block.stored)
 
 
-def test_scores_are_the_means_over_columns_of_what_numpy_finds(place: Path, result: Result) -> None:
+def test_scores_are_the_means_over_columns_that_numpy_computes(place: Path, result: Result) -> None:
     from dlrun.evaluation.evaluate import evaluate
 
     (found,) = evaluate(result.folder.path, data=str(place / "new.csv")).values()
@@ -132,9 +132,7 @@ def test_every_encoding_of_a_loss_learns_every_column(place: Path, loss: str) ->
         assert (probabilities[:, part.places].argmax(axis=1) == truth[:, number]).mean() > 0.8, (loss, part.name)
 
 
-def test_rows_without_a_target_are_left_out_of_an_evaluation_where_the_spec_says_so(
-    place: Path, result: Result
-) -> None:
+def test_rows_without_a_target_are_left_out_of_an_evaluation_if_the_spec_says_so(place: Path, result: Result) -> None:
     from dlrun.evaluation.evaluate import evaluate
 
     lines = (place / "new.csv").read_text().splitlines()
@@ -200,7 +198,7 @@ def test_an_exported_model_gives_a_softmax_for_each_column(place: Path, result: 
     assert made.description.kind == "class_columns"
 
 
-def test_what_cannot_be_had_for_several_columns_is_told(place: Path) -> None:
+def test_options_that_do_not_work_for_several_columns_are_errors(place: Path) -> None:
     assert "sparse_categorical_crossentropy" in losses_for(TARGET)
     assert not {"binary_crossentropy", "hinge", "mean_squared_error"} & {*losses_for(TARGET)}
     assert {"accuracy", "auc", "f1_score"} <= {*metrics_for(TARGET)}

@@ -45,7 +45,7 @@ def hashed(seed: int) -> Any:
     return layer
 
 
-def test_the_part_that_is_dropped_is_the_rate_at_every_place_and_in_every_step() -> None:
+def test_dropout_drops_at_its_rate_in_every_position_and_step() -> None:
     found = drawn(hashed(seed=1), xla=False)
     assert set(np.unique(found)) == {0.0, np.float32(1) / np.float32(1 - RATE)}
     dropped = found == 0
@@ -57,7 +57,7 @@ def test_the_part_that_is_dropped_is_the_rate_at_every_place_and_in_every_step()
             assert means.std() == pytest.approx(deviation, rel=6 / np.sqrt(2 * means.size)), axes
 
 
-def test_what_is_dropped_says_nothing_of_neighbours_other_steps_or_other_layers() -> None:
+def test_dropout_masks_are_independent_across_positions_steps_and_layers() -> None:
     first, second = (drawn(hashed(seed), xla=False) == 0 for seed in (1, 2))
     pairs = {"steps": (first[1:], first[:-1]), "rows": (first[:, 1:], first[:, :-1]), "layers": (first, second)}
     pairs["places"] = first[..., 1:], first[..., :-1]
@@ -73,7 +73,7 @@ def test_what_is_dropped_says_nothing_of_neighbours_other_steps_or_other_layers(
     assert len({step.tobytes() for step in first}) == STEPS
 
 
-def test_xla_drops_the_same_and_a_state_that_is_put_back_gives_it_again() -> None:
+def test_xla_drops_the_same_values_and_a_restored_state_repeats_them() -> None:
     plain, compiled = hashed(seed=3), hashed(seed=3)
     expected = drawn(plain, xla=False, steps=6)
     assert (drawn(compiled, xla=True, steps=3) == expected[:3]).all()
@@ -83,7 +83,7 @@ def test_xla_drops_the_same_and_a_state_that_is_put_back_gives_it_again() -> Non
     assert (drawn(compiled, xla=True, steps=3) == expected[3:]).all()
 
 
-def test_without_the_hash_and_outside_training_it_is_keras_own() -> None:
+def test_without_the_hash_and_outside_training_dropout_is_keras_own() -> None:
     import keras
     import tensorflow as tf
 
@@ -95,7 +95,7 @@ def test_without_the_hash_and_outside_training_it_is_keras_own() -> None:
     assert (drawn(layer, xla=False, steps=3) == drawn(keras.layers.Dropout(RATE, seed=4), xla=False, steps=3)).all()
 
 
-def test_only_keras_own_dropout_is_exchanged_and_keeps_its_name() -> None:
+def test_only_keras_own_dropout_is_replaced_and_keeps_its_name() -> None:
     import keras
 
     from dlrun.training.step.dropout import exchange_dropout

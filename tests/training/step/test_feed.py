@@ -10,7 +10,7 @@ from dlrun.spec.types import Training
 pytestmark = pytest.mark.tensorflow
 
 
-def test_an_epochs_order_is_a_permutation_that_depends_on_seed_and_epoch_alone() -> None:
+def test_an_epochs_order_is_a_permutation_that_depends_only_on_seed_and_epoch() -> None:
     from dlrun.training.step.feed import epoch_order
 
     first = epoch_order(1000, seed=1, epoch=0, shuffle=True)
@@ -50,7 +50,7 @@ def batch(feed: Any, indices: Any) -> Any:
         (Target("values", 2, encoding="value"), [[1.0, 2.0], [3.0, 4.0]], [[1, 2], [3, 4]]),
     ],
 )
-def test_targets_are_encoded_as_the_loss_takes_them(
+def test_targets_are_encoded_in_the_form_that_the_loss_takes(
     target: Target, stored: list[object], expected: list[object]
 ) -> None:
     split = Split(np.array([[2], [4]], dtype=np.uint8), np.array(stored))
@@ -66,7 +66,7 @@ def test_an_autoencoders_target_is_its_preprocessed_input() -> None:
     assert float(features[0, 0]) == float(target[0, 0]) == 2.0
 
 
-def test_balanced_class_weights_make_every_class_weigh_the_same() -> None:
+def test_balanced_class_weights_give_every_class_the_same_total() -> None:
     labels = np.array([0] * 6 + [1] * 3 + [2])
     *_, weights = batch(feed(Split(np.zeros((10, 1)), labels), Target("classes", 3), "balanced"), range(10))
     sums = [float(np.sum(np.asarray(weights)[labels == label])) for label in range(3)]
@@ -81,7 +81,7 @@ def test_class_weights_by_name_multiply_sample_weights() -> None:
 
 
 @pytest.mark.parametrize("first_step", [0, 3])
-def test_batches_gathered_ahead_are_those_of_examples_kept_on_the_device(
+def test_batches_gathered_ahead_equal_those_from_examples_on_the_device(
     first_step: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import dlrun.training.step.feed as module
@@ -110,7 +110,7 @@ def test_batches_gathered_ahead_are_those_of_examples_kept_on_the_device(
             np.testing.assert_array_equal(one, other)
 
 
-def test_an_error_while_gathering_reaches_the_one_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_while_gathering_reaches_the_training_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     import dlrun.training.step.feed as module
 
     preprocess = ArrayPreprocess(raw_shape=(1,), scale=0.5).build()

@@ -72,7 +72,7 @@ def test_a_schedule_and_a_scaled_loss_reach_a_fused_optimizer() -> None:
         np.testing.assert_allclose(own, theirs, rtol=2e-5, atol=1e-6)
 
 
-def test_an_optimizer_without_a_kernel_stays_what_it_is() -> None:
+def test_an_optimizer_without_a_fused_kernel_is_unchanged() -> None:
     import keras
 
     from dlrun.training.step.fused_optimizers import fused

@@ -40,12 +40,12 @@ def assembly(tmp_path: Path, *overrides: str, epochs: int = 1_000_000) -> Any:
     [
         (0.002, 0.001, 1.0, 10_000, "on", "1.00 ms a step with XLA, 2.00 ms a step without"),
         (0.001, 0.002, 1.0, 10_000, "off", "2.00 ms a step with XLA, 1.00 ms a step without"),
-        (0.002, 0.001, 1.0, 500, "off", "the run is over before that makes up for compiling"),
+        (0.002, 0.001, 1.0, 500, "off", "the run is too short to make up for compiling"),
         (0.001, 0.00099, 1.0, 10_000_000, "off", "with XLA"),
         (0.001, None, 1.0, 10_000, "off", "XLA cannot compile this step"),
     ],
 )
-def test_what_was_measured_decides_for_the_length_of_the_run(
+def test_the_measured_times_and_the_length_of_the_run_decide(
     plain: float, jit: float | None, compile_seconds: float, steps: int, value: str, reason: str
 ) -> None:
     from dlrun.training.devices.jit_cache import Measured
@@ -55,7 +55,7 @@ def test_what_was_measured_decides_for_the_length_of_the_run(
     assert reason in choice.reason
 
 
-def test_trying_xla_leaves_every_variable_as_it_was_and_is_remembered(tmp_path: Path, cache: Path) -> None:
+def test_trying_xla_changes_no_variable_and_is_cached(tmp_path: Path, cache: Path) -> None:
     from dlrun.training.variables import read_arrays
 
     made = assembly(tmp_path)
@@ -76,7 +76,7 @@ UNSEALED = '{"plain_seconds": 2.0, "jit_seconds": 1.0, "compile_seconds": 0.1}'
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"plain_seconds": "a"}', "{}", UNSEALED])
-def test_a_damaged_memory_counts_as_none(cache: Path, content: str) -> None:
+def test_a_damaged_cache_entry_counts_as_missing(cache: Path, content: str) -> None:
     from dlrun.training.devices.jit_cache import read_measured
 
     cache.mkdir(parents=True)
@@ -91,7 +91,7 @@ def test_a_short_run_does_not_try(tmp_path: Path, cache: Path) -> None:
     assert not cache.exists()
 
 
-def test_where_xla_is_nearly_sure_to_win_a_shorter_run_tries(tmp_path: Path) -> None:
+def test_a_shorter_run_tries_xla_for_dense_models(tmp_path: Path) -> None:
     from dlrun.training.step import jit
 
     noise = "{type: sequential, layers: [Flatten, {GaussianNoise: {stddev: 0.1}}, {Dense: {units: 10}}]}"
@@ -107,7 +107,7 @@ def test_where_xla_is_nearly_sure_to_win_a_shorter_run_tries(tmp_path: Path) -> 
                 assert ("too short" not in reason) == tries, (part, factor, reason)
 
 
-def test_a_step_that_xla_cannot_compile_is_trained_without(tmp_path: Path) -> None:
+def test_a_step_that_xla_cannot_compile_trains_without_xla(tmp_path: Path) -> None:
     layers = "[{RandomTranslation: {height_factor: 0.1, width_factor: 0.1}}, Flatten, {Dense: {units: 10}}]"
     chosen = assembly(tmp_path, f"model={{type: sequential, layers: {layers}}}").choose_steps()
     assert (chosen.jit.value, chosen.jit.reason) == ("off", "XLA cannot compile this step")
@@ -116,7 +116,7 @@ def test_a_step_that_xla_cannot_compile_is_trained_without(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "override", ["training.batch_size=32", "training.precision=bfloat16", "model.units=[9]", "optimizer=sgd"]
 )
-def test_another_model_batch_or_precision_is_measured_for_itself(tmp_path: Path, override: str) -> None:
+def test_another_model_batch_size_or_precision_is_measured_again(tmp_path: Path, override: str) -> None:
     from dlrun.training.devices.jit_cache import measurement_key
 
     specs = [assembly(tmp_path, *overrides).spec_with_choices() for overrides in ((), (override,))]

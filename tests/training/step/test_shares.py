@@ -44,7 +44,7 @@ def variables(tmp_path: Path, *overrides: str, model: str = CNN) -> tuple[dict[s
 
 
 @pytest.mark.parametrize("model", [CNN, "{type: gru, units: [4], dropout: 0.0}", "{type: lstm, units: [4]}"])
-def test_parts_of_a_batch_train_the_model_that_the_whole_trains(tmp_path: Path, model: str) -> None:
+def test_parts_of_a_batch_train_the_same_model_as_whole_batches(tmp_path: Path, model: str) -> None:
     whole, of_whole = variables(tmp_path, "training.cpu_shares=1", model=model)
     for shares in (2, 3):  # 1,293 examples: the last batch has 13, which neither of them divides
         parts, of_parts = variables(tmp_path, f"training.cpu_shares={shares}", model=model)
@@ -55,7 +55,7 @@ def test_parts_of_a_batch_train_the_model_that_the_whole_trains(tmp_path: Path, 
             assert of_parts.scores[split] == pytest.approx(scores, rel=1e-3)
 
 
-def test_a_last_batch_smaller_than_its_parts_is_taken_as_a_whole(tmp_path: Path) -> None:
+def test_a_last_batch_with_fewer_examples_than_parts_stays_whole(tmp_path: Path) -> None:
     # 1,293 = 161 * 8 + 5 examples, and 6 parts.
     whole, _ = variables(tmp_path, "training.cpu_shares=1", "training.batch_size=8")
     parts, _ = variables(tmp_path, "training.cpu_shares=6", "training.batch_size=8")
@@ -80,7 +80,7 @@ def test_a_last_batch_smaller_than_its_parts_is_taken_as_a_whole(tmp_path: Path)
         (SEQUENTIAL % "{filters: 2, kernel_size: 3}}, {TimeDistributed: {layer: {Dense: %s}}}" % L2, "1"),
     ],
 )
-def test_only_models_that_compute_each_example_by_itself_are_cut_into_parts(
+def test_only_models_that_compute_each_example_independently_get_cpu_shares(
     tmp_path: Path, model: str, shares: str
 ) -> None:
     from dlrun.training.step.shares import choose_shares
@@ -93,7 +93,7 @@ def test_parts_are_refused_for_layers_that_look_across_a_batch(tmp_path: Path) -
         variables(tmp_path, "training.cpu_shares=2", "model.batch_normalization=true")
 
 
-def test_an_autoencoder_that_normalizes_over_batches_is_not_cut_into_parts(tmp_path: Path) -> None:
+def test_an_autoencoder_with_batch_normalization_gets_no_cpu_shares(tmp_path: Path) -> None:
     from dlrun.training.step.shares import choose_shares
 
     model = "{type: autoencoder, encoder: convolutional, filters: [4], batch_normalization: %s}"
@@ -103,7 +103,7 @@ def test_an_autoencoder_that_normalizes_over_batches_is_not_cut_into_parts(tmp_p
         assert found.value == shares
 
 
-def test_a_number_of_parts_that_dlrun_has_chosen_gives_way_to_the_layers_that_are_there() -> None:
+def test_layers_that_need_whole_batches_override_a_chosen_number_of_parts() -> None:
     import keras
 
     from dlrun.runs.record import Choice
@@ -129,7 +129,7 @@ def test_a_number_of_parts_that_dlrun_has_chosen_gives_way_to_the_layers_that_ar
         ("training.cpu_shares=3", False, 2, "3"),
     ],
 )
-def test_there_is_one_part_for_each_core_where_parts_are_large_enough(
+def test_there_is_one_part_per_core_if_the_parts_are_large_enough(
     tmp_path: Path, override: str, cores: int, value: str, *, on_gpu: bool
 ) -> None:
     from dlrun.training.step.shares import choose_shares

@@ -1,1 +1,1 @@
-"""Checkpoints: written, kept, chosen and verified."""
+"""Write, choose, verify and remove checkpoints."""

@@ -1,11 +1,11 @@
-"""Checkpoints: arrays and host state into a folder that is there whole or not at all, and back, verified to the bit.
+"""Write and read checkpoints: folders that exist completely or not at all, verified by their checksums.
 
     step-000004690/
       arrays.safetensors    every variable of the model, the optimizer and the metrics
-      state.json            what is not a variable: epoch, step, best, patience, ...
-      manifest.json         format, and size and sha256 of the two others
+      state.json            everything else: epoch, step, best, patience, ...
+      manifest.json         the format, and the size and sha256 of the two other files
 
-`system/staging.py` makes the folder appear in one step, and says how that survives being killed at any instruction.
+`system/staging.py` makes the folder appear in one step, and explains how that survives a kill at any instruction.
 """
 
 from __future__ import annotations
@@ -47,19 +47,20 @@ _MEMBERS = (_ARRAYS, _STATE, _MANIFEST)
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _MANIFEST_LIMIT = 1 << 16
 _LARGEST_STATE_BYTES = 1 << 22
-# For each value that is asked for: itself, and as much of the optimizer's as any has. The rest is for the metrics.
+# An upper bound for the file of a model, to refuse a wrong file before it is read: per value of the model, room for the
+# value and for as many slots as any optimizer keeps. The rest is for the metrics.
 _LARGEST_VALUE_BYTES, _LARGEST_REST_BYTES = 64, 1 << 26
-# Only a reader whose checkpoint was replaced under its hands tries again: a few times after each of them at the worst.
+# Only a reader whose checkpoint was replaced while it read tries again. A few attempts are enough for one replacement.
 _READ_ATTEMPTS, _READ_PAUSE_SECONDS = 50, 0.002
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint holds.
+    """The content of a checkpoint.
 
     Args:
-        arrays: By name, in the order of the names.
-        state: As it was given; tuples have become lists.
+        arrays: the arrays by name, ordered by name.
+        state: the state as it was written, except that tuples have become lists.
     """
 
     arrays: Mapping[str, Array]
@@ -67,7 +68,7 @@ class Checkpoint:
 
 
 class Found(NamedTuple):
-    """The newest checkpoint that verifies, and the newer ones that do not, each with the reason."""
+    """The newest valid checkpoint, and the newer ones that are damaged, each with the reason."""
 
     path: Path
     checkpoint: Checkpoint
@@ -75,7 +76,7 @@ class Found(NamedTuple):
 
 
 def step_name(step: int) -> str:
-    """Name of the checkpoint after `step` training steps: `step-000004690`."""
+    """Return the name of the checkpoint after `step` training steps, such as `step-000004690`."""
     return f"step-{step:09d}"
 
 
@@ -88,23 +89,24 @@ def write_checkpoint(
     specs: Mapping[str, ArraySpec] | None = None,
     is_best: bool = False,
 ) -> Path:
-    """Write a checkpoint; one of the same name is replaced.
+    """Write a checkpoint, replacing one of the same name.
 
     Args:
-        parent: Folder of the checkpoints; made if it is missing.
-        name: `step_name(step)`.
-        arrays: By name; names may hold slashes. Every dtype that Keras gives a variable. Each is asked for, written and
-            hashed before the next: a mapping that reads them when they are asked for needs memory for one.
-        state: Of JSON's kinds; NaN and the infinities come back as they are.
-        specs: What each array is; None: `arrays` are looked at for it.
-        is_best: Whether to make `best` the same checkpoint. Killed in between, `name` is there and `best` is the old
-            one. Both wait for the disk together, which takes half the time of `set_best` after this.
+        parent: the folder of the checkpoints; it is created if missing.
+        name: the name, from `step_name(step)`.
+        arrays: the arrays by name, in any dtype that Keras uses for variables; names may contain slashes. Each array is
+            read, written and hashed before the next one, so a lazy mapping needs memory for only one of them.
+        state: JSON values; NaN and infinities are preserved.
+        specs: the shape and dtype of each array; None to take them from `arrays`.
+        is_best: whether to make `best` the same checkpoint. If the process is killed in between, `name` exists and
+            `best` is still the old one. Both share one wait for the disk, which halves the time of calling `set_best`
+            afterwards.
 
     Returns:
-        The checkpoint's folder.
+        The folder of the checkpoint.
 
     Raises:
-        RunError: It cannot be written; every earlier checkpoint is as it was.
+        RunError: The checkpoint cannot be written; every earlier one is unchanged.
     """
     specs = specs or {each: array_spec(array) for each, array in arrays.items()}
     header, order = encode_header(specs)
@@ -117,14 +119,15 @@ def write_checkpoint(
         disk.write_every(handles[2], json.dumps({"format": _FORMAT, "files": files}, sort_keys=True).encode())
         for double in doubles:
             _link_members(staged, double)
-        # All together: the first wait for the disk takes the others' data along.
+        # Sync after everything is written, not file by file: the first fsync makes the file system's journal write the
+        # other files' data too, so the rest return almost at once.
         for handle in handles:
             disk.wait(handle)
     return target
 
 
 def _write(handle: int, pieces: Iterable[bytes | memoryview]) -> dict[str, int | str]:
-    """Write a file in pieces; its size and sha256."""
+    """Write a file in pieces, and return its size and sha256."""
     size, digest = 0, hashlib.sha256()
     for piece in pieces:
         disk.write_every(handle, piece)
@@ -134,16 +137,19 @@ def _write(handle: int, pieces: Iterable[bytes | memoryview]) -> dict[str, int |
 
 
 def set_best(parent: Path, name: str, *, is_verified: bool = False) -> Path:
-    """Make `best` the same checkpoint as `name`, by hard links where there are such and else by copies.
+    """Make `best` the same checkpoint as `name`, by hard links where the file system has them, else by copies.
 
     Args:
-        parent: Folder of the checkpoints.
-        name: Of a step checkpoint.
-        is_verified: Whether this process has just written or read it, and need not read it again.
+        parent: the folder of the checkpoints.
+        name: the name of a step checkpoint.
+        is_verified: whether this process has just written or read it, so that it need not be verified again.
+
+    Returns:
+        The folder of `best`.
 
     Raises:
-        CheckpointError: `name` does not verify; `best` is as it was.
-        RunError: It cannot be written; `best` is the old one or the new one.
+        CheckpointError: `name` is damaged; `best` is unchanged.
+        RunError: `best` cannot be written; it is the old or the new one, but never a mixture.
     """
     source, target = parent / name, parent / BEST
     if not is_verified:
@@ -154,6 +160,7 @@ def set_best(parent: Path, name: str, *, is_verified: bool = False) -> Path:
 
 
 def _link_members(source: Path, target: Path) -> None:
+    # A hard link costs neither space nor time, and `prune` may remove the step checkpoint while `best` keeps the files.
     for member in _MEMBERS:
         disk.link_or_copy(source / member, target / member)
 
@@ -161,20 +168,20 @@ def _link_members(source: Path, target: Path) -> None:
 def prune(
     parent: Path, *, keep: int = 2, newest: str = "step-999999999", is_verified: bool = False
 ) -> tuple[Path, ...]:
-    """Remove all but the newest `keep` step checkpoints, once the newest is verified; `best` stays.
+    """Remove all step checkpoints but the newest `keep`, after verifying the newest; `best` is never removed.
 
     Args:
-        parent: Folder of the checkpoints.
-        keep: How many stay.
-        newest: Name of the last one that counts. Later ones are damaged, or training would have gone on from them.
-        is_verified: Whether this process has just written that one, and need not read it again.
+        parent: the folder of the checkpoints.
+        keep: the number of checkpoints to keep.
+        newest: the name of the newest valid checkpoint. Later ones are damaged, or training would have used them.
+        is_verified: whether this process has just written that one, so that it need not be verified again.
 
     Returns:
-        What was removed.
+        The removed folders.
 
     Raises:
-        CheckpointError: The newest does not verify; nothing is removed.
-        RunError: They cannot be removed.
+        CheckpointError: The newest checkpoint is damaged; nothing is removed.
+        RunError: The checkpoints cannot be removed.
     """
     if keep < 1:
         raise ValueError(f"keep is {keep}; at least one checkpoint has to stay")
@@ -190,16 +197,20 @@ def prune(
 
 
 def read_checkpoint(path: Path, *, expected: Mapping[str, ArraySpec] | None = None) -> Checkpoint:
-    """Read a checkpoint and verify everything about it.
+    """Read a checkpoint and verify it completely.
 
     Args:
-        path: The checkpoint's folder.
-        expected: The arrays of the model that is to take it. They are compared with the file's header, before anything
-            of the arrays' size is allocated.
+        path: the folder of the checkpoint.
+        expected: the arrays of the model that will take it. They are compared with the file's header before any memory
+            for the arrays is allocated.
+
+    Returns:
+        The content of the checkpoint.
 
     Raises:
-        CheckpointError: It is missing, unreadable or damaged: which file, what was found, what was expected.
-        RunError: It is sound, and its arrays are not the `expected` ones.
+        CheckpointError: The checkpoint is missing, unreadable or damaged. The error names the file, what was found and
+            what was expected.
+        RunError: The checkpoint is valid, but its arrays are not the `expected` ones.
     """
     for _ in range(_READ_ATTEMPTS):
         before = identity(path)
@@ -213,11 +224,15 @@ def read_checkpoint(path: Path, *, expected: Mapping[str, ArraySpec] | None = No
 
 
 def newest_valid(parent: Path, *, expected: Mapping[str, ArraySpec] | None = None) -> Found | None:
-    """The newest step checkpoint that verifies; None if there is no step checkpoint at all.
+    """Return the newest valid step checkpoint; None if there is no step checkpoint at all.
+
+    Args:
+        parent: the folder of the checkpoints.
+        expected: the arrays of the model that will take it.
 
     Raises:
-        CheckpointError: There are some and none verifies; each with its reason.
-        RunError: The newest sound one does not hold the `expected` arrays; an older one is not tried then.
+        CheckpointError: There are step checkpoints, but all are damaged. The error gives the reason for each.
+        RunError: The newest valid one does not hold the `expected` arrays; older ones are not tried then.
     """
     skipped: list[tuple[Path, str]] = []
     with explained(f"list the checkpoints in {parent}", error=CheckpointError):
@@ -230,14 +245,14 @@ def newest_valid(parent: Path, *, expected: Mapping[str, ArraySpec] | None = Non
     if skipped:
         raise CheckpointError(
             f"no checkpoint in {parent} can be used: " + "; ".join(reason for _, reason in skipped),
-            expected="at least one sound checkpoint",
+            expected="at least one valid checkpoint",
         )
     return None
 
 
 def _read(folder: Path, expected: Mapping[str, ArraySpec] | None) -> Checkpoint:
     if folder.is_symlink() or not folder.is_dir():
-        raise CheckpointError(f"there is no checkpoint {folder}", expected="a folder, and no symbolic link")
+        raise CheckpointError(f"there is no checkpoint {folder}", expected="a folder, not a symbolic link")
     manifest = _read_manifest(folder / _MANIFEST)
     for member, entry in manifest.items():
         with explained(f"read {folder / member}", error=CheckpointError):
@@ -258,9 +273,9 @@ def _read_manifest(path: Path) -> dict[str, dict[str, Any]]:
         data = disk.read_file(path, limit=_MANIFEST_LIMIT)
     manifest = _parsed(path, data)
     if manifest.get("format") != _FORMAT:
-        raise CheckpointError(f"{path} is of format {manifest.get('format')!r}", expected=f"format {_FORMAT}")
+        raise CheckpointError(f"{path} has the format {manifest.get('format')!r}", expected=f"format {_FORMAT}")
     files = manifest.get("files")
-    # Written by this module it is so to the byte; anything else was changed, if only by a space.
+    # This module writes exactly these bytes. Anything else was changed after it was written, even by a single space.
     sound = (
         manifest.keys() == {"format", "files"}
         and isinstance(files, dict)
@@ -269,7 +284,7 @@ def _read_manifest(path: Path) -> dict[str, dict[str, Any]]:
         and data == json.dumps(manifest, sort_keys=True).encode()
     )
     if not isinstance(files, dict) or not sound:
-        raise CheckpointError(f"{path} is damaged", expected=f"size and sha256 of {_ARRAYS} and {_STATE}")
+        raise CheckpointError(f"{path} is damaged", expected=f"the size and sha256 of {_ARRAYS} and {_STATE}")
     return files
 
 
@@ -306,7 +321,7 @@ def _parsed(path: Path, data: bytes) -> dict[str, Any]:
 
 
 def _step_paths(parent: Path) -> list[Path]:
-    """The step checkpoints, newest first, those included that are just being replaced."""
+    """Return the step checkpoints, newest first, including any that is being replaced right now."""
     names = [name for name in settled_names(parent) if re.fullmatch("step-[0-9]+", name)]
     steps = {name: int(name.removeprefix("step-")) for name in names}
     return [parent / name for name in sorted(steps, key=lambda name: (steps[name], name), reverse=True)]

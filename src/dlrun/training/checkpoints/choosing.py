@@ -1,12 +1,12 @@
-"""The checkpoint that a name means, verified: what is asked for is what is taken, or it is an error.
+"""Choose and verify the checkpoint that a name refers to.
 
-1. A name becomes one folder: `final` is the best if early stopping restores it, else the last; `last` is the newest of
-   those that training ended with, or while a run is trained the newest there is.
-2. Its files are verified by its manifest (`training/checkpoints/checkpoint.py`).
-3. Its manifest is compared with the sum that training left in `run.json`; of a run of a version that kept no sums, the
-   weights of the last one with `weights_sha256`.
+1. Resolve the name to one folder. `final` is the best if early stopping restores it, else the last. `last` is the
+   newest checkpoint that training ended with, or the newest of all while the run is still training.
+2. Verify its files against its manifest (`training/checkpoints/checkpoint.py`).
+3. Compare its manifest with the checksum that training stored in `run.json`. A run of an earlier version has none; for
+   its last checkpoint, compare the weights with `weights_sha256` instead.
 
-Where that fails, the error names another checkpoint that is sound, and the option that takes it.
+If any of this fails, the error names another checkpoint that is valid, and the option to use it.
 """
 
 from __future__ import annotations
@@ -35,25 +35,28 @@ Specs = Mapping[str, ArraySpec]
 
 @dataclass(frozen=True)
 class Restored:
-    """The name of a checkpoint, and what it holds."""
+    """The name of a checkpoint, and its content."""
 
     name: str
     checkpoint: Checkpoint
 
 
 def read_wanted(folder: RunFolder, name: str, *, ends_with_best: bool, expected: Specs) -> Restored:
-    """Read the checkpoint that a name means.
+    """Read and verify the checkpoint that a name refers to.
 
     Args:
-        folder: The run.
+        folder: the run.
         name: `final`, `last`, `best`, or a checkpoint's name.
-        ends_with_best: Whether the run ends with its best.
-        expected: The arrays of the model that is to take it, the model's own in its order.
+        ends_with_best: whether the run ends with its best checkpoint.
+        expected: the arrays of the model that will take it; the model's own are in the model's order.
+
+    Returns:
+        The checkpoint and its name.
 
     Raises:
         UsageError: There is no such checkpoint, or `dlrun runs gc` has removed it.
-        CheckpointError: It is missing, damaged, or not the one that training left.
-        RunError: It is not of this model.
+        CheckpointError: The checkpoint is missing, damaged, or not the one that training wrote.
+        RunError: The checkpoint belongs to another model.
     """
     record, there = folder.read_record(), _names(folder)
     known = {*there, *record.checkpoints_sha256}
@@ -79,13 +82,17 @@ def read_wanted(folder: RunFolder, name: str, *, ends_with_best: bool, expected:
 
 
 def check_step(path: Path, state: TrainingState) -> None:
-    """Refuse a step checkpoint in a folder of another step's name.
+    """Check that a step checkpoint is in the folder named after its step.
+
+    Args:
+        path: the folder of the checkpoint.
+        state: the training state in it.
 
     Raises:
-        CheckpointError: It is one.
+        CheckpointError: The folder is named after another step.
     """
     if step_name(state.step) != path.name:
-        raise CheckpointError(f"{path} is of step {state.step}", expected="a folder that nobody has renamed")
+        raise CheckpointError(f"{path} is of step {state.step}", expected="the folder's original name")
 
 
 def _check_place(path: Path, state: TrainingState) -> None:
@@ -94,23 +101,23 @@ def _check_place(path: Path, state: TrainingState) -> None:
     elif state.best is None or state.best.step != state.step:
         best = "none yet" if state.best is None else f"that of step {state.best.step}"
         raise CheckpointError(
-            f"{path} is the checkpoint of step {state.step}, when the best was {best}",
-            expected="a folder that nobody has replaced",
+            f"{path} is the checkpoint of step {state.step}, but the best at that step was {best}",
+            expected="the folder that training wrote",
         )
 
 
 def _check_left(folder: RunFolder, record: RunRecord, found: Restored, expected: Specs, *, is_last: bool) -> None:
-    """Compare a checkpoint with what `run.json` says that training left.
+    """Compare a checkpoint with the checksums that training stored in `run.json`.
 
     Raises:
-        CheckpointError: It is another one.
+        CheckpointError: It is not the checkpoint that training wrote.
     """
     path, kept = folder.checkpoints / found.name, record.checkpoints_sha256.get(found.name)
     if kept is not None:
         if manifest_sum(path) != kept:
             raise CheckpointError(
-                f"{path} is not the checkpoint that training left: its manifest has another sha256",
-                expected=f"{kept}, as {folder.run_json.name} has it",
+                f"{path} is not the checkpoint that training wrote: its manifest has another sha256",
+                expected=f"{kept}, as in {folder.run_json.name}",
             )
         return
     if not is_last or found.name == BEST or record.status != "completed" or record.weights_sha256 is None:
@@ -122,12 +129,12 @@ def _check_left(folder: RunFolder, record: RunRecord, found: Restored, expected:
     if digest.hexdigest() != record.weights_sha256:
         raise CheckpointError(
             f"{path} does not hold the weights that training ended with: their sha256 is {digest.hexdigest()}",
-            expected=f"{record.weights_sha256}, as {folder.run_json.name} has it",
+            expected=f"{record.weights_sha256}, as in {folder.run_json.name}",
         )
 
 
 def _newest(folder: RunFolder, record: RunRecord, there: Iterable[str]) -> str:
-    """Name of the newest step checkpoint: of those that training ended with, if it has ended and said so.
+    """Return the name of the newest step checkpoint, or after the end of training the newest that it ended with.
 
     Raises:
         UsageError: There is none.
@@ -136,12 +143,12 @@ def _newest(folder: RunFolder, record: RunRecord, there: Iterable[str]) -> str:
     if not steps or not _steps(there):
         refuse_removed(folder)
     if not steps:
-        raise UsageError(f"the run {folder.id} has no checkpoint", hint="it ended before the first: dlrun resume")
+        raise UsageError(f"the run {folder.id} has no checkpoint", hint="it ended before its first: dlrun resume")
     return steps[0]
 
 
 def _steps(names: Iterable[str]) -> list[str]:
-    """The names of step checkpoints, the newest first."""
+    """Return the names of step checkpoints, newest first."""
     steps = [name for name in names if re.fullmatch("step-[0-9]+", name)]
     return sorted(steps, key=lambda name: (int(name.removeprefix("step-")), name), reverse=True)
 
@@ -155,19 +162,19 @@ def _names(folder: RunFolder) -> set[str]:
 
 @contextmanager
 def _others_named(folder: RunFolder, others: Iterable[str], expected: Specs) -> Iterator[None]:
-    """Add to an error about a checkpoint which other one is sound, or that none is and what to do then.
+    """Add to a checkpoint error which other checkpoint is valid, or that none is.
 
     Raises:
-        CheckpointError: As it was, with the hint.
+        CheckpointError: The same error, with a hint.
     """
     try:
         yield
     except CheckpointError as error:
         names = [*_steps(others), *({BEST} & {*others})]
         sound = next((name for name in names if _is_sound(folder.checkpoints / name, expected)), None)
-        # `best` may be a second name of the files of a step checkpoint: then both are damaged at once.
-        again = f"no other checkpoint is sound; dlrun train {folder.spec_yaml} trains the run again"
-        hint = f"{sound} is sound: --checkpoint {sound}" if sound is not None else again
+        # `best` may be a hard link to the files of a step checkpoint: then damage to one is damage to both.
+        again = f"no other checkpoint is valid; dlrun train {folder.spec_yaml} trains the model again"
+        hint = f"{sound} is valid: --checkpoint {sound}" if sound is not None else again
         raise CheckpointError(error.what, expected=error.expected, hint=hint) from error
 
 

@@ -1,25 +1,25 @@
-"""Checkpoints of a training that goes on: when one is written, what it holds, and which stay.
+"""Decide when training writes a checkpoint, what it holds, and which ones are kept.
 
-A checkpoint costs files, hashes and waiting for the disk, and may not cost more than a small part of the training. So
-the end of an epoch is written only when the last write is `_TIMES` as long ago as it took, or `checkpoint_minutes`.
-A resumed run repeats what came after its newest checkpoint, to the bit. What it cannot repeat is an epoch before that:
-the best one. The rule that everything here follows is therefore
+A checkpoint costs files, hashes and waiting for the disk, and should take only a small part of the training time. So
+the end of an epoch is written only once `_TIMES` the duration of the last write has passed, or `checkpoint_minutes`. A
+resumed run repeats what came after its newest checkpoint, to the bit. It cannot repeat an epoch before that one, such
+as the best. Therefore everything here follows one rule:
 
-    the best that the newest checkpoint knows of is that checkpoint itself, or is on the disk as `best`
+    the best epoch that the newest checkpoint knows of is that checkpoint itself, or is on the disk as `best`.
 
-and these are the steps, each of which keeps it whenever the process is killed:
+These steps keep the rule, whenever the process is killed:
 
-1. The end of an epoch that is the best so far and is not written stays in memory, as one copy of the state. A better
-   one takes its place. What copies cost puts the next write off, as writes do.
-2. When a state is written and there is an older best in memory, that one is written first, as the step checkpoint that
-   it would have been: it knows of no better one than itself.
-3. `best` is made a second name of its files, in the same wait for the disk.
-4. The state is written. If it is the best itself, `best` becomes a second name of its files, and 2 and 3 are left out.
-5. Of the step checkpoints the newest stay.
+1. An epoch that is the best so far, and is not written, is kept in memory as one copy of the state; a better one
+   replaces it. The time that copies take delays the next write, as the time of writes does.
+2. Before a state is written while an older best is in memory, that best is written as the step checkpoint of its own
+   step. It is valid by itself: it knows of no better one.
+3. `best` becomes a second name (hard link) of its files, within the same wait for the disk.
+4. The state is written. If it is the best itself, `best` becomes a second name of its files, and 2 and 3 are skipped.
+5. Of the step checkpoints, the newest are kept.
 
-A process that was killed after 2 or after the first half of 4 has a newest checkpoint that is the best itself, and a
-resume begins with making it `best` (`resumed`). The last state of a training, and that at which it was interrupted, is
-always written. Before a checkpoint, the rows of `metrics.jsonl` that it counts are waited for.
+If the process is killed after 2, or after the first half of 4, its newest checkpoint is the best itself, and resuming
+starts by making it `best` (`resumed`). The last state of a training, and the state at an interruption, are always
+written. Before a checkpoint is written, the rows of `metrics.jsonl` that it counts are synced to the disk.
 """
 
 from __future__ import annotations
@@ -51,27 +51,27 @@ if TYPE_CHECKING:
     from dlrun.training.step.replicas import Replicas
 
 _TIMES = 30.0
-"""How many times as long as a write took, and the copies before it, the next one waits: about 3 % of the training."""
+"""The time between writes, as a multiple of the last write and the copies before it: about 3 % of the training."""
 _FIRST_SECONDS = 0.05
-"""What the first write is taken to cost."""
+"""The assumed duration of the first write."""
 
 
 class Values(Protocol):
-    """Named values, each read when it is asked for; see `HostValues`."""
+    """Named arrays, each read on access; see `HostValues`."""
 
     def __getitem__(self, name: str, /) -> Array:
-        """The present value."""
+        """Return the current value."""
 
     def __iter__(self) -> Iterator[str]:
-        """The names."""
+        """Iterate over the names."""
 
     def specs(self) -> dict[str, ArraySpec]:
-        """What each is."""
+        """Return the shape and dtype of each array."""
 
 
 @dataclass(frozen=True)
 class _Kept:
-    """The end of an epoch, in memory."""
+    """The state at the end of an epoch, kept in memory."""
 
     state: TrainingState
     arrays: Mapping[str, Array]
@@ -79,15 +79,15 @@ class _Kept:
 
 
 class Saver:
-    """Writes the checkpoints of a run; of several processes the chief does, and the others only take part.
+    """Writes the checkpoints of a run. Of several processes only the chief writes; the others take part in reading.
 
     Args:
-        values: Gives what a checkpoint holds of the model, the optimizer and the metrics.
-        folder: The run.
-        team: The processes.
-        training: How often, and how many stay.
-        read_parts: Gives what a checkpoint inside an epoch holds besides.
-        clock: Seconds.
+        values: returns the current variables of the model, the optimizer and the metrics.
+        folder: the run.
+        team: the replicas.
+        training: how often to write, and how many checkpoints to keep.
+        read_parts: returns the additional arrays of a checkpoint inside an epoch.
+        clock: returns the time in seconds.
     """
 
     def __init__(
@@ -112,18 +112,18 @@ class Saver:
         self._best: _Kept | None = None
 
     def begin(self) -> None:
-        """Count the time to the next checkpoint from now."""
+        """Start counting the time until the next checkpoint."""
         self._ended_at = self._clock()
 
     def resumed(self, state: TrainingState, *, needs_best: bool) -> None:
-        """Take over a state that was read from its checkpoint, and make sure of the best that it knows of.
+        """Continue from a checkpoint, and make sure that its best is on the disk.
 
         Args:
-            state: Of the newest checkpoint that can be used.
-            needs_best: Whether the run ends with the best.
+            state: the state in the newest valid checkpoint.
+            needs_best: whether the run ends with the best.
 
         Raises:
-            CheckpointError: The best is needed, and cannot be used.
+            CheckpointError: The best is needed, but cannot be used.
             RunError: The best cannot be written.
         """
         self._written = _position(state)
@@ -131,7 +131,7 @@ class Saver:
         keep = self._training.keep_checkpoints
         if best is not None:
             self._settle_best(best.step, at=state.step, needs_best=needs_best)
-        prune(parent, keep=keep, newest=step_name(state.step), is_verified=True)  # a kill may have come before that
+        prune(parent, keep=keep, newest=step_name(state.step), is_verified=True)  # the killed process may not have
 
     def _settle_best(self, step: int, *, at: int, needs_best: bool) -> None:
         parent = self._folder.checkpoints
@@ -145,20 +145,24 @@ class Saver:
                 set_best(parent, step_name(step))
             except CheckpointError:
                 if needs_best:
-                    hint = f"dlrun train {self._folder.spec_yaml} trains the run again"
-                    said = f"the best of the run, which it ends with, cannot be used: {error.what}"
-                    raise CheckpointError(said, expected=error.expected, hint=hint) from error
+                    hint = f"dlrun train {self._folder.spec_yaml} trains the model again"
+                    message = f"the best checkpoint, which the run ends with, cannot be used: {error.what}"
+                    raise CheckpointError(message, expected=error.expected, hint=hint) from error
 
     def is_due(self) -> bool:
-        """Whether the last checkpoint is old enough for one inside an epoch; the same in every process."""
+        """Return whether it is time for a checkpoint inside an epoch; all processes agree."""
         seconds = self._clock() - self._ended_at
         return bool(self._team.chiefs(int(seconds >= 60 * self._training.checkpoint_minutes)))
 
     def end_epoch(self, state: TrainingState, *, is_best: bool) -> None:
-        """Keep the end of an epoch: on the disk if it is time for that, else in memory if it is the best.
+        """Keep the end of an epoch: on the disk if a write is due, else in memory if it is the best.
+
+        Args:
+            state: the state after the decisions at the end of the epoch.
+            is_best: whether the epoch is the best so far.
 
         Raises:
-            RunError: A variable is no number any more, or the checkpoint cannot be written.
+            RunError: A variable is NaN or infinite, or the checkpoint cannot be written.
         """
         seconds = self._clock() - self._ended_at
         longest = min(_TIMES * (self._cost + self._keeping_seconds), 60 * self._training.checkpoint_minutes)
@@ -172,10 +176,13 @@ class Saver:
             self._keeping_seconds += self._clock() - began
 
     def save(self, state: TrainingState) -> None:
-        """Write a checkpoint of the present variables, unless it is on the disk already.
+        """Write a checkpoint of the current variables, unless this state is already on the disk.
+
+        Args:
+            state: the state to write.
 
         Raises:
-            RunError: A variable is no number any more, or the checkpoint cannot be written.
+            RunError: A variable is NaN or infinite, or the checkpoint cannot be written.
         """
         if _position(state) == self._written:
             return
@@ -191,7 +198,7 @@ class Saver:
             newest, keep = step_name(state.step), self._training.keep_checkpoints
             prune(self._folder.checkpoints, keep=keep, newest=newest, is_verified=True)
         else:
-            for name in read:  # where reading one takes all processes, the chief waits for this
+            for name in read:  # reading some variables is a collective operation, which the chief waits for
                 read[name]
         self._best = None
         self._written = _position(state)
@@ -199,10 +206,10 @@ class Saver:
         self._cost, self._keeping_seconds = self._ended_at - began, 0.0
 
     def keep_best(self) -> None:
-        """Write the best that is only in memory, if there is one.
+        """Write the best state that is only in memory, if there is one.
 
         Raises:
-            RunError: A variable of it is no number, or it cannot be written.
+            RunError: One of its variables is NaN or infinite, or it cannot be written.
         """
         if self._best is None:
             return
@@ -212,6 +219,7 @@ class Saver:
         self._write(kept.state, arrays, kept.mark, is_best=True)
 
     def _write(self, state: TrainingState, arrays: _Finite, mark: tuple[int, str], *, is_best: bool) -> None:
+        # The rows come first: a checkpoint must never count rows of metrics.jsonl that a power failure can still take.
         self._folder.history.sync()
         parent, name, (length, digest) = self._folder.checkpoints, step_name(state.step), mark
         content: dict[str, JSON] = {"training": state.to_json(), "metrics_bytes": length, "metrics_sha256": digest}
@@ -219,12 +227,12 @@ class Saver:
 
 
 class _Finite(Mapping[str, Array]):
-    """Arrays that are read one after another, and refused where one is no number any more.
+    """Arrays that are read one by one, with an error if one is NaN or infinite.
 
     Args:
-        read: Gives an array by its name.
-        specs: What each is.
-        step: For the error.
+        read: returns an array by its name.
+        specs: the shape and dtype of each array.
+        step: the current step, for the error.
     """
 
     def __init__(self, read: Callable[[str], Array], specs: Mapping[str, ArraySpec], *, step: int) -> None:
@@ -232,11 +240,11 @@ class _Finite(Mapping[str, Array]):
 
     def __getitem__(self, name: str) -> Array:
         array = self._read(name)
-        # A score may be undefined; what training goes on with may not.
+        # A score may be undefined. A weight or an optimizer slot may not: training would continue with it.
         if array.dtype.kind == "f" and not name.startswith("metrics/") and not np.isfinite(array).all():
             from dlrun.training.failures import not_finite
 
-            raise not_finite(f"the variable {name} is no longer a finite number after step {self._step}")
+            raise not_finite(f"the variable {name} is NaN or infinite after step {self._step}")
         return array
 
     def __iter__(self) -> Iterator[str]:
@@ -247,12 +255,12 @@ class _Finite(Mapping[str, Array]):
 
 
 def _check_best(parent: Path, step: int) -> None:
-    """Make sure that `best` is sound and no older than it has to be.
+    """Check that `best` is valid, and not older than the best that the state knows of.
 
-    One of a later step is from before newer checkpoints were damaged: training reaches it again.
+    A `best` of a later step comes from checkpoints that are damaged now: training will reach that step again.
 
     Raises:
-        CheckpointError: It is not.
+        CheckpointError: It is damaged or too old.
     """
     found = TrainingState.from_json(read_checkpoint(parent / BEST).state.get("training", {}))
     if found.step < step:

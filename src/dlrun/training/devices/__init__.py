@@ -1,1 +1,1 @@
-"""Where a model is trained: devices, clusters of processes, and checks of the installation."""
+"""Choose and describe where a model is trained: devices, clusters of processes, and the installation."""

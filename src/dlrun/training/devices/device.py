@@ -1,4 +1,4 @@
-"""Where and how to compute: device, precision and jit, each chosen with a reason that is printed and stored."""
+"""Choose the device and the precision of a training, each with a reason that is printed and stored."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from dlrun.runs.record import Choice
 from dlrun.spec.types import Training
 from dlrun.system.memory import free_memory
 
-_OLDEST_BFLOAT16_GPU = (8, 0)  # compute capability of Ampere
-_OLDEST_FLOAT16_GPU = (7, 0)  # Volta, the first with tensor cores
+_OLDEST_BFLOAT16_GPU = (8, 0)  # the compute capability of Ampere
+_OLDEST_FLOAT16_GPU = (7, 0)  # that of Volta, the first GPU with tensor cores
 _UNKNOWN_GPU_BYTES = 4 * 2**30
 _MOVES = ("RandomRotation", "RandomZoom", "RandomTranslation", "RandomShear", "RandomPerspective")
 _WIDE_DENSE = 512 * 512 * 128
-"""Multiplications of one dense layer in one step from which on bfloat16 was faster."""
+"""The multiplications of one dense layer in one step from which bfloat16 was measured to be faster."""
 _CONVOLUTIONS = (keras.layers.Conv1D, keras.layers.Conv2D, keras.layers.Conv3D)
 _DENSE = (
     keras.layers.InputLayer,
@@ -39,7 +39,7 @@ _DENSE = (
 
 @dataclass(frozen=True)
 class Device:
-    """One device, or several of one kind: TensorFlow's names for them, and the choice that led to them."""
+    """One device, or several of one kind, with their TensorFlow names and the reason for the choice."""
 
     names: tuple[str, ...]
     choice: Choice
@@ -47,26 +47,30 @@ class Device:
 
     @property
     def is_gpu(self) -> bool:
-        """Whether it is a GPU."""
+        """Whether the device is a GPU."""
         return "GPU" in self.names[0]
 
 
 def choose_device(wanted: str, *, workers: int = 1) -> Device:
-    """Pick the device that `training.device` asks for, or the devices, and keep TensorFlow off the others.
+    """Return the devices that `training.device` asks for, and keep TensorFlow from using the others.
 
     Args:
-        wanted: `auto`, `cpu`, `gpu`, and both with numbers: `cpu:0,1`, `gpu:2`.
-        workers: Processes that train together: each takes every GPU that it sees, unless it is told which.
+        wanted: `auto`, `cpu` or `gpu`; the latter two also with numbers, such as `cpu:0,1` or `gpu:2`.
+        workers: the number of processes that train together. Each uses every GPU that it sees, unless `wanted` has
+            numbers.
+
+    Returns:
+        The device or devices, and why they were chosen.
 
     Raises:
-        UsageError: It asks for a device that is not there.
+        UsageError: A requested device does not exist.
     """
     gpus = tf.config.list_physical_devices("GPU")
     kind, _, numbers = wanted.partition(":")
     indices = [int(number) for number in numbers.split(",")] if numbers else [0]
     if len(set(indices)) < len(indices):
-        said = f"training.device is {wanted!r}, which names a device twice"
-        raise UsageError(said, expected="each device once", hint=f"--set training.device={kind}:0,1")
+        message = f"training.device is {wanted!r}, which names a device twice"
+        raise UsageError(message, expected="each device once", hint=f"--set training.device={kind}:0,1")
     if kind == "cpu" or (kind == "auto" and not gpus):
         _use_only([], fallback=not gpus)
         reason = "asked for" if kind == "cpu" else "TensorFlow sees no GPU"
@@ -78,7 +82,7 @@ def choose_device(wanted: str, *, workers: int = 1) -> Device:
     if max(indices) >= len(gpus):
         found = f"TensorFlow sees {len(gpus)} GPU{'s' if len(gpus) > 1 else ''}" if gpus else "TensorFlow sees no GPU"
         hint = "dlrun doctor, or --set training.device=auto"
-        raise UsageError(f"training.device is {wanted!r}, but {found}", expected="a device of this machine", hint=hint)
+        raise UsageError(f"training.device is {wanted!r}, but {found}", expected="an existing device", hint=hint)
     chosen = [gpus[index] for index in indices]
     _use_only(chosen, fallback=True)
     details = [tf.config.experimental.get_device_details(gpu) for gpu in chosen]
@@ -94,36 +98,39 @@ def choose_device(wanted: str, *, workers: int = 1) -> Device:
 
 
 def _logical_cpus(wanted: str, indices: list[int]) -> Device:
-    """The processor as several devices, each of which computes one part of every batch."""
+    """Return the processor as several logical devices, each of which computes one part of every batch."""
     if max(indices) >= usable_cores():
-        said = f"training.device is {wanted!r}, but this process may use {usable_cores()} cores"
+        message = f"training.device is {wanted!r}, but this process may use only {usable_cores()} cores"
         hint = "--set training.device=cpu uses all cores as one device"
-        raise UsageError(said, expected="as many logical CPUs as cores at the most", hint=hint)
+        raise UsageError(message, expected="at most as many logical CPUs as cores", hint=hint)
     wanted_count = max(indices) + 1
     if wanted_count > 1:
         (cpu,) = tf.config.list_physical_devices("CPU")
         try:
             tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * wanted_count)
-        except RuntimeError as error:  # TensorFlow is in use already, in a notebook
+        except RuntimeError as error:  # TensorFlow has started already, for example in a notebook
             if len(tf.config.list_logical_devices("CPU")) < wanted_count:
-                raise RunError(f"TensorFlow is in use and cannot change its devices any more: {error}") from error
+                raise RunError(f"TensorFlow has started and can no longer change its devices: {error}") from error
     return Device(tuple(f"/CPU:{index}" for index in indices), Choice(value=wanted, reason="asked for"))
 
 
 def choose_precision(training: Training, device: Device, build: Callable[[], keras.Model]) -> Choice:
-    """Pick the type that layers compute in.
+    """Choose the dtype that layers compute in.
 
     Args:
-        training: With the wish.
-        device: Where it will run.
-        build: Makes the model in float32; called only where the choice depends on its layers.
+        training: the training section of the spec.
+        device: the device that the model will run on.
+        build: builds the model in float32; called only if the choice depends on its layers.
+
+    Returns:
+        The precision, and why it was chosen.
 
     Raises:
-        UsageError: float16 on a CPU.
+        UsageError: The spec asks for float16 on a CPU.
     """
     if training.precision == "float16" and not device.is_gpu:
         raise UsageError(
-            "training.precision is float16, which a CPU computes slowly and inexactly",
+            "training.precision is float16, which is slow and inexact on a CPU",
             expected="float32 or bfloat16 on a CPU",
             hint="--set training.precision=auto",
         )
@@ -137,11 +144,11 @@ def choose_precision(training: Training, device: Device, build: Callable[[], ker
 
 
 def _fast_precision(training: Training, device: Device, build: Callable[[], keras.Model]) -> Choice:
-    """What is fast on the device, whatever the layers are."""
+    """Return the precision that is fast on the device, whether or not all layers support it."""
     if device.is_gpu:
         capability = device.compute_capability or (0, 0)
         if capability >= _OLDEST_BFLOAT16_GPU:
-            return Choice(value="bfloat16", reason="this GPU has it")
+            return Choice(value="bfloat16", reason="this GPU supports it")
         if capability >= _OLDEST_FLOAT16_GPU:
             return Choice(value="float16", reason="this GPU has no bfloat16; losses are scaled")
         return Choice(value="float32", reason="this GPU has no fast 16-bit arithmetic")
@@ -149,9 +156,10 @@ def _fast_precision(training: Training, device: Device, build: Callable[[], kera
 
 
 def _cpu_precision(training: Training, build: Callable[[], keras.Model]) -> Choice:
-    # Measured on two cores of a Sapphire Rapids: three convolutions on MNIST are 2 times as fast in bfloat16, dense
-    # layers of 512 x 512 as fast with batches of 32 and 1.3 times with 128, of 1024 x 1024 2 times with 256.
-    layers = build()._flatten_layers()  # noqa: SLF001, the public model.layers does not look into nested layers
+    # Measured on two cores of a Sapphire Rapids. Three convolutions on MNIST are 2 times as fast in bfloat16. Dense
+    # layers of 512 x 512 are equally fast with batches of 32 and 1.3 times as fast with 128; of 1024 x 1024, 2 times
+    # as fast with batches of 256.
+    layers = build()._flatten_layers()  # noqa: SLF001  the public model.layers omits nested layers
     if any(isinstance(layer, keras.layers.RNN) for layer in layers):
         return Choice(value="float32", reason="recurrent layers are slower in bfloat16 on a CPU")
     if has_convolutions(layers):
@@ -163,10 +171,10 @@ def _cpu_precision(training: Training, build: Callable[[], keras.Model]) -> Choi
 
 
 def _only_in_float32(layers: Iterable[keras.Layer]) -> str:
-    """The first layer, by its name, through which no gradient comes in 16 bits; empty if there is none.
+    """Return the name of the first layer without a gradient in 16 bits; empty if there is none.
 
-    A gradient comes through what follows a layer with weights. TensorFlow 2.21 has that of a moved image, and of one
-    resized by filters, in float32 alone.
+    A layer needs a gradient only if it follows one with weights. TensorFlow 2.21 has the gradients of geometric image
+    transformations, and of resizing with filters, in float32 only.
     """
     is_behind_weights = False
     for layer in layers:
@@ -179,38 +187,43 @@ def _only_in_float32(layers: Iterable[keras.Layer]) -> str:
 
 
 def has_convolutions(layers: Iterable[keras.Layer]) -> bool:
-    """Whether any of the layers is a convolution."""
+    """Return whether any of the layers is a convolution."""
     return any(isinstance(layer, _CONVOLUTIONS) for layer in layers)
 
 
 def is_dense(layers: Iterable[keras.Layer]) -> bool:
-    """Whether all that computes is dense: neither recurrent layers nor convolutions, nor anything unknown."""
+    """Return whether all computing layers are dense: no recurrent, convolutional or unknown layers."""
     return all(isinstance(layer, (keras.Model, *_DENSE)) for layer in layers)
 
 
 def share_cores(shares: int, *, cores: int) -> None:
-    """Give each part of a batch its share of the cores: TensorFlow's threads inside one operation."""
+    """Divide the CPU cores among the parts of a batch, through TensorFlow's threads inside one operation.
+
+    Args:
+        shares: the number of parts that each batch is cut into.
+        cores: the number of cores that this process may use.
+    """
     if shares > 1:
-        # TensorFlow is in use already, in a notebook: its threads stay as they are.
+        # If TensorFlow has started already, for example in a notebook, its threads stay as they are.
         with contextlib.suppress(RuntimeError):
             tf.config.threading.set_intra_op_parallelism_threads(max(1, cores // shares))
 
 
 def free_bytes(device: Device) -> int:
-    """Memory of the device that nobody uses yet, in bytes; a cautious guess where it cannot be asked."""
+    """Return the free memory of the device in bytes; a cautious guess if it cannot be queried."""
     if device.is_gpu:
         index = device.choice.value.partition(":")[2].partition(" ")[0].partition(",")[0]
         query = ("nvidia-smi", "--query-gpu=memory.free", "--format=csv,noheader,nounits", f"--id={index}")
         with contextlib.suppress(OSError, ValueError, subprocess.SubprocessError):
-            said = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout  # noqa: S603
-            return int(said.strip()) << 20
+            output = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout  # noqa: S603
+            return int(output.strip()) << 20
         return _UNKNOWN_GPU_BYTES
     return free_memory()
 
 
 @contextmanager
 def dtype_policy(precision: str) -> Iterator[None]:
-    """Layers made inside compute in `precision` and keep their variables in float32."""
+    """Make layers created inside the block compute in `precision`, with their variables in float32."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("float32" if precision == "float32" else f"mixed_{precision}")
     try:
@@ -220,18 +233,18 @@ def dtype_policy(precision: str) -> Iterator[None]:
 
 
 def _use_only(gpus: list[object], *, fallback: bool) -> None:
-    """Hide every other GPU, and take memory as it is needed instead of all at once."""
+    """Hide all other GPUs, and allocate memory as needed instead of all at once."""
     try:
         tf.config.set_visible_devices(gpus, "GPU")
         for gpu in gpus:
             tf.config.experimental.set_memory_growth(gpu, enable=True)
-    except RuntimeError as error:  # TensorFlow is in use already, in a notebook
+    except RuntimeError as error:  # TensorFlow has started already, for example in a notebook
         if tf.config.get_visible_devices("GPU") != gpus and not fallback:
-            raise RunError(f"TensorFlow is in use and cannot change its device any more: {error}") from error
+            raise RunError(f"TensorFlow has started and can no longer change its device: {error}") from error
 
 
 def cpu_has_amx() -> bool:
-    """Whether this CPU multiplies bfloat16 matrices in hardware."""
+    """Return whether this CPU multiplies bfloat16 matrices in hardware."""
     try:
         return " amx_bf16" in Path("/proc/cpuinfo").read_text()
     except OSError:

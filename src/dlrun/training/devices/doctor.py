@@ -1,4 +1,4 @@
-"""Checks of the machine and the installation: each with what was found, and advice where it falls short."""
+"""Check the machine and the installation, with advice for whatever could be better."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SLOW_IMPORT_SECONDS = 8
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One line of the report."""
+    """One line of the report of `dlrun doctor`."""
 
     subject: str
     status: Literal["ok", "warning", "failure"]
@@ -29,10 +29,13 @@ class Diagnosis:
 
 
 def examine(runs_dir: Path) -> Iterator[Diagnosis]:
-    """Look at everything that a training needs.
+    """Check everything that a training needs.
 
     Args:
-        runs_dir: Where run folders would be made.
+        runs_dir: the folder for new run folders.
+
+    Yields:
+        One finding after another.
     """
     for name, version in provenance.versions().items():
         yield Diagnosis(name, "ok", version)
@@ -72,7 +75,7 @@ def _tensorflow() -> Iterator[Diagnosis]:
         )
     if not gpus and Path("/proc/driver/nvidia").exists():
         advice = "pip install 'dlrun[gpu]', which brings TensorFlow's CUDA packages"
-        yield Diagnosis("gpu", "warning", "there is an NVIDIA driver, but TensorFlow sees no GPU", advice)
+        yield Diagnosis("gpu", "warning", "an NVIDIA driver is installed, but TensorFlow sees no GPU", advice)
     elif not gpus:
         amx = "with AMX: convolutions run in bfloat16" if cpu_has_amx() else "without AMX: float32"
         yield Diagnosis("gpu", "ok", f"none; the CPU trains, {amx}")
@@ -81,11 +84,11 @@ def _tensorflow() -> Iterator[Diagnosis]:
 def _runs_folder(runs_dir: Path) -> Iterator[Diagnosis]:
     folder = next(place for place in (runs_dir, *runs_dir.absolute().parents) if place.exists())
     if not os.access(folder, os.W_OK):
-        yield Diagnosis("runs", "failure", f"{folder} cannot be written to", "--runs-dir, or DLRUN_RUNS")
+        yield Diagnosis("runs", "failure", f"{folder} is not writable", "choose another with --runs-dir or DLRUN_RUNS")
         return
     free = shutil.disk_usage(folder).free
     status: Literal["ok", "warning"] = "ok" if free > _LITTLE_DISK else "warning"
-    advice = "" if status == "ok" else "free some, or put the runs elsewhere with --runs-dir"
+    advice = "" if status == "ok" else "free some space, or choose another folder with --runs-dir"
     yield Diagnosis("runs", status, f"{runs_dir}, {free / _GIB:.0f} GiB free", advice)
 
 
@@ -99,5 +102,5 @@ def _datasets() -> Diagnosis:
 def _slow_imports() -> Iterator[Diagnosis]:
     for name in ("sklearn", "pandas"):
         if importlib.util.find_spec(name):
-            said = f"{name} is installed, which Keras imports at every start"
-            yield Diagnosis(name, "warning", said, "an environment of its own for dlrun starts faster")
+            message = f"{name} is installed, which Keras imports at every start"
+            yield Diagnosis(name, "warning", message, "dlrun starts faster in an environment of its own")

@@ -1,4 +1,4 @@
-"""Keep the times that trying XLA has measured for the next run, under everything that they depend on."""
+"""Store whether XLA makes a training step faster, in the user's cache folder, for the next run of the same step."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from dlrun.runs.record import Choice
 from dlrun.spec.types import Spec
 from dlrun.system.cache import Cache
 
-_STEPS = 3  # counts up when steps are computed another way, so that what was measured before says nothing
+_STEPS = 3  # increase when steps are computed in another way, which makes earlier measurements useless
 _FASTER = 0.95
-"""XLA is taken if its step takes less than this part of the plain step's time; closer ones are noise."""
+"""XLA is used if a step takes less than this fraction of the time without it; smaller differences are noise."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The measured times of a training step.
+    """The measured times of one training step.
 
     Args:
-        plain_seconds: Of one step without XLA.
-        jit_seconds: Of one step with XLA; None if XLA cannot compile it.
-        compile_seconds: What XLA took to compile it.
+        plain_seconds: the time of one step without XLA.
+        jit_seconds: the time of one step with XLA; None if XLA cannot compile it.
+        compile_seconds: the time that XLA took to compile it.
     """
 
     plain_seconds: float
@@ -33,7 +33,7 @@ class Measured:
     compile_seconds: float
 
     def choice(self, steps: int) -> Choice:
-        """Return whether XLA is faster for a run of so many steps."""
+        """Return whether XLA pays off in a run of `steps` steps, and why."""
         plain = f"{1e3 * self.plain_seconds:.2f} ms a step"
         if self.jit_seconds is None:
             return Choice(value="off", reason="XLA cannot compile this step")
@@ -41,30 +41,37 @@ class Measured:
         if self.jit_seconds > _FASTER * self.plain_seconds:
             return Choice(value="off", reason=both)
         if steps * (self.plain_seconds - self.jit_seconds) < self.compile_seconds:
-            return Choice(value="off", reason=f"{both}, but the run is over before that makes up for compiling")
+            return Choice(value="off", reason=f"{both}, but the run is too short to make up for compiling")
         return Choice(value="on", reason=both)
 
 
 def measurement_key(spec: Spec, environment: Mapping[str, str], *, features: object, target: object) -> str:
-    """Return a digest of all that the times depend on: model, batch, augmentation, precision, device, versions."""
+    """Return a digest of all that the times depend on: model, batch, augmentation, precision, device, versions.
+
+    Args:
+        spec: the spec, with the chosen values in place of `auto`.
+        environment: the device, threads and versions, as `TrainingSetup.environment` returns them.
+        features: the shape and kind of the model's input.
+        target: what the model predicts.
+    """
     plain = spec.plain()
     training = {name: plain["training"][name] for name in ("batch_size", "precision", "cpu_shares", "class_weight")}
     parts = {name: plain[name] for name in ("model", "optimizer", "loss", "metrics")}
     plugins = [sha256(Path(plugin).read_bytes()).hexdigest() for plugin in spec.plugins]
     parts["augmentation"] = plain["dataset"].get("augmentation")
     parts["steps"] = _STEPS
-    identity = {
+    key_parts = {
         **parts,
         **training,
         "environment": dict(environment),
         "data": f"{features} {target}",
         "plugins": plugins,
     }
-    return sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:32]
+    return sha256(json.dumps(key_parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
 def read_measured(key: str) -> Measured | None:
-    """Return what an earlier run measured; None if nothing, or if it is not what was written."""
+    """Return what an earlier run measured; None if there is nothing, or the file is damaged."""
     with suppress(TypeError):
         measured = Measured(**Cache("jit").get_value(key))
         if all(isinstance(value, float) and value >= 0 for value in asdict(measured).values() if value is not None):
@@ -73,10 +80,10 @@ def read_measured(key: str) -> Measured | None:
 
 
 def has_measured(key: str) -> bool:
-    """Return whether an earlier run measured this, even if its entry is damaged."""
+    """Return whether an earlier run has left a measurement, even if it is damaged."""
     return Cache("jit").has_value(key)
 
 
 def write_measured(key: str, measured: Measured, *, what: str) -> None:
-    """Keep what was measured; without a folder to write to, the next run measures it again."""
+    """Store a measurement; if the folder is not writable, the next run has to measure again."""
     Cache("jit").put_value(key, asdict(measured), what=what)

@@ -1,1 +1,1 @@
-"""What a training reports while it runs: events, pace, phases of time, TensorBoard."""
+"""Report the progress of a training while it runs: events, pace, time by phase, TensorBoard."""

@@ -1,4 +1,4 @@
-"""What a run reports while it goes on: plain events for one plain callable; the library itself prints nothing."""
+"""The events that a run sends to its listener while it makes progress; the library itself prints nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Final
 
 @dataclass(frozen=True)
 class RunCreated:
-    """The run folder exists; from here on everything can be logged to `log_txt`."""
+    """The run folder exists; from now on everything can be logged to `log_txt`."""
 
     run_id: str
     folder: Path
@@ -18,12 +18,12 @@ class RunCreated:
 
 
 WARNING: Final = "warning"
-"""The subject of a note that every command shows on stderr, also with `--quiet` and `--json`."""
+"""The subject of a note that every command prints on stderr, even with `--quiet` or `--json`."""
 
 
 @dataclass(frozen=True)
 class Note:
-    """A choice that was made for the user, with its reason: `device`, `precision`, `jit`, `data`; or a warning."""
+    """A choice made for the user, with its reason (`device`, `precision`, `jit`, `data`), or a warning."""
 
     subject: str
     text: str
@@ -31,7 +31,7 @@ class Note:
 
 @dataclass(frozen=True)
 class TrainingStarted:
-    """The model is built and the first step comes next; `monitor` is the score that decides which epoch is best."""
+    """The model is built and the first step is next; `monitor` is the score that decides which epoch is best."""
 
     parameters: int
     examples: Mapping[str, int]
@@ -45,12 +45,12 @@ class StepsDone:
     """Some steps of an epoch are done; sent about twice a second.
 
     Args:
-        epoch: From 1.
-        step: Step in the epoch, of `steps`.
-        steps: Steps in the epoch.
-        scores: Means over the epoch so far: loss and metrics.
-        examples_per_second: Since the epoch's first step.
-        seconds_left: Estimated for the rest of the training.
+        epoch: the number of the epoch, from 1.
+        step: the number of completed steps of the epoch.
+        steps: the number of steps in the epoch.
+        scores: the loss and metrics, averaged over the epoch so far.
+        examples_per_second: the speed since the epoch's first step.
+        seconds_left: the estimated time for the rest of the training.
     """
 
     epoch: int
@@ -63,7 +63,7 @@ class StepsDone:
 
 @dataclass(frozen=True)
 class EpochDone:
-    """An epoch is trained, validated and recorded; `row` is what metrics.jsonl got."""
+    """An epoch is trained, validated and recorded; `row` is its row in metrics.jsonl."""
 
     epoch: int
     epochs: int
@@ -76,9 +76,9 @@ class TrainingDone:
     """Training has ended.
 
     Args:
-        reason: Why; empty when it ran its full length.
-        seconds: Of training and validation, over all the times it was resumed.
-        data_wait: Part of the training time that was spent waiting for data, from 0 to 1.
+        reason: why; empty if it ran its full length.
+        seconds: the time of training and validation, including that before each resume.
+        data_wait: the fraction of the training time spent waiting for data, from 0 to 1.
     """
 
     reason: str
@@ -96,7 +96,7 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class TimeSpent:
-    """The run is complete; `seconds` of this command by phase, as `timeline.py` names them."""
+    """The run is complete; `seconds` is the time of this command by phase, named as in `timeline.py`."""
 
     seconds: Mapping[str, float]
 
@@ -106,11 +106,11 @@ Listener = Callable[[Event], None]
 
 
 def silent(event: Event) -> None:
-    """Listen to nothing."""
+    """Ignore the event."""
 
 
 def only_warnings(listener: Listener) -> Listener:
-    """Return a listener that passes warnings on and nothing else."""
+    """Return a listener that passes on warnings and nothing else."""
 
     def listen(event: Event) -> None:
         if isinstance(event, Note) and event.subject == WARNING:

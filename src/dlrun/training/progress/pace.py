@@ -1,15 +1,15 @@
-"""How many steps one call takes, and what the calls and the waiting between them took."""
+"""Choose how many steps one call of the graph runs, and add up the times of calls and of waiting between them."""
 
 from __future__ import annotations
 
 SECONDS_PER_CALL = 0.5
-"""How long one call of K steps is to take: the display moves twice a second, and a stop is heard as soon."""
+"""The intended duration of one call: the display is updated, and a stop noticed, twice a second."""
 
 _SECOND_CALL = 8
 
 
 class Pace:
-    """Chooses the number of steps in a call, from what the calls before it took."""
+    """Chooses the number of steps in a call from the duration of earlier calls."""
 
     def __init__(self) -> None:
         self.steps = 1
@@ -18,17 +18,22 @@ class Pace:
 
     @property
     def data_wait(self) -> float:
-        """Part of the training time that was spent waiting for data, from 0 to 1."""
+        """The fraction of the training time spent waiting for data, from 0 to 1."""
         return self.wait_seconds / self.train_seconds if self.train_seconds else 0.0
 
     def called(self, steps: int, seconds: float) -> None:
-        """Learn what a call took; the very first, which traces, tells nothing.
+        """Take the duration of a call into account.
 
-        A call cut short by the end of its stretch, or of one smaller batch, tells little: it never lowers the number.
+        Args:
+            steps: the number of steps in the call.
+            seconds: its duration.
         """
         if not self.traced:
+            # The first call also traces the graph, so its duration says nothing about a step.
             self.steps, self.traced = _SECOND_CALL, True
             return
+        # A call that the end of its range or a smaller last batch cut short is a poor measurement: it may raise the
+        # number, but never lower it.
         fitting = max(1, min(int(SECONDS_PER_CALL * steps / seconds), 4 * steps))
         if steps >= self.steps or fitting > self.steps:
             self.steps = fitting

@@ -1,4 +1,4 @@
-"""A row of scores in, TensorBoard event files out."""
+"""Write the scores of each epoch as TensorBoard event files."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import tensorflow as tf
 
 from dlrun.training.progress.events import Listener, Note
 
-# What TensorBoard itself writes for a scalar. tf.summary.scalar needs the tensorboard package since TensorFlow 2.21,
-# which a run that only writes events has no other use for.
+# The same metadata as TensorBoard's own scalars. Since TensorFlow 2.21 tf.summary.scalar needs the tensorboard package,
+# which a run that only writes events does not need otherwise.
 _SCALAR = tf.compat.v1.SummaryMetadata(
     plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"), data_class="DATA_CLASS_SCALAR"
 )
@@ -27,32 +27,32 @@ _COUNT = itertools.count()
 class EventWriter:
     """Writes `train` and `validation` events, so that TensorBoard draws both curves of a metric in one chart.
 
-    An event file is a file of records, one message each, and is written as such: `tf.summary.write` runs an operation
-    of TensorFlow for every score, and takes a hundred times as long. An epoch may take milliseconds.
+    An event file is a sequence of records, each one message, and this class writes it directly: `tf.summary.write` runs
+    a TensorFlow operation for each score and takes a hundred times as long, while an epoch may take milliseconds.
 
-    The events are a copy of metrics.jsonl: where they cannot be written, that is told once, and the run goes on.
+    The events duplicate metrics.jsonl. If they cannot be written, there is one warning, and the run continues.
 
     Args:
-        folder: Where to.
-        listener: Told that it failed.
+        folder: the folder for the event files.
+        listener: receives the warning if writing fails.
     """
 
     def __init__(self, folder: Path, listener: Listener) -> None:
         self._listener = listener
         self._writers: dict[str, tf.io.TFRecordWriter] = {}
-        with self._told():
+        with self._warn_on_failure():
             for part in ("train", "validation"):
                 self._writers[part] = _new_file(folder / part)
 
     def write(self, row: Mapping[str, float | int]) -> None:
-        """Write the scores of one epoch at its last step.
+        """Write the scores of one epoch, at its last step.
 
         Args:
-            row: One row of metrics.jsonl.
+            row: a row of metrics.jsonl.
         """
         now = time.time()
         events = {part: tf.compat.v1.Event(wall_time=now, step=int(row["step"])) for part in self._writers}
-        with self._told():
+        with self._warn_on_failure():
             for name, value in row.items():
                 if events and name not in ("epoch", "step"):
                     event = events["validation" if name.startswith("val_") else "train"]
@@ -62,29 +62,29 @@ class EventWriter:
                     self._writers[part].write(event.SerializeToString())
 
     def flush(self) -> None:
-        """Make everything written so far visible to a reader."""
-        with self._told():
+        """Make everything written so far visible to readers."""
+        with self._warn_on_failure():
             for writer in self._writers.values():
                 writer.flush()
 
     def close(self) -> None:
-        """End the files."""
-        with self._told():
+        """Close the files."""
+        with self._warn_on_failure():
             for writer in self._writers.values():
                 writer.close()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _warn_on_failure(self) -> Iterator[None]:
         try:
             yield
         except tf.errors.OpError as error:
             self._writers = {}
-            said = (error.message or str(error)).strip().splitlines()[0]
-            self._listener(Note("warning", f"no more TensorBoard events are written: {said}"))
+            message = (error.message or str(error)).strip().splitlines()[0]
+            self._listener(Note("warning", f"TensorBoard events are no longer written: {message}"))
 
 
 def _new_file(folder: Path) -> tf.io.TFRecordWriter:
-    """Begin an event file of a name that no other has; TensorBoard reads those of a folder in the order of names."""
+    """Create an event file with a new name; TensorBoard reads the files of a folder in the order of their names."""
     tf.io.gfile.makedirs(str(folder))
     now = time.time()
     name = f"events.out.tfevents.{int(now):010d}.{socket.gethostname()}.{os.getpid()}.{next(_COUNT)}.v2"
@@ -97,5 +97,5 @@ def _new_file(folder: Path) -> tf.io.TFRecordWriter:
 def _add_scalar(event: Any, tag: str, value: float) -> None:
     added = event.summary.value.add(tag=tag, metadata=_SCALAR)
     added.tensor.dtype = tf.float32.as_datatype_enum
-    added.tensor.tensor_shape.SetInParent()  # a single number: the shape is there, and has no axes
+    added.tensor.tensor_shape.SetInParent()  # a scalar: the shape is present, and has no axes
     added.tensor.float_val.append(value)

@@ -1,4 +1,4 @@
-"""Where the seconds of a command went, by phase; each second counts once."""
+"""Measure how the time of a command divides into phases; each second counts once."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from contextlib import contextmanager
 from typing import Literal, get_args
 
 Phase = Literal["start", "data", "build", "compile", "train", "evaluate", "log", "save", "report"]
-"""`log` is the rows of an epoch, in files, in TensorBoard's events and on the screen; `save` is the checkpoints."""
+"""`log` is the time to write an epoch's row to files, TensorBoard and the screen; `save` is that of checkpoints."""
 
 PHASES: tuple[Phase, ...] = get_args(Phase)
 
 
 class Timeline:
-    """Adds up the time that each phase takes. A phase inside another interrupts it; what is in no phase is `start`'s.
+    """Adds up the time of each phase. A nested phase interrupts the outer one; time outside all phases is `start`.
 
     Args:
-        began: When the command began, by `time.perf_counter`; None: now.
+        began: when the command began, by `time.perf_counter`; None for now.
     """
 
     def __init__(self, began: float | None = None) -> None:
@@ -27,7 +27,7 @@ class Timeline:
 
     @contextmanager
     def spent(self, phase: Phase) -> Iterator[None]:
-        """Count the time inside as that of `phase`."""
+        """Count the time inside the block as time of `phase`."""
         before = self._phase
         self._enter(phase)
         try:
@@ -36,7 +36,7 @@ class Timeline:
             self._enter(before)
 
     def seconds(self) -> dict[str, float]:
-        """Seconds of each phase up to now."""
+        """Return the seconds of each phase so far."""
         self._enter(self._phase)
         return {str(phase): seconds for phase, seconds in self._seconds.items()}
 
@@ -47,5 +47,5 @@ class Timeline:
 
 
 def added(before: Mapping[str, float], now: Mapping[str, float]) -> dict[str, float]:
-    """The seconds of a run that was resumed: those of every time it was trained, by phase."""
+    """Return the sum of two timelines by phase: of a resumed run before, and now."""
     return {phase: round(before.get(phase, 0.0) + now.get(phase, 0.0), 3) for phase in PHASES}

@@ -1,1 +1,1 @@
-"""What happens inside a training step: feed, augmentation, replicas, kernels, compilation by XLA."""
+"""Compute a training step: batches, augmentation, replicas, fused kernels, compilation by XLA."""

@@ -1,7 +1,7 @@
-"""What training changes about its images at random, inside the step: a whole batch at once, by `data/augmentation.py`.
+"""Augment images at random inside the training step, a whole batch at once.
 
-Every random number is a hash of (seed, epoch, example), so that a batch looks the same however often it is computed,
-wherever its examples are kept, and over however many devices it is spread.
+Every random number is a hash of (seed, epoch, example). So an example is augmented in the same way whenever a batch is
+computed again, wherever its examples are stored, and on however many devices. `data/augmentation.py` defines the keys.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ _DRAWS = ("flip x", "flip y", "angle", "shift x", "shift y", "zoom", "contrast",
 
 
 class Augment:
-    """Changes a batch of images, and with mixup its targets and weights.
+    """Augments a batch of images; with mixup, also its targets and weights.
 
     Args:
-        keys: What may be changed, and by how much.
-        shape: Of one image, `(height, width, channels)`.
-        low: Smallest value of each channel, `(channels,)`.
-        high: Largest value of each channel.
-        seed: Of the run.
+        keys: which changes to make, and how strong they may be.
+        shape: the shape of one image, `(height, width, channels)`.
+        low: the smallest value of each channel, `(channels,)`.
+        high: the largest value of each channel, `(channels,)`.
+        seed: the seed of the run.
     """
 
     def __init__(self, keys: Augmentation, shape: tuple[int, ...], *, low: Any, high: Any, seed: int) -> None:
@@ -39,14 +39,20 @@ class Augment:
 
     @property
     def mixes(self) -> bool:
-        """Whether each example is mixed with the one before it in the batch."""
+        """Whether each example is mixed with the previous one in the batch."""
         return bool(self._keys.mixup)
 
     def changed(self, images: Any, numbers: Any, epoch: Any) -> Any:
-        """The images, each changed by itself.
+        """Return the images, each changed independently.
+
+        Args:
+            images: the images of a batch.
+            numbers: the positions of the examples in the split, which their random numbers depend on.
+            epoch: the number of the current epoch, from 0.
 
         Shape:
-            images: `(batch, height, width, channels)`. numbers: `(batch,)` int32, of the examples. epoch: scalar int32.
+            images: `(batch, height, width, channels)`. numbers: `(batch,)` int32. epoch: scalar int32. Returns: as
+            `images`.
         """
         draws = self._draws(numbers, epoch)
         images = self._moved(self._flipped(images, draws), draws)
@@ -54,11 +60,16 @@ class Augment:
         return self._cut(images, draws)
 
     def mixed(self, values: Any, numbers: Any, epoch: Any) -> Any:
-        """Each example but the first, mixed with the one before it.
+        """Return each example but the first, mixed with the one before it.
+
+        Args:
+            values: features, targets or weights of a batch and of the example before it.
+            numbers: the positions of the examples in the split.
+            epoch: the number of the current epoch, from 0.
 
         Formula:
-            (1 - t) x_i + t x_(i-1), where t = min(s, 1 - s), s from Beta(alpha, alpha): of two examples the one whose
-            place it is has the larger part
+            (1 - t) x_i + t x_(i-1), where t = min(s, 1 - s) and s is drawn from Beta(alpha, alpha), so that example i
+            has the larger part
 
         Shape:
             values: `(1 + batch, ...)` float. numbers: `(1 + batch,)` int32. Returns: `(batch, ...)`.
@@ -81,7 +92,7 @@ class Augment:
         return images
 
     def _moved(self, images: Any, draws: dict[str, Any]) -> Any:
-        """Rotate, zoom and shift, in one bilinear interpolation; what comes from outside is the image mirrored there.
+        """Rotate, zoom and shift, in one bilinear interpolation; the image is mirrored at its edges.
 
         Formula:
             in = c + R(-a) (out - c - t) / z, with the centre c, the angle a, the zoom z and the shift t
@@ -107,7 +118,7 @@ class Augment:
         )
 
     def _recoloured(self, images: Any, draws: dict[str, Any]) -> Any:
-        """Stretch each channel around its mean, shift all channels alike, and keep to the range of values."""
+        """Scale each channel around its mean, shift all channels equally, and clip to the range of values."""
         keys = self._keys
         if keys.contrast:
             mean = tf.reduce_mean(images, axis=(1, 2), keepdims=True)
@@ -117,7 +128,7 @@ class Augment:
         return tf.clip_by_value(images, self._low, self._high) if keys.contrast or keys.brightness else images
 
     def _cut(self, images: Any, draws: dict[str, Any]) -> Any:
-        """Blank out a square, whose middle may be anywhere, with the middle of the range.
+        """Fill a square with the middle of the range; the centre of the square may be anywhere in the image.
 
         Reference:
             DeVries and Taylor, 2017, "Improved Regularization of Convolutional Neural Networks with Cutout".
@@ -135,7 +146,12 @@ class Augment:
 
 
 def augment_of(dataset: Dataset, *, seed: int) -> Augment | None:
-    """What a dataset's images are changed by in training; None if by nothing."""
+    """Return the augmentation of a dataset's images in training; None if there is none.
+
+    Args:
+        dataset: the dataset, with the augmentation keys of the spec.
+        seed: the seed of the run.
+    """
     keys = dataset.augmentation
     if keys is None or not keys.changes:
         return None
@@ -150,5 +166,5 @@ def _each(draws: Any) -> Any:
 
 
 def _either_way(draws: Any) -> Any:
-    """From 0 to 1, to -1 to 1."""
+    """Map numbers from [0, 1] to [-1, 1]."""
     return 2 * draws - 1

@@ -1,8 +1,9 @@
-"""Dropout whose random numbers XLA computes quickly on a CPU.
+"""Replace Keras' dropout by one whose random numbers XLA computes quickly on a CPU.
 
-Keras draws them with TensorFlow's default generator, which under XLA on a CPU takes 600 ns for each number (TensorFlow
-2.21; 2.4 ms for the 4,096 of a batch of 32 and 128 units), so that XLA lost on every network with dropout. Here a
-number is a hash of Keras' own seed state and of its place.
+Keras uses TensorFlow's default generator, which takes 600 ns for each number under XLA on a CPU (TensorFlow 2.21; that
+is 2.4 ms for the 4,096 numbers of a batch of 32 with 128 units), so that XLA was slower for every network with dropout.
+Here a random number is a hash of Keras' own seed state and of the position in the tensor, so checkpoints and resuming
+work as with Keras' layer.
 """
 
 from __future__ import annotations
@@ -16,34 +17,45 @@ from dlrun.training.step.randomness import hashed_words
 
 
 class Dropout(keras.layers.Dropout):  # type: ignore[misc, unused-ignore]  # Keras has no types
-    """Keras' Dropout in everything but where its random numbers come from, while `uses_hash` is set.
+    """Keras' Dropout; only the source of its random numbers differs, while `uses_hash` is set.
 
     Formula:
-        y = x / (1 - rate) where a number, uniform from 0 to 1, is at least `rate`, else 0; Srivastava et al., 2014,
-        "Dropout: A Simple Way to Prevent Neural Networks from Overfitting".
+        y = x / (1 - rate) where a number, uniform from 0 to 1, is at least `rate`, else 0
+
+    Reference:
+        Srivastava et al., 2014, "Dropout: A Simple Way to Prevent Neural Networks from Overfitting".
     """
 
     uses_hash = False
 
-    def call(self, inputs: Any, training: bool = False) -> Any:  # noqa: FBT001, FBT002  Keras calls it so
-        """Drop some of the inputs, if it is in training."""
+    def call(self, inputs: Any, training: bool = False) -> Any:  # noqa: FBT001, FBT002  Keras' own signature
+        """Drop some of the inputs in training.
+
+        Args:
+            inputs: a floating-point tensor of any shape.
+            training: whether the model is training.
+
+        Shape:
+            Returns: as `inputs`.
+        """
         if not (self.uses_hash and training and 0 < self.rate < 1 and self.noise_shape is None):
             return super().call(inputs, training=training)
         state = tf.cast(self.seed_generator.next(), tf.uint32)
         words = hashed_words(tf.shape(inputs), state[0], state[1])
         stays = words >= tf.constant(round(self.rate * 2**32), tf.uint32)
+        # Comparing whole 32-bit words with a scaled rate needs no conversion to float for each number.
         return tf.where(stays, inputs / tf.cast(1 - self.rate, inputs.dtype), tf.zeros((), inputs.dtype))
 
 
 def exchange_dropout(model: keras.Model) -> None:
-    """Give the dropout layers of a model, where they are Keras' own, the class above: state and names stay."""
-    for layer in model._flatten_layers():  # noqa: SLF001, the public model.layers does not look into nested layers
+    """Turn Keras' own dropout layers in a model into the class above; their state and names stay the same."""
+    for layer in model._flatten_layers():  # noqa: SLF001  the public model.layers omits nested layers
         if type(layer) is keras.layers.Dropout:
             layer.__class__ = Dropout
 
 
 def use_hashed_dropout(model: keras.Model, *, on: bool) -> None:
-    """Say whether the dropout layers of `model` that are traced next hash their numbers."""
+    """Set whether graphs traced from now on use hashed random numbers in the dropout layers of `model`."""
     for layer in model._flatten_layers():  # noqa: SLF001
         if isinstance(layer, Dropout):
             layer.uses_hash = on

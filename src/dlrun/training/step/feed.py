@@ -1,7 +1,7 @@
-"""A split's batches by index: gathered, preprocessed and encoded inside the graph, from examples on the device.
+"""Provide the batches of a split: gathered by index, preprocessed and encoded inside the graph.
 
-Where all examples fit they stay on the device. Where they do not, a thread gathers the next steps' examples from memory
-while the present ones are trained: the same batches, so the same result to the bit.
+If all examples fit into the device's memory, they stay there. If they do not, a thread gathers the examples of the next
+steps while the current steps run. Both ways give the same batches, and so the same result to the bit.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from dlrun.spec.types import Training
 from dlrun.training.step.augment import Augment
 
 Rows = tuple[Any, ...]
-"""Tensors with one row for each example: stored features, and stored targets and weights where there are any."""
+"""Tensors with one row per example: stored features, then stored targets and weights if there are any."""
 
 Order = npt.NDArray[np.int32]
 CHUNK_BYTES = 64 * 2**20
-"""Size of what is gathered ahead at a time, when the examples are not kept on the device."""
+"""The size of what is gathered at a time, if the examples do not stay on the device."""
 
 
 @dataclass(frozen=True)
 class StepRange:
-    """Steps of an epoch, one after another, whose examples are on the device.
+    """A range of consecutive steps of an epoch, whose examples are on the device.
 
     Args:
-        rows: Examples, those of these steps among them; a copy for each device.
-        order: `(examples,)` int32: which rows the batches take, from that of step `first_step` - `offset` on.
-        offset: Batches in `order` before that of `first_step`.
-        first_step: In the epoch, from 0.
-        last_step: The step after its last.
-        epoch: Epochs before this one, which decides what is random about its examples.
+        rows: the examples of these steps, perhaps among others; one copy per device.
+        order: the rows of the batches, `(examples,)` int32, starting `offset` batches before `first_step`.
+        offset: the number of batches in `order` before that of `first_step`.
+        first_step: the first step, counted from 0 in the epoch.
+        last_step: the step after the last one.
+        epoch: the number of the epoch, from 0; it determines the random augmentation.
     """
 
     rows: tuple[Rows, ...]
@@ -54,19 +54,19 @@ class StepRange:
 
 
 class Feed:
-    """The examples of one split, in their stored dtype: on the device, or gathered for it ahead of the steps.
+    """The examples of one split in their stored dtype, on the device or gathered ahead of the steps.
 
     Args:
-        split: The arrays.
-        target: What the model has to predict, settled by its loss.
-        preprocess: From a stored example to features.
-        class_weight: `(classes,)` float32, or None.
-        devices: TensorFlow's names of where the steps run.
-        resident: Whether all examples are kept on the device.
-        augment: What training changes about each batch at random, or None.
+        split: the arrays.
+        target: what the model predicts, with the encoding that the loss needs.
+        preprocess: the model that turns stored examples into features.
+        class_weight: the weight of each class, `(classes,)` float32, or None.
+        devices: TensorFlow's names of the devices that the steps run on.
+        resident: whether all examples stay on the device.
+        augment: the random augmentation of each batch in training, or None.
     """
 
-    def __init__(  # noqa: PLR0913  each is one part of how a batch is made
+    def __init__(  # noqa: PLR0913  each argument is one part of how a batch is made
         self,
         split: Split,
         *,
@@ -89,7 +89,7 @@ class Feed:
         self._has_target, self._has_weight = split.target is not None, weight is not None
         if weight is not None:
             arrays.append(weight)
-        if augment is not None:  # which examples these are, wherever they are gathered
+        if augment is not None:  # the examples' positions in the split, which augmentation hashes
             arrays.append(np.arange(self.examples, dtype=np.int32))
         self._arrays = tuple(arrays)
         self._rows = self._on_device(self._arrays) if resident else None
@@ -101,25 +101,25 @@ class Feed:
 
     @property
     def specs(self) -> tuple[Rows, ...]:
-        """What rows look like, for a graph that is traced once for all of them."""
+        """The shapes and dtypes of the rows, so that one traced graph serves all of them."""
         specs = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in self._arrays)
         return (specs,) * len(self.devices)
 
     def batch(
         self, rows: Rows, indices: Any, *, epoch: Any = 0, weight: Any = None, before: Any = None
     ) -> tuple[Any, ...]:
-        """The examples at `indices`, as `model.train_step` takes them.
+        """Return the examples at `indices`, in the form that `model.train_step` takes.
 
         Args:
-            rows: Of one device.
-            indices: Which of them.
-            epoch: Epochs before this one.
-            weight: What each example weighs besides its own weight; None: nothing.
-            before: Which example stands before the first in the batch of all devices, in a ring; None: the last here.
+            rows: the examples on one device.
+            indices: the rows of the batch.
+            epoch: the number of the epoch, from 0.
+            weight: a factor for the weight of each example; None for 1.
+            before: the example before the first one in the batch of all devices, as a ring; None for the last one here.
 
         Shape:
             indices: `(batch,)` int32, into `rows`. before: `(1,)`. Returns: features `(batch, *features.shape)`, the
-            encoded target, and `(batch,)` weights if there are any; `(batch, 1, ...)` where the target has more than
+            encoded target, and the weights `(batch,)` if there are any; `(batch, 1, ...)` if the target has more than
             two axes.
         """
         augment = self._augment
@@ -141,21 +141,22 @@ class Feed:
             weights = tf.fill(tf.shape(indices), weight) if weights is None else weights * weight
         if weights is None:
             return features, target
-        # A loss is a mean over the last axis: of images it leaves rows and columns, and each has its example's weight.
+        # Keras' losses average over the last axis only. For images that leaves rows and columns, so the weight of each
+        # example has to broadcast over them.
         rest = [1] * (target.shape.rank - 2)
         return features, target, tf.reshape(weights, [-1, *rest]) if rest else weights
 
     def stretches(
         self, order: Order, *, batch_size: int, first_step: int = 0, last_step: int, epoch: int = 0
     ) -> Iterator[StepRange]:
-        """The steps of an epoch as stretches, each ready when it is given.
+        """Yield the steps of an epoch in ranges, each with its examples on the device.
 
         Args:
-            order: `(examples,)`: in which the epoch takes the examples.
-            batch_size: Examples in one step; the last may have fewer.
-            first_step: In the epoch.
-            last_step: The step after the last one.
-            epoch: Epochs before this one.
+            order: the order of the examples in the epoch, `(examples,)`.
+            batch_size: the number of examples in one step; the last step may have fewer.
+            first_step: the first step, counted from 0 in the epoch.
+            last_step: the step after the last one.
+            epoch: the number of the epoch, from 0.
         """
         if self._rows is not None:
             with tf.device(self.devices[0]):
@@ -169,7 +170,7 @@ class Feed:
         def gathered(first: int) -> StepRange:
             last = min(first + steps, last_step)
             indices = order[first * batch_size : last * batch_size]
-            # Always of one size, for which XLA compiles once; what is behind the last example is not looked at.
+            # Always the same size, so that XLA compiles only once; rows after the last example are never used.
             chunk = [np.zeros((steps * batch_size, *array.shape[1:]), array.dtype) for array in self._arrays]
             for array, part in zip(self._arrays, chunk, strict=True):
                 gather(array, indices, out=part[: len(indices)])
@@ -180,6 +181,7 @@ class Feed:
             ahead: deque[Future[StepRange]] = deque()
             for first in range(first_step, last_step, steps):
                 ahead.append(thread.submit(gathered, first))
+                # One range is being trained while the thread gathers the next: two in memory, never more.
                 if len(ahead) > 1:
                     yield ahead.popleft().result()
             yield from (future.result() for future in ahead)
@@ -193,7 +195,15 @@ class Feed:
 
 
 def encode(target: Any, spec: Target) -> Any:
-    """Stored targets in the form that the loss takes; see `Target.encoding`."""
+    """Return stored targets in the form that the loss takes; see `Target.encoding`.
+
+    Args:
+        target: stored targets.
+        spec: what the model predicts, with the encoding that the loss needs.
+
+    Shape:
+        target: `(batch,)` or `(batch, size)`. Returns: `(batch,)` for `index` with one column, else `(batch, units)`.
+    """
     if spec.encoding == "one_hot":
         indices = tf.cast(target, tf.int32)
         if spec.kind != "class_columns":
@@ -202,7 +212,7 @@ def encode(target: Any, spec: Target) -> Any:
         return tf.concat([*columns], axis=1)
     if spec.encoding == "index":
         return tf.cast(target, tf.int32)
-    if target.dtype == tf.float64 and spec.scale:  # whose digits float32 would not hold before the mean is taken off
+    if target.dtype == tf.float64 and spec.scale:  # float32 would lose digits before the mean is subtracted
         target = target if target.shape.rank > 1 else target[:, None]
         return tf.cast((target - tf.constant(spec.mean, tf.float64)) / tf.constant(spec.scale, tf.float64), tf.float32)
     target = tf.cast(target, tf.float32)
@@ -211,27 +221,40 @@ def encode(target: Any, spec: Target) -> Any:
 
 
 def epoch_order(examples: int, *, seed: int, epoch: int, shuffle: bool) -> npt.NDArray[np.int32]:
-    """The order in which an epoch takes the examples: a permutation that depends on nothing but its arguments.
+    """Return the order of the examples in an epoch: a permutation that depends only on the arguments.
+
+    Args:
+        examples: the number of examples.
+        seed: the seed of the run.
+        epoch: the number of the epoch, from 0.
+        shuffle: whether to permute the examples at all.
 
     Shape:
-        `(examples,)`, int32.
+        Returns: `(examples,)`, int32.
     """
     if not shuffle:
         return np.arange(examples, dtype=np.int32)
-    # Philox is counter-based: every (seed, epoch) is a stream of its own, and none needs those before it.
+    # Philox is counter-based: every (seed, epoch) is a stream of its own, which needs no state from earlier epochs.
     generator = np.random.Generator(np.random.Philox(key=np.array([seed, epoch], dtype=np.uint64)))
     return generator.permutation(examples).astype(np.int32)
 
 
 def class_weights(split: Split, target: Target, training: Training) -> npt.NDArray[np.float32] | None:
-    """The weight of each class that `training.class_weight` asks for.
+    """Return the weight of each class for `training.class_weight`; None if the key is not set.
+
+    Args:
+        split: the training split.
+        target: what the model predicts.
+        training: the training section of the spec.
 
     Formula:
-        balanced: examples / (classes * examples of the class); King and Zeng, 2001, "Logistic Regression in Rare Events
-        Data". A class without examples weighs 1.
+        balanced: examples / (classes * examples of the class); 1 for a class without examples
 
     Shape:
-        `(classes,)`, float32.
+        Returns: `(classes,)`, float32.
+
+    Reference:
+        King and Zeng, 2001, "Logistic Regression in Rare Events Data".
     """
     wanted = training.class_weight
     if wanted is None or split.target is None:
@@ -249,7 +272,7 @@ def class_weights(split: Split, target: Target, training: Training) -> npt.NDArr
 def _stored(target: npt.NDArray[Any], spec: Target) -> npt.NDArray[Any]:
     if spec.kind in ("classes", "class_columns"):
         return target.astype(np.int32, copy=False)
-    is_precise = target.dtype == np.float64 and spec.scale  # `encode` takes the mean off before it is made float32
+    is_precise = target.dtype == np.float64 and spec.scale  # `encode` subtracts the mean before it casts to float32
     return target if is_precise else target.astype(np.float32, copy=False)
 
 

@@ -1,4 +1,8 @@
-"""Keras' optimizers with TensorFlow's fused kernels: one operation a variable instead of a dozen, the same formula."""
+"""Use TensorFlow's fused kernels in Keras' optimizers: the same formula, with one operation per variable.
+
+Keras computes an update in about a dozen operations per variable. For small models the fixed cost of each operation is
+most of the time of a step, so one fused kernel makes the whole training faster.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +13,24 @@ import tensorflow as tf
 
 
 def _handle(variable: Any) -> Any:
-    """The resource of a Keras variable, or of the TensorFlow variable that Keras hands to `update_step`."""
+    """Return the resource of a Keras variable, or of the TensorFlow variable that Keras passes to `update_step`."""
     return getattr(variable, "value", variable).handle if isinstance(variable, keras.Variable) else variable.handle
 
 
 class _FusedAdam(keras.optimizers.Adam):  # type: ignore[misc, unused-ignore]  # Keras has no types
-    """Keras' Adam, its update in one kernel."""
+    """Keras' Adam, with its update in one kernel."""
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Update one variable.
 
         Formula:
             m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2,
-            w = w - rate sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps); Kingma and Ba, 2015, section 2.
+            w = w - rate sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps)
+
+        Reference:
+            Kingma and Ba, 2015, "Adam: A Method for Stochastic Optimization", section 2.
         """
+        # The kernel has neither AMSGrad nor the sparse gradients of an embedding: Keras computes those.
         if self.amsgrad or isinstance(gradient, tf.IndexedSlices):
             super().update_step(gradient, variable, learning_rate)
             return
@@ -44,18 +52,18 @@ class _FusedAdam(keras.optimizers.Adam):  # type: ignore[misc, unused-ignore]  #
 
 
 class _FusedAdamW(_FusedAdam, keras.optimizers.AdamW):  # type: ignore[misc, unused-ignore]
-    """Keras' AdamW: the decay comes before the update, as Keras has it, and the update is Adam's."""
+    """Keras' AdamW: Keras applies the decay before the update, and the update itself is Adam's."""
 
 
 class _FusedSGD(keras.optimizers.SGD):  # type: ignore[misc, unused-ignore]
-    """Keras' SGD, its update in one kernel."""
+    """Keras' SGD, with its update in one kernel."""
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Update one variable.
 
         Formula:
-            w = w - rate g; with momentum a = momentum a - rate g and w = w + a, or, with Nesterov's,
-            w = w + momentum a - rate g.
+            w = w - rate g; with momentum, a = momentum a - rate g and w = w + a, or for Nesterov momentum
+            w = w + momentum a - rate g
         """
         if isinstance(gradient, tf.IndexedSlices):
             super().update_step(gradient, variable, learning_rate)
@@ -83,9 +91,10 @@ _FUSED = {
 
 
 def fused(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
-    """The same optimizer, its updates fused if it is one of those that TensorFlow has kernels for.
+    """Return the optimizer with fused updates, if TensorFlow has a kernel for it; else return it unchanged.
 
-    The object stays what it is, with its schedule, and only its class changes: Keras cannot copy a schedule of ours.
+    Only the class of the object changes. Its learning rate schedule stays in it, since Keras cannot copy a schedule
+    that dlrun defines.
     """
     if kind := _FUSED.get(type(optimizer)):
         optimizer.__class__ = kind

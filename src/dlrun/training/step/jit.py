@@ -1,7 +1,8 @@
-"""Whether XLA compiles the training steps: tried both ways on the real step, and remembered for the next run.
+"""Decide whether XLA compiles the training steps, by timing the real step with and without it.
 
-XLA makes one model several times as fast and another several times as slow, and no rule tells which. So a few steps are
-run both ways, their variables put back, and both times kept in the user's cache folder under everything they depend on.
+XLA makes one model several times as fast and another several times as slow, and no simple rule predicts which. So a few
+steps run both ways, after which the variables are restored. Both times are stored in the user's cache folder, under a
+key of everything they depend on.
 """
 
 from __future__ import annotations
@@ -22,33 +23,33 @@ from dlrun.training.step.steps import StepRunner
 from dlrun.training.variables import assign_arrays, read_arrays
 
 LARGEST_PART = 0.06
-"""Of the expected time of the run: what trying XLA may cost at the most."""
+"""The largest fraction of the run's expected time that trying XLA may take."""
 LARGEST_PART_OF_DENSE = 0.15
-"""The same where it is nearly sure to pay: of dense layers, XLA won at every size that was tried, by 16 % (512 x 512,
-batches of 256) to three times (128, batches of 32), on two cores of an AMD EPYC."""
+"""The same for dense layers, where XLA nearly always pays off: it won at every size that was tried, from 16 % faster
+(512 x 512, batches of 256) to three times as fast (128, batches of 32), on two cores of an AMD EPYC."""
 _SECONDS_PER_NODE = 0.0015
-"""Of tracing once more and compiling, for each operation of the graph: 0.42 s for the 276 of a small MLP, 1.5 s for the
-687 of a CNN, 0.87 s for the 516 of an LSTM, on two cores of a Sapphire Rapids."""
+"""The time to trace and compile, per operation of the graph: 0.42 s for the 276 of a small MLP, 1.5 s for the 687 of a
+CNN, 0.87 s for the 516 of an LSTM, on two cores of a Sapphire Rapids."""
 _CALL_SECONDS = 0.02
-"""Of a timed call at the least: shorter ones tell too little."""
+"""The shortest duration of a timed call; shorter ones are too noisy."""
 _ROUNDS = 4
-"""How often each way is timed, in turns; the fastest counts, since whatever else the machine does only adds time."""
+"""How often each way is timed, alternating; the fastest time counts, since other load can only add time."""
 _HOPELESS = 3.0
-"""A first call with XLA that takes so many times as long as one without ends the trial."""
+"""If a first call with XLA takes more than this multiple of one without, the trial ends."""
 
 
 def choose_jit(steps: StepRunner, spec: Spec, order: Order, *, total_steps: int, key: str) -> tuple[Choice, StepRunner]:
     """Decide whether XLA compiles the steps.
 
     Args:
-        steps: Without XLA.
-        spec: With the wish.
-        order: Of the first epoch.
-        total_steps: Of the run.
-        key: Everything that the times depend on, from `measurement_key`.
+        steps: the steps without XLA.
+        spec: the spec, whose `training.jit` may leave the choice to dlrun.
+        order: the order of the examples in the first epoch.
+        total_steps: the number of steps of the run.
+        key: a digest of everything that the times depend on, from `measurement_key`.
 
     Returns:
-        The choice, and the steps to train with.
+        The choice with its reason, and the steps to train with.
     """
     if spec.training.jit != "auto":
         choice = Choice(value=spec.training.jit, reason="asked for")
@@ -56,11 +57,11 @@ def choose_jit(steps: StepRunner, spec: Spec, order: Order, *, total_steps: int,
         choice = known.choice(total_steps)
         choice = choice.model_copy(update={"reason": f"{choice.reason} (measured in an earlier run)"})
     elif not steps.feed.is_on_gpu and has_convolutions(steps.model._flatten_layers()):  # noqa: SLF001
-        # Measured on two cores of a Sapphire Rapids: 59 ms a step against 1.3 (digits_cnn), 870 against 3 (mnist_cnn).
-        # One call with XLA would take longer than the trial may.
+        # Measured on two cores of a Sapphire Rapids: 59 ms a step instead of 1.3 (digits_cnn), 870 instead of 3
+        # (mnist_cnn). A single call with XLA would take longer than the whole trial may.
         choice = Choice(value="off", reason="XLA computes convolutions on a CPU many times more slowly")
     else:
-        again = "; what an earlier run had measured was damaged" if has_measured(key) else ""
+        again = "; the measurement of an earlier run was damaged" if has_measured(key) else ""
         what = f"{spec.plain()['model']['type']} of {spec.name}, batches of {spec.training.batch_size}"
         choice, jitted = _tried(steps, order, total_steps=total_steps, key=key, what=what)
         choice = choice.model_copy(update={"reason": choice.reason + again})
@@ -74,13 +75,13 @@ def _tried(
     whole_steps = min(steps.feed.examples // steps.batch_size, total_steps)
     stretch = next(iter(steps.feed.stretches(order, batch_size=steps.batch_size, last_step=whole_steps)))
     with _variables_put_back(steps.model):
-        steps(stretch, 0, 1)  # traces
+        steps(stretch, 0, 1)  # the first call traces, and is not timed
         count, plain_seconds = _enough_steps(steps, stretch)
         cost = expected_compile_seconds(steps.graph_nodes())
         part = LARGEST_PART_OF_DENSE if is_dense(steps.model._flatten_layers()) else LARGEST_PART  # noqa: SLF001
         if cost > part * plain_seconds * total_steps:
-            said = f"the run is too short ({plain_seconds * total_steps:.0f} s) to try XLA (about {cost:.1f} s)"
-            return Choice(value="off", reason=said), None
+            message = f"the run is too short ({plain_seconds * total_steps:.0f} s) to try XLA (about {cost:.1f} s)"
+            return Choice(value="off", reason=message), None
         jitted = steps.jitted()
         started = time.perf_counter()
         try:
@@ -96,7 +97,7 @@ def _tried(
 
 
 def _enough_steps(steps: StepRunner, stretch: StepRange) -> tuple[int, float]:
-    """How many steps make a call that is long enough to be timed, and the seconds of one step in it."""
+    """Return the number of steps in a call that is long enough to be timed, and the seconds per step in it."""
     count = 1
     while True:
         seconds = _seconds_of_step(steps, stretch, count)
@@ -107,7 +108,7 @@ def _enough_steps(steps: StepRunner, stretch: StepRange) -> tuple[int, float]:
 
 
 def _compared(plain: StepRunner, jitted: StepRunner, stretch: StepRange, *, count: int) -> tuple[float, float]:
-    """Seconds of one step without and with XLA: the fastest of several calls, in turns."""
+    """Return the seconds per step without and with XLA: the fastest of several alternating calls."""
     plain_seconds, jit_seconds = _seconds_of_step(plain, stretch, count), _seconds_of_step(jitted, stretch, 1)
     if jit_seconds > _HOPELESS * plain_seconds * count:
         return plain_seconds, jit_seconds
@@ -134,5 +135,9 @@ def _variables_put_back(model: keras.Model) -> Iterator[None]:
 
 
 def expected_compile_seconds(nodes: int) -> float:
-    """What XLA will take to compile a graph of so many operations, tracing included."""
+    """Return the expected time for XLA to trace and compile a graph.
+
+    Args:
+        nodes: the number of operations in the graph.
+    """
     return _SECONDS_PER_NODE * nodes

@@ -1,9 +1,9 @@
-"""What makes several devices, each with its part of a batch, compute what one does with the whole: loss, gradients.
+"""Make several devices, each with a part of every batch, compute the same as one device with the whole batch.
 
-Keras takes the mean over each part and the mean of these over the devices, which is the mean over the batch for parts
-of one size only. So in training every example weighs `devices * part / batch`, and the running mean of the loss counts
-each part as `batch / devices` examples: for every size, sums over parts are then those over the batch. Evaluation has
-no gradients, and Keras' running means, to which each part adds its own sums, are right as they are.
+Keras averages the loss over each part, and then over the devices. That is the mean over the batch only if all parts
+have the same size. So in training every example gets the weight `devices * part / batch`, and the running mean of the
+loss counts each part as `batch / devices` examples: for any sizes, sums over the parts then equal sums over the batch.
+Evaluation has no gradients, and Keras' running means, to which each part adds its own sums, are correct already.
 """
 
 from __future__ import annotations
@@ -21,93 +21,98 @@ from dlrun.training.step.replicas import Replicas
 
 
 def check_can_be_parted(spec: Spec, *, replicas: int, examples: int) -> None:
-    """Refuse what several devices could not compute like one.
+    """Check that several devices can compute the same as one.
 
     Args:
-        spec: The spec.
-        replicas: Devices, in all processes.
-        examples: In the training split.
+        spec: the spec.
+        replicas: the number of replicas (devices) in all processes.
+        examples: the number of examples in the training split.
 
     Raises:
-        UsageError: A batch has fewer examples than there are devices, or the loss is one of the batch as a whole.
+        UsageError: A batch has fewer examples than there are devices, or the spec asks for a loss, a precision or XLA
+            in a way that works on one device only.
     """
     if replicas == 1:
         return
     training, rest = spec.training, examples % spec.training.batch_size
     if training.batch_size < replicas:
-        said = f"training.batch_size is {training.batch_size}, and {replicas} devices share each batch"
-        raise UsageError(said, expected="an example for each device", hint=f"--set training.batch_size={replicas}")
+        message = f"training.batch_size is {training.batch_size}, but {replicas} devices share each batch"
+        raise UsageError(
+            message, expected="at least one example per device", hint=f"--set training.batch_size={replicas}"
+        )
     if 0 < rest < replicas and not training.drop_remainder:
-        said = f"the last batch of an epoch has {rest} of {examples} examples, and {replicas} devices share it"
-        raise UsageError(said, expected="an example for each device", hint="--set training.drop_remainder=true")
-    if spec.loss.is_of_batch:  # those of the parts do not add up to it
-        said = f"the loss {spec.loss.type_name} is computed over a whole batch, and {replicas} devices share each batch"
-        raise UsageError(said, expected="a loss that is a mean over examples", hint="--set training.device=auto")
+        message = f"the last batch of an epoch has {rest} of {examples} examples, but {replicas} devices share it"
+        raise UsageError(message, expected="at least one example per device", hint="--set training.drop_remainder=true")
+    if spec.loss.is_of_batch:  # such a loss is not the sum of the losses of the parts
+        message = (
+            f"the loss {spec.loss.type_name} is computed over a whole batch, but {replicas} devices share each batch"
+        )
+        raise UsageError(message, expected="a loss that is a mean over examples", hint="--set training.device=auto")
     if training.jit == "on":
-        said = f"training.jit is on, and {replicas} devices share each batch"
-        raise UsageError(said, expected="steps without XLA on several devices", hint="--set training.jit=auto")
+        message = f"training.jit is on, but {replicas} devices share each batch"
+        raise UsageError(message, expected="steps without XLA on several devices", hint="--set training.jit=auto")
     if training.precision == "float16":
-        said = f"training.precision is float16, and {replicas} devices share each batch"
-        raise UsageError(said, expected="float32 or bfloat16", hint="--set training.precision=auto")
+        message = f"training.precision is float16, but {replicas} devices share each batch"
+        raise UsageError(message, expected="float32 or bfloat16", hint="--set training.precision=auto")
 
 
 def check_penalties(model: keras.Model, spec: Spec, *, replicas: int, examples: int) -> None:
-    """Refuse a penalty on activities, a mean over each part that no weights reach, where parts are not of one size.
+    """Check that activity penalties have equal parts of each batch, since example weights do not apply to them.
 
     Args:
-        model: Built.
-        spec: The spec.
-        replicas: Devices, in all processes.
-        examples: In the training split.
+        model: the built model.
+        spec: the spec.
+        replicas: the number of replicas (devices) in all processes.
+        examples: the number of examples in the training split.
 
     Raises:
-        UsageError: Some batches cannot be cut into equal parts.
+        UsageError: A layer has an activity penalty, and some batches cannot be divided into equal parts.
     """
     training = spec.training
     rest = 0 if training.drop_remainder else examples % training.batch_size
     if training.batch_size % replicas == 0 and rest % replicas == 0:
         return
-    for layer in model._flatten_layers():  # noqa: SLF001, the public model.layers does not look into nested layers
+    for layer in model._flatten_layers():  # noqa: SLF001  the public model.layers omits nested layers
         if layer.activity_regularizer is not None:
-            said = f"the layer {layer.name} has a penalty on its activities, and {replicas} devices share each batch"
+            message = f"the layer {layer.name} has a penalty on its activities, but {replicas} devices share each batch"
             raise UsageError(
-                f"{said}: {training.batch_size} examples, and {rest or training.batch_size} in the last",
-                expected=f"batches that {replicas} devices can share in equal parts",
-                hint=f"a training.batch_size that {replicas} divides, and training.drop_remainder=true",
+                f"{message}: {training.batch_size} examples, and {rest or training.batch_size} in the last",
+                expected=f"batches that divide into {replicas} equal parts",
+                hint=f"set training.batch_size to a multiple of {replicas}, and training.drop_remainder=true",
             )
 
 
 def join_parts(model: keras.Model) -> None:
-    """Make a compiled model fit for parts of a batch: its optimizer, its loss tracker, its batch normalization.
+    """Adapt a compiled model to parts of a batch: its optimizer, its loss tracker and its batch normalization.
 
-    Normalization over a batch takes its statistics over all parts. Dropout draws the same mask for each part, which is
-    another than one device draws for the batch.
+    Batch normalization uses the statistics of all parts. Dropout draws the same mask for each part, so it differs from
+    the mask that one device draws for the whole batch.
     """
-    for layer in model._flatten_layers():  # noqa: SLF001, the public model.layers does not look into nested layers
+    for layer in model._flatten_layers():  # noqa: SLF001  the public model.layers omits nested layers
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = True
     optimizer = model.optimizer
     optimizer.__class__ = type(type(optimizer).__name__, (_SumsFirst, type(optimizer)), {})
-    model._loss_tracker.__class__ = _PartMean  # noqa: SLF001  Keras 3.15 gives no other way to its loss
+    model._loss_tracker.__class__ = _PartMean  # noqa: SLF001  Keras 3.15 has no public access to it
 
 
 def part_step(
     step: Callable[[tuple[Any, ...]], Any], model: keras.Model, feed: Feed, team: Replicas, *, may_be_empty: bool
 ) -> Callable[[Any, Any, Any, Any], None]:
-    """A step that takes the device's own part of a batch.
+    """Return a step that computes this device's part of a batch.
 
     Args:
         step: `model.train_step` or `model.test_step`.
-        model: What it is of.
-        feed: Where batches come from.
-        team: The devices.
-        may_be_empty: Whether there may be batches with fewer examples than there are devices.
+        model: the model that `step` belongs to.
+        feed: the source of the batches.
+        team: the replicas.
+        may_be_empty: whether a batch may have fewer examples than there are devices.
 
     Returns:
         A function of the rows on each device, the indices of the whole batch, their number, and the epoch.
     """
 
-    def whole(rows: Any, indices: Any, size: Any, epoch: Any) -> None:  # noqa: ARG001  as the others
+    def whole(rows: Any, indices: Any, size: Any, epoch: Any) -> None:  # noqa: ARG001  the same signature for all
         step(feed.batch(rows[0], indices, epoch=epoch))
 
     def part_of_training(rows: Any, indices: Any, size: Any, epoch: Any) -> None:
@@ -115,12 +120,13 @@ def part_step(
         fair = tf.cast(size, tf.float32) / team.replicas
         tracker = model._loss_tracker  # noqa: SLF001
         tracker.examples = fair
+        # See the module docstring: `fair` is the even share of the batch, and the weight corrects for uneven parts.
         weight = tf.cast(tf.shape(mine)[0], tf.float32) / fair
         before = team.before(indices, size)
         step(feed.batch(rows[device], mine, epoch=epoch, weight=weight, before=before))
         tracker.examples = None
 
-    def part_of_evaluation(rows: Any, indices: Any, size: Any, epoch: Any) -> None:  # noqa: ARG001  as the others
+    def part_of_evaluation(rows: Any, indices: Any, size: Any, epoch: Any) -> None:  # noqa: ARG001
         mine, device = team.part(indices, size)
         if may_be_empty:
             nothing = tf.constant(0)
@@ -134,24 +140,24 @@ def part_step(
 
 
 class _PartMean(keras.metrics.Mean):  # type: ignore[misc, unused-ignore]  # Keras has no types
-    """The running mean of the loss, which counts a part as its even share of the batch."""
+    """The running mean of the loss, which counts each part as its even share of the batch."""
 
     examples: Any = None
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        """Add a part's loss."""
+        """Add the loss of a part."""
         super().update_state(values, sample_weight if self.examples is None else self.examples)
 
 
 class _SumsFirst:
-    """An optimizer that is given the sums of gradients over devices: clipping and accumulation are of the batch's.
+    """An optimizer that sums the gradients over all devices first, then clips and accumulates those of the batch.
 
-    After that every device does the same to its own copy of the variables. Keras 3.15 sums after clipping, and meets
-    the other devices inside of what it does only now and then, which TensorFlow cannot.
+    After that, every device makes the same update to its own copy of the variables. Keras 3.15 would sum after
+    clipping, and would synchronize the devices inside conditional code, which TensorFlow does not allow.
     """
 
     def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
-        """Sum the gradients, then do what the optimizer does."""
+        """Sum the gradients over the devices, then update as the optimizer does."""
         context = tf.distribute.get_replica_context()
         there = [gradient for gradient in grads if gradient is not None]
         summed = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, there))
@@ -185,7 +191,7 @@ class _SumsFirst:
 
 
 def _own_copy(variable: Any) -> Any:
-    """Inside a replica: its own copy of a variable."""
+    """Return the copy of a variable that belongs to the current replica."""
     copies = tf.distribute.get_strategy().experimental_local_results(getattr(variable, "value", variable))
     replica = tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)
     return copies[replica % len(copies)]

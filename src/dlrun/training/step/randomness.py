@@ -1,4 +1,8 @@
-"""Random numbers that depend on nothing but (seed, epoch, example, draw): no generator, nothing to save or restore."""
+"""Compute random numbers as hashes of (seed, epoch, example, draw).
+
+A generator would have a state to save and restore, and its numbers would depend on the order of the calls. A hash gives
+each example the same numbers in any batch, on any device, and after a resume.
+"""
 
 from __future__ import annotations
 
@@ -14,21 +18,23 @@ _BISECTIONS = 100
 
 
 def uniform(numbers: Any, *, seed: int, epoch: Any, draws: int) -> Any:
-    """Numbers from 0 to below 1 for each example, whatever batch, device or feed it comes with.
+    """Return random numbers in [0, 1) for each example, independent of its batch and device.
 
     Args:
-        numbers: Of the examples.
-        seed: Of the run.
-        epoch: Epochs before this one.
-        draws: How many for each example.
+        numbers: the positions of the examples in the split.
+        seed: the seed of the run.
+        epoch: the number of the epoch, from 0.
+        draws: the count of random numbers per example.
 
     Shape:
         numbers: `(batch,)` int32. epoch: scalar int32. Returns: `(batch, draws)` float32.
 
     Reference:
-        Salmon et al., 2011, "Parallel Random Numbers: As Easy as 1, 2, 3", for generators that count; Wellons, 2018,
-        "Prospecting for Hash Functions", for the constants of the hash ("lowbias32").
+        Salmon et al., 2011, "Parallel Random Numbers: As Easy as 1, 2, 3", for counter-based generators; Wellons,
+        2018, "Prospecting for Hash Functions", for the constants of the hash ("lowbias32").
     """
+    # Each part of the key is hashed before it is combined, with a constant of its own, so that (seed 1, epoch 2) and
+    # (seed 2, epoch 1) have nothing in common.
     state = _hashed(_wide(seed))
     state = _hashed(state ^ _hashed(_wide(epoch) + 0x9E3779B9))
     state = _hashed(state ^ _hashed(_wide(numbers) + 0x85EBCA6B))
@@ -37,36 +43,41 @@ def uniform(numbers: Any, *, seed: int, epoch: Any, draws: int) -> Any:
 
 
 def hashed_words(shape: Any, *keys: Any) -> Any:
-    """Words of 32 random bits, each a hash of its place and of the keys.
+    """Return words of 32 random bits, each a hash of its position and of the keys.
 
-    In 32 bits, which XLA computes eight or sixteen at once.
+    This computes in 32 bits, of which XLA handles eight or sixteen at once.
 
     Args:
-        shape: Of the result, fewer than 2**32 values.
-        keys: Scalars, uint32.
+        shape: the shape of the result, with fewer than 2**32 values.
+        keys: scalars, uint32.
 
     Shape:
-        As `shape`, uint32.
+        Returns: as `shape`, uint32.
 
     Reference:
-        As `uniform`.
+        See `uniform`.
     """
     key = tf.constant(0, tf.uint32)
     for given in keys:
         key = _mixed(given + _mixed(key + tf.constant(0x9E3779B9, tf.uint32)))
     places = tf.reshape(tf.cast(tf.range(tf.reduce_prod(shape)), tf.uint32), shape)
-    # Hashed twice: of two neighbouring keys one hash would give the words of the other at other places.
+    # Two rounds: with one, two similar keys would give the same words at other positions.
     return _mixed(_mixed(places + key) ^ key)
 
 
 def smaller_parts(alpha: float) -> npt.NDArray[np.float32]:
-    """The middles of equally probable cells of min(s, 1 - s), s from Beta(alpha, alpha): one at random is a draw of it.
+    """Return the centres of equally probable cells of min(s, 1 - s), with s drawn from Beta(alpha, alpha).
+
+    Choosing one of them uniformly at random is then a draw from that distribution.
+
+    Args:
+        alpha: the parameter of the beta distribution.
 
     Formula:
         F(q_k) = (k + 1/2) / (2 cells), F the regularized incomplete beta function, solved by bisection in float64
 
     Shape:
-        `(cells,)`, ascending from 0 to 1/2.
+        Returns: `(cells,)`, ascending from 0 to 1/2.
     """
     with tf.device("/CPU:0"):
         wanted = (tf.range(_CELLS, dtype=tf.float64) + 0.5) / (2 * _CELLS)
@@ -81,13 +92,21 @@ def smaller_parts(alpha: float) -> npt.NDArray[np.float32]:
 
 
 def drawn_from(cells: npt.NDArray[np.float32], numbers: Any) -> Any:
-    """Turn uniform numbers into draws from equally probable cells. Shape: as `numbers`."""
+    """Turn uniform numbers into draws from equally probable cells.
+
+    Args:
+        cells: the values of the cells.
+        numbers: uniform numbers in [0, 1).
+
+    Shape:
+        Returns: as `numbers`.
+    """
     place = tf.cast(numbers * len(cells), tf.int32)
     return tf.gather(tf.constant(cells), tf.minimum(place, len(cells) - 1))
 
 
 def _mixed(value: Any) -> Any:
-    """What `_hashed` computes, of uint32."""
+    """Compute the same as `_hashed`, for uint32."""
     for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
         value = (value ^ tf.bitwise.right_shift(value, tf.constant(shift, tf.uint32))) * tf.constant(factor, tf.uint32)
     return value ^ tf.bitwise.right_shift(value, tf.constant(16, tf.uint32))
@@ -98,9 +117,9 @@ def _wide(value: Any) -> Any:
 
 
 def _hashed(value: Any) -> Any:
-    """A bijection of 32 bits in which every bit of the input changes half of those of the output.
+    """Apply a bijection of 32 bits in which every input bit flips each output bit with probability one half.
 
-    In 64 bits, of which the lower half counts: every device has these operations for int64.
+    This computes in 64 bits and keeps the lower half, since every device has these operations for int64.
     """
     value = value & _MASK
     for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):

@@ -1,4 +1,4 @@
-"""The devices that compute one model together, in this process and in others: strategy, parts of a batch, agreement."""
+"""Distribute a model over several devices and processes: strategy, parts of a batch, and joint decisions."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from dlrun.training.stop import handled_signals
 from dlrun.training.variables import Array, Arrays
 
 WAIT_SECONDS = 300
-"""How long processes wait for each other at the start."""
+"""How long the processes wait for each other at the start."""
 _INT_MAX = 2**31 - 1
 
 
 class Replicas:
-    """All replicas of a model, and what their processes decide together.
+    """All replicas of a model, and the joint decisions of their processes.
 
-    Each step takes one batch, and every replica the contiguous part of it with its number: parts that are equal up to
-    one example. Several processes run the same program: whatever depends on a clock or a signal is asked here, at the
-    same place in each of them, and has one answer.
+    Each step takes one batch. Replica k computes its k-th contiguous part; the sizes of the parts differ by one example
+    at most. All processes run the same program. Whatever depends on a clock or a signal has to be decided here, at the
+    same place in each of them, so that all get the same answer; otherwise they would wait for each other forever.
 
     Args:
-        strategy: TensorFlow's.
-        cluster: The processes.
-        device: Chosen for this process, or several.
+        strategy: TensorFlow's distribution strategy.
+        cluster: the processes.
+        device: the device or devices of this process.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy, *, cluster: Cluster, device: Device) -> None:
@@ -49,7 +49,13 @@ class Replicas:
         self.first_replica = cluster.index * len(self.devices)
 
     def part(self, indices: Any, size: Any) -> tuple[Any, int]:
-        """Inside a replica: its part of a batch's indices, and which of this process' devices it is."""
+        """Return a replica's part of the indices of a batch, and which of this process' devices it is.
+
+        Call this inside a replica.
+
+        Shape:
+            indices: `(batch,)` int32. Returns: `(part,)` int32.
+        """
         if self.replicas == 1:
             return indices, 0
         replica = _own_number()
@@ -57,12 +63,24 @@ class Replicas:
         return indices[first:last], replica - self.first_replica
 
     def before(self, indices: Any, size: Any) -> Any:
-        """Inside a replica: the index before its part of a batch's, which are a ring. Shape: `(1,)`."""
+        """Return the index before a replica's part of a batch, which is treated as a ring. Call this inside a replica.
+
+        Shape:
+            indices: `(batch,)` int32. Returns: `(1,)` int32.
+        """
         first = _own_number() * size // self.replicas
         return tf.roll(indices, 1, axis=0)[first : first + 1]
 
     def agreed(self, *, anyone: bool = False, chief: int = 0) -> tuple[bool, int]:
-        """Whether something is true in any process, and the chief's number: the same in every process."""
+        """Combine values of all processes; every process has to call this at the same place.
+
+        Args:
+            anyone: a condition of this process.
+            chief: a number, which only counts in the chief.
+
+        Returns:
+            Whether the condition holds in any process, and the chief's number.
+        """
         if self.cluster.workers == 1:
             return anyone, chief
         mine = (int(anyone), min(chief, _INT_MAX) if self.cluster.is_chief else 0)
@@ -70,14 +88,18 @@ class Replicas:
         return bool(found[0]), int(found[1])
 
     def chiefs(self, number: int) -> int:
-        """The chief's number, in every process."""
+        """Return the chief's number in every process."""
         return self.agreed(chief=number)[1]
 
     def check_alike(self, what: str, digest: str) -> None:
-        """Make sure that every process has the same.
+        """Check that every process has the same value.
+
+        Args:
+            what: the name of the value, for the error.
+            digest: a hexadecimal digest of the value.
 
         Raises:
-            RunError: This one has another than the chief, or one of them has.
+            RunError: The value in this or another worker differs from the chief's.
         """
         mine = int(digest[:7], 16)
         chiefs = self.chiefs(mine)
@@ -89,20 +111,23 @@ class Replicas:
             )
 
     def share_variables(self, model: keras.Model) -> None:
-        """Give every process the model that the chief has."""
+        """Copy the chief's variables to every process."""
         if self.cluster.workers == 1:
             return
         for variable in model.weights:
+            # A sum in which all other processes add zeros is a broadcast, which strategies have no function for.
             exact = tf.convert_to_tensor(variable.value)
             wide = tf.cast(exact, tf.int64) if not exact.dtype.is_floating else exact
             shared = self._reduced(wide if self.cluster.is_chief else tf.zeros_like(wide))
             variable.assign(tf.cast(shared, exact.dtype))
 
     def read_metric_parts(self, model: keras.Model) -> Arrays:
-        """What each replica's metrics have counted: their sum alone would not go on to the bit, rounded otherwise.
+        """Return the metric variables of each replica.
+
+        A checkpoint needs them one by one: a run that resumed from their sums would round differently.
 
         Shape:
-            `(replicas, *variable.shape)` each, named `parts/...`.
+            Returns: `(replicas, *variable.shape)` each, named `parts/...`.
         """
         if self.replicas == 1:
             return {}
@@ -114,7 +139,7 @@ class Replicas:
         return {name: each.numpy() for name, each in zip(_part_names(model), gathered, strict=True)}
 
     def assign_metric_parts(self, model: keras.Model, arrays: Mapping[str, Array]) -> None:
-        """Give each replica's metrics what `read_metric_parts` has read of as many replicas; else leave them."""
+        """Assign what `read_metric_parts` returned, if the number of replicas is the same; else change nothing."""
         names = _part_names(model)
         if self.replicas == 1 or any(name not in arrays for name in names):
             return
@@ -126,9 +151,10 @@ class Replicas:
                 each.assign(arrays[name][self.first_replica + index])
 
     def gather_rows(self, rows: Array) -> Array:
-        """Return the rows of all processes; every one of them has to call it.
+        """Return the rows of all processes; every process has to call this.
 
-        Each adds its own to zeros at the places of the others': TensorFlow 2.21 crashes where it is to gather nothing.
+        Each process adds its rows to zeros in the positions of the others. TensorFlow 2.21 has a gather operation, but
+        it crashes if a process has no rows.
         """
         if self.cluster.workers == 1:
             return rows
@@ -144,7 +170,7 @@ class Replicas:
         return gathered
 
     def _reduced(self, value: Any) -> Any:
-        """The sum over processes; where one has several replicas only its first one counts."""
+        """Return the sum over processes; of a process with several replicas only the first one counts."""
 
         def of_replica() -> Any:
             return value if _own_number() == self.first_replica else tf.zeros_like(value)
@@ -153,7 +179,7 @@ class Replicas:
 
 
 def _own_number() -> int:
-    """Inside a replica: its number among all of them."""
+    """Return the number of the current replica among all of them."""
     number: int = tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)
     return number
 
@@ -163,10 +189,15 @@ def _part_names(model: keras.Model) -> list[str]:
 
 
 def make_team(device: Device, cluster: Cluster) -> Replicas:
-    """Make the strategy for a device, or for several, and connect to the other processes.
+    """Create the strategy for one or more devices, and connect to the other processes.
+
+    Args:
+        device: the device or devices of this process.
+        cluster: the processes.
 
     Raises:
-        UsageError: The processes cannot use what the spec asks for, or cannot be found.
+        UsageError: The processes cannot use the devices that the spec asks for.
+        RunError: The processes cannot connect to each other.
     """
     if cluster.workers == 1:
         if len(device.names) == 1:
@@ -174,8 +205,8 @@ def make_team(device: Device, cluster: Cluster) -> Replicas:
         return Replicas(tf.distribute.MirroredStrategy(device.names), cluster=cluster, device=device)
     if len(device.names) > 1 and not device.is_gpu:
         raise UsageError(
-            f"training.device is {device.choice.value}, and there are {cluster.workers} workers",
-            expected="one CPU for each worker",
+            f"training.device is {device.choice.value}, but there are {cluster.workers} workers",
+            expected="one CPU per worker",
             hint="--set training.device=cpu",
         )
     if cluster.slurm:
@@ -183,7 +214,7 @@ def make_team(device: Device, cluster: Cluster) -> Replicas:
     kind = tf.distribute.experimental.CommunicationImplementation
     ring = kind.AUTO if device.is_gpu else kind.RING
     options = tf.distribute.experimental.CommunicationOptions(implementation=ring)
-    # TensorFlow 2.21 waits for an hour, and has no public way to say for how long.
+    # TensorFlow 2.21 waits for an hour, and has no public option to change that.
     context = eager_context.context()
     context.configure_coordination_service = partial(
         context.configure_coordination_service, cluster_register_timeout_in_ms=1000 * WAIT_SECONDS
@@ -192,21 +223,21 @@ def make_team(device: Device, cluster: Cluster) -> Replicas:
         with _signals_at_once(cluster):
             strategy = tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
     except (tf.errors.OpError, RuntimeError, ValueError) as error:
-        said = str(error).strip().splitlines()[0]
+        message = str(error).strip().splitlines()[0]
         raise RunError(
-            f"the {cluster.workers} workers cannot be connected: {said}",
-            expected=f"all of them within {WAIT_SECONDS} seconds",
-            hint="each needs its own address, and all of them the same TF_CONFIG but for the task",
+            f"the {cluster.workers} workers cannot be connected: {message}",
+            expected=f"all of them connected within {WAIT_SECONDS} seconds",
+            hint="give each worker its own address, and all of them the same TF_CONFIG except for the task",
         ) from error
     return Replicas(strategy, cluster=cluster, device=device)
 
 
 @contextmanager
 def _signals_at_once(cluster: Cluster) -> Iterator[None]:
-    """Inside, a signal ends the process: Python hears none while TensorFlow waits for the others.
+    """Let a signal end the process inside the block, since Python handles none while TensorFlow waits for the others.
 
-    `dlrun launch` starts all of them at the same time, and ends those that wait. Afterwards the handlers are those from
-    before in any case: TensorFlow's own notice of a preemption takes SIGTERM for itself (2.21).
+    `dlrun launch` starts all workers at the same time and stops those that wait, so it needs no such handler. After the
+    block the earlier handlers are restored, because TensorFlow 2.21 replaces that of SIGTERM for preemption notices.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -222,15 +253,16 @@ def _signals_at_once(cluster: Cluster) -> Iterator[None]:
 
 
 def _slurm_config() -> str:
-    """TF_CONFIG for the tasks of this Slurm step."""
+    """Return the value of TF_CONFIG for this Slurm task."""
     try:
-        # Its GPUs are those that Slurm lets this task see: the resolver's own way to share them fails without any.
+        # Slurm decides which GPUs a task sees. The resolver's own way to divide them fails on a machine without any.
         resolver = tf.distribute.cluster_resolver.SlurmClusterResolver(
             gpus_per_node=1024, gpus_per_task=1, auto_set_gpu=False
         )
         addresses = resolver.cluster_spec().as_dict()
         kind, index = resolver.get_task_info()
     except (RuntimeError, ValueError) as error:
-        said = str(error).strip().splitlines()[0]
-        raise UsageError(f"Slurm's environment is not understood: {said}", hint="srun dlrun train CONFIG") from error
+        message = str(error).strip().splitlines()[0]
+        hint = "start with: srun dlrun train CONFIG"
+        raise UsageError(f"Slurm's variables are not valid: {message}", hint=hint) from error
     return json.dumps({"cluster": addresses, "task": {"type": kind, "index": index}})

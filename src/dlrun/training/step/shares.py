@@ -1,8 +1,9 @@
-"""A batch cut into parts that the cores of a CPU compute at the same time, each part on one core from end to end.
+"""Cut each batch into parts that the cores of one CPU compute in parallel, each part on one core from start to end.
 
-TensorFlow's own way, all cores inside each operation, leaves cores waiting for each other after every operation: on two
-cores a step of a small convolutional network is faster with one of them. Parts meet only where their outputs are joined
-for the loss, so loss, gradients and metrics are those of the whole batch, up to the order of a sum.
+`training.cpu_shares` is the number of these parts. TensorFlow's own way is to use all cores inside each operation,
+which makes cores wait for each other after every operation: on two cores, a step of a small convolutional network is
+faster with only one of them. Here the parts meet only when their outputs are joined for the loss. So loss, gradients
+and metrics are those of the whole batch, up to the order of additions.
 """
 
 from __future__ import annotations
@@ -19,40 +20,53 @@ from dlrun.runs.record import Choice
 from dlrun.spec.types import Spec
 
 _SMALLEST_PART = 8
-"""Examples in the smallest part that is worth a core of its own."""
+"""The smallest number of examples in a part that is worth a core of its own."""
 
 
 def choose_shares(spec: Spec, *, on_gpu: bool, cores: int, alone: bool = True) -> Choice:
-    """Pick into how many parts a CPU cuts each batch."""
+    """Choose the number of parts that one CPU cuts each batch into.
+
+    Args:
+        spec: the spec.
+        on_gpu: whether the model runs on a GPU.
+        cores: the number of cores that this process may use.
+        alone: whether the model runs on one device only.
+
+    Returns:
+        The number of parts, and why.
+
+    Raises:
+        UsageError: The spec sets `cpu_shares`, and several devices share each batch.
+    """
     wanted = spec.training.cpu_shares
     if not alone:
         if wanted not in ("auto", 1):
             raise UsageError(
-                f"training.cpu_shares is {wanted}, and several devices share each batch",
-                expected="one way of cutting batches",
+                f"training.cpu_shares is {wanted}, but several devices share each batch already",
+                expected="either several devices or several CPU shares",
                 hint="--set training.cpu_shares=auto",
             )
-        return Choice(value="1", reason="several devices have their parts of each batch already")
+        return Choice(value="1", reason="several devices share each batch already")
     if wanted != "auto":
         return Choice(value=str(wanted), reason="asked for")
     if on_gpu:
-        return Choice(value="1", reason="a GPU takes a batch as a whole")
+        return Choice(value="1", reason="a GPU computes whole batches")
     if spec.training.jit == "on":
-        return Choice(value="1", reason="XLA takes a batch as a whole")
+        return Choice(value="1", reason="XLA computes whole batches")
     if not spec.model.gains_from_shares():
-        return Choice(value="1", reason=f"{spec.model.type_name}, as it is here, gains nothing from parts")
+        return Choice(value="1", reason=f"{spec.model.type_name} with these settings gains nothing from CPU shares")
     shares = max(1, min(cores, spec.training.batch_size // _SMALLEST_PART))
     if shares == 1:
         return Choice(value="1", reason="one core" if cores == 1 else "the batch is small")
-    return Choice(value=str(shares), reason=f"parts of a batch on {cores} cores at the same time")
+    return Choice(value=str(shares), reason=f"{cores} cores compute parts of each batch in parallel")
 
 
 class SharedModel(keras.Model):  # type: ignore[misc, unused-ignore]  # Keras has no types
-    """Applies `core` to parts of its batch and joins what they give.
+    """Applies `core` to parts of a batch and concatenates the outputs.
 
     Args:
-        core: A model that computes every example by itself.
-        shares: Number of parts, which are equal up to one example.
+        core: a model that computes every example independently.
+        shares: the number of parts, whose sizes differ by one example at most.
 
     Shape:
         As `core`. A batch has at least `shares` examples, except inside `whole_batches`.
@@ -63,35 +77,36 @@ class SharedModel(keras.Model):  # type: ignore[misc, unused-ignore]  # Keras ha
         self.core = core
         self.shares = shares
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:  # noqa: FBT001, Keras calls it so
+    def call(self, inputs: Any, training: bool | None = None) -> Any:  # noqa: FBT001  Keras' own signature
         """Apply `core` to each part."""
         if self.shares == 1:
             return self.core(inputs, training=training)
         size = tf.shape(inputs)[0]
+        # Parts have no operations in common, so TensorFlow's executor runs them on different threads at the same time.
         sizes = tf.stack([(size + index) // self.shares for index in range(self.shares)])
         parts = tf.split(inputs, sizes)
         return tf.concat([self.core(part, training=training) for part in parts], axis=0)
 
 
 def shared(core: keras.Model, shares: Choice, *, is_asked_for: bool) -> tuple[keras.Model, Choice]:
-    """The model that trains `core` in so many parts, and in how many it does: itself for one.
+    """Return the model that computes `core` in parts, and the number of parts; for one part, `core` itself.
 
     Args:
-        core: Built.
-        shares: As `choose_shares` has picked it, which knows the spec of the model but not all of its layers.
-        is_asked_for: Whether the spec names the number; what it is not possible for is then an error, and else a
-            reason to take each batch as a whole.
+        core: the built model.
+        shares: the choice of `choose_shares`, which knows the spec of the model but not all of its layers.
+        is_asked_for: whether the spec sets the number. If the model cannot be computed in parts, that is then an error;
+            otherwise batches are computed as a whole.
 
     Raises:
-        UsageError: A number is asked for, and the model cannot be computed in parts.
+        UsageError: The spec sets the number, and the model cannot be computed in parts.
     """
     if shares.value == "1":
         return core, shares
     if reason := _over_batches(core):
         if is_asked_for:
             raise UsageError(
-                f"training.cpu_shares is {shares.value}, and {reason}",
-                expected="layers that compute every example by itself",
+                f"training.cpu_shares is {shares.value}, but {reason}",
+                expected="layers that compute every example independently",
                 hint="--set training.cpu_shares=1",
             )
         return core, Choice(value="1", reason=reason)
@@ -101,23 +116,23 @@ def shared(core: keras.Model, shares: Choice, *, is_asked_for: bool) -> tuple[ke
 
 
 def _over_batches(core: keras.Model) -> str:
-    """Why the batches of a model cannot be cut into parts; empty if they can."""
+    """Return why the batches of a model cannot be cut into parts; empty if they can."""
     if len(core.inputs) != 1 or len(core.outputs) != 1:
         return f"the model has {len(core.inputs)} inputs and {len(core.outputs)} outputs"
-    for layer in core._flatten_layers():  # noqa: SLF001, the public model.layers does not look into wrappers
+    for layer in core._flatten_layers():  # noqa: SLF001  the public model.layers omits nested layers
         if isinstance(layer, keras.layers.BatchNormalization) or getattr(layer, "activity_regularizer", None):
             return f"the layer {layer.name} is computed over a whole batch"
     return ""
 
 
 def shares_of(model: keras.Model) -> int:
-    """Into how many parts `model` cuts a batch."""
+    """Return the number of parts that `model` cuts a batch into."""
     return model.shares if isinstance(model, SharedModel) else 1
 
 
 @contextmanager
 def whole_batches(model: keras.Model) -> Iterator[None]:
-    """What is traced inside takes batches as a whole: XLA's steps, and a last batch too small to be shared."""
+    """Trace whole batches inside the block: for XLA's steps, and for a last batch with too few examples to divide."""
     shares = shares_of(model)
     if shares > 1:
         model.shares = 1

@@ -1,4 +1,4 @@
-"""Many steps in one call of a graph, which is traced once: the batches are taken inside it, by index."""
+"""Run many training or evaluation steps in one call of a graph, which takes its batches by index."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class StepRunner:
     """Runs steps of one kind: training or evaluation.
 
     Args:
-        model: What the steps are of.
+        model: the model.
         step: `model.train_step` or `model.test_step`.
-        feed: Where batches come from.
-        batch_size: Examples in one step; the last of an epoch may have fewer.
-        jit: Whether XLA compiles the loop over the steps, as a whole.
-        team: The devices that each step runs on, every one with its part of the batch.
+        feed: the source of the batches.
+        batch_size: the number of examples in one step; the last step of an epoch may have fewer.
+        jit: whether XLA compiles the loop over the steps as a whole.
+        team: the replicas, each of which computes its part of a batch.
     """
 
     def __init__(
@@ -47,21 +47,26 @@ class StepRunner:
         self._block_kernels = not jit and not feed.is_on_gpu
         self._team = team
         self._plain = self._function(step, jit=False)
-        # For a batch that is too small to be cut into its parts; traced only if there is one.
+        # For a batch with too few examples to divide; traced only if there is one.
         self._plain_whole = self._function(step, jit=False, small=True)
         self._jitted = self._function(step, jit=True)
 
     def jitted(self) -> StepRunner:
-        """The same steps, compiled by XLA."""
+        """Return the same steps, compiled by XLA."""
         steps = copy.copy(self)
-        steps._jit = True  # noqa: SLF001, of its own class
+        steps._jit = True  # noqa: SLF001  an instance of this class
         return steps
 
     def __call__(self, stretch: StepRange, first: int, count: int) -> int:
-        """Run the steps from `first` on, `count` of them or fewer, and wait for the last.
+        """Run `count` steps or fewer, starting at `first`, and wait until the last one is done.
+
+        Args:
+            stretch: the range of steps whose examples are on the device.
+            first: the first step to run.
+            count: the largest number of steps to run.
 
         Returns:
-            How many were run: those before a smaller last batch, or that one alone.
+            The number of steps that ran: at most those before a smaller last batch, or that batch alone.
         """
         whole_steps = self.feed.examples // self.batch_size
         size = self.batch_size
@@ -79,13 +84,13 @@ class StepRunner:
         return count
 
     def graph_nodes(self) -> int:
-        """Operations of the traced graph, with those of the functions it calls."""
+        """Return the number of operations in the traced graph, including the functions that it calls."""
         graph = self._plain.get_concrete_function().graph.as_graph_def()
         return len(graph.node) + sum(len(function.node_def) for function in graph.library.function)
 
     @contextmanager
     def _traced(self, *, whole: bool) -> Iterator[None]:
-        """What decides how a step is traced, if it is now: parts of a batch, and which kernels."""
+        """Set what a graph that is traced inside the block uses: parts of a batch, and which kernels."""
         use_block_kernels(self.model, on=not self._jit and not self.feed.is_on_gpu)
         use_hashed_dropout(self.model, on=self._jit and not self.feed.is_on_gpu)
         if not whole:
@@ -99,8 +104,8 @@ class StepRunner:
         step_of_part = part_step(step, self.model, feed, team, may_be_empty=small)
 
         def run(rows: Any, order: Any, first: Any, count: Any, size: Any, epoch: Any) -> Any:
-            # The size of a batch is an argument: one trace serves the last, smaller batch too, which comes in a call of
-            # its own, and XLA, which needs to know sizes, compiles once for each.
+            # The size of a batch is an argument, so that one trace also serves the smaller last batch, which comes in a
+            # call of its own. XLA needs to know sizes, and compiles once for each of the two.
             def body(index: Any) -> list[Any]:
                 indices = tf.slice(order, [index * batch_size], [size])
                 team.strategy.run(step_of_part, args=(rows, indices, size, epoch))
