@@ -38,7 +38,13 @@ def describe_component(name: str) -> list[dict[str, Any]]:
     full_names = {short: full for kind in REGISTRIES.values() for short, full in short_names(kind.kind).items()}
     name = full_names.get(name, name)
     found = [
-        {"kind": kind, "name": name, "summary": _summary(component), "origin": origin, "keys": list(_keys(component))}
+        {
+            "kind": kind,
+            "name": name,
+            "summary": _summary(component),
+            "origin": origin,
+            "keys": list(describe_keys(component)),
+        }
         for kind, known, component, origin in _components()
         if known == name
     ]
@@ -64,8 +70,8 @@ def _summary(component: type[BaseModel]) -> str:
     return (inspect.getdoc(component) or "").split("\n\n")[0].replace("\n", " ")
 
 
-def _keys(fields: type[BaseModel], *, above: str = "") -> Iterator[dict[str, Any]]:
-    """The keys of a component, those of groups below it after the key that holds them."""
+def describe_keys(fields: type[BaseModel], *, above: str = "") -> Iterator[dict[str, Any]]:
+    """Describe the keys of a component or a section; those of a group follow the key that holds the group."""
     # What has to be given first; then in the order of the class, its bases first.
     for name, field in sorted(fields.model_fields.items(), key=lambda item: not item[1].is_required()):
         default = field.get_default(call_default_factory=True, validated_data={}) if not field.is_required() else None
@@ -78,4 +84,4 @@ def _keys(fields: type[BaseModel], *, above: str = "") -> Iterator[dict[str, Any
             "description": field.description or "",
         }
         for group in groups_in(field.annotation):
-            yield from _keys(group, above=f"{above}{name}.")
+            yield from describe_keys(group, above=f"{above}{name}.")
