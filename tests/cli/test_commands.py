@@ -1,5 +1,6 @@
 """The commands as a person runs them: what they print where, their exit codes, how fast the light ones are."""
 
+import importlib.metadata
 import json
 import os
 import re
@@ -75,7 +76,7 @@ def test_every_command_explains_itself(command: str, dlrun: Any) -> None:
 
 
 def test_the_version_is_printed() -> None:
-    assert started("--version").stdout == "dlrun 0.1.0\n"
+    assert started("--version").stdout == f"dlrun {importlib.metadata.version('dlrun')}\n"
 
 
 def test_a_good_spec_is_told_so() -> None:
