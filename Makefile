@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: setup train test check fix soak bench constraints clean
+.PHONY: setup train test check fix docs soak bench constraints clean
 
 setup: $(INSTALLED)
 
@@ -33,6 +33,10 @@ check: $(INSTALLED)
 fix: $(INSTALLED)
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format --quiet .
+
+# The keys in docs/config.md, from the components' own descriptions
+docs: $(INSTALLED)
+	@$(BIN)/python docs/write_config_reference.py
 
 soak: $(INSTALLED)
 	@$(BIN)/python -m pytest -m soak
