@@ -16,8 +16,6 @@ from dlrun.signature import Encoding, Target
 if TYPE_CHECKING:
     import keras
 
-_TWO = 2
-
 
 @dataclass(frozen=True)
 class LossInput:
@@ -102,7 +100,7 @@ class Loss(Component, abc.ABC):
         if target.kind == "class_columns":
             return all(cls.accepts(part.target) for part in target.parts) and cls.takes.classes != "binary"
         if target.kind == "classes":
-            return cls.takes.classes is not None and (cls.takes.classes != "binary" or target.size == _TWO)
+            return cls.takes.classes is not None and (cls.takes.classes != "binary" or target.size == 2)
         if target.kind == "labels":
             return cls.takes.classes == "binary"
         return (

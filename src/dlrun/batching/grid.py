@@ -71,7 +71,7 @@ def parse_seeds(text: str) -> tuple[str, ...]:
         UsageError: It is neither.
     """
     seeds = [part.strip() for part in text.split(",")]
-    seeds = seeds[:-1] if len(seeds) == 2 and not seeds[1] else seeds  # noqa: PLR2004  `3,` is the one seed 3
+    seeds = seeds[:-1] if len(seeds) == 2 and not seeds[1] else seeds  # `3,` is the one seed 3
     if not all(seed.isascii() and seed.isdecimal() for seed in seeds) or text.strip() == "0":
         raise UsageError(f"--seeds is {text!r}", expected="a number of seeds (5), or a list of them (3,7)")
     if "," not in text:

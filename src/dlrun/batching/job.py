@@ -17,7 +17,7 @@ from dlrun.batching.messages import Request, send
 from dlrun.errors import CheckpointError, DataError, DlrunError, Interrupted, RunError, UsageError
 from dlrun.experiment.resume import resume
 from dlrun.experiment.train import train_file
-from dlrun.runs.history import COLUMNS
+from dlrun.runs.history import NOT_SCORES
 from dlrun.runs.record import IdentityRecord
 from dlrun.spec.identity import identify
 from dlrun.spec.parse import SpecFile, read_spec
@@ -120,7 +120,7 @@ class Job:
         # Epochs of milliseconds would keep the batch busy with nothing but reading of them.
         if time.monotonic() - self._told > _PAUSE_SECONDS or event.epoch == event.epochs:
             self._told = time.monotonic()
-            scores = {name: float(value) for name, value in event.row.items() if name not in COLUMNS}
+            scores = {name: float(value) for name, value in event.row.items() if name not in NOT_SCORES}
             self._tell_progress(event.epoch, scores)
 
     def _tell_progress(self, epoch: int, scores: Mapping[str, float], *, seconds_left: float | None = None) -> None:

@@ -192,7 +192,7 @@ def _class_indices(array: NamedArray) -> npt.NDArray[np.int64]:
 def _one_hot_indices(array: NamedArray) -> npt.NDArray[np.int64]:
     values = array.values
     good = np.zeros(len(values), dtype=bool)
-    if values.ndim == 2:  # noqa: PLR2004
+    if values.ndim == 2:
         good = ((values == 0) | (values == 1)).all(axis=1) & (values.sum(axis=1) == 1)
     if not good.all():
         row = int(np.argmin(good))

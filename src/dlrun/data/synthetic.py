@@ -64,7 +64,7 @@ class Synthetic(Source):
         """Keys that do not go with the task."""
         if self.steps is not None and self.task != "sequence":
             yield FieldProblem(("steps",), f"task {self.task} has no steps", "null", "remove it, or task: sequence")
-        if self.task == "binary" and self.noise >= 0.5:  # noqa: PLR2004
+        if self.task == "binary" and self.noise >= 0.5:
             yield FieldProblem(("noise",), f"labels are swapped with probability {self.noise}", "a number below 0.5")
         count = held_out_count(self.test, self.examples)
         if count >= self.examples:

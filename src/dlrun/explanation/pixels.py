@@ -116,7 +116,7 @@ def overlaid(picture: Array, heat: Array) -> bytes:
     from matplotlib.image import imsave
 
     times = max(1, -(-_LEAST_PIXELS // max(picture.shape[:2])))
-    plain = _enlarged(picture if picture.shape[2] >= 3 else np.repeat(picture[:, :, :1], 3, axis=2), times)[:, :, :3]  # noqa: PLR2004
+    plain = _enlarged(picture if picture.shape[2] >= 3 else np.repeat(picture[:, :, :1], 3, axis=2), times)[:, :, :3]
     warm = _enlarged(heat, times)
     grey = np.repeat(plain.mean(axis=2, keepdims=True), 3, axis=2)
     colours = 255 * colormaps["inferno"](warm)[:, :, :3]

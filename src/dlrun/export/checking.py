@@ -140,5 +140,5 @@ def _range(values: Array) -> float:
 
 def _decisions(outputs: Array, target: Target) -> Array:
     if target.kind == "labels":
-        return np.asarray(outputs > 0.5)  # noqa: PLR2004  even odds
+        return np.asarray(outputs > 0.5)  # even odds
     return np.stack([outputs[:, part.places].argmax(axis=1) for part in target.parts], axis=1)

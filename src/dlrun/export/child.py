@@ -55,4 +55,4 @@ def _last_words(done: subprocess.CompletedProcess[str]) -> str:
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
     errors = [line for line in lines if line.partition(":")[0].endswith(("Error", "Exception"))]
     said = (errors or lines or ["it ended without a word"])[-1]
-    return said if len(said) < 400 else said[:400] + " ..."  # noqa: PLR2004  a converter may add the whole graph
+    return said if len(said) < 400 else said[:400] + " ..."  # a converter may add the whole graph

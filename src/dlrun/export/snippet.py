@@ -188,7 +188,7 @@ def _image(given: Input, target: TargetName) -> str:
     channels = given.shape[-1]
     if target != "onnx":
         return f'tf.io.decode_image(tf.io.read_file("image.jpg"), channels={channels}, expand_animations=False)[None]'
-    if channels == 3:  # noqa: PLR2004  red, green and blue
+    if channels == 3:  # red, green and blue
         return 'np.array(image.convert("RGB"))[None]'
     return 'np.array(image.convert("L"))[None, :, :, None]'
 

@@ -196,7 +196,7 @@ def cnn_blocks(side: int) -> list[dict[str, int | str]]:
     while len(blocks) < _MOST_BLOCKS and side // 2 >= _SMALLEST_MAP:
         blocks.append({"filters": filters[len(blocks)], "kernel_size": 3, "padding": "same", "pool_size": 2})
         side //= 2
-    if len(blocks) < 2:  # noqa: PLR2004  too small to be halved twice
+    if len(blocks) < 2:  # too small to be halved twice
         blocks.append({"filters": filters[len(blocks)], "kernel_size": 3, "padding": "same"})
     return blocks
 
@@ -213,7 +213,7 @@ def _told(found: _ImageHeaders, target: Target | None, folder: Path) -> Iterator
     if target is None:
         yield f"no classes: {_way_to_classes(folder)}; this is an autoencoder"
     elif target.kind == "classes":
-        yield f"classes: {target.size}: {', '.join(target.class_names[:10])}" + (", ..." if target.size > 10 else "")  # noqa: PLR2004
+        yield f"classes: {target.size}: {', '.join(target.class_names[:10])}" + (", ..." if target.size > 10 else "")
     if found.size is not None:
         yield f"size: {found.size[0]} x {found.size[1]}, as the files have {_span(found.height)} x {_span(found.width)}"
     if found.unreadable:

@@ -19,7 +19,6 @@ from dlrun.init_config.first_line import FirstLine
 from dlrun.init_config.target import ChosenTarget, check_column, choose_target
 
 _ODD_TEXTS = 5
-_TWO = 2
 _IMBALANCE = 10
 _ROWS_WHOSE_WORDS_ARE_COUNTED = 100_000
 _PART, _LONGEST_TEXT = 0.95, 500
@@ -192,7 +191,7 @@ def _loss(survey: ColumnSurvey, target: ChosenTarget) -> tuple[str, tuple[str, .
         return "mean_squared_error", ("mean_absolute_error", "r2_score")
     if target.plan.kind == "class_columns":
         return "sparse_categorical_crossentropy", ("accuracy",)
-    if not survey.is_many and len(survey.counts) == _TWO:
+    if not survey.is_many and len(survey.counts) == 2:
         return "binary_crossentropy", ("accuracy", "auc")
     return "sparse_categorical_crossentropy", ("accuracy",)
 

@@ -204,7 +204,7 @@ def _each_label(y_true: Any, y_pred: Any, target: Target) -> Pair:
 def _rounded(y_true: Any, probabilities: Any) -> Pair:
     from keras import ops
 
-    rounded = ops.cast(probabilities > 0.5, "int32")  # noqa: PLR2004
+    rounded = ops.cast(probabilities > 0.5, "int32")
     return ops.reshape(ops.cast(y_true, "int32"), (-1,)), ops.reshape(rounded, (-1,))
 
 
@@ -246,7 +246,7 @@ def _label(y_pred: Any, target: Target) -> Any:
     from keras import ops
 
     if target.encoding == "binary":
-        return ops.cast(ops.reshape(_probabilities(y_pred, target)[:, 1] > 0.5, (-1,)), "int32")  # noqa: PLR2004
+        return ops.cast(ops.reshape(_probabilities(y_pred, target)[:, 1] > 0.5, (-1,)), "int32")
     return ops.cast(ops.argmax(y_pred, axis=-1), "int32")
 
 

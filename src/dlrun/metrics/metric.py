@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from dlrun.metrics.results import Exact
 
-_TWO = 2
 _THRESHOLDS = 200
 """Default number of thresholds for the area under a curve during training; an evaluation computes it exactly."""
 
@@ -73,7 +72,7 @@ class Metric(Component, abc.ABC):
         if target.kind == "class_columns":
             return all(cls.accepts(part.target) for part in target.parts)
         if target.kind == "classes":
-            return cls.sees.form is not None and (not cls.sees.only_two or target.size == _TWO)
+            return cls.sees.form is not None and (not cls.sees.only_two or target.size == 2)
         if target.kind == "labels":
             return cls.sees.several_labels is not None
         right_kind = target.kind == "input" or cls.sees.form is None
@@ -186,7 +185,7 @@ class KerasMetric(KerasComponent, Metric):
             return "each_label" if asks else self.sees.several_labels
         if target.kind != "classes" or self.sees.form is None:
             return "differences" if self.sees.differences else "values"
-        if self.sees.two_classes and target.size == _TWO and not asks_for_one:
+        if self.sees.two_classes and target.size == 2 and not asks_for_one:
             return self.sees.two_classes
         return self.sees.form
 

@@ -237,4 +237,4 @@ def flattened(tensor: Any) -> Any:
     """
     import keras
 
-    return keras.layers.Flatten(name="flatten")(tensor) if len(tensor.shape) > 2 else tensor  # noqa: PLR2004  batch and width
+    return keras.layers.Flatten(name="flatten")(tensor) if len(tensor.shape) > 2 else tensor  # batch and width

@@ -98,7 +98,7 @@ def _statistics(predictions: StoredPredictions, target: Target) -> Iterator[tupl
             yield f"macro F1 of {part.name}", macro_f1_of(truth[:, number].astype(np.int64), found, part.target.size)
         return
     if target.kind == "labels":
-        yield "accuracy of labels", mean_of(((outputs > 0.5) == truth).mean(axis=1))  # noqa: PLR2004
+        yield "accuracy of labels", mean_of(((outputs > 0.5) == truth).mean(axis=1))
         return
     errors = outputs - truth.reshape(outputs.shape)
     yield from _of_errors("", errors, target)

@@ -52,7 +52,7 @@ def headline(content: Content, findings: Mapping[str, Findings]) -> Iterator[Mar
     rows = list(_rows(record, split, intervals))
     header = _header(content, split)
     if any(cell for row in rows for cell in row[2:]):
-        filled = [place for place in range(len(header)) if place < 2 or any(row[place] for row in rows)]  # noqa: PLR2004
+        filled = [place for place in range(len(header)) if place < 2 or any(row[place] for row in rows)]
         cells = [[row[place] for place in filled] for row in rows]
         yield table([header[place] for place in filled], cells, is_stacked=True)
     if found is not None and found.scores:

@@ -82,7 +82,7 @@ def number(value: float | None) -> str:
     """Return four significant digits; `-` of what is undefined."""
     if value is None or math.isnan(value):
         return "-"
-    return f"{value:,.0f}" if 10_000 <= abs(value) < math.inf else f"{value:.4g}"  # noqa: PLR2004
+    return f"{value:,.0f}" if 10_000 <= abs(value) < math.inf else f"{value:.4g}"
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> Markup:

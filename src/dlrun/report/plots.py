@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.report.drawing import SIZE, Drawing, drawn
-from dlrun.runs.history import COLUMNS
+from dlrun.runs.history import NOT_SCORES
 from dlrun.runs.predictions import StoredPredictions
 from dlrun.runs.record import BestRecord
 from dlrun.signature import Target
@@ -31,7 +31,7 @@ _STEPS_OF_FORECAST = 240
 
 def curve_names(rows: Rows) -> list[str]:
     """List the scores that have a curve: the loss first, then as the run has them."""
-    return [name for name in rows[0] if name not in COLUMNS and not name.startswith("val_")] if rows else []
+    return [name for name in rows[0] if name not in NOT_SCORES and not name.startswith("val_")] if rows else []
 
 
 def learning_curves(rows: Rows, *, best: BestRecord | None = None) -> Iterator[Drawing]:
@@ -127,7 +127,7 @@ def confusion(matrix: Array, names: Sequence[str], *, number: int = 0, column: s
         axes.set_yticks(range(len(names)), shown)
         for (row, guess), count in np.ndenumerate(matrix):
             if count:
-                colour = "white" if parts[row, guess] > 0.5 else "black"  # noqa: PLR2004
+                colour = "white" if parts[row, guess] > 0.5 else "black"
                 axes.text(guess, row, f"{count:,}", ha="center", va="center", color=colour, fontsize=7)
 
     called = f"confusion_{number + 1}" if column else "confusion"

@@ -16,7 +16,7 @@ from dlrun.system.spreadsheet import csv_text
 
 Row = dict[str, float | int | None]
 
-COLUMNS = ("epoch", "step", "seconds", "examples_per_second", "data_wait", "learning_rate")
+NOT_SCORES = ("epoch", "step", "seconds", "examples_per_second", "data_wait", "learning_rate")
 """What a row says besides its scores; no score may have one of these names."""
 
 _LARGEST_BYTES = 1 << 26

@@ -211,7 +211,7 @@ def _are_places(shown: Array, count: int) -> bool:
 
 def _are_pictures(pictures: Array, shown: int) -> bool:
     """Whether there is one for each example that is shown: bytes of grey or colour, or numbers that are no picture."""
-    if 0 in pictures.shape or pictures.shape[:1] != (shown,) or pictures.ndim < 2 or pictures.dtype.kind not in "uf":  # noqa: PLR2004
+    if 0 in pictures.shape or pictures.shape[:1] != (shown,) or pictures.ndim < 2 or pictures.dtype.kind not in "uf":
         return False
     return pictures.dtype.kind == "f" or (
         pictures.dtype == np.uint8 and pictures.ndim == _PICTURE_RANK and pictures.shape[-1] in (1, 3)

@@ -15,7 +15,7 @@ from dlrun.scoring.regression import RegressionScores, error_statistics, regress
 from dlrun.signature import Target, TargetKind
 
 Array = npt.NDArray[Any]
-_MANY_CLASSES, _TOP, _TWO = 10, 5, 2
+_MANY_CLASSES, _TOP = 10, 5
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class _ClassCollector(Collector):
         truth = truth.astype(np.int64)
         own = predictions[np.arange(len(truth)), truth]
         # Of many classes, one number of each example has to do.
-        last = predictions[:, 1] if self.target.size == _TWO else true_ranks(truth, predictions)
+        last = predictions[:, 1] if self.target.size == 2 else true_ranks(truth, predictions)
         self._kept.append((truth, predictions.argmax(axis=1), own, last))
 
     def breakdown(self) -> Breakdown:
@@ -103,7 +103,7 @@ class _ClassCollector(Collector):
         size = self.target.size
         counts = ClassCounts.of(truth, predicted, size)
         overall = {"accuracy": accuracy(truth, predicted), "log_loss": log_loss(own)}
-        if size == _TWO:
+        if size == 2:
             overall["roc_auc"] = roc_auc(truth == 1, last)
         elif size > _MANY_CLASSES:
             overall[f"top_{_TOP}_accuracy"] = float(np.mean(last < _TOP)) if len(last) else np.nan

@@ -105,16 +105,6 @@ class ClassCounts:
         return float(np.average(np.nan_to_num(of_class[has]), weights=self.support[has])) if has.any() else np.nan
 
 
-def confusion_matrix(truth: Array, predicted: Array, size: int) -> npt.NDArray[np.int64]:
-    """How often each class was taken for each.
-
-    Shape:
-        truth, predicted: `(n,)` class indices below `size`. Returns: `(size, size)`; rows are true classes.
-    """
-    pairs = truth.astype(np.int64) * size + predicted
-    return np.bincount(pairs, minlength=size * size).reshape(size, size)
-
-
 def confusions(truth: Array, predicted: Array, size: int) -> list[tuple[int, int, int]]:
     """The pairs of classes that occur, the diagonal included: all there is to know of a matrix that is too large.
 
@@ -132,15 +122,6 @@ def confusions(truth: Array, predicted: Array, size: int) -> list[tuple[int, int
 def accuracy(truth: Array, predicted: Array) -> float:
     """The part of all examples whose class was predicted."""
     return float(np.mean(truth == predicted)) if len(truth) else np.nan
-
-
-def top_k_accuracy(truth: Array, probabilities: Array, k: int) -> float:
-    """The part of all examples whose class is among the `k` most probable; a tie counts for the lower index.
-
-    Shape:
-        truth: `(n,)`. probabilities: `(n, classes)`.
-    """
-    return float(np.mean(true_ranks(truth, probabilities) < k)) if len(truth) else np.nan
 
 
 def true_ranks(truth: Array, probabilities: Array) -> npt.NDArray[np.int64]:

@@ -12,7 +12,7 @@ from dlrun.losses import Loss, losses, losses_for
 from dlrun.metrics.metric import SPLIT_PREFIXES, Metric, metrics_for, without_split
 from dlrun.models import Model
 from dlrun.registry import nearest
-from dlrun.runs.history import COLUMNS
+from dlrun.runs.history import NOT_SCORES
 from dlrun.schedules import ReduceOnPlateau
 from dlrun.signature import Description, Features, Target
 from dlrun.spec.class_weights import class_weight_problems
@@ -107,10 +107,10 @@ def _metric_names(draft: Draft, training: Training, description: Description | N
         prefix = next((prefix for prefix in SPLIT_PREFIXES if name.startswith(prefix)), "")
         if name in names:
             yield FieldProblem(path, f"two scores are called {name!r}", "one of each name", hint)
-        elif name in (*COLUMNS, "auto"):
+        elif name in (*NOT_SCORES, "auto"):
             said = f"a score is called {name!r}, which is a column of metrics.jsonl already"
             said = said if name != "auto" else "a score is called 'auto', which training.monitor reads as its default"
-            yield FieldProblem(path, said, f"none of {', '.join((*COLUMNS, 'loss', 'auto'))}", hint)
+            yield FieldProblem(path, said, f"none of {', '.join((*NOT_SCORES, 'loss', 'auto'))}", hint)
         elif prefix:
             said = f"a score is called {name!r}, as if it were the score {name.removeprefix(prefix)!r} of a split"
             yield FieldProblem(path, said, f"a name that does not begin with {', '.join(SPLIT_PREFIXES)}", hint)

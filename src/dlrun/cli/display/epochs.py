@@ -12,6 +12,7 @@ from rich.text import Text
 from dlrun.cli.display.format import format_score, format_seconds
 from dlrun.cli.display.lines import ALWAYS, LineFitter, LinePart, join
 from dlrun.cli.display.printable import printable_cell
+from dlrun.runs.history import NOT_SCORES
 from dlrun.training.progress.events import EpochDone, StepsDone
 
 MOST_EPOCHS = 30
@@ -23,7 +24,6 @@ _LINES = 25
 _TOLD_WAITING = 0.01
 _BAR_CELLS = 10
 _BARS = {False: "━┈", True: "#."}
-_NOT_SCORES = ("epoch", "step", "seconds", "examples_per_second", "data_wait", "learning_rate")
 # What a narrow terminal does without first is worth least.
 _SPEED, _WAITING, _BEST, _SPENT = 10, 20, 30, 40
 _EXTRA, _VALIDATION, _STEPS, _BAR, _LEFT = 50, 52, 54, 56, 60
@@ -98,7 +98,7 @@ class TrainingLines:
         self._has_got_worse = self._has_got_worse or not event.is_best
         self.best_epoch = event.epoch if event.is_best else self.best_epoch
         spent = self._spent(event)
-        scores = {name: value for name, value in row.items() if name not in _NOT_SCORES}
+        scores = {name: value for name, value in row.items() if name not in NOT_SCORES}
         self._validation = {name: value for name, value in scores.items() if name.startswith("val_")}
         parts = [
             LinePart("epoch", f"epoch {event.epoch:>{len(str(event.epochs))}}/{event.epochs}", ALWAYS),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlrun.cli.display.printable import printable_cell
-from dlrun.runs.history import COLUMNS
+from dlrun.runs.history import NOT_SCORES
 
 if TYPE_CHECKING:
     from dlrun.runs.record import RunRecord
@@ -37,7 +37,7 @@ def format_score(value: float | None) -> str:
     """Return four significant digits, without an exponent where it can be helped; `-` of what is undefined."""
     if value is None or math.isnan(value):
         return "-"
-    return f"{value:.4f}" if 0.01 <= abs(value) < 1000 or value == 0 else f"{value:.4g}"  # noqa: PLR2004
+    return f"{value:.4f}" if 0.01 <= abs(value) < 1000 or value == 0 else f"{value:.4g}"
 
 
 def format_scores(scores: Mapping[str, float | None]) -> str:
@@ -47,7 +47,7 @@ def format_scores(scores: Mapping[str, float | None]) -> str:
 
 def format_row(row: Mapping[str, float | None]) -> str:
     """`epoch 3  loss 0.0312  accuracy 0.9911  after 8.2 s`: a row of metrics.jsonl."""
-    scores = format_scores({name: value for name, value in row.items() if name not in COLUMNS})
+    scores = format_scores({name: value for name, value in row.items() if name not in NOT_SCORES})
     seconds = row.get("seconds")
     spent = f"  after {format_seconds(seconds)}" if seconds is not None else ""
     return printable_cell(f"epoch {_cell('epoch', row.get('epoch'))}  {scores}{spent}")
@@ -67,7 +67,7 @@ def format_phases(seconds: Mapping[str, float]) -> str:
 def format_bytes(count: float) -> str:
     """`1.4 MiB`."""
     for unit in ("B", "KiB", "MiB"):
-        if count < 1024:  # noqa: PLR2004
+        if count < 1024:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1024
     return f"{count:.1f} GiB"

@@ -39,7 +39,7 @@ def merged_values(values: Array, *, name: str) -> Iterator[str]:
         step = np.maximum(np.abs(lowest), np.abs(highest)) * _DIGITS
         coarse = np.flatnonzero(step > _FINE * (highest - lowest))
     if rows.dtype.kind in "iu":  # whole numbers merge as soon as a step is more than 1
-        coarse = np.union1d(coarse, np.flatnonzero(step > 0.5))  # noqa: PLR2004  half of 1
+        coarse = np.union1d(coarse, np.flatnonzero(step > 0.5))  # half of 1
     for column in coarse.tolist():
         before = len(np.unique(rows[:, column]))
         after = len(np.unique(rows[:, column].astype(np.float32)))

@@ -118,7 +118,7 @@ def build_dates(tensor: Any, layout: DateLayout, *, in_utc: bool = True) -> Any:
     offset = _built_offset(ids, digits, ops) if in_utc else None
     parts = ops.cast(_parts(year, month, day, clock, offset, ops), "float32")
     fits = complete(*_PLACES[layout]["year"]) * complete(*_PLACES[layout]["month"]) * complete(*_PLACES[layout]["day"])
-    fits = (fits > 0) & (month >= 1) & (month <= 12) & (day >= 1)  # noqa: PLR2004
+    fits = (fits > 0) & (month >= 1) & (month <= 12) & (day >= 1)
     fits = fits & (day <= days_in_month(year, month, ops)) & (clock <= _DAY_MINUTES)
     parts = ops.where(fits, parts, np.float32(np.nan))
     return ops.reshape(parts, (-1, *steps, len(PARTS))) if steps else parts
@@ -240,7 +240,7 @@ def _day_of(number: Any, ops: Any) -> tuple[Any, Any, Any]:
     of_year = of_era - (365 * year + ops.floor_divide(year, 4) - ops.floor_divide(year, 100))
     month = ops.floor_divide(5 * of_year + 2, 153)
     day = of_year - ops.floor_divide(153 * month + 2, 5) + 1
-    late = _is(month >= 10, ops)  # noqa: PLR2004  January and February
+    late = _is(month >= 10, ops)  # January and February
     return year + era * 400 + late, month + 3 - 12 * late, day
 
 

@@ -12,7 +12,6 @@ from dlrun.data.columns.dates import PARTS
 
 MISSING, UNKNOWN = "missing", "unknown"
 
-_FIRST_WORD = 2
 _SHOWN_WORDS = 40
 
 

@@ -131,4 +131,4 @@ def clean(text: str) -> str:
 def shown_value(value: Any) -> str:
     """A value for messages, not longer than a line."""
     text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:60] + "..."  # noqa: PLR2004  what fits a line
+    return text if len(text) <= 60 else text[:60] + "..."  # what fits a line

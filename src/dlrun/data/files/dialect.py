@@ -24,7 +24,6 @@ _TABBED = (".tsv", ".tab")
 _HEAD_CHARACTERS = 1 << 18
 _JUDGED_ROWS = 50
 _FEWEST_SPACED = 3
-_TWO = 2
 _LONGEST_SHOWN = 60
 
 
@@ -211,14 +210,14 @@ def _is_spaced(rows: Sequence[Sequence[str]], mark: str) -> bool:
 
     A value may also be a list of numbers, such as the pixels of an image: beside a tab, one blank parts nothing.
     """
-    if len(rows) < _FEWEST_SPACED or not (len(rows[0]) == 1 or (mark == "\t" and len(rows[0]) <= _TWO)):
+    if len(rows) < _FEWEST_SPACED or not (len(rows[0]) == 1 or (mark == "\t" and len(rows[0]) <= 2)):
         return False
     values = [row[0].split() for row in rows]
     if len({len(each) for each in values}) != 1 or len(values[0]) < _FEWEST_SPACED:
         return False
-    if mark == "\t" and len(rows[0]) == _TWO and not all("  " in row[0].strip() for row in rows):
+    if mark == "\t" and len(rows[0]) == 2 and not all("  " in row[0].strip() for row in rows):
         return False
-    return all(sum(map(_is_number, each)) >= _TWO for each in values[1:])
+    return all(sum(map(_is_number, each)) >= 2 for each in values[1:])
 
 
 def _is_number(text: str) -> bool:

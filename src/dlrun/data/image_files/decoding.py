@@ -122,7 +122,7 @@ def _pixels(content: Any, kind: int, channels: int) -> Any:
     """Decode the content of one file, of the first picture if it is animated."""
     import tensorflow as tf
 
-    if kind == _PLAIN or (kind == _COLOUR and channels == 3):  # noqa: PLR2004
+    if kind == _PLAIN or (kind == _COLOUR and channels == 3):
         return tf.io.decode_image(content, channels=channels, expand_animations=False)
     if kind == _COLOUR:  # TensorFlow gives neither GIF nor CMYK in grey
         return tf.image.rgb_to_grayscale(tf.io.decode_image(content, channels=3, expand_animations=False))
@@ -135,7 +135,7 @@ def _pixels(content: Any, kind: int, channels: int) -> Any:
         palette = tf.io.decode_raw(tf.strings.substr(content, 14 + size, start - 14 - size), tf.uint8)
         image = tf.gather(tf.reshape(palette, (-1, 4))[:, 2::-1], tf.cast(image[..., 0], tf.int32))
     image.set_shape((None, None, 3))
-    return image if channels == 3 else tf.image.rgb_to_grayscale(image)  # noqa: PLR2004
+    return image if channels == 3 else tf.image.rgb_to_grayscale(image)
 
 
 def _upright(image: Any, orientation: Any) -> Any:

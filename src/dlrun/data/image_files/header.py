@@ -120,9 +120,9 @@ def _png(data: bytes) -> Header:
 def _jpeg(data: bytes) -> Header:
     orientation = 1
     for marker, start, end in _jpeg_segments(data):
-        if marker == 0xE1 and data[start : start + 6] == b"Exif\0\0":  # noqa: PLR2004  of an application
+        if marker == 0xE1 and data[start : start + 6] == b"Exif\0\0":  # of an application
             orientation = _exif_orientation(data[start + 6 : end])
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # noqa: PLR2004  a start of frame
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame
             _, height, width, components = struct.unpack_from(">BHHB", data, start)
             kind: Kind = "colour" if components == _CMYK else "plain"
             return Header(height, width, 1 if components == 1 else 3, kind, orientation)
@@ -133,13 +133,13 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
     """Each segment's marker, and where its content starts and ends, up to the pixels."""
     at = 2
     while True:
-        if data[at] != 0xFF:  # noqa: PLR2004
+        if data[at] != 0xFF:
             raise Unreadable("it is a damaged JPEG")
         marker = data[at + 1]
         if marker in (0xD9, 0xDA):  # the end, or the pixels
             return
-        if marker == 0xFF or 0xD0 <= marker <= 0xD8 or marker == 1:  # noqa: PLR2004  padding, or without content
-            at += 1 if marker == 0xFF else 2  # noqa: PLR2004
+        if marker == 0xFF or 0xD0 <= marker <= 0xD8 or marker == 1:  # padding, or without content
+            at += 1 if marker == 0xFF else 2
             continue
         (length,) = struct.unpack_from(">H", data, at + 2)
         yield marker, at + 4, at + 2 + length
@@ -156,7 +156,7 @@ def _exif_orientation(data: bytes) -> int:
         (count,) = struct.unpack_from(f"{order}H", data, offset)
         for entry in range(count):
             tag, _, _, value = struct.unpack_from(f"{order}HHIH", data, offset + 2 + 12 * entry)
-            if tag == 0x0112:  # noqa: PLR2004
+            if tag == 0x0112:
                 return value if 1 <= value <= _LARGEST_ORIENTATION else 1
     except struct.error:
         pass  # an image is none the worse for damaged notes about it
@@ -184,9 +184,9 @@ def _moves(data: bytes) -> bool:
 
 def _bmp(data: bytes) -> Header:
     offset, header_bytes, width, height, _, bits, compression = struct.unpack_from("<IIiiHHI", data, 10)
-    if header_bytes < 40 or bits not in (8, 24, 32) or compression not in (0, 3):  # noqa: PLR2004
+    if header_bytes < 40 or bits not in (8, 24, 32) or compression not in (0, 3):
         raise Unreadable(f"it is a BMP of {bits} bits per pixel, which is read with 8, 24 or 32, not compressed")
-    if bits != 8:  # noqa: PLR2004
+    if bits != 8:
         return Header(abs(height), abs(width), 3, "bmp")
     palette = data[14 + header_bytes : offset]
     if len(palette) < offset - 14 - header_bytes:

@@ -175,7 +175,7 @@ def _looks(rows: npt.NDArray[np.void]) -> Iterator[str]:
         ("have transparency, which is left out", rows["alpha"]),
         ("are turned upright, as their EXIF data says", rows["orientation"] != 1),
         ("are animations, of which the first picture is read", rows["moves"]),
-        ("have 16 bits for each value, of which the upper 8 are read", rows["bits"] == 16),  # noqa: PLR2004
+        ("have 16 bits for each value, of which the upper 8 are read", rows["bits"] == 16),
     ):
         count = int(which.sum())
         if count:

@@ -43,4 +43,4 @@ def named(names: Sequence[str]) -> str:
 
 def percent(share: float) -> str:
     """`12.3%`; what is little is not called nothing."""
-    return "under 0.01%" if 0 < share < 1e-4 else f"{share:.2%}" if share < 0.01 else f"{share:.1%}"  # noqa: PLR2004
+    return "under 0.01%" if 0 < share < 1e-4 else f"{share:.2%}" if share < 0.01 else f"{share:.1%}"

@@ -32,7 +32,6 @@ _FEWEST = 30
 _MOST_BINS = 64
 _EXAMPLES_OF_A_BIN = 10
 _LARGEST_TABLE = 20_000_000
-_TWO = 2
 _TOLD = 5
 
 Array = npt.NDArray[Any]
@@ -106,7 +105,7 @@ def _score_of_classes(column: ColumnValues, answer: Array, classes: int) -> floa
     count = classes or int(answer.max()) + 1
     ids = column.values if column.kind == "categorical" else binned(column.values)
     scores = [skill(ids, answer, count)]
-    if column.kind == "numeric" and count == _TWO:
+    if column.kind == "numeric" and count == 2:
         scores.append(auc(column.values, answer))
     return max(scores)
 

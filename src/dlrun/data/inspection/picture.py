@@ -73,6 +73,6 @@ def _as_bytes(stored: npt.NDArray[Any], dataset: Dataset) -> npt.NDArray[np.uint
     if scale == 1.0 and low >= 0 and high <= 1:
         low, high = 0.0, 1.0
     pixels = np.clip((values - low) / ((high - low) or 1.0), 0, 1)
-    if pixels.shape[-1] != 3:  # noqa: PLR2004  no colour image: the first channel is shown in grey
+    if pixels.shape[-1] != 3:  # no colour image: the first channel is shown in grey
         pixels = np.repeat(pixels[..., :1], 3, axis=-1)
     return np.asarray(np.round(pixels * 255), np.uint8)

@@ -92,7 +92,7 @@ def time_axis(times: Times) -> tuple[Floats | None, bool]:
     first = values[:, 0]
     if len(layouts) == 1:
         return (_of_digits(first), True) if _is_digits(first) else (first, layouts[0] != "number")
-    if len(layouts) == 2 and layouts[0] in DATES and layouts[1] == "clock":  # noqa: PLR2004  a date and its time of day
+    if len(layouts) == 2 and layouts[0] in DATES and layouts[1] == "clock":  # a date and its time of day
         return values.sum(axis=1), True
     names = tuple(name.lower() for name in times.names)
     if set(layouts) != {"number"} or names != PARTS[: len(names)]:

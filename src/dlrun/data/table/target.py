@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.integer[Any]]
 
-_TWO = 2
 _SAYS_NOTHING = ("1", "1.0", "true", "yes", "y", "t")
 
 
@@ -116,7 +115,7 @@ def make_target(plan: TargetPlan, columns: Sequence[TargetColumn], values: Array
     """
     names = tuple(column.name for column in columns)
     if plan.kind == "classes":
-        return Target("classes", max(_TWO, len(columns[0].classes)), columns[0].classes)
+        return Target("classes", max(2, len(columns[0].classes)), columns[0].classes)
     if plan.kind == "class_columns":
         return Target.of_columns({column.name: column.classes for column in columns})
     if plan.kind == "labels":

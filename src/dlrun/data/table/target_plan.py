@@ -11,7 +11,6 @@ from dlrun.data.labels import Task
 from dlrun.errors import DataError
 from dlrun.signature import TargetKind
 
-_TWO = 2
 _MOST_CLASSES_OF_NUMBERS = 20
 _ROWS_OF_A_CLASS = 5
 _FEW_ROWS = 20
@@ -54,7 +53,7 @@ def plan_target(
     kinds = {name: _is_classes(table, surveys[name], task, keys=keys) for name in names}
     if len(names) == 1:
         return _plan_one(table, surveys[names[0]], kinds[names[0]], keys=keys)
-    two_valued = [name for name in names if _distinct(surveys[name]) == _TWO]
+    two_valued = [name for name in names if _distinct(surveys[name]) == 2]
     if task != "regression" and len(two_valued) == len(names):
         columns = tuple(PlannedColumn(name, "categorical") for name in names)
         return TargetPlan("labels", columns, f"target: {len(names)} yes-or-no labels, as each has two values")
@@ -96,14 +95,14 @@ def _is_classes(table: TableFiles, survey: ColumnSurvey, task: Task, *, keys: Co
         if is_mostly_numbers(survey):
             plan_numbers(table, survey, keys=keys, is_target=True)
         return True, "its values are no numbers"
-    few = distinct == _TWO or distinct <= min(_MOST_CLASSES_OF_NUMBERS, survey.known // _ROWS_OF_A_CLASS)
+    few = distinct == 2 or distinct <= min(_MOST_CLASSES_OF_NUMBERS, survey.known // _ROWS_OF_A_CLASS)
     if survey.is_whole and few:
         return True, f"it has {distinct} different whole numbers (task: regression to read them as numbers)"
     return False, "its values are numbers (task: classification to read them as classes)"
 
 
 def _check_repeats(table: TableFiles, survey: ColumnSurvey) -> None:
-    if survey.known >= _FEW_ROWS and _distinct(survey) > survey.known / _TWO:
+    if survey.known >= _FEW_ROWS and _distinct(survey) > survey.known / 2:
         raise DataError(
             f"{table.label}: the target {survey.name!r} has {_said(survey)} in {survey.known:,} rows",
             expected="classes with several rows each",

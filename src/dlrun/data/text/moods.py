@@ -82,8 +82,8 @@ def _sentence(mood: int, generator: np.random.Generator) -> str:
     turned = form % 2 == 1 and mood != 1
     said = one_of(_ADJECTIVES[2 - mood if turned else mood])
     denied = "not " if form % 2 == 1 else ""
-    adverb = f"{one_of(_ADVERBS)} " if generator.random() < 0.5 else ""  # noqa: PLR2004  one half
+    adverb = f"{one_of(_ADVERBS)} " if generator.random() < 0.5 else ""  # one half
     last = f"the {one_of(_NOUNS)} was {denied}{adverb}{said}"
-    if form < 2:  # noqa: PLR2004  of four forms
-        return f"{one_of(_BEFORE)} {last}" if generator.random() < 0.5 else last  # noqa: PLR2004
+    if form < 2:  # of four forms
+        return f"{one_of(_BEFORE)} {last}" if generator.random() < 0.5 else last
     return f"a {one_of(_ADJECTIVES[int(generator.integers(3))])} {one_of(_NOUNS)}, but {last}"

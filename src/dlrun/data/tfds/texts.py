@@ -79,10 +79,6 @@ class TfdsTexts(TextFile):
         """Bytes of its files."""
         return sum(file.stat().st_size for file in self.prepared.splits[self.split].files)
 
-    def notes(self) -> Iterator[str]:
-        """None: what the set is has been told."""
-        return iter(())
-
     def place(self, number: int) -> str:
         """Where an example stands."""
         return f"{self.path}: example {number} of the split {self.split}"

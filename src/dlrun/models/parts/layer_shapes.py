@@ -124,7 +124,7 @@ def _global_pooling(layer: Any, shape: Shape) -> Found:
 
 
 def _recurrent(layer: Any, shape: Shape) -> Found:
-    if len(shape) != 2:  # noqa: PLR2004  steps and width
+    if len(shape) != 2:  # steps and width
         hint = "add an Embedding before it" if len(shape) == 1 else "add a Reshape to (steps, width) before it"
         what = f"{layer.type_name} gets an input of shape {written_shape(shape)}"
         return FieldProblem((), what, expected="a sequence: (steps, width)", hint=hint)

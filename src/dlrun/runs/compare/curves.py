@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from dlrun.errors import UsageError
 from dlrun.registry import nearest
+from dlrun.runs.history import NOT_SCORES
 from dlrun.system.disk import disk, explained
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 Curve = Sequence[tuple[float, float | None]]
 """Epochs and values; a value is None where it was not finite."""
 
-NOT_METRICS = ("epoch", "step", "seconds", "examples_per_second", "data_wait")
 _FORMATS = (".png", ".svg", ".pdf")
 _LARGEST = 1e100
 _INCHES = (8.0, 5.0)
@@ -54,7 +54,7 @@ def read_curves(folders: Sequence[RunFolder], metric: str = "") -> tuple[str, di
     curves = {run: curve for run, of_run in rows.items() if (curve := curve_of(of_run, metric))}
     if not curves:
         known = dict.fromkeys(name for of_run in rows.values() for row in of_run for name in row)
-        names = [name for name in known if name not in NOT_METRICS]
+        names = [name for name in known if name not in NOT_SCORES or name == "learning_rate"]
         near = nearest(metric, names)
         raise UsageError(
             f"no run has epochs with {metric!r}",

@@ -102,7 +102,7 @@ def _opened(directory: Path) -> Iterator[_Repository | None]:
     """Make the empty repository that stands for the one of `directory`; None where there is none."""
     paths = ("--show-toplevel", "--git-dir", "--git-path", "objects", "--git-path", "index", "--show-object-format")
     found = _lines(directory, "rev-parse", *paths)
-    if len(found) != 5:  # noqa: PLR2004  a name with a line's end in it is one more
+    if len(found) != 5:  # a name with a line's end in it is one more
         yield None
         return
     top, git_dir, objects, index = (Path(os.path.abspath(directory / name)) for name in found[:4])  # noqa: PTH100

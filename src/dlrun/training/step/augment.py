@@ -88,7 +88,7 @@ class Augment:
     def _flipped(self, images: Any, draws: dict[str, Any]) -> Any:
         for key, axis, draw in (("horizontal", 2, "flip x"), ("vertical", 1, "flip y")):
             if self._keys.flip in (key, "both"):
-                images = tf.where(_each(draws[draw]) < 0.5, tf.reverse(images, (axis,)), images)  # noqa: PLR2004
+                images = tf.where(_each(draws[draw]) < 0.5, tf.reverse(images, (axis,)), images)
         return images
 
     def _moved(self, images: Any, draws: dict[str, Any]) -> Any:

@@ -44,7 +44,6 @@ class StepRunner:
         self.batch_size = batch_size
         self.model = model
         self._jit = jit
-        self._block_kernels = not jit and not feed.is_on_gpu
         self._team = team
         self._plain = self._function(step, jit=False)
         # For a batch with too few examples to divide; traced only if there is one.
