@@ -6,7 +6,7 @@ import pytest
 
 from dlrun.data import ArrayPreprocess, builtin, datasets
 from dlrun.data.builtin import Builtin
-from dlrun.data.dataset import fingerprint_of
+from dlrun.data.splits import fingerprint_of
 
 NAMES = ("digits", "wine", "breast_cancer", "diabetes")
 

@@ -3,8 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlrun.data.dataset import Split, fingerprint_of
-from dlrun.data.splits import arrange, choose_held_out, held_out_count, sizes_after
+from dlrun.data.splits import Split, arrange, choose_held_out, fingerprint_of, held_out_count, sizes_after
 from dlrun.errors import DataError
 
 

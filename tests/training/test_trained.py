@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from dlrun.data.arrays.source import Arrays
-from dlrun.data.dataset import Dataset, Split
+from dlrun.data.dataset import Dataset
+from dlrun.data.splits import Split
 from dlrun.errors import CheckpointError, RunError, UsageError
 from dlrun.experiment.train import Result, train
 from dlrun.runs.folder import RunFolder

@@ -2,11 +2,11 @@
 
 from dlrun.data.arrays.source import Arrays
 from dlrun.data.builtin import Builtin
-from dlrun.data.dataset import Dataset, Source, Split, datasets
+from dlrun.data.dataset import Dataset, Source, datasets
 from dlrun.data.images.source import Images
 from dlrun.data.preprocess import ArrayPreprocess, Preprocess
 from dlrun.data.series.source import Series
-from dlrun.data.splits import held_out_count
+from dlrun.data.splits import Split, held_out_count
 from dlrun.data.synthetic import Synthetic
 from dlrun.data.table.source import Table
 from dlrun.data.text.source import Text

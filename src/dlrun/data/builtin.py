@@ -11,9 +11,9 @@ import numpy as np
 from pydantic import Field
 
 from dlrun.component import FieldProblem
-from dlrun.data.dataset import Dataset, HeldOut, ImageSource, Resize, Split, datasets, fingerprint_of
+from dlrun.data.dataset import Dataset, HeldOut, ImageSource, Resize, datasets
 from dlrun.data.preprocess import ArrayPreprocess, measure_columns
-from dlrun.data.splits import arrange, held_out_count, sizes_after
+from dlrun.data.splits import Split, fingerprint_of
 from dlrun.signature import Description, FeatureKind, Features, Target
 
 
@@ -63,16 +63,12 @@ class Builtin(ImageSource):
             yield FieldProblem(
                 ("resize",), f"{self.name} has no images to resize", "null", "remove it, or name: digits"
             )
-        count = held_out_count(self.test, known.examples)
-        if count >= known.examples:
-            said = f"{count:,} of {known.examples:,} examples are held out for the test"
-            yield FieldProblem(("test",), said, f"fewer than {known.examples:,}", "a fraction, such as 0.2")
+        yield from self.test_problems(known.examples)
 
     def describe(self) -> Description:
         """Everything, from what is written above."""
         known = _EMBEDDED[self.name]
-        sizes = sizes_after({"train": known.examples}, test=self.test, validation=self.validation)
-        return Description(self._features(), known.target, sizes)
+        return Description(self._features(), known.target, self.sizes({"train": known.examples}))
 
     def load(self) -> Dataset:
         """Read the embedded file and hold out test and validation examples.
@@ -84,9 +80,7 @@ class Builtin(ImageSource):
         is_class = known.target.kind == "classes"
         with np.load(Path(__file__).with_name("embedded") / f"{self.name}.npz", allow_pickle=False) as file:
             whole = Split(file["features"], file["target"].astype(np.int32 if is_class else np.float32))
-        splits, notes = arrange(
-            {"train": whole}, test=self.test, validation=self.validation, seed=self.seed, by_class=is_class
-        )
+        splits, notes = self.hold_out({"train": whole}, by_class=is_class)
         columns: dict[str, Any] = {}
         if self.standardize or (self.standardize is None and known.kind == "vector"):
             columns["mean"], columns["variance"] = measure_columns(splits["train"].features, scale=known.scale)

@@ -3,71 +3,24 @@
 from __future__ import annotations
 
 import abc
-import hashlib
+import glob
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from dlrun.component import Component
+from dlrun.component import Component, FieldProblem
 from dlrun.data.array_input import ArrayInput
 from dlrun.data.augmentation import Augmentation
-from dlrun.data.mapped import drop_pages
-from dlrun.data.places import places_in
 from dlrun.data.preprocess import Preprocess
 from dlrun.data.raw_input import RawInput
+from dlrun.data.splits import Array, Split, arrange, held_out_count, sizes_after
 from dlrun.registry import Registry
 from dlrun.signature import Description, Features, Target
-
-Array = npt.NDArray[Any]
-
-_HASHED_BYTES = 2**24
-
-
-@dataclass(frozen=True)
-class Split:
-    """The examples of one split, addressed by index.
-
-    Shape:
-        features: `(examples, *raw_shape)` in the stored dtype (uint8 images stay uint8).
-        target: `(examples,)` integer class indices or float values, `(examples, values)` for several; None if there is
-            none.
-        sample_weight: `(examples,)` float32, or None.
-        origins: `(examples,)` strings: the beginning of the text, or the name of the file; None where there is nothing
-            to tell.
-        lengths: `(examples,)` int32, of texts: the tokens of each, before it is cut off; None of everything else.
-    """
-
-    features: Array
-    target: Array | None = None
-    sample_weight: Array | None = None
-    origins: Array | None = None
-    lengths: Array | None = None
-
-    def __len__(self) -> int:
-        """Number of examples."""
-        return len(self.features)
-
-    def take(self, indices: npt.NDArray[np.int64]) -> Split:
-        """The examples at `indices`, in that order."""
-        target = None if self.target is None else self.target[indices]
-        weight = None if self.sample_weight is None else self.sample_weight[indices]
-        origins = None if self.origins is None else self.origins[indices]
-        lengths = None if self.lengths is None else self.lengths[indices]
-        return Split(self.features[indices], target, weight, origins, lengths)
-
-    def arrays(self) -> Iterator[tuple[str, Array]]:
-        """The arrays of numbers that there are, with their names."""
-        for name in ("features", "target", "sample_weight"):
-            array = getattr(self, name)
-            if array is not None:
-                yield name, array
 
 
 @dataclass(frozen=True)
@@ -119,24 +72,6 @@ class Dataset:
         return ArrayInput(features.shape[1:], str(features.dtype), white)
 
 
-def fingerprint_of(splits: Mapping[str, Split]) -> str:
-    """Hash every split: equal data, equally divided, has an equal fingerprint.
-
-    Returns:
-        sha256 over the names, dtypes, shapes and bytes of the arrays of every split, in hexadecimal.
-    """
-    digest = hashlib.sha256()
-    for split_name in sorted(splits):
-        for name, array in splits[split_name].arrays():
-            digest.update(f"{split_name}/{name} {array.dtype.str} {array.shape}\n".encode())
-            # Block by block: a memory-mapped array, or a view of windows, is never copied as a whole.
-            rows = max(1, _HASHED_BYTES // max(1, array[:1].nbytes))
-            for start in range(0, len(array), rows):
-                digest.update(np.ascontiguousarray(array[start : start + rows]).data)
-                drop_pages((array,))
-    return digest.hexdigest()
-
-
 _PERCENT = re.compile(r"(\d+(?:\.\d*)?)\s*%")
 
 
@@ -182,6 +117,11 @@ class Source(Component, abc.ABC):
         description="Training examples held out for validation: a fraction (0.1), a number (5000), or the name of a "
         "split that serves as it (test). 0: none is held out; a validation split that the data brings along is used.",
     )
+    test: HeldOut = Field(
+        default=0,
+        description="Examples held out for the test when the data brings no test split: a fraction, or a number. "
+        "0: none.",
+    )
     seed: int = Field(
         default=0,
         ge=0,
@@ -192,7 +132,51 @@ class Source(Component, abc.ABC):
     def places(self) -> tuple[Path, ...]:
         """The files and folders that `load` reads: as long as none of their files changes, the data is the same."""
         plain = self.plain()
-        return tuple(place for key in self.place_keys for place in places_in(plain[key]))
+        return tuple(place for key in self.place_keys for place in _paths_in(plain[key]))
+
+    def problems(self) -> Iterator[FieldProblem]:
+        """Splits that are named and held out too."""
+        keys = self.split_keys()
+        for split in ("test", "validation"):
+            if (key := keys.get(split)) is not None and getattr(self, split):
+                yield FieldProblem((split,), f"{key} names the {split} split, and {split} is set too", "one of them")
+
+    def split_keys(self) -> Mapping[str, str]:
+        """The splits besides `train` that keys name, with the key of each."""
+        keys = {split: f"{split}_path" for split in ("test", "validation")}
+        return {split: key for split, key in keys.items() if getattr(self, key, None)}
+
+    def hold_out(
+        self, splits: Mapping[str, Split], *, by_class: bool = False
+    ) -> tuple[dict[str, Split], tuple[str, ...]]:
+        """Hold out test and validation examples of what was loaded, as the keys say; see `arrange`.
+
+        Args:
+            splits: What the data brings: `train`, and any others.
+            by_class: Whether the target holds class indices; each class is then held out in proportion.
+
+        Returns:
+            `train`, and as far as they exist `validation` and `test`; and a note on each choice.
+
+        Raises:
+            DataError: Nothing would be left to train on, or the keys do not fit what the data brings.
+        """
+        return arrange(splits, test=self.test, validation=self.validation, seed=self.seed, by_class=by_class)
+
+    def sizes(self, examples: Mapping[str, int]) -> dict[str, int]:
+        """The size of each split once examples are held out.
+
+        Args:
+            examples: The size of each split that the data brings.
+        """
+        return sizes_after(examples, test=self.test, validation=self.validation)
+
+    def test_problems(self, examples: int) -> Iterator[FieldProblem]:
+        """A test split that leaves nothing of a known number of examples."""
+        count = held_out_count(self.test, examples)
+        if count >= examples:
+            problem = f"{count:,} of {examples:,} examples are held out for the test"
+            yield FieldProblem(("test",), problem, f"fewer than {examples:,}", "a fraction, such as 0.2")
 
     @abc.abstractmethod
     def load(self) -> Dataset:
@@ -212,6 +196,18 @@ class Source(Component, abc.ABC):
         Raises:
             DataError: One is missing, is of another kind, or is damaged where its beginning shows it.
         """
+
+
+def _paths_in(value: Any) -> Iterator[Path]:
+    """Yield every path in a key's value, however deep; for a pattern the files that match it, if there are any."""
+    if isinstance(value, str):
+        path = Path(value).expanduser()
+        is_pattern = glob.has_magic(str(path)) and not path.exists()
+        fitting = sorted(glob.glob(str(path), recursive=True)) if is_pattern else []  # noqa: PTH207  absolute or not
+        yield from map(Path, fitting or [str(path)])
+    elif isinstance(value, Mapping | list | tuple):
+        for below in value.values() if isinstance(value, Mapping) else value:
+            yield from _paths_in(below)
 
 
 class ImageSource(Source, abc.ABC):

@@ -1,22 +1,25 @@
-"""Splits out of splits: which examples are held out for test and validation, and how many will be.
+"""The splits of a dataset, and how examples are held out of one for test and validation.
 
 The same seed holds out the same examples; a class target is divided in proportion to its classes.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.dataset import Split
+from dlrun.data.mapped import drop_pages
 from dlrun.errors import DataError
 from dlrun.registry import nearest
 
+Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.int64]
 
 # Each held-out split draws from a stream of its own: another `validation` leaves the test split as it is.
@@ -24,6 +27,65 @@ _STREAMS = {"test": 1, "validation": 2}
 
 _BLOCK = 1 << 20
 _MOST_INT32 = 2**31  # beyond, row numbers take 8 bytes
+_HASHED_BYTES = 2**24
+
+
+@dataclass(frozen=True)
+class Split:
+    """The examples of one split, addressed by index.
+
+    Shape:
+        features: `(examples, *raw_shape)` in the stored dtype (uint8 images stay uint8).
+        target: `(examples,)` integer class indices or float values, `(examples, values)` for several; None if there is
+            none.
+        sample_weight: `(examples,)` float32, or None.
+        origins: `(examples,)` strings: the beginning of the text, or the name of the file; None where there is nothing
+            to tell.
+        lengths: `(examples,)` int32, of texts: the tokens of each, before it is cut off; None of everything else.
+    """
+
+    features: Array
+    target: Array | None = None
+    sample_weight: Array | None = None
+    origins: Array | None = None
+    lengths: Array | None = None
+
+    def __len__(self) -> int:
+        """Number of examples."""
+        return len(self.features)
+
+    def take(self, indices: npt.NDArray[np.int64]) -> Split:
+        """The examples at `indices`, in that order."""
+        target = None if self.target is None else self.target[indices]
+        weight = None if self.sample_weight is None else self.sample_weight[indices]
+        origins = None if self.origins is None else self.origins[indices]
+        lengths = None if self.lengths is None else self.lengths[indices]
+        return Split(self.features[indices], target, weight, origins, lengths)
+
+    def arrays(self) -> Iterator[tuple[str, Array]]:
+        """The arrays of numbers that there are, with their names."""
+        for name in ("features", "target", "sample_weight"):
+            array = getattr(self, name)
+            if array is not None:
+                yield name, array
+
+
+def fingerprint_of(splits: Mapping[str, Split]) -> str:
+    """Hash every split: equal data, equally divided, has an equal fingerprint.
+
+    Returns:
+        sha256 over the names, dtypes, shapes and bytes of the arrays of every split, in hexadecimal.
+    """
+    digest = hashlib.sha256()
+    for split_name in sorted(splits):
+        for name, array in splits[split_name].arrays():
+            digest.update(f"{split_name}/{name} {array.dtype.str} {array.shape}\n".encode())
+            # Block by block: a memory-mapped array, or a view of windows, is never copied as a whole.
+            rows = max(1, _HASHED_BYTES // max(1, array[:1].nbytes))
+            for start in range(0, len(array), rows):
+                digest.update(np.ascontiguousarray(array[start : start + rows]).data)
+                drop_pages((array,))
+    return digest.hexdigest()
 
 
 def held_out_count(value: float, total: int) -> int:

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from pydantic import Field
 
 from dlrun.component import FieldProblem
-from dlrun.data.dataset import Dataset, HeldOut, Source, Split, datasets, fingerprint_of
+from dlrun.data.dataset import Dataset, HeldOut, Source, datasets
 from dlrun.data.preprocess import ArrayPreprocess
-from dlrun.data.splits import arrange, held_out_count, sizes_after
+from dlrun.data.splits import Split, fingerprint_of
 from dlrun.signature import Description, Features, Target
 
 DECAY = 0.9
@@ -66,15 +66,11 @@ class Synthetic(Source):
             yield FieldProblem(("steps",), f"task {self.task} has no steps", "null", "remove it, or task: sequence")
         if self.task == "binary" and self.noise >= 0.5:
             yield FieldProblem(("noise",), f"labels are swapped with probability {self.noise}", "a number below 0.5")
-        count = held_out_count(self.test, self.examples)
-        if count >= self.examples:
-            said = f"{count:,} of {self.examples:,} examples are held out for the test"
-            yield FieldProblem(("test",), said, f"fewer than {self.examples:,}", "a fraction, such as 0.2")
+        yield from self.test_problems(self.examples)
 
     def describe(self) -> Description:
         """Everything: the keys say it."""
-        sizes = sizes_after({"train": self.examples}, test=self.test, validation=self.validation)
-        return Description(self._features(), self._target(), sizes)
+        return Description(self._features(), self._target(), self.sizes({"train": self.examples}))
 
     def load(self) -> Dataset:
         """Generate the examples and hold out those for test and validation.
@@ -84,13 +80,7 @@ class Synthetic(Source):
         """
         features = self._stream(_EXAMPLES).standard_normal((self.examples, *self._features().shape), dtype=np.float32)
         whole = Split(features, self._answer(features))
-        splits, notes = arrange(
-            {"train": whole},
-            test=self.test,
-            validation=self.validation,
-            seed=self.seed,
-            by_class=self.task == "binary",
-        )
+        splits, notes = self.hold_out({"train": whole}, by_class=self.task == "binary")
         return Dataset(
             f"synthetic_{self.task}",
             self._features(),

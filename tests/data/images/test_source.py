@@ -248,7 +248,7 @@ def test_a_file_that_cannot_be_mapped_is_told_as_that_and_kept(tmp_path: Path, m
 
 
 def test_kept_images_are_hashed_once_at_loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dlrun.data.dataset import Split, fingerprint_of
+    from dlrun.data.splits import Split, fingerprint_of
 
     write_classes(tmp_path)
     expected = load(tmp_path, validation=0.25).fingerprint

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from dlrun.data.dataset import Dataset, fingerprint_of
+from dlrun.data.dataset import Dataset
+from dlrun.data.splits import fingerprint_of
 from dlrun.data.table import source as table_module
 from dlrun.data.table.input import TableInput
 from dlrun.data.table.source import Table

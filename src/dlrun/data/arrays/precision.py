@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dlrun.data.dataset import Array
+from dlrun.data.splits import Array
 
 _DIGITS = 2.0**-24
 """The relative step of float32, halved: what rounding changes at most."""

@@ -13,11 +13,11 @@ from dlrun.data.arrays.keys import ArrayKeys, SplitKeys, usual_keys
 from dlrun.data.arrays.layout import FeatureLayout, FeaturesKind, layout_of
 from dlrun.data.arrays.precision import can_merge, merged_values
 from dlrun.data.arrays.splits import read_splits
-from dlrun.data.dataset import Dataset, HeldOut, ImageSource, Resize, datasets, fingerprint_of
+from dlrun.data.dataset import Dataset, ImageSource, Resize, datasets
 from dlrun.data.files.npz import NpzFile
 from dlrun.data.labels import NamedArray, Task, class_targets, is_classes
 from dlrun.data.preprocess import ArrayPreprocess, measure_columns
-from dlrun.data.splits import arrange, sizes_after
+from dlrun.data.splits import fingerprint_of
 from dlrun.errors import DataError
 from dlrun.signature import Description, Features, Target
 from dlrun.system.paths import FROM_WHERE
@@ -63,21 +63,18 @@ class Arrays(ImageSource):
         description="Whether each column (each channel of an image) is brought to mean 0 and variance 1, as measured "
         "on the training split.",
     )
-    test: HeldOut = Field(
-        default=0,
-        description="Examples held out for the test when the file has none: a fraction, or a number. 0: none.",
-    )
 
     def problems(self) -> Iterator[FieldProblem]:
         """Keys that contradict each other."""
-        if self.keys and self.keys.test and self.test:
-            yield FieldProblem(("test",), "keys.test names a test split, and examples are held out too", "one of them")
-        if self.keys and self.keys.validation and self.validation:
-            said = "keys.validation names a validation split, and validation is set too"
-            yield FieldProblem(("validation",), said, "one of them")
+        yield from super().problems()
         if self.features_kind == "tokens" and (self.resize or self.standardize):
             key = "resize" if self.resize else "standardize"
             yield FieldProblem((key,), "token ids are names, not amounts", "null" if self.resize else "false")
+
+    def split_keys(self) -> Mapping[str, str]:
+        """The splits besides `train` that `keys` names."""
+        named = self.keys.by_split() if self.keys else {}
+        return {split: f"keys.{split}" for split in named if split != "train"}
 
     def describe(self) -> Description | None:
         """Shapes from the file's headers, and the classes where the labels are small; None if that cannot be read."""
@@ -89,8 +86,7 @@ class Arrays(ImageSource):
             sizes = {name: len(file.header(split.features)) for name, split in keys.items()}
         except DataError:  # load() raises it: the data is wrong, not the spec
             return None
-        sizes = sizes_after(sizes, test=self.test, validation=self.validation)
-        return Description(self._features(layout), target, sizes)
+        return Description(self._features(layout), target, self.sizes(sizes))
 
     def check_files(self) -> None:
         """Read the headers of the arrays.
@@ -116,7 +112,7 @@ class Arrays(ImageSource):
         layout = self._layout(file, keys)
         whole, target, notes = read_splits(file, keys, layout, task=self.task, num_classes=self.num_classes)
         by_class = target is not None and target.kind == "classes"
-        splits, held_out = arrange(whole, test=self.test, validation=self.validation, seed=self.seed, by_class=by_class)
+        splits, held_out = self.hold_out(whole, by_class=by_class)
         steps: dict[str, Any] = {"resize": self.resize, "scale": layout.scale}
         if self.standardize:
             steps["mean"], steps["variance"] = measure_columns(splits["train"].features, scale=layout.scale)

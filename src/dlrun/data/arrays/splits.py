@@ -8,9 +8,9 @@ import numpy as np
 
 from dlrun.data.arrays.keys import SplitKeys
 from dlrun.data.arrays.layout import FeatureLayout
-from dlrun.data.dataset import Array, Split
 from dlrun.data.files.npz import NpzFile
 from dlrun.data.labels import NamedArray, Task, class_targets, is_classes, value_targets
+from dlrun.data.splits import Array, Split
 from dlrun.errors import DataError
 from dlrun.signature import Target
 

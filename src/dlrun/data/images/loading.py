@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.dataset import Split, fingerprint_of
 from dlrun.data.image_files.form import Fit, ImageForm
 from dlrun.data.image_files.listing import ImageList, shown
 from dlrun.data.image_files.scan import Scanned, check_pixels, scan
 from dlrun.data.image_files.store import MEMORY_PART, Kept, keep_in_file, keep_in_memory, refused, skipped_note
-from dlrun.data.splits import arrange
+from dlrun.data.splits import Split, fingerprint_of
 from dlrun.errors import DataError
 from dlrun.system.cache import Cache
 from dlrun.system.cache_entries import LIMIT_VARIABLE
@@ -93,17 +92,26 @@ def choose_form(scans: Mapping[str, Scanned], *, size: tuple[int, int] | None, c
     return ImageForm(*size, channels, fit)
 
 
+def numbered_files(lists: Lists) -> dict[str, Split]:
+    """Splits of the numbers of files, which are counted through all lists, with their labels.
+
+    What is held out are numbers: pixels are decoded split by split, and never copied.
+    """
+    first = _first_places(lists)
+    return {name: Split(first[name] + np.arange(len(images)), images.labels) for name, images in lists.items()}
+
+
 def load_splits(
-    lists: Lists, scans: Scans, form: ImageForm, *, skip: bool, held_out: Mapping[str, Any]
+    lists: Lists, scans: Scans, form: ImageForm, arranged: Mapping[str, Split], *, skip: bool
 ) -> tuple[dict[str, Split], str, tuple[str, ...]]:
-    """Hold out examples, then decode those of each split.
+    """Decode the images of each split.
 
     Args:
         lists: Files that can be read, with their labels.
         scans: Their headers.
         form: What they are brought to.
+        arranged: Splits of the numbers of files, as `numbered_files` counts them.
         skip: Whether files that cannot be decoded are left out; else they are an error.
-        held_out: `test`, `validation` and `seed` as `arrange` takes them.
 
     Returns:
         The splits, their fingerprint, and notes.
@@ -116,11 +124,7 @@ def load_splits(
         if too_long:
             raise refused(too_long, images)
     first = _first_places(lists)
-    # What is arranged are places in all files together: pixels are decoded split by split, and never copied.
-    places = {name: Split(first[name] + np.arange(len(images)), images.labels) for name, images in lists.items()}
-    labels = lists["train"].labels
-    by_class = labels is not None and labels.dtype.kind == "i"
-    arranged, notes = arrange(places, by_class=by_class, **held_out)
+    notes: tuple[str, ...] = ()
     distinct = {id(split): split for split in arranged.values()}
     needed = sum(len(split) for split in distinct.values()) * form.bytes
     free = free_memory()

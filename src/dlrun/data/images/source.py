@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from dlrun.component import FieldProblem
-from dlrun.data.dataset import Dataset, HeldOut, ImageSource, Resize, datasets
+from dlrun.data.dataset import Dataset, ImageSource, Resize, datasets
 from dlrun.data.files.keys import FileKeys
 from dlrun.data.files.locate import open_file
 from dlrun.data.image_files.form import Fit, ImageForm
@@ -19,11 +19,10 @@ from dlrun.data.image_files.listing import ImageList, check_any, list_classes, l
 from dlrun.data.image_files.path_table import check_named, is_path_table, list_table
 from dlrun.data.image_files.scan import scan
 from dlrun.data.images.input import ImageInput
-from dlrun.data.images.loading import choose_form, load_splits, read_headers
+from dlrun.data.images.loading import choose_form, load_splits, numbered_files, read_headers
 from dlrun.data.images.targets import image_targets
 from dlrun.data.labels import Task
 from dlrun.data.preprocess import ArrayPreprocess, measure_columns
-from dlrun.data.splits import sizes_after
 from dlrun.errors import DataError
 from dlrun.registry import listed, nearest
 from dlrun.signature import Description, Features
@@ -85,17 +84,10 @@ class Images(FileKeys, ImageSource):
         default=False,
         description="Whether each channel is brought to mean 0 and variance 1, as measured on the training split.",
     )
-    test: HeldOut = Field(
-        default=0,
-        description="Examples held out for the test when there is no test split: a fraction, or a number. 0: none.",
-    )
 
     def problems(self) -> Iterator[FieldProblem]:
         """Keys that contradict each other, and columns that a CSV does not have."""
-        for split in ("test", "validation"):
-            if getattr(self, f"{split}_path") and getattr(self, split):
-                said = f"{split}_path names the {split} split, and {split} is set too"
-                yield FieldProblem((split,), said, "one of them")
+        yield from super().problems()
         if not is_path_table(self.path):
             for key, usual in _FOR_A_LIST.items():
                 if getattr(self, key) != usual:
@@ -136,8 +128,7 @@ class Images(FileKeys, ImageSource):
         except DataError:  # load() raises it: the data is wrong, not the spec
             return None
         sizes = {name: len(images) for name, images in lists.items()}
-        sizes = sizes_after(sizes, test=self.test, validation=self.validation)
-        return Description(Features("image", form.shape), target, sizes)
+        return Description(Features("image", form.shape), target, self.sizes(sizes))
 
     def check_files(self) -> None:
         """List the images, without opening one.
@@ -158,13 +149,9 @@ class Images(FileKeys, ImageSource):
         labels, target, said = image_targets(lists)
         lists, scans, notes = read_headers(lists, labels, skip=self.corrupt == "skip")
         form = choose_form(scans, size=self.size, channels=self.channels, fit=self.fit)
-        splits, fingerprint, kept = load_splits(
-            lists,
-            scans,
-            form,
-            skip=self.corrupt == "skip",
-            held_out={"test": self.test, "validation": self.validation, "seed": self.seed},
-        )
+        by_class = target is not None and target.kind == "classes"
+        arranged, held_out = self.hold_out(numbered_files(lists), by_class=by_class)
+        splits, fingerprint, kept = load_splits(lists, scans, form, arranged, skip=self.corrupt == "skip")
         steps: dict[str, Any] = {}
         if self.standardize:
             steps["mean"], steps["variance"] = measure_columns(splits["train"].features, scale=_SCALE)
@@ -175,7 +162,7 @@ class Images(FileKeys, ImageSource):
             ArrayPreprocess(form.shape, scale=_SCALE, **steps),
             splits,
             fingerprint,
-            (*said, *notes, *kept),
+            (*said, *notes, *held_out, *kept),
             raw=self._input(form),
             augmentation=self.augmentation,
         )

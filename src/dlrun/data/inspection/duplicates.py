@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.dataset import Split
 from dlrun.data.inspection.finding import Finding, percent
 from dlrun.data.inspection.inspected import Inspected, distinct_splits
 from dlrun.data.inspection.rows import blocks
+from dlrun.data.splits import Split
 from dlrun.data.table.input import TableInput
 from dlrun.data.text.input import TextInput
 

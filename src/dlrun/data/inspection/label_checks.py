@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.dataset import Dataset, Split
+from dlrun.data.dataset import Dataset
 from dlrun.data.inspection.finding import Finding, named, percent
 from dlrun.data.inspection.inspected import Inspected, distinct_splits
+from dlrun.data.splits import Split
 from dlrun.signature import Target
 
 FEW_EXAMPLES = 10

@@ -22,8 +22,7 @@ from dlrun.data.columns import (
     plan_columns,
     survey_columns,
 )
-from dlrun.data.dataset import Array, Split
-from dlrun.data.splits import arrange
+from dlrun.data.splits import Array, Split
 from dlrun.data.table.target import TargetColumn, code_target, make_target
 from dlrun.data.table.target_plan import TargetPlan, plan_target
 from dlrun.errors import DataError
@@ -142,9 +141,7 @@ def divide_rows(source: Table, plan: TablePlan, *, folder: Path | None = None) -
         parts = _without_unlabelled(parts, values, coded, targets, source=source, notes=notes)
     whole = {name: Split(part, None if values is None else values[part]) for name, part in parts.items()}
     by_class = plan.target is not None and plan.target.kind == "classes"
-    splits, held_out = arrange(
-        whole, test=source.test, validation=source.validation, seed=source.seed, by_class=by_class
-    )
+    splits, held_out = source.hold_out(whole, by_class=by_class)
     train = splits["train"]
     columns = fit_columns(coded, plan.plan.columns, source, train=train.features)
     warnings = [

@@ -20,9 +20,10 @@ from dlrun.data.columns import (
     name_problem,
     stored_blocks,
 )
-from dlrun.data.dataset import Dataset, HeldOut, Source, Split, datasets
+from dlrun.data.dataset import Dataset, Source, datasets
 from dlrun.data.files.locate import find_tables
 from dlrun.data.labels import Task
+from dlrun.data.splits import Split
 from dlrun.data.table.input import TableInput
 from dlrun.data.table.rows import TableRows, divide_rows, plan_table
 from dlrun.data.table.store import Stored, StoredTable, place_note, read_stored, store_key, write_stored
@@ -85,9 +86,6 @@ class Table(ColumnKeys, Source):
     missing_target: Literal["error", "drop"] = Field(
         default="error", description="What becomes of rows without a target. error: none may be · drop: left out."
     )
-    test: HeldOut = Field(
-        default=0, description="Rows held out for the test when there is no test_path: a fraction, or a number."
-    )
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -98,11 +96,7 @@ class Table(ColumnKeys, Source):
 
     def problems(self) -> Iterator[FieldProblem]:
         """Keys that contradict each other, and columns that are not there as far as the file can be read now."""
-        if self.test_path and self.test:
-            yield FieldProblem(("test",), "test_path names a test split, and rows are held out too", "one of them")
-        if self.validation_path and self.validation:
-            said = "validation_path names a validation split, and validation is set too"
-            yield FieldProblem(("validation",), said, "one of them")
+        yield from super().problems()
         try:
             table = self.open_table(self.path, head_only=True)
         except DataError:  # load() raises it: the data is wrong, not the spec

@@ -13,11 +13,11 @@ import numpy as np
 from pydantic import Field
 
 from dlrun.component import FieldProblem
-from dlrun.data.dataset import Dataset, HeldOut, Source, Split, datasets, fingerprint_of
+from dlrun.data.dataset import Dataset, Source, datasets
 from dlrun.data.files.encoding import notes_of
 from dlrun.data.files.keys import FileKeys
 from dlrun.data.labels import Task
-from dlrun.data.splits import arrange
+from dlrun.data.splits import Split, fingerprint_of
 from dlrun.data.text.column_file import ColumnFile
 from dlrun.data.text.corpus import FileCorpus
 from dlrun.data.text.files import files_of
@@ -72,19 +72,13 @@ class Text(TextKeys, FileKeys, Source):
         description="What predict and eval read from standard input: lines (one text each), csv or jsonl. auto: CSV if "
         "its first line names the column of the texts, JSON lines if it is an object, else lines.",
     )
-    test: HeldOut = Field(
-        default=0,
-        description="Examples held out for the test when there is no test split: a fraction, or a number. 0: none.",
-    )
 
     def problems(self) -> Iterator[FieldProblem]:
         """Keys that contradict each other, and columns that are not there."""
         if (self.path is None) == (self.builtin is None):
             said = "neither path nor builtin says where the texts are" if self.path is None else "two sources of texts"
             yield FieldProblem(() if self.path is None else ("builtin",), said, "path or builtin")
-        for name, held_out in (("test", self.test), ("validation", self.validation)):
-            if held_out and getattr(self, f"{name}_path"):
-                yield FieldProblem((name,), f"{name}_path names that split, and {name} is set too", "one of them")
+        yield from super().problems()
         if self.task == "regression" and self.classes is not None:
             yield FieldProblem(("classes",), "numbers to predict have no classes", "null")
         if self.path is not None and self.text == self.label:
@@ -125,13 +119,7 @@ class Text(TextKeys, FileKeys, Source):
             name: FileCorpus.of(files, classes=self.classes) for name, files in self._files(self._places()).items()
         }
         targets, target, note = read_labels(corpora, task=self.task, classes=self.classes, label=self.label)
-        splits, held_out = arrange(
-            numbered(targets),
-            test=self.test,
-            validation=self.validation,
-            seed=self.seed,
-            by_class=target.kind == "classes",
-        )
+        splits, held_out = self.hold_out(numbered(targets), by_class=target.kind == "classes")
         if target.kind == "values":
             target = _scaled(target, splits["train"])
         made = vectorize(corpora, splits, keys=self, reading=self._reading)

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from dlrun.data.dataset import Split
 from dlrun.data.mapped import drop_pages
+from dlrun.data.splits import Split
 from dlrun.data.text.corpus import Named
 from dlrun.data.text.tokens import Encoder
 from dlrun.errors import DataError

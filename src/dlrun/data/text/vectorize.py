@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlrun.data.dataset import Array, Split
 from dlrun.data.preprocess import Preprocess
+from dlrun.data.splits import Array, Split
 from dlrun.data.text.corpus import FileCorpus, Named
 from dlrun.data.text.input import TextInput
 from dlrun.data.text.keys import TextKeys

@@ -12,9 +12,9 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from dlrun.data.columns import ColumnKeys
-from dlrun.data.dataset import Dataset, HeldOut, ImageSource, Resize, Split, datasets, fingerprint_of
+from dlrun.data.dataset import Dataset, ImageSource, Resize, datasets
 from dlrun.data.preprocess import ArrayPreprocess, measure_columns
-from dlrun.data.splits import arrange, sizes_after
+from dlrun.data.splits import Split, fingerprint_of
 from dlrun.data.text.keys import TextKeys
 from dlrun.data.text.vectorize import numbered, vectorize
 from dlrun.data.tfds.decode import decoded
@@ -72,9 +72,6 @@ class Tfds(ImageSource):
         default=None,
         description="Name of the class label to predict. null: the set's own output, else its only class label.",
     )
-    test: HeldOut = Field(
-        default=0, description="Examples held out for the test when the set has no test split: a fraction, or a number."
-    )
     resize: Resize | None = Field(
         default=None,
         description="Height and width in pixels to which images are resized: [64, 64]; needed where they differ in "
@@ -118,8 +115,7 @@ class Tfds(ImageSource):
             target, examples = Target("classes", known.num_classes), dict(known.examples)
         else:
             return None
-        sizes = sizes_after(examples, test=self.test, validation=self.validation)
-        return Description(features, target, sizes) if features else None
+        return Description(features, target, self.sizes(examples)) if features else None
 
     def check_files(self) -> None:
         """Look for the prepared folder, where nothing may be downloaded.
@@ -143,7 +139,7 @@ class Tfds(ImageSource):
         if prepared.features.kind == "tokens":
             return self._load_texts(prepared)
         whole, notes = self._read(prepared)
-        splits, held_out = arrange(whole, test=self.test, validation=self.validation, seed=self.seed, by_class=True)
+        splits, held_out = self.hold_out(whole, by_class=True)
         feature = prepared.features
         at_reading = None in feature.shape
         raw_shape = splits["train"].features.shape[1:]
@@ -205,9 +201,7 @@ class Tfds(ImageSource):
         labelled, notes = _labelled(found, prepared, ())
         corpora = {name: corpora[name] for name in labelled}
         targets = {name: split.features for name, split in labelled.items()}
-        splits, held_out = arrange(
-            numbered(targets), test=self.test, validation=self.validation, seed=self.seed, by_class=True
-        )
+        splits, held_out = self.hold_out(numbered(targets), by_class=True)
         made = vectorize(corpora, splits, keys=self.text or TextKeys(), reading=reading_of(prepared))
         return Dataset(
             prepared.name,

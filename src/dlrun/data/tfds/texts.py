@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlrun.data.dataset import Split
 from dlrun.data.files.data_file import clean
+from dlrun.data.splits import Split
 from dlrun.data.text.corpus import FileCorpus
 from dlrun.data.text.rows import Reading, Row, TextFile
 from dlrun.data.tfds.decode import quiet_absl
