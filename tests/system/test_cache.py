@@ -1,6 +1,7 @@
 """The cache: entries are whole or absent, made once, bounded, and never needed for a run to go on."""
 
 import errno
+import fcntl
 import json
 import multiprocessing
 import os
@@ -8,7 +9,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -147,14 +150,37 @@ def test_what_a_killed_writer_left_is_neither_read_nor_kept(folder: Path) -> Non
     assert [path.name for path in (folder / "tables" / "key").iterdir() if path.name.startswith(".")] == []
 
 
-def test_an_error_of_the_data_passes_and_leaves_nothing(folder: Path) -> None:
+def test_who_waits_for_an_entry_that_is_removed_locks_the_new_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry, waits, real = folder / "tables" / "key", threading.Event(), fcntl.flock
+
+    def flock(handle: int, operation: int) -> None:
+        waits.set()
+        real(handle, operation)
+
+    def lock_and_remove() -> bool:
+        with locked(entry, exclusive=True):
+            return remove_entry(entry)  # False as long as the lock that is held is the one that others find
+
+    with ThreadPoolExecutor(1) as thread, locked(entry, exclusive=True):
+        monkeypatch.setattr(fcntl, "flock", flock)
+        waiting = thread.submit(lock_and_remove)
+        assert waits.wait(60)
+        entry.rename(folder / "removed")
+    assert waiting.result(60) is False
+
+
+@pytest.mark.parametrize("error", [DataError("the rows are wrong"), KeyboardInterrupt()])
+def test_an_error_of_the_data_or_a_stop_passes_and_leaves_nothing(error: BaseException, folder: Path) -> None:
     def make(folder: Path) -> None:
         write(folder)
-        raise DataError("the rows are wrong")
+        raise error
 
-    with pytest.raises(DataError, match="the rows are wrong"):
+    with pytest.raises(type(error)):
         get(make=make)
-    assert not list(folder.rglob("rows.npy"))
+    assert not list_entries()
+    assert list((folder / "tables").iterdir()) == []
     get()
 
 
@@ -321,6 +347,13 @@ def test_a_disk_without_room_is_known_before_anything_is_written_or_removed(monk
     assert "other" in keys()
     get("small", size=2000)  # removing the other makes room
     assert "other" not in keys()
+
+
+def test_nothing_is_begun_that_no_disk_and_no_memory_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = type(shutil.disk_usage("/"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(9**9, 0, 100))
+    with pytest.raises(OSError, match="No space left"):
+        get(make=never, size=10**6)
 
 
 def test_where_nothing_can_be_written_the_error_is_that_of_the_cache(

@@ -157,6 +157,8 @@ def remove_entry(path: Path) -> bool:
 def locked(entry: Path, *, exclusive: bool) -> Iterator[None]:
     """Lock an entry: one process writes it, or any number read it; the others wait.
 
+    The folder of an entry that was not written goes when its exclusive lock is released.
+
     Args:
         entry: Its folder, which an exclusive lock makes if it is missing.
         exclusive: Whether it is to be written.
@@ -168,7 +170,17 @@ def locked(entry: Path, *, exclusive: bool) -> Iterator[None]:
     try:
         yield
     finally:
+        if exclusive:
+            _drop_unwritten(entry, handle)
         disk.close(handle)
+
+
+def _drop_unwritten(entry: Path, handle: int) -> None:
+    if disk.exists(settled(entry / CONTENT)) or not _is_at(entry / _LOCK, handle):
+        return
+    with suppress(OSError):
+        disk.unlink(entry / _LOCK)
+        disk.rmdir(entry)
 
 
 def _open_locked(entry: Path, *, exclusive: bool) -> int:
@@ -213,7 +225,7 @@ def _is_at(path: Path, handle: int) -> bool:
     """Whether an open file is still the one under that name."""
     try:
         return os.path.samestat(path.stat(), os.fstat(handle))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
 
 
