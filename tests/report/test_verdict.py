@@ -24,7 +24,7 @@ def said(record: dict[str, Any], **known: Any) -> list[Verdict]:
         ({"accuracy": 0.4}, {"accuracy": 0.5}, "bad", "Worse than the naive prediction (the most frequent class)"),
         ({"accuracy": 0.5}, {"accuracy": 0.5}, "bad", "No better than the naive prediction"),
         ({"quality": 2.0}, {"quality": 3.0}, "good", "quality 2 against 3"),
-        ({"quality": 4.0}, {"quality": 3.0}, "bad", "As it is, the model is of no use."),
+        ({"quality": 4.0}, {"quality": 3.0}, "bad", "The model is not useful as it is."),
         (
             {"loss": 0.1, "accuracy": 0.4},
             {"loss": 0.5, "accuracy": 0.5},

@@ -87,7 +87,7 @@ def test_arrays_that_no_run_keeps_are_refused_by_name(
 def test_predictions_of_another_model_are_refused_where_both_are_known(change: str, run: RunFolder) -> None:
     write(run, {**KEPT, **MISFITS[change]})
     assert read_predictions(run, "test")
-    with pytest.raises(RunError, match=r"test\.npz is not of this run's model: "):
+    with pytest.raises(RunError, match=r"test\.npz does not match the model of this run: "):
         read_content(run)
 
 

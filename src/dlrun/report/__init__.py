@@ -1,1 +1,1 @@
-"""The report of a run: one page that needs no network, and its plots as pictures."""
+"""The report of a run: an HTML page that needs no network, and its plots as PNG files."""

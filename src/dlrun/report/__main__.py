@@ -1,7 +1,7 @@
-"""The process that draws reports beside a training: folders of runs in, one to a line; an answer for each that is done.
+"""The process that draws reports during training. It reads run folders, one per line, and confirms each report.
 
-`python -P -m dlrun.report PIPE`: the answers go to the open file of that number. It has imported the plotting library
-while TensorFlow was starting, and does not import TensorFlow itself.
+`python -P -m dlrun.report PIPE` writes the confirmations to the file descriptor PIPE. The process imports the plotting
+library while TensorFlow starts in the training process, and does not import TensorFlow itself.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ from dlrun.system.interpreter import answer, taken_over
 
 
 def main() -> None:
-    """Draw what standard input asks for, until it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the training, which ends this process by its end
+    """Draw a report for each run folder on standard input until the input ends."""
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C is for the training process, which ends this one by closing its input
     pipe = taken_over(sys.argv[1])
     load_library()
     for line in sys.stdin:
         try:
             write_report(RunFolder.open(Path(json.loads(line))))
-            said = ""
+            failure = ""
         except DlrunError as error:
-            said = error.what
-        answer(pipe, said)
+            failure = error.what
+        answer(pipe, failure)
 
 
 if __name__ == "__main__":

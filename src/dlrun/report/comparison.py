@@ -1,4 +1,4 @@
-"""Several runs in, one page out: what differs between them, their scores, and their curves in one picture each."""
+"""The page that compares several runs: what differs between them, their scores, and their curves in shared plots."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _TITLES = {"score": "Scores", "spec": "What differs in the specs", "outcome": "O
 
 
 def write_comparison(folders: Sequence[RunFolder], path: Path) -> None:
-    """Write one page about several runs.
+    """Write a page that compares several runs.
 
     Args:
-        folders: The runs.
-        path: Of the page.
+        folders: Folders of the runs.
+        path: File to write.
 
     Raises:
-        UsageError: They are fewer than two, or one is named twice.
+        UsageError: There are fewer than two runs, or a run occurs twice.
         RunError: A run cannot be read, or the page cannot be written.
     """
     found = compare_runs(folders)
@@ -51,10 +51,10 @@ def _tables(found: RunComparison, directions: Mapping[str, str]) -> Iterator[Mar
     for section, title in _TITLES.items():
         lines = [line for line in found.lines if line.section == section]
         if lines:
-            # What the runs have come to stands first; a run is chosen by its validation scores all the same.
+            # Test scores come first because they are the result, although runs are selected by their validation scores.
             lines.sort(key=lambda line: not line.key.startswith("test "))
             yield tag("h2", title)
-            # A run to a row: their number is not bounded, and that of what differs is small.
+            # One row per run, because there may be many runs but few differences.
             header = ("run", *(line.key for line in lines))
             if section == "spec" and len(lines) > _MOST_COLUMNS:
                 yield _cards(lines, found.ids)
@@ -68,7 +68,7 @@ def _tables(found: RunComparison, directions: Mapping[str, str]) -> Iterator[Mar
 
 
 def _cards(lines: Sequence[ComparisonLine], runs: Sequence[str]) -> Markup:
-    """Return what each run says under keys that are too many for a table."""
+    """Return the values of each run as cards, for too many keys for a table."""
     cards = (
         tag("div", tag("b", run_id(run)), facts((line.key, _cell(line, row, None)) for line in lines), class_="card")
         for row, run in enumerate(runs)
@@ -77,7 +77,7 @@ def _cards(lines: Sequence[ComparisonLine], runs: Sequence[str]) -> Markup:
 
 
 def _comparable(found: RunComparison, directions: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the directions of the scores that can be compared: of other data, or of another loss, none can."""
+    """Return the directions of the comparable scores: none with different data, all except a different loss."""
     if any(line.key == "data fingerprint" for line in found.lines):
         return {}
     has_one_loss = not any(line.section == "spec" and line.key.startswith("loss") for line in found.lines)
@@ -85,7 +85,7 @@ def _comparable(found: RunComparison, directions: Mapping[str, str]) -> Mapping[
 
 
 def run_id(run: str) -> Markup:
-    """Return the id of a run, which never wraps: it is copied as a whole."""
+    """Return the id of a run without line breaks, so that it can be copied as a whole."""
     return tag("span", run, class_="id", title=run)
 
 
@@ -99,7 +99,7 @@ def _cell(line: ComparisonLine, row: int, best: float | None) -> str:
 
 
 def _best(line: ComparisonLine, directions: Mapping[str, str]) -> float | None:
-    """Return the best of the validation scores of a line; None where it is not known which way is better."""
+    """Return the best validation score of a line; None if its direction is unknown."""
     known = [value for value in line.values if isinstance(value, float)]
     direction = directions.get(line.key.rpartition(" ")[2].removeprefix("val_"))
     is_choice = line.section == "score" and line.key.startswith(("validation ", "best "))
@@ -109,12 +109,12 @@ def _best(line: ComparisonLine, directions: Mapping[str, str]) -> float | None:
 
 
 def _directions(folders: Sequence[RunFolder]) -> dict[str, str]:
-    """Return the directions of scores on which all runs agree."""
+    """Return the directions of the scores on which all runs agree."""
     found: dict[str, set[str]] = {}
     for folder in folders:
         for name, direction in directions_of(folder, folder.read_record()).items():
             found.setdefault(name, set()).add(direction)
-    return {name: next(iter(said)) for name, said in found.items() if len(said) == 1}
+    return {name: next(iter(ways)) for name, ways in found.items() if len(ways) == 1}
 
 
 def _curves(folders: Sequence[RunFolder]) -> Iterator[Drawing]:

@@ -1,4 +1,4 @@
-"""All that a report tells, read from the files of a run: nothing is trained, and TensorFlow is not needed."""
+"""The content of a report, read from the files of a run without TensorFlow."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from dlrun.system.disk import disk, explained
 _SPLITS = ("test", "validation", "train")
 _LARGEST_BYTES = 1 << 28
 _MOST_CLASSES = 20_000
-"""Beyond it no example is shown, and no class has a score of its own: nobody reads so many, and they take gigabytes."""
+"""With more classes, no examples and no scores of classes are shown; they would take gigabytes of memory."""
 
 
 @dataclass(frozen=True)
 class Content:
-    """What is known of a run.
+    """Everything that a report shows about a run.
 
     Args:
-        folder: The run.
-        record: Its `run.json`.
-        rows: Of `metrics.jsonl`.
-        spec: The text of spec.yaml.
-        interface: What goes into the model and comes out; None if it has not come that far.
-        predictions: By split, those that were kept; the test split first.
-        directions: Of each score whether `max` or `min` is best; those that are not known are left out.
+        folder: Folder of the run.
+        record: Content of `run.json`.
+        rows: Rows of `metrics.jsonl`.
+        spec: Text of `spec.yaml`.
+        interface: Input and output of the model; None if the run ended before it was built.
+        predictions: Stored predictions by split, the test split first.
+        directions: Whether `max` or `min` is best for each score whose direction is known.
     """
 
     folder: RunFolder
@@ -47,7 +47,7 @@ class Content:
 
 
 def read_content(folder: RunFolder) -> Content:
-    """Read what a report is made from.
+    """Read the content of a report from the folder of a run.
 
     Raises:
         RunError: A file of the run is missing or damaged.
@@ -60,7 +60,7 @@ def read_content(folder: RunFolder) -> Content:
             kept = {}
         for split, predictions in kept.items():
             if wrong := find_misfit(predictions, interface.target):
-                raise RunError(f"{predictions_file(folder, split)} is not of this run's model: {wrong}")
+                raise RunError(f"{predictions_file(folder, split)} does not match the model of this run: {wrong}")
     record = folder.read_record()
     return Content(
         folder,
@@ -74,7 +74,7 @@ def read_content(folder: RunFolder) -> Content:
 
 
 def directions_of(folder: RunFolder, record: RunRecord) -> Mapping[str, str]:
-    """Return of each score whether `max` or `min` is best, as the run or else its spec says."""
+    """Return whether `max` or `min` is best for each score, from the run or else from its spec."""
     if record.directions:
         return record.directions
     try:
@@ -87,6 +87,6 @@ def directions_of(folder: RunFolder, record: RunRecord) -> Mapping[str, str]:
 def _read(folder: RunFolder, name: str) -> bytes:
     path = folder.path / name
     if not path.is_file():
-        raise RunError(f"{folder.path} has no {name}", expected="a folder that dlrun train made", hint="dlrun runs ls")
+        raise RunError(f"{folder.path} has no {name}", expected="a folder written by dlrun train", hint="dlrun runs ls")
     with explained(f"read {path}"):
         return disk.read_file(path, largest=_LARGEST_BYTES)

@@ -1,4 +1,4 @@
-"""A function that draws on axes in, the drawing out: as SVG for the page, and as PNG for the folder of plots."""
+"""Draw plots with matplotlib, as SVG for the page and as PNG for the folder of plots."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 SIZE = (4.6, 3.1)
-"""Inches: small, so that its letters can still be read on a phone."""
+"""Width and height in inches. They are small so that the labels are readable on a phone."""
 COLOURS = ("#1f6feb", "#d1570a", "#1a7f37", "#8250df", "#bf3989", "#57606a", "#9a6700", "#0a7ea4")
 _DOTS_PER_INCH = 150
 _STYLE: dict[Any, Any] = {
@@ -27,21 +27,21 @@ _STYLE: dict[Any, Any] = {
     "grid.linewidth": 0.6,
     "legend.frameon": False,
     "lines.linewidth": 1.6,
-    "text.parse_math": False,  # a class may be called $x$
+    "text.parse_math": False,  # class names may contain $
     "svg.fonttype": "none",
 }
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A plot in both forms.
+    """A plot in two formats.
 
     Args:
-        name: Of its file in the folder of plots, without an ending.
-        title: For people.
-        svg: For the page.
-        png: The same as pixels.
-        is_wide: Whether it needs the room of two.
+        name: Name of its file in the folder of plots, without suffix.
+        title: Title shown above the plot.
+        svg: The plot as SVG, for the page.
+        png: The plot as PNG.
+        is_wide: Whether it is as wide as two plots.
     """
 
     name: str
@@ -52,29 +52,29 @@ class Drawing:
 
 
 def load_library() -> None:
-    """Import what drawing needs, ahead of the first plot, and find the fonts: by a plot and a picture for nobody."""
+    """Import matplotlib and find its fonts before the first plot, by drawing and discarding a plot and a picture."""
     drawn("first", "", lambda axes: axes.set_title("0"))
     picture(np.zeros((1, 1, 1), np.uint8))
 
 
 def drawn(name: str, title: str, draw: Callable[[Any], None], *, size: tuple[float, float] = SIZE) -> Drawing:
-    """Draw one plot.
+    """Draw a plot.
 
     Args:
-        name: Of its file.
-        title: For people.
-        draw: Draws on matplotlib's axes.
+        name: Name of its file.
+        title: Title shown above the plot.
+        draw: Function that draws on matplotlib axes.
         size: Width and height in inches.
     """
     import matplotlib as mpl
     from cycler import cycler
 
     with mpl.rc_context():
-        mpl.rcdefaults()  # a matplotlibrc in the current folder may ask for LaTeX, which is a program
+        mpl.rcdefaults()  # a matplotlibrc in the working directory may request LaTeX, an external program
         mpl.rcParams.update({**_STYLE, "axes.prop_cycle": cycler(color=COLOURS), "svg.hashsalt": name})
         try:
             svg, png = _forms(draw, size)
-        except (ValueError, ArithmeticError):  # numbers that its arithmetic cannot hold, as of a loss of 1e308
+        except (ValueError, ArithmeticError):  # numbers that overflow in matplotlib, such as a loss of 1e308
             svg, png = _forms(_say_why_not, size)
     return Drawing(name, title, svg, png, is_wide=size[0] > SIZE[0])
 
@@ -88,7 +88,7 @@ def _forms(draw: Callable[[Any], None], size: tuple[float, float]) -> tuple[str,
     canvas: Any = FigureCanvasAgg(figure)  # without types
     draw(figure.add_subplot())
     svg, png = io.StringIO(), io.BytesIO()
-    # Figure.savefig would draw everything twice for each form, and lay it out anew.
+    # Figure.savefig would draw everything twice for each format and repeat the layout.
     canvas.print_png(png)
     figure.set_layout_engine("none")
     svg_canvas: Any = FigureCanvasSVG(figure)  # without types
@@ -98,11 +98,11 @@ def _forms(draw: Callable[[Any], None], size: tuple[float, float]) -> tuple[str,
 
 def _say_why_not(axes: Any) -> None:
     axes.set_axis_off()
-    axes.text(0.5, 0.5, "the values are too large to be drawn", ha="center", va="center")
+    axes.text(0.5, 0.5, "the values are too large to draw", ha="center", va="center")
 
 
 def picture(pixels: Array) -> bytes:
-    """A picture as PNG, its pixels enlarged until they can be seen.
+    """Return a picture as PNG, with small pictures enlarged.
 
     Shape:
         pixels: `(height, width, 1 or 3)` uint8.

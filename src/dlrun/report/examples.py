@@ -1,4 +1,4 @@
-"""The examples that a report shows: pictures side by side, rows of a table as a table."""
+"""The examples that a report shows: pictures in a gallery, rows of a table in a table."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ _MOST_VALUES = 4
 
 
 def examples(predictions: StoredPredictions, target: Target) -> Markup:
-    """Return the examples that were kept to be looked at."""
+    """Return the markup of the stored examples."""
     places = range(len(predictions.shown))
     if target.kind == "input" or len(predictions.pictures):
         return tag("div", *(_card(index, predictions, target) for index in places), class_="gallery")
     columns = shown_columns(predictions)
     texts = predictions.texts if not columns and any(map(str, predictions.texts)) else np.zeros(0, np.str_)
-    said = ("text",) if len(texts) else ()
+    text_header = ("text",) if len(texts) else ()
     names = [str(predictions.columns[place]) for place in columns]
     rows = [
         (
             f"{int(predictions.rows[int(predictions.shown[index])])}",
             *(str(predictions.cells[index][place]) for place in columns),
-            *((str(texts[index]),) if len(texts) > index else ("",) * len(said)),
-            *_judged(predictions, int(predictions.shown[index]), target),
+            *((str(texts[index]),) if len(texts) > index else ("",) * len(text_header)),
+            *_outcome_cells(predictions, int(predictions.shown[index]), target),
         )
         for index in places
     ]
-    return table(("example", *names, *said, *_header(target)), rows, is_stacked=True)
+    return table(("example", *names, *text_header, *_header(target)), rows, is_stacked=True)
 
 
 def shown_columns(predictions: StoredPredictions) -> Sequence[int]:
-    """Return the places of the columns that are shown: of many the most important, in the order of the table."""
+    """Return the indices of the columns to show: the most important ones, in the order of the table."""
     count = len(predictions.columns)
     if not len(predictions.cells) or count <= _MOST_COLUMNS:
         return range(count if len(predictions.cells) else 0)
@@ -50,7 +50,7 @@ def shown_columns(predictions: StoredPredictions) -> Sequence[int]:
 
 
 def class_name(target: Target, index: int) -> str:
-    """Return the name of a class, or its number."""
+    """Return the name of a class, or its index if it has no name."""
     return target.class_names[index] if 0 <= index < len(target.class_names) else str(index)
 
 
@@ -67,8 +67,8 @@ def _header(target: Target) -> tuple[str, ...]:
     return tuple(f"{name}{what}" for name in names for what in ("", ", prediction"))
 
 
-def _judged(predictions: StoredPredictions, place: int, target: Target) -> Iterator[str]:
-    """Yield the cells about the truth and the prediction of an example."""
+def _outcome_cells(predictions: StoredPredictions, place: int, target: Target) -> Iterator[str]:
+    """Yield the table cells with the truth and the prediction of an example."""
     outputs, truth = predictions.outputs[place], predictions.target[place]
     if target.kind == "classes":
         guess = int(outputs.argmax())
@@ -92,14 +92,14 @@ def _card(index: int, predictions: StoredPredictions, target: Target) -> Markup:
     shown = [predictions.pictures, predictions.reconstructions]
     pictures = [array[index] for array in shown if array.dtype == "uint8" and len(array) > index]
     parts += [image(picture(pixels), kind="png", alt="example") for pixels in pictures]
-    said = f"example {int(predictions.rows[place])}, " + "; ".join(_said(place, predictions, target))
+    caption = f"example {int(predictions.rows[place])}, " + "; ".join(_describe_outcome(place, predictions, target))
     if len(predictions.texts) > index and str(predictions.texts[index]):
-        said = f"{said}: {predictions.texts[index]}"
-    return tag("div", tag("div", *parts, class_="pair"), tag("div", said, class_="soft"))
+        caption = f"{caption}: {predictions.texts[index]}"
+    return tag("div", tag("div", *parts, class_="pair"), tag("div", caption, class_="soft"))
 
 
-def _said(place: int, predictions: StoredPredictions, target: Target) -> Iterator[str]:
-    """Yield what was predicted for an example, and what it is."""
+def _describe_outcome(place: int, predictions: StoredPredictions, target: Target) -> Iterator[str]:
+    """Yield descriptions of the prediction and the truth of an example."""
     outputs = predictions.outputs[place]
     if target.kind == "input":
         yield f"error {number(float(outputs))}"

@@ -1,4 +1,4 @@
-"""Kept predictions in, what they show out: scores with how sure they are, and a table of each class, label or value."""
+"""Results from stored predictions: scores with confidence intervals, and a table of classes, labels or values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COUNTS = ("support", "predicted")
 
 @dataclass(frozen=True)
 class Score:
-    """A score, and the bounds of its 95 % interval."""
+    """A score with its 95 % confidence interval."""
 
     name: str
     value: float
@@ -34,15 +34,15 @@ class Score:
 
 @dataclass(frozen=True)
 class Findings:
-    """What the predictions of a split show.
+    """Results from the predictions of a split.
 
     Args:
-        examples: In the split.
-        count: Of those, how many were predicted.
-        scores: With intervals.
-        breakdown: Of each class, label or value.
-        header: Of `rows`.
-        rows: The breakdown as a table; of very many classes those with the lowest F1.
+        examples: Number of examples in the split.
+        count: Number of these with a stored prediction.
+        scores: Scores with intervals.
+        breakdown: Scores of each class, label or value.
+        header: Column names of `rows`.
+        rows: The breakdown as a table; with very many classes, those with the lowest F1.
     """
 
     examples: int
@@ -54,11 +54,11 @@ class Findings:
 
 
 def find(predictions: StoredPredictions, target: Target) -> Findings:
-    """Score kept predictions.
+    """Compute the results from stored predictions.
 
     Args:
-        predictions: Of a split.
-        target: What was predicted.
+        predictions: Predictions of a split.
+        target: Target of the predictions.
     """
     collector = collector_of(target)
     collector.add(predictions.target, predictions.outputs)

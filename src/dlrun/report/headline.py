@@ -1,4 +1,4 @@
-"""The top of a report: the verdict, the scores of the split that counts, and beside them what they compare with."""
+"""The top of a report: the verdict, and the scores of the main split next to naive scores and other splits."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TITLES = {
     "train": "Scores on the training split: no data was held out",
 }
 _ARROWS = {"max": "higher is better", "min": "lower is better"}
-_MARKS = {"good": "✓", "bad": "✗", "open": "–"}  # noqa: RUF001  a dash, drawn
+_MARKS = {"good": "✓", "bad": "✗", "open": "–"}  # noqa: RUF001  a dash is intended
 _ROLES = {"validation": "validation (chose the epoch)", "train": "training"}
 _NAIVE_PREFIX = "last value: "
 
@@ -28,19 +28,19 @@ def headline(content: Content, findings: Mapping[str, Findings]) -> Iterator[Mar
     """Yield the top of a report.
 
     Args:
-        content: What is known of the run.
-        findings: What the kept predictions show, by split.
+        content: Content of the report.
+        findings: Results from the stored predictions, by split.
     """
     record, split = content.record, main_split(content.record)
     found = findings.get(split)
     intervals = found.scores if found is not None else ()
-    said = verdicts(
+    found_verdicts = verdicts(
         record,
         intervals=intervals,
         directions=content.directions,
         longer=_longer(content),
     )
-    for verdict in said:
+    for verdict in found_verdicts:
         mark = tag("span", _MARKS[verdict.mood], class_="mark")
         command = tag("code", verdict.command) if verdict.command else Markup()
         yield tag("p", mark, " ", verdict.text, command, class_=f"verdict {verdict.mood}")
@@ -57,7 +57,7 @@ def headline(content: Content, findings: Mapping[str, Findings]) -> Iterator[Mar
         yield table([header[place] for place in filled], cells, is_stacked=True)
     if found is not None and found.scores:
         sample = f", a sample of {found.examples:,}" if found.count < found.examples else ""
-        yield tag("p", f"95 % intervals by the bootstrap of {found.count:,} examples{sample}.", class_="soft")
+        yield tag("p", f"95 % bootstrap intervals from {found.count:,} examples{sample}.", class_="soft")
 
 
 def _longer(content: Content) -> str:
@@ -86,7 +86,7 @@ def _header(content: Content, split: str) -> list[str]:
 
 
 def _rows(record: RunRecord, split: str, intervals: Sequence[Score]) -> Iterator[list[str]]:
-    """Yield a row for each score of the spec, with its interval if it has one, and for each other that has one."""
+    """Yield a row for each score of the spec, with its interval if known, and for each other score with an interval."""
     others = [record.result[other] for other in record.result if other != split]
     naive = record.naive.get(split, {})
     left = {score.name: score for score in intervals}
@@ -115,7 +115,7 @@ def _rows(record: RunRecord, split: str, intervals: Sequence[Score]) -> Iterator
 
 
 def _is_same(score: Score, value: float | None, name: str) -> bool:
-    """Return whether a score of the kept predictions is one of the spec's under another name."""
+    """Return whether a score of the stored predictions is a score of the spec under another name."""
     if value is None or name == "loss" or score.name.startswith(_NAIVE_PREFIX):
         return False
     return math.isclose(score.value, value, rel_tol=1e-4)

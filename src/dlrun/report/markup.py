@@ -1,4 +1,4 @@
-"""Text in, HTML out: everything that is not markup already is escaped, so that a name from data stays a name."""
+"""Build HTML. Text that is not `Markup` is escaped, so that names from data cannot inject HTML."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ from collections.abc import Iterable, Sequence
 _NUMBER = {"class_": "number"}
 _LONG = 60
 _BREAK = re.compile(r"(?<=[._/])")
-"""Where a long name may be continued in the next line."""
+"""Positions at which a long name may break into the next line."""
 
 
 class Markup(str):
-    """Text that is HTML."""
+    """Text that is already HTML."""
 
     __slots__ = ()
 
 
 def tag(name: str, *children: str, **attributes: str) -> Markup:
-    """An element.
+    """Return an HTML element.
 
     Args:
-        name: Of the element.
-        children: Text, which is escaped, or `Markup`.
-        attributes: Their values are escaped; an underscore at the end of a name is left out (`class_`).
+        name: Name of the element.
+        children: `Markup`, or text, which is escaped.
+        attributes: Attributes, whose values are escaped. A trailing underscore is removed from names (`class_`).
     """
     written = "".join(f' {key.rstrip("_")}="{html.escape(value)}"' for key, value in attributes.items())
     return Markup(f"<{name}{written}>{joined(children)}</{name}>")
 
 
 def joined(parts: Iterable[str]) -> Markup:
-    """Parts one after another."""
+    """Return the parts joined into one, with text escaped."""
     return Markup("".join(part if isinstance(part, Markup) else html.escape(part) for part in parts))
 
 
 def image(data: bytes, *, kind: str, alt: str, class_: str = "") -> Markup:
-    """A picture that is part of the page.
+    """Return an image that is embedded in the page.
 
     Args:
-        data: Its bytes.
+        data: Content of the image file.
         kind: `png` or `svg+xml`.
-        alt: What it shows.
-        class_: Of the element.
+        alt: Description of the image.
+        class_: CSS class of the element.
     """
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"
     written = f' class="{html.escape(class_)}"' if class_ else ""
@@ -52,13 +52,13 @@ def image(data: bytes, *, kind: str, alt: str, class_: str = "") -> Markup:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, is_stacked: bool = False) -> Markup:
-    """Return a table; cells of digits are set to the right.
+    """Return a table, with numbers aligned to the right.
 
     Args:
-        header: Of the columns.
-        rows: Their cells.
-        is_stacked: Whether a phone shows each row as a card, its first cell as the title; else the table scrolls
-            sideways where the page is narrow.
+        header: Names of the columns.
+        rows: Cells of each row.
+        is_stacked: Whether a narrow screen shows each row as a card with its first cell as the title. Otherwise the
+            table scrolls horizontally.
     """
     rows = list(rows)
     numeric = [bool(rows) and _is_number(rows[0][column]) for column in range(len(header))]
@@ -73,20 +73,20 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, is_stacked: b
 
 
 def breakable(name: str) -> Markup:
-    """Return a name that a line may end in, behind a dot or an underscore."""
+    """Return a name that may break into the next line after a dot, an underscore or a slash."""
     parts = [joined((part,)) for part in _BREAK.split(name)]
     return Markup("<wbr>".join(parts))
 
 
 def number(value: float | None) -> str:
-    """Return four significant digits; `-` of what is undefined."""
+    """Return a number with four significant digits, or `-` if it is undefined."""
     if value is None or math.isnan(value):
         return "-"
     return f"{value:,.0f}" if 10_000 <= abs(value) < math.inf else f"{value:.4g}"
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> Markup:
-    """Names and what is said of each; pairs that say nothing are left out."""
+    """Return a list of names and texts; pairs without text are omitted."""
     items = (joined((tag("dt", breakable(name)), tag("dd", breakable(text)))) for name, text in pairs if text)
     return tag("dl", *items)
 

@@ -1,4 +1,4 @@
-"""What is known of a run and its plots in, one HTML page out that asks nothing of the network."""
+"""The HTML page of a report, which loads nothing from the network."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from dlrun.runs.record import RunRecord
 
 
 def page(content: Content, findings: Mapping[str, Findings], drawings: Sequence[Drawing]) -> str:
-    """The report of one run.
+    """Return the report of a run as an HTML page.
 
     Args:
-        content: What is known.
-        findings: What the kept predictions show, by split.
-        drawings: In the order in which they are shown.
+        content: Content of the report.
+        findings: Results from the stored predictions, by split.
+        drawings: Plots in the order of the page.
     """
     record = content.record
     return document(
@@ -41,15 +41,15 @@ def page(content: Content, findings: Mapping[str, Findings], drawings: Sequence[
             *_section("Model", _model(record)),
             *_section("Data", [_data(record)]),
             *_section("Time", _time(record, drawings)),
-            *_section("How to get it again", _again(record)),
-            *_section("Spec", [_folded("spec.yaml, complete; it lies in the run folder", tag("pre", content.spec))]),
-            *_section("Environment", [_folded("versions and machine; run.json has them too", _environment(record))]),
+            *_section("Reproduce this run", _again(record)),
+            *_section("Spec", [_folded("spec.yaml, also in the run folder", tag("pre", content.spec))]),
+            *_section("Environment", [_folded("versions and machine, also in run.json", _environment(record))]),
         ),
     )
 
 
 def document(title: str, body: Iterable[str]) -> str:
-    """A whole page around its content; it may load nothing, whatever stands in it."""
+    """Return a whole HTML page, whose content security policy forbids loading anything."""
     style = Markup(files("dlrun.report").joinpath("style.css").read_text(encoding="utf-8"))
     head = joined(
         (
@@ -67,7 +67,7 @@ def document(title: str, body: Iterable[str]) -> str:
 
 
 def figures(drawings: Iterable[Drawing]) -> Markup:
-    """Plots side by side where there is room."""
+    """Return plots side by side where the page is wide enough."""
     shown = [
         tag(
             "figure",
@@ -91,7 +91,7 @@ def _section(title: str, parts: Iterable[str]) -> Iterator[Markup]:
 
 
 def _folded(title: str, content: Markup) -> Markup:
-    """Return what only some readers want, closed until they ask for it."""
+    """Return a collapsed section for details that few readers need."""
     return tag("details", tag("summary", title), content) if content else content
 
 
@@ -119,7 +119,7 @@ def _predictions(content: Content, findings: Mapping[str, Findings], drawings: S
         yield table(found.header, found.rows)
     if len(predictions.shown):
         mistakes = "The most certain mistakes"
-        titles = {"classes": mistakes, "class_columns": mistakes, "input": "From the best to the worst"}
+        titles = {"classes": mistakes, "class_columns": mistakes, "input": "From best to worst"}
         yield tag("h3", titles.get(target.kind, "The largest errors") + f", {split} split")
         yield examples(predictions, target)
 
@@ -173,7 +173,7 @@ def _time(record: RunRecord, drawings: Sequence[Drawing]) -> Iterator[Markup]:
 
 
 def _again(record: RunRecord) -> Iterator[Markup]:
-    yield tag("pre", f"dlrun reproduce {record.id}    # train it again, and compare to the bit\ndlrun eval {record.id}")
+    yield tag("pre", f"dlrun reproduce {record.id}    # train it again and compare bit by bit\ndlrun eval {record.id}")
     git = record.git or {}
     commit = str(git.get("commit") or "")
     changed = " with uncommitted changes (git.diff in the run folder)" if git.get("dirty") else ""

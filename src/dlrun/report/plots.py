@@ -1,4 +1,4 @@
-"""The rows of a training and the predictions of its model in, the plots of a report out."""
+"""The plots of a report."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ Array = npt.NDArray[Any]
 Rows = Sequence[Mapping[str, float | None]]
 
 MOST_CURVES = 30
-"""Scores that are drawn: of thousands nobody looks at the rest, which would take minutes."""
+"""Maximum number of scores to draw; drawing thousands would take minutes."""
 _WRITTEN_CLASSES = 15
 _BARS, _BARS_OF_IMPORTANCE = 30, 15
 _POINTS = 2000
 _DOTS = ((100, 30, 0.75), (500, 16, 0.5), (_POINTS, 9, 0.25))
-"""Up to how many points, the area of each in square points, and how opaque they are."""
+"""Maximum number of points, with the area of each dot in square points and its opacity."""
 _FEWEST_BINS, _MOST_BINS = 5, 50
 _STEPS_OF_FORECAST = 240
 
 
 def curve_names(rows: Rows) -> list[str]:
-    """List the scores that have a curve: the loss first, then as the run has them."""
+    """Return the scores that have a curve, in the order of the run with the loss first."""
     return [name for name in rows[0] if name not in NOT_SCORES and not name.startswith("val_")] if rows else []
 
 
 def learning_curves(rows: Rows, *, best: BestRecord | None = None) -> Iterator[Drawing]:
-    """Draw one plot for the loss and one for each other score up to `MOST_CURVES`, training and validation together.
+    """Draw a plot for the loss and each other score up to `MOST_CURVES`, with training and validation together.
 
     Args:
-        rows: Of metrics.jsonl.
-        best: The best epoch, which is marked.
+        rows: Rows of metrics.jsonl.
+        best: Best epoch, which is marked.
     """
     for name in curve_names(rows)[:MOST_CURVES]:
 
@@ -47,7 +47,7 @@ def learning_curves(rows: Rows, *, best: BestRecord | None = None) -> Iterator[D
             for key, label in ((name, "training"), (f"val_{name}", "validation")):
                 points = [(row["epoch"], row[key]) for row in rows if key in row]
                 known = [value for _, value in points if value is not None]
-                if known:  # where the score is undefined the line has a gap, and what stands alone a dot
+                if known:  # undefined scores leave a gap in the line; single points get a marker
                     marker = "o" if len(known) == 1 else "." if len(known) < len(points) else None
                     heights = [math.nan if value is None else value for _, value in points]
                     axes.plot([epoch for epoch, _ in points], heights, label=label, marker=marker)
@@ -65,14 +65,14 @@ def learning_curves(rows: Rows, *, best: BestRecord | None = None) -> Iterator[D
 
 
 def _mark_best(axes: Any, best: BestRecord, name: str) -> None:
-    """Draw a line through the best epoch, and a dot on the curve that decided it."""
+    """Draw a line at the best epoch, and a dot on the curve that it was selected by."""
     axes.axvline(best.epoch, color="#57606a", linewidth=0.9, linestyle="--", label=f"best: epoch {best.epoch}")
     if best.metric.removeprefix("val_") == name and best.value is not None:
         axes.plot([best.epoch], [best.value], marker="o", color="#1f2328", markersize=5, linestyle="none")
 
 
 def learning_rate(rows: Rows) -> Iterator[Drawing]:
-    """The learning rate after each epoch, if it changed."""
+    """Draw the learning rate after each epoch, if it changed."""
     points = [(row["epoch"], value) for row in rows if (value := row.get("learning_rate")) is not None]
     if len({value for _, value in points}) > 1:
 
@@ -86,7 +86,7 @@ def learning_rate(rows: Rows) -> Iterator[Drawing]:
 
 
 def time_spent(seconds: Mapping[str, float]) -> Iterator[Drawing]:
-    """Where the seconds of the run went."""
+    """Draw the seconds spent in each phase of the run."""
     if not seconds:
         return
 
@@ -101,13 +101,13 @@ def time_spent(seconds: Mapping[str, float]) -> Iterator[Drawing]:
 
 
 def confusion(matrix: Array, names: Sequence[str], *, number: int = 0, column: str = "") -> Iterator[Drawing]:
-    """The confusion matrix: of each true class, which part was taken for what.
+    """Draw the confusion matrix, colored by the fraction of each true class.
 
     Args:
-        matrix: Counts.
-        names: Of the classes.
-        number: Of the column, where there are several, from 0.
-        column: Its name; empty: there is one.
+        matrix: Number of examples for each pair of true and predicted class.
+        names: Names of the classes.
+        number: Index of the class column.
+        column: Name of the class column; empty if the target is a single class.
 
     Shape:
         matrix: `(classes, classes)` counts; rows are the true classes.
@@ -135,12 +135,12 @@ def confusion(matrix: Array, names: Sequence[str], *, number: int = 0, column: s
 
 
 def roc(scores: Array, truth: Array, *, auc: float | None, positive: str) -> Iterator[Drawing]:
-    """The receiver operating characteristic of two classes.
+    """Draw the ROC curve of two classes.
 
     Args:
         scores: Probabilities of the second class.
-        truth: Whether it is that.
-        auc: The area under the curve; None where the report has it already.
+        truth: 1 for examples of the second class, 0 for others.
+        auc: Area under the curve; None if the report shows it elsewhere.
         positive: Name of the second class.
 
     Shape:
@@ -166,14 +166,14 @@ def roc(scores: Array, truth: Array, *, auc: float | None, positive: str) -> Ite
 def classes(
     truth: Array, found: Array, names: Sequence[str], *, number: int = 0, column: str = ""
 ) -> Iterator[Drawing]:
-    """Draw how often each class is, and how often it is predicted.
+    """Draw how often each class occurs and how often it is predicted.
 
     Args:
-        truth: Class indices.
-        found: Those that were predicted.
-        names: Of the classes.
-        number: Of the column, where there are several, from 0.
-        column: Its name; empty: there is one.
+        truth: True class indices.
+        found: Predicted class indices.
+        names: Names of the classes.
+        number: Index of the class column.
+        column: Name of the class column; empty if the target is a single class.
 
     Shape:
         truth, found: `(k,)`.
@@ -193,11 +193,11 @@ def classes(
 
     called = f"distribution_{number + 1}" if column else "distribution"
     height = min(4.2, 1.4 + 0.22 * len(names))
-    yield drawn(called, f"how often each class is {column}".rstrip(), draw, size=(SIZE[0], height))
+    yield drawn(called, f"class frequencies {column}".rstrip(), draw, size=(SIZE[0], height))
 
 
 def values(predictions: StoredPredictions, target: Target) -> Iterator[Drawing]:
-    """Draw predictions against truth, how both are spread, and what is left: for each value, of at most three."""
+    """Draw predictions against truth, the distributions of both, and the residuals, for up to three values."""
     outputs = predictions.outputs
     truth = predictions.target.reshape(outputs.shape)
     points = np.linspace(0, len(outputs) - 1, min(len(outputs), _POINTS)).astype(int)
@@ -233,7 +233,7 @@ def values(predictions: StoredPredictions, target: Target) -> Iterator[Drawing]:
 
 
 def forecast(predictions: StoredPredictions, target: Target) -> Iterator[Drawing]:
-    """Draw the first step of each forecast against what came, and against the last value before it."""
+    """Draw the first step of each forecast with the true values and the naive forecast (the last value)."""
     outputs, truth = predictions.outputs, predictions.target.reshape(predictions.outputs.shape)
     count = min(len(outputs), _STEPS_OF_FORECAST)
     name = target.names[0] if target.names else "value"
@@ -255,7 +255,7 @@ def forecast(predictions: StoredPredictions, target: Target) -> Iterator[Drawing
 
 
 def _time_axis(times: Array) -> Array | None:
-    """Return times to draw along; None where they are none, or are not in order."""
+    """Return times for the x-axis; None if they are not valid times or not in order."""
     numbers = times.astype(np.float64) if times.dtype.kind in "if" else np.zeros(0)
     if not len(numbers) or not np.isfinite(numbers).all() or (np.diff(numbers) < 0).any():
         return None
@@ -275,7 +275,7 @@ def _write_dates(axes: Any) -> None:
 
 
 def importances(columns: Sequence[str], rises: Array, *, measure: str) -> Iterator[Drawing]:
-    """Draw how much worse the predictions get when the values of each column are exchanged: the most important first.
+    """Draw the permutation importance of each column, most important first.
 
     Shape:
         rises: `(columns,)`.
@@ -286,15 +286,15 @@ def importances(columns: Sequence[str], rises: Array, *, measure: str) -> Iterat
         axes.barh(np.arange(len(order)), rises[order])
         axes.set_yticks(np.arange(len(order)), [_short(columns[place], 24) for place in order])
         axes.invert_yaxis()
-        axes.set_xlabel(f"{measure} rises by, when the column is shuffled")
+        axes.set_xlabel(f"increase of {measure} when the column is shuffled")
         axes.axvline(0, color="#57606a", linewidth=1)
 
     height = min(4.2, 1.1 + 0.24 * len(order))
-    yield drawn("importances", "what the predictions rest on", draw, size=(SIZE[0], height))
+    yield drawn("importances", "permutation importance of each column", draw, size=(SIZE[0], height))
 
 
 def errors(found: Array) -> Iterator[Drawing]:
-    """Draw how the reconstruction errors of an autoencoder are distributed."""
+    """Draw the distribution of the reconstruction errors of an autoencoder."""
 
     def draw(axes: Any) -> None:
         _histogram(axes, found)
@@ -305,7 +305,7 @@ def errors(found: Array) -> Iterator[Drawing]:
 
 
 def vectors(originals: Array, reconstructions: Array) -> Iterator[Drawing]:
-    """Some inputs of an autoencoder that are no pictures, and what became of them."""
+    """Draw some inputs of an autoencoder that are not pictures, with their reconstructions."""
 
     def draw(axes: Any) -> None:
         width = int(np.prod(originals.shape[1:]))
@@ -320,11 +320,13 @@ def vectors(originals: Array, reconstructions: Array) -> Iterator[Drawing]:
 
 
 def _histogram(axes: Any, *samples: Array, labels: Sequence[str] = ("",)) -> None:
-    """Draw samples in bins that they share, more bins of more values."""
+    """Draw histograms of samples with shared bins."""
     finite = [values[np.isfinite(values)].astype(np.float64) for values in samples]
     together = np.concatenate(finite)
-    differ = len(together) > 0 and np.ptp(together) > 1e-6 * np.abs(together).max()  # else nothing is between bins
-    # The Rice rule.
+    differ = (
+        len(together) > 0 and np.ptp(together) > 1e-6 * np.abs(together).max()
+    )  # nearly constant values would make bins narrower than their rounding
+    # The Rice rule for the number of bins: 2 n^(1/3).
     bins = int(np.clip(round(2 * len(finite[0]) ** (1 / 3)), _FEWEST_BINS, _MOST_BINS)) if differ else 1
     edges = np.histogram_bin_edges(together, bins=bins) if len(together) else [0, 1]
     for index, (values, label) in enumerate(zip(finite, labels, strict=True)):

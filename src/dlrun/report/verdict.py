@@ -1,4 +1,4 @@
-"""What a run has come to, in a sentence: whether its model is better than predicting without one."""
+"""The verdict on a run: sentences that say whether its model is better than a naive prediction."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Verdict:
     """A sentence at the top of a report.
 
     Args:
-        text: For people.
-        mood: `open`: the scores do not tell.
-        command: What to try.
+        text: The sentence.
+        mood: Whether the result is `good`, `bad`, or undecided (`open`).
+        command: Command to try next; may be empty.
     """
 
     text: str
@@ -38,13 +38,13 @@ def verdicts(
     directions: Mapping[str, str],
     longer: str = "",
 ) -> Iterator[Verdict]:
-    """Yield what there is to say at the top of a report.
+    """Yield the verdicts at the top of a report.
 
     Args:
-        record: Of the run.
-        intervals: Of scores on the split that counts.
-        directions: Of each score `min` or `max`.
-        longer: The command that makes the run longer, where the last epoch was the best.
+        record: Record of the run.
+        intervals: Scores with intervals on the main split.
+        directions: Whether `min` or `max` is best for each score.
+        longer: Command that continues the training, if the last epoch was the best.
     """
     split = main_split(record)
     if not split:
@@ -54,11 +54,11 @@ def verdicts(
         yield found
     undefined = [name for name, value in record.result[split].items() if value is None]
     if undefined:
-        why = "An AUC of one class is undefined, and so is an R2 of one value."
-        said = f"Undefined on the {split} split: {', '.join(undefined)}. {why}"
-        yield Verdict(said, "open")
+        why = "For example, AUC needs examples of both classes, and R2 needs values that differ."
+        text = f"Undefined on the {split} split: {', '.join(undefined)}. {why}"
+        yield Verdict(text, "open")
     if longer:
-        yield Verdict("The last epoch was the best: a longer training may be better still.", "open", longer)
+        yield Verdict("The last epoch was the best; longer training may improve the model.", "open", longer)
 
 
 def _against_naive(
@@ -82,10 +82,10 @@ def _against_naive(
             return Verdict(f"Hardly better than {naive} {where}: {_written(unsure)}, within the 95 % interval.", "open")
         return Verdict(f"Better than {naive} {where}: {_written(better)}.", "good")
     if not better:
-        said = f"Worse than {naive} {where}: {_written(worse)}. As it is, the model is of no use."
+        text = f"Worse than {naive} {where}: {_written(worse)}. The model is not useful as it is."
         if all(each.gain == 0 for each in worse):
-            said = f"No better than {naive} {where}: {_written(worse)}. The model has learnt nothing more."
-        return Verdict(said, "bad")
+            text = f"No better than {naive} {where}: {_written(worse)}. The model has not learned more than that."
+        return Verdict(text, "bad")
     how = "worse" if any(each.gain < 0 for each in worse) else "no better"
     return Verdict(
         f"Not clearly better than {naive} {where}: better in {_written(better)}; {how} in {_written(worse)}.", "open"
@@ -97,5 +97,5 @@ def _written(compared: Sequence[BaselineComparison]) -> str:
 
 
 def _is_of(score: Score, compared: BaselineComparison) -> bool:
-    """Return whether a score, which may have another name, is what is compared."""
+    """Return whether a score is the compared one, possibly under another name."""
     return math.isclose(score.value, compared.value, rel_tol=1e-3)

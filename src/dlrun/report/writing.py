@@ -1,4 +1,4 @@
-"""A run folder in, its `report.html` and the pictures in `plots/` written."""
+"""Write the report of a run: `report.html` and the pictures in `plots/`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST_IN_MATRIX = 1000
 
 
 def write_report(folder: RunFolder) -> None:
-    """Write the report of a run anew.
+    """Write the report of a run, and replace an earlier one.
 
     Raises:
         RunError: A file of the run is missing or damaged, or the report cannot be written.
@@ -40,9 +40,9 @@ def write_report(folder: RunFolder) -> None:
 
 
 def plot_file(name: str) -> str:
-    """Return the file name of a plot: a metric may be called `a/b`, or `../../x` in a run from elsewhere."""
+    """Return a safe file name for a plot: a metric may be named `a/b`, or `../../x` in a run from another user."""
     safe = re.sub(r"[^\w.-]+", "_", name)[:_NAME_CHARACTERS]
-    if safe != name:  # two metrics keep two files
+    if safe != name:  # a hash keeps two metrics apart
         safe += f"-{sha256(name.encode(errors='surrogatepass')).hexdigest()[:8]}"
     return f"{safe}.png"
 
@@ -75,7 +75,7 @@ def _of_predictions(
     if target.kind == "classes":
         auc = found.breakdown.overall.get("roc_auc")
         if auc is not None:
-            # A metric may have measured the same at some thresholds: a page says one number.
+            # A metric of the spec may have approximated the same area; show only one of the two numbers.
             is_known = any(value is not None and abs(value - auc) < _SAME_AREA for value in scores.values())
             ranks, truth = predictions.outputs[:, 1], (predictions.target == 1).astype(int)
             yield from plots.roc(ranks, truth, auc=None if is_known else auc, positive=class_name(target, 1))

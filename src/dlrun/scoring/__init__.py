@@ -1,1 +1,1 @@
-"""How good predictions are: truth and predictions as numpy arrays in, numbers out; nothing here knows of models."""
+"""Scores of predictions, computed from NumPy arrays of truth and predictions, independent of models."""

@@ -1,4 +1,4 @@
-"""Areas under the curves that all thresholds together make: ROC, precision over recall, and precision gain."""
+"""Exact areas under ROC, precision-recall and precision-recall-gain curves."""
 
 from __future__ import annotations
 
@@ -24,27 +24,28 @@ def area_under_curve(
     curve: Curve = "ROC",
     summation: Summation = "interpolation",
 ) -> float:
-    """Return the area under a curve with a point for every threshold at which a prediction changes.
+    """Return the area under a curve that has a point for each threshold at which a prediction changes.
 
     Formula:
         ROC: true positive rate over false positive rate. PR: precision over recall. PRGAIN: precision gain over recall
-        gain, 1 - (P / N) (FP / TP) over 1 - (P / N) (FN / TP). `interpolation` takes trapezoids, under a PR curve the
-        true and false positives between two points as linear; `minoring` the lower and `majoring` the upper rectangles.
+        gain, 1 - (P / N) (FP / TP) over 1 - (P / N) (FN / TP). `interpolation` uses trapezoids, and for a PR curve
+        interpolates true and false positives linearly between points; `minoring` uses the lower and `majoring` the
+        upper rectangles.
 
     Reference:
         Davis and Goadrich, 2006, "The Relationship Between Precision-Recall and ROC Curves"; Flach and Kull, 2015,
         "Precision-Recall-Gain Curves".
 
     Args:
-        is_positive: `(n,)` bool.
-        scores: `(n,)`.
-        weights: `(n,)`; None: all examples count as one.
-        curve: Which one.
-        summation: How the points are joined.
+        is_positive: Whether each example is positive, `(n,)`, bool.
+        scores: Score of each example, `(n,)`.
+        weights: Weight of each example, `(n,)`; None for equal weights.
+        curve: Kind of curve.
+        summation: Rule that connects the points.
 
     Returns:
-        nan where it is undefined: without a positive example, for ROC and PRGAIN without a negative one, or where a
-        score is no number.
+        The area; nan if it is undefined, that is, without positive examples, without negative ones (except for PR), or
+        if a score is nan.
     """
     if curve == "ROC" and summation == "interpolation" and weights is None:
         return roc_auc(is_positive, scores)
@@ -72,7 +73,10 @@ def area_under_curve(
 
 
 def _interpolated_precision(hits: Float, alarms: Float) -> float:
-    """The integral of precision over recall between points, where hits grow linearly with what is predicted."""
+    """Return the integral of precision over recall with hits that grow linearly in the number of predictions.
+
+    Precision between two points is then a hyperbola rather than a line, so the integral contains a logarithm.
+    """
     predicted = hits + alarms
     gained, more = np.diff(hits), np.diff(predicted)
     slope = ratio(gained, more, otherwise=0.0)

@@ -1,4 +1,4 @@
-"""How sure a score is: confidence intervals by drawing the examples again, with replacement."""
+"""Bootstrap confidence intervals of scores, from resampling the examples with replacement."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 Statistic = Callable[[npt.NDArray[np.int64]], npt.NDArray[np.float64]]
-"""Scores of several samples at once: indices of examples `(samples, n)` to `(samples,)`."""
+"""A score of several samples at once: from indices of examples `(samples, n)` to scores `(samples,)`."""
 
 _INDICES_AT_ONCE = 1 << 22
 
 
 @dataclass(frozen=True)
 class Interval:
-    """Within which bounds a score lies, with the probability that was asked for."""
+    """A confidence interval of a score."""
 
     low: float
     high: float
@@ -27,18 +27,18 @@ class Interval:
 def bootstrap_interval(
     statistic: Statistic, examples: int, *, seed: int, samples: int = 1000, level: float = 0.95
 ) -> Interval:
-    """The percentile interval of a score.
+    """Return the percentile bootstrap interval of a score.
 
     Args:
-        statistic: The score of samples.
+        statistic: Function that computes the score of samples.
         examples: Number of examples.
-        seed: Of the draws: one seed gives one interval.
-        samples: How often examples are drawn again.
-        level: How probable it is to be that the interval holds the score.
+        seed: Seed of the resampling; the same seed gives the same interval.
+        samples: Number of samples to draw.
+        level: Confidence level of the interval, from 0 to 1.
 
     Formula:
         the (1 - level) / 2 and (1 + level) / 2 quantiles of the statistic over samples of `examples` examples each,
-        drawn with replacement; samples for which it is not defined (nan) are left out
+        drawn with replacement; samples with an undefined statistic (nan) are ignored
 
     Reference:
         Efron and Tibshirani, 1993, "An Introduction to the Bootstrap", chapter 13.
@@ -58,7 +58,7 @@ def bootstrap_interval(
 
 
 def mean_of(values: Array) -> Statistic:
-    """The mean of one number for each example: accuracy of hits, MAE of absolute errors.
+    """Return the mean as a statistic, such as accuracy from hits or MAE from absolute errors.
 
     Shape:
         values: `(n,)`.
@@ -68,7 +68,7 @@ def mean_of(values: Array) -> Statistic:
 
 
 def root_mean_of(squares: Array) -> Statistic:
-    """The root of the mean: RMSE of squared errors.
+    """Return the root of the mean as a statistic, such as RMSE from squared errors.
 
     Shape:
         squares: `(n,)`.
@@ -78,7 +78,7 @@ def root_mean_of(squares: Array) -> Statistic:
 
 
 def macro_f1_of(truth: Array, predicted: Array, size: int) -> Statistic:
-    """The mean of the classes' F1, over those that occur in a sample.
+    """Return the macro F1 as a statistic: the mean F1 of the classes that occur in a sample.
 
     Shape:
         truth, predicted: `(n,)` class indices below `size`.
@@ -90,7 +90,7 @@ def macro_f1_of(truth: Array, predicted: Array, size: int) -> Statistic:
         found = np.bincount((classes + offsets).reshape(-1), minlength=samples * (size + 1))
         return found.reshape(samples, size + 1)[:, :size]
 
-    # What was missed is counted as a class behind the last, which is cut off.
+    # Wrong predictions count as an extra class after the last one, which `counted` cuts off.
     hits = np.where(truth == predicted, truth, size)
 
     def statistic(indices: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Truth and predictions, block by block, in; all the scores of a target out, of each class, label or value too."""
+"""All scores of a target, overall and for each class, label or value, accumulated over blocks of predictions."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ _MANY_CLASSES, _TOP = 10, 5
 
 @dataclass(frozen=True)
 class Breakdown:
-    """The scores of one split or file, beside those that the spec names.
+    """The scores of a split or file, in addition to the metrics of the spec.
 
     Args:
-        kind: What was predicted.
-        examples: How many of them.
-        overall: Of everything: accuracy, log loss, the means over classes; the quantiles of reconstruction errors.
-        parts: Of each class, label or value, by its name, in the target's order.
-        confusions: True class, predicted class and how often, where that is not never; of classes only, and within
-            each column where there are several.
-        columns: Of class columns, each with the names of its classes as they stand alone, in the order of `parts`.
-        naive: Loss and metrics of a prediction without a model; empty if there is none.
+        kind: Kind of the target.
+        examples: Number of examples.
+        overall: Scores over all examples, such as accuracy, log loss, means over classes, or quantiles of
+            reconstruction errors.
+        parts: Scores of each class, label or value by its name, in the order of the target.
+        confusions: True class, predicted class and count for each pair that occurs. For classes only, and within each
+            class column.
+        columns: Name of each class column and the names of its classes without the column, in the order of `parts`.
+        naive: Loss and metrics of a naive prediction; empty if there is none.
     """
 
     kind: TargetKind
@@ -43,11 +44,11 @@ class Breakdown:
 
     @property
     def part_kind(self) -> str:
-        """What each of the parts is."""
+        """Kind of each part: class, label or target."""
         return {"classes": "class", "class_columns": "class", "labels": "label"}.get(self.kind, "target")
 
     def matrices(self) -> Iterator[tuple[str, tuple[str, ...], npt.NDArray[np.int64]]]:
-        """Each column's name, its classes and its confusion matrix; where there are no columns one, without a name."""
+        """Yield the name, the classes and the confusion matrix of each class column; the name is empty for classes."""
         matrix, first = self.matrix(), 0
         for name, classes in self.columns or (("", tuple(self.parts)),):
             own = slice(first, first + len(classes))
@@ -55,7 +56,7 @@ class Breakdown:
             first = own.stop
 
     def matrix(self) -> npt.NDArray[np.int64]:
-        """The confusion matrix: rows are true classes."""
+        """Return the confusion matrix, with a row for each true class."""
         matrix = np.zeros((len(self.parts),) * 2, np.int64)
         for true, predicted, count in self.confusions:
             matrix[true, predicted] = count
@@ -63,10 +64,10 @@ class Breakdown:
 
 
 class Collector(abc.ABC):
-    """Takes predictions block by block and keeps of each example what the scores need.
+    """Accumulator of predictions, which keeps only what the scores need from each example.
 
     Args:
-        target: What is predicted.
+        target: Target of the predictions.
     """
 
     def __init__(self, target: Target) -> None:
@@ -75,16 +76,16 @@ class Collector(abc.ABC):
 
     @abc.abstractmethod
     def add(self, truth: Array, predictions: Array) -> None:
-        """Take some more.
+        """Add a block of examples.
 
         Shape:
-            truth: as `Split.target` holds it. predictions: `(n, size)`; for kind `input` both are left out but for the
-            reconstruction errors `(n,)`.
+            truth: see `Split.target`. predictions: `(n, size)`; for kind `input`, the reconstruction errors `(n,)`, and
+            truth is ignored.
         """
 
     @abc.abstractmethod
     def breakdown(self) -> Breakdown:
-        """The scores of all that was taken."""
+        """Return the scores of all examples added so far."""
 
     def _columns(self) -> tuple[Array, ...]:
         return tuple(np.concatenate(column) for column in zip(*self._kept, strict=True))
@@ -94,7 +95,7 @@ class _ClassCollector(Collector):
     def add(self, truth: Array, predictions: Array) -> None:
         truth = truth.astype(np.int64)
         own = predictions[np.arange(len(truth)), truth]
-        # Of many classes, one number of each example has to do.
+        # Keeping all probabilities would need too much memory with many classes; the rank is enough for top-k.
         last = predictions[:, 1] if self.target.size == 2 else true_ranks(truth, predictions)
         self._kept.append((truth, predictions.argmax(axis=1), own, last))
 
@@ -127,7 +128,7 @@ class _ClassColumnCollector(Collector):
         truth, predicted, own = self._columns()
         right, parts, size = truth == predicted, self.target.parts, self.target.size
         firsts = np.array([part.first for part in parts])
-        # Each column's classes stand behind those of the columns before it: none is ever taken for another column's.
+        # Offset the classes of each column, so that no class is confused with one of another column.
         counts = ClassCounts.of((truth + firsts).reshape(-1), (predicted + firsts).reshape(-1), size)
         overall = {
             "accuracy": accuracy(truth, predicted),
@@ -175,7 +176,7 @@ class _Values(Collector):
         scores = regression_scores(truth, predictions)
         parts = _parts(self.target, **_regression_columns(scores))
         overall = {"r2": float(scores.r2.mean())}
-        if self.target.size == 1:  # of several, which have units of their own, only R2 has a mean
+        if self.target.size == 1:  # several values may have different units, so only R2 can be averaged
             overall = {name: float(values[0]) for name, values in _regression_columns(scores).items()}
         return Breakdown("values", len(truth), overall, parts)
 
@@ -191,7 +192,7 @@ class _Input(Collector):
 
 
 def collector_of(target: Target) -> Collector:
-    """What collects the predictions of a target."""
+    """Return the collector for a kind of target."""
     kinds: dict[TargetKind, type[Collector]] = {
         "classes": _ClassCollector,
         "class_columns": _ClassColumnCollector,

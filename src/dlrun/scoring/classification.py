@@ -1,4 +1,4 @@
-"""Scores of classes and of yes-or-no labels: confusion matrix, precision, recall, F1, ROC AUC, log loss, accuracies."""
+"""Scores of classifiers and of yes-or-no labels: confusion matrix, precision, recall, F1, ROC AUC and log loss."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ Array = npt.NDArray[Any]
 Float = npt.NDArray[np.float64]
 
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
-"""What a probability of 0 counts as in the log loss, which would be infinite: the smallest float32."""
+"""Replacement for a probability of 0 in the log loss, which would be infinite: the smallest normal float32."""
 THRESHOLD = 0.5
-"""A label is predicted where its probability is above this."""
+"""Probability above which a label is predicted."""
 
 
 def ratio(part: npt.NDArray[Any], whole: npt.NDArray[Any], *, otherwise: float) -> npt.NDArray[np.float64]:
-    """`part / whole`, and `otherwise` where `whole` is 0."""
+    """Return `part / whole`, or `otherwise` where `whole` is 0."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(whole == 0, otherwise, part / whole)
 
 
 @dataclass(frozen=True)
 class ClassCounts:
-    """What is counted of each class.
+    """Counts for each class.
 
     Args:
-        hits: Examples of the class that were predicted as it: true positives.
-        support: Examples of the class.
-        predicted: Examples that were predicted as it.
+        hits: Number of true positives.
+        support: Number of examples of the class.
+        predicted: Number of predictions of the class.
 
     Shape:
         `(classes,)` int64, each.
@@ -42,7 +42,7 @@ class ClassCounts:
 
     @classmethod
     def of(cls, truth: Array, predicted: Array, size: int) -> ClassCounts:
-        """Count.
+        """Count the examples and predictions of each class.
 
         Shape:
             truth, predicted: `(n,)` class indices below `size`.
@@ -52,7 +52,7 @@ class ClassCounts:
 
     @classmethod
     def of_labels(cls, truth: Array, predicted: Array) -> ClassCounts:
-        """Count for several yes-or-no labels, each by itself.
+        """Count the examples and predictions of each of several yes-or-no labels.
 
         Shape:
             truth, predicted: `(n, labels)` of 0 and 1.
@@ -62,33 +62,33 @@ class ClassCounts:
 
     @property
     def present(self) -> npt.NDArray[np.bool_]:
-        """Whether the class occurs, as an example or as a prediction; only such classes count in a mean."""
+        """Whether the class occurs in the truth or the predictions; only such classes enter a mean."""
         return (self.support > 0) | (self.predicted > 0)
 
     @property
     def precision(self) -> Float:
-        """Of what was predicted as the class, how much is of it.
+        """Fraction of the predictions of the class that are correct.
 
         Formula:
-            hits / predicted; nan where nothing was predicted as the class
+            hits / predicted; nan if the class was never predicted
         """
         return ratio(self.hits, self.predicted, otherwise=np.nan)
 
     @property
     def recall(self) -> Float:
-        """Of the class' examples, how many were found.
+        """Fraction of the examples of the class that were found.
 
         Formula:
-            hits / support; nan where the class has no examples
+            hits / support; nan if the class has no examples
         """
         return ratio(self.hits, self.support, otherwise=np.nan)
 
     @property
     def f1(self) -> Float:
-        """The harmonic mean of precision and recall.
+        """Harmonic mean of precision and recall.
 
         Formula:
-            2 hits / (support + predicted); nan where the class does not occur
+            2 hits / (support + predicted); nan if the class does not occur
 
         Reference:
             van Rijsbergen, 1979, "Information Retrieval", chapter 7.
@@ -96,23 +96,23 @@ class ClassCounts:
         return ratio(2 * self.hits, self.support + self.predicted, otherwise=np.nan)
 
     def macro(self, of_class: Float) -> float:
-        """The mean over the classes that occur, each of the same weight; what is undefined of one counts as 0 there."""
+        """Return the unweighted mean over the classes that occur; undefined scores count as 0."""
         return float(np.nan_to_num(of_class[self.present]).mean()) if self.present.any() else np.nan
 
     def weighted(self, of_class: Float) -> float:
-        """The mean over the classes, each weighted by its number of examples; what is undefined of one counts as 0."""
+        """Return the mean over the classes weighted by their number of examples; undefined scores count as 0."""
         has = self.support > 0
         return float(np.average(np.nan_to_num(of_class[has]), weights=self.support[has])) if has.any() else np.nan
 
 
 def confusions(truth: Array, predicted: Array, size: int) -> list[tuple[int, int, int]]:
-    """The pairs of classes that occur, the diagonal included: all there is to know of a matrix that is too large.
+    """Return the nonzero entries of the confusion matrix, which may be too large to store as a whole.
 
     Shape:
         truth, predicted: `(n,)` class indices below `size`.
 
     Returns:
-        True class, predicted class, and how often, in the matrix' order.
+        True class, predicted class and count, in the order of the matrix.
     """
     pairs, counts = np.unique(truth.astype(np.int64) * size + predicted, return_counts=True)
     found = zip(pairs.tolist(), counts.tolist(), strict=True)
@@ -120,12 +120,12 @@ def confusions(truth: Array, predicted: Array, size: int) -> list[tuple[int, int
 
 
 def accuracy(truth: Array, predicted: Array) -> float:
-    """The part of all examples whose class was predicted."""
+    """Return the fraction of examples that were predicted correctly."""
     return float(np.mean(truth == predicted)) if len(truth) else np.nan
 
 
 def true_ranks(truth: Array, probabilities: Array) -> npt.NDArray[np.int64]:
-    """How many classes are predicted before the true one: 0 where it is the most probable.
+    """Return the rank of the true class, from 0 for the most probable.
 
     Shape:
         truth: `(n,)`. probabilities: `(n, classes)`. Returns: `(n,)`.
@@ -136,13 +136,13 @@ def true_ranks(truth: Array, probabilities: Array) -> npt.NDArray[np.int64]:
 
 
 def log_loss(true_probabilities: Array) -> float:
-    """The mean surprise at the true class: cross entropy, in nats.
+    """Return the mean cross-entropy in nats.
 
     Formula:
         -mean(log(p)), with p no smaller than `SMALLEST_PROBABILITY`
 
     Args:
-        true_probabilities: `(n,)`: the probability that was predicted for each example's class.
+        true_probabilities: Predicted probability of the true class of each example, `(n,)`.
     """
     if not len(true_probabilities):
         return np.nan
@@ -151,10 +151,10 @@ def log_loss(true_probabilities: Array) -> float:
 
 
 def roc_auc(is_positive: Array, scores: Array) -> float:
-    """How probable it is that a positive example gets a higher score than a negative one; a tie is half of it.
+    """Return the area under the ROC curve: the probability that a positive example scores above a negative one.
 
     Formula:
-        (R - P (P + 1) / 2) / (P N), where R is the sum of the positive examples' ranks among all scores, equal scores
+        (R - P (P + 1) / 2) / (P N), where R is the sum of the ranks of positive examples among all scores, equal scores
         having the mean of their ranks, and P and N are the numbers of positive and negative examples
 
     Reference:
@@ -162,7 +162,7 @@ def roc_auc(is_positive: Array, scores: Array) -> float:
         curve"; the statistic of Mann and Whitney, 1947.
 
     Shape:
-        is_positive: `(n,)` bool. scores: `(n,)`. Returns: nan if one of the two is absent, or a score is.
+        is_positive: `(n,)` bool. scores: `(n,)`. Result: a float; nan if either class is absent or a score is nan.
     """
     is_positive = is_positive.astype(bool)
     positives, negatives = int(is_positive.sum()), int((~is_positive).sum())
@@ -176,13 +176,13 @@ def roc_auc(is_positive: Array, scores: Array) -> float:
 
 @dataclass(frozen=True)
 class LabelScores:
-    """How well labels are told, each by itself and all together.
+    """Scores of each label and of all labels together.
 
     Args:
-        counts: Of each label: precision, recall and F1 follow from them.
-        accuracy: Part of the examples for which the label is right, `(labels,)`.
-        roc_auc: Of each label, `(labels,)`; nan where all examples are alike.
-        exact_match: Part of the examples for which every label is right.
+        counts: Counts of each label, from which precision, recall and F1 follow.
+        accuracy: Fraction of examples with the correct label, `(labels,)`.
+        roc_auc: ROC AUC of each label, `(labels,)`; nan if the label is the same in all examples.
+        exact_match: Fraction of examples with all labels correct.
     """
 
     counts: ClassCounts
@@ -192,7 +192,7 @@ class LabelScores:
 
 
 def label_scores(truth: Array, probabilities: Array) -> LabelScores:
-    """Score.
+    """Return the scores of several yes-or-no labels.
 
     Reference:
         Zhang and Zhou, 2014, "A Review on Multi-Label Learning Algorithms".

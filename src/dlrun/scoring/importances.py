@@ -1,4 +1,4 @@
-"""Which columns predictions rest on: the values of one are exchanged between the examples, and the loss is measured.
+"""Permutation importance: how much the loss grows when the values of a column are shuffled between examples.
 
 Reference:
     Breiman, 2001, "Random Forests", section 10; Fisher, Rudin and Dominici, 2019, "All Models are Wrong, but Many are
@@ -24,12 +24,12 @@ _LEAST = 1e-7
 
 @dataclass(frozen=True)
 class Importance:
-    """How much predictions rest on a column.
+    """Importance of a column for the predictions.
 
     Args:
-        column: Its name.
-        mean: By how much the measure rises when its values are exchanged, on average.
-        deviation: Of that, over several exchanges.
+        column: Name of the column.
+        mean: Mean increase of the measure when the values of the column are shuffled.
+        deviation: Standard deviation of the increase over several shuffles.
     """
 
     column: str
@@ -45,20 +45,20 @@ def permutation_importances(
     measure: Callable[[Array], float],
     turns: int = _TURNS,
 ) -> tuple[Importance, ...]:
-    """Exchange the values of each column in turn.
+    """Return the permutation importance of each column.
 
     Args:
-        predict: From stored examples to predictions.
-        stored: Examples.
-        columns: By name, the places of their values on the last axis.
-        measure: From predictions to what rises when they get worse.
-        turns: How often each is exchanged.
+        predict: Function from stored examples to predictions.
+        stored: Stored examples.
+        columns: Indices of the values of each column in the last axis, by column name.
+        measure: Function from predictions to a number that grows when they get worse.
+        turns: Number of shuffles per column.
 
     Returns:
-        By column, the most important first.
+        The importances, most important first.
 
     Shape:
-        stored: `(n, width)`, or `(n, steps, width)`, of which whole histories are exchanged.
+        stored: `(n, width)`, or `(n, steps, width)`, where all steps of an example are shuffled together.
     """
     generator = np.random.default_rng(0)
     before = measure(predict(stored))
@@ -74,12 +74,12 @@ def permutation_importances(
 
 
 def loss_of(truth: Array, target: Target, output: int | None = None) -> tuple[Callable[[Array], float], str]:
-    """What rises when predictions get worse, and its name.
+    """Return a function that grows when predictions get worse, and its name.
 
     Args:
-        truth: As `Split.target` holds it.
-        target: What is predicted.
-        output: Of one class, label or value alone, by its number; None: of all.
+        truth: Truth; see `Split.target`.
+        target: Target of the predictions.
+        output: Index of a class, label or value to measure alone; None for all.
     """
     if output is not None:
         return _loss_of_one(truth, target, output)
@@ -104,7 +104,12 @@ def loss_of(truth: Array, target: Target, output: int | None = None) -> tuple[Ca
 
 
 def change_of(outputs: Array, output: int | None = None) -> tuple[Callable[[Array], float], str]:
-    """How far predictions move, where no truth is known, and its name; of one class, label or value, or of all."""
+    """Return a function for the mean change of predictions, for data without truth, and its name.
+
+    Args:
+        outputs: Predictions for the unchanged examples, `(n, size)`.
+        output: Index of a class, label or value to measure alone; None for all.
+    """
     of = slice(None) if output is None else slice(output, output + 1)
     return lambda changed: float(np.abs(changed - outputs)[:, of].mean()), "mean change of the prediction"
 

@@ -1,4 +1,4 @@
-"""True and predicted values in; R2, MAE, RMSE, median absolute error and bias out, for each value by itself."""
+"""Scores of regression models, for each value: R2, MAE, RMSE, median absolute error and bias."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0)
 
 @dataclass(frozen=True)
 class RegressionScores:
-    """How far predictions are from the truth, in the unit of the values.
+    """Scores of each value, in its own unit.
 
     Args:
-        r2: Part of the variance that is explained.
+        r2: Fraction of the variance that is explained.
         mae: Mean absolute error.
         rmse: Root of the mean squared error.
-        median_absolute_error: Which a few large errors do not move.
-        bias: Mean of prediction - truth: above 0 if too much is predicted.
+        median_absolute_error: Median absolute error, which is robust to a few large errors.
+        bias: Mean of prediction - truth, above 0 if predictions are too large.
 
     Shape:
         `(size,)` each.
@@ -39,11 +39,11 @@ class RegressionScores:
 
 
 def regression_scores(truth: Array, predicted: Array) -> RegressionScores:
-    """Score.
+    """Return the scores of each value.
 
     Formula:
         with e = predicted - truth over the examples: R2 = 1 - sum(e^2) / sum((truth - mean(truth))^2), nan where the
-        truth never changes; MAE = mean(|e|); RMSE = sqrt(mean(e^2)); median(|e|); bias = mean(e)
+        truth is constant; MAE = mean(|e|); RMSE = sqrt(mean(e^2)); median(|e|); bias = mean(e)
 
     Reference:
         R2: Draper and Smith, 1998, "Applied Regression Analysis", chapter 1.
@@ -67,17 +67,17 @@ def regression_scores(truth: Array, predicted: Array) -> RegressionScores:
 
 
 def r2_score(truth: Array, predicted: Array, *, weights: Array | None = None, by_variance: bool = False) -> float:
-    """Return R2, of several values one number.
+    """Return R2 as one number, averaged over values.
 
     Formula:
-        the mean of the values' R2; with `by_variance` weighted by how much each varies: 1 - sum(e^2) over the sum of
-        the squared distances from the means, both over all values
+        the mean of the R2 of all values; with `by_variance` weighted by their variance: 1 - sum(e^2) /
+        sum((truth - mean)^2), both summed over all values
 
     Shape:
         truth, predicted: `(n, size)`. weights: `(n,)`.
 
     Returns:
-        nan where it is undefined: where a value never changes, with `by_variance` where none does.
+        The score; nan if a value is constant, or with `by_variance` if all values are constant.
     """
     truth, predicted = truth.astype(np.float64), predicted.astype(np.float64)
     weight = np.ones((len(truth), 1)) if weights is None else weights.astype(np.float64).reshape(-1, 1)
@@ -92,7 +92,7 @@ def r2_score(truth: Array, predicted: Array, *, weights: Array | None = None, by
 
 
 def _spread(truth: Float, weight: Float | None = None) -> Float:
-    """The sum of squared distances from the mean of each value; 0, and no rounding, where one never changes."""
+    """Return the sum of squared deviations of each value; exactly 0, without rounding error, for a constant value."""
     weight = np.ones((len(truth), 1)) if weight is None else weight
     mean = (weight * truth).sum(axis=0) / weight.sum()
     spread = (weight * np.square(truth - mean)).sum(axis=0)
@@ -100,7 +100,7 @@ def _spread(truth: Float, weight: Float | None = None) -> Float:
 
 
 def error_statistics(errors: npt.NDArray[Any]) -> dict[str, float]:
-    """How reconstruction errors are spread: what is usual, and from where on an example is an odd one.
+    """Return the mean and quantiles of reconstruction errors, which show the usual error and when it is an anomaly.
 
     Formula:
         the mean, and quantiles with linear interpolation between neighbours (type 7 of Hyndman and Fan, 1996, "Sample
