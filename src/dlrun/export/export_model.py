@@ -12,6 +12,7 @@ from dlrun.errors import RunError
 from dlrun.export.rebuilding import in_plain_layers, with_float_resizing, without_bincount
 from dlrun.models.parts.finish import finished
 from dlrun.signature import Target
+from dlrun.system.keras_internals import operation_of
 
 if TYPE_CHECKING:
     import keras
@@ -217,7 +218,7 @@ class Givens:
     def name_of(self, tensor: Any) -> str | None:
         """The name of the input that a tensor inside the model is; None if it is something else by now."""
         while id(tensor) not in self._names:
-            operation = tensor._keras_history.operation  # noqa: SLF001  there is no public way back
+            operation = operation_of(tensor)
             if type(operation).__name__ not in ("ExpandDims", "Reshape", "Squeeze", "Identity"):
                 return None
             tensor = operation.input

@@ -18,6 +18,7 @@ from dlrun.keras_table.descriptions import DESCRIPTIONS
 from dlrun.keras_table.docstring import argument_descriptions, summary
 from dlrun.keras_table.rules import LEFT_OUT_ARGUMENTS, LEFT_OUT_CLASSES, RULES, SUFFIX_RULES, Rule
 from dlrun.keras_table.table import GROUPS, MODULES, TABLE_PATH, Argument, Group, plain_argument
+from dlrun.system.keras_internals import factor_bounds, named_objects, optimizer_argument_docs, snake_case
 
 
 class UntypedArgumentError(Exception):
@@ -53,9 +54,7 @@ def text(table: Mapping[str, Any]) -> str:
 
 def _activations() -> Iterator[str]:
     """Yield the activations that need only a tensor, which excludes `threshold`."""
-    from keras.src import activations
-
-    for name, function in activations.ALL_OBJECTS_DICT.items():
+    for name, function in named_objects("activations").items():
         parameters = tuple(inspect.signature(function).parameters.values())
         if all(parameter.default is not inspect.Parameter.empty for parameter in parameters[1:]):
             yield name
@@ -77,36 +76,24 @@ def _classes(group: Group) -> Iterator[tuple[str, type]]:
 
 
 def _name(group: Group, member: type) -> str:
-    from keras.src.utils.naming import to_snake_case
-
     if group == "layers":
         return "Input" if member.__name__ == "InputLayer" else member.__name__
     if group == "optimizers":  # AdamW is in adamw.py: the name for `keras.optimizers.get`, plus underscores
         return member.__module__.rpartition(".")[2]
-    return "l1_l2" if member.__name__ == "L1L2" else str(to_snake_case(member.__name__))
+    return "l1_l2" if member.__name__ == "L1L2" else snake_case(member.__name__)
 
 
 def _short_names(group: Group, classes: Mapping[str, type]) -> dict[str, str]:
-    from keras.src.utils.naming import to_snake_case
-
     if group == "layers":
         aliases = ((alias, found) for alias, found in vars(_module(group)).items() if inspect.isclass(found))
     elif group == "schedules":
         return {}
     else:
-        aliases = ((alias, found) for alias, found in _objects(group).items() if alias.islower())
+        aliases = ((alias, found) for alias, found in named_objects(group).items() if alias.islower())
     names = {found: name for name, found in classes.items()}
-    by_function = {to_snake_case(found.__name__): name for name, found in classes.items()}
+    by_function = {snake_case(found.__name__): name for name, found in classes.items()}
     known = ((alias, names.get(found) or by_function.get(getattr(found, "__name__", ""))) for alias, found in aliases)
     return {alias: name for alias, name in sorted(known) if name and alias not in classes}
-
-
-def _objects(group: Group) -> Mapping[str, Any]:
-    from keras.src import constraints, initializers, losses, metrics, optimizers, regularizers
-
-    modules = (constraints, initializers, losses, metrics, optimizers, regularizers)
-    objects: dict[str, Any] = next(m for m in modules if m.__name__.endswith(group)).ALL_OBJECTS_DICT
-    return objects
 
 
 def _plain_entry(group: Group, member: type) -> dict[str, Any]:
@@ -130,10 +117,8 @@ def _plain_entry(group: Group, member: type) -> dict[str, Any]:
 
 
 def _docstring(member: type) -> str:
-    from keras.src.optimizers.base_optimizer import base_optimizer_keyword_args
-
     # Keras fills in this text itself, except for Muon.
-    return (member.__doc__ or "").replace("{{base_optimizer_keyword_args}}", base_optimizer_keyword_args)
+    return (member.__doc__ or "").replace("{{base_optimizer_keyword_args}}", optimizer_argument_docs())
 
 
 def _argument(group: Group, member: type, parameter: inspect.Parameter, described: str) -> Argument:
@@ -144,9 +129,7 @@ def _argument(group: Group, member: type, parameter: inspect.Parameter, describe
     types = rule.types or _types_of(default)
     if not types:
         raise UntypedArgumentError(f"{group}: {full_name}={default!r} has no type: add a rule to keras_table/rules.py")
-    smallest, largest = (
-        (rule.ge, rule.le) if name != "factor" else getattr(member, "_FACTOR_BOUNDS", (rule.ge, rule.le))
-    )
+    smallest, largest = (factor_bounds(member) if name == "factor" else None) or (rule.ge, rule.le)
     return Argument(
         name=name,
         description=DESCRIPTIONS.get(full_name) or DESCRIPTIONS.get(name) or described,
@@ -175,10 +158,8 @@ def _types_of(default: object) -> tuple[str, ...]:
 
 
 def _default(default: Any, types: tuple[str, ...]) -> Any:
-    from keras.src import initializers
-
     if "initializer" in types and default is not None:
-        return _name("initializers", initializers.ALL_OBJECTS_DICT[default])
+        return _name("initializers", named_objects("initializers")[default])
     return float(default) if types == ("number",) and default is not None else default
 
 

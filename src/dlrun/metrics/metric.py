@@ -22,6 +22,7 @@ from dlrun.keras_table import (
 from dlrun.metrics.inputs import SEES, VALUES, Form, MetricInput, converter, where_it_varies
 from dlrun.registry import Registry
 from dlrun.signature import Target
+from dlrun.system.keras_internals import build_metric
 
 if TYPE_CHECKING:
     import keras
@@ -123,7 +124,7 @@ class KerasMetric(KerasComponent, Metric):
             if self.type_name == "r2_score":  # Keras 3.15 creates its variables as float32 and ignores dtype
                 metric.add_variable = functools.partial(metric.add_variable, dtype="float64")
             # Keras creates these variables with the first batch, too late to restore them from a checkpoint.
-            metric._build((None, outputs), (None, outputs))  # noqa: SLF001
+            build_metric(metric, (None, outputs))
         undefined_where_it_is(metric, self.type_name)
         exact = self._exact(target, columns=outputs)
         return _converted(metric, form, target, exact=exact, correlates=self.type_name == "pearson_correlation")

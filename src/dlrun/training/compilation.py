@@ -12,6 +12,7 @@ from dlrun.models.parts.difference import with_last_value
 from dlrun.runs.record import Choice
 from dlrun.signature import Features, Target
 from dlrun.spec.types import Spec
+from dlrun.system.keras_internals import make_metric_variables
 from dlrun.training.devices.device import choose_precision, dtype_policy
 from dlrun.training.step.by_column import build_loss, build_metric
 from dlrun.training.step.dropout import exchange_dropout
@@ -148,5 +149,4 @@ def _build_metrics(model: keras.Model, features: Features, target: Target, *, dt
         targets = keras.KerasTensor((None, *columns), dtype="int32")
     else:
         targets = keras.KerasTensor((None, target.units), dtype="float32")
-    # Private in Keras 3.15, which has no public way to do this. A test checks that no variable is created later.
-    model._symbolic_build(data_batch=(inputs, targets))  # noqa: SLF001
+    make_metric_variables(model, inputs, targets)

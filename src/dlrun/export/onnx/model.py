@@ -11,6 +11,7 @@ from dlrun.export.description import ModelDescription
 from dlrun.export.export_model import inputs_of
 from dlrun.export.onnx.strings import OPSET, Strings, opsets
 from dlrun.export.text_layers import ModelTail, cut_behind, string_layers
+from dlrun.system.keras_internals import freeze
 
 if TYPE_CHECKING:
     from dlrun.export.export_model import ExportModel
@@ -55,7 +56,6 @@ def _converted(cut: ModelTail, outputs: list[str]) -> Any:
     """What a model does behind its strings as ONNX."""
     import tensorflow as tf
     import tf2onnx
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     given = inputs_of(cut.rest)
     names = sorted(given)  # the order in which TensorFlow takes a dictionary's entries
@@ -66,7 +66,7 @@ def _converted(cut: ModelTail, outputs: list[str]) -> Any:
         return [made[name] for name in outputs]
 
     function = tf.function(serve, input_signature=[specs], autograph=False)
-    frozen = convert_variables_to_constants_v2(function.get_concrete_function(), lower_control_flow=False)
+    frozen = freeze(function.get_concrete_function())
     taken, made = [tensor.name for tensor in frozen.inputs], [tensor.name for tensor in frozen.outputs]
     converted, _ = tf2onnx.convert.from_graph_def(
         frozen.graph.as_graph_def(),

@@ -17,6 +17,7 @@ from dlrun.export.export_model import CORE
 from dlrun.export.harness import Example, read_examples
 from dlrun.export.tflite.float16 import with_float16_weights
 from dlrun.export.tflite.inputs import with_inputs
+from dlrun.system.keras_internals import lite_operations
 
 Calibration = Callable[[], Iterator[dict[str, Any]]]
 
@@ -61,7 +62,7 @@ def _int8(folder: Path, packs: Mapping[str, Sequence[str]]) -> bytes:
     names = {tensor["index"]: tensor["name"] for tensor in interpreter.get_tensor_details()}
     outside = [
         names[output]
-        for operation in interpreter._get_ops_details()  # noqa: SLF001  there is no public way to the operations
+        for operation in lite_operations(interpreter)
         for output in operation["outputs"]
         if output in names and not _is_inside(names[output])
     ]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from dlrun.export.export_model import CORE
+from dlrun.system.keras_internals import lite_files, lite_schema
 
 _SMALLEST = 32
 """Values of a weight that is worth an operation."""
@@ -19,10 +20,8 @@ _SMALLEST = 32
 
 def with_float16_weights(model: bytes) -> bytes:
     """Halve the weights of the network."""
-    from tensorflow.lite.python import schema_py_generated as schema
-    from tensorflow.lite.tools import flatbuffer_utils
-
-    parsed = flatbuffer_utils.convert_bytearray_to_object(bytearray(model))
+    schema, files = lite_schema(), lite_files()
+    parsed = files.convert_bytearray_to_object(bytearray(model))
     code = schema.OperatorCodeT()
     code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.DEQUANTIZE
     code.version = 3  # the first that takes float16
@@ -48,7 +47,7 @@ def with_float16_weights(model: bytes) -> bytes:
         for operation in graph.operators or []:
             operation.inputs = [replaced.get(number, number) for number in operation.inputs]
         graph.operators = [*operations, *(graph.operators or [])]
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(parsed))
+    return bytes(files.convert_object_to_bytearray(parsed))
 
 
 def _weights(parsed: Any, schema: Any) -> set[int]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dlrun.system.keras_internals import lite_files, lite_schema
+
 
 def with_inputs(model: bytes, packs: Mapping[str, Sequence[str]]) -> bytes:
     """Replace inputs `(1, columns)` of the signature by inputs `(1, 1)`, which the first operations join.
@@ -19,10 +21,8 @@ def with_inputs(model: bytes, packs: Mapping[str, Sequence[str]]) -> bytes:
     """
     if not packs:
         return model
-    from tensorflow.lite.python import schema_py_generated as schema
-    from tensorflow.lite.tools import flatbuffer_utils
-
-    parsed = flatbuffer_utils.convert_bytearray_to_object(bytearray(model))
+    schema, files = lite_schema(), lite_files()
+    parsed = files.convert_bytearray_to_object(bytearray(model))
     signature = parsed.signatureDefs[0]
     graph = parsed.subgraphs[signature.subgraphIndex]
     code = schema.OperatorCodeT()
@@ -40,7 +40,7 @@ def with_inputs(model: bytes, packs: Mapping[str, Sequence[str]]) -> bytes:
         graph.operators.insert(0, _joining(indices, given.tensorIndex, len(parsed.operatorCodes) - 1, schema))
         signature.inputs = [each for each in signature.inputs if each is not given]
         signature.inputs += [_mapped(name, index, schema) for name, index in zip(names, indices, strict=True)]
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(parsed))
+    return bytes(files.convert_object_to_bytearray(parsed))
 
 
 def _input(name: str, kind: int, schema: Any) -> Any:

@@ -21,6 +21,7 @@ from dlrun.export.saved_model import write_endpoints
 from dlrun.export.text_layers import ModelTail, TextRules, cut_behind, stateful_parts, string_layers
 from dlrun.export.tflite.text import ByteTokens
 from dlrun.system.disk import disk
+from dlrun.system.keras_internals import all_layers
 
 
 def text_inputs(model: ExportModel) -> tuple[str, ...]:
@@ -126,7 +127,7 @@ def can_calibrate(model: ExportModel) -> bool:
     """Whether int8 can have more than weights: TensorFlow 2.21 crashes as it calibrates a loop, or several strings."""
     import keras
 
-    layers = model.core._flatten_layers()  # noqa: SLF001  the public model.layers does not look into wrappers
+    layers = all_layers(model.core)
     if any(isinstance(layer, keras.layers.RNN) for layer in layers):
         return False
     strings = [tensor for tensor in model.taken().values() if tensor.dtype == "string"]

@@ -11,6 +11,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+from dlrun.system.keras_internals import all_layers
+
 if TYPE_CHECKING:
     import keras
 
@@ -54,7 +56,7 @@ def block_lstm() -> type[keras.layers.LSTM]:
 
 def use_block_kernels(model: keras.Model, *, on: bool) -> None:
     """Choose whether the recurrent layers of `model` use the fused kernel in graphs that are traced from now on."""
-    for layer in model._flatten_layers():  # noqa: SLF001, the public model.layers does not look into wrappers
+    for layer in all_layers(model):
         if isinstance(layer, block_lstm()):
             layer.use_block_kernel = on
 

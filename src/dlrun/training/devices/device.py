@@ -17,6 +17,7 @@ from dlrun.errors import RunError, UsageError
 from dlrun.runs.provenance.machine import usable_cores
 from dlrun.runs.record import Choice
 from dlrun.spec.types import Training
+from dlrun.system.keras_internals import all_layers
 from dlrun.system.memory import free_memory
 
 _OLDEST_BFLOAT16_GPU = (8, 0)  # the compute capability of Ampere
@@ -137,7 +138,7 @@ def choose_precision(training: Training, device: Device, build: Callable[[], ker
     if training.precision != "auto":
         return Choice(value=training.precision, reason="asked for")
     choice = _fast_precision(training, device, build)
-    layer = _only_in_float32(build()._flatten_layers()) if choice.value != "float32" else ""  # noqa: SLF001  as below
+    layer = _only_in_float32(all_layers(build())) if choice.value != "float32" else ""
     if layer:
         return Choice(value="float32", reason=f"TensorFlow has no gradient of {layer} in {choice.value}")
     return choice
@@ -159,7 +160,7 @@ def _cpu_precision(training: Training, build: Callable[[], keras.Model]) -> Choi
     # Measured on two cores of a Sapphire Rapids. Three convolutions on MNIST are 2 times as fast in bfloat16. Dense
     # layers of 512 x 512 are equally fast with batches of 32 and 1.3 times as fast with 128; of 1024 x 1024, 2 times
     # as fast with batches of 256.
-    layers = build()._flatten_layers()  # noqa: SLF001  the public model.layers omits nested layers
+    layers = all_layers(build())
     if any(isinstance(layer, keras.layers.RNN) for layer in layers):
         return Choice(value="float32", reason="recurrent layers are slower in bfloat16 on a CPU")
     if has_convolutions(layers):

@@ -13,6 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from dlrun.system.keras_internals import all_layers
 from dlrun.training.step.randomness import hashed_words
 
 
@@ -49,13 +50,13 @@ class Dropout(keras.layers.Dropout):  # type: ignore[misc, unused-ignore]  # Ker
 
 def exchange_dropout(model: keras.Model) -> None:
     """Turn Keras' own dropout layers in a model into the class above; their state and names stay the same."""
-    for layer in model._flatten_layers():  # noqa: SLF001  the public model.layers omits nested layers
+    for layer in all_layers(model):
         if type(layer) is keras.layers.Dropout:
             layer.__class__ = Dropout
 
 
 def use_hashed_dropout(model: keras.Model, *, on: bool) -> None:
     """Set whether graphs traced from now on use hashed random numbers in the dropout layers of `model`."""
-    for layer in model._flatten_layers():  # noqa: SLF001
+    for layer in all_layers(model):
         if isinstance(layer, Dropout):
             layer.uses_hash = on

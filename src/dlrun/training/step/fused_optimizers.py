@@ -11,6 +11,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from dlrun.system.keras_internals import adam_moments, momentum_of
+
 
 def _handle(variable: Any) -> Any:
     """Return the resource of a Keras variable, or of the TensorFlow variable that Keras passes to `update_step`."""
@@ -34,13 +36,13 @@ class _FusedAdam(keras.optimizers.Adam):  # type: ignore[misc, unused-ignore]  #
         if self.amsgrad or isinstance(gradient, tf.IndexedSlices):
             super().update_step(gradient, variable, learning_rate)
             return
-        dtype, index = variable.dtype, self._get_variable_index(variable)
+        dtype, (mean, square) = variable.dtype, adam_moments(self, variable)
         beta_1, beta_2 = tf.constant(self.beta_1, dtype), tf.constant(self.beta_2, dtype)
         step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=_handle(variable),
-            m=_handle(self._momentums[index]),
-            v=_handle(self._velocities[index]),
+            m=_handle(mean),
+            v=_handle(square),
             beta1_power=tf.pow(beta_1, step),
             beta2_power=tf.pow(beta_2, step),
             lr=tf.cast(learning_rate, dtype),
@@ -75,7 +77,7 @@ class _FusedSGD(keras.optimizers.SGD):  # type: ignore[misc, unused-ignore]
             return
         tf.raw_ops.ResourceApplyKerasMomentum(
             var=_handle(variable),
-            accum=_handle(self.momentums[self._get_variable_index(variable)]),
+            accum=_handle(momentum_of(self, variable)),
             lr=rate,
             grad=gradient,
             momentum=tf.constant(self.momentum, dtype),

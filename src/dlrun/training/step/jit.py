@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from dlrun.runs.record import Choice
 from dlrun.spec.types import Spec
+from dlrun.system.keras_internals import all_layers
 from dlrun.training.devices.device import has_convolutions, is_dense
 from dlrun.training.devices.jit_cache import Measured, has_measured, read_measured, write_measured
 from dlrun.training.step.feed import Order, StepRange
@@ -56,7 +57,7 @@ def choose_jit(steps: StepRunner, spec: Spec, order: Order, *, total_steps: int,
     elif (known := read_measured(key)) is not None:
         choice = known.choice(total_steps)
         choice = choice.model_copy(update={"reason": f"{choice.reason} (measured in an earlier run)"})
-    elif not steps.feed.is_on_gpu and has_convolutions(steps.model._flatten_layers()):  # noqa: SLF001
+    elif not steps.feed.is_on_gpu and has_convolutions(all_layers(steps.model)):
         # Measured on two cores of a Sapphire Rapids: 59 ms a step instead of 1.3 (digits_cnn), 870 instead of 3
         # (mnist_cnn). A single call with XLA would take longer than the whole trial may.
         choice = Choice(value="off", reason="XLA computes convolutions on a CPU many times more slowly")
@@ -78,7 +79,7 @@ def _tried(
         steps(stretch, 0, 1)  # the first call traces, and is not timed
         count, plain_seconds = _enough_steps(steps, stretch)
         cost = expected_compile_seconds(steps.graph_nodes())
-        part = LARGEST_PART_OF_DENSE if is_dense(steps.model._flatten_layers()) else LARGEST_PART  # noqa: SLF001
+        part = LARGEST_PART_OF_DENSE if is_dense(all_layers(steps.model)) else LARGEST_PART
         if cost > part * plain_seconds * total_steps:
             message = f"the run is too short ({plain_seconds * total_steps:.0f} s) to try XLA (about {cost:.1f} s)"
             return Choice(value="off", reason=message), None

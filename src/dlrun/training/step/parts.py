@@ -8,7 +8,7 @@ Evaluation has no gradients, and Keras' running means, to which each part adds i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from dlrun.errors import UsageError
 from dlrun.spec.types import Spec
+from dlrun.system.keras_internals import SumsFirst, all_layers, loss_tracker
 from dlrun.training.step.feed import Feed
 from dlrun.training.step.replicas import Replicas
 
@@ -72,7 +73,7 @@ def check_penalties(model: keras.Model, spec: Spec, *, replicas: int, examples: 
     rest = 0 if training.drop_remainder else examples % training.batch_size
     if training.batch_size % replicas == 0 and rest % replicas == 0:
         return
-    for layer in model._flatten_layers():  # noqa: SLF001  the public model.layers omits nested layers
+    for layer in all_layers(model):
         if layer.activity_regularizer is not None:
             message = f"the layer {layer.name} has a penalty on its activities, but {replicas} devices share each batch"
             raise UsageError(
@@ -88,12 +89,12 @@ def join_parts(model: keras.Model) -> None:
     Batch normalization uses the statistics of all parts. Dropout draws the same mask for each part, so it differs from
     the mask that one device draws for the whole batch.
     """
-    for layer in model._flatten_layers():  # noqa: SLF001  the public model.layers omits nested layers
+    for layer in all_layers(model):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = True
     optimizer = model.optimizer
-    optimizer.__class__ = type(type(optimizer).__name__, (_SumsFirst, type(optimizer)), {})
-    model._loss_tracker.__class__ = _PartMean  # noqa: SLF001  Keras 3.15 has no public access to it
+    optimizer.__class__ = type(type(optimizer).__name__, (SumsFirst, type(optimizer)), {})
+    loss_tracker(model).__class__ = _PartMean
 
 
 def part_step(
@@ -118,7 +119,7 @@ def part_step(
     def part_of_training(rows: Any, indices: Any, size: Any, epoch: Any) -> None:
         mine, device = team.part(indices, size)
         fair = tf.cast(size, tf.float32) / team.replicas
-        tracker = model._loss_tracker  # noqa: SLF001
+        tracker = loss_tracker(model)
         tracker.examples = fair
         # See the module docstring: `fair` is the even share of the batch, and the weight corrects for uneven parts.
         weight = tf.cast(tf.shape(mine)[0], tf.float32) / fair
@@ -147,51 +148,3 @@ class _PartMean(keras.metrics.Mean):  # type: ignore[misc, unused-ignore]  # Ker
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Add the loss of a part."""
         super().update_state(values, sample_weight if self.examples is None else self.examples)
-
-
-class _SumsFirst:
-    """An optimizer that sums the gradients over all devices first, then clips and accumulates those of the batch.
-
-    After that, every device makes the same update to its own copy of the variables. Keras 3.15 would sum after
-    clipping, and would synchronize the devices inside conditional code, which TensorFlow does not allow.
-    """
-
-    def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
-        """Sum the gradients over the devices, then update as the optimizer does."""
-        context = tf.distribute.get_replica_context()
-        there = [gradient for gradient in grads if gradient is not None]
-        summed = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, there))
-        grads = [None if gradient is None else next(summed) for gradient in grads]
-        super().apply(grads, trainable_variables)  # type: ignore[misc]
-
-    def _backend_update_step(self, grads: Any, trainable_variables: Any, learning_rate: Any) -> None:
-        for gradient, variable in zip(grads, trainable_variables, strict=True):
-            self.update_step(gradient, _own_copy(variable), learning_rate)  # type: ignore[attr-defined]
-
-    def _apply_weight_decay(self, variables: Any) -> None:
-        if self.weight_decay is None:  # type: ignore[attr-defined]
-            return
-        for variable in map(_own_copy, variables):
-            if self._use_weight_decay(variable):  # type: ignore[attr-defined]
-                rate = tf.cast(self.learning_rate, variable.dtype)  # type: ignore[attr-defined]
-                decay = tf.cast(self.weight_decay, variable.dtype)  # type: ignore[attr-defined]
-                variable.assign_sub(variable * decay * rate)
-
-    def _backend_increment_gradient_accumulators(self, grads: Any, acc_grads: Any) -> None:
-        for gradient, accumulated in zip(grads, acc_grads, strict=True):
-            _own_copy(accumulated).assign_add(gradient)
-
-    def _overwrite_model_variables_with_average_value(self, trainable_variables: Any) -> None:
-        if tf.distribute.in_cross_replica_context():  # at the end of training
-            super()._overwrite_model_variables_with_average_value(trainable_variables)  # type: ignore[misc]
-            return
-        averages = self._model_variables_moving_average  # type: ignore[attr-defined]
-        for variable, average in zip(trainable_variables, averages, strict=True):
-            _own_copy(variable).assign(_own_copy(average))
-
-
-def _own_copy(variable: Any) -> Any:
-    """Return the copy of a variable that belongs to the current replica."""
-    copies = tf.distribute.get_strategy().experimental_local_results(getattr(variable, "value", variable))
-    replica = tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)
-    return copies[replica % len(copies)]

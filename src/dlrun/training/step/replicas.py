@@ -8,15 +8,14 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.eager import context as eager_context
 
 from dlrun.errors import RunError, UsageError
+from dlrun.system.keras_internals import limit_wait_for_workers
 from dlrun.training.devices.cluster import Cluster
 from dlrun.training.devices.device import Device
 from dlrun.training.stop import handled_signals
@@ -214,11 +213,7 @@ def make_team(device: Device, cluster: Cluster) -> Replicas:
     kind = tf.distribute.experimental.CommunicationImplementation
     ring = kind.AUTO if device.is_gpu else kind.RING
     options = tf.distribute.experimental.CommunicationOptions(implementation=ring)
-    # TensorFlow 2.21 waits for an hour, and has no public option to change that.
-    context = eager_context.context()
-    context.configure_coordination_service = partial(
-        context.configure_coordination_service, cluster_register_timeout_in_ms=1000 * WAIT_SECONDS
-    )
+    limit_wait_for_workers(WAIT_SECONDS)
     try:
         with _signals_at_once(cluster):
             strategy = tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)

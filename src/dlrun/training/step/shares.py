@@ -18,6 +18,7 @@ import tensorflow as tf
 from dlrun.errors import UsageError
 from dlrun.runs.record import Choice
 from dlrun.spec.types import Spec
+from dlrun.system.keras_internals import all_layers
 
 _SMALLEST_PART = 8
 """The smallest number of examples in a part that is worth a core of its own."""
@@ -119,7 +120,7 @@ def _over_batches(core: keras.Model) -> str:
     """Return why the batches of a model cannot be cut into parts; empty if they can."""
     if len(core.inputs) != 1 or len(core.outputs) != 1:
         return f"the model has {len(core.inputs)} inputs and {len(core.outputs)} outputs"
-    for layer in core._flatten_layers():  # noqa: SLF001  the public model.layers omits nested layers
+    for layer in all_layers(core):
         if isinstance(layer, keras.layers.BatchNormalization) or getattr(layer, "activity_regularizer", None):
             return f"the layer {layer.name} is computed over a whole batch"
     return ""

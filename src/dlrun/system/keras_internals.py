@@ -1,0 +1,215 @@
+"""The parts of Keras and TensorFlow that are not public, each behind a function that says which public way is missing.
+
+Nothing else in dlrun uses them, so that an update of Keras (3.15) or TensorFlow (2.21) can break this module alone:
+`tests/system/test_keras_internals.py` fails with the name of what is gone. TensorFlow is imported inside the functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+
+def all_layers(model: keras.Model) -> list[keras.Layer]:
+    """Return the model itself and every layer inside it, at any depth.
+
+    The public `model.layers` omits what is inside nested models and wrappers.
+    """
+    layers: list[keras.Layer] = list(model._flatten_layers())  # noqa: SLF001
+    return layers
+
+
+def make_metric_variables(model: keras.Model, inputs: Any, targets: Any) -> None:
+    """Create the variables of the loss and the metrics of a compiled model.
+
+    Keras creates them in the first step, too late for a checkpoint to be restored into them, and has no public method
+    that does it earlier.
+
+    Args:
+        model: compiled.
+        inputs: a `keras.KerasTensor` like one batch of inputs.
+        targets: the same for the targets.
+    """
+    model._symbolic_build(data_batch=(inputs, targets))  # noqa: SLF001
+
+
+def build_metric(metric: keras.metrics.Metric, shape: tuple[int | None, ...]) -> None:
+    """Create the variables of a metric for targets and predictions of a shape.
+
+    A Keras metric has no public `build`: its variables are created by the first call of `update_state`.
+    """
+    metric._build(shape, shape)  # type: ignore[attr-defined, unused-ignore]  # noqa: SLF001
+
+
+def loss_tracker(model: keras.Model) -> keras.metrics.Mean:
+    """Return the running mean of the loss of a compiled model.
+
+    The public `model.metrics` lists it among the others and does not say which one it is.
+    """
+    return model._loss_tracker  # noqa: SLF001
+
+
+def operation_of(tensor: keras.KerasTensor) -> Any:
+    """Return the operation or layer that a symbolic tensor comes from. No public attribute leads back to it."""
+    return tensor._keras_history.operation  # noqa: SLF001
+
+
+def adam_moments(optimizer: keras.optimizers.Adam, variable: Any) -> tuple[keras.Variable, keras.Variable]:
+    """Return the first and second moment that Adam keeps of a variable.
+
+    The public `optimizer.variables` lists them without saying whose they are.
+    """
+    index = optimizer._get_variable_index(variable)  # noqa: SLF001
+    return optimizer._momentums[index], optimizer._velocities[index]  # noqa: SLF001
+
+
+def momentum_of(optimizer: keras.optimizers.SGD, variable: Any) -> keras.Variable:
+    """Return the momentum that SGD keeps of a variable; as with Adam, no public way leads from one to the other."""
+    return optimizer.momentums[optimizer._get_variable_index(variable)]  # noqa: SLF001
+
+
+def lite_operations(interpreter: Any) -> list[dict[str, Any]]:
+    """Return the operations of a TensorFlow Lite model. The public interpreter describes tensors only."""
+    operations: list[dict[str, Any]] = interpreter._get_ops_details()  # noqa: SLF001
+    return operations
+
+
+def lite_schema() -> Any:
+    """Return the module of classes that a TensorFlow Lite file consists of; `tf.lite` does not export it."""
+    from tensorflow.lite.python import schema_py_generated
+
+    return schema_py_generated
+
+
+def lite_files() -> Any:
+    """Return the module that reads and writes TensorFlow Lite files as objects; `tf.lite` does not export it."""
+    from tensorflow.lite.tools import flatbuffer_utils
+
+    return flatbuffer_utils
+
+
+def freeze(function: Any) -> Any:
+    """Return a concrete function with its variables as constants and its control flow as it is.
+
+    The public `tf.compat.v1.graph_util.convert_variables_to_constants` takes a session, which TensorFlow 2 has not.
+    """
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    return convert_variables_to_constants_v2(function, lower_control_flow=False)
+
+
+def limit_wait_for_workers(seconds: int) -> None:
+    """Set how long `MultiWorkerMirroredStrategy` waits for the other processes when it is made.
+
+    It is an hour, and no public option changes it.
+    """
+    from tensorflow.python.eager import context as eager_context
+
+    context = eager_context.context()
+    context.configure_coordination_service = partial(
+        context.configure_coordination_service, cluster_register_timeout_in_ms=1000 * seconds
+    )
+
+
+def named_objects(group: str) -> Mapping[str, Any]:
+    """Return every name that `keras.<group>.get` understands, with what it stands for.
+
+    `get` is public, but nothing public lists its names.
+
+    Args:
+        group: `activations`, `constraints`, `initializers`, `losses`, `metrics`, `optimizers` or `regularizers`.
+    """
+    from importlib import import_module
+
+    objects: Mapping[str, Any] = import_module(f"keras.src.{group}").ALL_OBJECTS_DICT
+    return objects
+
+
+def snake_case(class_name: str) -> str:
+    """Return the name by which `keras.losses.get` and the like know a class.
+
+    The public functions take such a name, but nothing public returns it.
+    """
+    from keras.src.utils.naming import to_snake_case
+
+    return str(to_snake_case(class_name))
+
+
+def optimizer_argument_docs() -> str:
+    """Return the description of the arguments that all optimizers share.
+
+    It is public in the docstrings alone, and Keras does not insert it into that of Muon.
+    """
+    from keras.src.optimizers.base_optimizer import base_optimizer_keyword_args
+
+    return str(base_optimizer_keyword_args)
+
+
+def factor_bounds(layer: type) -> tuple[float | None, float | None] | None:
+    """Return the smallest and largest `factor` of an augmentation layer; None where it does not say.
+
+    Keras checks them in the constructor and publishes them nowhere.
+    """
+    bounds: tuple[float | None, float | None] | None = getattr(layer, "_FACTOR_BOUNDS", None)
+    return bounds
+
+
+class SumsFirst:
+    """A base to put before a Keras optimizer's class: it gets the sums of the gradients over all devices.
+
+    So clipping and gradient accumulation work on the whole batch. After that, each device does the same to its own
+    copy of the variables. Keras 3.15 sums after clipping, and meets the other devices in the middle of what it does
+    only now and then, which TensorFlow cannot. None of the methods where it meets them is public.
+    """
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Any = None) -> None:
+        """Sum the gradients, then do what the optimizer does."""
+        import tensorflow as tf
+
+        context = tf.distribute.get_replica_context()
+        there = [gradient for gradient in grads if gradient is not None]
+        summed = iter(context.all_reduce(tf.distribute.ReduceOp.SUM, there))
+        grads = [None if gradient is None else next(summed) for gradient in grads]
+        super().apply(grads, trainable_variables)  # type: ignore[misc]
+
+    def _backend_update_step(self, grads: Any, trainable_variables: Any, learning_rate: Any) -> None:
+        for gradient, variable in zip(grads, trainable_variables, strict=True):
+            self.update_step(gradient, _own_copy(variable), learning_rate)  # type: ignore[attr-defined]
+
+    def _apply_weight_decay(self, variables: Any) -> None:
+        import tensorflow as tf
+
+        if self.weight_decay is None:  # type: ignore[attr-defined]
+            return
+        for variable in map(_own_copy, variables):
+            if self._use_weight_decay(variable):  # type: ignore[attr-defined]
+                rate = tf.cast(self.learning_rate, variable.dtype)  # type: ignore[attr-defined]
+                decay = tf.cast(self.weight_decay, variable.dtype)  # type: ignore[attr-defined]
+                variable.assign_sub(variable * decay * rate)
+
+    def _backend_increment_gradient_accumulators(self, grads: Any, acc_grads: Any) -> None:
+        for gradient, accumulated in zip(grads, acc_grads, strict=True):
+            _own_copy(accumulated).assign_add(gradient)
+
+    def _overwrite_model_variables_with_average_value(self, trainable_variables: Any) -> None:
+        import tensorflow as tf
+
+        if tf.distribute.in_cross_replica_context():  # at the end of training
+            super()._overwrite_model_variables_with_average_value(trainable_variables)  # type: ignore[misc]
+            return
+        averages = self._model_variables_moving_average  # type: ignore[attr-defined]
+        for variable, average in zip(trainable_variables, averages, strict=True):
+            _own_copy(variable).assign(_own_copy(average))
+
+
+def _own_copy(variable: Any) -> Any:
+    """Return, inside a replica, its own copy of a variable."""
+    import tensorflow as tf
+
+    copies = tf.distribute.get_strategy().experimental_local_results(getattr(variable, "value", variable))
+    replica = tf.get_static_value(tf.distribute.get_replica_context().replica_id_in_sync_group)
+    return copies[replica % len(copies)]
