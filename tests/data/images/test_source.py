@@ -10,6 +10,7 @@ import pytest
 
 from dlrun.data.dataset import Dataset, datasets
 from dlrun.data.images.source import Images
+from dlrun.data.splits import Split, fingerprint_of
 from dlrun.errors import DataError
 from pictures import GIF, blocks, jpeg, png, unpacked, write_classes
 
@@ -248,7 +249,6 @@ def test_a_file_that_cannot_be_mapped_is_told_as_that_and_kept(tmp_path: Path, m
 
 
 def test_kept_images_are_hashed_once_at_loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dlrun.data.splits import Split, fingerprint_of
 
     write_classes(tmp_path)
     expected = load(tmp_path, validation=0.25).fingerprint
@@ -264,6 +264,23 @@ def test_kept_images_are_hashed_once_at_loading(tmp_path: Path, monkeypatch: pyt
     assert load(tmp_path, validation=0.25).fingerprint == expected
     assert hashed == [0, 0]  # the targets alone; the cache has compared the images with their digests
     assert load(tmp_path, validation=0.25, seed=1).fingerprint != expected
+
+
+def test_images_that_the_cache_cannot_keep_are_in_temporary_files_with_one_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_classes(tmp_path / "images")
+    expected = load(tmp_path / "images", validation=0.25).fingerprint
+    monkeypatch.setattr("dlrun.data.images.loading.free_memory", lambda: 1000)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DLRUN_CACHE", str(tmp_path / "file"))
+    loaded = load(tmp_path / "images", validation=0.25)
+    assert isinstance(loaded.splits["train"].features, np.memmap)
+    assert loaded.fingerprint == expected == fingerprint_of(loaded.splits)
+    assert [note for note in loaded.notes if note.startswith("cache: ")] == [
+        f"cache: nothing can be kept in {tmp_path / 'file'}: not a directory; the next run prepares its data again"
+    ]
+    assert "they are kept in temporary files until this run ends" in loaded.notes[-1]
 
 
 def test_the_splits_of_one_data_set_never_make_room_for_each_other(

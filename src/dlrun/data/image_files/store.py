@@ -25,7 +25,7 @@ from dlrun.system.seals import read_digests
 from dlrun.system.user_folders import cache_folder
 
 MEMORY_PART = 0.25
-"""Of the memory that is free: what decoded images may take of it. The device gets a copy."""
+"""The part of the free memory that decoded images may take. The device gets a copy of them."""
 
 _LAYOUT = 3  # of a cache entry; counts up when what is stored changes
 _NAMED, _NOTED = 10, 5
@@ -40,7 +40,7 @@ class Kept:
 
     Args:
         pixels: `(images, height, width, channels)` uint8, in memory or mapped from a file.
-        failed: Why, for the place of each file that could not be decoded.
+        failed: The reason for each file that could not be decoded, by its place.
         place: Where the file is, in words; empty: in memory.
         folder: The entry of the cache; None: there is none.
         reused: Whether an earlier run made it.
@@ -93,7 +93,7 @@ def keep_in_file(
         beside: Entries of the cache that hold other splits of the same data, and must stay.
 
     Raises:
-        DataError: Some cannot be decoded, or there is no room for the file, on the disk or among the addresses.
+        DataError: Some cannot be decoded, or there is no room for the file, on the disk or in the address space.
     """
 
     def write(folder: Path) -> None:
@@ -117,24 +117,24 @@ def keep_in_file(
 
 
 def refused(failed: Failed, images: ImageList, *, way_out: str = _SKIP) -> DataError:
-    """The error for files that cannot be read: how many, which, and why.
+    """Return the error for files that cannot be read: how many, which, and why.
 
     Args:
-        failed: Why, by place.
+        failed: The reason for each file, by its place in `images`.
         images: All files.
-        way_out: What leaves them out; empty: nothing does.
+        way_out: How the user can leave them out; empty: there is no way.
     """
     named = [(images.place(place), why) for place, why in list(failed.items())[:_NAMED]]
     more = f"\n  and {len(failed) - _NAMED:,} more" if len(failed) > _NAMED else ""
     listed = "".join(f"\n  {place}: {why}" for place, why in named)
-    said = f"{len(failed):,} of {len(images):,} images cannot be read:{listed}{more}"
+    what = f"{len(failed):,} of {len(images):,} images cannot be read:{listed}{more}"
     if len(failed) == 1:
-        said = " cannot be read: ".join(named[0])
-    return DataError(said, expected="JPEG, PNG, BMP or GIF files", hint=f"mend or remove them{way_out}")
+        what = " cannot be read: ".join(named[0])
+    return DataError(what, expected="JPEG, PNG, BMP or GIF files", hint=f"mend or remove them{way_out}")
 
 
 def skipped_note(failed: Failed, images: ImageList) -> str:
-    """What is said of files that are left out: how many, which, and why."""
+    """Return the note on files that are left out: how many, which, and why."""
     named = ", ".join(f"{shown(images.names[place])} ({why})" for place, why in list(failed.items())[:_NOTED])
     more = ", ..." if len(failed) > _NOTED else ""
     return f"{len(failed):,} of {len(images):,} files cannot be read and are left out: {named}{more}"
@@ -161,10 +161,10 @@ def _write(folder: Path, images: ImageList, scanned: Scanned, form: ImageForm, *
 
 
 def _write_header(handle: int, count: int, form: ImageForm) -> None:
-    """Write the header of a `.npy` file; numpy leaves room for any count, so that it is of one length."""
+    """Write the header of a `.npy` file; numpy leaves room for any count, so its length does not depend on it."""
     header = BytesIO()
-    said = {"descr": "|u1", "fortran_order": False, "shape": (count, *form.shape)}
-    np.lib.format.write_array_header_1_0(header, said)
+    described = {"descr": "|u1", "fortran_order": False, "shape": (count, *form.shape)}
+    np.lib.format.write_array_header_1_0(header, described)
     disk.write_every(handle, header.getvalue())
 
 
@@ -188,6 +188,6 @@ def _not_mapped(needed: int) -> DataError:
     return DataError(
         f"decoded images do not fit into memory, and their file of {needed / 2**20:,.1f} MiB in {cache_folder()} "
         "cannot be mapped: the system gives this process no more address space",
-        expected="room among its addresses",
+        expected="enough address space",
         hint="raise the limit (ulimit -v), or a smaller size",
     )

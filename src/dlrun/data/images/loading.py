@@ -1,4 +1,4 @@
-"""From listed image files to splits: headers read, one form settled, test and validation held out, pixels decoded."""
+"""Load listed image files as splits: read headers, choose one form, hold out test and validation, decode pixels."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def read_headers(
 
 
 def choose_form(scans: Mapping[str, Scanned], *, size: tuple[int, int] | None, channels: Any, fit: Fit) -> ImageForm:
-    """Settle the form of all images: as is said, or as they all are.
+    """Choose the form of all images: as the spec says, or the one that they all have.
 
     Args:
         scans: Their headers.

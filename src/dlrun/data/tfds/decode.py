@@ -31,7 +31,7 @@ Allocate = Callable[[str, tuple[int, ...], str], npt.NDArray[Any]]
 def decoded(
     prepared: Prepared, splits: Sequence[str], *, resize: tuple[int, int] | None
 ) -> tuple[dict[str, npt.NDArray[Any]], tuple[str, ...]]:
-    """The features and labels of some splits.
+    """Return the features and labels of some splits.
 
     Args:
         prepared: The folder.
@@ -162,7 +162,7 @@ def _resized(image: Any, size: tuple[int, int]) -> Any:
 
 
 def _digest(prepared: Prepared, splits: Sequence[str], resize: tuple[int, int] | None) -> str:
-    """Of all that the arrays depend on."""
+    """Return a digest of all that the arrays depend on."""
     # Files by size and time of change: reading them would take longer than reading the cache.
     files = [
         (file.name, file.stat().st_size, file.stat().st_mtime_ns) for s in splits for file in prepared.splits[s].files

@@ -30,11 +30,13 @@ _LAYOUT = 3  # of a cache entry; counts up when what is stored changes
 
 
 def load_table(prepared: Prepared, splits: Sequence[str], *, keys: ColumnKeys, held_out: Mapping[str, Any]) -> Dataset:
-    """Load a set of single values as a table is loaded from files.
+    """Load a set whose examples are rows of single values; its classes stand in the table by name.
+
+    The rows are written to Parquet files in the cache, unless an earlier run has done so, and read like any table.
 
     Args:
         prepared: The set.
-        splits: Those to read.
+        splits: The names of the splits to read.
         keys: How columns are read.
         held_out: The keys `test`, `validation` and `seed` of every dataset.
 
