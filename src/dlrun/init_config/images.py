@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from dlrun.data.image_files.listing import ENDINGS, ImageList
 from dlrun.data.image_files.scan import scan
+from dlrun.data.images.loading import image_targets
 from dlrun.data.images.source import Images
-from dlrun.data.images.targets import image_targets
 from dlrun.errors import DataError
 from dlrun.init_config.draft import ConfigDraft, Key, Remark, Section, Sizes, Wishes
 from dlrun.init_config.first_line import FirstLine

@@ -11,8 +11,7 @@ from dlrun.data.columns import ColumnSurvey, Plan, plan_columns
 from dlrun.data.columns.numbers import Floats, parse_numbers
 from dlrun.data.columns.planned import notation_of, plan_numbers
 from dlrun.data.columns.texts import MISSING_VALUES, known_values
-from dlrun.data.series.candidates import PARTS, TIMES, told_time
-from dlrun.data.series.order import Times
+from dlrun.data.series.order import PARTS, TIMES, Times, told_time
 from dlrun.data.series.source import Series
 from dlrun.errors import UsageError
 from dlrun.init_config.draft import ConfigDraft, Key, Remark, Section, Sizes, Wishes

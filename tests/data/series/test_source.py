@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from dlrun.data import Dataset
-from dlrun.data.mapped import gather
+from dlrun.data.mapped import Windows, gather
 from dlrun.data.series.input import SeriesInput
 from dlrun.data.series.source import Series
 from dlrun.data.series.splits import cut_by_time, known_before
-from dlrun.data.windows import Windows
 from dlrun.errors import DataError, SpecError
 from dlrun.spec.parse import read_spec
 

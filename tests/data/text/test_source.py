@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from dlrun.data.files.encoding import Detected, detect_encoding
-from dlrun.data.text import corpus, store
+from dlrun.data.text import corpus, vectorize
 from dlrun.data.text import source as text_module
 from dlrun.data.text import tokens as cut
 from dlrun.data.text.input import TextInput
@@ -200,9 +200,9 @@ def test_many_texts_are_read_in_passes_into_files_and_give_the_same(
 ) -> None:
     path = _written(tmp_path, ".csv")
     small = _load(path, test=2, validation=1)
-    for module, limit in ((text_module, "_DESCRIBED_BYTES"), (corpus, "_KEPT_BYTES"), (store, "_IN_MEMORY_BYTES")):
+    for module, limit in ((text_module, "_DESCRIBED_BYTES"), (corpus, "_KEPT_BYTES"), (vectorize, "_IN_MEMORY_BYTES")):
         monkeypatch.setattr(module, limit, 0)
-    monkeypatch.setattr(store, "_DROPPED_EVERY", 1)
+    monkeypatch.setattr(vectorize, "_DROPPED_EVERY", 1)
     large = _load(path, test=2, validation=1)
     assert isinstance(large.splits["train"].features, np.memmap)
     assert large.fingerprint == small.fingerprint

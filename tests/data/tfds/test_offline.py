@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dlrun.data.builtin import Builtin
-from dlrun.data.tfds.known import known_names
+from dlrun.data.tfds.folder import known_names
 from dlrun.data.tfds.source import Tfds
 from dlrun.errors import DataError
 from dlrun.system import network as reachability

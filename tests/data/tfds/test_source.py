@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from dlrun.data.tfds import download as tfds_download
-from dlrun.data.tfds.folder import SetName
-from dlrun.data.tfds.known import known_names, known_set
+from dlrun.data.tfds.folder import SetName, known_names, known_set
 from dlrun.data.tfds.source import Tfds
 from dlrun.errors import DataError
 from dlrun.signature import Features, Target

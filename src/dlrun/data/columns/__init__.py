@@ -16,7 +16,7 @@ Everything streams: memory grows with the number of rows only where arrays of a 
 """
 
 from dlrun.data.columns.column import CategoricalColumn, Column, NumericColumn
-from dlrun.data.columns.date_column import DateColumn
+from dlrun.data.columns.dates import DateColumn
 from dlrun.data.columns.fit import fit_columns, stored_blocks
 from dlrun.data.columns.keys import ColumnKeys, name_problem
 from dlrun.data.columns.kinds import Plan, plan_columns, reasons
@@ -37,8 +37,7 @@ from dlrun.data.columns.raw import (
 from dlrun.data.columns.rows import CodedColumn, CodedRows, code_rows
 from dlrun.data.columns.shown import shown_row
 from dlrun.data.columns.survey import ColumnSurvey, survey_columns
-from dlrun.data.columns.text_column import TextColumn
-from dlrun.data.columns.text_lengths import TextLengths, count_lengths
+from dlrun.data.columns.text_column import TextColumn, TextLengths, count_lengths
 from dlrun.data.columns.unknown import UnknownCategories, watch
 from dlrun.data.files.table_files import Block, TableFiles
 

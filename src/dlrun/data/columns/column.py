@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from dlrun.data.columns.date_column import DateColumn
+from dlrun.data.columns.dates import DateColumn
 from dlrun.data.columns.numbers import Notation, parse_numbers
 from dlrun.data.columns.text_column import TextColumn
 from dlrun.data.columns.texts import as_texts, missing_numbers

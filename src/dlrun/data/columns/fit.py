@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.data.columns.column import CategoricalColumn, Column, NumericColumn, Stored
-from dlrun.data.columns.date_column import DateColumn
+from dlrun.data.columns.dates import DateColumn
 from dlrun.data.columns.keys import ColumnKeys
 from dlrun.data.columns.planned import PlannedColumn
 from dlrun.data.columns.rows import CodedColumn, CodedRows

@@ -18,7 +18,7 @@ from dlrun.data.columns.dates import parse_dates
 from dlrun.data.columns.keys import ColumnKeys
 from dlrun.data.columns.numbers import is_numbers, parse_numbers
 from dlrun.data.columns.planned import Kind, PlannedColumn, wrong_value
-from dlrun.data.columns.text_lengths import TextLengths
+from dlrun.data.columns.text_column import TextLengths
 from dlrun.data.columns.texts import as_texts, first_words, known_values, split_words
 from dlrun.data.files.spelling import canonical_texts
 from dlrun.data.files.table_files import Block, TableFiles

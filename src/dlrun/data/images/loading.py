@@ -1,4 +1,4 @@
-"""Load listed image files as splits: read headers, choose one form, hold out test and validation, decode pixels."""
+"""Load listed image files as splits: their targets, headers, the one form of all of them, and their pixels."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ import numpy.typing as npt
 
 from dlrun.data.image_files.form import Fit, ImageForm
 from dlrun.data.image_files.listing import ImageList, shown
+from dlrun.data.image_files.reading import class_indices
 from dlrun.data.image_files.scan import Scanned, check_pixels, scan
 from dlrun.data.image_files.store import MEMORY_PART, Kept, keep_in_file, keep_in_memory, refused, skipped_note
 from dlrun.data.splits import Split, fingerprint_of
 from dlrun.errors import DataError
+from dlrun.signature import Target
 from dlrun.system.cache import Cache
 from dlrun.system.cache_entries import LIMIT_VARIABLE
 from dlrun.system.memory import free_memory
@@ -25,6 +27,9 @@ _NAMED = 5
 _COLOUR = 3
 Lists = dict[str, ImageList]
 Scans = dict[str, Scanned]
+
+
+Labels = dict[str, npt.NDArray[np.generic]]
 
 
 def read_headers(
@@ -219,3 +224,34 @@ def _fingerprint(splits: Mapping[str, Split], kept: Mapping[str, Kept]) -> str:
     beside = [each.folder for each in kept.values() if each.folder is not None]
     cache.put_value(key, found, what=f"{sum(map(len, splits.values())):,} decoded images", beside=beside)
     return found
+
+
+def image_targets(lists: Mapping[str, ImageList]) -> tuple[Labels, Target | None, tuple[str, ...]]:
+    """What the images of every split are to be told apart by, or which value they have.
+
+    Returns:
+        By split: class indices in the training split's order of classes, or values; the target; and a note. Nothing,
+        where the training images have no labels, or are all of one class.
+
+    Raises:
+        DataError: Another split has no labels though training has, or a class that training does not have.
+    """
+    train = lists["train"]
+    if train.labels is None:
+        return {}, None, ("labels: none, as there are no class folders",)
+    if train.labels.dtype.kind == "f":
+        return {name: _values(images) for name, images in lists.items()}, Target("values", 1, encoding="value"), ()
+    if len(train.classes) == 1:
+        return {}, None, (f"labels: none, as there is one class only, {train.classes[0]}",)
+    for images in lists.values():
+        if images.labels is None:
+            raise DataError(f"{images.origin} has no class folders", expected="those of training, or some of them")
+    labels: Labels = {name: class_indices(images, train.classes) for name, images in lists.items()}
+    target = Target("classes", len(train.classes), train.classes)
+    return labels, target, (f"classes: {len(train.classes)}, in alphabetical order",)
+
+
+def _values(images: ImageList) -> npt.NDArray[np.generic]:
+    if images.labels is None or images.labels.dtype.kind != "f":
+        raise DataError(f"{images.origin} has labels that are no values", expected="values, as training has")
+    return images.labels

@@ -19,8 +19,7 @@ from dlrun.data.image_files.listing import ImageList, check_any, list_classes, l
 from dlrun.data.image_files.path_table import check_named, is_path_table, list_table
 from dlrun.data.image_files.scan import scan
 from dlrun.data.images.input import ImageInput
-from dlrun.data.images.loading import choose_form, load_splits, numbered_files, read_headers
-from dlrun.data.images.targets import image_targets
+from dlrun.data.images.loading import choose_form, image_targets, load_splits, numbered_files, read_headers
 from dlrun.data.labels import Task
 from dlrun.data.preprocess import ArrayPreprocess, measure_columns
 from dlrun.errors import DataError

@@ -22,8 +22,7 @@ from dlrun.data.dataset import Dataset, Source
 from dlrun.data.image_files.listing import shown
 from dlrun.data.image_files.scan import scan
 from dlrun.data.images.source import Images
-from dlrun.data.series.candidates import told_time
-from dlrun.data.series.order import Times, read_times, said_of_order
+from dlrun.data.series.order import Times, read_times, said_of_order, told_time
 from dlrun.data.series.source import Series
 from dlrun.data.splits import Split
 from dlrun.data.table.source import Table

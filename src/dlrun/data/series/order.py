@@ -1,20 +1,33 @@
-"""The rows of a series and the columns of their time in, the times out, checked to never go back."""
+"""The time of a series: which columns look like it, the time of every row, and whether rows are in its order."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.columns import Block, TableFiles
+from dlrun.data.columns import Block, ColumnSurvey, TableFiles
+from dlrun.data.columns.planned import layout_of
 from dlrun.data.columns.texts import MISSING_VALUES, known_values
-from dlrun.data.series.disorder import gone_back, no_time, written_time
-from dlrun.data.series.time import DATES, LAYOUTS, WRITTEN, Floats, TimeColumn, TimeLayout, parse_times
+from dlrun.data.series.time import DATES, LAYOUTS, PERIODS, WRITTEN, Floats, TimeColumn, TimeLayout, parse_times
+from dlrun.errors import DataError
 
 Order = Literal["ascending", "descending", "none"]
+
+
+PARTS = ("year", "month", "day", "hour", "minute", "second")
+"""Names of columns that tell the time together, from the slowest on."""
+
+TIMES = ("time", "date", "datetime", "timestamp", "ds")
+"""Names of columns that tell it alone."""
+
+_SURELY = ("date", "datetime", "timestamp", "ds")
+_YEARS = ("year", "years", "yr")
+_FIRST_YEAR, _LAST_YEAR = 1500, 2200
 
 
 @dataclass(frozen=True)
@@ -188,3 +201,120 @@ def _values(table: TableFiles, block: Block, columns: Sequence[TimeColumn], miss
             )
         found.append(values)
     return np.stack(found, axis=-1)
+
+
+def written_time(table: TableFiles, names: Sequence[str], row: int) -> str:
+    """The time of a row as the file has it."""
+    for block in table.blocks(list(names)):
+        if row < block.first + block.rows:
+            return " ".join(str(block.columns[name][row - block.first].as_py()).strip() for name in names)
+    raise IndexError(row)
+
+
+def gone_back(
+    table: TableFiles, row: int, written: tuple[str, str], names: Sequence[str], *, is_descending: bool = False
+) -> DataError:
+    """The error of a time that goes back.
+
+    Args:
+        table: The series.
+        row: The row that does it, from 0.
+        written: The time of the row above, and its own.
+        names: The columns of the time.
+        is_descending: Whether all rows do it.
+    """
+    before, now = written
+    by = ", ".join(names)
+    said = f"{table.place(row)}: the time {now} comes after {before} in {table.place(row - 1)}"
+    if is_descending:
+        return DataError(
+            f"{said}, and so on to the end: the file is descending, its newest row stands first",
+            expected="rows in time order, the oldest first",
+            hint=f"turn the file round, or sort it by {by}: with pandas pd.read_csv(A)[::-1].to_csv(B, index=False)",
+        )
+    return DataError(
+        said,
+        expected="rows in time order, the oldest first",
+        hint=f"sort the file by {by}; if its rows are of several things (shops, sensors), keep those of one",
+    )
+
+
+def no_time(table: TableFiles, row: int, name: str, found: object, *, expected: str, hint: str) -> DataError:
+    """The error of a value that is no time, or is missing."""
+    is_missing = found is None or (isinstance(found, float) and math.isnan(found))
+    said = f"column {name!r} has no value" if is_missing else f"column {name!r} holds {found!r}"
+    return DataError(f"{table.place(row)}: {said}", expected=expected, hint=hint)
+
+
+def told_time(
+    table: TableFiles, surveys: Mapping[str, ColumnSurvey], *, missing: Sequence[str] = MISSING_VALUES
+) -> Times | None:
+    """The columns that tell the time: the first in whose order the rows are, else the first that looks like it anyway.
+
+    Args:
+        table: The series.
+        surveys: Of its columns.
+        missing: The texts that mean missing.
+
+    Returns:
+        None if no column looks like a time.
+    """
+    unordered: list[Times] = []
+    for names in possible_times(surveys):
+        try:
+            times = read_times(table, names, missing=missing)
+        except DataError:
+            continue
+        if times.order == "ascending":
+            return times
+        # Numbers that are called time may be how long something took.
+        if len(names) > 1 or is_dates(surveys[names[0]]) or names[0].lower() in _SURELY:
+            unordered.append(times)
+    unordered.sort(key=lambda times: times.order == "none")
+    return unordered[0] if unordered else None
+
+
+def possible_times(surveys: Mapping[str, ColumnSurvey]) -> Iterator[tuple[str, ...]]:
+    """The columns that look as if they told the time, those first that do so most likely.
+
+    Args:
+        surveys: Of the columns, in the order of the file.
+    """
+    by_lower = {name.lower(): name for name in reversed(list(surveys))}
+    found = [tuple(by_lower[part] for part in PARTS if part in by_lower)]
+    if "date" in by_lower and "time" in by_lower:
+        found.append((by_lower["date"], by_lower["time"]))
+    dates = [survey.name for survey in surveys.values() if is_dates(survey)]
+    years = [survey.name for number, survey in enumerate(surveys.values()) if is_years(survey, is_first=number == 0)]
+    named = [by_lower[name] for name in TIMES if name in by_lower and surveys[by_lower[name]].known]
+    yield from (names for names in found if len(names) > 1)
+    yield from dict.fromkeys((name,) for name in (*dates, *named, *years))
+
+
+def is_dates(survey: ColumnSurvey) -> bool:
+    """Whether every value of a column is a date, and there are several."""
+    is_written_so = layout_of(survey) is not None or survey.dates == survey.known or is_periods(survey)
+    return bool(survey.known) and is_written_so and not survey.is_constant
+
+
+def is_periods(survey: ColumnSurvey) -> bool:
+    """Whether every value of a column names a month, a quarter or a week: 1949-01, Jan 1949, 1949-Q1, 1949-W01."""
+    import pyarrow as pa
+
+    if survey.is_many or survey.numeric or not survey.counts:
+        return False
+    texts = list(survey.counts)
+    layouts = [layout for layout in ("ymd", *PERIODS) if parse_times(pa.array(texts[:1]), layout)[1] is None]
+    return any(parse_times(pa.array(texts), layout)[1] is None for layout in layouts)
+
+
+def is_years(survey: ColumnSurvey, *, is_first: bool) -> bool:
+    """Whether a column of numbers is years: by its name, or the first one, in which every year has a row.
+
+    Args:
+        survey: Of the column.
+        is_first: Whether it is the first of its file.
+    """
+    if not survey.numeric or not survey.is_whole or not _FIRST_YEAR <= survey.low <= survey.high <= _LAST_YEAR:
+        return False
+    return survey.name.lower() in _YEARS or (is_first and survey.is_permutation)

@@ -31,17 +31,16 @@ from dlrun.data.columns.column import NumericColumn
 from dlrun.data.columns.planned import PlannedColumn, plan_numbers
 from dlrun.data.dataset import Dataset, HeldOut, Source, datasets
 from dlrun.data.files.locate import find_tables
-from dlrun.data.series.candidates import told_time
+from dlrun.data.mapped import Windows
 from dlrun.data.series.input import SeriesInput
-from dlrun.data.series.order import Times, check_order, read_times, remedy_of_order, said_of_order
+from dlrun.data.series.order import Times, check_order, read_times, remedy_of_order, said_of_order, told_time
 from dlrun.data.series.splits import Cut, cut_by_time, known_before, targets_of
 from dlrun.data.series.steps import steps_of, time_axis
 from dlrun.data.splits import Array, Split, fingerprint_of
+from dlrun.data.table.keys import Names
 from dlrun.data.table.rows import lost_distinctions
-from dlrun.data.table.source import Names
 from dlrun.data.table.store import store_key
 from dlrun.data.table.target import TargetColumn
-from dlrun.data.windows import Windows
 from dlrun.errors import DataError
 from dlrun.signature import Description, Features, LastValue, Target
 from dlrun.system.paths import FROM_WHERE

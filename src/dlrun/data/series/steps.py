@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlrun.data.series.candidates import PARTS
-from dlrun.data.series.order import Times, directions
+from dlrun.data.series.order import PARTS, Times, directions
 from dlrun.data.series.time import DATES, Floats, seconds_since_1970
 
 GAP = 1.5

@@ -1,11 +1,11 @@
-"""A table's rows surveyed, coded, divided into splits and measured: all of it but the stored arrays themselves."""
+"""Survey, code, divide and measure the rows of a table: everything but the stored arrays themselves."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,13 +23,11 @@ from dlrun.data.columns import (
     survey_columns,
 )
 from dlrun.data.splits import Array, Split
+from dlrun.data.table.keys import TableKeys
 from dlrun.data.table.target import TargetColumn, code_target, make_target
 from dlrun.data.table.target_plan import TargetPlan, plan_target
 from dlrun.errors import DataError
 from dlrun.signature import Target
-
-if TYPE_CHECKING:
-    from dlrun.data.table.source import Table
 
 Indices = npt.NDArray[np.integer[Any]]
 
@@ -99,7 +97,7 @@ class TableRows:
     left_out: Mapping[str, str] = field(default_factory=dict)
 
 
-def plan_table(source: Table, tables: Mapping[str, TableFiles]) -> TablePlan:
+def plan_table(source: TableKeys, tables: Mapping[str, TableFiles]) -> TablePlan:
     """Survey the training rows and settle what each column is.
 
     Raises:
@@ -115,7 +113,7 @@ def plan_table(source: Table, tables: Mapping[str, TableFiles]) -> TablePlan:
     return TablePlan(tables, plan_columns(train, surveys, source, without=targets), target, rows)
 
 
-def divide_rows(source: Table, plan: TablePlan, *, folder: Path | None = None) -> TableRows:
+def divide_rows(source: TableKeys, plan: TablePlan, *, folder: Path | None = None) -> TableRows:
     """Code every row, hold out test and validation rows, and measure the training split.
 
     Args:
@@ -197,7 +195,7 @@ def _without_unlabelled(
     coded: CodedRows,
     targets: tuple[TargetColumn, ...],
     *,
-    source: Table,
+    source: TableKeys,
     notes: list[str],
 ) -> dict[str, Indices]:
     """Refuse rows without a target, or leave them out if the spec says so."""

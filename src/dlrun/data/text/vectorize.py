@@ -1,21 +1,30 @@
-"""Texts and how they were divided in, splits of token ids out, with all that makes the same of other texts."""
+"""Turn divided texts into splits of token ids, with all that does the same to other texts."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from dlrun.data.mapped import drop_pages
 from dlrun.data.preprocess import Preprocess
 from dlrun.data.splits import Array, Split
 from dlrun.data.text.corpus import FileCorpus, Named
 from dlrun.data.text.input import TextInput
 from dlrun.data.text.keys import TextKeys
 from dlrun.data.text.rows import Reading
-from dlrun.data.text.store import store
+from dlrun.data.text.tokens import Encoder
+from dlrun.errors import DataError
 from dlrun.signature import Features
+from dlrun.system.scratch import scratch_array
+
+_IN_MEMORY_BYTES = 2**28
+_ID_BYTES = 4
+_ORIGINS = 200_000
+_ORIGIN_CHARACTERS = 200
+_DROPPED_EVERY = 2**14  # texts
 
 
 @dataclass(frozen=True)
@@ -78,3 +87,52 @@ def vectorize(
 
 def _chained(corpora: Mapping[str, FileCorpus]) -> Iterator[Named]:
     return itertools.chain.from_iterable(corpora.values())
+
+
+def store(texts: Iterable[Named], splits: Mapping[str, Split], encode: Encoder) -> tuple[dict[str, Split], int]:
+    """Encode every text.
+
+    Args:
+        texts: All of them, in the order of their numbers.
+        splits: Whose features are the numbers of their texts, and whose targets are there.
+        encode: From a text to its ids.
+
+    Returns:
+        The splits with their features, and how many texts have no token at all.
+
+    Raises:
+        DataError: The texts are not those that were counted, or the disk is full.
+
+    Shape:
+        features: `(texts, length)` int32, padded with 0.
+    """
+    unique = {id(split): split for split in splits.values()}  # the validation split may be the test split
+    total = sum(len(split) for split in unique.values())
+    in_memory = total * encode.length * _ID_BYTES <= _IN_MEMORY_BYTES
+    made = {key: _empty(split, encode.length, in_memory=in_memory) for key, split in unique.items()}
+    owner: list[Split] = list(made.values())
+    which, where = np.zeros(total, np.intp), np.zeros(total, np.intp)
+    for index, split in enumerate(unique.values()):
+        which[split.features], where[split.features] = index, np.arange(len(split))
+    found, without_tokens = 0, 0
+    for found, (named, number, position) in enumerate(zip(texts, which, where, strict=False), start=1):
+        split, (ids, length) = owner[number], encode.with_length(named.row.text)
+        split.features[position, : len(ids)] = ids
+        without_tokens += not length
+        if split.lengths is not None:
+            split.lengths[position] = length
+        if split.origins is not None:
+            split.origins[position] = named.row.text[:_ORIGIN_CHARACTERS]
+        if found % _DROPPED_EVERY == 0:
+            drop_pages(split.features for split in owner)
+    if found != total:
+        raise DataError(f"the files changed while they were read: {found:,} texts, not {total:,}")
+    return {name: made[id(split)] for name, split in splits.items()}, without_tokens
+
+
+def _empty(split: Split, length: int, *, in_memory: bool) -> Split:
+    """The split with room for its token ids, the beginnings of its texts, and their lengths."""
+    shape = (len(split), length)
+    features = np.zeros(shape, np.int32) if in_memory else scratch_array(shape, "int32")
+    origins = np.empty(len(split), object) if len(split) <= _ORIGINS else None
+    return Split(features, split.target, origins=origins, lengths=np.zeros(len(split), np.int32))

@@ -19,8 +19,7 @@ from dlrun.data.text.keys import TextKeys
 from dlrun.data.text.vectorize import numbered, vectorize
 from dlrun.data.tfds.decode import decoded
 from dlrun.data.tfds.download import absent, download
-from dlrun.data.tfds.folder import Prepared, SetName, data_folder, find_prepared, read_prepared
-from dlrun.data.tfds.known import known_set
+from dlrun.data.tfds.folder import Prepared, SetName, data_folder, find_prepared, known_set, read_prepared
 from dlrun.data.tfds.tables import load_table
 from dlrun.data.tfds.texts import read_texts, reading_of
 from dlrun.errors import DataError

@@ -1,0 +1,83 @@
+"""The keys of a table: its files, what is predicted, and all that says how columns are read."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from dlrun.component import FieldProblem
+from dlrun.data.columns import ColumnKeys, name_problem
+from dlrun.data.dataset import Source
+from dlrun.data.labels import Task
+from dlrun.errors import DataError
+from dlrun.system.paths import FROM_WHERE
+
+_HINTED = 5
+"""Misspelt targets for which the column that was meant is looked for."""
+
+
+def _check_names(value: Any) -> Any:
+    names = value if isinstance(value, tuple) else (value,)
+    if value is None or (names and all(isinstance(name, str) for name in names)):
+        return value
+    raise PydanticCustomError("names", "Input should be the name of a column, or a list of names")
+
+
+Names = Annotated[str | tuple[str, ...], BeforeValidator(_check_names)]
+"""The name of a column, or several names."""
+
+
+class TableKeys(ColumnKeys, Source, abc.ABC):
+    """What a spec says of a table."""
+
+    place_keys = ("path", "validation_path", "test_path")
+    path_keys = place_keys
+    reach_keys = ("path", "validation_path", "test_path")
+
+    path: str = Field(
+        description="The training rows: a CSV or Parquet file, or a pattern (data/*.csv) that matches several of the "
+        f"same columns. {FROM_WHERE}"
+    )
+    validation_path: str | None = Field(default=None, description="Rows of the validation split. null: no own file.")
+    test_path: str | None = Field(default=None, description="Rows of the test split. null: no file of its own.")
+    target: Names | None = Field(
+        default=None,
+        description="The column to predict, or several of one kind: all numbers, or all classes, of which each column "
+        "has a softmax of its own. null: none, for an autoencoder.",
+    )
+    task: Task = Field(
+        default="auto",
+        description="classification or regression. auto: numbers are predicted as numbers, unless they are few "
+        "different whole ones; everything else is classes.",
+    )
+    missing_target: Literal["error", "drop"] = Field(
+        default="error", description="What becomes of rows without a target. error: none may be · drop: left out."
+    )
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns to predict."""
+        if self.target is None:
+            return ()
+        return (self.target,) if isinstance(self.target, str) else self.target
+
+    def problems(self) -> Iterator[FieldProblem]:
+        """Keys that contradict each other, and columns that are not there as far as the file can be read now."""
+        yield from super().problems()
+        try:
+            table = self.open_table(self.path, head_only=True)
+        except DataError:  # load() raises it: the data is wrong, not the spec
+            table = None
+        before: set[str] = set()
+        for index, name in enumerate(self.targets):
+            path = ("target",) if isinstance(self.target, str) else ("target", index)
+            if table is not None:
+                yield from name_problem(path, name, table, hinted=index < _HINTED)
+            if name in before:
+                yield FieldProblem(path, f"{name!r} is named twice", "each column once")
+            before.add(name)
+        yield from self.column_problems(table, self.targets)
