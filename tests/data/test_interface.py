@@ -12,12 +12,12 @@ from dlrun.data.interface import Interface, Raw, parse_interface
 from dlrun.data.preprocess import ArrayPreprocess
 from dlrun.data.text.input import TextInput
 from dlrun.data.text.preprocess import TokenPreprocess
-from dlrun.data.text.rows import Reading
+from dlrun.data.text.rows import TextReading
 from dlrun.errors import RunError
 from dlrun.signature import Features, Target
 
 TARGET = Target("classes", 2, ("a", "b"))
-TEXT = TextInput(Reading(), "words", "lower", ("a", "b"), 5)
+TEXT = TextInput(TextReading(), "words", "lower", ("a", "b"), 5)
 IMAGE = ImageInput(ImageForm(8, 9, 3))
 ARRAY = ArrayInput((4,))
 

@@ -9,7 +9,7 @@ from dlrun.data.files.encoding import detect_encoding
 from dlrun.data.files.locate import find_tables
 from dlrun.data.files.npz import NpzFile
 from dlrun.data.text.files import files_of
-from dlrun.data.text.rows import Reading
+from dlrun.data.text.rows import TextReading
 from dlrun.errors import DataError, SpecError
 from dlrun.spec.parse import read_spec
 from dlrun.spec.stored import read_stored_spec
@@ -139,7 +139,7 @@ def test_a_file_that_a_command_names_and_that_is_not_there_comes_with_the_near_n
     (tmp_path / "reviews.csv").write_text("text,label\na,b\n")
     opened: tuple[tuple[Callable[[str], object], str], ...] = (
         (find_tables, "review.csv"),
-        (lambda path: files_of(path, Reading()), "reviws.csv"),
+        (lambda path: files_of(path, TextReading()), "reviws.csv"),
         (lambda path: NpzFile.open(Path(path)), "revews.csv"),
         (detect_encoding, "reviewss.csv"),
     )
@@ -148,5 +148,5 @@ def test_a_file_that_a_command_names_and_that_is_not_there_comes_with_the_near_n
             read(path)
         assert caught.value.hint == "did you mean reviews.csv?"
     with pytest.raises(DataError) as caught:
-        files_of("what a film", Reading())
+        files_of("what a film", TextReading())
     assert "echo 'what a film' | dlrun predict" in caught.value.hint

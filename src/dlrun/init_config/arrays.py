@@ -8,7 +8,7 @@ from typing import Any
 
 from dlrun.data.arrays.keys import usual_keys
 from dlrun.data.arrays.source import Arrays
-from dlrun.data.files.npz import Header, NpzFile
+from dlrun.data.files.npz import ArrayHeader, NpzFile
 from dlrun.errors import DataError, UsageError
 from dlrun.init_config.draft import ConfigDraft, Key, Remark, Section, Sizes, Wishes
 from dlrun.init_config.images import cnn_blocks, cnn_dropout
@@ -61,7 +61,7 @@ def _keys(file: NpzFile, wishes: Wishes) -> dict[str, dict[str, str]] | None:
     return {"train": {"features": largest, **({"target": target} if target else {})}}
 
 
-def _values(header: Header) -> int:
+def _values(header: ArrayHeader) -> int:
     count = 1
     for length in header.shape:
         count *= length
@@ -73,7 +73,7 @@ def _dataset(
     keys: Mapping[str, Any] | None,
     description: Description,
     sizes: Sizes,
-    headers: Mapping[str, Header],
+    headers: Mapping[str, ArrayHeader],
 ) -> Iterator[Key | Remark]:
     yield Key("type", "arrays")
     yield Key("path", source.path)

@@ -14,7 +14,7 @@ from dlrun.data.files.foreign import foreign_kind, how_to_convert
 from dlrun.data.text.files import files_of
 from dlrun.data.text.folders import SUFFIX, TextFolder, split_folders
 from dlrun.data.text.labels import number_of
-from dlrun.data.text.rows import Reading, TextFile
+from dlrun.data.text.rows import TextFile, TextReading
 from dlrun.errors import DataError, UsageError
 from dlrun.init_config.draft import ConfigDraft, Key, Remark, Section, Sizes, Wishes
 from dlrun.init_config.first_line import FirstLine
@@ -54,10 +54,10 @@ def draft_text(path: str, wishes: Wishes) -> ConfigDraft:
         UsageError: It has no column of texts, or none of labels.
     """
     within = split_folders(Path(path).expanduser())
-    files = files_of(str(within.get("train", path)), Reading())
+    files = files_of(str(within.get("train", path)), TextReading())
     is_folder = isinstance(files[0], TextFolder)
     first = FirstLine.of_text(files[0].path) if files[0].is_delimited else FirstLine()
-    reading = Reading(header=first.header)
+    reading = TextReading(header=first.header)
     if files[0].is_delimited:
         reading = replace(reading, quoted=_has_quoted_values(files[0], reading))
     columns = TextColumns() if is_folder else _choose_columns(path, wishes, reading)
@@ -116,15 +116,15 @@ class _Looks:
 def has_loose_quotes(path: str) -> bool:
     """Whether a delimited file can be read only where quotes are letters, which texts know and tables do not."""
     try:
-        file = files_of(path, Reading())[0]
+        file = files_of(path, TextReading())[0]
         if not file.is_delimited:
             return False
-        return not _has_quoted_values(file, Reading(header=FirstLine.of_text(file.path).header))
+        return not _has_quoted_values(file, TextReading(header=FirstLine.of_text(file.path).header))
     except DataError:
         return False
 
 
-def _has_quoted_values(file: TextFile, reading: Reading) -> bool:
+def _has_quoted_values(file: TextFile, reading: TextReading) -> bool:
     """Whether quotes enclose values; False if the file can be read only where they are letters like any other."""
     for quoted in (True, False):
         tried = replace(file, reading=replace(reading, quoted=quoted))
@@ -138,7 +138,7 @@ def _has_quoted_values(file: TextFile, reading: Reading) -> bool:
     return True
 
 
-def _choose_columns(path: str, wishes: Wishes, reading: Reading) -> TextColumns:
+def _choose_columns(path: str, wishes: Wishes, reading: TextReading) -> TextColumns:
     names = files_of(path, reading)[0].names()
     if not names:
         expected = "a .csv, .tsv, .jsonl or .parquet file, or class folders"
@@ -165,7 +165,7 @@ def _choose_columns(path: str, wishes: Wishes, reading: Reading) -> TextColumns:
     return TextColumns(text, label, why, tuple(name for name in others if name != label))
 
 
-def _refuse_damaged(path: str, reading: Reading, names: Sequence[str]) -> None:
+def _refuse_damaged(path: str, reading: TextReading, names: Sequence[str]) -> None:
     """Raise what is wrong with a file if it is the same whichever column is read."""
     errors: dict[str, DataError] = {}
     for name in names:
@@ -180,7 +180,7 @@ def _refuse_damaged(path: str, reading: Reading, names: Sequence[str]) -> None:
         raise next(iter(errors.values()))
 
 
-def _column(path: str, reading: Reading, *, labelled: bool) -> list[str]:
+def _column(path: str, reading: TextReading, *, labelled: bool) -> list[str]:
     """The first labels, or texts; none where some are missing, or are neither text nor a number."""
     try:
         rows = files_of(path, reading)[0].rows(labelled=labelled)
@@ -214,7 +214,7 @@ def _label_column(values: Mapping[str, list[str]], path: str) -> tuple[str, str]
 
 
 def _dataset(
-    path: str, columns: TextColumns, reading: Reading, first: FirstLine, looks: _Looks, *, is_bag: bool
+    path: str, columns: TextColumns, reading: TextReading, first: FirstLine, looks: _Looks, *, is_bag: bool
 ) -> Iterator[Key | Remark]:
     yield Key("type", "text")
     yield Key("path", path)
@@ -260,7 +260,7 @@ def _label_remark(labels: set[str]) -> Iterator[Remark]:
         yield Remark("The labels are whole numbers, and count as classes; task: regression reads them as numbers.")
 
 
-def _told(columns: TextColumns, reading: Reading, wishes: Wishes) -> Iterator[str]:
+def _told(columns: TextColumns, reading: TextReading, wishes: Wishes) -> Iterator[str]:
     if not reading.quoted:
         yield "quoted: false, as its quotes do not enclose whole values: they are letters like any other"
     if columns.text:

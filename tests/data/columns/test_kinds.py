@@ -3,7 +3,7 @@
 import pytest
 
 from column_tables import Write, column_of, planned
-from dlrun.data.columns import Reading, TableFiles, read_rows
+from dlrun.data.columns import ColumnReading, TableFiles, read_rows
 from dlrun.data.columns.dates import parse_dates
 from dlrun.data.columns.numbers import parse_numbers, unit_of
 from dlrun.data.table.source import Table
@@ -170,7 +170,7 @@ def test_a_number_in_another_notation_is_told_how_numbers_are_written(
     columns = Table(path=write("\n".join(["x;y", *lines])), target="y").load().raw.columns  # type: ignore[union-attr]
     table = TableFiles.open(write(f"x;y\n1;a\n{given};b\n", "new.csv"))
     with pytest.raises(DataError) as caught:
-        list(read_rows(table, columns, Reading(), at_once=10))
+        list(read_rows(table, columns, ColumnReading(), at_once=10))
     where = "training" if expected.endswith("in ") else ""
     assert f"expected: {expected}{where}\n" in str(caught.value)
     mixed = write("\n".join(["x;y", *lines, f"{given};a"]), "mixed.csv")
@@ -210,7 +210,7 @@ def test_a_unit_beside_numbers_is_told_and_asked_for_in_new_rows(write: Write) -
     loaded = Table(path=write("\n".join(["price;y", *lines])), target="y").load()
     assert "price: numbers with $, read without it: $1,234.5 is 1234.5" in loaded.notes
     (column,) = loaded.raw.columns  # type: ignore[union-attr]
-    (block,) = read_rows(TableFiles.open(write("price\n$9\n", "new.csv")), [column], Reading(), at_once=9)
+    (block,) = read_rows(TableFiles.open(write("price\n$9\n", "new.csv")), [column], ColumnReading(), at_once=9)
     assert block.stored.tolist() == [[9]]
     with pytest.raises(DataError, match=r"expected: a number with a decimal point such as \$1,234.5, as in training"):
-        list(read_rows(TableFiles.open(write("price\n9\n", "new.csv")), [column], Reading(), at_once=9))
+        list(read_rows(TableFiles.open(write("price\n9\n", "new.csv")), [column], ColumnReading(), at_once=9))

@@ -13,7 +13,7 @@ from dlrun.data.files.data_file import FileFormat
 from dlrun.data.files.dialect import read_dialect
 from dlrun.data.files.encoding import detect_encoding, notes_of
 from dlrun.data.text.files import files_of
-from dlrun.data.text.rows import Reading
+from dlrun.data.text.rows import TextReading
 from dlrun.errors import DataError
 
 ROWS = [("a, b; c | d\te", "ja"), ('line one\nline "two"', "nein"), ("schön é", "ja")]
@@ -41,7 +41,7 @@ def as_table(path: Path, label: str = "label", **keys: Any) -> tuple[list[tuple[
 
 
 def as_texts(path: Path, label: str = "label", **keys: Any) -> tuple[list[tuple[Any, Any]], tuple[str, ...]]:
-    files = files_of(str(path), Reading(label=label, **keys))
+    files = files_of(str(path), TextReading(label=label, **keys))
     rows = [(row.text, row.label) for file in files for row in file.rows(labelled=True)]
     return rows, tuple(notes_of(found for file in files for found in file.detected()))
 
@@ -196,8 +196,8 @@ def test_values_of_several_words_or_numbers_are_not_taken_for_columns(lines: lis
 def test_texts_of_a_file_of_any_name_are_read_where_its_lines_have_columns(tmp_path: Path) -> None:
     path = tmp_path / "SMSSpamCollection"
     path.write_text("label\ttext\nham\tsee you\nspam\twin, now\n")
-    assert [row.text for row in files_of(str(path), Reading())[0].rows(labelled=True)] == ["see you", "win, now"]
+    assert [row.text for row in files_of(str(path), TextReading())[0].rows(labelled=True)] == ["see you", "win, now"]
     path.write_text("see you, later\nwin\n")
     with pytest.raises(DataError, match="not a kind") as raised:
-        files_of(str(path), Reading())
+        files_of(str(path), TextReading())
     assert "divided by" in raised.value.hint

@@ -12,7 +12,7 @@ from dlrun.data.raw_input import Examples
 from dlrun.data.text.input import TextInput
 from dlrun.data.text.keys import TextKeys
 from dlrun.data.text.preprocess import TokenPreprocess
-from dlrun.data.text.rows import Reading
+from dlrun.data.text.rows import TextReading
 from dlrun.data.text.tokens import Standardize, TokenKind
 from dlrun.errors import DataError
 
@@ -42,7 +42,7 @@ def _adapted(texts: tuple[str, ...], *, length: int = 30, **keys: Any) -> tuple[
     for text in texts:
         counts.add(text)
     vocabulary, _, preprocess = text_keys.settle(counts)
-    return TextInput(Reading(), text_keys.tokens, text_keys.standardize, vocabulary, length), preprocess
+    return TextInput(TextReading(), text_keys.tokens, text_keys.standardize, vocabulary, length), preprocess
 
 
 def _deployed(raw: TextInput, texts: tuple[str, ...]) -> Any:

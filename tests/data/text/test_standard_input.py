@@ -15,11 +15,11 @@ from pyarrow import parquet
 from dlrun.data.files.header import Header
 from dlrun.data.table.source import Table
 from dlrun.data.text.files import files_of
-from dlrun.data.text.rows import Reading
+from dlrun.data.text.rows import TextReading
 from dlrun.data.text.source import Text
 from dlrun.errors import DataError
 
-READING = Reading("review", "mood")
+READING = TextReading("review", "mood")
 CSV = 'mood,review\ngood,"fine, really"\nbad,"a line\nof two"\n'
 MOODS = ["good", "bad"]
 TEXTS = ["fine, really", "a line\nof two"]
@@ -34,7 +34,7 @@ def pipe(monkeypatch: pytest.MonkeyPatch) -> Any:
     return write
 
 
-def read(reading: Reading = READING, *, labelled: bool = False) -> list[tuple[str, str | None]]:
+def read(reading: TextReading = READING, *, labelled: bool = False) -> list[tuple[str, str | None]]:
     (file,) = files_of("-", reading)
     return [(row.text, row.label) for row in file.rows(labelled=labelled)]
 
@@ -97,7 +97,7 @@ def test_a_line_of_names_is_told_where_the_run_reads_files_without_one(
 
 
 def test_one_bad_row_does_not_make_lines_of_text_of_a_file_without_a_line_of_names(pipe: Any) -> None:
-    reading = Reading("column_1", "column_2", header=Header(present=False))
+    reading = TextReading("column_1", "column_2", header=Header(present=False))
     pipe("fine,good\n" * 8 + "too,many,fields\n")
     with pytest.raises(DataError, match="line 9"):
         read(reading)
@@ -119,14 +119,14 @@ def test_what_may_be_either_is_asked_about_and_can_be_said(pipe: Any) -> None:
         read()
     assert "--set dataset.standard_input=lines" in caught.value.hint
     pipe(content)
-    assert len(read(Reading("review", "mood", standard_input="lines"))) == 3
+    assert len(read(TextReading("review", "mood", standard_input="lines"))) == 3
     pipe("review\nfine\n")
-    assert read(Reading("review", "mood", standard_input="lines"))[0] == ("review", None)
+    assert read(TextReading("review", "mood", standard_input="lines"))[0] == ("review", None)
 
 
 def test_a_pipe_without_names_is_read_by_a_run_of_such_files(pipe: Any) -> None:
     pipe("good,fine words\nbad,other words\n")
-    reading = Reading("review", "mood", header=Header(present=False, names=("mood", "review")))
+    reading = TextReading("review", "mood", header=Header(present=False, names=("mood", "review")))
     assert [text for text, _ in read(reading)] == ["fine words", "other words"]
 
 

@@ -23,8 +23,8 @@ from dlrun.data.columns.kinds import Plan, plan_columns, reasons
 from dlrun.data.columns.planned import PlannedColumn, notation_of
 from dlrun.data.columns.preprocess import ColumnsPreprocess, embedded_columns
 from dlrun.data.columns.raw import (
+    ColumnReading,
     RawBlock,
-    Reading,
     build_rows,
     column_places,
     deployed_rows,
@@ -48,6 +48,7 @@ __all__ = [
     "CodedRows",
     "Column",
     "ColumnKeys",
+    "ColumnReading",
     "ColumnSurvey",
     "ColumnsPreprocess",
     "DateColumn",
@@ -55,7 +56,6 @@ __all__ = [
     "Plan",
     "PlannedColumn",
     "RawBlock",
-    "Reading",
     "TableFiles",
     "TextColumn",
     "TextLengths",

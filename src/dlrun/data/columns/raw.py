@@ -39,7 +39,7 @@ _FEW_IDS, _MOST_TIMES = 20_000, 4
 
 
 @dataclass(frozen=True)
-class Reading:
+class ColumnReading:
     """How the values of files are read.
 
     Args:
@@ -57,7 +57,7 @@ class Reading:
     quoted: bool = True
 
     @classmethod
-    def of(cls, keys: ColumnKeys) -> Reading:
+    def of(cls, keys: ColumnKeys) -> ColumnReading:
         """The reading that the keys of a dataset say."""
         known = keys.file_format
         return cls(keys.missing_texts, known.delimiter, known.encoding, known.header, known.quoted)
@@ -82,7 +82,7 @@ class Reading:
         return TableFiles.open(path, FileFormat(self.delimiter, self.encoding, self.quoted, self.header))
 
 
-def read_as(reading: Reading, dataset: Any) -> Reading:
+def read_as(reading: ColumnReading, dataset: Any) -> ColumnReading:
     """The same reading with what the keys of a dataset, which may have changed, say of the first line."""
     return replace(reading, header=getattr(dataset, "first_line", reading.header))
 
@@ -105,7 +105,7 @@ class RawBlock:
 
 
 def read_rows(
-    table: TableFiles, columns: Sequence[Column], reading: Reading, *, at_once: int, also: Sequence[str] = ()
+    table: TableFiles, columns: Sequence[Column], reading: ColumnReading, *, at_once: int, also: Sequence[str] = ()
 ) -> Iterator[RawBlock]:
     """Read and code the rows of a table in bounded memory.
 

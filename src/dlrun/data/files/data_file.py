@@ -5,13 +5,15 @@ from __future__ import annotations
 import abc
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from dlrun.data.files.encoding import Detected
 from dlrun.data.files.header import Header
+from dlrun.errors import DataError
+from dlrun.registry import nearest
 
 
 @dataclass(frozen=True)
@@ -132,3 +134,19 @@ def shown_value(value: Any) -> str:
     """A value for messages, not longer than a line."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else text[:60] + "..."  # what fits a line
+
+
+def check_kept(path: object, keep: Iterable[str], names: Sequence[str]) -> None:
+    """Refuse columns to keep that a file does not have.
+
+    Raises:
+        DataError: It has none of the name.
+    """
+    for name in keep:
+        if name not in names:
+            near = nearest(name, names)
+            raise DataError(
+                f"{path} has no column {name!r} that could be kept",
+                expected="one of " + ", ".join(names) if names else "a file with columns: CSV, JSON lines or Parquet",
+                hint=f"did you mean {near!r}?" if near else "",
+            )

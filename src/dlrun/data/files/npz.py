@@ -41,7 +41,7 @@ _DAMAGE = (
 
 
 @dataclass(frozen=True)
-class Header:
+class ArrayHeader:
     """What an array is, as its header says."""
 
     shape: tuple[int, ...]
@@ -62,7 +62,7 @@ class NpzFile:
     """
 
     path: Path
-    headers: Mapping[str, Header]
+    headers: Mapping[str, ArrayHeader]
 
     @classmethod
     def open(cls, path: Path) -> NpzFile:
@@ -77,7 +77,7 @@ class NpzFile:
             members = [name for name in archive.namelist() if name.endswith(".npy")]
             return cls(path, {name.removesuffix(".npy"): _read_header(archive, name) for name in members})
 
-    def header(self, key: str) -> Header:
+    def header(self, key: str) -> ArrayHeader:
         """What the array `key` is.
 
         Raises:
@@ -145,7 +145,7 @@ def read_arrays(data: bytes, *, origin: str, largest: int) -> dict[str, npt.NDAr
         return arrays
 
 
-def _read_header(archive: zipfile.ZipFile, name: str) -> Header:
+def _read_header(archive: zipfile.ZipFile, name: str) -> ArrayHeader:
     with archive.open(name) as member:
         version = npy.read_magic(member)
         # Version 3.0 differs from 2.0 in how it spells the field names of records, which are no numbers anyway.
@@ -153,7 +153,7 @@ def _read_header(archive: zipfile.ZipFile, name: str) -> Header:
         shape, _, dtype = read(member)
     if not all(0 <= length <= sys.maxsize for length in shape):
         raise ValueError(f"the array {name} claims the shape {shape}")
-    return Header(shape, dtype)
+    return ArrayHeader(shape, dtype)
 
 
 @contextmanager

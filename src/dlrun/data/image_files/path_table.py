@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.files.data_file import DataFile, FileFormat, written_value
+from dlrun.data.files.data_file import DataFile, FileFormat, check_kept, written_value
 from dlrun.data.files.locate import kind_by_name, open_file
 from dlrun.data.files.spelling import canonical
 from dlrun.data.image_files.listing import ENDINGS, ImageList
 from dlrun.data.labels import Task
-from dlrun.data.text.rows import check_kept
 from dlrun.errors import DataError
 from dlrun.registry import listed
 

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from dlrun.data.columns import (
     Column,
+    ColumnReading,
     RawBlock,
-    Reading,
     TableFiles,
     UnknownCategories,
     column_places,
@@ -48,12 +48,12 @@ class Places:
     known: Mapping[str, Any]
     places: Array
 
-    def __getitem__(self, name: str) -> _Column:
-        return _Column(self.known[name], self.places)
+    def __getitem__(self, name: str) -> _PlacedColumn:
+        return _PlacedColumn(self.known[name], self.places)
 
 
 @dataclass(frozen=True)
-class _Column:
+class _PlacedColumn:
     values: Any
     places: Array
 
@@ -137,7 +137,7 @@ class SeriesInput(RawInput):
     targets: tuple[TargetColumn, ...]
     history: int
     horizon: int
-    reading: Reading = field(default_factory=Reading)
+    reading: ColumnReading = field(default_factory=ColumnReading)
     times: tuple[TimeColumn, ...] = ()
     unknown_categories: Literal["error", "allow"] = "error"
     type: Literal["series"] = "series"

@@ -14,10 +14,10 @@ from dlrun.component import FieldProblem
 from dlrun.data.columns import (
     Column,
     ColumnKeys,
+    ColumnReading,
     ColumnsPreprocess,
     ColumnSurvey,
     Plan,
-    Reading,
     TableFiles,
     code_rows,
     embedded_columns,
@@ -168,7 +168,7 @@ class Series(ColumnKeys, Source):
             TargetColumn(column.name, (), column.notation, "float64" if column.merges else "float32")
             for column in targets
         )
-        reading = Reading.of(self)
+        reading = ColumnReading.of(self)
         return Dataset(
             find_tables(self.path)[0].name.partition(".")[0],
             Features("sequence", preprocess.shape, embedded=embedded_columns(columns)),

@@ -11,8 +11,8 @@ from pydantic import Field
 
 from dlrun.data.columns import (
     Column,
+    ColumnReading,
     RawBlock,
-    Reading,
     TableFiles,
     UnknownCategories,
     build_rows,
@@ -51,7 +51,7 @@ class TableInput(RawInput):
 
     columns: tuple[Column, ...]
     targets: tuple[TargetColumn, ...] = ()
-    reading: Reading = field(default_factory=Reading)
+    reading: ColumnReading = field(default_factory=ColumnReading)
     missing_target: Literal["error", "drop"] = "error"
     unknown_categories: Literal["error", "allow"] = "error"
     type: Literal["table"] = "table"

@@ -7,8 +7,8 @@ import functools
 import numpy as np
 
 from dlrun.data.columns import (
+    ColumnReading,
     ColumnsPreprocess,
-    Reading,
     TableFiles,
     embedded_columns,
     stored_blocks,
@@ -105,7 +105,7 @@ class Table(TableKeys):
 
     def _dataset(self, table: StoredTable, splits: dict[str, Split], *notes: str) -> Dataset:
         preprocess = ColumnsPreprocess.of(table.columns, standardize=self.standardize)
-        reading = Reading.of(self)
+        reading = ColumnReading.of(self)
         return Dataset(
             find_tables(self.path)[0].name.partition(".")[0],
             Features("vector", preprocess.shape, embedded=embedded_columns(table.columns)),

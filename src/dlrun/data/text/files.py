@@ -15,7 +15,7 @@ from dlrun.data.files.locate import begins_as_parquet, kind_by_name
 from dlrun.data.files.parquet_file import ParquetFile
 from dlrun.data.text.column_file import ColumnFile
 from dlrun.data.text.folders import SUFFIX, LinesFile, TextFolder
-from dlrun.data.text.rows import Reading, TextFile
+from dlrun.data.text.rows import TextFile, TextReading
 from dlrun.data.text.standard_input import read_standard_input
 from dlrun.errors import DataError
 from dlrun.system.paths import no_file
@@ -23,7 +23,7 @@ from dlrun.system.paths import no_file
 _ACCEPTED = "a .csv, .tsv, .jsonl, .parquet or .txt file, a folder of .txt files, or a pattern such as data/*.csv"
 
 
-def files_of(source: str, reading: Reading) -> tuple[TextFile, ...]:
+def files_of(source: str, reading: TextReading) -> tuple[TextFile, ...]:
     """The files that `source` stands for.
 
     Args:
@@ -51,7 +51,7 @@ def files_of(source: str, reading: Reading) -> tuple[TextFile, ...]:
     return tuple(_file(name, reading) for name in found if Path(name).is_file() or len(found) == 1)
 
 
-def _file(name: str, reading: Reading) -> TextFile:
+def _file(name: str, reading: TextReading) -> TextFile:
     path = Path(name)
     kind = ParquetFile if begins_as_parquet(path) else kind_by_name(path)
     if kind is not ParquetFile:

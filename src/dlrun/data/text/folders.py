@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dlrun.data.files.data_file import check_kept
 from dlrun.data.files.encoding import LONGEST_TEXT, Detected, detect_encoding, lines, opened
-from dlrun.data.text.rows import Row, TextFile, check_kept
+from dlrun.data.text.rows import Row, TextFile
 from dlrun.errors import DataError
 
 SUFFIX = ".txt"

@@ -13,7 +13,7 @@ from dlrun.data.raw_input import Array, Examples, RawInput
 from dlrun.data.text.corpus import Named
 from dlrun.data.text.files import files_of
 from dlrun.data.text.labels import class_places, number_of, place_of
-from dlrun.data.text.rows import Reading, TextFile
+from dlrun.data.text.rows import TextFile, TextReading
 from dlrun.data.text.tokens import OUT_OF_VOCABULARY, UNKNOWN, Encoder, Standardize, TokenKind
 from dlrun.errors import DataError
 from dlrun.registry import nearest
@@ -40,7 +40,7 @@ class TextInput(RawInput):
         type: Tells the kinds of raw input apart.
     """
 
-    reading: Reading
+    reading: TextReading
     tokens: TokenKind
     standardize: Standardize
     vocabulary: tuple[str, ...]

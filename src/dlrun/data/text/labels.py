@@ -25,7 +25,7 @@ _MOST_CLASSES = 10_000
 
 
 @dataclass
-class _Column:
+class _LabelColumn:
     """The labels of one place, gathered row by row: as names, as long as there are few, and as numbers.
 
     Args:
@@ -119,14 +119,14 @@ def place_of(label: str, places: Mapping[str, int]) -> int | None:
     return None
 
 
-def _column(corpus: Corpus) -> _Column:
-    column = _Column()
+def _column(corpus: Corpus) -> _LabelColumn:
+    column = _LabelColumn()
     for named in corpus:
         column.add(named)
     return column
 
 
-def _is_number(train: _Column, task: Task) -> tuple[bool, str]:
+def _is_number(train: _LabelColumn, task: Task) -> tuple[bool, str]:
     if task != "auto":
         return task == "regression", f"the key `task` says {task}"
     if train.no_number:
@@ -136,7 +136,7 @@ def _is_number(train: _Column, task: Task) -> tuple[bool, str]:
     return False, "the labels are whole numbers (task: regression to read them as numbers)"
 
 
-def _class_names(train: _Column) -> tuple[str, ...]:
+def _class_names(train: _LabelColumn) -> tuple[str, ...]:
     if len(train.first) > _MOST_CLASSES:
         raise DataError(
             f"the labels have more than {_MOST_CLASSES:,} different values",
@@ -151,7 +151,7 @@ def _class_names(train: _Column) -> tuple[str, ...]:
     return tuple(sorted(names, key=float)) if by_number else tuple(sorted(names))
 
 
-def _indices(column: _Column, names: tuple[str, ...]) -> npt.NDArray[np.int32]:
+def _indices(column: _LabelColumn, names: tuple[str, ...]) -> npt.NDArray[np.int32]:
     places = class_places(names)
     of_code = []
     for label, place in column.first.items():
@@ -167,7 +167,7 @@ def _indices(column: _Column, names: tuple[str, ...]) -> npt.NDArray[np.int32]:
     return np.array(of_code, np.int32)[np.frombuffer(column.codes, np.int64)]
 
 
-def _numbers(columns: Mapping[str, _Column]) -> dict[str, Array]:
+def _numbers(columns: Mapping[str, _LabelColumn]) -> dict[str, Array]:
     for column in columns.values():
         if column.no_number:
             raise DataError(column.no_number, expected="a finite number", hint="task: classification")

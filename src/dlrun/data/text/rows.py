@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
-from dlrun.data.files.data_file import FileFormat
+from dlrun.data.files.data_file import FileFormat, check_kept
 from dlrun.data.files.dialect import known_delimiter
 from dlrun.data.files.encoding import Detected, detect_encoding
 from dlrun.data.files.header import Header
@@ -30,7 +30,7 @@ class Row(NamedTuple):
         number: Of its first line, or of the row, from 1.
         text: Without lone surrogates, so that it is UTF-8.
         label: As it is written, without space around it; None if it was not asked for.
-        kept: The values of the columns of `Reading.keep`, as text; None for no value.
+        kept: The values of the columns of `TextReading.keep`, as text; None for no value.
     """
 
     number: int
@@ -40,7 +40,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Reading:
+class TextReading:
     """How files of texts are read.
 
     Args:
@@ -84,7 +84,7 @@ class TextFile(abc.ABC):
     """
 
     path: str
-    reading: Reading
+    reading: TextReading
 
     @abc.abstractmethod
     def names(self) -> tuple[str, ...]:
@@ -154,24 +154,8 @@ class TextFile(abc.ABC):
         check_kept(self.path, self.reading.keep, names)
 
 
-def absent_label(place: str, reading: Reading) -> DataError:
+def absent_label(place: str, reading: TextReading) -> DataError:
     """The error for a row whose label is missing."""
     return DataError(
         f"{place}: the label is missing", expected=f"a value in {reading.label!r}", hint="fill it in, or drop the row"
     )
-
-
-def check_kept(path: object, keep: Iterable[str], names: Sequence[str]) -> None:
-    """Refuse columns to keep that a file does not have.
-
-    Raises:
-        DataError: It has none of the name.
-    """
-    for name in keep:
-        if name not in names:
-            near = nearest(name, names)
-            raise DataError(
-                f"{path} has no column {name!r} that could be kept",
-                expected="one of " + ", ".join(names) if names else "a file with columns: CSV, JSON lines or Parquet",
-                hint=f"did you mean {near!r}?" if near else "",
-            )

@@ -25,7 +25,7 @@ from dlrun.data.text.folders import TextFolder, split_folders
 from dlrun.data.text.keys import TextKeys
 from dlrun.data.text.labels import read_labels
 from dlrun.data.text.moods import REMARK, Moods
-from dlrun.data.text.rows import Reading, StandardInput, TextFile
+from dlrun.data.text.rows import StandardInput, TextFile, TextReading
 from dlrun.data.text.vectorize import numbered, vectorize
 from dlrun.errors import DataError
 from dlrun.registry import nearest
@@ -140,8 +140,8 @@ class Text(TextKeys, FileKeys, Source):
         )
 
     @property
-    def _reading(self) -> Reading:
-        return Reading(
+    def _reading(self) -> TextReading:
+        return TextReading(
             self.text, self.label, self.encoding, self.delimiter, self.quoted, self.first_line, self.standard_input
         )
 

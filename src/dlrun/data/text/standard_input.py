@@ -23,7 +23,7 @@ from dlrun.data.files.locate import begins_as_parquet
 from dlrun.data.files.parquet_file import ParquetFile
 from dlrun.data.text.column_file import ColumnFile
 from dlrun.data.text.folders import LinesFile
-from dlrun.data.text.rows import Reading, Row, StandardInput, TextFile
+from dlrun.data.text.rows import Row, StandardInput, TextFile, TextReading
 from dlrun.errors import DataError
 
 _HEAD_CHARACTERS = 1 << 16
@@ -73,7 +73,7 @@ class KeptInput(TextFile):
         return f"standard input, {self.row_name(number)}"
 
 
-def read_standard_input(reading: Reading) -> TextFile:
+def read_standard_input(reading: TextReading) -> TextFile:
     """Return what stands on standard input, kept in a file that is there until the program ends.
 
     Args:
@@ -93,7 +93,7 @@ def read_standard_input(reading: Reading) -> TextFile:
         return KeptInput.of(ColumnFile(str(path), reading, kind) if kind else LinesFile(str(path), reading))
 
 
-def _kind(path: Path, reading: Reading) -> type[DataFile] | None:
+def _kind(path: Path, reading: TextReading) -> type[DataFile] | None:
     """What a file is written in, by the reading or by its beginning; None for lines of text."""
     if reading.standard_input != "auto":
         return _KINDS.get(reading.standard_input)
@@ -106,7 +106,7 @@ def _kind(path: Path, reading: Reading) -> type[DataFile] | None:
     return _KINDS.get(_kind_of(head, reading))
 
 
-def _kind_of(head: str, reading: Reading) -> StandardInput:
+def _kind_of(head: str, reading: TextReading) -> StandardInput:
     """Detect the kind of text from its beginning.
 
     Raises:
@@ -155,7 +155,7 @@ def _rows(head: str, mark: str, *, quoted: bool) -> list[list[str]]:
     return found[:-1] if len(found) > _LOOKED_AT else found
 
 
-def _names_the_text(rows: Sequence[Sequence[str]], reading: Reading) -> bool:
+def _names_the_text(rows: Sequence[Sequence[str]], reading: TextReading) -> bool:
     """Whether the first row has the name of the column of texts, or rows are those of columns whose names are known."""
     first = [value.strip() for value in rows[0]]
     if reading.header.is_first_line(first):

@@ -14,7 +14,7 @@ from dlrun.data.splits import Array, Split
 from dlrun.data.text.corpus import FileCorpus, Named
 from dlrun.data.text.input import TextInput
 from dlrun.data.text.keys import TextKeys
-from dlrun.data.text.rows import Reading
+from dlrun.data.text.rows import TextReading
 from dlrun.data.text.tokens import Encoder
 from dlrun.errors import DataError
 from dlrun.signature import Features
@@ -56,7 +56,7 @@ def numbered(targets: Mapping[str, Array]) -> dict[str, Split]:
 
 
 def vectorize(
-    corpora: Mapping[str, FileCorpus], splits: Mapping[str, Split], *, keys: TextKeys, reading: Reading
+    corpora: Mapping[str, FileCorpus], splits: Mapping[str, Split], *, keys: TextKeys, reading: TextReading
 ) -> Vectorized:
     """Adapt a vocabulary to the training split, and turn every text into token ids.
 

@@ -11,7 +11,7 @@ import numpy as np
 from dlrun.data.files.data_file import clean
 from dlrun.data.splits import Split
 from dlrun.data.text.corpus import FileCorpus
-from dlrun.data.text.rows import Reading, Row, TextFile
+from dlrun.data.text.rows import Row, TextFile, TextReading
 from dlrun.data.tfds.decode import quiet_absl
 from dlrun.data.tfds.folder import Prepared, broken
 
@@ -33,9 +33,9 @@ def read_texts(prepared: Prepared, splits: Iterable[str]) -> tuple[dict[str, Fil
     return corpora, {name: Split(found, found) for name, found in indices.items()}
 
 
-def reading_of(prepared: Prepared) -> Reading:
+def reading_of(prepared: Prepared) -> TextReading:
     """How files are read that are predicted later: their columns are called as the set's features are."""
-    return Reading(prepared.features.key, prepared.label.key)
+    return TextReading(prepared.features.key, prepared.label.key)
 
 
 @dataclass(frozen=True)
