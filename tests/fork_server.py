@@ -8,8 +8,9 @@ A command costs three seconds less so, and it is a real process. A request is on
 The process' number comes back at once, on a line of its own; its exit code, negative if a signal ended it, is in the
 file `output`.code. `script` is a Python file to run in place of dlrun. `streams` says where descriptors lead instead
 of to files: to a path, to "nobody" (a pipe whose reader has gone) or, null, nowhere (closed). `kill_at` is the disk
-operation in the middle of which the process kills itself; `at` is a function of dlrun and a number, `["module:name",
-3]`, at whose third call it gets the `signals`. How many disk operations there were is left in the file
+operation in the middle of which the process kills itself. `at` says when it gets the `signals`: `["StepsDone", 3]` is
+when the third event of that kind reaches the command, `["module:name", 3]` is the third call of a public function of
+dlrun. How many disk operations there were is left in the file
 `output`.operations. The workers of `dlrun launch` are forked too.
 """
 
@@ -25,7 +26,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -195,19 +196,46 @@ def _count_operations(kill_at: int | None) -> list[str]:
 
 
 def _signal_at(place: str, call: int, *, signals: list[int]) -> None:
-    """Send this process `signals` when `place` is called for the `call`-th time, and go on with the call."""
+    """Send this process `signals` when `place` is reached for the `call`-th time, and go on from there."""
+    calls = itertools.count(1)
+
+    def reached() -> None:
+        if next(calls) == call:
+            for number in signals:
+                os.kill(os.getpid(), number)
+
+    if ":" in place:
+        _watch_function(place, reached)
+    else:
+        _watch_events(place, reached)
+
+
+def _watch_events(kind: str, reached: Callable[[], None]) -> None:
+    from dlrun.cli.display.display import Display
+    from dlrun.training.progress import events
+
+    wanted, show = getattr(events, kind), Display.__call__
+
+    def watched(display: Display, event: Any) -> None:
+        if isinstance(event, wanted):
+            reached()
+        show(display, event)
+
+    setattr(Display, "__call__", watched)  # noqa: B010  mypy refuses to assign a method
+
+
+def _watch_function(place: str, reached: Callable[[], None]) -> None:
     module, _, names = place.partition(":")
+    if any(name.startswith("_") for name in (*module.split("."), *names.split("."))):
+        raise ValueError(f"{place} is private: it may change without any change in what dlrun promises")
     owner: Any = importlib.import_module(module)
     *outer, last = names.split(".")
     for name in outer:
         owner = getattr(owner, name)
     real = getattr(owner, last)
-    calls = itertools.count(1)
 
     def watched(*arguments: Any, **keywords: Any) -> Any:
-        if next(calls) == call:
-            for number in signals:
-                os.kill(os.getpid(), number)
+        reached()
         return real(*arguments, **keywords)
 
     setattr(owner, last, watched)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from dlrun.experiment.train import Result, train
+from dlrun.experiment.session import TrainingResult
+from dlrun.experiment.train import train
 from dlrun.runs.folder import RunFolder
 from dlrun.training.progress.events import Event, Note, RunCreated
 
@@ -47,7 +48,7 @@ class Small:
         for reaction in self.reactions:
             reaction(event)
 
-    def train(self, *overrides: str, runs_dir: Path | None = None) -> Result:
+    def train(self, *overrides: str, runs_dir: Path | None = None) -> TrainingResult:
         place = runs_dir or self.folder / "runs"
         return train(self.folder / "small.yaml", overrides=overrides, runs_dir=place, listener=self.listen)
 

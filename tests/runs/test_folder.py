@@ -249,7 +249,7 @@ def test_a_file_system_without_locks_is_one_clear_line(tmp_path: Path, monkeypat
 
 
 def test_a_new_run_is_held_before_anybody_can_see_a_run_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dlrun.experiment.record import held_folder
+    from dlrun.experiment.record import new_folder
     from dlrun.runs.removal import remove_run
     from dlrun.spec.parse import read_spec
 
@@ -266,7 +266,7 @@ def test_a_new_run_is_held_before_anybody_can_see_a_run_in_it(tmp_path: Path, mo
         write(folder, path, text)
 
     monkeypatch.setattr(RunFolder, "write_text", watched)
-    with held_folder(read_spec(tmp_path / "x.yaml"), tmp_path / "runs") as folder:
+    with new_folder(read_spec(tmp_path / "x.yaml"), tmp_path / "runs") as folder:
         pass
     assert "no run that dlrun can vouch for" in seen[0]
     assert all(f"{folder.id} is held by process" in said for said in seen[1:])

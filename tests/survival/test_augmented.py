@@ -57,7 +57,7 @@ def whole(dlrun: Any, folder: Path) -> dict[str, Path]:
 def test_a_run_that_was_killed_inside_an_epoch_goes_on_to_the_bit_from_device_and_host(
     dlrun: Any, folder: Path, whole: dict[str, Path], outcome_of: Any, parts: str
 ) -> None:
-    at: dict[str, Any] = {"at": ("dlrun.training.loop:Trainer._report_steps", 4), "signals": (signal.SIGKILL,)}
+    at: dict[str, Any] = {"at": ("StepsDone", 4), "signals": (signal.SIGKILL,)}
     host = ("training.feed=host", "training.checkpoint_minutes=0.000001")
     killed = train(dlrun, folder, PARTS[parts], *host, code=-signal.SIGKILL, **at)
     (checkpoint, *_) = sorted(killed.glob("checkpoints/step-*"))

@@ -100,7 +100,7 @@ def test_a_run_on_two_devices_that_was_stopped_inside_an_epoch_goes_on_to_the_bi
         TWO,
         dropout,
         code=130,
-        at=("dlrun.training.loop:Trainer._report_steps", 1),
+        at=("StepsDone", 1),
         signals=(2,),
     )
     ended = dlrun.run("resume", stopped.name, "--set", "training.device=cpu", folder=tmp_path)

@@ -22,7 +22,7 @@ metrics: [accuracy]
 training: {batch_size: 216, epochs: 2, checkpoint_minutes: 100, tensorboard: false, report: false}
 """
 PLATEAU = "schedule={type: reduce_on_plateau, patience_epochs: 1, min_delta: 10}"
-STEPS_DONE = ("dlrun.training.loop:Trainer._report_steps", 3)  # after the first step of the second epoch, or later
+STEPS_DONE = ("StepsDone", 3)  # after the first step of the second epoch, or later
 
 
 class Workshop:
@@ -267,7 +267,7 @@ def test_a_run_whose_checkpoints_were_removed_says_so_and_does_not_begin_again(
 
 def test_resuming_a_complete_run_writes_the_report_that_a_kill_came_before(workshop: Workshop) -> None:
     reports = ("training.report=true",)
-    run = workshop.train(*reports, at=("dlrun.experiment.report:_asked", 1), signals=(signal.SIGKILL,), code=-9)
+    run = workshop.train(*reports, at=("dlrun.experiment.report:draw_report", 1), signals=(signal.SIGKILL,), code=-9)
     before = record(run)
     assert (before["status"], (run / "report.html").exists()) == ("completed", False)
     (run / "evaluation" / "test.npz").unlink()

@@ -24,7 +24,7 @@ loss: sparse_categorical_crossentropy
 metrics: [accuracy]
 training: {batch_size: 216, epochs: 3, tensorboard: false, report: false, early_stopping: {patience_epochs: 9}}
 """
-STEPS_DONE = "dlrun.training.loop:Trainer._report_steps"
+STEPS_DONE = "StepsDone"
 CALLS = 4
 
 
@@ -145,7 +145,7 @@ def test_a_run_that_is_interrupted_again_and_again_ends_the_same(
     assert record(config.parent)["resumed"] == len(places)
 
 
-@pytest.mark.parametrize("place", ["dlrun.training.setup:assemble", "dlrun.experiment.resume:_same_environment"])
+@pytest.mark.parametrize("place", ["dlrun.training.setup:assemble", "dlrun.experiment.resume:check_environment"])
 def test_a_resume_that_is_interrupted_while_it_starts_says_how_to_go_on(
     place: str, dlrun: Any, config: Path, expected: Any, outcome_of: Any
 ) -> None:

@@ -143,7 +143,7 @@ def test_what_a_library_prints_is_no_answer(
     stub(f"{noise}; echo '\"answered\"' > /dev/fd/$4; {noise}")
     said: list[Any] = []
     folder = made(tmp_path / "runs", Target("classes", 3), None)
-    with reporting.reported(folder, said.append, wanted=True, timeline=Timeline()):
+    with reporting.reporting(folder, said.append, wanted=True, timeline=Timeline()):
         pass
     assert said == [Note("report", "none: answered")]
     stub(f"{noise}; echo '{{\"number\": 1}}' > /dev/fd/$4; sleep 0.2")
@@ -160,7 +160,7 @@ def test_a_child_that_gives_no_sound_answer_is_one_line(
     assert benching._measured(Path("x.yaml"), ()) == {"error": "ended with exit code 3: oops"}
     said: list[Any] = []
     folder = made(tmp_path / "runs", Target("classes", 3), None)
-    with reporting.reported(folder, said.append, wanted=True, timeline=Timeline()):
+    with reporting.reporting(folder, said.append, wanted=True, timeline=Timeline()):
         pass
     assert said[0].text.startswith("none: drawing it ended with exit code 3; dlrun report")
 

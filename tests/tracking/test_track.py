@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from dlrun.errors import Interrupted, RunError
-from dlrun.experiment.record import create_folder, recorded
-from dlrun.experiment.track import tracked
+from dlrun.experiment.record import create_folder, recording
+from dlrun.experiment.track import tracking
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.parse import read_spec
 from dlrun.training.progress.events import EpochDone, Evaluated, Event, Note, TrainingStarted
@@ -41,7 +41,7 @@ class Run:
 
     def train(self, *epochs: int, error: BaseException | None = None, seconds: float = 0.0) -> None:
         """Go through the events of some epochs, then end, or fail."""
-        with tracked(self.file, self.folder, self.heard, wanted=True) as listener, recorded(self.folder):
+        with tracking(self.file, self.folder, self.heard, wanted=True) as listener, recording(self.folder):
             events: list[Event] = [STARTED]
             events += [EpochDone(epoch, 3, row(epoch), is_best=True) for epoch in epochs]
             for event in events:
@@ -178,8 +178,8 @@ def test_a_run_that_fails_before_its_first_step_is_not_tracked(config: Path, lin
     run = Run(config)
     with (
         pytest.raises(RunError),
-        tracked(run.file, run.folder, run.heard, wanted=True),
-        recorded(run.folder),
+        tracking(run.file, run.folder, run.heard, wanted=True),
+        recording(run.folder),
     ):
         raise RunError("no data")
     assert lines() == []
@@ -187,5 +187,5 @@ def test_a_run_that_fails_before_its_first_step_is_not_tracked(config: Path, lin
 
 def test_only_the_chief_tracks(config: Path) -> None:
     run = Run(config)
-    with tracked(run.file, run.folder, run.heard, wanted=False) as listener:
+    with tracking(run.file, run.folder, run.heard, wanted=False) as listener:
         assert listener == run.heard

@@ -10,7 +10,7 @@ import pytest
 from dlrun.errors import RunError, UsageError
 from dlrun.evaluation.evaluate import evaluate
 from dlrun.experiment import train as experiment
-from dlrun.experiment.train import Result
+from dlrun.experiment.session import TrainingResult
 from dlrun.spec.parse import read_spec
 from dlrun.training.progress.events import (
     EpochDone,
@@ -35,13 +35,13 @@ training: {batch_size: 64, epochs: 2, report: false}
 """
 
 
-def train(tmp_path: Path, *overrides: str, text: str = MLP, listener: Any = None) -> Result:
+def train(tmp_path: Path, *overrides: str, text: str = MLP, listener: Any = None) -> TrainingResult:
     path = tmp_path / "x.yaml"
     path.write_text(text)
     return experiment.train(path, overrides=overrides, runs_dir=tmp_path / "runs", listener=listener or silent)
 
 
-def arrays(result: Result) -> dict[str, Any]:
+def arrays(result: TrainingResult) -> dict[str, Any]:
     from dlrun.training.checkpoints.checkpoint import newest_valid
 
     found = newest_valid(result.folder.checkpoints)

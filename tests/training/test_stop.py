@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dlrun.errors import RunError
-from dlrun.experiment.record import recorded
+from dlrun.experiment.record import recording
 from dlrun.runs.folder import RunFolder
 from dlrun.training import stop as module
 from dlrun.training.stop import Stop, handled_signals, stop_with
@@ -46,14 +46,14 @@ def test_simultaneous_signals_count_as_one_and_a_later_one_ends_the_process_with
         finally:
             assert folder.read_record().status == "interrupted"
 
-    with stop.deferred(max_seconds=None), pytest.raises(Left) as raised, recorded(folder, stop):
+    with stop.deferred(max_seconds=None), pytest.raises(Left) as raised, recording(folder, stop):
         go_on()
     assert raised.value.args == (128 + number,)
 
 
 def test_a_run_that_has_ended_is_not_recorded_as_interrupted(stop: Stop, tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, name="x")
-    with recorded(folder, stop):
+    with recording(folder, stop):
         pass
     stop.leave()
     assert folder.read_record().status == "completed"

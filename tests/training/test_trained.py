@@ -15,7 +15,8 @@ from dlrun.data.arrays.source import Arrays
 from dlrun.data.dataset import Dataset
 from dlrun.data.splits import Split
 from dlrun.errors import CheckpointError, RunError, UsageError
-from dlrun.experiment.train import Result, train
+from dlrun.experiment.session import TrainingResult
+from dlrun.experiment.train import train
 from dlrun.runs.folder import RunFolder
 from dlrun.scoring.classification import label_scores
 from dlrun.scoring.regression import regression_scores
@@ -49,7 +50,7 @@ def with_target(target: Target, values: Array) -> Callable[[Dataset], Dataset]:
 class Run:
     """A training, and the split that it was scored on at its end."""
 
-    result: Result
+    result: TrainingResult
     test: Split
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -29,7 +29,7 @@ from dlrun.spec.identity import identify
 from dlrun.spec.parse import SpecFile
 from dlrun.spec.types import Spec
 from dlrun.system.disk import disk, explained
-from dlrun.training.devices.cluster import Cluster, read_cluster
+from dlrun.training.devices.cluster import ALONE, Cluster, read_cluster
 from dlrun.training.progress.timeline import Timeline, added
 from dlrun.training.stop import Stop
 
@@ -42,19 +42,27 @@ _MOST_LAYERS = 500
 
 
 @contextmanager
-def held_folder(file: SpecFile, runs_dir: Path) -> Iterator[RunFolder]:
-    """Make the run folder and hold it, from before anybody can see a run in it.
+def new_folder(file: SpecFile, runs_dir: Path, *, cluster: Cluster = ALONE) -> Iterator[RunFolder]:
+    """Make a run folder and hold it, so that no other process sees it without a holder.
+
+    Args:
+        file: The spec to train.
+        runs_dir: The folder of the runs.
+        cluster: The processes that train together. Only the chief's folder is among the runs: another worker's is in a
+            temporary place and is removed at the end.
 
     Raises:
-        UsageError: The path of the folder is not text.
-        RunError: It cannot be made or written to.
+        UsageError: The path is not UTF-8 text.
+        RunError: The folder cannot be made or written to.
     """
-    if encodable(str(runs_dir.absolute())) != str(runs_dir.absolute()):
-        said = f"{encodable(str(runs_dir.absolute()))} is not UTF-8 text, and run.json names files of the run"
-        raise UsageError(said, expected="a folder with a name of UTF-8 characters", hint="--runs-dir runs")
-    clear_dropped(runs_dir)
-    folder = RunFolder.reserve(runs_dir, name=file.spec.name)
     with ExitStack() as stack:
+        if not cluster.is_chief:
+            runs_dir = stack.enter_context(_temporary_folder())
+        if encodable(str(runs_dir.absolute())) != str(runs_dir.absolute()):
+            what = f"{encodable(str(runs_dir.absolute()))} is not UTF-8 text, and run.json names files of the run"
+            raise UsageError(what, expected="a folder with a name of UTF-8 characters", hint="--runs-dir runs")
+        clear_dropped(runs_dir)
+        folder = RunFolder.reserve(runs_dir, name=file.spec.name)
         try:
             stack.enter_context(folder.lock())
         except RunError:  # a file system without locks, or a full one
@@ -65,14 +73,31 @@ def held_folder(file: SpecFile, runs_dir: Path) -> Iterator[RunFolder]:
         yield folder
 
 
+@contextmanager
+def held_folder(folder: RunFolder, *, cluster: Cluster = ALONE) -> Iterator[RunFolder]:
+    """Hold a run that exists; of the processes that train together only the chief does.
+
+    Raises:
+        RunError: Another process holds it.
+    """
+    with folder.lock() if cluster.is_chief else nullcontext():
+        yield folder
+
+
 def create_folder(file: SpecFile, runs_dir: Path) -> RunFolder:
-    """Make the run folder, with everything that is known before the first stage, and leave it.
+    """Make the run folder with everything that is known before the first stage, and release it.
 
     Raises:
         RunError: It cannot be made or written to.
     """
-    with held_folder(file, runs_dir) as folder:
+    with new_folder(file, runs_dir) as folder:
         return folder
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="dlrun-worker-", ignore_cleanup_errors=True) as place:
+        yield Path(place)
 
 
 def _fill(folder: RunFolder, file: SpecFile) -> None:
@@ -96,16 +121,6 @@ def _fill(folder: RunFolder, file: SpecFile) -> None:
     )
 
 
-@contextmanager
-def own_place(runs_dir: Path, cluster: Cluster) -> Iterator[Path]:
-    """Where this process makes its run folder: among the runs for the chief, for another worker in a passing place."""
-    if cluster.is_chief:
-        yield runs_dir
-        return
-    with tempfile.TemporaryDirectory(prefix="dlrun-worker-", ignore_cleanup_errors=True) as place:
-        yield Path(place)
-
-
 def write_spec(folder: RunFolder, spec: Mapping[str, Any]) -> None:
     """Write spec.yaml, which is complete and trains the same model again, and sign the run with it."""
     text = yaml.safe_dump(dict(spec), sort_keys=False, allow_unicode=True, width=100)
@@ -115,7 +130,7 @@ def write_spec(folder: RunFolder, spec: Mapping[str, Any]) -> None:
 
 
 @contextmanager
-def recorded(folder: RunFolder, stop: Stop | None = None, **changes: Any) -> Iterator[None]:
+def recording(folder: RunFolder, stop: Stop | None = None, **changes: Any) -> Iterator[None]:
     """Record that the run is going on, and how it ends, whichever way it does.
 
     Args:
@@ -183,7 +198,7 @@ def runs_option(folder: RunFolder) -> str:
 
 
 @contextmanager
-def interruption_told(folder: RunFolder) -> Iterator[None]:
+def explaining_interruption(folder: RunFolder) -> Iterator[None]:
     """Tell how to go on with a run that is stopped before it has begun to go on; its record stays as it was.
 
     Raises:

@@ -36,7 +36,7 @@ def keep_predictions(assembly: TrainingSetup, folder: RunFolder, splits: Iterabl
 
 
 @contextmanager
-def reported(folder: RunFolder, listener: Listener, *, wanted: bool, timeline: Timeline) -> Iterator[None]:
+def reporting(folder: RunFolder, listener: Listener, *, wanted: bool, timeline: Timeline) -> Iterator[None]:
     """Write the report of a run once the `with` block has ended without an error.
 
     The plotting library takes as long to import as a short training does to run, so a process of its own imports it
@@ -54,7 +54,7 @@ def reported(folder: RunFolder, listener: Listener, *, wanted: bool, timeline: T
     with _drawing_process() as process:
         yield
         with timeline.spent("report"):
-            said = _asked(process, folder.path)
+            said = draw_report(process, folder.path)
         listener(Note("report", said or str(folder.report_html)))
 
 
@@ -75,7 +75,7 @@ def _drawing_process() -> Iterator[_Drawing | None]:
     with ExitStack() as stack:
         try:
             answer = stack.enter_context(answer_pipe())
-            process = _started(answer)
+            process = _start(answer)
         except OSError:  # no memory for another process, or too many: the run is to end well all the same
             yield None
             return
@@ -83,7 +83,7 @@ def _drawing_process() -> Iterator[_Drawing | None]:
         yield _Drawing(process, answer)
 
 
-def _started(answer: Answer) -> subprocess.Popen[bytes]:
+def _start(answer: Answer) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(  # noqa: S603  dlrun itself, without a shell
         python_command("-m", "dlrun.report", answer.argument),
         env=python_environment(),
@@ -105,7 +105,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             process.stdin.close()
 
 
-def _asked(drawing: _Drawing | None, folder: Path) -> str:
+def draw_report(drawing: _Drawing | None, folder: Path) -> str:
     """Have a report written; why it was not, or nothing."""
     if drawing is None:
         from dlrun.report.writing import write_report

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.errors import UsageError
-from dlrun.experiment.train import Result, train_file
+from dlrun.experiment.session import TrainingResult
+from dlrun.experiment.train import train_file
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.history import Row
 from dlrun.runs.provenance.environment import differences
@@ -32,7 +33,7 @@ class Comparison:
         environment: What has changed since: key, before, now.
     """
 
-    again: Result
+    again: TrainingResult
     identical: bool
     first_epoch: int | None
     largest: Mapping[str, tuple[float | None, float | None]]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import DataError, RunError, SpecError, UsageError
-from dlrun.experiment.record import create_folder, interruption_told, own_place, recorded
-from dlrun.experiment.report import keep_predictions, reported
-from dlrun.experiment.track import prepare_tracker, tracked
-from dlrun.experiment.train import Result, train_assembled
+from dlrun.experiment.record import held_folder, new_folder
+from dlrun.experiment.report import keep_predictions, reporting
+from dlrun.experiment.session import Session, TrainingResult, open_session
+from dlrun.experiment.track import prepare_tracker
+from dlrun.experiment.train import announce_run, assemble_run, train_assembled
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.interface import data_changes
@@ -25,9 +26,8 @@ from dlrun.spec.stored import read_stored_spec
 from dlrun.system.disk import disk
 from dlrun.system.tensorflow_start import start_tensorflow
 from dlrun.training.devices.cluster import read_cluster
-from dlrun.training.progress.events import Listener, Note, RunCreated, only_warnings, silent
+from dlrun.training.progress.events import Listener, Note, only_warnings, silent
 from dlrun.training.progress.timeline import Timeline
-from dlrun.training.stop import Stop
 
 if TYPE_CHECKING:
     from dlrun.training.setup import TrainingSetup
@@ -42,7 +42,7 @@ def resume(  # noqa: PLR0913  each is one question that a user may have
     runs_dir: str | Path = RUNS_DIR,
     listener: Listener = silent,
     began: float | None = None,
-) -> Result:
+) -> TrainingResult:
     """Go on with a run from its newest sound checkpoint, at the very next step.
 
     The result is bit-identical to that of a run that was never interrupted, on the same machine.
@@ -62,58 +62,50 @@ def resume(  # noqa: PLR0913  each is one question that a user may have
         RunError: Another process holds the run, or no checkpoint can be used.
         Interrupted: The user stopped it again.
     """
-    timeline, cluster = Timeline(began), read_cluster()
-    listener = listener if cluster.is_chief else silent
-    folder, stop = find_run(str(run), runs_dir=Path(runs_dir)), Stop()
-    lock = folder.lock() if cluster.is_chief else nullcontext()
-    with stop.listening(), interruption_told(folder), lock, stop.recognised():
-        if not disk.exists(folder.spec_yaml):
-            raise UsageError(f"{folder.id} ended before its spec was written", hint="dlrun train makes a new run")
-        file = _changed_spec(folder, overrides, trust_plugins=trust_plugins)
-        record = folder.read_record()
+    folder, cluster = find_run(str(run), runs_dir=Path(runs_dir)), read_cluster()
+    held = held_folder(folder, cluster=cluster)
+    with open_session(held, listener=listener, timeline=Timeline(began), cluster=cluster) as session:
+        file, record = read_changed_spec(folder, overrides, trust_plugins=trust_plugins), folder.read_record()
         if record.status == "completed" and not overrides:
-            listener(Note("resume", f"{folder.id} is complete; --set training.epochs=N makes it longer"))
-            if cluster.is_chief and file.spec.training.report:
-                _complete_report(folder, file, record, listener, timeline)
-            content = folder.read_record().model_dump(mode="json")
-            return Result(folder, _known_scores(record), content, is_chief=cluster.is_chief)
+            return _complete_run(session, file, record)
         refuse_removed(folder)
         prepare_tracker(file, wanted=cluster.is_chief)
-        listener(RunCreated(folder.id, folder.path, folder.log_txt))
-        start_tensorflow()
-        from dlrun.training.failures import worker_failures
-        from dlrun.training.setup import assemble
-
-        with worker_failures(cluster, folder.id), own_place(folder.path.parent, cluster) as place:
-            assembly = assemble(file, listener=listener, timeline=timeline, cluster=cluster)
-            # The environment on record is the chief's: another worker's machine may have another name for its CPU.
-            exact = not cluster.is_chief or _same_environment(folder, assembly, allow_changes=allow_changes)
-            if overrides:
-                _check_length(assembly, folder)
-            mine = folder if cluster.is_chief else create_folder(file, place)
-            changes: dict[str, Any] = {"resumed": record.resumed + 1, "exact": record.exact and exact}
-            if overrides:
-                changes["identity"] = None  # what it becomes is no longer what was asked for at its start
-            wants_report = file.spec.training.report and cluster.is_chief
-            with (
-                tracked(file, mine, listener, wanted=cluster.is_chief) as listener,
-                reported(mine, listener, wanted=wants_report, timeline=timeline),
-                recorded(mine, stop, **changes),
-                stop.recognised(),
-                worker_failures(cluster, folder.id),
-            ):
-                scores = train_assembled(assembly, mine, stop=stop, listener=listener, goes_on_from=folder)
-            return Result(mine, scores, mine.read_record().model_dump(mode="json"), is_chief=cluster.is_chief)
+        announce_run(session)
+        assembly = assemble_run(file, session)
+        # The environment on record is the chief's: another worker's machine may have another name for its CPU.
+        is_exact = not cluster.is_chief or check_environment(folder, assembly, allow_changes=allow_changes)
+        if overrides:
+            check_length(assembly, folder)
+        changes: dict[str, Any] = {"resumed": record.resumed + 1, "exact": record.exact and is_exact}
+        if overrides:
+            changes["identity"] = None  # it is no longer the run that was asked for at its start
+        with _own_folder(session, file) as own:
+            with session.recording(file, folder=own, **changes) as going_on:
+                scores = train_assembled(assembly, going_on, goes_on_from=folder)
+            return going_on.result(scores)
 
 
-def _complete_report(
-    folder: RunFolder, file: SpecFile, record: RunRecord, listener: Listener, timeline: Timeline
-) -> None:
-    """Write the report of a complete run, with the predictions that it shows, where a kill came before them."""
+def _own_folder(session: Session, file: SpecFile) -> AbstractContextManager[RunFolder]:
+    """The folder that this process writes to: the run's for the chief, one in a temporary place for another worker."""
+    if session.cluster.is_chief:
+        return nullcontext(session.folder)
+    return new_folder(file, session.folder.path.parent, cluster=session.cluster)
+
+
+def _complete_run(session: Session, file: SpecFile, record: RunRecord) -> TrainingResult:
+    """Write what a kill has left out of a complete run's report, and return what the run left."""
+    session.listener(Note("resume", f"{session.folder.id} is complete; --set training.epochs=N makes it longer"))
+    if session.cluster.is_chief and file.spec.training.report:
+        _complete_report(session, file, record)
+    return session.result(_known_scores(record))
+
+
+def _complete_report(session: Session, file: SpecFile, record: RunRecord) -> None:
+    folder, listener = session.folder, session.listener
     lacking = [split for split in record.result if not has_predictions(folder, split)]
     if not lacking and folder.report_html.is_file():
         return
-    with reported(folder, listener, wanted=True, timeline=timeline):
+    with reporting(folder, listener, wanted=True, timeline=session.timeline):
         if not lacking:
             return
         try:
@@ -142,8 +134,15 @@ def _predict_again(
     keep_predictions(assembly, folder, splits)
 
 
-def _changed_spec(folder: RunFolder, overrides: tuple[str, ...], *, trust_plugins: bool) -> SpecFile:
-    """The run's spec with the overrides, if it may have them."""
+def read_changed_spec(folder: RunFolder, overrides: tuple[str, ...], *, trust_plugins: bool) -> SpecFile:
+    """Read the spec of a run with overrides, and refuse those that a training cannot have once it has begun.
+
+    Raises:
+        SpecError: A key cannot change any more.
+        UsageError: The run ended before it had a spec.
+    """
+    if not disk.exists(folder.spec_yaml):
+        raise UsageError(f"{folder.id} ended before its spec was written", hint="dlrun train makes a new run")
     # One that goes on as it was is not held against what was not looked at when it began.
     after = read_stored_spec(folder, _with_one_length(overrides), trust_plugins=trust_plugins, trains=bool(overrides))
     # Of a run from elsewhere the place of its data is not believed, and has to be repeated for either reading.
@@ -164,7 +163,7 @@ def _with_one_length(overrides: tuple[str, ...]) -> tuple[str, ...]:
     return overrides
 
 
-def _check_length(assembly: TrainingSetup, folder: RunFolder) -> None:
+def check_length(assembly: TrainingSetup, folder: RunFolder) -> None:
     """Refuse a length that a run from the start would not have come through like this one.
 
     Raises:
@@ -189,7 +188,7 @@ def _check_length(assembly: TrainingSetup, folder: RunFolder) -> None:
         )
 
 
-def _same_environment(folder: RunFolder, assembly: TrainingSetup, *, allow_changes: bool) -> bool:
+def check_environment(folder: RunFolder, assembly: TrainingSetup, *, allow_changes: bool) -> bool:
     """Whether nothing has changed that decides the bits of the result.
 
     Raises:

@@ -42,7 +42,7 @@ def prepare_tracker(file: SpecFile, *, wanted: bool) -> None:
 
 
 @contextmanager
-def tracked(file: SpecFile, folder: RunFolder, listener: Listener, *, wanted: bool) -> Iterator[Listener]:
+def tracking(file: SpecFile, folder: RunFolder, listener: Listener, *, wanted: bool) -> Iterator[Listener]:
     """Follow a run with the tracker of its spec, and close the journal when the `with` block ends, however it does.
 
     Args:
@@ -58,14 +58,14 @@ def tracked(file: SpecFile, folder: RunFolder, listener: Listener, *, wanted: bo
     if tracker is None or not wanted:
         yield _told_at_start(listener, file.tracking_refused) if file.tracking_refused else listener
         return
-    follower = Follower(tracker, folder, listener)
+    tracker_listener = TrackerListener(tracker, folder, listener)
     try:
-        yield follower
+        yield tracker_listener
     finally:
-        follower.end()
+        tracker_listener.end()
 
 
-class Follower:
+class TrackerListener:
     """Listens to a run, passes every event on, and logs what a tracker takes in a thread of its own.
 
     The listener is called in the thread of the run alone: what the tracker has done since is told with the next event.

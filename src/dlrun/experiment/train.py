@@ -1,27 +1,25 @@
-"""A YAML file in, a trained and evaluated run folder out: the stages in their order, one call for each."""
+"""Train what a YAML file describes, in a new run folder: the stages in their order, one call each."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlrun.experiment.record import (
-    held_folder,
     interrupted,
-    own_place,
+    new_folder,
     record_choices,
     record_outcome,
     record_progress,
     record_time,
-    recorded,
     runs_option,
 )
-from dlrun.experiment.report import keep_predictions, reported
-from dlrun.experiment.track import prepare_tracker, tracked
+from dlrun.experiment.report import keep_predictions
+from dlrun.experiment.session import Scores, Session, TrainingResult, open_session
+from dlrun.experiment.track import prepare_tracker
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.compare.baseline import warn_of_naive
 from dlrun.runs.compare.length import SpecLength, longer_command
@@ -42,30 +40,11 @@ from dlrun.training.progress.events import (
     silent,
 )
 from dlrun.training.progress.timeline import Timeline
-from dlrun.training.stop import Stop
 
 if TYPE_CHECKING:
+    from dlrun.training.loop import Trainer
     from dlrun.training.plan import TrainingPlan
     from dlrun.training.setup import TrainingSetup
-
-Scores = Mapping[str, Mapping[str, float]]
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a training leaves.
-
-    Args:
-        folder: The run folder.
-        scores: By split, of the final model.
-        record: The content of run.json.
-        is_chief: Whether this process has written the folder: of another worker's nothing is left.
-    """
-
-    folder: RunFolder
-    scores: Scores
-    record: Mapping[str, Any]
-    is_chief: bool = True
 
 
 def train(
@@ -76,7 +55,7 @@ def train(
     listener: Listener = silent,
     began: float | None = None,
     trust_plugins: bool = False,
-) -> Result:
+) -> TrainingResult:
     """Train the model that a YAML file, or a dict of the same keys, describes.
 
     Args:
@@ -105,126 +84,187 @@ def train_file(
     listener: Listener,
     timeline: Timeline | None = None,
     cluster: Cluster = ALONE,
-) -> Result:
+) -> TrainingResult:
     """Train a spec that has been read, in a new run folder."""
-    listener, timeline = listener if cluster.is_chief else silent, timeline or Timeline()
     prepare_tracker(file, wanted=cluster.is_chief)
-    wants_report = file.spec.training.report and cluster.is_chief
-    with own_place(runs_dir, cluster) as place, held_folder(file, place) as folder:
-        stop = Stop()
-        with (
-            stop.listening(),
-            tracked(file, folder, listener, wanted=cluster.is_chief) as listener,
-            reported(folder, listener, wanted=wants_report, timeline=timeline),
-            recorded(folder, stop),
-            stop.recognised(),
-        ):
-            listener(RunCreated(folder.id, folder.path, folder.log_txt))
-            if note := folder.read_record().signature_note:
-                listener(Note("warning", note))
-            start_tensorflow()
-            from dlrun.data.inspection.quick import quick_warnings
-            from dlrun.training.failures import worker_failures
-            from dlrun.training.setup import assemble
-
-            with worker_failures(cluster, folder.id):
-                assembly = assemble(file, listener=listener, timeline=timeline, cluster=cluster)
-                for said in quick_warnings(file.spec.dataset, assembly.dataset) if cluster.is_chief else ():
-                    listener(Note("warning", said))
-                scores = train_assembled(assembly, folder, stop=stop, listener=listener)
-        return Result(folder, scores, folder.read_record().model_dump(mode="json"), is_chief=cluster.is_chief)
+    folder = new_folder(file, runs_dir, cluster=cluster)
+    with open_session(folder, listener=listener, timeline=timeline or Timeline(), cluster=cluster) as session:
+        with session.recording(file) as run:
+            announce_run(run)
+            warn_of_signature(run)
+            assembly = assemble_run(file, run)
+            warn_of_data(assembly, run)
+            scores = train_assembled(assembly, run)
+        return run.result(scores)
 
 
-def train_assembled(
-    assembly: TrainingSetup, folder: RunFolder, *, stop: Stop, listener: Listener, goes_on_from: RunFolder | None = None
-) -> Scores:
+def announce_run(run: Session) -> None:
+    """Say where the run is: from here on everything that is said goes to its log, too."""
+    run.listener(RunCreated(run.folder.id, run.folder.path, run.folder.log_txt))
+
+
+def assemble_run(file: SpecFile, run: Session) -> TrainingSetup:
+    """Start TensorFlow, load the data and build the model."""
+    start_tensorflow()
+    from dlrun.training.setup import assemble
+
+    return assemble(file, listener=run.listener, timeline=run.timeline, cluster=run.cluster)
+
+
+def warn_of_signature(run: Session) -> None:
+    """Warn of a run that cannot be signed: later commands will take it for one that was not made here."""
+    if text := run.folder.read_record().signature_note:
+        run.listener(Note("warning", text))
+
+
+def warn_of_data(assembly: TrainingSetup, run: Session) -> None:
+    """Warn of what a quick look at the data finds."""
+    from dlrun.data.inspection.quick import quick_warnings
+
+    if run.cluster.is_chief:
+        for text in quick_warnings(assembly.spec.dataset, assembly.dataset):
+            run.listener(Note("warning", text))
+
+
+def train_assembled(assembly: TrainingSetup, run: Session, *, goes_on_from: RunFolder | None = None) -> Scores:
     """Train to the end, score the final model, and record both.
 
     Args:
-        assembly: Of the run's spec.
-        folder: The run, locked.
-        stop: What may end it early.
-        listener: Called with every event.
+        assembly: The parts of the run.
+        run: The run, recorded as running.
         goes_on_from: The run whose newest checkpoint to begin with.
 
     Raises:
         Interrupted: The user stopped it; a checkpoint of the last step is written.
     """
     try:
-        scores = _train_and_score(assembly, folder, stop=stop, listener=listener, goes_on_from=goes_on_from)
+        trainer = choose_steps(assembly, run)
+        if goes_on_from is not None:
+            restore_newest(trainer, assembly, goes_on_from)
+        reason = train_to_end(trainer, assembly, run)
+        weights = restore_final(assembly, run)
+        scores = score_held_out(assembly, run)
+        record_outcome(run.folder, scores, weights_sha256=weights, reason=reason)
+        predict_for_report(assembly, run)
     finally:
-        seconds = record_time(folder, assembly.timeline)
-    listener(TimeSpent(seconds))
-    for note in _advice(assembly, folder):
-        listener(note)
+        seconds = record_time(run.folder, assembly.timeline)
+    run.listener(TimeSpent(seconds))
+    for note in _advice(assembly, run.folder):
+        run.listener(note)
     return scores
 
 
-def _train_and_score(
-    assembly: TrainingSetup, folder: RunFolder, *, stop: Stop, listener: Listener, goes_on_from: RunFolder | None
-) -> Scores:
+def choose_steps(assembly: TrainingSetup, run: Session) -> Trainer:
+    """Choose how the steps are compiled, record every choice, and make what trains."""
     from dlrun.training.loop import Trainer
-    from dlrun.training.naive import find_baseline, kept_baseline, naive_scores
-    from dlrun.training.restoring import read_newest, restore_model
-    from dlrun.training.variables import weights_sha256
 
-    timeline = assembly.timeline
     chosen = assembly.choose_steps()
-    listener(Note("jit", f"{chosen.jit.value}: {chosen.jit.reason}"))
-    record_choices(folder, assembly, jit=chosen.jit, environment=assembly.environment())
-    trainer = Trainer(assembly.job(folder, chosen.steps), stop=stop, listener=listener)
-    if goes_on_from is not None:
-        restored = read_newest(assembly, goes_on_from, listener)
-        found = restored.name if restored is not None else "none"
-        assembly.team.check_alike("newest checkpoint", sha256(found.encode()).hexdigest())
-        if restored is None:
-            listener(Note("resume", "no checkpoint was written before the run ended: it begins anew"))
-            folder.history.cut(0)
-        else:
-            trainer.restore(restored.checkpoint)
-            listener(Note("resume", f"from {restored.name}, epoch {trainer.state.epoch + 1}"))
-    listener(_started(assembly))
-    if told := assembly.updates_told(assembly.length.steps):
-        listener(Note("updates", told))
+    run.listener(Note("jit", f"{chosen.jit.value}: {chosen.jit.reason}"))
+    record_choices(run.folder, assembly, jit=chosen.jit, environment=assembly.environment())
+    return Trainer(assembly.job(run.folder, chosen.steps), stop=run.stop, listener=run.listener)
+
+
+def restore_newest(trainer: Trainer, assembly: TrainingSetup, folder: RunFolder) -> None:
+    """Go back to the newest sound checkpoint of a run, or to the beginning if none was written."""
+    from dlrun.training.restoring import read_newest
+
+    restored = read_newest(assembly, folder, trainer.listener)
+    # Each worker reads the checkpoints by itself: all of them have to find the same one sound.
+    found = restored.name if restored is not None else "none"
+    assembly.team.check_alike("newest checkpoint", sha256(found.encode()).hexdigest())
+    if restored is None:
+        trainer.listener(Note("resume", "no checkpoint was written before the run ended: it begins anew"))
+        trainer.job.folder.history.cut(0)
+    else:
+        trainer.restore(restored.checkpoint)
+        trainer.listener(Note("resume", f"from {restored.name}, epoch {trainer.state.epoch + 1}"))
+
+
+def train_to_end(trainer: Trainer, assembly: TrainingSetup, run: Session) -> str:
+    """Train, and record how far it came, however it ends.
+
+    Returns:
+        Why it ended before its full length; empty if it did not.
+
+    Raises:
+        Interrupted: The user stopped it.
+    """
+    run.listener(_started(assembly))
+    if text := assembly.updates_told(assembly.length.steps):
+        run.listener(Note("updates", text))
     try:
         end = trainer.train()
     finally:
-        record_progress(folder, trainer.state)
+        record_progress(run.folder, trainer.state)
     if end == "interrupted":
-        raise interrupted(folder, signal=stop.signal)
+        raise interrupted(run.folder, signal=run.stop.signal)
     reason = trainer.state.stopped
     if end == "out of time":
         reason = f"training.max_minutes ({assembly.spec.training.max_minutes}) are over"
-    if trainer.state.step < assembly.length.steps and (told := assembly.updates_told(trainer.state.step)):
-        listener(Note("updates", told))
-    listener(TrainingDone(reason, trainer.state.seconds, trainer.pace.data_wait))
-    with timeline.spent("save"):
-        weights = weights_sha256(assembly.compiled.model)
-        if assembly.team.cluster.is_chief:
-            restore_model(assembly.spec, assembly.compiled.model, folder, "final", silent)
-        assembly.team.share_variables(assembly.compiled.model)
-    with timeline.spent("evaluate"):
-        splits = assembly.held_out_splits()
-        scores = _evaluate(assembly, splits, listener)
+    if trainer.state.step < assembly.length.steps and (text := assembly.updates_told(trainer.state.step)):
+        run.listener(Note("updates", text))
+    run.listener(TrainingDone(reason, trainer.state.seconds, trainer.pace.data_wait))
+    return reason
+
+
+def restore_final(assembly: TrainingSetup, run: Session) -> str:
+    """Give the model the variables that the run is scored with.
+
+    Returns:
+        The SHA-256 of those that the last step left, which may be others: early stopping restores the best.
+    """
+    from dlrun.training.restoring import restore_model
+    from dlrun.training.variables import weights_sha256
+
+    model = assembly.compiled.model
+    with assembly.timeline.spent("save"):
+        weights = weights_sha256(model)
+        # Only the chief has the checkpoints; the other workers get its variables.
+        if run.cluster.is_chief:
+            restore_model(assembly.spec, model, run.folder, "final", silent)
+        assembly.team.share_variables(model)
+    return weights
+
+
+def score_held_out(assembly: TrainingSetup, run: Session) -> dict[str, dict[str, float]]:
+    """Score the final model on what it was not trained on, and a prediction without a model beside it."""
+    from dlrun.training.naive import find_baseline, kept_baseline, naive_scores
+
+    splits = assembly.held_out_splits()
+    with assembly.timeline.spent("evaluate"):
+        scores = {}
+        for split in splits:
+            scores[split] = assembly.evaluator(split).scores()
+            run.listener(Evaluated(split, scores[split]))
         baseline = find_baseline(assembly)
-        naive = {name: naive_scores(assembly, baseline, name) for name in splits} if baseline else {}
-    folder.update_record(naive=naive, baseline=kept_baseline(baseline))
-    record_outcome(folder, scores, weights_sha256=weights, reason=reason)
-    if assembly.spec.training.report and assembly.team.cluster.is_chief:
-        with timeline.spent("report"):
-            keep_predictions(assembly, folder, splits)
+        naive = {split: naive_scores(assembly, baseline, split) for split in splits} if baseline else {}
+    run.folder.update_record(naive=naive, baseline=kept_baseline(baseline))
     return scores
+
+
+def predict_for_report(assembly: TrainingSetup, run: Session) -> None:
+    """Keep the predictions that the report shows, if there is to be one."""
+    if assembly.spec.training.report and run.cluster.is_chief:
+        with assembly.timeline.spent("report"):
+            keep_predictions(assembly, run.folder, assembly.held_out_splits())
 
 
 def _advice(assembly: TrainingSetup, folder: RunFolder) -> Iterator[Note]:
     """What the scores of a complete run suggest."""
     record, rows, spec = folder.read_record(), folder.read_metrics(), assembly.spec
-    if said := warn_of_naive(record):
-        yield Note("warning", said)
+    if text := warn_of_naive(record):
+        yield Note("warning", text)
     resume = read_cluster().resume_command(folder.id) + runs_option(folder)
     length = SpecLength(spec.training.steps, is_fixed=spec.schedule.spans_training)
     if command := longer_command(record, rows, length, resume=resume, anew=f"dlrun train {folder.spec_yaml}"):
         yield Note("longer", f"the last epoch is the best so far, and more may be better: {command}")
+
+
+def _started(assembly: TrainingSetup) -> TrainingStarted:
+    examples = {name: len(split) for name, split in assembly.dataset.splits.items()}
+    length = assembly.length
+    monitor = monitored(assembly.spec, "auto", has_validation="validation" in examples)
+    return TrainingStarted(assembly.compiled.model.count_params(), examples, length.epochs, length.steps, monitor)
 
 
 def _read(config: str | Path | Mapping[str, Any], overrides: tuple[str, ...], *, trust_plugins: bool) -> SpecFile:
@@ -260,18 +300,3 @@ def plan(
     from dlrun.training.setup import assemble
 
     return make_plan(assemble(file, listener=only_warnings(listener)))
-
-
-def _started(assembly: TrainingSetup) -> TrainingStarted:
-    examples = {name: len(split) for name, split in assembly.dataset.splits.items()}
-    length = assembly.length
-    monitor = monitored(assembly.spec, "auto", has_validation="validation" in examples)
-    return TrainingStarted(assembly.compiled.model.count_params(), examples, length.epochs, length.steps, monitor)
-
-
-def _evaluate(assembly: TrainingSetup, splits: Iterable[str], listener: Listener) -> dict[str, dict[str, float]]:
-    scores = {}
-    for split in splits:
-        scores[split] = assembly.evaluator(split).scores()
-        listener(Evaluated(split, scores[split]))
-    return scores

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dlrun.errors import RunError
+from dlrun.errors import DlrunError, RunError
 from dlrun.training.devices.cluster import Cluster
 
 _GRAPH_NODE = re.compile(r"\{\{[^}]*\}\} *")
@@ -49,27 +50,35 @@ def worker_failures(cluster: Cluster, run_id: str) -> Iterator[None]:
     Raises:
         RunError: Another worker has ended or cannot be reached.
     """
-    import tensorflow as tf
-
     try:
         yield
-    except (
-        tf.errors.UnavailableError,
-        tf.errors.AbortedError,
-        tf.errors.CancelledError,
-        tf.errors.DeadlineExceededError,
-        tf.errors.InternalError,
-        tf.errors.FailedPreconditionError,
-    ) as error:
-        if cluster.workers == 1:
+    except Exception as error:
+        if cluster.workers == 1 or not _may_come_from_another_worker(error):
             raise
-        message = _GRAPH_NODE.sub("", (error.message or str(error)).strip()).splitlines()[0]
+        message = _GRAPH_NODE.sub("", (getattr(error, "message", "") or str(error)).strip()).splitlines()[0]
         command = cluster.resume_command(run_id if cluster.is_chief else "RUN")
         raise RunError(
             f"another worker has ended or cannot be reached: {message[:300]}",
             expected=f"all {cluster.workers} workers, from the first step to the last",
             hint=f"read the end of that worker's output for the cause; {command} continues from the last checkpoint",
         ) from error
+
+
+def _may_come_from_another_worker(error: Exception) -> bool:
+    # Without TensorFlow in the process no worker can be lost, and nobody has to wait for its import.
+    if isinstance(error, DlrunError) or "tensorflow" not in sys.modules:
+        return False
+    import tensorflow as tf
+
+    return isinstance(
+        error,
+        tf.errors.UnavailableError
+        | tf.errors.AbortedError
+        | tf.errors.CancelledError
+        | tf.errors.DeadlineExceededError
+        | tf.errors.InternalError
+        | tf.errors.FailedPreconditionError,
+    )
 
 
 @contextmanager

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from dlrun.errors import DataError, SpecError
-from dlrun.experiment.train import Result, train
+from dlrun.experiment.session import TrainingResult
+from dlrun.experiment.train import train
 from dlrun.losses import losses_for
 from dlrun.metrics.metric import metrics_for
 from dlrun.prediction.columns import Top
@@ -71,7 +72,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def result(place: Path) -> Result:
+def result(place: Path) -> TrainingResult:
     return train(config(place), runs_dir=place / "runs")
 
 
@@ -85,7 +86,7 @@ def truth_of(path: Path) -> Array:
     return np.array([[classes.index(row[name]) for name, classes in names.items()] for row in read(path)])
 
 
-def probabilities_of(result: Result, path: Path) -> Array:
+def probabilities_of(result: TrainingResult, path: Path) -> Array:
     from dlrun.runs.interface import read_interface
     from dlrun.spec.stored import read_stored_spec
     from dlrun.training.trained import load_trained
@@ -96,7 +97,7 @@ def probabilities_of(result: Result, path: Path) -> Array:
     return trained.predictor()(block.stored)
 
 
-def test_scores_are_the_means_over_columns_that_numpy_computes(place: Path, result: Result) -> None:
+def test_scores_are_the_means_over_columns_that_numpy_computes(place: Path, result: TrainingResult) -> None:
     from dlrun.evaluation.evaluate import evaluate
 
     (found,) = evaluate(result.folder.path, data=str(place / "new.csv")).values()
@@ -132,7 +133,9 @@ def test_every_encoding_of_a_loss_learns_every_column(place: Path, loss: str) ->
         assert (probabilities[:, part.places].argmax(axis=1) == truth[:, number]).mean() > 0.8, (loss, part.name)
 
 
-def test_rows_without_a_target_are_left_out_of_an_evaluation_if_the_spec_says_so(place: Path, result: Result) -> None:
+def test_rows_without_a_target_are_left_out_of_an_evaluation_if_the_spec_says_so(
+    place: Path, result: TrainingResult
+) -> None:
     from dlrun.evaluation.evaluate import evaluate
 
     lines = (place / "new.csv").read_text().splitlines()
@@ -151,7 +154,7 @@ def test_rows_without_a_target_are_left_out_of_an_evaluation_if_the_spec_says_so
     assert any("10 of 210 examples of" in str(event) for event in told)
 
 
-def test_predictions_name_a_class_for_each_column(place: Path, result: Result) -> None:
+def test_predictions_name_a_class_for_each_column(place: Path, result: TrainingResult) -> None:
     from dlrun.prediction.predict import PredictOptions, predict
 
     tops: tuple[tuple[Top | None, int], ...] = ((None, 0), ("all", 9))
@@ -168,7 +171,7 @@ def test_predictions_name_a_class_for_each_column(place: Path, result: Result) -
     assert "probability_colour=red" in names
 
 
-def test_the_report_and_the_explanation_know_the_columns(place: Path, result: Result) -> None:
+def test_the_report_and_the_explanation_know_the_columns(place: Path, result: TrainingResult) -> None:
     from dlrun.explanation.explain import ColumnImportances, explain
 
     page = result.folder.report_html.read_text()
@@ -185,7 +188,7 @@ def test_the_report_and_the_explanation_know_the_columns(place: Path, result: Re
 
 
 @pytest.mark.parametrize("name", ["keras", "onnx", "tflite"])
-def test_an_exported_model_gives_a_softmax_for_each_column(place: Path, result: Result, name: str) -> None:
+def test_an_exported_model_gives_a_softmax_for_each_column(place: Path, result: TrainingResult, name: str) -> None:
     from dlrun.export.exporting import ExportOptions, export
 
     if name == "onnx":

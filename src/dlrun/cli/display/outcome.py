@@ -11,10 +11,10 @@ from dlrun.cli.display.format import format_score, format_scores
 from dlrun.runs import RUNS_DIR
 
 if TYPE_CHECKING:
-    from dlrun.experiment.train import Result
+    from dlrun.experiment.session import TrainingResult
 
 
-def show_outcome(result: Result, display: Display, *, runs_dir: Path, as_json: bool) -> None:
+def show_outcome(result: TrainingResult, display: Display, *, runs_dir: Path, as_json: bool) -> None:
     """Print the scores to stdout and the rest to stderr, or run.json's content to stdout."""
     display.close()
     if not result.is_chief:
