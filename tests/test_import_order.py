@@ -29,9 +29,9 @@ spec
 ---
 training report init_config
 ---
-experiment bench
+experiment benchmark
 ---
-evaluation prediction explanation export launch
+evaluation prediction explanation exporting launch
 ---
 batching
 ---
@@ -90,7 +90,7 @@ def test_no_module_imports_a_higher_layer(path: Path) -> None:
 def test_heavy_and_terminal_libraries_are_imported_only_where_they_belong(path: Path) -> None:
     top = {name.split(".")[0] for name in imports(path, top_only=True)}
     in_training = part(path) == "training" and path.stem not in WITHOUT_TENSORFLOW_IN_TRAINING
-    in_training |= path == SOURCE / "bench" / "measure.py"  # the program of a process of its own
+    in_training |= path == SOURCE / "benchmark" / "measure.py"  # the program of a process of its own
     assert in_training or not top & HEAVY
     everywhere = {name.split(".")[0] for name in imports(path, top_only=False)}
     assert part(path) == "cli" or not everywhere & ONLY_IN_CLI

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from dlrun.bench import bench as benching
-from dlrun.bench.bench import Bench, Candidate
+from dlrun.benchmark import bench as benching
+from dlrun.benchmark.bench import Bench, Candidate
 from dlrun.cli.app import app
 from dlrun.cli.bench import _show
 

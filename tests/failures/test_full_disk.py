@@ -98,13 +98,13 @@ def test_a_disk_that_fills_up_during_a_command_leaves_no_traceback_though_the_lo
 def test_an_export_to_a_full_disk_is_one_line_that_names_the_file(
     small: Any, tmpfs: Path, to: str, leave: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dlrun.export.exporting import ExportOptions, export
-    from dlrun.export.formats import FORMATS
+    from dlrun.exporting.export import ExportOptions, export
+    from dlrun.exporting.formats import FORMATS
 
     run, place = small.train().folder, tmpfs / f"model{FORMATS[to].suffix}"
     # TensorFlow has an error of its own for it, and tells which of its files did not fit.
     fill(tmpfs, leave=leave)
-    monkeypatch.setattr("dlrun.export.checking.run_child", lambda *_, **__: pytest.fail("it was written"))
+    monkeypatch.setattr("dlrun.exporting.checking.run_child", lambda *_, **__: pytest.fail("it was written"))
     with pytest.raises(RunError, match=f"^cannot write {place}: the disk is full") as raised:
         export(run.path, to, options=ExportOptions(output=place))
     assert "\n" not in raised.value.what

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from dlrun.batching.crew import crew_started
-from dlrun.bench import bench as benching
+from dlrun.benchmark import bench as benching
 from dlrun.experiment import report as reporting
-from dlrun.export.child import run_child
+from dlrun.exporting.child import run_child
 from dlrun.launch import workers
 from dlrun.signature import Target
 from dlrun.system.interpreter import answer_pipe, python_command, python_environment
@@ -76,7 +76,7 @@ STARTS: dict[str, Callable[[], object]] = {
     "bench": lambda: benching._measured(Path("x.yaml"), ()),
     "batch": batched,
     "launch": launched,
-    "export": lambda: run_child(["-m", "dlrun.export.tflite.converter", "x"], folder=Path(), what="it"),
+    "export": lambda: run_child(["-m", "dlrun.exporting.tflite.converter", "x"], folder=Path(), what="it"),
 }
 
 

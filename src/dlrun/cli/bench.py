@@ -9,7 +9,7 @@ import typer
 from dlrun.cli.options import AsJson, Config, Overrides, TrustPlugins
 
 if TYPE_CHECKING:
-    from dlrun.bench.bench import Bench
+    from dlrun.benchmark.bench import Bench
 
 _BatchSizes = Annotated[
     str, typer.Option("--batch-sizes", metavar="N,N,...", help="Batch sizes to compare, instead of the spec's own.")
@@ -25,7 +25,7 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Measure how fast CONFIG trains: each precision, with and without XLA."""
-    from dlrun.bench import bench as benching
+    from dlrun.benchmark import bench as benching
     from dlrun.cli.display.console import print_json
     from dlrun.cli.display.display import displayed
 

@@ -12,8 +12,8 @@ from dlrun.cli.options import AsJson, Checkpoint, Quiet, Run, RunsDir, TrustPlug
 from dlrun.runs import RUNS_DIR
 
 if TYPE_CHECKING:
-    from dlrun.export.checking import ExportCheck
-    from dlrun.export.exporting import Exported
+    from dlrun.exporting.checking import ExportCheck
+    from dlrun.exporting.export import Exported
 
 
 _To = Annotated[str, typer.Option("--to", help="keras, savedmodel, onnx or tflite.", metavar="FORMAT")]
@@ -46,8 +46,8 @@ def export(
     """Write the model of a RUN so that it takes raw input and runs without dlrun, and check that it does."""
     from dlrun.cli.display.console import print_json
     from dlrun.cli.display.display import displayed
-    from dlrun.export.exporting import ExportOptions
-    from dlrun.export.exporting import export as export_
+    from dlrun.exporting.export import ExportOptions
+    from dlrun.exporting.export import export as export_
 
     options = ExportOptions(quantize, output, checkpoint, data, replaces=force, trust_plugins=trust_plugins)
     with displayed(quiet=quiet or as_json) as display:

@@ -189,7 +189,7 @@ def test_the_report_and_the_explanation_know_the_columns(place: Path, result: Tr
 
 @pytest.mark.parametrize("name", ["keras", "onnx", "tflite"])
 def test_an_exported_model_gives_a_softmax_for_each_column(place: Path, result: TrainingResult, name: str) -> None:
-    from dlrun.export.exporting import ExportOptions, export
+    from dlrun.exporting.export import ExportOptions, export
 
     if name == "onnx":
         pytest.importorskip("onnxruntime", reason="ONNX is an extra")

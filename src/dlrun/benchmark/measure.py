@@ -1,0 +1,95 @@
+"""How fast one spec trains: a process of its own for each, so that its memory is its own.
+
+echo '{"config": "x.yaml", "overrides": ["training.jit=on"]}' | python -P -m dlrun.benchmark.measure 3 3>answer
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import tensorflow as tf
+
+from dlrun.errors import DataError, DlrunError
+from dlrun.spec.parse import read_spec
+from dlrun.system.interpreter import answer, taken_over
+from dlrun.training.failures import step_failures
+from dlrun.training.progress.events import silent
+from dlrun.training.setup import TrainingSetup, assemble
+from dlrun.training.step.feed import epoch_order
+from dlrun.training.step.steps import StepRunner
+
+_CALL_SECONDS = 0.3
+_CALLS = 5
+
+
+def measure(config: Path, overrides: tuple[str, ...], *, trust_plugins: bool = False) -> dict[str, Any]:
+    """Time the training steps of a spec, for about two seconds.
+
+    Returns:
+        device, precision and jit as they were; seconds_per_step, the median of several calls; compile_seconds, of the
+        first step; peak_bytes, of the GPU's memory, or of the process on a CPU.
+    """
+    file = read_spec(config, overrides, trust_plugins=trust_plugins)
+    assembly = assemble(file, listener=silent)
+    started = time.perf_counter()
+    steps = assembly.choose_steps()
+    with step_failures("training.batch_size", file.spec.training.batch_size):
+        seconds, compile_seconds = _timed(assembly, steps.steps, started)
+    return {
+        "device": assembly.device.choice.value,
+        "precision": assembly.compiled.precision.value,
+        "jit": steps.jit.value,
+        "seconds_per_step": seconds,
+        "compile_seconds": compile_seconds,
+        "peak_bytes": _peak_bytes(assembly),
+    }
+
+
+def _timed(assembly: TrainingSetup, steps: StepRunner, started: float) -> tuple[float, float]:
+    whole_steps = steps.feed.examples // steps.batch_size
+    order = epoch_order(steps.feed.examples, seed=assembly.spec.seed, epoch=0, shuffle=True)
+    stretch = next(iter(steps.feed.stretches(order, batch_size=steps.batch_size, last_step=whole_steps)))
+    steps(stretch, 0, 1)
+    compile_seconds = time.perf_counter() - started
+    count, seconds = 1, list[float]()
+    while len(seconds) < _CALLS:
+        began = time.perf_counter()
+        done = steps(stretch, 0, count)
+        spent = time.perf_counter() - began
+        if spent >= _CALL_SECONDS or done < count:
+            seconds.append(spent / done)
+        else:
+            count *= 4
+    return median(seconds), compile_seconds
+
+
+def _peak_bytes(assembly: TrainingSetup) -> int:
+    if assembly.device.is_gpu:
+        return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kilobytes if sys.platform == "darwin" else kilobytes * 1024
+
+
+def main() -> None:
+    """Read what to measure from standard input, and answer what was measured, or the error, as one line of JSON."""
+    pipe = taken_over(sys.argv[1])
+    asked = json.load(sys.stdin)
+    try:
+        said = measure(
+            Path(asked["config"]), tuple(asked["overrides"]), trust_plugins=asked.get("trust_plugins", False)
+        )
+    except DataError as error:
+        said = {"data_error": {"what": error.what, "expected": error.expected, "hint": error.hint}}
+    except DlrunError as error:
+        said = {"error": error.what}
+    answer(pipe, said)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""An exported file and real examples in; how far it is from dlrun's own predictions, and how fast it is, out."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.exporting import harness
+from dlrun.exporting.child import run_child
+from dlrun.exporting.formats import Format, Limit
+from dlrun.exporting.snippet import loading_code
+from dlrun.signature import Target
+from dlrun.system.disk import disk
+
+Array = npt.NDArray[Any]
+Outputs = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class ExportCheck:
+    """What came of a check.
+
+    Args:
+        examples: How many it ran.
+        together: Whether it ran all of them in one batch, and some one at a time; else all one at a time.
+        largest_difference: From what dlrun predicts, in the unit of the prediction.
+        relative_difference: The same over the range of the predictions, which is 1 for probabilities; the largest,
+            or the mean where the limit says so.
+        limit: How near it has to come.
+        equal_decisions: Part of the examples with the same class in each column, or the same side of 0.5 for labels;
+            None where that does not count.
+        example: Which differs most, from 0.
+        seconds: Of one example, the median.
+    """
+
+    examples: int
+    together: bool
+    largest_difference: float
+    relative_difference: float
+    limit: Limit
+    equal_decisions: float | None
+    example: int
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the exported model is near enough to be used in dlrun's place."""
+        if self.relative_difference <= self.limit.difference:
+            return True
+        needed = self.limit.equal_decisions
+        return needed is not None and self.equal_decisions is not None and self.equal_decisions >= needed
+
+
+def check(
+    made: Path,
+    format_: Format,
+    examples: Sequence[harness.Example],
+    *,
+    expected: Outputs,
+    target: Target,
+    limit: Limit,
+) -> ExportCheck:
+    """Run a model in a process that has no dlrun, with the code that a user gets, and compare.
+
+    Args:
+        made: The file or folder.
+        format_: What it is.
+        examples: As it takes them.
+        expected: What dlrun predicts for them, by the names of the outputs.
+        target: What is predicted.
+        limit: How near it has to come.
+
+    Raises:
+        RunError: It does not run.
+    """
+    work = Path(tempfile.mkdtemp(dir=made.parent))
+    harness.write_examples(work, examples)
+    job = {"outputs": list(expected), "batches": format_.takes_batches}
+    disk.write_file(work / "job.json", json.dumps(job).encode())
+    disk.write_file(work / "load.py", loading_code(format_.name, made.absolute()).encode())
+    run_child([str(harness.__file__), str(work)], folder=work, what=f"{format_.library} cannot run the exported model")
+    with np.load(work / "found.npz") as file:
+        found = {name: file[name] for name in file.files}
+    return _compare(found, expected, target=target, limit=limit)
+
+
+def _compare(found: Outputs, expected: Outputs, *, target: Target, limit: Limit) -> ExportCheck:
+    output, together = next(iter(expected)), any(name.startswith("together ") for name in found)
+    by_example = np.zeros(len(expected[output]))
+    relative = 0.0
+    for name, truth in expected.items():
+        scale = 1.0 if target.is_decided else _range(truth)
+        alone = found[f"singly {name}"]
+        differences = [_difference(alone, truth[: len(alone)] if together else truth)]
+        if together:
+            differences.append(_difference(found[f"together {name}"], truth))
+        for difference in differences:
+            relative = max(relative, float(difference.mean() if limit.is_mean else difference.max()) / scale)
+            if name == output:
+                worst = difference.reshape(len(difference), -1).max(axis=1)
+                by_example[: len(worst)] = np.maximum(by_example[: len(worst)], worst)
+    equal = None
+    if limit.equal_decisions is not None:
+        decisions = [_decisions(each, target) for each in (found[f"singly {output}"], expected[output])]
+        equal = float((decisions[0] == decisions[1]).mean())
+    return ExportCheck(
+        examples=len(by_example),
+        together=together,
+        largest_difference=float(by_example.max()),
+        relative_difference=relative,
+        limit=limit,
+        equal_decisions=equal,
+        example=int(by_example.argmax()),
+        seconds=float(found["seconds"]),
+    )
+
+
+def _difference(found: Array, truth: Array) -> Array:
+    """Absolute differences; infinite where one of two is no number, or where shapes differ."""
+    if found.shape != truth.shape:
+        return np.full(truth.shape, np.inf)
+    both = np.isnan(found) & np.isnan(truth)
+    with np.errstate(invalid="ignore"):
+        difference = np.where(both | (found == truth), 0.0, np.abs(found.astype(np.float64) - truth))
+    return np.where(np.isnan(difference), np.inf, difference)
+
+
+def _range(values: Array) -> float:
+    finite = values[np.isfinite(values)]
+    spread = float(np.ptp(finite)) if finite.size else 0.0
+    return spread or float(np.abs(finite).max(initial=0.0)) or 1.0
+
+
+def _decisions(outputs: Array, target: Target) -> Array:
+    if target.kind == "labels":
+        return np.asarray(outputs > 0.5)  # even odds
+    return np.stack([outputs[:, part.places].argmax(axis=1) for part in target.parts], axis=1)

@@ -1,0 +1,147 @@
+"""A run's own data, or a file, in; some dozen examples spread over it, as a deployed model takes them, out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.data.interface import Interface
+from dlrun.data.raw_input import Examples
+from dlrun.errors import DataError
+from dlrun.exporting.harness import Example
+from dlrun.spec.types import Spec
+
+if TYPE_CHECKING:
+    from dlrun.exporting.export_model import ExportModel
+
+MOST = 200
+"""Examples that are run one at a time; int8 wants more than a hundred to measure ranges."""
+
+_MOST_READ = 5_000
+_PATHS = ("test_path", "path")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Some examples.
+
+    Args:
+        inputs: Each as the model of `RawInput.build` takes it, with a batch axis of 1.
+        stored: The same as the trained model takes them.
+        origin: Where they are from, for people.
+        is_generated: Whether they are random numbers and words, for want of any data.
+    """
+
+    inputs: tuple[Example, ...]
+    stored: npt.NDArray[Any]
+    origin: str
+    is_generated: bool = False
+
+    def __len__(self) -> int:
+        """Number of examples."""
+        return len(self.inputs)
+
+
+def read_sample(interface: Interface, source: str) -> Sample:
+    """Examples of what a user names, spread evenly over it.
+
+    Raises:
+        DataError: It cannot be read, is not what the model was trained on, or holds no examples.
+    """
+    inputs, stored = _spread(interface, interface.read(source))
+    if not inputs:
+        raise DataError(f"{source} holds no examples", expected="some to check the exported model with")
+    return Sample(tuple(inputs), np.concatenate(stored), source)
+
+
+def own_sample(interface: Interface, spec: Spec) -> Sample | None:
+    """Examples of the data that a run was trained on, held out ones where they can be told; None if it has no files.
+
+    Raises:
+        DataError: The data is missing, or is not what it was.
+    """
+    if interface.raw.type != "array":
+        # What a dataset keeps in memory is coded already: what it was before is in its files.
+        places = (getattr(spec.dataset, key, None) for key in _PATHS)
+        source = next((place for place in places if place), None)
+        return None if source is None else read_sample(interface, str(source))
+    dataset = spec.dataset.load()
+    name = next(name for name in ("test", "validation", "train") if name in dataset.splits)
+    rows = dataset.splits[name].features
+    chosen = np.unique(np.linspace(0, len(rows) - 1, MOST).astype(int))
+    block = Examples([str(row) for row in chosen], np.asarray(rows[chosen]))
+    inputs = tuple(_copied(interface.raw.deployed(block, index)) for index in range(len(chosen)))
+    return Sample(inputs, block.stored, f"the {name} split of {dataset.name}")
+
+
+def generated_sample(model: ExportModel, interface: Interface, *, count: int = 64) -> Sample:
+    """Examples of the right dtypes and shapes, of random numbers and known words."""
+    random, given = np.random.default_rng(0), model.taken()
+    words = _known_words(model)
+    ids = interface.features.vocabulary_size
+    inputs = tuple(
+        {name: _random(tensor, random, words.get(name, []), ids) for name, tensor in given.items()}
+        for _ in range(count)
+    )
+    stored = [np.asarray(model.raw(_tensors(model, each), training=False)) for each in inputs]
+    return Sample(inputs, np.concatenate(stored), "generated", is_generated=True)
+
+
+def _spread(interface: Interface, blocks: Iterable[Examples]) -> tuple[list[Example], list[npt.NDArray[Any]]]:
+    """Every n-th example, where n doubles whenever there are too many."""
+    found: dict[int, tuple[Example, npt.NDArray[Any]]] = {}
+    read, step = 0, 1
+    for block in blocks:
+        while -(-(read + len(block)) // step) >= 2 * MOST:
+            step *= 2
+        found = {number: each for number, each in found.items() if number % step == 0}
+        indices = range(-read % step, len(block), step)
+        for index, example in zip(indices, interface.raw.deployed_several(block, indices), strict=True):
+            found[read + index] = _copied(example), np.array(block.stored[index : index + 1])
+        read += len(block)
+        if read >= _MOST_READ:
+            break
+    if not found:
+        return [], []
+    kept = list(found.values())
+    kept = [kept[index] for index in np.unique(np.linspace(0, len(kept) - 1, MOST).astype(int))]
+    return [example for example, _ in kept], [stored for _, stored in kept]
+
+
+def _copied(example: Mapping[str, npt.NDArray[Any]]) -> Example:
+    """With strings as Python's own, whatever numpy held them in."""
+    return {
+        name: np.array(value.tolist(), dtype=object) if value.dtype.kind not in "iufb" else np.array(value)
+        for name, value in example.items()
+    }
+
+
+def _known_words(model: ExportModel) -> dict[str, list[str]]:
+    from dlrun.exporting.export_model import Givens
+    from dlrun.exporting.text_layers import string_layers
+
+    found, givens = {}, Givens(model.raw)
+    for layer in string_layers(model.raw):
+        found[givens.name_of(layer.input) or ""] = [*layer.get_vocabulary(include_special_tokens=False), "unknown"]
+    return found
+
+
+def _random(tensor: Any, random: np.random.Generator, words: list[str], ids: int | None) -> npt.NDArray[Any]:
+    shape = (1, *(int(random.integers(24, 97)) if size is None else size for size in tensor.shape[1:]))
+    if tensor.dtype == "string":
+        return np.array(random.choice(words or [""], shape).tolist(), dtype=object)
+    if np.dtype(tensor.dtype).kind in "iu":
+        return random.integers(0, ids or 256, shape).astype(tensor.dtype)
+    return random.standard_normal(shape).astype(tensor.dtype)
+
+
+def _tensors(model: ExportModel, example: Example) -> Any:
+    import tensorflow as tf
+
+    values = model.packed(example, np.concatenate, are_own=True)
+    tensors = {name: tf.constant(value.tolist() if value.dtype == object else value) for name, value in values.items()}
+    return tensors if isinstance(model.raw.input, dict) else next(iter(tensors.values()))

@@ -1,0 +1,285 @@
+"""A run in, its model in another format out: written, checked against dlrun on real examples, and then put in place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dlrun.data.columns import NumericColumn
+from dlrun.errors import DataError, RunError, UsageError
+from dlrun.exporting.checking import ExportCheck, check
+from dlrun.exporting.description import ModelDescription
+from dlrun.exporting.examples import Sample, generated_sample, own_sample, read_sample
+from dlrun.exporting.formats import Format, Quantize, find_format
+from dlrun.exporting.harness import median_seconds
+from dlrun.exporting.place import Destination
+from dlrun.exporting.snippet import example_code, loading_code
+from dlrun.runs import RUNS_DIR
+from dlrun.runs.folder import RunFolder
+from dlrun.runs.interface import read_interface
+from dlrun.runs.provenance.trust import is_own
+from dlrun.runs.query.catalog import find_run
+from dlrun.spec.parse import SpecFile
+from dlrun.spec.stored import read_stored_spec
+from dlrun.system.tensorflow_start import start_tensorflow
+from dlrun.training.progress.events import Listener, Note, silent
+
+if TYPE_CHECKING:
+    from dlrun.data.interface import Interface
+    from dlrun.signature import Target
+    from dlrun.training.trained import Trained
+
+
+_MANY_INPUTS = 500
+"""So many that an export takes long enough to say what it is at."""
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """How to export.
+
+    Args:
+        quantize: `float16` or `int8`, for TensorFlow Lite; None: float32.
+        output: The file or folder to write; None: named after the run, in the current directory.
+        checkpoint: `final` (what training ended with), `last`, `best`, or a checkpoint's name.
+        data: Raw input to check it with; None: the data that the run was trained on.
+        replaces: Whether what is there already is replaced.
+        trust_plugins: Whether the plugins of a run that was not made here, which are code, may be loaded.
+    """
+
+    quantize: str | None = None
+    output: Path | None = None
+    checkpoint: str = "final"
+    data: str | None = None
+    replaces: bool = False
+    trust_plugins: bool = False
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A model that was written.
+
+    Args:
+        path: Where it is.
+        checkpoint: Name of the checkpoint that it was made of.
+        format: What it is.
+        quantize: As in `ExportOptions`.
+        quantized: What was quantized, for people; empty: nothing.
+        bytes: Its size.
+        description: What it takes and gives.
+        carried: Where the file holds its labels and the description.
+        sample: Where the examples of the check are from.
+        measured: What came of the check.
+        keras_seconds: What Keras takes for one example, in this process, the median.
+        code: Python that loads it and predicts one example.
+    """
+
+    path: Path
+    checkpoint: str
+    format: Format
+    quantize: Quantize | None
+    quantized: str
+    bytes: int
+    description: ModelDescription
+    carried: str
+    sample: Sample
+    measured: ExportCheck
+    keras_seconds: float
+    code: str
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it."""
+        measured = self.measured
+        return {
+            "path": str(self.path),
+            "checkpoint": self.checkpoint,
+            "format": self.format.name,
+            "quantize": self.quantize,
+            "quantized": self.quantized,
+            "bytes": self.bytes,
+            **self.description.plain(),
+            "labels_in": self.carried,
+            "check": {
+                "examples": measured.examples,
+                "origin": self.sample.origin,
+                "generated": self.sample.is_generated,
+                "in_one_batch_too": measured.together,
+                "largest_difference": measured.largest_difference,
+                "relative_difference": measured.relative_difference,
+                "tolerance": measured.limit.difference,
+                "equal_decisions": measured.equal_decisions,
+            },
+            "seconds": measured.seconds,
+            "keras_seconds": self.keras_seconds,
+            "code": self.code,
+        }
+
+
+def export(
+    run: str | Path,
+    to: str,
+    *,
+    options: ExportOptions | None = None,
+    runs_dir: str | Path = RUNS_DIR,
+    listener: Listener = silent,
+) -> Exported:
+    """Write the model of a run so that it takes raw input and runs without dlrun.
+
+    Args:
+        run: As `find_run` takes it.
+        to: `keras`, `savedmodel`, `onnx` or `tflite`.
+        options: How.
+        runs_dir: Where runs are looked for.
+        listener: Called with every event.
+
+    Raises:
+        UsageError: There is no such run, target or checkpoint, a package is missing, or the file is there already.
+        DataError: The examples to check it with are not what the model was trained on.
+        RunError: The format cannot hold the model, or what was written predicts something else: nothing is left of it.
+    """
+    options = options or ExportOptions()
+    format_ = find_format(to, options.quantize)
+    folder = find_run(str(run), runs_dir=Path(runs_dir), is_trained=True)
+    file = read_stored_spec(folder, trust_plugins=options.trust_plugins, looks_at_data=False)
+    place = Destination.of(
+        options.output or Path(file.spec.name + (format_.suffix or f"_{format_.name}")),
+        format_,
+        replaces=options.replaces,
+    )
+    interface = read_interface(folder).read_as(file.spec.dataset)
+    _refuse_beyond_float64(interface)
+    sample = read_sample(interface, options.data) if options.data is not None else None
+    start_tensorflow()
+    from dlrun.training.trained import load_trained
+
+    trained = load_trained(folder, file.spec, checkpoint=options.checkpoint, listener=listener, device="cpu")
+    if sample is None:
+        sample = _own_sample(folder, file, interface, listener)
+    return _export(trained, place, options, sample=sample, listener=listener)
+
+
+def _refuse_beyond_float64(interface: Interface) -> None:
+    """Refuse columns of numbers so large that float64, the widest that a model takes, does not hold them apart.
+
+    Raises:
+        RunError: Names the columns.
+    """
+    columns = getattr(interface.raw, "columns", ())
+    names = [column.name for column in columns if isinstance(column, NumericColumn) and not column.fits_float64]
+    if names:
+        raise RunError(
+            f"the numbers of {', '.join(names)} are too large to be told apart in float64, the widest that an exported "
+            "model takes",
+            expected="numbers below 2^53, or such as differ by more",
+            hint=f"train without them (ignore: [{', '.join(names)}]), or with them as categories (categorical)",
+        )
+
+
+def _own_sample(folder: RunFolder, file: SpecFile, interface: Interface, listener: Listener) -> Sample | None:
+    """Examples of the run's own data; None if there are none to be had, which is told."""
+    if not is_own(folder):
+        why = "the run was not made here, and what it says of its data is not followed"
+    else:
+        try:
+            found = own_sample(interface, file.spec)
+        except DataError as error:
+            found, why = None, error.what
+        else:
+            why = "the files that the run was trained on cannot be told"
+        if found is not None:
+            return found
+    listener(Note("warning", f"no real examples to check with: {why}; --data FILE names some"))
+    return None
+
+
+def _export(
+    trained: Trained, place: Destination, options: ExportOptions, *, sample: Sample | None, listener: Listener
+) -> Exported:
+    from dlrun.exporting.export_model import plain_model
+    from dlrun.exporting.writing import write
+
+    quantize: Any = options.quantize
+    if sample is None and quantize == "int8":
+        raise UsageError("int8 needs real examples, from which ranges are measured", hint="--data FILE")
+    if said := rounding(trained.interface.target):
+        listener(Note("warning", said))
+    inputs = len(trained.interface.raw.columns_of_stored())
+    if inputs >= _MANY_INPUTS:
+        listener(Note("export", f"{inputs:,} columns are {inputs:,} inputs of the model, which take their time"))
+    model = plain_model(trained)
+    sample = sample or generated_sample(model, trained.interface)
+    with place.staged() as staged:
+        if inputs >= _MANY_INPUTS:
+            listener(Note("export", f"the model is put together, and is written for {place.format.library}"))
+        written = write(model, staged, place.format, run=trained.folder.id, sample=sample, quantize=quantize)
+        listener(Note("check", f"{len(sample)} examples, {sample.origin}"))
+        measured = check(
+            staged,
+            place.format,
+            written.examples,
+            expected=_expected(trained, sample, written.description),
+            target=trained.interface.target,
+            limit=written.limit,
+        )
+        if not measured.passed:
+            raise _too_far(measured, place, sample)
+    loading = loading_code(place.format.name, place.path)
+    has_steps = trained.interface.raw.type == "series"
+    example = example_code(place.format.name, written.description, written.examples[0], has_steps=has_steps)
+    return Exported(
+        path=place.path,
+        checkpoint=trained.checkpoint,
+        format=place.format,
+        quantize=quantize,
+        quantized=written.quantized,
+        bytes=place.size(),
+        description=written.description,
+        carried=written.carried,
+        sample=sample,
+        measured=measured,
+        keras_seconds=median_seconds(written.in_keras, list(sample.inputs)),
+        code=loading + "\n" + example,
+    )
+
+
+def rounding(target: Target) -> str:
+    """Say what float32, in which an exported model gives its values, makes of those whose mean is far from 0.
+
+    Args:
+        target: What is predicted.
+
+    Returns:
+        Empty where float32 has digits enough.
+    """
+    if not target.needs_float64:
+        return ""
+    steps = ", ".join(
+        f"{name} comes in steps of {np.spacing(np.float32(abs(mean))):g}, and its standard deviation is {scale:g}"
+        for name, mean, scale in zip(target.output_names, target.mean, target.scale, strict=True)
+    )
+    return f"an exported model gives its values in float32, which rounds them: {steps}; dlrun predict gives all digits"
+
+
+def _expected(trained: Trained, sample: Sample, description: ModelDescription) -> dict[str, Any]:
+    """What dlrun itself predicts, by the names of the exported model's outputs."""
+    predictor = trained.predictor()
+    if "error" not in description.outputs:
+        return {next(iter(description.outputs)): predictor(sample.stored)}
+    return dict(zip(description.outputs, predictor.reconstruct(sample.stored), strict=True))
+
+
+def _too_far(measured: ExportCheck, place: Destination, sample: Sample) -> RunError:
+    said = f"{measured.relative_difference:.2g} of the range of its predictions"
+    expected = f"{measured.limit.difference:g} at most"
+    if measured.equal_decisions is not None:
+        said = f"{measured.equal_decisions:.1%} of the decisions are the same, {said}"
+        expected = f"{measured.limit.equal_decisions:.0%} of the decisions, or {expected}"
+    return RunError(
+        f"the exported model does not predict what dlrun predicts, and {place.path} is not written: {said}, "
+        f"most for example {measured.example} of {sample.origin}",
+        expected=expected,
+        hint="" if place.format.name != "tflite" else "without --quantize, or --quantize float16",
+    )

@@ -1,0 +1,121 @@
+"""A model in, one ONNX file out: numbers by tf2onnx, strings by operations put together here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dlrun.errors import RunError
+from dlrun.exporting.description import ModelDescription
+from dlrun.exporting.export_model import inputs_of
+from dlrun.exporting.onnx.strings import OPSET, Strings, opsets
+from dlrun.exporting.text_layers import ModelTail, cut_behind, string_layers
+from dlrun.system.keras_internals import freeze
+
+if TYPE_CHECKING:
+    from dlrun.exporting.export_model import ExportModel
+
+_TF2ONNX_OPSET = 18
+"""The newest that tf2onnx 1.17 writes."""
+
+_BATCH = "batch"
+
+
+def write_onnx(model: ExportModel, file: Path, description: ModelDescription) -> None:
+    """Write an ONNX file; its metadata have `labels` and `description`, both JSON.
+
+    Raises:
+        RunError: Something in the model has no counterpart in ONNX.
+    """
+    import onnx
+
+    model = model.with_float_resizing()
+    strings, cut = Strings(), cut_behind(model, string_layers(model.raw))
+    taken, own = model.taken(), model.inputs()
+    for ids, (layer, sources) in cut.layers.items():
+        strings.add(layer, sources, ids, shape=taken[own[sources[0]]].shape[1:])
+    try:
+        made = _converted(cut, list(description.outputs))
+        made = onnx.version_converter.convert_version(made, OPSET)
+        if not strings.is_empty:
+            made = _joined(strings, made)
+        _take_columns(made, model)
+    except Exception as error:  # what tf2onnx raises for an operation that it does not know is of any kind
+        raise RunError(
+            f"tf2onnx cannot convert the model: {_first_line(error)}", hint="--to savedmodel, or --to tflite"
+        ) from error
+    _name_batch(made)
+    properties = {"labels": json.dumps(list(description.labels), ensure_ascii=False), "description": description.text()}
+    onnx.helper.set_model_props(made, properties)
+    onnx.checker.check_model(made)
+    onnx.save(made, str(file))
+
+
+def _converted(cut: ModelTail, outputs: list[str]) -> Any:
+    """What a model does behind its strings as ONNX."""
+    import tensorflow as tf
+    import tf2onnx
+
+    given = inputs_of(cut.rest)
+    names = sorted(given)  # the order in which TensorFlow takes a dictionary's entries
+    specs = {name: tf.TensorSpec(given[name].shape, given[name].dtype, name=name) for name in names}
+
+    def serve(inputs: dict[str, Any]) -> list[Any]:
+        made = cut.rest(inputs, training=False)
+        return [made[name] for name in outputs]
+
+    function = tf.function(serve, input_signature=[specs], autograph=False)
+    frozen = freeze(function.get_concrete_function())
+    taken, made = [tensor.name for tensor in frozen.inputs], [tensor.name for tensor in frozen.outputs]
+    converted, _ = tf2onnx.convert.from_graph_def(
+        frozen.graph.as_graph_def(),
+        input_names=taken,
+        output_names=made,
+        opset=_TF2ONNX_OPSET,
+        tensors_to_rename=dict(zip([*taken, *made], [*names, *outputs], strict=True)),
+    )
+    return converted
+
+
+def _joined(strings: Strings, numbers: Any) -> Any:
+    """The graph of strings in front of that of numbers."""
+    import onnx
+
+    del numbers.opset_import[:]
+    numbers.opset_import.extend(opsets())
+    front = strings.model(ir_version=numbers.ir_version)
+    onnx.checker.check_model(front)
+    return onnx.compose.merge_models(front, numbers, io_map=[(name, name) for name in strings.outputs])
+
+
+def _take_columns(made: Any, model: ExportModel) -> None:
+    """Put an input for each column in place of one for several, in the order of the table.
+
+    It is done here because tf2onnx copies and sorts the graph some fifty times, with every input that it has.
+    """
+    from onnx import helper
+
+    given = {value.name: value for value in made.graph.input}
+    for pack, names in model.packed_names().items():
+        if pack not in given:
+            continue
+        kind = given.pop(pack).type.tensor_type.elem_type
+        given |= {name: helper.make_tensor_value_info(name, kind, [_BATCH, 1]) for name in names}
+        made.graph.node.insert(0, helper.make_node("Concat", list(names), [pack], name=f"{pack}.concat", axis=1))
+    in_order = [given[name] for name in model.inputs() if name in given]
+    del made.graph.input[:]
+    made.graph.input.extend(in_order)
+
+
+def _name_batch(made: Any) -> None:
+    """Call the first axis of inputs and outputs `batch`, where tf2onnx has `unk__12`."""
+    for value in (*made.graph.input, *made.graph.output):
+        axes = value.type.tensor_type.shape.dim
+        if axes and not axes[0].dim_value:
+            axes[0].dim_param = _BATCH
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -1,0 +1,201 @@
+"""An exported model in, the lines of plain Python that load and run it out: the check runs them, users copy them."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dlrun.exporting.description import DESCRIPTION, Input, ModelDescription
+from dlrun.exporting.formats import TargetName
+from dlrun.exporting.harness import Example
+
+_LOAD: dict[TargetName, str] = {
+    "keras": """\
+import json, zipfile
+import numpy as np
+import tensorflow as tf
+
+model = tf.keras.models.load_model({path})
+run = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
+labels = json.loads(zipfile.ZipFile({path}).read("{description}"))["labels"]
+
+def predict(inputs):
+    outputs = run({{name: tf.constant(value) for name, value in inputs.items()}})
+    return {{name: value.numpy() for name, value in outputs.items()}}
+""",
+    "savedmodel": """\
+import json, pathlib
+import numpy as np
+import tensorflow as tf
+
+model = tf.saved_model.load({path})
+labels = json.loads(pathlib.Path({path}, "assets.extra", "{description}").read_text("utf-8"))["labels"]
+
+def predict(inputs):
+    outputs = model.signatures["serving_default"](**{{name: tf.constant(value) for name, value in inputs.items()}})
+    return {{name: value.numpy() for name, value in outputs.items()}}
+""",
+    "onnx": """\
+import json
+import numpy as np
+import onnxruntime
+
+session = onnxruntime.InferenceSession({path}, providers=["CPUExecutionProvider"])
+labels = json.loads(session.get_modelmeta().custom_metadata_map["labels"])
+
+def predict(inputs):
+    return dict(zip([output.name for output in session.get_outputs()], session.run(None, inputs)))
+""",
+    "tflite": """\
+import json, zipfile
+import numpy as np
+import tensorflow as tf
+
+interpreter = tf.lite.Interpreter({path})  # or ai_edge_litert.interpreter.Interpreter, without TensorFlow
+run = interpreter.get_signature_runner()
+labels = json.loads(zipfile.ZipFile({path}).read("{description}"))["labels"]
+
+def predict(inputs):  # one example at a time
+    return run(**inputs)
+""",
+}
+
+_PIL_IMAGE = """\
+import PIL.Image, PIL.ImageOps  # of a JPEG, pixels may be a level or two from TensorFlow's, which dlrun reads with
+
+image = PIL.ImageOps.exif_transpose(PIL.Image.open("image.jpg"))
+if image.mode.startswith("I"):  # 16 bits, of which dlrun reads the upper 8
+    image = PIL.Image.fromarray((np.array(image) >> 8).astype("uint8"))"""
+_TENSORFLOW_IMAGE = (
+    "# dlrun turns images upright as their EXIF data says, which TensorFlow does not: turn such files first"
+)
+_LARGEST_SHOWN = 8
+_WIDTH = 100
+_IMAGE_AXES = 4  # examples, height, width, channels
+
+
+def loading_code(target: TargetName, path: Path) -> str:
+    """The lines that load a model and define `predict`, from a dictionary of arrays to one, and `labels`."""
+    return _LOAD[target].format(path=json.dumps(str(path)), description=DESCRIPTION)
+
+
+def example_code(
+    target: TargetName, description: ModelDescription, example: Example, *, has_steps: bool = False
+) -> str:
+    """The lines that predict one example; what is too large to be written is read from a file of the user's.
+
+    Args:
+        target: Where the model runs.
+        description: Of the model.
+        example: What to show.
+        has_steps: Whether it is columns of a series, each with a value for every step of the history.
+    """
+    entries = [] if has_steps else [_entry(each, example[each.name], target) for each in description.inputs]
+    if has_steps:
+        lines = list(_history(description, example))
+    elif len(entries) == 1:
+        lines = [f"inputs = {{{entries[0]}}}"]
+    elif all(each.shape[1:] == (1,) and each.dtype != "float64" for each in description.inputs):
+        row = ", ".join(f"{each.name!r}: {_scalar(example[each.name])}" for each in description.inputs)
+        kind = 'np.array([[value]], object if isinstance(value, str) else "float32")'
+        lines = [f"row = {{{row}}}", f"inputs = {{name: {kind} for name, value in row.items()}}"]
+    else:
+        lines = ["inputs = {", *(f"    {entry}," for entry in entries), "}"]
+    output = next(iter(description.outputs))
+    if any(_is_image(each) for each in description.inputs):
+        lines.insert(0, _PIL_IMAGE if target == "onnx" else _TENSORFLOW_IMAGE)
+    lines.append("outputs = predict(inputs)")
+    if description.kind == "classes":
+        lines.append(f'print(labels[outputs["{output}"][0].argmax()], outputs["{output}"][0])')
+    elif description.kind == "input":
+        lines.append('print(outputs["error"][0])')
+    else:
+        lines.append(f'print(dict(zip(labels, outputs["{output}"][0])))')
+    return "\n".join(lines) + "\n"
+
+
+def _entry(given: Input, value: np.ndarray[tuple[int, ...], np.dtype[np.generic]], target: TargetName) -> str:
+    """One input as Python writes it."""
+    if _is_image(given):
+        return f"{given.name!r}: {_image(given, target)}"
+    if value.dtype.kind in "OU":
+        return f"{given.name!r}: np.array({value.tolist()!r}, object)"
+    if given.dtype == "uint8" and given.shape[-1] is None:
+        return f"{given.name!r}: np.frombuffer({bytes(value[0]).decode()!r}.encode(), np.uint8)[None]"
+    if value.size <= _LARGEST_SHOWN and value.dtype.kind == "f":
+        written = re.sub(r"\bnan\b", 'float("nan")', repr(value.tolist()))
+        return f'{given.name!r}: np.array({written}, "{given.dtype}")'
+    return f'{given.name!r}: np.load("examples.npy")[:1].astype("{given.dtype}")'
+
+
+def _is_image(given: Input) -> bool:
+    """Whether it takes an image of any size, as a file has it."""
+    return given.dtype == "uint8" and len(given.shape) == _IMAGE_AXES and None in given.shape[1:]
+
+
+def _history(description: ModelDescription, example: Example) -> Iterator[str]:
+    """One window of a series: of each column a list that stands on lines of its own, and what makes arrays of them."""
+    columns = {each.name: _values(each, example[each.name]) for each in description.inputs}
+    if any("nan" in values for values in columns.values()):
+        yield 'nan = float("nan")'
+    yield "history = {  # of each column the values of every step, the newest last"
+    for name, values in columns.items():
+        yield f"    {name!r}: ["
+        yield from _packed(values, indent=" " * 8)
+        yield "    ],"
+    yield "}"
+    number = "float64" if any(each.dtype == "float64" for each in description.inputs) else "float32"
+    if number == "float32":
+        yield 'kinds = {name: object if isinstance(values[0], str) else "float32" for name, values in history.items()}'
+    else:
+        written = {
+            each.name: "object" if each.dtype in ("string", "uint8") else each.dtype for each in description.inputs
+        }
+        yield f"kinds = {written}"
+    yield "inputs = {name: np.array([values], kinds[name]) for name, values in history.items()}"
+    as_bytes = [each.name for each in description.inputs if each.dtype == "uint8"]
+    if as_bytes:
+        yield f"for name in {as_bytes}:  # the bytes of the texts, one a line"
+        yield '    inputs[name] = np.frombuffer("\\n".join(history[name]).encode(), np.uint8)[None]'
+
+
+def _values(given: Input, value: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> list[str]:
+    """Every value of a column as Python writes it; of numbers the shortest that is the same in float32."""
+    if given.dtype == "uint8":
+        return [repr(text) for text in bytes(value.astype(np.uint8).reshape(-1)).decode().split("\n")]
+    if value.dtype.kind in "OU":
+        return [repr(str(text)) for text in value.reshape(-1)]
+    return [repr(float(str(number))) for number in value.astype(given.dtype).reshape(-1)]
+
+
+def _packed(values: Sequence[str], *, indent: str) -> Iterator[str]:
+    """Values one after another, each followed by a comma, on lines that are not wide."""
+    line = indent
+    for value in values:
+        if line != indent and len(line) + len(value) > _WIDTH:
+            yield line.rstrip()
+            line = indent
+        line += f"{value}, "
+    yield line.rstrip()
+
+
+def _image(given: Input, target: TargetName) -> str:
+    channels = given.shape[-1]
+    if target != "onnx":
+        return f'tf.io.decode_image(tf.io.read_file("image.jpg"), channels={channels}, expand_animations=False)[None]'
+    if channels == 3:  # red, green and blue
+        return 'np.array(image.convert("RGB"))[None]'
+    return 'np.array(image.convert("L"))[None, :, :, None]'
+
+
+def _scalar(value: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> str:
+    plain = value.reshape(-1)[0]
+    plain = plain.item() if isinstance(plain, np.generic) else plain
+    if isinstance(plain, float) and math.isnan(plain):
+        return 'float("nan")'
+    return repr(plain)

@@ -1,0 +1,145 @@
+"""What Keras' layers for strings do, as plain values that other formats can be written from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dlrun.errors import RunError
+from dlrun.exporting.export_model import ExportModel, Givens, inputs_of
+
+if TYPE_CHECKING:
+    import keras
+
+PUNCTUATION = "!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~'"
+"""What `strip_punctuation` of `TextVectorization` takes out."""
+
+
+@dataclass(frozen=True)
+class TextRules:
+    """How a `TextVectorization` makes ids of a text: 0 is padding, 1 every unknown token.
+
+    Args:
+        lower: Whether ASCII letters become small.
+        punctuation: Characters that are taken out.
+        by_character: Whether it cuts at every character; otherwise at ASCII whitespace.
+        vocabulary: The known tokens; their ids begin at 2.
+        length: Number of ids.
+    """
+
+    lower: bool
+    punctuation: str
+    by_character: bool
+    vocabulary: tuple[str, ...]
+    length: int
+
+    @classmethod
+    def of(cls, layer: Any) -> TextRules:
+        """Read them from the layer.
+
+        Raises:
+            RunError: It does something that only Keras does.
+        """
+        config = layer.get_config()
+        standardize, length = config["standardize"], config["output_sequence_length"]
+        known = (None, "lower", "strip_punctuation", "lower_and_strip_punctuation")
+        fits = config["output_mode"] == "int" and length and not config["ngrams"] and not config.get("ragged")
+        if not fits or standardize not in known or config["split"] not in ("whitespace", "character"):
+            raise RunError(
+                f"{layer.name} (TextVectorization) makes more of a text than a row of ids of its words or characters",
+                hint="--to keras, or --to savedmodel",
+            )
+        standardize = standardize or ""
+        return cls(
+            "lower" in standardize,
+            PUNCTUATION if "strip_punctuation" in standardize else "",
+            config["split"] == "character",
+            tuple(layer.get_vocabulary(include_special_tokens=False)),
+            length,
+        )
+
+
+def string_layers(raw: keras.Model) -> list[Any]:
+    """The layers of a model that take strings."""
+    return [layer for layer in raw.layers if type(layer).__name__ in ("StringLookup", "TextVectorization")]
+
+
+def stateful_parts(model: ExportModel) -> list[Any]:
+    """What a model has variables or tables in: to write these takes no look at thousands of inputs."""
+    return [model.core, model.preprocess, *string_layers(model.raw)]
+
+
+@dataclass(frozen=True)
+class ModelTail:
+    """A model without some of its first layers.
+
+    Args:
+        rest: The model, which has an input of its own for what each of the layers gave.
+        layers: By the names of these inputs: the layer, and the input of the exported model that it took, but for its
+            axes; or the inputs, which it took side by side.
+    """
+
+    rest: keras.Model
+    layers: Mapping[str, tuple[Any, tuple[str, ...]]]
+
+    def inputs(self, model: ExportModel) -> dict[str, Any]:
+        """Shape and dtype of what has to be given to the rest, before it is packed, by name.
+
+        Args:
+            model: The whole.
+        """
+        gone = {source for _, sources in self.layers.values() for source in sources}
+        taken, of_rest = model.taken(), inputs_of(self.rest)
+        found = {name: taken[own] for name, own in model.inputs().items() if name not in gone}
+        return found | {ids: of_rest[ids] for ids in self.layers}
+
+
+def cut_behind(model: ExportModel, layers: Sequence[Any]) -> ModelTail:
+    """Cut a model behind layers that take its inputs as they come.
+
+    Raises:
+        RunError: One takes something else.
+    """
+    import keras
+
+    if not layers:
+        return ModelTail(model.whole(), {})
+    given, names = inputs_of(model.raw), model.joined()
+    name_of = {own: name for name, own in model.inputs().items()}
+    cut: dict[str, tuple[Any, tuple[str, ...]]] = {}
+    taken = set()
+    givens = Givens(model.raw)
+    for layer in layers:
+        ids = f"ids_{len(cut)}"
+        while ids in names:
+            ids += "_"
+        own = givens.name_of(layer.input)
+        if own is None:
+            raise RunError(f"{layer.name} takes strings that are made inside the model", hint="--to savedmodel")
+        cut[ids] = layer, tuple(name_of[each] for each in model.packs.get(own, (own,)))
+        taken.add(own)
+    behind = {name: given[own] for name, own in names.items() if own not in taken}
+    behind |= {ids: layer.output for ids, (layer, _) in cut.items()}
+    rest = keras.Model(list(behind.values()), model.raw.output, name="raw")
+    renamed = zip(behind, (tensor.name for tensor in rest.inputs), strict=True)
+    return ModelTail(model.after(rest, dict(renamed)), cut)
+
+
+def lookup_ids(layer: Any) -> tuple[dict[str, int], int]:
+    """The id of each known string of a `StringLookup`, and that of every other.
+
+    Raises:
+        RunError: It does something that only Keras does.
+    """
+    config = layer.get_config()
+    if config["output_mode"] != "int" or config["num_oov_indices"] != 1 or config["invert"]:
+        raise RunError(
+            f"{layer.name} (StringLookup) does more than to give each string its id, and all unknown ones the same",
+            hint="--to keras, or --to savedmodel",
+        )
+    begin = 1 + (config["mask_token"] is not None)
+    ids = {token: begin + number for number, token in enumerate(layer.get_vocabulary(include_special_tokens=False))}
+    if config["mask_token"] is not None:
+        ids[config["mask_token"]] = 0
+    return ids, begin - 1

@@ -1,0 +1,201 @@
+"""A run is exported to each format, checked, and put in place whole; what dlrun prints runs it without dlrun."""
+
+import json
+import runpy
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dlrun.errors import RunError, UsageError
+from dlrun.exporting import export as module
+from dlrun.exporting.child import run_child
+from dlrun.exporting.description import Input, ModelDescription
+from dlrun.exporting.export import Exported, ExportOptions, export, rounding
+from dlrun.exporting.formats import FORMATS
+from dlrun.exporting.place import Destination
+from dlrun.exporting.snippet import example_code
+from dlrun.prediction.predict import predict
+from dlrun.signature import Target
+from dlrun.training.progress.events import Event, Note
+
+pytestmark = pytest.mark.tensorflow
+
+CONFIG = """\
+name: small
+dataset: {type: builtin, name: wine, validation: 0.2}
+model: {type: mlp, units: [6], dropout: 0.2}
+loss: sparse_categorical_crossentropy
+training: {batch_size: 32, epochs: 2, jit: off, precision: bfloat16, tensorboard: false}
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the runs, and with examples.npy."""
+    from dlrun.experiment.train import train
+
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DLRUN_STATE", str(folder / "state"))
+        (folder / "small.yaml").write_text(CONFIG)
+        train(folder / "small.yaml", runs_dir=folder / "runs")
+    rows = np.random.default_rng(0).normal(5, 3, (4, 13)).astype(np.float32)
+    np.save(folder / "examples.npy", rows)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _own_state(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DLRUN_STATE", str(home / "state"))
+
+
+def exported(home: Path, folder: Path, to: str, *, quantize: str | None = None, data: str | None = None) -> Exported:
+    output = folder / f"small{FORMATS[to].suffix}"
+    return export("last", to, options=ExportOptions(quantize, output, data=data), runs_dir=home / "runs")
+
+
+def predicted(home: Path) -> tuple[list[str], list[float]]:
+    """What dlrun predict says of examples.npy: labels and their probabilities."""
+    blocks = predict("last", home / "examples.npy", runs_dir=home / "runs").blocks
+    _, labels, probabilities = next(blocks).cells
+    return [str(label) for label in labels], [float(each) for each in probabilities]
+
+
+def check_code(made: Exported, home: Path, namespace: dict[str, Any]) -> None:
+    """The first example, as the code has it, and the others, by its `predict`."""
+    labels, probabilities = predicted(home)
+    rows = np.load(home / "examples.npy")
+    takes = len(rows) if made.format.takes_batches else 1
+    found = np.concatenate([namespace["predict"]({"features": rows[i : i + takes]})["probabilities"]
+                            for i in range(0, len(rows), takes)])  # fmt: skip
+    assert [namespace["labels"][index] for index in found.argmax(axis=1)] == labels
+    np.testing.assert_allclose(found.max(axis=1), probabilities, rtol=1e-5)
+
+
+@pytest.mark.usefixtures("children_here")
+@pytest.mark.parametrize("to", ["keras", "onnx", "tflite"])
+def test_the_code_that_is_printed_gives_what_dlrun_predicts(
+    to: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package in FORMATS[to].packages:
+        pytest.importorskip(package, reason=f"an export to {to} needs it: pip install 'dlrun[{to}]'")
+    made = exported(home, tmp_path, to)
+    assert made.measured.passed
+    assert made.measured.examples == 36
+    assert made.sample.origin == "the test split of wine"
+    assert made.bytes > 1000
+    assert sorted(path.name for path in tmp_path.iterdir()) == [made.path.name]
+    assert json.loads(json.dumps(made.plain()))["labels"] == list(made.description.labels)
+    (tmp_path / "code.py").write_text(made.code)
+    monkeypatch.chdir(home)
+    check_code(made, home, runpy.run_path(str(tmp_path / "code.py")))
+
+
+def test_an_exported_model_needs_no_dlrun(home: Path, tmp_path: Path) -> None:
+    made = exported(home, tmp_path, "savedmodel", data=str(home / "examples.npy"))
+    assert made.measured.examples == 4
+    assert made.measured.together
+    shutil.copy(home / "examples.npy", tmp_path)
+    code = "import sys\nsys.modules['dlrun'] = None\n" + made.code
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
+    labels, probabilities = predicted(home)
+    label, _, found = done.stdout.strip().rstrip("]").partition(" [")
+    assert label == labels[0]
+    assert max(map(float, found.split())) == pytest.approx(probabilities[0], abs=1e-6)
+
+
+def test_a_model_that_predicts_something_else_is_not_put_in_place(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = module._expected
+    monkeypatch.setattr(
+        module, "_expected", lambda *args: {name: value + 1e-3 for name, value in honest(*args).items()}
+    )
+    monkeypatch.setattr("dlrun.exporting.checking.run_child", _run_here)
+    with pytest.raises(RunError, match="does not predict what dlrun predicts"):
+        exported(home, tmp_path, "keras")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("children_here")
+def test_data_that_a_stranger_names_is_not_opened(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DLRUN_STATE", str(tmp_path / "another user"))
+    notes: list[Event] = []
+    options = ExportOptions(output=tmp_path / "small.keras")
+    made = export("last", "keras", options=options, runs_dir=home / "runs", listener=notes.append)
+    assert made.sample.is_generated
+    assert any(isinstance(note, Note) and "was not made here" in note.text for note in notes)
+    with pytest.raises(UsageError, match="real examples"):
+        exported(home, tmp_path, "tflite", quantize="int8")
+
+
+def test_what_is_there_is_replaced_only_if_that_is_wanted_and_it_is_a_model(tmp_path: Path) -> None:
+    (tmp_path / "a.keras").write_text("precious")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UsageError, match="there already"):
+        Destination.of(tmp_path / "a.keras", FORMATS["keras"], replaces=False)
+    for replaces in (True, False):  # a folder of images may have the run's name
+        with pytest.raises(UsageError, match="not a savedmodel") as raised:
+            Destination.of(tmp_path / "folder", FORMATS["savedmodel"], replaces=replaces)
+        assert "--force" not in raised.value.hint
+    with pytest.raises(UsageError, match="keras file"):
+        Destination.of(tmp_path / "a.h5", FORMATS["keras"], replaces=False)
+    place = Destination.of(tmp_path / "a.keras", FORMATS["keras"], replaces=True)
+    with pytest.raises(KeyboardInterrupt), place.staged() as staged:  # noqa: PT012  what is left in the middle
+        staged.write_text("half")
+        raise KeyboardInterrupt
+    assert (tmp_path / "a.keras").read_text() == "precious"
+    with place.staged() as staged:
+        staged.write_text("new")
+    assert (tmp_path / "a.keras").read_text() == "new"
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_crash_in_a_child_is_one_line(tmp_path: Path) -> None:
+    code = f"import os; os.kill(os.getpid(), {signal.SIGSEGV:d})"
+    with pytest.raises(RunError, match=r"^it cannot: it crashed \(SIGSEGV\)$"):
+        run_child(["-c", code], folder=tmp_path, what="it cannot")
+    with pytest.raises(RunError, match=r"^it cannot: ValueError: because$"):
+        run_child(["-c", "raise ValueError('because')"], folder=tmp_path, what="it cannot")
+    with pytest.raises(OSError, match="No space left"):
+        run_child(["-c", "raise OSError(28, 'No space left on device')"], folder=tmp_path, what="it cannot")
+
+
+def test_missing_packages_are_told_with_the_command_that_brings_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "tf2onnx" else object())
+    with pytest.raises(UsageError) as caught:
+        export("no run is looked for", "onnx", runs_dir=tmp_path)
+    assert str(caught.value) == "an export to onnx needs tf2onnx: pip install 'dlrun[onnx]'"
+
+
+def _run_here(arguments: list[str], *, folder: Path, what: str) -> None:
+    from dlrun.exporting import harness
+
+    assert arguments
+    assert what
+    harness.run(folder)
+
+
+def test_a_missing_number_is_printed_as_python_reads_it() -> None:
+    numbers, texts = Input("a", "float32", (1, 1), "a"), Input("d", "uint8", (1, None), "d")
+    description = ModelDescription("run", "classes", (numbers, texts), {"probabilities": (1, 2)}, ("no", "yes"))
+    example: dict[str, Any] = {"a": np.array([[np.nan]], np.float32), "d": np.frombuffer(b"2023-01-01", np.uint8)[None]}
+    found: dict[str, Any] = {"np": np, "labels": ["no", "yes"], "predict": lambda _: {"probabilities": np.eye(2)}}
+    exec(example_code("tflite", description, example), found)
+    assert np.isnan(found["inputs"]["a"]).all()
+    assert bytes(found["inputs"]["d"][0]) == b"2023-01-01"
+
+
+def test_values_that_float32_rounds_far_from_0_are_told() -> None:
+    near = Target("values", 1, names=("price",), mean=(300_000.0,), scale=(90_000.0,))
+    far = Target("values", 1, names=("time",), mean=(1.7e9,), scale=(3.0,))
+    assert rounding(near) == rounding(Target("classes", 2)) == ""
+    assert "time comes in steps of 128, and its standard deviation is 3" in rounding(far)
