@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dlrun.benchmark import bench as benching
-from dlrun.benchmark.bench import Bench, Candidate
+from dlrun.benchmark.bench import Benchmark, Candidate
 from dlrun.cli.app import app
 from dlrun.cli.bench import _show
 
@@ -38,7 +38,7 @@ def test_every_precision_is_measured_with_and_without_xla_and_the_fastest_is_sel
         seconds = speeds[said["precision"], said["jit"]]
         return {"device": "cpu", "seconds_per_step": seconds, "compile_seconds": 1.0, "peak_bytes": 1 << 21}
 
-    monkeypatch.setattr(benching, "_measured", measured)
+    monkeypatch.setattr(benching, "_measure", measured)
     (tmp_path / "x.yaml").write_text(TEXT)
     app(["bench", str(tmp_path / "x.yaml"), "--json", "--set", "training.device=cpu"], standalone_mode=False)
     said = json.loads(capsys.readouterr().out)
@@ -84,7 +84,7 @@ def test_a_narrow_terminal_still_shows_the_speed_and_every_error_in_full(
     monkeypatch.setattr("dlrun.cli.display.console.output_width", lambda: width)
     done = Candidate(128, "bfloat16", "off", 123_456.7, 1e-3, 12.34, 1 << 33)
     failed = Candidate(128, "bfloat16", "on", error="ended with exit code 1: " + "out of memory " * 9)
-    _show(Bench("gpu:0", 128, (done, failed), done))
+    _show(Benchmark("gpu:0", 128, (done, failed), done))
     out = capsys.readouterr().out
     table = out.partition("batch 128, bfloat16, jit on: ended")[0].splitlines()
     assert max(map(len, table)) <= width
@@ -95,6 +95,6 @@ def test_a_narrow_terminal_still_shows_the_speed_and_every_error_in_full(
 
 def test_another_batch_size_is_part_of_the_selection_only_if_it_wins() -> None:
     small, large = (Candidate(size, "float32", "on", examples_per_second=float(size)) for size in (32, 64))
-    assert Bench("cpu", 64, (small, large), large).selection() == ("training.precision=float32", "training.jit=on")
-    assert Bench("cpu", 32, (small, large), large).selection()[-1] == "training.batch_size=64"
-    assert Bench("cpu", 32, (), None).selection() == ()
+    assert Benchmark("cpu", 64, (small, large), large).selection() == ("training.precision=float32", "training.jit=on")
+    assert Benchmark("cpu", 32, (small, large), large).selection()[-1] == "training.batch_size=64"
+    assert Benchmark("cpu", 32, (), None).selection() == ()

@@ -112,7 +112,7 @@ CONFIGS = {
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_a_run_tells_the_word_and_the_column_that_its_predictions_rest_on(kind: str, tmp_path: Path) -> None:
     from dlrun.experiment import train as experiment
-    from dlrun.explanation.explain import ColumnImportances, ExplainOptions, explain
+    from dlrun.explanation.explain import explain
 
     path, config = tmp_path / "x.csv", tmp_path / "x.yaml"
     generator = np.random.default_rng(0)
@@ -132,30 +132,31 @@ def test_a_run_tells_the_word_and_the_column_that_its_predictions_rest_on(kind: 
         "optimizer={type: adam, learning_rate: 0.05}",
     )
     run = experiment.train(config, overrides=keys, runs_dir=tmp_path).folder
-    found = explain(run.path, str(path), options=ExplainOptions(limit=2), runs_dir=tmp_path)
-    if isinstance(found, ColumnImportances):
-        assert found.importances[0].column == "b"
-        assert found.measure == "log loss"
+    found = explain(run.path, str(path), limit=2, runs_dir=tmp_path)
+    if kind == "rows":
+        assert found.columns is not None
+        assert found.columns.importances[0].column == "b"
+        assert found.columns.measure == "log loss"
         new = tmp_path / "new.csv"
         new.write_text("a,b\n1,2\n3,4\n")
-        unlabelled = explain(run.path, str(new), runs_dir=tmp_path)
-        assert isinstance(unlabelled, ColumnImportances)
+        unlabelled = explain(run.path, str(new), runs_dir=tmp_path).columns
+        assert unlabelled is not None
         assert unlabelled.measure == "mean change of the prediction"
         new.write_text("a,b\n1,9\n")
-        single = explain(run.path, str(new), options=ExplainOptions(about="yes"), runs_dir=tmp_path)
-        assert isinstance(single, ColumnImportances)
+        single = explain(run.path, str(new), about="yes", runs_dir=tmp_path).columns
+        assert single is not None
         assert (single.importances[0].column, single.measure, single.examples) == ("b", "probability of yes", 1)
         path.unlink()
         with pytest.raises(DataError):
             explain(run.path, str(new), runs_dir=tmp_path)
         return
-    several = list(found)
+    several = list(found.examples)
     assert len(several) == 2
     for each in several:
         assert max(each.weights, key=lambda pair: pair[1])[0] in ("dull", "fine")
         assert [word for word, _ in each.weights][:3] == ["the", "film", "is"]
     with pytest.raises(UsageError, match="one of no, yes"):
-        explain(run.path, str(path), options=ExplainOptions(about="perhaps"), runs_dir=tmp_path)
+        explain(run.path, str(path), about="perhaps", runs_dir=tmp_path)
 
 
 @pytest.mark.tensorflow

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from dlrun.cli.export import exported_lines
-from dlrun.exporting.export import ExportOptions, export
+from dlrun.exporting.export import export
 from dlrun.exporting.formats import FORMATS
 from dlrun.prediction.predict import predict
 
@@ -57,9 +57,7 @@ def test_fed_by_the_columns_of_its_description_it_predicts_what_dlrun_does(
     to: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DLRUN_STATE", str(home / "state"))
-    made = export(
-        "last", to, options=ExportOptions(output=tmp_path / f"odd{FORMATS[to].suffix}"), runs_dir=home / "runs"
-    )
+    made = export("last", to, output=tmp_path / f"odd{FORMATS[to].suffix}", runs_dir=home / "runs")
     inputs = made.description.plain()["inputs"]
     if to == "keras":
         assert json.loads(zipfile.ZipFile(made.path).read("description.json"))["inputs"] == inputs
@@ -106,8 +104,8 @@ def test_numbers_are_one_input_until_tensorflow_lite_has_converted_them(
 
     monkeypatch.setenv("DLRUN_STATE", str(home / "state"))
     monkeypatch.setattr(tflite, "write_endpoints", noted)
-    options = ExportOptions(output=tmp_path / "odd.tflite", quantize=quantize)
-    made = export("last", "tflite", options=options, runs_dir=home / "runs")
+    output = tmp_path / "odd.tflite"
+    made = export("last", "tflite", output=output, quantize=quantize, runs_dir=home / "runs")
     strings = [each.name for each in made.description.inputs if each.dtype != "float32"]
     assert len(written[0]) == len(strings) + 1 < len(made.description.inputs)
     namespace: dict[str, Any] = runpy.run_path(str(_file(tmp_path, made.code)))
@@ -122,7 +120,7 @@ def test_onnx_takes_columns_in_the_order_of_the_table(
     import onnx
 
     monkeypatch.setenv("DLRUN_STATE", str(home / "state"))
-    made = export("last", "onnx", options=ExportOptions(output=tmp_path / "odd.onnx"), runs_dir=home / "runs")
+    made = export("last", "onnx", output=tmp_path / "odd.onnx", runs_dir=home / "runs")
     graph = onnx.load(str(made.path)).graph
     assert [value.name for value in graph.input] == [each.name for each in made.description.inputs]
     assert {len(value.type.tensor_type.shape.dim) for value in graph.input} == {2}

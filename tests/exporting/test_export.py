@@ -16,7 +16,7 @@ from dlrun.errors import RunError, UsageError
 from dlrun.exporting import export as module
 from dlrun.exporting.child import run_child
 from dlrun.exporting.description import Input, ModelDescription
-from dlrun.exporting.export import Exported, ExportOptions, export, rounding
+from dlrun.exporting.export import ExportedModel, export, rounding
 from dlrun.exporting.formats import FORMATS
 from dlrun.exporting.place import Destination
 from dlrun.exporting.snippet import example_code
@@ -55,9 +55,11 @@ def _own_state(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DLRUN_STATE", str(home / "state"))
 
 
-def exported(home: Path, folder: Path, to: str, *, quantize: str | None = None, data: str | None = None) -> Exported:
+def exported(
+    home: Path, folder: Path, to: str, *, quantize: str | None = None, data: str | None = None
+) -> ExportedModel:
     output = folder / f"small{FORMATS[to].suffix}"
-    return export("last", to, options=ExportOptions(quantize, output, data=data), runs_dir=home / "runs")
+    return export("last", to, quantize=quantize, output=output, data=data, runs_dir=home / "runs")
 
 
 def predicted(home: Path) -> tuple[list[str], list[float]]:
@@ -67,7 +69,7 @@ def predicted(home: Path) -> tuple[list[str], list[float]]:
     return [str(label) for label in labels], [float(each) for each in probabilities]
 
 
-def check_code(made: Exported, home: Path, namespace: dict[str, Any]) -> None:
+def check_code(made: ExportedModel, home: Path, namespace: dict[str, Any]) -> None:
     """The first example, as the code has it, and the others, by its `predict`."""
     labels, probabilities = predicted(home)
     rows = np.load(home / "examples.npy")
@@ -127,8 +129,7 @@ def test_a_model_that_predicts_something_else_is_not_put_in_place(
 def test_data_that_a_stranger_names_is_not_opened(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DLRUN_STATE", str(tmp_path / "another user"))
     notes: list[Event] = []
-    options = ExportOptions(output=tmp_path / "small.keras")
-    made = export("last", "keras", options=options, runs_dir=home / "runs", listener=notes.append)
+    made = export("last", "keras", output=tmp_path / "small.keras", runs_dir=home / "runs", listener=notes.append)
     assert made.sample.is_generated
     assert any(isinstance(note, Note) and "was not made here" in note.text for note in notes)
     with pytest.raises(UsageError, match="real examples"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlrun.exporting.export import ExportOptions, export
+from dlrun.exporting.export import export
 from dlrun.exporting.formats import FORMATS
 from dlrun.prediction import predict as predicting
 from pictures import blocks, jpeg, png, write_classes
@@ -39,8 +39,7 @@ def runs_dir(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 def of_dlrun(runs_dir: Path, file: Path) -> list[float]:
-    options = predicting.PredictOptions(top="all")
-    (block,) = predicting.predict("last", file, options=options, runs_dir=runs_dir).blocks
+    (block,) = predicting.predict("last", file, top="all", runs_dir=runs_dir).blocks
     return [float(cells[0]) for cells in block.cells[-2:]]
 
 
@@ -51,7 +50,7 @@ def test_the_printed_lines_read_a_turned_jpeg_and_16_bits_as_dlrun_does(
 ) -> None:
     for package in (*FORMATS[to].packages, *(("PIL",) if to == "onnx" else ())):
         pytest.importorskip(package)
-    made = export("last", to, options=ExportOptions(output=tmp_path / f"m{FORMATS[to].suffix}"), runs_dir=runs_dir)
+    made = export("last", to, output=tmp_path / f"m{FORMATS[to].suffix}", runs_dir=runs_dir)
     (tmp_path / "code.py").write_text(made.code)
     assert all(len(line) <= 120 for line in made.code.splitlines() if str(tmp_path) not in line)
     monkeypatch.chdir(tmp_path)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlrun.exporting.export import Exported, ExportOptions, export
+from dlrun.exporting.export import ExportedModel, export
 from dlrun.exporting.formats import FORMATS
 from dlrun.prediction.predict import predict
 
@@ -47,11 +47,11 @@ def _own_state(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DLRUN_STATE", str(home / "state"))
 
 
-def exported(home: Path, folder: Path, to: str) -> Exported:
+def exported(home: Path, folder: Path, to: str) -> ExportedModel:
     for package in FORMATS[to].packages:
         pytest.importorskip(package, reason=f"an export to {to} needs it: pip install 'dlrun[{to}]'")
-    options = ExportOptions(output=folder / f"load{FORMATS[to].suffix}")
-    return export("last", to, options=options, runs_dir=home / "runs")
+    output = folder / f"load{FORMATS[to].suffix}"
+    return export("last", to, output=output, runs_dir=home / "runs")
 
 
 @pytest.mark.usefixtures("children_here")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dlrun.errors import DlrunError
-from dlrun.exporting.export import ExportOptions, export
+from dlrun.exporting.export import export
 from dlrun.exporting.formats import FORMATS
 
 pytestmark = [pytest.mark.tensorflow, pytest.mark.soak]
@@ -88,7 +88,7 @@ def test_every_kind_in_every_format(
             continue
         output = tmp_path / f"{kind}-{quantize}{FORMATS[to].suffix}"
         try:
-            made: Any = export(run, to, options=ExportOptions(quantize, output))
+            made: Any = export(run, to, quantize=quantize, output=output)
         except DlrunError as error:
             failed.append(f"{kind} {to} {quantize}: {error.what}")
             continue

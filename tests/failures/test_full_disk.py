@@ -98,7 +98,7 @@ def test_a_disk_that_fills_up_during_a_command_leaves_no_traceback_though_the_lo
 def test_an_export_to_a_full_disk_is_one_line_that_names_the_file(
     small: Any, tmpfs: Path, to: str, leave: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dlrun.exporting.export import ExportOptions, export
+    from dlrun.exporting.export import export
     from dlrun.exporting.formats import FORMATS
 
     run, place = small.train().folder, tmpfs / f"model{FORMATS[to].suffix}"
@@ -106,7 +106,7 @@ def test_an_export_to_a_full_disk_is_one_line_that_names_the_file(
     fill(tmpfs, leave=leave)
     monkeypatch.setattr("dlrun.exporting.checking.run_child", lambda *_, **__: pytest.fail("it was written"))
     with pytest.raises(RunError, match=f"^cannot write {place}: the disk is full") as raised:
-        export(run.path, to, options=ExportOptions(output=place))
+        export(run.path, to, output=place)
     assert "\n" not in raised.value.what
     assert [path.name for path in tmpfs.iterdir()] == ["ballast"]
 

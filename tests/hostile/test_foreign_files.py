@@ -20,7 +20,7 @@ from dlrun.prediction.predict import predict
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.provenance.trust import is_own, sign
 from dlrun.runs.query.catalog import find_run
-from dlrun.runs.query.listing import list_runs
+from dlrun.runs.query.listing import scan_runs
 from dlrun.spec.stored import read_stored_spec
 from dlrun.training.state import TrainingState
 
@@ -52,7 +52,7 @@ def replace(path: Path, make: Callable[[Path], object]) -> None:
 
 def read_everything(run: Path) -> None:
     """What `runs ls` and `runs show` read."""
-    for summary in list_runs(run.parent):
+    for summary in scan_runs(run.parent):
         summary.plain()
     folder = find_run(str(run), runs_dir=run.parent)
     folder.read_record()
@@ -105,7 +105,7 @@ def test_a_folder_in_place_of_a_file_is_one_error(written: Path, part: str, verb
 @pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/etc/passwd")])
 def test_listing_and_showing_a_run_of_odd_files_ends(written: Path, part: str, make: Callable[[Path], object]) -> None:
     replace(written / part, make)
-    assert [summary.id for summary in list_runs(written.parent)] == [written.name]
+    assert [summary.id for summary in scan_runs(written.parent)] == [written.name]
     if make is not Path.mkdir:
         with pytest.raises(UsageError, match=f"{part} is (a symbolic link|neither)"):
             read_everything(written)

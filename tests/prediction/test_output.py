@@ -14,7 +14,7 @@ import pytest
 from dlrun.errors import DataError, RunError, UsageError
 from dlrun.prediction.columns import OutputColumn
 from dlrun.prediction.formats import Format
-from dlrun.prediction.output import check_place, settled_format, write_predictions
+from dlrun.prediction.output import check_place, choose_format, write_predictions
 from dlrun.prediction.predict import PredictionBatch, Predictions
 
 COLUMNS = (OutputColumn("name", is_text=True), OutputColumn("label", is_text=True), OutputColumn("probability"))
@@ -51,7 +51,7 @@ def read_back(path: Path) -> tuple[list[str], list[float | None]]:
 
 @pytest.mark.parametrize("name", ["p.csv", "p.jsonl", "p.parquet"])
 def test_every_format_gives_back_the_same_float32_and_text_but_for_formulas_in_csv(tmp_path: Path, name: str) -> None:
-    written = write_predictions(predictions(), tmp_path / name, kind=settled_format(tmp_path / name, None))
+    written = write_predictions(predictions(), tmp_path / name, kind=choose_format(tmp_path / name, None))
     names, numbers = read_back(tmp_path / name)
     assert written.rows == 6
     assert written.formula == "=1+1"
@@ -153,7 +153,7 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_computed(tmp_
     ],
 )
 def test_the_format_is_what_is_asked_for_or_what_the_name_says(path: Any, wanted: Any, found: str) -> None:
-    assert settled_format(path, wanted) == found
+    assert choose_format(path, wanted) == found
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_the_format_is_what_is_asked_for_or_what_the_name_says(path: Any, wanted
 )
 def test_a_format_that_cannot_be_is_a_usage_error(path: Any, wanted: Any, said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        settled_format(path, wanted)
+        choose_format(path, wanted)
 
 
 def test_predictions_never_go_through_a_link_that_somebody_planted(

@@ -23,7 +23,7 @@ from dlrun.errors import DataError, RunError, SpecError, UsageError
 from dlrun.evaluation.evaluate import evaluate
 from dlrun.experiment.train import train
 from dlrun.prediction import predict as module
-from dlrun.prediction.predict import PredictOptions, predict
+from dlrun.prediction.predict import predict
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.interface import read_interface
 from dlrun.signature import Target
@@ -152,7 +152,7 @@ def test_an_autoencoder_gives_its_errors_and_what_it_makes_of_its_input(
     assert list(rows[0]) == ["name", "reconstruction_error"]
     assert np.load(made).shape == (len(rows), 13)
     with pytest.raises(UsageError, match="--top 2"):
-        predict(run.path, place / "wine.npy", options=PredictOptions(top=2))
+        predict(run.path, place / "wine.npy", top=2)
 
 
 @pytest.mark.tensorflow
@@ -211,20 +211,16 @@ def test_a_run_that_failed_on_its_data_is_not_the_last_one_to_predict_with(wine:
 def test_what_does_not_fit_is_refused(wine: RunFolder, place: Path) -> None:
     source = place / "wine.npy"
     for options, error, said in (
-        (PredictOptions(device="gpu:0,1"), UsageError, "several devices"),
-        (PredictOptions(device="tpu"), SpecError, "training.device"),
-        (PredictOptions(batch_size=0), SpecError, "evaluation_batch_size"),
-        (PredictOptions(reconstructs=True), UsageError, "no autoencoder"),
-        (PredictOptions(checkpoint="none"), UsageError, "no checkpoint 'none'"),
-        (
-            PredictOptions(overrides=("training.epochs=3",)),
-            UsageError,
-            "training.epochs=3 changes nothing about predictions",
-        ),
-        (PredictOptions(overrides=("training.epoch=3",)), SpecError, "did you mean 'epochs'"),
+        ({"device": "gpu:0,1"}, UsageError, "several devices"),
+        ({"device": "tpu"}, SpecError, "training.device"),
+        ({"batch_size": 0}, SpecError, "evaluation_batch_size"),
+        ({"reconstructs": True}, UsageError, "no autoencoder"),
+        ({"checkpoint": "none"}, UsageError, "no checkpoint 'none'"),
+        ({"overrides": ("training.epochs=3",)}, UsageError, "training.epochs=3 changes nothing about predictions"),
+        ({"overrides": ("training.epoch=3",)}, SpecError, "did you mean 'epochs'"),
     ):
         with pytest.raises(error, match=said):
-            predict(wine.path, source, options=options)
+            predict(wine.path, source, **options)
     interface = wine.interface_json.read_text()
     try:
         wine.interface_json.unlink()

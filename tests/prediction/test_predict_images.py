@@ -12,8 +12,8 @@ from dlrun.data.image_files import decoding
 from dlrun.errors import DataError, UsageError
 from dlrun.evaluation.evaluate import evaluate
 from dlrun.experiment.train import train
-from dlrun.explanation.explain import ColumnImportances, explain
-from dlrun.prediction.predict import PredictOptions, predict
+from dlrun.explanation.explain import explain
+from dlrun.prediction.predict import predict
 from dlrun.runs.folder import RunFolder
 from dlrun.training.progress.events import Event, Note
 from pictures import write_classes
@@ -51,8 +51,7 @@ def dirty(tmp_path: Path) -> Path:
 
 
 def names(run: RunFolder, source: Path, notes: list[Event], *overrides: str) -> list[str]:
-    options = PredictOptions(overrides=overrides)
-    return [str(name) for block in predict(run.path, source, options=options, listener=notes.append).blocks
+    return [str(name) for block in predict(run.path, source, overrides=overrides, listener=notes.append).blocks
             for name in block.cells[0]]  # fmt: skip
 
 
@@ -93,8 +92,8 @@ def test_a_run_that_was_trained_so_leaves_them_out_by_itself(
     assert len(names(trained, dirty, notes)) == 10
     assert len(told(notes)) == 2
     found = explain(trained.path, str(dirty), listener=notes.append)
-    assert not isinstance(found, ColumnImportances)
-    assert len(list(found)) == 10
+    assert found.columns is None
+    assert len(list(found.examples)) == 10
 
 
 def test_where_nothing_can_be_read_that_is_an_error_all_the_same(run: RunFolder, dirty: Path) -> None:

@@ -250,10 +250,10 @@ def test_a_second_writer_is_told_which_process_holds_the_run(dlrun: Any, config:
 
 
 def test_a_run_that_is_killed_is_listed_as_stale_and_one_that_lives_as_running(dlrun: Any, config: Path) -> None:
-    from dlrun.runs.query.listing import list_runs
+    from dlrun.runs.query.listing import scan_runs
 
     process = dlrun.start("train", config, folder=config.parent, at=(STEPS_DONE, 1), signals=(signal.SIGSTOP,))
-    process.wait_until(lambda: [run.status for run in list_runs(config.parent / "runs")] == ["running"])
+    process.wait_until(lambda: [run.status for run in scan_runs(config.parent / "runs")] == ["running"])
     process.signal(signal.SIGKILL)
     assert process.wait().code == -signal.SIGKILL
     assert " stale " in dlrun.run("runs", "ls", folder=config.parent).out

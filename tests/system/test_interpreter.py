@@ -73,7 +73,7 @@ def launched() -> None:
 
 STARTS: dict[str, Callable[[], object]] = {
     "report": drawn_beside,
-    "bench": lambda: benching._measured(Path("x.yaml"), ()),
+    "bench": lambda: benching._measure(Path("x.yaml"), ()),
     "batch": batched,
     "launch": launched,
     "export": lambda: run_child(["-m", "dlrun.exporting.tflite.converter", "x"], folder=Path(), what="it"),
@@ -139,7 +139,7 @@ def test_what_a_library_prints_is_no_answer(
     monkeypatch.delitem(sys.modules, "matplotlib.figure", raising=False)
     noise = "echo '{\"error\": \"printed\"'; echo '[1'; printf 'no end'"
     stub(f"""{noise}; echo '{{"error": "answered"}}' > /dev/fd/$4; {noise}""")
-    assert benching._measured(Path("x.yaml"), ()) == {"error": "answered"}
+    assert benching._measure(Path("x.yaml"), ()) == {"error": "answered"}
     stub(f"{noise}; echo '\"answered\"' > /dev/fd/$4; {noise}")
     said: list[Any] = []
     folder = made(tmp_path / "runs", Target("classes", 3), None)
@@ -157,7 +157,7 @@ def test_a_child_that_gives_no_sound_answer_is_one_line(
 ) -> None:
     monkeypatch.delitem(sys.modules, "matplotlib.figure", raising=False)
     stub(f"printf '{answer}' > /dev/fd/$4; echo oops >&2; exit 3")
-    assert benching._measured(Path("x.yaml"), ()) == {"error": "ended with exit code 3: oops"}
+    assert benching._measure(Path("x.yaml"), ()) == {"error": "ended with exit code 3: oops"}
     said: list[Any] = []
     folder = made(tmp_path / "runs", Target("classes", 3), None)
     with reporting.reporting(folder, said.append, wanted=True, timeline=Timeline()):

@@ -1,17 +1,18 @@
-"""A spec in, how fast it trains in each precision, with and without XLA, at each batch size out."""
+"""Measure how fast a spec trains in each precision, with and without XLA, at each batch size."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from dlrun.errors import DataError, UsageError
-from dlrun.spec.parse import read_spec
+from dlrun.experiment.train import read_config
+from dlrun.spec.parse import override_list
 from dlrun.system.interpreter import answer_pipe, python_command, python_environment
 from dlrun.training.progress.events import Listener, Note, silent
 
@@ -23,13 +24,13 @@ class Candidate:
     """One way to train: a row of the table.
 
     Args:
-        batch_size: Examples in one step.
+        batch_size: Number of examples in one step.
         precision: float32, bfloat16 or float16.
         jit: on or off.
         examples_per_second: None if it failed.
         seconds_per_step: None if it failed.
-        compile_seconds: Until the end of the first step.
-        peak_bytes: Of the GPU's memory, or of the whole process on a CPU.
+        compile_seconds: Time until the end of the first step.
+        peak_bytes: The most memory that was used: on the GPU, or by the whole process on a CPU.
         error: Why it failed; empty otherwise.
     """
 
@@ -44,16 +45,16 @@ class Candidate:
 
     @property
     def overrides(self) -> tuple[str, ...]:
-        """What `--set` has to say to select it."""
+        """What to give to `--set` to select it."""
         return (f"training.precision={self.precision}", f"training.jit={self.jit}")
 
 
 @dataclass(frozen=True)
-class Bench:
-    """The table.
+class Benchmark:
+    """How fast each combination trains.
 
     Args:
-        device: Where it was measured.
+        device: The device that trained.
         batch_size: The spec's own.
         candidates: In the order in which they were measured.
         winner: The fastest; None if all failed.
@@ -65,40 +66,45 @@ class Bench:
     winner: Candidate | None
 
     def selection(self) -> tuple[str, ...]:
-        """What `--set` has to say to select the winner; the batch size only where it is another."""
+        """What to give to `--set` to select the winner; the batch size only if it is not the spec's."""
         if self.winner is None:
             return ()
         other = self.winner.batch_size != self.batch_size
         return (*self.winner.overrides, *((f"training.batch_size={self.winner.batch_size}",) if other else ()))
 
     def plain(self) -> dict[str, Any]:
-        """The table as JSON has it."""
+        """Return the table in a form that JSON can hold."""
         return {**asdict(self), "set": list(self.selection())}
 
 
 def bench(
-    config: str | Path,
+    config: str | Path | Mapping[str, Any],
     *,
-    overrides: tuple[str, ...] = (),
+    overrides: str | Sequence[str] = (),
     batch_sizes: Sequence[int] = (),
-    listener: Listener = silent,
     trust_plugins: bool = False,
-) -> Bench:
-    """Measure every precision that the device has, with and without XLA, at each batch size.
+    listener: Listener = silent,
+) -> Benchmark:
+    """Measure how fast a spec trains, in every precision that the device has, with and without XLA.
 
     Args:
-        config: The file.
+        config: A YAML file, or a dict of the same keys.
         overrides: `key=value` each, as `--set` takes them.
-        batch_sizes: Instead of the spec's own.
-        listener: Told what is measured.
-        trust_plugins: Whether to load the plugins of a run that was not made here, in whose folder the file lies.
+        batch_sizes: The batch sizes to compare; empty: the spec's own.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was not made here, where the file lies
+            in the folder of one.
+        listener: Called before each measurement.
+
+    Returns:
+        A row for each combination, and the fastest.
 
     Raises:
         SpecError: The spec is wrong.
         DataError: The data is missing or wrong.
-        UsageError: A batch size is none, or the spec says already what is to be compared.
+        UsageError: A batch size is not positive, or an override sets what is to be compared.
     """
-    training = read_spec(Path(config), overrides, trust_plugins=trust_plugins).spec.training
+    overrides = override_list(overrides)
+    training = read_config(config, overrides, trust_plugins=trust_plugins).spec.training
     for key in ("precision", "jit"):
         if any(override.startswith(f"training.{key}=") for override in overrides):
             raise UsageError(f"--set training.{key} is given, which bench compares", hint=f"leave training.{key} out")
@@ -111,16 +117,19 @@ def bench(
         candidate = Candidate(batch_size, precision, jit)
         listener(Note("measuring", f"batch {batch_size}, {precision}, jit {jit}"))
         chosen = (*overrides, *candidate.overrides, f"training.batch_size={batch_size}")
-        found = _measured(Path(config), chosen, trust_plugins=trust_plugins)
+        found = _measure(config, chosen, trust_plugins=trust_plugins)
         device = found.get("device", device)
-        candidates.append(_filled(candidate, found))
+        candidates.append(_complete(candidate, found))
     done = [candidate for candidate in candidates if candidate.examples_per_second]
     winner = max(done, key=lambda candidate: candidate.examples_per_second or 0, default=None)
-    return Bench(device, training.batch_size, tuple(candidates), winner)
+    return Benchmark(device, training.batch_size, tuple(candidates), winner)
 
 
-def _measured(config: Path, overrides: tuple[str, ...], *, trust_plugins: bool = False) -> dict[str, Any]:
-    asked = json.dumps({"config": str(config), "overrides": overrides, "trust_plugins": trust_plugins})
+def _measure(
+    config: str | Path | Mapping[str, Any], overrides: tuple[str, ...], *, trust_plugins: bool = False
+) -> dict[str, Any]:
+    given = dict(config) if isinstance(config, Mapping) else str(config)
+    asked = json.dumps({"config": given, "overrides": overrides, "trust_plugins": trust_plugins}, default=str)
     with answer_pipe() as answer:
         done = subprocess.run(  # noqa: S603  dlrun itself, without a shell
             python_command("-m", "dlrun.benchmark.measure", answer.argument),
@@ -134,14 +143,14 @@ def _measured(config: Path, overrides: tuple[str, ...], *, trust_plugins: bool =
         )
         said = answer.read()
     if done.returncode or not isinstance(said, dict):
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        last = (done.stderr.strip().splitlines() or ["it wrote nothing"])[-1]
         return {"error": f"ended with exit code {done.returncode}: {last}"}
     if "data_error" in said:  # no other precision will find the data
         raise DataError(**said["data_error"])
     return said
 
 
-def _filled(candidate: Candidate, found: dict[str, Any]) -> Candidate:
+def _complete(candidate: Candidate, found: dict[str, Any]) -> Candidate:
     if "error" in found:
         return Candidate(candidate.batch_size, candidate.precision, candidate.jit, error=found["error"])
     seconds = found["seconds_per_step"]

@@ -9,14 +9,14 @@ import json
 import resource
 import sys
 import time
-from pathlib import Path
+from collections.abc import Mapping
 from statistics import median
 from typing import Any
 
 import tensorflow as tf
 
 from dlrun.errors import DataError, DlrunError
-from dlrun.spec.parse import read_spec
+from dlrun.experiment.train import read_config
 from dlrun.system.interpreter import answer, taken_over
 from dlrun.training.failures import step_failures
 from dlrun.training.progress.events import silent
@@ -28,14 +28,16 @@ _CALL_SECONDS = 0.3
 _CALLS = 5
 
 
-def measure(config: Path, overrides: tuple[str, ...], *, trust_plugins: bool = False) -> dict[str, Any]:
+def measure(
+    config: str | Mapping[str, Any], overrides: tuple[str, ...], *, trust_plugins: bool = False
+) -> dict[str, Any]:
     """Time the training steps of a spec, for about two seconds.
 
     Returns:
         device, precision and jit as they were; seconds_per_step, the median of several calls; compile_seconds, of the
         first step; peak_bytes, of the GPU's memory, or of the process on a CPU.
     """
-    file = read_spec(config, overrides, trust_plugins=trust_plugins)
+    file = read_config(config, overrides, trust_plugins=trust_plugins)
     assembly = assemble(file, listener=silent)
     started = time.perf_counter()
     steps = assembly.choose_steps()
@@ -81,9 +83,7 @@ def main() -> None:
     pipe = taken_over(sys.argv[1])
     asked = json.load(sys.stdin)
     try:
-        said = measure(
-            Path(asked["config"]), tuple(asked["overrides"]), trust_plugins=asked.get("trust_plugins", False)
-        )
+        said = measure(asked["config"], tuple(asked["overrides"]), trust_plugins=asked.get("trust_plugins", False))
     except DataError as error:
         said = {"data_error": {"what": error.what, "expected": error.expected, "hint": error.hint}}
     except DlrunError as error:

@@ -9,7 +9,7 @@ import typer
 from dlrun.cli.options import AsJson, Config, Overrides, TrustPlugins
 
 if TYPE_CHECKING:
-    from dlrun.benchmark.bench import Bench
+    from dlrun.benchmark.bench import Benchmark
 
 _BatchSizes = Annotated[
     str, typer.Option("--batch-sizes", metavar="N,N,...", help="Batch sizes to compare, instead of the spec's own.")
@@ -25,7 +25,7 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Measure how fast CONFIG trains: each precision, with and without XLA."""
-    from dlrun.benchmark import bench as benching
+    import dlrun
     from dlrun.cli.display.console import print_json
     from dlrun.cli.display.display import displayed
 
@@ -34,8 +34,8 @@ def bench(
     except ValueError:
         raise typer.BadParameter(f"{batch_sizes!r} is no list of numbers", param_hint="--batch-sizes") from None
     with displayed(quiet=as_json) as display:
-        found = benching.bench(
-            config, overrides=tuple(overrides), batch_sizes=sizes, listener=display, trust_plugins=trust_plugins
+        found = dlrun.bench(
+            config, overrides=overrides, batch_sizes=sizes, listener=display, trust_plugins=trust_plugins
         )
     if as_json:
         print_json(found.plain())
@@ -45,7 +45,7 @@ def bench(
         raise typer.Exit(1)
 
 
-def _show(found: Bench) -> None:
+def _show(found: Benchmark) -> None:
     from dlrun.cli.display.console import output_width
     from dlrun.cli.display.format import format_bytes, format_table
     from dlrun.cli.display.printable import printable_cell

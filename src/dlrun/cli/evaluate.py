@@ -32,19 +32,19 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Score the model of a RUN on one split of its data or on another file: each class, label or value too."""
+    import dlrun
     from dlrun.cli.display.console import output_width, print_json
     from dlrun.cli.display.display import displayed
     from dlrun.cli.display.format import format_scores
     from dlrun.cli.display.scores import plain_evaluation, score_tables
-    from dlrun.evaluation.evaluate import evaluate as evaluate_
 
     with displayed(quiet=quiet or as_json) as display:
-        evaluations = evaluate_(
+        evaluations = dlrun.evaluate(
             run,
             split=split,
             data=data,
             checkpoint=checkpoint,
-            overrides=tuple(overrides),
+            overrides=overrides,
             allow_changes=allow_changes,
             trust_plugins=trust_plugins,
             runs_dir=runs_dir,

@@ -48,17 +48,25 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Tell which pixels, words or columns the predictions of a RUN rest on."""
+    import dlrun
     from dlrun.cli.display.display import displayed
-    from dlrun.explanation.explain import ColumnImportances, ExplainOptions
-    from dlrun.explanation.explain import explain as explain_
 
-    options = ExplainOptions(about, method, limit, checkpoint, trust_plugins)
     with displayed(quiet=quiet or as_json) as display:
-        found = explain_(run, sources, options=options, runs_dir=runs_dir, listener=display)
-        if isinstance(found, ColumnImportances):
-            show_columns(found, output, as_json=as_json)
+        found = dlrun.explain(
+            run,
+            sources,
+            about=about,
+            method=method,
+            limit=limit,
+            checkpoint=checkpoint,
+            trust_plugins=trust_plugins,
+            runs_dir=runs_dir,
+            listener=display,
+        )
+        if found.columns is not None:
+            show_columns(found.columns, output, as_json=as_json)
         else:
-            show_examples(found, output or Path("explained"), as_json=as_json)
+            show_examples(found.examples, output or Path("explained"), as_json=as_json)
 
 
 def show_columns(found: ColumnImportances, output: Path | None, *, as_json: bool) -> None:

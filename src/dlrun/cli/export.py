@@ -13,7 +13,7 @@ from dlrun.runs import RUNS_DIR
 
 if TYPE_CHECKING:
     from dlrun.exporting.checking import ExportCheck
-    from dlrun.exporting.export import Exported
+    from dlrun.exporting.export import ExportedModel
 
 
 _To = Annotated[str, typer.Option("--to", help="keras, savedmodel, onnx or tflite.", metavar="FORMAT")]
@@ -44,14 +44,23 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write the model of a RUN so that it takes raw input and runs without dlrun, and check that it does."""
+    import dlrun
     from dlrun.cli.display.console import print_json
     from dlrun.cli.display.display import displayed
-    from dlrun.exporting.export import ExportOptions
-    from dlrun.exporting.export import export as export_
 
-    options = ExportOptions(quantize, output, checkpoint, data, replaces=force, trust_plugins=trust_plugins)
     with displayed(quiet=quiet or as_json) as display:
-        exported = export_(run, to, options=options, runs_dir=runs_dir, listener=display)
+        exported = dlrun.export(
+            run,
+            to,
+            quantize=quantize,
+            output=output,
+            overwrite=force,
+            data=data,
+            checkpoint=checkpoint,
+            trust_plugins=trust_plugins,
+            runs_dir=runs_dir,
+            listener=display,
+        )
         display.close()
         if as_json:
             print_json(exported.plain())
@@ -60,7 +69,7 @@ def export(
             display.console.result(line)
 
 
-def exported_lines(exported: Exported) -> Iterator[str]:
+def exported_lines(exported: ExportedModel) -> Iterator[str]:
     """What is printed of an export."""
     measured, description = exported.measured, exported.description
     kind = f", {exported.quantized}" if exported.quantized else ""

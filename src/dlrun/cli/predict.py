@@ -58,29 +58,31 @@ def predict(
     as_json: _JsonLines = False,
 ) -> None:
     """Predict with the model of a RUN: label, probability, values or reconstruction error of each example of INPUT."""
+    import dlrun
     from dlrun.cli.display.display import displayed
-    from dlrun.prediction import output as writing
-    from dlrun.prediction.predict import PredictOptions
-    from dlrun.prediction.predict import predict as predict_
+    from dlrun.prediction.output import check_place, choose_format
 
-    format_ = writing.settled_format(output, "jsonl" if as_json and kind is None else kind)
+    format_ = choose_format(output, "jsonl" if as_json and kind is None else kind)
     for path in (output, reconstructions):
         if path is not None:
-            writing.check_place(path, sources=sources)
-    options = PredictOptions(
-        top=parse_top(top),
-        checkpoint=checkpoint,
-        device=device,
-        batch_size=batch_size,
-        reconstructs=reconstructions is not None,
-        overrides=tuple(overrides),
-        trust_plugins=trust_plugins,
-        keep=parse_keep(keep),
-    )
+            check_place(path, sources=sources)
     with displayed(quiet=quiet) as display:
-        predictions = predict_(run, sources, options=options, runs_dir=runs_dir, listener=display)
+        predictions = dlrun.predict(
+            run,
+            sources,
+            top=parse_top(top),
+            keep=parse_keep(keep),
+            reconstructs=reconstructions is not None,
+            checkpoint=checkpoint,
+            overrides=overrides,
+            device=device,
+            batch_size=batch_size,
+            trust_plugins=trust_plugins,
+            runs_dir=runs_dir,
+            listener=display,
+        )
         to = output or standard_output()
-        written = writing.write_predictions(predictions, to, kind=format_, reconstructions=reconstructions)
+        written = dlrun.write_predictions(predictions, to, kind=format_, reconstructions=reconstructions)
         _report(display, written, output)
 
 

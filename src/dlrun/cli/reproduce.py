@@ -21,13 +21,13 @@ def reproduce(
 
     Says that they are bit-identical, or where they differ first, with exit code 1.
     """
+    import dlrun
     from dlrun.cli.display.console import print_json
     from dlrun.cli.display.display import displayed
-    from dlrun.experiment import reproduce as reproduction
 
     with displayed(quiet=quiet or as_json) as display:
-        found = reproduction.reproduce(
-            run, overrides=tuple(overrides), trust_plugins=trust_plugins, runs_dir=runs_dir, listener=display
+        found = dlrun.reproduce(
+            run, overrides=overrides, trust_plugins=trust_plugins, runs_dir=runs_dir, listener=display
         )
         display.close()
         if as_json:

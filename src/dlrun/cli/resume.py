@@ -39,14 +39,14 @@ def resume_run(
     as_json: bool,
 ) -> None:
     """What `dlrun resume` and `dlrun train --resume` do."""
+    import dlrun
     from dlrun.cli.display.display import displayed
     from dlrun.cli.display.outcome import show_outcome
-    from dlrun.experiment import resume as resumption
 
     with displayed(quiet=quiet or as_json) as display:
-        result = resumption.resume(
+        result = dlrun.resume(
             run,
-            overrides=tuple(overrides),
+            overrides=overrides,
             allow_changes=allow_changes,
             trust_plugins=trust_plugins,
             runs_dir=runs_dir,

@@ -52,14 +52,14 @@ def train(
         )
         return
     _refuse_run(config, runs_dir)
+    import dlrun
     from dlrun.cli.display.display import displayed
     from dlrun.cli.display.outcome import show_outcome
-    from dlrun.experiment import train as experiment
 
     with displayed(quiet=quiet or as_json) as display:
-        result = experiment.train(
+        result = dlrun.train(
             config,
-            overrides=tuple(overrides),
+            overrides=overrides,
             runs_dir=runs_dir,
             listener=display,
             began=BEGAN,

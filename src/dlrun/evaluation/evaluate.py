@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from dlrun.runs.interface import data_changes, read_interface
 from dlrun.runs.query.catalog import find_run
 from dlrun.scoring.breakdown import Breakdown, collector_of
 from dlrun.scoring.regression import regression_scores
-from dlrun.spec.parse import SpecFile
+from dlrun.spec.parse import SpecFile, override_list
 from dlrun.spec.stored import USED, read_stored_spec, refuse_unused
 from dlrun.system.tensorflow_start import start_tensorflow
 from dlrun.training.progress.events import Evaluated, Listener, Note, only_warnings, silent
@@ -49,33 +49,34 @@ class Evaluation:
     table: Path | None = None
 
 
-def evaluate(  # noqa: PLR0913  each is one question that a user may have
+def evaluate(  # noqa: PLR0913  an option each, by keyword
     run: str | Path,
     *,
     split: str | None = None,
-    data: str | None = None,
+    data: str | Path | None = None,
     checkpoint: str = "final",
-    overrides: tuple[str, ...] = (),
-    trust_plugins: bool = False,
+    overrides: str | Sequence[str] = (),
     allow_changes: bool = False,
+    trust_plugins: bool = False,
     runs_dir: str | Path = RUNS_DIR,
     listener: Listener = silent,
 ) -> dict[str, Evaluation]:
     """Score the model of a run, and record the scores in its folder.
 
     Args:
-        run: As `find_run` takes it.
+        run: The run: an id, a part of one, a path, `last`, or `best:KEY`.
         split: `train`, `validation`, `test`, or `all`; None: test.
-        data: A file of raw input with labels to score it on instead; the data that it was trained on is not needed.
+        data: A file of raw input with labels to score instead of a split. The data that the run was trained on is not
+            needed then.
         checkpoint: `final` (what training ended with), `last`, `best`, or a checkpoint's name.
-        overrides: `key=value` each: another batch size, the data's new place.
-        trust_plugins: Whether the plugins of a run that was not made here, which are code, may be loaded.
+        overrides: `key=value` each: another batch size, or the new place of the data.
         allow_changes: Whether to score a split of data that is no longer what the run was trained on.
-        runs_dir: Where runs are looked for.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was not made here.
+        runs_dir: The folder to look for runs in.
         listener: Called with every event.
 
     Returns:
-        By split; of a file under `data-` and its name.
+        The scores by split. Those of a file are named `data-` and its name.
 
     Raises:
         UsageError: There is no such run, split or checkpoint, an override changes nothing, or the data has changed.
@@ -87,6 +88,7 @@ def evaluate(  # noqa: PLR0913  each is one question that a user may have
         raise UsageError(f"there are both a split ({split}) and a file ({data}) to evaluate", expected="one of them")
     if allow_changes and data is not None:
         raise UsageError("--allow-changes goes with a split; another file may differ", expected="one of them")
+    overrides, data = override_list(overrides), None if data is None else str(data)
     folder = find_run(str(run), runs_dir=Path(runs_dir), is_trained=True)
     file = read_stored_spec(folder, overrides, trust_plugins=trust_plugins, looks_at_data=data is None)
     found: dict[str, Evaluation] = {}

@@ -14,6 +14,7 @@ from dlrun.runs import RUNS_DIR
 from dlrun.runs.history import Row
 from dlrun.runs.provenance.environment import differences
 from dlrun.runs.query.catalog import find_run
+from dlrun.spec.parse import override_list
 from dlrun.spec.stored import read_stored_spec
 from dlrun.training.progress.events import Listener, silent
 
@@ -22,7 +23,7 @@ TIMINGS = ("seconds", "examples_per_second", "data_wait")
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Reproduction:
     """What came of training a run again.
 
     Args:
@@ -64,24 +65,28 @@ class Comparison:
 def reproduce(
     run: str | Path,
     *,
-    overrides: tuple[str, ...] = (),
+    overrides: str | Sequence[str] = (),
     trust_plugins: bool = False,
     runs_dir: str | Path = RUNS_DIR,
     listener: Listener = silent,
-) -> Comparison:
-    """Train the stored spec of a run again, and compare.
+) -> Reproduction:
+    """Train a completed run again from its stored spec, in a new folder, and compare the two.
 
     Args:
-        run: A completed run, as `find_run` takes it.
-        overrides: `key=value` each: the data's new place.
-        trust_plugins: Whether the plugins of a run that was not made here, which are code, may be loaded.
-        runs_dir: Where runs are looked for, and the new one is made.
+        run: A completed run: an id, a part of one, a path, `last`, or `best:KEY`.
+        overrides: `key=value` each: the new place of the data.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was not made here.
+        runs_dir: The folder to look for runs in, and to make the new one in.
         listener: Called with every event.
+
+    Returns:
+        Whether the new run is bit-identical, and where the two differ first.
 
     Raises:
         UsageError: The run was not completed.
         RunError: What it recorded is damaged.
     """
+    overrides = override_list(overrides)
     before = find_run(str(run), runs_dir=Path(runs_dir))
     record = before.read_record()
     if record.weights_sha256 is None:
@@ -93,7 +98,7 @@ def reproduce(
     then = {**record.environment, "dataset fingerprint": record.dataset.fingerprint if record.dataset else "unknown"}
     now = {**after.environment, "dataset fingerprint": after.dataset.fingerprint if after.dataset else "unknown"}
     first_epoch, largest = _first_difference(rows, again.folder.read_metrics())
-    return Comparison(
+    return Reproduction(
         again,
         identical=record.weights_sha256 == after.weights_sha256 and first_epoch is None,
         first_epoch=first_epoch,

@@ -1,7 +1,8 @@
-"""A run that ended early, or is to become longer: checked against what it was, and trained on in its own folder."""
+"""Go on with a run that ended early, or make a complete one longer, in its own folder and to the bit."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from dlrun.runs.query.catalog import find_run
 from dlrun.runs.record import RunRecord
 from dlrun.runs.removal import refuse_removed
 from dlrun.spec.changes import refused_changes
-from dlrun.spec.parse import SpecFile
+from dlrun.spec.parse import SpecFile, override_list
 from dlrun.spec.stored import read_stored_spec
 from dlrun.system.disk import disk
 from dlrun.system.tensorflow_start import start_tensorflow
@@ -33,10 +34,10 @@ if TYPE_CHECKING:
     from dlrun.training.setup import TrainingSetup
 
 
-def resume(  # noqa: PLR0913  each is one question that a user may have
+def resume(  # noqa: PLR0913  an option each, by keyword
     run: str | Path,
     *,
-    overrides: tuple[str, ...] = (),
+    overrides: str | Sequence[str] = (),
     allow_changes: bool = False,
     trust_plugins: bool = False,
     runs_dir: str | Path = RUNS_DIR,
@@ -48,13 +49,16 @@ def resume(  # noqa: PLR0913  each is one question that a user may have
     The result is bit-identical to that of a run that was never interrupted, on the same machine.
 
     Args:
-        run: As `find_run` takes it.
-        overrides: `key=value` each; `training.epochs=20` makes a run longer. What training depended on cannot change.
-        allow_changes: Whether to go on although the environment has changed; run.json then says that it is not exact.
-        trust_plugins: Whether the plugins of a run that was not made here, which are code, may be loaded.
-        runs_dir: Where runs are looked for.
+        run: The run: an id, a part of one, a path, `last`, or `best:KEY`.
+        overrides: `key=value` each: `training.epochs=20` makes a run longer. What training depends on cannot change.
+        allow_changes: Whether to go on although the environment has changed. run.json then says that it is not exact.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was not made here.
+        runs_dir: The folder to look for runs in.
         listener: Called with every event.
-        began: When the command began, by `time.perf_counter`.
+        began: When the program began, by `time.perf_counter`, for the report of where the seconds went; None: now.
+
+    Returns:
+        The run folder, the scores of the final model, and the content of run.json.
 
     Raises:
         SpecError: A key cannot change any more.
@@ -65,6 +69,7 @@ def resume(  # noqa: PLR0913  each is one question that a user may have
     folder, cluster = find_run(str(run), runs_dir=Path(runs_dir)), read_cluster()
     held = held_folder(folder, cluster=cluster)
     with open_session(held, listener=listener, timeline=Timeline(began), cluster=cluster) as session:
+        overrides = override_list(overrides)
         file, record = read_changed_spec(folder, overrides, trust_plugins=trust_plugins), folder.read_record()
         if record.status == "completed" and not overrides:
             return _complete_run(session, file, record)

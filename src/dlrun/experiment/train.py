@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +25,7 @@ from dlrun.runs.compare.baseline import warn_of_naive
 from dlrun.runs.compare.length import SpecLength, longer_command
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.check import monitored
-from dlrun.spec.parse import SpecFile, parse_given, read_spec
+from dlrun.spec.parse import SpecFile, override_list, parse_given, read_spec
 from dlrun.system.tensorflow_start import start_tensorflow
 from dlrun.training.devices.cluster import ALONE, Cluster, read_cluster
 from dlrun.training.progress.events import (
@@ -50,30 +50,34 @@ if TYPE_CHECKING:
 def train(
     config: str | Path | Mapping[str, Any],
     *,
-    overrides: tuple[str, ...] = (),
+    overrides: str | Sequence[str] = (),
+    trust_plugins: bool = False,
     runs_dir: str | Path = RUNS_DIR,
     listener: Listener = silent,
     began: float | None = None,
-    trust_plugins: bool = False,
 ) -> TrainingResult:
     """Train the model that a YAML file, or a dict of the same keys, describes.
 
     Args:
-        config: The file, or the dict.
+        config: The file, or the dict. Relative paths in a file start in its folder, those in a dict here.
         overrides: `key=value` each, as `--set` takes them.
-        runs_dir: Where the run folder is made.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was not made here, where the file lies
+            in the folder of one.
+        runs_dir: The folder to make the run folder in.
         listener: Called with every event.
-        began: When the command began, by `time.perf_counter`: what `start` is counted from; None: now.
-        trust_plugins: Whether to load the plugins of a run that was not made here, in whose folder the file lies.
+        began: When the program began, by `time.perf_counter`, for the report of where the seconds went; None: now.
+
+    Returns:
+        The run folder, the scores of the final model, and the content of run.json.
 
     Raises:
         SpecError: The spec is wrong.
         DataError: The data is missing or wrong.
-        RunError: The training failed; the run folder tells how far it came.
-        Interrupted: The user stopped it.
+        RunError: The training failed; the run folder has what was trained until then.
+        Interrupted: The user stopped it; `resume` goes on at the next step.
     """
     timeline = Timeline(began)
-    file = _read(config, overrides, trust_plugins=trust_plugins)
+    file = read_config(config, overrides, trust_plugins=trust_plugins)
     return train_file(file, runs_dir=Path(runs_dir), listener=listener, timeline=timeline, cluster=read_cluster())
 
 
@@ -267,7 +271,16 @@ def _started(assembly: TrainingSetup) -> TrainingStarted:
     return TrainingStarted(assembly.compiled.model.count_params(), examples, length.epochs, length.steps, monitor)
 
 
-def _read(config: str | Path | Mapping[str, Any], overrides: tuple[str, ...], *, trust_plugins: bool) -> SpecFile:
+def read_config(
+    config: str | Path | Mapping[str, Any], overrides: str | Sequence[str], *, trust_plugins: bool
+) -> SpecFile:
+    """Read and check a YAML file, or a dict of the same keys.
+
+    Raises:
+        SpecError: The spec is wrong.
+        DataError: A file that it names is missing.
+    """
+    overrides = override_list(overrides)
     if isinstance(config, Mapping):
         return parse_given(config, overrides)
     if not isinstance(config, str | os.PathLike):
@@ -278,23 +291,27 @@ def _read(config: str | Path | Mapping[str, Any], overrides: tuple[str, ...], *,
 def plan(
     config: str | Path | Mapping[str, Any],
     *,
-    overrides: tuple[str, ...] = (),
-    listener: Listener = silent,
+    overrides: str | Sequence[str] = (),
     trust_plugins: bool = False,
+    listener: Listener = silent,
 ) -> TrainingPlan:
-    """Describe what `train` would train: layers, shapes, parameters, memory.
+    """Describe what `train` would train, without a step of training.
 
     Args:
-        config: The file, or the dict.
+        config: A YAML file, or a dict of the same keys.
         overrides: `key=value` each, as `--set` takes them.
-        listener: Told the warnings.
-        trust_plugins: Whether to load the plugins of a run that was not made here, in whose folder the file lies.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was not made here, where the file lies
+            in the folder of one.
+        listener: Called with every warning.
+
+    Returns:
+        Layers, shapes, parameters, memory and the length of the training.
 
     Raises:
         SpecError: The spec is wrong.
         DataError: The data is missing or wrong.
     """
-    file = _read(config, overrides, trust_plugins=trust_plugins)
+    file = read_config(config, overrides, trust_plugins=trust_plugins)
     start_tensorflow()
     from dlrun.training.plan import make_plan
     from dlrun.training.setup import assemble

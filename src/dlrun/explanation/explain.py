@@ -82,52 +82,55 @@ class ColumnImportances:
 
 
 @dataclass(frozen=True)
-class ExplainOptions:
-    """How to explain.
+class Explanation:
+    """What the predictions of a run's model rest on.
 
     Args:
-        about: Name or number of the class, label or value; empty: what is predicted.
-        method: For images.
-        limit: Of images or texts, the largest number.
-        checkpoint: As `restore_model` takes it.
-        trust_plugins: Whether the plugins of a run that was not made here may be loaded.
+        columns: How important each column is, for the examples together; None for images and texts.
+        examples: One explanation for each image or text, found while they are read; empty for everything else.
     """
 
-    about: str = ""
-    method: Method = "auto"
-    limit: int = 20
-    checkpoint: str = "final"
-    trust_plugins: bool = False
+    columns: ColumnImportances | None
+    examples: Iterator[ExampleExplanation]
 
 
-def explain(
+def explain(  # noqa: PLR0913  an option each, by keyword
     run: str | Path,
-    source: str | Sequence[str],
+    source: str | Path | Sequence[str | Path],
     *,
-    options: ExplainOptions | None = None,
+    about: str = "",
+    method: Method = "auto",
+    limit: int = 20,
+    checkpoint: str = "final",
+    trust_plugins: bool = False,
     runs_dir: str | Path = RUNS_DIR,
     listener: Listener = silent,
-) -> ColumnImportances | Iterator[ExampleExplanation]:
-    """Find out what the predictions of a run's model rest on.
+) -> Explanation:
+    """Find out which pixels, words or columns the predictions of a run's model rest on.
 
     Args:
-        run: As `find_run` takes it.
-        source: A file, a folder, a glob, or `-`, of the kind that the run was trained on; or several.
-        options: How.
-        runs_dir: Where runs are looked for.
+        run: The run: an id, a part of one, a path, `last`, or `best:KEY`.
+        source: A file, a folder, a glob, or `-` for standard input, of the kind that the run was trained on; or
+            several.
+        about: Name or number of the class, label or value to explain; empty: what is predicted.
+        method: `auto`, `grad_cam` or `smooth_grad`, for images.
+        limit: The largest number of images or texts to explain.
+        checkpoint: `final` (what training ended with), `last`, `best`, or a checkpoint's name.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was not made here.
+        runs_dir: The folder to look for runs in.
         listener: Called with every event.
 
     Returns:
-        Of images and texts each one's explanation; of everything else the importance of its columns.
+        For images and texts an explanation of each; for everything else the importance of the columns.
 
     Raises:
         UsageError: There is no such run, checkpoint or class, or the method does not fit.
         DataError: The input is missing, or is not what the model was trained on.
         RunError: The run has not begun to train, or is damaged.
     """
-    options = options or ExplainOptions()
+    sources = [str(source)] if isinstance(source, str | Path) else [str(each) for each in source]
     folder = find_run(str(run), runs_dir=Path(runs_dir), is_trained=True)
-    file = read_stored_spec(folder, trust_plugins=options.trust_plugins, looks_at_data=False)
+    file = read_stored_spec(folder, trust_plugins=trust_plugins, looks_at_data=False)
     interface = read_interface(folder).read_as(file.spec.dataset)
     kind, target = interface.features.kind, interface.target
     one_by_one = kind == "image" or isinstance(interface.raw, TextInput)
@@ -135,24 +138,27 @@ def explain(
         raise UsageError(
             f"{folder.id} is an autoencoder of {kind} features", expected="one of images, or another model"
         )
-    output = _output(options.about, target)
+    output = _output(about, target)
     examples: Iterator[Examples] = iter(())
     if one_by_one:
-        examples = interface.read(source, tell=lambda said: listener(Note("warning", said)))
-    labelled, without = (None, "") if one_by_one else _table(interface, source)
+        examples = interface.read(sources, tell=lambda said: listener(Note("warning", said)))
+    labelled, without = (None, "") if one_by_one else _table(interface, sources)
     start_tensorflow()
     from dlrun.training.trained import load_trained
 
-    trained = load_trained(folder, file.spec, checkpoint=options.checkpoint, listener=listener)
+    trained = load_trained(folder, file.spec, checkpoint=checkpoint, listener=listener)
     if labelled is not None:
         if without:
             said = "how far predictions move is measured, not how wrong they get"
             listener(Note("measure", f"the input has no labels to compare with ({without}): {said}"))
         if len(labelled) == 1:
-            return _columns_of_one(trained, labelled, output, _training_rows(file))
-        return _columns(trained, labelled, output)
-    several = _explained_texts if isinstance(interface.raw, TextInput) else _explained_images
-    return itertools.islice(several(trained, examples, output, options), options.limit)
+            return Explanation(_columns_of_one(trained, labelled, output, _training_rows(file)), iter(()))
+        return Explanation(_columns(trained, labelled, output), iter(()))
+    if isinstance(interface.raw, TextInput):
+        several = _explain_texts(trained, examples, output)
+    else:
+        several = _explain_images(trained, examples, output, method=method)
+    return Explanation(None, itertools.islice(several, limit))
 
 
 def _output(about: str, target: Target) -> int | None:
@@ -173,8 +179,8 @@ def _chosen(outputs: Array, output: int | None, target: Target) -> tuple[int, st
     return number, target.output_names[number], float(outputs[number])
 
 
-def _explained_images(
-    trained: Trained, examples: Iterator[Examples], output: int | None, options: ExplainOptions
+def _explain_images(
+    trained: Trained, examples: Iterator[Examples], output: int | None, *, method: Method
 ) -> Iterator[ExampleExplanation]:
     from dlrun.explanation.pixels import heat
 
@@ -200,16 +206,13 @@ def _explained_images(
                 continue
             outputs = predictor(some.stored[index : index + 1])[0]
             number, said, value = _chosen(outputs, output, target)
-            found, method = heat(trained.core, features[index], number, target, method=options.method)
-            yield ExampleExplanation(name, said, value, found, picture, (), method, trained.checkpoint)
+            found, used = heat(trained.core, features[index], number, target, method=method)
+            yield ExampleExplanation(name, said, value, found, picture, (), used, trained.checkpoint)
 
 
-def _explained_texts(
-    trained: Trained, examples: Iterator[Examples], output: int | None, options: ExplainOptions
-) -> Iterator[ExampleExplanation]:
+def _explain_texts(trained: Trained, examples: Iterator[Examples], output: int | None) -> Iterator[ExampleExplanation]:
     from dlrun.explanation.words import tokens_of, word_weights
 
-    del options
     predictor, target, raw = trained.predictor(), trained.interface.target, trained.interface.raw
     none = np.zeros(0, np.float32)
     for some in examples:
@@ -222,16 +225,16 @@ def _explained_texts(
             yield ExampleExplanation(name, said, value, none, none, pairs, "occlusion", trained.checkpoint)
 
 
-def _table(interface: Interface, source: str | Sequence[str]) -> tuple[Examples, str]:
+def _table(interface: Interface, sources: Sequence[str]) -> tuple[Examples, str]:
     """The first examples of a file, with what is to be predicted if it is there; else why it is not."""
     try:
-        return _joined(interface.read(source, target=interface.target)), ""
+        return _joined(interface.read(sources, target=interface.target)), ""
     except DataError as error:  # it has no labels, or is wrong in another way, which reading without them tells
-        if "-" in ((source,) if isinstance(source, str) else source):
+        if "-" in sources:
             raise DataError(
                 error.what, expected=error.expected, hint="standard input has to have the labels too"
             ) from error
-        return _joined(interface.read(source)), error.what
+        return _joined(interface.read(sources)), error.what
 
 
 def _joined(blocks: Iterator[Examples]) -> Examples:

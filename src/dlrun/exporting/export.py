@@ -39,7 +39,7 @@ _MANY_INPUTS = 500
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """How to export.
+    """What `export` is asked for, as one value.
 
     Args:
         quantize: `float16` or `int8`, for TensorFlow Lite; None: float32.
@@ -59,7 +59,7 @@ class ExportOptions:
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportedModel:
     """A model that was written.
 
     Args:
@@ -118,29 +118,49 @@ class Exported:
         }
 
 
-def export(
+def export(  # noqa: PLR0913  an option each, by keyword
     run: str | Path,
     to: str,
     *,
-    options: ExportOptions | None = None,
+    quantize: str | None = None,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    data: str | Path | None = None,
+    checkpoint: str = "final",
+    trust_plugins: bool = False,
     runs_dir: str | Path = RUNS_DIR,
     listener: Listener = silent,
-) -> Exported:
-    """Write the model of a run so that it takes raw input and runs without dlrun.
+) -> ExportedModel:
+    """Write the model of a run so that it takes raw input and runs without dlrun, and check that it does.
 
     Args:
-        run: As `find_run` takes it.
+        run: The run: an id, a part of one, a path, `last`, or `best:KEY`.
         to: `keras`, `savedmodel`, `onnx` or `tflite`.
-        options: How.
-        runs_dir: Where runs are looked for.
+        quantize: `float16` or `int8`, for TensorFlow Lite; None: float32.
+        output: The file or folder to write; None: named after the run, in the current directory.
+        overwrite: Whether to replace what is there already.
+        data: Raw input to check the export with; None: the data that the run was trained on.
+        checkpoint: `final` (what training ended with), `last`, `best`, or a checkpoint's name.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was not made here.
+        runs_dir: The folder to look for runs in.
         listener: Called with every event.
+
+    Returns:
+        Where the model is, what it takes and gives, and how near its predictions come to those of dlrun.
 
     Raises:
         UsageError: There is no such run, target or checkpoint, a package is missing, or the file is there already.
         DataError: The examples to check it with are not what the model was trained on.
         RunError: The format cannot hold the model, or what was written predicts something else: nothing is left of it.
     """
-    options = options or ExportOptions()
+    options = ExportOptions(
+        quantize,
+        None if output is None else Path(output),
+        checkpoint,
+        None if data is None else str(data),
+        replaces=overwrite,
+        trust_plugins=trust_plugins,
+    )
     format_ = find_format(to, options.quantize)
     folder = find_run(str(run), runs_dir=Path(runs_dir), is_trained=True)
     file = read_stored_spec(folder, trust_plugins=options.trust_plugins, looks_at_data=False)
@@ -197,7 +217,7 @@ def _own_sample(folder: RunFolder, file: SpecFile, interface: Interface, listene
 
 def _export(
     trained: Trained, place: Destination, options: ExportOptions, *, sample: Sample | None, listener: Listener
-) -> Exported:
+) -> ExportedModel:
     from dlrun.exporting.export_model import plain_model
     from dlrun.exporting.writing import write
 
@@ -229,7 +249,7 @@ def _export(
     loading = loading_code(place.format.name, place.path)
     has_steps = trained.interface.raw.type == "series"
     example = example_code(place.format.name, written.description, written.examples[0], has_steps=has_steps)
-    return Exported(
+    return ExportedModel(
         path=place.path,
         checkpoint=trained.checkpoint,
         format=place.format,

@@ -33,7 +33,7 @@ class WrittenPredictions:
     formula: str = ""
 
 
-def settled_format(path: Path | None, wanted: str | None) -> Format:
+def choose_format(path: Path | None, wanted: str | None) -> Format:
     """The format that is asked for, or that a file's name says.
 
     Raises:
@@ -67,26 +67,38 @@ def check_place(path: Path, *, sources: Sequence[str]) -> None:
 
 
 def write_predictions(
-    predictions: Predictions, to: Path | TextIO, *, kind: Format, reconstructions: Path | None = None
+    predictions: Predictions,
+    to: str | Path | TextIO,
+    *,
+    kind: str | None = None,
+    reconstructions: str | Path | None = None,
 ) -> WrittenPredictions:
-    """Write predictions as they are made.
+    """Write predictions while they are made.
 
     Args:
-        predictions: They are used up.
-        to: A file, which is not there before all of it is, and replaces one that is; or a stream of text.
-        kind: The format.
+        predictions: What `predict` returned; its blocks can be read only once.
+        to: A file, which appears, or replaces an older one, when it is complete; or a stream of text.
+        kind: `csv`, `jsonl` or `parquet`; None: what the name of the file says, or `csv` for a stream.
         reconstructions: A `.npy` file for an autoencoder's reconstructions.
 
+    Returns:
+        How many predictions were written.
+
     Raises:
-        RunError: A file cannot be written; what was there is as it was.
+        UsageError: There is no such format, or the name of the file says none.
+        RunError: A file cannot be written; what was there before is unchanged.
+        DataError: An example cannot be read.
     """
+    to = Path(to) if isinstance(to, str) else to
+    format_ = choose_format(to if isinstance(to, Path) else None, kind)
+    reconstructions = Path(reconstructions) if reconstructions is not None else None
     with contextlib.ExitStack() as stack:
         arrays = None
         if reconstructions is not None:
             arrays = _ArrayFile(stack.enter_context(new_file(reconstructions)), reconstructions)
-        stream: Any = stack.enter_context(new_file(to, text=kind != "parquet")) if isinstance(to, Path) else to
+        stream: Any = stack.enter_context(new_file(to, text=format_ != "parquet")) if isinstance(to, Path) else to
         with _explained(to):
-            writer = WRITERS[kind](stream, predictions.columns)
+            writer = WRITERS[format_](stream, predictions.columns)
         try:
             written = _write(predictions, writer, to, arrays)
             with _explained(to):

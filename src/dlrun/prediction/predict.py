@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from dlrun.prediction.frames import as_file, is_frame, like, predictions_table, 
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.interface import read_interface
 from dlrun.runs.query.catalog import find_run
+from dlrun.spec.parse import override_list
 from dlrun.spec.stored import USED, read_stored_spec, refuse_unused
 from dlrun.system.tensorflow_start import start_tensorflow
 from dlrun.training.progress.events import Listener, Note, silent
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PredictOptions:
-    """How to predict.
+    """What `predict` is asked for, as one value.
 
     Args:
         top: How many of the most probable classes to name; `all`: a column for every class. None: one.
@@ -85,65 +86,83 @@ class Predictions:
     blocks: Iterator[PredictionBatch]
 
 
-@overload
-def predict(
-    run: str | Path,
-    source: str | Path | Sequence[str],
-    *,
-    options: PredictOptions | None = None,
-    keep: Sequence[str] = (),
-    runs_dir: str | Path = RUNS_DIR,
-    listener: Listener = silent,
-) -> Predictions: ...
+class _Options(TypedDict, total=False):
+    """The options of `predict`, once for both of its types."""
+
+    top: Top | None
+    keep: str | Sequence[str]
+    reconstructs: bool
+    checkpoint: str
+    overrides: str | Sequence[str]
+    device: str
+    batch_size: int | None
+    trust_plugins: bool
+    runs_dir: str | Path
+    listener: Listener
 
 
 @overload
-def predict(
+def predict(run: str | Path, source: str | Path | Sequence[str | Path], **options: Unpack[_Options]) -> Predictions: ...
+
+
+@overload
+def predict(run: str | Path, source: Any, **options: Unpack[_Options]) -> Any: ...
+
+
+def predict(  # noqa: PLR0913  an option each, by keyword
     run: str | Path,
     source: Any,
     *,
-    options: PredictOptions | None = None,
-    keep: Sequence[str] = (),
-    runs_dir: str | Path = RUNS_DIR,
-    listener: Listener = silent,
-) -> Any: ...
-
-
-def predict(
-    run: str | Path,
-    source: Any,
-    *,
-    options: PredictOptions | None = None,
-    keep: Sequence[str] = (),
+    top: Top | None = None,
+    keep: str | Sequence[str] = (),
+    reconstructs: bool = False,
+    checkpoint: str = "final",
+    overrides: str | Sequence[str] = (),
+    device: str = "auto",
+    batch_size: int | None = None,
+    trust_plugins: bool = False,
     runs_dir: str | Path = RUNS_DIR,
     listener: Listener = silent,
 ) -> Any:
-    """Predict what the model of a run says of raw input.
+    """Predict with the model of a run, from raw input as the run was trained on.
 
     Args:
-        run: As `find_run` takes it.
-        source: A file, a folder, a glob, or `-` for standard input, of what the run was trained on; or several of them;
-            or a data frame of pandas or polars, or an Arrow table.
-        options: How.
-        keep: Columns of a table that go with its predictions, such as an id; the same as `PredictOptions.keep`.
-        runs_dir: Where runs are looked for.
+        run: The run: an id, a part of one, a path, `last`, or `best:KEY`.
+        source: A file, a folder, a glob, or `-` for standard input; or several of them; or a data frame of pandas or
+            polars, or an Arrow table.
+        top: How many of the most probable classes to name; `all`: a column for every class. None: one.
+        keep: Columns of a table to repeat beside its predictions, such as an id.
+        reconstructs: Whether to give an autoencoder's reconstructions, too.
+        checkpoint: `final` (what training ended with), `last`, `best`, or a checkpoint's name.
+        overrides: `key=value` each: other values for keys of the spec that predictions depend on.
+        device: `auto`, `cpu`, `gpu` or `gpu:1`.
+        batch_size: Examples in one step; None: the run's `training.evaluation_batch_size`.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was not made here.
+        runs_dir: The folder to look for runs in.
         listener: Called with every event.
 
     Returns:
-        The columns, and the predictions as they are made, in memory that does not grow with the input. For a data frame
-        one of the same library, a row for each of its rows in their order, with the index of a pandas frame; an Arrow
-        table for any other.
+        The columns, and blocks of predictions that are made while they are read, so that memory does not grow with the
+        input; `write_predictions` writes them to a file. For a data frame, a frame of the same library with a row for
+        each of its rows, in their order, and the index of a pandas frame; for any other table an Arrow table.
 
     Raises:
-        UsageError: There is no such run, checkpoint or device, the options do not fit what it predicts, or an override
-            changes nothing.
+        UsageError: There is no such run, checkpoint or device, the options do not fit what the model predicts, or an
+            override changes nothing.
         DataError: The input is missing, or is not what the model was trained on.
         CheckpointError: The checkpoint is damaged.
         RunError: The run has not begun to train, or is damaged.
     """
-    options = options or PredictOptions()
-    if keep:
-        options = replace(options, keep=tuple([keep] if isinstance(keep, str) else keep))
+    options = PredictOptions(
+        top=top,
+        checkpoint=checkpoint,
+        device=device,
+        batch_size=batch_size,
+        reconstructs=reconstructs,
+        overrides=override_list(overrides),
+        trust_plugins=trust_plugins,
+        keep=tuple([keep] if isinstance(keep, str) else keep),
+    )
     if not is_frame(source):
         return _predict(run, _sources(source), options=options, runs_dir=runs_dir, listener=listener)
     table = read_frame(source)
@@ -206,7 +225,12 @@ def _columns(layout: Layout, keep: Sequence[str]) -> tuple[OutputColumn, ...]:
 
 
 def _blocks(
-    examples: Iterator[Examples], predictor: Predictor, layout: Layout, *, options: PredictOptions, listener: Listener
+    examples: Iterator[Examples],
+    predictor: Predictor,
+    layout: Layout,
+    *,
+    options: PredictOptions,
+    listener: Listener,
 ) -> Iterator[PredictionBatch]:
     not_finite = blank = count = 0
     for some in examples:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -119,6 +119,11 @@ def read_spec(
         trust, content = _given_trust(path, trust_plugins=trust_plugins)
     document, problems = read_yaml(path, content=content)
     return _checked(document, problems, path, trust, overrides)
+
+
+def override_list(overrides: str | Sequence[str]) -> tuple[str, ...]:
+    """Return overrides as a tuple; a string, which is a sequence of its characters to Python, is a single one."""
+    return (overrides,) if isinstance(overrides, str) else tuple(overrides)
 
 
 def parse_given(given: Mapping[str, Any], overrides: tuple[str, ...] = ()) -> SpecFile:

@@ -7,7 +7,7 @@ import pytest
 from dlrun.errors import UsageError
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.query.catalog import find_run
-from dlrun.runs.query.listing import list_runs
+from dlrun.runs.query.listing import scan_runs
 
 
 def run(runs_dir: Path, name: str, *, minute: int = 0, **changes: Any) -> RunFolder:
@@ -35,7 +35,7 @@ def test_runs_are_listed_newest_first_with_what_they_are(tmp_path: Path) -> None
     )
     (tmp_path / ".hidden").mkdir()
     (tmp_path / "notes.txt").touch()
-    first, second = list_runs(tmp_path)
+    first, second = scan_runs(tmp_path)
     assert (first.id, second.id) == (new.id, old.id)
     assert (first.name, first.status, first.seconds, first.model, first.dataset) == (
         *("digits_cnn", "stale", 2.5),
@@ -45,14 +45,14 @@ def test_runs_are_listed_newest_first_with_what_they_are(tmp_path: Path) -> None
     assert first.best is not None
     assert (first.best.metric, first.best.value, first.result["test"]) == ("val_accuracy", 0.97, {"accuracy": 0.96})
     with new.lock():
-        assert list_runs(tmp_path)[0].status == "running"
+        assert scan_runs(tmp_path)[0].status == "running"
 
 
 def test_newest_is_decided_by_time_and_not_by_how_its_zone_is_written(tmp_path: Path) -> None:
     early, late = RunFolder.create(tmp_path, name="b"), RunFolder.create(tmp_path, name="a")
     early.update_record(started="2026-11-21T14:30:00+02:00")
     late.update_record(started="2026-11-21T13:00:00+00:00")
-    assert [found.id for found in list_runs(tmp_path)] == [late.id, early.id]
+    assert [found.id for found in scan_runs(tmp_path)] == [late.id, early.id]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_damaged_run_is_listed_as_such_and_last_passes_it_by(tmp_path: Path, c
     broken.run_json.unlink()
     if content is not None:
         broken.run_json.write_bytes(content)
-    found = {summary.id: summary for summary in list_runs(tmp_path)}
+    found = {summary.id: summary for summary in scan_runs(tmp_path)}
     assert (found[broken.id].status, found[sound.id].status) == ("damaged", "created")
     assert "run.json" in found[broken.id].problem
     assert find_run("last", runs_dir=tmp_path).id == sound.id
@@ -74,7 +74,7 @@ def test_a_run_whose_time_makes_no_sense_is_still_listed(tmp_path: Path) -> None
     folder = RunFolder.create(tmp_path, name="x")
     for started in ("yesterday", "", "9999-99-99"):
         folder.update_record(started=started)
-        assert [found.id for found in list_runs(tmp_path)] == [folder.id]
+        assert [found.id for found in scan_runs(tmp_path)] == [folder.id]
 
 
 def test_for_a_model_last_is_the_last_run_that_has_begun_to_train(tmp_path: Path) -> None:
@@ -189,7 +189,7 @@ def test_of_equal_runs_the_newest_is_the_best(tmp_path: Path) -> None:
 def test_a_key_names_its_split_and_without_one_is_of_validation_before_test(tmp_path: Path) -> None:
     result = {"test": {"auc": 1.0, "mse": 6.0}, "validation": {"auc": 2.0, "mae": 3.0}, "train": {"auc": 4.0}}
     run(tmp_path, "x", result=result, best=best("val_f1", 5.0))
-    found = list_runs(tmp_path)[0]
+    found = scan_runs(tmp_path)[0]
     keys = {"auc": 2.0, "test_auc": 1.0, "val_auc": 2.0, "train_auc": 4.0, "mae": 3.0, "val_f1": 5.0, "test_mae": None}
     assert {key: found.value(key) for key in keys} == keys
     assert (found.value("mse"), found.value_to_choose_by("mse"), found.value_to_choose_by("test_mse")) == (
@@ -230,5 +230,5 @@ def test_five_hundred_runs_are_listed_in_well_under_a_second(tmp_path: Path) -> 
         (tmp_path / str(number)).mkdir()
         (tmp_path / str(number) / "run.json").write_bytes(text)
     start = time.perf_counter()
-    assert len(list_runs(tmp_path)) == 501
+    assert len(scan_runs(tmp_path)) == 501
     assert time.perf_counter() - start < 1.0

@@ -12,7 +12,7 @@ import pytest
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.query import listing
 from dlrun.runs.query.index import _head
-from dlrun.runs.query.listing import list_runs, list_specs
+from dlrun.runs.query.listing import list_specs, scan_runs
 from dlrun.runs.query.summary import RunSummary
 
 pytestmark = pytest.mark.usefixtures("settled")
@@ -38,67 +38,67 @@ def index_of(runs_dir: Path) -> dict[str, Any]:
 
 
 def test_a_second_listing_reads_no_run_and_says_the_same(three_hundred: Path, read: list[str]) -> None:
-    first = list_runs(three_hundred)
+    first = scan_runs(three_hundred)
     assert (len(first), len(read)) == (300, 300)
     read.clear()
-    assert list_runs(three_hundred) == first
+    assert scan_runs(three_hundred) == first
     assert read == []
     assert {run.tags for run in first} == {("a",)}
 
 
 def test_only_runs_that_changed_are_read_again(three_hundred: Path, read: list[str]) -> None:
-    changed, gone, *_ = (run.folder for run in list_runs(three_hundred))
+    changed, gone, *_ = (run.folder for run in scan_runs(three_hundred))
     read.clear()
     changed.update_record(status="failed", reason="out of memory")
     (gone.run_json).unlink()
     new = RunFolder.create(three_hundred, name="new")
-    found = {run.id: run.status for run in list_runs(three_hundred)}
+    found = {run.id: run.status for run in scan_runs(three_hundred)}
     assert sorted(read) == sorted([changed.id, gone.id, new.id])
     assert (found[changed.id], found[gone.id], found[new.id]) == ("failed", "damaged", "created")
 
 
 def test_a_change_that_keeps_size_and_time_is_seen(three_hundred: Path) -> None:
-    folder = list_runs(three_hundred)[0].folder
+    folder = scan_runs(three_hundred)[0].folder
     before = folder.run_json.stat()
     folder.run_json.write_text(folder.run_json.read_text().replace("completed", "interrupt"[:9]))
     folder.run_json.write_text(folder.run_json.read_text().replace('"interrupt"', '"failed"   '))
     os.utime(folder.run_json, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert folder.run_json.stat().st_size == before.st_size
-    assert {run.id: run.status for run in list_runs(three_hundred)}[folder.id] == "failed"
+    assert {run.id: run.status for run in scan_runs(three_hundred)}[folder.id] == "failed"
 
 
 def test_what_was_just_written_is_not_kept(three_hundred: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dlrun.runs.query.index._SETTLED_NS", 2 * 10**9)
     now = 10**18
     monkeypatch.setattr("time.time_ns", lambda: now)
-    list_runs(three_hundred)
+    scan_runs(three_hundred)
     assert not (three_hundred / ".index.json").exists()
 
 
 def test_a_running_run_is_looked_at_each_time(three_hundred: Path, read: list[str]) -> None:
-    folder = list_runs(three_hundred)[0].folder
+    folder = scan_runs(three_hundred)[0].folder
     folder.update_record(status="running")
     with folder.lock():
-        assert {run.id: run.status for run in list_runs(three_hundred)}[folder.id] == "running"
+        assert {run.id: run.status for run in scan_runs(three_hundred)}[folder.id] == "running"
     read.clear()
-    assert {run.id: run.status for run in list_runs(three_hundred)}[folder.id] == "stale"
+    assert {run.id: run.status for run in scan_runs(three_hundred)}[folder.id] == "stale"
     assert read == [folder.id]
     assert folder.id not in index_of(three_hundred)["runs"]
 
 
 def test_runs_that_are_gone_leave_the_index(three_hundred: Path) -> None:
-    run = list_runs(three_hundred)[0]
+    run = scan_runs(three_hundred)[0]
     run.folder.run_json.unlink()
     run.folder.spec_yaml.unlink()
     run.path.rmdir()
-    assert len(list_runs(three_hundred)) == 299
+    assert len(scan_runs(three_hundred)) == 299
     assert len(index_of(three_hundred)["runs"]) == 299
 
 
 def test_a_few_runs_leave_no_index_behind(tmp_path: Path) -> None:
     RunFolder.create(tmp_path, name="x")
-    assert len(list_runs(tmp_path)) == 1
-    assert [entry.name for entry in tmp_path.iterdir()] == [list_runs(tmp_path)[0].id]
+    assert len(scan_runs(tmp_path)) == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == [scan_runs(tmp_path)[0].id]
 
 
 def change_first(change: Callable[[list[Any]], object]) -> Callable[[str], str]:
@@ -147,60 +147,60 @@ def value(key: str, new: Any) -> Callable[[str], str]:
     ],
 )
 def test_a_damaged_or_foreign_index_is_made_again(three_hundred: Path, damage: Callable[[str], str]) -> None:
-    expected = list_runs(three_hundred)
+    expected = scan_runs(three_hundred)
     index = three_hundred / ".index.json"
     good = index.read_text()
     body = damage(good.partition("\n")[2]).encode()
     index.write_bytes(_head(body) + b"\n" + body)  # with a sum that fits, as a stranger's would have
-    assert list_runs(three_hundred) == expected
+    assert scan_runs(three_hundred) == expected
     assert index.read_text() == good
 
 
 @pytest.mark.parametrize("change", [("0.5,", "0.9,"), ('"format":2', '"format":1'), ('"sha256":"', '"sha256":"0')])
 def test_an_index_of_which_one_digit_has_changed_gives_no_answer(three_hundred: Path, change: tuple[str, str]) -> None:
-    expected = list_runs(three_hundred)
+    expected = scan_runs(three_hundred)
     index = three_hundred / ".index.json"
     good = index.read_text()
     changed = good.replace("0.5}", "0.9}").replace(*change)
     assert changed != good
     index.write_text(changed)
-    assert list_runs(three_hundred) == expected
+    assert scan_runs(three_hundred) == expected
     assert index.read_text() == good
 
 
 def test_an_index_larger_than_an_honest_one_is_not_read(three_hundred: Path) -> None:
-    expected = list_runs(three_hundred)
+    expected = scan_runs(three_hundred)
     with (three_hundred / ".index.json").open("a") as file:
         file.truncate(1 << 40)
-    assert list_runs(three_hundred) == expected
+    assert scan_runs(three_hundred) == expected
 
 
 def test_an_index_that_is_no_file_is_left_alone(three_hundred: Path, tmp_path: Path) -> None:
     target = tmp_path / "precious"
     target.write_text("precious")
     (three_hundred / ".index.json").symlink_to(target)
-    assert len(list_runs(three_hundred)) == 300
+    assert len(scan_runs(three_hundred)) == 300
     assert target.read_text() == "precious"
     (three_hundred / ".index.json").unlink()
     os.mkfifo(three_hundred / ".index.json")
-    assert len(list_runs(three_hundred)) == 300
+    assert len(scan_runs(three_hundred)) == 300
 
 
 def test_whoever_destroys_something_does_not_believe_the_index(three_hundred: Path) -> None:
-    list_runs(three_hundred)
+    scan_runs(three_hundred)
     index = three_hundred / ".index.json"
     body = index.read_bytes().partition(b"\n")[2].replace(b'"completed"', b'"failed"')
     index.write_bytes(_head(body) + b"\n" + body)
-    assert {run.status for run in list_runs(three_hundred)} == {"failed"}
-    assert {run.status for run in list_runs(three_hundred, from_index=False)} == {"completed"}
+    assert {run.status for run in scan_runs(three_hundred)} == {"failed"}
+    assert {run.status for run in scan_runs(three_hundred, from_index=False)} == {"completed"}
 
 
 def test_a_run_too_large_for_the_index_is_read_each_time(three_hundred: Path, read: list[str]) -> None:
-    folder = list_runs(three_hundred)[0].folder
+    folder = scan_runs(three_hundred)[0].folder
     folder.update_record(tags=["x" * 50] * 1000)
-    list_runs(three_hundred)
+    scan_runs(three_hundred)
     read.clear()
-    assert len(list_runs(three_hundred)) == 300
+    assert len(scan_runs(three_hundred)) == 300
     assert read == [folder.id]
 
 
@@ -209,13 +209,13 @@ def test_a_folder_that_cannot_be_written_to_still_lists(three_hundred: Path, mon
         raise PermissionError(13, "permission denied")
 
     monkeypatch.setattr("dlrun.system.disk.Disk.write_atomically", refuse)  # root may write everywhere
-    assert len(list_runs(three_hundred)) == 300
+    assert len(scan_runs(three_hundred)) == 300
 
 
 def test_many_listings_at_once_agree_and_leave_one_sound_index(three_hundred: Path) -> None:
-    expected, found = list_runs(three_hundred), list[list[RunSummary]]()
+    expected, found = scan_runs(three_hundred), list[list[RunSummary]]()
     (three_hundred / ".index.json").unlink()
-    threads = [threading.Thread(target=lambda: found.append(list_runs(three_hundred))) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: found.append(scan_runs(three_hundred))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -225,12 +225,12 @@ def test_many_listings_at_once_agree_and_leave_one_sound_index(three_hundred: Pa
 
 
 def test_specs_come_from_an_index_of_their_own(three_hundred: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = list_runs(three_hundred)
+    runs = scan_runs(three_hundred)
     first = list_specs(runs)
     assert {entry.values[entry.keys.index("training.batch_size")] for entry in first.values()} == {32, 64}
     runs[0].folder.spec_yaml.write_text("training: {batch_size: 7}\n")
     runs[1].folder.spec_yaml.write_text("training: {batch_size: [}\n")
-    monkeypatch.setattr("dlrun.runs.query.listing.list_runs", None)
+    monkeypatch.setattr("dlrun.runs.query.listing.scan_runs", None)
     again = list_specs(runs)
     assert (again[runs[0].id].values, again[runs[1].id].values) == ([7], [])
     assert again[runs[2].id] == first[runs[2].id]

@@ -8,7 +8,7 @@ import pytest
 from dlrun.errors import UsageError
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.query.fields import RunFields
-from dlrun.runs.query.listing import list_runs
+from dlrun.runs.query.listing import scan_runs
 from dlrun.runs.query.selection import Selection
 from dlrun.runs.query.where import parse_where
 
@@ -34,7 +34,7 @@ def runs_dir(tmp_path_factory: pytest.TempPathFactory, spec_text: str) -> Path:
 
 
 def chosen(runs_dir: Path, condition: str) -> str:
-    runs = list_runs(runs_dir)
+    runs = scan_runs(runs_dir)
     return "".join(sorted(run.name or run.id for run in Selection(condition).of(runs, RunFields(runs))))
 
 
@@ -121,7 +121,7 @@ def test_a_condition_chooses(runs_dir: Path, condition: str, names: str) -> None
 def test_what_is_no_condition_is_shown_with_a_caret(
     runs_dir: Path, condition: str, what: str, column: int, told: str
 ) -> None:
-    runs = list_runs(runs_dir)
+    runs = scan_runs(runs_dir)
     with pytest.raises(UsageError) as raised:
         parse_where(condition, RunFields(runs))
     said = str(raised.value)
@@ -135,7 +135,7 @@ def test_what_is_no_condition_is_shown_with_a_caret(
 
 def test_control_characters_in_a_condition_do_not_move_the_caret(runs_dir: Path) -> None:
     with pytest.raises(UsageError) as raised:
-        parse_where("name=a\x1b\n\tx", RunFields(list_runs(runs_dir)))
+        parse_where("name=a\x1b\n\tx", RunFields(scan_runs(runs_dir)))
     assert "    name=a   x\n" in str(raised.value)
 
 
@@ -151,13 +151,13 @@ def test_control_characters_in_a_condition_do_not_move_the_caret(runs_dir: Path)
     ],
 )
 def test_an_order_puts_runs_without_a_value_last(runs_dir: Path, sort: str, names: list[str]) -> None:
-    runs = sorted(list_runs(runs_dir), key=lambda run: run.id)
+    runs = sorted(scan_runs(runs_dir), key=lambda run: run.id)
     found = [run.name for run in Selection(sort=sort).of(runs, RunFields(runs))]
     assert found == names
 
 
 def test_status_and_limit(runs_dir: Path) -> None:
-    runs = list_runs(runs_dir)
+    runs = scan_runs(runs_dir)
     fields = RunFields(runs)
     assert {run.status for run in Selection(status="failed, damaged").of(runs, fields)} == {"failed", "damaged"}
     assert Selection(limit=2).of(runs, fields) == runs[:2]

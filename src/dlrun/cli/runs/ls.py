@@ -32,18 +32,18 @@ def list_(
     Keys are those of the listing (status, name, id, tag, started, seconds, age, model, dataset, ...), scores
     (val_accuracy, test_loss, ...), and every key of the spec by its dotted path (training.batch_size).
     """
+    import dlrun
     from dlrun.cli.runs.columns import default_columns, key_columns, spreadsheet_columns
     from dlrun.cli.runs.output import Form, show_rows
     from dlrun.runs.query.fields import RunFields
-    from dlrun.runs.query.listing import list_runs
-    from dlrun.runs.query.selection import Selection
+    from dlrun.runs.query.listing import scan_runs
 
     form = Form.of(as_json=as_json, as_csv=as_csv)
-    found = list_runs(runs_dir)
-    fields = RunFields(found)
-    chosen = Selection(where, status, sort, limit).of(found, fields)
+    chosen = dlrun.list_runs(where, status=status, sort=sort, limit=limit, runs_dir=runs_dir)
+    # What the listing itself does not need is read only when it is asked for: an index answers in milliseconds.
+    found = scan_runs(runs_dir) if columns or not chosen else chosen
     if columns and found:
-        shown = key_columns(columns, fields)
+        shown = key_columns(columns, RunFields(found))
     elif as_json:
         shown = None
     else:

@@ -35,7 +35,7 @@ def chosen_runs(named: Sequence[str], where: str, *, runs_dir: Path) -> list[Run
     """
     from dlrun.runs.query.catalog import find_run
     from dlrun.runs.query.fields import RunFields
-    from dlrun.runs.query.listing import list_runs
+    from dlrun.runs.query.listing import scan_runs
     from dlrun.runs.query.selection import Selection
     from dlrun.runs.removal import check_removable
 
@@ -46,7 +46,7 @@ def chosen_runs(named: Sequence[str], where: str, *, runs_dir: Path) -> list[Run
         for folder in folders:
             check_removable(folder, runs_dir=runs_dir)
         return list({folder.path.resolve(): folder for folder in folders}.values())
-    found = list_runs(runs_dir, from_index=False)
+    found = scan_runs(runs_dir, from_index=False)
     chosen = []
     for run in Selection(where).of(found, RunFields(found, from_index=False)):
         try:

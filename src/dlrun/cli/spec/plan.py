@@ -11,15 +11,15 @@ def plan(config: Config, overrides: Overrides, *, trust_plugins: TrustPlugins = 
     """Show layers, shapes, parameters and memory of CONFIG."""
     from dataclasses import asdict
 
+    import dlrun
     from dlrun.cli.display.console import print_json
     from dlrun.cli.display.display import displayed
     from dlrun.cli.display.format import format_bytes, format_table
     from dlrun.cli.display.printable import printable_cell
     from dlrun.data.columns import reasons
-    from dlrun.experiment import train as experiment
 
     with displayed(quiet=True) as display:
-        planned = experiment.plan(config, overrides=tuple(overrides), listener=display, trust_plugins=trust_plugins)
+        planned = dlrun.plan(config, overrides=overrides, listener=display, trust_plugins=trust_plugins)
     if as_json:
         print_json(asdict(planned))
         return

@@ -12,7 +12,7 @@ from dlrun.registry import nearest
 from dlrun.runs.directions import derive_directions, find_direction, parse_signed
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.provenance.trust import is_own, refuse_unusual_files
-from dlrun.runs.query.listing import list_runs, list_specs
+from dlrun.runs.query.listing import list_specs, scan_runs
 from dlrun.runs.query.summary import RunSummary
 from dlrun.system.disk import reason
 
@@ -49,7 +49,7 @@ def _found(argument: str, runs_dir: Path, *, is_trained: bool) -> RunFolder:
     named = None if is_word else _by_name(argument, runs_dir)
     if named is not None:
         return named
-    runs = list_runs(runs_dir)
+    runs = scan_runs(runs_dir)
     if Path(argument).suffix in (".yaml", ".yml") and not any(argument in run.id for run in runs):
         said = f"{argument} is a config, not a run"
         raise UsageError(said, expected="an id, a part of one, a path, last, or best:KEY", hint="dlrun train CONFIG")

@@ -41,7 +41,7 @@ _TYPES = {
 }
 
 
-def list_runs(runs_dir: Path, *, from_index: bool = True) -> list[RunSummary]:
+def scan_runs(runs_dir: Path, *, from_index: bool = True) -> list[RunSummary]:
     """Every run in a folder, newest first; a folder without a readable `run.json` is one with the status `damaged`.
 
     Args:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from dlrun.errors import UsageError
+from dlrun.runs import RUNS_DIR
 from dlrun.runs.query.fields import Getter, RunFields, Value, as_text
+from dlrun.runs.query.listing import scan_runs
 from dlrun.runs.query.summary import RunSummary
 from dlrun.runs.query.where import parse_where
 
@@ -52,6 +55,35 @@ class Selection:
             key = self.sort.removeprefix("-")
             runs = _sorted_by(runs, find_key(key, fields), descending=self.sort != key)
         return runs[: self.limit]
+
+
+def list_runs(
+    where: str = "",
+    *,
+    status: str = "",
+    sort: str = "",
+    limit: int | None = None,
+    runs_dir: str | Path = RUNS_DIR,
+) -> list[RunSummary]:
+    """List runs, as `dlrun runs ls` does.
+
+    Args:
+        where: A condition that the runs meet: `val_accuracy>0.98 and model.type=cnn`. Its keys are those of the
+            listing, scores, and the keys of the spec by their dotted path. Empty: all runs.
+        status: Statuses, separated by commas: `completed,failed`. Empty: all.
+        sort: The key to sort by, with a minus in front for the largest first: `-val_accuracy`. Empty: the newest first.
+        limit: The largest number of runs to return; None: all.
+        runs_dir: The folder of the runs.
+
+    Returns:
+        A summary of each run; its `plain()` is what `dlrun runs ls --json` prints.
+
+    Raises:
+        UsageError: The condition cannot be read, or there is no such key or status.
+        RunError: The folder cannot be listed.
+    """
+    runs = scan_runs(Path(runs_dir))
+    return Selection(where, status, sort, limit).of(runs, RunFields(runs))
 
 
 def find_key(key: str, fields: RunFields) -> Getter:
