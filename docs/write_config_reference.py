@@ -17,6 +17,7 @@ PAGE = Path(__file__).with_name("config.md")
 MARKER = "<!-- Written by `make docs` from here on: change the descriptions in the source instead. -->\n"
 _SECTIONS = ("dataset", "model", "optimizer", "schedule", "loss", "metric", "tracker", "layer")
 _MOST_CHOICES = 8
+_QUOTE = "'"
 _KERAS = re.compile(r"^keras\.|table\.json$")
 """The origin of components whose keys are the arguments of a Keras class."""
 
@@ -57,8 +58,10 @@ def _top_level() -> Iterator[str]:
     yield from _heading("Top level", 2)
     yield "| key | default | meaning |\n|---|---|---|"
     for key, described in schema["properties"].items():
-        kind = {"metrics": "metric", "tracking": "tracker"}.get(key, key)
-        meaning = described.get("description") or f"See [{kind}](#{kind})."
+        section = {"metrics": "metric", "tracking": "tracker"}.get(key, key)
+        meaning = (
+            described.get("description", "") if key in {"name", "seed", "plugins"} else f"See [{section}](#{section})."
+        )
         default = "required" if key in required else _default(described.get("default"), key)
         yield f"| `{key}` | {default} | {_plain(meaning)} |"
     yield ""
@@ -76,7 +79,7 @@ def _heading(text: str, level: int) -> Iterator[str]:
 def _table(keys: Any) -> Iterator[str]:
     yield "| key | value | meaning |\n|---|---|---|"
     for key in keys:
-        default = "**required**" if key["required"] else f"default `{key['default']}`"
+        default = "**required**" if key["required"] else f"default `{key['default'].strip(_QUOTE)}`"
         if key["default"] in {"a group of keys", "null"} and not key["required"]:
             default = "optional"
         yield f"| `{key['name']}` | {_plain(_shortened(key['type']))}; {default} | {_plain(key['description'])} |"

@@ -19,12 +19,13 @@ import yaml
 
 from conftest import ForkServer
 from dlrun.cli.app import app
-from doc_pages import PAGES, ROOT, Block, anchors, blocks, inline_commands, is_shown, links, page_text
+from doc_pages import PAGES, ROOT, Block, anchors, blocks, inline_commands, is_shown, links, page_text, prose
 from example_data import write_example_data
 
 _COMMANDS: Any = typer.main.get_command(app)
 _WITHOUT_REPORT = ["--set", "training.report=false"]
 """Drawing the report costs as much as a small training; other tests hold it to what it should show."""
+_OF_OTHERS = {"--compile-bytecode", "--help"}
 _ALL_BLOCKS = [block for page in PAGES for block in blocks(page)]
 
 
@@ -62,6 +63,13 @@ def test_every_command_in_the_text_exists_with_its_options(page: str) -> None:
                 assert word.partition("=")[0] in known | {"--help"}, words
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_every_option_in_the_text_is_one_of_a_command(page: str) -> None:
+    known = {option for command in _every_command(_COMMANDS) for p in command.params for option in p.opts}
+    for option in re.findall(r"`[^`]*?(--[a-z][a-z-]+)", re.sub(r"`(?:pip|uv|srun|python)[^`]*`", "", prose(page))):
+        assert option in known | _OF_OTHERS, option
+
+
 def test_the_index_has_every_command() -> None:
     index = page_text("docs/README.md")
     for name, command in _COMMANDS.commands.items():
@@ -73,6 +81,15 @@ def test_every_block_is_of_a_kind_that_is_checked() -> None:
     for block in _ALL_BLOCKS:
         assert block.language in {"sh", "console", "yaml", "python", "json", "text"}, block.place
         assert "not run" not in block.marks or block.marks["not run"].strip(), f"{block.place} lacks the reason"
+
+
+def test_the_messages_that_are_explained_are_those_of_the_source() -> None:
+    source = " ".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    quoted = re.findall(r'\*\*"([^"]+)"\*\*', page_text("docs/troubleshooting.md"))
+    assert quoted
+    for message in quoted:
+        for part in message.split("..."):
+            assert part.strip() in source, message
 
 
 def test_the_config_reference_is_what_its_script_writes() -> None:
@@ -102,6 +119,12 @@ def test_a_command_that_is_not_run_is_one_that_can_be_parsed(block: Block) -> No
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)])
 def test_what_a_page_shows_works(page: str, outcome: Callable[[str], list[str]]) -> None:
     assert not outcome(page)
+
+
+def _every_command(command: Any) -> Iterator[Any]:
+    yield command
+    for below in getattr(command, "commands", {}).values():
+        yield from _every_command(below)
 
 
 def _command(words: list[str]) -> tuple[Any, list[str]]:
