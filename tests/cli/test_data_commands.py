@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = dlrun("init", "--data", "towns.csv", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "wrote towns.yaml; train it with: dlrun train towns.yaml\n"
-    assert "target: label, by its name (--target for another)" in done.stderr
+    assert "target: label, chosen by its name (--target for another)" in done.stderr
     return folder
 
 

@@ -68,7 +68,7 @@ def test_a_season_that_the_values_do_not_show_is_named_as_a_guess(tmp_path: Path
     walk = np.random.default_rng(1).normal(size=300).cumsum()
     days = [f"{np.datetime64('2021-01-01') + i},{value:.3f}" for i, value in enumerate(walk)]
     written = init(tmp_path, days, "day,price")
-    assert any("as a guess by the calendar alone: the 7 days of a week" in told for told in written.told)
+    assert any("a guess from the calendar alone: the 7 days of a week" in told for told in written.told)
 
 
 def test_what_wanders_is_guessed_by_its_last_value_and_chance_is_known_as_chance() -> None:

@@ -81,14 +81,14 @@ def test_a_config_fits_its_data(
 
 
 def test_what_is_guessed_is_told(odd_files: dict[str, tuple[str, Wishes]], tmp_path: Path) -> None:
-    assert write(odd_files, "odd.csv", tmp_path).told[0].startswith("target: price in €, as those behind it")
-    assert write(odd_files, "three.csv", tmp_path).told[0] == "target: class, by its name (--target for another)"
+    assert write(odd_files, "odd.csv", tmp_path).told[0].startswith("target: price in €, the last column")
+    assert write(odd_files, "three.csv", tmp_path).told[0] == "target: class, chosen by its name (--target for another)"
     spec = (tmp_path / "three.yaml").read_text()
     assert "unknown]" in spec
-    assert "# left out: note, as all rows have the same value" in spec
+    assert "# ignored: note, because all rows have the same value" in spec
     assert "missing_target: drop" in " ".join(write(odd_files, "gaps.csv", tmp_path).told)
-    assert "not used: id (--type table reads all columns)" in write(odd_files, "tweets.jsonl", tmp_path).told
-    assert "time: Date, never going back" in write(odd_files, "days.csv", tmp_path).told
+    assert "unused: id (--type table uses all columns)" in write(odd_files, "tweets.jsonl", tmp_path).told
+    assert "time: Date, in ascending order" in write(odd_files, "days.csv", tmp_path).told
 
 
 def test_a_network_that_tells_a_number_from_an_image_has_no_dropout_and_no_image_is_zoomed(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_row_of_images_is_not_taken_for_the_names_of_columns(tmp_path: Path) -
     rows = "".join(f"{name}/{number:03}.png,{number}.5\n" for name in "ab" for number in range(20))
     (tmp_path / "bare.csv").write_text(rows)
     written = write_config(str(tmp_path / "bare.csv"), tmp_path / "x.yaml", Wishes())
-    assert written.told[0].startswith("header: false, as the first line looks like a row ('a/000.png', '0.5')")
+    assert written.told[0].startswith("header: false, because the first line looks like a data row ('a/")
     described = read_spec(written.path).spec.dataset.describe()
     assert described is not None
     assert sum(described.examples.values()) == 40
@@ -155,9 +155,9 @@ def test_several_targets_of_a_table_are_one_list(targets: tuple[str, ...], loss:
     assert (spec.dataset.model_dump()["target"], spec.loss.type_name) == (targets, loss)
     check_fits(path)
     for wishes, said in (
-        (Wishes(target="wet", more_targets=("wet",)), "given twice"),
+        (Wishes(target="wet", more_targets=("wet",)), "appears twice"),
         (Wishes(target="wet", more_targets=("cod",)), "did you mean 'cold'"),
-        (Wishes(kind="text", target="wet", more_targets=("cold",)), "several targets are for tables"),
+        (Wishes(kind="text", target="wet", more_targets=("cold",)), "several targets need a table"),
     ):
         with pytest.raises(UsageError, match=said):
             write_config(str(tmp_path / "t.csv"), tmp_path / "x.yaml", wishes)
@@ -273,7 +273,7 @@ def test_numbers_that_are_too_large_make_no_config_that_cannot_train(tmp_path: P
         check_fits(path)
         dataset = yaml.safe_load(path.read_text())["dataset"]
         assert ("1e400" in dataset.get("also_missing", [])) == missing
-        assert "left out: tweet_id" in path.read_text()
+        assert "ignored: tweet_id" in path.read_text()
 
 
 @pytest.mark.parametrize("force", [True, False])
@@ -339,7 +339,7 @@ def test_a_txt_file_of_columns_is_a_table_and_one_of_lines_has_no_columns(tmp_pa
     data.write_text("a text of one line\nanother, with a comma\n")
     with pytest.raises(UsageError, match="no columns") as raised:
         write_config(str(data), tmp_path / "lines.yaml", Wishes())
-    assert "called .csv or .tsv" in raised.value.hint
+    assert "name a file with columns .csv or .tsv" in raised.value.hint
 
 
 def test_numbers_beside_a_time_that_is_not_known_as_one_are_pointed_to_a_series(tmp_path: Path) -> None:

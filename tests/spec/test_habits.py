@@ -75,16 +75,16 @@ def test_a_percentage_is_answered_with_the_fraction(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "what", "hint"),
     [
-        ("a:\n  b: c\n   d: e\n", "indented further than line 2", "column 3"),
-        ("model: mlp\n  units: [3]\n", "indented further than line 1", "'type: mlp'"),
-        ("a:\n  b: c\n d: e\n", "fits no line above", "same column"),
+        ("a:\n  b: c\n   d: e\n", "indented more than line 2", "column 3"),
+        ("model: mlp\n  units: [3]\n", "indented more than line 1", "'type: mlp'"),
+        ("a:\n  b: c\n d: e\n", "unlike any line above", "same column"),
         ("a:\n  b:c\n  d: e\n", "line 2 has no space after its colon", "b: c"),
-        ("a:\n\tb: c\n", "a tab cannot indent", "two spaces"),
-        ("a: {b: c\nd: e\n", "bracket of line 1 is not closed", "'}' at its end"),
-        ("a: [b, c\n", "bracket of line 1 is not closed", "']' at its end"),
-        ("a: 'b\n", "quotation of line 1 is not closed", "quotation mark"),
-        ("a: b: c\n", "two colons", "quotation marks"),
-        ("a: @b\n", "cannot begin a value", "quotation marks"),
+        ("a:\n\tb: c\n", "does not allow tabs", "two spaces"),
+        ("a: {b: c\nd: e\n", "bracket that opens on line 1 is not closed", "'}' at its end"),
+        ("a: [b, c\n", "bracket that opens on line 1 is not closed", "']' at its end"),
+        ("a: 'b\n", "quoted text that starts on line 1 is not closed", "same quote"),
+        ("a: b: c\n", "two colons", "in quotes"),
+        ("a: @b\n", "cannot start a value", "in quotes"),
     ],
 )
 def test_bad_yaml_is_explained_in_plain_words(text: str, what: str, hint: str, tmp_path: Path) -> None:

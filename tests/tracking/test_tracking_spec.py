@@ -62,7 +62,7 @@ def test_an_unknown_tracker_is_told_with_those_that_there_are(config: Path) -> N
 
 
 def test_a_password_in_the_uri_is_refused(config: Path) -> None:
-    with pytest.raises(SpecError, match="uri holds a name or a password") as caught:
+    with pytest.raises(SpecError, match="uri contains a user name or a password") as caught:
         read_spec(config, ("tracking.type=mlflow", "tracking.uri=http://me:secret@host"))
     assert "MLFLOW_TRACKING_PASSWORD" in str(caught.value)
 

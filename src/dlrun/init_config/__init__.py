@@ -1,5 +1,5 @@
-"""A file or folder of data in, a commented config that trains on it out: what `dlrun init --data` writes.
+"""Write a commented config for a file or folder of data, for `dlrun init --data`.
 
-`guess.py` tells what kind of data it is; one file for each kind looks at it and makes a `Draft`; `page.py` writes that
-as YAML. What is guessed is told, and stands beside the key that changes it.
+`guess.py` detects the kind of data, one module for each kind inspects it and creates a `Draft`, and `page.py` formats
+the draft as YAML. Every guess is reported to the user and explained next to the key that changes it.
 """

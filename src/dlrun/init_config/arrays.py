@@ -1,4 +1,4 @@
-"""The arrays of an `.npz` file in; a draft of a config out."""
+"""Draft a config for the arrays of an `.npz` file."""
 
 from __future__ import annotations
 
@@ -21,19 +21,21 @@ def draft_arrays(path: str, wishes: Wishes) -> ConfigDraft:
     """Draft a config of the dataset type `arrays`.
 
     Raises:
-        DataError: The file is damaged, or what would be the labels are none.
-        UsageError: It is not clear which of its arrays are which.
+        DataError: The file is damaged, or the labels are not valid.
+        UsageError: The file does not contain `wishes.target`.
     """
     file = NpzFile.open(Path(path).expanduser())
     keys = _keys(file, wishes)
     source = Arrays.model_validate({"path": path, "keys": keys})
-    description = source.describe() or source.load().describe()  # load() says what is wrong, or takes its time
+    description = (
+        source.describe() or source.load().describe()
+    )  # load() reports a problem, or reads what the description needs
     total = sum(description.examples.values())
     sizes = Sizes(total)
     loss, metrics = _loss(description)
     features, target = description.features, description.target
     shape = " x ".join(map(str, features.shape))
-    what = "nothing is to be predicted" if target is None else f"{target.size} {target.kind} to predict"
+    what = "no target" if target is None else f"{target.size} {target.kind} to predict"
     return ConfigDraft(
         f"The arrays of {path}: {total:,} examples, each a {features.kind} {shape}; {what}.",
         tuple(_dataset(source, keys, description, sizes, file.headers)),
@@ -46,7 +48,7 @@ def draft_arrays(path: str, wishes: Wishes) -> ConfigDraft:
 
 
 def _keys(file: NpzFile, wishes: Wishes) -> dict[str, dict[str, str]] | None:
-    """Which arrays are which, where their names do not tell: the largest are features, a shorter one is the target."""
+    """Choose features and target if the names do not identify them: the largest array and the smallest one as long."""
     if "train" in usual_keys(file.headers) and not wishes.target:
         return None
     if wishes.target and wishes.target not in file.headers:
@@ -78,11 +80,11 @@ def _dataset(
     yield Key("type", "arrays")
     yield Key("path", source.path)
     if keys is not None:
-        yield Key("keys", keys, "which arrays are which")
+        yield Key("keys", keys, "roles of the arrays")
     train = keys["train"]["features"] if keys is not None else usual_keys(headers)["train"].features
     is_bytes = headers[train].dtype.itemsize == 1
     if description.features.kind != "tokens" and not (description.features.kind == "image" and is_bytes):
-        yield Key("standardize", True, "each column is brought to mean 0 and variance 1")
+        yield Key("standardize", True, "scale each column to mean 0 and variance 1")
     for line in sizes.held_out:
         if not (isinstance(line, Key) and line.name in description.examples):
             yield line

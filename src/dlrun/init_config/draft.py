@@ -1,4 +1,4 @@
-"""What a config is to say, with its comments, before it is written as YAML."""
+"""The content of a config with its comments, before it is formatted as YAML."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Key:
-    """A line of a section: a key, its value, and why.
+    """A line of a section: a key, its value, and a comment.
 
     Args:
-        name: Of the key.
-        value: Plain Python: text, numbers, lists, groups.
-        comment: Behind the value; may be empty.
+        name: Name of the key.
+        value: Value in plain Python: text, numbers, lists, dicts.
+        comment: Comment after the value; may be empty.
     """
 
     name: str
@@ -23,7 +23,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Remark:
-    """Lines of comment among the keys of a section."""
+    """A comment on lines of its own between the keys of a section."""
 
     text: str
 
@@ -33,17 +33,17 @@ Section = tuple[Key | Remark, ...]
 
 @dataclass(frozen=True)
 class ConfigDraft:
-    """A config.
+    """The content of a config.
 
     Args:
-        summary: What the data is and what is predicted, in a sentence or two.
-        dataset: Its section.
-        model: Its section.
+        summary: Description of the data and the target in one or two sentences.
+        dataset: Section of the dataset.
+        model: Section of the model.
         loss: Name of the loss.
         metrics: Names of the metrics.
-        training: Its section.
-        told: What was guessed, and how to say otherwise; for the user's eyes.
-        learning_rate: Of adam.
+        training: Section of the training.
+        told: Messages for the user about each guess and how to override it.
+        learning_rate: Learning rate of the adam optimizer.
     """
 
     summary: str
@@ -58,14 +58,14 @@ class ConfigDraft:
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the user says of the data; empty or None: it is guessed.
+    """What the user specified about the data. Empty or None: guess it.
 
     Args:
         kind: Type of the dataset.
-        target: The column to predict.
-        history: Of a series: the rows that a prediction is made from.
-        horizon: Of a series: the rows that are predicted.
-        more_targets: Of a table: more columns to predict, from what is left.
+        target: Column to predict.
+        history: Number of rows that a prediction is made from, for a series.
+        horizon: Number of rows to predict, for a series.
+        more_targets: More columns to predict, for a table.
     """
 
     kind: str = ""
@@ -77,12 +77,12 @@ class Wishes:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Choices that follow from the number of examples.
+    """Choices that depend on the number of examples.
 
     Args:
-        examples: All of them, before any is held out.
-        passes: Examples that a small network needs to see, about; more for slow learners.
-        patience: Fewest epochs without a lower loss after which training ends.
+        examples: Number of examples before the hold-out.
+        passes: Approximate number of examples that training should process over all epochs.
+        patience: Minimum patience of early stopping, in epochs.
     """
 
     examples: int
@@ -91,34 +91,34 @@ class Sizes:
 
     @property
     def held_out(self) -> Section:
-        """The keys `test` and `validation`; of few examples nothing is held out for a test."""
+        """The keys `test` and `validation`; with few examples, a remark instead."""
         if self.examples < _HARDLY_ANY:
-            return (Remark("Too few examples to hold some out; test: 0.2 and validation: 0.1 would do so."),)
+            return (Remark("Too few examples to hold some out; to do so anyway: test: 0.2 and validation: 0.1."),)
         large = self.examples >= _VERY_MANY
         test, validation = (0.05, 0.05) if large else (0.2, 0.1)
-        return (Key("test", test, "fractions of the examples that are held out"), Key("validation", validation))
+        return (Key("test", test, "fractions of the examples to hold out"), Key("validation", validation))
 
     @property
     def batch_size(self) -> int:
-        """Examples of a step."""
+        """Number of examples in a step."""
         usual = next(size for most, size in _BATCHES if self.examples < most)
         most = max(1, self.examples // _FEWEST_STEPS)
         return min(usual, 1 << (most.bit_length() - 1))
 
     @property
     def epochs(self) -> int:
-        """Passes over the data: many over few examples."""
+        """Number of epochs, more for fewer examples."""
         return min(100, max(5, round(self.passes / max(1, self.examples))))
 
     @property
     def training(self) -> Section:
-        """The whole section; where validation examples are held out, training ends once nothing gets better."""
+        """The whole section, with early stopping if validation examples are held out."""
         keys = (Key("batch_size", self.batch_size), Key("epochs", self.epochs))
         if self.examples < _HARDLY_ANY:
             return keys
         patience = max(self.patience, self.epochs // 8)
-        said = "ends when val_loss has not fallen for so long, with the best epoch"
-        return (*keys, Key("early_stopping", {"patience_epochs": patience}, said))
+        why = "stop if val_loss does not improve, and keep the best epoch"
+        return (*keys, Key("early_stopping", {"patience_epochs": patience}, why))
 
 
 _HARDLY_ANY = 30

@@ -1,4 +1,4 @@
-"""The first line of a file to be drafted for: whether it names the columns, and the keys that say so if it does not."""
+"""Detect whether the first line of a delimited file names the columns, and write the keys that follow from it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from dlrun.data.files.locate import find_tables, is_parquet
 from dlrun.init_config.draft import Key
 
 _MOST_WRITTEN = 60
-"""Columns up to which their names are written, for the user to change."""
+"""Maximum number of columns whose names are written to the config for the user to change."""
 
 
 @dataclass(frozen=True)
 class FirstLine:
-    """What the first line of a delimited file is.
+    """The first line of a delimited file.
 
     Args:
-        columns: How many there are.
-        like: The values by which it looks like a row; empty: it names the columns.
-        given: Names that the columns are given, where it does not; empty: column_1, column_2, ...
+        columns: Number of columns.
+        like: Values that make it look like a data row; empty if it names the columns.
+        given: Names for the columns if the line does not name them; empty for column_1, column_2, ...
     """
 
     columns: int = 0
@@ -31,10 +31,10 @@ class FirstLine:
 
     @classmethod
     def of(cls, path: str) -> FirstLine:
-        """Look at the first of the files that a path means.
+        """Inspect the first of the files that a path matches.
 
         Raises:
-            DataError: There is none, or it cannot be read.
+            DataError: There is no such file, or it cannot be read.
         """
         first = find_tables(path)[0]
         if is_parquet(first):
@@ -44,42 +44,44 @@ class FirstLine:
 
     @classmethod
     def of_text(cls, path: str) -> FirstLine:
-        """Look at a file that is known to be delimited text.
+        """Inspect a file that is known to be delimited text.
 
         Raises:
-            DataError: It cannot be read.
+            DataError: The file cannot be read.
         """
         dialect = read_dialect(path, head_only=True)
         return cls(len(dialect.first), dialect.row_like)
 
     @property
     def header(self) -> Header:
-        """As what reads the file takes it."""
+        """The header option for reading the file."""
         return Header(False, self.given) if self.like else Header()
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the columns, where the file does not name them."""
+        """Names of the columns, if the file does not name them."""
         return self.given or tuple(f"column_{number}" for number in range(1, self.columns + 1))
 
     @property
     def keys(self) -> dict[str, Any]:
-        """What the dataset has to be told."""
+        """Keys that the dataset needs to read the file."""
         if not self.like:
             return {}
         return {"header": False, "names": self.given} if self.given else {"header": False}
 
     def lines(self) -> Iterator[Key]:
-        """The same as keys of the section, with names to be changed."""
+        """Yield these keys as lines of the section, with names for the user to change."""
         if self.like:
-            yield Key("header", False, f"the first line looks like a row ({self.like}); true: it names the columns")
+            yield Key(
+                "header", False, f"the first line looks like a data row ({self.like}); true if it names the columns"
+            )
             if self.columns <= _MOST_WRITTEN:
-                yield Key("names", list(self.names), "call the columns as you like, here and below")
+                yield Key("names", list(self.names), "rename the columns as you like, here and below")
 
     def told(self) -> Iterator[str]:
-        """The same for the user's eyes."""
+        """Yield a message for the user about the first line."""
         if self.like:
             yield (
-                f"header: false, as the first line looks like a row ({self.like}); the columns are called "
+                f"header: false, because the first line looks like a data row ({self.like}); the columns are named "
                 f"{self.names[0]} to {self.names[-1]} (names)"
             )

@@ -1,4 +1,4 @@
-"""A path in, what kind of data lies there out; and with it, the draft of a config."""
+"""Detect the kind of data at a path, and draft a config for it."""
 
 from __future__ import annotations
 
@@ -27,20 +27,18 @@ _SHOWN_COUNTS = 1000
 
 
 def draft_config(path: str, wishes: Wishes) -> ConfigDraft:
-    """Look at data and draft a config that trains on it.
+    """Inspect data and draft a config that trains on it.
 
     Args:
         path: A file, a folder, or a pattern of tables.
-        wishes: What the user says of it.
+        wishes: What the user specified about the data.
 
     Raises:
-        UsageError: The type is unknown, or does not go with the other wishes; or nothing there can be predicted.
-        DataError: There is nothing, or it cannot be read.
+        UsageError: The type is unknown or conflicts with the other wishes, or nothing in the data can be predicted.
+        DataError: The data does not exist or cannot be read.
     """
     if wishes.kind and wishes.kind not in DRAFTS:
-        raise UsageError(
-            f"there is no type {wishes.kind!r} for data of your own", expected="one of " + ", ".join(DRAFTS)
-        )
+        raise UsageError(f"there is no type {wishes.kind!r} for your own data", expected="one of " + ", ".join(DRAFTS))
     in_time = wishes.history is not None or wishes.horizon is not None
     if in_time and wishes.kind not in ("", "series"):
         raise UsageError("--history and --horizon are for series", expected="--type series")
@@ -49,7 +47,7 @@ def draft_config(path: str, wishes: Wishes) -> ConfigDraft:
         kind = "table"
     if wishes.more_targets and kind != "table":
         raise UsageError(
-            f"several targets are for tables, and {path} is read as {kind}",
+            f"several targets need a table, but {path} is read as {kind}",
             expected="one --target",
             hint="the config of a series takes a list: `target: [load, price]`" if kind == "series" else "",
         )
@@ -71,7 +69,7 @@ def draft_config(path: str, wishes: Wishes) -> ConfigDraft:
 
 
 def _draft_images(path: str, wishes: Wishes) -> ConfigDraft:
-    """Draft a config of images that the user calls so: a folder, or a CSV whose column of files is looked for."""
+    """Draft a config for images as requested by the user: a folder, or a CSV with a column of image files."""
     if not is_path_table(path):
         return draft_images(path, wishes)
     looked = look_at(path)
@@ -84,16 +82,16 @@ def _draft_images(path: str, wishes: Wishes) -> ConfigDraft:
 DRAFTS: dict[str, Callable[[str, Wishes], ConfigDraft]] = {
     "arrays": draft_arrays, "images": _draft_images, "series": draft_series, "table": draft_table, "text": draft_text,
 }  # fmt: skip
-"""By type of dataset."""
+"""Functions that draft a config, by type of dataset."""
 
 
 def _image_column(looked: LookedAt) -> str | None:
-    """The column of a CSV whose values are names of image files."""
+    """Return the column of a CSV whose values are names of image files, or None."""
     return image_column({name: list(survey.counts)[:_SHOWN_COUNTS] for name, survey in looked.surveys.items()})
 
 
 def _kind_of_place(path: str) -> str:
-    """The type by the path alone; empty of tables."""
+    """Return the type that follows from the path alone; empty for tables."""
     place = Path(path).expanduser()
     if place.is_dir():
         if has_images(place):
@@ -101,14 +99,14 @@ def _kind_of_place(path: str) -> str:
         if any(place.rglob("*.txt")):
             return "text"
         raise DataError(
-            f"{path} holds neither images nor .txt files",
-            expected="a folder with one folder of them for each class, or the name of a file",
+            f"{path} contains neither images nor .txt files",
+            expected="a folder with a subfolder for each class, or a file",
             hint=f"tables: --data '{place / '*.csv'}'",
         )
     suffix = Path(path.removesuffix(".gz")).suffix.lower()
     if suffix == ".npy":
         raise DataError(
-            f"{path} is one array", expected="an .npz file of features and labels: np.savez(path, x=x, y=y)"
+            f"{path} is a single array", expected="an .npz file of features and labels: np.savez(path, x=x, y=y)"
         )
     if place.is_file() and suffix not in (".npz", ".parquet", ".pq"):
         refuse_foreign(
@@ -122,19 +120,19 @@ def _kind_of_place(path: str) -> str:
 
 
 def _is_text_alone(path: str, looked: LookedAt, wishes: Wishes) -> bool:
-    """Whether a table has one column of text, one to predict, and nothing else to learn from."""
+    """Return whether a table has only a column of text and a column to predict."""
     source = Table(path=path, **looked.keys)
     try:
         target = choose_target(looked.table, looked.surveys, source, wish=wishes.target)
         plan = plan_columns(looked.table, looked.surveys, source, without=(target.name,))
     except DataError:
         return False
-    has_gaps = looked.surveys[target.name].missing > 0  # which only tables leave out
+    has_gaps = looked.surveys[target.name].missing > 0  # only the type table can drop rows without a target
     return [column.kind for column in plan.columns] == ["text"] and not has_gaps
 
 
 def _with_target(looked: LookedAt, wishes: Wishes, column: str) -> Wishes:
-    """The wishes with a target, which for a CSV of images is a column too."""
+    """Return the wishes with a target column for a CSV of images."""
     if wishes.target:
         return wishes
     surveys = {name: survey for name, survey in looked.surveys.items() if name != column}
@@ -145,5 +143,5 @@ def _with_target(looked: LookedAt, wishes: Wishes, column: str) -> Wishes:
 def _with_hint_of_time(draft: ConfigDraft, time: Times | None) -> ConfigDraft:
     if time is None or time.order != "ascending":
         return draft
-    said = f"the rows are in the order of {', '.join(time.names)}: --type series would predict what comes next"
-    return replace(draft, told=(*draft.told, said))
+    note = f"the rows are ordered by {', '.join(time.names)}; --type series predicts the next rows"
+    return replace(draft, told=(*draft.told, note))

@@ -1,4 +1,4 @@
-"""Where the class folders of a folder are, if not in itself: an unpacked archive often has a folder around them."""
+"""Find class folders that are nested more deeply, as in an unpacked archive with an outer folder."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ _DEEPEST = 5
 
 
 def inner_class_folder(folder: Path, endings: Sequence[str]) -> Path | None:
-    """Return the folder that has class folders, where `folder` has only one folder, in which that one is.
+    """Return the inner folder with class folders, if `folder` and the folders in between contain only one folder each.
 
     Args:
-        folder: That the user has named.
-        endings: Of the files that are examples.
+        folder: Folder named by the user.
+        endings: Suffixes of files that are examples.
     """
     at = folder
     for _ in range(_DEEPEST):

@@ -1,4 +1,4 @@
-"""A draft as YAML with comments: every text quoted that YAML would read as something else."""
+"""Format a draft as YAML with comments, and quote every text that YAML would read as something else."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import yaml
 from dlrun.init_config.draft import ConfigDraft, Key, Remark, Section
 
 _PLAIN = re.compile(r"[A-Za-z_/][A-Za-z0-9_./-]*")
-_OTHER_THINGS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}  # the last six to readers of YAML 1.1
+_OTHER_THINGS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}  # the last six only in YAML 1.1
 _WIDTH = 112
 _COMMENT_COLUMN = 26
 
 
 def config_text(draft: ConfigDraft, *, path: str, name: str = "") -> str:
-    """The YAML file.
+    """Return the text of the config.
 
     Args:
-        draft: What it says.
-        path: What the file will be called, for the commands in it.
-        name: Of the runs; empty: the file's own.
+        draft: Content of the config.
+        path: Name of the file, for the commands in its comments.
+        name: Name of the runs; empty for the name of the file.
     """
     lines = [*_comment(draft.summary), "#"]
     lines += [f"#   dlrun {command} {_one_line(shlex.quote(path))}" for command in ("data check", "train")]
@@ -38,7 +38,7 @@ def config_text(draft: ConfigDraft, *, path: str, name: str = "") -> str:
 
 
 def written(value: Any) -> str:
-    """A plain Python value as YAML in one line."""
+    """Return a plain Python value as one line of YAML."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{written(key)}: {written(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
@@ -69,14 +69,14 @@ def _section(section: Section) -> Iterator[str]:
 
 
 def _key(key: Key) -> Iterator[str]:
-    """A key with its comment behind it, or above it where the line would be long."""
-    said, comment = f"  {key.name}: {written(key.value)}", _one_line(key.comment)
-    line = f"{said:<{_COMMENT_COLUMN}} # {comment}" if comment else said
+    """Yield a key with its comment after it, or above it if the line would be too long."""
+    entry, comment = f"  {key.name}: {written(key.value)}", _one_line(key.comment)
+    line = f"{entry:<{_COMMENT_COLUMN}} # {comment}" if comment else entry
     if len(line) <= _WIDTH or not comment:
         yield line
     else:
         yield from (f"  {above}" for above in _comment(f"{key.name}: {comment}"))
-        yield said
+        yield entry
 
 
 def _comment(text: str) -> list[str]:
@@ -84,7 +84,7 @@ def _comment(text: str) -> list[str]:
 
 
 def _one_line(text: str) -> str:
-    """Text that may stand in a comment: names of columns may hold anything."""
+    """Return text that is safe in a comment, since the names of columns may contain line breaks."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 

@@ -1,4 +1,4 @@
-"""After how many rows a series repeats: by its calendar, or else by its own values before the held-out rows."""
+"""Detect the season of a series, from its calendar or from the autocorrelation of its training values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CALENDAR = (
     (3600.0, 3600.0, 24, "hours of a day"), (1800.0, 1800.0, 48, "half hours of a day"),
     (900.0, 900.0, 96, "quarter hours of a day"), (600.0, 600.0, 144, "steps of ten minutes of a day"),
 )  # fmt: skip
-"""The usual step from and to, in seconds; how many make a period, and what they are called."""
+"""Shortest and longest step in seconds, number of steps in a season, and its name."""
 
 _WORK_DAYS, _WEEKENDS = (5, "working days of a week"), (0.1, 0.4)
 _PERIODS_SEEN = 2
@@ -31,12 +31,12 @@ _FEWEST = 20
 
 @dataclass(frozen=True)
 class Season:
-    """A period of a series.
+    """The season of a series.
 
     Args:
-        rows: After which it repeats.
-        why: How that is known.
-        strength: Autocorrelation of the changes from row to row, after so many rows.
+        rows: Number of rows after which the series repeats.
+        why: How the season was detected.
+        strength: Autocorrelation of the differences between rows at this lag.
     """
 
     rows: int
@@ -45,19 +45,19 @@ class Season:
 
     @property
     def is_strong(self) -> bool:
-        """Whether the values show it, and not only the calendar."""
+        """Whether the values confirm the season, not only the calendar."""
         return self.strength >= _STRONG
 
 
 def find_season(values: Floats, times: Times | None) -> Season | None:
-    """Find the period of a series: that of its calendar, else that of its autocorrelation.
+    """Find the season of a series from its calendar, or else from its autocorrelation.
 
     Args:
-        values: What is to be predicted, in the rows before those that are held out; NaN where it is missing.
-        times: Of all rows; None: no column tells the time.
+        values: Target values in the rows before the hold-out; nan for missing values.
+        times: Times of all rows; None if there is no time column.
 
     Returns:
-        None if the rows do not repeat, as far as they show.
+        The season, or None if none was detected.
     """
     known = np.interp(np.arange(len(values)), np.flatnonzero(~np.isnan(values)), values[~np.isnan(values)])
     changes = np.diff(known)
@@ -69,17 +69,17 @@ def find_season(values: Floats, times: Times | None) -> Season | None:
     if not (lag := _by_values(changes)):
         return None
     strength = autocorrelation(changes, lag)
-    return Season(lag, f"rows repeat after {lag} (autocorrelation {strength:.2f})", strength)
+    return Season(lag, f"{lag} rows (autocorrelation {strength:.2f})", strength)
 
 
 def wanders(values: Floats) -> bool:
-    """Whether the last value is a better guess of the next one than the mean is."""
+    """Return whether the last value predicts the next one better than the mean does, as in a random walk."""
     changes = np.diff(values)
     return bool(np.nanmean(np.square(changes)) < np.nanvar(values)) if len(values) > 1 else False
 
 
 def is_chance(values: Floats, history: int) -> bool:
-    """Whether nothing in a window says more than the last value, or the mean, does: the rest is chance."""
+    """Return whether a window predicts no better than the last value or the mean, so that the rest is noise."""
     rest = np.diff(values) if wanders(values) else values
     rest = rest[~np.isnan(rest)]
     lags = range(1, min(history, len(rest) - 1) + 1)
@@ -87,7 +87,7 @@ def is_chance(values: Floats, history: int) -> bool:
 
 
 def autocorrelation(values: Floats, lag: int) -> float:
-    """The correlation of a series with itself, `lag` rows later.
+    """Return the correlation of a series with itself `lag` rows later.
 
     Formula:
         sum (x_t - m)(x_(t+lag) - m) / sum (x_t - m)^2, m the mean of x.
@@ -113,11 +113,11 @@ def _why_calendar(period: str, strength: float) -> str:
     shown = f"autocorrelation {strength:.2f}"
     if strength >= _STRONG:
         return f"{period} ({shown})"
-    return f"a guess by the calendar alone: {period}; the values hardly repeat so ({shown})"
+    return f"a guess from the calendar alone: {period}; the values hardly repeat ({shown})"
 
 
 def _by_values(changes: Floats) -> int:
-    """The lag of the first of the highest peaks of the autocorrelation; 0 if none is high."""
+    """Return the smallest lag whose autocorrelation peak is about as high as the highest; 0 if no peak is high."""
     most = min(_LARGEST_LAG, len(changes) // (_PERIODS_SEEN + 1))
     if len(changes) < _FEWEST or not np.ptp(changes):
         return 0

@@ -1,4 +1,4 @@
-"""Rows in time order in; a draft of a config that predicts what comes next out."""
+"""Draft a config that forecasts the next values of a series."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def draft_series(path: str, wishes: Wishes) -> ConfigDraft:
     """Draft a config of the dataset type `series`.
 
     Raises:
-        DataError: The file cannot be read, or the column to predict has something else than numbers in it.
-        UsageError: No column can be predicted, or `wishes.target` is none.
+        DataError: The file cannot be read, or the column to predict contains values that are not numbers.
+        UsageError: No column can be predicted, or `wishes.target` is not a column.
     """
     looked = look_at(path)
     found = find_time(looked)
@@ -48,9 +48,9 @@ def draft_series(path: str, wishes: Wishes) -> ConfigDraft:
     is_given = any(column.name == target and column.kind == "numeric" for column in plan.columns)
     source = Series.model_validate({**shape, "difference": is_given and wanders(values)})
     plan_numbers(looked.table, looked.surveys[target], keys=source)
-    why_history = "" if wishes.history or season is None else f", as {season.why}"
+    why_history = "" if wishes.history or season is None else f"; season: {season.why}"
     return ConfigDraft(
-        f"The series {path}: {looked.rows:,} rows. The next {horizon} of {target!r} from the {history} rows before.",
+        f"The series {path}: {looked.rows:,} rows. Predicts the next {horizon} of {target!r} from {history} rows.",
         tuple(_dataset(source, looked, plan, time, why, sizes)),
         _network(looked.rows, _penalty(values, history, season)),
         "mean_squared_error",
@@ -67,12 +67,12 @@ def draft_series(path: str, wishes: Wishes) -> ConfigDraft:
 
 
 def find_time(looked: LookedAt) -> Times | None:
-    """The columns that tell the time, if there are some; the rows may be in another order."""
+    """Return the time columns, if there are any. The rows need not be in their order."""
     return told_time(looked.table, looked.surveys)
 
 
 def _history(rows: int, season: Season | None) -> int:
-    """Rows of a window: whole periods, a dozen rows at least; of few rows, or without a period, few."""
+    """Return the number of rows of a window: whole seasons of at least a dozen rows, or fewer for a short series."""
     if season is not None:
         periods = -(-_SHORTEST_OF_A_SEASON // season.rows)
         fitting = max(1, min(periods, rows // _ROWS_OF_A_SEASON // season.rows))
@@ -81,26 +81,26 @@ def _history(rows: int, season: Season | None) -> int:
 
 
 def _network(rows: int, l2: float) -> Section:
-    """Of a short series a linear model, which begins as a forecast without a model and can hardly become worse."""
+    """Return the model: for a short series a linear one, which starts as the naive forecast and hardly gets worse."""
     if rows >= _SHORT:
         return (Key("type", "lstm"), Key("units", [64 if rows > _WIDE else 32]))
-    said = "few rows: an affine function of the window; lstm, gru and mlp need more"
+    why = "few rows, so a linear function of the window; lstm, gru and mlp need more"
     return (
-        Key("type", "linear", said),
-        Key("kernel_initializer", "zeros", "it begins as the last value, or the mean"),
-        Key("l2", l2, "keeps it near that"),
+        Key("type", "linear", why),
+        Key("kernel_initializer", "zeros", "start as the naive forecast: the last value, or the mean"),
+        Key("l2", l2, "stay close to that"),
     )
 
 
 def _penalty(values: Floats, history: int, season: Season | None) -> float:
-    """What large weights cost: little where the season is plain to see, much where there is nothing but chance."""
+    """Return the L2 penalty: small for a strong season, large if the series looks like noise."""
     if is_chance(values, history):
         return 1.0
     return 1e-3 if season is not None and season.is_strong else 3e-2
 
 
 def _training_values(looked: LookedAt, target: str, sizes: Sizes) -> Floats:
-    """What is to be predicted, in the rows before those that are held out; NaN where it is missing."""
+    """Return the target values in the rows before the hold-out, with nan for missing values."""
     held_out = sum(float(key.value) for key in sizes.held_out if isinstance(key, Key))
     rows = min(_LOOKED_AT, max(_LEAST_HISTORY, int(looked.rows * (1 - held_out))))
     notation = notation_of(looked.table, looked.surveys[target]) or "plain"
@@ -115,33 +115,33 @@ def _training_values(looked: LookedAt, target: str, sizes: Sizes) -> Floats:
 
 def _time_told(found: Times | None) -> str:
     if found is None:
-        return "time: no column tells it; rows count as in order"
+        return "time: no time column found; the rows are assumed to be in order"
     names = ", ".join(found.names)
     if found.order == "descending":
-        return f"time: {names}, the newest row first: turn the file round, or dlrun train refuses it"
+        return f"time: {names}, newest row first; reverse the file, since dlrun train needs the oldest row first"
     if found.order == "none":
         return (
-            f"time: {names}, not in order: sort the file by it, or dlrun train refuses it (no time: take it as it is)"
+            f"time: {names}, not in order; sort the file by it, or remove the key `time` to keep the order of the rows"
         )
-    return f"time: {names}, never going back"
+    return f"time: {names}, in ascending order"
 
 
 def _target(looked: LookedAt, wish: str, time: Sequence[str]) -> tuple[str, str]:
     names = looked.table.names
     if wish:
         check_column(wish, names, looked.table.label)
-        return wish, "as --target says"
+        return wish, "given by --target"
     usable = [name for name in names if name not in time and _is_measured(looked, looked.surveys.get(name))]
     for name in usable:
         if name.lower() in USUAL_NAMES:
             return name, "by its name"
     if usable:
-        return usable[0], "as the first column of numbers that is not a time"
-    raise UsageError(f"no column of {looked.table.label} is one of numbers that change", expected="--target")
+        return usable[0], "the first numeric column that is not a time"
+    raise UsageError(f"{looked.table.label} has no column of varying numbers to predict", expected="--target")
 
 
 def is_series_alone(looked: LookedAt, time: Times | None) -> bool:
-    """Whether a table is a time and one number in each row: what is there to predict is the next number."""
+    """Return whether a table has only times and one column of numbers, so that only a forecast makes sense."""
     if time is None or time.order == "none":
         return False
     others = [name for name in looked.table.names if name not in time.names]
@@ -155,12 +155,12 @@ def _is_measured(looked: LookedAt, survey: ColumnSurvey | None) -> bool:
 
 
 def _times_of_few_rows(looked: LookedAt, time: Sequence[str]) -> dict[str, str]:
-    """The time of a short series: the rows to predict are later than all that are learnt from, and lead astray."""
+    """Return the time columns of a short series to ignore: the model cannot extrapolate to later times."""
     others = [name for name in looked.table.names if name not in time]
     if looked.rows >= _SHORT or not others:
         return {}
     return {
-        name: f"{name}: the time is not a feature, as what is predicted lies later than all that is learnt from"
+        name: f"{name}: the time is not a feature, because all predictions are for later times than the training data"
         for name in time
     }
 
@@ -171,12 +171,12 @@ def _dataset(
     yield Key("type", "series")
     yield Key("path", source.path)
     if time:
-        yield Key("time", list(time) if len(time) > 1 else time[0], "checked to never go back")
-    yield Key("target", source.target, f"chosen {why}; a list for several")
-    yield Key("history", source.history, "rows that a prediction is made from")
-    yield Key("horizon", source.horizon, "rows that are predicted")
+        yield Key("time", list(time) if len(time) > 1 else time[0], "must be in ascending order")
+    yield Key("target", source.target, f"{why}; a list for several columns")
+    yield Key("history", source.history, "number of rows that a prediction is made from")
+    yield Key("horizon", source.horizon, "number of rows to predict")
     if source.difference:
-        yield Key("difference", value=True, comment="to the last value: the model learns that, and gives the value")
+        yield Key("difference", value=True, comment="learn the difference from the last value")
     yield from looked.lines()
     yield from describe_columns(plan)
     yield from _held_out(sizes)
@@ -185,5 +185,5 @@ def _dataset(
 def _held_out(sizes: Sizes) -> Section:
     section = sizes.held_out
     return tuple(
-        Key(key.name, key.value, "the last part, held out by time") if isinstance(key, Key) else key for key in section
+        Key(key.name, key.value, "the last rows in time, held out") if isinstance(key, Key) else key for key in section
     )

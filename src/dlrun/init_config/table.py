@@ -1,4 +1,4 @@
-"""A table's rows in; a draft of a config that predicts one of its columns from the others out."""
+"""Draft a config that predicts columns of a table from the others."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _NETWORKS = (
 
 @dataclass(frozen=True)
 class LookedAt:
-    """A table after one pass over its rows.
+    """The results of one pass over the rows of a table.
 
     Args:
         table: The rows.
-        surveys: What was counted of each column.
-        odd: Texts in columns of numbers that are read as missing.
-        ignored: Columns that cannot be read, and why.
-        header: What the first line is.
+        surveys: Statistics of each column.
+        odd: Texts in numeric columns, which are read as missing values.
+        ignored: Columns that cannot be read, each with the reason.
+        header: First line of the file.
     """
 
     table: TableFiles
@@ -50,12 +50,12 @@ class LookedAt:
 
     @property
     def rows(self) -> int:
-        """How many there are."""
+        """Number of rows."""
         return next(iter(self.surveys.values())).rows
 
     @property
     def keys(self) -> dict[str, Any]:
-        """What the dataset has to be told so that every column can be read."""
+        """Keys that the dataset needs to read every column."""
         keys: dict[str, Any] = self.header.keys
         if self.odd:
             keys["also_missing"] = self.odd
@@ -64,38 +64,38 @@ class LookedAt:
         return keys
 
     def lines(self) -> Iterator[Key]:
-        """The same as keys of the section."""
+        """Yield these keys as lines of the section."""
         yield from self.header.lines()
         if self.odd:
-            yield Key("also_missing", list(self.odd), "texts among numbers are read as missing")
+            yield Key("also_missing", list(self.odd), "texts among numbers, read as missing values")
         if self.ignored:
             why = "; ".join(self.ignored.values())
             yield Key("ignore", list(self.ignored), why)
 
 
 def look_at(path: str) -> LookedAt:
-    """Count what the columns of a table are like.
+    """Read a table once and collect statistics of its columns.
 
     Raises:
-        DataError: It cannot be read, or has no rows.
+        DataError: The table cannot be read, or has no rows.
     """
     header = FirstLine.of(path)
     table = TableFiles.open(path, FileFormat(header=header.header))
     names = [name for name in table.names if name not in table.unreadable]
     surveys = survey_columns(table, names, missing=MISSING_VALUES)
     if not surveys or not next(iter(surveys.values())).rows:
-        raise DataError(f"{table.label} has no rows", expected="rows under the line of names")
+        raise DataError(f"{table.label} has no rows", expected="rows below the line with the names of the columns")
     odd: list[str] = []
     ignored = {}
     for survey in surveys.values():
         if layout_of(survey) is None and survey.known and is_mostly_dates(survey):
-            ignored[survey.name] = f"{survey.name}: dates among which other things stand"
+            ignored[survey.name] = f"{survey.name}: a column of dates with other values in it"
         elif notation_of(table, survey) is None and survey.known and is_mostly_numbers(survey):
             found = _no_numbers(survey)
             if 0 < len(found) <= _ODD_TEXTS and _can_be_said(found, survey):
                 odd += [text for text in found if text not in odd]
             else:
-                ignored[survey.name] = f"{survey.name}: numbers among which other things stand"
+                ignored[survey.name] = f"{survey.name}: a column of numbers with other values in it"
     if odd:
         surveys = survey_columns(table, names, missing=(*MISSING_VALUES, *odd))
     return LookedAt(table, surveys, tuple(odd), ignored, header)
@@ -105,7 +105,7 @@ def draft_table(path: str, wishes: Wishes) -> ConfigDraft:
     """Draft a config of the dataset type `table`.
 
     Raises:
-        DataError: The table cannot be read, or has nothing to learn from.
+        DataError: The table cannot be read, or has no usable features.
         UsageError: No column can be predicted, or `wishes.target` is none.
     """
     looked = look_at(path)
@@ -119,10 +119,10 @@ def draft_table(path: str, wishes: Wishes) -> ConfigDraft:
     plan = plan_columns(looked.table, looked.surveys, source, without=target.names)
     sizes = Sizes(looked.rows)
     loss, metrics = _loss(looked.surveys[target.name], target)
-    named, are = ", ".join(map(repr, target.names)), "is" if len(target.names) == 1 else "are"
-    said = f"{target.why} (--target for another)" if not wishes.target else target.why
+    names, are = ", ".join(map(repr, target.names)), "is" if len(target.names) == 1 else "are"
+    why = f"{target.why} (--target for another)" if not wishes.target else target.why
     return ConfigDraft(
-        f"The table {path}: {looked.rows:,} rows; {named} {are} predicted from {_counted(len(plan.columns))}.",
+        f"The table {path}: {looked.rows:,} rows; {names} {are} predicted from {_counted(len(plan.columns))}.",
         tuple(_dataset(path, looked, target, plan, sizes)),
         _network(looked.rows),
         loss,
@@ -130,7 +130,7 @@ def draft_table(path: str, wishes: Wishes) -> ConfigDraft:
         (*sizes.training, *_class_weight(looked.surveys[target.name], target)),
         (
             *looked.header.told(),
-            f"target: {', '.join(target.names)}, {said}",
+            f"target: {', '.join(target.names)}, {why}",
             target.plan.note,
             *_missing_told(looked, target),
         ),
@@ -138,24 +138,24 @@ def draft_table(path: str, wishes: Wishes) -> ConfigDraft:
 
 
 def describe_columns(plan: Plan) -> Iterator[Remark]:
-    """What each column is read as, and what is left out, as comments."""
+    """Yield comments with the kind of each column and the ignored columns."""
     for kind in ("numeric", "categorical", "date", "text"):
         names = [column.name for column in plan.columns if column.kind == kind]
         if names:
             yield Remark(f"{kind}: {', '.join(names)}")
     yield from (Remark(column.remark) for column in plan.columns if column.remark)
     for name, why in plan.ignored.items():
-        yield Remark(f"left out: {name}, as {why}")
-    yield Remark("To change that: numeric, categorical, date, text or ignore, each a list of columns.")
+        yield Remark(f"ignored: {name}, because {why}")
+    yield Remark("To change this, list columns under numeric, categorical, date, text or ignore.")
 
 
 def _dataset(path: str, looked: LookedAt, target: ChosenTarget, plan: Plan, sizes: Sizes) -> Iterator[Key | Remark]:
     yield Key("type", "table")
     yield Key("path", path)
-    yield Key("target", target.name if len(target.names) == 1 else list(target.names), f"chosen {target.why}")
+    yield Key("target", target.name if len(target.names) == 1 else list(target.names), target.why)
     yield Remark(target.plan.note)
     if any(looked.surveys[name].missing for name in target.names):
-        yield Key("missing_target", "drop", "rows without a target are left out")
+        yield Key("missing_target", "drop", "ignore rows without a target")
     yield from looked.lines()
     yield from describe_columns(plan)
     yield from _text_length(looked, plan)
@@ -163,7 +163,7 @@ def _dataset(path: str, looked: LookedAt, target: ChosenTarget, plan: Plan, size
 
 
 def _text_length(looked: LookedAt, plan: Plan) -> Iterator[Key]:
-    """How many words are read, where there are columns of text: as many as most rows have."""
+    """Yield the number of words to read from text columns, enough for most rows."""
     names = [column.name for column in plan.columns if column.kind == "text"]
     missing = (*MISSING_VALUES, *looked.odd)
     lengths = count_lengths(looked.table, names, missing, most=_ROWS_WHOSE_WORDS_ARE_COUNTED)
@@ -171,9 +171,9 @@ def _text_length(looked: LookedAt, plan: Plan) -> Iterator[Key]:
         return
     found = max(1, *(each.length_of(_PART) for each in lengths.values()))
     longest = max(each.longest for each in lengths.values())
-    said = "as 95 of 100 have no more" if found <= _LONGEST_TEXT else f"where 95 of 100 have up to {found:,}"
+    share = "95 % have at most this many" if found <= _LONGEST_TEXT else f"95 % have at most {found:,}"
     yield Key(
-        "text_length", min(found, _LONGEST_TEXT), f"words of a text that are read, {said}; the longest: {longest:,}"
+        "text_length", min(found, _LONGEST_TEXT), f"words to read from each text; {share}, the longest has {longest:,}"
     )
 
 
@@ -200,18 +200,18 @@ def _class_weight(survey: ColumnSurvey, target: ChosenTarget) -> Iterator[Remark
     if target.plan.kind == "classes" and not survey.is_many:
         ratio = max(survey.counts.values()) / min(survey.counts.values())
         if ratio >= _IMBALANCE:
-            said = f"The most frequent class has {ratio:.0f} times as many rows as the rarest"
-            yield Remark(f"{said}: class_weight: balanced makes the rare ones count more.")
+            why = f"The most frequent class has {ratio:.0f} times as many rows as the rarest"
+            yield Remark(f"{why}; class_weight: balanced gives rare classes more weight.")
 
 
 def _missing_told(looked: LookedAt, target: ChosenTarget) -> Iterator[str]:
     for name in target.names:
         if missing := looked.surveys[name].missing:
-            yield f"missing_target: drop, as {missing:,} of {looked.rows:,} rows have no {name}"
+            yield f"missing_target: drop, because {missing:,} of {looked.rows:,} rows have no {name}"
 
 
 def _no_numbers(survey: ColumnSurvey) -> list[str]:
-    """The texts of a column of numbers that are none."""
+    """Return the texts in a column of numbers that are not numbers."""
     return [text for text in survey.counts if not _is_number(text)]
 
 
@@ -223,5 +223,5 @@ def _is_number(text: str) -> bool:
 
 
 def _can_be_said(odd: list[str], survey: ColumnSurvey) -> bool:
-    """Whether `missing_values` can name them: among numbers that came as numbers, infinity has no text."""
+    """Return whether `also_missing` can express these values: in a typed column, infinity has no text."""
     return not survey.came_as_numbers or len(missing_numbers(odd)) == len(odd)

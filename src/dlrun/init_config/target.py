@@ -1,4 +1,4 @@
-"""Which column is to be predicted: the one that the user names, else one of a usual name, else the last that can be."""
+"""Choose the column to predict: given by the user, or with a common name, or the last suitable column."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _LIKE_IDS = 0.5
 
 @dataclass(frozen=True)
 class ChosenTarget:
-    """The column to predict.
+    """The chosen target columns.
 
     Args:
-        name: Of the column, or of the first of several.
-        why: How it was chosen.
-        plan: What it is.
-        names: Of all columns to predict.
+        name: Name of the column, or of the first of several.
+        why: Reason for the choice.
+        plan: Plan for reading the target.
+        names: Names of all columns to predict.
     """
 
     name: str
@@ -41,25 +41,27 @@ def choose_target(
 
     Args:
         table: The rows.
-        surveys: What was counted of its columns.
-        keys: How columns are read.
-        wish: The user's own choice, or empty.
-        more: Other columns that the user wants predicted with it.
+        surveys: Statistics of its columns.
+        keys: Keys that control how columns are read.
+        wish: Column chosen by the user, or empty.
+        more: More columns to predict, chosen by the user.
 
     Raises:
-        UsageError: There is no column of this name, or none can be predicted.
-        DataError: The user's choice cannot be predicted.
+        UsageError: The column does not exist, or no column can be predicted.
+        DataError: The column chosen by the user cannot be predicted.
     """
     if wish:
         names = (wish, *more)
         for index, name in enumerate(names):
             check_column(name, table.names, table.label)
             if name in names[:index]:
-                raise UsageError(f"--target {name} is given twice", expected="each column once")
+                raise UsageError(f"--target {name} appears twice", expected="each column only once")
         plan = plan_target(table, surveys, names, task="auto", keys=keys)
         return ChosenTarget(wish, "as --target says", plan, names)
     if len(table.names) == 1:
-        raise UsageError(f"{table.label} has one column only", expected="one to predict, and others to predict it from")
+        raise UsageError(
+            f"{table.label} has only one column", expected="a column to predict, and others to predict it from"
+        )
     for name, why in _candidates(table.names):
         if name not in surveys or is_no_target(surveys[name]):
             continue
@@ -68,14 +70,14 @@ def choose_target(
         except DataError:
             continue
         return ChosenTarget(name, why, plan, (name,))
-    raise UsageError(f"no column of {table.label} looks like one to predict", expected="--target with its name")
+    raise UsageError(f"no column of {table.label} looks like a target", expected="--target with the name of a column")
 
 
 def check_column(name: str, names: Sequence[str], label: str) -> None:
-    """Refuse the name of a column that is not there.
+    """Reject the name of a column that does not exist.
 
     Raises:
-        UsageError: Names those that are.
+        UsageError: There is no such column; the message lists the columns.
     """
     if name not in names:
         near = nearest(name, names)
@@ -84,7 +86,7 @@ def check_column(name: str, names: Sequence[str], label: str) -> None:
 
 
 def is_no_target(survey: ColumnSurvey) -> bool:
-    """Whether a column hardly is what someone wants to predict: it says nothing, numbers the rows, or is a text."""
+    """Return whether a column is an unlikely target: constant, a row number or id, or a free text."""
     if not survey.known or survey.is_constant or (survey.known >= _FEW_ROWS and survey.is_permutation):
         return True
     distinct = survey.known if survey.is_many else len(survey.counts)
@@ -98,7 +100,7 @@ def _candidates(names: Sequence[str]) -> Iterator[tuple[str, str]]:
     by_lower = {name.lower(): name for name in reversed(names)}
     for usual in USUAL_NAMES:
         if usual in by_lower:
-            yield by_lower[usual], "by its name"
-    yield names[-1], "as it is the last column"
+            yield by_lower[usual], "chosen by its name"
+    yield names[-1], "the last column"
     for name in reversed(names[:-1]):
-        yield name, "as those behind it can hardly be predicted"
+        yield name, "the last column that looks like a target"

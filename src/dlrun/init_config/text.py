@@ -1,4 +1,4 @@
-"""Texts with labels in; a draft of a config that predicts the label out."""
+"""Draft a config that predicts the labels of texts."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ _LIKE_IDS = 0.5
 
 @dataclass(frozen=True)
 class TextColumns:
-    """Which columns are which; empty of a folder, which has none.
+    """The roles of the columns; empty for a folder.
 
     Args:
-        text: Of the texts.
-        label: Of what is to be predicted.
-        why: How the label was chosen.
-        others: Columns that are not used.
+        text: Column of the texts.
+        label: Column to predict.
+        why: Reason for the choice of the label.
+        others: Unused columns.
     """
 
     text: str = ""
     label: str = ""
-    why: str = "as the folders are its classes"
+    why: str = "the class folders"
     others: tuple[str, ...] = ()
 
 
@@ -51,7 +51,7 @@ def draft_text(path: str, wishes: Wishes) -> ConfigDraft:
 
     Raises:
         DataError: The file cannot be read.
-        UsageError: It has no column of texts, or none of labels.
+        UsageError: There is no column of texts, or no column of labels.
     """
     within = split_folders(Path(path).expanduser())
     files = files_of(str(within.get("train", path)), TextReading())
@@ -65,7 +65,7 @@ def draft_text(path: str, wishes: Wishes) -> ConfigDraft:
     files = files_of(str(within.get("train", path)), reading)
     rows = [*itertools.islice(itertools.chain.from_iterable(file.rows(labelled=True) for file in files), _LOOKED_AT)]
     if not rows:
-        raise DataError(f"{path} has no texts", expected="rows with a text and a label")
+        raise DataError(f"{path} contains no texts", expected="rows with a text and a label")
     total = len(rows) if len(rows) < _LOOKED_AT else sum(1 for file in files for _ in file.rows(labelled=False))
     looks = _Looks.of([row.text for row in rows])
     labels = {row.label or "" for row in rows}
@@ -76,7 +76,7 @@ def draft_text(path: str, wishes: Wishes) -> ConfigDraft:
     held_out = [line for line in sizes.held_out if not (isinstance(line, Key) and line.name in within)]
     is_bag = looks.is_long or total > _MANY_TEXTS
     return ConfigDraft(
-        f"Texts of {path}: {total:,} of them, whose {columns.label or 'class folder'} is predicted.",
+        f"{total:,} texts of {path}, whose {columns.label or 'class folder'} is predicted.",
         (*_dataset(path, columns, reading, first, looks, is_bag=is_bag), *_label_remark(labels), *held_out),
         _network(is_bag=is_bag),
         "mean_squared_error" if is_value else "sparse_categorical_crossentropy",
@@ -87,18 +87,18 @@ def draft_text(path: str, wishes: Wishes) -> ConfigDraft:
 
 
 def _one_class(folder: Path, name: str) -> DataError:
-    """The error for a folder with one class folder, which may be one around them."""
+    """Return the error for a folder with a single class folder, which may be an outer folder."""
     inner = inner_class_folder(folder, (SUFFIX,))
     return DataError(
-        f"{folder} has one class folder, {name}",
-        expected="two or more, to tell apart",
+        f"{folder} has only one class folder, {name}",
+        expected="two or more class folders",
         hint=f"the folders of {inner} may be the classes: --data {shlex.quote(str(inner))}" if inner else "",
     )
 
 
 @dataclass(frozen=True)
 class _Looks:
-    """What texts are like: whether they are long, and whether white space parts their words."""
+    """Properties of texts: whether they are long, and whether spaces separate their words."""
 
     is_long: bool
     is_written_without_spaces: bool
@@ -109,12 +109,12 @@ class _Looks:
         characters = sum(map(len, texts))
         ascii_only = sum(character.isascii() for text in texts for character in text[:200])
         wide = ascii_only < sum(len(text[:200]) for text in texts) / 2
-        # Words of 12 letters on average stand in no alphabet that writes spaces.
+        # No script with spaces has words of 12 letters on average.
         return cls(bool(np.quantile(words, 0.95) > _SHORT_WORDS), wide and characters > 12 * max(1, int(words.sum())))
 
 
 def has_loose_quotes(path: str) -> bool:
-    """Whether a delimited file can be read only where quotes are letters, which texts know and tables do not."""
+    """Return whether a delimited file is readable only with quotes as ordinary characters, unlike a table."""
     try:
         file = files_of(path, TextReading())[0]
         if not file.is_delimited:
@@ -125,7 +125,7 @@ def has_loose_quotes(path: str) -> bool:
 
 
 def _has_quoted_values(file: TextFile, reading: TextReading) -> bool:
-    """Whether quotes enclose values; False if the file can be read only where they are letters like any other."""
+    """Return whether quotes enclose values; False if the file is readable only with quotes as ordinary characters."""
     for quoted in (True, False):
         tried = replace(file, reading=replace(reading, quoted=quoted))
         tried = replace(tried, reading=replace(tried.reading, text=tried.names()[0]))
@@ -142,7 +142,7 @@ def _choose_columns(path: str, wishes: Wishes, reading: TextReading) -> TextColu
     names = files_of(path, reading)[0].names()
     if not names:
         expected = "a .csv, .tsv, .jsonl or .parquet file, or class folders"
-        hint = "each line of a .txt file is one text; a file of columns is called .csv or .tsv"
+        hint = "in a .txt file, each line is one text; name a file with columns .csv or .tsv"
         raise UsageError(f"{path} has no columns", expected=expected, hint=hint)
     if wishes.target:
         check_column(wishes.target, names, path)
@@ -154,7 +154,7 @@ def _choose_columns(path: str, wishes: Wishes, reading: TextReading) -> TextColu
         _refuse_damaged(path, reading, names)
         expected = "a column with several words in each row"
         foreign = foreign_kind(Path(path))  # to tables
-        hint = f"for `type: table`: {how_to_convert(Path(path), foreign)}" if foreign else "--type table"
+        hint = f"for type: table, {how_to_convert(Path(path), foreign)}" if foreign else "--type table"
         raise UsageError(f"{path} has no column of texts", expected=expected, hint=hint)
     others = tuple(name for name in names if name != text)
     if wishes.target:
@@ -166,7 +166,7 @@ def _choose_columns(path: str, wishes: Wishes, reading: TextReading) -> TextColu
 
 
 def _refuse_damaged(path: str, reading: TextReading, names: Sequence[str]) -> None:
-    """Raise what is wrong with a file if it is the same whichever column is read."""
+    """Raise the error of a damaged file, which is the same for every column."""
     errors: dict[str, DataError] = {}
     for name in names:
         try:
@@ -181,7 +181,7 @@ def _refuse_damaged(path: str, reading: TextReading, names: Sequence[str]) -> No
 
 
 def _column(path: str, reading: TextReading, *, labelled: bool) -> list[str]:
-    """The first labels, or texts; none where some are missing, or are neither text nor a number."""
+    """Return the first labels or texts; an empty list if some are missing or are neither text nor numbers."""
     try:
         rows = files_of(path, reading)[0].rows(labelled=labelled)
         return [(row.label if labelled else row.text) or "" for row in itertools.islice(rows, _LOOKED_AT)]
@@ -190,7 +190,7 @@ def _column(path: str, reading: TextReading, *, labelled: bool) -> list[str]:
 
 
 def _text_column(values: Mapping[str, list[str]]) -> str | None:
-    """The column of texts: by its name, else the one with most words; not one of few words."""
+    """Return the column of texts: by its name, or else the column with the most words per row."""
     words = {name: sum(len(value.split()) for value in found) / len(found) for name, found in values.items() if found}
     for name in words:
         if name.lower() in _TEXT_NAMES:
@@ -209,8 +209,8 @@ def _label_column(values: Mapping[str, list[str]], path: str) -> tuple[str, str]
         if name.lower() in USUAL_NAMES:
             return name, "by its name"
     if usable:
-        return usable[-1], "as it is the last column that can be one"
-    raise UsageError(f"no column of {path} looks like a label", expected="--target with its name")
+        return usable[-1], "the last column that can be a label"
+    raise UsageError(f"no column of {path} looks like a label", expected="--target with the name of a column")
 
 
 def _dataset(
@@ -220,16 +220,16 @@ def _dataset(
     yield Key("path", path)
     yield from first.lines()
     if not reading.quoted:
-        yield Key("quoted", value=False, comment="quotes are letters like any other; true: they enclose values")
+        yield Key("quoted", value=False, comment="quotes are ordinary characters; true if they enclose values")
     if columns.text:
-        yield Key("text", columns.text, "the column of the texts")
-        yield Key("label", columns.label, f"the column to predict, chosen {columns.why}")
+        yield Key("text", columns.text, "column of the texts")
+        yield Key("label", columns.label, f"column to predict, {columns.why}")
     if columns.others:
-        yield Remark(f"not used: {', '.join(columns.others)} (type: table reads all columns)")
+        yield Remark(f"unused: {', '.join(columns.others)} (type: table uses all columns)")
     if looks.is_written_without_spaces:
-        yield Key("tokens", "characters", "the texts are written without spaces between words")
+        yield Key("tokens", "characters", "the texts have no spaces between words")
     if is_bag:
-        yield Key("output_mode", "multi_hot", "which words a text has, whatever their order")
+        yield Key("output_mode", "multi_hot", "which words occur, regardless of their order")
         yield Key("vocabulary_size", 20_000, "the most frequent words of the training texts")
     else:
         yield Key("vocabulary_size", 10_000, "the most frequent words of the training texts; others share one id")
@@ -240,7 +240,7 @@ def _network(*, is_bag: bool) -> Section:
         return (Key("type", "mlp"), Key("units", [64]), Key("dropout", 0.5))
     return (
         Key("type", "lstm"),
-        Key("embedding_size", 64, "width of the vector learnt for each word"),
+        Key("embedding_size", 64, "width of the vector learned for each word"),
         Key("units", [64]),
         Key("bidirectional", value=True),
         Key("dropout", 0.5),
@@ -257,16 +257,16 @@ def _are_whole(labels: set[str]) -> bool:
 
 def _label_remark(labels: set[str]) -> Iterator[Remark]:
     if _are_whole(labels):
-        yield Remark("The labels are whole numbers, and count as classes; task: regression reads them as numbers.")
+        yield Remark("The labels are whole numbers and are read as classes; task: regression reads them as numbers.")
 
 
 def _told(columns: TextColumns, reading: TextReading, wishes: Wishes) -> Iterator[str]:
     if not reading.quoted:
-        yield "quoted: false, as its quotes do not enclose whole values: they are letters like any other"
+        yield "quoted: false, because quotes do not enclose whole values and are read as ordinary characters"
     if columns.text:
         yield f"text: {columns.text}"
         yield f"label: {columns.label}, {columns.why}" + ("" if wishes.target else " (--target for another)")
     else:
         yield "label: the class folder of each text"
     if columns.others:
-        yield f"not used: {', '.join(columns.others)} (--type table reads all columns)"
+        yield f"unused: {', '.join(columns.others)} (--type table uses all columns)"

@@ -1,4 +1,4 @@
-"""A path to data and one for the config in; the config, written and checked, out."""
+"""Write a config for some data, and check it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class WrittenConfig:
     """A config that was written.
 
     Args:
-        path: Where.
-        told: What was guessed, and how to say otherwise.
+        path: Path of the config.
+        told: Messages for the user about each guess and how to override it.
     """
 
     path: Path
@@ -32,13 +32,13 @@ def write_config(data: str, path: Path | None, wishes: Wishes, *, force: bool = 
 
     Args:
         data: A file, a folder, or a pattern of tables.
-        path: The config; None: called after the data, in the current folder.
-        wishes: What the user says of the data.
-        force: Whether to write over a file that exists.
+        path: Path of the config; None for the name of the data, in the working directory.
+        wishes: What the user specified about the data.
+        force: Whether to overwrite an existing file.
 
     Raises:
-        UsageError: The file exists, or what the user says does not fit.
-        DataError: The data is not there, or cannot be read.
+        UsageError: The file exists, or the wishes do not fit the data.
+        DataError: The data does not exist, or cannot be read.
         RunError: The file cannot be written.
     """
     name = _name_of(data)
@@ -52,12 +52,12 @@ def write_config(data: str, path: Path | None, wishes: Wishes, *, force: bool = 
         raise RunError(f"cannot write {path}: {error.strerror}") from error
     try:
         read_spec(path)
-    except DataError as error:  # the config is right; the data has to be mended first, such as rows in another order
+    except DataError as error:  # the config is correct, but the data must be fixed first, such as the order of its rows
         return WrittenConfig(path, (*draft.told, f"not ready to train: {error.what}"))
     return WrittenConfig(path, draft.told)
 
 
 def _name_of(data: str) -> str:
-    """The data's name as a run may be called."""
+    """Return the name of the data in the form of a run name."""
     stem = Path(data).expanduser().resolve().name.partition(".")[0]
     return re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("._-")[:60] or "config"

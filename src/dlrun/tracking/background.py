@@ -1,4 +1,4 @@
-"""Jobs in, done one after the other in a thread of their own; the first that fails ends it."""
+"""Execute jobs in order in a background thread, until one fails."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ Job = Callable[[], None]
 
 
 class Background:
-    """Does jobs behind the back of a training, which never waits for them.
+    """A background thread that executes jobs, so that training never waits for them.
 
-    The thread ends with the program, whatever it is waiting for.
+    It is a daemon thread: it ends with the program even while it waits for a server.
 
     Args:
-        name: Of the thread, for whoever looks at a process.
+        name: Name of the thread, for debuggers.
     """
 
     def __init__(self, name: str) -> None:
@@ -27,17 +27,17 @@ class Background:
         self._thread.start()
 
     def put(self, job: Job) -> None:
-        """Have a job done after those before it."""
+        """Queue a job."""
         self._jobs.put(job)
 
     def finish(self, seconds: float) -> bool:
-        """Wait until all is done.
+        """Wait until all jobs are done.
 
         Args:
-            seconds: How long one job may take; the rest is not begun any more.
+            seconds: Maximum duration of a job in seconds. When it is exceeded, the remaining jobs are dropped.
 
         Returns:
-            Whether nothing is left; it may have failed.
+            Whether the thread has ended, because all jobs are done or one failed.
         """
         self._jobs.put(None)
         seen = -1
@@ -53,7 +53,7 @@ class Background:
         while (job := self._jobs.get()) is not None and not self._is_given_up:
             try:
                 job()
-            except Exception as error:  # noqa: BLE001  whatever another program's library raises is told, and ends this
+            except Exception as error:  # noqa: BLE001  the library of a tracker may raise anything; it is reported and ends tracking
                 self.failure = error
                 return
             self._done += 1

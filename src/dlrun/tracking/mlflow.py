@@ -1,4 +1,4 @@
-"""MLflow, for teams that have it: what a spec says about it, and what its library has to be told."""
+"""The MLflow tracker: its keys in a spec, and the settings of its library."""
 
 from __future__ import annotations
 
@@ -18,72 +18,74 @@ from dlrun.tracking.tracker import Journal, RunFacts, Tracker, trackers
 
 _INSTALL = "pip install 'dlrun[mlflow]'"
 _WORDS = ("databricks", "databricks-uc", "uc")
-"""Addresses that are neither a URI nor a folder."""
+"""Special addresses that are neither URIs nor folders."""
 _SQLITE_FILE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!/)(.+)")
 _SETTINGS = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    # Of MLflow's own 7 with their pauses one request takes four minutes to fail.
+    # With the default of 7 retries and their pauses, a request takes four minutes to fail.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
-"""What MLflow's library does where the user's environment does not say otherwise."""
+"""Settings of the MLflow library, unless the environment of the user sets them."""
 
 
 @trackers.register("mlflow")
 class MLflow(Tracker):
-    """An MLflow server or store, by the package mlflow or mlflow-skinny: `pip install 'dlrun[mlflow]'`."""
+    """Log to an MLflow server or store. Needs mlflow or mlflow-skinny: `pip install 'dlrun[mlflow]'`."""
 
     reach_keys: ClassVar[tuple[str, ...]] = ("uri",)
 
     uri: str | None = Field(
         default=None,
         min_length=1,
-        description="The server's address (http://localhost:5000), or a folder (mlruns). null: the environment's "
-        "MLFLOW_TRACKING_URI, else MLflow's default. A password belongs into MLFLOW_TRACKING_PASSWORD.",
+        description="Address of the server (http://localhost:5000), or a folder (mlruns). null: the environment "
+        "variable MLFLOW_TRACKING_URI, or the default of MLflow. Put a password into MLFLOW_TRACKING_PASSWORD.",
     )
     experiment: str | None = Field(
         default=None,
         min_length=1,
         max_length=500,
-        description="Name of the experiment, which is made if there is none. null: the environment's "
-        "MLFLOW_EXPERIMENT_NAME or MLFLOW_EXPERIMENT_ID, else Default.",
+        description="Name of the experiment, which is created if it does not exist. null: the environment variable "
+        "MLFLOW_EXPERIMENT_NAME or MLFLOW_EXPERIMENT_ID, or Default.",
     )
 
     def problems(self) -> Iterator[FieldProblem]:
-        """A password in the address: a run folder, which is passed on, would keep it."""
+        """Yield a password in the address, which would be stored in the run folder and shared with it."""
         if self.uri is not None and "@" in urlsplit(self.uri).netloc:
-            expected, hint = "the address alone", "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
-            yield FieldProblem(("uri",), "uri holds a name or a password, which spec.yaml would keep", expected, hint)
+            expected, hint = "only the address", "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead"
+            yield FieldProblem(
+                ("uri",), "uri contains a user name or a password, which would be stored in spec.yaml", expected, hint
+            )
 
     def prepare(self) -> None:
-        """Look for the package, and settle what its library reads from the environment.
+        """Check that the package is installed, and set the environment variables of its library.
 
         Raises:
-            UsageError: It is not installed, or cannot write the store.
+            UsageError: The package is not installed, or a package for the store is missing.
         """
         found = find_spec("mlflow")
-        if found is None or found.origin is None:  # a folder called mlflow is found as well
+        if found is None or found.origin is None:  # find_spec also finds a folder named mlflow
             raise UsageError("tracking: mlflow needs MLflow, which is not installed", hint=_INSTALL)
         uri = self.uri or os.environ.get("MLFLOW_TRACKING_URI") or ""
-        # MLflow's default is a database, which mlflow-skinny alone cannot write.
+        # The default store of MLflow is a database, which mlflow-skinny alone cannot write.
         default_is_folder = not uri and any(Path("mlruns").glob("[0-9]*/meta.yaml"))
         is_database = "sql" in urlsplit(uri).scheme if uri else not default_is_folder
         if is_database and not (find_spec("sqlalchemy") and find_spec("alembic")):
-            where = "the database of its uri" if uri else "a database, MLflow's default"
+            where = "the database of its uri" if uri else "a database, the default of MLflow"
             raise UsageError(
                 f"tracking: mlflow would write to {where}, which needs SQLAlchemy and Alembic",
-                expected="a server's address or a folder: --set tracking.uri=mlruns",
+                expected="the address of a server, or a folder: --set tracking.uri=mlruns",
                 hint="pip install sqlalchemy alembic",
             )
         for name, value in _SETTINGS.items():
             os.environ.setdefault(name, value)
         if default_is_folder or (uri and _is_folder(uri)):
-            # A folder that the user asks for, or has runs in, is no accident, which is what MLflow 3 wants to be told.
+            # MLflow 3 refuses file stores without this flag; here the user asked for one or already has runs in it.
             os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
 
     def absolute(self) -> MLflow:
-        """The same with an absolute path, where the store is a folder or a file."""
+        """Return the tracker with an absolute path, if the store is a folder or a file."""
         if self.uri is None:
             return self
         if _is_folder(self.uri) and not self.uri.startswith("file:"):
@@ -93,7 +95,7 @@ class MLflow(Tracker):
         return self
 
     def open(self, run: RunFacts, *, known_id: str | None) -> Journal:
-        """Begin the MLflow run, or go on with it.
+        """Start the MLflow run, or continue it.
 
         Raises:
             RunError: The server does not answer.
@@ -101,7 +103,7 @@ class MLflow(Tracker):
         from dlrun.system.network import find_unreachable
 
         uri = self.absolute().uri or os.environ.get("MLFLOW_TRACKING_URI")
-        # Asked before MLflow is, which would go on asking: a server that is not there is told at once.
+        # Check first, because MLflow would retry for minutes before it reports that the server is unreachable.
         unreachable = find_unreachable([uri]) if uri and uri.startswith(("http://", "https://")) else None
         if unreachable is not None:
             raise RunError(re.sub(r"^\S*@", "", unreachable))

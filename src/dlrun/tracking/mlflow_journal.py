@@ -1,4 +1,4 @@
-"""One MLflow run, by MLflow's client: found again or made, and filled within MLflow's limits."""
+"""Log a run to MLflow with its client, within the limits of MLflow."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _RUN_TAG = f"{_TAG}run_id"
 
 
 class MLflowJournal(Journal):
-    """A run in MLflow.
+    """The journal of a run in MLflow.
 
     Args:
-        client: Of the store.
-        run: As MLflow has it.
+        client: Client of the store.
+        run: The run in MLflow.
     """
 
     def __init__(self, client: MlflowClient, run: Any) -> None:
@@ -42,25 +42,25 @@ class MLflowJournal(Journal):
         self.epochs = int(run.data.metrics.get("epoch", 0))
 
     def log_epoch(self, row: Mapping[str, float | int | None]) -> None:
-        """Log every column of the row as a metric, at the step that the epoch's number is."""
+        """Log every column of the row as a metric, with the epoch as the step."""
         self._log_metrics(row, step=int(row["epoch"] or 0))
 
     def log_scores(self, scores: Mapping[str, float], *, epoch: int) -> None:
-        """Log them as metrics of the last epoch."""
+        """Log the scores as metrics of the last epoch."""
         self._log_metrics(scores, step=epoch)
 
     def log_end(self, ending: Ending, tags: Mapping[str, str]) -> None:
-        """Give the run its tags and its status."""
+        """Set the final tags and the status of the run."""
         self.log_tags(tags)
         self._client.set_terminated(self.id, status=_STATUS[ending])
 
     def log_file(self, path: Path, *, name: str) -> None:
-        """Log an artifact under the folder that it has in the run."""
+        """Log a file as an artifact, in the same folder as in the run."""
         folder = str(Path(name).parent)
         self._client.log_artifact(self.id, str(path), None if folder == "." else folder)
 
     def log_tags(self, tags: Mapping[str, str]) -> None:
-        """Set tags that begin with `dlrun.`."""
+        """Set tags, prefixed with `dlrun.`."""
         from mlflow.entities import RunTag
 
         named = [
@@ -70,11 +70,11 @@ class MLflowJournal(Journal):
             self._client.log_batch(self.id, tags=batch)
 
     def log_params(self, params: Mapping[str, str], *, known: Mapping[str, str]) -> None:
-        """Log what MLflow has not got yet. What it has it never changes: a new value becomes a tag.
+        """Log params that are new to MLflow. MLflow params are immutable, so a changed value becomes a tag.
 
         Args:
-            params: Of the run.
-            known: Those that the MLflow run has.
+            params: Params of the run.
+            known: Params that the MLflow run already has.
         """
         from mlflow.entities import Param
 
@@ -86,10 +86,8 @@ class MLflowJournal(Journal):
         self.log_tags({f"changed.{name}": value for name, value in changed.items()})
         if altered:
             self.log_tags({"params_altered": ", ".join(altered)})
-            said = (
-                f"{len(altered)} params are cut or renamed for MLflow's limits; its artifact spec.yaml has them whole"
-            )
-            self.notes = (said,)
+            note = f"{len(altered)} params were shortened or renamed for the limits of MLflow"
+            self.notes = (f"{note}; its artifact spec.yaml has the originals",)
 
     def _log_metrics(self, values: Mapping[str, float | int | None], *, step: int) -> None:
         from mlflow.entities import Metric
@@ -103,13 +101,13 @@ class MLflowJournal(Journal):
 
 
 def open_journal(run: RunFacts, *, uri: str | None, experiment: str | None, known_id: str | None) -> MLflowJournal:
-    """Find the MLflow run of a run that goes on, or make one, and log what is known at the start.
+    """Find the MLflow run of a resumed run, or create one, and log its tags and params.
 
     Args:
-        run: Known before the first step.
-        uri: Of the store; None: MLflow's default.
-        experiment: Its name; None: as the environment says.
-        known_id: The MLflow run that the run had before.
+        run: Facts known before the first step.
+        uri: Address of the store; None for the default of MLflow.
+        experiment: Name of the experiment; None for the one set in the environment.
+        known_id: Id of the earlier MLflow run of this run, if any.
     """
     from mlflow import MlflowClient
 
@@ -134,10 +132,10 @@ def open_journal(run: RunFacts, *, uri: str | None, experiment: str | None, know
 
 
 def fit_params(params: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
-    """Fit params into what MLflow takes: letters, digits, `_.-: ` in a name of 250 characters, a value of 6000.
+    """Fit params into the limits of MLflow: names of 250 letters, digits and `_.-: `, values of 6000 characters.
 
     Returns:
-        The params, and the names of those that are not what they were; no two become one.
+        The params, and the names of those that changed. Names stay unique.
     """
     fitted: dict[str, str] = {}
     altered = []
@@ -163,9 +161,9 @@ def _known_run(client: MlflowClient, run: RunFacts, known_id: str | None) -> Any
         found = client.get_run(known_id)
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            return None  # of another store, or removed
+            return None  # in another store, or deleted
         raise
-    # run.json may have come from elsewhere, with the id of someone's other run.
+    # run.json may come from another user and contain the id of an unrelated MLflow run.
     is_this = found.data.tags.get(_RUN_TAG) == run.id and found.info.lifecycle_stage == "active"
     return found if is_this else None
 
@@ -182,7 +180,7 @@ def _experiment_id(client: MlflowClient, name: str | None) -> str:
         try:
             made: str = client.create_experiment(name)
         except MlflowException as error:
-            found = client.get_experiment_by_name(name)  # another run may have made it meanwhile
+            found = client.get_experiment_by_name(name)  # another run may have created it in the meantime
             if error.error_code != "RESOURCE_ALREADY_EXISTS" or found is None:
                 raise
         else:

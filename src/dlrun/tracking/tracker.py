@@ -1,4 +1,4 @@
-"""The base of every tracker component, and what it makes: the journal of one run, kept by another program."""
+"""The base classes of trackers and of the journals that they keep of a run."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Ending = Literal["completed", "failed", "interrupted"]
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What is known of a run before its first step.
+    """Facts about a run that are known before its first step.
 
     Args:
-        id: Of the run folder.
-        params: The complete spec by dotted key, without what only says how it is tracked.
+        id: Id of the run folder.
+        params: The complete spec by dotted key, without the section `tracking`.
         tags: `run_id`, `version` (of dlrun), `dataset_fingerprint`, and in a repository `git_commit`.
-        goes_on: Whether it was trained before, and may have a journal that it does not know of: the server, or the run,
-            ended when it was begun.
+        goes_on: Whether the run is resumed. It may then have a journal whose id it never stored, because the server or
+            the run stopped while the journal was created.
     """
 
     id: str
@@ -35,87 +35,85 @@ class RunFacts:
 
 
 class Journal(abc.ABC):
-    """A run in a tracker. Every method may wait for a server: they are called in a thread of their own, in order.
+    """A run in a tracker. Methods may wait for a server, so they are called in order in a background thread.
 
-    Whatever one of them raises ends the tracking, and is told; the training goes on.
+    If a method raises an exception, tracking stops with a warning and training continues.
     """
 
     id: str
-    """The tracker's own id of the run, by which a run that is resumed finds it again."""
+    """Id of the run in the tracker, with which a resumed run finds it again."""
     place: str
-    """Where a person finds it: an address, without a password."""
+    """Address of the run for the user, without a password."""
     epochs: int = 0
-    """The last epoch that it had when it was opened."""
+    """Last epoch in the journal when it was opened."""
     notes: tuple[str, ...] = ()
-    """What a person should know about what was logged when it was opened, one sentence each."""
+    """Notes for the user about what was logged on opening, one sentence each."""
 
     @abc.abstractmethod
     def log_epoch(self, row: Mapping[str, float | int | None]) -> None:
-        """Take one row of metrics.jsonl."""
+        """Log a row of metrics.jsonl."""
 
     @abc.abstractmethod
     def log_scores(self, scores: Mapping[str, float], *, epoch: int) -> None:
-        """Take the final scores of one split: `test_accuracy`.
+        """Log the final scores of a split, such as `test_accuracy`.
 
         Args:
-            scores: By name.
-            epoch: The last one.
+            scores: Scores by name.
+            epoch: Last epoch.
         """
 
     @abc.abstractmethod
     def log_end(self, ending: Ending, tags: Mapping[str, str]) -> None:
-        """Take how the run ended.
+        """Log how the run ended.
 
         Args:
-            ending: In which way.
-            tags: `status`, and of a complete run `weights_sha256`.
+            ending: How the run ended.
+            tags: `status`, and `weights_sha256` for a completed run.
         """
 
     @abc.abstractmethod
     def log_file(self, path: Path, *, name: str) -> None:
-        """Take one of the run's files.
+        """Log a file of the run.
 
         Args:
-            path: Where it is.
-            name: From the run folder: `checkpoints/best/arrays.safetensors`.
+            path: Path of the file.
+            name: Path relative to the run folder, such as `checkpoints/best/arrays.safetensors`.
         """
 
 
 class Tracker(Component, abc.ABC):
-    """What follows a run beside its folder."""
+    """A service that logs a run in addition to its folder."""
 
     reach_keys: ClassVar[tuple[str, ...]] = ()
-    """The keys that say whom to contact: not taken from a stranger's spec."""
+    """Keys with addresses to contact, which are not accepted from the spec of another user."""
 
-    log_checkpoints: bool = Field(
-        default=False, description="Whether the checkpoints that a run ends with are logged, too."
-    )
+    log_checkpoints: bool = Field(default=False, description="Whether to log the final checkpoints too.")
     wait_seconds: float = Field(
         default=20.0,
         gt=0,
         le=86400,
-        description="Seconds that a run waits at its end for a server that takes nothing more; training never waits.",
+        description="Seconds to wait at the end of a run for a slow server, up to 86400; training never waits.",
     )
 
     def prepare(self) -> None:
-        """Look for what it needs, in milliseconds and before TensorFlow starts; nothing is contacted.
+        """Check the requirements of the tracker quickly, before TensorFlow starts and without network access.
 
         Raises:
-            UsageError: It is not installed.
+            UsageError: A required package is not installed.
         """
 
     def absolute(self) -> Tracker:
-        """The same from whatever folder it is used."""
+        """Return the tracker with paths that do not depend on the working directory."""
         return self
 
     @abc.abstractmethod
     def open(self, run: RunFacts, *, known_id: str | None) -> Journal:
-        """Begin the journal of a run, or go on with it. May wait for a server.
+        """Start the journal of a run, or continue it. May wait for a server.
 
         Args:
-            run: Known before the first step.
-            known_id: The journal that the run had when it was trained before; another one is begun if it has gone, or
-                is of another run.
+            run: Facts known before the first step.
+            known_id: Id of the earlier journal of this run. A new journal is started if it no longer exists or belongs
+                to another run.
         """
 
 

@@ -1,1 +1,1 @@
-"""YAML text as a tree of nodes that know their line and column."""
+"""Parse YAML into a tree of nodes that know their line and column."""

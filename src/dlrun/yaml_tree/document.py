@@ -1,4 +1,4 @@
-"""A YAML document as a tree in which every key and every value knows its place."""
+"""The tree of a YAML document, in which every key and value knows its line and column."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Scalar = str | int | float | bool | None
 
 @dataclass(frozen=True)
 class Place:
-    """Where something stands: a file (or `--set`), line and column from 1, and the line's text."""
+    """A location: a file (or `--set`), line and column from 1, and the text of the line."""
 
     origin: str
     line: int
@@ -22,18 +22,18 @@ class Place:
     text: str
 
     def problem(self, what: str, *, expected: str = "", hint: str = "") -> Problem:
-        """A problem at this place."""
+        """Return a problem at this location."""
         return Problem(what, expected, hint, self.origin, self.line, self.column, self.text)
 
 
 @dataclass
 class Node:
-    """One value of a document.
+    """A value of a document.
 
     Args:
         value: A scalar, a list of nodes, or a dict from key to node.
-        place: Where the value begins.
-        key_places: For a dict: where each key stands.
+        place: Location of the value.
+        key_places: Location of each key, for a dict.
     """
 
     value: Scalar | list[Node] | dict[str, Node]
@@ -42,11 +42,11 @@ class Node:
 
     @property
     def entries(self) -> dict[str, Node]:
-        """The keys of a mapping; empty for anything else."""
+        """Keys and values of a mapping; empty for other values."""
         return self.value if isinstance(self.value, dict) else {}
 
     def plain(self) -> Any:
-        """The value as plain Python: scalars, dicts, and tuples for lists (which strict validation asks for)."""
+        """Return the value in plain Python, with tuples for lists because strict validation requires them."""
         if isinstance(self.value, dict):
             return {key: node.plain() for key, node in self.value.items()}
         if isinstance(self.value, list):
@@ -54,14 +54,14 @@ class Node:
         return self.value
 
     def children(self) -> Iterator[Node]:
-        """The nodes directly below this one."""
+        """Yield the nodes directly below this one."""
         if isinstance(self.value, dict):
             yield from self.value.values()
         elif isinstance(self.value, list):
             yield from self.value
 
     def child(self, key: str | int) -> Node | None:
-        """The node below `key` (or at an index), or None."""
+        """Return the node at a key or index, or None."""
         if isinstance(self.value, dict):
             return self.value.get(str(key))
         if isinstance(self.value, list) and isinstance(key, int) and 0 <= key < len(self.value):
@@ -69,7 +69,7 @@ class Node:
         return None
 
     def known_part(self, path: Path) -> Path:
-        """The longest beginning of `path` that exists in the document."""
+        """Return the longest prefix of `path` that exists in the document."""
         node: Node | None = self
         for depth, key in enumerate(path):
             node = node.child(key) if node is not None else None
@@ -78,7 +78,7 @@ class Node:
         return path
 
     def path_of(self, location: Path) -> Path:
-        """The path of a validation error in the document: without what names a branch of a union, and not the file."""
+        """Return the path in the document of a validation error, without the names of union branches."""
         node, path = self, []
         for key in location:
             below = node.child(key)
@@ -88,14 +88,14 @@ class Node:
         return tuple(path)
 
     def at(self, path: Path) -> Node:
-        """The node at `path`, or the nearest one above it that exists."""
+        """Return the node at `path`, or its nearest existing ancestor."""
         node = self
         for key in self.known_part(path):
             node = node.child(key) or node
         return node
 
     def place_of(self, path: Path) -> Place:
-        """Where to point for `path`: its value if it has one, else its key, else the key of what lacks it."""
+        """Return the location to report for `path`: its value, its key for a group, or its nearest ancestor."""
         known = self.known_part(path)
         if not known:
             return self.place
@@ -105,16 +105,16 @@ class Node:
         return parent.key_places.get(str(known[-1]), node.place) if is_group else node.place
 
     def located(self, problem: FieldProblem) -> Problem:
-        """Give a problem that knows its path its place."""
+        """Return a problem with the location that belongs to its path."""
         return self.place_of(problem.path).problem(problem.what, expected=problem.expected, hint=problem.hint)
 
     def rename_key(self, old: str, new: str) -> None:
-        """Treat a misspelt key as the one that was meant, so that its value is checked too."""
+        """Rename a misspelled key to the intended one, so that its value is checked too."""
         self.value = {new if key == old else key: node for key, node in self.entries.items()}
         self.key_places[new] = self.key_places.pop(old)
 
     def as_group(self) -> Node:
-        """A bare name as the group it is short for: `adam` is `{type: adam}`."""
+        """Expand a bare name to a group: `adam` becomes `{type: adam}`."""
         if isinstance(self.value, str):
             return Node({"type": replace(self)}, self.place, {"type": self.place})
         return self

@@ -1,4 +1,4 @@
-"""A spec given as a Python dict, as the same tree that a YAML file gives; a place in it is the path of its keys."""
+"""Turn a spec that is a Python dict into the same tree as a YAML file, with key paths as locations."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _MAX_DEPTH = 40
 
 
 def document_of(given: Mapping[str, Any]) -> tuple[Node, str]:
-    """Make the tree of a spec, and the YAML text that a run keeps of it.
+    """Return the tree of a spec, and the YAML text to store in a run.
 
     Raises:
-        SpecError: A key is not text, or a value is of a kind that YAML does not have; its key path is named.
+        SpecError: A key is not text, or a value has a type that YAML lacks; the message names its key path.
     """
     root = _node(given, "the spec")
     return root, yaml.safe_dump(_listed(root.plain()), sort_keys=False, allow_unicode=True, width=100)
@@ -32,7 +32,7 @@ def _node(value: Any, path: str, *, depth: int = 0) -> Node:
         node = Node(entries := {}, place)
         for key, below in value.items():
             if not isinstance(key, str | int):
-                raise SpecError([Problem(f"the key {key!r}", "a key that is text", origin=path)])
+                raise SpecError([Problem(f"the key {key!r} is not text", "a text key", origin=path)])
             inner = f"{path}.{key}" if depth else str(key)
             entries[str(key)] = _node(below, inner, depth=depth + 1)
             node.key_places[str(key)] = Place(inner, 0, 0, "")
@@ -41,12 +41,12 @@ def _node(value: Any, path: str, *, depth: int = 0) -> Node:
         return Node([_node(item, f"{path}[{index}]", depth=depth + 1) for index, item in enumerate(value)], place)
     if isinstance(value, Path):
         return Node(str(value), place)
-    if hasattr(value, "item") and getattr(value, "shape", None) == ():  # a scalar of numpy
+    if hasattr(value, "item") and getattr(value, "shape", None) == ():  # a NumPy scalar
         value = value.item()
     if value is None or type(value) in (bool, int, float, str):
         return Node(value, place)
-    said = f"a value of type {type(value).__name__}"
-    raise SpecError([Problem(said, "text, a number, true or false, None, a list or a dict", origin=path)])
+    what = f"a value of type {type(value).__name__} is not supported"
+    raise SpecError([Problem(what, "text, a number, true or false, None, a list or a dict", origin=path)])
 
 
 def _listed(value: Any) -> Any:

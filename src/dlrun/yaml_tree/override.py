@@ -1,4 +1,4 @@
-"""`--set a.b.c=value`: change one key of a document before it is checked."""
+"""Apply `--set a.b.c=value` to a document before it is checked."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ ORIGIN = "--set"
 
 
 def apply_overrides(root: Node, overrides: tuple[str, ...]) -> list[Problem]:
-    """Change `root` in place, one override after the other.
+    """Apply overrides to `root` in place, in order.
 
     Args:
-        root: The document.
-        overrides: `path.to.key=value` each; the value is read as YAML, a number in the path counts list items from 0.
+        root: Root of the document.
+        overrides: Overrides of the form `path.to.key=value`. The value is parsed as YAML. Items of a list are numbered
+            from 0.
 
     Returns:
-        A problem for each override that is malformed, or whose path leads through something that has no keys.
+        A problem for each override that is malformed, or whose path leads through a value without keys.
     """
     problems: list[Problem] = []
     for override in overrides:
@@ -33,21 +34,23 @@ def _apply(root: Node, override: str) -> list[Problem]:
     keys = path.strip().split(".")
     place = Place(ORIGIN, 1, 1, override)
     if not equals or not all(keys):
-        raise SpecError([place.problem("not an override", expected="key=value", hint="--set training.epochs=10")])
+        raise SpecError(
+            [place.problem("this is not an override", expected="key=value", hint="--set training.epochs=10")]
+        )
     if not value.strip():
-        hint = f"--set {path.strip()}=null, where nothing is meant"
-        raise SpecError([place.problem(f"{path.strip()} is given no value", expected="key=value", hint=hint)])
+        hint = f"to set it to nothing: --set {path.strip()}=null"
+        raise SpecError([place.problem(f"{path.strip()} has no value", expected="key=value", hint=hint)])
     node = root
     for depth, key in enumerate(keys[:-1]):
         node = _step(node, key, place=place, above=".".join(keys[:depth]))
-    # A path, as a name, may contain ': ' or a '#'; that is YAML too, so that --set and the file mean the same.
+    # The value is always YAML, even for paths that contain ': ' or '#', so that --set and the file agree.
     leaf, problems = parse_yaml(value, origin=ORIGIN, column_offset=len(path) + 1, shown=override)
     _put(node, keys[-1], leaf, place=place, above=".".join(keys[:-1]))
     return problems
 
 
 def _step(node: Node, key: str, *, place: Place, above: str) -> Node:
-    """The node below `key`, made if it is not there, and opened if it is a bare name."""
+    """Return the node at `key`; create it if it is missing, and expand it if it is a bare name."""
     found = node.child(_as_key(node, key))
     if found is None or found.value is None:
         found = Node({}, place)
@@ -66,8 +69,8 @@ def _put(node: Node, key: str, leaf: Node, *, place: Place, above: str) -> None:
     index = _as_key(node, key)
     if not isinstance(node.value, list) or not isinstance(index, int):
         what = "a list" if isinstance(node.value, list) else f"{node.value!r}"
-        expected = "the number of an item, from 0" if isinstance(node.value, list) else "a group of keys"
-        raise SpecError([place.problem(f"{above or 'the spec'} is {what}: it has no key {key!r}", expected=expected)])
+        expected = "the index of an item, from 0" if isinstance(node.value, list) else "a group of keys"
+        raise SpecError([place.problem(f"{above or 'the spec'} is {what} and has no key {key!r}", expected=expected)])
     if index > len(node.value):
         raise SpecError([place.problem(f"{above} has {len(node.value)} items", expected=f"0 to {len(node.value)}")])
     node.value[index : index + 1] = [leaf]

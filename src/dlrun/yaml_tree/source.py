@@ -1,6 +1,7 @@
-"""YAML text in, a `Node` tree out: YAML 1.2 scalars, positions for everything, and no feature that can surprise.
+"""Parse YAML text into a `Node` tree, with YAML 1.2 scalars and a location for every key and value.
 
-Refused: duplicate keys, tags, anchors and aliases, several documents, files over 1 MiB or of more than 30,000 values.
+Features that could surprise are errors: duplicate keys, tags, anchors and aliases, and several documents. A file may
+have at most 1 MiB and 30,000 values.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ MAX_BYTES = 1 << 20
 _SUFFIXES = (".yaml", ".yml")
 _DATA_SUFFIXES = re.compile(r"\.(csv|tsv|parquet|npz|npy|jsonl|ndjson|xlsx?|txt|zip|gz|tgz|tar|png|jpe?g|h5)")
 MAX_VALUES = 30_000
-"""Of one file. No honest spec has as many, and each takes the parser and the checks some 50 microseconds."""
+"""Maximum number of values in a file. Real specs have far fewer, and parsing and checking each takes about 50 us."""
 _MAX_DEPTH = 40
-_TOO_MANY = f"the spec has more than {MAX_VALUES:,} values; they end here"
-_LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # those that the parser counts
+_TOO_MANY = f"the spec has more than {MAX_VALUES:,} values; this is the first beyond the limit"
+_LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")  # the line breaks that the parser counts
 _MAX_DIGITS = 400
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -39,36 +40,36 @@ _WORDS: dict[str, Scalar] = {
 
 
 def check_new_config(path: Path, *, force: bool, has_data: bool = False) -> None:
-    """Refuse to write a config over something else: over data above all, which looks like a name for it.
+    """Refuse to overwrite anything but a config, above all data, whose path is easily given by mistake.
 
     Args:
-        path: Where a config is to be written.
-        force: Whether a config that is there may be replaced.
-        has_data: Whether the user has named the data that it is for.
+        path: Path of the config to write.
+        force: Whether an existing config may be replaced.
+        has_data: Whether the user has given the data with another option.
 
     Raises:
-        UsageError: The name is not that of a YAML file, or the file exists.
+        UsageError: The name does not end in .yaml or .yml, or the file exists.
     """
     if path.suffix.lower() not in _SUFFIXES:
         is_data = not has_data and (path.suffix or path.is_dir())
         hint = f"dlrun init --data {path} writes a config for it" if is_data else f"{path.with_suffix('.yaml')}"
         raise UsageError(f"{path} is not the name of a config", expected="a name that ends in .yaml or .yml", hint=hint)
     if os.path.lexists(path) and not force:
-        raise UsageError(f"{path} exists", expected="a new file", hint="another name, or --force")
+        raise UsageError(f"{path} exists", expected="a new file", hint="use another name, or --force to overwrite it")
 
 
 def read_yaml(path: Path, *, content: bytes | None = None) -> tuple[Node, list[Problem]]:
     """Read a spec file.
 
     Args:
-        path: The file.
-        content: What it holds, where that was read already; None: it is read.
+        path: Path of the file.
+        content: Content of the file if it was read before; None to read it.
 
     Returns:
-        The tree, and what a spec may not use of YAML; the tree is good enough to look for further problems.
+        The tree, and problems with YAML features that are not allowed. The tree can be checked for further problems.
 
     Raises:
-        SpecError: It cannot be read, or is not YAML at all.
+        SpecError: The file cannot be read, or is not YAML.
     """
     raw = _read(path) if content is None else content
     if len(raw) > MAX_BYTES:
@@ -98,13 +99,13 @@ def _read(path: Path) -> bytes:
 
 
 def _hint_for_another_kind(path: Path) -> str:
-    """What to do with a run's folder, or with data, that was given for a config; empty if it may be one."""
-    if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises in a folder that may not be entered
+    """Return a hint for a run folder or data that was given instead of a config; empty if the path may be a config."""
+    if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises in a folder without permission to enter
         if os.path.isfile(path / "run.json"):  # noqa: PTH113
-            return f"dlrun resume {path} goes on with that run, dlrun reproduce {path} trains it once more"
+            return f"dlrun resume {path} continues this run, dlrun reproduce {path} trains it again"
         return f"dlrun init --data {path} writes a config for data in that folder"
     if _DATA_SUFFIXES.fullmatch(path.suffix.lower()) and os.path.isfile(path):  # noqa: PTH113
-        return f"dlrun init --data {path} writes a config for it, which dlrun train takes"
+        return f"dlrun init --data {path} writes a config for it, which dlrun train accepts"
     return ""
 
 
@@ -114,13 +115,13 @@ def parse_yaml(
     """Parse YAML text.
 
     Args:
-        text: The YAML.
-        origin: The name that problems give as the file.
-        column_offset: Added to every column of the first line, when `text` is the end of a longer line.
-        shown: That longer line.
+        text: YAML text.
+        origin: Name of the file in problems.
+        column_offset: Number added to columns of the first line, if `text` is the end of a longer line.
+        shown: The longer line.
 
     Returns:
-        The tree, and the refused features that were found in it.
+        The tree, and a problem for each feature that is not allowed.
 
     Raises:
         SpecError: The text is not YAML.
@@ -133,9 +134,9 @@ def parse_yaml(
 
 
 def parse_scalar(event: yaml.ScalarEvent) -> Scalar:
-    """The value of a scalar, by the rules of YAML 1.2."""
+    """Return the value of a scalar according to YAML 1.2."""
     text: str = event.value
-    if event.style:  # quoted, or a block of text; plain is None in Python and empty in libyaml
+    if event.style:  # quoted or block text; the style of plain text is None in PyYAML and empty in libyaml
         return text
     if text in _WORDS:
         return _WORDS[text]
@@ -147,7 +148,7 @@ def parse_scalar(event: yaml.ScalarEvent) -> Scalar:
 
 
 class _Builder:
-    """Builds the tree from the parser's events, and collects problems instead of stopping at the first."""
+    """Build the tree from the events of the parser, and collect problems instead of stopping at the first."""
 
     def __init__(self, text: str, origin: str, column_offset: int, shown: str | None) -> None:
         self.lines = _LINE_END.split(text)
@@ -156,7 +157,7 @@ class _Builder:
         self.shown = shown
         self.problems: list[Problem] = []
         self.values = 0
-        # Only the parser of PyYAML is used: its resolver and constructor know YAML 1.1 (no = false).
+        # Use only the parser of PyYAML: its resolver and constructor implement YAML 1.1, where `no` is false.
         self.events: Iterator[yaml.Event] = yaml.parse(text, Loader=yaml.SafeLoader)
 
     def document(self) -> Node:
@@ -169,7 +170,7 @@ class _Builder:
         next(self.events)  # document end
         after = next(self.events)
         if not isinstance(after, yaml.StreamEndEvent):
-            self.report(after, "a second document begins here", expected="one spec in a file")
+            self.report(after, "a second document starts here", expected="only one spec in a file")
         return root
 
     def node(self, event: yaml.Event, *, depth: int) -> Node:
@@ -203,7 +204,7 @@ class _Builder:
             value = self.node(next(self.events), depth=depth + 1)
             if key in entries:
                 first = node.key_places[key].line
-                self.report(event, f"the key {key!r} stands here for the second time", expected=f"once (line {first})")
+                self.report(event, f"the key {key!r} is repeated", expected=f"only one, as on line {first}")
                 continue
             entries[key] = value
             node.key_places[key] = self.place(event.start_mark)
@@ -211,7 +212,9 @@ class _Builder:
 
     def refuse_features(self, event: yaml.Event) -> None:
         if isinstance(event, yaml.AliasEvent):
-            self.report(event, f"the alias *{event.anchor}", expected="the value itself: aliases are not followed")
+            self.report(
+                event, f"the alias *{event.anchor}", expected="the value itself, because aliases are not supported"
+            )
         elif isinstance(event, yaml.NodeEvent) and event.anchor:
             self.report(event, f"the anchor &{event.anchor}", expected="plain YAML without anchors")
         if getattr(event, "tag", None):

@@ -37,4 +37,4 @@ def test_a_first_config_reads_as_many_words_as_most_texts_have(write: Write, tmp
     written = write_config(write(reviews(3)), tmp_path / "x.yaml", Wishes())
     text = written.path.read_text()
     assert yaml.safe_load(text)["dataset"]["text_length"] == 6
-    assert "# words of a text that are read, as 95 of 100 have no more; the longest: 300" in text
+    assert "# words to read from each text; 95 % have at most this many, the longest has 300" in text

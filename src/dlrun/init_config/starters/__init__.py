@@ -1,4 +1,4 @@
-"""Configs that `dlrun init` writes: each trains as it is, on data that needs no file."""
+"""Starter configs for `dlrun init`, which train without changes and without data files."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ def write_starter(starter: str, path: Path, *, force: bool = False) -> Path:
     """Write a starter config.
 
     Args:
-        starter: Which one.
-        path: The file to write.
-        force: Whether to write over a file that exists.
+        starter: Name of the starter.
+        path: File to write.
+        force: Whether to overwrite an existing file.
 
     Raises:
-        UsageError: There is no such starter, the file exists, or its name is not that of a config.
+        UsageError: The starter does not exist, the file already exists, or its suffix is not .yaml or .yml.
         RunError: The file cannot be written.
     """
     from importlib.resources import files
