@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "dlrun"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = """
-errors component signature
+errors names component signature
 ---
 registry scoring
 ---

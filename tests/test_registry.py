@@ -4,7 +4,7 @@ import pytest
 
 from dlrun.component import Component
 from dlrun.errors import UsageError
-from dlrun.registry import Registry, edit_distance, nearest
+from dlrun.registry import Registry
 
 
 class Thing(Component):
@@ -13,22 +13,6 @@ class Thing(Component):
 
 class Other(Component):
     """Another."""
-
-
-@pytest.mark.parametrize(
-    ("first", "second", "distance"),
-    [("", "", 0), ("adma", "adam", 1), ("adma", "adamax", 2), ("kitten", "sitting", 3), ("a", "", 1), ("ab", "ba", 1)],
-)
-def test_a_swap_of_neighbours_is_one_change(first: str, second: str, distance: int) -> None:
-    assert edit_distance(first, second) == edit_distance(second, first) == distance
-
-
-@pytest.mark.parametrize(
-    ("name", "meant"),
-    [("adma", "adam"), ("ADAM", "adam"), ("adammax", "adamax"), ("prop", "rmsprop"), ("zzz", None), ("", None)],
-)
-def test_the_nearest_name_is_the_one_that_was_meant(name: str, meant: str | None) -> None:
-    assert nearest(name, ("adam", "adamax", "adamw", "rmsprop")) == meant
 
 
 def test_a_registered_class_is_found_by_its_name_and_knows_it() -> None:

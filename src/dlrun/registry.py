@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import inspect
-import re
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,13 +16,9 @@ from typing import Any, Generic, TypeVar, cast
 
 from dlrun.component import Component, refuse_unreadable
 from dlrun.errors import UsageError
+from dlrun.names import nearest
 
 C = TypeVar("C", bound=Component)
-
-_SHORTEST_PART = 3  # letters; a shorter part matches too many names
-_LONGEST_NAME = 100
-_MOST_LISTED = 100
-_FARTHEST = _LONGEST_NAME
 
 
 @dataclass(frozen=True)
@@ -111,67 +106,3 @@ def _entry_points(group: str, path: tuple[str, ...]) -> dict[str, importlib.meta
     Finding them reads a file of every installed package, so the result is cached for each search path.
     """
     return {point.name: point for point in reversed(tuple(importlib.metadata.entry_points(group=group)))}
-
-
-def listed(names: Iterable[str]) -> str:
-    """Return names as a message lists them: the first 100, followed by the total if there are more."""
-    names = list(names)
-    more = f", ... ({len(names):,} in all)" if len(names) > _MOST_LISTED else ""
-    return ", ".join(names[:_MOST_LISTED]) + more
-
-
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    """Return the one of `names` that a user most likely meant by `name`, or None if none is close.
-
-    Spelling variants come first, then names that begin with `name`, then names within a small edit distance, and
-    last the only name that contains `name`.
-    """
-    if len(name) > _LONGEST_NAME:
-        return None
-    folded = {folded_name(known): known for known in names}
-    wanted = folded_name(name)
-    if wanted in folded:
-        return folded[wanted]
-    begun = [known for known in folded if len(wanted) >= _SHORTEST_PART and known.startswith(wanted)]
-    if begun:
-        return folded[min(begun, key=len)]
-    best, least = "", _FARTHEST
-    for known in sorted(folded):
-        limit = max(1, 2 * max(len(wanted), len(known)) // 5)
-        if abs(len(wanted) - len(known)) <= min(
-            limit, least - 1
-        ):  # the difference in length is a lower bound of the distance
-            distance = edit_distance(wanted, known)
-            if distance <= limit and distance < least:
-                best, least = known, distance
-                if least <= 1:
-                    break
-    if best:
-        return folded[best]
-    holding = [known for known in folded if len(wanted) >= _SHORTEST_PART and wanted in known]
-    return folded[holding[0]] if len(holding) == 1 else None
-
-
-def folded_name(name: str) -> str:
-    """Return a name in lower case without `_`, `-` and spaces, in which spellings of one name often differ."""
-    return re.sub(r"[\s_-]", "", name.casefold())
-
-
-def edit_distance(first: str, second: str) -> int:
-    """Return the number of insertions, deletions, substitutions and swaps that turn one word into the other.
-
-    Reference:
-        Optimal string alignment: Boytsov, 2011, "Indexing Methods for Approximate Dictionary Searching", section 2.2.
-        difflib is not used because its ratio counts a swap as two changes and corrects `adma` to `adamax`.
-    """
-    before: list[int] = []
-    row = list(range(len(second) + 1))
-    for i, letter in enumerate(first, start=1):
-        after = [i]
-        for j, other in enumerate(second, start=1):
-            cost = min(row[j] + 1, after[j - 1] + 1, row[j - 1] + (letter != other))
-            if i > 1 and j > 1 and letter == second[j - 2] and first[i - 2] == other:
-                cost = min(cost, before[j - 2] + 1)
-            after.append(cost)
-        before, row = row, after
-    return row[-1]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dlrun import registry
+from dlrun import names
 from dlrun.data.columns import keys
 from dlrun.errors import MOST_SHOWN, Problem, SpecError
 from dlrun.spec.parse import MAX_METRICS, read_spec
@@ -17,13 +17,13 @@ BASE = "dataset: {type: builtin, name: digits}\nmodel: linear\nloss: sparse_cate
 def compared(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many letters were compared to find what was meant, name by name."""
     seen: list[int] = []
-    real = registry.edit_distance
+    real = names.edit_distance
 
     def counted(first: str, second: str) -> int:
         seen.append(len(first) * len(second))
         return real(first, second)
 
-    monkeypatch.setattr(registry, "edit_distance", counted)
+    monkeypatch.setattr(names, "edit_distance", counted)
     return seen
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from dlrun.batching.grid import Combination
 from dlrun.errors import Problem, SpecError, UsageError
 from dlrun.metrics.metric import SPLIT_PREFIXES, directions_of, without_split
-from dlrun.registry import nearest
+from dlrun.names import nearest
 from dlrun.runs.directions import find_direction, parse_signed
 from dlrun.runs.record import IdentityRecord
 from dlrun.spec.identity import identify, identify_apart_from_seed

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from dlrun.data.mapped import drop_pages
 from dlrun.errors import DataError
-from dlrun.registry import nearest
+from dlrun.names import nearest
 
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.int64]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dlrun.data.columns import ColumnKeys, ColumnSurvey, TableFiles
 from dlrun.data.table.target_plan import TargetPlan, plan_target
 from dlrun.errors import DataError, UsageError
-from dlrun.registry import nearest
+from dlrun.names import nearest
 
 USUAL_NAMES = ("target", "label", "labels", "class", "classes", "y", "outcome", "response", "category", "sentiment")
 

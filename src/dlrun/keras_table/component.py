@@ -15,7 +15,7 @@ from dlrun.component import Component
 from dlrun.keras_table.annotation import expectation, field_of
 from dlrun.keras_table.rules import LEFT_OUT_CLASSES
 from dlrun.keras_table.table import MODULES, Entry, Group, activation_names, entry_names, find_entry, short_names
-from dlrun.registry import nearest
+from dlrun.names import nearest
 
 
 class KerasComponent(Component):

@@ -11,7 +11,7 @@ from dlrun.data.dataset import ImageSource
 from dlrun.losses import Loss, losses, losses_for
 from dlrun.metrics.metric import SPLIT_PREFIXES, Metric, metrics_for, without_split
 from dlrun.models import Model
-from dlrun.registry import nearest
+from dlrun.names import nearest
 from dlrun.runs.history import NOT_SCORES
 from dlrun.schedules import ReduceOnPlateau
 from dlrun.signature import Description, Features, Target

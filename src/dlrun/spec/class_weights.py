@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from dlrun.component import FieldProblem
 from dlrun.losses import losses, losses_for
-from dlrun.registry import nearest
+from dlrun.names import nearest
 from dlrun.signature import Target
 from dlrun.spec.types import Draft
 

@@ -12,7 +12,8 @@ from dlrun.errors import UsageError
 from dlrun.keras_table import entry_names, short_names
 from dlrun.keras_table.component import part_class
 from dlrun.metrics.metric import metrics
-from dlrun.registry import Registry, nearest
+from dlrun.names import nearest
+from dlrun.registry import Registry
 from dlrun.spec.expectation import expectation, groups_in
 from dlrun.spec.sections import SECTIONS
 from dlrun.spec.validate import did_you_mean, shown

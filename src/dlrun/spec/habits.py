@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from functools import cache
 
-from dlrun.registry import folded_name
+from dlrun.names import fold_name
 
 KEYS: Mapping[str, str] = {
     "lr": "learning_rate",
@@ -141,14 +141,14 @@ def known_as(kind: str, name: str, names: tuple[str, ...]) -> str | None:
         name: As it was written, in whatever spelling: `MSELoss`, `mse_loss`.
         names: Those that there are.
     """
-    meant = _folded_names(kind).get(folded_name(name))
+    meant = _folded_names(kind).get(fold_name(name))
     return meant if meant in names else None
 
 
 def elsewhere(key: str) -> list[str]:
     """The dotted keys that a key without its section, or in a wrong one, stands for: `training.epochs`."""
-    wanted = folded_name(KEYS.get(key, key))
-    found = [path for path in _dotted_keys() if folded_name(path.rpartition(".")[2]) == wanted]
+    wanted = fold_name(KEYS.get(key, key))
+    found = [path for path in _dotted_keys() if fold_name(path.rpartition(".")[2]) == wanted]
     return found[:3]
 
 
@@ -157,7 +157,7 @@ def _folded_names(kind: str) -> dict[str, str]:
     from dlrun.keras_table import short_names
 
     found = dict(short_names(kind)) if kind in ("metric", "loss") else {}
-    return {folded_name(name): meant for name, meant in (found | dict(_NAMES.get(kind, {}))).items()}
+    return {fold_name(name): meant for name, meant in (found | dict(_NAMES.get(kind, {}))).items()}
 
 
 @cache

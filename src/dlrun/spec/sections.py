@@ -12,8 +12,9 @@ from dlrun.keras_table import short_names
 from dlrun.losses import losses
 from dlrun.metrics.metric import metrics
 from dlrun.models import models
+from dlrun.names import nearest
 from dlrun.optimizers import optimizers
-from dlrun.registry import Registry, nearest
+from dlrun.registry import Registry
 from dlrun.schedules import schedules
 from dlrun.spec.habits import known_as
 from dlrun.spec.validate import did_you_mean, shown, validate

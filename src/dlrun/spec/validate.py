@@ -15,7 +15,7 @@ from pydantic_core.core_schema import ErrorType
 
 from dlrun.component import Path, read_fields, unstable
 from dlrun.errors import MOST_SHOWN, Problem
-from dlrun.registry import edit_distance, folded_name, nearest
+from dlrun.names import edit_distance, fold_name, nearest
 from dlrun.schedules import schedules
 from dlrun.spec.expectation import expectation, fields_at, groups_in, holds_names
 from dlrun.spec.habits import KEYS, elsewhere
@@ -107,7 +107,7 @@ def _one_of(names: tuple[str, ...]) -> str:
 
 def _elsewhere_hint(node: Node, key: str, meant: str | None, *, where: str) -> str:
     """The hint that a key stands in another section; empty if it does not, or is a misspelling of one of this group."""
-    if key in _SET_BY_DLRUN or (meant is not None and folded_name(meant) == folded_name(key)):
+    if key in _SET_BY_DLRUN or (meant is not None and fold_name(meant) == fold_name(key)):
         return ""
     paths = [path for path in elsewhere(key) if path.rpartition(".")[0] != where]
     place = node.key_places[key]

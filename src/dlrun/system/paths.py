@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from dlrun.errors import DataError
-from dlrun.registry import nearest
+from dlrun.names import nearest
 
 FROM_WHERE = "A relative path starts from the working directory or, where it is not there, from the config's folder."
 """The one rule for data and plugins, as the descriptions of keys state it."""

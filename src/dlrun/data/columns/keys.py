@@ -11,7 +11,7 @@ from dlrun.component import FieldProblem, Fields
 from dlrun.data.columns.texts import MISSING_VALUES
 from dlrun.data.files.keys import FileKeys
 from dlrun.data.files.table_files import TableFiles
-from dlrun.registry import listed, nearest
+from dlrun.names import list_names, nearest
 
 ListName = Literal["numeric", "categorical", "date", "text", "ignore"]
 _COMPARED = 100_000
@@ -179,5 +179,5 @@ def name_problem(
         yield FieldProblem(path, said, "names that differ", "rename one of them in the file")
     elif name not in table.known_names:
         near = nearest(name, table.names) if hinted else None
-        said = "one of " + listed(table.names)
+        said = "one of " + list_names(table.names)
         yield FieldProblem(path, f"there is no column {name!r}", said, f"did you mean {near!r}?" if near else "")

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 from dlrun.data.files.encoding import Detected
 from dlrun.data.files.header import Header
 from dlrun.errors import DataError
-from dlrun.registry import nearest
+from dlrun.names import nearest
 
 
 @dataclass(frozen=True)

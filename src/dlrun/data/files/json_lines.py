@@ -12,7 +12,7 @@ from typing import Any, Self
 from dlrun.data.files.data_file import DataFile, FileFormat, shown_value
 from dlrun.data.files.encoding import detect_encoding, lines, opened
 from dlrun.errors import DataError
-from dlrun.registry import nearest
+from dlrun.names import nearest
 
 _INSPECTED = 100
 """Lines whose keys are the file's columns; every line is checked by itself as well."""

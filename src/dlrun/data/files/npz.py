@@ -19,7 +19,7 @@ import numpy.typing as npt
 from numpy.lib import format as npy
 
 from dlrun.errors import DataError
-from dlrun.registry import nearest
+from dlrun.names import nearest
 from dlrun.system.paths import no_file
 
 _NUMERIC = "biuf"

@@ -15,7 +15,7 @@ from dlrun.data.files.encoding import notes_of
 from dlrun.data.files.locate import find_tables, is_parquet
 from dlrun.data.files.parquet_file import ParquetFile
 from dlrun.errors import DataError
-from dlrun.registry import listed, nearest
+from dlrun.names import list_names, nearest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -170,8 +170,8 @@ class TableFiles:
             return
         near = nearest(absent[0], self.known_names.difference(wanted))
         raise DataError(
-            f"{self.label} has no column {listed(map(repr, absent))}; it has {listed(self.names)}",
-            expected=f"the columns {listed(wanted)}",
+            f"{self.label} has no column {list_names(map(repr, absent))}; it has {list_names(self.names)}",
+            expected=f"the columns {list_names(wanted)}",
             hint=f"did you mean {near!r}?" if near else _hint_of_header(self.files[0]),
         )
 
@@ -203,10 +203,10 @@ def _check_alike(file: TableFile, first: TableFile) -> None:
     here, there = set(file.names), set(first.names)
     lacks = [repr(name) for name in first.names if name not in here]
     adds = [repr(name) for name in file.names if name not in there]
-    differences = [f"lacks {listed(lacks)}"] if lacks else []
-    differences += [f"has {listed(adds)} besides"] if adds else []
+    differences = [f"lacks {list_names(lacks)}"] if lacks else []
+    differences += [f"has {list_names(adds)} besides"] if adds else []
     raise DataError(
         f"{file.path} " + " and ".join(differences),
-        expected=f"the columns of {first.path}: {listed(first.names)}",
+        expected=f"the columns of {first.path}: {list_names(first.names)}",
         hint="header: false, if these files do not begin with the names of their columns" if file.warnings else "",
     )

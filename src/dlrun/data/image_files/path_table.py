@@ -15,7 +15,7 @@ from dlrun.data.files.spelling import canonical
 from dlrun.data.image_files.listing import ENDINGS, ImageList
 from dlrun.data.labels import Task
 from dlrun.errors import DataError
-from dlrun.registry import listed
+from dlrun.names import list_names
 
 
 def is_path_table(path: str | Path) -> bool:
@@ -113,7 +113,7 @@ def list_table(
 def _check_column(file: DataFile, name: str) -> None:
     if name not in file.names:
         check_named(file.path, file.names)
-        raise DataError(f"{file.path} has no column {name!r}", expected=f"one of {listed(file.names)}")
+        raise DataError(f"{file.path} has no column {name!r}", expected=f"one of {list_names(file.names)}")
 
 
 def _are_values(labels: Sequence[str], task: Task) -> bool:

@@ -23,7 +23,7 @@ from dlrun.data.images.loading import choose_form, image_targets, load_splits, n
 from dlrun.data.labels import Task
 from dlrun.data.preprocess import ArrayPreprocess, measure_columns
 from dlrun.errors import DataError
-from dlrun.registry import listed, nearest
+from dlrun.names import list_names, nearest
 from dlrun.signature import Description, Features
 from dlrun.system.paths import FROM_WHERE
 
@@ -105,7 +105,9 @@ class Images(FileKeys, ImageSource):
             if name is not None and name not in file.names:
                 near = nearest(name, file.names)
                 hint = f"did you mean {near!r}?" if near else ""
-                yield FieldProblem((key,), f"{self.path} has no column {name!r}", f"one of {listed(file.names)}", hint)
+                yield FieldProblem(
+                    (key,), f"{self.path} has no column {name!r}", f"one of {list_names(file.names)}", hint
+                )
 
     def places(self) -> tuple[Path, ...]:
         """The folders; the lists and every image that they name."""

@@ -16,7 +16,7 @@ from dlrun.data.text.labels import class_places, number_of, place_of
 from dlrun.data.text.rows import TextFile, TextReading
 from dlrun.data.text.tokens import OUT_OF_VOCABULARY, UNKNOWN, Encoder, Standardize, TokenKind
 from dlrun.errors import DataError
-from dlrun.registry import nearest
+from dlrun.names import nearest
 from dlrun.signature import Target
 
 if TYPE_CHECKING:

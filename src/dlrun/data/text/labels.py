@@ -16,7 +16,7 @@ from dlrun.data.files.spelling import canonical, other_spellings
 from dlrun.data.labels import Task
 from dlrun.data.text.corpus import Corpus, Named
 from dlrun.errors import DataError
-from dlrun.registry import nearest
+from dlrun.names import nearest
 from dlrun.signature import Target
 
 Array = npt.NDArray[Any]

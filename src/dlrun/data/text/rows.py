@@ -15,7 +15,7 @@ from dlrun.data.files.dialect import known_delimiter
 from dlrun.data.files.encoding import Detected, detect_encoding
 from dlrun.data.files.header import Header
 from dlrun.errors import DataError
-from dlrun.registry import nearest
+from dlrun.names import nearest
 
 _PACKED = 8  # times smaller is text that gzip has packed, and then some
 

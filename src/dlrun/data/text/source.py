@@ -28,7 +28,7 @@ from dlrun.data.text.moods import REMARK, Moods
 from dlrun.data.text.rows import StandardInput, TextFile, TextReading
 from dlrun.data.text.vectorize import numbered, vectorize
 from dlrun.errors import DataError
-from dlrun.registry import nearest
+from dlrun.names import nearest
 from dlrun.signature import Description, Target
 from dlrun.system.paths import FROM_WHERE
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from dlrun.data.tfds.folder import SetName, find_prepared, unfinished
 from dlrun.errors import DataError
-from dlrun.registry import nearest
+from dlrun.names import nearest
 from dlrun.system.network import find_unreachable
 
 # Where most sets lie; asked when a set does not say what it downloads.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.errors import DataError
-from dlrun.registry import nearest
+from dlrun.names import nearest
 from dlrun.signature import FeatureKind
 
 _KINDS: dict[int, FeatureKind] = {1: "vector", 2: "sequence", 3: "image"}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlrun.errors import UsageError
-from dlrun.registry import nearest
+from dlrun.names import nearest
 from dlrun.runs.history import NOT_SCORES
 from dlrun.system.disk import disk, explained
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dlrun.errors import UsageError
-from dlrun.registry import nearest
+from dlrun.names import nearest
 from dlrun.runs.directions import derive_directions, find_direction, parse_signed
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.provenance.trust import is_own, refuse_unusual_files

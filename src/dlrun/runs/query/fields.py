@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from dlrun.names import nearest
 from dlrun.runs.query.index import IndexEntry
 from dlrun.runs.query.listing import list_specs
 from dlrun.runs.query.summary import RunSummary
@@ -64,8 +65,6 @@ class RunFields:
 
     def nearest(self, key: str) -> str | None:
         """The key that was most likely meant: one that ends like it (`batch_size`), or is spelt like it."""
-        from dlrun.registry import nearest  # which needs pydantic: a listing that finds what it is asked for does not
-
         known = self.known()
         ends = [name for name in known if name.endswith(f".{key}")]
         return ends[0] if len(ends) == 1 else nearest(key, known)

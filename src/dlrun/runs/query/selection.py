@@ -101,7 +101,7 @@ def find_key(key: str, fields: RunFields) -> Getter:
 
 
 def _statuses(text: str) -> list[str]:
-    from dlrun.registry import nearest
+    from dlrun.names import nearest
 
     wanted = [word.strip() for word in text.split(",")]
     for word in wanted:
