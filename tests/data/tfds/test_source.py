@@ -354,3 +354,23 @@ def test_a_set_of_single_values_is_a_table_with_its_classes_by_name(prepare: Any
     assert mended.fingerprint == source.load().fingerprint == loaded.fingerprint
     with pytest.raises(DataError, match="the keys under `table`"):
         prepare("tiny_rows", standardize=True).load()
+
+
+def test_processes_that_want_the_same_table_at_once_make_it_once(
+    prepare: Any, forked: Any, cache: Path, tmp_path: Path
+) -> None:
+    source = prepare("tiny_rows", test=0.25)
+    script = tmp_path / "load.py"
+    script.write_text(
+        "import sys\n"
+        "import dlrun.data.tfds.tables as tables\n"
+        "from dlrun.data.tfds.source import Tfds\n"
+        "write = tables._write\n"
+        "tables._write = lambda *given: (print('written'), write(*given))\n"
+        "print(Tfds.model_validate_json(sys.argv[1]).load().fingerprint)\n"
+    )
+    options = {"folder": tmp_path, "script": script, "DLRUN_CACHE": str(cache)}
+    ends = [started.wait() for started in [forked.start(source.model_dump_json(), **options) for _ in range(3)]]
+    assert [ended.code for ended in ends] == [0, 0, 0], ends
+    printed = [line for ended in ends for line in ended.out.splitlines()]
+    assert sorted(printed) == sorted(["written", *[source.load().fingerprint] * 3])
