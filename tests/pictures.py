@@ -1,6 +1,7 @@
-"""Image files for tests, made byte by byte; a JPEG is encoded by TensorFlow."""
+"""Image files for tests, made byte by byte, by TensorFlow (JPEG), or by Pillow."""
 
 import base64
+import io
 import struct
 import zlib
 from pathlib import Path
@@ -49,6 +50,22 @@ def jpeg(pixels: Any, *, orientation: int = 1) -> bytes:
     directory = b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, orientation, 0, 0)
     segment = b"Exif\0\0" + directory
     return data[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + data[2:]
+
+
+def saved(pixels: Any, file_format: str, *, mode: str = "", orientation: int = 1, **options: Any) -> bytes:
+    """What Pillow writes: without loss where the format can."""
+    import PIL.Image
+
+    image = PIL.Image.fromarray(pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels)
+    if file_format == "WEBP":
+        options = {"lossless": True} | options
+    if orientation != 1:
+        exif = PIL.Image.Exif()
+        exif[0x0112] = orientation
+        options["exif"] = exif
+    file = io.BytesIO()
+    (image.convert(mode) if mode else image).save(file, file_format, **options)
+    return file.getvalue()
 
 
 def bmp(pixels: Any, palette: Any = None) -> bytes:

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.image_files.listing import ENDINGS, ImageList
-from dlrun.data.image_files.scan import scan
+from dlrun.data.image_files.headers import scan
+from dlrun.data.image_files.listing import ENDINGS, FORMATS, ImageList
 from dlrun.data.images.loading import image_targets
 from dlrun.data.images.source import Images
 from dlrun.errors import DataError
@@ -45,7 +45,7 @@ class _ImageHeaders:
         rows = np.concatenate([scanned.readable() for scanned in scans])
         unreadable = sum(len(scanned.unreadable) for scanned in scans)
         if not len(rows):
-            raise DataError("none of the images can be read", expected="JPEG, PNG, BMP or GIF files")
+            raise DataError("none of the images can be read", expected=FORMATS)
         return cls(rows["height"], rows["width"], int(rows["channels"].max()), unreadable)
 
     @property

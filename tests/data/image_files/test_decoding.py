@@ -1,7 +1,6 @@
-"""Formats of image files: what their headers say, and that their pixels are what was written, upright."""
+"""Pixels of image files are what was written, upright and in order, and files that cannot be decoded are named."""
 
 import os
-import struct
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,8 +9,9 @@ import pytest
 
 from dlrun.data.image_files.decoding import decode, decode_one
 from dlrun.data.image_files.form import Fit, ImageForm
-from dlrun.data.image_files.scan import LARGEST_PIXELS, scan
-from pictures import CMYK_JPEG, GIF, blocks, bmp, jpeg, png, unpacked
+from dlrun.data.image_files.headers import scan
+from dlrun.data.image_files.pillow import KINDS, read_pixels
+from pictures import CMYK_JPEG, GIF, blocks, bmp, jpeg, png, saved, unpacked
 
 pytestmark = pytest.mark.tensorflow
 
@@ -65,7 +65,7 @@ def test_an_image_is_turned_upright_as_its_exif_data_says(tmp_path: Path, orient
 
 
 def test_files_of_all_kinds_are_decoded_together_in_their_order(tmp_path: Path) -> None:
-    contents = [png(PIXELS), unpacked(GIF), bmp(GREY, PALETTE), jpeg(PIXELS, orientation=6), unpacked(CMYK_JPEG)]
+    contents = [png(PIXELS), unpacked(GIF), bmp(GREY, PALETTE), jpeg(PIXELS, orientation=6), saved(PIXELS, "WEBP")]
     paths = [os.fsencode(tmp_path / f"{index}.bin") for index in range(60)]
     for index, path in enumerate(paths):
         Path(os.fsdecode(path)).write_bytes(contents[index % len(contents)])
@@ -78,6 +78,44 @@ def test_files_of_all_kinds_are_decoded_together_in_their_order(tmp_path: Path) 
                 np.testing.assert_array_equal(decoded.pixels[index], decoded.pixels[index % 5])
             alone = form.layer()(decode_one(paths[3], scan(paths[3:4]), channels=channels))
             np.testing.assert_array_equal(decoded.pixels[3], alone)
+
+
+def test_bmps_that_tensorflow_decodes_have_the_pixels_that_pillow_finds(tmp_path: Path) -> None:
+    path = tmp_path / "image"
+    for data in (bmp(PIXELS), saved(PIXELS, "BMP"), bmp(blocks(16, 8)[:15, :7])):
+        path.write_bytes(data)
+        scanned = scan([os.fsencode(path)])
+        assert KINDS[scanned.rows["kind"][0]] == "colour"
+        np.testing.assert_array_equal(read(tmp_path, data), read_pixels(os.fsencode(path)))
+
+
+@pytest.mark.parametrize(
+    ("file_format", "options"),
+    [("TIFF", {}), ("TIFF", {"compression": "tiff_lzw"}), ("WEBP", {"lossless": True}), ("PPM", {}), ("BMP", None)],
+)
+def test_a_file_of_pillow_that_ends_early_is_named_and_the_others_are_there(
+    tmp_path: Path, file_format: str, options: dict[str, Any] | None
+) -> None:
+    pixels = blocks(64, 48)
+    data = bmp(blocks(64, 48, 1), PALETTE) if options is None else saved(pixels, file_format, **options)
+    expected = PALETTE[blocks(64, 48, 1)[..., 0]] if options is None else pixels
+    # LZW as Pillow writes it has its header behind the pixels: what is cut is the middle.
+    cut = data[:200] + b"\0" * 300 + data[500:] if options and "compression" in options else data[: len(data) // 2]
+    paths = [tmp_path / f"{name}.bin" for name in "abc"]
+    for path, content in zip(paths, (data, cut, data), strict=True):
+        path.write_bytes(content)
+    encoded = [os.fsencode(path) for path in paths]
+    scanned = scan(encoded)
+    if scanned.unreadable:  # WebP is checked to its end when it is opened
+        assert scanned.unreadable.keys() == {1}
+        assert "WebP file that is damaged or cut short" in scanned.unreadable[1]
+        return
+    (decoded,) = decode(encoded, scanned, ImageForm(64, 48, 3))
+    assert decoded.failed.keys() == {1}
+    assert decoded.failed[1].startswith("it is a ")
+    assert "damaged" in decoded.failed[1]
+    assert "Traceback" not in decoded.failed[1]
+    np.testing.assert_array_equal(decoded.pixels, [expected, expected])
 
 
 def test_a_file_that_cannot_be_decoded_is_named_and_the_others_are_there(
@@ -93,36 +131,3 @@ def test_a_file_that_cannot_be_decoded_is_named_and_the_others_are_there(
     assert {place: why for each in found for place, why in each.failed.items()}.keys() == {5, 6, 18}
     expected = [image for index, image in enumerate(images) if index not in (5, 6, 18)]
     np.testing.assert_array_equal(np.concatenate([each.pixels for each in found]), expected)
-
-
-def huge_png() -> bytes:
-    header = struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + header + b"\0" * 100
-
-
-@pytest.mark.parametrize(
-    ("data", "why"),
-    [
-        (b"", "it is empty"),
-        (b"just some words", "it is text"),
-        (b"\0" * 500, "it is nothing but zeros"),
-        (b"RIFF\0\0\0\0WEBPVP8 ", "it is WebP"),
-        (b"II*\0" + b"\0" * 100, "it is TIFF"),
-        (b"\0\0\0\x18ftypheic", "it is HEIC or AVIF"),
-        (b"\x89PNG\r\n\x1a\n", "it is cut short"),
-        (b"\xff\xd8\xff\xe1\x40\x00Exif", "it is cut short"),
-        (b"\xff\xd8\xff\xd9", "it is a JPEG without an image"),
-        (huge_png(), f"more than the {LARGEST_PIXELS / 1e6:.0f} million"),
-        (b"\x99\x98\x97\x96", "of no known image format"),
-    ],
-)
-def test_a_header_that_is_no_images_says_what_it_is_instead(tmp_path: Path, data: bytes, why: str) -> None:
-    (tmp_path / "image.png").write_bytes(data)
-    assert why in scan([os.fsencode(tmp_path / "image.png")]).unreadable[0]
-
-
-def test_a_long_header_is_read_to_its_end(tmp_path: Path) -> None:
-    data = jpeg(PIXELS)
-    for count in (1, 40):
-        comment = b"\xff\xfe" + struct.pack(">H", 60_002) + b"c" * 60_000
-        assert read(tmp_path, data[:2] + count * comment + data[2:]).shape == PIXELS.shape

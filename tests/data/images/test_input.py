@@ -19,7 +19,7 @@ from dlrun.data.interface import Interface, parse_interface
 from dlrun.data.preprocess import ArrayPreprocess
 from dlrun.errors import DataError
 from dlrun.signature import Features, Target
-from pictures import CMYK_JPEG, GIF, blocks, bmp, jpeg, png, unpacked, write_classes
+from pictures import CMYK_JPEG, GIF, blocks, bmp, jpeg, png, saved, unpacked, write_classes
 
 pytestmark = pytest.mark.tensorflow
 
@@ -32,7 +32,8 @@ def write_all_kinds(folder: Path) -> Path:
     """Files of every format, of odd sizes, with noise, so that every rounding is met."""
     noise = np.random.default_rng(0).integers(0, 256, (37, 53, 3), dtype=np.uint8)
     contents = (png(noise), jpeg(noise[:20], orientation=6), bmp(noise[:, :9]), png(noise[..., :1]), unpacked(GIF),
-                unpacked(CMYK_JPEG), png(noise[:1]), png(noise[:, :1]), png(noise[:24, :32]))  # fmt: skip
+                unpacked(CMYK_JPEG), png(noise[:1]), png(noise[:, :1]), png(noise[:24, :32]), saved(noise, "WEBP"),
+                saved(noise[..., :1], "TIFF"), saved(noise[:, :8], "PPM"))  # fmt: skip
     for index, content in enumerate(contents):
         (folder / f"bild {index} ü.img.PNG").write_bytes(content)
     return folder
@@ -50,7 +51,7 @@ def test_the_model_of_build_gives_what_read_gives(tmp_path: Path, fit: Any, chan
     joined = keras.Model(inputs, keras.layers.Rescaling(1 / 255)(model(inputs, training=False)))
     (tmp_path / "files").mkdir()
     parts = read(raw, write_all_kinds(tmp_path / "files"))
-    assert [len(part) for part in parts] == [3, 3, 3]
+    assert [len(part) for part in parts] == [3, 3, 3, 3]
     for part in parts:
         for index in range(len(part)):
             made = model(raw.deployed(part, index)["image"]).numpy()

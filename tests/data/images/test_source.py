@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from dlrun.data.dataset import Dataset, datasets
 from dlrun.data.images.source import Images
 from dlrun.data.splits import Split, fingerprint_of
 from dlrun.errors import DataError
-from pictures import GIF, blocks, jpeg, png, unpacked, write_classes
+from pictures import blocks, jpeg, png, saved, write_classes
 
 pytestmark = pytest.mark.tensorflow
 
@@ -163,21 +164,21 @@ def test_sizes_and_channels_are_unified_as_the_keys_say(tmp_path: Path) -> None:
     assert load(tmp_path, size=(8, 8), channels=1).features.shape == (8, 8, 1)
 
 
-def test_an_animation_is_read_by_its_first_picture_which_is_told(tmp_path: Path) -> None:
+def test_of_an_animation_and_of_pages_the_first_is_read_and_a_note_says_so(tmp_path: Path) -> None:
     write_classes(tmp_path)
-    still = unpacked(GIF)
-    palette_ends = 13 + 3 * 2 ** ((still[10] & 7) + 1)
-    repeated, stays = b"!\xff\x0bNETSCAPE2.0\x03\x01\0\0\0", b"!\xf9\x04\0\x05\0\0\0"
-    for name, extension in (
-        ("still", b""),
-        ("comment", b"!\xfe\x03one\x02tw\0"),
-        ("repeated", repeated),
-        ("stays", stays),
-    ):
-        (tmp_path / "a" / f"{name}.gif").write_bytes(still[:palette_ends] + extension + still[palette_ends:])
-    dataset = load(tmp_path, size=(16, 16))
-    assert "images: 2 of 16 are animations, of which the first picture is read" in dataset.notes
-    assert dataset.splits["train"].features.shape == (16, 16, 16, 3)
+    first, second = (blocks(16, 16, 3, seed=seed) // 64 * 64 for seed in (1, 2))
+    more: Any = {"save_all": True, "append_images": [PIL.Image.fromarray(second)]}
+    for name in ("gif", "webp", "tiff"):
+        (tmp_path / "a" / f"still.{name}").write_bytes(saved(first, name.upper()))
+        (tmp_path / "b" / f"moves.{name}").write_bytes(saved(first, name.upper(), **more))
+    dataset = load(tmp_path)
+    note = "images: 3 of 18 have several pictures (frames or pages), of which the first is read"
+    assert note in dataset.notes
+    split = dataset.splits["train"]
+    for name in ("a/still.webp", "a/still.tiff", "b/moves.webp", "b/moves.tiff"):
+        np.testing.assert_array_equal(split.features[names(dataset).index(name)], first)
+    for name in ("a/still.gif", "b/moves.gif"):
+        assert np.abs(split.features[names(dataset).index(name)].astype(int) - first).mean() < 8
 
 
 def test_a_csv_names_files_with_classes_or_values(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Image files in, pixels of one form out: decoded by tf.data on all cores, in order, and what cannot be is named."""
+"""Decode image files into pixels of one form: with tf.data on all cores, in order; files that fail are named."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.data.image_files.form import ImageForm
-from dlrun.data.image_files.header import KINDS
-from dlrun.data.image_files.scan import Scanned
+from dlrun.data.image_files.headers import Scanned
+from dlrun.data.image_files.pillow import KINDS, prepare_pillow, read_pixels
 from dlrun.system.memory import free_memory
 
 _BATCH = 256
 _BATCH_BYTES = 2**23
-_NOISE = re.compile(r"\{\{[^}]*\}\} *| *\[Op:.*|jpeg::Uncompress failed\. *")
-_PLAIN, _COLOUR, _BMP, _BMP8 = range(len(KINDS))
+_NOISE = re.compile(r"\{\{[^}]*\}\} *| *\[Op:.*|jpeg::Uncompress failed\. *|^[\w.]*Unreadable: ")
+_PLAIN, _COLOUR, _PILLOW = range(len(KINDS))
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ def decode(paths: Sequence[bytes], scanned: Scanned, form: ImageForm) -> Iterato
     """
     import tensorflow as tf
 
+    prepare_pillow()
     rows = scanned.rows
     decoder = _decoder(form, rows)
     batch_size = max(1, min(_BATCH, _BATCH_BYTES // form.bytes))
@@ -82,7 +83,7 @@ def decode_one(path: bytes, scanned: Scanned, *, channels: int) -> npt.NDArray[n
 
     row = scanned.rows[0]
     with tf.device("/CPU:0"):
-        image = _upright(_pixels(tf.io.read_file(path), int(row["kind"]), channels), int(row["orientation"]))
+        image = _upright(_pixels(path, int(row["kind"]), channels), int(row["orientation"]))
     pixels: npt.NDArray[np.uint8] = image.numpy()
     return pixels
 
@@ -104,8 +105,7 @@ def _decoder(form: ImageForm, rows: npt.NDArray[np.void]) -> Callable[[Any, Any,
     layer = None if same else form.layer()
 
     def decoded(path: Any, kind: Any, orientation: Any) -> Any:
-        content = tf.io.read_file(path)
-        ways = [lambda each=each: _pixels(content, each, form.channels) for each in kinds]
+        ways = [lambda each=each: _pixels(path, each, form.channels) for each in kinds]
         place = tf.reduce_sum(tf.cast(kind > tf.constant(kinds), tf.int32))
         image = ways[0]() if len(ways) == 1 else tf.switch_case(place, ways)
         image.set_shape((None, None, form.channels))
@@ -118,24 +118,23 @@ def _decoder(form: ImageForm, rows: npt.NDArray[np.void]) -> Callable[[Any, Any,
     return decoded
 
 
-def _pixels(content: Any, kind: int, channels: int) -> Any:
-    """Decode the content of one file, of the first picture if it is animated."""
+def _pixels(path: Any, kind: int, channels: int) -> Any:
+    """Decode one file, the first picture of several."""
     import tensorflow as tf
 
-    if kind == _PLAIN or (kind == _COLOUR and channels == 3):
-        return tf.io.decode_image(content, channels=channels, expand_animations=False)
-    if kind == _COLOUR:  # TensorFlow gives neither GIF nor CMYK in grey
-        return tf.image.rgb_to_grayscale(tf.io.decode_image(content, channels=3, expand_animations=False))
-    image = tf.io.decode_bmp(content)
-    image.set_shape((None, None, None))
-    if kind == _BMP:
-        image = image[..., :3]
-    else:  # TensorFlow gives the places in the palette, which stands between header and pixels, blue first
-        start, size = (tf.io.decode_raw(tf.strings.substr(content, at, 4), tf.int32)[0] for at in (10, 14))
-        palette = tf.io.decode_raw(tf.strings.substr(content, 14 + size, start - 14 - size), tf.uint8)
-        image = tf.gather(tf.reshape(palette, (-1, 4))[:, 2::-1], tf.cast(image[..., 0], tf.int32))
-    image.set_shape((None, None, 3))
+    if kind == _PLAIN:
+        return tf.io.decode_image(tf.io.read_file(path), channels=channels, expand_animations=False)
+    if kind == _PILLOW:
+        image = tf.numpy_function(_by_pillow, (path,), tf.uint8)
+        image.set_shape((None, None, 3))
+    else:  # TensorFlow decodes GIF, BMP of 24 bits and CMYK as colour, and not as grey
+        image = tf.io.decode_image(tf.io.read_file(path), channels=3, expand_animations=False)
     return image if channels == 3 else tf.image.rgb_to_grayscale(image)
+
+
+def _by_pillow(path: Any) -> npt.NDArray[np.uint8]:
+    # TensorFlow gives bytes inside a graph, and an array of them outside.
+    return read_pixels(np.asarray(path).item())
 
 
 def _upright(image: Any, orientation: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Which image files there are: class folders, or a folder without classes; names and labels, no file is opened."""
+"""List image files by name: class folders, or a folder without classes. No file is opened."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ import numpy.typing as npt
 from dlrun.data.files.foreign import refuse_foreign
 from dlrun.errors import DataError
 
-ENDINGS = (".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".gif")
-_UNREAD = (".webp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".psd", ".svg", ".ico", ".tga", ".ppm")
-"""Endings of images that are not read: told as files that cannot be read, not left out."""
+ENDINGS = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm",
+)  # fmt: skip
+FORMATS = "JPEG, PNG, GIF, BMP, WebP, TIFF or PPM files"
+_UNREAD = (".heic", ".heif", ".avif", ".jp2", ".jxl", ".psd", ".svg", ".ico", ".tga")
+"""Endings of images that are not read: reported as files that cannot be read, and not left out silently."""
 _SPLITS = {
     "train": "train", "training": "train", "test": "test", "testing": "test",
     "validation": "validation", "valid": "validation", "val": "validation",

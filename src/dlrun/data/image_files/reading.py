@@ -22,9 +22,9 @@ from dlrun.data.files.foreign import refuse_foreign
 from dlrun.data.files.spelling import canonical
 from dlrun.data.image_files.decoding import decode
 from dlrun.data.image_files.form import ImageForm
-from dlrun.data.image_files.listing import ImageList, list_all, list_classes, shown
+from dlrun.data.image_files.headers import check_pixels, scan
+from dlrun.data.image_files.listing import FORMATS, ImageList, list_all, list_classes, shown
 from dlrun.data.image_files.path_table import check_named, is_path_table, list_table, read_names
-from dlrun.data.image_files.scan import check_pixels, scan
 from dlrun.data.image_files.store import refused, skipped_note
 from dlrun.data.raw_input import Examples
 from dlrun.errors import DataError
@@ -167,7 +167,7 @@ def _listed(source: str, target: Target | None, columns: Columns) -> ImageList:
         raise DataError(problem, expected="a CSV, Parquet or JSON lines file of paths")
     images = list_classes(path) if target is not None and path.is_dir() else _list_images(source)
     if not images.names:
-        raise DataError(f"{source} has no images", expected="JPEG, PNG, BMP or GIF files")
+        raise DataError(f"{source} has no images", expected=FORMATS)
     return images
 
 

@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from dlrun.data.image_files.decoding import decode
 from dlrun.data.image_files.form import ImageForm
-from dlrun.data.image_files.listing import ImageList, shown
-from dlrun.data.image_files.scan import Scanned
+from dlrun.data.image_files.headers import Scanned
+from dlrun.data.image_files.listing import FORMATS, ImageList, shown
 from dlrun.errors import DataError
 from dlrun.system.cache import Cache
 from dlrun.system.disk import disk, reason
@@ -130,7 +130,7 @@ def refused(failed: Failed, images: ImageList, *, way_out: str = _SKIP) -> DataE
     what = f"{len(failed):,} of {len(images):,} images cannot be read:{listed}{more}"
     if len(failed) == 1:
         what = " cannot be read: ".join(named[0])
-    return DataError(what, expected="JPEG, PNG, BMP or GIF files", hint=f"mend or remove them{way_out}")
+    return DataError(what, expected=FORMATS, hint=f"mend or remove them{way_out}")
 
 
 def skipped_note(failed: Failed, images: ImageList) -> str:

@@ -12,8 +12,8 @@ from dlrun.data.files.data_file import FileFormat
 from dlrun.data.files.header import Header
 from dlrun.data.image_files.decoding import decode_one
 from dlrun.data.image_files.form import ImageForm
+from dlrun.data.image_files.headers import scan
 from dlrun.data.image_files.reading import Columns, read_images
-from dlrun.data.image_files.scan import scan
 from dlrun.data.raw_input import Array, Examples, RawInput
 from dlrun.signature import Target
 

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.data.image_files.form import Fit, ImageForm
+from dlrun.data.image_files.headers import Scanned, check_pixels, scan
 from dlrun.data.image_files.listing import ImageList, shown
 from dlrun.data.image_files.reading import class_indices
-from dlrun.data.image_files.scan import Scanned, check_pixels, scan
 from dlrun.data.image_files.store import MEMORY_PART, Kept, keep_in_file, keep_in_memory, refused, skipped_note
 from dlrun.data.splits import Split, fingerprint_of
 from dlrun.errors import DataError
@@ -183,8 +183,8 @@ def _looks(rows: npt.NDArray[np.void]) -> Iterator[str]:
     for said, which in (
         ("have transparency, which is left out", rows["alpha"]),
         ("are turned upright, as their EXIF data says", rows["orientation"] != 1),
-        ("are animations, of which the first picture is read", rows["moves"]),
-        ("have 16 bits for each value, of which the upper 8 are read", rows["bits"] == 16),
+        ("have several pictures (frames or pages), of which the first is read", rows["moves"]),
+        ("have more than 8 bits for each value, of which the upper 8 are read", rows["bits"] > 8),
     ):
         count = int(which.sum())
         if count:

@@ -15,9 +15,9 @@ from dlrun.data.dataset import Dataset, ImageSource, Resize, datasets
 from dlrun.data.files.keys import FileKeys
 from dlrun.data.files.locate import open_file
 from dlrun.data.image_files.form import Fit, ImageForm
+from dlrun.data.image_files.headers import scan
 from dlrun.data.image_files.listing import ImageList, check_any, list_classes, list_splits
 from dlrun.data.image_files.path_table import check_named, is_path_table, list_table
-from dlrun.data.image_files.scan import scan
 from dlrun.data.images.input import ImageInput
 from dlrun.data.images.loading import choose_form, image_targets, load_splits, numbered_files, read_headers
 from dlrun.data.labels import Task
@@ -37,7 +37,7 @@ _FOR_A_LIST = {
 
 @datasets.register("images")
 class Images(FileKeys, ImageSource):
-    """JPEG, PNG, BMP and GIF files: a folder for each class, or a file that lists paths and labels."""
+    """JPEG, PNG, GIF, BMP, WebP, TIFF and PPM files: a folder for each class, or a file that lists paths and labels."""
 
     place_keys = ("path", "test_path", "validation_path")
     path_keys = place_keys

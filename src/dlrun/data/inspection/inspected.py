@@ -19,8 +19,8 @@ from dlrun.data.columns import (
     survey_columns,
 )
 from dlrun.data.dataset import Dataset, Source
+from dlrun.data.image_files.headers import scan
 from dlrun.data.image_files.listing import shown
-from dlrun.data.image_files.scan import scan
 from dlrun.data.images.source import Images
 from dlrun.data.series.order import Times, read_times, said_of_order, told_time
 from dlrun.data.series.source import Series

@@ -1,4 +1,4 @@
-"""The headers of many files, read by several threads into a few arrays."""
+"""Read the headers of many image files, with several threads, into one array."""
 
 from __future__ import annotations
 
@@ -12,13 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.data.image_files.form import ImageForm
-from dlrun.data.image_files.header import KINDS, Header, MoreNeeded, Unreadable, parse_header
+from dlrun.data.image_files.pillow import KINDS, LARGEST_PIXELS, Unreadable, prepare_pillow, read_header
 
-LARGEST_PIXELS = 2**27
-"""Of one image, as it is or padded: 134 million, 400 MB when it is decoded."""
-
-_FIRST_BYTES = 4096
-_MORE_BYTES = 2**24
 _THREADS = 8
 _FILES_AT_ONCE = 512
 _ROW = np.dtype(
@@ -34,8 +29,7 @@ class Scanned:
     """What the headers of some files say.
 
     Args:
-        rows: A structured array `(files,)`: height, width, channels, kind (a place in `KINDS`), orientation, alpha,
-            bits, whether it moves, and the file's bytes and time of change in nanoseconds.
+        rows: A structured array `(files,)` of the fields of `Header`; `kind` is an index into `KINDS`.
         unreadable: Why, for the place of each file that cannot be read.
     """
 
@@ -64,6 +58,7 @@ def scan(paths: Sequence[bytes]) -> Scanned:
     """Read the header of each file."""
     rows = np.zeros(len(paths), _ROW)
     unreadable: dict[int, str] = {}
+    prepare_pillow()
 
     def read(places: range) -> None:
         for place in places:
@@ -95,35 +90,8 @@ def check_pixels(scanned: Scanned, form: ImageForm) -> Scanned:
 
 
 def _row(path: bytes) -> tuple[object, ...]:
-    # Not to wait for ever where a name belongs to a pipe.
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    try:
-        status = os.fstat(handle)
-        header = _header(handle)
-    finally:
-        os.close(handle)
-    if header.height * header.width > LARGEST_PIXELS:
-        raise Unreadable(
-            f"it has {header.height:,} x {header.width:,} pixels, more than the {LARGEST_PIXELS / 1e6:.0f} million "
-            "that are read"
-        )
-    kind = KINDS.index(header.kind)
-    size = (header.height, header.width, header.channels)
-    looks = (kind, header.orientation, header.alpha, header.bits, header.moves)
-    return (*size, *looks, status.st_size, status.st_mtime_ns)
-
-
-def _header(handle: int) -> Header:
-    data = os.pread(handle, _FIRST_BYTES, 0)
-    try:
-        return parse_header(data)
-    except MoreNeeded:
-        if len(data) < _FIRST_BYTES:
-            raise Unreadable("it is cut short") from None
-    try:
-        return parse_header(os.pread(handle, _MORE_BYTES, 0))
-    except MoreNeeded:
-        raise Unreadable("it is cut short") from None
+    header = vars(read_header(path))
+    return tuple(KINDS.index(value) if name == "kind" else value for name, value in header.items())
 
 
 def _why(path: bytes, error: OSError) -> str:

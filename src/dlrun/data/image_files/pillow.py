@@ -1,0 +1,300 @@
+"""Read image files with Pillow: their headers, and the pixels of the formats that TensorFlow does not decode."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import stat
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from io import BytesIO
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+LARGEST_PIXELS = 2**27
+"""The most pixels of one image, as it is or padded: 134 million, 400 MB once decoded."""
+
+Kind = Literal["plain", "colour", "pillow"]
+"""How pixels are decoded: by TensorFlow into any channels; by TensorFlow into three channels only; or by Pillow."""
+
+KINDS: tuple[Kind, ...] = ("plain", "colour", "pillow")
+
+_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # what Pillow may open; its other readers stay shut
+_WITH_FRAMES = ("GIF", "PNG", "WEBP", "TIFF")  # an MPO has several pictures too: a JPEG of a phone with its preview
+_START_BYTES = 512
+_ORIENTATION, _BITS_PER_SAMPLE = 0x0112, 0x0102
+_LARGEST_ORIENTATION, _TRANSPOSED = 8, 5
+_BITS = 8
+
+# Pillow does not promise which exceptions a damaged file raises; these are what its readers and zlib raise on fuzzed
+# files. Each means that the file is damaged. An OSError with an errno is about the disk and passes through.
+_DAMAGE = (OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError,
+           EOFError, struct.error, zlib.error)  # fmt: skip
+
+_PNG, _PNG_HEADER_BYTES = b"\x89PNG\r\n\x1a\n", 33
+_READ = (
+    (_PNG, "PNG"), (b"\xff\xd8\xff", "JPEG"), (b"GIF8", "GIF"), (b"II*\0", "TIFF"), (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"), (b"MM\0+", "TIFF"),
+)  # fmt: skip
+_UNREAD = (
+    (b"8BPS", "a Photoshop file"), (b"\xff\x0a", "JPEG XL"), (b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (b"\0\0\0\x0cjP  ", "JPEG 2000"), (b"<svg", "SVG"), (b"\0\0\1\0", "an icon"),
+)  # fmt: skip
+_NOT_IMAGES = (
+    (b"<?xml", "XML"), (b"%PDF", "PDF"), (b"PK\3\4", "a ZIP archive"), (b"\x1f\x8b", "gzip"),
+    (b"version https://git-lfs", "a pointer of Git LFS, not the file itself: git lfs pull fetches it"),
+)  # fmt: skip
+
+
+class Unreadable(Exception):
+    """The file cannot be read as an image; its text says why."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is known of an image without decoding it.
+
+    Args:
+        height: In pixels, once the image is upright.
+        width: Likewise.
+        channels: 1 for grey, 3 for colour; transparency is not counted.
+        kind: How it is decoded.
+        orientation: As EXIF numbers it, 1 to 8, of the decoded pixels; 1 is upright.
+        alpha: Whether it has transparency.
+        bits: Of one value.
+        moves: Whether it has several pictures, of which the first is read.
+        bytes: Size of the file.
+        changed: When the file was changed, in nanoseconds.
+    """
+
+    height: int
+    width: int
+    channels: int
+    kind: Kind
+    orientation: int
+    alpha: bool
+    bits: int
+    moves: bool
+    bytes: int
+    changed: int
+
+
+def prepare_pillow() -> None:
+    """Import Pillow's readers, and keep its remarks about odd files from being printed between dlrun's own lines.
+
+    What matters of them is an error here. The filter is set again on each call, as a caller may have reset it.
+    """
+    import PIL.Image
+    import PIL.TiffImagePlugin
+    import PIL.WebPImagePlugin
+
+    PIL.Image.preinit()
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    log = logging.getLogger("PIL")
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())
+
+
+def read_header(path: bytes) -> Header:
+    """Read the header of an image file, whatever its name.
+
+    Raises:
+        Unreadable: It is of another format, damaged, or too large.
+        OSError: The file cannot be opened or read.
+    """
+    with _opened(path) as (file, start, image):
+        status = os.fstat(file.fileno())
+        kind = _kind(image, start)
+        header = Header(
+            image.height,
+            image.width,
+            _channels(image, kind),
+            kind,
+            _orientation(image),
+            image.has_transparency_data,
+            _bits(image, start),
+            _moves(image),
+            status.st_size,
+            status.st_mtime_ns,
+        )
+        if kind == "pillow":
+            _check_range(image)
+    if header.height < 1 or header.width < 1:
+        raise Unreadable(f"its header says {header.height} x {header.width} pixels")
+    if header.height * header.width > LARGEST_PIXELS:
+        raise Unreadable(_too_large(header.height * header.width))
+    if header.orientation >= _TRANSPOSED:
+        return replace(header, height=header.width, width=header.height)
+    return header
+
+
+def read_pixels(path: bytes) -> npt.NDArray[np.uint8]:
+    """Decode the first picture of an image file; transparency is left out, and of more than 8 bits the upper 8 stay.
+
+    Shape:
+        `(height, width, 3)`.
+
+    Raises:
+        Unreadable: It is damaged.
+    """
+    with _opened(path) as (_, start, image):
+        _check_range(image)
+        if not image.mode.startswith("I"):
+            return np.asarray(image.convert("RGB"))
+        values = np.asarray(image) >> (_bits(image, start) - _BITS)
+        return values.astype(np.uint8)[..., None].repeat(3, axis=2)
+
+
+@contextmanager
+def _opened(path: bytes) -> Iterator[tuple[BinaryIO, bytes, PIL.Image.Image]]:
+    """Open an image: the file, its first bytes, and Pillow's image. Whatever Pillow raises becomes `Unreadable`."""
+    import PIL.Image
+
+    start = b""
+    try:
+        with open(path, "rb", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise Unreadable("it is not a regular file")
+            start = file.read(_START_BYTES)
+            with _open_image(file, start) as image:
+                yield file, start, image
+    except PIL.UnidentifiedImageError as error:
+        raise Unreadable(_describe(start)) from error
+    except PIL.Image.DecompressionBombError as error:
+        pixels = re.search(r"\d+", str(error))
+        raise Unreadable(_too_large(int(pixels[0]) if pixels else 0)) from error
+    except _DAMAGE as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise Unreadable(f"{_describe(start)}: {str(error).lower() or type(error).__name__}") from error
+
+
+def _open_image(file: BinaryIO, start: bytes) -> PIL.Image.Image:
+    import PIL.Image
+
+    try:
+        return PIL.Image.open(file, formats=_FORMATS)
+    except (PIL.UnidentifiedImageError, ValueError):
+        if not start.startswith(_PNG):
+            raise
+        # Pillow refuses a PNG with a damaged or very long text or profile; TensorFlow ignores those. The first chunk
+        # is enough to know the pixels' size and colours.
+        return PIL.Image.open(BytesIO(start[:_PNG_HEADER_BYTES] + b"\0\0\0\0IDAT"), formats=("PNG",))
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file without waiting, which opening a pipe would do until somebody writes into it."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _too_large(pixels: int) -> str:
+    count = f"{pixels:,} pixels, " if pixels else ""
+    return f"it has {count}more than the {LARGEST_PIXELS / 1e6:.0f} million that are read: save it smaller"
+
+
+def _kind(image: PIL.Image.Image, start: bytes) -> Kind:
+    if image.format in ("JPEG", "MPO"):
+        return "colour" if image.mode == "CMYK" else "plain"
+    if image.format == "PNG":
+        return "plain"
+    if image.format == "GIF":
+        return "colour"
+    # TensorFlow reads BMPs of 24 bits per pixel with a header of Windows; others have a palette, alpha or packing.
+    return "colour" if image.format == "BMP" and start[14] >= 40 and start[28] == 24 else "pillow"
+
+
+def _channels(image: PIL.Image.Image, kind: Kind) -> int:
+    if image.mode == "P" and kind == "pillow":
+        return 1 if _is_grey(image) else 3
+    return 1 if image.format != "GIF" and image.mode.startswith(("1", "L", "I")) and image.mode != "LAB" else 3
+
+
+def _is_grey(image: PIL.Image.Image) -> bool:
+    """Whether a palette has no colours. `Image.getpalette` is not used: it decodes all pixels first."""
+    if image.palette is None:
+        return False
+    mode, data = image.palette.getdata()
+    if mode == "RGB;L":  # all reds, then all greens and blues, as in a TIFF
+        third = len(data) // 3
+        return data[:third] == data[third : 2 * third] == data[2 * third :]
+    step = len(mode)
+    return data[0::step] == data[1::step] == data[2::step]
+
+
+def _bits(image: PIL.Image.Image, start: bytes) -> int:
+    """The bits of one value, where they are more than 8."""
+    import PIL.TiffImagePlugin
+
+    if image.format == "PNG":
+        return max(_BITS, start[24])
+    if isinstance(image, PIL.TiffImagePlugin.TiffImageFile):
+        return max(_BITS, *map(int, image.tag_v2.get(_BITS_PER_SAMPLE, (1,))))
+    return 16 if image.mode.startswith("I") else _BITS
+
+
+def _moves(image: PIL.Image.Image) -> bool:
+    try:
+        return image.format in _WITH_FRAMES and bool(getattr(image, "is_animated", False))
+    except _DAMAGE:
+        return False  # the first picture may be sound where the next one is damaged
+
+
+def _check_range(image: PIL.Image.Image) -> None:
+    """Refuse values that may be anything, as those of measurements are."""
+    if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):
+        said = "its values are signed, of 32 bits, or have decimals: nothing says which of them is black, and which is "
+        raise Unreadable(f"{said}white; save it with 8 or 16 bits")
+
+
+def _orientation(image: PIL.Image.Image) -> int:
+    """The orientation in the EXIF data; 1 where there is none, and for a TIFF, which Pillow turns when it decodes it.
+
+    `Image.getexif` is not used: of a PNG it decodes all pixels, to look for EXIF data behind them.
+    """
+    import PIL.Image
+
+    if "exif" not in image.info:
+        return 1
+    exif = PIL.Image.Exif()
+    try:
+        exif.load(image.info["exif"])
+        found: object = exif.get(_ORIENTATION, 1)
+    except _DAMAGE:
+        return 1  # the pixels may be sound where the notes about them are damaged
+    return found if isinstance(found, int) and 1 <= found <= _LARGEST_ORIENTATION else 1
+
+
+def _describe(start: bytes) -> str:
+    """Say what a file is that Pillow cannot open."""
+    if not start:
+        return "it is empty"
+    is_webp = start[:4] == b"RIFF" and start[8:12] == b"WEBP"
+    name = "WebP" if is_webp else next((name for magic, name in _READ if start.startswith(magic)), None)
+    if name is not None:
+        return f"it is a {name} file that is damaged or cut short"
+    is_heic = start[4:8] == b"ftyp"
+    name = "HEIC or AVIF" if is_heic else next((name for magic, name in _UNREAD if start.startswith(magic)), None)
+    if name is not None:
+        return f"it is {name}, which is not read: convert it to PNG or JPEG"
+    name = next((name for magic, name in _NOT_IMAGES if start.startswith(magic)), None)
+    if name is not None:
+        return f"it is {name}"
+    if start.startswith(b"BM") or re.match(rb"P[1-6]\s+\d", start):
+        return (
+            f"it is a {'BMP' if start[0] == ord('B') else 'PPM'} file that is damaged, cut short or of an unusual kind"
+        )
+    try:
+        start.decode("ascii")
+    except UnicodeDecodeError:
+        return "it is of no known image format"
+    return "it is text" if start.strip(b"\0") else "it is nothing but zeros"
