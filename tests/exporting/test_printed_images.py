@@ -10,7 +10,7 @@ import pytest
 from dlrun.exporting.export import export
 from dlrun.exporting.formats import FORMATS
 from dlrun.prediction import predict as predicting
-from pictures import blocks, jpeg, png, write_classes
+from pictures import blocks, jpeg, png, saved, write_classes
 
 pytestmark = pytest.mark.tensorflow
 
@@ -57,6 +57,8 @@ def test_the_printed_lines_read_a_turned_jpeg_and_16_bits_as_dlrun_does(
     pixels = blocks(16, 16, seed=7)
     sixteen = pixels[..., :1].astype(np.uint16) * 256 + 77
     contents = {"upright": jpeg(pixels), "turned": jpeg(pixels, orientation=6), "16 bits": png(sixteen)}
+    if to == "onnx":  # whose lines use Pillow
+        contents |= {"webp": saved(pixels, "WEBP"), "tiff": saved(sixteen, "TIFF")}
     expected, found = {}, {}
     for name, content in contents.items():
         Path("image.jpg").write_bytes(content)
@@ -66,6 +68,8 @@ def test_the_printed_lines_read_a_turned_jpeg_and_16_bits_as_dlrun_does(
     assert found["upright"] == pytest.approx(expected["upright"], abs=0.02)
     assert found["16 bits"] == pytest.approx(expected["16 bits"], abs=1e-4)
     if to == "onnx":
+        assert found["webp"] == pytest.approx(expected["webp"], abs=0.01)
+        assert found["tiff"] == pytest.approx(expected["tiff"], abs=1e-4)
         assert found["turned"] == pytest.approx(expected["turned"], abs=0.02)
     else:
         assert found["turned"] == found["upright"]

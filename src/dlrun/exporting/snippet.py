@@ -72,7 +72,8 @@ image = PIL.ImageOps.exif_transpose(PIL.Image.open("image.jpg"))
 if image.mode.startswith("I"):  # 16 bits, of which dlrun reads the upper 8
     image = PIL.Image.fromarray((np.array(image) >> 8).astype("uint8"))"""
 _TENSORFLOW_IMAGE = (
-    "# dlrun turns images upright as their EXIF data says, which TensorFlow does not: turn such files first"
+    "# dlrun turns images upright as their EXIF data says, which TensorFlow does not: turn such files first;\n"
+    "# TensorFlow reads JPEG, PNG, GIF and BMP: open a WebP, TIFF or PPM file with PIL.Image.open"
 )
 _LARGEST_SHOWN = 8
 _WIDTH = 100
