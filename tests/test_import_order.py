@@ -41,7 +41,7 @@ __init__ __main__
 """
 """The layers, the lowest first."""
 LEVELS = {name: level for level, names in enumerate(LAYERS.split("---")) for name in names.split()}
-HEAVY = {"tensorflow", "keras", "tensorflow_datasets", "matplotlib"}
+HEAVY = {"tensorflow", "keras", "tensorflow_datasets", "matplotlib", "PIL"}
 ONLY_IN_CLI = {"typer", "rich"}
 WITHOUT_TENSORFLOW_IN_TRAINING = {
     "jit_cache", "pace", "timeline", "events", "checkpoint", "cluster", "state", "doctor", "__init__",
@@ -118,7 +118,11 @@ def test_the_library_never_prints_and_never_loads_code_from_a_file() -> None:
         ("import dlrun.cli.app", ["pydantic", "numpy", "yaml", "rich", "tensorflow"]),
         (
             "import dlrun.spec.parse, dlrun.runs.query.catalog, dlrun.experiment.train",
-            ["tensorflow", "keras", "rich", "typer"],
+            ["tensorflow", "keras", "rich", "typer", "PIL"],
+        ),
+        (
+            "from dlrun.cli.app import app; app(['validate', 'configs/digits_cnn.yaml'], standalone_mode=False)",
+            ["matplotlib", "PIL"],
         ),
     ],
 )
