@@ -113,7 +113,7 @@ def test_what_cannot_be_asked_is_exit_code_2(dlrun: Dlrun, folders: list[RunFold
         (("ls", "--status", "faild"), "did you mean 'failed'?"),
         (("ls", "--json", "--csv"), "give one of them"),
         (("compare", first), "nothing to compare"),
-        (("compare", first, folders[1].id, "--plot", "x.gif"), "is no picture"),
+        (("compare", first, folders[1].id, "--plot", "x.gif"), "is not an image file"),
         (("compare", first, folders[1].id, "--metric", "val_los"), "--metric val_loss"),
         (("rm",), "say which runs"),
         (("rm", first, "--where", "name=x"), "give one of them"),
@@ -121,7 +121,7 @@ def test_what_cannot_be_asked_is_exit_code_2(dlrun: Dlrun, folders: list[RunFold
         (("gc",), "nothing to remove"),
         (("gc", "--keep", "all"), "one of best, last, none"),
         (("gc", "--older-than", "soon"), "'soon' is not a number of seconds"),
-        (("tag", first, ""), "is no tag"),
+        (("tag", first, ""), "is not a valid tag"),
         (("tail", first, "--log", "--csv"), "plain text"),
     ]:
         code, out, err = dlrun(*arguments)
@@ -151,7 +151,7 @@ def test_runs_side_by_side(dlrun: Dlrun, folders: list[RunFolder], tmp_path: Pat
     assert re.search(r"seconds +0.0 s +1:00 min", out)
     assert "val_loss\n" in out
     assert out.splitlines()[-1].endswith("epoch 3")
-    assert "note: the runs saw different data" in err
+    assert "note: the runs used different data" in err
     plain = json.loads(dlrun("compare", *ids, "--json")[1])
     assert plain["spec"] == {"training.batch_size": {ids[0]: 32, ids[1]: 64}}
     table = rows(dlrun("compare", *ids, "--csv")[1])

@@ -113,7 +113,7 @@ def test_an_export_to_a_full_disk_is_one_line_that_names_the_file(
 
 def test_a_runs_folder_that_cannot_be_written_to_is_one_line(small: Any, tmp_path: Path) -> None:
     with mounted(tmp_path / "read_only", "-t", "tmpfs", "-o", "ro", "tmpfs") as place:
-        with pytest.raises(RunError, match=r"cannot make a run folder in .*: the file system is read-only") as raised:
+        with pytest.raises(RunError, match=r"cannot create a run folder in .*: the file system is read-only") as raised:
             small.train(runs_dir=place)
         assert raised.value.hint
         with pytest.raises(RunError, match="the file system is read-only"):

@@ -117,7 +117,7 @@ def test_components_asks_before_it_runs_a_strangers_plugin(
         with pytest.raises(SystemExit) as ended:
             app(["components", "--plugin", str(plugin)])
         assert ended.value.code == UsageError.exit_code
-        assert re.search("theirs.py lies in the run .* --trust-plugins", capsys.readouterr().err, re.DOTALL)
+        assert re.search("theirs.py is in the run .* --trust-plugins", capsys.readouterr().err, re.DOTALL)
     assert not mark.exists()
     app(["components", "--plugin", str(written / "plugins" / "theirs.py"), "--trust-plugins"], standalone_mode=False)
     assert mark.exists()

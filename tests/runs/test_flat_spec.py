@@ -18,7 +18,7 @@ def whole(data: bytes) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.stem)
-def test_sections_give_what_the_whole_spec_gives(config: Path, tmp_path: Path) -> None:
+def test_parsing_by_section_gives_the_same_as_parsing_the_whole_spec(config: Path, tmp_path: Path) -> None:
     written = yaml.safe_dump(yaml.safe_load(config.read_text()), sort_keys=False, allow_unicode=True, width=100)
     (tmp_path / "spec.yaml").write_text(written)
     assert read_flat_spec(tmp_path / "spec.yaml") == whole(written.encode())
@@ -53,7 +53,7 @@ def test_sections_that_many_runs_share_are_parsed_once(tmp_path: Path, monkeypat
         "a:\nb: 1\n",
     ],
 )
-def test_a_text_of_another_kind_is_read_as_a_whole(text: str, tmp_path: Path) -> None:
+def test_a_spec_in_another_format_is_parsed_as_a_whole(text: str, tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text(text)
     assert read_flat_spec(tmp_path / "spec.yaml") == whole(text.encode())
 

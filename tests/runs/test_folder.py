@@ -31,7 +31,7 @@ def create_at_once(runs_dir: Path, barrier: threading.Barrier, made: list[str]) 
     made.append(RunFolder.create(runs_dir, name="x").id)
 
 
-def test_an_id_tells_time_and_name_and_the_record_begins_as_created(tmp_path: Path) -> None:
+def test_an_id_contains_time_and_name_and_the_record_starts_as_created(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path / "deep" / "runs", name="mnist cnn/2: é")
     assert re.fullmatch(r"\d{8}-\d{6}-mnist_cnn_2_é-[0-9a-f]{4}", folder.id)
     record = folder.read_record()
@@ -43,7 +43,7 @@ def test_an_id_tells_time_and_name_and_the_record_begins_as_created(tmp_path: Pa
 @pytest.mark.parametrize(
     ("name", "part"), [("a b", "a_b"), ("-x", "x"), (".hidden", "hidden"), ("../up", "up"), ("", "run"), ("///", "run")]
 )
-def test_a_name_that_is_no_file_name_becomes_one(tmp_path: Path, name: str, part: str) -> None:
+def test_a_name_that_does_not_suit_a_file_name_is_replaced(tmp_path: Path, name: str, part: str) -> None:
     folder = RunFolder.create(tmp_path, name=name)
     assert re.fullmatch(rf"\d{{8}}-\d{{6}}-{part}-[0-9a-f]{{4}}", folder.id)
     assert folder.read_record().name == name
@@ -56,7 +56,7 @@ def test_every_name_makes_a_folder_inside_the_runs_folder(tmp_path: Path, name: 
     assert [found.name for found in tmp_path.iterdir()] == [path.name]
 
 
-def test_runs_that_begin_at_the_same_moment_never_share_a_folder(
+def test_runs_that_start_at_the_same_moment_never_share_a_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digits = iter([f"{number // 3:04x}" for number in range(60)])  # each suffix comes three times
@@ -123,7 +123,7 @@ def test_readers_never_see_half_a_record(tmp_path: Path) -> None:
     writer.join()
 
 
-def test_the_files_lie_where_the_design_says(tmp_path: Path) -> None:
+def test_the_files_are_where_the_design_says(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, name="x")
     paths = [folder.config_yaml, folder.spec_yaml, folder.run_json, folder.log_txt, folder.metrics_jsonl]
     paths += [folder.metrics_csv, folder.checkpoints, folder.best, folder.tensorboard, folder.packages_txt]
@@ -135,7 +135,7 @@ def test_the_files_lie_where_the_design_says(tmp_path: Path) -> None:
     assert RunFolder.open(folder.path).read_metrics() == [{"epoch": 1, "loss": 0.5}]
 
 
-def test_a_run_has_one_writer_and_a_second_is_told_which(tmp_path: Path) -> None:
+def test_a_run_has_one_writer_and_a_second_gets_its_process_id(tmp_path: Path) -> None:
     folder, same = RunFolder.create(tmp_path, name="x"), RunFolder.open
     assert folder.held_by() is None
     with folder.lock():
@@ -147,14 +147,14 @@ def test_a_run_has_one_writer_and_a_second_is_told_which(tmp_path: Path) -> None
         pass
 
 
-def test_an_error_of_the_work_under_the_lock_is_not_taken_for_one_of_the_lock(tmp_path: Path) -> None:
+def test_an_error_while_holding_the_lock_is_not_reported_as_one_of_the_lock(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, name="x")
     with pytest.raises(FileNotFoundError), folder.lock():
         raise FileNotFoundError
     assert folder.held_by() is None
 
 
-def test_a_reader_who_looks_does_not_keep_a_writer_out(tmp_path: Path) -> None:
+def test_a_reader_does_not_block_a_writer(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, name="x")
     with (folder.path / ".lock").open("w") as look:
         fcntl.flock(look, fcntl.LOCK_SH)
@@ -183,16 +183,16 @@ def test_a_running_run_whose_process_was_killed_is_stale(tmp_path: Path) -> None
     assert (folder.held_by(), folder.status) == (None, "stale")
 
 
-def test_what_a_killed_writer_staged_is_removed_by_the_next(tmp_path: Path) -> None:
+def test_temporary_files_of_a_killed_writer_are_removed_by_the_next(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, name="x")
     (folder.path / ".run.json.123.new").write_text("{")
     with folder.lock():
         assert sorted(path.name for path in folder.path.iterdir()) == [".lock", "run.json"]
 
 
-def test_folders_that_cannot_be_made_or_opened_are_one_line(tmp_path: Path) -> None:
+def test_folders_that_cannot_be_created_or_opened_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(RunError, match="cannot make a run folder in") as raised:
+    with pytest.raises(RunError, match="cannot create a run folder in") as raised:
         RunFolder.create(tmp_path / "file" / "runs", name="x")
     assert "\n" not in raised.value.what
     with pytest.raises(RunError, match="there is no run folder"):
@@ -201,7 +201,7 @@ def test_folders_that_cannot_be_made_or_opened_are_one_line(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-def test_twenty_processes_that_begin_at_once_get_twenty_folders(tmp_path: Path) -> None:
+def test_twenty_simultaneous_processes_get_twenty_folders(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(20) as pool:
         made = pool.starmap(_create, [(tmp_path,)] * 20, chunksize=1)
     assert len(set(made)) == 20
@@ -212,7 +212,7 @@ def _create(runs_dir: Path) -> str:
     return RunFolder.create(runs_dir, name="same").id
 
 
-def test_whoever_holds_a_run_clears_what_killed_writers_left(tmp_path: Path) -> None:
+def test_holding_a_run_removes_the_files_of_killed_writers(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, name="x")
     left = [folder.evaluation / ".0123.new", folder.plots / ".4567.new"]
     staged = folder.checkpoints / ".new-step-000000001"
@@ -248,7 +248,7 @@ def test_a_file_system_without_locks_is_one_clear_line(tmp_path: Path, monkeypat
     assert folder.held_by() is None
 
 
-def test_a_new_run_is_held_before_anybody_can_see_a_run_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_run_is_held_before_it_is_visible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dlrun.experiment.record import new_folder
     from dlrun.runs.removal import remove_run
     from dlrun.spec.parse import read_spec
@@ -268,6 +268,6 @@ def test_a_new_run_is_held_before_anybody_can_see_a_run_in_it(tmp_path: Path, mo
     monkeypatch.setattr(RunFolder, "write_text", watched)
     with new_folder(read_spec(tmp_path / "x.yaml"), tmp_path / "runs") as folder:
         pass
-    assert "no run that dlrun can vouch for" in seen[0]
+    assert "does not look like a run" in seen[0]
     assert all(f"{folder.id} is held by process" in said for said in seen[1:])
     assert len(seen) > 4

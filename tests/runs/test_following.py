@@ -50,7 +50,7 @@ def test_a_file_is_followed_until_its_writer_ends(tmp_path: Path, contents: list
     assert list(follow_lines(path, last=2, is_growing=writing(path, *contents))) == lines
 
 
-def test_a_file_that_nobody_writes_to_is_at_its_end(tmp_path: Path) -> None:
+def test_a_file_without_a_writer_is_read_to_its_end(tmp_path: Path) -> None:
     path = tmp_path / "x"
     assert list(follow_lines(path, last=2, is_growing=lambda: False)) == []
     path.write_bytes(b"a\nb\nhalf")
@@ -63,7 +63,7 @@ def test_a_file_that_nobody_writes_to_is_at_its_end(tmp_path: Path) -> None:
         list(follow_lines(path, last=2, is_growing=lambda: False))
 
 
-def test_tags_are_added_and_taken_away(make_run: MakeRun) -> None:
+def test_tags_are_added_and_removed(make_run: MakeRun) -> None:
     run = make_run()
     assert change_tags(run, ["paper", "b"]) == ("paper", "b")
     assert change_tags(run, ["b", "=cmd"]) == ("paper", "b", "=cmd")
@@ -73,9 +73,9 @@ def test_tags_are_added_and_taken_away(make_run: MakeRun) -> None:
 
 
 @pytest.mark.parametrize("tag", ["", " ", "a,b", "x" * 61, "a\x1b[31m", "a\nb", " a", "\u202ea"])
-def test_what_is_no_tag_is_refused(make_run: MakeRun, tag: str) -> None:
+def test_an_invalid_tag_is_refused(make_run: MakeRun, tag: str) -> None:
     run = make_run()
-    with pytest.raises(UsageError, match="is no tag"):
+    with pytest.raises(UsageError, match="is not a valid tag"):
         change_tags(run, ["good", tag])
     assert run.read_record().tags == ()
 
@@ -88,7 +88,7 @@ def test_too_many_tags_and_a_run_that_is_held_are_refused(make_run: MakeRun) -> 
         change_tags(run, ["a"])
 
 
-def test_a_spec_is_flat_by_dotted_keys(make_run: MakeRun) -> None:
+def test_a_spec_is_flattened_to_dotted_keys(make_run: MakeRun) -> None:
     assert read_flat_spec(make_run("n").spec_yaml) == {
         "name": "n",
         "dataset.type": "builtin",
@@ -128,14 +128,14 @@ def bombs() -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("content", [*bombs()], ids=range(10))
-def test_a_spec_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_an_invalid_spec_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "spec.yaml"
     path.write_bytes(content)
     with pytest.raises(RunError, match=r"spec\.yaml"):
         read_flat_spec(path)
 
 
-def test_a_text_is_never_a_formula_and_a_number_stays_one() -> None:
+def test_a_text_is_never_a_formula_and_a_number_stays_a_number() -> None:
     texts = ["=1+1", "+1", "-1", "@x", "\tx", "\r=1", "\uff1d1", "x=1", "", "a\nb", 'a"b', "-"]
     (row,) = csv.reader(io.StringIO(csv_text([[*texts, -1.5, -3, None, True]])))
     assert row[:7] == ["'=1+1", "+1", "-1", "'@x", "'\tx", "'\\r=1", "'\uff1d1"]

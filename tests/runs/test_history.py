@@ -20,7 +20,7 @@ def text(folder: Path) -> tuple[str, str]:
     return (folder / "metrics.jsonl").read_text(), (folder / "metrics.csv").read_text()
 
 
-def test_rows_are_appended_to_both_files_and_come_back_exactly(tmp_path: Path) -> None:
+def test_rows_are_appended_to_both_files_and_read_back_exactly(tmp_path: Path) -> None:
     rows = history(tmp_path)
     for row in ROWS:
         rows.append(row)
@@ -46,7 +46,7 @@ def test_a_new_column_appears_at_the_end_of_the_csv_for_all_rows(tmp_path: Path)
     assert text(tmp_path)[1] == "epoch,loss,val_loss\n1,1,\n2,2,3\n3,,\n"
 
 
-def test_a_torn_last_line_does_not_count_and_is_written_over(tmp_path: Path) -> None:
+def test_an_incomplete_last_line_does_not_count_and_is_overwritten(tmp_path: Path) -> None:
     for torn in ('{"epoch": 4, "lo', '{"epoch": 4, "loss": 1.0}', '{"epoch": 4, "lo\n', "\0\0\0", "[4]\n"):
         first = history(tmp_path)
         first.cut(0)
@@ -66,7 +66,7 @@ def test_a_damaged_line_before_the_last_is_an_error_with_its_number(tmp_path: Pa
         history(tmp_path).read()
 
 
-def test_a_csv_that_fell_behind_or_was_lost_is_made_again(tmp_path: Path) -> None:
+def test_an_outdated_or_missing_csv_is_written_again(tmp_path: Path) -> None:
     history(tmp_path).append(ROWS[0])
     (tmp_path / "metrics.csv").write_text("epoch,lo")
     history(tmp_path).append(ROWS[1])
@@ -75,7 +75,7 @@ def test_a_csv_that_fell_behind_or_was_lost_is_made_again(tmp_path: Path) -> Non
     assert text(tmp_path)[1] == "epoch,loss\n1,0.30000000000000004\n2,1e-30\n3,5.0\n"
 
 
-def test_cutting_back_and_going_on_gives_the_bytes_of_never_having_stopped(tmp_path: Path) -> None:
+def test_cutting_and_continuing_gives_the_same_bytes_as_no_interruption(tmp_path: Path) -> None:
     straight, resumed = tmp_path / "straight", tmp_path / "resumed"
     straight.mkdir()
     resumed.mkdir()
@@ -99,7 +99,7 @@ def test_cutting_back_and_going_on_gives_the_bytes_of_never_having_stopped(tmp_p
         again.cut(10_000)
 
 
-def test_rows_that_were_changed_before_the_checkpoint_are_not_gone_on_with(tmp_path: Path) -> None:
+def test_rows_that_changed_since_the_checkpoint_are_an_error(tmp_path: Path) -> None:
     for row in ROWS:
         history(tmp_path).append(row)
     length, digest = history(tmp_path).mark()
@@ -110,7 +110,7 @@ def test_rows_that_were_changed_before_the_checkpoint_are_not_gone_on_with(tmp_p
     history(tmp_path).cut(length)  # a checkpoint of a version that kept no sums
 
 
-def test_a_failed_append_keeps_the_rows_before_it_and_the_next_one_mends_both_files(
+def test_a_failed_append_keeps_earlier_rows_and_the_next_one_repairs_both_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = Disk.write
@@ -147,7 +147,7 @@ def test_a_failed_append_keeps_the_rows_before_it_and_the_next_one_mends_both_fi
         (['{"epoch": 1, "\\ud800": 0.5}'], [{"epoch": 1, "?": 0.5}]),
     ],
 )
-def test_whoever_reads_a_row_finds_an_epoch_and_numbers_and_names_that_can_be_written(
+def test_every_row_read_has_an_epoch_and_valid_numbers_and_names(
     lines: list[str], rows: list[dict[str, float | None]], tmp_path: Path
 ) -> None:
     (tmp_path / "metrics.jsonl").write_text("\n".join(lines) + "\n")
@@ -166,7 +166,7 @@ def test_whoever_reads_a_row_finds_an_epoch_and_numbers_and_names_that_can_be_wr
         "".join(json.dumps({f"{row} {number}": 1 for number in range(2000)}) + "\n" for row in range(100)),
     ],
 )
-def test_a_file_that_no_training_writes_is_refused_at_once(text: str, tmp_path: Path) -> None:
+def test_a_file_beyond_the_limits_of_training_is_refused_at_once(text: str, tmp_path: Path) -> None:
     (tmp_path / "metrics.jsonl").write_text(text)
     with pytest.raises(RunError, match="is damaged"):
         history(tmp_path).read()

@@ -72,7 +72,7 @@ MISFITS: dict[str, Arrays] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_arrays_that_no_run_keeps_are_refused_by_name(
+def test_invalid_prediction_arrays_are_refused_by_name(
     change: str, run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dlrun.runs.predictions._LARGEST_BYTES", 1 << 20)
@@ -84,7 +84,7 @@ def test_arrays_that_no_run_keeps_are_refused_by_name(
 
 
 @pytest.mark.parametrize("change", MISFITS)
-def test_predictions_of_another_model_are_refused_where_both_are_known(change: str, run: RunFolder) -> None:
+def test_predictions_of_another_model_are_refused(change: str, run: RunFolder) -> None:
     write(run, {**KEPT, **MISFITS[change]})
     assert read_predictions(run, "test")
     with pytest.raises(RunError, match=r"test\.npz does not match the model of this run: "):
@@ -117,7 +117,7 @@ def with_claim(data: bytes) -> bytes:
         lambda data: data.replace(b"\x93NUMPY\x01", b"\x93NUMPY\x09"),
     ],
 )
-def test_a_file_that_is_damaged_is_one_line(spoil: Callable[[bytes], bytes], run: RunFolder) -> None:
+def test_a_damaged_predictions_file_is_one_line(spoil: Callable[[bytes], bytes], run: RunFolder) -> None:
     write(run, KEPT, compressed=False)
     path = predictions_file(run, "test")
     path.write_bytes(spoil(path.read_bytes()))
@@ -126,7 +126,7 @@ def test_a_file_that_is_damaged_is_one_line(spoil: Callable[[bytes], bytes], run
     assert len(raised.value.what.splitlines()) == 1
 
 
-def test_halves_of_characters_are_written_as_question_marks(run: RunFolder) -> None:
+def test_lone_surrogates_are_written_as_question_marks(run: RunFolder) -> None:
     write(run, {**KEPT, "texts": np.array(["\ud800x", "b"])})
     kept = read_predictions(run, "test")
     assert kept is not None

@@ -34,7 +34,7 @@ def left(folder: RunFolder) -> list[str]:
     return sorted(entry.name.removeprefix("step-00000000") for entry in folder.checkpoints.iterdir())
 
 
-def test_a_run_is_removed_with_all_it_holds_and_nothing_that_it_points_to(make_run: MakeRun, tmp_path: Path) -> None:
+def test_a_run_is_removed_with_its_files_but_not_what_its_links_point_to(make_run: MakeRun, tmp_path: Path) -> None:
     run, other = with_checkpoints(make_run("a")), make_run("b")
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -48,7 +48,7 @@ def test_a_run_is_removed_with_all_it_holds_and_nothing_that_it_points_to(make_r
     assert (outside / "file").read_text() == "precious"
 
 
-def test_what_is_no_run_of_the_folder_is_never_removed(make_run: MakeRun, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_run_is_never_removed(make_run: MakeRun, tmp_path: Path) -> None:
     runs_dir, run = tmp_path / "runs", make_run("a")
     link = runs_dir / "link"
     link.symlink_to(run.path)
@@ -58,12 +58,12 @@ def test_what_is_no_run_of_the_folder_is_never_removed(make_run: MakeRun, tmp_pa
     (runs_dir / "notes" / "run.json").write_text('{"name": "mine"}')
     for path, why in [
         (link, "is a symbolic link"),
-        (elsewhere.path, "does not lie in"),
-        (runs_dir / ".." / "elsewhere" / elsewhere.id, "does not lie in"),
-        (nested.path, "does not lie in"),
-        (runs_dir, "does not lie in"),
-        (runs_dir / "notes", "is no run"),
-        (runs_dir / "missing", "is no run"),
+        (elsewhere.path, "is not in"),
+        (runs_dir / ".." / "elsewhere" / elsewhere.id, "is not in"),
+        (nested.path, "is not in"),
+        (runs_dir, "is not in"),
+        (runs_dir / "notes", "does not look like a run"),
+        (runs_dir / "missing", "does not look like a run"),
     ]:
         with pytest.raises(UsageError, match=why):
             remove_run(RunFolder(path), runs_dir=runs_dir)
@@ -73,7 +73,7 @@ def test_what_is_no_run_of_the_folder_is_never_removed(make_run: MakeRun, tmp_pa
     assert (elsewhere.path.is_dir(), nested.path.is_dir(), (runs_dir / "notes").is_dir()) == (True, True, True)
 
 
-def test_a_run_that_a_process_holds_stays(make_run: MakeRun, tmp_path: Path) -> None:
+def test_a_run_in_use_is_not_removed(make_run: MakeRun, tmp_path: Path) -> None:
     run = with_checkpoints(make_run())
     with run.lock():
         with pytest.raises(RunError, match=f"held by process {os.getpid()}"):
@@ -99,7 +99,7 @@ def test_a_run_that_a_process_holds_stays(make_run: MakeRun, tmp_path: Path) -> 
         ("none", ("failed", None), [], 3000, True),
     ],
 )
-def test_what_is_kept_and_how_much_is_freed(
+def test_the_right_checkpoints_are_kept_and_the_freed_space_is_counted(
     make_run: MakeRun, keep: str, of: tuple[str, int | None], kept: list[str], freed: int, *, marks: bool
 ) -> None:
     status, best = of
@@ -147,7 +147,7 @@ def test_a_run_says_that_its_checkpoints_were_removed(make_run: MakeRun, tmp_pat
     assert "--checkpoint" not in raised.value.hint
 
 
-def test_a_word_that_says_nothing_to_keep_is_refused() -> None:
+def test_an_unknown_value_of_keep_is_refused() -> None:
     with pytest.raises(UsageError, match="cannot keep 'all'"):
         parse_keep("all")
 
@@ -165,7 +165,7 @@ def failing_at(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Disk, "unlink", refuse)
 
 
-def test_a_removal_that_fails_leaves_the_run_as_it_was_or_says_what_is_left(
+def test_a_failed_removal_leaves_the_run_unchanged_or_reports_what_is_left(
     make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = with_checkpoints(make_run())
@@ -178,11 +178,11 @@ def test_a_removal_that_fails_leaves_the_run_as_it_was_or_says_what_is_left(
     assert run.read_record().status == "completed"
     with monkeypatch.context() as patched:
         patched.setattr("os.access", lambda path, _mode: Path(path).name != "best")
-        with pytest.raises(RunError, match="best may not be written to"):
+        with pytest.raises(RunError, match="best is not writable"):
             remove_run(run, runs_dir=tmp_path / "runs")
     with monkeypatch.context() as patched:
         failing_at(3, patched)
-        with pytest.raises(RunError, match="is removed, and some of its files are left") as raised:
+        with pytest.raises(RunError, match="is removed, but some of its files are left") as raised:
             remove_run(run, runs_dir=tmp_path / "runs")
     assert "tries again" in raised.value.hint
     (dropped,) = (tmp_path / "runs").iterdir()
@@ -192,7 +192,7 @@ def test_a_removal_that_fails_leaves_the_run_as_it_was_or_says_what_is_left(
     assert list((tmp_path / "runs").iterdir()) == []
 
 
-def test_what_a_removal_is_just_removing_is_left_to_it(make_run: MakeRun, tmp_path: Path) -> None:
+def test_files_of_a_running_removal_are_left_to_it(make_run: MakeRun, tmp_path: Path) -> None:
     run, other = make_run(), make_run("b")
     dropped = RunFolder(run.path.rename(run.path.with_name(f".drop-{run.id}")))
     with dropped.lock():

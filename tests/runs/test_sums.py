@@ -45,7 +45,7 @@ def run(make_run: MakeRun) -> RunFolder:
 
 
 @pytest.mark.parametrize("part", READERS)
-def test_a_file_that_was_changed_or_is_gone_is_said_and_not_used(run: RunFolder, part: str) -> None:
+def test_a_changed_or_missing_file_is_an_error(run: RunFolder, part: str) -> None:
     path, read = run.path / part, READERS[part]
     assert read(run)
     content = path.read_bytes()
@@ -68,7 +68,7 @@ def test_a_file_that_was_changed_or_is_gone_is_said_and_not_used(run: RunFolder,
         assert read(run)
 
 
-def test_sums_of_other_files_stay(run: RunFolder) -> None:
+def test_storing_a_checksum_keeps_those_of_other_files(run: RunFolder) -> None:
     before = run.read_record().files_sha256
     run.record_sums({run.metrics_jsonl: None, run.path / "a": "0"})
     assert run.read_record().files_sha256 == {**{k: v for k, v in before.items() if k != "metrics.jsonl"}, "a": "0"}

@@ -152,5 +152,7 @@ def test_an_undefined_score_decides_nothing_and_causes_a_warning(tmp_path: Path)
     assert (state.best.epoch, state.stopped) == (2, "val_quality has not improved for 2 epochs")
     told = undefined_watched(watching, {"loss": 1.0, "val_loss": 1.0, "val_quality": nan})
     assert told == {"val_quality": "the best epoch and early stopping and the learning rate on a plateau"}
-    assert "under training.monitor," in undefined_text("val_quality", told["val_quality"], epoch=1, spec=watching)
+    assert "set training.monitor to another score," in undefined_text(
+        "val_quality", told["val_quality"], epoch=1, spec=watching
+    )
     assert not undefined_watched(watching, {"loss": 1.0, "val_loss": 1.0, "val_quality": 0.5})

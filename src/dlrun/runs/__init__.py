@@ -1,6 +1,6 @@
-"""Runs: the folder that a run leaves behind, and the questions that are asked of many."""
+"""Write, read, find, compare and remove runs; a run is a folder."""
 
 from pathlib import Path
 
 RUNS_DIR = Path("runs")
-"""The folder that runs are made and looked for in, unless another is named."""
+"""The default folder for runs."""

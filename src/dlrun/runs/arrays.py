@@ -1,4 +1,4 @@
-"""Named numpy arrays to the bytes of a safetensors file and back, exact to the bit; no pickle, no code."""
+"""Convert named numpy arrays to the bytes of a safetensors file and back, exact to the bit, without pickle."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from dlrun.errors import CheckpointError
 
 Array = npt.NDArray[Any]
 
-# The format is written and read here, not by the safetensors package: that one needs the state three times in memory
-# to write it, and twice to read it, and reads no bfloat16 (0.8.0: KeyError 'BF16').
+# This module writes and reads the format itself. The safetensors package needs the state three times in memory to write
+# it and twice to read it, and does not read bfloat16 (0.8.0: KeyError 'BF16').
 _DTYPES = {
     "BOOL": "bool",
     "I8": "int8",
@@ -35,15 +35,15 @@ _DTYPES = {
 }
 _NAMES = {name: kind for kind, name in _DTYPES.items()}
 _LENGTH_BYTES = 8
-_HEADER_LIMIT = 100_000_000  # that of safetensors itself
+_HEADER_LIMIT = 100_000_000  # the limit of the safetensors package
 
 
 class ArraySpec(NamedTuple):
-    """What an array is, without its values.
+    """The shape and dtype of an array.
 
     Args:
-        shape: Length of each axis; `()` for a single value.
-        dtype: Name of the dtype: `float32`.
+        shape: the length of each axis; `()` for a scalar.
+        dtype: the name of the dtype, such as `float32`.
     """
 
     shape: tuple[int, ...]
@@ -51,22 +51,26 @@ class ArraySpec(NamedTuple):
 
 
 def array_spec(array: Array) -> ArraySpec:
-    """What an array is."""
+    """Return the shape and dtype of an array."""
     return ArraySpec(array.shape, array.dtype.name)
 
 
 def encode_header(specs: Mapping[str, ArraySpec]) -> tuple[bytes, tuple[str, ...]]:
-    """The start of the safetensors file that holds arrays, and the order in which their bytes follow.
+    """Return the header of a safetensors file, and the order in which the bytes of the arrays follow it.
 
-    Equal arrays give an equal header, in whatever order they come. The widest are first, so that each is aligned.
+    The result does not depend on the order of `specs`. The arrays with the widest dtype come first, so that each one is
+    aligned in memory when the file is read as a whole.
+
+    Args:
+        specs: the shape and dtype of each array, by name.
 
     Raises:
-        CheckpointError: An array is of a dtype that cannot be stored.
+        CheckpointError: An array has a dtype that cannot be stored.
     """
     for name, spec in specs.items():
         if spec.dtype not in _NAMES:
             raise CheckpointError(
-                f"the array {name!r} is of dtype {spec.dtype}", expected=f"one of {', '.join(_DTYPES.values())}"
+                f"the array {name!r} has the dtype {spec.dtype}", expected=f"one of {', '.join(_DTYPES.values())}"
             )
     order = tuple(sorted(specs, key=lambda name: (-_width(_NAMES[specs[name].dtype]), name)))
     entries, position = {}, 0
@@ -81,57 +85,60 @@ def encode_header(specs: Mapping[str, ArraySpec]) -> tuple[bytes, tuple[str, ...
 
 
 def array_bytes(array: Array) -> memoryview:
-    """The bytes of an array as a safetensors file has them; not a copy, unless the array does not lie in one piece."""
+    """Return the bytes of an array as in a safetensors file, without copying them if the array is contiguous."""
     plain = np.asarray(array, dtype=array.dtype.newbyteorder("="), order="C")
     return plain.reshape(-1).view(np.uint8).data
 
 
 def encode_arrays(arrays: Mapping[str, Array]) -> bytes:
-    """The safetensors file that holds `arrays`; equal arrays give equal bytes, in whatever order they come.
+    """Return a safetensors file with the arrays; the result does not depend on their order.
+
+    Args:
+        arrays: the arrays by name.
 
     Raises:
-        CheckpointError: An array is of a dtype that cannot be stored.
+        CheckpointError: An array has a dtype that cannot be stored.
     """
     header, order = encode_header({name: array_spec(array) for name, array in arrays.items()})
     return b"".join((header, *(array_bytes(arrays[name]) for name in order)))
 
 
 def decode_arrays(data: bytes, *, origin: str) -> dict[str, Array]:
-    """The arrays in a safetensors file, sorted by name; they lie in `data` itself and cannot be written to.
+    """Return the arrays in a safetensors file, sorted by name, as read-only views of `data`.
 
     Args:
-        data: The file's content.
-        origin: What to call it in an error.
+        data: the content of the file.
+        origin: the name of the file, for errors.
 
     Raises:
-        CheckpointError: It is no safetensors file, an array leaves its bounds, or a dtype is unknown.
+        CheckpointError: `data` is not a safetensors file, an array is out of bounds, or a dtype is unknown.
     """
     length = int.from_bytes(data[:_LENGTH_BYTES], "little")
     start = _LENGTH_BYTES + length
     if length > _HEADER_LIMIT or start > len(data):
-        raise CheckpointError(f"{origin}: a header of {length} bytes", expected="a safetensors file")
+        raise CheckpointError(f"{origin}: the header has {length} bytes", expected="a safetensors file")
     entries = _entries(data[:start], origin=origin)
     try:
         _check_offsets({name: entry["data_offsets"] for name, entry in entries.items()}, len(data) - start)
         return {name: _array(data, start, entry, origin=origin) for name, entry in sorted(entries.items())}
-    except (ValueError, TypeError, KeyError, OverflowError) as error:  # numpy: axes longer than any can be
+    except (ValueError, TypeError, KeyError, OverflowError) as error:  # OverflowError: axes too long for numpy
         raise CheckpointError(f"{origin}: {error}", expected="a safetensors file") from error
 
 
 def _array(data: bytes, start: int, entry: Mapping[str, Any], *, origin: str) -> Array:
     (begin, end), shape, kind = entry["data_offsets"], entry["shape"], _dtype(entry["dtype"], origin=origin)
     if not all(type(size) is int and size >= 0 for size in shape):
-        raise ValueError(f"an array of shape {shape!r}")
+        raise ValueError(f"an array has the shape {shape!r}")
     count = math.prod(shape)
     if end - begin != count * kind.itemsize:
-        raise ValueError(f"{end - begin} bytes for an array of shape {shape!r}")
+        raise ValueError(f"an array of shape {shape!r} has {end - begin} bytes")
     if not count:
         return np.empty(shape, kind)
     return np.frombuffer(data, kind, count=count, offset=start + begin).reshape(shape)
 
 
 def _check_offsets(places: Mapping[str, list[int]], length: int) -> None:
-    """Refuse arrays that do not follow each other without a gap, from the first byte to the last.
+    """Check that the arrays fill the file without gaps and overlaps.
 
     Raises:
         ValueError: They do not.
@@ -139,22 +146,26 @@ def _check_offsets(places: Mapping[str, list[int]], length: int) -> None:
     position = 0
     for begin, end in sorted(places.values()):
         if type(begin) is not int or type(end) is not int or begin != position or end < begin:
-            raise ValueError(f"an array at bytes {begin} to {end}, after {position}")
+            raise ValueError(f"an array is at bytes {begin} to {end}, but the one before it ends at {position}")
         position = end
     if position != length:
-        raise ValueError(f"arrays of {position} bytes in {length}")
+        raise ValueError(f"the arrays have {position} bytes, but the file has room for {length}")
 
 
 def header_length(start: bytes) -> int:
-    """Number of bytes at the start of a safetensors file that tell what it holds, from its first eight bytes."""
+    """Return the number of bytes in the header, from the first eight bytes of a safetensors file."""
     return _LENGTH_BYTES + min(int.from_bytes(start[:_LENGTH_BYTES], "little"), _HEADER_LIMIT)
 
 
 def decode_header(header: bytes, *, origin: str) -> dict[str, ArraySpec]:
-    """What a safetensors file holds, from its first `header_length` bytes, before anything of its size is allocated.
+    """Return what a safetensors file holds, before any memory for the arrays is allocated.
+
+    Args:
+        header: the first `header_length` bytes of the file.
+        origin: the name of the file, for errors.
 
     Raises:
-        CheckpointError: That is not the start of a safetensors file.
+        CheckpointError: This is not the header of a safetensors file.
     """
     try:
         return {
@@ -162,36 +173,40 @@ def decode_header(header: bytes, *, origin: str) -> dict[str, ArraySpec]:
             for name, entry in _entries(header, origin=origin).items()
         }
     except (ValueError, TypeError, KeyError) as error:
-        raise CheckpointError(f"{origin}: {error!r} in the header", expected="a safetensors file") from error
+        raise CheckpointError(f"{origin}: the header is damaged: {error!r}", expected="a safetensors file") from error
 
 
 def _entries(header: bytes, *, origin: str) -> dict[str, dict[str, Any]]:
-    """The entries of a header by the arrays' names.
+    """Return the entries of a header by the names of the arrays.
 
     Raises:
-        CheckpointError: It is none, or names an array twice.
+        CheckpointError: The header is damaged, or names an array twice.
     """
     try:
         entries = json.loads(header[_LENGTH_BYTES:], object_pairs_hook=_once)
         found = {str(name): entry for name, entry in entries.items() if name != "__metadata__"}
     except (ValueError, AttributeError, RecursionError) as error:
-        raise CheckpointError(f"{origin}: {error!r} in the header", expected="a safetensors file") from error
+        raise CheckpointError(f"{origin}: the header is damaged: {error!r}", expected="a safetensors file") from error
     if not all(isinstance(entry, dict) for entry in found.values()):
-        raise CheckpointError(f"{origin}: an array without dtype and shape", expected="a safetensors file")
+        raise CheckpointError(f"{origin}: an array has no dtype or shape", expected="a safetensors file")
     return found
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise ValueError("a name that stands twice")
+        raise ValueError("a name appears twice")
     return found
 
 
 def check_specs(found: Mapping[str, ArraySpec], expected: Mapping[str, ArraySpec]) -> str:
-    """The first difference between the arrays found and those expected, as text; empty if there is none.
+    """Return the first difference between two sets of arrays as text; empty if there is none.
 
-    Parts (what stands before the first slash) of which nothing is expected are not looked at.
+    A part is the text before the first slash of a name. Parts without any expected array are ignored.
+
+    Args:
+        found: the arrays in a file.
+        expected: the arrays of a model.
     """
     parts = {_part(name) for name in expected}
     missing = sorted(expected.keys() - found.keys())
@@ -199,28 +214,28 @@ def check_specs(found: Mapping[str, ArraySpec], expected: Mapping[str, ArraySpec
     if missing:
         return f"{len(missing)} of {len(expected)} arrays are missing, the first is {missing[0]!r}"
     if extra:
-        return f"{len(extra)} arrays are not of this model, the first is {extra[0]!r}"
+        return f"{len(extra)} arrays do not belong to this model, the first is {extra[0]!r}"
     for name, spec in expected.items():
-        # Metrics of an earlier version counted in float32 what is counted in float64 now.
+        # Earlier versions counted some metrics in float32 that are counted in float64 now.
         is_wider = _part(name) == "metrics" and (found[name].dtype, spec.dtype) == ("float32", "float64")
         if found[name] != spec and not (is_wider and found[name].shape == spec.shape):
-            return f"{name!r} is {found[name].dtype} {found[name].shape}, and {spec.dtype} {spec.shape} in the model"
+            return f"{name!r} is {found[name].dtype} {found[name].shape}, but {spec.dtype} {spec.shape} in the model"
     return ""
 
 
 def _part(name: str) -> str:
-    """`model` of `model/dense/kernel`; empty for a name without a slash."""
+    """Return the part of a name, such as `model` of `model/dense/kernel`; empty for a name without a slash."""
     return name.partition("/")[0] if "/" in name else ""
 
 
 def _width(kind: str) -> int:
-    """Bytes of one value."""
+    """Return the number of bytes of one value."""
     return 1 if kind == "BOOL" else int(re.sub("[^0-9]", "", kind)) // 8
 
 
 def _dtype(name: str, *, origin: str) -> np.dtype[Any]:
     if not isinstance(name, str) or name not in _DTYPES:
-        raise CheckpointError(f"{origin}: arrays of dtype {name!r}", expected=f"one of {', '.join(_DTYPES)}")
+        raise CheckpointError(f"{origin}: an array has the dtype {name!r}", expected=f"one of {', '.join(_DTYPES)}")
     if name == "BF16":
         import ml_dtypes
 

@@ -1,4 +1,4 @@
-"""Which way a score is better: as the metrics of a run said it, or as its spec and Keras' own names tell."""
+"""Find out whether a larger or a smaller score is better, from the run's record, its spec, or Keras' metric names."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ Direction = Literal["max", "min"]
 
 
 def parse_signed(text: str) -> tuple[str, Direction | None]:
-    """Read a score as a user writes it: `KEY` in its own direction, `-KEY` the smallest, `+KEY` the largest.
+    """Parse a score as a user writes it: `KEY` in its own direction, `-KEY` for the smallest, `+KEY` for the largest.
+
+    Args:
+        text: the score, perhaps with a sign.
 
     Returns:
-        The key, and the direction that a sign asks for; None without a sign.
+        The key, and the direction of the sign; None without a sign.
     """
     signs: dict[str, Direction] = {"-": "min", "+": "max"}
     sign = signs.get(text[:1])
@@ -24,16 +27,16 @@ def parse_signed(text: str) -> tuple[str, Direction | None]:
 def find_direction(
     key: str, known: Iterable[Mapping[str, str]], *, write: Callable[[str], str], runs: str = "runs"
 ) -> Direction:
-    """Return the direction of a score, on which all runs that have it agree.
+    """Return the direction of a score that all runs agree on.
 
     Args:
-        key: A score, with the prefix of its split or without.
-        known: Of each run that has it, the directions of its scores by their names without a split.
-        write: How the user writes a key with a sign: `best:-val_loss`.
-        runs: What is compared, for messages.
+        key: a score, with or without the prefix of its split.
+        known: for each run that has the score, the directions of its scores by their names without a split.
+        write: shows how a user writes a key with a sign, such as `best:-val_loss`.
+        runs: the word for what is compared, for messages.
 
     Raises:
-        UsageError: None of them knows it, or they disagree.
+        UsageError: No run knows the direction, or the runs disagree.
     """
     from dlrun.metrics.metric import without_split
 
@@ -43,23 +46,23 @@ def find_direction(
     if found == {"min"}:
         return "min"
     if found >= {"max", "min"}:
-        what = f"for some of the {runs} a larger {key} is better, and for some a smaller"
+        what = f"a larger {key} is better for some of the {runs}, and a smaller one for others"
     else:
-        what = f"it is not known whether a larger or a smaller {key} is better"
+        what = f"it is unknown whether a larger or a smaller {key} is better"
     expected = f"{write('+' + key)} for the largest, {write('-' + key)} for the smallest"
     raise UsageError(what, expected=expected)
 
 
 def derive_directions(spec: Mapping[str, Any], scores: Iterable[str]) -> dict[str, Direction]:
-    """Return the directions of a run whose record has none, because an earlier version made it.
+    """Return the directions of the scores of an earlier version's run, whose record has none.
 
     Args:
-        spec: Its spec.yaml by dotted key; empty if it cannot be read.
-        scores: The names of its scores, without a split.
+        spec: the values of its spec.yaml by dotted key; empty if it cannot be read.
+        scores: the names of its scores, without a split.
 
     Returns:
-        By name: of the metrics in the spec those of their types, whatever their names; of other scores that of Keras'
-        metric of this name. What neither tells is left out.
+        The directions by name: for the metrics of the spec those of their types, for other scores that of Keras' metric
+        with this name. A score without a known direction is omitted.
     """
     from dlrun.metrics.metric import direction_of_type
 
@@ -73,7 +76,7 @@ def derive_directions(spec: Mapping[str, Any], scores: Iterable[str]) -> dict[st
 
 
 def _metrics_in(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The name and the type of each metric of a flat spec."""
+    """Yield the name and the type of each metric in a flat spec."""
     listed = spec.get("metrics")
     if isinstance(listed, list):
         yield from ((name, name) for name in listed if isinstance(name, str))

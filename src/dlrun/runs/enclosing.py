@@ -1,4 +1,4 @@
-"""Which run's folder a file lies in."""
+"""Find the run folder that contains a file."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from pathlib import Path
 
 
 def folder_around(path: Path) -> Path | None:
-    """Return the folder of the run in which a file lies, by its name or after its links; None if it lies in none.
+    """Return the folder of the run that contains a file, by its path or after resolving links; None if there is none.
 
-    It has a module of its own because every `dlrun validate` asks it, and what reads a run takes time to import.
+    This function has a module of its own because every `dlrun validate` calls it, and the modules that read runs take
+    long to import.
+
+    Args:
+        path: the path of the file.
     """
     for place in (*path.absolute().parents, *Path(os.path.realpath(path)).parents):
-        if os.path.isfile(place / "run.json"):  # noqa: PTH113  of a folder that one may not enter it says no
+        if os.path.isfile(place / "run.json"):  # noqa: PTH113  returns False for a folder that may not be entered
             return place
     return None

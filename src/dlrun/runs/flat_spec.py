@@ -1,4 +1,4 @@
-"""spec.yaml in, its values by dotted key out: `training.batch_size`, `model.blocks.0.filters`."""
+"""Read the values of a spec.yaml by dotted key, such as `training.batch_size` or `model.blocks.0.filters`."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _DEEPEST = 40
 
 
 def read_flat_spec(path: Path) -> dict[str, Value]:
-    """Every value of a spec file by its dotted key.
+    """Return every value of a spec file by its dotted key.
 
-    A list of at most 16 scalars is one value. The members of any other are numbered from 0: `model.blocks.0.filters`.
-    Only events of the parser are used, of which no number of brackets, anchors or aliases makes more than was written.
+    A list of at most 16 scalars is one value. The members of any other list are numbered from 0, as in
+    `model.blocks.0.filters`.
 
     Args:
-        path: A run's `spec.yaml`; it may be a stranger's.
+        path: the `spec.yaml` of a run, which may come from someone else.
 
     Raises:
-        RunError: It cannot be read, or is no YAML.
+        RunError: The file cannot be read, or is not valid YAML.
     """
     with explained(f"read {path}"):
         data = disk.read_file(path, largest=MAX_BYTES)
@@ -44,18 +44,18 @@ def read_flat_spec(path: Path) -> dict[str, Value]:
         return _flat_text(data)
     except (yaml.YAMLError, ValueError, StopIteration) as error:
         why = next(iter(str(error).splitlines()), "it is empty")
-        raise RunError(f"{path} is damaged: {why}", expected="a spec as dlrun wrote it") from error
+        raise RunError(f"{path} is damaged: {why}", expected="a spec as dlrun writes it") from error
 
 
 def _by_sections(data: bytes) -> dict[str, Value] | None:
-    """The values of a spec whose top-level keys are parsed one by one; None if it is not written as dlrun writes it.
+    """Return the values of a spec by parsing each top-level section; None if the format is not dlrun's own.
 
-    The runs of a sweep differ in few keys, and a section that another run has too is parsed once for all of them.
+    The runs of a sweep differ in few keys, and a section that several runs share is parsed only once for all of them.
     """
     before, *sections = _SECTIONS.split(data)
     found: dict[str, Value] = {}
     heads = {section.partition(b":")[0] for section in sections}
-    if before or not sections or len(heads) < len(sections):  # a key that stands twice is for the parser to judge
+    if before or not sections or len(heads) < len(sections):  # the full parser handles a repeated key
         return None
     for section in sections:
         values = _section(section)
@@ -72,10 +72,11 @@ def _section(section: bytes) -> dict[str, Value] | None:
     try:
         return _flat_text(section)
     except (yaml.YAMLError, ValueError, StopIteration):
-        return None  # part of a text that goes on in the next line, for example
+        return None  # for example, part of a text that continues on the next line
 
 
 def _flat_text(data: bytes) -> dict[str, Value]:
+    # Read the parser's events instead of building objects: aliases that expand to billions of values cannot do harm.
     events = yaml.parse(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     next(events), next(events)  # the starts of stream and document
     return dict(_flat(_plain(events, next(events), depth=0), ""))

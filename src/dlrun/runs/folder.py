@@ -1,4 +1,4 @@
-"""The folder of one run: where everything lies, `run.json`, who holds it, and its metrics."""
+"""The folder of one run: its paths, `run.json`, its lock, and its metrics."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ SeenStatus = Status | Literal["stale"]
 
 
 def now() -> str:
-    """The time as `run.json` has it: ISO 8601, local, with the zone."""
+    """Return the current time as in `run.json`: ISO 8601, local, with the time zone."""
     return dt.datetime.now(tz=dt.UTC).astimezone().isoformat(timespec="milliseconds")
 
 
 class RunFolder:
-    """A run. There is one writer, the holder of `lock()`; anyone may read at any time.
+    """A run folder. The only writer is the process that holds `lock()`; anyone may read at any time.
 
     Args:
-        path: An existing folder; `create` and `open` are what makes sure of it.
+        path: an existing folder; `create` and `open` make sure that it exists.
     """
 
     def __init__(self, path: Path) -> None:
@@ -64,15 +64,19 @@ class RunFolder:
         self._lock_file = path / ".lock"
 
     def __repr__(self) -> str:
-        """For people: `RunFolder('runs/...')`."""
+        """Return a readable form such as `RunFolder('runs/...')`."""
         return f"RunFolder({str(self.path)!r})"
 
     @classmethod
     def create(cls, runs_dir: Path, *, name: str) -> RunFolder:
-        """Make the folder of a run, with a `run.json`; see `reserve`.
+        """Create the folder of a run with a `run.json`; see `reserve`.
+
+        Args:
+            runs_dir: the folder for runs; it is created if missing.
+            name: the name of the run.
 
         Raises:
-            RunError: It cannot be made.
+            RunError: The folder cannot be created.
         """
         folder = cls.reserve(runs_dir, name=name)
         folder.begin_record(name)
@@ -80,34 +84,39 @@ class RunFolder:
 
     @classmethod
     def reserve(cls, runs_dir: Path, *, name: str) -> RunFolder:
-        """Make the empty folder `YYYYMMDD-HHMMSS-<name>-<4 hex digits>`, which no other process can have.
+        """Create the empty folder `YYYYMMDD-HHMMSS-<name>-<4 hex digits>`, which no other process can have.
 
-        It is no run yet, and nobody removes it: its maker takes the lock before there is a `run.json`.
+        Until it has a `run.json` it does not count as a run, and no command removes it, so that the process that
+        created it can take the lock first.
 
         Args:
-            runs_dir: Made if it is missing.
-            name: Of the run; what a file name cannot hold becomes `_` in the id, and stays in the record.
+            runs_dir: the folder for runs; it is created if missing.
+            name: the name of the run. Characters that do not suit a file name become `_` in the id, but stay in the
+                record.
 
         Raises:
-            RunError: It cannot be made.
+            RunError: The folder cannot be created.
         """
-        with explained(f"make a run folder in {runs_dir}"):
+        with explained(f"create a run folder in {runs_dir}"):
             disk.make_folders(runs_dir)
             for _ in range(_ID_ATTEMPTS):
                 stamp = dt.datetime.now(tz=dt.UTC).astimezone().strftime("%Y%m%d-%H%M%S")
                 path = runs_dir / f"{stamp}-{_safe(name)}-{secrets.token_hex(2)}"
                 with contextlib.suppress(FileExistsError):
-                    disk.mkdir(path)  # exclusive: of two processes with one id, the other tries the next
+                    disk.mkdir(path)  # fails if the folder exists: of two processes with one id, one tries the next id
                     disk.sync_folder(runs_dir)
                     return cls(path)
-        raise RunError(f"{_ID_ATTEMPTS} ids in {runs_dir} were taken", hint="choose another name")
+        raise RunError(f"{_ID_ATTEMPTS} ids in {runs_dir} were already taken", hint="choose another name")
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """The run in an existing folder.
+        """Return the run in an existing folder.
+
+        Args:
+            path: the folder.
 
         Raises:
-            RunError: There is no such folder.
+            RunError: The folder does not exist.
         """
         if not path.is_dir():
             raise RunError(f"there is no run folder {path}", hint="dlrun runs ls")
@@ -116,46 +125,58 @@ class RunFolder:
     def begin_record(self, name: str) -> None:
         """Write the first `run.json`.
 
+        Args:
+            name: the name of the run.
+
         Raises:
-            RunError: It cannot be written.
+            RunError: The file cannot be written.
         """
         self.write_record(RunRecord(id=self.id, name=name, started=now()))
 
     def read_record(self) -> RunRecord:
-        """What `run.json` says.
+        """Return the content of `run.json`.
 
         Raises:
-            RunError: It is missing, or is not what a run writes.
+            RunError: The file is missing, or not in the format that a run writes.
         """
         return read_record(self.run_json)
 
     def write_record(self, record: RunRecord) -> None:
         """Replace `run.json`.
 
+        Args:
+            record: the new content.
+
         Raises:
-            RunError: It cannot be written; the old one is as it was.
+            RunError: The file cannot be written; the old one is unchanged.
         """
         self.write_text(self.run_json, record.model_dump_json(indent=2) + "\n")
 
     def update_record(self, **changes: Any) -> RunRecord:
-        """Change some keys of `run.json` and leave the others, also those this version does not know.
+        """Change some keys of `run.json` and keep the others, including those that this version does not know.
 
         Args:
-            changes: Fields of `RunRecord`; groups as objects or as dictionaries.
+            changes: fields of `RunRecord`; groups may be objects or dictionaries.
+
+        Returns:
+            The new record.
 
         Raises:
-            RunError: It cannot be read or written.
-            pydantic.ValidationError: A value is not of its key's type.
+            RunError: The file cannot be read or written.
+            pydantic.ValidationError: A value has the wrong type for its key.
         """
         record = RunRecord.model_validate({**self.read_record().model_dump(), **changes})
         self.write_record(record)
         return record
 
     def record_sums(self, sums: Mapping[Path, str | None]) -> None:
-        """Put the sha256 of some of the run's files into `run.json`; None takes one out.
+        """Store the sha256 of some of the run's files in `run.json`.
+
+        Args:
+            sums: the sha256 by path; None removes it.
 
         Raises:
-            RunError: It cannot be written.
+            RunError: `run.json` cannot be written.
         """
         kept = dict(self.read_record().files_sha256)
         for path, found in sums.items():
@@ -165,33 +186,44 @@ class RunFolder:
         self.update_record(files_sha256=kept)
 
     def write_text(self, path: Path, text: str) -> None:
-        """Write one of the run's files in one step: readers see the old content or the new.
+        """Write one of the run's files in one step, so that readers see either the old or the new content.
+
+        Args:
+            path: the file.
+            text: the new content.
 
         Raises:
-            RunError: It cannot be written.
+            RunError: The file cannot be written.
         """
         with explained(f"write {path}"):
             disk.write_atomically(path, _encoded(text))
 
     def write_json(self, path: Path, value: Any) -> str:
-        """Write `value` as JSON in one step.
+        """Write a value as JSON in one step.
+
+        Args:
+            path: the file.
+            value: the value.
 
         Returns:
-            The sha256 of what was written.
+            The sha256 of the written text.
 
         Raises:
-            RunError: It cannot be written.
-            ValueError: It holds NaN or an infinity, which JSON does not know.
+            RunError: The file cannot be written.
+            ValueError: `value` contains NaN or an infinity, which JSON does not support.
         """
         text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
         self.write_text(path, text)
         return sha256(_encoded(text)).hexdigest()
 
     def make_folder(self, path: Path) -> None:
-        """Make one of the run's folders, unless it is there; a link to a folder is refused, since it may lead anywhere.
+        """Create one of the run's folders if it is missing; a link to a folder is refused, since it may lead anywhere.
+
+        Args:
+            path: the folder.
 
         Raises:
-            RunError: It cannot be made.
+            RunError: The folder cannot be created.
         """
         with explained(f"write into {path}"):
             if path.is_symlink():
@@ -199,19 +231,19 @@ class RunFolder:
             disk.make_folders(path)
 
     def append_metrics(self, row: Mapping[str, SupportsFloat], *, sync: bool = True) -> None:
-        """Add the row of one epoch to `metrics.jsonl` and `metrics.csv`; NaN and infinities become null.
+        """Append the row of one epoch to `metrics.jsonl` and `metrics.csv`; NaN and infinities become null.
 
         Args:
-            row: Numbers by column.
-            sync: Whether to wait until it is on the disk.
+            row: numbers by column.
+            sync: whether to wait until the row is on the disk.
 
         Raises:
-            RunError: It cannot be written.
+            RunError: The row cannot be written.
         """
         self.history.append(row, sync=sync)
 
     def read_metrics(self) -> list[Row]:
-        """The rows of `metrics.jsonl`, without a last one that is not whole.
+        """Return the rows of `metrics.jsonl`, without an incomplete last line.
 
         Raises:
             RunError: Another line is damaged, or the file is not the one that training ended with.
@@ -221,7 +253,7 @@ class RunFolder:
 
     @property
     def status(self) -> SeenStatus:
-        """Where the run stands.
+        """The current status of the run.
 
         Raises:
             RunError: `run.json` cannot be read.
@@ -229,25 +261,25 @@ class RunFolder:
         return self.status_of(self.read_record())
 
     def status_of(self, record: RunRecord) -> SeenStatus:
-        """As recorded, and `stale` if it is said to be running and nobody holds it."""
+        """Return the status in a record, or `stale` if it is `running` but no process holds the run."""
         if record.status != "running" or self.held_by() is not None:
             return record.status
-        status = self.read_record().status  # it may have ended between the two looks
+        status = self.read_record().status  # the run may have ended between the two checks
         return "stale" if status == "running" else status
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the run as its one writer.
+        """Hold the run as its only writer inside the block.
 
         Raises:
-            RunError: Another process holds it; its number is told.
+            RunError: Another process holds the run; the error names its process id.
         """
         with locked(self._lock_file):
             self._clear_leftovers()
             yield
 
     def _clear_leftovers(self) -> None:
-        """Remove what writers that were killed have left; a link in the place of a folder is not followed."""
+        """Remove the temporary files of killed writers, without following a link in place of a folder."""
         for folder in (self.path, self.evaluation, self.plots, self.checkpoints):
             with contextlib.suppress(OSError):
                 if folder.is_symlink() or not folder.is_dir():
@@ -258,7 +290,7 @@ class RunFolder:
                     recover(folder)
 
     def held_by(self) -> int | None:
-        """Number of the process that holds the run; None if nobody does, 0 if it has not said its number yet."""
+        """Return the id of the process that holds the run; None if none does, 0 if its id is not written yet."""
         return holder(self._lock_file)
 
 
@@ -267,6 +299,6 @@ def _encoded(text: str) -> bytes:
 
 
 def _safe(name: str) -> str:
-    """The part of an id that tells the name: letters, digits, `_`, `.` and `-`, of any script."""
+    """Return the part of an id that comes from the name: letters and digits of any script, `_`, `.` and `-`."""
     text = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", name)).strip("._-")
     return text.encode()[:_NAME_BYTES].decode(errors="ignore") or "run"

@@ -1,4 +1,4 @@
-"""A text file that grows, as lines: the last ones first, then each as it is written, until its writer has ended."""
+"""Follow a growing text file: yield its last lines, then each new line, until its writer has ended."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ _PAUSE_SECONDS = 0.25
 
 
 def follow_lines(path: Path, *, last: int, is_growing: Callable[[], bool]) -> Iterator[bytes]:
-    """Yield the lines of a file without their ends; one that is not whole yet is left out, unless nobody writes on.
+    """Yield the lines of a file without their line ends; an incomplete last line only comes once the writer has ended.
 
-    A file that is cut, as by a run that goes on from an earlier step, is followed from its new end.
+    If the file is cut, for example by a run that resumes from an earlier step, following continues at its new end.
 
     Args:
-        path: The file; it may not exist yet.
-        last: How many of the lines that are there at the beginning.
-        is_growing: Whether somebody still writes to it. When it says no, what is there is read to its end.
+        path: the file; it may not exist yet.
+        last: how many of the existing lines to yield.
+        is_growing: returns whether a process still writes to the file. Once it returns False, the rest is read.
 
     Raises:
-        RunError: It cannot be read.
+        RunError: The file cannot be read.
     """
     growing = is_growing()
     data, position = _read(path, 0)
-    *lines, rest = data.rsplit(b"\n", min(last, _LARGEST_BYTES) + 1)  # of millions of lines only those asked for
+    *lines, rest = data.rsplit(b"\n", min(last, _LARGEST_BYTES) + 1)  # splits off the requested lines only
     if not growing and rest:
         lines, rest = [*lines, rest], b""
     yield from lines[len(lines) - min(last, len(lines)) :]
     while growing:
         time.sleep(_PAUSE_SECONDS)
-        growing = is_growing()  # asked before the look: what was written until then is seen
+        growing = is_growing()  # asked before reading, so that everything written until then is read
         data, after = _read(path, position)
         if after < position:
             rest, position = b"", after
@@ -48,7 +48,7 @@ def follow_lines(path: Path, *, last: int, is_growing: Callable[[], bool]) -> It
 
 
 def _read(path: Path, position: int) -> tuple[bytes, int]:
-    """What the file holds from a position on, and where it ends."""
+    """Return the content of the file after a position, and the length of the file."""
     if not disk.exists(path):
         return b"", 0
     with explained(f"read {path}"):

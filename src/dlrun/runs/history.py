@@ -1,4 +1,4 @@
-"""The metrics of a run, one row for each epoch: appended to `metrics.jsonl`, and the same rows in `metrics.csv`."""
+"""Store the metrics of a run, one row per epoch, in `metrics.jsonl`, and the same rows in `metrics.csv`."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ from dlrun.system.spreadsheet import csv_text
 Row = dict[str, float | int | None]
 
 NOT_SCORES = ("epoch", "step", "seconds", "examples_per_second", "data_wait", "learning_rate")
-"""What a row says besides its scores; no score may have one of these names."""
+"""The columns of a row besides its scores; no score may have one of these names."""
 
 _LARGEST_BYTES = 1 << 26
-# Far beyond what an honest file of that length can hold: each of its rows has all columns, of ten bytes at the least.
+# Far more than dlrun would write into a file of that size: each row has all columns, of ten bytes or more.
 _LARGEST_LINE_BYTES, _MOST_ROWS, _MOST_CELLS = 1 << 20, 1 << 19, 1 << 23
 _LARGEST_NUMBER = 2**63
 
 
 class History:
-    """The two files; `metrics.jsonl` is the truth, and `metrics.csv` is made from it whenever they may differ.
+    """The metrics of a run. `metrics.jsonl` is authoritative; `metrics.csv` is written from it if they may differ.
 
-    JSON knows no NaN and no infinity: such a value is written as null, and as an empty cell in the CSV. A last line
-    that is not whole (its writer was killed) does not count, and the next `append` writes over it.
+    JSON has no NaN and no infinity: such a value is written as null, and as an empty cell in the CSV. An incomplete
+    last line, left by a killed writer, does not count, and the next `append` overwrites it.
 
     Args:
-        jsonl: Path of `metrics.jsonl`.
-        csv: Path of `metrics.csv`.
+        jsonl: the path of `metrics.jsonl`.
+        csv: the path of `metrics.csv`.
     """
 
     def __init__(self, jsonl: Path, *, csv: Path) -> None:
         self.jsonl = jsonl
         self.csv = csv
-        self._length: int | None = None  # of the sound part of metrics.jsonl; None: to be read from the files
-        self._digest = sha256()  # over that part
+        self._length: int | None = None  # of the valid part of metrics.jsonl; None if it has to be read from the files
+        self._digest = sha256()  # of that part
         self._csv_length = 0
         self._columns: tuple[str, ...] = ()
 
     def read(self, *, check: Callable[[bytes], None] | None = None) -> list[Row]:
-        """Return every row, oldest first; none if there is no file yet.
+        """Return all rows, oldest first; none if there is no file yet.
 
         Args:
-            check: Called with the content of the file before it is used.
+            check: a function that is called with the content of the file before it is used.
 
         Raises:
             RunError: A line before the last is damaged.
@@ -61,19 +61,20 @@ class History:
         return self._parse(data)[0]
 
     def append(self, row: Mapping[str, SupportsFloat], *, sync: bool = True) -> None:
-        """Add a row to both files.
+        """Append a row to both files.
 
         Args:
-            row: Numbers by column. A column that no row had before makes a new CSV, with the column at its end.
-            sync: Whether to wait until it is on the disk; else `sync` is called before anything relies on that.
+            row: numbers by column. If it has a column that no earlier row had, the CSV is rewritten with that column at
+                its end.
+            sync: whether to wait until the row is on the disk. If not, call `sync` before anything relies on the row.
 
         Raises:
-            RunError: It cannot be written; the rows before it are as they were.
+            RunError: The row cannot be written; earlier rows are unchanged.
         """
         plain = {name: _plain(value) for name, value in row.items()}
         with explained(f"write {self.jsonl}"):
             length = self._settle()
-            self._length = None  # until both files are written: a failure in between is mended by the next append
+            self._length = None  # until both files are written: the next append repairs a failure in between
             data = json.dumps(plain, allow_nan=False).encode() + b"\n"
             disk.append(self.jsonl, data, at=length, sync=sync)
             if set(plain) <= set(self._columns) and disk.exists(self.csv):
@@ -86,19 +87,19 @@ class History:
             self._digest.update(data)
 
     def sync(self) -> None:
-        """Wait until every row is on the disk.
+        """Wait until all rows are on the disk.
 
         Raises:
-            RunError: It cannot be written there.
+            RunError: They cannot be written to the disk.
         """
         for path in (self.jsonl, self.csv):
             with explained(f"write {path}"):
-                # A file whose rows a checkpoint is about to count on has to be there.
+                # A checkpoint is about to count these rows, so a missing metrics.jsonl has to be an error here.
                 if disk.exists(path) or (path == self.jsonl and self._length):
                     disk.sync_file(path)
 
     def mark(self) -> tuple[int, str]:
-        """Length and sha256 of `metrics.jsonl`, without a last line that is not whole: what a checkpoint remembers."""
+        """Return the length and sha256 of the complete lines of `metrics.jsonl`, for a checkpoint to store."""
         if self._length is None:
             data = self._data()
             length = self._parse(data)[1]
@@ -106,25 +107,25 @@ class History:
         return self._length, self._digest.hexdigest()
 
     def cut(self, length: int, *, digest: str | None = None) -> None:
-        """Forget the rows that were added after `metrics.jsonl` had `length` bytes: both files are as they were then.
+        """Remove the rows that were added after `metrics.jsonl` had `length` bytes.
 
         Args:
-            length: As `mark` gave it.
-            digest: As `mark` gave it; None: a content of that length is taken as it is.
+            length: the length that `mark` returned.
+            digest: the sha256 that `mark` returned; None accepts any content of that length.
 
         Raises:
-            RunError: The file is shorter than that, is not what it was up to there, or cannot be written.
+            RunError: The file is shorter than that, its start has changed, or it cannot be written.
         """
         data = self._data()
         found = len(data)
-        # What stands after that may be half on the disk, if power was lost, and is not looked at.
+        # Later rows may be incomplete after a power failure, and are not even parsed.
         if not 0 <= length <= found:
-            raise RunError(f"{self.jsonl} has {found} bytes", expected=f"{max(length, 0)} bytes at the least")
+            raise RunError(f"{self.jsonl} has {found} bytes", expected=f"at least {max(length, 0)} bytes")
         if digest is not None and sha256(data[:length]).hexdigest() != digest:
             raise RunError(
-                f"{self.jsonl} was changed: its first {length} bytes are not what they were at the checkpoint",
+                f"{self.jsonl} was changed: its first {length} bytes differ from those at the checkpoint",
                 expected=f"the sha256 {digest}",
-                hint="put the file back from a copy, or train the run again",
+                hint="restore the file from a copy, or train the model again",
             )
         with explained(f"write {self.jsonl}"):
             self._length = None
@@ -133,7 +134,7 @@ class History:
             self._settle()
 
     def _settle(self) -> int:
-        """Length of the sound part of `metrics.jsonl`, with the CSV made equal to it unless this object wrote it."""
+        """Return the length of the valid part of `metrics.jsonl`, after rewriting the CSV if it may differ."""
         if self._length is None:
             data = self._data()
             rows, self._length = self._parse(data)
@@ -156,12 +157,12 @@ class History:
         for number, line in enumerate(lines, start=1):
             row = parse_row(line)
             if row is not None:
-                if row.get("epoch") is None:  # whoever draws or lists the rows needs a place for each
+                if row.get("epoch") is None:  # curves and listings need a position for each row
                     row = {**row, "epoch": number}
                 columns.update(row)
                 rows.append(row)
             elif number < len(lines):
-                raise RunError(f"{self.jsonl}:{number} is damaged", expected="one JSON object on each line")
+                raise RunError(f"{self.jsonl}:{number} is damaged", expected="one JSON object per line")
             if number * len(columns) > _MOST_CELLS:
                 raise RunError(f"{self.jsonl} is damaged: its {number:,} rows have {len(columns):,} columns")
         return rows, sum(map(len, lines[: len(rows)]))
@@ -176,7 +177,7 @@ class History:
 
 
 def parse_row(line: bytes) -> Row | None:
-    """The row of a line, its end included; None if it is not whole, or is not what dlrun writes."""
+    """Return the row of a line with its line end; None if it is incomplete, or not in dlrun's format."""
     if not line.endswith(b"\n"):
         return None
     if len(line) > _LARGEST_LINE_BYTES:
@@ -185,7 +186,7 @@ def parse_row(line: bytes) -> Row | None:
         row = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    # Whoever reads a row counts with its values, and not every row was written here.
+    # Other code computes with these values, and the file may come from someone else.
     if not isinstance(row, dict) or not all(map(_is_sound, row.values())):
         return None
     return {_text(name): _finite(value) for name, value in row.items()}
@@ -200,7 +201,7 @@ def _finite(value: float | None) -> float | int | None:
 
 
 def _text(name: str) -> str:
-    """A name without halves of characters, which no file and no plot can hold."""
+    """Return a name without lone surrogates, which neither files nor plots can encode."""
     return name if name.isascii() else name.encode(errors="replace").decode()
 
 

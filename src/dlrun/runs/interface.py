@@ -1,4 +1,4 @@
-"""A run's `interface.json`: what goes into its model and what comes out."""
+"""Read a run's `interface.json`, the description of its model's input and output."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ from dlrun.runs.folder import RunFolder
 from dlrun.runs.sums import check_presence, check_sum
 from dlrun.system.disk import disk, explained
 
-_LARGEST_BYTES = 1 << 28  # vocabularies are in it
+_LARGEST_BYTES = 1 << 28  # the file contains vocabularies
 _NAMED = 8
 
 
 def read_interface(folder: RunFolder) -> Interface:
-    """Read what goes into a run's model and what comes out, without TensorFlow.
+    """Return the description of the input and output of a run's model, without importing TensorFlow.
+
+    Args:
+        folder: the run.
 
     Raises:
-        RunError: The run has not come far enough to have one, or it is damaged, or not what the run was trained with.
+        RunError: The run ended before it had an interface, or the file is damaged or was changed.
     """
     check_presence(folder.path, folder.interface_json)
     if not folder.interface_json.exists():
         raise RunError(
             f"{folder.path} has no {folder.interface_json.name}",
-            expected="a run that has begun to train",
+            expected="a run that has started to train",
             hint=f"dlrun resume {folder.id}",
         )
     with explained(f"read {folder.interface_json}"):
@@ -36,22 +39,22 @@ def read_interface(folder: RunFolder) -> Interface:
 
 
 def data_changes(folder: RunFolder, fingerprint: str, now: Interface) -> tuple[str, ...]:
-    """Compare the data of now with that which a run was trained on: its bytes, its columns and its classes.
+    """Compare the current data with the data that a run was trained on: its bytes, columns and classes.
 
-    A renamed column is in no fingerprint, which is of numbers alone.
+    The columns are compared too because the fingerprint covers numbers only, so it does not show a renamed column.
 
     Args:
-        folder: The run.
-        fingerprint: Of the data as it is now.
-        now: What it looks like to a model.
+        folder: the run.
+        fingerprint: the fingerprint of the current data.
+        now: the interface of a model for the current data.
 
     Returns:
-        A sentence for each difference. Nothing of a run that ended before its data was loaded.
+        A sentence for each difference; none for a run that ended before its data was loaded.
     """
     recorded = folder.read_record().dataset
     changes = list(_renamed(read_interface(folder), now)) if folder.interface_json.exists() else []
     if recorded is not None and recorded.fingerprint != fingerprint:
-        changes.append(f"the dataset fingerprint was {recorded.fingerprint}, and is {fingerprint}")
+        changes.append(f"the dataset fingerprint was {recorded.fingerprint}, and is now {fingerprint}")
     return tuple(changes)
 
 
@@ -64,12 +67,12 @@ def _renamed(before: Interface, now: Interface) -> Iterator[str]:
     for what, then, there in pairs:
         missing, added = _without(then, there), _without(there, then)
         if missing or added:
-            said = [
+            parts = [
                 f"{verb} {', '.join(names[:_NAMED])}"
                 for verb, names in (("without", missing), ("with", added))
                 if names
             ]
-            yield f"its {what} differ: {' and '.join(said)}"
+            yield f"its {what} differ: {' and '.join(parts)}"
         elif then != there:
             yield f"its {what} are in another order"
 

@@ -1,4 +1,4 @@
-"""One writer to a run: a lock on a file, which the system takes back when the process ends, however it ends."""
+"""Allow one writer per run, by a lock on a file that the system releases when the process ends for any reason."""
 
 from __future__ import annotations
 
@@ -12,19 +12,22 @@ from pathlib import Path
 from dlrun.errors import RunError
 from dlrun.system.disk import disk, explained
 
-# A reader holds the lock for microseconds while it looks; a writer that meets one tries again for this long.
+# A reader locks the file for microseconds to look whether it is locked; a writer tries again for this long.
 _ATTEMPTS, _PAUSE_SECONDS = 25, 0.01
 _NUMBER_BYTES = 20
 
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file `path`, made if it is missing, with the number of this process in it.
+    """Hold the lock file `path` inside the block, with the id of this process in it; create it if it is missing.
 
-    A child made by `fork` without `exec` holds it too, for as long as it lives.
+    A child process created by `fork` without `exec` inherits the lock, and holds it until it ends.
+
+    Args:
+        path: the lock file.
 
     Raises:
-        RunError: Another process holds it; its number is told.
+        RunError: Another process holds the lock; the error names its process id.
     """
     with explained(f"lock {path.parent}"):
         handle = disk.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -33,7 +36,7 @@ def locked(path: Path) -> Iterator[None]:
             if not _taken(handle, fcntl.LOCK_EX, attempts=_ATTEMPTS):
                 raise RunError(
                     f"the run {path.parent.name} is held by process {_number(handle)}",
-                    expected="one writer to a run",
+                    expected="one writer per run",
                     hint="wait until that process ends, or stop it",
                 )
             os.ftruncate(handle, 0)
@@ -44,7 +47,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def holder(path: Path) -> int | None:
-    """Number of the process that holds the lock file; None if nobody does, 0 if it has not said its number yet."""
+    """Return the id of the process that holds the lock; None if none does, 0 if its id is not written yet."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
@@ -52,7 +55,7 @@ def holder(path: Path) -> int | None:
     try:
         return None if _taken(handle, fcntl.LOCK_SH) else _number(handle)
     except OSError:
-        return None  # a file system without locks: nobody can hold one
+        return None  # a file system without locks, where no process can hold one
     finally:
         os.close(handle)
 

@@ -1,4 +1,4 @@
-"""What a final model predicted for the examples of a split, as one `.npz` file of a run: what a report is made from."""
+"""Store the predictions of a final model for the examples of a split, in one `.npz` file that the report reads."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Array = npt.NDArray[Any]
 
 _LARGEST_BYTES = 1 << 28
 _LATER = ("columns", "cells", "importances", "measure", "times")
-"""What versions before did not keep."""
+"""The arrays that earlier versions did not store."""
 _MOST_ROWS, _MOST_SHOWN = 100_000, 1000
 _PICTURE_RANK = 4
 
@@ -36,27 +36,28 @@ class StoredPredictions:
     """Predictions for a split, or for a sample of it.
 
     Args:
-        examples: Number of examples in the split.
-        rows: Which of them were predicted.
-        outputs: Probabilities of classes or labels, or values in their own unit; of an autoencoder the error.
-        target: Class indices, labels, or values in their own unit; of an autoencoder nothing.
-        naive: What a forecast without a model would be; empty where there is none.
-        shown: Places in `rows` of the examples that are kept to be looked at, the worst first.
-        pictures: Of these.
-        reconstructions: Of these, by an autoencoder.
-        texts: Of these: what was read, as people read it.
-        columns: Names of the columns that the model reads, if its input is a table.
-        cells: Their values in the examples that are kept to be looked at.
-        importances: How much worse the predictions get when the values of each column are exchanged.
-        measure: What that is measured by.
-        times: When the first value that is predicted was measured, of a series: whole numbers are seconds since 1970,
-            others are the series' own.
+        examples: the number of examples in the split.
+        rows: the positions of the predicted examples in the split.
+        outputs: probabilities of classes or labels, or values in their original unit; for an autoencoder the
+            reconstruction errors.
+        target: class indices, labels, or values in their original unit; empty for an autoencoder.
+        naive: the naive forecasts; empty if there are none.
+        shown: the positions in `rows` of the examples to show in the report, the worst first.
+        pictures: the images of the shown examples.
+        reconstructions: their reconstructions by an autoencoder.
+        texts: the inputs of the shown examples in readable form.
+        columns: the names of the columns that the model reads, if its input is a table.
+        cells: the values of these columns in the shown examples.
+        importances: how much worse the predictions get if the values of each column are permuted.
+        measure: the name of the measure for that.
+        times: for a series, the time of the first predicted value: whole numbers are seconds since 1970, others are in
+            the unit of the series.
 
     Shape:
         rows: `(k,)`. outputs, naive: `(k, size)`; `(k,)` for errors. target: `(k,)` or `(k, size)`. shown: `(m,)`.
-        pictures, reconstructions: `(m, height, width, 1 or 3)` uint8, or float32 `(m, ...)` of what is no picture.
+        pictures, reconstructions: `(m, height, width, 1 or 3)` uint8, or `(m, ...)` float32 if they are not images.
         texts: `(m,)`. columns, importances: `(c,)`. cells: `(m, c)`. measure: `()` or `(0,)`. times: `(k,)`.
-        An array that there is not is empty.
+        A missing array is empty.
     """
 
     examples: int
@@ -76,12 +77,12 @@ class StoredPredictions:
 
 
 def predictions_file(folder: RunFolder, split: str) -> Path:
-    """Where the predictions for a split are kept."""
+    """Return the path of the predictions for a split."""
     return folder.evaluation / f"{split}.npz"
 
 
 def has_predictions(folder: RunFolder, split: str) -> bool:
-    """Whether sound predictions for a split were kept."""
+    """Return whether there are valid predictions for a split."""
     try:
         return read_predictions(folder, split) is not None
     except RunError:
@@ -89,7 +90,12 @@ def has_predictions(folder: RunFolder, split: str) -> bool:
 
 
 def write_predictions(folder: RunFolder, split: str, predictions: StoredPredictions) -> None:
-    """Keep the predictions for a split, in place of those before.
+    """Store the predictions for a split, replacing earlier ones.
+
+    Args:
+        folder: the run.
+        split: the name of the split.
+        predictions: the predictions.
 
     Raises:
         RunError: They cannot be written.
@@ -105,10 +111,14 @@ def write_predictions(folder: RunFolder, split: str, predictions: StoredPredicti
 
 
 def read_predictions(folder: RunFolder, split: str) -> StoredPredictions | None:
-    """The predictions for a split; None if none were kept.
+    """Return the predictions for a split; None if there are none.
+
+    Args:
+        folder: the run.
+        split: the name of the split.
 
     Raises:
-        RunError: They are damaged.
+        RunError: The file is damaged.
     """
     path = predictions_file(folder, split)
     hint = f"dlrun resume {folder.id} predicts again"
@@ -138,22 +148,22 @@ def read_predictions(folder: RunFolder, split: str) -> StoredPredictions | None:
 
 
 def find_misfit(kept: StoredPredictions, target: Target) -> str:
-    """Return what of kept predictions is not of a model that predicts `target`; empty if all is.
+    """Return why stored predictions do not fit a model that predicts `target`; empty if they fit.
 
     Args:
-        kept: What `read_predictions` has read.
-        target: What the run's model predicts.
+        kept: the predictions from `read_predictions`.
+        target: what the run's model predicts.
     """
     count = len(kept.rows)
     if target.kind == "input":
         return "" if kept.outputs.shape == (count,) else f"outputs has the shape {kept.outputs.shape}"
     if kept.outputs.shape != (count, target.size):
-        return f"outputs has the shape {kept.outputs.shape} in place of {(count, target.size)}"
+        return f"outputs has the shape {kept.outputs.shape} instead of {(count, target.size)}"
     if kept.naive.size not in (0, kept.outputs.size):
         return f"naive has the shape {kept.naive.shape}"
     each = {"classes": 1, "class_columns": len(target.class_counts)}.get(target.kind, target.size)
     if kept.target.size != count * each:
-        return f"target has the shape {kept.target.shape} in place of {(count, each)}"
+        return f"target has the shape {kept.target.shape} instead of {(count, each)}"
     if target.kind in ("classes", "class_columns"):
         most = np.array(target.class_counts or (target.size,))
         if kept.target.dtype.kind not in "iub" or (kept.target < 0).any() or (kept.target >= most).any():
@@ -162,7 +172,7 @@ def find_misfit(kept: StoredPredictions, target: Target) -> str:
 
 
 def _writable(array: Array) -> Array:
-    """Texts without halves of characters, which no page can hold; all else as it is."""
+    """Return texts without lone surrogates, which no page can encode; return any other array unchanged."""
     if array.dtype.kind != "U":
         return array
     return np.array([text.encode(errors="replace").decode() for text in array.reshape(-1).tolist()], np.str_).reshape(
@@ -171,7 +181,7 @@ def _writable(array: Array) -> Array:
 
 
 def _wrong(kept: StoredPredictions) -> str:
-    """Return which of the arrays does not fit the others; empty if all do."""
+    """Return which arrays do not fit the others; empty if all do."""
     count, shown = len(kept.rows), len(kept.shown)
     columns = kept.columns.shape
     fits = {
@@ -210,7 +220,7 @@ def _are_places(shown: Array, count: int) -> bool:
 
 
 def _are_pictures(pictures: Array, shown: int) -> bool:
-    """Whether there is one for each example that is shown: bytes of grey or colour, or numbers that are no picture."""
+    """Return whether each shown example has an array: grey or colour bytes, or floats if it is not an image."""
     if 0 in pictures.shape or pictures.shape[:1] != (shown,) or pictures.ndim < 2 or pictures.dtype.kind not in "uf":
         return False
     return pictures.dtype.kind == "f" or (

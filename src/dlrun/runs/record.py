@@ -1,4 +1,4 @@
-"""What `run.json` says about a run: its keys, typed; other programs read them, so none is ever renamed."""
+"""The keys of `run.json` with their types. Other programs read them, so no key is ever renamed."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from dlrun.errors import RunError
 from dlrun.system.disk import disk, explained
 
 LARGEST_BYTES = 1 << 22
-"""Of a `run.json`."""
+"""The largest size of a `run.json` that dlrun reads."""
 
 Status = Literal["created", "running", "completed", "interrupted", "failed"]
 
 Count = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-"""A whole number that can be counted with: one of thousands of digits, in a file from elsewhere, is no float."""
+"""An integer that fits into 64 bits: one with thousands of digits, in a file from elsewhere, cannot become a float."""
 
 
 Scores = Annotated[dict[str, float | None], Field(max_length=1 << 15)]
-"""Values by the name of a score; a spec, which has at most 30,000 values, cannot ask for more."""
+"""Values by the name of a score; more are impossible, since a spec has at most 30,000 values."""
 
 
 class _Group(BaseModel):
-    """Keys that belong together; those that this version does not know are kept when the file is written again."""
+    """A group of keys; keys that this version does not know are kept when the file is written again."""
 
     model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
 
 
 class Choice(_Group):
-    """Something that was chosen, and why.
+    """A choice, and the reason for it.
 
     Args:
-        value: What was taken: `cpu`, `bfloat16`, `on`.
-        reason: One sentence.
+        value: what was chosen, such as `cpu`, `bfloat16` or `on`.
+        reason: why, in one sentence.
     """
 
     value: str
@@ -42,7 +42,7 @@ class Choice(_Group):
 
 
 class LayerRecord(_Group):
-    """A layer: its name, its Keras class, the shape of its output for one example, its parameters."""
+    """A layer: its name, its Keras class, the shape of its output for one example, and its number of parameters."""
 
     name: str
     type: str
@@ -51,7 +51,7 @@ class LayerRecord(_Group):
 
 
 class ModelRecord(_Group):
-    """The model: its `type` in the spec, the number of its trainable and other parameters, and its layers."""
+    """The model: its `type` in the spec, its number of parameters, trainable or not, and its layers."""
 
     type: str
     parameters: Count | None = None
@@ -59,13 +59,13 @@ class ModelRecord(_Group):
 
 
 class DatasetRecord(_Group):
-    """The data.
+    """The dataset.
 
     Args:
-        name: For people.
-        fingerprint: The sha256 over it.
-        examples: How many, in each split.
-        left_out: Why a column of its files is no feature, by name.
+        name: its name.
+        fingerprint: its sha256.
+        examples: the number of examples in each split.
+        left_out: why a column of its files is not used as a feature, by the column's name.
     """
 
     name: str
@@ -75,7 +75,7 @@ class DatasetRecord(_Group):
 
 
 class BestRecord(_Group):
-    """The best value of the metric that was watched, and when it was reached."""
+    """The best value of the monitored metric, and when it was reached."""
 
     metric: str
     value: float | None
@@ -84,21 +84,21 @@ class BestRecord(_Group):
 
 
 class EvaluationRecord(_Group):
-    """What `dlrun eval` found on one split, or on a file.
+    """The results of `dlrun eval` on one split, or on a file.
 
     Args:
-        finished: ISO 8601 with the zone.
-        checkpoint: What was evaluated: `final`, `last`, `best`, or a checkpoint's name.
-        restored: Name of the checkpoint that this was.
-        data: Name of the run's own data, or the file.
-        fingerprint: Of the run's own data as it was then; null for a file.
+        finished: when the evaluation finished, in ISO 8601 with the time zone.
+        checkpoint: the requested checkpoint: `final`, `last`, `best`, or a checkpoint's name.
+        restored: the name of the checkpoint that was evaluated.
+        data: the name of the run's own data, or the path of the file.
+        fingerprint: the fingerprint of the run's own data at that time; null for a file.
         kind: `classes`, `labels`, `values` or `input`.
-        examples: How many.
-        scores: Loss and metrics of the spec.
-        naive: The same of a prediction without a model; empty if there is none.
-        overall: Of all examples; for an autoencoder, how its reconstruction errors are spread.
-        parts: Of each class, label or value by its name; empty where there are too many, which the CSV has.
-        confusion: Rows are true classes; null where there are too many, or no classes.
+        examples: the number of examples.
+        scores: the loss and metrics of the spec.
+        naive: the same scores for the baseline; empty if there is none.
+        overall: measures over all examples; for an autoencoder, the distribution of its reconstruction errors.
+        parts: measures for each class, label or value by name; empty if there are too many, which only the CSV has.
+        confusion: the confusion matrix, with a row for each true class; null without classes, or if there are too many.
     """
 
     finished: str
@@ -116,12 +116,12 @@ class EvaluationRecord(_Group):
 
 
 class BaselineRecord(_Group):
-    """A prediction without a model, by which the scores under `naive` came about.
+    """The baseline that the scores under `naive` belong to.
 
     Args:
-        method: For people: `the last value`, `the class frequencies`, `the mean`.
-        values: What is predicted for every example: how frequent each class or label is in the training split, or the
-            mean of each value there; empty where it differs from example to example, or where there are too many.
+        method: a description: `the last value`, `the most frequent class`, `the mean`.
+        values: the prediction for every example: the frequency of each class or label in the training split, or the
+            mean of each value. Empty if it differs between examples, or if there are too many values.
     """
 
     method: str
@@ -129,7 +129,7 @@ class BaselineRecord(_Group):
 
 
 class TrackingRecord(_Group):
-    """Where a tracker has the run: its `type` in the spec, its own id of the run, and where a person finds it."""
+    """The run in an experiment tracker: the tracker's `type` in the spec, its id of the run, and where to find it."""
 
     type: str
     id: str
@@ -137,12 +137,12 @@ class TrackingRecord(_Group):
 
 
 class IdentityRecord(_Group):
-    """What tells whether two runs are the same; each a sha256 in hexadecimal. See `identity.py` for what is in them.
+    """What identifies equal runs; each value is a hexadecimal sha256. `identity.py` explains what they cover.
 
     Args:
-        spec: Of the complete spec as it was asked for, `auto` and all, without where things lie.
-        code: Of dlrun, the libraries that decide the numbers, and the plugins.
-        data: Of the paths, sizes and times of the files that the data is read from.
+        spec: the complete spec as requested, including `auto`, without paths.
+        code: dlrun, the libraries that affect the numbers, and the plugins.
+        data: the paths, sizes and times of the data files.
     """
 
     spec: str
@@ -151,47 +151,47 @@ class IdentityRecord(_Group):
 
 
 class RunRecord(_Group):
-    """The content of `run.json`; what is not known yet is null, and so is a metric that is not finite.
+    """The content of `run.json`. Unknown values are null, and so are metrics that are NaN or infinite.
 
     Args:
-        id: The folder's name.
-        name: The spec's `name`.
-        status: Where it stands, as its writer saw it last; `RunFolder.status` tells when that is stale.
-        reason: Why it ended, when there is something to say.
-        started: ISO 8601 with the zone.
-        finished: As `started`.
-        seconds: From start to end, over all the times it was resumed.
-        command: The command line, one item for each argument.
-        spec_sha256: Of `spec.yaml`.
-        identity: What tells whether another run is the same; null once the spec of the run was changed.
-        git: Commit, branch, dirty; null outside a repository.
-        versions: Of Python and the libraries that decide the numbers.
-        machine: Platform, CPU, cores, memory.
-        environment: What decides the bits of the result besides spec and data; see `runs/provenance/environment.py`.
-        device: Chosen for the run.
-        precision: Chosen for the run.
-        jit: Chosen for the run.
-        cpu_shares: Chosen for the run.
-        model: What was trained.
-        dataset: What it was trained on.
-        result: Metrics by split: `{"test": {"accuracy": 0.99}}`.
-        directions: Whether a score is better when it is larger (`max`) or smaller (`min`), by its name without a split;
-            one that does not say is not there, and a run of an earlier version has none.
-        naive: The same scores of a prediction without a model.
-        baseline: What that prediction is; null in a run of an earlier version, and where there is none.
-        evaluation: What `dlrun eval` found, by split; of a file under `data-` and its name.
-        best: The best epoch.
-        time: Seconds by phase, as `timeline.py` names them, over all the times it was resumed.
-        throughput: Training examples per second, over the run.
-        weights_sha256: Over the bytes of every model variable after the last step, in model order.
-        exact: Whether a run that was resumed equals one that was not, to the bit.
-        resumed: How often it was resumed.
-        tags: Words that the user gave it.
-        tracking: Where a tracker has it, if one follows it.
-        signature_note: Why the run could not be signed, or that the secret of its user was made anew.
-        checkpoints_removed: When `dlrun runs gc` removed checkpoints that the run would need to go on; ISO 8601.
-        files_sha256: Of the files that results depend on, by their path in the folder; see `runs/sums.py`.
-        checkpoints_sha256: Of the manifest of each checkpoint that training ended with, by its name.
+        id: the name of the folder.
+        name: the `name` in the spec.
+        status: the status that its writer recorded last; `RunFolder.status` also detects stale runs.
+        reason: why it ended, if there is something to report.
+        started: when it started, in ISO 8601 with the time zone.
+        finished: when it ended, in the same format.
+        seconds: the duration, including that before each resume.
+        command: the command line, one item per argument.
+        spec_sha256: the sha256 of `spec.yaml`.
+        identity: what identifies equal runs; null after the spec of the run was changed.
+        git: commit, branch, and whether there are uncommitted changes; null outside a repository.
+        versions: the versions of Python and the libraries that affect the numbers.
+        machine: platform, CPU, cores, memory.
+        environment: what determines the bits of the result besides spec and data; see `runs/provenance/environment.py`.
+        device: the chosen device.
+        precision: the chosen precision.
+        jit: whether XLA compiles the steps.
+        cpu_shares: the number of parts that one CPU cuts each batch into.
+        model: the model.
+        dataset: the dataset.
+        result: metrics by split, such as `{"test": {"accuracy": 0.99}}`.
+        directions: whether a larger (`max`) or a smaller (`min`) score is better, by its name without a split; scores
+            without a known direction are missing, and runs of earlier versions have none.
+        naive: the same scores as `result` for the baseline.
+        baseline: the baseline; null if there is none, and in runs of earlier versions.
+        evaluation: the results of `dlrun eval` by split; for a file, under `data-` and its name.
+        best: the best epoch.
+        time: seconds by phase, named as in `timeline.py`, including those before each resume.
+        throughput: training examples per second, over the whole run.
+        weights_sha256: the sha256 of the bytes of all model variables after the last step, in model order.
+        exact: whether a resumed run equals an uninterrupted one to the bit.
+        resumed: how often the run was resumed.
+        tags: the tags that the user gave it.
+        tracking: the run in an experiment tracker, if one follows it.
+        signature_note: why the run could not be signed, or that the user's secret was created again.
+        checkpoints_removed: when `dlrun runs gc` removed checkpoints that resuming would need, in ISO 8601.
+        files_sha256: the sha256 of files that results depend on, by their path in the folder; see `runs/sums.py`.
+        checkpoints_sha256: the sha256 of the manifest of each checkpoint that training ended with, by its name.
     """
 
     id: str
@@ -234,10 +234,13 @@ class RunRecord(_Group):
 
 
 def read_record(run_json: Path) -> RunRecord:
-    """What a `run.json` says.
+    """Return the content of a `run.json`.
+
+    Args:
+        run_json: the path of the file.
 
     Raises:
-        RunError: It is missing, or is not what a run writes.
+        RunError: The file is missing, or not in the format that a run writes.
     """
     with explained(f"read {run_json}"):
         data = disk.read_file(run_json, largest=LARGEST_BYTES)

@@ -1,4 +1,4 @@
-"""Runs and checkpoints that are no longer wanted: removed only from a runs folder, and never from under a process."""
+"""Remove runs and checkpoints: only from a runs folder, and never while a process uses them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _STEP = re.compile("step-[0-9]+")
 
 
 class Freed(NamedTuple):
-    """What a removal gave back.
+    """What a removal has freed.
 
     Args:
-        run: The run's id.
-        removed: Names of the checkpoints; the run's own id if all of it went.
-        bytes: On the disk; a file with several names counts when the last one goes.
+        run: the id of the run.
+        removed: the names of the removed checkpoints; the id of the run if it was removed as a whole.
+        bytes: the freed space; a file with several names (hard links) counts when its last name is removed.
     """
 
     run: str
@@ -33,10 +33,13 @@ class Freed(NamedTuple):
 
 
 def parse_keep(word: str) -> Keep:
-    """What `--keep` says.
+    """Parse the value of `--keep`.
+
+    Args:
+        word: the value.
 
     Raises:
-        UsageError: It is none of the words.
+        UsageError: The value is not one of the choices.
     """
     for keep in get_args(Keep):
         if word == keep:
@@ -45,39 +48,50 @@ def parse_keep(word: str) -> Keep:
 
 
 def check_removable(folder: RunFolder, *, runs_dir: Path) -> None:
-    """Refuse what is no run of this runs folder, or is in use.
+    """Check that a folder is a run in this runs folder, and not in use.
+
+    Args:
+        folder: the run.
+        runs_dir: the runs folder.
 
     Raises:
-        UsageError: The folder is a symbolic link, lies elsewhere, or has no `run.json` of dlrun's.
+        UsageError: The folder is a symbolic link, lies elsewhere, or has no valid `run.json`.
         RunError: A process holds the run.
     """
     path = folder.path
     if path.is_symlink():
         raise UsageError(f"{path} is a symbolic link", expected="a run folder itself", hint=f"rm {path}")
     if not runs_dir.is_dir() or path.resolve().parent != runs_dir.resolve():
-        raise UsageError(f"{path} does not lie in {runs_dir}", expected="a run in the runs folder", hint="--runs-dir")
+        raise UsageError(f"{path} is not in {runs_dir}", expected="a run in the runs folder", hint="--runs-dir")
     try:
         folder.read_record()
     except RunError as error:
         raise UsageError(
-            f"{path} is no run that dlrun can vouch for: {error.what}",
+            f"{path} does not look like a run: {error.what}",
             expected="a folder with a run.json that dlrun wrote",
-            hint="look at it, and remove it by hand",
+            hint="look into it, and remove it by hand",
         ) from error
     if (holder := folder.held_by()) is not None:
         raise RunError(
             f"the run {folder.id} is held by process {holder}",
-            expected="a run that nobody trains",
+            expected="a run that no process uses",
             hint="wait until that process ends, or stop it",
         )
 
 
 def remove_run(folder: RunFolder, *, runs_dir: Path) -> Freed:
-    """Remove a run folder with all that it holds; links in it are removed and not followed.
+    """Remove a run folder with everything in it; links in it are removed, but not followed.
+
+    Args:
+        folder: the run.
+        runs_dir: the runs folder that it must be in.
+
+    Returns:
+        What was freed.
 
     Raises:
-        UsageError: It is no run of this runs folder.
-        RunError: A process holds it, or it cannot be removed.
+        UsageError: The folder is not a run in this runs folder.
+        RunError: A process holds the run, or it cannot be removed.
     """
     check_removable(folder, runs_dir=runs_dir)
     freed = Freed(folder.id, (folder.id,), size_of(folder.path))
@@ -88,7 +102,7 @@ def remove_run(folder: RunFolder, *, runs_dir: Path) -> Freed:
 
 
 def clear_dropped(runs_dir: Path) -> None:
-    """Remove what a removal that was killed has left; what somebody holds, or what cannot be removed, stays."""
+    """Remove the leftovers of killed removals, except those in use or those that cannot be removed."""
     with suppress(OSError):
         for name in disk.names(runs_dir):
             path = runs_dir / name
@@ -98,17 +112,19 @@ def clear_dropped(runs_dir: Path) -> None:
 
 
 def _drop(folder: RunFolder) -> None:
-    """Remove a run that is held: gone in one step, its files after that and the lock last.
+    """Remove a run that this process holds.
+
+    First one rename makes the run disappear from all listings, then its files are removed, and the lock last.
 
     Raises:
-        RunError: It cannot be removed, and is as it was; or it is removed, and some of its files are left.
+        RunError: The run cannot be removed and is unchanged; or it is removed, but some of its files are left.
     """
     path, dropped = folder.path, folder.path.with_name(DROPPED + folder.path.name)
     for place in (path.parent, path, *(Path(each) for each, _, _ in os.walk(path))):
         if not os.access(place, os.W_OK | os.X_OK):
             raise RunError(
-                f"cannot remove {path}: {place} may not be written to",
-                expected="a run whose folders all belong to you",
+                f"cannot remove {path}: {place} is not writable",
+                expected="a run with all folders writable for you",
                 hint=f"chmod u+rwx {place}",
             )
     before = _files(path)
@@ -124,24 +140,27 @@ def _drop(folder: RunFolder) -> None:
                 disk.rename(dropped, path)
         if disk.exists(path):
             raise RunError(f"cannot remove {path}: {error.strerror or error}; it is unchanged") from error
-        said = f"{folder.id} is removed, and some of its files are left in {dropped}: {error.strerror or error}"
-        raise RunError(said, hint="the next dlrun runs rm tries again") from error
+        message = f"{folder.id} is removed, but some of its files are left in {dropped}: {error.strerror or error}"
+        raise RunError(message, hint="the next dlrun runs rm tries again") from error
 
 
 def remove_checkpoints(folder: RunFolder, *, keep: Keep, runs_dir: Path, is_trial: bool = False) -> Freed:
-    """Remove checkpoints and keep results; a run that can then not go on is marked so in `run.json`.
+    """Remove checkpoints, but keep results; `run.json` records it if the run can no longer be resumed.
 
     Args:
-        folder: The run.
-        keep: `best`, `last`, or `none`. With the first two the one that results are made of stays as well, which is the
-            last, or the best where early stopping restores it; and the last of a run that is not complete, which needs
-            it to go on.
-        runs_dir: The runs folder that it must lie in.
-        is_trial: Whether only to tell what would be removed.
+        folder: the run.
+        keep: `best`, `last`, or `none`. With the first two, the checkpoint that the results belong to stays as well:
+            the last one, or the best if early stopping restores it. So does the last one of an incomplete run, which
+            resuming needs.
+        runs_dir: the runs folder that it must be in.
+        is_trial: whether to only return what would be removed.
+
+    Returns:
+        What was freed, or would be.
 
     Raises:
-        UsageError: It is no run of this runs folder.
-        RunError: A process holds it, or a checkpoint cannot be removed.
+        UsageError: The folder is not a run in this runs folder.
+        RunError: A process holds the run, or a checkpoint cannot be removed.
     """
     check_removable(folder, runs_dir=runs_dir)
     if is_trial:
@@ -152,17 +171,21 @@ def remove_checkpoints(folder: RunFolder, *, keep: Keep, runs_dir: Path, is_tria
             recover(folder.checkpoints)
         freed = _freed(folder, _unwanted(folder, keep))
         if folder.best.name in freed.removed or (freed.removed and set(_steps(folder)) <= set(freed.removed)):
-            folder.update_record(checkpoints_removed=now())  # first: a run without its checkpoints always says why
+            folder.update_record(checkpoints_removed=now())  # before removing, so that the reason is always on record
         for name in freed.removed:
             drop_folder(folder.checkpoints / name)
     return freed
 
 
 def refuse_removed(folder: RunFolder, name: Literal["best", "last"] = "last") -> None:
-    """Refuse to do without a checkpoint that the run had, and that was removed.
+    """Raise an error if a checkpoint that the run had was removed by `dlrun runs gc`.
+
+    Args:
+        folder: the run.
+        name: the checkpoint that is needed.
 
     Raises:
-        UsageError: It was.
+        UsageError: It was removed.
     """
     when, present = folder.read_record().checkpoints_removed, _present(folder)
     if when is None or name in present or (name == "last" and _steps(folder)):
@@ -171,7 +194,7 @@ def refuse_removed(folder: RunFolder, name: Literal["best", "last"] = "last") ->
     raise UsageError(
         f"the {name} checkpoint of {folder.id} was removed by dlrun runs gc at {when}",
         expected=f"a run with its {name} checkpoint; this one has {', '.join(present) or 'none'}",
-        hint=f"its results are as they were, and dlrun train {folder.spec_yaml} trains it again{other}",
+        hint=f"its results are still there, and dlrun train {folder.spec_yaml} trains the model again{other}",
     )
 
 
@@ -182,17 +205,20 @@ def _freed(folder: RunFolder, names: tuple[str, ...]) -> Freed:
 
 
 def size_of(path: Path) -> int:
-    """Bytes of the files in a folder; one with several names counts once.
+    """Return the number of bytes in the files of a folder; a file with several names counts once.
+
+    Args:
+        path: the folder.
 
     Raises:
-        RunError: It cannot be read.
+        RunError: The folder cannot be read.
     """
     with explained(f"look at {path}"):
         return sum(size for _, size in _files(path))
 
 
 def _files(path: Path) -> set[tuple[int, int]]:
-    """Inode and size of every file below `path`; links are not followed."""
+    """Return the inode and size of every file below `path`, without following links."""
     found = set()
     for folder, _, names in os.walk(path):
         for name in names:
@@ -216,8 +242,8 @@ def _unwanted(folder: RunFolder, keep: Keep) -> tuple[str, ...]:
 
 
 def _ends_with_best(folder: RunFolder) -> bool | None:
-    """Whether `final` is the best and not the last; None if nothing tells."""
-    from dlrun.runs.flat_spec import read_flat_spec  # which needs YAML
+    """Return whether `final` is the best checkpoint instead of the last; None if that is unknown."""
+    from dlrun.runs.flat_spec import read_flat_spec  # imported late because it needs YAML
 
     try:
         return read_flat_spec(folder.spec_yaml).get("training.early_stopping.restore_best") is True
@@ -226,7 +252,7 @@ def _ends_with_best(folder: RunFolder) -> bool | None:
 
 
 def _present(folder: RunFolder) -> tuple[str, ...]:
-    """Names of the checkpoints: the steps, oldest first, and the best."""
+    """Return the names of the checkpoints: the steps, oldest first, and the best."""
     try:
         is_folder = stat.S_ISDIR(folder.checkpoints.lstat().st_mode)
     except OSError:

@@ -1,7 +1,8 @@
-"""The sha256 of every file that a result of a run depends on, kept in `run.json`: a changed file is refused.
+"""Store the sha256 of every file that results depend on in `run.json`, and refuse files that were changed since.
 
-`spec.yaml` has a sum and a signature of its own, and each checkpoint is verified by its manifest, whose sum is here. A
-run of a version that kept no sums is read without them. While a run is trained there are none of what it still writes.
+`spec.yaml` has a checksum and a signature of its own. Each checkpoint is verified by its manifest, and the checksum of
+the manifest is stored here. Runs of earlier versions have no checksums and are read without them, and so are the files
+that a run is still writing.
 """
 
 from __future__ import annotations
@@ -19,47 +20,47 @@ _LARGEST_MANIFEST = 1 << 16
 
 
 def check_sum(folder: Path, path: Path, data: bytes, *, hint: str = "") -> None:
-    """Compare what was read of a file with the sum in `run.json`; without one every content passes.
+    """Compare the content of a file with the checksum in `run.json`; without a checksum, any content is accepted.
 
     Args:
-        folder: The folder of the run.
-        path: One of its files.
-        data: All that the file holds.
-        hint: What to try, besides putting it back.
+        folder: the folder of the run.
+        path: one of its files.
+        data: the whole content of the file.
+        hint: what to try, besides restoring the file from a copy.
 
     Raises:
-        RunError: It is another one.
+        RunError: The content has changed.
     """
     expected = read_record(folder / _RUN_JSON).files_sha256.get(sum_key(folder, path))
     if expected is not None and (found := sha256(data).hexdigest()) != expected:
         raise RunError(
             f"{path} is damaged, or was changed after the run wrote it: its sha256 is {found}",
-            expected=f"{expected}, as {_RUN_JSON} has it",
+            expected=f"{expected}, as in {_RUN_JSON}",
             hint=_hint(folder, hint),
         )
 
 
 def check_presence(folder: Path, path: Path, *, hint: str = "") -> None:
-    """Refuse to do without a file that the run had.
+    """Raise an error if a file that the run had is missing.
 
     Args:
-        folder: The folder of the run.
-        path: One of its files.
-        hint: What to try, besides putting it back.
+        folder: the folder of the run.
+        path: one of its files.
+        hint: what to try, besides restoring the file from a copy.
 
     Raises:
-        RunError: `run.json` has a sum of it, and it is not there.
+        RunError: `run.json` has a checksum of the file, but the file does not exist.
     """
     if not disk.exists(path) and sum_key(folder, path) in read_record(folder / _RUN_JSON).files_sha256:
         raise RunError(
             f"{path} is missing",
-            expected=f"the file that {_RUN_JSON} has a sum of",
+            expected=f"the file that {_RUN_JSON} has a checksum of",
             hint=_hint(folder, hint),
         )
 
 
 def checkpoint_sums(checkpoints: Path) -> dict[str, str]:
-    """The sum of each checkpoint's manifest, which holds the sums of all else in it; damaged ones have none."""
+    """Return the sha256 of the manifest of each checkpoint; it covers all other files. Damaged ones are omitted."""
     sums = {}
     try:
         names = sorted(settled_names(checkpoints))
@@ -72,7 +73,7 @@ def checkpoint_sums(checkpoints: Path) -> dict[str, str]:
 
 
 def manifest_sum(checkpoint: Path) -> str | None:
-    """The sha256 of a checkpoint's manifest; None if there is none that can be read."""
+    """Return the sha256 of a checkpoint's manifest; None if it cannot be read."""
     try:
         return sha256(disk.read_file(settled(checkpoint) / _MANIFEST, largest=_LARGEST_MANIFEST)).hexdigest()
     except OSError:
@@ -80,7 +81,7 @@ def manifest_sum(checkpoint: Path) -> str | None:
 
 
 def _hint(folder: Path, other: str) -> str:
-    return f"put it back from a copy; {other or f'dlrun train {folder / _SPEC_YAML} trains the run again'}"
+    return f"restore it from a copy; {other or f'dlrun train {folder / _SPEC_YAML} trains the model again'}"
 
 
 def sum_key(folder: Path, path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Words that a user gives a run, to find it again: `paper`, `baseline`."""
+"""Add and remove tags, the words that a user gives a run to find it again, such as `paper` or `baseline`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ _LONGEST, _MOST = 60, 50
 
 
 def change_tags(folder: RunFolder, tags: Sequence[str], *, is_removal: bool = False) -> tuple[str, ...]:
-    """Add tags to a run, or take them away.
+    """Add tags to a run, or remove them.
 
     Args:
-        folder: The run.
-        tags: The words; one that is there already, or is not there to be removed, changes nothing.
-        is_removal: Whether to take them away.
+        folder: the run.
+        tags: the tags. Adding one that exists, or removing one that does not, changes nothing.
+        is_removal: whether to remove the tags.
 
     Returns:
-        The run's tags, in the order in which they were given.
+        The run's tags, in the order in which they were added.
 
     Raises:
-        UsageError: One is no tag, or they are too many.
-        RunError: A process holds the run, or it cannot be written.
+        UsageError: A tag is not valid, or there are too many.
+        RunError: A process holds the run, or its record cannot be written.
     """
     for tag in tags:
         _check(tag)
@@ -42,5 +42,6 @@ def change_tags(folder: RunFolder, tags: Sequence[str], *, is_removal: bool = Fa
 def _check(tag: str) -> None:
     if not tag.strip() or len(tag) > _LONGEST or not tag.isprintable() or "," in tag or tag != tag.strip():
         raise UsageError(
-            f"{tag!r} is no tag", expected=f"1 to {_LONGEST} printable characters without a comma, no space at the ends"
+            f"{tag!r} is not a valid tag",
+            expected=f"1 to {_LONGEST} printable characters, without commas and without spaces at the ends",
         )

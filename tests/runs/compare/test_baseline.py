@@ -14,7 +14,7 @@ def scored(model: dict[str, float | None], naive_scores: dict[str, float | None]
     return RunRecord(id="x", name="x", directions=DIRECTIONS, **{**known, **keys})
 
 
-def test_a_model_that_no_metric_shows_to_be_better_than_a_naive_prediction_is_told() -> None:
+def test_a_model_that_is_not_better_than_its_baseline_causes_a_warning() -> None:
     naive: dict[str, float | None] = {"loss": 0.3, "mean_absolute_error": 2.0, "r2_score": 0.5}
     worse = scored({"loss": 0.4, "mean_absolute_error": 3.0, "r2_score": 0.1}, naive)
     assert warn_of_naive(worse) == (
@@ -28,7 +28,7 @@ def test_a_model_that_no_metric_shows_to_be_better_than_a_naive_prediction_is_to
     assert warn_of_naive(scored({"loss": 1.0}, {}, naive={})) == ""
 
 
-def test_a_loss_that_alone_is_better_is_told_beside_the_metrics() -> None:
+def test_the_warning_mentions_a_loss_that_alone_is_better() -> None:
     naive: dict[str, float | None] = {"loss": 0.48, "r2_score": 0.0}
     assert warn_of_naive(scored({"loss": 0.3, "r2_score": 0.0}, naive)) == (
         "the model is no better than predicting the last value on the test split: r2_score 0 against 0; "
@@ -36,14 +36,14 @@ def test_a_loss_that_alone_is_better_is_told_beside_the_metrics() -> None:
     )
 
 
-def test_a_loss_that_is_worse_counts_only_where_there_is_no_metric() -> None:
+def test_a_worse_loss_counts_only_without_metrics() -> None:
     penalized = scored({"loss": 9.0, "r2_score": 0.6}, {"loss": 0.3, "r2_score": 0.5})
     assert [each.name for each in compare_with_naive(penalized, "test", DIRECTIONS)] == ["r2_score"]
     bare = scored({"loss": 9.0}, {"loss": 0.3})
     assert [each.name for each in compare_with_naive(bare, "test", DIRECTIONS)] == ["loss"]
 
 
-def test_scores_that_differ_are_written_with_the_digits_that_tell_them_apart() -> None:
+def test_scores_that_differ_are_written_with_enough_digits_to_see_it() -> None:
     assert str(BaselineComparison("mae", 2.0e-7, 3.0e-7, 1e-7)) == "mae 2e-07 against 3e-07"
     assert str(BaselineComparison("mae", 20123.4, 20123.2, -0.2)) == "mae 20123.4 against 20123.2"
     assert str(BaselineComparison("mae", 20123.4, 29123.2, 9e3)) == "mae 20,123 against 29,123"

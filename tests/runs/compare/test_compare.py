@@ -19,7 +19,7 @@ def section(found: RunComparison, name: str) -> dict[str, tuple[Any, ...]]:
     return {line.key: line.values for line in found.lines if line.section == name}
 
 
-def test_only_the_keys_of_the_specs_that_differ_are_there(make_run: MakeRun) -> None:
+def test_a_comparison_shows_only_the_spec_keys_that_differ(make_run: MakeRun) -> None:
     same = compare_runs([make_run("a"), make_run("b")])
     assert section(same, "spec") == {}
     first, second = make_run("a"), make_run("b", spec=("units: [64, 32]", "units: [64]\n  dropout: 0.1"))
@@ -30,7 +30,7 @@ def test_only_the_keys_of_the_specs_that_differ_are_there(make_run: MakeRun) -> 
     assert section(typed, "spec") == {"training.batch_size": (32, "32")}
 
 
-def test_scores_and_outcomes_stand_beside_each_other(make_run: MakeRun) -> None:
+def test_scores_and_outcomes_are_side_by_side(make_run: MakeRun) -> None:
     first = make_run(
         result={"test": {"accuracy": 0.5}, "validation": {"loss": 1.0}},
         best={"metric": "val_loss", "value": 1.0, "epoch": 3, "step": 9},
@@ -55,7 +55,7 @@ def test_scores_and_outcomes_stand_beside_each_other(make_run: MakeRun) -> None:
     assert found.plain()["score"]["test accuracy"] == {first.id: 0.5, second.id: 0.75}
 
 
-def test_what_makes_scores_hard_to_compare_is_told(make_run: MakeRun) -> None:
+def test_what_makes_scores_hard_to_compare_is_a_warning(make_run: MakeRun) -> None:
     data = {"name": "x", "examples": {}}
     common = {"versions": {"keras": "3.15.1", "numpy": "2.2"}, "git": {"commit": "a" * 40, "dirty": False}}
     first = make_run(dataset={**data, "fingerprint": "1" * 64}, **common)
@@ -69,10 +69,10 @@ def test_what_makes_scores_hard_to_compare_is_told(make_run: MakeRun) -> None:
     )
     found = compare_runs([first, alike, other])
     assert [warning.split(":")[0] for warning in found.warnings] == [
-        "the runs saw different data",
-        "the runs were made from different commits",
-        "some of the runs were made with uncommitted changes",
-        "the runs were made with different versions of keras",
+        "the runs used different data",
+        "the runs come from different commits",
+        "some of the runs come from code with uncommitted changes",
+        "the runs used different versions of keras",
     ]
     environment = section(found, "environment")
     assert environment["data fingerprint"] == ("1" * 12, "1" * 12, "2" * 12)
@@ -80,21 +80,21 @@ def test_what_makes_scores_hard_to_compare_is_told(make_run: MakeRun) -> None:
     assert "numpy" not in environment
 
 
-def test_one_run_alone_or_twice_is_no_comparison(make_run: MakeRun) -> None:
+def test_a_comparison_needs_two_different_runs(make_run: MakeRun) -> None:
     run = make_run()
     for folders in ([run], [run, run], [run, make_run(), RunFolder(run.path / ".." / run.id)]):
         with pytest.raises(UsageError, match="nothing to compare"):
             compare_runs(folders)
 
 
-def test_a_spec_that_cannot_be_read_is_told(make_run: MakeRun) -> None:
+def test_a_spec_that_cannot_be_read_is_a_warning(make_run: MakeRun) -> None:
     run = make_run()
     run.spec_yaml.write_text("[" * 100_000)
     found = compare_runs([run, make_run()])
     assert "nested deeper" in found.warnings[0]
 
 
-def test_curves_are_of_val_loss_if_all_have_it(make_run: MakeRun) -> None:
+def test_curves_show_val_loss_if_all_runs_have_it(make_run: MakeRun) -> None:
     first, second, empty = make_run("a"), make_run("b"), make_run("c")
     for epoch in (1, 2):
         first.append_metrics({"epoch": epoch, **ROW, "loss": 1 / epoch, "val_loss": float("nan")})
@@ -109,7 +109,7 @@ def test_curves_are_of_val_loss_if_all_have_it(make_run: MakeRun) -> None:
     assert (raised.value.expected, raised.value.hint) == ("one of loss, val_loss", "--metric loss")
 
 
-def test_a_picture_of_any_names_and_values_is_drawn(tmp_path: Path) -> None:
+def test_a_picture_is_drawn_for_any_names_and_values(tmp_path: Path) -> None:
     curves: dict[str, Curve] = {
         r"_$\frac{\x1b<script>alert(1)</script>": [(1, 1.0), (2, None), (3, 0.5)],
         "数字": [(1, 1e308), (2, -1e308)],
@@ -122,13 +122,13 @@ def test_a_picture_of_any_names_and_values_is_drawn(tmp_path: Path) -> None:
     assert b"<script>" not in (tmp_path / "x.svg").read_bytes()
 
 
-def test_a_picture_of_another_kind_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_image_format_is_refused(tmp_path: Path) -> None:
     for name in ("x.gif", "x", "png"):
-        with pytest.raises(UsageError, match="is no picture"):
+        with pytest.raises(UsageError, match="is not an image file"):
             check_picture(tmp_path / name)
 
 
-def test_the_best_of_each_score_is_in_its_own_direction(make_run: MakeRun) -> None:
+def test_the_best_of_each_score_follows_its_own_direction(make_run: MakeRun) -> None:
     said = {"loss": "min", "quality": "min", "accuracy": "max"}
     names = (*said, "unsaid")
     runs = [make_run(result={"test": dict.fromkeys(names, value)}, directions=said) for value in (1.0, 2.0)]

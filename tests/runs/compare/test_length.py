@@ -30,7 +30,7 @@ RESUMED = "dlrun resume x --set training.epochs=8"
         (SPEC.replace("null", "35"), {}, 4, "dlrun train x.yaml --set training.steps=70"),
     ],
 )
-def test_a_run_whose_last_epoch_was_the_best_can_be_made_twice_as_long(
+def test_a_run_whose_last_epoch_was_the_best_gets_a_command_to_double_its_length(
     tmp_path: Path, spec: str, changes: dict[str, Any], epochs: int, found: str
 ) -> None:
     folder = RunFolder.create(tmp_path, name="x")
@@ -45,7 +45,7 @@ def test_a_run_whose_last_epoch_was_the_best_can_be_made_twice_as_long(
 
 
 @pytest.mark.parametrize("spec", [SPEC.replace("constant", "of_a_plugin"), "[", SPEC.replace("null", "many")])
-def test_the_length_of_a_spec_that_is_damaged_or_rests_on_a_plugin_is_not_known(tmp_path: Path, spec: str) -> None:
+def test_the_length_of_a_damaged_spec_or_one_with_a_plugin_schedule_is_unknown(tmp_path: Path, spec: str) -> None:
     folder = RunFolder.create(tmp_path, name="x")
     folder.write_text(folder.spec_yaml, spec)
     assert read_length(folder) is None

@@ -25,7 +25,7 @@ def test_packages_are_sorted_and_pinned_each_once() -> None:
     assert "pytest" in names
 
 
-def test_the_machine_is_told_in_numbers() -> None:
+def test_the_machine_is_described_in_numbers() -> None:
     found = provenance.machine()
     assert found["cores"] >= found["usable_cores"] >= 1
     assert found["memory_gib"] > 0.1

@@ -31,7 +31,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 @needs_git
-def test_a_clean_repository_tells_commit_and_branch(repository: Path) -> None:
+def test_a_clean_repository_has_commit_and_branch(repository: Path) -> None:
     (repository / "untracked").touch()
     state = {"commit": git(repository, "rev-parse", "HEAD"), "branch": "trunk", "dirty": False}
     assert git_state(repository) == state
@@ -63,14 +63,16 @@ def test_a_detached_head_has_no_branch_and_an_empty_repository_no_commit(reposit
 
 
 @needs_git
-def test_a_large_diff_is_cut_and_says_so(repository: Path) -> None:
+def test_a_large_diff_is_cut_with_a_note(repository: Path) -> None:
     (repository / "model.py").write_text("é" * (2 << 20))
     text = git_diff(repository)
     assert len(text.encode()) < (1 << 20) + 200
     assert text.endswith("(cut here: the rest is beyond 1048576 bytes)\n")
 
 
-def test_no_repository_no_folder_and_no_git_are_none_and_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_repository_folder_or_git_there_is_no_state_and_no_diff(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
     (tmp_path / "plain").mkdir()
     for folder in (tmp_path / "plain", tmp_path / "missing"):
@@ -81,7 +83,7 @@ def test_no_repository_no_folder_and_no_git_are_none_and_empty(tmp_path: Path, m
     assert git_diff(tmp_path) == ""
 
 
-def test_a_git_that_hangs_is_left_alone_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hanging_git_is_killed_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "git"
     program.write_text(f"#!{sys.executable}\nimport time\ntime.sleep(60)\n")
     program.chmod(0o755)
@@ -188,7 +190,7 @@ def test_neither_a_submodule_nor_a_missing_object_starts_a_program(repository: P
 
 
 @needs_git
-def test_files_outside_of_the_repository_are_not_compared(repository: Path, tmp_path: Path) -> None:
+def test_files_outside_the_repository_are_not_compared(repository: Path, tmp_path: Path) -> None:
     (tmp_path / "model.py").write_text("a key of the user's\n")
     git(repository, "config", "core.worktree", str(tmp_path))
     assert git_state(repository) is None
@@ -196,9 +198,7 @@ def test_files_outside_of_the_repository_are_not_compared(repository: Path, tmp_
 
 
 @needs_git
-def test_another_worktree_another_hash_a_split_index_and_other_lines_ends_are_read(
-    repository: Path, tmp_path: Path
-) -> None:
+def test_worktrees_sha256_split_indexes_and_line_ends_are_supported(repository: Path, tmp_path: Path) -> None:
     git(repository, "worktree", "add", "-b", "side", str(tmp_path / "side"))
     git(repository, "update-index", "--split-index")
     (tmp_path / "sha256").mkdir()

@@ -50,7 +50,7 @@ def in_processes(count: int) -> set[bytes]:
 
 
 @pytest.mark.parametrize("before", [None, b"", b"short", b"x" * 33])
-def test_processes_that_start_together_share_one_secret_whatever_was_there(before: bytes | None, secret: Path) -> None:
+def test_simultaneous_processes_share_one_secret(before: bytes | None, secret: Path) -> None:
     for _ in range(5):
         if secret.exists():
             secret.unlink()
@@ -64,7 +64,7 @@ def test_processes_that_start_together_share_one_secret_whatever_was_there(befor
     assert not list(secret.parent.glob(".secret.????*[0-9a-f]"))
 
 
-def test_a_secret_is_never_replaced_and_a_damaged_one_is_made_anew_and_told(secret: Path) -> None:
+def test_a_secret_is_never_replaced_unless_damaged_and_then_with_a_note(secret: Path) -> None:
     first = make_secret()
     assert (first.value, first.note) == (secret.read_bytes(), "")
     assert make_secret() == first
@@ -72,7 +72,7 @@ def test_a_secret_is_never_replaced_and_a_damaged_one_is_made_anew_and_told(secr
     assert find_secret() is None
     anew = make_secret()
     assert anew.value == secret.read_bytes() == find_secret()
-    assert "had 0 bytes in place of 32, and was made anew" in anew.note
+    assert "had 0 bytes instead of 32, and was created again" in anew.note
     assert make_secret().note == ""
 
 
@@ -92,10 +92,10 @@ def test_a_file_system_without_hard_links_has_one_secret_too(secret: Path, monke
         (lambda path: os.chown(path, 12345, -1), "belongs to another user"),
         (lambda path: (path.unlink(), path.mkdir()), "not a regular file"),
         (lambda path: (path.unlink(), path.symlink_to("/dev/null")), "not a regular file"),
-        (lambda path: (path.unlink(), path.parent.rmdir(), path.parent.write_text("")), "cannot be read or made"),
+        (lambda path: (path.unlink(), path.parent.rmdir(), path.parent.write_text("")), "cannot be read or created"),
     ],
 )
-def test_a_secret_that_others_know_or_that_is_none_signs_nothing_and_the_run_says_so(
+def test_an_unsafe_or_unusable_secret_signs_nothing_and_the_run_records_why(
     make: Any, said: str, secret: Path, tmp_path: Path
 ) -> None:
     if os.geteuid() != 0 and said == "belongs to another user":
@@ -108,11 +108,11 @@ def test_a_secret_that_others_know_or_that_is_none_signs_nothing_and_the_run_say
     assert not is_own(folder)
     note = folder.read_record().signature_note
     assert note is not None
-    assert note.startswith("the run is not signed, and will count as made elsewhere: ")
+    assert note.startswith("the run is not signed, so it counts as made elsewhere: ")
     assert said in note
 
 
-def test_a_signed_run_has_nothing_to_say_of_it(secret: Path, tmp_path: Path) -> None:
+def test_a_signed_run_has_no_signature_note(secret: Path, tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(CONFIG)
     folder = create_folder(read_spec(tmp_path / "x.yaml"), tmp_path / "runs")
     assert is_own(folder)
@@ -120,9 +120,7 @@ def test_a_signed_run_has_nothing_to_say_of_it(secret: Path, tmp_path: Path) -> 
     assert secret.exists()
 
 
-def test_a_file_system_that_cannot_wait_for_the_disk_keeps_the_secret_all_the_same(
-    secret: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_system_without_fsync_still_keeps_the_secret(secret: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(_: Disk, __: int) -> None:
         raise OSError(errno.EINVAL, "Invalid argument")
 

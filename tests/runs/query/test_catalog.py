@@ -20,7 +20,7 @@ def best(metric: str, value: float | None) -> dict[str, Any]:
     return {"metric": metric, "value": value, "epoch": 1, "step": 10}
 
 
-def test_runs_are_listed_newest_first_with_what_they_are(tmp_path: Path) -> None:
+def test_runs_are_listed_newest_first_with_their_values(tmp_path: Path) -> None:
     old = run(tmp_path, "zz", minute=1, status="completed")
     new = run(
         tmp_path,
@@ -48,7 +48,7 @@ def test_runs_are_listed_newest_first_with_what_they_are(tmp_path: Path) -> None
         assert scan_runs(tmp_path)[0].status == "running"
 
 
-def test_newest_is_decided_by_time_and_not_by_how_its_zone_is_written(tmp_path: Path) -> None:
+def test_the_newest_run_is_found_by_time_in_any_time_zone(tmp_path: Path) -> None:
     early, late = RunFolder.create(tmp_path, name="b"), RunFolder.create(tmp_path, name="a")
     early.update_record(started="2026-11-21T14:30:00+02:00")
     late.update_record(started="2026-11-21T13:00:00+00:00")
@@ -59,7 +59,7 @@ def test_newest_is_decided_by_time_and_not_by_how_its_zone_is_written(tmp_path: 
     "content",
     [None, b"", b"{", b"[1]", b'{"id": 3, "name": "x"}', b'{"id":"a","name":"b","result":{"test":3}}', b"\xff\xfe"],
 )
-def test_a_damaged_run_is_listed_as_such_and_last_passes_it_by(tmp_path: Path, content: bytes | None) -> None:
+def test_a_damaged_run_is_listed_as_such_and_last_skips_it(tmp_path: Path, content: bytes | None) -> None:
     sound, broken = run(tmp_path, "sound"), run(tmp_path, "broken", minute=5)
     broken.run_json.unlink()
     if content is not None:
@@ -77,7 +77,7 @@ def test_a_run_whose_time_makes_no_sense_is_still_listed(tmp_path: Path) -> None
         assert [found.id for found in scan_runs(tmp_path)] == [folder.id]
 
 
-def test_for_a_model_last_is_the_last_run_that_has_begun_to_train(tmp_path: Path) -> None:
+def test_if_a_model_is_needed_last_is_the_last_run_that_has_started_to_train(tmp_path: Path) -> None:
     trained, failed = run(tmp_path, "trained"), run(tmp_path, "failed", minute=5, status="failed")
     assert find_run("last", runs_dir=tmp_path, is_trained=True).id == failed.id  # which tells what it lacks
     trained.interface_json.write_text("{}")
@@ -96,7 +96,7 @@ def test_a_run_is_found_by_id_part_path_and_last(tmp_path: Path, monkeypatch: py
     assert find_run(".", runs_dir=tmp_path / "runs").id == first.id
 
 
-def test_an_id_that_is_part_of_another_is_itself(tmp_path: Path) -> None:
+def test_an_id_that_is_part_of_another_id_names_its_own_run(tmp_path: Path) -> None:
     folder = run(tmp_path, "x")
     longer = tmp_path / f"{folder.id}-copy"
     longer.mkdir()
@@ -105,28 +105,28 @@ def test_an_id_that_is_part_of_another_is_itself(tmp_path: Path) -> None:
 
 def test_an_ambiguous_part_lists_the_candidates(tmp_path: Path) -> None:
     ids = [run(tmp_path, name, minute=minute).id for minute, name in enumerate(("digits_a", "digits_b"))]
-    with pytest.raises(UsageError, match="'digits' is part of 2 runs") as raised:
+    with pytest.raises(UsageError, match="'digits' matches 2 runs") as raised:
         find_run("digits", runs_dir=tmp_path)
     assert all(found in raised.value.what for found in ids)
     assert raised.value.hint.startswith(ids[1])
 
 
 @pytest.mark.parametrize("argument", ["nothing/like/it", "x" * 400, "", "best", "a/b"])
-def test_an_unknown_run_is_said_so_with_the_newest(tmp_path: Path, argument: str) -> None:
+def test_the_error_for_an_unknown_run_names_the_newest(tmp_path: Path, argument: str) -> None:
     folder = run(tmp_path, "digits_cnn")
     with pytest.raises(UsageError, match="there is no run") as raised:
         find_run(argument, runs_dir=tmp_path)
     assert folder.id in raised.value.hint
 
 
-def test_a_mistyped_name_gives_the_newest_run_of_the_nearest_name(tmp_path: Path) -> None:
+def test_a_mistyped_name_suggests_the_newest_run_of_the_nearest_name(tmp_path: Path) -> None:
     ids = [run(tmp_path, name, minute=minute).id for minute, name in enumerate(("digits_cnn", "digits_cnn", "wine"))]
     with pytest.raises(UsageError) as raised:
         find_run("digist_cnn", runs_dir=tmp_path)
     assert raised.value.hint == ids[1]
 
 
-def test_a_mistyped_id_names_the_one_that_was_meant(tmp_path: Path) -> None:
+def test_a_mistyped_id_suggests_the_nearest_id(tmp_path: Path) -> None:
     folders = [run(tmp_path, name) for name in ("mnist", "wine")]
     wanted = folders[0].id
     with pytest.raises(UsageError) as raised:
@@ -135,13 +135,13 @@ def test_a_mistyped_id_names_the_one_that_was_meant(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("argument", ["last", "best:val_loss", "x"])
-def test_no_runs_at_all_is_said_so(tmp_path: Path, argument: str) -> None:
+def test_an_empty_runs_folder_is_an_error(tmp_path: Path, argument: str) -> None:
     for runs_dir in (tmp_path, tmp_path / "missing"):
         with pytest.raises(UsageError, match="there are no runs in"):
             find_run(argument, runs_dir=runs_dir)
 
 
-def test_best_is_in_the_direction_that_the_metric_has_and_a_sign_overrules_it(tmp_path: Path) -> None:
+def test_best_uses_the_direction_of_the_metric_unless_a_sign_overrides_it(tmp_path: Path) -> None:
     said = {"loss": "min", "accuracy": "max", "quality": "min"}
 
     def made(name: str, value: float | None, quality: float | None, loss: float | None) -> str:
@@ -159,7 +159,7 @@ def test_best_is_in_the_direction_that_the_metric_has_and_a_sign_overrules_it(tm
     assert {key: find_run(f"best:{key}", runs_dir=tmp_path).id for key in chosen} == chosen
 
 
-def test_a_run_without_directions_has_those_of_its_spec_then_those_of_keras_names(tmp_path: Path) -> None:
+def test_a_run_without_directions_gets_those_of_its_spec_then_those_of_keras(tmp_path: Path) -> None:
     metrics = "metrics:\n- {type: mean_absolute_error, name: quality}\n- {type: of_a_plugin, name: null}\n"
     scores = [("quality", 1.0), ("of_a_plugin", 1.0), ("mean_squared_error", 1.0)]
     for factor in (1, 2):
@@ -168,16 +168,16 @@ def test_a_run_without_directions_has_those_of_its_spec_then_those_of_keras_name
     assert "-x1-" in find_run("best:quality", runs_dir=tmp_path).id
     assert "-x1-" in find_run("best:val_mean_squared_error", runs_dir=tmp_path).id
     for key in ("of_a_plugin", "val_of_a_plugin"):
-        with pytest.raises(UsageError, match="not known whether a larger or a smaller") as raised:
+        with pytest.raises(UsageError, match="unknown whether a larger or a smaller") as raised:
             find_run(f"best:{key}", runs_dir=tmp_path)
         assert raised.value.expected == f"best:+{key} for the largest, best:-{key} for the smallest"
         assert "-x2-" in find_run(f"best:+{key}", runs_dir=tmp_path).id
 
 
-def test_runs_that_disagree_about_a_direction_ask_for_a_sign(tmp_path: Path) -> None:
+def test_runs_that_disagree_about_a_direction_need_a_sign(tmp_path: Path) -> None:
     for direction in ("max", "min"):
         run(tmp_path, direction, result={"validation": {"q": 1.0}}, directions={"loss": "min", "q": direction})
-    with pytest.raises(UsageError, match="for some of the runs a larger q is better, and for some a smaller"):
+    with pytest.raises(UsageError, match="a larger q is better for some of the runs, and a smaller one for others"):
         find_run("best:q", runs_dir=tmp_path)
 
 
@@ -186,7 +186,7 @@ def test_of_equal_runs_the_newest_is_the_best(tmp_path: Path) -> None:
     assert find_run("best:auc", runs_dir=tmp_path).id == ids[1]
 
 
-def test_a_key_names_its_split_and_without_one_is_of_validation_before_test(tmp_path: Path) -> None:
+def test_a_key_without_a_split_means_validation_before_test(tmp_path: Path) -> None:
     result = {"test": {"auc": 1.0, "mse": 6.0}, "validation": {"auc": 2.0, "mae": 3.0}, "train": {"auc": 4.0}}
     run(tmp_path, "x", result=result, best=best("val_f1", 5.0))
     found = scan_runs(tmp_path)[0]
@@ -200,9 +200,9 @@ def test_a_key_names_its_split_and_without_one_is_of_validation_before_test(tmp_
     assert found.keys() == {"test_auc", "test_mse", "val_auc", "val_mae", "train_auc", "val_f1"}
 
 
-def test_a_test_score_chooses_only_where_it_is_asked_for(tmp_path: Path) -> None:
+def test_a_test_score_chooses_only_if_the_key_names_it(tmp_path: Path) -> None:
     low, high = (run(tmp_path, "x", result={"test": {"auc": value}}).id for value in (0.1, 0.9))
-    with pytest.raises(UsageError, match="nothing is chosen by a test score unless it is asked for") as raised:
+    with pytest.raises(UsageError, match="a test score is only used for a choice if you ask for it") as raised:
         find_run("best:-auc", runs_dir=tmp_path)
     assert raised.value.hint == "best:-test_auc"
     assert find_run("best:test_auc", runs_dir=tmp_path).id == high
@@ -216,10 +216,10 @@ def test_an_unknown_key_lists_the_known_ones_and_the_nearest(tmp_path: Path) -> 
     assert (raised.value.expected, raised.value.hint) == ("one of test_accuracy", "best:-test_accuracy")
 
 
-def test_a_score_that_is_undefined_in_every_run_is_told_as_that(tmp_path: Path) -> None:
+def test_a_score_that_is_undefined_in_every_run_has_an_error_of_its_own(tmp_path: Path) -> None:
     run(tmp_path, "x", result={"validation": {"auc": None, "loss": 1.0}})
     for key in ("auc", "val_auc", "+val_auc"):
-        with pytest.raises(UsageError, match="auc is undefined in every run that has it") as raised:
+        with pytest.raises(UsageError, match="auc is undefined in all runs that have it") as raised:
             find_run(f"best:{key}", runs_dir=tmp_path)
         assert raised.value.expected == "one of val_loss"
 

@@ -37,7 +37,7 @@ def index_of(runs_dir: Path) -> dict[str, Any]:
     return content
 
 
-def test_a_second_listing_reads_no_run_and_says_the_same(three_hundred: Path, read: list[str]) -> None:
+def test_a_second_listing_reads_no_run_and_gives_the_same(three_hundred: Path, read: list[str]) -> None:
     first = scan_runs(three_hundred)
     assert (len(first), len(read)) == (300, 300)
     read.clear()
@@ -57,7 +57,7 @@ def test_only_runs_that_changed_are_read_again(three_hundred: Path, read: list[s
     assert (found[changed.id], found[gone.id], found[new.id]) == ("failed", "damaged", "created")
 
 
-def test_a_change_that_keeps_size_and_time_is_seen(three_hundred: Path) -> None:
+def test_a_change_that_keeps_size_and_time_is_noticed(three_hundred: Path) -> None:
     folder = scan_runs(three_hundred)[0].folder
     before = folder.run_json.stat()
     folder.run_json.write_text(folder.run_json.read_text().replace("completed", "interrupt"[:9]))
@@ -67,7 +67,7 @@ def test_a_change_that_keeps_size_and_time_is_seen(three_hundred: Path) -> None:
     assert {run.id: run.status for run in scan_runs(three_hundred)}[folder.id] == "failed"
 
 
-def test_what_was_just_written_is_not_kept(three_hundred: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_was_just_written_is_not_cached(three_hundred: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dlrun.runs.query.index._SETTLED_NS", 2 * 10**9)
     now = 10**18
     monkeypatch.setattr("time.time_ns", lambda: now)
@@ -75,7 +75,7 @@ def test_what_was_just_written_is_not_kept(three_hundred: Path, monkeypatch: pyt
     assert not (three_hundred / ".index.json").exists()
 
 
-def test_a_running_run_is_looked_at_each_time(three_hundred: Path, read: list[str]) -> None:
+def test_a_running_run_is_read_each_time(three_hundred: Path, read: list[str]) -> None:
     folder = scan_runs(three_hundred)[0].folder
     folder.update_record(status="running")
     with folder.lock():
@@ -86,7 +86,7 @@ def test_a_running_run_is_looked_at_each_time(three_hundred: Path, read: list[st
     assert folder.id not in index_of(three_hundred)["runs"]
 
 
-def test_runs_that_are_gone_leave_the_index(three_hundred: Path) -> None:
+def test_removed_runs_leave_the_index(three_hundred: Path) -> None:
     run = scan_runs(three_hundred)[0]
     run.folder.run_json.unlink()
     run.folder.spec_yaml.unlink()
@@ -157,7 +157,7 @@ def test_a_damaged_or_foreign_index_is_made_again(three_hundred: Path, damage: C
 
 
 @pytest.mark.parametrize("change", [("0.5,", "0.9,"), ('"format":2', '"format":1'), ('"sha256":"', '"sha256":"0')])
-def test_an_index_of_which_one_digit_has_changed_gives_no_answer(three_hundred: Path, change: tuple[str, str]) -> None:
+def test_an_index_with_one_changed_digit_is_not_used(three_hundred: Path, change: tuple[str, str]) -> None:
     expected = scan_runs(three_hundred)
     index = three_hundred / ".index.json"
     good = index.read_text()
@@ -168,14 +168,14 @@ def test_an_index_of_which_one_digit_has_changed_gives_no_answer(three_hundred: 
     assert index.read_text() == good
 
 
-def test_an_index_larger_than_an_honest_one_is_not_read(three_hundred: Path) -> None:
+def test_an_index_that_is_too_large_is_not_read(three_hundred: Path) -> None:
     expected = scan_runs(three_hundred)
     with (three_hundred / ".index.json").open("a") as file:
         file.truncate(1 << 40)
     assert scan_runs(three_hundred) == expected
 
 
-def test_an_index_that_is_no_file_is_left_alone(three_hundred: Path, tmp_path: Path) -> None:
+def test_an_index_that_is_not_a_file_is_left_alone(three_hundred: Path, tmp_path: Path) -> None:
     target = tmp_path / "precious"
     target.write_text("precious")
     (three_hundred / ".index.json").symlink_to(target)
@@ -186,7 +186,7 @@ def test_an_index_that_is_no_file_is_left_alone(three_hundred: Path, tmp_path: P
     assert len(scan_runs(three_hundred)) == 300
 
 
-def test_whoever_destroys_something_does_not_believe_the_index(three_hundred: Path) -> None:
+def test_commands_that_remove_runs_do_not_use_the_index(three_hundred: Path) -> None:
     scan_runs(three_hundred)
     index = three_hundred / ".index.json"
     body = index.read_bytes().partition(b"\n")[2].replace(b'"completed"', b'"failed"')
@@ -204,7 +204,7 @@ def test_a_run_too_large_for_the_index_is_read_each_time(three_hundred: Path, re
     assert read == [folder.id]
 
 
-def test_a_folder_that_cannot_be_written_to_still_lists(three_hundred: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_only_folder_can_be_listed(three_hundred: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError(13, "permission denied")
 
@@ -212,7 +212,7 @@ def test_a_folder_that_cannot_be_written_to_still_lists(three_hundred: Path, mon
     assert len(scan_runs(three_hundred)) == 300
 
 
-def test_many_listings_at_once_agree_and_leave_one_sound_index(three_hundred: Path) -> None:
+def test_simultaneous_listings_agree_and_leave_one_valid_index(three_hundred: Path) -> None:
     expected, found = scan_runs(three_hundred), list[list[RunSummary]]()
     (three_hundred / ".index.json").unlink()
     threads = [threading.Thread(target=lambda: found.append(scan_runs(three_hundred))) for _ in range(4)]

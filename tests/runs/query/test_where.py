@@ -88,7 +88,7 @@ def chosen(runs_dir: Path, condition: str) -> str:
         ("(((name=a)))", "a"),
     ],
 )
-def test_a_condition_chooses(runs_dir: Path, condition: str, names: str) -> None:
+def test_a_condition_selects_runs(runs_dir: Path, condition: str, names: str) -> None:
     assert chosen(runs_dir, condition) == names
 
 
@@ -109,7 +109,7 @@ def test_a_condition_chooses(runs_dir: Path, condition: str, names: str) -> None
         ("name=a and", "the end where a key is expected", 11, "a comparison"),
         ("and name=a", "'and' where a key is expected", 1, "a comparison"),
         ("= 3", "'=' where a key is expected", 1, "a comparison"),
-        ("name<b", "'b' after name<", 6, "texts have no order"),
+        ("name<b", "'b' after name<", 6, "for texts, use"),
         ("seconds>3y", "'3y' after seconds>", 9, "90s, 10m"),
         ("started>tuesday", "'tuesday' after started>", 9, "2026-11-21"),
         ("(" * 60 + "name=a", "nested deeper", 51, "fewer"),
@@ -118,7 +118,7 @@ def test_a_condition_chooses(runs_dir: Path, condition: str, names: str) -> None
         ("__import__('os').system('true')", "'(' after '__import__'", 11, "one of"),
     ],
 )
-def test_what_is_no_condition_is_shown_with_a_caret(
+def test_an_invalid_condition_is_shown_with_a_caret(
     runs_dir: Path, condition: str, what: str, column: int, told: str
 ) -> None:
     runs = scan_runs(runs_dir)
@@ -150,13 +150,13 @@ def test_control_characters_in_a_condition_do_not_move_the_caret(runs_dir: Path)
         ("-training.batch_size", ["c", "b", "a", ""]),
     ],
 )
-def test_an_order_puts_runs_without_a_value_last(runs_dir: Path, sort: str, names: list[str]) -> None:
+def test_sorting_puts_runs_without_a_value_last(runs_dir: Path, sort: str, names: list[str]) -> None:
     runs = sorted(scan_runs(runs_dir), key=lambda run: run.id)
     found = [run.name for run in Selection(sort=sort).of(runs, RunFields(runs))]
     assert found == names
 
 
-def test_status_and_limit(runs_dir: Path) -> None:
+def test_status_and_limit_select_runs(runs_dir: Path) -> None:
     runs = scan_runs(runs_dir)
     fields = RunFields(runs)
     assert {run.status for run in Selection(status="failed, damaged").of(runs, fields)} == {"failed", "damaged"}

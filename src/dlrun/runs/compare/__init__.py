@@ -1,1 +1,1 @@
-"""Comparing runs with each other and with a naive forecast."""
+"""Compare runs with each other, and with the baseline that needs no model."""

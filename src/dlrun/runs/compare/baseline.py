@@ -1,4 +1,4 @@
-"""How the scores of a run compare with those of a prediction without a model."""
+"""Compare the scores of a run with those of its baseline, a prediction that needs no model."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ LAST_VALUE = "the last value"
 _SPLITS = ("test", "validation", "train")
 _DIGITS, _MOST_DIGITS = 4, 18
 _ROUNDING = 1e-5
-"""Scores that differ by less than this part are the same: both are sums of many numbers in float32."""
+"""Scores that differ by a smaller fraction than this are equal: both are sums of many numbers in float32."""
 
 
 @dataclass(frozen=True)
 class BaselineComparison:
-    """A score of the model beside that of a prediction without one.
+    """A score of the model, next to that of the baseline.
 
     Args:
-        name: Of the score.
-        value: Of the model.
-        naive: Of the other.
-        gain: By how much the model is better; below 0 if it is worse.
+        name: the name of the score.
+        value: the score of the model.
+        naive: the score of the baseline.
+        gain: by how much the model is better; negative if it is worse.
     """
 
     name: str
@@ -32,7 +32,7 @@ class BaselineComparison:
     gain: float
 
     def __str__(self) -> str:
-        """Return the score and the naive one, with as many digits as tell them apart."""
+        """Return both scores, with as many digits as it takes to see a difference."""
         for digits in range(_DIGITS, _MOST_DIGITS):
             value, naive = (_number(each, digits) for each in (self.value, self.naive))
             if value != naive or self.gain == 0:
@@ -41,28 +41,28 @@ class BaselineComparison:
 
 
 def main_split(record: RunRecord) -> str:
-    """Return the split whose scores are the result: the test split, if there is one; empty without scores."""
+    """Return the split whose scores are the result: the test split if there is one; empty without scores."""
     return next((split for split in _SPLITS if record.result.get(split)), "")
 
 
 def naive_method(record: RunRecord) -> str:
-    """Return what is predicted without a model."""
-    return record.baseline.method if record.baseline else LAST_VALUE  # earlier versions had a baseline of series only
+    """Return the description of the baseline."""
+    return record.baseline.method if record.baseline else LAST_VALUE  # earlier versions had baselines of series only
 
 
 def compare_with_naive(record: RunRecord, split: str, directions: Mapping[str, str]) -> tuple[BaselineComparison, ...]:
-    """Compare each score that can be compared: both are numbers, and it is known which way is better.
+    """Compare all scores that are finite and have a known direction.
 
-    The loss may hold penalties on weights, which a naive prediction does not have. So beside metrics it counts only
-    where it is better all the same.
+    The model's loss may include penalties on weights, which the baseline does not have. So if there are metrics, a loss
+    is only included if it is better in spite of that.
 
     Args:
-        record: Of a run with its scores and the naive ones.
-        split: Its name.
-        directions: Of each score `min` or `max`.
+        record: the record of a run with its scores and those of the baseline.
+        split: the name of the split.
+        directions: `min` or `max` for each score.
 
     Returns:
-        The loss last: a metric is what people read.
+        The comparisons, with metrics before the loss.
     """
     compared = list(_comparisons(record, split, directions))
     metrics = [each for each in compared if each.name != "loss"]
@@ -71,23 +71,23 @@ def compare_with_naive(record: RunRecord, split: str, directions: Mapping[str, s
 
 
 def warn_of_naive(record: RunRecord) -> str:
-    """Return the sentence on a model of which no metric is better than that of a prediction without one.
+    """Return a warning about a model that is not better than the baseline in any metric.
 
     Args:
-        record: Of a complete run, with its scores and the naive ones.
+        record: the record of a complete run, with its scores and those of the baseline.
 
     Returns:
-        Empty if some metric is better, or nothing can be compared.
+        The warning; empty if some metric is better, or nothing can be compared.
     """
     split = main_split(record)
     compared = compare_with_naive(record, split, {"loss": "min", **record.directions}) if split else ()
     metrics = [each for each in compared if each.name != "loss"] or list(compared)
     if not metrics or any(each.gain > 0 for each in metrics):
         return ""
-    how = "worse" if any(each.gain < 0 for each in metrics) else "no better"
-    said = f"the model is {how} than predicting {naive_method(record)} on the {split} split: {_written(metrics)}"
+    how = "worse" if any(each.gain < 0 for each in metrics) else "not better"
+    message = f"the model is {how} than predicting {naive_method(record)} on the {split} split: {_written(metrics)}"
     losses = [each for each in compared if each not in metrics]
-    return f"{said}; only its loss is better: {_written(losses)}" if losses else said
+    return f"{message}; only its loss is better: {_written(losses)}" if losses else message
 
 
 def _comparisons(record: RunRecord, split: str, directions: Mapping[str, str]) -> Iterator[BaselineComparison]:

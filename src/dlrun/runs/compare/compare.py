@@ -1,4 +1,4 @@
-"""Several runs in; the spec keys that differ, beside their scores, and what makes them hard to compare, out."""
+"""Compare several runs: the spec keys that differ, the scores, and warnings about what makes them hard to compare."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dlrun.runs.record import RunRecord
 
 _SPLITS = ("train", "validation", "test")
 _FINGERPRINT_LETTERS = 12
-_PLACES = ("name",)  # two runs of one config that only have other names do not differ
+_PLACES = ("name",)  # the name does not count as a difference between two runs
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class ComparisonLine:
 
     Args:
         section: `spec`, `score`, `outcome` or `environment`.
-        key: A dotted key of the spec, `validation accuracy`, `seconds`, `keras`.
-        values: Of each run; None where a run has none.
-        direction: Of a score: whether the largest or the smallest value is the best; None if the runs do not say, or
+        key: a dotted key of the spec, or a name such as `validation accuracy`, `seconds` or `keras`.
+        values: the value of each run; None if a run has none.
+        direction: for a score, whether the largest or the smallest value is best; None if the runs do not record it, or
             disagree.
     """
 
@@ -37,7 +37,7 @@ class ComparisonLine:
 
     @property
     def best(self) -> tuple[int, ...]:
-        """The numbers of the runs with the best value, from 0; none where the direction is not known."""
+        """The positions of the runs with the best value, from 0; empty if the direction is unknown."""
         known = [value for value in self.values if value is not None]
         if self.direction is None or not known:
             return ()
@@ -50,9 +50,9 @@ class RunComparison:
     """Runs side by side.
 
     Args:
-        ids: Of the runs, in the order in which they were given.
-        lines: Specs, where they differ; then every score and outcome; then the environment, where it differs.
-        warnings: What makes the scores hard to compare: other data, another commit, other versions.
+        ids: the ids of the runs, in the order in which they were given.
+        lines: the spec keys that differ; then every score and outcome; then what differs in the environment.
+        warnings: what makes the scores hard to compare, such as other data, another commit, or other versions.
     """
 
     ids: tuple[str, ...]
@@ -60,7 +60,7 @@ class RunComparison:
     warnings: tuple[str, ...]
 
     def plain(self) -> dict[str, Any]:
-        """The comparison as JSON has it."""
+        """Return the comparison as plain JSON values."""
         sections: dict[str, dict[str, dict[str, Any]]] = {}
         for line in self.lines:
             sections.setdefault(line.section, {})[line.key] = dict(zip(self.ids, line.values, strict=True))
@@ -69,20 +69,20 @@ class RunComparison:
 
 
 def compare_runs(folders: Sequence[RunFolder]) -> RunComparison:
-    """Put runs side by side.
+    """Compare runs with each other.
 
     Args:
-        folders: At least two runs.
+        folders: two or more runs.
 
     Raises:
-        UsageError: They are fewer than two, or one is named twice.
-        RunError: The record of one cannot be read.
+        UsageError: There are fewer than two runs, or one is given twice.
+        RunError: The record of a run cannot be read.
     """
     ids = tuple(folder.id for folder in folders)
     if len({folder.path.resolve() for folder in folders}) < max(len(folders), 2):
         raise UsageError(
             f"there is nothing to compare in {', '.join(ids)}",
-            expected="two runs or more, each once",
+            expected="two or more runs, each given once",
             hint="dlrun runs ls",
         )
     records = [folder.read_record() for folder in folders]
@@ -165,13 +165,13 @@ def _circumstances(record: RunRecord) -> dict[str, Any]:
 
 
 def _warnings(environment: Sequence[ComparisonLine]) -> Iterator[str]:
-    told = {
-        "data fingerprint": "the runs saw different data: their scores are of different questions",
-        "commit": "the runs were made from different commits",
-        "uncommitted changes": "some of the runs were made with uncommitted changes: see their git.diff",
+    texts = {
+        "data fingerprint": "the runs used different data: their scores are not comparable",
+        "commit": "the runs come from different commits",
+        "uncommitted changes": "some of the runs come from code with uncommitted changes: see their git.diff",
     }
     keys = {line.key for line in environment}
-    yield from (text for key, text in told.items() if key in keys)
+    yield from (text for key, text in texts.items() if key in keys)
     versions = [line.key for line in environment if line.key in ("python", "dlrun", "tensorflow", "keras", "numpy")]
     if versions:
-        yield f"the runs were made with different versions of {', '.join(versions)}"
+        yield f"the runs used different versions of {', '.join(versions)}"

@@ -1,4 +1,4 @@
-"""The learning curves of runs: one metric by epoch, and a picture of them."""
+"""Read the learning curves of runs, one metric by epoch, and draw them."""
 
 from __future__ import annotations
 
@@ -18,16 +18,21 @@ if TYPE_CHECKING:
     from dlrun.runs.folder import RunFolder
 
 Curve = Sequence[tuple[float, float | None]]
-"""Epochs and values; a value is None where it was not finite."""
+"""Epochs and values; a value is None if it is NaN or infinite."""
 
 _FORMATS = (".png", ".svg", ".pdf")
 _LARGEST = 1e100
 _INCHES = (8.0, 5.0)
-_FEW = 60  # points, that are shown as such
+_FEW = 60  # curves with fewer points show a marker for each
 
 
 def curve_of(rows: Iterable[Mapping[str, float | None]], metric: str) -> Curve:
-    """The values of a metric in the rows that have it."""
+    """Return the values of a metric in the rows that have it.
+
+    Args:
+        rows: the rows of `metrics.jsonl`.
+        metric: the name of a column.
+    """
     return [
         (_finite(row.get("epoch")) or number, _finite(row[metric]))
         for number, row in enumerate(rows, start=1)
@@ -36,18 +41,18 @@ def curve_of(rows: Iterable[Mapping[str, float | None]], metric: str) -> Curve:
 
 
 def read_curves(folders: Sequence[RunFolder], metric: str = "") -> tuple[str, dict[str, Curve]]:
-    """One curve for each run.
+    """Return one curve per run.
 
     Args:
-        folders: The runs.
-        metric: A column of `metrics.jsonl`; empty: `val_loss` if every run has it, else `loss`.
+        folders: the runs.
+        metric: a column of `metrics.jsonl`; empty for `val_loss` if every run has it, else `loss`.
 
     Returns:
-        The metric, and the curves by run.
+        The metric, and the curves by the id of the run.
 
     Raises:
         UsageError: No run has the metric.
-        RunError: The metrics of one cannot be read.
+        RunError: The metrics of a run cannot be read.
     """
     rows = {folder.id: folder.read_metrics() for folder in folders}
     metric = metric or ("val_loss" if all(of_run and "val_loss" in of_run[-1] for of_run in rows.values()) else "loss")
@@ -65,51 +70,59 @@ def read_curves(folders: Sequence[RunFolder], metric: str = "") -> tuple[str, di
 
 
 def check_picture(path: Path) -> None:
-    """Refuse a picture that could not be drawn, before any work is done for it.
+    """Check that the file name has a supported image format, before any work is done.
+
+    Args:
+        path: the path of the image to write.
 
     Raises:
-        UsageError: The name's end tells no format that there is.
+        UsageError: The suffix is not that of a supported format.
     """
     if path.suffix.lower() not in _FORMATS:
-        raise UsageError(f"{path} is no picture", expected=f"a name that ends in {', '.join(_FORMATS)}, or - to print")
+        raise UsageError(f"{path} is not an image file", expected=f"a name ending in {', '.join(_FORMATS)}, or -")
 
 
 def draw_picture(path: Path, curves: Mapping[str, Curve], *, metric: str) -> None:
-    """Draw curves into one picture; a file of that name is replaced.
+    """Draw curves into one image, replacing an existing file.
+
+    Args:
+        path: the path of the image.
+        curves: the curves by the id of the run.
+        metric: the label of the y axis.
 
     Raises:
-        RunError: It cannot be written.
+        RunError: The image cannot be written.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=_INCHES, layout="constrained")
     axes = figure.add_subplot()
     for curve in curves.values():
-        # Axes of more than 1e100 are beyond matplotlib's arithmetic; who needs to see such a loss sees it in the table.
+        # matplotlib's arithmetic overflows for axes beyond 1e100; larger losses can be read from the table.
         heights = [math.nan if value is None or abs(value) > _LARGEST else value for _, value in curve]
         epochs = [min(epoch, _LARGEST) for epoch, _ in curve]
         axes.plot(epochs, heights, marker="." if len(curve) < _FEW else "")
     axes.set_xlabel("epoch")
     axes.set_ylabel(_literal(metric))
     axes.grid(visible=True, alpha=0.3)
-    # Given by hand: matplotlib leaves out labels that begin with an underscore.
+    # Pass the lines explicitly: matplotlib omits labels that begin with an underscore.
     axes.legend(axes.get_lines(), [_literal(name) for name in curves], fontsize="small")
     content = io.BytesIO()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of letters that its font does not have
+        warnings.simplefilter("ignore")  # about characters that the font does not have
         figure.savefig(content, format=path.suffix.lower().removeprefix("."), dpi=150)
     with explained(f"write {path}"):
         disk.write_file(path, content.getvalue())
 
 
 def _literal(text: str) -> str:
-    """A text in which no dollar begins a formula."""
+    """Return a text in which a dollar sign does not start a formula."""
     return "".join(char if char.isprintable() else "?" for char in text).replace("$", r"\$")
 
 
 def _finite(value: float | None) -> float | None:
     try:
         number = math.nan if value is None else float(value)
-    except OverflowError:  # a whole number of hundreds of digits, in a file that dlrun did not write
+    except OverflowError:  # an integer with hundreds of digits, in a file that dlrun did not write
         return None
     return number if math.isfinite(number) else None

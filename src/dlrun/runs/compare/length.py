@@ -1,4 +1,4 @@
-"""How to make a run longer that was still getting better when it ended."""
+"""Suggest how to train a run longer if it was still improving when it ended."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _TIMES = 2
 
 @dataclass(frozen=True)
 class SpecLength:
-    """How the length of a training is given in its spec.
+    """How the spec of a run gives the length of its training.
 
     Args:
-        steps: If it is given in steps.
-        is_fixed: Whether the schedule was laid out over the whole training, so that only a new one can be longer.
+        steps: the number of steps, if the length is given in steps.
+        is_fixed: whether the learning rate schedule spans the whole training, so that only a new run can be longer.
     """
 
     steps: int | None
@@ -27,10 +27,13 @@ class SpecLength:
 
 
 def read_length(folder: RunFolder) -> SpecLength | None:
-    """Read the length from a spec that may be a stranger's, of which no plugin is loaded.
+    """Read the length from a spec, which may come from someone else, so no plugin is loaded.
+
+    Args:
+        folder: the run.
 
     Returns:
-        None if it is not known: the spec is damaged, or its schedule is a plugin.
+        The length; None if the spec is damaged, or its schedule is a plugin.
     """
     from dlrun.schedules import schedules
 
@@ -52,22 +55,22 @@ def longer_command(
     resume: str,
     anew: str,
 ) -> str:
-    """Return the command that goes on with a run which was still getting better when it ended.
+    """Return the command that trains a run longer if it was still improving when it ended.
 
     Args:
-        record: Of the run; `reason` says why it ended, if it did so early: then more epochs would train nothing.
-        rows: Of its metrics.jsonl.
-        length: Of its spec.
-        resume: The command that goes on with it as it is.
-        anew: The command that trains its spec from the start.
+        record: the record of the run. If its `reason` is set, it ended early, and more epochs would change nothing.
+        rows: the rows of its metrics.jsonl.
+        length: the length in its spec.
+        resume: the command that resumes the run.
+        anew: the command that trains its spec from the start.
 
     Returns:
-        Empty where the best epoch is not the last, or where no held-out split tells.
+        The command; empty if the best epoch is not the last, or there is no held-out split.
     """
     best, last = record.best, rows[-1].get("epoch") if rows else None
     if record.reason or best is None or best.value is None or last is None or best.epoch != last:
         return ""
-    if not best.metric.startswith("val_"):  # the training loss falls as long as anybody waits
+    if not best.metric.startswith("val_"):  # the training loss nearly always keeps falling
         return ""
     longer = f"steps={_TIMES * length.steps}" if length.steps else f"epochs={_TIMES * best.epoch}"
     begins_anew = length.is_fixed or (length.steps is not None and _may_end_inside_epoch(rows))
@@ -75,6 +78,6 @@ def longer_command(
 
 
 def _may_end_inside_epoch(rows: Sequence[Mapping[str, float | None]]) -> bool:
-    """Return whether the last epoch may be a part of one, which was counted as a whole: resume refuses to go on."""
+    """Return whether the last epoch may be incomplete although it counts as one; such a run cannot be made longer."""
     first, last = (row.get("step") for row in (rows[0], rows[-1]))
     return len(rows) == 1 or not first or last is None or last % first > 0

@@ -1,1 +1,1 @@
-"""Where a run comes from: machine, code repository, environment, and the user who made it."""
+"""Record where a run comes from: the machine, the code, the environment, and the user who made it."""

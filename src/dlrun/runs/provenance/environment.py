@@ -1,4 +1,4 @@
-"""What decides the bits of a result besides spec and data: versions, device, threads, processor; and how two differ."""
+"""Record what determines the bits of a result besides spec and data: versions, device, threads, processor."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _SWITCHES = ("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA", "XLA_FLAGS", "TF_XLA
 
 
 def environment(*, device: str, workers: int, threads: Mapping[str, int]) -> dict[str, str]:
-    """Everything that two runs must share to be equal to the bit.
+    """Return everything that two runs must share to be equal to the bit.
 
     Args:
-        device: As it was chosen; that of each worker.
-        workers: Processes that train together.
+        device: the chosen device, or that of each worker.
+        workers: the number of processes that train together.
         threads: TensorFlow's thread pools and their sizes.
     """
     machine = provenance.machine()
@@ -35,14 +35,14 @@ def environment(*, device: str, workers: int, threads: Mapping[str, int]) -> dic
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Yield each key whose value is not what it was, with both values."""
+    """Yield each key whose value has changed, with the old and the new value."""
     for key in sorted({*before, *now}):
         if before.get(key) != now.get(key):
             yield key, before.get(key, "unknown"), now.get(key, "unknown")
 
 
 def _cpu_features() -> str:
-    """A digest of the instruction sets, by which libraries choose their kernels."""
+    """Return a digest of the CPU's instruction sets, which determine the kernels that libraries choose."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

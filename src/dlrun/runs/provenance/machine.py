@@ -1,4 +1,4 @@
-"""Where a run's numbers come from: versions, packages, the machine; no environment variables."""
+"""Describe the machine, the versions and the packages; environment variables may hold secrets and are not read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PACKAGES = ("dlrun", "tensorflow", "keras", "numpy")
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python, dlrun and the libraries that decide the numbers; what is not installed is left out."""
+    """Return the versions of Python, dlrun and the libraries that affect the numbers, as far as they are installed."""
     found = {"python": platform.python_version()}
     for name in _PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -22,19 +22,19 @@ def versions() -> dict[str, str]:
 
 
 def packages_text() -> str:
-    """Every installed package, one `name==version` on a line, sorted: what `pip install -r` takes."""
+    """Return all installed packages, sorted, one `name==version` per line, in the format of `pip install -r`."""
     found: dict[str, str] = {}
     for package in importlib.metadata.distributions():
-        metadata = package.metadata  # parsed anew each time that it is asked for
+        metadata = package.metadata  # parsed again on each access
         name = metadata["Name"]
-        if name:  # a half-removed package has none
-            # The first on the path is what Python imports.
+        if name:  # missing for a package that was only partly removed
+            # Python imports the first one on the path.
             found.setdefault(name.casefold(), f"{name}=={metadata['Version']}")
     return "".join(f"{found[key]}\n" for key in sorted(found))
 
 
 def machine() -> dict[str, Any]:
-    """Platform, CPU model, number of cores (all, and those this process may use), memory in GiB."""
+    """Return the platform, the CPU model, the number of cores (all, and usable ones) and the memory in GiB."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return {
         "platform": platform.platform(),
@@ -46,7 +46,7 @@ def machine() -> dict[str, Any]:
 
 
 def usable_cores() -> int:
-    """Number of cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -1,10 +1,10 @@
-"""The state of the code that a run was started with, as git knows it, without a program that the repository names.
+"""Ask git for the state of the code that a run starts with, without running programs that the repository names.
 
-A repository may have come as an archive, and its configuration names programs that git starts as it looks at files:
-filters, file system monitors, hooks, transports that fetch a missing object. New ones come with new versions of git.
-So none of its configuration is there when git looks at files: it works for a repository of its own, an empty one in a
-temporary folder, that borrows the objects, the index and the files. Only `rev-parse`, `symbolic-ref` and
-`config --get-regexp`, which look at no file of the user's, meet the real one.
+A repository may have come as an archive. Its configuration can name programs that git starts when it looks at files:
+filters, file system monitors, hooks, transports that fetch a missing object; new versions of git add new ones. So git
+looks at files with none of that configuration: it works in an empty repository in a temporary folder, which borrows the
+objects, the index and the files of the real one. Only `rev-parse`, `symbolic-ref` and `config --get-regexp`, which do
+not look at the user's files, run in the real repository.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _ANSWER_LIMIT = 1 << 16
 _STATUS = ("status", "--porcelain=v2", "--untracked-files=no", "--ignore-submodules=dirty", "--no-renames")
 _DIFF = (
     *("diff", "HEAD", "--no-ext-diff", "--no-textconv", "--no-color"),
-    *("--ignore-submodules=dirty", "--submodule=short"),  # git would be started in them, with their configuration
+    *("--ignore-submodules=dirty", "--submodule=short"),  # else git runs inside submodules, with their configuration
 )
 _HARMLESS = re.compile(r"core\.(autocrlf|eol|filemode|symlinks|ignorecase|precomposeunicode)\n(\w+)", re.ASCII)
-"""What of the configuration decides how files are compared, and can be no more than a word."""
+"""The configuration that affects how files are compared, and that can only hold a single word."""
 _NOTHING_ELSE = {
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_TERMINAL_PROMPT": "0",
-    "GIT_ALLOW_PROTOCOL": "none",  # a missing object is not fetched
+    "GIT_ALLOW_PROTOCOL": "none",  # do not fetch missing objects
     "GIT_NO_LAZY_FETCH": "1",
 }
 _NO_CONFIGURATION = {
@@ -46,11 +46,14 @@ _NO_CONFIGURATION = {
 
 
 def git_state(directory: Path) -> dict[str, Any] | None:
-    """Tell which commit the code in `directory` is of.
+    """Return the commit of the code in a directory.
+
+    Args:
+        directory: a directory.
 
     Returns:
-        `{"commit": 40 digits or None before the first commit, "branch": name or None when detached, "dirty": whether a
-        tracked file differs from the commit}`; None where there is no git or no repository.
+        `{"commit": 40 digits, or None before the first commit, "branch": its name, or None if detached, "dirty":
+        whether a tracked file differs from the commit}`; None without git or outside a repository.
     """
     with _opened(directory) as repository:
         if repository is None:
@@ -62,10 +65,13 @@ def git_state(directory: Path) -> dict[str, Any] | None:
 
 
 def git_diff(directory: Path) -> str:
-    """Tell how the tracked files differ from the last commit, in at most 1 MiB; empty where there is nothing to tell.
+    """Return the diff of the tracked files against the last commit, at most 1 MiB; empty if there is none.
 
-    Files that git does not track are not in it. A file that passes through a filter, as those of Git LFS do, is
-    compared as it lies there.
+    Untracked files are not included. Files that pass through a filter, as with Git LFS, are compared as they are in the
+    working tree.
+
+    Args:
+        directory: a directory.
     """
     with _opened(directory) as repository:
         if repository is None or repository.commit is None:
@@ -82,10 +88,10 @@ class _Repository:
     """A repository, seen through an empty one that has its objects, its index and its files.
 
     Args:
-        directory: Inside its files.
-        environment: What makes git see it so.
-        commit: What its HEAD is; None before the first commit.
-        branch: None when detached.
+        directory: a directory in its working tree.
+        environment: the environment variables for git.
+        commit: the commit of HEAD; None before the first commit.
+        branch: the name of the branch; None if detached.
     """
 
     directory: Path
@@ -99,10 +105,10 @@ class _Repository:
 
 @contextmanager
 def _opened(directory: Path) -> Iterator[_Repository | None]:
-    """Make the empty repository that stands for the one of `directory`; None where there is none."""
+    """Create the empty repository that stands in for that of `directory`; yield None if there is none."""
     paths = ("--show-toplevel", "--git-dir", "--git-path", "objects", "--git-path", "index", "--show-object-format")
     found = _lines(directory, "rev-parse", *paths)
-    if len(found) != 5:  # a name with a line's end in it is one more
+    if len(found) != 5:  # noqa: PLR2004  more if a path contains a line break
         yield None
         return
     top, git_dir, objects, index = (Path(os.path.abspath(directory / name)) for name in found[:4])  # noqa: PTH100
@@ -111,12 +117,12 @@ def _opened(directory: Path) -> Iterator[_Repository | None]:
         return
     with ExitStack() as stack:
         repository = None
-        with suppress(OSError):  # no room for a temporary folder
+        with suppress(OSError):  # for example, no space for a temporary folder
             place = stack.enter_context(tempfile.TemporaryDirectory(prefix="dlrun-git-", ignore_cleanup_errors=True))
             head = next(iter(_lines(directory, "symbolic-ref", "-q", "HEAD")), "")
             commit = next(iter(_lines(directory, "rev-parse", "--verify", "-q", "HEAD")), None)
             _fill(Path(place), directory, commit=commit, object_format=found[4])
-            for shared in git_dir.glob("sharedindex.*"):  # which the index may go on in
+            for shared in git_dir.glob("sharedindex.*"):  # a split index refers to such files
                 Path(place, shared.name).symlink_to(shared)
             own = {"HOME": place, "XDG_CONFIG_HOME": place, "GIT_DIR": place, "GIT_WORK_TREE": str(top)}
             own |= {"GIT_OBJECT_DIRECTORY": str(objects), "GIT_INDEX_FILE": str(index)}
@@ -127,13 +133,13 @@ def _opened(directory: Path) -> Iterator[_Repository | None]:
 
 
 def _belongs(git_dir: Path, top: Path) -> bool:
-    """Whether `.git` of the files is this one: `core.worktree` may name any folder, whose files a diff would show."""
+    """Return whether the working tree is really that of `git_dir`: `core.worktree` may name any folder of the user."""
     link = top / ".git"
     with suppress(OSError):
         if link.is_dir():
             return link.samefile(git_dir)
-        said = link.read_text(encoding="utf-8", errors="surrogateescape") if link.is_file() else ""
-        return said.startswith("gitdir: ") and (top / said.removeprefix("gitdir: ").strip()).samefile(git_dir)
+        content = link.read_text(encoding="utf-8", errors="surrogateescape") if link.is_file() else ""
+        return content.startswith("gitdir: ") and (top / content.removeprefix("gitdir: ").strip()).samefile(git_dir)
     return False
 
 
@@ -156,12 +162,12 @@ def _lines(directory: Path, *arguments: str) -> list[str]:
 def _git(
     directory: Path, arguments: tuple[str, ...], *, limit: int, environment: Mapping[str, str] | None = None
 ) -> tuple[bytes, bool]:
-    """The first `limit` bytes that git prints, and whether they can be trusted; never an error, never a long wait."""
+    """Return the first `limit` bytes of git's output, and whether they are reliable; never fail, never wait long."""
     program = shutil.which("git")
-    if program is None or not Path(program).is_absolute():  # from a relative entry of PATH: the current folder's
+    if program is None or not Path(program).is_absolute():  # a relative entry of PATH could be in the repository
         return b"", False
     try:
-        process = subprocess.Popen(  # noqa: S603  (the arguments are this module's own)
+        process = subprocess.Popen(  # noqa: S603  the arguments are constants of this module
             [program, "-c", "core.fsmonitor=false", "-C", str(directory), *arguments],
             env={**(os.environ if environment is None else environment), **_NOTHING_ELSE},
             stdin=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""The secret that signs a user's runs: 32 random bytes in a file that nobody else can read, made once."""
+"""Create and read the secret that signs a user's runs: 32 random bytes in a file that only this user can read."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _ATTEMPTS, _PAUSE_SECONDS = 100, 0.02
 
 @dataclass(frozen=True)
 class Secret:
-    """The secret as it was found.
+    """The secret, if there is one that can be used.
 
     Args:
-        value: The bytes; None where there are none to be used.
-        note: Why there are none, or that they were made anew; empty where there is nothing to tell.
+        value: the bytes; None if there is no usable secret.
+        note: why there is none, or that the secret was created again; empty otherwise.
     """
 
     value: bytes | None
@@ -32,24 +32,24 @@ class Secret:
 
 
 class _UnusableError(Exception):
-    """The file is there, and what it holds is not to be used."""
+    """The file exists, but its content must not be used."""
 
 
 class _DamagedError(_UnusableError):
-    """It holds something else than a secret."""
+    """The file does not contain a secret."""
 
 
 def find_secret() -> bytes | None:
-    """Read the secret; None where there is none that can be used."""
+    """Return the secret; None if there is no usable one."""
     with contextlib.suppress(OSError, RuntimeError, _UnusableError):
         return _read(_path())
     return None
 
 
 def make_secret() -> Secret:
-    """Read the secret; make it where there is none yet, and make it anew where the file is damaged.
+    """Return the secret; create it if there is none yet, and create it again if the file is damaged.
 
-    Of processes that make it at the same time, one succeeds and the others read what it made.
+    If several processes create it at the same time, one succeeds and the others read its secret.
     """
     try:
         path = _path()
@@ -64,9 +64,9 @@ def make_secret() -> Secret:
             return _made_anew(path, str(error))
     except _UnusableError as error:
         return Secret(None, str(error))
-    except (OSError, RuntimeError) as error:  # no home, a full disk, a folder that cannot be written to
-        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return Secret(None, f"the secret that runs are signed with cannot be read or made: {said}")
+    except (OSError, RuntimeError) as error:  # no home directory, a full disk, or a read-only folder
+        message = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        return Secret(None, f"the secret that signs runs cannot be read or created: {message}")
 
 
 def _path() -> Path:
@@ -75,29 +75,29 @@ def _path() -> Path:
 
 
 def _read(path: Path) -> bytes:
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # do not wait for a pipe
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # non-blocking, in case it is a pipe
     try:
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
-            raise _UnusableError(f"{path} is not a regular file; remove it, and the next run makes another")
+            raise _UnusableError(f"{path} is not a regular file; remove it, and the next run creates a new one")
         if found.st_uid != os.geteuid():
-            raise _UnusableError(f"{path} belongs to another user; remove it, and the next run makes another")
+            raise _UnusableError(f"{path} belongs to another user; remove it, and the next run creates a new one")
         if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise _UnusableError(
-                f"other users may read or write {path}; chmod 600 it, or remove it if one may have: "
-                "the next run makes another"
+                f"other users may read or write {path}; run chmod 600 on it, or remove it if someone may have read it: "
+                "the next run creates a new one"
             )
         content = os.read(handle, _BYTES + 1)
     finally:
         os.close(handle)
     if len(content) != _BYTES:
-        raise _DamagedError(f"{path} was damaged: it had {found.st_size:,} bytes in place of {_BYTES}")
+        raise _DamagedError(f"{path} was damaged: it had {found.st_size:,} bytes instead of {_BYTES}")
     return content
 
 
 @contextlib.contextmanager
 def _staged(path: Path) -> Iterator[Path]:
-    """A new secret under another name, on the disk; the name is gone at the end of the `with` block."""
+    """Yield a new secret under a temporary name, synced to the disk; remove that name after the block."""
     staged = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     handle = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode=0o600)
     try:
@@ -111,12 +111,12 @@ def _staged(path: Path) -> Iterator[Path]:
 
 
 def _name(staged: Path, path: Path) -> None:
-    """Give the staged secret its name, unless there is one of that name."""
+    """Give the new secret its final name, unless that name exists."""
     try:
         path.hardlink_to(staged)
     except FileExistsError:
         raise
-    except OSError:  # a file system without hard links
+    except OSError:  # the file system has no hard links
         with _lock(path):
             if not path.exists():
                 staged.rename(path)
@@ -128,12 +128,12 @@ def _made_anew(path: Path, why: str) -> Secret:
             return Secret(_read(path))  # another process was faster
         except _DamagedError:
             aside = path.with_name(f"{path.name}.damaged")
-            with contextlib.suppress(OSError):  # no more than a courtesy
+            with contextlib.suppress(OSError):  # keeping the damaged file is only a courtesy
                 aside.unlink(missing_ok=True)
                 aside.hardlink_to(path)
             with _staged(path) as staged:
-                staged.rename(path)  # in one step: without a file for a moment, another process would make one
-    return Secret(_read(path), f"{why}, and was made anew: runs signed before count as made elsewhere")
+                staged.rename(path)  # atomic: if the file were missing for a moment, another process would create one
+    return Secret(_read(path), f"{why}, and was created again: runs signed before count as made elsewhere")
 
 
 @contextlib.contextmanager

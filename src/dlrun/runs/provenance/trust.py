@@ -1,7 +1,7 @@
-"""Whether a run was made here, by this user: only then may its plugins, which are code, and its data paths be used.
+"""Verify that a run was made by this user: only then may its plugins, which are code, and its data paths be used.
 
-A run folder is signed with a secret that only this user has. A folder that came from elsewhere, or whose spec or
-plugins were changed, does not verify, and its spec is read as a stranger's.
+A run folder is signed with a secret that only this user has. If a folder came from elsewhere, or its spec or plugins
+were changed, the signature does not match, and its spec is treated like one from a stranger.
 """
 
 from __future__ import annotations
@@ -18,23 +18,28 @@ from dlrun.runs.folder import RunFolder
 from dlrun.runs.provenance.secret import find_secret, make_secret
 from dlrun.system.disk import disk, explained
 
-_LARGEST_BYTES = 1 << 24  # of a spec, a plugin or a signature
+_LARGEST_BYTES = 1 << 24  # of a spec, a plugin or a signature file
 
 
 def sign(folder: RunFolder, spec: str) -> str:
-    """Mark the run as made by this user, with the plugins that it has and the spec that it is about to get.
+    """Sign a run as made by this user, with its plugins and the spec that is about to be written.
 
-    The signature of the spec before stays valid beside it: the process may end before the new one is written.
+    The signature of the current spec stays valid next to the new one, because the process may end before the new spec
+    is written.
+
+    Args:
+        folder: the run.
+        spec: the text of the new spec.
 
     Returns:
-        What there is to tell: why the run is not signed, or that the secret was made anew; empty: nothing.
+        Why the run is not signed, or that the secret was created again; empty otherwise.
 
     Raises:
-        RunError: The signature cannot be written into the folder.
+        RunError: The signature cannot be written to the folder.
     """
     secret = make_secret()
     if secret.value is None:
-        return f"the run is not signed, and will count as made elsewhere: {secret.note}"
+        return f"the run is not signed, so it counts as made elsewhere: {secret.note}"
     now = _present_signature(folder, secret.value)
     kept = [line for line in _lines(folder) if line == now]
     with explained(f"read the plugins of {folder.path}"):
@@ -44,11 +49,11 @@ def sign(folder: RunFolder, spec: str) -> str:
 
 
 def is_own(folder: RunFolder, *, spec: bytes | None = None) -> bool:
-    """Whether the run was made by this user, and its spec and plugins are as they were.
+    """Return whether the run was made by this user, with its spec and plugins unchanged.
 
     Args:
-        folder: The run.
-        spec: What its spec.yaml holds, for who goes on with these very bytes; None: the file is read.
+        folder: the run.
+        spec: the content of its spec.yaml, if the caller has read it and continues with these bytes; None to read it.
     """
     secret = find_secret()
     if secret is None:
@@ -63,11 +68,11 @@ def is_own(folder: RunFolder, *, spec: bytes | None = None) -> bool:
 
 
 def _has_planted_link(folder: RunFolder) -> bool:
-    """Whether another user has put a link into the run folder.
+    """Return whether another user has put a link into the run folder.
 
-    A user may move `checkpoints` to another disk and leave a link, which resume follows. Such a link is his own, or of
-    whoever the folder belongs to. The signature tells nothing of links: who else may write to the folder, in a place
-    that several people share, could lead what is written and removed there to any other one.
+    A user may move `checkpoints` to another disk and leave a link, which resuming follows; such a link belongs to the
+    user or to the owner of the folder. The signature does not cover links. In a place that several people share, anyone
+    else who may write to the folder could use a link to redirect what is written and removed there.
     """
     owners = {os.geteuid(), folder.path.stat().st_uid}
     with os.scandir(folder.path) as entries:
@@ -75,26 +80,32 @@ def _has_planted_link(folder: RunFolder) -> bool:
 
 
 def refuse_foreign_plugin(plugin: Path) -> None:
-    """Refuse a plugin that came with a run from elsewhere, or that was put into an own run afterwards.
+    """Raise an error for a plugin in a run that was made elsewhere, or that was added to an own run later.
+
+    Args:
+        plugin: the path of the plugin.
 
     Raises:
-        UsageError: It did; it was not loaded.
+        UsageError: It is such a plugin, and has not been loaded.
     """
     around = folder_around(plugin)
     run = RunFolder(around) if around is not None else None
     if run is not None and not (is_own(run) and plugin.resolve().is_relative_to(run.plugins.resolve())):
         raise UsageError(
-            f"the plugin {plugin} lies in the run {run.id}, which was not made here",
-            hint="--trust-plugins, if you trust it as you trust a script",
+            f"the plugin {plugin} is in the run {run.id}, which was not made here",
+            hint="use --trust-plugins if you trust it like a script that you run",
         )
 
 
 def refuse_unusual_files(folder: RunFolder) -> None:
-    """Refuse a run from elsewhere that points out of its folder, or that would make a reader wait.
+    """Raise an error for a run from elsewhere with links out of its folder, or files that would block a reader.
+
+    Args:
+        folder: the run.
 
     Raises:
-        UsageError: Something in it is neither a file nor a folder: a symbolic link, a pipe, a device.
-        RunError: It cannot be listed.
+        UsageError: The folder contains a symbolic link, a pipe, a device, or another special file.
+        RunError: The folder cannot be listed.
     """
     left = [folder.path]
     while left:
@@ -105,11 +116,11 @@ def refuse_unusual_files(folder: RunFolder) -> None:
                 left += [path / name for name in disk.names(path)]
         if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
             found = "a symbolic link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
-            raise UsageError(f"{path} is {found}, in a run that was not made here", expected="plain files")
+            raise UsageError(f"{path} is {found}, in a run that was not made here", expected="only files and folders")
 
 
 def _present_signature(folder: RunFolder, secret: bytes) -> str:
-    """What the run's spec and plugins are signed with as they are; empty if there is none yet."""
+    """Return the signature of the run's current spec and plugins; empty if there is no spec yet."""
     try:
         return _signature(folder, _read(folder.spec_yaml), secret)
     except OSError:

@@ -1,1 +1,1 @@
-"""Finding runs: by id, by a condition, sorted and listed."""
+"""Find runs: by id, by a condition, sorted and listed."""

@@ -1,4 +1,4 @@
-"""The run that is meant by an id, a part of one, a path, `last` or `best:KEY`."""
+"""Find the run that a user names by its id, a part of it, a path, `last` or `best:KEY`."""
 
 from __future__ import annotations
 
@@ -22,21 +22,24 @@ _SHOWN = 8
 def find_run(
     argument: str, *, runs_dir: Path, is_trained: bool = False, refuses_unusual_files: bool = True
 ) -> RunFolder:
-    """Find the run that the user means.
+    """Return the run that the user means.
 
     Args:
-        argument: In this order: `last` (started last, not damaged); `best:KEY`, the run with the best value of KEY, in
-            the direction that its metric has (`RunSummary.value_to_choose_by` says what a KEY is; of equal ones the
-            newest), or `best:-KEY` with the smallest and `best:+KEY` with the largest, whatever the metric; the id of a
-            run; a path; a part of exactly one id.
-        runs_dir: Where runs are.
-        is_trained: Whether `last` passes by runs that have not begun to train, if any has: there is no model yet.
-        refuses_unusual_files: Whether a run that was not made here may hold plain files only: links could lead what is
-            read and written out of its folder. False, for what only removes.
+        argument: one of the following, tried in this order: `last`, the undamaged run that started last; `best:KEY`,
+            the run with the best value of KEY in the direction of its metric (`RunSummary.value_to_choose_by` explains
+            KEY; the newest of equal runs), or `best:-KEY` for the smallest and `best:+KEY` for the largest value of any
+            KEY; the id of a run; a path; a part of exactly one id.
+        runs_dir: the folder for runs.
+        is_trained: whether `last` skips runs that have not started to train and so have no model, if any run has.
+        refuses_unusual_files: whether a run that was not made here may contain only files and folders, since links
+            could lead reading and writing out of its folder. False for commands that only remove runs.
+
+    Returns:
+        The run.
 
     Raises:
-        UsageError: There is no such run, or more than one: the nearest, or the candidates, are named. Or it is not
-            known which way KEY is better. Or something in a run from elsewhere is neither a file nor a folder.
+        UsageError: There is no such run (the error names the nearest), or more than one (it names the candidates); or
+            the direction of KEY is unknown; or a run from elsewhere contains a link or a special file.
     """
     found = _found(argument, runs_dir, is_trained=is_trained)
     if refuses_unusual_files and not is_own(found):
@@ -51,12 +54,12 @@ def _found(argument: str, runs_dir: Path, *, is_trained: bool) -> RunFolder:
         return named
     runs = scan_runs(runs_dir)
     if Path(argument).suffix in (".yaml", ".yml") and not any(argument in run.id for run in runs):
-        said = f"{argument} is a config, not a run"
-        raise UsageError(said, expected="an id, a part of one, a path, last, or best:KEY", hint="dlrun train CONFIG")
+        message = f"{argument} is a config, not a run"
+        raise UsageError(message, expected="an id, a part of one, a path, last, or best:KEY", hint="dlrun train CONFIG")
     if os.path.isfile(argument) and not any(argument in run.id for run in runs):  # noqa: PTH113
-        said = f"{argument} is a file, and a run is asked for"
-        hint = "a command takes the run first: dlrun predict last FILE"
-        raise UsageError(said, expected="an id, a part of one, a path, last, or best:KEY", hint=hint)
+        message = f"{argument} is a file, not a run"
+        hint = "a command takes the run first, as in: dlrun predict last FILE"
+        raise UsageError(message, expected="an id, a part of one, a path, last, or best:KEY", hint=hint)
     if not runs:
         raise UsageError(f"there are no runs in {runs_dir}", hint="dlrun train CONFIG")
     if argument == "last":
@@ -73,8 +76,8 @@ def _by_name(argument: str, runs_dir: Path) -> RunFolder | None:
             return RunFolder.open(path)
     except PermissionError as error:
         why, hint = reason(error)
-        raise UsageError(f"cannot look for the run {argument}: {error.filename}: {why}", hint=hint) from error
-    except (OSError, ValueError):  # longer than a name can be, for example: then it is none
+        raise UsageError(f"cannot look up the run {argument}: {error.filename}: {why}", hint=hint) from error
+    except (OSError, ValueError):  # for example, longer than a file name may be: then it is not a path
         return None
     return None
 
@@ -100,15 +103,15 @@ def _best(runs: Sequence[RunSummary], argument: str) -> RunFolder:
     if wanted is None:
         wanted = find_direction(key, directions_of_runs([run for run, _ in having], runs), write=lambda k: f"best:{k}")
     sign = 1.0 if wanted == "max" else -1.0
-    return max(having, key=lambda pair: sign * pair[1])[0].folder  # of equal ones the first, which is the newest
+    return max(having, key=lambda pair: sign * pair[1])[0].folder  # max() returns the first of equals: the newest
 
 
 def directions_of_runs(wanted: Sequence[RunSummary], runs: Sequence[RunSummary]) -> list[Mapping[str, str]]:
-    """Return the directions of the scores of some runs; of those that have none on record, from their specs.
+    """Return the directions of the scores of some runs, taken from the spec if a run has none on record.
 
     Args:
-        wanted: Of these.
-        runs: All runs of the folder, whose specs one index holds.
+        wanted: these runs.
+        runs: all runs of the folder, whose specs are read from one index.
     """
     if all(run.directions for run in wanted):
         return [run.directions for run in wanted]
@@ -124,10 +127,10 @@ def _without_value(runs: Sequence[RunSummary], key: str, *, sign: str) -> UsageE
     named = set().union(*(run.keys() for run in runs))
     known = sorted(name for name in named if any(run.value(name) is not None for run in runs))
     if named & {key, f"val_{key}"} - {*known}:
-        what = f"{key} is undefined in every run that has it"
+        what = f"{key} is undefined in all runs that have it"
         return UsageError(what, expected=f"one of {', '.join(known)}" if known else "a score that is defined")
     if f"test_{key}" in known:
-        what = f"no run has a validation score {key!r}, and nothing is chosen by a test score unless it is asked for"
+        what = f"no run has a validation score {key!r}, and a test score is only used for a choice if you ask for it"
         return UsageError(what, expected=f"one of {', '.join(known)}", hint=f"best:{sign}test_{key}")
     near = nearest(key, known)
     return UsageError(
@@ -144,9 +147,9 @@ def _by_part(runs: Sequence[RunSummary], argument: str, runs_dir: Path) -> RunFo
     if matches:
         shown = ", ".join(run.id for run in matches[:_SHOWN]) + (", ..." if len(matches) > _SHOWN else "")
         raise UsageError(
-            f"{argument!r} is part of {len(matches)} runs: {shown}",
+            f"{argument!r} matches {len(matches)} runs: {shown}",
             expected="a part of exactly one id",
-            hint=f"{matches[0].id} is the newest of them",
+            hint=f"the newest of them is {matches[0].id}",
         )
     names = {run.name: run.id for run in reversed(runs)} | {run.id: run.id for run in runs}
     near = nearest(argument, names)

@@ -1,4 +1,4 @@
-"""What can be asked of runs by a key: `status`, `age`, `val_accuracy`, `training.batch_size`."""
+"""Look up the values of runs by key, such as `status`, `age`, `val_accuracy` or `training.batch_size`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dlrun.runs.query.listing import list_specs
 from dlrun.runs.query.summary import RunSummary
 
 Value = Any
-"""A text, a number, a truth value, a list of these, or None where a run has none."""
+"""A text, a number, a boolean, a list of these, or None if a run has no value."""
 Getter = Callable[[RunSummary], Value]
 
 OF_EVERY_RUN: Mapping[str, Getter] = {
@@ -36,16 +36,16 @@ OF_EVERY_RUN: Mapping[str, Getter] = {
     "commit": lambda run: run.commit,
     "problem": lambda run: run.problem,
 }
-"""Keys that need nothing but the listing; `age` is one more."""
+"""Keys that are answered from the listing alone, as `age` is too."""
 _SHOWN = 40
 
 
 class RunFields:
-    """The keys of some runs and their values.
+    """The keys of some runs, and their values.
 
     Args:
-        runs: All runs of one folder: the specs are read, when a key is one of theirs, for all of them at once.
-        from_index: Whether an index may answer for specs that have not changed.
+        runs: all runs of one folder; if a key belongs to the specs, the specs of all of them are read.
+        from_index: whether unchanged specs may be read from an index.
     """
 
     def __init__(self, runs: Sequence[RunSummary], *, from_index: bool = True) -> None:
@@ -54,7 +54,7 @@ class RunFields:
         self._now = time.time()
 
     def getter(self, key: str) -> Getter | None:
-        """What gives the value of `key` for a run; None if no run has such a key."""
+        """Return a function that gives the value of `key` for a run; None if no run has such a key."""
         if key == "age":
             return self._age
         if key in OF_EVERY_RUN:
@@ -64,18 +64,20 @@ class RunFields:
         return self._spec_getter(key)
 
     def nearest(self, key: str) -> str | None:
-        """The key that was most likely meant: one that ends like it (`batch_size`), or is spelt like it."""
+        """Return the key that was most likely meant: one with the same end (`batch_size`), or a similar spelling."""
+        from dlrun.registry import nearest  # imported late because it needs pydantic, which most listings do not
+
         known = self.known()
         ends = [name for name in known if name.endswith(f".{key}")]
         return ends[0] if len(ends) == 1 else nearest(key, known)
 
     def known(self) -> list[str]:
-        """Every key: those of every run, the scores, the keys of the specs."""
+        """Return all keys: those of every run, the scores, and the keys of the specs."""
         of_specs = {key for entry in self._specs.values() for key in entry.keys}
         return [*OF_EVERY_RUN, "age", *sorted(self._scores), *sorted(of_specs - OF_EVERY_RUN.keys())]
 
     def described(self) -> str:
-        """The keys for an error message: those of every run and the scores, and how the others are written."""
+        """Return the keys for an error message: those of every run, the scores, and an example of the spec's."""
         shown = [*OF_EVERY_RUN, "age", *sorted(self._scores)][:_SHOWN]
         return f"one of {', '.join(shown)}, or a key of the spec such as training.batch_size"
 
@@ -83,7 +85,7 @@ class RunFields:
         return self._now - run.order
 
     def _spec_getter(self, key: str) -> Getter | None:
-        # Entries of one layout share the tuple: it is looked up by identity, and searched once.
+        # Entries with the same keys share one tuple. So look tuples up by identity, and search each only once.
         layouts = {id(entry.keys): entry.keys for entry in self._specs.values()}
         positions = {number: keys.index(key) for number, keys in layouts.items() if key in keys}
 
@@ -104,7 +106,7 @@ class RunFields:
 
 
 def as_text(value: Value) -> str:
-    """A value as it is written in a spec: `true`, `null`, `[64, 32]`."""
+    """Return a value as it is written in a spec: `true`, `null`, `[64, 32]`."""
     if value is None:
         return "null"
     if isinstance(value, bool):

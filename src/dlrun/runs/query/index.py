@@ -1,10 +1,10 @@
-"""A cache of one small file of every run, kept beside the runs: ten thousand of them are one file to read.
+"""Cache the content of one small file of every run, so that ten thousand of them are one file to read.
 
-The index is never trusted over the folders. Each entry carries the stamp of the file that it was made from, and an
-entry whose file has another one is made again. What is damaged, of another version, or larger than an honest index
-would be counts as missing. It holds data only, and whoever uses it checks the types.
+The folders always take precedence over the index. Each entry stores the stamp of the file that it was made from, and is
+made again if the file's stamp has changed. An index that is damaged, of another version, or larger than dlrun would
+write it counts as missing. It holds data only, and its users check the types.
 
-    {"format": 2, "sha256": "<of all that follows this line>"}
+    {"format": 2, "sha256": "<of everything after this line>"}
     {"layouts": [["name", "status", ...]], "runs": {"<id>": ["<stamp>", <layout>, [<value>, ...]]}}
 """
 
@@ -24,19 +24,19 @@ from dlrun.errors import RunError
 from dlrun.system.disk import disk
 
 _FORMAT = 2
-_WORTH_AN_INDEX = 100  # fewer runs are read as fast, and their folder stays as it is
+_WORTH_AN_INDEX = 100  # fewer runs are read just as fast without an index in their folder
 _LARGEST_ENTRY_BYTES, _LARGEST_REST_BYTES = 1 << 13, 1 << 20
-# A file that is written twice within one tick of the file system's clock may keep its stamp: only older ones are kept.
+# A file written twice within one tick of the file system's clock may keep its stamp, so only older files are cached.
 _SETTLED_NS = 2_000_000_000
 
 
 class IndexEntry(NamedTuple):
-    """What is known of one run.
+    """The cached values of one run.
 
     Args:
-        stamp: Of the file that it was made from.
-        keys: The names of the values; entries of one layout share the tuple.
-        values: Of JSON's kinds.
+        stamp: the stamp of the file that they come from.
+        keys: the names of the values; entries with the same names share one tuple.
+        values: JSON values.
     """
 
     stamp: str
@@ -46,13 +46,13 @@ class IndexEntry(NamedTuple):
 
 @dataclass(frozen=True)
 class IndexSource:
-    """What an index is made of.
+    """What an index is made from.
 
     Args:
-        member: The file of each run that is read.
-        index: The index' own name in the runs folder.
-        read: Gives the keys and values of a run; None as keys if they are not to be kept.
-        is_sound: Whether a kept entry has values that `read` could have given.
+        member: the file of each run to read.
+        index: the file name of the index in the runs folder.
+        read: returns the keys and values of a run, and whether they may be cached.
+        is_sound: returns whether a cached entry has values that `read` could have returned.
     """
 
     member: str
@@ -64,13 +64,13 @@ class IndexSource:
 def refreshed(
     runs_dir: Path, names: Iterable[str], source: IndexSource, *, from_index: bool = True
 ) -> dict[str, IndexEntry]:
-    """An entry for each of `names`, from the index where their files have not changed, and else from the files.
+    """Return an entry for each run: from the index if its file has not changed, else from the file.
 
     Args:
-        runs_dir: The folder of the runs.
-        names: Folders in it.
-        source: What is read of each.
-        from_index: Whether to believe an index at all; whoever destroys something does not.
+        runs_dir: the folder for runs.
+        names: the names of the run folders.
+        source: what to read from each run.
+        from_index: whether to use an index at all; commands that remove something do not.
     """
     names = list(names)
     path = runs_dir / source.index
@@ -100,7 +100,7 @@ def _largest(runs: int) -> int:
 
 
 def _stamp(path: str) -> tuple[str, int]:
-    """What changes with the file, and when it did last; the file is read after this, so that it is never newer."""
+    """Return the stamp of a file, and when it last changed. Read the file afterwards: then the stamp is never newer."""
     try:
         found = os.lstat(path)
     except OSError:
@@ -113,7 +113,7 @@ def _read(path: Path, *, largest: int) -> dict[str, IndexEntry]:
     try:
         head, _, body = disk.read_file(path, largest=largest).partition(b"\n")
         if head != _head(body):
-            return {}  # of another version, or damaged: one wrong value would be a wrong answer
+            return {}  # another version, or damaged: a single wrong value would give a wrong answer
         content = json.loads(body)
     except (OSError, ValueError, RecursionError):
         return {}
@@ -140,7 +140,7 @@ def _write(path: Path, entries: Mapping[str, IndexEntry], *, largest: int) -> No
     lines = []
     for name, (stamp, keys, values) in entries.items():
         number = layouts.setdefault(keys, len(layouts))
-        with contextlib.suppress(ValueError):  # a whole number of so many digits that Python does not write it
+        with contextlib.suppress(ValueError):  # an integer with more digits than Python converts to text
             line = f"{json.dumps(name)}: {json.dumps([stamp, number, values], separators=(',', ':'))}"
             if len(line) <= _LARGEST_ENTRY_BYTES:
                 lines.append(line)
@@ -149,7 +149,7 @@ def _write(path: Path, entries: Mapping[str, IndexEntry], *, largest: int) -> No
     body = f'{start[:-1]},"runs":{{\n{rows}\n}}}}\n'.encode()
     data = _head(body) + b"\n" + body
     if len(data) <= largest:
-        # The folder may be read-only, or the disk full: the next listing then reads the files again.
+        # If the folder is read-only or the disk is full, the next listing just reads the files again.
         with contextlib.suppress(OSError, RunError):
             disk.write_atomically(path, data)
 

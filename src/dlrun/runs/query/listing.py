@@ -1,4 +1,4 @@
-"""Every run in a folder, as lines, newest first; and the spec of each where a question needs it."""
+"""List the runs in a folder, newest first, and read their specs if a question needs them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dlrun.system.disk import reason
 _KEYS = RunSummary._fields[2:]
 _STATUSES = frozenset({"created", "completed", "interrupted", "failed"})
 _MOST_SPEC_KEYS = 400
-_LONGEST_TIME = 1e12  # seconds: a clock that runs wild
+_LONGEST_TIME = 1e12  # seconds; only a wrong clock gives later times
 
 _TEXT, _NUMBER, _NONE = (str,), (int, float), (type(None),)
 _TYPES = {
@@ -42,11 +42,11 @@ _TYPES = {
 
 
 def scan_runs(runs_dir: Path, *, from_index: bool = True) -> list[RunSummary]:
-    """Every run in a folder, newest first; a folder without a readable `run.json` is one with the status `damaged`.
+    """Return all runs in a folder, newest first; one without a readable `run.json` has the status `damaged`.
 
     Args:
-        runs_dir: The folder.
-        from_index: Whether an index may answer for runs that have not changed; its writer may be a stranger.
+        runs_dir: the folder for runs.
+        from_index: whether unchanged runs may be read from an index, which may have been written by someone else.
 
     Raises:
         RunError: The folder cannot be listed.
@@ -68,7 +68,7 @@ def scan_runs(runs_dir: Path, *, from_index: bool = True) -> list[RunSummary]:
 
 
 def read_summary(runs_dir: Path, name: str) -> RunSummary:
-    """The line of one run, read from its folder and from nowhere else."""
+    """Return the summary of one run, read from its folder only."""
     from dlrun.runs.folder import RunFolder
     from dlrun.runs.record import read_record
 
@@ -82,11 +82,11 @@ def read_summary(runs_dir: Path, name: str) -> RunSummary:
 
 
 def list_specs(runs: Iterable[RunSummary], *, from_index: bool = True) -> dict[str, IndexEntry]:
-    """The values of each run's `spec.yaml` by dotted key; none of a run whose spec is missing or damaged.
+    """Return the values of each run's `spec.yaml` by dotted key; none for a run with a missing or damaged spec.
 
     Args:
-        runs: All of one folder.
-        from_index: As for `list_runs`.
+        runs: all runs of one folder.
+        from_index: whether unchanged specs may be read from an index.
     """
     runs = list(runs)
     if not runs:
@@ -94,7 +94,7 @@ def list_specs(runs: Iterable[RunSummary], *, from_index: bool = True) -> dict[s
     runs_dir = runs[0].runs_dir
 
     def read(name: str) -> tuple[tuple[str, ...], list[Any], bool]:
-        from dlrun.runs.flat_spec import read_flat_spec  # which needs YAML and pydantic: not if all is in the index
+        from dlrun.runs.flat_spec import read_flat_spec  # imported late: the index may answer without YAML and pydantic
 
         try:
             values = read_flat_spec(runs_dir / name / "spec.yaml")
@@ -103,7 +103,7 @@ def list_specs(runs: Iterable[RunSummary], *, from_index: bool = True) -> dict[s
         keys = tuple(values)[:_MOST_SPEC_KEYS]
         return keys, [values[key] for key in keys], True
 
-    # No types to check: whoever compares a value asks for its type first.
+    # No need to check types here: code that compares a value checks its type first.
     source = IndexSource("spec.yaml", ".index-specs.json", read, _any_entry)
     return refreshed(runs_dir, [run.id for run in runs], source, from_index=from_index)
 
@@ -113,7 +113,7 @@ def _any_entry(_entry: IndexEntry) -> bool:
 
 
 def _values(run: RunSummary) -> tuple[tuple[str, ...], list[Any], bool]:
-    # What goes on changes from one look to the next, and whether it still goes on only its lock tells.
+    # A running run changes between two listings, and only its lock shows whether it still runs: never cache it.
     return _KEYS, list(run[2:]), run.status in _STATUSES
 
 
@@ -123,7 +123,7 @@ def _restored(runs_dir: Path, name: str, values: list[Any]) -> RunSummary:
 
 
 class _Checker:
-    """Whether entries of an index are what a listing writes; combinations of types that were seen are known to it."""
+    """Checks that index entries are what a listing writes, and remembers the combinations of types it has seen."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[type, ...], bool] = {}
@@ -133,7 +133,7 @@ class _Checker:
         self._directions = _KEYS.index("directions")
 
     def is_sound(self, entry: IndexEntry) -> bool:
-        """Whether a run can be made of the values, and shown, without a surprise."""
+        """Return whether a summary can be made from the values and shown without errors."""
         if entry.keys != _KEYS:
             return False
         values, best = entry.values, entry.values[self._best]

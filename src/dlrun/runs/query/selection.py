@@ -1,4 +1,4 @@
-"""Some of the runs of a folder, in an order: what `--where`, `--status`, `--sort` and `--limit` ask for."""
+"""Select and sort runs, for `--where`, `--status`, `--sort` and `--limit`."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ STATUSES = ("created", "running", "completed", "interrupted", "failed", "stale",
 
 @dataclass(frozen=True)
 class Selection:
-    """A question about runs.
+    """A selection of runs.
 
     Args:
-        where: A condition, as `parse_where` takes it; empty: all.
-        status: Statuses, separated by commas; empty: all.
-        sort: A key, with a minus in front for the largest first; empty: as they come, which is the newest first.
-        limit: How many at most; None: all.
+        where: a condition, as for `parse_where`; empty for all runs.
+        status: statuses, separated by commas; empty for all.
+        sort: a key, with a minus sign for the largest first; empty to keep the order, which is the newest first.
+        limit: the largest number of runs; None for no limit.
     """
 
     where: str = ""
@@ -33,14 +33,14 @@ class Selection:
     limit: int | None = None
 
     def of(self, runs: Iterable[RunSummary], fields: RunFields) -> list[RunSummary]:
-        """Those of the runs that are asked for.
+        """Return the selected runs.
 
         Args:
-            runs: Of one folder, the newest first.
-            fields: Their keys.
+            runs: runs of one folder, newest first.
+            fields: their keys.
 
         Raises:
-            UsageError: The condition is none, or a key or a status does not exist.
+            UsageError: The condition is not valid, or a key or a status does not exist.
         """
         runs = list(runs)
         if not runs:
@@ -87,10 +87,14 @@ def list_runs(
 
 
 def find_key(key: str, fields: RunFields) -> Getter:
-    """What gives the value of a key.
+    """Return the function that gives the value of a key.
+
+    Args:
+        key: the key.
+        fields: the keys of the runs.
 
     Raises:
-        UsageError: No run has it; the nearest is named.
+        UsageError: No run has the key; the error suggests the nearest one.
     """
     getter = fields.getter(key)
     if getter is None:
@@ -113,7 +117,7 @@ def _statuses(text: str) -> list[str]:
 
 
 def _sorted_by(runs: Iterable[RunSummary], getter: Getter, *, descending: bool) -> list[RunSummary]:
-    """The runs in the order of a value: numbers before texts, and those without a value last, whatever the order."""
+    """Sort runs by a value: numbers before texts, and runs without a value last in either direction."""
     ranked = [(_rank(getter(run)), run) for run in runs]
     having = [(rank, run) for rank, run in ranked if rank is not None]
     having.sort(key=lambda pair: pair[0], reverse=descending)
@@ -121,7 +125,7 @@ def _sorted_by(runs: Iterable[RunSummary], getter: Getter, *, descending: bool) 
 
 
 def _rank(value: Value) -> tuple[bool, float, str] | None:
-    if value is None or value == [] or value != value:  # noqa: PLR0124  not a number
+    if value is None or value == [] or value != value:  # noqa: PLR0124  the last is true for NaN
         return None
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return (False, value, "") if is_number else (True, 0, as_text(value))

@@ -1,4 +1,4 @@
-"""What a listing says of one run, in a form that is quick to make ten thousand times."""
+"""The summary of a run in a listing, in a form that is quick to create ten thousand times."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-if TYPE_CHECKING:  # a listing from the index needs neither pydantic nor the paths of a folder
+if TYPE_CHECKING:  # a listing from the index needs neither pydantic nor the modules of a run folder
     from dlrun.runs.folder import RunFolder, SeenStatus
     from dlrun.runs.record import RunRecord
 
@@ -15,7 +15,7 @@ _PREFIXES = {split: prefix for prefix, split in _SPLITS.items()}
 
 
 class BestScore(NamedTuple):
-    """The best value of the metric that was watched, and when it was reached."""
+    """The best value of the monitored metric, and when it was reached."""
 
     metric: str
     value: float | None
@@ -27,25 +27,25 @@ class RunSummary(NamedTuple):
     """One line of `dlrun runs ls`.
 
     Args:
-        runs_dir: Where the run lies.
-        id: The folder's name.
-        name: The spec's `name`; empty if the run is damaged.
-        status: As a reader sees it: `stale` and `damaged` too.
-        started: ISO 8601.
-        order: When it started, in seconds since 1970.
-        seconds: How long it took.
-        model: The model's `type`.
-        dataset: The dataset's name.
-        best: The best value of the metric that was watched.
-        result: Metrics by split.
-        directions: Of each score, by its name without a split, whether larger (`max`) or smaller (`min`) is better.
-        tags: Words that the user gave it.
-        parameters: Of the model.
-        throughput: Training examples per second.
-        device: What it was trained on.
-        precision: What it was trained with.
-        commit: Of the repository that the config lies in.
-        problem: Why it is damaged.
+        runs_dir: the folder that contains the run.
+        id: the name of the run's folder.
+        name: the `name` in the spec; empty if the run is damaged.
+        status: the status as a reader sees it, which includes `stale` and `damaged`.
+        started: when it started, in ISO 8601.
+        order: when it started, in seconds since 1970.
+        seconds: its duration.
+        model: the `type` of its model.
+        dataset: the name of its dataset.
+        best: the best value of the monitored metric.
+        result: metrics by split.
+        directions: whether a larger (`max`) or a smaller (`min`) score is better, by its name without a split.
+        tags: the tags that the user gave it.
+        parameters: the number of parameters of the model.
+        throughput: training examples per second.
+        device: the device that it was trained on.
+        precision: the precision that it was trained in.
+        commit: the commit of the repository that contains the config.
+        problem: why it is damaged.
     """
 
     runs_dir: Path
@@ -70,26 +70,27 @@ class RunSummary(NamedTuple):
 
     @property
     def path(self) -> Path:
-        """The run's folder."""
+        """The path of the run's folder."""
         return self.runs_dir / self.id
 
     @property
     def folder(self) -> RunFolder:
-        """The run."""
+        """The run's folder."""
         from dlrun.runs.folder import RunFolder
 
         return RunFolder(self.path)
 
     def plain(self) -> dict[str, Any]:
-        """The line as JSON has it."""
+        """Return the summary as plain JSON values."""
         values = {key: value for key, value in self._asdict().items() if key not in ("runs_dir", "order")}
         return {**values, "best": self.best._asdict() if self.best else None, "path": str(self.path)}
 
     def value(self, key: str) -> float | None:
-        """The score that is called `key`.
+        """Return the score with the name `key`.
 
-        It is the best value, if `key` is the metric that the run watched (`val_accuracy`). Otherwise it is looked up in
-        the results: `val_`, `test_` and `train_` name the split; without one, first the validation split, then test.
+        If `key` is the monitored metric, such as `val_accuracy`, this is its best value. Otherwise it comes from the
+        results: the prefixes `val_`, `test_` and `train_` name the split; without a prefix, the validation split comes
+        first, then the test split.
         """
         value = self.value_to_choose_by(key)
         if value is not None or any(key.startswith(prefix) for prefix in _SPLITS):
@@ -97,7 +98,7 @@ class RunSummary(NamedTuple):
         return self.result.get("test", {}).get(key)
 
     def value_to_choose_by(self, key: str) -> float | None:
-        """The score by which a run is chosen: as `value`, but the test split is looked at only if `key` names it."""
+        """Return the score to choose a run by: like `value`, but the test split only counts if `key` names it."""
         if self.best is not None and self.best.metric == key and self.best.value is not None:
             return self.best.value
         for prefix, split in _SPLITS.items():
@@ -106,24 +107,24 @@ class RunSummary(NamedTuple):
         return self.result.get("validation", {}).get(key)
 
     def scores(self) -> set[str]:
-        """The names of its scores, without a split."""
+        """Return the names of the scores, without a split."""
         watched = {self.best.metric.removeprefix("val_")} if self.best is not None else set()
         return watched.union(*(metrics for metrics in self.result.values()))
 
     def keys(self) -> set[str]:
-        """Every key that `value` has an answer for, as the user would write it."""
+        """Return all keys that `value` has a score for, as a user would write them."""
         keys = {_PREFIXES.get(split, "") + metric for split, metrics in self.result.items() for metric in metrics}
         return keys | ({self.best.metric} if self.best is not None else set())
 
 
 def summarise(runs_dir: Path, run_id: str, record: RunRecord, *, order: float) -> RunSummary:
-    """The line of a run, with the status that its writer saw last.
+    """Return the summary of a run, with the status that its writer recorded last.
 
     Args:
-        runs_dir: Where the run lies.
-        run_id: The folder's name.
-        record: Its `run.json`.
-        order: When it started, in seconds since 1970.
+        runs_dir: the folder that contains the run.
+        run_id: the name of the run's folder.
+        record: the content of its `run.json`.
+        order: when it started, in seconds since 1970.
     """
     commit = (record.git or {}).get("commit")
     return RunSummary(

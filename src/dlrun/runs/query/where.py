@@ -1,10 +1,10 @@
-"""`val_accuracy>0.98 and not model.type=cnn` in, a question that each run answers with yes or no out.
+"""Parse a condition such as `val_accuracy>0.98 and not model.type=cnn` into a function of a run.
 
     condition   := conjunction ("or" conjunction)*
     conjunction := negation ("and" negation)*
     negation    := "not" negation | "(" condition ")" | KEY OPERATOR VALUE
 
-Operators: `=` (or `==`), `!=`, `<`, `<=`, `>`, `>=`, and `~`: contains. Nothing is ever evaluated as code.
+The operators are `=` (or `==`), `!=`, `<`, `<=`, `>`, `>=`, and `~` for "contains". Nothing is evaluated as code.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ _LONGEST = 10_000
 
 
 def parse_where(text: str, fields: RunFields) -> Condition:
-    """The condition that `--where` gives.
+    """Return the condition of `--where` as a function of a run.
 
-    A run without a value for a key fulfils no comparison with it but `!=`, and `= null`. Of a list, such as the tags,
-    one member is enough. Numbers compare as numbers; `age` and `seconds` take units (`2d`, `90s`), `started` takes
-    dates; the rest compares as text.
+    A run without a value for a key fulfils only `!=` and `= null`. For a list, such as the tags, one matching member is
+    enough. Numbers compare as numbers; `age` and `seconds` take units (`2d`, `90s`); `started` takes dates; everything
+    else compares as text.
 
     Args:
-        text: What the user wrote.
-        fields: The keys that runs have.
+        text: the condition as the user wrote it.
+        fields: the keys of the runs.
 
     Raises:
-        UsageError: It is no condition, or names a key that no run has; the place is shown with a caret.
+        UsageError: The condition is not valid, or names a key that no run has; the error marks the place.
     """
     if len(text) > _LONGEST:
         raise UsageError(f"the condition has {len(text):,} characters", expected=f"at most {_LONGEST:,}")
@@ -52,7 +52,7 @@ class _Token(NamedTuple):
     column: int
 
     @property
-    def said(self) -> str:
+    def quoted(self) -> str:
         return "the end" if self.kind == "end" else repr(self.text)
 
     def is_word(self, word: str) -> bool:
@@ -60,7 +60,7 @@ class _Token(NamedTuple):
 
 
 class _ConditionParser:
-    """Reads the tokens from left to right; each method reads one rule of the grammar."""
+    """Parses the tokens from left to right; each method parses one rule of the grammar."""
 
     def __init__(self, text: str, fields: RunFields) -> None:
         self._text = text
@@ -77,7 +77,7 @@ class _ConditionParser:
             self._refuse(self._peek, "an empty condition", expected="a comparison, such as val_accuracy>0.9")
         found = self._disjunction()
         if self._peek.kind != "end":
-            self._refuse(self._peek, f"unexpected {self._peek.said}", expected="and, or, or the end")
+            self._refuse(self._peek, f"unexpected {self._peek.quoted}", expected="and, or, or the end")
         return found
 
     @property
@@ -121,7 +121,7 @@ class _ConditionParser:
         opening = self._take()
         found = self._disjunction()
         if self._peek.text != ")" or self._peek.kind != "bracket":
-            self._refuse(opening, "this parenthesis is not closed", expected=f"')' before {self._peek.said}")
+            self._refuse(opening, "this parenthesis is not closed", expected=f"')' before {self._peek.quoted}")
         self._take()
         return found
 
@@ -136,24 +136,28 @@ class _ConditionParser:
         try:
             return comparison(key.text, operator.text, literal, getter)
         except ValueError as error:
-            self._refuse(value, f"{value.said} after {key.text}{operator.text}", expected=str(error))
+            self._refuse(value, f"{value.quoted} after {key.text}{operator.text}", expected=str(error))
 
     def _take_key(self) -> _Token:
         key, operator, value = (self._tokens[min(self._next + ahead, len(self._tokens) - 1)] for ahead in range(3))
         if key.kind not in ("word", "quoted") or any(key.is_word(word) for word in ("and", "or", "not")):
-            self._refuse(key, f"{key.said} where a key is expected", expected="a comparison, such as val_accuracy>0.9")
+            self._refuse(
+                key, f"{key.quoted} where a key is expected", expected="a comparison, such as val_accuracy>0.9"
+            )
         if operator.kind != "operator":
             expected = f"one of {' '.join(OPERATORS)}"
-            self._refuse(operator, f"{operator.said} after {key.text!r}", expected=expected)
+            self._refuse(operator, f"{operator.quoted} after {key.text!r}", expected=expected)
         if value.kind not in ("word", "quoted"):
-            self._refuse(value, f"{value.said} after {operator.text!r}", expected="a number, a word, or 'quoted text'")
+            self._refuse(
+                value, f"{value.quoted} after {operator.text!r}", expected="a number, a word, or 'quoted text'"
+            )
         self._next += 1
         return key
 
     def _refuse(self, token: _Token, what: str, *, expected: str, hint: str = "") -> NoReturn:
         shown = "".join(
             char if char.isprintable() else " " for char in self._text
-        )  # of one width with the caret's line
+        )  # as wide as the line with the caret below it
         raise UsageError(
             f"{what}, at column {token.column + 1} of the condition\n    {shown}\n    {' ' * token.column}^",
             expected=expected,

@@ -1,4 +1,4 @@
-"""One comparison of a condition: a key's value, an operator, and what the user wrote beside it."""
+"""Evaluate one comparison of a condition: a key's value, an operator, and a literal."""
 
 from __future__ import annotations
 
@@ -24,28 +24,29 @@ _NULLS = ("null", "none")
 
 
 class Literal(NamedTuple):
-    """What stands to the right of the operator; in quotes it is a text and nothing else."""
+    """The right-hand side of a comparison; in quotes it is always a text."""
 
     text: str
     is_quoted: bool = False
 
     @property
     def number(self) -> float | None:
-        """Its value, if it is a number."""
+        """The value as a number; None if it is not one."""
         return float(self.text) if not self.is_quoted and _NUMBER.fullmatch(self.text) else None
 
 
 def comparison(key: str, operator: str, literal: Literal, getter: Getter) -> Callable[[RunSummary], bool]:
-    """The question of one comparison.
+    """Return one comparison as a function of a run.
 
     Args:
-        key: Decides how the literal is read: `age` and `seconds` as a duration, `started` as a time.
-        operator: One of `where.OPERATORS`.
-        literal: What the user wrote.
-        getter: Gives the key's value.
+        key: the key, which decides how to read the literal: for `age` and `seconds` as a duration, for `started` as a
+            time.
+        operator: one of `where.OPERATORS`.
+        literal: the right-hand side.
+        getter: returns the key's value for a run.
 
     Raises:
-        ValueError: The operator needs another kind of literal; the message says which.
+        ValueError: The operator needs another kind of literal; the message is what it expects.
     """
     if operator == "~":
         part = literal.text.casefold()
@@ -63,10 +64,13 @@ def comparison(key: str, operator: str, literal: Literal, getter: Getter) -> Cal
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of `90`, `90s`, `10m`, `2h`, `30d` or `4w`.
+    """Return the seconds in a duration such as `90`, `90s`, `10m`, `2h`, `30d` or `4w`.
+
+    Args:
+        text: the duration.
 
     Raises:
-        ValueError: It is no duration.
+        ValueError: `text` is not a duration.
     """
     found = _DURATION.fullmatch(text)
     if found is None:
@@ -83,7 +87,7 @@ def _bound(key: str, literal: Literal) -> float:
         except (ValueError, OverflowError):
             raise ValueError("a date, or a date and a time: 2026-11-21, 2026-11-21T14:30") from None
     if literal.number is None:
-        raise ValueError("a number; texts have no order here, and compare with =, != and ~")
+        raise ValueError("a number; for texts, use =, != or ~ instead")
     return literal.number
 
 
@@ -100,7 +104,7 @@ def _equality(key: str, literal: Literal) -> Callable[[Value], bool]:
             return whole == re.sub(r"\s", "", as_text(value)) or any(is_equal(member) for member in value)
         if _is_number(value):
             return number is not None and bool(value == number)
-        # A time is written to the millisecond; whoever asks for a day means all of it.
+        # A time is stored to the millisecond, but a user who gives a date means the whole day.
         return as_text(value).startswith(text) if key == "started" else as_text(value) == text
 
     return is_equal
