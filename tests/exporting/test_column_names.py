@@ -53,7 +53,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.usefixtures("children_here")
 @pytest.mark.parametrize("to", ["keras", "onnx", "savedmodel", "tflite"])
-def test_fed_by_the_columns_of_its_description_it_predicts_what_dlrun_does(
+def test_an_export_fed_by_its_description_predicts_the_same_as_dlrun(
     to: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DLRUN_STATE", str(home / "state"))
@@ -90,7 +90,7 @@ def test_fed_by_the_columns_of_its_description_it_predicts_what_dlrun_does(
 
 @pytest.mark.usefixtures("children_here")
 @pytest.mark.parametrize("quantize", [None, "float16", "int8"])
-def test_numbers_are_one_input_until_tensorflow_lite_has_converted_them(
+def test_numbers_are_one_input_until_after_the_conversion_to_tensorflow_lite(
     quantize: str | None, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dlrun.exporting.saved_model import write_endpoints

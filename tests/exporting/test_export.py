@@ -82,7 +82,7 @@ def check_code(made: ExportedModel, home: Path, namespace: dict[str, Any]) -> No
 
 @pytest.mark.usefixtures("children_here")
 @pytest.mark.parametrize("to", ["keras", "onnx", "tflite"])
-def test_the_code_that_is_printed_gives_what_dlrun_predicts(
+def test_the_printed_code_predicts_the_same_as_dlrun(
     to: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for package in FORMATS[to].packages:
@@ -112,7 +112,7 @@ def test_an_exported_model_needs_no_dlrun(home: Path, tmp_path: Path) -> None:
     assert max(map(float, found.split())) == pytest.approx(probabilities[0], abs=1e-6)
 
 
-def test_a_model_that_predicts_something_else_is_not_put_in_place(
+def test_an_export_with_other_predictions_is_not_written(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     honest = module._expected
@@ -120,13 +120,15 @@ def test_a_model_that_predicts_something_else_is_not_put_in_place(
         module, "_expected", lambda *args: {name: value + 1e-3 for name, value in honest(*args).items()}
     )
     monkeypatch.setattr("dlrun.exporting.checking.run_child", _run_here)
-    with pytest.raises(RunError, match="does not predict what dlrun predicts"):
+    with pytest.raises(RunError, match="the predictions of the exported model differ from dlrun's"):
         exported(home, tmp_path, "keras")
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.usefixtures("children_here")
-def test_data_that_a_stranger_names_is_not_opened(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_paths_of_a_run_from_elsewhere_are_not_opened(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DLRUN_STATE", str(tmp_path / "another user"))
     notes: list[Event] = []
     made = export("last", "keras", output=tmp_path / "small.keras", runs_dir=home / "runs", listener=notes.append)
@@ -136,10 +138,10 @@ def test_data_that_a_stranger_names_is_not_opened(home: Path, tmp_path: Path, mo
         exported(home, tmp_path, "tflite", quantize="int8")
 
 
-def test_what_is_there_is_replaced_only_if_that_is_wanted_and_it_is_a_model(tmp_path: Path) -> None:
+def test_an_existing_file_is_replaced_only_with_force_and_if_it_is_an_export(tmp_path: Path) -> None:
     (tmp_path / "a.keras").write_text("precious")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(UsageError, match="there already"):
+    with pytest.raises(UsageError, match="exists already"):
         Destination.of(tmp_path / "a.keras", FORMATS["keras"], replaces=False)
     for replaces in (True, False):  # a folder of images may have the run's name
         with pytest.raises(UsageError, match="not a savedmodel") as raised:
@@ -168,7 +170,7 @@ def test_a_crash_in_a_child_is_one_line(tmp_path: Path) -> None:
         run_child(["-c", "raise OSError(28, 'No space left on device')"], folder=tmp_path, what="it cannot")
 
 
-def test_missing_packages_are_told_with_the_command_that_brings_them(
+def test_the_error_for_missing_packages_has_the_command_to_install_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "tf2onnx" else object())
@@ -185,7 +187,7 @@ def _run_here(arguments: list[str], *, folder: Path, what: str) -> None:
     harness.run(folder)
 
 
-def test_a_missing_number_is_printed_as_python_reads_it() -> None:
+def test_a_missing_number_is_printed_as_valid_python() -> None:
     numbers, texts = Input("a", "float32", (1, 1), "a"), Input("d", "uint8", (1, None), "d")
     description = ModelDescription("run", "classes", (numbers, texts), {"probabilities": (1, 2)}, ("no", "yes"))
     example: dict[str, Any] = {"a": np.array([[np.nan]], np.float32), "d": np.frombuffer(b"2023-01-01", np.uint8)[None]}
@@ -195,8 +197,8 @@ def test_a_missing_number_is_printed_as_python_reads_it() -> None:
     assert bytes(found["inputs"]["d"][0]) == b"2023-01-01"
 
 
-def test_values_that_float32_rounds_far_from_0_are_told() -> None:
+def test_values_that_float32_rounds_cause_a_warning() -> None:
     near = Target("values", 1, names=("price",), mean=(300_000.0,), scale=(90_000.0,))
     far = Target("values", 1, names=("time",), mean=(1.7e9,), scale=(3.0,))
     assert rounding(near) == rounding(Target("classes", 2)) == ""
-    assert "time comes in steps of 128, and its standard deviation is 3" in rounding(far)
+    assert "time has steps of 128, and its standard deviation is 3" in rounding(far)

@@ -53,7 +53,7 @@ def needs(to: str) -> None:
 @pytest.mark.usefixtures("children_here")
 @pytest.mark.parametrize("to", ["onnx", "tflite"])
 @pytest.mark.parametrize("kind", ["words", "rows"])
-def test_strings_are_coded_as_keras_codes_them(
+def test_strings_get_the_same_ids_as_in_keras(
     kind: str, to: str, plain_model: Make, raw_examples: Examples, tmp_path: Path
 ) -> None:
     needs(to)
@@ -66,7 +66,7 @@ def test_strings_are_coded_as_keras_codes_them(
 
 @pytest.mark.usefixtures("children_here")
 @pytest.mark.parametrize("to", ["onnx", "tflite"])
-def test_images_of_any_size_are_taken(to: str, plain_model: Make, raw_examples: Examples, tmp_path: Path) -> None:
+def test_an_export_takes_images_of_any_size(to: str, plain_model: Make, raw_examples: Examples, tmp_path: Path) -> None:
     needs(to)
     path = tmp_path / f"model{FORMATS[to].suffix}"
     _, measured = exported(plain_model("images"), raw_examples("images"), path, to)
@@ -74,7 +74,7 @@ def test_images_of_any_size_are_taken(to: str, plain_model: Make, raw_examples: 
 
 
 @pytest.mark.usefixtures("children_here")
-def test_characters_are_told_apart_by_regular_expressions(
+def test_characters_are_recognized_by_regular_expressions(
     plain_model: Make, raw_examples: Examples, tmp_path: Path
 ) -> None:
     needs("onnx")
@@ -83,7 +83,7 @@ def test_characters_are_told_apart_by_regular_expressions(
 
 
 @pytest.mark.parametrize("kind", ["words", "characters"])
-def test_the_bytes_of_a_text_have_the_ids_that_its_string_has(
+def test_the_bytes_of_a_text_give_the_same_ids_as_its_string(
     kind: str, plain_model: Make, raw_examples: Examples
 ) -> None:
     import tensorflow as tf
@@ -101,7 +101,7 @@ def test_the_bytes_of_a_text_have_the_ids_that_its_string_has(
 
 @pytest.mark.usefixtures("children_here")
 @pytest.mark.parametrize(("quantize", "limit", "dtype"), [("float16", 1e-2, np.float16), ("int8", 0.1, np.int8)])
-def test_only_the_network_is_quantized_and_not_what_comes_before_it(
+def test_only_the_network_is_quantized_and_not_the_preprocessing(
     quantize: Quantize, limit: float, dtype: Any, plain_model: Make, raw_examples: Examples, tmp_path: Path
 ) -> None:
     import tensorflow as tf
@@ -117,7 +117,7 @@ def test_only_the_network_is_quantized_and_not_what_comes_before_it(
 
 
 @pytest.mark.usefixtures("children_here")
-def test_constants_that_a_loop_shares_with_its_surroundings_stay_whole(tmp_path: Path) -> None:
+def test_constants_shared_with_a_loop_are_not_quantized(tmp_path: Path) -> None:
     """The first state of a loop is zeros, and so is a tensor of another name."""
     import keras
 
@@ -133,7 +133,7 @@ def test_constants_that_a_loop_shares_with_its_surroundings_stay_whole(tmp_path:
     assert measured.passed
 
 
-def test_labels_and_inputs_are_carried(plain_model: Make, tmp_path: Path) -> None:
+def test_every_format_contains_labels_and_inputs(plain_model: Make, tmp_path: Path) -> None:
     from dlrun.exporting.description import append_description, describe
     from dlrun.exporting.writing import _of_one
 
@@ -155,7 +155,7 @@ def test_labels_and_inputs_are_carried(plain_model: Make, tmp_path: Path) -> Non
     assert found["outputs"] == [{"name": "probabilities", "shape": [1, 3]}]
 
 
-def test_a_layer_that_keras_does_not_have_is_named(plain_model: Make, tmp_path: Path) -> None:
+def test_the_error_names_a_layer_that_keras_does_not_have(plain_model: Make, tmp_path: Path) -> None:
     import dataclasses
 
     import keras
@@ -199,7 +199,7 @@ def test_a_tied_autoencoder_and_a_fused_lstm_become_plain_layers() -> None:
     np.testing.assert_allclose(plain(rows).numpy(), expected, atol=0.05 * np.ptp(expected))
 
 
-def test_a_quantization_that_the_format_does_not_have_is_a_usage_error() -> None:
+def test_a_quantization_that_the_format_does_not_support_is_a_usage_error() -> None:
     from dlrun.errors import UsageError
 
     with pytest.raises(UsageError, match="TensorFlow Lite") as caught:

@@ -12,7 +12,7 @@ from dlrun.system.disk import Disk
 
 @pytest.mark.parametrize("failing", [1, 2, 3])
 @pytest.mark.parametrize("lasting", [False, True])
-def test_the_old_export_is_there_when_the_new_one_cannot_take_its_place(
+def test_the_old_export_stays_if_the_new_one_cannot_replace_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int, *, lasting: bool
 ) -> None:
     old = tmp_path / "model"

@@ -45,7 +45,7 @@ def of_dlrun(runs_dir: Path, file: Path) -> list[float]:
 
 @pytest.mark.usefixtures("children_here")
 @pytest.mark.parametrize("to", ["keras", "onnx", "tflite"])
-def test_the_printed_lines_read_a_turned_jpeg_and_16_bits_as_dlrun_does(
+def test_the_printed_code_reads_rotated_jpegs_and_16_bit_images_as_dlrun_does(
     to: str, runs_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for package in (*FORMATS[to].packages, *(("PIL",) if to == "onnx" else ())):

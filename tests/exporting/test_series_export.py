@@ -66,7 +66,7 @@ def test_an_exported_series_reads_the_dates_of_every_step(to: str, home: Path, t
 
 @pytest.mark.usefixtures("children_here")
 @pytest.mark.parametrize("to", ["keras", "savedmodel", "onnx", "tflite"])
-def test_the_printed_lines_run_as_they_are_and_give_what_dlrun_predicts(
+def test_the_printed_code_runs_unchanged_and_predicts_the_same_as_dlrun(
     to: str, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = exported(home, tmp_path, to)

@@ -69,7 +69,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.usefixtures("children_here")
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_in_every_format(
+def test_every_kind_of_model_exports_to_every_format(
     kind: str, runs: Path, shared_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dlrun.data import datasets

@@ -1,1 +1,1 @@
-"""A trained model in, a file that runs without dlrun out: Keras, SavedModel, ONNX, or TensorFlow Lite."""
+"""Export a trained model to a file that runs without dlrun: Keras, SavedModel, ONNX, or TensorFlow Lite."""

@@ -1,4 +1,4 @@
-"""An exported file and real examples in; how far it is from dlrun's own predictions, and how fast it is, out."""
+"""Check an exported model on real examples: how far it is from dlrun's own predictions, and how fast it is."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ Outputs = Mapping[str, Array]
 
 @dataclass(frozen=True)
 class ExportCheck:
-    """What came of a check.
+    """The results of a check.
 
     Args:
-        examples: How many it ran.
-        together: Whether it ran all of them in one batch, and some one at a time; else all one at a time.
-        largest_difference: From what dlrun predicts, in the unit of the prediction.
-        relative_difference: The same over the range of the predictions, which is 1 for probabilities; the largest,
-            or the mean where the limit says so.
-        limit: How near it has to come.
-        equal_decisions: Part of the examples with the same class in each column, or the same side of 0.5 for labels;
-            None where that does not count.
-        example: Which differs most, from 0.
-        seconds: Of one example, the median.
+        examples: the number of examples.
+        together: whether all examples ran in one batch and some one at a time; otherwise all ran one at a time.
+        largest_difference: the largest difference from dlrun's predictions, in the unit of the predictions.
+        relative_difference: the difference divided by the range of the predictions, which is 1 for probabilities; the
+            largest one, or the mean if `limit.is_mean`.
+        limit: the largest acceptable difference.
+        equal_decisions: the fraction of examples with the same class in each column, or on the same side of 0.5 for
+            labels; None if that does not count.
+        example: the example with the largest difference, from 0.
+        seconds: the median time of one example.
     """
 
     examples: int
@@ -51,7 +51,7 @@ class ExportCheck:
 
     @property
     def passed(self) -> bool:
-        """Whether the exported model is near enough to be used in dlrun's place."""
+        """Whether the exported model is close enough to dlrun's predictions to be used instead."""
         if self.relative_difference <= self.limit.difference:
             return True
         needed = self.limit.equal_decisions
@@ -67,18 +67,21 @@ def check(
     target: Target,
     limit: Limit,
 ) -> ExportCheck:
-    """Run a model in a process that has no dlrun, with the code that a user gets, and compare.
+    """Run an exported model in a process without dlrun, with the code that a user gets, and compare its predictions.
 
     Args:
-        made: The file or folder.
-        format_: What it is.
-        examples: As it takes them.
-        expected: What dlrun predicts for them, by the names of the outputs.
-        target: What is predicted.
-        limit: How near it has to come.
+        made: the exported file or folder.
+        format_: its format.
+        examples: the examples, in the form that the exported model takes.
+        expected: dlrun's predictions for them, by the names of the outputs.
+        target: what the model predicts.
+        limit: the largest acceptable difference.
+
+    Returns:
+        The results of the check.
 
     Raises:
-        RunError: It does not run.
+        RunError: The exported model does not run.
     """
     work = Path(tempfile.mkdtemp(dir=made.parent))
     harness.write_examples(work, examples)
@@ -123,7 +126,7 @@ def _compare(found: Outputs, expected: Outputs, *, target: Target, limit: Limit)
 
 
 def _difference(found: Array, truth: Array) -> Array:
-    """Absolute differences; infinite where one of two is no number, or where shapes differ."""
+    """Return the absolute differences; infinite if only one of two values is NaN, or if the shapes differ."""
     if found.shape != truth.shape:
         return np.full(truth.shape, np.inf)
     both = np.isnan(found) & np.isnan(truth)

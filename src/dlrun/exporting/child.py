@@ -1,4 +1,4 @@
-"""A Python program of dlrun's own in, its end out: run in a process of its own, so that its crash is one line here."""
+"""Run a Python program in a process of its own, so that a crash in it becomes a one-line error here."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _OF_FILES = re.compile(r"(?:OS|Permission)Error: \[Errno (\d+)\]")
 def run_child(
     arguments: list[str], *, folder: Path, what: str, hint: str = "", environment: Mapping[str, str] | None = None
 ) -> None:
-    """Run Python with `arguments`, on the CPU.
+    """Run Python on the CPU in a new process.
 
     Args:
-        arguments: Of the interpreter.
-        folder: Where the process runs.
-        what: What fails, if it fails: `TensorFlow Lite cannot convert the model`.
-        hint: What to try then.
-        environment: Variables besides those of this process.
+        arguments: the arguments of the interpreter.
+        folder: the working directory of the process.
+        what: the start of the error message, such as `TensorFlow Lite cannot convert the model`.
+        hint: what to try if it fails.
+        environment: additional environment variables.
 
     Raises:
-        RunError: It failed or crashed: its last words.
-        OSError: It ended with one, as on a full disk.
+        RunError: The process failed or crashed; the message ends with its last line of output.
+        OSError: The process ended with an error of a file operation, for example because the disk is full.
     """
-    done = subprocess.run(  # noqa: S603  this interpreter, with files of dlrun's own
+    done = subprocess.run(  # noqa: S603  this interpreter, with dlrun's own files
         python_command(*arguments),
         cwd=folder,
         env=python_environment({**_QUIET, **(environment or {})}),
@@ -43,10 +43,10 @@ def run_child(
         check=False,
     )
     if done.returncode:
-        said = _last_words(done)
-        if found := _OF_FILES.match(said):
+        message = _last_words(done)
+        if found := _OF_FILES.match(message):
             raise OSError(int(found[1]), os.strerror(int(found[1])))
-        raise RunError(f"{what}: {said}", hint=hint)
+        raise RunError(f"{what}: {message}", hint=hint)
 
 
 def _last_words(done: subprocess.CompletedProcess[str]) -> str:
@@ -54,5 +54,5 @@ def _last_words(done: subprocess.CompletedProcess[str]) -> str:
         return f"it crashed ({signal.Signals(-done.returncode).name})"
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
     errors = [line for line in lines if line.partition(":")[0].endswith(("Error", "Exception"))]
-    said = (errors or lines or ["it ended without a word"])[-1]
-    return said if len(said) < 400 else said[:400] + " ..."  # a converter may add the whole graph
+    message = (errors or lines or ["it ended without any output"])[-1]
+    return message if len(message) < 400 else message[:400] + " ..."  # a converter may print the whole graph

@@ -1,4 +1,4 @@
-"""What an exported model takes and gives, as JSON and as a list of labels: what every format carries along."""
+"""Describe the inputs and outputs of an exported model, as JSON and as a list of labels that every format contains."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Input:
     """One input.
 
     Args:
-        name: In the exported model.
-        dtype: `float32`, `uint8`, `string`, ...
-        shape: With the batch axis; None is any length.
-        column: What it is called where the examples come from.
-        missing: What stands for a missing value; empty: nothing does.
-        what: What it holds, for people; empty where dtype and shape say it.
+        name: its name in the exported model.
+        dtype: its dtype, such as `float32`, `uint8` or `string`.
+        shape: its shape with the batch axis; None for any length.
+        column: the name of the column in the data.
+        missing: what represents a missing value; empty if nothing does.
+        what: a description of its content; empty if dtype and shape suffice.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Input:
     what: str = ""
 
     def plain(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the input as plain JSON values."""
         found: dict[str, Any] = {"name": self.name, "dtype": self.dtype, "shape": list(self.shape)}
         if self.column != self.name:
             found["column"] = self.column
@@ -43,14 +43,14 @@ class Input:
 
 @dataclass(frozen=True)
 class ModelDescription:
-    """What a model takes and gives.
+    """The inputs and outputs of a model.
 
     Args:
-        run: Id of the run that it is from.
-        kind: What it predicts: `classes`, `class_columns`, `labels`, `values` or `input`.
-        inputs: What it takes.
-        outputs: Shapes of what it gives, by name.
-        labels: What each number of the first output is called: classes, labels, or values; empty for reconstructions.
+        run: the id of the run that the model comes from.
+        kind: what it predicts: `classes`, `class_columns`, `labels`, `values` or `input`.
+        inputs: its inputs.
+        outputs: the shapes of its outputs, by name.
+        labels: the names of the numbers in the first output: classes, labels or values; empty for reconstructions.
     """
 
     run: str
@@ -60,7 +60,7 @@ class ModelDescription:
     labels: tuple[str, ...]
 
     def plain(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the description as plain JSON values."""
         return {
             "run": self.run,
             "kind": self.kind,
@@ -70,17 +70,17 @@ class ModelDescription:
         }
 
     def text(self) -> str:
-        """The JSON."""
+        """Return the description as JSON text."""
         return json.dumps(self.plain(), ensure_ascii=False, indent=1)
 
 
 def describe(model: ExportModel, whole: Any, *, run: str) -> ModelDescription:
-    """Describe a model.
+    """Return the description of a model.
 
     Args:
-        model: By its parts.
-        whole: The same, joined.
-        run: Id of its run.
+        model: the parts of the model.
+        whole: the joined model.
+        run: the id of its run.
     """
     taken, missing = model.taken(), _missing(model)
     inputs = []
@@ -96,14 +96,14 @@ def describe(model: ExportModel, whole: Any, *, run: str) -> ModelDescription:
 
 
 def write_description(description: ModelDescription, folder: Path) -> None:
-    """Write the description, and the labels, one a line, into a folder."""
+    """Write the description, and a file with one label per line, into a folder."""
     (folder / DESCRIPTION).write_text(description.text(), encoding="utf-8")
     if description.labels:
         (folder / LABELS).write_text(_lines(description), encoding="utf-8")
 
 
 def append_description(description: ModelDescription, file: Path) -> None:
-    """Add the same as members of a zip archive, or of one that is appended to a file which is none."""
+    """Append the same two files to a zip archive, or as a zip archive to a file in another format."""
     with zipfile.ZipFile(file, "a") as archive:
         archive.writestr(DESCRIPTION, description.text())
         if description.labels:
@@ -115,11 +115,15 @@ def _lines(description: ModelDescription) -> str:
 
 
 def _missing(model: ExportModel) -> dict[str, str]:
-    """What stands for a missing value, by input: of numbers that are asked for NaN, and of categories."""
-    said, givens, given = {"Isnan": "NaN", "StringLookup": "an empty string"}, Givens(model.raw), model.taken()
+    """Return what represents a missing value, by input: NaN for numbers, and the special value of categories."""
+    missing_values, givens, given = (
+        {"Isnan": "NaN", "StringLookup": "an empty string"},
+        Givens(model.raw),
+        model.taken(),
+    )
     found = {name: "NaN" for name in model.columns if name in given and given[name].dtype == "float32"}
     for operation in model.raw.operations:
-        stands = said.get(type(operation).__name__)
+        stands = missing_values.get(type(operation).__name__)
         name = None if stands is None else givens.name_of(operation.input)
         if stands is not None and name is not None:
             found[name] = stands

@@ -1,4 +1,4 @@
-"""A run's own data, or a file, in; some dozen examples spread over it, as a deployed model takes them, out."""
+"""Select examples from a run's data or from a file, in the form that an exported model takes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dlrun.exporting.export_model import ExportModel
 
 MOST = 200
-"""Examples that are run one at a time; int8 wants more than a hundred to measure ranges."""
+"""The number of examples that run one at a time; int8 needs more than a hundred to measure ranges."""
 
 _MOST_READ = 5_000
 _PATHS = ("test_path", "path")
@@ -30,10 +30,10 @@ class Sample:
     """Some examples.
 
     Args:
-        inputs: Each as the model of `RawInput.build` takes it, with a batch axis of 1.
-        stored: The same as the trained model takes them.
-        origin: Where they are from, for people.
-        is_generated: Whether they are random numbers and words, for want of any data.
+        inputs: the examples in the form that the model of `RawInput.build` takes, each with a batch axis of 1.
+        stored: the same examples in the form that the trained model takes.
+        origin: a description of where they come from.
+        is_generated: whether they are random numbers and words, because there is no data.
     """
 
     inputs: tuple[Example, ...]
@@ -42,30 +42,38 @@ class Sample:
     is_generated: bool = False
 
     def __len__(self) -> int:
-        """Number of examples."""
+        """Return the number of examples."""
         return len(self.inputs)
 
 
 def read_sample(interface: Interface, source: str) -> Sample:
-    """Examples of what a user names, spread evenly over it.
+    """Return examples from a file or folder, spread evenly over it.
+
+    Args:
+        interface: the interface of the run.
+        source: the path.
 
     Raises:
-        DataError: It cannot be read, is not what the model was trained on, or holds no examples.
+        DataError: It cannot be read, does not fit the model, or contains no examples.
     """
     inputs, stored = _spread(interface, interface.read(source))
     if not inputs:
-        raise DataError(f"{source} holds no examples", expected="some to check the exported model with")
+        raise DataError(f"{source} contains no examples", expected="examples to check the exported model with")
     return Sample(tuple(inputs), np.concatenate(stored), source)
 
 
 def own_sample(interface: Interface, spec: Spec) -> Sample | None:
-    """Examples of the data that a run was trained on, held out ones where they can be told; None if it has no files.
+    """Return examples from the data of a run, held-out ones if possible; None if its data is not in files.
+
+    Args:
+        interface: the interface of the run.
+        spec: the spec of the run.
 
     Raises:
-        DataError: The data is missing, or is not what it was.
+        DataError: The data is missing, or has changed.
     """
     if interface.raw.type != "array":
-        # What a dataset keeps in memory is coded already: what it was before is in its files.
+        # Datasets keep encoded examples in memory; the raw examples are only in the files.
         places = (getattr(spec.dataset, key, None) for key in _PATHS)
         source = next((place for place in places if place), None)
         return None if source is None else read_sample(interface, str(source))
@@ -79,7 +87,13 @@ def own_sample(interface: Interface, spec: Spec) -> Sample | None:
 
 
 def generated_sample(model: ExportModel, interface: Interface, *, count: int = 64) -> Sample:
-    """Examples of the right dtypes and shapes, of random numbers and known words."""
+    """Return examples of the right dtypes and shapes, made from random numbers and known words.
+
+    Args:
+        model: the parts of the model to export.
+        interface: the interface of the run.
+        count: the number of examples.
+    """
     random, given = np.random.default_rng(0), model.taken()
     words = _known_words(model)
     ids = interface.features.vocabulary_size
@@ -92,7 +106,7 @@ def generated_sample(model: ExportModel, interface: Interface, *, count: int = 6
 
 
 def _spread(interface: Interface, blocks: Iterable[Examples]) -> tuple[list[Example], list[npt.NDArray[Any]]]:
-    """Every n-th example, where n doubles whenever there are too many."""
+    """Return every n-th example, where n doubles whenever there are too many."""
     found: dict[int, tuple[Example, npt.NDArray[Any]]] = {}
     read, step = 0, 1
     for block in blocks:
@@ -113,7 +127,7 @@ def _spread(interface: Interface, blocks: Iterable[Examples]) -> tuple[list[Exam
 
 
 def _copied(example: Mapping[str, npt.NDArray[Any]]) -> Example:
-    """With strings as Python's own, whatever numpy held them in."""
+    """Return a copy of an example, with strings as Python strings whatever numpy type they had."""
     return {
         name: np.array(value.tolist(), dtype=object) if value.dtype.kind not in "iufb" else np.array(value)
         for name, value in example.items()

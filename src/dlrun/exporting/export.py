@@ -1,4 +1,4 @@
-"""A run in, its model in another format out: written, checked against dlrun on real examples, and then put in place."""
+"""Export the model of a run: write it, check it against dlrun on real examples, then move it into place."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ if TYPE_CHECKING:
 
 
 _MANY_INPUTS = 500
-"""So many that an export takes long enough to say what it is at."""
+"""The number of inputs from which an export takes long enough to report its progress."""
 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What `export` is asked for, as one value.
+    """The options of an `export` is asked for, as one value.
 
     Args:
-        quantize: `float16` or `int8`, for TensorFlow Lite; None: float32.
-        output: The file or folder to write; None: named after the run, in the current directory.
+        quantize: `float16` or `int8`, for TensorFlow Lite; None for float32.
+        output: the file or folder to write; None to name it after the run, in the current directory.
         checkpoint: `final` (what training ended with), `last`, `best`, or a checkpoint's name.
-        data: Raw input to check it with; None: the data that the run was trained on.
-        replaces: Whether what is there already is replaced.
-        trust_plugins: Whether the plugins of a run that was not made here, which are code, may be loaded.
+        data: raw input to check the export with; None for the data that the run was trained on.
+        replaces: whether to replace an existing file.
+        trust_plugins: whether to load the plugins, which are code, of a run that was not made here.
     """
 
     quantize: str | None = None
@@ -60,21 +60,21 @@ class ExportOptions:
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """A model that was written.
+    """An exported model.
 
     Args:
-        path: Where it is.
-        checkpoint: Name of the checkpoint that it was made of.
-        format: What it is.
-        quantize: As in `ExportOptions`.
-        quantized: What was quantized, for people; empty: nothing.
-        bytes: Its size.
-        description: What it takes and gives.
-        carried: Where the file holds its labels and the description.
-        sample: Where the examples of the check are from.
-        measured: What came of the check.
-        keras_seconds: What Keras takes for one example, in this process, the median.
-        code: Python that loads it and predicts one example.
+        path: the path of the file or folder.
+        checkpoint: the name of the exported checkpoint.
+        format: its format.
+        quantize: as in the options.
+        quantized: a description of what was quantized; empty if nothing was.
+        bytes: its size.
+        description: its inputs and outputs.
+        carried: where in the file the labels and the description are.
+        sample: the examples of the check.
+        measured: the results of the check.
+        keras_seconds: the median time of one example in Keras, in this process.
+        code: Python code that loads it and predicts one example.
     """
 
     path: Path
@@ -91,7 +91,7 @@ class ExportedModel:
     code: str
 
     def plain(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the result as plain JSON values."""
         measured = self.measured
         return {
             "path": str(self.path),
@@ -131,27 +131,23 @@ def export(  # noqa: PLR0913  an option each, by keyword
     runs_dir: str | Path = RUNS_DIR,
     listener: Listener = silent,
 ) -> ExportedModel:
-    """Write the model of a run so that it takes raw input and runs without dlrun, and check that it does.
+    """Export the model of a run, so that it takes raw input and runs without dlrun, and check that it does.
 
     Args:
-        run: The run: an id, a part of one, a path, `last`, or `best:KEY`.
+        run: the run, as for `last`.
         to: `keras`, `savedmodel`, `onnx` or `tflite`.
-        quantize: `float16` or `int8`, for TensorFlow Lite; None: float32.
-        output: The file or folder to write; None: named after the run, in the current directory.
-        overwrite: Whether to replace what is there already.
-        data: Raw input to check the export with; None: the data that the run was trained on.
-        checkpoint: `final` (what training ended with), `last`, `best`, or a checkpoint's name.
-        trust_plugins: Whether to load the plugins, which are code, of a run that was not made here.
-        runs_dir: The folder to look for runs in.
-        listener: Called with every event.
+        quantize: `float16` or `int8`, for TensorFlow Lite; None: the options; None for the defaults.
+        output: the folder for runs.
+        listener: receives every event.
 
     Returns:
-        Where the model is, what it takes and gives, and how near its predictions come to those of dlrun.
+        The exported model, with the results of the check.
 
     Raises:
-        UsageError: There is no such run, target or checkpoint, a package is missing, or the file is there already.
-        DataError: The examples to check it with are not what the model was trained on.
-        RunError: The format cannot hold the model, or what was written predicts something else: nothing is left of it.
+        UsageError: There is no such run, format or checkpoint, a package is missing, or the file exists already.
+        DataError: The examples for the check do not fit the model.
+        RunError: The format cannot represent the model, or the exported model predicts something else. No file is left
+            in that case.
     """
     options = ExportOptions(
         quantize,
@@ -182,36 +178,36 @@ def export(  # noqa: PLR0913  an option each, by keyword
 
 
 def _refuse_beyond_float64(interface: Interface) -> None:
-    """Refuse columns of numbers so large that float64, the widest that a model takes, does not hold them apart.
+    """Check that no numeric column has numbers that differ by less than float64, the widest input dtype, can show.
 
     Raises:
-        RunError: Names the columns.
+        RunError: There are such columns; the error names them.
     """
     columns = getattr(interface.raw, "columns", ())
     names = [column.name for column in columns if isinstance(column, NumericColumn) and not column.fits_float64]
     if names:
         raise RunError(
-            f"the numbers of {', '.join(names)} are too large to be told apart in float64, the widest that an exported "
-            "model takes",
-            expected="numbers below 2^53, or such as differ by more",
-            hint=f"train without them (ignore: [{', '.join(names)}]), or with them as categories (categorical)",
+            f"the numbers of {', '.join(names)} are too large for float64 to distinguish, the widest dtype that an "
+            "exported model takes",
+            expected="numbers below 2^53, or with larger differences",
+            hint=f"train without them (ignore: [{', '.join(names)}]), or use them as categories (categorical)",
         )
 
 
 def _own_sample(folder: RunFolder, file: SpecFile, interface: Interface, listener: Listener) -> Sample | None:
-    """Examples of the run's own data; None if there are none to be had, which is told."""
+    """Return examples from the run's own data; None, with a warning, if that is not possible."""
     if not is_own(folder):
-        why = "the run was not made here, and what it says of its data is not followed"
+        why = "the run was not made here, so its data paths are not used"
     else:
         try:
             found = own_sample(interface, file.spec)
         except DataError as error:
             found, why = None, error.what
         else:
-            why = "the files that the run was trained on cannot be told"
+            why = "the files that the run was trained on are unknown"
         if found is not None:
             return found
-    listener(Note("warning", f"no real examples to check with: {why}; --data FILE names some"))
+    listener(Note("warning", f"no real examples to check with: {why}; provide some with --data FILE"))
     return None
 
 
@@ -223,17 +219,17 @@ def _export(
 
     quantize: Any = options.quantize
     if sample is None and quantize == "int8":
-        raise UsageError("int8 needs real examples, from which ranges are measured", hint="--data FILE")
-    if said := rounding(trained.interface.target):
-        listener(Note("warning", said))
+        raise UsageError("int8 needs real examples to measure the ranges of values", hint="--data FILE")
+    if message := rounding(trained.interface.target):
+        listener(Note("warning", message))
     inputs = len(trained.interface.raw.columns_of_stored())
     if inputs >= _MANY_INPUTS:
-        listener(Note("export", f"{inputs:,} columns are {inputs:,} inputs of the model, which take their time"))
+        listener(Note("export", f"{inputs:,} columns become {inputs:,} inputs of the model, which takes a while"))
     model = plain_model(trained)
     sample = sample or generated_sample(model, trained.interface)
     with place.staged() as staged:
         if inputs >= _MANY_INPUTS:
-            listener(Note("export", f"the model is put together, and is written for {place.format.library}"))
+            listener(Note("export", f"building the model, and writing it for {place.format.library}"))
         written = write(model, staged, place.format, run=trained.folder.id, sample=sample, quantize=quantize)
         listener(Note("check", f"{len(sample)} examples, {sample.origin}"))
         measured = check(
@@ -266,25 +262,25 @@ def _export(
 
 
 def rounding(target: Target) -> str:
-    """Say what float32, in which an exported model gives its values, makes of those whose mean is far from 0.
+    """Return a warning if float32, the dtype of exported predictions, rounds values whose mean is far from 0.
 
     Args:
-        target: What is predicted.
+        target: what the model predicts.
 
     Returns:
-        Empty where float32 has digits enough.
+        The warning; empty if float32 has enough digits.
     """
     if not target.needs_float64:
         return ""
     steps = ", ".join(
-        f"{name} comes in steps of {np.spacing(np.float32(abs(mean))):g}, and its standard deviation is {scale:g}"
+        f"{name} has steps of {np.spacing(np.float32(abs(mean))):g}, and its standard deviation is {scale:g}"
         for name, mean, scale in zip(target.output_names, target.mean, target.scale, strict=True)
     )
-    return f"an exported model gives its values in float32, which rounds them: {steps}; dlrun predict gives all digits"
+    return f"an exported model returns float32, which rounds these values: {steps}; dlrun predict gives all digits"
 
 
 def _expected(trained: Trained, sample: Sample, description: ModelDescription) -> dict[str, Any]:
-    """What dlrun itself predicts, by the names of the exported model's outputs."""
+    """Return dlrun's own predictions by the names of the exported model's outputs."""
     predictor = trained.predictor()
     if "error" not in description.outputs:
         return {next(iter(description.outputs)): predictor(sample.stored)}
@@ -292,14 +288,14 @@ def _expected(trained: Trained, sample: Sample, description: ModelDescription) -
 
 
 def _too_far(measured: ExportCheck, place: Destination, sample: Sample) -> RunError:
-    said = f"{measured.relative_difference:.2g} of the range of its predictions"
-    expected = f"{measured.limit.difference:g} at most"
+    message = f"{measured.relative_difference:.2g} of the range of its predictions"
+    expected = f"at most {measured.limit.difference:g}"
     if measured.equal_decisions is not None:
-        said = f"{measured.equal_decisions:.1%} of the decisions are the same, {said}"
+        message = f"{measured.equal_decisions:.1%} of the decisions are the same, and the difference is {message}"
         expected = f"{measured.limit.equal_decisions:.0%} of the decisions, or {expected}"
     return RunError(
-        f"the exported model does not predict what dlrun predicts, and {place.path} is not written: {said}, "
-        f"most for example {measured.example} of {sample.origin}",
+        f"the predictions of the exported model differ from dlrun's, so {place.path} is not written: {message}, "
+        f"largest for example {measured.example} of {sample.origin}",
         expected=expected,
-        hint="" if place.format.name != "tflite" else "without --quantize, or --quantize float16",
+        hint="" if place.format.name != "tflite" else "export without --quantize, or with --quantize float16",
     )

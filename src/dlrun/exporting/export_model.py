@@ -1,4 +1,4 @@
-"""A trained model in, the same computation out of Keras' own layers alone, in float32, by parts and as a whole."""
+"""Rebuild a trained model from Keras' own layers in float32, in parts that exports use one by one or joined."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from dlrun.training.trained import Trained
 
 CORE = "core_.dlrun"
-"""Name of the part that learns; int8 knows its operations by it. As the names of what is
-beside it, it has a dot, which no name of an input has: a column may be called `core`, or `mean`."""
+"""The name of the part that learns, by which int8 quantization recognizes its operations. Like the names of the other
+parts it contains a dot, which names of inputs never do: a column may be called `core` or `mean`."""
 
-_OUTPUTS = {"values": "values", "input": "reconstruction"}  # and of everything else probabilities
+_OUTPUTS = {"values": "values", "input": "reconstruction"}  # `probabilities` for all other kinds
 
 
 @dataclass(frozen=True)
 class ExportModel:
-    """A model by its parts.
+    """A model in parts.
 
     Args:
-        raw: From raw input to stored examples.
-        preprocess: From these to features.
-        core: The network.
-        target: What it predicts.
-        columns: The columns of which `raw` takes the values, by its inputs; empty: it takes other things.
-        packs: By inputs of `raw` that stand for several inputs of the exported model, the names of these in `raw`.
+        raw: the part from raw input to stored examples.
+        preprocess: the part from stored examples to features.
+        core: the network.
+        target: what the model predicts.
+        columns: the column of each input of `raw`; empty if the input is not a table or a series.
+        packs: for each input of `raw` that packs several inputs of the exported model side by side, their names.
     """
 
     raw: keras.Model
@@ -48,22 +48,22 @@ class ExportModel:
 
     @property
     def output(self) -> str:
-        """Name of what is predicted."""
+        """The name of the predictions."""
         return _OUTPUTS.get(self.target.kind, "probabilities")
 
     def inputs(self) -> Mapping[str, str]:
-        """The raw inputs by the names that an exported model gives them, which every format takes."""
+        """Return the raw inputs by the names that they have in the exported model, in any format."""
         return self._inputs
 
     @cached_property
     def _inputs(self) -> dict[str, str]:
         given = {self.columns.get(name, name): name for name in self.taken()}
-        # In ONNX an input and an output are two things of one kind, each with a name of its own.
+        # In ONNX, inputs and outputs share one namespace, so no input may have the name of an output.
         safe = safe_names(tuple(given), otherwise="input", reserved=(self.output, "error"))
         return {safe[column]: name for column, name in given.items()}
 
     def taken(self) -> Mapping[str, Any]:
-        """Shape and dtype of each raw input, of those too that `raw` takes in a pack, by its name in `raw`."""
+        """Return the shape and dtype of each raw input, including packed ones, by its name in `raw`."""
         return self._taken
 
     @cached_property
@@ -77,11 +77,11 @@ class ExportModel:
             for name in names
         }
         found = {name: tensor for name, tensor in own.items() if name not in self.packs} | members
-        in_order = [name for name in self.columns if name in found]  # as the table has its columns
+        in_order = [name for name in self.columns if name in found]  # in the order of the table's columns
         return {name: found[name] for name in dict.fromkeys((*in_order, *found))}
 
     def packed_names(self) -> Mapping[str, tuple[str, ...]]:
-        """The inputs of the exported model that `whole` takes side by side, by the name of its input."""
+        """Return the inputs of the exported model that each packed input of `whole` takes side by side."""
         return self._packed_names
 
     @cached_property
@@ -90,12 +90,12 @@ class ExportModel:
         return {pack: tuple(name_of[own] for own in names) for pack, names in self.packs.items()}
 
     def packed(self, values: Mapping[str, Any], join: Callable[..., Any], *, are_own: bool = False) -> dict[str, Any]:
-        """Bring the values of an exported model's inputs into the form that `whole` takes.
+        """Return the values of an exported model's inputs in the form that `whole` takes.
 
         Args:
-            values: By the names of `inputs`. A pack of which they have none is left out: it was cut off.
-            join: Joins several along an axis: `tf.concat`, or that of numpy.
-            are_own: Whether they are by their names in `raw`, and as `raw` takes them.
+            values: the values by the names in `inputs`. A pack without any values is omitted, as it has been cut off.
+            join: a function that concatenates along an axis, such as `tf.concat` or `np.concatenate`.
+            are_own: whether `values` has the names in `raw` instead.
         """
         if not self.packs:
             return dict(values)
@@ -109,17 +109,16 @@ class ExportModel:
         }
 
     def whole(self) -> keras.Model:
-        """Join the parts.
+        """Return the joined model.
 
         Shape:
-            Inputs: by name, as `inputs` has them and `packed` makes of them. Outputs: by name: `probabilities` of
-            classes or labels, `values`, or `reconstruction` and its `error` `(batch,)`, the mean of the squared
-            differences.
+            Inputs: by name, as in `inputs`, after `packed`. Outputs by name: `probabilities` of classes or labels,
+            `values`, or `reconstruction` and its `error` `(batch,)`, the mean of the squared differences.
         """
         return self.after(self.raw, self.joined())
 
     def by_column(self) -> keras.Model:
-        """The same with an input for each column: Keras takes milliseconds for each, and only its format needs them."""
+        """Return the joined model with one input per column, which only the Keras format needs: it is slow to build."""
         import keras
 
         taken = self.taken()
@@ -129,23 +128,23 @@ class ExportModel:
         }
         tensors = {own: inputs[name] for name, own in self.inputs().items()}
         for pack, names in self.packs.items():
-            # Of its own accord Keras 3.15 takes what strings are joined to for float32.
+            # By default, Keras 3.15 takes the concatenation of strings to be float32.
             side_by_side = keras.layers.Concatenate(dtype=taken[names[0]].dtype, name=f"{pack}.joined")
             tensors[pack] = side_by_side([tensors.pop(name) for name in names])
         return keras.Model(inputs, self._outputs(self.raw, tensors, taken=inputs), name="model")
 
     def joined(self) -> dict[str, str]:
-        """The inputs of `raw` by the names that `whole` gives them: packs keep their own."""
+        """Return the inputs of `raw` by their names in `whole`, where packs keep their own names."""
         inside = {name for names in self.packs.values() for name in names}
         alone = {name: own for name, own in self.inputs().items() if own not in inside}
         return alone | {pack: pack for pack in self.packs}
 
     def after(self, raw: keras.Model, names: Mapping[str, str]) -> keras.Model:
-        """Join the parts, with another beginning that gives the same stored examples.
+        """Return the joined model with another first part that gives the same stored examples.
 
         Args:
-            raw: The beginning.
-            names: The inputs of `raw` by the names that they get.
+            raw: the first part.
+            names: the inputs of `raw` by their new names.
         """
         import keras
 
@@ -157,10 +156,10 @@ class ExportModel:
         return keras.Model(inputs, self._outputs(raw, tensors, taken=inputs), name="model")
 
     def _outputs(self, raw: keras.Model, tensors: Mapping[str, Any], *, taken: Collection[str]) -> dict[str, Any]:
-        """What the parts make of tensors, which are by the names of the inputs of `raw`; `taken` are names in use."""
+        """Apply the parts to tensors, given by the names of the inputs of `raw`; `taken` are names already in use."""
         import keras
 
-        # In Keras 3.15 Resizing takes itself to be in training, and all layers after it, unless it is told otherwise.
+        # In Keras 3.15, Resizing and all layers after it run in training mode unless they get training=False.
         begin, preprocess = (_unlike(part, taken) for part in (raw, self.preprocess))
         features = preprocess(begin(_as_taken(raw, tensors), training=False), training=False)
         output = self.core(features, training=False)
@@ -172,24 +171,27 @@ class ExportModel:
         return outputs
 
     def with_float_resizing(self) -> ExportModel:
-        """The same with images resized in float32: other runtimes do not resize bytes."""
+        """Return the model with images resized in float32: other runtimes do not resize integers."""
         return replace(self, raw=with_float_resizing(self.raw))
 
     def without_bincount(self) -> ExportModel:
-        """The same with ids counted by sums, in place of an operation that TensorFlow Lite does not have."""
+        """Return the model with ids counted by sums, because TensorFlow Lite has no operation that counts them."""
         return replace(self, preprocess=without_bincount(self.preprocess))
 
 
 def plain_model(trained: Trained) -> ExportModel:
-    """Take a trained model apart and rebuild its network.
+    """Take a trained model apart and rebuild its network from Keras' own layers.
 
-    What cannot be rebuilt, as a plugin's own layers, stays what it is.
+    Layers that cannot be rebuilt, such as those of a plugin, are kept.
 
     Args:
-        trained: The model.
+        trained: the model.
+
+    Returns:
+        The parts of the model.
 
     Raises:
-        RunError: The run's interface contradicts itself: it is damaged.
+        RunError: The run's interface is damaged.
     """
     interface = trained.interface
     try:
@@ -203,22 +205,22 @@ def plain_model(trained: Trained) -> ExportModel:
 
 
 def inputs_of(model: keras.Model) -> dict[str, Any]:
-    """The inputs of a model by the names under which it takes them."""
+    """Return the inputs of a model by their names."""
     if isinstance(model.input, dict):
         return dict(model.input)
     return {tensor.name: tensor for tensor in model.inputs}
 
 
 class Givens:
-    """The inputs of a model, to be found again behind what changes their axes alone."""
+    """Finds the input of a model that a tensor comes from, through operations that only change axes."""
 
     def __init__(self, model: keras.Model) -> None:
         self._names = {id(given): name for name, given in inputs_of(model).items()}
 
     def name_of(self, tensor: Any) -> str | None:
-        """The name of the input that a tensor inside the model is; None if it is something else by now."""
+        """Return the name of the input that a tensor is; None if it has been computed from one."""
         while id(tensor) not in self._names:
-            operation = operation_of(tensor)
+            operation = operation_of(tensor._keras_history.operation  # noqa: SLF001  Keras has no public way back
             if type(operation).__name__ not in ("ExpandDims", "Reshape", "Squeeze", "Identity"):
                 return None
             tensor = operation.input
@@ -226,14 +228,14 @@ class Givens:
 
 
 def _unlike(part: keras.Model, names: Collection[str]) -> keras.Model:
-    """A part under a name that no input has; Keras takes long to make one of thousands of inputs anew."""
+    """Return a part under a name that no input has, without rebuilding it unless needed, since that takes long."""
     import keras
 
     return keras.Model(part.input, part.output, name=f"dlrun.{part.name}") if part.name in names else part
 
 
 def _error(shape: tuple[int, ...]) -> keras.Model:
-    """The mean of the squared differences of each example.
+    """Return a model of the mean squared difference of each example.
 
     Shape:
         Inputs: two of `(batch, *shape)`. Output: `(batch,)`.
@@ -253,7 +255,7 @@ def _as_taken(model: keras.Model, tensors: Mapping[str, Any]) -> Any:
 
 
 def _as_functional(core: keras.Model) -> keras.Model:
-    """The network under the name `core`, not compiled."""
+    """Return the network as a functional model with the name `CORE`, not compiled."""
     import keras
 
     if isinstance(core, keras.Sequential) or not hasattr(core, "operations"):

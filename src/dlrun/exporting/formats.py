@@ -1,4 +1,4 @@
-"""What a model can be exported to: each format's file, its packages, and how near it has to come to dlrun."""
+"""The export formats: their files, the packages they need, and how close their predictions must be to dlrun's."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _FLOAT32, _ROUNDED, _FLOAT16 = 1e-4, 5e-3, 1e-2
 
 @dataclass(frozen=True)
 class Limit:
-    """How near an exported model has to come to dlrun.
+    """The largest acceptable difference between an exported model and dlrun.
 
     Args:
-        difference: From dlrun's predictions, in parts of their range.
-        is_mean: Whether that is the mean difference; otherwise the largest.
-        equal_decisions: Part of the examples with the same class or labels that is enough, however large the
-            difference; None: the difference counts. A model that hardly knows may decide otherwise by a hair.
+        difference: the difference of the predictions, as a fraction of their range.
+        is_mean: whether that is the mean difference; otherwise the largest.
+        equal_decisions: the fraction of examples with the same class or labels that is acceptable for any difference,
+            since an uncertain prediction may change its class by a tiny difference; None to use the difference only.
     """
 
     difference: float
@@ -31,12 +31,12 @@ class Limit:
 
     @classmethod
     def of(cls, quantize: Quantize | None, *, decides: bool, rounds_pixels: bool = False) -> Limit:
-        """The limit of a model.
+        """Return the limit for a model.
 
         Args:
-            quantize: What was lost on purpose.
-            decides: Whether it predicts classes or labels.
-            rounds_pixels: Whether another library resizes its images, and rounds some pixels to the next grey level.
+            quantize: the quantization, which loses precision on purpose.
+            decides: whether the model predicts classes or labels.
+            rounds_pixels: whether another library resizes its images, which rounds some pixels differently.
         """
         if quantize == "int8":
             return _INT8_DECISIONS if decides else _INT8_VALUES
@@ -51,14 +51,14 @@ _INT8_VALUES = Limit(0.05, is_mean=True)
 
 @dataclass(frozen=True)
 class Format:
-    """One format.
+    """An export format.
 
     Args:
-        name: As `--to` takes it.
-        suffix: Of its file; empty: it is a folder.
-        library: What runs it, for people.
-        packages: What it needs besides dlrun's own dependencies.
-        takes_batches: Whether it takes several examples at once.
+        name: its name, as for `--to`.
+        suffix: the suffix of its file; empty for a folder.
+        library: the library that runs it.
+        packages: the packages it needs besides dlrun's own dependencies.
+        takes_batches: whether it takes several examples at once.
     """
 
     name: TargetName
@@ -80,14 +80,14 @@ FORMATS: dict[str, Format] = {
 
 
 def find_format(name: str, quantize: str | None) -> Format:
-    """The format that a command line asks for.
+    """Return the format for the options of a command line.
 
     Args:
-        name: Of the target.
+        name: the name of the format.
         quantize: `float16`, `int8`, or None.
 
     Raises:
-        UsageError: There is no such target or quantization, they do not go together, or a package is missing.
+        UsageError: There is no such format or quantization, they do not go together, or a package is missing.
     """
     found = FORMATS.get(name)
     if found is None:
@@ -96,7 +96,7 @@ def find_format(name: str, quantize: str | None) -> Format:
         raise UsageError(f"dlrun cannot quantize to {quantize!r}", expected="one of " + ", ".join(get_args(Quantize)))
     if quantize is not None and name != "tflite":
         raise UsageError(
-            f"--quantize {quantize} is for TensorFlow Lite, and this is --to {name}",
+            f"--quantize {quantize} works only with TensorFlow Lite, not with --to {name}",
             hint=f"--to tflite --quantize {quantize}",
         )
     missing = [package for package in found.packages if importlib.util.find_spec(package) is None]

@@ -1,7 +1,7 @@
-"""A folder with inputs and the code that loads an exported model in; what the model gives, and how fast, out.
+"""Run an exported model on examples, and measure its speed, in a program that works without dlrun.
 
-A program of its own that runs without dlrun: `python -P harness.py FOLDER`. It is what proves that an exported model
-needs no more than the code that dlrun prints for it.
+It is started as `python -P harness.py FOLDER`, with the examples and the loading code in the folder. This proves that
+an exported model needs only the code that dlrun prints for it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Example = dict[str, npt.NDArray[Any]]
 
 _MOST_SINGLY, _FEWEST_SINGLY = 50, 5
 _VALUES_SINGLY = 20_000
-"""So many inputs, of all examples together, are given one example at a time where a batch has run all of them."""
+"""How many values, over all inputs and examples, to predict one example at a time if a batch has run all of them."""
 
 _WARM_UP, _TIMED, _TIMED_SECONDS = 3, 50, 0.5
 
@@ -29,7 +29,11 @@ _WARM_UP, _TIMED, _TIMED_SECONDS = 3, 50, 0.5
 def write_examples(folder: Path, examples: Sequence[Example]) -> None:
     """Write examples for another process: numbers as arrays, strings as JSON.
 
-    What has the same shape and dtype in all examples is one array: there may be thousands of inputs.
+    Inputs with the same shape and dtype in all examples share one array, because there may be thousands of inputs.
+
+    Args:
+        folder: the folder to write to.
+        examples: the examples.
     """
     names = [name for name, value in examples[0].items() if value.dtype.kind not in "OU"] if examples else []
     arrays: dict[str, npt.NDArray[Any]] = {}
@@ -49,7 +53,7 @@ def write_examples(folder: Path, examples: Sequence[Example]) -> None:
 
 
 def read_examples(folder: Path) -> list[Example]:
-    """Read what `write_examples` has written."""
+    """Read the examples that `write_examples` has written."""
     written = json.loads((folder / "examples.json").read_text())
     examples = [{name: np.array(value, dtype=object) for name, value in each.items()} for each in written["texts"]]
     with np.load(folder / "examples.npz") as arrays:
@@ -65,7 +69,7 @@ def read_examples(folder: Path) -> list[Example]:
 
 
 def one_batch(examples: Sequence[Example]) -> Example | None:
-    """All examples in one; None if they have several shapes."""
+    """Join examples to one batch; None if their shapes differ."""
     first = examples[0]
     if any(each[name].shape != first[name].shape for each in examples for name in first):
         return None
@@ -73,7 +77,7 @@ def one_batch(examples: Sequence[Example]) -> Example | None:
 
 
 def median_seconds(call: Any, examples: Sequence[Example]) -> float:
-    """How long one example takes, after some that are not counted."""
+    """Return the median time of one example, after some calls that do not count."""
     for example in examples[:_WARM_UP]:
         call(example)
     seconds: list[float] = []
@@ -86,12 +90,12 @@ def median_seconds(call: Any, examples: Sequence[Example]) -> float:
 
 
 def _singly(inputs: int) -> int:
-    """How many examples run one at a time where all run in one batch too: 5,000 inputs take TensorFlow 0.1 s."""
+    """Return how many examples to run one at a time after a batch: 5,000 inputs take TensorFlow 0.1 s per example."""
     return max(_FEWEST_SINGLY, min(_MOST_SINGLY, _VALUES_SINGLY // inputs))
 
 
 def run(folder: Path) -> None:
-    """Run the model on the folder's examples, one at a time and together, and write what it gives."""
+    """Run the model on the folder's examples, one at a time and as a batch, and write the outputs."""
     examples, job = read_examples(folder), json.loads((folder / "job.json").read_text())
     predict = runpy.run_path(str(folder / "load.py"))["predict"]
     batch = one_batch(examples) if job["batches"] else None
@@ -105,5 +109,5 @@ def run(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    sys.modules["dlrun"] = None  # type: ignore[assignment]  # whoever imports it now gets an ImportError
+    sys.modules["dlrun"] = None  # type: ignore[assignment]  # any import of dlrun raises an ImportError now
     run(Path(sys.argv[1]))

@@ -1,4 +1,4 @@
-"""A model in, one `.keras` file out, which plain Keras loads."""
+"""Write a model as a `.keras` file that plain Keras loads."""
 
 from __future__ import annotations
 
@@ -14,29 +14,34 @@ if TYPE_CHECKING:
 
 
 def write_keras(model: keras.Model, file: Path, description: ModelDescription) -> None:
-    """Write a file for `keras.saving.load_model`; `description.json` and `labels.txt` are members of the archive.
+    """Write a file for `keras.saving.load_model`, with `description.json` and `labels.txt` in the archive.
+
+    Args:
+        model: the model.
+        file: the path of the file.
+        description: the inputs and outputs of the model.
 
     Raises:
-        RunError: Something in it is not Keras' own.
+        RunError: The model contains layers that are not Keras' own.
     """
     foreign = foreign_layers(model)
     if foreign:
         raise RunError(
             f"the model has parts that Keras does not know: {', '.join(foreign)}",
-            expected="layers, activations and the like of Keras alone, which load without the plugin",
-            hint="--to savedmodel, --to onnx or --to tflite, which keep the computation and not the layers",
+            expected="only layers, activations and other objects of Keras, which load without the plugin",
+            hint="use --to savedmodel, --to onnx or --to tflite, which store the computation instead of the layers",
         )
     model.save(str(file))
     append_description(description, file)
 
 
 def foreign_layers(model: keras.Model) -> list[str]:
-    """The layers, and what else is in a model, that Keras does not have, as `name (class)`."""
+    """Return the layers and other objects in a model that are not Keras' own, as `name (class)`."""
     import keras
 
     try:
         serialized = keras.saving.serialize_keras_object(model)
-    except (NotImplementedError, ValueError, TypeError) as error:  # a layer that does not tell its arguments
+    except (NotImplementedError, ValueError, TypeError) as error:  # a layer without get_config()
         return [str(error).strip().splitlines()[0]]
     return sorted(set(_foreign(serialized, inside=model.name)))
 
@@ -48,8 +53,8 @@ def _foreign(node: Any, *, inside: str) -> Iterator[str]:
     if not isinstance(node, dict):
         return
     module, config = node.get("module"), node.get("config")
-    told = node.get("name") or (config.get("name") if isinstance(config, dict) else None)
-    name = told if isinstance(told, str) else inside
+    own_name = node.get("name") or (config.get("name") if isinstance(config, dict) else None)
+    name = own_name if isinstance(own_name, str) else inside
     if "class_name" in node and "registered_name" in node:
         made = node.get("registered_name") or ""
         if (module or "keras").partition(".")[0] not in ("keras", "builtins") or made.partition(">")[0] == "dlrun":

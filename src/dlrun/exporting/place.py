@@ -1,4 +1,4 @@
-"""Where an exported model goes: nothing is there before it is whole and checked, and nothing else is left."""
+"""Write an exported file so that it appears only when it is complete and checked, and nothing else is left behind."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _ASIDE = "replaced"
 
 @dataclass(frozen=True)
 class Destination:
-    """A file or folder to be written.
+    """The path of an export.
 
     Args:
-        path: Of it.
-        format: What it will be.
+        path: the path of the file or folder.
+        format: its format.
     """
 
     path: Path
@@ -29,30 +29,36 @@ class Destination:
 
     @classmethod
     def of(cls, path: Path, format_: Format, *, replaces: bool) -> Destination:
-        """Check that it may be written.
+        """Check that the path may be written to.
+
+        Args:
+            path: the path.
+            format_: the format of the export.
+            replaces: whether an existing export may be replaced.
 
         Raises:
-            UsageError: Its name does not fit, there is no such folder, or it is there already.
+            UsageError: The name has the wrong suffix, its folder does not exist, or the file exists already.
         """
         path = path.expanduser()
         if format_.suffix and path.suffix != format_.suffix:
-            raise UsageError(f"--output {path} is to be a {format_.name} file", expected=f"a name in {format_.suffix}")
+            message = f"--output {path} is not the name of a {format_.name} file"
+            raise UsageError(message, expected=f"a name ending in {format_.suffix}")
         if not path.parent.is_dir():
             raise UsageError(f"there is no folder {path.parent}", hint=f"mkdir -p {path.parent}")
         if disk.exists(path):
             if path.is_dir() == bool(format_.suffix) or (path.is_dir() and not _is_saved_model(path)):
-                said = f"{path} is there already, and is not a {format_.name} export"
-                raise UsageError(said, hint="--output PATH names another place")
+                message = f"{path} exists already, and is not a {format_.name} export"
+                raise UsageError(message, hint="choose another path with --output PATH")
             if not replaces:
-                raise UsageError(f"{path} is there already", hint="--force replaces it, --output PATH leaves it")
+                raise UsageError(f"{path} exists already", hint="use --force to replace it, or another --output PATH")
         return cls(path, format_)
 
     @contextlib.contextmanager
     def staged(self) -> Iterator[Path]:
-        """Another path to write to, in a folder of its own; at the end of the `with` block it becomes this one.
+        """Yield a temporary path to write to; after the block it is renamed to the final path.
 
         Raises:
-            RunError: The disk is full, or the folder cannot be written to.
+            RunError: The disk is full, or the folder is not writable.
         """
         with explained(f"write {self.path}"):
             work = Path(tempfile.mkdtemp(dir=self.path.parent.absolute(), prefix=f".{self.path.name}."))
@@ -61,18 +67,18 @@ class Destination:
                 yield staged
                 self._commit(staged, aside=work / _ASIDE)
             finally:
-                # What was replaced is only given up for what replaces it.
+                # If the commit failed and could not be undone, the old export is still in `work`: keep it.
                 if disk.exists(self.path) or not disk.exists(work / _ASIDE):
                     disk.remove_tree(work)
 
     def size(self) -> int:
-        """Bytes of the file, or of all files of the folder."""
+        """Return the number of bytes of the file, or of all files in the folder."""
         if not self.path.is_dir():
             return self.path.stat().st_size
         return sum(each.stat().st_size for each in self.path.rglob("*") if each.is_file())
 
     def _commit(self, staged: Path, *, aside: Path) -> None:
-        replaces = self.path.is_dir()  # a folder cannot be renamed onto another
+        replaces = self.path.is_dir()  # a folder cannot be renamed to the name of an existing folder
         if replaces:
             disk.rename(self.path, aside)
         try:

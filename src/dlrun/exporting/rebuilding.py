@@ -1,4 +1,4 @@
-"""A Keras model in, the same computation of other Keras layers out: of those that every format has."""
+"""Rebuild a Keras model from layers that every export format supports, with the same computation."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def in_plain_layers(core: keras.Model) -> keras.Model:
-    """A copy in float32, with Keras' LSTM and Dropout in place of dlrun's, and a Dense for each way of a tied one."""
+    """Return a float32 copy with Keras' LSTM and Dropout for dlrun's, and separate Dense layers for tied ones."""
     return _untied(_rebuilt(core))
 
 
 def without_bincount(preprocess: keras.Model) -> keras.Model:
-    """A copy that counts ids by adding up one-hot vectors."""
+    """Return a copy that counts ids by adding one-hot vectors."""
     import keras
 
     if not any(_counts(layer) for layer in preprocess.layers):
@@ -35,7 +35,7 @@ def without_bincount(preprocess: keras.Model) -> keras.Model:
 
 
 def with_float_resizing(raw: keras.Model) -> keras.Model:
-    """A copy that resizes images of whole numbers in float32 and rounds; other runtimes do not resize bytes."""
+    """Return a copy that resizes integer images in float32 and rounds; other runtimes do not resize integers."""
     import keras
 
     if not rounds_pixels(raw):
@@ -54,7 +54,7 @@ def with_float_resizing(raw: keras.Model) -> keras.Model:
 
 
 def rounds_pixels(raw: keras.Model) -> bool:
-    """Whether a model resizes images of whole numbers to whole numbers."""
+    """Return whether a model resizes integer images to integers."""
     return any(_resizes_integers(layer) for layer in raw.layers)
 
 
@@ -67,14 +67,14 @@ def _counts(layer: Any) -> bool:
 
 
 def _rebuilt(core: keras.Model) -> keras.Model:
-    """A copy with Keras' LSTM and Dropout in place of dlrun's, and float32 everywhere."""
+    """Return a float32 copy with Keras' LSTM and Dropout instead of dlrun's."""
     import keras
 
     try:
         serialized = _plain(keras.saving.serialize_keras_object(core))
         copy = keras.saving.deserialize_keras_object(serialized)
         copy.set_weights(core.get_weights())
-    except Exception:  # noqa: BLE001  a plugin's layers that cannot be made again fail in ways of their own
+    except Exception:  # noqa: BLE001  a plugin's layers may fail to be rebuilt with any exception
         return core
     return copy
 
@@ -87,7 +87,7 @@ def _plain(node: Any) -> Any:
     if node.get("class_name") == block_lstm().__name__:
         node = {**node, "module": "keras.layers", "class_name": "LSTM", "registered_name": None}
     if node.get("class_name") == "Dropout":
-        # Training gives it a class of dlrun's, which draws random numbers its own way.
+        # Training replaces its class by dlrun's, which only differs in its random numbers.
         node = {**node, "module": "keras.layers", "registered_name": None}
     if node.get("class_name") == "DTypePolicy" and node["config"].get("name", "").startswith("mixed"):
         return {**node, "config": {"name": "float32"}}
@@ -95,7 +95,7 @@ def _plain(node: Any) -> Any:
 
 
 def _untied(core: keras.Model) -> keras.Model:
-    """A copy with a Dense for each direction of a `ReversibleDense`."""
+    """Return a copy with one Dense layer for each direction of a `ReversibleDense`."""
     import keras
 
     tied = {layer.name: layer for layer in core.layers if isinstance(layer, reversible_dense())}

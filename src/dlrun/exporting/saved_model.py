@@ -1,4 +1,4 @@
-"""A Keras model in, a SavedModel folder out: what TensorFlow loads without Keras, and its converter starts from."""
+"""Write a model as a SavedModel folder, which TensorFlow loads without Keras, and which its converter starts from."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def write_saved_model(
 ) -> None:
     """Write a folder for `tf.saved_model.load`.
 
-    Its signature `serving_default` takes any number of examples. `labels`, which takes nothing, gives the names of the
-    outputs; they and the rest of the description are files under `assets.extra` too.
+    Its signature `serving_default` takes any number of examples. The signature `labels` takes nothing and returns the
+    names of the outputs. They are also in files in `assets.extra`, with the rest of the description.
 
     Args:
-        model: What to write.
-        whole: The same, joined.
-        parts: Of it, what has variables or tables.
-        folder: Where to.
-        description: Of the model.
+        model: the parts of the model.
+        whole: the joined model.
+        parts: the parts of it that have variables or tables.
+        folder: the folder to write.
+        description: the inputs and outputs of the model.
     """
     import tensorflow as tf
 
@@ -63,6 +63,11 @@ def write_saved_model(
 def write_endpoints(parts: Sequence[keras.layers.Layer], folder: Path, endpoints: Mapping[str, Any]) -> None:
     """Write functions and the layers that they use; the first function is the `serving_default`.
 
+    Args:
+        parts: the layers.
+        folder: the folder to write.
+        endpoints: the functions by name.
+
     Raises:
         OSError: The folder cannot be written.
     """
@@ -79,7 +84,7 @@ def write_endpoints(parts: Sequence[keras.layers.Layer], folder: Path, endpoints
 
 @contextlib.contextmanager
 def _errors_of_files() -> Iterator[None]:
-    """TensorFlow writes files itself, and has errors of its own for them, in whose text are the system's words."""
+    """Raise an OSError for TensorFlow's own errors of file operations, recognized by the system's words in them."""
     import tensorflow as tf
 
     try:

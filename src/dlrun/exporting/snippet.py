@@ -1,4 +1,4 @@
-"""An exported model in, the lines of plain Python that load and run it out: the check runs them, users copy them."""
+"""Generate the plain Python code that loads and runs an exported model: the check runs it, and users copy it."""
 
 from __future__ import annotations
 
@@ -69,32 +69,30 @@ _PIL_IMAGE = """\
 import PIL.Image, PIL.ImageOps  # of a JPEG, pixels may be a level or two from TensorFlow's, which dlrun reads with
 
 image = PIL.ImageOps.exif_transpose(PIL.Image.open("image.jpg"))
-if image.mode.startswith("I"):  # 16 bits, of which dlrun reads the upper 8
+if image.mode.startswith("I"):  # 16 bits, of which dlrun uses the upper 8
     image = PIL.Image.fromarray((np.array(image) >> 8).astype("uint8"))"""
-_TENSORFLOW_IMAGE = (
-    "# dlrun turns images upright as their EXIF data says, which TensorFlow does not: turn such files first;\n"
+_TENSORFLOW_IMAGE = "# dlrun rotates images as their EXIF data says, but TensorFlow does not: rotate such files first;\n"
     "# TensorFlow reads JPEG, PNG, GIF and BMP: open a WebP, TIFF or PPM file with PIL.Image.open"
-)
 _LARGEST_SHOWN = 8
 _WIDTH = 100
 _IMAGE_AXES = 4  # examples, height, width, channels
 
 
 def loading_code(target: TargetName, path: Path) -> str:
-    """The lines that load a model and define `predict`, from a dictionary of arrays to one, and `labels`."""
+    """Return code that loads a model and defines `labels` and `predict`, a function from arrays by name to the same."""
     return _LOAD[target].format(path=json.dumps(str(path)), description=DESCRIPTION)
 
 
 def example_code(
     target: TargetName, description: ModelDescription, example: Example, *, has_steps: bool = False
 ) -> str:
-    """The lines that predict one example; what is too large to be written is read from a file of the user's.
+    """Return code that predicts one example; an example too large for the code is read from a file.
 
     Args:
-        target: Where the model runs.
-        description: Of the model.
-        example: What to show.
-        has_steps: Whether it is columns of a series, each with a value for every step of the history.
+        target: the format of the model.
+        description: the inputs and outputs of the model.
+        example: the example.
+        has_steps: whether the inputs are columns of a series, with a value for every step of the history.
     """
     entries = [] if has_steps else [_entry(each, example[each.name], target) for each in description.inputs]
     if has_steps:
@@ -121,7 +119,7 @@ def example_code(
 
 
 def _entry(given: Input, value: np.ndarray[tuple[int, ...], np.dtype[np.generic]], target: TargetName) -> str:
-    """One input as Python writes it."""
+    """Return the code for one input."""
     if _is_image(given):
         return f"{given.name!r}: {_image(given, target)}"
     if value.dtype.kind in "OU":
@@ -135,16 +133,16 @@ def _entry(given: Input, value: np.ndarray[tuple[int, ...], np.dtype[np.generic]
 
 
 def _is_image(given: Input) -> bool:
-    """Whether it takes an image of any size, as a file has it."""
+    """Return whether an input is an image of any size, as in an image file."""
     return given.dtype == "uint8" and len(given.shape) == _IMAGE_AXES and None in given.shape[1:]
 
 
 def _history(description: ModelDescription, example: Example) -> Iterator[str]:
-    """One window of a series: of each column a list that stands on lines of its own, and what makes arrays of them."""
+    """Yield code for one window of a series: a list for each column, and how to make arrays from them."""
     columns = {each.name: _values(each, example[each.name]) for each in description.inputs}
     if any("nan" in values for values in columns.values()):
         yield 'nan = float("nan")'
-    yield "history = {  # of each column the values of every step, the newest last"
+    yield "history = {  # for each column the values of every step, the newest last"
     for name, values in columns.items():
         yield f"    {name!r}: ["
         yield from _packed(values, indent=" " * 8)
@@ -161,12 +159,12 @@ def _history(description: ModelDescription, example: Example) -> Iterator[str]:
     yield "inputs = {name: np.array([values], kinds[name]) for name, values in history.items()}"
     as_bytes = [each.name for each in description.inputs if each.dtype == "uint8"]
     if as_bytes:
-        yield f"for name in {as_bytes}:  # the bytes of the texts, one a line"
+        yield f"for name in {as_bytes}:  # the bytes of the texts, one per line"
         yield '    inputs[name] = np.frombuffer("\\n".join(history[name]).encode(), np.uint8)[None]'
 
 
 def _values(given: Input, value: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> list[str]:
-    """Every value of a column as Python writes it; of numbers the shortest that is the same in float32."""
+    """Return the code for every value of a column; for numbers, the shortest that is the same in float32."""
     if given.dtype == "uint8":
         return [repr(text) for text in bytes(value.astype(np.uint8).reshape(-1)).decode().split("\n")]
     if value.dtype.kind in "OU":
@@ -175,7 +173,7 @@ def _values(given: Input, value: np.ndarray[tuple[int, ...], np.dtype[np.generic
 
 
 def _packed(values: Sequence[str], *, indent: str) -> Iterator[str]:
-    """Values one after another, each followed by a comma, on lines that are not wide."""
+    """Yield lines of limited width with the values, each followed by a comma."""
     line = indent
     for value in values:
         if line != indent and len(line) + len(value) > _WIDTH:

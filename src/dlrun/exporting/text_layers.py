@@ -1,4 +1,4 @@
-"""What Keras' layers for strings do, as plain values that other formats can be written from."""
+"""Describe what Keras' layers for strings do, as plain values that other formats can be generated from."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
     import keras
 
 PUNCTUATION = "!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~'"
-"""What `strip_punctuation` of `TextVectorization` takes out."""
+"""The characters that `strip_punctuation` of `TextVectorization` removes."""
 
 
 @dataclass(frozen=True)
 class TextRules:
-    """How a `TextVectorization` makes ids of a text: 0 is padding, 1 every unknown token.
+    """How a `TextVectorization` layer turns a text into ids: 0 is padding, 1 is every unknown token.
 
     Args:
-        lower: Whether ASCII letters become small.
-        punctuation: Characters that are taken out.
-        by_character: Whether it cuts at every character; otherwise at ASCII whitespace.
-        vocabulary: The known tokens; their ids begin at 2.
-        length: Number of ids.
+        lower: whether it converts ASCII letters to lower case.
+        punctuation: the characters that it removes.
+        by_character: whether it splits into characters; otherwise it splits at ASCII whitespace.
+        vocabulary: the known tokens; their ids begin at 2.
+        length: the number of ids.
     """
 
     lower: bool
@@ -36,10 +36,13 @@ class TextRules:
 
     @classmethod
     def of(cls, layer: Any) -> TextRules:
-        """Read them from the layer.
+        """Return the rules of a layer.
+
+        Args:
+            layer: the layer.
 
         Raises:
-            RunError: It does something that only Keras does.
+            RunError: The layer does something that only Keras supports.
         """
         config = layer.get_config()
         standardize, length = config["standardize"], config["output_sequence_length"]
@@ -47,7 +50,7 @@ class TextRules:
         fits = config["output_mode"] == "int" and length and not config["ngrams"] and not config.get("ragged")
         if not fits or standardize not in known or config["split"] not in ("whitespace", "character"):
             raise RunError(
-                f"{layer.name} (TextVectorization) makes more of a text than a row of ids of its words or characters",
+                f"{layer.name} (TextVectorization) does more than turning words or characters into a row of ids",
                 hint="--to keras, or --to savedmodel",
             )
         standardize = standardize or ""
@@ -61,12 +64,12 @@ class TextRules:
 
 
 def string_layers(raw: keras.Model) -> list[Any]:
-    """The layers of a model that take strings."""
+    """Return the layers of a model that take strings."""
     return [layer for layer in raw.layers if type(layer).__name__ in ("StringLookup", "TextVectorization")]
 
 
 def stateful_parts(model: ExportModel) -> list[Any]:
-    """What a model has variables or tables in: to write these takes no look at thousands of inputs."""
+    """Return the parts of a model with variables or tables, without searching thousands of inputs for them."""
     return [model.core, model.preprocess, *string_layers(model.raw)]
 
 
@@ -75,19 +78,19 @@ class ModelTail:
     """A model without some of its first layers.
 
     Args:
-        rest: The model, which has an input of its own for what each of the layers gave.
-        layers: By the names of these inputs: the layer, and the input of the exported model that it took, but for its
-            axes; or the inputs, which it took side by side.
+        rest: the model, with a new input for the output of each removed layer.
+        layers: for each of these inputs, the layer, and the names of the inputs of the exported model that it took,
+            which are several if it took them side by side.
     """
 
     rest: keras.Model
     layers: Mapping[str, tuple[Any, tuple[str, ...]]]
 
     def inputs(self, model: ExportModel) -> dict[str, Any]:
-        """Shape and dtype of what has to be given to the rest, before it is packed, by name.
+        """Return the shape and dtype of everything that `rest` needs, before packing, by name.
 
         Args:
-            model: The whole.
+            model: the whole model.
         """
         gone = {source for _, sources in self.layers.values() for source in sources}
         taken, of_rest = model.taken(), inputs_of(self.rest)
@@ -96,10 +99,14 @@ class ModelTail:
 
 
 def cut_behind(model: ExportModel, layers: Sequence[Any]) -> ModelTail:
-    """Cut a model behind layers that take its inputs as they come.
+    """Cut off layers that take inputs of the model directly.
+
+    Args:
+        model: the model.
+        layers: the layers.
 
     Raises:
-        RunError: One takes something else.
+        RunError: A layer takes something else than an input.
     """
     import keras
 
@@ -116,7 +123,7 @@ def cut_behind(model: ExportModel, layers: Sequence[Any]) -> ModelTail:
             ids += "_"
         own = givens.name_of(layer.input)
         if own is None:
-            raise RunError(f"{layer.name} takes strings that are made inside the model", hint="--to savedmodel")
+            raise RunError(f"{layer.name} takes strings that the model computes", hint="--to savedmodel")
         cut[ids] = layer, tuple(name_of[each] for each in model.packs.get(own, (own,)))
         taken.add(own)
     behind = {name: given[own] for name, own in names.items() if own not in taken}
@@ -127,15 +134,18 @@ def cut_behind(model: ExportModel, layers: Sequence[Any]) -> ModelTail:
 
 
 def lookup_ids(layer: Any) -> tuple[dict[str, int], int]:
-    """The id of each known string of a `StringLookup`, and that of every other.
+    """Return the id of each known string in a `StringLookup`, and the id of all others.
+
+    Args:
+        layer: the layer.
 
     Raises:
-        RunError: It does something that only Keras does.
+        RunError: The layer does something that only Keras supports.
     """
     config = layer.get_config()
     if config["output_mode"] != "int" or config["num_oov_indices"] != 1 or config["invert"]:
         raise RunError(
-            f"{layer.name} (StringLookup) does more than to give each string its id, and all unknown ones the same",
+            f"{layer.name} (StringLookup) does more than giving each known string an id, and all others one more",
             hint="--to keras, or --to savedmodel",
         )
     begin = 1 + (config["mask_token"] is not None)

@@ -1,4 +1,4 @@
-"""A model of plain Keras layers in, a file or folder of one of the formats out."""
+"""Write a model of plain Keras layers as a file or folder in one of the formats."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from dlrun.exporting.formats import Format, Limit, Quantize
 from dlrun.exporting.harness import Example
 from dlrun.exporting.rebuilding import rounds_pixels
 
-_BYTES, _LINES_OF_BYTES = "the bytes of a text in UTF-8", "the bytes of {} texts in UTF-8, one a line"
+_BYTES, _LINES_OF_BYTES = "the bytes of a text in UTF-8", "the bytes of {} texts in UTF-8, one per line"
 
 
 @dataclass(frozen=True)
 class WrittenModel:
-    """What was written.
+    """A written model.
 
     Args:
-        description: What it takes and gives.
-        examples: A sample as it takes them.
-        carried: Where it holds its labels and the description, for people.
-        in_keras: Predicts one example of the sample with the Keras model that it is from.
-        limit: How near its predictions have to come to dlrun's.
-        quantized: What was quantized, for people; empty: nothing.
+        description: its inputs and outputs.
+        examples: a sample, in the form that it takes.
+        carried: where it contains its labels and the description.
+        in_keras: predicts one example of the sample with the Keras model.
+        limit: the largest acceptable difference from dlrun's predictions.
+        quantized: a description of what was quantized; empty if nothing was.
     """
 
     description: ModelDescription
@@ -48,15 +48,18 @@ def write(
     """Write a model.
 
     Args:
-        model: By its parts.
-        path: Where to; beside it may be written too.
-        format_: What.
-        run: Id of the run that it is from.
-        sample: Examples: they are brought into the form that the file takes, and int8 is calibrated with them.
-        quantize: For TensorFlow Lite.
+        model: the parts of the model.
+        path: the file or folder to write; temporary files are written next to it.
+        format_: the format.
+        run: the id of the run that the model comes from.
+        sample: examples, which are converted to the form that the file takes, and used to calibrate int8.
+        quantize: the quantization for TensorFlow Lite.
+
+    Returns:
+        The written model.
 
     Raises:
-        RunError: The format cannot hold the model.
+        RunError: The format cannot represent the model.
     """
     import tensorflow as tf
 
@@ -80,7 +83,7 @@ def write(
         from dlrun.exporting.keras_file import write_keras
 
         write_keras(model.by_column(), path, description)
-        carried = f"{inside} in the zip archive that the file is"
+        carried = f"{inside} in the file, which is a zip archive"
         return WrittenModel(description, examples, carried, in_keras, limit)
     if format_.name == "savedmodel":
         from dlrun.exporting.saved_model import write_saved_model
@@ -107,14 +110,14 @@ def write(
     carried = f"{inside} in the zip archive at the end of the file"
     quantized = {"int8": "int8", "float16": "float16 weights"}.get(quantize or "", "")
     if quantize == "int8" and not can_calibrate(model):
-        quantized = "int8 weights; it computes in float32"
+        quantized = "int8 weights; the computation is in float32"
     return WrittenModel(description, examples, carried, in_keras, limit, quantized)
 
 
 def _of_one(description: ModelDescription, texts: tuple[str, ...]) -> ModelDescription:
-    """The description of a model of one example at a time, whose texts are bytes."""
+    """Return the description for a model of one example at a time, with texts as bytes."""
     inputs = tuple(
-        replace(each, dtype="uint8", shape=(1, None), what=_said_of_bytes(each.shape))
+        replace(each, dtype="uint8", shape=(1, None), what=_describe_bytes(each.shape))
         if each.name in texts
         else replace(each, shape=(1, *each.shape[1:]))
         for each in description.inputs
@@ -127,7 +130,7 @@ def _as_bytes(text: Any) -> Any:
     return np.frombuffer("\n".join(map(str, text.reshape(-1))).encode(), np.uint8)[None]
 
 
-def _said_of_bytes(shape: tuple[int | None, ...]) -> str:
+def _describe_bytes(shape: tuple[int | None, ...]) -> str:
     texts = math.prod(size or 1 for size in shape[1:])
     return _BYTES if texts == 1 else _LINES_OF_BYTES.format(texts)
 

@@ -1,1 +1,1 @@
-"""ONNX: the conversion, and Keras' string layers as standard operations."""
+"""Convert models to ONNX, with Keras' string layers as standard operations."""

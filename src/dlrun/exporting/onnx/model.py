@@ -1,4 +1,4 @@
-"""A model in, one ONNX file out: numbers by tf2onnx, strings by operations put together here."""
+"""Write a model as an ONNX file: tf2onnx converts the numeric part, and this package builds the string operations."""
 
 from __future__ import annotations
 
@@ -17,16 +17,21 @@ if TYPE_CHECKING:
     from dlrun.exporting.export_model import ExportModel
 
 _TF2ONNX_OPSET = 18
-"""The newest that tf2onnx 1.17 writes."""
+"""The newest opset that tf2onnx 1.17 supports."""
 
 _BATCH = "batch"
 
 
 def write_onnx(model: ExportModel, file: Path, description: ModelDescription) -> None:
-    """Write an ONNX file; its metadata have `labels` and `description`, both JSON.
+    """Write an ONNX file with `labels` and `description` in its metadata, both as JSON.
+
+    Args:
+        model: the parts of the model.
+        file: the path of the file.
+        description: its inputs and outputs.
 
     Raises:
-        RunError: Something in the model has no counterpart in ONNX.
+        RunError: ONNX cannot represent something in the model.
     """
     import onnx
 
@@ -41,7 +46,7 @@ def write_onnx(model: ExportModel, file: Path, description: ModelDescription) ->
         if not strings.is_empty:
             made = _joined(strings, made)
         _take_columns(made, model)
-    except Exception as error:  # what tf2onnx raises for an operation that it does not know is of any kind
+    except Exception as error:  # tf2onnx raises exceptions of many types for unknown operations
         raise RunError(
             f"tf2onnx cannot convert the model: {_first_line(error)}", hint="--to savedmodel, or --to tflite"
         ) from error
@@ -53,12 +58,12 @@ def write_onnx(model: ExportModel, file: Path, description: ModelDescription) ->
 
 
 def _converted(cut: ModelTail, outputs: list[str]) -> Any:
-    """What a model does behind its strings as ONNX."""
+    """Return the part of a model after its string layers as ONNX."""
     import tensorflow as tf
     import tf2onnx
 
     given = inputs_of(cut.rest)
-    names = sorted(given)  # the order in which TensorFlow takes a dictionary's entries
+    names = sorted(given)  # TensorFlow passes the entries of a dictionary in this order
     specs = {name: tf.TensorSpec(given[name].shape, given[name].dtype, name=name) for name in names}
 
     def serve(inputs: dict[str, Any]) -> list[Any]:
@@ -79,7 +84,7 @@ def _converted(cut: ModelTail, outputs: list[str]) -> Any:
 
 
 def _joined(strings: Strings, numbers: Any) -> Any:
-    """The graph of strings in front of that of numbers."""
+    """Return the graph for strings, followed by the graph for numbers."""
     import onnx
 
     del numbers.opset_import[:]
@@ -90,9 +95,9 @@ def _joined(strings: Strings, numbers: Any) -> Any:
 
 
 def _take_columns(made: Any, model: ExportModel) -> None:
-    """Put an input for each column in place of one for several, in the order of the table.
+    """Replace each packed input by one input per column, in the order of the table.
 
-    It is done here because tf2onnx copies and sorts the graph some fifty times, with every input that it has.
+    This is done after the conversion, because tf2onnx copies and sorts the graph about fifty times with all its inputs.
     """
     from onnx import helper
 
@@ -109,7 +114,7 @@ def _take_columns(made: Any, model: ExportModel) -> None:
 
 
 def _name_batch(made: Any) -> None:
-    """Call the first axis of inputs and outputs `batch`, where tf2onnx has `unk__12`."""
+    """Name the first axis of inputs and outputs `batch`, instead of tf2onnx' names such as `unk__12`."""
     for value in (*made.graph.input, *made.graph.output):
         axes = value.type.tensor_type.shape.dim
         if axes and not axes[0].dim_value:

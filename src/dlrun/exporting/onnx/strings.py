@@ -1,7 +1,7 @@
-"""Keras' layers for strings in, standard ONNX operations that give exactly the same out.
+"""Build standard ONNX operations that compute exactly the same as Keras' layers for strings.
 
-ONNX has no operation that tokenizes as Keras does, and tf2onnx none that looks strings up: these graphs are put
-together here, of LabelEncoder (ai.onnx.ml) and the string operations of opset 20.
+ONNX has no operation that tokenizes as Keras does, and tf2onnx cannot convert lookups of strings. So these graphs are
+built here, from LabelEncoder (ai.onnx.ml) and the string operations of opset 20.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MOST_CHARACTERS = 512
 
 
 class Strings:
-    """A graph from strings to numbers, as it grows."""
+    """A graph from strings to numbers, to which layers can be added."""
 
     def __init__(self) -> None:
         self._nodes: list[Any] = []
@@ -33,25 +33,25 @@ class Strings:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing in it."""
+        """Whether the graph has no operations."""
         return not self._nodes
 
     @property
     def outputs(self) -> list[str]:
-        """Names of the numbers that it gives."""
+        """The names of its numeric outputs."""
         return [value.name for value in self._outputs]
 
     def add(self, layer: Any, sources: Sequence[str], output: str, *, shape: Sequence[int]) -> None:
         """Add a layer.
 
         Args:
-            layer: A `StringLookup` or `TextVectorization`.
-            sources: Name of the string input, or names of those that a `StringLookup` takes side by side.
-            output: Name of what the layer gives.
-            shape: Of each input, without the batch axis.
+            layer: a `StringLookup` or `TextVectorization` layer.
+            sources: the name of the string input, or those that a `StringLookup` takes side by side.
+            output: the name of the layer's output.
+            shape: the shape of each input, without the batch axis.
 
         Raises:
-            RunError: The layer does something that ONNX has no operations for.
+            RunError: ONNX has no operations for something that the layer does.
         """
         from onnx import TensorProto, helper
 
@@ -63,18 +63,18 @@ class Strings:
         if type(layer).__name__ == "StringLookup":
             ids, default = lookup_ids(layer)
             found = self._lookup(source, ids, default)
-            axes = self._constant(np.array([0, *map(int, layer.output.shape[1:])], np.int64))  # 0: as it is
+            axes = self._constant(np.array([0, *map(int, layer.output.shape[1:])], np.int64))  # 0 keeps the batch axis
             self._op("Reshape", found, axes, output=output)
         else:
             self._tokenize(self._flat(source), TextRules.of(layer), output)
         kind = TensorProto.FLOAT if layer.output.dtype == "float32" else TensorProto.INT64
-        # Dates of several steps are one text after another.
+        # Dates of several steps are flattened to one text after another.
         is_flat = type(layer).__name__ == "TextVectorization" and math.prod(shape) > 1
         given = ["texts" if is_flat else "batch", *map(int, layer.output.shape[1:])]
         self._outputs.append(helper.make_tensor_value_info(output, kind, given))
 
     def model(self, *, ir_version: int) -> Any:
-        """The graph as a model of its own."""
+        """Return the graph as a model of its own."""
         from onnx import helper
 
         graph = helper.make_graph(self._nodes, "strings", self._inputs, self._outputs, self._constants)
@@ -82,7 +82,7 @@ class Strings:
 
     def _tokenize(self, texts: str, rules: TextRules, output: str) -> None:
         if rules.lower:
-            # Always with the locale C: the system's own may not be there, and would lower more than ASCII.
+            # Always the locale C: the system's locale may be missing, and would lower more than ASCII letters.
             options: dict[str, Any] = {"case_change_action": "LOWER", "is_case_sensitive": 1, "locale": "C"}
             texts = self._op("StringNormalizer", texts, **options)
         for character in rules.punctuation:
@@ -90,31 +90,32 @@ class Strings:
         if rules.by_character:
             self._characters(texts, rules, output)
             return
-        for character in _SPACES:  # ONNX Runtime splits at spaces alone
+        for character in _SPACES:  # ONNX Runtime splits at the space character only
             texts = self._replaced(texts, character, by=" ")
         tokens = self._op("StringSplit", texts, results=2)[0]
         ids = {"": 0} | {token: number for number, token in enumerate(rules.vocabulary, start=2)}
         self._cut(self._lookup(tokens, ids, 1), texts, rules.length, output)
 
     def _cut(self, ids: str, texts: str, length: int, output: str) -> None:
-        """Make every row `length` long: zeros behind it, and what is over left out."""
+        """Make every row `length` long: pad with zeros, and cut off the rest."""
         from onnx import numpy_helper
 
         shape = self._op("Concat", self._op("Shape", texts), self._constant(np.array([length], np.int64)), axis=0)
+        # Appending `length` zeros before slicing avoids a case distinction between short and long rows.
         zeros = self._op("ConstantOfShape", shape, value=numpy_helper.from_array(np.zeros(1, np.int64)))
         both = self._op("Concat", ids, zeros, axis=1)
         bounds = [self._constant(np.array([each], np.int64)) for each in (0, length, 1)]
         self._op("Slice", both, *bounds, output=output)
 
     def _characters(self, texts: str, rules: TextRules, output: str) -> None:
-        """Ids of the characters: each bit of the id at each place is one regular expression."""
+        """Compute the ids of characters: one regular expression gives one bit of the id at one position."""
         from onnx import TensorProto
 
         if rules.length > _MOST_CHARACTERS:
             raise RunError(
-                f"ONNX has no operation that splits text into characters, and {rules.length} of them are too many to "
-                "be found one by one",
-                expected=f"a model of {_MOST_CHARACTERS} characters at most",
+                f"ONNX has no operation that splits text into characters, and finding {rules.length} of them one by "
+                "one is too slow",
+                expected=f"a model of at most {_MOST_CHARACTERS} characters",
                 hint="--to savedmodel, or --to tflite",
             )
         ids = {character: number for number, character in enumerate(rules.vocabulary, start=2)}
@@ -134,10 +135,12 @@ class Strings:
         self._op("Concat", *columns, axis=1, output=output)
 
     def _replaced(self, texts: str, character: str, *, by: str = "") -> str:
-        """Put another character, or none, in place of one, everywhere: split at it and join the pieces.
+        """Replace a character by another one or by nothing everywhere: split at it, then join the pieces.
+
+        ONNX has no operation that replaces inside strings.
 
         Shape:
-            texts: Name of a tensor `(batch,)`.
+            texts: the name of a tensor `(batch,)`.
         """
         from onnx import TensorProto, helper
 
@@ -185,7 +188,7 @@ class Strings:
         return name
 
     def _op(self, kind: str, *inputs: str, results: int = 1, output: str = "", **attributes: Any) -> Any:
-        """Add one operation; the name of its result, or the names."""
+        """Add one operation, and return the name or names of its results."""
         from onnx import helper
 
         names = [output] if output else [self._name(kind.lower()) for _ in range(results)]
@@ -198,14 +201,14 @@ class Strings:
 
 
 def opsets() -> Sequence[Any]:
-    """The sets of operations that a model with strings needs."""
+    """Return the opsets that a model with strings needs."""
     from onnx import helper
 
     return [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
 
 
 def _characters_with(bit: int, ids: dict[str, int]) -> str:
-    """A pattern for the characters whose id has that bit; empty if none has. The id of unknown ones is 1."""
+    """Return a pattern for the characters with that bit in their id; empty if there are none. Unknown ones have 1."""
     if bit == 0:
         even = [character for character, number in ids.items() if not number & 1]
         return f"[^{_escaped(even)}]" if even else "."

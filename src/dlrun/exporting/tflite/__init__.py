@@ -1,1 +1,1 @@
-"""TensorFlow Lite: the conversion, and text as arithmetic on bytes."""
+"""Convert models to TensorFlow Lite, with the processing of text as arithmetic on bytes."""

@@ -1,6 +1,6 @@
-"""A folder with a SavedModel in, `model.tflite` beside it out: `python -m dlrun.exporting.tflite.converter FOLDER`.
+"""Convert the SavedModel in a folder to `model.tflite` next to it: `python -m dlrun.exporting.tflite.converter FOLDER`.
 
-A program of its own, because the converter can end the process that it runs in.
+This is a program of its own because the converter can crash the process that it runs in.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Calibration = Callable[[], Iterator[dict[str, Any]]]
 
 
 def convert(folder: Path) -> bytes:
-    """Convert, quantized as the folder's `job.json` says."""
+    """Return the converted model, quantized according to the folder's `job.json`."""
     import tensorflow as tf
 
     job = json.loads((folder / "job.json").read_text())
@@ -45,13 +45,13 @@ def _converter(folder: Path) -> Any:
 
 
 def _int8(folder: Path, packs: Mapping[str, Sequence[str]]) -> bytes:
-    """The network in int8, what comes before it in float: ranges of raw numbers would be anything."""
+    """Convert with the network in int8, and everything before it in float, since raw numbers can have any range."""
     import tensorflow as tf
 
     examples = [
         {name: tf.constant(value.tolist()) if value.dtype == object else value for name, value in each.items()}
         for each in (_packed(example, packs) for example in read_examples(folder))
-        if all(value.size for value in each.values())  # an empty text crashes TensorFlow 2.21 here
+        if all(value.size for value in each.values())  # TensorFlow 2.21 crashes on an empty text here
     ]
 
     def calibration() -> Iterator[dict[str, Any]]:
@@ -62,24 +62,24 @@ def _int8(folder: Path, packs: Mapping[str, Sequence[str]]) -> bytes:
     names = {tensor["index"]: tensor["name"] for tensor in interpreter.get_tensor_details()}
     outside = [
         names[output]
-        for operation in lite_operations(interpreter)
+        for operation in lite_operations(interpreter)  # noqa: SLF001  there is no public access to operations
         for output in operation["outputs"]
         if output in names and not _is_inside(names[output])
     ]
-    # What leaves an operation that was quantized has a digit added to its name.
+    # The outputs of quantized operations have a digit appended to their names.
     outside += [name[:-1] for name in outside if name[-1:].isdigit()]
     return _quantized(folder, calibration, outside) if outside else once
 
 
 def _packed(example: Example, packs: Mapping[str, Sequence[str]]) -> Example:
-    """An example with the values of each pack side by side, as the graph takes them."""
+    """Return an example with the values of each pack side by side, as the graph takes them."""
     inside = {name for names in packs.values() for name in names}
     joined = {pack: np.concatenate([example[name] for name in names], axis=-1) for pack, names in packs.items()}
     return {name: value for name, value in example.items() if name not in inside} | joined
 
 
 def _is_inside(tensor: str) -> bool:
-    """Whether a tensor is the network's, by the scope that Keras gives its operations, or an output of the model."""
+    """Return whether a tensor belongs to the network, by the scope of its name, or is an output of the model."""
     return f"/{CORE}_" in tensor or "StatefulPart" in tensor
 
 

@@ -1,8 +1,8 @@
-"""A TensorFlow Lite model in, the same with the weights of its network as float16 out.
+"""Store the weights of a TensorFlow Lite model's network as float16.
 
-TensorFlow's converter would halve every constant, those of the preprocessing too: a mean of 189,778 is no float16, and
-one of 38.6 loses what tells 38.6 from 38.59. So it is done here, to the network's weights alone, as the converter does
-it: each weight is kept as float16, and an operation that runs once makes float32 of it.
+TensorFlow's converter would convert every constant, including those of the preprocessing: a mean of 189,778 does not
+fit into float16, and 38.6 becomes equal to 38.59. So this module converts only the weights of the network, in the same
+way as the converter: each weight is stored as float16, and an operation that runs once converts it to float32.
 """
 
 from __future__ import annotations
@@ -15,16 +15,20 @@ from dlrun.exporting.export_model import CORE
 from dlrun.system.keras_internals import lite_files, lite_schema
 
 _SMALLEST = 32
-"""Values of a weight that is worth an operation."""
+"""The smallest number of values in a weight that is worth an additional operation."""
 
 
 def with_float16_weights(model: bytes) -> bytes:
-    """Halve the weights of the network."""
+    """Return the model with the weights of its network as float16.
+
+    Args:
+        model: the content of a TensorFlow Lite file.
+    """
     schema, files = lite_schema(), lite_files()
     parsed = files.convert_bytearray_to_object(bytearray(model))
     code = schema.OperatorCodeT()
     code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.DEQUANTIZE
-    code.version = 3  # the first that takes float16
+    code.version = 3  # the first version that takes float16
     parsed.operatorCodes.append(code)
     halved = _weights(parsed, schema)
     for number in halved:
@@ -51,7 +55,7 @@ def with_float16_weights(model: bytes) -> bytes:
 
 
 def _weights(parsed: Any, schema: Any) -> set[int]:
-    """The buffers that hold constants of the network and nothing else: its operations have a scope of their own."""
+    """Return the buffers with constants of the network only, recognized by the scope in the names of its operations."""
     found: set[int] = set()
     shared: set[int] = set()
     for tensor in (tensor for graph in parsed.subgraphs for tensor in graph.tensors):
@@ -63,7 +67,7 @@ def _weights(parsed: Any, schema: Any) -> set[int]:
 
 
 def _restored(tensor: Any, schema: Any) -> Any:
-    """A tensor that is made while the model runs, in place of a constant."""
+    """Return the float32 tensor that is computed from a float16 constant while the model runs."""
     made = schema.TensorT()
     made.shape, made.shapeSignature, made.type = tensor.shape, tensor.shapeSignature, schema.TensorType.FLOAT32
     made.name, made.buffer, made.hasRank = tensor.name + b"_float32", 0, tensor.hasRank

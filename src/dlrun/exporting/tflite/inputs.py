@@ -1,7 +1,7 @@
-"""Give a TensorFlow Lite model an input for each column in place of one for many, in the file itself.
+"""Replace one packed input of a TensorFlow Lite file by an input for each column.
 
-TensorFlow takes a millisecond for each input of a graph that it writes, and its converter another: the file is made
-with one input for all numbers, and gets those that users see afterwards.
+TensorFlow takes a millisecond for each input of a graph that it writes, and its converter another. So the file is
+written with one input for all numbers, and gets the inputs that users see afterwards.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from dlrun.system.keras_internals import lite_files, lite_schema
 
 
 def with_inputs(model: bytes, packs: Mapping[str, Sequence[str]]) -> bytes:
-    """Replace inputs `(1, columns)` of the signature by inputs `(1, 1)`, which the first operations join.
+    """Replace inputs of shape `(1, columns)` by inputs of shape `(1, 1)`, which the first operations concatenate.
 
     Args:
-        model: Of one signature.
-        packs: By the name of an input, the names of those that take its place.
+        model: the content of a TensorFlow Lite file with one signature.
+        packs: for each input to replace, the names of the new inputs.
+
+    Returns:
+        The content of the new file.
     """
     if not packs:
         return model
@@ -50,7 +53,7 @@ def _input(name: str, kind: int, schema: Any) -> Any:
 
 
 def _graph_name(name: str) -> bytes:
-    """What TensorFlow's converter calls the tensor of an input."""
+    """Return the name that TensorFlow's converter gives the tensor of an input."""
     return f"serving_default_{name}:0".encode()
 
 

@@ -1,6 +1,7 @@
-"""A model in, one TensorFlow Lite file out, of builtin operations alone: it takes one example at a time.
+"""Write a model as a TensorFlow Lite file that needs only builtin operations, and takes one example at a time.
 
-The size of its batch is fixed: a loop, as recurrent layers have it, converts only so, and category lookups run only so.
+The batch size is fixed because loops, as in recurrent layers, cannot be converted otherwise, and lookups of categories
+cannot run otherwise.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from dlrun.system.keras_internals import all_layers
 
 
 def text_inputs(model: ExportModel) -> tuple[str, ...]:
-    """The inputs that take the UTF-8 bytes of a text, or of several lines, `(1, bytes)` uint8, in place of strings."""
+    """Return the inputs that take the UTF-8 bytes of one text, or of several lines, `(1, bytes)` uint8."""
     cut = cut_behind(model, string_layers(model.raw))
     return tuple(source for layer, sources in cut.layers.values() if _is_text(layer) for source in sources)
 
@@ -39,19 +40,19 @@ def write_tflite(
     calibration: Sequence[Example],
     work: Path,
 ) -> None:
-    """Write a file for TensorFlow Lite; `labels.txt` and `description.json` are appended to it, as a zip archive.
+    """Write a TensorFlow Lite file, with `labels.txt` and `description.json` appended as a zip archive.
 
     Args:
-        model: What to write.
-        file: Where to.
-        description: Of the model.
-        quantize: `float16`: its weights; `int8`: weights and computation of the network, not of what comes before;
-            the weights alone where it cannot be calibrated.
-        calibration: For int8: examples as the file takes them, from which the range of each tensor is measured.
-        work: An empty folder.
+        model: the parts of the model.
+        file: the path of the file.
+        description: its inputs and outputs.
+        quantize: `float16` for the weights of the network; `int8` for its weights and computation, or only its weights
+            if it cannot be calibrated. The parts before the network stay in float32.
+        calibration: for int8, examples in the form that the file takes, to measure the range of each tensor.
+        work: an empty folder for temporary files.
 
     Raises:
-        RunError: TensorFlow Lite cannot hold something in the model, or its converter crashed.
+        RunError: TensorFlow Lite cannot represent something in the model, or its converter crashed.
     """
     model = model.with_float_resizing().without_bincount()
     cut = cut_behind(model, string_layers(model.raw))
@@ -65,16 +66,16 @@ def write_tflite(
         ["-m", "dlrun.exporting.tflite.converter", str(work)],
         folder=work,
         what="TensorFlow Lite cannot convert the model",
-        hint="--to onnx, or --to savedmodel" if quantize is None else "without --quantize, or --quantize float16",
+        hint="--to onnx, or --to savedmodel" if quantize is None else "omit --quantize, or use --quantize float16",
     )
     disk.rename(work / "model.tflite", file)
     append_description(description, file)
 
 
 def _packs_of_numbers(model: ExportModel, cut: ModelTail) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """What the graph takes side by side until it is converted: the name of that input of it, and those of the file.
+    """Return the inputs that the graph takes packed until it is converted: its name for each, and those in the file.
 
-    TensorFlow takes a millisecond to write and convert each input. Strings are looked up one by one.
+    TensorFlow takes a millisecond to write and to convert each input. Strings are looked up one by one.
     """
     found: dict[str, tuple[str, tuple[str, ...]]] = {}
     names, given = {*model.inputs()}, inputs_of(cut.rest)
@@ -88,7 +89,7 @@ def _packs_of_numbers(model: ExportModel, cut: ModelTail) -> dict[str, tuple[str
 
 
 def _of_one(model: ExportModel, cut: ModelTail, packs: Mapping[str, tuple[str, tuple[str, ...]]]) -> Any:
-    """The model as a function of one example, whose texts are bytes."""
+    """Return the model as a function of one example, with texts as bytes."""
     import tensorflow as tf
 
     given, taken = inputs_of(cut.rest), model.taken()
@@ -108,8 +109,8 @@ def _of_one(model: ExportModel, cut: ModelTail, packs: Mapping[str, tuple[str, t
     def serve(inputs: dict[str, Any]) -> Any:
         values = {own: inputs[name] for own, name in argument.items()}
         for ids, (layer, sources) in cut.layers.items():
-            # TensorFlow Lite does not know the shape of what it looks up, and fails at a later operation. It joins no
-            # strings: of those that a layer takes side by side, it looks up one after the other.
+            # TensorFlow Lite does not know the shape of what it looks up, and would fail at a later operation. It
+            # cannot concatenate strings, so those that a layer takes side by side are looked up one after the other.
             texts = math.prod(shapes[sources[0]]) if _is_text(layer) else 1
             shape = (texts, *given[ids].shape[1:]) if len(sources) == 1 else (1, 1)
             found = [tf.reshape(begin[ids](inputs[source]), shape) for source in sources]
@@ -124,10 +125,10 @@ def _is_text(layer: Any) -> bool:
 
 
 def can_calibrate(model: ExportModel) -> bool:
-    """Whether int8 can have more than weights: TensorFlow 2.21 crashes as it calibrates a loop, or several strings."""
+    """Return whether int8 can be calibrated: TensorFlow 2.21 crashes while it calibrates loops or several strings."""
     import keras
 
-    layers = all_layers(model.core)
+    layers = all_layers(model.core)  # noqa: SLF001  the public model.layers omits nested layers
     if any(isinstance(layer, keras.layers.RNN) for layer in layers):
         return False
     strings = [tensor for tensor in model.taken().values() if tensor.dtype == "string"]
@@ -135,16 +136,16 @@ def can_calibrate(model: ExportModel) -> bool:
 
 
 def _refuse_float64(model: ExportModel) -> None:
-    """Refuse a model of numbers that float32 does not hold apart.
+    """Check that the model needs no float64.
 
     Raises:
-        RunError: Names the inputs.
+        RunError: Inputs need float64 to distinguish their numbers; the error names them.
     """
     taken = model.taken()
     names = [name for name, own in model.inputs().items() if taken[own].dtype == "float64"]
     if names:
         raise RunError(
-            f"the numbers of {', '.join(names)} need float64, in which TensorFlow Lite does not compute",
-            expected="columns whose numbers float32 holds apart",
+            f"the numbers of {', '.join(names)} need float64, which TensorFlow Lite does not support",
+            expected="columns whose numbers float32 can distinguish",
             hint="--to onnx, or --to savedmodel",
         )

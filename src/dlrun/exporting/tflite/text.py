@@ -1,7 +1,8 @@
-"""The UTF-8 bytes of one text in, or of several lines, the ids that `TextVectorization` gives out, by arithmetic alone.
+"""Compute the ids of `TextVectorization` from the UTF-8 bytes of a text, or of several lines, by arithmetic only.
 
-TensorFlow Lite has no operation that cuts a string. Of bytes, lower case and punctuation are a table, words are a
-running sum, and two sums over a word's bytes, of which no two known words have both in common, tell which word it is.
+TensorFlow Lite has no operation that splits strings. On bytes, lower case and punctuation are a lookup table, word
+boundaries are a running sum, and each known word is recognized by two weighted sums over its bytes, chosen so that no
+two known words share both.
 """
 
 from __future__ import annotations
@@ -14,20 +15,20 @@ import numpy.typing as npt
 from dlrun.exporting.text_layers import TextRules
 
 _GONE, _SPACE, _FIRST = 0, 1, 2
-"""What the table makes of a byte: taken out, whitespace, or from here on the byte itself."""
+"""The codes that the table gives bytes: removed, whitespace, or from here on the byte itself."""
 
 _LARGEST = 255 + _FIRST
-_FOLLOWING = range(0x80, 0xC0)  # the second and later bytes of a character
+_FOLLOWING = range(0x80, 0xC0)  # all bytes of a multi-byte character but the first
 _HASHES = 2
 _WHITESPACE = b"\t\n\x0b\x0c\r "
 
 
 class ByteTokens:
-    """Applies the rules to bytes, in TensorFlow.
+    """Applies the rules of a `TextVectorization` layer to bytes, in TensorFlow.
 
     Args:
-        rules: What to do.
-        texts: How many there are; several are lines, of which characters are told.
+        rules: the rules of the layer.
+        texts: the number of texts; several texts are separate lines, and are split into characters.
     """
 
     def __init__(self, rules: TextRules, *, texts: int = 1) -> None:
@@ -35,11 +36,14 @@ class ByteTokens:
         self._texts = texts
         self._table = _table(rules)
         codes = [np.frombuffer(token.encode(), np.uint8).astype(np.int64) + _FIRST for token in rules.vocabulary]
-        self._longest = max((len(code) for code in codes), default=0) + 1  # one more tells a longer word from its start
+        self._longest = max((len(code) for code in codes), default=0) + 1  # one more, to recognize longer words
         self._factors, self._hashes = _hashes(codes, self._longest)
 
     def __call__(self, raw: Any) -> Any:
-        """The ids.
+        """Return the ids.
+
+        Args:
+            raw: the bytes of the texts.
 
         Shape:
             raw: `(1, bytes)` uint8. Returns: `(1, texts * length)` int32.
@@ -50,7 +54,7 @@ class ByteTokens:
         values, token, place = self._tokens(raw)
         shape = [length, self._longest]
         letters = tf.scatter_nd(tf.stack([token, tf.minimum(place, self._longest - 1)], 1), values, shape)
-        letters = tf.minimum(letters, _LARGEST)  # the last column adds up all that is too long
+        letters = tf.minimum(letters, _LARGEST)  # in the last column, the bytes of longer words add up
         there = tf.cast(tf.reduce_max(letters, axis=1) > 0, tf.int32)
         if not self._rules.vocabulary:
             return there[None]
@@ -63,14 +67,14 @@ class ByteTokens:
         return (tf.reduce_max(tf.cast(equal, tf.int32) * numbers, axis=1) + there)[None]
 
     def _tokens(self, raw: Any) -> tuple[Any, Any, Any]:
-        """For each byte that counts: its value, the number of its token, and its place there.
+        """Return the value, the token number and the position in the token of each byte that belongs to a token.
 
         Shape:
             Returns: `(n,)` int32 each.
         """
         import tensorflow as tf
 
-        # A byte of no token comes first: TensorFlow Lite fails where nothing is left.
+        # Start with a byte that belongs to no token: TensorFlow Lite fails on empty tensors.
         first = 0 if self._rules.by_character else ord(" ")
         last = [ord("\n")] if self._texts > 1 else []
         read = tf.concat([[first], tf.cast(tf.reshape(raw, [-1]), tf.int32), tf.constant(last, tf.int32)], 0)
@@ -97,18 +101,18 @@ class ByteTokens:
         return tf.gather(values, at), tf.gather(token, at), place
 
     def _by_line(self, token: Any, ends: Any) -> tuple[Any, Any]:
-        """Characters numbered anew in each line, each of which has room for `length` of them; and which of them count.
+        """Number characters from 0 in each line, which has room for `length` of them, and select those that fit.
 
         Args:
-            token: The number of each byte's character, -1 of the first byte, which is of none.
-            ends: Where a line ends.
+            token: the number of each byte's character; -1 for the first byte, which belongs to none.
+            ends: whether each byte ends a line.
         """
         import tensorflow as tf
 
         length = self._rules.length
         line = tf.cumsum(tf.cast(ends, tf.int32))
         before = tf.concat([[-1], tf.gather(token, tf.reshape(tf.where(ends), [-1]))], 0)
-        within = token - tf.gather(before, line) - 1  # -1 of what ends a line, and of the first byte
+        within = token - tf.gather(before, line) - 1  # -1 for the end of a line, and for the first byte
         fits = tf.logical_and(within < length, line < self._texts)
         return line * length + within, tf.logical_and(fits, within >= 0)
 
@@ -124,13 +128,13 @@ def _table(rules: TextRules) -> npt.NDArray[np.int32]:
 
 
 def _hashes(codes: list[npt.NDArray[np.int64]], longest: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Factors for each place of a word, and the sums of the known words: no two have all of them in common.
+    """Return weights for each position in a word, and the weighted sums of the known words, unique as a pair.
 
     Shape:
         Returns: `(hashes, longest)` and `(hashes, words)`.
     """
     random = np.random.default_rng(0)
-    largest = max(2, (2**31 - 1) // (_LARGEST * longest))  # no sum leaves int32
+    largest = max(2, (2**31 - 1) // (_LARGEST * longest))  # so that no sum overflows int32
     while True:
         factors = random.integers(1, largest, (_HASHES, longest))
         sums = np.array([[code @ factor[: len(code)] for code in codes] for factor in factors])

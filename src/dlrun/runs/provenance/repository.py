@@ -108,7 +108,7 @@ def _opened(directory: Path) -> Iterator[_Repository | None]:
     """Create the empty repository that stands in for that of `directory`; yield None if there is none."""
     paths = ("--show-toplevel", "--git-dir", "--git-path", "objects", "--git-path", "index", "--show-object-format")
     found = _lines(directory, "rev-parse", *paths)
-    if len(found) != 5:  # noqa: PLR2004  more if a path contains a line break
+    if len(found) != 5:  # more if a path contains a line break
         yield None
         return
     top, git_dir, objects, index = (Path(os.path.abspath(directory / name)) for name in found[:4])  # noqa: PTH100
