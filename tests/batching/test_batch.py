@@ -85,7 +85,7 @@ def test_a_failed_run_does_not_stop_the_others_and_is_tried_again(run: Any, fold
     assert table["metric"] == "val_loss"
 
 
-def test_a_batch_that_is_stopped_and_killed_goes_on_and_its_runs_equal_those_trained_alone(
+def test_a_stopped_and_killed_batch_continues_and_its_runs_equal_those_trained_alone(
     start: Any, run: Any, folder: Path, records: Records
 ) -> None:
     longer = ("--set", "training.batch_size=16", "--set", "training.epochs=30")

@@ -27,7 +27,7 @@ def first_line(process: subprocess.Popen[str]) -> str:
     return process.stdout.readline().strip()
 
 
-def test_a_run_is_claimed_by_one_process_until_it_ends_however_it_does(tmp_path: Path) -> None:
+def test_a_claim_lasts_until_the_process_ends_for_any_reason(tmp_path: Path) -> None:
     with other(tmp_path, IDENTITY.spec) as process:
         assert first_line(process) == "True"
         with claimed(IDENTITY, runs_dir=tmp_path) as is_mine:
@@ -43,7 +43,7 @@ def test_a_run_is_claimed_by_one_process_until_it_ends_however_it_does(tmp_path:
             process.communicate("")
 
 
-def test_the_first_that_misses_data_gets_it(tmp_path: Path) -> None:
+def test_only_the_first_process_downloads_missing_data(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with turn_to_load((data,), runs_dir=tmp_path) as is_missing:
         assert is_missing

@@ -8,7 +8,7 @@ from dlrun.errors import UsageError
 A, B = Path("a.yaml"), Path("b.yaml")
 
 
-def test_every_combination_is_there_once_in_the_order_of_the_command_line() -> None:
+def test_every_combination_appears_once_in_the_order_of_the_command_line() -> None:
     runs = combine([A, B], ["training.epochs=2"], ["training.batch_size=32,64", "model.units=[8],[8, 4]"], "2")
     assert len(runs) == len(set(runs)) == 16
     assert [run.config for run in runs] == [A] * 8 + [B] * 8
@@ -45,14 +45,14 @@ def test_seeds_are_counted_from_zero_or_listed(text: str, seeds: tuple[str, ...]
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "x", "3,x", "3,,4", ",", "3,03", "1.5", "²", str(LARGEST_BATCH + 1)])
-def test_other_seeds_are_refused(text: str) -> None:
+def test_malformed_seeds_are_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--seeds"):
         parse_seeds(text)
 
 
 @pytest.mark.parametrize("text", ["training.epochs", "=1,2", "k=", "k=1,,2", "k=1,"])
-def test_what_is_no_grid_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="is no grid"):
+def test_a_malformed_grid_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a grid"):
         combine([A], [], [text])
 
 
@@ -67,10 +67,10 @@ def test_what_is_no_grid_is_refused(text: str) -> None:
         ([], ["model.units=[8]", "model=linear,mlp"], ""),
     ],
 )
-def test_a_value_that_another_option_would_take_away_is_refused(
+def test_a_value_that_another_option_would_replace_is_refused(
     overrides: list[str], grids: list[str], seeds: str
 ) -> None:
-    with pytest.raises(UsageError, match="each key in one of --set, --grid and --seeds"):
+    with pytest.raises(UsageError, match="each key in only one of --set, --grid and --seeds"):
         combine([A], overrides, grids, seeds)
 
 

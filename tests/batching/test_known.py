@@ -37,7 +37,7 @@ def found(runs: Path, since: float = 0.0) -> list[str]:
     return [known.folder.id for known in complete(runs_of([WANTED], runs_dir=runs, since=since))]
 
 
-def test_a_complete_run_of_the_same_spec_and_code_is_known_the_newest_first(runs: Path) -> None:
+def test_complete_runs_with_the_same_spec_and_code_are_found_newest_first(runs: Path) -> None:
     old, new = make(runs, hours_ago=2), make(runs, hours_ago=1)
     for key in ("spec", "code"):
         make(runs, identity=WANTED.model_copy(update={key: "c" * 64}))
@@ -47,7 +47,7 @@ def test_a_complete_run_of_the_same_spec_and_code_is_known_the_newest_first(runs
     assert found(runs.parent / "none") == []
 
 
-def test_what_is_not_complete_or_not_exact_is_no_result(runs: Path) -> None:
+def test_an_incomplete_or_inexact_run_is_not_a_result(runs: Path) -> None:
     for status in ("created", "running", "interrupted", "failed"):
         make(runs, status=status)
     make(runs, exact=False)
@@ -55,13 +55,13 @@ def test_what_is_not_complete_or_not_exact_is_no_result(runs: Path) -> None:
     assert found(runs) == []
 
 
-def test_a_damaged_run_is_none_of_them(runs: Path) -> None:
+def test_a_damaged_run_is_not_found(runs: Path) -> None:
     folder = make(runs)
     folder.run_json.write_text(folder.run_json.read_text()[:-40])
     assert found(runs) == []
 
 
-def test_runs_of_several_are_told_apart(runs: Path) -> None:
+def test_runs_of_several_identities_are_distinguished(runs: Path) -> None:
     other = WANTED.model_copy(update={"spec": "f" * 64})
     mine, theirs = make(runs), make(runs, identity=other)
     both = runs_of([WANTED, other], runs_dir=runs)
@@ -69,7 +69,7 @@ def test_runs_of_several_are_told_apart(runs: Path) -> None:
     assert [known.folder.id for known in like(both, other)] == [theirs.id]
 
 
-def test_of_complete_runs_the_one_of_the_same_files_counts_unread(runs: Path) -> None:
+def test_a_complete_run_with_the_same_files_is_found_without_reading_the_data(runs: Path) -> None:
     make(runs, identity=WANTED.model_copy(update={"data": ELSEWHERE}))
     known = complete(runs_of([WANTED], runs_dir=runs))
     assert same_files(known, WANTED) is None
@@ -79,7 +79,7 @@ def test_of_complete_runs_the_one_of_the_same_files_counts_unread(runs: Path) ->
     assert chosen.folder.id == same.id
 
 
-def test_the_newest_that_ended_early_is_gone_on_with(runs: Path) -> None:
+def test_the_newest_run_that_ended_early_is_resumed(runs: Path) -> None:
     make(runs, status="interrupted", weights_sha256=None, hours_ago=3)
     newest = make(runs, status="failed", weights_sha256=None, hours_ago=1)
     make(runs, status="interrupted", identity=WANTED.model_copy(update={"data": ELSEWHERE}))
@@ -89,7 +89,7 @@ def test_the_newest_that_ended_early_is_gone_on_with(runs: Path) -> None:
     assert chosen.folder.id == newest.id
 
 
-def test_what_is_held_without_a_spec_or_not_made_here_is_not_gone_on_with(runs: Path) -> None:
+def test_a_run_in_use_without_a_spec_or_from_elsewhere_is_not_resumed(runs: Path) -> None:
     held, bare, foreign = (make(runs, status="running", weights_sha256=None) for _ in range(3))
     bare.spec_yaml.unlink()
     foreign.spec_yaml.write_text("name: other\n")

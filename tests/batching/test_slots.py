@@ -28,7 +28,7 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-def test_each_gpu_is_a_slot_and_comes_back(spec: Spec, gpus: list[str]) -> None:
+def test_each_gpu_is_a_slot_that_can_be_returned(spec: Spec, gpus: list[str]) -> None:
     gpus += ["0", "3"]
     places = make_slots([spec], jobs=None)
     assert str(places) == "2 on GPUs"
@@ -46,7 +46,7 @@ def test_more_jobs_than_gpus_share_them_in_turn(spec: Spec, gpus: list[str]) -> 
     assert [slot.gpu for slot in (places.take(spec) for _ in range(3)) if slot] == ["0", "3", "0"]
 
 
-def test_a_run_that_asks_for_the_cpu_takes_no_gpu(spec: Spec, gpus: list[str]) -> None:
+def test_a_run_on_the_cpu_takes_no_gpu_slot(spec: Spec, gpus: list[str]) -> None:
     gpus += ["0"]
     places = make_slots([spec, on(spec, "cpu")], jobs=1)
     slot = places.take(on(spec, "cpu"))
@@ -68,6 +68,6 @@ def test_without_gpus_runs_share_the_cpu(spec: Spec, gpus: list[str]) -> None:
 
 
 @pytest.mark.parametrize("jobs", [0, -1, 257])
-def test_a_number_that_makes_no_sense_is_refused(spec: Spec, jobs: int) -> None:
+def test_a_number_of_jobs_out_of_range_is_refused(spec: Spec, jobs: int) -> None:
     with pytest.raises(UsageError, match="--jobs"):
         make_slots([spec], jobs=jobs)

@@ -38,7 +38,7 @@ def processes(of: int) -> list[int]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_batch_that_is_killed_at_random_three_times_ends_as_if_nobody_had(
+def test_a_batch_killed_at_random_three_times_ends_with_the_same_result(
     seed: int, start: Any, run: Any, records: Callable[[Path], list[dict[str, Any]]], tmp_path: Path
 ) -> None:
     moments = random.Random(seed)
@@ -78,7 +78,7 @@ def test_a_batch_that_is_killed_at_random_three_times_ends_as_if_nobody_had(
     assert resumed > 0
 
 
-def test_a_run_that_cannot_be_gone_on_with_or_has_become_another_is_trained_anew(
+def test_a_run_that_cannot_be_resumed_or_has_changed_is_trained_from_the_start(
     start: Any, run: Any, records: Callable[[Path], list[dict[str, Any]]], tmp_path: Path
 ) -> None:
     (tmp_path / "mlp.yaml").write_text(DIGITS + MODELS["mlp"])
@@ -91,7 +91,7 @@ def test_a_run_that_cannot_be_gone_on_with_or_has_become_another_is_trained_anew
     stopped.write_text(json.dumps({**record, "environment": {**record["environment"], "cpu": "of another machine"}}))
     again = run("batch", "mlp.yaml", "--set", "training.epochs=30", folder=tmp_path)
     assert again.process.returncode == 0, again.err
-    assert f"{record['id']} cannot be gone on with: the environment is not the one" in again.err
+    assert f"{record['id']} cannot be resumed: the environment is not the one" in again.err
     assert [each["status"] for each in records(tmp_path)] == ["interrupted", "completed"]
 
     longer = run("resume", records(tmp_path)[1]["id"], "--set", "training.epochs=31", folder=tmp_path)
@@ -101,7 +101,7 @@ def test_a_run_that_cannot_be_gone_on_with_or_has_become_another_is_trained_anew
     assert [each["status"] for each in records(tmp_path)] == ["interrupted", "completed", "completed"]
 
 
-def test_data_is_the_same_by_its_content_where_its_files_are_others(
+def test_data_with_the_same_content_in_other_files_is_the_same(
     run: Any, records: Callable[[Path], list[dict[str, Any]]], tmp_path: Path
 ) -> None:
     def write(seed: int) -> None:
@@ -126,7 +126,7 @@ def test_data_is_the_same_by_its_content_where_its_files_are_others(
     assert len(records(tmp_path)) == 2
 
 
-def test_again_trains_what_is_complete_and_goes_on_after_a_kill(
+def test_again_trains_complete_runs_and_continues_after_a_kill(
     start: Any, run: Any, records: Callable[[Path], list[dict[str, Any]]], tmp_path: Path
 ) -> None:
     (tmp_path / "mlp.yaml").write_text(DIGITS + MODELS["mlp"])
@@ -143,7 +143,7 @@ def test_again_trains_what_is_complete_and_goes_on_after_a_kill(
     assert len(records(tmp_path)) == 9
 
 
-def test_what_another_batch_trains_is_waited_for_and_not_trained_again(
+def test_a_run_that_another_batch_trains_is_not_trained_again(
     start: Any, run: Any, tmp_path: Path, records: Callable[[Path], list[dict[str, Any]]]
 ) -> None:
     (tmp_path / "mlp.yaml").write_text(DIGITS + MODELS["mlp"])

@@ -52,7 +52,7 @@ def table_of(planned: tuple[Planned, ...], runs: Path, metric: str = "", **score
     return make_table(states, metric=metric)
 
 
-def test_runs_are_sorted_by_what_they_watched_and_the_test_score_decides_nothing(
+def test_runs_are_sorted_by_their_monitored_score_and_not_by_the_test_score(
     planned: tuple[Planned, ...], tmp_path: Path
 ) -> None:
     table = table_of(planned, tmp_path / "runs")
@@ -66,18 +66,14 @@ def test_runs_are_sorted_by_what_they_watched_and_the_test_score_decides_nothing
     assert [row.test_score for row in make_table(states).rows] == [3, 2, 1, 0]
 
 
-def test_a_test_score_that_is_asked_for_sorts_and_says_what_is_lost(
-    planned: tuple[Planned, ...], tmp_path: Path
-) -> None:
+def test_sorting_by_a_test_score_adds_a_note(planned: tuple[Planned, ...], tmp_path: Path) -> None:
     table = table_of(planned, tmp_path / "runs", "test_accuracy")
     assert [row.score for row in table.rows] == [0.95, 0.9, 0.8, 0.7]
     assert "no longer a fair estimate" in table.notes[0]
     assert table.test_metric is None
 
 
-def test_a_name_without_a_split_is_of_validation_and_never_of_test(
-    planned: tuple[Planned, ...], tmp_path: Path
-) -> None:
+def test_a_metric_without_a_split_means_validation_and_never_test(planned: tuple[Planned, ...], tmp_path: Path) -> None:
     table = table_of(planned, tmp_path / "runs", "accuracy")
     assert {row.score for row in table.rows} == {None}
     assert "--metric test_accuracy sorts by the test split" in table.notes[0]
@@ -109,7 +105,7 @@ def watched(metric: str, value: float) -> dict[str, Any]:
     return {"metric": metric, "value": value, "epoch": 1, "step": 1}
 
 
-def test_runs_that_watched_different_scores_are_sorted_by_one_that_all_have(
+def test_runs_that_monitored_different_scores_are_sorted_by_one_that_all_have(
     planned: tuple[Planned, ...], tmp_path: Path
 ) -> None:
     names = ("val_loss", "val_accuracy", "val_loss", "val_loss")
@@ -120,7 +116,7 @@ def test_runs_that_watched_different_scores_are_sorted_by_one_that_all_have(
     ]
     table = make_table(states)
     assert (table.metric, table.larger_is_better) == ("val_accuracy", True)
-    assert table.notes == ("the runs watched val_loss, val_accuracy: they are sorted by val_accuracy",)
+    assert table.notes == ("the runs monitored val_loss, val_accuracy: they are sorted by val_accuracy",)
     assert [row.score for row in table.rows] == [0.5, 0.5, 0.5, 0.25]
 
 
@@ -131,7 +127,7 @@ def test_losses_of_different_kinds_are_not_compared(config: Path, tmp_path: Path
     assert make_table(states).metric == "val_accuracy"
 
 
-def test_models_of_two_folders_stay_apart_and_are_told_apart(tmp_path: Path) -> None:
+def test_configs_of_the_same_name_in_two_folders_are_separate_groups_with_distinct_labels(tmp_path: Path) -> None:
     configs = [tmp_path / folder / "x.yaml" for folder in ("small", "large")]
     for config, units in zip(configs, ("[4]", "[8]"), strict=True):
         config.parent.mkdir()
@@ -157,7 +153,7 @@ def test_seeds_in_files_of_their_own_are_seeds_of_one_model(tmp_path: Path) -> N
     assert [group.runs for group in make_table(states).groups] == [1, 1, 1]
 
 
-def test_a_metric_renamed_keeps_its_direction_and_a_disagreement_asks_for_a_sign(tmp_path: Path) -> None:
+def test_a_renamed_metric_keeps_its_direction_and_a_disagreement_needs_a_sign(tmp_path: Path) -> None:
     configs = [tmp_path / "a.yaml", tmp_path / "b.yaml"]
     kinds = ("sparse_categorical_crossentropy", "accuracy")
     for config, kind in zip(configs, kinds, strict=True):
@@ -170,7 +166,7 @@ def test_a_metric_renamed_keeps_its_direction_and_a_disagreement_asks_for_a_sign
     check_metric("-val_quality", specs)
 
 
-def test_without_a_test_split_what_was_monitored_sorts(planned: tuple[Planned, ...], tmp_path: Path) -> None:
+def test_without_a_test_split_the_monitored_score_sorts(planned: tuple[Planned, ...], tmp_path: Path) -> None:
     best = watched("val_loss", 0.5)
     states = [ended(each, tmp_path / "runs", result={"validation": {"loss": 1.0}}, best=best) for each in planned]
     table = make_table(states)
@@ -191,7 +187,7 @@ def test_a_run_without_a_score_comes_last_and_is_left_out_of_the_mean(
     assert [(len(group.scores.scores), group.scores.deviation) for group in table.groups] == [(1, None), (1, None)]
 
 
-def test_the_csv_has_a_line_for_each_run_and_every_score(planned: tuple[Planned, ...], tmp_path: Path) -> None:
+def test_the_csv_has_a_line_per_run_with_every_score(planned: tuple[Planned, ...], tmp_path: Path) -> None:
     table = table_of(planned, tmp_path / "runs", validation={"accuracy": 0.25})
     rows = list(csv.DictReader(io.StringIO(table.csv())))
     assert len(rows) == 4
@@ -201,7 +197,7 @@ def test_the_csv_has_a_line_for_each_run_and_every_score(planned: tuple[Planned,
     assert rows[0]["validation_accuracy"] == "0.25"
 
 
-def test_the_table_as_json_tells_the_same(planned: tuple[Planned, ...], tmp_path: Path) -> None:
+def test_the_table_as_json_has_the_same_content(planned: tuple[Planned, ...], tmp_path: Path) -> None:
     plain = table_of(planned, tmp_path / "runs").plain()
     assert plain["metric"] == "val_loss"
     assert plain["runs"][0]["values"] == {"training.batch_size": "64", "seed": "1"}
@@ -209,7 +205,7 @@ def test_the_table_as_json_tells_the_same(planned: tuple[Planned, ...], tmp_path
     assert plain["groups"][0]["test_mean"] == pytest.approx(0.15)
 
 
-def test_every_problem_of_every_config_is_told_at_once_and_once(config: Path, tmp_path: Path) -> None:
+def test_all_problems_of_all_configs_are_reported_together_and_once(config: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.yaml"
     other.write_text(SPEC.replace("units", "unit"))
     with pytest.raises(SpecError) as raised:
@@ -221,16 +217,16 @@ def test_every_problem_of_every_config_is_told_at_once_and_once(config: Path, tm
 
 
 def test_a_numbered_gpu_is_refused(config: Path) -> None:
-    with pytest.raises(SpecError, match="each run of a batch is given a GPU of its own"):
+    with pytest.raises(SpecError, match="a batch assigns a GPU to each run"):
         plan_batch(combine([config], ["training.device=gpu:1"], []))
 
 
-def test_two_combinations_that_are_one_run_are_refused(config: Path) -> None:
+def test_two_combinations_of_the_same_run_are_refused(config: Path) -> None:
     with pytest.raises(UsageError, match="runs 1 and 2 are the same"):
         plan_batch(combine([config], [], ["training.batch_size=32,0x20"]))
 
 
-def test_a_metric_that_no_run_will_have_is_refused_before_they_are_trained(planned: tuple[Planned, ...]) -> None:
+def test_a_metric_that_no_run_will_have_is_refused_before_training(planned: tuple[Planned, ...]) -> None:
     check_metric("val_accuracy", [planned[0].spec])
     with pytest.raises(UsageError, match="did you mean 'test_accuracy'"):
         check_metric("test_acuracy", [planned[0].spec])

@@ -298,7 +298,7 @@ def test_changed_data_is_refused_unless_that_is_allowed(
     config.write_text(TABLE)
     notes = Notes()
     run = train(config, runs_dir=tmp_path / "runs", listener=notes).folder
-    assert [event for event in notes if isinstance(event, Note) and "beside the config" in event.text]
+    assert [event for event in notes if isinstance(event, Note) and "from the config's folder" in event.text]
     assert [said for said in notes.warnings() if "paid alone predicts the target" in said and "ignore: [paid]" in said]
     monkeypatch.chdir(tmp_path / "state")  # the data is found again, wherever one is
     evaluate(run.path)

@@ -19,6 +19,6 @@ def test_a_file_system_without_locks_is_left_without_a_folder(tmp_path: Path, mo
         "dataset: {type: builtin, name: wine}\nmodel: linear\nloss: sparse_categorical_crossentropy\n"
     )
     monkeypatch.setattr(fcntl, "flock", refused)
-    with pytest.raises(RunError, match="the file system has no locks"):
+    with pytest.raises(RunError, match="the file system does not support locks"):
         create_folder(read_spec(tmp_path / "x.yaml"), tmp_path / "runs")
     assert list((tmp_path / "runs").iterdir()) == []

@@ -85,7 +85,7 @@ def test_any_damage_is_noticed_and_the_entry_is_made_again() -> None:
             assert get(make=never).notes == ()
 
 
-def test_an_entry_that_is_replaced_or_removed_stays_valid_for_who_has_mapped_it() -> None:
+def test_a_replaced_or_removed_entry_stays_valid_for_processes_that_have_mapped_it() -> None:
     first = get()
     assert first.folder is not None
     (first.folder / "content" / "words.json").write_text("damaged")
@@ -95,7 +95,7 @@ def test_an_entry_that_is_replaced_or_removed_stays_valid_for_who_has_mapped_it(
     assert (first.value == ROWS).all()
 
 
-def test_of_two_processes_that_want_an_entry_one_makes_it(tmp_path: Path) -> None:
+def test_only_one_of_two_processes_makes_an_entry(tmp_path: Path) -> None:
     begin = FORK.Barrier(4)
 
     def make(folder: Path) -> None:
@@ -110,9 +110,7 @@ def test_of_two_processes_that_want_an_entry_one_makes_it(tmp_path: Path) -> Non
     assert len(list(tmp_path.glob("made-*"))) == 1
 
 
-def test_processes_that_make_and_remove_entries_at_once_never_see_a_part_of_one(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_simultaneous_processes_never_see_an_incomplete_entry(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DLRUN_CACHE_SIZE", "10000")  # one entry has 8 kB: each new one removes the others
     begin = FORK.Barrier(3)
 
@@ -135,7 +133,7 @@ def ends(processes: list[Any]) -> list[int]:
     return [process.exitcode for process in processes]
 
 
-def test_what_a_killed_writer_left_is_neither_read_nor_kept(folder: Path) -> None:
+def test_leftovers_of_a_killed_writer_are_neither_read_nor_kept(folder: Path) -> None:
     def make(folder: Path) -> None:
         write(folder)
         os.kill(os.getpid(), signal.SIGKILL)
@@ -150,9 +148,7 @@ def test_what_a_killed_writer_left_is_neither_read_nor_kept(folder: Path) -> Non
     assert [path.name for path in (folder / "tables" / "key").iterdir() if path.name.startswith(".")] == []
 
 
-def test_who_waits_for_an_entry_that_is_removed_locks_the_new_one(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_waiting_for_an_entry_that_is_removed_locks_the_new_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entry, waits, real = folder / "tables" / "key", threading.Event(), fcntl.flock
 
     def flock(handle: int, operation: int) -> None:
@@ -172,7 +168,7 @@ def test_who_waits_for_an_entry_that_is_removed_locks_the_new_one(
 
 
 @pytest.mark.parametrize("error", [DataError("the rows are wrong"), KeyboardInterrupt()])
-def test_an_error_of_the_data_or_a_stop_passes_and_leaves_nothing(error: BaseException, folder: Path) -> None:
+def test_an_error_or_an_interruption_while_making_an_entry_leaves_nothing(error: BaseException, folder: Path) -> None:
     def make(folder: Path) -> None:
         write(folder)
         raise error
@@ -200,7 +196,7 @@ def test_the_least_recently_used_entries_make_room(monkeypatch: pytest.MonkeyPat
     assert keys() == {"first", "third", "fifth"}
 
 
-def test_entries_of_one_data_set_do_not_make_room_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_entries_of_one_dataset_are_not_removed_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DLRUN_CACHE_SIZE", "1")
     first = get("first").folder
     assert first is not None
@@ -210,7 +206,7 @@ def test_entries_of_one_data_set_do_not_make_room_for_each_other(monkeypatch: py
     assert keys() == {"third"}
 
 
-def test_an_entry_that_is_read_or_written_is_not_removed() -> None:
+def test_an_entry_in_use_is_not_removed() -> None:
     entry = get().folder
     assert entry is not None
     for exclusive in (False, True):
@@ -241,7 +237,7 @@ def test_without_a_size_the_cache_takes_10_gib_or_a_quarter_of_a_small_disk(monk
         limit_bytes()
 
 
-def test_a_small_value_is_read_only_as_it_was_written(folder: Path) -> None:
+def test_a_small_value_that_was_changed_is_not_used(folder: Path) -> None:
     cache = Cache("jit")
     assert cache.get_value("key") is None
     assert not cache.has_value("key")
@@ -258,7 +254,7 @@ def test_a_small_value_is_read_only_as_it_was_written(folder: Path) -> None:
     assert cache.has_value("key")
 
 
-def test_entries_of_earlier_versions_are_listed_removed_and_no_error(folder: Path) -> None:
+def test_entries_of_earlier_versions_can_be_listed_and_removed(folder: Path) -> None:
     for name in ("tfds/mnist-3.0.1-0a/train.label.npy", "tables/key/rows/train.npy", "images/0b/kept/images.npy"):
         (folder / name).parent.mkdir(parents=True)
         (folder / name).write_bytes(bytes(100))
@@ -288,12 +284,12 @@ def is_made_aside(found: Cached[Any], why: str) -> None:
     assert (found.value == ROWS).all()
     assert found.folder is None
     (note,) = found.notes
-    assert note.startswith(f"cache: nothing can be kept in {cache_folder()}: ")
+    assert note.startswith(f"cache: nothing can be stored in {cache_folder()}: ")
     assert why in note
     assert not Path(found.value.filename).exists()  # nothing is left, even if the process is killed now
 
 
-def test_a_file_in_place_of_the_folder_costs_only_time(folder: Path) -> None:
+def test_a_file_instead_of_the_cache_folder_costs_only_time(folder: Path) -> None:
     folder.write_text("in the way")
     is_made_aside(get(), "not a directory")
     Cache("jit").put_value("key", 1, what="")
@@ -329,7 +325,7 @@ def test_a_disk_that_is_full_at_any_operation_costs_only_time(
     pytest.fail("it never ended")
 
 
-def test_a_disk_without_room_is_known_before_anything_is_written_or_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lack_of_room_is_noticed_before_anything_is_written_or_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     get("other")
     made: list[Path] = []
 
@@ -349,16 +345,14 @@ def test_a_disk_without_room_is_known_before_anything_is_written_or_removed(monk
     assert "other" not in keys()
 
 
-def test_nothing_is_begun_that_no_disk_and_no_memory_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_entry_that_fits_nowhere_is_not_started(monkeypatch: pytest.MonkeyPatch) -> None:
     usage = type(shutil.disk_usage("/"))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(9**9, 0, 100))
     with pytest.raises(OSError, match="No space left"):
         get(make=never, size=10**6)
 
 
-def test_where_nothing_can_be_written_the_error_is_that_of_the_cache(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_if_nothing_is_writable_the_error_is_that_of_the_cache(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.write_text("in the way")
     monkeypatch.setattr("dlrun.system.cache._SHARED_MEMORY", folder)
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -385,14 +379,16 @@ def mounted() -> Iterator[Callable[..., Path]]:
         subprocess.run(["umount", place], check=True)
 
 
-def test_a_read_only_cache_is_used_and_what_it_lacks_is_made_aside(folder: Path, mounted: Callable[..., Path]) -> None:
+def test_a_read_only_cache_is_used_and_missing_entries_are_made_elsewhere(
+    folder: Path, mounted: Callable[..., Path]
+) -> None:
     get()
     mounted(folder, "-o", "bind,ro", str(folder))
     assert get(make=never).is_reused
     is_made_aside(get("other"), "the file system is read-only")
 
 
-def test_a_full_disk_first_loses_what_can_be_made_again(folder: Path, mounted: Callable[..., Path]) -> None:
+def test_a_full_disk_first_loses_cache_entries(folder: Path, mounted: Callable[..., Path]) -> None:
     mounted(folder, "-t", "tmpfs", "-o", "size=64k", "tmpfs")
     for number in range(12):
         found = get(str(number), size=9000)
@@ -407,13 +403,13 @@ def test_a_full_disk_first_loses_what_can_be_made_again(folder: Path, mounted: C
     is_made_aside(get(), "the disk is full")
 
 
-def test_an_unknown_kind_is_a_mistake_of_the_program() -> None:
+def test_an_unknown_kind_is_a_programming_error() -> None:
     with pytest.raises(ValueError, match="not one of images, tables"):
         Cache("other")
     assert set(cache_entries.KINDS) >= {"images", "tables", "tfds", "tfds-tables", "jit"}
 
 
-def test_the_words_of_an_entry_are_part_of_it() -> None:
+def test_the_description_of_an_entry_is_part_of_it() -> None:
     get()
     (entry,) = list_entries()
     about = json.loads((entry.path / "content" / "about.json").read_text())

@@ -20,7 +20,7 @@ from dlrun.system.disk import Disk, disk, explained, staged_name
         (errno.ENAMETOOLONG, "cannot write x: the name is too long"),
     ],
 )
-def test_an_error_of_the_system_becomes_one_clear_line(code: int, said: str) -> None:
+def test_a_system_error_becomes_one_clear_line(code: int, said: str) -> None:
     with pytest.raises(RunError) as raised, explained("write x"):
         raise OSError(code, os.strerror(code))
     assert raised.value.what == said
@@ -36,9 +36,7 @@ def test_a_write_that_takes_many_calls_writes_every_byte(tmp_path: Path, monkeyp
     assert (tmp_path / "x").read_bytes() == bytes(range(100))
 
 
-def test_a_failed_atomic_write_leaves_the_old_file_and_nothing_beside_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_atomic_write_leaves_only_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     disk.write_atomically(tmp_path / "x", b"old")
 
     def full(_self: Disk, _handle: int) -> None:
@@ -50,7 +48,7 @@ def test_a_failed_atomic_write_leaves_the_old_file_and_nothing_beside_it(
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("x", b"old")]
 
 
-def test_a_folder_that_cannot_be_synced_on_a_network_file_system_is_no_error(
+def test_a_network_file_system_without_fsync_of_folders_is_not_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(_self: Disk, _handle: int) -> None:
@@ -60,13 +58,13 @@ def test_a_folder_that_cannot_be_synced_on_a_network_file_system_is_no_error(
     disk.sync_folder(tmp_path)
 
 
-def test_every_wait_for_the_disk_is_one_that_network_file_systems_may_refuse() -> None:
+def test_every_fsync_may_be_refused_by_a_network_file_system() -> None:
     source = Path(dlrun.__file__).parent
     waiting = [path.relative_to(source) for path in source.rglob("*.py") if "fsync(" in path.read_text()]
     assert waiting == [Path("system/disk.py")]
 
 
-def test_removing_a_tree_removes_links_and_not_what_they_point_to(tmp_path: Path) -> None:
+def test_removing_a_tree_removes_links_but_not_their_targets(tmp_path: Path) -> None:
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / "file").touch()
     (tmp_path / "tree" / "deep").mkdir(parents=True)
@@ -85,9 +83,7 @@ def test_nothing_is_written_through_a_symbolic_link(tmp_path: Path) -> None:
     assert not (tmp_path / "target").exists()
 
 
-def test_a_file_system_that_cannot_wait_for_the_disk_is_no_failure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_system_without_fsync_is_not_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(_disk: Disk, _handle: int) -> None:
         raise OSError(errno.EINVAL, "Invalid argument")
 
@@ -97,9 +93,7 @@ def test_a_file_system_that_cannot_wait_for_the_disk_is_no_failure(
     assert (tmp_path / "x").read_bytes() == b"12"
 
 
-def test_a_link_at_the_name_that_is_written_first_is_never_followed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_link_with_the_temporary_name_is_never_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = {staged_name(tmp_path / "x") for _ in range(3)}
     assert len(names) == 3
     (tmp_path / "mine").write_text("precious")

@@ -96,7 +96,7 @@ def test_a_child_finds_no_module_in_the_current_folder(
     assert not planted.exists()
 
 
-def test_no_other_place_starts_a_python(planted: Path) -> None:
+def test_no_other_module_starts_python(planted: Path) -> None:
     for path in SOURCE.rglob("*.py"):
         tree = ast.parse(path.read_text())
         names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
@@ -108,7 +108,7 @@ def test_no_other_place_starts_a_python(planted: Path) -> None:
     assert planted.exists()
 
 
-def test_python_started_as_a_module_leaves_the_current_folder_too(planted: Path) -> None:
+def test_python_started_as_a_module_ignores_the_current_folder_too(planted: Path) -> None:
     for name in ("dlrun", "types", "json", "sitecustomize"):  # which Python itself imports before dlrun begins
         Path(f"{name}.py").unlink()
     code = (
@@ -123,7 +123,7 @@ def test_python_started_as_a_module_leaves_the_current_folder_too(planted: Path)
     assert not planted.exists()
 
 
-def test_folders_of_the_users_own_stay_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_own_folders_stay_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "of_mine.py").write_text("print('mine')")
@@ -133,7 +133,7 @@ def test_folders_of_the_users_own_stay_on_the_path(tmp_path: Path, monkeypatch: 
     assert done.stdout == "mine\n"
 
 
-def test_what_a_library_prints_is_no_answer(
+def test_the_output_of_a_library_is_not_an_answer(
     stub: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(sys.modules, "matplotlib.figure", raising=False)
@@ -152,7 +152,7 @@ def test_what_a_library_prints_is_no_answer(
 
 
 @pytest.mark.parametrize("answer", ["", "{", "[1", "7"])
-def test_a_child_that_gives_no_sound_answer_is_one_line(
+def test_a_child_without_a_valid_answer_is_a_one_line_error(
     answer: str, stub: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delitem(sys.modules, "matplotlib.figure", raising=False)
@@ -165,7 +165,7 @@ def test_a_child_that_gives_no_sound_answer_is_one_line(
     assert said[0].text.startswith("none: drawing it ended with exit code 3; dlrun report")
 
 
-def test_a_long_text_is_cut_so_that_no_child_waits_for_a_reader() -> None:
+def test_a_long_text_is_cut_so_that_no_child_blocks() -> None:
     with answer_pipe() as pipe:
         code = (
             f"from dlrun.system.interpreter import *; answer(taken_over({pipe.argument!r}), dict(error='x' * 1000000))"

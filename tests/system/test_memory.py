@@ -29,11 +29,11 @@ def limit(folder: Path, files: dict[str, str]) -> None:
         (folder / name).write_text(text)
 
 
-def test_without_limits_it_is_what_the_machine_has(system: Path) -> None:
+def test_without_limits_free_memory_is_that_of_the_machine(system: Path) -> None:
     assert free(system) == 8 * GIB
 
 
-def test_a_control_group_and_those_above_it_limit_it(system: Path) -> None:
+def test_a_control_group_and_its_parents_limit_free_memory(system: Path) -> None:
     (system / "proc" / "self" / "cgroup").write_text("0::/outer/inner\n")
     stat = {"memory.stat": f"anon 1\ninactive_file {GIB // 2}\n"}
     limit(system / "groups" / "outer" / "inner", {"memory.max": "max\n", "memory.current": "1\n", **stat})
@@ -42,7 +42,7 @@ def test_a_control_group_and_those_above_it_limit_it(system: Path) -> None:
     assert free(system) == 3 * GIB + GIB // 2
 
 
-def test_the_first_version_of_control_groups_limits_it_too(system: Path) -> None:
+def test_version_1_of_control_groups_limits_free_memory_too(system: Path) -> None:
     (system / "proc" / "self" / "cgroup").write_text("9:cpu:/a\n4:memory:/not/here\n")
     files = {"memory.limit_in_bytes": f"{2 * GIB}\n", "memory.usage_in_bytes": f"{GIB}\n", "memory.stat": "cache 1\n"}
     limit(system / "groups" / "memory", files)
@@ -51,7 +51,7 @@ def test_the_first_version_of_control_groups_limits_it_too(system: Path) -> None
     assert free(system) == 8 * GIB
 
 
-def test_limits_of_the_process_limit_it(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_of_the_process_limit_free_memory(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     limits = {resource.RLIMIT_AS: 3 * GIB, resource.RLIMIT_DATA: resource.RLIM_INFINITY}
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (limits[kind], limits[kind]))
     assert free(system) == 2 * GIB
@@ -59,5 +59,5 @@ def test_limits_of_the_process_limit_it(system: Path, monkeypatch: pytest.Monkey
     assert free(system) == 0
 
 
-def test_on_this_machine_it_can_be_asked() -> None:
+def test_free_memory_is_known_on_this_machine() -> None:
     assert free_memory() > 0

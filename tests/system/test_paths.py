@@ -40,16 +40,16 @@ def config(folder: Path, path: str, more: str = "") -> Path:
     return written
 
 
-def test_data_beside_the_config_is_found_from_another_folder_and_that_is_told(folders: tuple[Path, Path]) -> None:
+def test_data_in_the_configs_folder_is_found_from_another_folder_with_a_note(folders: tuple[Path, Path]) -> None:
     _, configs = folders
     (configs / "rows.csv").write_text(ROWS)
     file = read_spec(config(configs, "rows.csv"))
     assert Path(file.spec.dataset.plain()["path"]) == configs / "rows.csv"
-    assert [note for note in file.notes if "beside the config" in note]
+    assert [note for note in file.notes if "from the config's folder" in note]
     assert read_spec(config(configs, "'*.csv'")).notes
 
 
-def test_the_working_directory_comes_first_and_another_file_beside_the_config_is_told(
+def test_the_working_directory_comes_first_with_a_note_about_another_file(
     folders: tuple[Path, Path],
 ) -> None:
     work, configs = folders
@@ -57,11 +57,11 @@ def test_the_working_directory_comes_first_and_another_file_beside_the_config_is
         (folder / "rows.csv").write_text(ROWS)
     file = read_spec(config(configs, "rows.csv"))
     assert file.spec.dataset.plain()["path"] == "rows.csv"
-    assert "is another" in file.notes[0]
+    assert "is taken from the working directory" in file.notes[0]
     assert locate("rows.csv", beside=work).note == ""  # type: ignore[union-attr]  # it is there
 
 
-def test_a_path_typo_names_the_near_file_before_anything_is_made(folders: tuple[Path, Path]) -> None:
+def test_a_typo_in_a_path_suggests_the_nearest_file_before_anything_is_created(folders: tuple[Path, Path]) -> None:
     _, configs = folders
     (configs / "titanic.csv").write_text(ROWS)
     with pytest.raises(DataError) as caught:
@@ -74,7 +74,7 @@ def test_a_path_typo_names_the_near_file_before_anything_is_made(folders: tuple[
         read_spec(config(configs, "titanc.csv"), ("loss=nothing",))
 
 
-def test_a_typo_in_the_name_of_the_config_names_the_near_one(folders: tuple[Path, Path]) -> None:
+def test_a_typo_in_the_name_of_the_config_suggests_the_nearest_one(folders: tuple[Path, Path]) -> None:
     _, configs = folders
     written = config(configs, "rows.csv")
     with pytest.raises(SpecError, match="did you mean") as caught:
@@ -82,14 +82,14 @@ def test_a_typo_in_the_name_of_the_config_names_the_near_one(folders: tuple[Path
     assert caught.value.problems[0].hint == f"did you mean {written}?"
 
 
-def test_a_wrong_folder_of_a_path_is_mended_too(tmp_path: Path) -> None:
+def test_a_typo_in_a_folder_of_a_path_suggests_the_nearest_one(tmp_path: Path) -> None:
     (tmp_path / "images" / "cats").mkdir(parents=True)
     assert near_path("imagse/cats", within=tmp_path) == str(tmp_path / "images" / "cats")
     assert near_path("elsewhere/cats", within=tmp_path) == ""
     assert "did you mean" in absent("dataset.path", str(tmp_path / "image"), beside=tmp_path).hint
 
 
-def test_data_that_is_damaged_is_told_when_the_spec_is_read(folders: tuple[Path, Path]) -> None:
+def test_damaged_data_is_reported_when_the_spec_is_read(folders: tuple[Path, Path]) -> None:
     _, configs = folders
     (configs / "rows.csv").write_bytes(b"PK\x03\x04" + bytes(40))
     with pytest.raises(DataError, match="a zip archive or an Excel workbook"):
@@ -100,7 +100,7 @@ def test_data_that_is_damaged_is_told_when_the_spec_is_read(folders: tuple[Path,
         read_spec(config(configs, "rows.csv"))
 
 
-def test_a_plugin_is_found_by_the_rule_of_data_and_never_where_there_are_two(folders: tuple[Path, Path]) -> None:
+def test_a_plugin_is_found_by_the_same_rule_as_data_unless_there_are_two(folders: tuple[Path, Path]) -> None:
     work, configs = folders
     (configs / "rows.csv").write_text(ROWS)
     asked = config(configs, "rows.csv", "plugins: [own.py]\n")
@@ -116,7 +116,7 @@ def test_a_plugin_is_found_by_the_rule_of_data_and_never_where_there_are_two(fol
         read_spec(asked)
 
 
-def test_a_run_takes_its_own_copy_of_a_plugin_and_not_one_of_the_working_directory(
+def test_a_run_uses_its_own_copy_of_a_plugin_and_not_one_in_the_working_directory(
     folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
     from dlrun.experiment.record import create_folder
@@ -132,7 +132,7 @@ def test_a_run_takes_its_own_copy_of_a_plugin_and_not_one_of_the_working_directo
     assert spec.dataset.plain()["path"] == str(configs / "rows.csv")  # found from any working directory
 
 
-def test_a_file_that_a_command_names_and_that_is_not_there_comes_with_the_near_name(
+def test_the_error_for_a_missing_file_suggests_the_nearest_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -19,13 +19,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_digest_is_that_of_the_digests_of_its_blocks(folder: Path) -> None:
+def test_the_digest_of_a_file_is_the_digest_of_its_blocks_digests(folder: Path) -> None:
     content = (folder / "a.npy").read_bytes()
     blocks = b"".join(sha256(content[start : start + 16]).digest() for start in range(0, 100, 16))
     assert file_digest(folder / "a.npy") == sha256(blocks).hexdigest()
 
 
-def test_every_flipped_bit_and_every_other_file_is_damage(folder: Path) -> None:
+def test_every_flipped_bit_and_every_additional_file_is_damage(folder: Path) -> None:
     assert find_damage(folder) == ""
     for name in ("a.npy", "b.json", SUMS):
         whole = (folder / name).read_bytes()
@@ -37,7 +37,7 @@ def test_every_flipped_bit_and_every_other_file_is_damage(folder: Path) -> None:
             assert find_damage(folder), name
         (folder / name).write_bytes(whole)
     (folder / "more").write_bytes(b"")
-    assert find_damage(folder) == "its files are not those that were written"
+    assert find_damage(folder) == "files are missing or were added"
     (folder / "more").unlink()
     (folder / "a.npy").unlink()
     (folder / "a.npy").symlink_to("b.json")
@@ -46,7 +46,7 @@ def test_every_flipped_bit_and_every_other_file_is_damage(folder: Path) -> None:
     assert find_damage(folder).startswith("it cannot be read")
 
 
-def test_a_sealed_value_is_read_only_as_it_was_written() -> None:
+def test_a_sealed_value_that_was_changed_is_refused() -> None:
     written = seal({"b": 1.5, "a": None})
     assert unseal(written) == {"b": 1.5, "a": None}
     for place in range(len(written)):

@@ -20,7 +20,7 @@ SOURCE = Path(__file__).parents[2] / "src" / "dlrun"
 FORMULAS = ("=1+1", "+cmd", "-2+3", "@SUM(A1)", "\t=1", "-", "\uff1dcmd", "-1 x", "+1+1")
 
 
-def test_what_a_spreadsheet_takes_for_a_formula_is_known_and_a_number_is_none() -> None:
+def test_formulas_are_recognized_and_numbers_are_not_formulas() -> None:
     assert all(map(is_formula, FORMULAS))
     assert not any(is_formula(cell) for cell in ("", "cat", "-1", "+1.5", "-2e-3", "a=b", "row 0"))
 

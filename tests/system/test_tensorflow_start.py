@@ -8,7 +8,7 @@ import pytest
 
 
 @pytest.mark.tensorflow
-def test_keras_starts_without_what_it_finds_beside_it_and_a_plugin_can_still_import_that(tmp_path: Path) -> None:
+def test_keras_starts_without_optional_libraries_and_a_plugin_can_still_import_them(tmp_path: Path) -> None:
     for name in ("matplotlib", "pandas", "sklearn"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("")
@@ -24,7 +24,7 @@ def test_keras_starts_without_what_it_finds_beside_it_and_a_plugin_can_still_imp
     assert done.returncode == 0, done.stderr
 
 
-def test_what_c_code_writes_while_it_is_loaded_reaches_no_script_and_what_python_writes_does(tmp_path: Path) -> None:
+def test_output_of_c_libraries_at_load_time_is_hidden_and_that_of_python_is_not(tmp_path: Path) -> None:
     (tmp_path / "tensorflow.py").write_text("import os\nos.write(2, b'noise of C')\n")
     (tmp_path / "keras.py").write_text("")
     code = (

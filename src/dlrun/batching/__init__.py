@@ -1,1 +1,1 @@
-"""Many runs from one command: their combinations, the processes that train them, and the table that comes of them."""
+"""Train many runs with one command: combinations of values, processes, and a table of the results."""

@@ -1,4 +1,4 @@
-"""Combinations in, each trained in a process of its own, with as many at a time as there are slots; a table out."""
+"""Train the runs of a batch, each in a process of its own, with as many at a time as there are slots."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from dlrun.training.devices.cluster import read_cluster
 
 
 def run_batch(wanted: BatchOptions, *, listener: BatchListener = unheard) -> BatchTable:
-    """Train every combination that is not complete already, whatever becomes of the others.
+    """Train every combination that is not complete already, even if others fail.
 
     Args:
-        wanted: The runs, and how.
-        listener: Called with every change.
+        wanted: the runs, and how to train them.
+        listener: receives every change.
 
     Returns:
-        Every run with its scores; of those that failed, why.
+        The table of all runs with their scores, or the reason why a run failed.
 
     Raises:
         SpecError: A config is wrong; nothing was trained.
-        UsageError: The command line is.
-        RunError: The folder of the runs cannot be written, or TensorFlow cannot be imported.
-        Interrupted: The user stopped it; each run has a checkpoint to go on from.
+        UsageError: The command line is wrong; nothing was trained.
+        RunError: The folder for runs is not writable, or TensorFlow cannot be imported.
+        Interrupted: The user stopped the batch; each run has a checkpoint to resume from.
     """
     if read_cluster().workers > 1:
-        said = "the environment names several workers, and each run of a batch is trained by one process"
-        raise UsageError(said, hint="unset TF_CONFIG, or one task of srun")
+        message = "the environment names several workers, but each run of a batch trains in one process"
+        raise UsageError(message, hint="unset TF_CONFIG, or start the batch in a single task of srun")
     planned = plan_batch(wanted.combinations, trust_plugins=wanted.trust_plugins)
     specs = [each.spec for each in planned]
     if wanted.metric:

@@ -1,4 +1,4 @@
-"""Who trains a run: a lock by its identity, so that of several batches in one folder only one does."""
+"""Claim runs, so that only one of several batches in the same folder trains a run."""
 
 from __future__ import annotations
 
@@ -17,16 +17,21 @@ _OFFSETS = 1 << 62
 
 @contextmanager
 def claimed(identity: IdentityRecord, *, runs_dir: Path) -> Iterator[bool]:
-    """Claim a run for as long as the `with` block lasts; the system takes the claim back when the process ends.
+    """Claim a run for the duration of the block; the system releases the claim when the process ends.
 
-    One file serves every run: what is locked is one byte of it, at a place that follows from the identity. Such a lock
-    belongs to the process, which must not open the file a second time meanwhile.
+    All runs share one lock file. A claim locks a single byte of it, at an offset computed from the identity of the run.
+    This needs no lock file per run, which would have to be removed at the right moment. Such a lock belongs to the
+    process and is lost when the process closes any handle of the file, so the process must not open it twice.
+
+    Args:
+        identity: the identity of the run.
+        runs_dir: the folder for runs.
 
     Yields:
-        Whether it is this process'; otherwise another one has it.
+        Whether this process has the claim; otherwise another process has it.
 
     Raises:
-        RunError: The file cannot be opened.
+        RunError: The lock file cannot be opened.
     """
     handle = _opened(runs_dir, ".lock")
     try:
@@ -39,10 +44,14 @@ def claimed(identity: IdentityRecord, *, runs_dir: Path) -> Iterator[bool]:
 
 @contextmanager
 def turn_to_load(places: Sequence[Path], *, runs_dir: Path) -> Iterator[bool]:
-    """Wait, if data is not there, until no other run downloads any.
+    """Wait, if data is missing, until no other run is downloading any.
+
+    Args:
+        places: the paths of the data.
+        runs_dir: the folder for runs.
 
     Yields:
-        Whether it is still missing, and this process is the one to get it.
+        Whether the data is still missing, and this process should download it.
 
     Raises:
         RunError: The lock file cannot be opened.
@@ -69,6 +78,6 @@ def _opened(runs_dir: Path, name: str) -> int:
 def _locked(handle: int, number: int) -> bool:
     try:
         fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number % _OFFSETS, os.SEEK_SET)
-    except (BlockingIOError, PermissionError):  # POSIX allows either
+    except (BlockingIOError, PermissionError):  # POSIX allows either of them
         return False
     return True

@@ -1,4 +1,4 @@
-"""The batch's side of the process that forks its runs: started, asked, listened to, and ended with all of them."""
+"""The batch's connection to the process that forks its runs: start it, send requests, read messages, stop it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from dlrun.system.interpreter import answer_pipe, python_command, python_environ
 
 _MODULE = "dlrun.cli.batch.worker"
 _GRACE_SECONDS = 30.0
-"""How long runs may take to stop when the batch ends early."""
+"""How long runs may take to stop if the batch ends early."""
 
 
 class Crew:
     """The process that imports TensorFlow once, and the runs that it forks.
 
     Args:
-        process: Of `batching/server.py`.
-        messages: The pipe through which it and the runs answer.
-        errors: Where what it says goes.
+        process: the process of `batching/server.py`.
+        messages: the pipe for the messages of that process and of the runs.
+        errors: the file for its standard error output.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], *, messages: int, errors: IO[bytes]) -> None:
@@ -37,7 +37,7 @@ class Crew:
         self._lines = Lines(messages)
 
     def start(self, request: Request) -> None:
-        """Ask for a run; what becomes of it comes as messages."""
+        """Request a run; its progress and its end arrive as messages."""
         self._send(request.line())
 
     def signal(self, number: int) -> None:
@@ -45,7 +45,10 @@ class Crew:
         self._send(b'{"signal": %d}\n' % number)
 
     def messages(self, *, seconds: float) -> list[dict[str, Any]]:
-        """What has been said, after waiting for so long at the most.
+        """Return the messages that arrive within some time.
+
+        Args:
+            seconds: how long to wait for a message.
 
         Raises:
             RunError: The process has ended.
@@ -59,11 +62,11 @@ class Crew:
         code = self._process.wait()
         raise RunError(
             f"the process that starts the runs ended with {code}: {self._last_line()}",
-            hint="the same command goes on with the batch; dlrun doctor checks the installation",
+            hint="run the same command again to continue the batch; dlrun doctor checks the installation",
         )
 
     def close(self) -> None:
-        """Tell all of them that the batch has ended, and wait until they have."""
+        """Let the process and its runs know that the batch has ended, and wait for them to end."""
         with suppress(OSError):
             self._requests.close()
         deadline = time.monotonic() + _GRACE_SECONDS
@@ -74,27 +77,27 @@ class Crew:
             self._process.wait(1.0)
 
     def _send(self, line: bytes) -> None:
-        with suppress(OSError):  # it has ended: `messages` tells that
+        with suppress(OSError):  # if the process has ended, `messages` reports it
             self._requests.write(line)
             self._requests.flush()
 
     def _last_line(self) -> str:
         self._errors.seek(0)
-        return (self._errors.read().decode(errors="replace").strip().splitlines() or ["it said nothing"])[-1]
+        return (self._errors.read().decode(errors="replace").strip().splitlines() or ["it printed nothing"])[-1]
 
 
 @contextmanager
 def crew_started() -> Iterator[Crew]:
-    """Start the process; when this is left, none of its runs goes on."""
+    """Start the process; after the block neither it nor any of its runs is alive."""
     with tempfile.TemporaryFile() as errors, answer_pipe() as answer:
         process = subprocess.Popen(  # noqa: S603  dlrun itself, without a shell
             python_command("-m", _MODULE, answer.argument),
             env=python_environment(),
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,  # what libraries print is no message
+            stdout=subprocess.DEVNULL,  # libraries may print there; messages have a pipe of their own
             stderr=errors,
             pass_fds=answer.inherited,
-            start_new_session=True,  # a Ctrl-C comes to the batch alone, which passes it on
+            start_new_session=True,  # so that Ctrl-C reaches only the batch, which passes it on
         )
         crew = Crew(process, messages=answer.handed_over(), errors=errors)
         try:

@@ -1,4 +1,4 @@
-"""Configs, `--set`, `--grid` and `--seeds` in, every combination of them out."""
+"""Combine configs, `--set`, `--grid` and `--seeds` into the runs of a batch."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ _OPENING, _CLOSING, _QUOTES = "([{", ")]}", "'\""
 
 @dataclass(frozen=True)
 class Combination:
-    """One run of a batch, as the command line asks for it.
+    """One run of a batch, as the command line specifies it.
 
     Args:
-        config: The YAML file.
-        overrides: `key=value` each: what all runs have in common, and then `values`.
-        values: What tells this run from the others of its config: each key with the text of its value; the seed last.
+        config: the path of the YAML file.
+        overrides: `key=value` pairs: those of all runs, then `values`.
+        values: what distinguishes this run from the others of its config: keys and the text of their values, the seed
+            last.
     """
 
     config: Path
@@ -31,20 +32,20 @@ class Combination:
 
     @property
     def apart_from_seed(self) -> tuple[tuple[str, str], ...]:
-        """The values that runs of other seeds share."""
+        """The values without the seed."""
         return tuple(pair for pair in self.values if pair[0] != SEED)
 
 
 def combine(
     configs: Sequence[Path], overrides: Sequence[str], grids: Sequence[str], seeds: str = ""
 ) -> tuple[Combination, ...]:
-    """Every combination: for each config each value of each grid, and for each of those every seed.
+    """Return all combinations: for each config each value of each grid, and for each of those every seed.
 
     Args:
-        configs: YAML files.
-        overrides: `key=value` each, for all runs.
-        grids: `key=value,value` each. A comma inside brackets or quotes belongs to its value.
-        seeds: A number of seeds, which count from 0, or a list of them: `3,7`. Empty: that of the spec.
+        configs: the paths of the YAML files.
+        overrides: `key=value` pairs for all runs.
+        grids: `key=value,value` for each key. A comma inside brackets or quotes belongs to a value.
+        seeds: the number of seeds, which count from 0, or a list of seeds such as `3,7`; empty for the spec's own seed.
 
     Raises:
         UsageError: A grid or the seeds are malformed, a key is given twice, or there are too many combinations.
@@ -55,7 +56,7 @@ def combine(
     for _, values in axes:
         size *= len(values)
     if size > LARGEST_BATCH:
-        raise UsageError(f"these are {size:,} combinations", expected=f"{LARGEST_BATCH:,} at the most")
+        raise UsageError(f"the batch would have {size:,} runs", expected=f"at most {LARGEST_BATCH:,}")
     pairs = [[(key, value) for value in values] for key, values in axes]
     return tuple(
         Combination(config, (*overrides, *(f"{key}={value}" for key, value in values)), values)
@@ -65,18 +66,21 @@ def combine(
 
 
 def parse_seeds(text: str) -> tuple[str, ...]:
-    """The seeds that `--seeds` means: `3` is 0, 1 and 2; `3,7` is 3 and 7.
+    """Return the seeds of `--seeds`: `3` means 0, 1 and 2; `3,7` means 3 and 7.
+
+    Args:
+        text: the value of the option.
 
     Raises:
-        UsageError: It is neither.
+        UsageError: The value is neither a number nor a list of numbers.
     """
     seeds = [part.strip() for part in text.split(",")]
-    seeds = seeds[:-1] if len(seeds) == 2 and not seeds[1] else seeds  # `3,` is the one seed 3
+    seeds = seeds[:-1] if len(seeds) == 2 and not seeds[1] else seeds  # `3,` means only seed 3
     if not all(seed.isascii() and seed.isdecimal() for seed in seeds) or text.strip() == "0":
         raise UsageError(f"--seeds is {text!r}", expected="a number of seeds (5), or a list of them (3,7)")
     if "," not in text:
         if int(text) > LARGEST_BATCH:
-            raise UsageError(f"--seeds is {text}", expected=f"{LARGEST_BATCH:,} at the most", hint=f"--seeds {text},")
+            raise UsageError(f"--seeds is {text}", expected=f"at most {LARGEST_BATCH:,}", hint=f"--seeds {text},")
         return tuple(map(str, range(int(text))))
     _check_once([str(int(seed)) for seed in seeds], where="--seeds")
     return tuple(seeds)
@@ -87,13 +91,13 @@ def _parse_grid(text: str) -> tuple[str, tuple[str, ...]]:
     parts = tuple(part.strip() for part in _split(values))
     if not equals or not key.strip() or not all(parts):
         example = "--grid training.batch_size=32,64"
-        raise UsageError(f"--grid {text} is no grid", expected="KEY=VALUE,VALUE", hint=example)
+        raise UsageError(f"--grid {text} is not a grid", expected="KEY=VALUE,VALUE", hint=example)
     _check_once(parts, where=f"--grid {key.strip()}")
     return key.strip(), parts
 
 
 def _split(text: str) -> Iterator[str]:
-    """The parts between the commas that stand outside brackets and quotes."""
+    """Yield the parts between the commas that are outside brackets and quotes."""
     depth, quote, begin = 0, "", 0
     for index, char in enumerate(text):
         if quote:
@@ -117,13 +121,11 @@ def _check_once(values: Iterable[str], *, where: str) -> None:
 
 
 def _check_keys(keys: Sequence[str], overrides: Sequence[str]) -> None:
-    """Refuse a key whose value a later option takes away: it would have no effect."""
+    """Check that no later option replaces the value of an earlier one, which would have no effect."""
     earlier = [override.partition("=")[0].strip() for override in overrides]
     for key in keys:
         for other in earlier:
             if other == key or other.startswith(f"{key}."):
-                said = (
-                    f"{key} is given twice" if key == other else f"{key} replaces all of it, and {other} is given too"
-                )
-                raise UsageError(said, expected="each key in one of --set, --grid and --seeds")
+                message = f"{key} is given twice" if key == other else f"{key} replaces {other}, but both are given"
+                raise UsageError(message, expected="each key in only one of --set, --grid and --seeds")
         earlier.append(key)

@@ -1,4 +1,4 @@
-"""One run of a batch in a process of its own: skipped, gone on with or trained, and its progress told to the batch."""
+"""Train one run of a batch in a process of its own: skip it, resume it or start it, and report its progress."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _PAUSE_SECONDS = 0.2
 _MOST_SCORES = 8
 
 Shown = Callable[[], AbstractContextManager[Listener]]
-"""What writes the events of a run to its log.txt."""
+"""Creates a listener that writes the events of a run to its log.txt."""
 
 
 class Job:
-    """One request, worked on.
+    """A requested run.
 
     Args:
-        request: The run.
-        pipe: Where the batch reads.
-        logged: Listens for the run's log.
+        request: the request.
+        pipe: the pipe that the batch reads.
+        logged: the listener for the run's log.
     """
 
     def __init__(self, request: Request, *, pipe: int, logged: Listener) -> None:
@@ -46,16 +46,17 @@ class Job:
         self._logged = logged
         self._runs_dir = Path(request.runs_dir)
         self._epochs = 0
-        self._told = 0.0
+        self._reported_at = 0.0
         self._resumes = False
 
     def work(self) -> None:
-        """Skip the run if it is complete, go on with it if it was begun, train it otherwise.
+        """Skip the run if it is complete, resume it if it was interrupted, or train it from the start.
 
         Raises:
-            DlrunError: It failed, or was interrupted.
+            DlrunError: The run failed, or was interrupted.
         """
         planned = self.request.identity_record()
+        # Claim first, then look for existing runs: otherwise two batches could both find none, and both train.
         with claimed(planned, runs_dir=self._runs_dir) as is_mine:
             if not is_mine:
                 self._tell("ended", how="held")
@@ -64,10 +65,10 @@ class Job:
                 Path(self.request.config), self.request.overrides, trust_plugins=self.request.trust_plugins
             )
             identity = identify(file)
-            # The files of the data may be others by now: a run before this one has downloaded them.
+            # The data files may differ from the plan: an earlier run of the batch may have downloaded them.
             if (identity.spec, identity.code) != (planned.spec, planned.code):
-                said = f"{self.request.config} or its plugins have changed since the batch began"
-                raise RunError(said, hint="the same command begins a batch of what they are now")
+                message = f"{self.request.config} or its plugins have changed since the batch started"
+                raise RunError(message, hint="run the same command again to start a batch with the new files")
             known = like(runs_of([identity], runs_dir=self._runs_dir, since=self.request.since), identity)
             done = _complete(known, identity, file)
             if done is not None:
@@ -82,7 +83,7 @@ class Job:
     def _train(self, file: SpecFile) -> None:
         with turn_to_load(file.spec.dataset.places(), runs_dir=self._runs_dir) as is_missing:
             if is_missing:
-                with suppress(DataError):  # which training meets again, and records
+                with suppress(DataError):  # training will raise it again, and record it
                     file.spec.dataset.load()
         train_file(file, runs_dir=self._runs_dir, listener=self.hear, timeline=Timeline())
         self._tell("ended", how="completed")
@@ -92,18 +93,18 @@ class Job:
         try:
             resume(begun.folder.path, listener=self.hear, began=time.perf_counter())
         except (UsageError, CheckpointError) as error:
-            # Another machine, or no checkpoint that can be read: a run from the start has neither. It needs a process
-            # of its own, since in this one TensorFlow is in use.
-            self._tell("ended", how="anew", reason=f"{begun.folder.id} cannot be gone on with: {error.what}")
+            # The machine is another one, or no checkpoint can be read. The run can still be trained from the start, but
+            # in a new process, since TensorFlow has already been configured in this one.
+            self._tell("ended", how="anew", reason=f"{begun.folder.id} cannot be resumed: {error.what}")
         else:
             self._tell("ended", how="completed")
 
     def hear(self, event: Event) -> None:
-        """Pass one event on: to the log, and what the live table shows to the batch."""
+        """Handle an event: log it, and send what the live table shows to the batch."""
         self._logged(event)
         match event:
             case RunCreated():
-                os.dup2(2, 1)  # the log is open: from here on everything goes there
+                os.dup2(2, 1)  # standard error is the log now: send standard output there as well
                 faulthandler.enable(file=2)
                 self._tell("run", folder=event.run_id, resumed=self._resumes)
             case TrainingStarted():
@@ -117,14 +118,14 @@ class Job:
                 self._tell("warning", text=event.text)
 
     def _epoch_done(self, event: EpochDone) -> None:
-        # Epochs of milliseconds would keep the batch busy with nothing but reading of them.
-        if time.monotonic() - self._told > _PAUSE_SECONDS or event.epoch == event.epochs:
-            self._told = time.monotonic()
+        # Epochs may take milliseconds; the batch would do nothing else than read about them.
+        if time.monotonic() - self._reported_at > _PAUSE_SECONDS or event.epoch == event.epochs:
+            self._reported_at = time.monotonic()
             scores = {name: float(value) for name, value in event.row.items() if name not in NOT_SCORES}
             self._tell_progress(event.epoch, scores)
 
     def _tell_progress(self, epoch: int, scores: Mapping[str, float], *, seconds_left: float | None = None) -> None:
-        shown = dict(list(scores.items())[:_MOST_SCORES])  # a line of the table has no room for more
+        shown = dict(list(scores.items())[:_MOST_SCORES])  # more do not fit into a line of the table
         self._tell("progress", epoch=epoch, epochs=self._epochs, scores=shown, seconds_left=seconds_left)
 
     def _tell(self, event: str, **content: object) -> None:
@@ -132,7 +133,7 @@ class Job:
 
 
 def _complete(known: tuple[Known, ...], identity: IdentityRecord, file: SpecFile) -> Known | None:
-    """The run that makes this one needless; where files have other times, by what is in them."""
+    """Return the complete run that is the same as this one; if file times differ, compare the content of the data."""
     candidates = complete(known)
     found = same_files(candidates, identity)
     if found is not None or not candidates:
@@ -142,7 +143,12 @@ def _complete(known: tuple[Known, ...], identity: IdentityRecord, file: SpecFile
 
 
 def run_job(request: Request, *, pipe: int, shown: Shown) -> int:
-    """Work on a request, tell the batch how it ended, and log why.
+    """Train a requested run, report to the batch how it ended, and log why.
+
+    Args:
+        request: the request.
+        pipe: the pipe that the batch reads.
+        shown: creates the listener for the run's log.
 
     Returns:
         The exit code of the process.
@@ -158,9 +164,9 @@ def run_job(request: Request, *, pipe: int, shown: Shown) -> int:
             sys.stderr.write(f"error: {error}\n")
             send(pipe, number=request.number, event="ended", how="failed", reason=error.what)
             return error.exit_code
-        except BaseException as error:  # noqa: BLE001  a bug: its traceback is in the log, and the others go on
+        except BaseException as error:  # noqa: BLE001  a bug: its traceback is in the log, and other runs continue
             traceback.print_exc()
-            said = f"{type(error).__name__}: {error}"
-            send(pipe, number=request.number, event="ended", how="failed", reason=said)
+            message = f"{type(error).__name__}: {error}"
+            send(pipe, number=request.number, event="ended", how="failed", reason=message)
             return 1
     return 0

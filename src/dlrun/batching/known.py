@@ -1,4 +1,4 @@
-"""A run's identity in, the runs of a folder that are the same run out: the complete one, and the one to go on with."""
+"""Find the runs in a folder that have the same identity: a complete one to skip, or an interrupted one to resume."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ _IDENTITY = re.compile(rb'"identity": \{\s*"spec": "([0-9a-f]{64})",\s*"code": "
 
 @dataclass(frozen=True)
 class Known:
-    """A run that exists, and what its run.json says."""
+    """An existing run, and the content of its run.json."""
 
     folder: RunFolder
     record: RunRecord
 
     @property
     def spec(self) -> str | None:
-        """The identity's part of that name."""
+        """The `spec` digest of its identity."""
         return self.record.identity.spec if self.record.identity else None
 
     @property
     def code(self) -> str | None:
-        """The identity's part of that name."""
+        """The `code` digest of its identity."""
         return self.record.identity.code if self.record.identity else None
 
     @property
     def fingerprint(self) -> str | None:
-        """Of the data that it was trained on."""
+        """The fingerprint of the data that it was trained on."""
         return self.record.dataset.fingerprint if self.record.dataset else None
 
     @property
     def started(self) -> float:
-        """In seconds since 1970; 0 if it does not say."""
+        """When it started, in seconds since 1970; 0 if that is unknown."""
         try:
             return dt.datetime.fromisoformat(self.record.started or "").timestamp()
         except (ValueError, OverflowError):
@@ -51,12 +51,12 @@ class Known:
 
 
 def runs_of(identities: Collection[IdentityRecord], *, runs_dir: Path, since: float = 0.0) -> tuple[Known, ...]:
-    """The runs of the same spec and code as one of `identities`, the newest first, whoever trained them.
+    """Return the runs with the spec and code of one of the identities, newest first.
 
     Args:
-        identities: Of runs.
-        runs_dir: Where runs are.
-        since: Only those that were started from then on, in seconds since 1970.
+        identities: the identities of runs.
+        runs_dir: the folder for runs.
+        since: return only runs that started at this time or later, in seconds since 1970.
     """
     sought = {(each.spec, each.code) for each in identities}
     newer = [known for known in _read_runs(sought, runs_dir) if known.started >= since]
@@ -64,12 +64,12 @@ def runs_of(identities: Collection[IdentityRecord], *, runs_dir: Path, since: fl
 
 
 def like(runs: tuple[Known, ...], identity: IdentityRecord) -> tuple[Known, ...]:
-    """Those of the same spec and code."""
+    """Return the runs with the same spec and code as an identity."""
     return tuple(known for known in runs if (known.spec, known.code) == (identity.spec, identity.code))
 
 
 def complete(runs: tuple[Known, ...]) -> tuple[Known, ...]:
-    """Those with a result that a new run would come to as well."""
+    """Return the runs that are complete, and exactly what a new run would give."""
     return tuple(
         known
         for known in runs
@@ -78,12 +78,12 @@ def complete(runs: tuple[Known, ...]) -> tuple[Known, ...]:
 
 
 def same_files(runs: tuple[Known, ...], identity: IdentityRecord) -> Known | None:
-    """The first whose data was read from the same files, which have not changed since."""
+    """Return the first run that read its data from the same, unchanged files."""
     return next((each for each in runs if each.record.identity and each.record.identity.data == identity.data), None)
 
 
 def unfinished(runs: tuple[Known, ...], identity: IdentityRecord) -> Known | None:
-    """The newest that ended early, and was made here and of the same data."""
+    """Return the newest run that ended early, was made here, and has the same data files."""
     ended = tuple(
         known
         for known in runs
@@ -98,7 +98,8 @@ def unfinished(runs: tuple[Known, ...], identity: IdentityRecord) -> Known | Non
 def _read_runs(sought: set[tuple[str, str]], runs_dir: Path) -> Iterator[Known]:
     with suppress(FileNotFoundError), os.scandir(runs_dir) as entries:
         for entry in entries:
-            # Of thousands of runs only those that can be meant are parsed; a damaged one is none of them.
+            # A regular expression finds the few candidates among thousands of runs; only those are parsed. A damaged
+            # record is not a candidate.
             with suppress(OSError, RunError):
                 found = _IDENTITY.search(disk.read_file(Path(entry.path, "run.json"), largest=LARGEST_BYTES))
                 if found is not None and (found[1].decode(), found[2].decode()) in sought:

@@ -1,4 +1,4 @@
-"""What the processes of a batch tell each other: one JSON object on a line, short enough to be written in one piece."""
+"""The messages between the processes of a batch: one JSON object per line, short enough to be written in one piece."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from typing import Any
 
 from dlrun.runs.record import IdentityRecord
 
-# POSIX writes at least 512 bytes to a pipe in one piece, Linux 4096: the lines of two processes never mix.
+# Writes to a pipe of at least 512 bytes (POSIX), or 4096 (Linux), are atomic: lines of two processes do not mix.
 _LONGEST_TEXT = 300
 
 
 @dataclass(frozen=True)
 class Request:
-    """A run to be trained.
+    """A request to train a run.
 
     Args:
-        number: Of the run in its batch.
-        config: Its YAML file.
-        overrides: `key=value` each.
-        runs_dir: Where its folder is made.
-        identity: What it was when the batch began: another one is an error.
-        since: When a run must have been started to count as this one, in seconds since 1970.
-        gpu: The one that it sees; None: as this process.
-        trust_plugins: Whether to load the plugins of a run that was not made here, in whose folder the config lies.
-        anew: Whether to leave a run alone that was begun and cannot be gone on with.
+        number: the number of the run in its batch.
+        config: the path of its YAML file.
+        overrides: `key=value` pairs.
+        runs_dir: the folder for runs.
+        identity: the identity of the run when the batch started; if it has changed, that is an error.
+        since: when a run must have started to count as this one, in seconds since 1970.
+        gpu: the GPU that the run may see; None for the same as this process.
+        anew: whether to train from the start although there is an interrupted run, because it cannot be resumed.
+        trust_plugins: whether to load the plugins of a run that was not made here, if the config is in its folder.
     """
 
     number: int
@@ -42,28 +42,28 @@ class Request:
     trust_plugins: bool = False
 
     def line(self) -> bytes:
-        """As it is sent."""
+        """Return the request as one line."""
         return json.dumps(asdict(self)).encode() + b"\n"
 
     @classmethod
     def read(cls, content: Mapping[str, Any]) -> Request:
-        """As it was sent."""
+        """Return the request from the content of its line."""
         return cls(**{**content, "overrides": tuple(content["overrides"])})
 
     def identity_record(self) -> IdentityRecord:
-        """The identity, typed."""
+        """Return the identity as a record."""
         return IdentityRecord(**self.identity)
 
 
 def send(pipe: int, **content: Any) -> None:
-    """Send a message; if whoever read has gone, there is nobody to tell."""
+    """Send a message; do nothing if the reader has ended."""
     short = {key: value[:_LONGEST_TEXT] if isinstance(value, str) else value for key, value in content.items()}
     with suppress(OSError):
         os.write(pipe, json.dumps(short).encode() + b"\n")
 
 
 class Lines:
-    """The messages that have come through a pipe, without those of which only a part has come yet."""
+    """The complete messages that have arrived through a pipe."""
 
     def __init__(self, pipe: int) -> None:
         self._pipe = pipe
@@ -71,7 +71,7 @@ class Lines:
         self.is_open = True
 
     def read(self) -> list[dict[str, Any]]:
-        """Read what is there, and wait for it if nothing is."""
+        """Return the messages that have arrived, after waiting for some if there are none."""
         data = os.read(self._pipe, 1 << 16)
         self.is_open = bool(data)
         *whole, self._rest = (self._rest + data).split(b"\n")

@@ -1,4 +1,4 @@
-"""The combinations of a batch in, each read, checked and identified out, or everything that is wrong at once."""
+"""Read, check and identify all combinations of a batch before any run starts, and report all problems at once."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from dlrun.yaml_tree.document import Place
 
 @dataclass(frozen=True)
 class Planned:
-    """One run of a batch, known to be right.
+    """One run of a batch, whose spec is valid.
 
     Args:
-        number: From 1, in the order of the command line.
-        combination: What the command line asks for.
-        spec: What comes of it.
-        identity: By which its run is known again.
-        model: What it shares with the runs that differ from it in their seed alone.
-        label: The spec's name; where configs of several folders have one name, as much of the path as tells them apart.
+        number: its number, from 1, in the order of the command line.
+        combination: what the command line specifies.
+        spec: the resulting spec.
+        identity: the identity that its run is recognized by.
+        model: a digest that it shares with the runs that differ only in their seed.
+        label: the name in the spec; if configs in several folders have the same name, the end of the config's path.
     """
 
     number: int
@@ -43,12 +43,12 @@ def plan_batch(combinations: Sequence[Combination], *, trust_plugins: bool = Fal
     """Read every combination.
 
     Args:
-        combinations: What the command line asks for.
-        trust_plugins: Whether the plugins of runs that were not made here, in whose folders configs lie, may be loaded.
+        combinations: what the command line specifies.
+        trust_plugins: whether to load the plugins in the folders of runs that were not made here, if configs are there.
 
     Raises:
-        SpecError: Some are wrong; every problem of all of them, once.
-        UsageError: Two are the same run.
+        SpecError: Some specs are not valid; the error lists every problem once.
+        UsageError: Two combinations are the same run.
     """
     planned: list[Planned] = []
     problems: dict[Problem, None] = {}
@@ -68,20 +68,20 @@ def plan_batch(combinations: Sequence[Combination], *, trust_plugins: bool = Fal
         )
     if problems:
         raise SpecError(list(problems))
-    planned = _told_apart(planned)
+    planned = _with_distinct_labels(planned)
     _check_distinct(planned)
     return tuple(planned)
 
 
 def check_metric(metric: str, specs: Sequence[Spec]) -> None:
-    """Refuse a metric that no run will have a value for, or whose direction is not known, before they are trained.
+    """Check, before training, that runs will have a value for a metric, and that its direction is known.
 
     Args:
-        metric: As `--metric` takes it: a score, with a sign in front or without.
-        specs: Of the runs.
+        metric: the value of `--metric`: a score, perhaps with a sign in front.
+        specs: the specs of the runs.
 
     Raises:
-        UsageError: No spec has it, or which way it is better does not follow from those that have it.
+        UsageError: No spec has the metric, or its direction does not follow from the specs that have it.
     """
     names = dict.fromkeys(name for spec in specs for name in ("loss", *(each.log_name for each in spec.metrics)))
     known = [prefix + name for prefix in ("", *SPLIT_PREFIXES) for name in names]
@@ -94,10 +94,14 @@ def check_metric(metric: str, specs: Sequence[Spec]) -> None:
 
 
 def larger_wins(metric: str, specs: Sequence[Spec]) -> bool:
-    """Whether a score is better when it is larger: as its sign says, or else as its metric does.
+    """Return whether a larger score is better, by its sign, or else by its metric.
+
+    Args:
+        metric: a score, perhaps with a sign in front.
+        specs: the specs of the runs.
 
     Raises:
-        UsageError: The metrics of this name do not say, or disagree.
+        UsageError: The metrics of this name do not define a direction, or disagree.
     """
     key, wanted = parse_signed(metric)
     name = without_split(key)
@@ -108,12 +112,12 @@ def larger_wins(metric: str, specs: Sequence[Spec]) -> bool:
 
 
 def _numbered_gpus(device: str, place: Place) -> Problem:
-    said = f"training.device is {device}, and each run of a batch is given a GPU of its own"
-    return place.problem(said, expected="auto, cpu or gpu", hint="CUDA_VISIBLE_DEVICES says which GPUs the batch uses")
+    message = f"training.device is {device}, but a batch assigns a GPU to each run"
+    return place.problem(message, expected="auto, cpu or gpu", hint="choose the batch's GPUs with CUDA_VISIBLE_DEVICES")
 
 
-def _told_apart(planned: Sequence[Planned]) -> list[Planned]:
-    """The same with labels by which configs of one name differ."""
+def _with_distinct_labels(planned: Sequence[Planned]) -> list[Planned]:
+    """Return the runs with labels that distinguish configs of the same name."""
     configs: dict[str, dict[Path, None]] = {}
     for each in planned:
         configs.setdefault(each.spec.name, {})[each.combination.config.absolute()] = None
@@ -127,7 +131,7 @@ def _told_apart(planned: Sequence[Planned]) -> list[Planned]:
 
 
 def _tails(paths: Sequence[Path]) -> dict[Path, str]:
-    """The last parts of each path, without the suffix: as few as differ from those of every other path."""
+    """Return the last parts of each path, without suffix: as few as it takes to distinguish all paths."""
     length = 1
     while True:
         tails = {path: "/".join(path.with_suffix("").parts[-length:]) for path in paths}
@@ -143,11 +147,11 @@ def _check_distinct(planned: Sequence[Planned]) -> None:
         if other is not each:
             raise UsageError(
                 f"runs {other.number} and {each.number} are the same: {describe(other)}",
-                expected="runs that differ in a key, or in the name of their config",
+                expected="runs that differ in a key, or in the name in their config",
             )
 
 
 def describe(planned: Planned) -> str:
-    """`digits_cnn batch_size=32 seed=1`: the config's label, and the values that are the run's own."""
+    """Return text such as `digits_cnn batch_size=32 seed=1`: the config's label and the run's own values."""
     values = (f"{key.rpartition('.')[2]}={value}" for key, value in planned.combination.values)
     return " ".join((planned.label or planned.spec.name, *values))

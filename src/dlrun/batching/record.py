@@ -1,6 +1,6 @@
-"""What a batch says of itself in `runs/.batches/ID.json`: its command line, its runs, and whether it has ended.
+"""The record of a batch in `runs/.batches/ID.json`: its command line, its runs, and whether it has ended.
 
-The id follows from the runs, so the same command line, given again after a kill, finds its batch.
+The id is a digest of the runs. So the same command line, run again after the batch was killed, finds the same record.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class MemberRecord(BaseModel):
     """One run of the batch.
 
     Args:
-        config: Its YAML file.
-        values: What tells it from the others.
-        run: Its id; null as long as it has none.
-        stage: As in the live table.
-        reason: Why it failed.
+        config: the path of its YAML file.
+        values: the values that distinguish it from the others.
+        run: the id of its run; null if it has none yet.
+        stage: its stage, as in the live table.
+        reason: why it failed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,12 +47,12 @@ class BatchRecord(BaseModel):
     """The content of the file.
 
     Args:
-        id: From the identities of the runs.
-        command: The command line, one item for each argument.
-        again: Whether what was complete before it started is trained again.
-        started: ISO 8601 with the zone; of a batch that was killed and goes on, the first time.
-        finished: As `started`; null until every run has been trained or has failed.
-        runs: In the order of the command line.
+        id: a digest of the identities of the runs.
+        command: the command line, one item per argument.
+        again: whether runs that were complete before are trained again.
+        started: when it started, in ISO 8601 with the time zone; of a continued batch, when it first started.
+        finished: when it ended, in the same format; null until every run is complete or has failed.
+        runs: the runs, in the order of the command line.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -66,7 +66,7 @@ class BatchRecord(BaseModel):
 
     @property
     def since(self) -> float:
-        """The start, in seconds since 1970."""
+        """When it started, in seconds since 1970."""
         return dt.datetime.fromisoformat(self.started).timestamp()
 
 
@@ -74,13 +74,13 @@ class BatchFile:
     """The file of one batch.
 
     Args:
-        runs_dir: Where the runs are.
-        planned: Its runs.
-        command: The command line.
-        again: Whether what was complete before is trained again.
+        runs_dir: the folder for runs.
+        planned: the runs of the batch.
+        command: the command line.
+        again: whether to train runs again that were complete before.
 
     Raises:
-        RunError: It cannot be written.
+        RunError: The file cannot be written.
     """
 
     def __init__(self, runs_dir: Path, planned: Sequence[Planned], *, command: tuple[str, ...], again: bool) -> None:
@@ -92,15 +92,19 @@ class BatchFile:
         started = before.started if goes_on and before is not None else now()
         self._record = BatchRecord(id=self.id, command=command, again=again, started=started)
         self.since = self._record.since if again else 0.0
-        """Only runs that were started from then on count as runs of this batch; in seconds since 1970."""
-        with explained(f"make {self.path.parent}"):
+        """Only runs that started then or later count as runs of this batch; in seconds since 1970."""
+        with explained(f"create {self.path.parent}"):
             disk.make_folders(self.path.parent)
 
     def write(self, states: Mapping[int, RunState], *, finished: bool) -> None:
-        """Record where the runs stand.
+        """Record the states of the runs.
+
+        Args:
+            states: the states by number.
+            finished: whether the batch has ended.
 
         Raises:
-            RunError: It cannot be written.
+            RunError: The file cannot be written.
         """
         runs = tuple(_member(state) for state in states.values())
         self._record = self._record.model_copy(update={"runs": runs, "finished": now() if finished else None})
@@ -108,7 +112,7 @@ class BatchFile:
             disk.write_atomically(self.path, self._record.model_dump_json(indent=2).encode() + b"\n")
 
     def _read(self) -> BatchRecord | None:
-        # What cannot be read is no batch to go on with: the runs themselves tell what is complete.
+        # If the record cannot be read, start a new one: which runs are complete follows from the runs themselves.
         with suppress(OSError, ValidationError, ValueError):
             record = BatchRecord.model_validate_json(disk.read_file(self.path, largest=_LARGEST_BYTES))
             return record if record.since <= time.time() else None

@@ -1,8 +1,8 @@
-"""A process that has imported TensorFlow and not used it yet, and forks one process for each run that it is asked for.
+"""A process that imports TensorFlow once, without using it, and forks a process for each requested run.
 
-Requests come as lines on stdin: a `Request`, or `{"signal": 2}` for every run that goes on. Messages go to a pipe, the
-runs' own among them. When stdin ends, whoever started this process has ended, however it did: each run then stops at
-its next step, with a checkpoint, as after SIGTERM.
+Importing takes seconds, and forked processes share its memory. Requests are lines on stdin: a `Request`, or
+`{"signal": 2}` for all runs. Messages, including those of the runs, go to a pipe. When stdin closes, the process that
+started this one has ended for some reason: each run then stops at its next step with a checkpoint, as after SIGTERM.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _MODULES = (
 
 
 def serve(shown: Shown, *, messages: int) -> None:
-    """Serve until stdin ends and every run has.
+    """Serve requests until stdin closes and all runs have ended.
 
     Args:
-        shown: What logs the events of a run; called in its process.
-        messages: The pipe that the batch reads.
+        shown: creates the listener for the log of a run; called in the process of the run.
+        messages: the pipe that the batch reads.
     """
     requests = os.dup(0)
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -59,8 +59,9 @@ def _import_everything() -> None:
     start_tensorflow()
     for name in _MODULES:
         import_module(name)
-    load_library()  # after Keras, which would take it for itself; with it here a run draws its own report
-    # What is there now is never garbage: without this, looking for some would copy its memory in every run.
+    load_library()  # for the reports; after Keras, which imports it if it is there already
+    # Objects that exist now are never garbage. Freezing them keeps the collector from touching them, since that would
+    # copy their memory pages in every forked run.
     gc.collect()
     gc.freeze()
 
@@ -73,13 +74,13 @@ def _reap(runs: dict[int, int], messages: int) -> None:
 
 
 def _signal(runs: dict[int, int], number: int) -> None:
-    for process in runs:  # none has been waited for: the number is still its own
+    for process in runs:  # not reaped yet, so no other process can have the same id
         with suppress(ProcessLookupError):
             os.kill(process, number)
 
 
 def _forked(request: Request, *, requests: int, messages: int, shown: Shown) -> int:
-    # A signal that comes before the new process can deal with it waits until it can.
+    # Block signals until the new process has its own handlers.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     number = os.fork()
     if number:
@@ -95,19 +96,19 @@ def _forked(request: Request, *, requests: int, messages: int, shown: Shown) -> 
             os.environ["CUDA_VISIBLE_DEVICES"] = request.gpu
         sys.argv = _command(request)
         code = run_job(request, pipe=messages, shown=shown)
-    except BaseException:  # noqa: BLE001  whatever it is, it must not reach the loop of the process above
+    except BaseException:  # noqa: BLE001  nothing may reach the loop of the parent process
         traceback.print_exc()
     finally:
         sys.stderr.flush()
         os._exit(code)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  as the signal module calls it
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the signal module passes it
     raise KeyboardInterrupt(number)
 
 
 def _command(request: Request) -> list[str]:
-    """The command that trains this run alone."""
+    """Return the command that trains this run by itself."""
     options = [part for override in request.overrides for part in ("--set", override)]
     trust = ["--trust-plugins"] if request.trust_plugins else []
     return ["dlrun", "train", request.config, *options, *trust, "--runs-dir", request.runs_dir]

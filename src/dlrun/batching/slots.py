@@ -1,4 +1,4 @@
-"""How many runs go on at a time, and where: each GPU is a slot; on a CPU a few runs share all cores."""
+"""Decide how many runs train at a time, and where: one per GPU, or a few that share all cores of the CPU."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dlrun.spec.types import Spec
 
 LARGEST_NUMBER = 256
 _CORES_PER_RUN = 4
-"""How many a batch of 32 examples keeps busy, at the most: one for each part of 8."""
+"""The number of cores that a batch of 32 examples keeps busy at most: one for each part of 8 examples."""
 
 
 @dataclass(frozen=True)
@@ -21,21 +21,21 @@ class Slot:
     """A place for one run at a time.
 
     Args:
-        gpu: The one that the run sees, as CUDA_VISIBLE_DEVICES names it; None: it runs on the CPU.
+        gpu: the GPU that the run may see, as in CUDA_VISIBLE_DEVICES; None for the CPU.
     """
 
     gpu: str | None = None
 
 
 class Slots:
-    """The places of this machine that are free.
+    """The free slots of this machine.
 
-    A run sees every core, as it would alone: the number of threads decides bits of its result. So runs on a CPU share
-    the cores by the system's scheduling, and not by a part of them for each.
+    Each run sees all cores, as it would alone, because the number of threads affects the bits of its result. So runs on
+    the CPU share the cores through the operating system's scheduler, instead of getting some cores each.
 
     Args:
-        gpus: One for each run at a time that takes a GPU.
-        cpu: How many runs at a time take the CPU.
+        gpus: the GPU of each run that may use a GPU at the same time.
+        cpu: the number of runs that may use the CPU at the same time.
     """
 
     def __init__(self, gpus: Sequence[str], *, cpu: int) -> None:
@@ -43,28 +43,28 @@ class Slots:
         self._free = {True: deque(map(Slot, gpus)), False: deque([Slot()] * cpu)}
 
     def take(self, spec: Spec) -> Slot | None:
-        """A free slot for a run of this spec, or None; `give_back` returns it."""
+        """Take a free slot for a run with this spec, until `give_back`; None if there is none."""
         free = self._free[self._gpus > 0 and spec.training.device.partition(":")[0] != "cpu"]
         return free.popleft() if free else None
 
     def give_back(self, slot: Slot) -> None:
-        """The run has ended."""
+        """Return a slot after its run has ended."""
         self._free[slot.gpu is not None].append(slot)
 
     def __str__(self) -> str:
-        """In words."""
+        """Return a description."""
         return f"{self._gpus} on GPUs" if self._gpus else f"{self._cpu} on the CPU"
 
 
 def make_slots(specs: Sequence[Spec], *, jobs: int | None) -> Slots:
-    """The slots of this machine.
+    """Return the slots of this machine.
 
     Args:
-        specs: Of the runs.
-        jobs: How many runs go on at a time; None: one on each GPU, or what `default_jobs` says on a CPU.
+        specs: the specs of the runs.
+        jobs: how many runs train at a time; None for one per GPU, or `default_jobs` on a CPU.
 
     Raises:
-        UsageError: The number makes no sense.
+        UsageError: The number is out of range.
     """
     if jobs is not None and not 1 <= jobs <= LARGEST_NUMBER:
         raise UsageError(f"--jobs is {jobs}", expected=f"1 to {LARGEST_NUMBER} runs at a time")
@@ -74,10 +74,13 @@ def make_slots(specs: Sequence[Spec], *, jobs: int | None) -> Slots:
 
 
 def default_jobs(cores: int) -> int:
-    """How many runs share a CPU.
+    """Return how many runs should share a CPU.
 
-    Measured on two otherwise idle cores, six runs of configs/digits_cnn.yaml: 10.3 s one at a time, 6.6 s two, 6.3 s
-    three. Building, tracing and saving use one core, and two runs that want both take turns. For more cores it is an
-    estimate: a run keeps about four busy.
+    Measured on two idle cores, six runs of configs/digits_cnn.yaml took 10.3 s one at a time, 6.6 s two at a time, and
+    6.3 s three at a time. Building, tracing and saving use one core, which two runs do alternately. The value for more
+    cores is an estimate: a run keeps about four of them busy.
+
+    Args:
+        cores: the number of usable cores.
     """
     return min(cores, max(2, cores // _CORES_PER_RUN))

@@ -1,4 +1,4 @@
-"""Where the runs of a batch stand, as the live table shows it: plain values for one plain callable."""
+"""The states and events of the runs in a batch, as plain values for the live table."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ GOOD: tuple[Stage, ...] = ("completed", "skipped")
 
 @dataclass(frozen=True)
 class RunState:
-    """One run of a batch at one moment.
+    """The state of one run of a batch.
 
     Args:
-        planned: What it is.
-        stage: `held`: another batch trains the same run; `skipped`: it was complete already.
-        folder: Its run folder, once there is one.
-        reason: Why it failed, or was interrupted.
-        attempts: How often it was begun in this batch.
-        resumed: Whether it goes on from a checkpoint of an earlier time.
-        epoch: Under way, from 1; 0 before the first.
-        epochs: Of the whole run.
-        scores: The newest.
-        seconds_left: Estimated.
-        seconds: How long it took in this batch, once it has ended.
+        planned: the run.
+        stage: `held` if another batch is training the same run; `skipped` if it was complete already.
+        folder: its run folder, once there is one.
+        reason: why it failed or was interrupted.
+        attempts: how often it was started in this batch.
+        resumed: whether it continues from an earlier checkpoint.
+        epoch: the current epoch, from 1; 0 before the first.
+        epochs: the number of epochs of the whole run.
+        scores: the latest scores.
+        seconds_left: the estimated time left.
+        seconds: how long it took in this batch, once it has ended.
     """
 
     planned: Planned
@@ -46,17 +46,17 @@ class RunState:
 
     @property
     def label(self) -> str:
-        """What tells it from the others."""
+        """The text that distinguishes it from the others."""
         return describe(self.planned)
 
 
 @dataclass(frozen=True)
 class BatchStarted:
-    """Every run is known to be right, and none has begun.
+    """All specs are valid, and the batch starts.
 
     Args:
-        states: Of all runs; those that are complete already are skipped.
-        slots: What runs at a time, in words.
+        states: the states of all runs; those that were complete already are skipped.
+        slots: a description of how many run at a time.
     """
 
     states: tuple[RunState, ...]
@@ -65,7 +65,7 @@ class BatchStarted:
 
 @dataclass(frozen=True)
 class RunChanged:
-    """One run stands differently. `noteworthy`: it has begun, or has ended."""
+    """The state of one run has changed; `noteworthy` if it has started or ended."""
 
     state: RunState
     noteworthy: bool
@@ -73,14 +73,14 @@ class RunChanged:
 
 @dataclass(frozen=True)
 class Stopping:
-    """A signal was heard: the runs stop at their next step, with a checkpoint."""
+    """A signal was received: the runs stop at their next step, with a checkpoint."""
 
     running: int
 
 
 @dataclass(frozen=True)
 class RunWarned:
-    """A run has something to say that its user should know, whatever else is shown."""
+    """A run has a warning, which is shown whatever else is."""
 
     state: RunState
     text: str
@@ -91,4 +91,4 @@ BatchListener = Callable[[BatchEvent], None]
 
 
 def unheard(event: BatchEvent) -> None:
-    """Listen to nothing."""
+    """Ignore the event."""

@@ -1,6 +1,6 @@
-"""The runs of a batch, sorted by a validation score, with mean and standard deviation over seeds.
+"""The table of a batch: its runs sorted by a validation score, with mean and standard deviation over seeds.
 
-The test score stands beside it and decides nothing: the best of many test scores is no estimate of anything.
+The test score is shown next to it but does not affect the order: the best of many test scores is not a fair estimate.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class BatchRow:
     """One run.
 
     Args:
-        state: How it ended.
-        record: What its run.json says; None if it has none.
-        score: By which it is sorted; None if it has none, or it is undefined.
-        test_score: The same score on the test split, which is shown beside it; None if there is none.
+        state: how it ended.
+        record: the content of its run.json; None if it has none.
+        score: the score that it is sorted by; None if it is missing or undefined.
+        test_score: the same score on the test split; None if there is none.
     """
 
     state: RunState
@@ -46,11 +46,11 @@ class BatchRow:
 
     @property
     def values(self) -> Values:
-        """What tells it from the other runs of its config."""
+        """The values that distinguish it from the other runs of its config."""
         return self.state.planned.combination.values
 
     def plain(self) -> dict[str, Any]:
-        """The row as JSON has it."""
+        """Return the row as plain JSON values."""
         record, state = self.record, self.state
         return {
             "config": str(state.planned.combination.config),
@@ -69,18 +69,18 @@ class BatchRow:
 
 @dataclass(frozen=True)
 class Statistics:
-    """Mean and standard deviation of some scores."""
+    """The mean and standard deviation of some scores."""
 
     scores: tuple[float, ...]
 
     @property
     def mean(self) -> float | None:
-        """Of the scores; None without any."""
+        """The mean; None without any scores."""
         return statistics.fmean(self.scores) if self.scores else None
 
     @property
     def deviation(self) -> float | None:
-        """The sample standard deviation (divided by n - 1); None of fewer than two scores.
+        """The sample standard deviation; None for fewer than two scores.
 
         Formula:
             sqrt(sum((x - mean)^2) / (n - 1))
@@ -90,15 +90,15 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Group:
-    """The runs whose specs differ in the seed alone.
+    """The runs whose specs differ only in the seed.
 
     Args:
-        label: What tells its configs from others: mostly the spec's name.
-        values: What they have in common, apart from all other groups of the config.
-        runs: How many.
-        scores: Of those that have one, the best first.
-        test_scores: Of those that have one.
-        best: Id of the best of them.
+        label: the label of their config, usually the name in the spec.
+        values: the values that distinguish them from the other groups of the config.
+        runs: the number of runs.
+        scores: the scores of the runs that have one, the best first.
+        test_scores: the test scores of the runs that have one.
+        best: the id of the best run.
     """
 
     label: str
@@ -109,7 +109,7 @@ class Group:
     best: str | None
 
     def plain(self) -> dict[str, Any]:
-        """The group as JSON has it."""
+        """Return the group as plain JSON values."""
         return {
             "name": self.label,
             "values": dict(self.values),
@@ -125,15 +125,15 @@ class Group:
 
 @dataclass(frozen=True)
 class BatchTable:
-    """What came of a batch.
+    """The results of a batch.
 
     Args:
-        metric: What it is sorted by, as `best:KEY` names it.
-        larger_is_better: Its direction.
-        rows: Of every run, the best first, those without a score last.
-        groups: Of the runs that differ in their seed alone, the best mean first.
-        group_of: Number of the group of each row.
-        notes: What one has to know about the order.
+        metric: the score that the runs are sorted by, as in `best:KEY`.
+        larger_is_better: its direction.
+        rows: all runs, the best first, those without a score last.
+        groups: the runs that differ only in their seed, the best mean first.
+        group_of: the number of each row's group.
+        notes: what to know about the order.
     """
 
     metric: str
@@ -145,33 +145,33 @@ class BatchTable:
 
     @property
     def failed(self) -> int:
-        """How many runs have no result."""
+        """The number of runs without a result."""
         return sum(row.state.stage not in GOOD for row in self.rows)
 
     @property
     def has_seeds(self) -> bool:
-        """Whether some runs differ in their seed alone."""
+        """Whether some runs differ only in their seed."""
         return len(self.groups) < len(self.rows)
 
     @property
     def keys(self) -> list[str]:
-        """Every key that tells runs apart, in the order of the command line."""
+        """The keys that distinguish runs, in the order of the command line."""
         return list(dict.fromkeys(key for row in self.rows for key, _ in row.values))
 
     @property
     def test_metric(self) -> str | None:
-        """The score of the test split that stands beside; None if no run has it, or the runs are sorted by it."""
+        """The test score to show next to the score; None if no run has it, or the runs are sorted by it."""
         name = f"test_{without_split(self.metric)}"
         return name if name != self.metric and any(row.test_score is not None for row in self.rows) else None
 
     def plain(self) -> dict[str, Any]:
-        """The table as JSON has it."""
+        """Return the table as plain JSON values."""
         rows, groups = [row.plain() for row in self.rows], [group.plain() for group in self.groups]
         head = {"metric": self.metric, "larger_is_better": self.larger_is_better, "notes": list(self.notes)}
         return {**head, "runs": rows, "groups": groups}
 
     def csv(self) -> str:
-        """One line for each run, with mean and standard deviation over its seeds beside its own score."""
+        """Return CSV with one line per run: its own score, and the mean and standard deviation over its seeds."""
         keys = self.keys
         head = ("config", "name", *keys, "run", "status", "reason", self.metric, "mean", "standard_deviation")
         splits = list(dict.fromkeys(pair for row in self.rows for pair in _scores(row)))
@@ -187,15 +187,15 @@ class BatchTable:
 
 
 def make_table(states: Sequence[RunState], *, metric: str = "") -> BatchTable:
-    """Sort the runs of a batch, and gather those that differ in their seed alone.
+    """Sort the runs of a batch, and group those that differ only in their seed.
 
     Args:
-        states: How each has ended.
-        metric: As `--metric` takes it; empty: the score that the runs watched, which is one of the validation split
-            where there is one.
+        states: how each run has ended.
+        metric: the value of `--metric`; empty for the score that the runs monitored, which is one of the validation
+            split if there is one.
 
     Raises:
-        UsageError: It is not known which way the metric is better.
+        UsageError: The direction of the metric is unknown.
     """
     records = [_record(state) for state in states]
     specs = [state.planned.spec for state in states]
@@ -229,9 +229,9 @@ def _record(state: RunState) -> RunRecord | None:
 
 
 def _watched_metric(specs: Sequence[Spec], records: Sequence[RunRecord | None]) -> tuple[str, list[str]]:
-    """The score that the runs watched, if they watched one; else a validation score that all of them have.
+    """Return the score that the runs monitored, if it is the same for all; else a validation score that all have.
 
-    Losses of different kinds are not of one scale: between them it is a metric that decides.
+    Losses of different kinds have different scales and cannot be compared, so a metric is used instead.
     """
     of_runs = [record.best.metric for record in records if record is not None and record.best is not None]
     watched = list(dict.fromkeys(of_runs)) or [
@@ -243,24 +243,24 @@ def _watched_metric(specs: Sequence[Spec], records: Sequence[RunRecord | None]) 
     names = [[metric.log_name for metric in spec.metrics if metric.larger_is_better is not None] for spec in specs]
     shared = [name for name in names[0] if all(name in others for others in names)]
     chosen = f"val_{shared[0]}" if shared else watched[0]
-    why = f"the runs watched {', '.join(watched)}" if len(watched) > 1 else "the runs have losses of different kinds"
-    return chosen, [f"{why}: they are sorted by {chosen}" + ("" if shared else ", which is not of one scale")]
+    why = f"the runs monitored {', '.join(watched)}" if len(watched) > 1 else "the runs have losses of different kinds"
+    return chosen, [f"{why}: they are sorted by {chosen}" + ("" if shared else ", which has different scales")]
 
 
 def _notes(metric: str, rows: Sequence[BatchRow]) -> Iterator[str]:
     records = [row.record for row in rows if row.record is not None]
     if metric.startswith("test_"):
-        yield f"sorted by {metric}, as asked for: the test score of the best is no longer a fair estimate"
+        yield f"sorted by {metric}, as requested: the test score of the best run is no longer a fair estimate"
     elif rows and all(row.score is None for row in rows) and any(row.test_score is not None for row in rows):
         yield f"no run has a validation score {metric}; --metric test_{without_split(metric)} sorts by the test split"
     elif records and not metric.startswith("val_") and not any("validation" in record.result for record in records):
-        yield f"there is no validation split: sorted by {metric} of the training examples, which tells little of others"
+        yield f"there is no validation split: sorted by {metric} on the training examples, which may not generalize"
 
 
 def _score(record: RunRecord | None, metric: str) -> float | None:
-    """The best value, if it is the one that the run watched; else that of the split that `metric` names.
+    """Return the best value if the run monitored this score, else its value on the split that the metric names.
 
-    Without a split it is that of the validation split, or where there is none of the training split.
+    Without a split in the name, this is the value on the validation split, or on the training split if there is none.
     """
     if record is None:
         return None
@@ -285,7 +285,7 @@ def _rank(score: float | None, *, larger: bool) -> float:
 
 
 def _group_keys(rows: Sequence[BatchRow]) -> list[tuple[str, str]]:
-    """What each row has in common with the other seeds of its model; two runs of one seed are not two seeds of it."""
+    """Return what each row shares with other seeds of its model; two runs with the same seed are kept apart."""
     planned = [row.state.planned for row in rows]
     counts = Counter((each.model, each.spec.seed) for each in planned)
     repeated = {model for (model, _), count in counts.items() if count > 1}

@@ -1,4 +1,4 @@
-"""What a user has said about a batch, as one value."""
+"""The options of a batch, as one value."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from dlrun.runs import RUNS_DIR
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """What a user has said about a batch.
+    """The options of a batch.
 
     Args:
-        combinations: Its runs.
-        runs_dir: Where run folders are made, and looked for.
-        jobs: How many runs go on at a time; None: what suits the machine.
-        retries: How often a run that has failed is tried again.
-        again: Whether to train what is complete already.
-        metric: What the table is sorted by, with a sign in front or without; empty: what the runs watched.
-        trust_plugins: Whether the plugins of runs that were not made here, in whose folders configs lie, may be loaded.
-        command: The command line, which goes on with a batch that was stopped.
+        combinations: its runs.
+        runs_dir: the folder for runs.
+        jobs: how many runs train at a time; None for what suits the machine.
+        retries: how often to try a failed run again.
+        again: whether to train runs again that are complete already.
+        metric: the score to sort the table by, perhaps with a sign; empty for the score that the runs monitored.
+        trust_plugins: whether to load the plugins in the folders of runs that were not made here, if configs are there.
+        command: the command line, which continues a stopped batch.
     """
 
     combinations: tuple[Combination, ...]

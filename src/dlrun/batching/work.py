@@ -1,4 +1,4 @@
-"""A batch under way: which runs wait, go on and have ended, and what is done about each message and signal."""
+"""Carry out a batch: which runs wait, train and have ended, and how to react to each message and signal."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from dlrun.training.stop import handled_signals
 
 _LOOK_SECONDS = 0.1
 _HELD_SECONDS = 0.5
-"""After how long it is looked again whether another batch has left a run to this one."""
+"""How often to check whether another batch has finished or given up a run."""
 
 
 @dataclass(frozen=True)
 class _Going:
-    """A run that has a process: its slot, when it began, and the last that it has said about its end."""
+    """A run that has a process: its slot, when it started, and its last message about its end."""
 
     slot: Slot
     began: float
@@ -46,10 +46,10 @@ class Work:
     """The runs of a batch.
 
     Args:
-        wanted: What the user has said.
-        planned: The runs, checked.
-        slots: Where they go on.
-        listener: Called with every change.
+        wanted: the options of the batch.
+        planned: its runs.
+        slots: the slots of this machine.
+        listener: receives every change.
     """
 
     def __init__(
@@ -73,11 +73,14 @@ class Work:
 
     @property
     def is_over(self) -> bool:
-        """Whether every run has ended."""
+        """Whether all runs have ended."""
         return not (self._going or ((self._queue or self._held) and self._signal is None))
 
     def go_on(self, crew: Crew) -> None:
-        """Work until every run has ended, or a signal has stopped those that had begun.
+        """Work until all runs have ended, or a signal has stopped those that had started.
+
+        Args:
+            crew: the process that forks the runs.
 
         Raises:
             RunError: TensorFlow cannot be imported, or the batch's record cannot be written.
@@ -100,9 +103,11 @@ class Work:
         self._file.write(self.states, finished=self._signal is None)
         if self._signal is not None:
             done = sum(state.stage in GOOD for state in self.states.values())
-            said = f"stopped; {done} of {len(self.states)} runs are complete"
+            message = f"stopped; {done} of {len(self.states)} runs are complete"
             command = shlex.join(self._wanted.command) or "the same batch"
-            error = Interrupted(said, hint=f"{command} goes on: what was begun at its next step")
+            error = Interrupted(
+                message, hint=f"{command} continues the batch; interrupted runs resume at their next step"
+            )
             error.exit_code = 128 + self._signal
             raise error
 
@@ -120,7 +125,7 @@ class Work:
             planned = self.states[number].planned
             slot = self._slots.take(planned.spec)
             if slot is None:
-                continue  # the next may need one of the other kind
+                continue  # the next run may need a slot of the other kind
             self._queue.remove(number)
             self._going[number] = _Going(slot, time.monotonic())
             crew.start(
@@ -159,7 +164,7 @@ class Work:
                 self._end(replace(state, seconds=time.monotonic() - going.began), going.end, code=message["code"])
 
     def _end(self, state: RunState, end: Mapping[str, Any] | None, *, code: int) -> None:
-        """Settle how a run has ended whose process is gone; `end` is what it has said itself."""
+        """Record how a run has ended whose process is gone; `end` is the run's own message about it."""
         if end is not None and end["how"] == "held":
             self._held[state.planned.number] = time.monotonic() + _HELD_SECONDS
             if state.stage != "held":
@@ -186,7 +191,7 @@ class Work:
         self._file.write(self.states, finished=False)
 
     def _look_at_held(self) -> None:
-        """Bring a run back to which another batch has no claim any more."""
+        """Queue a run again that no other batch has a claim on any more."""
         for number, when in list(self._held.items()):
             if time.monotonic() < when:
                 continue
@@ -202,7 +207,7 @@ class Work:
         self._listener(RunChanged(state, noteworthy=noteworthy))
 
     def _pass_signals(self, crew: Crew) -> None:
-        """The first signal stops the runs with a checkpoint; the second kills them."""
+        """Pass on signals: the first one stops the runs with a checkpoint, the second one kills them."""
         while self._signals_sent < self._signals_heard and self._signal is not None:
             self._signals_sent += 1
             crew.signal(self._signal if self._signals_sent == 1 else signal.SIGKILL)
@@ -211,7 +216,7 @@ class Work:
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
-        def heard(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  as the signal module calls it
+        def heard(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the signal module passes it
             self._signal = self._signal or number
             self._signals_heard += 1
 
@@ -225,7 +230,7 @@ class Work:
 
 
 def _record_failure(folder: Path | None, reason: str) -> None:
-    """Say in run.json what the process could not say any more."""
+    """Record in run.json how a run failed whose process could not do so itself."""
     if folder is not None:
         with suppress(RunError):
             run = RunFolder.open(folder)

@@ -1,1 +1,1 @@
-"""What dlrun needs of the operating system: durable files, memory, network, other processes, the user's folders."""
+"""What dlrun needs from the operating system: durable files, memory, network, processes, the user's folders."""

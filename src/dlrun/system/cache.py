@@ -1,10 +1,10 @@
-"""One cache for everything that takes long to make and can be made again: `Cache(kind).get_or_make(key, make, read)`.
+"""Cache everything that takes long to make and can be made again: `Cache(kind).get_or_make(key, make, read)`.
 
-- An entry is there whole or not at all (`system/staging.py`), and is compared with its digests before it is used
+- An entry exists completely or not at all (`system/staging.py`), and is verified by its checksums before it is used
   (`system/seals.py`). A damaged entry is made again.
-- Of several processes that want an entry, one makes it and the others wait.
-- The whole cache has a size (`limit_bytes`); the least recently used entries make room for new ones.
-- Where the cache folder cannot be written, the entry is made in a temporary folder: that costs time, never the run.
+- If several processes need the same entry, one makes it and the others wait.
+- The size of the whole cache is limited (`limit_bytes`); the least recently used entries make room for new ones.
+- If the cache folder is not writable, the entry is made in a temporary folder, so that the run only loses time.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Cached(Generic[T]):
-    """What an entry of the cache holds.
+    """The content of a cache entry.
 
     Args:
-        value: As `read` returned it.
-        folder: Where the files are; None: in a temporary folder that is gone by now, though mapped files stay valid.
-        is_reused: Whether an earlier run made it.
-        notes: Messages for the user: a damaged entry was made again, or nothing can be kept.
+        value: what `read` returned.
+        folder: the folder of the entry; None for a temporary folder, which is removed although mapped files stay valid.
+        is_reused: whether an earlier run made it.
+        notes: messages for the user: a damaged entry was made again, or nothing can be cached.
     """
 
     value: T
@@ -53,7 +53,7 @@ class Cache:
     """The entries of one kind in the user's cache folder.
 
     Args:
-        kind: One of `KINDS`.
+        kind: one of `KINDS`.
     """
 
     def __init__(self, kind: str) -> None:
@@ -63,15 +63,15 @@ class Cache:
 
     @property
     def folder(self) -> Path:
-        """Where the entries are."""
+        """The folder of the entries."""
         return cache_folder() / self.kind
 
     def get(self, key: str, read: Callable[[Path], T]) -> Cached[T] | None:
         """Read an entry; return None if there is none, or if it is damaged.
 
         Args:
-            key: Its name, which differs as soon as anything differs that it is made from.
-            read: Reads its folder, and maps what is large. Nobody removes the files while it does.
+            key: its name, which must change if anything changes that it is made from.
+            read: reads its folder, and maps large files. No process removes the files in the meantime.
         """
         return self._look(key, read)[0]
 
@@ -88,16 +88,18 @@ class Cache:
         """Read an entry, after making it if there is none or it is damaged.
 
         Args:
-            key: Its name, which differs as soon as anything differs that it is made from.
-            make: Writes its files into the empty folder that it is given. It may be called twice: if the disk fills up
-                the first time.
-            read: Reads the folder, and maps what is large. Nobody removes the files while it does.
-            what: What the entry was made from, in words, for `dlrun cache ls`.
-            size: About how many bytes it will take.
-            beside: Folders of entries that are used together with it and must not make room for it.
+            key: its name, which must change if anything changes that it is made from.
+            make: writes its files into an empty folder. It is called a second time if the disk is full at first.
+            read: reads the folder, and maps large files. No process removes the files in the meantime.
+            what: a description of what the entry is made from, for `dlrun cache ls`.
+            size: the approximate size in bytes.
+            beside: the folders of entries that are used together with it, and must not be removed to make room.
+
+        Returns:
+            The content of the entry.
 
         Raises:
-            OSError: It can be written nowhere, or cannot be mapped (ENOMEM).
+            OSError: The entry can be written nowhere, or cannot be mapped (ENOMEM).
         """
         found, damage = self._look(key, read)
         if found is not None:
@@ -112,18 +114,18 @@ class Cache:
                     _write_entry(entry, make, what=what)
                     found = Cached(read(settled(entry / CONTENT)), entry, notes=_damage_notes(entry, damage))
                     _mark_used(entry)
-                with suppress(OSError):  # `size` was only about right
+                with suppress(OSError):  # `size` was only approximate
                     make_room(0, keep=(entry, *beside))
         except OSError as error:
             if error.errno == errno.ENOMEM:
                 raise
             made = _make_aside(make, read, size=size, error=error)
-            note = f"cache: nothing can be kept in {cache_folder()}: {reason(error)[0].lower()}"
+            note = f"cache: nothing can be stored in {cache_folder()}: {reason(error)[0].lower()}"
             return replace(made, notes=(f"{note}; the next run prepares its data again",))
         return found
 
     def get_value(self, key: str) -> Any:
-        """Return a small value of JSON; None if there is none, or if it is not what was written."""
+        """Return a small JSON value; None if there is none, or if it is damaged."""
         path = self._value_path(key)
         try:
             value = unseal(disk.read_file(path, largest=_LARGEST_VALUE))
@@ -138,13 +140,13 @@ class Cache:
         return disk.exists(self._value_path(key))
 
     def put_value(self, key: str, value: Any, *, what: str, beside: Collection[Path] = ()) -> None:
-        """Keep a small value of JSON. Where that fails, `get_value` finds none and it is computed again.
+        """Store a small JSON value. If that fails, `get_value` finds none, and the value is computed again.
 
         Args:
-            key: Its name, which differs as soon as anything differs that it was computed from.
-            value: What JSON can hold, below 1 MiB.
-            what: What it was computed from, in words, for `dlrun cache ls`.
-            beside: Folders of entries that are used together with it and must not make room for it.
+            key: its name, which must change if anything changes that it is computed from.
+            value: a JSON value below 1 MiB.
+            what: a description of what it is computed from, for `dlrun cache ls`.
+            beside: the folders of entries that are used together with it, and must not be removed to make room.
         """
         path = self._value_path(key)
         with suppress(OSError):
@@ -153,7 +155,7 @@ class Cache:
             make_room(0, keep=(path, *beside))
 
     def _look(self, key: str, read: Callable[[Path], T]) -> tuple[Cached[T] | None, str]:
-        """Return what an entry holds, or None and what is wrong with it, if there is one."""
+        """Return the content of an entry; or None, and what is wrong with the entry if there is one."""
         entry = self.folder / key
         with ExitStack() as stack:
             try:
@@ -196,17 +198,17 @@ def _write_entry(entry: Path, make: Callable[[Path], None], *, what: str) -> Non
                 disk.sync_file(staged / name)
             seal_folder(staged)
     except BaseException:
-        # Give the space back at once, also when the user stops it.
+        # Free the space at once, even if the user interrupts.
         with suppress(OSError):
             recover(entry)
         raise
 
 
 def _make_aside(make: Callable[[Path], None], read: Callable[[Path], T], *, size: int, error: OSError) -> Cached[T]:
-    """Make an entry in a temporary folder, on the disk or else in memory, where there is room for it.
+    """Make an entry in a temporary folder, on the disk or else in memory, wherever there is room for it.
 
     Raises:
-        OSError: The error that it is given, if that fails too.
+        OSError: That fails too; this is the given `error`.
     """
     for parent in (_temporary_folder(), _SHARED_MEMORY):
         try:
@@ -235,5 +237,5 @@ def _room(parent: Path) -> int:
 
 
 def _mark_used(path: Path) -> None:
-    with suppress(OSError):  # a read-only cache does not know what was used last
+    with suppress(OSError):  # a read-only cache cannot record what was used last
         os.utime(path)

@@ -1,11 +1,11 @@
-"""The entries of the user's cache folder: list them, lock one, remove those that were used least recently.
+"""List, lock and remove the entries of the user's cache folder, the least recently used first.
 
     <cache>/<kind>/<key>/content/   files, about.json and sums.json      a folder of files
     <cache>/<kind>/<key>/lock                                            held while `content` is written or read
     <cache>/<kind>/<key>.json                                            one small value, sealed
 
-The modification time of an entry is when it was last used. Only the folders of known kinds are looked at: the user may
-have pointed `DLRUN_CACHE` at a folder that holds other files too.
+The modification time of an entry is when it was last used. Only the folders of known kinds are used, because
+`DLRUN_CACHE` may name a folder that contains other files too.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ KINDS = {
     "fingerprints": "fingerprints of datasets",
     "jit": "measured times of training steps with and without XLA",
 }
-"""The kinds of entries, and what they hold."""
+"""The kinds of entries, and what they contain."""
 
 CONTENT, ABOUT = "content", "about.json"
 LIMIT_VARIABLE = "DLRUN_CACHE_SIZE"
 DEFAULT_LIMIT_BYTES = 10 << 30
 DISK_PART = 0.25
-"""The cache takes at most this part of its disk, unless the user sets a size."""
+"""The largest fraction of its disk that the cache uses, unless the user sets a size."""
 
 _LOCK = "lock"
 _LOCK_ATTEMPTS = 100
@@ -53,11 +53,11 @@ class CacheEntry:
     """One entry of the cache.
 
     Args:
-        path: Its folder or file.
-        kind: One of `KINDS`.
-        what: What it was made from, in words.
-        bytes: The size of its files.
-        used: When it was last used, in seconds since 1970.
+        path: its folder or file.
+        kind: one of `KINDS`.
+        what: a description of what it was made from.
+        bytes: the size of its files.
+        used: when it was last used, in seconds since 1970.
     """
 
     path: Path
@@ -80,7 +80,7 @@ def list_entries(kinds: Collection[str] = tuple(KINDS)) -> list[CacheEntry]:
 
 
 def limit_bytes() -> int:
-    """Return the size that the cache may have: `DLRUN_CACHE_SIZE`, else 10 GiB or a quarter of a small disk.
+    """Return the largest size of the cache: `DLRUN_CACHE_SIZE`, or else 10 GiB or a quarter of a small disk.
 
     Raises:
         UsageError: `DLRUN_CACHE_SIZE` is not a size.
@@ -105,11 +105,15 @@ def limit_bytes() -> int:
 def make_room(needed: int, *, keep: Collection[Path] = ()) -> None:
     """Remove the least recently used entries until the cache has room for `needed` more bytes.
 
-    Entries that another process is writing or reading, and those in `keep`, stay. The limit is for what is kept from
-    run to run: an entry larger than it is still made, and is alone in the cache then.
+    Entries that another process is writing or reading, and those in `keep`, are not removed. An entry larger than the
+    limit of the cache is still made, and is then alone in the cache.
+
+    Args:
+        needed: the number of bytes.
+        keep: the folders of entries that must not be removed.
 
     Raises:
-        OSError: The disk has no room for it, whatever is removed; then nothing is.
+        OSError: Even removing all entries would not make enough room on the disk; nothing is removed.
     """
     entries = list_entries()
     removable = [entry for entry in entries if entry.path not in keep]
@@ -127,17 +131,20 @@ def make_room(needed: int, *, keep: Collection[Path] = ()) -> None:
 def remove_entry(path: Path) -> bool:
     """Remove an entry; return False if another process is writing or reading it.
 
-    Files that another process has mapped stay valid for it: their names go, their content goes with the last user.
+    Files that another process has mapped stay valid for it: only their names disappear at once.
+
+    Args:
+        path: the folder or file of the entry.
 
     Raises:
-        OSError: It cannot be removed.
+        OSError: The entry cannot be removed.
     """
     if path.is_symlink() or not path.is_dir():
         with suppress(FileNotFoundError):
             disk.unlink(path)
         return True
     try:
-        # Whoever waits for the lock finds another one under its name afterwards, and begins anew: see `locked`.
+        # A process that waits for this lock notices that the file has another inode now, and tries again: see `locked`.
         with _held(path / _LOCK):
             dropped = path
             if not path.name.startswith(DROPPED):
@@ -148,23 +155,23 @@ def remove_entry(path: Path) -> bool:
             disk.remove_tree(dropped)
     except BlockingIOError:
         return False
-    except FileNotFoundError:  # another process removes it, too
+    except FileNotFoundError:  # another process removes it at the same time
         return True
     return True
 
 
 @contextmanager
 def locked(entry: Path, *, exclusive: bool) -> Iterator[None]:
-    """Lock an entry: one process writes it, or any number read it; the others wait.
+    """Lock an entry inside the block: one process may write it, or several may read it; the others wait.
 
-    The folder of an entry that was not written goes when its exclusive lock is released.
+    If the entry has not been written when its exclusive lock is released, its folder is removed.
 
     Args:
-        entry: Its folder, which an exclusive lock makes if it is missing.
-        exclusive: Whether it is to be written.
+        entry: the folder of the entry; an exclusive lock creates it if it is missing.
+        exclusive: whether to write the entry.
 
     Raises:
-        OSError: The cache cannot be written; for a shared lock, there is no such entry.
+        OSError: The cache is not writable; or, for a shared lock, the entry does not exist.
     """
     handle = _open_locked(entry, exclusive=exclusive)
     try:
@@ -189,7 +196,7 @@ def _open_locked(entry: Path, *, exclusive: bool) -> int:
         if exclusive:
             disk.make_folders(entry)
         try:
-            # A shared lock needs no right to write: entries of a read-only cache are used.
+            # A shared lock needs no write permission, so that a read-only cache can be used.
             handle = disk.open(path, os.O_RDWR | os.O_CREAT if exclusive else os.O_RDONLY)
         except FileNotFoundError:
             if exclusive:  # the entry was removed after its folder was made
@@ -197,7 +204,7 @@ def _open_locked(entry: Path, *, exclusive: bool) -> int:
             raise
         try:
             fcntl.flock(handle, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
-        except BaseException:  # also when the user stops the wait
+        except BaseException:  # including an interruption by the user
             disk.close(handle)
             raise
         if _is_at(path, handle):
@@ -208,7 +215,7 @@ def _open_locked(entry: Path, *, exclusive: bool) -> int:
 
 @contextmanager
 def _held(lock: Path) -> Iterator[None]:
-    """Hold the lock of an entry that is to be removed; entries of earlier versions may have none."""
+    """Hold the lock of an entry to be removed; entries of earlier versions may have none."""
     try:
         handle = disk.open(lock, os.O_RDWR)
     except FileNotFoundError:
@@ -222,7 +229,7 @@ def _held(lock: Path) -> Iterator[None]:
 
 
 def _is_at(path: Path, handle: int) -> bool:
-    """Whether an open file is still the one under that name."""
+    """Return whether an open file still has that name."""
     try:
         return os.path.samestat(path.stat(), os.fstat(handle))
     except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,4 @@
-"""Everything that dlrun does to the files of a run: few operations, durable ones, errors of one line."""
+"""The file operations of dlrun: a small set, durable, with one-line errors."""
 
 from __future__ import annotations
 
@@ -13,29 +13,34 @@ from pathlib import Path
 from dlrun.errors import RunError
 
 _WHY = {
+    # errno: (what happened, what to try)
     errno.ENOSPC: ("the disk is full", "free some space there, or choose another folder"),
     errno.EDQUOT: ("the disk quota is used up", "free some space there, or choose another folder"),
     errno.EACCES: ("permission denied", "check the owner and the permissions of the folder"),
     errno.EPERM: ("permission denied", "check the owner and the permissions of the folder"),
     errno.EROFS: ("the file system is read-only", "choose another folder"),
-    errno.EIO: ("the disk reports an input/output error", "copy what is there elsewhere while it can be read"),
-    errno.ENOENT: ("it is not there", "check whether another program removed it"),
+    errno.EIO: ("the disk reports an input/output error", "copy its files elsewhere while they can still be read"),
+    errno.ENOENT: ("it does not exist", "check whether another program removed it"),
     errno.EMFILE: ("too many files are open", "raise the limit: ulimit -n 4096"),
-    errno.ENOTSUP: ("the file system cannot do that", "choose a folder on another file system"),
+    errno.ENOTSUP: ("the file system does not support that", "choose a folder on another file system"),
     errno.ENAMETOOLONG: ("the name is too long", "choose a shorter name"),
-    errno.ENOLCK: ("the file system has no locks", "choose a folder on another file system"),
-    errno.ELOOP: ("it is a symbolic link", "put the file itself there"),
+    errno.ENOLCK: ("the file system does not support locks", "choose a folder on another file system"),
+    errno.ELOOP: ("it is a symbolic link", "put the file itself there instead"),
 }
-_PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK  # refuse a symbolic link, do not wait for a pipe
-_NO_SYNC = (errno.EINVAL, errno.ENOTSUP)  # some network file systems cannot wait for the disk, for folders above all
+_PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK  # refuse symbolic links, and do not wait for pipes
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP)  # some network file systems do not support fsync, in particular for folders
 
 
 @contextlib.contextmanager
 def explained(action: str, *, error: type[RunError] = RunError) -> Iterator[None]:
-    """Turn an OSError into one clear line: `cannot <action>: the disk is full`.
+    """Turn an OSError inside the block into one clear line: `cannot <action>: the disk is full`.
+
+    Args:
+        action: what cannot be done.
+        error: the class of the error to raise.
 
     Raises:
-        RunError: Or the `error` given, for every OSError.
+        RunError: Any OSError was raised; the class is `error`.
     """
     try:
         yield
@@ -45,18 +50,18 @@ def explained(action: str, *, error: type[RunError] = RunError) -> Iterator[None
 
 
 def reason(error: OSError) -> tuple[str, str]:
-    """Why the system refuses something, in words, and what to try."""
+    """Return why the system refuses something, in words, and what to try."""
     return _WHY.get(error.errno or 0, (error.strerror or str(error), ""))
 
 
 class Disk:
-    """The operations; the first group asks the system, the second is built of the first.
+    """The operations. Those of the first group call the system; those of the second are built from them.
 
-    A test puts an object in its place whose N-th operation fails.
+    Tests replace this object by one whose N-th operation fails.
     """
 
     def open(self, path: Path, flags: int) -> int:
-        """Open for `flags`, not to be inherited by another program."""
+        """Open a file; programs that this process starts do not inherit the handle."""
         return os.open(path, flags | os.O_CLOEXEC, 0o666)
 
     def read(self, handle: int, count: int) -> bytes:
@@ -64,7 +69,7 @@ class Disk:
         return os.read(handle, count)
 
     def write(self, handle: int, data: memoryview) -> int:
-        """Write what fits; the number of bytes written."""
+        """Write as much as fits, and return the number of bytes written."""
         return os.write(handle, data)
 
     def truncate(self, handle: int, length: int) -> None:
@@ -72,23 +77,23 @@ class Disk:
         os.ftruncate(handle, length)
 
     def fsync(self, handle: int) -> None:
-        """Wait until what was written is on the disk."""
+        """Wait until everything written is on the disk."""
         os.fsync(handle)
 
     def close(self, handle: int) -> None:
-        """Close; some file systems report a failed write only here."""
+        """Close a file; some file systems report a failed write only now."""
         os.close(handle)
 
     def mkdir(self, path: Path) -> None:
-        """Make a folder that does not exist."""
+        """Create a folder that does not exist."""
         path.mkdir()
 
     def rename(self, source: Path, target: Path) -> None:
-        """Rename in one step; a file at `target` is replaced, a folder there is an error unless it is empty."""
+        """Rename in one step; a file at `target` is replaced, and a folder there is an error unless it is empty."""
         source.rename(target)
 
     def link(self, source: Path, target: Path) -> None:
-        """Give a file a second name."""
+        """Give a file a second name (a hard link)."""
         target.hardlink_to(source)
 
     def unlink(self, path: Path) -> None:
@@ -100,20 +105,20 @@ class Disk:
         path.rmdir()
 
     def names(self, folder: Path) -> list[str]:
-        """What a folder holds, sorted."""
+        """Return the sorted names in a folder."""
         return sorted(entry.name for entry in folder.iterdir())
 
     def size(self, path: Path) -> int:
-        """Length of a file in bytes; OSError if it is anything but a regular file."""
+        """Return the length of a file in bytes; raise OSError if it is not a regular file."""
         return _length(path.lstat())
 
     def exists(self, path: Path) -> bool:
-        """Whether there is anything under that name."""
+        """Return whether anything has this name."""
         return os.path.lexists(path)
 
     @contextlib.contextmanager
     def opened(self, path: Path, flags: int) -> Iterator[int]:
-        """An open file, closed afterwards."""
+        """Open a file for the duration of the block."""
         handle = self.open(path, flags)
         try:
             yield handle
@@ -121,13 +126,13 @@ class Disk:
             self.close(handle)
 
     def read_file(self, path: Path, *, limit: int | None = None, largest: int | None = None) -> bytes:
-        """The content of a regular file, or its first `limit` bytes; OSError if it has more than `largest` bytes."""
+        """Return the content of a regular file, or its first `limit` bytes; OSError for more than `largest` bytes."""
         pieces = []
         with self.opened(path, os.O_RDONLY | _PLAIN) as handle:
-            # Asked of the open file: under its name there may be another one by now.
+            # Ask the open file, because another file may have the name by now.
             length = _length(os.fstat(handle))
             if largest is not None and length > largest:
-                raise OSError(errno.EFBIG, f"it has {length:,} bytes, and never more than {largest:,}")
+                raise OSError(errno.EFBIG, f"it has {length:,} bytes, but should have at most {largest:,}")
             left = length if limit is None else min(limit, length)
             while left > 0 and (piece := self.read(handle, min(left, 1 << 30))):
                 pieces.append(piece)
@@ -135,7 +140,7 @@ class Disk:
         return b"".join(pieces)
 
     def wait(self, handle: int) -> None:
-        """Wait until what was written is on the disk, where the file system can tell."""
+        """Wait until everything written is on the disk, if the file system supports that."""
         try:
             self.fsync(handle)
         except OSError as error:
@@ -143,23 +148,23 @@ class Disk:
                 raise
 
     def write_every(self, handle: int, data: bytes | memoryview) -> None:
-        """Write every byte."""
+        """Write all bytes."""
         left = memoryview(data)
         while left:
             left = left[self.write(handle, left) :]
 
     def write_all(self, handle: int, data: bytes) -> None:
-        """Write every byte and wait until it is on the disk."""
+        """Write all bytes, and wait until they are on the disk."""
         self.write_every(handle, data)
         self.wait(handle)
 
     def write_file(self, path: Path, data: bytes) -> None:
-        """Write a file and wait until it is on the disk; whoever reads meanwhile sees half of it."""
+        """Write a file, and wait until it is on the disk; a reader in the meantime sees an incomplete file."""
         with self.opened(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _PLAIN) as handle:
             self.write_all(handle, data)
 
     def write_atomically(self, path: Path, data: bytes) -> None:
-        """Write a file under another name and rename it: readers see the old or the new one, also after a crash."""
+        """Write a file under a temporary name and rename it: readers see the old or the new one, even after a crash."""
         staged = staged_name(path)
         try:
             with self.opened(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _PLAIN) as handle:
@@ -170,15 +175,17 @@ class Disk:
                 self.unlink(staged)
             raise
         self.sync_folder(path.parent)
+        # The rename is durable only after the folder itself is synced.
 
     def append(self, path: Path, data: bytes, *, at: int, sync: bool = True) -> None:
-        """Put `data` at offset `at`, in place of anything that stands there, and with `sync` wait for the disk.
+        """Write `data` at offset `at`, replacing everything after it, and wait for the disk if `sync` is set.
 
-        OSError if the file does not reach as far as `at`: what stood there is lost, and a hole would hide it.
+        Raises:
+            OSError: The file is shorter than `at`: something is missing, which a hole in the file would hide.
         """
         with self.opened(path, os.O_WRONLY | (os.O_CREAT if at == 0 else 0) | _PLAIN) as handle:
             if (length := _length(os.fstat(handle))) < at:
-                raise OSError(errno.EINVAL, f"it has {length} bytes, and had {at}: another program has cut it")
+                raise OSError(errno.EINVAL, f"it has {length} bytes instead of {at}: another program has cut it")
             self.truncate(handle, at)
             os.lseek(handle, at, os.SEEK_SET)
             self.write_every(handle, data)
@@ -188,12 +195,12 @@ class Disk:
             self.sync_folder(path.parent)
 
     def sync_file(self, path: Path) -> None:
-        """Wait until what was written to a file is on the disk."""
+        """Wait until everything written to a file is on the disk."""
         with self.opened(path, os.O_RDONLY | _PLAIN) as handle:
             self.wait(handle)
 
     def open_end(self, path: Path) -> int:
-        """Open a regular file, made if it is missing, to write at its end; the caller closes it."""
+        """Open a regular file to append to it, and create it if it is missing; the caller closes it."""
         handle = self.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _PLAIN)
         try:
             _length(os.fstat(handle))
@@ -203,12 +210,12 @@ class Disk:
         return handle
 
     def link_or_copy(self, source: Path, target: Path) -> None:
-        """Give a file a second name, or copy it where the file system has no hard links."""
+        """Give a file a second name, or copy it if the file system has no hard links."""
         try:
             self.link(source, target)
         except OSError:
             if self.exists(target):
-                self.unlink(target)  # a link that was made after all: writing to it would write to the source
+                self.unlink(target)  # the link may exist in spite of the error: writing to it would change the source
             self.write_file(target, self.read_file(source))
 
     def sync_folder(self, folder: Path) -> None:
@@ -217,7 +224,7 @@ class Disk:
             self.wait(handle)
 
     def make_folders(self, folder: Path) -> None:
-        """Make a folder and those above it where they are missing, durably."""
+        """Create a folder and its parents, durably, if they are missing."""
         if folder.is_dir():
             return
         self.make_folders(folder.parent)
@@ -226,7 +233,7 @@ class Disk:
         self.sync_folder(folder.parent)
 
     def remove_tree(self, path: Path) -> None:
-        """Remove a folder with all it holds, or a file; a symbolic link is removed, not followed."""
+        """Remove a file, or a folder with everything in it; a symbolic link is removed, not followed."""
         if not stat.S_ISDIR(path.lstat().st_mode):
             self.unlink(path)
             return
@@ -236,7 +243,7 @@ class Disk:
 
 
 def staged_name(path: Path) -> Path:
-    """A name beside a file to write it under, which nobody can guess and put a link at; `.*.new` finds what is left."""
+    """Return a temporary name in the same folder, which nobody can guess and link elsewhere; it matches `.*.new`."""
     return path.with_name(f".{secrets.token_hex(8)}.new")
 
 

@@ -1,8 +1,8 @@
-"""Start programs of dlrun's own in this Python, so that no code of the current folder runs and their answers are sure.
+"""Start dlrun's own programs in this Python, so that no code of the current folder runs and their answers are reliable.
 
-`python -m` and `python -c` look for every module in the current folder first: a `types.py` that lies there would be
-run in place of Python's own. And what a library prints on stdout may stand between, or inside, the lines of an answer:
-so an answer goes through a pipe of its own.
+`python -m` and `python -c` look for every module in the current folder first: a `types.py` there would run instead of
+Python's own. And libraries may print to stdout, between or inside the lines of an answer. So answers go through a pipe
+of their own.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 _LONGEST_TEXT = 2000
-"""Characters of a text in an answer: a pipe holds some of them without a reader."""
+"""The largest number of characters of a text in an answer: a pipe holds several of them without a reader."""
 
 
 def python_command(*arguments: str) -> list[str]:
@@ -25,17 +25,17 @@ def python_command(*arguments: str) -> list[str]:
 
 
 def python_environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment for `python_command`: this process' own, its `PYTHONPATH` without the current folder.
+    """Return the environment for `python_command`: that of this process, without the current folder in `PYTHONPATH`.
 
-    An empty entry, as `PYTHONPATH=$PYTHONPATH:/more` makes one by accident, means the current folder to Python.
+    To Python, an empty entry means the current folder; `PYTHONPATH=$PYTHONPATH:/more` creates one by accident.
 
     Args:
-        changes: Variables to set besides.
+        changes: additional variables.
     """
     entries = [_absolute(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     source = Path(__file__).absolute().parents[2]
     with suppress(OSError):  # the current folder may have been removed
-        if source.samefile("."):  # dlrun itself is run from its source folder
+        if source.samefile("."):  # dlrun itself runs from its source folder
             entries.append(str(source))
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     path = {"PYTHONPATH": os.pathsep.join(entries)} if entries else {}
@@ -43,18 +43,18 @@ def python_environment(changes: Mapping[str, str] | None = None) -> dict[str, st
 
 
 def _absolute(entry: str) -> str:
-    # The child may run in another folder.
+    # The child process may run in another folder.
     with suppress(OSError):
         return str(Path(entry).absolute())
     return entry
 
 
 class Answer:
-    """The pipe through which a child process answers: `pass_fds=answer.inherited`, and `answer.argument` tells it.
+    """The pipe for a child's answer; pass `inherited` as `pass_fds` and `argument` on its command line.
 
     Args:
-        reader: The end that stays here.
-        writer: The end for the child.
+        reader: the end that stays in this process.
+        writer: the end for the child.
     """
 
     def __init__(self, reader: int, writer: int) -> None:
@@ -64,15 +64,15 @@ class Answer:
         self.argument = str(writer)
 
     def handed_over(self) -> int:
-        """Close the child's end here, once the child has it; return the end to read from."""
+        """Close the child's end in this process, once the child has it, and return the end to read from."""
         if self._writer is not None:
             os.close(self._writer)
             self._writer = None
         return self._reader
 
     def read(self) -> Any:
-        """Return what a child that has ended has answered last; None if it has not."""
-        os.set_blocking(self.handed_over(), False)  # a process of the child's own may keep the other end open
+        """Return the last answer of a child that has ended; None if there is none."""
+        os.set_blocking(self.handed_over(), False)  # a process started by the child may keep its end open
         data = b""
         with suppress(BlockingIOError):
             while piece := os.read(self._reader, 1 << 16):
@@ -80,7 +80,7 @@ class Answer:
         lines = data.splitlines()
         with suppress(ValueError):
             return json.loads(lines[-1]) if lines else None
-        return None  # it ended in the middle of a line
+        return None  # the child ended in the middle of a line
 
     def close(self) -> None:
         """Close both ends."""
@@ -89,10 +89,10 @@ class Answer:
 
 @contextmanager
 def answer_pipe() -> Iterator[Answer]:
-    """Make the pipe for a child's answer.
+    """Create the pipe for a child's answer.
 
     Raises:
-        OSError: This process has too many files open.
+        OSError: This process has too many open files.
     """
     answer = Answer(*os.pipe())
     try:
@@ -102,10 +102,10 @@ def answer_pipe() -> Iterator[Answer]:
 
 
 def taken_over(argument: str) -> int:
-    """Return the pipe that this process answers through, kept from the processes that it starts itself.
+    """Return the pipe that this process answers through, and keep processes that it starts from inheriting it.
 
     Args:
-        argument: Of the command line: `Answer.argument`.
+        argument: the argument from the command line, `Answer.argument`.
     """
     pipe = int(argument)
     os.set_inheritable(pipe, False)
@@ -113,13 +113,13 @@ def taken_over(argument: str) -> int:
 
 
 def answer(pipe: int, content: str | Mapping[str, Any]) -> None:
-    """Answer whoever started this process; long texts are cut, since nobody reads before this process has ended.
+    """Send an answer to the parent process; long texts are cut, since it may read only after this process has ended.
 
     Args:
-        pipe: From `taken_over`.
-        content: A text, or a few texts and numbers by name.
+        pipe: the pipe, from `taken_over`.
+        content: a text, or a few texts and numbers by name.
     """
-    with suppress(OSError):  # whoever asked has gone
+    with suppress(OSError):  # the parent has ended
         os.write(pipe, json.dumps(_short(content)).encode() + b"\n")
 
 

@@ -1,7 +1,7 @@
-"""Whether the hosts that a download needs answer at all: asked at once, with a deadline that nothing can stretch.
+"""Check whether the hosts of a download answer at all, all at the same time and with a fixed deadline.
 
-tensorflow-datasets 4.9.10 retries every file ten times with growing pauses and no limit (204 s until it gives up on a
-machine whose name lookups fail at once, for ever where packets are swallowed), so it is asked before it is called.
+tensorflow-datasets 4.9.10 retries every file ten times with growing pauses and no limit. That takes 204 s on a machine
+where name lookups fail at once, and never ends where packets are dropped. So dlrun checks before calling it.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from urllib.parse import urlsplit
 
 _CONNECT_SECONDS = 4.0
 _TOTAL_SECONDS = 8.0
-# What a proxy answers in place of a host that it cannot reach, or may not.
+# What a proxy answers if it cannot or may not reach a host.
 _PROXY_FAILURES = (407, 502, 503, 504)
 
 
 def find_unreachable(
     urls: Iterable[str], *, connect_seconds: float = _CONNECT_SECONDS, total_seconds: float = _TOTAL_SECONDS
 ) -> str | None:
-    """Ask each host once, all at the same time, through the proxies that the environment names.
+    """Connect to each host once, all at the same time, through the proxies in the environment.
 
     Args:
-        urls: Of the files to download.
-        connect_seconds: How long a host may take to answer.
-        total_seconds: How long all of it may take, name lookup included.
+        urls: the URLs of the files to download.
+        connect_seconds: how long one host may take to answer.
+        total_seconds: how long everything may take, including name lookups.
 
     Returns:
-        None if every host answers, be it with an error of its own; else the first that does not, and why.
+        None if every host answers, even with an error; else the first host that does not, and why.
     """
     first_of_host = {urlsplit(url).netloc: url for url in urls}
     failures: dict[str, str | None] = {}
@@ -36,7 +36,7 @@ def find_unreachable(
     def ask(host: str, url: str) -> None:
         failures[host] = _failure(url, connect_seconds)
 
-    # Daemon threads: a name lookup knows no time limit, and must not keep the program from ending.
+    # Daemon threads: a name lookup has no time limit, and must not keep the program from ending.
     threads = [threading.Thread(target=ask, args=item, daemon=True) for item in first_of_host.items()]
     deadline = time.monotonic() + total_seconds
     for thread in threads:
@@ -54,10 +54,10 @@ def _failure(url: str, seconds: float) -> str | None:
     import urllib.error
     import urllib.request
 
-    # The addresses are those that tensorflow-datasets itself opens.
+    # These are the URLs that tensorflow-datasets would open.
     request = urllib.request.Request(url, method="HEAD")  # noqa: S310
     try:
-        # Not urlopen: it keeps the proxies that the environment named at its first call.
+        # Not urlopen(), which keeps using the proxies that the environment had at its first call.
         with urllib.request.build_opener().open(request, timeout=seconds):
             return None
     except urllib.error.HTTPError as error:

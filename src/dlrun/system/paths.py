@@ -1,4 +1,4 @@
-"""Where a path that a spec names is looked for, and the name that was probably meant where nothing is."""
+"""Find the files that a spec names, and suggest the nearest name if there is none."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pathlib import Path
 from dlrun.errors import DataError
 from dlrun.names import nearest
 
-FROM_WHERE = "A relative path starts from the working directory or, where it is not there, from the config's folder."
-"""The one rule for data and plugins, as the descriptions of keys state it."""
+FROM_WHERE = "A relative path starts from the working directory or, if it is not there, from the config's folder."
+"""The rule for paths of data and plugins, as the descriptions of keys state it."""
 
 _MOST_NAMES = 5_000
 
 
 @dataclass(frozen=True)
 class Located:
-    """Where a path that a spec names was found.
+    """The path of a file that a spec names.
 
     Args:
-        path: As it can be opened from the working directory.
-        note: What the user has to be told: which of two folders was taken. Empty where there is no doubt.
+        path: the path as seen from the working directory.
+        note: a note for the user about which of two folders was chosen; empty if there is no doubt.
     """
 
     path: str
@@ -32,14 +32,14 @@ class Located:
 
 
 def locate(path: str, *, beside: Path) -> Located | None:
-    """Find what a path, or a pattern, of a spec means.
+    """Find the file, the folder or the files that a path or pattern in a spec refers to.
 
     Args:
-        path: As the spec writes it.
-        beside: The spec's own folder, from which a relative path starts if it is not in the working directory.
+        path: the path or pattern in the spec.
+        beside: the folder of the spec, where a relative path starts if it does not exist in the working directory.
 
     Returns:
-        None if nothing is there.
+        The path to use; None if nothing exists there.
     """
     given = _expanded(path)
     other = _below(beside, path)
@@ -47,23 +47,23 @@ def locate(path: str, *, beside: Path) -> Located | None:
         return Located(path) if is_there(path) else None
     if is_there(path):
         doubled = is_there(other) and not _same_file(path, other)
-        note = f"{path} is that of the working directory; {other}, beside the config, is another" if doubled else ""
+        note = f"{path} is taken from the working directory, not from the config's folder ({other})" if doubled else ""
         return Located(path, note)
     if is_there(other):
-        return Located(other, f"{path} is not in {Path.cwd()}: {other} is read, beside the config")
+        return Located(other, f"{path} is not in {Path.cwd()}; {other} is used, from the config's folder")
     return None
 
 
 def absent(key: str, path: str, *, beside: Path) -> DataError:
-    """Make the error of a path at which nothing is.
+    """Return the error for a path that does not exist.
 
     Args:
-        key: What names it: `dataset.path`.
-        path: As the spec writes it.
-        beside: The spec's own folder.
+        key: the key that names it, such as `dataset.path`.
+        path: the path in the spec.
+        beside: the folder of the spec.
     """
     if (why := _unreachable(path)) is not None:
-        return DataError(f"{key}: {path} cannot be looked at: {why}", expected="a file or folder that may be read")
+        return DataError(f"{key}: {path} cannot be accessed: {why}", expected="a readable file or folder")
     given = _expanded(path)
     folders = [Path.cwd()] if _same_folder(beside) else [Path.cwd(), beside.absolute()]
     where = "" if given.is_absolute() else " in " + " or ".join(map(str, folders))
@@ -73,17 +73,17 @@ def absent(key: str, path: str, *, beside: Path) -> DataError:
     return DataError(
         f"{key}: {what}{where}",
         expected=FROM_WHERE,
-        hint=f"did you mean {near}?" if near else f"--set {key}=... names another",
+        hint=f"did you mean {near}?" if near else f"set another path with --set {key}=...",
     )
 
 
 def no_file(path: str | Path, *, expected: str, hint: str = "") -> DataError:
-    """Make the error of a file that a command names and that is not there.
+    """Return the error for a file on the command line that does not exist.
 
     Args:
-        path: As it was named.
-        expected: What is read there.
-        hint: What to try if no name in its folder is near.
+        path: the path as given.
+        expected: a description of the expected file.
+        hint: what to try if no name in its folder is similar.
     """
     where = "" if Path(path).is_absolute() else f" in {Path.cwd()}"
     near = near_path(str(path))
@@ -93,27 +93,27 @@ def no_file(path: str | Path, *, expected: str, hint: str = "") -> DataError:
 
 
 def unreadable(error: OSError) -> DataError:
-    """Make the error of data that the system does not give."""
+    """Return the error for data that the system does not allow to read."""
     return DataError(
         f"cannot read {error.filename or 'the data'}: {error.strerror or error}",
-        expected="a file or folder that may be read",
-        hint="check the owner and the permissions of it and of the folders above it",
+        expected="a readable file or folder",
+        hint="check the owner and the permissions of it, and of the folders above it",
     )
 
 
 def near_path(path: str, *, within: Path | None = None) -> str:
-    """The path that was probably meant: its first wrong part in place of the nearest name in that folder.
+    """Return the path that was probably meant: with the first wrong part replaced by the nearest name in that folder.
 
     Args:
-        path: Where nothing is.
-        within: The folder that a relative one starts from; None: the working directory.
+        path: a path that does not exist.
+        within: the folder that a relative path starts from; None for the working directory.
 
     Returns:
-        Empty if no name there is near, or something still is not there.
+        The path; empty if no name is similar, or the corrected path does not exist either.
     """
     start = (within or Path()) / _expanded(path)
     for folder in start.parents:
-        if not os.path.isdir(folder):  # noqa: PTH112  of a folder that may not be entered: False
+        if not os.path.isdir(folder):  # noqa: PTH112  returns False for a folder that may not be entered
             continue
         first, *rest = start.relative_to(folder).parts
         near = nearest(first, _names(folder, is_hidden=first.startswith(".")))
@@ -123,7 +123,7 @@ def near_path(path: str, *, within: Path | None = None) -> str:
 
 
 def is_there(path: str) -> bool:
-    """Whether a path exists, or a pattern matches something; False of what may not be looked at."""
+    """Return whether a path exists, or a pattern matches something; False if it may not be accessed."""
     expanded = str(_expanded(path))
     if os.path.exists(expanded):  # noqa: PTH110  Path.exists raises in a folder that may not be entered
         return True
@@ -131,7 +131,7 @@ def is_there(path: str) -> bool:
 
 
 def _expanded(path: str) -> Path:
-    """With `~` as the home folder; unlike `Path.expanduser`, a user who does not exist is no error."""
+    """Replace `~` by the home folder; unlike `Path.expanduser`, this does not fail for an unknown user."""
     return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
@@ -158,7 +158,7 @@ def _names(folder: Path, *, is_hidden: bool) -> list[str]:
 
 
 def _unreachable(path: str) -> str | None:
-    """Why a path cannot be looked at, where it is not simply absent."""
+    """Return why a path cannot be accessed; None if it simply does not exist."""
     try:
         _expanded(path).lstat()
     except OSError as error:

@@ -1,7 +1,7 @@
-"""Seals: caches carry their own sha256, and are compared with it before they are used. `runs/sums.py` is about runs.
+"""Store checksums in cache entries, and verify them before an entry is used; `runs/sums.py` does this for runs.
 
-`sums.json` in a folder holds the size and the digest of every other file there. A file is hashed in blocks, by as many
-threads as there are cores, and its digest is that of the digests of its blocks.
+`sums.json` in a folder holds the size and the digest of every other file there. A file is hashed in blocks, in as many
+threads as there are cores; its digest is the digest of its blocks' digests.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ _MOST_THREADS = 16
 
 
 def seal_folder(folder: Path) -> None:
-    """Write the sizes and digests of a folder's files beside them, durably.
+    """Write the sizes and digests of a folder's files to a file next to them, durably.
+
+    Args:
+        folder: the folder.
 
     Raises:
         OSError: A file cannot be read, or the sums cannot be written.
@@ -35,28 +38,34 @@ def seal_folder(folder: Path) -> None:
 
 
 def find_damage(folder: Path) -> str:
-    """Compare a folder with the sums that were written into it: names and sizes first, then the content.
+    """Compare a folder with its checksums: names and sizes first, then the content.
+
+    Args:
+        folder: the folder.
 
     Returns:
-        What is wrong; empty if every file is as it was written.
+        What is wrong; empty if every file is unchanged.
     """
     try:
         sums = json.loads(disk.read_file(folder / SUMS, largest=_LARGEST_SUMS))
         names = [name for name in disk.names(folder) if name != SUMS]
         if not isinstance(sums, dict) or sorted(sums) != names:
-            return "its files are not those that were written"
+            return "files are missing or were added"
         for wrong in (_wrong_sizes(folder, sums), _wrong_digests(folder, sums)):
             if (name := next(wrong, None)) is not None:
-                return f"{name} is not what was written"
+                return f"{name} was changed after it was written"
     except (OSError, ValueError, TypeError) as error:
         return f"it cannot be read: {error}"
     return ""
 
 
 def read_digests(folder: Path) -> dict[str, str]:
-    """Return the digest of each file of a sealed folder, as it was written.
+    """Return the stored digest of each file in a sealed folder; none for a folder without a seal.
 
-    The digests are not compared with the files: `find_damage` does that. There are none in a folder without a seal.
+    The digests are not compared with the files: `find_damage` does that.
+
+    Args:
+        folder: the folder.
     """
     try:
         sums = json.loads(disk.read_file(folder / SUMS, largest=_LARGEST_SUMS))
@@ -66,10 +75,13 @@ def read_digests(folder: Path) -> dict[str, str]:
 
 
 def file_digest(path: Path) -> str:
-    """The digest of a file: sha256 over the sha256 of each of its blocks, in hexadecimal.
+    """Return the digest of a file: the sha256 of the sha256 digests of its blocks, in hexadecimal.
+
+    Args:
+        path: the path of the file.
 
     Raises:
-        OSError: It cannot be read.
+        OSError: The file cannot be read.
     """
     size = disk.size(path)
     with disk.opened(path, os.O_RDONLY | os.O_NOFOLLOW) as handle:
@@ -80,30 +92,33 @@ def file_digest(path: Path) -> str:
         starts, whole = range(0, size, _BLOCK_BYTES), sha256()
         if len(starts) <= 1:
             return sha256(b"".join(map(block_digest, starts))).hexdigest()
-        # hashlib and pread leave other threads run: 2 cores hash twice as fast as one.
+        # hashlib and pread release the GIL, so two cores hash twice as fast as one.
         with ThreadPoolExecutor(min(_MOST_THREADS, os.cpu_count() or 1)) as pool:
-            for first in range(0, len(starts), _BLOCKS_AT_ONCE):  # not all at once: memory does not grow with the file
+            for first in range(0, len(starts), _BLOCKS_AT_ONCE):  # in groups, to limit memory
                 whole.update(b"".join(pool.map(block_digest, starts[first : first + _BLOCKS_AT_ONCE])))
         return whole.hexdigest()
 
 
 def seal(value: Any) -> bytes:
-    """A value as JSON with its digest."""
+    """Return a value as JSON with its digest."""
     text = json.dumps(value, sort_keys=True)
     return json.dumps({"value": value, "sha256": sha256(text.encode()).hexdigest()}).encode()
 
 
 def unseal(data: bytes) -> Any:
-    """The value that `seal` was given.
+    """Return the value in the output of `seal`.
+
+    Args:
+        data: the output of `seal`.
 
     Raises:
-        ValueError: It is not what was written.
+        ValueError: The data was changed.
     """
     sealed = json.loads(data)
     if not isinstance(sealed, dict) or sealed.keys() != {"value", "sha256"}:
         raise ValueError("it has no digest")
     if sha256(json.dumps(sealed["value"], sort_keys=True).encode()).hexdigest() != sealed["sha256"]:
-        raise ValueError("it is not what was written")
+        raise ValueError("it was changed after it was written")
     return sealed["value"]
 
 

@@ -1,4 +1,4 @@
-"""Rows in, CSV out, in which no text is taken for a formula by the spreadsheet that opens it."""
+"""Write rows as CSV in which spreadsheets do not take any text for a formula."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-_BEGINS_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # the last four are wide forms of the first four
+_BEGINS_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # the last four are full-width forms of the first four
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
 
 
 def csv_text(rows: Iterable[Sequence[Any]]) -> str:
-    """Rows as CSV.
+    """Return rows as CSV.
 
     Args:
-        rows: Texts, numbers, and None for an empty cell, as which numbers that are not finite are written too. The
-            others stay as they are, the negative ones too.
+        rows: texts, numbers, and None for empty cells. NaN and infinities become empty cells too; all other numbers,
+            including negative ones, are written as they are.
     """
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([safe_cell(value) for value in row] for row in rows)
@@ -26,9 +26,12 @@ def csv_text(rows: Iterable[Sequence[Any]]) -> str:
 
 
 def safe_cell(value: Any) -> Any:
-    """Return a cell: a text that would begin a formula gets an apostrophe, which tells a spreadsheet that it is text.
+    """Return the content of a cell; a text that looks like a formula gets an apostrophe, so that it stays a text.
 
-    A carriage return is written out, because csv puts it into a cell as it is, and readers take it for a line's end.
+    A carriage return is escaped, because the csv module writes it unchanged, and readers take it for the end of a line.
+
+    Args:
+        value: the value of the cell.
 
     Reference:
         OWASP, "CSV Injection".
@@ -41,5 +44,5 @@ def safe_cell(value: Any) -> Any:
 
 
 def is_formula(text: str) -> bool:
-    """Whether a spreadsheet takes a text for a formula; a class that is called -1 is a number to it."""
+    """Return whether a spreadsheet would take a text for a formula; a class named -1 is a number to it."""
     return text.startswith(_BEGINS_FORMULA) and not _NUMBER.fullmatch(text)

@@ -1,14 +1,15 @@
-"""Folders that are there whole or not at all, whenever their writer is killed; one writer to a parent folder.
+"""Write folders that exist completely or not at all, whenever their writer is killed; one writer per parent folder.
 
-1. The folder is filled under the name `.new-NAME`; every file and the folder itself are synced.
-2. A folder that has the name already is renamed to `.old-NAME`.
-3. `.new-NAME` is renamed to NAME, which is the commit, and the parent is synced.
-4. `.old-NAME` is removed. A folder to be deleted is renamed to `.drop-NAME` first.
+1. Fill the folder under the name `.new-NAME`, and sync every file and the folder itself.
+2. If there is a folder NAME already, rename it to `.old-NAME`.
+3. Rename `.new-NAME` to NAME, which is the commit, and sync the parent.
+4. Remove `.old-NAME`. A folder to be deleted is renamed to `.drop-NAME` first.
 
-Several folders are filled and synced together; then 2 and 3 are done for each in turn, and the parent is synced once.
+Several folders are filled and synced together; then steps 2 and 3 are done for each in turn, with one sync of the
+parent at the end.
 
-Between 2 and 3 there is no NAME: whoever reads takes `.old-NAME` instead (`settled`), and the next writer renames it
-back before anything else (`recover`). `.new-` and `.drop-` are never read, and the next writer removes them.
+Between 2 and 3 there is no NAME: readers use `.old-NAME` instead (`settled`), and the next writer first renames it back
+(`recover`). `.new-` and `.drop-` folders are never read, and the next writer removes them.
 """
 
 from __future__ import annotations
@@ -25,11 +26,14 @@ DROPPED = ".drop-"
 
 @contextlib.contextmanager
 def staged_folder(target: Path) -> Iterator[Path]:
-    """An empty folder to fill with synced files; it becomes `target` at the end of the `with` block.
+    """Yield an empty folder to fill with synced files; after the block it becomes `target`.
+
+    Args:
+        target: the folder to create or replace.
 
     Raises:
-        OSError: `target` is what it was, or already the new one if the failure came after the commit. After any other
-            error of the block it is what it was.
+        OSError: `target` is unchanged, or already the new folder if the failure came after the commit. After any other
+            exception in the block, it is unchanged.
     """
     with staged_folders(target) as (staged,):
         yield staged
@@ -37,10 +41,14 @@ def staged_folder(target: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def staged_folders(target: Path, *others: Path) -> Iterator[tuple[Path, ...]]:
-    """Like `staged_folder`, for several folders of one parent, which appear in their order.
+    """Do the same as `staged_folder` for several folders with one parent, which appear in their order.
+
+    Args:
+        target: the first folder.
+        others: the other folders.
 
     Raises:
-        OSError: Each is what it was or the new one; one that is the new one comes after no other that is not.
+        OSError: Each folder is the old or the new one; if one is new, so are all before it.
     """
     targets = (target, *others)
     try:
@@ -52,14 +60,14 @@ def staged_folders(target: Path, *others: Path) -> Iterator[tuple[Path, ...]]:
         yield staged
         _commit(dict(zip(staged, targets, strict=True)))
     except Exception:
-        # Give the space of the half-written folder back at once: the disk may be full.
+        # Free the space of the half-written folder at once, since the disk may be full.
         with contextlib.suppress(OSError):
             recover(target.parent)
         raise
 
 
 def drop_folder(path: Path) -> None:
-    """Delete a folder: it is gone in one step, its files after that."""
+    """Delete a folder: one rename makes it disappear, then its files are removed."""
     dropped = path.with_name(DROPPED + path.name)
     disk.rename(path, dropped)
     disk.remove_tree(dropped)
@@ -76,18 +84,18 @@ def recover(parent: Path) -> None:
 
 
 def settled(path: Path) -> Path:
-    """Where the folder `path` is to be read at this moment."""
+    """Return the path to read the folder `path` from at this moment."""
     replaced = path.with_name(_OLD + path.name)
     return replaced if not disk.exists(path) and disk.exists(replaced) else path
 
 
 def settled_names(parent: Path) -> set[str]:
-    """The names in `parent`, those included that are just being replaced."""
+    """Return the names of the folders in `parent`, including those that are being replaced right now."""
     return {name.removeprefix(_OLD) for name in disk.names(parent)}
 
 
 def identity(path: Path) -> tuple[str, int, int] | None:
-    """What differs as soon as the folder is replaced, or has begun to be; None if there is none."""
+    """Return a value that changes as soon as the replacement of a folder begins; None if there is no folder."""
     place = settled(path)
     try:
         found = place.lstat()
@@ -106,7 +114,7 @@ def _commit(targets: Mapping[Path, Path]) -> None:
 
 
 def _put_in_place(staged: Path, target: Path) -> Path | None:
-    """Rename a filled folder to what it is to be; where the folder that it replaces is now, if there was one."""
+    """Rename a filled folder to its final name; return where the replaced folder is now, if there was one."""
     old = target.with_name(_OLD + target.name) if disk.exists(target) else None
     if old is not None:
         disk.rename(target, old)

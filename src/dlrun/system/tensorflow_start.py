@@ -1,4 +1,4 @@
-"""Import TensorFlow and Keras without the libraries that Keras imports only because it finds them installed."""
+"""Import TensorFlow and Keras, without optional libraries that Keras imports if they are installed."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 _OPTIONAL = ("matplotlib", "pandas", "sklearn")
-"""What Keras 3.15 tries to import at its own start, and does without; together they cost seconds."""
+"""What Keras 3.15 tries to import at its start, but does not need; together they take seconds."""
 
 
 def start_tensorflow() -> None:
-    """Import TensorFlow; what Keras does not need of it is imported when dlrun, or a plugin, asks for it."""
+    """Import TensorFlow; optional libraries are only imported later, if dlrun or a plugin needs them."""
     if "keras" in sys.modules:
         return
-    modules: dict[str, Any] = sys.modules  # None in it is how Python is told that there is no such module
+    modules: dict[str, Any] = sys.modules  # an entry None makes Python behave as if the module were not installed
     hidden = [name for name in _OPTIONAL if name not in modules]
     for name in hidden:
         modules[name] = None
@@ -27,7 +27,7 @@ def start_tensorflow() -> None:
             import tensorflow as tf
 
             del keras, tf
-        if "dlrun.cli" not in modules:  # advice about the speed of dlrun's own functions, as of repeated tracing
+        if "dlrun.cli" not in modules:  # hide TensorFlow's advice about the speed of dlrun's own functions
             logging.getLogger("tensorflow").setLevel(logging.ERROR)
     finally:
         for name in hidden:
@@ -36,9 +36,9 @@ def start_tensorflow() -> None:
 
 @contextmanager
 def _silent_start() -> Iterator[None]:
-    """Keep from the user what C++ code writes to file descriptor 2 while it is loaded; a command has a log for it.
+    """Hide what C++ libraries write to file descriptor 2 while they are loaded; commands send it to their log instead.
 
-    TensorFlow 2.21 writes some of it before it looks at TF_CPP_MIN_LOG_LEVEL.
+    TensorFlow 2.21 writes some of it before it reads TF_CPP_MIN_LOG_LEVEL.
     """
     try:
         sys.stderr.flush()

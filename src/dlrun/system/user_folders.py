@@ -1,4 +1,4 @@
-"""Where the user's own files lie that belong to no run."""
+"""Find the user's own folders, which belong to no run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """`DLRUN_CACHE`, else `XDG_CACHE_HOME/dlrun`, else `~/.cache/dlrun`: what can be made again."""
+    """Return the folder for what can be made again: `DLRUN_CACHE`, `XDG_CACHE_HOME/dlrun` or `~/.cache/dlrun`."""
     if given := os.environ.get("DLRUN_CACHE"):
         return Path(given).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "dlrun"

@@ -223,7 +223,7 @@ def test_images_that_do_not_fit_into_memory_are_kept_in_a_file_for_the_next_run(
         whole = kept.read_bytes()
         kept.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     mended = load(tmp_path, **keys)
-    assert "was damaged (images.npy is not what was written), and has been made again" in str(mended.notes)
+    assert "was damaged (images.npy was changed after it was written), and has been made again" in str(mended.notes)
     assert mended.fingerprint == in_memory.fingerprint
     os.utime(tmp_path / "a" / "000.png", ns=(1, 1))
     assert "for later runs too" in str(load(tmp_path, **keys).notes)

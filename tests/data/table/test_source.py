@@ -174,7 +174,7 @@ def test_rows_in_files_are_those_in_memory(table: Any, monkeypatch: pytest.Monke
     kept.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:])
     mended = source.load()  # a flipped bit is never trained on
     assert mended.fingerprint == small.fingerprint == fingerprint_of(mended.splits)
-    assert any("was damaged (train.npy is not what was written)" in note for note in mended.notes)
+    assert any("was damaged (train.npy was changed after it was written)" in note for note in mended.notes)
     assert not any("was damaged" in note for note in source.load().notes)
     Path(source.path).write_text(rows(4001))
     assert len(source.load().splits["train"]) + 1 > len(large.splits["train"])

@@ -204,7 +204,7 @@ def test_a_damaged_or_unwritable_cache_is_no_error(
     monkeypatch.setenv("DLRUN_CACHE", str(tmp_path / "file"))
     loaded = source.load()
     assert loaded.fingerprint == first.fingerprint
-    assert any(note.startswith(f"cache: nothing can be kept in {tmp_path / 'file'}") for note in loaded.notes)
+    assert any(note.startswith(f"cache: nothing can be stored in {tmp_path / 'file'}") for note in loaded.notes)
 
 
 def test_a_flipped_bit_in_the_records_is_an_error_of_the_data(prepare: Any, tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_damaged_checkpoints_are_skipped_with_a_reason(tmp_path: Path) -> None:
     assert found is not None
     assert (found.path, step_of(found.checkpoint)) == (paths[0], 1)
     assert [path for path, _ in found.skipped] == [paths[2], paths[1]]
-    assert "state.json: it is not there" in found.skipped[0][1]
+    assert "state.json: it does not exist" in found.skipped[0][1]
     assert "arrays.safetensors has 1 bytes" in found.skipped[1][1]
     (paths[0] / "manifest.json").write_text("{}")
     with pytest.raises(CheckpointError, match=r"no checkpoint in .* can be used"):

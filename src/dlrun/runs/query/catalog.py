@@ -149,7 +149,7 @@ def _by_part(runs: Sequence[RunSummary], argument: str, runs_dir: Path) -> RunFo
         raise UsageError(
             f"{argument!r} matches {len(matches)} runs: {shown}",
             expected="a part of exactly one id",
-            hint=f"the newest of them is {matches[0].id}",
+            hint=f"{matches[0].id} is the newest of them",
         )
     names = {run.name: run.id for run in reversed(runs)} | {run.id: run.id for run in runs}
     near = nearest(argument, names)
