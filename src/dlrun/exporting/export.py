@@ -134,10 +134,15 @@ def export(  # noqa: PLR0913  an option each, by keyword
     """Export the model of a run, so that it takes raw input and runs without dlrun, and check that it does.
 
     Args:
-        run: the run, as for `last`.
+        run: the run: an id, a part of one, a path, `last`, or `best:KEY`.
         to: `keras`, `savedmodel`, `onnx` or `tflite`.
-        quantize: `float16` or `int8`, for TensorFlow Lite; None: the options; None for the defaults.
-        output: the folder for runs.
+        quantize: `float16` or `int8`, for TensorFlow Lite; None for float32.
+        output: the file or folder to write; None to name it after the run, in the current directory.
+        overwrite: whether to replace an existing export.
+        data: raw input to check the export with; None for the data that the run was trained on.
+        checkpoint: `final` (what training ended with), `last`, `best`, or a checkpoint's name.
+        trust_plugins: whether to load the plugins, which are code, of a run that was not made here.
+        runs_dir: the folder for runs.
         listener: receives every event.
 
     Returns:

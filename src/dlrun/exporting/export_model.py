@@ -220,7 +220,7 @@ class Givens:
     def name_of(self, tensor: Any) -> str | None:
         """Return the name of the input that a tensor is; None if it has been computed from one."""
         while id(tensor) not in self._names:
-            operation = operation_of(tensor._keras_history.operation  # noqa: SLF001  Keras has no public way back
+            operation = operation_of(tensor)
             if type(operation).__name__ not in ("ExpandDims", "Reshape", "Squeeze", "Identity"):
                 return None
             tensor = operation.input

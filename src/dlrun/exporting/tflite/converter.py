@@ -62,7 +62,7 @@ def _int8(folder: Path, packs: Mapping[str, Sequence[str]]) -> bytes:
     names = {tensor["index"]: tensor["name"] for tensor in interpreter.get_tensor_details()}
     outside = [
         names[output]
-        for operation in lite_operations(interpreter)  # noqa: SLF001  there is no public access to operations
+        for operation in lite_operations(interpreter)
         for output in operation["outputs"]
         if output in names and not _is_inside(names[output])
     ]

@@ -128,7 +128,7 @@ def can_calibrate(model: ExportModel) -> bool:
     """Return whether int8 can be calibrated: TensorFlow 2.21 crashes while it calibrates loops or several strings."""
     import keras
 
-    layers = all_layers(model.core)  # noqa: SLF001  the public model.layers omits nested layers
+    layers = all_layers(model.core)
     if any(isinstance(layer, keras.layers.RNN) for layer in layers):
         return False
     strings = [tensor for tensor in model.taken().values() if tensor.dtype == "string"]

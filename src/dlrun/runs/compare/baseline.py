@@ -84,7 +84,7 @@ def warn_of_naive(record: RunRecord) -> str:
     metrics = [each for each in compared if each.name != "loss"] or list(compared)
     if not metrics or any(each.gain > 0 for each in metrics):
         return ""
-    how = "worse" if any(each.gain < 0 for each in metrics) else "not better"
+    how = "worse" if any(each.gain < 0 for each in metrics) else "no better"
     message = f"the model is {how} than predicting {naive_method(record)} on the {split} split: {_written(metrics)}"
     losses = [each for each in compared if each not in metrics]
     return f"{message}; only its loss is better: {_written(losses)}" if losses else message

@@ -82,7 +82,7 @@ def compare_runs(folders: Sequence[RunFolder]) -> RunComparison:
     if len({folder.path.resolve() for folder in folders}) < max(len(folders), 2):
         raise UsageError(
             f"there is nothing to compare in {', '.join(ids)}",
-            expected="two or more runs, each given once",
+            expected="two or more runs, each once",
             hint="dlrun runs ls",
         )
     records = [folder.read_record() for folder in folders]
