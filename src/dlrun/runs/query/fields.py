@@ -65,8 +65,6 @@ class RunFields:
 
     def nearest(self, key: str) -> str | None:
         """Return the key that was most likely meant: one with the same end (`batch_size`), or a similar spelling."""
-        from dlrun.registry import nearest  # imported late because it needs pydantic, which most listings do not
-
         known = self.known()
         ends = [name for name in known if name.endswith(f".{key}")]
         return ends[0] if len(ends) == 1 else nearest(key, known)
