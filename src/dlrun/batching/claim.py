@@ -12,6 +12,7 @@ from dlrun.batching.record import FOLDER
 from dlrun.runs.record import IdentityRecord
 from dlrun.system.disk import disk, explained
 
+# File offsets are signed 64-bit integers. Two runs with the same offset would only exclude each other needlessly.
 _OFFSETS = 1 << 62
 
 

@@ -68,6 +68,7 @@ class Crew:
     def close(self) -> None:
         """Let the process and its runs know that the batch has ended, and wait for them to end."""
         with suppress(OSError):
+            # Closing stdin is the request to stop: it also works if this process is killed and never gets here.
             self._requests.close()
         deadline = time.monotonic() + _GRACE_SECONDS
         while self._lines.is_open and (left := deadline - time.monotonic()) > 0:

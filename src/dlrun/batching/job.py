@@ -105,6 +105,7 @@ class Job:
         match event:
             case RunCreated():
                 os.dup2(2, 1)  # standard error is the log now: send standard output there as well
+                # A crash in native code writes its traceback to the log too.
                 faulthandler.enable(file=2)
                 self._tell("run", folder=event.run_id, resumed=self._resumes)
             case TrainingStarted():

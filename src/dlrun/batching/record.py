@@ -84,6 +84,7 @@ class BatchFile:
     """
 
     def __init__(self, runs_dir: Path, planned: Sequence[Planned], *, command: tuple[str, ...], again: bool) -> None:
+        # Sorted, so that the order of configs and grids on the command line does not matter.
         identities = sorted(each.identity.model_dump_json() for each in planned)
         self.id = sha256("\n".join(identities).encode()).hexdigest()[:12]
         self.path = runs_dir / FOLDER / f"{self.id}.json"

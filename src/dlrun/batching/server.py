@@ -38,6 +38,7 @@ def serve(shown: Shown, *, messages: int) -> None:
         shown: creates the listener for the log of a run; called in the process of the run.
         messages: the pipe that the batch reads.
     """
+    # Runs inherit file descriptor 0. It becomes /dev/null, so that no library in a run can read requests.
     requests = os.dup(0)
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 0)
@@ -91,6 +92,7 @@ def _forked(request: Request, *, requests: int, messages: int, shown: Shown) -> 
         for each in handled_signals():
             signal.signal(each, _interrupt)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        # The batch holds the other end of this pipe, so the run notices if the batch is killed.
         stop_with(requests)
         if request.gpu is not None:
             os.environ["CUDA_VISIBLE_DEVICES"] = request.gpu
@@ -100,6 +102,7 @@ def _forked(request: Request, *, requests: int, messages: int, shown: Shown) -> 
         traceback.print_exc()
     finally:
         sys.stderr.flush()
+        # Neither return into the parent's loop nor run its exit handlers: end right here.
         os._exit(code)
 
 

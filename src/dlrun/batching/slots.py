@@ -69,6 +69,7 @@ def make_slots(specs: Sequence[Spec], *, jobs: int | None) -> Slots:
     if jobs is not None and not 1 <= jobs <= LARGEST_NUMBER:
         raise UsageError(f"--jobs is {jobs}", expected=f"1 to {LARGEST_NUMBER} runs at a time")
     gpus = visible_gpus() if any(spec.training.device in ("auto", "gpu") for spec in specs) else []
+    # With more jobs than GPUs, the jobs are spread evenly over the GPUs.
     shared = [gpus[index % len(gpus)] for index in range(jobs or len(gpus))] if gpus else []
     return Slots(shared, cpu=jobs or default_jobs(usable_cores()))
 

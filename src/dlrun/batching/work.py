@@ -175,6 +175,7 @@ class Work:
             self._queue.appendleft(state.planned.number)
             self._change(replace(state, stage="waiting", reason=end["reason"], seconds=None), noteworthy=True)
             return
+        # The second signal is SIGKILL, after which a run cannot report its own end.
         if end is None and self._signals_sent > 1:
             end = {"how": "interrupted"}
         if end is None:

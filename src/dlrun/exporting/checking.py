@@ -83,6 +83,7 @@ def check(
     Raises:
         RunError: The exported model does not run.
     """
+    # A process of its own, in which importing dlrun fails, proves that users need nothing of dlrun.
     work = Path(tempfile.mkdtemp(dir=made.parent))
     harness.write_examples(work, examples)
     job = {"outputs": list(expected), "batches": format_.takes_batches}
@@ -99,6 +100,7 @@ def _compare(found: Outputs, expected: Outputs, *, target: Target, limit: Limit)
     by_example = np.zeros(len(expected[output]))
     relative = 0.0
     for name, truth in expected.items():
+        # Values have any unit, so their differences only mean something relative to their range.
         scale = 1.0 if target.is_decided else _range(truth)
         alone = found[f"singly {name}"]
         differences = [_difference(alone, truth[: len(alone)] if together else truth)]

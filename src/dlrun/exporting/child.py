@@ -13,6 +13,7 @@ from dlrun.errors import RunError
 from dlrun.system.interpreter import python_command, python_environment
 
 _QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "PYTHONWARNINGS": "ignore"}
+# An OSError in the child is raised again here, so that a full disk gets the same message as everywhere else.
 _OF_FILES = re.compile(r"(?:OS|Permission)Error: \[Errno (\d+)\]")
 
 

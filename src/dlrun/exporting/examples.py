@@ -112,6 +112,7 @@ def _spread(interface: Interface, blocks: Iterable[Examples]) -> tuple[list[Exam
     for block in blocks:
         while -(-(read + len(block)) // step) >= 2 * MOST:
             step *= 2
+        # Whenever the step doubles, drop every second example kept so far; memory stays bounded for any length.
         found = {number: each for number, each in found.items() if number % step == 0}
         indices = range(-read % step, len(block), step)
         for index, example in zip(indices, interface.raw.deployed_several(block, indices), strict=True):

@@ -61,6 +61,7 @@ class Destination:
             RunError: The disk is full, or the folder is not writable.
         """
         with explained(f"write {self.path}"):
+            # In the folder of the final path, because a rename is only atomic within one file system.
             work = Path(tempfile.mkdtemp(dir=self.path.parent.absolute(), prefix=f".{self.path.name}."))
             try:
                 staged = work / self.path.name

@@ -169,6 +169,7 @@ def _values(given: Input, value: np.ndarray[tuple[int, ...], np.dtype[np.generic
         return [repr(text) for text in bytes(value.astype(np.uint8).reshape(-1)).decode().split("\n")]
     if value.dtype.kind in "OU":
         return [repr(str(text)) for text in value.reshape(-1)]
+    # str() of a float32 has the fewest digits that identify it; its float64 value would have many more.
     return [repr(float(str(number))) for number in value.astype(given.dtype).reshape(-1)]
 
 

@@ -119,6 +119,7 @@ def cut_behind(model: ExportModel, layers: Sequence[Any]) -> ModelTail:
     givens = Givens(model.raw)
     for layer in layers:
         ids = f"ids_{len(cut)}"
+        # A column of the user may have this name already.
         while ids in names:
             ids += "_"
         own = givens.name_of(layer.input)

@@ -80,6 +80,7 @@ def encode_header(specs: Mapping[str, ArraySpec]) -> tuple[bytes, tuple[str, ...
         entries[name] = {"dtype": kind, "shape": list(specs[name].shape), "data_offsets": [position, end]}
         position = end
     text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
+    # Pad with spaces, so that the data starts at a multiple of 8 bytes.
     text += b" " * (-len(text) % _LENGTH_BYTES)
     return len(text).to_bytes(_LENGTH_BYTES, "little") + text, order
 

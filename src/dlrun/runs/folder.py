@@ -104,6 +104,7 @@ class RunFolder:
                 path = runs_dir / f"{stamp}-{_safe(name)}-{secrets.token_hex(2)}"
                 with contextlib.suppress(FileExistsError):
                     disk.mkdir(path)  # fails if the folder exists: of two processes with one id, one tries the next id
+                    # Without this, a power failure could lose the name of the folder, and with it all of its files.
                     disk.sync_folder(runs_dir)
                     return cls(path)
         raise RunError(f"{_ID_ATTEMPTS} ids in {runs_dir} were already taken", hint="choose another name")

@@ -76,6 +76,7 @@ class History:
             length = self._settle()
             self._length = None  # until both files are written: the next append repairs a failure in between
             data = json.dumps(plain, allow_nan=False).encode() + b"\n"
+            # Writing at the end of the valid part overwrites an incomplete line of a killed writer.
             disk.append(self.jsonl, data, at=length, sync=sync)
             if set(plain) <= set(self._columns) and disk.exists(self.csv):
                 line = _csv_text(self._columns, [plain])

@@ -39,6 +39,7 @@ def locked(path: Path) -> Iterator[None]:
                     expected="one writer per run",
                     hint="wait until that process ends, or stop it",
                 )
+            # Only the holder of the lock writes its id, so the file may still name an earlier process for a moment.
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         yield

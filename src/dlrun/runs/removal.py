@@ -131,6 +131,7 @@ def _drop(folder: RunFolder) -> None:
     with explained(f"remove {path}"):
         disk.rename(path, dropped)
     try:
+        # The lock goes last: until then it keeps other processes from using what is left.
         for name in sorted(disk.names(dropped), key=lambda name: name == ".lock"):
             disk.remove_tree(dropped / name)
         disk.rmdir(dropped)

@@ -128,6 +128,7 @@ def averaged_variables(model: keras.Model) -> Iterator[None]:
     changed = model.trainable_weights
     if _finalizes_its_own_way(getattr(model.optimizer, "inner_optimizer", model.optimizer)):
         changed = [*model.weights, *model.optimizer.variables]  # a plugin's optimizer may change any of them
+    # Copies, because averaging assigns to the variables in place.
     before = [tf.identity(tf.convert_to_tensor(variable.value)) for variable in changed]
     average_variables(model)
     try:

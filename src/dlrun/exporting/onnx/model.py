@@ -42,6 +42,7 @@ def write_onnx(model: ExportModel, file: Path, description: ModelDescription) ->
         strings.add(layer, sources, ids, shape=taken[own[sources[0]]].shape[1:])
     try:
         made = _converted(cut, list(description.outputs))
+        # tf2onnx writes an older opset than the string operations need, and a model has only one.
         made = onnx.version_converter.convert_version(made, OPSET)
         if not strings.is_empty:
             made = _joined(strings, made)

@@ -122,6 +122,7 @@ class Strings:
         columns = []
         for place in range(rules.length):
             bits = []
+            # Testing bits takes log2(n) regular expressions per position instead of n.
             for bit in range(max(ids.values(), default=1).bit_length()):
                 pattern = _characters_with(bit, ids)
                 if pattern:

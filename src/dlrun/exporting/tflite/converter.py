@@ -57,6 +57,8 @@ def _int8(folder: Path, packs: Mapping[str, Sequence[str]]) -> bytes:
     def calibration() -> Iterator[dict[str, Any]]:
         yield from examples
 
+    # The names of operations are known only after a conversion: convert once, look at the names, and convert again
+    # without those that should stay in float.
     once = _quantized(folder, calibration, [])
     interpreter = tf.lite.Interpreter(model_content=once)
     names = {tensor["index"]: tensor["name"] for tensor in interpreter.get_tensor_details()}

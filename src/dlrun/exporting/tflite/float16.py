@@ -62,6 +62,7 @@ def _weights(parsed: Any, schema: Any) -> set[int]:
         is_own = tensor.type == schema.TensorType.FLOAT32 and f"/{CORE}_".encode() in tensor.name
         (found if is_own else shared).add(tensor.buffer)
     smallest = _SMALLEST * np.dtype(np.float32).itemsize
+    # Leave a buffer alone if the preprocessing shares it with the network.
     contents = {number: parsed.buffers[number].data for number in found - shared}
     return {number for number, data in contents.items() if data is not None and len(data) >= smallest}
 

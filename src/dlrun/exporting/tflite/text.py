@@ -136,6 +136,7 @@ def _hashes(codes: list[npt.NDArray[np.int64]], longest: int) -> tuple[npt.NDArr
     random = np.random.default_rng(0)
     largest = max(2, (2**31 - 1) // (_LARGEST * longest))  # so that no sum overflows int32
     while True:
+        # Draw new weights until no two known words share both sums.
         factors = random.integers(1, largest, (_HASHES, longest))
         sums = np.array([[code @ factor[: len(code)] for code in codes] for factor in factors])
         if len({tuple(column) for column in sums.T}) == len(codes):

@@ -113,6 +113,8 @@ def _staged(path: Path) -> Iterator[Path]:
 def _name(staged: Path, path: Path) -> None:
     """Give the new secret its final name, unless that name exists."""
     try:
+        # A hard link fails if the name exists, so exactly one of several processes succeeds; a rename would replace
+        # it.
         path.hardlink_to(staged)
     except FileExistsError:
         raise

@@ -165,6 +165,7 @@ class Saver:
             RunError: A variable is NaN or infinite, or the checkpoint cannot be written.
         """
         seconds = self._clock() - self._ended_at
+        # All processes must agree whether to save, so only the chief's clock counts.
         longest = min(_TIMES * (self._cost + self._keeping_seconds), 60 * self._training.checkpoint_minutes)
         if self._team.chiefs(int(seconds >= longest)):
             self.save(state)

@@ -111,6 +111,7 @@ def _enough_steps(steps: StepRunner, stretch: StepRange) -> tuple[int, float]:
 def _compared(plain: StepRunner, jitted: StepRunner, stretch: StepRange, *, count: int) -> tuple[float, float]:
     """Return the seconds per step without and with XLA: the fastest of several alternating calls."""
     plain_seconds, jit_seconds = _seconds_of_step(plain, stretch, count), _seconds_of_step(jitted, stretch, 1)
+    # One step with XLA took several times as long as `count` steps without: measuring more would waste time.
     if jit_seconds > _HOPELESS * plain_seconds * count:
         return plain_seconds, jit_seconds
     count, jit_seconds = _enough_steps(jitted, stretch)
