@@ -71,8 +71,10 @@ import PIL.Image, PIL.ImageOps  # of a JPEG, pixels may be a level or two from T
 image = PIL.ImageOps.exif_transpose(PIL.Image.open("image.jpg"))
 if image.mode.startswith("I"):  # 16 bits, of which dlrun uses the upper 8
     image = PIL.Image.fromarray((np.array(image) >> 8).astype("uint8"))"""
-_TENSORFLOW_IMAGE = "# dlrun rotates images as their EXIF data says, but TensorFlow does not: rotate such files first;\n"
+_TENSORFLOW_IMAGE = (
+    "# dlrun rotates images as their EXIF data says, but TensorFlow does not: rotate such files first;\n"
     "# TensorFlow reads JPEG, PNG, GIF and BMP: open a WebP, TIFF or PPM file with PIL.Image.open"
+)
 _LARGEST_SHOWN = 8
 _WIDTH = 100
 _IMAGE_AXES = 4  # examples, height, width, channels
