@@ -75,7 +75,7 @@ def test_weights_that_differ_after_equal_epochs_are_told(dlrun: Any, run: Path) 
     edit(run, weights_sha256="0" * 64)
     ended = reproduced(dlrun, run)
     assert ended.code == 1
-    assert "the scores of every epoch are equal, the variables at the end are not" in ended.out
+    assert "the scores of every epoch are equal, but the variables at the end differ" in ended.out
 
 
 def test_what_has_changed_in_the_environment_stands_beside_it(dlrun: Any, run: Path) -> None:

@@ -55,7 +55,7 @@ def record(folder: Path) -> Any:
 
 def printed_command(err: str) -> list[str]:
     """The command that the last lines of an interrupted run say to go on with."""
-    (found,) = re.findall(r"hint: dlrun (resume \S+(?: --runs-dir \S+)?) goes on", err)
+    (found,) = re.findall(r"hint: dlrun (resume \S+(?: --runs-dir \S+)?) continues", err)
     return str(found).split()
 
 
@@ -113,7 +113,7 @@ def test_an_interruption_before_the_first_checkpoint_lets_resume_begin_anew_and_
     assert record(config.parent)["status"] == "interrupted"
     resumed = dlrun.run(*printed_command(ended.err), folder=config.parent)
     assert resumed.code == 0, resumed.err
-    assert "begins anew" in resumed.err
+    assert "starts from the beginning" in resumed.err
     assert outcome_of(only_run(config.parent)) == expected
 
 

@@ -120,7 +120,7 @@ def test_workers_that_were_interrupted_go_on_to_the_bit(
     ended = launcher.wait()
     assert ended.code == 130, ended.err
     stopped = workshop.run
-    assert f"dlrun launch --workers 2 --resume {stopped.name} goes on" in ended.err
+    assert f"dlrun launch --workers 2 --resume {stopped.name} continues" in ended.err
     assert "workers was 2, and is 1" in workshop("resume", stopped.name, code=2)
     workshop(*LAUNCH, "--resume", stopped.name)
     assert [path.name for path in stopped.parent.iterdir()] == [stopped.name]
@@ -140,7 +140,7 @@ def test_when_a_worker_is_killed_all_end_and_it_is_told(workshop: Workshop, inde
     assert ended.code == 1, ended.err
     assert time.monotonic() - killed_at < 15
     assert f"worker {index} of 2 was killed by signal 9 (SIGKILL)" in ended.err
-    assert f"dlrun launch --workers 2 --resume {workshop.run.name} goes on" in ended.err
+    assert f"dlrun launch --workers 2 --resume {workshop.run.name} continues" in ended.err
     assert "Traceback" not in ended.err
     assert not [number for number in workers if Path(f"/proc/{number}").exists()]
 

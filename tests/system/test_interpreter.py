@@ -67,7 +67,7 @@ def batched() -> None:
 
 
 def launched() -> None:
-    with workers.started(("train", "x.yaml"), workers=1, device="cpu") as (chief,):
+    with workers.start_workers(("train", "x.yaml"), workers=1, device="cpu") as (chief,):
         chief.process.wait(30)
 
 

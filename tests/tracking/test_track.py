@@ -136,7 +136,7 @@ def test_a_tracker_that_fails_is_told_once_and_the_run_goes_on(config: Path, lin
     run = Run(config, "fails=epoch")
     run.train(1, 2, 3, seconds=0.2)
     warnings = [text for subject, text in run.notes() if subject == "warning"]
-    assert warnings == ["tracking: nothing is logged to lines any more: http://host says no to epoch"]
+    assert warnings == ["tracking: nothing more is logged to lines: http://host says no to epoch"]
     assert [event.epoch for event in run.events if isinstance(event, EpochDone)] == [1, 2, 3]
     assert [line["kind"] for line in lines()] == ["open"]
     assert run.folder.read_record().status == "completed"
@@ -147,7 +147,7 @@ def test_a_failure_of_the_last_line_is_told_at_the_end(config: Path) -> None:
     run.train(1)
     assert run.notes()[-1] == (
         "warning",
-        "tracking: nothing is logged to lines any more: http://host says no to file",
+        "tracking: nothing more is logged to lines: http://host says no to file",
     )
 
 
@@ -157,7 +157,7 @@ def test_a_slow_tracker_holds_no_event_up_and_the_end_only_as_long_as_the_spec_s
     run.train(1, 2, 3)
     assert run.longest < 0.5
     assert time.perf_counter() - began < 2.0
-    assert run.notes() == [("warning", "tracking lines: the end of the run was not taken")]
+    assert run.notes() == [("warning", "tracking lines: the end of the run was not logged")]
     assert lines() == []
 
 

@@ -97,7 +97,7 @@ def test_a_server_that_is_not_there_is_one_warning(trained: Callable[..., Any]) 
     listener = Heard()
     result = trained("tracking.type=mlflow", f"tracking.uri=http://127.0.0.1:{port}", listener=listener)
     (warning,) = (note for note in listener.notes if note.startswith("warning"))
-    assert warning.startswith("warning tracking: nothing is logged to mlflow any more: 127.0.0.1")
+    assert warning.startswith("warning tracking: nothing more is logged to mlflow: 127.0.0.1")
     assert "does not answer" in warning
     assert result.record["status"] == "completed"
     assert result.record["tracking"] is None

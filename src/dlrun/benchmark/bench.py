@@ -141,13 +141,13 @@ def _measure(
             check=False,
             pass_fds=answer.inherited,
         )
-        said = answer.read()
-    if done.returncode or not isinstance(said, dict):
+        found = answer.read()
+    if done.returncode or not isinstance(found, dict):
         last = (done.stderr.strip().splitlines() or ["it wrote nothing"])[-1]
         return {"error": f"ended with exit code {done.returncode}: {last}"}
-    if "data_error" in said:  # no other precision will find the data
-        raise DataError(**said["data_error"])
-    return said
+    if "data_error" in found:  # no other precision will find the data
+        raise DataError(**found["data_error"])
+    return found
 
 
 def _complete(candidate: Candidate, found: dict[str, Any]) -> Candidate:

@@ -1,4 +1,4 @@
-"""How fast one spec trains: a process of its own for each, so that its memory is its own.
+"""Measure how fast one spec trains, in a process of its own so that its memory can be measured, too.
 
 echo '{"config": "x.yaml", "overrides": ["training.jit=on"]}' | python -P -m dlrun.benchmark.measure 3 3>answer
 """
@@ -34,8 +34,8 @@ def measure(
     """Time the training steps of a spec, for about two seconds.
 
     Returns:
-        device, precision and jit as they were; seconds_per_step, the median of several calls; compile_seconds, of the
-        first step; peak_bytes, of the GPU's memory, or of the process on a CPU.
+        The device, precision and jit that were used; seconds_per_step, the median of several calls; compile_seconds,
+        until the end of the first step; peak_bytes, of the GPU's memory, or of the process on a CPU.
     """
     file = read_config(config, overrides, trust_plugins=trust_plugins)
     assembly = assemble(file, listener=silent)
@@ -79,16 +79,16 @@ def _peak_bytes(assembly: TrainingSetup) -> int:
 
 
 def main() -> None:
-    """Read what to measure from standard input, and answer what was measured, or the error, as one line of JSON."""
+    """Read what to measure from standard input, and answer with the measurement or the error as one line of JSON."""
     pipe = taken_over(sys.argv[1])
     asked = json.load(sys.stdin)
     try:
-        said = measure(asked["config"], tuple(asked["overrides"]), trust_plugins=asked.get("trust_plugins", False))
+        found = measure(asked["config"], tuple(asked["overrides"]), trust_plugins=asked.get("trust_plugins", False))
     except DataError as error:
-        said = {"data_error": {"what": error.what, "expected": error.expected, "hint": error.hint}}
+        found = {"data_error": {"what": error.what, "expected": error.expected, "hint": error.hint}}
     except DlrunError as error:
-        said = {"error": error.what}
-    answer(pipe, said)
+        found = {"error": error.what}
+    answer(pipe, found)
 
 
 if __name__ == "__main__":

@@ -41,10 +41,10 @@ def launch(
     check_config_or_resume(config, resume, allow_changes=allow_changes)
     from dlrun.launch import launch as launching
 
-    said = {"--allow-changes": allow_changes, "--trust-plugins": trust_plugins, "--quiet": quiet, "--json": as_json}
-    options = [*(name for name, is_on in said.items() if is_on), "--runs-dir", str(runs_dir)]
+    flags = {"--allow-changes": allow_changes, "--trust-plugins": trust_plugins, "--quiet": quiet, "--json": as_json}
+    options = [*(name for name, is_on in flags.items() if is_on), "--runs-dir", str(runs_dir)]
     options += [part for override in overrides for part in ("--set", override)]
-    wanted = launching.Wanted(workers, runs_dir, tuple(overrides), tuple(options), trust_plugins=trust_plugins)
-    code = launching.launch_training(config, wanted) if config is not None else launching.launch_resume(resume, wanted)
+    asked = launching.LaunchOptions(workers, runs_dir, tuple(overrides), tuple(options), trust_plugins=trust_plugins)
+    code = launching.launch_training(config, asked) if config is not None else launching.launch_resume(resume, asked)
     if code:
         raise typer.Exit(code)

@@ -1,1 +1,1 @@
-"""One training from its start to its report: train, resume, reproduce, and what is recorded on the way."""
+"""Train, resume and reproduce runs, and record what happens in the run folder."""

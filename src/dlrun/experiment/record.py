@@ -1,4 +1,4 @@
-"""What a run writes about itself in its folder, from its start to however it ends."""
+"""Make the run folder, and record in it how a training goes and how it ends."""
 
 from __future__ import annotations
 
@@ -131,16 +131,18 @@ def write_spec(folder: RunFolder, spec: Mapping[str, Any]) -> None:
 
 @contextmanager
 def recording(folder: RunFolder, stop: Stop | None = None, **changes: Any) -> Iterator[None]:
-    """Record that the run is going on, and how it ends, whichever way it does.
+    """Record that the run is running and, at the end of the block, whether it completed, was interrupted or failed.
 
     Args:
         folder: The run.
-        stop: What may end it without another word, which is recorded too.
-        changes: Keys of run.json to change at the start.
+        stop: The signals. A second one ends the process at once, and that is recorded, too.
+        changes: Keys of run.json to set at the start.
 
     Raises:
-        Interrupted: The user stopped it.
+        Interrupted: The user stopped the run.
     """
+    # The sums of an earlier training are dropped first: this one will write other files, and a sum on record makes a
+    # reader refuse a file that does not fit it.
     folder.record_sums({folder.metrics_jsonl: None})
     folder.update_record(status="running", reason=None, finished=None, checkpoints_sha256={}, **changes)
     if stop is not None:
@@ -163,46 +165,46 @@ def recording(folder: RunFolder, stop: Stop | None = None, **changes: Any) -> It
 
 
 def _record_leaving(folder: RunFolder) -> None:
-    """Record that the user did not wait for the last checkpoint; unless the run has ended meanwhile."""
+    """Record that the user did not wait for the last checkpoint, unless the run has ended already."""
     with suppress(RunError):
         if folder.read_record().status == "running":
-            _record_end(folder, "interrupted", "stopped by the user at once; it goes on from an earlier step")
+            _record_end(folder, "interrupted", "stopped by the user at once, without a checkpoint of the last step")
 
 
 def _record_end(folder: RunFolder, status: Status, reason: str) -> None:
-    # The disk may be full, or the folder gone: what is to be told then is why the run ended.
+    # The disk may be full or the folder gone. The error to show is the one that ended the run, not this one.
     with suppress(RunError):
         folder.update_record(status=status, reason=reason, finished=now())
 
 
 def interrupted(folder: RunFolder, *, signal: int | None = None) -> Interrupted:
-    """The error that tells how to go on.
+    """Return the error for a run that the user stopped, with the command that continues it.
 
     Args:
         folder: The run.
-        signal: What stopped it; decides the exit code.
+        signal: The signal that stopped it, which decides the exit code.
     """
     cluster = read_cluster()
-    said = f"stopped; what was trained is in {folder.path}"
-    error = Interrupted(said, hint=f"{cluster.resume_command(folder.id)}{runs_option(folder)} goes on at the next step")
+    command = cluster.resume_command(folder.id) + runs_option(folder)
+    error = Interrupted(f"stopped; the run is in {folder.path}", hint=f"{command} continues at the next step")
     if not cluster.is_chief:
-        error = Interrupted("stopped; what was trained is in the run folder of worker 0")
+        error = Interrupted("stopped; the run is in the run folder of worker 0")
     error.exit_code = 128 + (signal or SIGINT)
     return error
 
 
 def runs_option(folder: RunFolder) -> str:
-    """Return the option that says where a run is, for a command line; empty of the usual folder."""
+    """Return the `--runs-dir` that a command line needs to find the run; empty for the usual folder."""
     runs_dir = folder.path.parent
     return "" if runs_dir in (RUNS_DIR, RUNS_DIR.resolve()) else f" --runs-dir {runs_dir}"
 
 
 @contextmanager
 def explaining_interruption(folder: RunFolder) -> Iterator[None]:
-    """Tell how to go on with a run that is stopped before it has begun to go on; its record stays as it was.
+    """Turn an interruption into the error that says how to continue, and leave the record as it is.
 
     Raises:
-        Interrupted: The user stopped it.
+        Interrupted: The user stopped the run.
     """
     try:
         yield
@@ -211,12 +213,13 @@ def explaining_interruption(folder: RunFolder) -> Iterator[None]:
 
 
 def record_choices(folder: RunFolder, assembly: TrainingSetup, *, jit: Choice, environment: Mapping[str, str]) -> None:
-    """Record what was chosen and loaded, before the first step; in spec.yaml too, so that it is not chosen again."""
+    """Record what was chosen and loaded, before the first step; in spec.yaml, too, so that a resume takes the same."""
     from dlrun.training.plan import plan_layers
 
     compiled, dataset = assembly.compiled, assembly.dataset
     before = folder.read_record()
-    # First the reasons, then spec.yaml, in which a run that was killed in between would find choices without any.
+    # The reasons are written before spec.yaml: a kill in between must not leave choices without their reasons, because
+    # a resume takes the choices of spec.yaml as given and has no reasons of its own.
     folder.update_record(
         device=assembly.device.choice.model_dump(),
         precision=_with_reason(before.precision, compiled.precision).model_dump(),
@@ -240,14 +243,15 @@ def record_choices(folder: RunFolder, assembly: TrainingSetup, *, jit: Choice, e
 
 
 def _with_reason(before: Choice | None, now: Choice) -> Choice:
-    """The choice of now; a run that goes on finds it in spec.yaml, and the reason is the one it was first made for."""
+    """Return the present choice; if it was only read from spec.yaml, with the reason that it was first made for."""
     return before if before is not None and before.value == now.value else now
 
 
 def record_progress(folder: RunFolder, state: TrainingState) -> None:
-    """Record how far training came, however it ended; what ends it is told by its own error, not by this one's.
+    """Record how far the training came, however it ended.
 
-    From here on its checkpoints and its history are those that results rest on: their sums are kept.
+    The results will rest on these checkpoints and this history: their sums go on record. An error here is ignored, so
+    that it does not hide the one that ended the training.
     """
     with suppress(DlrunError):
         length, digest = folder.history.mark()
@@ -260,10 +264,10 @@ def record_progress(folder: RunFolder, state: TrainingState) -> None:
 
 
 def record_time(folder: RunFolder, timeline: Timeline) -> dict[str, float]:
-    """Record where the seconds went, however the run ended.
+    """Record how long each phase took, however the run ended.
 
     Returns:
-        Those of this command, by phase.
+        The seconds of this command, by phase.
     """
     seconds = {phase: round(value, 3) for phase, value in timeline.seconds().items()}
     with suppress(DlrunError):
@@ -278,7 +282,7 @@ def record_outcome(
     weights_sha256: str,
     reason: str,
 ) -> None:
-    """Record what came of it."""
+    """Record the scores of the final model, and the speed of the training."""
     rates = [rate for row in folder.read_metrics() if (rate := row.get("examples_per_second")) is not None]
     folder.update_record(
         result=scores,
@@ -289,7 +293,7 @@ def record_outcome(
 
 
 def _portable(spec: Spec, folder: RunFolder) -> dict[str, Any]:
-    """The spec as it works from anywhere: places absolute, plugins as copies in the run's own folder."""
+    """Return the spec so that it works anywhere: paths absolute, plugins as copies in the run folder."""
     plain = spec.plain()
     for key in spec.dataset.place_keys:
         place = plain["dataset"][key]

@@ -1,4 +1,4 @@
-"""The report of a run that has just ended: what its model predicts is kept, and drawn by a process of its own."""
+"""Report a run that has just ended: keep what its model predicts, and have another process draw the report."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PATIENCE_SECONDS = 120
 
 
 def keep_predictions(assembly: TrainingSetup, folder: RunFolder, splits: Iterable[str]) -> None:
-    """Keep what the final model predicts for some splits, for the report."""
+    """Keep predictions of the final model for some splits, for the report."""
     from dlrun.training.sampling import sample_predictions
 
     splits, predictor = tuple(splits), assembly.predictor()
@@ -37,16 +37,16 @@ def keep_predictions(assembly: TrainingSetup, folder: RunFolder, splits: Iterabl
 
 @contextmanager
 def reporting(folder: RunFolder, listener: Listener, *, wanted: bool, timeline: Timeline) -> Iterator[None]:
-    """Write the report of a run once the `with` block has ended without an error.
+    """Write the report of a run after the block has ended without an error.
 
-    The plotting library takes as long to import as a short training does to run, so a process of its own imports it
-    meanwhile. A report that cannot be made is told, and is no failure of the run.
+    Importing the plotting library takes as long as a short training, so another process imports it during the training.
+    A report that cannot be drawn is mentioned in a note; the run does not fail for it.
 
     Args:
         folder: The run.
-        listener: Told where the report is, or why there is none.
-        wanted: Whether there is to be one.
-        timeline: Told how long it was waited for.
+        listener: Called with a note of where the report is, or why there is none.
+        wanted: Whether to write a report.
+        timeline: Where the seconds go.
     """
     if not wanted:
         yield
@@ -54,13 +54,13 @@ def reporting(folder: RunFolder, listener: Listener, *, wanted: bool, timeline: 
     with _drawing_process() as process:
         yield
         with timeline.spent("report"):
-            said = draw_report(process, folder.path)
-        listener(Note("report", said or str(folder.report_html)))
+            problem = draw_report(process, folder.path)
+        listener(Note("report", problem or str(folder.report_html)))
 
 
 @dataclass(frozen=True)
 class _Drawing:
-    """The process that draws, and the pipe through which it answers."""
+    """The process that draws, and the pipe that it answers through."""
 
     process: subprocess.Popen[bytes]
     answer: Answer
@@ -68,15 +68,15 @@ class _Drawing:
 
 @contextmanager
 def _drawing_process() -> Iterator[_Drawing | None]:
-    """Start the process, and end it; None where the report is to be drawn in this process."""
-    if "matplotlib.figure" in sys.modules:  # a server of many runs has it already
+    """Start the process, and end it; None where this process has to draw the report."""
+    if "matplotlib.figure" in sys.modules:  # a server of many runs has imported it already
         yield None
         return
     with ExitStack() as stack:
         try:
             answer = stack.enter_context(answer_pipe())
             process = _start(answer)
-        except OSError:  # no memory for another process, or too many: the run is to end well all the same
+        except OSError:  # too little memory or too many processes: no reason for the run to fail
             yield None
             return
         stack.callback(_end, process)
@@ -88,7 +88,7 @@ def _start(answer: Answer) -> subprocess.Popen[bytes]:
         python_command("-m", "dlrun.report", answer.argument),
         env=python_environment(),
         stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,  # what libraries print is no answer
+        stdout=subprocess.DEVNULL,  # the answer has a pipe of its own; libraries may print here
         stderr=subprocess.DEVNULL,
         pass_fds=answer.inherited,
     )
@@ -97,7 +97,7 @@ def _start(answer: Answer) -> subprocess.Popen[bytes]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    # Of a run that has failed nothing is drawn, and the process may still be importing.
+    # After a failed run there is nothing to draw, and the process may still be importing.
     process.kill()
     process.wait()
     if process.stdin is not None:
@@ -106,7 +106,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def draw_report(drawing: _Drawing | None, folder: Path) -> str:
-    """Have a report written; why it was not, or nothing."""
+    """Have the report drawn, and return why it could not be; empty if it was."""
     if drawing is None:
         from dlrun.report.writing import write_report
 
@@ -120,7 +120,7 @@ def draw_report(drawing: _Drawing | None, folder: Path) -> str:
         drawing.process.communicate(json.dumps(str(folder.resolve())).encode() + b"\n", timeout=_PATIENCE_SECONDS)
     except subprocess.TimeoutExpired:
         return f"none: drawing it took more than {_PATIENCE_SECONDS} s; {again}"
-    said = drawing.answer.read()
-    if not isinstance(said, str):
+    problem = drawing.answer.read()
+    if not isinstance(problem, str):
         return f"none: drawing it ended with exit code {drawing.process.returncode}; {again}"
-    return f"none: {said}" if said else ""
+    return f"none: {problem}" if problem else ""

@@ -1,4 +1,4 @@
-"""A run trained again from its stored spec in a new folder, and the two compared epoch by epoch."""
+"""Train a run again from its stored spec in a new folder, and compare the two epoch by epoch."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from dlrun.spec.stored import read_stored_spec
 from dlrun.training.progress.events import Listener, silent
 
 TIMINGS = ("seconds", "examples_per_second", "data_wait")
-"""Columns of metrics.jsonl that tell how fast it went: no two runs have them alike."""
+"""Columns of metrics.jsonl that hold times, which differ between any two runs."""
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What came of training a run again.
+    """How a run that was trained again compares with the first.
 
     Args:
         again: The new run.
         identical: Whether every variable is equal to the bit.
         first_epoch: The first epoch whose scores differ; None if none does.
-        largest: Of that epoch: each score that differs, as it was and as it is.
-        environment: What has changed since: key, before, now.
+        largest: The scores of that epoch that differ: name, value then, value now.
+        environment: The parts of the environment that have changed: key, before, now.
     """
 
     again: TrainingResult
@@ -41,7 +41,7 @@ class Reproduction:
     environment: tuple[tuple[str, str, str], ...]
 
     def plain(self) -> dict[str, Any]:
-        """The comparison as JSON has it."""
+        """Return the comparison in a form that JSON can hold."""
         return {
             "run": self.again.folder.id,
             "identical": self.identical,
@@ -51,14 +51,16 @@ class Reproduction:
         }
 
     def lines(self) -> list[str]:
-        """The comparison as a person reads it."""
+        """Return the comparison as lines of text."""
         lines = ["bit-identical: every variable and every score" if self.identical else "not identical"]
         if self.first_epoch is not None:
             lines.append(f"epoch {self.first_epoch} differs first:")
             lines += [f"  {name}: {before} then, {now} now" for name, (before, now) in self.largest.items()]
         elif not self.identical:
-            lines.append("the scores of every epoch are equal, the variables at the end are not")
-        lines += [f"changed since: {key} was {before!r}, and is {now!r}" for key, before, now in self.environment]
+            lines.append("the scores of every epoch are equal, but the variables at the end differ")
+        lines += [
+            f"changed since then: {key} was {before!r} and is now {now!r}" for key, before, now in self.environment
+        ]
         return lines if self.environment or self.identical else [*lines, "nothing in the environment has changed"]
 
 
@@ -91,7 +93,7 @@ def reproduce(
     record = before.read_record()
     if record.weights_sha256 is None:
         raise UsageError(f"the run {before.id} was not completed", expected="a completed run", hint="dlrun resume")
-    rows = before.read_metrics()  # what cannot be compared in the end is told before anything is trained
+    rows = before.read_metrics()  # damage is found here, before an hour of training
     file = read_stored_spec(before, overrides, trust_plugins=trust_plugins, trains=bool(overrides))
     again = train_file(file, runs_dir=Path(runs_dir), listener=listener)
     after = again.folder.read_record()

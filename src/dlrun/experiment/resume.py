@@ -98,8 +98,8 @@ def _own_folder(session: Session, file: SpecFile) -> AbstractContextManager[RunF
 
 
 def _complete_run(session: Session, file: SpecFile, record: RunRecord) -> TrainingResult:
-    """Write what a kill has left out of a complete run's report, and return what the run left."""
-    session.listener(Note("resume", f"{session.folder.id} is complete; --set training.epochs=N makes it longer"))
+    """Complete the report if a kill prevented it, and return the result of the run."""
+    session.listener(Note("resume", f"{session.folder.id} is complete; --set training.epochs=N trains it longer"))
     if session.cluster.is_chief and file.spec.training.report:
         _complete_report(session, file, record)
     return session.result(_known_scores(record))
@@ -122,10 +122,10 @@ def _complete_report(session: Session, file: SpecFile, record: RunRecord) -> Non
 def _predict_again(
     folder: RunFolder, file: SpecFile, record: RunRecord, splits: list[str], *, listener: Listener
 ) -> None:
-    """Keep what the final model of a complete run predicts.
+    """Restore the final model of a complete run, and keep its predictions for the report.
 
     Raises:
-        DataError: The data is missing, or is not what the run was trained on.
+        DataError: The data is missing, or is not the data that the run was trained on.
         RunError: The checkpoint cannot be used.
     """
     start_tensorflow()
@@ -148,9 +148,9 @@ def read_changed_spec(folder: RunFolder, overrides: tuple[str, ...], *, trust_pl
     """
     if not disk.exists(folder.spec_yaml):
         raise UsageError(f"{folder.id} ended before its spec was written", hint="dlrun train makes a new run")
-    # One that goes on as it was is not held against what was not looked at when it began.
+    # Without overrides the spec is not checked again: a later version may check more than the run was held to.
     after = read_stored_spec(folder, _with_one_length(overrides), trust_plugins=trust_plugins, trains=bool(overrides))
-    # Of a run from elsewhere the place of its data is not believed, and has to be repeated for either reading.
+    # The place of the data is not trusted in a run from elsewhere: the user's own is needed to read either spec.
     places = tuple(f"dataset.{key}=" for key in after.spec.dataset.place_keys)
     before_overrides = tuple(override for override in overrides if override.startswith(places))
     before = read_stored_spec(folder, before_overrides, trust_plugins=trust_plugins)
@@ -161,7 +161,7 @@ def read_changed_spec(folder: RunFolder, overrides: tuple[str, ...], *, trust_pl
 
 
 def _with_one_length(overrides: tuple[str, ...]) -> tuple[str, ...]:
-    """A new length in epochs ends the one in steps, and the other way round."""
+    """Let a new length in epochs replace one in steps, and the other way round."""
     for key, other in (("epochs", "steps"), ("steps", "epochs")):
         if any(override.startswith(f"training.{key}=") for override in overrides):
             return (f"training.{other}=null", *overrides)
@@ -169,10 +169,10 @@ def _with_one_length(overrides: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def check_length(assembly: TrainingSetup, folder: RunFolder) -> None:
-    """Refuse a length that a run from the start would not have come through like this one.
+    """Refuse a new length if a run of that length from the start would not have passed through this state.
 
     Raises:
-        UsageError: More is trained already, or the training ended inside an epoch.
+        UsageError: More steps are trained already, or the training ended inside an epoch.
     """
     from dlrun.training.restoring import read_newest
     from dlrun.training.state import TrainingState
@@ -183,25 +183,29 @@ def check_length(assembly: TrainingSetup, folder: RunFolder) -> None:
     state, length = TrainingState.from_json(found.checkpoint.state.get("training", {})), assembly.length
     if state.step > length.steps:
         raise UsageError(
-            f"{folder.id} has trained {state.step} steps already", expected=f"more than that; these are {length.steps}"
+            f"{folder.id} has trained {state.step} steps already",
+            expected=f"at least as many; the new length is {length.steps} steps",
         )
     if state.step < length.steps and state.step != state.epoch * length.steps_per_epoch + state.epoch_step:
         raise UsageError(
-            f"{folder.id} ended inside an epoch, after {state.step} steps, and counted it as one",
-            expected=f"for a run that is made longer, a multiple of {length.steps_per_epoch} steps",
+            f"{folder.id} ended inside an epoch, after {state.step} steps, and counted that part as an epoch",
+            expected=f"a multiple of {length.steps_per_epoch} steps, for a run to be made longer",
             hint="dlrun train makes a new run of the other length",
         )
 
 
 def check_environment(folder: RunFolder, assembly: TrainingSetup, *, allow_changes: bool) -> bool:
-    """Whether nothing has changed that decides the bits of the result.
+    """Check that nothing has changed that could change a bit of the result.
+
+    Returns:
+        Whether that is so; if not, the change is allowed.
 
     Raises:
-        UsageError: Something has, and that is not allowed.
+        UsageError: Something has changed, and that is not allowed.
     """
     record = folder.read_record()
     if record.dataset is None:
-        return True  # it ended before the data was loaded: nothing depends on anything yet
+        return True  # it ended before the data was loaded: nothing has been computed yet
     changed = [
         f"{key} was {before}, and is {after}"
         for key, before, after in differences(record.environment, assembly.environment())
@@ -210,8 +214,8 @@ def check_environment(folder: RunFolder, assembly: TrainingSetup, *, allow_chang
     if changed and not allow_changes:
         raise UsageError(
             f"the environment is not the one that {record.id} was trained in: {'; '.join(changed)}",
-            expected="the same, for a result that is exact to the bit",
-            hint="--allow-changes goes on all the same; run.json then says that the run is not exact",
+            expected="the same environment, for a result that is exact to the bit",
+            hint="--allow-changes resumes anyway; run.json then says that the run is not exact",
         )
     return not changed
 

@@ -1,4 +1,4 @@
-"""The events of a run in, the same run in a tracker out; what the tracker does never holds up or ends the training."""
+"""Log a run to an experiment tracker, in a thread of its own: a slow or broken tracker never stops the training."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _SUBJECT = "tracking"
 _FILES = ("config.yaml", "spec.yaml", "run.json", "metrics.jsonl", "report.html", "plots/*")
 _CHECKPOINTS = "checkpoints/*/*"
 _STOPPED_SECONDS = 5.0
-"""The longest wait of a run that the user stopped, or that a scheduler is about to kill."""
+"""The longest wait for the tracker after the user, or a scheduler that is about to kill, has stopped the run."""
 _PASSWORD = re.compile(r"//[^/\s@]*@")
 _LONGEST = 200
 
 
 def prepare_tracker(file: SpecFile, *, wanted: bool) -> None:
-    """Make sure, before anything starts, that what the spec's tracker needs is there.
+    """Check, before anything starts, that the packages and settings of the spec's tracker are there.
 
     Args:
         file: The spec.
         wanted: Whether this process is the one that tracks.
 
     Raises:
-        UsageError: It is not.
+        UsageError: Something is missing.
     """
     if wanted and file.spec.tracking is not None:
         file.spec.tracking.prepare()
@@ -43,20 +43,20 @@ def prepare_tracker(file: SpecFile, *, wanted: bool) -> None:
 
 @contextmanager
 def tracking(file: SpecFile, folder: RunFolder, listener: Listener, *, wanted: bool) -> Iterator[Listener]:
-    """Follow a run with the tracker of its spec, and close the journal when the `with` block ends, however it does.
+    """Log a run to the tracker of its spec, and close the tracker's journal when the block ends.
 
     Args:
-        file: The spec; its tracker is prepared.
-        folder: The run; that it has ended is recorded inside the block.
-        listener: Called with every event, and told what there is to know of the tracking.
+        file: The spec, whose tracker `prepare_tracker` has checked.
+        folder: The run. Its end has to be recorded inside the block, because the journal's last entry reports it.
+        listener: Called with every event, and with notes about the tracking.
         wanted: Whether this process is the one that tracks.
 
     Yields:
-        What is to listen in place of `listener`.
+        The listener to use in place of `listener`.
     """
     tracker = file.spec.tracking
     if tracker is None or not wanted:
-        yield _told_at_start(listener, file.tracking_refused) if file.tracking_refused else listener
+        yield _note_at_start(listener, file.tracking_refused) if file.tracking_refused else listener
         return
     tracker_listener = TrackerListener(tracker, folder, listener)
     try:
@@ -66,14 +66,14 @@ def tracking(file: SpecFile, folder: RunFolder, listener: Listener, *, wanted: b
 
 
 class TrackerListener:
-    """Listens to a run, passes every event on, and logs what a tracker takes in a thread of its own.
+    """Passes the events of a run on, and logs them to a tracker in a thread of its own.
 
-    The listener is called in the thread of the run alone: what the tracker has done since is told with the next event.
+    Only the thread of the run calls the listener: a note about what the tracker has done comes with the next event.
 
     Args:
-        tracker: What to log to.
+        tracker: The tracker to log to.
         folder: The run.
-        listener: What the events are passed on to.
+        listener: The listener to pass the events on to.
     """
 
     def __init__(self, tracker: Tracker, folder: RunFolder, listener: Listener) -> None:
@@ -86,7 +86,7 @@ class TrackerListener:
         self._is_opened = False
 
     def __call__(self, event: Event) -> None:
-        """Pass one event on, and log what it tells."""
+        """Pass one event on, and log it."""
         self._listener(event)
         match event:
             case TrainingStarted():
@@ -99,16 +99,16 @@ class TrackerListener:
             case Evaluated():
                 epoch, scores = self._epoch, {f"{event.split}_{name}": value for name, value in event.scores.items()}
                 self._put(lambda journal: journal.log_scores(scores, epoch=epoch))
-        self._tell()
+        self._report()
 
     def end(self) -> None:
-        """Log how the run has ended, and wait a while for all to be taken."""
+        """Log how the run has ended, and wait a while until the tracker has everything."""
         if self._background is None:
             return
         try:
             record = self._folder.read_record()
         except DlrunError:
-            return  # the folder has gone, which whoever wrote to it has told
+            return  # the folder is gone, and whoever wrote to it has raised an error
         ending: Ending = record.status if record.status in ("completed", "interrupted") else "failed"
         tags = {"status": record.status, **({"weights_sha256": record.weights_sha256} if record.weights_sha256 else {})}
         self._put(lambda journal: journal.log_end(ending, tags))
@@ -118,11 +118,11 @@ class TrackerListener:
         seconds = self._tracker.wait_seconds
         try:
             done = self._background.finish(seconds if ending == "completed" else min(seconds, _STOPPED_SECONDS))
-        except KeyboardInterrupt:  # the run is complete: what the user is tired of is the waiting
+        except KeyboardInterrupt:  # the run is complete: the user does not want to wait
             done = False
-        self._tell()
+        self._report()
         if not done:
-            self._listener(Note("warning", f"tracking {self._tracker.type_name}: the end of the run was not taken"))
+            self._listener(Note("warning", f"tracking {self._tracker.type_name}: the end of the run was not logged"))
         self._background = None
 
     def _begin(self) -> None:
@@ -154,15 +154,15 @@ class TrackerListener:
         if self._background is not None:
             self._background.put(job)
 
-    def _tell(self) -> None:
-        """Tell what the thread has done, or what has ended it; keep the tracker's id of the run."""
+    def _report(self) -> None:
+        """Report what the thread has done, or why it has ended, and record the tracker's id of the run."""
         if self._background is None:
             return
         journal, failure = self._journal, self._background.failure
         if journal is not None and not self._is_opened:
             self._is_opened = True
-            for said in (journal.place, *journal.notes):
-                self._listener(Note(_SUBJECT, f"{self._tracker.type_name}: {said}"))
+            for text in (journal.place, *journal.notes):
+                self._listener(Note(_SUBJECT, f"{self._tracker.type_name}: {text}"))
             try:
                 self._folder.update_record(
                     tracking={"type": self._tracker.type_name, "id": journal.id, "place": journal.place}
@@ -175,8 +175,8 @@ class TrackerListener:
 
     def _give_up(self, reason: str) -> None:
         self._background = None
-        said = f"tracking: nothing is logged to {self._tracker.type_name} any more: {reason}"
-        self._listener(Note("warning", said))
+        text = f"tracking: nothing more is logged to {self._tracker.type_name}: {reason}"
+        self._listener(Note("warning", text))
 
 
 def _facts(record: RunRecord, spec: Mapping[str, Value]) -> RunFacts:
@@ -196,16 +196,16 @@ def _log_file(journal: Journal, *, path: Path, name: str) -> None:
 
 
 def _first_line(error: Exception) -> str:
-    said = error.what if isinstance(error, DlrunError) else str(error)
-    line = next(iter(said.strip().splitlines()), "") or type(error).__name__
+    text = error.what if isinstance(error, DlrunError) else str(error)
+    line = next(iter(text.strip().splitlines()), "") or type(error).__name__
     line = _PASSWORD.sub("//", line)
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
 
 
-def _told_at_start(listener: Listener, said: str) -> Listener:
-    def tell(event: Event) -> None:
+def _note_at_start(listener: Listener, text: str) -> Listener:
+    def listen(event: Event) -> None:
         listener(event)
         if isinstance(event, TrainingStarted):
-            listener(Note(_SUBJECT, said))
+            listener(Note(_SUBJECT, text))
 
-    return tell
+    return listen

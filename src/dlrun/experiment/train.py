@@ -103,7 +103,7 @@ def train_file(
 
 
 def announce_run(run: Session) -> None:
-    """Say where the run is: from here on everything that is said goes to its log, too."""
+    """Say where the run is. From here on its log has everything that is printed."""
     run.listener(RunCreated(run.folder.id, run.folder.path, run.folder.log_txt))
 
 
@@ -177,7 +177,9 @@ def restore_newest(trainer: Trainer, assembly: TrainingSetup, folder: RunFolder)
     found = restored.name if restored is not None else "none"
     assembly.team.check_alike("newest checkpoint", sha256(found.encode()).hexdigest())
     if restored is None:
-        trainer.listener(Note("resume", "no checkpoint was written before the run ended: it begins anew"))
+        trainer.listener(
+            Note("resume", "no checkpoint was written before the run ended: training starts from the beginning")
+        )
         trainer.job.folder.history.cut(0)
     else:
         trainer.restore(restored.checkpoint)
@@ -204,7 +206,7 @@ def train_to_end(trainer: Trainer, assembly: TrainingSetup, run: Session) -> str
         raise interrupted(run.folder, signal=run.stop.signal)
     reason = trainer.state.stopped
     if end == "out of time":
-        reason = f"training.max_minutes ({assembly.spec.training.max_minutes}) are over"
+        reason = f"training.max_minutes ({assembly.spec.training.max_minutes}) have passed"
     if trainer.state.step < assembly.length.steps and (text := assembly.updates_told(trainer.state.step)):
         run.listener(Note("updates", text))
     run.listener(TrainingDone(reason, trainer.state.seconds, trainer.pace.data_wait))
@@ -254,14 +256,14 @@ def predict_for_report(assembly: TrainingSetup, run: Session) -> None:
 
 
 def _advice(assembly: TrainingSetup, folder: RunFolder) -> Iterator[Note]:
-    """What the scores of a complete run suggest."""
+    """Yield notes on what the scores of a complete run suggest."""
     record, rows, spec = folder.read_record(), folder.read_metrics(), assembly.spec
     if text := warn_of_naive(record):
         yield Note("warning", text)
     resume = read_cluster().resume_command(folder.id) + runs_option(folder)
     length = SpecLength(spec.training.steps, is_fixed=spec.schedule.spans_training)
     if command := longer_command(record, rows, length, resume=resume, anew=f"dlrun train {folder.spec_yaml}"):
-        yield Note("longer", f"the last epoch is the best so far, and more may be better: {command}")
+        yield Note("longer", f"the last epoch is the best so far, and training longer may improve it: {command}")
 
 
 def _started(assembly: TrainingSetup) -> TrainingStarted:

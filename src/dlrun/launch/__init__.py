@@ -1,1 +1,1 @@
-"""One model trained by several processes of one machine."""
+"""Train one model with several processes of one machine."""

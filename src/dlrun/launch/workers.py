@@ -1,4 +1,4 @@
-"""The processes of one machine that train one model: started with their shares of it, signalled and ended together."""
+"""Start the processes of this machine that train one model, send signals to them, and end them together."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from dlrun.training.devices.cluster import LAUNCHED
 from dlrun.training.stop import handled_signals
 
 _KILL_SECONDS = 3.0
-"""How long processes may take to end after they were told to."""
+"""How long processes may take to end after SIGTERM."""
 _GPUS = Path("/proc/driver/nvidia/gpus")
 Item = TypeVar("Item")
 
 
 @dataclass
 class Worker:
-    """One of the processes, and where what it says goes."""
+    """One of the processes, and the file that its errors go to."""
 
     index: int
     process: subprocess.Popen[bytes]
@@ -36,21 +36,21 @@ class Worker:
 
     @property
     def ended_badly(self) -> bool:
-        """Whether it has ended, and not as one that has done its work."""
+        """Whether the process has ended without finishing its work."""
         return self.process.poll() not in (None, 0)
 
     def last_line(self) -> str:
-        """The last line that it has written to its stderr; nothing for the chief, whose lines have been shown."""
+        """Return the last line that it wrote to its stderr; nothing for the chief, whose lines the user has seen."""
         if self.errors is None:
             return ""
         self.errors.seek(0)
         lines = self.errors.read().decode(errors="replace").strip().splitlines()
-        told = [line for line in lines if line.startswith("error: ")]
-        return (told or lines or [""])[-1].removeprefix("error: ").strip()
+        errors = [line for line in lines if line.startswith("error: ")]
+        return (errors or lines or [""])[-1].removeprefix("error: ").strip()
 
 
 class Lifeline(NamedTuple):
-    """A pipe that nobody writes to: the processes read it, and stop when this one has ended, however it did."""
+    """A pipe that nobody writes to. Its readers see its end, and stop, when this process has ended in whatever way."""
 
     reader: int
     writer: int
@@ -62,12 +62,12 @@ class Lifeline(NamedTuple):
 
 
 @contextmanager
-def started(arguments: Sequence[str], *, workers: int, device: str) -> Iterator[list[Worker]]:
-    """Start the processes; when this is left none of them is there any more.
+def start_workers(arguments: Sequence[str], *, workers: int, device: str) -> Iterator[list[Worker]]:
+    """Start the processes, and end all of them when the block ends.
 
     Args:
-        arguments: Of `dlrun`.
-        workers: How many.
+        arguments: The arguments of `dlrun`.
+        workers: Number of processes.
         device: The spec's `training.device`.
     """
     addresses = _free_addresses(workers)
@@ -85,7 +85,7 @@ def started(arguments: Sequence[str], *, workers: int, device: str) -> Iterator[
                 if gpus:
                     environment["CUDA_VISIBLE_DEVICES"] = ",".join(_share(gpus, index, workers))
                 if cores:
-                    os.sched_setaffinity(0, _share(cores, index, workers))  # which the process inherits
+                    os.sched_setaffinity(0, _share(cores, index, workers))  # the process inherits it
                 errors = None if index == 0 else stack.enter_context(tempfile.TemporaryFile())
                 crew.append(Worker(index, _start(arguments, environment, errors, lifeline), errors))
         finally:
@@ -101,22 +101,22 @@ def _start(
     return subprocess.Popen(  # noqa: S603  dlrun itself, without a shell
         python_command("-m", "dlrun", *arguments),
         env=environment,
-        stdin=lifeline.reader,  # the other end is closed in it
+        stdin=lifeline.reader,  # a new process inherits this end alone
         stdout=subprocess.DEVNULL if quiet else None,
         stderr=errors,
-        start_new_session=True,  # a Ctrl-C comes to this process alone, which passes it on
+        start_new_session=True,  # Ctrl-C reaches this process alone, which sends it on
     )
 
 
 def _share(items: list[Item], index: int, workers: int) -> list[Item]:
-    """The contiguous part of `items` that one worker gets; one of them again where there are too few."""
+    """Return the contiguous part of `items` for one worker; where there are too few, one that another has, too."""
     part = items[index * len(items) // workers : (index + 1) * len(items) // workers]
     return part or [items[index % len(items)]]
 
 
 @contextmanager
-def signals_forwarded(crew: list[Worker]) -> Iterator[None]:
-    """Inside, what is sent to this process goes to each of them: the first signal stops it, the second ends it."""
+def forward_signals(crew: list[Worker]) -> Iterator[None]:
+    """Send the signals that reach this process inside the block on to each worker: one stops it, two kill."""
 
     def forward(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  as the signal module calls it
         for worker in crew:
@@ -132,7 +132,7 @@ def signals_forwarded(crew: list[Worker]) -> Iterator[None]:
 
 
 def end(crew: list[Worker], *, seconds: float) -> None:
-    """Wait so long for the processes to end by themselves; then make them."""
+    """Wait for the processes to end by themselves; then send SIGTERM, and at last SIGKILL."""
     for number, patience in ((None, seconds), (signal.SIGTERM, _KILL_SECONDS), (signal.SIGKILL, None)):
         alive = [worker.process for worker in crew if worker.process.poll() is None]
         deadline = None if patience is None else time.monotonic() + patience
@@ -145,7 +145,7 @@ def end(crew: list[Worker], *, seconds: float) -> None:
 
 
 def _free_addresses(count: int) -> list[str]:
-    """Addresses on this machine on which nobody listens."""
+    """Return free addresses of this machine."""
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:
@@ -154,7 +154,7 @@ def _free_addresses(count: int) -> list[str]:
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs that processes started from here would see, without TensorFlow."""
+    """Return the GPUs that a process started from here would see, without importing TensorFlow."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [name for name in visible.split(",") if name.strip() not in ("", "-1")]
@@ -164,7 +164,7 @@ def visible_gpus() -> list[str]:
 
 
 def signal_name(number: int) -> str:
-    """`signal 9 (SIGKILL)`."""
+    """Return the name of a signal for people: `signal 9 (SIGKILL)`."""
     with suppress(ValueError):
         return f"signal {number} ({signal.Signals(number).name})"
     return f"signal {number}"
