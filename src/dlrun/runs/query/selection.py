@@ -68,18 +68,19 @@ def list_runs(
     """List runs, as `dlrun runs ls` does.
 
     Args:
-        where: A condition that the runs meet: `val_accuracy>0.98 and model.type=cnn`. Its keys are those of the
-            listing, scores, and the keys of the spec by their dotted path. Empty: all runs.
-        status: Statuses, separated by commas: `completed,failed`. Empty: all.
-        sort: The key to sort by, with a minus in front for the largest first: `-val_accuracy`. Empty: the newest first.
-        limit: The largest number of runs to return; None: all.
-        runs_dir: The folder of the runs.
+        where: a condition such as `val_accuracy>0.98 and model.type=cnn`. Its keys are those of the listing, scores,
+            and the dotted keys of the spec; empty for all runs.
+        status: statuses, separated by commas, such as `completed,failed`; empty for all.
+        sort: the key to sort by, with a minus sign for the largest first, such as `-val_accuracy`; empty for the newest
+            first.
+        limit: the largest number of runs to return; None for all.
+        runs_dir: the folder for runs.
 
     Returns:
         A summary of each run; its `plain()` is what `dlrun runs ls --json` prints.
 
     Raises:
-        UsageError: The condition cannot be read, or there is no such key or status.
+        UsageError: The condition is not valid, or a key or a status does not exist.
         RunError: The folder cannot be listed.
     """
     runs = scan_runs(Path(runs_dir))
