@@ -1,4 +1,4 @@
-"""Commands of dlrun as processes that can be watched, signalled and killed."""
+"""dlrun commands as processes that can be watched, signalled and killed."""
 
 import json
 import os
@@ -17,7 +17,7 @@ _PATIENCE_SECONDS = 120
 
 
 class Command:
-    """`python -m dlrun ...`, under way in a folder."""
+    """A running `python -m dlrun ...` in a folder."""
 
     def __init__(self, *arguments: object, folder: Path) -> None:
         self.output = Path(tempfile.mkdtemp(prefix=".output-", dir=folder))
@@ -57,7 +57,7 @@ class Command:
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Command]]:
-    """Starts a command; it is ended with the test, if it has not."""
+    """Starts commands, and ends those that still run at the end of the test."""
     commands: list[Command] = []
 
     def started(*arguments: object, folder: Path) -> Command:
@@ -83,7 +83,7 @@ def run(start: Callable[..., Command]) -> Callable[..., Command]:
 
 @pytest.fixture(scope="session")
 def records() -> Callable[[Path], list[dict[str, Any]]]:
-    """The content of every run.json in a folder's runs, the oldest first."""
+    """Return the content of every run.json in a folder's runs, oldest first."""
 
     def read(folder: Path) -> list[dict[str, Any]]:
         found = [json.loads(path.read_text()) for path in folder.glob("runs/*/run.json")]

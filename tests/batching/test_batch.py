@@ -1,4 +1,4 @@
-"""Whole batches: a failed run among others, kills and signals, and what is complete already."""
+"""Whole batches: failed runs, kills, signals, and runs that are complete already."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""Twelve runs of a batch, killed at random three times, against the same twelve trained one by one."""
+"""Twelve runs of a batch that is killed at random three times equal the same twelve trained one by one."""
 
 import json
 import random
@@ -31,7 +31,7 @@ RUNS = 12
 
 
 def processes(of: int) -> list[int]:
-    """The numbers of a process' children and of theirs, the nearest first."""
+    """Return the ids of a process' children and their descendants, the nearest first."""
     found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(of)], capture_output=True, text=True, check=False).stdout
     children = [int(number) for number in found.split()]
     return children + [below for child in children for below in processes(child)]

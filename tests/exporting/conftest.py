@@ -1,4 +1,4 @@
-"""Models in parts as a run has them, with weights that nothing trained, and children that run in this process."""
+"""Untrained models in parts, as a run has them, and child programs that run in this process."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,7 +47,7 @@ CATEGORIES = ("b", "Müller", "日本", "two words", "-1")
 
 @pytest.fixture
 def children_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """TensorFlow takes seconds to start, and it is here already."""
+    """Run a child program in this process, because TensorFlow takes seconds to start."""
     from dlrun.exporting import checking, harness
     from dlrun.exporting.tflite import converter as tflite_converter
     from dlrun.exporting.tflite import model as tflite
@@ -68,13 +68,13 @@ def children_here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def plain_model() -> Callable[..., Any]:
-    """Make a model of one of the kinds below."""
+    """Return a model of one of the kinds below."""
     return _plain_model
 
 
 @pytest.fixture
 def raw_examples() -> Callable[..., list[dict[str, Any]]]:
-    """Odd examples for it."""
+    """Return unusual examples for it."""
     return lambda kind, steps=1: list(_examples(kind, steps))
 
 
@@ -127,7 +127,7 @@ def _characters() -> Any:
 
 
 def _rows(steps: int) -> Any:
-    """A number that may be missing, categories, one of several steps, and text; one name is none in TensorFlow."""
+    """A number that may be missing, categories, one of several steps, and text; TensorFlow does not allow one name."""
     import keras
 
     given = {

@@ -1,4 +1,4 @@
-"""The inputs of an exported table are traced to its columns, whatever these are called."""
+"""The inputs of an exported table are traced to its columns, whatever their names."""
 
 import csv
 import json
@@ -32,7 +32,7 @@ training: {batch_size: 32, epochs: 1, jit: off, tensorboard: false, report: fals
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a run of a table whose columns have odd names."""
+    """A folder with a run on a table whose columns have unusual names."""
     from dlrun.experiment.train import train
 
     folder, choose = tmp_path_factory.mktemp("odd"), random.Random(0)

@@ -1,4 +1,4 @@
-"""A run is exported to each format, checked, and put in place whole; what dlrun prints runs it without dlrun."""
+"""Runs are exported to each format, checked, and written completely; the printed code runs without dlrun."""
 
 import json
 import runpy
@@ -37,7 +37,7 @@ training: {batch_size: 32, epochs: 2, jit: off, precision: bfloat16, tensorboard
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the runs, and with examples.npy."""
+    """A folder with the runs and examples.npy."""
     from dlrun.experiment.train import train
 
     folder = tmp_path_factory.mktemp("home")
@@ -63,14 +63,14 @@ def exported(
 
 
 def predicted(home: Path) -> tuple[list[str], list[float]]:
-    """What dlrun predict says of examples.npy: labels and their probabilities."""
+    """Return the output of dlrun predict for examples.npy: labels and their probabilities."""
     blocks = predict("last", home / "examples.npy", runs_dir=home / "runs").blocks
     _, labels, probabilities = next(blocks).cells
     return [str(label) for label in labels], [float(each) for each in probabilities]
 
 
 def check_code(made: ExportedModel, home: Path, namespace: dict[str, Any]) -> None:
-    """The first example, as the code has it, and the others, by its `predict`."""
+    """Return the predictions of the printed code for the first example, and of its `predict` for the others."""
     labels, probabilities = predicted(home)
     rows = np.load(home / "examples.npy")
     takes = len(rows) if made.format.takes_batches else 1

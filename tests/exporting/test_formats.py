@@ -1,4 +1,4 @@
-"""Every format gives what Keras gives, of odd strings, missing values and images of any size."""
+"""Every format gives the same as Keras for unusual strings, missing values and images of any size."""
 
 import json
 import zipfile
@@ -45,7 +45,7 @@ def exported(
 
 
 def needs(to: str) -> None:
-    """Skip where the packages of a format are missing."""
+    """Skip the test if the packages of a format are missing."""
     for package in FORMATS[to].packages:
         pytest.importorskip(package, reason=f"an export to {to} needs it: pip install 'dlrun[{to}]'")
 
@@ -118,7 +118,7 @@ def test_only_the_network_is_quantized_and_not_the_preprocessing(
 
 @pytest.mark.usefixtures("children_here")
 def test_constants_shared_with_a_loop_are_not_quantized(tmp_path: Path) -> None:
-    """The first state of a loop is zeros, and so is a tensor of another name."""
+    """The initial state of a loop is zeros, and shares its buffer with another tensor of zeros."""
     import keras
 
     from dlrun.exporting.export_model import ExportModel

@@ -1,4 +1,4 @@
-"""Where an exported model goes: what was there before is never lost for nothing."""
+"""An existing export is never lost unless the new one replaces it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The printed lines read image files as `dlrun predict` does, or say what they leave out."""
+"""The printed code reads image files as `dlrun predict` does, or says what it does not."""
 
 import runpy
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ training: {{batch_size: 4, epochs: 3, jit: off, tensorboard: false, report: fals
 
 @pytest.fixture(scope="module", params=[1, 3])
 def runs_dir(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with one run, of grey or of colour images."""
+    """A folder with one run on grey or colour images."""
     from dlrun.experiment.train import train
 
     folder = tmp_path_factory.mktemp("home")

@@ -1,4 +1,4 @@
-"""A series with dates, a category and two targets is exported to each format and predicts what dlrun predicts."""
+"""A series with dates, a category and two targets is exported to each format and predicts the same as dlrun."""
 
 import datetime as dt
 import runpy

@@ -1,4 +1,4 @@
-"""Every kind of data and model in every format and quantization: minutes, and a table of the differences."""
+"""Every kind of data and model is exported to every format and quantization; takes minutes, prints the differences."""
 
 import itertools
 import sys
@@ -63,7 +63,7 @@ WAYS = [
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the runs: each kind is trained when it is first asked for."""
+    """The folder of the runs; each kind is trained on first use."""
     return tmp_path_factory.mktemp("sweep")
 
 

@@ -1,4 +1,4 @@
-"""Runs as training leaves them, made in a millisecond each."""
+"""Runs as training leaves them, each created in a millisecond."""
 
 import json
 from collections.abc import Callable
@@ -35,13 +35,13 @@ MakeRun = Callable[..., RunFolder]
 
 @pytest.fixture(scope="session")
 def spec_text() -> str:
-    """A spec, as far as questions about runs need one."""
+    """Return a spec with as much as questions about runs need."""
     return SPEC
 
 
 @pytest.fixture
 def make_run(tmp_path: Path) -> MakeRun:
-    """Makes a run in `tmp_path / "runs"`: name, minute of its start, keys of run.json, replacements in its spec."""
+    """Creates a run in `tmp_path / "runs"`: name, minute of its start, keys of run.json, replacements in its spec."""
 
     def make(name: str = "x", *, minute: int = 0, spec: tuple[str, str] = ("~", "~"), **changes: Any) -> RunFolder:
         folder = RunFolder.create(tmp_path / "runs", name=name)
@@ -55,7 +55,7 @@ def make_run(tmp_path: Path) -> MakeRun:
 
 @pytest.fixture
 def three_hundred(tmp_path: Path) -> Path:
-    """A folder of 300 runs, two kinds of them, all older than the moment that an index waits for."""
+    """A folder with 300 runs of two kinds, all old enough for an index."""
     sample = RunFolder.create(tmp_path / "sample", name="many")
     sample.update_record(status="completed", seconds=2.5, model={"type": "cnn", "parameters": 7}, tags=["a"])
     record = json.loads(sample.run_json.read_text())
@@ -70,5 +70,5 @@ def three_hundred(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files count as settled at once: a test cannot wait for two seconds."""
+    """Files count as old enough for the index at once, since tests cannot wait for two seconds."""
     monkeypatch.setattr("dlrun.runs.query.index._SETTLED_NS", -(10**15))

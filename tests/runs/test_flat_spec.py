@@ -1,4 +1,4 @@
-"""A spec is read section by section where dlrun wrote it, and gives what the whole text gives."""
+"""Reading a spec section by section gives the same as reading it as a whole."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Files that grow, and small things that are said of runs: tags, flat specs, cells of a spreadsheet."""
+"""Growing files are followed, and tags are checked."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def writing(path: Path, *contents: bytes) -> Callable[[], bool]:
-    """A writer that is asked whether it still writes: each time it puts the next content into the file first."""
+    """A writer that, each time it is asked whether it still writes, first writes the next content."""
     left = iter(contents)
 
     def is_growing() -> bool:

@@ -1,4 +1,4 @@
-"""Kept predictions that no run has written are refused with one line, before they cost memory."""
+"""Files of predictions that no run has written are refused with one line, before they use memory."""
 
 import io
 import zipfile
@@ -22,7 +22,7 @@ KEPT = {each.name: np.asarray(getattr(predictions(), each.name)) for each in fie
 
 
 def write(folder: RunFolder, arrays: Arrays, *, compressed: bool = True) -> None:
-    """Put arrays into the file, as somebody else would."""
+    """Write arrays into the file, as someone else might."""
     buffer = io.BytesIO()
     (np.savez_compressed if compressed else np.savez)(buffer, **arrays)
     predictions_file(folder, "test").parent.mkdir(exist_ok=True)
@@ -96,7 +96,7 @@ def renamed(data: bytes) -> bytes:
 
 
 def with_claim(data: bytes) -> bytes:
-    """An array whose header claims a terabyte."""
+    """Return an array whose header claims a terabyte."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(buffer, "w") as new:
         for name in old.namelist():

@@ -1,4 +1,4 @@
-"""Runs and checkpoints that are removed, and those that never are."""
+"""Runs and checkpoints are removed, except those that must never be."""
 
 import errno
 import os
@@ -19,7 +19,7 @@ RESTORING = ("\ntraining:\n", "\ntraining:\n  early_stopping: {restore_best: tru
 
 
 def with_checkpoints(folder: RunFolder, *, best: int | None = 2) -> RunFolder:
-    """Three checkpoints of 1,000 bytes each; the best is a second name of one of them."""
+    """Return a run with three checkpoints of 1,000 bytes; the best is a hard link to one of them."""
     for step in (1, 2, 3):
         path = folder.checkpoints / f"step-{step:09d}"
         path.mkdir(parents=True)
@@ -153,7 +153,7 @@ def test_an_unknown_value_of_keep_is_refused() -> None:
 
 
 def failing_at(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the N-th file, and all after it, refuse to be removed."""
+    """Make the removal of the N-th file and of all later ones fail."""
     left, unlink = [number], Disk.unlink
 
     def refuse(disk: Disk, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Files that results depend on: one that was changed, or is gone, is said and not used."""
+"""Files that results depend on are refused if they were changed or removed."""
 
 from collections.abc import Callable
 from typing import Any

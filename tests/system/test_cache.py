@@ -1,4 +1,4 @@
-"""The cache: entries are whole or absent, made once, bounded, and never needed for a run to go on."""
+"""The cache: entries are complete or absent, made once, limited in size, and never required for a run."""
 
 import errno
 import fcntl
@@ -300,7 +300,7 @@ def test_a_file_instead_of_the_cache_folder_costs_only_time(folder: Path) -> Non
 def test_a_disk_that_is_full_at_any_operation_costs_only_time(
     operation: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The N-th operation fails, for every N that there is."""
+    """Every disk operation fails once."""
     real = getattr(Disk, operation)
     for failing in range(1, 100):
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Child processes run no code of the current folder, and nothing that a library prints is taken for their answer."""
+"""Child processes run no code of the current folder, and a library's output is not taken for their answer."""
 
 import ast
 import os
@@ -31,7 +31,7 @@ PROBE = (
 
 @pytest.fixture
 def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, full of modules with familiar names; the file that they would leave."""
+    """The current folder, full of modules with familiar names, and the file that they would create."""
     folder, mark = tmp_path / "here", tmp_path / "mark"
     folder.mkdir()
     for name in PLANTED:
@@ -43,7 +43,7 @@ def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def stub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Put a shell script in place of the Python that children are started with."""
+    """Use a shell script instead of the Python that child processes are started with."""
 
     def put(script: str) -> None:
         path = tmp_path / "python"

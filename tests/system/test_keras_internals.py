@@ -1,4 +1,4 @@
-"""What dlrun uses of Keras and TensorFlow that is not public: it is still there and does what dlrun expects."""
+"""The private API of Keras and TensorFlow that dlrun uses still exists and does what dlrun expects."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.tensorflow
 
 
 def compiled(**options: Any) -> Any:
-    """A network inside a network, compiled."""
+    """Return a compiled network that contains another network."""
     import keras
 
     inner = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(2, name="deep")], name="inner")
@@ -172,7 +172,7 @@ def test_layers_with_a_factor_say_its_bounds() -> None:
 
 
 def test_the_methods_that_sums_first_overrides_are_those_of_keras() -> None:
-    """A method that Keras renames would not be called any more, and several devices would train another model."""
+    """If Keras renamed a method, it would no longer be called, and several devices would train another model."""
     import keras
 
     own = {

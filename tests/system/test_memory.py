@@ -1,4 +1,4 @@
-"""Memory that a limit keeps from the process is no free memory."""
+"""Memory beyond a limit of the process does not count as free."""
 
 import resource
 from pathlib import Path

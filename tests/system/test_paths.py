@@ -1,4 +1,4 @@
-"""Where a path of a spec is looked for, and what is said of one at which nothing is."""
+"""Paths in a spec are looked up in two places, and missing ones have clear errors."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +26,7 @@ loss: binary_crossentropy
 
 @pytest.fixture
 def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    """The working directory and, apart from it, the folder of a config."""
+    """The working directory, and a separate folder with a config."""
     work, configs = tmp_path / "work", tmp_path / "configs"
     work.mkdir()
     configs.mkdir()

@@ -1,4 +1,4 @@
-"""Content that is compared with its digest before it is believed."""
+"""Content is compared with its digest before it is used."""
 
 from hashlib import sha256
 from pathlib import Path

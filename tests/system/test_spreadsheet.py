@@ -1,4 +1,4 @@
-"""No text is a formula to the spreadsheet that opens a CSV, and every CSV is written so."""
+"""Every CSV is written so that spreadsheets take no text for a formula."""
 
 import ast
 import csv

@@ -1,4 +1,4 @@
-"""The start of TensorFlow: what Keras would import only because it is there stays out, and can be imported later."""
+"""TensorFlow starts without the optional libraries that Keras would import, and they can be imported later."""
 
 import subprocess
 import sys

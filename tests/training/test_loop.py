@@ -1,4 +1,4 @@
-"""The loop against Keras: the same batches through `train_on_batch` must give the same model."""
+"""The training loop gives the same model as `train_on_batch` on the same batches."""
 
 import gc
 from pathlib import Path
@@ -52,7 +52,7 @@ def arrays(result: TrainingResult) -> dict[str, Any]:
 def by_hand(
     tmp_path: Path, epochs: int, *, text: str = MLP, class_weight: Any = None
 ) -> tuple[Any, list[dict[str, float]]]:
-    """The same training with Keras' own `train_on_batch`."""
+    """Train in the same way with Keras' own `train_on_batch`."""
     import keras
 
     from dlrun.training.step.feed import epoch_order
@@ -229,7 +229,7 @@ def test_an_interrupted_run_is_recorded_as_such(tmp_path: Path) -> None:
 
 
 def read_events(folder: Path) -> dict[tuple[str, int], float]:
-    """The scalars in the event files of a run."""
+    """Return the scalars in the event files of a run."""
     import tensorflow as tf
 
     found: dict[tuple[str, int], float] = {}

@@ -1,4 +1,4 @@
-"""The prediction without a model, against numbers by hand, in every form that a loss makes of a target."""
+"""Baseline scores equal numbers computed by hand, for every form of target."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is measured for a report."""
+"""Importances are measured within a budget."""
 
 import pytest
 

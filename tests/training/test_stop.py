@@ -14,12 +14,12 @@ from dlrun.training.stop import Stop, handled_signals, stop_with
 
 
 class Left(BaseException):
-    """The process would have ended."""
+    """Raised where the process would have ended."""
 
 
 @pytest.fixture
 def stop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stop]:
-    """One that listens, in a process that is not ended by it."""
+    """Return a Stop that handles signals, in a process that survives them."""
 
     def leave(code: int) -> None:
         raise Left(code)

@@ -1,4 +1,4 @@
-"""A run on texts predicts without its data, and its deployed parts, joined, give the same of raw strings."""
+"""A run on texts predicts without its data, and its joined parts give the same for raw strings."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Trained models of every kind of target, loaded without their data: what they predict, and what their metrics say."""
+"""Trained models with every kind of target are loaded without their data, and predict and score correctly."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ TRAINING = {"batch_size": 16, "jit": "off", "precision": "float32", "tensorboard
 
 
 def with_target(target: Target, values: Array) -> Callable[[Dataset], Dataset]:
-    """The dataset with another target, of a kind that no source here gives."""
+    """Return the dataset with a target of another kind, which no data source here has."""
 
     def changed(dataset: Dataset) -> Dataset:
         splits = {name: Split(split.features, values[split.target]) for name, split in dataset.splits.items()}
@@ -48,7 +48,7 @@ def with_target(target: Target, values: Array) -> Callable[[Dataset], Dataset]:
 
 @dataclass(frozen=True)
 class Run:
-    """A training, and the split that it was scored on at its end."""
+    """A trained run, and the split that it was scored on at its end."""
 
     result: TrainingResult
     test: Split
@@ -65,7 +65,7 @@ class Run:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Run]]:
-    """Trains on `X`, with a change to the loaded dataset, in a folder without the data afterwards."""
+    """Trains on `X` with a changed dataset, in a folder that no longer has the data afterwards."""
     place = tmp_path_factory.mktemp("trained")
     load = Arrays.load
     seen: list[Dataset] = []

@@ -1,4 +1,4 @@
-"""How scores compare with those of a prediction without a model."""
+"""Scores are compared with those of the baseline."""
 
 from typing import Any
 

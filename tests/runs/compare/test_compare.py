@@ -1,4 +1,4 @@
-"""Runs side by side."""
+"""Runs are compared side by side."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""When a run is worth more epochs."""
+"""The command for a longer training is suggested for runs that were still improving."""
 
 from pathlib import Path
 from typing import Any

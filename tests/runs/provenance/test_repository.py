@@ -96,7 +96,7 @@ def test_a_hanging_git_is_killed_after_a_while(tmp_path: Path, monkeypatch: pyte
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
-    """A program that leaves the file `ran`, whatever it is called for."""
+    """Return a program that creates the file `ran`, however it is called."""
     path = tmp_path / "program"
     path.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\ncat\n")
     path.chmod(0o755)

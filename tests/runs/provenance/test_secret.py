@@ -1,4 +1,4 @@
-"""The secret that runs are signed with is made once, by one process, for one user."""
+"""The secret that signs runs is created once, by one process, for one user."""
 
 import errno
 import os
@@ -29,7 +29,7 @@ def secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def in_processes(count: int) -> set[bytes]:
-    """The sha256 of the secret that each of some processes has made, all started by one byte."""
+    """Return the sha256 of the secret that each of several simultaneous processes creates."""
     answers, writer = os.pipe()
     gate, opener = os.pipe()
     children = []

@@ -1,4 +1,4 @@
-"""Lists of runs from an index that is never believed over the folders."""
+"""Listings use an index, but the folders always take precedence."""
 
 import json
 import os
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("settled")
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The runs whose run.json was read."""
+    """Records the runs whose run.json is read."""
     names: list[str] = []
     original = listing.read_summary
 

@@ -1,4 +1,4 @@
-"""Conditions on runs: what they choose, and what is said of those that are none."""
+"""Conditions select runs, and invalid conditions have clear errors."""
 
 import time
 from pathlib import Path

@@ -39,7 +39,7 @@ def step_of(checkpoint: Checkpoint) -> int:
 
 
 def forge(folder: Path, **contents: bytes) -> None:
-    """Put other contents into a checkpoint, with a manifest that agrees with them."""
+    """Replace the content of a checkpoint, with a manifest that matches it."""
     for member in ("arrays.safetensors", "state.json"):
         data = contents.get(member.partition(".")[0])
         if data is not None:

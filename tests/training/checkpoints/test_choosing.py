@@ -1,4 +1,4 @@
-"""Which checkpoint a result rests on: the one that is asked for, or none."""
+"""Names of checkpoints refer to the requested checkpoint, or cause an error."""
 
 import hashlib
 import shutil
@@ -31,7 +31,7 @@ def write(folder: RunFolder, step: int, *, best: int | None) -> None:
 
 @pytest.fixture
 def run(tmp_path: Path) -> RunFolder:
-    """Three epochs of one step, the second the best, as training leaves them."""
+    """Return a run of three epochs of one step, as training leaves it; the second epoch is the best."""
     folder = RunFolder.create(tmp_path, name="x")
     write(folder, 2, best=2)
     write(folder, 3, best=2)

@@ -1,4 +1,4 @@
-"""The checkpoint store under accidents to its files; run with numpy alone."""
+"""Corrupted checkpoints are detected; these tests import only numpy."""
 
 import random
 from pathlib import Path
@@ -18,7 +18,7 @@ def write(parent: Path, step: int) -> Path:
 
 
 def corrupted(members: dict[str, bytes], other: dict[str, bytes], dice: random.Random) -> dict[str, bytes]:
-    """The files of a checkpoint after one accident; a file may be missing."""
+    """Return the files of a checkpoint after one corruption; a file may be missing."""
     name = dice.choice(sorted(members))
     data, found = members[name], dict(members)
     match dice.choice(["flip", "flip", "cut", "grow", "zero", "swap", "exchange", "older", "lose", "space"]):

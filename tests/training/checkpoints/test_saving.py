@@ -1,4 +1,4 @@
-"""When checkpoints are written, and that a kill at any moment costs nothing: a training of arithmetic alone."""
+"""Checkpoints are written at the right time, and a kill at any moment loses nothing; the training is simulated."""
 
 import itertools
 import random
@@ -29,7 +29,7 @@ ALONE: Any = SimpleNamespace(chiefs=lambda number: number, cluster=SimpleNamespa
 
 
 class Killed(BaseException):
-    """Stands for `kill -9`."""
+    """Simulates `kill -9`."""
 
 
 class Values(dict[str, Array]):
@@ -41,7 +41,7 @@ class Values(dict[str, Array]):
 
 
 class Clock:
-    """A second for each epoch, a tenth for a write, which is worth three, and a hundredth for each look."""
+    """A clock: a second per epoch, a tenth per write, and a hundredth per look at it."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -55,7 +55,7 @@ class Clock:
 
 
 def train(folder: RunFolder) -> None:
-    """Begin, or go on with the newest checkpoint, to the end."""
+    """Start, or resume from the newest checkpoint, and train to the end."""
     values = Values({"model/w": np.zeros(3), "optimizer/m": np.ones((), np.float32)})
     state, clock = TrainingState(), Clock()
     values.asked = clock.write
@@ -91,7 +91,7 @@ def outcome(folder: RunFolder) -> Any:
 
 
 def assert_rule(folder: RunFolder) -> None:
-    """The best that the newest checkpoint knows of is that checkpoint itself, or is on the disk as `best`."""
+    """Check that the best that the newest checkpoint knows of is that checkpoint, or is on the disk as `best`."""
     found = newest_valid(folder.checkpoints)
     if found is not None:
         state = TrainingState.from_json(found.checkpoint.state["training"])
@@ -112,7 +112,7 @@ def fresh(tmp_path: Path) -> Callable[[], RunFolder]:
 
 @pytest.fixture
 def kill_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], list[int]]]:
-    """Let the N-th operation on the disk be the last, half of it done; without waiting for the disk."""
+    """Make the N-th disk operation the last one, half done; do not wait for the disk."""
     left = [0]
 
     def faulty(name: str, real: Callable[..., Any]) -> Callable[..., Any]:

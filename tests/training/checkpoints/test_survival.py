@@ -1,4 +1,4 @@
-"""The checkpoint store under failing operations and kills; run with numpy alone."""
+"""Checkpoints survive failing disk operations and kills; these tests import only numpy."""
 
 import errno
 import os
@@ -31,11 +31,11 @@ ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS)
 
 
 class Killed(BaseException):
-    """Stands for `kill -9`: nothing of the program runs after it, so every later operation raises it again."""
+    """Simulates `kill -9`: nothing of the program runs afterwards, so every later operation raises it again."""
 
 
 class Faults:
-    """In place of the disk's operations: the N-th raises, and with `lasting` all after it."""
+    """Replaces the disk: the N-th operation raises, and with `lasting` all later ones do too."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.at, self.count, self.lasting = 0, 0, False
@@ -118,7 +118,7 @@ SAVES = pytest.mark.parametrize("save", [save_next_step, save_next_step_as_best,
 
 @pytest.fixture
 def fresh(tmp_path: Path, faults: Faults) -> Iterator[Callable[[], Path]]:
-    """Makes a folder with one checkpoint of the value 10, which is the best as well."""
+    """Creates a folder with one checkpoint with the value 10, which is also the best."""
     faults.disarm()
     template = tmp_path / "template"
     write(template, 1, value=10)
@@ -133,7 +133,7 @@ def fresh(tmp_path: Path, faults: Faults) -> Iterator[Callable[[], Path]]:
 
 
 def assert_sound(parent: Path, *, reached: int | None = None) -> None:
-    """The old or the new checkpoint is there exactly, and the next save leaves nothing lying about."""
+    """Check that exactly the old or the new checkpoint exists, and that the next save leaves no other files."""
     value = newest_value(parent)
     assert value in {10, 20}
     assert reached is None or value >= reached

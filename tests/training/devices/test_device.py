@@ -1,4 +1,4 @@
-"""What is chosen for a device can be trained there."""
+"""The chosen precision can be trained on the chosen device."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Augmentation: each change is what it says, random numbers are those of (seed, epoch, example), mixup mixes fairly."""
+"""Augmentation: each change is correct, and random numbers depend only on (seed, epoch, example)."""
 
 from pathlib import Path
 from typing import Any

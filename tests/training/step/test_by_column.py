@@ -1,4 +1,4 @@
-"""A target of several columns of classes: one network, a softmax, a loss and scores for each column."""
+"""Targets with several columns of classes: one network, and a softmax, a loss and scores per column."""
 
 import csv
 import json

@@ -1,4 +1,4 @@
-"""The dropout that XLA computes quickly: as random as it has to be, and Keras' own in everything else."""
+"""The dropout that XLA computes quickly is random enough, and otherwise equals Keras' dropout."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def model_of(*layers: Any) -> Any:
 
 
 def drawn(layer: Any, *, xla: bool, steps: int = STEPS) -> Array:
-    """What the layer makes of ones in so many steps of training."""
+    """Return the layer's outputs for ones in several training steps."""
     import tensorflow as tf
 
     @tf.function(jit_compile=xla)  # type: ignore[untyped-decorator, unused-ignore]

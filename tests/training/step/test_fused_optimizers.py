@@ -1,4 +1,4 @@
-"""The fused optimizers against Keras': the same variables after the same steps."""
+"""Fused optimizers give the same variables as Keras' optimizers after the same steps."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ pytestmark = pytest.mark.tensorflow
 
 
 def trained(optimizer: Any, *, sparse: bool = False) -> list[Any]:
-    """Variables of model and optimizer after five steps."""
+    """Return the variables of model and optimizer after five steps."""
     import keras
     import tensorflow as tf
 

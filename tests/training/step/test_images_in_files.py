@@ -1,4 +1,4 @@
-"""Images that do not fit into memory: read, kept in a file and trained on in memory that does not grow with them."""
+"""Images that do not fit into memory are stored in a file and trained on in bounded memory."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ _DECODED = _COUNT * _SIDE * _SIDE * 3
 
 
 def memory(key: str) -> int:
-    """VmRSS is what the process holds now, VmHWM the most that it has held."""
+    """Return a memory value: VmRSS is the current one, VmHWM the largest so far."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith(key)).split()[1]) << 10
 

@@ -1,4 +1,4 @@
-"""Whether XLA compiles: what was measured decides, trying leaves no trace in the model, short runs do not try."""
+"""The choice of XLA: measured times decide, the trial changes nothing in the model, and short runs skip it."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""A batch in parts: the same loss, gradients and scores as the whole, and the models for which that would not hold."""
+"""CPU shares give the same loss, gradients and scores as whole batches, and are refused for other models."""
 
 from pathlib import Path
 from typing import Any
