@@ -17,7 +17,7 @@ from dlrun.signature import Description
 from dlrun.spec.parse import read_spec
 from dlrun.yaml_tree.source import read_yaml
 from odd_files import write_odd_files
-from pictures import write_classes
+from pictures import blocks, saved, write_classes
 
 
 @pytest.fixture(scope="module")
@@ -229,6 +229,23 @@ def test_every_text_is_read_back_as_it_is(tmp_path: Path, value: str) -> None:
 @pytest.mark.tensorflow
 def test_images_fit_their_config(odd_files: dict[str, tuple[str, Wishes]], tmp_path: Path) -> None:
     check_fits(write(odd_files, "pets", tmp_path).path)
+
+
+@pytest.mark.tensorflow
+def test_a_folder_of_webp_tiff_and_ppm_is_one_of_images_and_a_heic_in_it_is_left_out(tmp_path: Path) -> None:
+    for label, name in enumerate("ab"):
+        (tmp_path / "pets" / name).mkdir(parents=True)
+        for number, file_format in enumerate(("WEBP", "TIFF", "PPM") * 4):
+            path = tmp_path / "pets" / name / f"{number}.{file_format.lower()}"
+            path.write_bytes(saved(blocks(32, 32, seed=100 * label + number), file_format))
+    (tmp_path / "pets" / "a" / "photo.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    written_config = write_config(str(tmp_path / "pets"), tmp_path / "pets.yaml", Wishes())
+    document, problems = read_yaml(written_config.path)
+    assert not problems
+    assert document is not None
+    dataset = document.plain()["dataset"]
+    assert (dataset["type"], dataset["corrupt"]) == ("images", "skip")
+    check_fits(written_config.path)
 
 
 @pytest.mark.tensorflow

@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"[-+]?[$€£]? ?(\d[\d.,]*|[.,]\d+)([eE][-+]?\d+)? ?[%€
 _DATE = re.compile(
     r"(\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})([T ].*)?|\d{1,2}:\d{2}(:\d{2})?"
 )
-_IMAGE = re.compile(r".+\.(jpe?g|png|bmp|gif|tiff?|webp)", re.IGNORECASE)
+_IMAGE = re.compile(r".+\.(jpe?g|jfif|png|bmp|gif|tiff?|webp|p[bgpn]m)", re.IGNORECASE)
 _NAME = re.compile(r"[^\W\d][\w.-]*")
 _WORDS_OF_A_TEXT = 3
 _MOSTLY = 0.8
