@@ -160,7 +160,7 @@ def test_a_file_is_scored_like_the_split_with_the_same_examples_and_without_the_
     assert kept["data-new_wine"].data == str(tmp_path / "new wine.npz")
     assert (wine.evaluation / "data-new_wine_confusion.csv").exists()
     np.savez(tmp_path / "none.npz", x=test.features[:0], y=test.target[:0])
-    with pytest.raises(DataError, match="holds no examples"):
+    with pytest.raises(DataError, match="contains no examples"):
         evaluate(wine.path, data=str(tmp_path / "none.npz"))
 
 
@@ -207,7 +207,7 @@ def test_what_cannot_be_recorded_is_told_and_the_scores_are_given_all_the_same(
     found = evaluate(wine.path, split="validation", listener=notes)["validation"]
     assert found.table is None
     assert found.scores["accuracy"] >= 0
-    assert any("was not made here" in said for said in notes.warnings())
+    assert any("was created elsewhere" in said for said in notes.warnings())
     assert wine.run_json.read_bytes() == before
 
 
@@ -319,9 +319,9 @@ def test_changed_data_is_refused_unless_that_is_allowed(
             app(["eval", str(run.path), option], standalone_mode=False)
     notes = Notes()
     evaluate(run.path, allow_changes=True, listener=notes)
-    assert "is not the data that the run was trained on: its columns differ" in notes.warnings()[0]
+    assert "has changed since the training: its columns differ" in notes.warnings()[0]
     with pytest.raises(DataError, match="size"):
         evaluate(run.path, data=str(data))
-    with pytest.raises(UsageError, match="--allow-changes goes with a split"):
+    with pytest.raises(UsageError, match="--allow-changes has no effect with a file"):
         evaluate(run.path, data=str(data), allow_changes=True)
     assert not capsys.readouterr().out

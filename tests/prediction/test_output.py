@@ -134,7 +134,7 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_computed(tmp_
         (tmp_path / "no" / "p.csv", "there is no folder"),
         (tmp_path, "not a regular file"),
         (Path("/dev/null"), "not a regular file"),
-        (tmp_path / "in.csv", "is the input itself"),
+        (tmp_path / "in.csv", "is the input file"),
     ):
         with pytest.raises(UsageError, match=said):
             check_place(path, sources=["other.csv", str(tmp_path / "in.csv")])
@@ -160,7 +160,7 @@ def test_the_format_is_what_is_asked_for_or_what_the_name_says(path: Any, wanted
     ("path", "wanted", "said"),
     [
         (None, "parquet", "--output"),
-        (Path("a.txt"), None, "does not say its format"),
+        (Path("a.txt"), None, "is not a known format"),
         (Path("a.csv"), "xls", "one of csv, jsonl, parquet"),
         (None, "xls", "one of csv, jsonl, parquet"),
     ],

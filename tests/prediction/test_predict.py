@@ -167,7 +167,7 @@ def test_what_a_network_gives_that_is_not_finite_has_no_label_and_is_told(
     (block,) = predict(wine.path, tmp_path / "x.npy", listener=events.append).blocks
     assert [bool(label) for label in block.cells[1]] == [True, False]
     assert [event.text for event in events if isinstance(event, Note) and event.subject == "warning"] == [
-        "1 examples have no prediction: what the network gives for them is not finite"
+        "1 examples have no prediction, because the output of the network is not finite"
     ]
 
 
@@ -214,9 +214,9 @@ def test_what_does_not_fit_is_refused(wine: RunFolder, place: Path) -> None:
         ({"device": "gpu:0,1"}, UsageError, "several devices"),
         ({"device": "tpu"}, SpecError, "training.device"),
         ({"batch_size": 0}, SpecError, "evaluation_batch_size"),
-        ({"reconstructs": True}, UsageError, "no autoencoder"),
+        ({"reconstructs": True}, UsageError, "is not an autoencoder"),
         ({"checkpoint": "none"}, UsageError, "no checkpoint 'none'"),
-        ({"overrides": ("training.epochs=3",)}, UsageError, "training.epochs=3 changes nothing about predictions"),
+        ({"overrides": ("training.epochs=3",)}, UsageError, "training.epochs=3 has no effect on predictions"),
         ({"overrides": ("training.epoch=3",)}, SpecError, "did you mean 'epochs'"),
     ):
         with pytest.raises(error, match=said):

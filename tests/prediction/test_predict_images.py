@@ -126,7 +126,7 @@ def test_several_files_are_predicted_together_as_a_shell_gives_them_for_a_patter
 
 def test_a_key_that_changes_nothing_is_refused(run: RunFolder, dirty: Path) -> None:
     for override in ("training.epochs=3", "dataset.path=elsewhere", "name=x"):
-        with pytest.raises(UsageError, match="changes nothing about predictions"):
+        with pytest.raises(UsageError, match="has no effect on predictions"):
             names(run, dirty, [], override)
-        with pytest.raises(UsageError, match="changes nothing about the scores of a file"):
+        with pytest.raises(UsageError, match="has no effect on the scores of a file"):
             evaluate(run.path, data=str(dirty), overrides=(override,))

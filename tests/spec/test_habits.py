@@ -69,7 +69,7 @@ def test_an_override_without_its_section_is_answered_with_the_whole_one(tmp_path
 
 def test_a_percentage_is_answered_with_the_fraction(tmp_path: Path) -> None:
     data = "{type: table, path: x.csv, target: y, test: 20%}"
-    assert "0.2: a fraction, for 20%" in hints_of(spec(dataset=data), tmp_path)
+    assert "write 20% as the fraction 0.2" in hints_of(spec(dataset=data), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_data_and_runs_in_place_of_a_config_are_answered_with_the_command_for_th
         ("dataset:\n  type = table\nmodel: mlp\nloss: mse\n", "`type: table`"),
         ("dataset: {type: synthetic}\nmodel: {type:mlp}\nloss: mse\n", "`type: mlp`"),
         ("dataset:\n  type: synthetic\n  model: {type: linear}\n", "model is a section of its own"),
-        ('dataset: synthetic\nmodel: linear\nloss: mse\ntraining: {epochs: "3"}\n', "3, without quotation marks"),
+        ('dataset: synthetic\nmodel: linear\nloss: mse\ntraining: {epochs: "3"}\n', "write 3 without quotes"),
         ('dataset: {type: table, path: "c:\\iris.csv"}\n', "single quotes"),
     ],
 )

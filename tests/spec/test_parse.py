@@ -142,17 +142,17 @@ def test_a_one_character_typo_in_a_key_names_the_key_that_was_meant(write: Write
 @pytest.mark.parametrize(
     ("old", "new", "what", "where"),
     [
-        ("  epochs: 2", "  epochs: 2\n  steps: 5", "both given", (17, 10)),
+        ("  epochs: 2", "  epochs: 2\n  steps: 5", "both set", (17, 10)),
         ("validation: 0.1", "validation: 5000", "held out", (2, 52)),
         ("validation: 0.1", "validation: dev", "no split 'dev'", (2, 52)),
-        ("{type: sparse_categorical_crossentropy}", "mean_squared_error", "cannot take the target", (12, 7)),
-        ("metrics: [accuracy]", "metrics: [mean_absolute_error]", "cannot take the target", (13, 11)),
+        ("{type: sparse_categorical_crossentropy}", "mean_squared_error", "does not work with the target", (12, 7)),
+        ("metrics: [accuracy]", "metrics: [mean_absolute_error]", "does not work with the target", (13, 11)),
         ("metrics: [accuracy]", "metrics: [accuracy, accuracy]", "two scores", (13, 21)),
         ("metrics: [accuracy]", "metrics: accuracy", "metrics is 'accuracy'", (13, 10)),
         ("pool_size: 2", "pool_size: 9", "pool", (6, 47)),
         ("kernel_size: 3\n  head", "kernel_size: 9\n  head", "kernel", (8, 20)),
         ("type: cnn", "type: cn", "unknown model 'cn'", (4, 9)),
-        ("{patience_epochs: 3}", "{metric: val_acuracy}", "no score is called 'val_acuracy'", (17, 28)),
+        ("{patience_epochs: 3}", "{metric: val_acuracy}", "there is no score 'val_acuracy'", (17, 28)),
         ("training:\n", "training:\n  class_weight: {11: 2.0}\n", "no class '11'", (15, 22)),
         ("seed: 1", "seed: -1", "seed is -1", (1, 7)),
         ("seed: 1", "seed: 1\nname: a/b", "the name 'a/b'", (2, 7)),
@@ -174,7 +174,7 @@ def test_a_wrong_type_and_the_keys_below_a_misspelt_section_are_both_reported(wr
 
 def test_a_missing_section_says_what_it_may_be(write: Write) -> None:
     found = problems_of(write("dataset: {type: builtin, name: digits}\nmodel: linear\n"))
-    assert [problem.what for problem in found] == ["the spec lacks the key 'loss'"]
+    assert [problem.what for problem in found] == ["the key 'loss' is missing in the spec"]
 
 
 @pytest.mark.parametrize(
@@ -224,14 +224,14 @@ def test_a_score_cannot_take_the_name_of_a_column_or_of_another_score(write: Wri
     text = changed("metrics: [accuracy]", f"metrics: [{{type: accuracy, name: {name}}}]")
     (problem,) = problems_of(write(text))
     assert repr(name) in problem.what
-    assert "name of its own" in problem.hint
+    assert "give it another name" in problem.hint
     assert (problem.line, problem.column) == (13, 34)
 
 
 def test_two_metrics_of_one_name_are_refused_at_the_second(write: Write) -> None:
     text = changed("metrics: [accuracy]", "metrics: [accuracy, {type: mean_io_u, name: accuracy}]")
     (problem,) = problems_of(write(text))
-    assert (problem.what, problem.line) == ("two scores are called 'accuracy'", 13)
+    assert (problem.what, problem.line) == ("two scores have the name 'accuracy'", 13)
 
 
 METRIC_PLUGIN = """
@@ -248,8 +248,8 @@ class Own(Metric):
 @pytest.mark.parametrize(
     ("name", "direction", "said"),
     [
-        ("step", "larger_is_better = True", "a score is called 'step'"),
-        ("own_unsaid", "", "does not say whether a larger or a smaller val_own_unsaid is better"),
+        ("step", "larger_is_better = True", "a score has the name 'step'"),
+        ("own_unsaid", "", "does not define whether a larger or a smaller val_own_unsaid is better"),
         ("own_said", "larger_is_better = False", ""),
     ],
 )
@@ -318,7 +318,7 @@ def test_checking_a_spec_never_imports_tensorflow_or_keras(write: Write) -> None
         (
             "{type: sparse_categorical_crossentropy}",
             "{type: sparse_categorical_crossentropy, from_logits: true}",
-            "dlrun knows",
+            "dlrun sets it",
         ),
         ("head_units: [32]", "head_units: 32", "[32]"),
         ("learning_rate: 1e-3", "learning_rate: {type: cosine}", "under the key schedule"),

@@ -43,9 +43,9 @@ STEPS = "training={batch_size: 10, steps: %d}"
 @pytest.mark.parametrize(
     ("overrides", "said"),
     [
-        (("schedule={type: cosine, warmup_epochs: 4}",), "rises for 4.0 epochs, of 4"),
-        (("schedule={type: cosine, warmup_epochs: 3}", STEPS % 30), "rises for 3.0 epochs, which are"),
-        (("schedule={type: cosine, warmup_epochs: 2}", STEPS % 20), "rises for 2.0 epochs, which are"),
+        (("schedule={type: cosine, warmup_epochs: 4}",), "takes 4.0 epochs, but training has only 4"),
+        (("schedule={type: cosine, warmup_epochs: 3}", STEPS % 30), "takes 3.0 epochs (30 steps)"),
+        (("schedule={type: cosine, warmup_epochs: 2}", STEPS % 20), "takes 2.0 epochs (20 steps)"),
         (
             ("schedule={type: cosine_decay, decay_steps: 9, warmup_target: 0.1, warmup_steps: 50}", STEPS % 50),
             "50 steps",
@@ -54,10 +54,10 @@ STEPS = "training={batch_size: 10, steps: %d}"
         (("optimizer={type: schedule_free_adamw, warmup_steps: 30}", STEPS % 30), "30 steps"),
         (
             ("optimizer={type: sgd, gradient_accumulation_steps: 16}", STEPS % 15),
-            "every 16 steps, and training takes 15",
+            "every 16 steps, but training has only 15",
         ),
         (("optimizer={type: adam, gradient_accumulation_steps: 900}",), "every 900 steps"),
-        (("training.early_stopping={start_epoch: 5}",), "begins in epoch 5, of 4"),
+        (("training.early_stopping={start_epoch: 5}",), "starts in epoch 5, but training has only 4"),
         (("training={batch_size: 10, steps: 20, early_stopping: {start_epoch: 4}}",), "begins in epoch 4, of 2"),
     ],
 )
@@ -139,11 +139,11 @@ def test_weights_are_by_name_or_by_index_as_a_whole(
 @pytest.mark.parametrize(
     ("names", "weights", "said"),
     [
-        (("cat", "dog"), "{cat: 1, 0: 2}", "class 'cat' has two weights: by its name, and as number 0"),
-        (("cat", "dog"), "{cat: 1, 1: 2}", "some classes are named (cat) and some numbered (1)"),
-        (("1", "2", "3"), "{3: 1, 0: 2}", "some classes are named (3) and some numbered (0)"),
+        (("cat", "dog"), "{cat: 1, 0: 2}", "class 'cat' has two weights, one by name and one by index 0"),
+        (("cat", "dog"), "{cat: 1, 1: 2}", "some keys are names (cat) and some are indices (1)"),
+        (("1", "2", "3"), "{3: 1, 0: 2}", "some keys are names (3) and some are indices (0)"),
         (("1", "2", "3"), "{1: 1, 4: 2}", "there is no class '4'"),
-        (("cat", "dog"), "{cat: 0, dog: 0}", "every class weighs 0"),
+        (("cat", "dog"), "{cat: 0, dog: 0}", "all class weights are 0"),
     ],
 )
 def test_weights_that_name_classes_wrongly_or_weigh_none_are_refused(
@@ -158,7 +158,7 @@ def test_weights_that_name_classes_wrongly_or_weigh_none_are_refused(
 @pytest.mark.parametrize("loss", ["dice", "tversky"])
 def test_class_weights_are_refused_where_they_would_balance_nothing(tmp_path: Path, loss: str, weights: str) -> None:
     (problem,) = problems(tmp_path, f"loss={loss}", f"training.class_weight={weights}")
-    assert f"balance nothing in {loss}" in problem.what
+    assert f"have no effect in {loss}" in problem.what
     assert "categorical_focal_crossentropy" in problem.expected
     assert "dice" not in problem.expected
     assert problems(tmp_path, f"loss={loss}") == []

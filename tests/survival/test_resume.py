@@ -95,7 +95,7 @@ def test_a_run_that_is_made_longer_equals_one_of_that_length_from_the_start(
 def test_a_schedule_over_the_whole_length_cannot_be_made_longer(schedule: str, workshop: Workshop) -> None:
     run = workshop.train(f"schedule={schedule}", "training.epochs=1")
     before = content(run)
-    assert f"the schedule {schedule} was laid out" in workshop.resume(run, "training.epochs=4", code=2).err
+    assert f"the schedule {schedule} spans the whole training" in workshop.resume(run, "training.epochs=4", code=2).err
     assert content(run) == before
 
 
@@ -164,7 +164,7 @@ def test_a_spec_that_was_edited_is_refused(copied: Any, workshop: Workshop) -> N
     run = copied()
     spec = run / "spec.yaml"
     spec.write_text(spec.read_text().replace("epochs: 2", "epochs: 9"))
-    assert "is not what the run was trained with" in workshop.resume(run, code=2).err
+    assert "was changed after the training" in workshop.resume(run, code=2).err
 
 
 def test_what_has_changed_in_the_environment_is_listed_and_refused_unless_allowed(workshop: Workshop) -> None:

@@ -152,7 +152,7 @@ def test_a_strangers_tracker_is_left_out_unless_the_user_names_it_too(
     monkeypatch.setenv("DLRUN_STATE", str(tmp_path / "mine"))
     strange = read_stored_spec(theirs)
     assert strange.spec.tracking is None
-    assert "this run was not made here" in strange.tracking_refused
+    assert "this run was created elsewhere" in strange.tracking_refused
     assert read_stored_spec(theirs, ("tracking.experiment=mine",)).spec.tracking is None
     named = read_stored_spec(theirs, ("tracking.uri=http://mine:5000",))
     assert isinstance(named.spec.tracking, MLflow)

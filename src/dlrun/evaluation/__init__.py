@@ -1,1 +1,1 @@
-"""A run scored again: on the splits of its data, or on another file."""
+"""Evaluate the model of a run on the splits of its data or on another file."""

@@ -1,4 +1,4 @@
-"""A run and a split of its data, or a file, in; its scores, one row for each class, label or value, out."""
+"""Evaluate the model of a run: loss, metrics, and scores of each class, label or value."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What came of one split or file.
+    """The result of an evaluation on a split or file.
 
     Args:
         scores: Loss and metrics of the spec.
-        breakdown: Everything else there is to say of its predictions.
-        checkpoint: Name of the checkpoint that was scored.
-        table: The CSV in the run folder with a row for each class, label or value; None if it is not recorded.
+        breakdown: More scores of the predictions, also for each class, label or value.
+        checkpoint: Name of the evaluated checkpoint.
+        table: CSV file in the run folder with a row for each class, label or value; None if it was not written.
     """
 
     scores: Mapping[str, float]
@@ -49,7 +49,7 @@ class Evaluation:
     table: Path | None = None
 
 
-def evaluate(  # noqa: PLR0913  an option each, by keyword
+def evaluate(  # noqa: PLR0913  each argument is an option of the command
     run: str | Path,
     *,
     split: str | None = None,
@@ -61,33 +61,34 @@ def evaluate(  # noqa: PLR0913  an option each, by keyword
     runs_dir: str | Path = RUNS_DIR,
     listener: Listener = silent,
 ) -> dict[str, Evaluation]:
-    """Score the model of a run, and record the scores in its folder.
+    """Evaluate the model of a run, and record the scores in its folder.
 
     Args:
-        run: The run: an id, a part of one, a path, `last`, or `best:KEY`.
-        split: `train`, `validation`, `test`, or `all`; None: test.
-        data: A file of raw input with labels to score instead of a split. The data that the run was trained on is not
-            needed then.
-        checkpoint: `final` (what training ended with), `last`, `best`, or a checkpoint's name.
-        overrides: `key=value` each: another batch size, or the new place of the data.
-        allow_changes: Whether to score a split of data that is no longer what the run was trained on.
-        trust_plugins: Whether to load the plugins, which are code, of a run that was not made here.
-        runs_dir: The folder to look for runs in.
-        listener: Called with every event.
+        run: Id of the run, a part of it, a path, `last`, or `best:KEY`.
+        split: `train`, `validation`, `test`, or `all`; None for test.
+        data: File of raw input with labels to evaluate on instead of a split. The data of the run is then not needed.
+        checkpoint: `final` (the result of the training), `last`, `best`, or the name of a checkpoint.
+        overrides: Overrides of the form `key=value`, such as another batch size or a new path of the data.
+        allow_changes: Whether to evaluate on a split of data that has changed since the training.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was created elsewhere.
+        runs_dir: Folder of the runs.
+        listener: Function that receives every event.
 
     Returns:
-        The scores by split. Those of a file are named `data-` and its name.
+        The evaluations by split; for a file, under `data-` and its name.
 
     Raises:
-        UsageError: There is no such run, split or checkpoint, an override changes nothing, or the data has changed.
-        DataError: The file is not of what the model was trained on, or has no labels.
+        UsageError: The run, split or checkpoint does not exist, an override has no effect, or the data has changed.
+        DataError: The file does not match the training data, or has no labels.
         CheckpointError: The checkpoint is damaged.
-        RunError: It is not of this model.
+        RunError: The checkpoint belongs to another model.
     """
     if split is not None and data is not None:
-        raise UsageError(f"there are both a split ({split}) and a file ({data}) to evaluate", expected="one of them")
+        raise UsageError(f"both a split ({split}) and a file ({data}) are given", expected="only one of them")
     if allow_changes and data is not None:
-        raise UsageError("--allow-changes goes with a split; another file may differ", expected="one of them")
+        raise UsageError(
+            "--allow-changes has no effect with a file, which may always differ", expected="only one of them"
+        )
     overrides, data = override_list(overrides), None if data is None else str(data)
     folder = find_run(str(run), runs_dir=Path(runs_dir), is_trained=True)
     file = read_stored_spec(folder, overrides, trust_plugins=trust_plugins, looks_at_data=data is None)
@@ -122,9 +123,9 @@ def _evaluate_splits(
         raise UsageError(f"the data has no split {split!r}", expected="one of " + ", ".join((*splits, "all")))
     changes = data_changes(folder, assembly.dataset.fingerprint, assembly.interface())
     if changes:
-        said = f"{assembly.dataset.name} is not the data that the run was trained on: {'; '.join(changes)}"
+        said = f"{assembly.dataset.name} has changed since the training: {'; '.join(changes)}"
         if not allow_changes:
-            hint = "--allow-changes scores it anyway; --data FILE scores another file by the trained model"
+            hint = "--allow-changes evaluates it anyway; --data FILE evaluates another file"
             raise UsageError(said, expected="the same data", hint=hint)
         listener(Note("warning", said))
     restored = restore_model(assembly.spec, assembly.compiled.model, folder, checkpoint, listener)
@@ -141,7 +142,7 @@ def _break_down(assembly: TrainingSetup, name: str) -> Breakdown:
     for start in range(0, len(split), at_once):
         rows = slice(start, start + at_once)
         truth = None if split.target is None else split.target[rows]
-        collector.add(*_judged(predictor, split.features[rows], truth))
+        collector.add(*_truth_and_predictions(predictor, split.features[rows], truth))
     breakdown, naive = collector.breakdown(), assembly.dataset.naive.get(name)
     return breakdown if naive is None or split.target is None else _beside_naive(breakdown, split.target, naive)
 
@@ -151,7 +152,7 @@ def _evaluate_file(
 ) -> Iterable[tuple[str, Evaluation, Origin]]:
     interface = read_interface(folder).read_as(file.spec.dataset)
     target = interface.target
-    # What is wrong with the file is told before TensorFlow starts.
+    # Report problems of the file before TensorFlow starts, which takes seconds.
     wanted = target if target.kind != "input" else None
     blocks = interface.read(data, target=wanted, tell=lambda said: listener(Note("warning", said)))
     start_tensorflow()
@@ -168,23 +169,23 @@ def _evaluate_file(
             continue
         examples += len(block)
         scores.add(block.stored, block.target)
-        collector.add(*_judged(predictor, block.stored, block.target))
+        collector.add(*_truth_and_predictions(predictor, block.stored, block.target))
         if naive is not None and block.target is not None:
             naive.add(np.asarray(block.target), block.naive)
     if not examples:
-        raise DataError(f"{data} holds no examples", expected="some to score the model on")
+        raise DataError(f"{data} contains no examples", expected="at least one example")
     if unlabelled:
         total = examples + unlabelled
-        listener(Note("warning", f"{unlabelled:,} of {total:,} examples of {data} have no target and are left out"))
+        listener(Note("warning", f"{unlabelled:,} of {total:,} examples of {data} have no target and are ignored"))
     if blank:
-        listener(Note("warning", f"every value to predict from is missing in {blank:,} of {examples:,} examples"))
+        listener(Note("warning", f"all features are missing in {blank:,} of {examples:,} examples"))
     of_naive = {} if naive is None else naive.scores()
     evaluation = Evaluation(scores.scores(), replace(collector.breakdown(), naive=of_naive), trained.checkpoint)
     return [(data_name(data), evaluation, Origin(checkpoint, trained.checkpoint, data))]
 
 
 def _naive_of_file(folder: RunFolder, file: SpecFile, target: Target, *, is_series: bool) -> NaiveScores | None:
-    """What scores the naive prediction of the training on a file; None if the run has none on record."""
+    """Return what scores the naive prediction of the training on a file; None if the run recorded none."""
     from dlrun.training.naive import NaiveScores
 
     baseline, spec = folder.read_record().baseline, file.spec
@@ -195,15 +196,15 @@ def _naive_of_file(folder: RunFolder, file: SpecFile, target: Target, *, is_seri
     return NaiveScores(spec.loss, spec.metrics, target, batch_size=batch_size, constant=constant)
 
 
-def _judged(predictor: Predictor, stored: Array, truth: Array | None) -> tuple[Array, Array]:
-    """Truth and predictions as a collector takes them."""
+def _truth_and_predictions(predictor: Predictor, stored: Array, truth: Array | None) -> tuple[Array, Array]:
+    """Return truth and predictions in the form that a collector takes."""
     if predictor.target.kind == "input" or truth is None:
         return np.empty(0), predictor.reconstruction_errors(stored)
     return np.asarray(truth), predictor.precise(stored)
 
 
 def _beside_naive(breakdown: Breakdown, truth: Array, naive: Array) -> Breakdown:
-    """The scores of values, and beside them those of a forecast without a model."""
+    """Return the breakdown with the scores of the naive forecast added to each value."""
     scores = regression_scores(truth.reshape(len(truth), -1), naive.reshape(len(naive), -1))
     parts = {
         name: {**part, "naive_mae": float(scores.mae[index]), "naive_rmse": float(scores.rmse[index])}

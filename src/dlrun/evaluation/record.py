@@ -1,4 +1,4 @@
-"""The scores of a split or file, kept in the run's folder: in run.json, and in tables of their own."""
+"""Record the scores of a split or file in the run folder, in run.json and in CSV files."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from dlrun.system.spreadsheet import csv_text
 from dlrun.training.progress.events import Listener, Note
 
 MOST_PARTS, MOST_IN_MATRIX, MOST_COLUMNS = 100, 20, 1000
-"""The most classes whose scores, and whose confusion matrix, run.json holds; and for which a CSV holds the matrix."""
+"""Maximum number of classes with scores in run.json, a confusion matrix in run.json, and one in a CSV file."""
 
 _NAME_CHARACTERS = 60
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What was scored on what.
+    """The checkpoint and the data of an evaluation.
 
     Args:
-        checkpoint: As it was asked for.
-        restored: Name of the checkpoint that this was.
-        data: Name of the run's own data, or the file.
-        fingerprint: Of the run's own data; None for a file.
+        checkpoint: Checkpoint as requested.
+        restored: Name of the checkpoint that was loaded.
+        data: Name of the data of the run, or the file.
+        fingerprint: Fingerprint of the data of the run; None for a file.
     """
 
     checkpoint: str
@@ -40,7 +40,7 @@ class Origin:
 
 
 def data_name(source: str) -> str:
-    """What the evaluation of a file is called: `data-` and its name."""
+    """Return the name of an evaluation on a file: `data-` and the name of the file."""
     name = "stdin" if source == "-" else Path(source).stem
     return "data-" + (re.sub(r"[^\w.-]+", "_", name)[:_NAME_CHARACTERS].strip("._-") or "file")
 
@@ -54,15 +54,15 @@ def record_evaluation(
     origin: Origin,
     listener: Listener,
 ) -> Path | None:
-    """Write an evaluation into the run's folder, in place of one of the same name.
+    """Write an evaluation to the run folder, and replace an earlier one of the same name.
 
-    A run that was made elsewhere is left as it is. Where the folder cannot be written, that is told and nothing else.
+    A run that was created elsewhere is not changed. If the folder is not writable, only a warning is emitted.
 
     Returns:
-        The table of classes, labels or values; None if nothing is recorded.
+        The CSV file of classes, labels or values; None if nothing was written.
     """
     if not is_own(folder):
-        listener(Note("warning", f"the scores are not recorded: {folder.id} was not made here"))
+        listener(Note("warning", f"the scores are not recorded, because {folder.id} was created elsewhere"))
         return None
     table = folder.evaluation / f"{name}.csv"
     try:
@@ -80,7 +80,7 @@ def record_evaluation(
 
 
 def evaluation_record(scores: Mapping[str, float], breakdown: Breakdown, *, origin: Origin) -> EvaluationRecord:
-    """An evaluation as run.json holds it: what is not finite is null, and of many classes only the means are there."""
+    """Return an evaluation for run.json: non-finite scores are null, and many classes have only their means."""
     count = len(breakdown.parts)
     return EvaluationRecord(
         finished=now(),

@@ -1,1 +1,1 @@
-"""What a prediction rests on: pixels, words, or columns."""
+"""Explain predictions by the pixels, words or columns that they depend on."""

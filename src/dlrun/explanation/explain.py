@@ -1,4 +1,4 @@
-"""A run and raw input in, what its predictions rest on out: pixels of images, words of texts, columns of the rest."""
+"""Explain the predictions of a run: by pixels for images, by words for texts, by columns for other data."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ Array = npt.NDArray[Any]
 
 _COMPARED_ROWS = 200
 MOST_ROWS = 10_000
-"""Examples that the importance of columns is measured on."""
+"""Maximum number of examples for measuring the importance of columns."""
 
 
 @dataclass(frozen=True)
 class ExampleExplanation:
-    """One prediction and what it rests on.
+    """The explanation of a prediction.
 
     Args:
-        name: Of the example.
-        said: The class, label or value that is explained.
-        prediction: Its probability, or the value.
-        heat: Of each pixel, from 0 to 1; empty for texts.
-        picture: The image itself; empty for texts.
-        weights: Of each word, in the order of the text; empty for images.
-        method: How it was found out.
-        checkpoint: Name of the checkpoint that was used.
+        name: Name of the example.
+        said: Class, label or value that is explained.
+        prediction: Its probability, or the predicted value.
+        heat: Importance of each pixel, from 0 to 1; empty for texts.
+        picture: The image; empty for texts.
+        weights: Words with their importance, in the order of the text; empty for images.
+        method: Method of explanation.
+        checkpoint: Name of the explained checkpoint.
 
     Shape:
         heat: `(height, width)`. picture: `(height, width, channels)` uint8.
@@ -66,13 +66,13 @@ class ExampleExplanation:
 
 @dataclass(frozen=True)
 class ColumnImportances:
-    """What the predictions for many examples rest on.
+    """The importance of columns for the predictions.
 
     Args:
-        importances: By column, the most important first.
-        measure: What rises when the values of a column are exchanged.
+        importances: Importance of each column, most important first.
+        measure: Quantity that grows when the values of a column are shuffled.
         examples: Number of examples.
-        checkpoint: Name of the checkpoint that was used.
+        checkpoint: Name of the explained checkpoint.
     """
 
     importances: tuple[Importance, ...]
@@ -94,7 +94,7 @@ class Explanation:
     examples: Iterator[ExampleExplanation]
 
 
-def explain(  # noqa: PLR0913  an option each, by keyword
+def explain(  # noqa: PLR0913  each argument is an option of the command
     run: str | Path,
     source: str | Path | Sequence[str | Path],
     *,
@@ -106,27 +106,27 @@ def explain(  # noqa: PLR0913  an option each, by keyword
     runs_dir: str | Path = RUNS_DIR,
     listener: Listener = silent,
 ) -> Explanation:
-    """Find out which pixels, words or columns the predictions of a run's model rest on.
+    """Explain the predictions of the model of a run by the pixels, words or columns that they depend on.
 
     Args:
-        run: The run: an id, a part of one, a path, `last`, or `best:KEY`.
-        source: A file, a folder, a glob, or `-` for standard input, of the kind that the run was trained on; or
-            several.
-        about: Name or number of the class, label or value to explain; empty: what is predicted.
+        run: Id of the run, a part of it, a path, `last`, or `best:KEY`.
+        source: A file, a folder, a pattern, or `-` for standard input, with the kind of data that the run was trained
+            on; or several.
+        about: Name or index of a class, label or value to explain; empty for the predicted one.
         method: `auto`, `grad_cam` or `smooth_grad`, for images.
-        limit: The largest number of images or texts to explain.
-        checkpoint: `final` (what training ended with), `last`, `best`, or a checkpoint's name.
-        trust_plugins: Whether to load the plugins, which are code, of a run that was not made here.
-        runs_dir: The folder to look for runs in.
-        listener: Called with every event.
+        limit: Maximum number of images or texts to explain.
+        checkpoint: `final` (the result of the training), `last`, `best`, or the name of a checkpoint.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was created elsewhere.
+        runs_dir: Folder of the runs.
+        listener: Function that receives every event.
 
     Returns:
-        For images and texts an explanation of each; for everything else the importance of the columns.
+        For images and texts, an explanation of each; for other data, the importance of the columns.
 
     Raises:
-        UsageError: There is no such run, checkpoint or class, or the method does not fit.
-        DataError: The input is missing, or is not what the model was trained on.
-        RunError: The run has not begun to train, or is damaged.
+        UsageError: The run, checkpoint or class does not exist, or the method does not fit the model.
+        DataError: The input is missing, or does not match the training data.
+        RunError: The run has no trained model, or is damaged.
     """
     sources = [str(source)] if isinstance(source, str | Path) else [str(each) for each in source]
     folder = find_run(str(run), runs_dir=Path(runs_dir), is_trained=True)
@@ -136,7 +136,7 @@ def explain(  # noqa: PLR0913  an option each, by keyword
     one_by_one = kind == "image" or isinstance(interface.raw, TextInput)
     if target.kind == "input" and kind != "image":
         raise UsageError(
-            f"{folder.id} is an autoencoder of {kind} features", expected="one of images, or another model"
+            f"{folder.id} is an autoencoder of {kind} features", expected="an autoencoder of images, or another model"
         )
     output = _output(about, target)
     examples: Iterator[Examples] = iter(())
@@ -149,8 +149,8 @@ def explain(  # noqa: PLR0913  an option each, by keyword
     trained = load_trained(folder, file.spec, checkpoint=checkpoint, listener=listener)
     if labelled is not None:
         if without:
-            said = "how far predictions move is measured, not how wrong they get"
-            listener(Note("measure", f"the input has no labels to compare with ({without}): {said}"))
+            instead = "the change of predictions is measured instead of the loss"
+            listener(Note("measure", f"the input has no labels ({without}), so {instead}"))
         if len(labelled) == 1:
             return Explanation(_columns_of_one(trained, labelled, output, _training_rows(file)), iter(()))
         return Explanation(_columns(trained, labelled, output), iter(()))
@@ -162,7 +162,7 @@ def explain(  # noqa: PLR0913  an option each, by keyword
 
 
 def _output(about: str, target: Target) -> int | None:
-    """The number of what is to be explained; None: of each example what is predicted."""
+    """Return the index of the output to explain; None for the predicted one of each example."""
     if not about:
         return None
     names = list(target.output_names)
@@ -170,11 +170,11 @@ def _output(about: str, target: Target) -> int | None:
         return names.index(about)
     if about.isdecimal() and int(about) < target.size:
         return int(about)
-    raise UsageError(f"the model predicts nothing called {about!r}", expected="one of " + ", ".join(names[:20]))
+    raise UsageError(f"the model has no output {about!r}", expected="one of " + ", ".join(names[:20]))
 
 
 def _chosen(outputs: Array, output: int | None, target: Target) -> tuple[int, str, float]:
-    """What is explained of one prediction: its number, its name, and the prediction."""
+    """Return the index and the name of the output to explain, and its prediction."""
     number = output if output is not None else int(outputs.argmax()) if target.kind != "values" else 0
     return number, target.output_names[number], float(outputs[number])
 
@@ -226,13 +226,13 @@ def _explain_texts(trained: Trained, examples: Iterator[Examples], output: int |
 
 
 def _table(interface: Interface, sources: Sequence[str]) -> tuple[Examples, str]:
-    """The first examples of a file, with what is to be predicted if it is there; else why it is not."""
+    """Return the first examples of a file with their target, or without it and the reason."""
     try:
         return _joined(interface.read(sources, target=interface.target)), ""
-    except DataError as error:  # it has no labels, or is wrong in another way, which reading without them tells
+    except DataError as error:  # no labels, or another problem, which reading without labels raises again
         if "-" in sources:
             raise DataError(
-                error.what, expected=error.expected, hint="standard input has to have the labels too"
+                error.what, expected=error.expected, hint="standard input can be read only once, so it needs labels"
             ) from error
         return _joined(interface.read(sources)), error.what
 
@@ -251,7 +251,7 @@ def _joined(blocks: Iterator[Examples]) -> Examples:
 
 def _columns(trained: Trained, examples: Examples, output: int | None) -> ColumnImportances:
     if not len(examples):
-        raise DataError("there is no example to explain", expected="one row at least")
+        raise DataError("there is no example to explain", expected="at least one row")
     predictor, interface = trained.predictor(), trained.interface
     if examples.target is not None:
         measure, name = loss_of(examples.target, interface.target, output)
@@ -263,15 +263,15 @@ def _columns(trained: Trained, examples: Examples, output: int | None) -> Column
 
 
 def _training_rows(file: SpecFile) -> Array:
-    """Some rows of the training split, whose values one row is compared with.
+    """Return some rows of the training split to compare a single row with.
 
     Raises:
-        DataError: They cannot be read now, or the run was not made here.
+        DataError: The training data cannot be read, or the run was created elsewhere.
     """
     if not file.trust.data:
         raise DataError(
-            "one row is compared with the training data, and this run, which was not made here, is not asked for it",
-            expected="a file of many rows, whose values are then exchanged",
+            "a single row is compared with the training data, which is not read for a run that was created elsewhere",
+            expected="a file of many rows, which are compared with each other",
         )
     features = file.spec.dataset.load().splits["train"].features
     chosen = np.random.default_rng(0).permutation(len(features))[:_COMPARED_ROWS]
@@ -279,10 +279,10 @@ def _training_rows(file: SpecFile) -> Array:
 
 
 def _columns_of_one(trained: Trained, example: Examples, output: int | None, others: Array) -> ColumnImportances:
-    """How much higher one row's prediction is by its own value of a column than by those of other rows.
+    """Return how much the value of each column raises the prediction for one row, compared with other rows.
 
     Formula:
-        f(row) - mean over rows r of the training split of f(row with r's value of the column)
+        f(row) - mean over rows r of the training split of f(row with the value of r in the column)
     """
     predictor, interface = trained.predictor(), trained.interface
     number, said, value = _chosen(predictor(example.stored)[0], output, interface.target)
@@ -303,7 +303,7 @@ def _numbered(width: int) -> Mapping[str, tuple[int, ...]]:
 
 
 def _picture(features: Array) -> Array:
-    """Features as pixels."""
+    """Return features as pixels, scaled to 0..255."""
     low, high = float(features.min()), float(features.max())
     if low >= 0 and high <= 1:
         low, high = 0.0, 1.0

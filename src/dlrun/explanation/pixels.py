@@ -1,4 +1,4 @@
-"""Which pixels a prediction rests on: Grad-CAM where the network convolves images, SmoothGrad elsewhere.
+"""Measure the importance of pixels: with Grad-CAM for convolutional networks, otherwise with SmoothGrad.
 
 Reference:
     Selvaraju et al., 2017, "Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization".
@@ -32,29 +32,31 @@ _MOST_OPAQUE = 0.65
 
 
 def heat(core: keras.Model, features: Array, output: int, target: Target, *, method: Method) -> tuple[Array, str]:
-    """How much each pixel of one image speaks for one output.
+    """Return how much each pixel of an image supports an output.
 
     Args:
         core: The trained network.
-        features: What it is given.
-        output: Number of the class, label or value.
-        target: What the network gives, settled.
-        method: auto: Grad-CAM if there is a convolution whose output is still an image.
+        features: Features of the image.
+        output: Index of the class, label or value.
+        target: Target with the encoding of the output of the network.
+        method: Method; `auto` for Grad-CAM if a layer outputs an image, otherwise SmoothGrad.
 
     Formula:
         grad_cam: relu(sum over channels c of a_c A_c), A the output of the last convolution and a_c the mean of
-        d score / d A_c over its places. smooth_grad: the mean of |d score / d features| over copies with noise of 0.15
-        of the features' range.
+        d score / d A_c over its positions. smooth_grad: the mean of |d score / d features| over copies with noise of
+        0.15 of the range of the features.
 
     Shape:
-        features: `(height, width, channels)`. Returns: `(height, width)` from 0 to 1, and the method.
+        features: `(height, width, channels)`. Result: `(height, width)` from 0 to 1, and the method.
 
     Raises:
-        UsageError: There is no convolution for Grad-CAM.
+        UsageError: No layer outputs an image, which Grad-CAM needs.
     """
     layer = _last_image(core)
     if method == "grad_cam" and layer is None:
-        raise UsageError("no layer of this model gives an image but its input", expected="--method smooth_grad")
+        raise UsageError(
+            "Grad-CAM needs a layer that outputs an image, and this model has none", expected="--method smooth_grad"
+        )
     if layer is not None and method != "smooth_grad":
         found, name = _grad_cam(core, layer, features, output, target), "grad_cam"
     else:
@@ -89,7 +91,7 @@ def _smooth_grad(core: keras.Model, features: Array, output: int, target: Target
 
 
 def _last_image(core: keras.Model) -> Any:
-    """The last layer, but for the input, that gives an image of more than one pixel."""
+    """Return the last layer, except the input, that outputs an image of more than one pixel; None if there is none."""
     layers = [layer for layer in core.layers if layer.__class__.__name__ != "InputLayer"]
     images = []
     for layer in layers:
@@ -100,17 +102,17 @@ def _last_image(core: keras.Model) -> Any:
 
 
 def _score(outputs: Any, output: int, target: Target) -> Any:
-    """What the network gives for one class, label or value; of two classes with one output, for or against."""
+    """Return the output for a class, label or value; negated for the first of two classes that share an output."""
     if target.kind == "classes" and target.units == 1:
         return outputs[:, 0] if output == 1 else -outputs[:, 0]
     return outputs[:, output]
 
 
 def overlaid(picture: Array, heat: Array) -> bytes:
-    """The image beside itself with the heat above it, as PNG.
+    """Return the image next to a gray copy with the heat map in color on top, as PNG.
 
     Shape:
-        picture: `(height, width, channels)` uint8. heat: `(height, width)` from 0 to 1.
+        picture: `(height, width, channels)`, uint8. heat: `(height, width)`, from 0 to 1.
     """
     from matplotlib import colormaps
     from matplotlib.image import imsave

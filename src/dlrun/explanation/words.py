@@ -1,4 +1,4 @@
-"""Which words a prediction rests on: each is taken out in turn, and what that changes is measured."""
+"""Measure the importance of words by replacing each in turn and measuring the change of the prediction."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Array = npt.NDArray[Any]
 
 
 def word_weights(predictor: Predictor, stored: Array, output: int) -> Array:
-    """How much each token of one text speaks for one output.
+    """Return how much each token of a text supports an output.
 
     Formula:
-        p(text) - p(text with an unknown token in the place of this one)
+        p(text) - p(text with this token replaced by an unknown token)
 
     Reference:
         Li, Monroe and Jurafsky, 2016, "Understanding Neural Networks through Representation Erasure".
 
     Shape:
-        stored: `(steps,)` token ids, 0 behind the last. Returns: `(tokens,)`.
+        stored: `(steps,)` token ids, padded with 0. Result: `(tokens,)`.
     """
     count = int(np.count_nonzero(stored))
     rows = np.tile(stored, (count + 1, 1))
@@ -35,6 +35,6 @@ def word_weights(predictor: Predictor, stored: Array, output: int) -> Array:
 
 
 def tokens_of(raw: TextInput, text: str, count: int) -> list[str]:
-    """The first tokens of a text, as the model knows them."""
+    """Return the first tokens of a text in the form that the model uses."""
     found = cutter(raw.tokens, raw.standardize)(text)[:count]
     return [token.decode() if isinstance(token, bytes) else str(token) for token in found]

@@ -1,1 +1,1 @@
-"""A run and raw input in; predictions, row by row, out: to a file or a stream."""
+"""Predict with the model of a run from raw input, and write the predictions to a file or stream."""

@@ -1,4 +1,4 @@
-"""From what a model gives to the columns that a user reads: names, labels, probabilities, values."""
+"""Turn the output of a model into the columns of a prediction: labels, probabilities and values."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from dlrun.errors import UsageError
 from dlrun.signature import Target
 
 _DIGITS = 6
-"""Of a value's spread, as float32 has them."""
+"""Significant digits relative to the spread of a value, as in float32."""
 
 Array = npt.NDArray[Any]
 Top = int | Literal["all"]
 Cells = Sequence[str] | Array
-"""One column of some rows: texts, or `(n,)` float32, or float64 where it says so, of which nan is no number."""
+"""The cells of a column for some rows: texts, or numbers `(n,)` in float32 or float64, with nan for missing."""
 
 
 @dataclass(frozen=True)
 class OutputColumn:
-    """One column of the output.
+    """A column of the output.
 
     Args:
-        name: Of the column.
-        is_text: Whether it holds texts.
-        decimals: Digits behind the point that a number in float64 has; None: numbers are float32.
+        name: Name of the column.
+        is_text: Whether it contains texts.
+        decimals: Number of decimals of float64 numbers; None for float32 numbers.
     """
 
     name: str
@@ -44,10 +44,10 @@ class OutputColumn:
 
 
 class Layout(abc.ABC):
-    """Which columns a target has, and how predictions fill them.
+    """The columns for a target, and how to fill them from predictions.
 
     Args:
-        columns: In their order, without the examples' names.
+        columns: Columns in order, without the column with the names of the examples.
     """
 
     def __init__(self, columns: Sequence[OutputColumn]) -> None:
@@ -55,21 +55,21 @@ class Layout(abc.ABC):
 
     @abc.abstractmethod
     def cells(self, outputs: Array) -> list[Cells]:
-        """The cells of each column.
+        """Return the cells of each column.
 
         Shape:
-            outputs: `(n, size)` as `Predictor` gives them; `(n,)` reconstruction errors for kind `input`.
+            outputs: `(n, size)` from `Predictor`, or reconstruction errors `(n,)` for kind `input`.
         """
 
 
 class _Classes(Layout):
-    """The most probable classes with their probabilities, and every class' probability where that is asked for.
+    """The most probable classes with their probabilities, and optionally the probability of every class.
 
     Args:
-        target: The classes.
-        top: How many, or all.
-        column: What is predicted, where that is not all.
-        every: What the classes are called where each has a column of its own; empty: by their names.
+        target: Target of the predictions.
+        top: Number of classes to name, or `all` for the probability of every class.
+        column: Name of the class column; empty if the target is a single class.
+        every: Names of the columns of all classes; empty for the names of the classes.
     """
 
     def __init__(self, target: Target, top: Top, column: str = "", every: Sequence[str] = ()) -> None:
@@ -85,7 +85,7 @@ class _Classes(Layout):
         super().__init__(columns)
 
     def cells(self, outputs: Array) -> list[Cells]:
-        """A row that is not finite has no label: the last name, which is empty."""
+        """Return the cells. A row with non-finite outputs gets the last name, which is empty."""
         if self._ranks == 1:
             best = outputs.argmax(axis=1)[:, None]
         else:
@@ -99,11 +99,11 @@ class _Classes(Layout):
 
 
 class _ClassColumns(Layout):
-    """For each column its most probable classes, and every class' probability where that is asked for."""
+    """The most probable classes of each class column, and optionally the probability of every class."""
 
     def __init__(self, target: Target, top: Top) -> None:
         self._parts = target.parts
-        # The examples' own names stand in the column `name`, and probabilities in columns called after others.
+        # Avoid clashes with the column `name` of the examples and with the columns of probabilities.
         own = {"name", *(f"probability_{name}" for name in target.names)}
         taken = not own.isdisjoint(target.names)
         self._layouts = []
@@ -113,41 +113,43 @@ class _ClassColumns(Layout):
         super().__init__([column for layout in self._layouts for column in layout.columns])
 
     def cells(self, outputs: Array) -> list[Cells]:
-        """The cells of each column's classes."""
+        """Return the cells of all class columns."""
         pairs = zip(self._parts, self._layouts, strict=True)
         return [cells for part, layout in pairs for cells in layout.cells(outputs[:, part.places])]
 
 
 class _Numbers(Layout):
-    """A column for each number that the model gives."""
+    """A column for each number of the output."""
 
     def cells(self, outputs: Array) -> list[Cells]:
-        """The numbers; those in float64 without the digits that the network, in float32, does not know."""
+        """Return the numbers. Those in float64 are rounded to the digits that a float32 network can know."""
         pairs = zip(self.columns, outputs.reshape(len(outputs), -1).T, strict=True)
         return [values if column.decimals is None else values.round(column.decimals) for column, values in pairs]
 
 
 def layout_of(target: Target, *, top: Top | None) -> Layout:
-    """The columns of a target.
+    """Return the columns for a target.
 
     Args:
-        target: What is predicted.
-        top: How many of the most probable classes to name, or `all`: every class has a column of its own. None: one.
+        target: Target of the predictions.
+        top: Number of most probable classes to name, or `all` for a column for each class. None for one.
 
     Raises:
-        UsageError: There are no classes of which to name some.
+        UsageError: The target has no classes to choose from.
     """
     if target.kind == "classes":
         return _Classes(target, top or 1)
     if target.kind == "class_columns":
         return _ClassColumns(target, top or 1)
     if top is not None:
-        said = {"labels": "yes-or-no labels, all of which are given", "values": "numbers", "input": "its own input"}
-        raise UsageError(f"--top {top}: the model predicts {said[target.kind]}", expected="a model of classes")
+        said = {"labels": "yes-or-no labels, which are all included", "values": "numbers", "input": "its own input"}
+        raise UsageError(
+            f"--top {top}: the model predicts {said[target.kind]}", expected="a model that predicts classes"
+        )
     if target.kind == "input":
         return _Numbers([OutputColumn("reconstruction_error")])
     names = [f"probability_{name}" if target.kind == "labels" else name for name in target.output_names]
-    taken = "name" in names  # the examples' own names stand in the column of that name
+    taken = "name" in names  # avoid a clash with the column of the names of the examples
     decimals = _decimals(target) if target.needs_float64 else [None] * len(names)
     return _Numbers(
         [
@@ -158,5 +160,5 @@ def layout_of(target: Target, *, top: Top | None) -> Layout:
 
 
 def _decimals(target: Target) -> list[int | None]:
-    """Digits behind the point of each value that are a small part of its spread."""
+    """Return the number of decimals for each value, relative to its spread."""
     return [_DIGITS - math.floor(math.log10(scale)) for scale in target.scale]

@@ -1,8 +1,8 @@
-"""Columns of predictions in; CSV, JSON lines or Parquet out, block by block.
+"""Write predictions block by block as CSV, JSON lines or Parquet.
 
-Text is written as it is, so that it can be joined with what it came from, but for one thing: a spreadsheet that opens a
-CSV takes a cell that begins with = + - or @ for a formula, in quotes too. It gets an apostrophe, which is told; JSON
-lines and Parquet have it as it is.
+Text is written unchanged, so that predictions can be joined with their source, with one exception: spreadsheets
+evaluate a CSV cell that starts with = + - or @ as a formula, even in quotes. Such a cell gets a leading apostrophe, and
+the user is informed. JSON lines and Parquet keep the text unchanged.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 
 Format = Literal["csv", "jsonl", "parquet"]
 FORMATS: dict[str, Format] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
-"""By the ending of the file's name."""
+"""Formats by file suffix."""
 
 
 class Writer(Protocol):
-    """Writes rows in one format."""
+    """Writer of rows in one format."""
 
     def write(self, cells: Sequence[Cells]) -> None:
         """Write some rows, given by column."""
 
     def close(self) -> None:
-        """Write what is left; the stream stays open."""
+        """Write remaining data. The stream stays open."""
 
 
 class CsvWriter:
-    """A line of names, then one for each row; what is not a number is an empty cell.
+    """Write CSV with a header line. Missing numbers are empty cells.
 
     Args:
-        stream: Where to.
-        columns: What to write.
+        stream: Stream to write to.
+        columns: Columns to write.
     """
 
     def __init__(self, stream: TextIO, columns: Sequence[OutputColumn]) -> None:
@@ -54,15 +54,15 @@ class CsvWriter:
         self._writer.writerows(zip(*_texts(self._columns, cells, text=_safe, missing=""), strict=True))
 
     def close(self) -> None:
-        """Nothing is left."""
+        """Do nothing: there is no remaining data."""
 
 
 class JsonLinesWriter:
-    """One JSON object for each row; what is not a number is null.
+    """Write one JSON object per line. Missing numbers are null.
 
     Args:
-        stream: Where to.
-        columns: What to write.
+        stream: Stream to write to.
+        columns: Columns to write.
     """
 
     def __init__(self, stream: TextIO, columns: Sequence[OutputColumn]) -> None:
@@ -77,15 +77,15 @@ class JsonLinesWriter:
         self._stream.writelines(self._line % row for row in zip(*texts, strict=True))
 
     def close(self) -> None:
-        """Nothing is left."""
+        """Do nothing: there is no remaining data."""
 
 
 class ParquetWriter:
-    """One row group for each block: text as string, numbers as float32, or float64 where they need it.
+    """Write Parquet with a row group for each block: texts as strings, numbers as float32 or float64.
 
     Args:
-        stream: Where to.
-        columns: What to write.
+        stream: Stream to write to.
+        columns: Columns to write.
     """
 
     def __init__(self, stream: IO[bytes], columns: Sequence[OutputColumn]) -> None:
@@ -108,7 +108,7 @@ class ParquetWriter:
         self._writer.write_table(pa.Table.from_arrays(columns, schema=self._schema))
 
     def close(self) -> None:
-        """Write the end, without which the file is none."""
+        """Write the footer, without which the file is not readable."""
         self._writer.close()
 
 
@@ -120,7 +120,7 @@ WRITERS: dict[Format, Callable[[Any, Sequence[OutputColumn]], Writer]] = {
 
 
 def arrow_type(column: OutputColumn) -> pa.DataType:
-    """What Arrow holds the cells of a column as."""
+    """Return the Arrow type of a column."""
     import pyarrow as pa
 
     if column.is_text:
@@ -139,7 +139,7 @@ def _texts(
     text: Callable[[Iterable[str]], Iterable[str]],
     missing: str,
 ) -> Iterable[Iterable[str]]:
-    """Every cell as text: numbers in the fewest digits that say which float32, or float64, they are."""
+    """Yield the cells as text, with the fewest digits that identify each float32 or float64 number."""
     for column, of_column in zip(columns, cells, strict=True):
         if column.is_text:
             yield text([encodable(cell) for cell in of_column])

@@ -1,4 +1,4 @@
-"""Predictions for a data frame, as a data frame: pandas, polars, or any table that speaks Arrow."""
+"""Read data frames of pandas, polars or any Arrow-compatible library, and return predictions as data frames."""
 
 from __future__ import annotations
 
@@ -17,27 +17,29 @@ if TYPE_CHECKING:
 
 
 def is_frame(source: Any) -> bool:
-    """Whether something is a table in memory."""
+    """Return whether an object is a data frame or an Arrow table."""
     return hasattr(source, "__arrow_c_stream__") or hasattr(source, "__dataframe__")
 
 
 def read_frame(frame: Any) -> pa.Table:
-    """Return a data frame's rows as an Arrow table; an index of pandas that has a name is a column after the others.
+    """Return a data frame as an Arrow table. A named pandas index becomes the last column.
 
     Raises:
-        DataError: It cannot be read, or two columns have one name.
+        DataError: The data frame cannot be read, or two columns have the same name.
     """
     import pyarrow as pa
 
     kind = type(frame).__name__
-    expected = "a data frame whose columns hold numbers, text, dates, or true and false"
+    expected = "a data frame with columns of numbers, texts, dates or booleans"
     if hasattr(type(frame), "dtype"):
-        raise DataError(f"a {kind} is one column", expected=expected, hint=f"a frame of it: {kind}.to_frame()")
-    # Of the class: the columns of a pandas frame are attributes of it too.
+        raise DataError(
+            f"a {kind} is a single column", expected=expected, hint=f"{kind}.to_frame() makes a data frame of it"
+        )
+    # Ask the class, since a column of a pandas frame may be named column_names.
     named = "column_names" if hasattr(type(frame), "column_names") else "columns"
     names = list(map(str, getattr(frame, named, ())))
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        raise DataError(f"the {kind} has {names.count(twice[0])} columns {twice[0]!r}", expected="a name for each")
+        raise DataError(f"the {kind} has {names.count(twice[0])} columns {twice[0]!r}", expected="unique column names")
     try:
         if _library(frame) == "pandas":
             table = _of_pandas(frame)
@@ -51,14 +53,14 @@ def read_frame(frame: Any) -> pa.Table:
 
 @contextmanager
 def as_file(table: pa.Table, *, called: str) -> Iterator[Path]:
-    """A Parquet file of the rows, for as long as the `with` block lasts.
+    """Write rows to a temporary Parquet file for the duration of a `with` block.
 
     Args:
         table: The rows.
-        called: What messages name in place of the file.
+        called: Name for messages instead of the file name.
 
     Raises:
-        DataError: The rows cannot be written as Parquet, or one was raised inside the `with` block.
+        DataError: The rows cannot be written as Parquet, or the `with` block raised it.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -77,11 +79,11 @@ def as_file(table: pa.Table, *, called: str) -> Iterator[Path]:
 
 
 def like(frame: Any, table: pa.Table) -> Any:
-    """Return predictions as a frame of the same library; as the Arrow table that they are where it is not known.
+    """Return predictions as a frame of the same library, or as an Arrow table for other libraries.
 
     Args:
-        frame: What was predicted. The index of a pandas frame is kept where each of its rows has a prediction.
-        table: The predictions.
+        frame: Data frame of the input. The index of a pandas frame is kept if each of its rows has a prediction.
+        table: Predictions.
     """
     library = _library(frame)
     if library == "pandas":
@@ -99,7 +101,7 @@ def like(frame: Any, table: pa.Table) -> Any:
 def predictions_table(
     columns: list[OutputColumn], blocks: list[list[Cells]], *, source: pa.Table, keep: Sequence[str]
 ) -> pa.Table:
-    """Return predictions as an Arrow table; kept columns are those of the source, in their own type."""
+    """Return predictions as an Arrow table, in which kept columns have the type of the source."""
     made = _table(columns, blocks)
     for name in keep:
         if len(made) == len(source):
@@ -112,7 +114,7 @@ def _library(frame: Any) -> str:
 
 
 def _of_pandas(frame: Any) -> pa.Table:
-    """The rows of a pandas frame; a column of mixed values as the text that a CSV of it would have."""
+    """Return a pandas frame as an Arrow table, with columns of mixed types as text, as in a CSV file."""
     import pyarrow as pa
 
     plain = frame.copy(deep=False)
@@ -126,13 +128,13 @@ def _of_pandas(frame: Any) -> pa.Table:
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The column, with the values of categories in place of their numbers: Parquet cannot have all kinds of these."""
+    """Return a column with dictionary codes replaced by their values, since Parquet does not support all of them."""
     import pyarrow as pa
 
     if not pa.types.is_dictionary(column.type):
         return column
     kind = column.type.value_type
-    if pa.types.is_string_view(kind):  # of polars; Arrow 24 cannot take its values by their numbers
+    if pa.types.is_string_view(kind):  # from polars; Arrow 24 does not implement take for string_view
         kind = pa.string()
     return pa.chunked_array([chunk.dictionary.cast(kind).take(chunk.indices) for chunk in column.chunks], kind)
 

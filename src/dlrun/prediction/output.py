@@ -1,4 +1,4 @@
-"""Predictions into a file that is there whole or not at all, or into a stream."""
+"""Write predictions to a stream, or atomically to a file, which then exists completely or not at all."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from dlrun.system.spreadsheet import is_formula
 
 @dataclass(frozen=True)
 class WrittenPredictions:
-    """What was written.
+    """Summary of written predictions.
 
     Args:
         rows: Number of predictions.
-        formula: The first text that a spreadsheet would take for a formula, in a CSV; empty if there is none.
+        formula: First text in a CSV that a spreadsheet would evaluate as a formula; empty if there is none.
     """
 
     rows: int
@@ -34,10 +34,10 @@ class WrittenPredictions:
 
 
 def choose_format(path: Path | None, wanted: str | None) -> Format:
-    """The format that is asked for, or that a file's name says.
+    """Return the requested format, or else the format for the suffix of a file.
 
     Raises:
-        UsageError: There is no such format, the name says none, or Parquet is to go to standard output.
+        UsageError: The format or the suffix is unknown, or Parquet is requested for standard output.
     """
     known = tuple(dict.fromkeys(FORMATS.values()))
     found = wanted or (FORMATS.get(path.suffix.lower()) if path is not None else "csv")
@@ -45,17 +45,19 @@ def choose_format(path: Path | None, wanted: str | None) -> Format:
         if found == name and (path is not None or name != "parquet"):
             return name
     if found == "parquet":
-        raise UsageError("Parquet is no text to print", expected="--output FILE.parquet")
+        raise UsageError("Parquet cannot be written to standard output", expected="--output FILE.parquet")
     if wanted is not None:
         raise UsageError(f"there is no format {wanted!r}", expected="one of " + ", ".join(known))
-    raise UsageError(f"{path} does not say its format", expected="a name in " + ", ".join(FORMATS), hint="--format csv")
+    raise UsageError(
+        f"the suffix of {path} is not a known format", expected="one of " + ", ".join(FORMATS), hint="--format csv"
+    )
 
 
 def check_place(path: Path, *, sources: Sequence[str]) -> None:
-    """Refuse a place that no file can be written to, before anything is computed.
+    """Reject an output path that cannot be written, before any computation.
 
     Raises:
-        UsageError: Its folder is missing, it is no regular file, or it is the input itself.
+        UsageError: Its folder does not exist, it is not a regular file, or it is the input.
     """
     if not path.parent.is_dir():
         raise UsageError(f"there is no folder {path.parent} to write {path.name} to", hint=f"mkdir -p {path.parent}")
@@ -63,7 +65,7 @@ def check_place(path: Path, *, sources: Sequence[str]) -> None:
         raise UsageError(f"{path} is not a regular file", expected="the name of a file to write")
     for source in sources:
         if path.exists() and source != "-" and Path(source).exists() and path.samefile(source):
-            raise UsageError(f"{path} is the input itself", expected="another file to write to")
+            raise UsageError(f"{path} is the input file", expected="another file to write to")
 
 
 def write_predictions(
@@ -79,7 +81,7 @@ def write_predictions(
         predictions: What `predict` returned; its blocks can be read only once.
         to: A file, which appears, or replaces an older one, when it is complete; or a stream of text.
         kind: `csv`, `jsonl` or `parquet`; None: what the name of the file says, or `csv` for a stream.
-        reconstructions: A `.npy` file for an autoencoder's reconstructions.
+        reconstructions: `.npy` file for the reconstructions of an autoencoder.
 
     Returns:
         How many predictions were written.
@@ -105,7 +107,7 @@ def write_predictions(
                 writer.close()
         except BaseException:
             with contextlib.suppress(OSError, ValueError):
-                writer.close()  # or it would try to when it is collected, and its file is gone by then
+                writer.close()  # otherwise garbage collection would close the writer after its file is gone
             raise
         if arrays is not None:
             arrays.close()
@@ -128,12 +130,12 @@ def _write(
 
 
 def _explained(to: Path | TextIO) -> contextlib.AbstractContextManager[None]:
-    """Errors of a file are explained; those of standard output are the command line's to tell."""
+    """Return a context that explains errors of a file. The command line handles those of standard output."""
     return explained(f"write {to}") if isinstance(to, Path) else contextlib.nullcontext()
 
 
 class _ArrayFile:
-    """A `.npy` file of float32 that is written some rows at a time: how many there were is put in at the end."""
+    """A `.npy` file of float32 that is written in blocks. The number of rows is filled in at the end."""
 
     def __init__(self, file: IO[bytes], path: Path) -> None:
         self._file, self._path = file, path
@@ -153,17 +155,17 @@ class _ArrayFile:
             self._write_header()
 
     def _write_header(self) -> None:
-        # numpy leaves room in it for the number of rows to grow, so it has one length before and after.
+        # NumPy pads the header so that the number of rows can grow, so the header keeps its length.
         header = {"descr": "<f4", "fortran_order": False, "shape": (self._rows, *self._shape)}
         npy.write_array_header_1_0(self._file, header)
 
 
 @contextlib.contextmanager
 def new_file(path: Path, *, text: bool = False) -> Iterator[IO[Any]]:
-    """A file to fill, which takes the place of `path` at the end of the `with` block.
+    """Open a temporary file that replaces `path` at the end of the `with` block.
 
     Raises:
-        RunError: It cannot be written. Then, and after any other error inside the block, nothing has changed.
+        RunError: The file cannot be written. After this and any other error in the block, `path` is unchanged.
     """
     path = Path(os.path.realpath(path))
     staged = staged_name(path)

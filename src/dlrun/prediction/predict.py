@@ -1,4 +1,4 @@
-"""A run and raw input in, a stream of predictions out; the data that the run was trained on is not needed."""
+"""Predict with the model of a run from raw input. The training data is not needed."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class PredictOptions:
     """What `predict` is asked for, as one value.
 
     Args:
-        top: How many of the most probable classes to name; `all`: a column for every class. None: one.
-        checkpoint: `final` (what training ended with), `last`, `best`, or a checkpoint's name.
+        top: Number of most probable classes to name, or `all` for a column for each class. None for one.
+        checkpoint: `final` (the result of the training), `last`, `best`, or the name of a checkpoint.
         device: `auto`, `cpu`, `gpu` or `gpu:1`.
-        batch_size: Examples in one step; None: the run's evaluation_batch_size.
-        reconstructs: Whether an autoencoder's reconstructions are given too.
-        overrides: `key=value` each: other keys of the run's spec, of those that predictions depend on.
-        trust_plugins: Whether the plugins of a run that was not made here, which are code, may be loaded.
-        keep: Columns of a table that go with its predictions, such as an id.
+        batch_size: Number of examples in a step; None for evaluation_batch_size of the run.
+        reconstructs: Whether to return the reconstructions of an autoencoder too.
+        overrides: Overrides of the form `key=value` for keys that affect predictions.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was created elsewhere.
+        keep: Columns of a table to copy to the predictions, such as an id.
     """
 
     top: Top | None = None
@@ -51,18 +51,18 @@ class PredictOptions:
     keep: tuple[str, ...] = ()
 
     def all_overrides(self) -> tuple[str, ...]:
-        """These options and the overrides, all as overrides: the spec checks them."""
+        """Return all options as overrides, so that the spec validates them."""
         batch_size = () if self.batch_size is None else (f"training.evaluation_batch_size={self.batch_size}",)
         return (f"training.device={self.device}", *batch_size, *self.overrides)
 
 
 @dataclass(frozen=True)
 class PredictionBatch:
-    """The predictions for some examples.
+    """Predictions for some examples.
 
     Args:
-        cells: By column.
-        reconstructions: `(n, *features.shape)` float32, where they are asked for.
+        cells: Cells of each column.
+        reconstructions: Reconstructions `(n, *features.shape)`, float32, if requested.
     """
 
     cells: tuple[Cells, ...]
@@ -75,11 +75,11 @@ class PredictionBatch:
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predictions that are made as they are read.
+    """Predictions that are computed while they are read.
 
     Args:
-        columns: What each has.
-        blocks: One after another, in the order of the input; a DataError on the way ends them.
+        columns: Columns of each prediction.
+        blocks: Blocks in the order of the input. Reading them may raise a DataError.
     """
 
     columns: tuple[OutputColumn, ...]
@@ -109,7 +109,7 @@ def predict(run: str | Path, source: str | Path | Sequence[str | Path], **option
 def predict(run: str | Path, source: Any, **options: Unpack[_Options]) -> Any: ...
 
 
-def predict(  # noqa: PLR0913  an option each, by keyword
+def predict(  # noqa: PLR0913  each argument is an option of the command
     run: str | Path,
     source: Any,
     *,
@@ -124,34 +124,34 @@ def predict(  # noqa: PLR0913  an option each, by keyword
     runs_dir: str | Path = RUNS_DIR,
     listener: Listener = silent,
 ) -> Any:
-    """Predict with the model of a run, from raw input as the run was trained on.
+    """Predict with the model of a run from raw input of the kind that it was trained on.
 
     Args:
-        run: The run: an id, a part of one, a path, `last`, or `best:KEY`.
-        source: A file, a folder, a glob, or `-` for standard input; or several of them; or a data frame of pandas or
+        run: Id of the run, a part of it, a path, `last`, or `best:KEY`.
+        source: A file, a folder, a pattern, or `-` for standard input; or several of them; or a data frame of pandas or
             polars, or an Arrow table.
-        top: How many of the most probable classes to name; `all`: a column for every class. None: one.
-        keep: Columns of a table to repeat beside its predictions, such as an id.
-        reconstructs: Whether to give an autoencoder's reconstructions, too.
-        checkpoint: `final` (what training ended with), `last`, `best`, or a checkpoint's name.
-        overrides: `key=value` each: other values for keys of the spec that predictions depend on.
+        top: Number of most probable classes to name, or `all` for a column for each class. None for one.
+        keep: Columns of a table to copy to the predictions, such as an id.
+        reconstructs: Whether to return the reconstructions of an autoencoder too.
+        checkpoint: `final` (the result of the training), `last`, `best`, or the name of a checkpoint.
+        overrides: Overrides of the form `key=value` for keys that affect predictions.
         device: `auto`, `cpu`, `gpu` or `gpu:1`.
-        batch_size: Examples in one step; None: the run's `training.evaluation_batch_size`.
-        trust_plugins: Whether to load the plugins, which are code, of a run that was not made here.
-        runs_dir: The folder to look for runs in.
-        listener: Called with every event.
+        batch_size: Number of examples in a step; None for `training.evaluation_batch_size` of the run.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was created elsewhere.
+        runs_dir: Folder of the runs.
+        listener: Function that receives every event.
 
     Returns:
-        The columns, and blocks of predictions that are made while they are read, so that memory does not grow with the
-        input; `write_predictions` writes them to a file. For a data frame, a frame of the same library with a row for
-        each of its rows, in their order, and the index of a pandas frame; for any other table an Arrow table.
+        The columns and a stream of blocks, which needs constant memory; `write_predictions` writes them to a file. For
+        a data frame, a data frame of the same library with the rows in the same order and the same pandas index, or an
+        Arrow table for other libraries.
 
     Raises:
-        UsageError: There is no such run, checkpoint or device, the options do not fit what the model predicts, or an
-            override changes nothing.
-        DataError: The input is missing, or is not what the model was trained on.
+        UsageError: The run, checkpoint or device does not exist, the options do not fit the target, or an override has
+            no effect.
+        DataError: The input is missing, or does not match the training data.
         CheckpointError: The checkpoint is damaged.
-        RunError: The run has not begun to train, or is damaged.
+        RunError: The run has no trained model, or is damaged.
     """
     options = PredictOptions(
         top=top,
@@ -173,17 +173,17 @@ def predict(  # noqa: PLR0913  an option each, by keyword
 
 
 def _sources(source: Any) -> list[str]:
-    """The files and folders that are named.
+    """Return the given files and folders as text.
 
     Raises:
-        UsageError: It is something else than names.
+        UsageError: The source is neither a path nor a list of paths.
     """
     sources = [source] if isinstance(source, str | Path) else source
     if not isinstance(sources, list | tuple) or not all(isinstance(each, str | Path) for each in sources):
         raise UsageError(
-            f"there is nothing to predict for in a {type(source).__name__}",
+            f"cannot predict for a {type(source).__name__}",
             expected="a path, several paths, or a data frame",
-            hint="polars: frame.collect() of a lazy one, Series.to_frame(); rows in memory: pandas.DataFrame(rows)",
+            hint="polars: LazyFrame.collect() or Series.to_frame(); rows in memory: pandas.DataFrame(rows)",
         )
     return [str(each) for each in sources]
 
@@ -196,16 +196,18 @@ def _predict(
     file = read_stored_spec(folder, overrides, trust_plugins=options.trust_plugins, looks_at_data=False)
     device = file.spec.training.device
     if "," in device:
-        raise UsageError(f"{device} names several devices", expected="one: predictions are made on a single device")
+        raise UsageError(f"{device} is several devices", expected="a single device for predictions")
     refuse_unused(options.overrides, used=USED, purpose="predictions")
     interface = read_interface(folder).read_as(file.spec.dataset)
     layout = layout_of(interface.target, top=options.top)
     if options.reconstructs and interface.target.kind != "input":
-        raise UsageError(f"{folder.id} is no autoencoder, it has no reconstructions", expected="a model that has them")
+        raise UsageError(
+            f"{folder.id} is not an autoencoder and has no reconstructions", expected="a run of an autoencoder"
+        )
     if options.keep:
         raw: Any = interface.raw.keeping(options.keep)
         interface = replace(interface, raw=raw)
-    # What is wrong with the input is told before TensorFlow starts.
+    # Report problems of the input before TensorFlow starts, which takes seconds.
     examples = interface.read(sources, tell=lambda said: listener(Note("warning", said)))
     start_tensorflow()
     from dlrun.training.trained import load_trained
@@ -216,7 +218,7 @@ def _predict(
 
 
 def _columns(layout: Layout, keep: Sequence[str]) -> tuple[OutputColumn, ...]:
-    """What is called how: kept columns keep their names, and predictions make way for them."""
+    """Return the output columns. A prediction with the name of a kept column gets a prefix."""
     kept = [OutputColumn(name, is_text=True) for name in keep]
     own = [
         replace(column, name=f"predicted_{column.name}") if column.name in keep else column for column in layout.columns
@@ -250,5 +252,5 @@ def _blocks(
     if blank:
         listener(Note("warning", f"every value to predict from is missing in {blank:,} of {count:,} examples"))
     if not_finite:
-        said = f"{not_finite:,} examples have no prediction: what the network gives for them is not finite"
+        said = f"{not_finite:,} examples have no prediction, because the output of the network is not finite"
         listener(Note("warning", said))

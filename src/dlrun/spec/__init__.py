@@ -1,1 +1,1 @@
-"""The spec: YAML text in, a checked and complete `Spec` out; TensorFlow is never imported here."""
+"""Read, complete and check specs, without TensorFlow."""

@@ -1,4 +1,4 @@
-"""What may change in the spec of a run that goes on, and what may not because training has depended on it already."""
+"""Check which keys may change when a run is resumed; training so far depends on the others."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _MAY_CHANGE = {
     ("plugins",),
     ("tracking",),
 }
-"""Keys that decide only how a run goes on. Where the data lies may change too: its fingerprint may not."""
+"""Keys that affect only the rest of a run. The path of the data may change too, but not its fingerprint."""
 
 
 def refused_changes(before: Spec, after: Spec) -> Iterator[FieldProblem]:
-    """Yield every key that a run cannot change any more.
+    """Yield every changed key that must not change.
 
     Args:
-        before: The spec that the run was trained with.
-        after: The spec that it is to go on with.
+        before: Spec of the training so far.
+        after: Spec to resume with.
     """
     may_change = _MAY_CHANGE | {("dataset", key) for key in before.dataset.place_keys}
     for path, old, new in _differences(before.plain(), after.plain(), ()):
@@ -37,23 +37,23 @@ def refused_changes(before: Spec, after: Spec) -> Iterator[FieldProblem]:
             name = ".".join(map(str, path))
             yield FieldProblem(
                 path,
-                f"{name} was {old!r} when the run was trained, and cannot become {new!r}",
-                expected="the same value; what may change: " + ", ".join(sorted(map(".".join, may_change))),
-                hint="dlrun train makes a new run",
+                f"{name} cannot change from {old!r} to {new!r} when a run is resumed",
+                expected="the same value; keys that may change: " + ", ".join(sorted(map(".".join, may_change))),
+                hint="start a new run with dlrun train",
             )
     yield from _other_metrics(before.training, after.training)
     is_longer = (before.training.epochs, before.training.steps) != (after.training.epochs, after.training.steps)
     if is_longer and before.schedule.spans_training:
         yield FieldProblem(
             ("training", "epochs"),
-            f"the schedule {before.schedule.type_name} was laid out over the whole training, and cannot be made longer",
-            expected="the length that the run began with",
-            hint="dlrun train makes a new run of the other length",
+            f"the schedule {before.schedule.type_name} spans the whole training, whose length therefore cannot change",
+            expected="the original length of the training",
+            hint="start a new run of the other length with dlrun train",
         )
 
 
 def _other_metrics(before: Training, after: Training) -> Iterator[FieldProblem]:
-    """Early stopping by another score than the best epoch so far is the best of, or than it has waited for."""
+    """Yield a change of the score that selected the best epoch so far or that early stopping has watched."""
     if after.early_stopping is None:
         return
     pairs = [(best_metric(before), best_metric(after))]
@@ -61,13 +61,13 @@ def _other_metrics(before: Training, after: Training) -> Iterator[FieldProblem]:
         pairs.append((stopping_metric(before), stopping_metric(after)))
     for old, new in pairs:
         if old != new and not ({old, new} <= {"auto", "val_loss", "loss"} and "auto" in (old, new)):
-            said = f"the best epoch so far is the best by {_told(old)}, and cannot be that by {_told(new)}"
-            hint = "dlrun train makes a new run"
-            yield FieldProblem(("training", "early_stopping", "metric"), said, _told(old), hint)
+            what = f"the best epoch so far was selected by {_metric_text(old)} and cannot change to {_metric_text(new)}"
+            hint = "start a new run with dlrun train"
+            yield FieldProblem(("training", "early_stopping", "metric"), what, _metric_text(old), hint)
             return
 
 
-def _told(metric: str) -> str:
+def _metric_text(metric: str) -> str:
     return metric if metric != "auto" else "auto (val_loss, or loss without validation data)"
 
 

@@ -1,4 +1,4 @@
-"""A spec held against what is known of its data: every misfit between dataset, model, loss, metrics and training."""
+"""Check that dataset, model, loss, metrics and training of a spec fit together and fit the data."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from dlrun.spec.types import Draft, Spec, Training
 
 
 def find_problems(draft: Draft, description: Description | None, *, trains: bool = True) -> Iterator[FieldProblem]:
-    """Yield what does not fit together.
+    """Yield the problems of a spec.
 
     Args:
-        draft: The parts that are well formed, each by itself.
-        description: What is known of the data; None if nothing is, which leaves fewer things to check.
-        trains: Whether the spec is to be trained; else it is of a model that is trained already.
+        draft: The parts of the spec that are valid on their own.
+        description: Description of the data; None if unknown, which skips some checks.
+        trains: Whether the spec will be trained; False for the spec of a trained model.
     """
     yield from _own_problems(draft)
     if trains:
@@ -44,7 +44,9 @@ def find_problems(draft: Draft, description: Description | None, *, trains: bool
         return
     target = target_of(draft.model_type, description.features, description.target)
     if target is None:
-        yield FieldProblem(("dataset",), "the data has no labels to learn", "labels, or a model of type autoencoder")
+        yield FieldProblem(
+            ("dataset",), "the data has no labels to learn from", "labels, or a model of type autoencoder"
+        )
         return
     if draft.loss is not None:
         yield from _loss_fits(draft.loss, draft.model, draft.metrics, target)
@@ -53,30 +55,30 @@ def find_problems(draft: Draft, description: Description | None, *, trains: bool
 
 
 def target_of(model: type[Model] | Model, features: Features, target: Target | None) -> Target | None:
-    """What a model has to predict: the data's target, or for an autoencoder its own input."""
+    """Return what a model predicts: the target of the data, or its own input for an autoencoder."""
     return Target.of_input(features) if model.target_is_input else target
 
 
 def settled_target(loss: Loss, model: Model, target: Target) -> Target:
-    """The target as the loss takes it, with the activation that the model really ends in."""
+    """Return the target with the encoding of the loss and the last activation of the model."""
     settled = loss.settle(target)
     return replace(settled, activation=model.final_activation(settled))
 
 
 def best_metric(training: Training) -> str:
-    """The score by which the best epoch is known, and restored, as the spec names it; `auto` if it names none."""
+    """Return the score that selects the best epoch, as named in the spec; `auto` if there is none."""
     rule = training.early_stopping
     return rule.metric if rule is not None and training.monitor == "auto" else training.monitor
 
 
 def stopping_metric(training: Training) -> str:
-    """The score that early stopping watches, as the spec names it; `auto` if it names none."""
+    """Return the score that early stopping watches, as named in the spec; `auto` if there is none."""
     rule = training.early_stopping
     return training.monitor if rule is None or rule.metric == "auto" else rule.metric
 
 
 def monitored(spec: Spec, metric: str, *, has_validation: bool) -> str:
-    """The log key that `auto`, or a metric's name, stands for."""
+    """Return the log key for the name of a metric or `auto`."""
     if metric == "auto":
         metric = spec.training.monitor
     return metric if metric != "auto" else ("val_loss" if has_validation else "loss")
@@ -103,20 +105,20 @@ def _metric_names(draft: Draft, training: Training, description: Description | N
         if metric is None:
             continue
         name, path = metric.log_name, ("metrics", index, "name" if metric.name else "type")
-        hint = f"give it a name of its own: {{type: {metric.type_name}, name: ...}}"
+        hint = f"give it another name: {{type: {metric.type_name}, name: ...}}"
         prefix = next((prefix for prefix in SPLIT_PREFIXES if name.startswith(prefix)), "")
         if name in names:
-            yield FieldProblem(path, f"two scores are called {name!r}", "one of each name", hint)
+            yield FieldProblem(path, f"two scores have the name {name!r}", "different names", hint)
         elif name in (*NOT_SCORES, "auto"):
-            said = f"a score is called {name!r}, which is a column of metrics.jsonl already"
-            said = said if name != "auto" else "a score is called 'auto', which training.monitor reads as its default"
+            said = f"a score has the name {name!r}, which is already a column of metrics.jsonl"
+            said = said if name != "auto" else "a score has the name 'auto', which is the default of training.monitor"
             yield FieldProblem(path, said, f"none of {', '.join((*NOT_SCORES, 'loss', 'auto'))}", hint)
         elif prefix:
-            said = f"a score is called {name!r}, as if it were the score {name.removeprefix(prefix)!r} of a split"
-            yield FieldProblem(path, said, f"a name that does not begin with {', '.join(SPLIT_PREFIXES)}", hint)
+            said = f"a score has the name {name!r}, which looks like the score {name.removeprefix(prefix)!r} of a split"
+            yield FieldProblem(path, said, f"a name that does not start with {', '.join(SPLIT_PREFIXES)}", hint)
         names[name] = metric
     if None in draft.metrics or draft.dataset is None:
-        return  # what is watched may be the name of a metric that could not be read
+        return  # the watched score may be a metric that could not be parsed
     brings_validation = description is not None and "validation" in description.examples
     has_validation = bool(draft.dataset.validation) or brings_validation
     known = ("auto", *names, *(f"val_{name}" for name in names if has_validation))
@@ -125,15 +127,15 @@ def _metric_names(draft: Draft, training: Training, description: Description | N
         if name not in known:
             near = nearest(name, known)
             hint = f"did you mean {near!r}?" if near else ""
-            yield FieldProblem(watching, f"no score is called {name!r}", "one of " + ", ".join(known), hint)
+            yield FieldProblem(watching, f"there is no score {name!r}", "one of " + ", ".join(known), hint)
         elif metric is not None and metric.larger_is_better is None:
-            said = f"the metric {metric.type_name} does not say whether a larger or a smaller {name} is better"
-            hint = f"the line larger_is_better = True, or False, in the class {type(metric).__name__}"
+            said = f"the metric {metric.type_name} does not define whether a larger or a smaller {name} is better"
+            hint = f"set larger_is_better = True or False in the class {type(metric).__name__}"
             yield FieldProblem(watching, said, "a score with a direction", hint)
 
 
 def _watched(draft: Draft, training: Training) -> Iterator[tuple[Path, str]]:
-    """The keys that name a score by which something is decided, with what they name."""
+    """Yield the keys that name a score to watch, with that name."""
     yield ("training", "monitor"), training.monitor
     if training.early_stopping:
         yield ("training", "early_stopping", "metric"), training.early_stopping.metric
@@ -151,59 +153,61 @@ def _sizes(dataset: Source, training: Training | None, description: Description)
         train = examples.get("train", 0) + examples.get("validation", 0)
         held_out = held_out_count(validation, train)
         if held_out >= train > 0:
-            said = f"{held_out} of {train} training examples are held out for validation"
-            yield FieldProblem(("dataset", "validation"), said, "some left to train on", "a fraction, such as 0.1")
+            said = f"{held_out} of {train} training examples would be held out for validation"
+            yield FieldProblem(
+                ("dataset", "validation"), said, "some examples left for training", "use a fraction, such as 0.1"
+            )
     if training is not None and training.drop_remainder:
         train = examples.get("train", training.batch_size)
         if training.batch_size > train:
-            said = f"a batch of {training.batch_size} with drop_remainder leaves nothing of {train} training examples"
+            said = f"with drop_remainder, a batch size of {training.batch_size} uses none of {train} training examples"
             yield FieldProblem(("training", "batch_size"), said, f"at most {train}")
 
 
 def check_model_takes(model: Model, features: Features, dataset: Source | None) -> Iterator[FieldProblem]:
-    """Find why a model cannot be built for the features of a dataset; nothing, if it can."""
+    """Yield the reasons why a model cannot be built for the features of a dataset."""
     if features.kind not in model.takes:
-        said = f"a model of type {model.type_name} cannot take {features.kind} features of shape {features.shape}"
+        said = f"a model of type {model.type_name} does not accept {features.kind} features of shape {features.shape}"
         hint = _output_mode_hint(model, features, dataset)
         yield FieldProblem(("model", "type"), said, "features of kind " + " or ".join(model.takes), hint)
         return
     if features.embedded and not model.learns_embedded:
         names = ", ".join(repr(column.name) for column in features.embedded)
         of_text = [column.name for column in features.embedded if column.words is not None]
-        said = f"a model of type {model.type_name} learns no vectors for the ids of {names}"
+        said = f"a model of type {model.type_name} cannot embed the ids of {names}"
         off = [] if len(of_text) == len(features.embedded) else ["--set dataset.embedding=off"]
         hint = " and ".join(off + ([f"ignore: [{', '.join(of_text)}]"] if of_text else []))
-        yield FieldProblem(("model", "type"), said, "a model that does, such as mlp", hint)
+        yield FieldProblem(("model", "type"), said, "a model with embeddings, such as mlp", hint)
     yield from _below(model.misfits(features), "model")
 
 
 def _output_mode_hint(model: Model, features: Features, dataset: Source | None) -> str:
-    """How texts become what a model takes, where the features are made of texts; else nothing."""
+    """Return a hint to turn texts into features that the model accepts; empty for other features."""
     fields = type(dataset).model_fields if dataset is not None else {}
     key = "output_mode" if "output_mode" in fields else "text.output_mode" if "text" in fields else ""
     if key and features.kind == "tokens" and "vector" in model.takes:
-        return f"--set dataset.{key}=multi_hot makes a vector of each text"
+        return f"--set dataset.{key}=multi_hot turns each text into a vector"
     if key == "output_mode" and features.kind == "vector" and "tokens" in model.takes:
-        return f"--set dataset.{key}=int gives the tokens in their order"
+        return f"--set dataset.{key}=int keeps the tokens in their order"
     return ""
 
 
 def _loss_fits(
     loss: Loss, model: Model | None, metrics: tuple[Metric | None, ...], target: Target
 ) -> Iterator[FieldProblem]:
-    said = {
+    kind = {
         "classes": f"{target.size} classes",
-        "class_columns": f"{len(target.parts)} columns of classes",
+        "class_columns": f"{len(target.parts)} class columns",
         "labels": f"{target.size} yes-or-no labels",
         "values": "a real number" if target.size == 1 else f"{target.size} real numbers",
         "input": "the model's own input",
     }[target.kind]
     for index, metric in enumerate(metrics):
         if metric is not None and not metric.accepts(target):
-            what = f"{metric.type_name} cannot take the target: {said}"
+            what = f"{metric.type_name} does not work with the target: {kind}"
             yield FieldProblem(("metrics", index, "type"), what, "one of " + ", ".join(metrics_for(target)))
     if not loss.accepts(target):
-        what = f"{loss.type_name} cannot take the target: {said}"
+        what = f"{loss.type_name} does not work with the target: {kind}"
         one_hot = target.kind == "values" and target.size > 1 and loss.takes.classes is not None
         hint = "if the numbers are one-hot classes: --set dataset.task=classification" if one_hot else ""
         yield FieldProblem(("loss", "type"), what, "one of " + ", ".join(losses_for(target)), hint)
@@ -225,9 +229,9 @@ def _augmentation_fits(draft: Draft, description: Description) -> Iterator[Field
         return
     path, features = ("dataset", "augmentation"), description.features
     if features.kind != "image":
-        yield FieldProblem(path, f"augmentation is for images, and the data has a {features.kind}", "null")
+        yield FieldProblem(path, f"augmentation is for images, but the features are of kind {features.kind}", "null")
     if augmentation.moves and draft.training is not None and draft.training.jit == "on":
-        said = "training.jit is on, and XLA cannot compile rotation, translation and zoom of images"
+        said = "training.jit is on, but XLA cannot compile rotation, translation and zoom of images"
         yield FieldProblem(("training", "jit"), said, "auto or off")
     if draft.model_type is None or draft.loss is None or not augmentation.mixup:
         return
@@ -235,11 +239,11 @@ def _augmentation_fits(draft: Draft, description: Description) -> Iterator[Field
     if target and target.kind == "classes" and draft.loss.takes.classes == "index":
         found = ((name, losses.find(name)) for name in losses_for(target))
         mixing = ", ".join(name for name, loss in found if loss is not None and loss.takes.classes != "index")
-        said = f"mixup mixes targets, and {draft.loss.type_name} takes the index of one class"
-        yield FieldProblem((*path, "mixup"), said, f"with mixup the loss is one of {mixing}")
+        said = f"mixup mixes targets, but {draft.loss.type_name} needs the index of a single class"
+        yield FieldProblem((*path, "mixup"), said, f"one of the losses {mixing}, or mixup: 0")
 
 
 def _below(problems: Iterator[FieldProblem], *path: str | int) -> Iterator[FieldProblem]:
-    """A component's problems, with their paths from the spec's root."""
+    """Yield the problems of a component with paths that start at the root of the spec."""
     for problem in problems:
         yield replace(problem, path=(*path, *problem.path))

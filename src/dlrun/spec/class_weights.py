@@ -1,4 +1,4 @@
-"""Weights of classes by name or by index: which class each is of, and where they would balance nothing."""
+"""Resolve and check class weights, whose keys are names or indices of classes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _MOST_NAMED = 20
 
 
 def weights_by_index(weights: Mapping[str, float], target: Target) -> dict[int, float]:
-    """The weights that a spec gives, by the index of their class.
+    """Return the class weights of a spec by class index.
 
-    All keys are names of classes, or all are indices. Classes may have digits for names: keys that can be read either
-    way are names.
+    Either all keys are names of classes, or all are indices. Keys that could be both, because classes have numbers as
+    names, are names.
 
     Args:
-        weights: As the spec has them; `class_weight_problems` has none about them.
-        target: Of classes.
+        weights: Weights of the spec, which `class_weight_problems` has checked.
+        target: Target of classes.
     """
     names = {name: index for index, name in enumerate(target.class_names)}
     if weights.keys() <= names.keys():
@@ -31,18 +31,18 @@ def weights_by_index(weights: Mapping[str, float], target: Target) -> dict[int, 
 
 
 def class_weight_problems(draft: Draft, target: Target) -> Iterator[FieldProblem]:
-    """Yield what is wrong about weights of classes, and of examples.
+    """Yield the problems of class weights and example weights.
 
     Args:
-        draft: Of the spec.
-        target: What is learnt.
+        draft: Valid parts of the spec.
+        target: Target of the model.
     """
     yield from _unbalanced(draft, target)
     weights = draft.training.class_weight if draft.training is not None else None
     if weights is None:
         return
     if target.kind != "classes":
-        said = f"class weights for a target of {target.kind.replace('_', ' ')}"
+        said = f"class weights do not work with a target of {target.kind.replace('_', ' ')}"
         yield FieldProblem(_PATH, said, "a target of classes")
     elif isinstance(weights, dict):
         yield from _keys(weights, target)
@@ -51,7 +51,9 @@ def class_weight_problems(draft: Draft, target: Target) -> Iterator[FieldProblem
 def _keys(weights: Mapping[str, float], target: Target) -> Iterator[FieldProblem]:
     indices = [str(index) for index in range(target.size)]
     if len(weights) == target.size and not any(weights.values()):
-        yield FieldProblem(_PATH, "every class weighs 0: nothing would be learnt", "a weight above 0 for some class")
+        yield FieldProblem(
+            _PATH, "all class weights are 0, so nothing would be learned", "a weight above 0 for at least one class"
+        )
     known = {*target.class_names, *indices}
     unknown = [key for key in weights if key not in known]
     for key in unknown:
@@ -67,15 +69,15 @@ def _keys(weights: Mapping[str, float], target: Target) -> Iterator[FieldProblem
     numbered = [key for key in weights if key not in target.class_names]
     twice = [key for key in numbered if target.class_names[int(key)] in named]
     if twice:
-        said = f"class {target.class_names[int(twice[0])]!r} has two weights: by its name, and as number {twice[0]}"
+        said = f"class {target.class_names[int(twice[0])]!r} has two weights, one by name and one by index {twice[0]}"
     else:
-        said = f"some classes are named ({', '.join(named)}) and some numbered ({', '.join(numbered)})"
-    hint = f"{numbered[0]} is the number of {target.class_names[int(numbered[0])]!r}"
-    yield FieldProblem((*_PATH, numbered[0]), said, "the names of all classes, or the numbers of all", hint)
+        said = f"some keys are names ({', '.join(named)}) and some are indices ({', '.join(numbered)})"
+    hint = f"{numbered[0]} is the index of {target.class_names[int(numbered[0])]!r}"
+    yield FieldProblem((*_PATH, numbered[0]), said, "either names or indices for all classes", hint)
 
 
 def _unbalanced(draft: Draft, target: Target) -> Iterator[FieldProblem]:
-    """Weights with a loss that is one number for a batch: all it does with them is to become larger or smaller."""
+    """Yield weights for a loss that is one number for the batch, which weights can only scale as a whole."""
     if draft.loss is None or not draft.loss.is_of_batch:
         return
     given = []
@@ -84,6 +86,6 @@ def _unbalanced(draft: Draft, target: Target) -> Iterator[FieldProblem]:
     if getattr(draft.dataset, "sample_weight", None) is not None:
         given.append((("dataset", "sample_weight"), "weights of examples"))
     can = [name for name in losses_for(target) if (loss := losses.find(name)) is not None and not loss.is_of_batch]
-    for path, what in given:
-        said = f"{what} balance nothing in {draft.loss.type_name}, which is computed over a batch as a whole"
-        yield FieldProblem(path, said, "a loss of single examples: " + ", ".join(can))
+    for path, weights in given:
+        said = f"{weights} have no effect in {draft.loss.type_name}, which is computed over the whole batch"
+        yield FieldProblem(path, said, "a loss that is computed per example: " + ", ".join(can))

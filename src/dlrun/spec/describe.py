@@ -1,4 +1,4 @@
-"""What the registries hold, in words: every component with its keys, their types, defaults and meanings."""
+"""Describe every registered component with its keys, their types, defaults and meanings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LAYER = "layer"
 
 
 def list_components() -> dict[str, dict[str, str]]:
-    """Every component's summary, by kind and name; the layers of a `sequential` model last."""
+    """Return the summary of every component by kind and name, with the layers of a `sequential` model last."""
     listed: dict[str, dict[str, str]] = {}
     for kind, name, component, _ in _components():
         listed.setdefault(kind, {})[name] = _summary(component)
@@ -31,10 +31,10 @@ def list_components() -> dict[str, dict[str, str]]:
 
 
 def describe_component(name: str) -> list[dict[str, Any]]:
-    """The components called `name`, of any kind, each with its keys.
+    """Return the components of any kind with this name, each with its keys.
 
     Raises:
-        UsageError: There is none.
+        UsageError: There is no such component.
     """
     full_names = {short: full for kind in REGISTRIES.values() for short, full in short_names(kind.kind).items()}
     name = full_names.get(name, name)
@@ -52,12 +52,12 @@ def describe_component(name: str) -> list[dict[str, Any]]:
     if not found:
         known = sorted({known for _, known, _, _ in _components()})
         hint = did_you_mean(nearest(name, known)) or "dlrun components"
-        raise UsageError(f"no component is called {name!r}", expected="a name that dlrun components lists", hint=hint)
+        raise UsageError(f"there is no component {name!r}", expected="a name listed by dlrun components", hint=hint)
     return found
 
 
 def _components() -> Iterator[tuple[str, str, type[BaseModel], str]]:
-    """Kind, name, class and origin of everything that a spec can name."""
+    """Yield kind, name, class and origin of every component that a spec can select."""
     for registry in REGISTRIES.values():
         for name in registry.names():
             component = registry.find(name)
@@ -73,7 +73,7 @@ def _summary(component: type[BaseModel]) -> str:
 
 def describe_keys(fields: type[BaseModel], *, above: str = "") -> Iterator[dict[str, Any]]:
     """Describe the keys of a component or a section; those of a group follow the key that holds the group."""
-    # What has to be given first; then in the order of the class, its bases first.
+    # Required keys first, then the order of the class, which starts with its bases.
     for name, field in sorted(fields.model_fields.items(), key=lambda item: not item[1].is_required()):
         default = field.get_default(call_default_factory=True, validated_data={}) if not field.is_required() else None
         plain = default.model_dump(mode="json") if isinstance(default, BaseModel) else default

@@ -1,4 +1,4 @@
-"""A field's type in words (`a whole number of at least 1`): for error messages and for `dlrun components`."""
+"""Describe the type of a field in words (`a whole number of at least 1`), for errors and `dlrun components`."""
 
 from __future__ import annotations
 
@@ -40,25 +40,25 @@ _BOUNDS = (
 
 
 def expectation(field: FieldInfo) -> str:
-    """What a field takes, in words."""
+    """Describe the values that a field accepts."""
     if field.examples:
         return "one of " + ", ".join(map(str, field.examples))
     return describe_type(field.annotation, field.metadata)
 
 
 def describe_type(annotation: Any, bounds: list[Any] | None = None) -> str:
-    """What a type annotation admits, in words.
+    """Describe the values that a type annotation accepts.
 
     Args:
-        annotation: The type.
-        bounds: Limits that apply to the numbers in it.
+        annotation: Type annotation.
+        bounds: Bounds on the numbers in it.
     """
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return describe_type(arguments[0], [*(bounds or ()), *_marks(arguments[1:])])
     if origin in (Union, types.UnionType):
         names = [describe_type(argument, bounds) for argument in arguments]
-        # A whole number beside a number says nothing more.
+        # `a whole number or a number` is redundant.
         kept = [name for name in names if not (name.startswith("a whole number") and float in arguments)]
         return " or ".join(dict.fromkeys(kept))
     if origin is Literal:
@@ -71,7 +71,7 @@ def describe_type(annotation: Any, bounds: list[Any] | None = None) -> str:
 
 
 def fields_at(model: type[BaseModel], path: Path) -> Iterator[FieldInfo]:
-    """The fields that `path` may mean, the last key's; several where a union leaves it open."""
+    """Yield the fields at `path`; a union may have several."""
     field = model.model_fields.get(str(path[0])) if path else None
     if field is None:
         return
@@ -83,7 +83,7 @@ def fields_at(model: type[BaseModel], path: Path) -> Iterator[FieldInfo]:
 
 
 def groups_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The groups of keys (pydantic models) that an annotation may hold, through lists and unions."""
+    """Yield the groups of keys (pydantic models) in an annotation, also inside lists and unions."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     for argument in get_args(annotation):
@@ -91,14 +91,14 @@ def groups_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def holds_names(annotation: Any) -> bool:
-    """Whether an annotation is of a mapping, whose keys are any names, and no others."""
+    """Return whether an annotation is a mapping with arbitrary keys."""
     if get_origin(annotation) in (Annotated, Union, types.UnionType):
         return any(holds_names(argument) for argument in get_args(annotation))
     return annotation is dict or get_origin(annotation) is dict
 
 
 def _describe_plain(annotation: Any, bounds: list[Any]) -> str:
-    """What a type without arguments admits."""
+    """Describe the values of a type without arguments."""
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return "one of " + ", ".join(str(member.value) for member in annotation)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -114,8 +114,10 @@ def _describe_list(arguments: tuple[Any, ...]) -> str:
 
 
 def _describe_bounds(marks: list[Any]) -> str:
-    said = [f"{words} {getattr(mark, key)}" for mark in marks for kind, key, words in _BOUNDS if isinstance(mark, kind)]
-    return " of " + " and ".join(said) if said else ""
+    limits = [
+        f"{words} {getattr(mark, key)}" for mark in marks for kind, key, words in _BOUNDS if isinstance(mark, kind)
+    ]
+    return " of " + " and ".join(limits) if limits else ""
 
 
 def _marks(metadata: tuple[Any, ...]) -> Iterator[Any]:

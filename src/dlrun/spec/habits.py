@@ -1,4 +1,4 @@
-"""What people who come from other tools write, and what it is called here: for hints, never accepted in silence."""
+"""Names from other tools and their names in dlrun. They are used only for hints, not accepted as aliases."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ KEYS: Mapping[str, str] = {
     "mixed_precision": "precision",
     "gpus": "device",
 }
-"""What other tools call a key of ours."""
+"""Keys of dlrun by their name in other tools."""
 
 _CLASSES = "sparse_categorical_crossentropy"
 _NAMES: Mapping[str, Mapping[str, str]] = {
@@ -134,19 +134,19 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
 
 
 def known_as(kind: str, name: str, names: tuple[str, ...]) -> str | None:
-    """What other tools' name for a component is called here.
+    """Return the component of dlrun for its name in another tool, or None.
 
     Args:
-        kind: Of the component: `metric`.
-        name: As it was written, in whatever spelling: `MSELoss`, `mse_loss`.
-        names: Those that there are.
+        kind: Kind of the component, such as `metric`.
+        name: Name in any spelling, such as `MSELoss` or `mse_loss`.
+        names: Names of the existing components.
     """
     meant = _folded_names(kind).get(fold_name(name))
     return meant if meant in names else None
 
 
 def elsewhere(key: str) -> list[str]:
-    """The dotted keys that a key without its section, or in a wrong one, stands for: `training.epochs`."""
+    """Return the dotted keys that a key without a section, or in the wrong one, may mean: `training.epochs`."""
     wanted = fold_name(KEYS.get(key, key))
     found = [path for path in _dotted_keys() if fold_name(path.rpartition(".")[2]) == wanted]
     return found[:3]

@@ -1,14 +1,14 @@
-"""A spec in, what tells whether two runs are the same out: digests of the spec, of the code and of the data's files.
+"""Compute the identity of a run: digests of the spec, the code and the data files. Equal runs have equal digests.
 
-- spec: every key as it was asked for, `auto` included, with `--set` applied and every default filled in; without where
-  the data and the plugins lie.
-- code: dlrun's own source, the versions of Python and of the libraries that decide the numbers, and the plugins'
-  source. A plugin may import what lies beside it, so with plugins also the commit of their repository and how the files
-  there differ from it; a file that git does not know, and no plugin is, goes unnoticed.
-- data: path, size and time of change of each file that the data is read from, which is known without reading it. Files
-  that were moved or touched may be the same data all the same: then the fingerprint of what they hold decides.
+- spec: every key as requested, including `auto`, with `--set` applied and all defaults filled in, but without the paths
+  of the data and the plugins.
+- code: the source of dlrun, the versions of Python and of the libraries that affect the numbers, and the source of the
+  plugins. A plugin may import files next to it. With plugins, the digest therefore includes the commit of their
+  repository and its uncommitted changes. Files that git does not track, other than plugins, are not noticed.
+- data: path, size and modification time of each data file, which are known without reading it. Files that were moved or
+  touched may still contain the same data; the fingerprint of their content then decides.
 
-What the data was, what was chosen for `auto`, and the machine are in `run.json` beside it.
+The fingerprint of the data, the choices made for `auto`, and the machine are in `run.json` too.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from dlrun.spec.types import Spec
 
 
 def identify(file: SpecFile) -> IdentityRecord:
-    """Tell what decides the result of a run, before anything of it exists."""
+    """Return the identity of a run, which determines its result, before the run exists."""
     return IdentityRecord(spec=_of_spec(file.spec), code=_of_code(file), data=_of_places(file.spec.dataset.places()))
 
 
 def identify_apart_from_seed(file: SpecFile, identity: IdentityRecord) -> str:
-    """Tell what decides the result of a run besides its seed: runs that agree in it are seeds of one model.
+    """Return a digest of the identity without the seed. Runs with the same digest differ only in their seed.
 
     Args:
-        file: The spec; its name decides nothing either.
-        identity: Of the run.
+        file: Spec file. The name of the run is ignored too.
+        identity: Identity of the run.
     """
     return _digest((_of_spec(replace(file.spec, name="", seed=0)), identity.code, identity.data))
 
@@ -51,11 +51,11 @@ def _of_spec(spec: Spec) -> str:
 
 def _of_code(file: SpecFile) -> str:
     plugins = [Path(plugin) for plugin in file.spec.plugins]
-    told: dict[str, Any] = {"versions": provenance.versions(), "dlrun": _own_source()}
-    told["plugins"] = [sha256(plugin.read_bytes()).hexdigest() for plugin in plugins]
+    parts: dict[str, Any] = {"versions": provenance.versions(), "dlrun": _own_source()}
+    parts["plugins"] = [sha256(plugin.read_bytes()).hexdigest() for plugin in plugins]
     if file.trust.repository:
-        told["git"] = [_of_repository(folder) for folder in sorted({plugin.parent for plugin in plugins})]
-    return _digest(told)
+        parts["git"] = [_of_repository(folder) for folder in sorted({plugin.parent for plugin in plugins})]
+    return _digest(parts)
 
 
 def _of_repository(folder: Path) -> tuple[Any, str]:
@@ -65,7 +65,7 @@ def _of_repository(folder: Path) -> tuple[Any, str]:
 
 @functools.cache
 def _own_source() -> str:
-    """Of dlrun as it is installed: one that is worked on keeps its version."""
+    """Return a digest of dlrun's source; the version alone does not change during development."""
     package, digest = Path(__file__).parents[1], sha256()
     for path in sorted(package.rglob("*.py")):
         digest.update(f"{path.relative_to(package)} ".encode() + sha256(path.read_bytes()).digest())
@@ -77,11 +77,11 @@ def _of_places(places: tuple[Path, ...]) -> str:
 
 
 def _files_in(place: Path) -> list[tuple[str, int, int]]:
-    """Path, size and time of each file in a folder, or of the one file; zeros for what is not there."""
+    """Return path, size and modification time of each file in a folder or of a file; zeros if it does not exist."""
     found = []
     for folder, below, names in os.walk(place):
         below.sort()
-        found += [_stamp(os.path.join(folder, name)) for name in sorted(names)]  # noqa: PTH118  of a million files
+        found += [_stamp(os.path.join(folder, name)) for name in sorted(names)]  # noqa: PTH118  fast for a million files
     return found or [_stamp(str(place))]
 
 
@@ -93,5 +93,5 @@ def _stamp(path: str) -> tuple[str, int, int]:
     return path, seen.st_size, seen.st_mtime_ns
 
 
-def _digest(told: Any) -> str:
-    return sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+def _digest(parts: Any) -> str:
+    return sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""From a YAML file and overrides to a checked, complete `Spec`, or every problem in it at once."""
+"""Parse a YAML file and overrides into a checked, complete `Spec`, or report all problems at once."""
 
 from __future__ import annotations
 
@@ -39,16 +39,17 @@ RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 @dataclass(frozen=True)
 class Trust:
-    """What a spec is trusted with.
+    """The trust in a spec, which may come from another user.
 
     Args:
-        plugins: Whether the files under `plugins:`, which are code, may be loaded.
-        data: Whether it may say which data files are read, and what tracker is told; otherwise only an override may.
-        looks_at_data: Whether the data is asked for its shape; False: nothing of it is opened, whatever the spec says.
-        plugins_within: The folder that plugins have to be in; None: anywhere.
-        repository: Whether git may look at the folder of the spec: a repository there can name programs to run.
-        working_directory: Whether plugins are looked for there too; a run's own are copies beside its spec.
-        trains: Whether it is to be trained; False: what keeps a training from its start is not looked for.
+        plugins: Whether to load the files under `plugins:`, which are code.
+        data: Whether the spec may choose data files and a tracker. If False, only an override may.
+        looks_at_data: Whether to read the description of the data. If False, no data file is opened.
+        plugins_within: Folder that must contain the plugins; None for any place.
+        repository: Whether to run git in the folder of the spec, where the settings of a repository can run programs.
+        working_directory: Whether to look for plugins in the working directory too. Those of a run are copies in its
+            folder.
+        trains: Whether the spec will be trained. If False, problems that matter only for training are ignored.
     """
 
     plugins: bool = True
@@ -62,12 +63,16 @@ class Trust:
 
 @dataclass(frozen=True)
 class SpecFile:
-    """A spec and the document it was read from, so that what is learnt later can still point to its line.
+    """A spec with its document, so that problems found later can still refer to a line.
 
     Args:
-        tracking_refused: Why the spec has lost its tracker, for a run that goes on without; empty: it has not.
-        notes: Which of two places a relative path was found in, for the user to see.
-        text: The spec as YAML, where it is not in the file `path`.
+        spec: The spec.
+        document: The document that it was parsed from.
+        path: Path of the YAML file.
+        trust: Trust in the spec.
+        tracking_refused: Reason why the tracker of the spec is not used; empty if it is.
+        notes: Messages for the user about which of two places a relative path was found in.
+        text: The spec as YAML, if it does not come from the file `path`.
     """
 
     spec: Spec
@@ -79,10 +84,10 @@ class SpecFile:
     text: str | None = None
 
     def check(self, description: Description) -> None:
-        """Check the spec against its data, once that is loaded.
+        """Check the spec against its data, after the data is loaded.
 
         Raises:
-            SpecError: They do not fit.
+            SpecError: The spec does not fit the data.
         """
         found = find_problems(self.spec.draft(), description, trains=self.trust.trains)
         problems = [self.document.located(problem) for problem in found]
@@ -104,16 +109,16 @@ def read_spec(
     """Read, override, complete and check a spec.
 
     Args:
-        path: The YAML file.
-        overrides: `key=value` each, as `--set` takes them.
-        trust: What the file is trusted with; None: what its place says. A file in the folder of a run that was not made
-            here is trusted as that run is.
-        content: What the file holds, for who has verified these very bytes; None: it is read.
-        trust_plugins: Whether the plugins of a run that was not made here, which are code, may be loaded.
+        path: Path of the YAML file.
+        overrides: Overrides of the form `key=value`, as for `--set`.
+        trust: Trust in the file; None to derive it from its folder. A file in the folder of a run has the trust of that
+            run.
+        content: Content of the file, if the caller has read and verified it; None to read it.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was created elsewhere.
 
     Raises:
         SpecError: Every problem that can be found without loading the data.
-        DataError: The spec is right, and a file or folder of the data is not there, or is known to be wrong.
+        DataError: The spec is correct, but a data file or folder is missing or not usable.
     """
     if trust is None:
         trust, content = _given_trust(path, trust_plugins=trust_plugins)
@@ -127,13 +132,13 @@ def override_list(overrides: str | Sequence[str]) -> tuple[str, ...]:
 
 
 def parse_given(given: Mapping[str, Any], overrides: tuple[str, ...] = ()) -> SpecFile:
-    """Complete and check a spec that is a dict, as `read_spec` does a file.
+    """Complete and check a spec given as a dict, as `read_spec` does for a file.
 
-    Relative paths start in the working directory.
+    Relative paths are relative to the working directory.
 
     Raises:
-        SpecError: Every problem that can be found without loading the data, each with the path of its key.
-        DataError: As `read_spec`.
+        SpecError: Every problem that can be found without loading the data, each with its key path.
+        DataError: See `read_spec`.
     """
     document, text = document_of(given)
     return replace(_checked(document, [], Path("run.yaml"), OWN, overrides), text=text)
@@ -141,7 +146,7 @@ def parse_given(given: Mapping[str, Any], overrides: tuple[str, ...] = ()) -> Sp
 
 def _checked(document: Node, problems: list[Problem], path: Path, trust: Trust, overrides: tuple[str, ...]) -> SpecFile:
     problems += apply_overrides(document, overrides)
-    if problems and not document.value:  # an empty file lacks everything: one problem says so
+    if problems and not document.value:  # an empty file lacks every key, so report only that it is empty
         raise SpecError(problems)
     if not isinstance(document.value, dict):
         what = f"the spec is {shown(document.plain())}"
@@ -156,9 +161,9 @@ def _checked(document: Node, problems: list[Problem], path: Path, trust: Trust, 
 
 
 def _given_trust(path: Path, *, trust_plugins: bool) -> tuple[Trust, bytes | None]:
-    """What a file is trusted with for the place where it lies, and its content where that was verified.
+    """Return the trust in a file according to its folder, and its content if that was verified.
 
-    A run folder that somebody sent is trained, planned and looked at by its spec.yaml as easily as by its id.
+    The spec.yaml in the run folder of another user can be given to any command, so it must not get more trust.
     """
     around, content = folder_around(path), None
     if around is None:
@@ -170,7 +175,9 @@ def _given_trust(path: Path, *, trust_plugins: bool) -> tuple[Trust, bytes | Non
     is_its_spec = os.path.realpath(path) == os.path.realpath(run.spec_yaml)
     if is_its_spec:
         with suppress(OSError):
-            content = disk.read_file(path, limit=MAX_BYTES + 1)  # once: what is verified is what is parsed
+            content = disk.read_file(
+                path, limit=MAX_BYTES + 1
+            )  # read once, so that the verified bytes are the parsed ones
     if is_own(run, spec=content):
         return Trust(plugins_within=None if is_its_spec else run.plugins), content
     foreign = Trust(
@@ -180,7 +187,7 @@ def _given_trust(path: Path, *, trust_plugins: bool) -> tuple[Trust, bytes | Non
 
 
 class _SpecParser:
-    """Parses every part even when others are wrong, so that all problems come at once."""
+    """Parse every part even if others are wrong, so that all problems are reported at once."""
 
     def __init__(self, document: Node, path: Path) -> None:
         self.document = document
@@ -195,13 +202,13 @@ class _SpecParser:
         if not RUN_NAME.fullmatch(name) and self.document.child("name") is None:
             self.problems.append(self.unusable_file_name())
         elif not RUN_NAME.fullmatch(name):
-            self.report("name", f"the name {shown(name)}", "letters, digits, '.', '_' and '-', 80 at most")
+            self.report("name", f"the name {shown(name)} is not valid", "up to 80 letters, digits, '.', '_' and '-'")
         seed = self.scalar("seed", int, default=0, expected="a whole number of at least 0")
         if not 0 <= seed <= MAX_SEED:
             self.report("seed", f"seed is {seed}", f"a whole number from 0 to {MAX_SEED}")
         before = len(self.problems)
         plugins = self.plugins(trust)
-        if len(self.problems) > before:  # what a plugin would have brought cannot be told from a mistake
+        if len(self.problems) > before:  # names from a missing plugin would look like mistakes
             return None
         draft = self.draft()
         if not trust.data:
@@ -213,7 +220,7 @@ class _SpecParser:
         return Spec(name=name, seed=seed, plugins=plugins, **parts)
 
     def checked(self, draft: Draft, trust: Trust) -> Draft:
-        """The draft with the places of its data found, after everything that can be checked was."""
+        """Return the draft with the paths of its data resolved, and collect all problems."""
         description, asked = None, draft
         if not trust.looks_at_data:
             asked = replace(draft, dataset=None)
@@ -225,12 +232,12 @@ class _SpecParser:
         try:
             found = find_problems(asked, description, trains=trust.trains)
             self.problems += [self.document.located(problem) for problem in found]
-        except OSError as error:  # of a dataset that looks for its files
+        except OSError as error:  # raised by a dataset that searches for its files
             self.data_error = self.data_error or unreadable(error)
         return draft
 
     def located(self, dataset: Source) -> Source:
-        """The dataset with each path as it can be opened from the working directory."""
+        """Return the dataset with paths that are relative to the working directory."""
         found = {}
         for key in dataset.place_keys:
             path = getattr(dataset, key)
@@ -245,7 +252,7 @@ class _SpecParser:
         return dataset.model_copy(update=found) if found else dataset
 
     def described(self, dataset: Source | None) -> Description | None:
-        """What is known of the data; why it cannot be read is kept for the end, behind what is wrong with the spec."""
+        """Return the description of the data. An error in the data is kept until the spec is checked."""
         if dataset is None or self.data_error is not None:
             return None
         try:
@@ -281,7 +288,7 @@ class _SpecParser:
         if node is None or node.value is None:
             return ()
         if not isinstance(node.value, list):
-            self.report("metrics", f"metrics is {shown(node.plain())}", "a list: [accuracy]")
+            self.report("metrics", f"metrics is {shown(node.plain())}", "a list, such as [accuracy]")
             return (None,)
         node.value = [item.as_group() for item in node.value]
         if len(node.value) > MAX_METRICS:
@@ -298,20 +305,20 @@ class _SpecParser:
         node = self.document.child("plugins")
         listed = node.plain() if node is not None else ()
         if not isinstance(listed, tuple) or not all(isinstance(item, str) for item in listed):
-            self.report("plugins", f"plugins is {shown(listed)}", "a list of Python files: [my_model.py]")
+            self.report("plugins", f"plugins is {shown(listed)}", "a list of Python files, such as [my_model.py]")
             return ()
         if len(listed) > MAX_PLUGINS:
             self.report("plugins", f"there are {len(listed):,} plugins", f"at most {MAX_PLUGINS}")
             return ()
         place = self.document.place_of(("plugins",))
         if listed and not trust.plugins:
-            said = f"this run needs code of its own: {', '.join(listed)}"
-            raise SpecError([place.problem(said, hint="--trust-plugins, if you trust it as you trust a script")])
+            said = f"this run, which was created elsewhere, needs its own code: {', '.join(listed)}"
+            raise SpecError([place.problem(said, hint="add --trust-plugins if you trust this code")])
         loaded = []
         for index, item in enumerate(listed):
             within = trust.plugins_within
             if within is not None and not (self.path.parent / item).resolve().is_relative_to(within.resolve()):
-                raise SpecError([place.problem(f"the plugin {item} is outside of {within}")])
+                raise SpecError([place.problem(f"the plugin {item} is outside {within}")])
             try:
                 found = find_plugin(item, beside=self.path.parent, working_directory=trust.working_directory)
                 self.notes += [f"plugins: {found.note}"] if found.note else []
@@ -323,40 +330,40 @@ class _SpecParser:
         return tuple(loaded)
 
     def refuse_reach(self, dataset: Source) -> None:
-        """Stop at a stranger's spec that says which files to read, unless the user has said the same.
+        """Reject a spec from elsewhere that chooses files to read, unless the user chose them with an override.
 
         Raises:
-            SpecError: It does; nothing was opened.
+            SpecError: The spec chooses files. No file was opened.
         """
         problems = []
         for key in dataset.reach_keys:
             value, place = getattr(dataset, key), self.document.place_of(("dataset", key))
             if value and place.origin != OVERRIDE:
-                said = f"this run was not made here: its dataset.{key} ({shown(value)}) is not used unasked"
-                problems.append(place.problem(said, hint=f"--set dataset.{key}=..., with the value that you want"))
+                said = f"this run was created elsewhere, so its dataset.{key} ({shown(value)}) needs confirmation"
+                problems.append(place.problem(said, hint=f"--set dataset.{key}=... with the value to use"))
         if problems:
             raise SpecError(problems)
 
     def without_tracker(self, draft: Draft) -> Draft:
-        """Leave out a stranger's tracker, unless the user has named it too: a run is as good without."""
+        """Remove the tracker of a spec from elsewhere, unless the user chose its address with an override."""
         tracker = draft.tracking
         if tracker is None or all(
             self.document.place_of(("tracking", k)).origin == OVERRIDE for k in tracker.reach_keys
         ):
             return draft
-        hint = f"--set tracking.{tracker.reach_keys[0]}=... names one"
-        self.tracking_refused = f"none: this run was not made here, and its {tracker.type_name} is not used; {hint}"
+        hint = f"choose one with --set tracking.{tracker.reach_keys[0]}=..."
+        self.tracking_refused = f"none: this run was created elsewhere, so its {tracker.type_name} is not used; {hint}"
         return replace(draft, tracking=None)
 
     def unusable_file_name(self) -> Problem:
-        """The problem of a file whose name a run cannot have, where the spec gives no other."""
+        """Return the problem of a file whose name is not a valid run name, if the spec has no name."""
         stem = self.path.stem
         ascii_part = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
         name = re.sub(r"[^A-Za-z0-9._-]+", "_", ascii_part).strip("._-")[:80] or "my_run"
         return Problem(
-            f"a run is called after its file, and {shown(encodable(stem))} cannot be its name",
-            "letters of ASCII, digits, '.', '_' and '-', 80 at most",
-            f"name: {name} in the file, or another name for the file",
+            f"a run is named after its file, but {shown(encodable(stem))} is not a valid name",
+            "up to 80 ASCII letters, digits, '.', '_' and '-'",
+            f"add name: {name} to the file, or rename the file",
             encodable(str(self.path)),
         )
 

@@ -1,4 +1,4 @@
-"""The JSON Schema of a spec, for editors that complete and check YAML as it is typed."""
+"""The JSON Schema of a spec, with which editors complete and check YAML."""
 
 from __future__ import annotations
 
@@ -15,11 +15,16 @@ Schema = dict[str, Any]
 
 
 def json_schema() -> Schema:
-    """Every key of a spec, with its type, bounds, default and meaning, as JSON Schema (draft 2020-12)."""
+    """Return the JSON Schema (draft 2020-12) of a spec, with type, bounds, default and meaning of every key."""
     definitions: Schema = {}
     properties: Schema = {
-        "name": {"type": "string", "description": "Name of the run; the file's stem if left out."},
-        "seed": {"type": "integer", "minimum": 0, "default": 0, "description": "Seed of weights, order and dropout."},
+        "name": {"type": "string", "description": "Name of the run; by default the name of the file."},
+        "seed": {
+            "type": "integer",
+            "minimum": 0,
+            "default": 0,
+            "description": "Seed of initial weights, example order and dropout.",
+        },
         "plugins": {
             "type": "array",
             "items": {"type": "string"},
@@ -44,7 +49,7 @@ def json_schema() -> Schema:
 
 
 def _any_of(registry: Registry[Any], definitions: Schema) -> Schema:
-    """A bare name, or a group whose `type` decides which keys it may have."""
+    """Return the schema of a component: a bare name, or a group whose `type` determines its keys."""
     names = list(registry.names())
     chosen = [
         {

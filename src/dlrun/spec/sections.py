@@ -1,4 +1,4 @@
-"""The parts of a spec that name a component: a group of keys with a `type` in, the component out."""
+"""Parse the sections of a spec that select a component with the key `type`."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ SECTIONS: dict[str, Registry[Any]] = {
     "loss": losses,
     "tracking": trackers,
 }
-"""The keys of a spec that hold one component each."""
+"""Sections of a spec that contain one component each."""
 
 OPTIONAL = ("tracking",)
-"""Those that may be null."""
+"""Sections that may be null."""
 
 METRICS = metrics
 _DEFAULTS = {"optimizer": "adam", "schedule": "constant"}
 
 Parsed = tuple[C | None, type[C] | None, list[Problem]]
-"""A component, its class (which may be known where the component could not be made), and what is wrong."""
+"""A component, its class (which may be known even if the component is not valid), and the problems found."""
 
 
 def parse_section(document: Node, key: str) -> Parsed[Any]:
-    """Parse the component under a key of the spec, or its default."""
+    """Parse the component of a section, or its default."""
     registry, node = SECTIONS[key], document.child(key)
     if key in OPTIONAL and (node is None or node.value is None):
         return None, None, []
     if node is None and key in _DEFAULTS:
         node = Node(_DEFAULTS[key], document.place)
     if node is None:
-        problem = document.place.problem(f"the spec lacks the key {key!r}", expected=_choices(registry))
+        problem = document.place.problem(f"the key {key!r} is missing in the spec", expected=_choices(registry))
         return None, None, [problem]
     if isinstance(node.value, str):
         node = document.entries[key] = node.as_group()
@@ -61,19 +61,19 @@ def parse_section(document: Node, key: str) -> Parsed[Any]:
         and isinstance(node.value, dict | None)
         and not any(nearest(k, ("type",)) for k in node.entries)
     ):
-        # Only its keys are given: they are those of the default.
+        # Without `type`, the keys belong to the default type.
         node = Node({"type": Node(_DEFAULTS[key], node.place), **node.entries}, node.place, node.key_places)
     return parse_component(node, registry, where=key)
 
 
 def parse_component(node: Node, registry: Registry[C], *, where: str, hinted: bool = True) -> Parsed[C]:
-    """Parse one component.
+    """Parse a component.
 
     Args:
-        node: A group of keys; the bare name is a group already.
-        registry: Where its `type` is looked up.
-        where: Its name in messages.
-        hinted: Whether to look for the name that was meant by an unknown one.
+        node: Group of keys; a bare name must already be expanded.
+        registry: Registry of its kind.
+        where: Name of the section in messages.
+        hinted: Whether to search for the intended name of an unknown one.
     """
     problems = _correct_type_key(node, where=where)
     kind = node.child("type")
@@ -89,7 +89,7 @@ def parse_component(node: Node, registry: Registry[C], *, where: str, hinted: bo
         what = f"unknown {registry.kind} {shown(kind.value)}"
         hint = _unparted(kind.value) or did_you_mean(near)
         problems.append(kind.place.problem(what, expected=_choices(registry), hint=hint))
-        # Its other keys are checked as those of what was probably meant.
+        # Check the other keys against the component that was probably meant.
         name = near or name
     component = registry.find(name)
     if component is None:
@@ -99,7 +99,7 @@ def parse_component(node: Node, registry: Registry[C], *, where: str, hinted: bo
 
 
 def _correct_type_key(node: Node, *, where: str) -> list[Problem]:
-    """A misspelt `type` is put right first: without it nothing else can be checked."""
+    """Correct a misspelled `type` first, since nothing else can be checked without it."""
     if "type" in node.entries:
         return []
     for key in node.entries:
@@ -112,9 +112,9 @@ def _correct_type_key(node: Node, *, where: str) -> list[Problem]:
 
 
 def _unparted(text: str) -> str:
-    """The hint for keys and values without what parts them, `type:mlp` or `type = mlp`; empty for other text."""
+    """Return a hint for a key and value with a wrong separator, `type:mlp` or `type = mlp`; empty for other text."""
     found = _KEY_AND_VALUE.match(text)
-    return f"a key, a colon, a space and its value: `{found[1]}: {found[2]}`" if found else ""
+    return f"put a colon and a space between key and value: `{found[1]}: {found[2]}`" if found else ""
 
 
 def _choices(registry: Registry[Any]) -> str:

@@ -1,4 +1,4 @@
-"""The spec of a run that exists, read with as much trust as the run deserves."""
+"""Read the spec of an existing run, with trust that depends on where the run was created."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ USED = (
     "dataset.standard_input", "dataset.names", "training.device", "training.evaluation_batch_size",
     "training.early_stopping",
 )  # fmt: skip
-"""The keys that change what a trained model gives for a file: which model and checkpoint it is, how files are read."""
+"""Keys that affect the output of a trained model for a file: its model, its checkpoint, and how files are read."""
 
 
 def refuse_unused(overrides: Iterable[str], *, used: Iterable[str], purpose: str) -> None:
-    """Refuse overrides of keys that have no effect: whoever sets one believes that it has.
+    """Reject overrides without effect, because users who set them expect one.
 
     Args:
-        overrides: `key=value` each.
-        used: Keys, or groups of keys, that have one.
-        purpose: On what they have none.
+        overrides: Overrides of the form `key=value`.
+        used: Keys, or groups of keys, with an effect.
+        purpose: Result that the overrides should affect, for the message.
 
     Raises:
-        UsageError: Names the first.
+        UsageError: An override has no effect; the message names the first.
     """
     for override in overrides:
         key = override.partition("=")[0].strip() + "."
         if not any(key.startswith(f"{each}.") or f"{each}.".startswith(key) for each in used):
-            raise UsageError(f"--set {override} changes nothing about {purpose}", expected="one of " + ", ".join(used))
+            raise UsageError(f"--set {override} has no effect on {purpose}", expected="one of " + ", ".join(used))
 
 
 def read_stored_spec(
@@ -47,28 +47,28 @@ def read_stored_spec(
 ) -> SpecFile:
     """Read the spec of a run.
 
-    A run that was made here is trusted as its config was. One that came from elsewhere gets neither its plugins loaded,
-    unless `trust_plugins`, nor its data paths opened, unless an override repeats them.
+    A run that was created here is trusted like its config. For a run from elsewhere, plugins are loaded only with
+    `trust_plugins`, and data paths are opened only if an override repeats them.
 
     Args:
-        folder: The run.
-        overrides: `key=value` each, as `--set` takes them.
-        trust_plugins: Whether the plugins of a run from elsewhere, which are code, may be loaded.
-        looks_at_data: Whether the data is asked for its shape; False, for what needs the trained model alone: it need
-            not be there, and is not opened.
-        trains: Whether it is to be trained: it is then refused what a new spec is.
+        folder: Folder of the run.
+        overrides: Overrides of the form `key=value`, as for `--set`.
+        trust_plugins: Whether to load the plugins, which are code, of a run from elsewhere.
+        looks_at_data: Whether to read the description of the data. False if only the trained model is needed; the data
+            is then not opened and need not exist.
+        trains: Whether the run will be trained, which requires the same checks as a new spec.
 
     Raises:
-        SpecError: The spec is wrong, or asks for what it is not trusted with.
-        RunError: It has no spec.
-        UsageError: It was changed since the run was trained, or something in a run from elsewhere is neither a file nor
-            a folder.
+        SpecError: The spec is wrong, or needs more trust.
+        RunError: The run has no spec.
+        UsageError: The spec was changed after the training, or a run from elsewhere contains something other than files
+            and folders.
     """
     if not folder.spec_yaml.exists():
         raise RunError(
-            f"{folder.path} has no spec.yaml", expected="a folder that dlrun train made", hint="dlrun runs ls"
+            f"{folder.path} has no spec.yaml", expected="a folder written by dlrun train", hint="dlrun runs ls"
         )
-    content = _read(folder)  # once: what is verified is what is parsed
+    content = _read(folder)  # read once, so that the verified bytes are the parsed ones
     if is_own(folder, spec=content):
         own = Trust(looks_at_data=looks_at_data, repository=False, working_directory=False, trains=trains)
         return read_spec(folder.spec_yaml, overrides, trust=own, content=content)
@@ -87,26 +87,26 @@ def read_stored_spec(
 
 
 def _read(folder: RunFolder) -> bytes:
-    """What spec.yaml holds, or the beginning of one that is larger than any is."""
+    """Return the content of spec.yaml, truncated if it is too large for a spec."""
     with explained(f"read {folder.spec_yaml}"):
         try:
             return disk.read_file(folder.spec_yaml, limit=MAX_BYTES + 1)
         except OSError:
-            refuse_unusual_files(folder)  # which says more of a link or a pipe
+            refuse_unusual_files(folder)  # with a better message for a link or a pipe
             raise
 
 
 def _refuse_changed(folder: RunFolder, content: bytes) -> None:
-    """Refuse a spec that is not the one that the run was trained with: what is built from it is another model.
+    """Reject a spec that was changed after the training, since it may describe another model.
 
     Raises:
-        UsageError: `run.json` has the sum of another one.
+        UsageError: The checksum in `run.json` differs.
     """
     recorded = folder.read_record().spec_sha256
-    is_whole = len(content) <= MAX_BYTES  # else it is too large for a spec, which parsing says
+    is_whole = len(content) <= MAX_BYTES  # a larger file is reported by the parser
     if recorded is not None and is_whole and sha256(content).hexdigest() != recorded:
         raise UsageError(
-            f"{folder.spec_yaml} is not what the run was trained with",
-            expected="the file as dlrun wrote it",
-            hint="--set changes what may be changed; dlrun train makes a new run of an edited spec",
+            f"{folder.spec_yaml} was changed after the training",
+            expected="the unchanged file",
+            hint="change keys with --set, or start a new run with dlrun train",
         )

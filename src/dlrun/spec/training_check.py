@@ -1,7 +1,7 @@
-"""A spec that is well formed, held against itself: lengths that cannot be reached, and keys that contradict each other.
+"""Check a spec for contradictions that matter only for training, such as a length that cannot be reached.
 
-What is found here keeps a training from its start. A run that exists, trained by a version that looked less closely,
-can be evaluated all the same.
+These checks apply only before a training. Existing runs that fail them, because an earlier version of dlrun was less
+strict, can still be evaluated.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from dlrun.spec.types import Draft, Spec, Training
 
 
 def training_problems(draft: Draft, description: Description | None) -> Iterator[FieldProblem]:
-    """Yield what makes no sense to train.
+    """Yield the problems that prevent a training.
 
     Args:
-        draft: The parts that are well formed.
-        description: What is known of the data; None if nothing is, which leaves fewer things to check.
+        draft: The valid parts of the spec.
+        description: Description of the data; None if unknown, which skips some checks.
     """
     training = draft.training
     if training is None:
         return
     if training.epochs and training.steps:
-        said = f"epochs ({training.epochs}) and steps ({training.steps}) are both given"
-        yield FieldProblem(("training", "steps"), said, "one of them")
+        said = f"epochs ({training.epochs}) and steps ({training.steps}) are both set"
+        yield FieldProblem(("training", "steps"), said, "only one of them")
         return
     yield from _two_metrics(training)
     examples = None if description is None else description.examples.get("train")
@@ -35,33 +35,33 @@ def training_problems(draft: Draft, description: Description | None) -> Iterator
     steps = training.total_steps(steps_per_epoch)
     accumulated = getattr(draft.optimizer, "gradient_accumulation_steps", None)
     if steps and isinstance(accumulated, int) and accumulated > steps:
-        said = f"the weights change every {accumulated} steps, and training takes {steps}: they never would"
+        said = f"the weights are updated every {accumulated} steps, but training has only {steps}"
         yield FieldProblem(("optimizer", "gradient_accumulation_steps"), said, f"at most {steps}")
     epochs = training.epochs or (-(-steps // steps_per_epoch) if steps and steps_per_epoch else None)
     rule = training.early_stopping
     if epochs and rule and rule.start_epoch > epochs:
-        said = f"early stopping begins in epoch {rule.start_epoch}, of {epochs}"
+        said = f"early stopping starts in epoch {rule.start_epoch}, but training has only {epochs} epochs"
         yield FieldProblem(("training", "early_stopping", "start_epoch"), said, f"at most {epochs}")
 
 
 def unreached(spec: Spec, *, steps_per_epoch: int, steps: int) -> Iterator[str]:
-    """Yield, for people, what a schedule would do only after the end of the training.
+    """Yield messages about changes of the learning rate that the schedule reaches only after the training.
 
     Args:
-        spec: The spec.
-        steps_per_epoch: Steps in one epoch.
-        steps: Steps of the whole training.
+        spec: Spec of the run.
+        steps_per_epoch: Number of steps in an epoch.
+        steps: Number of steps of the whole training.
     """
     schedule, epochs = spec.schedule, steps / steps_per_epoch
     if isinstance(schedule, Step) and schedule.every_epochs >= epochs:
-        yield f"schedule.every_epochs is {schedule.every_epochs:g}, and training ends after {epochs:.4g} epochs"
+        yield f"schedule.every_epochs is {schedule.every_epochs:g}, but training ends after {epochs:.4g} epochs"
     if isinstance(schedule, ReduceOnPlateau) and schedule.patience_epochs >= epochs:
-        yield f"schedule.patience_epochs is {schedule.patience_epochs}, and training ends after {epochs:.4g} epochs"
+        yield f"schedule.patience_epochs is {schedule.patience_epochs}, but training ends after {epochs:.4g} epochs"
     boundaries = getattr(schedule, "boundaries", ())
     late = [step for step in boundaries if step >= steps] if isinstance(boundaries, tuple) else []
     if late:
         listed = ", ".join(map(str, late))
-        yield f"schedule.boundaries: step {listed} is never reached, as training ends after {steps:,} steps"
+        yield f"schedule.boundaries: step {listed} is never reached, because training ends after {steps:,} steps"
 
 
 def _two_metrics(training: Training) -> Iterator[FieldProblem]:
@@ -69,21 +69,21 @@ def _two_metrics(training: Training) -> Iterator[FieldProblem]:
     if rule is None or not rule.restore_best or "auto" in (training.monitor, rule.metric):
         return
     if training.monitor != rule.metric:
-        said = f"training ends with the best epoch, by {rule.metric} here and by {training.monitor} in training.monitor"
-        hint = "leave training.monitor out; or restore_best: false, to stop by one and to know the best by the other"
-        yield FieldProblem(("training", "early_stopping", "metric"), said, "one metric", hint)
+        said = f"the best epoch is selected by {rule.metric} here but by {training.monitor} in training.monitor"
+        hint = "remove training.monitor, or set restore_best: false to use one for stopping and the other for the best"
+        yield FieldProblem(("training", "early_stopping", "metric"), said, "a single metric", hint)
 
 
 def _warmups(draft: Draft, training: Training, steps_per_epoch: int | None) -> Iterator[FieldProblem]:
-    """A learning rate that has not risen to its height when training ends."""
+    """Yield warm-ups that are longer than the training."""
     of_epochs = getattr(draft.schedule, "warmup_epochs", None) or 0
     steps = training.total_steps(steps_per_epoch)
     if training.epochs and of_epochs >= training.epochs:
-        said = f"the learning rate rises for {of_epochs} epochs, of {training.epochs}"
+        said = f"the warm-up takes {of_epochs} epochs, but training has only {training.epochs}"
         yield FieldProblem(("schedule", "warmup_epochs"), said, f"less than {training.epochs}")
     elif of_epochs and steps and steps_per_epoch and round(of_epochs * steps_per_epoch) >= steps:
         rising = round(of_epochs * steps_per_epoch)
-        said = f"the learning rate rises for {of_epochs} epochs, which are {rising} steps, and training takes {steps}"
+        said = f"the warm-up takes {of_epochs} epochs ({rising} steps), but training has only {steps} steps"
         yield FieldProblem(("schedule", "warmup_epochs"), said, f"less than {steps / steps_per_epoch:.4g}")
     paths: tuple[tuple[Path, object], ...] = (
         (("schedule", "warmup_steps"), draft.schedule),
@@ -92,5 +92,5 @@ def _warmups(draft: Draft, training: Training, steps_per_epoch: int | None) -> I
     for path, component in paths:
         rising = getattr(component, "warmup_steps", None) or 0
         if steps and rising >= steps:
-            said = f"the learning rate rises for {rising} steps, and training takes {steps}"
+            said = f"the warm-up takes {rising} steps, but training has only {steps}"
             yield FieldProblem(path, said, f"less than {steps}")

@@ -1,4 +1,4 @@
-"""The spec: what a YAML file says, typed, frozen and complete."""
+"""The types of a spec: the typed, immutable and complete content of a YAML file."""
 
 from __future__ import annotations
 
@@ -20,97 +20,100 @@ DEFAULT_EPOCHS = 10
 
 
 class EarlyStopping(Fields):
-    """When to stop because nothing gets better any more."""
+    """Stop training when a metric has stopped improving."""
 
     metric: str = Field(
         default="auto",
-        description="Metric to watch, as metrics.jsonl names it; the best epoch is known by it too. auto: "
+        description="Metric to watch, by its name in metrics.jsonl. It also selects the best epoch. auto: "
         "training.monitor.",
     )
-    patience_epochs: int = Field(default=5, ge=1, description="Epochs without an improvement before training stops.")
-    min_delta: float = Field(default=0.0, ge=0, description="A smaller change than this is no improvement.")
-    start_epoch: int = Field(default=1, ge=1, description="First epoch that is judged.")
+    patience_epochs: int = Field(default=5, ge=1, description="Epochs without improvement before training stops.")
+    min_delta: float = Field(default=0.0, ge=0, description="Smallest change that counts as improvement.")
+    start_epoch: int = Field(default=1, ge=1, description="First epoch to consider.")
     restore_best: bool = Field(
         default=True,
-        description="End with the variables of the best epoch by metric, not of the last; of all epochs, those before "
-        "start_epoch too, and however small the gain.",
+        description="End with the weights of the best epoch by metric instead of the last. All epochs count, even "
+        "those before start_epoch and with improvements below min_delta.",
     )
 
 
 class Training(Fields):
-    """How the model is trained."""
+    """Options of the training."""
 
-    batch_size: int = Field(default=32, ge=1, description="Examples in one step.")
+    batch_size: int = Field(default=32, ge=1, description="Number of examples in a training step.")
     evaluation_batch_size: int = Field(
-        default=256, ge=1, description="Examples in one step of validation and evaluation."
+        default=256, ge=1, description="Number of examples in a step of validation and evaluation."
     )
     epochs: int | None = Field(
         default=None,
         ge=1,
-        description=f"Passes over the training split. {DEFAULT_EPOCHS} if steps is not given either.",
+        description=f"Number of passes over the training split. null: {DEFAULT_EPOCHS}, unless steps is set.",
     )
-    steps: int | None = Field(default=None, ge=1, description="Steps to train for, instead of epochs.")
+    steps: int | None = Field(default=None, ge=1, description="Number of steps to train, instead of epochs.")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        default="auto", description="Type the layers compute in; variables, heads, losses and metrics stay float32."
+        default="auto",
+        description="Data type of the computations in layers. Variables, heads, losses and metrics stay float32.",
     )
     jit: Literal["auto", "on", "off"] = Field(
         default="auto",
-        description="Whether XLA compiles the training steps. auto: measured, where the run is long enough.",
+        description="Whether to compile the training steps with XLA. auto: measure both if the run is long enough.",
     )
     cpu_shares: Literal["auto"] | Annotated[int, Field(ge=1, le=64)] = Field(
         default="auto",
-        description="Parts of each batch that a CPU computes at the same time. auto: one for each core, where layers "
-        "compute every example by itself and a core computes them nearly as fast as all cores together.",
+        description="Number of parts of each batch that a CPU computes in parallel, from 1 to 64. auto: one per core "
+        "for models where that is faster: their layers compute each example independently and use a single core well.",
     )
     feed: Literal["auto", "device", "host"] = Field(
         default="auto",
-        description="Where the examples are kept: on the device, or in memory, gathered ahead of the steps. auto: on "
-        "the device if they fit. The result is the same.",
+        description="Where to store the examples. device: on the device. host: in memory, prefetched for each step. "
+        "auto: on the device if they fit. The result is the same.",
     )
     device: str = Field(
         default="auto",
         pattern=r"^(auto|cpu(:\d{1,3}(,\d{1,3})*)?|gpu(:\d{1,3}(,\d{1,3})*)?)$",
         examples=["auto", "cpu", "gpu", "gpu:1", "gpu:0,1", "cpu:0,1"],
-        description="auto (a GPU if there is one), cpu, gpu, gpu:1, or several that share each batch: gpu:0,1. "
-        "cpu:0,1 are two logical CPUs, to try that out.",
+        description="Device: auto (a GPU if there is one), cpu, gpu, gpu:1, or several that share each batch, such as "
+        "gpu:0,1. cpu:0,1 creates two logical CPUs for tests.",
     )
-    shuffle: bool = Field(default=True, description="Whether every epoch takes the examples in an order of its own.")
-    drop_remainder: bool = Field(default=False, description="Whether an epoch leaves out its last, smaller batch.")
+    shuffle: bool = Field(default=True, description="Whether to shuffle the examples in each epoch.")
+    drop_remainder: bool = Field(default=False, description="Whether to skip the last, smaller batch of an epoch.")
     class_weight: Literal["balanced"] | dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] | None = Field(
         default=None,
-        description="Weight of each class in the loss, by name or index: {cat: 2.0}; others weigh 1. All keys are "
-        "names, or all are indices; where both can be meant they are names. balanced: examples / (classes * examples "
+        description="Weight of each class in the loss, by name or index: {cat: 2.0}; 1 for other classes. Keys must be "
+        "all names or all indices, and count as names if they could be both. balanced: examples / (classes * examples "
         "of the class).",
     )
     monitor: str = Field(
         default="auto",
-        description="Metric by which the best epoch is known. auto: early_stopping.metric if that is given, else "
-        "val_loss, or loss without validation data. Validation scores are of the weights that are kept: with use_ema "
-        "of the averages.",
+        description="Metric that selects the best epoch. auto: early_stopping.metric if it is set, otherwise val_loss, "
+        "or loss without validation data. With use_ema, validation uses the averaged weights, which are also the "
+        "result.",
     )
-    early_stopping: EarlyStopping | None = Field(default=None, description="When to stop early; null: never.")
+    early_stopping: EarlyStopping | None = Field(default=None, description="Early stopping; null: none.")
     checkpoint_minutes: float = Field(
         default=10.0,
         gt=0,
-        description="Minutes after which a checkpoint is written, also inside an epoch. At the end of an epoch it is "
-        "written sooner: as often as writing takes a few percent of the training.",
+        description="Minutes between checkpoints, also within an epoch. At the end of an epoch, checkpoints are "
+        "written more often if that takes only a few percent of the training time.",
     )
     max_minutes: float | None = Field(
-        default=None, gt=0, description="Minutes after which training ends, counted anew when a run is resumed."
+        default=None,
+        gt=0,
+        description="Minutes after which training ends; null: no limit. Resuming a run starts a new count.",
     )
     keep_checkpoints: int = Field(
-        default=2, ge=1, description="How many of the last checkpoints stay; the best always does."
+        default=2, ge=1, description="Number of recent checkpoints to keep. The best one is always kept."
     )
-    tensorboard: bool = Field(default=True, description="Whether TensorBoard event files are written.")
-    report: bool = Field(default=True, description="Whether report.html and its plots are written at the end.")
+    tensorboard: bool = Field(default=True, description="Whether to write TensorBoard event files.")
+    report: bool = Field(default=True, description="Whether to write report.html and its plots at the end.")
 
     def steps_per_epoch(self, examples: int) -> int:
-        """Steps that one pass over so many training examples takes."""
+        """Return the number of steps of an epoch with this number of training examples."""
         whole, rest = divmod(examples, self.batch_size)
         return whole + (1 if rest and not self.drop_remainder else 0)
 
     def total_steps(self, steps_per_epoch: int | None) -> int | None:
-        """Steps of the whole training; None where that is not known without the steps of an epoch."""
+        """Return the number of steps of the whole training; None if it is unknown without the steps of an epoch."""
         if self.steps is not None or steps_per_epoch is None:
             return self.steps
         return steps_per_epoch * (self.epochs or 1)
@@ -124,10 +127,10 @@ class Training(Fields):
 
 @dataclass(frozen=True)
 class Draft:
-    """The parts of a spec that are well formed; the others are None, so that these can be checked all the same.
+    """The valid parts of a spec. Other parts are None, so that the valid ones can still be checked together.
 
     Args:
-        model_type: The model's class, which is known even where its keys are wrong.
+        model_type: Class of the model, which is known even if its keys are wrong.
     """
 
     dataset: Source | None
@@ -158,7 +161,7 @@ class Spec:
     tracking: Tracker | None = None
 
     def draft(self) -> Draft:
-        """The spec as a draft of which every part is well formed."""
+        """Return the spec as a draft in which every part is valid."""
         return Draft(
             dataset=self.dataset,
             model=self.model,
@@ -172,7 +175,7 @@ class Spec:
         )
 
     def plain(self) -> dict[str, Any]:
-        """The spec as plain Python values, in the order in which it is written: what spec.yaml holds."""
+        """Return the spec in plain Python values, in the order of spec.yaml."""
         return {
             "name": self.name,
             "seed": self.seed,

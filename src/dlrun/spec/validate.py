@@ -1,4 +1,4 @@
-"""One group of YAML keys checked against one class of fields: an instance, or every problem in it with its place."""
+"""Validate a group of YAML keys against a class of fields, and report every problem with its location."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ M = TypeVar("M", bound=BaseModel)
 _PYDANTIC_ERRORS = frozenset(get_args(ErrorType)) - {"value_error"}
 _LONGEST_SHOWN = 60
 MOST_LOCATED = 1000
-"""Values of one component that are reported as wrong; a list of ten thousand words in place of numbers is no more."""
+"""Maximum number of wrong values to report for a component, for example in a long list."""
 _PERCENT = re.compile(r"(\d+(?:\.\d*)?)\s*%")
 _NUMERAL = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _SHOULD_BE = "Input should be "
 _ABOUT_KEYS = ("unknown_argument", "unknown_name")
 _SET_BY_DLRUN = {
-    "from_logits": "dlrun knows whether the model's last layer applies softmax or sigmoid, and tells the loss",
-    "num_classes": "the number of classes comes from the data",
-    "input_shape": "the shape comes from the data",
+    "from_logits": "dlrun sets it from the last layer of the model, which may apply softmax or sigmoid",
+    "num_classes": "dlrun gets the number of classes from the data",
+    "input_shape": "dlrun gets the shape from the data",
 }
 
 
 def validate(node: Node, fields: type[M], *, where: str, extra: Iterable[str] = ()) -> tuple[M | None, list[Problem]]:
-    """Make an instance of `fields` from a group of keys.
+    """Create an instance of `fields` from a group of keys.
 
     Args:
-        node: The group. Misspelt keys in it are renamed to what they mean, so that their values are checked as well.
-        fields: A class of fields.
-        where: The group's name in messages: `training`, `model.blocks`.
-        extra: Keys that may stand there and are not fields (`type`).
+        node: Group of keys. Misspelled keys are renamed to the intended ones, so that their values are checked too.
+        fields: Class of fields.
+        where: Name of the group in messages, such as `training` or `model.blocks`.
+        extra: Allowed keys that are not fields, such as `type`.
 
     Returns:
-        The instance, or None, and the problems.
+        The instance, or None if it is not valid, and the problems.
     """
     if not isinstance(node.value, dict):
         found = "nothing" if node.value is None else shown(node.plain())
@@ -70,13 +70,13 @@ def validate(node: Node, fields: type[M], *, where: str, extra: Iterable[str] = 
 
 
 def correct_keys(node: Node, names: Iterable[str], *, where: str, hinted: bool = True) -> list[Problem]:
-    """Report keys that are not in `names`; those that are a misspelling of a missing one are renamed to it.
+    """Report keys that are not in `names`, and rename misspellings of missing keys.
 
     Args:
-        node: A group of keys.
-        names: The keys that may stand there.
-        where: The group's name in messages.
-        hinted: Whether to say what was probably meant.
+        node: Group of keys.
+        names: Allowed keys.
+        where: Name of the group in messages.
+        hinted: Whether to search for the intended key.
     """
     names = tuple(names)
     problems: list[Problem] = []
@@ -106,7 +106,7 @@ def _one_of(names: tuple[str, ...]) -> str:
 
 
 def _elsewhere_hint(node: Node, key: str, meant: str | None, *, where: str) -> str:
-    """The hint that a key stands in another section; empty if it does not, or is a misspelling of one of this group."""
+    """Return a hint that a key belongs to another section; empty if it does not, or is a misspelling in this one."""
     if key in _SET_BY_DLRUN or (meant is not None and fold_name(meant) == fold_name(key)):
         return ""
     paths = [path for path in elsewhere(key) if path.rpartition(".")[0] != where]
@@ -116,17 +116,17 @@ def _elsewhere_hint(node: Node, key: str, meant: str | None, *, where: str) -> s
     if place.origin == "--set" and key == place.text.partition("=")[0].strip():
         return " or ".join(f"--set {path}={place.text.partition('=')[2]}" for path in paths)
     if paths == [key]:
-        return f"{key} is a section of its own: its line begins in the first column, as that of {where} does"
+        return f"{key} is a section of its own; start its line in the first column, like {where}"
     return f"did you mean {' or '.join(paths)}?"
 
 
 def did_you_mean(name: str | None) -> str:
-    """The hint that names the nearest known name; empty if nothing is near."""
+    """Return a hint with the nearest known name; empty if there is none."""
     return f"did you mean {name!r}?" if name else ""
 
 
 def shown(value: Any) -> str:
-    """A value as a message shows it: as YAML writes it, and not at length."""
+    """Return a value for a message: in YAML form and shortened."""
     if isinstance(value, dict):
         return "a group of keys"
     if isinstance(value, tuple | list):
@@ -139,12 +139,12 @@ def shown(value: Any) -> str:
 
 
 def cut(text: str) -> str:
-    """Text as a message shows it: not at length."""
+    """Return a text for a message, shortened."""
     return text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + "..."
 
 
 def _correct_nested(node: Node, fields: type[BaseModel], problems: list[Problem], *, where: str) -> None:
-    """The same for groups below (a list of blocks, a group of early stopping keys), added to `problems`."""
+    """Correct the keys of nested groups, such as a list of blocks, and add to `problems`."""
     for name, groups in _groups_below(fields).items():
         below = node.child(name)
         if below is None:
@@ -162,7 +162,7 @@ def _correct_nested(node: Node, fields: type[BaseModel], problems: list[Problem]
 
 @cache
 def _groups_below(fields: type[BaseModel]) -> dict[str, tuple[type[BaseModel], ...]]:
-    """The groups that each key may hold; of keys that hold none, nothing."""
+    """Return the groups that each key may contain, without keys that contain none."""
     found = {name: tuple(groups_in(field.annotation)) for name, field in fields.model_fields.items()}
     return {name: groups for name, groups in found.items() if groups}
 
@@ -176,7 +176,7 @@ def _located(errors: list[ErrorDetails], node: Node, fields: type[BaseModel], *,
         if error["type"] == "missing" and len(path) == len(error["loc"]) - 1:
             key = error["loc"][-1]
             field = next(fields_at(fields, (*path, key)), None)
-            what = f"{_name(where, path)} lacks the key {key!r}"
+            what = f"{_name(where, path)} has no key {key!r}"
             problem = node.place_of(path).problem(what, expected=expectation(field) if field else "")
             problems.setdefault((*path, key), problem)
             continue
@@ -189,7 +189,7 @@ def _problem(error: ErrorDetails, path: Path, node: Node, fields: type[BaseModel
     field = next(fields_at(fields, path), None)
     value, name = node.at(path).plain(), _name(where, path)
     context = error.get("ctx", {})
-    if "what" in context:  # about a part of Keras, which has looked for the nearest name itself
+    if "what" in context:  # from a Keras component, which has already searched for the nearest name
         if error["type"] in _ABOUT_KEYS:
             place = node.at(path[:-1]).key_places.get(str(path[-1]), place) if path else place
         return place.problem(context["what"], hint=did_you_mean(context["nearest"]))
@@ -201,17 +201,17 @@ def _problem(error: ErrorDetails, path: Path, node: Node, fields: type[BaseModel
 
 
 def _hint(value: Any, field: FieldInfo) -> str:
-    """What was probably meant: the nearest choice, or a list of the one value."""
+    """Return a hint for a wrong value: the nearest choice, or a list with the value."""
     if get_origin(field.annotation) is tuple and not isinstance(value, tuple | dict) and value is not None:
         return f"[{value}]"
     if isinstance(value, dict) and "type" in value:
-        return "a learning-rate schedule stands under the key schedule" if value["type"] in schedules.names() else ""
+        return "put the learning-rate schedule under the key schedule" if value["type"] in schedules.names() else ""
     if not isinstance(value, str):
         return ""
     if (percent := _PERCENT.fullmatch(value)) and "number" in expectation(field):
-        return f"{float(percent[1]) / 100:g}: a fraction, for {value}"
+        return f"write {value} as the fraction {float(percent[1]) / 100:g}"
     if _NUMERAL.fullmatch(value) and "number" in expectation(field):
-        return f"{value}, without quotation marks"
+        return f"write {value} without quotes"
     choices = expectation(field)
     meant = nearest(value, choices.removeprefix("one of ").split(", ")) if "one of " in choices else None
     return did_you_mean(meant)

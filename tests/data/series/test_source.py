@@ -106,7 +106,7 @@ def test_a_time_that_goes_back_is_refused_with_both_rows(tmp_path: Path) -> None
     ("keys", "said"),
     [
         ({"history": 100}, "40 rows"),
-        ({"test": 34}, "some left to train on"),
+        ({"test": 34}, "some examples left for training"),
         ({"target": "wind"}, "holds 'a'"),
         ({"text": ("wind",)}, "free text"),
     ],

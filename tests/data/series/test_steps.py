@@ -128,7 +128,7 @@ def test_predict_and_eval_tell_what_has_no_value(tmp_path: Path, monkeypatch: py
     evaluate(run, data=str(path), listener=events.append)
     said = [event.text for event in events if isinstance(event, Note) and event.subject == "warning"]
     assert said[0] == "every value to predict from is missing in 3 of 27 examples"
-    assert said[1] == f"6 of 26 examples of {path} have no target and are left out"
+    assert said[1] == f"6 of 26 examples of {path} have no target and are ignored"
     write(path, HOURS[:30], [""] * 30)
     with pytest.raises(DataError, match="all targets are missing"):
         evaluate(run, data=str(path))

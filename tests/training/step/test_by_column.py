@@ -206,8 +206,8 @@ def test_options_that_do_not_work_for_several_columns_are_errors(place: Path) ->
     assert "mean_absolute_error" not in metrics_for(TARGET)
     ends = {"type": "sequential", "layers": [{"Dense": {"units": 9, "activation": "softmax"}}]}
     for keys, said in (
-        ({"loss": "binary_crossentropy", "metrics": []}, "cannot take the target: 3 columns of classes"),
-        ({"training": {"class_weight": "balanced"}}, "class weights for a target of class columns"),
+        ({"loss": "binary_crossentropy", "metrics": []}, "does not work with the target: 3 class columns"),
+        ({"training": {"class_weight": "balanced"}}, "class weights do not work with a target of class columns"),
         ({"model": ends}, "ends in softmax"),
     ):
         with pytest.raises(SpecError, match=said):
