@@ -71,7 +71,7 @@ def test_a_config_has_no_problems(path: Path, request: pytest.FixtureRequest, mo
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=name)
-def test_a_config_opens_with_its_command_and_the_measured_score_and_time(path: Path) -> None:
+def test_a_config_starts_with_its_command_and_the_measured_score_and_time(path: Path) -> None:
     header = re.match(r"(#.*\n)+", path.read_text())
     assert header is not None
     assert f"dlrun train configs/{path.name}" in header[0]
@@ -121,7 +121,7 @@ def test_a_config_trains(
         pytest.param("reviews_lstm", 0.75, marks=pytest.mark.soak),
     ],
 )
-def test_a_config_reaches_its_accuracy(
+def test_a_config_reaches_its_documented_score(
     config: str, accuracy: float, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dlrun.experiment import train as experiment

@@ -21,11 +21,11 @@ def made(name: str, /, **arguments: Any) -> Loss:
     return found(**arguments)
 
 
-def test_the_table_says_what_each_of_keras_losses_takes() -> None:
+def test_the_accepted_targets_of_each_keras_loss_are_defined() -> None:
     assert set(TAKES) == set(entry_names("losses"))
 
 
-def test_a_target_names_the_losses_that_take_it() -> None:
+def test_losses_are_listed_by_target() -> None:
     assert "sparse_categorical_crossentropy" in losses_for(TEN)
     assert "binary_crossentropy" not in losses_for(TEN)
     assert {"binary_crossentropy", "categorical_crossentropy", "hinge"} <= set(losses_for(TWO))
@@ -36,7 +36,7 @@ def test_a_target_names_the_losses_that_take_it() -> None:
     assert "binary_crossentropy" not in losses_for(VALUE)
 
 
-def test_ctc_is_known_and_takes_no_target() -> None:
+def test_ctc_is_known_and_accepts_no_target() -> None:
     assert losses.find("ctc") is not None
     assert all("ctc" not in losses_for(target) for target in (TEN, TWO, VALUE, VALUES, INPUT))
 
@@ -55,7 +55,7 @@ def test_ctc_is_known_and_takes_no_target() -> None:
         ("binary_crossentropy", INPUT, "value", "linear", 12),
     ],
 )
-def test_a_loss_settles_encoding_width_and_activation(
+def test_a_loss_determines_encoding_width_and_activation(
     name: str, target: Target, encoding: str, activation: str, units: int
 ) -> None:
     settled = made(name).settle(target)
@@ -76,7 +76,7 @@ def test_a_loss_settles_encoding_width_and_activation(
         ("poisson", VALUE, "linear", False),
     ],
 )
-def test_an_end_of_the_model_that_a_loss_cannot_use_is_a_problem(
+def test_a_last_activation_that_a_loss_cannot_use_is_a_problem(
     name: str, target: Target, activation: str, *, fits: bool
 ) -> None:
     loss = made(name)
@@ -135,7 +135,7 @@ def test_each_accepted_pair_gives_a_finite_float32_scalar_and_gradient(name: str
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("activation", ["linear", "softmax"])
 @pytest.mark.parametrize("name", ["sparse_categorical_crossentropy", "categorical_crossentropy"])
-def test_cross_entropy_of_classes_is_that_of_logits_and_of_probabilities(name: str, activation: str) -> None:
+def test_cross_entropy_is_the_same_for_logits_and_probabilities(name: str, activation: str) -> None:
     loss = made(name)
     settled = loss.settle(TEN)
     truth, logits = _data(settled)
@@ -148,7 +148,7 @@ def test_cross_entropy_of_classes_is_that_of_logits_and_of_probabilities(name: s
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("activation", ["linear", "sigmoid"])
 @pytest.mark.parametrize("target", [TWO, INPUT], ids=["classes", "input"])
-def test_binary_cross_entropy_is_that_of_logits_and_of_probabilities(target: Target, activation: str) -> None:
+def test_binary_cross_entropy_is_the_same_for_logits_and_probabilities(target: Target, activation: str) -> None:
     loss = made("binary_crossentropy")
     settled = loss.settle(target)
     truth, logits = _data(settled)
@@ -160,7 +160,7 @@ def test_binary_cross_entropy_is_that_of_logits_and_of_probabilities(target: Tar
 
 
 @pytest.mark.tensorflow
-def test_regression_and_hinge_losses_are_their_formulas() -> None:
+def test_regression_and_hinge_losses_match_their_formulas() -> None:
     truth, output = _data(VALUES.settled("value"))
     labels, margins = _data(TWO.settled("binary"))
     signs = 2 * labels - 1
@@ -179,7 +179,7 @@ def test_regression_and_hinge_losses_are_their_formulas() -> None:
 
 
 @pytest.mark.tensorflow
-def test_the_cosine_of_an_image_is_one_angle_between_whole_images() -> None:
+def test_the_cosine_similarity_of_images_is_one_number_per_image() -> None:
     loss = made("cosine_similarity")
     truth, output = _data(loss.settle(INPUT))
     a, b = truth.reshape(EXAMPLES, -1), output.reshape(EXAMPLES, -1)

@@ -12,7 +12,7 @@ def made(name: str, /, **arguments: Any) -> Optimizer:
     return found(**arguments)
 
 
-def test_all_of_keras_optimizers_are_known_by_their_module_names() -> None:
+def test_all_optimizers_of_keras_are_known_by_their_module_names() -> None:
     assert optimizers.names() == (
         "adadelta", "adafactor", "adagrad", "adam", "adamax", "adamw", "ftrl", "lamb", "lion", "muon", "nadam",
         "rmsprop", "schedule_free_adamw", "sgd",
@@ -24,7 +24,7 @@ def test_a_class_is_made_once() -> None:
     assert made("adam") == made("adam", beta_1=0.9)
 
 
-def test_the_learning_rate_is_keras_own_unless_it_is_given() -> None:
+def test_the_learning_rate_defaults_to_that_of_keras() -> None:
     assert [made(name).learning_rate for name in ("adam", "sgd", "schedule_free_adamw")] == [0.001, 0.01, 0.0025]
     assert made("adam", learning_rate=1).learning_rate == 1.0
 
@@ -63,7 +63,7 @@ def test_keys_that_exclude_each_other_are_problems(name: str, arguments: dict[st
     assert not list(made(name).problems())
 
 
-def test_a_spec_gets_every_key_back() -> None:
+def test_a_spec_contains_every_key() -> None:
     plain = made("adam", clipnorm=1).plain()
     assert plain["type"] == "adam"
     assert (plain["clipnorm"], plain["epsilon"], plain["clipvalue"]) == (1.0, 1e-7, None)
@@ -72,7 +72,7 @@ def test_a_spec_gets_every_key_back() -> None:
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("name", optimizers.names())
-def test_each_has_keras_own_defaults_and_takes_a_step(name: str) -> None:
+def test_each_optimizer_has_the_defaults_of_keras_and_takes_a_step(name: str) -> None:
     import keras
 
     optimizer = made(name)
@@ -103,7 +103,7 @@ def test_every_argument_of_an_optimizer_reaches_keras() -> None:
 
 
 @pytest.mark.tensorflow
-def test_a_keras_schedule_is_taken_as_learning_rate() -> None:
+def test_a_keras_schedule_is_accepted_as_learning_rate() -> None:
     import keras
 
     schedule = keras.optimizers.schedules.ExponentialDecay(0.5, 10, 0.5)

@@ -25,7 +25,7 @@ def test_a_registered_class_is_found_by_its_name_and_knows_it() -> None:
     assert registry.origin("thing") == __file__
 
 
-def test_lazy_names_are_known_before_their_class_is_made() -> None:
+def test_lazy_names_are_known_before_their_class_is_loaded() -> None:
     registry: Registry[Component] = Registry("thing")
     made: list[str] = []
 
@@ -39,7 +39,7 @@ def test_lazy_names_are_known_before_their_class_is_made() -> None:
     assert made == ["b"]
 
 
-def test_a_taken_name_is_an_error_that_names_both_files() -> None:
+def test_a_duplicate_name_is_an_error_that_names_both_files() -> None:
     registry: Registry[Component] = Registry("thing")
     registry.register_lazily(["thing"], lambda _: Thing, origin="first.py")
     with pytest.raises(UsageError) as caught:
@@ -48,7 +48,7 @@ def test_a_taken_name_is_an_error_that_names_both_files() -> None:
     assert __file__ in caught.value.what
 
 
-def test_a_file_that_is_read_again_keeps_its_names() -> None:
+def test_a_file_that_is_loaded_again_keeps_its_names() -> None:
     registry: Registry[Component] = Registry("thing")
     registry.register("thing")(Thing)
     registry.register("thing")(Other)

@@ -73,7 +73,7 @@ FORMULAS = [
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("jit", [False, True], ids=["graph", "xla"])
 @pytest.mark.parametrize(("schedule", "formula"), FORMULAS, ids=lambda part: getattr(part, "type_name", ""))
-def test_a_schedule_is_its_formula_at_every_step(schedule: Schedule, formula: Any, *, jit: bool) -> None:
+def test_a_schedule_matches_its_formula_at_every_step(schedule: Schedule, formula: Any, *, jit: bool) -> None:
     import tensorflow as tf
 
     built = schedule.build(PEAK, steps_per_epoch=N, total_steps=T)
@@ -139,11 +139,11 @@ def test_keys_that_do_not_fit_together_are_problems(name: str, arguments: dict[s
     assert [problem.path for problem in made(name, **arguments).problems()] == [path]
 
 
-def test_a_plateau_state_is_json_able() -> None:
+def test_a_plateau_state_is_json_serializable() -> None:
     assert PlateauState(**asdict(PlateauState(0.1, best=1.0, wait=2, cooldown=3))).wait == 2
 
 
-def test_a_score_that_is_no_number_is_no_improvement() -> None:
+def test_a_nan_score_is_not_an_improvement() -> None:
     schedule = ReduceOnPlateau(patience_epochs=2)
     state = plateau_step(schedule, PlateauState(1.0), math.nan, larger_is_better=False)
     state = plateau_step(schedule, state, 5.0, larger_is_better=False)
@@ -163,7 +163,7 @@ SCORES = {
 @pytest.mark.parametrize("scores", SCORES.values(), ids=SCORES.keys())
 @pytest.mark.parametrize("patience", [1, 2, 3])
 @pytest.mark.parametrize("cooldown", [0, 2])
-def test_plateau_decides_as_keras_does(
+def test_plateau_reductions_match_keras(
     scores: list[float], patience: int, cooldown: int, *, larger_is_better: bool
 ) -> None:
     import keras

@@ -69,24 +69,24 @@ _READABLE = "numbers, text, true or false, dates, choices, and lists, sets, dict
 
 @dataclass(frozen=True)
 class Unstable:
-    """A field that a file does not give back.
+    """A field whose value changes when it is written to a file and read back.
 
     Args:
-        name: Its name.
-        what: What becomes of its value, for people.
-        expected: What to use in its place.
+        name: Name of the field.
+        what: Description of the change, for messages.
+        expected: What to use instead.
     """
 
     name: str
     what: str
-    expected: str = f"a type that a file can hold: {_READABLE}"
+    expected: str = f"a type that can be stored in a file: {_READABLE}"
 
 
 def read_fields(fields: type[M], plain: Mapping[str, Any]) -> M:
-    """Make an instance of plain values, as a file has them; lists are tuples.
+    """Create an instance from plain values as in a file, with tuples for lists.
 
     Raises:
-        ValidationError: Some are of another type.
+        ValidationError: Values have the wrong type.
     """
     if _is_own(fields):
         return fields.model_validate(plain)
@@ -101,7 +101,7 @@ def read_fields(fields: type[M], plain: Mapping[str, Any]) -> M:
 
 
 def unstable(made: BaseModel) -> Iterator[Unstable]:
-    """The fields of an instance of a plugin's whose values would be others once they are written and read back."""
+    """Yield the fields of a plugin component whose values change when they are written to a file and read back."""
     fields = type(made)
     if _is_own(fields):
         return
@@ -111,34 +111,34 @@ def unstable(made: BaseModel) -> Iterator[Unstable]:
     except ValidationError as error:
         name = str(error.errors(include_url=False)[0]["loc"][0])
         yield Unstable(
-            name, f"cannot be read back from a file: {getattr(made, name, None)!r} is written {plain.get(name)!r}"
+            name, f"cannot be read back from a file: {getattr(made, name, None)!r} is written as {plain.get(name)!r}"
         )
         return
-    except (ValueError, TypeError) as error:  # a value that has no form in JSON
+    except (ValueError, TypeError) as error:  # a value that JSON cannot represent
         name = next((name for name in fields.model_fields if not _is_written(made, name)), "")
         yield Unstable(name, f"cannot be written to a file: {str(error).splitlines()[0]}")
         return
     for name in fields.model_fields:
         before, after = getattr(made, name), getattr(again, name)
         if not _is_same(before, after):
-            yield Unstable(name, f"does not come back from a file as it was: {before!r} becomes {after!r}")
+            yield Unstable(name, f"changes when it is written to a file and read back: {before!r} becomes {after!r}")
 
 
 def refuse_unreadable(fields: type[BaseModel], name: str) -> None:
-    """Refuse a component that has fields which no file can give back, whatever their values.
+    """Reject a component with fields that cannot be stored in a file, whatever their values.
 
     Args:
-        fields: Its class.
-        name: Under which it is registered.
+        fields: Class of the component.
+        name: Name under which it is registered.
 
     Raises:
-        UsageError: Names the first of them.
+        UsageError: A field cannot be stored; the message names the first.
     """
     if _is_own(fields):
         return
     for key in fields.model_computed_fields:
-        said = f"{name}: {key} is computed, and a file that has it cannot be read back"
-        raise UsageError(said, expected="a plain property")
+        what = f"{name}: {key} is a computed field, which cannot be read back from a file"
+        raise UsageError(what, expected="a plain property")
     for key, field in fields.model_fields.items():
         if reason := _unreadable(field):
             raise UsageError(f"{name}: the field {key} {reason}", expected=f"a field of {_READABLE}")
@@ -146,9 +146,9 @@ def refuse_unreadable(fields: type[BaseModel], name: str) -> None:
 
 def _unreadable(field: FieldInfo) -> str:
     if field.exclude:
-        return "is left out of what is written"
+        return "is excluded from files"
     if field.alias or field.validation_alias or field.serialization_alias:
-        return "has an alias, and would be written under one name and read under another"
+        return "has an alias, so it would be written under one name and read under another"
     if field.annotation in (SecretStr, SecretBytes):
         return "is a secret, which is not written"
     try:
@@ -156,12 +156,12 @@ def _unreadable(field: FieldInfo) -> str:
         TypeAdapter(annotation).json_schema(mode="serialization")
     except (PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUserError):
         shown = getattr(field.annotation, "__name__", None) or str(field.annotation)
-        return f"is of a type that no file can hold ({shown})"
+        return f"has a type that cannot be stored in a file ({shown})"
     return ""
 
 
 def _is_own(fields: type[BaseModel]) -> bool:
-    """Whether a class is dlrun's: it has only fields that need none of this."""
+    """Return whether a class belongs to dlrun, whose fields need no such checks."""
     return fields.__module__.partition(".")[0] == "dlrun"
 
 
@@ -174,7 +174,7 @@ def _is_written(made: BaseModel, name: str) -> bool:
 
 
 def _is_same(before: Any, after: Any) -> bool:
-    if repr(before) == repr(after):  # what is not a number is not equal to itself
+    if repr(before) == repr(after):  # nan is not equal to itself
         return True
     try:
         return bool(before == after)

@@ -48,8 +48,8 @@ class Registry(Generic[C]):
 
         def add(component: Any) -> Any:
             if not (isinstance(component, type) and issubclass(component, Component)):
-                said = f"{component!r} is registered as {name!r}"
-                raise UsageError(said, expected=f"a class that extends {self.kind.title()}")
+                what = f"{component!r} is registered as {name!r}"
+                raise UsageError(what, expected=f"a class that extends {self.kind.title()}")
             registered = cast("type[C]", component)
             refuse_unreadable(registered, name)
             registered.type_name = name

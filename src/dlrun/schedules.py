@@ -162,7 +162,7 @@ class OneCycle(Schedule):
 
     def build(self, learning_rate: float, *, steps_per_epoch: int, total_steps: int) -> Any:  # noqa: ARG002
         """Build the Keras schedule."""
-        peak = max(1.0, self.peak_at * total_steps)
+        peak = max(1.0, self.peak_at * total_steps)  # at least 1, as it is a divisor
 
         def formula(ops: Any, step: Any) -> Any:
             def eased(part: Any) -> Any:
@@ -264,13 +264,13 @@ schedules.register_lazily(entry_names("schedules"), _keras_decay, origin=str(TAB
 
 @dataclass(frozen=True)
 class PlateauState:
-    """Where `reduce_on_plateau` stands; of JSON-able values.
+    """The state of `reduce_on_plateau`, in JSON-serializable values.
 
     Args:
-        learning_rate: The present one.
+        learning_rate: Current learning rate.
         best: Best score so far; None before the first.
-        wait: Epochs without an improvement.
-        cooldown: Epochs that still do not count.
+        wait: Number of epochs without improvement.
+        cooldown: Number of epochs left that do not count.
     """
 
     learning_rate: float
@@ -282,9 +282,9 @@ class PlateauState:
 def plateau_step(
     schedule: ReduceOnPlateau, state: PlateauState, value: float, *, larger_is_better: bool
 ) -> PlateauState:
-    """The state after an epoch that scored `value`; decides as `keras.callbacks.ReduceLROnPlateau` does.
+    """Return the state after an epoch with the score `value`, as in `keras.callbacks.ReduceLROnPlateau`.
 
-    An epoch whose score is undefined changes nothing; Keras counts it as one without an improvement.
+    An undefined score leaves the state unchanged, whereas Keras counts it as an epoch without improvement.
     """
     if math.isnan(value):
         return state

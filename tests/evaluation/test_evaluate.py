@@ -1,4 +1,4 @@
-"""`evaluate`: the scores of every class or value, where they are kept, and where they are not."""
+"""`evaluate` computes the scores of every class or value, and records them in the run folder."""
 
 import csv
 import json
@@ -59,7 +59,9 @@ def wine(place: Path) -> RunFolder:
 
 
 @pytest.mark.tensorflow
-def test_the_scores_of_the_most_frequent_class_stand_beside_those_of_the_model(wine: RunFolder, place: Path) -> None:
+def test_the_scores_of_the_most_frequent_class_are_recorded_with_those_of_the_model(
+    wine: RunFolder, place: Path
+) -> None:
     record = wine.read_record()
     assert record.baseline is not None
     assert record.baseline.method == "the most frequent class"
@@ -80,7 +82,7 @@ def test_the_scores_of_the_most_frequent_class_stand_beside_those_of_the_model(w
 
 
 @pytest.mark.tensorflow
-def test_an_area_is_one_number_in_training_evaluation_and_for_a_file(place: Path) -> None:
+def test_an_area_is_the_same_in_training_in_evaluation_and_for_a_file(place: Path) -> None:
     run = trained(place, "breast_cancer", "binary_crossentropy", "auc")
     evaluations = evaluate(run.path, split="all", runs_dir=place / "runs")
     for split, found in evaluations.items():
@@ -96,7 +98,7 @@ def test_an_area_is_one_number_in_training_evaluation_and_for_a_file(place: Path
 
 
 @pytest.mark.tensorflow
-def test_scores_of_values_far_from_0_are_those_of_their_breakdown(place: Path) -> None:
+def test_scores_of_values_far_from_0_match_the_breakdown(place: Path) -> None:
     generator = np.random.default_rng(0)
     features = generator.normal(size=(200, 2))
     target = 3e6 + 900 * (features.sum(axis=1) + generator.normal(size=200) * 0.6)
@@ -122,7 +124,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 @pytest.mark.tensorflow
-def test_every_class_is_scored_and_recorded_beside_the_metrics_of_the_spec(wine: RunFolder) -> None:
+def test_every_class_is_scored_and_recorded_with_the_metrics_of_the_spec(wine: RunFolder) -> None:
     before = wine.read_record()
     (found,) = evaluate(wine.path).values()
     assert found.scores == pytest.approx(before.result["test"])
@@ -143,7 +145,7 @@ def test_every_class_is_scored_and_recorded_beside_the_metrics_of_the_spec(wine:
 
 
 @pytest.mark.tensorflow
-def test_a_file_is_scored_like_the_split_with_the_same_examples_and_without_the_training_data(
+def test_a_file_scores_like_a_split_with_the_same_examples_without_the_training_data(
     wine: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     of_split, test = evaluate(wine.path)["test"], Builtin(name="wine", validation=0.2).load().splits["test"]
@@ -165,7 +167,7 @@ def test_a_file_is_scored_like_the_split_with_the_same_examples_and_without_the_
 
 
 @pytest.mark.tensorflow
-def test_a_regression_has_a_row_for_each_value_and_what_no_model_would_reach_beside_it(
+def test_a_regression_has_a_row_for_each_value_with_its_naive_scores(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, load = trained(place, "diabetes", "mean_squared_error", "mean_absolute_error"), Builtin.load
@@ -193,7 +195,7 @@ def test_a_regression_has_a_row_for_each_value_and_what_no_model_would_reach_bes
 
 
 @pytest.mark.tensorflow
-def test_what_cannot_be_recorded_is_told_and_the_scores_are_given_all_the_same(
+def test_scores_that_cannot_be_recorded_are_returned_with_a_warning(
     wine: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = wine.run_json.read_bytes()
@@ -212,9 +214,7 @@ def test_what_cannot_be_recorded_is_told_and_the_scores_are_given_all_the_same(
 
 
 @pytest.mark.tensorflow
-def test_the_command_prints_the_table_and_with_json_everything(
-    wine: RunFolder, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_prints_a_table_or_everything_as_json(wine: RunFolder, capsys: pytest.CaptureFixture[str]) -> None:
     app(["eval", str(wine.path)], standalone_mode=False)
     out = capsys.readouterr().out
     for said in ("test       loss ", "class ", "precision", "macro mean", "weighted mean", "true \\ predicted"):
@@ -248,7 +248,7 @@ def test_run_json_stays_small_however_many_classes_there_are() -> None:
     assert (thousands.confusion, thousands.parts, thousands.overall) == (None, {}, {"accuracy": 1.0})
 
 
-def test_of_thousands_of_classes_the_tables_hold_all_and_the_page_the_worst(tmp_path: Path) -> None:
+def test_tables_contain_thousands_of_classes_and_the_page_only_the_worst(tmp_path: Path) -> None:
     from dlrun.cli.display.scores import score_tables
     from dlrun.evaluation.evaluate import Evaluation
     from dlrun.evaluation.record import _confusion_csv, _parts_csv
@@ -274,7 +274,7 @@ def test_of_thousands_of_classes_the_tables_hold_all_and_the_page_the_worst(tmp_
         ("x" * 300 + ".csv", "data-" + "x" * 60),
     ],
 )
-def test_a_file_gives_its_evaluation_a_name_that_a_file_can_have(source: str, name: str) -> None:
+def test_an_evaluation_of_a_file_has_a_valid_file_name(source: str, name: str) -> None:
     assert data_name(source) == name
 
 
@@ -287,7 +287,7 @@ training: {batch_size: 10, epochs: 1, jit: off, tensorboard: false, report: fals
 
 
 @pytest.mark.tensorflow
-def test_changed_data_is_refused_unless_that_is_allowed(
+def test_changed_data_is_refused_unless_allowed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DLRUN_STATE", str(tmp_path / "state"))

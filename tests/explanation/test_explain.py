@@ -1,4 +1,4 @@
-"""Explanations find what was put there: a pixel that decides, a word that decides, a column that decides."""
+"""Explanations find the decisive pixel, word or column of constructed data."""
 
 import json
 import subprocess
@@ -17,7 +17,7 @@ from dlrun.signature import Target
 VALUES = Target("values", 1, encoding="value")
 
 
-def test_the_column_that_decides_is_the_most_important_and_others_count_nothing() -> None:
+def test_the_decisive_column_is_the_most_important_and_others_are_not() -> None:
     stored = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
     truth = 2 * stored[:, 1]
     measure, name = loss_of(truth, VALUES)
@@ -37,7 +37,7 @@ def test_the_column_that_decides_is_the_most_important_and_others_count_nothing(
         (Target("values", 2, encoding="value"), np.array([[0.0, 5.0], [1.0, 9.0]]), np.array([[0.1, 5.5], [0.9, 8.0]])),
     ],
 )
-def test_a_measure_rises_when_predictions_get_worse(target: Target, truth: Any, outputs: Any) -> None:
+def test_a_measure_grows_when_predictions_get_worse(target: Target, truth: Any, outputs: Any) -> None:
     measure, _ = loss_of(truth, target)
     assert measure(outputs) < measure(outputs[::-1])
     moved, _ = change_of(outputs)
@@ -57,7 +57,7 @@ COLUMNS = Target.of_columns({"a": ("x", "y"), "b": ("u", "v", "w")})
         (Target("values", 1, encoding="value"), np.array([0.1, 0.9]), 0, "RMSE"),
     ],
 )
-def test_a_measure_of_one_output_looks_at_nothing_else(target: Target, truth: Any, output: int, said: str) -> None:
+def test_a_measure_of_one_output_ignores_the_others(target: Target, truth: Any, output: int, said: str) -> None:
     outputs = np.full((2, target.size), 0.5)
     outputs[:, output] = [0.1, 0.9]
     others = np.random.default_rng(0).random(outputs.shape)
@@ -69,7 +69,7 @@ def test_a_measure_of_one_output_looks_at_nothing_else(target: Target, truth: An
     assert moved(others) == 0 < moved(outputs[::-1])
 
 
-def test_a_picture_has_the_image_and_the_heat_side_by_side() -> None:
+def test_a_picture_shows_the_image_and_the_heat_map_side_by_side() -> None:
     png = overlaid(np.full((4, 8, 1), 100, np.uint8), np.eye(4, 8, dtype=np.float32))
     assert png.startswith(b"\x89PNG")
     assert int.from_bytes(png[16:20], "big") == 2 * 256 + 8
@@ -77,7 +77,7 @@ def test_a_picture_has_the_image_and_the_heat_side_by_side() -> None:
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("method", ["grad_cam", "smooth_grad"])
-def test_the_pixel_that_decides_is_the_warmest(method: Any) -> None:
+def test_the_decisive_pixel_is_the_warmest(method: Any) -> None:
     import keras
 
     from dlrun.explanation.pixels import heat
@@ -110,7 +110,7 @@ CONFIGS = {
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("kind", CONFIGS)
-def test_a_run_tells_the_word_and_the_column_that_its_predictions_rest_on(kind: str, tmp_path: Path) -> None:
+def test_the_decisive_word_and_column_of_a_run_are_found(kind: str, tmp_path: Path) -> None:
     from dlrun.experiment import train as experiment
     from dlrun.explanation.explain import explain
 
@@ -160,7 +160,7 @@ def test_a_run_tells_the_word_and_the_column_that_its_predictions_rest_on(kind: 
 
 
 @pytest.mark.tensorflow
-def test_the_command_writes_pictures_and_says_where(tmp_path: Path) -> None:
+def test_the_command_writes_pictures_and_reports_their_paths(tmp_path: Path) -> None:
     from dlrun.experiment import train as experiment
 
     config = tmp_path / "x.yaml"

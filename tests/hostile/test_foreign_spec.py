@@ -104,7 +104,7 @@ def test_an_own_runs_spec_is_trusted_as_before_and_code_added_to_it_is_not(
     for plugin in (written / "added.py", written / "plugins" / ".." / "added.py"):
         with pytest.raises(SystemExit):
             app(["components", "--plugin", str(plugin)])
-        assert "which was created elsewhere" in capsys.readouterr().err
+        assert "which was not made here" in capsys.readouterr().err
     assert not mark.exists()
     read_spec(written / "spec.yaml")
     assert mark.exists()

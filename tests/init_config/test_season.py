@@ -1,4 +1,4 @@
-"""After how many rows a series repeats, and what `init` makes of it."""
+"""Detection of the season of a series, and its use in the config of `dlrun init`."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def init(tmp_path: Path, rows: list[str], header: str = "when,passengers") -> Wr
         ([str(1850 + i) for i in range(144)], 12),  # by the values: a year is no period of years
     ],
 )
-def test_a_time_and_a_number_a_line_is_a_series_whose_windows_span_its_season(
+def test_a_time_and_one_number_per_row_is_a_series_whose_windows_span_its_season(
     tmp_path: Path, times: list[str], history: int
 ) -> None:
     rows = [f"{time},{value}" for time, value in zip(times, monthly(), strict=True)]
@@ -54,7 +54,7 @@ def test_a_time_and_a_number_a_line_is_a_series_whose_windows_span_its_season(
         assert len(spec.dataset.load().splits["test"]) > 20
 
 
-def test_the_calendar_comes_first_and_the_values_where_it_says_nothing() -> None:
+def test_the_calendar_takes_precedence_over_the_values() -> None:
     values = np.array(monthly(), np.float64)
     found = find_season(values, None)
     assert found is not None
@@ -64,14 +64,14 @@ def test_the_calendar_comes_first_and_the_values_where_it_says_nothing() -> None
     assert find_season(values, None) is not None
 
 
-def test_a_season_that_the_values_do_not_show_is_named_as_a_guess(tmp_path: Path) -> None:
+def test_a_season_without_support_in_the_values_is_reported_as_a_guess(tmp_path: Path) -> None:
     walk = np.random.default_rng(1).normal(size=300).cumsum()
     days = [f"{np.datetime64('2021-01-01') + i},{value:.3f}" for i, value in enumerate(walk)]
     written = init(tmp_path, days, "day,price")
     assert any("a guess from the calendar alone: the 7 days of a week" in told for told in written.told)
 
 
-def test_what_wanders_is_guessed_by_its_last_value_and_chance_is_known_as_chance() -> None:
+def test_a_random_walk_uses_the_last_value_and_noise_is_detected() -> None:
     walk, noise = RANDOM.normal(size=300).cumsum(), RANDOM.normal(size=300)
     assert wanders(walk)
     assert not wanders(noise)
@@ -80,7 +80,7 @@ def test_what_wanders_is_guessed_by_its_last_value_and_chance_is_known_as_chance
     assert not is_chance(np.array(monthly(), np.float64), 12)
 
 
-def test_several_columns_stay_a_table_and_so_does_a_date_in_no_order(tmp_path: Path) -> None:
+def test_several_columns_or_unordered_dates_remain_a_table(tmp_path: Path) -> None:
     rows = [f"{1949 + i // 12}-{i % 12 + 1:02d},{value},{'ab'[i % 2]}" for i, value in enumerate(monthly())]
     written = init(tmp_path, rows, "when,passengers,kind")
     assert read_spec(written.path).spec.dataset.type_name == "table"

@@ -1,4 +1,4 @@
-"""`dlrun init --data`: from a file of anyone's to a config that has no problems and fits its data."""
+"""`dlrun init --data` writes a config without problems that fits the data."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def odd_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, 
     return write_odd_files(tmp_path_factory.mktemp("odd"))
 
 
-def test_a_folder_around_the_class_folders_is_told_from_them(tmp_path: Path) -> None:
+def test_an_outer_folder_is_not_mistaken_for_a_class_folder(tmp_path: Path) -> None:
     write_classes(tmp_path / "archive" / "shapes")
     written_config = write_config(str(tmp_path / "archive"), tmp_path / "a.yaml", Wishes())
     assert any(f"--data {tmp_path / 'archive' / 'shapes'}" in told for told in written_config.told)
@@ -80,7 +80,7 @@ def test_a_config_fits_its_data(
     check_fits(path)
 
 
-def test_what_is_guessed_is_told(odd_files: dict[str, tuple[str, Wishes]], tmp_path: Path) -> None:
+def test_every_guess_is_reported(odd_files: dict[str, tuple[str, Wishes]], tmp_path: Path) -> None:
     assert write(odd_files, "odd.csv", tmp_path).told[0].startswith("target: price in €, the last column")
     assert write(odd_files, "three.csv", tmp_path).told[0] == "target: class, chosen by its name (--target for another)"
     spec = (tmp_path / "three.yaml").read_text()
@@ -91,7 +91,7 @@ def test_what_is_guessed_is_told(odd_files: dict[str, tuple[str, Wishes]], tmp_p
     assert "time: Date, in ascending order" in write(odd_files, "days.csv", tmp_path).told
 
 
-def test_a_network_that_tells_a_number_from_an_image_has_no_dropout_and_no_image_is_zoomed(tmp_path: Path) -> None:
+def test_image_regression_has_no_dropout_and_no_zoom(tmp_path: Path) -> None:
     files = [f"{name}/{number:03}.png" for name in "ab" for number in range(20)]
     write_classes(tmp_path, count=20)
     (tmp_path / "images.csv").write_text(
@@ -113,7 +113,7 @@ def test_a_network_that_tells_a_number_from_an_image_has_no_dropout_and_no_image
             assert (spec["dataset"]["augmentation"]["zoom"] > 0) == (not is_value)
 
 
-def test_a_row_of_images_is_not_taken_for_the_names_of_columns(tmp_path: Path) -> None:
+def test_a_row_of_images_is_not_mistaken_for_column_names(tmp_path: Path) -> None:
     write_classes(tmp_path, count=20)
     rows = "".join(f"{name}/{number:03}.png,{number}.5\n" for name in "ab" for number in range(20))
     (tmp_path / "bare.csv").write_text(rows)
@@ -126,7 +126,7 @@ def test_a_row_of_images_is_not_taken_for_the_names_of_columns(tmp_path: Path) -
     assert write_config(str(tmp_path / "odd.csv"), tmp_path / "y.yaml", Wishes()).path.exists()
 
 
-def test_a_wish_is_kept(odd_files: dict[str, tuple[str, Wishes]], tmp_path: Path) -> None:
+def test_a_wish_of_the_user_is_respected(odd_files: dict[str, tuple[str, Wishes]], tmp_path: Path) -> None:
     data = odd_files["odd.csv"][0]
     path = write_config(data, tmp_path / "a.yaml", Wishes(target='it\'s: a "q"')).path
     assert read_spec(path).spec.dataset.target == 'it\'s: a "q"'  # type: ignore[attr-defined]
@@ -163,7 +163,7 @@ def test_several_targets_of_a_table_are_one_list(targets: tuple[str, ...], loss:
             write_config(str(tmp_path / "t.csv"), tmp_path / "x.yaml", wishes)
 
 
-def test_what_cannot_be_guessed_is_an_error_that_says_what_can(
+def test_data_that_cannot_be_guessed_is_an_error_with_a_way_out(
     odd_files: dict[str, tuple[str, Wishes]], tmp_path: Path
 ) -> None:
     data = odd_files["days.csv"][0]
@@ -216,7 +216,7 @@ def test_a_file_that_exists_is_kept_unless_forced_and_the_name_follows_the_data(
         "\x7f",
     ],
 )
-def test_every_text_is_read_back_as_it_is(tmp_path: Path, value: str) -> None:
+def test_every_text_is_read_back_unchanged(tmp_path: Path, value: str) -> None:
     path = tmp_path / "v.yaml"
     path.write_text(f"value: {written([value, {value or 'k': value}])}\n", encoding="utf-8")
     document, problems = read_yaml(path)
@@ -250,7 +250,7 @@ def test_a_folder_of_webp_tiff_and_ppm_is_one_of_images_and_a_heic_in_it_is_left
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("name", ["movie_reviews.csv", "beijing_pm25.csv"])
-def test_a_config_of_real_data_trains_at_once(shared_data: Path, tmp_path: Path, name: str) -> None:
+def test_a_config_of_real_data_trains_without_changes(shared_data: Path, tmp_path: Path, name: str) -> None:
     from dlrun.experiment import train as experiment
 
     wishes = Wishes(kind="series" if name.startswith("beijing") else "")
@@ -273,7 +273,7 @@ def test_every_config_trains(odd_files: dict[str, tuple[str, Wishes]], shared_da
         assert all(score == score for scores in result.scores.values() for score in scores.values()), data  # noqa: PLR0124
 
 
-def test_numbers_that_are_too_large_make_no_config_that_cannot_train(tmp_path: Path) -> None:
+def test_a_config_for_numbers_that_are_too_large_still_trains(tmp_path: Path) -> None:
     rows = range(120)
     ids = [1_400_000_000_000_000_000 + 131 * index for index in rows]
     values = ["1e400" if index == 7 else f"{index * 0.37:.2f}" for index in rows]
@@ -294,7 +294,7 @@ def test_numbers_that_are_too_large_make_no_config_that_cannot_train(tmp_path: P
 
 
 @pytest.mark.parametrize("force", [True, False])
-def test_data_is_never_overwritten_by_a_config_and_the_option_for_it_is_named(tmp_path: Path, *, force: bool) -> None:
+def test_a_config_never_overwrites_data_and_the_error_names_the_option_for_data(tmp_path: Path, *, force: bool) -> None:
     data = tmp_path / "data.csv"
     data.write_text("a,label\n1.5,x\n")
     with pytest.raises(UsageError, match="is not the name of a config") as caught:
@@ -307,7 +307,7 @@ def test_data_is_never_overwritten_by_a_config_and_the_option_for_it_is_named(tm
     assert data.read_text() == "a,label\n1.5,x\n"
 
 
-def test_a_type_that_is_named_recognises_what_is_recognised_without_it(tmp_path: Path) -> None:
+def test_an_explicit_type_detects_the_same_as_no_type(tmp_path: Path) -> None:
     write_classes(tmp_path, count=20)
     files = [f"{name}/{number:03}.png" for name in "ab" for number in range(20)]
     (tmp_path / "pictures.csv").write_text("file,kind\n" + "".join(f"{name},{name[0]}\n" for name in files))
@@ -321,7 +321,7 @@ def test_a_type_that_is_named_recognises_what_is_recognised_without_it(tmp_path:
         write_config(str(tmp_path / "texts.csv"), tmp_path / "b.yaml", Wishes("images"))
 
 
-def test_quotes_that_do_not_end_are_letters_of_texts(tmp_path: Path) -> None:
+def test_unclosed_quotes_are_ordinary_characters_of_texts(tmp_path: Path) -> None:
     data = tmp_path / "SMSSpamCollection"
     rows = ['ham\t"see you at home then', "spam\tfree prize to claim now", 'ham\tsays "ok" to me now'] * 12
     data.write_text("\n".join(rows) + "\n")
@@ -331,14 +331,14 @@ def test_quotes_that_do_not_end_are_letters_of_texts(tmp_path: Path) -> None:
     check_fits(done.path)
 
 
-def test_a_row_that_cannot_be_read_is_named_rather_than_a_missing_column_of_texts(tmp_path: Path) -> None:
+def test_a_damaged_row_is_reported_rather_than_a_missing_text_column(tmp_path: Path) -> None:
     data = tmp_path / "reviews.csv"
     data.write_text('text,label\n"a good film, see it,good\nnot my film at all,bad\n')
     with pytest.raises(DataError, match=r"reviews.csv:2: a row"):
         write_config(str(data), tmp_path / "reviews.yaml", Wishes(kind="text"))
 
 
-def test_lines_of_json_that_are_no_texts_come_with_what_makes_a_table_of_them(tmp_path: Path) -> None:
+def test_json_lines_without_texts_suggest_a_conversion_to_a_table(tmp_path: Path) -> None:
     data = tmp_path / "houses.jsonl"
     data.write_text('{"rooms": 3, "price": 200}\n{"rooms": 4, "price": 300}\n')
     with pytest.raises(UsageError, match="no column of texts") as raised:
@@ -359,7 +359,7 @@ def test_a_txt_file_of_columns_is_a_table_and_one_of_lines_has_no_columns(tmp_pa
     assert "name a file with columns .csv or .tsv" in raised.value.hint
 
 
-def test_numbers_beside_a_time_that_is_not_known_as_one_are_pointed_to_a_series(tmp_path: Path) -> None:
+def test_numbers_with_an_undetected_time_column_suggest_a_series(tmp_path: Path) -> None:
     data = tmp_path / "shampoo.csv"
     data.write_text(
         "Month,Sales\n" + "".join(f"{1 + m // 12}-{m % 12 + 1:02d},{200 + m * 7 % 90}\n" for m in range(36))

@@ -22,7 +22,7 @@ def test_the_summary_is_the_first_sentence() -> None:
     assert summary(DOCSTRING) == "A layer, e.g. of a network, with units."
 
 
-def test_descriptions_leave_out_types_defaults_lists_and_what_is_no_argument() -> None:
+def test_descriptions_omit_types_defaults_lists_and_other_text() -> None:
     described = argument_descriptions(DOCSTRING, ("units", "mode", "beta_1", "beta_2"))
     assert described["units"] == "Number of units. It must be positive."
     assert described["mode"] == "One of the modes"

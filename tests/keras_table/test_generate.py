@@ -8,11 +8,11 @@ from dlrun.keras_table.generate import UntypedArgumentError, table, text
 pytestmark = pytest.mark.tensorflow
 
 
-def test_the_file_is_what_the_installed_keras_gives() -> None:
+def test_the_file_matches_the_installed_keras() -> None:
     assert TABLE_PATH.read_text(encoding="utf-8") == text(table()), "run: python -m dlrun.keras_table.generate"
 
 
-def test_the_text_of_a_table_is_the_table() -> None:
+def test_the_text_of_a_table_parses_back_to_the_table() -> None:
     made = table()
     assert json.loads(text(made)) == json.loads(json.dumps(made))
 

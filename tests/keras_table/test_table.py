@@ -34,7 +34,7 @@ def test_every_argument_is_described_and_typed() -> None:
                 assert argument.types, (name, argument.name)
 
 
-def test_every_entry_becomes_a_component_whose_defaults_are_keras_own() -> None:
+def test_every_entry_becomes_a_component_with_the_defaults_of_keras() -> None:
     for group in GROUPS:
         for name in entry_names(group):
             entry = find_entry(group, name)
@@ -61,18 +61,18 @@ def test_keras_short_names_lead_to_the_full_ones(group: str, short: str, name: s
     assert short_names(group)[short] == name
 
 
-def test_a_kind_that_keras_has_no_classes_of_has_no_short_names() -> None:
+def test_a_kind_without_keras_classes_has_no_short_names() -> None:
     assert short_names("dataset") == {}
 
 
-def test_what_carries_code_or_takes_several_inputs_is_not_in_the_table() -> None:
+def test_classes_with_code_or_several_inputs_are_not_in_the_table() -> None:
     for name in ("Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer", "Pipeline", "RNN", "LSTMCell"):
         assert name not in entry_names("layers")
     for name in ("Add", "Concatenate", "StringLookup", "TextVectorization", "Wrapper", "Layer"):
         assert name not in entry_names("layers")
 
 
-def test_activations_are_those_that_a_name_alone_can_say() -> None:
+def test_activations_are_those_that_need_only_a_name() -> None:
     assert {"relu", "softmax", "gelu", "linear"} <= set(activation_names())
     assert "threshold" not in activation_names()
 
@@ -120,19 +120,21 @@ def test_a_layer_is_a_name_or_a_name_with_arguments() -> None:
         ),
     ],
 )
-def test_a_mistake_in_a_layer_has_its_place_and_the_nearest_name(value: Any, place: tuple[str, ...], said: str) -> None:
+def test_a_mistake_in_a_layer_has_a_location_and_the_nearest_name(
+    value: Any, place: tuple[str, ...], said: str
+) -> None:
     ((found, message),) = problems(value)
     assert found == place
     assert said in message
 
 
-def test_all_mistakes_in_a_layer_come_at_once() -> None:
+def test_all_mistakes_in_a_layer_are_reported_at_once() -> None:
     found = dict(problems({"Conv2D": {"filtrs": 3, "kernel_size": 0}}))
     assert found.keys() == {("Conv2D", "filtrs"), ("Conv2D", "kernel_size")}
     assert dict(problems({"Conv2D": {"kernel_size": 0}})).keys() == {("Conv2D", "filters"), ("Conv2D", "kernel_size")}
 
 
-def test_what_is_no_layer_at_all_is_refused() -> None:
+def test_a_value_that_is_not_a_layer_is_refused() -> None:
     for value in (3, None, {"Dense": {"units": 3}, "Flatten": {}}, ("Dense",)):
         with pytest.raises(Exception, match="should be a layer"):
             parse_part("layers", value)

@@ -29,11 +29,11 @@ def made(name: str, /, **arguments: Any) -> Metric:
 # --- without TensorFlow ---
 
 
-def test_what_each_of_keras_metrics_sees_is_said() -> None:
+def test_the_input_of_each_keras_metric_is_defined() -> None:
     assert set(SEES) == set(entry_names("metrics")) == set(metrics.names())
 
 
-def test_a_target_names_the_metrics_that_are_defined_for_it() -> None:
+def test_metrics_are_listed_by_target() -> None:
     assert {"accuracy", "auc", "f1_score", "mean_io_u", "top_k_categorical_accuracy"} <= set(metrics_for(FIVE))
     assert not {"binary_accuracy", "hinge", "mean_absolute_error"} & set(metrics_for(FIVE))
     assert {"accuracy", "binary_accuracy", "hinge", "precision"} <= set(metrics_for(TWO))
@@ -51,13 +51,13 @@ SMALLER = {
 }  # fmt: skip
 
 
-def test_every_metric_has_a_better_direction() -> None:
+def test_every_metric_has_a_direction() -> None:
     assert {name for name in metrics.names() if direction_of_type(name) == "min"} == SMALLER
     assert {name for name in metrics.names() if direction_of_type(name) == "max"} == set(metrics.names()) - SMALLER
     assert (direction_of_type("mse"), direction_of_type("my_quality")) == ("min", None)
 
 
-def test_directions_follow_the_metric_whatever_its_name_and_are_left_out_where_it_does_not_say() -> None:
+def test_directions_follow_the_metric_under_any_name_and_unknown_ones_are_omitted() -> None:
     class Unsaid(Metric):
         def build(self, target: Target) -> Any:
             raise NotImplementedError
@@ -66,7 +66,7 @@ def test_directions_follow_the_metric_whatever_its_name_and_are_left_out_where_i
     assert directions_of(named) == {"loss": "min", "quality": "min", "error": "max"}
 
 
-def test_a_metric_is_logged_under_its_type_or_the_name_it_is_given() -> None:
+def test_a_metric_is_logged_under_its_type_or_its_name() -> None:
     assert made("auc").log_name == "auc"
     assert made("auc", name="pr_auc", curve="PR").log_name == "pr_auc"
     with pytest.raises(ValidationError):
@@ -83,7 +83,7 @@ def test_a_metric_is_logged_under_its_type_or_the_name_it_is_given() -> None:
         ("auc", {"multi_label": True, "label_weights": (1.0, 2.0)}, FIVE, "label_weights"),
     ],
 )
-def test_an_index_or_count_that_the_target_lacks_is_a_misfit(
+def test_an_index_or_count_beyond_the_target_is_a_misfit(
     name: str, arguments: dict[str, Any], target: Target, path: str
 ) -> None:
     assert [problem.path for problem in made(name, **arguments).misfits(target)] == [(path,)]
@@ -196,7 +196,7 @@ def _expected(target: Target) -> dict[str, float]:
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("target", [TWO, FIVE], ids=["two", "five"])
-def test_metrics_are_right_by_hand_whatever_the_loss_made_of_the_labels(target: Target) -> None:
+def test_metrics_match_the_hand_computation_for_every_encoding(target: Target) -> None:
     for name, expected in _expected(target).items():
         metric = made(name, **({"k": 3} if "top_k" in name else {}))
         for settled, truth, output in _forms(target):
@@ -205,7 +205,7 @@ def test_metrics_are_right_by_hand_whatever_the_loss_made_of_the_labels(target: 
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("target", [TWO, FIVE], ids=["two", "five"])
-def test_auc_is_that_of_keras_fed_with_probabilities(target: Target) -> None:
+def test_auc_matches_keras_on_probabilities(target: Target) -> None:
     import keras
 
     _, labels, p = _forms(target)[1]
@@ -217,7 +217,7 @@ def test_auc_is_that_of_keras_fed_with_probabilities(target: Target) -> None:
 
 
 @pytest.mark.tensorflow
-def test_one_class_can_be_counted_alone() -> None:
+def test_one_class_can_be_scored_alone() -> None:
     _, labels, p = _forms(FIVE)[1]
     above = p[:, 3] > 0.5
     expected = (above & (labels == 3)).sum() / above.sum()
@@ -226,7 +226,7 @@ def test_one_class_can_be_counted_alone() -> None:
 
 
 @pytest.mark.tensorflow
-def test_an_average_that_is_asked_for_holds_for_two_classes_too() -> None:
+def test_a_requested_average_also_applies_to_two_classes() -> None:
     _, labels, p = _forms(TWO)[1]
     predicted = p.argmax(axis=1)
     expected = (_f1(labels, predicted, 0) + _f1(labels, predicted, 1)) / 2
@@ -235,7 +235,7 @@ def test_an_average_that_is_asked_for_holds_for_two_classes_too() -> None:
 
 
 @pytest.mark.tensorflow
-def test_tanh_behind_a_hinge_loss_is_split_in_its_middle() -> None:
+def test_tanh_with_a_hinge_loss_has_its_threshold_at_0() -> None:
     truth = np.array([[0.0], [1.0], [1.0], [0.0]], dtype="float32")
     output = np.array([[-0.9], [0.2], [0.3], [0.1]], dtype="float32")
     assert float(made("accuracy").build(TWO.settled("binary", "tanh"))(truth, output)) == 0.75
@@ -243,7 +243,7 @@ def test_tanh_behind_a_hinge_loss_is_split_in_its_middle() -> None:
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("target", [VALUE, VALUES, INPUT], ids=["value", "values", "input"])
-def test_regression_metrics_are_right_by_hand(target: Target) -> None:
+def test_regression_metrics_match_the_hand_computation(target: Target) -> None:
     rng = np.random.default_rng(3)
     shape = (EXAMPLES, 2, 2, 3) if target.kind == "input" else (EXAMPLES, target.size)
     truth = rng.normal(size=shape).astype("float32")
@@ -261,7 +261,7 @@ def test_regression_metrics_are_right_by_hand(target: Target) -> None:
 
 
 @pytest.mark.tensorflow
-def test_labels_without_a_column_are_values_of_their_own() -> None:
+def test_labels_without_a_column_axis_work_as_values() -> None:
     truth, output = np.array([1.0, 2.0, 4.0], "float32"), np.array([[1.0], [2.0], [1.0]], "float32")
     built = made("mean_absolute_error").build(VALUE.settled("value"))
     assert float(built(truth, output)) == 1.0

@@ -1,4 +1,4 @@
-"""What Keras' metrics give as 0 is nan where it is undefined, and scores that batches do not add up to are exact."""
+"""Undefined scores are nan instead of the 0 of Keras, and scores that do not add up over batches are exact."""
 
 from typing import Any
 
@@ -53,7 +53,7 @@ def test_a_score_of_a_class_that_does_not_occur_is_undefined(name: str, truths: 
     assert result(name, TWO, np.array([0, 1, 0]), probabilities(0.2, 0.9, 0.4)) == pytest.approx(1, abs=1e-4)
 
 
-def test_precision_is_undefined_where_nothing_is_predicted_and_f1_where_there_is_nothing_at_all() -> None:
+def test_precision_is_undefined_without_predictions_and_f1_without_anything() -> None:
     nothing = probabilities(0.2, 0.1, 0.3)
     assert np.isnan(result("precision", TWO, np.array([0, 1, 0]), nothing))
     assert result("f1_score", TWO, np.array([0, 1, 0]), nothing) == 0
@@ -76,7 +76,7 @@ def test_r2_of_one_example_or_of_one_value_is_undefined() -> None:
         assert np.isnan(result("r2_score", one, np.array(truth, np.float32), predicted))
 
 
-def test_a_correlation_is_a_mean_over_the_examples_that_have_one() -> None:
+def test_a_correlation_is_a_mean_over_the_examples_for_which_it_is_defined() -> None:
     three = Target("values", 3).settled("value")
     truth = np.array([[1, 2, 3], [5, 5, 5], [1, 2, 3]], np.float32)
     predicted = np.array([[2, 4, 6], [1, 2, 3], [3, 2, 1]], np.float32)
@@ -93,7 +93,7 @@ def standardized() -> tuple[Any, Any, Any, Any]:
     return truth, predicted, own[0], own[1]
 
 
-def test_metrics_are_right_where_the_mean_is_large_against_the_spread() -> None:
+def test_metrics_are_correct_if_the_mean_is_much_larger_than_the_spread() -> None:
     truth, predicted, own_truth, own_predicted = standardized()
     error = own_predicted - own_truth
     signs = np.sign(own_truth - own_truth.mean(axis=1, keepdims=True)) * np.sign(
@@ -142,7 +142,7 @@ def test_an_evaluation_has_the_exact_area_however_sure_the_model_is() -> None:
     assert not built("auc", TWO, num_thresholds=50).exact
 
 
-def test_what_was_collected_is_forgotten_and_too_much_is_left_to_keras(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_collected_predictions_are_released_and_too_many_fall_back_to_keras(monkeypatch: pytest.MonkeyPatch) -> None:
     metric = built("auc", TWO)
     truth, predicted = np.array([0, 1]), probabilities(0.2, 0.9)
     first = Collected([metric])
@@ -157,7 +157,7 @@ def test_what_was_collected_is_forgotten_and_too_much_is_left_to_keras(monkeypat
     assert kept.scores() == {}
 
 
-def test_a_mean_over_several_labels_or_one_of_them_is_that_where_it_is_asked_for() -> None:
+def test_a_mean_over_labels_or_a_single_label_is_computed_on_request() -> None:
     target = Target("labels", 2).settled("binary", "sigmoid")
     truth = np.array([[1, 0], [1, 0], [1, 1], [0, 0], [1, 0]], "float32")
     predicted = np.array([[0.9, 0.6], [0.8, 0.3], [0.4, 0.7], [0.6, 0.8], [0.7, 0.1]], "float32")

@@ -57,7 +57,7 @@ def test_kernel_with_two_numbers_for_one_axis_is_a_problem() -> None:
     assert problem.path == ("kernel_size",)
 
 
-def test_output_activation_is_its_own_whatever_the_loss_asked_for() -> None:
+def test_output_activation_is_its_own_for_every_loss() -> None:
     target = Target("input", 784, activation="softmax")
     assert Autoencoder(latent_units=8, output_activation="sigmoid").final_activation(target) == "sigmoid"
     assert Autoencoder.target_is_input
@@ -95,7 +95,7 @@ def test_tied_penalty_counts_each_kernel_once() -> None:
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("size", [(28, 28), (7, 7), (9, 4), (5, 6), (3, 2), (1, 2), (13, 1)])
 @pytest.mark.parametrize("kernel_size", [2, 3, (5, 4)])
-def test_decoder_gives_every_size_back(size: tuple[int, int], kernel_size: Any) -> None:
+def test_decoder_restores_every_size(size: tuple[int, int], kernel_size: Any) -> None:
     features = Features("image", (*size, 3))
     model = build(features, encoder="convolutional", filters=(4, 3), kernel_size=kernel_size)
     assert model.output_shape == model.input_shape == (None, *size, 3)
@@ -103,7 +103,7 @@ def test_decoder_gives_every_size_back(size: tuple[int, int], kernel_size: Any) 
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("steps", [8, 7, 5])
-def test_decoder_gives_every_number_of_steps_back(steps: int) -> None:
+def test_decoder_restores_every_number_of_steps(steps: int) -> None:
     model = build(Features("sequence", (steps, 2)), encoder="convolutional", filters=(4, 3), latent_units=6)
     assert model.output_shape == (None, steps, 2)
 
@@ -121,7 +121,7 @@ def test_noise_is_added_in_training_only() -> None:
 
 
 @pytest.mark.tensorflow
-def test_sparsity_penalty_is_the_mean_over_the_batch_of_the_codes_absolute_sum() -> None:
+def test_sparsity_penalty_is_the_batch_mean_of_the_absolute_sum_of_the_code() -> None:
     import keras
     import numpy as np
 

@@ -34,7 +34,7 @@ def test_kernel_larger_than_its_input_is_found_with_its_block() -> None:
     assert problem.what == "the kernel is 3x3 but its input is 2x2"
 
 
-def test_one_axis_too_short_is_enough() -> None:
+def test_input_too_short_on_one_axis_is_a_problem() -> None:
     (problem,) = cnn(conv(8, kernel_size=(1, 9))).misfits(DIGITS)
     assert problem.what == "the kernel is 1x9 but its input is 8x8"
 
@@ -57,7 +57,7 @@ def test_same_padding_keeps_kernels_fitting() -> None:
     assert not list(cnn(*[{**block, "padding": "same"} for block in blocks]).misfits(DIGITS))
 
 
-def test_kind_of_features_that_it_cannot_take_is_left_to_the_checker() -> None:
+def test_unsupported_kind_of_features_is_left_to_the_checker() -> None:
     assert not list(cnn(conv(8)).misfits(Features("vector", (3,))))
 
 
@@ -72,7 +72,7 @@ def test_kind_of_features_that_it_cannot_take_is_left_to_the_checker() -> None:
         ([conv(2, kernel_size=9, padding="same", pool_size=(8, 1)), conv(2, kernel_size=(1, 8))], True),
     ],
 )
-def test_what_misfits_finds_is_what_keras_refuses(blocks: list[dict[str, Any]], fits: bool) -> None:
+def test_misfits_are_exactly_what_keras_refuses(blocks: list[dict[str, Any]], fits: bool) -> None:
     model = cnn(*blocks)
     assert any(model.misfits(DIGITS)) is not fits
     if fits:
@@ -95,14 +95,14 @@ def test_what_misfits_finds_is_what_keras_refuses(blocks: list[dict[str, Any]], 
     ],
     ids=["mnist_cnn", "mnist_cnn_small", "mnist_cnn_wide"],
 )
-def test_mnist_models_have_the_parameters_of_the_issue(
+def test_mnist_models_have_the_expected_number_of_parameters(
     blocks: list[dict[str, Any]], head_units: tuple[int, ...], parameters: int
 ) -> None:
     assert cnn(*blocks, head_units=head_units).build(MNIST, CLASSES).count_params() == parameters
 
 
 @pytest.mark.tensorflow
-def test_block_overrides_what_it_names_and_keeps_the_rest() -> None:
+def test_block_overrides_its_own_keys_and_inherits_the_others() -> None:
     model = cnn(
         conv(4, dropout=0.0, activation="tanh"),
         conv(4, batch_normalization=False),
@@ -119,7 +119,7 @@ def test_block_overrides_what_it_names_and_keeps_the_rest() -> None:
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize(("pooling", "width"), [("flatten", 6 * 6 * 5), ("global_average", 5), ("global_max", 5)])
-def test_pooling_settles_the_width_of_the_vector(pooling: Any, width: int) -> None:
+def test_pooling_determines_the_width_of_the_vector(pooling: Any, width: int) -> None:
     model = cnn(conv(5), pooling=pooling).build(DIGITS, CLASSES)
     assert model.get_layer("head").kernel.shape == (width, 10)
 

@@ -1,4 +1,4 @@
-"""What every architecture keeps, whatever its keys; parameter counts are worked out here by hand, without the code."""
+"""The contract of every architecture. Parameter counts are computed by hand, independent of the code."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -187,12 +187,12 @@ def test_every_architecture_has_a_case() -> None:
 
 
 @EVERY_CASE
-def test_parameters_are_those_counted_by_hand(case: Case) -> None:
+def test_parameter_count_matches_the_hand_computation(case: Case) -> None:
     assert case.build().count_params() == case.parameters
 
 
 @EVERY_CASE
-def test_output_has_the_targets_shape_in_float32(case: Case) -> None:
+def test_output_is_float32_in_the_shape_of_the_target(case: Case) -> None:
     features, _ = examples(case)
     output = case.build()(features)
     width = case.features.shape if case.target.kind == "input" else (case.target.units,)
@@ -212,7 +212,7 @@ def test_two_builds_in_one_process_have_the_same_names(case: Case) -> None:
 
 
 @EVERY_CASE
-def test_weights_go_from_one_build_to_another_by_path(case: Case) -> None:
+def test_weights_transfer_between_two_builds_by_path(case: Case) -> None:
     features, _ = examples(case)
     first, second = case.build(), case.build()
     stored = {weight.path: weight.numpy() for weight in first.weights}
@@ -223,7 +223,7 @@ def test_weights_go_from_one_build_to_another_by_path(case: Case) -> None:
 
 
 @EVERY_CASE
-def test_keras_rebuilds_it_from_its_own_config(case: Case) -> None:
+def test_keras_rebuilds_the_model_from_its_config(case: Case) -> None:
     import keras
 
     features, _ = examples(case)
@@ -235,7 +235,7 @@ def test_keras_rebuilds_it_from_its_own_config(case: Case) -> None:
 
 @EVERY_CASE
 @pytest.mark.usefixtures("mixed_bfloat16")
-def test_only_the_end_is_float32_under_mixed_precision(case: Case) -> None:
+def test_only_the_last_layers_are_float32_under_mixed_precision(case: Case) -> None:
     import keras
 
     keras.utils.set_random_seed(1)  # or, once in a while, every relu before the head gives zero

@@ -1,4 +1,4 @@
-"""Columns of ids among the features: each becomes a learnt vector, whatever the precision that layers compute in."""
+"""Columns of ids among the features become learned vectors under every precision."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ VECTORS = 70_000 * 3 + 500 * 2
         ("lstm", {"units": (7,)}, SEQUENCE, 4 * (6 * 7 + 7 * 7 + 7) + (7 * 2 + 2)),
     ],
 )
-def test_parameters_are_those_counted_by_hand(
+def test_parameter_count_matches_the_hand_computation(
     model: str, keys: dict[str, Any], features: Features, parameters: int
 ) -> None:
     component = models.find(model)
@@ -63,7 +63,7 @@ def test_every_id_finds_its_own_vector(features: Features, precision: str) -> No
     assert np.array_equal(np.asarray(model(rows)).astype(np.float32), expected)
 
 
-def test_models_that_learn_no_vectors_say_what_to_do(tmp_path: Any) -> None:
+def test_models_without_embeddings_suggest_an_alternative(tmp_path: Any) -> None:
     from dlrun.errors import SpecError
     from dlrun.spec.parse import read_spec
 

@@ -29,7 +29,7 @@ def test_value_out_of_range_is_an_error(key: str, value: Any) -> None:
     assert [error["loc"][0] for error in caught.value.errors()] == [key]
 
 
-def test_list_with_one_bad_item_is_one_error_and_an_empty_one_says_so() -> None:
+def test_list_with_one_bad_item_is_one_error_and_an_empty_list_is_reported() -> None:
     with pytest.raises(ValidationError) as caught:
         Cnn(blocks=({"filters": 4, "kernel_sise": 3},))  # type: ignore[arg-type]
     assert [error["loc"] for error in caught.value.errors()] == [("blocks", 0, "kernel_sise")]
@@ -39,7 +39,7 @@ def test_list_with_one_bad_item_is_one_error_and_an_empty_one_says_so() -> None:
 
 
 @pytest.mark.tensorflow
-def test_activations_are_all_of_keras_that_keep_the_shape_and_need_no_argument() -> None:
+def test_activations_are_those_of_keras_that_keep_the_shape_and_need_no_argument() -> None:
     import keras
 
     aliases, others = {"hard_swish", "swish"}, {"glu", "threshold"}
@@ -50,7 +50,7 @@ def test_activations_are_all_of_keras_that_keep_the_shape_and_need_no_argument()
 
 
 @pytest.mark.tensorflow
-def test_initializers_are_all_of_keras_that_suit_every_kernel() -> None:
+def test_initializers_are_those_of_keras_that_suit_every_kernel() -> None:
     import keras
 
     others = {"constant", "identity", "stft"}

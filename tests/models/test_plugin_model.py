@@ -48,7 +48,7 @@ def test_plugin_model_is_listed_with_the_file_that_it_comes_from(plugin: Path) -
 
 
 @pytest.mark.usefixtures("plugin")
-def test_plugin_models_bad_arguments_are_reported_like_a_built_ins() -> None:
+def test_bad_arguments_of_a_plugin_model_are_reported_like_those_of_a_built_in() -> None:
     component = models.find("wide_and_narrow")
     assert component is not None
     with pytest.raises(ValidationError) as caught:

@@ -25,7 +25,7 @@ def test_embedding_of_anything_but_token_ids_is_a_problem_and_not_ignored() -> N
     assert not list(Lstm(units=(4,)).misfits(SERIES))
 
 
-def test_kind_of_features_that_it_cannot_take_is_left_to_the_checker() -> None:
+def test_unsupported_kind_of_features_is_left_to_the_checker() -> None:
     assert not list(Lstm(units=(4,), embedding_size=8).misfits(Features("vector", (3,))))
 
 
@@ -40,14 +40,12 @@ def test_kind_of_features_that_it_cannot_take_is_left_to_the_checker() -> None:
     ],
     ids=["lstm", "rnn", "gru", "bidirectional"],
 )
-def test_64_units_over_100_steps_of_10_values_have_the_parameters_of_the_issue(
-    model: Recurrent, parameters: int
-) -> None:
+def test_64_units_on_10_values_have_the_expected_number_of_parameters(model: Recurrent, parameters: int) -> None:
     assert model.build(SERIES, VALUE).count_params() == parameters
 
 
 @pytest.mark.tensorflow
-def test_layer_has_keras_defaults_where_there_is_no_key() -> None:
+def test_arguments_without_a_key_keep_the_defaults_of_keras() -> None:
     import keras
 
     own = Lstm(units=(64,)).build(SERIES, VALUE).get_layer("lstm_1").get_config()
@@ -75,7 +73,7 @@ def test_image_is_read_row_by_row() -> None:
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("mask_zero", [True, False])
-def test_padding_changes_nothing_only_if_it_is_masked(mask_zero: Any) -> None:
+def test_padding_has_no_effect_only_if_it_is_masked(mask_zero: Any) -> None:
     import numpy as np
 
     model = Lstm(units=(4,), embedding_size=5, mask_zero=mask_zero, kernel_initializer="ones").build(TOKENS, VALUE)

@@ -101,7 +101,7 @@ def test_two_layers_of_one_name_and_a_late_input_are_problems() -> None:
         ((conv(10, activation="softmax"), "GlobalAveragePooling2D"), "softmax"),
     ],
 )
-def test_the_output_activation_is_that_of_the_last_layer_which_has_one(layers: Any, activation: str) -> None:
+def test_the_output_activation_comes_from_the_last_layer_with_an_activation(layers: Any, activation: str) -> None:
     assert made(layers).final_activation(TEN) == activation
 
 
@@ -119,7 +119,7 @@ def test_an_output_that_does_not_fit_the_target_is_a_misfit(layers: Any, target:
     assert [p.path for p in made(layers).misfits_target(target)] == [path]
 
 
-def test_an_output_that_fits_the_target_is_none() -> None:
+def test_an_output_that_fits_the_target_is_not_a_misfit() -> None:
     assert not list(made(CNN).misfits_target(TEN))
     assert not list(made((conv(5), "Flatten")).misfits_target(TEN))  # its width is not known without features
     assert not list(made((dense(1, activation="sigmoid"),)).misfits_target(ONE))
@@ -158,7 +158,7 @@ def test_a_tutorial_has_no_misfits_and_its_input_is_checked() -> None:
         ),
     ],
 )
-def test_a_layer_that_cannot_take_what_it_is_given_is_found(
+def test_a_layer_that_does_not_accept_its_input_is_found(
     layers: Any, features: Features, path: tuple[Any, ...]
 ) -> None:
     assert [p.path for p in misfits(*layers, features=features)] == [path]
@@ -201,7 +201,7 @@ def test_a_text_tutorial_has_the_parameters_of_its_formula() -> None:
 @pytest.mark.parametrize(
     "end", [(dense(10),), (dense(10), "Softmax"), ({"Bidirectional": {"layer": {"LSTM": {"units": 5}}}},)]
 )
-def test_the_output_is_float32_whatever_the_rest_computes_in(end: Any) -> None:
+def test_the_output_is_float32_under_every_precision(end: Any) -> None:
     import keras
 
     policy = keras.config.dtype_policy()
@@ -216,7 +216,7 @@ def test_the_output_is_float32_whatever_the_rest_computes_in(end: Any) -> None:
 
 
 @pytest.mark.tensorflow
-def test_what_a_layer_is_told_reaches_keras() -> None:
+def test_arguments_of_a_layer_reach_keras() -> None:
     layer = dense(
         3,
         kernel_initializer={"type": "constant", "value": 2.0},
@@ -277,7 +277,7 @@ def _entry(name: str) -> Any:
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("name", [name for name in entry_names("layers") if name != "Input"])
-def test_each_layer_of_the_table_builds_runs_and_has_the_shape_that_was_foretold(name: str) -> None:
+def test_each_layer_of_the_table_builds_runs_and_has_the_predicted_shape(name: str) -> None:
     import keras
     import numpy as np
 
@@ -318,7 +318,7 @@ def test_each_layer_of_the_table_builds_runs_and_has_the_shape_that_was_foretold
         ({"TimeDistributed": {"layer": {"Conv2D": {"filters": 3, "kernel_size": 3}}}}, (5, 8, 8, 2)),
     ],
 )
-def test_shapes_are_foretold_for_every_way_to_slide(value: Any, shape: tuple[int, ...]) -> None:
+def test_shapes_are_predicted_for_every_kind_of_window(value: Any, shape: tuple[int, ...]) -> None:
     import numpy as np
 
     layer = parse_part("layers", value)

@@ -23,14 +23,14 @@ def names_and_cells(target: Target, outputs: npt.NDArray[Any], top: Any = None) 
     return {column.name: cell for column, cell in zip(layout.columns, cells, strict=True)}
 
 
-def test_the_most_probable_class_comes_with_its_probability_and_of_equal_ones_the_first() -> None:
+def test_the_most_probable_class_has_a_probability_and_the_first_wins_a_tie() -> None:
     found = names_and_cells(CLASSES, P)
     assert found["label"] == ["dog", "cat", ""]  # what is not finite has no label
     assert found["probability"][:2] == pytest.approx([0.7, 0.4])
     assert np.isnan(np.array(found["probability"], float)[2])
 
 
-def test_several_classes_are_named_in_their_order_and_never_more_than_there_are() -> None:
+def test_several_classes_are_named_in_order_and_at_most_all() -> None:
     for top in (3, 9):
         found = names_and_cells(CLASSES, P[:2], top)
         assert list(found) == ["label", "probability", "label_2", "probability_2", "label_3", "probability_3"]
@@ -38,7 +38,7 @@ def test_several_classes_are_named_in_their_order_and_never_more_than_there_are(
         assert found["probability_2"] == pytest.approx([0.2, 0.4])
 
 
-def test_all_gives_every_class_a_column_in_the_order_of_classes() -> None:
+def test_all_adds_a_column_for_each_class_in_order() -> None:
     found = names_and_cells(CLASSES, P[:1], "all")
     assert list(found) == ["label", "probability", "probability_cat", "probability_dog", "probability_owl"]
     assert [found[f"probability_{name}"][0] for name in CLASSES.class_names] == pytest.approx([0.1, 0.7, 0.2])
@@ -57,7 +57,7 @@ def test_labels_values_and_reconstructions_have_a_column_each() -> None:
     assert names_and_cells(inputs, np.array([0.5], np.float32)) == {"reconstruction_error": [0.5]}
 
 
-def test_values_whose_mean_is_far_from_0_have_the_digits_of_their_spread(tmp_path: Path) -> None:
+def test_values_far_from_0_have_digits_relative_to_their_spread(tmp_path: Path) -> None:
     far = Target("values", 2, names=("time", "area"), mean=(1.7e9, -20.0), scale=(3.0, 5.0))
     assert far.needs_float64
     assert not Target("values", 1, mean=(3e5,), scale=(1e5,)).needs_float64
@@ -74,7 +74,7 @@ def test_values_whose_mean_is_far_from_0_have_the_digits_of_their_spread(tmp_pat
     assert pq.read_table(tmp_path / "p.parquet").column("time")[0].as_py() == 1_700_000_001.234568
 
 
-def test_several_columns_of_classes_have_a_label_and_a_probability_each() -> None:
+def test_class_columns_have_a_label_and_a_probability_each() -> None:
     outputs = np.array([[0.1, 0.7, 0.2, 0.6, 0.4]], np.float32)
     target = Target.of_columns({"kind": ("cat", "dog", "owl"), "wet": ("no", "yes")})
     found = names_and_cells(target, outputs)
@@ -97,6 +97,6 @@ def test_several_columns_of_classes_have_a_label_and_a_probability_each() -> Non
 
 
 @pytest.mark.parametrize("target", [Target("values", 1), Target("labels", 2), Target("input", 4)])
-def test_top_is_for_classes_alone(target: Target) -> None:
+def test_top_is_only_for_classes(target: Target) -> None:
     with pytest.raises(UsageError, match="--top 2"):
         layout_of(target, top=2)

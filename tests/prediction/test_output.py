@@ -1,4 +1,4 @@
-"""What is written, in each format; and that a file is there whole or not at all."""
+"""Predictions in each format, and files that exist completely or not at all."""
 
 import csv
 import io
@@ -50,7 +50,7 @@ def read_back(path: Path) -> tuple[list[str], list[float | None]]:
 
 
 @pytest.mark.parametrize("name", ["p.csv", "p.jsonl", "p.parquet"])
-def test_every_format_gives_back_the_same_float32_and_text_but_for_formulas_in_csv(tmp_path: Path, name: str) -> None:
+def test_every_format_preserves_float32_and_text_except_formulas_in_csv(tmp_path: Path, name: str) -> None:
     written = write_predictions(predictions(), tmp_path / name, kind=choose_format(tmp_path / name, None))
     names, numbers = read_back(tmp_path / name)
     assert written.rows == 6
@@ -67,21 +67,21 @@ def test_numbers_have_no_more_digits_than_they_need() -> None:
     assert stream.getvalue().splitlines()[:3] == ["name,label,probability", "row 0,x,1.0", '"a,""b"".png",y,0.1']
 
 
-def test_json_knows_no_nan() -> None:
+def test_nan_is_null_in_json() -> None:
     stream = io.StringIO()
     write_predictions(predictions(), stream, kind="jsonl")
     rows = [json.loads(line, parse_constant=pytest.fail) for line in stream.getvalue().splitlines()]
     assert rows[3] == {"name": "Grüße\n2", "label": "", "probability": None}
 
 
-def test_a_column_may_be_called_anything() -> None:
+def test_a_column_may_have_any_name() -> None:
     stream, columns = io.StringIO(), (OutputColumn('100% "a"', is_text=True), OutputColumn("%s"))
     write_predictions(Predictions(columns, iter([PredictionBatch((["x"], NUMBERS[:1]))])), stream, kind="jsonl")
     assert json.loads(stream.getvalue()) == {'100% "a"': "x", "%s": 1.0}
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
-def test_an_error_on_the_way_or_ctrl_c_leaves_what_was_there(tmp_path: Path, kind: Format) -> None:
+def test_an_error_or_ctrl_c_leaves_the_existing_file_unchanged(tmp_path: Path, kind: Format) -> None:
     place = tmp_path / "p"
     place.write_text("before")
     for end in (DataError("row 7 is none"), KeyboardInterrupt()):
@@ -92,7 +92,7 @@ def test_an_error_on_the_way_or_ctrl_c_leaves_what_was_there(tmp_path: Path, kin
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
-def test_a_full_disk_is_one_line_and_nothing_half_is_left(tmp_path: Path, kind: Format) -> None:
+def test_a_full_disk_is_one_message_and_leaves_no_partial_file(tmp_path: Path, kind: Format) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
     try:
@@ -103,7 +103,7 @@ def test_a_full_disk_is_one_line_and_nothing_half_is_left(tmp_path: Path, kind: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_link_stays_one_and_what_it_points_to_is_replaced(tmp_path: Path) -> None:
+def test_a_link_is_kept_and_its_target_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "real.csv").write_text("before")
     (tmp_path / "link.csv").symlink_to("real.csv")
     write_predictions(predictions(), tmp_path / "link.csv", kind="csv")
@@ -112,7 +112,7 @@ def test_a_link_stays_one_and_what_it_points_to_is_replaced(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("rows", [(3,), (2, 5, 1), ()])
-def test_reconstructions_are_one_array_however_many_blocks_there_were(tmp_path: Path, rows: tuple[int, ...]) -> None:
+def test_reconstructions_of_all_blocks_are_one_array(tmp_path: Path, rows: tuple[int, ...]) -> None:
     whole = np.arange(sum(rows) * 4, dtype=np.float32).reshape(sum(rows), 2, 2)
     starts = np.cumsum([0, *rows])
     blocks = iter(
@@ -128,7 +128,7 @@ def test_reconstructions_are_one_array_however_many_blocks_there_were(tmp_path: 
     assert len(stream.getvalue().splitlines()) == 1 + sum(rows)
 
 
-def test_a_place_that_cannot_be_written_is_told_before_anything_is_computed(tmp_path: Path) -> None:
+def test_an_unwritable_path_is_reported_before_any_computation(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("1,2\n")
     for path, said in (
         (tmp_path / "no" / "p.csv", "there is no folder"),
@@ -152,7 +152,7 @@ def test_a_place_that_cannot_be_written_is_told_before_anything_is_computed(tmp_
         (Path("a.csv"), "parquet", "parquet"),
     ],
 )
-def test_the_format_is_what_is_asked_for_or_what_the_name_says(path: Any, wanted: Any, found: str) -> None:
+def test_the_format_is_the_requested_one_or_follows_from_the_suffix(path: Any, wanted: Any, found: str) -> None:
     assert choose_format(path, wanted) == found
 
 
@@ -165,14 +165,12 @@ def test_the_format_is_what_is_asked_for_or_what_the_name_says(path: Any, wanted
         (None, "xls", "one of csv, jsonl, parquet"),
     ],
 )
-def test_a_format_that_cannot_be_is_a_usage_error(path: Any, wanted: Any, said: str) -> None:
+def test_an_impossible_format_is_a_usage_error(path: Any, wanted: Any, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         choose_format(path, wanted)
 
 
-def test_predictions_never_go_through_a_link_that_somebody_planted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_predictions_never_follow_a_planted_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine").write_text("precious")
     planted = tmp_path / ".planted.new"
     planted.symlink_to(tmp_path / "mine")

@@ -1,4 +1,4 @@
-"""`predict` and `dlrun predict`: raw input of any kind in, rows out; a stream in bounded memory."""
+"""`predict` and `dlrun predict` turn raw input of any kind into rows, in bounded memory."""
 
 import csv
 import io
@@ -121,7 +121,7 @@ class Words(RawInput):
 
 @pytest.mark.tensorflow
 @pytest.mark.usefixtures("_no_data")
-def test_any_kind_of_raw_input_is_read_as_it_says_and_a_row_that_is_none_ends_it(
+def test_any_kind_of_raw_input_is_read_and_a_bad_row_stops_it(
     wine: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     of_words: Any = {"raw": Words()}
@@ -142,7 +142,7 @@ def test_any_kind_of_raw_input_is_read_as_it_says_and_a_row_that_is_none_ends_it
 
 
 @pytest.mark.tensorflow
-def test_an_autoencoder_gives_its_errors_and_what_it_makes_of_its_input(
+def test_an_autoencoder_returns_its_errors_and_reconstructions(
     place: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     run = trained(place, "{type: autoencoder, latent_units: 4}", "mean_squared_error")
@@ -156,7 +156,7 @@ def test_an_autoencoder_gives_its_errors_and_what_it_makes_of_its_input(
 
 
 @pytest.mark.tensorflow
-def test_what_a_network_gives_that_is_not_finite_has_no_label_and_is_told(
+def test_non_finite_outputs_have_no_label_and_are_reported(
     wine: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dlrun.training.predictor import Predictor
@@ -172,7 +172,7 @@ def test_what_a_network_gives_that_is_not_finite_has_no_label_and_is_told(
 
 
 @pytest.mark.tensorflow
-def test_categories_that_training_did_not_have_are_told_by_predict_and_by_eval(tmp_path: Path) -> None:
+def test_unknown_categories_are_reported_by_predict_and_eval(tmp_path: Path) -> None:
     lines = [f"{'red' if index % 2 else 'green'},{index % 5}.5,{'no' if index % 2 else 'yes'}" for index in range(40)]
     (tmp_path / "train.csv").write_text("\n".join(["colour,size,y", *lines]))
     config = CONFIG.replace("{type: builtin, name: wine}", f"{{type: table, path: {tmp_path}/train.csv, target: y}}")
@@ -198,7 +198,7 @@ def test_rows_of_several_files_are_named_after_their_file(wine: RunFolder, place
 
 
 @pytest.mark.tensorflow
-def test_a_run_that_failed_on_its_data_is_not_the_last_one_to_predict_with(wine: RunFolder, place: Path) -> None:
+def test_a_run_that_failed_on_its_data_does_not_count_as_the_last_one(wine: RunFolder, place: Path) -> None:
     failed = RunFolder.create(wine.path.parent, name="failed")
     failed.update_record(status="failed")
     try:
@@ -208,7 +208,7 @@ def test_a_run_that_failed_on_its_data_is_not_the_last_one_to_predict_with(wine:
 
 
 @pytest.mark.tensorflow
-def test_what_does_not_fit_is_refused(wine: RunFolder, place: Path) -> None:
+def test_options_that_do_not_fit_are_refused(wine: RunFolder, place: Path) -> None:
     source = place / "wine.npy"
     for options, error, said in (
         ({"device": "gpu:0,1"}, UsageError, "several devices"),
@@ -231,7 +231,7 @@ def test_what_does_not_fit_is_refused(wine: RunFolder, place: Path) -> None:
 
 
 @pytest.mark.tensorflow
-def test_input_that_is_wrong_is_told_before_tensorflow_starts(wine: RunFolder, tmp_path: Path) -> None:
+def test_wrong_input_is_reported_before_tensorflow_starts(wine: RunFolder, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.zeros((2, 5)))
     check = (
         "import sys\nfrom dlrun.prediction.predict import predict\nfrom dlrun.evaluation.evaluate import evaluate\n"
@@ -288,7 +288,7 @@ def test_a_million_rows_take_no_more_memory_than_a_thousand(wine: RunFolder, tmp
 
 
 @pytest.mark.tensorflow
-def test_predictions_carry_columns_of_their_rows_and_a_frame_gets_a_frame(
+def test_predictions_keep_columns_of_their_rows_and_a_frame_yields_a_frame(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -324,7 +324,7 @@ def test_predictions_carry_columns_of_their_rows_and_a_frame_gets_a_frame(
     with pytest.raises(DataError, match="the Table has 2 columns 'a'"):
         predict(run.path, pa.table([pa.array([1]), pa.array([2])], names=["a", "a"]))
     for source in ({"a": [1]}, [{"a": 1}], 1):
-        with pytest.raises(UsageError, match=f"in a {type(source).__name__}"):
+        with pytest.raises(UsageError, match=f"for a {type(source).__name__}"):
             predict(run.path, source)
 
 
@@ -343,6 +343,6 @@ def test_a_pandas_frame_keeps_its_index_and_mixed_columns_are_text() -> None:
         read_frame(frame["mixed"])
 
 
-def test_only_rows_of_a_table_have_columns_to_keep(wine: RunFolder, place: Path) -> None:
+def test_only_tables_have_columns_to_keep(wine: RunFolder, place: Path) -> None:
     with pytest.raises(UsageError, match="id cannot be kept: this run does not predict the rows of a table"):
         predict(wine.path, place / "wine.npy", keep=["id"])

@@ -1,4 +1,4 @@
-"""Images that cannot be read, among those that are predicted and scored: an error, or left out and told."""
+"""Unreadable images in predictions and evaluations are an error, or skipped and reported."""
 
 import csv
 import shutil
@@ -60,7 +60,7 @@ def told(notes: list[Event]) -> list[str]:
 
 
 @pytest.mark.parametrize("batch", [256, 1])
-def test_files_that_cannot_be_read_are_left_out_and_named_if_that_is_wanted(
+def test_unreadable_files_are_skipped_and_named_on_request(
     run: RunFolder, dirty: Path, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
     monkeypatch.setattr(decoding, "_BATCH", batch)
@@ -81,7 +81,7 @@ def test_files_that_cannot_be_read_are_left_out_and_named_if_that_is_wanted(
         evaluate(run.path, data=str(dirty))
 
 
-def test_a_run_that_was_trained_so_leaves_them_out_by_itself(
+def test_a_run_trained_with_skipping_skips_them_by_default(
     run: RunFolder, dirty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = run.path.parents[1]
@@ -96,7 +96,7 @@ def test_a_run_that_was_trained_so_leaves_them_out_by_itself(
     assert len(list(found.examples)) == 10
 
 
-def test_where_nothing_can_be_read_that_is_an_error_all_the_same(run: RunFolder, dirty: Path) -> None:
+def test_input_without_any_readable_file_is_still_an_error(run: RunFolder, dirty: Path) -> None:
     for kept in (dirty / "a" / "000.png", dirty / "b" / "001.png"):
         with pytest.raises(DataError, match="cannot be read") as raised:
             names(run, kept, [], *SKIP)
@@ -106,7 +106,7 @@ def test_where_nothing_can_be_read_that_is_an_error_all_the_same(run: RunFolder,
         names(run, dirty / "b" / "00[01].png", [], *SKIP)
 
 
-def test_several_files_are_predicted_together_as_a_shell_gives_them_for_a_pattern(
+def test_several_files_from_a_shell_pattern_are_predicted_together(
     run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     write_classes(tmp_path / "new", count=2)
@@ -124,7 +124,7 @@ def test_several_files_are_predicted_together_as_a_shell_gives_them_for_a_patter
         predict(run.path, [*files, "nope"])
 
 
-def test_a_key_that_changes_nothing_is_refused(run: RunFolder, dirty: Path) -> None:
+def test_a_key_without_effect_is_refused(run: RunFolder, dirty: Path) -> None:
     for override in ("training.epochs=3", "dataset.path=elsewhere", "name=x"):
         with pytest.raises(UsageError, match="has no effect on predictions"):
             names(run, dirty, [], override)

@@ -1,4 +1,4 @@
-"""Mistakes of tables as a table, of pictures as a gallery."""
+"""Examples of tables are shown in a table, pictures in a gallery."""
 
 import re
 
@@ -35,7 +35,7 @@ def test_mistakes_of_a_table_have_a_row_each_with_columns_truth_prediction_and_p
     assert 'data-label="&lt;script' in markup
 
 
-def test_errors_of_values_are_told_with_truth_and_prediction_of_each() -> None:
+def test_errors_of_values_are_shown_with_the_truth_and_prediction_of_each() -> None:
     outputs, target = np.full((40, 1), 2.5), np.full(40, 4.0)
     one = examples(predictions(pictures=NOTHING, outputs=outputs, target=target, texts=NOTHING), Target("values", 1))
     assert cells(one)[:2] == [["example", "truth", "prediction", "error"], ["3", "4", "2.5", "-1.5"]]
@@ -46,11 +46,11 @@ def test_errors_of_values_are_told_with_truth_and_prediction_of_each() -> None:
     assert cells(both)[0] == ["example", "price", "price, prediction", "wear", "wear, prediction"]
 
 
-def test_of_many_columns_the_most_important_are_shown_in_the_order_of_the_table() -> None:
+def test_only_the_most_important_of_many_columns_are_shown_in_the_order_of_the_table() -> None:
     columns = np.array([f"c{number}" for number in range(20)])
     kept = predictions(columns=columns, cells=np.tile(columns, (2, 1)), importances=np.arange(20.0))
     assert list(shown_columns(kept)) == list(range(12, 20))
 
 
-def test_pictures_stay_a_gallery() -> None:
+def test_pictures_are_shown_in_a_gallery() -> None:
     assert 'class="gallery"' in examples(predictions(), CLASSES)

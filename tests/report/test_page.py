@@ -1,4 +1,4 @@
-"""The report of a run: for every kind of target, with names that are markup, asking nothing of the network."""
+"""The report of a run, for every kind of target and names that contain markup, loads nothing from the network."""
 
 import json
 import re
@@ -80,7 +80,7 @@ def test_a_metric_of_any_name_is_drawn_into_the_folder_of_plots(name: str, tmp_p
     assert list(tmp_path.iterdir()) == [tmp_path / "runs"]
 
 
-def test_of_thousands_of_scores_some_are_drawn_and_the_others_counted(
+def test_only_some_of_thousands_of_scores_are_drawn_and_the_others_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("plots", "page"):
@@ -95,7 +95,7 @@ def test_of_thousands_of_scores_some_are_drawn_and_the_others_counted(
 
 
 @pytest.mark.parametrize("value", [1e308, 3e38, float("inf")])
-def test_values_beyond_what_can_be_drawn_are_said_in_their_place(value: float, tmp_path: Path) -> None:
+def test_values_too_large_to_draw_are_replaced_by_a_message(value: float, tmp_path: Path) -> None:
     kept = predictions(outputs=np.full((40, 1), value), target=np.full(40, -value), naive=np.full((40, 1), value))
     write_report(made(tmp_path, VALUES, kept))
 
@@ -148,7 +148,7 @@ def test_a_plot_writes_names_as_they_are() -> None:
     assert "$x^2$ &lt;b&gt;" in drawing.svg
 
 
-def test_settings_of_matplotlib_that_lie_in_the_current_folder_change_no_plot(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_matplotlib_settings_in_the_working_directory_have_no_effect(monkeypatch: pytest.MonkeyPatch) -> None:
     import matplotlib as mpl
 
     plain = drawn("x", "x", lambda axes: axes.set_title("x"))
@@ -171,7 +171,7 @@ def test_an_interval_holds_the_score_and_shrinks_with_more_examples() -> None:
     assert width[1] < width[0] / 3
 
 
-def test_a_forecast_is_scored_beside_the_last_value() -> None:
+def test_a_forecast_is_scored_next_to_the_naive_forecast() -> None:
     target, kept = KINDS["forecast"]
     assert kept is not None
     scores = {score.name: score.value for score in find(kept, target).scores}
@@ -179,7 +179,7 @@ def test_a_forecast_is_scored_beside_the_last_value() -> None:
     assert scores["last value: MAE"] == pytest.approx(1.0)
 
 
-def test_kept_predictions_come_back_as_they_were_and_a_damaged_file_says_what_writes_it_anew(tmp_path: Path) -> None:
+def test_stored_predictions_are_read_back_and_a_damaged_file_has_a_hint_to_rewrite_it(tmp_path: Path) -> None:
     folder = made(tmp_path, CLASSES, predictions())
     kept = read_predictions(folder, "test")
     assert kept is not None
@@ -190,7 +190,7 @@ def test_kept_predictions_come_back_as_they_were_and_a_damaged_file_says_what_wr
         read_content(folder)
 
 
-def test_one_page_puts_several_runs_side_by_side(tmp_path: Path) -> None:
+def test_one_page_compares_several_runs(tmp_path: Path) -> None:
     folders = [made(tmp_path, CLASSES, None), made(tmp_path, CLASSES, None)]
     folders[1].write_text(folders[1].spec_yaml, "name: other\nseed: 7\n")
     write_comparison(folders, tmp_path / "both" / "page.html")
@@ -202,7 +202,7 @@ def test_one_page_puts_several_runs_side_by_side(tmp_path: Path) -> None:
         write_comparison([folders[0], folders[0]], tmp_path / "page.html")
 
 
-def test_a_comparison_marks_the_best_validation_score_of_runs_that_can_be_compared(tmp_path: Path) -> None:
+def test_a_comparison_marks_the_best_validation_score_of_comparable_runs(tmp_path: Path) -> None:
     folders = [made(tmp_path, CLASSES, None) for _ in range(2)]
     for folder, score in zip(folders, (0.25, 0.75), strict=True):
         result = {"validation": {"error": score, "auc": None}, "test": {"error": 1 - score, "auc": score}}
@@ -243,7 +243,7 @@ def test_markup_escapes_text_and_sets_numbers_to_the_right() -> None:
 
 
 @pytest.mark.slow
-def test_a_browser_finds_nothing_to_complain_about(tmp_path: Path) -> None:
+def test_a_browser_reports_no_errors(tmp_path: Path) -> None:
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if browser is None:
         pytest.skip("needs a browser: chromium is not installed")
@@ -279,7 +279,7 @@ def _log_of(browser: str, folder: RunFolder, tmp_path: Path) -> str:
         {"measure": np.array(["a", "b"])},
     ],
 )
-def test_arrays_that_do_not_fit_each_other_are_damage_and_older_runs_have_none(
+def test_arrays_that_do_not_match_are_damage_and_earlier_runs_have_none(
     tmp_path: Path, wrong: dict[str, np.ndarray[Any, Any]]
 ) -> None:
     folder = made(tmp_path, CLASSES, predictions(**wrong))

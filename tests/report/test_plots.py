@@ -1,4 +1,4 @@
-"""What plots mark, and how they fit the number of points."""
+"""Marks in plots, and their style for different numbers of points."""
 
 from typing import Any
 
@@ -87,7 +87,7 @@ def test_a_forecast_has_dates_where_it_has_times_that_are_dates(axes: list[Any],
     assert ("first 40 steps" in axes[0].get_xlabel()) != is_dated
 
 
-def test_the_columns_that_predictions_rest_on_are_drawn_the_most_important_first(axes: list[Any]) -> None:
+def test_column_importances_are_drawn_with_the_most_important_first(axes: list[Any]) -> None:
     rises = np.linspace(0, 1, 40)
     list(plots.importances([f"c{number}" for number in range(40)], rises, measure="log loss"))
     assert [label.get_text() for label in axes[0].get_yticklabels()][:2] == ["c39", "c38"]

@@ -35,7 +35,7 @@ def said(record: dict[str, Any], **known: Any) -> list[Verdict]:
         ({"loss": 0.9, "accuracy": 0.6}, {"loss": 0.5, "accuracy": 0.5}, "good", "split: accuracy 0.6 against 0.5."),
     ],
 )
-def test_a_model_is_told_to_be_better_or_worse_than_none(
+def test_the_verdict_says_whether_a_model_beats_the_naive_prediction(
     scores: dict[str, float], naive: dict[str, float], mood: str, text: str
 ) -> None:
     [verdict] = said({"result": {"test": scores}, "naive": {"test": naive}})
@@ -44,7 +44,7 @@ def test_a_model_is_told_to_be_better_or_worse_than_none(
     assert "test split" in verdict.text
 
 
-def test_of_a_series_and_of_a_run_of_an_earlier_version_the_naive_forecast_is_the_last_value() -> None:
+def test_the_naive_forecast_of_a_series_and_of_an_earlier_run_is_the_last_value() -> None:
     record = {"result": {"test": {"loss": 2.0}}, "naive": {"test": {"loss": 1.0}}, "baseline": None}
     assert said(record)[0].text.startswith("Worse than the naive forecast (the last value) on the test split: loss 2")
 
@@ -57,13 +57,13 @@ def test_the_test_split_decides_and_validation_only_where_there_is_no_test() -> 
     assert said({"result": result, "naive": naive})[0].mood == "good"
 
 
-def test_a_lead_within_the_interval_is_told_as_such() -> None:
+def test_a_lead_within_the_interval_counts_as_undecided() -> None:
     record = {"result": {"test": {"accuracy": 0.52}}, "naive": {"test": {"accuracy": 0.5}}}
     [verdict] = said(record, intervals=[Score("accuracy", 0.52, 0.45, 0.6)])
     assert (verdict.mood, verdict.text.startswith("Hardly better")) == ("open", True)
 
 
-def test_a_lead_that_one_score_is_sure_of_is_told_as_better() -> None:
+def test_a_lead_outside_the_interval_of_one_score_counts_as_better() -> None:
     directions = {"mae": "min", "rmse": "min"}
     record = {"result": {"test": {"mae": 11.4, "rmse": 21.0}}, "naive": {"test": {"mae": 11.9, "rmse": 22.1}}}
     intervals = [Score("MAE", 11.4, 11.0, 11.8), Score("RMSE", 21.0, 19.4, 23.2)]
@@ -72,14 +72,14 @@ def test_a_lead_that_one_score_is_sure_of_is_told_as_better() -> None:
     assert verdict.text.startswith("Better than the naive forecast (the last value) on the test split: mae 11.4")
 
 
-def test_scores_of_unknown_direction_and_undefined_ones_decide_nothing_and_the_latter_are_named() -> None:
+def test_scores_without_direction_or_value_do_not_count_and_undefined_ones_are_named() -> None:
     scores = {"mine": 1.0, "accuracy": None}
     [verdict] = said({"result": {"test": scores}, "naive": {"test": {"mine": 0.0, "accuracy": 0.5}}})
     assert verdict.text.startswith("Undefined on the test split: accuracy")
     assert said({"result": {"test": {"accuracy": 0.5}}}) == []
 
 
-def test_a_run_without_an_end_has_no_verdict_and_one_that_was_still_improving_says_how_to_go_on() -> None:
+def test_an_unfinished_run_has_no_verdict_and_an_improving_one_suggests_longer_training() -> None:
     assert said({"status": "interrupted"})[0].text.startswith("This run is interrupted")
     [verdict] = said({"result": {"test": {"accuracy": 0.5}}}, longer="dlrun resume run-1 --set training.epochs=8")
     assert verdict.text.startswith("The last epoch was the best")

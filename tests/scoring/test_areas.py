@@ -14,7 +14,7 @@ def area(truth: Any = TRUTH, scores: Any = SCORES, **options: Any) -> float:
     return area_under_curve(np.asarray(truth, bool), np.asarray(scores, float), **options)
 
 
-def test_the_area_under_roc_is_the_part_of_pairs_in_the_right_order_with_weights_too() -> None:
+def test_the_area_under_roc_is_the_fraction_of_ordered_pairs_also_with_weights() -> None:
     assert area() == roc_auc(TRUTH, SCORES) == pytest.approx((3 + 3 + 1.5) / 9)
     assert area(weights=np.ones(6)) == pytest.approx(area())
     weights = np.array([1, 1, 2, 1, 3, 1])
@@ -28,7 +28,7 @@ def test_rectangles_lie_below_and_above_the_curve() -> None:
         assert lower < area(curve=curve) < upper
 
 
-def test_precision_over_recall_is_right_by_hand() -> None:
+def test_the_area_under_precision_recall_matches_the_hand_computation() -> None:
     # Points (hits, alarms): (1, 0), (2, 1) where two are tied, (3, 1), then nothing is gained. Between the first two
     # precision is (1 + t) / (1 + 2 t), whose integral over t from 0 to 1 is 1/2 + log(3) / 4.
     third = 1 - 1 * np.log(4 / 3)  # (2 + t) / (3 + t)
@@ -36,7 +36,7 @@ def test_precision_over_recall_is_right_by_hand() -> None:
     assert area(curve="PR", truth=[1, 1], scores=[0.1, 0.2]) == 1.0
 
 
-def test_the_order_alone_decides_however_close_the_scores() -> None:
+def test_only_the_order_matters_however_close_the_scores() -> None:
     close = 0.001 + 1e-9 * SCORES
     for curve in ("ROC", "PR", "PRGAIN"):
         assert area(scores=close, curve=curve) == pytest.approx(area(curve=curve))

@@ -24,7 +24,7 @@ def test_one_seed_gives_one_interval_and_a_higher_level_a_wider_one() -> None:
     assert wider.low < usual.low < np.sqrt(errors.mean()) < usual.high < wider.high
 
 
-def test_the_macro_f1_of_many_samples_is_that_of_each() -> None:
+def test_the_macro_f1_of_many_samples_is_computed_for_each_sample() -> None:
     truth, predicted = GENERATOR.integers(0, 4, 30), GENERATOR.integers(0, 4, 30)
     indices = GENERATOR.integers(0, 30, (20, 30))
     indices[0] = 3  # a sample of one example alone, so that most classes do not occur
@@ -34,7 +34,7 @@ def test_the_macro_f1_of_many_samples_is_that_of_each() -> None:
         assert value == pytest.approx(counts.macro(counts.f1))
 
 
-def test_what_is_not_defined_in_some_samples_is_judged_by_the_others() -> None:
+def test_samples_with_an_undefined_score_are_ignored() -> None:
     found = bootstrap_interval(lambda indices: np.where(indices[:, 0] == 0, np.nan, 1.0), 5, seed=0)
     assert (found.low, found.high) == (1, 1)
     nowhere = bootstrap_interval(lambda indices: np.full(len(indices), np.nan), 5, seed=0)

@@ -15,7 +15,7 @@ TRUTH = np.array([0, 0, 0, 1, 1, 2])
 PREDICTED = np.array([0, 0, 1, 1, 0, 1])
 
 
-def test_precision_recall_and_f1_are_those_counted_by_hand() -> None:
+def test_precision_recall_and_f1_match_the_hand_computation() -> None:
     counts = ClassCounts.of(TRUTH, PREDICTED, 4)
     assert counts.support.tolist() == [3, 2, 1, 0]
     assert counts.predicted.tolist() == [3, 3, 0, 0]
@@ -24,14 +24,14 @@ def test_precision_recall_and_f1_are_those_counted_by_hand() -> None:
     assert counts.f1[:3] == pytest.approx([2 / 3, 2 / 5, 0])
 
 
-def test_a_class_that_does_not_occur_has_no_scores_and_counts_in_no_mean() -> None:
+def test_a_class_that_does_not_occur_has_no_scores_and_is_in_no_mean() -> None:
     counts = ClassCounts.of(TRUTH, PREDICTED, 4)
     assert np.isnan([counts.precision[3], counts.recall[3], counts.f1[3]]).all()
     assert counts.macro(counts.f1) == pytest.approx((2 / 3 + 2 / 5 + 0) / 3)
     assert counts.weighted(counts.f1) == pytest.approx((3 * 2 / 3 + 2 * 2 / 5 + 0) / 6)
 
 
-def test_a_class_without_examples_that_was_predicted_lowers_the_macro_mean_alone() -> None:
+def test_a_predicted_class_without_examples_lowers_only_the_macro_mean() -> None:
     counts = ClassCounts.of(np.array([0, 0]), np.array([0, 1]), 2)
     assert counts.recall == pytest.approx([0.5, np.nan], nan_ok=True)
     assert counts.macro(counts.recall) == 0.25
@@ -58,7 +58,7 @@ def test_accuracy_and_ranks_agree_with_the_order_of_probabilities() -> None:
     assert accuracy(truth, probabilities.argmax(axis=1)) == 0.25
 
 
-def test_the_log_loss_is_the_mean_surprise_and_stays_finite() -> None:
+def test_the_log_loss_is_the_mean_cross_entropy_and_stays_finite() -> None:
     assert log_loss(np.array([0.5, 0.25])) == pytest.approx((np.log(2) + np.log(4)) / 2)
     assert 80 < log_loss(np.array([0.0])) < 90
 
@@ -74,11 +74,13 @@ def test_the_log_loss_is_the_mean_surprise_and_stays_finite() -> None:
         ([0, 0, 1, 1], [0.1, 0.3, 0.3, 0.7], 3.5 / 4),
     ],
 )
-def test_roc_auc_is_the_part_of_pairs_in_the_right_order(positive: list[int], scores: list[float], area: float) -> None:
+def test_roc_auc_is_the_fraction_of_pairs_in_the_right_order(
+    positive: list[int], scores: list[float], area: float
+) -> None:
     assert roc_auc(np.array(positive), np.array(scores)) == pytest.approx(area)
 
 
-def test_roc_auc_of_many_equals_the_count_of_all_pairs() -> None:
+def test_roc_auc_of_many_examples_equals_the_count_of_all_pairs() -> None:
     generator = np.random.default_rng(0)
     positive = generator.random(300) < 0.3
     scores = np.round(generator.normal(size=300) + positive, 1).astype(np.float32)  # many ties
@@ -87,7 +89,7 @@ def test_roc_auc_of_many_equals_the_count_of_all_pairs() -> None:
     assert roc_auc(positive, scores) == pytest.approx(pairs, abs=1e-12)
 
 
-def test_what_is_not_defined_is_nan() -> None:
+def test_undefined_scores_are_nan() -> None:
     nothing = np.array([], np.int64)
     assert np.isnan(roc_auc(np.array([1, 1]), np.array([0.1, 0.2])))
     assert np.isnan(roc_auc(np.array([0, 1]), np.array([0.1, np.nan])))

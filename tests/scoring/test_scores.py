@@ -1,4 +1,4 @@
-"""Values, labels and reconstructions, scored as by hand; and the rows that a target has."""
+"""Scores of values, labels and reconstructions match the hand computation."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from dlrun.scoring.regression import error_statistics, regression_scores
 from dlrun.signature import Features, Target
 
 
-def test_regression_scores_are_those_by_hand_in_the_values_own_unit() -> None:
+def test_regression_scores_match_the_hand_computation_in_the_unit_of_the_values() -> None:
     truth = np.array([[1.0, 10.0], [2.0, 10.0], [3.0, 10.0], [6.0, 10.0]])
     predicted = truth + np.array([[0.0, 1.0], [1.0, 1.0], [-1.0, 1.0], [2.0, 1.0]])
     scores = regression_scores(truth, predicted)
@@ -21,14 +21,14 @@ def test_regression_scores_are_those_by_hand_in_the_values_own_unit() -> None:
     assert np.isnan(scores.r2[1])  # the truth never changes
 
 
-def test_large_values_lose_nothing_to_float32() -> None:
+def test_large_values_keep_their_precision() -> None:
     truth = np.array([[1e7], [1e7 + 1], [1e7 + 2]], np.float32)
     scores = regression_scores(truth, truth + np.array([[1.0], [1.0], [1.0]], np.float32))
     assert scores.bias[0] == 1
     assert scores.r2[0] == pytest.approx(1 - 3 / 2)
 
 
-def test_labels_are_scored_each_by_itself() -> None:
+def test_labels_are_scored_separately() -> None:
     truth = np.array([[1, 0], [1, 1], [0, 0], [0, 1]])
     probabilities = np.array([[0.9, 0.2], [0.4, 0.8], [0.6, 0.1], [0.1, 0.7]])
     scores = label_scores(truth, probabilities)
@@ -39,7 +39,7 @@ def test_labels_are_scored_each_by_itself() -> None:
     assert scores.exact_match == 0.5
 
 
-def test_columns_of_classes_are_scored_each_by_itself() -> None:
+def test_class_columns_are_scored_separately() -> None:
     target = Target.of_columns({"kind": ("a", "b", "c"), "wet": ("no", "yes")})
     truth = np.array([[0, 0], [1, 1], [2, 1], [2, 0]], np.int32)
     kinds, wets = np.eye(3)[[0, 1, 1, 2]] * 0.7 + 0.1, np.eye(2)[[0, 1, 0, 0]] * 0.6 + 0.2
@@ -68,7 +68,7 @@ def test_reconstruction_errors_have_a_mean_and_quantiles() -> None:
     }  # fmt: skip
 
 
-def test_blocks_of_classes_add_up_whatever_their_sizes() -> None:
+def test_blocks_of_any_size_add_up_to_the_same_scores() -> None:
     generator = np.random.default_rng(0)
     target = Target("classes", 12)
     truth = generator.integers(0, 12, 100)
@@ -87,7 +87,7 @@ def test_blocks_of_classes_add_up_whatever_their_sizes() -> None:
     assert "roc_auc" not in found.overall
 
 
-def test_two_classes_have_a_roc_auc_and_several_values_one_mean() -> None:
+def test_two_classes_have_a_roc_auc_and_several_values_have_one_mean() -> None:
     two = collector_of(Target("classes", 2, ("no", "yes")))
     two.add(np.array([0, 0, 1, 1]), np.array([[0.9, 0.1], [0.6, 0.4], [0.65, 0.35], [0.2, 0.8]]))
     found = two.breakdown()
@@ -113,5 +113,5 @@ def test_two_classes_have_a_roc_auc_and_several_values_one_mean() -> None:
         (Target("values", 1, names=("price",)), ("price",)),
     ],
 )
-def test_each_output_has_a_name_of_its_own(target: Target, names: tuple[str, ...]) -> None:
+def test_each_output_has_a_unique_name(target: Target, names: tuple[str, ...]) -> None:
     assert target.output_names == names

@@ -1,4 +1,4 @@
-"""What a newcomer writes is answered with the line that works."""
+"""Common mistakes of newcomers get a hint with the correct form."""
 
 from pathlib import Path
 
@@ -43,7 +43,9 @@ def spec(**changed: str) -> str:
         ("dataset", "{type: csv, path: x}", "table"),
     ],
 )
-def test_a_name_of_another_tool_is_answered_with_ours(key: str, value: str, meant: str, tmp_path: Path) -> None:
+def test_a_name_from_another_tool_gets_the_dlrun_name_as_a_hint(
+    key: str, value: str, meant: str, tmp_path: Path
+) -> None:
     assert hints_of(spec(**{key: value}), tmp_path)[0] == f"did you mean {meant!r}?"
 
 
@@ -58,16 +60,16 @@ def test_a_name_of_another_tool_is_answered_with_ours(key: str, value: str, mean
         ("optimizer: {type: adam, epochs: 1}", "training.epochs"),
     ],
 )
-def test_a_key_outside_of_its_section_is_answered_with_its_path(text: str, meant: str, tmp_path: Path) -> None:
+def test_a_key_outside_its_section_gets_its_path_as_a_hint(text: str, meant: str, tmp_path: Path) -> None:
     assert hints_of(f"{spec()}{text}\n", tmp_path) == [f"did you mean {meant}?"]
 
 
-def test_an_override_without_its_section_is_answered_with_the_whole_one(tmp_path: Path) -> None:
+def test_an_override_without_its_section_gets_the_full_one_as_a_hint(tmp_path: Path) -> None:
     assert hints_of(spec(), tmp_path, "epochs=3") == ["--set training.epochs=3"]
     assert hints_of(spec(), tmp_path, "lr=0.1") == ["--set optimizer.learning_rate=0.1"]
 
 
-def test_a_percentage_is_answered_with_the_fraction(tmp_path: Path) -> None:
+def test_a_percentage_gets_the_fraction_as_a_hint(tmp_path: Path) -> None:
     data = "{type: table, path: x.csv, target: y, test: 20%}"
     assert "write 20% as the fraction 0.2" in hints_of(spec(dataset=data), tmp_path)
 
@@ -87,7 +89,7 @@ def test_a_percentage_is_answered_with_the_fraction(tmp_path: Path) -> None:
         ("a: @b\n", "cannot start a value", "in quotes"),
     ],
 )
-def test_bad_yaml_is_explained_in_plain_words(text: str, what: str, hint: str, tmp_path: Path) -> None:
+def test_invalid_yaml_is_explained_in_plain_english(text: str, what: str, hint: str, tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(SpecError) as caught:
         read_spec(tmp_path / "x.yaml")
@@ -95,7 +97,7 @@ def test_bad_yaml_is_explained_in_plain_words(text: str, what: str, hint: str, t
     assert hint in caught.value.problems[0].hint
 
 
-def test_data_and_runs_in_place_of_a_config_are_answered_with_the_command_for_them(tmp_path: Path) -> None:
+def test_data_or_a_run_instead_of_a_config_gets_the_right_command_as_a_hint(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("a,b\n1,2\n")
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "run.json").write_text("{}")
@@ -115,14 +117,14 @@ def test_data_and_runs_in_place_of_a_config_are_answered_with_the_command_for_th
         ('dataset: {type: table, path: "c:\\iris.csv"}\n', "single quotes"),
     ],
 )
-def test_a_slip_of_yaml_is_answered_with_how_it_is_written(text: str, hint: str, tmp_path: Path) -> None:
+def test_a_yaml_slip_gets_the_correct_form_as_a_hint(text: str, hint: str, tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(SpecError) as caught:
         read_spec(tmp_path / "x.yaml")
     assert any(hint in problem.hint for problem in caught.value.problems)
 
 
-def test_a_percentage_to_hold_out_for_validation_is_no_name_of_a_split(tmp_path: Path) -> None:
+def test_a_validation_percentage_is_not_a_split_name(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text("dataset: {type: builtin, name: digits, validation: 10%}\nmodel: mlp\nloss: mse\n")
     with pytest.raises(SpecError, match=r"10% is not a part to hold out: as a fraction it is 0\.1"):
         read_spec(tmp_path / "x.yaml")

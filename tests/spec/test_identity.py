@@ -35,7 +35,7 @@ def changed(before: IdentityRecord, after: IdentityRecord) -> set[str]:
     return {name for name in ("spec", "code", "data") if getattr(before, name) != getattr(after, name)}
 
 
-def test_the_same_spec_is_the_same_however_it_is_written() -> None:
+def test_the_form_of_a_spec_does_not_affect_its_identity() -> None:
     Path("other").mkdir()
     Path("other/small.yaml").write_text(
         "# another text\nloss: {type: sparse_categorical_crossentropy}\n"
@@ -50,7 +50,7 @@ def test_another_value_is_another_spec(override: str) -> None:
     assert changed(of(), of(override)) == {"spec"}
 
 
-def test_where_the_data_lies_is_no_part_of_the_spec_but_other_files_may_be_other_data() -> None:
+def test_the_path_of_the_data_is_not_part_of_the_spec_identity_but_of_the_data() -> None:
     assert changed(of(), of("dataset.path=moved.npz")) == {"data"}
 
 
@@ -67,7 +67,7 @@ def test_a_file_that_was_changed_or_touched_may_be_other_data() -> None:
     assert changed(before, of()) == {"data"}
 
 
-def test_a_folder_of_data_is_known_by_every_file_in_it(folder: Path) -> None:
+def test_every_file_of_a_data_folder_affects_the_identity(folder: Path) -> None:
     place = folder / "images"
     (place / "cats").mkdir(parents=True)
     (place / "cats" / "1.png").write_text("1")
@@ -78,7 +78,7 @@ def test_a_folder_of_data_is_known_by_every_file_in_it(folder: Path) -> None:
     assert len({before, after, identity._of_places((place / "cats",)), identity._of_places((folder / "none",))}) == 4
 
 
-def test_a_pattern_stands_for_the_files_that_fit_it(folder: Path) -> None:
+def test_a_pattern_stands_for_the_matching_files(folder: Path) -> None:
     table = "size,price\n" + "".join(f"{size},{2 * size}\n" for size in range(20))
     for name in ("first", "second"):
         (folder / f"{name}.csv").write_text(table)
@@ -102,7 +102,7 @@ def test_the_images_that_a_csv_lists_are_its_data(folder: Path) -> None:
     assert changed(before, of()) == {"data"}
 
 
-def test_a_plugin_is_known_by_its_source_and_by_the_repository_that_it_lies_in(folder: Path) -> None:
+def test_the_source_of_a_plugin_and_its_repository_affect_the_identity(folder: Path) -> None:
     (folder / "plugin.py").write_text("VALUE = 1\n")
     (folder / "helper.py").write_text("VALUE = 1\n")
     text = SPEC + "plugins: [plugin.py]\n"
@@ -121,7 +121,7 @@ def test_a_plugin_is_known_by_its_source_and_by_the_repository_that_it_lies_in(f
     assert changed(edited, of()) == {"code"}
 
 
-def test_without_plugins_a_commit_changes_nothing() -> None:
+def test_without_plugins_a_commit_does_not_affect_the_identity() -> None:
     before = of()
     git = ("git", "-c", "user.name=a", "-c", "user.email=a@b")
     subprocess.run([*git, "init", "-q"], check=True)
@@ -130,7 +130,7 @@ def test_without_plugins_a_commit_changes_nothing() -> None:
     assert changed(before, of()) == set()
 
 
-def test_another_dlrun_is_other_code(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_change_of_dlrun_affects_the_identity(monkeypatch: pytest.MonkeyPatch) -> None:
     before = of()
     monkeypatch.setattr("dlrun.runs.provenance.machine.versions", lambda: {"dlrun": "9.9"})
     assert changed(before, of()) == {"code"}

@@ -1,4 +1,4 @@
-"""However a file of at most 1 MiB is made, it is refused or checked in time that grows no faster than the file."""
+"""Any file of at most 1 MiB is refused or checked in time that is linear in its size."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def problems_of(text: str, folder: Path) -> SpecError:
     return caught.value
 
 
-def test_more_values_than_an_honest_spec_has_are_refused(tmp_path: Path) -> None:
+def test_too_many_values_are_refused(tmp_path: Path) -> None:
     error = problems_of(f"{BASE}metrics: [{','.join(['mse'] * MAX_VALUES)}]\n", tmp_path)
     assert f"more than {MAX_VALUES:,} values" in error.problems[-1].what
 
@@ -49,7 +49,7 @@ def test_more_values_than_an_honest_spec_has_are_refused(tmp_path: Path) -> None
         "model: {{type: mlp, units: [{names}]}}",
     ],
 )
-def test_the_search_for_what_was_meant_does_not_grow_with_the_mistakes(
+def test_the_search_for_intended_names_does_not_grow_with_the_mistakes(
     section: str, tmp_path: Path, compared: list[int]
 ) -> None:
     names = [f"kernel_sixe{number}" for number in range(900)]
@@ -65,7 +65,7 @@ def test_the_search_for_what_was_meant_does_not_grow_with_the_mistakes(
     assert sum(compared) < 1_000_000
 
 
-def test_more_metrics_than_anyone_asks_for_are_one_problem(tmp_path: Path) -> None:
+def test_too_many_metrics_are_one_problem(tmp_path: Path) -> None:
     error = problems_of(f"{BASE}metrics: [{', '.join(['accuracy'] * (MAX_METRICS + 1))}]\n", tmp_path)
     assert [problem.what for problem in error.problems] == ["there are 1,001 metrics"]
 
@@ -83,7 +83,7 @@ def test_a_message_shows_the_part_of_a_long_line_where_the_mistake_is() -> None:
     assert len(shown[1]) < 200
 
 
-def test_misspelt_columns_of_a_wide_table_are_compared_with_few_names(
+def test_misspelled_columns_of_a_wide_table_are_compared_with_few_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compared: list[int]
 ) -> None:
     monkeypatch.setattr(keys, "_COMPARED", 2000)

@@ -57,7 +57,7 @@ def changed(old: str, new: str) -> str:
     return GOOD.replace(old, new)
 
 
-def test_a_good_spec_is_complete_and_reads_back_as_itself(write: Write, tmp_path: Path) -> None:
+def test_a_valid_spec_is_complete_and_reads_back_unchanged(write: Write, tmp_path: Path) -> None:
     spec = read_spec(write(GOOD)).spec
     assert spec.name == "x"
     assert spec.optimizer.plain()["beta_1"] == 0.9
@@ -101,7 +101,7 @@ training:
     assert "'ten'" in found[4].what
 
 
-def test_problems_of_yaml_of_keys_and_of_fit_come_together(write: Write) -> None:
+def test_problems_of_yaml_keys_and_fit_are_reported_together(write: Write) -> None:
     text = """\
 dataset: &d {type: builtin, name: digits}
 model: {type: mpl, units: [8], units: [9], activation: rleu}
@@ -121,7 +121,7 @@ def keys_with_places() -> list[tuple[int, str]]:
 
 
 @pytest.mark.parametrize("trial", range(150))
-def test_a_one_character_typo_in_a_key_names_the_key_that_was_meant(write: Write, trial: int) -> None:
+def test_a_typo_in_a_key_suggests_the_intended_key(write: Write, trial: int) -> None:
     generator = random.Random(trial)
     offset, key = generator.choice(keys_with_places())
     typo = key
@@ -158,7 +158,7 @@ def test_a_one_character_typo_in_a_key_names_the_key_that_was_meant(write: Write
         ("seed: 1", "seed: 1\nname: a/b", "the name 'a/b'", (2, 7)),
     ],
 )
-def test_what_does_not_fit_together_is_found_before_anything_starts(
+def test_misfits_are_found_before_anything_starts(
     write: Write, old: str, new: str, what: str, where: tuple[int, int]
 ) -> None:
     (problem,) = problems_of(write(changed(old, new)))
@@ -167,12 +167,12 @@ def test_what_does_not_fit_together_is_found_before_anything_starts(
     assert problem.expected
 
 
-def test_a_wrong_type_and_the_keys_below_a_misspelt_section_are_both_reported(write: Write) -> None:
+def test_a_wrong_type_and_the_keys_below_a_misspelled_section_are_both_reported(write: Write) -> None:
     text = changed("training:\n  batch_size: 32", "trainin:\n  batch_size: many")
     assert ["unknown key" in problem.what for problem in problems_of(write(text))] == [True, False]
 
 
-def test_a_missing_section_says_what_it_may_be(write: Write) -> None:
+def test_a_missing_section_lists_the_choices(write: Write) -> None:
     found = problems_of(write("dataset: {type: builtin, name: digits}\nmodel: linear\n"))
     assert [problem.what for problem in found] == ["the key 'loss' is missing in the spec"]
 
@@ -180,7 +180,7 @@ def test_a_missing_section_says_what_it_may_be(write: Write) -> None:
 @pytest.mark.parametrize(
     "text", ["- a\n", "just text\n", "dataset:\nmodel:\nloss:\n", "dataset: 3\nmodel: []\nloss: {}\n"]
 )
-def test_a_file_of_another_shape_is_a_problem_and_no_traceback(write: Write, text: str) -> None:
+def test_a_file_of_another_structure_is_a_problem_without_a_traceback(write: Write, text: str) -> None:
     assert problems_of(write(text))
 
 
@@ -220,7 +220,7 @@ class Tiny(Model):
     ["step", "epoch", "seconds", "examples_per_second", "data_wait", "learning_rate", "loss", "auto", "val_loss",
      "val_anything", "test_accuracy", "train_x"],
 )  # fmt: skip
-def test_a_score_cannot_take_the_name_of_a_column_or_of_another_score(write: Write, name: str) -> None:
+def test_a_score_cannot_have_the_name_of_a_column_or_of_another_score(write: Write, name: str) -> None:
     text = changed("metrics: [accuracy]", f"metrics: [{{type: accuracy, name: {name}}}]")
     (problem,) = problems_of(write(text))
     assert repr(name) in problem.what
@@ -228,7 +228,7 @@ def test_a_score_cannot_take_the_name_of_a_column_or_of_another_score(write: Wri
     assert (problem.line, problem.column) == (13, 34)
 
 
-def test_two_metrics_of_one_name_are_refused_at_the_second(write: Write) -> None:
+def test_two_metrics_with_the_same_name_are_reported_at_the_second(write: Write) -> None:
     text = changed("metrics: [accuracy]", "metrics: [accuracy, {type: mean_io_u, name: accuracy}]")
     (problem,) = problems_of(write(text))
     assert (problem.what, problem.line) == ("two scores have the name 'accuracy'", 13)
@@ -253,7 +253,7 @@ class Own(Metric):
         ("own_said", "larger_is_better = False", ""),
     ],
 )
-def test_a_metric_of_a_plugin_is_held_to_the_same(
+def test_a_plugin_metric_follows_the_same_rules(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, direction: str, said: str
 ) -> None:
     monkeypatch.setattr(metrics, "_entries", dict(metrics._entries))  # other tests count the metrics
@@ -289,7 +289,7 @@ def test_plugins_are_not_loaded_unless_trusted(write: Write, tmp_path: Path) -> 
     ("code", "said"),
     [("1 / 0", ":2 raised ZeroDivisionError"), ("def f(:", "SyntaxError"), ("raise OSError('x')", "OSError: x")],
 )
-def test_a_failing_plugin_is_a_problem_at_its_line(write: Write, tmp_path: Path, code: str, said: str) -> None:
+def test_a_failing_plugin_is_reported_with_its_line(write: Write, tmp_path: Path, code: str, said: str) -> None:
     (tmp_path / "bad.py").write_text(f"\n{code}\n")
     found = problems_of(write("plugins: [bad.py]\n" + GOOD))
     assert said in found[0].what
@@ -338,7 +338,7 @@ def test_keys_of_the_default_optimizer_need_no_type(write: Write) -> None:
     assert spec.optimizer.learning_rate == 0.5
 
 
-def test_a_misspelt_argument_of_a_layer_is_pointed_at(write: Write) -> None:
+def test_a_misspelled_argument_of_a_layer_is_located(write: Write) -> None:
     text = """\
 dataset: {type: builtin, name: digits}
 model:
@@ -355,20 +355,20 @@ loss: sparse_categorical_crossentropy
 @pytest.mark.parametrize(
     ("old", "new", "what"),
     [
-        ("warmup_epochs: 1", "warmup_epochs: 2", "rises for 2"),
+        ("warmup_epochs: 1", "warmup_epochs: 2", "takes 2"),
         ("validation: 0.1", "validation: train", "no split 'train'"),
         ("  early_stopping", "  class_weight: {0: -1.0}\n  early_stopping", "training.class_weight.0 is -1.0"),
         ("head_units: [32]", "blocks: []", ""),
     ],
 )
-def test_more_that_does_not_fit(write: Write, old: str, new: str, what: str) -> None:
+def test_further_misfits_are_found(write: Write, old: str, new: str, what: str) -> None:
     assert any(what in problem.what for problem in problems_of(write(changed(old, new))))
 
 
-def test_a_file_name_that_no_run_can_have_is_told_as_that(tmp_path: Path) -> None:
+def test_a_file_name_that_is_not_a_run_name_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "cfg é.yaml"
     path.write_text("seed: 0\ndataset: {type: builtin, name: digits}\nmodel: linear\nloss: mse\n")
     with pytest.raises(SpecError) as caught:
         read_spec(path)
     first = caught.value.problems[0]
-    assert (first.line, "after its file" in first.what, first.hint.split(" in ")[0]) == (0, True, "name: cfg_e")
+    assert (first.line, "after its file" in first.what, first.hint.split(" to ")[0]) == (0, True, "add name: cfg_e")

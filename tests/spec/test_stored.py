@@ -1,4 +1,4 @@
-"""The spec of a run: the one that it was trained with, or none."""
+"""The stored spec of a run is the one that it was trained with, or an error."""
 
 import os
 from pathlib import Path
@@ -25,7 +25,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
 
 
 @pytest.mark.parametrize("own", [True, False])
-def test_a_spec_that_was_changed_gives_no_result(
+def test_a_changed_spec_is_refused(
     run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, own: bool
 ) -> None:
     if not own:
@@ -38,7 +38,7 @@ def test_a_spec_that_was_changed_gives_no_result(
     assert not read_stored_spec(run).trust.data
 
 
-def test_the_bytes_that_are_verified_are_those_that_are_parsed(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_verified_bytes_are_the_parsed_ones(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     verify = is_own
 
     def exchanged(folder: RunFolder, **options: Any) -> bool:
@@ -54,7 +54,7 @@ def test_the_bytes_that_are_verified_are_those_that_are_parsed(run: RunFolder, m
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a link to another user")
-def test_a_link_in_a_run_is_followed_if_the_user_has_made_it(run: RunFolder, tmp_path: Path) -> None:
+def test_a_link_in_a_run_is_followed_if_the_user_created_it(run: RunFolder, tmp_path: Path) -> None:
     (tmp_path / "larger disk").mkdir()
     run.checkpoints.symlink_to(tmp_path / "larger disk")
     assert read_stored_spec(run).trust.data

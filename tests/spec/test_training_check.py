@@ -1,4 +1,4 @@
-"""What keeps a training from its start: lengths beyond its end, weights that balance nothing, contradictions."""
+"""Problems that prevent a training: durations beyond its end, weights without effect, contradictions."""
 
 from pathlib import Path
 
@@ -44,8 +44,8 @@ STEPS = "training={batch_size: 10, steps: %d}"
     ("overrides", "said"),
     [
         (("schedule={type: cosine, warmup_epochs: 4}",), "takes 4.0 epochs, but training has only 4"),
-        (("schedule={type: cosine, warmup_epochs: 3}", STEPS % 30), "takes 3.0 epochs (30 steps)"),
-        (("schedule={type: cosine, warmup_epochs: 2}", STEPS % 20), "takes 2.0 epochs (20 steps)"),
+        (("schedule={type: cosine, warmup_epochs: 3}", STEPS % 30), "takes 3.0 epochs (36 steps)"),
+        (("schedule={type: cosine, warmup_epochs: 2}", STEPS % 20), "takes 2.0 epochs (24 steps)"),
         (
             ("schedule={type: cosine_decay, decay_steps: 9, warmup_target: 0.1, warmup_steps: 50}", STEPS % 50),
             "50 steps",
@@ -58,10 +58,13 @@ STEPS = "training={batch_size: 10, steps: %d}"
         ),
         (("optimizer={type: adam, gradient_accumulation_steps: 900}",), "every 900 steps"),
         (("training.early_stopping={start_epoch: 5}",), "starts in epoch 5, but training has only 4"),
-        (("training={batch_size: 10, steps: 20, early_stopping: {start_epoch: 4}}",), "begins in epoch 4, of 2"),
+        (
+            ("training={batch_size: 10, steps: 20, early_stopping: {start_epoch: 4}}",),
+            "starts in epoch 4, but training has only 2",
+        ),
     ],
 )
-def test_a_length_beyond_the_end_is_an_error_whichever_way_the_end_is_given(
+def test_a_duration_beyond_the_end_of_training_is_an_error_in_epochs_and_in_steps(
     tmp_path: Path, overrides: tuple[str, ...], said: str
 ) -> None:
     (problem,) = problems(tmp_path, *overrides)
@@ -78,17 +81,17 @@ def test_a_length_beyond_the_end_is_an_error_whichever_way_the_end_is_given(
         ("training.early_stopping={start_epoch: 4}",),
     ],
 )
-def test_a_length_before_the_end_is_none(tmp_path: Path, overrides: tuple[str, ...]) -> None:
+def test_a_duration_within_the_training_is_not_an_error(tmp_path: Path, overrides: tuple[str, ...]) -> None:
     assert problems(tmp_path, *overrides) == []
 
 
-def test_what_a_schedule_would_do_after_the_end_is_told(tmp_path: Path) -> None:
+def test_schedule_changes_after_the_end_of_training_are_reported(tmp_path: Path) -> None:
     def late(schedule: str) -> list[str]:
         spec = read_spec(write(tmp_path), (f"schedule={schedule}",)).spec
         return list(unreached(spec, steps_per_epoch=15, steps=60))
 
     (said,) = late("{type: step, every_epochs: 4}")
-    assert said == "schedule.every_epochs is 4, and training ends after 4 epochs"
+    assert said == "schedule.every_epochs is 4, but training ends after 4 epochs"
     (said,) = late("{type: piecewise_constant_decay, boundaries: [30, 60, 90], values: [0.1, 0.01, 0.001]}")
     assert "step 60, 90 is never reached" in said
     assert len(late("reduce_on_plateau")) == 1
@@ -98,13 +101,13 @@ def test_what_a_schedule_would_do_after_the_end_is_told(tmp_path: Path) -> None:
 def test_two_metrics_for_one_best_epoch_contradict_each_other(tmp_path: Path) -> None:
     both = ("training.monitor=val_loss", "training.early_stopping={metric: val_accuracy, restore_best: %s}")
     (problem,) = problems(tmp_path, both[0], both[1] % "true")
-    assert "by val_accuracy here and by val_loss in training.monitor" in problem.what
+    assert "by val_accuracy here but by val_loss in training.monitor" in problem.what
     assert problems(tmp_path, both[0], both[1] % "false") == []
     # A run that was trained before this was looked at can be evaluated.
     read_spec(write(tmp_path), (both[0], both[1] % "true"), trust=Trust(trains=False))
 
 
-def test_a_run_that_goes_on_keeps_the_metric_of_its_best_epoch(tmp_path: Path) -> None:
+def test_a_resumed_run_keeps_the_metric_of_its_best_epoch(tmp_path: Path) -> None:
     def refused(before: str, after: str) -> list[FieldProblem]:
         specs = (read_spec(write(tmp_path), (f"training.early_stopping={rule}",)).spec for rule in (before, after))
         return list(refused_changes(*specs))
@@ -130,7 +133,7 @@ def target(*names: str) -> Target:
         (("cat", "dog"), {"1": 2}, {1: 2}),
     ],
 )
-def test_weights_are_by_name_or_by_index_as_a_whole(
+def test_class_weights_are_all_by_name_or_all_by_index(
     names: tuple[str, ...], weights: dict[str, float], expected: dict[int, float]
 ) -> None:
     assert weights_by_index(weights, target(*names)) == expected
@@ -146,7 +149,7 @@ def test_weights_are_by_name_or_by_index_as_a_whole(
         (("cat", "dog"), "{cat: 0, dog: 0}", "all class weights are 0"),
     ],
 )
-def test_weights_that_name_classes_wrongly_or_weigh_none_are_refused(
+def test_class_weights_with_wrong_names_or_only_zeros_are_refused(
     tmp_path: Path, names: tuple[str, ...], weights: str, said: str
 ) -> None:
     draft = read_spec(write(tmp_path), (f"training.class_weight={weights}",), trust=Trust(trains=False)).spec.draft()
@@ -156,7 +159,7 @@ def test_weights_that_name_classes_wrongly_or_weigh_none_are_refused(
 
 @pytest.mark.parametrize("weights", ["balanced", "{0: 2.0}"])
 @pytest.mark.parametrize("loss", ["dice", "tversky"])
-def test_class_weights_are_refused_where_they_would_balance_nothing(tmp_path: Path, loss: str, weights: str) -> None:
+def test_class_weights_without_effect_are_refused(tmp_path: Path, loss: str, weights: str) -> None:
     (problem,) = problems(tmp_path, f"loss={loss}", f"training.class_weight={weights}")
     assert f"have no effect in {loss}" in problem.what
     assert "categorical_focal_crossentropy" in problem.expected
@@ -165,7 +168,7 @@ def test_class_weights_are_refused_where_they_would_balance_nothing(tmp_path: Pa
 
 
 @pytest.mark.tensorflow
-def test_every_other_loss_gives_each_example_a_value_of_its_own() -> None:
+def test_every_other_loss_has_a_value_for_each_example() -> None:
     """So that class weights do balance: the loss of 3 examples is 3 numbers, before their mean is taken."""
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""A tracker that writes what it is told to a file of lines, as a plugin brings it; and specs that name trackers."""
+"""A plugin with a tracker that logs to a file of lines, and specs that use it."""
 
 import json
 from collections.abc import Callable, Iterator

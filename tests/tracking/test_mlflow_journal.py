@@ -1,4 +1,4 @@
-"""One run in a real MLflow store of files, read back with MLflow's own client."""
+"""A run in a real MLflow file store, read back with the MLflow client."""
 
 import importlib.util
 import math
@@ -53,7 +53,7 @@ def metrics(journal: Journal, name: str) -> list[tuple[int, float]]:
     return [(metric.step, metric.value) for metric in client.get_metric_history(journal.id, name)]
 
 
-def test_params_fit_into_mlflows_limits_and_none_is_lost() -> None:
+def test_params_fit_into_the_limits_of_mlflow_and_none_is_lost() -> None:
     params = {"a": "1", "w.cat/dog": "2", "w.cat?dog": "3", "long": "x" * 7000, "k" * 300: "4", "k" * 400: "5"}
     fitted, altered = fit_params(params)
     names = ["w.cat_dog", "w.cat_dog 2", "long", "k" * 250, "k" * 248 + " 2"]
@@ -63,7 +63,7 @@ def test_params_fit_into_mlflows_limits_and_none_is_lost() -> None:
     assert altered == names
 
 
-def test_a_name_that_was_found_for_another_is_not_taken_twice() -> None:
+def test_shortened_names_stay_unique() -> None:
     fitted, _ = fit_params({"a?": "1", "a_ 2": "2", "a!": "3"})
     assert sorted(fitted.values()) == ["1", "2", "3"]
 
@@ -100,7 +100,7 @@ def test_a_run_is_found_in_mlflow_with_everything_that_was_logged() -> None:
 
 
 @needs_mlflow
-def test_a_run_that_goes_on_is_the_same_run_and_a_changed_param_becomes_a_tag() -> None:
+def test_a_resumed_run_keeps_its_mlflow_run_and_a_changed_param_becomes_a_tag() -> None:
     first = opened()
     first.log_epoch({"epoch": 1, "loss": 0.5})
     first.log_end("interrupted", {"status": "interrupted"})
@@ -117,12 +117,12 @@ def test_a_run_that_goes_on_is_the_same_run_and_a_changed_param_becomes_a_tag() 
 
 @needs_mlflow
 @pytest.mark.parametrize("known_id", ["0" * 32, "../../etc", ""])
-def test_an_unknown_run_is_begun_anew(known_id: str) -> None:
+def test_an_unknown_run_is_started_again(known_id: str) -> None:
     assert stored(opened(known_id=known_id)).info.run_name == "a-run"
 
 
 @needs_mlflow
-def test_the_run_of_another_is_not_written_into() -> None:
+def test_the_run_of_another_user_is_not_modified() -> None:
     theirs = opened(run_id="another-run")
     mine = opened(known_id=theirs.id)
     assert mine.id != theirs.id
@@ -130,7 +130,7 @@ def test_the_run_of_another_is_not_written_into() -> None:
 
 
 @needs_mlflow
-def test_a_run_that_was_stopped_before_it_knew_its_id_in_mlflow_is_found_by_its_own() -> None:
+def test_a_run_that_never_stored_its_mlflow_id_is_found_by_its_own_id() -> None:
     first, other = opened(), opened(run_id="another-run")
     assert opened(goes_on=True).id == first.id
     assert opened().id not in (first.id, other.id)
@@ -138,7 +138,7 @@ def test_a_run_that_was_stopped_before_it_knew_its_id_in_mlflow_is_found_by_its_
 
 
 @needs_mlflow
-def test_hundreds_of_params_and_long_ones_are_taken_and_told() -> None:
+def test_hundreds_of_params_and_long_ones_are_logged_and_reported() -> None:
     params = {f"model.layers.{number}.units": str(number) for number in range(250)}
     journal = opened({**params, "training.class_weight.a/b": "2.0", "text": "x" * 7000})
     run = stored(journal)
@@ -150,7 +150,7 @@ def test_hundreds_of_params_and_long_ones_are_taken_and_told() -> None:
 
 
 @needs_mlflow
-def test_the_experiment_is_that_of_the_environment_where_the_spec_names_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_experiment_comes_from_the_environment_if_the_spec_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     from mlflow import MlflowClient
 
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "ours")

@@ -1,4 +1,4 @@
-"""A training followed by a real MLflow server: its artifacts through the server, and a server that is killed."""
+"""A training tracked by a real MLflow server, with artifacts, and with a server that is killed."""
 
 import importlib.util
 import os
@@ -70,7 +70,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     made.kill()
 
 
-def test_a_server_gets_all_of_a_run_and_what_it_missed_when_the_run_goes_on(
+def test_a_server_gets_everything_and_a_resumed_run_logs_what_it_missed(
     server: Server, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mlflow import MlflowClient

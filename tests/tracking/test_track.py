@@ -1,4 +1,4 @@
-"""The events of a run reach its tracker, and nothing that the tracker does reaches the run: no TensorFlow is needed."""
+"""The events of a run reach its tracker, and no failure of the tracker affects the run."""
 
 import threading
 import time
@@ -99,7 +99,9 @@ def test_checkpoints_are_logged_only_on_request(config: Path, lines: Lines) -> N
 @pytest.mark.parametrize(
     ("error", "ending"), [(RunError("no number any more"), "failed"), (Interrupted("stopped"), "interrupted")]
 )
-def test_a_run_that_does_not_complete_says_so(error: RunError, ending: str, config: Path, lines: Lines) -> None:
+def test_a_run_that_does_not_complete_is_logged_as_such(
+    error: RunError, ending: str, config: Path, lines: Lines
+) -> None:
     run = Run(config)
     with pytest.raises(type(error)):
         run.train(1, error=error)
@@ -107,7 +109,7 @@ def test_a_run_that_does_not_complete_says_so(error: RunError, ending: str, conf
     assert (end["ending"], end["tags"]) == (ending, {"status": ending})
 
 
-def test_a_run_that_goes_on_is_the_same_in_the_tracker_and_brings_what_that_lacks(config: Path, lines: Lines) -> None:
+def test_a_resumed_run_continues_in_the_tracker_and_logs_what_is_missing(config: Path, lines: Lines) -> None:
     first = Run(config, "fails=epoch")
     with pytest.raises(Interrupted):
         first.train(1, 2, error=Interrupted("stopped"), seconds=0.2)
@@ -132,7 +134,7 @@ def test_epochs_that_a_killed_run_repeats_are_not_logged_twice(config: Path, lin
     assert [line["row"]["epoch"] for line in lines() if line["kind"] == "epoch"] == [1, 2, 3, 4]
 
 
-def test_a_tracker_that_fails_is_told_once_and_the_run_goes_on(config: Path, lines: Lines) -> None:
+def test_a_failing_tracker_is_reported_once_and_the_run_continues(config: Path, lines: Lines) -> None:
     run = Run(config, "fails=epoch")
     run.train(1, 2, 3, seconds=0.2)
     warnings = [text for subject, text in run.notes() if subject == "warning"]
@@ -142,7 +144,7 @@ def test_a_tracker_that_fails_is_told_once_and_the_run_goes_on(config: Path, lin
     assert run.folder.read_record().status == "completed"
 
 
-def test_a_failure_of_the_last_line_is_told_at_the_end(config: Path) -> None:
+def test_a_failure_at_the_last_line_is_reported_at_the_end(config: Path) -> None:
     run = Run(config, "fails=file")
     run.train(1)
     assert run.notes()[-1] == (
@@ -151,7 +153,7 @@ def test_a_failure_of_the_last_line_is_told_at_the_end(config: Path) -> None:
     )
 
 
-def test_a_slow_tracker_holds_no_event_up_and_the_end_only_as_long_as_the_spec_says(config: Path, lines: Lines) -> None:
+def test_a_slow_tracker_delays_no_event_and_the_end_only_up_to_wait_seconds(config: Path, lines: Lines) -> None:
     run = Run(config, "slow=3.0", "wait_seconds=0.2")
     began = time.perf_counter()
     run.train(1, 2, 3)
@@ -161,7 +163,7 @@ def test_a_slow_tracker_holds_no_event_up_and_the_end_only_as_long_as_the_spec_s
     assert lines() == []
 
 
-def test_the_end_waits_as_long_as_something_is_taken(config: Path, lines: Lines) -> None:
+def test_the_end_waits_as_long_as_the_tracker_makes_progress(config: Path, lines: Lines) -> None:
     run = Run(config, "slow=0.2", "wait_seconds=1.0")
     run.train(1, 2, 3)
     assert len(lines()) == 10

@@ -1,4 +1,4 @@
-"""A real training that is followed: the same bits, one journal over an interruption, and a server that is not there."""
+"""A tracked training is bit-identical, has one journal over an interruption, and survives an unreachable server."""
 
 import importlib.util
 import signal
@@ -47,7 +47,7 @@ def trained(config: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]
     return run
 
 
-def test_a_followed_run_has_the_bits_of_one_that_is_not_also_over_an_interruption(
+def test_a_tracked_run_is_bit_identical_to_an_untracked_one_even_if_interrupted(
     trained: Callable[..., Any], config: Path, lines: Callable[[], list[dict[str, Any]]]
 ) -> None:
     alone = trained()
@@ -67,7 +67,7 @@ def test_a_followed_run_has_the_bits_of_one_that_is_not_also_over_an_interruptio
 
 
 @needs_mlflow
-def test_a_run_is_one_run_in_mlflow_with_the_rows_of_its_metrics(trained: Callable[..., Any]) -> None:
+def test_a_run_is_one_mlflow_run_with_all_its_metrics(trained: Callable[..., Any]) -> None:
     from mlflow import MlflowClient
 
     listener = Heard()
@@ -91,7 +91,7 @@ def test_a_run_is_one_run_in_mlflow_with_the_rows_of_its_metrics(trained: Callab
 
 
 @needs_mlflow
-def test_a_server_that_is_not_there_is_one_warning(trained: Callable[..., Any]) -> None:
+def test_an_unreachable_server_is_one_warning(trained: Callable[..., Any]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     listener = Heard()
@@ -104,7 +104,7 @@ def test_a_server_that_is_not_there_is_one_warning(trained: Callable[..., Any]) 
 
 
 @needs_mlflow
-def test_a_server_that_swallows_what_it_is_sent_costs_no_more_than_the_wait_at_the_end(
+def test_a_silent_server_costs_only_the_wait_at_the_end(
     trained: Callable[..., Any],
 ) -> None:
     listener = Heard()

@@ -1,4 +1,4 @@
-"""What a spec may say of a tracker, and what of it is believed."""
+"""The section `tracking` of a spec, and trust in it."""
 
 import importlib.util
 import os
@@ -45,7 +45,7 @@ def test_a_bare_name_is_a_tracker_with_its_defaults(config: Path) -> None:
     assert (tracker.uri, tracker.experiment, tracker.log_checkpoints, tracker.wait_seconds) == (None, None, False, 20)
 
 
-def test_mistakes_are_found_where_they_stand(config: Path) -> None:
+def test_mistakes_are_reported_at_their_location(config: Path) -> None:
     with config.open("a") as file:
         file.write("tracking:\n  type: mlflow\n  url: http://x\n  log_checkpoints: 1\n")
     with pytest.raises(SpecError) as caught:
@@ -56,7 +56,7 @@ def test_mistakes_are_found_where_they_stand(config: Path) -> None:
     assert "followed.yaml:11:20: tracking.log_checkpoints is 1" in said
 
 
-def test_an_unknown_tracker_is_told_with_those_that_there_are(config: Path) -> None:
+def test_an_unknown_tracker_is_reported_with_the_known_ones(config: Path) -> None:
     with pytest.raises(SpecError, match=r"(?s)unknown tracker 'mlfow'.*mlflow.*did you mean 'mlflow'"):
         read_spec(config, ("tracking=mlfow",))
 
@@ -67,7 +67,7 @@ def test_a_password_in_the_uri_is_refused(config: Path) -> None:
     assert "MLFLOW_TRACKING_PASSWORD" in str(caught.value)
 
 
-def test_a_tracker_may_change_when_a_run_goes_on(config: Path) -> None:
+def test_a_tracker_may_change_when_a_run_is_resumed(config: Path) -> None:
     before, after = spec_of(config), spec_of(config, "tracking=mlflow")
     assert list(refused_changes(before, after)) == list(refused_changes(after, before)) == []
 
@@ -83,14 +83,14 @@ def test_a_tracker_may_change_when_a_run_goes_on(config: Path) -> None:
         ("databricks", "databricks"),
     ],
 )
-def test_the_stored_spec_names_the_same_store_from_everywhere(
+def test_the_stored_spec_refers_to_the_same_store_from_every_folder(
     uri: str, absolute: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert MLflow(uri=uri).absolute().uri == absolute.format(here=Path.cwd())
 
 
-def test_without_mlflow_a_run_ends_before_it_has_a_folder(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_mlflow_a_run_stops_before_it_creates_a_folder(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed(monkeypatch)
     with pytest.raises(UsageError, match="needs MLflow, which is not installed") as caught:
         train(config, overrides=("tracking=mlflow",), runs_dir=config.parent / "runs")
@@ -98,7 +98,7 @@ def test_without_mlflow_a_run_ends_before_it_has_a_folder(config: Path, monkeypa
     assert not (config.parent / "runs").exists()
 
 
-def test_a_folder_called_mlflow_is_not_taken_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_named_mlflow_is_not_mistaken_for_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mlflow").mkdir()
     monkeypatch.syspath_prepend(str(tmp_path))
     found = importlib.util.find_spec("mlflow")
@@ -118,9 +118,7 @@ def test_a_database_that_mlflow_cannot_write_is_refused_at_once(
         MLflow(uri=uri).prepare()
 
 
-def test_a_folder_that_mlflow_takes_by_default_because_it_has_runs_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_default_folder_with_runs_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     installed(monkeypatch, "mlflow")
     monkeypatch.setattr(os, "environ", {})
@@ -130,7 +128,7 @@ def test_a_folder_that_mlflow_takes_by_default_because_it_has_runs_is_written(
     assert os.environ["MLFLOW_ALLOW_FILE_STORE"] == "true"
 
 
-def test_what_the_user_set_for_mlflow_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mlflow_settings_of_the_user_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     installed(monkeypatch, "mlflow")
     monkeypatch.setattr(os, "environ", {"MLFLOW_HTTP_REQUEST_TIMEOUT": "77"})
@@ -140,7 +138,7 @@ def test_what_the_user_set_for_mlflow_stays(tmp_path: Path, monkeypatch: pytest.
     assert os.environ["MLFLOW_ALLOW_FILE_STORE"] == "true"
 
 
-def test_a_strangers_tracker_is_left_out_unless_the_user_names_it_too(
+def test_a_tracker_of_another_user_is_ignored_unless_confirmed(
     config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DLRUN_STATE", str(tmp_path / "theirs"))

@@ -1,4 +1,4 @@
-"""A spec given as a dict is checked as a file is; its problems name the paths of keys."""
+"""A spec given as a dict is checked like a file; its problems have key paths."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def test_a_dict_is_the_same_spec_as_its_file(tmp_path: Path) -> None:
     assert made.spec == read_spec(tmp_path / "run.yaml", ("training.epochs=3",)).spec
 
 
-def test_problems_of_a_dict_name_the_paths_of_their_keys() -> None:
+def test_problems_of_a_dict_have_key_paths() -> None:
     with pytest.raises(SpecError) as caught:
         parse_given({**GOOD, "metrics": ["acc"], "training": {"epochs": "x", "lr": 1}})
     assert {problem.origin for problem in caught.value.problems} >= {"metrics[0]", "training.epochs", "training.lr"}
@@ -32,7 +32,7 @@ def test_problems_of_a_dict_name_the_paths_of_their_keys() -> None:
 @pytest.mark.parametrize(
     ("value", "path"), [({"seed": object()}, "seed"), ({"training": {"epochs": {1}}}, "training.epochs")]
 )
-def test_a_value_that_yaml_does_not_have_is_a_problem_with_its_path(value: dict[str, object], path: str) -> None:
+def test_a_value_that_yaml_lacks_is_a_problem_with_its_key_path(value: dict[str, object], path: str) -> None:
     with pytest.raises(SpecError) as caught:
         parse_given({**GOOD, **value})
     assert caught.value.problems[0].origin == path

@@ -27,16 +27,16 @@ def test_a_value_is_read_as_yaml() -> None:
     }
 
 
-def test_a_bare_name_is_opened() -> None:
+def test_a_bare_name_is_expanded() -> None:
     assert overridden("optimizer.learning_rate=0.5")["optimizer"] == {"type": "adam", "learning_rate": 0.5}
 
 
-def test_missing_and_empty_groups_are_made() -> None:
+def test_missing_and_empty_groups_are_created() -> None:
     assert overridden("new.a.b=1")["new"] == {"a": {"b": 1}}
     assert overridden("empty.a=1")["empty"] == {"a": 1}
 
 
-def test_a_number_counts_list_items() -> None:
+def test_a_number_is_the_index_of_a_list_item() -> None:
     changed = overridden("model.blocks.1.filters=9", "model.blocks.2={filters: 3}")["model"]
     assert changed == {"type": "cnn", "blocks": ({"filters": 1}, {"filters": 9}, {"filters": 3})}
 
@@ -57,7 +57,7 @@ def test_a_later_override_wins() -> None:
         ("a=[1", 5),
     ],
 )
-def test_a_malformed_override_shows_itself(override: str, column: int) -> None:
+def test_a_malformed_override_is_shown_in_the_message(override: str, column: int) -> None:
     (problem,) = problems_of(override)
     assert (problem.origin, problem.text, problem.column) == ("--set", override, column)
 

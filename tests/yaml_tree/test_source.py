@@ -44,13 +44,13 @@ def problems_of(text: str) -> list[tuple[int, int, str]]:
         ("gpu:0", "gpu:0"),
     ],
 )
-def test_scalars_are_those_of_yaml_1_2(text: str, value: object) -> None:
+def test_scalars_follow_yaml_1_2(text: str, value: object) -> None:
     found = parse(f"key: {text}")
     assert found == {"key": value}
     assert type(found["key"]) is type(value)
 
 
-def test_every_key_and_value_knows_its_place() -> None:
+def test_every_key_and_value_has_a_location() -> None:
     root, _ = parse_yaml("a: 1\nb:\n  c: [10, {d: 20}]\n", origin="x.yaml")
     place = root.at(("b", "c", 1, "d")).place
     assert (place.line, place.column, place.text) == (3, 15, "  c: [10, {d: 20}]")
@@ -77,11 +77,11 @@ def test_an_empty_file_is_refused() -> None:
 
 
 @pytest.mark.parametrize("text", ["a: [1, 2", "a: b: c", "\ta: 1", "a: 'x", "{" * 60, "a: \x01", "- - [}"])
-def test_what_is_no_yaml_is_a_problem_with_a_place(text: str) -> None:
+def test_invalid_yaml_is_a_problem_with_a_location(text: str) -> None:
     assert problems_of(text)
 
 
-def test_a_tab_is_named() -> None:
+def test_a_tab_is_reported() -> None:
     assert "tab" in problems_of("a:\n\tb: 1\n")[0][2]
 
 
@@ -100,7 +100,7 @@ def test_a_file_over_1_mib_is_refused_unread(tmp_path: Path) -> None:
         read_yaml(path)
 
 
-def test_a_binary_file_is_named_as_such(tmp_path: Path) -> None:
+def test_a_binary_file_is_reported_as_such(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_bytes(b"a: 1\nb: \xff\xfe\n")
     with pytest.raises(SpecError, match="line 2 is not UTF-8"):

@@ -123,11 +123,11 @@ def _evaluate_splits(
         raise UsageError(f"the data has no split {split!r}", expected="one of " + ", ".join((*splits, "all")))
     changes = data_changes(folder, assembly.dataset.fingerprint, assembly.interface())
     if changes:
-        said = f"{assembly.dataset.name} has changed since the training: {'; '.join(changes)}"
+        what = f"{assembly.dataset.name} has changed since the training: {'; '.join(changes)}"
         if not allow_changes:
             hint = "--allow-changes evaluates it anyway; --data FILE evaluates another file"
-            raise UsageError(said, expected="the same data", hint=hint)
-        listener(Note("warning", said))
+            raise UsageError(what, expected="the same data", hint=hint)
+        listener(Note("warning", what))
     restored = restore_model(assembly.spec, assembly.compiled.model, folder, checkpoint, listener)
     origin = Origin(checkpoint, restored, assembly.dataset.name, assembly.dataset.fingerprint)
     baseline = find_baseline(assembly)
@@ -154,7 +154,7 @@ def _evaluate_file(
     target = interface.target
     # Report problems of the file before TensorFlow starts, which takes seconds.
     wanted = target if target.kind != "input" else None
-    blocks = interface.read(data, target=wanted, tell=lambda said: listener(Note("warning", said)))
+    blocks = interface.read(data, target=wanted, tell=lambda text: listener(Note("warning", text)))
     start_tensorflow()
     from dlrun.training.trained import load_trained
 

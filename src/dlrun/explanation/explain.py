@@ -141,7 +141,7 @@ def explain(  # noqa: PLR0913  each argument is an option of the command
     output = _output(about, target)
     examples: Iterator[Examples] = iter(())
     if one_by_one:
-        examples = interface.read(sources, tell=lambda said: listener(Note("warning", said)))
+        examples = interface.read(sources, tell=lambda text: listener(Note("warning", text)))
     labelled, without = (None, "") if one_by_one else _table(interface, sources)
     start_tensorflow()
     from dlrun.training.trained import load_trained
@@ -205,9 +205,9 @@ def _explain_images(
                 )
                 continue
             outputs = predictor(some.stored[index : index + 1])[0]
-            number, said, value = _chosen(outputs, output, target)
+            number, label, value = _chosen(outputs, output, target)
             found, used = heat(trained.core, features[index], number, target, method=method)
-            yield ExampleExplanation(name, said, value, found, picture, (), used, trained.checkpoint)
+            yield ExampleExplanation(name, label, value, found, picture, (), used, trained.checkpoint)
 
 
 def _explain_texts(trained: Trained, examples: Iterator[Examples], output: int | None) -> Iterator[ExampleExplanation]:
@@ -218,11 +218,11 @@ def _explain_texts(trained: Trained, examples: Iterator[Examples], output: int |
     for some in examples:
         for index, name in enumerate(some.names):
             stored = some.stored[index]
-            number, said, value = _chosen(predictor(stored[None])[0], output, target)
+            number, label, value = _chosen(predictor(stored[None])[0], output, target)
             weights = word_weights(predictor, stored, number)
             words = tokens_of(raw, some.origin[index], len(weights)) if isinstance(raw, TextInput) else []
             pairs = tuple(zip(words, weights.tolist(), strict=False))
-            yield ExampleExplanation(name, said, value, none, none, pairs, "occlusion", trained.checkpoint)
+            yield ExampleExplanation(name, label, value, none, none, pairs, "occlusion", trained.checkpoint)
 
 
 def _table(interface: Interface, sources: Sequence[str]) -> tuple[Examples, str]:
@@ -285,7 +285,7 @@ def _columns_of_one(trained: Trained, example: Examples, output: int | None, oth
         f(row) - mean over rows r of the training split of f(row with the value of r in the column)
     """
     predictor, interface = trained.predictor(), trained.interface
-    number, said, value = _chosen(predictor(example.stored)[0], output, interface.target)
+    number, label, value = _chosen(predictor(example.stored)[0], output, interface.target)
     columns = interface.raw.columns_of_stored() or _numbered(example.stored.shape[-1])
     found = []
     for name, places in columns.items():
@@ -294,7 +294,7 @@ def _columns_of_one(trained: Trained, example: Examples, output: int | None, oth
         outputs = predictor(changed)[:, number]
         found.append(Importance(name, value - float(outputs.mean()), float(outputs.std())))
     ranked = sorted(found, key=lambda each: -abs(each.mean))
-    name = said if interface.target.kind == "values" else f"probability of {said}"
+    name = label if interface.target.kind == "values" else f"probability of {label}"
     return ColumnImportances(tuple(ranked), name, 1, trained.checkpoint)
 
 
@@ -304,6 +304,7 @@ def _numbered(width: int) -> Mapping[str, tuple[int, ...]]:
 
 def _picture(features: Array) -> Array:
     """Return features as pixels, scaled to 0..255."""
+    # Features are pixels divided by 255, or standardized, where the original range is unknown.
     low, high = float(features.min()), float(features.max())
     if low >= 0 and high <= 1:
         low, high = 0.0, 1.0

@@ -69,6 +69,7 @@ def _grad_cam(core: keras.Model, layer: Any, features: Array, output: int, targe
     import keras
     import tensorflow as tf
 
+    # One forward pass returns the feature maps and the output that depends on them, so that the tape connects both.
     both = keras.Model(core.inputs, [layer.output, core.output])
     with tf.GradientTape() as tape:
         places, outputs = both(tf.constant(features[None]), training=False)
@@ -81,6 +82,7 @@ def _grad_cam(core: keras.Model, layer: Any, features: Array, output: int, targe
 def _smooth_grad(core: keras.Model, features: Array, output: int, target: Target) -> Array:
     import tensorflow as tf
 
+    # A fixed seed, so that the same image has the same explanation.
     noise = np.random.default_rng(0).normal(0, _NOISE * (np.ptp(features) or 1.0), (_SAMPLES, *features.shape))
     copies = tf.constant(features[None] + noise.astype(np.float32))
     with tf.GradientTape() as tape:

@@ -102,6 +102,7 @@ class Sizes:
     def batch_size(self) -> int:
         """Number of examples in a step."""
         usual = next(size for most, size in _BATCHES if self.examples < most)
+        # A power of two that leaves at least a few steps in an epoch.
         most = max(1, self.examples // _FEWEST_STEPS)
         return min(usual, 1 << (most.bit_length() - 1))
 

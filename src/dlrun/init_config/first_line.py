@@ -78,7 +78,7 @@ class FirstLine:
             if self.columns <= _MOST_WRITTEN:
                 yield Key("names", list(self.names), "rename the columns as you like, here and below")
 
-    def told(self) -> Iterator[str]:
+    def messages(self) -> Iterator[str]:
         """Yield a message for the user about the first line."""
         if self.like:
             yield (

@@ -117,7 +117,7 @@ def draft_images(path: str, wishes: Wishes, *, column: str = "", first: FirstLin
         loss,
         metrics,
         sizes.training,
-        (*first.told(), *_told(found, target, Path(path).expanduser())),
+        (*first.messages(), *_guesses(found, target, Path(path).expanduser())),
     )
 
 
@@ -211,7 +211,7 @@ def _loss(target: Target | None) -> tuple[str, tuple[str, ...]]:
     return "sparse_categorical_crossentropy", ("accuracy",)
 
 
-def _told(found: _ImageHeaders, target: Target | None, folder: Path) -> Iterator[str]:
+def _guesses(found: _ImageHeaders, target: Target | None, folder: Path) -> Iterator[str]:
     if target is None:
         yield f"no classes, so this is an autoencoder; for a classifier, {_way_to_classes(folder)}"
     elif target.kind == "classes":

@@ -60,6 +60,7 @@ def find_season(values: Floats, times: Times | None) -> Season | None:
         The season, or None if none was detected.
     """
     known = np.interp(np.arange(len(values)), np.flatnonzero(~np.isnan(values)), values[~np.isnan(values)])
+    # Differences remove a trend, which would correlate at every lag.
     changes = np.diff(known)
     if found := _by_calendar(times):
         rows, name = found
@@ -82,6 +83,7 @@ def is_chance(values: Floats, history: int) -> bool:
     """Return whether a window predicts no better than the last value or the mean, so that the rest is noise."""
     rest = np.diff(values) if wanders(values) else values
     rest = rest[~np.isnan(rest)]
+    # The autocorrelation of noise has a standard deviation of 1 / sqrt(n); four of them are significant.
     lags = range(1, min(history, len(rest) - 1) + 1)
     return all(abs(autocorrelation(rest, lag)) < _SURE / len(rest) ** 0.5 for lag in lags)
 

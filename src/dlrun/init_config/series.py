@@ -57,10 +57,10 @@ def draft_series(path: str, wishes: Wishes) -> ConfigDraft:
         ("mean_absolute_error", "root_mean_squared_error"),
         sizes.training,
         (
-            *looked.header.told(),
+            *looked.header.messages(),
             f"target: {target}, {why}" + ("" if wishes.target else " (--target for another)"),
             f"history: {history} rows predict the next {horizon}{why_history} (--history, --horizon)",
-            _time_told(found),
+            _time_message(found),
         ),
         learning_rate=1e-2 if looked.rows < _SHORT else 1e-3,
     )
@@ -113,7 +113,7 @@ def _training_values(looked: LookedAt, target: str, sizes: Sizes) -> Floats:
     return np.asarray(np.concatenate(found)[:rows], np.float64)
 
 
-def _time_told(found: Times | None) -> str:
+def _time_message(found: Times | None) -> str:
     if found is None:
         return "time: no time column found; the rows are assumed to be in order"
     names = ", ".join(found.names)

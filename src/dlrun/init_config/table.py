@@ -129,10 +129,10 @@ def draft_table(path: str, wishes: Wishes) -> ConfigDraft:
         metrics,
         (*sizes.training, *_class_weight(looked.surveys[target.name], target)),
         (
-            *looked.header.told(),
+            *looked.header.messages(),
             f"target: {', '.join(target.names)}, {why}",
             target.plan.note,
-            *_missing_told(looked, target),
+            *_missing_target_messages(looked, target),
         ),
     )
 
@@ -204,7 +204,7 @@ def _class_weight(survey: ColumnSurvey, target: ChosenTarget) -> Iterator[Remark
             yield Remark(f"{why}; class_weight: balanced gives rare classes more weight.")
 
 
-def _missing_told(looked: LookedAt, target: ChosenTarget) -> Iterator[str]:
+def _missing_target_messages(looked: LookedAt, target: ChosenTarget) -> Iterator[str]:
     for name in target.names:
         if missing := looked.surveys[name].missing:
             yield f"missing_target: drop, because {missing:,} of {looked.rows:,} rows have no {name}"

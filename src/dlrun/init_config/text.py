@@ -74,6 +74,7 @@ def draft_text(path: str, wishes: Wishes) -> ConfigDraft:
     is_value = _are_numbers(labels) and not _are_whole(labels)
     sizes = Sizes(total, passes=150_000)
     held_out = [line for line in sizes.held_out if not (isinstance(line, Key) and line.name in within)]
+    # An LSTM is slow on long or many texts, where a bag of words is usually as accurate.
     is_bag = looks.is_long or total > _MANY_TEXTS
     return ConfigDraft(
         f"{total:,} texts of {path}, whose {columns.label or 'class folder'} is predicted.",
@@ -82,7 +83,7 @@ def draft_text(path: str, wishes: Wishes) -> ConfigDraft:
         "mean_squared_error" if is_value else "sparse_categorical_crossentropy",
         ("mean_absolute_error",) if is_value else ("accuracy",),
         sizes.training,
-        (*first.told(), *_told(columns, reading, wishes)),
+        (*first.messages(), *_guesses(columns, reading, wishes)),
     )
 
 
@@ -260,7 +261,7 @@ def _label_remark(labels: set[str]) -> Iterator[Remark]:
         yield Remark("The labels are whole numbers and are read as classes; task: regression reads them as numbers.")
 
 
-def _told(columns: TextColumns, reading: TextReading, wishes: Wishes) -> Iterator[str]:
+def _guesses(columns: TextColumns, reading: TextReading, wishes: Wishes) -> Iterator[str]:
     if not reading.quoted:
         yield "quoted: false, because quotes do not enclose whole values and are read as ordinary characters"
     if columns.text:

@@ -211,9 +211,11 @@ def _placed(error: ValidationError, place: tuple[str, ...], entry: Entry) -> Ite
     rows = error.errors(include_url=False)
     described = [(row, _describe(row, entry)) for row in rows]
     # A misspelled argument is one mistake: do not also report the argument that it stands for as missing.
-    misspelt = {text.context["nearest"] for row, text in described if text.type == "unknown_argument" and text.context}
+    misspelled = {
+        text.context["nearest"] for row, text in described if text.type == "unknown_argument" and text.context
+    }
     for row, text in described:
-        if row["type"] != "missing" or row["loc"] not in {(name,) for name in misspelt}:
+        if row["type"] != "missing" or row["loc"] not in {(name,) for name in misspelled}:
             yield InitErrorDetails(type=text, loc=(*place, *row["loc"]), input=row["input"])
 
 

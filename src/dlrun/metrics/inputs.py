@@ -183,6 +183,7 @@ def where_it_varies(y_true: Any, y_pred: Any) -> tuple[Any, Any, Any]:
         ops.max(each, axis=-1, keepdims=True) > ops.min(each, axis=-1, keepdims=True) for each in (y_true, y_pred)
     ]
     both = ops.logical_and(*varies)
+    # Any row with different values avoids a division by 0; its weight of 0 removes it from the mean.
     some = ops.cast(ops.arange(y_true.shape[-1]), y_true.dtype)
     return ops.where(both, y_true, some), ops.where(both, y_pred, some), ops.cast(both[:, 0], "float32")
 

@@ -115,6 +115,7 @@ class KerasMetric(KerasComponent, Metric):
         }
         if self.type_name in _WITH_LOGITS:
             given["from_logits"] = target.activation == "linear"
+            # Without from_logits, Keras expects probabilities in place of scores.
             form = form if given["from_logits"] else _AS_PROBABILITIES.get(form, form)
         if self.type_name in _WITH_NUM_CLASSES:
             given["num_classes"] = target.size

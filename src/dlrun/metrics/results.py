@@ -56,6 +56,7 @@ class Exact:
 
     def take(self, y_true: Any, y_pred: Any, weight: Any) -> None:
         """Collect a batch if open. Called by the metric's update, which may be traced into a graph."""
+        # The flag is checked while a graph is traced, so the graph of a training step contains no such call.
         if not self._is_open:
             return
         import tensorflow as tf
@@ -66,6 +67,8 @@ class Exact:
 
     def _keep(self, *arrays: Array) -> None:
         self._numbers += arrays[1].size
+        # Beyond the limit, release the memory but keep counting: all processes compare their counts in `score`, so that
+        # they agree on whether to compute the exact score.
         if self._numbers > _MOST_NUMBERS:
             self._parts = []
         elif self._is_open:
@@ -228,6 +231,7 @@ def _r2(metric: Any, own: Callable[[], Any]) -> Any:
     from keras import ops
 
     del own
+    # The spread as a difference of large sums: what is left of a constant value is rounding error.
     total = metric.squared_sum - metric.sum * ops.divide_no_nan(metric.sum, metric.count)
     is_defined = total > _NOTHING_LEFT * metric.squared_sum
     if metric.class_aggregation == "variance_weighted_average":

@@ -156,6 +156,8 @@ class Autoencoder(Hidden, Model):
         encoders = [dense(units, name=f"encoder_{number}") for number, units in enumerate(self.units, start=1)]
         latent = dense(self.latent_units, name="latent")
         if self.tied:
+            # Decode with the same layers in reverse order. The last one computes the reconstruction, which has to be
+            # float32 also under mixed precision.
             *back, first = reversed([*encoders, latent])
             decoders = [partial(layer, reverse=True) for layer in back]
             last: Apply = partial(first, reverse=True, full_precision=True)
@@ -190,6 +192,8 @@ class Autoencoder(Hidden, Model):
         encoders = [
             convolution(filters, name=f"encoder_{number}") for number, filters in enumerate(self.filters, start=1)
         ]
+        # The decoder mirrors the encoder: each of its layers restores the size that the encoder layer halved. The
+        # widths exclude the last encoder layer, which is the code, and the output layer follows with the channels.
         widths = zip(self.filters[-2::-1], sizes[-2:0:-1], strict=True)
         decoders = [
             cropped(transposed(filters, name=f"decoder_{number}", **self.kernel_options()), size)

@@ -225,6 +225,7 @@ def _mean_of_words(embedding: Any, ids: Any) -> Any:
 
     vectors = embedding(ids)
     is_word = keras.ops.cast(keras.ops.not_equal(ids, 0), vectors.dtype)[..., None]
+    # At least 1, so that an empty text becomes zeros instead of 0 / 0.
     count = keras.ops.maximum(keras.ops.sum(is_word, axis=-2), 1.0)
     return keras.ops.sum(vectors * is_word, axis=-2) / count
 

@@ -120,4 +120,5 @@ class Recurrent(TokenEmbedding, Weights, Model, abc.ABC):
             name=f"{self.type_name}_{number}",
             **self.kernel_options(),
         )
+        # Keras would name the wrapper with a counter, and checkpoints find variables by name.
         return keras.layers.Bidirectional(layer, name=layer.name) if self.bidirectional else layer

@@ -144,6 +144,7 @@ class Sequential(Model):
         return ("layers", index, self.layers[index].type_name, *keys)
 
     def _last_with_weights(self) -> int:
+        # A softmax after the last Dense, for example, has no weights but must be float32 too.
         indices = [index for index, layer in enumerate(self.layers) if _has_weights(layer)]
         return indices[-1] if indices else len(self.layers) - 1
 

@@ -142,9 +142,13 @@ def layout_of(target: Target, *, top: Top | None) -> Layout:
     if target.kind == "class_columns":
         return _ClassColumns(target, top or 1)
     if top is not None:
-        said = {"labels": "yes-or-no labels, which are all included", "values": "numbers", "input": "its own input"}
+        predicted = {
+            "labels": "yes-or-no labels, which are all included",
+            "values": "numbers",
+            "input": "its own input",
+        }
         raise UsageError(
-            f"--top {top}: the model predicts {said[target.kind]}", expected="a model that predicts classes"
+            f"--top {top}: the model predicts {predicted[target.kind]}", expected="a model that predicts classes"
         )
     if target.kind == "input":
         return _Numbers([OutputColumn("reconstruction_error")])

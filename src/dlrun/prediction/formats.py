@@ -145,6 +145,7 @@ def _texts(
             yield text([encodable(cell) for cell in of_column])
             continue
         numbers: Any = np.asarray(of_column, np.float64 if column.is_precise else np.float32)
+        # NumPy writes the shortest digits that identify a number: at most 16 characters for float32, 32 for float64.
         written = numbers.astype("U32" if column.is_precise else "U16").astype(object)
         written[~np.isfinite(numbers)] = missing
         yield written.tolist()

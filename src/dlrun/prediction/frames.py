@@ -47,8 +47,8 @@ def read_frame(frame: Any) -> pa.Table:
             table = pa.table(frame) if hasattr(frame, "__arrow_c_stream__") else _interchanged(frame)
         return pa.table([_plain(column) for column in table.columns], names=table.column_names)
     except (pa.ArrowException, ValueError, TypeError, NotImplementedError) as error:
-        said = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"the {kind} cannot be read: {said}", expected=expected) from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"the {kind} cannot be read: {reason}", expected=expected) from error
 
 
 @contextmanager
@@ -74,8 +74,8 @@ def as_file(table: pa.Table, *, called: str) -> Iterator[Path]:
         try:
             yield path
         except DataError as error:
-            said = [text.replace(str(path), called) for text in (error.what, error.expected, error.hint)]
-            raise DataError(said[0], expected=said[1], hint=said[2]) from error
+            parts = [text.replace(str(path), called) for text in (error.what, error.expected, error.hint)]
+            raise DataError(parts[0], expected=parts[1], hint=parts[2]) from error
 
 
 def like(frame: Any, table: pa.Table) -> Any:

@@ -79,15 +79,15 @@ def write_predictions(
 
     Args:
         predictions: What `predict` returned; its blocks can be read only once.
-        to: A file, which appears, or replaces an older one, when it is complete; or a stream of text.
-        kind: `csv`, `jsonl` or `parquet`; None: what the name of the file says, or `csv` for a stream.
+        to: File, which is created or replaced only when it is complete, or a text stream.
+        kind: `csv`, `jsonl` or `parquet`; None for the suffix of the file, or `csv` for a stream.
         reconstructions: `.npy` file for the reconstructions of an autoencoder.
 
     Returns:
-        How many predictions were written.
+        Summary of the written predictions.
 
     Raises:
-        UsageError: There is no such format, or the name of the file says none.
+        UsageError: The format or the suffix of the file is unknown.
         RunError: A file cannot be written; what was there before is unchanged.
         DataError: An example cannot be read.
     """
@@ -175,6 +175,8 @@ def new_file(path: Path, *, text: bool = False) -> Iterator[IO[Any]]:
             handle = disk.open(staged, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW)
             file = os.fdopen(handle, "w", encoding="utf-8", newline="") if text else os.fdopen(handle, "wb")
         yield file
+        # After a crash at any point, `path` is the old file or the complete new one:
+        # 1. write the data to disk, 2. rename the file, 3. write the folder entry to disk.
         with explained(f"write {path}"):
             file.flush()
             disk.wait(file.fileno())

@@ -208,7 +208,7 @@ def _predict(
         raw: Any = interface.raw.keeping(options.keep)
         interface = replace(interface, raw=raw)
     # Report problems of the input before TensorFlow starts, which takes seconds.
-    examples = interface.read(sources, tell=lambda said: listener(Note("warning", said)))
+    examples = interface.read(sources, tell=lambda text: listener(Note("warning", text)))
     start_tensorflow()
     from dlrun.training.trained import load_trained
 
@@ -252,5 +252,5 @@ def _blocks(
     if blank:
         listener(Note("warning", f"every value to predict from is missing in {blank:,} of {count:,} examples"))
     if not_finite:
-        said = f"{not_finite:,} examples have no prediction, because the output of the network is not finite"
-        listener(Note("warning", said))
+        what = f"{not_finite:,} examples have no prediction, because the output of the network is not finite"
+        listener(Note("warning", what))

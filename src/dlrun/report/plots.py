@@ -200,6 +200,7 @@ def values(predictions: StoredPredictions, target: Target) -> Iterator[Drawing]:
     """Draw predictions against truth, the distributions of both, and the residuals, for up to three values."""
     outputs = predictions.outputs
     truth = predictions.target.reshape(outputs.shape)
+    # Evenly spaced examples: more dots would only cover each other and make the SVG large.
     points = np.linspace(0, len(outputs) - 1, min(len(outputs), _POINTS)).astype(int)
     for index in range(min(outputs.shape[1], 3)):
         name = target.names[index] if index < len(target.names) else f"value {index + 1}"

@@ -76,6 +76,7 @@ def _against_naive(
     worse = [each for each in compared if each.gain <= 0]
     where = f"on the {split} split"
     if not worse:
+        # A lead counts as uncertain only if that holds for every score with an interval.
         measured = {each: score for each in better for score in intervals if _is_of(score, each)}
         unsure = [each for each, score in measured.items() if score.low <= each.naive <= score.high]
         if unsure and len(unsure) == len(measured):

@@ -50,6 +50,7 @@ def area_under_curve(
     if curve == "ROC" and summation == "interpolation" and weights is None:
         return roc_auc(is_positive, scores)
     order = np.argsort(-scores, kind="stable")
+    # Examples with equal scores pass a threshold together, so only the last of each group is a point of the curve.
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1) if len(order) else np.zeros(0, int)
     weight = np.ones(len(order)) if weights is None else weights[order].astype(np.float64)
     hits = np.append(0.0, np.cumsum(weight * is_positive[order])[ends])

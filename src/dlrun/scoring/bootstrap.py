@@ -44,6 +44,7 @@ def bootstrap_interval(
         Efron and Tibshirani, 1993, "An Introduction to the Bootstrap", chapter 13.
     """
     generator = np.random.default_rng(seed)
+    # Draw several samples per call for speed, but limit the indices to 4 million (32 MiB) for memory.
     at_once = max(1, _INDICES_AT_ONCE // max(1, examples))
     found = [
         statistic(generator.integers(0, examples, (min(at_once, samples - start), examples)))
@@ -86,6 +87,7 @@ def macro_f1_of(truth: Array, predicted: Array, size: int) -> Statistic:
 
     def counted(classes: Array) -> npt.NDArray[np.int64]:
         samples = len(classes)
+        # Offset the classes of each sample, so that a single bincount counts all samples.
         offsets = np.arange(samples)[:, None] * (size + 1)
         found = np.bincount((classes + offsets).reshape(-1), minlength=samples * (size + 1))
         return found.reshape(samples, size + 1)[:, :size]

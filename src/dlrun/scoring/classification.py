@@ -168,6 +168,7 @@ def roc_auc(is_positive: Array, scores: Array) -> float:
     positives, negatives = int(is_positive.sum()), int((~is_positive).sum())
     if positives * negatives == 0 or np.isnan(scores).any():
         return np.nan
+    # The rank of a group of equal scores is the mean of its first and last rank.
     _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
     mean_ranks = np.cumsum(counts) - (counts - 1) / 2
     rank_sum = float(mean_ranks[place.reshape(-1)[is_positive]].sum())

@@ -60,7 +60,7 @@ def permutation_importances(
     Shape:
         stored: `(n, width)`, or `(n, steps, width)`, where all steps of an example are shuffled together.
     """
-    generator = np.random.default_rng(0)
+    generator = np.random.default_rng(0)  # a fixed seed, so that the same run has the same importances
     before = measure(predict(stored))
     found = []
     for name, places in columns.items():

@@ -96,6 +96,7 @@ def _spread(truth: Float, weight: Float | None = None) -> Float:
     weight = np.ones((len(truth), 1)) if weight is None else weight
     mean = (weight * truth).sum(axis=0) / weight.sum()
     spread = (weight * np.square(truth - mean)).sum(axis=0)
+    # The mean of equal values may differ from them in the last digit, which would make R2 huge instead of undefined.
     return np.where(truth.max(axis=0) == truth.min(axis=0), 0.0, spread)
 
 

@@ -110,12 +110,12 @@ def _metric_names(draft: Draft, training: Training, description: Description | N
         if name in names:
             yield FieldProblem(path, f"two scores have the name {name!r}", "different names", hint)
         elif name in (*NOT_SCORES, "auto"):
-            said = f"a score has the name {name!r}, which is already a column of metrics.jsonl"
-            said = said if name != "auto" else "a score has the name 'auto', which is the default of training.monitor"
-            yield FieldProblem(path, said, f"none of {', '.join((*NOT_SCORES, 'loss', 'auto'))}", hint)
+            what = f"a score has the name {name!r}, which is already a column of metrics.jsonl"
+            what = what if name != "auto" else "a score has the name 'auto', which is the default of training.monitor"
+            yield FieldProblem(path, what, f"none of {', '.join((*NOT_SCORES, 'loss', 'auto'))}", hint)
         elif prefix:
-            said = f"a score has the name {name!r}, which looks like the score {name.removeprefix(prefix)!r} of a split"
-            yield FieldProblem(path, said, f"a name that does not start with {', '.join(SPLIT_PREFIXES)}", hint)
+            what = f"a score has the name {name!r}, which looks like the score {name.removeprefix(prefix)!r} of a split"
+            yield FieldProblem(path, what, f"a name that does not start with {', '.join(SPLIT_PREFIXES)}", hint)
         names[name] = metric
     if None in draft.metrics or draft.dataset is None:
         return  # the watched score may be a metric that could not be parsed
@@ -129,9 +129,9 @@ def _metric_names(draft: Draft, training: Training, description: Description | N
             hint = f"did you mean {near!r}?" if near else ""
             yield FieldProblem(watching, f"there is no score {name!r}", "one of " + ", ".join(known), hint)
         elif metric is not None and metric.larger_is_better is None:
-            said = f"the metric {metric.type_name} does not define whether a larger or a smaller {name} is better"
+            what = f"the metric {metric.type_name} does not define whether a larger or a smaller {name} is better"
             hint = f"set larger_is_better = True or False in the class {type(metric).__name__}"
-            yield FieldProblem(watching, said, "a score with a direction", hint)
+            yield FieldProblem(watching, what, "a score with a direction", hint)
 
 
 def _watched(draft: Draft, training: Training) -> Iterator[tuple[Path, str]]:
@@ -153,31 +153,31 @@ def _sizes(dataset: Source, training: Training | None, description: Description)
         train = examples.get("train", 0) + examples.get("validation", 0)
         held_out = held_out_count(validation, train)
         if held_out >= train > 0:
-            said = f"{held_out} of {train} training examples would be held out for validation"
+            what = f"{held_out} of {train} training examples would be held out for validation"
             yield FieldProblem(
-                ("dataset", "validation"), said, "some examples left for training", "use a fraction, such as 0.1"
+                ("dataset", "validation"), what, "some examples left for training", "use a fraction, such as 0.1"
             )
     if training is not None and training.drop_remainder:
         train = examples.get("train", training.batch_size)
         if training.batch_size > train:
-            said = f"with drop_remainder, a batch size of {training.batch_size} uses none of {train} training examples"
-            yield FieldProblem(("training", "batch_size"), said, f"at most {train}")
+            what = f"with drop_remainder, a batch size of {training.batch_size} uses none of {train} training examples"
+            yield FieldProblem(("training", "batch_size"), what, f"at most {train}")
 
 
 def check_model_takes(model: Model, features: Features, dataset: Source | None) -> Iterator[FieldProblem]:
     """Yield the reasons why a model cannot be built for the features of a dataset."""
     if features.kind not in model.takes:
-        said = f"a model of type {model.type_name} does not accept {features.kind} features of shape {features.shape}"
+        what = f"a model of type {model.type_name} does not accept {features.kind} features of shape {features.shape}"
         hint = _output_mode_hint(model, features, dataset)
-        yield FieldProblem(("model", "type"), said, "features of kind " + " or ".join(model.takes), hint)
+        yield FieldProblem(("model", "type"), what, "features of kind " + " or ".join(model.takes), hint)
         return
     if features.embedded and not model.learns_embedded:
         names = ", ".join(repr(column.name) for column in features.embedded)
         of_text = [column.name for column in features.embedded if column.words is not None]
-        said = f"a model of type {model.type_name} cannot embed the ids of {names}"
+        what = f"a model of type {model.type_name} cannot embed the ids of {names}"
         off = [] if len(of_text) == len(features.embedded) else ["--set dataset.embedding=off"]
         hint = " and ".join(off + ([f"ignore: [{', '.join(of_text)}]"] if of_text else []))
-        yield FieldProblem(("model", "type"), said, "a model with embeddings, such as mlp", hint)
+        yield FieldProblem(("model", "type"), what, "a model with embeddings, such as mlp", hint)
     yield from _below(model.misfits(features), "model")
 
 
@@ -231,16 +231,16 @@ def _augmentation_fits(draft: Draft, description: Description) -> Iterator[Field
     if features.kind != "image":
         yield FieldProblem(path, f"augmentation is for images, but the features are of kind {features.kind}", "null")
     if augmentation.moves and draft.training is not None and draft.training.jit == "on":
-        said = "training.jit is on, but XLA cannot compile rotation, translation and zoom of images"
-        yield FieldProblem(("training", "jit"), said, "auto or off")
+        what = "training.jit is on, but XLA cannot compile rotation, translation and zoom of images"
+        yield FieldProblem(("training", "jit"), what, "auto or off")
     if draft.model_type is None or draft.loss is None or not augmentation.mixup:
         return
     target = target_of(draft.model_type, features, description.target)
     if target and target.kind == "classes" and draft.loss.takes.classes == "index":
         found = ((name, losses.find(name)) for name in losses_for(target))
         mixing = ", ".join(name for name, loss in found if loss is not None and loss.takes.classes != "index")
-        said = f"mixup mixes targets, but {draft.loss.type_name} needs the index of a single class"
-        yield FieldProblem((*path, "mixup"), said, f"one of the losses {mixing}, or mixup: 0")
+        what = f"mixup mixes targets, but {draft.loss.type_name} needs the index of a single class"
+        yield FieldProblem((*path, "mixup"), what, f"one of the losses {mixing}, or mixup: 0")
 
 
 def _below(problems: Iterator[FieldProblem], *path: str | int) -> Iterator[FieldProblem]:

@@ -42,8 +42,8 @@ def class_weight_problems(draft: Draft, target: Target) -> Iterator[FieldProblem
     if weights is None:
         return
     if target.kind != "classes":
-        said = f"class weights do not work with a target of {target.kind.replace('_', ' ')}"
-        yield FieldProblem(_PATH, said, "a target of classes")
+        what = f"class weights do not work with a target of {target.kind.replace('_', ' ')}"
+        yield FieldProblem(_PATH, what, "a target of classes")
     elif isinstance(weights, dict):
         yield from _keys(weights, target)
 
@@ -69,11 +69,11 @@ def _keys(weights: Mapping[str, float], target: Target) -> Iterator[FieldProblem
     numbered = [key for key in weights if key not in target.class_names]
     twice = [key for key in numbered if target.class_names[int(key)] in named]
     if twice:
-        said = f"class {target.class_names[int(twice[0])]!r} has two weights, one by name and one by index {twice[0]}"
+        what = f"class {target.class_names[int(twice[0])]!r} has two weights, one by name and one by index {twice[0]}"
     else:
-        said = f"some keys are names ({', '.join(named)}) and some are indices ({', '.join(numbered)})"
+        what = f"some keys are names ({', '.join(named)}) and some are indices ({', '.join(numbered)})"
     hint = f"{numbered[0]} is the index of {target.class_names[int(numbered[0])]!r}"
-    yield FieldProblem((*_PATH, numbered[0]), said, "either names or indices for all classes", hint)
+    yield FieldProblem((*_PATH, numbered[0]), what, "either names or indices for all classes", hint)
 
 
 def _unbalanced(draft: Draft, target: Target) -> Iterator[FieldProblem]:
@@ -87,5 +87,5 @@ def _unbalanced(draft: Draft, target: Target) -> Iterator[FieldProblem]:
         given.append((("dataset", "sample_weight"), "weights of examples"))
     can = [name for name in losses_for(target) if (loss := losses.find(name)) is not None and not loss.is_of_batch]
     for path, weights in given:
-        said = f"{weights} have no effect in {draft.loss.type_name}, which is computed over the whole batch"
-        yield FieldProblem(path, said, "a loss that is computed per example: " + ", ".join(can))
+        what = f"{weights} have no effect in {draft.loss.type_name}, which is computed over the whole batch"
+        yield FieldProblem(path, what, "a loss that is computed per example: " + ", ".join(can))

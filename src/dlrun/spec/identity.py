@@ -80,7 +80,7 @@ def _files_in(place: Path) -> list[tuple[str, int, int]]:
     """Return path, size and modification time of each file in a folder or of a file; zeros if it does not exist."""
     found = []
     for folder, below, names in os.walk(place):
-        below.sort()
+        below.sort()  # the order of os.walk depends on the file system
         found += [_stamp(os.path.join(folder, name)) for name in sorted(names)]  # noqa: PTH118  fast for a million files
     return found or [_stamp(str(place))]
 

@@ -312,8 +312,8 @@ class _SpecParser:
             return ()
         place = self.document.place_of(("plugins",))
         if listed and not trust.plugins:
-            said = f"this run, which was created elsewhere, needs its own code: {', '.join(listed)}"
-            raise SpecError([place.problem(said, hint="add --trust-plugins if you trust this code")])
+            message = f"this run, which was created elsewhere, needs its own code: {', '.join(listed)}"
+            raise SpecError([place.problem(message, hint="add --trust-plugins if you trust this code")])
         loaded = []
         for index, item in enumerate(listed):
             within = trust.plugins_within
@@ -339,8 +339,8 @@ class _SpecParser:
         for key in dataset.reach_keys:
             value, place = getattr(dataset, key), self.document.place_of(("dataset", key))
             if value and place.origin != OVERRIDE:
-                said = f"this run was created elsewhere, so its dataset.{key} ({shown(value)}) needs confirmation"
-                problems.append(place.problem(said, hint=f"--set dataset.{key}=... with the value to use"))
+                what = f"this run was created elsewhere, so its dataset.{key} ({shown(value)}) needs confirmation"
+                problems.append(place.problem(what, hint=f"--set dataset.{key}=... with the value to use"))
         if problems:
             raise SpecError(problems)
 

@@ -106,8 +106,8 @@ def _correct_type_key(node: Node, *, where: str) -> list[Problem]:
         if nearest(key, ("type",)):
             place = node.key_places[key]
             node.rename_key(key, "type")
-            said = f"unknown key {key!r} in {where}"
-            return [place.problem(said, expected="type", hint=did_you_mean("type"))]
+            what = f"unknown key {key!r} in {where}"
+            return [place.problem(what, expected="type", hint=did_you_mean("type"))]
     return []
 
 

@@ -25,8 +25,8 @@ def training_problems(draft: Draft, description: Description | None) -> Iterator
     if training is None:
         return
     if training.epochs and training.steps:
-        said = f"epochs ({training.epochs}) and steps ({training.steps}) are both set"
-        yield FieldProblem(("training", "steps"), said, "only one of them")
+        what = f"epochs ({training.epochs}) and steps ({training.steps}) are both set"
+        yield FieldProblem(("training", "steps"), what, "only one of them")
         return
     yield from _two_metrics(training)
     examples = None if description is None else description.examples.get("train")
@@ -35,13 +35,13 @@ def training_problems(draft: Draft, description: Description | None) -> Iterator
     steps = training.total_steps(steps_per_epoch)
     accumulated = getattr(draft.optimizer, "gradient_accumulation_steps", None)
     if steps and isinstance(accumulated, int) and accumulated > steps:
-        said = f"the weights are updated every {accumulated} steps, but training has only {steps}"
-        yield FieldProblem(("optimizer", "gradient_accumulation_steps"), said, f"at most {steps}")
+        what = f"the weights are updated every {accumulated} steps, but training has only {steps}"
+        yield FieldProblem(("optimizer", "gradient_accumulation_steps"), what, f"at most {steps}")
     epochs = training.epochs or (-(-steps // steps_per_epoch) if steps and steps_per_epoch else None)
     rule = training.early_stopping
     if epochs and rule and rule.start_epoch > epochs:
-        said = f"early stopping starts in epoch {rule.start_epoch}, but training has only {epochs} epochs"
-        yield FieldProblem(("training", "early_stopping", "start_epoch"), said, f"at most {epochs}")
+        what = f"early stopping starts in epoch {rule.start_epoch}, but training has only {epochs} epochs"
+        yield FieldProblem(("training", "early_stopping", "start_epoch"), what, f"at most {epochs}")
 
 
 def unreached(spec: Spec, *, steps_per_epoch: int, steps: int) -> Iterator[str]:
@@ -69,9 +69,9 @@ def _two_metrics(training: Training) -> Iterator[FieldProblem]:
     if rule is None or not rule.restore_best or "auto" in (training.monitor, rule.metric):
         return
     if training.monitor != rule.metric:
-        said = f"the best epoch is selected by {rule.metric} here but by {training.monitor} in training.monitor"
+        what = f"the best epoch is selected by {rule.metric} here but by {training.monitor} in training.monitor"
         hint = "remove training.monitor, or set restore_best: false to use one for stopping and the other for the best"
-        yield FieldProblem(("training", "early_stopping", "metric"), said, "a single metric", hint)
+        yield FieldProblem(("training", "early_stopping", "metric"), what, "a single metric", hint)
 
 
 def _warmups(draft: Draft, training: Training, steps_per_epoch: int | None) -> Iterator[FieldProblem]:
@@ -79,12 +79,12 @@ def _warmups(draft: Draft, training: Training, steps_per_epoch: int | None) -> I
     of_epochs = getattr(draft.schedule, "warmup_epochs", None) or 0
     steps = training.total_steps(steps_per_epoch)
     if training.epochs and of_epochs >= training.epochs:
-        said = f"the warm-up takes {of_epochs} epochs, but training has only {training.epochs}"
-        yield FieldProblem(("schedule", "warmup_epochs"), said, f"less than {training.epochs}")
+        what = f"the warm-up takes {of_epochs} epochs, but training has only {training.epochs}"
+        yield FieldProblem(("schedule", "warmup_epochs"), what, f"less than {training.epochs}")
     elif of_epochs and steps and steps_per_epoch and round(of_epochs * steps_per_epoch) >= steps:
         rising = round(of_epochs * steps_per_epoch)
-        said = f"the warm-up takes {of_epochs} epochs ({rising} steps), but training has only {steps} steps"
-        yield FieldProblem(("schedule", "warmup_epochs"), said, f"less than {steps / steps_per_epoch:.4g}")
+        what = f"the warm-up takes {of_epochs} epochs ({rising} steps), but training has only {steps} steps"
+        yield FieldProblem(("schedule", "warmup_epochs"), what, f"less than {steps / steps_per_epoch:.4g}")
     paths: tuple[tuple[Path, object], ...] = (
         (("schedule", "warmup_steps"), draft.schedule),
         (("optimizer", "warmup_steps"), draft.optimizer),
@@ -92,5 +92,5 @@ def _warmups(draft: Draft, training: Training, steps_per_epoch: int | None) -> I
     for path, component in paths:
         rising = getattr(component, "warmup_steps", None) or 0
         if steps and rising >= steps:
-            said = f"the warm-up takes {rising} steps, but training has only {steps}"
-            yield FieldProblem(path, said, f"less than {steps}")
+            what = f"the warm-up takes {rising} steps, but training has only {steps}"
+            yield FieldProblem(path, what, f"less than {steps}")

@@ -121,6 +121,7 @@ class Training(Fields):
     @model_validator(mode="before")
     @classmethod
     def _fill_epochs(cls, data: Any) -> Any:
+        # Not a plain default of `epochs`: together with `steps` it would look as if the user had set both.
         lacks_both = isinstance(data, dict) and data.get("epochs") is None and data.get("steps") is None
         return {**data, "epochs": DEFAULT_EPOCHS} if lacks_both else data
 

@@ -81,21 +81,22 @@ def correct_keys(node: Node, names: Iterable[str], *, where: str, hinted: bool =
     names = tuple(names)
     problems: list[Problem] = []
     for key in [key for key in node.entries if key not in names]:
-        said = f"unknown key {cut(key)!r} in {where}"
+        what = f"unknown key {cut(key)!r} in {where}"
         if (
             len(problems) >= MOST_SHOWN or not hinted
         ):  # it will be counted, not shown: spare the search for what it means
-            problems.append(node.key_places[key].problem(said))
+            problems.append(node.key_places[key].problem(what))
             continue
         absent = [name for name in names if name not in node.entries]
+        # A missing key is the more likely meaning; a key that exists as well is only a hint.
         meant = nearest(key, absent) or nearest(key, names)
         if KEYS.get(key) in names:
             meant = KEYS[key]
         elif hint := _elsewhere_hint(node, key, meant, where=where):
-            problems.append(node.key_places[key].problem(said, expected=_one_of(names), hint=hint))
+            problems.append(node.key_places[key].problem(what, expected=_one_of(names), hint=hint))
             continue
         hint = _SET_BY_DLRUN.get(key) or did_you_mean(meant)
-        problems.append(node.key_places[key].problem(said, expected=_one_of(names), hint=hint))
+        problems.append(node.key_places[key].problem(what, expected=_one_of(names), hint=hint))
         if meant in absent and key not in _SET_BY_DLRUN:
             node.rename_key(key, meant)
     return problems

@@ -42,6 +42,7 @@ class Background:
         self._jobs.put(None)
         seen = -1
         try:
+            # Wait as long as jobs finish; give up only if none finished for `seconds`.
             while self._thread.is_alive() and seen != self._done:
                 seen = self._done
                 self._thread.join(seconds)

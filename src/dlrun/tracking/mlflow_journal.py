@@ -143,7 +143,7 @@ def fit_params(params: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
         short = base = _NOT_IN_A_NAME.sub("_", name)[:_KEY_CHARACTERS]
         number = 1
         while short in fitted:
-            number += 1
+            number += 1  # two names became equal: number the later one
             ending = f" {number}"
             short = base[: _KEY_CHARACTERS - len(ending)] + ending
         fitted[short] = _cut(value, _PARAM_CHARACTERS)

@@ -101,6 +101,7 @@ class Node:
             return self.place
         node = self.at(known)
         parent = self.at(known[:-1])
+        # Report a wrong group at its key: its value starts on another line, often that of an unrelated key.
         is_group = isinstance(node.value, dict | list)
         return parent.key_places.get(str(known[-1]), node.place) if is_group else node.place
 

@@ -52,7 +52,7 @@ def results(model: Any, *, training: bool = False) -> tuple[list[Any], list[str]
     [{}, {"return_sequences": True}, {"go_backwards": True, "return_sequences": True}],
     ids=["last output", "all outputs", "backwards"],
 )
-def test_the_fused_kernel_gives_keras_outputs_and_gradients(options: dict[str, Any]) -> None:
+def test_the_fused_kernel_has_the_outputs_and_gradients_of_keras(options: dict[str, Any]) -> None:
     keras_model, ours = pair(**options)
     expected, _ = results(keras_model)
     found, operations = results(ours)
@@ -72,7 +72,7 @@ def test_a_bidirectional_layer_uses_the_kernel_both_ways() -> None:
         np.testing.assert_allclose(own, theirs, rtol=1e-4, atol=1e-6)
 
 
-def test_dropout_of_the_inputs_is_that_of_keras() -> None:
+def test_input_dropout_matches_keras() -> None:
     keras_model, ours = pair(dropout=0.5)
     (expected, *_), _ = results(keras_model, training=True)
     (found, *_), operations = results(ours, training=True)
@@ -85,7 +85,7 @@ def test_dropout_of_the_inputs_is_that_of_keras() -> None:
     [{"recurrent_dropout": 0.1}, {"activation": "relu"}, {"use_bias": False}, {"dtype": "mixed_bfloat16"}],
     ids=["recurrent dropout", "relu", "no bias", "bfloat16"],
 )
-def test_what_the_kernel_cannot_do_is_left_to_keras(options: dict[str, Any]) -> None:
+def test_unsupported_options_fall_back_to_keras(options: dict[str, Any]) -> None:
     keras_model, ours = pair(**options)
     expected, _ = results(keras_model)
     found, operations = results(ours)
@@ -93,7 +93,7 @@ def test_what_the_kernel_cannot_do_is_left_to_keras(options: dict[str, Any]) -> 
     np.testing.assert_array_equal(found[0], expected[0])
 
 
-def test_a_mask_is_left_to_keras() -> None:
+def test_a_mask_falls_back_to_keras() -> None:
     import keras
 
     from dlrun.models.parts.block_lstm import block_lstm, use_block_kernels

@@ -1,4 +1,4 @@
-"""A model that learns the difference to the last value: what it gives, is scored by and exports is the value."""
+"""A model that learns the difference from the last value outputs, scores and exports the value itself."""
 
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ training: {batch_size: 10, epochs: 1, jit: off, tensorboard: false, report: fals
 """
 
 
-def test_without_a_weight_it_gives_the_last_value_in_its_own_unit(
+def test_network_without_weights_predicts_the_last_value_in_its_unit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""What a user is told is what the metrics see, for every target in every encoding, whatever the model ends in."""
+"""Predictions match what the metrics receive, for every target, encoding and last activation."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ def ends_of(encoding: Encoding) -> set[str]:
 
 
 @pytest.mark.parametrize("encoding", ["index", "one_hot", "binary"])
-def test_probabilities_of_classes_add_up_to_1_and_are_those_that_metrics_see(encoding: Encoding) -> None:
+def test_probabilities_of_classes_add_up_to_1_and_match_those_in_metrics(encoding: Encoding) -> None:
     sizes = (2,) if encoding == "binary" else (2, 5)
     assert ends_of(encoding) >= {"linear"}
     for size in sizes:
@@ -74,7 +74,7 @@ def test_each_of_several_columns_has_probabilities_that_add_up_to_1() -> None:
         assert np.abs(probabilities[:, part.places] - alone).max() < 1e-6
 
 
-def test_probabilities_of_labels_are_those_that_metrics_see_each_by_itself() -> None:
+def test_probabilities_of_labels_match_those_in_metrics() -> None:
     for activation in sorted(ends_of("binary")):
         for size in (1, 3):
             target = Target("labels", size).settled("binary", activation)
@@ -86,7 +86,7 @@ def test_probabilities_of_labels_are_those_that_metrics_see_each_by_itself() -> 
 
 
 @pytest.mark.parametrize("scale", [(2.0, 0.5), (1e-9, 3e12)], ids=["usual", "tiny and huge"])
-def test_values_come_in_their_own_unit_as_metrics_see_them(scale: tuple[float, float]) -> None:
+def test_values_are_in_their_unit_and_match_those_in_metrics(scale: tuple[float, float]) -> None:
     target = Target("values", 2, encoding="value", mean=(5 * scale[0], -scale[1]), scale=scale)
     output = GENERATOR.normal(size=(ROWS, 2)).astype("float32")
     values = finish(output, target)
@@ -98,7 +98,7 @@ def test_values_come_in_their_own_unit_as_metrics_see_them(scale: tuple[float, f
     assert (finish(output, unscaled) == output).all()
 
 
-def test_a_reconstruction_is_what_the_network_gives() -> None:
+def test_a_reconstruction_is_the_output_of_the_network() -> None:
     target = Target.of_input(Features("image", (4, 4, 1)))
     output = GENERATOR.random((ROWS, 4, 4, 1)).astype("float32")
     assert (finish(output, target) == output).all()

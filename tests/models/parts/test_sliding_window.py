@@ -19,14 +19,14 @@ from dlrun.models.parts.sliding_window import Padding, Size, axis_problem, slide
         ((4,), 4, 1, "valid", (1,)),
     ],
 )
-def test_window_slides_as_the_formula_says(
+def test_output_size_follows_the_formula(
     shape: tuple[int, ...], window: Any, strides: Any, padding: Padding, expected: tuple[int, ...]
 ) -> None:
     assert slide(shape, window, strides=strides, padding=padding) == expected
 
 
 @pytest.mark.tensorflow
-def test_window_slides_as_in_keras() -> None:
+def test_output_size_matches_keras() -> None:
     import keras
 
     draw = random.Random(0)

@@ -208,7 +208,7 @@ def test_options_that_do_not_work_for_several_columns_are_errors(place: Path) ->
     for keys, said in (
         ({"loss": "binary_crossentropy", "metrics": []}, "does not work with the target: 3 class columns"),
         ({"training": {"class_weight": "balanced"}}, "class weights do not work with a target of class columns"),
-        ({"model": ends}, "ends in softmax"),
+        ({"model": ends}, "ends with softmax"),
     ):
         with pytest.raises(SpecError, match=said):
             train(config(place, **keys), runs_dir=place / "runs")

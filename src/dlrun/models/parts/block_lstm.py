@@ -75,9 +75,11 @@ def _block(layer: Any, sequences: Any, initial_state: Any) -> Any:
         i, f, c, o = tf.split(weights.value, 4, axis=-1)
         return tf.concat([i, c, f, o], axis=-1)
 
+    # The kernel expects time-major input.
     cell, inputs = layer.cell, tf.transpose(sequences, [1, 0, 2])
     if layer.go_backwards:
         inputs = tf.reverse(inputs, axis=[0])
+    # The kernel requires peephole weights even with use_peephole=False, which ignores them.
     peephole = tf.zeros([cell.units])
     block = tf.raw_ops.BlockLSTM(
         seq_len_max=tf.shape(inputs, out_type=tf.int64)[0],
@@ -89,8 +91,8 @@ def _block(layer: Any, sequences: Any, initial_state: Any) -> Any:
         wcf=peephole,
         wco=peephole,
         b=gates(cell.bias),
-        forget_bias=0.0,
-        cell_clip=-1.0,
+        forget_bias=0.0,  # Keras includes it in the bias
+        cell_clip=-1.0,  # disables clipping
         use_peephole=False,
     )
     outputs = tf.transpose(block.h, [1, 0, 2])

@@ -32,6 +32,7 @@ def with_last_value(model: keras.Model, target: Target) -> keras.Model:
 
     layers, (inputs,) = keras.layers, model.inputs
     steps, width = inputs.shape[1:]
+    # Cropping to one row, and then to one column, replaces the slice x[:, -1, place].
     newest = layers.Cropping1D((steps - 1, 0), dtype="float32", name="last_row")(inputs)
     cells = layers.Reshape((width, 1), dtype="float32", name="last_cells")(newest)
     columns: list[Any] = []

@@ -49,7 +49,7 @@ def slide(shape: Shape, window: int | Shape, *, strides: int | Shape, padding: P
     rank = len(shape)
     axes = zip(shape, per_axis(window, rank), per_axis(strides, rank), strict=True)
     if padding == "same":
-        return tuple(-(-length // stride) for length, _, stride in axes)
+        return tuple(-(-length // stride) for length, _, stride in axes)  # division rounded up
     return tuple((length - size) // stride + 1 for length, size, stride in axes)
 
 
