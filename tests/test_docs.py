@@ -79,7 +79,7 @@ def test_the_index_has_every_command() -> None:
 
 def test_every_block_is_of_a_kind_that_is_checked() -> None:
     for block in _ALL_BLOCKS:
-        assert block.language in {"sh", "console", "yaml", "python", "json", "text"}, block.place
+        assert block.language in {"sh", "console", "yaml", "python", "json", "text", "mermaid"}, block.place
         assert "not run" not in block.marks or block.marks["not run"].strip(), f"{block.place} lacks the reason"
 
 
