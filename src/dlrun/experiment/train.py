@@ -123,7 +123,7 @@ def warn_of_signature(run: Session) -> None:
 
 def warn_of_data(assembly: TrainingSetup, run: Session) -> None:
     """Warn of what a quick look at the data finds."""
-    from dlrun.data.inspection.quick import quick_warnings
+    from dlrun.data.inspection.check import quick_warnings
 
     if run.cluster.is_chief:
         for text in quick_warnings(assembly.spec.dataset, assembly.dataset):

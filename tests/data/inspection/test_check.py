@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 from dlrun.data.arrays.source import Arrays
-from dlrun.data.inspection.check import find_all
+from dlrun.data.inspection.check import find_all, quick_warnings
 from dlrun.data.inspection.finding import Finding
 from dlrun.data.inspection.giveaway import auc, binned, ranks, skill
 from dlrun.data.inspection.inspected import Inspected, inspect_source
-from dlrun.data.inspection.quick import quick_warnings
 from dlrun.data.inspection.value_checks import check_nan
 from dlrun.data.splits import Split
 from dlrun.data.table.source import Table

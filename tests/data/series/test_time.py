@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from pyarrow import csv, parquet
 
 from dlrun.data import Dataset
 from dlrun.data.inspection.check import find_all
@@ -197,3 +198,17 @@ def test_a_new_file_without_the_time_is_read_if_the_model_is_not_given_it(tmp_pa
     raw = series(write(tmp_path / "x.csv", written()), time="at", ignore=("at",)).load().raw_input()
     (tmp_path / "new.csv").write_text("load\n" + "1.5\n" * 9)
     assert sum(map(len, raw.read(str(tmp_path / "new.csv"), at_once=100))) == 6
+
+
+def test_the_hour_that_a_clock_repeats_in_autumn_is_in_order(tmp_path: Path) -> None:
+    begin = dt.datetime(2023, 10, 28, 12, tzinfo=dt.UTC)
+    hours = [begin + dt.timedelta(hours=hour) for hour in range(24)]
+    load = [0.5 + hour * 7 % 11 for hour in range(24)]
+    table = pa.table({"at": pa.array(hours, pa.timestamp("us", "Europe/Berlin")), "load": load})
+    parquet.write_table(table, tmp_path / "t.parquet")
+    csv.write_csv(pa.table({"at": pa.array(map(str, table["at"].to_pylist())), "load": load}), tmp_path / "t.csv")
+    for name in ("t.parquet", "t.csv"):
+        Series(path=str(tmp_path / name), time="at", target="load", history=2, validation=0, test=0).load()
+    parquet.write_table(table.take(pa.array([*range(13), 14, 13, *range(15, 24)])), tmp_path / "back.parquet")
+    with pytest.raises(DataError, match="in time order"):
+        Series(path=str(tmp_path / "back.parquet"), time="at", target="load", history=2, validation=0, test=0).load()

@@ -15,7 +15,7 @@ A dataset takes these steps, in this order; `keys` is the dataset itself, whose 
 Everything streams: memory grows with the number of rows only where arrays of a few bytes a row are needed.
 """
 
-from dlrun.data.columns.column import CategoricalColumn, Column, NumericColumn
+from dlrun.data.columns.column import CategoricalColumn, Column, NumericColumn, shown_row
 from dlrun.data.columns.dates import DateColumn
 from dlrun.data.columns.fit import fit_columns, stored_blocks
 from dlrun.data.columns.keys import ColumnKeys, name_problem
@@ -35,7 +35,6 @@ from dlrun.data.columns.raw import (
     read_rows,
 )
 from dlrun.data.columns.rows import CodedColumn, CodedRows, code_rows
-from dlrun.data.columns.shown import shown_row
 from dlrun.data.columns.survey import ColumnSurvey, survey_columns
 from dlrun.data.columns.text_column import TextColumn, TextLengths, count_lengths
 from dlrun.data.columns.unknown import UnknownCategories, watch

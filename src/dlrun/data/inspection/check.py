@@ -1,25 +1,37 @@
-"""Everything that is checked about a dataset, in the order in which it is told."""
+"""Everything that is checked about a dataset, in the order of the report, and the quick checks of a training."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from dlrun.data.dataset import Dataset, Source
 from dlrun.data.inspection.column_checks import check_constant, check_ids, check_missing
 from dlrun.data.inspection.duplicates import check_duplicates
 from dlrun.data.inspection.finding import Finding
-from dlrun.data.inspection.giveaway import check_giveaway
+from dlrun.data.inspection.giveaway import GIVEAWAY, check_giveaway
 from dlrun.data.inspection.image_checks import check_blank, check_corrupt, check_sizes
-from dlrun.data.inspection.inspected import Inspected
+from dlrun.data.inspection.inspected import Inspected, distinct_splits
 from dlrun.data.inspection.label_checks import (
     check_few_examples,
     check_imbalance,
     check_missing_classes,
     check_target_scale,
 )
-from dlrun.data.inspection.reading_check import check_reading
 from dlrun.data.inspection.series_checks import check_gaps, check_repeated_times, check_time_order
 from dlrun.data.inspection.text_checks import check_text_columns, check_texts
 from dlrun.data.inspection.value_checks import check_drift, check_far_off, check_nan, check_range
+from dlrun.data.series.input import SeriesInput
+
+_MOST_VALUES, _FEWEST_ROWS, _MOST_ROWS = 2_000_000, 1_000, 20_000
+_MOST_HASHED, _MOST_HASHED_BYTES = 60_000, 1 << 26
+
+
+def check_reading(inspected: Inspected) -> Iterator[Finding]:
+    """What loading the files warns of."""
+    for warning in inspected.dataset.warnings:
+        said, _, advice = warning.partition(": ")
+        yield Finding("warning", "reading", said, "nothing that may be meant otherwise", advice)
+
 
 CHECKS: tuple[Callable[[Inspected], Iterator[Finding]], ...] = (
     check_reading, check_corrupt, check_time_order, check_gaps, check_repeated_times, check_duplicates, check_giveaway,
@@ -33,3 +45,31 @@ CHECKS: tuple[Callable[[Inspected], Iterator[Finding]], ...] = (
 def find_all(inspected: Inspected) -> tuple[Finding, ...]:
     """The findings of every check."""
     return tuple(finding for check in CHECKS for finding in check(inspected))
+
+
+def quick_warnings(source: Source, dataset: Dataset) -> Iterator[str]:
+    """Yield what is wrong with data that a training is about to use, each with the key that mends it.
+
+    Args:
+        source: What the spec says of it.
+        dataset: The same, loaded.
+    """
+    inspected = Inspected(source, dataset)
+    for finding in _findings(inspected):
+        # Short texts and rows repeat by chance, so a few duplicates are left to `dlrun data check`.
+        told = ("warning", "failure") if finding.check == GIVEAWAY else ("failure",)
+        if finding.status in told:
+            yield f"{finding.said}; {finding.advice} (dlrun data check tells more)"
+
+
+def _findings(inspected: Inspected) -> Iterator[Finding]:
+    dataset = inspected.dataset
+    width = max(1, dataset.splits["train"].features[:1].size)
+    rows = min(_MOST_ROWS, _MOST_VALUES // width)
+    if rows >= _FEWEST_ROWS:
+        yield from check_giveaway(inspected, most=rows)
+    splits = distinct_splits(inspected).values()
+    is_small = sum(split.features.nbytes for split in splits) <= _MOST_HASHED_BYTES
+    # The windows of a series overlap, and are held out by time.
+    if is_small and sum(map(len, splits)) <= _MOST_HASHED and not isinstance(dataset.raw_input(), SeriesInput):
+        yield from check_duplicates(inspected)

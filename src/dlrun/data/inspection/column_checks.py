@@ -8,8 +8,7 @@ import numpy as np
 
 from dlrun.data.inspection.column_values import ColumnValues, column_values
 from dlrun.data.inspection.finding import Finding, named, percent
-from dlrun.data.inspection.inspected import Inspected
-from dlrun.data.inspection.rows import sampled
+from dlrun.data.inspection.inspected import Inspected, sampled
 
 ALMOST_CONSTANT = 0.995
 """Part of the training examples with one value, from which on a column says next to nothing."""

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlrun.data.inspection.column_values import ColumnValues, column_values
-from dlrun.data.inspection.inspected import Inspected
-from dlrun.data.inspection.rows import sampled
+from dlrun.data.inspection.inspected import Inspected, sampled
 from dlrun.data.series.input import SeriesInput
 from dlrun.data.table.input import TableInput
 

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from dlrun.data.array_input import ArrayInput
 from dlrun.data.columns import CategoricalColumn, Column
+from dlrun.data.columns.column import category_name
 from dlrun.data.columns.dates import PARTS
-from dlrun.data.columns.shown import category_name
 from dlrun.data.dataset import Dataset
 from dlrun.data.series.input import SeriesInput
 from dlrun.data.table.input import TableInput

@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.data.inspection.finding import Finding, percent
-from dlrun.data.inspection.inspected import Inspected, distinct_splits
-from dlrun.data.inspection.rows import blocks
+from dlrun.data.inspection.inspected import Inspected, blocks, distinct_splits
 from dlrun.data.splits import Split
 from dlrun.data.table.input import TableInput
 from dlrun.data.text.input import TextInput

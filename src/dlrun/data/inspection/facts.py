@@ -11,9 +11,8 @@ import numpy.typing as npt
 
 from dlrun.data.dataset import Dataset
 from dlrun.data.inspection.column_facts import ColumnFacts, column_facts
-from dlrun.data.inspection.inspected import Inspected
+from dlrun.data.inspection.inspected import Inspected, sampled, sampled_places
 from dlrun.data.inspection.label_checks import class_counts, class_names
-from dlrun.data.inspection.rows import sampled, sampled_places
 from dlrun.data.inspection.text_checks import token_facts
 from dlrun.data.splits import Split
 from dlrun.data.text.input import TextInput

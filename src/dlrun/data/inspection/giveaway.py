@@ -11,8 +11,7 @@ import numpy.typing as npt
 from dlrun.data.dataset import Dataset
 from dlrun.data.inspection.column_values import ColumnValues, column_values
 from dlrun.data.inspection.finding import Finding
-from dlrun.data.inspection.inspected import Inspected
-from dlrun.data.inspection.rows import MOST_SAMPLED, sampled_places
+from dlrun.data.inspection.inspected import MOST_SAMPLED, Inspected, sampled_places
 from dlrun.data.series.input import SeriesInput
 from dlrun.signature import Target
 

@@ -8,8 +8,7 @@ import numpy as np
 
 from dlrun.data.images.source import Images
 from dlrun.data.inspection.finding import Finding, percent
-from dlrun.data.inspection.inspected import Inspected
-from dlrun.data.inspection.rows import sampled
+from dlrun.data.inspection.inspected import Inspected, sampled
 
 ENLARGED = 2.0
 """How many times larger than the file's an image's side may become."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +23,17 @@ from dlrun.data.dataset import Dataset, Source
 from dlrun.data.image_files.headers import scan
 from dlrun.data.image_files.listing import shown
 from dlrun.data.images.source import Images
+from dlrun.data.mapped import drop_pages
 from dlrun.data.series.order import Times, read_times, said_of_order, told_time
 from dlrun.data.series.source import Series
 from dlrun.data.splits import Split
 from dlrun.data.table.source import Table
+
+Array = npt.NDArray[Any]
+_BLOCK_BYTES = 1 << 24
+_SAMPLE_VALUES = 20_000_000
+MOST_SAMPLED = 20_000
+"""Examples that are looked at where looking at all would take long."""
 
 
 @dataclass(frozen=True)
@@ -157,3 +165,23 @@ def _image_files(source: Images, dataset: Dataset) -> ImageFiles:
         height.append(scanned.readable()["height"])
         width.append(scanned.readable()["width"])
     return ImageFiles(np.concatenate(height), np.concatenate(width), corrupt)
+
+
+def blocks(array: Array) -> Iterator[Array]:
+    """All examples, some at a time; pages of files that were read are given back."""
+    rows = max(1, _BLOCK_BYTES // max(1, array[:1].nbytes))
+    for start in range(0, len(array), rows):
+        yield np.ascontiguousarray(array[start : start + rows])
+        drop_pages((array,))
+
+
+def sampled_places(array: Array, *, most: int = MOST_SAMPLED) -> npt.NDArray[np.int64]:
+    """The places of a sample, evenly spread: everything of an array with few examples, and few of large ones."""
+    size = max(1, int(np.prod(array.shape[1:])))
+    count = min(len(array), most, max(100, _SAMPLE_VALUES // size))
+    return np.unique(np.linspace(0, len(array) - 1, count).astype(np.int64)) if len(array) else np.zeros(0, np.int64)
+
+
+def sampled(array: Array, *, most: int = MOST_SAMPLED) -> Array:
+    """The examples at `sampled_places`."""
+    return np.asarray(array[sampled_places(array, most=most)])

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dlrun.data.dataset import Dataset
 from dlrun.data.inspection.facts import shown_target
-from dlrun.data.inspection.rows import sampled_places
+from dlrun.data.inspection.inspected import sampled_places
 from dlrun.errors import RunError, UsageError
 
 ENDINGS = (".png", ".pdf", ".svg")

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.data.inspection.finding import Finding, Status, percent
-from dlrun.data.inspection.inspected import Inspected, distinct_splits
-from dlrun.data.inspection.rows import sampled_places
+from dlrun.data.inspection.inspected import Inspected, distinct_splits, sampled_places
 from dlrun.data.splits import Split
 from dlrun.data.text.input import TextInput
 from dlrun.data.text.tokens import OUT_OF_VOCABULARY
