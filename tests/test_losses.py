@@ -81,7 +81,7 @@ def test_a_last_activation_that_a_loss_cannot_use_is_a_problem(
 ) -> None:
     loss = made(name)
     settled = loss.settle(target)
-    problems = list(loss.misfits(settled.settled(settled.encoding, activation)))
+    problems = list(loss.misfits(settled.with_encoding(settled.encoding, activation)))
     assert bool(problems) != fits
     assert not list(loss.misfits(settled))
 
@@ -141,7 +141,7 @@ def test_cross_entropy_is_the_same_for_logits_and_probabilities(name: str, activ
     truth, logits = _data(settled)
     expected = -np.log(_softmax(logits)[np.arange(EXAMPLES), np.arange(EXAMPLES) % 10]).mean()
     outputs = logits if activation == "linear" else _softmax(logits)
-    value = loss.build(settled.settled(settled.encoding, activation))(truth, outputs)
+    value = loss.build(settled.with_encoding(settled.encoding, activation))(truth, outputs)
     assert float(value) == pytest.approx(expected, rel=1e-5)
 
 
@@ -155,14 +155,14 @@ def test_binary_cross_entropy_is_the_same_for_logits_and_probabilities(target: T
     p = _sigmoid(logits)
     expected = -(truth * np.log(p) + (1 - truth) * np.log(1 - p)).mean()
     outputs = logits if activation == "linear" else p
-    value = loss.build(settled.settled(settled.encoding, activation))(truth, outputs)
+    value = loss.build(settled.with_encoding(settled.encoding, activation))(truth, outputs)
     assert float(value) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.tensorflow
 def test_regression_and_hinge_losses_match_their_formulas() -> None:
-    truth, output = _data(VALUES.settled("value"))
-    labels, margins = _data(TWO.settled("binary"))
+    truth, output = _data(VALUES.with_encoding("value"))
+    labels, margins = _data(TWO.with_encoding("binary"))
     signs = 2 * labels - 1
     unit = output / np.linalg.norm(output, axis=1, keepdims=True)
     true_unit = truth / np.linalg.norm(truth, axis=1, keepdims=True)

@@ -113,10 +113,10 @@ class Loss(Component, abc.ABC):
         For several class columns the head returns logits, because one activation cannot normalize each column.
         """
         if target.kind == "class_columns":
-            return target.settled(self.takes.classes or "index")
+            return target.with_encoding(self.takes.classes or "index")
         encoding = self.takes.classes if target.kind in ("classes", "labels") else None
-        settled = target.settled(encoding or "value", self.takes.head)
-        return settled.unscaled() if self.takes.own_unit else settled
+        settled = target.with_encoding(encoding or "value", self.takes.head)
+        return settled.without_scale() if self.takes.own_unit else settled
 
     def misfits(self, target: Target) -> Iterator[FieldProblem]:
         """Yield the reasons why the loss cannot be used with the last layer of the model.
@@ -159,17 +159,17 @@ class KerasLoss(KerasComponent, Loss):
             given["from_logits"] = target.activation == "linear"
         loss = keras_object(self, **given)
         if self.type_name == "circle":
-            return _mapped(loss, lambda y_pred: keras.ops.normalize(y_pred, axis=-1))
+            return _map_inputs(loss, lambda y_pred: keras.ops.normalize(y_pred, axis=-1))
         if self.type_name == "categorical_generalized_cross_entropy":
             # The gradient of p**q is infinite at p = 0, which softmax reaches in float32 for confident predictions.
-            return _mapped(loss, lambda y_pred: keras.ops.clip(y_pred, keras.config.epsilon(), 1.0))
+            return _map_inputs(loss, lambda y_pred: keras.ops.clip(y_pred, keras.config.epsilon(), 1.0))
         if self.type_name == "cosine_similarity":
             # Keras takes the cosine along the last axis only; for an image we want one cosine of the whole example.
-            return _mapped(loss, lambda y: keras.ops.reshape(y, (-1, target.size)), both=True)
+            return _map_inputs(loss, lambda y: keras.ops.reshape(y, (-1, target.size)), both=True)
         return loss
 
 
-def _mapped(loss: Any, change: Any, *, both: bool = False) -> keras.losses.Loss:
+def _map_inputs(loss: Any, change: Any, *, both: bool = False) -> keras.losses.Loss:
     """Return `loss` with `change` applied to its predictions, or to predictions and targets."""
     call = loss.call
     loss.call = lambda y_true, y_pred: call(change(y_true) if both else y_true, change(y_pred))

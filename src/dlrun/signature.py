@@ -198,11 +198,11 @@ class Target:
         """Whether the mean is so much larger than the spread that float32 loses digits of the values in their unit."""
         return any(abs(mean) > _FAR_FROM_0 * scale for mean, scale in zip(self.mean, self.scale, strict=True))
 
-    def settled(self, encoding: Encoding, activation: str = "linear") -> Target:
+    def with_encoding(self, encoding: Encoding, activation: str = "linear") -> Target:
         """Return the target with the encoding of a loss, for a model that ends in `activation`."""
         return replace(self, encoding=encoding, activation=activation)
 
-    def unscaled(self) -> Target:
+    def without_scale(self) -> Target:
         """Return the target without standardization, so that the model learns it in its own unit."""
         return replace(self, mean=(), scale=())
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dlrun.errors import DataError, UsageError
-from dlrun.explanation.pixels import overlaid
+from dlrun.explanation.pixels import overlay
 from dlrun.scoring.importances import change_of, loss_of, permutation_importances
 from dlrun.signature import Target
 
@@ -70,7 +70,7 @@ def test_a_measure_of_one_output_ignores_the_others(target: Target, truth: Any, 
 
 
 def test_a_picture_shows_the_image_and_the_heat_map_side_by_side() -> None:
-    png = overlaid(np.full((4, 8, 1), 100, np.uint8), np.eye(4, 8, dtype=np.float32))
+    png = overlay(np.full((4, 8, 1), 100, np.uint8), np.eye(4, 8, dtype=np.float32))
     assert png.startswith(b"\x89PNG")
     assert int.from_bytes(png[16:20], "big") == 2 * 256 + 8
 

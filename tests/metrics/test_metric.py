@@ -116,17 +116,17 @@ def _forms(target: Target) -> list[tuple[Target, Array, Array]]:
     logits[np.arange(EXAMPLES), labels] += 0.7
     one_hot = np.eye(target.size, dtype="float32")[labels]
     forms = [
-        (target.settled("index"), labels.astype("int32"), logits),
-        (target.settled("index", "softmax"), labels.astype("int32"), _softmax(logits)),
-        (target.settled("one_hot"), one_hot, logits),
-        (target.settled("one_hot", "softmax"), one_hot, _softmax(logits)),
+        (target.with_encoding("index"), labels.astype("int32"), logits),
+        (target.with_encoding("index", "softmax"), labels.astype("int32"), _softmax(logits)),
+        (target.with_encoding("one_hot"), one_hot, logits),
+        (target.with_encoding("one_hot", "softmax"), one_hot, _softmax(logits)),
     ]
     if target.size == 2:
         margin = logits[:, 1:] - logits[:, :1]
         binary = labels[:, None].astype("float32")
         forms += [
-            (target.settled("binary"), binary, margin),
-            (target.settled("binary", "sigmoid"), binary, _sigmoid(margin)),
+            (target.with_encoding("binary"), binary, margin),
+            (target.with_encoding("binary", "sigmoid"), binary, _sigmoid(margin)),
         ]
     return forms
 
@@ -238,7 +238,7 @@ def test_a_requested_average_also_applies_to_two_classes() -> None:
 def test_tanh_with_a_hinge_loss_has_its_threshold_at_0() -> None:
     truth = np.array([[0.0], [1.0], [1.0], [0.0]], dtype="float32")
     output = np.array([[-0.9], [0.2], [0.3], [0.1]], dtype="float32")
-    assert float(made("accuracy").build(TWO.settled("binary", "tanh"))(truth, output)) == 0.75
+    assert float(made("accuracy").build(TWO.with_encoding("binary", "tanh"))(truth, output)) == 0.75
 
 
 @pytest.mark.tensorflow
@@ -257,13 +257,13 @@ def test_regression_metrics_match_the_hand_computation(target: Target) -> None:
         "r2_score": (1 - (error**2).sum(axis=0) / spread.sum(axis=0)).mean(),
     }
     for name, value in expected.items():
-        assert _value(made(name), target.settled("value"), truth, output) == pytest.approx(value, rel=1e-4), name
+        assert _value(made(name), target.with_encoding("value"), truth, output) == pytest.approx(value, rel=1e-4), name
 
 
 @pytest.mark.tensorflow
 def test_labels_without_a_column_axis_work_as_values() -> None:
     truth, output = np.array([1.0, 2.0, 4.0], "float32"), np.array([[1.0], [2.0], [1.0]], "float32")
-    built = made("mean_absolute_error").build(VALUE.settled("value"))
+    built = made("mean_absolute_error").build(VALUE.with_encoding("value"))
     assert float(built(truth, output)) == 1.0
 
 
@@ -277,7 +277,7 @@ def test_each_metric_traces_starts_again_and_has_its_variables_before_the_first_
         metric = made(name, **({"k": 2} if "top_k" in name else {}))
         if not metric.accepts(target):
             continue
-        forms = [(target.settled("value"), np.ones((4, 3), "float32"), np.full((4, 3), 0.5, "float32"))]
+        forms = [(target.with_encoding("value"), np.ones((4, 3), "float32"), np.full((4, 3), 0.5, "float32"))]
         for settled, truth, output in _forms(target)[-1:] if target.kind == "classes" else forms:
             built = metric.build(settled)
             paths = [variable.path for variable in built.variables]

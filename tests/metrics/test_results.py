@@ -13,9 +13,9 @@ from dlrun.signature import Target
 
 pytestmark = pytest.mark.tensorflow
 
-TWO = Target("classes", 2).settled("index", "softmax")
-THREE = Target("classes", 3).settled("index", "softmax")
-FAR = Target("values", 2, mean=(3e6, -50.0), scale=(900.0, 2.0)).settled("value")
+TWO = Target("classes", 2).with_encoding("index", "softmax")
+THREE = Target("classes", 3).with_encoding("index", "softmax")
+FAR = Target("values", 2, mean=(3e6, -50.0), scale=(900.0, 2.0)).with_encoding("value")
 REQUIRED = {"recall": 0.5, "precision": 0.5, "sensitivity": 0.5, "specificity": 0.5}
 
 
@@ -70,14 +70,14 @@ def test_f1_is_a_mean_over_the_classes_that_occur() -> None:
 
 
 def test_r2_of_one_example_or_of_one_value_is_undefined() -> None:
-    one = Target("values", 1).settled("value")
+    one = Target("values", 1).with_encoding("value")
     for truth in ([[3.3]], [[0.1]] * 7, [[1e7]] * 3):
         predicted = np.linspace(0, 1, len(truth), dtype=np.float32)[:, None]
         assert np.isnan(result("r2_score", one, np.array(truth, np.float32), predicted))
 
 
 def test_a_correlation_is_a_mean_over_the_examples_for_which_it_is_defined() -> None:
-    three = Target("values", 3).settled("value")
+    three = Target("values", 3).with_encoding("value")
     truth = np.array([[1, 2, 3], [5, 5, 5], [1, 2, 3]], np.float32)
     predicted = np.array([[2, 4, 6], [1, 2, 3], [3, 2, 1]], np.float32)
     assert result("pearson_correlation", three, truth, predicted) == pytest.approx(0, abs=1e-6)
@@ -112,7 +112,7 @@ def test_metrics_are_correct_if_the_mean_is_much_larger_than_the_spread() -> Non
     keys = {"class_aggregation": "variance_weighted_average"}
     assert result("r2_score", FAR, truth, predicted, **keys) == pytest.approx(weighted, rel=1e-5)
     # As they are, where the loss wants them so.
-    plain = FAR.unscaled()
+    plain = FAR.without_scale()
     rounded = [each.astype(np.float32) for each in (own_truth, own_predicted)]
     exact = regression_scores(*rounded).r2.mean()
     assert result("r2_score", plain, *rounded) == pytest.approx(exact, rel=1e-3)
@@ -158,7 +158,7 @@ def test_collected_predictions_are_released_and_too_many_fall_back_to_keras(monk
 
 
 def test_a_mean_over_labels_or_a_single_label_is_computed_on_request() -> None:
-    target = Target("labels", 2).settled("binary", "sigmoid")
+    target = Target("labels", 2).with_encoding("binary", "sigmoid")
     truth = np.array([[1, 0], [1, 0], [1, 1], [0, 0], [1, 0]], "float32")
     predicted = np.array([[0.9, 0.6], [0.8, 0.3], [0.4, 0.7], [0.6, 0.8], [0.7, 0.1]], "float32")
     # Of the first label 3 hits, 1 alarm and 1 miss, of the second 1 hit and 2 alarms.

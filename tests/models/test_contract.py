@@ -17,7 +17,7 @@ VECTOR = Features("vector", (6,))
 SEQUENCE = Features("sequence", (8, 3))
 TOKENS = Features("tokens", (8,), vocabulary_size=20)
 CLASSES = Target("classes", 4)
-BINARY = Target("classes", 2).settled("binary")
+BINARY = Target("classes", 2).with_encoding("binary")
 VALUE = Target("values", 1, encoding="value")
 ON_INPUT = "reconstruction"
 

@@ -103,5 +103,5 @@ def test_linear_model_is_w_x_plus_b() -> None:
 def test_head_applies_the_targets_activation() -> None:
     import numpy as np
 
-    model = Linear().build(IMAGE, CLASSES.settled("one_hot", "softmax"))
+    model = Linear().build(IMAGE, CLASSES.with_encoding("one_hot", "softmax"))
     np.testing.assert_allclose(np.sum(model(np.ones((2, 4, 4, 1))), axis=1), 1, rtol=1e-5)

@@ -12,7 +12,7 @@ def test_mnist_mlp_has_101770_parameters() -> None:
 
 
 def test_binary_mlp_has_8577_parameters_and_one_output() -> None:
-    target = Target("classes", 2).settled("binary")
+    target = Target("classes", 2).with_encoding("binary")
     model = Mlp(units=(64, 32)).build(Features("vector", (100,)), target)
     assert (model.count_params(), model.output_shape) == (8_577, (None, 1))
     assert [layer.name for layer in model.layers] == ["features", "dense_1", "dense_2", "head"]

@@ -10,8 +10,8 @@ from dlrun.models.sequential import Sequential
 from dlrun.signature import Features, Target
 
 MNIST = Features("image", (28, 28, 1))
-TEN = Target("classes", 10).settled("index")
-ONE = Target("classes", 2).settled("binary")
+TEN = Target("classes", 10).with_encoding("index")
+ONE = Target("classes", 2).with_encoding("binary")
 RELU = {"activation": "relu"}
 
 

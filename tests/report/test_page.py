@@ -13,7 +13,7 @@ import pytest
 from dlrun.errors import RunError, UsageError
 from dlrun.report.comparison import write_comparison
 from dlrun.report.content import read_content
-from dlrun.report.drawing import drawn
+from dlrun.report.drawing import draw_figure
 from dlrun.report.findings import find
 from dlrun.report.markup import Markup, table, tag
 from dlrun.report.writing import write_report
@@ -144,18 +144,18 @@ def test_a_page_opens_with_the_verdict_and_the_test_scores_and_folds_the_spec(tm
 
 
 def test_a_plot_writes_names_as_they_are() -> None:
-    drawing = drawn("x", "x", lambda axes: axes.set_title("$x^2$ <b>"))
+    drawing = draw_figure("x", "x", lambda axes: axes.set_title("$x^2$ <b>"))
     assert "$x^2$ &lt;b&gt;" in drawing.svg
 
 
 def test_matplotlib_settings_in_the_working_directory_have_no_effect(monkeypatch: pytest.MonkeyPatch) -> None:
     import matplotlib as mpl
 
-    plain = drawn("x", "x", lambda axes: axes.set_title("x"))
+    plain = draw_figure("x", "x", lambda axes: axes.set_title("x"))
     changed: dict[Any, Any] = {"text.usetex": True, "font.size": 40.0, "axes.facecolor": "red"}
     for key, value in changed.items():
         monkeypatch.setitem(mpl.rcParams, key, value)
-    assert drawn("x", "x", lambda axes: axes.set_title("x")) == plain
+    assert draw_figure("x", "x", lambda axes: axes.set_title("x")) == plain
 
 
 def test_an_interval_holds_the_score_and_shrinks_with_more_examples() -> None:

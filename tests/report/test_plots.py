@@ -27,7 +27,7 @@ def axes(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         draw(made[-1])
         return Drawing(name, title, "", b"")
 
-    monkeypatch.setattr(plots, "drawn", drawn)
+    monkeypatch.setattr(plots, "draw_figure", drawn)
     return made
 
 

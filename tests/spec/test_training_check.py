@@ -11,7 +11,7 @@ from dlrun.signature import Target
 from dlrun.spec.changes import refused_changes
 from dlrun.spec.class_weights import class_weight_problems, weights_by_index
 from dlrun.spec.parse import Trust, read_spec
-from dlrun.spec.training_check import unreached
+from dlrun.spec.training_check import find_unreached
 
 # 142 training examples are 15 steps of 10.
 SPEC = """\
@@ -88,7 +88,7 @@ def test_a_duration_within_the_training_is_not_an_error(tmp_path: Path, override
 def test_schedule_changes_after_the_end_of_training_are_reported(tmp_path: Path) -> None:
     def late(schedule: str) -> list[str]:
         spec = read_spec(write(tmp_path), (f"schedule={schedule}",)).spec
-        return list(unreached(spec, steps_per_epoch=15, steps=60))
+        return list(find_unreached(spec, steps_per_epoch=15, steps=60))
 
     (said,) = late("{type: step, every_epochs: 4}")
     assert said == "schedule.every_epochs is 4, but training ends after 4 epochs"

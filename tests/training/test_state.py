@@ -12,13 +12,13 @@ from dlrun.training.state import (
     Best,
     EarlyStoppingState,
     TrainingState,
+    find_undefined,
     initial_state,
     is_better,
     judge_best,
     judge_early_stopping,
-    judged,
+    judge_epoch,
     undefined_text,
-    undefined_watched,
 )
 
 
@@ -98,11 +98,13 @@ def test_the_best_epoch_is_chosen_by_the_metric_of_early_stopping(tmp_path: Path
     spec = read_spec(path).spec
     state = TrainingState()
     for epoch, (loss, accuracy) in enumerate([(0.5, 0.7), (0.6, 0.9), (0.4, 0.8), (0.3, 0.8)], start=1):
-        state = judged(replace(state, epoch=epoch), spec, {"val_loss": loss, "val_accuracy": accuracy})
+        state = judge_epoch(replace(state, epoch=epoch), spec, {"val_loss": loss, "val_accuracy": accuracy})
     assert state.best == Best("val_accuracy", 0.9, 2, 0)
     assert state.stopped == "val_accuracy has not improved for 2 epochs"
     # A run of the version before had its best by val_loss, and goes on with that.
-    old = judged(TrainingState(epoch=5, best=Best("val_loss", 0.3, 4, 0)), spec, {"val_loss": 0.2, "val_accuracy": 0.1})
+    old = judge_epoch(
+        TrainingState(epoch=5, best=Best("val_loss", 0.3, 4, 0)), spec, {"val_loss": 0.2, "val_accuracy": 0.1}
+    )
     assert old.best == Best("val_loss", 0.2, 5, 0)
 
 
@@ -124,7 +126,7 @@ def after(values: list[float], spec: Spec, metric: str) -> TrainingState:
     state = initial_state(spec)
     for epoch, value in enumerate(values, start=1):
         scores = {"loss": 1.0, "val_loss": 1.0, metric: value}
-        state = judged(replace(state, epoch=epoch, step=epoch), spec, scores)
+        state = judge_epoch(replace(state, epoch=epoch, step=epoch), spec, scores)
     return state
 
 
@@ -150,9 +152,9 @@ def test_an_undefined_score_decides_nothing_and_causes_a_warning(tmp_path: Path)
     state = after([nan, 0.5, nan, nan, 0.4, nan, 0.4], watching, "val_quality")
     assert state.best is not None
     assert (state.best.epoch, state.stopped) == (2, "val_quality has not improved for 2 epochs")
-    told = undefined_watched(watching, {"loss": 1.0, "val_loss": 1.0, "val_quality": nan})
+    told = find_undefined(watching, {"loss": 1.0, "val_loss": 1.0, "val_quality": nan})
     assert told == {"val_quality": "the best epoch and early stopping and the learning rate on a plateau"}
     assert "set training.monitor to another score," in undefined_text(
         "val_quality", told["val_quality"], epoch=1, spec=watching
     )
-    assert not undefined_watched(watching, {"loss": 1.0, "val_loss": 1.0, "val_quality": 0.5})
+    assert not find_undefined(watching, {"loss": 1.0, "val_loss": 1.0, "val_quality": 0.5})

@@ -37,7 +37,7 @@ def claimed(identity: IdentityRecord, *, runs_dir: Path) -> Iterator[bool]:
     handle = _opened(runs_dir, ".lock")
     try:
         with explained(f"lock {runs_dir / FOLDER}"):
-            is_mine = _locked(handle, int(identity.spec, 16) ^ int(identity.code, 16) ^ int(identity.data, 16))
+            is_mine = _try_lock(handle, int(identity.spec, 16) ^ int(identity.code, 16) ^ int(identity.data, 16))
         yield is_mine
     finally:
         os.close(handle)
@@ -76,7 +76,7 @@ def _opened(runs_dir: Path, name: str) -> int:
         return disk.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
 
 
-def _locked(handle: int, number: int) -> bool:
+def _try_lock(handle: int, number: int) -> bool:
     try:
         fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, number % _OFFSETS, os.SEEK_SET)
     except (BlockingIOError, PermissionError):  # POSIX allows either of them

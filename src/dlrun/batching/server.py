@@ -51,7 +51,7 @@ def serve(shown: Shown, *, messages: int) -> None:
             if "signal" in content:
                 _signal(runs, content["signal"])
             else:
-                number = _forked(Request.read(content), requests=requests, messages=messages, shown=shown)
+                number = _fork(Request.read(content), requests=requests, messages=messages, shown=shown)
                 runs[number] = content["number"]
         _reap(runs, messages)
 
@@ -80,7 +80,7 @@ def _signal(runs: dict[int, int], number: int) -> None:
             os.kill(process, number)
 
 
-def _forked(request: Request, *, requests: int, messages: int, shown: Shown) -> int:
+def _fork(request: Request, *, requests: int, messages: int, shown: Shown) -> int:
     # Block signals until the new process has its own handlers.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     number = os.fork()

@@ -21,7 +21,7 @@ from dlrun.metrics.metric import SPLIT_PREFIXES, without_split
 from dlrun.runs.directions import parse_signed
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.record import RunRecord
-from dlrun.spec.check import best_metric, monitored
+from dlrun.spec.check import best_metric, monitored_metric
 from dlrun.spec.types import Spec
 from dlrun.system.spreadsheet import csv_text
 
@@ -235,7 +235,7 @@ def _watched_metric(specs: Sequence[Spec], records: Sequence[RunRecord | None]) 
     """
     of_runs = [record.best.metric for record in records if record is not None and record.best is not None]
     watched = list(dict.fromkeys(of_runs)) or [
-        monitored(spec, best_metric(spec.training), has_validation=True) for spec in specs[:1]
+        monitored_metric(spec, best_metric(spec.training), has_validation=True) for spec in specs[:1]
     ]
     losses = {json.dumps(spec.loss.plain(), sort_keys=True) for spec in specs}
     if len(watched) == 1 and (without_split(watched[0]) != "loss" or len(losses) == 1):

@@ -124,14 +124,14 @@ def _write_columns(found: ColumnImportances, path: Path) -> None:
 
 
 def _write(each: ExampleExplanation, folder: Path, number: int) -> Path:
-    from dlrun.explanation.pixels import overlaid
+    from dlrun.explanation.pixels import overlay
     from dlrun.system.disk import disk, explained
 
     stem = re.sub(r"[^\w.-]+", "_", Path(each.name).stem)[:60] or "example"
     path = folder / f"{number:03d}-{stem}.png"
     with explained(f"write {path}"):
         disk.make_folders(folder)
-        disk.write_atomically(path, overlaid(each.picture, each.heat))
+        disk.write_atomically(path, overlay(each.picture, each.heat))
     return path
 
 

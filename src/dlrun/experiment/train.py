@@ -24,7 +24,7 @@ from dlrun.runs import RUNS_DIR
 from dlrun.runs.compare.baseline import warn_of_naive
 from dlrun.runs.compare.length import SpecLength, longer_command
 from dlrun.runs.folder import RunFolder
-from dlrun.spec.check import monitored
+from dlrun.spec.check import monitored_metric
 from dlrun.spec.parse import SpecFile, override_list, parse_given, read_spec
 from dlrun.system.tensorflow_start import start_tensorflow
 from dlrun.training.devices.cluster import ALONE, Cluster, read_cluster
@@ -269,7 +269,7 @@ def _advice(assembly: TrainingSetup, folder: RunFolder) -> Iterator[Note]:
 def _started(assembly: TrainingSetup) -> TrainingStarted:
     examples = {name: len(split) for name, split in assembly.dataset.splits.items()}
     length = assembly.length
-    monitor = monitored(assembly.spec, "auto", has_validation="validation" in examples)
+    monitor = monitored_metric(assembly.spec, "auto", has_validation="validation" in examples)
     return TrainingStarted(assembly.compiled.model.count_params(), examples, length.epochs, length.steps, monitor)
 
 

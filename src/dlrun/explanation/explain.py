@@ -228,16 +228,16 @@ def _explain_texts(trained: Trained, examples: Iterator[Examples], output: int |
 def _table(interface: Interface, sources: Sequence[str]) -> tuple[Examples, str]:
     """Return the first examples of a file with their target, or without it and the reason."""
     try:
-        return _joined(interface.read(sources, target=interface.target)), ""
+        return _join(interface.read(sources, target=interface.target)), ""
     except DataError as error:  # no labels, or another problem, which reading without labels raises again
         if "-" in sources:
             raise DataError(
                 error.what, expected=error.expected, hint="standard input can be read only once, so it needs labels"
             ) from error
-        return _joined(interface.read(sources)), error.what
+        return _join(interface.read(sources)), error.what
 
 
-def _joined(blocks: Iterator[Examples]) -> Examples:
+def _join(blocks: Iterator[Examples]) -> Examples:
     taken: list[Examples] = []
     for block in blocks:
         taken.append(block)
@@ -257,7 +257,7 @@ def _columns(trained: Trained, examples: Examples, output: int | None) -> Column
         measure, name = loss_of(examples.target, interface.target, output)
     else:
         measure, name = change_of(predictor(examples.stored), output)
-    columns = interface.raw.columns_of_stored() or _numbered(examples.stored.shape[-1])
+    columns = interface.raw.columns_of_stored() or _number_features(examples.stored.shape[-1])
     importances = permutation_importances(predictor, examples.stored, columns, measure=measure)
     return ColumnImportances(importances, name, len(examples), trained.checkpoint)
 
@@ -286,7 +286,7 @@ def _columns_of_one(trained: Trained, example: Examples, output: int | None, oth
     """
     predictor, interface = trained.predictor(), trained.interface
     number, label, value = _chosen(predictor(example.stored)[0], output, interface.target)
-    columns = interface.raw.columns_of_stored() or _numbered(example.stored.shape[-1])
+    columns = interface.raw.columns_of_stored() or _number_features(example.stored.shape[-1])
     found = []
     for name, places in columns.items():
         changed = np.repeat(example.stored, len(others), axis=0)
@@ -298,7 +298,7 @@ def _columns_of_one(trained: Trained, example: Examples, output: int | None, oth
     return ColumnImportances(tuple(ranked), name, 1, trained.checkpoint)
 
 
-def _numbered(width: int) -> Mapping[str, tuple[int, ...]]:
+def _number_features(width: int) -> Mapping[str, tuple[int, ...]]:
     return {f"feature {place}": (place,) for place in range(width)}
 
 

@@ -110,7 +110,7 @@ def _score(outputs: Any, output: int, target: Target) -> Any:
     return outputs[:, output]
 
 
-def overlaid(picture: Array, heat: Array) -> bytes:
+def overlay(picture: Array, heat: Array) -> bytes:
     """Return the image next to a gray copy with the heat map in color on top, as PNG.
 
     Shape:
@@ -120,8 +120,8 @@ def overlaid(picture: Array, heat: Array) -> bytes:
     from matplotlib.image import imsave
 
     times = max(1, -(-_LEAST_PIXELS // max(picture.shape[:2])))
-    plain = _enlarged(picture if picture.shape[2] >= 3 else np.repeat(picture[:, :, :1], 3, axis=2), times)[:, :, :3]
-    warm = _enlarged(heat, times)
+    plain = _enlarge(picture if picture.shape[2] >= 3 else np.repeat(picture[:, :, :1], 3, axis=2), times)[:, :, :3]
+    warm = _enlarge(heat, times)
     grey = np.repeat(plain.mean(axis=2, keepdims=True), 3, axis=2)
     colours = 255 * colormaps["inferno"](warm)[:, :, :3]
     opacity = _MOST_OPAQUE * warm[:, :, None]
@@ -133,5 +133,5 @@ def overlaid(picture: Array, heat: Array) -> bytes:
     return buffer.getvalue()
 
 
-def _enlarged(pixels: Array, times: int) -> Array:
+def _enlarge(pixels: Array, times: int) -> Array:
     return np.repeat(np.repeat(pixels, times, axis=0), times, axis=1)

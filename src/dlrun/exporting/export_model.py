@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dlrun.data.files.column_names import inner_names, safe_names
 from dlrun.errors import RunError
 from dlrun.exporting.rebuilding import in_plain_layers, with_float_resizing, without_bincount
-from dlrun.models.parts.finish import finished
+from dlrun.models.parts.finish import finish_output
 from dlrun.signature import Target
 from dlrun.system.keras_internals import operation_of
 
@@ -164,7 +164,7 @@ class ExportModel:
         features = preprocess(begin(_as_taken(raw, tensors), training=False), training=False)
         output = self.core(features, training=False)
         given = keras.Input(output.shape[1:], dtype=output.dtype, name="dlrun.output")
-        finish = keras.Model(given, finished(given, self.target), name="dlrun.finish")
+        finish = keras.Model(given, finish_output(given, self.target), name="dlrun.finish")
         outputs = {self.output: finish(output)}
         if self.target.kind == "input":
             outputs["error"] = _error(features.shape[1:])([output, features])

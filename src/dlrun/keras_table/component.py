@@ -141,7 +141,7 @@ def parse_part(group: Group, value: Any) -> KerasPart:
     """
     if isinstance(value, KerasPart):
         return value
-    name, arguments, place = _parsed_layer(value) if group == "layers" else _parsed_named(group, value)
+    name, arguments, place = _parsed_layer(value) if group == "layers" else _parse_named(group, value)
     name = short_names(group).get(name, name)
     if name not in entry_names(group):
         raise ValidationError.from_exception_data(group, [_unknown_name(group, name, value)])
@@ -185,7 +185,7 @@ def _parsed_layer(value: Any) -> tuple[str, Any, tuple[str, ...]]:
     )
 
 
-def _parsed_named(group: Group, value: Any) -> tuple[str, Any, tuple[str, ...]]:
+def _parse_named(group: Group, value: Any) -> tuple[str, Any, tuple[str, ...]]:
     if isinstance(value, str):
         return value, {}, ()
     if isinstance(value, Mapping) and isinstance(value.get("type"), str):

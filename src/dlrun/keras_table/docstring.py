@@ -22,7 +22,7 @@ _ABBREVIATIONS = ("e.g.", "i.e.", "ie.", "etc.", "vs.", "cf.", "al.")
 def summary(docstring: str) -> str:
     """Return the first sentence of a docstring."""
     paragraph = inspect.cleandoc(docstring).split("\n\n", 1)[0]
-    return next(_sentences(_folded(paragraph)), "")
+    return next(_sentences(_fold(paragraph)), "")
 
 
 def argument_descriptions(docstring: str, names: Collection[str]) -> dict[str, str]:
@@ -43,7 +43,7 @@ def argument_descriptions(docstring: str, names: Collection[str]) -> dict[str, s
             described.update((name, current) for name in started)
         else:
             current.append(line)
-    return {name: _shortened(_folded("\n".join(_before_list(lines)))) for name, lines in described.items()}
+    return {name: _shorten(_fold("\n".join(_before_list(lines)))) for name, lines in described.items()}
 
 
 def _args_section(docstring: str) -> Iterator[str]:
@@ -62,7 +62,7 @@ def _before_list(lines: list[str]) -> Iterator[str]:
     return itertools.takewhile(lambda line: not line.lstrip().startswith("- "), lines)
 
 
-def _folded(text: str) -> str:
+def _fold(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip()
 
 
@@ -77,6 +77,6 @@ def _sentences(text: str) -> Iterator[str]:
         yield sentence
 
 
-def _shortened(text: str) -> str:
+def _shorten(text: str) -> str:
     kept = [sentence for sentence in _sentences(text) if not _CHATTER.fullmatch(sentence)]
     return " ".join(kept[:_MOST_SENTENCES]).removeprefix("(Optional) ").rstrip(" :")

@@ -124,7 +124,7 @@ def converter(form: Form, target: Target) -> Callable[[Any, Any], Pair]:
             return lambda y_true, y_pred: _each_label(y_true, y_pred, target)
         if form == "positive":
             return lambda y_true, y_pred: _several_labels(y_true, y_pred, target)
-        return lambda y_true, y_pred: _rounded(*_several_labels(y_true, y_pred, target))
+        return lambda y_true, y_pred: _round(*_several_labels(y_true, y_pred, target))
     truth = {"labels": _index, "index": _index, "score_index": _index, "classes": _one_hot, "scores": _one_hot}
     predicted: dict[str, Callable[[Any, Target], Any]] = {
         "labels": _label,
@@ -202,7 +202,7 @@ def _each_label(y_true: Any, y_pred: Any, target: Target) -> Pair:
     return ops.cast(y_true, "float32"), label_probabilities(y_pred, target)
 
 
-def _rounded(y_true: Any, probabilities: Any) -> Pair:
+def _round(y_true: Any, probabilities: Any) -> Pair:
     from keras import ops
 
     rounded = ops.cast(probabilities > 0.5, "int32")

@@ -128,7 +128,7 @@ class KerasMetric(KerasComponent, Metric):
             build_metric(metric, (None, outputs))
         undefined_where_it_is(metric, self.type_name)
         exact = self._exact(target, columns=outputs)
-        return _converted(metric, form, target, exact=exact, correlates=self.type_name == "pearson_correlation")
+        return _convert(metric, form, target, exact=exact, correlates=self.type_name == "pearson_correlation")
 
     def _exact(self, target: Target, *, columns: int) -> Exact | None:
         """Return what computes the score from all predictions at once; None if adding up batches is exact."""
@@ -208,15 +208,13 @@ def _list(values: tuple[float, ...] | None) -> list[float] | None:
     return None if values is None else list(values)
 
 
-def _converted(
-    metric: Any, form: Form, target: Target, *, exact: Exact | None, correlates: bool
-) -> keras.metrics.Metric:
+def _convert(metric: Any, form: Form, target: Target, *, exact: Exact | None, correlates: bool) -> keras.metrics.Metric:
     update, convert = metric.update_state, converter(form, target)
     repeats = target.size if target.kind == "labels" and form != "each_label" else 1
 
     def update_state(y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         truth, predicted = convert(y_true, y_pred)
-        weight = _repeated(sample_weight, repeats)
+        weight = _repeat(sample_weight, repeats)
         if correlates:
             truth, predicted, varies = where_it_varies(truth, predicted)
             weight = varies if weight is None else varies * weight
@@ -229,7 +227,7 @@ def _converted(
     return metric
 
 
-def _repeated(weight: Any, repeats: int) -> Any:
+def _repeat(weight: Any, repeats: int) -> Any:
     """Repeat the weight of each example for each of its labels.
 
     Shape:

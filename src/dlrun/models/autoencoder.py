@@ -14,7 +14,7 @@ from dlrun.models.layers import Activation, Hidden, Penalty, Positive, features_
 from dlrun.models.model import Model, models
 from dlrun.models.parts.reversible_dense import reversible_dense
 from dlrun.models.parts.sliding_window import Size, axis_problem, per_axis, slide, written
-from dlrun.models.parts.transposed import cropped
+from dlrun.models.parts.transposed import crop_to_size
 from dlrun.signature import Features, Target
 
 if TYPE_CHECKING:
@@ -196,10 +196,10 @@ class Autoencoder(Hidden, Model):
         # widths exclude the last encoder layer, which is the code, and the output layer follows with the channels.
         widths = zip(self.filters[-2::-1], sizes[-2:0:-1], strict=True)
         decoders = [
-            cropped(transposed(filters, name=f"decoder_{number}", **self.kernel_options()), size)
+            crop_to_size(transposed(filters, name=f"decoder_{number}", **self.kernel_options()), size)
             for number, (filters, size) in enumerate(widths, start=1)
         ]
-        last = cropped(transposed(features.shape[-1], dtype="float32", name="reconstruction"), sizes[0])
+        last = crop_to_size(transposed(features.shape[-1], dtype="float32", name="reconstruction"), sizes[0])
         code = self._bottleneck(self._through(encoders, tensor, name="encoder"))
         return self._reconstruction(last(self._through(decoders, code, name="decoder")))
 

@@ -90,7 +90,7 @@ class Cnn(TokenEmbedding, Hidden, Model):
         import keras
 
         inputs = features_input(features)
-        tensor = self.embedded(inputs, features)
+        tensor = self.embed(inputs, features)
         for number, block in enumerate(self.blocks, start=1):
             tensor = self._apply(block, tensor, name=f"block_{number}")
         tensor = self._vector(tensor)
@@ -152,16 +152,16 @@ class Cnn(TokenEmbedding, Hidden, Model):
             padding=block.padding or self.padding,
         )
         if block.pool_size is None:
-            return hidden.drop(hidden.activated(tensor, make_layer, name=f"{name}_conv"), name=name)
+            return hidden.drop(hidden.activate(tensor, make_layer, name=f"{name}_conv"), name=name)
         pool = getattr(keras.layers, f"MaxPooling{rank}D")(per_axis(block.pool_size, rank), name=f"{name}_pool")
         # For an increasing activation, max and activation commute. Pooling first leaves the activation and its gradient
         # a fraction of the values, a quarter for pools of 2x2.
         if hidden.activation in _PASSES_THE_MAXIMUM:
             linear = hidden.model_copy(update={"activation": "linear"})
-            tensor = pool(linear.activated(tensor, make_layer, name=f"{name}_conv"))
+            tensor = pool(linear.activate(tensor, make_layer, name=f"{name}_conv"))
             tensor = keras.layers.Activation(hidden.activation, name=f"{name}_activation")(tensor)
         else:
-            tensor = pool(hidden.activated(tensor, make_layer, name=f"{name}_conv"))
+            tensor = pool(hidden.activate(tensor, make_layer, name=f"{name}_conv"))
         return hidden.drop(tensor, name=name)
 
     def _vector(self, tensor: Any) -> Any:

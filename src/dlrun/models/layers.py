@@ -94,7 +94,7 @@ class Hidden(Weights):
         description="Fraction of the outputs of each hidden layer dropped during training, at least 0, below 1.",
     )
 
-    def activated(self, tensor: Any, make_layer: Callable[..., Any], *, name: str) -> Any:
+    def activate(self, tensor: Any, make_layer: Callable[..., Any], *, name: str) -> Any:
         """Apply a linear layer, batch normalization if enabled, and the activation.
 
         Args:
@@ -130,7 +130,7 @@ class Hidden(Weights):
         """
         import keras
 
-        tensor = self.activated(tensor, lambda **shared: keras.layers.Dense(units, **shared), name=name)
+        tensor = self.activate(tensor, lambda **shared: keras.layers.Dense(units, **shared), name=name)
         return self.drop(tensor, name=name)
 
 
@@ -142,7 +142,7 @@ class TokenEmbedding(Fields):
         description="Width of the vector learned for each token id. Required for token ids, and only for them.",
     )
 
-    def embedded(self, tensor: Any, features: Features, *, mask_zero: bool = False) -> Any:
+    def embed(self, tensor: Any, features: Features, *, mask_zero: bool = False) -> Any:
         """Replace token ids, and category ids among other features, by their learned vectors.
 
         Args:

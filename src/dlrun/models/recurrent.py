@@ -103,7 +103,7 @@ class Recurrent(TokenEmbedding, Weights, Model, abc.ABC):
         if features.kind == "image":
             height, width, channels = features.shape
             return keras.layers.Reshape((height, width * channels), name="rows")(tensor)
-        return self.embedded(tensor, features, mask_zero=self.mask_zero)
+        return self.embed(tensor, features, mask_zero=self.mask_zero)
 
     def _layer(self, units: int, *, number: int) -> Any:
         """Build a recurrent layer. The penalties include its input kernel and its recurrent kernel."""

@@ -44,7 +44,7 @@ def read_frame(frame: Any) -> pa.Table:
         if _library(frame) == "pandas":
             table = _of_pandas(frame)
         else:
-            table = pa.table(frame) if hasattr(frame, "__arrow_c_stream__") else _interchanged(frame)
+            table = pa.table(frame) if hasattr(frame, "__arrow_c_stream__") else _interchange(frame)
         return pa.table([_plain(column) for column in table.columns], names=table.column_names)
     except (pa.ArrowException, ValueError, TypeError, NotImplementedError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
@@ -139,7 +139,7 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array([chunk.dictionary.cast(kind).take(chunk.indices) for chunk in column.chunks], kind)
 
 
-def _interchanged(frame: Any) -> pa.Table:
+def _interchange(frame: Any) -> pa.Table:
     from pyarrow.interchange import from_dataframe
 
     return from_dataframe(frame)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.report.content import directions_of
-from dlrun.report.drawing import Drawing, drawn
+from dlrun.report.drawing import Drawing, draw_figure
 from dlrun.report.markup import Markup, facts, number, table, tag
 from dlrun.report.page import document, figures
 from dlrun.report.plots import MOST_CURVES
@@ -133,4 +133,4 @@ def _curves(folders: Sequence[RunFolder]) -> Iterator[Drawing]:
                 axes.grid(visible=True)
                 axes.legend(fontsize=6)
 
-            yield drawn(f"compared_{name}", name, draw)
+            yield draw_figure(f"compared_{name}", name, draw)

@@ -53,11 +53,11 @@ class Drawing:
 
 def load_library() -> None:
     """Import matplotlib and find its fonts before the first plot, by drawing and discarding a plot and a picture."""
-    drawn("first", "", lambda axes: axes.set_title("0"))
+    draw_figure("first", "", lambda axes: axes.set_title("0"))
     picture(np.zeros((1, 1, 1), np.uint8))
 
 
-def drawn(name: str, title: str, draw: Callable[[Any], None], *, size: tuple[float, float] = SIZE) -> Drawing:
+def draw_figure(name: str, title: str, draw: Callable[[Any], None], *, size: tuple[float, float] = SIZE) -> Drawing:
     """Draw a plot.
 
     Args:

@@ -29,10 +29,10 @@ def tag(name: str, *children: str, **attributes: str) -> Markup:
         attributes: Attributes, whose values are escaped. A trailing underscore is removed from names (`class_`).
     """
     written = "".join(f' {key.rstrip("_")}="{html.escape(value)}"' for key, value in attributes.items())
-    return Markup(f"<{name}{written}>{joined(children)}</{name}>")
+    return Markup(f"<{name}{written}>{join(children)}</{name}>")
 
 
-def joined(parts: Iterable[str]) -> Markup:
+def join(parts: Iterable[str]) -> Markup:
     """Return the parts joined into one, with text escaped."""
     return Markup("".join(part if isinstance(part, Markup) else html.escape(part) for part in parts))
 
@@ -67,14 +67,14 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, is_stacked: b
     )
     head = tag("tr", *heads)
     labels = [_BREAK.sub("\u200b", cell) if is_stacked else "" for cell in header]
-    body = joined(tag("tr", *(_cell(*pair) for pair in zip(row, labels, strict=True))) for row in rows)
+    body = join(tag("tr", *(_cell(*pair) for pair in zip(row, labels, strict=True))) for row in rows)
     class_ = {"class_": "cards"} if is_stacked else {}
     return tag("div", tag("table", tag("thead", head), tag("tbody", body), **class_), class_="scroll")
 
 
 def breakable(name: str) -> Markup:
     """Return a name that may break into the next line after a dot, an underscore or a slash."""
-    parts = [joined((part,)) for part in _BREAK.split(name)]
+    parts = [join((part,)) for part in _BREAK.split(name)]
     return Markup("<wbr>".join(parts))
 
 
@@ -87,7 +87,7 @@ def number(value: float | None) -> str:
 
 def facts(pairs: Iterable[tuple[str, str]]) -> Markup:
     """Return a list of names and texts; pairs without text are omitted."""
-    items = (joined((tag("dt", breakable(name)), tag("dd", breakable(text)))) for name, text in pairs if text)
+    items = (join((tag("dt", breakable(name)), tag("dd", breakable(text)))) for name, text in pairs if text)
     return tag("dl", *items)
 
 

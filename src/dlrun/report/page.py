@@ -10,7 +10,7 @@ from dlrun.report.drawing import Drawing
 from dlrun.report.examples import examples
 from dlrun.report.findings import Findings
 from dlrun.report.headline import headline
-from dlrun.report.markup import Markup, facts, image, joined, number, table, tag
+from dlrun.report.markup import Markup, facts, image, join, number, table, tag
 from dlrun.report.plots import MOST_CURVES, curve_names
 from dlrun.runs.record import RunRecord
 
@@ -42,8 +42,8 @@ def page(content: Content, findings: Mapping[str, Findings], drawings: Sequence[
             *_section("Data", [_data(record)]),
             *_section("Time", _time(record, drawings)),
             *_section("Reproduce this run", _again(record)),
-            *_section("Spec", [_folded("spec.yaml, also in the run folder", tag("pre", content.spec))]),
-            *_section("Environment", [_folded("versions and machine, also in run.json", _environment(record))]),
+            *_section("Spec", [_fold("spec.yaml, also in the run folder", tag("pre", content.spec))]),
+            *_section("Environment", [_fold("versions and machine, also in run.json", _environment(record))]),
         ),
     )
 
@@ -51,7 +51,7 @@ def page(content: Content, findings: Mapping[str, Findings], drawings: Sequence[
 def document(title: str, body: Iterable[str]) -> str:
     """Return a whole HTML page, whose content security policy forbids loading anything."""
     style = Markup(files("dlrun.report").joinpath("style.css").read_text(encoding="utf-8"))
-    head = joined(
+    head = join(
         (
             Markup('<meta charset="utf-8">'),
             Markup('<meta name="viewport" content="width=device-width, initial-scale=1">'),
@@ -90,7 +90,7 @@ def _section(title: str, parts: Iterable[str]) -> Iterator[Markup]:
         yield from (part if isinstance(part, Markup) else tag("p", part) for part in written)
 
 
-def _folded(title: str, content: Markup) -> Markup:
+def _fold(title: str, content: Markup) -> Markup:
     """Return a collapsed section for details that few readers need."""
     return tag("details", tag("summary", title), content) if content else content
 

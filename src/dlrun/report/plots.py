@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.report.drawing import SIZE, Drawing, drawn
+from dlrun.report.drawing import SIZE, Drawing, draw_figure
 from dlrun.runs.history import NOT_SCORES
 from dlrun.runs.predictions import StoredPredictions
 from dlrun.runs.record import BestRecord
@@ -61,7 +61,7 @@ def learning_curves(rows: Rows, *, best: BestRecord | None = None) -> Iterator[D
             axes.grid(visible=True)
             axes.legend()
 
-        yield drawn(f"curve_{name}", name, draw)
+        yield draw_figure(f"curve_{name}", name, draw)
 
 
 def _mark_best(axes: Any, best: BestRecord, name: str) -> None:
@@ -82,7 +82,7 @@ def learning_rate(rows: Rows) -> Iterator[Drawing]:
             axes.set_ylabel("learning rate")
             axes.grid(visible=True)
 
-        yield drawn("learning_rate", "learning rate", draw)
+        yield draw_figure("learning_rate", "learning rate", draw)
 
 
 def time_spent(seconds: Mapping[str, float]) -> Iterator[Drawing]:
@@ -97,7 +97,7 @@ def time_spent(seconds: Mapping[str, float]) -> Iterator[Drawing]:
         axes.set_xlabel("seconds")
         axes.margins(x=0.18)
 
-    yield drawn("time", "where the time went", draw, size=(SIZE[0], 2.3))
+    yield draw_figure("time", "where the time went", draw, size=(SIZE[0], 2.3))
 
 
 def confusion(matrix: Array, names: Sequence[str], *, number: int = 0, column: str = "") -> Iterator[Drawing]:
@@ -131,7 +131,7 @@ def confusion(matrix: Array, names: Sequence[str], *, number: int = 0, column: s
                 axes.text(guess, row, f"{count:,}", ha="center", va="center", color=colour, fontsize=7)
 
     called = f"confusion_{number + 1}" if column else "confusion"
-    yield drawn(called, f"confusion matrix {column}".rstrip(), draw, size=(SIZE[0], 4.2))
+    yield draw_figure(called, f"confusion matrix {column}".rstrip(), draw, size=(SIZE[0], 4.2))
 
 
 def roc(scores: Array, truth: Array, *, auc: float | None, positive: str) -> Iterator[Drawing]:
@@ -160,7 +160,7 @@ def roc(scores: Array, truth: Array, *, auc: float | None, positive: str) -> Ite
             axes.set_title(f"area {auc:.4f}")
         axes.grid(visible=True)
 
-    yield drawn("roc", "ROC curve", draw)
+    yield draw_figure("roc", "ROC curve", draw)
 
 
 def classes(
@@ -193,7 +193,7 @@ def classes(
 
     called = f"distribution_{number + 1}" if column else "distribution"
     height = min(4.2, 1.4 + 0.22 * len(names))
-    yield drawn(called, f"class frequencies {column}".rstrip(), draw, size=(SIZE[0], height))
+    yield draw_figure(called, f"class frequencies {column}".rstrip(), draw, size=(SIZE[0], height))
 
 
 def values(predictions: StoredPredictions, target: Target) -> Iterator[Drawing]:
@@ -228,9 +228,9 @@ def values(predictions: StoredPredictions, target: Target) -> Iterator[Drawing]:
             axes.set_xlabel(f"predicted less true {name}")
             axes.set_ylabel("examples")
 
-        yield drawn(f"predicted{suffix}", f"predicted against true {name}", against)
-        yield drawn(f"distribution{suffix}", f"distribution of {name}", spread)
-        yield drawn(f"residuals{suffix}", f"residuals of {name}", residuals)
+        yield draw_figure(f"predicted{suffix}", f"predicted against true {name}", against)
+        yield draw_figure(f"distribution{suffix}", f"distribution of {name}", spread)
+        yield draw_figure(f"residuals{suffix}", f"residuals of {name}", residuals)
 
 
 def forecast(predictions: StoredPredictions, target: Target) -> Iterator[Drawing]:
@@ -252,7 +252,7 @@ def forecast(predictions: StoredPredictions, target: Target) -> Iterator[Drawing
         if times is not None and times.dtype.kind == "M":
             _write_dates(axes)
 
-    yield drawn("forecast", f"forecast of {name}", draw, size=(7.0, 3.1))
+    yield draw_figure("forecast", f"forecast of {name}", draw, size=(7.0, 3.1))
 
 
 def _time_axis(times: Array) -> Array | None:
@@ -291,7 +291,7 @@ def importances(columns: Sequence[str], rises: Array, *, measure: str) -> Iterat
         axes.axvline(0, color="#57606a", linewidth=1)
 
     height = min(4.2, 1.1 + 0.24 * len(order))
-    yield drawn("importances", "permutation importance of each column", draw, size=(SIZE[0], height))
+    yield draw_figure("importances", "permutation importance of each column", draw, size=(SIZE[0], height))
 
 
 def errors(found: Array) -> Iterator[Drawing]:
@@ -302,7 +302,7 @@ def errors(found: Array) -> Iterator[Drawing]:
         axes.set_xlabel("mean squared error of an example")
         axes.set_ylabel("examples")
 
-    yield drawn("errors", "reconstruction errors", draw)
+    yield draw_figure("errors", "reconstruction errors", draw)
 
 
 def vectors(originals: Array, reconstructions: Array) -> Iterator[Drawing]:
@@ -317,7 +317,7 @@ def vectors(originals: Array, reconstructions: Array) -> Iterator[Drawing]:
         axes.set_xlabel("features of three examples, one after another")
         axes.legend()
 
-    yield drawn("reconstructions", "inputs and reconstructions", draw, size=(7.0, 3.1))
+    yield draw_figure("reconstructions", "inputs and reconstructions", draw, size=(7.0, 3.1))
 
 
 def _histogram(axes: Any, *samples: Array, labels: Sequence[str] = ("",)) -> None:

@@ -197,7 +197,7 @@ class RunFolder:
             RunError: The file cannot be written.
         """
         with explained(f"write {path}"):
-            disk.write_atomically(path, _encoded(text))
+            disk.write_atomically(path, _encode(text))
 
     def write_json(self, path: Path, value: Any) -> str:
         """Write a value as JSON in one step.
@@ -215,7 +215,7 @@ class RunFolder:
         """
         text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
         self.write_text(path, text)
-        return sha256(_encoded(text)).hexdigest()
+        return sha256(_encode(text)).hexdigest()
 
     def make_folder(self, path: Path) -> None:
         """Create one of the run's folders if it is missing; a link to a folder is refused, since it may lead anywhere.
@@ -295,7 +295,7 @@ class RunFolder:
         return holder(self._lock_file)
 
 
-def _encoded(text: str) -> bytes:
+def _encode(text: str) -> bytes:
     return text.encode(errors="surrogateescape")
 
 

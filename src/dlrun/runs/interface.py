@@ -52,13 +52,13 @@ def data_changes(folder: RunFolder, fingerprint: str, now: Interface) -> tuple[s
         A sentence for each difference; none for a run that ended before its data was loaded.
     """
     recorded = folder.read_record().dataset
-    changes = list(_renamed(read_interface(folder), now)) if folder.interface_json.exists() else []
+    changes = list(_find_renamed(read_interface(folder), now)) if folder.interface_json.exists() else []
     if recorded is not None and recorded.fingerprint != fingerprint:
         changes.append(f"the dataset fingerprint was {recorded.fingerprint}, and is now {fingerprint}")
     return tuple(changes)
 
 
-def _renamed(before: Interface, now: Interface) -> Iterator[str]:
+def _find_renamed(before: Interface, now: Interface) -> Iterator[str]:
     pairs = (
         ("columns", _columns(before), _columns(now)),
         ("targets", before.target.names, now.target.names),

@@ -77,7 +77,7 @@ def stopping_metric(training: Training) -> str:
     return training.monitor if rule is None or rule.metric == "auto" else rule.metric
 
 
-def monitored(spec: Spec, metric: str, *, has_validation: bool) -> str:
+def monitored_metric(spec: Spec, metric: str, *, has_validation: bool) -> str:
     """Return the log key for the name of a metric or `auto`."""
     if metric == "auto":
         metric = spec.training.monitor

@@ -123,7 +123,7 @@ def read_spec(
     if trust is None:
         trust, content = _given_trust(path, trust_plugins=trust_plugins)
     document, problems = read_yaml(path, content=content)
-    return _checked(document, problems, path, trust, overrides)
+    return _check(document, problems, path, trust, overrides)
 
 
 def override_list(overrides: str | Sequence[str]) -> tuple[str, ...]:
@@ -141,10 +141,10 @@ def parse_given(given: Mapping[str, Any], overrides: tuple[str, ...] = ()) -> Sp
         DataError: See `read_spec`.
     """
     document, text = document_of(given)
-    return replace(_checked(document, [], Path("run.yaml"), OWN, overrides), text=text)
+    return replace(_check(document, [], Path("run.yaml"), OWN, overrides), text=text)
 
 
-def _checked(document: Node, problems: list[Problem], path: Path, trust: Trust, overrides: tuple[str, ...]) -> SpecFile:
+def _check(document: Node, problems: list[Problem], path: Path, trust: Trust, overrides: tuple[str, ...]) -> SpecFile:
     problems += apply_overrides(document, overrides)
     if problems and not document.value:  # an empty file lacks every key, so report only that it is empty
         raise SpecError(problems)

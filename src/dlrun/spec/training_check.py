@@ -44,7 +44,7 @@ def training_problems(draft: Draft, description: Description | None) -> Iterator
         yield FieldProblem(("training", "early_stopping", "start_epoch"), what, f"at most {epochs}")
 
 
-def unreached(spec: Spec, *, steps_per_epoch: int, steps: int) -> Iterator[str]:
+def find_unreached(spec: Spec, *, steps_per_epoch: int, steps: int) -> Iterator[str]:
     """Yield messages about changes of the learning rate that the schedule reaches only after the training.
 
     Args:

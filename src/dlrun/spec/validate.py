@@ -61,7 +61,7 @@ def validate(node: Node, fields: type[M], *, where: str, extra: Iterable[str] = 
         made = read_fields(fields, plain)
     except ValidationError as error:
         errors = list(islice(error.errors(include_url=False), MOST_LOCATED))
-        problems += _located(errors, node, fields, where=where)
+        problems += _locate(errors, node, fields, where=where)
         return None, problems or [node.place.problem(f"{where}: {errors[0]['msg']}")]
     problems += [
         node.place.problem(f"{where}.{each.name} {each.what}", expected=each.expected) for each in unstable(made)
@@ -168,7 +168,7 @@ def _groups_below(fields: type[BaseModel]) -> dict[str, tuple[type[BaseModel], .
     return {name: groups for name, groups in found.items() if groups}
 
 
-def _located(errors: list[ErrorDetails], node: Node, fields: type[BaseModel], *, where: str) -> list[Problem]:
+def _locate(errors: list[ErrorDetails], node: Node, fields: type[BaseModel], *, where: str) -> list[Problem]:
     problems: dict[Path, Problem] = {}
     for error in errors:
         path = node.path_of(error["loc"])

@@ -41,7 +41,7 @@ def locate(path: str, *, beside: Path) -> Located | None:
     Returns:
         The path to use; None if nothing exists there.
     """
-    given = _expanded(path)
+    given = _expand(path)
     other = _below(beside, path)
     if given.is_absolute() or _same_folder(beside):
         return Located(path) if is_there(path) else None
@@ -64,7 +64,7 @@ def absent(key: str, path: str, *, beside: Path) -> DataError:
     """
     if (why := _unreachable(path)) is not None:
         return DataError(f"{key}: {path} cannot be accessed: {why}", expected="a readable file or folder")
-    given = _expanded(path)
+    given = _expand(path)
     folders = [Path.cwd()] if _same_folder(beside) else [Path.cwd(), beside.absolute()]
     where = "" if given.is_absolute() else " in " + " or ".join(map(str, folders))
     near = near_path(path) or ("" if given.is_absolute() else near_path(path, within=beside))
@@ -111,7 +111,7 @@ def near_path(path: str, *, within: Path | None = None) -> str:
     Returns:
         The path; empty if no name is similar, or the corrected path does not exist either.
     """
-    start = (within or Path()) / _expanded(path)
+    start = (within or Path()) / _expand(path)
     for folder in start.parents:
         if not os.path.isdir(folder):  # noqa: PTH112  returns False for a folder that may not be entered
             continue
@@ -124,20 +124,20 @@ def near_path(path: str, *, within: Path | None = None) -> str:
 
 def is_there(path: str) -> bool:
     """Return whether a path exists, or a pattern matches something; False if it may not be accessed."""
-    expanded = str(_expanded(path))
+    expanded = str(_expand(path))
     if os.path.exists(expanded):  # noqa: PTH110  Path.exists raises in a folder that may not be entered
         return True
     return glob.has_magic(expanded) and next(glob.iglob(expanded, recursive=True), None) is not None  # noqa: PTH207
 
 
-def _expanded(path: str) -> Path:
+def _expand(path: str) -> Path:
     """Replace `~` by the home folder; unlike `Path.expanduser`, this does not fail for an unknown user."""
     return Path(os.path.expanduser(path))  # noqa: PTH111
 
 
 def _below(folder: Path, path: str) -> str:
     escaped = glob.escape(str(folder)) if glob.has_magic(path) else str(folder)
-    return str(Path(escaped) / _expanded(path))
+    return str(Path(escaped) / _expand(path))
 
 
 def _same_folder(folder: Path) -> bool:
@@ -145,7 +145,7 @@ def _same_folder(folder: Path) -> bool:
 
 
 def _same_file(first: str, second: str) -> bool:
-    return os.path.realpath(_expanded(first)) == os.path.realpath(_expanded(second))
+    return os.path.realpath(_expand(first)) == os.path.realpath(_expand(second))
 
 
 def _names(folder: Path, *, is_hidden: bool) -> list[str]:
@@ -160,7 +160,7 @@ def _names(folder: Path, *, is_hidden: bool) -> list[str]:
 def _unreachable(path: str) -> str | None:
     """Return why a path cannot be accessed; None if it simply does not exist."""
     try:
-        _expanded(path).lstat()
+        _expand(path).lstat()
     except OSError as error:
         return None if error.errno in (errno.ENOENT, errno.ENOTDIR) else error.strerror
     except ValueError as error:

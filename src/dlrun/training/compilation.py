@@ -16,10 +16,10 @@ from dlrun.system.keras_internals import make_metric_variables
 from dlrun.training.devices.device import choose_precision, dtype_policy
 from dlrun.training.step.by_column import build_loss, build_metric
 from dlrun.training.step.dropout import exchange_dropout
-from dlrun.training.step.fused_optimizers import fused
+from dlrun.training.step.fused_optimizers import fuse
 from dlrun.training.step.parts import join_parts
 from dlrun.training.step.replicas import Replicas
-from dlrun.training.step.shares import shared
+from dlrun.training.step.shares import share_batches
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def compile_model(
     with team.strategy.scope():
         core = _built(spec, features, target, precision=precision.value)
         exchange_dropout(core)
-        model, shares = shared(core, shares, is_asked_for=spec.training.cpu_shares != "auto")
+        model, shares = share_batches(core, shares, is_asked_for=spec.training.cpu_shares != "auto")
         _compile(model, spec, target, length=length)
         # The order matters. 1. compile() may wrap the optimizer, for loss scaling. 2. The optimizer's slots have to
         # exist before the graph is traced and before a checkpoint is restored. 3. So do the metrics' variables.
@@ -115,7 +115,7 @@ def compile_model(
 def _compile(model: keras.Model, spec: Spec, target: Target, *, length: TrainingLength) -> None:
     rate = spec.optimizer.learning_rate
     learning_rate = spec.schedule.build(rate, steps_per_epoch=length.steps_per_epoch, total_steps=length.steps)
-    optimizer = fused(spec.optimizer.build(learning_rate))
+    optimizer = fuse(spec.optimizer.build(learning_rate))
     model.compile(
         optimizer=optimizer,
         loss=build_loss(spec.loss, target),

@@ -31,11 +31,11 @@ from dlrun.training.progress.tensorboard import EventWriter
 from dlrun.training.progress.timeline import Timeline
 from dlrun.training.state import (
     TrainingState,
+    find_undefined,
     initial_state,
-    judged,
-    reconsidered,
+    judge_epoch,
+    reconsider_stop,
     undefined_text,
-    undefined_watched,
 )
 from dlrun.training.step.feed import Feed, StepRange, epoch_order
 from dlrun.training.step.replicas import Replicas
@@ -98,7 +98,7 @@ class Trainer:
             raise CheckpointError("the training state in the checkpoint does not belong to this spec and data")
         assign_arrays(self.model, checkpoint.arrays, parts=("model", "optimizer", "metrics"))
         self.job.team.assign_metric_parts(self.model, checkpoint.arrays)
-        self.state = reconsidered(state, self.job.spec.training.early_stopping)
+        self.state = reconsider_stop(state, self.job.spec.training.early_stopping)
         if not self.job.team.cluster.is_chief:
             return  # only the chief writes to the run folder
         digest = checkpoint.state.get("metrics_sha256")
@@ -158,7 +158,7 @@ class Trainer:
         examples = (before.epoch_step - first_step) * self.job.spec.training.batch_size
         seconds = before.seconds + time.perf_counter() - started - trained_seconds
         ended = replace(before, epoch=before.epoch + 1, epoch_step=0, seconds=seconds)
-        self.state = judged(ended, self.job.spec, scores)
+        self.state = judge_epoch(ended, self.job.spec, scores)
         self._warn_of_undefined(scores)
         if self.state.plateau is not None:
             self.model.optimizer.learning_rate = self.state.plateau.learning_rate
@@ -222,7 +222,7 @@ class Trainer:
             seconds=self.state.seconds + seconds,
         )
         self._check_finite(scores, steps=count)
-        self.pace.called(count, seconds)
+        self.pace.record_call(count, seconds)
         return scores
 
     def _steps_of_epoch(self) -> int:
@@ -230,7 +230,7 @@ class Trainer:
         return min(self.job.length.steps_per_epoch, left)
 
     def _reason_to_end(self) -> End | None:
-        stopped, is_late = self.job.team.agreed(anyone=self.stop.signal is not None, chief=int(self.stop.is_late))
+        stopped, is_late = self.job.team.agree(anyone=self.stop.signal is not None, chief=int(self.stop.is_late))
         # Asked in every process at the same place: a worker that stopped alone would leave the others waiting for it.
         return "interrupted" if stopped else "out of time" if is_late else None
 
@@ -249,7 +249,7 @@ class Trainer:
 
     def _warn_of_undefined(self, scores: Mapping[str, float]) -> None:
         """Warn once about each score that decides something and is undefined."""
-        for name, what in undefined_watched(self.job.spec, scores).items():
+        for name, what in find_undefined(self.job.spec, scores).items():
             if name not in self._undefined:
                 self._undefined.add(name)
                 self.listener(Note(WARNING, undefined_text(name, what, epoch=self.state.epoch, spec=self.job.spec)))

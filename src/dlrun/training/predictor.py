@@ -11,7 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from dlrun.data.mapped import drop_pages
-from dlrun.models.parts.finish import finished
+from dlrun.models.parts.finish import finish_output
 from dlrun.signature import Target
 from dlrun.training.failures import step_failures
 
@@ -34,7 +34,7 @@ class Predictor:
         stored = keras.Input(preprocess.input_shape[1:], dtype=preprocess.inputs[0].dtype, name="stored")
         features = preprocess(stored, training=False)
         learnt = core(features, training=False)
-        outputs = finished(learnt, target)
+        outputs = finish_output(learnt, target)
         self.model = keras.Model(stored, [outputs, features], name="predictor")
         as_learnt = keras.Model(stored, learnt, name="learnt")
         self._step = tf.function(lambda rows: self.model(rows, training=False), autograph=False, reduce_retracing=True)

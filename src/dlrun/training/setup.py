@@ -22,7 +22,7 @@ from dlrun.runs.record import Choice
 from dlrun.signature import Description, Target
 from dlrun.spec.check import settled_target, target_of
 from dlrun.spec.parse import SpecFile
-from dlrun.spec.training_check import unreached
+from dlrun.spec.training_check import find_unreached
 from dlrun.spec.types import Spec
 from dlrun.system.paths import unreadable
 from dlrun.training.compilation import Compiled, TrainingLength, compile_model
@@ -166,7 +166,7 @@ class TrainingSetup:
         resident = wanted == "device" or (wanted == "auto" and copies * size <= free_bytes(self.device) // 2)
         # All processes have to decide alike: without a resident feed the calls take other numbers of steps, and every
         # process has to make the same calls.
-        resident = not self.team.agreed(anyone=not resident)[0]
+        resident = not self.team.agree(anyone=not resident)[0]
         with building_failures():
             return Feed(
                 examples,
@@ -207,7 +207,7 @@ def assemble(
     share_cores(int(shares.value), cores=usable_cores())
     team = make_team(device, cluster)
     with building_failures(), timeline.spent("data"):
-        dataset = _loaded(spec.dataset)
+        dataset = _load(spec.dataset)
     for note in (*file.notes, *dataset.notes):
         listener(Note("data", note))
     for warning in dataset.warnings:
@@ -230,7 +230,7 @@ def assemble(
         _check_updates(compiled, length)
     check_penalties(compiled.model, spec, replicas=team.replicas, examples=examples["train"])
     if file.trust.trains:
-        for late in unreached(spec, steps_per_epoch=length.steps_per_epoch, steps=length.steps):
+        for late in find_unreached(spec, steps_per_epoch=length.steps_per_epoch, steps=length.steps):
             listener(Note("warning", late))
     for subject, choice in (("precision", compiled.precision), ("cpu shares", compiled.shares)):
         listener(Note(subject, f"{choice.value}: {choice.reason}"))
@@ -250,7 +250,7 @@ def _check_updates(compiled: Compiled, length: TrainingLength) -> None:
         raise SpecError([Problem(f"{message} {length.steps}", f"at most {length.steps}", origin="optimizer")])
 
 
-def _loaded(source: Source) -> Dataset:
+def _load(source: Source) -> Dataset:
     try:
         return source.load()
     except PermissionError as error:

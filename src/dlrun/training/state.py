@@ -14,7 +14,7 @@ from typing import Any
 from dlrun.errors import CheckpointError
 from dlrun.metrics.metric import directions_of, without_split
 from dlrun.schedules import PlateauState, ReduceOnPlateau, plateau_step
-from dlrun.spec.check import best_metric, monitored
+from dlrun.spec.check import best_metric, monitored_metric
 from dlrun.spec.types import EarlyStopping, Spec
 
 
@@ -109,7 +109,7 @@ def initial_state(spec: Spec) -> TrainingState:
     return TrainingState(plateau=PlateauState(learning_rate=spec.optimizer.learning_rate) if lowers else None)
 
 
-def judged(state: TrainingState, spec: Spec, scores: Mapping[str, float]) -> TrainingState:
+def judge_epoch(state: TrainingState, spec: Spec, scores: Mapping[str, float]) -> TrainingState:
     """Return the state after the decisions at the end of an epoch.
 
     An undefined score decides nothing: the epoch counts neither as an improvement nor towards the patience.
@@ -122,7 +122,7 @@ def judged(state: TrainingState, spec: Spec, scores: Mapping[str, float]) -> Tra
     directions, has_validation = directions_of(spec.metrics), "val_loss" in scores
 
     def watched(name: str) -> tuple[str, float, bool]:
-        metric = monitored(spec, name, has_validation=has_validation)
+        metric = monitored_metric(spec, name, has_validation=has_validation)
         # Only runs of earlier versions watch a metric without a direction; for those, larger was taken to be better.
         return metric, scores[metric], directions.get(without_split(metric), "max") == "max"
 
@@ -139,12 +139,12 @@ def judged(state: TrainingState, spec: Spec, scores: Mapping[str, float]) -> Tra
     return state
 
 
-def undefined_watched(spec: Spec, scores: Mapping[str, float]) -> dict[str, str]:
+def find_undefined(spec: Spec, scores: Mapping[str, float]) -> dict[str, str]:
     """Return the watched scores that are undefined in an epoch.
 
     Args:
         spec: names the metrics to watch.
-        scores: the scores of the epoch, as for `judged`.
+        scores: the scores of the epoch, as for `judge_epoch`.
 
     Returns:
         What each undefined score decides, in words, by the name of the score.
@@ -156,7 +156,7 @@ def undefined_watched(spec: Spec, scores: Mapping[str, float]) -> dict[str, str]
         watching.append((spec.schedule.metric, "the learning rate on a plateau"))
     found: dict[str, str] = {}
     for name, what in watching:
-        metric = monitored(spec, name, has_validation="val_loss" in scores)
+        metric = monitored_metric(spec, name, has_validation="val_loss" in scores)
         if math.isnan(scores[metric]):
             found[metric] = f"{found[metric]} and {what}" if metric in found else what
     return found
@@ -167,7 +167,7 @@ def undefined_text(name: str, what: str, *, epoch: int, spec: Spec) -> str:
 
     Args:
         name: the name of the score.
-        what: what it decides, in the words of `undefined_watched`.
+        what: what it decides, in the words of `find_undefined`.
         epoch: the epoch in which it is undefined.
         spec: names the metrics to watch.
     """
@@ -185,7 +185,7 @@ def undefined_text(name: str, what: str, *, epoch: int, spec: Spec) -> str:
     )
 
 
-def reconsidered(state: TrainingState, rule: EarlyStopping | None) -> TrainingState:
+def reconsider_stop(state: TrainingState, rule: EarlyStopping | None) -> TrainingState:
     """Return a stopped state under the current rule of early stopping, which may have become more patient."""
     if rule is None:  # a rule that is added later may watch another score, so forget the old one's state
         return replace(state, early_stopping=EarlyStoppingState(), stopped="")

@@ -21,7 +21,7 @@ def document_of(given: Mapping[str, Any]) -> tuple[Node, str]:
         SpecError: A key is not text, or a value has a type that YAML lacks; the message names its key path.
     """
     root = _node(given, "the spec")
-    return root, yaml.safe_dump(_listed(root.plain()), sort_keys=False, allow_unicode=True, width=100)
+    return root, yaml.safe_dump(_as_lists(root.plain()), sort_keys=False, allow_unicode=True, width=100)
 
 
 def _node(value: Any, path: str, *, depth: int = 0) -> Node:
@@ -49,7 +49,7 @@ def _node(value: Any, path: str, *, depth: int = 0) -> Node:
     raise SpecError([Problem(what, "text, a number, true or false, None, a list or a dict", origin=path)])
 
 
-def _listed(value: Any) -> Any:
+def _as_lists(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _listed(below) for key, below in value.items()}
-    return [_listed(item) for item in value] if isinstance(value, tuple) else value
+        return {key: _as_lists(below) for key, below in value.items()}
+    return [_as_lists(item) for item in value] if isinstance(value, tuple) else value

@@ -8,7 +8,7 @@ import pytest
 
 from dlrun.losses import TAKES
 from dlrun.metrics.inputs import converter
-from dlrun.models.parts.finish import finished
+from dlrun.models.parts.finish import finish_output
 from dlrun.signature import Encoding, Features, Target
 
 pytestmark = pytest.mark.tensorflow
@@ -30,7 +30,7 @@ def finish(output: Array, target: Target) -> Array:
     import keras
 
     inputs = keras.Input(output.shape[1:])
-    return np.asarray(keras.Model(inputs, finished(keras.layers.Identity()(inputs), target))(output))
+    return np.asarray(keras.Model(inputs, finish_output(keras.layers.Identity()(inputs), target))(output))
 
 
 def seen(form: Any, output: Array, target: Target) -> Array:
@@ -51,7 +51,7 @@ def test_probabilities_of_classes_add_up_to_1_and_match_those_in_metrics(encodin
     assert ends_of(encoding) >= {"linear"}
     for size in sizes:
         for activation in sorted(ends_of(encoding)):
-            target = Target("classes", size).settled(encoding, activation)
+            target = Target("classes", size).with_encoding(encoding, activation)
             output = output_of(target)
             probabilities = finish(output, target)
             told = (encoding, size, activation)
@@ -65,7 +65,7 @@ def test_probabilities_of_classes_add_up_to_1_and_match_those_in_metrics(encodin
 
 
 def test_each_of_several_columns_has_probabilities_that_add_up_to_1() -> None:
-    target = Target.of_columns({"a": ("x", "y", "z"), "b": ("0", "1")}).settled("index")
+    target = Target.of_columns({"a": ("x", "y", "z"), "b": ("0", "1")}).with_encoding("index")
     output = output_of(target)
     probabilities = finish(output, target)
     assert probabilities.shape == (ROWS, 5)
@@ -77,7 +77,7 @@ def test_each_of_several_columns_has_probabilities_that_add_up_to_1() -> None:
 def test_probabilities_of_labels_match_those_in_metrics() -> None:
     for activation in sorted(ends_of("binary")):
         for size in (1, 3):
-            target = Target("labels", size).settled("binary", activation)
+            target = Target("labels", size).with_encoding("binary", activation)
             output = output_of(target)
             probabilities = finish(output, target)
             assert probabilities.shape == (ROWS, size)
@@ -94,7 +94,7 @@ def test_values_are_in_their_unit_and_match_those_in_metrics(scale: tuple[float,
     assert np.allclose(values, expected, rtol=1e-5, atol=0)
     # Metrics take the mean off before they go on in float32; so near 0 the two round differently.
     assert (np.abs(values - seen("values", output, target)) <= 1e-6 * 10 * np.array(scale)).all()
-    unscaled = target.unscaled()
+    unscaled = target.without_scale()
     assert (finish(output, unscaled) == output).all()
 
 

@@ -47,10 +47,10 @@ def trained(optimizer: Any, *, sparse: bool = False) -> list[Any]:
 def test_a_fused_optimizer_gives_the_variables_of_keras(name: str, options: dict[str, Any], *, sparse: bool) -> None:
     import keras
 
-    from dlrun.training.step.fused_optimizers import fused
+    from dlrun.training.step.fused_optimizers import fuse
 
     kind = getattr(keras.optimizers, name)
-    ours = fused(kind(learning_rate=0.05, **options))
+    ours = fuse(kind(learning_rate=0.05, **options))
     assert type(ours) is not kind
     for found, expected in zip(
         trained(ours, sparse=sparse), trained(kind(learning_rate=0.05, **options), sparse=sparse), strict=True
@@ -61,13 +61,13 @@ def test_a_fused_optimizer_gives_the_variables_of_keras(name: str, options: dict
 def test_a_schedule_and_a_scaled_loss_reach_a_fused_optimizer() -> None:
     import keras
 
-    from dlrun.training.step.fused_optimizers import fused
+    from dlrun.training.step.fused_optimizers import fuse
 
     def make() -> Any:
         return keras.optimizers.Adam(keras.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5))
 
     expected = trained(keras.optimizers.LossScaleOptimizer(make()))
-    found = trained(keras.optimizers.LossScaleOptimizer(fused(make())))
+    found = trained(keras.optimizers.LossScaleOptimizer(fuse(make())))
     for own, theirs in zip(found, expected, strict=True):
         np.testing.assert_allclose(own, theirs, rtol=2e-5, atol=1e-6)
 
@@ -75,6 +75,6 @@ def test_a_schedule_and_a_scaled_loss_reach_a_fused_optimizer() -> None:
 def test_an_optimizer_without_a_fused_kernel_is_unchanged() -> None:
     import keras
 
-    from dlrun.training.step.fused_optimizers import fused
+    from dlrun.training.step.fused_optimizers import fuse
 
-    assert type(fused(keras.optimizers.Nadam())) is keras.optimizers.Nadam
+    assert type(fuse(keras.optimizers.Nadam())) is keras.optimizers.Nadam

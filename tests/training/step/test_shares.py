@@ -107,14 +107,14 @@ def test_layers_that_need_whole_batches_override_a_chosen_number_of_parts() -> N
     import keras
 
     from dlrun.runs.record import Choice
-    from dlrun.training.step.shares import shared
+    from dlrun.training.step.shares import share_batches
 
     core = keras.Sequential([keras.Input((4,)), keras.layers.BatchNormalization(name="over_all")])
-    model, shares = shared(core, Choice(value="2", reason="2 cores"), is_asked_for=False)
+    model, shares = share_batches(core, Choice(value="2", reason="2 cores"), is_asked_for=False)
     assert model is core
     assert shares == Choice(value="1", reason="the layer over_all is computed over a whole batch")
     with pytest.raises(UsageError, match=r"cpu_shares is 2, but the layer over_all is computed over a whole batch"):
-        shared(core, Choice(value="2", reason="asked for"), is_asked_for=True)
+        share_batches(core, Choice(value="2", reason="asked for"), is_asked_for=True)
 
 
 @pytest.mark.parametrize(

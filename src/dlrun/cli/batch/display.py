@@ -127,7 +127,7 @@ class BatchDisplay:
         has_time = longest + sum(widths) + _FEWEST_SCORE_CELLS + 8 <= width
         told = widths if has_time else widths[:2]
         room = width - sum(told) - 2 * len(told) - 2
-        labels = _shortened(labels, max(_FEWEST_LABEL_CELLS, room - _FEWEST_SCORE_CELLS))
+        labels = _shorten(labels, max(_FEWEST_LABEL_CELLS, room - _FEWEST_SCORE_CELLS))
         for name in ("run", "", "epoch", *(("left",) if has_time else ()), "scores"):
             table.add_column(name, no_wrap=True)
         left = max(0, room - max(map(cell_len, labels), default=0))
@@ -155,7 +155,7 @@ class BatchDisplay:
         return f"{ended}/{len(self._states)} ended: " + ", ".join(f"{counts[s]} {s}" for s in _ORDER if counts[s])
 
 
-def _shortened(labels: list[str], width: int) -> list[str]:
+def _shorten(labels: list[str], width: int) -> list[str]:
     """Return labels that are not too wide: without the words that all share, then without their beginnings."""
     if all(cell_len(label) <= width for label in labels):
         return labels

@@ -25,10 +25,10 @@ def show_table(table: BatchTable, *, csv: Path | None, as_json: bool) -> None:
         print_json(table.plain())
         return
     console, width = Console(), output_width()
-    console.result(_fitted(*_runs(table, has_reasons=width is None), width, spare=("status",)))
+    console.result(_fit(*_runs(table, has_reasons=width is None), width, spare=("status",)))
     if table.has_seeds:
         console.result()
-        console.result(_fitted(*_groups(table), width, spare=("test std", "std")))
+        console.result(_fit(*_groups(table), width, spare=("test std", "std")))
     for row in table.rows if width is not None else ():
         if row.state.reason:
             console.result(f"{row.state.stage:<10} {row.state.label}: {row.state.reason}")
@@ -36,7 +36,7 @@ def show_table(table: BatchTable, *, csv: Path | None, as_json: bool) -> None:
         console.say(f"note       {note}")
 
 
-def _fitted(head: Sequence[str], rows: list[Sequence[str]], width: int | None, *, spare: Sequence[str]) -> str:
+def _fit(head: Sequence[str], rows: list[Sequence[str]], width: int | None, *, spare: Sequence[str]) -> str:
     """Return a table for a terminal of a width; a narrow one has the last part of each id, which names a run too."""
     text = format_table(head, rows)
     if width is None or widest(text) <= width:

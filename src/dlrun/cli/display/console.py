@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from dlrun.cli.display.printable import printable
-from dlrun.cli.display.terminal import width_of, wrapped
+from dlrun.cli.display.terminal import width_of, wrap
 from dlrun.errors import RunError
 from dlrun.system.disk import disk, explained
 from dlrun.training.progress.events import WARNING
@@ -76,7 +76,7 @@ class Console:
     def result(self, text: str = "") -> None:
         """Write a line to stdout and to the log."""
         self.log(text)
-        sys.stdout.write(wrapped(printable(text), output_width()) + "\n")
+        sys.stdout.write(wrap(printable(text), output_width()) + "\n")
         sys.stdout.flush()
 
     def log(self, text: str) -> None:
@@ -128,7 +128,7 @@ class Console:
                 self._close_log()
 
     def _show(self, text: str, *, is_command: bool = False) -> None:
-        line = wrapped(printable(text), self.width, is_command=is_command)
+        line = wrap(printable(text), self.width, is_command=is_command)
         with suppress(OSError):  # whoever was reading has gone; a training goes on without
             if self.above is not None:
                 self.above.print(line, markup=False, highlight=False, soft_wrap=True)

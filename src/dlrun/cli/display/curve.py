@@ -90,7 +90,7 @@ def draw_curves(
             sample = _sample(number) if braille else _MARKS[number % len(_MARKS)]
             row = height - 1 - round(scale.place(last) * (height - 1))
             ends.append((row, f"{sample} {labels[number]}"))
-    return [*_framed(cells, scale, ends, braille=braille), _below(span, scale, width)]
+    return [*_frame(cells, scale, ends, braille=braille), _below(span, scale, width)]
 
 
 def learning_curve(
@@ -179,7 +179,7 @@ def _sample(number: int) -> str:
     return "".join(cells[0])
 
 
-def _framed(cells: list[list[str]], scale: _Scale, ends: list[tuple[int, str]], *, braille: bool) -> list[str]:
+def _frame(cells: list[list[str]], scale: _Scale, ends: list[tuple[int, str]], *, braille: bool) -> list[str]:
     height = len(cells)
     labels: dict[int, str] = {}
     for wanted, label in sorted(ends):

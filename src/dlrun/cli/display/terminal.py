@@ -26,7 +26,7 @@ def width_of(stream: TextIO) -> int | None:
     return columns or _USUAL_WIDTH
 
 
-def wrapped(text: str, width: int | None, *, is_command: bool = False) -> str:
+def wrap(text: str, width: int | None, *, is_command: bool = False) -> str:
     """Return lines that begin with a subject, continued below its text where they are too long.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Any
 from dlrun.signature import Target
 
 
-def finished(output: Any, target: Target) -> Any:
+def finish_output(output: Any, target: Target) -> Any:
     """Convert the output of the network to a prediction.
 
     Args:
@@ -20,7 +20,7 @@ def finished(output: Any, target: Target) -> Any:
         kind `input`: the reconstruction.
     """
     if target.kind == "class_columns":
-        return _finished_columns(output, target)
+        return _finish_columns(output, target)
     if target.kind == "classes" and target.encoding != "binary":
         is_probability = not target.is_logits and target.activation != "tanh"
         return output if is_probability else _layers().Softmax(dtype="float32", name="probabilities")(output)
@@ -37,7 +37,7 @@ def finished(output: Any, target: Target) -> Any:
     return output
 
 
-def _finished_columns(output: Any, target: Target) -> Any:
+def _finish_columns(output: Any, target: Target) -> Any:
     """Apply a softmax to each class column, without slice operations, which not every runtime can load."""
     layers = _layers()
     places = layers.Reshape((target.size, 1), dtype="float32", name="places")(output)

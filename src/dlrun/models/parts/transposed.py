@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import keras
 
 
-def cropped(layer: keras.layers.Layer, size: Shape) -> Callable[[Any], Any]:
+def crop_to_size(layer: keras.layers.Layer, size: Shape) -> Callable[[Any], Any]:
     """Return a function that applies a transposed convolution and crops the end of its output to `size`.
 
     Cropping is needed because a stride of 2 maps both 7 and 8 to 4, but a transposed convolution maps 4 only to 8.

@@ -41,13 +41,13 @@ def find_run(
         UsageError: There is no such run (the error names the nearest), or more than one (it names the candidates); or
             the direction of KEY is unknown; or a run from elsewhere contains a link or a special file.
     """
-    found = _found(argument, runs_dir, is_trained=is_trained)
+    found = _find(argument, runs_dir, is_trained=is_trained)
     if refuses_unusual_files and not is_own(found):
         refuse_unusual_files(found)
     return found
 
 
-def _found(argument: str, runs_dir: Path, *, is_trained: bool) -> RunFolder:
+def _find(argument: str, runs_dir: Path, *, is_trained: bool) -> RunFolder:
     is_word = argument == "last" or argument.startswith("best:")
     named = None if is_word else _by_name(argument, runs_dir)
     if named is not None:

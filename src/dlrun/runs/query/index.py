@@ -61,7 +61,7 @@ class IndexSource:
     is_sound: Callable[[IndexEntry], bool]
 
 
-def refreshed(
+def refresh(
     runs_dir: Path, names: Iterable[str], source: IndexSource, *, from_index: bool = True
 ) -> dict[str, IndexEntry]:
     """Return an entry for each run: from the index if its file has not changed, else from the file.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.errors import RunError
-from dlrun.runs.query.index import IndexEntry, IndexSource, refreshed
+from dlrun.runs.query.index import IndexEntry, IndexSource, refresh
 from dlrun.runs.query.summary import BestScore, RunSummary, summarise
 from dlrun.system.disk import reason
 
@@ -62,8 +62,8 @@ def scan_runs(runs_dir: Path, *, from_index: bool = True) -> list[RunSummary]:
     source = IndexSource(
         "run.json", ".index.json", lambda name: _values(read_summary(runs_dir, name)), _Checker().is_sound
     )
-    found = refreshed(runs_dir, names, source, from_index=from_index)
-    runs = [_restored(runs_dir, name, entry.values) for name, entry in found.items()]
+    found = refresh(runs_dir, names, source, from_index=from_index)
+    runs = [_restore(runs_dir, name, entry.values) for name, entry in found.items()]
     return sorted(runs, key=lambda run: (run.order, run.id), reverse=True)
 
 
@@ -105,7 +105,7 @@ def list_specs(runs: Iterable[RunSummary], *, from_index: bool = True) -> dict[s
 
     # No need to check types here: code that compares a value checks its type first.
     source = IndexSource("spec.yaml", ".index-specs.json", read, _any_entry)
-    return refreshed(runs_dir, [run.id for run in runs], source, from_index=from_index)
+    return refresh(runs_dir, [run.id for run in runs], source, from_index=from_index)
 
 
 def _any_entry(_entry: IndexEntry) -> bool:
@@ -117,7 +117,7 @@ def _values(run: RunSummary) -> tuple[tuple[str, ...], list[Any], bool]:
     return _KEYS, list(run[2:]), run.status in _STATUSES
 
 
-def _restored(runs_dir: Path, name: str, values: list[Any]) -> RunSummary:
+def _restore(runs_dir: Path, name: str, values: list[Any]) -> RunSummary:
     run = RunSummary(runs_dir, name, *values)
     return run._replace(best=BestScore(*run.best) if run.best else None, tags=tuple(run.tags))
 

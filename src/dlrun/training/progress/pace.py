@@ -21,7 +21,7 @@ class Pace:
         """The fraction of the training time spent waiting for data, from 0 to 1."""
         return self.wait_seconds / self.train_seconds if self.train_seconds else 0.0
 
-    def called(self, steps: int, seconds: float) -> None:
+    def record_call(self, steps: int, seconds: float) -> None:
         """Take the duration of a call into account.
 
         Args:

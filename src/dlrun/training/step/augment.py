@@ -55,8 +55,8 @@ class Augment:
             `images`.
         """
         draws = self._draws(numbers, epoch)
-        images = self._moved(self._flipped(images, draws), draws)
-        images = self._recoloured(images, draws)
+        images = self._move(self._flip(images, draws), draws)
+        images = self._recolour(images, draws)
         return self._cut(images, draws)
 
     def mixed(self, values: Any, numbers: Any, epoch: Any) -> Any:
@@ -85,13 +85,13 @@ class Augment:
         drawn = uniform(numbers, seed=self._seed, epoch=epoch, draws=len(_DRAWS))
         return dict(zip(_DRAWS, tf.unstack(drawn, axis=1), strict=True))
 
-    def _flipped(self, images: Any, draws: dict[str, Any]) -> Any:
+    def _flip(self, images: Any, draws: dict[str, Any]) -> Any:
         for key, axis, draw in (("horizontal", 2, "flip x"), ("vertical", 1, "flip y")):
             if self._keys.flip in (key, "both"):
                 images = tf.where(_each(draws[draw]) < 0.5, tf.reverse(images, (axis,)), images)
         return images
 
-    def _moved(self, images: Any, draws: dict[str, Any]) -> Any:
+    def _move(self, images: Any, draws: dict[str, Any]) -> Any:
         """Rotate, zoom and shift, in one bilinear interpolation; the image is mirrored at its edges.
 
         Formula:
@@ -117,7 +117,7 @@ class Augment:
             fill_mode="REFLECT",
         )
 
-    def _recoloured(self, images: Any, draws: dict[str, Any]) -> Any:
+    def _recolour(self, images: Any, draws: dict[str, Any]) -> Any:
         """Scale each channel around its mean, shift all channels equally, and clip to the range of values."""
         keys = self._keys
         if keys.contrast:

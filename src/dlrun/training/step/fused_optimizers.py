@@ -92,7 +92,7 @@ _FUSED = {
 }
 
 
-def fused(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+def fuse(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
     """Return the optimizer with fused updates, if TensorFlow has a kernel for it; else return it unchanged.
 
     Only the class of the object changes. Its learning rate schedule stays in it, since Keras cannot copy a schedule

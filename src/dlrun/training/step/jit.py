@@ -64,13 +64,13 @@ def choose_jit(steps: StepRunner, spec: Spec, order: Order, *, total_steps: int,
     else:
         again = "; the measurement of an earlier run was damaged" if has_measured(key) else ""
         what = f"{spec.plain()['model']['type']} of {spec.name}, batches of {spec.training.batch_size}"
-        choice, jitted = _tried(steps, order, total_steps=total_steps, key=key, what=what)
+        choice, jitted = _try_jit(steps, order, total_steps=total_steps, key=key, what=what)
         choice = choice.model_copy(update={"reason": choice.reason + again})
         return choice, jitted if jitted is not None and choice.value == "on" else steps
-    return choice, steps.jitted() if choice.value == "on" else steps
+    return choice, steps.with_jit() if choice.value == "on" else steps
 
 
-def _tried(
+def _try_jit(
     steps: StepRunner, order: Order, *, total_steps: int, key: str, what: str
 ) -> tuple[Choice, StepRunner | None]:
     whole_steps = min(steps.feed.examples // steps.batch_size, total_steps)
@@ -83,7 +83,7 @@ def _tried(
         if cost > part * plain_seconds * total_steps:
             message = f"the run is too short ({plain_seconds * total_steps:.0f} s) to try XLA (about {cost:.1f} s)"
             return Choice(value="off", reason=message), None
-        jitted = steps.jitted()
+        jitted = steps.with_jit()
         started = time.perf_counter()
         try:
             jitted(stretch, 0, 1)
@@ -91,7 +91,7 @@ def _tried(
             measured = Measured(plain_seconds, None, time.perf_counter() - started)
         else:
             compile_seconds = time.perf_counter() - started
-            plain_seconds, jit_seconds = _compared(steps, jitted, stretch, count=count)
+            plain_seconds, jit_seconds = _compare(steps, jitted, stretch, count=count)
             measured = Measured(plain_seconds, jit_seconds, compile_seconds)
     write_measured(key, measured, what=what)
     return measured.choice(total_steps), jitted
@@ -108,7 +108,7 @@ def _enough_steps(steps: StepRunner, stretch: StepRange) -> tuple[int, float]:
         count *= 4
 
 
-def _compared(plain: StepRunner, jitted: StepRunner, stretch: StepRange, *, count: int) -> tuple[float, float]:
+def _compare(plain: StepRunner, jitted: StepRunner, stretch: StepRange, *, count: int) -> tuple[float, float]:
     """Return the seconds per step without and with XLA: the fastest of several alternating calls."""
     plain_seconds, jit_seconds = _seconds_of_step(plain, stretch, count), _seconds_of_step(jitted, stretch, 1)
     # One step with XLA took several times as long as `count` steps without: measuring more would waste time.

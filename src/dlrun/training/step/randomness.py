@@ -35,10 +35,10 @@ def uniform(numbers: Any, *, seed: int, epoch: Any, draws: int) -> Any:
     """
     # Each part of the key is hashed before it is combined, with a constant of its own, so that (seed 1, epoch 2) and
     # (seed 2, epoch 1) have nothing in common.
-    state = _hashed(_wide(seed))
-    state = _hashed(state ^ _hashed(_wide(epoch) + 0x9E3779B9))
-    state = _hashed(state ^ _hashed(_wide(numbers) + 0x85EBCA6B))
-    state = _hashed(state[:, None] ^ _hashed(tf.range(draws, dtype=tf.int64) + 0xC2B2AE35))
+    state = _hash(_wide(seed))
+    state = _hash(state ^ _hash(_wide(epoch) + 0x9E3779B9))
+    state = _hash(state ^ _hash(_wide(numbers) + 0x85EBCA6B))
+    state = _hash(state[:, None] ^ _hash(tf.range(draws, dtype=tf.int64) + 0xC2B2AE35))
     return tf.cast(tf.bitwise.right_shift(state, tf.constant(8, tf.int64)), tf.float32) * 2.0**-24
 
 
@@ -59,10 +59,10 @@ def hashed_words(shape: Any, *keys: Any) -> Any:
     """
     key = tf.constant(0, tf.uint32)
     for given in keys:
-        key = _mixed(given + _mixed(key + tf.constant(0x9E3779B9, tf.uint32)))
+        key = _mix(given + _mix(key + tf.constant(0x9E3779B9, tf.uint32)))
     places = tf.reshape(tf.cast(tf.range(tf.reduce_prod(shape)), tf.uint32), shape)
     # Two rounds: with one, two similar keys would give the same words at other positions.
-    return _mixed(_mixed(places + key) ^ key)
+    return _mix(_mix(places + key) ^ key)
 
 
 def smaller_parts(alpha: float) -> npt.NDArray[np.float32]:
@@ -105,8 +105,8 @@ def drawn_from(cells: npt.NDArray[np.float32], numbers: Any) -> Any:
     return tf.gather(tf.constant(cells), tf.minimum(place, len(cells) - 1))
 
 
-def _mixed(value: Any) -> Any:
-    """Compute the same as `_hashed`, for uint32."""
+def _mix(value: Any) -> Any:
+    """Compute the same as `_hash`, for uint32."""
     for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
         value = (value ^ tf.bitwise.right_shift(value, tf.constant(shift, tf.uint32))) * tf.constant(factor, tf.uint32)
     return value ^ tf.bitwise.right_shift(value, tf.constant(16, tf.uint32))
@@ -116,7 +116,7 @@ def _wide(value: Any) -> Any:
     return tf.cast(value, tf.int64) if tf.is_tensor(value) else tf.constant(value, tf.int64)
 
 
-def _hashed(value: Any) -> Any:
+def _hash(value: Any) -> Any:
     """Apply a bijection of 32 bits in which every input bit flips each output bit with probability one half.
 
     This computes in 64 bits and keeps the lower half, since every device has these operations for int64.

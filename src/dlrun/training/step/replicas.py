@@ -70,7 +70,7 @@ class Replicas:
         first = _own_number() * size // self.replicas
         return tf.roll(indices, 1, axis=0)[first : first + 1]
 
-    def agreed(self, *, anyone: bool = False, chief: int = 0) -> tuple[bool, int]:
+    def agree(self, *, anyone: bool = False, chief: int = 0) -> tuple[bool, int]:
         """Combine values of all processes; every process has to call this at the same place.
 
         Args:
@@ -83,12 +83,12 @@ class Replicas:
         if self.cluster.workers == 1:
             return anyone, chief
         mine = (int(anyone), min(chief, _INT_MAX) if self.cluster.is_chief else 0)
-        found = self._reduced(tf.constant(mine, tf.int32)).numpy()
+        found = self._reduce(tf.constant(mine, tf.int32)).numpy()
         return bool(found[0]), int(found[1])
 
     def chiefs(self, number: int) -> int:
         """Return the chief's number in every process."""
-        return self.agreed(chief=number)[1]
+        return self.agree(chief=number)[1]
 
     def check_alike(self, what: str, digest: str) -> None:
         """Check that every process has the same value.
@@ -102,7 +102,7 @@ class Replicas:
         """
         mine = int(digest[:7], 16)
         chiefs = self.chiefs(mine)
-        if self.agreed(anyone=chiefs != mine)[0]:
+        if self.agree(anyone=chiefs != mine)[0]:
             who = "this worker" if chiefs != mine else "another worker"
             raise RunError(
                 f"{who} has another {what} than the chief",
@@ -117,7 +117,7 @@ class Replicas:
             # A sum in which all other processes add zeros is a broadcast, which strategies have no function for.
             exact = tf.convert_to_tensor(variable.value)
             wide = tf.cast(exact, tf.int64) if not exact.dtype.is_floating else exact
-            shared = self._reduced(wide if self.cluster.is_chief else tf.zeros_like(wide))
+            shared = self._reduce(wide if self.cluster.is_chief else tf.zeros_like(wide))
             variable.assign(tf.cast(shared, exact.dtype))
 
     def read_metric_parts(self, model: keras.Model) -> Arrays:
@@ -159,16 +159,16 @@ class Replicas:
             return rows
         counts = np.zeros(self.replicas, np.int64)
         counts[self.first_replica] = len(rows)
-        counts = self._reduced(tf.constant(counts)).numpy()
+        counts = self._reduce(tf.constant(counts)).numpy()
         if not counts.sum():
             return rows
         everything = np.zeros((counts.sum(), *rows.shape[1:]), rows.dtype)
         start = counts[: self.first_replica].sum()
         everything[start : start + len(rows)] = rows
-        gathered: Array = self._reduced(tf.constant(everything)).numpy()
+        gathered: Array = self._reduce(tf.constant(everything)).numpy()
         return gathered
 
-    def _reduced(self, value: Any) -> Any:
+    def _reduce(self, value: Any) -> Any:
         """Return the sum over processes; of a process with several replicas only the first one counts."""
 
         def of_replica() -> Any:

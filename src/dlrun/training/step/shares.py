@@ -89,7 +89,7 @@ class SharedModel(keras.Model):  # type: ignore[misc, unused-ignore]  # Keras ha
         return tf.concat([self.core(part, training=training) for part in parts], axis=0)
 
 
-def shared(core: keras.Model, shares: Choice, *, is_asked_for: bool) -> tuple[keras.Model, Choice]:
+def share_batches(core: keras.Model, shares: Choice, *, is_asked_for: bool) -> tuple[keras.Model, Choice]:
     """Return the model that computes `core` in parts, and the number of parts; for one part, `core` itself.
 
     Args:

@@ -50,7 +50,7 @@ class StepRunner:
         self._plain_whole = self._function(step, jit=False, small=True)
         self._jitted = self._function(step, jit=True)
 
-    def jitted(self) -> StepRunner:
+    def with_jit(self) -> StepRunner:
         """Return the same steps, compiled by XLA."""
         steps = copy.copy(self)
         steps._jit = True  # noqa: SLF001  an instance of this class
