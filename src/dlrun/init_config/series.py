@@ -11,7 +11,7 @@ from dlrun.data.columns import ColumnSurvey, Plan, plan_columns
 from dlrun.data.columns.numbers import Floats, parse_numbers
 from dlrun.data.columns.planned import notation_of, plan_numbers
 from dlrun.data.columns.texts import MISSING_VALUES, known_values
-from dlrun.data.series.order import PARTS, TIMES, Times, told_time
+from dlrun.data.series.order import PARTS, TIMES, Times, detect_time
 from dlrun.data.series.source import Series
 from dlrun.errors import UsageError
 from dlrun.init_config.draft import ConfigDraft, Key, Remark, Section, Sizes, Wishes
@@ -68,7 +68,7 @@ def draft_series(path: str, wishes: Wishes) -> ConfigDraft:
 
 def find_time(looked: LookedAt) -> Times | None:
     """Return the time columns, if there are any. The rows need not be in their order."""
-    return told_time(looked.table, looked.surveys)
+    return detect_time(looked.table, looked.surveys)
 
 
 def _history(rows: int, season: Season | None) -> int:

@@ -39,7 +39,7 @@ def usual_keys(names: Iterable[str]) -> dict[str, SplitKeys]:
     """The splits whose arrays are called as Keras calls them: x_train and y_train, x_val, x_test, or just x and y.
 
     Args:
-        names: Of the arrays in a file.
+        names: The names of the arrays in a file.
 
     Returns:
         By split; without `train` if no array has its name.

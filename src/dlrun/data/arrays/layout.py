@@ -49,8 +49,8 @@ def layout_of(said: FeaturesKind, shape: tuple[int, ...], dtype: np.dtype[Any], 
 
     Args:
         said: What the user says of it.
-        shape: Of one stored example.
-        dtype: Of the stored values.
+        shape: The shape of one stored example.
+        dtype: The dtype of the stored values.
         name: What to call the array in a message.
 
     Raises:

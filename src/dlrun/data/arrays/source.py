@@ -43,7 +43,7 @@ class Arrays(ImageSource):
         default="auto",
         description="What the axes of the features mean: image (height, width) or (height, width, channels) · sequence "
         "(steps, width) · vector, into which any shape is flattened · tokens (steps,) of integer ids. auto: by shape "
-        "and dtype; the choice is told.",
+        "and dtype; the choice is reported.",
     )
     task: Task = Field(
         default="auto",
@@ -105,7 +105,7 @@ class Arrays(ImageSource):
 
         Raises:
             DataError: The file or an array is missing or damaged, shapes do not match, a value is not finite, or a
-                label is no class.
+                label is not a class.
         """
         file = NpzFile.open(self._path)
         keys = self._keys(file)

@@ -33,7 +33,7 @@ def read_splits(
         The splits, the target that their labels make up, and a note for each choice.
 
     Raises:
-        DataError: An array is missing or damaged, lengths differ, a value is not finite, or a label is no class.
+        DataError: An array is missing or damaged, lengths differ, a value is not finite, or a label is not a class.
     """
     features = {name: _read_features(file, split.features, layout) for name, split in keys.items()}
     weights = {name: _read_weights(file, split) for name, split in keys.items()}

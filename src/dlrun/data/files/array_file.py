@@ -28,8 +28,8 @@ class ArrayRows:
 
     Args:
         name: What to call it in a message.
-        shape: Of the array.
-        dtype: Of the array.
+        shape: Its shape.
+        dtype: Its dtype.
         stream: Where its values come from, in the order of rows; None if `whole` has them.
         whole: The array, where the file has it in memory's order or another.
     """
@@ -78,13 +78,13 @@ def opened_arrays(source: str, names: Sequence[str]) -> Iterator[dict[str, Array
 
     Args:
         source: A `.npy` or `.npz` file, or `-` for standard input, which is as a `.npy` file.
-        names: Of the arrays wanted from an `.npz` file: those of them that it has are opened.
+        names: The arrays wanted from an `.npz` file: those of them that it has are opened.
 
     Yields:
         The arrays by name; that of a `.npy` file is called `""`.
 
     Raises:
-        DataError: It is missing, or is no such file.
+        DataError: It is missing, or is of another kind.
     """
     path = Path(source).expanduser()
     with ExitStack() as stack:

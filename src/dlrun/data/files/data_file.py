@@ -39,7 +39,7 @@ class DataFile(abc.ABC):
 
     Args:
         path: Where it is.
-        names: Of its columns: those without one are numbered, those that occur twice are told apart.
+        names: Its columns: those without one are numbered, those that occur twice are told apart.
         notes: What was changed about the names.
         detected: What was detected from the bytes.
         warnings: What may have been read in another way than it was meant.

@@ -132,7 +132,7 @@ def is_delimited(path: str) -> bool:
     """Whether the first lines of a text file have the same number of values each, and more than one.
 
     Args:
-        path: The file; of one that cannot be read the answer is no.
+        path: The file; False if it cannot be read.
     """
     try:
         dialect = read_dialect(path, quoted=False, head_only=True)

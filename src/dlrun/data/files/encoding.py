@@ -133,7 +133,7 @@ def named_standard_input(path: str) -> Iterator[None]:
     """Call the file that keeps standard input by that name in errors: `standard input, line 7`.
 
     Args:
-        path: Of the file.
+        path: The file that keeps it.
 
     Raises:
         DataError: What was raised, in the user's words.

@@ -37,7 +37,7 @@ class Header:
 
     Args:
         present: Whether it names the columns; None: detected from the lines.
-        names: Of the columns, in place of those that the file gives or lacks.
+        names: The names of the columns, in place of those that the file gives or lacks.
     """
 
     present: bool | None = None

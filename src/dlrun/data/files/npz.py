@@ -69,7 +69,7 @@ class NpzFile:
         """Read the headers.
 
         Raises:
-            DataError: The file is missing, or is no `.npz` file.
+            DataError: The file is missing, or is not an `.npz` file.
         """
         if path.exists() and not path.is_file():  # a pipe would keep its reader waiting
             raise DataError(f"{path} is not a regular file", expected="an .npz file as numpy.savez writes it")
@@ -81,7 +81,7 @@ class NpzFile:
         """What the array `key` is.
 
         Raises:
-            DataError: There is no such array, or it holds no numbers, or no examples.
+            DataError: There is no such array, or it holds something other than numbers, or no examples.
         """
         header = self.headers.get(key)
         if header is None:
@@ -148,7 +148,7 @@ def read_arrays(data: bytes, *, origin: str, largest: int) -> dict[str, npt.NDAr
 def _read_header(archive: zipfile.ZipFile, name: str) -> ArrayHeader:
     with archive.open(name) as member:
         version = npy.read_magic(member)
-        # Version 3.0 differs from 2.0 in how it spells the field names of records, which are no numbers anyway.
+        # Version 3.0 differs from 2.0 in how it spells the field names of records, which are not numbers anyway.
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, _, dtype = read(member)
     if not all(0 <= length <= sys.maxsize for length in shape):

@@ -1,8 +1,8 @@
 """One spelling for each value that programs write in several: booleans and whole numbers.
 
 `True`, `TRUE` and `true` are true, and 1.0 is 1: a Parquet file says the one and a CSV file the other, and a column of
-whole numbers has fractions of zero as soon as a cell of it is empty. Everything else is left as it is: 007 is no 7, and
-1.10 may be a version.
+whole numbers has fractions of zero as soon as a cell of it is empty. Everything else is left as it is: 007 is not 7,
+and 1.10 may be a version.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from dlrun.data.image_files.headers import scan
 from dlrun.data.image_files.listing import shown
 from dlrun.data.images.source import Images
 from dlrun.data.mapped import drop_pages
-from dlrun.data.series.order import Times, read_times, said_of_order, told_time
+from dlrun.data.series.order import Times, describe_order, detect_time, read_times
 from dlrun.data.series.source import Series
 from dlrun.data.splits import Split
 from dlrun.data.table.source import Table
@@ -136,8 +136,8 @@ def inspect_source(source: Source) -> Inspected:
 def _series_rows(source: Series, table: TableFiles, columns: FileColumns) -> SeriesRows | None:
     if source.times:
         return SeriesRows(read_times(table, source.times, missing=source.missing_texts))
-    times = told_time(table, columns.surveys, missing=source.missing_texts)
-    return None if times is None else SeriesRows(times, said_of_order(table, times))
+    times = detect_time(table, columns.surveys, missing=source.missing_texts)
+    return None if times is None else SeriesRows(times, describe_order(table, times))
 
 
 def _file_columns(source: Table | Series, table: TableFiles) -> FileColumns:

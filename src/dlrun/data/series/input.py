@@ -149,8 +149,8 @@ class SeriesInput(RawInput):
         the values to be predicted.
 
         Raises:
-            DataError: There are fewer rows than a window has, a column is missing, a value is no number, or time goes
-                back.
+            DataError: There are fewer rows than a window has, a column is missing, a value is not a number, or time
+                goes back.
         """
         found = waiting = 0
         with self.reading.open(source) as table:
@@ -196,10 +196,10 @@ class SeriesInput(RawInput):
         )
 
     def watched(self, blocks: Iterator[Examples], *, tell: Callable[[str], object]) -> Iterator[Examples]:
-        """The same blocks; at their end it is told which categories of their newest rows training did not have.
+        """The same blocks; at their end `tell` learns which categories of their newest rows training did not have.
 
         Raises:
-            DataError: They are the most of a column: told before the last block is given.
+            DataError: They are the most of a column; raised before the last block is given.
         """
 
         def newest(block: Examples) -> tuple[Array, Mapping[str, pa.Array]]:

@@ -35,7 +35,7 @@ class Times:
     """The time of every row.
 
     Args:
-        columns: Of the time, from the slowest on.
+        columns: The columns of the time, from the slowest on.
         values: As `parse_times` gives them.
 
     Shape:
@@ -82,7 +82,7 @@ def read_times(table: TableFiles, names: Sequence[str], *, missing: Sequence[str
         missing: The texts that mean missing.
 
     Raises:
-        DataError: A value is missing or is no time: names the row.
+        DataError: A value is missing or is not a time: names the row.
     """
     fitting = [_fitting(table, name, missing) for name in names]
     chosen = [next(iter(each)) for each in fitting]
@@ -113,8 +113,8 @@ def check_times(table: TableFiles, columns: Sequence[TimeColumn], *, missing: Se
     """Refuse rows that are not in the order of columns whose layout is known, in memory that does not grow with them.
 
     Args:
-        table: Rows that continue or resemble the series which the columns were told of.
-        columns: Of the time.
+        table: Rows that continue or resemble the series in which the columns were detected.
+        columns: The columns of the time.
         missing: The texts that mean missing.
 
     Raises:
@@ -136,8 +136,8 @@ def check_times(table: TableFiles, columns: Sequence[TimeColumn], *, missing: Se
         raise gone_back(table, back, (before, now), names, is_descending=not goes_on)
 
 
-def said_of_order(table: TableFiles, times: Times) -> str:
-    """What is told of rows that are not in the order of a column that looks like the time; empty if they are."""
+def describe_order(table: TableFiles, times: Times) -> str:
+    """Describe rows that are not in the order of a column that looks like the time; empty if they are."""
     if times.order == "ascending":
         return ""
     row = int(np.argmax(directions(times.values) < 0)) + 1
@@ -167,7 +167,7 @@ def _fitting(table: TableFiles, name: str, missing: Sequence[str]) -> dict[TimeL
             found[layout].append(values)
         if len(reached) == len(found):
             row = max(reached.values())
-            raise no_time(
+            raise not_a_time(
                 table,
                 block.first + row,
                 name,
@@ -191,7 +191,7 @@ def _values(table: TableFiles, block: Block, columns: Sequence[TimeColumn], miss
         values, _ = parse_times(known, column.layout)
         if np.isnan(values).any():
             row = int(np.argmax(np.isnan(values)))
-            raise no_time(
+            raise not_a_time(
                 table,
                 block.first + row,
                 column.name,
@@ -239,21 +239,21 @@ def gone_back(
     )
 
 
-def no_time(table: TableFiles, row: int, name: str, found: object, *, expected: str, hint: str) -> DataError:
-    """The error of a value that is no time, or is missing."""
+def not_a_time(table: TableFiles, row: int, name: str, found: object, *, expected: str, hint: str) -> DataError:
+    """The error for a value that is not a time, or is missing."""
     is_missing = found is None or (isinstance(found, float) and math.isnan(found))
     said = f"column {name!r} has no value" if is_missing else f"column {name!r} holds {found!r}"
     return DataError(f"{table.place(row)}: {said}", expected=expected, hint=hint)
 
 
-def told_time(
+def detect_time(
     table: TableFiles, surveys: Mapping[str, ColumnSurvey], *, missing: Sequence[str] = MISSING_VALUES
 ) -> Times | None:
     """The columns that tell the time: the first in whose order the rows are, else the first that looks like it anyway.
 
     Args:
         table: The series.
-        surveys: Of its columns.
+        surveys: The surveys of its columns.
         missing: The texts that mean missing.
 
     Returns:
@@ -275,10 +275,10 @@ def told_time(
 
 
 def possible_times(surveys: Mapping[str, ColumnSurvey]) -> Iterator[tuple[str, ...]]:
-    """The columns that look as if they told the time, those first that do so most likely.
+    """Yield the columns that look like the time, the most likely first.
 
     Args:
-        surveys: Of the columns, in the order of the file.
+        surveys: The surveys of the columns, in the order of the file.
     """
     by_lower = {name.lower(): name for name in reversed(list(surveys))}
     found = [tuple(by_lower[part] for part in PARTS if part in by_lower)]
@@ -312,7 +312,7 @@ def is_years(survey: ColumnSurvey, *, is_first: bool) -> bool:
     """Whether a column of numbers is years: by its name, or the first one, in which every year has a row.
 
     Args:
-        survey: Of the column.
+        survey: The survey of the column.
         is_first: Whether it is the first of its file.
     """
     if not survey.numeric or not survey.is_whole or not _FIRST_YEAR <= survey.low <= survey.high <= _LAST_YEAR:

@@ -30,7 +30,7 @@ from dlrun.data.files.locate import find_tables
 from dlrun.data.mapped import Windows
 from dlrun.data.series.input import SeriesInput
 from dlrun.data.series.keys import SeriesKeys
-from dlrun.data.series.order import Times, check_order, read_times, remedy_of_order, said_of_order, told_time
+from dlrun.data.series.order import Times, check_order, describe_order, detect_time, read_times, remedy_of_order
 from dlrun.data.series.splits import Cut, cut_by_time, known_before, targets_of
 from dlrun.data.series.steps import steps_of, time_axis
 from dlrun.data.splits import Array, Split, fingerprint_of
@@ -64,7 +64,7 @@ class Series(SeriesKeys):
         """Open the files; of a series that is small enough read all of it.
 
         Raises:
-            DataError: They cannot be read, or are no series.
+            DataError: They cannot be read, or are not a series.
         """
         if self.open_table(self.path, head_only=True).size <= _DESCRIBED_BYTES:
             self.load()
@@ -73,8 +73,8 @@ class Series(SeriesKeys):
         """Read the rows, divide them by time, and measure the columns on the training span.
 
         Raises:
-            DataError: The file is missing or damaged, the time goes back, a target is no number, or there are too few
-                rows.
+            DataError: The file is missing or damaged, the time goes back, a target is not a number, or there are too
+                few rows.
         """
         return _read_before(self, store_key({}, list(self.open_table(self.path, head_only=True).paths)))
 
@@ -151,10 +151,10 @@ class Series(SeriesKeys):
     ) -> Iterator[str]:
         if times is not None:
             yield from steps_of(times).notes()
-        elif (told := told_time(table, surveys, missing=self.missing_texts)) is not None:
-            said = said_of_order(table, told)
-            if said:
-                yield f"{said}; {remedy_of_order(told)}"
+        elif (found := detect_time(table, surveys, missing=self.missing_texts)) is not None:
+            problem = describe_order(table, found)
+            if problem:
+                yield f"{problem}; {remedy_of_order(found)}"
 
     def _splits(
         self, stored: Array, values: Array, cut: Cut

@@ -40,7 +40,7 @@ def cut_by_time(rows: int, *, history: int, horizon: int, test: float, validatio
     """Divide the windows of a series.
 
     Args:
-        rows: Of the series.
+        rows: Number of rows of the series.
         history: Rows of a window.
         horizon: Rows that it predicts.
         test: Fraction or number of windows at the end.

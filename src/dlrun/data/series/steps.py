@@ -1,4 +1,4 @@
-"""The times of a series in, how far they are apart out: the usual step, gaps, and times that several rows have."""
+"""Measure the steps of a series: the usual one, gaps, and times that several rows have."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dlrun.data.series.order import PARTS, Times, directions
 from dlrun.data.series.time import DATES, Floats, seconds_since_1970
 
 GAP = 1.5
-"""A step that is this many times the usual one or less is no gap: months have 28 to 31 days."""
+"""A step that is this many times the usual one or less is not a gap: months have 28 to 31 days."""
 
 _UNITS = (("day", 86400.0), ("hour", 3600.0), ("minute", 60.0), ("second", 1.0))
 _FIRST_DATE, _LAST_DATE = 1900_01_01, 2199_12_31
@@ -26,7 +26,7 @@ class Steps:
     Args:
         rows: How many there are.
         repeats: Those with the time of the row above.
-        usual: The median of the other steps; 0 where it cannot be told.
+        usual: The median of the other steps; 0 where there is none.
         gaps: Steps that are larger than `GAP` times that.
         largest: The largest step.
         is_seconds: Whether steps are seconds; else they have the unit of the column.
@@ -82,7 +82,7 @@ def steps_of(times: Times) -> Steps:
 
 
 def time_axis(times: Times) -> tuple[Floats | None, bool]:
-    """Return the time as one number for each row, and whether it is in seconds; None where it is no such number.
+    """Return the time as one number for each row, and whether it is in seconds; None where there is no such number.
 
     Shape:
         Returns: `(rows,)`.

@@ -1,4 +1,4 @@
-"""A column of texts or numbers in, times out as numbers that are larger the later it is; and how they are written."""
+"""Parse a column of texts or numbers into times: numbers that are larger the later it is; and how they are written."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class TimeColumn:
     """A column of the time.
 
     Args:
-        name: Of the column.
+        name: The name of the column.
         layout: How it is written.
     """
 

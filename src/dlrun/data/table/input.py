@@ -77,10 +77,10 @@ class TableInput(RawInput):
                 yield Examples(names[has].tolist(), block.stored[has], labels, known, unlabelled=int((~has).sum()))
 
     def watched(self, blocks: Iterator[Examples], *, tell: Callable[[str], object]) -> Iterator[Examples]:
-        """The same blocks; at their end it is told which categories training did not have.
+        """The same blocks; at their end `tell` learns which categories training did not have.
 
         Raises:
-            DataError: They are the most of a column: told before the last block is given.
+            DataError: They are the most of a column; raised before the last block is given.
         """
         return watch(
             blocks,

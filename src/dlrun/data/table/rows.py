@@ -42,7 +42,7 @@ class TablePlan:
         tables: By split; `train`, and others that have files of their own.
         plan: What each column is.
         target: What is to be predicted, or None.
-        rows: Of the training table.
+        rows: Number of rows of the training table.
     """
 
     tables: Mapping[str, TableFiles]
@@ -84,7 +84,7 @@ class TableRows:
         notes: The choices that were made.
         coded: Every row as numbers.
         warnings: What may have been read in another way than it was meant.
-        left_out: Why a column is no feature, by name.
+        left_out: Why a column is not a feature, by name.
     """
 
     columns: tuple[Column, ...]

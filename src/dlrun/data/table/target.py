@@ -31,10 +31,10 @@ class TargetColumn:
     """A column that is to be predicted.
 
     Args:
-        name: Of the column.
-        classes: Of its categories in the order of their indices; empty: it holds numbers.
+        name: The name of the column.
+        classes: Its categories in the order of their indices; empty: it holds numbers.
         notation: How files write its numbers.
-        dtype: Of its numbers: float64 where float32 would not hold them apart before they are standardized.
+        dtype: The dtype of its numbers: float64 where float32 would not hold them apart before they are standardized.
     """
 
     name: str

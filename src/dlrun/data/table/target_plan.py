@@ -1,4 +1,4 @@
-"""What a table has to predict, told from its columns or the spec: classes, yes-or-no labels, or numbers."""
+"""What a table has to predict, as its columns or the spec say: classes, yes-or-no labels, or numbers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def plan_target(
         keys: How columns are read.
 
     Raises:
-        DataError: A column is not there, holds nothing, one value or something that is no number, or several columns
+        DataError: A column is not there, holds nothing, one value or something that is not a number, or several columns
             are not of one kind.
     """
     table.check_columns(names)

@@ -40,7 +40,7 @@ class TextKeys(Fields):
         default="auto",
         description="Tokens of a text that count, from its first on; shorter ones are padded with 0. auto: as many as "
         f"95 of 100 training texts have, {_LONGEST_SEQUENCE} at most; for output modes that count, as many as the "
-        "longest has. The choice is told.",
+        "longest has. The choice is reported.",
     )
     output_mode: OutputMode = Field(
         default="int",
@@ -77,7 +77,7 @@ class TextKeys(Fields):
             return Features("tokens", (length,), self.vocabulary_size)
         return Features("vector", (self.vocabulary_size,))
 
-    def told(self, counts: TokenCounts, *, length: int) -> Iterator[str]:
+    def notes(self, counts: TokenCounts, *, length: int) -> Iterator[str]:
         """A note on each choice."""
         kept = min(counts.found, self.vocabulary_size - RESERVED_IDS)
         yield (

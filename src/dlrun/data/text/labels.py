@@ -73,7 +73,7 @@ def read_labels(
         By split: `(texts,)` class indices int32, or numbers float32; the target; and a note.
 
     Raises:
-        DataError: There are no texts, all have one label, a label is no number, or not one of the training texts'.
+        DataError: There are no texts, all have one label, a label is not a number, or not one of the training texts'.
     """
     columns = {split: _column(corpus) for split, corpus in corpora.items()}
     train = columns["train"]
@@ -103,7 +103,7 @@ def class_name(label: str) -> str:
 
 
 def class_places(names: Iterable[str]) -> dict[str, int]:
-    """The place of each class by its name, and by every other spelling that is no name of its own."""
+    """The place of each class by its name, and by every other spelling that is not a name of its own."""
     places = {name: place for place, name in enumerate(names)}
     for name, place in list(places.items()):
         for each in (canonical(name), *other_spellings(name)):

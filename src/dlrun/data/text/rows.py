@@ -27,7 +27,7 @@ class Row(NamedTuple):
     """One example.
 
     Args:
-        number: Of its first line, or of the row, from 1.
+        number: The number of its first line, or of the row, from 1.
         text: Without lone surrogates, so that it is UTF-8.
         label: As it is written, without space around it; None if it was not asked for.
         kept: The values of the columns of `TextReading.keep`, as text; None for no value.

@@ -32,7 +32,7 @@ _FEW_LINES = 3
 _MOSTLY = 0.8
 """Of rows: one with a mistake in it makes no lines of text of the others."""
 _KINDS: dict[StandardInput, type[DataFile]] = {"csv": CsvFile, "jsonl": JsonLinesFile}
-"""What its rows are read from; `lines` are no rows."""
+"""What its rows are read from; `lines` are not rows."""
 
 
 @dataclass(frozen=True)

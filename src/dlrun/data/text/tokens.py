@@ -83,7 +83,7 @@ class TokenCounts:
         """The most frequent tokens, those of one frequency in the order of their code points.
 
         Args:
-            size: Of the vocabulary, the ids of padding and of unknown tokens included.
+            size: The size of the vocabulary, the ids of padding and of unknown tokens included.
         """
         named = ((_written(token), count) for token, count in self._counts.items())
         # Keras keeps a vocabulary in a numpy array, which drops zeros at the end of a string.
@@ -111,7 +111,7 @@ class Encoder:
 
     Args:
         cut: From a text to its tokens.
-        ids: Of each token of the vocabulary.
+        ids: The id of each token of the vocabulary.
         length: Tokens that count; those behind them are left out.
     """
 

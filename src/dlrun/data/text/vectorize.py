@@ -32,7 +32,7 @@ class Vectorized:
     """Texts as numbers.
 
     Args:
-        splits: Of token ids.
+        splits: Splits of token ids.
         raw: What makes token ids of a text.
         preprocess: What makes features of token ids.
         features: What the model gets.
@@ -79,7 +79,7 @@ def vectorize(
     vocabulary, length, preprocess = keys.settle(counts)
     raw = TextInput(reading, keys.tokens, keys.standardize, vocabulary, length)
     stored, empty = store(_chained(corpora), splits, raw.encoder())
-    notes = [*keys.told(counts, length=length)]
+    notes = [*keys.notes(counts, length=length)]
     if empty:
         notes.append(f"empty: {empty:,} texts without {keys.tokens} count as one unknown token")
     return Vectorized(stored, raw, preprocess, keys.features(length), tuple(notes))
