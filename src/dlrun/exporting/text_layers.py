@@ -146,7 +146,7 @@ def lookup_ids(layer: Any) -> tuple[dict[str, int], int]:
     config = layer.get_config()
     if config["output_mode"] != "int" or config["num_oov_indices"] != 1 or config["invert"]:
         raise RunError(
-            f"{layer.name} (StringLookup) does more than giving each known string an id, and all others one more",
+            f"{layer.name} (StringLookup) does more than giving each known string an id, and one id to all others",
             hint="--to keras, or --to savedmodel",
         )
     begin = 1 + (config["mask_token"] is not None)

@@ -124,7 +124,7 @@ def _drop(folder: RunFolder) -> None:
         if not os.access(place, os.W_OK | os.X_OK):
             raise RunError(
                 f"cannot remove {path}: {place} is not writable",
-                expected="a run with all folders writable for you",
+                expected="write permission for all folders of the run",
                 hint=f"chmod u+rwx {place}",
             )
     before = _files(path)

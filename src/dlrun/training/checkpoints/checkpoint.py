@@ -260,7 +260,7 @@ def _read(folder: Path, expected: Mapping[str, ArraySpec] | None) -> Checkpoint:
         if size != entry["size"]:
             raise CheckpointError(f"{folder / member} has {size} bytes", expected=f"{entry['size']} bytes")
     if manifest[_STATE]["size"] > _LARGEST_STATE_BYTES:
-        raise CheckpointError(f"{folder / _STATE} has {manifest[_STATE]['size']} bytes", expected="a few hundred")
+        raise CheckpointError(f"{folder / _STATE} has {manifest[_STATE]['size']} bytes", expected="a few hundred bytes")
     if expected is not None:
         _check_arrays(folder / _ARRAYS, expected)
     members = {member: _read_member(folder / member, sha256=entry["sha256"]) for member, entry in manifest.items()}

@@ -143,7 +143,7 @@ def _newest(folder: RunFolder, record: RunRecord, there: Iterable[str]) -> str:
     if not steps or not _steps(there):
         refuse_removed(folder)
     if not steps:
-        raise UsageError(f"the run {folder.id} has no checkpoint", hint="it ended before its first: dlrun resume")
+        raise UsageError(f"the run {folder.id} has no checkpoint", hint="it ended before its first one: dlrun resume")
     return steps[0]
 
 
