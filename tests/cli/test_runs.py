@@ -299,7 +299,7 @@ def test_a_listing_from_the_index_loads_neither_records_nor_yaml(tmp_path: Path)
         for _ in range(2)
     ]
     assert said[0].splitlines()[1].split() == [folder.id, "3"]
-    assert said[0].splitlines()[2] == "['dlrun.runs.record', 'dlrun.registry', 'yaml']"
+    assert said[0].splitlines()[2] == "['dlrun.runs.record', 'yaml']"
     assert said[1].splitlines() == [*said[0].splitlines()[:2], "[]"]
 
 

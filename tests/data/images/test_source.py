@@ -279,7 +279,7 @@ def test_images_that_the_cache_cannot_keep_are_in_temporary_files_with_one_note(
     assert isinstance(loaded.splits["train"].features, np.memmap)
     assert loaded.fingerprint == expected == fingerprint_of(loaded.splits)
     assert [note for note in loaded.notes if note.startswith("cache: ")] == [
-        f"cache: nothing can be kept in {tmp_path / 'file'}: not a directory; the next run prepares its data again"
+        f"cache: nothing can be stored in {tmp_path / 'file'}: not a directory; the next run prepares its data again"
     ]
     assert "they are kept in temporary files until this run ends" in loaded.notes[-1]
 
