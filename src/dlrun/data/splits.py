@@ -231,7 +231,7 @@ def _hold_out_split(splits: dict[str, Split], name: str, value: float, *, seed: 
     if count >= total:
         raise DataError(
             f"{name}: {value} holds out {count:,} of {total:,} training examples",
-            expected=f"fewer than {total:,}, so that some are left to train on",
+            expected=f"fewer than {total:,}, so that some examples are left for training",
             hint=f"a fraction, such as {name}: 0.1",
         )
     labels = train.target if by_class else None

@@ -378,7 +378,7 @@ def test_a_model_that_takes_no_token_ids_is_told_how_to_get_a_vector(tmp_path: P
         f"dataset: {{type: text, path: {_written(tmp_path, '.csv')}}}\nmodel: {{type: mlp, units: [3]}}\n"
     )
     loss = "loss=sparse_categorical_crossentropy"
-    with pytest.raises(SpecError, match=r"cannot take tokens[\s\S]*hint: --set dataset.output_mode=multi_hot"):
+    with pytest.raises(SpecError, match=r"does not accept tokens[\s\S]*hint: --set dataset.output_mode=multi_hot"):
         read_spec(config, (loss,))
     assert read_spec(config, (loss, "dataset.output_mode=multi_hot")).spec.model.type_name == "mlp"
     recurrent = "model={type: gru, units: [3], embedding_size: 2}"

@@ -65,7 +65,8 @@ def cut_by_time(rows: int, *, history: int, horizon: int, test: float, validatio
         end -= count + horizon - 1
         if end < 1:
             raise DataError(
-                f"{name}: {value} holds out {count:,} of {windows:,} windows", expected="some left to train on"
+                f"{name}: {value} holds out {count:,} of {windows:,} windows",
+                expected="some examples left for training",
             )
     starts["train"] = np.arange(end)
     if isinstance(validation, str):
