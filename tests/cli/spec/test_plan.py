@@ -1,0 +1,18 @@
+"""`dlrun plan` as a person runs it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from command_line import CONFIG
+
+
+@pytest.mark.tensorflow
+def test_plan_counts_without_training(tmp_path: Path, dlrun: Any) -> None:
+    planned = json.loads(dlrun("plan", CONFIG, "--json", cwd=tmp_path).out)
+    assert planned["parameters"] == 64 * 128 + 128 + 128 * 10 + 10
+    assert planned["layers"][-1]["output_shape"] == [10]
+    assert not (tmp_path / "runs").exists()
+    assert "memory" in dlrun("plan", CONFIG, cwd=tmp_path).out

@@ -1,0 +1,18 @@
+"""`dlrun validate` as a person runs it."""
+
+import json
+from typing import Any
+
+from command_line import CONFIG, started
+
+
+def test_a_good_spec_is_told_so() -> None:
+    done = started("validate", CONFIG)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "no problems" in done.stdout
+
+
+def test_validate_prints_the_complete_spec_as_json(dlrun: Any) -> None:
+    spec = json.loads(dlrun("validate", CONFIG, "--json", "--set", "training.epochs=7").out)
+    assert spec["training"]["epochs"] == 7
+    assert spec["optimizer"]["beta_1"] == 0.9
