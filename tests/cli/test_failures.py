@@ -76,7 +76,7 @@ def test_a_folder_that_may_not_be_entered_is_one_clear_line(command: str, code: 
     ("error", "said"),
     [
         (PermissionError(errno.EACCES, "x", "/a/b"), "cannot use /a/b: permission denied"),
-        (OSError(errno.ENOLCK, "No locks available"), "no locks"),
+        (OSError(errno.ENOLCK, "No locks available"), "does not support locks"),
         (OSError(errno.EINVAL, "Invalid argument", "/a"), "cannot use /a: Invalid argument"),
         (MemoryError(), "memory"),
         (ImportError("libx.so: failed to map segment from shared object"), "memory"),
