@@ -133,6 +133,58 @@ def test_constants_shared_with_a_loop_are_not_quantized(tmp_path: Path) -> None:
     assert measured.passed
 
 
+def _recurrent(keras: Any, kind: str) -> list[Any]:
+    from dlrun.models.parts.block_lstm import block_lstm
+
+    layers, dropout = keras.layers, {"dropout": 0.3, "recurrent_dropout": 0.2}
+    found: dict[str, Callable[[], list[Any]]] = {
+        "rnn": lambda: [layers.SimpleRNN(5, **dropout)],
+        "gru": lambda: [layers.GRU(5, **dropout)],
+        "lstm": lambda: [block_lstm()(5, dropout=0.3)],
+        "bidirectional": lambda: [layers.Bidirectional(layers.LSTM(5, **dropout))],
+        "cells": lambda: [layers.RNN([layers.LSTMCell(5, **dropout), layers.GRUCell(4, **dropout)])],
+        "convolutional": lambda: [layers.Reshape((5, 3, 1)), layers.ConvLSTM1D(3, 2, **dropout), layers.Flatten()],
+        "noise": lambda: [layers.GaussianNoise(0.3), layers.SpatialDropout1D(0.2), layers.LSTM(5, seed=1, **dropout)],
+    }
+    return found[kind]()
+
+
+@pytest.mark.usefixtures("children_here")
+@pytest.mark.parametrize(
+    ("kind", "to"),
+    [
+        *((kind, "onnx") for kind in ("rnn", "gru", "lstm", "bidirectional", "cells", "convolutional", "noise")),
+        ("noise", "keras"),
+        ("noise", "savedmodel"),
+        ("noise", "tflite"),
+    ],
+)
+def test_dropout_of_recurrent_layers_does_not_prevent_an_export(kind: str, to: str, tmp_path: Path) -> None:
+    needs(to)
+    import keras
+
+    from dlrun.exporting.export_model import ExportModel
+    from dlrun.exporting.rebuilding import in_plain_layers
+    from dlrun.signature import Target
+
+    keras.utils.set_random_seed(0)
+    given, inputs = keras.Input((5, 3), name="features"), keras.Input((5, 3))
+    identity, tensor = keras.Model(given, keras.layers.Identity()(given)), inputs
+    for layer in _recurrent(keras, kind):
+        tensor = layer(tensor)
+    core = keras.Model(inputs, keras.layers.Dense(3)(tensor), name="core")
+    model = ExportModel(identity, identity, in_plain_layers(core), Target("classes", 3))
+    examples = [{"features": np.full((1, 5, 3), number, np.float32)} for number in range(3)]
+    path = tmp_path / f"model{FORMATS[to].suffix}"
+    _, measured = exported(model, examples, path, to)
+    assert measured.passed
+    if to == "keras":  # training it further drops values as the run does
+        layers = keras.saving.load_model(path)._flatten_layers()
+        assert [(each.dropout, each.recurrent_dropout) for each in layers if isinstance(each, keras.layers.RNN)] == [
+            (0.3, 0.2)
+        ]
+
+
 def test_every_format_contains_labels_and_inputs(plain_model: Make, tmp_path: Path) -> None:
     from dlrun.exporting.description import append_description, describe
     from dlrun.exporting.writing import _of_one

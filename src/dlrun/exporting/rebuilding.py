@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlrun.models.parts.block_lstm import block_lstm
 from dlrun.models.parts.reversible_dense import reversible_dense
+from dlrun.system.keras_internals import all_layers
 
 if TYPE_CHECKING:
     import keras
@@ -32,6 +33,17 @@ def without_bincount(preprocess: keras.Model) -> keras.Model:
     copy: keras.Model = keras.models.clone_model(preprocess, call_function=call)
     copy.set_weights(preprocess.get_weights())
     return copy
+
+
+def stop_recurrent_dropout(core: keras.Model) -> None:
+    """Set the dropout of all recurrent layers to 0, in place; this does not change any prediction.
+
+    Keras 3.15 draws the masks of a recurrent layer even for predictions, which ignore them. The seed generator that it
+    draws them from is a variable, and ONNX has no variables. All other layers draw in training only.
+    """
+    for layer in all_layers(core):
+        if hasattr(layer, "get_recurrent_dropout_mask"):
+            layer.dropout = layer.recurrent_dropout = 0.0
 
 
 def with_float_resizing(raw: keras.Model) -> keras.Model:
