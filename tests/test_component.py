@@ -1,4 +1,4 @@
-"""The fields of a plugin through spec.yaml: of whatever type they are, they come back, or the plugin is refused."""
+"""Fields of a plugin of every type survive a round trip through spec.yaml, or the plugin is refused."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,7 +68,7 @@ def spec(folder: Path, names: list[str], fields: str, model: str = "", name: str
     return path
 
 
-def test_fields_of_every_type_come_back_from_the_spec_of_a_run(tmp_path: Path, names: list[str]) -> None:
+def test_fields_of_every_type_are_read_back_from_the_spec_of_a_run(tmp_path: Path, names: list[str]) -> None:
     model = (
         "{type: stored, sizes: [3, 2, 1], day: 2026-02-28, kind: new, names: [u, v], blocks: [{}, {widths: [7]}], "
         "by_name: {first: {widths: [2]}}, by_number: {3: 0.5}, kernel_initializer: he_normal}"
@@ -93,7 +93,7 @@ def test_fields_of_every_type_come_back_from_the_spec_of_a_run(tmp_path: Path, n
         ("{by_name: {first: {width: [7]}}}", "unknown key 'width'"),
     ],
 )
-def test_a_wrong_value_of_such_a_field_is_told_at_its_place(
+def test_a_wrong_value_of_such_a_field_is_reported_at_its_location(
     tmp_path: Path, names: list[str], model: str, said: str
 ) -> None:
     path = spec(tmp_path, names, EVERY_TYPE, "{type: stored, " + model[1:])
@@ -116,7 +116,7 @@ def test_a_wrong_value_of_such_a_field_is_told_at_its_place(
         ("odd: dict[tuple[int, int], int] = {(1, 2): 3}", "odd cannot be read back from a file"),
     ],
 )
-def test_a_field_that_no_file_gives_back_is_refused_before_anything_is_trained(
+def test_a_field_that_cannot_be_stored_in_a_file_is_refused_before_training(
     tmp_path: Path, names: list[str], fields: str, said: str
 ) -> None:
     with pytest.raises(SpecError) as caught:

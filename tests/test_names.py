@@ -15,7 +15,7 @@ def test_a_swap_of_neighbours_is_one_change(first: str, second: str, distance: i
     ("name", "meant"),
     [("adma", "adam"), ("ADAM", "adam"), ("adammax", "adamax"), ("prop", "rmsprop"), ("zzz", None), ("", None)],
 )
-def test_the_nearest_name_is_the_one_that_was_meant(name: str, meant: str | None) -> None:
+def test_the_nearest_name_is_the_intended_one(name: str, meant: str | None) -> None:
     assert nearest(name, ("adam", "adamax", "adamw", "rmsprop")) == meant
 
 

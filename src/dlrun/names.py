@@ -34,11 +34,10 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     if begun:
         return folded[min(begun, key=len)]
     best, least = "", _FARTHEST
+    # Allow more changes in longer names, and skip those that are too far away by their length alone.
     for known in sorted(folded):
         limit = max(1, 2 * max(len(wanted), len(known)) // 5)
-        if abs(len(wanted) - len(known)) <= min(
-            limit, least - 1
-        ):  # the difference in length is a lower bound of the distance
+        if abs(len(wanted) - len(known)) <= min(limit, least - 1):
             distance = edit_distance(wanted, known)
             if distance <= limit and distance < least:
                 best, least = known, distance
