@@ -82,5 +82,5 @@ def test_a_later_grid_may_refine_what_an_earlier_one_chose() -> None:
 def test_a_value_given_twice_and_too_many_combinations_are_refused() -> None:
     with pytest.raises(UsageError, match="has 1 twice"):
         combine([A], [], ["k=1,2,1"])
-    with pytest.raises(UsageError, match="1,010,000 combinations"):
+    with pytest.raises(UsageError, match="1,010,000 runs"):
         combine([A], [], [f"k={','.join(map(str, range(1010)))}"], "1000")

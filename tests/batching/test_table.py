@@ -160,7 +160,7 @@ def test_a_renamed_metric_keeps_its_direction_and_a_disagreement_needs_a_sign(tm
         config.write_text(SPEC.replace("[accuracy]", f"[{{type: {kind}, name: quality}}]"))
     specs = [each.spec for each in plan_batch(combine(configs, [], ["name=x,y"]))]
     assert (larger_wins("val_quality", specs[:1]), larger_wins("val_quality", specs[2:])) == (False, True)
-    with pytest.raises(UsageError, match="for some of the configs a larger val_quality is better") as raised:
+    with pytest.raises(UsageError, match="a larger val_quality is better for some of the configs") as raised:
         check_metric("val_quality", specs)
     assert raised.value.expected == "--metric=+val_quality for the largest, --metric=-val_quality for the smallest"
     check_metric("-val_quality", specs)
