@@ -36,17 +36,17 @@ def profiled(config: Path, overrides: tuple[str, ...]) -> tuple[Counter[str], fl
     Returns:
         Seconds inside each kind of operation, over all threads, and the wall time.
     """
-    assembly = assemble(read_spec(config, overrides), listener=silent)
-    steps = assembly.choose_steps().steps
+    setup = assemble(read_spec(config, overrides), listener=silent)
+    steps = setup.choose_steps().steps
     order = epoch_order(steps.feed.examples, seed=0, epoch=0, shuffle=True)
     last_step = steps.feed.examples // steps.batch_size
-    stretch = next(iter(steps.feed.stretches(order, batch_size=steps.batch_size, last_step=last_step)))
+    step_range = next(iter(steps.feed.step_ranges(order, batch_size=steps.batch_size, last_step=last_step)))
     for count in (1, STEPS):
-        steps(stretch, 0, count)
+        steps(step_range, 0, count)
     with tempfile.TemporaryDirectory() as folder:
         tf.profiler.experimental.start(folder)
         started = time.perf_counter()
-        steps(stretch, 0, STEPS)
+        steps(step_range, 0, STEPS)
         seconds = time.perf_counter() - started
         tf.profiler.experimental.stop()
         return operations(Path(folder)), seconds

@@ -133,12 +133,12 @@ def test_compiling_makes_every_variable_before_the_first_step(tmp_path: Path) ->
 
     path = tmp_path / "x.yaml"
     path.write_text(MLP.replace("[accuracy]", "[accuracy, f1_score, sparse_categorical_crossentropy]"))
-    assembly = assemble(read_spec(path), listener=silent)
-    model = assembly.compiled.model
+    setup = assemble(read_spec(path), listener=silent)
+    model = setup.compiled.model
     before = {name: array.shape for name, array in read_arrays(model).items()}
-    feed = assembly.training_feed()
-    (stretch,) = feed.stretches(np.arange(3, dtype=np.int32), batch_size=3, last_step=1)
-    model.train_step(feed.batch(stretch.rows[0], stretch.order))
+    feed = setup.training_feed()
+    (step_range,) = feed.step_ranges(np.arange(3, dtype=np.int32), batch_size=3, last_step=1)
+    model.train_step(feed.batch(step_range.rows[0], step_range.order))
     assert {name: array.shape for name, array in read_arrays(model).items()} == before
 
 

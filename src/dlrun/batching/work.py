@@ -16,17 +16,44 @@ from typing import Any
 
 from dlrun.batching.claim import claimed
 from dlrun.batching.crew import Crew
+from dlrun.batching.grid import Combination
 from dlrun.batching.known import complete, like, runs_of, same_files
 from dlrun.batching.messages import Request
 from dlrun.batching.plan import Planned
 from dlrun.batching.record import BatchFile
 from dlrun.batching.slots import Slot, Slots
 from dlrun.batching.state import GOOD, BatchListener, BatchStarted, RunChanged, RunState, RunWarned, Stopping
-from dlrun.batching.wanted import BatchOptions
 from dlrun.errors import Interrupted, RunError
 from dlrun.launch.workers import signal_name
+from dlrun.runs import RUNS_DIR
 from dlrun.runs.folder import RunFolder, now
 from dlrun.training.stop import handled_signals
+
+
+@dataclass(frozen=True)
+class BatchOptions:
+    """The options of a batch.
+
+    Args:
+        combinations: its runs.
+        runs_dir: the folder for runs.
+        jobs: how many runs train at a time; None for what suits the machine.
+        retries: how often to try a failed run again.
+        again: whether to train runs again that are complete already.
+        metric: the score to sort the table by, perhaps with a sign; empty for the score that the runs monitored.
+        trust_plugins: whether to load the plugins in the folders of runs that were not made here, if configs are there.
+        command: the command line, which continues a stopped batch.
+    """
+
+    combinations: tuple[Combination, ...]
+    runs_dir: Path = RUNS_DIR
+    jobs: int | None = None
+    retries: int = 0
+    again: bool = False
+    metric: str = ""
+    trust_plugins: bool = False
+    command: tuple[str, ...] = ()
+
 
 _LOOK_SECONDS = 0.1
 _HELD_SECONDS = 0.5

@@ -38,31 +38,31 @@ def measure(
         until the end of the first step; peak_bytes, of the GPU's memory, or of the process on a CPU.
     """
     file = read_config(config, overrides, trust_plugins=trust_plugins)
-    assembly = assemble(file, listener=silent)
+    setup = assemble(file, listener=silent)
     started = time.perf_counter()
-    steps = assembly.choose_steps()
+    steps = setup.choose_steps()
     with step_failures("training.batch_size", file.spec.training.batch_size):
-        seconds, compile_seconds = _timed(assembly, steps.steps, started)
+        seconds, compile_seconds = _timed(setup, steps.steps, started)
     return {
-        "device": assembly.device.choice.value,
-        "precision": assembly.compiled.precision.value,
+        "device": setup.device.choice.value,
+        "precision": setup.compiled.precision.value,
         "jit": steps.jit.value,
         "seconds_per_step": seconds,
         "compile_seconds": compile_seconds,
-        "peak_bytes": _peak_bytes(assembly),
+        "peak_bytes": _peak_bytes(setup),
     }
 
 
-def _timed(assembly: TrainingSetup, steps: StepRunner, started: float) -> tuple[float, float]:
+def _timed(setup: TrainingSetup, steps: StepRunner, started: float) -> tuple[float, float]:
     whole_steps = steps.feed.examples // steps.batch_size
-    order = epoch_order(steps.feed.examples, seed=assembly.spec.seed, epoch=0, shuffle=True)
-    stretch = next(iter(steps.feed.stretches(order, batch_size=steps.batch_size, last_step=whole_steps)))
-    steps(stretch, 0, 1)
+    order = epoch_order(steps.feed.examples, seed=setup.spec.seed, epoch=0, shuffle=True)
+    step_range = next(iter(steps.feed.step_ranges(order, batch_size=steps.batch_size, last_step=whole_steps)))
+    steps(step_range, 0, 1)
     compile_seconds = time.perf_counter() - started
     count, seconds = 1, list[float]()
     while len(seconds) < _CALLS:
         began = time.perf_counter()
-        done = steps(stretch, 0, count)
+        done = steps(step_range, 0, count)
         spent = time.perf_counter() - began
         if spent >= _CALL_SECONDS or done < count:
             seconds.append(spent / done)
@@ -71,8 +71,8 @@ def _timed(assembly: TrainingSetup, steps: StepRunner, started: float) -> tuple[
     return median(seconds), compile_seconds
 
 
-def _peak_bytes(assembly: TrainingSetup) -> int:
-    if assembly.device.is_gpu:
+def _peak_bytes(setup: TrainingSetup) -> int:
+    if setup.device.is_gpu:
         return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return kilobytes if sys.platform == "darwin" else kilobytes * 1024

@@ -117,33 +117,33 @@ def _evaluate_splits(
     from dlrun.training.restoring import restore_model
     from dlrun.training.setup import assemble
 
-    assembly = assemble(file, listener=only_warnings(listener))
-    splits = assembly.dataset.splits
+    setup = assemble(file, listener=only_warnings(listener))
+    splits = setup.dataset.splits
     if split != "all" and split not in splits:
         raise UsageError(f"the data has no split {split!r}", expected="one of " + ", ".join((*splits, "all")))
-    changes = data_changes(folder, assembly.dataset.fingerprint, assembly.interface())
+    changes = data_changes(folder, setup.dataset.fingerprint, setup.interface())
     if changes:
-        what = f"{assembly.dataset.name} has changed since the training: {'; '.join(changes)}"
+        what = f"{setup.dataset.name} has changed since the training: {'; '.join(changes)}"
         if not allow_changes:
             hint = "--allow-changes evaluates it anyway; --data FILE evaluates another file"
             raise UsageError(what, expected="the same data", hint=hint)
         listener(Note("warning", what))
-    restored = restore_model(assembly.spec, assembly.compiled.model, folder, checkpoint, listener)
-    origin = Origin(checkpoint, restored, assembly.dataset.name, assembly.dataset.fingerprint)
-    baseline = find_baseline(assembly)
+    restored = restore_model(setup.spec, setup.compiled.model, folder, checkpoint, listener)
+    origin = Origin(checkpoint, restored, setup.dataset.name, setup.dataset.fingerprint)
+    baseline = find_baseline(setup)
     for name in splits if split == "all" else (split,):
-        scores, naive = assembly.evaluator(name).scores(), naive_scores(assembly, baseline, name) if baseline else {}
-        yield name, Evaluation(scores, replace(_break_down(assembly, name), naive=naive), restored), origin
+        scores, naive = setup.evaluator(name).scores(), naive_scores(setup, baseline, name) if baseline else {}
+        yield name, Evaluation(scores, replace(_break_down(setup, name), naive=naive), restored), origin
 
 
-def _break_down(assembly: TrainingSetup, name: str) -> Breakdown:
-    split, predictor, at_once = assembly.dataset.splits[name], assembly.predictor(), assembly.interface().rows_at_once
-    collector = collector_of(assembly.target)
+def _break_down(setup: TrainingSetup, name: str) -> Breakdown:
+    split, predictor, at_once = setup.dataset.splits[name], setup.predictor(), setup.interface().rows_at_once
+    collector = collector_of(setup.target)
     for start in range(0, len(split), at_once):
         rows = slice(start, start + at_once)
         truth = None if split.target is None else split.target[rows]
         collector.add(*_truth_and_predictions(predictor, split.features[rows], truth))
-    breakdown, naive = collector.breakdown(), assembly.dataset.naive.get(name)
+    breakdown, naive = collector.breakdown(), setup.dataset.naive.get(name)
     return breakdown if naive is None or split.target is None else _beside_naive(breakdown, split.target, naive)
 
 

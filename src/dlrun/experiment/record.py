@@ -212,21 +212,21 @@ def explaining_interruption(folder: RunFolder) -> Iterator[None]:
         raise interrupted(folder, signal=next(iter(error.args), None)) from error
 
 
-def record_choices(folder: RunFolder, assembly: TrainingSetup, *, jit: Choice, environment: Mapping[str, str]) -> None:
+def record_choices(folder: RunFolder, setup: TrainingSetup, *, jit: Choice, environment: Mapping[str, str]) -> None:
     """Record what was chosen and loaded, before the first step; in spec.yaml, too, so that a resume takes the same."""
     from dlrun.training.plan import plan_layers
 
-    compiled, dataset = assembly.compiled, assembly.dataset
+    compiled, dataset = setup.compiled, setup.dataset
     before = folder.read_record()
     # The reasons are written before spec.yaml: a kill in between must not leave choices without their reasons, because
     # a resume takes the choices of spec.yaml as given and has no reasons of its own.
     folder.update_record(
-        device=assembly.device.choice.model_dump(),
+        device=setup.device.choice.model_dump(),
         precision=_with_reason(before.precision, compiled.precision).model_dump(),
         jit=_with_reason(before.jit, jit).model_dump(),
         cpu_shares=_with_reason(before.cpu_shares, compiled.shares).model_dump(),
         model={
-            "type": assembly.spec.model.type_name,
+            "type": setup.spec.model.type_name,
             "parameters": compiled.model.count_params(),
             "layers": [asdict(layer) for layer in plan_layers(compiled.core)[:_MOST_LAYERS]],
         },
@@ -238,8 +238,8 @@ def record_choices(folder: RunFolder, assembly: TrainingSetup, *, jit: Choice, e
         },
         environment=environment,
     )
-    write_spec(folder, _portable(assembly.spec_with_choices(jit=jit.value), folder))
-    folder.record_sums({folder.interface_json: folder.write_json(folder.interface_json, assembly.interface().plain())})
+    write_spec(folder, _portable(setup.spec_with_choices(jit=jit.value), folder))
+    folder.record_sums({folder.interface_json: folder.write_json(folder.interface_json, setup.interface().plain())})
 
 
 def _with_reason(before: Choice | None, now: Choice) -> Choice:

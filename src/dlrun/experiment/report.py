@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 _PATIENCE_SECONDS = 120
 
 
-def keep_predictions(assembly: TrainingSetup, folder: RunFolder, splits: Iterable[str]) -> None:
+def keep_predictions(setup: TrainingSetup, folder: RunFolder, splits: Iterable[str]) -> None:
     """Keep predictions of the final model for some splits, for the report."""
     from dlrun.training.sampling import sample_predictions
 
-    splits, predictor = tuple(splits), assembly.predictor()
+    splits, predictor = tuple(splits), setup.predictor()
     looked_at = next((name for name in ("test", "validation") if name in splits), splits[0])
     for split in splits:
-        kept = sample_predictions(assembly, split, predictor, measures_columns=split == looked_at)
+        kept = sample_predictions(setup, split, predictor, measures_columns=split == looked_at)
         write_predictions(folder, split, kept)
 
 

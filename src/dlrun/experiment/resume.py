@@ -76,17 +76,17 @@ def resume(  # noqa: PLR0913  an option each, by keyword
         refuse_removed(folder)
         prepare_tracker(file, wanted=cluster.is_chief)
         announce_run(session)
-        assembly = assemble_run(file, session)
+        setup = assemble_run(file, session)
         # The environment on record is the chief's: another worker's machine may have another name for its CPU.
-        is_exact = not cluster.is_chief or check_environment(folder, assembly, allow_changes=allow_changes)
+        is_exact = not cluster.is_chief or check_environment(folder, setup, allow_changes=allow_changes)
         if overrides:
-            check_length(assembly, folder)
+            check_length(setup, folder)
         changes: dict[str, Any] = {"resumed": record.resumed + 1, "exact": record.exact and is_exact}
         if overrides:
             changes["identity"] = None  # it is no longer the run that was asked for at its start
         with _own_folder(session, file) as own:
             with session.recording(file, folder=own, **changes) as going_on:
-                scores = train_assembled(assembly, going_on, goes_on_from=folder)
+                scores = train_assembled(setup, going_on, goes_on_from=folder)
             return going_on.result(scores)
 
 
@@ -132,11 +132,11 @@ def _predict_again(
     from dlrun.training.restoring import restore_model
     from dlrun.training.setup import assemble
 
-    assembly = assemble(file, listener=listener)
-    if record.dataset is None or record.dataset.fingerprint != assembly.dataset.fingerprint:
-        raise DataError(f"{assembly.dataset.name} is not the data that the run was trained on")
-    restore_model(assembly.spec, assembly.compiled.model, folder, "final", silent)
-    keep_predictions(assembly, folder, splits)
+    setup = assemble(file, listener=listener)
+    if record.dataset is None or record.dataset.fingerprint != setup.dataset.fingerprint:
+        raise DataError(f"{setup.dataset.name} is not the data that the run was trained on")
+    restore_model(setup.spec, setup.compiled.model, folder, "final", silent)
+    keep_predictions(setup, folder, splits)
 
 
 def read_changed_spec(folder: RunFolder, overrides: tuple[str, ...], *, trust_plugins: bool) -> SpecFile:
@@ -168,7 +168,7 @@ def _with_one_length(overrides: tuple[str, ...]) -> tuple[str, ...]:
     return overrides
 
 
-def check_length(assembly: TrainingSetup, folder: RunFolder) -> None:
+def check_length(setup: TrainingSetup, folder: RunFolder) -> None:
     """Refuse a new length if a run of that length from the start would not have passed through this state.
 
     Raises:
@@ -177,10 +177,10 @@ def check_length(assembly: TrainingSetup, folder: RunFolder) -> None:
     from dlrun.training.restoring import read_newest
     from dlrun.training.state import TrainingState
 
-    found = read_newest(assembly, folder, silent)
+    found = read_newest(setup, folder, silent)
     if found is None:
         return
-    state, length = TrainingState.from_json(found.checkpoint.state.get("training", {})), assembly.length
+    state, length = TrainingState.from_json(found.checkpoint.state.get("training", {})), setup.length
     if state.step > length.steps:
         raise UsageError(
             f"{folder.id} has trained {state.step} steps already",
@@ -194,7 +194,7 @@ def check_length(assembly: TrainingSetup, folder: RunFolder) -> None:
         )
 
 
-def check_environment(folder: RunFolder, assembly: TrainingSetup, *, allow_changes: bool) -> bool:
+def check_environment(folder: RunFolder, setup: TrainingSetup, *, allow_changes: bool) -> bool:
     """Check that nothing has changed that could change a bit of the result.
 
     Returns:
@@ -208,9 +208,9 @@ def check_environment(folder: RunFolder, assembly: TrainingSetup, *, allow_chang
         return True  # it ended before the data was loaded: nothing has been computed yet
     changed = [
         f"{key} was {before}, and is {after}"
-        for key, before, after in differences(record.environment, assembly.environment())
+        for key, before, after in differences(record.environment, setup.environment())
     ]
-    changed += data_changes(folder, assembly.dataset.fingerprint, assembly.interface())
+    changed += data_changes(folder, setup.dataset.fingerprint, setup.interface())
     if changed and not allow_changes:
         raise UsageError(
             f"the environment is not the one that {record.id} was trained in: {'; '.join(changed)}",

@@ -96,9 +96,9 @@ def train_file(
         with session.recording(file) as run:
             announce_run(run)
             warn_of_signature(run)
-            assembly = assemble_run(file, run)
-            warn_of_data(assembly, run)
-            scores = train_assembled(assembly, run)
+            setup = assemble_run(file, run)
+            warn_of_data(setup, run)
+            scores = train_assembled(setup, run)
         return run.result(scores)
 
 
@@ -121,20 +121,20 @@ def warn_of_signature(run: Session) -> None:
         run.listener(Note("warning", text))
 
 
-def warn_of_data(assembly: TrainingSetup, run: Session) -> None:
+def warn_of_data(setup: TrainingSetup, run: Session) -> None:
     """Warn of what a quick look at the data finds."""
     from dlrun.data.inspection.check import quick_warnings
 
     if run.cluster.is_chief:
-        for text in quick_warnings(assembly.spec.dataset, assembly.dataset):
+        for text in quick_warnings(setup.spec.dataset, setup.dataset):
             run.listener(Note("warning", text))
 
 
-def train_assembled(assembly: TrainingSetup, run: Session, *, goes_on_from: RunFolder | None = None) -> Scores:
+def train_assembled(setup: TrainingSetup, run: Session, *, goes_on_from: RunFolder | None = None) -> Scores:
     """Train to the end, score the final model, and record both.
 
     Args:
-        assembly: The parts of the run.
+        setup: The parts of the run.
         run: The run, recorded as running.
         goes_on_from: The run whose newest checkpoint to begin with.
 
@@ -142,40 +142,40 @@ def train_assembled(assembly: TrainingSetup, run: Session, *, goes_on_from: RunF
         Interrupted: The user stopped it; a checkpoint of the last step is written.
     """
     try:
-        trainer = choose_steps(assembly, run)
+        trainer = choose_steps(setup, run)
         if goes_on_from is not None:
-            restore_newest(trainer, assembly, goes_on_from)
-        reason = train_to_end(trainer, assembly, run)
-        weights = restore_final(assembly, run)
-        scores = score_held_out(assembly, run)
+            restore_newest(trainer, setup, goes_on_from)
+        reason = train_to_end(trainer, setup, run)
+        weights = restore_final(setup, run)
+        scores = score_held_out(setup, run)
         record_outcome(run.folder, scores, weights_sha256=weights, reason=reason)
-        predict_for_report(assembly, run)
+        predict_for_report(setup, run)
     finally:
-        seconds = record_time(run.folder, assembly.timeline)
+        seconds = record_time(run.folder, setup.timeline)
     run.listener(TimeSpent(seconds))
-    for note in _advice(assembly, run.folder):
+    for note in _advice(setup, run.folder):
         run.listener(note)
     return scores
 
 
-def choose_steps(assembly: TrainingSetup, run: Session) -> Trainer:
+def choose_steps(setup: TrainingSetup, run: Session) -> Trainer:
     """Choose how the steps are compiled, record every choice, and make what trains."""
     from dlrun.training.loop import Trainer
 
-    chosen = assembly.choose_steps()
+    chosen = setup.choose_steps()
     run.listener(Note("jit", f"{chosen.jit.value}: {chosen.jit.reason}"))
-    record_choices(run.folder, assembly, jit=chosen.jit, environment=assembly.environment())
-    return Trainer(assembly.job(run.folder, chosen.steps), stop=run.stop, listener=run.listener)
+    record_choices(run.folder, setup, jit=chosen.jit, environment=setup.environment())
+    return Trainer(setup.job(run.folder, chosen.steps), stop=run.stop, listener=run.listener)
 
 
-def restore_newest(trainer: Trainer, assembly: TrainingSetup, folder: RunFolder) -> None:
+def restore_newest(trainer: Trainer, setup: TrainingSetup, folder: RunFolder) -> None:
     """Go back to the newest sound checkpoint of a run, or to the beginning if none was written."""
     from dlrun.training.restoring import read_newest
 
-    restored = read_newest(assembly, folder, trainer.listener)
+    restored = read_newest(setup, folder, trainer.listener)
     # Each worker reads the checkpoints by itself: all of them have to find the same one sound.
     found = restored.name if restored is not None else "none"
-    assembly.team.check_alike("newest checkpoint", sha256(found.encode()).hexdigest())
+    setup.replicas.check_alike("newest checkpoint", sha256(found.encode()).hexdigest())
     if restored is None:
         trainer.listener(
             Note("resume", "no checkpoint was written before the run ended: training starts from the beginning")
@@ -186,7 +186,7 @@ def restore_newest(trainer: Trainer, assembly: TrainingSetup, folder: RunFolder)
         trainer.listener(Note("resume", f"from {restored.name}, epoch {trainer.state.epoch + 1}"))
 
 
-def train_to_end(trainer: Trainer, assembly: TrainingSetup, run: Session) -> str:
+def train_to_end(trainer: Trainer, setup: TrainingSetup, run: Session) -> str:
     """Train, and record how far it came, however it ends.
 
     Returns:
@@ -195,8 +195,8 @@ def train_to_end(trainer: Trainer, assembly: TrainingSetup, run: Session) -> str
     Raises:
         Interrupted: The user stopped it.
     """
-    run.listener(_started(assembly))
-    if text := assembly.updates_told(assembly.length.steps):
+    run.listener(_started(setup))
+    if text := setup.updates_told(setup.length.steps):
         run.listener(Note("updates", text))
     try:
         end = trainer.train()
@@ -206,14 +206,14 @@ def train_to_end(trainer: Trainer, assembly: TrainingSetup, run: Session) -> str
         raise interrupted(run.folder, signal=run.stop.signal)
     reason = trainer.state.stopped
     if end == "out of time":
-        reason = f"training.max_minutes ({assembly.spec.training.max_minutes}) have passed"
-    if trainer.state.step < assembly.length.steps and (text := assembly.updates_told(trainer.state.step)):
+        reason = f"training.max_minutes ({setup.spec.training.max_minutes}) have passed"
+    if trainer.state.step < setup.length.steps and (text := setup.updates_told(trainer.state.step)):
         run.listener(Note("updates", text))
     run.listener(TrainingDone(reason, trainer.state.seconds, trainer.pace.data_wait))
     return reason
 
 
-def restore_final(assembly: TrainingSetup, run: Session) -> str:
+def restore_final(setup: TrainingSetup, run: Session) -> str:
     """Give the model the variables that the run is scored with.
 
     Returns:
@@ -222,42 +222,42 @@ def restore_final(assembly: TrainingSetup, run: Session) -> str:
     from dlrun.training.restoring import restore_model
     from dlrun.training.variables import weights_sha256
 
-    model = assembly.compiled.model
-    with assembly.timeline.spent("save"):
+    model = setup.compiled.model
+    with setup.timeline.spent("save"):
         weights = weights_sha256(model)
         # Only the chief has the checkpoints; the other workers get its variables.
         if run.cluster.is_chief:
-            restore_model(assembly.spec, model, run.folder, "final", silent)
-        assembly.team.share_variables(model)
+            restore_model(setup.spec, model, run.folder, "final", silent)
+        setup.replicas.share_variables(model)
     return weights
 
 
-def score_held_out(assembly: TrainingSetup, run: Session) -> dict[str, dict[str, float]]:
+def score_held_out(setup: TrainingSetup, run: Session) -> dict[str, dict[str, float]]:
     """Score the final model on what it was not trained on, and a prediction without a model beside it."""
     from dlrun.training.naive import find_baseline, kept_baseline, naive_scores
 
-    splits = assembly.held_out_splits()
-    with assembly.timeline.spent("evaluate"):
+    splits = setup.held_out_splits()
+    with setup.timeline.spent("evaluate"):
         scores = {}
         for split in splits:
-            scores[split] = assembly.evaluator(split).scores()
+            scores[split] = setup.evaluator(split).scores()
             run.listener(Evaluated(split, scores[split]))
-        baseline = find_baseline(assembly)
-        naive = {split: naive_scores(assembly, baseline, split) for split in splits} if baseline else {}
+        baseline = find_baseline(setup)
+        naive = {split: naive_scores(setup, baseline, split) for split in splits} if baseline else {}
     run.folder.update_record(naive=naive, baseline=kept_baseline(baseline))
     return scores
 
 
-def predict_for_report(assembly: TrainingSetup, run: Session) -> None:
+def predict_for_report(setup: TrainingSetup, run: Session) -> None:
     """Keep the predictions that the report shows, if there is to be one."""
-    if assembly.spec.training.report and run.cluster.is_chief:
-        with assembly.timeline.spent("report"):
-            keep_predictions(assembly, run.folder, assembly.held_out_splits())
+    if setup.spec.training.report and run.cluster.is_chief:
+        with setup.timeline.spent("report"):
+            keep_predictions(setup, run.folder, setup.held_out_splits())
 
 
-def _advice(assembly: TrainingSetup, folder: RunFolder) -> Iterator[Note]:
+def _advice(setup: TrainingSetup, folder: RunFolder) -> Iterator[Note]:
     """Yield notes on what the scores of a complete run suggest."""
-    record, rows, spec = folder.read_record(), folder.read_metrics(), assembly.spec
+    record, rows, spec = folder.read_record(), folder.read_metrics(), setup.spec
     if text := warn_of_naive(record):
         yield Note("warning", text)
     resume = read_cluster().resume_command(folder.id) + runs_option(folder)
@@ -266,11 +266,11 @@ def _advice(assembly: TrainingSetup, folder: RunFolder) -> Iterator[Note]:
         yield Note("longer", f"the last epoch is the best so far, and training longer may improve it: {command}")
 
 
-def _started(assembly: TrainingSetup) -> TrainingStarted:
-    examples = {name: len(split) for name, split in assembly.dataset.splits.items()}
-    length = assembly.length
-    monitor = monitored_metric(assembly.spec, "auto", has_validation="validation" in examples)
-    return TrainingStarted(assembly.compiled.model.count_params(), examples, length.epochs, length.steps, monitor)
+def _started(setup: TrainingSetup) -> TrainingStarted:
+    examples = {name: len(split) for name, split in setup.dataset.splits.items()}
+    length = setup.length
+    monitor = monitored_metric(setup.spec, "auto", has_validation="validation" in examples)
+    return TrainingStarted(setup.compiled.model.count_params(), examples, length.epochs, length.steps, monitor)
 
 
 def read_config(

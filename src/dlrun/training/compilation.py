@@ -70,7 +70,7 @@ class Compiled:
 
 
 def compile_model(
-    spec: Spec, features: Features, target: Target, *, team: Replicas, length: TrainingLength, shares: Choice
+    spec: Spec, features: Features, target: Target, *, replicas: Replicas, length: TrainingLength, shares: Choice
 ) -> Compiled:
     """Build and compile the spec's model; the spec's seed decides every initial value.
 
@@ -78,7 +78,7 @@ def compile_model(
         spec: the spec.
         features: the shape and kind of the model's input.
         target: what the model has to predict, with the encoding and activation that the loss needs.
-        team: the replicas; each variable is created on all of their devices.
+        replicas: the replicas; each variable is created on all of their devices.
         length: the length of the training, which learning rate schedules need.
         shares: the number of parts that one CPU should cut each batch into.
 
@@ -91,14 +91,14 @@ def compile_model(
     """
     keras.utils.clear_session()  # so that the numbers in Keras' automatic names start at 1 again
     precision = choose_precision(
-        spec.training, team.device, lambda: _built(spec, features, target, precision="float32")
+        spec.training, replicas.device, lambda: _built(spec, features, target, precision="float32")
     )
     common = {**spec.plain(), "dataset": None, "plugins": None, "precision": precision.value}
-    team.check_alike("spec, or another precision,", sha256(repr(common).encode()).hexdigest())
-    if precision.value == "float16" and team.replicas > 1:
+    replicas.check_alike("spec, or another precision,", sha256(repr(common).encode()).hexdigest())
+    if precision.value == "float16" and replicas.count > 1:
         precision = Choice(value="float32", reason="this GPU has no bfloat16, and losses are scaled on one device only")
     keras.utils.clear_session()  # before the scope, not inside it: clearing the session would remove the scope
-    with team.strategy.scope():
+    with replicas.strategy.scope():
         core = _built(spec, features, target, precision=precision.value)
         exchange_dropout(core)
         model, shares = share_batches(core, shares, is_asked_for=spec.training.cpu_shares != "auto")
@@ -107,7 +107,7 @@ def compile_model(
         # exist before the graph is traced and before a checkpoint is restored. 3. So do the metrics' variables.
         model.optimizer.build(model.trainable_variables)
         _build_metrics(model, features, target, dtype=core.inputs[0].dtype)
-        if team.replicas > 1:
+        if replicas.count > 1:
             join_parts(model)
     return Compiled(model, core, precision, shares)
 

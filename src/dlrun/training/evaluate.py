@@ -24,13 +24,13 @@ class Evaluator:
         model: a compiled model; each evaluation uses and resets its metric variables.
         feed: the examples of the split.
         batch_size: the number of examples in one step.
-        team: the replicas that compute each step.
+        replicas: the replicas that compute each step.
     """
 
-    def __init__(self, model: keras.Model, feed: Feed, *, batch_size: int, team: Replicas) -> None:
+    def __init__(self, model: keras.Model, feed: Feed, *, batch_size: int, replicas: Replicas) -> None:
         self._model = model
-        self._team = team
-        self._steps = StepRunner(model, model.test_step, feed, batch_size=batch_size, jit=False, team=team)
+        self._replicas = replicas
+        self._steps = StepRunner(model, model.test_step, feed, batch_size=batch_size, jit=False, replicas=replicas)
         self._order = epoch_order(feed.examples, seed=0, epoch=0, shuffle=False)
 
     def scores(self) -> dict[str, float]:
@@ -43,13 +43,13 @@ class Evaluator:
         self._model.reset_metrics()
         collected = Collected(self._model.metrics)
         with closing(collected), step_failures("training.evaluation_batch_size", batch_size):
-            for stretch in feed.stretches(
+            for step_range in feed.step_ranges(
                 self._order, batch_size=batch_size, last_step=-(-feed.examples // batch_size)
             ):
-                step = stretch.first_step
-                while step < stretch.last_step:
-                    step += self._steps(stretch, step, stretch.last_step - step)
-            scores = with_exact(read_scores(self._model), collected.scores(self._team.gather_rows))
+                step = step_range.first_step
+                while step < step_range.last_step:
+                    step += self._steps(step_range, step, step_range.last_step - step)
+            scores = with_exact(read_scores(self._model), collected.scores(self._replicas.gather_rows))
         self._model.reset_metrics()
         return scores
 

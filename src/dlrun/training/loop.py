@@ -55,7 +55,7 @@ class TrainingTask:
     compiled: Compiled
     train: Feed
     steps: StepRunner
-    team: Replicas
+    replicas: Replicas
     validation: Evaluator | None
     length: TrainingLength
     folder: RunFolder
@@ -76,9 +76,9 @@ class Trainer:
         self._saver = Saver(
             lambda: HostValues(self.model),
             job.folder,
-            team=job.team,
+            replicas=job.replicas,
             training=job.spec.training,
-            read_parts=lambda: job.team.read_metric_parts(self.model),
+            read_parts=lambda: job.replicas.read_metric_parts(self.model),
         )
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -97,9 +97,9 @@ class Trainer:
         if not fits or state.epoch_step > self.job.length.steps_per_epoch or not isinstance(metrics_bytes, int):
             raise CheckpointError("the training state in the checkpoint does not belong to this spec and data")
         assign_arrays(self.model, checkpoint.arrays, parts=("model", "optimizer", "metrics"))
-        self.job.team.assign_metric_parts(self.model, checkpoint.arrays)
+        self.job.replicas.assign_metric_parts(self.model, checkpoint.arrays)
         self.state = reconsider_stop(state, self.job.spec.training.early_stopping)
-        if not self.job.team.cluster.is_chief:
+        if not self.job.replicas.cluster.is_chief:
             return  # only the chief writes to the run folder
         digest = checkpoint.state.get("metrics_sha256")
         self.job.folder.history.cut(metrics_bytes, digest=digest if isinstance(digest, str) else None)
@@ -117,7 +117,7 @@ class Trainer:
         """
         training = self.job.spec.training
         minutes = training.max_minutes
-        writes_events = training.tensorboard and self.job.team.cluster.is_chief
+        writes_events = training.tensorboard and self.job.replicas.cluster.is_chief
         events = EventWriter(self.job.folder.tensorboard, self.listener) if writes_events else None
         self._saver.begin()
         try:
@@ -188,15 +188,15 @@ class Trainer:
         order = epoch_order(
             self.job.train.examples, seed=self.job.spec.seed, epoch=self.state.epoch, shuffle=training.shuffle
         )
-        stretches = self.job.train.stretches(
+        step_ranges = self.job.train.step_ranges(
             order, batch_size=training.batch_size, first_step=began_step, last_step=steps, epoch=self.state.epoch
         )
         while self.state.epoch_step < steps and not self._reason_to_end():
             waited = time.perf_counter()
-            stretch = next(stretches)
+            step_range = next(step_ranges)
             wait_seconds += time.perf_counter() - waited
-            while self.state.epoch_step < stretch.last_step and not self._reason_to_end():
-                scores = self._call(stretch)
+            while self.state.epoch_step < step_range.last_step and not self._reason_to_end():
+                scores = self._call(step_range)
                 rate = (self.state.epoch_step - began_step) / (time.perf_counter() - began_at)
                 self._report_steps(steps, scores, rate=rate)
                 # At the end of an epoch the checkpoint comes after validation.
@@ -206,13 +206,13 @@ class Trainer:
         self.state = replace(self.state, seconds=self.state.seconds + wait_seconds)
         return scores, wait_seconds
 
-    def _call(self, stretch: StepRange) -> dict[str, float]:
+    def _call(self, step_range: StepRange) -> dict[str, float]:
         """Train some steps in one call, and read the scores of the epoch so far."""
         called = time.perf_counter()
-        wanted = self.job.team.chiefs(self.pace.steps)
+        wanted = self.job.replicas.chiefs(self.pace.steps)
         # Every process has to run the same number of steps, so the chief's clock decides for all.
         with self.job.timeline.spent("train" if self.pace.traced else "compile"):
-            count = self.job.steps(stretch, self.state.epoch_step, wanted)
+            count = self.job.steps(step_range, self.state.epoch_step, wanted)
         scores = read_scores(self.model)
         seconds = time.perf_counter() - called
         self.state = replace(
@@ -230,7 +230,7 @@ class Trainer:
         return min(self.job.length.steps_per_epoch, left)
 
     def _reason_to_end(self) -> End | None:
-        stopped, is_late = self.job.team.agree(anyone=self.stop.signal is not None, chief=int(self.stop.is_late))
+        stopped, is_late = self.job.replicas.agree(anyone=self.stop.signal is not None, chief=int(self.stop.is_late))
         # Asked in every process at the same place: a worker that stopped alone would leave the others waiting for it.
         return "interrupted" if stopped else "out of time" if is_late else None
 

@@ -103,18 +103,18 @@ class NaiveScores:
         return {"loss": self._sum / self._count} | with_exact(of_metrics, self._collected.scores())
 
 
-def find_baseline(assembly: TrainingSetup) -> BaselineRecord | None:
+def find_baseline(setup: TrainingSetup) -> BaselineRecord | None:
     """Return the baseline of a run: the naive forecast of a series, or else a constant; None for an autoencoder.
 
     Args:
-        assembly: the training setup of the run.
+        setup: the training setup of the run.
     """
-    if assembly.dataset.naive:
+    if setup.dataset.naive:
         return BaselineRecord(method="the last value")
-    split, kind = assembly.dataset.splits["train"], assembly.target.kind
+    split, kind = setup.dataset.splits["train"], setup.target.kind
     if kind == "input" or split.target is None:
         return None
-    values = _frequencies(split, assembly.target) if assembly.target.is_decided else _means(split)
+    values = _frequencies(split, setup.target) if setup.target.is_decided else _means(split)
     methods = {"values": "the mean", "labels": "the frequency of each label"}
     return BaselineRecord(method=methods.get(kind, "the most frequent class"), values=tuple(values.tolist()))
 
@@ -125,23 +125,23 @@ def kept_baseline(baseline: BaselineRecord | None) -> BaselineRecord | None:
     return baseline if is_small or baseline is None else BaselineRecord(method=baseline.method)
 
 
-def naive_scores(assembly: TrainingSetup, baseline: BaselineRecord, split: str) -> dict[str, float]:
+def naive_scores(setup: TrainingSetup, baseline: BaselineRecord, split: str) -> dict[str, float]:
     """Return the loss and metrics of the baseline on a split.
 
     Args:
-        assembly: the training setup of the run.
+        setup: the training setup of the run.
         baseline: the baseline to score.
         split: the name of the split.
 
     Returns:
         The scores by name, as for the model; empty if the split has no baseline predictions.
     """
-    of_split, examples = assembly.dataset.naive.get(split), assembly.dataset.splits[split]
+    of_split, examples = setup.dataset.naive.get(split), setup.dataset.splits[split]
     if examples.target is None or (of_split is None and not baseline.values):
         return {}
-    spec, batch_size = assembly.spec, assembly.spec.training.evaluation_batch_size
+    spec, batch_size = setup.spec, setup.spec.training.evaluation_batch_size
     constant = () if of_split is not None else baseline.values
-    found = NaiveScores(spec.loss, spec.metrics, assembly.target, batch_size=batch_size, constant=constant)
+    found = NaiveScores(spec.loss, spec.metrics, setup.target, batch_size=batch_size, constant=constant)
     found.add(examples.target, of_split, examples.sample_weight)
     return found.scores()
 

@@ -58,14 +58,14 @@ class TrainingPlan:
     left_out: Mapping[str, str] = field(default_factory=dict)
 
 
-def make_plan(assembly: TrainingSetup) -> TrainingPlan:
+def make_plan(setup: TrainingSetup) -> TrainingPlan:
     """Return the plan of a training.
 
     Args:
-        assembly: the training setup to describe.
+        setup: the training setup to describe.
     """
-    model, batch_size = assembly.compiled.model, assembly.spec.training.batch_size
-    layers = plan_layers(assembly.compiled.core)
+    model, batch_size = setup.compiled.model, setup.spec.training.batch_size
+    layers = plan_layers(setup.compiled.core)
     trainable = sum(_size(variable) for variable in model.trainable_variables)
     activations = sum(batch_size * _elements(layer.output_shape) * _BYTES.get(layer.dtype, 4) for layer in layers)
     memory = {
@@ -75,10 +75,10 @@ def make_plan(assembly: TrainingSetup) -> TrainingPlan:
         "activations": activations,
         "data": sum(
             split.features.nbytes + (0 if split.target is None else split.target.nbytes)
-            for split in assembly.dataset.splits.values()
+            for split in setup.dataset.splits.values()
         ),
     }
-    length, precision = assembly.length, assembly.compiled.precision.value
+    length, precision = setup.length, setup.compiled.precision.value
     return TrainingPlan(
         layers,
         model.count_params(),
@@ -87,7 +87,7 @@ def make_plan(assembly: TrainingSetup) -> TrainingPlan:
         length.steps_per_epoch,
         length.steps,
         precision,
-        assembly.dataset.left_out,
+        setup.dataset.left_out,
     )
 
 

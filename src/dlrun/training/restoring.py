@@ -16,11 +16,11 @@ from dlrun.training.variables import array_specs, assign_arrays, average_variabl
 MODEL, EVERYTHING = ("model",), ("model", "optimizer", "metrics")
 
 
-def read_newest(assembly: TrainingSetup, folder: RunFolder, listener: Listener) -> Restored | None:
+def read_newest(setup: TrainingSetup, folder: RunFolder, listener: Listener) -> Restored | None:
     """Return the newest valid checkpoint, to resume from; None if the run has not written one yet.
 
     Args:
-        assembly: the training setup of the run.
+        setup: the training setup of the run.
         folder: the run.
         listener: receives a warning for each newer checkpoint that is damaged.
 
@@ -28,7 +28,7 @@ def read_newest(assembly: TrainingSetup, folder: RunFolder, listener: Listener) 
         CheckpointError: No checkpoint is valid, or the folder of the newest one is named after another step.
         RunError: The newest valid checkpoint belongs to another model.
     """
-    found = newest_valid(folder.checkpoints, expected=array_specs(assembly.compiled.model, parts=EVERYTHING))
+    found = newest_valid(folder.checkpoints, expected=array_specs(setup.compiled.model, parts=EVERYTHING))
     if found is None:
         return None
     for path, reason in found.skipped:

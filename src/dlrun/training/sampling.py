@@ -33,12 +33,12 @@ _NOTHING: Array = np.zeros(0, np.float32)
 
 
 def sample_predictions(
-    assembly: TrainingSetup, split: str, predictor: Predictor, *, measures_columns: bool = False
+    setup: TrainingSetup, split: str, predictor: Predictor, *, measures_columns: bool = False
 ) -> StoredPredictions:
     """Predict a split, or an even sample of a large one.
 
     Args:
-        assembly: the training setup of the run, with the final weights.
+        setup: the training setup of the run, with the final weights.
         split: the name of the split.
         predictor: the predictor of that model.
         measures_columns: whether to measure how much the predictions depend on each column of a table.
@@ -46,7 +46,7 @@ def sample_predictions(
     Returns:
         The predictions, with the examples that the report shows.
     """
-    examples, target, naive = assembly.dataset.splits[split], assembly.target, assembly.dataset.naive.get(split)
+    examples, target, naive = setup.dataset.splits[split], setup.target, setup.dataset.naive.get(split)
     most = max(1, min(MOST_EXAMPLES, _MOST_BYTES // (4 * target.size)))
     rows = _sample(len(examples), most=most, in_a_row=naive is not None)
     part = examples.take(rows)
@@ -55,11 +55,11 @@ def sample_predictions(
     outputs = predictor(part.features)
     truth = _NOTHING if part.target is None else part.target
     shown = _worst(outputs, truth, target)
-    columns = _columns(assembly)
+    columns = _columns(setup)
     importances, measure = _NOTHING, _NOTHING
     if measures_columns and columns and truth.size:
         importances, measure = _importances(part, predictor, columns, target)
-    times = assembly.dataset.times.get(split)
+    times = setup.dataset.times.get(split)
     return StoredPredictions(
         examples=len(examples),
         rows=rows,
@@ -67,22 +67,22 @@ def sample_predictions(
         target=truth,
         naive=_NOTHING if naive is None else naive[rows],
         shown=shown,
-        pictures=_pictures(part.features[shown], assembly),
+        pictures=_pictures(part.features[shown], setup),
         reconstructions=_NOTHING,
-        texts=_texts(part, shown, assembly),
+        texts=_texts(part, shown, setup),
         columns=np.array(list(columns), np.str_) if columns else _NOTHING,
-        cells=_cells(part, shown, assembly, list(columns)),
+        cells=_cells(part, shown, setup, list(columns)),
         importances=importances,
         measure=measure,
         times=_NOTHING if times is None else times[rows],
     )
 
 
-def _columns(assembly: TrainingSetup) -> Mapping[str, tuple[int, ...]]:
+def _columns(setup: TrainingSetup) -> Mapping[str, tuple[int, ...]]:
     """Return the positions of the values of each column of a table, or of each feature of a vector."""
-    columns = assembly.dataset.raw_input().columns_of_stored()
-    width = assembly.dataset.features.shape[-1]
-    if columns or assembly.dataset.features.kind != "vector" or width > _MOST_FEATURES:
+    columns = setup.dataset.raw_input().columns_of_stored()
+    width = setup.dataset.features.shape[-1]
+    if columns or setup.dataset.features.kind != "vector" or width > _MOST_FEATURES:
         return columns
     return {f"feature {place}": (place,) for place in range(width)}
 
@@ -160,11 +160,11 @@ def _worst(outputs: Array, truth: Array, target: Target) -> Array:
     return np.argsort(-errors, kind="stable")[:_SHOWN]
 
 
-def _pictures(stored: Array, assembly: TrainingSetup) -> Array:
-    if assembly.dataset.features.kind != "image" or not len(stored):
+def _pictures(stored: Array, setup: TrainingSetup) -> Array:
+    if setup.dataset.features.kind != "image" or not len(stored):
         return _NOTHING
     # Scale as the network sees it: a stored 16 may mean white. Standardized images are shown by their own range.
-    scaled = stored * np.float32(getattr(assembly.dataset.preprocess, "scale", 1.0))
+    scaled = stored * np.float32(getattr(setup.dataset.preprocess, "scale", 1.0))
     if scaled.min() >= 0 and scaled.max() <= 1:
         return _as_bytes(scaled, 0.0, 1.0)
     return _as_bytes(stored, float(stored.min()), float(stored.max()))
@@ -175,11 +175,11 @@ def _as_bytes(values: Array, low: float, high: float) -> Array:
     return np.clip((values - low) * 255 / span, 0, 255).round().astype(np.uint8)
 
 
-def _cells(part: Split, shown: Array, assembly: TrainingSetup, columns: Sequence[str]) -> Array:
+def _cells(part: Split, shown: Array, setup: TrainingSetup, columns: Sequence[str]) -> Array:
     """Return the values of the shown examples, by column."""
     if not columns or not len(shown):
         return _NOTHING
-    raw = assembly.dataset.raw_input()
+    raw = setup.dataset.raw_input()
     rows = [raw.shown(row) or _numbers(row, columns) for row in part.features[shown]]
     return np.array([[row.get(column, "")[:_LONGEST_CELL] for column in columns] for row in rows], np.str_)
 
@@ -188,11 +188,11 @@ def _numbers(row: Array, columns: Sequence[str]) -> Mapping[str, str]:
     return {column: f"{value:.4g}" for column, value in zip(columns, row.reshape(-1).tolist(), strict=True)}
 
 
-def _texts(part: Split, shown: Array, assembly: TrainingSetup) -> Array:
+def _texts(part: Split, shown: Array, setup: TrainingSetup) -> Array:
     if part.origins is not None:
         texts = [str(text) for text in part.origins[shown]]
     else:
-        raw = assembly.dataset.raw_input()
+        raw = setup.dataset.raw_input()
         texts = [
             ", ".join(f"{name}: {value}" for name, value in raw.shown(row).items()) for row in part.features[shown]
         ]

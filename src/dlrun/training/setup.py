@@ -39,7 +39,7 @@ from dlrun.training.step.augment import Augment, augment_of
 from dlrun.training.step.feed import Feed, class_weights, epoch_order
 from dlrun.training.step.jit import choose_jit
 from dlrun.training.step.parts import check_can_be_parted, check_penalties
-from dlrun.training.step.replicas import Replicas, make_team
+from dlrun.training.step.replicas import Replicas, make_replicas
 from dlrun.training.step.shares import choose_shares
 from dlrun.training.step.steps import StepRunner
 
@@ -69,7 +69,7 @@ class TrainingSetup:
     length: TrainingLength
     shares: Choice
     timeline: Timeline
-    team: Replicas
+    replicas: Replicas
     _evaluators: dict[str, Evaluator] = field(default_factory=dict)
 
     def updates_told(self, steps: int) -> str:
@@ -87,7 +87,7 @@ class TrainingSetup:
             "intra-op": tf.config.threading.get_intra_op_parallelism_threads(),
             "inter-op": tf.config.threading.get_inter_op_parallelism_threads(),
         }
-        return environment(device=self.device.choice.value, workers=self.team.cluster.workers, threads=threads)
+        return environment(device=self.device.choice.value, workers=self.replicas.cluster.workers, threads=threads)
 
     def interface(self) -> Interface:
         """Return the description of the model's input and output that prediction needs."""
@@ -108,14 +108,16 @@ class TrainingSetup:
         """Return the training steps, compiled by XLA if the spec says so or if that was measured to be faster."""
         training, feed = self.spec.training, self.training_feed()
         model = self.compiled.model
-        plain = StepRunner(model, model.train_step, feed, batch_size=training.batch_size, jit=False, team=self.team)
+        plain = StepRunner(
+            model, model.train_step, feed, batch_size=training.batch_size, jit=False, replicas=self.replicas
+        )
         order = epoch_order(feed.examples, seed=self.spec.seed, epoch=0, shuffle=training.shuffle)
         key = measurement_key(
             self.spec_with_choices(), self.environment(), features=self.dataset.features, target=self.target
         )
         with step_failures("training.batch_size", training.batch_size), self.timeline.spent("compile"):
-            if self.team.replicas > 1:
-                reason = f"{self.team.replicas} devices share each step"
+            if self.replicas.count > 1:
+                reason = f"{self.replicas.count} devices share each step"
                 return ChosenSteps(Choice(value="off", reason=reason), plain)
             choice, steps = choose_jit(plain, self.spec, order, total_steps=self.length.steps, key=key)
         return ChosenSteps(choice, steps)
@@ -136,7 +138,7 @@ class TrainingSetup:
             compiled=self.compiled,
             train=steps.feed,
             steps=steps,
-            team=self.team,
+            replicas=self.replicas,
             validation=self.evaluator("validation") if "validation" in self.dataset.splits else None,
             length=self.length,
             folder=folder,
@@ -153,7 +155,7 @@ class TrainingSetup:
         if split not in self._evaluators:
             batch_size = self.spec.training.evaluation_batch_size
             self._evaluators[split] = Evaluator(
-                self.compiled.model, self._feed(split), batch_size=batch_size, team=self.team
+                self.compiled.model, self._feed(split), batch_size=batch_size, replicas=self.replicas
             )
         return self._evaluators[split]
 
@@ -162,18 +164,18 @@ class TrainingSetup:
     ) -> Feed:
         examples = self.dataset.splits[split]
         wanted, size = self.spec.training.feed, sum(array.nbytes for _, array in examples.arrays())
-        copies = 1 if self.device.is_gpu else len(self.team.devices)
+        copies = 1 if self.device.is_gpu else len(self.replicas.devices)
         resident = wanted == "device" or (wanted == "auto" and copies * size <= free_bytes(self.device) // 2)
         # All processes have to decide alike: without a resident feed the calls take other numbers of steps, and every
         # process has to make the same calls.
-        resident = not self.team.agree(anyone=not resident)[0]
+        resident = not self.replicas.agree(anyone=not resident)[0]
         with building_failures():
             return Feed(
                 examples,
                 target=self.target,
                 preprocess=self.preprocess,
                 class_weight=class_weight,
-                devices=self.team.devices,
+                devices=self.replicas.devices,
                 resident=resident,
                 augment=augment,
             )
@@ -205,7 +207,7 @@ def assemble(
     alone = cluster.workers * len(device.names) == 1
     shares = choose_shares(spec, on_gpu=device.is_gpu, cores=usable_cores(), alone=alone)
     share_cores(int(shares.value), cores=usable_cores())
-    team = make_team(device, cluster)
+    replicas = make_replicas(device, cluster)
     with building_failures(), timeline.spent("data"):
         dataset = _load(spec.dataset)
     for note in (*file.notes, *dataset.notes):
@@ -220,21 +222,21 @@ def assemble(
     target = settled_target(spec.loss, spec.model, data_target)
     _check_training_split(dataset, data_target, batch_size=spec.training.batch_size)
     length = TrainingLength.of(spec, examples["train"])
-    team.check_alike("dataset", sha256(dataset.fingerprint.encode()).hexdigest())
-    check_can_be_parted(spec, replicas=team.replicas, examples=examples["train"])
-    placed = tf.device(device.names[0]) if team.replicas == 1 else nullcontext()
+    replicas.check_alike("dataset", sha256(dataset.fingerprint.encode()).hexdigest())
+    check_can_be_parted(spec, replicas=replicas.count, examples=examples["train"])
+    placed = tf.device(device.names[0]) if replicas.count == 1 else nullcontext()
     with building_failures(), timeline.spent("build"), placed:
-        compiled = compile_model(spec, dataset.features, target, team=team, length=length, shares=shares)
+        compiled = compile_model(spec, dataset.features, target, replicas=replicas, length=length, shares=shares)
         preprocess = dataset.preprocess.build()
     if file.trust.trains:
         _check_updates(compiled, length)
-    check_penalties(compiled.model, spec, replicas=team.replicas, examples=examples["train"])
+    check_penalties(compiled.model, spec, replicas=replicas.count, examples=examples["train"])
     if file.trust.trains:
         for late in find_unreached(spec, steps_per_epoch=length.steps_per_epoch, steps=length.steps):
             listener(Note("warning", late))
     for subject, choice in (("precision", compiled.precision), ("cpu shares", compiled.shares)):
         listener(Note(subject, f"{choice.value}: {choice.reason}"))
-    return TrainingSetup(spec, device, dataset, target, preprocess, compiled, length, shares, timeline, team)
+    return TrainingSetup(spec, device, dataset, target, preprocess, compiled, length, shares, timeline, replicas)
 
 
 def _check_updates(compiled: Compiled, length: TrainingLength) -> None:

@@ -20,7 +20,7 @@ from dlrun.training.failures import building_failures
 from dlrun.training.predictor import Predictor
 from dlrun.training.progress.events import Listener, Note
 from dlrun.training.restoring import restore_model
-from dlrun.training.step.replicas import make_team
+from dlrun.training.step.replicas import make_replicas
 from dlrun.training.streamed import StreamedScores
 
 
@@ -110,10 +110,10 @@ def load_trained(
     plain = replace(spec, training=training)
     chosen = choose_device(device)
     listener(Note("device", f"{chosen.choice.value}: {chosen.choice.reason}"))
-    team, whole = make_team(chosen, ALONE), Choice(value="1", reason="asked for")
+    replicas, whole = make_replicas(chosen, ALONE), Choice(value="1", reason="asked for")
     with building_failures():
         compiled = compile_model(
-            plain, interface.features, interface.target, team=team, length=TrainingLength(1, 1), shares=whole
+            plain, interface.features, interface.target, replicas=replicas, length=TrainingLength(1, 1), shares=whole
         )
     restored = restore_model(plain, compiled.model, folder, checkpoint, listener)
     return Trained(folder, plain, interface, compiled.core, restored)

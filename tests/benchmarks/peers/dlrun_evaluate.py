@@ -16,8 +16,8 @@ from dlrun.spec.parse import read_spec
 from dlrun.training.progress.events import silent
 from dlrun.training.setup import assemble
 
-assembly = assemble(read_spec(Path(sys.argv[1]), tuple(sys.argv[2:])), listener=silent)
-evaluator = assembly.evaluator("test")
+setup = assemble(read_spec(Path(sys.argv[1]), tuple(sys.argv[2:])), listener=silent)
+evaluator = setup.evaluator("test")
 
 
 def evaluate() -> Score:
@@ -32,6 +32,6 @@ report(
     train_seconds=0.0,
     score=score,
     evaluate_seconds=evaluate_seconds,
-    precision=assembly.compiled.precision.value,
-    parameters=assembly.compiled.model.count_params(),
+    precision=setup.compiled.precision.value,
+    parameters=setup.compiled.model.count_params(),
 )

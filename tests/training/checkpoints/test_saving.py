@@ -59,7 +59,7 @@ def train(folder: RunFolder) -> None:
     values = Values({"model/w": np.zeros(3), "optimizer/m": np.ones((), np.float32)})
     state, clock = TrainingState(), Clock()
     values.asked = clock.write
-    saver = Saver(lambda: values, folder, team=ALONE, training=Training(), clock=clock)
+    saver = Saver(lambda: values, folder, replicas=ALONE, training=Training(), clock=clock)
     found = newest_valid(folder.checkpoints)
     if found is None:
         folder.history.cut(0)
@@ -193,7 +193,7 @@ def test_checkpoints_and_copies_take_little_time_even_if_every_epoch_is_the_best
     clock, state, spent = Clock(), TrainingState(), 0.0
     values, folder = Slow({"model/w": np.zeros(3)}), fresh()
     values.asked = partial(clock.write, 1.0)
-    saver = Saver(lambda: values, folder, team=ALONE, training=Training(), clock=clock)
+    saver = Saver(lambda: values, folder, replicas=ALONE, training=Training(), clock=clock)
     for epoch in range(1, 301):
         clock.now += 10.0
         state, _ = judge_best(replace(state, epoch=epoch, step=epoch), "loss", -epoch, larger_is_better=False), state
@@ -210,7 +210,7 @@ def test_a_damaged_best_that_is_needed_is_an_error_before_training_continues(fre
     folder = fresh()
     train(folder)
     state = TrainingState.from_json(read_checkpoint(folder.checkpoints / step_name(28)).state["training"])
-    saver = Saver(Values, folder, team=ALONE, training=Training())
+    saver = Saver(Values, folder, replicas=ALONE, training=Training())
     shutil.rmtree(folder.best)
     saver.resumed(state, needs_best=True)  # its step checkpoint is still there
     assert read_checkpoint(folder.best).state["training"]["step"] == 26
@@ -223,7 +223,7 @@ def test_a_damaged_best_that_is_needed_is_an_error_before_training_continues(fre
 
 def test_a_variable_that_is_not_finite_is_never_written(fresh: Callable[[], RunFolder]) -> None:
     folder, values = fresh(), Values({"model/w": np.array([1.0, np.nan]), "metrics/auc": np.array([np.nan])})
-    saver = Saver(lambda: values, folder, team=ALONE, training=Training())
+    saver = Saver(lambda: values, folder, replicas=ALONE, training=Training())
     with pytest.raises(RunError, match="the variable model/w is NaN or infinite after step 2"):
         saver.save(TrainingState(epoch=1, step=2))
     assert list(folder.checkpoints.iterdir()) == []
@@ -241,7 +241,7 @@ def test_writing_a_checkpoint_holds_one_array_at_a_time(fresh: Callable[[], RunF
         def specs(self) -> dict[str, ArraySpec]:
             return {f"model/{number}": ArraySpec((250_000,), "float32") for number in range(20)}
 
-    saver = Saver(Made, fresh(), team=ALONE, training=Training())
+    saver = Saver(Made, fresh(), replicas=ALONE, training=Training())
     tracemalloc.start()
     saver.save(TrainingState(epoch=1, step=2))
     peak = tracemalloc.get_traced_memory()[1]

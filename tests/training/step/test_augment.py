@@ -198,11 +198,11 @@ def feed(augmentation: dict[str, Any], target: Target, *, resident: bool = True,
 def batches(fed: Any, order: Any, size: int, epoch: int = 2) -> list[Any]:
     steps = -(-len(order) // size)
     found = []
-    for stretch in fed.stretches(np.asarray(order, np.int32), batch_size=size, last_step=steps, epoch=epoch):
-        for step in range(stretch.first_step, stretch.last_step):
-            begin = size * (step - stretch.first_step + stretch.offset)
-            indices = stretch.order[begin : begin + min(size, len(order) - size * step)]
-            found.append([np.asarray(part) for part in fed.batch(stretch.rows[0], indices, epoch=stretch.epoch)])
+    for step_range in fed.step_ranges(np.asarray(order, np.int32), batch_size=size, last_step=steps, epoch=epoch):
+        for step in range(step_range.first_step, step_range.last_step):
+            begin = size * (step - step_range.first_step + step_range.offset)
+            indices = step_range.order[begin : begin + min(size, len(order) - size * step)]
+            found.append([np.asarray(part) for part in fed.batch(step_range.rows[0], indices, epoch=step_range.epoch)])
     return found
 
 
@@ -239,11 +239,11 @@ def test_batches_are_equal_from_device_and_host_and_in_parts(target: Target, mon
     if target.kind == "input":
         np.testing.assert_array_equal(device[0][0], device[0][1])
     fed = feed(keys, target)
-    (stretch,) = fed.stretches(order.astype(np.int32), batch_size=40, last_step=1)
-    indices, parts = stretch.order[:9], []
+    (step_range,) = fed.step_ranges(order.astype(np.int32), batch_size=40, last_step=1)
+    indices, parts = step_range.order[:9], []
     for first, last in ((0, 4), (4, 5), (5, 9)):
         before = tf.roll(indices, 1, axis=0)[first : first + 1]
-        parts.append(fed.batch(stretch.rows[0], indices[first:last], epoch=2, before=before))
+        parts.append(fed.batch(step_range.rows[0], indices[first:last], epoch=2, before=before))
     for whole, *pieces in zip(device[0], *parts, strict=True):
         np.testing.assert_array_equal(whole, np.concatenate(pieces))
 
@@ -257,15 +257,16 @@ def test_evaluation_does_not_augment(tmp_path: Path) -> None:
         "dataset: {type: builtin, name: digits, augmentation: {brightness: 1.0}, validation: 0.1}\n"
         "model: {type: mlp, units: [4]}\nloss: sparse_categorical_crossentropy\n"
     )
-    assembly = assemble(read_spec(tmp_path / "spec.yaml"), listener=silent)
+    setup = assemble(read_spec(tmp_path / "spec.yaml"), listener=silent)
     order = np.arange(8, dtype=np.int32)
     for split, fed in (
-        ("train", assembly.training_feed()),
-        ("validation", assembly.evaluator("validation")._steps.feed),
+        ("train", setup.training_feed()),
+        ("validation", setup.evaluator("validation")._steps.feed),
     ):
-        (stretch,) = fed.stretches(order, batch_size=8, last_step=1)
+        (step_range,) = fed.step_ranges(order, batch_size=8, last_step=1)
         same = (
-            np.asarray(fed.batch(stretch.rows[0], stretch.order)[0]) == assembly.dataset.splits[split].features[:8] / 16
+            np.asarray(fed.batch(step_range.rows[0], step_range.order)[0])
+            == setup.dataset.splits[split].features[:8] / 16
         )
         assert same.all() == (split == "validation")
 

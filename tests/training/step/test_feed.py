@@ -36,8 +36,8 @@ def feed(split: Split, target: Target, class_weight: object = None) -> Any:
 
 
 def batch(feed: Any, indices: Any) -> Any:
-    (stretch,) = feed.stretches(np.array(indices, dtype=np.int32), batch_size=len(indices), last_step=1)
-    return feed.batch(stretch.rows[0], stretch.order)
+    (step_range,) = feed.step_ranges(np.array(indices, dtype=np.int32), batch_size=len(indices), last_step=1)
+    return feed.batch(step_range.rows[0], step_range.order)
 
 
 @pytest.mark.parametrize(
@@ -94,15 +94,15 @@ def test_batches_gathered_ahead_equal_those_from_examples_on_the_device(
     for resident in (True, False):
         preprocess = ArrayPreprocess(raw_shape=(5,), scale=0.5).build()
         fed = module.Feed(split, target=Target("classes", 3), preprocess=preprocess, resident=resident)
-        stretches = list(fed.stretches(order, batch_size=6, first_step=first_step, last_step=8))
-        assert (len(stretches) == 1) == resident
-        assert [stretch.last_step for stretch in stretches][-1] == 8
+        step_ranges = list(fed.step_ranges(order, batch_size=6, first_step=first_step, last_step=8))
+        assert (len(step_ranges) == 1) == resident
+        assert [step_range.last_step for step_range in step_ranges][-1] == 8
         found: list[Any] = []
-        for stretch in stretches:
-            for step in range(stretch.first_step, stretch.last_step):
-                begin = 6 * (step - stretch.first_step + stretch.offset)
-                indices = stretch.order[begin : begin + min(6, 45 - 6 * step)]
-                found.append([np.asarray(part) for part in fed.batch(stretch.rows[0], indices)])
+        for step_range in step_ranges:
+            for step in range(step_range.first_step, step_range.last_step):
+                begin = 6 * (step - step_range.first_step + step_range.offset)
+                indices = step_range.order[begin : begin + min(6, 45 - 6 * step)]
+                found.append([np.asarray(part) for part in fed.batch(step_range.rows[0], indices)])
         batches.append(found)
     assert len(batches[0]) == len(batches[1]) == 8 - first_step
     for resident_batch, gathered in zip(*batches, strict=True):
@@ -118,4 +118,4 @@ def test_an_error_while_gathering_reaches_the_training_loop(monkeypatch: pytest.
     fed = module.Feed(split, target=Target("classes", 2), preprocess=preprocess, resident=False)
     monkeypatch.setattr(fed, "_on_device", lambda _: (_ for _ in ()).throw(MemoryError("no room")))
     with pytest.raises(MemoryError, match="no room"):
-        list(fed.stretches(np.arange(4, dtype=np.int32), batch_size=2, last_step=2))
+        list(fed.step_ranges(np.arange(4, dtype=np.int32), batch_size=2, last_step=2))

@@ -46,8 +46,8 @@ def test_loading_and_feeding_images_takes_memory_that_does_not_grow_with_their_n
     fed = module.Feed(split, target=target, preprocess=dataset.preprocess.build(), resident=False)
     order = module.epoch_order(len(split), seed=0, epoch=0, shuffle=True)
     seen = []
-    for stretch in fed.stretches(order, batch_size=4, last_step=len(split) // 4):
-        seen += [int(value) for value in stretch.rows[0][0][:, 0, 0, 0]]
+    for step_range in fed.step_ranges(order, batch_size=4, last_step=len(split) // 4):
+        seen += [int(value) for value in step_range.rows[0][0][:, 0, 0, 0]]
     assert split.origins is not None
     numbers = [int(Path(name).stem) for name in split.origins]
     assert seen == [numbers[index] for index in order]

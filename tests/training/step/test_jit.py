@@ -27,7 +27,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache" / "jit"
 
 
-def assembly(tmp_path: Path, *overrides: str, epochs: int = 1_000_000) -> Any:
+def setup(tmp_path: Path, *overrides: str, epochs: int = 1_000_000) -> Any:
     from dlrun.training.setup import assemble
 
     path = tmp_path / "x.yaml"
@@ -58,7 +58,7 @@ def test_the_measured_times_and_the_length_of_the_run_decide(
 def test_trying_xla_changes_no_variable_and_is_cached(tmp_path: Path, cache: Path) -> None:
     from dlrun.training.variables import read_arrays
 
-    made = assembly(tmp_path)
+    made = setup(tmp_path)
     before = {name: array.copy() for name, array in read_arrays(made.compiled.model).items()}
     choice = made.choose_steps().jit
     for name, array in read_arrays(made.compiled.model).items():
@@ -67,7 +67,7 @@ def test_trying_xla_changes_no_variable_and_is_cached(tmp_path: Path, cache: Pat
     (file,) = cache.iterdir()
     value = {"plain_seconds": 2.0, "jit_seconds": 1.0, "compile_seconds": 0.1}
     file.write_bytes(seal({"what": "", "value": value}))
-    again = assembly(tmp_path).choose_steps().jit
+    again = setup(tmp_path).choose_steps().jit
     assert again.value == "on"
     assert "measured in an earlier run" in again.reason
 
@@ -85,7 +85,7 @@ def test_a_damaged_cache_entry_counts_as_missing(cache: Path, content: str) -> N
 
 
 def test_a_short_run_does_not_try(tmp_path: Path, cache: Path) -> None:
-    choice = assembly(tmp_path, epochs=2).choose_steps().jit
+    choice = setup(tmp_path, epochs=2).choose_steps().jit
     assert choice.value == "off"
     assert "too short" in choice.reason
     assert not cache.exists()
@@ -95,7 +95,7 @@ def test_a_shorter_run_tries_xla_for_dense_models(tmp_path: Path) -> None:
     from dlrun.training.step import jit
 
     noise = "{type: sequential, layers: [Flatten, {GaussianNoise: {stddev: 0.1}}, {Dense: {units: 10}}]}"
-    dense, other = (assembly(tmp_path, *overrides) for overrides in ((), (f"model={noise}",)))
+    dense, other = (setup(tmp_path, *overrides) for overrides in ((), (f"model={noise}",)))
     for made, part in ((dense, jit.LARGEST_PART_OF_DENSE), (other, jit.LARGEST_PART)):
         step_seconds = 1e6 / made.length.steps
         with pytest.MonkeyPatch.context() as patch:
@@ -109,7 +109,7 @@ def test_a_shorter_run_tries_xla_for_dense_models(tmp_path: Path) -> None:
 
 def test_a_step_that_xla_cannot_compile_trains_without_xla(tmp_path: Path) -> None:
     layers = "[{RandomTranslation: {height_factor: 0.1, width_factor: 0.1}}, Flatten, {Dense: {units: 10}}]"
-    chosen = assembly(tmp_path, f"model={{type: sequential, layers: {layers}}}").choose_steps()
+    chosen = setup(tmp_path, f"model={{type: sequential, layers: {layers}}}").choose_steps()
     assert (chosen.jit.value, chosen.jit.reason) == ("off", "XLA cannot compile this step")
 
 
@@ -119,7 +119,7 @@ def test_a_step_that_xla_cannot_compile_trains_without_xla(tmp_path: Path) -> No
 def test_another_model_batch_size_or_precision_is_measured_again(tmp_path: Path, override: str) -> None:
     from dlrun.training.devices.jit_cache import measurement_key
 
-    specs = [assembly(tmp_path, *overrides).spec_with_choices() for overrides in ((), (override,))]
+    specs = [setup(tmp_path, *overrides).spec_with_choices() for overrides in ((), (override,))]
     keys = [measurement_key(spec, {}, features=None, target=None) for spec in specs]
     assert keys[0] != keys[1]
     other_device = measurement_key(specs[0], {"device": "gpu"}, features=None, target=None)

@@ -50,7 +50,7 @@ def batch(
         raise typer.BadParameter(f"there is no folder {csv.parent}", param_hint="--csv")
     from dlrun.batching.batch import run_batch
     from dlrun.batching.grid import combine
-    from dlrun.batching.wanted import BatchOptions
+    from dlrun.batching.work import BatchOptions
     from dlrun.cli.batch.display import batch_displayed
     from dlrun.cli.batch.table import show_table
 

@@ -84,7 +84,7 @@ class Saver:
     Args:
         values: returns the current variables of the model, the optimizer and the metrics.
         folder: the run.
-        team: the replicas.
+        replicas: the replicas.
         training: how often to write, and how many checkpoints to keep.
         read_parts: returns the additional arrays of a checkpoint inside an epoch.
         clock: returns the time in seconds.
@@ -95,14 +95,14 @@ class Saver:
         values: Callable[[], Values],
         folder: RunFolder,
         *,
-        team: Replicas,
+        replicas: Replicas,
         training: Training,
         read_parts: Callable[[], Mapping[str, Array]] = dict,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._values = values
         self._folder = folder
-        self._team = team
+        self._replicas = replicas
         self._training = training
         self._read_parts = read_parts
         self._clock = clock
@@ -152,7 +152,7 @@ class Saver:
     def is_due(self) -> bool:
         """Return whether it is time for a checkpoint inside an epoch; all processes agree."""
         seconds = self._clock() - self._ended_at
-        return bool(self._team.chiefs(int(seconds >= 60 * self._training.checkpoint_minutes)))
+        return bool(self._replicas.chiefs(int(seconds >= 60 * self._training.checkpoint_minutes)))
 
     def end_epoch(self, state: TrainingState, *, is_best: bool) -> None:
         """Keep the end of an epoch: on the disk if a write is due, else in memory if it is the best.
@@ -167,13 +167,13 @@ class Saver:
         seconds = self._clock() - self._ended_at
         # All processes must agree whether to save, so only the chief's clock counts.
         longest = min(_TIMES * (self._cost + self._keeping_seconds), 60 * self._training.checkpoint_minutes)
-        if self._team.chiefs(int(seconds >= longest)):
+        if self._replicas.chiefs(int(seconds >= longest)):
             self.save(state)
         elif is_best:
             began, values = self._clock(), self._values()
             arrays = {name: np.array(values[name]) for name in values}
             mark = self._folder.history.mark()
-            self._best = _Kept(state, arrays, mark) if self._team.cluster.is_chief else None
+            self._best = _Kept(state, arrays, mark) if self._replicas.cluster.is_chief else None
             self._keeping_seconds += self._clock() - began
 
     def save(self, state: TrainingState) -> None:
@@ -194,7 +194,7 @@ class Saver:
         values, parts = self._values(), self._read_parts() if state.epoch_step else {}
         specs = {**values.specs(), **{name: array_spec(part) for name, part in parts.items()}}
         read = _Finite(lambda name: parts[name] if name in parts else values[name], specs, step=state.step)
-        if self._team.cluster.is_chief:
+        if self._replicas.cluster.is_chief:
             self._write(state, read, self._folder.history.mark(), is_best=is_best)
             newest, keep = step_name(state.step), self._training.keep_checkpoints
             prune(self._folder.checkpoints, keep=keep, newest=newest, is_verified=True)

@@ -146,7 +146,7 @@ class Feed:
         rest = [1] * (target.shape.rank - 2)
         return features, target, tf.reshape(weights, [-1, *rest]) if rest else weights
 
-    def stretches(
+    def step_ranges(
         self, order: Order, *, batch_size: int, first_step: int = 0, last_step: int, epoch: int = 0
     ) -> Iterator[StepRange]:
         """Yield the steps of an epoch in ranges, each with its examples on the device.

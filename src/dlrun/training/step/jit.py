@@ -74,10 +74,10 @@ def _try_jit(
     steps: StepRunner, order: Order, *, total_steps: int, key: str, what: str
 ) -> tuple[Choice, StepRunner | None]:
     whole_steps = min(steps.feed.examples // steps.batch_size, total_steps)
-    stretch = next(iter(steps.feed.stretches(order, batch_size=steps.batch_size, last_step=whole_steps)))
+    step_range = next(iter(steps.feed.step_ranges(order, batch_size=steps.batch_size, last_step=whole_steps)))
     with _variables_put_back(steps.model):
-        steps(stretch, 0, 1)  # the first call traces, and is not timed
-        count, plain_seconds = _enough_steps(steps, stretch)
+        steps(step_range, 0, 1)  # the first call traces, and is not timed
+        count, plain_seconds = _enough_steps(steps, step_range)
         cost = expected_compile_seconds(steps.graph_nodes())
         part = LARGEST_PART_OF_DENSE if is_dense(all_layers(steps.model)) else LARGEST_PART
         if cost > part * plain_seconds * total_steps:
@@ -86,44 +86,44 @@ def _try_jit(
         jitted = steps.with_jit()
         started = time.perf_counter()
         try:
-            jitted(stretch, 0, 1)
+            jitted(step_range, 0, 1)
         except tf.errors.OpError:
             measured = Measured(plain_seconds, None, time.perf_counter() - started)
         else:
             compile_seconds = time.perf_counter() - started
-            plain_seconds, jit_seconds = _compare(steps, jitted, stretch, count=count)
+            plain_seconds, jit_seconds = _compare(steps, jitted, step_range, count=count)
             measured = Measured(plain_seconds, jit_seconds, compile_seconds)
     write_measured(key, measured, what=what)
     return measured.choice(total_steps), jitted
 
 
-def _enough_steps(steps: StepRunner, stretch: StepRange) -> tuple[int, float]:
+def _enough_steps(steps: StepRunner, step_range: StepRange) -> tuple[int, float]:
     """Return the number of steps in a call that is long enough to be timed, and the seconds per step in it."""
     count = 1
     while True:
-        seconds = _seconds_of_step(steps, stretch, count)
-        done = min(count, stretch.last_step)
+        seconds = _seconds_of_step(steps, step_range, count)
+        done = min(count, step_range.last_step)
         if seconds * done >= _CALL_SECONDS or done < count:
             return done, seconds
         count *= 4
 
 
-def _compare(plain: StepRunner, jitted: StepRunner, stretch: StepRange, *, count: int) -> tuple[float, float]:
+def _compare(plain: StepRunner, jitted: StepRunner, step_range: StepRange, *, count: int) -> tuple[float, float]:
     """Return the seconds per step without and with XLA: the fastest of several alternating calls."""
-    plain_seconds, jit_seconds = _seconds_of_step(plain, stretch, count), _seconds_of_step(jitted, stretch, 1)
+    plain_seconds, jit_seconds = _seconds_of_step(plain, step_range, count), _seconds_of_step(jitted, step_range, 1)
     # One step with XLA took several times as long as `count` steps without: measuring more would waste time.
     if jit_seconds > _HOPELESS * plain_seconds * count:
         return plain_seconds, jit_seconds
-    count, jit_seconds = _enough_steps(jitted, stretch)
+    count, jit_seconds = _enough_steps(jitted, step_range)
     for _ in range(_ROUNDS):
-        plain_seconds = min(plain_seconds, _seconds_of_step(plain, stretch, count))
-        jit_seconds = min(jit_seconds, _seconds_of_step(jitted, stretch, count))
+        plain_seconds = min(plain_seconds, _seconds_of_step(plain, step_range, count))
+        jit_seconds = min(jit_seconds, _seconds_of_step(jitted, step_range, count))
     return plain_seconds, jit_seconds
 
 
-def _seconds_of_step(steps: StepRunner, stretch: StepRange, count: int) -> float:
+def _seconds_of_step(steps: StepRunner, step_range: StepRange, count: int) -> float:
     started = time.perf_counter()
-    done = steps(stretch, 0, count)
+    done = steps(step_range, 0, count)
     return (time.perf_counter() - started) / done
 
 

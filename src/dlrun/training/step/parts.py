@@ -98,7 +98,7 @@ def join_parts(model: keras.Model) -> None:
 
 
 def part_step(
-    step: Callable[[tuple[Any, ...]], Any], model: keras.Model, feed: Feed, team: Replicas, *, may_be_empty: bool
+    step: Callable[[tuple[Any, ...]], Any], model: keras.Model, feed: Feed, replicas: Replicas, *, may_be_empty: bool
 ) -> Callable[[Any, Any, Any, Any], None]:
     """Return a step that computes this device's part of a batch.
 
@@ -106,7 +106,7 @@ def part_step(
         step: `model.train_step` or `model.test_step`.
         model: the model that `step` belongs to.
         feed: the source of the batches.
-        team: the replicas.
+        replicas: the replicas.
         may_be_empty: whether a batch may have fewer examples than there are devices.
 
     Returns:
@@ -117,25 +117,25 @@ def part_step(
         step(feed.batch(rows[0], indices, epoch=epoch))
 
     def part_of_training(rows: Any, indices: Any, size: Any, epoch: Any) -> None:
-        mine, device = team.part(indices, size)
-        fair = tf.cast(size, tf.float32) / team.replicas
+        mine, device = replicas.part(indices, size)
+        fair = tf.cast(size, tf.float32) / replicas.count
         tracker = loss_tracker(model)
         tracker.examples = fair
         # See the module docstring: `fair` is the even share of the batch, and the weight corrects for uneven parts.
         weight = tf.cast(tf.shape(mine)[0], tf.float32) / fair
-        before = team.before(indices, size)
+        before = replicas.before(indices, size)
         step(feed.batch(rows[device], mine, epoch=epoch, weight=weight, before=before))
         tracker.examples = None
 
     def part_of_evaluation(rows: Any, indices: Any, size: Any, epoch: Any) -> None:  # noqa: ARG001
-        mine, device = team.part(indices, size)
+        mine, device = replicas.part(indices, size)
         if may_be_empty:
             nothing = tf.constant(0)
             tf.cond(tf.size(mine) > 0, lambda: (step(feed.batch(rows[device], mine)), nothing)[1], lambda: nothing)
         else:
             step(feed.batch(rows[device], mine))
 
-    if team.replicas == 1:
+    if replicas.count == 1:
         return whole
     return part_of_training if step == model.train_step else part_of_evaluation
 

@@ -44,7 +44,7 @@ class Replicas:
         self.cluster = cluster
         self.device = device
         self.devices = device.names if cluster.workers == 1 else tuple(strategy.extended.worker_devices)
-        self.replicas: int = strategy.num_replicas_in_sync
+        self.count: int = strategy.num_replicas_in_sync
         self.first_replica = cluster.index * len(self.devices)
 
     def part(self, indices: Any, size: Any) -> tuple[Any, int]:
@@ -55,10 +55,10 @@ class Replicas:
         Shape:
             indices: `(batch,)` int32. Returns: `(part,)` int32.
         """
-        if self.replicas == 1:
+        if self.count == 1:
             return indices, 0
         replica = _own_number()
-        first, last = replica * size // self.replicas, (replica + 1) * size // self.replicas
+        first, last = replica * size // self.count, (replica + 1) * size // self.count
         return indices[first:last], replica - self.first_replica
 
     def before(self, indices: Any, size: Any) -> Any:
@@ -67,7 +67,7 @@ class Replicas:
         Shape:
             indices: `(batch,)` int32. Returns: `(1,)` int32.
         """
-        first = _own_number() * size // self.replicas
+        first = _own_number() * size // self.count
         return tf.roll(indices, 1, axis=0)[first : first + 1]
 
     def agree(self, *, anyone: bool = False, chief: int = 0) -> tuple[bool, int]:
@@ -128,7 +128,7 @@ class Replicas:
         Shape:
             Returns: `(replicas, *variable.shape)` each, named `parts/...`.
         """
-        if self.replicas == 1:
+        if self.count == 1:
             return {}
 
         def read() -> list[Any]:
@@ -140,10 +140,10 @@ class Replicas:
     def assign_metric_parts(self, model: keras.Model, arrays: Mapping[str, Array]) -> None:
         """Assign what `read_metric_parts` returned, if the number of replicas is the same; else change nothing."""
         names = _part_names(model)
-        if self.replicas == 1 or any(name not in arrays for name in names):
+        if self.count == 1 or any(name not in arrays for name in names):
             return
         for name, variable in zip(names, model.metrics_variables, strict=True):
-            shape = (self.replicas, *variable.shape)
+            shape = (self.count, *variable.shape)
             if arrays[name].shape != shape:
                 return
             for index, each in enumerate(self.strategy.experimental_local_results(variable.value)):
@@ -157,7 +157,7 @@ class Replicas:
         """
         if self.cluster.workers == 1:
             return rows
-        counts = np.zeros(self.replicas, np.int64)
+        counts = np.zeros(self.count, np.int64)
         counts[self.first_replica] = len(rows)
         counts = self._reduce(tf.constant(counts)).numpy()
         if not counts.sum():
@@ -187,7 +187,7 @@ def _part_names(model: keras.Model) -> list[str]:
     return [f"parts/{index:03}/{variable.path}" for index, variable in enumerate(model.metrics_variables)]
 
 
-def make_team(device: Device, cluster: Cluster) -> Replicas:
+def make_replicas(device: Device, cluster: Cluster) -> Replicas:
     """Create the strategy for one or more devices, and connect to the other processes.
 
     Args:

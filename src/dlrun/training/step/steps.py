@@ -27,7 +27,7 @@ class StepRunner:
         feed: the source of the batches.
         batch_size: the number of examples in one step; the last step of an epoch may have fewer.
         jit: whether XLA compiles the loop over the steps as a whole.
-        team: the replicas, each of which computes its part of a batch.
+        replicas: the replicas, each of which computes its part of a batch.
     """
 
     def __init__(
@@ -38,13 +38,13 @@ class StepRunner:
         *,
         batch_size: int,
         jit: bool,
-        team: Replicas,
+        replicas: Replicas,
     ) -> None:
         self.feed = feed
         self.batch_size = batch_size
         self.model = model
         self._jit = jit
-        self._team = team
+        self._replicas = replicas
         self._plain = self._function(step, jit=False)
         # For a batch with too few examples to divide; traced only if there is one.
         self._plain_whole = self._function(step, jit=False, small=True)
@@ -56,11 +56,11 @@ class StepRunner:
         steps._jit = True  # noqa: SLF001  an instance of this class
         return steps
 
-    def __call__(self, stretch: StepRange, first: int, count: int) -> int:
+    def __call__(self, step_range: StepRange, first: int, count: int) -> int:
         """Run `count` steps or fewer, starting at `first`, and wait until the last one is done.
 
         Args:
-            stretch: the range of steps whose examples are on the device.
+            step_range: the range of steps whose examples are on the device.
             first: the first step to run.
             count: the largest number of steps to run.
 
@@ -69,17 +69,17 @@ class StepRunner:
         """
         whole_steps = self.feed.examples // self.batch_size
         size = self.batch_size
-        count = min(count, stretch.last_step - first)
+        count = min(count, step_range.last_step - first)
         if first < whole_steps:
             count = min(count, whole_steps - first)
         else:
             count, size = 1, self.feed.examples - first * self.batch_size
-        small = size < max(shares_of(self.model), self._team.replicas)
-        begin = first - stretch.first_step + stretch.offset
+        small = size < max(shares_of(self.model), self._replicas.count)
+        begin = first - step_range.first_step + step_range.offset
         with self._traced(whole=small or self._jit):
             run = self._jitted if self._jit else self._plain_whole if small else self._plain
-            numbers = (tf.constant(number) for number in (begin, count, size, stretch.epoch))
-            run(stretch.rows, stretch.order, *numbers).numpy()
+            numbers = (tf.constant(number) for number in (begin, count, size, step_range.epoch))
+            run(step_range.rows, step_range.order, *numbers).numpy()
         return count
 
     def graph_nodes(self) -> int:
@@ -99,15 +99,15 @@ class StepRunner:
             yield
 
     def _function(self, step: Callable[[tuple[Any, ...]], Any], *, jit: bool, small: bool = False) -> Any:
-        feed, batch_size, team = self.feed, self.batch_size, self._team
-        step_of_part = part_step(step, self.model, feed, team, may_be_empty=small)
+        feed, batch_size, replicas = self.feed, self.batch_size, self._replicas
+        step_of_part = part_step(step, self.model, feed, replicas, may_be_empty=small)
 
         def run(rows: Any, order: Any, first: Any, count: Any, size: Any, epoch: Any) -> Any:
             # The size of a batch is an argument, so that one trace also serves the smaller last batch, which comes in a
             # call of its own. XLA needs to know sizes, and compiles once for each of the two.
             def body(index: Any) -> list[Any]:
                 indices = tf.slice(order, [index * batch_size], [size])
-                team.strategy.run(step_of_part, args=(rows, indices, size, epoch))
+                replicas.strategy.run(step_of_part, args=(rows, indices, size, epoch))
                 return [index + 1]
 
             end = first + count
