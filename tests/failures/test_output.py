@@ -104,7 +104,7 @@ def test_a_log_whose_disk_is_full_is_told_once_and_printing_goes_on(
     said = capfd.readouterr().err.splitlines()
     assert said == [
         "first",
-        "warning    log.txt ends here: No space left on device; what follows is printed only",
+        "warning    log.txt ends here: No space left on device; later messages are printed but not logged",
         "second",
         "third",
     ]

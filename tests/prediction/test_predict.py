@@ -130,7 +130,7 @@ def test_any_kind_of_raw_input_is_read_and_a_bad_row_stops_it(
     words.write_text("=one\nGrüße\nx" + "x" * 38 + "\n")
     app(["predict", str(wine.path), str(words), "-o", str(out)], standalone_mode=False)
     assert [row["name"] for row in csv.DictReader(out.open())] == ["'=one", "Grüße", "x" * 39]
-    assert "'=one' and the like are formulas to a spreadsheet: each has an apostrophe" in capfd.readouterr().err
+    assert "a spreadsheet would read '=one' as a formula: such texts have an apostrophe" in capfd.readouterr().err
     before = out.read_bytes()
     words.write_text("one\ntwo\n?\n")
     with pytest.raises(SystemExit) as end:

@@ -1,4 +1,4 @@
-"""The command line: one file for each command, and the one place where errors become exit codes."""
+"""The command line: one file for each command, and one place where errors become messages and exit codes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _heard: list[int] = []
 
 
 def main() -> None:
-    """Run the command that the command line names."""
+    """Run the command line of this process."""
     _open_closed_streams()
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell's background job ignores it
         signal.signal(signal.SIGINT, _interrupt)
@@ -21,12 +21,12 @@ def main() -> None:
         from dlrun.cli.app import app
 
         app()
-    except KeyboardInterrupt:  # while the commands are imported; later ones are heard in app.py
+    except KeyboardInterrupt:  # only while the commands are imported; app.py handles later ones
         raise SystemExit(130) from None
     except Exception:
         if not _heard:
             raise
-        # A C extension whose import is interrupted makes an ImportError of it.
+        # Interrupting the import of a C extension can raise an ImportError instead of KeyboardInterrupt.
         sys.stderr.write("interrupted\n")
         raise SystemExit(130) from None
 
@@ -37,7 +37,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _open_closed_streams() -> None:
-    # Started as `dlrun ... 2>&-`, the next file to be opened would get the number 2, and with it what TensorFlow says.
+    # In `dlrun ... 2>&-` the next file to be opened gets descriptor 2, and TensorFlow would write its log into it.
     for number in (0, 1, 2):
         try:
             os.fstat(number)

@@ -1,4 +1,4 @@
-"""The commands, gathered; errors turned into messages and exit codes here and nowhere else."""
+"""The Typer application with all commands, and the only place where errors become messages and exit codes."""
 
 from __future__ import annotations
 
@@ -37,8 +37,7 @@ from dlrun.cli.train import train
 from dlrun.errors import MOST_SHOWN, DlrunError, Interrupted, SpecError
 
 _OF_STREAMS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EBADF, errno.EFBIG)
-"""What writing to standard output fails with; an error that names no file is of it."""
-
+"""Error numbers of a failed write to standard output. Such an error names no file."""
 
 _EXTRA = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \(([^ ]+).*\)")
 _HABITS = {
@@ -70,20 +69,20 @@ _HABITS = {
     "version": "dlrun --version",
     "help": "dlrun --help",
 }
-"""What other tools call our commands."""
+"""Command names that users know from other tools, and the matching command of dlrun."""
 
 
 class _Commands(TyperGroup):
-    """Commands in the order in which they are used, and their errors as messages."""
+    """A group that lists commands in their order of use and turns errors into messages."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Find the command; where there is none of that name, name the one that was meant."""
+        """Find the command, or suggest one if the name is known from other tools."""
         if args and args[0] not in self.commands and args[0] in _HABITS:
             ctx.fail(f"No such command {args[0]!r}. Did you mean: {_HABITS[args[0]]}")
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; exit with the code of what went wrong."""
+        """Run the command; on an error print a message and exit with the code of that error."""
         try:
             return super().invoke(ctx)
         except DlrunError as error:
@@ -93,18 +92,18 @@ class _Commands(TyperGroup):
             tell("interrupted")
             raise SystemExit(Interrupted.exit_code) from error
         except Exception as error:
-            if hasattr(error, "format_message"):  # click's own, which click prints
+            if hasattr(error, "format_message"):  # an error of click, which click prints itself
                 if type(error).__name__ == "NoSuchOption":
                     _name_the_key(error)
                 elif type(error).__name__ == "UsageError":
                     _name_the_option(error)
                 _wrap(error)
                 raise
-            # That the reader of a stream has gone is nothing to tell, and click knows how.
+            # A closed pipe (`dlrun runs ls | head`) is not an error to report; click handles it.
             if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise
             if isinstance(error, OSError) and error.filename is None and error.errno in _OF_STREAMS:
-                sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  or its rest would fail at the exit
+                sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  else flushing it at exit fails again
                 tell(f"error: cannot write the output: {error.strerror}")
                 raise SystemExit(DlrunError.exit_code) from error
             explained = system_error(error, reads_data_only=ctx.invoked_subcommand in ("data", "init"))
@@ -115,7 +114,7 @@ class _Commands(TyperGroup):
 
 
 def _name_the_key(error: Any) -> None:
-    """Say how a key of the spec is given, where it was given as an option: `--epochs 3`."""
+    """Explain `--set` if an unknown option is a key of the spec: `--epochs 3`."""
     from dlrun.spec.habits import elsewhere
 
     if paths := elsewhere(error.option_name.lstrip("-")):
@@ -124,14 +123,14 @@ def _name_the_key(error: Any) -> None:
 
 
 def _wrap(error: Any) -> None:
-    """Have click print its error in lines that fit the terminal."""
+    """Wrap the message of a click error to the width of the terminal."""
     prefix = "Error: "
     text = wrapped_message(prefix + error.format_message(), width_of(sys.stderr)).removeprefix(prefix)
     error.format_message = lambda: text
 
 
 def _name_the_option(error: Any) -> None:
-    """Say how a word that stands alone is given: `dlrun train CONFIG epochs=3`, `dlrun eval RUN FILE`."""
+    """Suggest an option for an extra argument: `dlrun train CONFIG epochs=3`, `dlrun eval RUN FILE`."""
     from dlrun.spec.habits import elsewhere
 
     found = _EXTRA.match(error.message)
@@ -156,7 +155,7 @@ def _message(error: DlrunError) -> str:
 app = typer.Typer(cls=_Commands, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
-def _version(value: bool) -> None:  # noqa: FBT001, Typer calls it so
+def _version(value: bool) -> None:  # noqa: FBT001, Typer passes it by position
     if value:
         from importlib.metadata import version
 

@@ -1,4 +1,4 @@
-"""`dlrun bench CONFIG`."""
+"""The command `dlrun bench CONFIG`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from dlrun.benchmark.bench import Benchmark
 
 _BatchSizes = Annotated[
-    str, typer.Option("--batch-sizes", metavar="N,N,...", help="Batch sizes to compare, instead of the spec's own.")
+    str, typer.Option("--batch-sizes", metavar="N,N,...", help="Batch sizes to compare. Default: that of the spec.")
 ]
 
 
@@ -24,7 +24,10 @@ def bench(
     trust_plugins: TrustPlugins = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure how fast CONFIG trains: each precision, with and without XLA."""
+    """Measure training speed in each precision and with XLA.
+
+    Prints examples per second and peak memory of every combination, and the --set options that select the fastest.
+    """
     import dlrun
     from dlrun.cli.display.console import print_json
     from dlrun.cli.display.display import displayed
@@ -32,7 +35,9 @@ def bench(
     try:
         sizes = tuple(int(size) for size in batch_sizes.split(",")) if batch_sizes else ()
     except ValueError:
-        raise typer.BadParameter(f"{batch_sizes!r} is no list of numbers", param_hint="--batch-sizes") from None
+        raise typer.BadParameter(
+            f"{batch_sizes!r} is not a list of whole numbers", param_hint="--batch-sizes"
+        ) from None
     with displayed(quiet=as_json) as display:
         found = dlrun.bench(
             config, overrides=overrides, batch_sizes=sizes, listener=display, trust_plugins=trust_plugins

@@ -1,4 +1,4 @@
-"""When the command began, read before anything else is imported: what its duration is counted from."""
+"""The start time of the command, read before the slow imports so that reported durations include them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dlrun doctor`."""
+"""The command `dlrun doctor`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _MARKS = {"ok": "ok  ", "warning": "WARN", "failure": "FAIL"}
 
 
 def doctor(runs_dir: RunsDir = RUNS_DIR, *, as_json: AsJson = False) -> None:
-    """Check this machine and installation.
+    """Check this machine and the installation.
 
-    Exit code 1 if training cannot work.
+    The exit code is 1 if training cannot work.
     """
     from dataclasses import asdict
 

@@ -1,4 +1,4 @@
-"""`dlrun eval RUN`."""
+"""The command `dlrun eval RUN`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from dlrun.runs import RUNS_DIR
 
 _Split = Annotated[str | None, typer.Option(help="train, validation, test, or all.", show_default="test")]
 _Data = Annotated[
-    str | None, typer.Option(metavar="FILE", help="Another file of raw input with labels, instead of a split.")
+    str | None, typer.Option(metavar="FILE", help="Labeled raw input to evaluate on, instead of a split.")
 ]
 _AllowChanges = Annotated[
-    bool, typer.Option("--allow-changes", help="Score data that is no longer what the run was trained on.")
+    bool, typer.Option("--allow-changes", help="Evaluate even if the data changed since the run was trained.")
 ]
 
 
@@ -31,7 +31,10 @@ def evaluate(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Score the model of a RUN on one split of its data or on another file: each class, label or value too."""
+    """Evaluate the model of a RUN on a split or on another file.
+
+    Prints loss and metrics, the scores of each class, label or value, and the confusion matrix.
+    """
     import dlrun
     from dlrun.cli.display.console import output_width, print_json
     from dlrun.cli.display.display import displayed

@@ -1,4 +1,4 @@
-"""`dlrun explain RUN INPUT...`: a table of columns, the words that count most, or pictures in a folder."""
+"""The command `dlrun explain RUN INPUT...`, which shows important columns, words or pixels."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 _Sources = Annotated[
     list[str], typer.Argument(metavar="INPUT...", help="Files, folders, globs, or - for standard input.")
 ]
-_Method = Annotated[Literal["auto", "grad_cam", "smooth_grad"], typer.Option(help="For images.")]
-_About = Annotated[str, typer.Option(metavar="NAME", help="The class or value to explain; else what is predicted.")]
+_Method = Annotated[Literal["auto", "grad_cam", "smooth_grad"], typer.Option(help="The method for images.")]
+_About = Annotated[str, typer.Option(metavar="NAME", help="The class or value to explain. Default: the predicted one.")]
 _Limit = Annotated[int, typer.Option(min=1, metavar="N", help="Images or texts to explain, at most.")]
 _Output = Annotated[
     Path | None,
-    typer.Option("--output", "-o", help="The folder for pictures (else: explained); of a table a .csv or .jsonl file."),
+    typer.Option("--output", "-o", help="The folder for pictures (default: explained), or a .csv or .jsonl file."),
 ]
 
 _WORDS = 12
@@ -47,7 +47,11 @@ def explain(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Tell which pixels, words or columns the predictions of a RUN rest on."""
+    """Show which pixels, words or columns the predictions use.
+
+    For tables, it prints how much each column matters; for texts, the words with the largest influence; for images, it
+    draws a heat map over each picture.
+    """
     import dlrun
     from dlrun.cli.display.display import displayed
 
@@ -70,11 +74,16 @@ def explain(
 
 
 def show_columns(found: ColumnImportances, output: Path | None, *, as_json: bool) -> None:
-    """Print the importance of columns, or write it to a file.
+    """Print the importance of each column, and write it to a file if one is given.
+
+    Args:
+        found: The importances.
+        output: A .csv, .jsonl or .json file; None: none is written.
+        as_json: Whether to print JSON instead of a table.
 
     Raises:
-        UsageError: The name of the file says no format that a table can have.
-        RunError: It cannot be written.
+        UsageError: The file has another suffix.
+        RunError: The file cannot be written.
     """
     from dlrun.cli.display.console import print_json
     from dlrun.cli.display.format import format_score, format_table
@@ -86,14 +95,14 @@ def show_columns(found: ColumnImportances, output: Path | None, *, as_json: bool
         return
     rows = [(each.column, format_score(each.mean), format_score(each.deviation)) for each in found.importances]
     typer.echo(format_table(("column", f"{found.measure} rises by", "+-"), rows))
-    how = "by exchanging the values of one column at a time"
+    how = "by shuffling the values of one column at a time"
     if found.examples == 1:
-        how = "by putting the values of other rows, of the training split, in place of the row's own"
+        how = "by replacing its values, one column at a time, with those of rows of the training split"
     tell(f"\nmeasured on {found.examples:,} example{'s' if found.examples > 1 else ''}, {how}")
 
 
 def show_examples(found: Iterable[ExampleExplanation], folder: Path, *, as_json: bool) -> None:
-    """Write pictures, and print what each example's prediction rests on."""
+    """Write a picture or print the most important words for each example."""
     from dlrun.cli.display.console import print_json
 
     plain = []
@@ -118,7 +127,7 @@ def _write_columns(found: ColumnImportances, path: Path) -> None:
     elif path.suffix.lower() == ".json":
         text = json.dumps(rows, indent=2) + "\n"
     else:
-        raise UsageError(f"{path} does not say its format", expected="a name in .csv, .jsonl or .json")
+        raise UsageError(f"cannot tell the format of {path}", expected="a name that ends in .csv, .jsonl or .json")
     with explained(f"write {path}"):
         disk.write_atomically(path, text.encode())
 
@@ -147,8 +156,8 @@ def _line(each: ExampleExplanation, path: Path | None) -> str:
 
 
 def _plain(each: ExampleExplanation, path: Path | None) -> dict[str, Any]:
-    said: dict[str, Any] = {"name": each.name, "explained": each.said, "prediction": each.prediction}
-    said["checkpoint"] = each.checkpoint
+    plain: dict[str, Any] = {"name": each.name, "explained": each.said, "prediction": each.prediction}
+    plain["checkpoint"] = each.checkpoint
     if path is not None:
-        return {**said, "method": each.method, "picture": str(path)}
-    return {**said, "method": each.method, "words": [list(pair) for pair in each.weights]}
+        return {**plain, "method": each.method, "picture": str(path)}
+    return {**plain, "method": each.method, "words": [list(pair) for pair in each.weights]}

@@ -1,4 +1,4 @@
-"""`dlrun export RUN --to FORMAT`, and what it prints of the exported model."""
+"""The command `dlrun export RUN --to FORMAT`, and its summary of the exported model."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 _To = Annotated[str, typer.Option("--to", help="keras, savedmodel, onnx or tflite.", metavar="FORMAT")]
 _Quantize = Annotated[str | None, typer.Option(help="For tflite: float16 or int8.", metavar="TYPE")]
 _Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="The file, or folder, to write. Named after the run if none.")
+    Path | None, typer.Option("--output", "-o", help="The file or folder to write. Default: named after the run.")
 ]
 _Data = Annotated[
-    str | None, typer.Option(help="Raw input to check it with. The run's own data if none.", metavar="SOURCE")
+    str | None, typer.Option(help="Raw input for the check. Default: the run's own data.", metavar="SOURCE")
 ]
-_Force = Annotated[bool, typer.Option("--force", help="Replace what is there already.")]
+_Force = Annotated[bool, typer.Option("--force", help="Replace an existing file or folder.")]
 
 _SHOWN = 6
 
@@ -43,7 +43,11 @@ def export(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the model of a RUN so that it takes raw input and runs without dlrun, and check that it does."""
+    """Export the model of a RUN for use without dlrun.
+
+    The exported model takes raw input. It is checked against the original on real examples, and the command prints
+    Python code that uses it.
+    """
     import dlrun
     from dlrun.cli.display.console import print_json
     from dlrun.cli.display.display import displayed
@@ -70,7 +74,7 @@ def export(
 
 
 def exported_lines(exported: ExportedModel) -> Iterator[str]:
-    """What is printed of an export."""
+    """Yield the summary of an export, line by line."""
     measured, description = exported.measured, exported.description
     kind = f", {exported.quantized}" if exported.quantized else ""
     yield f"exported   {exported.path}  ({exported.bytes / 1000:,.1f} kB{kind})"
@@ -87,16 +91,16 @@ def exported_lines(exported: ExportedModel) -> Iterator[str]:
     yield f"difference {_difference(measured)}"
     library = exported.format.library
     seconds, in_keras = _milliseconds(measured.seconds), _milliseconds(exported.keras_seconds)
-    yield f"latency    {seconds} for one example with {library}; the same model in Keras {in_keras}"
+    yield f"latency    {seconds} for one example with {library}; {in_keras} with the original in Keras"
     yield ""
     yield from exported.code.splitlines()
 
 
 def _difference(measured: ExportCheck) -> str:
-    said = f"{measured.largest_difference:.2g} at most"
+    largest = f"{measured.largest_difference:.2g} at most"
     if measured.equal_decisions is not None:
-        return f"{said}; {measured.equal_decisions:.1%} of the decisions are the same"
-    return f"{said}, {measured.relative_difference:.2g} of the range (tolerance {measured.limit.difference:g})"
+        return f"{largest}; {measured.equal_decisions:.1%} of the decisions are the same"
+    return f"{largest}, {measured.relative_difference:.2g} of the range (tolerance {measured.limit.difference:g})"
 
 
 def _shape(shape: tuple[int | None, ...]) -> str:

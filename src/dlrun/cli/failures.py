@@ -1,7 +1,7 @@
-"""What the system refuses, in whatever command it does so, as an error with one clear line.
+"""Turns errors of the operating system into one clear message.
 
-A file that may not be read, a disk that fails and memory that does not suffice can meet every line of the program.
-Where more is known of them they are explained there; what comes as far as the command line is explained here.
+An unreadable file, a failing disk or a lack of memory can stop any line of the program. Code that knows more about the
+cause explains it; errors that reach the command line are explained here.
 """
 
 from __future__ import annotations
@@ -26,19 +26,22 @@ _NO_MEMORY = (
 
 
 def system_error(error: BaseException, *, reads_data_only: bool = False) -> DlrunError | None:
-    """Return the error as one that the user can understand and mend; None if it is a bug of dlrun's.
+    """Return an error that the user can understand and fix.
 
     Args:
-        error: What a command raised.
-        reads_data_only: Whether the command reads nothing but data.
+        error: The error that a command raised.
+        reads_data_only: Whether the command only reads data, so that a file error is a `DataError`.
+
+    Returns:
+        None if the error does not come from the system, which makes it a bug of dlrun.
     """
     if isinstance(error, MemoryError) or _is_of_memory(error):
-        return RunError("there is not enough memory", expected="more than this process may use", hint=_TO_TRY)
+        return RunError("not enough memory", expected="more memory than this process may use", hint=_TO_TRY)
     if isinstance(error, OSError) and error.errno is not None:
         why, hint = reason(error)
         where = _name(error.filename)
         kind = DataError if reads_data_only else RunError
-        return kind(f"cannot use {where}: {why}" if where else f"the system refuses: {why}", hint=hint)
+        return kind(f"cannot use {where}: {why}" if where else f"the operating system reports: {why}", hint=hint)
     if isinstance(error, ValueError) and "surrogates not allowed" in str(error):
         found = encodable(error.object) if isinstance(error, UnicodeEncodeError) else "a path or a value"
         return UsageError(f"{found} is not UTF-8 text", expected="paths and values of UTF-8 characters")
@@ -46,13 +49,13 @@ def system_error(error: BaseException, *, reads_data_only: bool = False) -> Dlru
 
 
 def _is_of_memory(error: BaseException) -> bool:
-    # TensorFlow, where it cannot be loaded or cannot start its threads, says so in an error of another kind.
+    # If TensorFlow cannot be loaded or cannot start its threads for lack of memory, it raises errors of other types.
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     if not isinstance(error, ImportError | RuntimeError | SystemError):
         return type(error).__name__ == "ResourceExhaustedError"
     causes = [str(error).lower(), str(error.__cause__ or "").lower(), str(error.__context__ or "").lower()]
-    return any(sign in said for sign in _NO_MEMORY for said in causes)
+    return any(sign in cause for sign in _NO_MEMORY for cause in causes)
 
 
 def _name(filename: object) -> str:

@@ -1,4 +1,4 @@
-"""`dlrun launch --workers N CONFIG`."""
+"""The command `dlrun launch --workers N CONFIG`."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from dlrun.cli.options import (
 )
 from dlrun.runs import RUNS_DIR
 
-_Resume = Annotated[str, typer.Option("--resume", metavar="RUN", help="Go on with a run, with as many workers.")]
-_Workers = Annotated[int, typer.Option("--workers", metavar="N", help="Processes; each takes a part of every batch.")]
+_Resume = Annotated[str, typer.Option("--resume", metavar="RUN", help="Resume a run, with the same number of workers.")]
+_Workers = Annotated[int, typer.Option("--workers", metavar="N", help="Processes, which share every batch.")]
 
 
 def launch(
@@ -34,9 +34,9 @@ def launch(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train on several processes of this machine, with one result.
+    """Train with several processes on this machine.
 
-    For several machines: dlrun train on each, with TF_CONFIG or under srun.
+    They train one model together. To use several machines, start dlrun train on each, with TF_CONFIG or under srun.
     """
     check_config_or_resume(config, resume, allow_changes=allow_changes)
     from dlrun.launch import launch as launching

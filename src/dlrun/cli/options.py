@@ -13,13 +13,13 @@ from dlrun.cli.display.terminal import tell
 
 Config = Annotated[Path, typer.Argument(help="The YAML file.", metavar="CONFIG", show_default=False)]
 ConfigOrResume = Annotated[Path | None, typer.Argument(help="The YAML file.", metavar="CONFIG", show_default=False)]
-"""For commands that go on with a run instead, when `--resume RUN` is given."""
+"""For commands that take `--resume RUN` in place of a config."""
 Overrides = Annotated[
     list[str],
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Change a key: --set training.epochs=3. Repeatable.",
+        help="Change a key of the config: --set training.epochs=3. Repeatable.",
         default_factory=list,
         show_default=False,
     ),
@@ -27,16 +27,16 @@ Overrides = Annotated[
 
 
 def _warn_of_choice_by_test(runs: str | list[str] | None) -> str | list[str] | None:
-    """Say of a `best:test_...` what is lost by it; a choice by validation needs no word."""
+    """Warn about `best:test_...`, because a test score that selected the run is too optimistic."""
     for run in [runs] if isinstance(runs, str) else runs or []:
         if re.match(r"best:[-+]?test_", run):
-            said = "chooses by the test split: the test score of this run is no longer a fair estimate"
-            tell(f"warning    {printable(run)} {said}")
+            consequence = "selects by the test split: the test score of this run is no longer a fair estimate"
+            tell(f"warning    {printable(run)} {consequence}")
     return runs
 
 
-_EACH = "Runs, each as the one RUN of other commands."
-_ONE = "An id, a part of one, a path, last, or best:val_accuracy."
+_EACH = "Runs: ids, parts of ids, paths, last, or best:val_accuracy."
+_ONE = "A run: its id, a part of its id, its path, last, or best:val_accuracy."
 Run = Annotated[str, typer.Argument(help=_ONE, metavar="RUN", show_default=False, callback=_warn_of_choice_by_test)]
 RunList = Annotated[
     list[str], typer.Argument(help=_EACH, metavar="RUN...", show_default=False, callback=_warn_of_choice_by_test)
@@ -46,25 +46,29 @@ AnyRuns = Annotated[
     typer.Argument(help=_EACH, metavar="RUN...", show_default=False, callback=_warn_of_choice_by_test),
 ]
 Where = Annotated[
-    str, typer.Option(metavar="CONDITION", help="Only runs like this: 'val_accuracy>0.98 and model.type=cnn'.")
+    str, typer.Option(metavar="CONDITION", help="Only runs that match: 'val_accuracy>0.98 and model.type=cnn'.")
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 RunsDir = Annotated[Path, typer.Option("--runs-dir", help="The folder of the runs.", envvar="DLRUN_RUNS")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the scores, and warnings on stderr; nothing else.")]
-Checkpoint = Annotated[str, typer.Option(help="final, last, best, or a checkpoint's name.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only scores, and warnings on stderr.")]
+Checkpoint = Annotated[str, typer.Option(help="final, last, best, or the name of a checkpoint.")]
 TrustPlugins = Annotated[
-    bool, typer.Option("--trust-plugins", help="Load the plugins, which are code, of a run that was not made here.")
+    bool, typer.Option("--trust-plugins", help="Run the plugins, which are code, of a run that was made elsewhere.")
 ]
 AllowChanges = Annotated[
-    bool, typer.Option("--allow-changes", help="Go on in a changed environment; the run is then no longer exact.")
+    bool, typer.Option("--allow-changes", help="Resume in a changed environment; the run is then no longer exact.")
 ]
 
 
 def check_config_or_resume(config: Path | None, resume: str, *, allow_changes: bool) -> None:
-    """Refuse a command line with both or neither of CONFIG and `--resume RUN`, or with options of the other."""
+    """Check that either CONFIG or `--resume RUN` is given, and no option of the other.
+
+    Raises:
+        typer.BadParameter: The arguments do not fit together.
+    """
     if (config is None) == (not resume):
-        raise typer.BadParameter("give one of them", param_hint="CONFIG or --resume RUN")
+        raise typer.BadParameter("give exactly one of them", param_hint="CONFIG or --resume RUN")
     if config is not None and allow_changes:
-        raise typer.BadParameter("it goes with --resume RUN", param_hint="--allow-changes")
+        raise typer.BadParameter("it needs --resume RUN", param_hint="--allow-changes")

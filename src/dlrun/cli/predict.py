@@ -1,4 +1,4 @@
-"""`dlrun predict RUN INPUT...`: its options, where the predictions go, and the line at its end."""
+"""The command `dlrun predict RUN INPUT...`."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _Sources = Annotated[
     list[str], typer.Argument(metavar="INPUT...", help="Files, folders, globs, or - for standard input.")
 ]
 _Output = Annotated[
-    Path | None, typer.Option("--output", "-o", help="A .csv, .jsonl or .parquet file; stdout if none.")
+    Path | None, typer.Option("--output", "-o", help="A .csv, .jsonl or .parquet file. Default: stdout.")
 ]
-_Format = Annotated[str | None, typer.Option("--format", help="csv, jsonl or parquet, whatever the file is called.")]
-_Top = Annotated[str | None, typer.Option(help="How many of the most probable classes to name, or all.", metavar="K")]
-_Arrays = Annotated[Path | None, typer.Option(help="A .npy file for what an autoencoder makes of its input.")]
-_JsonLines = Annotated[bool, typer.Option("--json", help="Print JSON lines, as --format jsonl.")]
+_Format = Annotated[str | None, typer.Option("--format", help="csv, jsonl or parquet. Default: by file name.")]
+_Top = Annotated[str | None, typer.Option(help="The number of most probable classes to list, or all.", metavar="K")]
+_Arrays = Annotated[Path | None, typer.Option(help="A .npy file for the outputs of an autoencoder.")]
+_JsonLines = Annotated[bool, typer.Option("--json", help="Print JSON lines; the same as --format jsonl.")]
 _Keep = Annotated[
-    str, typer.Option(metavar="COLUMN,COLUMN", help="Columns of INPUT to repeat beside the predictions: an id.")
+    str, typer.Option(metavar="COLUMN,COLUMN", help="Columns of INPUT to copy to the output, such as an id.")
 ]
 _Device = Annotated[str, typer.Option(help="auto, cpu, gpu, or gpu:1.")]
-_BatchSize = Annotated[int | None, typer.Option(help="Examples in one step.", metavar="N")]
+_BatchSize = Annotated[int | None, typer.Option(help="Examples per step.", metavar="N")]
 
 
 def predict(
@@ -57,7 +57,10 @@ def predict(
     quiet: Quiet = False,
     as_json: _JsonLines = False,
 ) -> None:
-    """Predict with the model of a RUN: label, probability, values or reconstruction error of each example of INPUT."""
+    """Predict with the model of a RUN.
+
+    Writes one row for each example of INPUT: its label and probability, its values, or its reconstruction error.
+    """
     import dlrun
     from dlrun.cli.display.display import displayed
     from dlrun.prediction.output import check_place, choose_format
@@ -87,28 +90,28 @@ def predict(
 
 
 def parse_top(text: str | None) -> Top | None:
-    """What `--top` says: a number of at least 1, or `all`.
+    """Parse the value of `--top`: a number of at least 1, or `all`.
 
     Raises:
-        typer.BadParameter: It is neither.
+        typer.BadParameter: The text is neither.
     """
     if text is None:
         return None
     if text == "all":
         return "all"
     if not text.isdecimal() or int(text) < 1:
-        raise typer.BadParameter(f"{text!r} is neither a number of classes nor all", param_hint="--top")
+        raise typer.BadParameter(f"{text!r} is neither a positive whole number nor all", param_hint="--top")
     return int(text)
 
 
 def parse_keep(text: str) -> tuple[str, ...]:
-    """The columns that `--keep` names, each once; one whose name holds a comma stands in quotation marks."""
+    """Parse the value of `--keep`: column names separated by commas; a name that contains a comma is quoted."""
     row = next(csv.reader([text], skipinitialspace=True), [])
     return tuple(dict.fromkeys(name.strip() for name in row if name.strip()))
 
 
 class _Terminal(io.TextIOBase):
-    """A person's terminal, which is given no control characters of a file's name or a text."""
+    """A terminal, to which file names and texts are written with control characters escaped."""
 
     def write(self, text: str) -> int:
         """Write text."""
@@ -117,7 +120,7 @@ class _Terminal(io.TextIOBase):
 
 
 def standard_output() -> TextIO:
-    """Where predictions go that go to no file: UTF-8 as it is for a program, printable for a person."""
+    """Return the stream for predictions without a file: exact UTF-8 for programs, escaped text on a terminal."""
     if sys.stdout.isatty():
         return _Terminal()  # type: ignore[return-value]
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -126,12 +129,12 @@ def standard_output() -> TextIO:
 
 
 def _report(display: Display, written: WrittenPredictions, output: Path | None) -> None:
-    """Say how many predictions there are and where, on stderr."""
+    """Print to stderr how many predictions were made, and the name of the file."""
     from dlrun.cli.display.format import format_seconds
 
     sys.stdout.flush()
     where = f": {output}" if output is not None else ""
     display.console.say(f"predicted  {written.rows:,} examples in {format_seconds(time.perf_counter() - BEGAN)}{where}")
     if written.formula:
-        said = f"{written.formula!r} and the like are formulas to a spreadsheet: each has an apostrophe before it"
-        display.console.warn(f"{said}; --format jsonl and parquet have them as they are")
+        why = f"a spreadsheet would read {written.formula!r} as a formula: such texts have an apostrophe before them"
+        display.console.warn(f"{why}; --format jsonl and parquet write them unchanged")

@@ -1,4 +1,4 @@
-"""`dlrun report RUN...`."""
+"""The command `dlrun report RUN...`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import typer
 from dlrun.cli.options import RunsDir
 from dlrun.runs import RUNS_DIR
 
-_Runs = Annotated[list[str], typer.Argument(help="Runs, each as dlrun eval takes one.", metavar="RUN...")]
-_Output = Annotated[Path, typer.Option("--output", "-o", help="Where the page of several runs goes.")]
+_Runs = Annotated[
+    list[str], typer.Argument(help="Runs: ids, parts of ids, paths, last, or best:val_accuracy.", metavar="RUN...")
+]
+_Output = Annotated[Path, typer.Option("--output", "-o", help="The file for the comparison of several runs.")]
 
 
 def report(runs: _Runs, output: _Output = Path("report.html"), runs_dir: RunsDir = RUNS_DIR) -> None:
-    """Write the report of a RUN anew, or one page that compares several."""
+    """Rewrite the report of a RUN, or compare several in one page."""
     from dlrun.report.comparison import write_comparison
     from dlrun.report.writing import write_report
     from dlrun.runs.query.catalog import find_run

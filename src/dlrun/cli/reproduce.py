@@ -1,4 +1,4 @@
-"""`dlrun reproduce RUN`."""
+"""The command `dlrun reproduce RUN`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def reproduce(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train a RUN again and compare the two.
+    """Train a RUN again and compare both.
 
-    Says that they are bit-identical, or where they differ first, with exit code 1.
+    Reports that they are bit-identical, or the first difference. The exit code is 1 if they differ.
     """
     import dlrun
     from dlrun.cli.display.console import print_json

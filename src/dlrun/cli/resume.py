@@ -1,4 +1,4 @@
-"""`dlrun resume RUN`."""
+"""The command `dlrun resume RUN`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def resume(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with a RUN at the very next step.
+    """Resume a RUN at the step after its last checkpoint.
 
-    --set training.epochs=20 makes a run longer.
+    Use --set training.epochs=20 to train a completed run longer.
     """
     resume_run(
         run, overrides, runs_dir, allow_changes=allow_changes, trust_plugins=trust_plugins, quiet=quiet, as_json=as_json
@@ -38,7 +38,7 @@ def resume_run(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """What `dlrun resume` and `dlrun train --resume` do."""
+    """Resume a run, for `dlrun resume` and `dlrun train --resume`."""
     import dlrun
     from dlrun.cli.display.display import displayed
     from dlrun.cli.display.outcome import show_outcome

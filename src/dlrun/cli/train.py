@@ -1,4 +1,4 @@
-"""`dlrun train CONFIG`."""
+"""The command `dlrun train CONFIG`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from dlrun.cli.options import (
 from dlrun.errors import UsageError
 from dlrun.runs import RUNS_DIR
 
-_Resume = Annotated[str, typer.Option("--resume", metavar="RUN", help="Go on with a run instead: dlrun resume RUN.")]
+_Resume = Annotated[
+    str, typer.Option("--resume", metavar="RUN", help="Resume a run instead, as dlrun resume RUN does.")
+]
 
 
 def train(
@@ -36,7 +38,7 @@ def train(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train the model that CONFIG describes, in a new run folder."""
+    """Train the model of CONFIG in a new run folder."""
     check_config_or_resume(config, resume, allow_changes=allow_changes)
     if config is None:
         from dlrun.cli.resume import resume_run
@@ -69,14 +71,14 @@ def train(
 
 
 def _refuse_run(config: Path, runs_dir: Path) -> None:
-    """Name the commands that take a run, where one is given in place of a config."""
+    """Raise an error that names the right command if the config is a run, or the right file if a suffix is missing."""
     if config.suffix or os.path.lexists(config):
         return
     if str(config) == "last" or str(config).startswith("best:") or os.path.isfile(runs_dir / config / "run.json"):  # noqa: PTH113
         raise UsageError(
             f"{config} is a run, and train takes a config",
             expected="a YAML file",
-            hint=f"dlrun resume {config} goes on with the run, dlrun reproduce {config} trains it once more",
+            hint=f"continue the run with dlrun resume {config}, or train it again with dlrun reproduce {config}",
         )
     if os.path.isfile(f"{config}.yaml"):  # noqa: PTH113
         raise UsageError(f"there is no file {config}", expected="a YAML file", hint=f"did you mean {config}.yaml?")

@@ -1,1 +1,1 @@
-"""The command batch, and how its runs are shown."""
+"""The `batch` command and the display of its runs."""

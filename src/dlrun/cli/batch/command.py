@@ -1,4 +1,4 @@
-"""`dlrun batch CONFIG...`."""
+"""The command `dlrun batch CONFIG...`."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from dlrun.cli.options import AsJson, Overrides, Quiet, RunsDir, TrustPlugins
 from dlrun.runs import RUNS_DIR
 
 _Configs = Annotated[list[Path], typer.Argument(help="YAML files.", metavar="CONFIG...", show_default=False)]
-_GRID = "A run for each value: --grid training.batch_size=32,64. Repeatable: every combination."
+_GRID = "Train once for each value: --grid training.batch_size=32,64. Repeat it to train every combination."
 _Grids = Annotated[
     list[str], typer.Option("--grid", metavar="KEY=V1,V2", help=_GRID, default_factory=list, show_default=False)
 ]
-_Seeds = Annotated[str, typer.Option("--seeds", metavar="N", help="Each with the seeds 0 to N - 1; or a list: 3,7.")]
-_JOBS = "Runs at a time. Default: one on each GPU; on a CPU 2, or a fourth of the cores."
+_Seeds = Annotated[str, typer.Option("--seeds", metavar="N", help="Train with seeds 0 to N - 1, or with a list: 3,7.")]
+_JOBS = "Runs at a time. Default: one per GPU; on a CPU 2, or a quarter of its cores."
 _Jobs = Annotated[int | None, typer.Option("--jobs", metavar="N", help=_JOBS, show_default=False)]
-_Retries = Annotated[int, typer.Option("--retry", metavar="N", min=0, help="Try a run that fails so often again.")]
-_Again = Annotated[bool, typer.Option("--again", help="Train what is complete already, too.")]
-_METRIC = "Sort by it: val_accuracy; -KEY: the smallest first. Default: the validation score that the runs watched."
+_Retries = Annotated[int, typer.Option("--retry", metavar="N", min=0, help="Retry a failed run up to N times.")]
+_Again = Annotated[bool, typer.Option("--again", help="Train completed runs again.")]
+_METRIC = "Score to sort by, largest first; -KEY: smallest first. Default: the validation score that the runs monitor."
 _Metric = Annotated[str, typer.Option("--metric", metavar="KEY", help=_METRIC, show_default=False)]
-_Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the final table there.")]
+_Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Also write the final table to a CSV file.")]
 
 
 def batch(
@@ -42,9 +42,10 @@ def batch(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train every combination of CONFIGs, --grid values and seeds, each in a process of its own.
+    """Train every combination of configs, grid values and seeds.
 
-    What is complete already is skipped, and what was interrupted goes on: give the same command again.
+    Each run has its own process. Repeat the same command to continue a batch: completed runs are skipped, and
+    interrupted runs are resumed.
     """
     if csv is not None and not csv.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {csv.parent}", param_hint="--csv")

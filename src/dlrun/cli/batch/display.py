@@ -1,4 +1,4 @@
-"""The runs of a batch as a live table on a terminal, and elsewhere as a line for each start and end."""
+"""Shows the runs of a batch: as a live table on a terminal, else as one line for each start and end."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from dlrun.cli.display.lines import LineFitter, LinePart, join, shorten
 from dlrun.cli.display.printable import printable_cell
 
 _ORDER: tuple[Stage, ...] = ("failed", "interrupted", "running", "held", "waiting", "completed", "skipped")
-"""What a terminal that is too low for all shows first."""
+"""The order in which runs are kept when a terminal has too few lines for all of them."""
 _FRAME_LINES = 4
 _FEWEST_SCORE_CELLS, _FEWEST_LABEL_CELLS = 14, 12
 _WORTH = {"loss": 90, "val_loss": 85}
 
 
 class BatchDisplay:
-    """Listens to a batch and shows it.
+    """A listener that shows the events of a batch.
 
     Args:
-        console: Where to.
+        console: The console to write to.
     """
 
     def __init__(self, console: Console) -> None:
@@ -54,7 +54,7 @@ class BatchDisplay:
                 self.console.say(f"stopping   {event.running} runs, at their next step; again to kill them")
 
     def close(self) -> None:
-        """Leave the live table as it is."""
+        """Stop updating the live table and leave it on the screen."""
         if self._live is not None:
             self.console.above = None
             self._live.stop()
@@ -63,8 +63,8 @@ class BatchDisplay:
     def _started(self, event: BatchStarted) -> None:
         self._states = {state.planned.number: state for state in event.states}
         skipped = sum(state.stage == "skipped" for state in event.states)
-        known = f", {skipped} of them complete already" if skipped else ""
-        self.console.say(f"batch      {len(event.states)} runs{known}; at a time {event.slots}")
+        known = f", {skipped} of them already complete" if skipped else ""
+        self.console.say(f"batch      {len(event.states)} runs{known}; {event.slots} at a time")
         if self.console.is_terminal and skipped < len(event.states):
             terminal = RichConsole(file=self.console.terminal)
             self._live = Live(
@@ -91,7 +91,7 @@ class BatchDisplay:
         self._pace.printed()
 
     def _warn(self, event: RunWarned) -> None:
-        """Show a warning once, by the first run that has it: all runs may have the same."""
+        """Show a warning only for the first run that has it, because all runs may repeat it."""
         if event.text in self._warnings:
             return
         self._warnings.add(event.text)
@@ -110,7 +110,7 @@ class BatchDisplay:
         )
 
     def _table(self, *, height: int, width: int) -> RichTable:
-        """Return the table; a narrow terminal does without the time left, then without words that all runs share."""
+        """Return the table; if the terminal is narrow, without the time left and the words that all labels share."""
         table = RichTable(box=None, pad_edge=False, expand=True, caption=self._counts(), caption_justify="left")
         states = self._shown(max(1, height - _FRAME_LINES))
         facts = [
@@ -125,15 +125,15 @@ class BatchDisplay:
         labels = [printable_cell(state.label) for state in states]
         longest = max(map(cell_len, labels), default=0)
         has_time = longest + sum(widths) + _FEWEST_SCORE_CELLS + 8 <= width
-        told = widths if has_time else widths[:2]
-        room = width - sum(told) - 2 * len(told) - 2
+        used = widths if has_time else widths[:2]
+        room = width - sum(used) - 2 * len(used) - 2
         labels = _shorten(labels, max(_FEWEST_LABEL_CELLS, room - _FEWEST_SCORE_CELLS))
         for name in ("run", "", "epoch", *(("left",) if has_time else ()), "scores"):
             table.add_column(name, no_wrap=True)
         left = max(0, room - max(map(cell_len, labels), default=0))
         for label, fact, state in zip(labels, facts, states, strict=True):
             scores = printable_cell(state.reason) if state.reason else self._scores(state, left)
-            table.add_row(*map(Text, (label, *fact[: len(told)], shorten(scores, left))))
+            table.add_row(*map(Text, (label, *fact[: len(used)], shorten(scores, left))))
         return table
 
     def _scores(self, state: RunState, width: int) -> str:
@@ -143,7 +143,7 @@ class BatchDisplay:
         return printable_cell(join(self._fitter.fit(parts, width)))
 
     def _shown(self, lines: int) -> list[RunState]:
-        """All runs in their order, or those of most interest where there is no room for all."""
+        """Return all runs in order, or the most interesting ones if the terminal has too few lines."""
         states = list(self._states.values())
         if len(states) > lines:
             states = sorted(states, key=lambda state: _ORDER.index(state.stage))[:lines]
@@ -156,7 +156,7 @@ class BatchDisplay:
 
 
 def _shorten(labels: list[str], width: int) -> list[str]:
-    """Return labels that are not too wide: without the words that all share, then without their beginnings."""
+    """Return labels that fit a width: drop the words that all labels share, then cut the start of each label."""
     if all(cell_len(label) <= width for label in labels):
         return labels
     words = [label.split() for label in labels]
@@ -171,7 +171,7 @@ def _stage(state: RunState) -> str:
 
 @contextmanager
 def batch_displayed(*, quiet: bool) -> Iterator[BatchDisplay]:
-    """A display for the time of one batch."""
+    """Provide a display for one batch and close it afterwards."""
     display = BatchDisplay(Console(quiet=quiet))
     try:
         yield display

@@ -1,4 +1,4 @@
-"""The end of a batch: every run and, over seeds, mean and standard deviation; as a table, JSON or CSV."""
+"""Prints the results of a batch: every run, and the mean and standard deviation over seeds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from dlrun.system.disk import disk, explained
 
 
 def show_table(table: BatchTable, *, csv: Path | None, as_json: bool) -> None:
-    """Print the final table to stdout, and write it where the user wants it.
+    """Print the final table to stdout, and to a CSV file if one is given.
+
+    Args:
+        table: The results of the batch.
+        csv: The CSV file to write; None: none.
+        as_json: Whether to print JSON instead of a table.
 
     Raises:
         RunError: The CSV file cannot be written.
@@ -37,7 +42,7 @@ def show_table(table: BatchTable, *, csv: Path | None, as_json: bool) -> None:
 
 
 def _fit(head: Sequence[str], rows: list[Sequence[str]], width: int | None, *, spare: Sequence[str]) -> str:
-    """Return a table for a terminal of a width; a narrow one has the last part of each id, which names a run too."""
+    """Return a table that fits the terminal; if it is narrow, with only the last part of each run id."""
     text = format_table(head, rows)
     if width is None or widest(text) <= width:
         return text
@@ -54,10 +59,10 @@ def _runs(table: BatchTable, *, has_reasons: bool) -> tuple[Sequence[str], list[
     for row in table.rows:
         values, state = dict(row.values), row.state
         scores = [_score(score) for score in (row.score, row.test_score)][: len(names)]
-        told = f"{state.stage}: {state.reason}" if state.reason and has_reasons else str(state.stage)
+        status = f"{state.stage}: {state.reason}" if state.reason and has_reasons else str(state.stage)
         name = (state.planned.label,) if several else ()
         run = state.folder.name if state.folder else ""
-        rows.append((*name, *(values.get(key, "") for key in keys), *scores, told, run))
+        rows.append((*name, *(values.get(key, "") for key in keys), *scores, status, run))
     return head, rows
 
 

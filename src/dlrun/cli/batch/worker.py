@@ -1,4 +1,4 @@
-"""The process that `dlrun batch` starts: it forks one process for each run, whose events go to the run's log.txt."""
+"""The server process of `dlrun batch`: it forks one process for each run and logs the run's events to its log.txt."""
 
 from __future__ import annotations
 

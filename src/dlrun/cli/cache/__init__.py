@@ -1,4 +1,4 @@
-"""`dlrun cache ...`: one file for each command."""
+"""The commands `dlrun cache ...`, one file each."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ import typer
 from dlrun.cli.cache.clear import clear
 from dlrun.cli.cache.ls import list_
 
-cache = typer.Typer(
-    no_args_is_help=True, help="Show and empty the cache of data that was prepared.", rich_markup_mode=None
-)
+cache = typer.Typer(no_args_is_help=True, help="Show and empty the cache of prepared data.", rich_markup_mode=None)
 cache.command("ls")(list_)
 cache.command()(clear)

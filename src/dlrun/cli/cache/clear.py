@@ -1,4 +1,4 @@
-"""`dlrun cache clear`."""
+"""The command `dlrun cache clear`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from dlrun.system.cache_entries import CacheEntry
 
 _OlderThan = Annotated[
-    str, typer.Option("--older-than", metavar="30d", help="Only entries that were last used before that.")
+    str, typer.Option("--older-than", metavar="30d", help="Only entries that were not used for that long.")
 ]
-_Trial = Annotated[bool, typer.Option("--dry-run", help="Show what would be removed, and remove nothing.")]
+_Trial = Annotated[bool, typer.Option("--dry-run", help="Show what would be removed without removing it.")]
 
 
 def clear(
@@ -28,10 +28,10 @@ def clear(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove entries of the cache: all of them, or those of a KIND or an age.
+    """Remove cache entries: all, or those of a KIND or age.
 
-    Later runs prepare again what they need. Runs that are going on are not disturbed: entries that they are just
-    writing or reading stay, and files that they have already opened stay valid until they end.
+    Later runs prepare again what they need. Active runs are not disturbed: entries that they are writing or reading
+    stay, and files that they have already opened stay valid until the run ends.
     """
     from dlrun.cli.display.console import print_json
     from dlrun.cli.display.format import format_bytes
@@ -53,7 +53,7 @@ def clear(
     else:
         show_rows(removed, entry_columns(), Form.TABLE)
     for entry in in_use:
-        tell(f"left: {entry.what} ({entry.kind}) is in use by another process")
+        tell(f"kept: {entry.what} ({entry.kind}) is in use by another process")
     verb = "would be removed" if dry_run else "removed"
     tell(f"{verb}: {count_entries(len(removed))}, {format_bytes(total)}" if removed else "nothing to remove")
 

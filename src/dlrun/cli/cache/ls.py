@@ -1,4 +1,4 @@
-"""`dlrun cache ls`, and what both commands show of an entry."""
+"""The command `dlrun cache ls`, and the columns that both cache commands show."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Kinds = Annotated[list[str] | None, typer.Argument(help="Only these kinds.", met
 
 
 def list_(kinds: Kinds = None, *, as_json: AsJson = False, as_csv: AsCsv = False) -> None:
-    """List the entries of the cache, the most recently used first, and its size.
+    """List cache entries, most recently used first, and the size.
 
-    The cache holds what takes long to prepare and can be prepared again: decoded images, the rows of large tables,
-    decoded sets of tensorflow-datasets, fingerprints, and the measured times of training steps. It is in ~/.cache/dlrun
-    unless DLRUN_CACHE names another folder, and takes at most 10 GiB, or a quarter of a small disk, unless
-    DLRUN_CACHE_SIZE sets another size (50GiB).
+    The cache holds data that takes long to prepare and can be prepared again: decoded images, rows of large tables,
+    decoded tensorflow-datasets, fingerprints, and measured step times. Its folder is ~/.cache/dlrun, or the one in
+    DLRUN_CACHE. It takes at most 10 GiB (on a small disk, a quarter of the disk), or the size in DLRUN_CACHE_SIZE
+    (50GiB).
     """
     from dlrun.cli.display.console import print_json
     from dlrun.cli.display.format import format_bytes
@@ -54,7 +54,7 @@ def list_(kinds: Kinds = None, *, as_json: AsJson = False, as_csv: AsCsv = False
 
 
 def entries_of(entries: Sequence[CacheEntry], kinds: Sequence[str] | None) -> list[CacheEntry]:
-    """Return the entries of some kinds; of all if none is named."""
+    """Return the entries of the given kinds, or all entries if no kind is given."""
     from dlrun.system.cache_entries import KINDS
 
     for kind in kinds or ():
@@ -69,7 +69,7 @@ def count_entries(count: int) -> str:
 
 
 def plain_entry(entry: CacheEntry) -> dict[str, Any]:
-    """Return an entry as JSON has it."""
+    """Return an entry as a JSON object."""
     return {
         "kind": entry.kind,
         "what": entry.what,
@@ -80,7 +80,7 @@ def plain_entry(entry: CacheEntry) -> dict[str, Any]:
 
 
 def entry_columns() -> tuple[ListingColumn, ...]:
-    """Return the columns of a listing of entries."""
+    """Return the columns of the entry listing."""
     from dlrun.cli.display.format import format_age, format_bytes
     from dlrun.cli.runs.output import ListingColumn
 

@@ -1,4 +1,4 @@
-"""`dlrun data check CONFIG`."""
+"""The command `dlrun data check CONFIG`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from dlrun.cli.options import AsJson, Config, Overrides, TrustPlugins
 def check(
     config: Config, overrides: Overrides, *, trust_plugins: TrustPlugins = False, as_json: AsJson = False
 ) -> None:
-    """Check the data of CONFIG: a pass, a note, a warning or a failure in each line, with its threshold and advice.
+    """Check the data of CONFIG for common problems.
 
-    Exits with 1 if there is a failure.
+    Prints one line for each check: pass, note, warning or failure, with its threshold and advice. The exit code is 1
+    if a check fails.
     """
     from dlrun.cli.display.console import Console, print_json
     from dlrun.cli.display.format import format_count
@@ -39,7 +40,7 @@ def check(
             line = f"{finding.status:<8}  {finding.check:<{width}}  {finding.said} (threshold: {finding.threshold})"
             advice = f"\n{'':{width + 12}}-> {finding.advice}" if finding.advice else ""
             typer.echo(printable(line + advice))
-        said = ", ".join(format_count(counts[status], status) for status in ("failure", "warning", "note"))
-        typer.echo(f"\n{said}, {counts['pass']} passed")
+        summary = ", ".join(format_count(counts[status], status) for status in ("failure", "warning", "note"))
+        typer.echo(f"\n{summary}, {counts['pass']} passed")
     if counts["failure"]:
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""`dlrun data fetch NAME`."""
+"""The command `dlrun data fetch NAME`."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ import typer
 from dlrun.cli.options import AsJson
 
 _Name = Annotated[
-    str, typer.Argument(metavar="NAME", help="As tensorflow-datasets calls it: mnist, emnist/letters, mnist:3.0.1.")
+    str, typer.Argument(metavar="NAME", help="The name in tensorflow-datasets: mnist, emnist/letters, mnist:3.0.1.")
 ]
 _DataDir = Annotated[
-    str | None, typer.Option("--data-dir", help="Where it is to lie. Else: TFDS_DATA_DIR, or ~/tensorflow_datasets.")
+    str | None,
+    typer.Option("--data-dir", help="Folder to store it in. Default: TFDS_DATA_DIR or ~/tensorflow_datasets."),
 ]
 
 
 def fetch(name: _Name, data_dir: _DataDir = None, *, as_json: AsJson = False) -> None:
-    """Download and prepare a set of tensorflow-datasets, for a machine that will have no network."""
+    """Download a dataset of tensorflow-datasets and prepare it.
+
+    Use it to bring data to a machine without a network.
+    """
     from dlrun.cli.display.console import Console, print_json
     from dlrun.cli.display.format import format_bytes
     from dlrun.data.tfds.fetch import fetch_set
@@ -29,8 +33,8 @@ def fetch(name: _Name, data_dir: _DataDir = None, *, as_json: AsJson = False) ->
         return
     splits = ", ".join(f"{split} {count:,}" for split, count in fetched.splits.items())
     typer.echo(f"{'already there' if fetched.was_there else 'prepared'}  {fetched.folder}")
-    typer.echo(f"holds          {splits}; {format_bytes(fetched.size)}")
+    typer.echo(f"contains       {splits}; {format_bytes(fetched.size)}")
     if fetched.unusable:
         typer.echo(f"warning        dlrun cannot train on it: {fetched.unusable}")
-    typer.echo(f"elsewhere      copy {fetched.set_folder} into a folder there, and set TFDS_DATA_DIR to that folder")
-    typer.echo(f"here           {fetched.usage}")
+    typer.echo(f"this machine   {fetched.usage}")
+    typer.echo(f"other machine  copy {fetched.set_folder} into a folder there, and set TFDS_DATA_DIR to that folder")

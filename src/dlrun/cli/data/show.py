@@ -1,4 +1,4 @@
-"""`dlrun data show CONFIG`: the facts of a dataset as one page of text."""
+"""The command `dlrun data show CONFIG`, which prints one page about a dataset."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
 
 _Samples = Annotated[
-    int | None, typer.Option(min=1, max=1000, metavar="N", help="Training examples to show: 3, and 24 images.")
+    int | None, typer.Option(min=1, max=1000, metavar="N", help="Training examples to show. Default: 3, and 24 images.")
 ]
 _Images = Annotated[
-    Path | None, typer.Option("--images", metavar="FILE.png", help="Draw sample images with their classes into a file.")
+    Path | None,
+    typer.Option("--images", metavar="FILE.png", help="Also draw sample images with their classes to a file."),
 ]
 _ROWS, _PICTURES = 3, 24
 
@@ -38,7 +39,10 @@ def show(
     trust_plugins: TrustPlugins = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the data of CONFIG: splits, classes or values, columns or texts, and some examples."""
+    """Show splits, classes, columns and examples of the data.
+
+    Regression data has the range of its values in place of classes, and text data the lengths of its texts.
+    """
     from dlrun.cli.display.console import Console, print_json
     from dlrun.data.inspection.facts import describe_dataset
     from dlrun.data.inspection.inspected import inspect_source
@@ -63,7 +67,7 @@ def show(
 
 
 def facts_page(facts: Facts) -> str:
-    """All of it, section by section."""
+    """Return all facts as text, one section after another."""
     return printable("\n\n".join(_sections(facts)))
 
 
@@ -128,16 +132,16 @@ def _texts(facts: Facts) -> str:
     lengths = ", ".join(f"{part} {length:,}" for part, length in texts.lengths.items())
     return "\n".join(
         (
-            f"{texts.tokens} of a training text, by quantile: {lengths}",
-            f"read are {texts.sequence_length:,}; {texts.longer:.1%} of the texts are longer",
+            f"{texts.tokens} per training text, by quantile: {lengths}",
+            f"sequence length {texts.sequence_length:,}; {texts.longer:.1%} of the texts are longer",
             f"vocabulary {texts.vocabulary:,}; {texts.unknown:.1%} of the {texts.tokens} are not in it",
         )
     )
 
 
 def _example(target: str, values: Mapping[str, str]) -> str:
-    said = ", ".join(f"{name}: {value}" for name, value in values.items())
-    return f"  [{target}] {said}" if target else f"  {said}"
+    shown = ", ".join(f"{name}: {value}" for name, value in values.items())
+    return f"  [{target}] {shown}" if target else f"  {shown}"
 
 
 def _number(value: float | None) -> str:

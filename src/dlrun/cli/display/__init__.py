@@ -1,1 +1,1 @@
-"""How results, progress and errors are shown on a terminal."""
+"""Shows results, progress and errors on a terminal."""

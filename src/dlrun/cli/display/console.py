@@ -1,4 +1,4 @@
-"""Where text goes: results to stdout, the rest to stderr and to the run's log.txt, TensorFlow's noise to that log."""
+"""Sends output to the right place: results to stdout, messages to stderr and log.txt, library noise to log.txt only."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ def print_json(value: Any) -> None:
 
 
 def output_width() -> int | None:
-    """Return the cells of a line of stdout; None where it is not a terminal."""
+    """Return the width of stdout in terminal cells; None if it is not a terminal."""
     return width_of(sys.stdout)
 
 
 class Console:
-    """The user's terminal, kept apart from the process' own stderr.
+    """The user's terminal, separate from the stderr of the process.
 
     Args:
-        quiet: Whether to keep all but warnings from stderr; the log still gets everything.
+        quiet: Whether stderr gets only warnings; the log still gets everything.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
         self.terminal: TextIO = sys.stderr
         self.above: RichConsole | None = None
-        """While something is drawn over again: what prints above it."""
+        """The rich console that prints above the live display; None while nothing is live."""
         self._log: int | None = None
 
     @property
     def width(self) -> int | None:
-        """Cells of a line of the terminal; None where nobody is watching one."""
+        """The width of the terminal in cells; None if nobody is watching."""
         return width_of(self.terminal) if self.is_terminal else None
 
     @property
@@ -60,15 +60,15 @@ class Console:
         """Write a line to stderr and to the log.
 
         Args:
-            text: What a terminal is too narrow for is continued below.
-            is_command: Whether a person may copy it: then no line end is put into it.
+            text: The line. It is wrapped to the width of the terminal.
+            is_command: Whether the text is a command to copy, which must not be wrapped.
         """
         self.log(text)
         if not self.quiet:
             self._show(text, is_command=is_command)
 
     def warn(self, text: str) -> None:
-        """Write a warning to stderr and to the log, also where everything else is kept from stderr."""
+        """Write a warning to stderr, even with `quiet`, and to the log."""
         line = f"{WARNING:<10} {text}"
         self.log(line)
         self._show(line)
@@ -80,33 +80,34 @@ class Console:
         sys.stdout.flush()
 
     def log(self, text: str) -> None:
-        """Write a line to the log alone."""
+        """Write a line to the log only."""
         if self._log is None:
             return
         try:
             os.write(self._log, (printable(text) + "\n").encode(errors="replace"))
         except OSError as error:
             self._close_log()
-            self.warn(f"log.txt ends here: {error.strerror}; what follows is printed only")
+            self.warn(f"log.txt ends here: {error.strerror}; later messages are printed but not logged")
 
     def open_log(self, path: Path) -> None:
-        """From now on log to `path`, and send what the process writes to its stderr there too.
+        """Log to `path` from now on, and redirect the stderr of the process there too.
 
-        A log that cannot be written is told, and ends nothing.
+        If the log cannot be written, warn and continue without it.
         """
         try:
             with explained(f"write {path}"):
                 self._log = disk.open_end(path)
         except RunError as error:
-            self.warn(f"{error.what}: what follows is printed only")
+            self.warn(f"{error.what}: later messages are printed but not logged")
             return
         os.dup2(self._log, 2)
 
     @contextmanager
     def noise_kept_away(self) -> Iterator[None]:
-        """Keep what libraries write to file descriptor 2 from the user: TensorFlow's C++ code writes there directly.
+        """Hide what libraries write to stderr.
 
-        A crash of native code still reaches the terminal, as a Python stack.
+        TensorFlow's C++ code writes to file descriptor 2 directly, so the descriptor itself is redirected. A crash of
+        native code still prints its Python stack to the terminal.
         """
         sys.stderr.flush()
         saved = os.dup(2)
@@ -117,7 +118,7 @@ class Console:
             try:
                 yield
             finally:
-                with suppress(OSError):  # what libraries have written goes to the log, whose disk may be full
+                with suppress(OSError):  # buffered library output goes to the log, and its disk may be full
                     sys.stderr.flush()
                 os.dup2(saved, 2)
                 os.close(saved)
@@ -129,7 +130,7 @@ class Console:
 
     def _show(self, text: str, *, is_command: bool = False) -> None:
         line = wrap(printable(text), self.width, is_command=is_command)
-        with suppress(OSError):  # whoever was reading has gone; a training goes on without
+        with suppress(OSError):  # the terminal or pipe was closed; training continues without it
             if self.above is not None:
                 self.above.print(line, markup=False, highlight=False, soft_wrap=True)
             else:

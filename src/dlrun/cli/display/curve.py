@@ -1,4 +1,4 @@
-"""Curves drawn with characters: braille where the terminal has it, each curve dashed in its own way, else ASCII."""
+"""Draws curves with characters: braille dots with a dash pattern for each curve, or ASCII marks."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _FEWEST_EPOCHS = 3
 _BRAILLE, _COLUMNS, _ROWS = 0x2800, 2, 4
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 _MARKS = "*+ox#%@&"
-# Dots that are drawn and left out, in turn, along the curve.
+# The dash pattern of each curve: the number of dots drawn, then the number of dots skipped.
 _DASHES = ((1, 0), (1, 2), (6, 3), (3, 3), (1, 5), (9, 6))
 _AXIS = {True: "│", False: "|"}
 _FACTOR_FOR_LOGARITHM = 30
 _LONGEST_LABEL = 60
 _SAMPLE_CELLS = 3
 _MARGIN = 13
-"""Of the values and the axis beside them."""
+"""Cells to the left of the frame, for the values and the axis."""
 _NARROWEST = 16
 
 
 class _Scale(NamedTuple):
-    """Where values lie between the lowest (0) and the highest (1)."""
+    """Maps values to places between 0 (the lowest value) and 1 (the highest)."""
 
     low: float
     high: float
@@ -57,17 +57,17 @@ def draw_curves(
     height: int = HEIGHT,
     columns: int | None = None,
 ) -> list[str]:
-    """Draw all curves in one frame, each with its name and last value where it ends.
+    """Draw all curves in one frame, with name and last value at the end of each curve.
 
     Args:
-        curves: By name. Values of None leave a gap.
-        braille: Whether to draw with braille characters, 2 x 4 dots each, or with ASCII.
-        width: In characters, without the labels; the most, if there are `columns`.
-        height: In lines, without the line below.
-        columns: Of the terminal, which no line may be wider than; None: there is no bound.
+        curves: The curves by name. A value of None leaves a gap.
+        braille: Whether to draw with braille characters of 2 x 4 dots, or with ASCII.
+        width: The width of the frame in characters, without labels; with `columns` it may become smaller.
+        height: The height of the frame in lines, without the epoch axis.
+        columns: The width of the terminal; None: lines may have any width.
 
     Returns:
-        Nothing if there is nothing to draw.
+        The lines; none if there is nothing to draw.
     """
     finite = [value for curve in curves.values() for _, value in curve if value is not None]
     if not finite:
@@ -96,12 +96,15 @@ def draw_curves(
 def learning_curve(
     rows: Sequence[Mapping[str, float | None]], *, encoding: str | None, columns: int | None = None
 ) -> list[str]:
-    """Draw the loss in training and validation by epoch; nothing for fewer epochs than make a curve.
+    """Draw training and validation loss by epoch.
 
     Args:
-        rows: Of metrics.jsonl.
-        encoding: Of the stream that the lines are for.
-        columns: Of the terminal.
+        rows: The rows of metrics.jsonl.
+        encoding: The encoding of the stream that the lines are printed to.
+        columns: The width of the terminal; None: lines may have any width.
+
+    Returns:
+        The lines; none if there are fewer than 3 epochs.
     """
     curves = {name: curve for name in ("loss", "val_loss") if (curve := curve_of(rows, name))}
     if max(map(len, curves.values()), default=0) < _FEWEST_EPOCHS:
@@ -110,8 +113,8 @@ def learning_curve(
 
 
 def takes_braille(encoding: str | None) -> bool:
-    """Whether a stream of this encoding, on this terminal, shows braille characters."""
-    if os.environ.get("TERM") == "linux":  # the console without a window system: its font has none
+    """Return whether a stream with this encoding can show braille characters on this terminal."""
+    if os.environ.get("TERM") == "linux":  # the font of the Linux text console has no braille
         return False
     try:
         chr(_BRAILLE).encode(encoding or "ascii")
@@ -125,7 +128,7 @@ def _last(curve: Curve) -> float | None:
 
 
 def _shares(columns: int, width: int, labels: Sequence[str]) -> tuple[int, list[str]]:
-    """Return the width of the frame, and the labels in the room beside it: the ends of their names are cut first."""
+    """Divide the columns between frame and labels; return the width of the frame and the shortened labels."""
     longest = max(map(cell_len, labels))
     width = max(_NARROWEST, min(width, columns - longest))
     room = max(0, columns - width)
@@ -136,7 +139,7 @@ def _shares(columns: int, width: int, labels: Sequence[str]) -> tuple[int, list[
 def _dashed(
     curve: Curve, span: _Scale, scale: _Scale, dash: tuple[int, int], grid: tuple[int, int]
 ) -> Iterator[tuple[int, int]]:
-    """The dots of a curve, from the top left."""
+    """Yield the dots of a curve as (x, y), counted from the top left."""
     drawn, left_out = dash
     before: tuple[int, int] | None = None
     length = 0
@@ -153,7 +156,7 @@ def _dashed(
 
 
 def _line(start: tuple[int, int], end: tuple[int, int]) -> Iterator[tuple[int, int]]:
-    """The dots from `start`, which is left out unless it is the end too, to `end`."""
+    """Yield the dots from `start` to `end`, without `start` unless both are the same dot."""
     steps = max(abs(end[0] - start[0]), abs(end[1] - start[1]))
     for step in range(min(1, steps), steps + 1):
         part = step / steps if steps else 0.0
@@ -171,7 +174,7 @@ def _put(cells: list[list[str]], dots: Iterator[tuple[int, int]], *, braille: bo
 
 
 def _sample(number: int) -> str:
-    """Three cells of a curve's dashes, for its label."""
+    """Return three cells with the dash pattern of a curve, for its label."""
     cells = [[" "] * _SAMPLE_CELLS]
     drawn, left_out = _DASHES[number % len(_DASHES)]
     dots = ((x, 1) for x in range(_SAMPLE_CELLS * _COLUMNS) if x % (drawn + left_out) < drawn)
@@ -188,9 +191,9 @@ def _frame(cells: list[list[str]], scale: _Scale, ends: list[tuple[int, str]], *
             labels[free[0][1]] = label
     lines = []
     for row, line in enumerate(cells):
-        is_told = row in (0, height // 2, height - 1) and (scale.high != scale.low or row == height // 2)
-        told = format_score(scale.value(1 - row / (height - 1))) if is_told else ""
-        lines.append(f"{told:>11} {_AXIS[braille]}{''.join(line)} {labels.get(row, '')}".rstrip())
+        has_tick = row in (0, height // 2, height - 1) and (scale.high != scale.low or row == height // 2)
+        tick = format_score(scale.value(1 - row / (height - 1))) if has_tick else ""
+        lines.append(f"{tick:>11} {_AXIS[braille]}{''.join(line)} {labels.get(row, '')}".rstrip())
     return lines
 
 

@@ -1,4 +1,4 @@
-"""The events of a run as lines, and on a terminal a line below them that moves."""
+"""Shows the events of a run as lines, and on a terminal a live progress line below them."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from dlrun.training.progress.events import (
 
 _MUCH_WAITING = 0.1
 _WORTH_ADVICE = 2.0
-"""Seconds of waiting, below which there is nothing to gain."""
+"""Seconds of waiting for data from which on advice is shown."""
 
 _WAITING_ADVICE = (
-    "examples are gathered more slowly than they are trained; keep them smaller (uint8 images, resize), or on the "
-    "device (training.feed=device)"
+    "loading examples takes longer than training on them; make them smaller (uint8 images, resize), or keep them on "
+    "the device (training.feed=device)"
 )
 
 
 class Display:
-    """Listens to a run and shows it.
+    """A listener that shows the events of a run.
 
     Args:
-        console: Where to.
+        console: The console to write to.
         pace: Decides which epochs are printed.
     """
 
@@ -63,9 +63,9 @@ class Display:
             case RunCreated():
                 self.console.open_log(event.log_txt)
                 self._run = event.folder
-                self._tell("run", str(event.folder))
+                self._show("run", str(event.folder))
             case Note():
-                self._tell(event.subject, event.text)
+                self._show(event.subject, event.text)
             case TrainingStarted():
                 self._started(event)
             case StepsDone():
@@ -75,12 +75,12 @@ class Display:
             case TrainingDone():
                 self._done(event)
             case TimeSpent():
-                self._tell("time", format_phases(event.seconds))
+                self._show("time", format_phases(event.seconds))
             case Evaluated():
                 pass  # the command prints the scores at its end, to stdout
 
     def close(self) -> None:
-        """Take the live line away, and print the last epoch, whose line may have been left out."""
+        """Remove the live line, and print the last epoch if it was skipped."""
         if self._live is not None:
             self.console.above = None
             self._live.stop()
@@ -90,9 +90,9 @@ class Display:
             self._unprinted = ""
 
     def _started(self, event: TrainingStarted) -> None:
-        self._tell("examples", ", ".join(f"{count:,} {split}" for split, count in event.examples.items()))
-        self._tell("parameters", f"{event.parameters:,}")
-        self._tell("training", f"{event.epochs:,} epochs, {event.steps:,} steps")
+        self._show("examples", ", ".join(f"{count:,} {split}" for split, count in event.examples.items()))
+        self._show("parameters", f"{event.parameters:,}")
+        self._show("training", f"{event.epochs:,} epochs, {event.steps:,} steps")
         self._epochs, self._lines, self._unprinted = event.epochs, TrainingLines(event.monitor), ""
         if self.console.is_terminal:
             self._live_line = LiveLine(self._lines, event.epochs)
@@ -101,7 +101,7 @@ class Display:
                 console=RichConsole(file=self.console.terminal),
                 refresh_per_second=5,
                 transient=True,
-                # Rich would otherwise print what libraries write to stderr, which is the log's.
+                # Otherwise rich would print to the terminal what libraries write to stderr; it belongs in the log.
                 redirect_stdout=False,
                 redirect_stderr=False,
             )
@@ -127,25 +127,25 @@ class Display:
     def _done(self, event: TrainingDone) -> None:
         self.close()
         self._show_curve()
-        self._tell("trained", format_seconds(event.seconds) + (f"; stopped: {event.reason}" if event.reason else ""))
+        self._show("trained", format_seconds(event.seconds) + (f"; stopped: {event.reason}" if event.reason else ""))
         if event.data_wait > _MUCH_WAITING and event.data_wait * event.seconds >= _WORTH_ADVICE:
-            self._tell("data wait", f"{event.data_wait:.0%} of the training time: {_WAITING_ADVICE}")
+            self._show("data wait", f"{event.data_wait:.0%} of the training time: {_WAITING_ADVICE}")
 
     def _show_curve(self) -> None:
-        """Draw the whole run's learning curve, for a person who wants to see at once whether it converged."""
+        """Draw the learning curve of the whole run, so that the user sees at once whether it converged."""
         if self._run is None or not self.console.is_terminal:
             return
         try:
             rows = RunFolder(self._run).read_metrics()
         except RunError:
-            return  # the folder has gone, which whoever writes to it next tells
+            return  # the folder was removed; the next write to it reports that
         encoding = sys.__stderr__.encoding if sys.__stderr__ else None
         curve = learning_curve(rows, encoding=encoding, columns=self.console.width)
         for line in ["", *curve, ""] if curve else []:
             self.console.say(line)
 
-    def _tell(self, subject: str, text: str) -> None:
-        """Show a subject and what there is to say of it."""
+    def _show(self, subject: str, text: str) -> None:
+        """Show a text after its subject."""
         if subject == WARNING:
             self.console.warn(text)
         else:
@@ -154,7 +154,7 @@ class Display:
 
 @contextmanager
 def displayed(*, quiet: bool) -> Iterator[Display]:
-    """A display for the time of one command, with TensorFlow's noise kept away from it."""
+    """Provide a display for one command, with the noise of libraries hidden."""
     console = Console(quiet=quiet)
     with console.noise_kept_away():
         display = Display(console)

@@ -1,4 +1,4 @@
-"""The lines about epochs: which are printed, what each says, and the line that moves below them."""
+"""The lines about epochs: which epochs are printed, the text of each line, and the live progress line."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from dlrun.runs.history import NOT_SCORES
 from dlrun.training.progress.events import EpochDone, StepsDone
 
 MOST_EPOCHS = 30
-"""A training of so many epochs has a line for each."""
+"""Up to this number of epochs, every epoch is printed."""
 LONGEST_SILENCE = 1800.0
-"""Seconds after which a line is printed whatever its epoch."""
+"""Seconds without a line after which the next epoch is printed in any case."""
 
 _LINES = 25
-_TOLD_WAITING = 0.01
+_SHOWN_WAITING = 0.01
 _BAR_CELLS = 10
 _BARS = {False: "━┈", True: "#."}
-# What a narrow terminal does without first is worth least.
+# How much each part is worth. A narrow terminal leaves out the parts of least worth first.
 _SPEED, _WAITING, _BEST, _SPENT = 10, 20, 30, 40
 _EXTRA, _VALIDATION, _STEPS, _BAR, _LEFT = 50, 52, 54, 56, 60
 _MONITORED, _LOSS = 85, 90
 
 
 class EpochPace:
-    """Decides which epochs have a line: all of a few, evenly spaced ones of many, and one after a long silence.
+    """Decides which epochs are printed: all if they are few, else evenly spaced ones, and one after a long silence.
 
     Args:
-        clock: Seconds that never go back.
+        clock: Returns monotonic time in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -43,22 +43,22 @@ class EpochPace:
         self._is_first = True
 
     def is_due(self, epoch: int, epochs: int) -> bool:
-        """Return whether the line of an epoch is to be printed."""
+        """Return whether to print the line of an epoch."""
         every = _spacing(epochs)
         return self._is_first or epoch % every == 0 or epoch == epochs or self.was_silent_long()
 
     def was_silent_long(self) -> bool:
-        """Return whether a line is due whatever it says."""
+        """Return whether the last line was printed so long ago that a new one is due."""
         return self._clock() - self._printed_at >= LONGEST_SILENCE
 
     def printed(self, *, is_epoch: bool = True) -> None:
-        """Take note of a line."""
+        """Record that a line was printed now."""
         self._printed_at = self._clock()
         self._is_first = self._is_first and not is_epoch
 
 
 def _spacing(epochs: int) -> int:
-    """Return 1, 2, 5, 10, 20, 50, ...: the smallest that leaves few enough lines."""
+    """Return the smallest of 1, 2, 5, 10, 20, 50, ... with which at most 25 epochs are printed."""
     if epochs <= MOST_EPOCHS:
         return 1
     power = 1
@@ -70,10 +70,10 @@ def _spacing(epochs: int) -> int:
 
 
 class TrainingLines:
-    """Writes the lines of one training.
+    """Formats the lines of one training.
 
     Args:
-        monitor: The score that decides which epoch is best, as metrics.jsonl names it.
+        monitor: The name in metrics.jsonl of the score that decides which epoch is best.
     """
 
     def __init__(self, monitor: str = "") -> None:
@@ -86,15 +86,17 @@ class TrainingLines:
         self._validation: dict[str, float | None] = {}
 
     def epoch_line(self, event: EpochDone, width: int | None) -> str:
-        """Return the line of an epoch that has ended.
+        """Return the line of a finished epoch.
+
+        Call it for every epoch in order, including those that are not printed.
 
         Args:
-            event: Of every epoch in turn, also of those that are not printed.
-            width: Cells of the terminal; None: everything is written.
+            event: The end of the epoch.
+            width: The width of the terminal in cells; None: nothing is left out.
         """
         row = event.row
-        # Of the first epochs each is better than the one before: that it is best says nothing yet.
-        is_told = event.is_best and self._has_got_worse
+        # At first every epoch beats the one before, so "best" is marked only after some epoch was worse.
+        is_marked = event.is_best and self._has_got_worse
         self._has_got_worse = self._has_got_worse or not event.is_best
         self.best_epoch = event.epoch if event.is_best else self.best_epoch
         spent = self._spent(event)
@@ -106,28 +108,28 @@ class TrainingLines:
             LinePart("spent", "" if spent is None else format_seconds(spent), _SPENT),
             LinePart("speed", f"{row.get('examples_per_second') or 0:,.0f}/s", _SPEED),
         ]
-        if (row.get("data_wait") or 0.0) >= _TOLD_WAITING:
+        if (row.get("data_wait") or 0.0) >= _SHOWN_WAITING:
             parts.append(LinePart("wait", f"data wait {row['data_wait']:.0%}", _WAITING))
         best = LinePart("best", "best", ALWAYS)
         if width is not None:
-            parts = self._fitter.fit([*parts, best], width)[:-1]  # with room for it on every line
-        return printable_line([*parts, best] if is_told else parts)
+            parts = self._fitter.fit([*parts, best], width)[:-1]  # every line has room for "best", so all lines align
+        return printable_line([*parts, best] if is_marked else parts)
 
     def steps_line(self, event: StepsDone, epochs: int) -> str:
-        """Return the line about an epoch that takes very long."""
+        """Return a line about the progress within a very long epoch."""
         parts = [*self._progress(event, epochs), *self._scores(event.scores)]
         return printable_line(parts)
 
     def live_line(self, event: StepsDone, epochs: int, width: int, *, is_ascii: bool = False) -> Text:
-        """Return the line that is drawn over again.
+        """Return the live progress line.
 
         Args:
-            event: The newest.
-            epochs: Of the whole training.
-            width: Cells of the terminal.
-            is_ascii: Whether it shows ASCII only.
+            event: The newest progress.
+            epochs: The number of epochs of the whole training.
+            width: The width of the terminal in cells.
+            is_ascii: Whether the terminal shows only ASCII.
         """
-        # Of validation, what decides; the rest stands in the line of the epoch.
+        # Only the monitored validation score: the others are in the line of the last epoch.
         known = {**event.scores, **self._validation}
         scores = {name: value for name, value in known.items() if name == self.monitor or not name.startswith("val_")}
         parts = [*self._progress(event, epochs, _BARS[is_ascii]), *self._scores(scores)]
@@ -140,7 +142,7 @@ class TrainingLines:
         return line
 
     def _spent(self, event: EpochDone) -> float | None:
-        """Return the seconds of the epoch; None of the first after the run was resumed."""
+        """Return the seconds of the epoch; None for the first epoch after a resume, whose start is unknown."""
         before, self._ended_at = self._ended_at, event.row.get("seconds") or 0.0
         if before is None:
             return self._ended_at if event.epoch == 1 else None
@@ -166,11 +168,11 @@ class TrainingLines:
 
 
 class LiveLine:
-    """What rich draws over again: the newest progress in the width that the terminal has now.
+    """The newest progress as a renderable of rich, which adapts to the current width of the terminal.
 
     Args:
-        lines: Of the training.
-        epochs: Of the whole training.
+        lines: Formats the lines of this training.
+        epochs: The number of epochs of the whole training.
     """
 
     def __init__(self, lines: TrainingLines, epochs: int) -> None:
@@ -182,12 +184,12 @@ class LiveLine:
     def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
         """Draw the line."""
         if self.event is None:
-            said = f"epoch 1/{self.epochs}  compiling, {time.monotonic() - self._began:.0f} s"
-            yield Text(said, no_wrap=True, overflow="crop")
+            text = f"epoch 1/{self.epochs}  compiling, {time.monotonic() - self._began:.0f} s"
+            yield Text(text, no_wrap=True, overflow="crop")
         else:
             yield self.lines.live_line(self.event, self.epochs, options.max_width, is_ascii=options.ascii_only)
 
 
 def printable_line(parts: list[LinePart]) -> str:
-    """Return parts as one line without control characters."""
+    """Return the parts as one line, with control characters escaped."""
     return join([LinePart(part.key, printable_cell(str(part)), part.worth) for part in parts]).rstrip()

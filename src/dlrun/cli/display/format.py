@@ -1,4 +1,4 @@
-"""Numbers and rows as people read them."""
+"""Formats numbers, durations, tables and run pages for people to read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MINUTE, _HOUR, _DAY, _YEAR = 60, 3600, 86_400, 31_557_600
 
 
 def format_seconds(seconds: float) -> str:
-    """`4.2 s`, `3:07 min`, `2:03 h`."""
+    """Format a duration: `4.2 s`, `3:07 min`, `2:03 h`."""
     if seconds < _MINUTE or not math.isfinite(seconds):
         return f"{seconds:.1f} s"
     if seconds < _HOUR:
@@ -26,7 +26,7 @@ def format_seconds(seconds: float) -> str:
 
 
 def format_age(seconds: float) -> str:
-    """`3 h ago`, in the largest unit of which there is one."""
+    """Format an age in its largest unit: `3 h ago`."""
     for unit, name in ((_YEAR, "y"), (_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
         if seconds >= unit and math.isfinite(seconds):
             return f"{int(seconds // unit)} {name} ago"
@@ -34,19 +34,19 @@ def format_age(seconds: float) -> str:
 
 
 def format_score(value: float | None) -> str:
-    """Return four significant digits, without an exponent where it can be helped; `-` of what is undefined."""
+    """Format a score with four significant digits, without an exponent if possible; `-` if it is undefined."""
     if value is None or math.isnan(value):
         return "-"
     return f"{value:.4f}" if 0.01 <= abs(value) < 1000 or value == 0 else f"{value:.4g}"
 
 
 def format_scores(scores: Mapping[str, float | None]) -> str:
-    """`loss 0.0312  accuracy 0.9911`."""
+    """Format scores with their names: `loss 0.0312  accuracy 0.9911`."""
     return "  ".join(f"{name} {format_score(value)}" for name, value in scores.items())
 
 
 def format_row(row: Mapping[str, float | None]) -> str:
-    """`epoch 3  loss 0.0312  accuracy 0.9911  after 8.2 s`: a row of metrics.jsonl."""
+    """Format a row of metrics.jsonl: `epoch 3  loss 0.0312  accuracy 0.9911  after 8.2 s`."""
     scores = format_scores({name: value for name, value in row.items() if name not in NOT_SCORES})
     seconds = row.get("seconds")
     spent = f"  after {format_seconds(seconds)}" if seconds is not None else ""
@@ -54,18 +54,18 @@ def format_row(row: Mapping[str, float | None]) -> str:
 
 
 def format_count(count: int, noun: str) -> str:
-    """`1 run`, `2 runs`."""
+    """Format a count with its noun: `1 run`, `2 runs`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def format_phases(seconds: Mapping[str, float]) -> str:
-    """`4.4 s: start 1.9, train 2.5`: the sum, and its parts."""
+    """Format the total time and its phases: `4.4 s: start 1.9, train 2.5`."""
     parts = ", ".join(f"{phase} {spent:.1f}" for phase, spent in seconds.items())
     return f"{format_seconds(sum(seconds.values()))}: {parts}"
 
 
 def format_bytes(count: float) -> str:
-    """`1.4 MiB`."""
+    """Format a number of bytes: `1.4 MiB`."""
     for unit in ("B", "KiB", "MiB"):
         if count < 1024:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
@@ -76,13 +76,13 @@ def format_bytes(count: float) -> str:
 def format_table(
     header: Sequence[str], rows: Sequence[Sequence[str]], *, width: int | None = None, spare: Sequence[str] = ()
 ) -> str:
-    """Pad columns to their widest cell, with numbers to the right.
+    """Format rows as a table with aligned columns, numbers to the right.
 
     Args:
-        header: Names of the columns.
-        rows: Their cells.
-        width: Of the terminal; None: there is no bound.
-        spare: Columns that a narrow terminal does without, the first of them first.
+        header: The names of the columns.
+        rows: The cells of each row.
+        width: The width of the terminal; None: lines may have any width.
+        spare: Columns to leave out if the terminal is too narrow, in this order.
     """
     header, rows = (*map(printable_cell, header),), [(*map(printable_cell, row),) for row in rows]
     widths = {column: max(len(row[column]) for row in (header, *rows)) for column in range(len(header))}
@@ -108,7 +108,7 @@ def widest(text: str) -> int:
 
 
 def format_run(record: RunRecord, rows: Sequence[Mapping[str, float | None]], *, status: str, path: Path) -> str:
-    """A run on one page: what, where, how, the epochs, the scores."""
+    """Format a run as one page: its model, data, device, scores and epochs."""
     chosen = {
         "device": record.device,
         "precision": record.precision,

@@ -1,4 +1,4 @@
-"""Lines that fit a terminal: what is worth least is left out, and nothing is split inside a word."""
+"""Fits lines to a terminal: leaves out the parts of least worth, and wraps between words."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ _CUT = ".."
 _SHORTEST_NAME = 8
 _OF_COMMAND = r"(?: (?:--?[a-z]\S*(?: [^\s-]\S*)?|last\b|\S*[/=.:_A-Z\d]\S*))*"
 _COMMAND = rf"dlrun(?: runs| data)? [a-z-]+{_OF_COMMAND}"
-"""Matches a command in a sentence. Its arguments differ from the words after it: `x.yaml` has a dot, `RUN` capitals."""
+"""Matches a command in a sentence. Arguments are told from prose by their form: `x.yaml` has a dot, `RUN` capitals."""
 _COMMAND_AT_END = re.compile(rf" (?<=: )({_COMMAND})$")
 _WORD = re.compile(rf"{_COMMAND}|--[a-z]\S* \S+|\S+")
-"""What a person may copy is one word: no line end is put into it."""
+"""Matches a word to wrap at. A command or option with its value counts as one word, so that it can be copied."""
 _CHUNK = re.compile(r"(\s*)(\S+(?: \S+)*)")
 
 
 @dataclass(frozen=True)
 class LinePart:
-    """One statement of a line.
+    """One part of a line, such as a score or the time left.
 
     Args:
-        key: Which statement it is, from line to line.
-        text: What is written; after `name`, if there is one.
-        worth: The part of least worth is left out first; one of `ALWAYS` never.
-        name: Of a score. It is shortened before a score of worth is left out.
-        style: Of rich.
+        key: Identifies the same part in different lines.
+        text: The text, which follows `name` if there is one.
+        worth: The part of least worth is left out first; a part worth `ALWAYS` never.
+        name: The name of a score. Names are shortened before a valuable score is left out.
+        style: The style for rich.
     """
 
     key: str
@@ -51,7 +51,7 @@ _NAMES_ARE_SHORTENED_FROM = 80
 
 
 class LineFitter:
-    """Fits one line after another, and leaves out the same parts of each: rows that lie below each other look alike."""
+    """Fits lines to a width, leaving out the same parts of each so that lines stay aligned."""
 
     def __init__(self) -> None:
         self._width = 0
@@ -61,8 +61,8 @@ class LineFitter:
         """Return the parts that fit.
 
         Args:
-            parts: In the order in which they are printed.
-            width: Cells of the terminal.
+            parts: The parts in the order in which they are printed.
+            width: The width of the terminal in cells.
         """
         if width != self._width:
             self._width, self._left_out = width, set()
@@ -76,7 +76,7 @@ class LineFitter:
 
 
 def width_of(parts: Sequence[LinePart]) -> int:
-    """Return how many cells the parts take in one line."""
+    """Return the width of the parts in one line, in cells."""
     return cell_len(join(parts))
 
 
@@ -86,16 +86,16 @@ def join(parts: Sequence[LinePart]) -> str:
 
 
 def wrap_line(text: str, width: int, *, indent: int, is_command: bool = False) -> str:
-    """Break a line where it is too long for a terminal, between statements if they are short, else between words.
+    """Wrap a line that is too long for the terminal, between statements if they are short, else between words.
 
     Args:
-        text: One line; two spaces or more separate statements.
-        width: Cells of the terminal.
-        indent: Spaces before every line but the first; fewer before a word that needs the room.
-        is_command: Whether a person may copy what comes after the first word: then it stays in one line.
+        text: One line, with two or more spaces between statements.
+        width: The width of the terminal in cells.
+        indent: The indent of every line but the first. It is reduced for a word that needs the space.
+        is_command: Whether a command follows the first word, which must stay on one line.
 
     Returns:
-        One line or several. A word that is longer than a line stays whole, and so does a command.
+        One line or several. Long words and commands are never broken.
     """
     if cell_len(text) <= width:
         return text
@@ -120,7 +120,7 @@ def wrap_line(text: str, width: int, *, indent: int, is_command: bool = False) -
 
 
 def shorten(text: str, width: int) -> str:
-    """Return the text, with its end cut off if it takes more than `width` cells."""
+    """Return the text, cut to at most `width` cells."""
     if cell_len(text) <= width:
         return text
     while text and cell_len(text) + len(_CUT) > width:
@@ -129,7 +129,7 @@ def shorten(text: str, width: int) -> str:
 
 
 def _most_worth(parts: Sequence[LinePart], width: int) -> set[str]:
-    """Return the keys of the parts that are kept: those of one worth as far as there is room, and then none of less."""
+    """Return the keys of the parts that fit, most valuable first; after one that does not fit, none of less worth."""
     kept: set[str] = set()
     room = width + len(_GAP)
     for worth, equals in groupby(sorted(parts, key=lambda part: -part.worth), key=lambda part: part.worth):
@@ -147,7 +147,7 @@ def _most_worth(parts: Sequence[LinePart], width: int) -> set[str]:
 
 
 def _with_shorter_names(parts: Sequence[LinePart], too_wide: int) -> list[LinePart]:
-    """Return the parts with the longest names cut, cell by cell, until nothing is too wide or every name is short."""
+    """Shorten the longest names, cell by cell, until the line fits or all names are short."""
     parts = list(parts)
     while too_wide > 0:
         longest = max(parts, key=lambda part: cell_len(part.name))

@@ -1,4 +1,4 @@
-"""The end of a training: its scores, what was best, where it lies, and the commands that go on from there."""
+"""Prints the outcome of a training: its scores, the best epoch, and commands to try next."""
 
 from __future__ import annotations
 
@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 
 def show_outcome(result: TrainingResult, display: Display, *, runs_dir: Path, as_json: bool) -> None:
-    """Print the scores to stdout and the rest to stderr, or run.json's content to stdout."""
+    """Print the scores to stdout and the rest to stderr.
+
+    Args:
+        result: The outcome of the training.
+        display: The display of the run, which is closed first.
+        runs_dir: The folder of the runs, which the suggested commands name unless it is the default.
+        as_json: Whether to print the content of run.json instead.
+    """
     display.close()
     if not result.is_chief:
         return
@@ -31,8 +38,8 @@ def show_outcome(result: TrainingResult, display: Display, *, runs_dir: Path, as
             console.result(f"{'naive':<10} {format_scores(naive)}  ({method})")
     best = result.record["best"]
     if best:
-        said = f"{best['metric']} {format_score(best['value'])} in epoch {best['epoch']}"
-        console.say(f"best       {said}: {result.folder.best}")
+        score = f"{best['metric']} {format_score(best['value'])} in epoch {best['epoch']}"
+        console.say(f"best       {score}: {result.folder.best}")
     option = "" if runs_dir == RUNS_DIR else f" --runs-dir {runs_dir}"
     console.say(f"evaluate   dlrun eval {run_id}{option}", is_command=True)
     console.say(f"look       dlrun runs show {run_id}{option}", is_command=True)

@@ -1,4 +1,4 @@
-"""Any text in, text that a terminal can be given out: what a run folder says of itself may be a stranger's."""
+"""Makes text safe for a terminal. A run folder may come from a stranger, and its text may hold escape sequences."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import unicodedata
 
 _LONGEST_LINE = 4000
 _LONGEST_CELL = 300
-# Cc: control characters, escape sequences among them. Cf: invisible ones that turn the direction of writing. Cs: halves
-# of characters, which no stream takes. Zl, Zp: line ends of their own.
+# Cc: control characters, such as escape. Cf: invisible characters, such as those that reverse the direction of text.
+# Cs: lone surrogates, which cannot be encoded. Zl, Zp: line and paragraph separators.
 _REFUSED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def printable(text: str) -> str:
-    """Several lines as they may be printed: control characters written out, what is endless cut."""
+    """Return lines that are safe to print: control characters escaped, very long lines cut."""
     return "\n".join(_cut(_visible(line, "\t"), _LONGEST_LINE) for line in text.split("\n"))
 
 
 def printable_cell(text: str) -> str:
-    """The same for one cell of a table, or one fact of a page, which cannot pretend to be two."""
+    """Return one safe line for a table cell or fact, with line ends and tabs escaped too."""
     return _cut(_visible(text, ""), _LONGEST_CELL)
 
 
 def printable_text(text: str) -> str:
-    """A value as a whole, in one line."""
+    """Return a value as one safe line, without cutting it."""
     return _visible(text, "")
 
 

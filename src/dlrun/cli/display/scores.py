@@ -1,4 +1,4 @@
-"""An evaluation as tables that fit on a page, and as JSON."""
+"""Formats an evaluation as tables that fit on a page, or as JSON."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _COUNTS = ("support", "predicted")
 
 
 def score_tables(evaluation: Evaluation, *, width: int | None = None) -> Iterator[str]:
-    """Yield the scores beside loss and metrics; each class, label or value; and what was taken for what.
+    """Yield the overall scores, the scores of each class, label or value, and the confusion matrix.
 
     Args:
-        evaluation: Of a split or file.
-        width: Of the terminal; where a confusion matrix is wider, the most frequent confusions are listed.
+        evaluation: The evaluation of a split or file.
+        width: The width of the terminal. If the confusion matrix is wider, the most frequent confusions are listed.
     """
     breakdown, everything = evaluation.breakdown, f"{evaluation.table}" if evaluation.table else "--json"
     overall = {key: value for key, value in breakdown.overall.items() if not key.startswith((*_MEANS,))}
-    if overall and len(breakdown.parts) != 1:  # of a single value the table says the same
+    if overall and len(breakdown.parts) != 1:  # with a single value, the table below repeats them
         yield format_scores(overall)
     if breakdown.parts:
         yield _parts_table(breakdown, everything)
@@ -38,7 +38,7 @@ def score_tables(evaluation: Evaluation, *, width: int | None = None) -> Iterato
 
 
 def plain_evaluation(evaluation: Evaluation) -> dict[str, Any]:
-    """Loss and metrics by name, and under `evaluation` everything else; what is not finite is null."""
+    """Return loss and metrics by name, and everything else under `evaluation`; values that are not finite are null."""
     breakdown = evaluation.breakdown
     has_matrix = breakdown.confusions and len(breakdown.parts) <= _MOST_COLUMNS
     return {
@@ -64,12 +64,12 @@ def _parts_table(breakdown: Breakdown, everything: str) -> str:
         shown = sorted((name for name in shown if not math.isnan(parts[name][by])), key=lambda name: parts[name][by])
         shown = shown[:_WORST]
     rows = [(name, *(_cell(column, parts[name][column]) for column in columns)) for name in shown]
-    for prefix, called in _MEANS.items():
+    for prefix, title in _MEANS.items():
         means = [breakdown.overall.get(prefix + column) for column in columns]
         if any(mean is not None for mean in means):
-            rows.append((called, *("" if mean is None else format_score(mean) for mean in means)))
+            rows.append((title, *("" if mean is None else format_score(mean) for mean in means)))
     table = format_table((breakdown.part_kind, *columns), rows)
-    cut = f"the {len(shown)} worst of {len(parts):,}; all of them: {everything}\n" if len(shown) < len(parts) else ""
+    cut = f"the {len(shown)} worst of {len(parts):,}; for all see {everything}\n" if len(shown) < len(parts) else ""
     return cut + table
 
 
@@ -84,7 +84,7 @@ def _frequent_confusions(breakdown: Breakdown) -> str:
     names = [*breakdown.parts]
     wrong = sorted((pair for pair in breakdown.confusions if pair[0] != pair[1]), key=lambda pair: -pair[2])[:_WORST]
     rows = [(names[true], names[predicted], f"{count:,}") for true, predicted, count in wrong]
-    return format_table(("true", "predicted", "examples"), rows) if rows else "no class was taken for another"
+    return format_table(("true", "predicted", "examples"), rows) if rows else "no example was misclassified"
 
 
 def _cell(column: str, value: float) -> str:

@@ -1,4 +1,4 @@
-"""What a stream shows: how wide it is, and text that fits it."""
+"""The width of a terminal, and messages wrapped to it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dlrun.cli.display.printable import printable
 
 _USUAL_WIDTH = 80
 _SUBJECT = 11
-"""Where the text of a line begins, after its subject."""
+"""The column where the text of a line begins, after its subject."""
 _QUOTED = 4
-"""A line that begins with so many spaces is quoted from a file: a mark below it points at a place in it."""
+"""A line with at least this indent quotes a file and is not wrapped, because a mark below it points into it."""
 
 
 def width_of(stream: TextIO) -> int | None:
-    """Return the cells of a line of a stream; None where it is not a terminal."""
+    """Return the width of a stream in cells; None if it is not a terminal."""
     if not stream.isatty():
         return None
     try:
@@ -27,12 +27,12 @@ def width_of(stream: TextIO) -> int | None:
 
 
 def wrap(text: str, width: int | None, *, is_command: bool = False) -> str:
-    """Return lines that begin with a subject, continued below its text where they are too long.
+    """Wrap lines that begin with a subject, and indent continued lines to the text after it.
 
     Args:
         text: One line or several.
-        width: Cells of a line; None: nothing is too long.
-        is_command: Whether a person may copy it: then no line end is put into it.
+        width: The width in cells; None: nothing is wrapped.
+        is_command: Whether the text is a command to copy, which must not be wrapped.
     """
     if width is None:
         return text
@@ -42,17 +42,17 @@ def wrap(text: str, width: int | None, *, is_command: bool = False) -> str:
 
 
 def tell(message: str) -> None:
-    """Write a message to stderr: on a terminal its lines end between words, and what is quoted stays as it is."""
+    """Write a message to stderr, wrapped to the width of the terminal."""
     sys.stderr.write(wrapped_message(printable(message), width_of(sys.stderr)) + "\n")
     sys.stderr.flush()
 
 
 def wrapped_message(message: str, width: int | None) -> str:
-    """Return the lines of a message, continued a little to the right where they are too long.
+    """Wrap the lines of a message, and indent continued lines by two spaces.
 
     Args:
-        message: As a person may read it.
-        width: Cells of a line; None: nothing is too long.
+        message: The message. Lines that quote a file, indented by four spaces or more, are not wrapped.
+        width: The width in cells; None: nothing is wrapped.
     """
     if width is None:
         return message

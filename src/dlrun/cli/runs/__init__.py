@@ -1,4 +1,4 @@
-"""`dlrun runs ...`: one file for each command."""
+"""The commands `dlrun runs ...`, one file each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The columns that a listing of runs can have."""
+"""The columns of run listings."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _IN_A_SPREADSHEET = ("id", "name", "status", "started", "seconds", "model", "dat
 
 
 def key_columns(keys: str, fields: RunFields) -> list[ListingColumn]:
-    """A column for each of the keys, which commas separate."""
+    """Return a column for each key of a comma-separated list."""
     names = [key.strip() for key in keys.split(",") if key.strip()]
     return [ListingColumn(name, find_key(name, fields), _TIMES.get(name, _text)) for name in names]
 
 
 def default_columns(runs: Iterable[RunSummary]) -> list[ListingColumn]:
-    """What people look for, the tags if there are any."""
+    """Return the columns of a listing without `--columns`, with tags if there are any."""
     age = RunFields(()).getter("age")
     columns = [
         ListingColumn("id", lambda run: run.id),
@@ -40,7 +40,7 @@ def default_columns(runs: Iterable[RunSummary]) -> list[ListingColumn]:
 
 
 def spreadsheet_columns(runs: Sequence[RunSummary]) -> list[ListingColumn]:
-    """One value in each, and one for every score that a run has."""
+    """Return columns for CSV: one value each, and one column for every score of any run."""
     scores = sorted(set[str]().union(*(run.keys() for run in runs)))
     return [
         *(ListingColumn(key, OF_EVERY_RUN[key]) for key in (*_IN_A_SPREADSHEET, "parameters", "throughput")),

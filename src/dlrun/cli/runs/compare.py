@@ -1,4 +1,4 @@
-"""`dlrun runs compare RUN RUN ...`: a table with a column for each run."""
+"""The command `dlrun runs compare RUN RUN ...`, which prints a table with a column for each run."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from dlrun.runs import RUNS_DIR
 if TYPE_CHECKING:
     from dlrun.runs.compare.compare import ComparisonLine, RunComparison
 
-_Plot = Annotated[str, typer.Option("--plot", metavar="FILE", help="Draw the curves: x.png, .svg, .pdf; -: here.")]
-_Metric = Annotated[str, typer.Option(metavar="NAME", help="What to draw: val_loss unless said, or loss.")]
+_Plot = Annotated[
+    str, typer.Option("--plot", metavar="FILE", help="Draw curves to a .png, .svg or .pdf file, or here (-).")
+]
+_Metric = Annotated[str, typer.Option(metavar="NAME", help="The score to draw. Default: val_loss, or else loss.")]
 
 
 def compare(
@@ -31,7 +33,7 @@ def compare(
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Put runs side by side: the keys of their specs that differ, and their scores."""
+    """Compare runs: the keys that differ, and the scores."""
     from dlrun.cli.display.console import print_json
     from dlrun.cli.display.curve import draw_curves, takes_braille
     from dlrun.cli.display.printable import printable
@@ -64,7 +66,7 @@ def compare(
 
 
 def comparison_table(found: RunComparison) -> str:
-    """One line for each key, one column for each run; an empty line between the sections."""
+    """Return a table with a line for each key, a column for each run, and an empty line between sections."""
     rows: list[tuple[str, ...]] = []
     section = ""
     for line in found.lines:
@@ -73,12 +75,12 @@ def comparison_table(found: RunComparison) -> str:
         section = line.section
         rows.append((line.key, *(_text(line, value) for value in line.values)))
     if not any(line.section == "spec" for line in found.lines):
-        rows.insert(0, ("no key of the specs differs", *("" for _ in found.ids)))
+        rows.insert(0, ("all keys of the specs are the same", *("" for _ in found.ids)))
     return format_table(("", *found.ids), rows)
 
 
 def comparison_rows(found: RunComparison) -> Iterator[tuple[Any, ...]]:
-    """The same as rows of values."""
+    """Yield the comparison as rows of section, key, and one value for each run."""
     from dlrun.runs.query.fields import as_text
 
     for line in found.lines:

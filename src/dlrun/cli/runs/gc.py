@@ -1,4 +1,4 @@
-"""`dlrun runs gc`."""
+"""The command `dlrun runs gc`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import typer
 from dlrun.cli.options import AnyRuns, AsCsv, AsJson, RunsDir, Where, Yes
 from dlrun.runs import RUNS_DIR
 
-_Keep = Annotated[str, typer.Option(metavar="best|last|none", help="The checkpoint that each run keeps.")]
-_OlderThan = Annotated[str, typer.Option("--older-than", metavar="30d", help="Only runs that started before that.")]
-_Trial = Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")]
+_Keep = Annotated[str, typer.Option(metavar="best|last|none", help="The checkpoint to keep of each run.")]
+_OlderThan = Annotated[
+    str, typer.Option("--older-than", metavar="30d", help="Only runs that started longer ago than that.")
+]
+_Trial = Annotated[bool, typer.Option("--dry-run", help="Show what would be removed without removing it.")]
 
 
 def gc(
@@ -27,10 +29,11 @@ def gc(
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Remove checkpoints of the runs, of all without RUN or --where; results stay.
+    """Remove checkpoints that are no longer needed.
 
-    What eval, predict and export take of a run stays, unless with --keep none, and so does the last checkpoint of a run
-    that is not complete: it needs that to go on.
+    Without RUN or --where, it removes those of all runs. Scores and records stay. The files that eval, predict and
+    export need stay too, unless you give --keep none, and so does the last checkpoint of an incomplete run, which needs
+    it to resume.
     """
     from dlrun.cli.display.format import format_bytes, format_count
     from dlrun.cli.runs.output import Form
@@ -46,5 +49,5 @@ def gc(
     wanted = [folder for folder in chosen if folder.id in found]
     if not dry_run and wanted and not runs:
         size = format_bytes(sum(freed.bytes for freed in found.values()))
-        ask(f"remove the checkpoints of {format_count(len(wanted), 'run')} ({size}), and keep {keep}?", is_sure=yes)
+        ask(f"remove the checkpoints of {format_count(len(wanted), 'run')} ({size}) and keep {keep}?", is_sure=yes)
     freed_rows(each_present(wanted, partial(remove, is_trial=dry_run)), form)

@@ -1,4 +1,4 @@
-"""`dlrun runs ls`."""
+"""The command `dlrun runs ls`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dlrun.cli.display.terminal import tell
 from dlrun.cli.options import AsCsv, AsJson, RunsDir, Where
 from dlrun.runs import RUNS_DIR
 
-_Status = Annotated[str, typer.Option(help="Only runs of this status; several with commas.")]
-_Sort = Annotated[str, typer.Option(metavar="KEY", help="Smallest first; -KEY: largest first. Else: newest first.")]
-_Columns = Annotated[str, typer.Option(metavar="KEY,KEY,...", help="What to show: any keys that --where knows.")]
-_Limit = Annotated[int | None, typer.Option("--limit", "-n", min=0, metavar="N", help="At most so many.")]
+_Status = Annotated[str, typer.Option(help="Only runs with this status, or one of a list: completed,failed.")]
+_Sort = Annotated[str, typer.Option(metavar="KEY", help="Smallest first; -KEY: largest first. Default: newest first.")]
+_Columns = Annotated[str, typer.Option(metavar="KEY,KEY,...", help="The columns to show: any keys of --where.")]
+_Limit = Annotated[int | None, typer.Option("--limit", "-n", min=0, metavar="N", help="Show at most N runs.")]
 
 
 def list_(
@@ -27,10 +27,10 @@ def list_(
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """List the runs, the newest first.
+    """List runs, newest first.
 
-    Keys are those of the listing (status, name, id, tag, started, seconds, age, model, dataset, ...), scores
-    (val_accuracy, test_loss, ...), and every key of the spec by its dotted path (training.batch_size).
+    A KEY is a fact of the run (status, name, id, tag, started, seconds, age, model, dataset, ...), a score
+    (val_accuracy, test_loss, ...), or a key of its spec by its dotted path (training.batch_size).
     """
     import dlrun
     from dlrun.cli.runs.columns import default_columns, key_columns, spreadsheet_columns
@@ -40,7 +40,8 @@ def list_(
 
     form = Form.of(as_json=as_json, as_csv=as_csv)
     chosen = dlrun.list_runs(where, status=status, sort=sort, limit=limit, runs_dir=runs_dir)
-    # What the listing itself does not need is read only when it is asked for: an index answers in milliseconds.
+    # The listing reads only the index, in milliseconds. A scan of all runs is needed only for other columns, or to tell
+    # an empty folder from a filter that matches nothing.
     found = scan_runs(runs_dir) if columns or not chosen else chosen
     if columns and found:
         shown = key_columns(columns, RunFields(found))
@@ -49,7 +50,7 @@ def list_(
     else:
         shown = spreadsheet_columns(chosen) if as_csv else default_columns(chosen)
     if not chosen and form is Form.TABLE:
-        none = f"no runs in {runs_dir}; dlrun train CONFIG makes one"
+        none = f"no runs in {runs_dir}; create one with dlrun train CONFIG"
         tell(f"none of the {len(found):,} runs matches" if found else none)
         return
     show_rows(chosen, shown, form)

@@ -1,4 +1,4 @@
-"""Rows in, a table, JSON or CSV on stdout out."""
+"""Prints rows to stdout as a table, JSON or CSV."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ from dlrun.system.spreadsheet import csv_text
 
 
 class ListingColumn(NamedTuple):
-    """One column: its heading, a row's value as JSON and CSV have it, and that value as people read it."""
+    """One column of a listing.
+
+    Args:
+        heading: The heading, and the key in JSON.
+        value: Returns the value of a row, for JSON and CSV.
+        text: Formats that value for a table.
+    """
 
     heading: str
     value: Callable[[Any], Any]
@@ -24,7 +30,7 @@ class ListingColumn(NamedTuple):
 
 
 class Form(enum.Enum):
-    """How a listing is printed."""
+    """The output format of a listing."""
 
     TABLE = "table"
     JSON = "json"
@@ -32,17 +38,21 @@ class Form(enum.Enum):
 
     @classmethod
     def of(cls, *, as_json: bool, as_csv: bool) -> Form:
-        """The one that the options ask for."""
+        """Return the form that the options select.
+
+        Raises:
+            typer.BadParameter: Both options are given.
+        """
         if as_json and as_csv:
-            raise typer.BadParameter("give one of them", param_hint="--json, --csv")
+            raise typer.BadParameter("give only one of them", param_hint="--json, --csv")
         return cls.JSON if as_json else cls.CSV if as_csv else cls.TABLE
 
 
 def show_rows(rows: Iterable[Any], columns: Sequence[ListingColumn] | None, form: Form) -> None:
-    """Print rows; as JSON without columns they are whole."""
+    """Print rows in a form; JSON without columns prints all facts of each row."""
     if form is Form.JSON:
         plain = [{c.heading: c.value(row) for c in columns} if columns is not None else row.plain() for row in rows]
-        # One line for each: ten thousand with an indent take the encoder ten times as long.
+        # One line for each row: an indent makes json.dumps ten times slower, which shows with ten thousand runs.
         sys.stdout.write("[" + ",\n ".join(map(json.dumps, plain)) + "]\n")
         return
     columns = columns or ()
@@ -54,7 +64,7 @@ def show_rows(rows: Iterable[Any], columns: Sequence[ListingColumn] | None, form
 
 
 def write_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print CSV in which text is text: for the spreadsheet no formula, for the terminal no command."""
+    """Print CSV whose texts cannot act as formulas in a spreadsheet or as escape sequences in a terminal."""
     sys.stdout.write(csv_text([_cell(value) for value in row] for row in (header, *rows)))
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""What `runs rm` and `runs gc` share: which runs are chosen, whether the user is sure, and what was freed."""
+"""Shared by `runs rm` and `runs gc`: select the runs, ask the user, and print what was removed."""
 
 from __future__ import annotations
 
@@ -29,9 +29,13 @@ _COLUMNS = (
 
 
 def chosen_runs(named: Sequence[str], where: str, *, runs_dir: Path) -> list[RunFolder]:
-    """The runs that are named, or those that a condition chooses; read from the folders, whatever an index says.
+    """Return the named runs, or the runs that match a condition.
 
-    Those that are in use, or are no runs, are an error if they are named, and are told and left out if they are not.
+    Removal must not trust a stale index, so the folders themselves are read. Among matching runs, those that are in use
+    or damaged are reported and skipped.
+
+    Raises:
+        DlrunError: A named run does not exist, is in use, or is not a run folder.
     """
     from dlrun.runs.query.catalog import find_run
     from dlrun.runs.query.fields import RunFields
@@ -40,7 +44,7 @@ def chosen_runs(named: Sequence[str], where: str, *, runs_dir: Path) -> list[Run
     from dlrun.runs.removal import check_removable
 
     if named and where:
-        raise typer.BadParameter("give one of them", param_hint="RUN, --where")
+        raise typer.BadParameter("give only one of them", param_hint="RUN, --where")
     if named:
         folders = [find_run(run, runs_dir=runs_dir, refuses_unusual_files=False) for run in named]
         for folder in folders:
@@ -53,7 +57,7 @@ def chosen_runs(named: Sequence[str], where: str, *, runs_dir: Path) -> list[Run
             check_removable(run.folder, runs_dir=runs_dir)
             chosen.append(run.folder)
         except DlrunError as error:
-            tell(f"left out: {error.what}")
+            tell(f"skipped: {error.what}")
     return chosen
 
 
@@ -65,11 +69,11 @@ def each_present(folders: Iterable[RunFolder], remove: Callable[[RunFolder], Fre
         except DlrunError:
             if folder.path.exists():
                 raise
-            tell(f"left out: {folder.id} was removed by another process")
+            tell(f"skipped: {folder.id} was removed by another process")
 
 
 def older(folders: Sequence[RunFolder], duration: str) -> list[RunFolder]:
-    """Those of the runs that started longer ago than a duration such as `30d`."""
+    """Return the runs that started longer ago than a duration such as `30d`."""
     from dlrun.runs.query.listing import read_summary
     from dlrun.runs.query.where_operators import parse_duration
 
@@ -81,18 +85,27 @@ def older(folders: Sequence[RunFolder], duration: str) -> list[RunFolder]:
 
 
 def ask(question: str, *, is_sure: bool) -> None:
-    """Ask on a terminal, unless the user has said so; without a terminal that is an error."""
+    """Ask for confirmation on a terminal.
+
+    Args:
+        question: The question.
+        is_sure: Whether the user already confirmed with `--yes`.
+
+    Raises:
+        UsageError: There is no terminal to ask on.
+        typer.Exit: The user declined.
+    """
     if is_sure:
         return
     if not sys.stdin.isatty():
-        raise UsageError(question, expected="an answer, and there is nobody to ask", hint="--yes")
+        raise UsageError(question, expected="an answer, but stdin is not a terminal", hint="confirm with --yes")
     if not typer.confirm(printable(question), err=True):
-        tell("nothing is removed")
+        tell("nothing was removed")
         raise typer.Exit(1)
 
 
 def freed_rows(freed: Iterable[Freed], form: Form) -> None:
-    """Print what was removed; what was removed before one removal failed, too."""
+    """Print what was removed, even if a later removal fails."""
     done: list[Freed] = []
     try:
         done.extend(freed)

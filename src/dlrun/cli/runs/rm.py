@@ -1,4 +1,4 @@
-"""`dlrun runs rm RUN...`."""
+"""The command `dlrun runs rm RUN...`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def remove(
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Remove run folders with all that they hold."""
+    """Remove run folders with everything in them."""
     from dlrun.cli.display.format import format_bytes
     from dlrun.cli.runs.output import Form
     from dlrun.cli.runs.removal import ask, chosen_runs, each_present, freed_rows
@@ -27,10 +27,10 @@ def remove(
 
     form = Form.of(as_json=as_json, as_csv=as_csv)
     if not runs and not where:
-        raise typer.BadParameter("say which runs", param_hint="RUN... or --where")
+        raise typer.BadParameter("name the runs to remove", param_hint="RUN... or --where")
     chosen = chosen_runs(runs or (), where, runs_dir=runs_dir)
     if chosen and not yes:
         size = format_bytes(sum(size_of(folder.path) for folder in chosen))
-        said = chosen[0].id if len(chosen) == 1 else f"{len(chosen)} runs, {chosen[0].id} to {chosen[-1].id}"
-        ask(f"remove {said} ({size})?", is_sure=yes)
+        named = chosen[0].id if len(chosen) == 1 else f"{len(chosen)} runs, {chosen[0].id} to {chosen[-1].id}"
+        ask(f"remove {named} ({size})?", is_sure=yes)
     freed_rows(each_present(chosen, partial(remove_run, runs_dir=runs_dir)), form)

@@ -1,4 +1,4 @@
-"""`dlrun runs show RUN`."""
+"""The command `dlrun runs show RUN`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dlrun.runs import RUNS_DIR
 
 
 def show(run: Run, runs_dir: RunsDir = RUNS_DIR, *, as_json: AsJson = False, as_csv: AsCsv = False) -> None:
-    """Show one RUN: what it trained, on what, how far it came, and its scores.
+    """Show a RUN: its model, data, progress and scores.
 
-    --csv prints its epochs.
+    With --csv, it prints the epochs as CSV.
     """
     from dlrun.cli.display.console import print_json
     from dlrun.cli.display.curve import learning_curve

@@ -1,4 +1,4 @@
-"""`dlrun runs tag RUN TAG...`."""
+"""The command `dlrun runs tag RUN TAG...`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import typer
 from dlrun.cli.options import AsCsv, AsJson, Run, RunsDir
 from dlrun.runs import RUNS_DIR
 
-_Tags = Annotated[list[str] | None, typer.Argument(metavar="TAG...", help="Words; none: show those that it has.")]
-_Remove = Annotated[bool, typer.Option("--remove", help="Take the tags away.")]
+_Tags = Annotated[
+    list[str] | None, typer.Argument(metavar="TAG...", help="The tags to add. Without any, show the tags of the run.")
+]
+_Remove = Annotated[bool, typer.Option("--remove", help="Remove the tags instead.")]
 
 
 def tag(
@@ -22,7 +24,10 @@ def tag(
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Give a RUN tags, to find it again: dlrun runs ls --where tag=paper."""
+    """Add tags to a RUN, or remove them.
+
+    Find tagged runs with dlrun runs ls --where tag=paper.
+    """
     from dlrun.cli.runs.output import Form, ListingColumn, show_rows
     from dlrun.runs.query.catalog import find_run
     from dlrun.runs.tags import change_tags

@@ -1,4 +1,4 @@
-"""`dlrun runs tail RUN`: the last epochs as lines, JSON or CSV, and those to come."""
+"""The command `dlrun runs tail RUN`, which prints the last epochs and follows the new ones."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from dlrun.runs import RUNS_DIR
 from dlrun.runs.history import parse_row
 from dlrun.system.spreadsheet import csv_text
 
-_Lines = Annotated[int, typer.Option("--lines", "-n", min=0, metavar="N", help="How many to begin with.")]
-_Follow = Annotated[bool, typer.Option(help="Go on until the training ends; a run that has ended is at its end.")]
-_Log = Annotated[bool, typer.Option("--log", help="The lines of log.txt instead of the epochs.")]
+_Lines = Annotated[int, typer.Option("--lines", "-n", min=0, metavar="N", help="The number of lines to start with.")]
+_Follow = Annotated[bool, typer.Option(help="Wait for new epochs until the training ends.")]
+_Log = Annotated[bool, typer.Option("--log", help="Show log.txt instead of the epochs.")]
 
 
 def tail(
@@ -32,13 +32,13 @@ def tail(
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Show the last epochs of a RUN, and those to come while it trains."""
+    """Show the last epochs of a RUN and follow its training."""
     from dlrun.runs.following import follow_lines
     from dlrun.runs.query.catalog import find_run
 
     form = Form.of(as_json=as_json, as_csv=as_csv)
     if log and form is not Form.TABLE:
-        raise typer.BadParameter("its lines are plain text", param_hint="--log")
+        raise typer.BadParameter("a log is plain text; leave out --json and --csv", param_hint="--log")
     folder = find_run(run, runs_dir=runs_dir)
     epochs = EpochLines(form)
     path = folder.log_txt if log else folder.metrics_jsonl
@@ -53,10 +53,10 @@ def tail(
 
 
 class EpochLines:
-    """Turns one line after the other.
+    """Formats rows of metrics.jsonl, one after another.
 
     Args:
-        form: TABLE gives one plain line for each epoch.
+        form: The output format. TABLE prints one plain line for each epoch.
     """
 
     def __init__(self, form: Form) -> None:
@@ -64,7 +64,7 @@ class EpochLines:
         self._columns: list[str] = []
 
     def text(self, line: bytes) -> str | None:
-        """What to print for a line; None for one that is damaged."""
+        """Return the text for a line of metrics.jsonl; None if the line is damaged."""
         row = parse_row(line + b"\n")
         if row is None:
             return None
@@ -73,7 +73,7 @@ class EpochLines:
         if self._form is Form.TABLE:
             return format_row(row)
         rows: list[list[object]] = [[row.get(column) for column in self._columns]]
-        if not set(row) <= set(self._columns):  # the first, or one with a metric that none before had
+        if not set(row) <= set(self._columns):  # the first row, or a row with a new metric
             self._columns = list(row)
             rows = [[printable_text(name) for name in row], list(row.values())]
         return csv_text(rows).removesuffix("\n")

@@ -1,4 +1,4 @@
-"""`dlrun components [NAME]`."""
+"""The command `dlrun components [NAME]`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ def components(
     trust_plugins: TrustPlugins = False,
     as_json: AsJson = False,
 ) -> None:
-    """List what a spec can name, or the keys of one component."""
+    """List all components, or the keys of one.
+
+    Components are the models, datasets, optimizers, losses and metrics that a spec can name.
+    """
     from dlrun.cli.display.console import print_json
     from dlrun.plugins import load_plugin
     from dlrun.runs.provenance.trust import refuse_foreign_plugin

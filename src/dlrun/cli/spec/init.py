@@ -1,4 +1,4 @@
-"""`dlrun init`."""
+"""The command `dlrun init`."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from dlrun.cli.display.terminal import tell
 
 _Path = Annotated[
     Path | None,
-    typer.Argument(help="The file to write. Else config.yaml, or called after the data.", show_default=False),
+    typer.Argument(help="The file to write. Default: config.yaml, or named after the data.", show_default=False),
 ]
-_Starter = Annotated[str, typer.Option(help="mlp, cnn, lstm, text, autoencoder, or regression. Else cnn.")]
+_Starter = Annotated[str, typer.Option(help="mlp, cnn, lstm, text, autoencoder, or regression. Default: cnn.")]
 _Data = Annotated[
     str, typer.Option("--data", metavar="FILE", help="Your own data: a table, texts, a folder of images, an .npz file.")
 ]
 _Target = Annotated[
     list[str] | None,
-    typer.Option("--target", metavar="NAME", help="With --data: the column to predict; of a table several, one each."),
+    typer.Option("--target", metavar="NAME", help="With --data: the column to predict. Repeatable for tables."),
 ]
 _Type = Annotated[str, typer.Option("--type", help="With --data: table, series, text, images, or arrays.")]
-_History = Annotated[int | None, typer.Option(min=1, metavar="ROWS", help="With --data: rows that predict the next.")]
-_Horizon = Annotated[int | None, typer.Option(min=1, metavar="ROWS", help="With --data: rows that are predicted.")]
+_History = Annotated[int | None, typer.Option(min=1, metavar="ROWS", help="For a series: rows to predict from.")]
+_Horizon = Annotated[int | None, typer.Option(min=1, metavar="ROWS", help="For a series: rows to predict.")]
 
 
 def init(
@@ -35,21 +35,24 @@ def init(
     kind: _Type = "",
     history: _History = None,
     horizon: _Horizon = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Write a config that trains as it is: a starter, or with --data one for data of your own."""
+    """Write a config: a starter, or one for your own data.
+
+    It trains as it is. With --data, dlrun examines the data and chooses its type, columns and model.
+    """
     if data and starter:
-        raise typer.BadParameter("give one of them", param_hint="--data, --starter")
+        raise typer.BadParameter("give only one of them", param_hint="--data, --starter")
     if not data and (target or kind or history or horizon):
-        raise typer.BadParameter("these go with --data", param_hint="--target, --type, --history, --horizon")
+        raise typer.BadParameter("these options need --data", param_hint="--target, --type, --history, --horizon")
     if data:
         from dlrun.init_config.draft import Wishes
         from dlrun.init_config.write import write_config
 
         first, *more = target or [""]
         written = write_config(data, path, Wishes(kind, first, history, horizon, tuple(more)), force=force)
-        for told in written.told:
-            tell(told)
+        for message in written.told:
+            tell(message)
         path = written.path
     else:
         from dlrun.init_config.starters import write_starter

@@ -1,4 +1,4 @@
-"""`dlrun plan CONFIG`."""
+"""The command `dlrun plan CONFIG`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dlrun.cli.options import AsJson, Config, Overrides, TrustPlugins
 
 
 def plan(config: Config, overrides: Overrides, *, trust_plugins: TrustPlugins = False, as_json: AsJson = False) -> None:
-    """Show layers, shapes, parameters and memory of CONFIG."""
+    """Show the layers, parameters, steps and memory of CONFIG."""
     from dataclasses import asdict
 
     import dlrun
@@ -29,7 +29,7 @@ def plan(config: Config, overrides: Overrides, *, trust_plugins: TrustPlugins = 
     ]
     typer.echo(format_table(("layer", "type", "output", "parameters", "dtype"), rows))
     typer.echo(f"\nparameters  {planned.parameters:,}, {planned.trainable:,} of them trainable")
-    typer.echo(f"training    {planned.steps:,} steps, {planned.steps_per_epoch:,} in an epoch, {planned.precision}")
+    typer.echo(f"training    {planned.steps:,} steps, {planned.steps_per_epoch:,} per epoch, {planned.precision}")
     if planned.left_out:
         typer.echo(printable_cell(f"left out    {reasons(planned.left_out)}"))
     memory = ", ".join(f"{format_bytes(size)} {purpose}" for purpose, size in planned.memory.items())

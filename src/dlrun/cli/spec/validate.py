@@ -1,4 +1,4 @@
-"""`dlrun validate CONFIG`."""
+"""The command `dlrun validate CONFIG`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from dlrun.cli.options import AsJson, Config, Overrides, TrustPlugins
 def validate(
     config: Config, overrides: Overrides, *, trust_plugins: TrustPlugins = False, as_json: AsJson = False
 ) -> None:
-    """Check CONFIG: every problem at once.
+    """Check CONFIG and report all its problems.
 
-    --json prints the complete spec.
+    With --json, it prints the complete spec, with defaults.
     """
     from dlrun.cli.display.console import print_json
     from dlrun.data.columns import reasons
@@ -27,7 +27,7 @@ def validate(
         tell(f"note: {note}")
     description = spec.dataset.describe()
     if description is None:
-        tell("note: nothing is known of the data yet; whether the spec fits it was not checked")
+        tell("note: the data is not available yet, so it was not checked whether the spec fits it")
     elif description.left_out:
         tell(f"note: columns left out: {reasons(description.left_out)}")
     if as_json:
