@@ -62,7 +62,7 @@ def test_a_process_of_its_own_measures_each_of_them(tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--batch-sizes", "32,x"), "'32,x' is not a list of whole numbers"),
+        (("--batch-sizes", "32,x"), "'32,x' is no list of numbers"),
         (("--batch-sizes", "0"), "a batch of 0 examples"),
         (("--set", "training.jit=on"), "which bench compares"),
         (("--set", "training.batch=3"), "batch_size"),

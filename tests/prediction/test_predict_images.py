@@ -42,7 +42,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunFolder]:
 
 @pytest.fixture
 def dirty(tmp_path: Path) -> Path:
-    """Of twelve files one is text, and one ends in the middle, which only decoding tells."""
+    """Twelve files: one is text, and one is truncated, which only decoding detects."""
     write_classes(tmp_path / "dirty")
     (tmp_path / "dirty" / "a" / "000.png").write_text("words")
     cut = tmp_path / "dirty" / "b" / "001.png"

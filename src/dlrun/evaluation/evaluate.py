@@ -185,7 +185,7 @@ def _evaluate_file(
 
 
 def _naive_of_file(folder: RunFolder, file: SpecFile, target: Target, *, is_series: bool) -> NaiveScores | None:
-    """Return what scores the naive prediction of the training on a file; None if the run recorded none."""
+    """Return an object that scores the naive prediction of the run on a file; None if the run has none."""
     from dlrun.training.naive import NaiveScores
 
     baseline, spec = folder.read_record().baseline, file.spec

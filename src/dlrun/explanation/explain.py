@@ -83,11 +83,11 @@ class ColumnImportances:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What the predictions of a run's model rest on.
+    """The explanation of the predictions of a run.
 
     Args:
-        columns: How important each column is, for the examples together; None for images and texts.
-        examples: One explanation for each image or text, found while they are read; empty for everything else.
+        columns: The importance of each column over all examples; None for images and texts.
+        examples: One explanation for each image or text, computed while they are read; empty for other data.
     """
 
     columns: ColumnImportances | None

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PredictOptions:
-    """What `predict` is asked for, as one value.
+    """The options of `predict` as one value.
 
     Args:
         top: Number of most probable classes to name, or `all` for a column for each class. None for one.
@@ -87,7 +87,7 @@ class Predictions:
 
 
 class _Options(TypedDict, total=False):
-    """The options of `predict`, once for both of its types."""
+    """The options of `predict`, shared by its two overloads."""
 
     top: Top | None
     keep: str | Sequence[str]
