@@ -1,4 +1,4 @@
-"""`dlrun bench`: a row for each way to train, and the line that selects the fastest."""
+"""`dlrun bench` prints a row for each way to train, and the options that select the fastest."""
 
 import json
 import subprocess
@@ -62,13 +62,13 @@ def test_a_process_of_its_own_measures_each_of_them(tmp_path: Path, monkeypatch:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--batch-sizes", "32,x"), "'32,x' is no list of numbers"),
+        (("--batch-sizes", "32,x"), "'32,x' is not a list of whole numbers"),
         (("--batch-sizes", "0"), "a batch of 0 examples"),
         (("--set", "training.jit=on"), "which bench compares"),
         (("--set", "training.batch=3"), "batch_size"),
     ],
 )
-def test_what_cannot_be_measured_is_told_before_anything_starts(
+def test_what_cannot_be_measured_is_reported_before_anything_starts(
     tmp_path: Path, arguments: tuple[str, ...], said: str
 ) -> None:
     done = bench(tmp_path, *arguments)

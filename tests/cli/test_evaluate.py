@@ -9,7 +9,7 @@ import pytest
 
 
 @pytest.mark.tensorflow
-def test_eval_gives_the_scores_that_training_ended_with(trained: tuple[Path, Any], dlrun: Any) -> None:
+def test_eval_returns_the_scores_at_the_end_of_training(trained: tuple[Path, Any], dlrun: Any) -> None:
     folder, done = trained
     evaluated = dlrun("eval", "last", "--split", "all", cwd=folder)
     scores_again, scores_then = (
@@ -32,7 +32,9 @@ def test_eval_gives_the_scores_that_training_ended_with(trained: tuple[Path, Any
         (["--set", "model.units=[3]"], "expected"),
     ],
 )
-def test_eval_explains_what_cannot_be(trained: tuple[Path, Any], arguments: list[str], said: str, dlrun: Any) -> None:
+def test_eval_explains_impossible_requests(
+    trained: tuple[Path, Any], arguments: list[str], said: str, dlrun: Any
+) -> None:
     done = dlrun("eval", "last", *arguments, cwd=trained[0])
     assert done.code in (1, 2)
     assert said in done.err

@@ -1,4 +1,4 @@
-"""Explanations of a table go to a file too."""
+"""Explanations of a table can be written to a file."""
 
 import csv
 import json
@@ -26,6 +26,6 @@ def test_the_importance_of_columns_is_written_as_csv_and_as_json_lines(tmp_path:
     assert [line["column"] for line in lines] == ["=a", "b"]
 
 
-def test_a_file_of_no_known_format_is_refused(tmp_path: Path) -> None:
+def test_a_file_with_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"\.csv, \.jsonl or \.json"):
         show_columns(FOUND, tmp_path / "x.png", as_json=False)

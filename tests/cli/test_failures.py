@@ -1,4 +1,4 @@
-"""What the system refuses is one clear line in every command, and only bugs keep their traceback."""
+"""Errors of the operating system are one clear line in every command; only bugs keep their traceback."""
 
 import errno
 import os
@@ -18,7 +18,7 @@ _BASE = "model: linear\nloss: mean_squared_error\n"
 
 @pytest.fixture
 def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that one may not enter; the tests' own user may enter every one."""
+    """A folder without permission to enter; root, who may run the tests, can enter every folder."""
     folder = tmp_path / "locked"
     (folder / "run").mkdir(parents=True)
     (folder / "run" / "run.json").write_text("{}")
@@ -60,7 +60,7 @@ def locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("resume {}/run", 2),
     ],
 )
-def test_a_folder_that_may_not_be_entered_is_one_clear_line(command: str, code: int, locked: Path) -> None:
+def test_a_folder_without_permission_is_one_clear_line(command: str, code: int, locked: Path) -> None:
     Path("table.yaml").write_text(f"dataset: {{type: table, path: {locked}/rows.csv, target: b}}\n{_BASE}")
     Path("pattern.yaml").write_text(f"dataset: {{type: table, path: '{locked}/*.csv', target: b}}\n{_BASE}")
     Path("texts.yaml").write_text(f"dataset: {{type: text, path: {locked}/run}}\n{_BASE}")
@@ -84,13 +84,13 @@ def test_a_folder_that_may_not_be_entered_is_one_clear_line(command: str, code: 
         (UnicodeEncodeError("utf-8", "runs\udce9", 4, 5, "surrogates not allowed"), "runs\\udce9 is not UTF-8"),
     ],
 )
-def test_what_the_system_refuses_is_told_without_a_traceback(error: BaseException, said: str) -> None:
+def test_system_errors_are_reported_without_a_traceback(error: BaseException, said: str) -> None:
     told = system_error(error)
     assert told is not None
     assert said in told.what
 
 
-def test_what_a_command_of_data_may_not_read_is_an_error_of_data() -> None:
+def test_an_unreadable_file_is_a_data_error_in_data_commands() -> None:
     assert isinstance(system_error(PermissionError(errno.EACCES, "x", "/a"), reads_data_only=True), DataError)
 
 
@@ -118,7 +118,7 @@ def test_a_bug_keeps_its_traceback(error: BaseException) -> None:
         ("predict x.csv last", "is a file"),
     ],
 )
-def test_a_command_that_is_nearly_right_is_answered_with_the_right_one(
+def test_a_nearly_right_command_suggests_the_right_one(
     command: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

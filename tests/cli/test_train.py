@@ -1,4 +1,4 @@
-"""`dlrun train` as a person runs it: what it prints where, what it leaves, and the live line of a terminal."""
+"""`dlrun train` as a person runs it: its output, its run folder, and the live line on a terminal."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def test_a_plain_log_has_no_control_characters_and_none_of_tensorflows_noise(tra
 
 
 @pytest.mark.tensorflow
-def test_a_run_folder_holds_what_it_promises(trained: tuple[Path, Any]) -> None:
+def test_a_run_folder_has_all_its_files(trained: tuple[Path, Any]) -> None:
     run = only_run(trained[0])
     files = {entry.name for entry in run.iterdir()}
     records = {"config.yaml", "spec.yaml", "run.json", "packages.txt", "log.txt", "metrics.jsonl", "metrics.csv"}
@@ -61,14 +61,14 @@ def test_the_spec_of_a_run_trains_the_same_model_again(trained: tuple[Path, Any]
 
 
 @pytest.mark.tensorflow
-def test_quiet_training_prints_the_scores_alone(tmp_path: Path, dlrun: Any) -> None:
+def test_quiet_training_prints_only_the_scores(tmp_path: Path, dlrun: Any) -> None:
     done = dlrun("train", CONFIG, "--quiet", "--set", "training.epochs=1", cwd=tmp_path)
     assert done.err == ""
     assert len(done.out.splitlines()) == 2
 
 
 @pytest.mark.tensorflow
-def test_runs_go_where_they_are_told_to(tmp_path: Path, dlrun: Any) -> None:
+def test_runs_go_to_the_folder_that_is_set(tmp_path: Path, dlrun: Any) -> None:
     short = ("--set", "training.epochs=1", "--set", "training.report=false")
     done = dlrun("train", CONFIG, *short, "--runs-dir", tmp_path / "a" / "b", cwd=tmp_path)
     assert done.code == 0

@@ -38,7 +38,7 @@ def written(states: list[RunState]) -> tuple[BatchDisplay, io.StringIO]:
     return display, stream
 
 
-def test_without_a_terminal_a_start_and_an_end_are_one_plain_line_each(
+def test_without_a_terminal_each_start_and_end_is_one_plain_line(
     written: tuple[BatchDisplay, io.StringIO], states: list[RunState]
 ) -> None:
     display, stream = written
@@ -48,7 +48,7 @@ def test_without_a_terminal_a_start_and_an_end_are_one_plain_line_each(
     display(RunChanged(replace(running, stage="failed", reason="no luck\033[2J", seconds=2.0), noteworthy=True))
     display(Stopping(1))
     assert stream.getvalue().splitlines() == [
-        "batch      4 runs; at a time 2 on the CPU",
+        "batch      4 runs; 2 on the CPU at a time",
         "[1/4] running     small batch_size=32 seed=0  runs/a",
         "[1/4] failed      small batch_size=32 seed=0  2.0 s: no luck\\x1b[2J",
         "stopping   1 runs, at their next step; again to kill them",
@@ -100,7 +100,7 @@ def test_a_narrow_terminal_cuts_the_scores_and_nothing_else(
 
 @pytest.mark.parametrize("width", [60, 80, 120])
 @pytest.mark.parametrize("name", ["small", "a_config_of_a_long_name_that_all_runs_share"])
-def test_the_live_table_fits_and_tells_the_runs_apart(
+def test_the_live_table_fits_and_labels_differ(
     written: tuple[BatchDisplay, io.StringIO], states: list[RunState], width: int, name: str
 ) -> None:
     display, _ = written
@@ -132,7 +132,7 @@ def test_the_log_of_a_slow_batch_is_not_silent_for_long(
     ]
 
 
-def test_a_low_terminal_shows_what_is_of_most_interest(
+def test_a_low_terminal_shows_the_most_interesting_runs(
     written: tuple[BatchDisplay, io.StringIO], states: list[RunState]
 ) -> None:
     display, _ = written
@@ -146,7 +146,7 @@ def test_a_low_terminal_shows_what_is_of_most_interest(
     assert lines[3].startswith("2/4 ended: 1 failed, 1 running, 1 waiting, 1 completed")
 
 
-def test_the_final_table_names_what_failed(
+def test_the_final_table_names_the_failed_runs(
     states: list[RunState], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     ended = [replace(state, stage="failed", reason="was killed by signal 9 (SIGKILL)") for state in states]
@@ -159,7 +159,7 @@ def test_the_final_table_names_what_failed(
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
-def test_the_final_table_fits_the_terminal_and_tells_every_reason_in_full(
+def test_the_final_table_fits_the_terminal_and_shows_every_reason_in_full(
     states: list[RunState], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: int
 ) -> None:
     monkeypatch.setattr("dlrun.cli.batch.table.output_width", lambda: width)

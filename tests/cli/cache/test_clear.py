@@ -49,7 +49,7 @@ def test_an_entry_in_use_stays_and_is_named(folder: Path, dlrun: Dlrun) -> None:
         code, out, err = dlrun("clear", "--yes", "--json")
     assert code == 0
     assert [entry["what"] for entry in json.loads(out)["in_use"]] == ["9 images from flowers"]
-    assert "left: 9 images from flowers (images) is in use by another process" in err
+    assert "kept: 9 images from flowers (images) is in use by another process" in err
     assert (folder / "images" / "key" / "content" / "rows").exists()
 
 
@@ -61,7 +61,7 @@ def test_an_entry_in_use_stays_and_is_named(folder: Path, dlrun: Dlrun) -> None:
         (("clear", "--older-than", "soon"), "'soon' is not a number of seconds"),
     ],
 )
-def test_a_mistake_of_the_command_line_is_one_message(
+def test_a_mistake_on_the_command_line_is_one_message(
     folder: Path, dlrun: Dlrun, arguments: tuple[str, ...], words: str
 ) -> None:
     code, _, err = dlrun(*arguments)

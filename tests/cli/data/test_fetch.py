@@ -6,7 +6,7 @@ from pathlib import Path
 from command_line import started
 
 
-def test_fetch_says_where_a_prepared_set_is_and_what_to_set(folder: Path, shared_data: Path) -> None:
+def test_fetch_prints_the_folder_and_how_to_use_it(folder: Path, shared_data: Path) -> None:
     where = shared_data / "tensorflow_datasets"
     done = started("data", "fetch", "mnist", "--data-dir", where, cwd=folder)
     assert done.stdout.startswith(f"already there  {where}/mnist/3.0.1\n")

@@ -34,7 +34,7 @@ def test_braille_has_the_same_shape_in_finer_dots() -> None:
     assert (starts[0], cells[4].rstrip()[-1]) == (0, "⢄")
 
 
-def test_two_curves_can_be_told_apart_without_colour() -> None:
+def test_two_curves_differ_without_colour() -> None:
     ascii_lines = draw_curves({"loss": FALLING, "val_loss": FLAT}, braille=False)
     assert any("* loss" in line for line in ascii_lines)
     assert any("+ val_loss" in line for line in ascii_lines)
@@ -111,7 +111,7 @@ def test_a_terminal_without_braille_gets_ascii(monkeypatch: pytest.MonkeyPatch) 
 
 
 class Terminal(io.StringIO):
-    """A stream that says a person is watching."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True

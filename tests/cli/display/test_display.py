@@ -1,4 +1,4 @@
-"""Lines that only some runs show, and what becomes of them on a terminal."""
+"""Lines that only some runs show, and how they look on a terminal."""
 
 import io
 import re
@@ -36,7 +36,7 @@ def said_by(display: Display) -> str:
 @pytest.mark.parametrize(
     ("seconds", "data_wait", "told"), [(12.0, 0.35, True), (12.0, 0.02, False), (0.4, 0.35, False)]
 )
-def test_much_waiting_for_data_is_told_with_advice(
+def test_much_waiting_for_data_is_reported_with_advice(
     seconds: float, data_wait: float, display: Display, *, told: bool
 ) -> None:
     display(TrainingDone("", seconds, data_wait))
@@ -46,14 +46,14 @@ def test_much_waiting_for_data_is_told_with_advice(
 
 
 @pytest.mark.parametrize(("data_wait", "told"), [(0.03, True), (0.001, False)])
-def test_an_epoch_tells_its_waiting_where_there_is_some(data_wait: float, display: Display, *, told: bool) -> None:
+def test_an_epoch_shows_its_data_wait_if_there_is_any(data_wait: float, display: Display, *, told: bool) -> None:
     display(EpochDone(1, 3, {**ROW, "loss": 0.5, "data_wait": data_wait}, is_best=True))
     said = said_by(display)
     assert said.startswith("epoch 1/3  loss 0.5000  2.0 s  100/s")
     assert ("data wait 3%" in said) == told
 
 
-def test_where_the_time_went_adds_up(display: Display) -> None:
+def test_the_phases_add_up_to_the_total_time(display: Display) -> None:
     display(TimeSpent({"start": 2.0, "train": 70.25}))
     assert "time       1:12 min: start 2.0, train 70.2" in said_by(display)
 
@@ -66,7 +66,7 @@ def test_warnings_reach_a_quiet_terminal_and_nothing_else_does(display: Display)
     assert said_by(display) == "warning    every value is missing in 3 of 9 examples\n"
 
 
-def test_what_passes_only_warnings_on_passes_them_on() -> None:
+def test_a_listener_for_warnings_passes_warnings_on() -> None:
     heard: list[Event] = []
     listen = only_warnings(heard.append)
     for event in (Note("data", "a"), Note("warning", "b"), TimeSpent({})):

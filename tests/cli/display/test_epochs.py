@@ -1,4 +1,4 @@
-"""The lines about epochs in terminals of each width, and how many of them there are."""
+"""The lines about epochs in terminals of any width, and the number of lines."""
 
 import io
 import itertools
@@ -53,7 +53,7 @@ def test_every_line_fits_and_keeps_the_epoch_the_loss_and_the_monitored_score(
         assert "\x1b" not in text
 
 
-def test_the_live_line_shows_of_validation_only_what_decides() -> None:
+def test_the_live_line_shows_only_the_monitored_validation_score() -> None:
     lines = TrainingLines("val_accuracy")
     lines.epoch_line(EpochDone(1, 3, {"epoch": 1, "seconds": 1.0, **ROW, **SCORES["short"]}, is_best=True), 120)
     line = lines.live_line(StepsDone(2, 41, 41, SCORES["short"], 12_345.0, 1.2), 3, 120).plain
@@ -95,7 +95,7 @@ def test_a_log_of_a_slow_training_is_never_silent_for_long() -> None:
     assert TrainingLines().steps_line(event, 3) == "epoch 1/3  50/200  2:00 h left  loss 0.5000"
 
 
-def test_best_is_said_once_an_epoch_was_worse() -> None:
+def test_best_is_marked_only_after_an_epoch_was_worse() -> None:
     lines, told = TrainingLines("loss"), []
     for epoch, is_best in enumerate([True, True, True, False, True, False], start=1):
         row = {"epoch": epoch, "seconds": 1.0, **ROW, "loss": 1.0}

@@ -7,7 +7,7 @@ from dlrun.cli.display.lines import ALWAYS, LineFitter, LinePart, join, wrap_lin
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120])
-def test_a_line_is_broken_between_words_and_says_the_same(width: int) -> None:
+def test_a_line_is_wrapped_between_words_and_keeps_its_text(width: int) -> None:
     text = (
         "data       validation: 36 of 353 training examples held out, at random, seed 0; 東京 is " + "x" * 9 + " wide"
     )
@@ -17,7 +17,7 @@ def test_a_line_is_broken_between_words_and_says_the_same(width: int) -> None:
     assert " ".join(lines).split() == text.split()
 
 
-def test_statements_that_two_spaces_part_stay_whole() -> None:
+def test_statements_separated_by_two_spaces_stay_whole() -> None:
     assert wrap_line("test       loss 0.5  accuracy 0.91  auc 0.5", 30, indent=11) == (
         "test       loss 0.5\n           accuracy 0.91\n           auc 0.5"
     )
@@ -63,7 +63,7 @@ def test_a_command_inside_a_sentence_stays_in_one_line_and_the_words_after_it_do
         assert " ".join(map(str.strip, lines)) == f"hint: look at it, {command} {words}"
 
 
-def test_what_was_left_out_of_one_line_is_left_out_of_the_next_until_the_terminal_is_wider() -> None:
+def test_a_part_left_out_of_one_line_stays_out_until_the_terminal_is_wider() -> None:
     fitter, wide, small = LineFitter(), LinePart("b", "x" * 30, 10), LinePart("b", "x", 10)
     kept = LinePart("a", "epoch", ALWAYS)
     assert fitter.fit([kept, wide], 20) == [kept]

@@ -13,7 +13,7 @@ MESSAGE = """cfg.yaml:3:9: the model has no layer of this type, as far as is kno
   hint: dlrun components model"""
 
 
-def test_lines_of_a_message_end_between_words_and_what_is_quoted_stays_above_its_mark() -> None:
+def test_messages_wrap_between_words_and_quoted_lines_stay_above_their_mark() -> None:
     assert wrapped_message(MESSAGE, 60).split("\n") == [
         "cfg.yaml:3:9: the model has no layer of this type, as far as",
         "  is known here",
@@ -30,7 +30,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_pipe_gets_the_lines_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pipe_gets_unwrapped_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     for stream, lines in ((io.StringIO(), 5), (Terminal(), 8)):
         monkeypatch.setattr("sys.stderr", stream)

@@ -8,7 +8,7 @@ from command_line import Dlrun, rows
 from dlrun.runs.folder import RunFolder
 
 
-def test_runs_side_by_side(dlrun: Dlrun, folders: list[RunFolder], tmp_path: Path) -> None:
+def test_compare_shows_runs_side_by_side(dlrun: Dlrun, folders: list[RunFolder], tmp_path: Path) -> None:
     ids = [folder.id for folder in folders[:2]]
     code, out, err = dlrun("compare", *ids, "--plot", "-")
     assert code == 0

@@ -25,7 +25,7 @@ def test_a_listing_shows_status_age_and_scores_and_tags_if_there_are_any(
     assert lines[2].endswith("paper")
 
 
-def test_a_listing_is_filtered_sorted_cut_and_has_the_columns_that_are_asked_for(
+def test_a_listing_is_filtered_sorted_limited_and_has_the_requested_columns(
     dlrun: Dlrun, folders: list[RunFolder]
 ) -> None:
     options = ("--where", "test_accuracy>0.5", "--sort", "-training.batch_size", "--columns")
@@ -41,9 +41,13 @@ def test_a_listing_is_filtered_sorted_cut_and_has_the_columns_that_are_asked_for
     assert [run["id"] for run in json.loads(dlrun("ls", "--json", "--sort", "seconds")[1])] == [f.id for f in folders]
 
 
-def test_a_listing_of_nothing_says_why(dlrun: Dlrun, tmp_path: Path) -> None:
-    assert dlrun("ls", "--where", "x=3", "--columns", "y") == (0, "", "no runs in runs; dlrun train CONFIG makes one\n")
-    assert dlrun("ls") == (0, "", "no runs in runs; dlrun train CONFIG makes one\n")
+def test_an_empty_listing_explains_itself(dlrun: Dlrun, tmp_path: Path) -> None:
+    assert dlrun("ls", "--where", "x=3", "--columns", "y") == (
+        0,
+        "",
+        "no runs in runs; create one with dlrun train CONFIG\n",
+    )
+    assert dlrun("ls") == (0, "", "no runs in runs; create one with dlrun train CONFIG\n")
     assert dlrun("ls", "--json")[:2] == (0, "[]\n")
     RunFolder.create(tmp_path / "runs", name="x")
     assert dlrun("ls", "--status", "failed") == (0, "", "none of the 1 runs matches\n")
@@ -80,7 +84,7 @@ def test_a_wrong_command_line_is_one_message_and_exit_code_2(dlrun: Dlrun, folde
         (("ls", "--sort", "secnds"), "did you mean 'seconds'?"),
         (("ls", "--columns", "id,batch_size"), "did you mean 'training.batch_size'?"),
         (("ls", "--status", "faild"), "did you mean 'failed'?"),
-        (("ls", "--json", "--csv"), "give one of them"),
+        (("ls", "--json", "--csv"), "give only one of them"),
     ]:
         code, out, err = dlrun(*arguments)
         assert (code, out) == (2, ""), arguments

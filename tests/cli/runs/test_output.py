@@ -1,4 +1,4 @@
-"""`dlrun runs output` as a person runs it, in this process: no TensorFlow is needed."""
+"""Listings of runs as tables, CSV and JSON, in this process: no TensorFlow is needed."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from dlrun.runs.folder import RunFolder
 CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
 
 
-def test_csv_has_numbers_as_numbers_and_no_formula(dlrun: Dlrun, folders: list[RunFolder]) -> None:
+def test_csv_has_plain_numbers_and_no_formulas(dlrun: Dlrun, folders: list[RunFolder]) -> None:
     folders[2].update_record(tags=["=cmd()", "b"], best={"metric": "@x", "value": -0.5, "epoch": 1, "step": 1})
     header, *lines = rows(dlrun("ls", "--csv")[1])
     found = [dict(zip(header, line, strict=True)) for line in lines]
@@ -20,7 +20,7 @@ def test_csv_has_numbers_as_numbers_and_no_formula(dlrun: Dlrun, folders: list[R
     assert (found[1]["seconds"], found[1]["test_accuracy"]) == ("60.0", "0.6")
 
 
-def test_names_that_hold_anything_are_printed_harmlessly(dlrun: Dlrun, folders: list[RunFolder]) -> None:
+def test_hostile_names_are_printed_harmlessly(dlrun: Dlrun, folders: list[RunFolder]) -> None:
     evil = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202eevil\r\n=1"
     first, second, _ = folders
     first.update_record(name=evil, tags=[evil], model={"type": evil}, result={evil: {evil: 1.0}})

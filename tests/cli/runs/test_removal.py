@@ -1,4 +1,4 @@
-"""`dlrun runs removal` as a person runs it, in this process: no TensorFlow is needed."""
+"""What `dlrun runs rm` and `dlrun runs gc` share, in this process: no TensorFlow is needed."""
 
 import shutil
 from typing import Any
@@ -10,7 +10,7 @@ from dlrun.runs import removal
 from dlrun.runs.folder import RunFolder
 
 
-def test_a_run_that_another_process_removes_meanwhile_is_left_out(
+def test_a_run_removed_by_another_process_is_skipped(
     dlrun: Dlrun, folders: list[RunFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remove = removal.remove_run
@@ -23,5 +23,5 @@ def test_a_run_that_another_process_removes_meanwhile_is_left_out(
     monkeypatch.setattr(removal, "remove_run", raced)
     code, out, err = dlrun("rm", *(folder.id for folder in folders), "--yes")
     assert (code, len(out.splitlines())) == (0, 3)
-    assert f"left out: {folders[1].id} was removed by another process" in err
+    assert f"skipped: {folders[1].id} was removed by another process" in err
     assert not any(folder.path.exists() for folder in folders)

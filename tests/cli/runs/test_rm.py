@@ -11,18 +11,18 @@ from dlrun.runs.folder import RunFolder
 from dlrun.runs.query.index import _head
 
 
-def test_runs_are_removed_when_the_user_says_so(
+def test_runs_are_removed_only_after_confirmation(
     dlrun: Dlrun, folders: list[RunFolder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "nobody to ask" in dlrun("rm", "--where", "seconds>0")[2]
+    assert "stdin is not a terminal" in dlrun("rm", "--where", "seconds>0")[2]
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     answers = iter("ny")
     monkeypatch.setattr("typer.confirm", lambda question, **_: "2 runs" in question and next(answers) == "y")
-    assert dlrun("rm", "--where", "seconds>0")[::2] == (1, "nothing is removed\n")
+    assert dlrun("rm", "--where", "seconds>0")[::2] == (1, "nothing was removed\n")
     assert all(folder.path.is_dir() for folder in folders)
     with folders[2].lock():
         code, _, err = dlrun("rm", "--where", "seconds>0", "--yes")
-        assert (code, f"left out: the run {folders[2].id} is held by process {os.getpid()}" in err) == (0, True)
+        assert (code, f"skipped: the run {folders[2].id} is held by process {os.getpid()}" in err) == (0, True)
         assert dlrun("rm", "last", "--yes")[0] == 1
     assert [folder.path.is_dir() for folder in folders] == [True, False, True]
     found = json.loads(dlrun("rm", folders[0].id, folders[2].id, folders[0].id, "--yes", "--json")[1])
@@ -30,7 +30,7 @@ def test_runs_are_removed_when_the_user_says_so(
     assert [folder.path.is_dir() for folder in folders] == [False, False, False]
 
 
-def test_a_removal_does_not_believe_an_index(dlrun: Dlrun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_removal_does_not_trust_the_index(dlrun: Dlrun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dlrun.runs.query.index._WORTH_AN_INDEX", 1)
     monkeypatch.setattr("dlrun.runs.query.index._SETTLED_NS", -(10**15))
     folder = RunFolder.create(tmp_path / "runs", name="good")
@@ -47,8 +47,8 @@ def test_a_removal_does_not_believe_an_index(dlrun: Dlrun, tmp_path: Path, monke
 def test_a_wrong_command_line_is_one_message_and_exit_code_2(dlrun: Dlrun, folders: list[RunFolder]) -> None:
     first = folders[0].id
     for arguments, words in [
-        (("rm",), "say which runs"),
-        (("rm", first, "--where", "name=x"), "give one of them"),
+        (("rm",), "name the runs to remove"),
+        (("rm", first, "--where", "name=x"), "give only one of them"),
         (("rm", first), "--yes"),
     ]:
         code, out, err = dlrun(*arguments)

@@ -6,7 +6,7 @@ from command_line import Dlrun, rows
 from dlrun.runs.folder import RunFolder
 
 
-def test_the_last_epochs_and_how_it_ended(dlrun: Dlrun, folders: list[RunFolder]) -> None:
+def test_tail_shows_the_last_epochs_and_how_the_run_ended(dlrun: Dlrun, folders: list[RunFolder]) -> None:
     folder = folders[0]
     folder.update_record(status="failed", reason="out of\x1b memory")
     code, out, err = dlrun("tail", folder.id, "-n", "2")

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 
-def test_init_writes_once_and_never_over_a_file(tmp_path: Path, dlrun: Any) -> None:
+def test_init_never_overwrites_a_file(tmp_path: Path, dlrun: Any) -> None:
     assert dlrun("init", "a.yaml", cwd=tmp_path).code == 0
     text = (tmp_path / "a.yaml").read_text()
     assert "dlrun train a.yaml" in text

@@ -6,7 +6,7 @@ from typing import Any
 from command_line import CONFIG, started
 
 
-def test_a_good_spec_is_told_so() -> None:
+def test_a_valid_spec_is_confirmed() -> None:
     done = started("validate", CONFIG)
     assert (done.returncode, done.stderr) == (0, "")
     assert "no problems" in done.stdout
