@@ -201,7 +201,7 @@ def test_a_data_file_that_was_changed_is_refused_unless_allowed(workshop: Worksh
 def test_a_kill_between_a_checkpoint_and_its_becoming_the_best_is_mended(
     workshop: Workshop, complete: Path, outcome_of: Any
 ) -> None:
-    run = workshop.train(at=("dlrun.system.staging:_put_in_place", 2), signals=(signal.SIGKILL,), code=-9)
+    run = workshop.train(at=("dlrun.system.staging:put_in_place", 2), signals=(signal.SIGKILL,), code=-9)
     workshop.resume(run)
     assert outcome_of(run) == outcome_of(complete)
 
@@ -217,7 +217,7 @@ def test_damaged_checkpoints_are_skipped_by_name_and_the_result_is_the_same(
     workshop: Workshop, outcome_of: Any
 ) -> None:
     often = ("training.checkpoint_minutes=0.000001", "training.keep_checkpoints=4", "training.epochs=3")
-    run = workshop.train(*often, at=("dlrun.system.staging:_put_in_place", 6), signals=(signal.SIGKILL,), code=-9)
+    run = workshop.train(*often, at=("dlrun.system.staging:put_in_place", 6), signals=(signal.SIGKILL,), code=-9)
     # Training goes on with checkpoints that are older than the damaged ones.
     *damaged, sound = sorted((run / "checkpoints").glob("step-*"), reverse=True)[:3]
     for checkpoint in damaged:

@@ -107,13 +107,13 @@ def identity(path: Path) -> tuple[str, int, int] | None:
 def _commit(targets: Mapping[Path, Path]) -> None:
     for staged in targets:
         disk.sync_folder(staged)
-    replaced = [old for staged, target in targets.items() if (old := _put_in_place(staged, target))]
+    replaced = [old for staged, target in targets.items() if (old := put_in_place(staged, target))]
     disk.sync_folder(next(iter(targets.values())).parent)
     for old in replaced:
         disk.remove_tree(old)
 
 
-def _put_in_place(staged: Path, target: Path) -> Path | None:
+def put_in_place(staged: Path, target: Path) -> Path | None:
     """Rename a filled folder to its final name; return where the replaced folder is now, if there was one."""
     old = target.with_name(_OLD + target.name) if disk.exists(target) else None
     if old is not None:
