@@ -53,3 +53,38 @@ def made(
     if kept is not None:
         write_predictions(folder, "test", kept)
     return folder
+
+
+CLASSES = Target("classes", 3, (NAUGHTY, "$x$", "c"))
+VALUES = Target("values", 1, encoding="value", names=("price",))
+VALUE = np.linspace(0, 1, 40, dtype=np.float32)[:, None]
+KINDS = {
+    "classes": (CLASSES, predictions()),
+    "two classes": (Target("classes", 2), predictions(outputs=np.hstack([1 - VALUE, VALUE]), target=np.arange(40) % 2)),
+    "columns of classes": (
+        Target.of_columns({NAUGHTY: ("a", "b"), "$x$": ("c", NAUGHTY)}),
+        predictions(outputs=np.hstack([1 - VALUE, VALUE, VALUE, 1 - VALUE]), target=np.ones((40, 2), np.int32)),
+    ),
+    "a table": (
+        CLASSES,
+        predictions(
+            pictures=NOTHING,
+            columns=np.array([NAUGHTY, "$x$"]),
+            cells=np.array([[NAUGHTY, "7"], ["&", "8"]]),
+            importances=np.array([0.5, np.nan]),
+            measure=np.array(NAUGHTY),
+        ),
+    ),
+    "labels": (Target("labels", 2), predictions(outputs=np.hstack([VALUE, VALUE]), target=np.ones((40, 2)))),
+    "values": (VALUES, predictions(outputs=VALUE, target=VALUE[:, 0] + 1, pictures=NOTHING)),
+    "forecast": (VALUES, predictions(outputs=VALUE, target=VALUE[:, 0] + 1, naive=VALUE + 2, pictures=NOTHING)),
+    "pictures again": (
+        Target("input", 4, encoding="value"),
+        predictions(outputs=VALUE[:, 0], target=NOTHING, reconstructions=np.zeros((2, 8, 8, 1), np.uint8)),
+    ),
+    "vectors again": (
+        Target("input", 4, encoding="value"),
+        predictions(outputs=VALUE[:, 0], target=NOTHING, pictures=np.ones((2, 4)), reconstructions=np.zeros((2, 4))),
+    ),
+    "no predictions": (CLASSES, None),
+}

@@ -15,7 +15,7 @@ from dlrun.data.builtin import Builtin
 from dlrun.data.dataset import Dataset
 from dlrun.errors import DataError, UsageError
 from dlrun.evaluation.evaluate import evaluate
-from dlrun.evaluation.record import data_name, evaluation_record, record_evaluation
+from dlrun.evaluation.record import record_evaluation
 from dlrun.experiment.resume import resume
 from dlrun.experiment.train import train
 from dlrun.runs.folder import RunFolder
@@ -226,9 +226,6 @@ def test_the_command_prints_a_table_or_everything_as_json(wine: RunFolder, capsy
     assert np.array(of_test["evaluation"]["confusion"]).sum() == 36
 
 
-# --- without TensorFlow ---
-
-
 def origin() -> Any:
     from dlrun.evaluation.record import Origin
 
@@ -238,14 +235,6 @@ def origin() -> Any:
 def many(size: int) -> Breakdown:
     parts = {str(index): {"f1": 0.5, "roc_auc": float("nan")} for index in range(size)}
     return Breakdown("classes", size, {"accuracy": 1.0}, parts, tuple((index, index, 1) for index in range(size)))
-
-
-def test_run_json_stays_small_however_many_classes_there_are() -> None:
-    few, some, thousands = (evaluation_record({}, many(size), origin=origin()) for size in (20, 100, 5000))
-    assert few.confusion is not None
-    assert few.parts["3"] == {"f1": 0.5, "roc_auc": None}
-    assert (some.confusion, len(some.parts)) == (None, 100)
-    assert (thousands.confusion, thousands.parts, thousands.overall) == (None, {}, {"accuracy": 1.0})
 
 
 def test_tables_contain_thousands_of_classes_and_the_page_only_the_worst(tmp_path: Path) -> None:
@@ -261,21 +250,6 @@ def test_tables_contain_thousands_of_classes_and_the_page_only_the_worst(tmp_pat
     assert "the 10 worst of 5,000" in tables
     assert "test.csv" in tables
     assert "no example was misclassified" in tables
-
-
-@pytest.mark.parametrize(
-    ("source", "name"),
-    [
-        ("a/new.csv", "data-new"),
-        ("-", "data-stdin"),
-        ("pics/*.png", "data-file"),
-        ("../..", "data-file"),
-        ("Größe 2.csv", "data-Größe_2"),
-        ("x" * 300 + ".csv", "data-" + "x" * 60),
-    ],
-)
-def test_an_evaluation_of_a_file_has_a_valid_file_name(source: str, name: str) -> None:
-    assert data_name(source) == name
 
 
 TABLE = """\

@@ -3,7 +3,6 @@
 import json
 import runpy
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,17 +13,15 @@ import pytest
 
 from dlrun.errors import RunError, UsageError
 from dlrun.exporting import export as module
-from dlrun.exporting.child import run_child
-from dlrun.exporting.description import Input, ModelDescription
 from dlrun.exporting.export import ExportedModel, export, rounding
 from dlrun.exporting.formats import FORMATS
 from dlrun.exporting.place import Destination
-from dlrun.exporting.snippet import example_code
 from dlrun.prediction.predict import predict
 from dlrun.signature import Target
 from dlrun.training.progress.events import Event, Note
 
 pytestmark = pytest.mark.tensorflow
+
 
 CONFIG = """\
 name: small
@@ -33,6 +30,11 @@ model: {type: mlp, units: [6], dropout: 0.2}
 loss: sparse_categorical_crossentropy
 training: {batch_size: 32, epochs: 2, jit: off, precision: bfloat16, tensorboard: false}
 """
+
+
+@pytest.fixture(autouse=True)
+def _own_state(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DLRUN_STATE", str(home / "state"))
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +50,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = np.random.default_rng(0).normal(5, 3, (4, 13)).astype(np.float32)
     np.save(folder / "examples.npy", rows)
     return folder
-
-
-@pytest.fixture(autouse=True)
-def _own_state(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DLRUN_STATE", str(home / "state"))
 
 
 def exported(
@@ -160,16 +157,6 @@ def test_an_existing_file_is_replaced_only_with_force_and_if_it_is_an_export(tmp
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_a_crash_in_a_child_is_one_line(tmp_path: Path) -> None:
-    code = f"import os; os.kill(os.getpid(), {signal.SIGSEGV:d})"
-    with pytest.raises(RunError, match=r"^it cannot: it crashed \(SIGSEGV\)$"):
-        run_child(["-c", code], folder=tmp_path, what="it cannot")
-    with pytest.raises(RunError, match=r"^it cannot: ValueError: because$"):
-        run_child(["-c", "raise ValueError('because')"], folder=tmp_path, what="it cannot")
-    with pytest.raises(OSError, match="No space left"):
-        run_child(["-c", "raise OSError(28, 'No space left on device')"], folder=tmp_path, what="it cannot")
-
-
 def test_the_error_for_missing_packages_has_the_command_to_install_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,16 +172,6 @@ def _run_here(arguments: list[str], *, folder: Path, what: str) -> None:
     assert arguments
     assert what
     harness.run(folder)
-
-
-def test_a_missing_number_is_printed_as_valid_python() -> None:
-    numbers, texts = Input("a", "float32", (1, 1), "a"), Input("d", "uint8", (1, None), "d")
-    description = ModelDescription("run", "classes", (numbers, texts), {"probabilities": (1, 2)}, ("no", "yes"))
-    example: dict[str, Any] = {"a": np.array([[np.nan]], np.float32), "d": np.frombuffer(b"2023-01-01", np.uint8)[None]}
-    found: dict[str, Any] = {"np": np, "labels": ["no", "yes"], "predict": lambda _: {"probabilities": np.eye(2)}}
-    exec(example_code("tflite", description, example), found)
-    assert np.isnan(found["inputs"]["a"]).all()
-    assert bytes(found["inputs"]["d"][0]) == b"2023-01-01"
 
 
 def test_values_that_float32_rounds_cause_a_warning() -> None:

@@ -6,7 +6,6 @@ import json
 import resource
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,13 +13,21 @@ import pytest
 from dlrun.errors import DataError, RunError, UsageError
 from dlrun.prediction.columns import OutputColumn
 from dlrun.prediction.formats import Format
-from dlrun.prediction.output import check_place, choose_format, write_predictions
+from dlrun.prediction.output import check_place, write_predictions
 from dlrun.prediction.predict import PredictionBatch, Predictions
 
 COLUMNS = (OutputColumn("name", is_text=True), OutputColumn("label", is_text=True), OutputColumn("probability"))
+
+
 NAMES = ["row 0", 'a,"b".png', "=1+1", "Grüße\n2", "100%", "bad\udcff"]
+
+
 NUMBERS = np.array([1, 0.1, 1e-30, np.nan, 0.33333334, 16777217], np.float32)
+
+
 READABLE = [*NAMES[:-1], "bad\\udcff"]
+
+
 IN_CSV = ["'=1+1" if text == "=1+1" else text for text in READABLE]
 
 
@@ -47,37 +54,6 @@ def read_back(path: Path) -> tuple[list[str], list[float | None]]:
     return [row["name"] for row in rows], [
         float(row["probability"]) if row["probability"] not in (None, "") else None for row in rows
     ]
-
-
-@pytest.mark.parametrize("name", ["p.csv", "p.jsonl", "p.parquet"])
-def test_every_format_preserves_float32_and_text_except_formulas_in_csv(tmp_path: Path, name: str) -> None:
-    written = write_predictions(predictions(), tmp_path / name, kind=choose_format(tmp_path / name, None))
-    names, numbers = read_back(tmp_path / name)
-    assert written.rows == 6
-    assert written.formula == "=1+1"
-    assert names == (IN_CSV if name == "p.csv" else READABLE)
-    expected = [None if np.isnan(number) else number for number in NUMBERS]
-    assert [None if number is None else np.float32(number) for number in numbers] == expected
-    assert [path.name for path in tmp_path.iterdir()] == [name]
-
-
-def test_numbers_have_no_more_digits_than_they_need() -> None:
-    stream = io.StringIO()
-    write_predictions(predictions(), stream, kind="csv")
-    assert stream.getvalue().splitlines()[:3] == ["name,label,probability", "row 0,x,1.0", '"a,""b"".png",y,0.1']
-
-
-def test_nan_is_null_in_json() -> None:
-    stream = io.StringIO()
-    write_predictions(predictions(), stream, kind="jsonl")
-    rows = [json.loads(line, parse_constant=pytest.fail) for line in stream.getvalue().splitlines()]
-    assert rows[3] == {"name": "Grüße\n2", "label": "", "probability": None}
-
-
-def test_a_column_may_have_any_name() -> None:
-    stream, columns = io.StringIO(), (OutputColumn('100% "a"', is_text=True), OutputColumn("%s"))
-    write_predictions(Predictions(columns, iter([PredictionBatch((["x"], NUMBERS[:1]))])), stream, kind="jsonl")
-    assert json.loads(stream.getvalue()) == {'100% "a"': "x", "%s": 1.0}
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
@@ -139,35 +115,6 @@ def test_an_unwritable_path_is_reported_before_any_computation(tmp_path: Path) -
         with pytest.raises(UsageError, match=said):
             check_place(path, sources=["other.csv", str(tmp_path / "in.csv")])
     check_place(tmp_path / "p.csv", sources=["-"])
-
-
-@pytest.mark.parametrize(
-    ("path", "wanted", "found"),
-    [
-        (None, None, "csv"),
-        (Path("a.CSV"), None, "csv"),
-        (Path("a.ndjson"), None, "jsonl"),
-        (Path("a.parquet"), None, "parquet"),
-        (Path("a.txt"), "jsonl", "jsonl"),
-        (Path("a.csv"), "parquet", "parquet"),
-    ],
-)
-def test_the_format_is_the_requested_one_or_follows_from_the_suffix(path: Any, wanted: Any, found: str) -> None:
-    assert choose_format(path, wanted) == found
-
-
-@pytest.mark.parametrize(
-    ("path", "wanted", "said"),
-    [
-        (None, "parquet", "--output"),
-        (Path("a.txt"), None, "is not a known format"),
-        (Path("a.csv"), "xls", "one of csv, jsonl, parquet"),
-        (None, "xls", "one of csv, jsonl, parquet"),
-    ],
-)
-def test_an_impossible_format_is_a_usage_error(path: Any, wanted: Any, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
-        choose_format(path, wanted)
 
 
 def test_predictions_never_follow_a_planted_link(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

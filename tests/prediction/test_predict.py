@@ -16,7 +16,6 @@ import pyarrow as pa
 import pytest
 
 from dlrun.cli.app import app
-from dlrun.cli.predict import standard_output
 from dlrun.data.builtin import Builtin
 from dlrun.data.raw_input import Array, Examples, RawInput
 from dlrun.errors import DataError, RunError, SpecError, UsageError
@@ -246,19 +245,6 @@ def test_wrong_input_is_reported_before_tensorflow_starts(wine: RunFolder, tmp_p
     assert done.returncode == 0, done.stderr
 
 
-def test_a_terminal_gets_no_control_characters_of_a_name_and_a_program_gets_them_all(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    for stream, said in ((Terminal(), "a\\x1b[31m,b\n"), (io.StringIO(), "a\x1b[31m,b\n")):
-        monkeypatch.setattr(sys, "stdout", stream)
-        standard_output().write("a\x1b[31m,b\n")
-        assert stream.getvalue() == said
-
-
 @pytest.mark.soak
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
@@ -326,21 +312,6 @@ def test_predictions_keep_columns_of_their_rows_and_a_frame_yields_a_frame(
     for source in ({"a": [1]}, [{"a": 1}], 1):
         with pytest.raises(UsageError, match=f"for a {type(source).__name__}"):
             predict(run.path, source)
-
-
-def test_a_pandas_frame_keeps_its_index_and_mixed_columns_are_text() -> None:
-    pandas = pytest.importorskip("pandas")
-    from dlrun.prediction.frames import like, read_frame
-
-    index = pandas.Index(["r", "s"], name="key")
-    frame = pandas.DataFrame({"mixed": [1, "x"], "kind": pandas.Categorical(["u", "v"])}, index=index)
-    table = read_frame(frame)
-    assert table.to_pydict() == {"mixed": ["1", "x"], "kind": ["u", "v"], "key": ["r", "s"]}
-    assert like(frame, table.select(["kind"])).index.equals(index)
-    names = ["dtype", "columns", "column_names"]
-    assert read_frame(pandas.DataFrame([[1, 2, 3], [1, 2, 3]], columns=names)).column_names == names
-    with pytest.raises(DataError, match="a Series is one column"):
-        read_frame(frame["mixed"])
 
 
 def test_only_tables_have_columns_to_keep(wine: RunFolder, place: Path) -> None:

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dlrun.errors import RunError, UsageError
+from dlrun.errors import RunError
 from dlrun.runs.flat_spec import read_flat_spec
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.following import follow_lines
-from dlrun.runs.tags import change_tags
 from dlrun.system.spreadsheet import csv_text
 
 MakeRun = Callable[..., RunFolder]
@@ -61,31 +60,6 @@ def test_a_file_without_a_writer_is_read_to_its_end(tmp_path: Path) -> None:
     path.symlink_to("/etc/passwd")
     with pytest.raises(RunError, match="cannot read"):
         list(follow_lines(path, last=2, is_growing=lambda: False))
-
-
-def test_tags_are_added_and_removed(make_run: MakeRun) -> None:
-    run = make_run()
-    assert change_tags(run, ["paper", "b"]) == ("paper", "b")
-    assert change_tags(run, ["b", "=cmd"]) == ("paper", "b", "=cmd")
-    assert change_tags(run, ["b", "none"], is_removal=True) == ("paper", "=cmd")
-    assert run.read_record().tags == ("paper", "=cmd")
-    assert run.read_record().status == "completed"
-
-
-@pytest.mark.parametrize("tag", ["", " ", "a,b", "x" * 61, "a\x1b[31m", "a\nb", " a", "\u202ea"])
-def test_an_invalid_tag_is_refused(make_run: MakeRun, tag: str) -> None:
-    run = make_run()
-    with pytest.raises(UsageError, match="is not a valid tag"):
-        change_tags(run, ["good", tag])
-    assert run.read_record().tags == ()
-
-
-def test_too_many_tags_and_a_run_that_is_held_are_refused(make_run: MakeRun) -> None:
-    run = make_run()
-    with pytest.raises(UsageError, match="51 tags"):
-        change_tags(run, [str(number) for number in range(51)])
-    with run.lock(), pytest.raises(RunError, match="held by process"):
-        change_tags(run, ["a"])
 
 
 def test_a_spec_is_flattened_to_dotted_keys(make_run: MakeRun) -> None:

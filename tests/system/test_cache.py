@@ -1,7 +1,6 @@
 """The cache: entries are complete or absent, made once, limited in size, and never required for a run."""
 
 import errno
-import fcntl
 import json
 import multiprocessing
 import os
@@ -9,24 +8,26 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from dlrun.errors import DataError, UsageError
+from dlrun.errors import DataError
 from dlrun.system import cache_entries
 from dlrun.system.cache import Cache, Cached
-from dlrun.system.cache_entries import limit_bytes, list_entries, locked, make_room, remove_entry
+from dlrun.system.cache_entries import list_entries, locked, make_room, remove_entry
 from dlrun.system.disk import Disk
 from dlrun.system.user_folders import cache_folder
 
 FORK = multiprocessing.get_context("fork")
+
+
 CACHE = Cache("tables")
+
+
 ROWS = np.arange(2000, dtype=np.int32)
 
 
@@ -148,25 +149,6 @@ def test_leftovers_of_a_killed_writer_are_neither_read_nor_kept(folder: Path) ->
     assert [path.name for path in (folder / "tables" / "key").iterdir() if path.name.startswith(".")] == []
 
 
-def test_waiting_for_an_entry_that_is_removed_locks_the_new_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    entry, waits, real = folder / "tables" / "key", threading.Event(), fcntl.flock
-
-    def flock(handle: int, operation: int) -> None:
-        waits.set()
-        real(handle, operation)
-
-    def lock_and_remove() -> bool:
-        with locked(entry, exclusive=True):
-            return remove_entry(entry)  # False as long as the lock that is held is the one that others find
-
-    with ThreadPoolExecutor(1) as thread, locked(entry, exclusive=True):
-        monkeypatch.setattr(fcntl, "flock", flock)
-        waiting = thread.submit(lock_and_remove)
-        assert waits.wait(60)
-        entry.rename(folder / "removed")
-    assert waiting.result(60) is False
-
-
 @pytest.mark.parametrize("error", [DataError("the rows are wrong"), KeyboardInterrupt()])
 def test_an_error_or_an_interruption_while_making_an_entry_leaves_nothing(error: BaseException, folder: Path) -> None:
     def make(folder: Path) -> None:
@@ -217,26 +199,6 @@ def test_an_entry_in_use_is_not_removed() -> None:
     assert remove_entry(entry)  # another process was faster
 
 
-@pytest.mark.parametrize(
-    ("given", "expected"), [("1000", 1000), ("2KiB", 2048), ("1.5 GB", 3 << 29), ("20g", 20 << 30), ("0", 0)]
-)
-def test_the_size_of_the_cache_is_set_by_the_environment(
-    given: str, expected: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DLRUN_CACHE_SIZE", given)
-    assert limit_bytes() == expected
-
-
-def test_without_a_size_the_cache_takes_10_gib_or_a_quarter_of_a_small_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = type(shutil.disk_usage("/"))
-    for total, expected in ((1 << 40, 10 << 30), (8 << 30, 2 << 30)):
-        monkeypatch.setattr(shutil, "disk_usage", lambda _, total=total: usage(total, 0, total))
-        assert limit_bytes() == expected
-    monkeypatch.setenv("DLRUN_CACHE_SIZE", "much")
-    with pytest.raises(UsageError, match="DLRUN_CACHE_SIZE is 'much'"):
-        limit_bytes()
-
-
 def test_a_small_value_that_was_changed_is_not_used(folder: Path) -> None:
     cache = Cache("jit")
     assert cache.get_value("key") is None
@@ -269,15 +231,6 @@ def test_entries_of_earlier_versions_can_be_listed_and_removed(folder: Path) -> 
         assert remove_entry(entry.path)
     assert not list_entries()
     assert (folder / "notes" / "mine.txt").exists()  # what is not ours is not touched
-
-
-def test_the_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("DLRUN_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache_folder() == tmp_path / "xdg" / "dlrun"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / ".cache" / "dlrun"
 
 
 def is_made_aside(found: Cached[Any], why: str) -> None:

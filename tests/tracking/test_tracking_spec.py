@@ -1,15 +1,11 @@
 """The section `tracking` of a spec, and trust in it."""
 
-import importlib.util
-import os
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import pytest
 
-from dlrun.errors import SpecError, UsageError
+from dlrun.errors import SpecError
 from dlrun.experiment.record import create_folder
-from dlrun.experiment.train import train
 from dlrun.spec.changes import refused_changes
 from dlrun.spec.parse import read_spec
 from dlrun.spec.stored import read_stored_spec
@@ -21,16 +17,6 @@ URI = "http://tracking.example:5000"
 
 def spec_of(config: Path, *overrides: str) -> Spec:
     return read_spec(config, overrides).spec
-
-
-def installed(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    """Make it look as if of the packages that MLflow needs these were installed."""
-
-    def find(name: str) -> ModuleSpec | None:
-        return ModuleSpec(name, None, origin="there") if name in names else None
-
-    monkeypatch.setattr("dlrun.tracking.mlflow.find_spec", find)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
 
 
 def test_no_tracker_is_the_default_and_null(config: Path) -> None:
@@ -70,72 +56,6 @@ def test_a_password_in_the_uri_is_refused(config: Path) -> None:
 def test_a_tracker_may_change_when_a_run_is_resumed(config: Path) -> None:
     before, after = spec_of(config), spec_of(config, "tracking=mlflow")
     assert list(refused_changes(before, after)) == list(refused_changes(after, before)) == []
-
-
-@pytest.mark.parametrize(
-    ("uri", "absolute"),
-    [
-        ("mlruns", "{here}/mlruns"),
-        ("sqlite:///runs.db", "sqlite:///{here}/runs.db"),
-        ("sqlite:////data/runs.db", "sqlite:////data/runs.db"),
-        ("http://host:5000", "http://host:5000"),
-        ("file:///data", "file:///data"),
-        ("databricks", "databricks"),
-    ],
-)
-def test_the_stored_spec_refers_to_the_same_store_from_every_folder(
-    uri: str, absolute: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert MLflow(uri=uri).absolute().uri == absolute.format(here=Path.cwd())
-
-
-def test_without_mlflow_a_run_stops_before_it_creates_a_folder(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    installed(monkeypatch)
-    with pytest.raises(UsageError, match="needs MLflow, which is not installed") as caught:
-        train(config, overrides=("tracking=mlflow",), runs_dir=config.parent / "runs")
-    assert (caught.value.hint, caught.value.exit_code) == ("pip install 'dlrun[mlflow]'", 2)
-    assert not (config.parent / "runs").exists()
-
-
-def test_a_folder_named_mlflow_is_not_mistaken_for_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "mlflow").mkdir()
-    monkeypatch.syspath_prepend(str(tmp_path))
-    found = importlib.util.find_spec("mlflow")
-    if found is not None and found.origin is not None:
-        pytest.skip("MLflow is installed")
-    with pytest.raises(UsageError, match="not installed"):
-        MLflow().prepare()
-
-
-@pytest.mark.parametrize("uri", [None, "sqlite:///mlflow.db", "mysql+pymysql://host/runs"])
-def test_a_database_that_mlflow_cannot_write_is_refused_at_once(
-    uri: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    installed(monkeypatch, "mlflow")
-    with pytest.raises(UsageError, match="needs SQLAlchemy"):
-        MLflow(uri=uri).prepare()
-
-
-def test_a_default_folder_with_runs_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    installed(monkeypatch, "mlflow")
-    monkeypatch.setattr(os, "environ", {})
-    (tmp_path / "mlruns" / "0").mkdir(parents=True)
-    (tmp_path / "mlruns" / "0" / "meta.yaml").touch()
-    MLflow().prepare()
-    assert os.environ["MLFLOW_ALLOW_FILE_STORE"] == "true"
-
-
-def test_mlflow_settings_of_the_user_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    installed(monkeypatch, "mlflow")
-    monkeypatch.setattr(os, "environ", {"MLFLOW_HTTP_REQUEST_TIMEOUT": "77"})
-    MLflow(uri="mlruns").prepare()
-    assert os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] == "77"
-    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
-    assert os.environ["MLFLOW_ALLOW_FILE_STORE"] == "true"
 
 
 def test_a_tracker_of_another_user_is_ignored_unless_confirmed(

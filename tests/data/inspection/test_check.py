@@ -2,24 +2,21 @@
 
 import csv
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from dlrun.data.arrays.source import Arrays
 from dlrun.data.inspection.check import find_all, quick_warnings
 from dlrun.data.inspection.finding import Finding
-from dlrun.data.inspection.giveaway import auc, binned, ranks, skill
-from dlrun.data.inspection.inspected import Inspected, inspect_source
-from dlrun.data.inspection.value_checks import check_nan
-from dlrun.data.splits import Split
+from dlrun.data.inspection.inspected import inspect_source
 from dlrun.data.table.source import Table
 from dlrun.data.text.source import Text
 
 ROWS = 600
+
+
 RANDOM = np.random.default_rng(0)
 
 
@@ -179,21 +176,6 @@ def test_values_far_off_and_splits_that_differ_are_named(tmp_path: Path) -> None
     assert found["drift validation"].status == "pass"
 
 
-def test_arrays_that_are_not_scaled_are_told_and_nan_is_counted(tmp_path: Path) -> None:
-    path = tmp_path / "raw.npz"
-    features = RANDOM.normal(size=(200, 3)).astype(np.float32) * 500
-    np.savez(path, x=features, y=features[:, 0] + RANDOM.normal(size=200).astype(np.float32) * 500)
-    inspected = inspect_source(Arrays(path=str(path)))
-    found = by_check(find_all(inspected))
-    assert found["range"].advice == "dataset: {standardize: true}"
-    assert found["target's scale"].status == "warning"
-    assert by_check(find_all(inspect_source(Arrays(path=str(path), standardize=True))))["range"].status == "pass"
-    features[[7, 9], 1] = np.nan
-    broken = replace(inspected.dataset, splits={"train": Split(features)})
-    (finding,) = check_nan(Inspected(inspected.source, broken))
-    assert (finding.status, finding.said) == ("failure", "2 train examples hold NaN or infinity, the first is number 7")
-
-
 def test_several_columns_of_classes_are_checked_each_by_itself(tmp_path: Path) -> None:
     columns = clean_columns()
     columns["grade"] = np.repeat([3, 4, 5], [8, 92, ROWS - 100])
@@ -228,21 +210,6 @@ def test_texts_that_are_empty_long_unknown_or_in_two_splits_are_counted(tmp_path
     assert "sequence_length: " in found["long texts test"].advice
     assert found["unknown words test"].status == "warning"
     assert {found[f"{check} train"].status for check in ("empty texts", "long texts", "unknown words")} == {"pass"}
-
-
-def test_the_area_under_the_curve_counts_pairs_in_the_right_order() -> None:
-    values, answer = RANDOM.integers(0, 6, 80).astype(float), RANDOM.integers(0, 2, 80)
-    pairs = values[answer == 1][:, None] - values[answer == 0][None, :]
-    area = float(((pairs > 0) + 0.5 * (pairs == 0)).mean())
-    assert auc(values, answer) == pytest.approx(max(area, 1 - area))
-    assert ranks(np.array([5.0, 1.0, 5.0])).tolist() == [2.5, 1.0, 2.5]
-
-
-def test_skill_is_one_for_a_copy_and_nothing_for_ids_that_come_once() -> None:
-    answer = RANDOM.integers(0, 3, 400)
-    assert skill(answer, answer, 3) == 1
-    assert skill(np.arange(400), answer, 3) == pytest.approx(0)
-    assert skill(binned(RANDOM.normal(size=400)), answer, 3) < 0.2
 
 
 def test_columns_that_are_left_out_are_missed_by_nobody_and_categories_are_not_filled_in(tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 """Texts become the same token ids in bulk, for training, and through the Keras model that is deployed."""
 
-import sys
-import unicodedata
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,6 +16,7 @@ from dlrun.errors import DataError
 
 pytestmark = pytest.mark.tensorflow
 
+
 TEXTS = (
     "",
     " \t\n",
@@ -33,6 +32,8 @@ TEXTS = (
     "\ufffd broken",
     "1.5e-3 10,000 #tag @name http://a.b/c?d=e&f",
 )
+
+
 KINDS = [(kind, how) for kind in get_args(TokenKind) for how in get_args(Standardize)]
 
 
@@ -66,25 +67,6 @@ def test_bulk_reading_and_the_deployed_model_give_the_same_ids(kind: str, how: s
     stored = np.concatenate([examples.stored for examples in read])
     assert (stored == _deployed(raw, TEXTS)).all()
     assert len(np.unique(stored)) > 20
-
-
-@pytest.mark.parametrize("how", get_args(Standardize))
-def test_every_character_is_cut_as_keras_cuts_it(how: Standardize) -> None:
-    """Each code point that could be a letter with two forms, punctuation, or space, between two letters."""
-    import keras
-
-    odd = [
-        chr(code)
-        for code in range(sys.maxunicode + 1)
-        if unicodedata.category(chr(code))[0] in "PZC" and not 0xD800 <= code < 0xE000 and code < 0x20000
-    ]
-    odd = [character for character in odd if unicodedata.category(character) not in ("Co", "Cn")]
-    odd += [chr(code) for code in range(0x250) if chr(code) not in odd]
-    texts = tuple(f"A{character}B" for character in odd)
-    cut = TextKeys(standardize=how).count()._cut
-    layer = keras.layers.TextVectorization(standardize=None if how == "none" else how, vocabulary=["a"])
-    expected = layer._preprocess(np.array(texts, object)).to_list()
-    assert [list(cut(text)) for text in texts] == expected
 
 
 def test_an_empty_text_is_one_unknown_token_in_both_ways() -> None:

@@ -137,32 +137,3 @@ def test_control_characters_in_a_condition_do_not_move_the_caret(runs_dir: Path)
     with pytest.raises(UsageError) as raised:
         parse_where("name=a\x1b\n\tx", RunFields(scan_runs(runs_dir)))
     assert "    name=a   x\n" in str(raised.value)
-
-
-@pytest.mark.parametrize(
-    ("sort", "names"),
-    [
-        ("val_accuracy", ["b", "a", "c", ""]),
-        ("-val_accuracy", ["a", "b", "c", ""]),
-        ("seconds", ["c", "b", "a", ""]),
-        ("status", ["a", "b", "", "c"]),
-        ("training.batch_size", ["a", "b", "c", ""]),
-        ("-training.batch_size", ["c", "b", "a", ""]),
-    ],
-)
-def test_sorting_puts_runs_without_a_value_last(runs_dir: Path, sort: str, names: list[str]) -> None:
-    runs = sorted(scan_runs(runs_dir), key=lambda run: run.id)
-    found = [run.name for run in Selection(sort=sort).of(runs, RunFields(runs))]
-    assert found == names
-
-
-def test_status_and_limit_select_runs(runs_dir: Path) -> None:
-    runs = scan_runs(runs_dir)
-    fields = RunFields(runs)
-    assert {run.status for run in Selection(status="failed, damaged").of(runs, fields)} == {"failed", "damaged"}
-    assert Selection(limit=2).of(runs, fields) == runs[:2]
-    with pytest.raises(UsageError, match="there is no status 'fialed'") as raised:
-        Selection(status="fialed").of(runs, fields)
-    assert raised.value.hint == "did you mean 'failed'?"
-    with pytest.raises(UsageError, match="no run has a key 'secs'"):
-        Selection(sort="-secs").of(runs, fields)
