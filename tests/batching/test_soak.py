@@ -126,6 +126,21 @@ def test_data_with_the_same_content_in_other_files_is_the_same(
     assert len(records(tmp_path)) == 2
 
 
+def test_data_with_a_renamed_category_is_not_the_same(run: Any, tmp_path: Path) -> None:
+    rows = "size,region,label\n" + "".join(f"{i % 9}.{i},{'no' if i % 3 else 'so'},{'xy'[i % 2]}\n" for i in range(90))
+    (tmp_path / "table.yaml").write_text(
+        "dataset: {type: table, path: rows.csv, target: label, test: 0.2}\nmodel: linear\n"
+        "loss: sparse_categorical_crossentropy\ntraining: {epochs: 2}\n"
+    )
+    found = []
+    for content in (rows, rows, rows.replace("no", "west")):
+        (tmp_path / "rows.csv").write_text(content)
+        done = run("batch", "table.yaml", "--json", folder=tmp_path)
+        assert done.process.returncode == 0, done.err
+        found.append(json.loads(done.out)["runs"][0]["status"])
+    assert found == ["completed", "skipped", "completed"]
+
+
 def test_again_trains_complete_runs_and_continues_after_a_kill(
     start: Any, run: Any, records: Callable[[Path], list[dict[str, Any]]], tmp_path: Path
 ) -> None:

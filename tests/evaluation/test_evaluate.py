@@ -278,7 +278,10 @@ def test_changed_data_is_refused_unless_allowed(
     evaluate(run.path)
     for changed, said in (
         (rows.replace("size", "height"), "its columns differ: without size and with height"),
-        (rows.replace("1.5", "1.05"), "the dataset fingerprint was"),
+        (rows.replace("1.5", "1.05"), "rows.csv has changed.*: values differ in size\n"),
+        (rows.replace("no,", "nay,"), "its categories of 'paid' differ: without no and with nay"),
+        (rows.replace("\n", "\n€")[:-1], "its units differ: with size in €"),
+        (rows[: rows.rindex("\n", 0, -1) + 1], "had 20 examples, and now has|had 60 examples, and now has"),
         (rows.replace(",label", ",label").replace(",y", ",z"), "its classes differ: without y and with z"),
         ("\n".join(f"{line},{i % 5}.5" for i, line in enumerate(rows.splitlines())), "its columns differ: with"),
     ):

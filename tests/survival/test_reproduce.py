@@ -84,6 +84,14 @@ def test_what_has_changed_in_the_environment_stands_beside_it(dlrun: Any, run: P
     found = json.loads(reproduced(dlrun, run, "--json").out)
     assert found["identical"] is False
     assert [change["key"] for change in found["environment"]] == ["keras"]
+    assert found["data"] == []
+
+
+def test_changed_data_stands_beside_it(dlrun: Any, run: Path) -> None:
+    record = json.loads((run / "run.json").read_text())
+    edit(run, dataset={**record["dataset"], "fingerprint": "0" * 64})
+    ended = reproduced(dlrun, run)
+    assert "the data has changed since then: some of its values differ (sha256 00000000..., and now" in ended.out
 
 
 def test_a_run_that_was_not_completed_cannot_be_reproduced(dlrun: Any, run: Path) -> None:

@@ -193,7 +193,7 @@ def test_a_data_file_that_was_changed_is_refused_unless_allowed(workshop: Worksh
     run = workshop.train(dataset, "training.batch_size=100", at=STEPS_DONE, signals=(signal.SIGINT,), code=130)
     arrays["x"][0, 0] += 1
     np.savez(data, **arrays)  # type: ignore[arg-type]
-    assert "dataset fingerprint was" in workshop.resume(run, code=2).err
+    assert "data.npz has changed: some of its values differ (sha256 " in workshop.resume(run, code=2).err
     workshop("resume", run.name, "--allow-changes")
     assert record(run)["exact"] is False
 

@@ -18,7 +18,7 @@ from dlrun.errors import CheckpointError, DataError, DlrunError, Interrupted, Ru
 from dlrun.experiment.resume import resume
 from dlrun.experiment.train import train_file
 from dlrun.runs.history import NOT_SCORES
-from dlrun.runs.record import IdentityRecord
+from dlrun.runs.record import DatasetRecord, IdentityRecord
 from dlrun.spec.identity import identify
 from dlrun.spec.parse import SpecFile, read_spec
 from dlrun.training.progress.events import EpochDone, Event, Listener, Note, RunCreated, StepsDone, TrainingStarted
@@ -139,8 +139,8 @@ def _complete(known: tuple[Known, ...], identity: IdentityRecord, file: SpecFile
     found = same_files(candidates, identity)
     if found is not None or not candidates:
         return found
-    fingerprint = file.spec.dataset.load().fingerprint
-    return next((each for each in candidates if each.fingerprint == fingerprint), None)
+    now = DatasetRecord.of(file.spec.dataset.load())
+    return next((each for each in candidates if each.dataset is not None and each.dataset.is_same(now)), None)
 
 
 def run_job(request: Request, *, pipe: int, shown: Shown) -> int:

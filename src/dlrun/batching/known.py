@@ -13,7 +13,7 @@ from pathlib import Path
 from dlrun.errors import RunError
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.provenance.trust import is_own
-from dlrun.runs.record import LARGEST_BYTES, IdentityRecord, RunRecord
+from dlrun.runs.record import LARGEST_BYTES, DatasetRecord, IdentityRecord, RunRecord
 from dlrun.system.disk import disk
 
 _IDENTITY = re.compile(rb'"identity": \{\s*"spec": "([0-9a-f]{64})",\s*"code": "([0-9a-f]{64})"')
@@ -37,9 +37,9 @@ class Known:
         return self.record.identity.code if self.record.identity else None
 
     @property
-    def fingerprint(self) -> str | None:
-        """The fingerprint of the data that it was trained on."""
-        return self.record.dataset.fingerprint if self.record.dataset else None
+    def dataset(self) -> DatasetRecord | None:
+        """The data that it was trained on."""
+        return self.record.dataset
 
     @property
     def started(self) -> float:

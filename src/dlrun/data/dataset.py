@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import abc
 import glob
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -21,6 +23,8 @@ from dlrun.data.raw_input import RawInput
 from dlrun.data.splits import Array, Split, arrange, held_out_count, sizes_after
 from dlrun.registry import Registry
 from dlrun.signature import Description, Features, Target
+
+_SHOWN_PLACES = 3
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,17 @@ class Dataset:
         """What can be said of it without its examples."""
         sizes = {name: len(split) for name, split in self.splits.items()}
         return Description(self.features, self.target, sizes, self.left_out)
+
+    @property
+    def names_sha256(self) -> str:
+        """The sha256 of the names behind its numbers: classes, columns, categories, vocabulary.
+
+        The fingerprint contains numbers only, and is the same if a category is renamed everywhere.
+        """
+        names = dict(self.raw.names()) if self.raw is not None else {}
+        if self.target is not None:
+            names |= {"targets": self.target.names, "classes": self.target.class_names}
+        return sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()
 
     def raw_input(self) -> RawInput:
         """How raw input becomes stored examples."""
@@ -133,6 +148,18 @@ class Source(Component, abc.ABC):
         """The files and folders that `load` reads: as long as none of their files changes, the data is the same."""
         plain = self.plain()
         return tuple(place for key in self.place_keys for place in _paths_in(plain[key]))
+
+    def written_places(self) -> str:
+        """The files and folders that it reads, for messages; empty if it reads none of the user's."""
+        plain = self.plain()
+        written = [
+            str(part)
+            for key in self.path_keys
+            for part in (plain[key].values() if isinstance(plain[key], Mapping) else (plain[key],))
+            if part is not None
+        ]
+        more = f" and {len(written) - _SHOWN_PLACES} more" if len(written) > _SHOWN_PLACES else ""
+        return ", ".join(written[:_SHOWN_PLACES]) + more
 
     def problems(self) -> Iterator[FieldProblem]:
         """Splits that are named and held out too."""

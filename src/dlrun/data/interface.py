@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -60,6 +60,10 @@ class Interface:
     def rows_at_once(self) -> int:
         """Examples that are read and held at a time: some thousand small ones, some large ones."""
         return max(1, min(_MOST_ROWS, _BLOCK_BYTES // (4 * math.prod(self.preprocess.raw_shape))))
+
+    def names(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the names behind the numbers of features and targets, by what they name."""
+        return {**self.raw.names(), "targets": self.target.names, "classes": self.target.class_names}
 
     def read_as(self, dataset: Source) -> Interface:
         """The same with what the keys of the dataset say of reading."""

@@ -133,6 +133,13 @@ class RawInput(abc.ABC):
         """The columns that stored examples are made of, with the places of their values on the last axis; or none."""
         return {}
 
+    def names(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the names behind the stored numbers, by what they name: equal numbers may mean something else.
+
+        Examples: the columns, the categories of a column in the order of their ids, the vocabulary of a text.
+        """
+        return {}
+
     def watched(self, blocks: Iterator[Examples], *, tell: Callable[[str], object]) -> Iterator[Examples]:  # noqa: ARG002
         """The same blocks, watched for what training did not have; only some kinds of raw input know what that is.
 

@@ -16,6 +16,7 @@ from dlrun.runs import RUNS_DIR
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.interface import data_changes, read_interface
 from dlrun.runs.query.catalog import find_run
+from dlrun.runs.record import DatasetRecord
 from dlrun.scoring.breakdown import Breakdown, collector_of
 from dlrun.scoring.regression import regression_scores
 from dlrun.spec.parse import SpecFile, override_list
@@ -121,9 +122,10 @@ def _evaluate_splits(
     splits = setup.dataset.splits
     if split != "all" and split not in splits:
         raise UsageError(f"the data has no split {split!r}", expected="one of " + ", ".join((*splits, "all")))
-    changes = data_changes(folder, setup.dataset.fingerprint, setup.interface())
+    changes = data_changes(folder, DatasetRecord.of(setup.dataset), setup.interface())
     if changes:
-        what = f"{setup.dataset.name} has changed since the training: {'; '.join(changes)}"
+        data = file.spec.dataset.written_places() or setup.dataset.name
+        what = f"{data} has changed since the training: {'; '.join(changes)}"
         if not allow_changes:
             hint = "--allow-changes evaluates it anyway; --data FILE evaluates another file"
             raise UsageError(what, expected="the same data", hint=hint)

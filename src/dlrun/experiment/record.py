@@ -22,7 +22,7 @@ from dlrun.runs.folder import RunFolder, now
 from dlrun.runs.provenance import machine as provenance
 from dlrun.runs.provenance.repository import git_diff, git_state
 from dlrun.runs.provenance.trust import sign
-from dlrun.runs.record import Choice, Status
+from dlrun.runs.record import Choice, DatasetRecord, Status
 from dlrun.runs.removal import clear_dropped
 from dlrun.runs.sums import checkpoint_sums
 from dlrun.spec.identity import identify
@@ -216,7 +216,7 @@ def record_choices(folder: RunFolder, setup: TrainingSetup, *, jit: Choice, envi
     """Record what was chosen and loaded, before the first step; in spec.yaml, too, so that a resume takes the same."""
     from dlrun.training.plan import plan_layers
 
-    compiled, dataset = setup.compiled, setup.dataset
+    compiled = setup.compiled
     before = folder.read_record()
     # The reasons are written before spec.yaml: a kill in between must not leave choices without their reasons, because
     # a resume takes the choices of spec.yaml as given and has no reasons of its own.
@@ -230,12 +230,7 @@ def record_choices(folder: RunFolder, setup: TrainingSetup, *, jit: Choice, envi
             "parameters": compiled.model.count_params(),
             "layers": [asdict(layer) for layer in plan_layers(compiled.core)[:_MOST_LAYERS]],
         },
-        dataset={
-            "name": dataset.name,
-            "fingerprint": dataset.fingerprint,
-            "examples": {name: len(split) for name, split in dataset.splits.items()},
-            "left_out": dict(dataset.left_out),
-        },
+        dataset=DatasetRecord.of(setup.dataset).model_dump(),
         environment=environment,
     )
     write_spec(folder, _portable(setup.spec_with_choices(jit=jit.value), folder))

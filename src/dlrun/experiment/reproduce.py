@@ -12,6 +12,7 @@ from dlrun.experiment.session import TrainingResult
 from dlrun.experiment.train import train_file
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.history import Row
+from dlrun.runs.interface import data_changes, read_interface
 from dlrun.runs.provenance.environment import differences
 from dlrun.runs.query.catalog import find_run
 from dlrun.spec.parse import override_list
@@ -32,6 +33,7 @@ class Reproduction:
         first_epoch: The first epoch whose scores differ; None if none does.
         largest: The scores of that epoch that differ: name, value then, value now.
         environment: The parts of the environment that have changed: key, before, now.
+        data: How the data has changed, a sentence each.
     """
 
     again: TrainingResult
@@ -39,6 +41,7 @@ class Reproduction:
     first_epoch: int | None
     largest: Mapping[str, tuple[float | None, float | None]]
     environment: tuple[tuple[str, str, str], ...]
+    data: tuple[str, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """Return the comparison in a form that JSON can hold."""
@@ -48,6 +51,7 @@ class Reproduction:
             "first_epoch": self.first_epoch,
             "largest": {name: list(values) for name, values in self.largest.items()},
             "environment": [dict(zip(("key", "before", "now"), change, strict=True)) for change in self.environment],
+            "data": list(self.data),
         }
 
     def lines(self) -> list[str]:
@@ -61,7 +65,12 @@ class Reproduction:
         lines += [
             f"changed since then: {key} was {before!r} and is now {now!r}" for key, before, now in self.environment
         ]
-        return lines if self.environment or self.identical else [*lines, "nothing in the environment has changed"]
+        lines += [f"the data has changed since then: {change}" for change in self.data]
+        return (
+            lines
+            if self.environment or self.data or self.identical
+            else [*lines, "nothing in the environment has changed"]
+        )
 
 
 def reproduce(
@@ -97,15 +106,14 @@ def reproduce(
     file = read_stored_spec(before, overrides, trust_plugins=trust_plugins, trains=bool(overrides))
     again = train_file(file, runs_dir=Path(runs_dir), listener=listener)
     after = again.folder.read_record()
-    then = {**record.environment, "dataset fingerprint": record.dataset.fingerprint if record.dataset else "unknown"}
-    now = {**after.environment, "dataset fingerprint": after.dataset.fingerprint if after.dataset else "unknown"}
     first_epoch, largest = _first_difference(rows, again.folder.read_metrics())
     return Reproduction(
         again,
         identical=record.weights_sha256 == after.weights_sha256 and first_epoch is None,
         first_epoch=first_epoch,
         largest=largest,
-        environment=tuple(differences(then, now)),
+        environment=tuple(differences(record.environment, after.environment)),
+        data=() if after.dataset is None else data_changes(before, after.dataset, read_interface(again.folder)),
     )
 
 

@@ -19,7 +19,7 @@ from dlrun.runs.interface import data_changes
 from dlrun.runs.predictions import has_predictions
 from dlrun.runs.provenance.environment import differences
 from dlrun.runs.query.catalog import find_run
-from dlrun.runs.record import RunRecord
+from dlrun.runs.record import DatasetRecord, RunRecord
 from dlrun.runs.removal import refuse_removed
 from dlrun.spec.changes import refused_changes
 from dlrun.spec.parse import SpecFile, override_list
@@ -114,14 +114,12 @@ def _complete_report(session: Session, file: SpecFile, record: RunRecord) -> Non
         if not lacking:
             return
         try:
-            _predict_again(folder, file, record, lacking, listener=only_warnings(listener))
+            _predict_again(folder, file, lacking, listener=only_warnings(listener))
         except (DataError, RunError, UsageError) as error:
             listener(Note("warning", f"the report shows no predictions of {', '.join(lacking)}: {error.what}"))
 
 
-def _predict_again(
-    folder: RunFolder, file: SpecFile, record: RunRecord, splits: list[str], *, listener: Listener
-) -> None:
+def _predict_again(folder: RunFolder, file: SpecFile, splits: list[str], *, listener: Listener) -> None:
     """Restore the final model of a complete run, and keep its predictions for the report.
 
     Raises:
@@ -133,8 +131,8 @@ def _predict_again(
     from dlrun.training.setup import assemble
 
     setup = assemble(file, listener=listener)
-    if record.dataset is None or record.dataset.fingerprint != setup.dataset.fingerprint:
-        raise DataError(f"{setup.dataset.name} is not the data that the run was trained on")
+    if changes := data_changes(folder, DatasetRecord.of(setup.dataset), setup.interface()):
+        raise DataError(f"{_written_data(setup)} has changed since the training: {'; '.join(changes)}")
     restore_model(setup.spec, setup.compiled.model, folder, "final", silent)
     keep_predictions(setup, folder, splits)
 
@@ -210,7 +208,9 @@ def check_environment(folder: RunFolder, setup: TrainingSetup, *, allow_changes:
         f"{key} was {before}, and is {after}"
         for key, before, after in differences(record.environment, setup.environment())
     ]
-    changed += data_changes(folder, setup.dataset.fingerprint, setup.interface())
+    changes = data_changes(folder, DatasetRecord.of(setup.dataset), setup.interface())
+    if changes:
+        changed.append(f"{_written_data(setup)} has changed: {'; '.join(changes)}")
     if changed and not allow_changes:
         raise UsageError(
             f"the environment is not the one that {record.id} was trained in: {'; '.join(changed)}",
@@ -218,6 +218,10 @@ def check_environment(folder: RunFolder, setup: TrainingSetup, *, allow_changes:
             hint="--allow-changes resumes anyway; run.json then says that the run is not exact",
         )
     return not changed
+
+
+def _written_data(setup: TrainingSetup) -> str:
+    return setup.spec.dataset.written_places() or setup.dataset.name
 
 
 def _known_scores(record: RunRecord) -> dict[str, dict[str, float]]:

@@ -78,7 +78,7 @@ def _cards(lines: Sequence[ComparisonLine], runs: Sequence[str]) -> Markup:
 
 def _comparable(found: RunComparison, directions: Mapping[str, str]) -> Mapping[str, str]:
     """Return the directions of the comparable scores: none with different data, all except a different loss."""
-    if any(line.key == "data fingerprint" for line in found.lines):
+    if any(line.key in ("data fingerprint", "data names") for line in found.lines):
         return {}
     has_one_loss = not any(line.section == "spec" and line.key.startswith("loss") for line in found.lines)
     return directions if has_one_loss else {name: way for name, way in directions.items() if name != "loss"}

@@ -1,19 +1,21 @@
-"""Read a run's `interface.json`, the description of its model's input and output."""
+"""Read a run's `interface.json`, the description of its model's input and output, and compare it with other data."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from dlrun.data.columns import NumericColumn
 from dlrun.data.interface import Interface, parse_interface
 from dlrun.data.series.input import SeriesInput
 from dlrun.data.table.input import TableInput
 from dlrun.errors import RunError
 from dlrun.runs.folder import RunFolder
+from dlrun.runs.record import DatasetRecord
 from dlrun.runs.sums import check_presence, check_sum
 from dlrun.system.disk import disk, explained
 
 _LARGEST_BYTES = 1 << 28  # the file contains vocabularies
-_NAMED = 8
+_NAMED, _HASH_LETTERS = 8, 8
 
 
 def read_interface(folder: RunFolder) -> Interface:
@@ -38,48 +40,70 @@ def read_interface(folder: RunFolder) -> Interface:
     return parse_interface(text, origin=str(folder.interface_json))
 
 
-def data_changes(folder: RunFolder, fingerprint: str, now: Interface) -> tuple[str, ...]:
-    """Compare the current data with the data that a run was trained on: its bytes, columns and classes.
-
-    The columns are compared too because the fingerprint covers numbers only, so it does not show a renamed column.
+def data_changes(folder: RunFolder, data: DatasetRecord, now: Interface) -> tuple[str, ...]:
+    """Compare the current data with the data that a run was trained on: its numbers, and the names behind them.
 
     Args:
         folder: the run.
-        fingerprint: the fingerprint of the current data.
+        data: the current data.
         now: the interface of a model for the current data.
 
     Returns:
         A sentence for each difference; none for a run that ended before its data was loaded.
     """
     recorded = folder.read_record().dataset
-    changes = list(_find_renamed(read_interface(folder), now)) if folder.interface_json.exists() else []
-    if recorded is not None and recorded.fingerprint != fingerprint:
-        changes.append(f"the dataset fingerprint was {recorded.fingerprint}, and is now {fingerprint}")
+    before = read_interface(folder) if folder.interface_json.exists() else None
+    changes = [] if before is None else list(_renamed(before.names(), now.names()))
+    if recorded is not None and recorded.fingerprint != data.fingerprint:
+        other = (*_resized(recorded, data), *(() if before is None else _remeasured(before, now)))
+        if not other and not changes:
+            then, there = (each.fingerprint[:_HASH_LETTERS] for each in (recorded, data))
+            other = (f"some of its values differ (sha256 {then}..., and now {there}...)",)
+        changes.extend(other)
     return tuple(changes)
 
 
-def _find_renamed(before: Interface, now: Interface) -> Iterator[str]:
-    pairs = (
-        ("columns", _columns(before), _columns(now)),
-        ("targets", before.target.names, now.target.names),
-        ("classes", before.target.class_names, now.target.class_names),
-    )
-    for what, then, there in pairs:
+def _renamed(before: Mapping[str, Sequence[str]], now: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    # What only one of them has belongs to a column that the other lacks, which the columns show.
+    for what, then in before.items():
+        there = now.get(what, then)
         missing, added = _without(then, there), _without(there, then)
         if missing or added:
-            parts = [
-                f"{verb} {', '.join(names[:_NAMED])}"
-                for verb, names in (("without", missing), ("with", added))
-                if names
-            ]
+            parts = [f"{verb} {_listed(names)}" for verb, names in (("without", missing), ("with", added)) if names]
             yield f"its {what} differ: {' and '.join(parts)}"
-        elif then != there:
+        elif tuple(then) != tuple(there):
             yield f"its {what} are in another order"
 
 
-def _columns(interface: Interface) -> tuple[str, ...]:
-    raw = interface.raw
-    return tuple(column.name for column in raw.columns) if isinstance(raw, TableInput | SeriesInput) else ()
+def _resized(before: DatasetRecord, now: DatasetRecord) -> Iterator[str]:
+    for split in dict.fromkeys((*before.examples, *now.examples)):
+        then, there = before.examples.get(split, 0), now.examples.get(split, 0)
+        if then != there:
+            yield f"{split} had {then:,} examples, and now has {there:,}"
+
+
+def _remeasured(before: Interface, now: Interface) -> Iterator[str]:
+    """Name the columns and targets whose values changed, as far as the statistics of the training split show it."""
+    then, there = _statistics(before), _statistics(now)
+    if names := [name for name, values in then.items() if there.get(name, values) != values]:
+        yield f"values differ in {_listed(names)}"
+
+
+def _statistics(interface: Interface) -> dict[str, tuple[float, ...]]:
+    raw, target = interface.raw, interface.target
+    columns = raw.columns if isinstance(raw, TableInput | SeriesInput) else ()
+    found: dict[str, tuple[float, ...]] = dict(
+        zip(target.names, zip(target.mean, target.scale, strict=True), strict=False)
+    )
+    for column in columns:
+        if isinstance(column, NumericColumn):
+            found[column.name] = (column.median, column.mean, column.variance, column.offset)
+    return found
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _without(names: Sequence[str], others: Sequence[str]) -> list[str]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dlrun.errors import RunError
 from dlrun.system.disk import disk, explained
+
+if TYPE_CHECKING:
+    from dlrun.data.dataset import Dataset
 
 LARGEST_BYTES = 1 << 22
 """The largest size of a `run.json` that dlrun reads."""
@@ -63,15 +66,34 @@ class DatasetRecord(_Group):
 
     Args:
         name: its name.
-        fingerprint: its sha256.
+        fingerprint: the sha256 of its numbers.
+        names_sha256: the sha256 of the names behind them: classes, columns, categories, vocabulary; null in runs of
+            earlier versions.
         examples: the number of examples in each split.
         left_out: why a column of its files is not used as a feature, by the column's name.
     """
 
     name: str
     fingerprint: str
+    names_sha256: str | None = None
     examples: dict[str, Count]
     left_out: dict[str, str] = {}
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> DatasetRecord:
+        """Return what is recorded of a dataset."""
+        return cls(
+            name=dataset.name,
+            fingerprint=dataset.fingerprint,
+            names_sha256=dataset.names_sha256,
+            examples={name: len(split) for name, split in dataset.splits.items()},
+            left_out=dict(dataset.left_out),
+        )
+
+    def is_same(self, other: DatasetRecord) -> bool:
+        """Return whether another dataset has the same numbers and, where both are recorded, the same names."""
+        names = {self.names_sha256, other.names_sha256} - {None}
+        return self.fingerprint == other.fingerprint and len(names) <= 1
 
 
 class BestRecord(_Group):

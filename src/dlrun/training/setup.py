@@ -222,7 +222,7 @@ def assemble(
     target = settled_target(spec.loss, spec.model, data_target)
     _check_training_split(dataset, data_target, batch_size=spec.training.batch_size)
     length = TrainingLength.of(spec, examples["train"])
-    replicas.check_alike("dataset", sha256(dataset.fingerprint.encode()).hexdigest())
+    replicas.check_alike("dataset", sha256(f"{dataset.fingerprint} {dataset.names_sha256}".encode()).hexdigest())
     check_can_be_parted(spec, replicas=replicas.count, examples=examples["train"])
     placed = tf.device(device.names[0]) if replicas.count == 1 else nullcontext()
     with building_failures(), timeline.spent("build"), placed:

@@ -80,6 +80,16 @@ def test_what_makes_scores_hard_to_compare_is_a_warning(make_run: MakeRun) -> No
     assert "numpy" not in environment
 
 
+def test_equal_numbers_with_other_names_are_different_data(make_run: MakeRun) -> None:
+    data = {"name": "x", "examples": {}, "fingerprint": "1" * 64}
+    north, port = (make_run(dataset={**data, "names_sha256": digit * 64}) for digit in "ab")
+    found = compare_runs([north, port])
+    assert section(found, "environment") == {"data names": ("a" * 12, "b" * 12)}
+    assert found.warnings[0].startswith("the runs used data with other classes")
+    earlier = make_run(dataset=data)
+    assert compare_runs([north, earlier]).warnings == ()
+
+
 def test_a_comparison_needs_two_different_runs(make_run: MakeRun) -> None:
     run = make_run()
     for folders in ([run], [run, run], [run, make_run(), RunFolder(run.path / ".." / run.id)]):

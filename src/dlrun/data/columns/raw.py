@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.data.columns.column import CategoricalColumn, Column, NumericColumn, Stored, shared_lookup
+from dlrun.data.columns.numbers import Notation, unit_of
 from dlrun.data.columns.planned import wrong_value
 from dlrun.data.columns.rows import refuse_missing
 from dlrun.data.columns.texts import MISSING_VALUES, as_texts, known_values, missing_numbers
@@ -312,6 +313,24 @@ def _in_order(places: Sequence[int]) -> keras.Model:
 
     values = keras.Input((len(places),), dtype="float32", name="columns.values")
     return keras.Model(values, keras.ops.take(values, np.argsort(places).astype(np.int32), axis=-1), name="columns.row")
+
+
+def names_of(columns: Sequence[Column], units: Sequence[tuple[str, Notation]] = ()) -> dict[str, tuple[str, ...]]:
+    """Return the names of columns, of their categories and words in the order of their ids, and of all units.
+
+    Args:
+        columns: The features.
+        units: The name and notation of each target that is a number.
+    """
+    found: dict[str, tuple[str, ...]] = {"columns": tuple(column.name for column in columns)}
+    for column in columns:
+        if column.kind == "categorical":
+            found[f"categories of {column.name!r}"] = column.vocabulary
+        elif column.kind == "text":
+            found[f"words of {column.name!r}"] = column.vocabulary
+    numbers = [(column.name, column.notation) for column in columns if isinstance(column, NumericColumn)]
+    given = [f"{name} in {unit}" for name, notation in (*numbers, *units) if (unit := unit_of(notation))]
+    return found | {"units": tuple(given)}
 
 
 def deployed_rows(

@@ -18,6 +18,7 @@ from dlrun.data.columns import (
     column_places,
     deployed_texts,
     input_names,
+    names_of,
     read_as,
     read_rows,
     shown_row,
@@ -194,6 +195,11 @@ class SeriesInput(RawInput):
             reading=read_as(self.reading, dataset),
             unknown_categories=getattr(dataset, "unknown_categories", self.unknown_categories),
         )
+
+    def names(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the names of the columns, of their categories and words, and the units of numbers."""
+        numbers = [(each.name, each.notation) for each in self.targets if not each.classes]
+        return names_of(self.columns, units=numbers)
 
     def watched(self, blocks: Iterator[Examples], *, tell: Callable[[str], object]) -> Iterator[Examples]:
         """The same blocks; at their end `tell` learns which categories of their newest rows training did not have.

@@ -18,6 +18,7 @@ from dlrun.data.columns import (
     build_rows,
     column_places,
     deployed_rows,
+    names_of,
     packs,
     read_as,
     read_rows,
@@ -75,6 +76,11 @@ class TableInput(RawInput):
                 known = block.known if has.all() else {name: values.filter(has) for name, values in block.known.items()}
                 labels = self._labels(table, block, known, has, target)
                 yield Examples(names[has].tolist(), block.stored[has], labels, known, unlabelled=int((~has).sum()))
+
+    def names(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the names of the columns, of their categories and words, and the units of numbers."""
+        numbers = [(each.name, each.notation) for each in self.targets if not each.classes]
+        return names_of(self.columns, units=numbers)
 
     def watched(self, blocks: Iterator[Examples], *, tell: Callable[[str], object]) -> Iterator[Examples]:
         """The same blocks; at their end `tell` learns which categories training did not have.

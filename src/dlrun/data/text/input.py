@@ -84,6 +84,10 @@ class TextInput(RawInput):
         """The same texts with other columns of their files."""
         return replace(self, reading=replace(self.reading, keep=tuple(columns)))
 
+    def names(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the vocabulary."""
+        return {"vocabulary": self.vocabulary}
+
     def build(self) -> keras.Model:
         """Make the Keras model from a string to token ids.
 

@@ -147,7 +147,13 @@ def _outcomes(records: Sequence[RunRecord], folders: Sequence[RunFolder]) -> Ite
 
 
 def _environment(records: Sequence[RunRecord]) -> Iterator[ComparisonLine]:
-    yield from _differing("environment", [_circumstances(record) for record in records])
+    circumstances = [_circumstances(record) for record in records]
+    # Runs of earlier versions recorded no names: then nothing is known of a difference.
+    names = [record.dataset.names_sha256 if record.dataset else None for record in records]
+    if None not in names:
+        data = [{"data names": str(each)[:_FINGERPRINT_LETTERS]} for each in names]
+        circumstances = [each | own for each, own in zip(data, circumstances, strict=True)]
+    yield from _differing("environment", circumstances)
 
 
 def _circumstances(record: RunRecord) -> dict[str, Any]:
@@ -167,6 +173,7 @@ def _circumstances(record: RunRecord) -> dict[str, Any]:
 def _warnings(environment: Sequence[ComparisonLine]) -> Iterator[str]:
     texts = {
         "data fingerprint": "the runs used different data: their scores are not comparable",
+        "data names": "the runs used data with other classes, columns or categories: their scores are not comparable",
         "commit": "the runs come from different commits",
         "uncommitted changes": "some of the runs come from code with uncommitted changes: see their git.diff",
     }
