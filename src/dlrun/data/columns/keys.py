@@ -9,9 +9,10 @@ from pydantic import Field
 
 from dlrun.component import FieldProblem, Fields
 from dlrun.data.columns.texts import MISSING_VALUES
+from dlrun.data.files.data_file import advice_on_absent
 from dlrun.data.files.keys import FileKeys
 from dlrun.data.files.table_files import TableFiles
-from dlrun.names import list_names, nearest
+from dlrun.names import list_names
 
 ListName = Literal["numeric", "categorical", "date", "text", "ignore"]
 _COMPARED = 100_000
@@ -178,6 +179,7 @@ def name_problem(
         said = f"{table.label} has more than one column {name!r}"
         yield FieldProblem(path, said, "names that differ", "rename one of them in the file")
     elif name not in table.known_names:
-        near = nearest(name, table.names) if hinted else None
-        said = "one of " + list_names(table.names)
-        yield FieldProblem(path, f"there is no column {name!r}", said, f"did you mean {near!r}?" if near else "")
+        expected, hint = "one of " + list_names(table.names), ""
+        if hinted or table.row_like:
+            expected, hint = advice_on_absent(name, table.names, row_like=table.row_like)
+        yield FieldProblem(path, f"there is no column {name!r}", expected, hint)

@@ -60,6 +60,7 @@ class CsvFile(DataFile):
             tuple(warnings),
             dialect=dialect,
             has_header=header.is_first_line(dialect.first),
+            row_like=header.doubt(dialect.first, dialect.row_like),
         )
 
     @property

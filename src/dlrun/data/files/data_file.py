@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 from dlrun.data.files.encoding import Detected
 from dlrun.data.files.header import Header
 from dlrun.errors import DataError
-from dlrun.names import nearest
+from dlrun.names import list_names, nearest
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class DataFile(abc.ABC):
         notes: What was changed about the names.
         detected: What was detected from the bytes.
         warnings: What may have been read in another way than it was meant.
+        row_like: Which values of the first line, taken for names, look like those of a row; empty: none.
     """
 
     row_word: ClassVar[str] = "line"
@@ -53,6 +54,7 @@ class DataFile(abc.ABC):
     notes: tuple[str, ...] = ()
     detected: tuple[Detected, ...] = ()
     warnings: tuple[str, ...] = ()
+    row_like: str = ""
 
     @classmethod
     @abc.abstractmethod
@@ -136,17 +138,42 @@ def shown_value(value: Any) -> str:
     return text if len(text) <= 60 else text[:60] + "..."  # what fits a line
 
 
-def check_kept(path: object, keep: Iterable[str], names: Sequence[str]) -> None:
+def check_kept(path: object, keep: Iterable[str], names: Sequence[str], *, row_like: str = "") -> None:
     """Refuse columns to keep that a file does not have.
+
+    Args:
+        path: The file.
+        keep: The columns to keep.
+        names: Its columns; empty: it has none.
+        row_like: As `DataFile` has it.
 
     Raises:
         DataError: It has none of the name.
     """
     for name in keep:
         if name not in names:
-            near = nearest(name, names)
+            expected, hint = advice_on_absent(name, names, row_like=row_like)
             raise DataError(
                 f"{path} has no column {name!r} that could be kept",
-                expected="one of " + ", ".join(names) if names else "a file with columns: CSV, JSON lines or Parquet",
-                hint=f"did you mean {near!r}?" if near else "",
+                expected=expected if names else "a file with columns: CSV, JSON lines or Parquet",
+                hint=hint,
             )
+
+
+def advice_on_absent(name: str, names: Sequence[str], *, row_like: str = "", otherwise: str = "") -> tuple[str, str]:
+    """Return what to expect and what to try where a file lacks a column.
+
+    Args:
+        name: The column.
+        names: Those that the file has.
+        row_like: As `DataFile` has it: cells of a row are not names to choose from.
+        otherwise: The hint if no name is near and the first line is one of names.
+    """
+    if row_like:
+        hint = (
+            f"the first line looks like a row ({row_like}): header: false (--set dataset.header=false) reads it as "
+            f"one, and calls the columns column_1 to column_{len(names)}, or as names: [...] says"
+        )
+        return "a first line with the names of the columns", hint
+    near = nearest(name, names)
+    return "one of " + list_names(names), f"did you mean {near!r}?" if near else otherwise

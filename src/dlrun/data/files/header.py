@@ -68,6 +68,21 @@ class Header:
                 "header: false reads it as one, header: true says that it does name them"
             )
 
+    def doubt(self, first: Sequence[str], like: str) -> str:
+        """Why a first line that is taken for names may be a row, for the error of a column that is missing.
+
+        Args:
+            first: Its values.
+            like: What `row_like` says of it. Less is enough here: a number, as it is rarely the name of a column.
+
+        Returns:
+            The values that speak for it; empty if none does, or if the spec settles what the line is.
+        """
+        if self.present is not None or self.names or not first:
+            return ""
+        numbers = [value for value in first if _is_number(value.strip()) or _DATE.fullmatch(value.strip())]
+        return like or ("" if _count_on(numbers) else _shown(numbers, most=_SHOWN))
+
     def names_of(self, path: str, first: Sequence[str]) -> tuple[str, ...]:
         """The names of the columns of a file.
 

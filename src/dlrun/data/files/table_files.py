@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlrun.data.files.csv_file import CsvFile
-from dlrun.data.files.data_file import FileFormat
+from dlrun.data.files.data_file import FileFormat, advice_on_absent
 from dlrun.data.files.dialect import refuse_spaced
 from dlrun.data.files.encoding import notes_of
 from dlrun.data.files.locate import find_tables, is_parquet
 from dlrun.data.files.parquet_file import ParquetFile
 from dlrun.errors import DataError
-from dlrun.names import list_names, nearest
+from dlrun.names import list_names
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -111,6 +111,11 @@ class TableFiles:
         """What may have been read in another way than it was meant."""
         return tuple(warning for file in self.files for warning in file.warnings)
 
+    @property
+    def row_like(self) -> str:
+        """Which values of the first line look like those of a row; empty: none."""
+        return self.files[0].row_like
+
     @cached_property
     def unreadable(self) -> dict[str, str]:
         """Columns whose values are of no use, and why."""
@@ -165,14 +170,17 @@ class TableFiles:
         Raises:
             DataError: Names them, and the nearest that there are.
         """
+        wanted = tuple(dict.fromkeys(wanted))  # the target of a series may also be a feature
         absent = [name for name in wanted if name not in self.known_names]
         if not absent:
             return
-        near = nearest(absent[0], self.known_names.difference(wanted))
+        others = [name for name in self.names if name not in wanted]
+        _, hint = advice_on_absent(absent[0], others or self.names, row_like=self.row_like)
+        has = "" if self.row_like else f"; it has {list_names(self.names)}"
         raise DataError(
-            f"{self.label} has no column {list_names(map(repr, absent))}; it has {list_names(self.names)}",
+            f"{self.label} has no column {list_names(map(repr, absent))}{has}",
             expected=f"the columns {list_names(wanted)}",
-            hint=f"did you mean {near!r}?" if near else _hint_of_header(self.files[0]),
+            hint=hint,
         )
 
     @cached_property
@@ -191,10 +199,6 @@ class TableFiles:
             for index, file in enumerate(self.files):
                 self._kept.extend((index, batch) for batch in file.batches(useful))
         yield from self._kept
-
-
-def _hint_of_header(file: TableFile) -> str:
-    return "its first line looks like a row: a file needs a line of names as training's has" if file.warnings else ""
 
 
 def _check_alike(file: TableFile, first: TableFile) -> None:

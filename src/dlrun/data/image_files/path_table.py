@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.files.data_file import DataFile, FileFormat, check_kept, written_value
+from dlrun.data.files.data_file import DataFile, FileFormat, advice_on_absent, check_kept, written_value
 from dlrun.data.files.locate import kind_by_name, open_file
 from dlrun.data.files.spelling import canonical
 from dlrun.data.image_files.listing import ENDINGS, ImageList
 from dlrun.data.labels import Task
 from dlrun.errors import DataError
-from dlrun.names import list_names
 
 
 def is_path_table(path: str | Path) -> bool:
@@ -76,7 +75,7 @@ def list_table(
     columns = [image_column] if label_column is None else [image_column, label_column]
     for name in columns:
         _check_column(file, name)
-    check_kept(path, keep, file.names)
+    check_kept(path, keep, file.names, row_like=file.row_like)
     found: list[list[str]] = []
     kept: list[list[str | None]] = []
     numbers: list[int] = []
@@ -113,7 +112,8 @@ def list_table(
 def _check_column(file: DataFile, name: str) -> None:
     if name not in file.names:
         check_named(file.path, file.names)
-        raise DataError(f"{file.path} has no column {name!r}", expected=f"one of {list_names(file.names)}")
+        expected, hint = advice_on_absent(name, file.names, row_like=file.row_like)
+        raise DataError(f"{file.path} has no column {name!r}", expected=expected, hint=hint)
 
 
 def _are_values(labels: Sequence[str], task: Task) -> bool:

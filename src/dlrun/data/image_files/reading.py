@@ -24,7 +24,7 @@ from dlrun.data.image_files.decoding import decode
 from dlrun.data.image_files.form import ImageForm
 from dlrun.data.image_files.headers import check_pixels, scan
 from dlrun.data.image_files.listing import FORMATS, ImageList, list_all, list_classes, shown
-from dlrun.data.image_files.path_table import check_named, is_path_table, list_table, read_names
+from dlrun.data.image_files.path_table import is_path_table, list_table, read_names
 from dlrun.data.image_files.store import refused, skipped_note
 from dlrun.data.raw_input import Examples
 from dlrun.errors import DataError
@@ -147,9 +147,6 @@ def _listed(source: str, target: Target | None, columns: Columns) -> ImageList:
     path = Path(source).expanduser()
     if is_path_table(path) and not path.is_dir():
         label = columns.label if target is not None else None
-        if label is not None and label not in (names := read_names(path, columns.file_format)):
-            check_named(path, names)
-            raise DataError(f"{source} has no column {label!r}", expected="a column of labels")
         values = target is not None and target.kind == "values"
         task = "regression" if values else "classification"
         return list_table(

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from dlrun.component import FieldProblem
 from dlrun.data.dataset import Dataset, ImageSource, Resize, datasets
+from dlrun.data.files.data_file import advice_on_absent
 from dlrun.data.files.keys import FileKeys
 from dlrun.data.files.locate import open_file
 from dlrun.data.image_files.form import Fit, ImageForm
@@ -23,7 +24,6 @@ from dlrun.data.images.loading import choose_form, image_targets, load_splits, n
 from dlrun.data.labels import Task
 from dlrun.data.preprocess import ArrayPreprocess, measure_columns
 from dlrun.errors import DataError
-from dlrun.names import list_names, nearest
 from dlrun.signature import Description, Features
 from dlrun.system.paths import FROM_WHERE
 
@@ -103,11 +103,8 @@ class Images(FileKeys, ImageSource):
         for key in ("image_column", "label_column"):
             name = getattr(self, key)
             if name is not None and name not in file.names:
-                near = nearest(name, file.names)
-                hint = f"did you mean {near!r}?" if near else ""
-                yield FieldProblem(
-                    (key,), f"{self.path} has no column {name!r}", f"one of {list_names(file.names)}", hint
-                )
+                expected, hint = advice_on_absent(name, file.names, row_like=file.row_like)
+                yield FieldProblem((key,), f"{self.path} has no column {name!r}", expected, hint)
 
     def places(self) -> tuple[Path, ...]:
         """The folders; the lists and every image that they name."""

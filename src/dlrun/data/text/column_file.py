@@ -38,7 +38,7 @@ class ColumnFile(TextFile):
         """Its rows; a text of null is empty."""
         file, keep = self.open(), self.reading.keep
         if self.kind is not JsonLinesFile:  # each of whose lines has keys of its own, and is checked by itself
-            self.check_columns(file.names, labelled=labelled)
+            self.check_columns(file.names, labelled=labelled, row_like=file.row_like)
         columns = [self.reading.text, *([self.reading.label] if labelled else []), *keep]
         for number, values in file.records(columns):
             text = values[0]

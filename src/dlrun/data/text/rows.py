@@ -10,12 +10,11 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
-from dlrun.data.files.data_file import FileFormat, check_kept
+from dlrun.data.files.data_file import FileFormat, advice_on_absent, check_kept
 from dlrun.data.files.dialect import known_delimiter
 from dlrun.data.files.encoding import Detected, detect_encoding
 from dlrun.data.files.header import Header
 from dlrun.errors import DataError
-from dlrun.names import nearest
 
 _PACKED = 8  # times smaller is text that gzip has packed, and then some
 
@@ -136,8 +135,13 @@ class TextFile(abc.ABC):
         """Where a row stands, for messages: `reviews.csv:7`."""
         return f"{self.path}:{number}"
 
-    def check_columns(self, names: tuple[str, ...], *, labelled: bool) -> None:
+    def check_columns(self, names: tuple[str, ...], *, labelled: bool, row_like: str = "") -> None:
         """Refuse a file without the columns that are read among its `names`.
+
+        Args:
+            names: Its columns.
+            labelled: Whether the labels are read.
+            row_like: As `DataFile` has it.
 
         Raises:
             DataError: There is none of the name.
@@ -145,13 +149,10 @@ class TextFile(abc.ABC):
         for key in ("text", "label") if labelled else ("text",):
             name = getattr(self.reading, key)
             if name not in names:
-                near = nearest(name, names)
-                raise DataError(
-                    f"{self.path} has no column {name!r}",
-                    expected="one of " + ", ".join(names),
-                    hint=f"{key}: {near}" if near else f"the key `{key}` says which column it is",
-                )
-        check_kept(self.path, self.reading.keep, names)
+                otherwise = f"the key `{key}` says which column it is"
+                expected, hint = advice_on_absent(name, names, row_like=row_like, otherwise=otherwise)
+                raise DataError(f"{self.path} has no column {name!r}", expected=expected, hint=hint)
+        check_kept(self.path, self.reading.keep, names, row_like=row_like)
 
 
 def absent_label(place: str, reading: TextReading) -> DataError:

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from dlrun.component import FieldProblem
 from dlrun.data.dataset import Dataset, Source, datasets
+from dlrun.data.files.data_file import advice_on_absent
 from dlrun.data.files.encoding import notes_of
 from dlrun.data.files.keys import FileKeys
 from dlrun.data.labels import Task
@@ -28,7 +29,6 @@ from dlrun.data.text.moods import REMARK, Moods
 from dlrun.data.text.rows import StandardInput, TextFile, TextReading
 from dlrun.data.text.vectorize import numbered, vectorize
 from dlrun.errors import DataError
-from dlrun.names import nearest
 from dlrun.signature import Description, Target
 from dlrun.system.paths import FROM_WHERE
 
@@ -182,16 +182,18 @@ class Text(TextKeys, FileKeys, Source):
         try:
             file = self._files(self._places())["train"][0]
             names = file.names()
+            opened = file.open(head_only=True) if isinstance(file, ColumnFile) else None
         except DataError:
             return
-        if isinstance(file, ColumnFile):
-            yield from self.format_problems((file.open(head_only=True),), file.path)
+        if opened is not None:
+            yield from self.format_problems((opened,), file.path)
         for key in ("text", "label"):
             name = getattr(self, key)
             if names and name not in names:
-                near = nearest(name, names)
-                hint = f"did you mean {near!r}?" if near else f"{key}: the name of the column"
-                yield FieldProblem((key,), f"{file.path} has no column {name!r}", "one of " + ", ".join(names), hint)
+                row_like = "" if opened is None else opened.row_like
+                otherwise = f"{key}: the name of the column"
+                expected, hint = advice_on_absent(name, names, row_like=row_like, otherwise=otherwise)
+                yield FieldProblem((key,), f"{file.path} has no column {name!r}", expected, hint)
             elif not names and key in self.model_fields_set:
                 yield FieldProblem((key,), f"{file.path} has no columns", "null", f"leave {key} out")
 
