@@ -40,7 +40,7 @@ def test_a_file_of_any_kind_gives_the_same_rows(tmp_path: Path, monkeypatch: pyt
         assert names == [f"row {row}" for row in range(7)]
 
 
-def test_never_more_rows_are_held_than_asked_for(tmp_path: Path) -> None:
+def test_blocks_never_exceed_the_requested_size(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", ROWS)
     assert [len(block) for block in VECTOR.read(str(tmp_path / "a.npy"), at_once=3)] == [3, 3, 1]
     np.save(tmp_path / "none.npy", ROWS[:0])
@@ -117,7 +117,7 @@ def test_labels_that_the_model_does_not_know_are_refused_with_their_row(
         labelled(tmp_path, labels, target)
 
 
-def test_labels_that_are_asked_for_have_to_be_there(tmp_path: Path) -> None:
+def test_required_labels_must_be_present(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", ROWS)
     np.savez(tmp_path / "a.npz", x=ROWS, y_test=np.zeros(7))
     for name, wanted in (("a.npy", "target"), ("a.npz", "y")):
@@ -137,7 +137,7 @@ def test_labels_that_are_asked_for_have_to_be_there(tmp_path: Path) -> None:
         ("empty.npy", b"", "cannot be read"),
     ],
 )
-def test_a_file_that_is_none_is_one_error(tmp_path: Path, name: str, content: bytes | None, said: str) -> None:
+def test_a_file_without_arrays_is_one_error(tmp_path: Path, name: str, content: bytes | None, said: str) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=said):

@@ -12,7 +12,7 @@ NAMES = ("digits", "wine", "breast_cancer", "diabetes")
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_description_without_the_file_is_what_loading_gives(name: Any) -> None:
+def test_a_description_without_the_file_matches_the_loaded_data(name: Any) -> None:
     options: dict[str, Any]
     for options in ({}, {"validation": 0.1}, {"test": 0, "validation": 30}, {"test": 17, "validation": "test"}):
         source = Builtin(name=name, **options)
@@ -55,7 +55,7 @@ def test_tables_are_standardized_by_the_training_split_alone(name: Any) -> None:
     assert not Builtin(name=name, standardize=False).load().preprocess.is_standardized
 
 
-def test_images_are_standardized_only_when_asked_and_by_channel() -> None:
+def test_images_are_standardized_only_on_request_and_by_channel() -> None:
     assert not Builtin(name="digits").load().preprocess.is_standardized
     asked = Builtin(name="digits", standardize=True).load()
     assert isinstance(asked.preprocess, ArrayPreprocess)
@@ -69,7 +69,7 @@ def test_the_same_seed_gives_the_same_data_and_another_seed_other_data() -> None
     assert first == again != other
 
 
-def test_resize_changes_what_the_model_gets_and_is_a_problem_without_images() -> None:
+def test_resize_changes_the_input_of_the_model_and_is_a_problem_without_images() -> None:
     assert Builtin(name="digits", resize=(28, 28)).describe().features.shape == (28, 28, 1)
     assert list(Builtin(name="digits", resize=(28, 28)).problems()) == []
     (problem,) = Builtin(name="wine", resize=(28, 28)).problems()
@@ -83,7 +83,7 @@ def test_more_test_examples_than_there_are_is_a_problem_and_describing_still_wor
 
 
 @pytest.mark.parametrize("value", [1.0, 1.5, -0.1, -3])
-def test_a_part_to_hold_out_is_a_fraction_below_one_or_a_number(value: float) -> None:
+def test_a_hold_out_is_a_fraction_below_one_or_a_number(value: float) -> None:
     for key in ("test", "validation"):
         with pytest.raises(ValueError, match="is not a part to hold out"):
             Builtin.model_validate({"name": "wine", key: value})

@@ -31,7 +31,7 @@ def plain(raw: Raw) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("raw", [TEXT, IMAGE, ARRAY], ids=lambda raw: raw.type)
-def test_what_training_writes_is_read_back(raw: Raw) -> None:
+def test_a_written_interface_is_read_back(raw: Raw) -> None:
     assert parse_interface(json.dumps(plain(raw)).encode(), origin="x").raw == raw
 
 
@@ -46,7 +46,7 @@ def test_what_training_writes_is_read_back(raw: Raw) -> None:
         (ARRAY, ("shape",), [1 << 40], "raw.shape.0 is 1099511627776"),
     ],
 )
-def test_sizes_that_no_raw_input_has_are_refused(raw: Raw, place: tuple[str, ...], size: Any, said: str) -> None:
+def test_impossible_sizes_are_refused(raw: Raw, place: tuple[str, ...], size: Any, said: str) -> None:
     content = plain(raw)
     part = content["raw"]
     for key in place[:-1]:

@@ -37,7 +37,7 @@ def written(folder: Path, ending: str) -> str:
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_what_float32_would_merge_is_learnt_apart(tmp_path: Path, ending: str) -> None:
+def test_numbers_that_float32_would_merge_are_learned_separately(tmp_path: Path, ending: str) -> None:
     dataset = Table(path=written(tmp_path, ending), target="y", numeric=("code", "at")).load()
     assert dataset.warnings == ()
     features = dataset.splits["train"].features
@@ -57,7 +57,7 @@ def test_what_float32_would_merge_is_learnt_apart(tmp_path: Path, ending: str) -
     assert block.target.tolist() == COLUMNS["y"]
 
 
-def test_numbers_that_float32_holds_are_stored_as_they_are(tmp_path: Path) -> None:
+def test_numbers_that_fit_float32_are_stored_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("a,b,y\n" + "".join(f"{1013.25 + row % 7 / 10},{row * 999},{row % 9}.5\n" for row in range(ROWS)))
     dataset = Table(path=str(path), target="y").load()
@@ -67,7 +67,7 @@ def test_numbers_that_float32_holds_are_stored_as_they_are(tmp_path: Path) -> No
     assert dataset.splits["train"].target.dtype == np.float32  # type: ignore[union-attr]
 
 
-def test_where_that_does_not_help_it_is_told_how_many_are_left(tmp_path: Path) -> None:
+def test_the_number_of_remaining_distinct_values_is_reported_if_an_offset_does_not_help(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     numbers = [row * 10**9 + row % 2 for row in range(ROWS)] + [10**11 + row for row in range(ROWS)]
     path.write_text("a,y\n" + "".join(f"{number},{row % 2}\n" for row, number in enumerate(numbers)))
@@ -98,7 +98,7 @@ def test_labels_of_texts_keep_their_digits(tmp_path: Path) -> None:
     assert block.target.tolist() == [10**9 + row for row in range(40)]
 
 
-def test_what_is_shown_of_such_a_column_is_in_its_own_unit(tmp_path: Path) -> None:
+def test_a_column_with_an_offset_is_shown_in_its_own_unit(tmp_path: Path) -> None:
     at = 1_700_000_000
     inspected = inspect_source(Table(path=written(tmp_path, "csv"), target="y", numeric=("at",)))
     (facts,) = (facts for facts in column_facts(inspected) if facts.name == "at")
@@ -108,7 +108,7 @@ def test_what_is_shown_of_such_a_column_is_in_its_own_unit(tmp_path: Path) -> No
 
 
 @pytest.mark.tensorflow
-def test_a_deployed_model_takes_such_numbers_with_their_digits(tmp_path: Path) -> None:
+def test_an_exported_model_takes_large_numbers_with_all_digits(tmp_path: Path) -> None:
     import tensorflow as tf
 
     from dlrun.data.columns import build_rows
@@ -140,7 +140,7 @@ def test_a_deployed_model_takes_such_numbers_with_their_digits(tmp_path: Path) -
         (-(2.0**58), 1.0, False),
     ],
 )
-def test_numbers_fit_float64_where_its_steps_are_small_against_their_spread(
+def test_numbers_fit_float64_if_its_steps_are_small_relative_to_their_spread(
     offset: float, variance: float, fits: bool
 ) -> None:
     assert NumericColumn("id", 0.0, 0.0, variance, offset=offset).fits_float64 is fits

@@ -9,7 +9,7 @@ GENERATOR = np.random.default_rng(0)
 
 
 @pytest.mark.parametrize("shape", [(500, 3), (20_000, 2), (40, 5, 3), (30, 4, 4, 1)])
-def test_columns_are_measured_as_numpy_measures_them(shape: tuple[int, ...]) -> None:
+def test_statistics_of_columns_match_numpy(shape: tuple[int, ...]) -> None:
     values = (GENERATOR.normal(1000, 3, shape)).astype(np.float32)
     mean, variance = measure_columns(values, scale=0.5)
     exact = values.astype(np.float64) * 0.5
@@ -66,7 +66,7 @@ def test_resizing_is_bilinear_and_comes_before_scaling() -> None:
 
 
 @pytest.mark.tensorflow
-def test_without_any_step_values_pass_as_they_are() -> None:
+def test_without_any_step_values_are_unchanged() -> None:
     values = GENERATOR.normal(size=(3, 5)).astype(np.float32)
     assert (_apply(ArrayPreprocess((5,)), values) == values).all()
     ids = _apply(ArrayPreprocess((4,), dtype="int32"), np.array([[1, 2, 3, 2**31 - 1]], np.int32))

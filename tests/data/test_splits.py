@@ -20,7 +20,7 @@ def test_a_fraction_means_its_decimal_digits_and_is_rounded_up() -> None:
     assert held_out_count(0, 10) == 0
 
 
-def test_held_out_examples_are_exact_in_number_disjoint_and_in_proportion() -> None:
+def test_held_out_examples_are_exact_in_number_disjoint_and_proportional() -> None:
     generator = np.random.default_rng(0)
     for case in range(400):
         labels = generator.integers(0, generator.integers(1, 12), size=generator.integers(3, 300))
@@ -62,7 +62,7 @@ def test_the_same_seed_holds_out_the_same_examples_and_another_seed_others() -> 
         assert (first != other).any()
 
 
-def test_seed_0_holds_out_what_it_always_has() -> None:
+def test_seed_0_always_holds_out_the_same_examples() -> None:
     # Scores of published runs depend on it: a change of these numbers changes everyone's splits.
     assert choose_held_out(20, 5, seed=0, stream=1)[1].tolist() == [0, 9, 10, 13, 15]
     assert choose_held_out(20, 5, seed=0, stream=1, labels=np.arange(20) % 2)[1].tolist() == [0, 4, 10, 13, 15]
@@ -100,7 +100,7 @@ def test_sizes_after_are_the_sizes_that_arrange_makes() -> None:
         assert sizes == {name: len(split) for name, split in arranged.items()}
 
 
-def test_what_does_not_fit_is_left_out_of_the_sizes_and_refused_by_arrange() -> None:
+def test_impossible_hold_outs_have_no_sizes_and_are_refused_by_arrange() -> None:
     assert sizes_after({"train": 10}, validation=10) == {"train": 10}
     assert sizes_after({"train": 10}, test=12, validation=4) == {"train": 6, "validation": 4}
     assert sizes_after({"train": 10}, validation="test") == {"train": 10}
@@ -112,7 +112,7 @@ def test_what_does_not_fit_is_left_out_of_the_sizes_and_refused_by_arrange() -> 
         arrange({"train": _split(10), "test": _split(5)}, test=0.2)
 
 
-def test_every_choice_is_told() -> None:
+def test_every_choice_is_reported() -> None:
     _, notes = arrange({"train": _split(1797)}, test=0.2, validation=0.1, by_class=True)
     assert notes == (
         "test: 360 of 1,797 examples held out, stratified by class, seed 0",

@@ -14,7 +14,7 @@ def _whole(source: Synthetic) -> tuple[Any, Any]:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_a_description_is_what_is_generated(task: Any) -> None:
+def test_a_description_matches_the_generated_data(task: Any) -> None:
     options: dict[str, Any]
     for options in ({}, {"examples": 50, "validation": 0.2}, {"examples": 40, "width": 3, "test": 0}):
         source = Synthetic(task=task, **options)
@@ -71,12 +71,12 @@ def test_the_same_seed_gives_the_same_data_and_another_seed_other_data(task: Any
     assert first == again != other
 
 
-def test_the_best_score_is_told() -> None:
+def test_the_best_possible_score_is_reported() -> None:
     assert "accuracy 0.9" in Synthetic(task="binary", examples=20).load().notes[0]
     assert "mse 0.01" in Synthetic(task="linear", examples=20).load().notes[0]
 
 
-def test_keys_that_do_not_go_with_the_task_are_problems() -> None:
+def test_keys_that_do_not_fit_the_task_are_problems() -> None:
     assert [problem.path for problem in Synthetic(task="linear", steps=5).problems()] == [("steps",)]
     assert [problem.path for problem in Synthetic(task="binary", noise=0.5).problems()] == [("noise",)]
     assert [problem.path for problem in Synthetic(task="linear", examples=10, test=10).problems()] == [("test",)]

@@ -67,7 +67,7 @@ def test_nothing_stretches_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None
     assert time.monotonic() - started < 1
 
 
-def test_a_host_that_answers_is_reached_whatever_it_answers(monkeypatch: pytest.MonkeyPatch, web_port: int) -> None:
+def test_a_host_is_reachable_if_it_answers_at_all(monkeypatch: pytest.MonkeyPatch, web_port: int) -> None:
     for name in PROXIES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -77,7 +77,7 @@ def test_a_host_that_answers_is_reached_whatever_it_answers(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("status", [407, 502, 503, 504])
-def test_a_proxy_that_cannot_reach_the_host_is_no_answer_of_the_host(
+def test_an_error_of_a_proxy_is_not_an_answer_of_the_host(
     monkeypatch: pytest.MonkeyPatch, web_port: int, status: int
 ) -> None:
     for name in PROXIES:

@@ -22,13 +22,13 @@ from dlrun.data.arrays.source import Arrays
         (np.arange(1000, dtype=np.float32) + 2**25, ""),  # they were float32 already
     ],
 )
-def test_a_column_of_which_float32_makes_fewer_values_is_told(values: np.ndarray, said: str) -> None:
+def test_a_column_that_loses_distinct_values_in_float32_is_reported(values: np.ndarray, said: str) -> None:
     found = list(merged_values(values, name="x"))
     assert len(found) == bool(said)
     assert not said or found[0].startswith(said)
 
 
-def test_features_and_numbers_to_predict_are_looked_at(tmp_path: Path) -> None:
+def test_features_and_targets_are_checked(tmp_path: Path) -> None:
     times = 1_700_000_000.0 + np.arange(100.0)
     np.savez(tmp_path / "data.npz", x=np.stack([times, np.arange(100.0)], axis=1), y=times)
     first, second = Arrays(path=str(tmp_path / "data.npz"), task="regression").load().warnings

@@ -50,7 +50,7 @@ def test_keras_names_need_no_keys(write: Any) -> None:
     assert described.examples == {"train": 9, "validation": 3, "test": 3}
 
 
-def test_every_choice_is_told_with_its_reason(write: Any) -> None:
+def test_every_choice_is_reported_with_its_reason(write: Any) -> None:
     keys, features, target, held_out = Arrays(path=write(x=IMAGES, y=LABELS), test=3).load().notes
     assert keys == "keys: train: x and y, by their names"
     assert "image, because an example has shape (4, 4) and dtype uint8" in features
@@ -90,7 +90,7 @@ def test_keys_say_which_arrays_are_which(write: Any) -> None:
         (np.full((3, 5), 7, np.int64), "tokens", "tokens", (5,)),
     ],
 )
-def test_what_the_axes_mean_follows_from_shape_and_dtype_or_is_said(
+def test_the_meaning_of_axes_follows_from_shape_and_dtype_or_a_key(
     write: Any, array: Any, said: Any, kind: str, shape: tuple[int, ...]
 ) -> None:
     source = Arrays(path=write(x=array), features_kind=said)
@@ -116,7 +116,7 @@ def test_wider_integers_and_floats_become_float32(write: Any) -> None:
         assert Arrays(path=write(x=np.ones((3, 2), dtype))).load().splits["train"].features.dtype == np.float32
 
 
-def test_labels_are_classes_or_numbers_by_their_dtype_or_as_said(write: Any) -> None:
+def test_labels_are_classes_or_numbers_by_their_dtype_or_a_key(write: Any) -> None:
     path = write(x=np.ones((4, 1)), y=np.array([0.0, 1.0, 2.0, 1.0]))
     assert Arrays(path=path).load().target == Target("values", 1, encoding="value")
     assert Arrays(path=path, task="classification").load().target == Target("classes", 3)
@@ -128,7 +128,7 @@ def test_labels_are_classes_or_numbers_by_their_dtype_or_as_said(write: Any) -> 
     assert Arrays(path=path, task="regression").load().target == Target("values", 1, encoding="value")
 
 
-def test_one_hot_rows_are_read_as_classes_when_said(write: Any) -> None:
+def test_one_hot_rows_are_read_as_classes_when_a_key_says_so(write: Any) -> None:
     path = write(x=np.ones((3, 1)), y=np.eye(3)[[2, 0, 1]])
     assert Arrays(path=path).load().target == Target("values", 3, encoding="value")
     loaded = Arrays(path=path, task="classification").load()
@@ -152,7 +152,7 @@ def test_a_missing_file_is_named_and_has_no_description(tmp_path: Path, monkeypa
     refuse(Arrays(path="none.npz"), "none.npz", str(tmp_path))
 
 
-def test_a_missing_array_is_named_with_the_nearest_and_all_that_there_are(write: Any) -> None:
+def test_a_missing_array_suggests_the_nearest_and_lists_all(write: Any) -> None:
     path = write(x_train=IMAGES, y_train=LABELS)
     keys = {"train": {"features": "x_trian", "target": "y_train"}}
     refuse(
@@ -200,7 +200,7 @@ def test_splits_must_agree(write: Any) -> None:
     refuse(Arrays(path=path), "splits differ")
 
 
-def test_empty_arrays_and_what_holds_no_numbers_are_refused(write: Any, tmp_path: Path) -> None:
+def test_empty_arrays_and_arrays_without_numbers_are_refused(write: Any, tmp_path: Path) -> None:
     refuse(Arrays(path=write(x=IMAGES[:0], y=LABELS[:0])), "x in", "empty")
     refuse(Arrays(path=write(x=np.array(["a", "b"]))), "x in", "<U1", "numbers")
     refuse(Arrays(path=write(x=np.float32(3))), "empty")

@@ -55,7 +55,7 @@ def test_everything_is_measured_on_the_training_rows_alone(write: Write) -> None
     assert stored.dtype == np.float32
 
 
-def test_missing_numbers_can_have_a_column_that_says_so(write: Write) -> None:
+def test_missing_numbers_can_be_marked_by_an_indicator(write: Write) -> None:
     keys = ColumnKeys(ignore=("c", "t", "z"), missing=Missing(numeric="indicator"))
     (x,), stored = fitted(write(TABLE), keys, train=4)
     assert isinstance(x, NumericColumn)

@@ -20,13 +20,16 @@ def reviews(long: int) -> str:
     return "\n".join(["review,size,y", *rows]) + "\n"
 
 
-def test_the_notes_say_how_many_rows_are_longer_than_what_is_read(write: Write) -> None:
+def test_the_notes_count_the_rows_that_are_truncated(write: Write) -> None:
     loaded = Table(path=write(reviews(3)), target="y", text=("review",)).load()
     assert "text_length: 64 words of review; 3 of 100 rows are longer, the longest has 300" in loaded.notes
 
 
-def test_the_check_draws_a_line_and_says_which_length_reads_most_texts(write: Write) -> None:
-    for long, status, advice in ((3, "pass", ""), (20, "warning", "text_length: 300 reads 95 of 100 to their end")):
+def test_the_check_recommends_a_length_that_reads_most_texts(write: Write) -> None:
+    for long, status, advice in (
+        (3, "pass", ""),
+        (20, "warning", "text_length: 300 reads 95 of 100 texts to their end"),
+    ):
         findings = find_all(inspect_source(Table(path=write(reviews(long)), target="y", text=("review",))))
         (found,) = [finding for finding in findings if finding.check == "long texts review"]
         assert (found.status, found.advice, found.threshold) == (status, advice, "10% of the rows")

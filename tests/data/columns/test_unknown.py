@@ -29,7 +29,7 @@ def told(raw: Any, source: str) -> list[str]:
     return said
 
 
-def test_categories_that_training_did_not_have_are_told_once_the_worst_column_first(raw: Any, write: Write) -> None:
+def test_unknown_categories_are_reported_once_with_the_worst_column_first(raw: Any, write: Write) -> None:
     new = "size,colour,shop\n1,red,c\n2,Red,d\n3,red,\n4,red,e\n5,,b\n"
     (said,) = told(raw, write(new))
     assert said.endswith(
@@ -48,7 +48,7 @@ def test_booleans_that_another_program_writes_with_capitals_are_known(write: Wri
     assert "flag: 2 of 2 rows, such as 'yes' (known: 'false', 'true')" in said
 
 
-def test_of_many_columns_the_worst_are_told_and_the_others_counted(write: Write) -> None:
+def test_the_worst_of_many_columns_are_named_and_the_others_counted(write: Write) -> None:
     names = [f"c{index}" for index in range(9)]
     lines = [",".join([*(("x", "z")[index % 2] for _ in names), str(index % 2)]) for index in range(40)]
     raw = Table(path=write("\n".join([",".join([*names, "y"]), *lines])), target="y").load().raw

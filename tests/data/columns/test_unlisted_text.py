@@ -1,4 +1,4 @@
-"""Columns that are free text by their values, and models that do not take it: left out, with the reason, everywhere."""
+"""Columns of free text are left out, with the reason, for models that cannot learn from text."""
 
 import csv
 import json
@@ -12,7 +12,7 @@ import pytest
 from dlrun.errors import DataError, SpecError
 from dlrun.spec.parse import read_spec
 
-WHY = "it is free text, which only a model that learns vectors of words takes, such as mlp"
+WHY = "it is free text, which needs a model that learns vectors of words, such as mlp"
 DATASET = "dataset: {type: table, path: rooms.csv, validation: 0.2, test: 0.2}\n"
 AUTOENCODER = "model: {type: autoencoder, units: [4], latent_units: 2}\nloss: mse\n"
 MLP = "model: {type: mlp, units: [4]}\nloss: mse\n"
@@ -55,14 +55,14 @@ def dataset_of(folder: Path, text: str, *overrides: str) -> Any:
     return read_spec(folder / "rooms.yaml", overrides).spec.dataset
 
 
-def test_a_model_without_vectors_of_words_is_given_the_other_columns(folder: Path) -> None:
+def test_a_model_without_word_vectors_gets_the_other_columns(folder: Path) -> None:
     loaded = dataset_of(folder, DATASET + AUTOENCODER).load()
     assert loaded.left_out == {"review": WHY}
     assert {column.name for column in loaded.raw.columns} == {"size", "kind", "rent"}
     assert f"columns left out: review: {WHY}" in loaded.notes
 
 
-def test_a_model_that_learns_them_is_given_the_text_unless_the_spec_leaves_it_out(folder: Path) -> None:
+def test_a_model_with_word_vectors_gets_the_text_unless_the_spec_excludes_it(folder: Path) -> None:
     text = DATASET.replace("test:", "target: rent, test:") + MLP
     dataset = dataset_of(folder, text)
     assert dataset.unlisted_text == "auto"
@@ -71,17 +71,17 @@ def test_a_model_that_learns_them_is_given_the_text_unless_the_spec_leaves_it_ou
 
 
 @pytest.mark.parametrize("asked", ["dataset.text=[review]", "dataset.unlisted_text=learn"])
-def test_text_that_was_asked_for_is_refused_as_ever(folder: Path, asked: str) -> None:
+def test_listed_text_is_still_refused(folder: Path, asked: str) -> None:
     with pytest.raises(SpecError, match=r"cannot embed the ids of 'review'"):
         dataset_of(folder, DATASET + AUTOENCODER, asked)
 
 
-def test_a_large_column_of_categories_that_was_asked_to_be_embedded_is_no_reason_to_take_text(folder: Path) -> None:
+def test_embedding_a_large_categorical_column_does_not_include_text(folder: Path) -> None:
     dataset = dataset_of(folder, DATASET + AUTOENCODER, "dataset.embedding={min_categories: 50}")
     assert dataset.load().left_out == {"review": WHY}
 
 
-def test_a_table_of_nothing_but_text_is_a_clear_error(folder: Path) -> None:
+def test_a_table_with_only_text_is_a_clear_error(folder: Path) -> None:
     write(folder / "rooms.csv", "review")
     with pytest.raises(DataError, match=r"rooms.csv has no column to learn from: review: it is free text") as raised:
         dataset_of(folder, DATASET + AUTOENCODER)
@@ -130,7 +130,7 @@ def out(forked: Any, home: Home, *arguments: object, errors: bool = True) -> str
 
 
 @pytest.mark.tensorflow
-def test_what_is_left_out_is_said_by_every_command_and_stored(forked: Any, trained: Home) -> None:
+def test_columns_left_out_are_reported_by_every_command_and_stored(forked: Any, trained: Home) -> None:
     assert f"review: {WHY}" in trained.said
     assert trained.record["dataset"]["left_out"] == {"review": WHY}
     for command in (("validate", "rooms.yaml"), ("plan", "rooms.yaml"), ("data", "show", "rooms.yaml")):

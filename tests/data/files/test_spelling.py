@@ -119,10 +119,10 @@ def test_a_file_most_of_whose_categories_training_does_not_have_is_refused_unles
         assert "--set dataset.unknown_categories=allow" in caught.value.hint
     allowed = Table(path=str(train), target="y", test_path=str(other), unknown_categories="allow")
     (warning,) = allowed.load().warnings
-    assert "other.csv: values that the model does not know from training: colour: 20 of 30 rows" in warning
+    assert "other.csv: values that are unknown from training: colour: 20 of 30 rows" in warning
     raw: Any = Table(path=str(train), target="y").load().raw
     given: list[Any] = []
-    with pytest.raises(DataError, match="most values were not seen in training"):
+    with pytest.raises(DataError, match="most values are unknown from training"):
         given += raw.watched(raw.read(str(other), at_once=100), tell=given.append)
     assert not given
     assert len(list(raw.read_as(allowed).watched(raw.read(str(other), at_once=100), tell=given.append))) == 1

@@ -30,7 +30,7 @@ def table(tmp_path: Path) -> Table:
     return Table(path=str(path), target="label", text=("note",), missing=Missing(numeric="indicator"))
 
 
-def test_a_stored_row_of_a_table_reads_as_its_file_does(table: Table) -> None:
+def test_a_stored_row_of_a_table_is_shown_as_in_its_file(table: Table) -> None:
     dataset = table.load()
     shown = [dataset.raw_input().shown(row) for row in dataset.splits["train"].features[:4]]
     assert [row["age"] for row in shown] == ["30", "missing", "50", "40"]
@@ -39,7 +39,7 @@ def test_a_stored_row_of_a_table_reads_as_its_file_does(table: Table) -> None:
     assert [row["note"] for row in shown] == ["a b c d", "e f g h", "b b b b", "x y z w"]
 
 
-def test_stored_texts_and_windows_read_as_their_files_do(tmp_path: Path) -> None:
+def test_stored_texts_and_windows_are_shown_as_in_their_files(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("text,label\nGood film!,1\nbad film,0\n")
     texts = Text(path=str(tmp_path / "t.csv"), vocabulary_size=4).load()
     assert texts.raw_input().shown(texts.splits["train"].features[0]) == {"text": "[UNK] film"}
@@ -50,7 +50,7 @@ def test_stored_texts_and_windows_read_as_their_files_do(tmp_path: Path) -> None
     assert shown == {"load": "6, 7.5, 9", "wind": "S, N, S"}
 
 
-def test_facts_count_what_the_file_holds(table: Table) -> None:
+def test_facts_count_the_rows_of_the_file(table: Table) -> None:
     facts = describe_dataset(inspect_source(table), samples=2)
     columns = {column.name: column for column in facts.columns}
     assert facts.splits == {"train": 24}
@@ -73,11 +73,11 @@ def test_facts_of_texts_and_of_values(tmp_path: Path) -> None:
     assert facts.examples[0].values["text"].strip() == "word"
 
 
-def test_images_are_drawn_and_nothing_else_is(tmp_path: Path, table: Table) -> None:
+def test_only_images_are_drawn(tmp_path: Path, table: Table) -> None:
     digits = Builtin(name="digits").load()
     assert draw_images(digits, tmp_path / "grid.png", samples=7) == 7
     assert (tmp_path / "grid.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(UsageError, match="no images"):
         draw_images(table.load(), tmp_path / "grid.png", samples=7)
-    with pytest.raises(UsageError, match="no name of a picture"):
+    with pytest.raises(UsageError, match="not an image file"):
         draw_images(digits, tmp_path / "grid.csv", samples=7)

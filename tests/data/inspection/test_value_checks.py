@@ -21,7 +21,7 @@ def by_check(findings: Sequence[Finding]) -> dict[str, Finding]:
     return {finding.check: finding for finding in findings}
 
 
-def test_arrays_that_are_not_scaled_are_told_and_nan_is_counted(tmp_path: Path) -> None:
+def test_unscaled_arrays_are_reported_and_nan_is_counted(tmp_path: Path) -> None:
     path = tmp_path / "raw.npz"
     features = RANDOM.normal(size=(200, 3)).astype(np.float32) * 500
     np.savez(path, x=features, y=features[:, 0] + RANDOM.normal(size=200).astype(np.float32) * 500)
@@ -33,4 +33,7 @@ def test_arrays_that_are_not_scaled_are_told_and_nan_is_counted(tmp_path: Path) 
     features[[7, 9], 1] = np.nan
     broken = replace(inspected.dataset, splits={"train": Split(features)})
     (finding,) = check_nan(Inspected(inspected.source, broken))
-    assert (finding.status, finding.said) == ("failure", "2 train examples hold NaN or infinity, the first is number 7")
+    assert (finding.status, finding.said) == (
+        "failure",
+        "2 train examples contain NaN or infinity, the first is number 7",
+    )

@@ -49,7 +49,7 @@ def test_no_window_of_a_split_predicts_a_value_of_another(tmp_path: Path) -> Non
     assert max(values["validation"]) < min(values["test"])
 
 
-def test_what_is_adapted_is_measured_on_the_training_span_alone(tmp_path: Path) -> None:
+def test_statistics_are_measured_on_the_training_span_only(tmp_path: Path) -> None:
     rows = [row if index < 25 else row.replace(",a", ",new").replace(",b", ",new") for index, row in enumerate(ROWS)]
     loaded = load(write(tmp_path / "x.csv", rows))
     raw = loaded.raw
@@ -64,7 +64,7 @@ def test_what_is_adapted_is_measured_on_the_training_span_alone(tmp_path: Path) 
     assert target.names == ("load +1", "load +2")
 
 
-def test_windows_without_a_value_to_predict_are_left_out_and_told_or_refused(tmp_path: Path) -> None:
+def test_windows_without_a_target_are_left_out_with_a_note_or_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "x.csv")
     assert any("1 of 8 windows of the test split" in note for note in load(path).notes)
     with pytest.raises(DataError, match="missing_target: drop"):
@@ -82,7 +82,7 @@ def test_the_forecast_without_a_model_is_the_last_known_value(tmp_path: Path) ->
     assert known_before(np.array([[np.nan], [2.0], [np.nan]])).tolist() == [[2], [2], [2]]
 
 
-def test_the_time_of_what_is_predicted_is_known_where_it_is_one_number(tmp_path: Path) -> None:
+def test_the_predicted_times_are_known_if_a_time_is_one_number(tmp_path: Path) -> None:
     rows = [f"2024-01-{day:02d},{day}" for day in range(1, 31)]
     path = tmp_path / "x.csv"
     path.write_text("\n".join(["day,load", *rows]) + "\n")
@@ -107,11 +107,11 @@ def test_a_time_that_goes_back_is_refused_with_both_rows(tmp_path: Path) -> None
     [
         ({"history": 100}, "40 rows"),
         ({"test": 34}, "some examples left for training"),
-        ({"target": "wind"}, "holds 'a'"),
+        ({"target": "wind"}, "contains 'a'"),
         ({"text": ("wind",)}, "free text"),
     ],
 )
-def test_what_cannot_be_a_series_is_an_error_of_data(tmp_path: Path, keys: dict[str, Any], said: str) -> None:
+def test_data_that_cannot_be_a_series_is_a_data_error(tmp_path: Path, keys: dict[str, Any], said: str) -> None:
     with pytest.raises(DataError, match=said):
         load(write(tmp_path / "x.csv"), **keys)
 
@@ -140,7 +140,7 @@ def test_windows_are_those_of_numpy_without_making_them() -> None:
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 1000])
-def test_every_window_of_a_file_is_read_and_the_last_predicts_what_is_not_there(tmp_path: Path, at_once: int) -> None:
+def test_every_window_of_a_file_is_read_and_the_last_predicts_the_future(tmp_path: Path, at_once: int) -> None:
     path = write(tmp_path / "x.csv")
     raw = load(path).raw
     assert isinstance(raw, SeriesInput)
@@ -171,7 +171,7 @@ def test_with_labels_only_windows_followed_by_known_values_are_read(tmp_path: Pa
 
 
 @pytest.mark.tensorflow
-def test_the_deployed_model_stores_what_reading_stores(tmp_path: Path) -> None:
+def test_the_exported_model_stores_the_same_rows_as_the_reader(tmp_path: Path) -> None:
     path = write(tmp_path / "x.csv")
     raw = load(path, missing={"numeric": "indicator", "categorical": "category"}).raw
     assert isinstance(raw, SeriesInput)
@@ -187,7 +187,7 @@ def test_the_deployed_model_stores_what_reading_stores(tmp_path: Path) -> None:
 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("layout", ["%Y-%m-%dT%H:%M", "%d.%m.%Y %H:%M:%S", "%m/%d/%Y"])
-def test_the_deployed_model_reads_the_dates_of_every_step(tmp_path: Path, layout: str) -> None:
+def test_the_exported_model_reads_the_dates_of_every_step(tmp_path: Path, layout: str) -> None:
     first = dt.datetime(2023, 12, 20, 5, tzinfo=dt.UTC)
     dates = [(first + hour * dt.timedelta(hours=17)).strftime(layout) for hour in range(40)]
     path = write(tmp_path / "x.csv", [f"{date},{hour},{hour},a" for hour, date in enumerate(dates)])

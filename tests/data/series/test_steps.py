@@ -40,14 +40,14 @@ def steps(layouts: tuple[TimeLayout, ...], names: tuple[str, ...], values: Seque
     return steps_of(Times(columns, np.array(values)))
 
 
-def test_gaps_and_repeated_times_are_told_with_the_usual_step(tmp_path: Path) -> None:
+def test_gaps_and_repeated_times_are_reported_with_the_usual_step(tmp_path: Path) -> None:
     times = [*HOURS[:20], *HOURS[19:40], *HOURS[42:]]
     found = findings(write(tmp_path / "x.csv", times))
     gaps, repeated = found["gaps"], found["repeated times"]
     assert (gaps.status, repeated.status) == ("warning", "warning")
     assert gaps.said == "2 of 143 rows follow a gap: the usual step is 1 hour, the largest 28 days"
     assert "1.5 times" in gaps.threshold
-    assert "put the missing rows in" in gaps.advice
+    assert "add the missing rows" in gaps.advice
     assert repeated.said == "1 of 143 rows has the time of the row above"
     assert "keep the rows of one" in repeated.advice
     notes = " ".join(series(tmp_path / "x.csv").load().notes)
@@ -55,7 +55,7 @@ def test_gaps_and_repeated_times_are_told_with_the_usual_step(tmp_path: Path) ->
     assert repeated.said in notes
 
 
-def test_rows_that_are_all_as_far_apart_are_told_to_be_that(tmp_path: Path) -> None:
+def test_equally_spaced_rows_are_reported_as_such(tmp_path: Path) -> None:
     path = write(tmp_path / "x.csv", HOURS[:72])
     for keys in ({}, {"time": None}):  # a column that looks like the time is looked at too
         found = findings(path, **keys)
@@ -64,7 +64,7 @@ def test_rows_that_are_all_as_far_apart_are_told_to_be_that(tmp_path: Path) -> N
     assert not any("usual step" in note for note in series(path).load().notes)
 
 
-def test_steps_are_measured_of_every_way_in_which_time_is_written() -> None:
+def test_steps_are_measured_in_every_notation_of_time() -> None:
     parts = [[2024, 2, 28, 22], [2024, 2, 28, 23], [2024, 2, 29, 0], [2024, 3, 1, 0]]
     assert steps(("number",) * 4, ("year", "month", "day", "hour"), parts) == Steps(4, 0, 3600, 1, 86400, True)
     months = [[2024, month] for month in range(1, 13)]
@@ -96,7 +96,7 @@ def test_windows_without_one_value_and_those_left_out_are_counted(tmp_path: Path
     assert sum(block.unlabelled for block in raw.read(late, at_once=2, target=trained.target)) == 4
 
 
-def test_a_file_without_any_target_is_told_to_be_that(tmp_path: Path) -> None:
+def test_a_file_without_any_target_is_an_error_that_says_so(tmp_path: Path) -> None:
     trained = series(write(tmp_path / "x.csv", HOURS[:72]), horizon=2).load()
     path = write(tmp_path / "new.csv", HOURS[:20], ["NA"] * 20)
     with pytest.raises(DataError, match="all targets are missing: no row has a value of load"):
@@ -109,7 +109,7 @@ def test_a_file_without_any_target_is_told_to_be_that(tmp_path: Path) -> None:
 
 
 @pytest.mark.tensorflow
-def test_predict_and_eval_tell_what_has_no_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_predict_and_eval_report_windows_without_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dlrun.evaluation.evaluate import evaluate
     from dlrun.experiment import train as experiment
     from dlrun.prediction.predict import predict

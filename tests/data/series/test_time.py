@@ -85,17 +85,17 @@ def test_a_time_is_read_as_columns_of_dates_are_written(tmp_path: Path, layout: 
         series(write(tmp_path / "x.csv", times), time="at").load()
 
 
-def test_day_and_month_that_may_stand_either_way_are_read_as_the_rows_are_in_order(tmp_path: Path) -> None:
+def test_ambiguous_days_and_months_are_read_in_the_order_that_sorts_the_rows(tmp_path: Path) -> None:
     times = [f"{month:02d}/{day:02d}/2024" for month in range(1, 6) for day in range(1, 13)]
     raw = series(write(tmp_path / "x.csv", times), time="at").load().raw_input()
     assert raw.columns[0].layout == "mdy"  # type: ignore[attr-defined]
-    with pytest.raises(DataError, match="column 'at' holds 'soon'"):
+    with pytest.raises(DataError, match="column 'at' contains 'soon'"):
         series(write(tmp_path / "x.csv", [*times[:30], "soon", *times[30:]]), time="at").load()
     with pytest.raises(DataError, match="column 'at' has no value"):
         series(write(tmp_path / "x.csv", [*times[:30], "", *times[30:]]), time="at").load()
 
 
-def test_date_and_clock_tell_the_time_together(tmp_path: Path) -> None:
+def test_date_and_clock_are_combined_to_one_time(tmp_path: Path) -> None:
     path = tmp_path / "x.csv"
     rows = [f"{day:%d.%m.%Y},{hour:02d}:00,{hour + day.day}" for day in DAYS[:5] for hour in range(24)]
     path.write_text("\n".join(["Date,Time,load", *rows]) + "\n")
@@ -107,7 +107,7 @@ def test_date_and_clock_tell_the_time_together(tmp_path: Path) -> None:
         read_spec(config).spec.dataset.load()
 
 
-def test_a_file_whose_newest_row_stands_first_is_told_to_be_that(tmp_path: Path) -> None:
+def test_a_file_with_its_newest_row_first_is_reported_as_such(tmp_path: Path) -> None:
     path = write(tmp_path / "x.csv", reversed(written()))
     with pytest.raises(DataError, match="descending, its newest row stands first") as caught:
         series(path, time="at").load()
@@ -122,7 +122,7 @@ def test_a_file_whose_newest_row_stands_first_is_told_to_be_that(tmp_path: Path)
 
 @pytest.mark.parametrize("layout", ["%Y-%m-%d %H:%M:%S", "%d.%m.%Y", "%m/%d/%Y"])
 @pytest.mark.parametrize("is_descending", [False, True])
-def test_a_first_config_says_which_column_is_the_time(tmp_path: Path, layout: str, is_descending: bool) -> None:
+def test_an_initial_config_names_the_time_column(tmp_path: Path, layout: str, is_descending: bool) -> None:
     times = written(layout)
     path = write(tmp_path / "x.csv", reversed(times) if is_descending else times)
     made = write_config(str(path), tmp_path / "x.yaml", Wishes(kind="series"))
@@ -140,7 +140,7 @@ def notes_of_order(dataset: Dataset) -> list[str]:
     return [note for note in dataset.notes if "order" in note]
 
 
-def test_rows_that_are_not_in_the_order_of_what_looks_like_the_time_are_told(tmp_path: Path) -> None:
+def test_rows_out_of_order_of_a_detected_time_are_reported(tmp_path: Path) -> None:
     path = write(tmp_path / "x.csv", reversed(written("%d.%m.%Y")))
     (note,) = notes_of_order(series(path).load())
     assert "not in the order of at" in note
@@ -153,7 +153,7 @@ def test_rows_that_are_not_in_the_order_of_what_looks_like_the_time_are_told(tmp
     assert "comes after" in note
 
 
-def test_nothing_is_told_of_rows_that_are_in_order_or_have_no_time(tmp_path: Path) -> None:
+def test_ordered_rows_and_rows_without_time_are_not_reported(tmp_path: Path) -> None:
     path = write(tmp_path / "x.csv", written())
     assert not notes_of_order(series(path).load())
     assert finding(path, "time order").status == "pass"
@@ -194,7 +194,7 @@ def test_a_time_that_goes_back_from_one_file_to_the_next_is_found(tmp_path: Path
         list(raw.read(str(tmp_path / "new*.csv"), at_once=7))
 
 
-def test_a_new_file_without_the_time_is_read_if_the_model_is_not_given_it(tmp_path: Path) -> None:
+def test_a_new_file_needs_no_time_unless_it_is_a_feature(tmp_path: Path) -> None:
     raw = series(write(tmp_path / "x.csv", written()), time="at", ignore=("at",)).load().raw_input()
     (tmp_path / "new.csv").write_text("load\n" + "1.5\n" * 9)
     assert sum(map(len, raw.read(str(tmp_path / "new.csv"), at_once=100))) == 6

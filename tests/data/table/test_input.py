@@ -52,9 +52,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     ).load()
 
 
-def test_the_layers_give_what_the_reader_gives_also_when_plain_keras_has_loaded_them(
-    loaded: Dataset, tmp_path: Path
-) -> None:
+def test_the_layers_match_the_reader_even_when_loaded_with_plain_keras(loaded: Dataset, tmp_path: Path) -> None:
     import keras
     import tensorflow as tf
 
@@ -84,7 +82,7 @@ def test_the_layers_give_what_the_reader_gives_also_when_plain_keras_has_loaded_
     assert ids.max() > 80
 
 
-def test_the_features_are_what_the_columns_say(loaded: Dataset, tmp_path: Path) -> None:
+def test_the_features_follow_from_the_columns(loaded: Dataset, tmp_path: Path) -> None:
     import keras
 
     loaded.preprocess.build().save(tmp_path / "preprocess.keras")
@@ -121,7 +119,7 @@ def test_sequences_of_rows_are_preprocessed_like_rows(loaded: Dataset, steps: tu
 
 
 @pytest.mark.parametrize("task", ["regression", "classification"])
-def test_a_target_that_is_nan_is_missing_as_it_is_in_training(task: Any, tmp_path: Path) -> None:
+def test_a_nan_target_is_missing_as_in_training(task: Any, tmp_path: Path) -> None:
     path = tmp_path / "gaps.parquet"
     values = [float("nan") if row == 3 else float(row % 4) for row in range(40)]
     parquet.write_table(pa.table({"x": [row / 7 for row in range(40)], "y": values}), path)

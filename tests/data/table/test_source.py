@@ -126,7 +126,7 @@ def test_the_target_follows_from_its_column(
         ("x,y\n1,a\n2,b\n3\n", {}, ["table.csv:4 (row 3) has 1 value"]),
     ],
 )
-def test_wrong_rows_are_told_with_their_line(
+def test_wrong_rows_are_reported_with_their_line(
     content: str | None, keys: dict[str, Any], words: list[str], table: Any
 ) -> None:
     refused(table(content, **keys), *words)
@@ -138,7 +138,7 @@ def test_rows_without_a_target_can_be_left_out(table: Any) -> None:
     assert "9 of 27 rows have no target (y) and are left out" in loaded.notes
 
 
-def test_a_class_that_only_the_test_rows_have_is_told(table: Any, tmp_path: Path) -> None:
+def test_a_class_that_only_the_test_rows_have_is_an_error(table: Any, tmp_path: Path) -> None:
     (tmp_path / "other.csv").write_text(rows(9).replace("no", "maybe"))
     refused(table(test_path=str(tmp_path / "other.csv")), "other.csv:2 (row 1)", "'maybe'", "one of no, yes")
 
@@ -192,7 +192,7 @@ def test_only_the_tables_that_were_used_last_are_kept(table: Any, monkeypatch: p
     assert len(list((cache / "tables").glob("*/content"))) == 4
 
 
-def test_rows_that_no_disk_has_room_for_are_trained_on_from_memory(table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_without_disk_space_are_kept_in_memory(table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     source = table(rows(400), test=0.2)
     expected = source.load().fingerprint
     for constant in ("_DESCRIBED_BYTES", "_PERHAPS_LARGE_BYTES", "IN_MEMORY_BYTES"):
@@ -210,7 +210,7 @@ def test_rows_that_no_disk_has_room_for_are_trained_on_from_memory(table: Any, m
         source.load()
 
 
-def test_read_gives_what_was_trained_on(table: Any) -> None:
+def test_reading_a_file_gives_the_training_examples(table: Any) -> None:
     source = table(rows(100))
     loaded = source.load()
     assert isinstance(loaded.raw, TableInput)
@@ -226,12 +226,12 @@ def test_read_gives_what_was_trained_on(table: Any) -> None:
     ("content", "words"),
     [
         ("size,y\n1,no\n", ["no column 'colour'"]),
-        ("size,colour,y\n1,red,no\nbig,red,no\n", ["new.csv:3 (row 2)", "'size' holds 'big'", "leave it empty"]),
+        ("size,colour,y\n1,red,no\nbig,red,no\n", ["new.csv:3 (row 2)", "'size' contains 'big'", "leave it empty"]),
         ("size,colour,y\n1,red,never\n", ["new.csv:2 (row 1)", "'never'", "one of no, yes"]),
         ("size,colour,y\n1,red,\n", ["new.csv:2 (row 1)", "has no value", "in every row"]),
     ],
 )
-def test_new_rows_that_do_not_fit_are_told_with_their_line(
+def test_new_rows_that_do_not_fit_are_reported_with_their_line(
     content: str, words: list[str], table: Any, tmp_path: Path
 ) -> None:
     loaded = table().load()
@@ -264,7 +264,7 @@ def test_a_table_larger_than_memory_is_coded_in_bounded_memory(tmp_path: Path) -
     assert int(done.stdout) < 275 * 1024  # KiB
 
 
-def test_text_that_is_called_parquet_is_wrong_data_and_no_mistake_of_the_spec(tmp_path: Path) -> None:
+def test_text_in_a_parquet_file_is_a_data_error_not_a_spec_error(tmp_path: Path) -> None:
     (tmp_path / "fake.parquet").write_text(rows())
     source = Table(path=str(tmp_path / "fake.parquet"), target="income")
     assert list(source.problems()) == []
@@ -272,22 +272,22 @@ def test_text_that_is_called_parquet_is_wrong_data_and_no_mistake_of_the_spec(tm
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_the_hint_for_what_is_no_number_in_a_target_can_be_followed(table: Any, tmp_path: Path, ending: str) -> None:
+def test_the_hint_for_a_wrong_number_in_a_target_works(table: Any, tmp_path: Path, ending: str) -> None:
     values = [float("inf") if row == 7 else row / 4 for row in range(60)]
     content = "x,y\n" + "".join(f"{row % 11}.5,{value}\n" for row, value in enumerate(values))
     source = table(content)
     if ending == "parquet":
         parquet.write_table(pa.table({"x": [row % 11 + 0.5 for row in range(60)], "y": values}), tmp_path / "t.parquet")
         source = Table(path=str(tmp_path / "t.parquet"), target="y")
-    with pytest.raises(DataError, match=r"column 'y' holds .?inf") as caught:
+    with pytest.raises(DataError, match=r"column 'y' contains .?inf") as caught:
         source.load()
-    assert caught.value.hint.startswith('mend the value; or also_missing: ["inf"], if it means')
+    assert caught.value.hint.startswith('correct the value; or also_missing: ["inf"] if it marks')
     assert caught.value.hint.endswith("with missing_target: drop")
     followed = source.model_copy(update={"also_missing": ("inf",), "missing_target": "drop"})
     assert len(followed.load().splits["train"]) == 59
 
 
-def test_more_texts_that_mean_missing_leave_the_usual_ones_what_they_are(table: Any) -> None:
+def test_more_missing_values_keep_the_usual_ones(table: Any) -> None:
     values = ["-", "?", "", "NA", *(f"{row}.5" for row in range(56))]
     loaded = table(
         "x,y\n" + "".join(f"{value},{row % 2}\n" for row, value in enumerate(values)), also_missing=("-",)

@@ -146,5 +146,5 @@ def test_a_table_from_a_pipe_is_called_standard_input(tmp_path: Path, pipe: Any)
     pipe(gzip.compress(path.read_bytes()))
     assert len(next(dataset.raw.read("-", at_once=50))) == 20
     pipe("a,y\n1.5,0\nx,1\n")
-    with pytest.raises(DataError, match=r"^standard input, line 3 \(row 2\): column 'a' holds 'x'"):
+    with pytest.raises(DataError, match=r"^standard input, line 3 \(row 2\): column 'a' contains 'x'"):
         list(dataset.raw.read("-", at_once=50))

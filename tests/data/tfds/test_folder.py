@@ -15,7 +15,7 @@ WORDS = {"pythonClassName": f"{FEATURE}.sequence_feature.Sequence", "sequence": 
 TEXT = {"pythonClassName": f"{FEATURE}.text_feature.Text", "text": {}}
 
 
-def test_a_set_that_is_not_there_and_may_not_be_downloaded_is_told_before_anything_starts(tmp_path: Path) -> None:
+def test_a_missing_set_that_may_not_be_downloaded_is_reported_before_anything_starts(tmp_path: Path) -> None:
     source = Tfds(name="mnist", data_dir=str(tmp_path), download=False)
     assert source.describe() is None
     with pytest.raises(DataError, match="`download` is false"):
@@ -60,7 +60,7 @@ def test_a_prepared_set_is_described_from_its_json_alone(make: Any, tmp_path: Pa
     assert _describe(tmp_path, resize=(16, 12)).features.shape == (16, 12, 3)
 
 
-def test_the_newest_version_is_taken_unless_one_is_said(make: Any, tmp_path: Path) -> None:
+def test_the_newest_version_is_used_unless_one_is_given(make: Any, tmp_path: Path) -> None:
     folders = {version: make(f"tiny/{version}") for version in ("1.0.0", "1.10.0", "1.9.2")}
     (tmp_path / "sets" / "tiny" / "incomplete.ABC123_2.0.0").mkdir()
     root = tmp_path / "sets"
@@ -71,7 +71,7 @@ def test_the_newest_version_is_taken_unless_one_is_said(make: Any, tmp_path: Pat
     assert find_prepared(root, SetName.parse("other")) is None
 
 
-def test_a_config_is_taken_as_said_else_the_default_else_the_only_one(make: Any, tmp_path: Path) -> None:
+def test_the_config_is_the_given_one_or_the_default_or_the_only_one(make: Any, tmp_path: Path) -> None:
     root = tmp_path / "sets"
     small = make("tiny/small/1.0.0", configName="small")
     assert find_prepared(root, SetName.parse("tiny")) == small
@@ -89,7 +89,7 @@ def test_a_config_is_taken_as_said_else_the_default_else_the_only_one(make: Any,
     _refuse(tmp_path, "metadata.json cannot be read")
 
 
-def test_the_folder_is_the_given_one_then_that_of_the_environment_then_the_usual_one(
+def test_the_folder_is_the_given_one_or_that_of_the_environment_or_the_default(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HOME", "/home/someone")
@@ -99,7 +99,7 @@ def test_the_folder_is_the_given_one_then_that_of_the_environment_then_the_usual
     assert data_folder("~/here") == Path("/home/someone/here")
 
 
-def test_a_folder_that_is_not_whole_is_refused_with_what_it_lacks(make: Any, tmp_path: Path) -> None:
+def test_an_incomplete_folder_is_refused_with_what_is_missing(make: Any, tmp_path: Path) -> None:
     folder = make("tiny/1.0.0")
     for name, damage, said in (
         ("dataset_info.json", None, "dataset_info.json is missing"),
@@ -184,7 +184,7 @@ def test_a_name_of_another_form_is_refused(name: str) -> None:
         Tfds(name=name)
 
 
-def test_well_known_sets_are_described_before_they_are_there(tmp_path: Path) -> None:
+def test_well_known_sets_are_described_before_the_download(tmp_path: Path) -> None:
     described = _describe(tmp_path, name="cifar10", validation=0.1)
     assert described.features == Features("image", (32, 32, 3))
     assert described.target == Target("classes", 10)

@@ -38,7 +38,7 @@ def refusal(source: Tfds) -> str:
 
 
 @pytest.mark.usefixtures("offline")
-def test_without_a_network_it_says_within_seconds_what_to_do(tmp_path: Path) -> None:
+def test_without_a_network_the_error_says_within_seconds_what_to_do(tmp_path: Path) -> None:
     started = time.monotonic()
     said = refusal(Tfds(name="mnist", data_dir=str(tmp_path), validation=0.1))
     assert time.monotonic() - started < 20
@@ -63,7 +63,7 @@ def test_the_command_and_the_error_do_not_need_tensorflow(tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("offline")
-def test_what_runs_instead_has_the_shape_and_the_validation_of_what_is_missing(tmp_path: Path) -> None:
+def test_the_replacement_of_a_missing_set_has_its_shape_and_validation(tmp_path: Path) -> None:
     def instead(name: str, **keys: object) -> str:
         said = refusal(Tfds.model_validate({"name": name, "data_dir": str(tmp_path), **keys}))
         return said.partition("--set 'dataset={type: builtin, ")[2].partition("}'")[0]
@@ -75,7 +75,7 @@ def test_what_runs_instead_has_the_shape_and_the_validation_of_what_is_missing(t
     assert instead("iris", validation=0.2) == "name: wine, validation: 0.2"
 
 
-def test_what_runs_instead_of_every_known_set_does_run() -> None:
+def test_the_replacement_of_every_known_set_runs() -> None:
     for name in known_names():
         said = Tfds(name=name, validation=0.1)._instead()
         fields = said.partition("builtin, ")[2].partition("}'")[0]
@@ -90,7 +90,7 @@ def test_what_runs_instead_of_every_known_set_does_run() -> None:
 
 
 @pytest.mark.usefixtures("offline")
-def test_an_unknown_name_or_config_gets_the_nearest_and_no_network_is_asked(tmp_path: Path) -> None:
+def test_an_unknown_name_or_config_suggests_the_nearest_without_the_network(tmp_path: Path) -> None:
     said = refusal(Tfds(name="mnits", data_dir=str(tmp_path)))
     assert "has no set 'mnits'" in said
     assert "did you mean 'mnist'?" in said
@@ -100,12 +100,12 @@ def test_an_unknown_name_or_config_gets_the_nearest_and_no_network_is_asked(tmp_
     assert "it has no configs" in refusal(Tfds(name="mnist/big", data_dir=str(tmp_path)))
 
 
-def test_download_false_asks_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_download_false_uses_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reachability, "_failure", lambda *_: pytest.fail("a host was asked"))
     assert "`download` is false" in refusal(Tfds(name="mnist", data_dir=str(tmp_path), download=False))
 
 
 @pytest.mark.usefixtures("offline")
-def test_what_an_interrupted_preparation_has_left_is_named(tmp_path: Path) -> None:
+def test_the_remains_of_an_interrupted_preparation_are_named(tmp_path: Path) -> None:
     (tmp_path / "mnist" / "incomplete.QX7F2A_3.0.1").mkdir(parents=True)
     assert "incomplete.QX7F2A_3.0.1" in refusal(Tfds(name="mnist", data_dir=str(tmp_path)))

@@ -149,7 +149,7 @@ def prepare(tmp_path: Path, tiny_sets: Any) -> Any:
     return prepare_set
 
 
-def test_a_prepared_image_set_loads_as_its_builder_says(prepare: Any) -> None:
+def test_a_prepared_image_set_loads_like_its_builder(prepare: Any) -> None:
     source = prepare("tiny_images")
     loaded, described = source.load(), source.describe()
     assert loaded.features == described.features == Features("image", (6, 7, 3))
@@ -163,7 +163,7 @@ def test_a_prepared_image_set_loads_as_its_builder_says(prepare: Any) -> None:
     assert loaded.preprocess.scale == 1 / 255
 
 
-def test_the_arrays_are_those_that_tfds_gives_itself(prepare: Any, tiny_sets: Any, tmp_path: Path) -> None:
+def test_the_arrays_match_those_of_tfds(prepare: Any, tiny_sets: Any, tmp_path: Path) -> None:
     loaded = prepare("tiny_images").load()
     builder = tiny_sets["tiny_images"](data_dir=tmp_path / "sets")
     for name, split in loaded.splits.items():
@@ -192,7 +192,7 @@ def test_a_change_of_the_prepared_files_makes_the_cache_stale(prepare: Any, tmp_
     assert len(list((cache / "tfds").iterdir())) == 2
 
 
-def test_a_damaged_or_unwritable_cache_is_no_error(
+def test_a_damaged_or_unwritable_cache_is_not_an_error(
     prepare: Any, cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     source = prepare("tiny_images")
@@ -274,7 +274,7 @@ def test_keys_that_are_not_for_texts_or_only_for_them_are_errors(prepare: Any) -
         prepare("tiny_vectors", text={}).load()
 
 
-def test_a_set_that_is_not_there_is_prepared_first(
+def test_a_missing_set_is_prepared_first(
     tmp_path: Path, tiny_sets: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     import tensorflow_datasets as tfds
@@ -311,7 +311,7 @@ def test_a_download_that_fails_is_an_error_of_the_data(
             Tfds(name="mnist", data_dir=str(tmp_path)).load()
 
 
-def test_what_is_known_of_well_known_sets_is_what_their_builders_say(tmp_path: Path) -> None:
+def test_the_facts_of_well_known_sets_match_their_builders(tmp_path: Path) -> None:
     import tensorflow_datasets as tfds
 
     for name in known_names():
@@ -356,7 +356,7 @@ def test_a_set_of_single_values_is_a_table_with_its_classes_by_name(prepare: Any
         prepare("tiny_rows", standardize=True).load()
 
 
-def test_processes_that_want_the_same_table_at_once_make_it_once(
+def test_processes_that_need_the_same_table_make_it_once(
     prepare: Any, forked: Any, cache: Path, tmp_path: Path
 ) -> None:
     source = prepare("tiny_rows", test=0.25)

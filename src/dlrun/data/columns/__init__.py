@@ -1,18 +1,18 @@
-"""Columns of numbers, categories and text, out of CSV and Parquet files; the core of every dataset made of tables.
+"""Columns of numbers, categories, dates and text from CSV and Parquet files, for datasets that are made of tables.
 
-A dataset takes these steps, in this order; `keys` is the dataset itself, whose YAML keys include `ColumnKeys`:
+A dataset takes these steps in this order. `keys` is the dataset itself, whose YAML keys include `ColumnKeys`:
 
-1. `table = keys.open_table(path)`: the files, their names of columns, blocks of rows.
-2. `surveys = survey_columns(table, names, missing=keys.missing_texts)`: one pass that counts what values are like.
-3. `plan = plan_columns(table, surveys, keys, without=targets)`: what each column is, or why it is left out.
-4. `rows = code_rows([table, ...], plan.columns + targets, keys)`: a second pass; every row as numbers, in file order.
-5. The split is chosen; `columns = fit_columns(rows, plan.columns, keys, train=indices)` measures on its rows alone.
-6. `stored_blocks(rows, columns, indices)`: rows as they are stored, `(n, width)` float32, in the order of `indices`.
-7. `ColumnsPreprocess.of(columns)` is the arithmetic inside the step, `embedded_columns(columns)` what the model learns
-   vectors for (`Features.embedded`).
-8. For predictions, `read_rows` reads rows of files as they are stored, and `build_rows` does the same as Keras layers.
+1. `table = keys.open_table(path)` opens the files, with their column names and blocks of rows.
+2. `surveys = survey_columns(table, names, missing=keys.missing_texts)` counts the values of each column in one pass.
+3. `plan = plan_columns(table, surveys, keys, without=targets)` decides the kind of each column, or why it is left out.
+4. `rows = code_rows([table, ...], plan.columns + targets, keys)` reads every row as numbers in a second pass.
+5. After the split, `columns = fit_columns(rows, plan.columns, keys, train=indices)` measures on the training rows only.
+6. `stored_blocks(rows, columns, indices)` yields rows in their stored form, `(n, width)` float32.
+7. `ColumnsPreprocess.of(columns)` preprocesses stored rows inside the step, and `embedded_columns(columns)` lists the
+   columns for which the model learns vectors (`Features.embedded`).
+8. For predictions, `read_rows` reads rows of files into their stored form, and `build_rows` does so with Keras layers.
 
-Everything streams: memory grows with the number of rows only where arrays of a few bytes a row are needed.
+Everything streams. Memory grows with the number of rows only for arrays of a few bytes per row.
 """
 
 from dlrun.data.columns.column import CategoricalColumn, Column, NumericColumn, shown_row

@@ -1,7 +1,7 @@
-"""The columns that a model is given, each with what was measured of it on the training split: plain values, as JSON.
+"""The columns of a trained model, with the statistics of the training split. They are saved as JSON.
 
-Stored, a row is float32 numbers: what columns of numbers and dates hold, then the ids of one-hot columns, then those of
-embedded columns, then those of the words of text columns. float32 holds every whole number below 2^24.
+A stored row consists of float32 numbers: the values of numeric and date columns, then the ids of one-hot columns, of
+embedded columns, and of the words of text columns. float32 represents every whole number below 2^24 exactly.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ _SHOWN_WORDS = 40
 
 @dataclass(frozen=True)
 class NumericColumn:
-    """Numbers.
+    """A column of numbers.
 
     Args:
-        name: Of the column.
-        median: Takes the place of a missing value.
-        mean: With the median in place of missing values.
-        variance: The same; 1 where the values never change.
-        notation: How files write its numbers.
-        indicator: Whether a second number says where the value was missing.
+        name: Name of the column.
+        median: Median, which replaces missing values.
+        mean: Mean, after missing values are replaced.
+        variance: Variance, after missing values are replaced; 1 if all values are the same.
+        notation: Notation of the numbers in files.
+        indicator: Whether a second number marks missing values.
         required: Whether a missing value is an error.
-        offset: What is taken off every value before it is made float32, as that would not hold them apart; what was
-            measured is of what is left.
-        kind: Tells the kinds of columns apart.
+        offset: Offset that is subtracted before the conversion to float32, which could not represent the differences
+            otherwise. The statistics are those of the remaining numbers.
+        kind: Discriminator of the kinds of columns.
     """
 
     name: str
@@ -62,35 +62,35 @@ class NumericColumn:
 
     @property
     def fits_float64(self) -> bool:
-        """Whether float64 rounds the values, as they are before `offset` is taken off, by little of their spread."""
+        """Whether the rounding error of the values in float64, before `offset` is subtracted, is small."""
         step = np.spacing(abs(self.offset))
         return bool(step <= 1 or step / 2 <= _LITTLE * math.sqrt(self.variance))
 
     @property
     def input_dtype(self) -> str:
-        """What a deployed model takes."""
+        """The data type that an exported model takes."""
         return "float64" if self.offset else "float32"
 
     @property
     def width(self) -> int:
-        """Numbers that a row holds of it."""
+        """The number of stored values per row."""
         return 1 + self.indicator
 
     @property
     def embedded(self) -> Embedded | None:
-        """None."""
+        """Always None: numbers are not embedded."""
         return None
 
     @property
     def measured(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Mean and variance of each of its numbers."""
+        """The mean and variance of each stored value."""
         return (self.mean, 0.0)[: self.width], (self.variance, 1.0)[: self.width]
 
     def code(self, known: pa.Array) -> tuple[Stored, int | None]:
-        """The stored numbers of some values, and the index of the first that is none.
+        """Return the stored form of some values, and the index of the first that is not a number.
 
         Args:
-            known: Text or numbers, null for what is missing.
+            known: Texts or numbers, null if missing.
 
         Shape:
             Returns: `(rows, width)`.
@@ -99,7 +99,7 @@ class NumericColumn:
         return self.fill(values), wrong
 
     def parse(self, known: pa.Array) -> tuple[npt.NDArray[np.float32], int | None]:
-        """The numbers less the offset, NaN where one is missing; and the index of the first that is none.
+        """Return the numbers minus the offset, NaN if missing, and the index of the first that is not a number.
 
         Shape:
             Returns: `(rows,)`.
@@ -109,7 +109,7 @@ class NumericColumn:
             return values.astype(np.float32), wrong
 
     def given(self, known: pa.Array) -> npt.NDArray[np.floating[Any]]:
-        """Numbers as a deployed model takes them, NaN where one is missing.
+        """Return numbers in the form that an exported model takes, NaN if missing.
 
         Shape:
             Returns: `(rows,)`.
@@ -118,18 +118,21 @@ class NumericColumn:
             return parse_numbers(known, self.notation)[0].astype(self.input_dtype)
 
     def fill(self, values: npt.NDArray[np.float32]) -> Stored:
-        """The median in place of NaN, and the indicator if there is one."""
+        """Return the values with NaN replaced by the median, and the indicator if there is one."""
         missing = np.isnan(values)
         filled = np.where(missing, np.float32(self.median), values)
         columns = [filled, missing.astype(np.float32)] if self.indicator else [filled]
         return np.stack(columns, axis=-1)
 
     def build(self, tensor: Any, missing: Sequence[str]) -> Any:
-        """The same of a Keras tensor: float32 `(batch, 1)`, NaN for what is missing; gives `(batch, width)`.
+        """Build the Keras layers that do the same as `code`.
 
         Args:
-            tensor: What the user gives.
-            missing: The texts that mean missing; numbers among them do so here too.
+            tensor: Input tensor of numbers, NaN if missing.
+            missing: Texts that mark missing values. The numbers among them mark missing values here, too.
+
+        Shape:
+            tensor: `(batch, 1)`. Returns: `(batch, width)`, float32.
         """
         import keras
 
@@ -146,17 +149,17 @@ class NumericColumn:
 
 @dataclass(frozen=True)
 class CategoricalColumn:
-    """Categories: id 0 is every unknown one, 1 to n those of the training split by frequency, n + 1 missing ones.
+    """A column of categories: id 0 is unknown, 1 to n are the training categories by frequency, n + 1 is missing.
 
     Args:
-        name: Of the column.
-        vocabulary: The known categories.
-        has_missing: Whether the training split has missing ones; else they count as unknown.
-        size: Width of the vector that the model learns for each; 0: it is one-hot.
+        name: Name of the column.
+        vocabulary: Known categories.
+        has_missing: Whether the training split has missing values. If not, they count as unknown.
+        size: Width of the vectors that the model learns; 0 for one-hot encoding.
         required: Whether a missing value is an error.
-        new_share: Part of other rows whose category is to be expected to be unknown: as many training rows have one
-            that no other has, or one that is not among the most frequent; None: it was not measured.
-        kind: Tells the kinds of columns apart.
+        new_share: Expected fraction of unknown categories in new rows: the fraction of training rows whose category
+            occurs once, or is not among the most frequent ones. None if it was not measured.
+        kind: Discriminator of the kinds of columns.
     """
 
     name: str
@@ -169,29 +172,29 @@ class CategoricalColumn:
 
     @property
     def width(self) -> int:
-        """Numbers that a row holds of it."""
+        """The number of stored values per row."""
         return 1
 
     @property
     def categories(self) -> int:
-        """Number of ids."""
+        """The number of ids."""
         return 1 + len(self.vocabulary) + self.has_missing
 
     @property
     def missing_id(self) -> int:
-        """What a missing value has."""
+        """The id of a missing value."""
         return len(self.vocabulary) + 1 if self.has_missing else 0
 
     @property
     def embedded(self) -> Embedded | None:
-        """What the model learns for it, or None if it is one-hot."""
+        """The vectors that the model learns; None for one-hot encoding."""
         return Embedded(self.name, self.categories, self.size) if self.size else None
 
     def code(self, known: pa.Array) -> tuple[Stored, int | None]:
-        """The stored ids of some values; none is wrong.
+        """Return the stored ids of some values, and None, because every value is valid.
 
         Args:
-            known: Text or numbers, null for what is missing.
+            known: Texts or numbers, null if missing.
 
         Shape:
             Returns: `(rows, 1)`.
@@ -202,11 +205,14 @@ class CategoricalColumn:
         return ids.astype(np.float32)[:, None], None
 
     def build(self, tensor: Any, missing: Sequence[str]) -> Any:
-        """The same of a Keras tensor: strings `(batch, 1)`; gives `(batch, 1)`, float32.
+        """Build the Keras layers that do the same as `code`.
 
         Args:
-            tensor: What the user gives.
-            missing: The texts that mean missing.
+            tensor: Input tensor of strings.
+            missing: Texts that mark missing values.
+
+        Shape:
+            tensor: `(batch, 1)`. Returns: `(batch, 1)`, float32.
         """
         import keras
 
@@ -214,10 +220,10 @@ class CategoricalColumn:
         return keras.ops.take(np.array(ids, np.float32), keras.ops.cast(lookup(tensor), "int32"))
 
     def ids_of_texts(self, missing: Sequence[str]) -> dict[str, int]:
-        """The id that is stored of each text but those that are unknown.
+        """Return the stored id of every known text.
 
         Args:
-            missing: The texts that mean missing.
+            missing: Texts that mark missing values.
         """
         ids = {category: number for number, category in enumerate(self.vocabulary, start=1)}
         ids |= {marker: self.missing_id for marker in missing if marker not in ids}
@@ -227,7 +233,7 @@ class CategoricalColumn:
         return ids
 
     def spelled(self, known: pa.Array) -> list[str]:
-        """Some values as the deployed model knows them; what is missing is empty."""
+        """Return some values as an exported model spells them, empty if missing."""
         texts, ids = as_texts(known).to_pylist(), self.code(known)[0][:, 0].astype(int)
         size = len(self.vocabulary)
         return [
@@ -239,12 +245,15 @@ class CategoricalColumn:
 def shared_lookup(
     columns: Sequence[CategoricalColumn], missing: Sequence[str], *, name: str | None = None
 ) -> tuple[Any, list[list[int]]]:
-    """One Keras layer that numbers the strings of several columns, and of each column the id of each number.
+    """Return one Keras layer that looks up the strings of several columns, and a table from its indices to ids.
 
     Args:
-        columns: Those whose texts it knows.
-        missing: The texts that mean missing.
-        name: Of the layer; None: as Keras calls it.
+        columns: Columns whose texts the layer knows.
+        missing: Texts that mark missing values.
+        name: Name of the layer; None for the default of Keras.
+
+    Returns:
+        The layer, and for each column the id of each index of the layer.
     """
     import keras
 
@@ -261,10 +270,12 @@ Column = Annotated[NumericColumn | DateColumn | CategoricalColumn | TextColumn, 
 
 
 def shown_row(columns: Sequence[Column], stored: npt.NDArray[Any]) -> dict[str, str]:
-    """The values of one row, by column; where a missing number was filled in without a mark, what it was filled with.
+    """Return the values of one row as text, by column.
+
+    A missing number without an indicator is shown as the median that replaced it.
 
     Args:
-        columns: In the order of a stored row.
+        columns: Columns in the order of a stored row.
         stored: The row.
 
     Shape:
@@ -294,12 +305,12 @@ def _shown(column: Column, values: list[float]) -> str:
 
 
 def category_name(vocabulary: Sequence[str], number: int, *, has_missing: bool) -> str:
-    """What the id of a category stands for.
+    """Return the name of a category.
 
     Args:
-        vocabulary: The known categories.
-        number: The id.
-        has_missing: Whether the last id is that of missing values.
+        vocabulary: Known categories.
+        number: Id of the category.
+        has_missing: Whether the last id stands for missing values.
     """
     if number == 0:
         return UNKNOWN

@@ -1,7 +1,7 @@
-"""Dates as numbers: year, month, day, day of the week, hour; from text, and by Keras' layers in a deployed model.
+"""Dates as numbers: year, month, day, day of the week and hour, from text and with Keras layers in an exported model.
 
-They have to be written with two digits each, so that every digit up to the minute has its place. A time with an offset
-is the instant that it names: its parts are those of UTC, whatever clock it was read from.
+Day and month need two digits each, so that every digit up to the minute has a fixed place. A time with an offset is
+converted to UTC.
 """
 
 from __future__ import annotations
@@ -40,22 +40,22 @@ _PLACES: dict[DateLayout, dict[str, tuple[int, int]]] = {
 }
 _HOUR, _MINUTE, _ZONE = (11, 13), (14, 16), 16
 _LENGTH = 42
-"""Characters that a deployed model reads: up to a fraction of 15 digits and the offset behind it."""
+"""Characters that an exported model reads, enough for a fraction of 15 digits and the offset after it."""
 
 _DIGITS = 10
-_FIRST_DIGIT = 2  # of TextVectorization's ids: 0 is nothing, 1 anything else
+_FIRST_DIGIT = 2  # the ids of TextVectorization: 0 is padding, 1 any other character
 _PLUS, _MINUS, _COLON = (_FIRST_DIGIT + _DIGITS + place for place in range(3))
 _HOUR_MINUTES, _DAY_MINUTES = 60, 1440
 _FEBRUARY = 2
 
 
 def is_date(texts: pa.Array, layout: DateLayout) -> npt.NDArray[np.bool_]:
-    """Which texts are dates of a layout that the calendar has; a missing one is none."""
+    """Return which texts are valid dates of a layout. Missing texts are not dates."""
     return _given(texts, layout)[0]
 
 
 def is_written_as_date(text: str, layout: DateLayout) -> bool:
-    """Whether a text has the form of a date, on whatever day."""
+    """Return whether a text has the form of a date, even if the calendar has no such day."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -65,15 +65,15 @@ def is_written_as_date(text: str, layout: DateLayout) -> bool:
 def parse_dates(
     known: pa.Array, layout: DateLayout, *, in_utc: bool = True
 ) -> tuple[npt.NDArray[np.float32], int | None]:
-    """The parts of dates.
+    """Return the parts of dates.
 
     Args:
-        known: Trimmed text, null for what is missing.
-        layout: How they are written.
-        in_utc: Whether the parts are those of UTC where a time has an offset, and not those of its own clock.
+        known: Trimmed texts, null if missing.
+        layout: Layout of the dates.
+        in_utc: Whether to convert times with an offset to UTC. If not, the offset is ignored.
 
     Returns:
-        The parts, NaN where a date is missing; and the index of the first text that is no date.
+        The parts, NaN if a date is missing, and the index of the first text that is not a date.
 
     Shape:
         `(rows, 5)`, in the order of `PARTS`.
@@ -90,7 +90,7 @@ def parse_dates(
 
 
 def build_dates(tensor: Any, layout: DateLayout, *, in_utc: bool = True) -> Any:
-    """The same of a Keras tensor; what is no date gives NaN.
+    """Build the Keras layers that do the same as `parse_dates`. A text that is not a date gives NaN.
 
     Shape:
         Input: strings `(batch, 1)`, or `(batch, steps, 1)`. Output: `(batch, 5)`, or `(batch, steps, 5)`, float32.
@@ -129,11 +129,11 @@ def build_dates(tensor: Any, layout: DateLayout, *, in_utc: bool = True) -> Any:
 
 
 def days_in_month(year: Any, month: Any, ops: Any = np) -> Any:
-    """Days of a month by the Gregorian calendar.
+    """Return the number of days of a month in the Gregorian calendar.
 
     Args:
-        year: Whole numbers, arrays or tensors.
-        month: From 1.
+        year: Year, as a whole number, an array or a tensor.
+        month: Month, from 1.
         ops: `numpy`, or `keras.ops` for tensors.
     """
     leap = _equal(ops.mod(year, 4), 0, ops) - _equal(ops.mod(year, 100), 0, ops) + _equal(ops.mod(year, 400), 0, ops)
@@ -142,7 +142,7 @@ def days_in_month(year: Any, month: Any, ops: Any = np) -> Any:
 
 
 def _given(known: pa.Array, layout: DateLayout) -> tuple[npt.NDArray[np.bool_], pa.Array]:
-    """Which texts are dates, and all of them with one that is a date in the places of others."""
+    """Return which texts are dates, and the texts with a valid date in place of each other text."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -160,7 +160,7 @@ def _given(known: pa.Array, layout: DateLayout) -> tuple[npt.NDArray[np.bool_], 
 
 
 def _slice(texts: pa.Array, first: int, last: int) -> Integers:
-    """The numbers at a place of texts; 0 where these are shorter."""
+    """Return the numbers at a place of texts, 0 if a text is shorter."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -170,7 +170,7 @@ def _slice(texts: pa.Array, first: int, last: int) -> Integers:
 
 
 def _offsets(texts: pa.Array) -> Integers:
-    """Minutes by which the clocks of some times are before UTC; a column has few different ones."""
+    """Return the UTC offsets of times in minutes. A column has few different ones, so each is parsed once."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -187,10 +187,10 @@ def _offsets(texts: pa.Array) -> Integers:
 
 
 def _built_offset(ids: Any, digits: Any, ops: Any) -> Any:
-    """The same of characters: what follows the first sign behind the minute.
+    """Return the UTC offsets of times given as character ids: the digits after the first sign behind the minute.
 
-    Rows are subtracted and never added: of a sum of two rows Keras 3.15 makes a BiasAdd where one example is taken at a
-    time, and TensorFlow Lite has none of int32.
+    Rows are subtracted and never added. For one example at a time, Keras 3.15 turns the sum of two rows into a BiasAdd,
+    which TensorFlow Lite does not support for int32.
     """
     tail, after = ids[:, _ZONE:], digits[:, _ZONE:]
     width = _LENGTH - _ZONE - 6  # an offset has up to six characters
@@ -210,7 +210,7 @@ def _built_offset(ids: Any, digits: Any, ops: Any) -> Any:
 
 
 def _parts(year: Any, month: Any, day: Any, clock: Any, offset: Any | None, ops: Any) -> Any:
-    """The parts of days and minutes; with an offset those of UTC, on the day before or after where it is so.
+    """Return the parts of dates from days and minutes. With an offset, they are converted to UTC.
 
     Formula:
         Days are counted from 1 March of the year 0, so that a leap day is the last of its year.
@@ -220,7 +220,7 @@ def _parts(year: Any, month: Any, day: Any, clock: Any, offset: Any | None, ops:
     """
     hour = ops.floor_divide(clock, _HOUR_MINUTES)
     if offset is not None:
-        minutes = clock - offset + _DAY_MINUTES  # of the day before, so that none is below 0
+        minutes = clock - offset + _DAY_MINUTES  # counted from the day before, so that they are not negative
         hour = ops.floor_divide(ops.mod(minutes, _DAY_MINUTES), _HOUR_MINUTES)
         year, month, day = _day_of(_number_of(year, month, day, ops) + ops.floor_divide(minutes, _DAY_MINUTES) - 1, ops)
     parts = [year, month, day, _weekday(year, month, day, ops), hour]
@@ -228,7 +228,7 @@ def _parts(year: Any, month: Any, day: Any, clock: Any, offset: Any | None, ops:
 
 
 def _number_of(year: Any, month: Any, day: Any, ops: Any) -> Any:
-    """The number of a day, counted from 1 March of the year 0."""
+    """Return the number of a day, counted from 1 March of the year 0."""
     early = _is(month <= _FEBRUARY, ops)
     year, month = year - early, month + 12 * early - 3
     leaps = ops.floor_divide(year, 4) - ops.floor_divide(year, 100) + ops.floor_divide(year, 400)
@@ -236,7 +236,7 @@ def _number_of(year: Any, month: Any, day: Any, ops: Any) -> Any:
 
 
 def _day_of(number: Any, ops: Any) -> tuple[Any, Any, Any]:
-    """The day of a number; the other way round."""
+    """Return the day with a number; the inverse of `_number_of`."""
     era = ops.floor_divide(number, 146_097)
     of_era = number - era * 146_097
     passed = ops.floor_divide(of_era, 1_460) - ops.floor_divide(of_era, 36_524) + ops.floor_divide(of_era, 146_096)
@@ -249,7 +249,7 @@ def _day_of(number: Any, ops: Any) -> tuple[Any, Any, Any]:
 
 
 def _weekday(year: Any, month: Any, day: Any, ops: Any) -> Any:
-    """The day of the week, Monday is 0.
+    """Return the day of the week, from 0 for Monday.
 
     Formula:
         Zeller's congruence: January and February are months 13 and 14 of the year before.
@@ -262,29 +262,29 @@ def _weekday(year: Any, month: Any, day: Any, ops: Any) -> Any:
 
 
 def _is(condition: Any, ops: Any) -> Any:
-    """1 where a condition holds, else 0."""
+    """Return 1 where a condition holds, otherwise 0."""
     return condition * 1 if ops is np else ops.cast(condition, "int32")
 
 
 def _equal(values: Any, value: int, ops: Any) -> Any:
-    """1 where values are that value, else 0; == of Keras' tensors compares the tensors themselves."""
+    """Return 1 where values equal a value, otherwise 0. The == of Keras tensors compares their identity."""
     return _is(ops.equal(values, value), ops)
 
 
 @dataclass(frozen=True)
 class DateColumn:
-    """Dates, as year, month, day, day of the week and hour.
+    """A column of dates, stored as year, month, day, day of the week and hour.
 
     Args:
-        name: Of the column.
-        layout: How files write them.
-        median: Of each part; takes the place of a missing date.
-        mean: Of each part.
-        variance: Of each part; 1 where it never changes.
-        indicator: Whether one more number says where a date was missing.
+        name: Name of the column.
+        layout: Layout of the dates in files.
+        median: Median of each part, which replaces missing dates.
+        mean: Mean of each part.
+        variance: Variance of each part; 1 if all values are the same.
+        indicator: Whether one more number marks missing dates.
         required: Whether a missing value is an error.
-        in_utc: Whether the parts are those of UTC where a time has an offset; false in runs of before 2026-11-29.
-        kind: Tells the kinds of columns apart.
+        in_utc: Whether times with an offset are converted to UTC. False in runs before 2026-11-29.
+        kind: Discriminator of the kinds of columns.
     """
 
     name: str
@@ -299,24 +299,24 @@ class DateColumn:
 
     @property
     def width(self) -> int:
-        """Numbers that a row holds of it."""
+        """The number of stored values per row."""
         return len(PARTS) + self.indicator
 
     @property
     def embedded(self) -> Embedded | None:
-        """None."""
+        """Always None: dates are not embedded."""
         return None
 
     @property
     def measured(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Mean and variance of each of its numbers."""
+        """The mean and variance of each stored value."""
         return (*self.mean, 0.0)[: self.width], (*self.variance, 1.0)[: self.width]
 
     def code(self, known: pa.Array) -> tuple[npt.NDArray[np.float32], int | None]:
-        """The stored numbers of some dates, and the index of the first text that is none.
+        """Return the stored form of some dates, and the index of the first text that is not a date.
 
         Args:
-            known: Text, null for what is missing.
+            known: Texts, null if missing.
 
         Shape:
             Returns: `(rows, width)`.
@@ -325,13 +325,17 @@ class DateColumn:
         return self.fill(parts), wrong
 
     def fill(self, parts: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """The median in place of NaN, and the indicator if there is one."""
+        """Return the parts with NaN replaced by the median, and the indicator if there is one."""
         missing = np.isnan(parts)
         filled = np.where(missing, np.array(self.median, np.float32), parts)
         return np.concatenate([filled, missing[:, :1].astype(np.float32)], axis=1) if self.indicator else filled
 
-    def build(self, tensor: Any, missing: Sequence[str]) -> Any:  # noqa: ARG002  what is no date is missing
-        """The same of a Keras tensor: strings `(batch, ..., 1)`; gives `(batch, ..., width)`, float32."""
+    def build(self, tensor: Any, missing: Sequence[str]) -> Any:  # noqa: ARG002  a text that is not a date is missing
+        """Build the Keras layers that do the same as `code`.
+
+        Shape:
+            tensor: strings `(batch, ..., 1)`. Returns: `(batch, ..., width)`, float32.
+        """
         import keras
 
         parts = build_dates(tensor, self.layout, in_utc=self.in_utc)

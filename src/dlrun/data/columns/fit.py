@@ -1,4 +1,4 @@
-"""Coded rows and the training split in, the columns with all that is measured on it out; and then the stored rows."""
+"""Fit columns on the training split, and convert coded rows to their stored form."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def fit_columns(
     """Measure medians, means, variances and vocabularies.
 
     Args:
-        rows: All of them.
-        planned: The columns that are features.
-        keys: What the spec says.
-        train: The rows of the training split, in ascending order; nothing else is looked at.
+        rows: All coded rows.
+        planned: The feature columns.
+        keys: The keys of the dataset.
+        train: The rows of the training split in ascending order. Other rows are not used.
 
     Returns:
-        The columns in the order in which a stored row holds them.
+        The columns in the order of a stored row.
     """
     fitted: list[Column] = []
     for column in planned:
@@ -50,10 +50,10 @@ def fit_columns(
 
 
 def stored_blocks(rows: CodedRows, columns: Sequence[Column], indices: Indices) -> Iterator[Stored]:
-    """The rows at `indices` as they are stored, block by block.
+    """Yield the rows at `indices` in their stored form, block by block.
 
     Shape:
-        Each: `(some rows, total width of the columns)`, float32.
+        Each block: `(some rows, total width of the columns)`, float32.
     """
     finishers = [_Finisher(column, rows.columns[column.name]) for column in columns]
     for start in range(0, len(indices), _ROWS_AT_ONCE):
@@ -63,26 +63,26 @@ def stored_blocks(rows: CodedRows, columns: Sequence[Column], indices: Indices) 
 
 
 def in_float32(values: npt.NDArray[Any], offset: float) -> npt.NDArray[np.float32]:
-    """Coded numbers less their offset, which those in float64 still have."""
+    """Return coded numbers in float32. Those in float64 still include the offset, which is subtracted."""
     return (values - offset).astype(np.float32) if values.dtype == np.float64 else np.asarray(values, np.float32)
 
 
 def _turn(column: Column) -> int:
-    """Numbers first, then what is one-hot, then what is embedded, then words."""
+    """Return the sort key of a column: numbers, then one-hot columns, then embedded columns, then texts."""
     if column.kind == "categorical":
         return 1 + bool(column.size)
     return 3 if column.kind == "text" else 0
 
 
 class _Finisher:
-    """From provisional to final values."""
+    """Converts the provisional values of a column to its stored values."""
 
     def __init__(self, column: Column, coded: CodedColumn) -> None:
         self.coded = coded
         self._column = column
         self._final: npt.NDArray[np.float32] = np.zeros(0, np.float32)
         if column.kind in ("categorical", "text"):
-            # The last one is that of MISSING, -1.
+            # MISSING is -1, so it indexes the last entry.
             last = column.missing_id if column.kind == "categorical" else 0
             self._final = np.array([*_final_ids(column, coded.texts), last], np.float32)
 
@@ -124,7 +124,7 @@ def _fit_dates(coded: CodedColumn, planned: PlannedColumn, keys: ColumnKeys, tra
 
 
 def _measure(values: npt.NDArray[np.float32]) -> tuple[float, float, float, bool]:
-    """Median, then mean and variance with the median in place of NaN, and whether there was any; changes `values`."""
+    """Return median, mean, variance, and whether there is a NaN. Replaces NaN in `values` by the median."""
     known = values[~np.isnan(values)]
     median = float(np.median(known)) if len(known) else 0.0
     np.nan_to_num(values, copy=False, nan=median)
@@ -149,13 +149,13 @@ def _fit_categorical(coded: CodedColumn, keys: ColumnKeys, train: Indices) -> Ca
 
 def _fit_text(coded: CodedColumn, keys: ColumnKeys, train: Indices) -> TextColumn:
     counts = _counts(coded, train)
-    counts[1] = 0  # no word
+    counts[1] = 0  # the empty text is not a word
     vocabulary = _most_frequent(coded.texts, counts[1:], most=keys.max_categories)
     return TextColumn(coded.name, vocabulary, keys.text_length, keys.text_size)
 
 
 def _counts(coded: CodedColumn, train: Indices) -> npt.NDArray[np.int64]:
-    """How often each id occurs in the training split; that of MISSING comes first."""
+    """Return how often each id occurs in the training split, starting with MISSING."""
     counts = np.zeros(len(coded.texts) + 1, np.int64)
     for start in range(0, len(train), _ROWS_AT_ONCE):
         ids: Any = coded.values[train[start : start + _ROWS_AT_ONCE]]

@@ -1,4 +1,4 @@
-"""The YAML keys that say how the columns of a table are read; shared by every dataset that is made of tables."""
+"""The YAML keys for reading the columns of tables, shared by all datasets that are made of tables."""
 
 from __future__ import annotations
 
@@ -16,108 +16,109 @@ from dlrun.names import list_names
 
 ListName = Literal["numeric", "categorical", "date", "text", "ignore"]
 _COMPARED = 100_000
-"""Names of columns that are compared with misspelt ones to find what was meant; a wide table has that many at once."""
+"""Maximum number of name comparisons for "did you mean" hints, so that very wide tables are still checked quickly."""
 LISTS: tuple[ListName, ...] = ("numeric", "categorical", "date", "text", "ignore")
 
 
 class Missing(Fields):
-    """What becomes of a value that is missing."""
+    """How to handle missing values."""
 
     numeric: Literal["median", "indicator", "error"] = Field(
         default="median",
-        description="Of numbers and dates. median: that of the training split takes its place · indicator: the same, "
-        "and a column of its own says where it did · error: none may be missing.",
+        description="For numbers and dates. median: replace by the median of the training split · indicator: also add "
+        "a column that marks missing values · error: refuse the data.",
     )
     categorical: Literal["category", "error"] = Field(
-        default="category", description="category: missing is a category of its own · error: none may be missing."
+        default="category", description="category: a category of its own · error: refuse the data."
     )
 
 
 class EmbeddingKeys(Fields):
-    """Which categorical columns the model learns vectors for."""
+    """Which categorical columns have learned vectors."""
 
     min_categories: int = Field(
-        default=50, ge=2, description="Fewest categories of a column that is embedded; smaller ones are one-hot."
+        default=50, ge=2, description="Minimum number of categories for learned vectors; smaller columns are one-hot."
     )
     size: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="Width of the vectors. null: 1.6 categories^0.56, 50 at most."
+        default=None, description="Width of the vectors. null: 1.6 categories^0.56, at most 50."
     )
 
 
 class ColumnKeys(FileKeys):
-    """How files are read, and what their columns are."""
+    """The YAML keys for files and their columns."""
 
-    numeric: tuple[str, ...] = Field(default=(), description="Columns that are numbers, whatever they look like.")
-    categorical: tuple[str, ...] = Field(default=(), description="Columns that are categories, numbers or not.")
+    numeric: tuple[str, ...] = Field(default=(), description="Columns to read as numbers.")
+    categorical: tuple[str, ...] = Field(
+        default=(), description="Columns to read as categories, even if they contain numbers."
+    )
     date: tuple[str, ...] = Field(
         default=(),
-        description="Columns of dates with two digits each (2021-03-05, 05.03.2021 10:30): year, month, day, day of "
-        "the week and hour become numbers.",
+        description="Columns to read as dates, with two digits for day and month (2021-03-05, 05.03.2021 10:30). Year, "
+        "month, day, day of the week and hour become numbers.",
     )
-    text: tuple[str, ...] = Field(default=(), description="Columns of free text: the model averages vectors of words.")
-    ignore: tuple[str, ...] = Field(default=(), description="Columns that are left out.")
+    text: tuple[str, ...] = Field(
+        default=(), description="Columns to read as free text. The model averages the vectors of their words."
+    )
+    ignore: tuple[str, ...] = Field(default=(), description="Columns to leave out.")
     unlisted: Literal["infer", "ignore"] = Field(
         default="infer",
-        description="What becomes of columns in none of these lists. infer: their kind is told from their values, and "
-        "shown · ignore: they are left out.",
+        description="How to handle columns in none of these lists. infer: detect their kind from their values, and "
+        "report it · ignore: leave them out.",
     )
     unlisted_text: Literal["auto", "learn", "ignore"] = Field(
         default="auto",
-        description="What becomes of columns in none of these lists that are free text by their values. learn: they "
-        "are read as those under text · ignore: they are left out · auto: learn, if the model learns vectors.",
+        description="How to handle columns in none of these lists that are detected as free text. learn: read them "
+        "like those under text · ignore: leave them out · auto: learn, if the model learns vectors.",
     )
-    missing: Missing = Field(default=Missing(), description="What becomes of missing values.")
+    missing: Missing = Field(default=Missing(), description="How to handle missing values.")
     missing_values: tuple[str, ...] = Field(
         default=MISSING_VALUES,
-        description="Texts that mean that a value is missing, in place of the usual ones; also_missing adds to them.",
+        description="Texts that mark missing values, instead of the usual ones. also_missing adds to them.",
     )
-    also_missing: tuple[str, ...] = Field(
-        default=(), description="More texts that mean that a value is missing: ['-', '-999']."
-    )
+    also_missing: tuple[str, ...] = Field(default=(), description="More texts that mark missing values: ['-', '-999'].")
     embedding: Literal["auto", "off"] | EmbeddingKeys = Field(
         default="auto",
-        description="Whether the model learns vectors for the categories of large columns. auto: of those with 50 "
-        "categories or more, if the model learns vectors · off: every column is one-hot · or a group of keys.",
+        description="Whether the model learns vectors for categories. auto: for columns with 50 categories or more, if "
+        "the model supports it · off: all columns are one-hot · or a group of keys.",
     )
     max_categories: int = Field(
         default=10_000,
         ge=1,
         le=1_000_000,
-        description="Categories of a column, and words of a text column, that are told apart: the most frequent in the "
-        "training split; others count as unknown.",
+        description="Maximum number of categories of a column, and of words of a text column: the most frequent in the "
+        "training split. Others count as unknown.",
     )
     unknown_categories: Literal["error", "allow"] = Field(
         default="error",
-        description="What a column is most of whose values training did not have, in rows of other files than the "
-        "training rows (or written otherwise: yes and no in place of true and false). error: the file is refused · "
-        "allow: a note says so.",
+        description="How to handle a file in which most values of a column are unknown from training, for example yes "
+        "and no instead of true and false. error: refuse the file · allow: report it in a note.",
     )
-    text_length: int = Field(default=64, ge=1, description="Words of a text that are read; the rest is left out.")
-    text_size: int = Field(default=32, ge=1, description="Width of the vector learnt for each word.")
+    text_length: int = Field(default=64, ge=1, description="Number of words that are read from a text.")
+    text_size: int = Field(default=32, ge=1, description="Width of the learned vector of each word.")
     standardize: bool = Field(
         default=True,
-        description="Whether numeric columns are brought to mean 0 and variance 1, as measured on the training split.",
+        description="Whether to scale numeric columns to mean 0 and variance 1, as measured on the training split.",
     )
 
     @property
     def missing_texts(self) -> tuple[str, ...]:
-        """All texts that mean that a value is missing."""
+        """All texts that mark missing values."""
         return tuple(dict.fromkeys((*self.missing_values, *self.also_missing)))
 
     @property
     def listed(self) -> dict[str, ListName]:
-        """The list in which a column stands, by the column's name."""
+        """The list of each listed column, by the name of the column."""
         return {name: key for key in LISTS for name in getattr(self, key)}
 
     @property
     def text_refusal(self) -> str:
-        """Why a column that was found to be free text is left out; empty if it is a feature."""
+        """Why columns that are detected as free text are left out; empty if they are features."""
         if self.unlisted_text == "ignore":
-            return "it is free text, which only a model that learns vectors of words takes, such as mlp"
+            return "it is free text, which needs a model that learns vectors of words, such as mlp"
         return ""
 
     def requires(self, kind: str) -> bool:
-        """Whether a value that is missing in a column of this kind is an error."""
+        """Return whether a missing value in a column of this kind is an error."""
         wanted = {
             "numeric": self.missing.numeric,
             "date": self.missing.numeric,
@@ -126,7 +127,7 @@ class ColumnKeys(FileKeys):
         return wanted.get(kind) == "error"
 
     def embeds(self, categories: int) -> int:
-        """Width of the vectors for a column of so many categories; 0 if it is one-hot.
+        """Return the width of the vectors for a column with a number of categories; 0 if it is one-hot.
 
         Formula:
             min(50, 1.6 categories^0.56)
@@ -140,15 +141,15 @@ class ColumnKeys(FileKeys):
         return keys.size or min(50, round(1.6 * categories**0.56))
 
     def without_vectors(self) -> Self:
-        """The same keys for a model that learns no vectors: what is left to choose is chosen so that it takes it."""
+        """Return keys for a model that learns no vectors: every `auto` becomes a choice that the model supports."""
         chosen = {"embedding": "off", "unlisted_text": "ignore"}
         return self.model_copy(update={key: value for key, value in chosen.items() if getattr(self, key) == "auto"})
 
     def column_problems(self, table: TableFiles | None, targets: tuple[str, ...]) -> Iterator[FieldProblem]:
-        """Columns that are listed twice, are not there, or may be two.
+        """Yield the problems of listed columns: listed twice, missing in the file, or ambiguous.
 
         Args:
-            table: The file; None where it cannot be read now.
+            table: The file; None if it is not available yet.
             targets: The columns to predict.
         """
         yield from self.name_problems()
@@ -159,7 +160,7 @@ class ColumnKeys(FileKeys):
         for key in LISTS:
             for index, name in enumerate(getattr(self, key)):
                 if name in seen:
-                    yield FieldProblem((key, index), f"{name!r} stands under {seen[name]} too", "one of them")
+                    yield FieldProblem((key, index), f"{name!r} is also listed under {seen[name]}", "only one of them")
                 elif table is not None:
                     for problem in name_problem((key, index), name, table, hinted=hints >= 0):
                         hints -= 1
@@ -167,17 +168,17 @@ class ColumnKeys(FileKeys):
                 seen[name] = key
 
     def open_table(self, path: str, *, head_only: bool = False) -> TableFiles:
-        """The table in a file, or in all files that a pattern matches; see `TableFiles.open`."""
+        """Open the table in a file, or in all files that match a pattern; see `TableFiles.open`."""
         return TableFiles.open(path, self.file_format, head_only=head_only)
 
 
 def name_problem(
     path: tuple[str | int, ...], name: str, table: TableFiles, *, hinted: bool = True
 ) -> Iterator[FieldProblem]:
-    """The problem of a column that the file does not have, or has twice."""
+    """Yield the problem of a column that the file does not have, or has more than once."""
     if name in table.repeated:
-        said = f"{table.label} has more than one column {name!r}"
-        yield FieldProblem(path, said, "names that differ", "rename one of them in the file")
+        found = f"{table.label} has more than one column {name!r}"
+        yield FieldProblem(path, found, "unique names", "rename one of them in the file")
     elif name not in table.known_names:
         expected, hint = "one of " + list_names(table.names), ""
         if hinted or table.row_like:

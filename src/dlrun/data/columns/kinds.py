@@ -1,4 +1,4 @@
-"""What each column is, by the spec's lists or its values: numeric, categorical, text, or left out, with the reason."""
+"""Decide the kind of each column from the lists of the spec or from its values: a feature, or left out for a reason."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ _SHOWN = 8
 
 @dataclass(frozen=True)
 class Plan:
-    """What becomes of every column.
+    """The decision for every column.
 
     Args:
         columns: The features, in the order of the file.
-        ignored: Why others are left out, by name.
+        ignored: The reasons why other columns are left out, by name.
     """
 
     columns: tuple[PlannedColumn, ...]
     ignored: Mapping[str, str]
 
     def notes(self) -> Iterator[str]:
-        """What is told of it, one sentence for each kind."""
+        """Yield a summary for the user: a line for each kind of column, and remarks."""
         for kind in ("numeric", "categorical", "date", "text"):
             names = [column.name for column in self.columns if column.kind == kind]
             if names:
@@ -51,30 +51,30 @@ class Plan:
         remarks = [column.remark for column in self.columns if column.remark]
         yield from remarks[:_SHOWN]
         if more := remarks[_SHOWN:]:
-            yield f"{len(more)} more columns are like these"
+            yield f"{len(more)} more columns have similar remarks"
         if self.ignored:
             yield "columns left out: " + reasons(self.ignored)
 
 
 def reasons(left_out: Mapping[str, str]) -> str:
-    """Columns that are no features, each with why, in one line."""
+    """Return the columns that are left out, each with its reason, in one line."""
     return "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
 
 
 def plan_columns(
     table: TableFiles, surveys: Mapping[str, ColumnSurvey], keys: ColumnKeys, *, without: Sequence[str] = ()
 ) -> Plan:
-    """Settle what each column is.
+    """Decide the kind of each column.
 
     Args:
         table: The training rows.
-        surveys: What was counted of its columns.
-        keys: What the spec says.
-        without: Columns that are no features, such as the target.
+        surveys: The surveys of its columns.
+        keys: The keys of the dataset.
+        without: Columns that are not features, such as the target.
 
     Raises:
-        DataError: A column that the spec lists is not there or is not what it says, a column of numbers has something
-            else in it, or no column is left.
+        DataError: A listed column is missing or of another kind, a numeric column contains another value, or no
+            feature is left.
     """
     table.check_columns(tuple(keys.listed))
     columns: list[PlannedColumn] = []
@@ -92,14 +92,14 @@ def plan_columns(
         else:
             ignored[name] = planned
     if not columns:
-        said = reasons(ignored) or "there is none besides the target"
+        why = reasons(ignored) or "the target is its only column"
         hint = (
-            "rows in the order of time are a series, which is predicted from its own past: --type series (init), "
-            "type: series"
+            "if the rows are in order of time, read them as a series, which is predicted from its own past: "
+            "--type series (init), type: series"
         )
         if keys.text_refusal in ignored.values():
-            hint = "a model of type mlp learns from texts; type: text is a dataset of texts alone"
-        raise DataError(f"{table.label} has no column to learn from: {said}", expected="one at least", hint=hint)
+            hint = "a model of type mlp learns from texts; type: text is for data that consists of texts only"
+        raise DataError(f"{table.label} has no column to learn from: {why}", expected="at least one", hint=hint)
     return Plan(tuple(columns), ignored)
 
 
@@ -124,7 +124,7 @@ def _plan(table: TableFiles, survey: ColumnSurvey, keys: ColumnKeys) -> PlannedC
 
 def _reason_to_ignore(survey: ColumnSurvey, listed: ListName | None, keys: ColumnKeys) -> str:
     if listed == "ignore":
-        return "the spec says so"
+        return "it is listed under ignore"
     if listed is None and keys.unlisted == "ignore":
         return "it is not listed"
     if not survey.known:
@@ -153,8 +153,8 @@ def _infer_text(survey: ColumnSurvey) -> PlannedColumn | str:
     if (layout := layout_of(survey)) is not None:
         return infer_dates(survey, layout)
     if survey.dates == survey.known:
-        return "its dates are not written with two digits for day and month and four for the year"
-    # Of more distinct values than were counted nothing is known but that there are so many.
+        return "its dates do not have two digits for day and month and four for the year"
+    # The survey stops counting distinct values at MOST_COUNTED, so then their number is only known to be larger.
     many = survey.is_many and survey.known < _ROWS_OF_A_CATEGORY * MOST_COUNTED
     different = many or len(survey.counts) > _DISTINCT_LIKE_IDS * survey.known
     if survey.known >= _FEW_ROWS and different:

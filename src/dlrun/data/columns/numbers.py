@@ -1,4 +1,4 @@
-"""Numbers as people write them: which notation a column uses, and its values as floats."""
+"""Parse numbers as people write them: detect the notation of a column, and convert its values to floats."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _EXAMPLES = {"plain": "1234.5", "comma": "1.234,5", "grouped": "1,234.5"}
 
 
 def _pattern(notation: Notation) -> str:
-    """What a number looks like; a unit stands before or behind it, a sign before both or between them."""
+    """Return the pattern of a notation. A unit may precede or follow the digits, and a sign may precede either."""
     base, _, unit = notation.partition(" ")
     digits, mark, gap = _DIGITS[base], re.escape(unit), r"[ \x{00a0}\x{202f}]?"
     if not unit:
@@ -43,37 +43,37 @@ def _pattern(notation: Notation) -> str:
 
 PATTERNS: dict[Notation, str] = {notation: _pattern(notation) for notation in get_args(Notation)}
 PLAIN: tuple[Notation, ...] = ("plain", "comma", "grouped")
-"""Those without a unit."""
+"""The notations without a unit."""
 
 _UNITS = ("%", "$", "€", "£", "¥")
 _WHOLE_IN_FLOAT32 = 2.0**24
-"""From here on float32 does not hold every whole number."""
+"""float32 cannot represent every whole number above this one."""
 
 _FAR_FROM_0 = 16
-"""Times the range of the numbers, from which on so much of float32 is used up that digits may be lost."""
+"""If numbers are larger than this multiple of their range, float32 may not distinguish them."""
 
 LARGEST = 1e18
-"""The square of a larger number is more than float32 holds, and a variance is made of squares."""
+"""The largest number that is accepted: variances need squares, and float32 overflows at 3.4e38."""
 
 
 def is_numbers(array: pa.Array) -> bool:
-    """Whether a column came as numbers, not as text."""
+    """Return whether the file stores a column as numbers, not as text."""
     from pyarrow import types
 
     return bool(types.is_integer(array.type) or types.is_floating(array.type))
 
 
 def parse_numbers(array: pa.Array, notation: Notation, *, offset: float = 0.0) -> tuple[Floats, int | None]:
-    """The values of a column.
+    """Return the values of a column as floats.
 
     Args:
-        array: Numbers, or trimmed text, in which null is what is missing.
-        notation: How text writes numbers.
-        offset: Is taken off each value; of whole numbers exactly, however large they are.
+        array: Numbers or trimmed texts, null if missing.
+        notation: Notation of the texts.
+        offset: Offset to subtract from each value. The result is exact for whole numbers of any size.
 
     Returns:
-        Floats, NaN where a value is missing; and the index of the first value that is no number, or one that is too
-        large, if there is one.
+        Floats, NaN if missing, and the index of the first value that is not a number or is too large; None if there is
+        none.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -98,17 +98,17 @@ def parse_numbers(array: pa.Array, notation: Notation, *, offset: float = 0.0) -
             array = pc.cast(pc.if_else(pa.array(fits), array, pa.scalar(None, pa.string())), pa.float64())
     given = array.is_valid().to_numpy(zero_copy_only=False)
     values = _to_floats(array)
-    # A number that came as one may be NaN, which is missing; a text that says nan was not among the missing values.
+    # NaN in a column of numbers means missing. The text "nan" does not: it is not among the missing values here.
     unfit = given & ~(np.abs(values) <= LARGEST) & (from_text | ~np.isnan(values))
     return values, _first(unfit) if wrong is None else wrong
 
 
 def merges_in_float32(numbers: Floats, *, is_whole: bool) -> bool:
-    """Whether different numbers are one number in float32; looked for where that may be.
+    """Return whether different numbers become equal in float32.
 
     Args:
-        numbers: None is NaN.
-        is_whole: Whether all are whole.
+        numbers: The numbers, without NaN.
+        is_whole: Whether all are whole numbers.
     """
     low, high = float(numbers.min()), float(numbers.max())
     largest = max(abs(low), abs(high))
@@ -119,7 +119,7 @@ def merges_in_float32(numbers: Floats, *, is_whole: bool) -> bool:
 
 
 def _less_exactly(array: pa.Array, offset: float) -> Floats | None:
-    """Whole numbers less a whole offset, as float64 would not have all their digits; None of others."""
+    """Return whole numbers minus a whole offset, computed in int64, since float64 may lose digits; None for others."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -136,18 +136,18 @@ def _less_exactly(array: pa.Array, offset: float) -> Floats | None:
 
 
 def unit_of(notation: Notation) -> str:
-    """The unit that stands beside every number, or nothing."""
+    """Return the unit of a notation, or an empty text."""
     return notation.partition(" ")[2]
 
 
 def example_of(notation: Notation) -> str:
-    """A number as the notation has it."""
+    """Return an example of a notation."""
     unit, digits = unit_of(notation), _EXAMPLES[notation.partition(" ")[0]]
     return f"{digits}{unit}" if unit == "%" else f"{unit}{digits}"
 
 
 def fits_another(text: str, notation: Notation) -> bool:
-    """Whether a text is a number in another notation than the one that is read, and none in that."""
+    """Return whether a text is a number only in other notations than the given one."""
     import pyarrow as pa
 
     value = pa.array([text])
@@ -156,11 +156,11 @@ def fits_another(text: str, notation: Notation) -> bool:
 
 
 def count_notations(values: pa.Array, counts: npt.NDArray[np.int64]) -> dict[Notation, int]:
-    """How many values each notation fits; a number that is too large is none.
+    """Return how many values each notation fits. Numbers that are too large do not count.
 
     Args:
-        values: Distinct trimmed texts, none null.
-        counts: How often each occurs.
+        values: Distinct trimmed texts without null.
+        counts: Number of occurrences of each text.
     """
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -1,4 +1,4 @@
-"""A column that is a feature or a target, and how its numbers or dates are written; what does not fit is an error."""
+"""Planned columns: features and targets with the notation of their numbers or dates. Other values are errors."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from dlrun.errors import DataError
 Kind = Literal["numeric", "categorical", "date", "text"]
 
 _MOSTLY = 0.9
-"""Part of the values from which on a column is one of numbers, or of dates, with mistakes in it."""
+"""Fraction of numbers or dates from which on a column counts as numeric or as dates, and other values as mistakes."""
 
 _FEW_VALUES = 20
 
 
 @dataclass(frozen=True)
 class PlannedColumn:
-    """A column that is a feature.
+    """A column to read as a feature or target.
 
     Args:
-        name: Of the column.
-        kind: What its values are.
-        notation: How its numbers are written.
-        layout: How its dates are written.
-        remark: What may have been taken for something else, and how to say so; empty: nothing.
-        is_target: Whether it is to be predicted; series learn from what they predict, too.
-        merges: Whether different numbers of it are one number in float32.
-        offset: What is taken off its numbers, so that they are not.
+        name: Name of the column.
+        kind: Kind of its values.
+        notation: Notation of its numbers.
+        layout: Layout of its dates.
+        remark: A remark for the user if the column may have been misread, with the key to change that; may be empty.
+        is_target: Whether it is a target. In series, a target is a feature, too.
+        merges: Whether different numbers become equal in float32.
+        offset: Offset to subtract from its numbers, so that they stay different in float32.
     """
 
     name: str
@@ -49,9 +49,9 @@ class PlannedColumn:
 
 
 def notation_of(table: TableFiles, survey: ColumnSurvey) -> Notation | None:
-    """How the numbers of a column are written, or None if it is not one of numbers.
+    """Return the notation of a column of numbers, or None for other columns.
 
-    `1,234` alone may be either; between commas it is a number with groups, elsewhere one with a decimal comma.
+    `1,234` is ambiguous: in a file with commas as delimiters the comma groups digits, in others it is a decimal comma.
     """
     fitting = [notation for notation, count in survey.notations.items() if count == survey.known > 0]
     if not fitting:
@@ -63,28 +63,28 @@ def notation_of(table: TableFiles, survey: ColumnSurvey) -> Notation | None:
 
 
 def layout_of(survey: ColumnSurvey) -> DateLayout | None:
-    """How the dates of a column are written, or None if it is not one of dates; day first where both may be."""
+    """Return the layout of a column of dates, or None for other columns. If ambiguous, the day comes first."""
     return next((layout for layout, count in survey.layouts.items() if count == survey.known > 0), None)
 
 
 def is_mostly_numbers(survey: ColumnSurvey) -> bool:
-    """Whether a column is one of numbers, mistakes apart; few different values (1, 2, 3, 4+) are categories."""
+    """Return whether a column is numeric except for mistakes. Few different values (1, 2, 3, 4+) are categories."""
     few = not survey.is_many and len(survey.counts) <= _FEW_VALUES
     return not few and max(survey.notations.values()) >= _MOSTLY * survey.known
 
 
 def is_mostly_dates(survey: ColumnSurvey) -> bool:
-    """Whether a column is one of dates that can be read, mistakes apart."""
+    """Return whether a column consists of readable dates except for mistakes."""
     return max(survey.layouts.values()) >= _MOSTLY * survey.known
 
 
 def plan_numbers(
     table: TableFiles, survey: ColumnSurvey, *, keys: ColumnKeys, is_target: bool = False
 ) -> PlannedColumn:
-    """A column that has to be one of numbers.
+    """Return the plan of a column that must be numeric.
 
     Raises:
-        DataError: It has something else in it: names the first row where it has, what is there, and what to try.
+        DataError: A value is not a number; the error names its row and what to try.
     """
     name, notation = survey.name, notation_of(table, survey)
     if notation is not None:
@@ -102,29 +102,29 @@ def plan_numbers(
 
 
 def centred(planned: PlannedColumn, survey: ColumnSurvey, keys: ColumnKeys) -> PlannedColumn:
-    """A column of numbers that are learnt less their mean, where float32 does not hold them apart as they are."""
+    """Return a plan that subtracts the mean of the numbers if float32 could not distinguish them otherwise."""
     if not survey.merges or planned.kind != "numeric" or not planned.notation.startswith("plain"):
         return planned
     return replace(planned, merges=True, offset=survey.centre if keys.standardize else 0.0)
 
 
 def infer_dates(survey: ColumnSurvey, layout: DateLayout) -> PlannedColumn:
-    """A column of dates of one layout, with a remark where day and month could change places."""
+    """Return the plan of a column of dates, with a remark if day and month are ambiguous."""
     remark = ""
     if layout == "dmy" and survey.layouts["mdy"] == survey.known:
         example = f" ({next(iter(survey.counts))})" if survey.counts else ""
         remark = (
-            f"{survey.name}: dates{example} are read as day, month, year; they may be month, day, year as well, as no "
-            "day is above 12 (written as 2021-03-05 they cannot be mistaken)"
+            f"{survey.name}: dates{example} are read as day, month, year, but may be month, day, year, because no day "
+            "is above 12 (dates such as 2021-03-05 are unambiguous)"
         )
     return PlannedColumn(survey.name, "date", layout=layout, remark=remark)
 
 
 def plan_dates(table: TableFiles, survey: ColumnSurvey, *, keys: ColumnKeys) -> PlannedColumn:
-    """A column that has to be one of dates.
+    """Return the plan of a column that must consist of dates.
 
     Raises:
-        DataError: As for `plan_numbers`.
+        DataError: A value is not a date; the error names its row and what to try.
     """
     best = max(survey.layouts, key=lambda layout: survey.layouts[layout])
     layout = layout_of(survey)
@@ -139,8 +139,8 @@ def plan_dates(table: TableFiles, survey: ColumnSurvey, *, keys: ColumnKeys) -> 
 
 
 def wrong_value(place: str, column: PlannedColumn | Column, found: object, *, hint: str = "") -> DataError:
-    """The error of a value that should be a number or a date."""
-    name, expected = column.name, "a number, not beyond 1e18 either way"
+    """Return the error for a value that should be a number or a date."""
+    name, expected = column.name, "a number between -1e18 and 1e18"
     if column.kind == "numeric" and fits_another(str(found), column.notation):
         mark = "comma" if column.notation.startswith("comma") else "point"
         where = "the rest of the column" if isinstance(column, PlannedColumn) else "training"
@@ -149,17 +149,17 @@ def wrong_value(place: str, column: PlannedColumn | Column, found: object, *, hi
         example = {"ymd": "2021-03-05", "dmy": "05.03.2021", "mdy": "03/05/2021"}[column.layout]
         expected = f"a date such as {example}, with or without a time"
         if is_written_as_date(str(found), column.layout):
-            expected = "a day that the calendar has"
+            expected = "a day that exists in the calendar"
     return DataError(
-        f"{place}: column {name!r} holds {found!r}",
+        f"{place}: column {name!r} contains {found!r}",
         expected=expected,
         hint=hint or _remedy(column, str(found)),
     )
 
 
 def _remedy(column: PlannedColumn | Column, found: str) -> str:
-    """What to write in the spec about a value that is not a number or not a date."""
-    missing = f"also_missing: [{json.dumps(found, ensure_ascii=False)}], if it means that the value is missing"
+    """Return what to change in the spec or file for a value that is not a number or date."""
+    missing = f"also_missing: [{json.dumps(found, ensure_ascii=False)}] if it marks a missing value"
     if isinstance(column, PlannedColumn) and column.is_target:
-        return f"mend the value; or {missing}, with missing_target: drop"
+        return f"correct the value; or {missing}, with missing_target: drop"
     return f"{missing}; or list the column under categorical or ignore: ignore: [{column.name}]"

@@ -1,4 +1,4 @@
-"""The preprocessing of table rows inside the step: numbers are standardized, small categories become one-hot."""
+"""Preprocessing of table rows inside the training step: standardized numbers and one-hot categories."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ColumnsPreprocess(Preprocess):
-    """What is done to the last axis of stored rows: to its numbers, its one-hot ids, its embedded ids, in this order.
+    """Preprocessing of the last axis of stored rows: first numbers, then one-hot ids, then ids to embed.
 
     Args:
-        raw_shape: Shape of one stored example, without the batch axis: `(width,)`, or `(steps, width)`.
-        numbers: How many of the last axis are numbers.
-        mean: Of each number; empty: they are not standardized.
-        variance: With `mean`.
-        categories: Of each one-hot column: the number of its ids. Id 0, an unknown category, is all zeros: what no
-            training example has would have weights that nothing has trained.
-        type: Tells the kinds of preprocessing apart.
+        raw_shape: Shape of one stored example: `(width,)`, or `(steps, width)`.
+        numbers: Number of numeric values.
+        mean: Mean of each number; empty if they are not standardized.
+        variance: Variance of each number; empty if they are not standardized.
+        categories: Number of ids of each one-hot column. Id 0, an unknown category, becomes all zeros: a one-hot
+            position that no training example uses would have untrained weights.
+        type: Discriminator of the kinds of preprocessing.
     """
 
     numbers: int
@@ -41,12 +41,12 @@ class ColumnsPreprocess(Preprocess):
     def of(
         cls, columns: Sequence[Column], *, standardize: bool = True, steps: tuple[int, ...] = ()
     ) -> ColumnsPreprocess:
-        """For rows of these columns.
+        """Return the preprocessing for rows of some columns.
 
         Args:
-            columns: In the order of a stored row.
-            standardize: Whether numbers are standardized.
-            steps: Axes before the last one: `(steps,)` of a sequence of rows.
+            columns: Columns in the order of a stored row.
+            standardize: Whether to standardize numbers.
+            steps: Axes before the last one, `(steps,)` for a sequence of rows.
         """
         mean: list[float] = []
         variance: list[float] = []
@@ -61,21 +61,21 @@ class ColumnsPreprocess(Preprocess):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the features."""
+        """The shape of the features."""
         embedded = self.raw_shape[-1] - self.numbers - len(self.categories)
         return (*self.raw_shape[:-1], self.numbers + sum(count - 1 for count in self.categories) + embedded)
 
     @property
     def is_standardized(self) -> bool:
-        """Whether the numbers have a mean to subtract."""
+        """Whether numbers are standardized."""
         return bool(self.mean)
 
     def numeric_values(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
-        """The numbers, which stand first in a row."""
+        """Return the numbers, which come first in a row; None if there are none."""
         return stored[..., : self.numbers] if self.numbers else None
 
     def build(self) -> keras.Model:
-        """Make the Keras model that does it.
+        """Build the Keras model of the preprocessing.
 
         Shape:
             Input: `(batch, *raw_shape)`, float32. Output: `(batch, *shape)`, float32.
@@ -101,7 +101,7 @@ class ColumnsPreprocess(Preprocess):
         return keras.Model(inputs, outputs, name="preprocess")
 
     def _one_hot(self, ids: Any) -> Any:
-        """One-hot of every column at once: each output compares one of the ids with one category."""
+        """Return the one-hot encoding of all columns at once: each output compares one id with one category."""
         import keras
 
         column_of = np.repeat(np.arange(len(self.categories)), [count - 1 for count in self.categories])
@@ -111,5 +111,5 @@ class ColumnsPreprocess(Preprocess):
 
 
 def embedded_columns(columns: Sequence[Column]) -> tuple[Embedded, ...]:
-    """What the model learns vectors for, in the order of a stored row."""
+    """Return the columns for which the model learns vectors, in the order of a stored row."""
     return tuple(column.embedded for column in columns if column.embedded is not None)

@@ -1,4 +1,4 @@
-"""Rows of files for a trained model, and the Keras layers that do the same: what prediction and export need."""
+"""Read rows of files for a trained model, and build the Keras layers of an exported model that do the same."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ _NUMBERS = "columns.packed"
 """The input of a packed model that takes numbers."""
 
 _FEW_IDS, _MOST_TIMES = 20_000, 4
-"""So many ids a lookup that several columns share may need, or so many times those of the columns by themselves."""
+"""Limits for a shared lookup: the number of its ids, or else how many times as many ids as separate lookups it has."""
 
 
 @dataclass(frozen=True)
 class ColumnReading:
-    """How the values of files are read.
+    """How to read the values of files.
 
     Args:
-        missing_values: Texts that mean that a value is missing.
-        delimiter: Of CSV files; None: detected from the file.
-        encoding: Of CSV files; None: detected from the file.
-        header: What is known of the first line of CSV files.
-        quoted: Whether a value of a CSV file may stand in double quotes.
+        missing_values: Texts that mark missing values.
+        delimiter: Delimiter of CSV files; None to detect it.
+        encoding: Encoding of CSV files; None to detect it.
+        header: Form of the first line of CSV files.
+        quoted: Whether values of CSV files may be enclosed in double quotes.
     """
 
     missing_values: tuple[str, ...] = MISSING_VALUES
@@ -59,16 +59,16 @@ class ColumnReading:
 
     @classmethod
     def of(cls, keys: ColumnKeys) -> ColumnReading:
-        """The reading that the keys of a dataset say."""
+        """Return how to read files according to the keys of a dataset."""
         known = keys.file_format
         return cls(keys.missing_texts, known.delimiter, known.encoding, known.header, known.quoted)
 
     @contextmanager
     def open(self, source: str) -> Iterator[TableFiles]:
-        """Open a table; `-` is standard input, which is kept in a file until the end.
+        """Open a table; `-` is standard input, which is copied to a temporary file.
 
         Raises:
-            DataError: There is none, or it cannot be read.
+            DataError: The table does not exist, or cannot be read.
         """
         if source != "-":
             yield self._open(source)
@@ -84,19 +84,22 @@ class ColumnReading:
 
 
 def read_as(reading: ColumnReading, dataset: Any) -> ColumnReading:
-    """The same reading with what the keys of a dataset, which may have changed, say of the first line."""
+    """Return a reading with the form of the first line taken from the dataset, whose keys may have changed."""
     return replace(reading, header=getattr(dataset, "first_line", reading.header))
 
 
 @dataclass(frozen=True)
 class RawBlock:
-    """Some rows as they were read, and as they are stored.
+    """Some rows of a file, in the form of the file and in stored form.
 
     Args:
-        first: Number of the first one, from 0.
-        stored: `(rows, width)` float32.
-        known: By column, those of `also` too: text or numbers, null for what is missing.
-        raw: The same as it stands in the file.
+        first: Number of the first row, from 0.
+        stored: Rows in stored form, float32.
+        known: Values by column, including those of `also`: texts or numbers, null if missing.
+        raw: The same values as in the file.
+
+    Shape:
+        stored: `(rows, width)`.
     """
 
     first: int
@@ -111,14 +114,15 @@ def read_rows(
     """Read and code the rows of a table in bounded memory.
 
     Args:
-        table: With all of the columns; it may have others.
-        columns: What a stored row holds.
-        reading: How values are read.
-        at_once: The largest number of rows given at a time.
-        also: Columns that are to be read besides.
+        table: Table with all of the columns; it may have more.
+        columns: Columns of a stored row.
+        reading: How to read values.
+        at_once: Maximum number of rows in a block.
+        also: More columns to read.
 
     Raises:
-        DataError: A column or a value is missing, or a number is none: names line and column.
+        DataError: A column or a required value is missing, or a value is not a number; the error names line and
+            column.
     """
     names = [column.name for column in columns]
     table.check_columns([*names, *also])
@@ -133,12 +137,12 @@ def read_rows(
 
 
 def input_names(columns: Sequence[Column]) -> dict[str, str]:
-    """What the inputs of the model of `build_rows` are called, by column; see `inner_names`."""
+    """Return the names of the inputs of the model of `build_rows`, by column; see `inner_names`."""
     return inner_names([column.name for column in columns])
 
 
 def column_places(columns: Sequence[Column]) -> dict[str, tuple[int, ...]]:
-    """By column, the places of its values in a stored row."""
+    """Return the places of the values of each column in a stored row."""
     places, first = {}, 0
     for column in columns:
         places[column.name] = tuple(range(first, first + column.width))
@@ -147,21 +151,21 @@ def column_places(columns: Sequence[Column]) -> dict[str, tuple[int, ...]]:
 
 
 def build_rows(columns: Sequence[Column], missing_values: Sequence[str], *, is_packed: bool = False) -> keras.Model:
-    """Make the Keras model from values to stored rows.
+    """Build the Keras model from values to stored rows.
 
-    All numbers are filled at once, and all ids of categories made at once: a table may have thousands of columns, and
-    every operation of a model costs time as it is built, written, converted and run.
+    All numbers are processed together, and all categories, too: a table may have thousands of columns, and every
+    operation of a model costs time when it is built, saved, converted and run.
 
     Args:
-        columns: What a stored row holds.
-        missing_values: Texts that mean that a value is missing.
-        is_packed: Whether numbers, and categories, are taken side by side, as `packs` says: Keras takes long for
-            thousands of inputs, and TensorFlow for hundreds of lookups.
+        columns: Columns of a stored row.
+        missing_values: Texts that mark missing values.
+        is_packed: Whether numbers, and categories, share an input, as described by `packs`. Keras is slow with
+            thousands of inputs, and TensorFlow with hundreds of lookups.
 
     Shape:
-        Inputs: by the names of `input_names`: numbers `(batch, 1)`, NaN for what is missing, of numeric columns;
-        strings `(batch, 1)` of others. Packed, the values of a pack are `(batch, columns)` under its name. Output:
-        `(batch, width)`, float32.
+        Inputs, named by `input_names`: numbers `(batch, 1)`, NaN if missing, for numeric columns; strings `(batch, 1)`
+        for others. If packed, the columns of a pack are one input `(batch, columns)`. Output: `(batch, width)`,
+        float32.
     """
     import keras
 
@@ -204,7 +208,7 @@ def build_rows(columns: Sequence[Column], missing_values: Sequence[str], *, is_p
 
 
 def packs(columns: Sequence[Column], missing_values: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """The inputs of `build_rows` that a packed model takes side by side, in their order, by the name of its input."""
+    """Return the columns of each shared input of a packed model, in order, by the name of the input."""
     names = input_names(columns)
     groups: dict[str, Sequence[Column]] = {_NUMBERS: _plain_numbers(columns)}
     for number, group in enumerate(_groups_of_categories(columns, missing_values, is_packed=True)):
@@ -215,10 +219,10 @@ def packs(columns: Sequence[Column], missing_values: Sequence[str]) -> dict[str,
 def _groups_of_categories(
     columns: Sequence[Column], missing_values: Sequence[str], *, is_packed: bool
 ) -> list[list[CategoricalColumn]]:
-    """The columns of categories by the lookup that numbers their texts; not packed, each has its own.
+    """Return groups of categorical columns that share a lookup; if not packed, each column is its own group.
 
-    A shared lookup needs, for each of its columns, an id of every text of all: columns share one while these are few,
-    or not many times those that each column would have by itself.
+    A shared lookup needs an id for every text of the group in each of its columns. Columns share one as long as these
+    ids are few, or at most a few times as many as with separate lookups.
     """
     groups: list[list[CategoricalColumn]] = []
     texts: set[str] = set()
@@ -239,7 +243,7 @@ def _groups_of_categories(
 
 
 def _plain_numbers(columns: Sequence[Column]) -> list[NumericColumn]:
-    """The columns of numbers that are filled at once; those of float64 are few, and each on its own."""
+    """Return the numeric columns that are processed together. The few float64 columns are processed one by one."""
     return [column for column in columns if isinstance(column, NumericColumn) and not column.offset]
 
 
@@ -250,7 +254,7 @@ def _side_by_side(tensors: Sequence[Any], name: str) -> Any:
 
 
 def _filled(columns: Sequence[NumericColumn], missing_values: Sequence[str]) -> keras.Model:
-    """The medians of all columns in place of what is missing, and behind them the indicators that there are.
+    """Build the model that replaces missing values of all columns by their medians and appends the indicators.
 
     Shape:
         Input: `(batch, columns)`, float32. Output: `(batch, columns + indicators)`, float32.
@@ -262,11 +266,11 @@ def _filled(columns: Sequence[NumericColumn], missing_values: Sequence[str]) -> 
     for number in missing_numbers(missing_values):
         absent = keras.ops.logical_or(absent, keras.ops.equal(given, np.float32(number)))
     filled = keras.ops.where(absent, np.array([column.median for column in columns], np.float32), given)
-    told = [index for index, column in enumerate(columns) if column.indicator]
-    if told:
+    marked = [index for index, column in enumerate(columns) if column.indicator]
+    if marked:
         indicators = keras.ops.cast(absent, "float32")
-        if len(told) < len(columns):
-            indicators = keras.ops.take(indicators, np.array(told, np.int32), axis=-1)
+        if len(marked) < len(columns):
+            indicators = keras.ops.take(indicators, np.array(marked, np.int32), axis=-1)
         filled = keras.ops.concatenate([filled, indicators], axis=-1)
     return keras.Model(given, filled, name="columns.filled")
 
@@ -274,7 +278,7 @@ def _filled(columns: Sequence[NumericColumn], missing_values: Sequence[str]) -> 
 def _looked_up(
     groups: Sequence[Sequence[CategoricalColumn]], tensors: Sequence[Any], missing_values: Sequence[str]
 ) -> Any:
-    """The stored ids of all columns of categories, by a lookup for each group.
+    """Return the stored ids of all categorical columns, with one lookup for each group.
 
     Shape:
         tensors: strings `(batch, columns of the group)`. Returns: `(batch, columns)`, float32.
@@ -285,10 +289,10 @@ def _looked_up(
 
 
 def _stored_ids(ids: Sequence[Sequence[int]]) -> keras.Model:
-    """The stored ids of all columns, from one table for all of them.
+    """Build the model from lookup indices to stored ids, with one table for all columns.
 
     Args:
-        ids: Of each column, by the number that its lookup gives.
+        ids: For each column, the id of each lookup index.
 
     Shape:
         Input: `(batch, columns)`, int64. Output: `(batch, columns)`, float32.
@@ -297,14 +301,15 @@ def _stored_ids(ids: Sequence[Sequence[int]]) -> keras.Model:
 
     found = keras.Input((len(ids),), dtype="int64", name="columns.numbered")
     begins = np.cumsum([0, *map(len, ids[:-1])]).astype(np.int32)
-    # In this order: Keras 3.15 makes a BiasAdd of a sum with a row behind, and TensorFlow Lite has none of int32.
+    # This order of operands matters: with the row second, Keras 3.15 makes a BiasAdd, which TensorFlow Lite does not
+    # support for int32.
     places = keras.ops.add(begins, keras.ops.cast(found, "int32"))
     stored = keras.ops.take(np.concatenate(ids).astype(np.float32), places)
     return keras.Model(found, stored, name="columns.stored")
 
 
 def _in_order(places: Sequence[int]) -> keras.Model:
-    """Values put where they are stored.
+    """Build the model that moves values to their places in a stored row.
 
     Shape:
         Input and output: `(batch, width)`, float32.
@@ -336,12 +341,12 @@ def names_of(columns: Sequence[Column], units: Sequence[tuple[str, Notation]] = 
 def deployed_rows(
     columns: Sequence[Column], known: Mapping[str, pa.Array], indices: Sequence[int]
 ) -> list[dict[str, Array]]:
-    """Some rows, each as the model of `build_rows` takes it.
+    """Return some rows, each as the inputs of the model of `build_rows`.
 
     Args:
-        columns: What a stored row holds.
-        known: As `RawBlock` has it.
-        indices: Of the rows.
+        columns: Columns of a stored row.
+        known: Values by column, as in `RawBlock`.
+        indices: Indices of the rows.
     """
     names = input_names(columns)
     rows: list[dict[str, Array]] = [{} for _ in indices]
@@ -357,7 +362,7 @@ def deployed_rows(
 
 
 def deployed_texts(column: Column, known: pa.Array) -> list[str]:
-    """Some values of a column that is not one of numbers, as the model of `build_rows` takes them."""
+    """Return values of a column that is not numeric, as inputs of the model of `build_rows`."""
     if column.kind == "categorical":
         return column.spelled(known)
     return [text or "" for text in as_texts(known).to_pylist()]
@@ -368,6 +373,6 @@ def _code(table: TableFiles, block: Block, column: Column, known: pa.Array) -> S
         refuse_missing(table, block, column.name, known)
     stored, wrong = column.code(known)
     if wrong is not None:
-        hint = "mend the value, or leave it empty if it is missing"
+        hint = "correct the value, or leave it empty if it is missing"
         raise wrong_value(table.place(block.first + wrong), column, known[wrong].as_py(), hint=hint)
     return stored

@@ -1,7 +1,7 @@
-"""Every row of a table as numbers, coded provisionally: what depends on the training split is settled afterwards.
+"""Code every row of a table as numbers. The codes are provisional: the training split determines the final ones.
 
-Numbers are float32 with NaN where one is missing. Categories and words have ids in the order in which they appeared.
-Each column is an array of its own, in memory, or in a file where the table is large.
+Numbers are float32, NaN if missing. Categories and words have ids in order of appearance. Each column is an array in
+memory, or in a file if the table is large.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 MISSING = -1
-"""The provisional id of a category that is missing."""
+"""The provisional id of a missing category."""
 
 _MOST_TEXTS = 4_000_000
 
@@ -40,13 +40,15 @@ class CodedColumn:
     """One column of all rows.
 
     Args:
-        name: Of the column.
-        kind: What its values are.
-        values: numeric and date: float32, of a target float64 from which no offset is taken. categorical: int32 ids,
-            `MISSING` or indices into `texts`. text: int32 ids of words, 0 for none or indices into `texts`.
-        texts: What the ids stand for.
-        lengths: Of texts, how many words they have before they are cut off.
-        distinct: Of numbers that float32 may not hold apart, how many different ones there are, and how many are left.
+        name: Name of the column.
+        kind: Kind of its values.
+        values: For numeric and date columns, float32; for targets, float64 including the offset. For categorical
+            columns, int32 indices into `texts`, or `MISSING`. For text columns, int32 indices of words into `texts`, 0
+            for padding.
+        texts: Texts of the ids.
+        lengths: Numbers of words of texts, before they are cut off.
+        distinct: Number of different values before and after the conversion to float32, for numbers that float32 may
+            not distinguish.
 
     Shape:
         values: `(rows,)`; `(rows, 5)` of dates, `(rows, text_length)` of texts.
@@ -65,9 +67,9 @@ class CodedRows:
     """All rows of one or several tables, one table after the other.
 
     Args:
-        columns: By name.
-        lengths: Rows of each table.
-        tables: Where they are from.
+        columns: Columns by name.
+        lengths: Number of rows of each table.
+        tables: The tables.
     """
 
     columns: dict[str, CodedColumn]
@@ -79,7 +81,7 @@ class CodedRows:
         return sum(self.lengths)
 
     def place(self, row: int) -> str:
-        """Where a row is: `people.csv:18 (row 17)`."""
+        """Return the place of a row for messages: `people.csv:18 (row 17)`."""
         for table, length in zip(self.tables, self.lengths, strict=True):
             if row < length:
                 return table.place(row)
@@ -93,13 +95,14 @@ def code_rows(
     """Read every row of every table once.
 
     Args:
-        tables: Each with the columns that are planned.
-        planned: The columns to read: features and targets.
-        keys: What the spec says.
-        folder: Where the columns are written and mapped into memory from; None: they are kept in memory.
+        tables: Tables that have all planned columns.
+        planned: Columns to read: features and targets.
+        keys: The keys of the dataset.
+        folder: Folder for the files of the columns, which are mapped into memory; None to keep them in memory.
 
     Raises:
-        DataError: A file is damaged, a number is none, or a value is missing that must not be: names line and column.
+        DataError: A file is damaged, a value is not a number, or a required value is missing; the error names line and
+            column.
         OSError: `folder` cannot be written.
     """
     names = [column.name for column in planned]
@@ -114,13 +117,13 @@ def code_rows(
                 coder.add(table, block)
             rows += block.rows
         if not rows:
-            raise DataError(f"{table.label} has no rows", expected="rows under the line of names")
+            raise DataError(f"{table.label} has no rows", expected="rows below the line of column names")
         lengths.append(rows)
     return CodedRows({coder.name: coder.coded() for coder in coders}, tuple(lengths), tuple(tables))
 
 
 class _Store:
-    """Grows by blocks, in memory or in a file; becomes one array."""
+    """Collects blocks, in memory or in a file, and returns them as one array."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -147,7 +150,7 @@ class _Store:
 
 
 class _Distinct:
-    """Counts different numbers, as they are and in float32, until there are very many."""
+    """Counts different numbers, before and after the conversion to float32, up to a limit."""
 
     def __init__(self) -> None:
         self._numbers: Array = np.zeros(0)
@@ -177,7 +180,7 @@ class _Coder:
         """Code a block.
 
         Raises:
-            DataError: A value is missing that must not be, or is no number.
+            DataError: A required value is missing, or a value is not a number.
         """
         known = known_values(block.columns[self.name], self._keys.missing_texts)
         kind = self._column.kind
@@ -216,7 +219,7 @@ class _Coder:
         if len(ids) > _MOST_TEXTS:
             raise DataError(
                 f"{table.label}: column {self.name!r} has more than {_MOST_TEXTS:,} different values",
-                expected="categories that come back",
+                expected="categories that occur in several rows",
                 hint=f"ignore: [{self.name}]",
             )
         table_of = np.array([*known, MISSING], np.int32)
@@ -225,10 +228,10 @@ class _Coder:
 
 
 def refuse_missing(table: TableFiles, block: Block, name: str, known: pa.Array) -> None:
-    """Refuse a block in which a value is missing that must not be.
+    """Check that a required column has no missing value in a block.
 
     Raises:
-        DataError: Names the first row.
+        DataError: A value is missing; the error names the first row.
     """
     import pyarrow.compute as pc
 
@@ -238,6 +241,6 @@ def refuse_missing(table: TableFiles, block: Block, name: str, known: pa.Array) 
         found = block.columns[name][row].as_py()
         raise DataError(
             f"{table.place(block.first + row)}: column {name!r} has no value ({found!r})",
-            expected="a value in every row, as `missing` says error",
+            expected="a value in every row, because `missing` is set to error",
             hint="missing: {numeric: median, categorical: category}",
         )

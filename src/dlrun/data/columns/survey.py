@@ -1,4 +1,4 @@
-"""What the values of each column are like, counted in one pass over the rows in memory that does not grow with them."""
+"""Survey the values of each column in one pass over the rows, in bounded memory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MOST_COUNTED = 100_000
-"""Distinct texts of a column that are counted; of numbers fewer are, as they are many more often."""
+"""Maximum number of distinct texts that are counted in a column. For numbers it is lower: they often have very many."""
 
 _MOST_NUMBERS_COUNTED = 2_000
 _MODULUS = (1 << 64) - 1
@@ -39,26 +39,26 @@ _DAY_FIRST = r"^\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})([T ]\d{1,2}:\d{2}(:\d{2})?
 
 @dataclass
 class ColumnSurvey:
-    """What was counted of one column.
+    """The survey of one column.
 
     Args:
-        name: Of the column.
-        came_as_numbers: Whether the file says that they are numbers, as Parquet does.
-        rows: All of them.
-        missing: Those without a value.
-        notations: How many values each notation of numbers fits.
-        dates: How many values look like a date.
-        layouts: How many values each layout of dates fits that can be read.
-        words: Words of all values together.
-        counts: How often each distinct value occurs; empty once there are too many.
-        is_many: Whether there are more distinct values than were counted.
+        name: Name of the column.
+        came_as_numbers: Whether the file stores numbers, as Parquet can.
+        rows: Number of rows.
+        missing: Number of rows without a value.
+        notations: Number of values that fit each notation of numbers.
+        dates: Number of values that look like a date.
+        layouts: Number of values that fit each readable layout of dates.
+        words: Total number of words.
+        counts: Number of occurrences of each distinct value; empty once there are too many.
+        is_many: Whether there are too many distinct values to count.
         is_whole: Whether all numbers are whole.
-        zero_led: The first whole number in text that begins with a zero, such as the zip code 02134; empty: none does.
-        low: The smallest number.
-        high: The largest.
-        total: Sum of the whole numbers, modulo 2^64, and of their squares.
-        sum: Of the numbers, about.
-        merges: Whether different numbers are one number in float32.
+        zero_led: First whole number that starts with a zero, such as the zip code 02134; empty if there is none.
+        low: Smallest number.
+        high: Largest number.
+        total: Sum of the whole numbers and of their squares, each modulo 2^64.
+        sum: Sum of the numbers in float64.
+        merges: Whether different numbers become equal in float32.
     """
 
     name: str
@@ -81,18 +81,18 @@ class ColumnSurvey:
 
     @property
     def centre(self) -> float:
-        """A number about which the others lie: their mean, a whole one if all are."""
+        """The mean of the numbers, rounded if all are whole."""
         mean = self.sum / max(1, self.notations["plain"])
         return float(round(mean)) if self.is_whole else mean
 
     @property
     def known(self) -> int:
-        """Rows with a value."""
+        """The number of rows with a value."""
         return self.rows - self.missing
 
     @property
     def is_constant(self) -> bool:
-        """Whether all rows have one and the same value."""
+        """Whether all rows have the same value."""
         if self.is_many or self.missing:
             return False
         return len(self.counts) == 1 or (self.numeric and self.low == self.high)
@@ -104,10 +104,10 @@ class ColumnSurvey:
 
     @property
     def is_permutation(self) -> bool:
-        """Whether the values are consecutive whole numbers, each once: row numbers, in any order.
+        """Whether the values are consecutive whole numbers in any order, such as row numbers.
 
         Formula:
-            high - low + 1 = n, and sum and sum of squares are those of low, ..., high.
+            high - low + 1 = n, and the sum and the sum of squares equal those of low, ..., high.
         """
         count = self.known
         if not (self.numeric and self.is_whole and self.notations["plain"] == count > 1):
@@ -120,7 +120,7 @@ class ColumnSurvey:
 
     @property
     def is_called_id(self) -> bool:
-        """Whether its name is one that ids have."""
+        """Whether its name is typical for ids."""
         return _ID_NAME.search(self.name) is not None
 
     def add(self, array: pa.Array, missing: Sequence[str]) -> None:
@@ -156,7 +156,7 @@ class ColumnSurvey:
             self.total = ((self.total[0] + add) & _MODULUS, (self.total[1] + squares) & _MODULUS)
 
     def _count(self, known: pa.Array, *, plain: bool) -> None:
-        """Count distinct values, and what those that are no plain numbers look like."""
+        """Count distinct values, and the notations and layouts of those that are not plain numbers."""
         import pyarrow.compute as pc
 
         if plain and self.is_many:
@@ -182,15 +182,15 @@ class ColumnSurvey:
 
 
 def survey_columns(table: TableFiles, names: Sequence[str], *, missing: Sequence[str]) -> Mapping[str, ColumnSurvey]:
-    """Count what the values of columns are like.
+    """Survey the values of columns.
 
     Args:
-        table: Its training rows.
-        names: The columns.
-        missing: The texts that mean missing.
+        table: The training rows.
+        names: Names of the columns.
+        missing: Texts that mark missing values.
 
     Raises:
-        DataError: A file is damaged; names the line.
+        DataError: A file is damaged; the error names the line.
     """
     surveys = {name: ColumnSurvey(name) for name in names}
     for block in table.blocks(names):
@@ -200,7 +200,7 @@ def survey_columns(table: TableFiles, names: Sequence[str], *, missing: Sequence
 
 
 def _zero_led(texts: pa.Array) -> str:
-    """The first of some whole numbers that begins with a zero, if there is one."""
+    """Return the first whole number that starts with a zero; empty if there is none."""
     import pyarrow.compute as pc
 
     begun = texts.filter(pc.starts_with(texts, "0"))

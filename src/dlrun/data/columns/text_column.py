@@ -1,4 +1,4 @@
-"""A column of free text: how many words its texts have, and their ids, whose vectors the model averages."""
+"""Columns of free text: the numbers of words of their texts, and word ids, whose vectors the model averages."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class TextLengths:
-    """Texts counted by their number of words.
+    """The lengths of texts in words.
 
     Args:
-        counts: How many texts there are of each length.
+        counts: Number of texts of each length.
     """
 
     counts: Counter[int] = field(default_factory=Counter)
 
     def add(self, words: pa.ListArray) -> None:
-        """Count some texts, each a list of its words."""
+        """Count some texts, given as lists of words."""
         import pyarrow.compute as pc
 
         counted = pc.value_counts(pc.list_value_length(words))
@@ -39,20 +39,20 @@ class TextLengths:
 
     @property
     def texts(self) -> int:
-        """How many were counted."""
+        """The number of texts."""
         return self.counts.total()
 
     @property
     def longest(self) -> int:
-        """Words of the longest text."""
+        """The number of words of the longest text."""
         return max(self.counts, default=0)
 
     def longer_than(self, length: int) -> int:
-        """Number of texts with more words than `length`."""
+        """Return the number of texts with more words than `length`."""
         return sum(count for words, count in self.counts.items() if words > length)
 
     def length_of(self, part: float) -> int:
-        """The number of words that this part of the texts does not exceed."""
+        """Return the number of words that a fraction of the texts does not exceed."""
         passed = 0
         for length in sorted(self.counts):
             passed += self.counts[length]
@@ -67,13 +67,13 @@ def count_lengths(
     """Count the words of the texts of some columns.
 
     Args:
-        table: The rows.
-        names: The columns.
-        missing: The texts that mean missing; they have no words.
-        most: Rows after which no further block is read; None: all are.
+        table: The table.
+        names: Names of the columns.
+        missing: Texts that mark missing values, which have no words.
+        most: Number of rows after which to stop; None to read all.
 
     Raises:
-        DataError: A file is damaged; names the line.
+        DataError: A file is damaged; the error names the line.
     """
     lengths = {name: TextLengths() for name in names}
     for block in table.blocks(names) if names else ():
@@ -86,14 +86,15 @@ def count_lengths(
 
 @dataclass(frozen=True)
 class TextColumn:
-    """Words: id 0 is no word, 1 every unknown one, then those of the training split by frequency.
+    """A column of texts as word ids: 0 is padding, 1 is unknown, then the words of the training split by frequency.
 
     Args:
-        name: Of the column.
-        vocabulary: The known words.
-        length: Words of a text that are read.
-        size: Width of the vector that the model learns for each.
-        kind: Tells the kinds of columns apart.
+        name: Name of the column.
+        vocabulary: Known words.
+        length: Number of words that are read from a text.
+        size: Width of the vectors that the model learns.
+        required: Always False: a missing text has no words.
+        kind: Discriminator of the kinds of columns.
     """
 
     name: str
@@ -105,24 +106,24 @@ class TextColumn:
 
     @property
     def width(self) -> int:
-        """Numbers that a row holds of it."""
+        """The number of stored values per row."""
         return self.length
 
     @property
     def categories(self) -> int:
-        """Number of ids."""
+        """The number of ids."""
         return 2 + len(self.vocabulary)
 
     @property
     def embedded(self) -> Embedded | None:
-        """What the model learns for its words."""
+        """The vectors that the model learns for its words."""
         return Embedded(self.name, self.categories, self.size, self.length)
 
     def code(self, known: pa.Array) -> tuple[npt.NDArray[np.float32], int | None]:
-        """The stored ids of some texts; none is wrong.
+        """Return the stored ids of some texts, and None, because every text is valid.
 
         Args:
-            known: Text, null for what is missing.
+            known: Texts, null if missing.
 
         Shape:
             Returns: `(rows, length)`.
@@ -136,8 +137,12 @@ class TextColumn:
         ids[pc.equal(flat, "").to_numpy(zero_copy_only=False)] = 0
         return first_words(words, ids, length=self.length).astype(np.float32), None
 
-    def build(self, tensor: Any, missing: Sequence[str]) -> Any:  # noqa: ARG002  a missing text is one without words
-        """The same of a Keras tensor: strings `(batch, 1)`; gives `(batch, length)`, float32."""
+    def build(self, tensor: Any, missing: Sequence[str]) -> Any:  # noqa: ARG002  a missing text has no words
+        """Build the Keras layers that do the same as `code`.
+
+        Shape:
+            tensor: strings `(batch, 1)`. Returns: `(batch, length)`, float32.
+        """
         import keras
 
         words = keras.layers.TextVectorization(

@@ -1,4 +1,4 @@
-"""A column as trimmed text with null for what is missing, and text as words."""
+"""Convert columns to trimmed texts with null for missing values, and split texts into words."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 MISSING_VALUES = (
     "", "?", "NA", "N/A", "n/a", "#N/A", "#NA", "<NA>", "NaN", "nan", "-NaN", "-nan", "NULL", "null", "None",
 )  # fmt: skip
-"""What is read as missing, unless the spec says otherwise."""
+"""Texts that mark missing values by default."""
 
-# What Keras' TextVectorization strips and where it splits; it lowers the letters of ASCII only.
+# The characters that TextVectorization of Keras strips. It lowercases ASCII letters only.
 _PUNCTUATION = r"""[!"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~']"""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,2})?|[+-]?inf", re.IGNORECASE)
 _WHOLE = 2.0**53
 
 
 def known_values(array: pa.Array, missing: Sequence[str]) -> pa.Array:
-    """A column with null for what is missing (or NaN, of numbers): text is trimmed, numbers stay numbers.
+    """Return a column with null for missing values and trimmed texts. Numbers stay numbers, and may be NaN.
 
     Args:
-        array: Text, int64 or float64.
-        missing: The texts that mean missing.
+        array: Texts, int64 or float64.
+        missing: Texts that mark missing values.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -47,19 +47,19 @@ def known_values(array: pa.Array, missing: Sequence[str]) -> pa.Array:
 
 
 def is_missing(values: pa.Array) -> npt.NDArray[np.bool_]:
-    """Which values are missing, of numbers those that are NaN too."""
+    """Return which values are missing, including NaN."""
     import pyarrow.compute as pc
 
     return np.asarray(pc.is_null(values, nan_is_null=is_numbers(values)))
 
 
 def missing_numbers(missing: Sequence[str]) -> tuple[float, ...]:
-    """The numbers among the texts that mean missing, such as -999 or inf."""
+    """Return the numbers among the texts that mark missing values, such as -999 or inf."""
     return tuple(float(text) for text in missing if _NUMBER.fullmatch(text))
 
 
 def as_texts(array: pa.Array) -> pa.Array:
-    """Numbers as text: `1`, not `1.0`; NaN is missing. Text stays as it is."""
+    """Return numbers as texts, with `1` instead of `1.0` and null for NaN. Texts are unchanged."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -72,10 +72,9 @@ def as_texts(array: pa.Array) -> pa.Array:
 
 
 def split_words(array: pa.Array) -> pa.ListArray:
-    """The words of each text, as Keras' TextVectorization makes them; null has none.
+    """Return the words of each text, split like TextVectorization of Keras does. Null has no words.
 
-    Formula:
-        ASCII letters in lower case, ASCII punctuation stripped, split at whitespace.
+    ASCII letters become lowercase, ASCII punctuation is removed, and the text is split at whitespace.
     """
     import pyarrow.compute as pc
 
@@ -83,19 +82,19 @@ def split_words(array: pa.Array) -> pa.ListArray:
 
 
 def without_punctuation(array: pa.Array) -> pa.Array:
-    """Texts as Keras' TextVectorization standardizes them: ASCII in lower case, without ASCII punctuation."""
+    """Return texts in lowercase ASCII without ASCII punctuation, like TextVectorization of Keras."""
     import pyarrow.compute as pc
 
     return pc.replace_substring_regex(pc.ascii_lower(array), _PUNCTUATION, "")
 
 
 def first_words(words: pa.ListArray, ids: npt.NDArray[np.int32], *, length: int) -> npt.NDArray[np.int32]:
-    """The first ids of each list as rows of one length, padded with 0.
+    """Return the first ids of each list as rows of equal length, padded with 0.
 
     Args:
-        words: Of each row.
-        ids: Of all their words, one after another; 0 for what is no word.
-        length: Of a row.
+        words: Words of each row.
+        ids: Ids of all words, one after another; 0 for an empty text.
+        length: Length of a row.
 
     Shape:
         ids: `(words,)`. Returns: `(rows, length)`.
@@ -115,4 +114,4 @@ def _written(value: float) -> str:
         return str(int(value))
     with np.errstate(over="ignore"):
         short = np.float32(value)
-    return str(short) if float(short) == value else repr(value)  # 0.1 of a file of float32 is no 0.10000000149011612
+    return str(short) if float(short) == value else repr(value)  # float32 0.1 is 0.1, not 0.10000000149011612

@@ -1,4 +1,4 @@
-"""Categories that training did not have, counted in rows that are read: told, and refused where they are the most."""
+"""Count categories that are unknown from training, to report them, or to refuse a file in which they prevail."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _SHOWN_COLUMNS = 5
 _SHOWN_VALUES = 4
 _LONGEST_SHOWN = 40
 _FEW_VALUES = 10
-"""Values of a column below which nothing is refused: one new category in one new row is what categories are for."""
+"""With fewer values, a column is never refused: a single new row may well have a new category."""
 
 _MOST = 0.5
 _OFTEN_NEW = 50
-"""Categories from which on a column may have many new ones, where training did not measure how many."""
+"""Number of categories from which on many new ones are plausible, if training did not measure their fraction."""
 
 
 @dataclass
@@ -39,10 +39,10 @@ class _Count:
 
 
 class UnknownCategories:
-    """Counts the rows whose categories have no id of their own, in memory that does not grow with the rows.
+    """Counts rows with unknown categories, in bounded memory.
 
     Args:
-        columns: In the order of a stored row.
+        columns: Columns in the order of a stored row.
     """
 
     def __init__(self, columns: Sequence[Column]) -> None:
@@ -59,15 +59,15 @@ class UnknownCategories:
         """Count coded rows.
 
         Args:
-            rows: Of all tables.
-            columns: With what was measured of them.
-            indices: The rows to count.
+            rows: Coded rows of all tables.
+            columns: Fitted columns.
+            indices: Indices of the rows to count.
         """
         unknown = cls(columns)
         for column, _ in unknown._columns:
             coded = rows.columns[column.name]
             known = set(column.vocabulary)
-            is_new = np.array([*(text not in known for text in coded.texts), False])  # the last is what is missing
+            is_new = np.array([*(text not in known for text in coded.texts), False])  # the last entry is for MISSING
             ids = coded.values[indices]
             new = is_new[ids]
             count = unknown._counts[column.name]
@@ -79,8 +79,8 @@ class UnknownCategories:
         """Count some rows.
 
         Args:
-            stored: The rows as they are stored.
-            known: Their values, null for what is missing.
+            stored: Rows in stored form.
+            known: Values by column, null if missing.
 
         Shape:
             stored: `(rows, width)`.
@@ -96,32 +96,32 @@ class UnknownCategories:
                 count.example = count.example or str(as_texts(value)[0].as_py())
 
     def said(self) -> str:
-        """How many rows of which columns, the worst first; empty if there are none."""
+        """Return a message with the number of rows of each column, worst first; empty if all are known."""
         worst = [column for column in self._worst() if self._counts[column.name].unknown]
         if not worst:
             return ""
         more = len(worst) - _SHOWN_COLUMNS
         rest = f"; and {more} more column{'s' * (more > 1)}" if more > 0 else ""
-        said = "; ".join(self._said_of(column) for column in worst[:_SHOWN_COLUMNS])
-        return f"values that the model does not know from training: {said}{rest}"
+        counts = "; ".join(self._said_of(column) for column in worst[:_SHOWN_COLUMNS])
+        return f"values that are unknown from training: {counts}{rest}"
 
     def refuse_most(self, what: str = "") -> None:
-        """Refuse rows of which a column is not what training had.
+        """Check that no column consists mostly of unknown categories.
 
         Args:
-            what: The file, for the message.
+            what: Name of the file for the message.
 
         Raises:
-            DataError: Most values of a column were not seen in training, where that could not be expected.
+            DataError: Most values of a column are unknown, and the training rows do not make that plausible.
         """
         strange = [column for column in self._worst() if self._is_strange(column)]
         if not strange:
             return
         where = f"{what}: " if what else ""
         raise DataError(
-            f"{where}most values were not seen in training: {self._said_of(strange[0])}"
-            + (f"; and so it is with {', '.join(column.name for column in strange[1:])}" if strange[1:] else ""),
-            expected="the categories of the training rows, written as they are there",
+            f"{where}most values are unknown from training: {self._said_of(strange[0])}"
+            + (f"; the same holds for {', '.join(column.name for column in strange[1:])}" if strange[1:] else ""),
+            expected="the categories of the training rows in the same spelling",
             hint="if they are really new: --set dataset.unknown_categories=allow",
         )
 
@@ -130,7 +130,7 @@ class UnknownCategories:
         return iter(sorted(columns, key=lambda column: -self._counts[column.name].unknown))
 
     def _is_strange(self, column: CategoricalColumn) -> bool:
-        """Whether most of a column is unknown, and far more than the training rows let expect."""
+        """Return whether most of a column is unknown, and far more than expected from the training rows."""
         count, expected = self._counts[column.name], column.new_share
         if expected is None:
             expected = 1.0 if len(column.vocabulary) >= _OFTEN_NEW else 0.0
@@ -152,14 +152,16 @@ def watch(
     tell: Callable[[str], object],
     refuses: bool,
 ) -> Iterator[Examples]:
-    """The same blocks, each counted; the last one is given once it is known that the rows are not refused.
+    """Yield the same blocks, and count their unknown categories.
+
+    The last block is yielded only after all rows are checked, so that a refused file never looks complete.
 
     Args:
-        blocks: One after another.
-        unknown: What counts them.
-        rows_of: Their rows as they are stored, and their values.
-        tell: Called with a sentence at the end, if there is something to tell.
-        refuses: Whether rows of which a column is unknown for the most part are an error.
+        blocks: Blocks of examples.
+        unknown: Counter of unknown categories.
+        rows_of: Function from a block to its rows in stored form and their values by column.
+        tell: Function that receives a message at the end if there are unknown categories.
+        refuses: Whether mostly unknown categories in a column are an error.
 
     Raises:
         DataError: See `UnknownCategories.refuse_most`.
@@ -174,8 +176,8 @@ def watch(
         unknown.refuse_most()
     if before is not None:
         yield before
-    if said := unknown.said():
-        tell(said)
+    if message := unknown.said():
+        tell(message)
 
 
 def _is_given(values: pa.Array) -> npt.NDArray[np.bool_]:

@@ -1,5 +1,5 @@
-"""What a dataset holds, as facts for people, and what may be wrong with it, as findings with thresholds and advice.
+"""Describe a dataset and check it for problems.
 
-A dataset is loaded once, by `inspect_source`; `facts.py` describes it and `check.py` judges it. Everything streams or
-looks at a sample: splits may be larger than memory.
+`inspect_source` loads a dataset once. `facts.py` describes it, and `check.py` reports problems as findings with
+thresholds and advice. Both stream the data or use a sample, since splits may be larger than memory.
 """

@@ -1,4 +1,4 @@
-"""Everything that is checked about a dataset, in the order of the report, and the quick checks of a training."""
+"""Run all checks of a dataset for a report, or the quick checks before a training."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _MOST_HASHED, _MOST_HASHED_BYTES = 60_000, 1 << 26
 
 
 def check_reading(inspected: Inspected) -> Iterator[Finding]:
-    """What loading the files warns of."""
+    """Yield the warnings of loading the files."""
     for warning in inspected.dataset.warnings:
-        said, _, advice = warning.partition(": ")
-        yield Finding("warning", "reading", said, "nothing that may be meant otherwise", advice)
+        found, _, advice = warning.partition(": ")
+        yield Finding("warning", "reading", found, "nothing ambiguous", advice)
 
 
 CHECKS: tuple[Callable[[Inspected], Iterator[Finding]], ...] = (
@@ -39,27 +39,27 @@ CHECKS: tuple[Callable[[Inspected], Iterator[Finding]], ...] = (
     check_ids, check_nan, check_range, check_far_off, check_drift, check_texts, check_text_columns, check_sizes,
     check_blank,
 )  # fmt: skip
-"""Each gives a finding or more, or none where it does not apply."""
+"""The checks in the order of the report. A check yields no finding if it does not apply."""
 
 
 def find_all(inspected: Inspected) -> tuple[Finding, ...]:
-    """The findings of every check."""
+    """Return the findings of all checks."""
     return tuple(finding for check in CHECKS for finding in check(inspected))
 
 
 def quick_warnings(source: Source, dataset: Dataset) -> Iterator[str]:
-    """Yield what is wrong with data that a training is about to use, each with the key that mends it.
+    """Yield the serious problems of the data of a training, each with the key that solves it.
 
     Args:
-        source: What the spec says of it.
-        dataset: The same, loaded.
+        source: The dataset of the spec.
+        dataset: The loaded dataset.
     """
     inspected = Inspected(source, dataset)
     for finding in _findings(inspected):
         # Short texts and rows repeat by chance, so a few duplicates are left to `dlrun data check`.
-        told = ("warning", "failure") if finding.check == GIVEAWAY else ("failure",)
-        if finding.status in told:
-            yield f"{finding.said}; {finding.advice} (dlrun data check tells more)"
+        reported = ("warning", "failure") if finding.check == GIVEAWAY else ("failure",)
+        if finding.status in reported:
+            yield f"{finding.said}; {finding.advice} (dlrun data check shows more)"
 
 
 def _findings(inspected: Inspected) -> Iterator[Finding]:
@@ -70,6 +70,6 @@ def _findings(inspected: Inspected) -> Iterator[Finding]:
         yield from check_giveaway(inspected, most=rows)
     splits = distinct_splits(inspected).values()
     is_small = sum(split.features.nbytes for split in splits) <= _MOST_HASHED_BYTES
-    # The windows of a series overlap, and are held out by time.
+    # Windows of a series overlap, so they are not checked for duplicates. Their splits are separated by time.
     if is_small and sum(map(len, splits)) <= _MOST_HASHED and not isinstance(dataset.raw_input(), SeriesInput):
         yield from check_duplicates(inspected)

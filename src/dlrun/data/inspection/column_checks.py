@@ -1,4 +1,4 @@
-"""Columns that teach nothing: those with one value, those whose values are missing, those that number the rows."""
+"""Find columns without information: with a single value, with many missing values, or with ids."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from dlrun.data.inspection.finding import Finding, named, percent
 from dlrun.data.inspection.inspected import Inspected, sampled
 
 ALMOST_CONSTANT = 0.995
-"""Part of the training examples with one value, from which on a column says next to nothing."""
+"""Fraction of training examples with the same value from which on a column is almost constant."""
 
 MUCH_MISSING = 0.3
-"""Part of a column's values that is missing, above which what is filled in weighs more than what is known."""
+"""Fraction of missing values above which the replacements dominate the known values."""
 
 LIKE_IDS = 0.5
-"""Different values of a column of categories, by the number of rows, above which it is nearly an id."""
+"""Number of distinct categories relative to the number of rows above which a column is almost an id."""
 
 
 def check_constant(inspected: Inspected) -> Iterator[Finding]:
-    """Columns with one value, and those where nearly all examples have one."""
+    """Find columns in which all or nearly all examples have the same value."""
     columns = column_values(inspected.dataset, sampled(inspected.dataset.splits["train"].features))
     if not columns:
         return
-    # Parts of dates are known to be idle now and then: every hour of a date without a time is 0.
+    # Parts of dates may well be constant: the hour of a date without a time is always 0.
     found = [(column.name, _largest_share(column)) for column in columns if not column.name.endswith(")")]
     almost = [f"{name} ({share:.2%} one value)" for name, share in found if share >= ALMOST_CONSTANT]
     threshold = f"no value in {ALMOST_CONSTANT:.1%} of the training examples or more"
-    said = [f"{name} (one value only, left out)" for name in _left_out(inspected, "same value")]
-    said += [f"{name} (no value at all, left out)" for name in _left_out(inspected, "every value is missing")]
-    said += almost
-    if said:
+    constant = [f"{name} (only one value, left out)" for name in _left_out(inspected, "same value")]
+    constant += [f"{name} (no values, left out)" for name in _left_out(inspected, "every value is missing")]
+    constant += almost
+    if constant:
         advice = f"ignore: [{', '.join(name for name, share in found if share >= ALMOST_CONSTANT)}]" if almost else ""
         if inspected.columns is None or not almost:
-            advice = "leave them out of the file: they cost time and teach nothing"
-        yield Finding("warning", "constant columns", named(said), threshold, advice)
+            advice = "remove them from the file: they cost time and contain no information"
+        yield Finding("warning", "constant columns", named(constant), threshold, advice)
     else:
         yield Finding("pass", "constant columns", f"none of {len(found):,}", threshold)
 
 
 def check_missing(inspected: Inspected) -> Iterator[Finding]:
-    """Columns of files whose values are missing."""
+    """Find columns with many missing values."""
     files = inspected.columns
     if files is None:
         return
@@ -55,19 +55,21 @@ def check_missing(inspected: Inspected) -> Iterator[Finding]:
     if much:
         kinds = {column.name: column.kind for column in inspected.dataset.raw_input().columns}  # type: ignore[attr-defined]
         if {kinds.get(name) for name in much} <= {"categorical", "text"}:
-            advice = f"missing is a category of its own there; ignore: [{', '.join(much)}] leaves them out"
+            advice = (
+                f"missing values are a category of their own; to leave the columns out: ignore: [{', '.join(much)}]"
+            )
         else:
-            advice = "missing: {numeric: indicator} tells the model where values are missing; or ignore the columns"
+            advice = "missing: {numeric: indicator} shows the model which values are missing; or ignore the columns"
         columns = "1 column" if len(much) == 1 else f"{len(much):,} columns"
         yield Finding("warning", "missing values", f"{columns}: {named([*much.values()])}", threshold, advice)
         return
     most = max(shares, key=lambda name: shares[name])
-    said = f"most in {most}, {percent(shares[most])}" if shares[most] else f"none in {len(shares):,} columns"
-    yield Finding("pass", "missing values", said, threshold)
+    found = f"most in {most}, {percent(shares[most])}" if shares[most] else f"none in {len(shares):,} columns"
+    yield Finding("pass", "missing values", found, threshold)
 
 
 def check_ids(inspected: Inspected) -> Iterator[Finding]:
-    """Columns of which nearly every row has a value of its own."""
+    """Find columns in which nearly every row has its own value."""
     files = inspected.columns
     if files is None:
         return
@@ -76,14 +78,14 @@ def check_ids(inspected: Inspected) -> Iterator[Finding]:
         distinct, rows = files.distinct(column.name), files.surveys[column.name].rows
         if column.kind == "categorical" and (distinct is None or distinct > LIKE_IDS * rows):
             kept.append(f"{column.name} ({distinct or 'too many to count':,} values in {rows:,} rows)")
-    threshold = f"a category has {1 / LIKE_IDS:.0f} rows on average"
+    threshold = f"{1 / LIKE_IDS:.0f} rows per category on average"
     left_out = _left_out(inspected, "numbers the rows", "an id", "value of its own")
     if kept:
-        advice = "ignore them: a model learns such rows by heart, and new ones have other values"
+        advice = "ignore them: a model memorizes such values, and new rows have other values"
         yield Finding("warning", "ids", named(kept), threshold, advice)
     else:
-        said = f"left out: {named(left_out)}" if left_out else "no column is nearly unique"
-        yield Finding("pass", "ids", said, threshold)
+        found = f"left out: {named(left_out)}" if left_out else "no column is nearly unique"
+        yield Finding("pass", "ids", found, threshold)
 
 
 def _left_out(inspected: Inspected, *reasons: str) -> list[str]:

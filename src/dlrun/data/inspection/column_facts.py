@@ -1,4 +1,4 @@
-"""The columns of a dataset described: kind, missing values, different values, range, most frequent categories."""
+"""Describe the columns of a dataset: kind, missing and distinct values, range, and most frequent categories."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _TOP = 4
 
 @dataclass(frozen=True)
 class ColumnFacts:
-    """One column.
+    """The facts of one column.
 
     Args:
-        name: Of the column.
+        name: Name of the column.
         kind: numeric, categorical, date or text.
-        missing: Part of the file's values that is missing; None where nobody counted.
-        distinct: Different values in the file; None where they are too many, or nobody counted.
-        low: The smallest number of a sample of training examples.
-        mean: Of the same, with what is filled in for missing values.
-        high: The largest.
-        top: The most frequent categories of the sample, and the part of it that each has.
+        missing: Fraction of missing values in the file; None if unknown.
+        distinct: Number of distinct values in the file; None if unknown or too many to count.
+        low: Smallest number in a sample of training examples.
+        mean: Mean of the sample, including replacements of missing values.
+        high: Largest number of the sample.
+        top: Most frequent categories of the sample, with their fractions.
     """
 
     name: str
@@ -41,7 +41,7 @@ class ColumnFacts:
 
 
 def column_facts(inspected: Inspected) -> tuple[ColumnFacts, ...]:
-    """Describe every column that is a feature; nothing of images, texts and unnamed sequences."""
+    """Return the facts of every feature column; none for images, texts and sequences without column names."""
     raw = inspected.dataset.raw_input()
     found = {
         column.name: column
@@ -53,7 +53,7 @@ def column_facts(inspected: Inspected) -> tuple[ColumnFacts, ...]:
     for column in raw.columns:
         if column.name in found:
             facts.append(_described(found[column.name], column.kind, inspected))
-        else:  # text, or a date, which is several columns of numbers
+        else:  # a text, or a date, which consists of several columns of numbers
             facts.append(ColumnFacts(column.name, column.kind, *_counted(column.name, inspected)))
     return tuple(facts)
 

@@ -1,4 +1,4 @@
-"""Stored examples in, the values of each of their columns out: numbers, or ids of categories with their names."""
+"""Get the values of each column from stored examples: numbers, or ids of categories with their names."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class ColumnValues:
     """One column of some examples.
 
     Args:
-        name: Of the column.
-        kind: What its values are.
-        values: Numbers, float64; or ids, indices into `categories`.
-        categories: What the ids stand for.
+        name: Name of the column.
+        kind: Kind of its values.
+        values: Numbers in float64, or ids, which are indices into `categories`.
+        categories: Names of the categories.
 
     Shape:
         values: `(examples,)`.
@@ -40,20 +40,20 @@ class ColumnValues:
     categories: tuple[str, ...] = ()
 
     def shares(self, *, size: int = 0) -> npt.NDArray[np.float64]:
-        """Part of the examples that has each id."""
+        """Return the fraction of examples with each id."""
         counts = np.bincount(self.values, minlength=max(size, len(self.categories)))
         return np.asarray(counts / max(1, len(self.values)), np.float64)
 
 
 def column_values(dataset: Dataset, stored: Array) -> tuple[ColumnValues, ...]:
-    """The columns of some examples; none of images, texts and sequences without names.
+    """Return the columns of some examples; none for images, texts and sequences without column names.
 
-    Dates give one column for each of their parts. Of the windows of a series the newest row is taken. Columns of text
-    are left out.
+    A date becomes one column for each part. From a window of a series, the newest row is used. Text columns are left
+    out.
 
     Args:
-        dataset: What the examples are of.
-        stored: Some of a split's features.
+        dataset: The dataset of the examples.
+        stored: Some features of a split.
     """
     raw = dataset.raw_input()
     if isinstance(raw, TableInput):

@@ -1,4 +1,4 @@
-"""Examples that more than one split has: a model has then seen what it is scored by."""
+"""Find examples that occur in more than one split, so that a model is evaluated on training examples."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from dlrun.data.table.input import TableInput
 from dlrun.data.text.input import TextInput
 
 FAILING_SHARE = 0.05
-"""Part of a held-out split that training has too, from which on its scores are no good."""
+"""Fraction of duplicates of training examples from which on the scores of a held-out split are misleading."""
 
 _CHANCE = 2
-"""Examples that two splits share, up to which they may do so by chance; of large splits also what is under 1 %."""
+"""Number of shared examples that may be chance. In large splits, less than 1 % may be chance, too."""
 
 _LITTLE = 0.01
 _HASH_BYTES = 8
@@ -29,15 +29,15 @@ Hashes = npt.NDArray[np.uint64]
 
 
 def check_duplicates(inspected: Inspected) -> Iterator[Finding]:
-    """Examples of a held-out split that training has too, told by a hash of what is stored, or of the text itself."""
+    """Find examples of held-out splits that are also in the training split, by hashes of examples or texts."""
     splits = distinct_splits(inspected)
     if len(splits) == 1:
-        yield Finding("pass", "duplicates", "there is one split only", "none in two splits")
+        yield Finding("pass", "duplicates", "there is only one split", "none in two splits")
         return
     is_text = isinstance(inspected.dataset.raw_input(), TextInput)
     features = {name: _hashes(split, is_text=is_text) for name, split in splits.items()}
     train = np.unique(features["train"])
-    # Part of the training examples that have a twin among themselves.
+    # The fraction of training examples that repeat another one.
     own = 1 - len(train) / len(features["train"])
     for name, found in features.items():
         if name != "train":
@@ -46,25 +46,25 @@ def check_duplicates(inspected: Inspected) -> Iterator[Finding]:
 
 def _judged(name: str, seen: npt.NDArray[np.bool_], own: float, *, is_row: bool) -> Finding:
     share, check = float(seen.mean()), f"duplicates {name}"
-    threshold = f"none; a failure where {FAILING_SHARE:.0%} or more are sure"
+    threshold = f"none; a failure from {FAILING_SHARE:.0%} on, with 95% confidence"
     count = int(seen.sum())
     are = "is" if count == 1 else "are"
-    said = f"{count:,} of {len(seen):,} {name} examples ({percent(share)}) {are} in train too"
+    found = f"{count:,} of {len(seen):,} {name} examples ({percent(share)}) {are} also in train"
     if not share:
         return Finding("pass", check, f"none of {len(seen):,} {name} examples is in train", threshold)
     if is_row and own >= _ORDINARY * share:
-        said += f"; of the training rows {percent(own)} repeat another one as well"
-        advice = "rows of few values repeat by themselves; if yours are copies, drop them from the file"
-        return Finding("note", check, said, threshold, advice)
-    advice = f"remove them from one of both: the {name} scores count what was learnt by heart"
+        found += f"; {percent(own)} of the training rows repeat another one, too"
+        advice = "rows with few values repeat by chance; if they are copies, remove them from the file"
+        return Finding("note", check, found, threshold, advice)
+    advice = f"remove them from one of the splits: the {name} scores reward memorized examples"
     if count <= _CHANCE or share < _LITTLE:
-        return Finding("note", check, said, threshold, advice)
+        return Finding("note", check, found, threshold, advice)
     is_sure = _at_least(share, len(seen)) >= FAILING_SHARE
-    return Finding("failure" if is_sure else "warning", check, said, threshold, advice)
+    return Finding("failure" if is_sure else "warning", check, found, threshold, advice)
 
 
 def _at_least(share: float, count: int) -> float:
-    """The lower end of Wilson's interval of a share, which is below it with a probability of 5 %."""
+    """Return the lower bound of the Wilson interval of a fraction, with 95 % confidence."""
     z = _Z**2 / count
     lower: float = (share + z / 2 - _Z * ((share * (1 - share) + z / 4) / count) ** 0.5) / (1 + z)
     return lower
@@ -75,7 +75,7 @@ def _is_row(inspected: Inspected) -> bool:
 
 
 def _hashes(split: Split, *, is_text: bool) -> Hashes:
-    """A hash of each example; of texts without regard to white space and to capital letters."""
+    """Return a hash of each example. For texts, it ignores case and differences in whitespace."""
     if is_text and split.origins is not None:
         whole = (_hash(" ".join(str(text).casefold().split()).encode(errors="replace")) for text in split.origins)
     else:

@@ -1,4 +1,4 @@
-"""A loaded dataset described: splits, classes or values, features, columns or texts, and some examples."""
+"""Describe a loaded dataset: splits, classes or values, features, columns or texts, and some examples."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SHOWN_CHARACTERS = 300
 
 @dataclass(frozen=True)
 class ValueFacts:
-    """A value to predict, in one split."""
+    """The statistics of a value to predict in one split."""
 
     name: str
     split: str
@@ -37,7 +37,7 @@ class ValueFacts:
 
 @dataclass(frozen=True)
 class FeatureFacts:
-    """One example as it is stored, and as the network is given it; `low` and `high` are those of a training sample."""
+    """The form of an example in storage and in the network, with the range of a sample of training examples."""
 
     kind: str
     shape: tuple[int, ...]
@@ -49,7 +49,7 @@ class FeatureFacts:
 
 @dataclass(frozen=True)
 class TextFacts:
-    """The training texts: what they are cut into, how long they are, and how much of them is known."""
+    """The training texts: their tokens, their lengths by quantile, and the fraction of unknown tokens."""
 
     tokens: str
     lengths: Mapping[str, int]
@@ -61,7 +61,7 @@ class TextFacts:
 
 @dataclass(frozen=True)
 class ExampleFacts:
-    """A training example as people read it."""
+    """A training example in readable form."""
 
     target: str
     values: Mapping[str, str]
@@ -69,7 +69,7 @@ class ExampleFacts:
 
 @dataclass(frozen=True)
 class Facts:
-    """A dataset on one page."""
+    """All facts of a dataset."""
 
     name: str
     fingerprint: str
@@ -84,7 +84,7 @@ class Facts:
     notes: tuple[str, ...]
 
     def plain(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the facts as a JSON object."""
         return asdict(self)
 
 
@@ -92,8 +92,8 @@ def describe_dataset(inspected: Inspected, *, samples: int = 3) -> Facts:
     """Describe a dataset.
 
     Args:
-        inspected: The dataset, loaded.
-        samples: Training examples to show.
+        inspected: The inspected dataset.
+        samples: Number of training examples to show.
     """
     dataset = inspected.dataset
     train, target = dataset.splits["train"], dataset.target
@@ -114,7 +114,7 @@ def describe_dataset(inspected: Inspected, *, samples: int = 3) -> Facts:
 
 
 def shown_target(dataset: Dataset, split: Split, index: int) -> str:
-    """What is to be predicted for one example; empty if nothing is."""
+    """Return the target of an example in readable form; empty if there is none."""
     target = dataset.target
     if target is None or split.target is None:
         return ""
@@ -128,8 +128,8 @@ def shown_target(dataset: Dataset, split: Split, index: int) -> str:
         return ", ".join(class_names(target)[place] for place in np.flatnonzero(truth)) or "none"
     names = target.names if len(truth) > 1 and len(target.names) == len(truth) else ()
     numbers = [f"{value:.6g}" for value in truth.reshape(-1)[:_SHOWN_NUMBERS].tolist()]
-    said = [f"{name} {number}" for name, number in zip(names, numbers, strict=False)] if names else numbers
-    return ", ".join(said) + (", ..." if truth.size > _SHOWN_NUMBERS else "")
+    shown = [f"{name} {number}" for name, number in zip(names, numbers, strict=False)] if names else numbers
+    return ", ".join(shown) + (", ..." if truth.size > _SHOWN_NUMBERS else "")
 
 
 def _classes(dataset: Dataset) -> dict[str, dict[str, int]]:
@@ -176,7 +176,7 @@ def _texts(train: Split, raw: TextInput) -> TextFacts:
 
 
 def _examples(dataset: Dataset, samples: int) -> list[ExampleFacts]:
-    """Some training examples, spread evenly; images are shown as pictures instead."""
+    """Return some evenly spaced training examples. Images have no values here; `draw_images` draws them."""
     train, raw = dataset.splits["train"], dataset.raw_input()
     facts = []
     for place in sampled_places(train.features, most=samples)[:samples].tolist() if samples else ():

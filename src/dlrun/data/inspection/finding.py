@@ -1,4 +1,4 @@
-"""What a check says: whether all is well, the numbers, where the line was drawn, and what to do."""
+"""The finding of a check: its status, what was found, the threshold, and advice."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Finding:
     """One line of a report.
 
     Args:
-        status: pass, note (so little that it may be chance), warning (look at it) or failure (scores would mislead, or
-            training suffers).
-        check: What was looked at, in one or two words.
-        said: What was found, with its numbers.
-        threshold: Where the line is drawn.
-        advice: What to do; empty where all is well.
+        status: pass, note (may be chance), warning (look at it), or failure (scores are misleading, or training
+            suffers).
+        check: Name of the check.
+        said: What was found, with numbers.
+        threshold: Threshold of the check.
+        advice: What to do; empty if the check passed.
     """
 
     status: Status
@@ -31,16 +31,16 @@ class Finding:
     advice: str = ""
 
     def plain(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the finding as a JSON object."""
         return asdict(self)
 
 
 def named(names: Sequence[str]) -> str:
-    """The first of some names, and how many more there are."""
+    """Return the first names, and the number of the others."""
     more = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def percent(share: float) -> str:
-    """`12.3%`; what is little is not called nothing."""
+    """Format a fraction: `12.3%`. A tiny fraction is not shown as zero."""
     return "under 0.01%" if 0 < share < 1e-4 else f"{share:.2%}" if share < 0.01 else f"{share:.1%}"

@@ -1,4 +1,4 @@
-"""Columns that give the target away: what is known only once the answer is, or the answer under another name."""
+"""Find columns that leak the target: they are known only together with it, or are a copy of it."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from dlrun.data.series.input import SeriesInput
 from dlrun.signature import Target
 
 TOO_GOOD = 0.98
-"""AUC, or part of what is not known beforehand that one column explains, from which on it is too good to be true."""
+"""Score of a single column (AUC, R2, or accuracy beyond chance) from which on it is too good to be true."""
 
 PERFECT = 0.9995
-"""The same of a column that says the answer in every row, but for rounding: with many rows that is no chance."""
+"""Score of a column that determines the target in every row. With many rows, that is not chance."""
 
 MANY = 200
-"""Training examples from which on a perfect column is the answer under another name; of fewer it may be a good one."""
+"""Number of training examples from which on a perfect column is a failure. With fewer, it may be a good feature."""
 
 GIVEAWAY = "target given away"
-"""What the check is called."""
+"""The name of the check."""
 
 _FEWEST = 30
 _MOST_BINS = 64
 _EXAMPLES_OF_A_BIN = 10
 _LARGEST_TABLE = 20_000_000
-_TOLD = 5
+_SHOWN = 5
 
 Array = npt.NDArray[Any]
 
 
 def check_giveaway(inspected: Inspected, *, most: int = MOST_SAMPLED) -> Iterator[Finding]:
-    """Each column by itself, as a predictor of the target.
+    """Find columns that predict the target nearly perfectly on their own.
 
     Args:
-        inspected: The data.
-        most: Training examples to look at.
+        inspected: The inspected dataset.
+        most: Maximum number of training examples to use.
     """
     dataset = inspected.dataset
     train, target = dataset.splits["train"], dataset.target
@@ -55,22 +55,22 @@ def check_giveaway(inspected: Inspected, *, most: int = MOST_SAMPLED) -> Iterato
     scores = [(*_best_score(column, truth, target), column.name) for column in columns]
     known = _known_anyway(dataset, places, truth)
     found = sorted((each for each in scores if each[0] >= max(TOO_GOOD, known)), reverse=True)
-    threshold = f"no column alone has an AUC, an R2 or an accuracy beyond chance of {TOO_GOOD}"
-    advice = "if it is not known yet when a prediction is made: ignore: [{name}]"
-    for score, index, name in found[:_TOLD]:
+    threshold = f"no column alone reaches an AUC, R2 or accuracy beyond chance of {TOO_GOOD}"
+    advice = "if it is not yet known at the time of a prediction: ignore: [{name}]"
+    for score, index, name in found[:_SHOWN]:
         of = f" {target.names[index]}" if truth.shape[1] > 1 and len(target.names) == truth.shape[1] else ""
-        said = f"{name} alone predicts the target{of} with {score:.4f}"
+        leak = f"{name} alone predicts the target{of} with {score:.4f}"
         column = next(column for column in columns if column.name == name)
         sure = _is_copy(column, truth[:, index]) or (score >= PERFECT and len(places) >= MANY)
-        yield Finding("failure" if sure else "warning", GIVEAWAY, said, threshold, advice.format(name=name))
+        yield Finding("failure" if sure else "warning", GIVEAWAY, leak, threshold, advice.format(name=name))
     if not found:
         score, _, name = max(scores)
-        said = f"the best of {len(columns):,} columns is {name} with {max(score, 0):.3f}"
-        yield Finding("pass", GIVEAWAY, said, threshold)
+        best = f"the best of {len(columns):,} columns is {name} with {max(score, 0):.3f}"
+        yield Finding("pass", GIVEAWAY, best, threshold)
 
 
 def _is_copy(column: ColumnValues, answer: Array) -> bool:
-    """Whether each value of a column stands for one answer and each answer for one value: the target, renamed."""
+    """Return whether values and targets correspond one to one: the column is the target in other words."""
     known = ~np.isnan(column.values.astype(np.float64))
     _, values = np.unique(column.values[known], return_inverse=True)
     _, answers = np.unique(answer[known], return_inverse=True)
@@ -81,7 +81,7 @@ def _is_copy(column: ColumnValues, answer: Array) -> bool:
 
 
 def _known_anyway(dataset: Dataset, places: npt.NDArray[np.int64], truth: Array) -> float:
-    """Of a series, what its last value predicts; a column is suspect only if it predicts more than the past does."""
+    """Return the score of the naive forecast of a series, which a suspicious column must exceed; 0 for other data."""
     if not isinstance(dataset.raw_input(), SeriesInput) or "train" not in dataset.naive:
         return 0.0
     last = dataset.naive["train"][places].reshape(len(places), -1)
@@ -89,7 +89,7 @@ def _known_anyway(dataset: Dataset, places: npt.NDArray[np.int64], truth: Array)
 
 
 def _best_score(column: ColumnValues, truth: Array, target: Target) -> tuple[float, int]:
-    """How well a column predicts that of the targets which it predicts best, and the number of that."""
+    """Return the score of a column for the target that it predicts best, and the index of that target."""
     scores = []
     for index in range(truth.shape[1]):
         answer = truth[:, index]
@@ -120,10 +120,10 @@ def _score_of_values(column: ColumnValues, answer: Array) -> float:
 
 
 def auc(values: Array, answer: Array) -> float:
-    """The area under the ROC curve of a column as a score of class 1, whichever way it points.
+    """Return the area under the ROC curve of a column as a score of class 1, in either direction.
 
     Formula:
-        (sum of the ranks of class 1 - n1 (n1 + 1) / 2) / (n0 n1), and 1 less it where that is larger.
+        max(a, 1 - a), where a = (sum of the ranks of class 1 - n1 (n1 + 1) / 2) / (n0 n1)
     """
     known = ~np.isnan(values)
     values, answer = values[known], answer[known]
@@ -135,13 +135,13 @@ def auc(values: Array, answer: Array) -> float:
 
 
 def ranks(values: Array) -> npt.NDArray[np.float64]:
-    """The rank of each value from 1 on; equal ones have the mean of theirs."""
+    """Return the rank of each value, from 1. Equal values have their mean rank."""
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[place], np.float64)
 
 
 def binned(values: Array) -> npt.NDArray[np.int64]:
-    """Numbers as ids: each value its own where they are few, else by quantiles; what is missing has one too."""
+    """Return numbers as ids: one for each value if they are few, else by quantile; one more for missing values."""
     known = values[~np.isnan(values)]
     distinct = np.unique(known)
     bins = min(_MOST_BINS, max(2, len(known) // _EXAMPLES_OF_A_BIN))
@@ -152,11 +152,11 @@ def binned(values: Array) -> npt.NDArray[np.int64]:
 
 
 def skill(ids: Array, answer: Array, classes: int) -> float:
-    """How much better than the most frequent class the most frequent class of each id is, on other examples.
+    """Return how well ids predict classes: 1 is perfect, 0 is no better than the most frequent class.
 
     Formula:
-        (accuracy - a) / (1 - a), a the accuracy of always the most frequent class: 1 is perfect, 0 says nothing. The
-        classes of ids are counted on every second example, and the accuracy is that of the others.
+        (accuracy - a) / (1 - a), where a is the accuracy of the most frequent class. The prediction for an id is its
+        most frequent class in every second example, and the accuracy is measured on the other examples.
     """
     size = int(ids.max()) + 1
     if size * classes > _LARGEST_TABLE:
@@ -164,24 +164,24 @@ def skill(ids: Array, answer: Array, classes: int) -> float:
     learnt, tested = slice(0, None, 2), slice(1, None, 2)
     counts = np.bincount(ids[learnt] * classes + answer[learnt], minlength=size * classes).reshape(size, classes)
     most = int(counts.sum(axis=0).argmax())
-    said = np.where(counts.sum(axis=1) > 0, counts.argmax(axis=1), most)[ids[tested]]
+    predicted = np.where(counts.sum(axis=1) > 0, counts.argmax(axis=1), most)[ids[tested]]
     base = float((answer[tested] == most).mean())
-    return (float((said == answer[tested]).mean()) - base) / (1 - base) if base < 1 else 0.0
+    return (float((predicted == answer[tested]).mean()) - base) / (1 - base) if base < 1 else 0.0
 
 
 def _r2(values: Array, answer: Array) -> float:
-    """The square of the correlation."""
+    """Return the squared correlation."""
     if not (np.ptp(values) > 0 and np.ptp(answer) > 0):
         return 0.0
     return float(np.corrcoef(values.astype(np.float64), answer.astype(np.float64))[0, 1] ** 2)
 
 
 def _r2_by_category(ids: Array, answer: Array) -> float:
-    """1 - the squared errors of the mean of each category by those of the mean of all, on other examples."""
+    """Return R2 of predicting the mean of each category, measured on examples other than those of the means."""
     learnt, tested = slice(0, None, 2), slice(1, None, 2)
     size, mean = int(ids.max()) + 1, float(answer[learnt].mean())
     counts = np.bincount(ids[learnt], minlength=size)
     sums = np.bincount(ids[learnt], weights=answer[learnt], minlength=size)
-    said = np.where(counts > 0, sums / np.maximum(counts, 1), mean)[ids[tested]]
+    predicted = np.where(counts > 0, sums / np.maximum(counts, 1), mean)[ids[tested]]
     whole = float(np.square(answer[tested] - mean).sum())
-    return 1 - float(np.square(answer[tested] - said).sum()) / whole if whole else 0.0
+    return 1 - float(np.square(answer[tested] - predicted).sum()) / whole if whole else 0.0

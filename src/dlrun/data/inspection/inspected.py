@@ -1,4 +1,4 @@
-"""A source in, its dataset out with what its files say besides: missing values, columns left out, corrupt images."""
+"""Load a dataset together with facts about its files: missing values, columns left out, and corrupt images."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ Array = npt.NDArray[Any]
 _BLOCK_BYTES = 1 << 24
 _SAMPLE_VALUES = 20_000_000
 MOST_SAMPLED = 20_000
-"""Examples that are looked at where looking at all would take long."""
+"""Maximum number of examples in a sample, used if all would take long."""
 
 
 @dataclass(frozen=True)
 class FileColumns:
-    """What the training file of a table or a series says of its columns.
+    """The columns of the training file of a table or series.
 
     Args:
-        surveys: What was counted, by name.
-        left_out: Why a column is no feature, by name.
-        lengths: How many words the texts of a column of text have, by name.
+        surveys: Surveys by column.
+        left_out: Reasons why columns are not features, by column.
+        lengths: Numbers of words of texts, by text column.
     """
 
     surveys: Mapping[str, ColumnSurvey]
@@ -51,23 +51,23 @@ class FileColumns:
     lengths: Mapping[str, TextLengths] = field(default_factory=dict)
 
     def missing(self, name: str) -> float | None:
-        """Part of the rows without a value."""
+        """Return the fraction of rows without a value; None for an unknown column."""
         survey = self.surveys.get(name)
         return survey.missing / survey.rows if survey is not None and survey.rows else None
 
     def distinct(self, name: str) -> int | None:
-        """Number of different values; None if they are too many to be counted."""
+        """Return the number of distinct values; None if they are too many to count."""
         survey = self.surveys.get(name)
         return None if survey is None or survey.is_many else len(survey.counts)
 
 
 @dataclass(frozen=True)
 class SeriesRows:
-    """What is known of the time of a series' rows.
+    """The times of the rows of a series.
 
     Args:
-        times: The columns that tell it, by the spec or by their looks, and their values.
-        said: What is wrong with their order; empty: nothing.
+        times: The time columns of the spec, or the detected ones, with their values.
+        said: A problem of their order; empty if there is none.
     """
 
     times: Times
@@ -76,12 +76,12 @@ class SeriesRows:
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """What the headers of image files say.
+    """The headers of image files.
 
     Args:
-        height: Of each file that can be read.
-        width: The same.
-        corrupt: Why files cannot be read, by name.
+        height: Heights of the readable files.
+        width: Widths of the readable files.
+        corrupt: Reasons why files cannot be read, by name.
     """
 
     height: npt.NDArray[np.int32]
@@ -91,14 +91,14 @@ class ImageFiles:
 
 @dataclass(frozen=True)
 class Inspected:
-    """A dataset to look at.
+    """A loaded dataset with facts about its files.
 
     Args:
-        source: What it was loaded from.
-        dataset: The splits.
-        columns: Of a table or a series.
-        images: Of image files.
-        series: Of a series whose time is told.
+        source: The dataset of the spec.
+        dataset: The loaded dataset.
+        columns: Facts about the columns of a table or series.
+        images: Facts about image files.
+        series: Times of a series, if they are known.
     """
 
     source: Source
@@ -109,17 +109,17 @@ class Inspected:
 
 
 def distinct_splits(inspected: Inspected) -> Mapping[str, Split]:
-    """The splits, each once: with `validation: test` there is one under two names, and nothing is said twice."""
+    """Return each split once. With `validation: test`, one split has two names, and is checked only once."""
     splits, validation = inspected.dataset.splits, inspected.source.validation
     is_doubled = isinstance(validation, str) and validation in splits
     return {name: split for name, split in splits.items() if not (is_doubled and name == "validation")}
 
 
 def inspect_source(source: Source) -> Inspected:
-    """Load a dataset, without the image files that cannot be read, and look at its files.
+    """Load a dataset without its unreadable images, and inspect its files.
 
     Raises:
-        DataError: It cannot be loaded at all.
+        DataError: The dataset cannot be loaded.
     """
     if isinstance(source, Images):
         dataset = source.model_copy(update={"corrupt": "skip"}).load()
@@ -160,7 +160,7 @@ def _image_files(source: Images, dataset: Dataset) -> ImageFiles:
                 corrupt[str(Path(images.folder.name) / name)] = scanned.unreadable[place]
             elif read[name]:
                 read[name] -= 1
-            else:  # its header is whole and its pixels are not
+            else:  # its header is valid, but its pixels are not
                 corrupt[str(Path(images.folder.name) / name)] = "its pixels cannot be decoded"
         height.append(scanned.readable()["height"])
         width.append(scanned.readable()["width"])
@@ -168,7 +168,7 @@ def _image_files(source: Images, dataset: Dataset) -> ImageFiles:
 
 
 def blocks(array: Array) -> Iterator[Array]:
-    """All examples, some at a time; pages of files that were read are given back."""
+    """Yield all examples in blocks, and release the memory of mapped files."""
     rows = max(1, _BLOCK_BYTES // max(1, array[:1].nbytes))
     for start in range(0, len(array), rows):
         yield np.ascontiguousarray(array[start : start + rows])
@@ -176,12 +176,12 @@ def blocks(array: Array) -> Iterator[Array]:
 
 
 def sampled_places(array: Array, *, most: int = MOST_SAMPLED) -> npt.NDArray[np.int64]:
-    """The places of a sample, evenly spread: everything of an array with few examples, and few of large ones."""
+    """Return the indices of an evenly spaced sample: all of few examples, and fewer if examples are large."""
     size = max(1, int(np.prod(array.shape[1:])))
     count = min(len(array), most, max(100, _SAMPLE_VALUES // size))
     return np.unique(np.linspace(0, len(array) - 1, count).astype(np.int64)) if len(array) else np.zeros(0, np.int64)
 
 
 def sampled(array: Array, *, most: int = MOST_SAMPLED) -> Array:
-    """The examples at `sampled_places`."""
+    """Return the examples at `sampled_places`."""
     return np.asarray(array[sampled_places(array, most=most)])

@@ -1,4 +1,4 @@
-"""Sample images of a dataset in, a picture of all of them in a grid, with their classes, out."""
+"""Draw sample images of a dataset with their classes in a grid."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ _LONGEST_TITLE = 22
 
 
 def draw_images(dataset: Dataset, path: Path, *, samples: int) -> int:
-    """Draw training images, spread evenly over the split.
+    """Draw evenly spaced images of the training split.
 
     Args:
-        dataset: Of images.
+        dataset: A dataset of images.
         path: The file to write: `.png`, `.pdf` or `.svg`.
-        samples: How many.
+        samples: Maximum number of images.
 
     Returns:
-        How many were drawn.
+        The number of images drawn.
 
     Raises:
-        UsageError: The dataset has no images, or the file is of another kind.
+        UsageError: The dataset has no images, or the file has another suffix.
         RunError: The file cannot be written.
     """
     if dataset.features.kind != "image":
-        said = f"{dataset.name} has no images but a {dataset.features.kind}"
-        raise UsageError(said, hint="leave --images out")
+        what = f"{dataset.name} has no images; its features are of the kind {dataset.features.kind}"
+        raise UsageError(what, hint="leave out --images")
     if path.suffix.lower() not in ENDINGS:
-        raise UsageError(f"{path} is no name of a picture", expected="a file that ends in " + ", ".join(ENDINGS))
+        raise UsageError(f"{path} is not an image file", expected="a file that ends in " + ", ".join(ENDINGS))
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -54,7 +54,7 @@ def draw_images(dataset: Dataset, path: Path, *, samples: int) -> int:
         axes = figure.add_subplot(rows, columns, number + 1)
         axes.axis("off")
         if number < len(places):
-            # A class may be called $x$, which is no formula.
+            # matplotlib would render a class named $x$ as a formula.
             title = shown_target(dataset, train, places[number])[:_LONGEST_TITLE].replace("$", r"\$")
             axes.set_title(title, fontsize=8)
             axes.imshow(_as_bytes(np.asarray(train.features[places[number]]), dataset), interpolation="nearest")
@@ -66,13 +66,13 @@ def draw_images(dataset: Dataset, path: Path, *, samples: int) -> int:
 
 
 def _as_bytes(stored: npt.NDArray[Any], dataset: Dataset) -> npt.NDArray[np.uint8]:
-    """Pixels as a picture has them: bytes, three of them; numbers of any range between their lowest and highest."""
+    """Return an image as three channels of bytes. Values of an unknown range are scaled from minimum to maximum."""
     values = stored.astype(np.float32)
     scale = float(getattr(dataset.preprocess, "scale", 1.0))
     low, high = (0.0, 1 / scale) if scale != 1.0 else (float(values.min()), float(values.max()))
     if scale == 1.0 and low >= 0 and high <= 1:
         low, high = 0.0, 1.0
     pixels = np.clip((values - low) / ((high - low) or 1.0), 0, 1)
-    if pixels.shape[-1] != 3:  # no colour image: the first channel is shown in grey
+    if pixels.shape[-1] != 3:  # not a color image: show the first channel in gray
         pixels = np.repeat(pixels[..., :1], 3, axis=-1)
     return np.asarray(np.round(pixels * 255), np.uint8)
