@@ -13,7 +13,7 @@ import pytest
 
 from dlrun.errors import RunError, UsageError
 from dlrun.exporting import export as module
-from dlrun.exporting.export import ExportedModel, export, rounding
+from dlrun.exporting.export import ExportedModel, export, rounding, slow_inputs
 from dlrun.exporting.formats import FORMATS
 from dlrun.exporting.place import Destination
 from dlrun.prediction.predict import predict
@@ -179,3 +179,14 @@ def test_values_that_float32_rounds_cause_a_warning() -> None:
     far = Target("values", 1, names=("time",), mean=(1.7e9,), scale=(3.0,))
     assert rounding(near) == rounding(Target("classes", 2)) == ""
     assert "time has steps of 128, and its standard deviation is 3" in rounding(far)
+
+
+@pytest.mark.parametrize(
+    ("to", "inputs", "is_slow"),
+    [("keras", 5000, True), ("savedmodel", 5000, True), ("onnx", 5000, False), ("tflite", 5000, False),
+     ("keras", 20, False)],
+)  # fmt: skip
+def test_only_formats_that_take_inputs_one_after_another_are_announced_as_slow(
+    to: str, inputs: int, is_slow: bool
+) -> None:
+    assert bool(slow_inputs(FORMATS[to], inputs)) == is_slow

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from dlrun.training.trained import Trained
 
 
+_SLOW_FORMATS = ("keras", "savedmodel")
 _MANY_INPUTS = 500
-"""The number of inputs from which an export takes long enough to report its progress."""
+"""The number of inputs from which an export to one of these formats takes seconds; the others take all in one array."""
 
 
 @dataclass(frozen=True)
@@ -228,13 +229,11 @@ def _export(
     if message := rounding(trained.interface.target):
         listener(Note("warning", message))
     inputs = len(trained.interface.raw.columns_of_stored())
-    if inputs >= _MANY_INPUTS:
-        listener(Note("export", f"{inputs:,} columns become {inputs:,} inputs of the model, which takes a while"))
+    if message := slow_inputs(place.format, inputs):
+        listener(Note("export", message))
     model = plain_model(trained)
     sample = sample or generated_sample(model, trained.interface)
     with place.staged() as staged:
-        if inputs >= _MANY_INPUTS:
-            listener(Note("export", f"building the model, and writing it for {place.format.library}"))
         written = write(model, staged, place.format, run=trained.folder.id, sample=sample, quantize=quantize)
         listener(Note("check", f"{len(sample)} examples, {sample.origin}"))
         measured = check(
@@ -264,6 +263,21 @@ def _export(
         keras_seconds=median_seconds(written.in_keras, list(sample.inputs)),
         code=loading + "\n" + example,
     )
+
+
+def slow_inputs(format_: Format, inputs: int) -> str:
+    """Return a note if an export takes long because its model has many inputs.
+
+    Args:
+        format_: the format to export to.
+        inputs: the number of inputs.
+
+    Returns:
+        The note; empty if the export takes no longer than usual.
+    """
+    if inputs < _MANY_INPUTS or format_.name not in _SLOW_FORMATS:
+        return ""
+    return f"{inputs:,} columns become {inputs:,} inputs of the model, which takes a while; onnx and tflite are faster"
 
 
 def rounding(target: Target) -> str:
