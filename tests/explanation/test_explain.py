@@ -68,6 +68,37 @@ def test_the_decisive_word_and_column_of_a_run_are_found(kind: str, tmp_path: Pa
 
 
 @pytest.mark.tensorflow
+def test_the_columns_that_an_autoencoder_cannot_reconstruct_are_found(tmp_path: Path) -> None:
+    from dlrun.experiment import train as experiment
+    from dlrun.explanation.explain import explain
+
+    path, config = tmp_path / "x.csv", tmp_path / "x.yaml"
+    generator = np.random.default_rng(0)
+    lines = [f"{a},{2 * a},{-a},{'up' if a > 0 else 'down'}" for a in generator.normal(size=300)]
+    path.write_text("a,b,c,sign\n" + "\n".join(lines) + "\n")
+    config.write_text(
+        f"dataset: {{type: table, path: {path}, test: 0.1}}\n"
+        "model: {type: autoencoder, encoder: dense, latent_units: 2}\nloss: mean_squared_error\n"
+        "optimizer: {type: adam, learning_rate: 0.02}\n"
+        "training: {epochs: 20, batch_size: 30, report: false, tensorboard: false}\n"
+    )
+    run = experiment.train(config, runs_dir=tmp_path).folder
+    new = tmp_path / "new.csv"
+    for row, column in (("0.5,1.0,9.0,up", "c"), ("0.5,-12.0,-0.5,up", "b")):
+        new.write_text(f"a,b,c,sign\n{row}\n")
+        found = explain(run.path, str(new), runs_dir=tmp_path).columns
+        assert found is not None
+        assert found.importances[0].column == column
+        assert {each.column for each in found.importances} == {"a", "b", "c", "sign"}
+        assert (found.method, found.examples) == ("reconstruction", 1)
+        assert found.importances[0].mean > 3 * abs(found.importances[1].mean)
+    several = explain(run.path, str(path), runs_dir=tmp_path).columns
+    assert several is not None
+    assert several.examples == 300
+    assert max(each.mean for each in several.importances) < 0  # the values of these rows fit each other
+
+
+@pytest.mark.tensorflow
 def test_the_command_writes_pictures_and_reports_their_paths(tmp_path: Path) -> None:
     from dlrun.experiment import train as experiment
 

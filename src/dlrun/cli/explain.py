@@ -94,10 +94,11 @@ def show_columns(found: ColumnImportances, output: Path | None, *, as_json: bool
         print_json(asdict(found))
         return
     rows = [(each.column, format_score(each.mean), format_score(each.deviation)) for each in found.importances]
-    typer.echo(format_table(("column", f"{found.measure} rises by", "+-"), rows))
-    how = "by shuffling the values of one column at a time"
-    if found.examples == 1:
-        how = "by replacing its values, one column at a time, with those of rows of the training split"
+    heading = f"adds to the {found.measure}" if found.method == "reconstruction" else f"{found.measure} rises by"
+    typer.echo(format_table(("column", heading, "+-"), rows))
+    how = "by replacing the values of one column at a time with those of rows of the training split"
+    if found.method == "permutation":
+        how = "by shuffling the values of one column at a time"
     tell(f"\nmeasured on {found.examples:,} example{'s' if found.examples > 1 else ''}, {how}")
 
 

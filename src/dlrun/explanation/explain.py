@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -70,15 +70,18 @@ class ColumnImportances:
 
     Args:
         importances: Importance of each column, most important first.
-        measure: Quantity that grows when the values of a column are shuffled.
+        measure: Quantity that grows when the values of a column are shuffled; of an autoencoder, its error.
         examples: Number of examples.
         checkpoint: Name of the explained checkpoint.
+        method: `permutation` over all examples, `replacement` in a single one, or `reconstruction`: what each column
+            adds to the error of an autoencoder.
     """
 
     importances: tuple[Importance, ...]
     measure: str
     examples: int
     checkpoint: str
+    method: Literal["permutation", "replacement", "reconstruction"] = "permutation"
 
 
 @dataclass(frozen=True)
@@ -134,9 +137,9 @@ def explain(  # noqa: PLR0913  each argument is an option of the command
     interface = read_interface(folder).read_as(file.spec.dataset)
     kind, target = interface.features.kind, interface.target
     one_by_one = kind == "image" or isinstance(interface.raw, TextInput)
-    if target.kind == "input" and kind != "image":
+    if target.kind == "input" and isinstance(interface.raw, TextInput):
         raise UsageError(
-            f"{folder.id} is an autoencoder of {kind} features", expected="an autoencoder of images, or another model"
+            f"{folder.id} is an autoencoder of texts", expected="an autoencoder of images or columns, or another model"
         )
     output = _output(about, target)
     examples: Iterator[Examples] = iter(())
@@ -148,6 +151,8 @@ def explain(  # noqa: PLR0913  each argument is an option of the command
 
     trained = load_trained(folder, file.spec, checkpoint=checkpoint, listener=listener)
     if labelled is not None:
+        if target.kind == "input":
+            return Explanation(_columns_of_error(trained, labelled, _training_rows(file)), iter(()))
         if without:
             instead = "the change of predictions is measured instead of the loss"
             listener(Note("measure", f"the input has no labels ({without}), so {instead}"))
@@ -227,6 +232,8 @@ def _explain_texts(trained: Trained, examples: Iterator[Examples], output: int |
 
 def _table(interface: Interface, sources: Sequence[str]) -> tuple[Examples, str]:
     """Return the first examples of a file with their target, or without it and the reason."""
+    if interface.target.kind == "input":
+        return _join(interface.read(sources)), ""
     try:
         return _join(interface.read(sources, target=interface.target)), ""
     except DataError as error:  # no labels, or another problem, which reading without labels raises again
@@ -262,16 +269,40 @@ def _columns(trained: Trained, examples: Examples, output: int | None) -> Column
     return ColumnImportances(importances, name, len(examples), trained.checkpoint)
 
 
+def _columns_of_error(trained: Trained, examples: Examples, others: Array) -> ColumnImportances:
+    """Return how much the values of each column add to the error of an autoencoder: what makes rows unusual.
+
+    The error of the column's own reconstruction would not show it: one unusual value spoils the reconstruction of all.
+
+    Formula:
+        the mean over the examples and over rows r of the training split of
+        error(example) - error(example with the value of r in the column)
+    """
+    if not len(examples):
+        raise DataError("there is no example to explain", expected="at least one row")
+    predictor, interface, stored = trained.predictor(), trained.interface, examples.stored
+    error, turns = predictor.reconstruction_errors(stored), max(2, _COMPARED_ROWS // len(stored))
+    chosen = np.random.default_rng(0).integers(len(others), size=len(stored) * turns)
+    found = []
+    for name, places in (interface.raw.columns_of_stored() or _number_features(stored.shape[-1])).items():
+        changed = np.repeat(stored, turns, axis=0)
+        changed[..., list(places)] = others[chosen][..., list(places)]
+        added = np.repeat(error, turns) - predictor.reconstruction_errors(changed)
+        found.append(Importance(name, float(added.mean()), float(added.std())))
+    ranked = tuple(sorted(found, key=lambda each: -each.mean))
+    return ColumnImportances(ranked, "reconstruction error", len(examples), trained.checkpoint, "reconstruction")
+
+
 def _training_rows(file: SpecFile) -> Array:
-    """Return some rows of the training split to compare a single row with.
+    """Return some rows of the training split to compare a single row, or those of an autoencoder, with.
 
     Raises:
         DataError: The training data cannot be read, or the run was created elsewhere.
     """
     if not file.trust.data:
         raise DataError(
-            "a single row is compared with the training data, which is not read for a run that was created elsewhere",
-            expected="a file of many rows, which are compared with each other",
+            "the rows are compared with the training data, which is not read for a run that was created elsewhere",
+            expected="a file of many rows and a model with a target, for which they are compared with each other",
         )
     features = file.spec.dataset.load().splits["train"].features
     chosen = np.random.default_rng(0).permutation(len(features))[:_COMPARED_ROWS]
@@ -295,7 +326,7 @@ def _columns_of_one(trained: Trained, example: Examples, output: int | None, oth
         found.append(Importance(name, value - float(outputs.mean()), float(outputs.std())))
     ranked = sorted(found, key=lambda each: -abs(each.mean))
     name = label if interface.target.kind == "values" else f"probability of {label}"
-    return ColumnImportances(tuple(ranked), name, 1, trained.checkpoint)
+    return ColumnImportances(tuple(ranked), name, 1, trained.checkpoint, "replacement")
 
 
 def _number_features(width: int) -> Mapping[str, tuple[int, ...]]:
