@@ -9,7 +9,7 @@ from dlrun.spec.parse import read_spec
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
-STARTERS = sorted((ROOT / "src" / "dlrun" / "starters").glob("*.yaml"))
+STARTERS = sorted((ROOT / "src" / "dlrun" / "init_config" / "starters").glob("*.yaml"))
 
 
 def name(path: Path) -> str:
