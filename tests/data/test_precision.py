@@ -73,7 +73,7 @@ def test_the_number_of_remaining_distinct_values_is_reported_if_an_offset_does_n
     path.write_text("a,y\n" + "".join(f"{number},{row % 2}\n" for row, number in enumerate(numbers)))
     (warning,) = Table(path=str(path), target="y").load().warnings
     assert warning.startswith("a: 399 distinct values became 2")
-    assert "(categorical: [a] keeps them apart" in warning
+    assert "(if they are codes, use categorical: [a]" in warning
 
 
 def test_a_series_predicts_numbers_that_float32_would_merge(tmp_path: Path) -> None:

@@ -92,9 +92,9 @@ def test_a_series_leaves_text_out_too(folder: Path) -> None:
     text = "dataset: {type: series, path: rooms.csv, target: rent, history: 3}\nmodel: {type: gru, units: [3]}\n"
     text += "loss: mse\n"
     loaded = dataset_of(folder, text).load()
-    assert loaded.left_out == {"review": "it is free text, which a series does not take"}
+    assert loaded.left_out == {"review": "it is free text, which a series does not support"}
     assert {column.name for column in loaded.raw.columns} == {"size", "kind", "rent"}
-    with pytest.raises(DataError, match="free text, which a series does not take"):
+    with pytest.raises(DataError, match="free text, which a series does not support"):
         dataset_of(folder, text, "dataset.unlisted_text=learn").load()
 
 

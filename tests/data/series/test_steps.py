@@ -48,7 +48,7 @@ def test_gaps_and_repeated_times_are_reported_with_the_usual_step(tmp_path: Path
     assert gaps.said == "2 of 143 rows follow a gap: the usual step is 1 hour, the largest 28 days"
     assert "1.5 times" in gaps.threshold
     assert "add the missing rows" in gaps.advice
-    assert repeated.said == "1 of 143 rows has the time of the row above"
+    assert repeated.said == "1 of 143 rows has the same time as the row above"
     assert "keep the rows of one" in repeated.advice
     notes = " ".join(series(tmp_path / "x.csv").load().notes)
     assert gaps.said in notes
@@ -60,7 +60,7 @@ def test_equally_spaced_rows_are_reported_as_such(tmp_path: Path) -> None:
     for keys in ({}, {"time": None}):  # a column that looks like the time is looked at too
         found = findings(path, **keys)
         assert (found["gaps"].status, found["repeated times"].status) == ("pass", "pass")
-        assert "usual step of 1 hour" in found["gaps"].said
+        assert "the usual step is 1 hour" in found["gaps"].said
     assert not any("usual step" in note for note in series(path).load().notes)
 
 

@@ -120,7 +120,11 @@ def test_the_target_follows_from_its_column(
         ("x,y\n" + "1,a\n2,\n3,b\n" * 9, {}, ["9 of 27 rows", "table.csv:3 (row 2)", "missing_target: drop"]),
         ("x,y\n" + "".join(f"{i},n{i}\n" for i in range(30)), {}, ["30 different values in 30 rows"]),
         ("x,y\n" + "1,1.5\n" * 30 + "2,abc\n", {"task": "regression"}, ["table.csv:32 (row 31)", "'abc'"]),
-        ("x,a,y\n1,1.5,b\n2,2.5,c\n3,3.5,d\n", {"target": ("a", "y")}, ["not of one kind", "y has 3 different values"]),
+        (
+            "x,a,y\n1,1.5,b\n2,2.5,c\n3,3.5,d\n",
+            {"target": ("a", "y")},
+            ["of different kinds", "y has 3 different values"],
+        ),
         ("x,a,y\n" + "1,b,c\n2,c,\n3,d,e\n" * 9, {"target": ("a", "y")}, ["9 of 27 rows", "row 2", "target (a, y)"]),
         ("x,a,y\n" + "".join(f"1,{'bcd'[i % 3]},n{i}\n" for i in range(30)), {"target": ("a", "y")}, ["30 different"]),
         ("x,y\n1,a\n2,b\n3\n", {}, ["table.csv:4 (row 3) has 1 value"]),
@@ -204,9 +208,9 @@ def test_rows_without_disk_space_are_kept_in_memory(table: Any, monkeypatch: pyt
     monkeypatch.setattr("dlrun.data.table.store._write", full)
     loaded = source.load()
     assert loaded.fingerprint == expected
-    assert "in memory, as no disk has room for them: the disk is full" in loaded.notes[-1]
+    assert "in memory, because no disk has space for them: the disk is full" in loaded.notes[-1]
     monkeypatch.setattr(table_module, "free_memory", lambda: 0)
-    with pytest.raises(DataError, match=r"do not fit into memory and cannot be kept in .*: the disk is full"):
+    with pytest.raises(DataError, match=r"fit neither in memory nor in .*: the disk is full"):
         source.load()
 
 

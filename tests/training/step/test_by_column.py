@@ -142,7 +142,7 @@ def test_rows_without_a_target_are_left_out_of_an_evaluation_if_the_spec_says_so
     few = [*lines[:201], *(line.rpartition(",")[0] + "," for line in lines[201:211])]
     (place / "blank.csv").write_text("\n".join(few))
     (place / "few.csv").write_text("\n".join(lines[:201]))
-    with pytest.raises(DataError, match=r"blank\.csv:202 \(row 201\): column 'grade', which is to be .* has no value"):
+    with pytest.raises(DataError, match=r"blank\.csv:202 \(row 201\): the target 'grade' has no value"):
         evaluate(result.folder.path, data=str(place / "blank.csv"))
     dataset = {**spec(place)["dataset"], "missing_target": "drop"}
     dropping = train(config(place, dataset=dataset, training={"report": False, "epochs": 1}), runs_dir=place / "runs")

@@ -1,1 +1,1 @@
-"""The dataset type series: rows in time order, read as windows."""
+"""The dataset type `series`: rows in time order, from which windows are read."""

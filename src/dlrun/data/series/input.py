@@ -1,4 +1,4 @@
-"""Raw input that is rows in time order: a file of which every window is read, or the columns of one window."""
+"""Raw input of rows in time order: all windows of a file, or the columns of one window in an exported model."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _SHOWN_STEPS = 5
 
 @dataclass(frozen=True)
 class Places:
-    """The values of columns, from the place of an example on."""
+    """Values by column, and the first row of each example in them."""
 
     known: Mapping[str, Any]
     places: Array
@@ -64,14 +64,14 @@ class _PlacedColumn:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows one after another.
+    """Consecutive rows.
 
     Args:
-        first: Number of the first one, from 0.
-        stored: As windows hold them.
-        truth: What is to be predicted, NaN where it is missing; None if it was not asked for.
-        known: By column, as they were read.
-        is_blank: Whether a row has no value to predict from.
+        first: Number of the first row, from 0.
+        stored: Rows in stored form.
+        truth: Targets, NaN if missing; None if they were not requested.
+        known: Values by column, as read from the file.
+        is_blank: Whether all features of a row are missing.
 
     Shape:
         stored: `(rows, width)`. truth: `(rows, targets)`. is_blank: `(rows,)`.
@@ -85,12 +85,12 @@ class Rows:
 
     @classmethod
     def of(cls, block: RawBlock, truth: Array | None, *, given: Sequence[str]) -> Rows:
-        """Of a block.
+        """Return the rows of a block.
 
         Args:
-            block: As it was read.
-            truth: What is to be predicted.
-            given: The columns to predict from, without those of the time, which say nothing alone.
+            block: The block.
+            truth: The targets.
+            given: The feature columns except the time, which alone contains no information.
         """
         is_blank = np.ones(len(block.stored), np.bool_)
         for name in given:
@@ -98,12 +98,12 @@ class Rows:
         return cls(block.first, block.stored, truth, block.known, is_blank)
 
     def blank(self, places: Array, *, history: int) -> int:
-        """How many of the windows that begin at `places` have not one value."""
+        """Return the number of windows starting at `places` in which all features are missing."""
         before = np.concatenate([[0], np.cumsum(self.is_blank)])
         return int((before[places + history] - before[places] == history).sum())
 
     def followed_by(self, rows: Rows) -> Rows:
-        """These and those behind them."""
+        """Return these rows followed by others."""
         import pyarrow as pa
 
         truth = None if self.truth is None or rows.truth is None else np.concatenate([self.truth, rows.truth])
@@ -112,7 +112,7 @@ class Rows:
         return Rows(self.first, np.concatenate([self.stored, rows.stored]), truth, known, is_blank)
 
     def last(self, count: int) -> Rows:
-        """The last of them."""
+        """Return the last rows."""
         before = len(self.stored) - count
         truth = None if self.truth is None else self.truth[before:]
         known = {name: values.slice(before) for name, values in self.known.items()}
@@ -124,14 +124,14 @@ class SeriesInput(RawInput):
     """Windows of rows.
 
     Args:
-        columns: The features, in the order of a stored row.
-        targets: What is to be predicted.
-        history: Rows of a window.
-        horizon: Rows after it that are predicted.
-        reading: How values are read.
-        times: The columns of the time, which must not go back in new files either.
-        unknown_categories: What a column is most of whose values training did not have: `error`, or `allow`.
-        type: Tells the kinds of raw input apart.
+        columns: The feature columns in the order of a stored row.
+        targets: The target columns.
+        history: Number of rows of a window.
+        horizon: Number of rows to predict after a window.
+        reading: How to read values.
+        times: The time columns, by which new files must be in order, too.
+        unknown_categories: How to handle a column with mostly unknown values: `error`, or `allow`.
+        type: Discriminator of the kinds of raw input.
     """
 
     columns: tuple[Column, ...]
@@ -144,10 +144,10 @@ class SeriesInput(RawInput):
     type: Literal["series"] = "series"
 
     def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
-        """Read every window of a CSV or Parquet file, or of `-`; the last one is followed by what nobody knows yet.
+        """Read every window of a CSV or Parquet file, or of `-` for standard input.
 
-        An example is called after the row that it predicts first. With `target`, only those that are followed by all
-        the values to be predicted.
+        The last window predicts the rows after the end of the file. An example is named after the first row that it
+        predicts. With `target`, only windows with all targets are read.
 
         Raises:
             DataError: There are fewer rows than a window has, a column is missing, a value is not a number, or time
@@ -159,23 +159,23 @@ class SeriesInput(RawInput):
             for examples in self._windows(table, at_once, is_labelled=target is not None):
                 found += len(examples)
                 waiting += examples.unlabelled
-                if found:  # what has no example at all is an error before anything else begins
+                if found:  # yield nothing before the first example, since a file without any is an error
                     yield replace(examples, unlabelled=waiting)
                     waiting = 0
             if not found:
                 raise self._all_missing(table)
 
     def keeping(self, columns: Sequence[str]) -> SeriesInput:
-        """Refuse: a prediction belongs to a window of rows, and to what follows it.
+        """Refuse to keep columns, since a prediction belongs to a window, not to a row.
 
         Raises:
             UsageError: Always.
         """
-        said = f"no row has a prediction of its own, beside which {', '.join(columns)} could be kept"
-        raise UsageError(said, expected="predictions by their names: `row 7` is the row that is predicted first")
+        what = f"cannot keep {', '.join(columns)}: predictions of a series belong to windows, not to single rows"
+        raise UsageError(what, expected="predictions by name: `row 7` is the first row that is predicted")
 
     def build(self) -> keras.Model:
-        """Make the Keras model: one input `(batch, history)` for each column, float32 with NaN or strings."""
+        """Build the Keras model with one input `(batch, history)` for each column: floats with NaN, or strings."""
         import keras
 
         names = input_names(self.columns)
@@ -189,7 +189,7 @@ class SeriesInput(RawInput):
         return keras.Model(inputs, outputs, name="raw")
 
     def read_as(self, dataset: Any) -> SeriesInput:
-        """The same with the dataset's keys on unknown categories and the first line."""
+        """Return this input with the current keys of the dataset for unknown categories and the first line."""
         return replace(
             self,
             reading=read_as(self.reading, dataset),
@@ -202,10 +202,10 @@ class SeriesInput(RawInput):
         return names_of(self.columns, units=numbers)
 
     def watched(self, blocks: Iterator[Examples], *, tell: Callable[[str], object]) -> Iterator[Examples]:
-        """The same blocks; at their end `tell` learns which categories of their newest rows training did not have.
+        """Yield the same blocks, and report unknown categories of their newest rows to `tell` at the end.
 
         Raises:
-            DataError: They are the most of a column; raised before the last block is given.
+            DataError: Most values of a column are unknown; raised before the last block is yielded.
         """
 
         def newest(block: Examples) -> tuple[Array, Mapping[str, pa.Array]]:
@@ -216,11 +216,11 @@ class SeriesInput(RawInput):
         return watch(blocks, UnknownCategories(self.columns), newest, tell=tell, refuses=refuses)
 
     def columns_of_stored(self) -> Mapping[str, tuple[int, ...]]:
-        """The columns of the table."""
+        """Return the places of each column in a stored row."""
         return column_places(self.columns)
 
     def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
-        """The values of one window, by the names of the model's inputs."""
+        """Return the values of one window by the names of the inputs of the exported model."""
         names = input_names(self.columns)
         window: dict[str, Array] = {}
         for column in self.columns:
@@ -232,19 +232,19 @@ class SeriesInput(RawInput):
         return window
 
     def shown(self, stored: Array) -> Mapping[str, str]:
-        """The last rows of a window, by column: the newest value stands last."""
+        """Return the last values of a window by column, the newest last."""
         rows = [shown_row(self.columns, row) for row in stored[-_SHOWN_STEPS:]]
         before = "..., " if len(stored) > len(rows) else ""
         return {column.name: before + ", ".join(row[column.name] for row in rows) for column in self.columns}
 
     def _check_time(self, table: TableFiles) -> None:
-        """A file need not have the columns of the time, unless they are features."""
+        """Check the order of rows. A file may lack the time columns unless they are features."""
         if self.times and all(column.name in table.names for column in self.times):
             check_times(table, self.times, missing=self.reading.missing_values)
 
     @property
     def _given(self) -> tuple[str, ...]:
-        """The columns that say more than when it is; all, if there are only those."""
+        """The feature columns except dates and times; all columns if there are no others."""
         times = [column.name for column in self.times]
         names = tuple(column.name for column in self.columns)
         return (
@@ -264,29 +264,27 @@ class SeriesInput(RawInput):
                 kept = kept.last(span - 1)
         if kept is None or (kept.first == 0 and len(kept.stored) < span):
             found = 0 if kept is None else len(kept.stored)
-            raise DataError(
-                f"{table.label} has {found} rows", expected=f"at least {span}, as one prediction needs that many"
-            )
+            raise DataError(f"{table.label} has {found} rows", expected=f"at least {span}, which one prediction needs")
 
     def _all_missing(self, table: TableFiles) -> DataError:
-        """The error of a file that has windows, none of which is followed by what is to be predicted."""
+        """Return the error for a file with windows but without targets after them."""
         never = {column.name for column in self.targets}
         for block in table.blocks(list(never)):
             known = {name: known_values(values, self.reading.missing_values) for name, values in block.columns.items()}
             never = {name for name in never if is_missing(known[name]).all()}
         names = ", ".join(column.name for column in self.targets if column.name in never)
-        said = f"all targets are missing: no row has a value of {names}"
+        what = f"all targets are missing: no row has a value of {names}"
         if not never:
             steps = f"in the next {self.horizon} rows" if self.horizon > 1 else "in the next row"
-            said = f"no window of {self.history} rows is followed by a value of every target {steps}"
+            what = f"no window of {self.history} rows is followed by a value of every target {steps}"
         elif len(never) < len(self.targets):
-            said = f"no row has a value of {names}, which is to be predicted"
-        return DataError(f"{table.label}: {said}", expected="a file with what is to be predicted")
+            what = f"no row has a value of the target {names}"
+        return DataError(f"{table.label}: {what}", expected="a file with values of the targets")
 
     def _examples(self, rows: Rows, count: int, at_once: int) -> Iterator[Examples]:
         windows = np.lib.stride_tricks.sliding_window_view(rows.stored, self.history, axis=0).swapaxes(1, 2)
         last = rows.truth
-        if last is not None and not np.isnan(last).all(axis=0).any():  # else no window is labelled
+        if last is not None and not np.isnan(last).all(axis=0).any():  # else no window has a target
             last = known_before(last)
         for start in range(0, count, at_once):
             places = np.arange(start, min(start + at_once, count))
@@ -315,7 +313,7 @@ class SeriesInput(RawInput):
             numbers, wrong = parse_numbers(block.known[column.name], column.notation)
             if wrong is not None:
                 found, place = block.known[column.name][wrong].as_py(), table.place(block.first + wrong)
-                raise DataError(f"{place}: column {column.name!r} holds {found!r}", expected="a number")
+                raise DataError(f"{place}: column {column.name!r} contains {found!r}", expected="a number")
             values.append(numbers)
         dtype = np.float64 if any(column.dtype == "float64" for column in self.targets) else np.float32
         return np.stack(values, axis=-1).astype(dtype)

@@ -1,4 +1,4 @@
-"""The keys of a series: its file, what is predicted from how many rows, and the columns of the time."""
+"""The YAML keys of a series: its file, the targets, the window, and the time columns."""
 
 from __future__ import annotations
 
@@ -16,38 +16,39 @@ from dlrun.system.paths import FROM_WHERE
 
 
 class SeriesKeys(ColumnKeys, Source, abc.ABC):
-    """What a spec says of a series."""
+    """The YAML keys of a series."""
 
     place_keys = ("path",)
     path_keys = place_keys
     reach_keys = ("path",)
 
     path: str = Field(
-        description="The rows in time order: a CSV or Parquet file, or a pattern (data/*.csv) that matches several, "
-        f"one after the other by their names. {FROM_WHERE}"
+        description="The rows in time order: a CSV or Parquet file, or a pattern (data/*.csv) for several files in the "
+        f"order of their names. {FROM_WHERE}"
     )
     target: Names = Field(description="The column of numbers to predict, or several.")
-    history: int = Field(ge=1, description="Rows that a prediction is made from.")
-    horizon: int = Field(default=1, ge=1, description="Rows after these that are predicted.")
+    history: int = Field(ge=1, description="Number of rows to predict from.")
+    horizon: int = Field(default=1, ge=1, description="Number of rows to predict.")
     time: Names | None = Field(
         default=None,
-        description="The column of the time, or several from the slowest on ([year, month, day]): numbers, or dates "
-        "(2024-03-31, 31.03.2024, 03/31/2024, with a time or without); checked to never go back. null: the rows are "
-        "taken as they stand.",
+        description="The time column, or several from the slowest to the fastest ([year, month, day]): numbers, or "
+        "dates (2024-03-31, 31.03.2024, 03/31/2024, with or without a time). Rows must be in this order. null: the "
+        "order of the rows is trusted.",
     )
     difference: bool = Field(
         default=False,
-        description="Whether the model learns the difference of each target to its last value in the window, which is "
-        "then added to what it gives: predictions, scores and exports are of the values themselves. It suits a series "
-        "that grows or wanders, and whose last value is a good guess.",
+        description="Whether the model learns the change of each target from its last value in the window. Predictions "
+        "and scores are still of the values themselves. Use it for a series that grows or drifts, and whose last value "
+        "is a good guess.",
     )
     missing_target: str = Field(
         default="drop",
         pattern="^(drop|error)$",
-        description="What becomes of windows whose values to predict are missing. drop: left out · error: none may be.",
+        description="How to handle windows with missing targets. drop: leave them out · error: refuse the data.",
     )
     test: HeldOut = Field(
-        default=0, description="The last windows, held out for the test: a fraction, or a number. Validation precedes."
+        default=0,
+        description="The last windows to hold out as test split: a fraction, or a number. Validation precedes them.",
     )
 
     @property
@@ -57,20 +58,20 @@ class SeriesKeys(ColumnKeys, Source, abc.ABC):
 
     @property
     def times(self) -> tuple[str, ...]:
-        """The columns of the time."""
+        """The time columns."""
         return (self.time,) if isinstance(self.time, str) else self.time or ()
 
     @property
     def text_refusal(self) -> str:
-        """No model of a series learns from texts."""
-        return "" if self.unlisted_text == "learn" else "it is free text, which a series does not take"
+        """Why text columns are left out: models of a series do not learn from texts."""
+        return "" if self.unlisted_text == "learn" else "it is free text, which a series does not support"
 
     def problems(self) -> Iterator[FieldProblem]:
-        """Columns that are not there, as far as the file can be read now."""
+        """Yield the problems of the keys, including missing columns if the file can be read now."""
         yield from super().problems()
         if isinstance(self.validation, str) and self.validation != "test":
-            said = f"a series has no split {self.validation!r}"
-            yield FieldProblem(("validation",), said, "a fraction, a number, or test")
+            what = f"a series has no split {self.validation!r}"
+            yield FieldProblem(("validation",), what, "a fraction, a number, or test")
         try:
             table = self.open_table(self.path, head_only=True)
         except DataError:  # load() raises it: the data is wrong, not the spec

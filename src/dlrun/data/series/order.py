@@ -1,4 +1,4 @@
-"""The time of a series: which columns look like it, the time of every row, and whether rows are in its order."""
+"""The time of a series: detect time columns, read the time of every row, and check the order of rows."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Order = Literal["ascending", "descending", "none"]
 
 
 PARTS = ("year", "month", "day", "hour", "minute", "second")
-"""Names of columns that tell the time together, from the slowest on."""
+"""Names of columns that form the time together, from the slowest to the fastest."""
 
 TIMES = ("time", "date", "datetime", "timestamp", "ds")
-"""Names of columns that tell it alone."""
+"""Names of columns that are the time on their own."""
 
 _SURELY = ("date", "datetime", "timestamp", "ds")
 _YEARS = ("year", "years", "yr")
@@ -35,8 +35,8 @@ class Times:
     """The time of every row.
 
     Args:
-        columns: The columns of the time, from the slowest on.
-        values: As `parse_times` gives them.
+        columns: The time columns, from the slowest to the fastest.
+        values: Times as returned by `parse_times`.
 
     Shape:
         values: `(rows, columns)`.
@@ -47,12 +47,12 @@ class Times:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the columns."""
+        """The names of the columns."""
         return tuple(column.name for column in self.columns)
 
     @property
     def order(self) -> Order:
-        """Whether time never goes back from one row to the next, or never forward; ascending if it stands still."""
+        """The order of the rows: ascending if time never goes back, descending if it never goes forward."""
         signs = directions(self.values)
         if not (signs < 0).any():
             return "ascending"
@@ -60,7 +60,7 @@ class Times:
 
 
 def directions(values: Floats) -> npt.NDArray[np.float64]:
-    """Of each row but the first, whether it is later than the one above (1), earlier (-1) or neither (0).
+    """Return for each row except the first whether it is later than the row above (1), earlier (-1), or equal (0).
 
     Shape:
         values: `(rows, columns)`. Returns: `(rows - 1,)`.
@@ -72,23 +72,23 @@ def directions(values: Floats) -> npt.NDArray[np.float64]:
 
 
 def read_times(table: TableFiles, names: Sequence[str], *, missing: Sequence[str] = MISSING_VALUES) -> Times:
-    """Read the columns of the time, each in the layout that all of its values fit.
+    """Read the time columns, each in a layout that all of its values fit.
 
-    Where day and month may stand either way, the way in which the rows are in order is taken, else day first.
+    If day and month are ambiguous, the layout in which the rows are in order is used, or else day first.
 
     Args:
         table: The series.
-        names: The columns, from the slowest on.
-        missing: The texts that mean missing.
+        names: The columns, from the slowest to the fastest.
+        missing: Texts that mark missing values.
 
     Raises:
-        DataError: A value is missing or is not a time: names the row.
+        DataError: A value is missing or is not a time; the error names the row.
     """
     fitting = [_fitting(table, name, missing) for name in names]
     chosen = [next(iter(each)) for each in fitting]
     for is_wrong in (np.less, np.greater):
         sorted_in = [layout for layout, values in fitting[0].items() if not is_wrong(np.diff(values), 0).any()]
-        if sorted_in:  # whatever the faster columns do, the slowest never goes back
+        if sorted_in:  # in sorted rows the slowest column never goes back, whatever the faster ones do
             chosen[0] = sorted_in[0]
             break
     values = [each[layout] for each, layout in zip(fitting, chosen, strict=True)]
@@ -97,10 +97,10 @@ def read_times(table: TableFiles, names: Sequence[str], *, missing: Sequence[str
 
 
 def check_order(table: TableFiles, times: Times) -> None:
-    """Refuse rows that are not in time order.
+    """Check that rows are in time order.
 
     Raises:
-        DataError: A time is before that of the row above: names both rows.
+        DataError: A time is before that of the row above; the error names both rows.
     """
     if times.order == "ascending":
         return
@@ -110,15 +110,15 @@ def check_order(table: TableFiles, times: Times) -> None:
 
 
 def check_times(table: TableFiles, columns: Sequence[TimeColumn], *, missing: Sequence[str]) -> None:
-    """Refuse rows that are not in the order of columns whose layout is known, in memory that does not grow with them.
+    """Check that rows are in the order of known time columns, in bounded memory.
 
     Args:
-        table: Rows that continue or resemble the series in which the columns were detected.
-        columns: The columns of the time.
-        missing: The texts that mean missing.
+        table: A new file of the same kind as the series.
+        columns: The time columns.
+        missing: Texts that mark missing values.
 
     Raises:
-        DataError: A time is before that of the row above, is missing, or is written otherwise: names the row.
+        DataError: A time is before that of the row above, missing, or in another layout; the error names the row.
     """
     names = [column.name for column in columns]
     last, back, goes_on = np.zeros((0, len(names))), None, False
@@ -137,24 +137,24 @@ def check_times(table: TableFiles, columns: Sequence[TimeColumn], *, missing: Se
 
 
 def describe_order(table: TableFiles, times: Times) -> str:
-    """Describe rows that are not in the order of a column that looks like the time; empty if they are."""
+    """Return a message if rows are not in the order of a detected time column; empty otherwise."""
     if times.order == "ascending":
         return ""
     row = int(np.argmax(directions(times.values) < 0)) + 1
     before, now = (written_time(table, times.names, each) for each in (row - 1, row))
     by = ", ".join(times.names)
-    so = "the newest stands first" if times.order == "descending" else f"{now} comes after {before}"
-    return f"the rows are not in the order of {by}, which looks like the time: {so} ({table.place(row)})"
+    how = "the newest row is first" if times.order == "descending" else f"{now} comes after {before}"
+    return f"the rows are not in the order of {by}, which looks like the time: {how} ({table.place(row)})"
 
 
 def remedy_of_order(times: Times) -> str:
-    """What to do about it."""
+    """Return advice for rows that are not in order."""
     what = times.names[0] if len(times.names) == 1 else f"[{', '.join(times.names)}]"
-    return f"sort the file, the oldest row first, and say `time: {what}`: as they stand, windows mix past and future"
+    return f"sort the file with the oldest row first, and set `time: {what}`; otherwise windows mix past and future"
 
 
 def _fitting(table: TableFiles, name: str, missing: Sequence[str]) -> dict[TimeLayout, Floats]:
-    """The values of a column by each layout that fits them all."""
+    """Return the values of a column for each layout that fits all of them."""
     found: dict[TimeLayout, list[Floats]] = {layout: [] for layout in LAYOUTS}
     for block in table.blocks([name]):
         known = known_values(block.columns[name], missing)
@@ -173,14 +173,14 @@ def _fitting(table: TableFiles, name: str, missing: Sequence[str]) -> dict[TimeL
                 name,
                 known[row].as_py(),
                 expected=f"a number, or a time such as {', '.join(WRITTEN[layout] for layout in DATES)}",
-                hint="write it alike in every row; or leave `time` out, if the rows are in order",
+                hint="use the same notation in every row; or leave out `time` if the rows are in order",
             )
         found = {layout: blocks for layout, blocks in found.items() if layout not in reached}
     return {layout: np.concatenate(blocks or [np.zeros(0)]) for layout, blocks in found.items()}
 
 
 def _values(table: TableFiles, block: Block, columns: Sequence[TimeColumn], missing: Sequence[str]) -> Floats:
-    """The times of a block.
+    """Return the times of a block.
 
     Shape:
         Returns: `(rows, columns)`.
@@ -196,15 +196,15 @@ def _values(table: TableFiles, block: Block, columns: Sequence[TimeColumn], miss
                 block.first + row,
                 column.name,
                 known[row].as_py(),
-                expected=f"a time as the training data has it: {WRITTEN[column.layout]}",
-                hint="mend the value",
+                expected=f"a time as in the training data: {WRITTEN[column.layout]}",
+                hint="correct the value",
             )
         found.append(values)
     return np.stack(found, axis=-1)
 
 
 def written_time(table: TableFiles, names: Sequence[str], row: int) -> str:
-    """The time of a row as the file has it."""
+    """Return the time of a row as in the file."""
     for block in table.blocks(list(names)):
         if row < block.first + block.rows:
             return " ".join(str(block.columns[name][row - block.first].as_py()).strip() for name in names)
@@ -214,47 +214,47 @@ def written_time(table: TableFiles, names: Sequence[str], row: int) -> str:
 def gone_back(
     table: TableFiles, row: int, written: tuple[str, str], names: Sequence[str], *, is_descending: bool = False
 ) -> DataError:
-    """The error of a time that goes back.
+    """Return the error for a time that goes back.
 
     Args:
         table: The series.
-        row: The row that does it, from 0.
+        row: The first row that is earlier than the row above, from 0.
         written: The time of the row above, and its own.
-        names: The columns of the time.
-        is_descending: Whether all rows do it.
+        names: The time columns.
+        is_descending: Whether all rows are in descending order.
     """
     before, now = written
     by = ", ".join(names)
-    said = f"{table.place(row)}: the time {now} comes after {before} in {table.place(row - 1)}"
+    what = f"{table.place(row)}: the time {now} comes after {before} in {table.place(row - 1)}"
     if is_descending:
         return DataError(
-            f"{said}, and so on to the end: the file is descending, its newest row stands first",
+            f"{what}, and so on to the end: the file is in descending order, with the newest row first",
             expected="rows in time order, the oldest first",
-            hint=f"turn the file round, or sort it by {by}: with pandas pd.read_csv(A)[::-1].to_csv(B, index=False)",
+            hint=f"reverse the file, or sort it by {by}; with pandas: pd.read_csv(A)[::-1].to_csv(B, index=False)",
         )
     return DataError(
-        said,
+        what,
         expected="rows in time order, the oldest first",
-        hint=f"sort the file by {by}; if its rows are of several things (shops, sensors), keep those of one",
+        hint=f"sort the file by {by}; if it contains several shops or sensors, keep the rows of one",
     )
 
 
 def not_a_time(table: TableFiles, row: int, name: str, found: object, *, expected: str, hint: str) -> DataError:
-    """The error for a value that is not a time, or is missing."""
+    """Return the error for a value that is missing or not a time."""
     is_missing = found is None or (isinstance(found, float) and math.isnan(found))
-    said = f"column {name!r} has no value" if is_missing else f"column {name!r} holds {found!r}"
-    return DataError(f"{table.place(row)}: {said}", expected=expected, hint=hint)
+    what = f"column {name!r} has no value" if is_missing else f"column {name!r} contains {found!r}"
+    return DataError(f"{table.place(row)}: {what}", expected=expected, hint=hint)
 
 
 def detect_time(
     table: TableFiles, surveys: Mapping[str, ColumnSurvey], *, missing: Sequence[str] = MISSING_VALUES
 ) -> Times | None:
-    """The columns that tell the time: the first in whose order the rows are, else the first that looks like it anyway.
+    """Detect the time columns: the first candidate by which the rows are in order, or else the first candidate.
 
     Args:
         table: The series.
         surveys: The surveys of its columns.
-        missing: The texts that mean missing.
+        missing: Texts that mark missing values.
 
     Returns:
         None if no column looks like a time.
@@ -267,7 +267,7 @@ def detect_time(
             continue
         if times.order == "ascending":
             return times
-        # Numbers that are called time may be how long something took.
+        # A numeric column named "time" may be a duration.
         if len(names) > 1 or is_dates(surveys[names[0]]) or names[0].lower() in _SURELY:
             unordered.append(times)
     unordered.sort(key=lambda times: times.order == "none")
@@ -275,7 +275,7 @@ def detect_time(
 
 
 def possible_times(surveys: Mapping[str, ColumnSurvey]) -> Iterator[tuple[str, ...]]:
-    """Yield the columns that look like the time, the most likely first.
+    """Yield candidates for the time columns, the most likely first.
 
     Args:
         surveys: The surveys of the columns, in the order of the file.
@@ -292,13 +292,13 @@ def possible_times(surveys: Mapping[str, ColumnSurvey]) -> Iterator[tuple[str, .
 
 
 def is_dates(survey: ColumnSurvey) -> bool:
-    """Whether every value of a column is a date, and there are several."""
+    """Return whether all values of a column are dates, and not all the same."""
     is_written_so = layout_of(survey) is not None or survey.dates == survey.known or is_periods(survey)
     return bool(survey.known) and is_written_so and not survey.is_constant
 
 
 def is_periods(survey: ColumnSurvey) -> bool:
-    """Whether every value of a column names a month, a quarter or a week: 1949-01, Jan 1949, 1949-Q1, 1949-W01."""
+    """Return whether all values of a column are months, quarters or weeks: 1949-01, Jan 1949, 1949-Q1, 1949-W01."""
     import pyarrow as pa
 
     if survey.is_many or survey.numeric or not survey.counts:
@@ -309,11 +309,11 @@ def is_periods(survey: ColumnSurvey) -> bool:
 
 
 def is_years(survey: ColumnSurvey, *, is_first: bool) -> bool:
-    """Whether a column of numbers is years: by its name, or the first one, in which every year has a row.
+    """Return whether a numeric column contains years: by its name, or as a first column with one row per year.
 
     Args:
         survey: The survey of the column.
-        is_first: Whether it is the first of its file.
+        is_first: Whether it is the first column of the file.
     """
     if not survey.numeric or not survey.is_whole or not _FIRST_YEAR <= survey.low <= survey.high <= _LAST_YEAR:
         return False

@@ -1,4 +1,4 @@
-"""Rows in time order: the last ones predict the next values of some columns; divided by time, never at random."""
+"""The dataset of a time series: windows of rows predict the next values of some columns. Splits follow time."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ from dlrun.errors import DataError
 from dlrun.signature import Description, Features, LastValue, Target
 
 _DESCRIBED_BYTES = 1 << 23
-"""Files up to this size are read when a spec is checked, which takes some tenths of a second."""
+"""Files up to this size are read when a spec is validated, which takes a few tenths of a second."""
 
 _KERAS_EPSILON = 1e-7
-"""Normalization divides by no smaller deviation."""
+"""The smallest standard deviation by which the Normalization layer of Keras divides."""
 
 
 @datasets.register("series")
@@ -52,7 +52,7 @@ class Series(SeriesKeys):
     """A time series in CSV or Parquet files, one step in each row."""
 
     def describe(self) -> Description | None:
-        """Everything, of a series that is small enough to be read at once; None of a large or damaged one."""
+        """Return the description of a small series; None for a large or damaged one."""
         try:
             if self.open_table(self.path, head_only=True).size > _DESCRIBED_BYTES:
                 return None
@@ -61,10 +61,10 @@ class Series(SeriesKeys):
             return None
 
     def check_files(self) -> None:
-        """Open the files; of a series that is small enough read all of it.
+        """Open the files, and read a small series completely.
 
         Raises:
-            DataError: They cannot be read, or are not a series.
+            DataError: The files cannot be read, or are not a series.
         """
         if self.open_table(self.path, head_only=True).size <= _DESCRIBED_BYTES:
             self.load()
@@ -135,8 +135,8 @@ class Series(SeriesKeys):
         plan = plan_columns(table, surveys, self)
         texts = [column.name for column in plan.columns if column.kind == "text"]
         if texts:
-            said = f"{table.label}: column {texts[0]!r} is free text, which a series does not take"
-            raise DataError(said, expected="numbers and categories", hint=f"ignore: [{', '.join(texts)}]")
+            what = f"{table.label}: column {texts[0]!r} is free text, which a series does not support"
+            raise DataError(what, expected="numbers and categories", hint=f"ignore: [{', '.join(texts)}]")
         return plan, targets, surveys
 
     def _times(self, table: TableFiles) -> Times | None:
@@ -165,13 +165,13 @@ class Series(SeriesKeys):
             truth = targets_of(values, starts + self.history, self.horizon)
             known = np.asarray(~np.isnan(truth).any(axis=1))
             if not known.all():
-                said = f"{int((~known).sum()):,} of {len(known):,} windows of the {name} split have no value to predict"
+                what = f"{int((~known).sum()):,} of {len(known):,} windows of the {name} split have missing targets"
                 if self.missing_target == "error":
-                    raise DataError(said, expected="values in every row", hint="missing_target: drop")
-                notes.append(f"{said} and are left out")
+                    raise DataError(what, expected="values in every row", hint="missing_target: drop")
+                notes.append(f"{what} and are left out")
             starts, truth = starts[known], truth[known]  # noqa: PLW2901
             if not len(starts):
-                raise DataError(f"the {name} split has no window whose values to predict are known")
+                raise DataError(f"all windows of the {name} split have missing targets", expected="at least one target")
             windows = cast("Array", Windows(stored, starts, steps=self.history))
             splits[name] = Split(windows, truth[:, 0] if truth.shape[1] == 1 else truth)
             naive[name] = np.tile(last[starts + self.history - 1], (1, self.horizon))
@@ -188,7 +188,7 @@ class Series(SeriesKeys):
         return Target("values", len(names), encoding="value", names=names, mean=means, scale=scales, last=last)
 
     def _last_value(self, name: str, columns: Sequence[Column]) -> LastValue:
-        """Where the features hold a target, and what brings it back into its own unit."""
+        """Return the place of a target in the features, and the scale and offset to its own unit."""
         place = 0
         for column in columns:
             if column.name == name and isinstance(column, NumericColumn):
@@ -198,14 +198,14 @@ class Series(SeriesKeys):
                 return LastValue(place, max(variance**0.5, _KERAS_EPSILON), mean + column.offset)
             place += column.width
         raise DataError(
-            f"difference: the target {name!r} is not among the columns of numbers that the model is given",
-            expected="each target among them, as its last value is what is added",
+            f"difference: the target {name!r} is not a numeric feature",
+            expected="every target as a numeric feature, because its last value is added to the output of the model",
             hint=f"numeric: [{name}], or difference: false",
         )
 
 
 def _times_of(splits: Mapping[str, Split], times: Times | None, *, history: int) -> dict[str, Array]:
-    """Return when the first predicted row of each window is, where the series tells it in one number."""
+    """Return the time of the first predicted row of each window, if the time can be expressed as one number."""
     axis, is_seconds = time_axis(times) if times is not None else (None, False)
     if axis is None:
         return {}
@@ -214,7 +214,7 @@ def _times_of(splits: Mapping[str, Split], times: Times | None, *, history: int)
 
 
 def _written_as(times: Times | None, column: PlannedColumn, surveys: Mapping[str, ColumnSurvey]) -> PlannedColumn:
-    """A column of dates in the layout in which they are in order, where both may be."""
+    """Return a date column with the layout in which the rows are in order, if its layout is ambiguous."""
     layout = next((time.layout for time in times.columns if time.name == column.name), None) if times else None
     survey = surveys[column.name]
     if column.kind == "date" and layout in ("ymd", "dmy", "mdy") and survey.layouts[layout] == survey.known:
@@ -224,11 +224,11 @@ def _written_as(times: Times | None, column: PlannedColumn, surveys: Mapping[str
 
 @functools.lru_cache(maxsize=2)
 def _read_before(source: Series, key: str) -> Dataset:  # noqa: ARG001  changed files have another key
-    """A small series is read when the spec is checked, and not again when it is trained on."""
+    """Load a small series only once, for both validation and training."""
     return source._load()  # noqa: SLF001
 
 
 def _fingerprint(stored: Array, splits: dict[str, Split]) -> str:
-    """Of the rows and of where windows begin, not of every window: a row is in many."""
+    """Return the fingerprint of the rows and of the starts of windows. Hashing overlapping windows would be slow."""
     starts = {name: Split(cast("Any", split.features).starts, split.target) for name, split in splits.items()}
     return fingerprint_of({"rows": Split(stored), **starts})

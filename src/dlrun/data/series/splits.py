@@ -1,4 +1,4 @@
-"""Windows divided by time: what comes last is held out, and no window of one split predicts a value of another."""
+"""Split windows by time: the last windows are held out, and no split predicts values that another split predicts."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ Starts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Cut:
-    """How a series is divided.
+    """The splits of a series.
 
     Args:
-        starts: By split: the first row of each window.
-        train_rows: Rows from the beginning that the training split sees or predicts; what is adapted is measured here.
+        starts: First row of each window, by split.
+        train_rows: Number of rows, from the first, that the training split reads or predicts. Statistics are measured
+            on them.
     """
 
     starts: Mapping[str, Starts]
     train_rows: int
 
     def notes(self) -> Iterator[str]:
-        """What was held out."""
+        """Yield notes on what is held out."""
         for name in ("test", "validation"):
             if name in self.starts:
                 count = len(self.starts[name])
@@ -37,14 +38,14 @@ class Cut:
 
 
 def cut_by_time(rows: int, *, history: int, horizon: int, test: float, validation: float | str) -> Cut:
-    """Divide the windows of a series.
+    """Split the windows of a series by time.
 
     Args:
         rows: Number of rows of the series.
-        history: Rows of a window.
-        horizon: Rows that it predicts.
+        history: Number of rows of a window.
+        horizon: Number of rows that a window predicts.
         test: Fraction or number of windows at the end.
-        validation: Fraction or number of the windows before these; or `test`.
+        validation: Fraction or number of windows before these, or `test`.
 
     Raises:
         DataError: There are too few rows.
@@ -61,7 +62,7 @@ def cut_by_time(rows: int, *, history: int, horizon: int, test: float, validatio
             continue
         count = held_out_count(value, end)
         starts[name] = np.arange(end - count, end)
-        # Those just before would predict rows that the held-out windows predict.
+        # Skip the windows just before, which would predict rows that the held-out windows predict.
         end -= count + horizon - 1
         if end < 1:
             raise DataError(
@@ -79,7 +80,7 @@ def cut_by_time(rows: int, *, history: int, horizon: int, test: float, validatio
 
 
 def targets_of(values: Array, first: Starts, horizon: int) -> Array:
-    """The values to predict, step by step.
+    """Return the values to predict, step by step.
 
     Shape:
         values: `(time, columns)`. first: `(windows,)`, the row of each window's first step. Returns: `(windows,
@@ -90,10 +91,10 @@ def targets_of(values: Array, first: Starts, horizon: int) -> Array:
 
 
 def known_before(values: Array) -> Array:
-    """In place of each missing value the last known one before it; before the first, the first.
+    """Return values with each missing one replaced by the last known value before it, or else the first known value.
 
     Shape:
-        `(time, columns)`, as the result.
+        values and result: `(time, columns)`.
     """
     filled = np.empty_like(values)
     for column in range(values.shape[1]):

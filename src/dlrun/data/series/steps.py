@@ -1,4 +1,4 @@
-"""Measure the steps of a series: the usual one, gaps, and times that several rows have."""
+"""Measure the time steps of a series: the usual step, gaps, and repeated times."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dlrun.data.series.order import PARTS, Times, directions
 from dlrun.data.series.time import DATES, Floats, seconds_since_1970
 
 GAP = 1.5
-"""A step that is this many times the usual one or less is not a gap: months have 28 to 31 days."""
+"""A step of up to this multiple of the usual one is not a gap, since months have 28 to 31 days."""
 
 _UNITS = (("day", 86400.0), ("hour", 3600.0), ("minute", 60.0), ("second", 1.0))
 _FIRST_DATE, _LAST_DATE = 1900_01_01, 2199_12_31
@@ -21,15 +21,15 @@ _MONTHS, _DAYS = 12, 31
 
 @dataclass(frozen=True)
 class Steps:
-    """How far the rows of a series are apart.
+    """The time steps between the rows of a series.
 
     Args:
-        rows: How many there are.
-        repeats: Those with the time of the row above.
-        usual: The median of the other steps; 0 where there is none.
-        gaps: Steps that are larger than `GAP` times that.
-        largest: The largest step.
-        is_seconds: Whether steps are seconds; else they have the unit of the column.
+        rows: Number of rows.
+        repeats: Number of rows with the same time as the row above.
+        usual: Median of the other steps; 0 if there are none.
+        gaps: Number of steps larger than `GAP` times the usual step.
+        largest: Largest step.
+        is_seconds: Whether steps are in seconds. If not, they have the unit of the column.
     """
 
     rows: int
@@ -40,27 +40,27 @@ class Steps:
     is_seconds: bool = False
 
     def said_gaps(self) -> str:
-        """How many there are, in words."""
+        """Return a sentence about the gaps."""
         usual = self.written(self.usual)
         if not self.gaps:
-            return f"no row comes later than the usual step of {usual} after the one above"
+            return f"no gaps: the usual step is {usual}"
         row = f"{self.gaps:,} of {self.rows:,} rows follow" if self.gaps > 1 else f"1 of {self.rows:,} rows follows"
         return f"{row} a gap: the usual step is {usual}, the largest {self.written(self.largest)}"
 
     def said_repeats(self) -> str:
-        """The same of repeated times."""
+        """Return a sentence about repeated times."""
         have = "have" if self.repeats > 1 else "has"
-        return f"{self.repeats:,} of {self.rows:,} rows {have} the time of the row above"
+        return f"{self.repeats:,} of {self.rows:,} rows {have} the same time as the row above"
 
     def notes(self) -> Iterator[str]:
-        """What training tells of them."""
+        """Yield notes for the user about gaps and repeated times."""
         if self.gaps:
             yield f"{self.said_gaps()}; windows count rows, not time"
         if self.repeats:
             yield self.said_repeats()
 
     def written(self, step: float) -> str:
-        """A step with its unit."""
+        """Format a step with its unit."""
         if not self.is_seconds:
             return f"{step:g}"
         unit, size = next(((unit, size) for unit, size in _UNITS if step >= size), _UNITS[-1])
@@ -82,7 +82,7 @@ def steps_of(times: Times) -> Steps:
 
 
 def time_axis(times: Times) -> tuple[Floats | None, bool]:
-    """Return the time as one number for each row, and whether it is in seconds; None where there is no such number.
+    """Return the time of each row as one number, and whether it is in seconds; None if that is not possible.
 
     Shape:
         Returns: `(rows,)`.
@@ -102,7 +102,7 @@ def time_axis(times: Times) -> tuple[Floats | None, bool]:
 
 
 def _is_digits(numbers: Floats) -> bool:
-    """Whether numbers are dates such as 20240331, or months such as 202403."""
+    """Return whether numbers are dates such as 20240331, or months such as 202403."""
     if len(numbers) and numbers.max() <= _LAST_MONTH:
         numbers = numbers * 100 + 1
     day, month = numbers % 100, numbers // 100 % 100

@@ -1,4 +1,4 @@
-"""Parse a column of texts or numbers into times: numbers that are larger the later it is; and how they are written."""
+"""Parse columns of texts or numbers as times in many layouts. A later time is a larger number."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ TimeLayout = Literal["number", "ymd", "dmy", "mdy", "clock", "my", "month", "qua
 with or without a time of day."""
 
 LAYOUTS: tuple[TimeLayout, ...] = ("number", "ymd", "dmy", "mdy", "clock", "my", "month", "quarter", "week")
-"""In the order in which they are tried: day first where both may be."""
+"""The layouts in the order in which they are tried: if ambiguous, the day comes first."""
 
 PERIODS: tuple[TimeLayout, ...] = ("my", "month", "quarter", "week")
-"""Those that name a month, a quarter or a week; each stands for its first day."""
+"""The layouts of months, quarters and weeks. Each is read as its first day."""
 
 DATES: tuple[TimeLayout, ...] = ("ymd", "dmy", "mdy")
 
@@ -70,18 +70,18 @@ _PATTERNS: dict[TimeLayout, str] = {
 }
 _MINUTE, _HOUR, _DAY_SECONDS = 60.0, 3600.0, 86400.0
 _NOON = 12
-_WEEK_DAYS, _WEEKDAY_OF_1970 = 7, 3  # it began on a Thursday
+_WEEK_DAYS, _WEEKDAY_OF_1970 = 7, 3  # 1970 began on a Thursday
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class TimeColumn:
-    """A column of the time.
+    """A time column.
 
     Args:
-        name: The name of the column.
-        layout: How it is written.
+        name: Name of the column.
+        layout: Layout of its times.
     """
 
     name: str
@@ -89,14 +89,14 @@ class TimeColumn:
 
 
 def parse_times(known: pa.Array, layout: TimeLayout) -> tuple[Floats, int | None]:
-    """Times as numbers: seconds of dates since 1970 and of clocks since midnight, numbers as they are.
+    """Return times as numbers: seconds since 1970 for dates, since midnight for clock times; numbers are unchanged.
 
     Args:
-        known: Trimmed text or numbers, null for what is missing.
-        layout: How they are written.
+        known: Trimmed texts or numbers, null if missing.
+        layout: Layout of the times.
 
     Returns:
-        The numbers, NaN where a time is missing or is none; and the index of the first that is none.
+        The numbers, NaN if a value is missing or not a time, and the index of the first that is not a time.
 
     Shape:
         `(rows,)`.
@@ -122,16 +122,16 @@ def parse_times(known: pa.Array, layout: TimeLayout) -> tuple[Floats, int | None
 
 
 def _groups(parts: pa.StructArray) -> Mapping[str, pa.Array]:
-    """What the groups of a pattern have found, by their names."""
+    """Return the matches of the groups of a pattern, by their names."""
     return {parts.type.field(index).name: values for index, values in enumerate(parts.flatten())}
 
 
 def _begun(found: Mapping[str, pa.Array]) -> Floats:
-    """The first second of a month, a quarter, a week, or a day whose month has a name; NaN of days that are not."""
+    """Return the start of months, quarters, weeks, or days with month names; NaN for days that do not exist."""
     number = {name: _numbers(values) for name, values in found.items() if not name.startswith("name")}
     year = _total(number, "year")
     if "week" in number:
-        # The week with the fourth of January is the first; it begins on a Monday.
+        # ISO 8601: week 1 is the one with 4 January, and weeks begin on Monday.
         fourth = seconds_since_1970(year, np.ones_like(year), np.full_like(year, 4))
         monday = fourth - (fourth // _DAY_SECONDS + _WEEKDAY_OF_1970) % _WEEK_DAYS * _DAY_SECONDS
         days = (number["week"] - 1) * _WEEK_DAYS + np.maximum(number["weekday"], 1) - 1
@@ -150,13 +150,13 @@ def _begun(found: Mapping[str, pa.Array]) -> Floats:
 
 
 def _total(number: Mapping[str, Floats], begun: str) -> Floats:
-    """The sum of the groups whose names begin so, of which each text has one at most."""
+    """Return the sum of the groups whose names start with a prefix. At most one of them matches in each text."""
     zeros: Floats = np.zeros_like(number["year"])
     return sum((values for name, values in number.items() if name.startswith(begun)), zeros)
 
 
 def _seconds(found: Mapping[str, pa.Array], *, is_date: bool) -> Floats:
-    """Seconds of what the groups of a pattern have found; NaN of what no clock shows and no calendar has."""
+    """Return the matches of a pattern as seconds; NaN for times and days that do not exist."""
     hour = _numbers(found["hour"])
     half = np.char.lower(np.asarray(found["half"].to_pylist(), str))
     wrong = (half != "") & (hour > _NOON)
@@ -168,20 +168,20 @@ def _seconds(found: Mapping[str, pa.Array], *, is_date: bool) -> Floats:
     if not is_date:
         return seconds
     year, month = _numbers(found["year"]), _numbers(found["month"])
-    day = np.maximum(_numbers(found["day"]), 1)  # 2024-03 has none
+    day = np.maximum(_numbers(found["day"]), 1)  # 2024-03 has no day
     seconds[day > days_in_month(year.astype(np.int64), month.astype(np.int64))] = np.nan
     return seconds_since_1970(year, month, day) + seconds - _offsets(found["zone"])
 
 
 def seconds_since_1970(year: Floats, month: Floats, day: Floats) -> Floats:
-    """Seconds from 1970 to the beginning of days."""
+    """Return the seconds from 1970 to the start of days."""
     months = (year.astype(np.int64) - 1970) * 12 + month.astype(np.int64) - 1
     first = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
     return np.asarray((first + day - 1) * _DAY_SECONDS, np.float64)
 
 
 def _numbers(texts: pa.Array, *, decimal: bool = False) -> Floats:
-    """Numbers of digits, 0 of nothing; of `decimal` those behind a point or a comma."""
+    """Return texts of digits as numbers, 0 if empty. With `decimal`, the texts are the decimals after a separator."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -192,7 +192,7 @@ def _numbers(texts: pa.Array, *, decimal: bool = False) -> Floats:
 
 
 def _offsets(zones: pa.Array) -> Floats:
-    """Seconds by which each zone is before UTC; a series has few of them."""
+    """Return the UTC offset of each zone in seconds. A series has few different zones, so each is parsed once."""
     encoded = zones.dictionary_encode()
     offsets = np.array([_offset(zone) for zone in encoded.dictionary.to_pylist()], np.float64)
     indices: Any = encoded.indices.to_numpy(zero_copy_only=False)

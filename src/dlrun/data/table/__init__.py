@@ -1,1 +1,1 @@
-"""The dataset type table: rows of CSV and Parquet files with columns to predict."""
+"""The dataset type `table`: rows of CSV and Parquet files with columns to predict."""

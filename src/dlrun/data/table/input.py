@@ -1,4 +1,4 @@
-"""Raw input that is rows of a table: CSV or Parquet files, or in a deployed model one value for each column."""
+"""Raw input of table rows: CSV or Parquet files, or one value for each column in an exported model."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ class TableInput(RawInput):
     """Rows of a table.
 
     Args:
-        columns: The features, in the order of a stored row.
-        targets: What is to be predicted; empty: nothing is.
-        reading: How values are read.
-        missing_target: What becomes of rows without a target: `error`, or `drop`.
-        unknown_categories: What a column is most of whose values training did not have: `error`, or `allow`.
-        type: Tells the kinds of raw input apart.
-        keep: Columns that go with the predictions; never stored.
+        columns: The feature columns in the order of a stored row.
+        targets: The target columns; empty for an autoencoder.
+        reading: How to read values.
+        missing_target: How to handle rows without a target: `error`, or `drop`.
+        unknown_categories: How to handle a column with mostly unknown values: `error`, or `allow`.
+        type: Discriminator of the kinds of raw input.
+        keep: Columns to copy to the predictions; never saved.
     """
 
     columns: tuple[Column, ...]
@@ -62,7 +62,7 @@ class TableInput(RawInput):
         """Read the rows of a CSV or Parquet file, of all files that a pattern matches, or of `-`.
 
         Raises:
-            DataError: A column is missing, or a value is not what the model was trained on.
+            DataError: A column is missing, or a value does not fit the training data.
         """
         also = [column.name for column in self.targets] if target is not None else []
         with self.reading.open(source) as table:
@@ -83,10 +83,10 @@ class TableInput(RawInput):
         return names_of(self.columns, units=numbers)
 
     def watched(self, blocks: Iterator[Examples], *, tell: Callable[[str], object]) -> Iterator[Examples]:
-        """The same blocks; at their end `tell` learns which categories training did not have.
+        """Yield the same blocks, and report unknown categories to `tell` at the end.
 
         Raises:
-            DataError: They are the most of a column; raised before the last block is given.
+            DataError: Most values of a column are unknown; raised before the last block is yielded.
         """
         return watch(
             blocks,
@@ -97,7 +97,7 @@ class TableInput(RawInput):
         )
 
     def read_as(self, dataset: Any) -> TableInput:
-        """The same with the dataset's keys on unknown categories and the first line."""
+        """Return this input with the current keys of the dataset for unknown categories and the first line."""
         return replace(
             self,
             reading=read_as(self.reading, dataset),
@@ -105,44 +105,44 @@ class TableInput(RawInput):
         )
 
     def keeping(self, columns: Sequence[str]) -> TableInput:
-        """The same rows with columns that the model is not asked about."""
+        """Return this input with columns to copy to the predictions."""
         return replace(self, keep=tuple(columns))
 
     def build(self) -> keras.Model:
-        """Make the Keras model: one input for each column, of Keras' preprocessing layers."""
+        """Build the Keras model of preprocessing layers with one input for each column."""
         return build_rows(self.columns, self.reading.missing_values)
 
     def build_packed(self) -> tuple[keras.Model, Mapping[str, tuple[str, ...]]]:
-        """Make the same with one input for all numbers, and few for all categories."""
+        """Build the same model with one input for all numbers and few inputs for all categories."""
         return build_rows(self.columns, self.reading.missing_values, is_packed=True), packs(
             self.columns, self.reading.missing_values
         )
 
     def columns_of_stored(self) -> Mapping[str, tuple[int, ...]]:
-        """The columns of the table."""
+        """Return the places of each column in a stored row."""
         return column_places(self.columns)
 
     def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
-        """The values of one row, by the names of the model's inputs."""
+        """Return the values of one row by the names of the inputs of the exported model."""
         return self.deployed_several(examples, [index])[0]
 
     def deployed_several(self, examples: Examples, indices: Sequence[int]) -> Sequence[Mapping[str, Array]]:
-        """The values of some rows, taken column by column."""
+        """Return the values of several rows, which is faster than one row at a time."""
         return deployed_rows(self.columns, examples.origin, indices)
 
     def shown(self, stored: Array) -> Mapping[str, str]:
-        """The values of a row, by column."""
+        """Return the values of a row by column."""
         return shown_row(self.columns, stored)
 
     def _has_target(self, table: TableFiles, block: RawBlock) -> Array:
-        """Which rows have all targets; those that have not are an error unless the spec says to leave them out."""
+        """Return which rows have all targets. Others are an error, unless the spec drops them."""
         has = np.ones(len(block.stored), bool)
         for column in self.targets:
             valid = ~is_missing(block.known[column.name])
             if self.missing_target == "error" and not valid.all():
                 place = table.place(block.first + int(np.argmin(valid)))
-                said = f"{place}: column {column.name!r}, which is to be predicted, has no value"
-                raise DataError(said, expected="a value in every row that a model is scored on")
+                what = f"{place}: the target {column.name!r} has no value"
+                raise DataError(what, expected="a value in every row, to evaluate the model")
             has &= valid
         return has
 
@@ -157,6 +157,6 @@ class TableInput(RawInput):
                 place = table.place(block.first + int(np.flatnonzero(has)[wrong]))
                 if column.classes:
                     raise unknown_class(place, column.name, found, column.classes)
-                raise DataError(f"{place}: column {column.name!r} holds {found!r}", expected="a number")
+                raise DataError(f"{place}: column {column.name!r} contains {found!r}", expected="a number")
             values.append(coded)
         return joined(values, target.kind)

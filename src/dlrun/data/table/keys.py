@@ -1,4 +1,4 @@
-"""The keys of a table: its files, what is predicted, and all that says how columns are read."""
+"""The YAML keys of a table: its files, its targets, and how to read its columns."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dlrun.errors import DataError
 from dlrun.system.paths import FROM_WHERE
 
 _HINTED = 5
-"""Misspelt targets for which the column that was meant is looked for."""
+"""Maximum number of misspelled targets with a "did you mean" hint."""
 
 
 def _check_names(value: Any) -> Any:
@@ -32,30 +32,31 @@ Names = Annotated[str | tuple[str, ...], BeforeValidator(_check_names)]
 
 
 class TableKeys(ColumnKeys, Source, abc.ABC):
-    """What a spec says of a table."""
+    """The YAML keys of a table."""
 
     place_keys = ("path", "validation_path", "test_path")
     path_keys = place_keys
     reach_keys = ("path", "validation_path", "test_path")
 
     path: str = Field(
-        description="The training rows: a CSV or Parquet file, or a pattern (data/*.csv) that matches several of the "
+        description="The training rows: a CSV or Parquet file, or a pattern (data/*.csv) for several files with the "
         f"same columns. {FROM_WHERE}"
     )
-    validation_path: str | None = Field(default=None, description="Rows of the validation split. null: no own file.")
-    test_path: str | None = Field(default=None, description="Rows of the test split. null: no file of its own.")
+    validation_path: str | None = Field(default=None, description="A separate file for the validation split.")
+    test_path: str | None = Field(default=None, description="A separate file for the test split.")
     target: Names | None = Field(
         default=None,
-        description="The column to predict, or several of one kind: all numbers, or all classes, of which each column "
-        "has a softmax of its own. null: none, for an autoencoder.",
+        description="The column to predict, or several of one kind: all numbers, or all classes with a softmax for "
+        "each column. null: none, for an autoencoder.",
     )
     task: Task = Field(
         default="auto",
-        description="classification or regression. auto: numbers are predicted as numbers, unless they are few "
-        "different whole ones; everything else is classes.",
+        description="classification or regression. auto: regression for numbers, except few distinct whole numbers; "
+        "classification for everything else.",
     )
     missing_target: Literal["error", "drop"] = Field(
-        default="error", description="What becomes of rows without a target. error: none may be · drop: left out."
+        default="error",
+        description="How to handle rows without a target. error: refuse them · drop: leave them out.",
     )
 
     @property
@@ -66,7 +67,7 @@ class TableKeys(ColumnKeys, Source, abc.ABC):
         return (self.target,) if isinstance(self.target, str) else self.target
 
     def problems(self) -> Iterator[FieldProblem]:
-        """Keys that contradict each other, and columns that are not there as far as the file can be read now."""
+        """Yield the problems of the keys, including missing columns if the file can be read now."""
         yield from super().problems()
         try:
             table = self.open_table(self.path, head_only=True)

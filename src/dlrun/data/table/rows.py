@@ -1,4 +1,4 @@
-"""Survey, code, divide and measure the rows of a table: everything but the stored arrays themselves."""
+"""Load the rows of a table: survey and code them, split them, and fit the columns on the training split."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _SHOWN_ROWS = 3
 
 @dataclass(frozen=True)
 class TablePlan:
-    """What is known of a table after one pass over its training rows.
+    """The plan of a table after one pass over its training rows.
 
     Args:
-        tables: By split; `train`, and others that have files of their own.
-        plan: What each column is.
-        target: What is to be predicted, or None.
+        tables: Tables by split: `train`, and splits with separate files.
+        plan: The plan of the feature columns.
+        target: The plan of the targets; None for an autoencoder.
         rows: Number of rows of the training table.
     """
 
@@ -51,7 +51,7 @@ class TablePlan:
     rows: int
 
     def coded_bytes(self, keys: ColumnKeys) -> int:
-        """About how many bytes the rows of all tables take as numbers."""
+        """Estimate the size of the rows of all tables as numbers, in bytes."""
         train = self.tables["train"].size
         rows = self.rows * sum(table.size for table in self.tables.values()) / max(1, train)
         widths = (keys.text_length if column.kind == "text" else 1 for column in self.plan.columns)
@@ -59,12 +59,12 @@ class TablePlan:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What may have been read in another way than it was meant."""
+        """Warnings about ambiguous content of the files."""
         return tuple(warning for table in self.tables.values() for warning in table.warnings)
 
     @property
     def notes(self) -> Iterator[str]:
-        """The choices that were made."""
+        """Notes on the choices that were made."""
         for table in self.tables.values():
             yield from table.notes
         yield from self.plan.notes()
@@ -74,17 +74,17 @@ class TablePlan:
 
 @dataclass(frozen=True)
 class TableRows:
-    """A table's rows, divided and measured.
+    """The rows of a table in splits, with fitted columns.
 
     Args:
-        columns: The features, in the order of a stored row.
-        targets: What is to be predicted.
-        target: The same as a whole, or None.
-        splits: By split: `features` are row numbers, which `stored_blocks` turns into rows.
-        notes: The choices that were made.
-        coded: Every row as numbers.
-        warnings: What may have been read in another way than it was meant.
-        left_out: Why a column is not a feature, by name.
+        columns: The feature columns in the order of a stored row.
+        targets: The target columns.
+        target: The target of the model; None for an autoencoder.
+        splits: Splits whose `features` are row numbers, which `stored_blocks` converts to rows.
+        notes: Notes on the choices that were made.
+        coded: All rows as numbers.
+        warnings: Warnings about ambiguous content of the files.
+        left_out: Reasons why columns are not features, by name.
     """
 
     columns: tuple[Column, ...]
@@ -98,31 +98,31 @@ class TableRows:
 
 
 def plan_table(source: TableKeys, tables: Mapping[str, TableFiles]) -> TablePlan:
-    """Survey the training rows and settle what each column is.
+    """Survey the training rows and plan features and targets.
 
     Raises:
-        DataError: A file is damaged, or a column is not what the spec says.
+        DataError: A file is damaged, or a column does not fit the spec.
     """
     train, targets = tables["train"], source.targets
     train.check_columns(targets)
     names = [name for name in train.names if name not in train.unreadable]
     surveys = survey_columns(train, names, missing=source.missing_texts)
     if not surveys or not (rows := next(iter(surveys.values())).rows):
-        raise DataError(f"{train.label} has no rows", expected="rows under the line of names")
+        raise DataError(f"{train.label} has no rows", expected="rows below the line of column names")
     target = plan_target(train, surveys, targets, task=source.task, keys=source) if targets else None
     return TablePlan(tables, plan_columns(train, surveys, source, without=targets), target, rows)
 
 
 def divide_rows(source: TableKeys, plan: TablePlan, *, folder: Path | None = None) -> TableRows:
-    """Code every row, hold out test and validation rows, and measure the training split.
+    """Code every row, hold out test and validation rows, and fit columns on the training split.
 
     Args:
-        source: The spec's keys.
-        plan: What each column is.
-        folder: Where coded columns are written; None: they are kept in memory.
+        source: The keys of the table.
+        plan: The plan of its columns.
+        folder: Folder for files of coded columns; None to keep them in memory.
 
     Raises:
-        DataError: A value is missing that must not be, a number is none, or a class is unknown.
+        DataError: A required value is missing, a value is not a number, or a class is unknown.
         OSError: `folder` cannot be written.
     """
     target_columns = plan.target.columns if plan.target is not None else ()
@@ -154,35 +154,35 @@ def divide_rows(source: TableKeys, plan: TablePlan, *, folder: Path | None = Non
 
 
 def lost_distinctions(coded: CodedRows) -> Iterator[str]:
-    """A sentence for each column of numbers of which float32 makes fewer."""
+    """Yield a warning for each numeric column whose distinct values become fewer in float32."""
     for column in coded.columns.values():
         if column.distinct is not None and column.distinct[1] < column.distinct[0]:
             before, left = column.distinct
             yield (
-                f"{column.name}: {before:,} distinct values became {left:,}, as float32 holds no more of their digits "
-                f"(categorical: [{column.name}] keeps them apart, if they are codes)"
+                f"{column.name}: {before:,} distinct values became {left:,}, because float32 has too few digits for "
+                f"them (if they are codes, use categorical: [{column.name}])"
             )
 
 
 def _unknown(
     coded: CodedRows, columns: Sequence[Column], parts: Mapping[str, Indices], plan: TablePlan, *, refuses: bool
 ) -> Iterator[str]:
-    """A sentence for each file of other rows than training's with categories that training does not have.
+    """Yield a warning for each separate file with categories that are unknown from training.
 
     Raises:
-        DataError: They are the most of a column.
+        DataError: Most values of a column are unknown.
     """
     for name, part in parts.items():
         if name != "train":
             unknown = UnknownCategories.of_rows(coded, columns, part)
             if refuses:
                 unknown.refuse_most(plan.tables[name].label)
-            if said := unknown.said():
-                yield f"{plan.tables[name].label}: {said}"
+            if message := unknown.said():
+                yield f"{plan.tables[name].label}: {message}"
 
 
 def _cut_off(coded: CodedRows, length: int) -> Iterator[str]:
-    """A sentence for each column of text: how many rows are longer than what is read of them."""
+    """Yield a note for each text column on how many of its texts are truncated."""
     for column in coded.columns.values():
         if column.lengths is not None:
             longer = f"{column.lengths.longer_than(length):,} of {column.lengths.texts:,} rows are longer"
@@ -198,16 +198,20 @@ def _without_unlabelled(
     source: TableKeys,
     notes: list[str],
 ) -> dict[str, Indices]:
-    """Refuse rows without a target, or leave them out if the spec says so."""
+    """Return the splits without rows that have no target.
+
+    Raises:
+        DataError: There are such rows, and the spec does not drop them.
+    """
     flat = values.reshape(len(values), -1)
     absent = np.any((flat < 0) if targets[0].classes else np.isnan(flat), axis=1)
     if not absent.any():
         return parts
     rows = np.flatnonzero(absent)
-    said = f"{len(rows):,} of {len(values):,} rows have no target ({', '.join(source.targets)})"
+    what = f"{len(rows):,} of {len(values):,} rows have no target ({', '.join(source.targets)})"
     if source.missing_target == "error":
         more = ", ..." if len(rows) > _SHOWN_ROWS else ""
         where = ", ".join(coded.place(int(row)) for row in rows[:_SHOWN_ROWS]) + more
-        raise DataError(f"{said}: {where}", expected="a value in every row", hint="missing_target: drop")
-    notes.append(f"{said} and are left out")
+        raise DataError(f"{what}: {where}", expected="a value in every row", hint="missing_target: drop")
+    notes.append(f"{what} and are left out")
     return {name: part[~absent[part]] for name, part in parts.items()}

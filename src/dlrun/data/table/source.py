@@ -1,4 +1,4 @@
-"""Rows of CSV and Parquet files: columns of numbers, categories and text, and one or several columns to predict."""
+"""The dataset of a table: CSV or Parquet files with columns of numbers, categories and text, and columns to predict."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from dlrun.system.memory import free_memory
 from dlrun.system.user_folders import cache_folder
 
 _DESCRIBED_BYTES = 1 << 23
-"""Files up to this size are read when a spec is checked, which takes some tenths of a second."""
+"""Files up to this size are read when a spec is validated, which takes a few tenths of a second."""
 
 _PERHAPS_LARGE_BYTES = 1 << 26
-"""Files below this size are never too large for memory."""
+"""Smaller files always fit in memory."""
 
 IN_MEMORY_BYTES = 1 << 28
-"""Up to this size the coded rows stay in memory; beyond, they are written to files."""
+"""Coded rows up to this size stay in memory; larger ones are written to files."""
 
 MEMORY_PART = 0.25
-"""The part of the free memory that rows may take where no disk has room for them."""
+"""Fraction of the free memory that rows may take if no disk has space for them."""
 
 
 @datasets.register("table")
@@ -45,7 +45,7 @@ class Table(TableKeys):
     """A table in CSV or Parquet files, one example in each row."""
 
     def describe(self) -> Description | None:
-        """Everything, of a table that is small enough to be read at once; None of a large or damaged one."""
+        """Return the description of a small table; None for a large or damaged one."""
         try:
             tables = self._tables()
             if sum(table.size for table in tables.values()) > _DESCRIBED_BYTES:
@@ -55,19 +55,19 @@ class Table(TableKeys):
             return None
 
     def check_files(self) -> None:
-        """Open every file; of a table that is small enough read all of it.
+        """Open every file, and read a small table completely.
 
         Raises:
-            DataError: It cannot be read.
+            DataError: A file cannot be read.
         """
         if sum(table.size for table in self._tables().values()) <= _DESCRIBED_BYTES:
             self.load()
 
     def load(self) -> Dataset:
-        """Read the rows, settle what each column is, and hold out test and validation rows.
+        """Read the rows, plan the columns, and hold out test and validation rows.
 
         Raises:
-            DataError: A file is missing or damaged, a column is not what the spec says, or a value is none.
+            DataError: A file is missing or damaged, or a column or value does not fit the spec.
         """
         tables = self._tables()
         files = [path for table in tables.values() for path in table.paths]
@@ -89,7 +89,7 @@ class Table(TableKeys):
         except OSError as error:
             if needed > MEMORY_PART * free_memory():
                 raise _no_room(needed, error) from error
-            note = f"rows: {needed / 2**30:.1f} GiB in memory, as no disk has room for them: {reason(error)[0]}"
+            note = f"rows: {needed / 2**30:.1f} GiB in memory, because no disk has space for them: {reason(error)[0]}"
             return self._from_memory(divide_rows(self, plan), note)
         return self._from_cache(stored)
 
@@ -126,16 +126,16 @@ class Table(TableKeys):
 
 @functools.lru_cache(maxsize=2)
 def _read_before(source: Table, key: str) -> Dataset:  # noqa: ARG001  changed files have another key
-    """A small table is read when the spec is checked, and not again when it is trained on."""
+    """Load a small table only once, for both validation and training."""
     return source._load_small()  # noqa: SLF001
 
 
 def _no_room(needed: int, error: OSError) -> DataError:
     return DataError(
-        f"the table's rows take {needed / 2**30:.1f} GiB, which do not fit into memory and cannot be kept in "
-        f"{cache_folder()}: {reason(error)[0]}",
-        expected="room for them",
-        hint="DLRUN_CACHE names another folder",
+        f"the rows of the table take {needed / 2**30:.1f} GiB, which fit neither in memory nor in {cache_folder()}: "
+        f"{reason(error)[0]}",
+        expected="enough space for them",
+        hint="set DLRUN_CACHE to a folder on another disk",
     )
 
 

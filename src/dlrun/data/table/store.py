@@ -1,4 +1,4 @@
-"""Store the rows of a table that is too large for memory in the cache, as files of each split."""
+"""Store the rows of a table that is too large for memory in the cache, with files for each split."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ Stored = tuple["StoredTable", dict[str, Split]]
 
 @dataclass(frozen=True)
 class StoredTable:
-    """Everything about a table but its rows.
+    """All facts about a table except its rows.
 
     Args:
-        columns: The features, in the order of a stored row.
-        targets: What is to be predicted.
-        target: The same as a whole, or None.
-        notes: The choices that were made.
-        fingerprint: Of all splits.
-        splits: Their names.
-        warnings: What may have been read in another way than it was meant.
-        left_out: Why a column is no feature, by name.
+        columns: The feature columns in the order of a stored row.
+        targets: The target columns.
+        target: The target of the model; None for an autoencoder.
+        notes: Notes on the choices that were made.
+        fingerprint: Fingerprint of all splits.
+        splits: Names of the splits.
+        warnings: Warnings about ambiguous content of the files.
+        left_out: Reasons why columns are not features, by name.
     """
 
     columns: tuple[Column, ...]
@@ -55,7 +55,7 @@ class StoredTable:
 
     @classmethod
     def of(cls, rows: TableRows, splits: Mapping[str, Split]) -> StoredTable:
-        """What there is to know of rows, whose values are in `splits`."""
+        """Return the facts about rows whose values are in `splits`."""
         return cls(
             rows.columns,
             rows.targets,
@@ -69,38 +69,38 @@ class StoredTable:
 
 
 def store_key(plain: Mapping[str, Any], files: Iterable[Path]) -> str:
-    """Return a digest that differs for other keys, and as soon as a file changes."""
+    """Return a digest of the keys and files. It changes with the keys, and with the size or time of a file."""
     identity = [(str(path.absolute()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
     return hashlib.sha256(json.dumps([_FORMAT, plain, identity]).encode()).hexdigest()[:32]
 
 
 def read_stored(key: str) -> Cached[Stored] | None:
-    """Return the table kept under `key`, its arrays mapped into memory; None if there is none, or it is damaged."""
+    """Return the table cached under a key with memory-mapped arrays; None if it is missing or damaged."""
     return Cache("tables").get(key, _read)
 
 
 def write_stored(key: str, divide: Callable[[Path], TableRows], *, what: str, size: int) -> Cached[Stored]:
-    """Code a table and keep it under `key`; of several processes that want it, one does, and the others wait for it.
+    """Code a table and cache it under a key. If several processes need it, one does the work and the others wait.
 
     Args:
-        key: Of the table.
-        divide: Codes its rows, with files in the folder that it is given.
+        key: Key of the table.
+        divide: Function that codes its rows, with files in a given folder.
         what: The table in words.
-        size: About how many bytes its rows take.
+        size: Approximate size of its rows in bytes.
 
     Raises:
         DataError: The rows are wrong.
-        OSError: No disk has room for them.
+        OSError: No disk has space for them.
     """
     return Cache("tables").get_or_make(key, lambda folder: _write(folder, divide), _read, what=what, size=size)
 
 
 def place_note(found: Cached[Stored]) -> str:
-    """Return the note on where a table is kept."""
+    """Return a note on where a table is stored."""
     size = sum(array.nbytes for split in found.value[1].values() for _, array in split.arrays()) / 2**30
     if found.folder is None:
-        return f"rows: {size:.1f} GiB in temporary files, which go when this run ends"
-    return f"rows: {size:.1f} GiB in {found.folder}; {LIMIT_VARIABLE} bounds the size of this cache"
+        return f"rows: {size:.1f} GiB in temporary files, which are deleted when this run ends"
+    return f"rows: {size:.1f} GiB in {found.folder}; {LIMIT_VARIABLE} limits the size of this cache"
 
 
 def _read(folder: Path) -> Stored:

@@ -1,4 +1,4 @@
-"""The target columns of a table as numbers, for every row, and the target that they make up."""
+"""Code the target columns of a table as numbers, and derive the target of the model."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.integer[Any]]
 
-_SAYS_NOTHING = ("1", "1.0", "true", "yes", "y", "t")
+_PLAIN_YES = ("1", "1.0", "true", "yes", "y", "t")
 
 
 @dataclass(frozen=True)
 class TargetColumn:
-    """A column that is to be predicted.
+    """A column to predict.
 
     Args:
-        name: The name of the column.
-        classes: Its categories in the order of their indices; empty: it holds numbers.
-        notation: How files write its numbers.
-        dtype: The dtype of its numbers: float64 where float32 would not hold them apart before they are standardized.
+        name: Name of the column.
+        classes: Classes in the order of their indices; empty for numbers.
+        notation: Notation of its numbers in files.
+        dtype: Data type of its numbers: float64 if float32 cannot distinguish them before they are standardized.
     """
 
     name: str
@@ -43,7 +43,7 @@ class TargetColumn:
     dtype: Literal["float32", "float64"] = "float32"
 
     def code(self, known: pa.Array) -> tuple[Array, int | None]:
-        """Class indices or numbers, and the index of the first that is neither, a missing one included.
+        """Return class indices or numbers, and the index of the first value that is missing or invalid.
 
         Shape:
             Returns: `(rows,)`.
@@ -58,21 +58,21 @@ class TargetColumn:
 
 
 def code_target(rows: CodedRows, plan: TargetPlan, train: Indices) -> tuple[tuple[TargetColumn, ...], Array]:
-    """The target of every row.
+    """Return the targets of every row.
 
     Args:
-        rows: With the target's columns.
-        plan: What they are.
-        train: Rows that may be trained on: their classes are all there are.
+        rows: Coded rows with the target columns.
+        plan: The plan of the targets.
+        train: Rows of the training file, which determine the classes.
 
     Returns:
-        The columns; and class indices or numbers, -1 or NaN where one is missing.
+        The columns, and class indices or numbers, -1 or NaN if missing.
 
     Shape:
-        `(rows,)`; `(rows, columns)` of several.
+        `(rows,)`, or `(rows, columns)` for several columns.
 
     Raises:
-        DataError: A row that is not among `train` has a class of its own.
+        DataError: Another row has a class that no row of `train` has.
     """
     columns, values = [], []
     for planned in plan.columns:
@@ -96,7 +96,7 @@ def code_target(rows: CodedRows, plan: TargetPlan, train: Indices) -> tuple[tupl
 
 
 def joined(columns: Sequence[Array], kind: TargetKind) -> Array:
-    """What several columns hold, side by side; of one column, what that holds.
+    """Return the values of several columns side by side, or of a single column.
 
     Shape:
         columns: `(rows,)` each. Returns: `(rows,)`, or `(rows, columns)`.
@@ -108,7 +108,7 @@ def joined(columns: Sequence[Array], kind: TargetKind) -> Array:
 
 
 def make_target(plan: TargetPlan, columns: Sequence[TargetColumn], values: Array) -> Target:
-    """The target that the training split's values make up; numbers are learnt with mean 0 and variance 1.
+    """Return the target of the model. Numbers are learned with the mean 0 and variance 1 of the training split.
 
     Shape:
         values: `(examples,)` or `(examples, columns)`, of the training split.
@@ -121,8 +121,8 @@ def make_target(plan: TargetPlan, columns: Sequence[TargetColumn], values: Array
     if plan.kind == "labels":
         ones = (column.classes[1] for column in columns)
         pairs = zip(names, ones, strict=True)
-        said = tuple(name if one.lower() in _SAYS_NOTHING else f"{name}={one}" for name, one in pairs)
-        return Target("labels", len(columns), said, names=names)
+        labels = tuple(name if one.lower() in _PLAIN_YES else f"{name}={one}" for name, one in pairs)
+        return Target("labels", len(columns), labels, names=names)
     flat = values.reshape(len(values), -1)
     mean = flat.mean(axis=0, dtype=np.float64)
     scale = flat.std(axis=0, dtype=np.float64)
@@ -133,7 +133,7 @@ def make_target(plan: TargetPlan, columns: Sequence[TargetColumn], values: Array
 
 
 def sorted_classes(texts: Sequence[str]) -> tuple[str, ...]:
-    """Classes in an order that does not depend on the rows': by value if all are numbers, else by the alphabet."""
+    """Return classes sorted by value if all are numbers, otherwise alphabetically, independent of the order of rows."""
     try:
         return tuple(sorted(texts, key=lambda text: (float(text), text)))
     except ValueError:
@@ -141,6 +141,7 @@ def sorted_classes(texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def unknown_class(place: str, name: str, found: object, classes: Sequence[str]) -> DataError:
-    """The error of a class that training does not know."""
+    """Return the error for a class that is unknown from training."""
     known = ", ".join(classes[:10]) + (", ..." if classes[10:] else "")
-    return DataError(f"{place}: column {name!r} holds {found!r}, which no training row has", expected=f"one of {known}")
+    what = f"{place}: column {name!r} contains {found!r}, which no training row has"
+    return DataError(what, expected=f"one of {known}")

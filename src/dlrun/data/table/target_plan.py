@@ -1,4 +1,4 @@
-"""What a table has to predict, as its columns or the spec say: classes, yes-or-no labels, or numbers."""
+"""Plan the target of a table from its columns or the spec: classes, yes-or-no labels, or numbers."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _FEW_ROWS = 20
 
 @dataclass(frozen=True)
 class TargetPlan:
-    """How the target is read.
+    """The plan of the target.
 
     Args:
-        kind: What it is.
-        columns: Those to code.
-        note: The choice, and its reason.
+        kind: Kind of the target.
+        columns: Columns to code.
+        note: The choice with its reason, for the user.
     """
 
     kind: TargetKind
@@ -34,18 +34,18 @@ class TargetPlan:
 def plan_target(
     table: TableFiles, surveys: Mapping[str, ColumnSurvey], names: Sequence[str], *, task: Task, keys: ColumnKeys
 ) -> TargetPlan:
-    """Settle what the target is.
+    """Decide the kind of the target.
 
     Args:
         table: The training rows.
-        surveys: What was counted of its columns.
+        surveys: The surveys of its columns.
         names: The columns to predict.
-        task: What the spec says.
-        keys: How columns are read.
+        task: The task of the spec.
+        keys: The keys for reading columns.
 
     Raises:
-        DataError: A column is not there, holds nothing, one value or something that is not a number, or several columns
-            are not of one kind.
+        DataError: A column is missing, empty or constant, contains a value that is not a number, or the columns are of
+            different kinds.
     """
     table.check_columns(names)
     for name in names:
@@ -56,21 +56,21 @@ def plan_target(
     two_valued = [name for name in names if _distinct(surveys[name]) == 2]
     if task != "regression" and len(two_valued) == len(names):
         columns = tuple(PlannedColumn(name, "categorical") for name in names)
-        return TargetPlan("labels", columns, f"target: {len(names)} yes-or-no labels, as each has two values")
+        return TargetPlan("labels", columns, f"target: {len(names)} yes-or-no labels, because each has two values")
     if all(is_classes for is_classes, _ in kinds.values()):
         for name in names:
             _check_repeats(table, surveys[name])
         columns = tuple(PlannedColumn(name, "categorical") for name in names)
-        said = ", ".join(f"{name}: {_classes_said(surveys[name])}" for name in names)
-        return TargetPlan("class_columns", columns, f"target: a class in each of {len(names)} columns ({said})")
+        counts = ", ".join(f"{name}: {_count_classes(surveys[name])}" for name in names)
+        return TargetPlan("class_columns", columns, f"target: a class in each of {len(names)} columns ({counts})")
     if task != "classification" and all(notation_of(table, surveys[name]) for name in names):
         columns = tuple(plan_numbers(table, surveys[name], keys=keys, is_target=True) for name in names)
         return TargetPlan("values", columns, f"target: {len(names)} numbers ({', '.join(names)})")
-    said = ", ".join(f"{name} has {_said(surveys[name])}" for name in names)
+    found = ", ".join(f"{name} has {_count_values(surveys[name])}" for name in names)
     raise DataError(
-        f"{table.label}: the targets are not of one kind: {said}",
-        expected="columns of numbers, or columns of classes",
-        hint="task: classification, which reads numbers as classes, or one target for each run",
+        f"{table.label}: the targets are of different kinds: {found}",
+        expected="only columns of numbers, or only columns of classes",
+        hint="task: classification to read numbers as classes, or a run for each target",
     )
 
 
@@ -78,15 +78,15 @@ def _plan_one(table: TableFiles, survey: ColumnSurvey, kind: tuple[bool, str], *
     name, (is_classes, why) = survey.name, kind
     if is_classes:
         _check_repeats(table, survey)
-        said = _classes_said(survey)
-        return TargetPlan("classes", (PlannedColumn(name, "categorical"),), f"target: {name}: {said}, because {why}")
+        note = f"target: {name}: {_count_classes(survey)}, because {why}"
+        return TargetPlan("classes", (PlannedColumn(name, "categorical"),), note)
     return TargetPlan(
         "values", (plan_numbers(table, survey, keys=keys, is_target=True),), f"target: {name}: a number, because {why}"
     )
 
 
 def _is_classes(table: TableFiles, survey: ColumnSurvey, task: Task, *, keys: ColumnKeys) -> tuple[bool, str]:
-    """Whether a target is classes, and the reason."""
+    """Return whether a target consists of classes, and the reason."""
     if task != "auto":
         return task == "classification", f"task: {task}"
     notation = notation_of(table, survey)
@@ -94,23 +94,23 @@ def _is_classes(table: TableFiles, survey: ColumnSurvey, task: Task, *, keys: Co
     if notation is None:
         if is_mostly_numbers(survey):
             plan_numbers(table, survey, keys=keys, is_target=True)
-        return True, "its values are no numbers"
+        return True, "its values are not numbers"
     few = distinct == 2 or distinct <= min(_MOST_CLASSES_OF_NUMBERS, survey.known // _ROWS_OF_A_CLASS)
     if survey.is_whole and few:
-        return True, f"it has {distinct} different whole numbers (task: regression to read them as numbers)"
+        return True, f"it has {distinct} distinct whole numbers (task: regression to read them as numbers)"
     return False, "its values are numbers (task: classification to read them as classes)"
 
 
 def _check_repeats(table: TableFiles, survey: ColumnSurvey) -> None:
     if survey.known >= _FEW_ROWS and _distinct(survey) > survey.known / 2:
         raise DataError(
-            f"{table.label}: the target {survey.name!r} has {_said(survey)} in {survey.known:,} rows",
+            f"{table.label}: the target {survey.name!r} has {_count_values(survey)} in {survey.known:,} rows",
             expected="classes with several rows each",
             hint="another target, or task: regression if it is a number",
         )
 
 
-def _classes_said(survey: ColumnSurvey) -> str:
+def _count_classes(survey: ColumnSurvey) -> str:
     return "classes" if survey.is_many else f"{len(survey.counts)} classes"
 
 
@@ -121,14 +121,14 @@ def _check_varies(table: TableFiles, name: str, surveys: Mapping[str, ColumnSurv
         raise DataError(f"{table.label}: the target {name!r} has no values", expected="a value in every row")
     if _distinct(surveys[name]) == 1:
         (value,) = surveys[name].counts
-        said = f"{table.label}: the target {name!r} is {value!r} in every row"
-        raise DataError(said, expected="two different values at least")
+        what = f"{table.label}: the target {name!r} is {value!r} in every row"
+        raise DataError(what, expected="at least two different values")
 
 
 def _distinct(survey: ColumnSurvey) -> float:
     return float("inf") if survey.is_many else len(survey.counts)
 
 
-def _said(survey: ColumnSurvey) -> str:
+def _count_values(survey: ColumnSurvey) -> str:
     numbers = " numbers" if survey.numeric else ""
     return f"many different{numbers or ' values'}" if survey.is_many else f"{len(survey.counts)} different values"
