@@ -64,9 +64,19 @@ EMBEDDING = {"type": "lstm", "units": [2], "embedding_size": 2}
         ({}, {"x": features(), "y": spoilt(labels(), 5, 3)}, "no example has the label 2", "every label from 0 to 3"),
         ({}, {"x": features(), "y": spoilt(labels(), 5, 10**12)}, "no example has the label 2, 3, 4", "every label"),
         ({"num_classes": 10**9}, {"x": features(), "y": labels()}, "no training example of 999,999,998", "every class"),
-        ({"num_classes": 3}, {"x": features(), "y": labels()}, "no training example of 1 of its 3 classes: 2", "every"),
+        (
+            {"num_classes": 3},
+            {"x": features(), "y": labels()},
+            "data.npz has no training example of 1 of its 3 classes: 2",
+            "every",
+        ),
         ({}, {"x": features(), "y": labels(39)}, "y in .* has 39 rows", "40"),
-        ({}, {"x": features(6), "y": labels(6)}, "6 training examples, but a batch takes 8", "one whole batch"),
+        (
+            {},
+            {"x": features(6), "y": labels(6)},
+            "data.npz has 6 training examples, but a batch takes 8",
+            "one whole batch",
+        ),
         ({}, {"x": features()[:, :, None, None, None], "y": labels()}, "one example has shape", "an image"),
         (
             {},

@@ -149,8 +149,12 @@ class Source(Component, abc.ABC):
         plain = self.plain()
         return tuple(place for key in self.place_keys for place in _paths_in(plain[key]))
 
-    def written_places(self) -> str:
-        """The files and folders that it reads, for messages; empty if it reads none of the user's."""
+    def data_label(self, dataset: Dataset) -> str:
+        """Return what to call its data in a message: the paths as they are written, or the name if there are none.
+
+        Args:
+            dataset: What it has loaded.
+        """
         plain = self.plain()
         written = [
             str(part)
@@ -159,7 +163,7 @@ class Source(Component, abc.ABC):
             if part is not None
         ]
         more = f" and {len(written) - _SHOWN_PLACES} more" if len(written) > _SHOWN_PLACES else ""
-        return ", ".join(written[:_SHOWN_PLACES]) + more
+        return ", ".join(written[:_SHOWN_PLACES]) + more if written else dataset.name
 
     def problems(self) -> Iterator[FieldProblem]:
         """Splits that are named and held out too."""

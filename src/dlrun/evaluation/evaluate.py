@@ -124,8 +124,7 @@ def _evaluate_splits(
         raise UsageError(f"the data has no split {split!r}", expected="one of " + ", ".join((*splits, "all")))
     changes = data_changes(folder, DatasetRecord.of(setup.dataset), setup.interface())
     if changes:
-        data = file.spec.dataset.written_places() or setup.dataset.name
-        what = f"{data} has changed since the training: {'; '.join(changes)}"
+        what = f"{file.spec.dataset.data_label(setup.dataset)} has changed since the training: {'; '.join(changes)}"
         if not allow_changes:
             hint = "--allow-changes evaluates it anyway; --data FILE evaluates another file"
             raise UsageError(what, expected="the same data", hint=hint)

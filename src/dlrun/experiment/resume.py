@@ -132,7 +132,9 @@ def _predict_again(folder: RunFolder, file: SpecFile, splits: list[str], *, list
 
     setup = assemble(file, listener=listener)
     if changes := data_changes(folder, DatasetRecord.of(setup.dataset), setup.interface()):
-        raise DataError(f"{_written_data(setup)} has changed since the training: {'; '.join(changes)}")
+        raise DataError(
+            f"{setup.spec.dataset.data_label(setup.dataset)} has changed since the training: {'; '.join(changes)}"
+        )
     restore_model(setup.spec, setup.compiled.model, folder, "final", silent)
     keep_predictions(setup, folder, splits)
 
@@ -210,7 +212,7 @@ def check_environment(folder: RunFolder, setup: TrainingSetup, *, allow_changes:
     ]
     changes = data_changes(folder, DatasetRecord.of(setup.dataset), setup.interface())
     if changes:
-        changed.append(f"{_written_data(setup)} has changed: {'; '.join(changes)}")
+        changed.append(f"{setup.spec.dataset.data_label(setup.dataset)} has changed: {'; '.join(changes)}")
     if changed and not allow_changes:
         raise UsageError(
             f"the environment is not the one that {record.id} was trained in: {'; '.join(changed)}",
@@ -218,10 +220,6 @@ def check_environment(folder: RunFolder, setup: TrainingSetup, *, allow_changes:
             hint="--allow-changes resumes anyway; run.json then says that the run is not exact",
         )
     return not changed
-
-
-def _written_data(setup: TrainingSetup) -> str:
-    return setup.spec.dataset.written_places() or setup.dataset.name
 
 
 def _known_scores(record: RunRecord) -> dict[str, dict[str, float]]:

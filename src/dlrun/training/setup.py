@@ -218,9 +218,11 @@ def assemble(
     file.check(Description(dataset.features, dataset.target, examples))
     data_target = target_of(spec.model, dataset.features, dataset.target)
     if data_target is None:
-        raise DataError(f"{dataset.name} has no labels", expected="labels, or a model of type autoencoder")
+        raise DataError(
+            f"{spec.dataset.data_label(dataset)} has no labels", expected="labels, or a model of type autoencoder"
+        )
     target = settled_target(spec.loss, spec.model, data_target)
-    _check_training_split(dataset, data_target, batch_size=spec.training.batch_size)
+    _check_training_split(spec, dataset, data_target)
     length = TrainingLength.of(spec, examples["train"])
     replicas.check_alike("dataset", sha256(f"{dataset.fingerprint} {dataset.names_sha256}".encode()).hexdigest())
     check_can_be_parted(spec, replicas=replicas.count, examples=examples["train"])
@@ -259,15 +261,15 @@ def _load(source: Source) -> Dataset:
         raise unreadable(error) from error
 
 
-def _check_training_split(dataset: Dataset, target: Target, *, batch_size: int) -> None:
+def _check_training_split(spec: Spec, dataset: Dataset, target: Target) -> None:
     """Check that the training split fills a batch and has examples of every class.
 
     Raises:
         DataError: There are fewer examples than one batch takes, or none of some class.
     """
-    train = dataset.splits["train"]
+    train, batch_size, label = dataset.splits["train"], spec.training.batch_size, spec.dataset.data_label(dataset)
     if len(train) < batch_size:
-        message = f"{dataset.name} has {len(train)} training examples, but a batch takes {batch_size}"
+        message = f"{label} has {len(train)} training examples, but a batch takes {batch_size}"
         hint = f"--set training.batch_size={len(train)}" if len(train) else "hold out fewer examples, or add more data"
         raise DataError(message, expected="at least one whole batch", hint=hint)
     if target.kind == "classes" and train.target is not None:
@@ -277,5 +279,5 @@ def _check_training_split(dataset: Dataset, target: Target, *, batch_size: int) 
             # To name ten absent classes it is enough to look at the first len(present) + 10 classes.
             first = np.setdiff1d(np.arange(min(target.size, len(present) + 10)), present)[:10]
             names = ", ".join(target.class_names[i] if target.class_names else str(i) for i in first)
-            message = f"{dataset.name} has no training example of {absent:,} of its {target.size:,} classes: {names}"
+            message = f"{label} has no training example of {absent:,} of its {target.size:,} classes: {names}"
             raise DataError(message, expected="at least one training example of every class")
