@@ -14,6 +14,8 @@ PACKAGES = {name for name, path in PATHS.items() if path.stem == "__init__"}
 TREES = {name: ast.parse(path.read_text()) for name, path in PATHS.items()}
 MOST_MODULES = 16
 """Of one package, besides `__init__`."""
+LEAST_SHARE_WITH_TESTS = 0.6
+"""Modules with tests in the place that mirrors their own."""
 
 # What still offends, with the name of the offender. These lists only ever become shorter.
 MODULES_IN_CIRCLES: set[str] = set()
@@ -110,3 +112,11 @@ def test_nobody_imports_the_experiment_for_a_constant() -> None:
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dlrun.experiment"):
                 constants = {alias.name for alias in node.names if alias.name.isupper()}
                 assert not constants or module.startswith("dlrun.experiment"), (module, constants)
+
+
+def test_most_modules_have_a_test_file_of_their_own() -> None:
+    modules = [path.relative_to(SOURCE) for path in PATHS.values() if path.stem != "__init__"]
+    tests = Path(__file__).parent
+    alone = [str(path) for path in modules if not (tests / path.parent / f"test_{path.stem}.py").exists()]
+    share = 1 - len(alone) / len(modules)
+    assert share >= LEAST_SHARE_WITH_TESTS, f"{share:.1%} of {len(modules)}; without a test: {', '.join(alone)}"
