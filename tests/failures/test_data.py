@@ -84,7 +84,7 @@ EMBEDDING = {"type": "lstm", "units": [2], "embedding_size": 2}
             r"x_test in .*: one example has shape \(2,\)",
             r"\(3,\), as in the training split",
         ),
-        (TOKENS, {"x": spoilt(labels(40)[:, None], 3, -4), "y": labels()}, "row 3 holds the negative token id -4", "0"),
+        (TOKENS, {"x": spoilt(labels(40)[:, None], 3, -4), "y": labels()}, "row 3 contains the negative token id -4", "0"),
         (TOKENS, {"x": spoilt(labels(40)[:, None], 3, 2**32 + 1), "y": labels()}, "row 3 .* id 4294967297", "0 to"),
     ],
 )

@@ -255,7 +255,7 @@ def test_keys_that_contradict_each_other_are_problems(write: Any) -> None:
     assert [problem.path for problem in source.problems()] == [("test",), ("validation",)]
     source = Arrays(path="x.npz", features_kind="tokens", standardize=True)
     assert [problem.path for problem in source.problems()] == [("standardize",)]
-    refuse(Arrays(path=write(x=np.ones((4, 2))), resize=(8, 8)), "no image", "features_kind: image")
+    refuse(Arrays(path=write(x=np.ones((4, 2))), resize=(8, 8)), "not an image", "features_kind: image")
 
 
 def test_the_mnist_of_keras_is_one_line(shared_data: Path) -> None:

@@ -105,7 +105,7 @@ def test_an_incomplete_folder_is_refused_with_what_is_missing(make: Any, tmp_pat
         ("dataset_info.json", None, "dataset_info.json is missing"),
         ("features.json", None, "features.json is missing"),
         ("features.json", b"{", "features.json cannot be read"),
-        ("features.json", b"[]", "features.json holds no group"),
+        ("features.json", b"[]", "features.json does not contain a JSON object"),
         ("dataset_info.json", b"\xff\xfe", "dataset_info.json cannot be read"),
         ("tiny-train.tfrecord-00000-of-00001", None, "tiny-train.tfrecord-00000-of-00001 is missing"),
         ("tiny-test.tfrecord-00000-of-00001", bytes(129), "split test have 129 bytes, not 130"),
@@ -153,8 +153,8 @@ def test_sets_without_a_class_label_or_an_array_are_refused(make: Any, tmp_path:
     make("tiny/2.0.0", {"words": WORDS, "label": _label(2)})
     _refuse(tmp_path, "'tiny' has no image, text, number, or array", "words, label")
     make("tiny/3.0.0")
-    _refuse(tmp_path, "no class label called 'lable'", "did you mean 'label'", label="lable")
-    _refuse(tmp_path, "no image, text or array called 'images'", "did you mean 'image'", features="images")
+    _refuse(tmp_path, "no class label named 'lable'", "did you mean 'label'", label="lable")
+    _refuse(tmp_path, "no image, text or array named 'images'", "did you mean 'image'", features="images")
     make("tiny/4.0.0", splits={"test": 5})
     source = Tfds(name="tiny", data_dir=str(tmp_path / "sets"))
     with pytest.raises(DataError, match="has no split train: test"):
@@ -180,7 +180,7 @@ def test_data_larger_than_the_machine_is_refused_before_it_is_read(make: Any, tm
 
 @pytest.mark.parametrize("name", ["huggingface:mnist", "mnist/", "mnist:three", "", "a/b/c", "../mnist"])
 def test_a_name_of_another_form_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="is not how tensorflow-datasets calls a set"):
+    with pytest.raises(ValueError, match="is not a name in tensorflow-datasets"):
         Tfds(name=name)
 
 

@@ -44,8 +44,8 @@ def test_without_a_network_the_error_says_within_seconds_what_to_do(tmp_path: Pa
     assert time.monotonic() - started < 20
     assert "'mnist' is not in " + str(tmp_path) in said
     assert "storage.googleapis.com does not answer" in said
-    assert "by dlrun data fetch mnist" in said
-    assert f"copy the folder that it names to {tmp_path / 'mnist'}" in said
+    assert "with dlrun data fetch mnist" in said
+    assert f"copy the folder that it prints to {tmp_path / 'mnist'}" in said
     assert "--set 'dataset={type: builtin, name: digits, resize: [28, 28], validation: 0.1}'" in said
     assert not any(tmp_path.iterdir())
 

@@ -224,7 +224,7 @@ def test_images_of_differing_sizes_are_resized_as_they_are_read(prepare: Any) ->
     assert loaded.splits["train"].features.shape == (30, 4, 5, 3)
     assert loaded.splits["train"].features.dtype == np.uint8
     assert loaded.preprocess.resize is None
-    assert any("differing sizes" in note for note in loaded.notes)
+    assert any("different sizes" in note for note in loaded.notes)
 
 
 def test_images_of_one_size_are_resized_by_preprocess(prepare: Any) -> None:

@@ -1,1 +1,1 @@
-"""The dataset type arrays: named arrays of an npz file."""
+"""The dataset type `arrays`: named arrays of an npz file."""

@@ -1,4 +1,4 @@
-"""Which arrays of a file are the features and the labels of which split: as the spec says, or by the usual names."""
+"""The features and labels of each split in an npz file: from the keys of the spec, or by the usual names."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ _USUAL_ENDINGS = {"train": ("_train", ""), "validation": ("_validation", "_valid
 class SplitKeys(Fields):
     """The arrays of one split."""
 
-    features: str = Field(description="Name of the array of features, (examples, ...).")
-    target: str | None = Field(default=None, description="Name of the array of labels, (examples,). null: none.")
+    features: str = Field(description="Name of the array of features, of shape (examples, ...).")
+    target: str | None = Field(
+        default=None, description="Name of the array of labels, of shape (examples,). null: none."
+    )
     sample_weight: str | None = Field(
         default=None,
-        description="Name of the array of weights, (examples,), 0 or more. null: every example counts alike.",
+        description="Name of the array of weights of 0 or more, of shape (examples,). null: equal weights.",
     )
 
 
@@ -30,19 +32,19 @@ class ArrayKeys(Fields):
     test: SplitKeys | None = Field(default=None, description="Arrays of the test split.")
 
     def by_split(self) -> dict[str, SplitKeys]:
-        """The splits that there are."""
+        """Return the splits that are given."""
         splits = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: keys for name, keys in splits.items() if keys is not None}
 
 
 def usual_keys(names: Iterable[str]) -> dict[str, SplitKeys]:
-    """The splits whose arrays are called as Keras calls them: x_train and y_train, x_val, x_test, or just x and y.
+    """Find splits by the array names that Keras uses: x_train and y_train, x_val, x_test, or just x and y.
 
     Args:
-        names: The names of the arrays in a file.
+        names: Names of the arrays in a file.
 
     Returns:
-        By split; without `train` if no array has its name.
+        The arrays of each split, without `train` if no array has a usual name for it.
     """
     names = set(names)
     found: dict[str, SplitKeys] = {}

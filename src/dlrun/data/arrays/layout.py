@@ -1,4 +1,4 @@
-"""What the axes of a stored array mean: image, vector, sequence or token ids, and the shape that it is kept in."""
+"""The meaning of the axes of an array (image, vector, sequence or token ids), and the shape for training."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _HIGHEST = {"uint8": 255, "uint16": 65535}
 
 @dataclass(frozen=True)
 class FeatureLayout:
-    """How the features of every split are read.
+    """How to read the features of every split.
 
     Args:
-        kind: What the axes mean.
-        raw_shape: Shape in which one example is kept: an image has a channel axis, a vector an axis.
-        scale: What every value is multiplied by.
-        reason: Why they are read so.
+        kind: Meaning of the axes.
+        raw_shape: Shape of one example for training: images have a channel axis, vectors one axis.
+        scale: Factor for every value.
+        reason: Reason for the choice.
     """
 
     kind: FeatureKind
@@ -34,27 +34,27 @@ class FeatureLayout:
     reason: str
 
     def shape_of(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape in which an example of the stored `shape` is kept."""
+        """Return the shape for training of an example with a shape in the file."""
         return _kept_shape(self.kind, shape)
 
     def kept(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """The stored array as it is kept: token ids int32, bytes as they are, everything else float32."""
+        """Return an array of the file in the form for training: int32 token ids, uint8 bytes, otherwise float32."""
         dtype = np.int32 if self.kind == "tokens" else np.uint8 if values.dtype == np.uint8 else np.float32
-        with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and is refused as that
+        with np.errstate(over="ignore"):  # a value too large for float32 becomes infinite, and is refused later
             return values.reshape(-1, *self.raw_shape).astype(dtype, copy=False)
 
 
 def layout_of(said: FeaturesKind, shape: tuple[int, ...], dtype: np.dtype[Any], *, name: str) -> FeatureLayout:
-    """Settle what the axes of one example mean.
+    """Decide the meaning of the axes of one example.
 
     Args:
-        said: What the user says of it.
-        shape: The shape of one stored example.
-        dtype: The dtype of the stored values.
-        name: What to call the array in a message.
+        said: The kind given by the user, or `auto`.
+        shape: Shape of one example in the file.
+        dtype: Data type of the values in the file.
+        name: Name of the array for messages.
 
     Raises:
-        DataError: The shape cannot be what it is said to be, or nothing that a model takes.
+        DataError: The shape does not fit the kind, or no kind of features.
     """
     kind, reason = _guess(shape, dtype) if said == "auto" else (said, f"features_kind: {said}")
     raw_shape = _kept_shape(kind, shape)
@@ -62,7 +62,7 @@ def layout_of(said: FeaturesKind, shape: tuple[int, ...], dtype: np.dtype[Any], 
         reason += "; an axis for one channel is added"
     if kind is None or len(raw_shape) != _RANKS[kind] or 0 in raw_shape:
         raise DataError(
-            f"{name}: one example has shape {shape}" + (f", which is no {kind}" if kind else ""),
+            f"{name}: one example has shape {shape}" + (f", which does not fit the kind {kind}" if kind else ""),
             expected="an image (height, width) or (height, width, channels), a sequence (steps, width), a vector "
             "(width,), or tokens (steps,)",
         )
@@ -82,11 +82,11 @@ def _kept_shape(kind: FeatureKind | None, shape: tuple[int, ...]) -> tuple[int, 
 
 def _guess(shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[FeatureKind | None, str]:
     rank = len(shape)
-    said = f"an example has shape {shape} and dtype {dtype}"
+    found = f"an example has shape {shape} and dtype {dtype}"
     if rank <= 1:
-        return "vector", said + (" (features_kind: tokens for token ids)" if dtype.kind in "iu" else "")
+        return "vector", found + (" (features_kind: tokens for token ids)" if dtype.kind in "iu" else "")
     if rank == _RANKS["sequence"]:
         is_image = dtype.name in _HIGHEST
         other = "sequence" if is_image else "image"
-        return ("image" if is_image else "sequence"), f"{said} (features_kind: {other} to read it so)"
-    return ("image" if rank == _RANKS["image"] else None), said
+        return ("image" if is_image else "sequence"), f"{found} (features_kind: {other} to read it as that)"
+    return ("image" if rank == _RANKS["image"] else None), found

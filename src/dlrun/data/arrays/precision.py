@@ -1,4 +1,4 @@
-"""Which values of an array float32 cannot hold apart: large ids, Unix times, numbers far from 0 beside their spread."""
+"""Find values that become equal in float32: large ids, Unix times, and numbers far from 0 relative to their spread."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ import numpy as np
 from dlrun.data.splits import Array
 
 _DIGITS = 2.0**-24
-"""The relative step of float32, halved: what rounding changes at most."""
+"""The largest relative rounding error of float32."""
 
 _FINE = 1e-4
-"""Steps of float32 that are a smaller part of a column's spread are too fine to merge what a model tells apart."""
+"""If the steps of float32 are a smaller fraction of the spread of a column, merged values do not matter to a model."""
 
 _MOST_ROWS = 100_000
 _WIDE_BYTES = 8
 
 
 def can_merge(dtype: np.dtype[Any]) -> bool:
-    """Whether numbers have digits that float32 lacks."""
+    """Return whether numbers of a data type may have more digits than float32."""
     return dtype.kind in "iuf" and dtype.itemsize >= _WIDE_BYTES
 
 
 def merged_values(values: Array, *, name: str) -> Iterator[str]:
-    """Yield a sentence for each column of an array of which float32 makes fewer distinct values.
+    """Yield a warning for each column of an array with fewer distinct values in float32.
 
     Args:
-        values: As the file holds them, `(rows, ...)`; only numbers of 8 bytes can lose anything.
-        name: What to call the array.
+        values: Values as in the file. Only 8-byte numbers can lose digits.
+        name: Name of the array for messages.
+
+    Shape:
+        values: `(rows, ...)`.
     """
     if not can_merge(values.dtype) or not len(values):
         return
@@ -46,6 +49,6 @@ def merged_values(values: Array, *, name: str) -> Iterator[str]:
         if after < before:
             where = name if rows.shape[1] == 1 else f"column {column} of {name}"
             yield (
-                f"{where}: {before:,} distinct values became {after:,}, as float32 holds no more of their digits "
-                "(subtract their mean before they are saved; of ids, save a whole number from 0 for each)"
+                f"{where}: {before:,} distinct values became {after:,}, because float32 has too few digits for them "
+                "(subtract their mean before saving them; number ids from 0)"
             )

@@ -1,4 +1,4 @@
-"""Features and labels from the named arrays of an `.npz` file."""
+"""The dataset of an `.npz` file: features and labels from its named arrays."""
 
 from __future__ import annotations
 
@@ -36,48 +36,48 @@ class Arrays(ImageSource):
     path: str = Field(description=f"The .npz file. {FROM_WHERE}")
     keys: ArrayKeys | None = Field(
         default=None,
-        description="Which arrays are which: {train: {features: a, target: b}, test: {...}}. null: by the usual names, "
+        description="The arrays of each split: {train: {features: a, target: b}, test: {...}}. null: the usual names "
         "x_train y_train x_val y_val x_test y_test, or x y.",
     )
     features_kind: FeaturesKind = Field(
         default="auto",
-        description="What the axes of the features mean: image (height, width) or (height, width, channels) · sequence "
-        "(steps, width) · vector, into which any shape is flattened · tokens (steps,) of integer ids. auto: by shape "
-        "and dtype; the choice is reported.",
+        description="The meaning of the axes: image (height, width) or (height, width, channels) · sequence (steps, "
+        "width) · vector, to which any shape is flattened · tokens (steps,) of integer ids · auto: by shape and dtype; "
+        "the choice is reported.",
     )
     task: Task = Field(
         default="auto",
-        description="classification: labels are class indices from 0, or one-hot · regression: numbers to predict. "
-        "auto: integers are classes, floats are numbers.",
+        description="classification: labels are class indices from 0, or one-hot · regression: labels are numbers · "
+        "auto: classification for integers, regression for floats.",
     )
     num_classes: int | None = Field(
         default=None,
         ge=2,
-        description="Number of classes. null: the highest training label and one; none may be absent.",
+        description="Number of classes. null: the highest training label plus 1; every class must occur.",
     )
     resize: Resize | None = Field(
-        default=None, description="Height and width in pixels to which images are resized: [28, 28]. null: as they are."
+        default=None, description="Height and width in pixels to resize images to: [28, 28]. null: no resizing."
     )
     standardize: bool = Field(
         default=False,
-        description="Whether each column (each channel of an image) is brought to mean 0 and variance 1, as measured "
-        "on the training split.",
+        description="Whether to scale each column (each channel of an image) to mean 0 and variance 1, as measured on "
+        "the training split.",
     )
 
     def problems(self) -> Iterator[FieldProblem]:
-        """Keys that contradict each other."""
+        """Yield the keys that contradict each other."""
         yield from super().problems()
         if self.features_kind == "tokens" and (self.resize or self.standardize):
             key = "resize" if self.resize else "standardize"
-            yield FieldProblem((key,), "token ids are names, not amounts", "null" if self.resize else "false")
+            yield FieldProblem((key,), "token ids are not quantities", "null" if self.resize else "false")
 
     def split_keys(self) -> Mapping[str, str]:
-        """The splits besides `train` that `keys` names."""
+        """Return the splits other than `train` that are given by `keys`."""
         named = self.keys.by_split() if self.keys else {}
         return {split: f"keys.{split}" for split in named if split != "train"}
 
     def describe(self) -> Description | None:
-        """Shapes from the file's headers, and the classes where the labels are small; None if that cannot be read."""
+        """Return shapes from the headers of the file, and the classes of few labels; None if it cannot be read."""
         try:
             file = NpzFile.open(self._path)
             keys = self._keys(file)
@@ -92,7 +92,7 @@ class Arrays(ImageSource):
         """Read the headers of the arrays.
 
         Raises:
-            DataError: The file is missing or damaged, or its arrays are not what the keys say.
+            DataError: The file is missing or damaged, or its arrays do not fit the keys.
         """
         file = NpzFile.open(self._path)
         keys = self._keys(file)
@@ -127,17 +127,17 @@ class Arrays(ImageSource):
             ArrayPreprocess(layout.raw_shape, **steps),
             splits,
             fingerprint_of(splits),
-            (*self._told_keys(keys), f"features: {layout.kind}, because {layout.reason}", *notes, *held_out),
+            (*self._notes_on_keys(keys), f"features: {layout.kind}, because {layout.reason}", *notes, *held_out),
             augmentation=self.augmentation,
             warnings=tuple(self._merged(file, keys["train"], layout, target)),
         )
 
     def _merged(self, file: NpzFile, keys: SplitKeys, layout: FeatureLayout, target: Target | None) -> Iterator[str]:
-        looked_at = [keys.features] if layout.kind in ("vector", "sequence") else []
+        checked = [keys.features] if layout.kind in ("vector", "sequence") else []
         if keys.target is not None and target is not None and target.kind == "values":
-            looked_at.append(keys.target)
-        for key in looked_at:
-            if can_merge(file.header(key).dtype):  # reading it once more is for those alone
+            checked.append(keys.target)
+        for key in checked:
+            if can_merge(file.header(key).dtype):  # read again only the arrays that may lose digits
                 yield from merged_values(file.array(key), name=file.named(key))
 
     @property
@@ -149,7 +149,7 @@ class Arrays(ImageSource):
         if "train" not in keys:
             raise DataError(
                 f"{file.path} has no array x_train or x",
-                expected="keys that say which of its arrays are which: " + (", ".join(file.headers) or "it has none"),
+                expected="keys that name its arrays: " + (", ".join(file.headers) or "it has none"),
                 hint="keys: {train: {features: ..., target: ...}}",
             )
         return keys
@@ -159,7 +159,9 @@ class Arrays(ImageSource):
         header = file.header(key)
         layout = layout_of(self.features_kind, header.shape[1:], header.dtype, name=file.named(key))
         if self.resize is not None and layout.kind != "image":
-            raise DataError(f"resize: {file.named(key)} is no image: {layout.reason}", expected="features_kind: image")
+            raise DataError(
+                f"resize: {file.named(key)} is not an image: {layout.reason}", expected="features_kind: image"
+            )
         return layout
 
     def _features(self, layout: FeatureLayout, vocabulary_size: int | None = None) -> Features:
@@ -176,13 +178,13 @@ class Arrays(ImageSource):
                 size *= length
             return Target("values", size, encoding="value")
         if header.dtype.itemsize * len(header) > _CHEAP_LABEL_BYTES:
-            raise DataError("the labels are too many to be looked at here")
+            raise DataError("there are too many labels to read for a description")
         labels = {"train": NamedArray(file.named(keys.target), file.array(keys.target))}
         return class_targets(labels, num_classes=self.num_classes)[1]
 
-    def _told_keys(self, keys: Mapping[str, SplitKeys]) -> Iterator[str]:
+    def _notes_on_keys(self, keys: Mapping[str, SplitKeys]) -> Iterator[str]:
         if self.keys is None:
-            said = ", ".join(
+            chosen = ", ".join(
                 f"{name}: {split.features} and {split.target or 'no labels'}" for name, split in keys.items()
             )
-            yield f"keys: {said}, by their names"
+            yield f"keys: {chosen}, by their names"

@@ -1,4 +1,4 @@
-"""From the named arrays of a file to checked splits: every length, every row and every label is looked at."""
+"""Read the splits of an npz file, and check the length of every array, every row and every label."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dlrun.data.splits import Array, Split
 from dlrun.errors import DataError
 from dlrun.signature import Target
 
-_LARGEST_TOKEN = 2**31 - 2  # the vocabulary is one more, and an int32 as well
+_LARGEST_TOKEN = 2**31 - 2  # the vocabulary size is one more, and must fit int32, too
 
 
 def read_splits(
@@ -23,14 +23,14 @@ def read_splits(
     """Read the arrays of every split.
 
     Args:
-        file: Where they are.
-        keys: What they are called, by split.
-        layout: How features are read.
-        task: What labels are.
-        num_classes: How many classes there are; None: as many as the training labels say.
+        file: The file.
+        keys: Names of the arrays of each split.
+        layout: How to read features.
+        task: Task of the spec.
+        num_classes: Number of classes; None to derive it from the training labels.
 
     Returns:
-        The splits, the target that their labels make up, and a note for each choice.
+        The splits, the target of their labels, and a note for each choice.
 
     Raises:
         DataError: An array is missing or damaged, lengths differ, a value is not finite, or a label is not a class.
@@ -43,13 +43,13 @@ def read_splits(
     if labels:
         without = [name for name in keys if name not in labels]
         if without:
-            said = f"the {without[0]} split has no labels, and the {next(iter(labels))} split has"
-            raise DataError(f"{file.path}: {said}", expected="a target for every split, or for none")
+            what = f"the {without[0]} split has no labels, but the {next(iter(labels))} split has"
+            raise DataError(f"{file.path}: {what}", expected="a target for every split, or for none")
         train = labels["train"].values
         classes, why = is_classes(task, train.dtype, train.shape)
         targets, target = class_targets(labels, num_classes=num_classes) if classes else value_targets(labels)
-        said = f"{target.size} classes" if classes else "numbers" if target.size > 1 else "a number"
-        notes = (f"target: {said}, because {why}",)
+        kind = f"{target.size} classes" if classes else "numbers" if target.size > 1 else "a number"
+        notes = (f"target: {kind}, because {why}",)
     return {name: Split(features[name], targets.get(name), weights[name]) for name in keys}, target, notes
 
 
@@ -69,12 +69,12 @@ def _read_features(file: NpzFile, key: str, layout: FeatureLayout) -> Array:
 
 
 def _check_tokens(stored: Array, *, name: str) -> None:
-    # Of the stored integers: what int32 cannot hold would come back from it as another token.
+    # Check before the conversion to int32, in which a larger id would wrap around to another token.
     outside = (stored < 0) | (stored > _LARGEST_TOKEN)
     if outside.any():
         row, column = (int(index) for index in np.unravel_index(int(np.argmax(outside)), stored.shape))
         found = f"{'negative ' if stored[row, column] < 0 else ''}token id {stored[row, column]}"
-        raise DataError(f"{name}: row {row} holds the {found}", expected=f"from 0 to {_LARGEST_TOKEN}")
+        raise DataError(f"{name}: row {row} contains the {found}", expected=f"from 0 to {_LARGEST_TOKEN}")
 
 
 def _read_labels(file: NpzFile, keys: SplitKeys) -> NamedArray:
@@ -91,8 +91,8 @@ def _read_weights(file: NpzFile, keys: SplitKeys) -> Array | None:
     weights = file.array(key).astype(np.float32)
     NamedArray(file.named(key), weights).check_finite()
     if weights.ndim > 1 or (weights < 0).any():
-        said = f"has shape {weights.shape}" if weights.ndim > 1 else f"row {int(np.argmax(weights < 0))} is negative"
-        raise DataError(f"{file.named(key)}: {said}", expected="one weight of 0 or more for each example")
+        what = f"has shape {weights.shape}" if weights.ndim > 1 else f"row {int(np.argmax(weights < 0))} is negative"
+        raise DataError(f"{file.named(key)}: {what}", expected="one weight of 0 or more for each example")
     return weights
 
 
@@ -100,5 +100,5 @@ def _check_length(file: NpzFile, key: str, keys: SplitKeys) -> None:
     found, expected = len(file.header(key)), len(file.header(keys.features))
     if found != expected:
         raise DataError(
-            f"{file.named(key)} has {found:,} rows", expected=f"{expected:,}, as many as {keys.features} has examples"
+            f"{file.named(key)} has {found:,} rows", expected=f"{expected:,}, as many as {keys.features} has"
         )

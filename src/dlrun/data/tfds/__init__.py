@@ -1,1 +1,1 @@
-"""The dataset type tfds: sets that tensorflow-datasets has prepared."""
+"""The dataset type `tfds`: datasets prepared by tensorflow-datasets."""

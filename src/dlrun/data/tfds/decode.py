@@ -1,4 +1,4 @@
-"""Decode the record files of a prepared dataset into arrays: once, by tensorflow-datasets; later runs map the cache."""
+"""Decode the record files of a prepared dataset with tensorflow-datasets once; later runs map the cached arrays."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from dlrun.system.cache import Cache
 from dlrun.system.disk import disk
 
 _BATCH = 1024
-_LAYOUT = 3  # of a cache entry; counts up when what is stored changes
+_LAYOUT = 3  # version of the cache entries; increase it when their content changes
 _ENDING = ".npy"
 
 Allocate = Callable[[str, tuple[int, ...], str], npt.NDArray[Any]]
-"""Makes an array of a name, a shape and a dtype."""
+"""Allocates an array with a name, a shape and a data type."""
 
 
 def decoded(
@@ -34,12 +34,12 @@ def decoded(
     """Return the features and labels of some splits.
 
     Args:
-        prepared: The folder.
-        splits: Names.
-        resize: Height and width of the images, for a set whose images differ in size; else None.
+        prepared: The prepared dataset.
+        splits: Names of the splits.
+        resize: Height and width to resize images of different sizes to; otherwise None.
 
     Returns:
-        `train.features`, `train.label` and so on, in the order of the files; and notes.
+        `train.features`, `train.label` and so on in the order of the files, and notes.
 
     Shape:
         features: `(examples, *shape)` in the stored dtype, uint8 after `resize`. label: `(examples,)` int32.
@@ -89,26 +89,26 @@ def _shape(prepared: Prepared, resize: tuple[int, int] | None) -> tuple[int, ...
     if len(known) != len(stored):
         raise DataError(
             f"the images of the tensorflow-datasets set {prepared.name!r} differ in size",
-            expected="one size for all",
+            expected="images of the same size",
             hint="set resize, for example resize: [64, 64]",
         )
     return known
 
 
 def _check_memory(prepared: Prepared, splits: Sequence[str], shape: tuple[int, ...]) -> int:
-    """Return how many bytes the arrays take.
+    """Return the size of the arrays in bytes.
 
     Raises:
-        DataError: The machine has less memory.
+        DataError: The machine does not have that much memory.
     """
     values = sum(prepared.splits[split].examples for split in splits) * int(np.prod(shape))
     needed = values * np.dtype(_kept_dtype(prepared.features.dtype)).itemsize
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > there:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory:
         raise DataError(
-            f"{prepared.name} takes {needed / 2**30:.0f} GiB as arrays, and the machine has {there / 2**30:.0f} GiB",
+            f"{prepared.name} takes {needed / 2**30:.0f} GiB as arrays, but the machine has {memory / 2**30:.0f} GiB",
             expected="data that fits into memory",
-            hint="a smaller resize" if prepared.features.kind == "image" else "",
+            hint="use a smaller resize" if prepared.features.kind == "image" else "",
         )
     return needed
 
@@ -136,7 +136,7 @@ def _decode(
         records = tfds.builder_from_directory(prepared.folder).as_dataset(
             split=split,
             decoders=tfds.decode.PartialDecoding({key: True, label: True}),
-            # One file after the other, so that the order is that of the files.
+            # Read one file after the other, so that examples keep the order of the files.
             read_config=tfds.ReadConfig(interleave_cycle_length=1, add_tfds_id=False),
         )
         if resize is not None:
@@ -162,8 +162,8 @@ def _resized(image: Any, size: tuple[int, int]) -> Any:
 
 
 def _digest(prepared: Prepared, splits: Sequence[str], resize: tuple[int, int] | None) -> str:
-    """Return a digest of all that the arrays depend on."""
-    # Files by size and time of change: reading them would take longer than reading the cache.
+    """Return a digest of everything that the arrays depend on."""
+    # Files are identified by size and modification time: hashing them would take longer than reading the cache.
     files = [
         (file.name, file.stat().st_size, file.stat().st_mtime_ns) for s in splits for file in prepared.splits[s].files
     ]
@@ -174,7 +174,7 @@ def _digest(prepared: Prepared, splits: Sequence[str], resize: tuple[int, int] |
 
 @contextmanager
 def quiet_absl() -> Iterator[None]:
-    """Keep tensorflow-datasets' warnings about its own deprecated attributes from the user."""
+    """Hide the warnings of tensorflow-datasets about its own deprecated attributes."""
     logger = logging.getLogger("absl")
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Have tensorflow-datasets download and prepare a set, or say at once why it cannot and what to do instead."""
+"""Download and prepare a dataset with tensorflow-datasets, or report at once why that is impossible and what to do."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from dlrun.errors import DataError
 from dlrun.names import nearest
 from dlrun.system.network import find_unreachable
 
-# Where most sets lie; asked when a set does not say what it downloads.
+# The host of most datasets, which is probed if a dataset does not list its downloads.
 _USUAL_URL = "https://storage.googleapis.com/tfds-data"
 
 
 def download(name: str, data_dir: Path, *, instead: str) -> Path:
-    """Download and prepare a set.
+    """Download and prepare a dataset.
 
     Args:
-        name: As the spec has it: `mnist`, `emnist/letters:3.1.0`.
-        data_dir: Where it is to lie.
-        instead: What to try when it cannot be had.
+        name: Name as in the spec: `mnist`, `emnist/letters:3.1.0`.
+        data_dir: Folder of prepared datasets.
+        instead: What to try if the download fails.
 
     Returns:
-        Its folder.
+        The prepared folder.
 
     Raises:
-        DataError: There is no such set, no network, or preparing it fails.
+        DataError: The dataset does not exist, there is no network, or the preparation fails.
     """
     wanted = SetName.parse(name)
     builder = _builder_class(wanted)
@@ -45,12 +45,12 @@ def download(name: str, data_dir: Path, *, instead: str) -> Path:
         tfds.download.DownloadError, tfds.core.download.download_manager.NonMatchingChecksumError,
     )  # fmt: skip
     try:
-        # It prints where it is; stdout is for results.
+        # tensorflow-datasets prints its progress to stdout, which is for results.
         with contextlib.redirect_stdout(sys.stderr):
             tfds.builder(name, data_dir=data_dir).download_and_prepare()
     except failures as error:
-        said = str(error).strip() or type(error).__name__
-        raise absent(name, data_dir, f"could not be prepared: {said}", instead=instead) from error
+        why = str(error).strip() or type(error).__name__
+        raise absent(name, data_dir, f"could not be prepared: {why}", instead=instead) from error
     folder = find_prepared(data_dir, wanted)
     if folder is None:
         raise absent(name, data_dir, "was prepared somewhere else", instead=instead)
@@ -58,20 +58,20 @@ def download(name: str, data_dir: Path, *, instead: str) -> Path:
 
 
 def absent(name: str, data_dir: Path, why: str, *, instead: str) -> DataError:
-    """The error for a set that is not there: how to get it from another machine, and what runs now without it."""
+    """Return the error for a missing dataset, with how to get it from another machine, and what works without it."""
     wanted = SetName.parse(name)
     left = unfinished(data_dir, wanted)
-    also = f" (an interrupted preparation has left {left})" if left else ""
+    also = f" (an interrupted preparation left {left})" if left else ""
     return DataError(
         f"the tensorflow-datasets set {name!r} is not in {data_dir}{also}, and {why}",
-        expected=f"its prepared files in {data_dir / wanted.name}; make them on a machine with a network, by "
-        f"dlrun data fetch {name}, and copy the folder that it names to {data_dir / wanted.name}",
+        expected=f"its prepared files in {data_dir / wanted.name}; create them on a machine with a network with "
+        f"dlrun data fetch {name}, and copy the folder that it prints to {data_dir / wanted.name}",
         hint=instead,
     )
 
 
 def _builder_class(wanted: SetName) -> Any:
-    # Names, configs and addresses are all there without importing TensorFlow.
+    # Names, configs and addresses are available without importing TensorFlow.
     import tensorflow_datasets as tfds
 
     names = tfds.list_builders(with_community_datasets=False)
@@ -81,16 +81,16 @@ def _builder_class(wanted: SetName) -> Any:
     builder = tfds.builder_cls(wanted.name)
     configs = [config.name for config in builder.BUILDER_CONFIGS]
     if wanted.config is not None and wanted.config not in configs:
-        said = f"the tensorflow-datasets set {wanted.name!r} has no config {wanted.config!r}"
+        what = f"the tensorflow-datasets set {wanted.name!r} has no config {wanted.config!r}"
         expected = ("one of " + ", ".join(configs)) if configs else f"name: {wanted.name}; it has no configs"
-        raise _unknown(said, wanted.config, configs, expected=expected)
+        raise _unknown(what, wanted.config, configs, expected=expected)
     return builder
 
 
-def _unknown(said: str, name: str, known: Sequence[str], *, expected: str = "") -> DataError:
+def _unknown(what: str, name: str, known: Sequence[str], *, expected: str = "") -> DataError:
     near = nearest(name, known)
     return DataError(
-        said,
+        what,
         expected=expected or f"one of its {len(known)} sets, or one that is prepared in the data folder",
         hint=f"did you mean {near!r}?" if near else "",
     )

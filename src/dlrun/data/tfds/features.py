@@ -1,4 +1,4 @@
-"""Which of a prepared dataset's features is the array to learn from, and which the class label: from features.json."""
+"""Choose the features to learn from and the class label of a prepared dataset, from its features.json."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dlrun.names import nearest
 from dlrun.signature import FeatureKind
 
 _KINDS: dict[int, FeatureKind] = {1: "vector", 2: "sequence", 3: "image"}
-_COLUMNS_OF_A_TABLE = 3  # beside a text; fewer are its number and the like
+_COLUMNS_OF_A_TABLE = 3  # besides a text; fewer are usually its id and similar facts
 _NUMERIC = ("uint", "int", "float", "bool", "bfloat")
 
 
@@ -21,11 +21,11 @@ class StoredFeature:
     """An array or text feature.
 
     Args:
-        key: Its name.
-        kind: What its axes mean; `tokens`: it is text.
-        shape: Of one example; None where examples differ; `()` for text.
-        dtype: Of the stored values.
-        columns: Names of single values that make up the rows of a table; empty: it is one feature, `key`.
+        key: Name of the feature.
+        kind: Meaning of its axes; `tokens` for text.
+        shape: Shape of one example, with None for an axis that differs between examples; `()` for text.
+        dtype: Data type of the stored values.
+        columns: Names of single values that form the rows of a table; empty if `key` is the only feature.
     """
 
     key: str
@@ -37,7 +37,7 @@ class StoredFeature:
 
 @dataclass(frozen=True)
 class StoredLabel:
-    """A class label: its name, how many classes it has, and what they are called (nothing if by number)."""
+    """A class label: its name, the number of classes, and their names, which may be empty."""
 
     key: str
     num_classes: int
@@ -47,12 +47,12 @@ class StoredLabel:
 def choose_features(
     stored: Mapping[str, Any], said: str | None, *, supervised: Sequence[str], name: str, label: str
 ) -> StoredFeature:
-    """What to learn from: as said, else what the set names as its input, else the first image, text or array.
+    """Choose the feature to learn from: the given one, or the input of the set, or the first image, text or array.
 
-    Where a set has none of these, or as many single values beside its texts as a table has, they are its columns.
+    If a set has none of these, or several single values besides its texts, these values are the columns of a table.
 
     Raises:
-        DataError: There is none.
+        DataError: There is no suitable feature.
     """
     arrays = {key: array for key, feature in stored.items() if (array := _array(key, feature)) is not None}
     if said is not None:
@@ -76,10 +76,10 @@ def choose_features(
 def choose_label(
     stored: Mapping[str, Any], said: str | None, *, supervised: Sequence[str], name: str, folder: Path
 ) -> StoredLabel:
-    """The class label: as said, else what the set itself names as its output, else its only one.
+    """Choose the class label: the given one, or the output of the set, or its only class label.
 
     Raises:
-        DataError: There is none, or there are several and the set prefers none.
+        DataError: There is no class label, or there are several and the set has no default.
     """
     counts = {
         key: feature["classLabel"].get("numClasses") for key, feature in stored.items() if "classLabel" in feature
@@ -102,14 +102,14 @@ def choose_label(
 
 
 def class_names(folder: Path, key: str) -> tuple[str, ...]:
-    """The names of a feature's classes in the order of their indices; empty if it has none."""
+    """Return the class names of a feature in the order of their indices; empty if it has none."""
     names_file = folder / f"{key}.labels.txt"
     text = names_file.read_text("utf-8") if names_file.is_file() else ""
     return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
 def _is_single(feature: Mapping[str, Any]) -> bool:
-    """Whether each example has one value of it: a number, a string, a class."""
+    """Return whether a feature is a single value: a number, a string or a class."""
     if "classLabel" in feature or "text" in feature:
         return True
     return "tensor" in feature and not feature["tensor"].get("shape", {}).get("dimensions")
@@ -137,7 +137,7 @@ def _array(key: str, feature: Mapping[str, Any]) -> StoredFeature | None:
 def _unknown(said: str, known: Iterable[str], name: str, what: str) -> Any:
     near = nearest(said, known)
     raise DataError(
-        f"the tensorflow-datasets set {name!r} has no {what} called {said!r}",
+        f"the tensorflow-datasets set {name!r} has no {what} named {said!r}",
         expected="one of " + (", ".join(known) or "none: it has no such feature"),
         hint=f"did you mean {near!r}?" if near else "",
     )

@@ -1,4 +1,4 @@
-"""The name of a set of tensorflow-datasets in; its prepared folder out, downloaded unless it is there already."""
+"""Find the prepared folder of a tensorflow-datasets set, or download and prepare it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ class Fetched:
     """A prepared set.
 
     Args:
-        name: As it was asked for.
-        folder: Of its version.
-        data_dir: The folder of all sets.
-        splits: Examples of each.
-        size: Bytes of its files.
-        was_there: Whether it had been prepared before.
-        unusable: Why a spec cannot name it; empty if it can.
+        name: Requested name.
+        folder: Folder of its version.
+        data_dir: Folder of all sets.
+        splits: Number of examples of each split.
+        size: Size of its files in bytes.
+        was_there: Whether it was already prepared.
+        unusable: Why dlrun cannot train on it; empty if it can.
     """
 
     name: str
@@ -37,18 +37,18 @@ class Fetched:
 
     @property
     def set_folder(self) -> Path:
-        """What has to be copied to have it elsewhere: all configs and versions of the set."""
+        """The folder to copy to another machine, with all configs and versions of the set."""
         return self.data_dir / SetName.parse(self.name).name
 
     @property
     def usage(self) -> str:
-        """What a spec says, and what has to be set for it to be found."""
-        said = f"dataset: {{type: tfds, name: {self.name}}}"
+        """How to use the set in a spec, and what to set so that it is found."""
+        key = f"dataset: {{type: tfds, name: {self.name}}}"
         is_usual = self.data_dir.resolve() == data_folder(None).resolve()
-        return said if is_usual else f"{said}, with TFDS_DATA_DIR={self.data_dir.resolve()} or data_dir in the spec"
+        return key if is_usual else f"{key}, with TFDS_DATA_DIR={self.data_dir.resolve()} or data_dir in the spec"
 
     def plain(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the facts as a JSON object."""
         return {
             "name": self.name,
             "folder": str(self.folder),
@@ -64,19 +64,19 @@ def fetch_set(name: str, *, data_dir: str | None = None) -> Fetched:
     """Find a prepared set, or download and prepare it.
 
     Args:
-        name: As tensorflow-datasets calls it.
-        data_dir: Where it is to lie; None: `TFDS_DATA_DIR`, else tensorflow-datasets' own default.
+        name: Name in tensorflow-datasets.
+        data_dir: Folder of prepared sets; None for `TFDS_DATA_DIR`, or else the default of tensorflow-datasets.
 
     Raises:
-        UsageError: That is no name of a set.
-        DataError: There is no such set, no network, or preparing it fails.
+        UsageError: The name has another form.
+        DataError: The set does not exist, there is no network, or the preparation fails.
     """
     if not is_set_name(name):
-        said = f"{name!r} is not how tensorflow-datasets calls a set"
-        raise UsageError(said, expected="name, name/config, name:version or name/config:version")
+        what = f"{name!r} is not a name in tensorflow-datasets"
+        raise UsageError(what, expected="name, name/config, name:version or name/config:version")
     folder_of_all = data_folder(data_dir)
     found = find_prepared(folder_of_all, SetName.parse(name))
-    hint = "run it again where there is a network, and copy the folder here"
+    hint = "run the command on a machine with a network, and copy the folder here"
     folder = found or download(name, folder_of_all, instead=hint)
     try:
         read_prepared(folder)

@@ -1,4 +1,4 @@
-"""A dataset that tensorflow-datasets has prepared: where it lies and what it holds, read from its two JSON files alone.
+"""Find a dataset prepared by tensorflow-datasets, and read its content from its two JSON files.
 
     <data_dir>/<name>[/<config>]/<version>/dataset_info.json  features.json  <name>-<split>.tfrecord-00000-of-00001 ...
 
@@ -31,7 +31,7 @@ _DEFAULT_CONFIGS = {"emnist": "byclass"}
 
 @dataclass(frozen=True)
 class SetName:
-    """`mnist`, `emnist/letters`, `mnist:3.0.1`, `emnist/letters:3.1.0`, taken apart."""
+    """The parts of a name such as `mnist`, `emnist/letters`, `mnist:3.0.1` or `emnist/letters:3.1.0`."""
 
     name: str
     config: str | None = None
@@ -39,7 +39,7 @@ class SetName:
 
     @classmethod
     def parse(cls, text: str) -> SetName:
-        """Take a name apart; the spec has checked its form."""
+        """Parse a name, whose form the spec has already checked."""
         path, _, version = text.partition(":")
         name, _, config = path.partition("/")
         return cls(name, config or None, version or None)
@@ -55,15 +55,15 @@ class StoredSplit:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a prepared dataset holds.
+    """The content of a prepared dataset.
 
     Args:
-        folder: Of one version.
-        name: Of the dataset, with its config.
-        version: Three numbers.
-        features: The array to learn from.
+        folder: Folder of one version.
+        name: Name of the dataset with its config.
+        version: Version, such as 3.0.1.
+        features: The feature to learn from.
         label: The class label.
-        splits: By name.
+        splits: Splits by name.
     """
 
     folder: Path
@@ -75,15 +75,15 @@ class Prepared:
 
 
 def data_folder(given: str | None) -> Path:
-    """Where prepared datasets lie: as given, else `TFDS_DATA_DIR`, else tensorflow-datasets' own default."""
+    """Return the folder of prepared datasets: the given one, or `TFDS_DATA_DIR`, or the default of the library."""
     return Path(given or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets").expanduser()
 
 
 def find_prepared(data_dir: Path, wanted: SetName) -> Path | None:
-    """The folder of the newest fitting version, or None.
+    """Return the folder of the newest matching version, or None.
 
     Raises:
-        DataError: The set has several configs there, and none is said to be the default.
+        DataError: The set is prepared in several configs, and has no default.
     """
     folder = data_dir / wanted.name
     if wanted.config:
@@ -92,15 +92,15 @@ def find_prepared(data_dir: Path, wanted: SetName) -> Path | None:
 
 
 def read_prepared(folder: Path, *, features: str | None = None, label: str | None = None) -> Prepared:
-    """Read what a prepared folder holds, and check that its files are all there.
+    """Read the content of a prepared folder, and check that its files are complete.
 
     Args:
-        folder: Of one version.
-        features: Name of the feature to learn from; None: the one that the set says.
-        label: Name of the class label; None: the one that the set says.
+        folder: Folder of one version.
+        features: Name of the feature to learn from; None for the default of the set.
+        label: Name of the class label; None for the default of the set.
 
     Raises:
-        DataError: A file is missing or cut short, or the set has no class label or no array.
+        DataError: A file is missing or incomplete, or the set has no class label or no suitable feature.
     """
     info = _read_json(folder, "dataset_info.json")
     stored = _read_json(folder, "features.json").get("featuresDict", {}).get("features", {})
@@ -122,17 +122,17 @@ def read_prepared(folder: Path, *, features: str | None = None, label: str | Non
 
 
 def count_examples(folder: Path) -> dict[str, int]:
-    """The number of examples in each split of a prepared folder.
+    """Return the number of examples in each split of a prepared folder.
 
     Raises:
-        DataError: Its description is missing or damaged.
+        DataError: The JSON file of the folder is missing or damaged.
     """
     splits = _read_json(folder, "dataset_info.json").get("splits", [])
     return {split["name"]: sum(map(int, split.get("shardLengths", []))) for split in splits}
 
 
 def unfinished(data_dir: Path, wanted: SetName) -> Path | None:
-    """What an interrupted preparation has left behind, if anything."""
+    """Return the remains of an interrupted preparation, or None."""
     return next((data_dir / wanted.name).glob("**/incomplete.*"), None)
 
 
@@ -163,7 +163,7 @@ def _read_json(folder: Path, name: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise broken(folder, f"{name} cannot be read: {error}") from error
     if not isinstance(read, dict):
-        raise broken(folder, f"{name} holds no group of keys")
+        raise broken(folder, f"{name} does not contain a JSON object")
     return read
 
 
@@ -188,10 +188,10 @@ def _stored_split(folder: Path, info: Mapping[str, Any], split: Mapping[str, Any
 
 
 def broken(folder: Path, what: str) -> DataError:
-    """The error for a prepared folder that is not whole."""
+    """Return the error for an incomplete or damaged folder."""
     return DataError(
         f"{folder} is damaged or was only partly prepared: {what}",
-        expected="a folder as tensorflow-datasets has prepared it",
+        expected="a complete folder prepared by tensorflow-datasets",
         hint=f"remove {folder}, and prepare or copy it again",
     )
 
@@ -224,11 +224,11 @@ _KNOWN = {
 
 
 def known_set(wanted: SetName) -> KnownSet | None:
-    """What is known of a set by its name alone."""
+    """Return the known facts about a set, by its name; None for other sets."""
     config = wanted.config or _DEFAULT_CONFIGS.get(wanted.name)
     return _KNOWN.get(f"{wanted.name}/{config}" if config else wanted.name)
 
 
 def known_names() -> tuple[str, ...]:
-    """The names of the sets known here."""
+    """Return the names of the known sets."""
     return tuple(_KNOWN)

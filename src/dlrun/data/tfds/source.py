@@ -1,4 +1,4 @@
-"""Datasets of tensorflow-datasets with a class label: prepared ones from their folder, others downloaded first."""
+"""The dataset of a tensorflow-datasets set with a class label, which is downloaded unless it is already prepared."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SCALES = {"uint8": 1 / 255, "uint16": 1 / 65535}
 
 
 def is_set_name(name: str) -> bool:
-    """Whether a set may be called so: name, name/config, name:version, name/config:version."""
+    """Return whether a name has a valid form: name, name/config, name:version or name/config:version."""
     return _NAME.fullmatch(name) is not None
 
 
@@ -39,8 +39,8 @@ def _check_name(name: str) -> str:
     if not is_set_name(name):
         raise PydanticCustomError(
             "tfds_name",
-            "{name} is not how tensorflow-datasets calls a set: name, name/config, name:version or "
-            "name/config:version, and sets of other collections (huggingface:...) are not read",
+            "{name} is not a name in tensorflow-datasets: name, name/config, name:version or name/config:version; "
+            "other collections (huggingface:...) are not supported",
             {"name": repr(name)},
         )
     return name
@@ -51,52 +51,53 @@ class Tfds(ImageSource):
     """An image, text, table or array dataset of tensorflow-datasets with a class label."""
 
     name: Annotated[str, AfterValidator(_check_name)] = Field(
-        description="As tensorflow-datasets calls it, with a config and a version if they matter: mnist, "
-        "emnist/letters, mnist:3.0.1.",
+        description="Name in tensorflow-datasets, optionally with a config and a version: mnist, emnist/letters, "
+        "mnist:3.0.1.",
     )
     place_keys = ("data_dir", "download")
     reach_keys = ("data_dir", "download")
 
     data_dir: str | None = Field(
         default=None,
-        description=f"Folder of prepared datasets. {FROM_WHERE} null: the environment variable TFDS_DATA_DIR, else "
+        description=f"Folder of prepared datasets. {FROM_WHERE} null: the environment variable TFDS_DATA_DIR, or else "
         "~/tensorflow_datasets.",
     )
-    download: bool = Field(default=True, description="Whether a set that is not prepared there is downloaded.")
+    download: bool = Field(default=True, description="Whether to download a set that is not prepared there.")
     features: str | None = Field(
         default=None,
-        description="Name of the feature to learn from. null: the set's input, else the first image, text or array.",
+        description="Name of the feature to learn from. null: the input of the set, or else the first image, text or "
+        "array.",
     )
     label: str | None = Field(
         default=None,
-        description="Name of the class label to predict. null: the set's own output, else its only class label.",
+        description="Name of the class label to predict. null: the output of the set, or else its only class label.",
     )
     resize: Resize | None = Field(
         default=None,
-        description="Height and width in pixels to which images are resized: [64, 64]; needed where they differ in "
-        "size. null: as they are.",
+        description="Height and width in pixels to resize images to: [64, 64]; required if their sizes differ. null: "
+        "no resizing.",
     )
     standardize: bool = Field(
         default=False,
-        description="Whether each column (each channel of an image) is brought to mean 0 and variance 1, as measured "
-        "on the training split.",
+        description="Whether to scale each column (each channel of an image) to mean 0 and variance 1, as measured on "
+        "the training split.",
     )
     text: TextKeys | None = Field(
-        default=None, description="How texts become token ids, for a set of texts. null: every key's default."
+        default=None, description="For a set of texts: how to convert texts to token ids. null: the defaults."
     )
 
     table: ColumnKeys | None = Field(
         default=None,
-        description="How columns are read, for a set whose examples are single values. null: every key's default.",
+        description="For a set of single values: how to read them as the columns of a table. null: the defaults.",
     )
 
     def places(self) -> tuple[Path, ...]:
-        """The prepared folder; the one that holds it as long as there is none."""
+        """Return the prepared folder, or its parent if it does not exist yet."""
         folder = data_folder(self.data_dir)
         return (find_prepared(folder, SetName.parse(self.name)) or folder / SetName.parse(self.name).name,)
 
     def describe(self) -> Description | None:
-        """From the prepared folder's JSON files, else from what is known of the set by its name."""
+        """Return the description from the JSON files of the prepared folder, or from the name of a known set."""
         try:
             prepared = self._find()
         except DataError:  # load() raises it: the data is wrong, not the spec
@@ -104,7 +105,7 @@ class Tfds(ImageSource):
         if prepared is None and not self.download:
             return None  # check_files() raises it
         if prepared is not None and prepared.features.columns:
-            return None  # what the model gets depends on the values
+            return None  # the features depend on the values
         if prepared is not None:
             features = self._features(prepared.features.kind, prepared.features.shape)
             target = Target("classes", prepared.label.num_classes, prepared.label.class_names)
@@ -117,20 +118,20 @@ class Tfds(ImageSource):
         return Description(features, target, self.sizes(examples)) if features else None
 
     def check_files(self) -> None:
-        """Look for the prepared folder, where nothing may be downloaded.
+        """Check the prepared folder; if downloads are allowed, it may be missing.
 
         Raises:
-            DataError: It is not there, or is damaged.
+            DataError: The folder is missing or damaged.
         """
         if self._find() is None and not self.download:
             raise absent(self.name, data_folder(self.data_dir), "`download` is false", instead=self._instead())
 
     def load(self) -> Dataset:
-        """Read the prepared set, after downloading it if it is not there.
+        """Read the prepared set, and download it first if it is missing.
 
         Raises:
-            DataError: It is not there and cannot be downloaded, is damaged, has no class label, or holds images of
-                differing sizes and `resize` is not set.
+            DataError: The set is missing and cannot be downloaded, is damaged, has no class label, or has images of
+                different sizes without `resize`.
         """
         prepared = self._find() or self._download()
         if prepared.features.columns:
@@ -147,7 +148,9 @@ class Tfds(ImageSource):
         if self.standardize:
             steps["mean"], steps["variance"] = measure_columns(splits["train"].features, scale=steps["scale"])
         if at_reading:
-            notes += (f"resize: images of differing sizes were brought to {self.resize} as they were read (bilinear)",)
+            notes += (
+                f"resize: images of different sizes were resized to {self.resize} when they were read (bilinear)",
+            )
         shape = raw_shape if steps["resize"] is None else (*steps["resize"], raw_shape[-1])
         return Dataset(
             prepared.name,
@@ -172,7 +175,7 @@ class Tfds(ImageSource):
         return read_prepared(folder, features=self.features, label=self.label)
 
     def _wanted(self, prepared: Prepared) -> list[str]:
-        """The splits that are read."""
+        """Return the names of the splits to read."""
         validation = self.validation if isinstance(self.validation, str) else "" if self.validation else "validation"
         wanted = [name for name in dict.fromkeys(("train", "test", validation)) if name in prepared.splits]
         if "train" not in wanted:
@@ -216,16 +219,20 @@ class Tfds(ImageSource):
     def _read(self, prepared: Prepared) -> tuple[dict[str, Split], tuple[str, ...]]:
         wanted = self._wanted(prepared)
         if self.text is not None:
-            raise DataError(f"text: {prepared.name} has no texts but a {prepared.features.kind}", expected="null")
+            raise DataError(
+                f"text: {prepared.name} has no texts; its kind is {prepared.features.kind}", expected="null"
+            )
         if self.resize is not None and prepared.features.kind != "image":
-            raise DataError(f"resize: {prepared.name} has no images but a {prepared.features.kind}", expected="null")
+            raise DataError(
+                f"resize: {prepared.name} has no images; its kind is {prepared.features.kind}", expected="null"
+            )
         resize = self.resize if None in prepared.features.shape else None
         arrays, notes = decoded(prepared, wanted, resize=resize)
         splits = {name: Split(arrays[f"{name}.features"], arrays[f"{name}.label"]) for name in wanted}
         return _labelled(splits, prepared, notes)
 
     def _features(self, kind: FeatureKind, stored: tuple[int | None, ...]) -> Features | None:
-        """What the model gets; None where images differ in size, or the length of texts follows from them."""
+        """Return the features of the model; None if they depend on the sizes of images or the lengths of texts."""
         if kind == "tokens":
             keys = self.text or TextKeys()
             if keys.sequence_length == "auto":
@@ -236,7 +243,7 @@ class Tfds(ImageSource):
         return Features(kind, known) if len(known) == len(shape) else None
 
     def _instead(self) -> str:
-        """The one `--set` that runs the same model now, on embedded data of the same shape."""
+        """Return the `--set` option that runs the same model now, on built-in data of the same shape."""
         known = known_set(SetName.parse(self.name))
         validation: float | str = self.validation
         if isinstance(validation, int) and validation > 0:
@@ -246,18 +253,20 @@ class Tfds(ImageSource):
             validation = "test"
         kept = f", validation: {validation}" if validation else ""
         if known and len(known.shape) == 1:
-            return f"--set 'dataset={{type: builtin, name: wine{kept}}}' runs the same model now on the embedded wines"
+            return (
+                f"--set 'dataset={{type: builtin, name: wine{kept}}}' runs the same model now on the built-in wine data"
+            )
         height, width = self.resize or (known.shape[:2] if known else (28, 28))
         return (
             f"--set 'dataset={{type: builtin, name: digits, resize: [{height}, {width}]{kept}}}' "
-            "runs the same model now on the embedded digits"
+            "runs the same model now on the built-in digits"
         )
 
 
 def _labelled(
     splits: dict[str, Split], prepared: Prepared, notes: tuple[str, ...]
 ) -> tuple[dict[str, Split], tuple[str, ...]]:
-    """The splits whose examples all have a class; some sets mark what has none by -1."""
+    """Return the splits whose examples all have a class. Some sets mark examples without a class by -1."""
     kept: dict[str, Split] = {}
     for name, split in splits.items():
         labels = np.asarray(split.target, np.int32)
@@ -271,5 +280,5 @@ def _labelled(
                 expected=f"a class from 0 to {prepared.label.num_classes - 1}",
             )
         else:
-            notes += (f"{name}: left out, as {int(outside.sum()):,} of its {len(split):,} examples have no label",)
+            notes += (f"{name}: left out, because {int(outside.sum()):,} of its {len(split):,} examples have no label",)
     return kept, notes

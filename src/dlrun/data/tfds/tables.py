@@ -1,4 +1,4 @@
-"""Load a prepared set of tensorflow-datasets whose examples are rows of single values: as a table in Parquet files."""
+"""Load a prepared set whose examples are rows of single values, as a table in Parquet files."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BATCH = 8192
-_LAYOUT = 3  # of a cache entry; counts up when what is stored changes
+_LAYOUT = 3  # version of the cache entries; increase it when their content changes
 
 
 def load_table(prepared: Prepared, splits: Sequence[str], *, keys: ColumnKeys, held_out: Mapping[str, Any]) -> Dataset:
-    """Load a set whose examples are rows of single values; its classes stand in the table by name.
+    """Load a set whose examples are rows of single values. Its classes are named in the table.
 
     The rows are written to Parquet files in the cache, unless an earlier run has done so, and read like any table.
 
     Args:
         prepared: The set.
-        splits: The names of the splits to read.
-        keys: How columns are read.
+        splits: Names of the splits to read.
+        keys: How to read columns.
         held_out: The keys `test`, `validation` and `seed` of every dataset.
 
     Raises:
@@ -59,14 +59,14 @@ def load_table(prepared: Prepared, splits: Sequence[str], *, keys: ColumnKeys, h
     try:
         found = Cache("tfds-tables").get_or_make(_key(prepared, splits), write, read, what=what)
     except OSError as error:
-        said = f"the table of {prepared.name} cannot be kept in {cache_folder()}: {reason(error)[0]}"
-        raise DataError(said, expected="room for it", hint="DLRUN_CACHE names another folder") from error
+        what = f"the table of {prepared.name} cannot be written to {cache_folder()}: {reason(error)[0]}"
+        raise DataError(what, expected="enough space for it", hint="set DLRUN_CACHE to another folder") from error
     note = f"{prepared.name} {prepared.version}, as prepared in {prepared.folder}"
     return replace(found.value, name=prepared.name, notes=(note, *found.notes, *found.value.notes))
 
 
 def _key(prepared: Prepared, splits: Sequence[str]) -> str:
-    """Return the name of the cache entry: it differs as soon as the files of the set do."""
+    """Return the name of the cache entry, which changes with the files of the set."""
     stamps = [(file.name, file.stat().st_mtime_ns) for split in splits for file in prepared.splits[split].files]
     parts = [_LAYOUT, str(prepared.folder), prepared.features.columns, prepared.label.key, list(splits), stamps]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The texts of a prepared set of tensorflow-datasets, as if they stood in files."""
+"""Read the texts of a prepared set of tensorflow-datasets like those of files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BATCH = 1024
 
 
 def read_texts(prepared: Prepared, splits: Iterable[str]) -> tuple[dict[str, FileCorpus], dict[str, Split]]:
-    """The texts of some splits, and their class indices, as both the features and the target of a split.
+    """Return the texts of some splits, and splits whose features and target are both the class indices.
 
     Raises:
         DataError: A file is damaged.
@@ -34,28 +34,28 @@ def read_texts(prepared: Prepared, splits: Iterable[str]) -> tuple[dict[str, Fil
 
 
 def reading_of(prepared: Prepared) -> TextReading:
-    """How files are read that are predicted later: their columns are called as the set's features are."""
+    """Return how to read files for predictions: their columns have the names of the features of the set."""
     return TextReading(prepared.features.key, prepared.label.key)
 
 
 @dataclass(frozen=True)
 class TfdsTexts(TextFile):
-    """One split; a label is the index of its class.
+    """The texts of one split, labeled by class index.
 
     Args:
         prepared: The set.
-        split: Its name.
+        split: Name of the split.
     """
 
     prepared: Prepared
     split: str
 
     def names(self) -> tuple[str, ...]:
-        """The features that are read."""
+        """Return the names of the text and the label."""
         return (self.reading.text, self.reading.label)
 
     def rows(self, *, labelled: bool) -> Iterator[Row]:
-        """Its examples, in the order of its files; bytes that are not UTF-8 are marked as unreadable."""
+        """Yield the examples in the order of the files. Bytes that are not UTF-8 become replacement characters."""
         import tensorflow as tf
         import tensorflow_datasets as tfds
 
@@ -72,13 +72,13 @@ class TfdsTexts(TextFile):
                 for text, found in zip(batch[key].tolist(), batch[label].tolist(), strict=True):
                     yield Row(next(numbers), clean(text.decode("utf-8", "replace")), str(found) if labelled else None)
         except (tf.errors.OpError, ValueError, OSError) as error:
-            said = f"the split {self.split} cannot be read: {str(error).splitlines()[0]}"
-            raise broken(self.prepared.folder, said) from error
+            what = f"the split {self.split} cannot be read: {str(error).splitlines()[0]}"
+            raise broken(self.prepared.folder, what) from error
 
     def size(self) -> int:
-        """Bytes of its files."""
+        """Return the size of the files in bytes."""
         return sum(file.stat().st_size for file in self.prepared.splits[self.split].files)
 
     def place(self, number: int) -> str:
-        """Where an example stands."""
+        """Return the place of an example, for messages."""
         return f"{self.path}: example {number} of the split {self.split}"
