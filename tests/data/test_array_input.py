@@ -61,11 +61,11 @@ def test_a_vector_may_have_any_shape_of_its_size_and_an_image_may_lack_its_chann
 @pytest.mark.parametrize(
     ("dtype", "bad", "said"),
     [
-        ("uint8", 0.5, "row 5 holds 0.5"),
-        ("uint8", 300.0, "row 5 holds 300.0"),
-        ("uint8", np.nan, "row 5 holds nan"),
-        ("float32", np.nan, "row 5 holds nan"),
-        ("float32", 1e300, "row 5 holds inf"),
+        ("uint8", 0.5, "row 5 contains 0.5"),
+        ("uint8", 300.0, "row 5 contains 300.0"),
+        ("uint8", np.nan, "row 5 contains nan"),
+        ("float32", np.nan, "row 5 contains nan"),
+        ("float32", 1e300, "row 5 contains inf"),
     ],
 )
 def test_a_value_that_the_stored_dtype_cannot_hold_is_refused_with_its_row(
@@ -104,9 +104,9 @@ def test_labels_are_read_as_the_models_target(tmp_path: Path) -> None:
         ([0, 1, 2, 0, 1, 0.5, 2], CLASSES, "row 5 has the label 0.5"),
         (list("abcabd?"), CLASSES, "row 5 has the label 'd'[\\s\\S]*a, b, c"),
         (list("abcabcc"), VALUE, "dtype <U1"),
-        ([0.0] * 5 + [np.nan] + [0.0], VALUE, "row 5 holds nan"),
+        ([0.0] * 5 + [np.nan] + [0.0], VALUE, "row 5 contains nan"),
         (np.zeros((7, 3)), LABELS, "3 numbers for each example"),
-        (np.arange(14).reshape(7, 2), LABELS, "row 1 holds 2"),
+        (np.arange(14).reshape(7, 2), LABELS, "row 1 contains 2"),
         ([0, 1], CLASSES, "has 2 rows"),
     ],
 )
@@ -121,7 +121,7 @@ def test_required_labels_must_be_present(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", ROWS)
     np.savez(tmp_path / "a.npz", x=ROWS, y_test=np.zeros(7))
     for name, wanted in (("a.npy", "target"), ("a.npz", "y")):
-        with pytest.raises(DataError, match=rf"has no labels[\s\S]*called {wanted} "):
+        with pytest.raises(DataError, match=rf"has no labels[\s\S]*named {wanted} "):
             list(VECTOR.read(str(tmp_path / name), at_once=4, target=CLASSES))
     inputs = Target("input", 3, encoding="value")
     assert next(VECTOR.read(str(tmp_path / "a.npz"), at_once=9, target=inputs)).target is None

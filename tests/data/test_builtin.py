@@ -85,7 +85,7 @@ def test_more_test_examples_than_there_are_is_a_problem_and_describing_still_wor
 @pytest.mark.parametrize("value", [1.0, 1.5, -0.1, -3])
 def test_a_hold_out_is_a_fraction_below_one_or_a_number(value: float) -> None:
     for key in ("test", "validation"):
-        with pytest.raises(ValueError, match="is not a part to hold out"):
+        with pytest.raises(ValueError, match="is not a valid hold-out"):
             Builtin.model_validate({"name": "wine", key: value})
 
 

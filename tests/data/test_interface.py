@@ -39,7 +39,7 @@ def test_a_written_interface_is_read_back(raw: Raw) -> None:
     ("raw", "place", "size", "said"),
     [
         (TEXT, ("sequence_length",), 10**12, "raw.sequence_length is 1000000000000"),
-        (TEXT, ("sequence_length",), 10**9, r"shape \[1000000000\], and preprocess.raw_shape is \[5\]"),
+        (TEXT, ("sequence_length",), 10**9, r"shape \[1000000000\], but preprocess.raw_shape is \[5\]"),
         (TEXT, ("sequence_length",), -1, "raw.sequence_length is -1"),
         (IMAGE, ("form", "width"), 10**4000, "raw.form.width"),
         (IMAGE, ("form", "height"), 10**6, r"shape \[1000000, 9, 3\]"),

@@ -108,7 +108,7 @@ def test_impossible_hold_outs_have_no_sizes_and_are_refused_by_arrange() -> None
         arrange({"train": _split(10)}, validation=10)
     with pytest.raises(DataError, match="did you mean 'test'"):
         arrange({"train": _split(10), "test": _split(5)}, validation="tset")
-    with pytest.raises(DataError, match="a test split of its own"):
+    with pytest.raises(DataError, match="already has a test split"):
         arrange({"train": _split(10), "test": _split(5)}, test=0.2)
 
 
@@ -119,7 +119,7 @@ def test_every_choice_is_reported() -> None:
         "validation: 144 of 1,437 training examples held out, stratified by class, seed 0",
     )
     _, (note,) = arrange({"train": _split(10), "test": _split(5)}, validation="test")
-    assert note.startswith("validation: the test split serves as it")
+    assert note.startswith("validation: the test split is used")
 
 
 def test_a_fingerprint_knows_bytes_dtypes_shapes_and_the_division_into_splits() -> None:

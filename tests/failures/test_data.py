@@ -56,9 +56,9 @@ EMBEDDING = {"type": "lstm", "units": [2], "embedding_size": 2}
 @pytest.mark.parametrize(
     ("dataset", "arrays", "what", "expected"),
     [
-        ({}, {"x": spoilt(features(), (7, 1), np.nan), "y": labels()}, "x in .*data.npz: row 7 holds nan", "finite"),
-        ({}, {"x": spoilt(features(), (7, 1), -np.inf), "y": labels()}, "row 7 holds -inf", "finite"),
-        ({}, {"x": features().astype(np.float64) * 1e300, "y": labels()}, "row 0 holds", "float32"),
+        ({}, {"x": spoilt(features(), (7, 1), np.nan), "y": labels()}, "x in .*data.npz: row 7 contains nan", "finite"),
+        ({}, {"x": spoilt(features(), (7, 1), -np.inf), "y": labels()}, "row 7 contains -inf", "finite"),
+        ({}, {"x": features().astype(np.float64) * 1e300, "y": labels()}, "row 0 contains", "float32"),
         ({}, {"x": features(), "y": spoilt(labels(), 5, -1)}, "y in .*: row 5 has the label -1", "labels from 0 to 1"),
         ({"num_classes": 2}, {"x": features(), "y": spoilt(labels(), 5, 9)}, "row 5 has the label 9", "0 to 1"),
         ({}, {"x": features(), "y": spoilt(labels(), 5, 3)}, "no example has the label 2", "every label from 0 to 3"),
@@ -84,7 +84,12 @@ EMBEDDING = {"type": "lstm", "units": [2], "embedding_size": 2}
             r"x_test in .*: one example has shape \(2,\)",
             r"\(3,\), as in the training split",
         ),
-        (TOKENS, {"x": spoilt(labels(40)[:, None], 3, -4), "y": labels()}, "row 3 contains the negative token id -4", "0"),
+        (
+            TOKENS,
+            {"x": spoilt(labels(40)[:, None], 3, -4), "y": labels()},
+            "row 3 contains the negative token id -4",
+            "0",
+        ),
         (TOKENS, {"x": spoilt(labels(40)[:, None], 3, 2**32 + 1), "y": labels()}, "row 3 .* id 4294967297", "0 to"),
     ],
 )

@@ -315,5 +315,5 @@ def test_predictions_keep_columns_of_their_rows_and_a_frame_yields_a_frame(
 
 
 def test_only_tables_have_columns_to_keep(wine: RunFolder, place: Path) -> None:
-    with pytest.raises(UsageError, match="id cannot be kept: this run does not predict the rows of a table"):
+    with pytest.raises(UsageError, match="id cannot be kept: this run does not predict rows of a table"):
         predict(wine.path, place / "wine.npy", keep=["id"])

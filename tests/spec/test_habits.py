@@ -126,5 +126,5 @@ def test_a_yaml_slip_gets_the_correct_form_as_a_hint(text: str, hint: str, tmp_p
 
 def test_a_validation_percentage_is_not_a_split_name(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text("dataset: {type: builtin, name: digits, validation: 10%}\nmodel: mlp\nloss: mse\n")
-    with pytest.raises(SpecError, match=r"10% is not a part to hold out: as a fraction it is 0\.1"):
+    with pytest.raises(SpecError, match=r"10% is not a valid hold-out: write it as the fraction 0\.1"):
         read_spec(tmp_path / "x.yaml")

@@ -1,4 +1,4 @@
-"""Datasets: where examples come from. Importing this registers the built-in sources."""
+"""Datasets, which load the examples. Importing this package registers the built-in dataset types."""
 
 from dlrun.data.arrays.source import Arrays
 from dlrun.data.builtin import Builtin

@@ -1,4 +1,4 @@
-"""Raw input that is numbers already: arrays in `.npy` and `.npz` files."""
+"""Raw input of numbers: arrays in `.npy` and `.npz` files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _WHITE = 255
 _USUAL = {"features": "target", "x": "y", "x_test": "y_test", "x_train": "y_train"}
-"""The usual names of features, the first that a file has is taken, and of the labels that belong to them."""
+"""The usual names of features, in order of preference, and of their labels."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class ArrayInput(RawInput):
     """Examples as arrays of one shape.
 
     Args:
-        shape: Of one example.
-        dtype: Of stored examples.
-        white: For images: the stored value of a white pixel; picture files can be read then. None: they cannot.
-        type: Tells the kinds of raw input apart.
+        shape: Shape of one example.
+        dtype: Data type of stored examples.
+        white: Stored value of a white pixel, for images, which can then be read from image files; otherwise None.
+        type: Discriminator of the kinds of raw input.
     """
 
     shape: tuple[int, ...]
@@ -45,8 +45,8 @@ class ArrayInput(RawInput):
     def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
         """Read the rows of a `.npy` file, of standard input in that format, or of an array of an `.npz` file.
 
-        That is the array called features, x, x_test or x_train; or the only one. Its labels, where they are asked for,
-        are the array called target, y, y_test or y_train. A model of images reads picture files too.
+        The array is the one named features, x, x_test or x_train, or the only one. Its labels, if requested, are the
+        array named target, y, y_test or y_train. A model of images reads image files, too.
         """
         if self._are_pictures(source):
             yield from self._read_pictures(source, at_once=at_once, target=target)
@@ -57,10 +57,12 @@ class ArrayInput(RawInput):
             rows, labels = arrays[name], arrays.get(_USUAL.get(name, "target")) if has_labels else None
             self._check(rows)
             if has_labels and labels is None:
-                expected = f"an .npz file with an array called {_USUAL.get(name, 'target')} beside its features"
+                expected = f"an .npz file with an array named {_USUAL.get(name, 'target')} next to its features"
                 raise DataError(f"{source} has no labels", expected=expected)
             if labels is not None and len(labels) != len(rows):
-                raise DataError(f"{labels.name} has {len(labels):,} rows", expected=f"{len(rows):,}, as {rows.name}")
+                raise DataError(
+                    f"{labels.name} has {len(labels):,} rows", expected=f"{len(rows):,}, as many as {rows.name}"
+                )
             for start in range(0, len(rows), at_once):
                 stored = self._stored(NamedArray(rows.name, rows.take(at_once), first_row=start))
                 names = [f"row {row}" for row in range(start, start + len(stored))]
@@ -70,27 +72,27 @@ class ArrayInput(RawInput):
                 yield Examples(names, stored, truth)
 
     def read_several(self, sources: Sequence[str], *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
-        """Read several of them; pictures together, as one list of files."""
+        """Read several sources; image files are read together as one list."""
         if all(self._are_pictures(source) for source in sources):
             return self._read_pictures(sources, at_once=at_once, target=target)
         return super().read_several(sources, at_once=at_once, target=target)
 
     def build(self) -> keras.Model:
-        """Make the model that gives its input as it is."""
+        """Build the Keras model that returns its input unchanged."""
         import keras
 
         inputs = keras.Input(self.shape, dtype=self.dtype, name="features")
         return keras.Model(inputs, keras.layers.Identity(dtype=self.dtype, name="stored")(inputs), name="raw")
 
     def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
-        """The example itself."""
+        """Return the example itself."""
         return {"features": examples.stored[index : index + 1]}
 
     def _are_pictures(self, source: str) -> bool:
         return self.white is not None and source != "-" and Path(source).suffix.lower() not in (".npy", ".npz")
 
     def _read_pictures(self, source: str | Sequence[str], *, at_once: int, target: Target | None) -> Iterator[Examples]:
-        """Image files, as `ImageInput` reads them, in the range of the stored values."""
+        """Read image files like `ImageInput`, scaled to the range of the stored values."""
         height, width, channels = self.shape
         white = self.white or 0.0
         for examples in read_images(source, ImageForm(height, width, channels), at_once=at_once, target=target):
@@ -101,7 +103,7 @@ class ArrayInput(RawInput):
             yield replace(examples, stored=stored)
 
     def _check(self, rows: ArrayRows) -> None:
-        """Refuse what is of another shape; a vector's values may have any, and a last axis of 1 may be left out."""
+        """Check shape and data type. Vectors may have any shape of their size, and a last axis of 1 may be missing."""
         shape = rows.shape[1:]
         same_size = math.prod(shape) == math.prod(self.shape)
         if shape != self.shape and not (same_size and (len(self.shape) == 1 or (*shape, 1) == self.shape)):
@@ -114,7 +116,11 @@ class ArrayInput(RawInput):
             raise DataError(f"{rows.name}: its values have dtype {rows.dtype}", expected="numbers")
 
     def _stored(self, rows: NamedArray) -> Array:
-        """The rows as they are stored for training; what that dtype cannot hold is refused, not bent."""
+        """Return rows in stored form.
+
+        Raises:
+            DataError: The stored data type cannot represent a value exactly.
+        """
         values = rows.values.reshape(-1, *self.shape)
         if np.dtype(self.dtype).kind == "f":
             stored = as_stored(values, dtype=self.dtype)
@@ -126,7 +132,7 @@ class ArrayInput(RawInput):
             row, *place = (int(index) for index in np.argwhere(stored != values)[0])
             bounds = np.iinfo(self.dtype)
             raise DataError(
-                f"{rows.name}: row {row + rows.first_row} holds {values[(row, *place)]}",
+                f"{rows.name}: row {row + rows.first_row} contains {values[(row, *place)]}",
                 expected=f"whole numbers from {bounds.min} to {bounds.max}, as in training",
             )
         return stored

@@ -1,4 +1,4 @@
-"""What training changes about its images at random: the keys; `training/step/augment.py` does it."""
+"""The YAML keys of random changes to training images; `training/step/augment.py` applies them."""
 
 from __future__ import annotations
 
@@ -15,41 +15,40 @@ class Augmentation(Fields):
     """Random changes of training images, drawn anew for each (seed, epoch, example)."""
 
     flip: Literal["none", "horizontal", "vertical", "both"] = Field(
-        default="none", description="Axes along which an image is mirrored, each with a chance of one half."
+        default="none", description="Axes along which an image is mirrored, each with probability 1/2."
     )
     rotation: float = Field(
-        default=0.0, ge=0, le=180, description="Largest angle of a rotation, in degrees, either way. 0: none."
+        default=0.0, ge=0, le=180, description="Largest rotation in degrees, in either direction. 0: none."
     )
     translation: Part = Field(
-        default=0.0, description="Largest shift along each axis, as a fraction of the image's size. 0: none."
+        default=0.0, description="Largest shift along each axis, as a fraction of the image size. 0: none."
     )
     zoom: Annotated[float, Field(ge=0, lt=1)] = Field(
-        default=0.0, description="Largest change of size, as a fraction: 0.1 is from 0.9 to 1.1 times. 0: none."
+        default=0.0, description="Largest change of size, as a fraction: 0.1 for factors from 0.9 to 1.1. 0: none."
     )
     contrast: Part = Field(
-        default=0.0, description="Largest change of contrast around each channel's mean, as a fraction. 0: none."
+        default=0.0, description="Largest change of contrast around the mean of each channel, as a fraction. 0: none."
     )
     brightness: Part = Field(
         default=0.0, description="Largest change of brightness, as a fraction of the range of values. 0: none."
     )
     cutout: Part = Field(
         default=0.0,
-        description="Side of a square that is blanked out at a random place, as a fraction of the shorter side. "
-        "0: none.",
+        description="Side of a square that is erased at a random place, as a fraction of the shorter side. 0: none.",
     )
     mixup: Annotated[float, Field(ge=0)] = Field(
         default=0.0,
-        description="Alpha of the Beta distribution of the part that another example of the batch takes, of the image "
-        "and of its target, up to one half. 0: none.",
+        description="Alpha of the Beta distribution of the weight of another example of the batch, at most 1/2, with "
+        "which image and target are mixed. 0: none.",
     )
 
     @property
     def moves(self) -> bool:
-        """Whether pixels are interpolated at other places."""
+        """Whether pixels are moved, which needs interpolation."""
         return bool(self.rotation or self.translation or self.zoom)
 
     @property
     def changes(self) -> bool:
-        """Whether anything is changed at all."""
+        """Whether any change is enabled."""
         amounts = (self.moves, self.contrast, self.brightness, self.cutout, self.mixup)
         return self.flip != "none" or any(amounts)

@@ -1,4 +1,4 @@
-"""Small real datasets that travel with the package: no file to find, no network."""
+"""Small real datasets that are included in the package, so that they need no files or network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dlrun.signature import Description, FeatureKind, Features, Target
 
 @dataclass(frozen=True)
 class _Embedded:
-    """What is known of one embedded file without opening it."""
+    """The facts about an embedded file that are known without opening it."""
 
     kind: FeatureKind
     shape: tuple[int, ...]
@@ -39,25 +39,27 @@ _EMBEDDED = {
 
 @datasets.register("builtin")
 class Builtin(ImageSource):
-    """A small real dataset that travels with dlrun."""
+    """A small real dataset that is included in dlrun."""
 
     name: Literal["digits", "wine", "breast_cancer", "diabetes"] = Field(
         description="digits: 1,797 images of handwritten digits, 8x8, 10 classes · wine: 178 wines, 13 measurements, "
         "3 classes · breast_cancer: 569 tumours, 30 measurements, 2 classes · diabetes: 442 patients, 10 measurements, "
         "a number to predict (25 to 346)."
     )
-    test: HeldOut = Field(default=0.2, description="Examples held out for the test: a fraction, or a number. 0: none.")
+    test: HeldOut = Field(
+        default=0.2, description="Examples to hold out as test split: a fraction, or a number. 0: none."
+    )
     resize: Resize | None = Field(
-        default=None, description="Height and width in pixels to which images are resized: [28, 28]. null: as they are."
+        default=None, description="Height and width in pixels to resize images to: [28, 28]. null: no resizing."
     )
     standardize: bool | None = Field(
         default=None,
-        description="Whether each column (each channel of an image) is brought to mean 0 and variance 1, as measured "
-        "on the training split. null: tables are, images are not.",
+        description="Whether to scale each column (each channel of an image) to mean 0 and variance 1, as measured on "
+        "the training split. null: true for tables, false for images.",
     )
 
     def problems(self) -> Iterator[FieldProblem]:
-        """Sizes that do not go with this dataset."""
+        """Yield the keys that do not fit this dataset."""
         known = _EMBEDDED[self.name]
         if self.resize is not None and known.kind != "image":
             yield FieldProblem(
@@ -66,7 +68,7 @@ class Builtin(ImageSource):
         yield from self.test_problems(known.examples)
 
     def describe(self) -> Description:
-        """Everything, from what is written above."""
+        """Return the description, which is known without reading the file."""
         known = _EMBEDDED[self.name]
         return Description(self._features(), known.target, self.sizes({"train": known.examples}))
 
@@ -74,7 +76,7 @@ class Builtin(ImageSource):
         """Read the embedded file and hold out test and validation examples.
 
         Raises:
-            DataError: More are held out than there are.
+            DataError: No examples would be left for training.
         """
         known = _EMBEDDED[self.name]
         is_class = known.target.kind == "classes"
@@ -84,8 +86,8 @@ class Builtin(ImageSource):
         columns: dict[str, Any] = {}
         if self.standardize or (self.standardize is None and known.kind == "vector"):
             columns["mean"], columns["variance"] = measure_columns(splits["train"].features, scale=known.scale)
-            said = "by the key `standardize`" if self.standardize else "as the columns of a table differ in unit"
-            notes += (f"standardize: mean 0 and variance 1 as measured on the training split, {said}",)
+            why = "because of the key `standardize`" if self.standardize else "because the columns have different units"
+            notes += (f"standardize: mean 0 and variance 1 as measured on the training split, {why}",)
         preprocess = ArrayPreprocess(known.shape, resize=self.resize, scale=known.scale, **columns)
         return Dataset(
             self.name,

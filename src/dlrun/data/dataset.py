@@ -1,4 +1,4 @@
-"""The base of every dataset component, and what loading one returns: arrays by split, and what they mean."""
+"""The base class of dataset components, and the loaded dataset: arrays by split, and their meaning."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ _SHOWN_PLACES = 3
 
 @dataclass(frozen=True)
 class Dataset:
-    """Data in memory and its meaning.
+    """A loaded dataset.
 
     Args:
-        name: For people: `digits`, `mnist`, a file's name.
-        features: What the model gets, after `preprocess`.
-        target: What the data has to predict, or None.
-        preprocess: What turns a raw example into `features`.
-        splits: `train`, and where they exist `validation` and `test`.
-        fingerprint: sha256 over the bytes, shapes and dtypes of every split, in hexadecimal.
-        notes: The choices made for the user, with their reasons, one sentence each.
-        raw: How raw input becomes stored examples; None: it is arrays of the splits' own shape and dtype.
-        augmentation: What training changes about its examples at random, or None.
-        naive: By split, what a forecast without a model would be (the last value), in the target's own unit and shape.
-        warnings: What may have been read in another way than it was meant, and what would say so; a sentence each.
-        times: By split, of a series that has times, when the first predicted step is: int64 seconds since 1970, or
-            floats in the unit of the series.
-        left_out: Why a column of its files is no feature, by name.
+        name: Name for people: `digits`, `mnist`, the name of a file.
+        features: Features of the model, after `preprocess`.
+        target: Target to predict, or None.
+        preprocess: Preprocessing from stored examples to features.
+        splits: `train`, and `validation` and `test` if they exist.
+        fingerprint: sha256 over the bytes, shapes and data types of every split, in hexadecimal.
+        notes: Choices made for the user, with their reasons, one sentence each.
+        raw: How raw input becomes stored examples; None for arrays of the same shape and data type as the splits.
+        augmentation: Random changes of training examples, or None.
+        naive: Naive forecasts (the last value) by split, in the unit and shape of the target.
+        warnings: Ambiguous content, with the key that resolves it, one sentence each.
+        times: Times of the first predicted step by split, for a series with times: int64 seconds since 1970, or floats
+            in the unit of the series.
+        left_out: Reasons why columns of its files are not features, by name.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Dataset:
     left_out: Mapping[str, str] = field(default_factory=dict)
 
     def describe(self) -> Description:
-        """What can be said of it without its examples."""
+        """Return the description of the dataset without its examples."""
         sizes = {name: len(split) for name, split in self.splits.items()}
         return Description(self.features, self.target, sizes, self.left_out)
 
@@ -79,7 +79,7 @@ class Dataset:
         return sha256(json.dumps(names, sort_keys=True).encode()).hexdigest()
 
     def raw_input(self) -> RawInput:
-        """How raw input becomes stored examples."""
+        """Return how raw input becomes stored examples."""
         if self.raw is not None:
             return self.raw
         features = self.splits["train"].features
@@ -95,21 +95,21 @@ def _check_held_out(value: float | str) -> float | str:
         if (percent := _PERCENT.fullmatch(value)) is not None:
             fraction = {"value": value, "fraction": f"{float(percent[1]) / 100:g}"}
             raise PydanticCustomError(
-                "held_out", "{value} is not a part to hold out: as a fraction it is {fraction}", fraction
+                "held_out", "{value} is not a valid hold-out: write it as the fraction {fraction}", fraction
             )
         return value
     if value < 0 or (isinstance(value, float) and value >= 1):
         raise PydanticCustomError(
             "held_out",
-            "{value} is not a part to hold out: a fraction is at least 0 and below 1 (0.1), a number of examples is a "
-            "whole number (5000)",
+            "{value} is not a valid hold-out: give a fraction from 0 to below 1 (0.1), or a whole number of examples "
+            "(5000)",
             {"value": value},
         )
     return value
 
 
 HeldOut = Annotated[float | int, AfterValidator(_check_held_out)]
-"""How many examples to hold out: a fraction below 1, or a number."""
+"""The examples to hold out: a fraction below 1, or a number."""
 
 Resize = tuple[Annotated[int, Field(ge=1, le=4096)], Annotated[int, Field(ge=1, le=4096)]]
 """Height and width in pixels."""
@@ -119,41 +119,40 @@ class Source(Component, abc.ABC):
     """A dataset that a spec can name."""
 
     place_keys: ClassVar[tuple[str, ...]] = ()
-    """The keys that say where the data lies on this machine: another place is no other data."""
+    """The keys for the place of the data on this machine. The same data may be in another place."""
 
     path_keys: ClassVar[tuple[str, ...]] = ()
-    """Of these the ones that name a file, a folder or a pattern of files that has to be there."""
+    """The keys among them for a file, a folder or a pattern of files that must exist."""
 
     reach_keys: ClassVar[tuple[str, ...]] = ()
-    """The keys by which it reads files of the user's choice or uses the network: not taken from a stranger's spec."""
+    """The keys that read files or use the network. They are ignored in the spec of a run from elsewhere."""
 
     validation: Annotated[float | int | str, AfterValidator(_check_held_out)] = Field(
         default=0,
-        description="Training examples held out for validation: a fraction (0.1), a number (5000), or the name of a "
-        "split that serves as it (test). 0: none is held out; a validation split that the data brings along is used.",
+        description="Training examples to hold out for validation: a fraction (0.1), a number (5000), or the name of a "
+        "split to use instead (test). 0: none; the validation split of the data is used, if there is one.",
     )
     test: HeldOut = Field(
         default=0,
-        description="Examples held out for the test when the data brings no test split: a fraction, or a number. "
-        "0: none.",
+        description="Examples to hold out as test split if the data has none: a fraction, or a number. 0: none.",
     )
     seed: int = Field(
         default=0,
         ge=0,
-        description="Seed of what is random about the data (which examples are held out, what is generated). Apart "
-        "from the top-level seed, so that runs of several seeds see the same data.",
+        description="Seed of random choices about the data, such as which examples are held out. It is separate from "
+        "the top-level seed, so that runs with different seeds use the same data.",
     )
 
     def places(self) -> tuple[Path, ...]:
-        """The files and folders that `load` reads: as long as none of their files changes, the data is the same."""
+        """Return the files and folders that `load` reads. The data is the same as long as none of them changes."""
         plain = self.plain()
         return tuple(place for key in self.place_keys for place in _paths_in(plain[key]))
 
     def data_label(self, dataset: Dataset) -> str:
-        """Return what to call its data in a message: the paths as they are written, or the name if there are none.
+        """Return the paths of its data as written in the spec, for messages; the name of the dataset if there are none.
 
         Args:
-            dataset: What it has loaded.
+            dataset: The loaded dataset.
         """
         plain = self.plain()
         written = [
@@ -166,44 +165,46 @@ class Source(Component, abc.ABC):
         return ", ".join(written[:_SHOWN_PLACES]) + more if written else dataset.name
 
     def problems(self) -> Iterator[FieldProblem]:
-        """Splits that are named and held out too."""
+        """Yield the splits that are both given and held out."""
         keys = self.split_keys()
         for split in ("test", "validation"):
             if (key := keys.get(split)) is not None and getattr(self, split):
-                yield FieldProblem((split,), f"{key} names the {split} split, and {split} is set too", "one of them")
+                yield FieldProblem(
+                    (split,), f"{key} gives the {split} split, but {split} is set, too", "only one of them"
+                )
 
     def split_keys(self) -> Mapping[str, str]:
-        """The splits besides `train` that keys name, with the key of each."""
+        """Return the splits other than `train` that are given by keys, with the key of each."""
         keys = {split: f"{split}_path" for split in ("test", "validation")}
         return {split: key for split, key in keys.items() if getattr(self, key, None)}
 
     def hold_out(
         self, splits: Mapping[str, Split], *, by_class: bool = False
     ) -> tuple[dict[str, Split], tuple[str, ...]]:
-        """Hold out test and validation examples of what was loaded, as the keys say; see `arrange`.
+        """Hold out test and validation examples according to the keys; see `arrange`.
 
         Args:
-            splits: What the data brings: `train`, and any others.
-            by_class: Whether the target holds class indices; each class is then held out in proportion.
+            splits: Splits of the data: `train`, and any others.
+            by_class: Whether the target consists of class indices, to hold out the same proportion of each class.
 
         Returns:
-            `train`, and as far as they exist `validation` and `test`; and a note on each choice.
+            `train`, and `validation` and `test` if they exist; and a note on each choice.
 
         Raises:
-            DataError: Nothing would be left to train on, or the keys do not fit what the data brings.
+            DataError: No examples would be left for training, or the keys do not fit the splits of the data.
         """
         return arrange(splits, test=self.test, validation=self.validation, seed=self.seed, by_class=by_class)
 
     def sizes(self, examples: Mapping[str, int]) -> dict[str, int]:
-        """The size of each split once examples are held out.
+        """Return the size of each split after holding out examples.
 
         Args:
-            examples: The size of each split that the data brings.
+            examples: Size of each split of the data.
         """
         return sizes_after(examples, test=self.test, validation=self.validation)
 
     def test_problems(self, examples: int) -> Iterator[FieldProblem]:
-        """A test split that leaves nothing of a known number of examples."""
+        """Yield the problem of a test split that leaves no examples for training."""
         count = held_out_count(self.test, examples)
         if count >= examples:
             problem = f"{count:,} of {examples:,} examples are held out for the test"
@@ -214,23 +215,23 @@ class Source(Component, abc.ABC):
         """Read the data into memory.
 
         Raises:
-            DataError: It is missing, unreadable or not what the spec says.
+            DataError: The data is missing or unreadable, or does not fit the spec.
         """
 
     def describe(self) -> Description | None:
-        """What can be known in milliseconds, without TensorFlow and without reading the examples; None if nothing."""
+        """Return what is known within milliseconds, without TensorFlow and without reading all examples, or None."""
         return None
 
     def check_files(self) -> None:
-        """Look at the files of data that `describe` knows nothing of, as far as that takes no time.
+        """Check quickly that files exist and look valid, if `describe` returns None.
 
         Raises:
-            DataError: One is missing, is of another kind, or is damaged where its beginning shows it.
+            DataError: A file is missing, of another kind, or damaged at its start.
         """
 
 
 def _paths_in(value: Any) -> Iterator[Path]:
-    """Yield every path in a key's value, however deep; for a pattern the files that match it, if there are any."""
+    """Yield every path in the value of a key, also nested ones; for a pattern, the files that match it."""
     if isinstance(value, str):
         path = Path(value).expanduser()
         is_pattern = glob.has_magic(str(path)) and not path.exists()
@@ -242,10 +243,10 @@ def _paths_in(value: Any) -> Iterator[Path]:
 
 
 class ImageSource(Source, abc.ABC):
-    """A dataset that may hold images."""
+    """A dataset that may contain images."""
 
     augmentation: Augmentation | None = Field(
-        default=None, description="What training changes about its images at random, drawn anew in each epoch."
+        default=None, description="Random changes of training images, which differ in each epoch."
     )
 
 

@@ -1,4 +1,4 @@
-"""What goes into a trained model and what comes out: all that a prediction needs besides the weights, as JSON."""
+"""The interface of a trained model: its input and output, which predictions need besides the weights, as JSON."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 _MOST_ROWS, _BLOCK_BYTES = 8192, 2**26
 _LARGEST_SIZE, _MOST_UNNAMED = 2**31, 2**20
-"""Values of an example, as far as an array reaches; and classes or values that may do without names in the file."""
+"""Limits of plausible sizes: for the values of an example, and for classes or values without names in the file."""
 
-# In JSON the kinds are told apart by their `type`, which needs a list of them; everyone else calls the base classes.
+# JSON needs a list of the kinds, which it distinguishes by `type`. For the type checker, they are the base classes.
 if TYPE_CHECKING:
     Raw = RawInput
     AnyPreprocess = Preprocess
@@ -40,14 +40,14 @@ else:
 
 @dataclass(frozen=True)
 class Interface:
-    """The two ends of a model.
+    """The input and output of a model.
 
     Args:
-        dataset: Name of the data it was trained on, for people.
-        raw: How raw input is read and becomes stored examples.
-        preprocess: From stored examples to features.
-        features: What the network is given.
-        target: What it predicts, settled by its loss.
+        dataset: Name of the training data, for people.
+        raw: How to read raw input as stored examples.
+        preprocess: Preprocessing from stored examples to features.
+        features: Features of the network.
+        target: Target of the network, with the encoding of its loss.
     """
 
     dataset: str
@@ -58,7 +58,7 @@ class Interface:
 
     @property
     def rows_at_once(self) -> int:
-        """Examples that are read and held at a time: some thousand small ones, some large ones."""
+        """The number of examples to read at a time, which is smaller for large examples."""
         return max(1, min(_MOST_ROWS, _BLOCK_BYTES // (4 * math.prod(self.preprocess.raw_shape))))
 
     def names(self) -> Mapping[str, tuple[str, ...]]:
@@ -66,7 +66,7 @@ class Interface:
         return {**self.raw.names(), "targets": self.target.names, "classes": self.target.class_names}
 
     def read_as(self, dataset: Source) -> Interface:
-        """The same with what the keys of the dataset say of reading."""
+        """Return this interface with the current keys of the dataset for reading."""
         raw: Any = self.raw.read_as(dataset)
         return replace(self, raw=raw)
 
@@ -77,16 +77,15 @@ class Interface:
         target: Target | None = None,
         tell: Callable[[str], object] | None = None,
     ) -> Iterator[Examples]:
-        """Read raw input block by block, the first of them at once.
+        """Read raw input block by block. The first block is read immediately, to report problems early.
 
         Args:
-            source: As `RawInput.read` takes it; or several of them.
-            target: Also read what is to be predicted.
-            tell: Called with a sentence on what is left out, and at the end on what training did not have; None: nobody
-                asks.
+            source: One source, as for `RawInput.read`, or several.
+            target: Target to read, too; None to read only features.
+            tell: Function that receives messages on what is left out, and at the end on what is unknown from training.
 
         Raises:
-            DataError: It cannot be read, or is not what the model was trained on.
+            DataError: A source cannot be read, or does not fit the training data.
         """
         sources = (source,) if isinstance(source, str) else tuple(source)
         if len(sources) == 1:
@@ -96,20 +95,20 @@ class Interface:
         return begun(whole(blocks if tell is None else self.raw.watched(blocks, tell=tell), tell=tell))
 
     def plain(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the interface as a JSON object."""
         plain: dict[str, Any] = _adapter().dump_python(self, mode="json")
         return plain
 
 
 def parse_interface(text: bytes, *, origin: str) -> Interface:
-    """Read an interface that `plain` has written.
+    """Parse an interface that was written with `plain`.
 
     Args:
-        text: JSON.
-        origin: Where it is from, for messages.
+        text: The JSON text.
+        origin: Name of the file for messages.
 
     Raises:
-        RunError: It is no interface.
+        RunError: The text is not a valid interface.
     """
     try:
         interface = _adapter().validate_json(text)
@@ -123,7 +122,7 @@ def parse_interface(text: bytes, *, origin: str) -> Interface:
 
 
 def _problems(interface: Interface) -> Iterator[str]:
-    """Name what no model has: whoever goes on counts with sizes, and reserves memory for them."""
+    """Yield implausible sizes, for which the code would otherwise allocate memory."""
     features, target = interface.features, interface.target
     shapes = {"features.shape": features.shape, "preprocess.raw_shape": interface.preprocess.raw_shape}
     for name, shape in shapes.items():
@@ -140,7 +139,7 @@ def _problems(interface: Interface) -> Iterator[str]:
 
 
 def _problems_of_raw(raw: Raw, stored: tuple[int, ...]) -> Iterator[str]:
-    """Name a stored example that is not what raw input becomes, and sizes that nothing has."""
+    """Yield implausible sizes of raw input, and a shape that differs from that of stored examples."""
     for name, size in _whole_numbers(raw, "raw"):
         if not 0 <= size <= _LARGEST_SIZE:
             yield f"{name} is {size}" if abs(size) < _LARGEST_SIZE**2 else f"{name} has {len(str(size))} digits"
@@ -155,17 +154,17 @@ def _problems_of_raw(raw: Raw, stored: tuple[int, ...]) -> Iterator[str]:
     elif isinstance(raw, SeriesInput):
         made = (raw.history, *stored[1:])
     if made != stored:
-        yield f"raw gives examples of the shape {list(made)}, and preprocess.raw_shape is {list(stored)}"
+        yield f"raw returns examples of the shape {list(made)}, but preprocess.raw_shape is {list(stored)}"
 
 
 def _whole_numbers(part: Any, name: str) -> Iterator[tuple[str, int]]:
-    """Every whole number in a part of an interface, with its place."""
+    """Yield every whole number in a part of an interface, with its place."""
     if isinstance(part, int):
         yield name, part
     elif is_dataclass(part):
         for each in fields(part):
             yield from _whole_numbers(getattr(part, each.name), f"{name}.{each.name}")
-    elif isinstance(part, tuple) and not isinstance(next(iter(part), ""), str):  # no vocabulary
+    elif isinstance(part, tuple) and not isinstance(next(iter(part), ""), str):  # skip vocabularies
         for place, each in enumerate(part):
             yield from _whole_numbers(each, f"{name}.{place}")
 

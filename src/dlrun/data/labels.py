@@ -1,4 +1,4 @@
-"""From the stored labels of every split to the target: class indices and their number, or values; each checked."""
+"""Check the labels of every split, and convert them to class indices or values, with their target."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ Task = Literal["auto", "classification", "regression"]
 
 @dataclass(frozen=True)
 class NamedArray:
-    """An array, what to call it in a message (`y_train in mnist.npz`), and which row of that its first one is."""
+    """An array with its name for messages (`y_train in mnist.npz`), and the number of its first row."""
 
     name: str
     values: npt.NDArray[Any]
     first_row: int = 0
 
     def check_finite(self) -> None:
-        """Refuse NaN and infinity.
+        """Check that all values are finite.
 
         Raises:
-            DataError: Names the first row that has one.
+            DataError: A value is NaN or infinite; the error names the first row.
         """
         if self.values.dtype.kind != "f":
             return
@@ -38,20 +38,20 @@ class NamedArray:
             bad = self.values[row][~np.isfinite(self.values[row])].flat[0] if self.values.ndim > 1 else self.values[row]
             count = int((~finite).sum())
             raise DataError(
-                f"{self.name}: row {row + self.first_row} holds {bad}"
-                + (f", and so do {count - 1:,} more rows" if count > 1 else ""),
-                expected="a finite number everywhere (that float32 can hold)",
-                hint="drop such rows, or fill them in, before saving the file",
+                f"{self.name}: row {row + self.first_row} contains {bad}"
+                + (f", and {count - 1:,} more rows have such values" if count > 1 else ""),
+                expected="only finite numbers within the range of float32",
+                hint="remove such rows, or replace the values, before saving the file",
             )
 
 
 def is_classes(task: Task, dtype: np.dtype[Any], shape: tuple[int, ...]) -> tuple[bool, str]:
-    """Whether labels are classes, and the reason.
+    """Return whether labels are classes, and the reason.
 
     Args:
-        task: What the user says.
-        dtype: Of the stored labels.
-        shape: Of the stored labels, the examples' axis included.
+        task: Task of the spec.
+        dtype: Data type of the stored labels.
+        shape: Shape of the stored labels, including the axis of examples.
     """
     if task != "auto":
         return task == "classification", f"task: {task}"
@@ -65,15 +65,17 @@ def is_classes(task: Task, dtype: np.dtype[Any], shape: tuple[int, ...]) -> tupl
 def class_targets(
     labels: Mapping[str, NamedArray], *, num_classes: int | None = None
 ) -> tuple[dict[str, npt.NDArray[np.int32]], Target]:
-    """Class indices for every split, and the target that they make up.
+    """Return class indices for every split, and their target.
 
     Args:
-        labels: By split; whole numbers `(examples,)` or `(examples, 1)`, or one-hot rows `(examples, classes)`.
-        num_classes: How many classes there are; None: the training split has them all.
+        labels: Labels by split: whole numbers, or one-hot rows.
+        num_classes: Number of classes; None if the training split contains all classes.
+
+    Shape:
+        labels: `(examples,)` or `(examples, 1)` for whole numbers; `(examples, classes)` for one-hot rows.
 
     Raises:
-        DataError: A label is no whole number, is negative, is not below the number of classes; or a class has no
-            training example.
+        DataError: A label is not a whole number, is negative, or is too large; or a class has no training example.
     """
     indices = {split: _class_indices(array) for split, array in labels.items()}
     size = num_classes or max(2, int(indices["train"].max()) + 1)
@@ -84,16 +86,15 @@ def class_targets(
             known = "the training split" if num_classes is None else f"num_classes: {num_classes}"
             raise DataError(
                 f"{array.name}: row {row} has the label {indices[split][row]}",
-                expected=f"labels from 0 to {size - 1}, by {known}",
-                hint="number the classes from 0"
-                + ("; a label beyond is read with num_classes" if num_classes is None else ""),
+                expected=f"labels from 0 to {size - 1}, according to {known}",
+                hint="number the classes from 0" + ("; set num_classes for more" if num_classes is None else ""),
             )
     present = np.unique(indices["train"])
     if num_classes is None and len(present) < size:
-        # Among the first len(present) + 5 numbers there are five that no label is, whatever the highest label.
+        # The first len(present) + 5 numbers include at least five that are not labels, however high the labels are.
         absent = ", ".join(map(str, np.setdiff1d(np.arange(min(size, len(present) + 5)), present)[:5]))
         raise DataError(
-            f"{labels['train'].name}: no example has the label {absent}; there are the labels {_listed(present)}",
+            f"{labels['train'].name}: no example has the label {absent}; the labels are {_listed(present)}",
             expected=f"every label from 0 to {size - 1}",
             hint=f"number the classes 0, 1, 2, ... without gaps, or set num_classes: {size}",
         )
@@ -105,37 +106,37 @@ def _listed(labels: npt.NDArray[Any], *, most: int = 10) -> str:
 
 
 def value_targets(labels: Mapping[str, NamedArray]) -> tuple[dict[str, npt.NDArray[np.float32]], Target]:
-    """Real numbers for every split, and the target that they make up.
+    """Return values for every split, and their target.
 
     Raises:
-        DataError: One is not finite, or splits differ in how many numbers an example has.
+        DataError: A value is not finite, or splits have different numbers of values per example.
     """
     values = {}
     for split, array in labels.items():
-        with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and is refused as that
+        with np.errstate(over="ignore"):  # a value too large for float32 becomes infinite, and is refused below
             flat = array.values.reshape(len(array.values), -1).astype(np.float32)
         NamedArray(array.name, flat).check_finite()
         values[split] = flat[:, 0] if flat.shape[1] == 1 else flat
     shapes = {values[split].shape[1:] for split in values}
     if len(shapes) > 1:
-        said = ", ".join(f"{array.name}: {array.values.shape[1:] or 1}" for array in labels.values())
-        raise DataError(f"the splits differ in how many numbers an example has to predict ({said})")
+        counts = ", ".join(f"{array.name}: {array.values.shape[1:] or 1}" for array in labels.values())
+        raise DataError(f"the splits have different numbers of target values per example ({counts})")
     size = int(np.prod(shapes.pop(), dtype=int))
     return values, Target("values", size, encoding="value")
 
 
 def stored_targets(array: NamedArray, target: Target) -> Labels:
-    """Labels of a file as the target of a model that is trained already.
+    """Return the labels of a file in the form of the target of a trained model.
 
     Args:
-        array: Whole numbers, names of classes, one-hot rows, yes-or-no labels, or values in their own unit.
-        target: What the model predicts.
+        array: Whole numbers, class names, one-hot rows, yes-or-no labels, or values in their own unit.
+        target: Target of the model.
 
     Shape:
-        array: `(n,)` or `(n, ...)`. Returns: as `Split.target` holds it.
+        array: `(n,)` or `(n, ...)`. Returns: the shape of `Split.target`.
 
     Raises:
-        DataError: A label is none of the model's.
+        DataError: The model does not know a label.
     """
     if array.values.dtype.kind not in ("iufbU" if target.kind == "classes" else "iufb"):
         raise DataError(f"{array.name}: its labels have dtype {array.values.dtype}", expected="numbers")
@@ -148,8 +149,8 @@ def stored_targets(array: NamedArray, target: Target) -> Labels:
         raise DataError(f"{array.name}: {values.shape[1]} numbers for each example", expected=f"{target.size}")
     if target.kind == "labels" and (wrong := (values != 0) & (values != 1)).any():
         row, column = (int(index) for index in np.argwhere(wrong)[0])
-        said = f"{array.name}: row {row + array.first_row} holds {values[row, column]}"
-        raise DataError(said, expected="0 or 1 for each label")
+        what = f"{array.name}: row {row + array.first_row} contains {values[row, column]}"
+        raise DataError(what, expected="0 or 1 for each label")
     return values[:, 0] if target.kind == "values" and target.size == 1 else values
 
 
@@ -184,7 +185,7 @@ def _class_indices(array: NamedArray) -> npt.NDArray[np.int64]:
         raise DataError(
             f"{array.name}: row {row + array.first_row} has the label {values[row]}",
             expected="a whole number, the index of a class",
-            hint="task: regression, if it is a number to predict",
+            hint="task: regression if labels are numbers to predict",
         )
     return whole
 
@@ -199,6 +200,6 @@ def _one_hot_indices(array: NamedArray) -> npt.NDArray[np.int64]:
         raise DataError(
             f"{array.name}: row {row + array.first_row} has {values[row].size} numbers that are not one-hot",
             expected="one class index for each example, or rows with a single 1",
-            hint="task: regression, if they are numbers to predict",
+            hint="task: regression if they are numbers to predict",
         )
     return np.asarray(values.argmax(axis=1), np.int64)

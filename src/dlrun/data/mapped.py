@@ -1,4 +1,4 @@
-"""Arrays that are read or cut out only when they are used: files mapped into memory, and windows over rows."""
+"""Lazy arrays: memory-mapped files, and windows over rows that are never copied as a whole."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Array = npt.NDArray[Any]
 
 
 class Windows:
-    """Behaves as the array `(windows, steps, width)` that it never makes as a whole, as far as datasets need it.
+    """Windows over rows, which behave like an array `(windows, steps, width)` without storing it.
 
     Args:
-        rows: In time order.
-        starts: Of each window, the number of its first row.
-        steps: Rows in a window.
+        rows: Rows in time order.
+        starts: Index of the first row of each window.
+        steps: Number of rows in a window.
 
     Shape:
         rows: `(time, width)`. starts: `(windows,)` int64.
@@ -39,16 +39,16 @@ class Windows:
 
     @property
     def nbytes(self) -> int:
-        """Of the array that this stands for."""
+        """The size in bytes of the array that the windows represent."""
         return int(len(self) * self.shape[1] * self.shape[2] * self.dtype.itemsize)
 
     def __getitem__(self, index: Any) -> Array:
-        """The windows of a slice or of an array of indices, as an array of their own."""
+        """Return the windows of a slice or of an array of indices as a new array."""
         found: Array = self._all[self.starts[index]]
         return found
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:  # noqa: FBT001  numpy calls it so
-        """Every window, as an array."""
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:  # noqa: FBT001  numpy passes it by position
+        """Return all windows as an array."""
         del copy
         return np.asarray(self[:], dtype)
 
@@ -66,9 +66,9 @@ def gather(array: Any, indices: npt.NDArray[Any], *, out: npt.NDArray[Any]) -> N
 
 
 def drop_pages(arrays: Iterable[Any]) -> None:
-    """Give back the memory of what has been read of memory-mapped arrays; the system reads it again when it is used.
+    """Release the pages of memory-mapped arrays that were read. The system reads them again when needed.
 
-    Arrays that are in memory, and views of them, are left as they are.
+    Arrays in memory, and views of them, are unchanged.
     """
     for array in arrays:
         base: Any = array.rows if isinstance(array, Windows) else array

@@ -1,4 +1,4 @@
-"""The preprocessing inside the training step: plain arithmetic that becomes a Keras model of its own."""
+"""Preprocessing inside the training step: arithmetic that is built as a separate Keras model."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ _CHANNELS = (1, 3)  # of image files: grey, colour
 
 @dataclass(frozen=True)
 class Preprocess(abc.ABC):
-    """What turns stored examples into the features of a model, inside the training step.
+    """The preprocessing from stored examples to the features of a model, inside the training step.
 
-    Everything but `build` answers a question about the stored values; None means that the question does not apply to
-    them, as for token ids.
+    All methods except `build` return facts about the stored values, or None if they do not apply, as for token ids.
 
     Args:
         raw_shape: Shape of one stored example, without the batch axis.
@@ -33,7 +32,7 @@ class Preprocess(abc.ABC):
 
     @abc.abstractmethod
     def build(self) -> keras.Model:
-        """Make the Keras model.
+        """Build the Keras model.
 
         Shape:
             Input: `(batch, *raw_shape)`. Output: `(batch, *features.shape)`.
@@ -41,7 +40,7 @@ class Preprocess(abc.ABC):
 
     @property
     def is_standardized(self) -> bool:
-        """Whether numbers are brought to mean 0 and variance 1."""
+        """Whether numbers are scaled to mean 0 and variance 1."""
         return False
 
     def numeric_values(self, stored: Array) -> Array | None:  # noqa: ARG002  for subclasses
@@ -53,22 +52,22 @@ class Preprocess(abc.ABC):
         return None
 
     def white(self, stored: Array) -> float | None:  # noqa: ARG002  for subclasses
-        """Return the stored value of a white pixel, if the examples are images as files have them."""
+        """Return the stored value of a white pixel, if the examples could be read from image files."""
         return None
 
 
 @dataclass(frozen=True)
 class ArrayPreprocess(Preprocess):
-    """The steps from a stored array to the model, in the order in which they are applied.
+    """The preprocessing of arrays, in the order: scale, resize, standardize.
 
     Args:
         raw_shape: Shape of one stored example, without the batch axis.
-        scale: Every value is multiplied by this.
-        resize: `(height, width)` of the images afterwards (bilinear), or None.
-        mean: One for each value of the last axis; subtracted after scaling. Empty: none.
-        variance: With `mean`: divided by its square root.
-        dtype: What comes out: `int32` for token ids, to which none of the steps applies.
-        type: Tells the kinds of preprocessing apart.
+        scale: Factor for every value.
+        resize: `(height, width)` of the resized images (bilinear), or None.
+        mean: Mean of each value of the last axis, which is subtracted after scaling; empty for none.
+        variance: Variance of each value of the last axis; the values are divided by its square root.
+        dtype: Data type of the output: `int32` for token ids, to which no step applies.
+        type: Discriminator of the kinds of preprocessing.
     """
 
     resize: tuple[int, int] | None = None
@@ -79,7 +78,7 @@ class ArrayPreprocess(Preprocess):
     type: Literal["array"] = "array"
 
     def build(self) -> keras.Model:
-        """Make the Keras model that does it.
+        """Build the Keras model.
 
         Shape:
             Input: `(batch, *raw_shape)`, any numeric dtype. Output: `(batch, *features.shape)`, of `dtype`.
@@ -88,8 +87,8 @@ class ArrayPreprocess(Preprocess):
 
         inputs = keras.Input(self.raw_shape, dtype=self.dtype, name="raw")
         outputs = inputs
-        # Scaling comes first: of bytes, Resizing in Keras 3.15 gives whole numbers in one way of calling it and not in
-        # the other. It also takes itself to be in training, and all layers after it, unless it is told otherwise.
+        # Scaling comes first: for bytes, Resizing of Keras 3.15 returns whole numbers or not, depending on how it is
+        # called. Without `training=False`, it also puts itself and all layers after it into training mode.
         if self.scale != 1.0 or self.resize is not None:
             outputs = keras.layers.Rescaling(self.scale, dtype="float32", name="rescale")(outputs)
         if self.resize is not None:
@@ -103,15 +102,15 @@ class ArrayPreprocess(Preprocess):
 
     @property
     def is_standardized(self) -> bool:
-        """Whether there is a mean to subtract."""
+        """Whether values are standardized."""
         return bool(self.mean)
 
     def numeric_values(self, stored: Array) -> Array | None:
-        """All values, scaled; None for token ids."""
+        """Return all values after scaling; None for token ids."""
         return None if self.dtype == "int32" else stored.astype(np.float32) * np.float32(self.scale)
 
     def value_range(self, stored: Array) -> tuple[Array, Array]:
-        """The smallest and the largest value of each feature: by the scale, else as found in the stored examples.
+        """Return the smallest and largest value of each feature, from the scale or else from the stored examples.
 
         Formula:
             stored values from 0 to 1/scale; after standardization (scale x - mean) / sqrt(variance)
@@ -130,7 +129,7 @@ class ArrayPreprocess(Preprocess):
         return low.astype(np.float32), high.astype(np.float32)
 
     def white(self, stored: Array) -> float | None:
-        """By the scale, else the smallest usual value that no stored one exceeds: 1 or 255."""
+        """Return the white value from the scale, or else 1 or 255, whichever no stored value exceeds first."""
         if stored.shape[-1] not in _CHANNELS:
             return None
         if self.scale != 1.0:
@@ -141,11 +140,11 @@ class ArrayPreprocess(Preprocess):
 
 
 def measure_columns(features: npt.NDArray[Any], *, scale: float = 1.0) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The mean and variance that standardize the last axis; to be measured on the training split alone.
+    """Return the mean and variance that standardize the last axis. Pass only the features of the training split.
 
     Formula:
-        mean = E[scale x], variance = E[(scale x - mean)^2] over all axes but the last. A column that never changes has
-        variance 1, so that it becomes 0 and not a division by 0.
+        mean = E[scale x], variance = E[(scale x - mean)^2] over all axes except the last. A constant column has
+        variance 1, to avoid a division by 0.
 
     Shape:
         features: `(examples, ..., columns)`. Returns: `columns` means and as many variances.

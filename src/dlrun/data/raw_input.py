@@ -1,4 +1,4 @@
-"""How raw input is read and becomes stored examples: what training has adapted, and a prediction needs again."""
+"""The base class of raw input: how to read it as stored examples, with the statistics of training."""
 
 from __future__ import annotations
 
@@ -22,20 +22,19 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Examples:
-    """Some examples, as they were read one after another.
+    """A block of examples.
 
     Args:
-        names: What each is called, for people: a file's name, `row 7`.
-        stored: As `Split.features` holds them.
-        target: As `Split.target` holds it; None if it was not asked for.
-        origin: What they were read from, in a form of the reader's own; `RawInput.deployed` knows it.
-        left_out: What would be among them and cannot be read, or is read and may not be one, for people; empty:
-            nothing.
-        unlabelled: How many others were read with them that are not among them, as what is to be predicted is missing;
-            with them a block may have no example.
-        blank: How many of these have no value to predict from.
-        kept: The values of columns that go with the predictions, as text; None for no value.
-        naive: What a forecast without a model says, where `target` was asked for; only series have one.
+        names: Names of the examples for people: the name of a file, `row 7`.
+        stored: Examples in the form of `Split.features`.
+        target: Targets in the form of `Split.target`; None if they were not requested.
+        origin: The raw values in a form of the reader, for `RawInput.deployed`.
+        left_out: A message about skipped or doubtful input; empty if there is none.
+        unlabelled: Number of examples that were left out because their target is missing. A block with some may have
+            no examples.
+        blank: Number of examples whose features are all missing.
+        kept: Values of columns to copy to the predictions, as text; None for a missing value.
+        naive: Naive forecasts, if `target` was requested; only for series.
 
     Shape:
         stored: `(n, *raw_shape)`. target: `(n,)`, or `(n, size)` for several values or labels. naive: `(n, size)`.
@@ -57,10 +56,10 @@ class Examples:
 
 
 class RawInput(abc.ABC):
-    """A kind of raw input. A subclass is a frozen dataclass of plain values, kept as JSON beside the run's checkpoints.
+    """A kind of raw input. A subclass is a frozen dataclass of plain values, saved as JSON with the checkpoints.
 
-    There are two ways from raw input to stored examples, which give the same: `read`, for files and in bulk, and the
-    Keras model of `build`, which is what a deployed model begins with.
+    There are two equivalent ways from raw input to stored examples: `read` for files, and the Keras model of `build`,
+    with which an exported model starts.
     """
 
     type: str
@@ -70,19 +69,19 @@ class RawInput(abc.ABC):
         """Read the examples of a file, a folder, a glob, or `-` for standard input, in bounded memory.
 
         Args:
-            source: What the user names.
-            at_once: The largest number of examples given at a time.
-            target: Also read what is to be predicted; None: it need not be there.
+            source: The source given by the user.
+            at_once: Maximum number of examples in a block.
+            target: Target to read, too; None to read only features.
 
         Raises:
-            DataError: It cannot be read, or is not what the model was trained on: names what, expected and found.
+            DataError: The source cannot be read, or does not fit the training data.
         """
 
     def read_several(self, sources: Sequence[str], *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
-        """Read several sources, one after another; the names of their examples begin with their source's.
+        """Read several sources one after another. The names of examples start with the name of their source.
 
         Raises:
-            DataError: As `read`.
+            DataError: A source cannot be read, or does not fit the training data.
         """
         for source in sources:
             for block in self.read(source, at_once=at_once, target=target):
@@ -90,47 +89,48 @@ class RawInput(abc.ABC):
 
     @abc.abstractmethod
     def build(self) -> keras.Model:
-        """Make the Keras model from raw input to stored examples, of Keras' preprocessing layers.
+        """Build the Keras model of preprocessing layers from raw input to stored examples.
 
         Shape:
-            Inputs: by name, as `deployed` gives them. Output: `(batch, *raw_shape)`, in the dtype of stored examples.
+            Inputs: by name, as returned by `deployed`. Output: `(batch, *raw_shape)` in the data type of stored
+            examples.
         """
 
     def build_packed(self) -> tuple[keras.Model, Mapping[str, tuple[str, ...]]]:
-        """Make the same with inputs that stand for several of `build`, where there may be thousands of those.
+        """Build the same model with inputs that combine several inputs of `build`, which may be thousands.
 
         Returns:
-            The model, and by the name of each such input the names of those that it takes, joined along the last axis.
+            The model, and for each combined input the names of its parts, which are joined along the last axis.
         """
         return self.build(), {}
 
     @abc.abstractmethod
     def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
-        """One example as the model of `build` takes it: the value of each of its inputs, with a batch axis of 1."""
+        """Return one example as the inputs of the model of `build`, by name, with a batch axis of 1."""
 
     def deployed_several(self, examples: Examples, indices: Sequence[int]) -> Sequence[Mapping[str, Array]]:
-        """Some examples, each as `deployed` gives it."""
+        """Return several examples, each as in `deployed`."""
         return [self.deployed(examples, index) for index in indices]
 
     def read_as(self, dataset: Any) -> RawInput:  # noqa: ARG002
-        """The same with what the keys of the dataset, which may have changed since training, say of reading.
+        """Return this input with the keys for reading of a dataset, which may have changed since training.
 
         Args:
-            dataset: The `Source` of the run's spec.
+            dataset: The `Source` of the spec.
         """
         return self
 
     def keeping(self, columns: Sequence[str]) -> RawInput:
-        """The same input, which also gives columns that the model is not asked about.
+        """Return this input with columns to copy to the predictions.
 
         Raises:
-            UsageError: It has no columns.
+            UsageError: The input has no columns.
         """
-        said = f"{', '.join(columns)} cannot be kept: this run does not predict the rows of a table"
-        raise UsageError(said, expected="a run on a table, on texts, or on images that a CSV names")
+        what = f"{', '.join(columns)} cannot be kept: this run does not predict rows of a table"
+        raise UsageError(what, expected="a run on a table, on texts, or on images listed in a CSV file")
 
     def columns_of_stored(self) -> Mapping[str, tuple[int, ...]]:
-        """The columns that stored examples are made of, with the places of their values on the last axis; or none."""
+        """Return the places of each column on the last axis of stored examples; empty if there are no columns."""
         return {}
 
     def names(self) -> Mapping[str, tuple[str, ...]]:
@@ -141,16 +141,16 @@ class RawInput(abc.ABC):
         return {}
 
     def watched(self, blocks: Iterator[Examples], *, tell: Callable[[str], object]) -> Iterator[Examples]:  # noqa: ARG002
-        """The same blocks, watched for what training did not have; only some kinds of raw input know what that is.
+        """Yield the same blocks, and report values that are unknown from training, if this input can detect them.
 
         Args:
-            blocks: As `read` gives them.
-            tell: Called with a sentence once the last block has been taken, if there is something to tell.
+            blocks: Blocks returned by `read`.
+            tell: Function that receives a message after the last block if there are unknown values.
         """
         return blocks
 
     def shown(self, stored: Array) -> Mapping[str, str]:  # noqa: ARG002
-        """One stored example as people read it: names and values. Empty for what is looked at in other ways.
+        """Return the names and values of a stored example in readable form; empty for images and similar data.
 
         Shape:
             stored: `raw_shape`, without a batch axis.
@@ -159,11 +159,11 @@ class RawInput(abc.ABC):
 
 
 def whole(blocks: Iterator[Examples], *, tell: Callable[[str], object] | None) -> Iterator[Examples]:
-    """The blocks that have examples, or have had some; what they left out is told as they come.
+    """Yield the blocks with examples, including left-out ones, and report what was left out.
 
     Args:
-        blocks: One after another.
-        tell: Called with a sentence; None: nobody asks.
+        blocks: Blocks of examples.
+        tell: Function that receives messages, or None.
     """
     for block in blocks:
         if block.left_out and tell is not None:
@@ -173,15 +173,15 @@ def whole(blocks: Iterator[Examples], *, tell: Callable[[str], object] | None) -
 
 
 def begun(blocks: Iterator[Examples]) -> Iterator[Examples]:
-    """The same blocks, the first of them read at once: what is wrong with a source is told before anything starts.
+    """Return the same blocks, with the first already read, so that problems of a source are reported early.
 
     Raises:
-        DataError: As `RawInput.read`.
+        DataError: The first block cannot be read.
     """
     return chain([*islice(blocks, 1)], blocks)
 
 
 def as_stored(values: Array, *, dtype: str) -> Array:
-    """Values in the dtype of stored examples; what is too large for float32 becomes infinite, to be refused as that."""
+    """Return values in the data type of stored examples. Values too large for float32 become infinite."""
     with np.errstate(over="ignore"):
         return values.astype(dtype, copy=False)

@@ -1,6 +1,6 @@
-"""The splits of a dataset, and how examples are held out of one for test and validation.
+"""The splits of a dataset, and the hold-out of test and validation examples.
 
-The same seed holds out the same examples; a class target is divided in proportion to its classes.
+The same seed holds out the same examples. Classification data is stratified by class.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from dlrun.names import nearest
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.int64]
 
-# Each held-out split draws from a stream of its own: another `validation` leaves the test split as it is.
+# Each hold-out has its own random stream, so that changing `validation` does not change the test split.
 _STREAMS = {"test": 1, "validation": 2}
 
 _BLOCK = 1 << 20
-_MOST_INT32 = 2**31  # beyond, row numbers take 8 bytes
+_MOST_INT32 = 2**31  # from here on, row numbers need 8 bytes
 _HASHED_BYTES = 2**24
 
 
@@ -39,9 +39,8 @@ class Split:
         target: `(examples,)` integer class indices or float values, `(examples, values)` for several; None if there is
             none.
         sample_weight: `(examples,)` float32, or None.
-        origins: `(examples,)` strings: the beginning of the text, or the name of the file; None where there is nothing
-            to tell.
-        lengths: `(examples,)` int32, of texts: the tokens of each, before it is cut off; None of everything else.
+        origins: `(examples,)` strings: the beginning of the text, or the name of the file; otherwise None.
+        lengths: `(examples,)` int32, the number of tokens of each text before truncation; None for other data.
     """
 
     features: Array
@@ -55,7 +54,7 @@ class Split:
         return len(self.features)
 
     def take(self, indices: npt.NDArray[np.int64]) -> Split:
-        """The examples at `indices`, in that order."""
+        """Return the examples at `indices`, in that order."""
         target = None if self.target is None else self.target[indices]
         weight = None if self.sample_weight is None else self.sample_weight[indices]
         origins = None if self.origins is None else self.origins[indices]
@@ -63,7 +62,7 @@ class Split:
         return Split(self.features[indices], target, weight, origins, lengths)
 
     def arrays(self) -> Iterator[tuple[str, Array]]:
-        """The arrays of numbers that there are, with their names."""
+        """Yield the arrays of numbers with their names."""
         for name in ("features", "target", "sample_weight"):
             array = getattr(self, name)
             if array is not None:
@@ -71,7 +70,7 @@ class Split:
 
 
 def fingerprint_of(splits: Mapping[str, Split]) -> str:
-    """Hash every split: equal data, equally divided, has an equal fingerprint.
+    """Hash every split: equal data in equal splits has the same fingerprint.
 
     Returns:
         sha256 over the names, dtypes, shapes and bytes of the arrays of every split, in hexadecimal.
@@ -80,7 +79,7 @@ def fingerprint_of(splits: Mapping[str, Split]) -> str:
     for split_name in sorted(splits):
         for name, array in splits[split_name].arrays():
             digest.update(f"{split_name}/{name} {array.dtype.str} {array.shape}\n".encode())
-            # Block by block: a memory-mapped array, or a view of windows, is never copied as a whole.
+            # Hash in blocks, so that a memory-mapped array or a view of windows is never copied as a whole.
             rows = max(1, _HASHED_BYTES // max(1, array[:1].nbytes))
             for start in range(0, len(array), rows):
                 digest.update(np.ascontiguousarray(array[start : start + rows]).data)
@@ -89,10 +88,10 @@ def fingerprint_of(splits: Mapping[str, Split]) -> str:
 
 
 def held_out_count(value: float, total: int) -> int:
-    """How many of `total` examples a held-out fraction or number stands for.
+    """Return the number of examples of a hold-out.
 
     Formula:
-        ceil(fraction total) for a float, where 0.07 means 7/100 and not the nearest binary number; the number itself
+        ceil(fraction total) for a float, where 0.07 is exactly 7/100, not the nearest binary number; the number itself
         for an int.
     """
     if isinstance(value, int):
@@ -101,12 +100,12 @@ def held_out_count(value: float, total: int) -> int:
 
 
 def sizes_after(examples: Mapping[str, int], *, test: float = 0, validation: float | str = 0) -> dict[str, int]:
-    """The size of each split once `arrange` has held out what it is told to; a part that does not fit is left out.
+    """Return the size of each split after `arrange`. A hold-out that is too large is ignored.
 
     Args:
-        examples: The size of each split that the data brings.
-        test: As in `arrange`.
-        validation: As in `arrange`.
+        examples: Size of each split of the data.
+        test: Hold-out for the test split, as in `arrange`.
+        validation: Hold-out for the validation split, as in `arrange`.
     """
     sizes = dict(examples)
     if "test" not in sizes:
@@ -123,32 +122,35 @@ def sizes_after(examples: Mapping[str, int], *, test: float = 0, validation: flo
 def arrange(
     splits: Mapping[str, Split], *, test: float = 0, validation: float | str = 0, seed: int = 0, by_class: bool = False
 ) -> tuple[dict[str, Split], tuple[str, ...]]:
-    """Hold out test and validation examples of the training split, as far as they are asked for.
+    """Hold out test and validation examples of the training split.
 
     Args:
-        splits: What the data brings: `train`, and any others.
-        test: Fraction or number of training examples that become the test split.
-        validation: Fraction or number of the rest that become the validation split, or the name of a split.
-        seed: Of the choice.
-        by_class: Whether the target holds class indices; each class is then held out in proportion.
+        splits: Splits of the data: `train`, and any others.
+        test: Fraction or number of training examples for the test split.
+        validation: Fraction or number of the remaining examples for the validation split, or the name of a split.
+        seed: Seed of the choice.
+        by_class: Whether the target consists of class indices, to hold out the same proportion of each class.
 
     Returns:
-        `train`, and as far as they exist `validation` and `test`; and a note on each choice.
+        `train`, and `validation` and `test` if they exist; and a note on each choice.
 
     Raises:
-        DataError: Nothing would be left to train on, `test` is asked for though there is one, or no split has the name.
+        DataError: No examples would be left for training, `test` is given but the data has a test split, or there is no
+            split with the given name.
     """
     arranged, notes = dict(splits), []
     if test and "test" in arranged:
-        said = f"test: {test} asks for held-out examples, and the data has a test split of its own"
-        raise DataError(said, expected="one of them", hint="remove the key `test`")
+        what = f"test: {test} would hold out examples, but the data already has a test split"
+        raise DataError(what, expected="only one of them", hint="remove the key `test`")
     if test:
         notes.append(_hold_out_split(arranged, "test", test, seed=seed, by_class=by_class))
     if isinstance(validation, str):
         notes.append(_name_validation(arranged, validation))
     elif validation:
         if arranged.pop("validation", None) is not None:
-            notes.append("validation: the data's own validation split is left aside, as examples are held out instead")
+            notes.append(
+                "validation: the validation split of the data is ignored, because examples are held out instead"
+            )
         notes.append(_hold_out_split(arranged, "validation", validation, seed=seed, by_class=by_class))
     return {name: arranged[name] for name in ("train", "validation", "test") if name in arranged}, tuple(notes)
 
@@ -160,14 +162,14 @@ def choose_held_out(
 
     Args:
         total: Number of examples.
-        count: Number to hold out, below `total`.
-        seed: Of the choice.
-        stream: Choices of different streams are independent.
-        labels: Class index of each example: every class is then held out in proportion (largest remainder), and one
-            with two or more examples keeps at least one.
+        count: Number of examples to hold out, less than `total`.
+        seed: Seed of the choice.
+        stream: Number of the random stream. Choices of different streams are independent.
+        labels: Class index of each example, for stratification by the largest remainder method. A class with two or
+            more examples keeps at least one.
 
     Returns:
-        The indices that stay and those held out, both ascending.
+        The remaining indices and the held-out indices, both ascending.
 
     Raises:
         DataError: A class would lose its last example.
@@ -178,7 +180,7 @@ def choose_held_out(
     else:
         classes, sizes = np.unique(labels, return_counts=True)
         quotas = np.array(_quotas(sizes.tolist(), count))
-        # One shuffle of everything, then the first of each class: the choice for one class depends on no other's size.
+        # Shuffle everything once and take the first of each class, so that classes do not influence each other.
         shuffled = generator.permutation(np.arange(total, dtype=np.int32 if total < _MOST_INT32 else np.int64))
         held_out = _first_of_each(shuffled, labels, classes=classes, quotas=quotas)
     stays = np.ones(total, dtype=bool)
@@ -189,7 +191,7 @@ def choose_held_out(
 def _first_of_each(
     shuffled: npt.NDArray[Any], labels: npt.NDArray[Any], *, classes: npt.NDArray[Any], quotas: npt.NDArray[Any]
 ) -> npt.NDArray[Any]:
-    """The first examples of each class, as many as its quota; block by block, as there may be many examples."""
+    """Return the first examples of each class up to its quota, in blocks to limit memory."""
     found, taken = [], np.zeros_like(quotas)
     for start in range(0, len(shuffled), _BLOCK):
         block = shuffled[start : start + _BLOCK]
@@ -204,7 +206,7 @@ def _first_of_each(
 
 
 def _quotas(counts: list[int], count: int) -> list[int]:
-    """How many of each class make up `count`: in proportion, by the largest remainder."""
+    """Return the number of examples of each class that add up to `count`, by the largest remainder method."""
     total = sum(counts)
     most = total - sum(size > 1 for size in counts)
     if count > most:
@@ -214,7 +216,7 @@ def _quotas(counts: list[int], count: int) -> list[int]:
         )
     quotas = [size * count // total for size in counts]
     order = sorted(range(len(counts)), key=lambda k: (-(counts[k] * count % total), -counts[k], k))
-    # Classes of one example give it up only when the others cannot make up the number.
+    # Take the only example of a class only if the other classes do not have enough.
     for spare in (1, 0):
         while sum(quotas) < count:
             open_classes = [k for k in order if quotas[k] < counts[k] - (spare or counts[k] > 1)]
@@ -251,10 +253,8 @@ def _name_validation(splits: dict[str, Split], name: str) -> str:
             hint=f"did you mean {near!r}?" if near else "",
         )
     splits["validation"] = splits[name]
-    independent = (
-        ", so its scores after training are not independent of what was chosen by it" if name == "test" else ""
-    )
-    return f"validation: the {name} split serves as it{independent}"
+    independent = ", so test scores are not independent of choices made by validation" if name == "test" else ""
+    return f"validation: the {name} split is used{independent}"
 
 
 def _move(sizes: dict[str, int], name: str, value: float) -> None:

@@ -1,4 +1,4 @@
-"""Data drawn from a seed by a known rule, so that the best score any model can reach is known too."""
+"""Data generated from a seed by a known rule, so that the best possible score is known."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dlrun.data.splits import Split, fingerprint_of
 from dlrun.signature import Description, Features, Target
 
 DECAY = 0.9
-"""What remains of a sequence's past after one more step."""
+"""The factor by which the past of a sequence decays in each step."""
 
 _WIDTH, _SEQUENCE_WIDTH, _STEPS = 100, 10, 100
 _WEIGHTS, _EXAMPLES, _NOISE = 0, 1, 2  # independent streams of random numbers
@@ -28,40 +28,43 @@ class Synthetic(Source):
     """Data generated from the seed, with a known answer.
 
     Formula:
-        Every value of x is drawn from N(0, 1); w is a vector of length 1, b a number, both drawn from the seed.
+        Every value of x is drawn from N(0, 1). The unit vector w and the number b are drawn from the seed.
 
         - binary: y = 1 if w·x > 0, else 0; then swapped with probability `noise`. Best accuracy: 1 - noise.
         - linear: y = w·x + b + noise e, e ~ N(0, 1). Best mse: noise^2.
         - sequence: y = sqrt(1 - a^2) sum_t a^(steps - t) w·x_t + noise e, a = 0.9, t = 1..steps: the last state of
-          h_t = a h_(t-1) + w·x_t, scaled to variance 1. Best mse: noise^2; best mae: noise sqrt(2/pi). Whoever looks at
-          the last step alone gets mse a^2 + noise^2 = 0.81 + noise^2: it takes a memory of about 10 steps.
+          h_t = a h_(t-1) + w·x_t, scaled to variance 1. Best mse: noise^2; best mae: noise sqrt(2/pi). A model
+          that uses only the last step reaches mse a^2 + noise^2 = 0.81 + noise^2; a better one needs a memory of about
+          10 steps.
     """
 
     task: Literal["binary", "linear", "sequence"] = Field(
-        description="binary: vectors in two classes, parted by a plane; best accuracy 1 - noise · linear: vectors with "
-        "the number w·x + b + noise; best mse noise^2 · sequence: (steps, features) with a number in which each step "
-        "counts 0.9 times the next; best mse noise^2, 0.81 + noise^2 without memory."
+        description="binary: vectors in two classes, separated by a plane; best accuracy 1 - noise · linear: vectors "
+        "with the target w·x + b + noise; best mse noise^2 · sequence: (steps, features) with a target in which each "
+        "step counts 0.9 times as much as the next; best mse noise^2, or 0.81 + noise^2 without memory."
     )
-    examples: int = Field(default=10_000, ge=2, description="Number of examples, those held out included.")
+    examples: int = Field(default=10_000, ge=2, description="Number of examples, including held-out ones.")
     width: int | None = Field(
         default=None,
         ge=1,
-        description=f"Values in a vector, or in a step. null: {_WIDTH}, or {_SEQUENCE_WIDTH} in a step.",
+        description=f"Number of values in a vector or step. null: {_WIDTH} in a vector, {_SEQUENCE_WIDTH} in a step.",
     )
     steps: int | None = Field(
-        default=None, ge=1, description=f"Steps in a sequence; for task: sequence only. null: {_STEPS}."
+        default=None, ge=1, description=f"Number of steps in a sequence; only for task: sequence. null: {_STEPS}."
     )
     noise: float = Field(
         default=0.1,
         ge=0,
         allow_inf_nan=False,
-        description="binary: probability that a label is swapped, below 0.5 · otherwise: standard deviation of what is "
-        "added to the target, whose own is 1.",
+        description="binary: probability that a label is swapped, below 0.5 · otherwise: standard deviation of the "
+        "noise, relative to a target with standard deviation 1.",
     )
-    test: HeldOut = Field(default=0.2, description="Examples held out for the test: a fraction, or a number. 0: none.")
+    test: HeldOut = Field(
+        default=0.2, description="Examples to hold out as test split: a fraction, or a number. 0: none."
+    )
 
     def problems(self) -> Iterator[FieldProblem]:
-        """Keys that do not go with the task."""
+        """Yield the keys that do not fit the task."""
         if self.steps is not None and self.task != "sequence":
             yield FieldProblem(("steps",), f"task {self.task} has no steps", "null", "remove it, or task: sequence")
         if self.task == "binary" and self.noise >= 0.5:
@@ -69,14 +72,14 @@ class Synthetic(Source):
         yield from self.test_problems(self.examples)
 
     def describe(self) -> Description:
-        """Everything: the keys say it."""
+        """Return the description, which follows from the keys."""
         return Description(self._features(), self._target(), self.sizes({"train": self.examples}))
 
     def load(self) -> Dataset:
         """Generate the examples and hold out those for test and validation.
 
         Raises:
-            DataError: More are held out than there are.
+            DataError: No examples would be left for training.
         """
         features = self._stream(_EXAMPLES).standard_normal((self.examples, *self._features().shape), dtype=np.float32)
         whole = Split(features, self._answer(features))
@@ -88,17 +91,17 @@ class Synthetic(Source):
             ArrayPreprocess(self._features().shape),
             splits,
             fingerprint_of(splits),
-            (f"synthetic: the best score that can be reached is {self.best_score()}", *notes),
+            (f"synthetic: the best possible score is {self.best_score()}", *notes),
         )
 
     def best_score(self) -> str:
-        """The known answer, in words."""
+        """Return the best possible score in words."""
         if self.task == "binary":
             return f"accuracy {1 - self.noise:.4g}"
         return f"mse {self.noise**2:.4g}, mae {self.noise * math.sqrt(2 / math.pi):.4g}"
 
     def weights(self) -> tuple[npt.NDArray[np.float32], float]:
-        """The w and b of the formula (b is 0 but for task: linear).
+        """Return w and b of the formula. Except for task: linear, b is 0.
 
         Shape:
             w: `(width,)`, float32, of length 1.

@@ -197,7 +197,7 @@ def test_splits_must_agree(write: Any) -> None:
     refuse(Arrays(path=write(x_train=IMAGES, x_test=IMAGES[:, :3])), "x_test", "(3, 4)", "(4, 4, 1)")
     refuse(Arrays(path=write(x_train=IMAGES, y_train=LABELS, x_test=IMAGES)), "test split has no labels")
     path = write(x_train=IMAGES, y_train=np.ones(12), x_test=IMAGES, y_test=np.ones((12, 2)))
-    refuse(Arrays(path=path), "splits differ")
+    refuse(Arrays(path=path), "splits have different numbers")
 
 
 def test_empty_arrays_and_arrays_without_numbers_are_refused(write: Any, tmp_path: Path) -> None:
