@@ -26,16 +26,16 @@ class ImageInput(RawInput):
     """Image files.
 
     Args:
-        form: What they are brought to.
-        image_column: Of a CSV: the column of paths.
-        label_column: Of a CSV: the column of labels.
-        corrupt: What a file that cannot be read is: an error, or left out.
-        header: Of a CSV: what is known of its first line.
-        delimiter: Of a CSV; None: detected from its first lines.
-        encoding: Of a CSV or JSON lines; None: detected from the bytes.
-        quoted: Of a CSV: whether a value may stand in double quotes.
-        type: Tells the kinds of raw input apart.
-        keep: Columns of a CSV that go with the predictions; never stored.
+        form: Size and channels of the decoded images.
+        image_column: Column of image paths in a CSV file.
+        label_column: Column of labels in a CSV file.
+        corrupt: How to handle files that cannot be read: `error`, or `skip`.
+        header: Form of the first line of a CSV file.
+        delimiter: Delimiter of a CSV file; None to detect it.
+        encoding: Encoding of a CSV or JSON lines file; None to detect it.
+        quoted: Whether values of a CSV file may be enclosed in double quotes.
+        type: Discriminator of the kinds of raw input.
+        keep: Columns of a CSV file to copy to the predictions; never saved.
     """
 
     form: ImageForm

@@ -39,14 +39,14 @@ def read_headers(
 
     Args:
         lists: The files of each split.
-        labels: As the target has them; nothing if there is no target.
-        skip: Whether files that cannot be read are left out; else they are an error.
+        labels: Labels in the form of the target; empty if there is no target.
+        skip: Whether to leave out files that cannot be read. If not, they are an error.
 
     Returns:
-        The files that can be read, with these labels; their headers; and notes.
+        The readable files with their labels, their headers, and notes.
 
     Raises:
-        DataError: Some cannot be read, or none can.
+        DataError: A file cannot be read and `skip` is False, or no file can be read.
     """
     scans = {name: scan(images.paths()) for name, images in lists.items()}
     kept: Lists = {}
@@ -114,9 +114,9 @@ def load_splits(
     Args:
         lists: Files that can be read, with their labels.
         scans: Their headers.
-        form: What they are brought to.
-        arranged: Splits of the numbers of files, as `numbered_files` counts them.
-        skip: Whether files that cannot be decoded are left out; else they are an error.
+        form: Size and channels of the decoded images.
+        arranged: Splits of file numbers, as counted by `numbered_files`.
+        skip: Whether to leave out files that cannot be decoded. If not, they are an error.
 
     Returns:
         The splits, their fingerprint, and notes.
@@ -179,7 +179,7 @@ def _left_out_note(images: ImageList) -> Iterator[str]:
 
 
 def _looks(rows: npt.NDArray[np.void]) -> Iterator[str]:
-    """What about the images was changed when they were read."""
+    """Yield notes on how images were changed when they were read."""
     for said, which in (
         ("have transparency, which is left out", rows["alpha"]),
         ("are turned upright, as their EXIF data says", rows["orientation"] != 1),
@@ -227,14 +227,14 @@ def _fingerprint(splits: Mapping[str, Split], kept: Mapping[str, Kept]) -> str:
 
 
 def image_targets(lists: Mapping[str, ImageList]) -> tuple[Labels, Target | None, tuple[str, ...]]:
-    """What the images of every split are to be told apart by, or which value they have.
+    """Return the class indices or values of the images of every split, with their target.
 
     Returns:
-        By split: class indices in the training split's order of classes, or values; the target; and a note. Nothing,
-        where the training images have no labels, or are all of one class.
+        Class indices in the order of the training classes, or values, by split; the target; and a note. Without labels,
+        or with a single class, there is no target.
 
     Raises:
-        DataError: Another split has no labels though training has, or a class that training does not have.
+        DataError: Another split lacks labels that training has, or has a class that training does not have.
     """
     train = lists["train"]
     if train.labels is None:

@@ -59,29 +59,29 @@ class Images(FileKeys, ImageSource):
     )
     task: Task = Field(
         default="auto",
-        description="What the labels of a list are: classification · regression, numbers to predict. auto: numbers, if "
-        "all are and one has a decimal point.",
+        description="The task for the labels of a list: classification · regression · auto: regression if all labels "
+        "are numbers and one has a decimal point, otherwise classification.",
     )
     size: Resize | None = Field(
         default=None,
-        description="Height and width in pixels to which images are brought: [64, 64]. null: as they are, if all are "
-        "alike.",
+        description="Height and width of images in pixels: [64, 64]. null: the size of the files, which must all "
+        "be equal.",
     )
     fit: Fit = Field(
         default="resize",
-        description="How an image of another shape is brought to size: resize (height and width each for itself) · "
-        "crop (the middle is taken, nothing is distorted) · pad (black is added, nothing is distorted).",
+        description="How to fit an image of another shape: resize (may distort) · crop (keep the center, without "
+        "distortion) · pad (add black borders, without distortion).",
     )
     channels: Literal["auto", 1, 3] = Field(
-        default="auto", description="1: grey · 3: colour. auto: grey if all images are."
+        default="auto", description="1: gray · 3: color · auto: gray if all images are gray."
     )
     corrupt: Literal["error", "skip"] = Field(
         default="error",
-        description="What to do with a file that cannot be read. error: stop · skip: leave it out, and say so.",
+        description="How to handle files that cannot be read. error: stop · skip: leave them out with a note.",
     )
     standardize: bool = Field(
         default=False,
-        description="Whether each channel is brought to mean 0 and variance 1, as measured on the training split.",
+        description="Whether to scale each channel to mean 0 and variance 1, as measured on the training split.",
     )
 
     def problems(self) -> Iterator[FieldProblem]:

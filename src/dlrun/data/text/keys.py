@@ -23,13 +23,13 @@ class TextKeys(Fields):
 
     tokens: TokenKind = Field(
         default="words",
-        description="What a text is cut into: words stand between white space; characters are Unicode's code points, "
-        "for languages that write without spaces.",
+        description="How to split a text: words at whitespace; characters into Unicode code points, for languages that "
+        "are written without spaces.",
     )
     standardize: Standardize = Field(
         default="lower_and_strip_punctuation",
-        description="What is done to a text before it is cut, as Keras' TextVectorization does it: A to Z in small "
-        "letters, ASCII's punctuation taken out; letters of other alphabets stay as they are.",
+        description="How to standardize a text before splitting, as in TextVectorization of Keras: A to Z in lower "
+        "case, without ASCII punctuation; letters of other alphabets are unchanged.",
     )
     vocabulary_size: Annotated[int, Field(ge=RESERVED_IDS + 1, le=1_000_000)] = Field(
         default=10_000,

@@ -59,13 +59,13 @@ class Text(TextKeys, FileKeys, Source):
     label: str = Field(default="label", description="Column (or key) of what is to be predicted; folders have none.")
     task: Task = Field(
         default="auto",
-        description="classification: labels are names of classes, numbers among them · regression: numbers to predict. "
-        "auto: numbers with fractions are predicted, names and whole numbers are classes.",
+        description="classification: labels are class names, which may be numbers · regression: labels are numbers · "
+        "auto: regression for numbers with fractions, classification for names and whole numbers.",
     )
     classes: tuple[str, ...] | None = Field(
         default=None,
-        description="The classes that are taken, in the order of their indices; texts with other labels are left out. "
-        "null: all, sorted.",
+        description="Classes to use, in the order of their indices. Texts with other labels are left out. null: all, "
+        "sorted.",
     )
     standard_input: StandardInput = Field(
         default="auto",
