@@ -222,8 +222,8 @@ def test_columns_that_are_left_out_are_missed_by_nobody_and_categories_are_not_f
 
 
 def test_two_categories_of_a_few_rows_differ_by_chance(tmp_path: Path) -> None:
-    columns = clean_columns(100) | {"sex": ["f", "m"] * 50}
-    few = clean_columns(8) | {"sex": ["f"] * 7 + ["m"]}
+    columns = clean_columns(100) | {"sex": ["f", "m"] * 50, "size": [-1.5, 1.5] * 50, "weight": [2.5, 0.5] * 50}
+    few = clean_columns(8) | {"sex": ["f"] * 7 + ["m"], "size": [-1.5, 1.5] * 4, "weight": [2.5, 0.5] * 4}
     path = write_csv(tmp_path / "a.csv", columns)
     found = table_findings(path, test=0, test_path=str(write_csv(tmp_path / "b.csv", few)), ignore=("town",))
     assert "0.38 in sex" in found["drift test"].said

@@ -252,7 +252,7 @@ MIXED = "{type: builtin, name: digits, augmentation: {mixup: 0.2, flip: both}}"
 @pytest.mark.parametrize(
     ("dataset", "loss", "said"),
     [
-        ("{type: builtin, name: wine, augmentation: {flip: both}}", "sparse_categorical_crossentropy", ["a vector"]),
+        ("{type: builtin, name: wine, augmentation: {flip: both}}", "sparse_categorical_crossentropy", ["kind vector"]),
         ("{type: builtin, name: wine, augmentation: {}}", "sparse_categorical_crossentropy", []),
         (MIXED_AND_MOVED, "sparse_categorical_crossentropy", ["mixup mixes targets", "training.jit is on"]),
         (MIXED, "categorical_crossentropy", []),
