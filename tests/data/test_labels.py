@@ -38,7 +38,7 @@ def test_class_indices_of_every_split_have_one_target() -> None:
     [
         ([0, 1, 2], [0, 3], "t: row 1 has the label 3"),
         ([0, -1, 1], [0], "y: row 1 has the label -1"),
-        ([0, 3, 1], [0], "y: no example has the label 2; there are the labels 0, 1, 3"),
+        ([0, 3, 1], [0], "y: no example has the label 2; the labels are 0, 1, 3"),
     ],
 )
 def test_a_label_outside_and_a_gap_are_named(train: list[int], test: list[int], message: str) -> None:
@@ -54,5 +54,5 @@ def test_a_number_of_classes_allows_gaps() -> None:
 def test_values_of_one_column_have_one_axis_and_a_value_too_large_for_float32_is_named() -> None:
     values, target = value_targets({"train": NamedArray("y", np.array([[1.5], [2.0]]))})
     assert (values["train"].shape, target.size) == ((2,), 1)
-    with pytest.raises(DataError, match=r"y: row 1 holds inf, and so do 1 more rows"):
+    with pytest.raises(DataError, match=r"y: row 1 contains inf, and 1 more row has such a value"):
         value_targets({"train": NamedArray("y", np.array([0.0, 1e300, 1e300]))})

@@ -39,7 +39,11 @@ class NamedArray:
             count = int((~finite).sum())
             raise DataError(
                 f"{self.name}: row {row + self.first_row} contains {bad}"
-                + (f", and {count - 1:,} more rows have such values" if count > 1 else ""),
+                + (
+                    ""
+                    if count == 1
+                    else f", and {count - 1:,} more {'row has such a value' if count == 2 else 'rows have such values'}"
+                ),
                 expected="only finite numbers within the range of float32",
                 hint="remove such rows, or replace the values, before saving the file",
             )
