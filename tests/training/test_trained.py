@@ -210,7 +210,7 @@ def test_an_untrained_or_damaged_run_is_reported_as_an_error(classes: Run, tmp_p
     interface = json.loads(other.interface_json.read_text())
     interface["features"] |= {"kind": "tokens", "shape": [4], "vocabulary_size": 9}
     other.interface_json.write_text(json.dumps(interface))
-    with pytest.raises(RunError, match="cannot take tokens features"):
+    with pytest.raises(RunError, match="does not accept tokens features"):
         load(other)
     with pytest.raises(UsageError, match="no checkpoint 'other'"):
         load(classes.result.folder, "other")
