@@ -16,8 +16,8 @@ def run_batch(wanted: BatchOptions, *, listener: BatchListener = unheard) -> Bat
     """Train every combination that is not complete already, even if others fail.
 
     Args:
-        wanted: the runs, and how to train them.
-        listener: receives every change.
+        wanted: The runs, and how to train them.
+        listener: Receives every change.
 
     Returns:
         The table of all runs with their scores, or the reason why a run failed.

@@ -25,8 +25,8 @@ def claimed(identity: IdentityRecord, *, runs_dir: Path) -> Iterator[bool]:
     process and is lost when the process closes any handle of the file, so the process must not open it twice.
 
     Args:
-        identity: the identity of the run.
-        runs_dir: the folder for runs.
+        identity: The identity of the run.
+        runs_dir: The folder for runs.
 
     Yields:
         Whether this process has the claim; otherwise another process has it.
@@ -48,8 +48,8 @@ def turn_to_load(places: Sequence[Path], *, runs_dir: Path) -> Iterator[bool]:
     """Wait, if data is missing, until no other run is downloading any.
 
     Args:
-        places: the paths of the data.
-        runs_dir: the folder for runs.
+        places: The paths of the data.
+        runs_dir: The folder for runs.
 
     Yields:
         Whether the data is still missing, and this process should download it.

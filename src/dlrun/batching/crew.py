@@ -23,9 +23,9 @@ class Crew:
     """The process that imports TensorFlow once, and the runs that it forks.
 
     Args:
-        process: the process of `batching/server.py`.
-        messages: the pipe for the messages of that process and of the runs.
-        errors: the file for its standard error output.
+        process: The process of `batching/server.py`.
+        messages: The pipe for the messages of that process and of the runs.
+        errors: The file for its standard error output.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], *, messages: int, errors: IO[bytes]) -> None:
@@ -48,7 +48,7 @@ class Crew:
         """Return the messages that arrive within some time.
 
         Args:
-            seconds: how long to wait for a message.
+            seconds: How long to wait for a message.
 
         Raises:
             RunError: The process has ended.

@@ -20,9 +20,9 @@ class Combination:
     """One run of a batch, as the command line specifies it.
 
     Args:
-        config: the path of the YAML file.
+        config: The path of the YAML file.
         overrides: `key=value` pairs: those of all runs, then `values`.
-        values: what distinguishes this run from the others of its config: keys and the text of their values, the seed
+        values: What distinguishes this run from the others of its config: keys and the text of their values, the seed
             last.
     """
 
@@ -42,10 +42,10 @@ def combine(
     """Return all combinations: for each config each value of each grid, and for each of those every seed.
 
     Args:
-        configs: the paths of the YAML files.
+        configs: The paths of the YAML files.
         overrides: `key=value` pairs for all runs.
         grids: `key=value,value` for each key. A comma inside brackets or quotes belongs to a value.
-        seeds: the number of seeds, which count from 0, or a list of seeds such as `3,7`; empty for the spec's own seed.
+        seeds: The number of seeds, which count from 0, or a list of seeds such as `3,7`; empty for the spec's own seed.
 
     Raises:
         UsageError: A grid or the seeds are malformed, a key is given twice, or there are too many combinations.
@@ -69,7 +69,7 @@ def parse_seeds(text: str) -> tuple[str, ...]:
     """Return the seeds of `--seeds`: `3` means 0, 1 and 2; `3,7` means 3 and 7.
 
     Args:
-        text: the value of the option.
+        text: The value of the option.
 
     Raises:
         UsageError: The value is neither a number nor a list of numbers.

@@ -35,9 +35,9 @@ class Job:
     """A requested run.
 
     Args:
-        request: the request.
-        pipe: the pipe that the batch reads.
-        logged: the listener for the run's log.
+        request: The request.
+        pipe: The pipe that the batch reads.
+        logged: The listener for the run's log.
     """
 
     def __init__(self, request: Request, *, pipe: int, logged: Listener) -> None:
@@ -147,9 +147,9 @@ def run_job(request: Request, *, pipe: int, shown: Shown) -> int:
     """Train a requested run, report to the batch how it ended, and log why.
 
     Args:
-        request: the request.
-        pipe: the pipe that the batch reads.
-        shown: creates the listener for the run's log.
+        request: The request.
+        pipe: The pipe that the batch reads.
+        shown: Creates the listener for the run's log.
 
     Returns:
         The exit code of the process.

@@ -54,9 +54,9 @@ def runs_of(identities: Collection[IdentityRecord], *, runs_dir: Path, since: fl
     """Return the runs with the spec and code of one of the identities, newest first.
 
     Args:
-        identities: the identities of runs.
-        runs_dir: the folder for runs.
-        since: return only runs that started at this time or later, in seconds since 1970.
+        identities: The identities of runs.
+        runs_dir: The folder for runs.
+        since: Return only runs that started at this time or later, in seconds since 1970.
     """
     sought = {(each.spec, each.code) for each in identities}
     newer = [known for known in _read_runs(sought, runs_dir) if known.started >= since]

@@ -20,15 +20,15 @@ class Request:
     """A request to train a run.
 
     Args:
-        number: the number of the run in its batch.
-        config: the path of its YAML file.
+        number: The number of the run in its batch.
+        config: The path of its YAML file.
         overrides: `key=value` pairs.
-        runs_dir: the folder for runs.
-        identity: the identity of the run when the batch started; if it has changed, that is an error.
-        since: when a run must have started to count as this one, in seconds since 1970.
-        gpu: the GPU that the run may see; None for the same as this process.
-        anew: whether to train from the start although there is an interrupted run, because it cannot be resumed.
-        trust_plugins: whether to load the plugins of a run that was not made here, if the config is in its folder.
+        runs_dir: The folder for runs.
+        identity: The identity of the run when the batch started; if it has changed, that is an error.
+        since: When a run must have started to count as this one, in seconds since 1970.
+        gpu: The GPU that the run may see; None for the same as this process.
+        anew: Whether to train from the start although there is an interrupted run, because it cannot be resumed.
+        trust_plugins: Whether to load the plugins of a run that was not made here, if the config is in its folder.
     """
 
     number: int

@@ -23,12 +23,12 @@ class Planned:
     """One run of a batch, whose spec is valid.
 
     Args:
-        number: its number, from 1, in the order of the command line.
-        combination: what the command line specifies.
-        spec: the resulting spec.
-        identity: the identity that its run is recognized by.
-        model: a digest that it shares with the runs that differ only in their seed.
-        label: the name in the spec; if configs in several folders have the same name, the end of the config's path.
+        number: Its number, from 1, in the order of the command line.
+        combination: What the command line specifies.
+        spec: The resulting spec.
+        identity: The identity that its run is recognized by.
+        model: A digest that it shares with the runs that differ only in their seed.
+        label: The name in the spec; if configs in several folders have the same name, the end of the config's path.
     """
 
     number: int
@@ -43,8 +43,8 @@ def plan_batch(combinations: Sequence[Combination], *, trust_plugins: bool = Fal
     """Read every combination.
 
     Args:
-        combinations: what the command line specifies.
-        trust_plugins: whether to load the plugins in the folders of runs that were not made here, if configs are there.
+        combinations: What the command line specifies.
+        trust_plugins: Whether to load the plugins in the folders of runs that were not made here, if configs are there.
 
     Raises:
         SpecError: Some specs are not valid; the error lists every problem once.
@@ -77,8 +77,8 @@ def check_metric(metric: str, specs: Sequence[Spec]) -> None:
     """Check, before training, that runs will have a value for a metric, and that its direction is known.
 
     Args:
-        metric: the value of `--metric`: a score, perhaps with a sign in front.
-        specs: the specs of the runs.
+        metric: The value of `--metric`: a score, perhaps with a sign in front.
+        specs: The specs of the runs.
 
     Raises:
         UsageError: No spec has the metric, or its direction does not follow from the specs that have it.
@@ -97,8 +97,8 @@ def larger_wins(metric: str, specs: Sequence[Spec]) -> bool:
     """Return whether a larger score is better, by its sign, or else by its metric.
 
     Args:
-        metric: a score, perhaps with a sign in front.
-        specs: the specs of the runs.
+        metric: A score, perhaps with a sign in front.
+        specs: The specs of the runs.
 
     Raises:
         UsageError: The metrics of this name do not define a direction, or disagree.

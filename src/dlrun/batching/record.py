@@ -27,11 +27,11 @@ class MemberRecord(BaseModel):
     """One run of the batch.
 
     Args:
-        config: the path of its YAML file.
-        values: the values that distinguish it from the others.
-        run: the id of its run; null if it has none yet.
-        stage: its stage, as in the live table.
-        reason: why it failed.
+        config: The path of its YAML file.
+        values: The values that distinguish it from the others.
+        run: The id of its run; null if it has none yet.
+        stage: Its stage, as in the live table.
+        reason: Why it failed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,12 +47,12 @@ class BatchRecord(BaseModel):
     """The content of the file.
 
     Args:
-        id: a digest of the identities of the runs.
-        command: the command line, one item per argument.
-        again: whether runs that were complete before are trained again.
-        started: when it started, in ISO 8601 with the time zone; of a continued batch, when it first started.
-        finished: when it ended, in the same format; null until every run is complete or has failed.
-        runs: the runs, in the order of the command line.
+        id: A digest of the identities of the runs.
+        command: The command line, one item per argument.
+        again: Whether runs that were complete before are trained again.
+        started: When it started, in ISO 8601 with the time zone; of a continued batch, when it first started.
+        finished: When it ended, in the same format; null until every run is complete or has failed.
+        runs: The runs, in the order of the command line.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -74,10 +74,10 @@ class BatchFile:
     """The file of one batch.
 
     Args:
-        runs_dir: the folder for runs.
-        planned: the runs of the batch.
-        command: the command line.
-        again: whether to train runs again that were complete before.
+        runs_dir: The folder for runs.
+        planned: The runs of the batch.
+        command: The command line.
+        again: Whether to train runs again that were complete before.
 
     Raises:
         RunError: The file cannot be written.
@@ -101,8 +101,8 @@ class BatchFile:
         """Record the states of the runs.
 
         Args:
-            states: the states by number.
-            finished: whether the batch has ended.
+            states: The states by number.
+            finished: Whether the batch has ended.
 
         Raises:
             RunError: The file cannot be written.

@@ -35,8 +35,8 @@ def serve(shown: Shown, *, messages: int) -> None:
     """Serve requests until stdin closes and all runs have ended.
 
     Args:
-        shown: creates the listener for the log of a run; called in the process of the run.
-        messages: the pipe that the batch reads.
+        shown: Creates the listener for the log of a run; called in the process of the run.
+        messages: The pipe that the batch reads.
     """
     # Runs inherit file descriptor 0. It becomes /dev/null, so that no library in a run can read requests.
     requests = os.dup(0)

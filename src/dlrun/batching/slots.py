@@ -21,7 +21,7 @@ class Slot:
     """A place for one run at a time.
 
     Args:
-        gpu: the GPU that the run may see, as in CUDA_VISIBLE_DEVICES; None for the CPU.
+        gpu: The GPU that the run may see, as in CUDA_VISIBLE_DEVICES; None for the CPU.
     """
 
     gpu: str | None = None
@@ -34,8 +34,8 @@ class Slots:
     the CPU share the cores through the operating system's scheduler, instead of getting some cores each.
 
     Args:
-        gpus: the GPU of each run that may use a GPU at the same time.
-        cpu: the number of runs that may use the CPU at the same time.
+        gpus: The GPU of each run that may use a GPU at the same time.
+        cpu: The number of runs that may use the CPU at the same time.
     """
 
     def __init__(self, gpus: Sequence[str], *, cpu: int) -> None:
@@ -60,8 +60,8 @@ def make_slots(specs: Sequence[Spec], *, jobs: int | None) -> Slots:
     """Return the slots of this machine.
 
     Args:
-        specs: the specs of the runs.
-        jobs: how many runs train at a time; None for one per GPU, or `default_jobs` on a CPU.
+        specs: The specs of the runs.
+        jobs: How many runs train at a time; None for one per GPU, or `default_jobs` on a CPU.
 
     Raises:
         UsageError: The number is out of range.
@@ -82,6 +82,6 @@ def default_jobs(cores: int) -> int:
     cores is an estimate: a run keeps about four of them busy.
 
     Args:
-        cores: the number of usable cores.
+        cores: The number of usable cores.
     """
     return min(cores, max(2, cores // _CORES_PER_RUN))

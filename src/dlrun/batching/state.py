@@ -19,17 +19,17 @@ class RunState:
     """The state of one run of a batch.
 
     Args:
-        planned: the run.
+        planned: The run.
         stage: `held` if another batch is training the same run; `skipped` if it was complete already.
-        folder: its run folder, once there is one.
-        reason: why it failed or was interrupted.
-        attempts: how often it was started in this batch.
-        resumed: whether it continues from an earlier checkpoint.
-        epoch: the current epoch, from 1; 0 before the first.
-        epochs: the number of epochs of the whole run.
-        scores: the latest scores.
-        seconds_left: the estimated time left.
-        seconds: how long it took in this batch, once it has ended.
+        folder: Its run folder, once there is one.
+        reason: Why it failed or was interrupted.
+        attempts: How often it was started in this batch.
+        resumed: Whether it continues from an earlier checkpoint.
+        epoch: The current epoch, from 1; 0 before the first.
+        epochs: The number of epochs of the whole run.
+        scores: The latest scores.
+        seconds_left: The estimated time left.
+        seconds: How long it took in this batch, once it has ended.
     """
 
     planned: Planned
@@ -55,8 +55,8 @@ class BatchStarted:
     """All specs are valid, and the batch starts.
 
     Args:
-        states: the states of all runs; those that were complete already are skipped.
-        slots: a description of how many run at a time.
+        states: The states of all runs; those that were complete already are skipped.
+        slots: A description of how many run at a time.
     """
 
     states: tuple[RunState, ...]

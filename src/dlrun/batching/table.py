@@ -33,10 +33,10 @@ class BatchRow:
     """One run.
 
     Args:
-        state: how it ended.
-        record: the content of its run.json; None if it has none.
-        score: the score that it is sorted by; None if it is missing or undefined.
-        test_score: the same score on the test split; None if there is none.
+        state: How it ended.
+        record: The content of its run.json; None if it has none.
+        score: The score that it is sorted by; None if it is missing or undefined.
+        test_score: The same score on the test split; None if there is none.
     """
 
     state: RunState
@@ -93,12 +93,12 @@ class Group:
     """The runs whose specs differ only in the seed.
 
     Args:
-        label: the label of their config, usually the name in the spec.
-        values: the values that distinguish them from the other groups of the config.
-        runs: the number of runs.
-        scores: the scores of the runs that have one, the best first.
-        test_scores: the test scores of the runs that have one.
-        best: the id of the best run.
+        label: The label of their config, usually the name in the spec.
+        values: The values that distinguish them from the other groups of the config.
+        runs: The number of runs.
+        scores: The scores of the runs that have one, the best first.
+        test_scores: The test scores of the runs that have one.
+        best: The id of the best run.
     """
 
     label: str
@@ -128,12 +128,12 @@ class BatchTable:
     """The results of a batch.
 
     Args:
-        metric: the score that the runs are sorted by, as in `best:KEY`.
-        larger_is_better: its direction.
-        rows: all runs, the best first, those without a score last.
-        groups: the runs that differ only in their seed, the best mean first.
-        group_of: the number of each row's group.
-        notes: what to know about the order.
+        metric: The score that the runs are sorted by, as in `best:KEY`.
+        larger_is_better: Its direction.
+        rows: All runs, the best first, those without a score last.
+        groups: The runs that differ only in their seed, the best mean first.
+        group_of: The number of each row's group.
+        notes: What to know about the order.
     """
 
     metric: str
@@ -190,8 +190,8 @@ def make_table(states: Sequence[RunState], *, metric: str = "") -> BatchTable:
     """Sort the runs of a batch, and group those that differ only in their seed.
 
     Args:
-        states: how each run has ended.
-        metric: the value of `--metric`; empty for the score that the runs monitored, which is one of the validation
+        states: How each run has ended.
+        metric: The value of `--metric`; empty for the score that the runs monitored, which is one of the validation
             split if there is one.
 
     Raises:

@@ -35,14 +35,14 @@ class BatchOptions:
     """The options of a batch.
 
     Args:
-        combinations: its runs.
-        runs_dir: the folder for runs.
-        jobs: how many runs train at a time; None for what suits the machine.
-        retries: how often to try a failed run again.
-        again: whether to train runs again that are complete already.
-        metric: the score to sort the table by, perhaps with a sign; empty for the score that the runs monitored.
-        trust_plugins: whether to load the plugins in the folders of runs that were not made here, if configs are there.
-        command: the command line, which continues a stopped batch.
+        combinations: Its runs.
+        runs_dir: The folder for runs.
+        jobs: How many runs train at a time; None for what suits the machine.
+        retries: How often to try a failed run again.
+        again: Whether to train runs again that are complete already.
+        metric: The score to sort the table by, perhaps with a sign; empty for the score that the runs monitored.
+        trust_plugins: Whether to load the plugins in the folders of runs that were not made here, if configs are there.
+        command: The command line, which continues a stopped batch.
     """
 
     combinations: tuple[Combination, ...]
@@ -73,10 +73,10 @@ class Work:
     """The runs of a batch.
 
     Args:
-        wanted: the options of the batch.
-        planned: its runs.
-        slots: the slots of this machine.
-        listener: receives every change.
+        wanted: The options of the batch.
+        planned: Its runs.
+        slots: The slots of this machine.
+        listener: Receives every change.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class Work:
         """Work until all runs have ended, or a signal has stopped those that had started.
 
         Args:
-            crew: the process that forks the runs.
+            crew: The process that forks the runs.
 
         Raises:
             RunError: TensorFlow cannot be imported, or the batch's record cannot be written.

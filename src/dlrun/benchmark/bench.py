@@ -25,8 +25,8 @@ class Candidate:
 
     Args:
         batch_size: Number of examples in one step.
-        precision: float32, bfloat16 or float16.
-        jit: on or off.
+        precision: Float32, bfloat16 or float16.
+        jit: On or off.
         examples_per_second: None if it failed.
         seconds_per_step: None if it failed.
         compile_seconds: Time until the end of the first step.

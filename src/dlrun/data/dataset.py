@@ -37,7 +37,7 @@ class Dataset:
         target: Target to predict, or None.
         preprocess: Preprocessing from stored examples to features.
         splits: `train`, and `validation` and `test` if they exist.
-        fingerprint: sha256 over the bytes, shapes and data types of every split, in hexadecimal.
+        fingerprint: Sha256 over the bytes, shapes and data types of every split, in hexadecimal.
         notes: Choices made for the user, with their reasons, one sentence each.
         raw: How raw input becomes stored examples; None for arrays of the same shape and data type as the splits.
         augmentation: Random changes of training examples, or None.

@@ -73,7 +73,7 @@ def fingerprint_of(splits: Mapping[str, Split]) -> str:
     """Hash every split: equal data in equal splits has the same fingerprint.
 
     Returns:
-        sha256 over the names, dtypes, shapes and bytes of the arrays of every split, in hexadecimal.
+        Sha256 over the names, dtypes, shapes and bytes of the arrays of every split, in hexadecimal.
     """
     digest = hashlib.sha256()
     for split_name in sorted(splits):

@@ -28,16 +28,16 @@ class ExportCheck:
     """The results of a check.
 
     Args:
-        examples: the number of examples.
-        together: whether all examples ran in one batch and some one at a time; otherwise all ran one at a time.
-        largest_difference: the largest difference from dlrun's predictions, in the unit of the predictions.
-        relative_difference: the difference divided by the range of the predictions, which is 1 for probabilities; the
+        examples: The number of examples.
+        together: Whether all examples ran in one batch and some one at a time; otherwise all ran one at a time.
+        largest_difference: The largest difference from dlrun's predictions, in the unit of the predictions.
+        relative_difference: The difference divided by the range of the predictions, which is 1 for probabilities; the
             largest one, or the mean if `limit.is_mean`.
-        limit: the largest acceptable difference.
-        equal_decisions: the fraction of examples with the same class in each column, or on the same side of 0.5 for
+        limit: The largest acceptable difference.
+        equal_decisions: The fraction of examples with the same class in each column, or on the same side of 0.5 for
             labels; None if that does not count.
-        example: the example with the largest difference, from 0.
-        seconds: the median time of one example.
+        example: The example with the largest difference, from 0.
+        seconds: The median time of one example.
     """
 
     examples: int
@@ -70,12 +70,12 @@ def check(
     """Run an exported model in a process without dlrun, with the code that a user gets, and compare its predictions.
 
     Args:
-        made: the exported file or folder.
-        format_: its format.
-        examples: the examples, in the form that the exported model takes.
-        expected: dlrun's predictions for them, by the names of the outputs.
-        target: what the model predicts.
-        limit: the largest acceptable difference.
+        made: The exported file or folder.
+        format_: Its format.
+        examples: The examples, in the form that the exported model takes.
+        expected: Dlrun's predictions for them, by the names of the outputs.
+        target: What the model predicts.
+        limit: The largest acceptable difference.
 
     Returns:
         The results of the check.

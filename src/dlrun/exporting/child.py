@@ -23,11 +23,11 @@ def run_child(
     """Run Python on the CPU in a new process.
 
     Args:
-        arguments: the arguments of the interpreter.
-        folder: the working directory of the process.
-        what: the start of the error message, such as `TensorFlow Lite cannot convert the model`.
-        hint: what to try if it fails.
-        environment: additional environment variables.
+        arguments: The arguments of the interpreter.
+        folder: The working directory of the process.
+        what: The start of the error message, such as `TensorFlow Lite cannot convert the model`.
+        hint: What to try if it fails.
+        environment: Additional environment variables.
 
     Raises:
         RunError: The process failed or crashed; the message ends with its last line of output.

@@ -18,12 +18,12 @@ class Input:
     """One input.
 
     Args:
-        name: its name in the exported model.
-        dtype: its dtype, such as `float32`, `uint8` or `string`.
-        shape: its shape with the batch axis; None for any length.
-        column: the name of the column in the data.
-        missing: what represents a missing value; empty if nothing does.
-        what: a description of its content; empty if dtype and shape suffice.
+        name: Its name in the exported model.
+        dtype: Its dtype, such as `float32`, `uint8` or `string`.
+        shape: Its shape with the batch axis; None for any length.
+        column: The name of the column in the data.
+        missing: What represents a missing value; empty if nothing does.
+        what: A description of its content; empty if dtype and shape suffice.
     """
 
     name: str
@@ -46,11 +46,11 @@ class ModelDescription:
     """The inputs and outputs of a model.
 
     Args:
-        run: the id of the run that the model comes from.
-        kind: what it predicts: `classes`, `class_columns`, `labels`, `values` or `input`.
-        inputs: its inputs.
-        outputs: the shapes of its outputs, by name.
-        labels: the names of the numbers in the first output: classes, labels or values; empty for reconstructions.
+        run: The id of the run that the model comes from.
+        kind: What it predicts: `classes`, `class_columns`, `labels`, `values` or `input`.
+        inputs: Its inputs.
+        outputs: The shapes of its outputs, by name.
+        labels: The names of the numbers in the first output: classes, labels or values; empty for reconstructions.
     """
 
     run: str
@@ -78,9 +78,9 @@ def describe(model: ExportModel, whole: Any, *, run: str) -> ModelDescription:
     """Return the description of a model.
 
     Args:
-        model: the parts of the model.
-        whole: the joined model.
-        run: the id of its run.
+        model: The parts of the model.
+        whole: The joined model.
+        run: The id of its run.
     """
     taken, missing = model.taken(), _missing(model)
     inputs = []

@@ -30,10 +30,10 @@ class Sample:
     """Some examples.
 
     Args:
-        inputs: the examples in the form that the model of `RawInput.build` takes, each with a batch axis of 1.
-        stored: the same examples in the form that the trained model takes.
-        origin: a description of where they come from.
-        is_generated: whether they are random numbers and words, because there is no data.
+        inputs: The examples in the form that the model of `RawInput.build` takes, each with a batch axis of 1.
+        stored: The same examples in the form that the trained model takes.
+        origin: A description of where they come from.
+        is_generated: Whether they are random numbers and words, because there is no data.
     """
 
     inputs: tuple[Example, ...]
@@ -50,8 +50,8 @@ def read_sample(interface: Interface, source: str) -> Sample:
     """Return examples from a file or folder, spread evenly over it.
 
     Args:
-        interface: the interface of the run.
-        source: the path.
+        interface: The interface of the run.
+        source: The path.
 
     Raises:
         DataError: It cannot be read, does not fit the model, or contains no examples.
@@ -66,8 +66,8 @@ def own_sample(interface: Interface, spec: Spec) -> Sample | None:
     """Return examples from the data of a run, held-out ones if possible; None if its data is not in files.
 
     Args:
-        interface: the interface of the run.
-        spec: the spec of the run.
+        interface: The interface of the run.
+        spec: The spec of the run.
 
     Raises:
         DataError: The data is missing, or has changed.
@@ -90,9 +90,9 @@ def generated_sample(model: ExportModel, interface: Interface, *, count: int = 6
     """Return examples of the right dtypes and shapes, made from random numbers and known words.
 
     Args:
-        model: the parts of the model to export.
-        interface: the interface of the run.
-        count: the number of examples.
+        model: The parts of the model to export.
+        interface: The interface of the run.
+        count: The number of examples.
     """
     random, given = np.random.default_rng(0), model.taken()
     words = _known_words(model)

@@ -44,11 +44,11 @@ class ExportOptions:
 
     Args:
         quantize: `float16` or `int8`, for TensorFlow Lite; None for float32.
-        output: the file or folder to write; None to name it after the run, in the current directory.
+        output: The file or folder to write; None to name it after the run, in the current directory.
         checkpoint: `final` (what training ended with), `last`, `best`, or a checkpoint's name.
-        data: raw input to check the export with; None for the data that the run was trained on.
-        replaces: whether to replace an existing file.
-        trust_plugins: whether to load the plugins, which are code, of a run that was not made here.
+        data: Raw input to check the export with; None for the data that the run was trained on.
+        replaces: Whether to replace an existing file.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was not made here.
     """
 
     quantize: str | None = None
@@ -64,17 +64,17 @@ class ExportedModel:
     """An exported model.
 
     Args:
-        path: the path of the file or folder.
-        checkpoint: the name of the exported checkpoint.
-        format: its format.
-        quantize: as in the options.
-        quantized: a description of what was quantized; empty if nothing was.
-        bytes: its size.
-        description: its inputs and outputs.
-        carried: where in the file the labels and the description are.
-        sample: the examples of the check.
-        measured: the results of the check.
-        keras_seconds: the median time of one example in Keras, in this process.
+        path: The path of the file or folder.
+        checkpoint: The name of the exported checkpoint.
+        format: Its format.
+        quantize: As in the options.
+        quantized: A description of what was quantized; empty if nothing was.
+        bytes: Its size.
+        description: Its inputs and outputs.
+        carried: Where in the file the labels and the description are.
+        sample: The examples of the check.
+        measured: The results of the check.
+        keras_seconds: The median time of one example in Keras, in this process.
         code: Python code that loads it and predicts one example.
     """
 
@@ -135,16 +135,16 @@ def export(  # noqa: PLR0913  an option each, by keyword
     """Export the model of a run, so that it takes raw input and runs without dlrun, and check that it does.
 
     Args:
-        run: the run: an id, a part of one, a path, `last`, or `best:KEY`.
+        run: The run: an id, a part of one, a path, `last`, or `best:KEY`.
         to: `keras`, `savedmodel`, `onnx` or `tflite`.
         quantize: `float16` or `int8`, for TensorFlow Lite; None for float32.
-        output: the file or folder to write; None to name it after the run, in the current directory.
-        overwrite: whether to replace an existing export.
-        data: raw input to check the export with; None for the data that the run was trained on.
+        output: The file or folder to write; None to name it after the run, in the current directory.
+        overwrite: Whether to replace an existing export.
+        data: Raw input to check the export with; None for the data that the run was trained on.
         checkpoint: `final` (what training ended with), `last`, `best`, or a checkpoint's name.
-        trust_plugins: whether to load the plugins, which are code, of a run that was not made here.
-        runs_dir: the folder for runs.
-        listener: receives every event.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was not made here.
+        runs_dir: The folder for runs.
+        listener: Receives every event.
 
     Returns:
         The exported model, with the results of the check.
@@ -269,8 +269,8 @@ def slow_inputs(format_: Format, inputs: int) -> str:
     """Return a note if an export takes long because its model has many inputs.
 
     Args:
-        format_: the format to export to.
-        inputs: the number of inputs.
+        format_: The format to export to.
+        inputs: The number of inputs.
 
     Returns:
         The note; empty if the export takes no longer than usual.
@@ -284,7 +284,7 @@ def rounding(target: Target) -> str:
     """Return a warning if float32, the dtype of exported predictions, rounds values whose mean is far from 0.
 
     Args:
-        target: what the model predicts.
+        target: What the model predicts.
 
     Returns:
         The warning; empty if float32 has enough digits.

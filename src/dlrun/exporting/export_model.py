@@ -31,12 +31,12 @@ class ExportModel:
     """A model in parts.
 
     Args:
-        raw: the part from raw input to stored examples.
-        preprocess: the part from stored examples to features.
-        core: the network.
-        target: what the model predicts.
-        columns: the column of each input of `raw`; empty if the input is not a table or a series.
-        packs: for each input of `raw` that packs several inputs of the exported model side by side, their names.
+        raw: The part from raw input to stored examples.
+        preprocess: The part from stored examples to features.
+        core: The network.
+        target: What the model predicts.
+        columns: The column of each input of `raw`; empty if the input is not a table or a series.
+        packs: For each input of `raw` that packs several inputs of the exported model side by side, their names.
     """
 
     raw: keras.Model
@@ -93,9 +93,9 @@ class ExportModel:
         """Return the values of an exported model's inputs in the form that `whole` takes.
 
         Args:
-            values: the values by the names in `inputs`. A pack without any values is omitted, as it has been cut off.
-            join: a function that concatenates along an axis, such as `tf.concat` or `np.concatenate`.
-            are_own: whether `values` has the names in `raw` instead.
+            values: The values by the names in `inputs`. A pack without any values is omitted, as it has been cut off.
+            join: A function that concatenates along an axis, such as `tf.concat` or `np.concatenate`.
+            are_own: Whether `values` has the names in `raw` instead.
         """
         if not self.packs:
             return dict(values)
@@ -143,8 +143,8 @@ class ExportModel:
         """Return the joined model with another first part that gives the same stored examples.
 
         Args:
-            raw: the first part.
-            names: the inputs of `raw` by their new names.
+            raw: The first part.
+            names: The inputs of `raw` by their new names.
         """
         import keras
 
@@ -185,7 +185,7 @@ def plain_model(trained: Trained) -> ExportModel:
     Layers that cannot be rebuilt, such as those of a plugin, are kept.
 
     Args:
-        trained: the model.
+        trained: The model.
 
     Returns:
         The parts of the model.

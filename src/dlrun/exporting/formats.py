@@ -19,9 +19,9 @@ class Limit:
     """The largest acceptable difference between an exported model and dlrun.
 
     Args:
-        difference: the difference of the predictions, as a fraction of their range.
-        is_mean: whether that is the mean difference; otherwise the largest.
-        equal_decisions: the fraction of examples with the same class or labels that is acceptable for any difference,
+        difference: The difference of the predictions, as a fraction of their range.
+        is_mean: Whether that is the mean difference; otherwise the largest.
+        equal_decisions: The fraction of examples with the same class or labels that is acceptable for any difference,
             since an uncertain prediction may change its class by a tiny difference; None to use the difference only.
     """
 
@@ -34,9 +34,9 @@ class Limit:
         """Return the limit for a model.
 
         Args:
-            quantize: the quantization, which loses precision on purpose.
-            decides: whether the model predicts classes or labels.
-            rounds_pixels: whether another library resizes its images, which rounds some pixels differently.
+            quantize: The quantization, which loses precision on purpose.
+            decides: Whether the model predicts classes or labels.
+            rounds_pixels: Whether another library resizes its images, which rounds some pixels differently.
         """
         if quantize == "int8":
             return _INT8_DECISIONS if decides else _INT8_VALUES
@@ -54,11 +54,11 @@ class Format:
     """An export format.
 
     Args:
-        name: its name, as for `--to`.
-        suffix: the suffix of its file; empty for a folder.
-        library: the library that runs it.
-        packages: the packages it needs besides dlrun's own dependencies.
-        takes_batches: whether it takes several examples at once.
+        name: Its name, as for `--to`.
+        suffix: The suffix of its file; empty for a folder.
+        library: The library that runs it.
+        packages: The packages it needs besides dlrun's own dependencies.
+        takes_batches: Whether it takes several examples at once.
     """
 
     name: TargetName
@@ -83,7 +83,7 @@ def find_format(name: str, quantize: str | None) -> Format:
     """Return the format for the options of a command line.
 
     Args:
-        name: the name of the format.
+        name: The name of the format.
         quantize: `float16`, `int8`, or None.
 
     Raises:

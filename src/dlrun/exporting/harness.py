@@ -32,8 +32,8 @@ def write_examples(folder: Path, examples: Sequence[Example]) -> None:
     Inputs with the same shape and dtype in all examples share one array, because there may be thousands of inputs.
 
     Args:
-        folder: the folder to write to.
-        examples: the examples.
+        folder: The folder to write to.
+        examples: The examples.
     """
     names = [name for name, value in examples[0].items() if value.dtype.kind not in "OU"] if examples else []
     arrays: dict[str, npt.NDArray[Any]] = {}

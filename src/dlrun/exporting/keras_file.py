@@ -17,9 +17,9 @@ def write_keras(model: keras.Model, file: Path, description: ModelDescription) -
     """Write a file for `keras.saving.load_model`, with `description.json` and `labels.txt` in the archive.
 
     Args:
-        model: the model.
-        file: the path of the file.
-        description: the inputs and outputs of the model.
+        model: The model.
+        file: The path of the file.
+        description: The inputs and outputs of the model.
 
     Raises:
         RunError: The model contains layers that are not Keras' own.

@@ -20,8 +20,8 @@ class Destination:
     """The path of an export.
 
     Args:
-        path: the path of the file or folder.
-        format: its format.
+        path: The path of the file or folder.
+        format: Its format.
     """
 
     path: Path
@@ -32,9 +32,9 @@ class Destination:
         """Check that the path may be written to.
 
         Args:
-            path: the path.
-            format_: the format of the export.
-            replaces: whether an existing export may be replaced.
+            path: The path.
+            format_: The format of the export.
+            replaces: Whether an existing export may be replaced.
 
         Raises:
             UsageError: The name has the wrong suffix, its folder does not exist, or the file exists already.

@@ -33,11 +33,11 @@ def write_saved_model(
     names of the outputs. They are also in files in `assets.extra`, with the rest of the description.
 
     Args:
-        model: the parts of the model.
-        whole: the joined model.
-        parts: the parts of it that have variables or tables.
-        folder: the folder to write.
-        description: the inputs and outputs of the model.
+        model: The parts of the model.
+        whole: The joined model.
+        parts: The parts of it that have variables or tables.
+        folder: The folder to write.
+        description: The inputs and outputs of the model.
     """
     import tensorflow as tf
 
@@ -64,9 +64,9 @@ def write_endpoints(parts: Sequence[keras.layers.Layer], folder: Path, endpoints
     """Write functions and the layers that they use; the first function is the `serving_default`.
 
     Args:
-        parts: the layers.
-        folder: the folder to write.
-        endpoints: the functions by name.
+        parts: The layers.
+        folder: The folder to write.
+        endpoints: The functions by name.
 
     Raises:
         OSError: The folder cannot be written.

@@ -91,10 +91,10 @@ def example_code(
     """Return code that predicts one example; an example too large for the code is read from a file.
 
     Args:
-        target: the format of the model.
-        description: the inputs and outputs of the model.
-        example: the example.
-        has_steps: whether the inputs are columns of a series, with a value for every step of the history.
+        target: The format of the model.
+        description: The inputs and outputs of the model.
+        example: The example.
+        has_steps: Whether the inputs are columns of a series, with a value for every step of the history.
     """
     entries = [] if has_steps else [_entry(each, example[each.name], target) for each in description.inputs]
     if has_steps:

@@ -21,11 +21,11 @@ class TextRules:
     """How a `TextVectorization` layer turns a text into ids: 0 is padding, 1 is every unknown token.
 
     Args:
-        lower: whether it converts ASCII letters to lower case.
-        punctuation: the characters that it removes.
-        by_character: whether it splits into characters; otherwise it splits at ASCII whitespace.
-        vocabulary: the known tokens; their ids begin at 2.
-        length: the number of ids.
+        lower: Whether it converts ASCII letters to lower case.
+        punctuation: The characters that it removes.
+        by_character: Whether it splits into characters; otherwise it splits at ASCII whitespace.
+        vocabulary: The known tokens; their ids begin at 2.
+        length: The number of ids.
     """
 
     lower: bool
@@ -39,7 +39,7 @@ class TextRules:
         """Return the rules of a layer.
 
         Args:
-            layer: the layer.
+            layer: The layer.
 
         Raises:
             RunError: The layer does something that only Keras supports.
@@ -78,8 +78,8 @@ class ModelTail:
     """A model without some of its first layers.
 
     Args:
-        rest: the model, with a new input for the output of each removed layer.
-        layers: for each of these inputs, the layer, and the names of the inputs of the exported model that it took,
+        rest: The model, with a new input for the output of each removed layer.
+        layers: For each of these inputs, the layer, and the names of the inputs of the exported model that it took,
             which are several if it took them side by side.
     """
 
@@ -90,7 +90,7 @@ class ModelTail:
         """Return the shape and dtype of everything that `rest` needs, before packing, by name.
 
         Args:
-            model: the whole model.
+            model: The whole model.
         """
         gone = {source for _, sources in self.layers.values() for source in sources}
         taken, of_rest = model.taken(), inputs_of(self.rest)
@@ -102,8 +102,8 @@ def cut_behind(model: ExportModel, layers: Sequence[Any]) -> ModelTail:
     """Cut off layers that take inputs of the model directly.
 
     Args:
-        model: the model.
-        layers: the layers.
+        model: The model.
+        layers: The layers.
 
     Raises:
         RunError: A layer takes something else than an input.
@@ -138,7 +138,7 @@ def lookup_ids(layer: Any) -> tuple[dict[str, int], int]:
     """Return the id of each known string in a `StringLookup`, and the id of all others.
 
     Args:
-        layer: the layer.
+        layer: The layer.
 
     Raises:
         RunError: The layer does something that only Keras supports.

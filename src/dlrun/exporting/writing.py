@@ -26,12 +26,12 @@ class WrittenModel:
     """A written model.
 
     Args:
-        description: its inputs and outputs.
-        examples: a sample, in the form that it takes.
-        carried: where it contains its labels and the description.
-        in_keras: predicts one example of the sample with the Keras model.
-        limit: the largest acceptable difference from dlrun's predictions.
-        quantized: a description of what was quantized; empty if nothing was.
+        description: Its inputs and outputs.
+        examples: A sample, in the form that it takes.
+        carried: Where it contains its labels and the description.
+        in_keras: Predicts one example of the sample with the Keras model.
+        limit: The largest acceptable difference from dlrun's predictions.
+        quantized: A description of what was quantized; empty if nothing was.
     """
 
     description: ModelDescription
@@ -48,12 +48,12 @@ def write(
     """Write a model.
 
     Args:
-        model: the parts of the model.
-        path: the file or folder to write; temporary files are written next to it.
-        format_: the format.
-        run: the id of the run that the model comes from.
-        sample: examples, which are converted to the form that the file takes, and used to calibrate int8.
-        quantize: the quantization for TensorFlow Lite.
+        model: The parts of the model.
+        path: The file or folder to write; temporary files are written next to it.
+        format_: The format.
+        run: The id of the run that the model comes from.
+        sample: Examples, which are converted to the form that the file takes, and used to calibrate int8.
+        quantize: The quantization for TensorFlow Lite.
 
     Returns:
         The written model.

@@ -42,8 +42,8 @@ class ArraySpec(NamedTuple):
     """The shape and dtype of an array.
 
     Args:
-        shape: the length of each axis; `()` for a scalar.
-        dtype: the name of the dtype, such as `float32`.
+        shape: The length of each axis; `()` for a scalar.
+        dtype: The name of the dtype, such as `float32`.
     """
 
     shape: tuple[int, ...]
@@ -62,7 +62,7 @@ def encode_header(specs: Mapping[str, ArraySpec]) -> tuple[bytes, tuple[str, ...
     aligned in memory when the file is read as a whole.
 
     Args:
-        specs: the shape and dtype of each array, by name.
+        specs: The shape and dtype of each array, by name.
 
     Raises:
         CheckpointError: An array has a dtype that cannot be stored.
@@ -95,7 +95,7 @@ def encode_arrays(arrays: Mapping[str, Array]) -> bytes:
     """Return a safetensors file with the arrays; the result does not depend on their order.
 
     Args:
-        arrays: the arrays by name.
+        arrays: The arrays by name.
 
     Raises:
         CheckpointError: An array has a dtype that cannot be stored.
@@ -108,8 +108,8 @@ def decode_arrays(data: bytes, *, origin: str) -> dict[str, Array]:
     """Return the arrays in a safetensors file, sorted by name, as read-only views of `data`.
 
     Args:
-        data: the content of the file.
-        origin: the name of the file, for errors.
+        data: The content of the file.
+        origin: The name of the file, for errors.
 
     Raises:
         CheckpointError: `data` is not a safetensors file, an array is out of bounds, or a dtype is unknown.
@@ -162,8 +162,8 @@ def decode_header(header: bytes, *, origin: str) -> dict[str, ArraySpec]:
     """Return what a safetensors file holds, before any memory for the arrays is allocated.
 
     Args:
-        header: the first `header_length` bytes of the file.
-        origin: the name of the file, for errors.
+        header: The first `header_length` bytes of the file.
+        origin: The name of the file, for errors.
 
     Raises:
         CheckpointError: This is not the header of a safetensors file.
@@ -206,8 +206,8 @@ def check_specs(found: Mapping[str, ArraySpec], expected: Mapping[str, ArraySpec
     A part is the text before the first slash of a name. Parts without any expected array are ignored.
 
     Args:
-        found: the arrays in a file.
-        expected: the arrays of a model.
+        found: The arrays in a file.
+        expected: The arrays of a model.
     """
     parts = {_part(name) for name in expected}
     missing = sorted(expected.keys() - found.keys())

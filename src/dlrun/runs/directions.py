@@ -14,7 +14,7 @@ def parse_signed(text: str) -> tuple[str, Direction | None]:
     """Parse a score as a user writes it: `KEY` in its own direction, `-KEY` for the smallest, `+KEY` for the largest.
 
     Args:
-        text: the score, perhaps with a sign.
+        text: The score, perhaps with a sign.
 
     Returns:
         The key, and the direction of the sign; None without a sign.
@@ -30,10 +30,10 @@ def find_direction(
     """Return the direction of a score that all runs agree on.
 
     Args:
-        key: a score, with or without the prefix of its split.
-        known: for each run that has the score, the directions of its scores by their names without a split.
-        write: shows how a user writes a key with a sign, such as `best:-val_loss`.
-        runs: the word for what is compared, for messages.
+        key: A score, with or without the prefix of its split.
+        known: For each run that has the score, the directions of its scores by their names without a split.
+        write: Shows how a user writes a key with a sign, such as `best:-val_loss`.
+        runs: The word for what is compared, for messages.
 
     Raises:
         UsageError: No run knows the direction, or the runs disagree.
@@ -57,8 +57,8 @@ def derive_directions(spec: Mapping[str, Any], scores: Iterable[str]) -> dict[st
     """Return the directions of the scores of an earlier version's run, whose record has none.
 
     Args:
-        spec: the values of its spec.yaml by dotted key; empty if it cannot be read.
-        scores: the names of its scores, without a split.
+        spec: The values of its spec.yaml by dotted key; empty if it cannot be read.
+        scores: The names of its scores, without a split.
 
     Returns:
         The directions by name: for the metrics of the spec those of their types, for other scores that of Keras' metric

@@ -13,7 +13,7 @@ def folder_around(path: Path) -> Path | None:
     long to import.
 
     Args:
-        path: the path of the file.
+        path: The path of the file.
     """
     for place in (*path.absolute().parents, *Path(os.path.realpath(path)).parents):
         if os.path.isfile(place / "run.json"):  # noqa: PTH113  returns False for a folder that may not be entered

@@ -31,7 +31,7 @@ def read_flat_spec(path: Path) -> dict[str, Value]:
     `model.blocks.0.filters`.
 
     Args:
-        path: the `spec.yaml` of a run, which may come from someone else.
+        path: The `spec.yaml` of a run, which may come from someone else.
 
     Raises:
         RunError: The file cannot be read, or is not valid YAML.

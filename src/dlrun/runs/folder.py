@@ -37,7 +37,7 @@ class RunFolder:
     """A run folder. The only writer is the process that holds `lock()`; anyone may read at any time.
 
     Args:
-        path: an existing folder; `create` and `open` make sure that it exists.
+        path: An existing folder; `create` and `open` make sure that it exists.
     """
 
     def __init__(self, path: Path) -> None:
@@ -72,8 +72,8 @@ class RunFolder:
         """Create the folder of a run with a `run.json`; see `reserve`.
 
         Args:
-            runs_dir: the folder for runs; it is created if missing.
-            name: the name of the run.
+            runs_dir: The folder for runs; it is created if missing.
+            name: The name of the run.
 
         Raises:
             RunError: The folder cannot be created.
@@ -90,8 +90,8 @@ class RunFolder:
         created it can take the lock first.
 
         Args:
-            runs_dir: the folder for runs; it is created if missing.
-            name: the name of the run. Characters that do not suit a file name become `_` in the id, but stay in the
+            runs_dir: The folder for runs; it is created if missing.
+            name: The name of the run. Characters that do not suit a file name become `_` in the id, but stay in the
                 record.
 
         Raises:
@@ -114,7 +114,7 @@ class RunFolder:
         """Return the run in an existing folder.
 
         Args:
-            path: the folder.
+            path: The folder.
 
         Raises:
             RunError: The folder does not exist.
@@ -127,7 +127,7 @@ class RunFolder:
         """Write the first `run.json`.
 
         Args:
-            name: the name of the run.
+            name: The name of the run.
 
         Raises:
             RunError: The file cannot be written.
@@ -146,7 +146,7 @@ class RunFolder:
         """Replace `run.json`.
 
         Args:
-            record: the new content.
+            record: The new content.
 
         Raises:
             RunError: The file cannot be written; the old one is unchanged.
@@ -157,7 +157,7 @@ class RunFolder:
         """Change some keys of `run.json` and keep the others, including those that this version does not know.
 
         Args:
-            changes: fields of `RunRecord`; groups may be objects or dictionaries.
+            changes: Fields of `RunRecord`; groups may be objects or dictionaries.
 
         Returns:
             The new record.
@@ -174,7 +174,7 @@ class RunFolder:
         """Store the sha256 of some of the run's files in `run.json`.
 
         Args:
-            sums: the sha256 by path; None removes it.
+            sums: The sha256 by path; None removes it.
 
         Raises:
             RunError: `run.json` cannot be written.
@@ -190,8 +190,8 @@ class RunFolder:
         """Write one of the run's files in one step, so that readers see either the old or the new content.
 
         Args:
-            path: the file.
-            text: the new content.
+            path: The file.
+            text: The new content.
 
         Raises:
             RunError: The file cannot be written.
@@ -203,8 +203,8 @@ class RunFolder:
         """Write a value as JSON in one step.
 
         Args:
-            path: the file.
-            value: the value.
+            path: The file.
+            value: The value.
 
         Returns:
             The sha256 of the written text.
@@ -221,7 +221,7 @@ class RunFolder:
         """Create one of the run's folders if it is missing; a link to a folder is refused, since it may lead anywhere.
 
         Args:
-            path: the folder.
+            path: The folder.
 
         Raises:
             RunError: The folder cannot be created.
@@ -235,8 +235,8 @@ class RunFolder:
         """Append the row of one epoch to `metrics.jsonl` and `metrics.csv`; NaN and infinities become null.
 
         Args:
-            row: numbers by column.
-            sync: whether to wait until the row is on the disk.
+            row: Numbers by column.
+            sync: Whether to wait until the row is on the disk.
 
         Raises:
             RunError: The row cannot be written.

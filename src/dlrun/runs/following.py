@@ -20,9 +20,9 @@ def follow_lines(path: Path, *, last: int, is_growing: Callable[[], bool]) -> It
     If the file is cut, for example by a run that resumes from an earlier step, following continues at its new end.
 
     Args:
-        path: the file; it may not exist yet.
-        last: how many of the existing lines to yield.
-        is_growing: returns whether a process still writes to the file. Once it returns False, the rest is read.
+        path: The file; it may not exist yet.
+        last: How many of the existing lines to yield.
+        is_growing: Returns whether a process still writes to the file. Once it returns False, the rest is read.
 
     Raises:
         RunError: The file cannot be read.

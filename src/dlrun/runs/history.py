@@ -32,8 +32,8 @@ class History:
     last line, left by a killed writer, does not count, and the next `append` overwrites it.
 
     Args:
-        jsonl: the path of `metrics.jsonl`.
-        csv: the path of `metrics.csv`.
+        jsonl: The path of `metrics.jsonl`.
+        csv: The path of `metrics.csv`.
     """
 
     def __init__(self, jsonl: Path, *, csv: Path) -> None:
@@ -48,7 +48,7 @@ class History:
         """Return all rows, oldest first; none if there is no file yet.
 
         Args:
-            check: a function that is called with the content of the file before it is used.
+            check: A function that is called with the content of the file before it is used.
 
         Raises:
             RunError: A line before the last is damaged.
@@ -64,9 +64,9 @@ class History:
         """Append a row to both files.
 
         Args:
-            row: numbers by column. If it has a column that no earlier row had, the CSV is rewritten with that column at
+            row: Numbers by column. If it has a column that no earlier row had, the CSV is rewritten with that column at
                 its end.
-            sync: whether to wait until the row is on the disk. If not, call `sync` before anything relies on the row.
+            sync: Whether to wait until the row is on the disk. If not, call `sync` before anything relies on the row.
 
         Raises:
             RunError: The row cannot be written; earlier rows are unchanged.
@@ -111,8 +111,8 @@ class History:
         """Remove the rows that were added after `metrics.jsonl` had `length` bytes.
 
         Args:
-            length: the length that `mark` returned.
-            digest: the sha256 that `mark` returned; None accepts any content of that length.
+            length: The length that `mark` returned.
+            digest: The sha256 that `mark` returned; None accepts any content of that length.
 
         Raises:
             RunError: The file is shorter than that, its start has changed, or it cannot be written.

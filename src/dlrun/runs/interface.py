@@ -22,7 +22,7 @@ def read_interface(folder: RunFolder) -> Interface:
     """Return the description of the input and output of a run's model, without importing TensorFlow.
 
     Args:
-        folder: the run.
+        folder: The run.
 
     Raises:
         RunError: The run ended before it had an interface, or the file is damaged or was changed.
@@ -44,9 +44,9 @@ def data_changes(folder: RunFolder, data: DatasetRecord, now: Interface) -> tupl
     """Compare the current data with the data that a run was trained on: its numbers, and the names behind them.
 
     Args:
-        folder: the run.
-        data: the current data.
-        now: the interface of a model for the current data.
+        folder: The run.
+        data: The current data.
+        now: The interface of a model for the current data.
 
     Returns:
         A sentence for each difference; none for a run that ended before its data was loaded.

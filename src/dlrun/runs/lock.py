@@ -24,7 +24,7 @@ def locked(path: Path) -> Iterator[None]:
     A child process created by `fork` without `exec` inherits the lock, and holds it until it ends.
 
     Args:
-        path: the lock file.
+        path: The lock file.
 
     Raises:
         RunError: Another process holds the lock; the error names its process id.

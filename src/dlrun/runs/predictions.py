@@ -36,21 +36,21 @@ class StoredPredictions:
     """Predictions for a split, or for a sample of it.
 
     Args:
-        examples: the number of examples in the split.
-        rows: the positions of the predicted examples in the split.
-        outputs: probabilities of classes or labels, or values in their original unit; for an autoencoder the
+        examples: The number of examples in the split.
+        rows: The positions of the predicted examples in the split.
+        outputs: Probabilities of classes or labels, or values in their original unit; for an autoencoder the
             reconstruction errors.
-        target: class indices, labels, or values in their original unit; empty for an autoencoder.
-        naive: the naive forecasts; empty if there are none.
-        shown: the positions in `rows` of the examples to show in the report, the worst first.
-        pictures: the images of the shown examples.
-        reconstructions: their reconstructions by an autoencoder.
-        texts: the inputs of the shown examples in readable form.
-        columns: the names of the columns that the model reads, if its input is a table.
-        cells: the values of these columns in the shown examples.
-        importances: how much worse the predictions get if the values of each column are permuted.
-        measure: the name of the measure for that.
-        times: for a series, the time of the first predicted value: whole numbers are seconds since 1970, others are in
+        target: Class indices, labels, or values in their original unit; empty for an autoencoder.
+        naive: The naive forecasts; empty if there are none.
+        shown: The positions in `rows` of the examples to show in the report, the worst first.
+        pictures: The images of the shown examples.
+        reconstructions: Their reconstructions by an autoencoder.
+        texts: The inputs of the shown examples in readable form.
+        columns: The names of the columns that the model reads, if its input is a table.
+        cells: The values of these columns in the shown examples.
+        importances: How much worse the predictions get if the values of each column are permuted.
+        measure: The name of the measure for that.
+        times: For a series, the time of the first predicted value: whole numbers are seconds since 1970, others are in
             the unit of the series.
 
     Shape:
@@ -93,9 +93,9 @@ def write_predictions(folder: RunFolder, split: str, predictions: StoredPredicti
     """Store the predictions for a split, replacing earlier ones.
 
     Args:
-        folder: the run.
-        split: the name of the split.
-        predictions: the predictions.
+        folder: The run.
+        split: The name of the split.
+        predictions: The predictions.
 
     Raises:
         RunError: They cannot be written.
@@ -114,8 +114,8 @@ def read_predictions(folder: RunFolder, split: str) -> StoredPredictions | None:
     """Return the predictions for a split; None if there are none.
 
     Args:
-        folder: the run.
-        split: the name of the split.
+        folder: The run.
+        split: The name of the split.
 
     Raises:
         RunError: The file is damaged.
@@ -151,8 +151,8 @@ def find_misfit(kept: StoredPredictions, target: Target) -> str:
     """Return why stored predictions do not fit a model that predicts `target`; empty if they fit.
 
     Args:
-        kept: the predictions from `read_predictions`.
-        target: what the run's model predicts.
+        kept: The predictions from `read_predictions`.
+        target: What the run's model predicts.
     """
     count = len(kept.rows)
     if target.kind == "input":

@@ -36,8 +36,8 @@ class Choice(_Group):
     """A choice, and the reason for it.
 
     Args:
-        value: what was chosen, such as `cpu`, `bfloat16` or `on`.
-        reason: why, in one sentence.
+        value: What was chosen, such as `cpu`, `bfloat16` or `on`.
+        reason: Why, in one sentence.
     """
 
     value: str
@@ -65,12 +65,12 @@ class DatasetRecord(_Group):
     """The dataset.
 
     Args:
-        name: its name.
-        fingerprint: the sha256 of its numbers.
-        names_sha256: the sha256 of the names behind them: classes, columns, categories, vocabulary; null in runs of
+        name: Its name.
+        fingerprint: The sha256 of its numbers.
+        names_sha256: The sha256 of the names behind them: classes, columns, categories, vocabulary; null in runs of
             earlier versions.
-        examples: the number of examples in each split.
-        left_out: why a column of its files is not used as a feature, by the column's name.
+        examples: The number of examples in each split.
+        left_out: Why a column of its files is not used as a feature, by the column's name.
     """
 
     name: str
@@ -109,18 +109,18 @@ class EvaluationRecord(_Group):
     """The results of `dlrun eval` on one split, or on a file.
 
     Args:
-        finished: when the evaluation finished, in ISO 8601 with the time zone.
-        checkpoint: the requested checkpoint: `final`, `last`, `best`, or a checkpoint's name.
-        restored: the name of the checkpoint that was evaluated.
-        data: the name of the run's own data, or the path of the file.
-        fingerprint: the fingerprint of the run's own data at that time; null for a file.
+        finished: When the evaluation finished, in ISO 8601 with the time zone.
+        checkpoint: The requested checkpoint: `final`, `last`, `best`, or a checkpoint's name.
+        restored: The name of the checkpoint that was evaluated.
+        data: The name of the run's own data, or the path of the file.
+        fingerprint: The fingerprint of the run's own data at that time; null for a file.
         kind: `classes`, `labels`, `values` or `input`.
-        examples: the number of examples.
-        scores: the loss and metrics of the spec.
-        naive: the same scores for the baseline; empty if there is none.
-        overall: measures over all examples; for an autoencoder, the distribution of its reconstruction errors.
-        parts: measures for each class, label or value by name; empty if there are too many, which only the CSV has.
-        confusion: the confusion matrix, with a row for each true class; null without classes, or if there are too many.
+        examples: The number of examples.
+        scores: The loss and metrics of the spec.
+        naive: The same scores for the baseline; empty if there is none.
+        overall: Measures over all examples; for an autoencoder, the distribution of its reconstruction errors.
+        parts: Measures for each class, label or value by name; empty if there are too many, which only the CSV has.
+        confusion: The confusion matrix, with a row for each true class; null without classes, or if there are too many.
     """
 
     finished: str
@@ -141,8 +141,8 @@ class BaselineRecord(_Group):
     """The baseline that the scores under `naive` belong to.
 
     Args:
-        method: a description: `the last value`, `the most frequent class`, `the mean`.
-        values: the prediction for every example: the frequency of each class or label in the training split, or the
+        method: A description: `the last value`, `the most frequent class`, `the mean`.
+        values: The prediction for every example: the frequency of each class or label in the training split, or the
             mean of each value. Empty if it differs between examples, or if there are too many values.
     """
 
@@ -162,9 +162,9 @@ class IdentityRecord(_Group):
     """What identifies equal runs; each value is a hexadecimal sha256. `identity.py` explains what they cover.
 
     Args:
-        spec: the complete spec as requested, including `auto`, without paths.
-        code: dlrun, the libraries that affect the numbers, and the plugins.
-        data: the paths, sizes and times of the data files.
+        spec: The complete spec as requested, including `auto`, without paths.
+        code: Dlrun, the libraries that affect the numbers, and the plugins.
+        data: The paths, sizes and times of the data files.
     """
 
     spec: str
@@ -176,44 +176,44 @@ class RunRecord(_Group):
     """The content of `run.json`. Unknown values are null, and so are metrics that are NaN or infinite.
 
     Args:
-        id: the name of the folder.
-        name: the `name` in the spec.
-        status: the status that its writer recorded last; `RunFolder.status` also detects stale runs.
-        reason: why it ended, if there is something to report.
-        started: when it started, in ISO 8601 with the time zone.
-        finished: when it ended, in the same format.
-        seconds: the duration, including that before each resume.
-        command: the command line, one item per argument.
-        spec_sha256: the sha256 of `spec.yaml`.
-        identity: what identifies equal runs; null after the spec of the run was changed.
-        git: commit, branch, and whether there are uncommitted changes; null outside a repository.
-        versions: the versions of Python and the libraries that affect the numbers.
-        machine: platform, CPU, cores, memory.
-        environment: what determines the bits of the result besides spec and data; see `runs/provenance/environment.py`.
-        device: the chosen device.
-        precision: the chosen precision.
-        jit: whether XLA compiles the steps.
-        cpu_shares: the number of parts that one CPU cuts each batch into.
-        model: the model.
-        dataset: the dataset.
-        result: metrics by split, such as `{"test": {"accuracy": 0.99}}`.
-        directions: whether a larger (`max`) or a smaller (`min`) score is better, by its name without a split; scores
+        id: The name of the folder.
+        name: The `name` in the spec.
+        status: The status that its writer recorded last; `RunFolder.status` also detects stale runs.
+        reason: Why it ended, if there is something to report.
+        started: When it started, in ISO 8601 with the time zone.
+        finished: When it ended, in the same format.
+        seconds: The duration, including that before each resume.
+        command: The command line, one item per argument.
+        spec_sha256: The sha256 of `spec.yaml`.
+        identity: What identifies equal runs; null after the spec of the run was changed.
+        git: Commit, branch, and whether there are uncommitted changes; null outside a repository.
+        versions: The versions of Python and the libraries that affect the numbers.
+        machine: Platform, CPU, cores, memory.
+        environment: What determines the bits of the result besides spec and data; see `runs/provenance/environment.py`.
+        device: The chosen device.
+        precision: The chosen precision.
+        jit: Whether XLA compiles the steps.
+        cpu_shares: The number of parts that one CPU cuts each batch into.
+        model: The model.
+        dataset: The dataset.
+        result: Metrics by split, such as `{"test": {"accuracy": 0.99}}`.
+        directions: Whether a larger (`max`) or a smaller (`min`) score is better, by its name without a split; scores
             without a known direction are missing, and runs of earlier versions have none.
-        naive: the same scores as `result` for the baseline.
-        baseline: the baseline; null if there is none, and in runs of earlier versions.
-        evaluation: the results of `dlrun eval` by split; for a file, under `data-` and its name.
-        best: the best epoch.
-        time: seconds by phase, named as in `timeline.py`, including those before each resume.
-        throughput: training examples per second, over the whole run.
-        weights_sha256: the sha256 of the bytes of all model variables after the last step, in model order.
-        exact: whether a resumed run equals an uninterrupted one to the bit.
-        resumed: how often the run was resumed.
-        tags: the tags that the user gave it.
-        tracking: the run in an experiment tracker, if one follows it.
-        signature_note: why the run could not be signed, or that the user's secret was created again.
-        checkpoints_removed: when `dlrun runs gc` removed checkpoints that resuming would need, in ISO 8601.
-        files_sha256: the sha256 of files that results depend on, by their path in the folder; see `runs/sums.py`.
-        checkpoints_sha256: the sha256 of the manifest of each checkpoint that training ended with, by its name.
+        naive: The same scores as `result` for the baseline.
+        baseline: The baseline; null if there is none, and in runs of earlier versions.
+        evaluation: The results of `dlrun eval` by split; for a file, under `data-` and its name.
+        best: The best epoch.
+        time: Seconds by phase, named as in `timeline.py`, including those before each resume.
+        throughput: Training examples per second, over the whole run.
+        weights_sha256: The sha256 of the bytes of all model variables after the last step, in model order.
+        exact: Whether a resumed run equals an uninterrupted one to the bit.
+        resumed: How often the run was resumed.
+        tags: The tags that the user gave it.
+        tracking: The run in an experiment tracker, if one follows it.
+        signature_note: Why the run could not be signed, or that the user's secret was created again.
+        checkpoints_removed: When `dlrun runs gc` removed checkpoints that resuming would need, in ISO 8601.
+        files_sha256: The sha256 of files that results depend on, by their path in the folder; see `runs/sums.py`.
+        checkpoints_sha256: The sha256 of the manifest of each checkpoint that training ended with, by its name.
     """
 
     id: str
@@ -259,7 +259,7 @@ def read_record(run_json: Path) -> RunRecord:
     """Return the content of a `run.json`.
 
     Args:
-        run_json: the path of the file.
+        run_json: The path of the file.
 
     Raises:
         RunError: The file is missing, or not in the format that a run writes.

@@ -22,9 +22,9 @@ class Freed(NamedTuple):
     """What a removal has freed.
 
     Args:
-        run: the id of the run.
-        removed: the names of the removed checkpoints; the id of the run if it was removed as a whole.
-        bytes: the freed space; a file with several names (hard links) counts when its last name is removed.
+        run: The id of the run.
+        removed: The names of the removed checkpoints; the id of the run if it was removed as a whole.
+        bytes: The freed space; a file with several names (hard links) counts when its last name is removed.
     """
 
     run: str
@@ -36,7 +36,7 @@ def parse_keep(word: str) -> Keep:
     """Parse the value of `--keep`.
 
     Args:
-        word: the value.
+        word: The value.
 
     Raises:
         UsageError: The value is not one of the choices.
@@ -51,8 +51,8 @@ def check_removable(folder: RunFolder, *, runs_dir: Path) -> None:
     """Check that a folder is a run in this runs folder, and not in use.
 
     Args:
-        folder: the run.
-        runs_dir: the runs folder.
+        folder: The run.
+        runs_dir: The runs folder.
 
     Raises:
         UsageError: The folder is a symbolic link, lies elsewhere, or has no valid `run.json`.
@@ -83,8 +83,8 @@ def remove_run(folder: RunFolder, *, runs_dir: Path) -> Freed:
     """Remove a run folder with everything in it; links in it are removed, but not followed.
 
     Args:
-        folder: the run.
-        runs_dir: the runs folder that it must be in.
+        folder: The run.
+        runs_dir: The runs folder that it must be in.
 
     Returns:
         What was freed.
@@ -149,12 +149,12 @@ def remove_checkpoints(folder: RunFolder, *, keep: Keep, runs_dir: Path, is_tria
     """Remove checkpoints, but keep results; `run.json` records it if the run can no longer be resumed.
 
     Args:
-        folder: the run.
+        folder: The run.
         keep: `best`, `last`, or `none`. With the first two, the checkpoint that the results belong to stays as well:
             the last one, or the best if early stopping restores it. So does the last one of an incomplete run, which
             resuming needs.
-        runs_dir: the runs folder that it must be in.
-        is_trial: whether to only return what would be removed.
+        runs_dir: The runs folder that it must be in.
+        is_trial: Whether to only return what would be removed.
 
     Returns:
         What was freed, or would be.
@@ -182,8 +182,8 @@ def refuse_removed(folder: RunFolder, name: Literal["best", "last"] = "last") ->
     """Raise an error if a checkpoint that the run had was removed by `dlrun runs gc`.
 
     Args:
-        folder: the run.
-        name: the checkpoint that is needed.
+        folder: The run.
+        name: The checkpoint that is needed.
 
     Raises:
         UsageError: It was removed.
@@ -209,7 +209,7 @@ def size_of(path: Path) -> int:
     """Return the number of bytes in the files of a folder; a file with several names counts once.
 
     Args:
-        path: the folder.
+        path: The folder.
 
     Raises:
         RunError: The folder cannot be read.

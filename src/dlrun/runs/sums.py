@@ -23,10 +23,10 @@ def check_sum(folder: Path, path: Path, data: bytes, *, hint: str = "") -> None:
     """Compare the content of a file with the checksum in `run.json`; without a checksum, any content is accepted.
 
     Args:
-        folder: the folder of the run.
-        path: one of its files.
-        data: the whole content of the file.
-        hint: what to try, besides restoring the file from a copy.
+        folder: The folder of the run.
+        path: One of its files.
+        data: The whole content of the file.
+        hint: What to try, besides restoring the file from a copy.
 
     Raises:
         RunError: The content has changed.
@@ -44,9 +44,9 @@ def check_presence(folder: Path, path: Path, *, hint: str = "") -> None:
     """Raise an error if a file that the run had is missing.
 
     Args:
-        folder: the folder of the run.
-        path: one of its files.
-        hint: what to try, besides restoring the file from a copy.
+        folder: The folder of the run.
+        path: One of its files.
+        hint: What to try, besides restoring the file from a copy.
 
     Raises:
         RunError: `run.json` has a checksum of the file, but the file does not exist.

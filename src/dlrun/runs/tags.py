@@ -14,9 +14,9 @@ def change_tags(folder: RunFolder, tags: Sequence[str], *, is_removal: bool = Fa
     """Add tags to a run, or remove them.
 
     Args:
-        folder: the run.
-        tags: the tags. Adding one that exists, or removing one that does not, changes nothing.
-        is_removal: whether to remove the tags.
+        folder: The run.
+        tags: The tags. Adding one that exists, or removing one that does not, changes nothing.
+        is_removal: Whether to remove the tags.
 
     Returns:
         The run's tags, in the order in which they were added.

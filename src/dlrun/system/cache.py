@@ -37,10 +37,10 @@ class Cached(Generic[T]):
     """The content of a cache entry.
 
     Args:
-        value: what `read` returned.
-        folder: the folder of the entry; None for a temporary folder, which is removed although mapped files stay valid.
-        is_reused: whether an earlier run made it.
-        notes: messages for the user: a damaged entry was made again, or nothing can be cached.
+        value: What `read` returned.
+        folder: The folder of the entry; None for a temporary folder, which is removed although mapped files stay valid.
+        is_reused: Whether an earlier run made it.
+        notes: Messages for the user: a damaged entry was made again, or nothing can be cached.
     """
 
     value: T
@@ -53,7 +53,7 @@ class Cache:
     """The entries of one kind in the user's cache folder.
 
     Args:
-        kind: one of `KINDS`.
+        kind: One of `KINDS`.
     """
 
     def __init__(self, kind: str) -> None:
@@ -70,8 +70,8 @@ class Cache:
         """Read an entry; return None if there is none, or if it is damaged.
 
         Args:
-            key: its name, which must change if anything changes that it is made from.
-            read: reads its folder, and maps large files. No process removes the files in the meantime.
+            key: Its name, which must change if anything changes that it is made from.
+            read: Reads its folder, and maps large files. No process removes the files in the meantime.
         """
         return self._look(key, read)[0]
 
@@ -88,12 +88,12 @@ class Cache:
         """Read an entry, after making it if there is none or it is damaged.
 
         Args:
-            key: its name, which must change if anything changes that it is made from.
-            make: writes its files into an empty folder. It is called a second time if the disk is full at first.
-            read: reads the folder, and maps large files. No process removes the files in the meantime.
-            what: a description of what the entry is made from, for `dlrun cache ls`.
-            size: the approximate size in bytes.
-            beside: the folders of entries that are used together with it, and must not be removed to make room.
+            key: Its name, which must change if anything changes that it is made from.
+            make: Writes its files into an empty folder. It is called a second time if the disk is full at first.
+            read: Reads the folder, and maps large files. No process removes the files in the meantime.
+            what: A description of what the entry is made from, for `dlrun cache ls`.
+            size: The approximate size in bytes.
+            beside: The folders of entries that are used together with it, and must not be removed to make room.
 
         Returns:
             The content of the entry.
@@ -143,10 +143,10 @@ class Cache:
         """Store a small JSON value. If that fails, `get_value` finds none, and the value is computed again.
 
         Args:
-            key: its name, which must change if anything changes that it is computed from.
-            value: a JSON value below 1 MiB.
-            what: a description of what it is computed from, for `dlrun cache ls`.
-            beside: the folders of entries that are used together with it, and must not be removed to make room.
+            key: Its name, which must change if anything changes that it is computed from.
+            value: A JSON value below 1 MiB.
+            what: A description of what it is computed from, for `dlrun cache ls`.
+            beside: The folders of entries that are used together with it, and must not be removed to make room.
         """
         path = self._value_path(key)
         with suppress(OSError):

@@ -53,11 +53,11 @@ class CacheEntry:
     """One entry of the cache.
 
     Args:
-        path: its folder or file.
-        kind: one of `KINDS`.
-        what: a description of what it was made from.
-        bytes: the size of its files.
-        used: when it was last used, in seconds since 1970.
+        path: Its folder or file.
+        kind: One of `KINDS`.
+        what: A description of what it was made from.
+        bytes: The size of its files.
+        used: When it was last used, in seconds since 1970.
     """
 
     path: Path
@@ -109,8 +109,8 @@ def make_room(needed: int, *, keep: Collection[Path] = ()) -> None:
     limit of the cache is still made, and is then alone in the cache.
 
     Args:
-        needed: the number of bytes.
-        keep: the folders of entries that must not be removed.
+        needed: The number of bytes.
+        keep: The folders of entries that must not be removed.
 
     Raises:
         OSError: Even removing all entries would not make enough room on the disk; nothing is removed.
@@ -134,7 +134,7 @@ def remove_entry(path: Path) -> bool:
     Files that another process has mapped stay valid for it: only their names disappear at once.
 
     Args:
-        path: the folder or file of the entry.
+        path: The folder or file of the entry.
 
     Raises:
         OSError: The entry cannot be removed.
@@ -167,8 +167,8 @@ def locked(entry: Path, *, exclusive: bool) -> Iterator[None]:
     If the entry has not been written when its exclusive lock is released, its folder is removed.
 
     Args:
-        entry: the folder of the entry; an exclusive lock creates it if it is missing.
-        exclusive: whether to write the entry.
+        entry: The folder of the entry; an exclusive lock creates it if it is missing.
+        exclusive: Whether to write the entry.
 
     Raises:
         OSError: The cache is not writable; or, for a shared lock, the entry does not exist.

@@ -36,8 +36,8 @@ def explained(action: str, *, error: type[RunError] = RunError) -> Iterator[None
     """Turn an OSError inside the block into one clear line: `cannot <action>: the disk is full`.
 
     Args:
-        action: what cannot be done.
-        error: the class of the error to raise.
+        action: What cannot be done.
+        error: The class of the error to raise.
 
     Raises:
         RunError: Any OSError was raised; the class is `error`.

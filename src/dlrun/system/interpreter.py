@@ -30,7 +30,7 @@ def python_environment(changes: Mapping[str, str] | None = None) -> dict[str, st
     To Python, an empty entry means the current folder; `PYTHONPATH=$PYTHONPATH:/more` creates one by accident.
 
     Args:
-        changes: additional variables.
+        changes: Additional variables.
     """
     entries = [_absolute(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     source = Path(__file__).absolute().parents[2]
@@ -53,8 +53,8 @@ class Answer:
     """The pipe for a child's answer; pass `inherited` as `pass_fds` and `argument` on its command line.
 
     Args:
-        reader: the end that stays in this process.
-        writer: the end for the child.
+        reader: The end that stays in this process.
+        writer: The end for the child.
     """
 
     def __init__(self, reader: int, writer: int) -> None:
@@ -105,7 +105,7 @@ def taken_over(argument: str) -> int:
     """Return the pipe that this process answers through, and keep processes that it starts from inheriting it.
 
     Args:
-        argument: the argument from the command line, `Answer.argument`.
+        argument: The argument from the command line, `Answer.argument`.
     """
     pipe = int(argument)
     os.set_inheritable(pipe, False)
@@ -116,8 +116,8 @@ def answer(pipe: int, content: str | Mapping[str, Any]) -> None:
     """Send an answer to the parent process; long texts are cut, since it may read only after this process has ended.
 
     Args:
-        pipe: the pipe, from `taken_over`.
-        content: a text, or a few texts and numbers by name.
+        pipe: The pipe, from `taken_over`.
+        content: A text, or a few texts and numbers by name.
     """
     with suppress(OSError):  # the parent has ended
         os.write(pipe, json.dumps(_short(content)).encode() + b"\n")

@@ -30,9 +30,9 @@ def make_metric_variables(model: keras.Model, inputs: Any, targets: Any) -> None
     that does it earlier.
 
     Args:
-        model: compiled.
-        inputs: a `keras.KerasTensor` like one batch of inputs.
-        targets: the same for the targets.
+        model: Compiled.
+        inputs: A `keras.KerasTensor` like one batch of inputs.
+        targets: The same for the targets.
     """
     model._symbolic_build(data_batch=(inputs, targets))  # noqa: SLF001
 

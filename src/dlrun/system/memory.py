@@ -17,8 +17,8 @@ def free_memory(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup"
     """Return the number of bytes that are free and that no limit forbids; a cautious guess if nothing is known.
 
     Args:
-        proc: the folder where the system describes itself.
-        groups: the folder with the limits of control groups.
+        proc: The folder where the system describes itself.
+        groups: The folder with the limits of control groups.
     """
     known = [*_of_machine(proc), *_of_control_groups(proc, groups), *_of_process(proc)]
     return max(0, min(known, default=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2))

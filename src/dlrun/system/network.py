@@ -23,9 +23,9 @@ def find_unreachable(
     """Connect to each host once, all at the same time, through the proxies in the environment.
 
     Args:
-        urls: the URLs of the files to download.
-        connect_seconds: how long one host may take to answer.
-        total_seconds: how long everything may take, including name lookups.
+        urls: The URLs of the files to download.
+        connect_seconds: How long one host may take to answer.
+        total_seconds: How long everything may take, including name lookups.
 
     Returns:
         None if every host answers, even with an error; else the first host that does not, and why.

@@ -23,8 +23,8 @@ class Located:
     """The path of a file that a spec names.
 
     Args:
-        path: the path as seen from the working directory.
-        note: a note for the user about which of two folders was chosen; empty if there is no doubt.
+        path: The path as seen from the working directory.
+        note: A note for the user about which of two folders was chosen; empty if there is no doubt.
     """
 
     path: str
@@ -35,8 +35,8 @@ def locate(path: str, *, beside: Path) -> Located | None:
     """Find the file, the folder or the files that a path or pattern in a spec refers to.
 
     Args:
-        path: the path or pattern in the spec.
-        beside: the folder of the spec, where a relative path starts if it does not exist in the working directory.
+        path: The path or pattern in the spec.
+        beside: The folder of the spec, where a relative path starts if it does not exist in the working directory.
 
     Returns:
         The path to use; None if nothing exists there.
@@ -58,9 +58,9 @@ def absent(key: str, path: str, *, beside: Path) -> DataError:
     """Return the error for a path that does not exist.
 
     Args:
-        key: the key that names it, such as `dataset.path`.
-        path: the path in the spec.
-        beside: the folder of the spec.
+        key: The key that names it, such as `dataset.path`.
+        path: The path in the spec.
+        beside: The folder of the spec.
     """
     if (why := _unreachable(path)) is not None:
         return DataError(f"{key}: {path} cannot be accessed: {why}", expected="a readable file or folder")
@@ -81,9 +81,9 @@ def no_file(path: str | Path, *, expected: str, hint: str = "") -> DataError:
     """Return the error for a file on the command line that does not exist.
 
     Args:
-        path: the path as given.
-        expected: a description of the expected file.
-        hint: what to try if no name in its folder is similar.
+        path: The path as given.
+        expected: A description of the expected file.
+        hint: What to try if no name in its folder is similar.
     """
     where = "" if Path(path).is_absolute() else f" in {Path.cwd()}"
     near = near_path(str(path))
@@ -105,8 +105,8 @@ def near_path(path: str, *, within: Path | None = None) -> str:
     """Return the path that was probably meant: with the first wrong part replaced by the nearest name in that folder.
 
     Args:
-        path: a path that does not exist.
-        within: the folder that a relative path starts from; None for the working directory.
+        path: A path that does not exist.
+        within: The folder that a relative path starts from; None for the working directory.
 
     Returns:
         The path; empty if no name is similar, or the corrected path does not exist either.

@@ -17,8 +17,8 @@ def scratch_array(shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:
     """Return an array of zeros in a file of the cache folder.
 
     Args:
-        shape: the shape of the array.
-        dtype: its dtype.
+        shape: The shape of the array.
+        dtype: Its dtype.
 
     Raises:
         DataError: There is not enough space on the disk.

@@ -28,7 +28,7 @@ def seal_folder(folder: Path) -> None:
     """Write the sizes and digests of a folder's files to a file next to them, durably.
 
     Args:
-        folder: the folder.
+        folder: The folder.
 
     Raises:
         OSError: A file cannot be read, or the sums cannot be written.
@@ -41,7 +41,7 @@ def find_damage(folder: Path) -> str:
     """Compare a folder with its checksums: names and sizes first, then the content.
 
     Args:
-        folder: the folder.
+        folder: The folder.
 
     Returns:
         What is wrong; empty if every file is unchanged.
@@ -65,7 +65,7 @@ def read_digests(folder: Path) -> dict[str, str]:
     The digests are not compared with the files: `find_damage` does that.
 
     Args:
-        folder: the folder.
+        folder: The folder.
     """
     try:
         sums = json.loads(disk.read_file(folder / SUMS, largest=_LARGEST_SUMS))
@@ -78,7 +78,7 @@ def file_digest(path: Path) -> str:
     """Return the digest of a file: the sha256 of the sha256 digests of its blocks, in hexadecimal.
 
     Args:
-        path: the path of the file.
+        path: The path of the file.
 
     Raises:
         OSError: The file cannot be read.
@@ -109,7 +109,7 @@ def unseal(data: bytes) -> Any:
     """Return the value in the output of `seal`.
 
     Args:
-        data: the output of `seal`.
+        data: The output of `seal`.
 
     Raises:
         ValueError: The data was changed.

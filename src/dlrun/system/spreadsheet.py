@@ -17,7 +17,7 @@ def csv_text(rows: Iterable[Sequence[Any]]) -> str:
     """Return rows as CSV.
 
     Args:
-        rows: texts, numbers, and None for empty cells. NaN and infinities become empty cells too; all other numbers,
+        rows: Texts, numbers, and None for empty cells. NaN and infinities become empty cells too; all other numbers,
             including negative ones, are written as they are.
     """
     text = io.StringIO()
@@ -31,7 +31,7 @@ def safe_cell(value: Any) -> Any:
     A carriage return is escaped, because the csv module writes it unchanged, and readers take it for the end of a line.
 
     Args:
-        value: the value of the cell.
+        value: The value of the cell.
 
     Reference:
         OWASP, "CSV Injection".

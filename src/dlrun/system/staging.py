@@ -29,7 +29,7 @@ def staged_folder(target: Path) -> Iterator[Path]:
     """Yield an empty folder to fill with synced files; after the block it becomes `target`.
 
     Args:
-        target: the folder to create or replace.
+        target: The folder to create or replace.
 
     Raises:
         OSError: `target` is unchanged, or already the new folder if the failure came after the commit. After any other
@@ -44,8 +44,8 @@ def staged_folders(target: Path, *others: Path) -> Iterator[tuple[Path, ...]]:
     """Do the same as `staged_folder` for several folders with one parent, which appear in their order.
 
     Args:
-        target: the first folder.
-        others: the other folders.
+        target: The first folder.
+        others: The other folders.
 
     Raises:
         OSError: Each folder is the old or the new one; if one is new, so are all before it.

@@ -39,8 +39,8 @@ class TrainingLength:
         """Return the length that the spec's `training` section asks for.
 
         Args:
-            spec: the spec.
-            examples: the number of training examples.
+            spec: The spec.
+            examples: The number of training examples.
         """
         steps_per_epoch = spec.training.steps_per_epoch(examples)
         return cls(steps_per_epoch, spec.training.total_steps(steps_per_epoch) or 0)
@@ -51,10 +51,10 @@ class Compiled:
     """A compiled model, ready for its first step, with the precision and the CPU shares chosen for it.
 
     Args:
-        model: the Keras model to train.
-        core: the model that the spec describes: `model` itself, or what `model` applies to each part of a batch.
-        precision: the dtype that layers compute in, and why it was chosen.
-        shares: the number of parts that one CPU cuts each batch into, and why it was chosen.
+        model: The Keras model to train.
+        core: The model that the spec describes: `model` itself, or what `model` applies to each part of a batch.
+        precision: The dtype that layers compute in, and why it was chosen.
+        shares: The number of parts that one CPU cuts each batch into, and why it was chosen.
     """
 
     model: keras.Model
@@ -75,12 +75,12 @@ def compile_model(
     """Build and compile the spec's model; the spec's seed decides every initial value.
 
     Args:
-        spec: the spec.
-        features: the shape and kind of the model's input.
-        target: what the model has to predict, with the encoding and activation that the loss needs.
-        replicas: the replicas; each variable is created on all of their devices.
-        length: the length of the training, which learning rate schedules need.
-        shares: the number of parts that one CPU should cut each batch into.
+        spec: The spec.
+        features: The shape and kind of the model's input.
+        target: What the model has to predict, with the encoding and activation that the loss needs.
+        replicas: The replicas; each variable is created on all of their devices.
+        length: The length of the training, which learning rate schedules need.
+        shares: The number of parts that one CPU should cut each batch into.
 
     Returns:
         The compiled model; its weights, optimizer slots and metric variables all exist.

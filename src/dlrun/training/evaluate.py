@@ -21,10 +21,10 @@ class Evaluator:
     """Scores a model on one split; its graph is traced once and reused after every epoch.
 
     Args:
-        model: a compiled model; each evaluation uses and resets its metric variables.
-        feed: the examples of the split.
-        batch_size: the number of examples in one step.
-        replicas: the replicas that compute each step.
+        model: A compiled model; each evaluation uses and resets its metric variables.
+        feed: The examples of the split.
+        batch_size: The number of examples in one step.
+        replicas: The replicas that compute each step.
     """
 
     def __init__(self, model: keras.Model, feed: Feed, *, batch_size: int, replicas: Replicas) -> None:
@@ -66,7 +66,7 @@ def with_exact(scores: Mapping[str, float], exact: Mapping[str, float]) -> dict[
     """Return the scores, with those that cannot be averaged over batches replaced by their exact values.
 
     Args:
-        scores: running averages over batches.
-        exact: the values computed from all predictions at once, for metrics such as the area under a curve.
+        scores: Running averages over batches.
+        exact: The values computed from all predictions at once, for metrics such as the area under a curve.
     """
     return {name: exact.get(name, value) for name, value in scores.items()}

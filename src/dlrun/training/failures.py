@@ -18,8 +18,8 @@ def step_failures(batch_key: str, batch_size: int) -> Iterator[None]:
     """Turn the failures of a training or evaluation step into an error with advice.
 
     Args:
-        batch_key: the key of the spec that sets the number of examples in a step.
-        batch_size: the value of that key.
+        batch_key: The key of the spec that sets the number of examples in a step.
+        batch_size: The value of that key.
 
     Raises:
         RunError: Memory ran out, or an operation rejected its inputs.
@@ -44,8 +44,8 @@ def worker_failures(cluster: Cluster, run_id: str) -> Iterator[None]:
     """Turn the errors that TensorFlow raises after another worker has ended into one that says how to resume.
 
     Args:
-        cluster: the processes that train together.
-        run_id: the run to resume.
+        cluster: The processes that train together.
+        run_id: The run to resume.
 
     Raises:
         RunError: Another worker has ended or cannot be reached.

@@ -85,7 +85,7 @@ class Trainer:
         """Return to the point where a checkpoint was written: variables, decisions, and the rows of the log.
 
         Args:
-            checkpoint: a checkpoint of this run.
+            checkpoint: A checkpoint of this run.
 
         Raises:
             CheckpointError: The checkpoint belongs to another model, spec or dataset.

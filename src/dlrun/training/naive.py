@@ -37,11 +37,11 @@ class NaiveScores:
     """Computes loss and metrics of baseline predictions, for examples that arrive in blocks.
 
     Args:
-        loss: the loss of the spec.
-        metrics: the metrics of the spec.
-        target: what the model predicts, with the encoding and activation that the loss needs.
-        batch_size: the number of examples in one step, for a loss that is computed over a whole batch.
-        constant: the prediction for every example, as in `BaselineRecord.values`; empty if `add` gets predictions.
+        loss: The loss of the spec.
+        metrics: The metrics of the spec.
+        target: What the model predicts, with the encoding and activation that the loss needs.
+        batch_size: The number of examples in one step, for a loss that is computed over a whole batch.
+        constant: The prediction for every example, as in `BaselineRecord.values`; empty if `add` gets predictions.
     """
 
     def __init__(
@@ -65,9 +65,9 @@ class NaiveScores:
         """Score some more examples.
 
         Args:
-            truth: the true targets, as `Split.target` stores them.
-            predicted: the naive forecasts; None to use the constant.
-            weight: the weight of each example in the loss; None for equal weights.
+            truth: The true targets, as `Split.target` stores them.
+            predicted: The naive forecasts; None to use the constant.
+            weight: The weight of each example in the loss; None for equal weights.
 
         Shape:
             truth: `(n,)` or `(n, size)`. predicted: as `truth`, values in their original unit. weight: `(n,)`.
@@ -107,7 +107,7 @@ def find_baseline(setup: TrainingSetup) -> BaselineRecord | None:
     """Return the baseline of a run: the naive forecast of a series, or else a constant; None for an autoencoder.
 
     Args:
-        setup: the training setup of the run.
+        setup: The training setup of the run.
     """
     if setup.dataset.naive:
         return BaselineRecord(method="the last value")
@@ -129,9 +129,9 @@ def naive_scores(setup: TrainingSetup, baseline: BaselineRecord, split: str) -> 
     """Return the loss and metrics of the baseline on a split.
 
     Args:
-        setup: the training setup of the run.
-        baseline: the baseline to score.
-        split: the name of the split.
+        setup: The training setup of the run.
+        baseline: The baseline to score.
+        split: The name of the split.
 
     Returns:
         The scores by name, as for the model; empty if the split has no baseline predictions.
@@ -150,8 +150,8 @@ def constant_output(values: Array, target: Target) -> Any:
     """Return the output of a model that predicts the same for every example.
 
     Args:
-        values: probabilities of classes or labels, or values in their original unit.
-        target: what the model predicts, with the activation of the output layer.
+        values: Probabilities of classes or labels, or values in their original unit.
+        target: What the model predicts, with the activation of the output layer.
 
     Shape:
         values: `(size,)`. Returns: `(units,)` float32.

@@ -18,11 +18,11 @@ class LayerPlan:
     """One layer of the model.
 
     Args:
-        name: the layer's name in the model.
-        type: the name of its Keras class.
-        output_shape: the shape of its output for one example, without the batch axis.
-        parameters: the number of its parameters, trainable or not.
-        dtype: the dtype that it computes in.
+        name: The layer's name in the model.
+        type: The name of its Keras class.
+        output_shape: The shape of its output for one example, without the batch axis.
+        parameters: The number of its parameters, trainable or not.
+        dtype: The dtype that it computes in.
     """
 
     name: str
@@ -37,15 +37,15 @@ class TrainingPlan:
     """What a training would consist of.
 
     Args:
-        layers: the layers, in order.
-        parameters: the number of parameters of the whole model.
-        trainable: the number of parameters that training changes.
-        memory: bytes by purpose: `variables`, `gradients`, `optimizer`, `activations` (an estimate: the outputs of all
+        layers: The layers, in order.
+        parameters: The number of parameters of the whole model.
+        trainable: The number of parameters that training changes.
+        memory: Bytes by purpose: `variables`, `gradients`, `optimizer`, `activations` (an estimate: the outputs of all
             layers for one batch, which the gradient needs), `data` (all splits, on the device).
-        steps_per_epoch: the number of steps in one epoch.
-        steps: the number of steps of the whole training.
-        precision: the dtype that layers compute in.
-        left_out: why a column of the data is not used as a feature, by the column's name.
+        steps_per_epoch: The number of steps in one epoch.
+        steps: The number of steps of the whole training.
+        precision: The dtype that layers compute in.
+        left_out: Why a column of the data is not used as a feature, by the column's name.
     """
 
     layers: tuple[LayerPlan, ...]
@@ -62,7 +62,7 @@ def make_plan(setup: TrainingSetup) -> TrainingPlan:
     """Return the plan of a training.
 
     Args:
-        setup: the training setup to describe.
+        setup: The training setup to describe.
     """
     model, batch_size = setup.compiled.model, setup.spec.training.batch_size
     layers = plan_layers(setup.compiled.core)

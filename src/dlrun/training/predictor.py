@@ -22,10 +22,10 @@ class Predictor:
     """Computes the predictions for stored examples.
 
     Args:
-        core: the trained model.
-        preprocess: the model that turns stored examples into features.
-        target: what the model predicts, with the activation of the output layer.
-        batch_size: the number of examples in one step.
+        core: The trained model.
+        preprocess: The model that turns stored examples into features.
+        target: What the model predicts, with the activation of the output layer.
+        batch_size: The number of examples in one step.
     """
 
     def __init__(self, core: keras.Model, *, preprocess: keras.Model, target: Target, batch_size: int) -> None:
@@ -44,7 +44,7 @@ class Predictor:
         """Return the predictions for some examples.
 
         Args:
-            rows: the examples, as a split stores them.
+            rows: The examples, as a split stores them.
 
         Shape:
             rows: `(n, *raw_shape)`. Returns: `(n, size)` float32: probabilities of classes or labels, or values in
@@ -61,7 +61,7 @@ class Predictor:
         Where the mean of the values is large compared to their spread, float32 has few digits left for the differences.
 
         Args:
-            rows: the examples, as a split stores them.
+            rows: The examples, as a split stores them.
 
         Shape:
             rows: `(n, *raw_shape)`. Returns: `(n, size)`.
@@ -83,7 +83,7 @@ class Predictor:
         """Return the mean squared error of an autoencoder's reconstruction of each example.
 
         Args:
-            rows: the examples, as a split stores them.
+            rows: The examples, as a split stores them.
 
         Formula:
             the mean over an example's features of (reconstruction - feature)^2
@@ -97,7 +97,7 @@ class Predictor:
         """Return the features that the model computes on, for stored examples.
 
         Args:
-            rows: the examples, as a split stores them.
+            rows: The examples, as a split stores them.
 
         Shape:
             rows: `(n, *raw_shape)`. Returns: `(n, *features.shape)`.
@@ -108,7 +108,7 @@ class Predictor:
         """Return an autoencoder's reconstructions and their mean squared errors, in one pass.
 
         Args:
-            rows: the examples, as a split stores them.
+            rows: The examples, as a split stores them.
 
         Shape:
             rows: `(n, *raw_shape)`. Returns: `(n, *features.shape)` and `(n,)`, float32.

@@ -20,9 +20,9 @@ def read_newest(setup: TrainingSetup, folder: RunFolder, listener: Listener) -> 
     """Return the newest valid checkpoint, to resume from; None if the run has not written one yet.
 
     Args:
-        setup: the training setup of the run.
-        folder: the run.
-        listener: receives a warning for each newer checkpoint that is damaged.
+        setup: The training setup of the run.
+        folder: The run.
+        listener: Receives a warning for each newer checkpoint that is damaged.
 
     Raises:
         CheckpointError: No checkpoint is valid, or the folder of the newest one is named after another step.
@@ -43,11 +43,11 @@ def restore_model(spec: Spec, model: keras.Model, folder: RunFolder, name: str, 
     """Load the variables of a checkpoint into a model.
 
     Args:
-        spec: the spec of the run.
-        model: the model, compiled from that spec.
-        folder: the run.
+        spec: The spec of the run.
+        model: The model, compiled from that spec.
+        folder: The run.
         name: `final` (the best if early stopping restores it, else the last), `last`, `best`, or a checkpoint's name.
-        listener: receives a note with the path of the checkpoint.
+        listener: Receives a note with the path of the checkpoint.
 
     Returns:
         The checkpoint's name.

@@ -38,10 +38,10 @@ def sample_predictions(
     """Predict a split, or an even sample of a large one.
 
     Args:
-        setup: the training setup of the run, with the final weights.
-        split: the name of the split.
-        predictor: the predictor of that model.
-        measures_columns: whether to measure how much the predictions depend on each column of a table.
+        setup: The training setup of the run, with the final weights.
+        split: The name of the split.
+        predictor: The predictor of that model.
+        measures_columns: Whether to measure how much the predictions depend on each column of a table.
 
     Returns:
         The predictions, with the examples that the report shows.
@@ -113,10 +113,10 @@ def turns_within_budget(columns: int, *, calls: int, positions: int, parameters:
     The number follows from counts, not from a clock, so that two runs of one spec have the same report.
 
     Args:
-        columns: the number of columns.
-        calls: the number of model calls that it takes to predict the examples once.
-        positions: the number of examples, or of steps in all histories, that the weights are applied to.
-        parameters: the number of parameters of the model.
+        columns: The number of columns.
+        calls: The number of model calls that it takes to predict the examples once.
+        positions: The number of examples, or of steps in all histories, that the weights are applied to.
+        parameters: The number of parameters of the model.
     """
     once = columns * (calls * _PRODUCTS_OF_A_CALL + positions * parameters)
     return min(_TURNS, _MOST_PRODUCTS // max(1, once))

@@ -187,10 +187,10 @@ def assemble(
     """Choose the device, load the data, and build and compile the model.
 
     Args:
-        file: the spec.
-        listener: receives notes about what was chosen, and warnings.
-        timeline: counts the time of each phase; None for a new one.
-        cluster: the processes that train together.
+        file: The spec.
+        listener: Receives notes about what was chosen, and warnings.
+        timeline: Counts the time of each phase; None for a new one.
+        cluster: The processes that train together.
 
     Returns:
         Everything that training and evaluation need.

@@ -41,14 +41,14 @@ class TrainingState:
     """The position and the decisions of a training between two calls.
 
     Args:
-        epoch: the number of completed epochs.
-        step: the number of completed steps, over all epochs.
-        epoch_step: the number of completed steps of the current epoch.
-        seconds: the time spent in training and validation.
-        best: the best epoch so far; None before the end of the first.
-        early_stopping: the state of early stopping.
-        plateau: the state of reduce_on_plateau; None for other schedules.
-        stopped: why training ended before its full length; empty otherwise.
+        epoch: The number of completed epochs.
+        step: The number of completed steps, over all epochs.
+        epoch_step: The number of completed steps of the current epoch.
+        seconds: The time spent in training and validation.
+        best: The best epoch so far; None before the end of the first.
+        early_stopping: The state of early stopping.
+        plateau: The state of reduce_on_plateau; None for other schedules.
+        stopped: Why training ended before its full length; empty otherwise.
     """
 
     epoch: int = 0
@@ -69,7 +69,7 @@ class TrainingState:
         """Return the state that `to_json` has written.
 
         Args:
-            data: the parsed JSON.
+            data: The parsed JSON.
 
         Raises:
             CheckpointError: `data` is not a training state.
@@ -115,9 +115,9 @@ def judge_epoch(state: TrainingState, spec: Spec, scores: Mapping[str, float]) -
     An undefined score decides nothing: the epoch counts neither as an improvement nor towards the patience.
 
     Args:
-        state: the state, with the epoch counted.
-        spec: names the metrics to watch.
-        scores: the scores of the epoch; those of the validation split have the prefix `val_`.
+        state: The state, with the epoch counted.
+        spec: Names the metrics to watch.
+        scores: The scores of the epoch; those of the validation split have the prefix `val_`.
     """
     directions, has_validation = directions_of(spec.metrics), "val_loss" in scores
 
@@ -143,8 +143,8 @@ def find_undefined(spec: Spec, scores: Mapping[str, float]) -> dict[str, str]:
     """Return the watched scores that are undefined in an epoch.
 
     Args:
-        spec: names the metrics to watch.
-        scores: the scores of the epoch, as for `judge_epoch`.
+        spec: Names the metrics to watch.
+        scores: The scores of the epoch, as for `judge_epoch`.
 
     Returns:
         What each undefined score decides, in words, by the name of the score.
@@ -166,10 +166,10 @@ def undefined_text(name: str, what: str, *, epoch: int, spec: Spec) -> str:
     """Return a warning about an undefined score: what follows from it, and what to try.
 
     Args:
-        name: the name of the score.
-        what: what it decides, in the words of `find_undefined`.
-        epoch: the epoch in which it is undefined.
-        spec: names the metrics to watch.
+        name: The name of the score.
+        what: What it decides, in the words of `find_undefined`.
+        epoch: The epoch in which it is undefined.
+        spec: Names the metrics to watch.
     """
     examples, rule = "validation" if name.startswith("val_") else "training", spec.training.early_stopping
     keys = {

@@ -30,8 +30,8 @@ def stop_with(pipe: int, *, kill_seconds: float | None = None) -> None:
     """Stop this process, as SIGTERM does, when the process at the other end of a pipe ends for whatever reason.
 
     Args:
-        pipe: the file descriptor of the reading end.
-        kill_seconds: how long stopping may take before the process is killed; None for any time.
+        pipe: The file descriptor of the reading end.
+        kill_seconds: How long stopping may take before the process is killed; None for any time.
     """
 
     def watch() -> None:
@@ -82,7 +82,7 @@ class Stop:
         """Remember the first signal inside the block, instead of raising KeyboardInterrupt.
 
         Args:
-            max_seconds: the time until `is_late`; None for no limit.
+            max_seconds: The time until `is_late`; None for no limit.
         """
         self._deferred = True
         if max_seconds is not None:

@@ -22,10 +22,10 @@ class StreamedScores:
     """Scores a model on examples that arrive in blocks, and keeps none of them.
 
     Args:
-        model: a compiled model; its metric variables are used and reset.
-        preprocess: the model that turns stored examples into features.
-        target: what the model predicts, with the encoding that the loss needs.
-        batch_size: the number of examples in one step.
+        model: A compiled model; its metric variables are used and reset.
+        preprocess: The model that turns stored examples into features.
+        target: What the model predicts, with the encoding that the loss needs.
+        batch_size: The number of examples in one step.
     """
 
     def __init__(self, model: keras.Model, *, preprocess: keras.Model, target: Target, batch_size: int) -> None:
@@ -44,8 +44,8 @@ class StreamedScores:
         """Score some more examples.
 
         Args:
-            stored: the examples, as a split stores them.
-            truth: the true targets, as `Split.target` stores them; None for an autoencoder.
+            stored: The examples, as a split stores them.
+            truth: The true targets, as `Split.target` stores them; None for an autoencoder.
 
         Shape:
             stored: `(n, *raw_shape)`. truth: `(n,)` or `(n, size)`.

@@ -29,12 +29,12 @@ class Trained:
     """A run's model, without the data that it was trained on.
 
     Args:
-        folder: the run.
-        spec: the spec that it was trained with.
-        interface: the description of its input and output.
-        core: the model with the variables of a checkpoint. It computes in float32, whatever precision it was trained
+        folder: The run.
+        spec: The spec that it was trained with.
+        interface: The description of its input and output.
+        core: The model with the variables of a checkpoint. It computes in float32, whatever precision it was trained
             in, and is compiled with the loss and metrics of the spec.
-        checkpoint: the name of that checkpoint.
+        checkpoint: The name of that checkpoint.
     """
 
     folder: RunFolder
@@ -84,11 +84,11 @@ def load_trained(
     """Build the model of a run and load the variables of a checkpoint.
 
     Args:
-        folder: the run.
-        spec: the spec of the run.
+        folder: The run.
+        spec: The spec of the run.
         checkpoint: `final`, `last`, `best`, or a checkpoint's name.
-        listener: receives notes about the device and the checkpoint.
-        device: one device, in the notation of `training.device`.
+        listener: Receives notes about the device and the checkpoint.
+        device: One device, in the notation of `training.device`.
 
     Returns:
         The trained model.

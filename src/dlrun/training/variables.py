@@ -35,7 +35,7 @@ class HostValues(Mapping[str, Array]):
     """Every variable of a compiled model, its optimizer and its metrics; each is copied to the host on access.
 
     Args:
-        model: a compiled model with a built optimizer.
+        model: A compiled model with a built optimizer.
     """
 
     def __init__(self, model: keras.Model) -> None:
@@ -70,8 +70,8 @@ def array_specs(model: keras.Model, *, parts: tuple[str, ...]) -> dict[str, Arra
     """Return the shape and dtype of every variable that a checkpoint of `model` has to hold.
 
     Args:
-        model: a compiled model with a built optimizer.
-        parts: which variables: any of `model`, `optimizer`, `metrics`.
+        model: A compiled model with a built optimizer.
+        parts: Which variables: any of `model`, `optimizer`, `metrics`.
     """
     named = ((name, variable) for name, variable in _named(model) if name.partition("/")[0] in parts)
     return {name: _spec(variable) for name, variable in named}
@@ -81,9 +81,9 @@ def assign_arrays(model: keras.Model, arrays: Mapping[str, npt.NDArray[Any]], *,
     """Assign values that were read from an equal model.
 
     Args:
-        model: a compiled model with a built optimizer.
-        arrays: the values by name, as `read_arrays` returns them.
-        parts: which variables to assign: any of `model`, `optimizer`, `metrics`.
+        model: A compiled model with a built optimizer.
+        arrays: The values by name, as `read_arrays` returns them.
+        parts: Which variables to assign: any of `model`, `optimizer`, `metrics`.
 
     Raises:
         CheckpointError: A name, shape or dtype differs, or a variable is missing.

@@ -21,7 +21,7 @@ class ColumnFacts:
 
     Args:
         name: Name of the column.
-        kind: numeric, categorical, date or text.
+        kind: Numeric, categorical, date or text.
         missing: Fraction of missing values in the file; None if unknown.
         distinct: Number of distinct values in the file; None if unknown or too many to count.
         low: Smallest number in a sample of training examples.

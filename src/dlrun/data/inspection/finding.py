@@ -16,7 +16,7 @@ class Finding:
     """One line of a report.
 
     Args:
-        status: pass, note (may be chance), warning (look at it), or failure (scores are misleading, or training
+        status: Pass, note (may be chance), warning (look at it), or failure (scores are misleading, or training
             suffers).
         check: Name of the check.
         said: What was found, with numbers.

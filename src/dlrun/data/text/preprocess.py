@@ -20,7 +20,7 @@ class TokenPreprocess(Preprocess):
     Args:
         raw_shape: `(length,)`.
         vocabulary_size: Number of ids.
-        output_mode: int: the ids · multi_hot: for each id whether it is there · count: how often · tf_idf: how often,
+        output_mode: Int: the ids · multi_hot: for each id whether it is there · count: how often · tf_idf: how often,
             times the id's weight.
         idf: The weight of each id, for tf_idf.
         type: Tells the kinds of preprocessing apart.

@@ -32,7 +32,7 @@ def cutter(kind: TokenKind, standardize: Standardize) -> Cut:
     """A function from a text to its tokens.
 
     Args:
-        kind: words: what stands between ASCII's white space. characters: Unicode's code points.
+        kind: Words: what stands between ASCII's white space. characters: Unicode's code points.
         standardize: What is done to the text before.
     """
     table = _SMALL if standardize.startswith("lower") else None

@@ -26,9 +26,9 @@ def write_onnx(model: ExportModel, file: Path, description: ModelDescription) ->
     """Write an ONNX file with `labels` and `description` in its metadata, both as JSON.
 
     Args:
-        model: the parts of the model.
-        file: the path of the file.
-        description: its inputs and outputs.
+        model: The parts of the model.
+        file: The path of the file.
+        description: Its inputs and outputs.
 
     Raises:
         RunError: ONNX cannot represent something in the model.

@@ -45,10 +45,10 @@ class Strings:
         """Add a layer.
 
         Args:
-            layer: a `StringLookup` or `TextVectorization` layer.
-            sources: the name of the string input, or those that a `StringLookup` takes side by side.
-            output: the name of the layer's output.
-            shape: the shape of each input, without the batch axis.
+            layer: A `StringLookup` or `TextVectorization` layer.
+            sources: The name of the string input, or those that a `StringLookup` takes side by side.
+            output: The name of the layer's output.
+            shape: The shape of each input, without the batch axis.
 
         Raises:
             RunError: ONNX has no operations for something that the layer does.

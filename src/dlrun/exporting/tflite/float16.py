@@ -22,7 +22,7 @@ def with_float16_weights(model: bytes) -> bytes:
     """Return the model with the weights of its network as float16.
 
     Args:
-        model: the content of a TensorFlow Lite file.
+        model: The content of a TensorFlow Lite file.
     """
     schema, files = lite_schema(), lite_files()
     parsed = files.convert_bytearray_to_object(bytearray(model))

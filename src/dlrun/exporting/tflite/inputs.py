@@ -16,8 +16,8 @@ def with_inputs(model: bytes, packs: Mapping[str, Sequence[str]]) -> bytes:
     """Replace inputs of shape `(1, columns)` by inputs of shape `(1, 1)`, which the first operations concatenate.
 
     Args:
-        model: the content of a TensorFlow Lite file with one signature.
-        packs: for each input to replace, the names of the new inputs.
+        model: The content of a TensorFlow Lite file with one signature.
+        packs: For each input to replace, the names of the new inputs.
 
     Returns:
         The content of the new file.

@@ -43,13 +43,13 @@ def write_tflite(
     """Write a TensorFlow Lite file, with `labels.txt` and `description.json` appended as a zip archive.
 
     Args:
-        model: the parts of the model.
-        file: the path of the file.
-        description: its inputs and outputs.
+        model: The parts of the model.
+        file: The path of the file.
+        description: Its inputs and outputs.
         quantize: `float16` for the weights of the network; `int8` for its weights and computation, or only its weights
             if it cannot be calibrated. The parts before the network stay in float32.
-        calibration: for int8, examples in the form that the file takes, to measure the range of each tensor.
-        work: an empty folder for temporary files.
+        calibration: For int8, examples in the form that the file takes, to measure the range of each tensor.
+        work: An empty folder for temporary files.
 
     Raises:
         RunError: TensorFlow Lite cannot represent something in the model, or its converter crashed.

@@ -27,8 +27,8 @@ class ByteTokens:
     """Applies the rules of a `TextVectorization` layer to bytes, in TensorFlow.
 
     Args:
-        rules: the rules of the layer.
-        texts: the number of texts; several texts are separate lines, and are split into characters.
+        rules: The rules of the layer.
+        texts: The number of texts; several texts are separate lines, and are split into characters.
     """
 
     def __init__(self, rules: TextRules, *, texts: int = 1) -> None:
@@ -43,7 +43,7 @@ class ByteTokens:
         """Return the ids.
 
         Args:
-            raw: the bytes of the texts.
+            raw: The bytes of the texts.
 
         Shape:
             raw: `(1, bytes)` uint8. Returns: `(1, texts * length)` int32.
@@ -104,8 +104,8 @@ class ByteTokens:
         """Number characters from 0 in each line, which has room for `length` of them, and select those that fit.
 
         Args:
-            token: the number of each byte's character; -1 for the first byte, which belongs to none.
-            ends: whether each byte ends a line.
+            token: The number of each byte's character; -1 for the first byte, which belongs to none.
+            ends: Whether each byte ends a line.
         """
         import tensorflow as tf
 

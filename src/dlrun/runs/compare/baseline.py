@@ -20,10 +20,10 @@ class BaselineComparison:
     """A score of the model, next to that of the baseline.
 
     Args:
-        name: the name of the score.
-        value: the score of the model.
-        naive: the score of the baseline.
-        gain: by how much the model is better; negative if it is worse.
+        name: The name of the score.
+        value: The score of the model.
+        naive: The score of the baseline.
+        gain: By how much the model is better; negative if it is worse.
     """
 
     name: str
@@ -57,8 +57,8 @@ def compare_with_naive(record: RunRecord, split: str, directions: Mapping[str, s
     is only included if it is better in spite of that.
 
     Args:
-        record: the record of a run with its scores and those of the baseline.
-        split: the name of the split.
+        record: The record of a run with its scores and those of the baseline.
+        split: The name of the split.
         directions: `min` or `max` for each score.
 
     Returns:
@@ -74,7 +74,7 @@ def warn_of_naive(record: RunRecord) -> str:
     """Return a warning about a model that is not better than the baseline in any metric.
 
     Args:
-        record: the record of a complete run, with its scores and those of the baseline.
+        record: The record of a complete run, with its scores and those of the baseline.
 
     Returns:
         The warning; empty if some metric is better, or nothing can be compared.

@@ -24,9 +24,9 @@ class ComparisonLine:
 
     Args:
         section: `spec`, `score`, `outcome` or `environment`.
-        key: a dotted key of the spec, or a name such as `validation accuracy`, `seconds` or `keras`.
-        values: the value of each run; None if a run has none.
-        direction: for a score, whether the largest or the smallest value is best; None if the runs do not record it, or
+        key: A dotted key of the spec, or a name such as `validation accuracy`, `seconds` or `keras`.
+        values: The value of each run; None if a run has none.
+        direction: For a score, whether the largest or the smallest value is best; None if the runs do not record it, or
             disagree.
     """
 
@@ -50,9 +50,9 @@ class RunComparison:
     """Runs side by side.
 
     Args:
-        ids: the ids of the runs, in the order in which they were given.
-        lines: the spec keys that differ; then every score and outcome; then what differs in the environment.
-        warnings: what makes the scores hard to compare, such as other data, another commit, or other versions.
+        ids: The ids of the runs, in the order in which they were given.
+        lines: The spec keys that differ; then every score and outcome; then what differs in the environment.
+        warnings: What makes the scores hard to compare, such as other data, another commit, or other versions.
     """
 
     ids: tuple[str, ...]
@@ -72,7 +72,7 @@ def compare_runs(folders: Sequence[RunFolder]) -> RunComparison:
     """Compare runs with each other.
 
     Args:
-        folders: two or more runs.
+        folders: Two or more runs.
 
     Raises:
         UsageError: There are fewer than two runs, or one is given twice.

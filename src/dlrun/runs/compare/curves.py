@@ -30,8 +30,8 @@ def curve_of(rows: Iterable[Mapping[str, float | None]], metric: str) -> Curve:
     """Return the values of a metric in the rows that have it.
 
     Args:
-        rows: the rows of `metrics.jsonl`.
-        metric: the name of a column.
+        rows: The rows of `metrics.jsonl`.
+        metric: The name of a column.
     """
     return [
         (_finite(row.get("epoch")) or number, _finite(row[metric]))
@@ -44,8 +44,8 @@ def read_curves(folders: Sequence[RunFolder], metric: str = "") -> tuple[str, di
     """Return one curve per run.
 
     Args:
-        folders: the runs.
-        metric: a column of `metrics.jsonl`; empty for `val_loss` if every run has it, else `loss`.
+        folders: The runs.
+        metric: A column of `metrics.jsonl`; empty for `val_loss` if every run has it, else `loss`.
 
     Returns:
         The metric, and the curves by the id of the run.
@@ -73,7 +73,7 @@ def check_picture(path: Path) -> None:
     """Check that the file name has a supported image format, before any work is done.
 
     Args:
-        path: the path of the image to write.
+        path: The path of the image to write.
 
     Raises:
         UsageError: The suffix is not that of a supported format.
@@ -86,9 +86,9 @@ def draw_picture(path: Path, curves: Mapping[str, Curve], *, metric: str) -> Non
     """Draw curves into one image, replacing an existing file.
 
     Args:
-        path: the path of the image.
-        curves: the curves by the id of the run.
-        metric: the label of the y axis.
+        path: The path of the image.
+        curves: The curves by the id of the run.
+        metric: The label of the y axis.
 
     Raises:
         RunError: The image cannot be written.

@@ -18,8 +18,8 @@ class SpecLength:
     """How the spec of a run gives the length of its training.
 
     Args:
-        steps: the number of steps, if the length is given in steps.
-        is_fixed: whether the learning rate schedule spans the whole training, so that only a new run can be longer.
+        steps: The number of steps, if the length is given in steps.
+        is_fixed: Whether the learning rate schedule spans the whole training, so that only a new run can be longer.
     """
 
     steps: int | None
@@ -30,7 +30,7 @@ def read_length(folder: RunFolder) -> SpecLength | None:
     """Read the length from a spec, which may come from someone else, so no plugin is loaded.
 
     Args:
-        folder: the run.
+        folder: The run.
 
     Returns:
         The length; None if the spec is damaged, or its schedule is a plugin.
@@ -58,11 +58,11 @@ def longer_command(
     """Return the command that trains a run longer if it was still improving when it ended.
 
     Args:
-        record: the record of the run. If its `reason` is set, it ended early, and more epochs would change nothing.
-        rows: the rows of its metrics.jsonl.
-        length: the length in its spec.
-        resume: the command that resumes the run.
-        anew: the command that trains its spec from the start.
+        record: The record of the run. If its `reason` is set, it ended early, and more epochs would change nothing.
+        rows: The rows of its metrics.jsonl.
+        length: The length in its spec.
+        resume: The command that resumes the run.
+        anew: The command that trains its spec from the start.
 
     Returns:
         The command; empty if the best epoch is not the last, or there is no held-out split.

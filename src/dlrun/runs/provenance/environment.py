@@ -17,8 +17,8 @@ def environment(*, device: str, workers: int, threads: Mapping[str, int]) -> dic
     """Return everything that two runs must share to be equal to the bit.
 
     Args:
-        device: the chosen device, or that of each worker.
-        workers: the number of processes that train together.
+        device: The chosen device, or that of each worker.
+        workers: The number of processes that train together.
         threads: TensorFlow's thread pools and their sizes.
     """
     machine = provenance.machine()

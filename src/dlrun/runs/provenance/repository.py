@@ -49,7 +49,7 @@ def git_state(directory: Path) -> dict[str, Any] | None:
     """Return the commit of the code in a directory.
 
     Args:
-        directory: a directory.
+        directory: A directory.
 
     Returns:
         `{"commit": 40 digits, or None before the first commit, "branch": its name, or None if detached, "dirty":
@@ -71,7 +71,7 @@ def git_diff(directory: Path) -> str:
     working tree.
 
     Args:
-        directory: a directory.
+        directory: A directory.
     """
     with _opened(directory) as repository:
         if repository is None or repository.commit is None:
@@ -88,10 +88,10 @@ class _Repository:
     """A repository, seen through an empty one that has its objects, its index and its files.
 
     Args:
-        directory: a directory in its working tree.
-        environment: the environment variables for git.
-        commit: the commit of HEAD; None before the first commit.
-        branch: the name of the branch; None if detached.
+        directory: A directory in its working tree.
+        environment: The environment variables for git.
+        commit: The commit of HEAD; None before the first commit.
+        branch: The name of the branch; None if detached.
     """
 
     directory: Path

@@ -23,8 +23,8 @@ class Secret:
     """The secret, if there is one that can be used.
 
     Args:
-        value: the bytes; None if there is no usable secret.
-        note: why there is none, or that the secret was created again; empty otherwise.
+        value: The bytes; None if there is no usable secret.
+        note: Why there is none, or that the secret was created again; empty otherwise.
     """
 
     value: bytes | None

@@ -28,8 +28,8 @@ def sign(folder: RunFolder, spec: str) -> str:
     is written.
 
     Args:
-        folder: the run.
-        spec: the text of the new spec.
+        folder: The run.
+        spec: The text of the new spec.
 
     Returns:
         Why the run is not signed, or that the secret was created again; empty otherwise.
@@ -52,8 +52,8 @@ def is_own(folder: RunFolder, *, spec: bytes | None = None) -> bool:
     """Return whether the run was made by this user, with its spec and plugins unchanged.
 
     Args:
-        folder: the run.
-        spec: the content of its spec.yaml, if the caller has read it and continues with these bytes; None to read it.
+        folder: The run.
+        spec: The content of its spec.yaml, if the caller has read it and continues with these bytes; None to read it.
     """
     secret = find_secret()
     if secret is None:
@@ -84,7 +84,7 @@ def refuse_foreign_plugin(plugin: Path) -> None:
     """Raise an error for a plugin in a run that was made elsewhere, or that was added to an own run later.
 
     Args:
-        plugin: the path of the plugin.
+        plugin: The path of the plugin.
 
     Raises:
         UsageError: It is such a plugin, and has not been loaded.
@@ -102,7 +102,7 @@ def refuse_unusual_files(folder: RunFolder) -> None:
     """Raise an error for a run from elsewhere with links out of its folder, or files that would block a reader.
 
     Args:
-        folder: the run.
+        folder: The run.
 
     Raises:
         UsageError: The folder contains a symbolic link, a pipe, a device, or another special file.

@@ -25,13 +25,13 @@ def find_run(
     """Return the run that the user means.
 
     Args:
-        argument: one of the following, tried in this order: `last`, the undamaged run that started last; `best:KEY`,
+        argument: One of the following, tried in this order: `last`, the undamaged run that started last; `best:KEY`,
             the run with the best value of KEY in the direction of its metric (`RunSummary.value_to_choose_by` explains
             KEY; the newest of equal runs), or `best:-KEY` for the smallest and `best:+KEY` for the largest value of any
             KEY; the id of a run; a path; a part of exactly one id.
-        runs_dir: the folder for runs.
-        is_trained: whether `last` skips runs that have not started to train and so have no model, if any run has.
-        refuses_unusual_files: whether a run that was not made here may contain only files and folders, since links
+        runs_dir: The folder for runs.
+        is_trained: Whether `last` skips runs that have not started to train and so have no model, if any run has.
+        refuses_unusual_files: Whether a run that was not made here may contain only files and folders, since links
             could lead reading and writing out of its folder. False for commands that only remove runs.
 
     Returns:
@@ -110,8 +110,8 @@ def directions_of_runs(wanted: Sequence[RunSummary], runs: Sequence[RunSummary])
     """Return the directions of the scores of some runs, taken from the spec if a run has none on record.
 
     Args:
-        wanted: these runs.
-        runs: all runs of the folder, whose specs are read from one index.
+        wanted: These runs.
+        runs: All runs of the folder, whose specs are read from one index.
     """
     if all(run.directions for run in wanted):
         return [run.directions for run in wanted]

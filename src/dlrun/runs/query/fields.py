@@ -44,8 +44,8 @@ class RunFields:
     """The keys of some runs, and their values.
 
     Args:
-        runs: all runs of one folder; if a key belongs to the specs, the specs of all of them are read.
-        from_index: whether unchanged specs may be read from an index.
+        runs: All runs of one folder; if a key belongs to the specs, the specs of all of them are read.
+        from_index: Whether unchanged specs may be read from an index.
     """
 
     def __init__(self, runs: Sequence[RunSummary], *, from_index: bool = True) -> None:

@@ -34,8 +34,8 @@ class IndexEntry(NamedTuple):
     """The cached values of one run.
 
     Args:
-        stamp: the stamp of the file that they come from.
-        keys: the names of the values; entries with the same names share one tuple.
+        stamp: The stamp of the file that they come from.
+        keys: The names of the values; entries with the same names share one tuple.
         values: JSON values.
     """
 
@@ -49,10 +49,10 @@ class IndexSource:
     """What an index is made from.
 
     Args:
-        member: the file of each run to read.
-        index: the file name of the index in the runs folder.
-        read: returns the keys and values of a run, and whether they may be cached.
-        is_sound: returns whether a cached entry has values that `read` could have returned.
+        member: The file of each run to read.
+        index: The file name of the index in the runs folder.
+        read: Returns the keys and values of a run, and whether they may be cached.
+        is_sound: Returns whether a cached entry has values that `read` could have returned.
     """
 
     member: str
@@ -67,10 +67,10 @@ def refresh(
     """Return an entry for each run: from the index if its file has not changed, else from the file.
 
     Args:
-        runs_dir: the folder for runs.
-        names: the names of the run folders.
-        source: what to read from each run.
-        from_index: whether to use an index at all; commands that remove something do not.
+        runs_dir: The folder for runs.
+        names: The names of the run folders.
+        source: What to read from each run.
+        from_index: Whether to use an index at all; commands that remove something do not.
     """
     names = list(names)
     path = runs_dir / source.index

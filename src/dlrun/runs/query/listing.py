@@ -45,8 +45,8 @@ def scan_runs(runs_dir: Path, *, from_index: bool = True) -> list[RunSummary]:
     """Return all runs in a folder, newest first; one without a readable `run.json` has the status `damaged`.
 
     Args:
-        runs_dir: the folder for runs.
-        from_index: whether unchanged runs may be read from an index, which may have been written by someone else.
+        runs_dir: The folder for runs.
+        from_index: Whether unchanged runs may be read from an index, which may have been written by someone else.
 
     Raises:
         RunError: The folder cannot be listed.
@@ -85,8 +85,8 @@ def list_specs(runs: Iterable[RunSummary], *, from_index: bool = True) -> dict[s
     """Return the values of each run's `spec.yaml` by dotted key; none for a run with a missing or damaged spec.
 
     Args:
-        runs: all runs of one folder.
-        from_index: whether unchanged specs may be read from an index.
+        runs: All runs of one folder.
+        from_index: Whether unchanged specs may be read from an index.
     """
     runs = list(runs)
     if not runs:

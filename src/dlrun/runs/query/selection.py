@@ -21,10 +21,10 @@ class Selection:
     """A selection of runs.
 
     Args:
-        where: a condition, as for `parse_where`; empty for all runs.
-        status: statuses, separated by commas; empty for all.
-        sort: a key, with a minus sign for the largest first; empty to keep the order, which is the newest first.
-        limit: the largest number of runs; None for no limit.
+        where: A condition, as for `parse_where`; empty for all runs.
+        status: Statuses, separated by commas; empty for all.
+        sort: A key, with a minus sign for the largest first; empty to keep the order, which is the newest first.
+        limit: The largest number of runs; None for no limit.
     """
 
     where: str = ""
@@ -36,8 +36,8 @@ class Selection:
         """Return the selected runs.
 
         Args:
-            runs: runs of one folder, newest first.
-            fields: their keys.
+            runs: Runs of one folder, newest first.
+            fields: Their keys.
 
         Raises:
             UsageError: The condition is not valid, or a key or a status does not exist.
@@ -68,13 +68,13 @@ def list_runs(
     """List runs, as `dlrun runs ls` does.
 
     Args:
-        where: a condition such as `val_accuracy>0.98 and model.type=cnn`. Its keys are those of the listing, scores,
+        where: A condition such as `val_accuracy>0.98 and model.type=cnn`. Its keys are those of the listing, scores,
             and the dotted keys of the spec; empty for all runs.
-        status: statuses, separated by commas, such as `completed,failed`; empty for all.
-        sort: the key to sort by, with a minus sign for the largest first, such as `-val_accuracy`; empty for the newest
+        status: Statuses, separated by commas, such as `completed,failed`; empty for all.
+        sort: The key to sort by, with a minus sign for the largest first, such as `-val_accuracy`; empty for the newest
             first.
-        limit: the largest number of runs to return; None for all.
-        runs_dir: the folder for runs.
+        limit: The largest number of runs to return; None for all.
+        runs_dir: The folder for runs.
 
     Returns:
         A summary of each run; its `plain()` is what `dlrun runs ls --json` prints.
@@ -91,8 +91,8 @@ def find_key(key: str, fields: RunFields) -> Getter:
     """Return the function that gives the value of a key.
 
     Args:
-        key: the key.
-        fields: the keys of the runs.
+        key: The key.
+        fields: The keys of the runs.
 
     Raises:
         UsageError: No run has the key; the error suggests the nearest one.

@@ -27,25 +27,25 @@ class RunSummary(NamedTuple):
     """One line of `dlrun runs ls`.
 
     Args:
-        runs_dir: the folder that contains the run.
-        id: the name of the run's folder.
-        name: the `name` in the spec; empty if the run is damaged.
-        status: the status as a reader sees it, which includes `stale` and `damaged`.
-        started: when it started, in ISO 8601.
-        order: when it started, in seconds since 1970.
-        seconds: its duration.
-        model: the `type` of its model.
-        dataset: the name of its dataset.
-        best: the best value of the monitored metric.
-        result: metrics by split.
-        directions: whether a larger (`max`) or a smaller (`min`) score is better, by its name without a split.
-        tags: the tags that the user gave it.
-        parameters: the number of parameters of the model.
-        throughput: training examples per second.
-        device: the device that it was trained on.
-        precision: the precision that it was trained in.
-        commit: the commit of the repository that contains the config.
-        problem: why it is damaged.
+        runs_dir: The folder that contains the run.
+        id: The name of the run's folder.
+        name: The `name` in the spec; empty if the run is damaged.
+        status: The status as a reader sees it, which includes `stale` and `damaged`.
+        started: When it started, in ISO 8601.
+        order: When it started, in seconds since 1970.
+        seconds: Its duration.
+        model: The `type` of its model.
+        dataset: The name of its dataset.
+        best: The best value of the monitored metric.
+        result: Metrics by split.
+        directions: Whether a larger (`max`) or a smaller (`min`) score is better, by its name without a split.
+        tags: The tags that the user gave it.
+        parameters: The number of parameters of the model.
+        throughput: Training examples per second.
+        device: The device that it was trained on.
+        precision: The precision that it was trained in.
+        commit: The commit of the repository that contains the config.
+        problem: Why it is damaged.
     """
 
     runs_dir: Path
@@ -121,10 +121,10 @@ def summarise(runs_dir: Path, run_id: str, record: RunRecord, *, order: float) -
     """Return the summary of a run, with the status that its writer recorded last.
 
     Args:
-        runs_dir: the folder that contains the run.
-        run_id: the name of the run's folder.
-        record: the content of its `run.json`.
-        order: when it started, in seconds since 1970.
+        runs_dir: The folder that contains the run.
+        run_id: The name of the run's folder.
+        record: The content of its `run.json`.
+        order: When it started, in seconds since 1970.
     """
     commit = (record.git or {}).get("commit")
     return RunSummary(

@@ -35,8 +35,8 @@ def parse_where(text: str, fields: RunFields) -> Condition:
     else compares as text.
 
     Args:
-        text: the condition as the user wrote it.
-        fields: the keys of the runs.
+        text: The condition as the user wrote it.
+        fields: The keys of the runs.
 
     Raises:
         UsageError: The condition is not valid, or names a key that no run has; the error marks the place.

@@ -39,11 +39,11 @@ def comparison(key: str, operator: str, literal: Literal, getter: Getter) -> Cal
     """Return one comparison as a function of a run.
 
     Args:
-        key: the key, which decides how to read the literal: for `age` and `seconds` as a duration, for `started` as a
+        key: The key, which decides how to read the literal: for `age` and `seconds` as a duration, for `started` as a
             time.
-        operator: one of `where.OPERATORS`.
-        literal: the right-hand side.
-        getter: returns the key's value for a run.
+        operator: One of `where.OPERATORS`.
+        literal: The right-hand side.
+        getter: Returns the key's value for a run.
 
     Raises:
         ValueError: The operator needs another kind of literal; the message is what it expects.
@@ -67,7 +67,7 @@ def parse_duration(text: str) -> float:
     """Return the seconds in a duration such as `90`, `90s`, `10m`, `2h`, `30d` or `4w`.
 
     Args:
-        text: the duration.
+        text: The duration.
 
     Raises:
         ValueError: `text` is not a duration.

@@ -59,8 +59,8 @@ class Checkpoint:
     """The content of a checkpoint.
 
     Args:
-        arrays: the arrays by name, ordered by name.
-        state: the state as it was written, except that tuples have become lists.
+        arrays: The arrays by name, ordered by name.
+        state: The state as it was written, except that tuples have become lists.
     """
 
     arrays: Mapping[str, Array]
@@ -92,13 +92,13 @@ def write_checkpoint(
     """Write a checkpoint, replacing one of the same name.
 
     Args:
-        parent: the folder of the checkpoints; it is created if missing.
-        name: the name, from `step_name(step)`.
-        arrays: the arrays by name, in any dtype that Keras uses for variables; names may contain slashes. Each array is
+        parent: The folder of the checkpoints; it is created if missing.
+        name: The name, from `step_name(step)`.
+        arrays: The arrays by name, in any dtype that Keras uses for variables; names may contain slashes. Each array is
             read, written and hashed before the next one, so a lazy mapping needs memory for only one of them.
         state: JSON values; NaN and infinities are preserved.
-        specs: the shape and dtype of each array; None to take them from `arrays`.
-        is_best: whether to make `best` the same checkpoint. If the process is killed in between, `name` exists and
+        specs: The shape and dtype of each array; None to take them from `arrays`.
+        is_best: Whether to make `best` the same checkpoint. If the process is killed in between, `name` exists and
             `best` is still the old one. Both share one wait for the disk, which halves the time of calling `set_best`
             afterwards.
 
@@ -140,9 +140,9 @@ def set_best(parent: Path, name: str, *, is_verified: bool = False) -> Path:
     """Make `best` the same checkpoint as `name`, by hard links where the file system has them, else by copies.
 
     Args:
-        parent: the folder of the checkpoints.
-        name: the name of a step checkpoint.
-        is_verified: whether this process has just written or read it, so that it need not be verified again.
+        parent: The folder of the checkpoints.
+        name: The name of a step checkpoint.
+        is_verified: Whether this process has just written or read it, so that it need not be verified again.
 
     Returns:
         The folder of `best`.
@@ -171,10 +171,10 @@ def prune(
     """Remove all step checkpoints but the newest `keep`, after verifying the newest; `best` is never removed.
 
     Args:
-        parent: the folder of the checkpoints.
-        keep: the number of checkpoints to keep.
-        newest: the name of the newest valid checkpoint. Later ones are damaged, or training would have used them.
-        is_verified: whether this process has just written that one, so that it need not be verified again.
+        parent: The folder of the checkpoints.
+        keep: The number of checkpoints to keep.
+        newest: The name of the newest valid checkpoint. Later ones are damaged, or training would have used them.
+        is_verified: Whether this process has just written that one, so that it need not be verified again.
 
     Returns:
         The removed folders.
@@ -200,8 +200,8 @@ def read_checkpoint(path: Path, *, expected: Mapping[str, ArraySpec] | None = No
     """Read a checkpoint and verify it completely.
 
     Args:
-        path: the folder of the checkpoint.
-        expected: the arrays of the model that will take it. They are compared with the file's header before any memory
+        path: The folder of the checkpoint.
+        expected: The arrays of the model that will take it. They are compared with the file's header before any memory
             for the arrays is allocated.
 
     Returns:
@@ -227,8 +227,8 @@ def newest_valid(parent: Path, *, expected: Mapping[str, ArraySpec] | None = Non
     """Return the newest valid step checkpoint; None if there is no step checkpoint at all.
 
     Args:
-        parent: the folder of the checkpoints.
-        expected: the arrays of the model that will take it.
+        parent: The folder of the checkpoints.
+        expected: The arrays of the model that will take it.
 
     Raises:
         CheckpointError: There are step checkpoints, but all are damaged. The error gives the reason for each.

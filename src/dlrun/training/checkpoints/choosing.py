@@ -45,10 +45,10 @@ def read_wanted(folder: RunFolder, name: str, *, ends_with_best: bool, expected:
     """Read and verify the checkpoint that a name refers to.
 
     Args:
-        folder: the run.
+        folder: The run.
         name: `final`, `last`, `best`, or a checkpoint's name.
-        ends_with_best: whether the run ends with its best checkpoint.
-        expected: the arrays of the model that will take it; the model's own are in the model's order.
+        ends_with_best: Whether the run ends with its best checkpoint.
+        expected: The arrays of the model that will take it; the model's own are in the model's order.
 
     Returns:
         The checkpoint and its name.
@@ -85,8 +85,8 @@ def check_step(path: Path, state: TrainingState) -> None:
     """Check that a step checkpoint is in the folder named after its step.
 
     Args:
-        path: the folder of the checkpoint.
-        state: the training state in it.
+        path: The folder of the checkpoint.
+        state: The training state in it.
 
     Raises:
         CheckpointError: The folder is named after another step.

@@ -82,12 +82,12 @@ class Saver:
     """Writes the checkpoints of a run. Of several processes only the chief writes; the others take part in reading.
 
     Args:
-        values: returns the current variables of the model, the optimizer and the metrics.
-        folder: the run.
-        replicas: the replicas.
-        training: how often to write, and how many checkpoints to keep.
-        read_parts: returns the additional arrays of a checkpoint inside an epoch.
-        clock: returns the time in seconds.
+        values: Returns the current variables of the model, the optimizer and the metrics.
+        folder: The run.
+        replicas: The replicas.
+        training: How often to write, and how many checkpoints to keep.
+        read_parts: Returns the additional arrays of a checkpoint inside an epoch.
+        clock: Returns the time in seconds.
     """
 
     def __init__(
@@ -119,8 +119,8 @@ class Saver:
         """Continue from a checkpoint, and make sure that its best is on the disk.
 
         Args:
-            state: the state in the newest valid checkpoint.
-            needs_best: whether the run ends with the best.
+            state: The state in the newest valid checkpoint.
+            needs_best: Whether the run ends with the best.
 
         Raises:
             CheckpointError: The best is needed, but cannot be used.
@@ -158,8 +158,8 @@ class Saver:
         """Keep the end of an epoch: on the disk if a write is due, else in memory if it is the best.
 
         Args:
-            state: the state after the decisions at the end of the epoch.
-            is_best: whether the epoch is the best so far.
+            state: The state after the decisions at the end of the epoch.
+            is_best: Whether the epoch is the best so far.
 
         Raises:
             RunError: A variable is NaN or infinite, or the checkpoint cannot be written.
@@ -180,7 +180,7 @@ class Saver:
         """Write a checkpoint of the current variables, unless this state is already on the disk.
 
         Args:
-            state: the state to write.
+            state: The state to write.
 
         Raises:
             RunError: A variable is NaN or infinite, or the checkpoint cannot be written.
@@ -231,9 +231,9 @@ class _Finite(Mapping[str, Array]):
     """Arrays that are read one by one, with an error if one is NaN or infinite.
 
     Args:
-        read: returns an array by its name.
-        specs: the shape and dtype of each array.
-        step: the current step, for the error.
+        read: Returns an array by its name.
+        specs: The shape and dtype of each array.
+        step: The current step, for the error.
     """
 
     def __init__(self, read: Callable[[str], Array], specs: Mapping[str, ArraySpec], *, step: int) -> None:

@@ -23,10 +23,10 @@ class Cluster:
     """The workers that train together, and which of them this process is.
 
     Args:
-        workers: the number of workers.
-        index: the index of this worker, from 0. Worker 0 is the chief, the only one that writes files.
-        launched: whether `dlrun launch` has started the workers.
-        slurm: whether Slurm has started them; their addresses are still to be resolved.
+        workers: The number of workers.
+        index: The index of this worker, from 0. Worker 0 is the chief, the only one that writes files.
+        launched: Whether `dlrun launch` has started the workers.
+        slurm: Whether Slurm has started them; their addresses are still to be resolved.
     """
 
     workers: int = 1
@@ -43,7 +43,7 @@ class Cluster:
         """Return the command that resumes a run of these workers.
 
         Args:
-            run_id: the run.
+            run_id: The run.
         """
         return f"dlrun launch --workers {self.workers} --resume {run_id}" if self.launched else f"dlrun resume {run_id}"
 
@@ -55,7 +55,7 @@ def read_cluster(environ: Mapping[str, str] = os.environ) -> Cluster:
     """Return the cluster that this process belongs to; without such variables, a cluster of this process alone.
 
     Args:
-        environ: the environment variables.
+        environ: The environment variables.
 
     Raises:
         UsageError: TensorFlow or Slurm would not understand the variables either.

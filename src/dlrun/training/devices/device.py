@@ -57,7 +57,7 @@ def choose_device(wanted: str, *, workers: int = 1) -> Device:
 
     Args:
         wanted: `auto`, `cpu` or `gpu`; the latter two also with numbers, such as `cpu:0,1` or `gpu:2`.
-        workers: the number of processes that train together. Each uses every GPU that it sees, unless `wanted` has
+        workers: The number of processes that train together. Each uses every GPU that it sees, unless `wanted` has
             numbers.
 
     Returns:
@@ -119,9 +119,9 @@ def choose_precision(training: Training, device: Device, build: Callable[[], ker
     """Choose the dtype that layers compute in.
 
     Args:
-        training: the training section of the spec.
-        device: the device that the model will run on.
-        build: builds the model in float32; called only if the choice depends on its layers.
+        training: The training section of the spec.
+        device: The device that the model will run on.
+        build: Builds the model in float32; called only if the choice depends on its layers.
 
     Returns:
         The precision, and why it was chosen.
@@ -201,8 +201,8 @@ def share_cores(shares: int, *, cores: int) -> None:
     """Divide the CPU cores among the parts of a batch, through TensorFlow's threads inside one operation.
 
     Args:
-        shares: the number of parts that each batch is cut into.
-        cores: the number of cores that this process may use.
+        shares: The number of parts that each batch is cut into.
+        cores: The number of cores that this process may use.
     """
     if shares > 1:
         # If TensorFlow has started already, for example in a notebook, its threads stay as they are.

@@ -32,7 +32,7 @@ def examine(runs_dir: Path) -> Iterator[Diagnosis]:
     """Check everything that a training needs.
 
     Args:
-        runs_dir: the folder for new run folders.
+        runs_dir: The folder for new run folders.
 
     Yields:
         One finding after another.

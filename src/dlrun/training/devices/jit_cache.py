@@ -23,9 +23,9 @@ class Measured:
     """The measured times of one training step.
 
     Args:
-        plain_seconds: the time of one step without XLA.
-        jit_seconds: the time of one step with XLA; None if XLA cannot compile it.
-        compile_seconds: the time that XLA took to compile it.
+        plain_seconds: The time of one step without XLA.
+        jit_seconds: The time of one step with XLA; None if XLA cannot compile it.
+        compile_seconds: The time that XLA took to compile it.
     """
 
     plain_seconds: float
@@ -49,10 +49,10 @@ def measurement_key(spec: Spec, environment: Mapping[str, str], *, features: obj
     """Return a digest of all that the times depend on: model, batch, augmentation, precision, device, versions.
 
     Args:
-        spec: the spec, with the chosen values in place of `auto`.
-        environment: the device, threads and versions, as `TrainingSetup.environment` returns them.
-        features: the shape and kind of the model's input.
-        target: what the model predicts.
+        spec: The spec, with the chosen values in place of `auto`.
+        environment: The device, threads and versions, as `TrainingSetup.environment` returns them.
+        features: The shape and kind of the model's input.
+        target: What the model predicts.
     """
     plain = spec.plain()
     training = {name: plain["training"][name] for name in ("batch_size", "precision", "cpu_shares", "class_weight")}

@@ -45,12 +45,12 @@ class StepsDone:
     """Some steps of an epoch are done; sent about twice a second.
 
     Args:
-        epoch: the number of the epoch, from 1.
-        step: the number of completed steps of the epoch.
-        steps: the number of steps in the epoch.
-        scores: the loss and metrics, averaged over the epoch so far.
-        examples_per_second: the speed since the epoch's first step.
-        seconds_left: the estimated time for the rest of the training.
+        epoch: The number of the epoch, from 1.
+        step: The number of completed steps of the epoch.
+        steps: The number of steps in the epoch.
+        scores: The loss and metrics, averaged over the epoch so far.
+        examples_per_second: The speed since the epoch's first step.
+        seconds_left: The estimated time for the rest of the training.
     """
 
     epoch: int
@@ -76,9 +76,9 @@ class TrainingDone:
     """Training has ended.
 
     Args:
-        reason: why; empty if it ran its full length.
-        seconds: the time of training and validation, including that before each resume.
-        data_wait: the fraction of the training time spent waiting for data, from 0 to 1.
+        reason: Why; empty if it ran its full length.
+        seconds: The time of training and validation, including that before each resume.
+        data_wait: The fraction of the training time spent waiting for data, from 0 to 1.
     """
 
     reason: str

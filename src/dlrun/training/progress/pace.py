@@ -25,8 +25,8 @@ class Pace:
         """Take the duration of a call into account.
 
         Args:
-            steps: the number of steps in the call.
-            seconds: its duration.
+            steps: The number of steps in the call.
+            seconds: Its duration.
         """
         if not self.traced:
             # The first call also traces the graph, so its duration says nothing about a step.

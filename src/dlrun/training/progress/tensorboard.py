@@ -33,8 +33,8 @@ class EventWriter:
     The events duplicate metrics.jsonl. If they cannot be written, there is one warning, and the run continues.
 
     Args:
-        folder: the folder for the event files.
-        listener: receives the warning if writing fails.
+        folder: The folder for the event files.
+        listener: Receives the warning if writing fails.
     """
 
     def __init__(self, folder: Path, listener: Listener) -> None:
@@ -48,7 +48,7 @@ class EventWriter:
         """Write the scores of one epoch, at its last step.
 
         Args:
-            row: a row of metrics.jsonl.
+            row: A row of metrics.jsonl.
         """
         now = time.time()
         events = {part: tf.compat.v1.Event(wall_time=now, step=int(row["step"])) for part in self._writers}

@@ -17,7 +17,7 @@ class Timeline:
     """Adds up the time of each phase. A nested phase interrupts the outer one; time outside all phases is `start`.
 
     Args:
-        began: when the command began, by `time.perf_counter`; None for now.
+        began: When the command began, by `time.perf_counter`; None for now.
     """
 
     def __init__(self, began: float | None = None) -> None:

@@ -23,11 +23,11 @@ class Augment:
     """Augments a batch of images; with mixup, also its targets and weights.
 
     Args:
-        keys: which changes to make, and how strong they may be.
-        shape: the shape of one image, `(height, width, channels)`.
-        low: the smallest value of each channel, `(channels,)`.
-        high: the largest value of each channel, `(channels,)`.
-        seed: the seed of the run.
+        keys: Which changes to make, and how strong they may be.
+        shape: The shape of one image, `(height, width, channels)`.
+        low: The smallest value of each channel, `(channels,)`.
+        high: The largest value of each channel, `(channels,)`.
+        seed: The seed of the run.
     """
 
     def __init__(self, keys: Augmentation, shape: tuple[int, ...], *, low: Any, high: Any, seed: int) -> None:
@@ -46,9 +46,9 @@ class Augment:
         """Return the images, each changed independently.
 
         Args:
-            images: the images of a batch.
-            numbers: the positions of the examples in the split, which their random numbers depend on.
-            epoch: the number of the current epoch, from 0.
+            images: The images of a batch.
+            numbers: The positions of the examples in the split, which their random numbers depend on.
+            epoch: The number of the current epoch, from 0.
 
         Shape:
             images: `(batch, height, width, channels)`. numbers: `(batch,)` int32. epoch: scalar int32. Returns: as
@@ -63,9 +63,9 @@ class Augment:
         """Return each example but the first, mixed with the one before it.
 
         Args:
-            values: features, targets or weights of a batch and of the example before it.
-            numbers: the positions of the examples in the split.
-            epoch: the number of the current epoch, from 0.
+            values: Features, targets or weights of a batch and of the example before it.
+            numbers: The positions of the examples in the split.
+            epoch: The number of the current epoch, from 0.
 
         Formula:
             (1 - t) x_i + t x_(i-1), where t = min(s, 1 - s) and s is drawn from Beta(alpha, alpha), so that example i
@@ -149,8 +149,8 @@ def augment_of(dataset: Dataset, *, seed: int) -> Augment | None:
     """Return the augmentation of a dataset's images in training; None if there is none.
 
     Args:
-        dataset: the dataset, with the augmentation keys of the spec.
-        seed: the seed of the run.
+        dataset: The dataset, with the augmentation keys of the spec.
+        seed: The seed of the run.
     """
     keys = dataset.augmentation
     if keys is None or not keys.changes:

@@ -18,8 +18,8 @@ def build_loss(loss: Loss, target: Target) -> keras.losses.Loss:
     """Return the Keras loss for a target of any kind.
 
     Args:
-        loss: the loss of the spec, which accepts this target.
-        target: what the model predicts, with the activation that its last layer really applies.
+        loss: The loss of the spec, which accepts this target.
+        target: What the model predicts, with the activation that its last layer really applies.
 
     Shape:
         y_true: as `target.encoding` defines. y_pred: `(batch, target.units)`.
@@ -33,8 +33,8 @@ def build_metric(metric: Metric, target: Target) -> keras.metrics.Metric:
     """Return the Keras metric for a target of any kind.
 
     Args:
-        metric: the metric of the spec, which accepts this target.
-        target: what the model predicts, with the activation that its last layer really applies.
+        metric: The metric of the spec, which accepts this target.
+        target: What the model predicts, with the activation that its last layer really applies.
 
     Shape:
         y_true: as `target.encoding` defines. y_pred: `(batch, target.units)`.

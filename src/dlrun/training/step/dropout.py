@@ -33,8 +33,8 @@ class Dropout(keras.layers.Dropout):  # type: ignore[misc, unused-ignore]  # Ker
         """Drop some of the inputs in training.
 
         Args:
-            inputs: a floating-point tensor of any shape.
-            training: whether the model is training.
+            inputs: A floating-point tensor of any shape.
+            training: Whether the model is training.
 
         Shape:
             Returns: as `inputs`.

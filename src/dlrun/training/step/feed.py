@@ -37,12 +37,12 @@ class StepRange:
     """A range of consecutive steps of an epoch, whose examples are on the device.
 
     Args:
-        rows: the examples of these steps, perhaps among others; one copy per device.
-        order: the rows of the batches, `(examples,)` int32, starting `offset` batches before `first_step`.
-        offset: the number of batches in `order` before that of `first_step`.
-        first_step: the first step, counted from 0 in the epoch.
-        last_step: the step after the last one.
-        epoch: the number of the epoch, from 0; it determines the random augmentation.
+        rows: The examples of these steps, perhaps among others; one copy per device.
+        order: The rows of the batches, `(examples,)` int32, starting `offset` batches before `first_step`.
+        offset: The number of batches in `order` before that of `first_step`.
+        first_step: The first step, counted from 0 in the epoch.
+        last_step: The step after the last one.
+        epoch: The number of the epoch, from 0; it determines the random augmentation.
     """
 
     rows: tuple[Rows, ...]
@@ -57,13 +57,13 @@ class Feed:
     """The examples of one split in their stored dtype, on the device or gathered ahead of the steps.
 
     Args:
-        split: the arrays.
-        target: what the model predicts, with the encoding that the loss needs.
-        preprocess: the model that turns stored examples into features.
-        class_weight: the weight of each class, `(classes,)` float32, or None.
+        split: The arrays.
+        target: What the model predicts, with the encoding that the loss needs.
+        preprocess: The model that turns stored examples into features.
+        class_weight: The weight of each class, `(classes,)` float32, or None.
         devices: TensorFlow's names of the devices that the steps run on.
-        resident: whether all examples stay on the device.
-        augment: the random augmentation of each batch in training, or None.
+        resident: Whether all examples stay on the device.
+        augment: The random augmentation of each batch in training, or None.
     """
 
     def __init__(  # noqa: PLR0913  each argument is one part of how a batch is made
@@ -111,11 +111,11 @@ class Feed:
         """Return the examples at `indices`, in the form that `model.train_step` takes.
 
         Args:
-            rows: the examples on one device.
-            indices: the rows of the batch.
-            epoch: the number of the epoch, from 0.
-            weight: a factor for the weight of each example; None for 1.
-            before: the example before the first one in the batch of all devices, as a ring; None for the last one here.
+            rows: The examples on one device.
+            indices: The rows of the batch.
+            epoch: The number of the epoch, from 0.
+            weight: A factor for the weight of each example; None for 1.
+            before: The example before the first one in the batch of all devices, as a ring; None for the last one here.
 
         Shape:
             indices: `(batch,)` int32, into `rows`. before: `(1,)`. Returns: features `(batch, *features.shape)`, the
@@ -152,11 +152,11 @@ class Feed:
         """Yield the steps of an epoch in ranges, each with its examples on the device.
 
         Args:
-            order: the order of the examples in the epoch, `(examples,)`.
-            batch_size: the number of examples in one step; the last step may have fewer.
-            first_step: the first step, counted from 0 in the epoch.
-            last_step: the step after the last one.
-            epoch: the number of the epoch, from 0.
+            order: The order of the examples in the epoch, `(examples,)`.
+            batch_size: The number of examples in one step; the last step may have fewer.
+            first_step: The first step, counted from 0 in the epoch.
+            last_step: The step after the last one.
+            epoch: The number of the epoch, from 0.
         """
         if self._rows is not None:
             with tf.device(self.devices[0]):
@@ -198,8 +198,8 @@ def encode(target: Any, spec: Target) -> Any:
     """Return stored targets in the form that the loss takes; see `Target.encoding`.
 
     Args:
-        target: stored targets.
-        spec: what the model predicts, with the encoding that the loss needs.
+        target: Stored targets.
+        spec: What the model predicts, with the encoding that the loss needs.
 
     Shape:
         target: `(batch,)` or `(batch, size)`. Returns: `(batch,)` for `index` with one column, else `(batch, units)`.
@@ -224,10 +224,10 @@ def epoch_order(examples: int, *, seed: int, epoch: int, shuffle: bool) -> npt.N
     """Return the order of the examples in an epoch: a permutation that depends only on the arguments.
 
     Args:
-        examples: the number of examples.
-        seed: the seed of the run.
-        epoch: the number of the epoch, from 0.
-        shuffle: whether to permute the examples at all.
+        examples: The number of examples.
+        seed: The seed of the run.
+        epoch: The number of the epoch, from 0.
+        shuffle: Whether to permute the examples at all.
 
     Shape:
         Returns: `(examples,)`, int32.
@@ -243,9 +243,9 @@ def class_weights(split: Split, target: Target, training: Training) -> npt.NDArr
     """Return the weight of each class for `training.class_weight`; None if the key is not set.
 
     Args:
-        split: the training split.
-        target: what the model predicts.
-        training: the training section of the spec.
+        split: The training split.
+        target: What the model predicts.
+        training: The training section of the spec.
 
     Formula:
         balanced: examples / (classes * examples of the class); 1 for a class without examples

@@ -43,11 +43,11 @@ def choose_jit(steps: StepRunner, spec: Spec, order: Order, *, total_steps: int,
     """Decide whether XLA compiles the steps.
 
     Args:
-        steps: the steps without XLA.
-        spec: the spec, whose `training.jit` may leave the choice to dlrun.
-        order: the order of the examples in the first epoch.
-        total_steps: the number of steps of the run.
-        key: a digest of everything that the times depend on, from `measurement_key`.
+        steps: The steps without XLA.
+        spec: The spec, whose `training.jit` may leave the choice to dlrun.
+        order: The order of the examples in the first epoch.
+        total_steps: The number of steps of the run.
+        key: A digest of everything that the times depend on, from `measurement_key`.
 
     Returns:
         The choice with its reason, and the steps to train with.
@@ -140,6 +140,6 @@ def expected_compile_seconds(nodes: int) -> float:
     """Return the expected time for XLA to trace and compile a graph.
 
     Args:
-        nodes: the number of operations in the graph.
+        nodes: The number of operations in the graph.
     """
     return _SECONDS_PER_NODE * nodes

@@ -25,9 +25,9 @@ def check_can_be_parted(spec: Spec, *, replicas: int, examples: int) -> None:
     """Check that several devices can compute the same as one.
 
     Args:
-        spec: the spec.
-        replicas: the number of replicas (devices) in all processes.
-        examples: the number of examples in the training split.
+        spec: The spec.
+        replicas: The number of replicas (devices) in all processes.
+        examples: The number of examples in the training split.
 
     Raises:
         UsageError: A batch has fewer examples than there are devices, or the spec asks for a loss, a precision or XLA
@@ -61,10 +61,10 @@ def check_penalties(model: keras.Model, spec: Spec, *, replicas: int, examples: 
     """Check that activity penalties have equal parts of each batch, since example weights do not apply to them.
 
     Args:
-        model: the built model.
-        spec: the spec.
-        replicas: the number of replicas (devices) in all processes.
-        examples: the number of examples in the training split.
+        model: The built model.
+        spec: The spec.
+        replicas: The number of replicas (devices) in all processes.
+        examples: The number of examples in the training split.
 
     Raises:
         UsageError: A layer has an activity penalty, and some batches cannot be divided into equal parts.
@@ -104,10 +104,10 @@ def part_step(
 
     Args:
         step: `model.train_step` or `model.test_step`.
-        model: the model that `step` belongs to.
-        feed: the source of the batches.
-        replicas: the replicas.
-        may_be_empty: whether a batch may have fewer examples than there are devices.
+        model: The model that `step` belongs to.
+        feed: The source of the batches.
+        replicas: The replicas.
+        may_be_empty: Whether a batch may have fewer examples than there are devices.
 
     Returns:
         A function of the rows on each device, the indices of the whole batch, their number, and the epoch.

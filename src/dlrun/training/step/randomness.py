@@ -21,10 +21,10 @@ def uniform(numbers: Any, *, seed: int, epoch: Any, draws: int) -> Any:
     """Return random numbers in [0, 1) for each example, independent of its batch and device.
 
     Args:
-        numbers: the positions of the examples in the split.
-        seed: the seed of the run.
-        epoch: the number of the epoch, from 0.
-        draws: the count of random numbers per example.
+        numbers: The positions of the examples in the split.
+        seed: The seed of the run.
+        epoch: The number of the epoch, from 0.
+        draws: The count of random numbers per example.
 
     Shape:
         numbers: `(batch,)` int32. epoch: scalar int32. Returns: `(batch, draws)` float32.
@@ -48,8 +48,8 @@ def hashed_words(shape: Any, *keys: Any) -> Any:
     This computes in 32 bits, of which XLA handles eight or sixteen at once.
 
     Args:
-        shape: the shape of the result, with fewer than 2**32 values.
-        keys: scalars, uint32.
+        shape: The shape of the result, with fewer than 2**32 values.
+        keys: Scalars, uint32.
 
     Shape:
         Returns: as `shape`, uint32.
@@ -71,7 +71,7 @@ def smaller_parts(alpha: float) -> npt.NDArray[np.float32]:
     Choosing one of them uniformly at random is then a draw from that distribution.
 
     Args:
-        alpha: the parameter of the beta distribution.
+        alpha: The parameter of the beta distribution.
 
     Formula:
         F(q_k) = (k + 1/2) / (2 cells), F the regularized incomplete beta function, solved by bisection in float64
@@ -95,8 +95,8 @@ def drawn_from(cells: npt.NDArray[np.float32], numbers: Any) -> Any:
     """Turn uniform numbers into draws from equally probable cells.
 
     Args:
-        cells: the values of the cells.
-        numbers: uniform numbers in [0, 1).
+        cells: The values of the cells.
+        numbers: Uniform numbers in [0, 1).
 
     Shape:
         Returns: as `numbers`.

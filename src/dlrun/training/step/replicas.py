@@ -35,8 +35,8 @@ class Replicas:
 
     Args:
         strategy: TensorFlow's distribution strategy.
-        cluster: the processes.
-        device: the device or devices of this process.
+        cluster: The processes.
+        device: The device or devices of this process.
     """
 
     def __init__(self, strategy: tf.distribute.Strategy, *, cluster: Cluster, device: Device) -> None:
@@ -74,8 +74,8 @@ class Replicas:
         """Combine values of all processes; every process has to call this at the same place.
 
         Args:
-            anyone: a condition of this process.
-            chief: a number, which only counts in the chief.
+            anyone: A condition of this process.
+            chief: A number, which only counts in the chief.
 
         Returns:
             Whether the condition holds in any process, and the chief's number.
@@ -94,8 +94,8 @@ class Replicas:
         """Check that every process has the same value.
 
         Args:
-            what: the name of the value, for the error.
-            digest: a hexadecimal digest of the value.
+            what: The name of the value, for the error.
+            digest: A hexadecimal digest of the value.
 
         Raises:
             RunError: The value in this or another worker differs from the chief's.
@@ -191,8 +191,8 @@ def make_replicas(device: Device, cluster: Cluster) -> Replicas:
     """Create the strategy for one or more devices, and connect to the other processes.
 
     Args:
-        device: the device or devices of this process.
-        cluster: the processes.
+        device: The device or devices of this process.
+        cluster: The processes.
 
     Raises:
         UsageError: The processes cannot use the devices that the spec asks for.

@@ -28,10 +28,10 @@ def choose_shares(spec: Spec, *, on_gpu: bool, cores: int, alone: bool = True) -
     """Choose the number of parts that one CPU cuts each batch into.
 
     Args:
-        spec: the spec.
-        on_gpu: whether the model runs on a GPU.
-        cores: the number of cores that this process may use.
-        alone: whether the model runs on one device only.
+        spec: The spec.
+        on_gpu: Whether the model runs on a GPU.
+        cores: The number of cores that this process may use.
+        alone: Whether the model runs on one device only.
 
     Returns:
         The number of parts, and why.
@@ -66,8 +66,8 @@ class SharedModel(keras.Model):  # type: ignore[misc, unused-ignore]  # Keras ha
     """Applies `core` to parts of a batch and concatenates the outputs.
 
     Args:
-        core: a model that computes every example independently.
-        shares: the number of parts, whose sizes differ by one example at most.
+        core: A model that computes every example independently.
+        shares: The number of parts, whose sizes differ by one example at most.
 
     Shape:
         As `core`. A batch has at least `shares` examples, except inside `whole_batches`.
@@ -93,9 +93,9 @@ def share_batches(core: keras.Model, shares: Choice, *, is_asked_for: bool) -> t
     """Return the model that computes `core` in parts, and the number of parts; for one part, `core` itself.
 
     Args:
-        core: the built model.
-        shares: the choice of `choose_shares`, which knows the spec of the model but not all of its layers.
-        is_asked_for: whether the spec sets the number. If the model cannot be computed in parts, that is then an error;
+        core: The built model.
+        shares: The choice of `choose_shares`, which knows the spec of the model but not all of its layers.
+        is_asked_for: Whether the spec sets the number. If the model cannot be computed in parts, that is then an error;
             otherwise batches are computed as a whole.
 
     Raises:

@@ -22,12 +22,12 @@ class StepRunner:
     """Runs steps of one kind: training or evaluation.
 
     Args:
-        model: the model.
+        model: The model.
         step: `model.train_step` or `model.test_step`.
-        feed: the source of the batches.
-        batch_size: the number of examples in one step; the last step of an epoch may have fewer.
-        jit: whether XLA compiles the loop over the steps as a whole.
-        replicas: the replicas, each of which computes its part of a batch.
+        feed: The source of the batches.
+        batch_size: The number of examples in one step; the last step of an epoch may have fewer.
+        jit: Whether XLA compiles the loop over the steps as a whole.
+        replicas: The replicas, each of which computes its part of a batch.
     """
 
     def __init__(
@@ -60,9 +60,9 @@ class StepRunner:
         """Run `count` steps or fewer, starting at `first`, and wait until the last one is done.
 
         Args:
-            step_range: the range of steps whose examples are on the device.
-            first: the first step to run.
-            count: the largest number of steps to run.
+            step_range: The range of steps whose examples are on the device.
+            first: The first step to run.
+            count: The largest number of steps to run.
 
         Returns:
             The number of steps that ran: at most those before a smaller last batch, or that batch alone.
