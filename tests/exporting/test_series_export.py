@@ -55,7 +55,9 @@ def exported(home: Path, folder: Path, to: str) -> ExportedModel:
 
 
 @pytest.mark.usefixtures("children_here")
-@pytest.mark.parametrize("to", ["keras", "savedmodel", "onnx", "tflite"])
+@pytest.mark.parametrize(
+    "to", ["onnx", "tflite", *(pytest.param(to, marks=pytest.mark.soak) for to in ("keras", "savedmodel"))]
+)
 def test_an_exported_series_reads_the_dates_of_every_step(to: str, home: Path, tmp_path: Path) -> None:
     made = exported(home, tmp_path, to)
     assert made.measured.passed
@@ -65,7 +67,9 @@ def test_an_exported_series_reads_the_dates_of_every_step(to: str, home: Path, t
 
 
 @pytest.mark.usefixtures("children_here")
-@pytest.mark.parametrize("to", ["keras", "savedmodel", "onnx", "tflite"])
+@pytest.mark.parametrize(
+    "to", ["onnx", "tflite", *(pytest.param(to, marks=pytest.mark.soak) for to in ("keras", "savedmodel"))]
+)
 def test_the_printed_code_runs_unchanged_and_predicts_the_same_as_dlrun(
     to: str, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

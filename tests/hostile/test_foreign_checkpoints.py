@@ -193,7 +193,7 @@ def test_a_checkpoint_is_a_name_and_no_path(trained: Path, checkpoint: str) -> N
     "change",
     [
         # TensorFlow asks for the memory again for ten seconds.
-        pytest.param(lambda spec: spec["model"].update(units=[1 << 20, 1 << 20]), marks=pytest.mark.slow),
+        pytest.param(lambda spec: spec["model"].update(units=[1 << 20, 1 << 20]), marks=pytest.mark.soak),
         lambda spec: spec.update(
             dataset={"type": "synthetic", "task": "binary", "examples": 1 << 40, "width": 13},
             loss={"type": "sparse_categorical_crossentropy"},

@@ -159,7 +159,9 @@ def test_rows_with_and_without_the_text_are_predicted_alike(forked: Any, trained
 
 
 @pytest.mark.tensorflow
-@pytest.mark.parametrize("to", ["keras", "savedmodel", "onnx", "tflite"])
+@pytest.mark.parametrize(
+    "to", ["keras", "onnx", *(pytest.param(to, marks=pytest.mark.soak) for to in ("savedmodel", "tflite"))]
+)
 def test_the_run_is_exported_without_the_text(forked: Any, trained: Home, to: str) -> None:
     if to == "onnx":
         pytest.importorskip("onnxruntime", reason="an export to onnx needs it")
