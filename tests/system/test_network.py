@@ -3,7 +3,6 @@
 import http.server
 import socket
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -51,20 +50,19 @@ def web_port() -> Iterator[int]:
 
 def test_a_host_that_swallows_packets_is_given_up(monkeypatch: pytest.MonkeyPatch, silent_port: int) -> None:
     use_proxy(monkeypatch, f"http://127.0.0.1:{silent_port}")
-    started = time.monotonic()
     for url in ("https://a.example/x", "http://a.example/x"):
         failure = find_unreachable([url], connect_seconds=0.2)
         assert failure is not None
         assert "a.example does not answer" in failure
-    assert time.monotonic() - started < 2
 
 
 def test_nothing_stretches_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reachability, "_failure", lambda *_: time.sleep(3))
-    started = time.monotonic()
+    asked, answered = threading.Event(), list[bool]()
+    monkeypatch.setattr(reachability, "_failure", lambda *_: answered.append(asked.wait(60)))
     failure = find_unreachable([f"https://{k}.example/" for k in range(9)], total_seconds=0.3)
     assert failure == "0.example does not answer (no answer within 0 s)"
-    assert time.monotonic() - started < 1
+    assert not answered, "the deadline waited for a host"
+    asked.set()
 
 
 def test_a_host_is_reachable_if_it_answers_at_all(monkeypatch: pytest.MonkeyPatch, web_port: int) -> None:

@@ -1,7 +1,6 @@
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -38,10 +37,12 @@ def refusal(source: Tfds) -> str:
 
 
 @pytest.mark.usefixtures("offline")
-def test_without_a_network_the_error_says_within_seconds_what_to_do(tmp_path: Path) -> None:
-    started = time.monotonic()
+def test_without_a_network_nothing_is_tried_and_the_error_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # tensorflow-datasets would try each file ten times, with pauses that grow.
+    monkeypatch.setattr("tensorflow_datasets.builder", lambda *_, **__: pytest.fail("the download began"))
     said = refusal(Tfds(name="mnist", data_dir=str(tmp_path), validation=0.1))
-    assert time.monotonic() - started < 20
     assert "'mnist' is not in " + str(tmp_path) in said
     assert "storage.googleapis.com does not answer" in said
     assert "with dlrun data fetch mnist" in said
