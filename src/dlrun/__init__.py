@@ -18,7 +18,7 @@ options by keyword, and raises a `DlrunError` where the command prints one. The 
 - `overrides`: `key=value` each, as `--set` takes them.
 - `checkpoint`: `final`, `last`, `best`, or a checkpoint's name.
 - `runs_dir`: The folder of the runs.
-- `trust_plugins`: Whether to load the plugins, which are code, of a run that was not made here.
+- `trust_plugins`: Whether to load the plugins, which are code, of a run that was made elsewhere.
 - `listener`: Called with every event of the run, such as `EpochDone`: nothing is printed.
 """
 

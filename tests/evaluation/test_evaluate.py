@@ -209,7 +209,7 @@ def test_scores_that_cannot_be_recorded_are_returned_with_a_warning(
     found = evaluate(wine.path, split="validation", listener=notes)["validation"]
     assert found.table is None
     assert found.scores["accuracy"] >= 0
-    assert any("was created elsewhere" in said for said in notes.warnings())
+    assert any("was made elsewhere" in said for said in notes.warnings())
     assert wine.run_json.read_bytes() == before
 
 

@@ -130,7 +130,7 @@ def test_data_paths_of_a_run_from_elsewhere_are_not_opened(
     notes: list[Event] = []
     made = export("last", "keras", output=tmp_path / "small.keras", runs_dir=home / "runs", listener=notes.append)
     assert made.sample.is_generated
-    assert any(isinstance(note, Note) and "was not made here" in note.text for note in notes)
+    assert any(isinstance(note, Note) and "was made elsewhere" in note.text for note in notes)
     with pytest.raises(UsageError, match="real examples"):
         exported(home, tmp_path, "tflite", quantize="int8")
 

@@ -62,7 +62,7 @@ def test_no_command_runs_a_strangers_plugins_unasked(
             app([*name, *OPTIONS.get(name[0], []), str(config)])
         assert ended.value.code == 2
         said = capsys.readouterr().err
-        assert "this run, which was created elsewhere, needs its own code: plugins/theirs.py" in said
+        assert "this run, which was made elsewhere, needs its own code: plugins/theirs.py" in said
         assert "--trust-plugins" in said
     assert not mark.exists()
     assert list(written.parent.iterdir()) == [written]
@@ -104,7 +104,7 @@ def test_an_own_runs_spec_is_trusted_as_before_and_code_added_to_it_is_not(
     for plugin in (written / "added.py", written / "plugins" / ".." / "added.py"):
         with pytest.raises(SystemExit):
             app(["components", "--plugin", str(plugin)])
-        assert "which was not made here" in capsys.readouterr().err
+        assert "which was made elsewhere" in capsys.readouterr().err
     assert not mark.exists()
     read_spec(written / "spec.yaml")
     assert mark.exists()

@@ -59,5 +59,5 @@ def test_a_link_in_a_run_is_followed_if_the_user_created_it(run: RunFolder, tmp_
     run.checkpoints.symlink_to(tmp_path / "larger disk")
     assert read_stored_spec(run).trust.data
     os.chown(run.checkpoints, 12345, -1, follow_symlinks=False)
-    with pytest.raises(UsageError, match="checkpoints is a symbolic link, in a run that was not made here"):
+    with pytest.raises(UsageError, match="checkpoints is a symbolic link, in a run that was made elsewhere"):
         read_stored_spec(run)

@@ -92,7 +92,7 @@ def test_a_typo_in_a_folder_of_a_path_suggests_the_nearest_one(tmp_path: Path) -
 def test_damaged_data_is_reported_when_the_spec_is_read(folders: tuple[Path, Path]) -> None:
     _, configs = folders
     (configs / "rows.csv").write_bytes(b"PK\x03\x04" + bytes(40))
-    with pytest.raises(DataError, match="a zip archive or an Excel workbook"):
+    with pytest.raises(DataError, match="a damaged zip archive or Excel workbook"):
         read_spec(config(configs, "rows.csv"))
     (configs / "rows.csv").unlink()
     (configs / "rows.csv").mkdir()

@@ -70,7 +70,7 @@ def test_a_tracker_of_another_user_is_ignored_unless_confirmed(
     monkeypatch.setenv("DLRUN_STATE", str(tmp_path / "mine"))
     strange = read_stored_spec(theirs)
     assert strange.spec.tracking is None
-    assert "this run was created elsewhere" in strange.tracking_refused
+    assert "this run was made elsewhere" in strange.tracking_refused
     assert read_stored_spec(theirs, ("tracking.experiment=mine",)).spec.tracking is None
     named = read_stored_spec(theirs, ("tracking.uri=http://mine:5000",))
     assert isinstance(named.spec.tracking, MLflow)

@@ -28,7 +28,7 @@ class Request:
         since: When a run must have started to count as this one, in seconds since 1970.
         gpu: The GPU that the run may see; None for the same as this process.
         anew: Whether to train from the start although there is an interrupted run, because it cannot be resumed.
-        trust_plugins: Whether to load the plugins of a run that was not made here, if the config is in its folder.
+        trust_plugins: Whether to load the plugins of a run that was made elsewhere, if the config is in its folder.
     """
 
     number: int

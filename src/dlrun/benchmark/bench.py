@@ -91,7 +91,7 @@ def bench(
         config: A YAML file, or a dict of the same keys.
         overrides: `key=value` each, as `--set` takes them.
         batch_sizes: The batch sizes to compare; empty: the spec's own.
-        trust_plugins: Whether to load the plugins, which are code, of a run that was not made here, where the file lies
+        trust_plugins: Whether to load the plugins, which are code, of a run that was made elsewhere, where the file lies
             in the folder of one.
         listener: Called before each measurement.
 

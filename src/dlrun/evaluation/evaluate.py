@@ -71,7 +71,7 @@ def evaluate(  # noqa: PLR0913  each argument is an option of the command
         checkpoint: `final` (the result of the training), `last`, `best`, or the name of a checkpoint.
         overrides: Overrides of the form `key=value`, such as another batch size or a new path of the data.
         allow_changes: Whether to evaluate on a split of data that has changed since the training.
-        trust_plugins: Whether to load the plugins, which are code, of a run that was created elsewhere.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was made elsewhere.
         runs_dir: Folder of the runs.
         listener: Function that receives every event.
 

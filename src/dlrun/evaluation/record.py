@@ -56,13 +56,13 @@ def record_evaluation(
 ) -> Path | None:
     """Write an evaluation to the run folder, and replace an earlier one of the same name.
 
-    A run that was created elsewhere is not changed. If the folder is not writable, only a warning is emitted.
+    A run that was made elsewhere is not changed. If the folder is not writable, only a warning is emitted.
 
     Returns:
         The CSV file of classes, labels or values; None if nothing was written.
     """
     if not is_own(folder):
-        listener(Note("warning", f"the scores are not recorded, because {folder.id} was created elsewhere"))
+        listener(Note("warning", f"the scores are not recorded, because {folder.id} was made elsewhere"))
         return None
     table = folder.evaluation / f"{name}.csv"
     try:

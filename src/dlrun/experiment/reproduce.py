@@ -86,7 +86,7 @@ def reproduce(
     Args:
         run: A completed run: an id, a part of one, a path, `last`, or `best:KEY`.
         overrides: `key=value` each: the new place of the data.
-        trust_plugins: Whether to load the plugins, which are code, of a run that was not made here.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was made elsewhere.
         runs_dir: The folder to look for runs in, and to make the new one in.
         listener: Called with every event.
 

@@ -52,7 +52,7 @@ def resume(  # noqa: PLR0913  an option each, by keyword
         run: The run: an id, a part of one, a path, `last`, or `best:KEY`.
         overrides: `key=value` each: `training.epochs=20` makes a run longer. What training depends on cannot change.
         allow_changes: Whether to go on although the environment has changed. run.json then says that it is not exact.
-        trust_plugins: Whether to load the plugins, which are code, of a run that was not made here.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was made elsewhere.
         runs_dir: The folder to look for runs in.
         listener: Called with every event.
         began: When the program began, by `time.perf_counter`, for the report of where the seconds went; None: now.

@@ -61,7 +61,7 @@ def train(
     Args:
         config: The file, or the dict. Relative paths in a file start in its folder, those in a dict here.
         overrides: `key=value` each, as `--set` takes them.
-        trust_plugins: Whether to load the plugins, which are code, of a run that was not made here, where the file lies
+        trust_plugins: Whether to load the plugins, which are code, of a run that was made elsewhere, where the file lies
             in the folder of one.
         runs_dir: The folder to make the run folder in.
         listener: Called with every event.
@@ -116,7 +116,7 @@ def assemble_run(file: SpecFile, run: Session) -> TrainingSetup:
 
 
 def warn_of_signature(run: Session) -> None:
-    """Warn of a run that cannot be signed: later commands will take it for one that was not made here."""
+    """Warn of a run that cannot be signed: later commands will take it for one that was made elsewhere."""
     if text := run.folder.read_record().signature_note:
         run.listener(Note("warning", text))
 
@@ -302,7 +302,7 @@ def plan(
     Args:
         config: A YAML file, or a dict of the same keys.
         overrides: `key=value` each, as `--set` takes them.
-        trust_plugins: Whether to load the plugins, which are code, of a run that was not made here, where the file lies
+        trust_plugins: Whether to load the plugins, which are code, of a run that was made elsewhere, where the file lies
             in the folder of one.
         listener: Called with every warning.
 

@@ -119,7 +119,7 @@ def explain(  # noqa: PLR0913  each argument is an option of the command
         method: `auto`, `grad_cam` or `smooth_grad`, for images.
         limit: Maximum number of images or texts to explain.
         checkpoint: `final` (the result of the training), `last`, `best`, or the name of a checkpoint.
-        trust_plugins: Whether to load the plugins, which are code, of a run that was created elsewhere.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was made elsewhere.
         runs_dir: Folder of the runs.
         listener: Function that receives every event.
 
@@ -297,11 +297,11 @@ def _training_rows(file: SpecFile) -> Array:
     """Return some rows of the training split to compare a single row, or those of an autoencoder, with.
 
     Raises:
-        DataError: The training data cannot be read, or the run was created elsewhere.
+        DataError: The training data cannot be read, or the run was made elsewhere.
     """
     if not file.trust.data:
         raise DataError(
-            "the rows are compared with the training data, which is not read for a run that was created elsewhere",
+            "the rows are compared with the training data, which is not read for a run that was made elsewhere",
             expected="a file of many rows and a model with a target, for which they are compared with each other",
         )
     features = file.spec.dataset.load().splits["train"].features

@@ -48,7 +48,7 @@ class ExportOptions:
         checkpoint: `final` (what training ended with), `last`, `best`, or a checkpoint's name.
         data: Raw input to check the export with; None for the data that the run was trained on.
         replaces: Whether to replace an existing file.
-        trust_plugins: Whether to load the plugins, which are code, of a run that was not made here.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was made elsewhere.
     """
 
     quantize: str | None = None
@@ -142,7 +142,7 @@ def export(  # noqa: PLR0913  an option each, by keyword
         overwrite: Whether to replace an existing export.
         data: Raw input to check the export with; None for the data that the run was trained on.
         checkpoint: `final` (what training ended with), `last`, `best`, or a checkpoint's name.
-        trust_plugins: Whether to load the plugins, which are code, of a run that was not made here.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was made elsewhere.
         runs_dir: The folder for runs.
         listener: Receives every event.
 
@@ -203,7 +203,7 @@ def _refuse_beyond_float64(interface: Interface) -> None:
 def _own_sample(folder: RunFolder, file: SpecFile, interface: Interface, listener: Listener) -> Sample | None:
     """Return examples from the run's own data; None, with a warning, if that is not possible."""
     if not is_own(folder):
-        why = "the run was not made here, so its data paths are not used"
+        why = "the run was made elsewhere, so its data paths are not used"
     else:
         try:
             found = own_sample(interface, file.spec)

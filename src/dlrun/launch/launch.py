@@ -32,7 +32,7 @@ class LaunchOptions:
         runs_dir: The folder of the runs.
         overrides: `key=value` each.
         arguments: The options of the command that each process runs; the runs folder and the overrides are among them.
-        trust_plugins: Whether to load the plugins of a run that was not made here.
+        trust_plugins: Whether to load the plugins of a run that was made elsewhere.
     """
 
     workers: int

@@ -37,7 +37,7 @@ class PredictOptions:
         batch_size: Number of examples in a step; None for evaluation_batch_size of the run.
         reconstructs: Whether to return the reconstructions of an autoencoder too.
         overrides: Overrides of the form `key=value` for keys that affect predictions.
-        trust_plugins: Whether to load the plugins, which are code, of a run that was created elsewhere.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was made elsewhere.
         keep: Columns of a table to copy to the predictions, such as an id.
     """
 
@@ -137,7 +137,7 @@ def predict(  # noqa: PLR0913  each argument is an option of the command
         overrides: Overrides of the form `key=value` for keys that affect predictions.
         device: `auto`, `cpu`, `gpu` or `gpu:1`.
         batch_size: Number of examples in a step; None for `training.evaluation_batch_size` of the run.
-        trust_plugins: Whether to load the plugins, which are code, of a run that was created elsewhere.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was made elsewhere.
         runs_dir: Folder of the runs.
         listener: Function that receives every event.
 

@@ -114,7 +114,7 @@ def read_spec(
         trust: Trust in the file; None to derive it from its folder. A file in the folder of a run has the trust of that
             run.
         content: Content of the file, if the caller has read and verified it; None to read it.
-        trust_plugins: Whether to load the plugins, which are code, of a run that was created elsewhere.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was made elsewhere.
 
     Raises:
         SpecError: Every problem that can be found without loading the data.
@@ -312,7 +312,7 @@ class _SpecParser:
             return ()
         place = self.document.place_of(("plugins",))
         if listed and not trust.plugins:
-            message = f"this run, which was created elsewhere, needs its own code: {', '.join(listed)}"
+            message = f"this run, which was made elsewhere, needs its own code: {', '.join(listed)}"
             raise SpecError([place.problem(message, hint="add --trust-plugins if you trust this code")])
         loaded = []
         for index, item in enumerate(listed):
@@ -339,7 +339,7 @@ class _SpecParser:
         for key in dataset.reach_keys:
             value, place = getattr(dataset, key), self.document.place_of(("dataset", key))
             if value and place.origin != OVERRIDE:
-                what = f"this run was created elsewhere, so its dataset.{key} ({shown(value)}) needs confirmation"
+                what = f"this run was made elsewhere, so its dataset.{key} ({shown(value)}) needs confirmation"
                 problems.append(place.problem(what, hint=f"--set dataset.{key}=... with the value to use"))
         if problems:
             raise SpecError(problems)
@@ -352,7 +352,7 @@ class _SpecParser:
         ):
             return draft
         hint = f"choose one with --set tracking.{tracker.reach_keys[0]}=..."
-        self.tracking_refused = f"none: this run was created elsewhere, so its {tracker.type_name} is not used; {hint}"
+        self.tracking_refused = f"none: this run was made elsewhere, so its {tracker.type_name} is not used; {hint}"
         return replace(draft, tracking=None)
 
     def unusable_file_name(self) -> Problem:

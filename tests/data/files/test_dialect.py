@@ -62,8 +62,8 @@ def both(path: Path) -> Iterator[str]:
         ("utf-8", codecs.BOM_UTF8, "", ""),
         ("utf-16-le", codecs.BOM_UTF16_LE, "utf-16", "by its first bytes"),
         ("utf-16-be", codecs.BOM_UTF16_BE, "utf-16", "by its first bytes"),
-        ("utf-16-le", b"", "utf-16-le", "by its zero bytes"),
-        ("utf-16-be", b"", "utf-16-be", "by its zero bytes"),
+        ("utf-16-le", b"", "utf-16-le", "detected from its zero bytes"),
+        ("utf-16-be", b"", "utf-16-be", "detected from its zero bytes"),
         ("utf-32", b"", "utf-32", "by its first bytes"),
         ("cp1252", b"", "cp1252", "as line 5 is not UTF-8"),
     ],
@@ -109,10 +109,10 @@ def test_files_that_are_written_oddly_are_understood_alike(
     ("name", "content", "said"),
     [
         ("a.csv", b"\n\n", "a.csv has no lines\nexpected: a line of column names"),
-        ("a.csv", b"\x00\x01\x02\x03" * 9, "a.csv is not text: it holds zero bytes"),
-        ("a.csv", "text,label\na\0b c d e f,é\n".encode("cp1252"), "hint: if it is UTF-16 nevertheless, `encoding:"),
+        ("a.csv", b"\x00\x01\x02\x03" * 9, "a.csv is not text: it contains zero bytes"),
+        ("a.csv", "text,label\na\0b c d e f,é\n".encode("cp1252"), "hint: if it is UTF-16, set `encoding:"),
         ("a.csv", codecs.BOM_UTF8 + b"text,label\nx,a\ncaf\xe9,b\n", "a.csv:3 is not in utf-8-sig\nexpected: text in"),
-        ("a.csv", b'text,label\nx,a\n\n"open,a\nx,b\n', "a.csv:4: a row that begins here cannot be taken apart"),
+        ("a.csv", b'text,label\nx,a\n\n"open,a\nx,b\n', "a.csv:4: the row that begins here cannot be parsed"),
         ("a.csv.gz", CUT, "a.csv.gz cannot be read: Compressed file ended"),
         ("a.csv.gz", DAMAGED, "a.csv.gz cannot be read: Error -3"),
     ],
@@ -172,7 +172,7 @@ def test_a_table_whose_values_are_parted_by_blanks_is_refused_with_the_line_that
 ) -> None:
     path = tmp_path / "auto.data"
     path.write_text("\n".join(lines))
-    with pytest.raises(DataError, match="parted by blanks") as raised:
+    with pytest.raises(DataError, match="separated by spaces") as raised:
         TableFiles.open(str(path))
     assert options in raised.value.hint
     assert "auto.csv" in raised.value.hint

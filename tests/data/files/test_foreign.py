@@ -50,7 +50,7 @@ FILES: dict[str, tuple[bytes, str, str]] = {
     "x.xls": (b"\xd0\xcf\x11\xe0 and more", "an old Office file", "read_excel"),
     "x.tgz": (archived(), "a tar archive", "tar -xf '{}'"),
     "x.tar": (gzip.decompress(archived()), "a tar archive", "tar -xf '{}'"),
-    "x.pkl": (pickle.dumps(ROWS), "a pickle of Python", "if you trust it"),
+    "x.pkl": (pickle.dumps(ROWS), "a Python pickle", "if you trust it"),
     "x.pdf": (b"%PDF-1.7 x", "a PDF document", "pdftotext"),
     "x.csv.bz2": (b"BZh91AY&SY", "compressed with bzip2", "bunzip2 -k '{}'"),
     "x.html": (b"\n<!DOCTYPE html><html>", "a web page", "download the file itself"),

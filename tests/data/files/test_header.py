@@ -75,7 +75,7 @@ def test_a_row_that_is_read_as_names_is_told_and_no_row_is_lost_once_the_spec_sa
     taken = Table(path=path, target="virginica")
     assert len(taken.load().splits["train"]) == 39
     (warning,) = taken.load().warnings
-    assert "rows.csv is read as the names of its columns, and looks like a row ('5.0', '3.0', '0.0', ...)" in warning
+    assert "rows.csv is read as column names, but looks like a row ('5.0', '3.0', '0.0', ...)" in warning
     findings = {finding.check: finding for finding in find_all(inspect_source(taken))}
     assert findings["reading"].status == "warning"
     assert findings["reading"].advice.startswith("header: false reads it as one")
@@ -102,7 +102,7 @@ def test_a_second_file_without_names_is_read_as_the_run_was_trained(tmp_path: Pa
         ("names: [a, b, b, c]", "'b' is named twice"),
         ("names: [a, '', b, c]", "the name is empty"),
         ("header: perhaps", "dataset.header is 'perhaps'"),
-        ("path: x.parquet, names: [a]", "whose columns have their names"),
+        ("path: x.parquet, names: [a]", "which contains its own column names"),
     ],
 )
 def test_names_that_cannot_be_are_mistakes_of_the_spec(keys: str, said: str, tmp_path: Path) -> None:

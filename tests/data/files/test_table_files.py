@@ -139,12 +139,12 @@ def test_a_broken_file_is_told_with_its_line(content: str | bytes, words: list[s
 
 @pytest.mark.parametrize("name", ["h.csv", "h.tsv", "h.csv.gz"])
 def test_one_line_without_an_end_has_no_rows(name: str, write: Write) -> None:
-    refused(write("hello", name), f"{name} has no rows", "rows under the line of names")
+    refused(write("hello", name), f"{name} has no rows", "rows below the line of column names")
 
 
 def test_text_that_is_called_parquet_is_told_as_that(write: Write) -> None:
     for name in ("t.parquet", "t.PQ"):
-        refused(write("a,b\n1,2\n", name), f"{name} is not a Parquet file: it begins with b'a,b", "call it .csv")
+        refused(write("a,b\n1,2\n", name), f"{name} is not a Parquet file: it begins with b'a,b", "rename it to .csv")
 
 
 def test_files_that_are_not_there_or_do_not_match(write: Write, tmp_path: Path) -> None:

@@ -102,11 +102,11 @@ def test_names_and_the_delimiter_can_be_set(tmp_path: Path) -> None:
         (
             "list.parquet",
             {"names": ("path", "label")},
-            "is a Parquet file, whose columns have their names",
+            "is a Parquet file, which contains its own column names",
         ),
-        ("list.jsonl", {"header": False}, "is a file of JSON lines, whose columns have their names"),
-        ("folder", {"delimiter": ";"}, "delimiter is for a list of images, and path is a folder"),
-        ("folder", {"quoted": False}, "quoted is for a list of images, and path is a folder"),
+        ("list.jsonl", {"header": False}, "is a file of JSON lines, which contains its own column names"),
+        ("folder", {"delimiter": ";"}, "delimiter is for a list of images, but path is a folder"),
+        ("folder", {"quoted": False}, "quoted is for a list of images, but path is a folder"),
     ],
 )
 def test_keys_for_delimited_files_are_refused_where_there_are_none(
@@ -123,10 +123,10 @@ def test_keys_for_delimited_files_are_refused_where_there_are_none(
         ("a.csv", "path,label\na.png,x\nb.png\n", "a.csv: line 3 has no label"),
         ("a.tsv", "path\tlabel\n\tx\n", "a.tsv: line 2 has no path"),
         ("a.jsonl", '{"path": "a.png", "label": "x"}\n{"path": "b.png", "label": null}\n', "line 2 has no label"),
-        ("a.csv", 'path,label\na.png,x\n"b.png,y\n', "a.csv:3: a row that begins here cannot be taken apart"),
+        ("a.csv", 'path,label\na.png,x\n"b.png,y\n', "a.csv:3: the row that begins here cannot be parsed"),
         ("a.csv", "", "a.csv has no lines"),
         ("a.csv", "where,label\na.png,x\n", "a.csv has no column 'path'"),
-        ("a.csv", "PK\x03\x04", "a.csv is a zip archive or an Excel workbook, and damaged"),
+        ("a.csv", "PK\x03\x04", "a.csv is a damaged zip archive or Excel workbook"),
     ],
 )
 def test_a_list_that_cannot_be_read_is_an_error_with_its_place(

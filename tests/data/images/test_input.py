@@ -144,7 +144,7 @@ def test_classes_are_no_true_values_of_a_model_that_predicts_numbers(tmp_path: P
     folder = write_classes(tmp_path / "files", count=1)
     values = Target("values", 1, encoding="value")
     for raw in (ImageInput(ImageForm(16, 16, 3)), ArrayInput((16, 16, 3), "uint8", 255.0)):
-        with pytest.raises(DataError, match="files has classes, and the model predicts numbers"):
+        with pytest.raises(DataError, match="files has classes, but the model predicts numbers"):
             read(raw, folder, target=values)
     (tmp_path / "table.csv").write_text("path,label\nfiles/a/000.png,2.5\nfiles/b/000.png,4\n")
     (part,) = read(ImageInput(ImageForm(16, 16, 3)), tmp_path / "table.csv", target=values)

@@ -143,7 +143,7 @@ def test_a_folder_that_nothing_can_be_learnt_from_is_an_error(tmp_path: Path, sp
     if said is None:  # one class tells nothing apart
         dataset = load(folder)
         assert dataset.target is None
-        assert any("there is one class only, b" in note for note in dataset.notes)
+        assert any("there is only one class, b" in note for note in dataset.notes)
         return
     with pytest.raises(DataError, match=said):
         load(folder)
@@ -172,7 +172,7 @@ def test_of_an_animation_and_of_pages_the_first_is_read_and_a_note_says_so(tmp_p
         (tmp_path / "a" / f"still.{name}").write_bytes(saved(first, name.upper()))
         (tmp_path / "b" / f"moves.{name}").write_bytes(saved(first, name.upper(), **more))
     dataset = load(tmp_path)
-    note = "images: 3 of 18 have several pictures (frames or pages), of which the first is read"
+    note = "images: 3 of 18 have several pictures (frames or pages), of which only the first is read"
     assert note in dataset.notes
     split = dataset.splits["train"]
     for name in ("a/still.webp", "a/still.tiff", "b/moves.webp", "b/moves.tiff"):
@@ -215,7 +215,7 @@ def test_images_that_do_not_fit_into_memory_are_kept_in_a_file_for_the_next_run(
     monkeypatch.setattr("dlrun.data.images.loading.free_memory", lambda: 1000)
     first, second = load(tmp_path, **keys), load(tmp_path, **keys)
     assert first.fingerprint == second.fingerprint == in_memory.fingerprint
-    for dataset, said in ((first, "for later runs too"), (second, "as an earlier run has left them")):
+    for dataset, said in ((first, "also for later runs"), (second, "where an earlier run stored them")):
         assert isinstance(dataset.splits["train"].features, np.memmap)
         assert said in str(dataset.notes)
         assert names(dataset) == names(in_memory)
@@ -226,7 +226,7 @@ def test_images_that_do_not_fit_into_memory_are_kept_in_a_file_for_the_next_run(
     assert "was damaged (images.npy was changed after it was written), and has been made again" in str(mended.notes)
     assert mended.fingerprint == in_memory.fingerprint
     os.utime(tmp_path / "a" / "000.png", ns=(1, 1))
-    assert "for later runs too" in str(load(tmp_path, **keys).notes)
+    assert "also for later runs" in str(load(tmp_path, **keys).notes)
     with pytest.raises(DataError, match=r"b/001\.png"):
         load(tmp_path, validation=0.25)
 
@@ -246,7 +246,7 @@ def test_a_file_that_cannot_be_mapped_is_told_as_that_and_kept(tmp_path: Path, m
         ) as raised:
             load(tmp_path)
         assert "ulimit -v" in raised.value.hint
-    assert "as an earlier run has left them" in str(load(tmp_path).notes)
+    assert "where an earlier run stored them" in str(load(tmp_path).notes)
 
 
 def test_kept_images_are_hashed_once_at_loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,7 +291,7 @@ def test_the_splits_of_one_data_set_never_make_room_for_each_other(
     monkeypatch.setenv("DLRUN_CACHE_SIZE", "1")
     write_classes(tmp_path)
     load(tmp_path, validation=0.25)
-    assert "as an earlier run has left them" in str(load(tmp_path, validation=0.25).notes)
+    assert "where an earlier run stored them" in str(load(tmp_path, validation=0.25).notes)
 
 
 def test_keys_that_say_nothing_about_a_folder_are_refused() -> None:

@@ -168,5 +168,5 @@ def test_other_columns_of_texts_go_along(ending: str, tmp_path: Path) -> None:
     assert "did you mean 'id'" in str(raised.value)
     (tmp_path / "lines.txt").write_text("a\n")
     for source in (tmp_path / "lines.txt", tmp_path):
-        with pytest.raises(DataError, match="no column 'id' that could be kept"):
+        with pytest.raises(DataError, match="no column 'id' to keep"):
             next(raw.keeping(["id"]).read(str(source), at_once=1))

@@ -145,8 +145,8 @@ def test_splits_come_from_folders_paths_or_are_held_out(tmp_path: Path) -> None:
     dataset = _load(tmp_path / "reviews")
     left_out = [note for note in dataset.notes if note.startswith("left out: ")]
     assert len(left_out) == 4
-    assert left_out[0].endswith("that are no .txt files: neg/notes.md, pos/notes.md")
-    assert left_out[1].endswith("without a .txt file, which are no classes: mixed")
+    assert left_out[0].endswith("that are not .txt files: neg/notes.md, pos/notes.md")
+    assert left_out[1].endswith("without a .txt file, which are not classes: mixed")
     assert {name: len(split) for name, split in dataset.splits.items()} == {"train": 6, "validation": 6, "test": 6}
     assert dataset.raw.vocabulary[:4] == ("train", "neg", "pos", "0")
     assert "test" not in dataset.raw.vocabulary
@@ -244,8 +244,8 @@ BROKEN = [
     ("a.csv", b'text,label\n"ab"c,a\n', "a.csv:2: a row that begins here"),
     ("a.csv", b"text,label\n", "no text to train on"),
     ("a.csv", b"text,label\nx,a\ny,a\n", "every training text has the label 'a'"),
-    ("a.csv", b"text,label\n,a\n!,b\n", "no training text has any words"),
-    ("a.csv", b"\x00\x01\x00\x00\x00\x00\x00\x02" * 40, "holds zero bytes"),
+    ("a.csv", b"text,label\n,a\n!,b\n", "no training text contains words"),
+    ("a.csv", b"\x00\x01\x00\x00\x00\x00\x00\x02" * 40, "contains zero bytes"),
     ("a.csv.gz", b"\x1f\x8b\x08\x00truncated", "cannot be read"),
     ("a.jsonl", b'{"text": "a", "label": 1}\n{"txet": "b", "label": 0}\n', "a.jsonl:2: the object has no key 'text'"),
     ("a.jsonl", b'{"text": "a", "label": 1}\n{"text": "b"}\n', "a.jsonl:2: the object has no key 'label'"),
@@ -258,7 +258,7 @@ BROKEN = [
     ("a.jsonl", b"", "no text to train on"),
     ("a.parquet", b"PAR1 is no parquet PAR1", "cannot be read"),
     ("a.txt", b"one\ntwo\n", "has no labels"),
-    ("a.docx", b"PK", "is not a kind of file that texts are read from"),
+    ("a.docx", b"PK", "is not a supported type of text file"),
 ]
 
 
@@ -279,9 +279,9 @@ def test_what_is_no_file_of_texts_is_told(tmp_path: Path) -> None:
     (tmp_path / "flat" / "a.txt").write_text("x")
     for path, said in (
         ("absent.csv", "there is no file"),
-        ("*.csv", "no file fits"),
+        ("*.csv", "no file matches"),
         ("empty", "holds no .txt file"),
-        ("flat", "is in no class folder"),
+        ("flat", "is not in a class folder"),
     ):
         with pytest.raises(DataError, match=said):
             _load(tmp_path / path)

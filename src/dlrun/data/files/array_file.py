@@ -1,4 +1,4 @@
-"""Arrays out of a `.npy` or `.npz` file, or from standard input, some rows at a time, in memory that does not grow."""
+"""Read arrays from `.npy` and `.npz` files or standard input, a few rows at a time, in bounded memory."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class ArrayRows:
     """An array whose rows are read one after another.
 
     Args:
-        name: What to call it in a message.
-        shape: Its shape.
-        dtype: Its dtype.
-        stream: Where its values come from, in the order of rows; None if `whole` has them.
-        whole: The array, where the file has it in memory's order or another.
+        name: Name of the array in messages.
+        shape: Shape of the array.
+        dtype: Data type of the array.
+        stream: Stream of the values in row order; None if `whole` contains them.
+        whole: The whole array, if it is mapped from a file or cannot be read row by row.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class ArrayRows:
         self._read = 0
 
     def __len__(self) -> int:
-        """Number of rows."""
+        """Return the number of rows."""
         return self.shape[0]
 
     def take(self, count: int) -> Array:
-        """The next rows, at most `count` of them.
+        """Return the next rows, at most `count` of them.
 
         Raises:
             DataError: The file ends before the array does.
@@ -77,14 +77,14 @@ def opened_arrays(source: str, names: Sequence[str]) -> Iterator[dict[str, Array
     """Open the arrays of a file.
 
     Args:
-        source: A `.npy` or `.npz` file, or `-` for standard input, which is as a `.npy` file.
-        names: The arrays wanted from an `.npz` file: those of them that it has are opened.
+        source: A `.npy` or `.npz` file, or `-` for standard input in the format of a `.npy` file.
+        names: Names of arrays of an `.npz` file to open, as far as the file has them.
 
     Yields:
-        The arrays by name; that of a `.npy` file is called `""`.
+        The arrays by name; the array of a `.npy` file has the name `""`.
 
     Raises:
-        DataError: It is missing, or is of another kind.
+        DataError: The file is missing or is not an array file.
     """
     path = Path(source).expanduser()
     with ExitStack() as stack:
@@ -94,7 +94,7 @@ def opened_arrays(source: str, names: Sequence[str]) -> Iterator[dict[str, Array
             refuse_foreign(path, expected="an .npz file", reads_zip=True)
             file = NpzFile.open(path)
             if not file.headers:
-                raise DataError(f"{path} has no arrays in it")
+                raise DataError(f"{path} contains no arrays")
             wanted = [name for name in names if name in file.headers] or [*file.headers][: len(file.headers) == 1]
             if not wanted:
                 expected = "one called " + " or ".join(names)
@@ -111,26 +111,26 @@ def opened_arrays(source: str, names: Sequence[str]) -> Iterator[dict[str, Array
 
 @contextmanager
 def explained_damage(name: str) -> Iterator[None]:
-    """Turn what a damaged file raises into an error of one line.
+    """Turn any exception of a damaged file into an error of one line.
 
     Raises:
-        DataError: For all of it.
+        DataError: The file is damaged or cannot be read.
     """
     try:
         yield
     except _DAMAGE as error:
-        said = getattr(error, "strerror", None) or str(error).strip().partition("\n")[0] or "it is damaged"
-        raise DataError(f"{name} cannot be read: {said}", expected="a .npy or .npz file of numbers") from error
+        problem = getattr(error, "strerror", None) or str(error).strip().partition("\n")[0] or "it is damaged"
+        raise DataError(f"{name} cannot be read: {problem}", expected="a .npy or .npz file of numbers") from error
 
 
 def _mapped(path: Path) -> ArrayRows:
-    if path.exists() and not path.is_file():  # a pipe would keep its reader waiting
+    if path.exists() and not path.is_file():  # opening a pipe would block until somebody writes to it
         raise DataError(f"{path} is not a regular file", expected="a .npy or .npz file")
     with explained_damage(str(path)):
         whole: Any = np.load(path, allow_pickle=False, mmap_mode="r")
         if not isinstance(whole, np.ndarray):
             whole.close()
-            raise DataError(f"{path} holds several arrays", expected="a name that ends in .npz")
+            raise DataError(f"{path} contains several arrays", expected="a file name that ends in .npz")
     return ArrayRows(str(path), whole.shape, whole.dtype, whole=whole)
 
 
@@ -140,8 +140,8 @@ def _streamed(stream: IO[bytes], *, name: str) -> ArrayRows:
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran_order, dtype = read(stream)
         if dtype.hasobject:
-            raise DataError(f"{name} holds Python objects", expected="numbers")
-        if fortran_order and len(shape) > 1:  # its rows are scattered over all of it
+            raise DataError(f"{name} contains Python objects", expected="numbers")
+        if fortran_order and len(shape) > 1:  # the values of a row are spread over the whole stream
             data = stream.read(math.prod(shape) * dtype.itemsize)
             whole = np.frombuffer(data, dtype).reshape(shape, order="F")
             return ArrayRows(name, shape, dtype, whole=whole)

@@ -1,4 +1,4 @@
-"""Names for the columns of a table, out of those that a file gives them, and those that a deployed model can take."""
+"""Names of table columns: distinct names for the columns of a file, and names that deployed models accept."""
 
 from __future__ import annotations
 
@@ -8,14 +8,19 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 _SAFE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
-"""What TensorFlow's graphs and every format of export take for a name, but for those below."""
+"""Names that TensorFlow graphs and every export format accept, apart from the reserved words below."""
 
 _OF_PYTHON = {*keyword.kwlist, "self"}
-"""A signature of a SavedModel or of TensorFlow Lite takes its inputs as keyword arguments of a method."""
+"""Reserved words: signatures of a SavedModel and of TensorFlow Lite take inputs as keyword arguments of a method."""
 
 
 def distinct_names(given: Sequence[str], notes: list[str]) -> tuple[str, ...]:
-    """Names for every column: a missing one is numbered, one that occurs again gets the number of its turn."""
+    """Return distinct column names: a missing name becomes `column_N`, a repeated one gets a number at its end.
+
+    Args:
+        given: Names in the file, in column order.
+        notes: List to which a note on each changed name is appended.
+    """
     names: dict[str, None] = {}
     taken = {name.strip() for name in given}
     for number, raw in enumerate(given, start=1):
@@ -25,35 +30,35 @@ def distinct_names(given: Sequence[str], notes: list[str]) -> tuple[str, ...]:
             turn += 1
             name = f"{base}_{turn}"
         if name != raw.strip():
-            said = f"a second {raw.strip()!r}" if raw.strip() else "without a name"
-            notes.append(f"names: column {number} is {said}, and is called {name!r}")
+            reason = f"repeats the name {raw.strip()!r}" if raw.strip() else "has no name"
+            notes.append(f"names: column {number} {reason} and is called {name!r}")
         names[name] = None
     return tuple(names)
 
 
 def repeated_names(given: Sequence[str]) -> tuple[str, ...]:
-    """The names that more than one column has."""
+    """Return the names that more than one column has."""
     counts = Counter(name.strip() for name in given if name.strip())
     return tuple(name for name, number in counts.items() if number > 1)
 
 
 def inner_names(names: Sequence[str]) -> dict[str, str]:
-    """Names of columns inside a model, which nothing that Keras names there can have: it puts no dot into a name."""
+    """Return names for columns inside a model that cannot collide with Keras' own: those never contain a dot."""
     return {name: f"column.{number}" for number, name in enumerate(names)}
 
 
 def safe_names(names: Sequence[str], *, otherwise: str = "column", reserved: Iterable[str] = ()) -> dict[str, str]:
-    """Names that a deployed model can take, as near as may be: `native_country` for `native country`.
+    """Return similar names that a deployed model accepts: `native_country` for `native country`.
 
-    A name that is safe already stays what it is, and others make way for it.
+    A name that is already safe is kept, even if another name would become the same.
 
     Args:
-        names: Each once.
-        otherwise: What a name is called of which no letter can be kept.
-        reserved: Names that none may have.
+        names: Distinct names.
+        otherwise: Replacement for a name without a usable character.
+        reserved: Names that must not be used.
 
     Returns:
-        By name, in the same order: letters of ASCII, digits and `_`, no two alike but for their case.
+        The safe name of each name, in the same order: ASCII letters, digits and `_`, distinct regardless of case.
     """
     found: dict[str, str] = {}
     taken: set[str] = {name.lower() for name in reserved}
@@ -72,7 +77,7 @@ def safe_names(names: Sequence[str], *, otherwise: str = "column", reserved: Ite
 
 
 def _free_name(base: str, taken: set[str], turns: Counter[str]) -> str:
-    """The name, or with the first number that nothing else has; `turns` knows which were tried."""
+    """Return the name, with the first free number if it is taken; `turns` counts the numbers tried so far."""
     while True:
         turns[base.lower()] += 1
         turn = turns[base.lower()]

@@ -1,4 +1,4 @@
-"""Delimited files (CSV, TSV): rows one by one with their lines, or whole columns block by block; errors name lines."""
+"""Read delimited files (CSV, TSV): row by row with line numbers, or as blocks of columns with pyarrow."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BLOCK_BYTES = 1 << 21
-"""What is read at once; small blocks take less memory and are no slower. No row may be longer."""
+"""Bytes per block. Smaller blocks need less memory and are not slower, but no row may be longer than a block."""
 
 _LONGEST_SHOWN = 60
 
 
 @dataclass(frozen=True)
 class CsvFile(DataFile):
-    """A delimited file whose first lines were read.
+    """A delimited file whose first lines have been read.
 
     Args:
-        dialect: How it is written.
-        has_header: Whether the first line names the columns.
+        dialect: Encoding, delimiter and quoting of the file.
+        has_header: Whether the first line contains the column names.
     """
 
     dialect: Dialect = field(kw_only=True)
@@ -37,10 +37,10 @@ class CsvFile(DataFile):
 
     @classmethod
     def open(cls, path: Path, file_format: FileFormat, *, head_only: bool = False) -> Self:
-        """Detect how a file is written; see `read_dialect`.
+        """Open a file and detect its dialect; see `read_dialect`.
 
         Raises:
-            DataError: It cannot be read, or has another number of columns than `header` has names.
+            DataError: The file cannot be read, or its number of columns differs from the number of names in `header`.
         """
         dialect = read_dialect(
             str(path),
@@ -65,18 +65,18 @@ class CsvFile(DataFile):
 
     @property
     def repeated(self) -> tuple[str, ...]:
-        """Names that more than one column has."""
+        """Return the names that more than one column has."""
         return repeated_names(self.dialect.first) if self.has_header else ()
 
     def unreadable(self) -> dict[str, str]:
-        """Columns whose values are of no use, and why; a delimited file has none."""
+        """Return an empty mapping: every column of a delimited file can be read as text."""
         return {}
 
     def records(self, columns: Sequence[str], *, is_ragged: bool = False) -> Iterator[tuple[int, Sequence[str]]]:
-        """Every row with the line on which it begins; lines with nothing in them are skipped.
+        """Read every row with the number of the line on which it begins; empty lines are skipped.
 
         Raises:
-            DataError: A row cannot be taken apart, or (unless `is_ragged`) has too few or too many values.
+            DataError: A row cannot be parsed, or (unless `is_ragged`) has too few or too many values.
         """
         places, width = [self.names.index(name) for name in columns], len(self.names)
         with opened_rows(str(self.path), self.dialect, strict=True) as rows:
@@ -89,10 +89,10 @@ class CsvFile(DataFile):
                 yield line, [row[place] for place in places]
 
     def batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Read columns block by block, every value as it is written.
+        """Read columns block by block, with every value as text.
 
         Raises:
-            DataError: The file is damaged: names the line, what was found there and what was expected.
+            DataError: The file is damaged; the error names the line, what was found there and what was expected.
         """
         import pyarrow as pa
         from pyarrow import csv as arrow_csv
@@ -125,12 +125,17 @@ class CsvFile(DataFile):
             self._explain(error)
 
     def line_of(self, row: int) -> int:
-        """The line on which a row begins, both counted from 1; 0 if there is no such row."""
+        """Return the line on which a row begins, both counted from 1; 0 if there is no such row.
+
+        A row number is not enough for a message: quoted values may contain line breaks, and empty lines are skipped.
+        """
         with opened_rows(str(self.path), self.dialect, strict=False) as rows:
             return next((line for line, _ in itertools.islice(rows, row - 1 + self.has_header, None)), 0)
 
     def _explain(self, cause: Exception) -> NoReturn:
-        """Find what pyarrow stumbled over, by reading the rows one by one, which counts lines.
+        """Raise an error with the line that pyarrow failed on.
+
+        pyarrow does not report line numbers, so the rows are read again one by one.
 
         Raises:
             DataError: Always.
@@ -138,21 +143,21 @@ class CsvFile(DataFile):
         problem = " ".join(str(cause).split())
         if isinstance(cause, UnicodeError) or "UTF8" in problem:
             raise undecodable(str(self.path), self.dialect.encoding) from cause
-        without_rows = DataError(f"{self.path} has no rows", expected="rows under the line of names")
+        without_rows = DataError(f"{self.path} has no rows", expected="rows below the line of column names")
         if "Empty CSV" in problem:
             raise without_rows from cause
-        if not sum(1 for _ in self.records(())):  # of one line without an end pyarrow says that it is too long
+        if not sum(1 for _ in self.records(())):  # pyarrow calls a single line without a line break too long
             raise without_rows from cause
         if "straddling" in problem:
-            problem = f"a row has more than {_BLOCK_BYTES >> 20} MiB"
+            problem = f"a row is longer than {_BLOCK_BYTES >> 20} MiB"
         raise DataError(f"{self.path} cannot be read: {problem}", expected="a CSV file") from cause
 
     def _wrong_width(self, line: int, number: int, row: Sequence[str]) -> DataError:
         values = f"{len(row)} value{'s' * (len(row) != 1)}"
         return DataError(
             f"{self.path}:{line} (row {number}) has {values}: {_shown(row)}",
-            expected=f"{len(self.names)}, one for each column: {_listed(self.names)}",
-            hint="put double quotes around a value with the delimiter in it, or set `delimiter`",
+            expected=f"{len(self.names)} values, one for each column: {_listed(self.names)}",
+            hint="put double quotes around a value that contains the delimiter, or set `delimiter`",
         )
 
 

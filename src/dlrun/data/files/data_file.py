@@ -1,4 +1,4 @@
-"""A file of rows with named columns, whatever it is written in: what tables, texts and lists of images read."""
+"""Interface of a file of rows with named columns in any format, as tables, texts and lists of images use it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from dlrun.names import list_names, nearest
 
 @dataclass(frozen=True)
 class FileFormat:
-    """What is known of how a delimited file is written before it is opened.
+    """Format of a delimited file, as far as it is known before the file is opened.
 
     Args:
-        delimiter: Between two values; None: detected from the first lines.
-        encoding: As Python names it; None: detected from the bytes.
-        quoted: Whether a value may stand in double quotes.
-        header: What is known of the first line.
+        delimiter: Character between two values; None to detect it from the first lines.
+        encoding: Python's name of the encoding; None to detect it from the bytes.
+        quoted: Whether a value may be enclosed in double quotes.
+        header: Whether the first line contains the column names.
     """
 
     delimiter: str | None = None
@@ -35,19 +35,19 @@ class FileFormat:
 
 @dataclass(frozen=True)
 class DataFile(abc.ABC):
-    """A file of rows, whose beginning has been read.
+    """A file of rows whose beginning has been read.
 
     Args:
-        path: Where it is.
-        names: Its columns: those without one are numbered, those that occur twice are told apart.
-        notes: What was changed about the names.
-        detected: What was detected from the bytes.
-        warnings: What may have been read in another way than it was meant.
-        row_like: Which values of the first line, taken for names, look like those of a row; empty: none.
+        path: Path of the file.
+        names: Distinct column names; missing and repeated names are replaced.
+        notes: Notes on replaced names.
+        detected: Properties that were detected from the bytes.
+        warnings: Warnings about ambiguous content.
+        row_like: Column names in the first line that look like values of a row; empty if none do.
     """
 
     row_word: ClassVar[str] = "line"
-    """What a row is counted by: a line of text, or a row where there are no lines."""
+    """Unit in which rows are counted: `line` for text files, `row` for files without lines."""
 
     path: Path
     names: tuple[str, ...]
@@ -62,12 +62,12 @@ class DataFile(abc.ABC):
         """Read the beginning of a file.
 
         Args:
-            path: Where it is.
-            file_format: What is known of it.
-            head_only: Whether its encoding is detected from its beginning only, which is enough to know the names.
+            path: Path of the file.
+            file_format: Known format of the file.
+            head_only: Whether to detect the encoding from the beginning only, which is enough for the column names.
 
         Raises:
-            DataError: It cannot be read.
+            DataError: The file cannot be read.
         """
 
     @abc.abstractmethod
@@ -75,13 +75,12 @@ class DataFile(abc.ABC):
         """Read every row, one after another, in bounded memory.
 
         Args:
-            columns: Some of the names.
-            is_ragged: Whether a row may have fewer or more values than there are columns; values that it lacks are
+            columns: Names of the columns to read.
+            is_ragged: Whether a row may have fewer or more values than there are columns; missing values are then
                 empty.
 
         Returns:
-            For each row its number, by which `place` names it, and its values: as text, or as Parquet and JSON type
-            them.
+            The number of each row, as `place` expects it, and its values: text, or the types of Parquet and JSON.
 
         Raises:
             DataError: The file is damaged.
@@ -89,20 +88,20 @@ class DataFile(abc.ABC):
 
     @classmethod
     def row_name(cls, number: int) -> str:
-        """What a row is called beside its file: `line 7`."""
+        """Return the name of a row within its file: `line 7`."""
         return f"{cls.row_word} {number}"
 
     @classmethod
     def place(cls, path: object, number: int) -> str:
-        """Where a row is, for messages: `reviews.csv:7`."""
+        """Return the place of a row for messages: `reviews.csv:7`."""
         return f"{path}:{number}" if cls.row_word == "line" else f"{path}: {cls.row_name(number)}"
 
 
 def written_label(value: Any) -> str | None:
-    """Write a label as text: true and false in small letters, numbers as Python writes them, nothing for null.
+    """Return a label as text: booleans in lower case, numbers as Python writes them, and an empty text for null.
 
     Returns:
-        None for what is not one value.
+        The text; None if `value` is not a single value.
     """
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return ""
@@ -114,7 +113,7 @@ def written_label(value: Any) -> str | None:
 
 
 def written_value(value: Any) -> str | None:
-    """Write any value as text: as it is for text, None for null, and JSON for what holds other values."""
+    """Return any value as text: text is unchanged, null becomes None, lists and objects become JSON."""
     if isinstance(value, str):
         return clean(value)
     label = written_label(value)
@@ -124,7 +123,10 @@ def written_value(value: Any) -> str | None:
 
 
 def clean(text: str) -> str:
-    """Mark each lone surrogate, which is half of a character and nothing in UTF-8, as unreadable."""
+    """Replace each lone surrogate (half of a character) by the replacement character.
+
+    JSON can contain lone surrogates, but UTF-8 cannot encode them.
+    """
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -133,28 +135,28 @@ def clean(text: str) -> str:
 
 
 def shown_value(value: Any) -> str:
-    """A value for messages, not longer than a line."""
+    """Return a value for messages, shortened to one line."""
     text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:60] + "..."  # what fits a line
+    return text if len(text) <= 60 else text[:60] + "..."
 
 
 def check_kept(path: object, keep: Iterable[str], names: Sequence[str], *, row_like: str = "") -> None:
-    """Refuse columns to keep that a file does not have.
+    """Raise an error if a file lacks a column to keep.
 
     Args:
         path: The file.
-        keep: The columns to keep.
-        names: Its columns; empty: it has none.
-        row_like: As `DataFile` has it.
+        keep: Names of the columns to keep.
+        names: Column names of the file; empty if it has no columns.
+        row_like: As in `DataFile`.
 
     Raises:
-        DataError: It has none of the name.
+        DataError: The file does not have one of the columns.
     """
     for name in keep:
         if name not in names:
             expected, hint = advice_on_absent(name, names, row_like=row_like)
             raise DataError(
-                f"{path} has no column {name!r} that could be kept",
+                f"{path} has no column {name!r} to keep",
                 expected=expected if names else "a file with columns: CSV, JSON lines or Parquet",
                 hint=hint,
             )
@@ -164,16 +166,16 @@ def advice_on_absent(name: str, names: Sequence[str], *, row_like: str = "", oth
     """Return what to expect and what to try where a file lacks a column.
 
     Args:
-        name: The column.
-        names: Those that the file has.
-        row_like: As `DataFile` has it: cells of a row are not names to choose from.
-        otherwise: The hint if no name is near and the first line is one of names.
+        name: Name of the missing column.
+        names: Column names of the file.
+        row_like: As in `DataFile`. If it is not empty, `names` are probably values of a row and are not suggested.
+        otherwise: Hint if no column has a similar name.
     """
     if row_like:
         hint = (
             f"the first line looks like a row ({row_like}): header: false (--set dataset.header=false) reads it as "
-            f"one, and calls the columns column_1 to column_{len(names)}, or as names: [...] says"
+            f"one and calls the columns column_1 to column_{len(names)}; names: [...] sets other names"
         )
-        return "a first line with the names of the columns", hint
+        return "a first line of column names", hint
     near = nearest(name, names)
     return "one of " + list_names(names), f"did you mean {near!r}?" if near else otherwise

@@ -1,4 +1,4 @@
-"""How a delimited file is written, as detected from its bytes: encoding, delimiter, first row; and its rows."""
+"""Detect the dialect of a delimited file from its bytes (encoding, delimiter, first row), and read its rows."""
 
 from __future__ import annotations
 
@@ -39,24 +39,24 @@ FileDelimiter = Annotated[str, AfterValidator(_check_delimiter)]
 
 
 def known_delimiter(value: str) -> str | None:
-    """The character that a key means, or None if it is detected from the file."""
+    """Return the delimiter for the value of a YAML key; None to detect it from the file."""
     return None if value == "auto" else DELIMITERS.get(value, value)
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a CSV file is written.
+    """Encoding, delimiter and first row of a CSV file.
 
     Args:
-        encoding: As Python names it.
-        delimiter: Between two values.
-        quoted: Whether a value may stand in double quotes.
-        first: The first row that is not empty, trimmed.
-        row_like: The values by which that looks like a row and not like names of columns; empty: it does not.
-        blank_lines: Lines before it with nothing in them.
-        detected: What was detected from the bytes.
-        is_spaced: Whether blanks part the values, which no delimiter does.
-        is_name_like: Whether the first row looks like names of columns, whatever it is read as.
+        encoding: Python's name of the encoding.
+        delimiter: Character between two values.
+        quoted: Whether a value may be enclosed in double quotes.
+        first: Values of the first row that is not empty, without surrounding spaces.
+        row_like: Values of the first row that look like data and not like column names; empty if none do.
+        blank_lines: Number of empty lines before the first row.
+        detected: Properties that were detected from the bytes.
+        is_spaced: Whether the values are separated by spaces, which is not supported.
+        is_name_like: Whether the first row looks like column names, however it is read.
     """
 
     encoding: str
@@ -78,17 +78,17 @@ def read_dialect(
     quoted: bool = True,
     head_only: bool = False,
 ) -> Dialect:
-    """Detect how a file is written.
+    """Detect the dialect of a file.
 
     Args:
         path: The file; it may be compressed with gzip.
-        delimiter: What is known already; None: detected from the first rows.
-        encoding: What is known already; None: detected from the bytes, all of which have to fit.
-        quoted: Whether a value may stand in double quotes.
+        delimiter: Known delimiter; None to detect it from the first rows.
+        encoding: Known encoding; None to detect it from the bytes, all of which must be valid in it.
+        quoted: Whether a value may be enclosed in double quotes.
         head_only: Whether to look at the first rows only.
 
     Raises:
-        DataError: It cannot be read, or is not text.
+        DataError: The file cannot be read or is not text.
     """
     detected = [] if encoding else [detect_encoding(path, head_only=head_only)]
     found = encoding or detected[0].name
@@ -100,7 +100,7 @@ def read_dialect(
     chosen = max(marks, key=lambda mark: _fit(rows_of[mark], is_own=mark == own))
     if delimiter is None:
         name = next(name for name, mark in DELIMITERS.items() if mark == chosen)
-        detected.append(Detected("delimiter", name, "" if chosen == (own or ",") else "by its first lines"))
+        detected.append(Detected("delimiter", name, "" if chosen == (own or ",") else "detected from its first lines"))
     first, *rest = rows_of[chosen] or [[]]
     names = tuple(name.strip() for name in first)
     is_spaced = delimiter is None and _is_spaced(rows_of[chosen], chosen)
@@ -109,10 +109,10 @@ def read_dialect(
 
 
 def refuse_spaced(path: str, dialect: Dialect) -> None:
-    """Refuse a file whose values are parted by blanks: one or many, as it looks well.
+    """Raise an error for a file whose values are separated by one or more spaces, as in aligned columns.
 
     Raises:
-        DataError: With the line that makes a CSV file of it.
+        DataError: Spaces separate the values; the hint is a command that converts the file to CSV.
     """
     if not dialect.is_spaced:
         return
@@ -122,17 +122,17 @@ def refuse_spaced(path: str, dialect: Dialect) -> None:
     read, write = (", header=None", ", header=False") if is_row else ("", "")
     convert = f"pd.read_csv('{path}', sep=r'\\s+'{read}).to_csv('{target}', index=False{write})"
     raise DataError(
-        f"the values of {path} are parted by blanks: {' '.join(dialect.first)[:_LONGEST_SHOWN]!r}",
+        f"the values of {path} are separated by spaces: {' '.join(dialect.first)[:_LONGEST_SHOWN]!r}",
         expected="commas, semicolons, tabs or | between them",
         hint=f'python -c "import pandas as pd; {convert}"',
     )
 
 
 def is_delimited(path: str) -> bool:
-    """Whether the first lines of a text file have the same number of values each, and more than one.
+    """Return whether the first lines of a text file all have the same number of values, and more than one.
 
     Args:
-        path: The file; False if it cannot be read.
+        path: The file; for one that cannot be read the result is False.
     """
     try:
         dialect = read_dialect(path, quoted=False, head_only=True)
@@ -145,54 +145,56 @@ def is_delimited(path: str) -> bool:
 
 @contextmanager
 def opened_rows(path: str, dialect: Dialect, *, strict: bool) -> Iterator[Iterator[tuple[int, list[str]]]]:
-    """Open a file for its rows, each with the line on which it begins; lines with nothing in them are skipped.
+    """Open a file and read its rows, each with the number of the line on which it begins; empty lines are skipped.
 
     Args:
         path: The file.
-        dialect: How it is written.
-        strict: Whether a quoted value has to end with its quote.
+        dialect: Dialect of the file.
+        strict: Whether a quoted value must end with a quote.
 
     Raises:
-        DataError: The file, or a row of it, cannot be read.
+        DataError: The file or one of its rows cannot be read.
     """
     with opened(path, dialect.encoding, newline="") as stream:
         yield _rows(_reader(lines(stream, path), dialect.delimiter, quoted=dialect.quoted, strict=strict), path)
 
 
 def _rows(reader: Any, path: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows; an error of the csv module becomes one that can be understood."""
-    begun = 1
+    """Yield the rows, and turn an error of the csv module into a `DataError` with the line of the row."""
+    # A quoted value may contain line breaks, so a row begins on the line after the previous row ended.
+    first_line = 1
     try:
         for row in reader:
             if row:
-                yield begun, row
-            begun = reader.line_num + 1
+                yield first_line, row
+            first_line = reader.line_num + 1
     except csv.Error as error:
         raise DataError(
-            f"{path}:{begun}: a row that begins here cannot be taken apart: {error}",
-            expected="a value in double quotes that ends with a quote; a quote inside it written twice",
-            hint="quoted: false, if quotes in this file are letters like any other",
+            f"{path}:{first_line}: the row that begins here cannot be parsed: {error}",
+            expected="a quoted value that ends with a double quote, with each quote inside it doubled",
+            hint="set quoted: false if quotes in this file are ordinary characters",
         ) from error
 
 
 def _reader(text: Iterable[str], delimiter: str, *, quoted: bool, strict: bool) -> Any:
-    csv.field_size_limit(LONGEST_TEXT)  # the module has one for all; its own 131,072 is less than a long text
+    csv.field_size_limit(LONGEST_TEXT)  # a setting of the whole module, whose default of 131,072 is too low for texts
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     return csv.reader(text, delimiter=delimiter, quoting=quoting, strict=strict)
 
 
 def _read_head(stream: TextIO, path: str) -> tuple[int, str, bool]:
-    """How many blank lines there are, the beginning of what follows, its first line whole, and whether it is all."""
+    """Return the number of leading empty lines, the text after them (at least a whole line), and whether it is all."""
     for blank_lines, line in enumerate(lines(stream, path)):
         if line.strip("\r\n"):
             rest = stream.read(_HEAD_CHARACTERS)
-            first = line.removeprefix("\ufeff")  # the mark of an encoding that was said by its name
+            # With encoding: utf-8 or utf-16-le, Python keeps a byte-order mark as the first character.
+            first = line.removeprefix("\ufeff")
             return blank_lines, first + rest, not stream.read(1)
     raise DataError(f"{path} has no lines", expected="a line of column names, and rows")
 
 
 def _first_rows(head: str, delimiter: str, *, quoted: bool, is_whole: bool) -> list[list[str]]:
-    """The first rows that are not empty; the last of what was read may be cut and is left out."""
+    """Return the first rows that are not empty, without the last one if it may be incomplete."""
     rows: list[list[str]] = []
     try:
         for row in _reader(io.StringIO(head, newline=""), delimiter, quoted=quoted, strict=False):
@@ -200,15 +202,16 @@ def _first_rows(head: str, delimiter: str, *, quoted: bool, is_whole: bool) -> l
                 rows.append(row)
             if len(rows) > _JUDGED_ROWS:
                 break
-    except csv.Error:  # a value without end: what reads the rows says where
+    except csv.Error:  # an unterminated value: reading the rows reports its line
         pass
     return rows if is_whole or len(rows) <= 1 else rows[:-1]
 
 
 def _is_spaced(rows: Sequence[Sequence[str]], mark: str) -> bool:
-    """Whether the first value of each row is several, with numbers among them: parted by blanks, and at most one tab.
+    """Return whether the rows have several values, with numbers among them, separated by spaces (and at most one tab).
 
-    A value may also be a list of numbers, such as the pixels of an image: beside a tab, one blank parts nothing.
+    A value may also be a list of numbers, such as the pixels of an image. So next to a tab, single spaces do not count
+    as separators.
     """
     if len(rows) < _FEWEST_SPACED or not (len(rows[0]) == 1 or (mark == "\t" and len(rows[0]) <= 2)):
         return False
@@ -229,6 +232,10 @@ def _is_number(text: str) -> bool:
 
 
 def _fit(rows: Sequence[Sequence[str]], *, is_own: bool) -> tuple[bool, bool, float, int]:
-    """How well a delimiter fits: whether it divides, is the suffix's own, how alike rows are, and their values."""
+    """Return how well a delimiter fits, as a tuple to compare.
+
+    A delimiter must split the first row. Then the one that belongs to the suffix wins, then the one with the most rows
+    as wide as the first, then the one with the most values.
+    """
     widths = [len(row) for row in rows] or [0]
     return widths[0] > 1, is_own, widths.count(widths[0]) / len(widths), widths[0]

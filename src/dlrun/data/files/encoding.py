@@ -1,4 +1,13 @@
-"""Files of text in any character encoding, compressed or not: the encoding is detected from their bytes."""
+"""Detect the character encoding of text files, and open them as text, also when compressed with gzip.
+
+The encoding is found in this order:
+
+1. A byte-order mark: UTF-8, UTF-16 or UTF-32.
+2. Zero bytes in every other place: UTF-16 without a mark. Other zero bytes mean that the file is not text.
+3. All bytes are valid UTF-8. Text in another encoding rarely is, apart from plain ASCII.
+4. Otherwise Windows-1252, or Latin-1 if a byte has no meaning in Windows-1252. Every byte is valid in Latin-1, so this
+   is a guess, and a note reports it.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +32,12 @@ from dlrun.system.paths import no_file
 
 STANDARD_INPUT = "-"
 LONGEST_TEXT = 2**24
-"""Characters in one text: more is not a text but a file read the wrong way (a quote that never closes)."""
+"""Largest number of characters of one text. A longer one is a file read the wrong way (a quote that never closes)."""
 
 _BLOCK_BYTES = 2**20
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF32_LE: "utf-32",  # begins with the mark of UTF-16
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark is the beginning of this one
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
@@ -55,12 +64,12 @@ FileEncoding = Annotated[str, AfterValidator(_check_encoding)]
 
 @dataclass(frozen=True)
 class Detected:
-    """What was detected from the bytes of a file.
+    """A property of a file that was detected from its bytes.
 
     Args:
-        key: The key that sets it: encoding, delimiter.
-        name: What it is, as the key writes it.
-        why: How it was detected, where it is not what everyone expects.
+        key: YAML key that sets it: `encoding` or `delimiter`.
+        name: Value, as written in the YAML key.
+        why: How it was detected; empty for an ordinary value that needs no note.
     """
 
     key: str
@@ -69,10 +78,10 @@ class Detected:
 
 
 def notes_of(detected: Iterable[tuple[str, Detected]]) -> Iterator[str]:
-    """Write a note on whatever is not what everyone expects, one for all files that are alike in it.
+    """Yield a note on each unusual property, one for all files that share it.
 
     Args:
-        detected: Paths of files, with what was detected from them.
+        detected: Pairs of a file's path and a detected property.
     """
     whys: dict[tuple[str, str], dict[str, str]] = {}
     for path, found in detected:
@@ -86,15 +95,15 @@ def notes_of(detected: Iterable[tuple[str, Detected]]) -> Iterator[str]:
 
 @contextmanager
 def opened(source: str, encoding: str | None, *, newline: str | None) -> Iterator[TextIO]:
-    """Open a file, which may be compressed with gzip, or standard input, as text.
+    """Open a file (also compressed with gzip) or standard input as text.
 
     Args:
-        source: Its path, or `-`.
-        encoding: None: detected from its bytes.
-        newline: As `open` takes it.
+        source: Path of the file, or `-`.
+        encoding: Encoding of the file; None to detect it from the bytes.
+        newline: As in `open`.
 
     Raises:
-        DataError: It is missing, cannot be read, or is not in that encoding.
+        DataError: The file is missing, cannot be read, or is not valid in that encoding.
     """
     found = encoding or detect_encoding(source).name
     try:
@@ -106,18 +115,18 @@ def opened(source: str, encoding: str | None, *, newline: str | None) -> Iterato
 
 @contextmanager
 def opened_bytes(source: str) -> Iterator[BinaryIO]:
-    """The bytes of a file, unpacked if it is compressed with gzip, or of standard input.
+    """Open a file (decompressed if it is a gzip file) or standard input as bytes.
 
     Raises:
-        DataError: It is missing, or cannot be read.
+        DataError: The file is missing or cannot be read.
     """
     if source == STANDARD_INPUT:
         yield sys.stdin.buffer
         return
     path = Path(source)
     try:
-        if path.exists() and not path.is_file():  # a pipe would keep its reader waiting
-            raise DataError(f"{source} is not a regular file", expected="a file of text")
+        if path.exists() and not path.is_file():  # opening a pipe would block until somebody writes to it
+            raise DataError(f"{source} is not a regular file", expected="a text file")
         with path.open("rb") as stream:
             if stream.peek(2)[:2] == b"\x1f\x8b":
                 with gzip.open(stream) as unpacked:
@@ -130,13 +139,13 @@ def opened_bytes(source: str) -> Iterator[BinaryIO]:
 
 @contextmanager
 def named_standard_input(path: str) -> Iterator[None]:
-    """Call the file that keeps standard input by that name in errors: `standard input, line 7`.
+    """Replace the path of the temporary copy of standard input in errors: `standard input, line 7`.
 
     Args:
-        path: The file that keeps it.
+        path: Path of the temporary copy.
 
     Raises:
-        DataError: What was raised, in the user's words.
+        DataError: The error that was raised, with `standard input` in place of the path.
     """
     try:
         yield
@@ -150,16 +159,16 @@ def named_standard_input(path: str) -> Iterator[None]:
 
 
 def detect_encoding(source: str, *, head_only: bool = False) -> Detected:
-    """Detect the encoding of a file: by its byte-order mark, else UTF-8 if all of it is, else Windows' Latin-1.
+    """Detect the encoding of a file in the order that the module describes.
 
     Args:
-        source: Its path, or `-`.
-        head_only: Whether to look at its beginning only, which is enough to know the names of columns.
+        source: Path of the file, or `-`.
+        head_only: Whether to look at the beginning only, which is enough for the column names.
 
     Raises:
-        DataError: It is missing, cannot be read, or is not text.
+        DataError: The file is missing, cannot be read, or is not text.
     """
-    if source == STANDARD_INPUT:  # what has been read is gone
+    if source == STANDARD_INPUT:  # it cannot be read twice
         return Detected("encoding", "utf-8-sig")
     try:
         found = Path(source).stat()
@@ -169,26 +178,26 @@ def detect_encoding(source: str, *, head_only: bool = False) -> Detected:
 
 
 def undecodable(source: str, encoding: str) -> DataError:
-    """The error for a file that is not in an encoding."""
+    """Return the error for a file that is not valid in an encoding."""
     return DataError(
-        f"{_undecodable_place(source, encoding)} is not in {encoding}",
+        f"{_undecodable_place(source, encoding)} is not encoded in {encoding}",
         expected=f"text in {encoding}",
-        hint="`encoding: auto`, which detects it from a file's bytes, or the name of the one that it is in",
+        hint="set `encoding: auto` to detect it from the bytes, or set the name of the file's encoding",
     )
 
 
 def lines(stream: TextIO, source: str) -> Iterator[str]:
-    """The lines of an open file with their ends, none without bound.
+    """Read the lines of an open file, with their line ends, in bounded memory.
 
     Raises:
-        DataError: One is longer than any text.
+        DataError: A line has more than `LONGEST_TEXT` characters.
     """
     number = 1
     while line := stream.readline(LONGEST_TEXT + 1):
         if len(line) > LONGEST_TEXT:
             raise DataError(
                 f"{source}:{number}: the line has more than {LONGEST_TEXT:,} characters",
-                expected="one text or one row in a line",
+                expected="one text or one row per line",
             )
         yield line
         number += 1
@@ -196,55 +205,59 @@ def lines(stream: TextIO, source: str) -> Iterator[str]:
 
 def _unreadable(source: str, error: Exception) -> DataError:
     if isinstance(error, FileNotFoundError):
-        return no_file(source, expected="a file of text")
+        return no_file(source, expected="a text file")
     problem = getattr(error, "strerror", None) or error
-    return DataError(f"{source} cannot be read: {problem}", expected="a file of text that is whole")
+    return DataError(f"{source} cannot be read: {problem}", expected="an undamaged text file")
 
 
 @functools.lru_cache(maxsize=256)
 def _detect(source: str, size: int, changed: int, *, head_only: bool) -> Detected:
-    """Detect the encoding of a file; remembered until it changes, as it is asked for again and again."""
-    del size, changed
+    """Detect the encoding of a file. The result is cached until the size or time of change is another one."""
+    del size, changed  # only part of the key of the cache
     with opened_bytes(source) as stream:
         head = stream.read(_BLOCK_BYTES)
         for mark, name in _MARKS.items():
             if head.startswith(mark):
-                return Detected("encoding", name, "" if name == "utf-8-sig" else "by its first bytes")
+                return Detected("encoding", name, "" if name == "utf-8-sig" else "detected from its first bytes")
         zeros = head.count(0)
         if zeros and (wide := _wide_without_mark(head)):
-            return Detected("encoding", wide, "by its zero bytes")
+            return Detected("encoding", wide, "detected from its zero bytes")
         if zeros > len(head) // 8:
             raise _no_text(source)
         stream.seek(0)
         line = _first_undecodable_line(_blocks(stream, head_only=head_only), "utf-8")
     if line == 0:
         return Detected("encoding", "utf-8")
-    if zeros:  # what would be read as Latin-1 may well be the UTF-16 of an alphabet with few zeros
+    if zeros:  # probably UTF-16 in a script with few zero bytes, which Latin-1 would turn into wrong characters
         raise _no_text(source)
     with opened_bytes(source) as stream:
         found = any(len(block.translate(None, _NOT_IN_CP1252)) < len(block) for block in _blocks(stream))
-    return Detected("encoding", "latin-1" if found else "cp1252", f"as line {line} is not UTF-8")
+    return Detected("encoding", "latin-1" if found else "cp1252", f"because line {line} is not UTF-8")
 
 
 def _wide_without_mark(head: bytes) -> str:
-    """UTF-16, by which of two bytes is often zero, and by what is read then; empty: it is not."""
+    """Return the name of UTF-16 without a byte-order mark; empty if the file is something else.
+
+    The zero bytes are nearly all the first, or nearly all the second byte of each pair, and the decoded text has no
+    control characters.
+    """
     even, odd = head[0::2].count(0), head[1::2].count(0)
     name = "utf-16-le" if odd > even else "utf-16-be"
-    # In alphabets other than the Latin one, spaces and line ends alone have a zero byte.
+    # Outside of the Latin script only spaces, digits, punctuation and line ends have a zero byte: 1 in 16 is enough.
     is_lopsided = even + odd > len(head) // 16 and max(even, odd) > 8 * min(even, odd)
     return name if is_lopsided and not _NO_TEXT.search(head.decode(name, "replace")) else ""
 
 
 def _no_text(source: str) -> DataError:
     return DataError(
-        f"{source} is not text: it holds zero bytes",
-        expected="a file of text, such as CSV",
-        hint="if it is UTF-16 nevertheless, `encoding: utf-16-le` or `encoding: utf-16-be`",
+        f"{source} is not text: it contains zero bytes",
+        expected="a text file, such as CSV",
+        hint="if it is UTF-16, set `encoding: utf-16-le` or `encoding: utf-16-be`",
     )
 
 
 def _undecodable_place(source: str, encoding: str) -> str:
-    """The file and, where a line ends with one byte, the line that is not in an encoding."""
+    """Return the file and, if lines can be counted in its bytes, the first line that is not valid in the encoding."""
     if source == STANDARD_INPUT:
         return "standard input"
     if encoding.replace("_", "-").lower().startswith(("utf-16", "utf-32")):
@@ -255,7 +268,7 @@ def _undecodable_place(source: str, encoding: str) -> str:
 
 
 def _blocks(stream: BinaryIO, *, head_only: bool = False) -> Iterator[bytes]:
-    """A file block by block, an empty one at its end; or the first block alone."""
+    """Read a file block by block, with an empty block at its end; or only its first block."""
     while True:
         block = stream.read(_BLOCK_BYTES)
         yield block
@@ -264,7 +277,7 @@ def _blocks(stream: BinaryIO, *, head_only: bool = False) -> Iterator[bytes]:
 
 
 def _first_undecodable_line(blocks: Iterable[bytes], encoding: str) -> int:
-    """The first line that is not in an encoding; 0: there is none."""
+    """Return the number of the first line that is not valid in an encoding; 0 if there is none."""
     decoder = codecs.getincrementaldecoder(encoding)()
     line = 1
     for block in blocks:

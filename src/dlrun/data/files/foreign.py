@@ -1,4 +1,4 @@
-"""Files of kinds that are not read, known by their bytes: what each is, and the line that makes one of it that is."""
+"""Recognize files of unsupported types by their bytes, and suggest a command that converts them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ _PANDAS = "python -c \"import pandas as pd; pd.{reader}('{path}'{options}).to_{t
 
 @dataclass(frozen=True)
 class Foreign:
-    """A kind of file.
+    """An unsupported type of file.
 
     Args:
-        what: It is, with its article.
-        convert: How to make a file of it that is read; `{path}` and `{stem}` stand for its name, with and without its
-            ending.
+        what: Name of the type, with an article.
+        convert: How to convert the file; `{path}` and `{stem}` stand for its path with and without the suffix.
     """
 
     what: str
@@ -39,7 +38,7 @@ _UNPACK = "unpack it: {tool} '{path}'"
 _SAVEZ = "np.savez('{stem}.npz', x=x, y=y)"
 _MEMBERS = {
     "xl/": Foreign("an Excel workbook", _EXCEL),
-    "word/": Foreign("a Word document", "save it as plain text, each text in a line or in a file of its own"),
+    "word/": Foreign("a Word document", "save it as plain text, with each text on its own line or in its own file"),
     "ppt/": Foreign("a PowerPoint presentation", "save its texts as plain text"),
 }
 _OPEN_DOCUMENT = {
@@ -70,28 +69,28 @@ _MAGIC = {
     b"{\\rtf": Foreign("a rich text document", "save it as plain text"),
 }  # fmt: skip
 _PICKLE = Foreign(
-    "a pickle of Python",
-    "if you trust it, as loading one runs what it says: " + _by_pandas("read_pickle", to="parquet"),
+    "a Python pickle",
+    "if you trust it (loading a pickle runs the code in it): " + _by_pandas("read_pickle", to="parquet"),
 )
 _PICKLED = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
 _ARCHIVE = Foreign("a tar archive", _UNPACK.replace("{tool}", "tar -xf"))
 _ZIP = Foreign("a zip archive", _UNPACK.replace("{tool}", "unzip"))
-_BROKEN = Foreign("a zip archive or an Excel workbook, and damaged", "save it as CSV, or unpack it")
+_BROKEN = Foreign("a damaged zip archive or Excel workbook", "save it as CSV, or unpack it")
 _ARRAYS = Foreign("a file of NumPy arrays", "`type: arrays` reads .npz files")
-_PAGE = Foreign("a web page, not the data that it shows", "download the file itself: the link may ask for a login")
+_PAGE = Foreign("a web page, not a data file", "download the file itself: the link may require a login")
 _XML = Foreign("an XML file", _by_pandas("read_xml"))
-_JSON_LINES = Foreign("lines of JSON", _by_pandas("read_json", options=", lines=True"))
+_JSON_LINES = Foreign("a JSON lines file", _by_pandas("read_json", options=", lines=True"))
 _JSON_ARRAY = Foreign("a JSON array", _by_pandas("read_json"))
-_JSON = Foreign("a JSON document", "write its rows as CSV, or for `type: text` each as an object in a line of its own")
+_JSON = Foreign("a JSON document", "write its rows as CSV, or for `type: text` one JSON object per line")
 
 
 def foreign_kind(path: Path, *, reads_json: bool = False, reads_zip: bool = False) -> Foreign | None:
-    """What a file is, if it is of a kind that nothing here reads; None of every other file.
+    """Return the type of a file if it is one of the known unsupported types, otherwise None.
 
     Args:
-        path: The file; one that cannot be read is of no kind.
-        reads_json: Whether lines of JSON objects are read.
-        reads_zip: Whether archives of arrays are.
+        path: The file; for one that cannot be read the result is None.
+        reads_json: Whether JSON lines are supported here.
+        reads_zip: Whether `.npz` files are supported here.
     """
     try:
         with path.open("rb") as file:
@@ -115,16 +114,16 @@ def foreign_kind(path: Path, *, reads_json: bool = False, reads_zip: bool = Fals
 
 
 def refuse_foreign(path: Path, *, expected: str, reads_json: bool = False, reads_zip: bool = False) -> None:
-    """Refuse a file of a kind that nothing here reads.
+    """Raise an error for a file of an unsupported type.
 
     Args:
         path: The file.
-        expected: What is read.
-        reads_json: Whether lines of JSON objects are read.
-        reads_zip: Whether archives of arrays are.
+        expected: Description of the supported types.
+        reads_json: Whether JSON lines are supported here.
+        reads_zip: Whether `.npz` files are supported here.
 
     Raises:
-        DataError: Says what it is, and how to make one of it that is read.
+        DataError: The file is of an unsupported type; the hint says how to convert it.
     """
     kind = foreign_kind(path, reads_json=reads_json, reads_zip=reads_zip)
     if kind is not None:
@@ -132,7 +131,7 @@ def refuse_foreign(path: Path, *, expected: str, reads_json: bool = False, reads
 
 
 def how_to_convert(path: Path, kind: Foreign) -> str:
-    """The line that makes a file that is read of one that is not."""
+    """Return the command or instruction that converts a file to a supported type."""
     stem = str(path).removesuffix("".join(path.suffixes[-1:]))
     return kind.convert.replace("{path}", str(path)).replace("{stem}", stem)
 
@@ -143,7 +142,7 @@ def _in_zip(path: Path) -> Foreign:
             names = archive.namelist()
             described = ""
             if "mimetype" in names:
-                with archive.open("mimetype") as member:  # which may be of any size
+                with archive.open("mimetype") as member:  # never read it whole: a small archive can unpack to gigabytes
                     described = member.read(80).decode("ascii", "replace")
     except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, zlib.error):
         return _BROKEN
@@ -157,10 +156,10 @@ def _in_zip(path: Path) -> Foreign:
 
 def _in_text(head: bytes, *, reads_json: bool) -> Foreign | None:
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    begun = text[:100].lower()
-    if begun.startswith((b"<!doctype html", b"<html")):
+    start = text[:100].lower()
+    if start.startswith((b"<!doctype html", b"<html")):
         return _PAGE
-    if begun.startswith(b"<?xml"):
+    if start.startswith(b"<?xml"):
         return _XML
     if text[:1] == b"[" and text[1:].lstrip()[:1] in (b"{", b"["):
         return _JSON_ARRAY
@@ -170,7 +169,8 @@ def _in_text(head: bytes, *, reads_json: bool) -> Foreign | None:
     try:
         is_object = isinstance(json.loads(first), dict)
     except (ValueError, RecursionError):
-        if first.strip() == b"{":  # an object over several lines
+        if first.strip() == b"{":  # one object that spans several lines
             return _JSON
-        is_object = len(head) == _HEAD_BYTES and not end and first[1:].lstrip().startswith(b'"')  # a long line
+        # A first line longer than the bytes that were read cannot be parsed, but begins with the key of an object.
+        is_object = len(head) == _HEAD_BYTES and not end and first[1:].lstrip().startswith(b'"')
     return None if reads_json or not is_object else _JSON_LINES

@@ -1,7 +1,8 @@
-"""Whether the first line of a delimited file names its columns: by the spec, or by how it compares with the rows below.
+"""Decide whether the first line of a delimited file contains column names: by the spec, or by comparing it to the rows.
 
-A line of names is unlike the rows: there are words above numbers, and the words come up nowhere below. A row is like
-the others: its numbers lie among those of the column, and its words come up again. Each column has a vote.
+Column names differ from the values below: they are words above numbers, and the words do not occur below. A row is like
+the other rows: its numbers are in the range of their columns, and its words occur again. Each column votes, positive
+for a row and negative for column names.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _WORDS_OF_A_TEXT = 3
 _MOSTLY = 0.8
 _ENOUGH = 2
 _FEW = 5
-"""Rows below which a number outside of all others says nothing."""
+"""With fewer rows than this, a number outside of the range of the others is not evidence."""
 
 _YEARS = range(1800, 2200)
 _NEVER = -100
@@ -33,50 +34,54 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class Header:
-    """What is known of a file's first line.
+    """Settings for the first line of a file.
 
     Args:
-        present: Whether it names the columns; None: detected from the lines.
-        names: The names of the columns, in place of those that the file gives or lacks.
+        present: Whether the first line contains the column names; None if the spec does not say.
+        names: Column names that replace the ones in the file.
     """
 
     present: bool | None = None
     names: tuple[str, ...] = ()
 
     def is_first_line(self, first: Sequence[str]) -> bool:
-        """Whether a file's first line is one of names: with `names` alone, only if it says just these."""
+        """Return whether the first line contains column names.
+
+        With `names` set and `present` unknown, it does only if it contains exactly these names.
+        """
         if self.present is True or not self.names:
             return self.present is not False
         return tuple(first) == self.names
 
     def warnings(self, path: str, like: str, *, is_name_like: bool = False) -> Iterator[str]:
-        """A sentence if a first line is taken for names that looks like a row, or for a row that looks like names.
+        """Yield a warning if the first line is read as column names but looks like a row, or the other way round.
 
         Args:
-            path: The file.
-            like: What `row_like` says of it.
-            is_name_like: What `name_like` says of it.
+            path: Path of the file.
+            like: Result of `row_like` for the line.
+            is_name_like: Result of `name_like` for the line.
         """
         if self.present is False and is_name_like:
             yield (
-                f"the first line of {path} looks like the names of its columns, and is read as a row, as header: false "
-                "says: remove it from the file if it is none"
+                f"the first line of {path} looks like column names, but header: false reads it as a row: remove it "
+                "from the file if it is not a row"
             )
         if self.present is None and not self.names and like:
             yield (
-                f"the first line of {path} is read as the names of its columns, and looks like a row ({like}): "
-                "header: false reads it as one, header: true says that it does name them"
+                f"the first line of {path} is read as column names, but looks like a row ({like}): set header: false "
+                "to read it as a row, or header: true to confirm that it contains the column names"
             )
 
     def doubt(self, first: Sequence[str], like: str) -> str:
-        """Why a first line that is taken for names may be a row, for the error of a column that is missing.
+        """Return the evidence that a line read as column names is a row, for the error about a missing column.
 
         Args:
-            first: Its values.
-            like: What `row_like` says of it. Less is enough here: a number, as it is rarely the name of a column.
+            first: Values of the line.
+            like: Result of `row_like` for the line. Here a number among the values is enough too, because numbers are
+                rarely column names.
 
         Returns:
-            The values that speak for it; empty if none does, or if the spec settles what the line is.
+            The values that look like a row; empty if none do, or if the spec says what the line is.
         """
         if self.present is not None or self.names or not first:
             return ""
@@ -84,20 +89,20 @@ class Header:
         return like or ("" if _count_on(numbers) else _shown(numbers, most=_SHOWN))
 
     def names_of(self, path: str, first: Sequence[str]) -> tuple[str, ...]:
-        """The names of the columns of a file.
+        """Return the column names of a file.
 
         Args:
-            path: The file, for messages.
-            first: The values of its first line.
+            path: Path of the file, for messages.
+            first: Values of its first line.
 
         Raises:
-            DataError: There are more names than columns, or fewer.
+            DataError: The number of names differs from the number of columns.
         """
         if self.names and len(self.names) != len(first):
             raise DataError(
-                f"`names` has {_counted(len(self.names), 'name')}, and {path} {_counted(len(first), 'column')}: "
+                f"`names` has {_counted(len(self.names), 'name')}, but {path} has {_counted(len(first), 'column')}: "
                 + _shown(first),
-                expected="a name for each column",
+                expected="one name for each column",
             )
         if self.names or self.is_first_line(first):
             return self.names or tuple(first)
@@ -105,11 +110,11 @@ class Header:
 
 
 def row_like(first: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Why the first line of a file looks like a row and not like names of columns; empty if it does not.
+    """Return the values by which the first line looks like a row and not like column names; empty if it does not.
 
     Args:
-        first: Its values.
-        rows: The values of some lines below.
+        first: Values of the first line.
+        rows: Values of some lines below it.
     """
     first = [value.strip() for value in first]
     rows = [row for row in rows if len(row) == len(first)]
@@ -130,11 +135,11 @@ def row_like(first: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def name_like(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the first line of a file looks like names of columns: words that come up nowhere below, unlike the rows.
+    """Return whether the first line looks like column names: words that do not occur below, above different values.
 
     Args:
-        first: Its values.
-        rows: The values of some lines below.
+        first: Values of the first line.
+        rows: Values of some lines below it.
     """
     rows = [row for row in rows if len(row) == len(first)]
     if not rows or not all(_NAME.fullmatch(value.strip()) for value in first):
@@ -146,12 +151,12 @@ def name_like(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _is_wordy(column: Sequence[str]) -> bool:
-    """Whether values are sentences, above which one word is a name."""
+    """Return whether the values are sentences, so that a single word above them is a name."""
     return sum(len(value.split()) for value in column) >= _WORDS_OF_A_TEXT * len(column)
 
 
 def _vote(value: str, column: Sequence[str]) -> int:
-    """Whether a value is one of a column (above 0), or rather its name (below 0)."""
+    """Return a positive number if a value fits into the column, a negative one if it is rather its name."""
     known = [each for each in column if not _is_missing(each)]
     if not known or not value:
         return 0
@@ -181,12 +186,12 @@ def _vote_of_number(number: float, numbers: Sequence[float]) -> int:
 def _vote_of_text(value: str, known: Sequence[str]) -> int:
     if value in known:
         return 2
-    # Of columns whose values all come again, a value that does not is a name.
+    # If the values of a column repeat a lot, a value that is not among them is a name.
     return -2 if len(set(known)) <= len(known) / 3 else 0
 
 
 def _goes_on(number: float, numbers: Sequence[float]) -> bool:
-    """Whether numbers that always rise, or always fall, do so from the first on."""
+    """Return whether a number continues the column upwards: all numbers rise, or all fall, without a large gap."""
     if len(numbers) < _ENOUGH:
         return False
     steps = [after - before for before, after in zip([number, *numbers], numbers, strict=False)]
@@ -195,7 +200,7 @@ def _goes_on(number: float, numbers: Sequence[float]) -> bool:
 
 
 def _count_on(numbers: Sequence[str]) -> bool:
-    """Whether numbers above columns count on, as 0, 1, 2 or 2019, 2020 do: names that another program has made."""
+    """Return whether numbers are consecutive, like 0, 1, 2 or 2019, 2020: probably generated column names."""
     if len(numbers) < _ENOUGH or not all(number.isdecimal() for number in numbers):
         return False
     whole = [int(number) for number in numbers]
@@ -204,7 +209,7 @@ def _count_on(numbers: Sequence[str]) -> bool:
         return False
     if all(number in _YEARS for number in whole):
         return True
-    # Any two numbers have one step.
+    # Two numbers always have a single step, so only 0, 1 and 1, 2 count.
     return len(steps) == 1 and (len(whole) > _ENOUGH or (steps == {1} and whole[0] <= 1))
 
 
@@ -226,7 +231,7 @@ def _is_number(value: str) -> bool:
 
 
 def _number(value: str) -> float:
-    """The number, about: whether a comma is a decimal one matters little here."""
+    """Return the approximate number. A comma may be a decimal or a thousands separator, which matters little here."""
     digits = re.sub(r"[^\d.,eE+-]", "", value).replace(",", ".")
     whole, _, fraction = digits.rpartition(".")
     return float(f"{whole.replace('.', '')}.{fraction}" if whole else digits)

@@ -1,4 +1,4 @@
-"""JSON lines: one object in each line, whose keys are the columns."""
+"""Read JSON lines files: one object per line, whose keys are the columns."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from dlrun.errors import DataError
 from dlrun.names import nearest
 
 _INSPECTED = 100
-"""Lines whose keys are the file's columns; every line is checked by itself as well."""
+"""Number of lines whose keys are listed as the columns. Later lines are checked when they are read."""
 
 
 @dataclass(frozen=True)
 class JsonLinesFile(DataFile):
-    """A file of JSON objects, one in each line; lines with nothing in them are skipped.
+    """A file of JSON objects, one per line; empty lines are skipped.
 
     Args:
-        encoding: As Python names it.
+        encoding: Python's name of the encoding.
     """
 
     encoding: str = "utf-8"
@@ -42,7 +42,7 @@ class JsonLinesFile(DataFile):
         return cls(path, tuple(names), detected=tuple(detected), encoding=encoding)
 
     def records(self, columns: Sequence[str], *, is_ragged: bool = False) -> Iterator[tuple[int, Sequence[Any]]]:
-        """Every object's line and values.
+        """Read the line number and values of every object.
 
         Raises:
             DataError: A line is not an object, or lacks a key.
@@ -57,7 +57,7 @@ class JsonLinesFile(DataFile):
             raise DataError(
                 f"{self.place(self.path, number)}: the object has no key {key!r}: {keys}",
                 expected=f"{key!r} in every line",
-                hint=f"did you mean {near!r}?" if near else "drop such lines, or give them the key",
+                hint=f"did you mean {near!r}?" if near else "remove these lines, or add the key to them",
             )
         return found[key]
 
@@ -80,6 +80,6 @@ def _not_an_object(path: Path, number: int, problem: str, line: str) -> DataErro
     is_array = number == 1 and line.lstrip().startswith("[")
     return DataError(
         f"{JsonLinesFile.place(path, number)}: the line {problem}",
-        expected="one JSON object in each line",
-        hint="the file is one array: write each of its objects in a line of its own" if is_array else "",
+        expected="one JSON object per line",
+        hint="the file is a JSON array: write each of its objects on its own line" if is_array else "",
     )

@@ -1,4 +1,4 @@
-"""The YAML keys that say how delimited files are written; shared by every dataset that reads them."""
+"""YAML keys for the format of delimited files, shared by every dataset that reads them."""
 
 from __future__ import annotations
 
@@ -16,59 +16,59 @@ from dlrun.data.files.header import Header
 
 
 class FileKeys(Fields):
-    """How delimited files (CSV, TSV) are read; Parquet files and JSON lines need none of it but the encoding."""
+    """Format of delimited files (CSV, TSV). For JSON lines only the encoding applies, for Parquet files no key does."""
 
     header: Literal["auto"] | bool = Field(
         default="auto",
-        description="Whether the first line of a CSV file names the columns. false: it is a row, and the columns are "
-        "called column_1, column_2, ... or as `names` says · auto: it does, unless `names` is set; a first line that "
-        "looks like a row is reported.",
+        description="Whether the first line of a CSV file contains the column names. false: it is a row, and the "
+        "columns are called column_1, column_2, ... or as in `names` · auto: it does, unless `names` is set; a warning "
+        "reports a first line that looks like a row.",
     )
     names: tuple[str, ...] = Field(
         default=(),
-        description="Names for the columns of a CSV file without a line of names; with `header: true` they replace "
-        "those of the file.",
+        description="Column names for a CSV file whose first line does not contain them; with `header: true` they "
+        "replace the names in the file.",
     )
     delimiter: FileDelimiter = Field(
         default="auto",
-        description="Between two values of a CSV file: comma, semicolon, tab, pipe, or the character. auto: detected "
-        "from the first lines.",
+        description="Delimiter between two values of a CSV file: comma, semicolon, tab, pipe, or the character itself. "
+        "auto: detected from the first lines.",
     )
     quoted: bool = Field(
         default=True,
-        description="Whether a value of a CSV file may stand in double quotes, with delimiters and line breaks in it. "
-        "false: a quote is a letter like any other.",
+        description="Whether a value of a CSV file may be enclosed in double quotes, and then contain delimiters and "
+        "line breaks. false: a quote is an ordinary character.",
     )
     encoding: FileEncoding = Field(
         default="auto",
-        description="Of the characters in text files: utf-8, latin-1, utf-16, ... auto: detected from their bytes.",
+        description="Character encoding of text files: utf-8, latin-1, utf-16, ... auto: detected from the bytes.",
     )
 
     @property
     def first_line(self) -> Header:
-        """What is known of the first line."""
+        """Return the settings for the first line."""
         return Header(None if self.header == "auto" else self.header, self.names)
 
     @property
     def file_format(self) -> FileFormat:
-        """All that is known before a file is opened."""
+        """Return the format, as far as it is known before a file is opened."""
         encoding = None if self.encoding == "auto" else self.encoding
         return FileFormat(known_delimiter(self.delimiter), encoding, self.quoted, self.first_line)
 
     def name_problems(self) -> Iterator[FieldProblem]:
-        """Names that are empty or come twice."""
+        """Yield a problem for each name that is empty or repeated."""
         for index, name in enumerate(self.names):
             if not name.strip():
-                yield FieldProblem(("names", index), "the name is empty", "a name for each column")
+                yield FieldProblem(("names", index), "the name is empty", "one name for each column")
             elif name in self.names[:index]:
-                yield FieldProblem(("names", index), f"{name!r} is named twice", "names that differ")
+                yield FieldProblem(("names", index), f"the name {name!r} is repeated", "distinct names")
 
     def format_problems(self, files: Iterable[DataFile], label: str) -> Iterator[FieldProblem]:
-        """Keys for delimited files that are set where there are none.
+        """Yield a problem for each key for delimited files that is set although no file is delimited.
 
         Args:
             files: The files.
-            label: What to call them.
+            label: Name of the files in messages.
         """
         files = tuple(files)
         if not files or any(isinstance(file, CsvFile) for file in files):
@@ -76,4 +76,5 @@ class FileKeys(Fields):
         for key in ("header", "names"):
             if key in self.model_fields_set and getattr(self, key) not in ("auto", ()):
                 kind = "a Parquet file" if files[0].row_word == "row" else "a file of JSON lines"
-                yield FieldProblem((key,), f"{label} is {kind}, whose columns have their names", f"no key {key}")
+                problem = f"{label} is {kind}, which contains its own column names"
+                yield FieldProblem((key,), problem, f"no key {key}")

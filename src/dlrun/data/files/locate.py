@@ -1,4 +1,4 @@
-"""Find the files that a user names, and open each as what it is: delimited, Parquet, or JSON lines."""
+"""Find the files for a path or pattern, and open each in its format: delimited, Parquet, or JSON lines."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ _KINDS: dict[str, type[DataFile]] = {
     **dict.fromkeys((".jsonl", ".ndjson", ".json"), JsonLinesFile),
     **dict.fromkeys(_PARQUET_SUFFIXES, ParquetFile),
 }
-_OTHER_NAME = "if it is text, call it .csv"
+_OTHER_NAME = "if it is text, rename it to .csv"
 _EXPECTED = "a CSV or Parquet file"
 
 
 def find_tables(source: str) -> tuple[Path, ...]:
-    """Find one file, or all that a pattern matches, in the order of their names.
+    """Return one file, or all files that match a pattern, sorted by name.
 
     Args:
         source: A path, or a pattern with `*`, `?` or `**`.
 
     Raises:
-        DataError: There is none, or it is not a file.
+        DataError: No file exists, or the path is not a file.
     """
     path = Path(source).expanduser()
     if path.is_dir():
         raise DataError(
-            f"{path} is a folder", expected=f"{_EXPECTED}, or a pattern", hint=f"{path / '*.csv'} reads all in it"
+            f"{path} is a folder", expected=f"{_EXPECTED}, or a pattern", hint=f"{path / '*.csv'} reads all files in it"
         )
     if path.exists():
-        if not path.is_file():  # a pipe would keep its reader waiting
+        if not path.is_file():  # opening a pipe would block until somebody writes to it
             raise DataError(f"{path} is not a regular file", expected=_EXPECTED)
         return (path,)
     if not glob.has_magic(source):
@@ -51,10 +51,10 @@ def find_tables(source: str) -> tuple[Path, ...]:
 
 
 def is_parquet(path: Path) -> bool:
-    """Whether a file of a table is Parquet, by its first bytes.
+    """Return whether the file of a table is a Parquet file, by its first bytes.
 
     Raises:
-        DataError: It cannot be read, is empty, is of a kind that is not a table, or is called Parquet and is not.
+        DataError: The file cannot be read, is empty, is of an unsupported type, or is not Parquet despite its suffix.
     """
     try:
         with path.open("rb") as file:
@@ -62,7 +62,7 @@ def is_parquet(path: Path) -> bool:
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}", expected=_EXPECTED) from error
     if not magic:
-        raise DataError(f"{path} is empty", expected="a table: a line of column names, and rows")
+        raise DataError(f"{path} is empty", expected="a line of column names, and rows")
     if magic != _PARQUET:
         refuse_foreign(path, expected=_EXPECTED)
     if magic != _PARQUET and path.suffix.lower() in _PARQUET_SUFFIXES:
@@ -72,20 +72,20 @@ def is_parquet(path: Path) -> bool:
 
 
 def kind_by_name(path: str | Path) -> type[DataFile] | None:
-    """What a file holds by the ending of its name, compressed or not; None for other endings."""
+    """Return the format for the suffix of a file, compressed or not; None for other suffixes."""
     return _KINDS.get(Path(str(path).removesuffix(".gz")).suffix.lower())
 
 
 def open_file(path: Path, file_format: FileFormat | None = None, *, head_only: bool = False) -> DataFile:
-    """Open a file as what its first bytes are, else as what its name says, else as a delimited file.
+    """Open a file in the format of its first bytes, otherwise of its suffix, otherwise as a delimited file.
 
     Args:
         path: The file.
-        file_format: What is known of a delimited file.
-        head_only: Whether its encoding is detected from its beginning only, which is enough to know the names.
+        file_format: Known format of a delimited file.
+        head_only: Whether to detect the encoding from the beginning only, which is enough for the column names.
 
     Raises:
-        DataError: It cannot be read, or is of a kind that has no rows.
+        DataError: The file cannot be read, or is of an unsupported type.
     """
     kind = ParquetFile if begins_as_parquet(path) else kind_by_name(path) or CsvFile
     if kind is not ParquetFile:
@@ -95,7 +95,7 @@ def open_file(path: Path, file_format: FileFormat | None = None, *, head_only: b
 
 
 def begins_as_parquet(path: Path) -> bool:
-    """Whether a file has the first bytes of a Parquet file; False for one that cannot be read."""
+    """Return whether a file has the first bytes of a Parquet file; False for one that cannot be read."""
     try:
         if not path.is_file():
             return False

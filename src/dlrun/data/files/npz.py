@@ -1,4 +1,4 @@
-"""Arrays by name out of an `.npz` file: their shapes alone, or their values; never a pickled object."""
+"""Read the headers or the values of arrays in `.npz` files, but never a pickled object."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from dlrun.system.paths import no_file
 _NUMERIC = "biuf"
 _PLAIN = _NUMERIC + "U"
 _MOST_ARRAYS = 100
-# What zipfile and numpy raise for a damaged file (a flipped bit may ask for a password, or for terabytes).
+# Exceptions of zipfile and numpy for damaged files. A flipped bit may look like a password (RuntimeError) or like an
+# array of terabytes (MemoryError, OverflowError).
 _DAMAGE = (
     OSError,
     ValueError,
@@ -42,23 +43,23 @@ _DAMAGE = (
 
 @dataclass(frozen=True)
 class ArrayHeader:
-    """What an array is, as its header says."""
+    """Shape and data type of an array, from its header."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
 
     def __len__(self) -> int:
-        """Number of examples."""
+        """Return the number of examples."""
         return self.shape[0] if self.shape else 0
 
 
 @dataclass(frozen=True)
 class NpzFile:
-    """An `.npz` file whose headers have been read, and whose arrays are read one by one.
+    """An `.npz` file whose headers have been read; its arrays are read one by one.
 
     Args:
-        path: Where it is.
-        headers: The arrays in it, by name.
+        path: Path of the file.
+        headers: Headers of the arrays, by name.
     """
 
     path: Path
@@ -66,42 +67,42 @@ class NpzFile:
 
     @classmethod
     def open(cls, path: Path) -> NpzFile:
-        """Read the headers.
+        """Open a file and read the headers of its arrays.
 
         Raises:
             DataError: The file is missing, or is not an `.npz` file.
         """
-        if path.exists() and not path.is_file():  # a pipe would keep its reader waiting
+        if path.exists() and not path.is_file():  # opening a pipe would block until somebody writes to it
             raise DataError(f"{path} is not a regular file", expected="an .npz file as numpy.savez writes it")
         with _file_errors(path), zipfile.ZipFile(path) as archive:
             members = [name for name in archive.namelist() if name.endswith(".npy")]
             return cls(path, {name.removesuffix(".npy"): _read_header(archive, name) for name in members})
 
     def header(self, key: str) -> ArrayHeader:
-        """What the array `key` is.
+        """Return the header of the array `key`.
 
         Raises:
-            DataError: There is no such array, or it holds something other than numbers, or no examples.
+            DataError: There is no such array, it is empty, or it does not contain numbers.
         """
         header = self.headers.get(key)
         if header is None:
             near = nearest(key, self.headers)
             raise DataError(
                 f"{self.path} has no array {key!r}",
-                expected="one of " + ", ".join(self.headers) if self.headers else "a file with arrays in it",
+                expected="one of " + ", ".join(self.headers) if self.headers else "a file that contains arrays",
                 hint=f"did you mean {near!r}?" if near else "",
             )
         if header.dtype.kind not in _NUMERIC:
             is_object = header.dtype.kind == "O"
-            holds = "Python objects, which are never unpickled" if is_object else f"values of dtype {header.dtype}"
+            found = "Python objects, which are never unpickled" if is_object else f"values of dtype {header.dtype}"
             hint = "save it again with a numeric dtype"
-            raise DataError(f"{self.named(key)} holds {holds}", expected="numbers", hint=hint)
+            raise DataError(f"{self.named(key)} contains {found}", expected="numbers", hint=hint)
         if len(header) == 0:
             raise DataError(f"{self.named(key)} is empty: its shape is {header.shape}", expected="some examples")
         return header
 
     def array(self, key: str) -> npt.NDArray[Any]:
-        """The values of the array `key`, in C order.
+        """Return the values of the array `key`, in C order.
 
         Raises:
             DataError: As for `header`, or the file is damaged.
@@ -111,33 +112,33 @@ class NpzFile:
             return np.ascontiguousarray(file[key])
 
     def named(self, key: str) -> str:
-        """What to call an array in a message."""
+        """Return the name of an array for messages."""
         return f"{key} in {self.path}"
 
 
 def read_arrays(data: bytes, *, origin: str, largest: int) -> dict[str, npt.NDArray[Any]]:
-    """Read the arrays of a small `.npz` file that somebody else may have made: numbers and texts, and no objects.
+    """Read the arrays of a small `.npz` file from an untrusted source: numbers and texts, but no objects.
 
-    What they would take is known from their headers before any of it is unpacked: a few bytes may claim gigabytes.
+    The sizes in the headers are checked before anything is unpacked, because a few bytes can expand to gigabytes.
 
     Args:
-        data: The file.
-        origin: Where it is from, for messages.
-        largest: How many bytes all arrays may have together.
+        data: Content of the file.
+        origin: Path of the file, for messages.
+        largest: Largest total size of the arrays, in bytes.
 
     Raises:
-        DataError: It is damaged, holds something else, or more.
+        DataError: The file is damaged, too large, or contains something else.
     """
     with _file_errors(Path(origin)), zipfile.ZipFile(io.BytesIO(data)) as archive:
         names = archive.namelist()
         if len(names) > _MOST_ARRAYS:
-            raise ValueError(f"it holds {len(names):,} arrays")
+            raise ValueError(f"it contains {len(names):,} arrays")
         headers = {name: _read_header(archive, name) for name in names}
         if strange := next((name for name, header in headers.items() if header.dtype.kind not in _PLAIN), None):
-            raise ValueError(f"the array {strange} is of dtype {headers[strange].dtype}")
+            raise ValueError(f"the array {strange} has dtype {headers[strange].dtype}")
         size = sum(math.prod(header.shape) * header.dtype.itemsize for header in headers.values())
         if size > largest:
-            raise ValueError(f"its arrays have {size:,} bytes, and never more than {largest:,}")
+            raise ValueError(f"its arrays have {size:,} bytes, more than the limit of {largest:,}")
         arrays = {}
         for name in names:
             with archive.open(name) as member:
@@ -148,7 +149,7 @@ def read_arrays(data: bytes, *, origin: str, largest: int) -> dict[str, npt.NDAr
 def _read_header(archive: zipfile.ZipFile, name: str) -> ArrayHeader:
     with archive.open(name) as member:
         version = npy.read_magic(member)
-        # Version 3.0 differs from 2.0 in how it spells the field names of records, which are not numbers anyway.
+        # Version 3.0 differs from 2.0 only in the encoding of field names of structured arrays, which are not read.
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, _, dtype = read(member)
     if not all(0 <= length <= sys.maxsize for length in shape):
@@ -163,7 +164,7 @@ def _file_errors(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise no_file(path, expected="an .npz file as numpy.savez writes it") from error
     except _DAMAGE as error:
-        said = " ".join(str(error).split()) or type(error).__name__
+        problem = " ".join(str(error).split()) or type(error).__name__
         raise DataError(
-            f"{path} cannot be read: {said}", expected="an undamaged .npz file as numpy.savez writes it"
+            f"{path} cannot be read: {problem}", expected="an undamaged .npz file as numpy.savez writes it"
         ) from error

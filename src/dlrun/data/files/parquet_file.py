@@ -1,4 +1,4 @@
-"""Parquet files: rows one by one as they are typed, or columns as numbers and the text that CSV would have."""
+"""Read Parquet files: row by row with typed values, or columns as numbers and the text that a CSV file would have."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _LARGEST_INTEGER = (1 << 63) - 1
 
 @dataclass(frozen=True)
 class ParquetFile(DataFile):
-    """A Parquet file whose schema was read.
+    """A Parquet file whose schema has been read.
 
     Args:
-        schema: The types of the columns.
+        schema: Arrow schema: names and types of the columns.
     """
 
     row_word: ClassVar[str] = "row"
@@ -34,10 +34,10 @@ class ParquetFile(DataFile):
 
     @classmethod
     def open(cls, path: Path, file_format: FileFormat, *, head_only: bool = False) -> Self:
-        """Read the schema; a Parquet file says itself how it is written.
+        """Open a file and read its schema. The known format does not apply to Parquet files.
 
         Raises:
-            DataError: It is missing, or is damaged.
+            DataError: The file is missing or damaged.
         """
         import pyarrow as pa
         from pyarrow import parquet
@@ -45,7 +45,7 @@ class ParquetFile(DataFile):
         del file_format, head_only
         if not path.exists():
             raise no_file(path, expected="a Parquet file")
-        if not path.is_file():  # a pipe would keep its reader waiting
+        if not path.is_file():  # opening a pipe would block until somebody writes to it
             raise DataError(f"{path} is not a regular file", expected="a Parquet file")
         try:
             schema = parquet.read_schema(path)
@@ -56,26 +56,26 @@ class ParquetFile(DataFile):
 
     @property
     def repeated(self) -> tuple[str, ...]:
-        """Names that more than one column has."""
+        """Return the names that more than one column has."""
         return repeated_names(self.schema.names)
 
     def unreadable(self) -> dict[str, str]:
-        """Columns whose values are of no use, and why."""
+        """Return the columns whose values cannot be used, with the reason for each."""
         return {
-            name: f"its values are of the type {field.type}"
+            name: f"its values have the type {field.type}"
             for name, field in zip(self.names, self.schema, strict=True)
             if not _is_usable(field.type)
         }
 
     def records(self, columns: Sequence[str], *, is_ragged: bool = False) -> Iterator[tuple[int, Sequence[Any]]]:
-        """Every row, counted from 1, with its values as they are typed.
+        """Read every row, counted from 1, with typed values.
 
         Raises:
             DataError: The file is damaged.
         """
         import pyarrow as pa
 
-        del is_ragged  # no row lacks a value
+        del is_ragged  # every row of a Parquet file has a value for each column
         number = 1
         for arrays in self._arrays(columns, _RECORDS_AT_ONCE):
             try:
@@ -99,13 +99,13 @@ class ParquetFile(DataFile):
             yield pa.RecordBatch.from_arrays(plain, list(names))
 
     def _arrays(self, names: Sequence[str], rows_at_once: int) -> Iterator[list[pa.Array]]:
-        """The columns `names`, block by block; none of them is empty."""
+        """Read the columns `names` block by block; no block is empty."""
         import pyarrow as pa
         from pyarrow import parquet
 
         indices = [self.names.index(name) for name in names]
         chosen = [self.schema.names[index] for index in indices]
-        # By name only where names are enough to tell columns apart.
+        # pyarrow selects columns by name only. If names repeat, read all columns and select by index.
         wanted = chosen if len(set(self.schema.names)) == len(self.schema.names) else None
         try:
             with parquet.ParquetFile(path := self.path) as file:
@@ -125,12 +125,12 @@ class ParquetFile(DataFile):
 
         try:
             return _plain(array)
-        except pa.ArrowException as error:  # an unknown time zone, a date before the year 1
+        except pa.ArrowException as error:  # for example an unknown time zone, or a date before the year 1
             problem = f"{self.path}: column {name!r} cannot be read as {array.type}: {' '.join(str(error).split())}"
             raise DataError(problem, expected="values that can be written as text") from error
 
-    def line_of(self, row: int) -> int:  # noqa: ARG002  it has no lines
-        """No line: 0."""
+    def line_of(self, row: int) -> int:  # noqa: ARG002  the same signature as for CSV files
+        """Return 0: a Parquet file has no lines."""
         return 0
 
 
@@ -152,9 +152,10 @@ def _is_usable(kind: pa.DataType) -> bool:
 
 
 def _plain(array: pa.Array) -> pa.Array:
-    """Integers as int64, other numbers as float64, everything else as text, and integers that int64 does not hold too.
+    """Return integers as int64, other numbers as float64, and everything else as text.
 
-    As text their digits stay all the same whether or not another block has larger ones.
+    Integers that do not fit into int64 become text, which keeps all their digits. As float64 they would lose some, and
+    equal values of other blocks would differ from them.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -177,7 +178,7 @@ def _plain(array: pa.Array) -> pa.Array:
 
 
 def _written_times(times: pa.Array) -> pa.Array:
-    """Times as text: those of a zone by its clock, with their offset, as CSV files have them."""
+    """Return times as text; times with a time zone in local time with the offset, as in CSV files."""
     import pyarrow.compute as pc
 
     if times.type.tz is None:

@@ -1,8 +1,8 @@
-"""One spelling for each value that programs write in several: booleans and whole numbers.
+"""Unify the spelling of booleans and whole numbers, which programs write in several ways.
 
-`True`, `TRUE` and `true` are true, and 1.0 is 1: a Parquet file says the one and a CSV file the other, and a column of
-whole numbers has fractions of zero as soon as a cell of it is empty. Everything else is left as it is: 007 is not 7,
-and 1.10 may be a version.
+`True`, `TRUE` and `true` become `true`, and 1.0 becomes 1: Parquet and CSV files of the same data differ in this, and
+pandas writes whole numbers with `.0` as soon as a cell of the column is empty. Everything else stays unchanged: 007 is
+not 7, and 1.10 may be a version.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _INTEGER = re.compile(r"[+-]?(0|[1-9]\d*)")
 
 
 def canonical(text: str) -> str:
-    """The one spelling of a value: `true` for `True`, `1` for `1.0`."""
+    """Return the unified spelling of a value: `true` for `True`, `1` for `1.0`."""
     if _BOOLEANS.match(text):
         return text.lower()
     whole = _WHOLE.match(text)
@@ -34,7 +34,7 @@ def canonical(text: str) -> str:
 
 
 def canonical_texts(texts: pa.Array) -> pa.Array:
-    """The same of every text of a column; null stays null."""
+    """Return the unified spelling of every text of a column; null stays null."""
     import pyarrow.compute as pc
 
     is_boolean = pc.match_substring_regex(texts, _BOOLEAN)
@@ -44,7 +44,7 @@ def canonical_texts(texts: pa.Array) -> pa.Array:
 
 
 def other_spellings(text: str) -> tuple[str, ...]:
-    """The usual spellings of the same value, without that one."""
+    """Return the other common spellings of the same value."""
     if _BOOLEANS.match(text):
         return tuple(each for each in (text.lower(), text.capitalize(), text.upper()) if each != text)
     same = canonical(text)
@@ -54,13 +54,16 @@ def other_spellings(text: str) -> tuple[str, ...]:
 
 
 def index_in(texts: pa.Array, known: Iterable[str]) -> npt.NDArray[np.int32]:
-    """Where each text stands among known ones, first as it is spelled, then as the same value; -1: nowhere.
+    """Return the index of each text among known texts, by its exact spelling first, then by its value.
 
-    What was known before spellings were one is found as it was.
+    Runs of earlier versions stored categories with several spellings of one value; the exact spelling still finds them.
 
     Args:
-        texts: Null for what is missing.
-        known: Each once.
+        texts: Texts to look up; null if missing.
+        known: Distinct known texts.
+
+    Returns:
+        The indices; -1 for missing and unknown texts.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -79,7 +82,10 @@ def index_in(texts: pa.Array, known: Iterable[str]) -> npt.NDArray[np.int32]:
 
 
 def _shortest(text: str) -> str:
-    """The fewest digits of a float32 that is written with those of a float64, as runs of before know it."""
+    """Return a float32 that was written with the digits of a float64 in its shortest form.
+
+    Runs of earlier versions stored such values in the short form.
+    """
     if not _DIGITS_OF_FLOAT32.fullmatch(text):
         return text
     short = np.float32(text)
@@ -87,5 +93,5 @@ def _shortest(text: str) -> str:
 
 
 def _without_sign(text: str) -> str:
-    """A whole number without a sign that says nothing."""
+    """Remove the sign of `-0` and a plus sign of a whole number."""
     return text[1:] if text == "-0" or (text.startswith("+") and _INTEGER.fullmatch(text)) else text

@@ -1,4 +1,4 @@
-"""A table in one or several files: names of columns, rows as blocks that can be read again, and where a row is."""
+"""Read a table from one or several files: column names, blocks of rows (repeatedly), and the place of each row."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 TableFile = CsvFile | ParquetFile
 
 _KEPT_BYTES = 1 << 26
-"""Files of this size together are read once and kept."""
+"""Up to this total size, the files are read once and kept in memory."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """Some rows of a table, one after another.
+    """Consecutive rows of a table.
 
     Args:
-        first: Number of the first one in the table, from 0.
-        rows: How many there are.
-        columns: By name: text as it is written, int64, or float64.
+        first: Number of the first row within the table, from 0.
+        rows: Number of rows.
+        columns: Arrays by column name: text, int64 or float64.
     """
 
     first: int
@@ -43,10 +43,10 @@ class Block:
 
 @dataclass(frozen=True)
 class TableFiles:
-    """A table that lies in one or several files of the same columns.
+    """A table in one or several files with the same columns.
 
     Args:
-        files: In the order of their rows.
+        files: Files in row order.
     """
 
     files: tuple[TableFile, ...]
@@ -61,15 +61,15 @@ class TableFiles:
         *,
         head_only: bool = False,
     ) -> TableFiles:
-        """Look at the first lines of every file.
+        """Open every file and read its first lines.
 
         Args:
-            source: A path, or a pattern.
-            file_format: What is known of CSV files; None: nothing.
-            head_only: Whether the encoding is detected from the first lines only, which is enough to know the names.
+            source: A path or a pattern.
+            file_format: Known format of CSV files; None to detect all of it.
+            head_only: Whether to detect the encoding from the first lines only, which is enough for the column names.
 
         Raises:
-            DataError: There is none, one cannot be read, or they do not have the same columns.
+            DataError: No file exists, one cannot be read, or the files do not have the same columns.
         """
         file_format = file_format or FileFormat()
         files: list[TableFile] = []
@@ -86,65 +86,65 @@ class TableFiles:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Of the columns."""
+        """Return the column names."""
         return self.files[0].names
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """Of the files."""
+        """Return the paths of the files."""
         return tuple(file.path for file in self.files)
 
     @property
     def label(self) -> str:
-        """What to call the table in a message."""
+        """Return the name of the table for messages."""
         more = len(self.files) - 1
         return str(self.paths[0]) + (f" (and {more} more)" if more else "")
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was detected from the files' bytes, and changed about their names; each thing once."""
+        """Return distinct notes on detected properties and replaced column names."""
         detected = ((str(file.path), found) for file in self.files for found in file.detected)
         return tuple(dict.fromkeys((*notes_of(detected), *(note for file in self.files for note in file.notes))))
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What may have been read in another way than it was meant."""
+        """Return warnings about ambiguous content."""
         return tuple(warning for file in self.files for warning in file.warnings)
 
     @property
     def row_like(self) -> str:
-        """Which values of the first line look like those of a row; empty: none."""
+        """Return the column names in the first line that look like values of a row; empty if none do."""
         return self.files[0].row_like
 
     @cached_property
     def unreadable(self) -> dict[str, str]:
-        """Columns whose values are of no use, and why."""
+        """Return the columns whose values cannot be used, with the reason for each."""
         return {name: reason for file in self.files for name, reason in file.unreadable().items()}
 
     def blocks(self, names: Sequence[str]) -> Iterator[Block]:
-        """Every row, block by block.
+        """Read every row, block by block.
 
         Args:
-            names: The columns to read.
+            names: Names of the columns to read.
 
         Raises:
-            DataError: A file is damaged; names the line.
+            DataError: A file is damaged; the error names the line.
         """
-        first = begun = 0
+        first = start = 0
         before = 0
         for index, batch in self._batches(names):
             if index != before:
-                self._lengths[before], before, begun = first - begun, index, first
+                self._lengths[before], before, start = first - start, index, first
             columns = {name: batch.column(batch.schema.get_field_index(name)) for name in names}
             yield Block(first, batch.num_rows, columns)
             first += batch.num_rows
-            self._lengths[index] = first - begun
+            self._lengths[index] = first - start
 
     def place(self, row: int) -> str:
-        """Where a row is that was read: `people.csv:18 (row 17)`.
+        """Return the place of a row that has been read: `people.csv:18 (row 17)`.
 
         Args:
-            row: Its number, from 0.
+            row: Number of the row, from 0.
         """
         for index, file in enumerate(self.files):
             length = self._lengths.get(index, row + 1)
@@ -156,19 +156,19 @@ class TableFiles:
 
     @cached_property
     def known_names(self) -> frozenset[str]:
-        """Of the columns, to look one up."""
+        """Return the column names as a set."""
         return frozenset(self.names)
 
     @cached_property
     def repeated(self) -> tuple[str, ...]:
-        """Names that more than one column has; only the first one kept it."""
+        """Return the names that more than one column has in the file; only the first column keeps such a name."""
         return self.files[0].repeated
 
     def check_columns(self, wanted: Sequence[str]) -> None:
-        """Refuse a table that lacks columns.
+        """Raise an error if the table lacks columns.
 
         Raises:
-            DataError: Names them, and the nearest that there are.
+            DataError: Columns are missing; the error names them and suggests similar ones.
         """
         wanted = tuple(dict.fromkeys(wanted))  # the target of a series may also be a feature
         absent = [name for name in wanted if name not in self.known_names]
@@ -185,11 +185,11 @@ class TableFiles:
 
     @cached_property
     def size(self) -> int:
-        """Bytes of the files."""
+        """Return the total size of the files in bytes."""
         return sum(path.stat().st_size for path in self.paths)
 
     def _batches(self, names: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """The blocks of every file with the file's index; those of a small table are read once, with all columns."""
+        """Yield the blocks of every file with its index. A small table is read once, with all its columns."""
         if self.size > _KEPT_BYTES:
             for index, file in enumerate(self.files):
                 yield from ((index, batch) for batch in file.batches(names))
@@ -208,9 +208,9 @@ def _check_alike(file: TableFile, first: TableFile) -> None:
     lacks = [repr(name) for name in first.names if name not in here]
     adds = [repr(name) for name in file.names if name not in there]
     differences = [f"lacks {list_names(lacks)}"] if lacks else []
-    differences += [f"has {list_names(adds)} besides"] if adds else []
+    differences += [f"also has {list_names(adds)}"] if adds else []
     raise DataError(
         f"{file.path} " + " and ".join(differences),
         expected=f"the columns of {first.path}: {list_names(first.names)}",
-        hint="header: false, if these files do not begin with the names of their columns" if file.warnings else "",
+        hint="set header: false if these files do not begin with a line of column names" if file.warnings else "",
     )

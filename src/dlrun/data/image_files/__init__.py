@@ -1,1 +1,1 @@
-"""Image files: which there are, what their headers say, and their pixels brought to one size."""
+"""List image files, read their headers, and decode their pixels to one size."""

@@ -1,4 +1,4 @@
-"""Decode image files into pixels of one form: with tf.data on all cores, in order; files that fail are named."""
+"""Decode image files to one size, on all cores with tf.data, in order; files that fail are reported."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _PLAIN, _COLOUR, _PILLOW = range(len(KINDS))
 
 @dataclass(frozen=True)
 class Decoded:
-    """Some files, one after another.
+    """Consecutive decoded files.
 
     Args:
-        pixels: `(images, *form.shape)` uint8, of those that can be decoded.
-        failed: Why, for the place of each other one.
-        first: Place of the first of these files.
-        last: Place after the last.
+        pixels: Pixels of the files that can be decoded, `(images, *form.shape)` uint8.
+        failed: The reason for each other file, by its index.
+        first: Index of the first file.
+        last: Index after the last file.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -40,12 +40,15 @@ class Decoded:
 
 
 def decode(paths: Sequence[bytes], scanned: Scanned, form: ImageForm) -> Iterator[Decoded]:
-    """Decode files in their order, a batch at a time, the next one ahead.
+    """Decode files in order, a batch at a time; the next batch is decoded in advance.
 
     Args:
-        paths: Of the files.
-        scanned: What their headers say; all can be read.
-        form: What the images are brought to.
+        paths: Paths of the files.
+        scanned: Headers of the files, all of which are readable.
+        form: Size and channels of the decoded images.
+
+    Returns:
+        The decoded batches.
     """
     import tensorflow as tf
 
@@ -65,7 +68,8 @@ def decode(paths: Sequence[bytes], scanned: Scanned, form: ImageForm) -> Iterato
                 try:
                     pixels = next(batches).numpy()
                 except tf.errors.OpError:
-                    # Batches after one that failed may lack examples: it goes on with others.
+                    # After a failed batch, tf.data may drop examples of the next ones. So decode this batch file by
+                    # file, and begin a new dataset behind it.
                     yield _one_by_one(columns, decoder, form, first=first, last=last)
                     first = last
                     break
@@ -74,7 +78,7 @@ def decode(paths: Sequence[bytes], scanned: Scanned, form: ImageForm) -> Iterato
 
 
 def decode_one(path: bytes, scanned: Scanned, *, channels: int) -> npt.NDArray[np.uint8]:
-    """Decode the one file of `scanned` in its own size, upright.
+    """Decode one file upright in its own size; `scanned` contains its header.
 
     Shape:
         `(height, width, channels)`.
@@ -89,14 +93,17 @@ def decode_one(path: bytes, scanned: Scanned, *, channels: int) -> npt.NDArray[n
 
 
 def _parallel(rows: npt.NDArray[np.void]) -> int:
-    """How many images are decoded at the same time: one for each core, as far as memory goes."""
+    """Return how many images to decode at the same time: one per core, as far as the memory allows."""
     largest = int((rows["height"].astype(np.int64) * rows["width"]).max())
-    fitting = free_memory() // 4 // (12 * largest)  # decoded, turned, cropped or padded, of three channels each
+    fitting = free_memory() // 4 // (12 * largest)  # three channels, times about four copies: decode, turn, crop or pad
     return max(1, min(len(os.sched_getaffinity(0)), fitting))
 
 
 def _decoder(form: ImageForm, rows: npt.NDArray[np.void]) -> Callable[[Any, Any, Any], Any]:
-    """A function of path, kind and orientation that gives an image of the form, with only the steps that are needed."""
+    """Return a function from path, kind and orientation to an image, which has only the steps that `rows` need.
+
+    Most folders hold upright images of one kind; their graph has no conditions at all.
+    """
     import tensorflow as tf
 
     kinds = np.unique(rows["kind"]).tolist()
@@ -119,7 +126,7 @@ def _decoder(form: ImageForm, rows: npt.NDArray[np.void]) -> Callable[[Any, Any,
 
 
 def _pixels(path: Any, kind: int, channels: int) -> Any:
-    """Decode one file, the first picture of several."""
+    """Decode one file; if it contains several pictures, the first."""
     import tensorflow as tf
 
     if kind == _PLAIN:
@@ -127,18 +134,18 @@ def _pixels(path: Any, kind: int, channels: int) -> Any:
     if kind == _PILLOW:
         image = tf.numpy_function(_by_pillow, (path,), tf.uint8)
         image.set_shape((None, None, 3))
-    else:  # TensorFlow decodes GIF, BMP of 24 bits and CMYK as colour, and not as grey
+    else:  # TensorFlow decodes GIF, 24-bit BMP and CMYK files only with three channels
         image = tf.io.decode_image(tf.io.read_file(path), channels=3, expand_animations=False)
     return image if channels == 3 else tf.image.rgb_to_grayscale(image)
 
 
 def _by_pillow(path: Any) -> npt.NDArray[np.uint8]:
-    # TensorFlow gives bytes inside a graph, and an array of them outside.
+    # TensorFlow passes bytes inside a graph, and an array of bytes outside of it.
     return read_pixels(np.asarray(path).item())
 
 
 def _upright(image: Any, orientation: Any) -> Any:
-    """Turn and mirror an image as EXIF says.
+    """Turn and mirror an image according to its EXIF orientation.
 
     Reference:
         JEITA CP-3451, "Exchangeable image file format for digital still cameras", section 4.6.4, tag 274.
@@ -157,7 +164,7 @@ def _upright(image: Any, orientation: Any) -> Any:
 
 
 def _one_by_one(columns: Any, decoder: Callable[..., Any], form: ImageForm, *, first: int, last: int) -> Decoded:
-    """Decode a batch in which some file fails, and find out which."""
+    """Decode a batch file by file, to find the files that fail."""
     import tensorflow as tf
 
     alone = tf.function(decoder, reduce_retracing=True)
@@ -171,6 +178,6 @@ def _one_by_one(columns: Any, decoder: Callable[..., Any], form: ImageForm, *, f
 
 
 def _why(message: str) -> str:
-    """The line of TensorFlow's message that is about the file: the last before the name of the node."""
+    """Return the line of TensorFlow's message about the file: the last one before the name of the node."""
     lines = message.partition("[[{{node")[0].strip().splitlines()
     return _NOISE.sub("", lines[-1]).strip() if lines else "it cannot be decoded"

@@ -1,4 +1,4 @@
-"""The one size and number of channels to which images are brought, and the Keras layer that does it."""
+"""The common size and number of channels of images, and the Keras layer that resizes them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Fit = Literal["resize", "crop", "pad"]
 
 @dataclass(frozen=True)
 class ImageForm:
-    """What all images look like once they are read.
+    """Size and channels of all images of a dataset.
 
     Args:
-        height: In pixels.
-        width: In pixels.
-        channels: 1 for grey, 3 for colour.
-        fit: How another shape is brought to this one: `resize` changes height and width each for itself, `crop` takes
-            the largest part of the right shape out of the middle first, `pad` adds black at both sides first.
+        height: Height in pixels.
+        width: Width in pixels.
+        channels: Number of channels: 1 for gray, 3 for color.
+        fit: How to fit an image with another aspect ratio: `resize` distorts it, `crop` first cuts out the largest part
+            of the right aspect ratio around the center, `pad` first adds black borders on two sides.
     """
 
     height: int
@@ -30,16 +30,16 @@ class ImageForm:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of one image."""
+        """Return the shape of one image."""
         return self.height, self.width, self.channels
 
     @property
     def bytes(self) -> int:
-        """Of one image."""
+        """Return the size of one image in bytes."""
         return self.height * self.width * self.channels
 
     def layer(self) -> keras.layers.Layer:
-        """Make the layer that brings images to this size: bilinear, rounded to whole numbers.
+        """Return the layer that resizes images to this size: bilinear, rounded to integers.
 
         Shape:
             Input: `(..., any height, any width, channels)` uint8. Output: `(..., height, width, channels)` uint8.
@@ -47,5 +47,5 @@ class ImageForm:
         import keras
 
         options: dict[str, Any] = {"crop_to_aspect_ratio": self.fit == "crop", "pad_to_aspect_ratio": self.fit == "pad"}
-        # fill_value is 0 and not 0.0, which Keras 3.15 cannot turn into uint8.
+        # An integer, because Keras 3.15 cannot cast the default fill_value of 0.0 to uint8.
         return keras.layers.Resizing(self.height, self.width, fill_value=0, dtype="uint8", name="resize", **options)

@@ -1,4 +1,9 @@
-"""Read the headers of many image files, with several threads, into one array."""
+"""Read the headers of many image files in several threads.
+
+Threads help because most of the time is spent waiting for the disk, where Python releases its global lock. Each thread
+takes many files at once, so that the cost of handing out work does not count. Threads write to different rows of one
+array, so that no lock is needed.
+"""
 
 from __future__ import annotations
 
@@ -26,28 +31,28 @@ _ROW = np.dtype(
 
 @dataclass(frozen=True)
 class Scanned:
-    """What the headers of some files say.
+    """Headers of several files.
 
     Args:
-        rows: A structured array `(files,)` of the fields of `Header`; `kind` is an index into `KINDS`.
-        unreadable: Why, for the place of each file that cannot be read.
+        rows: Structured array `(files,)` with the fields of `Header`; `kind` is an index into `KINDS`.
+        unreadable: The reason for each file that cannot be read, by its index.
     """
 
     rows: npt.NDArray[np.void]
     unreadable: dict[int, str] = field(default_factory=dict)
 
     def readable(self) -> npt.NDArray[np.void]:
-        """The rows of the files that can be read."""
+        """Return the rows of the readable files."""
         if not self.unreadable:
             return self.rows
         return np.delete(self.rows, list(self.unreadable))
 
     def at(self, places: npt.NDArray[np.int64]) -> Scanned:
-        """Of the files at `places`, all of which can be read."""
+        """Return the headers of the files at `places`, all of which are readable."""
         return Scanned(self.rows[places])
 
     def digest(self, paths: Sequence[bytes]) -> str:
-        """A hash of the files' places, sizes and times of change: equal as long as none is another."""
+        """Return a hash of the files' paths, sizes and modification times, which changes when a file does."""
         found = sha256(self.rows.tobytes())
         for path in paths:
             found.update(path + b"\0")
@@ -55,7 +60,14 @@ class Scanned:
 
 
 def scan(paths: Sequence[bytes]) -> Scanned:
-    """Read the header of each file."""
+    """Read the header of each file.
+
+    Args:
+        paths: Paths of the files.
+
+    Returns:
+        The headers in the same order, and the reason for each file that cannot be read.
+    """
     rows = np.zeros(len(paths), _ROW)
     unreadable: dict[int, str] = {}
     prepare_pillow()
@@ -76,14 +88,22 @@ def scan(paths: Sequence[bytes]) -> Scanned:
 
 
 def check_pixels(scanned: Scanned, form: ImageForm) -> Scanned:
-    """The same, with images that padding makes too large among those that cannot be read."""
+    """Mark images as unreadable that would become too large by padding.
+
+    Args:
+        scanned: Headers of the files.
+        form: Size and channels of the decoded images.
+
+    Returns:
+        The headers with more entries in `unreadable`.
+    """
     if form.fit != "pad":
         return scanned
     rows = scanned.rows
     height = np.maximum(rows["height"], rows["width"].astype(np.int64) * form.height // form.width)
     width = np.maximum(rows["width"], rows["height"].astype(np.int64) * form.width // form.height)
     too_large = {
-        int(place): f"it has {rows['height'][place]} x {rows['width'][place]} pixels, too long a shape to be padded"
+        int(place): f"it has {rows['height'][place]} x {rows['width'][place]} pixels, which is too long to be padded"
         for place in np.flatnonzero(height * width > LARGEST_PIXELS)
     }
     return Scanned(rows, {**too_large, **scanned.unreadable})
@@ -96,5 +116,5 @@ def _row(path: bytes) -> tuple[object, ...]:
 
 def _why(path: bytes, error: OSError) -> str:
     if os.path.islink(path) and not os.path.exists(path):  # noqa: PTH110, PTH114  bytes, which Path does not take
-        return f"it is a link to {os.fsdecode(os.readlink(path))}, which is not there"  # noqa: PTH115
+        return f"it is a link to {os.fsdecode(os.readlink(path))}, which does not exist"  # noqa: PTH115
     return (error.strerror or str(error)).lower()

@@ -1,4 +1,4 @@
-"""List image files by name: class folders, or a folder without classes. No file is opened."""
+"""List image files in class folders, or in a folder without classes, by name only: no file is opened."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ENDINGS = (
 )  # fmt: skip
 FORMATS = "JPEG, PNG, GIF, BMP, WebP, TIFF or PPM files"
 _UNREAD = (".heic", ".heif", ".avif", ".jp2", ".jxl", ".psd", ".svg", ".ico", ".tga")
-"""Endings of images that are not read: reported as files that cannot be read, and not left out silently."""
+"""Suffixes of unsupported image formats. They are listed, so that they are reported as unreadable and not ignored."""
 _SPLITS = {
     "train": "train", "training": "train", "test": "test", "testing": "test",
     "validation": "validation", "valid": "validation", "val": "validation",
@@ -31,16 +31,16 @@ class ImageList:
     """Image files in a fixed order.
 
     Args:
-        folder: What the names are relative to.
-        names: Of the files.
-        labels: `(files,)`: index of each one's class, or a value; None if there are none.
-        classes: Names of the classes, in the order of their indices.
-        left_out: Names of files beside them that are no images.
-        table: The file that lists them; None: a folder holds them.
-        rows: `(files,)`: the line or row of that file where each is listed.
-        row_word: `line` or `row`: what `rows` counts.
-        is_passing: Whether the user does not know the folder.
-        kept: Values of other columns of that file, by their names.
+        folder: Folder that the names are relative to.
+        names: Names of the files.
+        labels: Class indices or values, `(files,)`; None if there are no labels.
+        classes: Class names in the order of their indices.
+        left_out: Names of other files in the folder that are not images.
+        table: File that lists the images; None if they were found in a folder.
+        rows: Line or row of `table` for each image, `(files,)`.
+        row_word: Unit of `rows`: `line` or `row`.
+        is_passing: Whether the folder is temporary, so that messages do not show it.
+        kept: Values of further columns of `table`, by column name.
     """
 
     folder: Path
@@ -55,11 +55,11 @@ class ImageList:
     kept: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        """Number of files."""
+        """Return the number of files."""
         return len(self.names)
 
     def at(self, places: npt.NDArray[np.int64]) -> ImageList:
-        """The files at `places`, in that order."""
+        """Return the files at `places`, in that order."""
         labels = None if self.labels is None else self.labels[places]
         rows = None if self.rows is None else self.rows[places]
         kept = {name: [values[place] for place in places] for name, values in self.kept.items()}
@@ -67,41 +67,41 @@ class ImageList:
 
     @property
     def origin(self) -> Path:
-        """What the user has named: the list, or the folder."""
+        """Return the path that the user specified: the list or the folder."""
         return self.table or self.folder
 
     def place(self, index: int) -> str:
-        """Where a file is, for people: below the folder, or on a line of the list."""
+        """Return the place of a file for messages: its path, or its line in the list."""
         name = shown(self.names[index])
         if self.table is not None and self.rows is not None:
             return f"{self.table}: {self.row_word} {self.rows[index]}: {name}"
         return name if self.is_passing else str(self.folder / name)
 
     def paths(self) -> list[bytes]:
-        """Where the files are."""
+        """Return the paths of the files."""
         folder = os.fsencode(self.folder)
         return [os.path.join(folder, os.fsencode(name)) for name in self.names]  # noqa: PTH118  200,000 Paths are slow
 
 
 @dataclass
 class _Found:
-    """What a walk through a folder has come upon, by names relative to it."""
+    """Files found in a folder, by names relative to it."""
 
     images: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
 
 
 def list_splits(folder: Path) -> dict[str, ImageList]:
-    """List a folder that has a folder for each class, or folders train and test (and validation) with these in it.
+    """List a folder with class folders, or with folders train and test (and validation) that contain class folders.
 
     Args:
-        folder: Its files at any depth below a class's folder belong to the class; hidden ones are not looked at.
+        folder: The folder. Files at any depth below a class folder belong to the class; hidden files are ignored.
 
     Returns:
-        By split: `train`, and the others that there are; without labels where there are no class folders.
+        The images by split: `train` and any others; without labels if there are no class folders.
 
     Raises:
-        DataError: It cannot be read, or has no images to train on.
+        DataError: The folder cannot be read or contains no images.
     """
     refuse_foreign(folder, expected="a folder of images, or a CSV of their paths")
     parts = _split_folders(folder)
@@ -112,20 +112,24 @@ def list_splits(folder: Path) -> dict[str, ImageList]:
 
 
 def check_any(found: ImageList, place: Path) -> None:
-    """Make sure that there are images.
+    """Raise an error if a list is empty.
+
+    Args:
+        found: The list.
+        place: Path to name in the error.
 
     Raises:
-        DataError: There are none.
+        DataError: There are no images.
     """
     if not found.names:
         raise DataError(
             f"{place} has no images",
-            expected="folders, one for each class, with files that end in " + ", ".join(ENDINGS),
+            expected="one folder for each class, with files that end in " + ", ".join(ENDINGS),
         )
 
 
 def _split_folders(folder: Path) -> dict[str, Path]:
-    """The folders of the splits; none if the folders are classes, one of which may be called train."""
+    """Return the folders of the splits; none if the folders are classes (a class may be called `train`)."""
     subfolders = dict(_folders(folder))
     by_split = {_SPLITS[name.lower()]: name for name in sorted(subfolders) if name.lower() in _SPLITS}
     if "train" not in by_split:
@@ -137,10 +141,10 @@ def _split_folders(folder: Path) -> dict[str, Path]:
 
 
 def list_classes(folder: Path) -> ImageList:
-    """List a folder whose folders are classes, in alphabetical order; or its own images, without labels.
+    """List a folder with class folders in alphabetical order; without class folders its own images, without labels.
 
     Raises:
-        DataError: It cannot be read, or a class has no images.
+        DataError: The folder cannot be read, or a class has no images.
     """
     classes = sorted(dict(_folders(folder)))
     found = [_walk(folder, name) for name in classes]
@@ -157,7 +161,7 @@ def list_classes(folder: Path) -> ImageList:
                 hint="remove the folder, or put images into it",
             )
     names = [name for each in found for name in sorted(each.images)]
-    left_out += [f"{name} (beside the class folders)" for name in own.images]
+    left_out += [f"{name} (outside of the class folders)" for name in own.images]
     labels = np.repeat(np.arange(len(classes), dtype=np.int32), [len(each.images) for each in found])
     return ImageList(folder, names, labels, tuple(map(shown, classes)), tuple(left_out))
 
@@ -169,7 +173,7 @@ def list_all(folder: Path) -> ImageList:
 
 
 def shown(name: str) -> str:
-    """A file's name as text: bytes that are no UTF-8 are replaced."""
+    """Return a file name as valid text: bytes that are not UTF-8 are replaced."""
     return os.fsencode(name).decode("utf-8", "replace")
 
 
@@ -197,7 +201,10 @@ def _walk(folder: Path, name: str) -> _Found:
 
 
 def _scan(folder: Path, below: str, found: _Found, *, above: list[tuple[int, int]] | None) -> None:
-    """Note the files of a folder, and of those below it unless `above`, the folders it lies in, is None."""
+    """Add the files of a folder to `found`, and those of its subfolders unless `above` is None.
+
+    `above` contains the identities of the folders on the way here, to detect links that lead back to one of them.
+    """
     folders = []
     for entry in _entries(folder / below):
         name = f"{below}/{entry.name}" if below else entry.name
@@ -211,7 +218,7 @@ def _scan(folder: Path, below: str, found: _Found, *, above: list[tuple[int, int
         return
     for name in folders:
         identity = _identity(folder / name)
-        if identity not in above and len(above) < _LARGEST_DEPTH:  # a link may lead back to where it stands
+        if identity not in above and len(above) < _LARGEST_DEPTH:
             _scan(folder, name, found, above=[*above, identity])
 
 

@@ -1,4 +1,4 @@
-"""Lists of images: a file with a column of paths, and one of labels (classes or values)."""
+"""Read a list of images: a file with a column of paths and a column of labels (classes or numbers)."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from dlrun.errors import DataError
 
 
 def is_path_table(path: str | Path) -> bool:
-    """Whether a path is called like a list of images (CSV, Parquet or JSON lines), not like an image or a folder."""
+    """Return whether a path has the suffix of a list of images (CSV, Parquet or JSON lines)."""
     return kind_by_name(path) is not None
 
 
 def read_names(path: Path, file_format: FileFormat | None = None) -> tuple[str, ...]:
-    """The names of a list's columns.
+    """Return the column names of a list.
 
     Raises:
-        DataError: It cannot be read, or is empty.
+        DataError: The file cannot be read or is empty.
     """
     return open_file(path, file_format, head_only=True).names
 
 
 def check_named(path: Path, names: Sequence[str]) -> None:
-    """Make sure that the first line of a list of images names its columns.
+    """Raise an error if the first line of a list of images is a row and not the column names.
 
     Raises:
-        DataError: It is a row: one of its cells is the path of an image that is there.
+        DataError: One of the names is the path of an existing image.
     """
     for name in names:
         if name.lower().endswith(ENDINGS) and (path.parent / name).is_file():
             raise DataError(
-                f"the first line of {path} is a row, and not the names of its columns: {name} is an image",
-                expected="a first line of names above the rows, such as path,label",
-                hint="`header: false`, which reads it as a row, with `names: [path, label]`",
+                f"the first line of {path} is a row and not the column names: {name} is an image",
+                expected="a first line of column names, such as path,label",
+                hint="set `header: false` to read it as a row, and `names: [path, label]`",
             )
 
 
@@ -55,18 +55,19 @@ def list_table(
     file_format: FileFormat | None = None,
     keep: Sequence[str] = (),
 ) -> ImageList:
-    """List the images that a file names.
+    """Read a list of images from a file.
 
     Args:
-        path: The file; paths in it are relative to its folder.
+        path: The file. Paths in it are relative to its folder.
         image_column: Name of the column of paths.
-        label_column: Name of the column of labels; None: there are none.
-        task: What labels are. auto: values if all are numbers and one has a decimal point; else classes.
-        file_format: What is known of a delimited file.
-        keep: Columns whose values are kept beside the images.
+        label_column: Name of the column of labels; None for no labels.
+        task: Task for the labels. auto: regression if all labels are numbers and one has a decimal point, otherwise
+            classification.
+        file_format: Known format of a delimited file.
+        keep: Names of further columns to keep with the images.
 
     Returns:
-        In the order of the rows. Classes are in alphabetical order, or by number if all of them are whole numbers.
+        The images in row order. Classes are sorted alphabetically, or numerically if all are whole numbers.
 
     Raises:
         DataError: The file or a column is missing, or a row lacks a path or a label.

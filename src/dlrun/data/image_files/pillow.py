@@ -1,4 +1,4 @@
-"""Read image files with Pillow: their headers, and the pixels of the formats that TensorFlow does not decode."""
+"""Read image files with Pillow: all headers, and the pixels of formats that TensorFlow does not decode."""
 
 from __future__ import annotations
 
@@ -22,22 +22,24 @@ if TYPE_CHECKING:
     import PIL.Image
 
 LARGEST_PIXELS = 2**27
-"""The most pixels of one image, as it is or padded: 134 million, 400 MB once decoded."""
+"""Largest number of pixels of one image, before and after padding: 134 million, or 400 MB when decoded."""
 
 Kind = Literal["plain", "colour", "pillow"]
-"""How pixels are decoded: by TensorFlow into any channels; by TensorFlow into three channels only; or by Pillow."""
+"""How pixels are decoded: by TensorFlow into one or three channels, by TensorFlow into three only, or by Pillow."""
 
 KINDS: tuple[Kind, ...] = ("plain", "colour", "pillow")
 
-_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # what Pillow may open; its other readers stay shut
-_WITH_FRAMES = ("GIF", "PNG", "WEBP", "TIFF")  # an MPO has several pictures too: a JPEG of a phone with its preview
+# Pillow may open only these formats: its many other readers are less tested, and some start external programs.
+_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
+# Not MPO, although it contains several pictures: it is a phone's JPEG with a preview, and needs no warning.
+_WITH_FRAMES = ("GIF", "PNG", "WEBP", "TIFF")
 _START_BYTES = 512
 _ORIENTATION, _BITS_PER_SAMPLE = 0x0112, 0x0102
 _LARGEST_ORIENTATION, _TRANSPOSED = 8, 5
 _BITS = 8
 
-# Pillow does not promise which exceptions a damaged file raises; these are what its readers and zlib raise on fuzzed
-# files. Each means that the file is damaged. An OSError with an errno is about the disk and passes through.
+# Pillow does not document which exceptions a damaged file raises; its readers and zlib raised these for fuzzed files.
+# An OSError with an errno comes from the disk and is raised again.
 _DAMAGE = (OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError,
            EOFError, struct.error, zlib.error)  # fmt: skip
 
@@ -52,29 +54,29 @@ _UNREAD = (
 )  # fmt: skip
 _NOT_IMAGES = (
     (b"<?xml", "XML"), (b"%PDF", "PDF"), (b"PK\3\4", "a ZIP archive"), (b"\x1f\x8b", "gzip"),
-    (b"version https://git-lfs", "a pointer of Git LFS, not the file itself: git lfs pull fetches it"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the file itself: git lfs pull downloads it"),
 )  # fmt: skip
 
 
 class Unreadable(Exception):
-    """The file cannot be read as an image; its text says why."""
+    """The file cannot be read as an image, for the reason in the message."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """What is known of an image without decoding it.
+    """Properties of an image that are known without decoding it.
 
     Args:
-        height: In pixels, once the image is upright.
-        width: Likewise.
-        channels: 1 for grey, 3 for colour; transparency is not counted.
-        kind: How it is decoded.
-        orientation: As EXIF numbers it, 1 to 8, of the decoded pixels; 1 is upright.
-        alpha: Whether it has transparency.
-        bits: Of one value.
-        moves: Whether it has several pictures, of which the first is read.
+        height: Height of the upright image in pixels.
+        width: Width of the upright image in pixels.
+        channels: Number of channels without transparency: 1 for gray, 3 for color.
+        kind: How the pixels are decoded.
+        orientation: EXIF orientation of the decoded pixels, 1 to 8; 1 is upright.
+        alpha: Whether the image has transparency.
+        bits: Number of bits of one value.
+        moves: Whether the file contains several pictures; only the first is read.
         bytes: Size of the file.
-        changed: When the file was changed, in nanoseconds.
+        changed: Modification time of the file in nanoseconds.
     """
 
     height: int
@@ -90,9 +92,10 @@ class Header:
 
 
 def prepare_pillow() -> None:
-    """Import Pillow's readers, and keep its remarks about odd files from being printed between dlrun's own lines.
+    """Import Pillow's readers and silence its warnings about unusual files, which would disturb dlrun's display.
 
-    What matters of them is an error here. The filter is set again on each call, as a caller may have reset it.
+    The readers are imported before threads start, because Pillow imports them on first use. Problems that matter are
+    errors here anyway. The filter is set again on each call, because other code may have reset it.
     """
     import PIL.Image
     import PIL.TiffImagePlugin
@@ -106,10 +109,10 @@ def prepare_pillow() -> None:
 
 
 def read_header(path: bytes) -> Header:
-    """Read the header of an image file, whatever its name.
+    """Read the header of an image file; the suffix does not matter.
 
     Raises:
-        Unreadable: It is of another format, damaged, or too large.
+        Unreadable: The file is damaged, too large, or not in a supported format.
         OSError: The file cannot be opened or read.
     """
     with _opened(path) as (file, start, image):
@@ -130,7 +133,7 @@ def read_header(path: bytes) -> Header:
         if kind == "pillow":
             _check_range(image)
     if header.height < 1 or header.width < 1:
-        raise Unreadable(f"its header says {header.height} x {header.width} pixels")
+        raise Unreadable(f"its header specifies {header.height} x {header.width} pixels")
     if header.height * header.width > LARGEST_PIXELS:
         raise Unreadable(_too_large(header.height * header.width))
     if header.orientation >= _TRANSPOSED:
@@ -139,13 +142,13 @@ def read_header(path: bytes) -> Header:
 
 
 def read_pixels(path: bytes) -> npt.NDArray[np.uint8]:
-    """Decode the first picture of an image file; transparency is left out, and of more than 8 bits the upper 8 stay.
+    """Decode the first picture of an image file, without transparency, and with the upper 8 bits of each value.
 
     Shape:
         `(height, width, 3)`.
 
     Raises:
-        Unreadable: It is damaged.
+        Unreadable: The file is damaged.
     """
     with _opened(path) as (_, start, image):
         _check_range(image)
@@ -157,7 +160,7 @@ def read_pixels(path: bytes) -> npt.NDArray[np.uint8]:
 
 @contextmanager
 def _opened(path: bytes) -> Iterator[tuple[BinaryIO, bytes, PIL.Image.Image]]:
-    """Open an image: the file, its first bytes, and Pillow's image. Whatever Pillow raises becomes `Unreadable`."""
+    """Open an image and yield the file, its first bytes, and Pillow's image; turn errors into `Unreadable`."""
     import PIL.Image
 
     start = b""
@@ -187,19 +190,19 @@ def _open_image(file: BinaryIO, start: bytes) -> PIL.Image.Image:
     except (PIL.UnidentifiedImageError, ValueError):
         if not start.startswith(_PNG):
             raise
-        # Pillow refuses a PNG with a damaged or very long text or profile; TensorFlow ignores those. The first chunk
-        # is enough to know the pixels' size and colours.
+        # Pillow refuses a PNG with a damaged or very long text or color profile, which TensorFlow ignores. The first
+        # chunk is enough to know the size and the channels.
         return PIL.Image.open(BytesIO(start[:_PNG_HEADER_BYTES] + b"\0\0\0\0IDAT"), formats=("PNG",))
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    """Open a file without waiting, which opening a pipe would do until somebody writes into it."""
+    """Open a file without blocking: opening a pipe would wait until somebody writes to it."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _too_large(pixels: int) -> str:
     count = f"{pixels:,} pixels, " if pixels else ""
-    return f"it has {count}more than the {LARGEST_PIXELS / 1e6:.0f} million that are read: save it smaller"
+    return f"it has {count}more than the limit of {LARGEST_PIXELS / 1e6:.0f} million pixels: save it smaller"
 
 
 def _kind(image: PIL.Image.Image, start: bytes) -> Kind:
@@ -209,7 +212,8 @@ def _kind(image: PIL.Image.Image, start: bytes) -> Kind:
         return "plain"
     if image.format == "GIF":
         return "colour"
-    # TensorFlow reads BMPs of 24 bits per pixel with a header of Windows; others have a palette, alpha or packing.
+    # TensorFlow reads BMP files with a Windows header (40 bytes or more) and 24 bits per pixel. Others have a palette,
+    # transparency or compression.
     return "colour" if image.format == "BMP" and start[14] >= 40 and start[28] == 24 else "pillow"
 
 
@@ -220,7 +224,7 @@ def _channels(image: PIL.Image.Image, kind: Kind) -> int:
 
 
 def _is_grey(image: PIL.Image.Image) -> bool:
-    """Whether a palette has no colours. `Image.getpalette` is not used: it decodes all pixels first."""
+    """Return whether a palette contains only grays, without `Image.getpalette`, which decodes all pixels first."""
     if image.palette is None:
         return False
     mode, data = image.palette.getdata()
@@ -232,7 +236,7 @@ def _is_grey(image: PIL.Image.Image) -> bool:
 
 
 def _bits(image: PIL.Image.Image, start: bytes) -> int:
-    """The bits of one value, where they are more than 8."""
+    """Return the number of bits of one value; 8 if there are fewer."""
     import PIL.TiffImagePlugin
 
     if image.format == "PNG":
@@ -246,20 +250,20 @@ def _moves(image: PIL.Image.Image) -> bool:
     try:
         return image.format in _WITH_FRAMES and bool(getattr(image, "is_animated", False))
     except _DAMAGE:
-        return False  # the first picture may be sound where the next one is damaged
+        return False  # the first picture may be intact even if the next one is damaged
 
 
 def _check_range(image: PIL.Image.Image) -> None:
-    """Refuse values that may be anything, as those of measurements are."""
+    """Raise an error for values of unknown range, such as measurements."""
     if image.mode == "F" or (image.mode == "I" and image.format != "PPM"):
-        said = "its values are signed, of 32 bits, or have decimals: nothing says which of them is black, and which is "
-        raise Unreadable(f"{said}white; save it with 8 or 16 bits")
+        problem = "its values are signed, 32-bit or floating-point, so it is unknown which value is black and which is "
+        raise Unreadable(f"{problem}white; save it with 8 or 16 bits")
 
 
 def _orientation(image: PIL.Image.Image) -> int:
-    """The orientation in the EXIF data; 1 where there is none, and for a TIFF, which Pillow turns when it decodes it.
+    """Return the orientation in the EXIF data; 1 if there is none, and for a TIFF, which Pillow turns itself.
 
-    `Image.getexif` is not used: of a PNG it decodes all pixels, to look for EXIF data behind them.
+    `Image.getexif` is not used, because it decodes all pixels of a PNG to look for EXIF data behind them.
     """
     import PIL.Image
 
@@ -270,12 +274,12 @@ def _orientation(image: PIL.Image.Image) -> int:
         exif.load(image.info["exif"])
         found: object = exif.get(_ORIENTATION, 1)
     except _DAMAGE:
-        return 1  # the pixels may be sound where the notes about them are damaged
+        return 1  # the pixels may be intact even if the EXIF data is damaged
     return found if isinstance(found, int) and 1 <= found <= _LARGEST_ORIENTATION else 1
 
 
 def _describe(start: bytes) -> str:
-    """Say what a file is that Pillow cannot open."""
+    """Describe a file that Pillow cannot open, by its first bytes."""
     if not start:
         return "it is empty"
     is_webp = start[:4] == b"RIFF" and start[8:12] == b"WEBP"
@@ -285,7 +289,7 @@ def _describe(start: bytes) -> str:
     is_heic = start[4:8] == b"ftyp"
     name = "HEIC or AVIF" if is_heic else next((name for magic, name in _UNREAD if start.startswith(magic)), None)
     if name is not None:
-        return f"it is {name}, which is not read: convert it to PNG or JPEG"
+        return f"it is {name}, which is not supported: convert it to PNG or JPEG"
     name = next((name for magic, name in _NOT_IMAGES if start.startswith(magic)), None)
     if name is not None:
         return f"it is {name}"
@@ -296,5 +300,5 @@ def _describe(start: bytes) -> str:
     try:
         start.decode("ascii")
     except UnicodeDecodeError:
-        return "it is of no known image format"
-    return "it is text" if start.strip(b"\0") else "it is nothing but zeros"
+        return "it is not in a known image format"
+    return "it is text" if start.strip(b"\0") else "it contains only zero bytes"

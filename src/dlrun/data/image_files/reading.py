@@ -1,4 +1,4 @@
-"""Read the images that a user names for a prediction, with their labels where those are asked for."""
+"""Read images for predictions and evaluations, with labels if needed."""
 
 from __future__ import annotations
 
@@ -32,12 +32,19 @@ from dlrun.signature import Target
 from dlrun.system.paths import near_path
 
 Labels = npt.NDArray[Any]
-_SKIP = "; predict and eval leave them out by: --set dataset.corrupt=skip"
+_SKIP = "; predict and eval leave them out with --set dataset.corrupt=skip"
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of a file that lists images, and those that go with the predictions."""
+    """Columns and format of a file that lists images.
+
+    Args:
+        image: Name of the column of paths.
+        label: Name of the column of labels.
+        file_format: Known format of a delimited file.
+        keep: Names of the columns to copy to the predictions.
+    """
 
     image: str = "path"
     label: str = "label"
@@ -57,19 +64,19 @@ def read_images(
     """Read a file, a folder of images at any depth, a glob, a list of paths, or one image from standard input (`-`).
 
     Args:
-        source: What the user names, or several of these; with `target` class folders, or a CSV with a column of labels.
-        form: What the images are brought to.
-        at_once: The largest number of examples given at a time.
-        target: Also read what is to be predicted.
-        columns: Of a CSV.
-        skip: Whether files that cannot be read are left out, which the examples say; else they are an error. None: an
-            error about which the user has no choice.
+        source: One or several paths or globs. With `target`: class folders, or a CSV with a column of labels.
+        form: Size and channels of the decoded images.
+        at_once: Largest number of examples per batch.
+        target: Target whose labels to read; None for no labels.
+        columns: Columns of a CSV.
+        skip: Whether to leave out files that cannot be read, with a note in the examples. If not, they are an error.
+            None: an error without a hint, for commands that cannot leave them out.
 
     Returns:
-        Examples whose origin are the paths of their files.
+        Examples with the path of each file as its origin.
 
     Raises:
-        DataError: There are no images, none or (without `skip`) some cannot be read, or they have no labels.
+        DataError: There are no images, labels are missing, no image can be read, or (without `skip`) one cannot.
     """
     columns = columns or Columns()
     if isinstance(source, str):
@@ -103,26 +110,27 @@ def read_images(
 
 
 def class_indices(images: ImageList, classes: tuple[str, ...]) -> npt.NDArray[np.int32]:
-    """Labels as places in `classes`.
+    """Return labels as indices into `classes`.
 
     Raises:
-        DataError: One is of no such class.
+        DataError: A label is not in `classes`.
     """
-    place = {canonical(name): index for index, name in enumerate(classes)}  # of runs of before, too
+    # Runs of earlier versions may have stored other spellings of a class. An exact match takes precedence.
+    place = {canonical(name): index for index, name in enumerate(classes)}
     place |= {name: index for index, name in enumerate(classes)}
     places = [place.get(name, place.get(canonical(name), -1)) for name in images.classes]
     unknown = [name for name, found in zip(images.classes, places, strict=True) if found < 0]
     if unknown or images.labels is None:
-        said = f"{images.origin} has no classes"
+        problem = f"{images.origin} has no classes"
         if unknown:
-            said = f"{_place_of(images, unknown[0])} has the class {unknown[0]!r}, which training does not know"
-        raise DataError(said, expected="one of " + ", ".join(classes))
+            problem = f"{_place_of(images, unknown[0])} has the class {unknown[0]!r}, which is not in the training data"
+        raise DataError(problem, expected="one of " + ", ".join(classes))
     found: npt.NDArray[np.int32] = np.array(places, np.int32)[images.labels]
     return found
 
 
 def _place_of(images: ImageList, name: str) -> str:
-    """Where a class is met: the folder, or the first line of the list."""
+    """Return where a class occurs: the folder, or its first line in the list."""
     if images.table is None or images.rows is None or images.labels is None:
         return str(images.folder)
     first = int(np.flatnonzero(images.labels == images.classes.index(name))[0])
@@ -130,14 +138,17 @@ def _place_of(images: ImageList, name: str) -> str:
 
 
 def _targets(images: ImageList, target: Target, *, source: str) -> Labels:
-    """The labels of files as a split of the training data holds them."""
+    """Return the labels of files in the form of the training data."""
     if images.labels is None:
-        raise DataError(f"{source} has no labels", expected="a folder for each class, or a CSV with a column of labels")
+        expected = "one folder for each class, or a CSV with a column of labels"
+        raise DataError(f"{source} has no labels", expected=expected)
     if target.kind not in ("classes", "values") or (target.kind == "values" and target.size > 1):
-        raise DataError(f"{source} has one label for each image", expected=f"the {target.size} that the model predicts")
+        expected = f"{target.size} values for each image, as the model predicts them"
+        raise DataError(f"{source} has one label for each image", expected=expected)
     if target.kind == "values" and images.labels.dtype.kind != "f":
-        # Their indices are numbers too, and would be taken for the true values.
-        raise DataError(f"{source} has classes, and the model predicts numbers", expected="a CSV with a column of them")
+        # Without this check, class indices would silently be used as true values.
+        expected = "a CSV with a column of numbers"
+        raise DataError(f"{source} has classes, but the model predicts numbers", expected=expected)
     if target.kind == "values":
         return images.labels
     return class_indices(images, target.class_names or tuple(map(str, range(target.size))))
@@ -160,7 +171,7 @@ def _listed(source: str, target: Target | None, columns: Columns) -> ImageList:
     if source == "-":
         return _standard_input(columns, target)
     if columns.keep:
-        problem = f"{source} is not a CSV, and has no column {columns.keep[0]!r} that could be kept"
+        problem = f"{source} is not a CSV file, so it has no column {columns.keep[0]!r} to keep"
         raise DataError(problem, expected="a CSV, Parquet or JSON lines file of paths")
     images = list_classes(path) if target is not None and path.is_dir() else _list_images(source)
     if not images.names:
@@ -169,7 +180,7 @@ def _listed(source: str, target: Target | None, columns: Columns) -> ImageList:
 
 
 def _together(lists: Sequence[ImageList]) -> ImageList:
-    """The images of several lists, without labels, by names that tell them apart."""
+    """Return the images of several lists as one, without labels, with names that contain the folders."""
     names = [os.path.join(images.folder, name) for images in lists for name in images.names]  # noqa: PTH118
     kept = {name: [value for images in lists for value in images.kept[name]] for name in lists[0].kept}
     return ImageList(Path(), names, kept=kept)
@@ -187,14 +198,14 @@ def _list_images(source: str) -> ImageList:
         near = near_path(source)
         hint = f"did you mean {near}?" if near else ""
         expected = "an image file, a folder of them, a glob, or a list of paths"
-        raise DataError(f"{source} is not there", expected=expected, hint=hint)
+        raise DataError(f"{source} does not exist", expected=expected, hint=hint)
     return ImageList(Path(), names)
 
 
 def _standard_input(columns: Columns, target: Target | None) -> ImageList:
-    """The image on standard input as a file, which is there until the program ends; or those that a CSV names there.
+    """Save standard input to a temporary file, and return it as an image, or the images that it lists as a CSV.
 
-    Paths in the CSV are relative to the current folder.
+    Paths in the CSV are relative to the current folder. The file is deleted when the program ends.
     """
     folder = Path(tempfile.mkdtemp(prefix="dlrun-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -209,7 +220,7 @@ def _standard_input(columns: Columns, target: Target | None) -> ImageList:
 
 
 def _lists_images(path: Path, columns: Columns) -> bool:
-    """Whether what stands on standard input is a list whose columns the model knows, and not an image."""
+    """Return whether a file is a list with the image column of the model, and not an image."""
     try:
         names = read_names(path, columns.file_format)
     except DataError:

@@ -1,4 +1,4 @@
-"""Keep decoded images: in memory where they fit, else in a file of the cache (`images`) that later runs map again."""
+"""Keep decoded images in memory if they fit, otherwise in a file of the `images` cache that later runs reuse."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from dlrun.system.seals import read_digests
 from dlrun.system.user_folders import cache_folder
 
 MEMORY_PART = 0.25
-"""The part of the free memory that decoded images may take. The device gets a copy of them."""
+"""Fraction of the free memory that decoded images may take. It is small because the device gets a copy of them."""
 
-_LAYOUT = 3  # of a cache entry; counts up when what is stored changes
+_LAYOUT = 3  # version of the format of a cache entry; increase it when the format changes
 _NAMED, _NOTED = 10, 5
 _PIXELS, _FAILED = "images.npy", "failed.json"
-_SKIP = ", or leave them out by: corrupt: skip"
+_SKIP = ", or leave them out with corrupt: skip"
 Failed = Mapping[int, str]
 
 
@@ -39,13 +39,13 @@ class Kept:
     """Decoded images.
 
     Args:
-        pixels: `(images, height, width, channels)` uint8, in memory or mapped from a file.
-        failed: The reason for each file that could not be decoded, by its place.
-        place: Where the file is, in words; empty: in memory.
-        folder: The entry of the cache; None: there is none.
-        reused: Whether an earlier run made it.
+        pixels: Pixels in memory or mapped from a file, `(images, height, width, channels)` uint8.
+        failed: The reason for each file that could not be decoded, by its index.
+        place: Description of where the file is; empty if the pixels are in memory.
+        folder: Folder of the cache entry; None if there is none.
+        reused: Whether an earlier run created the entry.
         notes: Messages about the cache.
-        digest: Of the file; empty: there is none.
+        digest: Digest of the file; empty if there is none.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -62,12 +62,12 @@ def keep_in_memory(images: ImageList, scanned: Scanned, form: ImageForm, *, skip
 
     Args:
         images: The files.
-        scanned: Their headers; all can be read.
-        form: What they are brought to.
-        skip: Whether files that cannot be decoded are left out; else they are an error.
+        scanned: Headers of the files, all of which are readable.
+        form: Size and channels of the decoded images.
+        skip: Whether to leave out files that cannot be decoded. If not, they are an error.
 
     Raises:
-        DataError: Some cannot be decoded.
+        DataError: A file cannot be decoded and `skip` is False.
     """
     pixels = np.empty((len(images), *form.shape), np.uint8)
     failed: dict[int, str] = {}
@@ -83,17 +83,17 @@ def keep_in_memory(images: ImageList, scanned: Scanned, form: ImageForm, *, skip
 def keep_in_file(
     images: ImageList, scanned: Scanned, form: ImageForm, *, skip: bool, beside: Collection[Path] = ()
 ) -> Kept:
-    """Decode images into a file of the cache and map it, unless an earlier run has made it.
+    """Decode images into a file of the cache, unless an earlier run has created it, and map it into memory.
 
     Args:
         images: The files.
-        scanned: Their headers; all can be read.
-        form: What they are brought to.
-        skip: Whether files that cannot be decoded are left out; else they are an error.
-        beside: Entries of the cache that hold other splits of the same data, and must stay.
+        scanned: Headers of the files, all of which are readable.
+        form: Size and channels of the decoded images.
+        skip: Whether to leave out files that cannot be decoded. If not, they are an error.
+        beside: Cache entries of other splits of the same data, which must not be evicted.
 
     Raises:
-        DataError: Some cannot be decoded, or there is no room for the file, on the disk or in the address space.
+        DataError: A file cannot be decoded and `skip` is False, or the disk or the address space is full.
     """
 
     def write(folder: Path) -> None:
@@ -117,12 +117,12 @@ def keep_in_file(
 
 
 def refused(failed: Failed, images: ImageList, *, way_out: str = _SKIP) -> DataError:
-    """Return the error for files that cannot be read: how many, which, and why.
+    """Return the error for files that cannot be read, with their number, names and reasons.
 
     Args:
-        failed: The reason for each file, by its place in `images`.
+        failed: The reason for each file, by its index in `images`.
         images: All files.
-        way_out: How the user can leave them out; empty: there is no way.
+        way_out: Hint how to leave them out; empty if that is not possible.
     """
     named = [(images.place(place), why) for place, why in list(failed.items())[:_NAMED]]
     more = f"\n  and {len(failed) - _NAMED:,} more" if len(failed) > _NAMED else ""
@@ -130,11 +130,11 @@ def refused(failed: Failed, images: ImageList, *, way_out: str = _SKIP) -> DataE
     what = f"{len(failed):,} of {len(images):,} images cannot be read:{listed}{more}"
     if len(failed) == 1:
         what = " cannot be read: ".join(named[0])
-    return DataError(what, expected=FORMATS, hint=f"mend or remove them{way_out}")
+    return DataError(what, expected=FORMATS, hint=f"repair or remove them{way_out}")
 
 
 def skipped_note(failed: Failed, images: ImageList) -> str:
-    """Return the note on files that are left out: how many, which, and why."""
+    """Return the note on files that are left out, with their number, names and reasons."""
     named = ", ".join(f"{shown(images.names[place])} ({why})" for place, why in list(failed.items())[:_NOTED])
     more = ", ..." if len(failed) > _NOTED else ""
     return f"{len(failed):,} of {len(images):,} files cannot be read and are left out: {named}{more}"
@@ -161,7 +161,7 @@ def _write(folder: Path, images: ImageList, scanned: Scanned, form: ImageForm, *
 
 
 def _write_header(handle: int, count: int, form: ImageForm) -> None:
-    """Write the header of a `.npy` file; numpy leaves room for any count, so its length does not depend on it."""
+    """Write the header of a `.npy` file. numpy pads it, so that it can be overwritten with another count later."""
     header = BytesIO()
     described = {"descr": "|u1", "fortran_order": False, "shape": (count, *form.shape)}
     np.lib.format.write_array_header_1_0(header, described)
@@ -169,7 +169,7 @@ def _write_header(handle: int, count: int, form: ImageForm) -> None:
 
 
 def _read(folder: Path) -> tuple[npt.NDArray[np.uint8], Failed, str]:
-    """Map the images of an entry, and read which are missing and the digest of the file."""
+    """Map the images of a cache entry, and read the failed files and the digest."""
     pixels = np.load(folder / _PIXELS, mmap_mode="r", allow_pickle=False)
     failed = {int(key): str(why) for key, why in json.loads(disk.read_file(folder / _FAILED)).items()}
     return pixels, failed, read_digests(folder).get(_PIXELS, "")
@@ -177,10 +177,10 @@ def _read(folder: Path) -> tuple[npt.NDArray[np.uint8], Failed, str]:
 
 def _no_room(needed: int, error: OSError) -> DataError:
     return DataError(
-        f"decoded images take {needed / 2**30:.1f} GiB, which do not fit into memory and cannot be kept in "
+        f"decoded images take {needed / 2**30:.1f} GiB, which do not fit into memory and cannot be stored in "
         f"{cache_folder()}: {reason(error)[0].lower()}",
-        expected="room for them",
-        hint="a smaller size, or another folder: DLRUN_CACHE=...",
+        expected="enough free space",
+        hint="choose a smaller size, or another folder with DLRUN_CACHE=...",
     )
 
 
@@ -189,5 +189,5 @@ def _not_mapped(needed: int) -> DataError:
         f"decoded images do not fit into memory, and their file of {needed / 2**20:,.1f} MiB in {cache_folder()} "
         "cannot be mapped: the system gives this process no more address space",
         expected="enough address space",
-        hint="raise the limit (ulimit -v), or a smaller size",
+        hint="raise the limit (ulimit -v), or choose a smaller size",
     )

@@ -1,4 +1,4 @@
-"""Raw input that is image files: pixels of any size, brought to the one that the model was trained on."""
+"""Raw input from image files of any size, resized to the size that the model was trained with."""
 
 from __future__ import annotations
 
@@ -57,27 +57,32 @@ class ImageInput(RawInput):
         return self._read(source, at_once=at_once, target=target)
 
     def read_several(self, sources: Sequence[str], *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
-        """Read several of them together, as one list of files."""
+        """Read several sources as one list of files."""
         return self._read(sources, at_once=at_once, target=target)
 
     def read_as(self, dataset: Any) -> ImageInput:
-        """The same with the dataset's keys on corrupt files and on the first line of a list."""
+        """Return this input with the dataset's settings for corrupt files and for the first line of a list."""
         corrupt, header = getattr(dataset, "corrupt", self.corrupt), getattr(dataset, "first_line", self.header)
         return replace(self, corrupt=corrupt, header=header)
 
     def keeping(self, columns: Sequence[str]) -> ImageInput:
-        """The same images with other columns of the CSV that names them."""
+        """Return this input with other columns of the CSV to keep."""
         return replace(self, keep=tuple(columns))
 
     def build(self) -> keras.Model:
-        """Make the model from decoded pixels of any size to those of the one size, as `read` gives them."""
+        """Return the Keras model that resizes decoded images of any size, as `read` does.
+
+        Shape:
+            Input: `image`, `(batch, any height, any width, channels)` uint8. Output: `(batch, height, width, channels)`
+            uint8.
+        """
         import keras
 
         inputs = keras.Input((None, None, self.form.channels), dtype="uint8", name="image")
         return keras.Model(inputs, self.form.layer()(inputs, training=False), name="raw")
 
     def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
-        """The pixels of the file, upright and in its own size."""
+        """Return the pixels of a file, upright and in its own size."""
         path = examples.origin[index]
         return {"image": decode_one(path, scan([path]), channels=self.form.channels)[None]}
 

@@ -1,4 +1,4 @@
-"""Load listed image files as splits: their targets, headers, the one form of all of them, and their pixels."""
+"""Load listed image files as splits: targets, headers, common size, and pixels."""
 
 from __future__ import annotations
 
@@ -67,16 +67,16 @@ def read_headers(
 
 
 def choose_form(scans: Mapping[str, Scanned], *, size: tuple[int, int] | None, channels: Any, fit: Fit) -> ImageForm:
-    """Choose the form of all images: as the spec says, or the one that they all have.
+    """Choose the size and channels of all images, from the spec or from the images.
 
     Args:
-        scans: Their headers.
-        size: Height and width; None: that of every image.
-        channels: 1, 3, or `auto`.
-        fit: For images of another shape.
+        scans: Headers of the images of each split.
+        size: Height and width; None for the size of the images.
+        channels: Number of channels: 1, 3 or `auto`.
+        fit: How to fit images with another aspect ratio.
 
     Raises:
-        DataError: They differ in size, and `size` is None; or none can be read.
+        DataError: The images differ in size and `size` is None, or no image can be read.
     """
     rows = np.concatenate([scanned.readable() for scanned in scans.values()])
     if not len(rows):
@@ -91,16 +91,16 @@ def choose_form(scans: Mapping[str, Scanned], *, size: tuple[int, int] | None, c
                 f"the images differ in size: {smallest[0]} to {largest[0]} pixels high, {smallest[1]} to {largest[1]} "
                 "wide",
                 expected="one size for all, or the key `size`",
-                hint=f"size: [64, 64], for example; the median is {median[0]} x {median[1]}",
+                hint=f"set size: [64, 64], for example; the median is {median[0]} x {median[1]}",
             )
         size = smallest
     return ImageForm(*size, channels, fit)
 
 
 def numbered_files(lists: Lists) -> dict[str, Split]:
-    """Splits of the numbers of files, which are counted through all lists, with their labels.
+    """Return splits of file numbers, counted through all lists, with the labels of the files.
 
-    What is held out are numbers: pixels are decoded split by split, and never copied.
+    Test and validation splits are held out from these numbers, so that pixels are decoded once and never copied.
     """
     first = _first_places(lists)
     return {name: Split(first[name] + np.arange(len(images)), images.labels) for name, images in lists.items()}
@@ -112,8 +112,8 @@ def load_splits(
     """Decode the images of each split.
 
     Args:
-        lists: Files that can be read, with their labels.
-        scans: Their headers.
+        lists: Readable files of each split, with their labels.
+        scans: Headers of the files.
         form: Size and channels of the decoded images.
         arranged: Splits of file numbers, as counted by `numbered_files`.
         skip: Whether to leave out files that cannot be decoded. If not, they are an error.
@@ -122,7 +122,7 @@ def load_splits(
         The splits, their fingerprint, and notes.
 
     Raises:
-        DataError: Files cannot be decoded or kept, or nothing would be left of a split.
+        DataError: Files cannot be decoded or stored, or a split would be empty.
     """
     for name, images in lists.items():
         too_long = check_pixels(scans[name], form).unreadable
@@ -167,7 +167,7 @@ def _first_places(lists: Lists) -> dict[str, int]:
 def _split(images: ImageList, kept: Kept) -> Split:
     stays = np.setdiff1d(np.arange(len(images)), list(kept.failed))
     images = images.at(stays)
-    # A string for each file as Python has it would take longer and ten times the memory.
+    # Python strings would need ten times the memory, and more time.
     origins = np.array([shown(name) for name in images.names], dtype=np.dtypes.StringDType())
     return Split(kept.pixels, images.labels, origins=origins)
 
@@ -175,40 +175,42 @@ def _split(images: ImageList, kept: Kept) -> Split:
 def _left_out_note(images: ImageList) -> Iterator[str]:
     if images.left_out:
         named = ", ".join(map(shown, images.left_out[:_NAMED])) + (", ..." if len(images.left_out) > _NAMED else "")
-        yield f"left out: {len(images.left_out):,} files in {images.folder} that are no images of a class: {named}"
+        yield f"left out: {len(images.left_out):,} files in {images.folder} that are not images of a class: {named}"
 
 
 def _looks(rows: npt.NDArray[np.void]) -> Iterator[str]:
     """Yield notes on how images were changed when they were read."""
-    for said, which in (
-        ("have transparency, which is left out", rows["alpha"]),
-        ("are turned upright, as their EXIF data says", rows["orientation"] != 1),
-        ("have several pictures (frames or pages), of which the first is read", rows["moves"]),
-        ("have more than 8 bits for each value, of which the upper 8 are read", rows["bits"] > 8),
+    for change, which in (
+        ("have transparency, which is ignored", rows["alpha"]),
+        ("are turned upright according to their EXIF data", rows["orientation"] != 1),
+        ("have several pictures (frames or pages), of which only the first is read", rows["moves"]),
+        ("have more than 8 bits per value, of which only the upper 8 are read", rows["bits"] > 8),
     ):
         count = int(which.sum())
         if count:
-            yield f"images: {count:,} of {len(rows):,} {said}"
+            yield f"images: {count:,} of {len(rows):,} {change}"
 
 
 def _kept_note(kept: list[Kept], needed: int, free: int) -> str:
-    said = f"decoded images take {needed / 2**20:,.1f} MiB"
+    size = f"decoded images take {needed / 2**20:,.1f} MiB"
     if not any(each.place for each in kept):
-        return f"{said} and are kept in memory"
-    part = f"more than {MEMORY_PART:.0%} of the {free / 2**20:,.0f} MiB of memory that are free"
+        return f"{size} and are kept in memory"
+    part = f"more than {MEMORY_PART:.0%} of the {free / 2**20:,.0f} MiB of free memory"
     places = ", ".join(dict.fromkeys(each.place for each in kept))
     if any(each.folder is None for each in kept):
-        return f"{said}, {part}: they are kept in {places} until this run ends"
-    reused = "as an earlier run has left them" if all(each.reused for each in kept) else "for later runs too"
-    return f"{said}, {part}: they are kept in {places}, {reused}; {LIMIT_VARIABLE} bounds the size of this cache"
+        return f"{size}, {part}: they are kept in {places} until this run ends"
+    reused = "where an earlier run stored them" if all(each.reused for each in kept) else "also for later runs"
+    return f"{size}, {part}: they are kept in {places}, {reused}; {LIMIT_VARIABLE} limits the size of this cache"
 
 
 def _fingerprint(splits: Mapping[str, Split], kept: Mapping[str, Kept]) -> str:
-    """Return `fingerprint_of` the splits, without hashing again the files that the cache has just compared.
+    """Return `fingerprint_of` the splits, without hashing large cache files again.
+
+    The cache knows the digests of its files. They are the key of a second cache, which contains fingerprints.
 
     Args:
         splits: The splits.
-        kept: Where the images of each split are.
+        kept: The decoded images of each split.
     """
     digests = {name: each.digest for name, each in kept.items()}
     if not all(digests.values()):
@@ -238,14 +240,14 @@ def image_targets(lists: Mapping[str, ImageList]) -> tuple[Labels, Target | None
     """
     train = lists["train"]
     if train.labels is None:
-        return {}, None, ("labels: none, as there are no class folders",)
+        return {}, None, ("labels: none, because there are no class folders",)
     if train.labels.dtype.kind == "f":
         return {name: _values(images) for name, images in lists.items()}, Target("values", 1, encoding="value"), ()
     if len(train.classes) == 1:
-        return {}, None, (f"labels: none, as there is one class only, {train.classes[0]}",)
+        return {}, None, (f"labels: none, because there is only one class, {train.classes[0]}",)
     for images in lists.values():
         if images.labels is None:
-            raise DataError(f"{images.origin} has no class folders", expected="those of training, or some of them")
+            raise DataError(f"{images.origin} has no class folders", expected="class folders of the training data")
     labels: Labels = {name: class_indices(images, train.classes) for name, images in lists.items()}
     target = Target("classes", len(train.classes), train.classes)
     return labels, target, (f"classes: {len(train.classes)}, in alphabetical order",)
@@ -253,5 +255,5 @@ def image_targets(lists: Mapping[str, ImageList]) -> tuple[Labels, Target | None
 
 def _values(images: ImageList) -> npt.NDArray[np.generic]:
     if images.labels is None or images.labels.dtype.kind != "f":
-        raise DataError(f"{images.origin} has labels that are no values", expected="values, as training has")
+        raise DataError(f"{images.origin} has labels that are not numbers", expected="numbers, as in the training data")
     return images.labels

@@ -85,13 +85,13 @@ class Images(FileKeys, ImageSource):
     )
 
     def problems(self) -> Iterator[FieldProblem]:
-        """Keys that contradict each other, and columns that a CSV does not have."""
+        """Yield a problem for each key that contradicts another, and for each column that the list lacks."""
         yield from super().problems()
         if not is_path_table(self.path):
             for key, usual in _FOR_A_LIST.items():
                 if getattr(self, key) != usual:
                     expected = str(usual).lower() if isinstance(usual, bool) else str(usual or "no key")
-                    yield FieldProblem((key,), f"{key} is for a list of images, and path is a folder", expected)
+                    yield FieldProblem((key,), f"{key} is for a list of images, but path is a folder", expected)
             return
         yield from self.name_problems()
         try:
@@ -107,7 +107,7 @@ class Images(FileKeys, ImageSource):
                 yield FieldProblem((key,), f"{self.path} has no column {name!r}", expected, hint)
 
     def places(self) -> tuple[Path, ...]:
-        """The folders; the lists and every image that they name."""
+        """Return the folders, the lists, and every image in the lists."""
         named = super().places()
         images: list[Path] = []
         for path in filter(is_path_table, named):
@@ -117,7 +117,11 @@ class Images(FileKeys, ImageSource):
         return (*named, *images)
 
     def describe(self) -> Description | None:
-        """Classes and numbers of files from the names, the size from the first file; None if it cannot be read."""
+        """Return classes and sizes of splits from file names, and the image size from the first file.
+
+        Returns:
+            The description; None if the files cannot be read.
+        """
         try:
             lists = self.lists()
             _, target, _ = image_targets(lists)
@@ -129,7 +133,7 @@ class Images(FileKeys, ImageSource):
         return Description(Features("image", form.shape), target, self.sizes(sizes))
 
     def check_files(self) -> None:
-        """List the images, without opening one.
+        """List the images without opening them.
 
         Raises:
             DataError: A folder or a list cannot be read, there are no images, or a class has none.
@@ -137,14 +141,14 @@ class Images(FileKeys, ImageSource):
         image_targets(self.lists())
 
     def load(self) -> Dataset:
-        """Read the headers of all files, settle their size, hold out test and validation examples, and decode.
+        """Read the headers of all files, choose the image size, hold out test and validation examples, and decode.
 
         Raises:
             DataError: A folder or file is missing, files cannot be read, a class has no images, or sizes differ and
                 `size` is not set.
         """
         lists = self.lists()
-        labels, target, said = image_targets(lists)
+        labels, target, target_notes = image_targets(lists)
         lists, scans, notes = read_headers(lists, labels, skip=self.corrupt == "skip")
         form = choose_form(scans, size=self.size, channels=self.channels, fit=self.fit)
         by_class = target is not None and target.kind == "classes"
@@ -160,13 +164,13 @@ class Images(FileKeys, ImageSource):
             ArrayPreprocess(form.shape, scale=_SCALE, **steps),
             splits,
             fingerprint,
-            (*said, *notes, *held_out, *kept),
+            (*target_notes, *notes, *held_out, *kept),
             raw=self._input(form),
             augmentation=self.augmentation,
         )
 
     def lists(self) -> dict[str, ImageList]:
-        """The files of each split, before anything is held out; none is opened.
+        """List the files of each split before anything is held out, without opening them.
 
         Raises:
             DataError: A folder or a CSV cannot be read, or there are no images.

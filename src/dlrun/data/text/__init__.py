@@ -1,1 +1,1 @@
-"""Texts in files: read, labelled, cut into tokens, and kept as token ids."""
+"""Read texts from files, split them into tokens, and store them as token ids."""

@@ -1,4 +1,4 @@
-"""Texts and labels in the columns of a file: delimited, Parquet, or JSON lines."""
+"""Read texts and labels from columns of a delimited, Parquet or JSON lines file."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from dlrun.errors import DataError
 
 @dataclass(frozen=True)
 class ColumnFile(TextFile):
-    """A file with a column of texts; it is opened anew for each pass.
+    """A file with a column of texts, which is opened again for each pass.
 
     Args:
-        kind: What it is written in.
+        kind: Class that reads the format of the file.
     """
 
     kind: type[DataFile] = CsvFile
 
     @property
     def is_delimited(self) -> bool:
-        """Whether its values are divided by a delimiter."""
+        """Return whether the values are separated by a delimiter."""
         return self.kind is CsvFile
 
     def names(self) -> tuple[str, ...]:
-        """The names of its columns."""
+        """Return the column names."""
         return self.open(head_only=True).names
 
     def rows(self, *, labelled: bool) -> Iterator[Row]:
-        """Its rows; a text of null is empty."""
+        """Read the rows; a null text becomes an empty text."""
         file, keep = self.open(), self.reading.keep
-        if self.kind is not JsonLinesFile:  # each of whose lines has keys of its own, and is checked by itself
+        if self.kind is not JsonLinesFile:  # lines of JSON may have different keys, so each line is checked separately
             self.check_columns(file.names, labelled=labelled, row_like=file.row_like)
         columns = [self.reading.text, *([self.reading.label] if labelled else []), *keep]
         for number, values in file.records(columns):
@@ -49,26 +49,26 @@ class ColumnFile(TextFile):
             yield Row(number, clean(text or ""), label, kept)
 
     def detected(self) -> Iterator[tuple[str, Detected]]:
-        """The encoding, and the delimiter where there is one."""
+        """Yield the path with the detected encoding, and with the detected delimiter if there is one."""
         return ((self.path, found) for found in self.open().detected)
 
     def warnings(self) -> Iterator[str]:
-        """A first line that looks like a row and is read as names, or the other way round."""
+        """Return a warning if the first line looks like a row but is read as column names, or the other way round."""
         return iter(self.open(head_only=True).warnings)
 
     def row_name(self, number: int) -> str:
-        """By its line, or by its number in a Parquet file."""
+        """Return the name of a row within the file: its line, or its number in a Parquet file."""
         return self.kind.row_name(number)
 
     def place(self, number: int) -> str:
-        """Where a row stands."""
+        """Return the place of a row for messages."""
         return self.kind.place(self.path, number)
 
     def open(self, *, head_only: bool = False) -> DataFile:
-        """Read its beginning.
+        """Open the file and read its beginning.
 
         Raises:
-            DataError: It cannot be read.
+            DataError: The file cannot be read.
         """
         return self.kind.open(Path(self.path), self.reading.file_format, head_only=head_only)
 
@@ -76,7 +76,7 @@ class ColumnFile(TextFile):
         label = written_label(value)
         if label is None:
             problem = f"{self.place(number)}: the label is {shown_value(value)}"
-            raise DataError(problem, expected="one name or one number")
+            raise DataError(problem, expected="a single name or number")
         if not label:
             raise absent_label(self.place(number), self.reading)
         return label

@@ -1,4 +1,4 @@
-"""The texts of one place, read once and kept where they are few, read again from their files where they are many."""
+"""The texts of a split, which are kept in memory if they are few, and otherwise read from their files on each pass."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ _KEPT_BYTES = 2**26
 
 
 class Named(NamedTuple):
-    """A row and the file that it is in, which knows what to call it."""
+    """A row together with its file, which knows the name of the row."""
 
     file: TextFile
     row: Row
 
     @property
     def place(self) -> str:
-        """Where it stands."""
+        """Return the place of the row for messages."""
         return self.file.place(self.row.number)
 
 
 class Corpus(Protocol):
-    """Labelled texts that can be gone through again and again, in the same order."""
+    """Labelled texts that can be read repeatedly, in the same order."""
 
     def __iter__(self) -> Iterator[Named]: ...
 
 
 @dataclass(frozen=True)
 class FileCorpus:
-    """The rows of files.
+    """The rows of one or several files.
 
     Args:
-        files: Where they are.
-        classes: The labels that are taken; None: all.
-        kept: The rows, where they are kept.
+        files: Files in row order.
+        classes: Labels of the rows to use; None for all rows.
+        kept: The rows if they are kept in memory, otherwise None.
     """
 
     files: tuple[TextFile, ...]
@@ -46,7 +46,7 @@ class FileCorpus:
 
     @classmethod
     def of(cls, files: tuple[TextFile, ...], *, classes: tuple[str, ...] | None = None) -> FileCorpus:
-        """The rows, kept in memory if the files are small.
+        """Return the corpus of some files, with its rows in memory if the files are small.
 
         Raises:
             DataError: A file cannot be read.
@@ -55,10 +55,10 @@ class FileCorpus:
         return replace(found, kept=tuple(found)) if sum(file.size() for file in files) <= _KEPT_BYTES else found
 
     def __iter__(self) -> Iterator[Named]:
-        """Every row with its file.
+        """Read every row with its file.
 
         Raises:
-            DataError: A file cannot be read, or a row lacks something.
+            DataError: A file cannot be read, or a row lacks its text or its label.
         """
         if self.kept is not None:
             yield from self.kept

@@ -1,4 +1,4 @@
-"""Find the files of texts that a path, a folder, a pattern or `-` stands for."""
+"""Find the files of texts for a path, a folder, a pattern, or `-`."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _ACCEPTED = "a .csv, .tsv, .jsonl, .parquet or .txt file, a folder of .txt files
 
 
 def files_of(source: str, reading: TextReading) -> tuple[TextFile, ...]:
-    """The files that `source` stands for.
+    """Return the files of a source of texts.
 
     Args:
-        source: A path, a folder, a glob, or `-`.
-        reading: How they are read.
+        source: A path, a folder, a glob, or `-` for standard input.
+        reading: Columns and format of the files.
 
     Raises:
-        DataError: There is none, or one is of a kind that is not read.
+        DataError: No file exists, or one is of an unsupported type.
     """
     if source == STANDARD_INPUT:
         return (read_standard_input(reading),)
@@ -43,10 +43,10 @@ def files_of(source: str, reading: TextReading) -> tuple[TextFile, ...]:
         found = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(source) else []  # noqa: PTH207  absolute or not
         if not found and glob.has_magic(source):
             where = "" if path.is_absolute() else f" in {Path.cwd()}"
-            raise DataError(f"no file fits {source}{where}", expected=_ACCEPTED)
+            raise DataError(f"no file matches {source}{where}", expected=_ACCEPTED)
         if not found:
             is_text = any(map(str.isspace, source))
-            hint = f"a text goes through a pipe: echo {shlex.quote(source)} | dlrun predict RUN -" if is_text else ""
+            hint = f"to predict a text: echo {shlex.quote(source)} | dlrun predict RUN -" if is_text else ""
             raise no_file(source, expected=_ACCEPTED, hint=hint)
     return tuple(_file(name, reading) for name in found if Path(name).is_file() or len(found) == 1)
 
@@ -61,6 +61,6 @@ def _file(name: str, reading: TextReading) -> TextFile:
     if kind is None and is_delimited(name):
         kind = CsvFile
     if kind is None:
-        hint = "a file of another name is read if its lines are values divided by commas, semicolons, tabs or |"
-        raise DataError(f"{name} is not a kind of file that texts are read from", expected=_ACCEPTED, hint=hint)
+        hint = "a file with another suffix is read if commas, semicolons, tabs or | separate the values of each line"
+        raise DataError(f"{name} is not a supported type of text file", expected=_ACCEPTED, hint=hint)
     return ColumnFile(name, reading, kind)

@@ -1,4 +1,4 @@
-"""Folders of `.txt` files, each file one text and each folder one class; and single `.txt` files of one text a line."""
+"""Read texts from a folder of `.txt` files (one text per file, one folder per class), or the lines of a `.txt` file."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _SPLITS = {"train": ("train", "training"), "test": ("test",), "validation": ("va
 
 @dataclass(frozen=True)
 class LinesFile(TextFile):
-    """A file, or standard input, with one text in each line and no labels; an empty line is an empty text."""
+    """A file or standard input with one text per line and no labels; an empty line is an empty text."""
 
     def names(self) -> tuple[str, ...]:
-        """None: it has no columns."""
+        """Return no names: the file has no columns."""
         return ()
 
     def rows(self, *, labelled: bool) -> Iterator[Row]:
-        """Its lines."""
+        """Read the lines."""
         check_kept(self.path, self.reading.keep, self.names())
         if labelled:
             raise DataError(
-                f"{self.path} has no labels: it is one text a line",
+                f"{self.path} has no labels: each line is a text",
                 expected="a CSV, TSV, JSONL or Parquet file, or a folder with one folder of .txt files for each class",
             )
         with opened(self.path, self.reading.known_encoding, newline=None) as stream:
@@ -40,30 +40,30 @@ class LinesFile(TextFile):
 
 @dataclass(frozen=True)
 class TextFolder(TextFile):
-    """A folder of `.txt` files, at any depth; the first folder on the way to a file is its class.
+    """A folder of `.txt` files at any depth; the first subfolder of a file's path is its class.
 
-    Files are taken in the order of their names. Hidden files and those of other kinds are left out; a note says so.
+    Files are sorted by name. Hidden files are ignored. Other files are left out, and a note lists them.
     """
 
     def names(self) -> tuple[str, ...]:
-        """None: it has no columns."""
+        """Return no names: the files have no columns."""
         return ()
 
     def rows(self, *, labelled: bool) -> Iterator[Row]:
-        """Its files."""
+        """Read the files."""
         check_kept(self.path, self.reading.keep, self.names())
         for number, path in enumerate(self.files, start=1):
             parts = path.relative_to(self.path).parts
             if labelled and len(parts) == 1:
                 raise DataError(
-                    f"{path} is in no class folder",
+                    f"{path} is not in a class folder",
                     expected=f"{self.path}/CLASS/{path.name}, one folder for each class",
                 )
             yield Row(number, self._read(path), parts[0] if labelled else None)
 
     @functools.cached_property
     def files(self) -> tuple[Path, ...]:
-        """The files, in the order of their rows.
+        """Return the files in row order.
 
         Raises:
             DataError: There are none.
@@ -72,42 +72,42 @@ class TextFolder(TextFile):
         found = tuple(path for path in sorted(root.rglob("*")) if _is_text(path, root))
         if not found:
             raise DataError(
-                f"{self.path} holds no {SUFFIX} file",
+                f"{self.path} contains no {SUFFIX} file",
                 expected=f"{self.path}/CLASS/NAME{SUFFIX}, one folder for each class",
-                hint="a CSV, TSV, JSONL or Parquet file is named itself: path: FOLDER/FILE.csv",
+                hint="for a CSV, TSV, JSONL or Parquet file, set the path of the file: path: FOLDER/FILE.csv",
             )
         return found
 
     def detected(self) -> Iterator[tuple[str, Detected]]:
-        """The encodings besides UTF-8, each with the first file that is in it, of those that have been read."""
-        yield from ((f"{path} and what is like it", found) for path, found in self._odd_encodings.values())
+        """Yield each encoding other than UTF-8 with the first file in it, among the files read so far."""
+        yield from ((f"{path} and similar files", found) for path, found in self._odd_encodings.values())
 
     def left_out(self) -> Iterator[str]:
-        """Files of other kinds, and class folders without a text."""
+        """Yield notes on other files, and on class folders without a text."""
         root = Path(self.path)
         others = [str(path.relative_to(root)) for path in sorted(root.rglob("*")) if _is_other(path, root)]
         if others:
-            yield f"left out: {len(others):,} files in {root} that are no {SUFFIX} files: {_named(others)}"
+            yield f"left out: {len(others):,} files in {root} that are not {SUFFIX} files: {_named(others)}"
         classes = {path.relative_to(root).parts[0] for path in self.files}
         folders = (path.name for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith("."))
         empty = [name for name in folders if name not in classes]
         if empty:
-            yield f"left out: folders in {root} without a {SUFFIX} file, which are no classes: {_named(empty)}"
+            yield f"left out: folders in {root} without a {SUFFIX} file, which are not classes: {_named(empty)}"
 
     @functools.cached_property
     def _odd_encodings(self) -> dict[str, tuple[Path, Detected]]:
         return {}
 
     def size(self) -> int:
-        """Bytes in all of them."""
+        """Return the total size of the files in bytes."""
         return sum(path.stat().st_size for path in self.files)
 
     def row_name(self, number: int) -> str:
-        """The file's path in the folder."""
+        """Return the path of a text's file within the folder."""
         return str(self.files[number - 1].relative_to(self.path))
 
     def place(self, number: int) -> str:
-        """The file's path."""
+        """Return the path of a text's file."""
         return str(self.files[number - 1])
 
     def _read(self, path: Path) -> str:
@@ -117,12 +117,12 @@ class TextFolder(TextFile):
         with opened(str(path), known, newline=None) as stream:
             text = stream.read(LONGEST_TEXT + 1)
         if len(text) > LONGEST_TEXT:
-            raise DataError(f"{path} has more than {LONGEST_TEXT:,} characters", expected="one text in each file")
+            raise DataError(f"{path} has more than {LONGEST_TEXT:,} characters", expected="one text per file")
         return text
 
 
 def split_folders(root: Path) -> dict[str, Path]:
-    """The folders train, test and validation in a folder, by split; empty if it has no train folder."""
+    """Return the folders of the splits train, test and validation; empty if there is no train folder."""
     found = {
         split: root / name for split, names in _SPLITS.items() for name in reversed(names) if (root / name).is_dir()
     }
@@ -138,7 +138,7 @@ def _is_other(path: Path, root: Path) -> bool:
 
 
 def _is_seen(path: Path, root: Path) -> bool:
-    """Whether it is a file that is not hidden."""
+    """Return whether a path is a file that is not hidden, nor in a hidden folder."""
     return path.is_file() and not any(part.startswith(".") for part in path.relative_to(root).parts)
 
 

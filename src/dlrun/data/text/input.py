@@ -1,4 +1,4 @@
-"""Raw input that is text: files of many kinds in bulk, or one string at a time, into the same token ids."""
+"""Raw input from texts: turns files in bulk, or single strings, into token ids in the same way."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 
 
 _WHOLE_IN_FLOAT32 = 2.0**24
-"""From here on float32 does not hold every whole number."""
+"""From this number on, float32 cannot represent every whole number."""
 
 
 @dataclass(frozen=True)
 class TextInput(RawInput):
-    """Texts, cut into tokens that are looked up in a vocabulary.
+    """Texts, which are split into tokens and looked up in a vocabulary.
 
     Args:
-        reading: How files are read.
-        tokens: What a text is cut into.
-        standardize: What is done to it before.
-        vocabulary: The tokens with an id of their own, in the order of their ids, which begin at 2.
-        sequence_length: Tokens that count.
-        type: Tells the kinds of raw input apart.
+        reading: Columns and format of the files.
+        tokens: How to split a text: into words or characters.
+        standardize: How to standardize a text before splitting.
+        vocabulary: Known tokens in the order of their ids, which begin at 2.
+        sequence_length: Number of tokens of a text to use.
+        type: Discriminator of the kinds of raw input.
     """
 
     reading: TextReading
@@ -48,16 +48,16 @@ class TextInput(RawInput):
     type: Literal["text"] = "text"
 
     def encoder(self) -> Encoder:
-        """From one text to its ids."""
+        """Return the encoder from a text to token ids."""
         return Encoder.of(self.vocabulary, kind=self.tokens, standardize=self.standardize, length=self.sequence_length)
 
     def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
-        """Read the rows of CSV, TSV, JSONL and Parquet files, the lines of a .txt file, or the files of a folder.
+        """Read the rows of CSV, TSV, JSONL and Parquet files, the lines of a `.txt` file, or the files of a folder.
 
-        A `.txt` file holds one text a line; in a folder every `.txt` file is one text.
+        A single `.txt` file contains one text per line; in a folder each `.txt` file is one text.
         """
         files, encode = files_of(source, self.reading), self.encoder()
-        doubts = "; ".join(said for file in files for said in file.warnings())
+        doubts = "; ".join(warning for file in files for warning in file.warnings())
         rows = (Named(file, row) for file in files for row in file.rows(labelled=target is not None))
         while batch := list(itertools.islice(rows, at_once)):
             stored = np.zeros((len(batch), self.sequence_length), np.int32)
@@ -75,13 +75,13 @@ class TextInput(RawInput):
             doubts = ""
 
     def read_as(self, dataset: Any) -> TextInput:
-        """The same with the dataset's keys on the first line and on standard input."""
+        """Return this input with the dataset's settings for the first line and for standard input."""
         header = getattr(dataset, "first_line", self.reading.header)
         standard_input = getattr(dataset, "standard_input", self.reading.standard_input)
         return replace(self, reading=replace(self.reading, header=header, standard_input=standard_input))
 
     def keeping(self, columns: Sequence[str]) -> TextInput:
-        """The same texts with other columns of their files."""
+        """Return this input with other columns of the files to keep."""
         return replace(self, reading=replace(self.reading, keep=tuple(columns)))
 
     def names(self) -> Mapping[str, tuple[str, ...]]:
@@ -89,7 +89,7 @@ class TextInput(RawInput):
         return {"vocabulary": self.vocabulary}
 
     def build(self) -> keras.Model:
-        """Make the Keras model from a string to token ids.
+        """Return the Keras model from a string to token ids.
 
         Shape:
             Input: `text`, `(batch, 1)` strings. Output: `(batch, sequence_length)` int32.
@@ -104,23 +104,23 @@ class TextInput(RawInput):
             vocabulary=list(self.vocabulary),
             name="tokens",
         )(inputs)
-        # An empty text becomes one unknown token: no id is below its padding's, and only its first is below 1.
+        # An empty text becomes one unknown token: raise the first id to at least 1. Only an empty text has a lower one.
         least = np.zeros((1, self.sequence_length), np.int64)
         least[0, 0] = OUT_OF_VOCABULARY
         ids = keras.ops.maximum(ids, least)
         return keras.Model(inputs, keras.ops.cast(ids, "int32"), name="raw")
 
     def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
-        """The text itself."""
+        """Return the text itself."""
         return {"text": np.array([[examples.origin[index]]], object)}
 
     def shown(self, stored: Array) -> Mapping[str, str]:
-        """The tokens that count, those that have no id of their own marked."""
+        """Return the tokens of a stored row, with `[UNK]` for unknown ones."""
         between = " " if self.tokens == "words" else ""
         return {"text": between.join(self.token(number) for number in stored.tolist() if number)}
 
     def token(self, number: int) -> str:
-        """What an id stands for; empty for padding."""
+        """Return the token of an id; empty for padding."""
         known = ("", UNKNOWN, *self.vocabulary)
         return known[number] if number < len(known) else ""
 

@@ -1,4 +1,4 @@
-"""The keys of texts that every source of texts has: how they become token ids, and the ids features."""
+"""YAML keys of every dataset of texts: how texts become token ids, and token ids features."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST_SEQUENCE, _LONGEST_BAG = 500, 20_000
 
 
 class TextKeys(Fields):
-    """How texts become what a model is given."""
+    """Conversion of texts to the input of a model."""
 
     tokens: TokenKind = Field(
         default="words",
@@ -38,56 +38,56 @@ class TextKeys(Fields):
     )
     sequence_length: Literal["auto"] | Annotated[int, Field(ge=1, le=100_000)] = Field(
         default="auto",
-        description="Tokens of a text that count, from its first on; shorter ones are padded with 0. auto: as many as "
-        f"95 of 100 training texts have, {_LONGEST_SEQUENCE} at most; for output modes that count, as many as the "
-        "longest has. The choice is reported.",
+        description="Number of tokens of a text to use, from the first on; shorter texts are padded with 0. auto: the "
+        f"length that 95 of 100 training texts do not exceed, at most {_LONGEST_SEQUENCE}; for vectors (see "
+        "output_mode) the length of the longest text. A note reports the choice.",
     )
     output_mode: OutputMode = Field(
         default="int",
-        description="int: token ids in their order, for recurrent and convolutional models · a vector of "
-        "vocabulary_size, for mlp and linear: multi_hot (1 for each token that is there), count (how often), tf_idf "
-        "(how often, less for tokens that many texts have).",
+        description="int: token ids in order, for recurrent and convolutional models · a vector of vocabulary_size for "
+        "mlp and linear: multi_hot (1 for each token in the text), count (number of occurrences), tf_idf (number of "
+        "occurrences, with less weight for tokens that occur in many texts).",
     )
 
     def count(self) -> TokenCounts:
-        """What counts the training texts' tokens."""
+        """Return an empty count of tokens, to which training texts can be added."""
         counts = TokenCounts(cutter(self.tokens, self.standardize))
         if self.output_mode == "tf_idf":
             counts.count_texts_that_hold()
         return counts
 
     def settle(self, counts: TokenCounts) -> tuple[tuple[str, ...], int, TokenPreprocess]:
-        """The vocabulary, the length, and the preprocessing of training texts that have been counted.
+        """Choose the vocabulary, the length and the preprocessing for training texts that have been counted.
 
         Raises:
-            DataError: They have no token.
+            DataError: The texts contain no token.
         """
         vocabulary = counts.vocabulary(self.vocabulary_size)
         if not vocabulary:
             raise DataError(
-                f"no training text has any {self.tokens}", expected="some texts that are not empty", hint=self._hint()
+                f"no training text contains {self.tokens}", expected="texts that are not empty", hint=self._hint()
             )
         length = self._length(counts)
         idf = self._idf(counts, vocabulary) if self.output_mode == "tf_idf" else ()
         return vocabulary, length, TokenPreprocess((length,), self.vocabulary_size, self.output_mode, idf)
 
     def features(self, length: int) -> Features:
-        """What a model is given."""
+        """Return the features of the model's input."""
         if self.output_mode == "int":
             return Features("tokens", (length,), self.vocabulary_size)
         return Features("vector", (self.vocabulary_size,))
 
     def notes(self, counts: TokenCounts, *, length: int) -> Iterator[str]:
-        """A note on each choice."""
+        """Yield a note on each choice."""
         kept = min(counts.found, self.vocabulary_size - RESERVED_IDS)
         yield (
             f"vocabulary: {kept:,} of {counts.found:,} different {self.tokens} of the training texts, and two ids for "
-            "padding and unknown ones"
-            + ("" if counts.is_exact else "; counted without the rarest, of which there are millions")
+            f"padding and unknown {self.tokens}"
+            + ("" if counts.is_exact else "; the rarest are not counted, because there are millions of them")
         )
         longest = max(counts.lengths)
         cut_off = sum(number for found, number in counts.lengths.items() if found > length)
-        reason = "the key sequence_length" if self.sequence_length != "auto" else self._reason(counts)
+        reason = "as set by sequence_length" if self.sequence_length != "auto" else self._reason(counts)
         yield (
             f"sequence_length: {length} {self.tokens}, {reason}; {cut_off:,} of {sum(counts.lengths.values()):,} "
             f"training texts are longer, the longest has {longest:,}"
@@ -102,16 +102,16 @@ class TextKeys(Fields):
 
     def _reason(self, counts: TokenCounts) -> str:
         if self.output_mode != "int":
-            return "as many as the longest training text has" + f", {_LONGEST_BAG:,} at most"
+            return f"the length of the longest training text, at most {_LONGEST_BAG:,}"
         if counts.length_of(_PART) > _LONGEST_SEQUENCE:
-            return f"the most that is chosen unasked, where 95 of 100 texts have up to {counts.length_of(_PART):,}"
-        return "as 95 of 100 training texts have no more"
+            return f"the limit of auto, although 95 of 100 texts have up to {counts.length_of(_PART):,}"
+        return "because 95 of 100 training texts are not longer"
 
     def _idf(self, counts: TokenCounts, vocabulary: tuple[str, ...]) -> tuple[float, ...]:
-        """The weight of each id, as Keras' TextVectorization has it.
+        """Return the weight of each id, as in Keras' TextVectorization.
 
         Formula:
-            log(1 + texts / (1 + texts that hold the token)); unknown tokens have the mean of all, padding 0.
+            log(1 + texts / (1 + texts that contain the token)); the mean of these for unknown tokens; 0 for padding.
         """
         texts = sum(counts.lengths.values())
         weights = [math.log(1 + texts / (1 + holding)) for holding in counts.texts_that_hold(vocabulary)]

@@ -1,4 +1,4 @@
-"""From the labels of every text to the target: classes and their names, or numbers; each checked."""
+"""Read and check the labels of all texts, and choose the target: classes or numbers."""
 
 from __future__ import annotations
 
@@ -26,13 +26,15 @@ _MOST_CLASSES = 10_000
 
 @dataclass
 class _LabelColumn:
-    """The labels of one place, gathered row by row: as names, as long as there are few, and as numbers.
+    """The labels of a split, collected row by row.
+
+    Whether they are classes or numbers is known only after the last row, so both forms are collected in one pass.
 
     Args:
-        codes: For each row, which of `first` it has.
-        first: Every name, with the first place where it stands.
-        numbers: For each row its number, as long as all are numbers.
-        no_number: The first place with a label that is none.
+        codes: Index into `first` for each row; -1 for further labels once there are too many for classes.
+        first: Each distinct label, with the place of its first row.
+        numbers: The number of each row, as long as all labels are numbers.
+        no_number: Message on the first label that is not a number; empty if all are.
     """
 
     codes: array[int] = field(default_factory=lambda: array("q"))
@@ -42,7 +44,7 @@ class _LabelColumn:
     _index: dict[str, int] = field(default_factory=dict)
 
     def add(self, named: Named) -> None:
-        """Take one row's label in."""
+        """Add the label of one row."""
         label = named.row.label or ""
         code = self._index.get(label)
         if code is None and len(self.first) <= _MOST_CLASSES:
@@ -64,10 +66,10 @@ def read_labels(
     """Read the label of every text.
 
     Args:
-        corpora: By split; `train` among them.
-        task: What labels are.
-        classes: The classes in the order of their indices; None: those of the training texts, sorted.
-        label: What the column is called.
+        corpora: Texts by split, including `train`.
+        task: Task for the labels.
+        classes: Classes in the order of their indices; None for the sorted labels of the training texts.
+        label: Name of the label column.
 
     Returns:
         By split: `(texts,)` class indices int32, or numbers float32; the target; and a note.
@@ -81,14 +83,18 @@ def read_labels(
         raise DataError("there is no text to train on", expected="some rows with a text and a label")
     is_number, why = _is_number(train, task)
     if is_number:
-        return _numbers(columns), Target("values", 1, encoding="value", names=(label,)), f"target: a number, as {why}"
+        return (
+            _numbers(columns),
+            Target("values", 1, encoding="value", names=(label,)),
+            f"target: a number, because {why}",
+        )
     names = classes or _class_names(train)
     targets = {split: _indices(column, names) for split, column in columns.items()}
-    return targets, Target("classes", len(names), names), f"target: {len(names)} classes, as {why}"
+    return targets, Target("classes", len(names), names), f"target: {len(names)} classes, because {why}"
 
 
 def number_of(label: str) -> float | None:
-    """The finite number that a label is, or None."""
+    """Return a label as a finite number; None if it is not one."""
     try:
         number = float(label)
     except ValueError:
@@ -97,13 +103,13 @@ def number_of(label: str) -> float | None:
 
 
 def class_name(label: str) -> str:
-    """What a class is called: whole numbers without a fraction, so that 1.0 and 1 are one class."""
+    """Return the name of a class. Whole numbers lose their decimal point, so that 1.0 and 1 are the same class."""
     number = number_of(label)
     return canonical(label) if number is None or not number.is_integer() else str(int(number))
 
 
 def class_places(names: Iterable[str]) -> dict[str, int]:
-    """The place of each class by its name, and by every other spelling that is not a name of its own."""
+    """Return the index of each class by its name, and by other spellings that are not names of other classes."""
     places = {name: place for place, name in enumerate(names)}
     for name, place in list(places.items()):
         for each in (canonical(name), *other_spellings(name)):
@@ -112,7 +118,7 @@ def class_places(names: Iterable[str]) -> dict[str, int]:
 
 
 def place_of(label: str, places: Mapping[str, int]) -> int | None:
-    """The place of the class that a label names, as it is spelled or as the same value; None: it is unknown."""
+    """Return the index of a label's class, by exact spelling first, then by value; None if it is unknown."""
     for name in (label, canonical(label), class_name(label)):
         if name in places:
             return places[name]
@@ -128,7 +134,7 @@ def _column(corpus: Corpus) -> _LabelColumn:
 
 def _is_number(train: _LabelColumn, task: Task) -> tuple[bool, str]:
     if task != "auto":
-        return task == "regression", f"the key `task` says {task}"
+        return task == "regression", f"`task` is {task}"
     if train.no_number:
         return False, "the labels are names"
     if not all(number_of(name).is_integer() for name in train.first):  # type: ignore[union-attr]  # all are numbers
@@ -140,14 +146,14 @@ def _class_names(train: _LabelColumn) -> tuple[str, ...]:
     if len(train.first) > _MOST_CLASSES:
         raise DataError(
             f"the labels have more than {_MOST_CLASSES:,} different values",
-            expected="classes that come up again and again",
-            hint="task: regression, or another column as `label`",
+            expected="classes with many examples each",
+            hint="set task: regression, or another column as `label`",
         )
     by_number = not train.no_number
     names = {class_name(name) if by_number else canonical(name) for name in train.first}
     if len(names) == 1:
-        said = f"every training text has the label {next(iter(names))!r}"
-        raise DataError(said, expected="two classes or more")
+        problem = f"every training text has the label {next(iter(names))!r}"
+        raise DataError(problem, expected="at least two classes")
     return tuple(sorted(names, key=float)) if by_number else tuple(sorted(names))
 
 
@@ -160,7 +166,7 @@ def _indices(column: _LabelColumn, names: tuple[str, ...]) -> npt.NDArray[np.int
             near = nearest(label, names)
             raise DataError(
                 f"{place}: the label is {label!r}",
-                expected="one of the training texts' classes: " + ", ".join(names[:20]),
+                expected="one of the classes of the training texts: " + ", ".join(names[:20]),
                 hint=f"did you mean {near!r}?" if near else "",
             )
         of_code.append(number)
@@ -170,7 +176,7 @@ def _indices(column: _LabelColumn, names: tuple[str, ...]) -> npt.NDArray[np.int
 def _numbers(columns: Mapping[str, _LabelColumn]) -> dict[str, Array]:
     for column in columns.values():
         if column.no_number:
-            raise DataError(column.no_number, expected="a finite number", hint="task: classification")
+            raise DataError(column.no_number, expected="a finite number", hint="or set task: classification")
     numbers = {split: np.array(column.numbers, np.float64) for split, column in columns.items()}
     train = numbers["train"]
     merges = merges_in_float32(train, is_whole=bool((np.floor(train) == train).all()))

@@ -1,7 +1,7 @@
-"""Generated sentences that say something good, bad or neither, so that a model of texts trains without any file.
+"""Generated positive, negative and neutral sentences, to train a text model without any file.
 
-What a sentence says lies in its last adjective, and `not` before it turns good into bad: whoever only counts words is
-right about three times in four, whoever reads them in order can always be.
+The last adjective of a sentence determines its class, and `not` before it turns good into bad. A model that only counts
+words is right about three times in four; a model that reads them in order can always be right.
 """
 
 from __future__ import annotations
@@ -43,47 +43,47 @@ _ADVERBS = ("very", "really", "rather", "quite", "so", "truly")
 _BEFORE = ("I think", "we found", "she said", "honestly", "they say", "to me")
 
 
-REMARK = "moods: generated sentences; whoever reads them in order can be right about every one"
+REMARK = "moods: generated sentences; a model that reads words in order can be right about every one"
 
 
 @dataclass(frozen=True)
 class Moods(TextFile):
-    """The sentences, as if they stood in a file.
+    """The sentences, in the form of a file.
 
     Args:
-        seed: They follow from it.
+        seed: Seed of the random generator.
     """
 
     seed: int = 0
 
     def names(self) -> tuple[str, ...]:
-        """As a file of this kind would call its columns."""
+        """Return the column names that a file of these texts would have."""
         return (self.reading.text, self.reading.label)
 
     def rows(self, *, labelled: bool) -> Iterator[Row]:
-        """Every sentence, of as many of each class."""
+        """Generate every sentence; the classes are equally likely."""
         generator = np.random.Generator(np.random.PCG64([self.seed, 4]))
         for number in range(1, EXAMPLES + 1):
             mood = int(generator.integers(3))
             yield Row(number, _sentence(mood, generator), CLASSES[mood] if labelled else None)
 
     def size(self) -> int:
-        """No bytes: they are in no file."""
+        """Return 0: there is no file."""
         return 0
 
 
 def _sentence(mood: int, generator: np.random.Generator) -> str:
-    """A sentence of ten words at most."""
+    """Return a sentence of at most ten words."""
 
     def one_of(words: tuple[str, ...]) -> str:
         return words[int(generator.integers(len(words)))]
 
     form = int(generator.integers(4))
     turned = form % 2 == 1 and mood != 1
-    said = one_of(_ADJECTIVES[2 - mood if turned else mood])
+    adjective = one_of(_ADJECTIVES[2 - mood if turned else mood])
     denied = "not " if form % 2 == 1 else ""
-    adverb = f"{one_of(_ADVERBS)} " if generator.random() < 0.5 else ""  # one half
-    last = f"the {one_of(_NOUNS)} was {denied}{adverb}{said}"
-    if form < 2:  # of four forms
+    adverb = f"{one_of(_ADVERBS)} " if generator.random() < 0.5 else ""
+    last = f"the {one_of(_NOUNS)} was {denied}{adverb}{adjective}"
+    if form < 2:
         return f"{one_of(_BEFORE)} {last}" if generator.random() < 0.5 else last
     return f"a {one_of(_ADJECTIVES[int(generator.integers(3))])} {one_of(_NOUNS)}, but {last}"

@@ -1,4 +1,4 @@
-"""The preprocessing of texts inside the step: token ids stay as they are, or become a vector that counts them."""
+"""Preprocessing of texts within the training step: token ids stay unchanged or become a vector of counts."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ OutputMode = Literal["int", "multi_hot", "count", "tf_idf"]
 
 @dataclass(frozen=True)
 class TokenPreprocess(Preprocess):
-    """The step between a stored row of token ids, in which 0 is padding, and the model.
+    """Preprocessing of stored token ids (0 is padding) for the model.
 
     Args:
-        raw_shape: `(length,)`.
-        vocabulary_size: Number of ids.
-        output_mode: Int: the ids · multi_hot: for each id whether it is there · count: how often · tf_idf: how often,
-            times the id's weight.
-        idf: The weight of each id, for tf_idf.
-        type: Tells the kinds of preprocessing apart.
+        raw_shape: Shape of a stored row: `(length,)`.
+        vocabulary_size: Number of token ids.
+        output_mode: Form of the output: `int` for the ids, or a vector with one entry per id: `multi_hot` for its
+            presence, `count` for its number of occurrences, `tf_idf` for that number times the weight of the id.
+        idf: Weight of each id for `tf_idf`.
+        type: Discriminator of the kinds of preprocessing.
     """
 
     vocabulary_size: int
@@ -32,11 +32,11 @@ class TokenPreprocess(Preprocess):
     type: Literal["tokens"] = "tokens"
 
     def build(self) -> keras.Model:
-        """Make the Keras model that does it.
+        """Return the Keras model of this preprocessing.
 
         Shape:
-            Input: `(batch, length)` int32. Output: the same, or `(batch, vocabulary_size)` float32, in which the place
-            of padding is always 0.
+            Input: `(batch, length)` int32. Output: the same, or `(batch, vocabulary_size)` float32, in which the entry
+            for padding is always 0.
         """
         import keras
 

@@ -1,4 +1,4 @@
-"""What every file of texts gives: rows of a number, a text and a label; and which columns they are in."""
+"""Interface of a file of texts: its rows of number, text and label, and the columns that contain them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dlrun.data.files.encoding import Detected, detect_encoding
 from dlrun.data.files.header import Header
 from dlrun.errors import DataError
 
-_PACKED = 8  # times smaller is text that gzip has packed, and then some
+_PACKED = 8  # gzip makes text up to about this many times smaller
 
 
 StandardInput = Literal["auto", "lines", "csv", "jsonl"]
@@ -26,10 +26,10 @@ class Row(NamedTuple):
     """One example.
 
     Args:
-        number: The number of its first line, or of the row, from 1.
-        text: Without lone surrogates, so that it is UTF-8.
-        label: As it is written, without space around it; None if it was not asked for.
-        kept: The values of the columns of `TextReading.keep`, as text; None for no value.
+        number: Number of its first line, or of the row in a Parquet file, from 1.
+        text: The text, without lone surrogates, so that UTF-8 can encode it.
+        label: The label as it is written, without surrounding spaces; None if labels are not read.
+        kept: Values of the columns in `TextReading.keep`, as text; None for a missing value.
     """
 
     number: int
@@ -40,17 +40,17 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class TextReading:
-    """How files of texts are read.
+    """Columns and format of files of texts.
 
     Args:
-        text: Column or key of the texts, in files that have some.
-        label: Column or key of what is to be predicted.
-        encoding: Character encoding; auto: detected from the file's bytes.
-        delimiter: Between two values of a CSV file, or auto.
-        quoted: Whether fields of a CSV or TSV file may stand in double quotes.
-        header: What is known of the first line of a CSV or TSV file.
-        standard_input: What stands on standard input; auto: detected from its beginning.
-        keep: Columns or keys that go with the predictions; never stored.
+        text: Column or key of the texts, in files that have columns.
+        label: Column or key of the labels.
+        encoding: Character encoding, or `auto` to detect it from the bytes.
+        delimiter: Delimiter of a CSV file, or `auto` to detect it.
+        quoted: Whether values of a CSV or TSV file may be enclosed in double quotes.
+        header: Settings for the first line of a CSV or TSV file.
+        standard_input: Format of standard input, or `auto` to detect it from the beginning.
+        keep: Columns or keys to copy to the predictions; never saved.
     """
 
     text: str = "text"
@@ -64,12 +64,12 @@ class TextReading:
 
     @property
     def known_encoding(self) -> str | None:
-        """The encoding, or None if it is detected from the file."""
+        """Return the encoding; None to detect it from the file."""
         return None if self.encoding == "auto" else self.encoding
 
     @property
     def file_format(self) -> FileFormat:
-        """All that is known of a delimited file before it is opened."""
+        """Return the format of a delimited file, as far as it is known before the file is opened."""
         return FileFormat(known_delimiter(self.delimiter), self.known_encoding, self.quoted, self.header)
 
 
@@ -78,8 +78,8 @@ class TextFile(abc.ABC):
     """A file of texts.
 
     Args:
-        path: Where it is, or `-`.
-        reading: How it is read.
+        path: Path of the file, or `-`.
+        reading: Columns and format of the file.
     """
 
     path: str
@@ -87,76 +87,76 @@ class TextFile(abc.ABC):
 
     @abc.abstractmethod
     def names(self) -> tuple[str, ...]:
-        """The names of its columns; empty if it has none.
+        """Return the column names; empty if the file has no columns.
 
         Raises:
-            DataError: It cannot be read.
+            DataError: The file cannot be read.
         """
 
     @abc.abstractmethod
     def rows(self, *, labelled: bool) -> Iterator[Row]:
-        """Its examples, one after another, in bounded memory.
+        """Read the examples one after another, in bounded memory.
 
         Args:
-            labelled: Whether each has a label; else none is looked for.
+            labelled: Whether to read labels, which every row must then have.
 
         Raises:
-            DataError: It cannot be read, or a row lacks its text or its label.
+            DataError: The file cannot be read, or a row lacks its text or its label.
         """
 
     def size(self) -> int:
-        """Bytes that it takes, about."""
+        """Return the approximate size of the texts in bytes."""
         size = Path(self.path).stat().st_size
         return size * _PACKED if self.path.endswith(".gz") else size
 
     @property
     def is_delimited(self) -> bool:
-        """Whether its values are divided by a delimiter."""
+        """Return whether the values are separated by a delimiter."""
         return False
 
     def detected(self) -> Iterator[tuple[str, Detected]]:
-        """What was detected from its bytes, and in which file; for files that have been read."""
+        """Yield properties that were detected from the bytes, each with the path; call this after reading the file."""
         if self.reading.known_encoding is None:
             yield self.path, detect_encoding(self.path)
 
     def warnings(self) -> Iterator[str]:
-        """What may have been read in another way than it was meant."""
+        """Return warnings about ambiguous content."""
         return iter(())
 
     def left_out(self) -> Iterator[str]:
-        """Notes on what lies there and is not read."""
+        """Return notes on files that are left out."""
         return iter(())
 
     def row_name(self, number: int) -> str:
-        """What a row is called beside its file: `line 7`."""
+        """Return the name of a row within its file: `line 7`."""
         return f"line {number}"
 
     def place(self, number: int) -> str:
-        """Where a row stands, for messages: `reviews.csv:7`."""
+        """Return the place of a row for messages: `reviews.csv:7`."""
         return f"{self.path}:{number}"
 
     def check_columns(self, names: tuple[str, ...], *, labelled: bool, row_like: str = "") -> None:
-        """Refuse a file without the columns that are read among its `names`.
+        """Raise an error if a column to read is missing.
 
         Args:
-            names: Its columns.
-            labelled: Whether the labels are read.
-            row_like: As `DataFile` has it.
+            names: Column names of the file.
+            labelled: Whether labels are read.
+            row_like: As in `DataFile`.
 
         Raises:
-            DataError: There is none of the name.
+            DataError: A column is missing.
         """
         for key in ("text", "label") if labelled else ("text",):
             name = getattr(self.reading, key)
             if name not in names:
-                otherwise = f"the key `{key}` says which column it is"
+                otherwise = f"set the key `{key}` to the name of the column"
                 expected, hint = advice_on_absent(name, names, row_like=row_like, otherwise=otherwise)
                 raise DataError(f"{self.path} has no column {name!r}", expected=expected, hint=hint)
         check_kept(self.path, self.reading.keep, names, row_like=row_like)
 
 
 def absent_label(place: str, reading: TextReading) -> DataError:
-    """The error for a row whose label is missing."""
+    """Return the error for a row whose label is missing."""
     return DataError(
-        f"{place}: the label is missing", expected=f"a value in {reading.label!r}", hint="fill it in, or drop the row"
+        f"{place}: the label is missing", expected=f"a value in {reading.label!r}", hint="fill it in, or remove the row"
     )

@@ -1,4 +1,4 @@
-"""Texts from files: CSV, TSV, JSON lines, Parquet, or a folder with one folder of .txt files for each class."""
+"""Datasets of texts from CSV, TSV, JSON lines or Parquet files, or from one folder of .txt files for each class."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from dlrun.signature import Description, Target
 from dlrun.system.paths import FROM_WHERE
 
 _DESCRIBED_BYTES = 2**22
-"""Files up to this size are read while a spec is checked, which takes a fifth of a second."""
+"""Files up to this size are already read when a spec is checked, which takes a fifth of a second."""
 
 
 @datasets.register("text")
 class Text(TextKeys, FileKeys, Source):
-    """Texts with a class or a number to predict, in files of the user's own."""
+    """Texts from your own files, with a class or a number to predict."""
 
     place_keys = ("path", "test_path", "validation_path")
     path_keys = place_keys
@@ -55,8 +55,8 @@ class Text(TextKeys, FileKeys, Source):
     )
     test_path: str | None = Field(default=None, description="The test split, in the same form. null: none.")
     validation_path: str | None = Field(default=None, description="The validation split, in the same form. null: none.")
-    text: str = Field(default="text", description="Column (or key) of the texts; folders have none.")
-    label: str = Field(default="label", description="Column (or key) of what is to be predicted; folders have none.")
+    text: str = Field(default="text", description="Column (or key) of the texts. Not for folders.")
+    label: str = Field(default="label", description="Column (or key) of the labels. Not for folders.")
     task: Task = Field(
         default="auto",
         description="classification: labels are class names, which may be numbers · regression: labels are numbers · "
@@ -69,25 +69,25 @@ class Text(TextKeys, FileKeys, Source):
     )
     standard_input: StandardInput = Field(
         default="auto",
-        description="What predict and eval read from standard input: lines (one text each), csv or jsonl. auto: CSV if "
-        "its first line names the column of the texts, JSON lines if it is an object, else lines.",
+        description="Format of standard input for predict and eval: lines (one text per line), csv or jsonl. auto: CSV "
+        "if the first line contains the name of the text column, JSON lines if it is an object, otherwise lines.",
     )
 
     def problems(self) -> Iterator[FieldProblem]:
-        """Keys that contradict each other, and columns that are not there."""
+        """Yield a problem for each key that contradicts another, and for each missing column."""
         if (self.path is None) == (self.builtin is None):
-            said = "neither path nor builtin says where the texts are" if self.path is None else "two sources of texts"
-            yield FieldProblem(() if self.path is None else ("builtin",), said, "path or builtin")
+            problem = "neither path nor builtin is set" if self.path is None else "path and builtin are both set"
+            yield FieldProblem(() if self.path is None else ("builtin",), problem, "path or builtin")
         yield from super().problems()
         if self.task == "regression" and self.classes is not None:
-            yield FieldProblem(("classes",), "numbers to predict have no classes", "null")
+            yield FieldProblem(("classes",), "regression has no classes", "null")
         if self.path is not None and self.text == self.label:
-            yield FieldProblem(("label",), f"{self.label!r} is the column of the texts too", "another column")
+            yield FieldProblem(("label",), f"{self.label!r} is also the column of the texts", "another column")
         yield from self.name_problems()
         yield from self._column_problems()
 
     def describe(self) -> Description | None:
-        """All of it, by reading small files; None for large ones and folders."""
+        """Return the description of the whole dataset, for which small files are read; None for others and folders."""
         try:
             stamp = self._stamp()
             return _loaded(self, stamp).describe() if stamp is not None else None
@@ -95,10 +95,10 @@ class Text(TextKeys, FileKeys, Source):
             return None
 
     def check_files(self) -> None:
-        """Look for the files and their columns; read those that are small.
+        """Check that the files and their columns exist; small files are read completely.
 
         Raises:
-            DataError: They cannot be read, or are none that hold texts.
+            DataError: The files cannot be read, or do not contain texts.
         """
         if self._stamp() is not None:
             self.load()
@@ -106,10 +106,10 @@ class Text(TextKeys, FileKeys, Source):
             files[0].names()
 
     def load(self) -> Dataset:
-        """Read the texts, adapt the vocabulary to the training split, and turn every text into token ids.
+        """Read the texts, adapt the vocabulary to the training split, and convert every text to token ids.
 
         Raises:
-            DataError: A file is missing or damaged, a row lacks its text or label, or a label is none of the classes.
+            DataError: A file is missing or damaged, a row lacks its text or label, or a label is not in `classes`.
         """
         stamp = self._stamp()
         return _loaded(self, stamp) if stamp is not None else self._load()
@@ -146,14 +146,14 @@ class Text(TextKeys, FileKeys, Source):
         )
 
     def _places(self) -> dict[str, str]:
-        """Where each split is."""
+        """Return the path of each split."""
         path = self.path or ""
         within = split_folders(Path(path).expanduser()) if path else {}
         places = {"train": path, **{name: str(folder) for name, folder in within.items()}}
         for name, place in (("test", self.test_path), ("validation", self.validation_path)):
             if place is not None and name in places:
-                said = f"{path} has a folder {Path(places[name]).name}, and {name}_path names {place}"
-                raise DataError(said, expected="one of them")
+                problem = f"{path} has a folder {Path(places[name]).name}, but {name}_path is set too, to {place}"
+                raise DataError(problem, expected="only one of them")
             if place is not None:
                 places[name] = place
         return places
@@ -164,7 +164,7 @@ class Text(TextKeys, FileKeys, Source):
         return {name: files_of(place, self._reading) for name, place in places.items()}
 
     def _stamp(self) -> tuple[Any, ...] | None:
-        """What changes when the files do, if they are few and small; else None."""
+        """Return a value that changes with the files if they are small, otherwise None."""
         if self.builtin is not None:
             return ()
         files = tuple(itertools.chain.from_iterable(self._files(self._places()).values()))
@@ -176,7 +176,7 @@ class Text(TextKeys, FileKeys, Source):
         return tuple((file.path, (found := Path(file.path).stat()).st_size, found.st_mtime_ns) for file in files)
 
     def _column_problems(self) -> Iterator[FieldProblem]:
-        """Columns that the first file does not have; files that cannot be read are load()'s to tell."""
+        """Yield a problem for each column that the first file lacks; load() reports files that cannot be read."""
         if self.path is None:
             return
         try:
@@ -191,7 +191,7 @@ class Text(TextKeys, FileKeys, Source):
             name = getattr(self, key)
             if names and name not in names:
                 row_like = "" if opened is None else opened.row_like
-                otherwise = f"{key}: the name of the column"
+                otherwise = f"set the key `{key}` to the name of the column"
                 expected, hint = advice_on_absent(name, names, row_like=row_like, otherwise=otherwise)
                 yield FieldProblem((key,), f"{file.path} has no column {name!r}", expected, hint)
             elif not names and key in self.model_fields_set:
@@ -200,12 +200,12 @@ class Text(TextKeys, FileKeys, Source):
 
 @functools.lru_cache(maxsize=4)
 def _loaded(source: Text, stamp: tuple[Any, ...]) -> Dataset:
-    """Small texts are read once for checking a spec and for training, unless their files change."""
+    """Load a small dataset once for checking the spec and for training; again if its files have changed."""
     del stamp
-    return source._load()  # noqa: SLF001  it is the same class's
+    return source._load()  # noqa: SLF001  a private method of the class above
 
 
 def _scaled(target: Target, train: Split) -> Target:
-    """The target as it is learnt: with mean 0 and variance 1 on the training split."""
+    """Return the target as it is learnt: scaled to mean 0 and variance 1 on the training split."""
     values = np.asarray(train.target, np.float64)
     return replace(target, mean=(float(values.mean()),), scale=(float(values.std()) or 1.0,))

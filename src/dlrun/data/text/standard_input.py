@@ -1,4 +1,4 @@
-"""Texts from standard input: the same bytes mean what they mean in a file, as detected from their beginning."""
+"""Read texts from standard input, in any format that a file may have, as detected from its beginning."""
 
 from __future__ import annotations
 
@@ -30,58 +30,58 @@ _HEAD_CHARACTERS = 1 << 16
 _LOOKED_AT = 20
 _FEW_LINES = 3
 _MOSTLY = 0.8
-"""Of rows: one with a mistake in it makes no lines of text of the others."""
+"""Share of rows that must have the same width, so that one malformed row does not turn CSV into lines of text."""
 _KINDS: dict[StandardInput, type[DataFile]] = {"csv": CsvFile, "jsonl": JsonLinesFile}
-"""What its rows are read from; `lines` are not rows."""
+"""Classes that read each format; `lines` are read by `LinesFile`."""
 
 
 @dataclass(frozen=True)
 class KeptInput(TextFile):
-    """Standard input, which is called so wherever a row of it is named.
+    """A copy of standard input, which messages call `standard input` and not by the path of the copy.
 
     Args:
-        file: The file that keeps it.
+        file: The copy.
     """
 
     file: TextFile
 
     @classmethod
     def of(cls, file: TextFile) -> KeptInput:
-        """The same rows under the name of standard input."""
+        """Return the rows of a file under the name of standard input."""
         return cls(file.path, file.reading, file)
 
     def names(self) -> tuple[str, ...]:
-        """The names of its columns; empty if it has none."""
+        """Return the column names; empty if there are no columns."""
         with named_standard_input(self.path):
             return self.file.names()
 
     def rows(self, *, labelled: bool) -> Iterator[Row]:
-        """Its rows."""
+        """Read the rows."""
         with named_standard_input(self.path):
             yield from self.file.rows(labelled=labelled)
 
     def warnings(self) -> Iterator[str]:
-        """As of the file."""
+        """Return warnings about ambiguous content."""
         return (warning.replace(self.path, "standard input") for warning in self.file.warnings())
 
     def row_name(self, number: int) -> str:
-        """As in a file."""
+        """Return the name of a row: `line 7`."""
         return self.file.row_name(number)
 
     def place(self, number: int) -> str:
-        """Where a row stands: `standard input, line 7`."""
+        """Return the place of a row for messages: `standard input, line 7`."""
         return f"standard input, {self.row_name(number)}"
 
 
 def read_standard_input(reading: TextReading) -> TextFile:
-    """Return what stands on standard input, kept in a file that is there until the program ends.
+    """Copy standard input to a file, which is deleted when the program ends, and return it.
 
     Args:
-        reading: How it is read. Of a kind that it does not name, it is CSV if its first line names the reading's column
-            of texts, JSON lines if that is an object, Parquet by its first bytes, and else one text a line.
+        reading: Columns and format. If the format is `auto`, the input is Parquet by its first bytes, CSV if its first
+            line contains the name of the text column, JSON lines if it is an object, and otherwise one text per line.
 
     Raises:
-        DataError: It is not text, or its lines look like CSV without a name that is known.
+        DataError: The input is not text, or looks like CSV without the text column.
     """
     folder = Path(tempfile.mkdtemp(prefix="dlrun-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -94,7 +94,7 @@ def read_standard_input(reading: TextReading) -> TextFile:
 
 
 def _kind(path: Path, reading: TextReading) -> type[DataFile] | None:
-    """What a file is written in, by the reading or by its beginning; None for lines of text."""
+    """Return the class that reads the format of a file, by the settings or by its beginning; None for lines of text."""
     if reading.standard_input != "auto":
         return _KINDS.get(reading.standard_input)
     if begins_as_parquet(path):
@@ -107,10 +107,10 @@ def _kind(path: Path, reading: TextReading) -> type[DataFile] | None:
 
 
 def _kind_of(head: str, reading: TextReading) -> StandardInput:
-    """Detect the kind of text from its beginning.
+    """Detect the format from the beginning of a text.
 
     Raises:
-        DataError: It looks like CSV, and none of its columns is known to hold the texts.
+        DataError: The text looks like CSV, but has no text column.
     """
     lines = [line for line in head.splitlines() if line.strip()][:_LOOKED_AT]
     if not lines:
@@ -126,9 +126,9 @@ def _kind_of(head: str, reading: TextReading) -> StandardInput:
     for mark, rows in rows_of.items():
         if _is_like_csv(rows):
             raise DataError(
-                f"standard input looks like CSV (divided by {mark!r}), and its first line does not name the column "
+                f"standard input looks like CSV (separated by {mark!r}), but its first line has no column "
                 f"{reading.text!r}: {lines[0][:60]!r}",
-                expected=f"a first line with the name {reading.text!r}, or one text a line",
+                expected=f"a first line with the column {reading.text!r}, or one text per line",
                 hint="--set dataset.standard_input=lines reads each line as one text, csv as CSV",
             )
     return "lines"
@@ -142,7 +142,7 @@ def _is_object(line: str) -> bool:
 
 
 def _rows(head: str, mark: str, *, quoted: bool) -> list[list[str]]:
-    """The first rows, without the last of what was read, which may be cut."""
+    """Return the first rows, without the last one, which may be incomplete."""
     found: list[list[str]] = []
     quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
     try:
@@ -156,7 +156,7 @@ def _rows(head: str, mark: str, *, quoted: bool) -> list[list[str]]:
 
 
 def _names_the_text(rows: Sequence[Sequence[str]], reading: TextReading) -> bool:
-    """Whether the first row has the name of the column of texts, or rows are those of columns whose names are known."""
+    """Return whether the first row contains the name of the text column, or rows fit the column names in the spec."""
     first = [value.strip() for value in rows[0]]
     if reading.header.is_first_line(first):
         return reading.text in first
@@ -165,7 +165,10 @@ def _names_the_text(rows: Sequence[Sequence[str]], reading: TextReading) -> bool
 
 
 def _is_like_csv(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether all rows have as many values, and none begins with a space as what follows a comma in a sentence does."""
+    """Return whether all rows have the same number of values, and no value begins with a space.
+
+    In sentences a comma is followed by a space, so lines of text with one comma each are not taken for CSV.
+    """
     widths = {len(row) for row in rows}
     no_space = all(not value.startswith(" ") for row in rows for value in row)
     return len(rows) >= _FEW_LINES and len(widths) == 1 and widths.pop() > 1 and no_space

@@ -1,7 +1,7 @@
-"""Texts into tokens exactly as Keras' TextVectorization cuts them, and tokens into ids.
+"""Split texts into tokens exactly as Keras' TextVectorization does, and convert tokens to ids.
 
-Letters are ASCII's where they are made small, punctuation and white space are ASCII's too: this is what the layer does,
-whose model takes the same texts once it is deployed. `tests/data/text/test_input.py` holds the two against each other.
+Lower case, punctuation and whitespace concern ASCII characters only, because the layer works this way, and exported
+models contain the layer. `tests/data/text/test_input.py` compares both.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ Standardize = Literal["lower_and_strip_punctuation", "lower", "strip_punctuation
 PADDING, OUT_OF_VOCABULARY = 0, 1
 RESERVED_IDS = 2
 UNKNOWN = "[UNK]"
-"""What Keras calls the out-of-vocabulary token; no token of the vocabulary may be called so."""
+"""Keras' name of the out-of-vocabulary token; no token of the vocabulary may have this name."""
 
 _PUNCTUATION = b"!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~'"
 _SMALL = bytes(range(256)).lower()
 _MOST_COUNTED = 2_000_000
 
-Token = Any  # bytes of UTF-8 for words, str for characters: what each is cut to most quickly
+Token = Any  # UTF-8 bytes for words, str for characters: the fastest form for each
 Cut = Callable[[str], Sequence[Token]]
 
 
 def cutter(kind: TokenKind, standardize: Standardize) -> Cut:
-    """A function from a text to its tokens.
+    """Return a function that splits a text into tokens.
 
     Args:
-        kind: Words: what stands between ASCII's white space. characters: Unicode's code points.
-        standardize: What is done to the text before.
+        kind: Kind of tokens: `words` between ASCII whitespace, or `characters` (Unicode code points).
+        standardize: How to standardize a text before splitting.
     """
     table = _SMALL if standardize.startswith("lower") else None
     removed = _PUNCTUATION if standardize.endswith("strip_punctuation") else b""
@@ -43,10 +43,10 @@ def cutter(kind: TokenKind, standardize: Standardize) -> Cut:
 
 
 class TokenCounts:
-    """How often each token occurs, and how long texts are.
+    """Frequencies of tokens, and lengths of texts.
 
     Args:
-        cut: From a text to its tokens.
+        cut: Function that splits a text into tokens.
     """
 
     def __init__(self, cut: Cut) -> None:
@@ -57,7 +57,7 @@ class TokenCounts:
         self.is_exact = True
 
     def count_texts_that_hold(self) -> None:
-        """Also count in how many texts each token occurs."""
+        """Also count the texts in which each token occurs."""
         self._holding = Counter()
 
     def add(self, text: str) -> None:
@@ -68,7 +68,7 @@ class TokenCounts:
         if self._holding is not None:
             self._holding.update(set(tokens))
         if len(self._counts) > _MOST_COUNTED:
-            # Tokens without number (hashes, random strings) must not fill the memory: those seen once go first.
+            # Endless distinct tokens (hashes, random strings) must not fill the memory, so drop those seen only once.
             self._counts = Counter({token: count for token, count in self._counts.items() if count > 1})
             if self._holding is not None:
                 self._holding = Counter({token: self._holding[token] for token in self._counts})
@@ -76,27 +76,27 @@ class TokenCounts:
 
     @property
     def found(self) -> int:
-        """How many different tokens there are."""
+        """Return the number of different tokens."""
         return len(self._counts)
 
     def vocabulary(self, size: int) -> tuple[str, ...]:
-        """The most frequent tokens, those of one frequency in the order of their code points.
+        """Return the most frequent tokens; equally frequent ones are in the order of their code points.
 
         Args:
-            size: The size of the vocabulary, the ids of padding and of unknown tokens included.
+            size: Size of the vocabulary, including the ids of padding and of unknown tokens.
         """
         named = ((_written(token), count) for token, count in self._counts.items())
-        # Keras keeps a vocabulary in a numpy array, which drops zeros at the end of a string.
+        # Keras stores a vocabulary in a numpy array, which drops null characters at the end of a string.
         usable = ((-count, token) for token, count in named if token != UNKNOWN and not token.endswith("\0"))
         return tuple(token for _, token in heapq.nsmallest(size - RESERVED_IDS, usable))
 
     def texts_that_hold(self, vocabulary: Sequence[str]) -> list[int]:
-        """In how many texts each token of a vocabulary occurs."""
+        """Return the number of texts in which each token of a vocabulary occurs."""
         holding = {} if self._holding is None else {_written(token): n for token, n in self._holding.items()}
         return [holding.get(token, 0) for token in vocabulary]
 
     def length_of(self, part: float) -> int:
-        """The number of tokens that this part of the texts does not exceed."""
+        """Return the number of tokens that a fraction of the texts does not exceed."""
         texts, passed = sum(self.lengths.values()), 0
         for length in sorted(self.lengths):
             passed += self.lengths[length]
@@ -107,12 +107,12 @@ class TokenCounts:
 
 @dataclass(frozen=True)
 class Encoder:
-    """From a text to the ids of its tokens.
+    """Converts a text to the ids of its tokens.
 
     Args:
-        cut: From a text to its tokens.
-        ids: The id of each token of the vocabulary.
-        length: Tokens that count; those behind them are left out.
+        cut: Function that splits a text into tokens.
+        ids: Id of each token of the vocabulary.
+        length: Number of tokens to use; further ones are left out.
     """
 
     cut: Cut
@@ -121,20 +121,20 @@ class Encoder:
 
     @classmethod
     def of(cls, vocabulary: Iterable[str], *, kind: TokenKind, standardize: Standardize, length: int) -> Encoder:
-        """The encoder of a vocabulary, whose ids begin after those of padding and unknown tokens."""
+        """Return the encoder of a vocabulary, whose ids begin after those of padding and unknown tokens."""
         keys: Iterable[Token] = (token.encode() for token in vocabulary) if kind == "words" else vocabulary
         ids = {token: number for number, token in enumerate(keys, start=RESERVED_IDS)}
         return cls(cutter(kind, standardize), ids, length)
 
     def __call__(self, text: str) -> list[int]:
-        """The ids of a text's tokens, `length` at most; of an empty text one unknown token.
+        """Return the ids of a text's tokens, at most `length`; one unknown token for an empty text.
 
-        On a GPU, recurrent layers refuse a text that is nothing but padding where padding is masked.
+        With masked padding, recurrent layers on a GPU fail for a text that consists of padding only.
         """
         return self.with_length(text)[0]
 
     def with_length(self, text: str) -> tuple[list[int], int]:
-        """The ids, and how many tokens the whole text has."""
+        """Return the ids, and the number of tokens of the whole text."""
         ids, tokens = self.ids, self.cut(text)
         found = [ids.get(token, OUT_OF_VOCABULARY) for token in tokens[: self.length]]
         return found or [OUT_OF_VOCABULARY], len(tokens)

@@ -1,4 +1,4 @@
-"""Turn divided texts into splits of token ids, with all that does the same to other texts."""
+"""Convert splits of texts to splits of token ids, with everything that converts other texts in the same way."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _DROPPED_EVERY = 2**14  # texts
 
 @dataclass(frozen=True)
 class Vectorized:
-    """Texts as numbers.
+    """Texts as token ids.
 
     Args:
         splits: Splits of token ids.
-        raw: What makes token ids of a text.
-        preprocess: What makes features of token ids.
-        features: What the model gets.
-        notes: The choices that were made.
+        raw: Raw input that converts a text to token ids.
+        preprocess: Preprocessing from token ids to features.
+        features: Features of the model's input.
+        notes: Notes on the choices that were made.
     """
 
     splits: dict[str, Split]
@@ -47,7 +47,7 @@ class Vectorized:
 
 
 def numbered(targets: Mapping[str, Array]) -> dict[str, Split]:
-    """Splits of the numbers of texts, which are counted through all of them, with their targets."""
+    """Return splits of text numbers, counted through all splits, with their targets."""
     starts = itertools.accumulate(map(len, targets.values()), initial=0)
     return {
         name: Split(np.arange(start, start + len(target)), target)
@@ -58,16 +58,16 @@ def numbered(targets: Mapping[str, Array]) -> dict[str, Split]:
 def vectorize(
     corpora: Mapping[str, FileCorpus], splits: Mapping[str, Split], *, keys: TextKeys, reading: TextReading
 ) -> Vectorized:
-    """Adapt a vocabulary to the training split, and turn every text into token ids.
+    """Adapt a vocabulary to the training split, and convert every text to token ids.
 
     Args:
-        corpora: The texts, in the order of their numbers.
-        splits: As `numbered` makes them and `arrange` divides them.
-        keys: How texts become token ids.
-        reading: How files are read that are predicted later.
+        corpora: Texts in the order of their numbers.
+        splits: Splits of text numbers, as `numbered` returns them, after test and validation are held out.
+        keys: Conversion of texts to token ids.
+        reading: Columns and format of files for later predictions.
 
     Raises:
-        DataError: No training text has a token, or the disk is full.
+        DataError: No training text contains a token, or the disk is full.
     """
     counts = keys.count()
     total = 1 + max(int(split.features.max()) for split in splits.values())
@@ -93,15 +93,15 @@ def store(texts: Iterable[Named], splits: Mapping[str, Split], encode: Encoder) 
     """Encode every text.
 
     Args:
-        texts: All of them, in the order of their numbers.
-        splits: Whose features are the numbers of their texts, and whose targets are there.
-        encode: From a text to its ids.
+        texts: All texts in the order of their numbers.
+        splits: Splits of text numbers with targets.
+        encode: Encoder from a text to its ids.
 
     Returns:
-        The splits with their features, and how many texts have no token at all.
+        The splits with token ids, and the number of texts without any token.
 
     Raises:
-        DataError: The texts are not those that were counted, or the disk is full.
+        DataError: The files have changed since they were counted, or the disk is full.
 
     Shape:
         features: `(texts, length)` int32, padded with 0.
@@ -131,7 +131,7 @@ def store(texts: Iterable[Named], splits: Mapping[str, Split], encode: Encoder) 
 
 
 def _empty(split: Split, length: int, *, in_memory: bool) -> Split:
-    """The split with room for its token ids, the beginnings of its texts, and their lengths."""
+    """Return a split with empty arrays for token ids, beginnings of texts, and lengths."""
     shape = (len(split), length)
     features = np.zeros(shape, np.int32) if in_memory else scratch_array(shape, "int32")
     origins = np.empty(len(split), object) if len(split) <= _ORIGINS else None

@@ -93,7 +93,7 @@ def refuse_foreign_plugin(plugin: Path) -> None:
     run = RunFolder(around) if around is not None else None
     if run is not None and not (is_own(run) and plugin.resolve().is_relative_to(run.plugins.resolve())):
         raise UsageError(
-            f"the plugin {plugin} is in the run {run.id}, which was not made here",
+            f"the plugin {plugin} is in the run {run.id}, which was made elsewhere",
             hint="use --trust-plugins if you trust it like a script that you run",
         )
 
@@ -117,7 +117,7 @@ def refuse_unusual_files(folder: RunFolder) -> None:
                 left += [path / name for name in disk.names(path)]
         if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
             found = "a symbolic link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
-            raise UsageError(f"{path} is {found}, in a run that was not made here", expected="only files and folders")
+            raise UsageError(f"{path} is {found}, in a run that was made elsewhere", expected="only files and folders")
 
 
 def _present_signature(folder: RunFolder, secret: bytes) -> str:

@@ -31,7 +31,7 @@ def find_run(
             KEY; the id of a run; a path; a part of exactly one id.
         runs_dir: The folder for runs.
         is_trained: Whether `last` skips runs that have not started to train and so have no model, if any run has.
-        refuses_unusual_files: Whether a run that was not made here may contain only files and folders, since links
+        refuses_unusual_files: Whether a run that was made elsewhere may contain only files and folders, since links
             could lead reading and writing out of its folder. False for commands that only remove runs.
 
     Returns:
