@@ -40,7 +40,7 @@ def test_a_row_of_images_is_not_mistaken_for_column_names(tmp_path: Path) -> Non
     rows = "".join(f"{name}/{number:03}.png,{number}.5\n" for name in "ab" for number in range(20))
     (tmp_path / "bare.csv").write_text(rows)
     written = write_config(str(tmp_path / "bare.csv"), tmp_path / "x.yaml", Wishes())
-    assert written.told[0].startswith("header: false, because the first line looks like a data row ('a/")
+    assert written.messages[0].startswith("header: false, because the first line looks like a data row ('a/")
     described = read_spec(written.path).spec.dataset.describe()
     assert described is not None
     assert sum(described.examples.values()) == 40

@@ -13,7 +13,7 @@ from pictures import write_classes
 def test_an_outer_folder_is_not_mistaken_for_a_class_folder(tmp_path: Path) -> None:
     write_classes(tmp_path / "archive" / "shapes")
     written_config = write_config(str(tmp_path / "archive"), tmp_path / "a.yaml", Wishes())
-    assert any(f"--data {tmp_path / 'archive' / 'shapes'}" in told for told in written_config.told)
+    assert any(f"--data {tmp_path / 'archive' / 'shapes'}" in told for told in written_config.messages)
     for name in ("good", "bad"):
         (tmp_path / "mails" / "all" / name).mkdir(parents=True)
         (tmp_path / "mails" / "all" / name / "1.txt").write_text("some words")

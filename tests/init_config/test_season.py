@@ -68,7 +68,7 @@ def test_a_season_without_support_in_the_values_is_reported_as_a_guess(tmp_path:
     walk = np.random.default_rng(1).normal(size=300).cumsum()
     days = [f"{np.datetime64('2021-01-01') + i},{value:.3f}" for i, value in enumerate(walk)]
     written = init(tmp_path, days, "day,price")
-    assert any("a guess from the calendar alone: the 7 days of a week" in told for told in written.told)
+    assert any("a guess from the calendar alone: the 7 days of a week" in told for told in written.messages)
 
 
 def test_a_random_walk_uses_the_last_value_and_noise_is_detected() -> None:
@@ -84,4 +84,4 @@ def test_several_columns_or_unordered_dates_remain_a_table(tmp_path: Path) -> No
     rows = [f"{1949 + i // 12}-{i % 12 + 1:02d},{value},{'ab'[i % 2]}" for i, value in enumerate(monthly())]
     written = init(tmp_path, rows, "when,passengers,kind")
     assert read_spec(written.path).spec.dataset.type_name == "table"
-    assert any("--type series" in told for told in written.told)
+    assert any("--type series" in told for told in written.messages)

@@ -17,7 +17,7 @@ def test_unclosed_quotes_are_ordinary_characters_of_texts(tmp_path: Path) -> Non
     data.write_text("\n".join(rows) + "\n")
     done = write_config(str(data), tmp_path / "sms.yaml", Wishes())
     assert yaml.safe_load(done.path.read_text())["dataset"]["quoted"] is False
-    assert any("quotes do not enclose" in line for line in done.told)
+    assert any("quotes do not enclose" in line for line in done.messages)
     check_fits(done.path)
 
 

@@ -39,14 +39,17 @@ def test_a_config_fits_its_data(
 
 
 def test_every_guess_is_reported(odd_files: dict[str, tuple[str, Wishes]], tmp_path: Path) -> None:
-    assert write(odd_files, "odd.csv", tmp_path).told[0].startswith("target: price in €, the last column")
-    assert write(odd_files, "three.csv", tmp_path).told[0] == "target: class, chosen by its name (--target for another)"
+    assert write(odd_files, "odd.csv", tmp_path).messages[0].startswith("target: price in €, the last column")
+    assert (
+        write(odd_files, "three.csv", tmp_path).messages[0]
+        == "target: class, chosen by its name (--target for another)"
+    )
     spec = (tmp_path / "three.yaml").read_text()
     assert "unknown]" in spec
     assert "# ignored: note, because all rows have the same value" in spec
-    assert "missing_target: drop" in " ".join(write(odd_files, "gaps.csv", tmp_path).told)
-    assert "unused: id (--type table uses all columns)" in write(odd_files, "tweets.jsonl", tmp_path).told
-    assert "time: Date, in ascending order" in write(odd_files, "days.csv", tmp_path).told
+    assert "missing_target: drop" in " ".join(write(odd_files, "gaps.csv", tmp_path).messages)
+    assert "unused: id (--type table uses all columns)" in write(odd_files, "tweets.jsonl", tmp_path).messages
+    assert "time: Date, in ascending order" in write(odd_files, "days.csv", tmp_path).messages
 
 
 def test_a_wish_of_the_user_is_respected(odd_files: dict[str, tuple[str, Wishes]], tmp_path: Path) -> None:

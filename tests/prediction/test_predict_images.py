@@ -120,7 +120,7 @@ def test_several_files_from_a_shell_pattern_are_predicted_together(
     app(["explain", str(run.path), *files, "-o", "explained", "-q"], standalone_mode=False)
     assert len(list((tmp_path / "explained").glob("*.png"))) == 3
     capfd.readouterr()
-    with pytest.raises(DataError, match="nope is not there"):
+    with pytest.raises(DataError, match="nope does not exist"):
         predict(run.path, [*files, "nope"])
 
 

@@ -44,7 +44,7 @@ def plan_batch(combinations: Sequence[Combination], *, trust_plugins: bool = Fal
 
     Args:
         combinations: What the command line specifies.
-        trust_plugins: Whether to load the plugins in the folders of runs that were made elsewhere, if configs are there.
+        trust_plugins: Whether to load the plugins in the folders of runs made elsewhere, if configs are there.
 
     Raises:
         SpecError: Some specs are not valid; the error lists every problem once.

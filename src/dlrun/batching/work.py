@@ -41,7 +41,7 @@ class BatchOptions:
         retries: How often to try a failed run again.
         again: Whether to train runs again that are complete already.
         metric: The score to sort the table by, perhaps with a sign; empty for the score that the runs monitored.
-        trust_plugins: Whether to load the plugins in the folders of runs that were made elsewhere, if configs are there.
+        trust_plugins: Whether to load the plugins in the folders of runs made elsewhere, if configs are there.
         command: The command line, which continues a stopped batch.
     """
 

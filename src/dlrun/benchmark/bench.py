@@ -91,8 +91,8 @@ def bench(
         config: A YAML file, or a dict of the same keys.
         overrides: `key=value` each, as `--set` takes them.
         batch_sizes: The batch sizes to compare; empty: the spec's own.
-        trust_plugins: Whether to load the plugins, which are code, of a run that was made elsewhere, where the file lies
-            in the folder of one.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was made elsewhere, if the
+            config is in its folder.
         listener: Called before each measurement.
 
     Returns:

@@ -149,7 +149,7 @@ def _line(each: ExampleExplanation, path: Path | None) -> str:
     from dlrun.cli.display.format import format_score
     from dlrun.cli.display.printable import printable_cell
 
-    head = f"{printable_cell(each.name)}  {printable_cell(each.said)} {format_score(each.prediction)}"
+    head = f"{printable_cell(each.name)}  {printable_cell(each.explained)} {format_score(each.prediction)}"
     if path is not None:
         return f"{head}  {each.method}  {path}"
     strongest = sorted(each.weights, key=lambda pair: -abs(pair[1]))[:_WORDS]
@@ -157,7 +157,7 @@ def _line(each: ExampleExplanation, path: Path | None) -> str:
 
 
 def _plain(each: ExampleExplanation, path: Path | None) -> dict[str, Any]:
-    plain: dict[str, Any] = {"name": each.name, "explained": each.said, "prediction": each.prediction}
+    plain: dict[str, Any] = {"name": each.name, "explained": each.explained, "prediction": each.prediction}
     plain["checkpoint"] = each.checkpoint
     if path is not None:
         return {**plain, "method": each.method, "picture": str(path)}

@@ -61,8 +61,8 @@ def train(
     Args:
         config: The file, or the dict. Relative paths in a file start in its folder, those in a dict here.
         overrides: `key=value` each, as `--set` takes them.
-        trust_plugins: Whether to load the plugins, which are code, of a run that was made elsewhere, where the file lies
-            in the folder of one.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was made elsewhere, if the
+            config is in its folder.
         runs_dir: The folder to make the run folder in.
         listener: Called with every event.
         began: When the program began, by `time.perf_counter`, for the report of where the seconds went; None: now.
@@ -196,7 +196,7 @@ def train_to_end(trainer: Trainer, setup: TrainingSetup, run: Session) -> str:
         Interrupted: The user stopped it.
     """
     run.listener(_started(setup))
-    if text := setup.updates_told(setup.length.steps):
+    if text := setup.describe_updates(setup.length.steps):
         run.listener(Note("updates", text))
     try:
         end = trainer.train()
@@ -207,7 +207,7 @@ def train_to_end(trainer: Trainer, setup: TrainingSetup, run: Session) -> str:
     reason = trainer.state.stopped
     if end == "out of time":
         reason = f"training.max_minutes ({setup.spec.training.max_minutes}) have passed"
-    if trainer.state.step < setup.length.steps and (text := setup.updates_told(trainer.state.step)):
+    if trainer.state.step < setup.length.steps and (text := setup.describe_updates(trainer.state.step)):
         run.listener(Note("updates", text))
     run.listener(TrainingDone(reason, trainer.state.seconds, trainer.pace.data_wait))
     return reason
@@ -302,8 +302,8 @@ def plan(
     Args:
         config: A YAML file, or a dict of the same keys.
         overrides: `key=value` each, as `--set` takes them.
-        trust_plugins: Whether to load the plugins, which are code, of a run that was made elsewhere, where the file lies
-            in the folder of one.
+        trust_plugins: Whether to load the plugins, which are code, of a run that was made elsewhere, if the
+            config is in its folder.
         listener: Called with every warning.
 
     Returns:

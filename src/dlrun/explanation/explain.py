@@ -42,7 +42,7 @@ class ExampleExplanation:
 
     Args:
         name: Name of the example.
-        said: Class, label or value that is explained.
+        explained: Class, label or value that is explained.
         prediction: Its probability, or the predicted value.
         heat: Importance of each pixel, from 0 to 1; empty for texts.
         picture: The image; empty for texts.
@@ -55,7 +55,7 @@ class ExampleExplanation:
     """
 
     name: str
-    said: str
+    explained: str
     prediction: float
     heat: Array
     picture: Array

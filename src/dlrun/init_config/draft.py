@@ -42,7 +42,7 @@ class ConfigDraft:
         loss: Name of the loss.
         metrics: Names of the metrics.
         training: Section of the training.
-        told: Messages for the user about each guess and how to override it.
+        messages: Messages for the user about each guess and how to override it.
         learning_rate: Learning rate of the adam optimizer.
     """
 
@@ -52,7 +52,7 @@ class ConfigDraft:
     loss: str
     metrics: tuple[str, ...]
     training: Section
-    told: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
     learning_rate: float = 1e-3
 
 

@@ -144,4 +144,4 @@ def _with_hint_of_time(draft: ConfigDraft, time: Times | None) -> ConfigDraft:
     if time is None or time.order != "ascending":
         return draft
     note = f"the rows are ordered by {', '.join(time.names)}; --type series predicts the next rows"
-    return replace(draft, told=(*draft.told, note))
+    return replace(draft, messages=(*draft.messages, note))

@@ -92,7 +92,7 @@ def look_at(path: str) -> LookedAt:
             ignored[survey.name] = f"{survey.name}: a column of dates with other values in it"
         elif notation_of(table, survey) is None and survey.known and is_mostly_numbers(survey):
             found = _no_numbers(survey)
-            if 0 < len(found) <= _ODD_TEXTS and _can_be_said(found, survey):
+            if 0 < len(found) <= _ODD_TEXTS and _is_expressible(found, survey):
                 odd += [text for text in found if text not in odd]
             else:
                 ignored[survey.name] = f"{survey.name}: a column of numbers with other values in it"
@@ -222,6 +222,6 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def _can_be_said(odd: list[str], survey: ColumnSurvey) -> bool:
+def _is_expressible(odd: list[str], survey: ColumnSurvey) -> bool:
     """Return whether `also_missing` can express these values: in a typed column, infinity has no text."""
     return not survey.came_as_numbers or len(missing_numbers(odd)) == len(odd)

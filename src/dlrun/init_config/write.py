@@ -20,11 +20,11 @@ class WrittenConfig:
 
     Args:
         path: Path of the config.
-        told: Messages for the user about each guess and how to override it.
+        messages: Messages for the user about each guess and how to override it.
     """
 
     path: Path
-    told: tuple[str, ...]
+    messages: tuple[str, ...]
 
 
 def write_config(data: str, path: Path | None, wishes: Wishes, *, force: bool = False) -> WrittenConfig:
@@ -53,8 +53,8 @@ def write_config(data: str, path: Path | None, wishes: Wishes, *, force: bool = 
     try:
         read_spec(path)
     except DataError as error:  # the config is correct, but the data must be fixed first, such as the order of its rows
-        return WrittenConfig(path, (*draft.told, f"not ready to train: {error.what}"))
-    return WrittenConfig(path, draft.told)
+        return WrittenConfig(path, (*draft.messages, f"not ready to train: {error.what}"))
+    return WrittenConfig(path, draft.messages)
 
 
 def _name_of(data: str) -> str:

@@ -72,7 +72,7 @@ class TrainingSetup:
     replicas: Replicas
     _evaluators: dict[str, Evaluator] = field(default_factory=dict)
 
-    def updates_told(self, steps: int) -> str:
+    def describe_updates(self, steps: int) -> str:
         """Describe how often `steps` steps change the weights; empty if every step does."""
         each = self.compiled.steps_per_update
         updates, rest = divmod(steps, each)

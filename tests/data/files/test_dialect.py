@@ -60,12 +60,12 @@ def both(path: Path) -> Iterator[str]:
     [
         ("utf-8", b"", "", ""),
         ("utf-8", codecs.BOM_UTF8, "", ""),
-        ("utf-16-le", codecs.BOM_UTF16_LE, "utf-16", "by its first bytes"),
-        ("utf-16-be", codecs.BOM_UTF16_BE, "utf-16", "by its first bytes"),
+        ("utf-16-le", codecs.BOM_UTF16_LE, "utf-16", "detected from its first bytes"),
+        ("utf-16-be", codecs.BOM_UTF16_BE, "utf-16", "detected from its first bytes"),
         ("utf-16-le", b"", "utf-16-le", "detected from its zero bytes"),
         ("utf-16-be", b"", "utf-16-be", "detected from its zero bytes"),
-        ("utf-32", b"", "utf-32", "by its first bytes"),
-        ("cp1252", b"", "cp1252", "as line 5 is not UTF-8"),
+        ("utf-32", b"", "utf-32", "detected from its first bytes"),
+        ("cp1252", b"", "cp1252", "because line 5 is not UTF-8"),
     ],
 )
 def test_texts_and_tables_understand_the_same_bytes_alike(
@@ -77,7 +77,7 @@ def test_texts_and_tables_understand_the_same_bytes_alike(
         path.write_bytes(data)
         notes = [f"encoding: {name} for {path}, {why} (key `encoding`)"] if name else []
         if delimiter != "comma":
-            notes.append(f"delimiter: {delimiter} for {path}, by its first lines (key `delimiter`)")
+            notes.append(f"delimiter: {delimiter} for {path}, detected from its first lines (key `delimiter`)")
         assert as_table(path, label) == as_texts(path, label) == (ROWS, tuple(notes))
 
 
@@ -111,7 +111,11 @@ def test_files_that_are_written_oddly_are_understood_alike(
         ("a.csv", b"\n\n", "a.csv has no lines\nexpected: a line of column names"),
         ("a.csv", b"\x00\x01\x02\x03" * 9, "a.csv is not text: it contains zero bytes"),
         ("a.csv", "text,label\na\0b c d e f,é\n".encode("cp1252"), "hint: if it is UTF-16, set `encoding:"),
-        ("a.csv", codecs.BOM_UTF8 + b"text,label\nx,a\ncaf\xe9,b\n", "a.csv:3 is not in utf-8-sig\nexpected: text in"),
+        (
+            "a.csv",
+            codecs.BOM_UTF8 + b"text,label\nx,a\ncaf\xe9,b\n",
+            "a.csv:3 is not encoded in utf-8-sig\nexpected: text in",
+        ),
         ("a.csv", b'text,label\nx,a\n\n"open,a\nx,b\n', "a.csv:4: the row that begins here cannot be parsed"),
         ("a.csv.gz", CUT, "a.csv.gz cannot be read: Compressed file ended"),
         ("a.csv.gz", DAMAGED, "a.csv.gz cannot be read: Error -3"),
@@ -128,7 +132,7 @@ def test_a_line_that_is_not_in_the_encoding_that_was_said_is_named(tmp_path: Pat
     path = tmp_path / "a.csv"
     path.write_bytes(b"text,label\n" + b"x,a\n" * 99_999 + b"caf\xe9,b\n")
     for read in (as_table, as_texts):
-        with pytest.raises(DataError, match=r"a.csv:100001 is not in utf-8\n[\s\S]*hint: `encoding: auto`"):
+        with pytest.raises(DataError, match=r"a.csv:100001 is not encoded in utf-8\n[\s\S]*hint: set `encoding: auto`"):
             read(path, encoding="utf-8")
 
 
@@ -146,8 +150,8 @@ def test_a_note_names_the_first_of_the_files_that_are_alike(tmp_path: Path) -> N
     path = tmp_path / "*.csv"
     assert as_table(path) == as_texts(path)
     assert as_table(path)[1] == (
-        f"encoding: cp1252 for {tmp_path}/0.csv and 2 more, as line 2 is not UTF-8 (key `encoding`)",
-        f"delimiter: semicolon for {tmp_path}/0.csv and 2 more, by its first lines (key `delimiter`)",
+        f"encoding: cp1252 for {tmp_path}/0.csv and 2 more, because line 2 is not UTF-8 (key `encoding`)",
+        f"delimiter: semicolon for {tmp_path}/0.csv and 2 more, detected from its first lines (key `delimiter`)",
     )
 
 
@@ -200,4 +204,4 @@ def test_texts_of_a_file_of_any_name_are_read_where_its_lines_have_columns(tmp_p
     path.write_text("see you, later\nwin\n")
     with pytest.raises(DataError, match="not a kind") as raised:
         files_of(str(path), TextReading())
-    assert "divided by" in raised.value.hint
+    assert "separate the values" in raised.value.hint

@@ -94,7 +94,7 @@ def test_the_same_of_files_that_libraries_write(tmp_path: Path) -> None:
     feather.write_feather(pa.table({"a": [1]}), str(tmp_path / "x.feather"))
     np.savez(tmp_path / "x.npz", x=np.zeros(2))
     (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, ROWS)))
-    said = {"x.sqlite": "SQLite", "x.feather": "Feather", "x.npz": "NumPy arrays", "x.jsonl": "lines of JSON"}
+    said = {"x.sqlite": "SQLite", "x.feather": "Feather", "x.npz": "NumPy arrays", "x.jsonl": "JSON lines"}
     for name, what in said.items():
         found = foreign_kind(tmp_path / name)
         assert found is not None

@@ -99,7 +99,7 @@ def test_a_second_file_without_names_is_read_as_the_run_was_trained(tmp_path: Pa
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ("names: [a, b, b, c]", "'b' is named twice"),
+        ("names: [a, b, b, c]", "the name 'b' is repeated"),
         ("names: [a, '', b, c]", "the name is empty"),
         ("header: perhaps", "dataset.header is 'perhaps'"),
         ("path: x.parquet, names: [a]", "which contains its own column names"),
@@ -134,6 +134,6 @@ def test_series_and_texts_read_a_first_row_and_tell_of_one_that_is_lost(tmp_path
 @pytest.mark.parametrize(("text", "rows"), [(IRIS, 40), (ROWS["a class and a text"], 20)])
 def test_a_first_config_says_that_there_are_no_names(text: str, rows: int, tmp_path: Path) -> None:
     made = write_config(written(tmp_path, text), tmp_path / "x.yaml", Wishes())
-    assert made.told[0].startswith("header: false, because the first line looks like a data row (")
+    assert made.messages[0].startswith("header: false, because the first line looks like a data row (")
     loaded = read_spec(made.path, ("dataset.test=0", "dataset.validation=0")).spec.dataset.load()
     assert (len(loaded.splits["train"]), loaded.warnings) == (rows, ())

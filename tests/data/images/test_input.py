@@ -93,7 +93,7 @@ def test_what_cannot_be_read_is_an_error_that_names_it(tmp_path: Path) -> None:
     (folder / "b" / "000.png").write_text("words")
     with pytest.raises(DataError, match=r"b/000.png cannot be read: it is text"):
         read(raw, folder)
-    with pytest.raises(DataError, match="nowhere is not there"):
+    with pytest.raises(DataError, match="nowhere does not exist"):
         read(raw, tmp_path / "nowhere")
     with pytest.raises(DataError, match="has no labels"):
         read(raw, folder / "a" / "000.png", target=target)

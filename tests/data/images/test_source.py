@@ -102,7 +102,7 @@ def test_files_that_cannot_be_read_are_named_all_at_once_or_left_out(tmp_path: P
     with pytest.raises(DataError, match="2 of 14 images cannot be read") as raised:
         load(tmp_path)
     assert "a/words.jpg: it is text" in raised.value.what
-    assert "b/gone.png: it is a link to nowhere, which is not there" in raised.value.what
+    assert "b/gone.png: it is a link to nowhere, which does not exist" in raised.value.what
     data = (tmp_path / "b" / "001.png").read_bytes()
     (tmp_path / "b" / "001.png").write_bytes(data[:-20])
     dataset = load(tmp_path, corrupt="skip", validation=0.25)

@@ -73,7 +73,7 @@ def test_steps_are_measured_in_every_notation_of_time() -> None:
     assert steps(("number",), ("day",), digits) == Steps(5, 0, 86400, 1, 4 * 86400, True)
     numbers = steps(("number",), ("time",), [[0], [5], [10], [10], [30]])
     assert (numbers.usual, numbers.gaps, numbers.repeats, numbers.is_seconds) == (5, 1, 1, False)
-    assert numbers.said_gaps() == "1 of 5 rows follows a gap: the usual step is 5, the largest 20"
+    assert numbers.describe_gaps() == "1 of 5 rows follows a gap: the usual step is 5, the largest 20"
     both = steps(("ymd", "clock"), ("date", "clock"), [[0, 82800], [86400, 0], [86400, 3600]])
     assert (both.usual, both.gaps) == (3600, 0)
     assert steps(("number",) * 2, ("a", "b"), [[1, 1], [1, 1], [2, 0]]) == Steps(3, 1)

@@ -127,9 +127,9 @@ def test_an_initial_config_names_the_time_column(tmp_path: Path, layout: str, is
     path = write(tmp_path / "x.csv", reversed(times) if is_descending else times)
     made = write_config(str(path), tmp_path / "x.yaml", Wishes(kind="series"))
     assert "\n  time: at " in made.path.read_text()
-    assert ("newest row first" in " ".join(made.told)) is is_descending
+    assert ("newest row first" in " ".join(made.messages)) is is_descending
     if is_descending:
-        assert made.told[-1].startswith("not ready to train: ")
+        assert made.messages[-1].startswith("not ready to train: ")
         with pytest.raises(DataError, match="newest row first"):
             read_spec(made.path)
     else:

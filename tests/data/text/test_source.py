@@ -364,11 +364,11 @@ def test_lines_of_a_file_and_of_standard_input_and_files_of_a_folder_are_texts(
 def test_one_bad_byte_is_named_by_its_line(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"text,label\nx,a\ncaf\xe9,b\n")
-    assert detect_encoding(str(path)) == Detected("encoding", "cp1252", "as line 3 is not UTF-8")
+    assert detect_encoding(str(path)) == Detected("encoding", "cp1252", "because line 3 is not UTF-8")
     with pytest.raises(DataError, match=r"a.csv:3 is not in ascii"):
         _load(path, encoding="ascii")
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
-    with pytest.raises(DataError, match=r"a.csv:3 is not in utf-8-sig"):
+    with pytest.raises(DataError, match=r"a.csv:3 is not encoded in utf-8-sig"):
         _load(path)
 
 

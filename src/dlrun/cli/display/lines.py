@@ -16,7 +16,7 @@ _CUT = ".."
 _SHORTEST_NAME = 8
 _OF_COMMAND = r"(?: (?:--?[a-z]\S*(?: [^\s-]\S*)?|last\b|\S*[/=.:_A-Z\d]\S*))*"
 _COMMAND = rf"dlrun(?: runs| data)? [a-z-]+{_OF_COMMAND}"
-"""Matches a command in a sentence. Arguments are told from prose by their form: `x.yaml` has a dot, `RUN` capitals."""
+"""Matches a command in a sentence. Arguments differ from prose in their form: `x.yaml` has a dot, `RUN` capitals."""
 _COMMAND_AT_END = re.compile(rf" (?<=: )({_COMMAND})$")
 _WORD = re.compile(rf"{_COMMAND}|--[a-z]\S* \S+|\S+")
 """Matches a word to wrap at. A command or option with its value counts as one word, so that it can be copied."""

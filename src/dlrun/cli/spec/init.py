@@ -51,7 +51,7 @@ def init(
 
         first, *more = target or [""]
         written = write_config(data, path, Wishes(kind, first, history, horizon, tuple(more)), force=force)
-        for message in written.told:
+        for message in written.messages:
             tell(message)
         path = written.path
     else:

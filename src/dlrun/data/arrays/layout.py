@@ -44,11 +44,11 @@ class FeatureLayout:
             return values.reshape(-1, *self.raw_shape).astype(dtype, copy=False)
 
 
-def layout_of(said: FeaturesKind, shape: tuple[int, ...], dtype: np.dtype[Any], *, name: str) -> FeatureLayout:
+def layout_of(chosen: FeaturesKind, shape: tuple[int, ...], dtype: np.dtype[Any], *, name: str) -> FeatureLayout:
     """Decide the meaning of the axes of one example.
 
     Args:
-        said: The kind given by the user, or `auto`.
+        chosen: The kind given by the user, or `auto`.
         shape: Shape of one example in the file.
         dtype: Data type of the values in the file.
         name: Name of the array for messages.
@@ -56,7 +56,7 @@ def layout_of(said: FeaturesKind, shape: tuple[int, ...], dtype: np.dtype[Any], 
     Raises:
         DataError: The shape does not fit the kind, or no kind of features.
     """
-    kind, reason = _guess(shape, dtype) if said == "auto" else (said, f"features_kind: {said}")
+    kind, reason = _guess(shape, dtype) if chosen == "auto" else (chosen, f"features_kind: {chosen}")
     raw_shape = _kept_shape(kind, shape)
     if kind == "image" and raw_shape != shape:
         reason += "; an axis for one channel is added"

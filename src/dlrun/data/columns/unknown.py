@@ -95,14 +95,14 @@ class UnknownCategories:
                 value = known[column.name].slice(int(np.argmax(unknown)), 1)
                 count.example = count.example or str(as_texts(value)[0].as_py())
 
-    def said(self) -> str:
+    def message(self) -> str:
         """Return a message with the number of rows of each column, worst first; empty if all are known."""
         worst = [column for column in self._worst() if self._counts[column.name].unknown]
         if not worst:
             return ""
         more = len(worst) - _SHOWN_COLUMNS
         rest = f"; and {more} more column{'s' * (more > 1)}" if more > 0 else ""
-        counts = "; ".join(self._said_of(column) for column in worst[:_SHOWN_COLUMNS])
+        counts = "; ".join(self._message_of(column) for column in worst[:_SHOWN_COLUMNS])
         return f"values that are unknown from training: {counts}{rest}"
 
     def refuse_most(self, what: str = "") -> None:
@@ -119,7 +119,7 @@ class UnknownCategories:
             return
         where = f"{what}: " if what else ""
         raise DataError(
-            f"{where}most values are unknown from training: {self._said_of(strange[0])}"
+            f"{where}most values are unknown from training: {self._message_of(strange[0])}"
             + (f"; the same holds for {', '.join(column.name for column in strange[1:])}" if strange[1:] else ""),
             expected="the categories of the training rows in the same spelling",
             hint="if they are really new: --set dataset.unknown_categories=allow",
@@ -136,7 +136,7 @@ class UnknownCategories:
             expected = 1.0 if len(column.vocabulary) >= _OFTEN_NEW else 0.0
         return count.given >= _FEW_VALUES and count.unknown > max(_MOST, 2 * expected) * count.given
 
-    def _said_of(self, column: CategoricalColumn) -> str:
+    def _message_of(self, column: CategoricalColumn) -> str:
         count = self._counts[column.name]
         shown = ", ".join(map(_shown, column.vocabulary[:_SHOWN_VALUES]))
         shown += ", ..." if len(column.vocabulary) > _SHOWN_VALUES else ""
@@ -176,7 +176,7 @@ def watch(
         unknown.refuse_most()
     if before is not None:
         yield before
-    if message := unknown.said():
+    if message := unknown.message():
         tell(message)
 
 

@@ -1,1 +1,1 @@
-"""Files of rows and arrays: encoding, dialect, header, CSV, Parquet, NumPy."""
+"""Read files of rows and arrays: encoding, dialect, header, CSV, Parquet, JSON lines and NumPy."""

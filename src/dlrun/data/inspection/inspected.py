@@ -67,11 +67,11 @@ class SeriesRows:
 
     Args:
         times: The time columns of the spec, or the detected ones, with their values.
-        said: A problem of their order; empty if there is none.
+        problem: A problem of their order; empty if there is none.
     """
 
     times: Times
-    said: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ def check_time_order(inspected: Inspected) -> Iterator[Finding]:
     rows, threshold = inspected.series, "no time is before that of the row above"
     if rows is None:
         yield Finding("pass", "time order", "no column looks like a time: the order of the rows is trusted", threshold)
-    elif rows.said:
-        yield Finding("warning", "time order", rows.said, threshold, remedy_of_order(rows.times))
+    elif rows.problem:
+        yield Finding("warning", "time order", rows.problem, threshold, remedy_of_order(rows.times))
     else:
         order = f"the rows are in order of {', '.join(rows.times.names)}"
         yield Finding("pass", "time order", order, threshold)
@@ -36,7 +36,7 @@ def check_gaps(inspected: Inspected) -> Iterator[Finding]:
         "not be filled"
     )
     yield Finding(
-        "warning" if steps.gaps else "pass", "gaps", steps.said_gaps(), threshold, advice if steps.gaps else ""
+        "warning" if steps.gaps else "pass", "gaps", steps.describe_gaps(), threshold, advice if steps.gaps else ""
     )
 
 
@@ -53,10 +53,10 @@ def check_repeated_times(inspected: Inspected) -> Iterator[Finding]:
         "remove copies; if there are several shops or sensors, keep the rows of one; or add the finer column to "
         "`time`: [date, hour]"
     )
-    yield Finding("warning", "repeated times", steps.said_repeats(), threshold, advice)
+    yield Finding("warning", "repeated times", steps.describe_repeats(), threshold, advice)
 
 
 def _steps(inspected: Inspected) -> Steps | None:
     """Return the time steps of a series whose rows are in order; None for other data."""
     rows = inspected.series
-    return None if rows is None or rows.said else steps_of(rows.times)
+    return None if rows is None or rows.problem else steps_of(rows.times)

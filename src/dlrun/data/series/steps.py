@@ -39,7 +39,7 @@ class Steps:
     largest: float = 0.0
     is_seconds: bool = False
 
-    def said_gaps(self) -> str:
+    def describe_gaps(self) -> str:
         """Return a sentence about the gaps."""
         usual = self.written(self.usual)
         if not self.gaps:
@@ -47,7 +47,7 @@ class Steps:
         row = f"{self.gaps:,} of {self.rows:,} rows follow" if self.gaps > 1 else f"1 of {self.rows:,} rows follows"
         return f"{row} a gap: the usual step is {usual}, the largest {self.written(self.largest)}"
 
-    def said_repeats(self) -> str:
+    def describe_repeats(self) -> str:
         """Return a sentence about repeated times."""
         have = "have" if self.repeats > 1 else "has"
         return f"{self.repeats:,} of {self.rows:,} rows {have} the same time as the row above"
@@ -55,9 +55,9 @@ class Steps:
     def notes(self) -> Iterator[str]:
         """Yield notes for the user about gaps and repeated times."""
         if self.gaps:
-            yield f"{self.said_gaps()}; windows count rows, not time"
+            yield f"{self.describe_gaps()}; windows count rows, not time"
         if self.repeats:
-            yield self.said_repeats()
+            yield self.describe_repeats()
 
     def written(self, step: float) -> str:
         """Format a step with its unit."""

@@ -177,7 +177,7 @@ def _unknown(
             unknown = UnknownCategories.of_rows(coded, columns, part)
             if refuses:
                 unknown.refuse_most(plan.tables[name].label)
-            if message := unknown.said():
+            if message := unknown.message():
                 yield f"{plan.tables[name].label}: {message}"
 
 

@@ -72,10 +72,12 @@ def read_labels(
         label: Name of the label column.
 
     Returns:
-        By split: `(texts,)` class indices int32, or numbers float32; the target; and a note.
+        The labels by split: `(texts,)`, int32 class indices, or float32 numbers (float64 if float32 would merge
+        different ones); the target; and a note.
 
     Raises:
-        DataError: There are no texts, all have one label, a label is not a number, or not one of the training texts'.
+        DataError: There are no texts, all have the same label, a label is not a number, or a class is not in the
+            training texts.
     """
     columns = {split: _column(corpus) for split, corpus in corpora.items()}
     train = columns["train"]

@@ -45,7 +45,7 @@ class StoredLabel:
 
 
 def choose_features(
-    stored: Mapping[str, Any], said: str | None, *, supervised: Sequence[str], name: str, label: str
+    stored: Mapping[str, Any], chosen: str | None, *, supervised: Sequence[str], name: str, label: str
 ) -> StoredFeature:
     """Choose the feature to learn from: the given one, or the input of the set, or the first image, text or array.
 
@@ -55,8 +55,8 @@ def choose_features(
         DataError: There is no suitable feature.
     """
     arrays = {key: array for key, feature in stored.items() if (array := _array(key, feature)) is not None}
-    if said is not None:
-        return arrays.get(said) or _unknown(said, arrays, name, "image, text or array")
+    if chosen is not None:
+        return arrays.get(chosen) or _unknown(chosen, arrays, name, "image, text or array")
     single = tuple(key for key, feature in stored.items() if key != label and _is_single(feature))
     texts = [key for key, array in arrays.items() if array.kind == "tokens"]
     others = [key for key in single if key not in texts]
@@ -74,7 +74,7 @@ def choose_features(
 
 
 def choose_label(
-    stored: Mapping[str, Any], said: str | None, *, supervised: Sequence[str], name: str, folder: Path
+    stored: Mapping[str, Any], chosen: str | None, *, supervised: Sequence[str], name: str, folder: Path
 ) -> StoredLabel:
     """Choose the class label: the given one, or the output of the set, or its only class label.
 
@@ -84,8 +84,8 @@ def choose_label(
     counts = {
         key: feature["classLabel"].get("numClasses") for key, feature in stored.items() if "classLabel" in feature
     }
-    if said is not None:
-        key = said if said in counts else _unknown(said, counts, name, "class label")
+    if chosen is not None:
+        key = chosen if chosen in counts else _unknown(chosen, counts, name, "class label")
     else:
         preferred = [key for key in (*supervised[1:2], *(counts if len(counts) == 1 else ())) if key in counts]
         if not preferred:
@@ -134,10 +134,10 @@ def _array(key: str, feature: Mapping[str, Any]) -> StoredFeature | None:
     return StoredFeature(key, kind, shape, dtype)
 
 
-def _unknown(said: str, known: Iterable[str], name: str, what: str) -> Any:
-    near = nearest(said, known)
+def _unknown(chosen: str, known: Iterable[str], name: str, what: str) -> Any:
+    near = nearest(chosen, known)
     raise DataError(
-        f"the tensorflow-datasets set {name!r} has no {what} named {said!r}",
+        f"the tensorflow-datasets set {name!r} has no {what} named {chosen!r}",
         expected="one of " + (", ".join(known) or "none: it has no such feature"),
         hint=f"did you mean {near!r}?" if near else "",
     )
