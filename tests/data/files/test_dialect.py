@@ -202,6 +202,6 @@ def test_texts_of_a_file_of_any_name_are_read_where_its_lines_have_columns(tmp_p
     path.write_text("label\ttext\nham\tsee you\nspam\twin, now\n")
     assert [row.text for row in files_of(str(path), TextReading())[0].rows(labelled=True)] == ["see you", "win, now"]
     path.write_text("see you, later\nwin\n")
-    with pytest.raises(DataError, match="not a kind") as raised:
+    with pytest.raises(DataError, match="not a supported type") as raised:
         files_of(str(path), TextReading())
     assert "separate the values" in raised.value.hint

@@ -78,7 +78,7 @@ def test_a_row_that_is_read_as_names_is_told_and_no_row_is_lost_once_the_spec_sa
     assert "rows.csv is read as column names, but looks like a row ('5.0', '3.0', '0.0', ...)" in warning
     findings = {finding.check: finding for finding in find_all(inspect_source(taken))}
     assert findings["reading"].status == "warning"
-    assert findings["reading"].advice.startswith("header: false reads it as one")
+    assert findings["reading"].advice.startswith("set header: false to read it as a row")
     read = Table(path=path, target="column_4", header=False).load()
     assert (len(read.splits["train"]), read.warnings) == (40, ())
     assert not Table(path=path, target="virginica", header=True).load().warnings
@@ -92,7 +92,7 @@ def test_a_second_file_without_names_is_read_as_the_run_was_trained(tmp_path: Pa
     for text in ("5.5,3.5,0.5,setosa\n", "a,b,c,kind\n5.5,3.5,0.5,setosa\n"):
         (block,) = stored.read(written(tmp_path, text, "new.csv"), target=dataset.target)
         assert (block.stored.tolist(), list(block.target)) == ([[5.5, 3.5, 0.5]], [0])  # type: ignore[arg-type]
-    with pytest.raises(DataError, match=r"`names` has 4 names, and .*new.csv 3 columns: '5.5', '3.5', 'setosa'"):
+    with pytest.raises(DataError, match=r"`names` has 4 names, but .*new.csv has 3 columns: '5.5', '3.5', 'setosa'"):
         list(stored.read(written(tmp_path, "5.5,3.5,setosa\n", "new.csv")))
 
 

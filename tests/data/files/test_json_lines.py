@@ -34,7 +34,7 @@ def test_a_key_that_is_missing_is_an_error_unless_rows_may_be_ragged(tmp_path: P
     [
         ('{"a": 1}\n{"a": 1\n', r"a\.jsonl:2.*is not JSON", ""),
         ('{"a": 1}\n3\n', r"a\.jsonl:2.*the line is 3", ""),
-        ('[{"a": 1}]\n', r"a\.jsonl:1", "the file is one array"),
+        ('[{"a": 1}]\n', r"a\.jsonl:1", "the file is a JSON array"),
     ],
 )
 def test_a_line_that_is_not_an_object_is_named(text: str, message: str, hint: str, tmp_path: Path) -> None:

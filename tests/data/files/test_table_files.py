@@ -126,7 +126,7 @@ def test_blank_lines_are_no_rows(write: Write) -> None:
         (b"\n\n", ["has no lines"]),
         ("a,b\n1,2\n3\n4,5\n", ["table.csv:3 (row 2) has 1 value: '3'", "expected: 2", "a, b"]),
         ('a,b\n1,"x\ny"\n3,4,5\n', ["table.csv:4 (row 2) has 3 values", "quotes"]),
-        ('a,b\n1,2\n"3,4\n5,6\n', ["table.csv:3", "begins here", "ends with a quote"]),
+        ('a,b\n1,2\n"3,4\n5,6\n', ["table.csv:3", "begins here", "ends with a double quote"]),
         (b"PK\x03\x04 and more", ["Excel", "save it as CSV"]),
         (b"\x00\x01\x02\x03" * 9, ["zero bytes"]),
         (b"PAR1 nothing", ["undamaged Parquet"]),

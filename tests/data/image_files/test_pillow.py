@@ -144,7 +144,7 @@ def tiff_of(side: int) -> bytes:
         (b"RIFF\0\0\0\0WEBPVP8 ", "it is a WebP file that is damaged or cut short"),
         (b"II*\0" + b"\0" * 100, "it is a TIFF file that is damaged or cut short"),
         (b"\0\0\0\x18ftypheic", "it is HEIC or AVIF, which is not supported: convert it to PNG or JPEG"),
-        (b"8BPS\0\1", "it is a Photoshop file, which is not read"),
+        (b"8BPS\0\1", "it is a Photoshop file, which is not supported"),
         (b"version https://git-lfs.github.com/spec/v1\noid", "a Git LFS pointer"),
         (b"\x89PNG\r\n\x1a\n", "it is a PNG file that is damaged or cut short"),
         (b"\xff\xd8\xff\xe1\x40\x00Exif", "it is a JPEG file that is damaged or cut short"),

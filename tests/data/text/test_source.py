@@ -240,8 +240,8 @@ BROKEN = [
     ("a.csv", b"text,label\nfine,a\nno label,\n", "a.csv:3: the label is missing"),
     ("a.csv", b"text,label\nfine,a\na,b,c\n", "a.csv:3 (row 2) has 3 values"),
     ("a.csv", b"text,label\nonly\n", "a.csv:2 (row 1) has 1 value:"),
-    ("a.csv", b'text,label\nx,a\n"never closed,a\nmore,b\n', "a.csv:3: a row that begins here"),
-    ("a.csv", b'text,label\n"ab"c,a\n', "a.csv:2: a row that begins here"),
+    ("a.csv", b'text,label\nx,a\n"never closed,a\nmore,b\n', "a.csv:3: the row that begins here"),
+    ("a.csv", b'text,label\n"ab"c,a\n', "a.csv:2: the row that begins here"),
     ("a.csv", b"text,label\n", "no text to train on"),
     ("a.csv", b"text,label\nx,a\ny,a\n", "every training text has the label 'a'"),
     ("a.csv", b"text,label\n,a\n!,b\n", "no training text contains words"),
@@ -280,7 +280,7 @@ def test_what_is_no_file_of_texts_is_told(tmp_path: Path) -> None:
     for path, said in (
         ("absent.csv", "there is no file"),
         ("*.csv", "no file matches"),
-        ("empty", "holds no .txt file"),
+        ("empty", "contains no .txt file"),
         ("flat", "is not in a class folder"),
     ):
         with pytest.raises(DataError, match=said):
@@ -292,7 +292,7 @@ def test_a_quote_that_is_never_closed_does_not_fill_the_memory(tmp_path: Path, m
         monkeypatch.setattr(f"dlrun.data.{module}.LONGEST_TEXT", 1000)
     path = tmp_path / "a.csv"
     path.write_text('text,label\n"open,a\n' + "x,b\n" * 2000)
-    with pytest.raises(DataError, match=r"a.csv:2: a row that begins here"):
+    with pytest.raises(DataError, match=r"a.csv:2: the row that begins here"):
         _load(path)
     path.write_text("text,label\nx,a\n" + "y" * 1500)
     with pytest.raises(DataError, match=r"a.csv:3: the line has more"):
@@ -365,7 +365,7 @@ def test_one_bad_byte_is_named_by_its_line(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"text,label\nx,a\ncaf\xe9,b\n")
     assert detect_encoding(str(path)) == Detected("encoding", "cp1252", "because line 3 is not UTF-8")
-    with pytest.raises(DataError, match=r"a.csv:3 is not in ascii"):
+    with pytest.raises(DataError, match=r"a.csv:3 is not encoded in ascii"):
         _load(path, encoding="ascii")
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
     with pytest.raises(DataError, match=r"a.csv:3 is not encoded in utf-8-sig"):

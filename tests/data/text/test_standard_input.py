@@ -115,7 +115,7 @@ def test_lines_of_text_are_texts(content: str, pipe: Any) -> None:
 def test_what_may_be_either_is_asked_about_and_can_be_said(pipe: Any) -> None:
     content = "stars,words\n5,fine\n1,bad\n"
     pipe(content)
-    with pytest.raises(DataError, match=r"standard input looks like CSV .* name the column 'review'") as caught:
+    with pytest.raises(DataError, match=r"standard input looks like CSV .* has no column 'review'") as caught:
         read()
     assert "--set dataset.standard_input=lines" in caught.value.hint
     pipe(content)

@@ -63,8 +63,8 @@ class Header:
         """
         if self.present is False and is_name_like:
             yield (
-                f"the first line of {path} looks like column names, but header: false reads it as a row: remove it "
-                "from the file if it is not a row"
+                f"the first line of {path} looks like column names, but is read as a row: remove header: false or the "
+                "line if it contains column names"
             )
         if self.present is None and not self.names and like:
             yield (
