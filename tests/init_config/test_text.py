@@ -24,7 +24,7 @@ def test_unclosed_quotes_are_ordinary_characters_of_texts(tmp_path: Path) -> Non
 def test_a_damaged_row_is_reported_rather_than_a_missing_text_column(tmp_path: Path) -> None:
     data = tmp_path / "reviews.csv"
     data.write_text('text,label\n"a good film, see it,good\nnot my film at all,bad\n')
-    with pytest.raises(DataError, match=r"reviews.csv:2: a row"):
+    with pytest.raises(DataError, match=r"reviews.csv:2: the row"):
         write_config(str(data), tmp_path / "reviews.yaml", Wishes(kind="text"))
 
 

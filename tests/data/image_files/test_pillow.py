@@ -155,10 +155,10 @@ def tiff_of(side: int) -> bytes:
         (saved(PIXELS.astype(np.int32)[..., :1], "TIFF"), "save it with 8 or 16 bits"),
         (
             png_of(12_000),
-            f"144,000,000 pixels, more than the {LARGEST_PIXELS / 1e6:.0f} million",
+            f"144,000,000 pixels, more than the limit of {LARGEST_PIXELS / 1e6:.0f} million",
         ),
-        (png_of(50_000), f"2,500,000,000 pixels, more than the {LARGEST_PIXELS / 1e6:.0f} million"),
-        (tiff_of(60_000), f"3,600,000,000 pixels, more than the {LARGEST_PIXELS / 1e6:.0f} million"),
+        (png_of(50_000), f"2,500,000,000 pixels, more than the limit of {LARGEST_PIXELS / 1e6:.0f} million"),
+        (tiff_of(60_000), f"3,600,000,000 pixels, more than the limit of {LARGEST_PIXELS / 1e6:.0f} million"),
         (b"\x99\x98\x97\x96", "not in a known image format"),
     ],
 )

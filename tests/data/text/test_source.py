@@ -215,7 +215,7 @@ def test_random_strings_without_number_do_not_fill_the_memory(tmp_path: Path, mo
     path.write_text(_csv([(f"common x{i:03} y{i:03}", "ab"[i % 2]) for i in range(200)]))
     dataset = _load(path)
     assert dataset.raw.vocabulary[0] == "common"
-    assert any("without the rarest" in note for note in dataset.notes)
+    assert any("the rarest are not counted" in note for note in dataset.notes)
 
 
 def test_described_and_loaded_are_the_same(tmp_path: Path) -> None:
