@@ -150,7 +150,7 @@ def test_pickled_objects_several_arrays_and_half_an_array_are_refused(
     np.save(tmp_path / "objects.npy", np.array([{}, []], dtype=object), allow_pickle=True)
     np.savez(tmp_path / "two.npz", a=ROWS, b=ROWS)
     np.save(tmp_path / "whole.npy", ROWS)
-    for name, said in (("objects.npy", "cannot be read"), ("two.npz", "no array of features: a, b")):
+    for name, said in (("objects.npy", "cannot be read"), ("two.npz", "no array of features; it has a, b")):
         with pytest.raises(DataError, match=said):
             list(VECTOR.read(str(tmp_path / name), at_once=4))
     whole = (tmp_path / "whole.npy").read_bytes()

@@ -104,7 +104,7 @@ def test_names_and_the_delimiter_can_be_set(tmp_path: Path) -> None:
             {"names": ("path", "label")},
             "is a Parquet file, which contains its own column names",
         ),
-        ("list.jsonl", {"header": False}, "is a file of JSON lines, which contains its own column names"),
+        ("list.jsonl", {"header": False}, "is a JSON lines file, which contains its own column names"),
         ("folder", {"delimiter": ";"}, "delimiter is for a list of images, but path is a folder"),
         ("folder", {"quoted": False}, "quoted is for a list of images, but path is a folder"),
     ],

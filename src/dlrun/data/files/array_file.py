@@ -98,7 +98,7 @@ def opened_arrays(source: str, names: Sequence[str]) -> Iterator[dict[str, Array
             wanted = [name for name in names if name in file.headers] or [*file.headers][: len(file.headers) == 1]
             if not wanted:
                 expected = "one called " + " or ".join(names)
-                raise DataError(f"{path} has no array of features: {', '.join(file.headers)}", expected=expected)
+                raise DataError(f"{path} has no array of features; it has {', '.join(file.headers)}", expected=expected)
             with explained_damage(str(path)):
                 archive = stack.enter_context(zipfile.ZipFile(path))
                 members = {name: stack.enter_context(archive.open(f"{name}.npy")) for name in wanted}

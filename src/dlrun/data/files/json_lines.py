@@ -53,9 +53,9 @@ class JsonLinesFile(DataFile):
     def _value(self, found: Mapping[str, Any], key: str, number: int) -> Any:
         if key not in found:
             near = nearest(key, found)
-            keys = ", ".join(map(repr, found)) or "it is empty"
+            others = f"it has {', '.join(map(repr, found))}" if found else "it is empty"
             raise DataError(
-                f"{self.place(self.path, number)}: the object has no key {key!r}: {keys}",
+                f"{self.place(self.path, number)}: the object has no key {key!r}; {others}",
                 expected=f"{key!r} in every line",
                 hint=f"did you mean {near!r}?" if near else "remove these lines, or add the key to them",
             )

@@ -75,6 +75,6 @@ class FileKeys(Fields):
             return
         for key in ("header", "names"):
             if key in self.model_fields_set and getattr(self, key) not in ("auto", ()):
-                kind = "a Parquet file" if files[0].row_word == "row" else "a file of JSON lines"
+                kind = "a Parquet file" if files[0].row_word == "row" else "a JSON lines file"
                 problem = f"{label} is {kind}, which contains its own column names"
                 yield FieldProblem((key,), problem, f"no key {key}")
