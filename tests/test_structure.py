@@ -21,7 +21,7 @@ LEAST_SHARE_WITH_TESTS = 0.6
 MODULES_IN_CIRCLES: set[str] = set()
 PACKAGES_IN_CIRCLES: dict[str, set[str]] = {}
 LARGE_PACKAGES: set[str] = set()
-SHARED_CLASS_NAMES = {"Header"}
+SHARED_CLASS_NAMES: set[str] = set()
 
 
 def imported_modules(name: str) -> set[str]:

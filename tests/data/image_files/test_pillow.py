@@ -12,7 +12,14 @@ import PIL.Image
 import pytest
 
 from dlrun.data.image_files.headers import scan
-from dlrun.data.image_files.pillow import LARGEST_PIXELS, Header, Unreadable, prepare_pillow, read_header, read_pixels
+from dlrun.data.image_files.pillow import (
+    LARGEST_PIXELS,
+    ImageHeader,
+    Unreadable,
+    prepare_pillow,
+    read_header,
+    read_pixels,
+)
 from pictures import CMYK_JPEG, GIF, blocks, bmp, png, saved, unpacked
 
 PIXELS = blocks(16, 24)
@@ -202,7 +209,7 @@ def test_a_png_whose_texts_pillow_refuses_is_read_as_its_pixels_are_sound(tmp_pa
     with pytest.raises((OSError, ValueError)):
         PIL.Image.open(os.fsdecode(path), formats=["PNG"])
     header = read_header(path)
-    assert header == Header(16, 24, 3, "plain", 1, False, 8, False, header.bytes, header.changed)
+    assert header == ImageHeader(16, 24, 3, "plain", 1, False, 8, False, header.bytes, header.changed)
     np.testing.assert_array_equal(tf.io.decode_image(Path(os.fsdecode(path)).read_bytes()), PIXELS)
 
 

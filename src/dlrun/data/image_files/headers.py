@@ -34,7 +34,7 @@ class Scanned:
     """Headers of several files.
 
     Args:
-        rows: Structured array `(files,)` with the fields of `Header`; `kind` is an index into `KINDS`.
+        rows: Structured array `(files,)` with the fields of `ImageHeader`; `kind` is an index into `KINDS`.
         unreadable: The reason for each file that cannot be read, by its index.
     """
 

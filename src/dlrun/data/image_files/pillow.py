@@ -63,7 +63,7 @@ class Unreadable(Exception):
 
 
 @dataclass(frozen=True)
-class Header:
+class ImageHeader:
     """Properties of an image that are known without decoding it.
 
     Args:
@@ -108,7 +108,7 @@ def prepare_pillow() -> None:
         log.addHandler(logging.NullHandler())
 
 
-def read_header(path: bytes) -> Header:
+def read_header(path: bytes) -> ImageHeader:
     """Read the header of an image file; the suffix does not matter.
 
     Raises:
@@ -118,7 +118,7 @@ def read_header(path: bytes) -> Header:
     with _opened(path) as (file, start, image):
         status = os.fstat(file.fileno())
         kind = _kind(image, start)
-        header = Header(
+        header = ImageHeader(
             image.height,
             image.width,
             _channels(image, kind),
