@@ -140,6 +140,7 @@ def _evaluate_splits(
 def _break_down(setup: TrainingSetup, name: str) -> Breakdown:
     split, predictor, at_once = setup.dataset.splits[name], setup.predictor(), setup.interface().rows_at_once
     collector = collector_of(setup.target)
+    # In blocks, so that memory stays bounded for a split of any size.
     for start in range(0, len(split), at_once):
         rows = slice(start, start + at_once)
         truth = None if split.target is None else split.target[rows]
@@ -166,6 +167,7 @@ def _evaluate_file(
     examples = unlabelled = blank = 0
     for block in blocks:
         unlabelled, blank = unlabelled + block.unlabelled, blank + block.blank
+        # All examples of a block may lack a target; they are counted above, but have no score.
         if not len(block):
             continue
         examples += len(block)
@@ -190,6 +192,8 @@ def _naive_of_file(folder: RunFolder, file: SpecFile, target: Target, *, is_seri
     from dlrun.training.naive import NaiveScores
 
     baseline, spec = folder.read_record().baseline, file.spec
+    # Runs of earlier versions recorded no baseline, and one with very many values is recorded without them.
+    # A series needs neither: its naive forecasts come with each block.
     if not is_series and (baseline is None or len(baseline.values) != target.size):
         return None
     constant = () if is_series or baseline is None else baseline.values

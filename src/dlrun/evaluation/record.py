@@ -71,6 +71,7 @@ def record_evaluation(
             folder.write_text(table, _parts_csv(breakdown))
             if breakdown.confusions:
                 folder.write_text(folder.evaluation / f"{name}_confusion.csv", _confusion_csv(breakdown))
+            # Read while holding the lock, so that the evaluation of another process is not lost.
             kept = folder.read_record().evaluation
             folder.update_record(evaluation={**kept, name: evaluation_record(scores, breakdown, origin=origin)})
     except RunError as error:
@@ -113,6 +114,7 @@ def _parts_csv(breakdown: Breakdown) -> str:
 
 def _confusion_csv(breakdown: Breakdown) -> str:
     names = [*breakdown.parts]
+    # A matrix this large is nearly all zeros, so list only the pairs that occur.
     if len(names) > MOST_COLUMNS:
         pairs = ((names[true], names[predicted], count) for true, predicted, count in breakdown.confusions)
         return csv_text([("true", "predicted", "examples"), *pairs])

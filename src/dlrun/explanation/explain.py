@@ -142,6 +142,7 @@ def explain(  # noqa: PLR0913  each argument is an option of the command
             f"{folder.id} is an autoencoder of texts", expected="an autoencoder of images or columns, or another model"
         )
     output = _output(about, target)
+    # Report problems of the input before TensorFlow starts, which takes seconds.
     examples: Iterator[Examples] = iter(())
     if one_by_one:
         examples = interface.read(sources, tell=lambda text: listener(Note("warning", text)))
@@ -282,6 +283,7 @@ def _columns_of_error(trained: Trained, examples: Examples, others: Array) -> Co
         raise DataError("there is no example to explain", expected="at least one row")
     predictor, interface, stored = trained.predictor(), trained.interface, examples.stored
     error, turns = predictor.reconstruction_errors(stored), max(2, _COMPARED_ROWS // len(stored))
+    # The mean is over all pairs: few examples need many rows each, for many examples two are enough.
     chosen = np.random.default_rng(0).integers(len(others), size=len(stored) * turns)
     found = []
     for name, places in (interface.raw.columns_of_stored() or _number_features(stored.shape[-1])).items():

@@ -89,6 +89,7 @@ def _smooth_grad(core: keras.Model, features: Array, output: int, target: Target
         tape.watch(copies)
         score = _score(core(copies, training=False), output, target)
     slopes = np.abs(tape.gradient(score, copies).numpy())
+    # The mean of absolute slopes: slopes of opposite sign would cancel each other.
     return np.asarray(slopes.mean(axis=(0, -1)), np.float32)
 
 
@@ -98,6 +99,7 @@ def _last_image(core: keras.Model) -> Any:
     images = []
     for layer in layers:
         shape: tuple[int | None, ...] = tuple(getattr(getattr(layer, "output", None), "shape", ()))
+        # An axis of any length is None here, which counts as more than one pixel.
         if len(shape) == _IMAGE_RANK and (shape[1] or 2) * (shape[2] or 2) > 1:
             images.append(layer)
     return images[-1] if images else None
@@ -119,6 +121,7 @@ def overlay(picture: Array, heat: Array) -> bytes:
     from matplotlib import colormaps
     from matplotlib.image import imsave
 
+    # Enlarge by whole pixels: interpolation would blur a small image and its heat map.
     times = max(1, -(-_LEAST_PIXELS // max(picture.shape[:2])))
     plain = _enlarge(picture if picture.shape[2] >= 3 else np.repeat(picture[:, :, :1], 3, axis=2), times)[:, :, :3]
     warm = _enlarge(heat, times)

@@ -27,6 +27,7 @@ def word_weights(predictor: Predictor, stored: Array, output: int) -> Array:
         stored: `(steps,)` token ids, padded with 0. Result: `(tokens,)`.
     """
     count = int(np.count_nonzero(stored))
+    # Row 0 is the unchanged text, so that one call predicts it together with all variants.
     rows = np.tile(stored, (count + 1, 1))
     places = np.arange(count)
     rows[places + 1, places] = OUT_OF_VOCABULARY

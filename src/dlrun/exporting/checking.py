@@ -103,6 +103,8 @@ def _compare(found: Outputs, expected: Outputs, *, target: Target, limit: Limit)
         # Values have any unit, so their differences only mean something relative to their range.
         scale = 1.0 if target.is_decided else _range(truth)
         alone = found[f"singly {name}"]
+        # Next to a batch, only the first examples run one at a time. Without one all have to: fewer of them
+        # would differ in shape, which counts as infinite.
         differences = [_difference(alone, truth[: len(alone)] if together else truth)]
         if together:
             differences.append(_difference(found[f"together {name}"], truth))
@@ -131,6 +133,7 @@ def _difference(found: Array, truth: Array) -> Array:
     """Return the absolute differences; infinite if only one of two values is NaN, or if the shapes differ."""
     if found.shape != truth.shape:
         return np.full(truth.shape, np.inf)
+    # NaN in both counts as equal. So does the same infinity in both, whose difference would be NaN.
     both = np.isnan(found) & np.isnan(truth)
     with np.errstate(invalid="ignore"):
         difference = np.where(both | (found == truth), 0.0, np.abs(found.astype(np.float64) - truth))
@@ -140,6 +143,7 @@ def _difference(found: Array, truth: Array) -> Array:
 def _range(values: Array) -> float:
     finite = values[np.isfinite(values)]
     spread = float(np.ptp(finite)) if finite.size else 0.0
+    # Constant predictions have no range: their size is the scale then, or 1 if all of them are 0.
     return spread or float(np.abs(finite).max(initial=0.0)) or 1.0
 
 

@@ -52,8 +52,10 @@ def run_child(
 
 def _last_words(done: subprocess.CompletedProcess[str]) -> str:
     if done.returncode < 0:
+        # The negative of the signal that ended the process, which had no time to say why.
         return f"it crashed ({signal.Signals(-done.returncode).name})"
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    # The last line may be a warning or a log message; a line that names an exception says more.
     errors = [line for line in lines if line.partition(":")[0].endswith(("Error", "Exception"))]
     message = (errors or lines or ["it ended without any output"])[-1]
     return message if len(message) < 400 else message[:400] + " ..."  # a converter may print the whole graph

@@ -114,6 +114,7 @@ def _spread(interface: Interface, blocks: Iterable[Examples]) -> tuple[list[Exam
             step *= 2
         # Whenever the step doubles, drop every second example kept so far; memory stays bounded for any length.
         found = {number: each for number, each in found.items() if number % step == 0}
+        # The first index in this block whose number, counted over all blocks, is a multiple of the step.
         indices = range(-read % step, len(block), step)
         for index, example in zip(indices, interface.raw.deployed_several(block, indices), strict=True):
             found[read + index] = _copied(example), np.array(block.stored[index : index + 1])
@@ -123,6 +124,7 @@ def _spread(interface: Interface, blocks: Iterable[Examples]) -> tuple[list[Exam
     if not found:
         return [], []
     kept = list(found.values())
+    # There may be twice as many as wanted. The first ones alone would leave out the end of the data.
     kept = [kept[index] for index in np.unique(np.linspace(0, len(kept) - 1, MOST).astype(int))]
     return [example for example, _ in kept], [stored for _, stored in kept]
 
@@ -146,6 +148,7 @@ def _known_words(model: ExportModel) -> dict[str, list[str]]:
 
 
 def _random(tensor: Any, random: np.random.Generator, words: list[str], ids: int | None) -> npt.NDArray[Any]:
+    # None is an axis of any length, such as the height of an image: each example gets another one.
     shape = (1, *(int(random.integers(24, 97)) if size is None else size for size in tensor.shape[1:]))
     if tensor.dtype == "string":
         return np.array(random.choice(words or [""], shape).tolist(), dtype=object)

@@ -173,6 +173,7 @@ def export(  # noqa: PLR0913  an option each, by keyword
     )
     interface = read_interface(folder).read_as(file.spec.dataset)
     _refuse_beyond_float64(interface)
+    # Report problems of this file before TensorFlow starts, which takes seconds.
     sample = read_sample(interface, options.data) if options.data is not None else None
     start_tensorflow()
     from dlrun.training.trained import load_trained
@@ -233,6 +234,7 @@ def _export(
         listener(Note("export", message))
     model = plain_model(trained)
     sample = sample or generated_sample(model, trained.interface)
+    # The check belongs inside: an error in the block leaves the final path as it was.
     with place.staged() as staged:
         written = write(model, staged, place.format, run=trained.folder.id, sample=sample, quantize=quantize)
         listener(Note("check", f"{len(sample)} examples, {sample.origin}"))
@@ -246,6 +248,7 @@ def _export(
         )
         if not measured.passed:
             raise _too_far(measured, place, sample)
+    # The check ran this code with the temporary path; users get it with the final one.
     loading = loading_code(place.format.name, place.path)
     has_steps = trained.interface.raw.type == "series"
     example = example_code(place.format.name, written.description, written.examples[0], has_steps=has_steps)

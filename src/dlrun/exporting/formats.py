@@ -11,6 +11,8 @@ from dlrun.errors import UsageError
 TargetName = Literal["keras", "savedmodel", "onnx", "tflite"]
 Quantize = Literal["float16", "int8"]
 
+# Fractions of the range of the predictions. Pixels rounded by another library change predictions more than
+# float32 does, and float16 has only three digits.
 _FLOAT32, _ROUNDED, _FLOAT16 = 1e-4, 5e-3, 1e-2
 
 

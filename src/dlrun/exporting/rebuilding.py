@@ -28,6 +28,7 @@ def without_bincount(preprocess: keras.Model) -> keras.Model:
         if not _counts(layer):
             return layer(*arguments, **options)
         one_hot = keras.ops.one_hot(arguments[0], layer.num_tokens, dtype="float32")
+        # multi_hot tells whether an id occurs, count how often.
         return (keras.ops.max if layer.output_mode == "multi_hot" else keras.ops.sum)(one_hot, axis=1)
 
     copy: keras.Model = keras.models.clone_model(preprocess, call_function=call)
@@ -58,6 +59,7 @@ def with_float_resizing(raw: keras.Model) -> keras.Model:
             return layer(*arguments, **options)
         resize = keras.layers.Resizing.from_config({**layer.get_config(), "dtype": "float32"})
         resized = keras.ops.round(resize(keras.ops.cast(arguments[0], "float32"), training=False))
+        # Some interpolations overshoot the range of pixels, and the cast would turn 256 into 0.
         return keras.ops.cast(keras.ops.clip(resized, 0, 255), layer.compute_dtype)
 
     copy: keras.Model = keras.models.clone_model(raw, call_function=call)
@@ -101,6 +103,7 @@ def _plain(node: Any) -> Any:
     if node.get("class_name") == "Dropout":
         # Training replaces its class by dlrun's, which only differs in its random numbers.
         node = {**node, "module": "keras.layers", "registered_name": None}
+    # A mixed policy computes in 16 bits, but the copy is to compute in float32.
     if node.get("class_name") == "DTypePolicy" and node["config"].get("name", "").startswith("mixed"):
         return {**node, "config": {"name": "float32"}}
     return {key: _plain(each) for key, each in node.items()}
@@ -125,6 +128,7 @@ def _untied(core: keras.Model) -> keras.Model:
             made[name] = keras.layers.Dense(units, name=name)
         return made[name](arguments[0])
 
+    # `call` above applies Dense layers in place of a tied one, so its clone only has to exist.
     def clone(layer: Any) -> Any:
         return (
             keras.layers.Identity(name=layer.name)
@@ -137,6 +141,7 @@ def _untied(core: keras.Model) -> keras.Model:
         if layer.name in tied:
             layer.set_weights([tied[layer.name].kernel.numpy(), tied[layer.name].bias.numpy()])
         elif layer.name in made:
+            # The way back has the transposed kernel, but a bias of its own.
             own = tied[layer.name.removesuffix("_reverse")]
             layer.set_weights([own.kernel.numpy().T, own.reverse_bias.numpy()])
         elif layer.weights:

@@ -129,6 +129,7 @@ def _entry(given: Input, value: np.ndarray[tuple[int, ...], np.dtype[np.generic]
     if given.dtype == "uint8" and given.shape[-1] is None:
         return f"{given.name!r}: np.frombuffer({bytes(value[0]).decode()!r}.encode(), np.uint8)[None]"
     if value.size <= _LARGEST_SHOWN and value.dtype.kind == "f":
+        # repr() writes nan, which is not a name that Python knows.
         written = re.sub(r"\bnan\b", 'float("nan")', repr(value.tolist()))
         return f'{given.name!r}: np.array({written}, "{given.dtype}")'
     return f'{given.name!r}: np.load("examples.npy")[:1].astype("{given.dtype}")'

@@ -149,6 +149,7 @@ def lookup_ids(layer: Any) -> tuple[dict[str, int], int]:
             f"{layer.name} (StringLookup) does more than giving each known string an id, and one id to all others",
             hint="--to keras, or --to savedmodel",
         )
+    # The special ids come first: the mask token, if there is one, then the one of all unknown strings.
     begin = 1 + (config["mask_token"] is not None)
     ids = {token: begin + number for number, token in enumerate(layer.get_vocabulary(include_special_tokens=False))}
     if config["mask_token"] is not None:

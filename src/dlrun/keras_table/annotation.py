@@ -40,6 +40,7 @@ def field_of(argument: Argument, nested: Callable[[str], Any]) -> tuple[Any, Fie
     if len(set(argument.types) - {"null"}) > 1:
         annotation = Annotated[annotation, WrapValidator(_as_one_error(argument))]
     default = ... if argument.required else argument.default
+    # The default of a Keras object is its name, which only validation turns into a component.
     has_object = not plain.keys() >= set(argument.types)
     return annotation, Field(default=default, description=argument.description, validate_default=has_object)
 

@@ -113,6 +113,8 @@ def part_class(group: Group, name: str) -> type[KerasPart]:
 def part_annotation(kind: str) -> Any:
     """Return the annotation of a field for an initializer, regularizer, constraint or layer."""
     group = _PARTS[kind]
+    # The class of a part is made when a spec names it. Making the classes of all parts here would never end,
+    # because some layers wrap layers.
     return Annotated[
         Any,
         BeforeValidator(lambda value: parse_part(group, value)),
@@ -200,6 +202,7 @@ def _parse_named(group: Group, value: Any) -> tuple[str, Any, tuple[str, ...]]:
 def _unknown_name(group: Group, name: str, value: Any) -> InitErrorDetails:
     place: tuple[str, ...] = () if isinstance(value, str) else (name,) if group == "layers" else ("type",)
     left_out = name in LEFT_OUT_CLASSES
+    # The name of a class that is left out on purpose is not misspelled, so a similar one is no help.
     found = None if left_out else nearest(name, (*entry_names(group), *short_names(group)))
     why = _LEFT_OUT if left_out else ""
     error = _custom("unknown_name", f"there is no {_KINDS[group]} {name!r}{why}", found)

@@ -48,6 +48,7 @@ def table() -> dict[str, Any]:
 def text(table: Mapping[str, Any]) -> str:
     """Return the table as the text of its file, with one argument per line for readable diffs."""
     lines = json.dumps(table, indent=1, ensure_ascii=False)
+    # Braces without others inside, five spaces deep or more, are an argument.
     deepest = re.compile(r"\{\n {5,}[^{}]*\}")
     return deepest.sub(lambda found: re.sub(r"\s*\n\s*", " ", found[0]), lines) + "\n"
 
@@ -153,11 +154,13 @@ def _rule(name: str, full_name: str, default: object) -> Rule:
 
 
 def _types_of(default: object) -> tuple[str, ...]:
+    # Looked up by the exact type, because True is also an instance of int.
     named = {bool: "bool", int: "int", float: "number"}.get(type(default))
     return (named,) if named else ()
 
 
 def _default(default: Any, types: tuple[str, ...]) -> Any:
+    # Keras may state the default by an alias; the table has one name for each class.
     if "initializer" in types and default is not None:
         return _name("initializers", named_objects("initializers")[default])
     return float(default) if types == ("number",) and default is not None else default

@@ -133,6 +133,7 @@ class Autoencoder(Hidden, Model):
         shape = features.shape[:-1]
         yield from axis_problem(("kernel_size",), self.kernel_size, rank=len(shape))
         for index in range(len(self.filters)):
+            # An axis of length 1 keeps its length, so a layer has an effect as long as another axis is longer.
             if max(shape) == 1:
                 yield FieldProblem(
                     ("filters", index),

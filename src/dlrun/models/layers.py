@@ -102,6 +102,7 @@ class Hidden(Weights):
             make_layer: Function that builds the Keras layer from the arguments that all layers with a kernel share.
             name: Name of the layer.
         """
+        # Only normalization needs the activation in a layer of its own, which comes after it.
         if not self.batch_normalization:
             return make_layer(activation=self.activation, name=name, **self.kernel_options())(tensor)
         return self.follow(make_layer(name=name, **self.kernel_options())(tensor), name=name)

@@ -69,7 +69,9 @@ class Sequential(Model):
         """Return the activation of the last layer that has one."""
         _, layer = self._end(_PASSES_ON.fullmatch)
         if layer.type_name in _ACTIVATIONS - {"Activation"}:
+            # The snake case of ReLU is re_lu, but the activation is named relu.
             return layer.snake_case.replace("re_lu", "relu")
+        # A wrapper such as TimeDistributed has the activation of the layer inside.
         return getattr(getattr(layer, "layer", layer), "activation", None) or "linear"
 
     def gains_from_shares(self) -> bool:
@@ -96,6 +98,7 @@ class Sequential(Model):
         shape = features.shape
         for index, layer in enumerate(self.layers):
             found = _input_shape(layer, shape) if layer.type_name == "Input" else layer_shape(layer, shape)
+            # Input passes on the same tuple, so identity tells whether a layer came before.
             if problem := _token_problem(layer, features, is_first=shape is features.shape):
                 found = problem
             if isinstance(found, FieldProblem):
@@ -135,6 +138,7 @@ class Sequential(Model):
         return index, self.layers[index]
 
     def _names(self) -> tuple[str, ...]:
+        # Input is not built, so layers have the same numbers with and without one before them.
         first = 0 if self.layers[0].type_name == "Input" else 1
         return tuple(
             layer.name or f"{index}_{layer.snake_case}" for index, layer in enumerate(self.layers, start=first)

@@ -87,10 +87,12 @@ class _Classes(Layout):
     def cells(self, outputs: Array) -> list[Cells]:
         """Return the cells. A row with non-finite outputs gets the last name, which is empty."""
         if self._ranks == 1:
+            # Of equal classes it takes the first, as the stable sort does, but without sorting all classes.
             best = outputs.argmax(axis=1)[:, None]
         else:
             best = np.argsort(-outputs, axis=1, kind="stable")[:, : self._ranks]
         probabilities = np.take_along_axis(outputs, best, axis=1)
+        # Only after the probabilities are looked up, because -1 is the place of the empty name, not of a class.
         best[~np.isfinite(outputs).all(axis=1)] = -1
         cells: list[Cells] = []
         for rank in range(self._ranks):

@@ -67,6 +67,7 @@ class JsonLinesWriter:
 
     def __init__(self, stream: TextIO, columns: Sequence[OutputColumn]) -> None:
         self._stream, self._columns = stream, columns
+        # The line is a template for the operator %, so a % in the name of a column is doubled.
         keys = [json.dumps(encodable(column.name), ensure_ascii=False).replace("%", "%%") for column in columns]
         self._line = "{" + ", ".join(f"{key}: %s" for key in keys) + "}\n"
 

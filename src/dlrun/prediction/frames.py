@@ -74,6 +74,7 @@ def as_file(table: pa.Table, *, called: str) -> Iterator[Path]:
         try:
             yield path
         except DataError as error:
+            # The message names the temporary file, which the user does not know.
             parts = [text.replace(str(path), called) for text in (error.what, error.expected, error.hint)]
             raise DataError(parts[0], expected=parts[1], hint=parts[2]) from error
 
@@ -104,6 +105,7 @@ def predictions_table(
     """Return predictions as an Arrow table, in which kept columns have the type of the source."""
     made = _table(columns, blocks)
     for name in keep:
+        # Kept cells were written as text. With a prediction for every row, take the column of the source itself.
         if len(made) == len(source):
             made = made.set_column(made.column_names.index(name), source.schema.field(name), source[name])
     return made

@@ -167,6 +167,7 @@ def new_file(path: Path, *, text: bool = False) -> Iterator[IO[Any]]:
     Raises:
         RunError: The file cannot be written. After this and any other error in the block, `path` is unchanged.
     """
+    # The rename would otherwise replace a symbolic link instead of the file that it leads to.
     path = Path(os.path.realpath(path))
     staged = staged_name(path)
     file: IO[Any] | None = None

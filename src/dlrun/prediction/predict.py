@@ -168,6 +168,7 @@ def predict(  # noqa: PLR0913  each argument is an option of the command
     table = read_frame(source)
     with as_file(table, called=f"the {type(source).__name__}") as path:
         made = _predict(run, [str(path)], options=options, runs_dir=runs_dir, listener=listener)
+        # The rows are read while the blocks are, so all of this happens before the file is removed.
         blocks = [list(block.cells) for block in made.blocks]
     return like(source, predictions_table(list(made.columns), blocks, source=table, keep=options.keep))
 

@@ -102,6 +102,7 @@ def _best(line: ComparisonLine, directions: Mapping[str, str]) -> float | None:
     """Return the best validation score of a line; None if its direction is unknown."""
     known = [value for value in line.values if isinstance(value, float)]
     direction = directions.get(line.key.rpartition(" ")[2].removeprefix("val_"))
+    # Runs are selected by validation scores, so only these have a best run.
     is_choice = line.section == "score" and line.key.startswith(("validation ", "best "))
     if not is_choice or len(known) < _FEWEST_WITH_A_BEST or direction is None:
         return None

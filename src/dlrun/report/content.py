@@ -52,6 +52,7 @@ def read_content(folder: RunFolder) -> Content:
     Raises:
         RunError: A file of the run is missing or damaged.
     """
+    # A run that ended early has no interface. One that recorded its checksum and lost the file is damaged.
     check_presence(folder.path, folder.interface_json)
     interface = read_interface(folder) if folder.interface_json.is_file() else None
     kept = {split: predictions for split in _SPLITS if (predictions := read_predictions(folder, split)) is not None}
@@ -59,6 +60,7 @@ def read_content(folder: RunFolder) -> Content:
         if interface.target.size > _MOST_CLASSES:
             kept = {}
         for split, predictions in kept.items():
+            # A file can be intact and still belong to another model; it would fail in the middle of a plot.
             if wrong := find_misfit(predictions, interface.target):
                 raise RunError(f"{predictions_file(folder, split)} does not match the model of this run: {wrong}")
     record = folder.read_record()

@@ -71,6 +71,7 @@ def draw_figure(name: str, title: str, draw: Callable[[Any], None], *, size: tup
 
     with mpl.rc_context():
         mpl.rcdefaults()  # a matplotlibrc in the working directory may request LaTeX, an external program
+        # Without a salt, matplotlib gives the elements of an SVG random ids, and no two reports would be equal.
         mpl.rcParams.update({**_STYLE, "axes.prop_cycle": cycler(color=COLOURS), "svg.hashsalt": name})
         try:
             svg, png = _forms(draw, size)

@@ -45,6 +45,7 @@ def shown_columns(predictions: StoredPredictions) -> Sequence[int]:
     count = len(predictions.columns)
     if not len(predictions.cells) or count <= _MOST_COLUMNS:
         return range(count if len(predictions.cells) else 0)
+    # Without importances all are 0, and the stable sort keeps the first columns.
     by = predictions.importances if len(predictions.importances) == count else np.zeros(count)
     return sorted(np.argsort(-by, kind="stable")[:_MOST_COLUMNS].tolist())
 

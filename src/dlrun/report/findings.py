@@ -76,7 +76,9 @@ def _scores(predictions: StoredPredictions, target: Target) -> Iterator[Score]:
     for name, statistic in _statistics(predictions, target):
         count = len(predictions.rows)
         interval = bootstrap_interval(statistic, count, seed=0, samples=_SAMPLES)
+        # The same function gives the value and its interval, so that the two cannot disagree.
         value = float(statistic(np.arange(count)[None])[0])
+        # A score may be undefined for these examples, or in every sample of them.
         if math.isfinite(value) and math.isfinite(interval.low):
             yield Score(name, value, interval.low, interval.high)
 

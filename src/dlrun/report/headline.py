@@ -51,6 +51,7 @@ def headline(content: Content, findings: Mapping[str, Findings]) -> Iterator[Mar
     yield tag("div", *boxes, class_="scores")
     rows = list(_rows(record, split, intervals))
     header = _header(content, split)
+    # The first two columns only repeat the boxes above.
     if any(cell for row in rows for cell in row[2:]):
         filled = [place for place in range(len(header)) if place < 2 or any(row[place] for row in rows)]
         cells = [[row[place] for place in filled] for row in rows]
@@ -94,6 +95,7 @@ def _rows(record: RunRecord, split: str, intervals: Sequence[Score]) -> Iterator
         own = next((score for score in left.values() if _is_same(score, value, name)), None)
         if own is not None:
             left.pop(own.name)
+            # This row has the naive score of the run already.
             left.pop(_NAIVE_PREFIX + own.name, None)
         yield [
             name,

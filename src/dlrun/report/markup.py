@@ -66,6 +66,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, is_stacked: b
         tag("th", breakable(cell), **_NUMBER if right else {}) for cell, right in zip(header, numeric, strict=True)
     )
     head = tag("tr", *heads)
+    # An attribute cannot contain <wbr>, so a zero-width space marks where its text may break.
     labels = [_BREAK.sub("\u200b", cell) if is_stacked else "" for cell in header]
     body = join(tag("tr", *(_cell(*pair) for pair in zip(row, labels, strict=True))) for row in rows)
     class_ = {"class_": "cards"} if is_stacked else {}
@@ -99,6 +100,7 @@ def _cell(cell: str, label: str) -> Markup:
 
 def _is_number(cell: str) -> bool:
     try:
+        # A number in bold is markup: only the text between the tags counts.
         float(re.sub(r"<[^>]*>", "", cell).replace(",", "") if isinstance(cell, Markup) else cell.replace(",", ""))
     except ValueError:
         return False

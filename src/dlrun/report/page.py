@@ -51,6 +51,7 @@ def page(content: Content, findings: Mapping[str, Findings], drawings: Sequence[
 def document(title: str, body: Iterable[str]) -> str:
     """Return a whole HTML page, whose content security policy forbids loading anything."""
     style = Markup(files("dlrun.report").joinpath("style.css").read_text(encoding="utf-8"))
+    # Pictures are data URLs and the style is in the page, so the policy allows only these two.
     head = join(
         (
             Markup('<meta charset="utf-8">'),

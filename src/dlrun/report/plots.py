@@ -112,6 +112,8 @@ def confusion(matrix: Array, names: Sequence[str], *, number: int = 0, column: s
     Shape:
         matrix: `(classes, classes)` counts; rows are the true classes.
     """
+    # By counts, a rare class would look pale even if all of its examples are right. The 1 is for classes without
+    # any example.
     parts = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     few = len(names) <= _WRITTEN_CLASSES
 
@@ -149,6 +151,7 @@ def roc(scores: Array, truth: Array, *, auc: float | None, positive: str) -> Ite
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(truth[order])
     alarms = np.cumsum(1 - truth[order])
+    # Examples with equal scores pass a threshold together, so only the last of them is a point of the curve.
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
 
     def draw(axes: Any) -> None:

@@ -99,4 +99,5 @@ def _written(compared: Sequence[BaselineComparison]) -> str:
 
 def _is_of(score: Score, compared: BaselineComparison) -> bool:
     """Return whether a score is the compared one, possibly under another name."""
+    # Names differ between the two, so compare values; the run computed its own in float32 batches.
     return math.isclose(score.value, compared.value, rel_tol=1e-3)

@@ -56,6 +56,7 @@ def _drawings(content: Content, findings: Mapping[str, Findings]) -> Iterator[Dr
         yield from _of_predictions(
             predictions, findings[split], content.interface.target, scores=record.result.get(split, {})
         )
+    # A shorter phase would be a bar with the label 0.0 s.
     yield from plots.time_spent({phase: seconds for phase, seconds in record.time.items() if seconds >= 0.05})
 
 

@@ -146,6 +146,7 @@ def _check_offsets(places: Mapping[str, list[int]], length: int) -> None:
     """
     position = 0
     for begin, end in sorted(places.values()):
+        # The exact type, because true in JSON becomes a bool, which is also an int.
         if type(begin) is not int or type(end) is not int or begin != position or end < begin:
             raise ValueError(f"an array is at bytes {begin} to {end}, but the one before it ends at {position}")
         position = end
@@ -155,6 +156,7 @@ def _check_offsets(places: Mapping[str, list[int]], length: int) -> None:
 
 def header_length(start: bytes) -> int:
     """Return the number of bytes in the header, from the first eight bytes of a safetensors file."""
+    # A damaged length could ask for more memory than there is.
     return _LENGTH_BYTES + min(int.from_bytes(start[:_LENGTH_BYTES], "little"), _HEADER_LIMIT)
 
 

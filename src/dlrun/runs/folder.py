@@ -296,10 +296,12 @@ class RunFolder:
 
 
 def _encode(text: str) -> bytes:
+    # Paths that are not UTF-8 reach Python with surrogates; this writes their original bytes.
     return text.encode(errors="surrogateescape")
 
 
 def _safe(name: str) -> str:
     """Return the part of an id that comes from the name: letters and digits of any script, `_`, `.` and `-`."""
     text = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", name)).strip("._-")
+    # File systems limit bytes, not characters; a character that this cuts in two is dropped.
     return text.encode()[:_NAME_BYTES].decode(errors="ignore") or "run"

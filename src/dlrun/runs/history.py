@@ -162,6 +162,7 @@ class History:
                     row = {**row, "epoch": number}
                 columns.update(row)
                 rows.append(row)
+            # A killed writer leaves only its last line incomplete; any other such line is damage.
             elif number < len(lines):
                 raise RunError(f"{self.jsonl}:{number} is damaged", expected="one JSON object per line")
             if number * len(columns) > _MOST_CELLS:

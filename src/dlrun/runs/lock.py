@@ -50,10 +50,12 @@ def locked(path: Path) -> Iterator[None]:
 def holder(path: Path) -> int | None:
     """Return the id of the process that holds the lock; None if none does, 0 if its id is not written yet."""
     try:
+        # A folder from elsewhere may have a named pipe here, which would wait for a writer without O_NONBLOCK.
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
     try:
+        # A shared lock: two readers must not take each other for a writer.
         return None if _taken(handle, fcntl.LOCK_SH) else _number(handle)
     except OSError:
         return None  # a file system without locks, where no process can hold one

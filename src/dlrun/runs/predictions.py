@@ -165,6 +165,7 @@ def find_misfit(kept: StoredPredictions, target: Target) -> str:
     if kept.target.size != count * each:
         return f"target has the shape {kept.target.shape} instead of {(count, each)}"
     if target.kind in ("classes", "class_columns"):
+        # One bound for each class column, or a single one, which numpy applies to all.
         most = np.array(target.class_counts or (target.size,))
         if kept.target.dtype.kind not in "iub" or (kept.target < 0).any() or (kept.target >= most).any():
             return "target has classes that the model does not know"

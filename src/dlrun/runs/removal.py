@@ -120,6 +120,7 @@ def _drop(folder: RunFolder) -> None:
         RunError: The run cannot be removed and is unchanged; or it is removed, but some of its files are left.
     """
     path, dropped = folder.path, folder.path.with_name(DROPPED + folder.path.name)
+    # Before the rename: afterwards, a folder that is not writable would leave files of a removed run.
     for place in (path.parent, path, *(Path(each) for each, _, _ in os.walk(path))):
         if not os.access(place, os.W_OK | os.X_OK):
             raise RunError(
@@ -136,6 +137,7 @@ def _drop(folder: RunFolder) -> None:
             disk.remove_tree(dropped / name)
         disk.rmdir(dropped)
     except OSError as error:
+        # Undo the rename only if nothing is gone: a run without some of its files must not come back.
         if _files(dropped) == before:
             with suppress(OSError):
                 disk.rename(dropped, path)
@@ -200,6 +202,7 @@ def refuse_removed(folder: RunFolder, name: Literal["best", "last"] = "last") ->
 
 
 def _freed(folder: RunFolder, names: tuple[str, ...]) -> Freed:
+    # Checkpoints share files by hard links; a file that a kept one has too frees no space.
     gone = {file for name in names for file in _files(folder.checkpoints / name)}
     kept = {file for name in set(_present(folder)) - set(names) for file in _files(folder.checkpoints / name)}
     return Freed(folder.id, names, sum(size for _, size in gone - kept))
@@ -235,6 +238,7 @@ def _unwanted(folder: RunFolder, keep: Keep) -> tuple[str, ...]:
         return present
     ends_with_best = _ends_with_best(folder)
     wanted = best if keep == "best" else last
+    # If it is unknown which one the results belong to, both stay.
     if ends_with_best is not False:
         wanted = wanted | best
     if not ends_with_best or not best & {*present} or folder.read_record().status != "completed":

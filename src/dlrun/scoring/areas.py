@@ -62,6 +62,7 @@ def area_under_curve(
         return _interpolated_precision(hits, alarms)
     if curve == "PRGAIN":
         share = positives / negatives
+        # Below a recall of P / (P + N) the gain is negative; the curve begins at 0.
         x = np.maximum(np.where(hits == 0, 0.0, 1 - share * ratio(positives - hits, hits, otherwise=0.0)), 0.0)
         y = np.where(hits == 0, 1.0, 1 - share * ratio(alarms, hits, otherwise=0.0))
     elif curve == "PR":
@@ -82,6 +83,7 @@ def _interpolated_precision(hits: Float, alarms: Float) -> float:
     gained, more = np.diff(hits), np.diff(predicted)
     slope = ratio(gained, more, otherwise=0.0)
     intercept = hits[:-1] - slope * predicted[:-1]
+    # Up to the first point the intercept is 0 and precision is constant, so there is no logarithm.
     with np.errstate(divide="ignore", invalid="ignore"):
         growth = np.where(predicted[:-1] > 0, np.log(predicted[1:] / predicted[:-1]), 0.0)
     return float((slope * (gained + intercept * growth)).sum() / hits[-1])

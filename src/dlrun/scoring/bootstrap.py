@@ -97,6 +97,7 @@ def macro_f1_of(truth: Array, predicted: Array, size: int) -> Statistic:
 
     def statistic(indices: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         whole = counted(truth[indices]) + counted(predicted[indices])
+        # A class that does not occur in a sample is 0 / 0, which nanmean leaves out.
         with np.errstate(invalid="ignore"):
             return np.asarray(np.nanmean(2 * counted(hits[indices]) / whole, axis=1), np.float64)
 

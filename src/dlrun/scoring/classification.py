@@ -114,6 +114,7 @@ def confusions(truth: Array, predicted: Array, size: int) -> list[tuple[int, int
     Returns:
         True class, predicted class and count, in the order of the matrix.
     """
+    # One number for each pair, in int64 because the square of the number of classes may not fit into int32.
     pairs, counts = np.unique(truth.astype(np.int64) * size + predicted, return_counts=True)
     found = zip(pairs.tolist(), counts.tolist(), strict=True)
     return [(pair // size, pair % size, count) for pair, count in found]
@@ -131,6 +132,7 @@ def true_ranks(truth: Array, probabilities: Array) -> npt.NDArray[np.int64]:
         truth: `(n,)`. probabilities: `(n, classes)`. Returns: `(n,)`.
     """
     own = probabilities[np.arange(len(truth)), truth][:, None]
+    # Of equal probabilities the first class counts as predicted, as with argmax, so rank 0 is exactly a hit.
     before = (probabilities == own) & (np.arange(probabilities.shape[1]) < truth[:, None])
     return np.asarray((probabilities > own).sum(axis=1) + before.sum(axis=1), np.int64)
 

@@ -19,6 +19,7 @@ from dlrun.signature import Target
 Array = npt.NDArray[Any]
 
 _TURNS = 5
+# A probability of 0 would make the loss infinite, and the increase of the loss undefined.
 _LEAST = 1e-7
 
 
@@ -67,6 +68,7 @@ def permutation_importances(
         rises = []
         for _ in range(turns):
             changed = stored.copy()
+            # One permutation for all values of a column: separately, they would form cells that no example has.
             changed[..., list(places)] = stored[generator.permutation(len(stored))][..., list(places)]
             rises.append(measure(predict(changed)) - before)
         found.append(Importance(name, float(np.mean(rises)), float(np.std(rises))))
@@ -97,6 +99,7 @@ def loss_of(truth: Array, target: Target, output: int | None = None) -> tuple[Ca
 
         return log_loss, "log loss"
     values = truth.reshape(len(truth), -1)
+    # Values have different units, so each error counts relative to the deviation of its value.
     spread = np.maximum(values.std(axis=0), _LEAST)
     if values.shape[1] == 1:
         return lambda outputs: float(np.sqrt(np.square(outputs - values).mean())), "RMSE"

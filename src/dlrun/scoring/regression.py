@@ -81,6 +81,7 @@ def r2_score(truth: Array, predicted: Array, *, weights: Array | None = None, by
     """
     truth, predicted = truth.astype(np.float64), predicted.astype(np.float64)
     weight = np.ones((len(truth), 1)) if weights is None else weights.astype(np.float64).reshape(-1, 1)
+    # An example without weight would hide that the value is constant in all others.
     used = weight[:, 0] > 0
     truth, predicted, weight = truth[used], predicted[used], weight[used]
     if not len(truth):

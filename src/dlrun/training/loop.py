@@ -181,6 +181,7 @@ class Trainer:
             The scores of the epoch so far, and the seconds that the device waited for data.
         """
         training, steps = self.job.spec.training, self._steps_of_epoch()
+        # A resumed epoch continues the metrics of its checkpoint, so that its scores cover all of its steps.
         if self.state.epoch_step == 0:
             self.model.reset_metrics()
         began_at, began_step, wait_seconds = time.perf_counter(), self.state.epoch_step, 0.0
@@ -226,6 +227,7 @@ class Trainer:
         return scores
 
     def _steps_of_epoch(self) -> int:
+        # The length of the training is in steps, so its last epoch may be shorter than the others.
         left = self.job.length.steps - self.state.step + self.state.epoch_step
         return min(self.job.length.steps_per_epoch, left)
 

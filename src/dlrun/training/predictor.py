@@ -118,6 +118,7 @@ class Predictor:
 
     def _batches(self, rows: Array) -> Iterator[tuple[Any, Any]]:
         with step_failures("training.evaluation_batch_size", self.batch_size):
+            # Without rows there is still one batch: its empty output has the right shape and dtype.
             for start in range(0, max(1, len(rows)), self.batch_size):
                 batch = np.asarray(rows[start : start + self.batch_size])
                 yield self._step(tf.constant(batch))

@@ -47,6 +47,7 @@ def sample_predictions(
         The predictions, with the examples that the report shows.
     """
     examples, target, naive = setup.dataset.splits[split], setup.target, setup.dataset.naive.get(split)
+    # An output is a float32 of four bytes; with many classes, fewer examples fit.
     most = max(1, min(MOST_EXAMPLES, _MOST_BYTES // (4 * target.size)))
     rows = _sample(len(examples), most=most, in_a_row=naive is not None)
     part = examples.take(rows)

@@ -201,6 +201,10 @@ def assemble(
         UsageError: The device does not exist.
         RunError: There is not enough memory for the model or the data.
     """
+    # The order matters.
+    # 1. Divide the cores: once TensorFlow has started, its threads stay as they are.
+    # 2. Load the data and check the spec against it, so that a mistake shows before a model is built.
+    # 3. Build the model. Only then are its updates and penalties known, also those of a plugin.
     spec, timeline = file.spec, timeline or Timeline()
     device = choose_device(spec.training.device, workers=cluster.workers)
     listener(Note("device", f"{device.choice.value}: {device.choice.reason}"))

@@ -70,6 +70,7 @@ class Stop:
             return
         before = {number: signal.signal(number, self._heard) for number in handled_signals()}
         if os.environ.get(LAUNCHED):
+            # The launcher holds the other end of the standard input, which closes when the launcher ends.
             stop_with(0, kill_seconds=_KILL_SECONDS)
         try:
             yield

@@ -90,6 +90,7 @@ def assign_arrays(model: keras.Model, arrays: Mapping[str, npt.NDArray[Any]], *,
     """
     wanted = {name: variable for name, variable in _named(model) if name.partition("/")[0] in parts}
     given = {name: array for name, array in arrays.items() if name.partition("/")[0] in parts}
+    # Check everything before the first assignment, so that an error leaves the model as it was.
     for name in sorted(wanted.keys() ^ given.keys()):
         where = "the model, but not the checkpoint" if name in wanted else "the checkpoint, but not the model"
         raise CheckpointError(f"the variable {name} is in {where}", expected="a checkpoint of this model")
@@ -165,6 +166,7 @@ def _named(model: keras.Model) -> Iterator[tuple[str, Any]]:
         seen: set[str] = set()
         for position, variable in enumerate(variables):
             path = _COUNTED.sub("seed_generator/", variable.path)
+            # Without the counters, several seed generators have one path; their position tells them apart.
             name = f"{part}/{path}" if path not in seen else f"{part}/{path}:{position}"
             seen.add(path)
             yield name, variable
