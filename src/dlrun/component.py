@@ -94,6 +94,7 @@ def read_fields(fields: type[M], plain: Mapping[str, Any]) -> M:
         return fields.model_validate(plain)
     except ValidationError as error:
         try:
+            # Strict mode refuses text for a date in Python values, but takes it from JSON, which has no type for dates.
             return fields.model_validate_json(json.dumps(plain))
         except ValidationError as of_json:
             is_json = all(each["type"] != "json_invalid" for each in of_json.errors(include_url=False))

@@ -85,6 +85,7 @@ def _around(line: str, column: int) -> tuple[str, int]:
     """Return the part of a line to show and the column in that part: one line may be the whole file."""
     if len(line) <= _LONGEST_LINE:
         return line, column
+    # The mistake is in the middle, except near either end, where the part would otherwise be shorter than allowed.
     begin = max(0, min(column - 1 - _LONGEST_LINE // 2, len(line) - _LONGEST_LINE))
     end = begin + _LONGEST_LINE
     before, after = "... " if begin else "", " ..." if end < len(line) else ""
@@ -97,6 +98,7 @@ class SpecError(DlrunError):
     exit_code = 2
 
     def __init__(self, problems: Sequence[Problem]) -> None:
+        # `--set` comes last. By name alone it would come before most files, since `-` sorts before letters.
         self.problems = tuple(sorted(problems, key=lambda p: (p.origin == "--set", p.origin, p.line, p.column)))
         super().__init__("\n".join(map(str, self.problems[:MOST_SHOWN])))
 

@@ -134,6 +134,7 @@ class Target:
         Args:
             classes: Names of the classes of each column, in the order of their indices.
         """
+        # With `=`, class `c` of column `a=b` and class `b=c` of column `a` would have the same name.
         for mark in _MARKS:
             full_names = tuple(f"{column}{mark}{name}" for column, names in classes.items() for name in names)
             if len(set(full_names)) == len(full_names):
@@ -164,6 +165,7 @@ class Target:
 
     def _of_column(self, name: str, first: int, size: int) -> Target:
         full_names = self.class_names[first : first + size]
+        # The mark that `of_columns` chose is not stored, but all names of the column start with it.
         mark = next(mark for mark in _MARKS if all(each.startswith(name + mark) for each in full_names))
         plain = tuple(each.removeprefix(name + mark) for each in full_names)
         return Target("classes", size, plain, self.encoding, self.activation)
@@ -176,6 +178,7 @@ class Target:
     @property
     def units(self) -> int:
         """Number of outputs of the model."""
+        # With a binary loss, one probability decides between two classes.
         return 1 if self.encoding == "binary" and self.kind == "classes" else self.size
 
     @property
@@ -186,6 +189,7 @@ class Target:
     @property
     def output_names(self) -> tuple[str, ...]:
         """A unique name for each class, label or value; a number where the data has no names."""
+        # Names that are incomplete or repeated cannot be told apart, so they are not used at all.
         for names in (self.names, self.class_names) if self.kind == "values" else (self.class_names, self.names):
             if len(names) == self.size == len(set(names)):
                 return names

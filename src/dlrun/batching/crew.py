@@ -71,6 +71,7 @@ class Crew:
             # Closing stdin is the request to stop: it also works if this process is killed and never gets here.
             self._requests.close()
         deadline = time.monotonic() + _GRACE_SECONDS
+        # The messages are read although nobody needs them: a run that writes to a full pipe would never end.
         while self._lines.is_open and (left := deadline - time.monotonic()) > 0:
             if select.select([self._messages], [], [], left)[0]:
                 self._lines.read()

@@ -51,6 +51,7 @@ def plan_batch(combinations: Sequence[Combination], *, trust_plugins: bool = Fal
         UsageError: Two combinations are the same run.
     """
     planned: list[Planned] = []
+    # Not a list: a mistake in a config is found again in each of its combinations.
     problems: dict[Problem, None] = {}
     for number, combination in enumerate(combinations, start=1):
         try:
@@ -135,6 +136,7 @@ def _tails(paths: Sequence[Path]) -> dict[Path, str]:
     length = 1
     while True:
         tails = {path: "/".join(path.with_suffix("").parts[-length:]) for path in paths}
+        # Paths that differ only in their suffix never become distinct, so the length is bounded.
         if len(set(tails.values())) == len(paths) or length > max(len(path.parts) for path in paths):
             return tails
         length += 1

@@ -245,9 +245,11 @@ class Work:
     @contextmanager
     def _listening(self) -> Iterator[None]:
         def heard(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  the signal module passes it
+            # The handler only counts: it can interrupt any line, such as one that is writing a request to the crew.
             self._signal = self._signal or number
             self._signals_heard += 1
 
+        # Python allows handlers in the main thread only, and a batch may run in another.
         can_listen = threading.current_thread() is threading.main_thread()
         before = {number: signal.signal(number, heard) for number in (handled_signals() if can_listen else ())}
         try:

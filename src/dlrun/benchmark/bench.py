@@ -112,6 +112,7 @@ def bench(
         raise UsageError(f"a batch of {bad[0]} examples", expected="batch sizes of at least 1")
     device, candidates = "", list[Candidate]()
     for batch_size, precision, jit in product(batch_sizes or (training.batch_size,), _PRECISIONS, ("off", "on")):
+        # float16 is for GPUs only. It comes after the other precisions, whose measurements have named the device.
         if precision == "float16" and not device.startswith("gpu"):
             continue
         candidate = Candidate(batch_size, precision, jit)

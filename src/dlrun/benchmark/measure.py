@@ -64,6 +64,7 @@ def _timed(setup: TrainingSetup, steps: StepRunner, started: float) -> tuple[flo
         began = time.perf_counter()
         done = steps(step_range, 0, count)
         spent = time.perf_counter() - began
+        # A short call measures mostly its own overhead. Fewer steps than asked for: the epoch has no more.
         if spent >= _CALL_SECONDS or done < count:
             seconds.append(spent / done)
         else:
@@ -75,6 +76,7 @@ def _peak_bytes(setup: TrainingSetup) -> int:
     if setup.device.is_gpu:
         return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # getrusage counts in bytes on macOS, and in KiB on Linux.
     return kilobytes if sys.platform == "darwin" else kilobytes * 1024
 
 

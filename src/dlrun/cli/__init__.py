@@ -32,6 +32,7 @@ def main() -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    # Kept, because the KeyboardInterrupt that is raised here may reach `main` as another error.
     _heard.append(number)
     signal.default_int_handler(number, frame)
 
@@ -46,5 +47,6 @@ def _open_closed_streams() -> None:
             if nowhere != number:
                 os.dup2(nowhere, number)
                 os.close(nowhere)
+    # Python has set these to None if the descriptor was closed when it started.
     sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8")
     sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8")

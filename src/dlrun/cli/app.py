@@ -77,6 +77,7 @@ class _Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command, or suggest one if the name is known from other tools."""
+        # By meaning, because no similar spelling leads from `fit` to `train`.
         if args and args[0] not in self.commands and args[0] in _HABITS:
             ctx.fail(f"No such command {args[0]!r}. Did you mean: {_HABITS[args[0]]}")
         return super().resolve_command(ctx, args)
@@ -106,6 +107,7 @@ class _Commands(TyperGroup):
                 sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  else flushing it at exit fails again
                 tell(f"error: cannot write the output: {error.strerror}")
                 raise SystemExit(DlrunError.exit_code) from error
+            # The files of `data` and `init` are the user's data, so that a file error is one of the data (exit code 3).
             explained = system_error(error, reads_data_only=ctx.invoked_subcommand in ("data", "init"))
             if explained is None:
                 raise
@@ -137,6 +139,7 @@ def _name_the_option(error: Any) -> None:
     if found is None:
         return
     key, mark, value = found[1].partition("=")
+    # A dotted key names its section already.
     paths = (key,) if "." in key else elsewhere(key)
     if mark and paths:
         error.message += ". A key of the spec is given as " + " or ".join(f"--set {path}={value}" for path in paths)
@@ -149,9 +152,11 @@ def _message(error: DlrunError) -> str:
         count = len(error.problems)
         shown = f"; the first {MOST_SHOWN} are shown" if count > MOST_SHOWN else ""
         return f"{error}\n\n{count:,} problem{'s' if count > 1 else ''} found{shown}"
+    # An interruption is what the user asked for, so it is not called an error.
     return str(error) if isinstance(error, Interrupted) else f"error: {error}"
 
 
+# An exception that still reaches Typer is a bug of dlrun and keeps Python's plain traceback.
 app = typer.Typer(cls=_Commands, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 

@@ -46,6 +46,7 @@ def bench(
         print_json(found.plain())
     else:
         _show(found)
+    # After the table, which says of each combination why it failed.
     if found.winner is None:
         raise typer.Exit(1)
 

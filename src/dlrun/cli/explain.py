@@ -108,6 +108,7 @@ def show_examples(found: Iterable[ExampleExplanation], folder: Path, *, as_json:
 
     plain = []
     for number, each in enumerate(found, start=1):
+        # An explained text has weights of its words instead of a heat map.
         path = _write(each, folder, number) if each.heat.size else None
         plain.append(_plain(each, path))
         if not as_json:
@@ -137,6 +138,7 @@ def _write(each: ExampleExplanation, folder: Path, number: int) -> Path:
     from dlrun.explanation.pixels import overlay
     from dlrun.system.disk import disk, explained
 
+    # The number keeps pictures apart that have the same file name in different folders.
     stem = re.sub(r"[^\w.-]+", "_", Path(each.name).stem)[:60] or "example"
     path = folder / f"{number:03d}-{stem}.png"
     with explained(f"write {path}"):

@@ -42,6 +42,7 @@ def system_error(error: BaseException, *, reads_data_only: bool = False) -> Dlru
         where = _name(error.filename)
         kind = DataError if reads_data_only else RunError
         return kind(f"cannot use {where}: {why}" if where else f"the operating system reports: {why}", hint=hint)
+    # Some libraries raise a plain ValueError for it, which does not hold the text.
     if isinstance(error, ValueError) and "surrogates not allowed" in str(error):
         found = encodable(error.object) if isinstance(error, UnicodeEncodeError) else "a path or a value"
         return UsageError(f"{found} is not UTF-8 text", expected="paths and values of UTF-8 characters")
@@ -53,7 +54,9 @@ def _is_of_memory(error: BaseException) -> bool:
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     if not isinstance(error, ImportError | RuntimeError | SystemError):
+        # Compared by name, because the class itself would need an import of TensorFlow.
         return type(error).__name__ == "ResourceExhaustedError"
+    # The error that names the memory may be the one below, which was wrapped on its way up.
     causes = [str(error).lower(), str(error.__cause__ or "").lower(), str(error.__context__ or "").lower()]
     return any(sign in cause for sign in _NO_MEMORY for cause in causes)
 

@@ -41,6 +41,7 @@ def launch(
     check_config_or_resume(config, resume, allow_changes=allow_changes)
     from dlrun.launch import launch as launching
 
+    # Each worker is a dlrun process of its own, which gets the options as text.
     flags = {"--allow-changes": allow_changes, "--trust-plugins": trust_plugins, "--quiet": quiet, "--json": as_json}
     options = [*(name for name, is_on in flags.items() if is_on), "--runs-dir", str(runs_dir)]
     options += [part for override in overrides for part in ("--set", override)]

@@ -66,6 +66,7 @@ def predict(
     from dlrun.prediction.output import check_place, choose_format
 
     format_ = choose_format(output, "jsonl" if as_json and kind is None else kind)
+    # Checked first: a place that cannot be written to is reported before the model is restored.
     for path in (output, reconstructions):
         if path is not None:
             check_place(path, sources=sources)
@@ -124,6 +125,7 @@ def standard_output() -> TextIO:
     if sys.stdout.isatty():
         return _Terminal()  # type: ignore[return-value]
     if isinstance(sys.stdout, io.TextIOWrapper):
+        # Neither the locale's encoding nor a translation of line ends: a program gets the same bytes everywhere.
         sys.stdout.reconfigure(encoding="utf-8", newline="")
     return sys.stdout
 
@@ -132,6 +134,7 @@ def _report(display: Display, written: WrittenPredictions, output: Path | None) 
     """Print to stderr how many predictions were made, and the name of the file."""
     from dlrun.cli.display.format import format_seconds
 
+    # The rows come first where stdout and stderr are the same terminal.
     sys.stdout.flush()
     where = f": {output}" if output is not None else ""
     display.console.say(f"predicted  {written.rows:,} examples in {format_seconds(time.perf_counter() - BEGAN)}{where}")

@@ -72,6 +72,7 @@ def train(
 
 def _refuse_run(config: Path, runs_dir: Path) -> None:
     """Raise an error that names the right command if the config is a run, or the right file if a suffix is missing."""
+    # A file that exists is a config, even if it is called `last`.
     if config.suffix or os.path.lexists(config):
         return
     if str(config) == "last" or str(config).startswith("best:") or os.path.isfile(runs_dir / config / "run.json"):  # noqa: PTH113

@@ -102,6 +102,7 @@ def _temporary_folder() -> Iterator[Path]:
 
 def _fill(folder: RunFolder, file: SpecFile) -> None:
     folder.begin_record(file.spec.name)
+    # utf-8-sig drops the byte order mark that some editors put at the start of a file.
     text = file.text if file.text is not None else file.path.read_text(encoding="utf-8-sig")
     folder.write_text(folder.config_yaml, text)
     write_spec(folder, _portable(file.spec, folder))
@@ -300,6 +301,7 @@ def _portable(spec: Spec, folder: RunFolder) -> dict[str, Any]:
     for index, plugin in enumerate(map(Path, spec.plugins)):
         copy = folder.plugins / plugin.name
         if plugin.parent != folder.plugins.resolve():
+            # Plugins from different folders may have the same name.
             copy = folder.plugins / (plugin.name if plugin.name not in copies else f"{index}_{plugin.name}")
             with explained(f"make {folder.plugins}"):
                 disk.make_folders(folder.plugins)

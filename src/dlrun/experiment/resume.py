@@ -73,6 +73,7 @@ def resume(  # noqa: PLR0913  an option each, by keyword
         file, record = read_changed_spec(folder, overrides, trust_plugins=trust_plugins), folder.read_record()
         if record.status == "completed" and not overrides:
             return _complete_run(session, file, record)
+        # After the answer for a complete run, which needs no checkpoint.
         refuse_removed(folder)
         prepare_tracker(file, wanted=cluster.is_chief)
         announce_run(session)

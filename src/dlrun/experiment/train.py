@@ -149,6 +149,7 @@ def train_assembled(setup: TrainingSetup, run: Session, *, goes_on_from: RunFold
         weights = restore_final(setup, run)
         scores = score_held_out(setup, run)
         record_outcome(run.folder, scores, weights_sha256=weights, reason=reason)
+        # Last, because a kill here then costs only the report, which `resume` completes.
         predict_for_report(setup, run)
     finally:
         seconds = record_time(run.folder, setup.timeline)
@@ -180,6 +181,7 @@ def restore_newest(trainer: Trainer, setup: TrainingSetup, folder: RunFolder) ->
         trainer.listener(
             Note("resume", "no checkpoint was written before the run ended: training starts from the beginning")
         )
+        # Rows without a checkpoint are dropped, because their epochs are trained, and written, again.
         trainer.job.folder.history.cut(0)
     else:
         trainer.restore(restored.checkpoint)
@@ -207,6 +209,7 @@ def train_to_end(trainer: Trainer, setup: TrainingSetup, run: Session) -> str:
     reason = trainer.state.stopped
     if end == "out of time":
         reason = f"training.max_minutes ({setup.spec.training.max_minutes}) have passed"
+    # The first note was about the planned length, but the training ended earlier.
     if trainer.state.step < setup.length.steps and (text := setup.describe_updates(trainer.state.step)):
         run.listener(Note("updates", text))
     run.listener(TrainingDone(reason, trainer.state.seconds, trainer.pace.data_wait))

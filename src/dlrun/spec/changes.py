@@ -60,6 +60,7 @@ def _other_metrics(before: Training, after: Training) -> Iterator[FieldProblem]:
     if before.early_stopping is not None:
         pairs.append((stopping_metric(before), stopping_metric(after)))
     for old, new in pairs:
+        # `auto` stands for val_loss or loss, so writing one of them out is no change.
         if old != new and not ({old, new} <= {"auto", "val_loss", "loss"} and "auto" in (old, new)):
             what = f"the best epoch so far was selected by {_metric_text(old)} and cannot change to {_metric_text(new)}"
             hint = "start a new run with dlrun train"

@@ -100,6 +100,7 @@ def _own_problems(draft: Draft) -> Iterator[FieldProblem]:
 
 
 def _metric_names(draft: Draft, training: Training, description: Description | None) -> Iterator[FieldProblem]:
+    # The loss is always a score, and needs no metric to say that smaller is better.
     names: dict[str, Metric | None] = {"loss": None}
     for index, metric in enumerate(draft.metrics):
         if metric is None:
@@ -150,6 +151,7 @@ def _sizes(dataset: Source, training: Training | None, description: Description)
             there = ", ".join(name for name in examples if name != "train")
             yield FieldProblem(("dataset", "validation"), f"there is no split {validation!r}", f"one of {there}")
     elif validation:
+        # Both together are the examples that the validation split is taken from.
         train = examples.get("train", 0) + examples.get("validation", 0)
         held_out = held_out_count(validation, train)
         if held_out >= train > 0:
@@ -158,6 +160,7 @@ def _sizes(dataset: Source, training: Training | None, description: Description)
                 ("dataset", "validation"), what, "some examples left for training", "use a fraction, such as 0.1"
             )
     if training is not None and training.drop_remainder:
+        # An unknown number of examples is not reported as too small.
         train = examples.get("train", training.batch_size)
         if training.batch_size > train:
             what = f"with drop_remainder, a batch size of {training.batch_size} uses none of {train} training examples"
@@ -209,11 +212,13 @@ def _loss_fits(
     if not loss.accepts(target):
         what = f"{loss.type_name} does not work with the target: {kind}"
         one_hot = target.kind == "values" and target.size > 1 and loss.takes.classes is not None
+        # Several numbers with a loss for classes suggest one-hot columns that were read as values.
         hint = "if the numbers are one-hot classes: --set dataset.task=classification" if one_hot else ""
         yield FieldProblem(("loss", "type"), what, "one of " + ", ".join(losses_for(target)), hint)
         return
     if model is None:
         return
+    # Only now, because a loss can choose an encoding only for a target that it accepts.
     settled = settled_target(loss, model, target)
     yield from _below(model.misfits_target(settled), "model")
     yield from _below(loss.misfits(settled), "loss")

@@ -46,6 +46,7 @@ def identify_apart_from_seed(file: SpecFile, identity: IdentityRecord) -> str:
 def _of_spec(spec: Spec) -> str:
     plain = spec.plain()
     dataset = {key: value for key, value in plain["dataset"].items() if key not in spec.dataset.place_keys}
+    # Plugins count by their content, which is part of the code, and not by their path.
     return _digest({**plain, "dataset": dataset, "plugins": None})
 
 
@@ -53,6 +54,7 @@ def _of_code(file: SpecFile) -> str:
     plugins = [Path(plugin) for plugin in file.spec.plugins]
     parts: dict[str, Any] = {"versions": provenance.versions(), "dlrun": _own_source()}
     parts["plugins"] = [sha256(plugin.read_bytes()).hexdigest() for plugin in plugins]
+    # Git runs only in a folder that is trusted, because the settings of a repository can run programs.
     if file.trust.repository:
         parts["git"] = [_of_repository(folder) for folder in sorted({plugin.parent for plugin in plugins})]
     return _digest(parts)
@@ -82,6 +84,7 @@ def _files_in(place: Path) -> list[tuple[str, int, int]]:
     for folder, below, names in os.walk(place):
         below.sort()  # the order of os.walk depends on the file system
         found += [_stamp(os.path.join(folder, name)) for name in sorted(names)]  # noqa: PTH118  fast for a million files
+    # os.walk yields nothing for a file, nor for a place that does not exist.
     return found or [_stamp(str(place))]
 
 

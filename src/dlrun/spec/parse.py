@@ -223,9 +223,11 @@ class _SpecParser:
         """Return the draft with the paths of its data resolved, and collect all problems."""
         description, asked = None, draft
         if not trust.looks_at_data:
+            # Without a dataset, no check can open its files.
             asked = replace(draft, dataset=None)
         elif draft.dataset is not None:
             if not trust.data:
+                # Before `located`, which looks for the files.
                 self.refuse_reach(draft.dataset)
             draft = asked = replace(draft, dataset=self.located(draft.dataset))
             description = self.described(draft.dataset)
@@ -274,6 +276,8 @@ class _SpecParser:
             parts[key] = made
             self.problems += problems
             if key == "model":
+                # The class is known even if a value of the model is wrong, so that the data can still be checked
+                # against it.
                 parts["model_type"] = kind if kind is not None and issubclass(kind, Model) else None
         dataset, model = parts["dataset"], parts["model_type"]
         if isinstance(dataset, ColumnKeys) and model and not model.learns_embedded:
@@ -313,10 +317,12 @@ class _SpecParser:
         place = self.document.place_of(("plugins",))
         if listed and not trust.plugins:
             message = f"this run, which was made elsewhere, needs its own code: {', '.join(listed)}"
+            # Raised at once: without the plugins, every name from them would look like a mistake.
             raise SpecError([place.problem(message, hint="add --trust-plugins if you trust this code")])
         loaded = []
         for index, item in enumerate(listed):
             within = trust.plugins_within
+            # Resolved, because a link inside the folder may lead to code outside of it.
             if within is not None and not (self.path.parent / item).resolve().is_relative_to(within.resolve()):
                 raise SpecError([place.problem(f"the plugin {item} is outside {within}")])
             try:
@@ -371,6 +377,7 @@ class _SpecParser:
         node = self.document.child(key)
         if node is None:
             return default
+        # Not isinstance(): to Python `true` is an int, but it is not a seed.
         if type(node.value) is not kind:
             self.report(key, f"{key} is {shown(node.plain())}", expected)
             return default

@@ -55,6 +55,7 @@ def parse_section(document: Node, key: str) -> Parsed[Any]:
         problem = document.place.problem(f"the key {key!r} is missing in the spec", expected=_choices(registry))
         return None, None, [problem]
     if isinstance(node.value, str):
+        # In the document, too, because problems found later refer to keys such as `model.type`.
         node = document.entries[key] = node.as_group()
     if (
         key in _DEFAULTS

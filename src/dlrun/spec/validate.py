@@ -54,6 +54,7 @@ def validate(node: Node, fields: type[M], *, where: str, extra: Iterable[str] = 
         found = "nothing" if node.value is None else shown(node.plain())
         expected = "a group of keys: " + ", ".join(fields.model_fields)
         return None, [node.place.problem(f"{where} is {found}", expected=expected)]
+    # Keys are corrected first, at every depth, so that the value of a misspelled key is checked in the same pass.
     problems = correct_keys(node, (*fields.model_fields, *extra), where=where)
     _correct_nested(node, fields, problems, where=where)
     plain = {key: value for key, value in node.plain().items() if key in fields.model_fields}
@@ -62,6 +63,7 @@ def validate(node: Node, fields: type[M], *, where: str, extra: Iterable[str] = 
     except ValidationError as error:
         errors = list(islice(error.errors(include_url=False), MOST_LOCATED))
         problems += _locate(errors, node, fields, where=where)
+        # If no error has a place of its own, the group must still be reported as wrong.
         return None, problems or [node.place.problem(f"{where}: {errors[0]['msg']}")]
     problems += [
         node.place.problem(f"{where}.{each.name} {each.what}", expected=each.expected) for each in unstable(made)
@@ -90,6 +92,7 @@ def correct_keys(node: Node, names: Iterable[str], *, where: str, hinted: bool =
         absent = [name for name in names if name not in node.entries]
         # A missing key is the more likely meaning; a key that exists as well is only a hint.
         meant = nearest(key, absent) or nearest(key, names)
+        # A name from another tool is known for sure, while a similar spelling is a guess.
         if KEYS.get(key) in names:
             meant = KEYS[key]
         elif hint := _elsewhere_hint(node, key, meant, where=where):
@@ -112,6 +115,7 @@ def _elsewhere_hint(node: Node, key: str, meant: str | None, *, where: str) -> s
         return ""
     paths = [path for path in elsewhere(key) if path.rpartition(".")[0] != where]
     place = node.key_places[key]
+    # One letter away from a key of this section: a typing error is more likely than the wrong section.
     if not paths or (meant is not None and edit_distance(meant, key) <= 1):
         return ""
     if place.origin == "--set" and key == place.text.partition("=")[0].strip():
@@ -150,6 +154,7 @@ def _correct_nested(node: Node, fields: type[BaseModel], problems: list[Problem]
         below = node.child(name)
         if below is None:
             continue
+        # Which of the groups is meant is known only after the keys are correct, so the keys of all are allowed.
         names = tuple(dict.fromkeys(key for group in groups for key in group.model_fields))
         is_many = isinstance(below.value, list) or holds_names(fields.model_fields[name].annotation)
         nodes = list(below.children()) if is_many else [below]
@@ -181,6 +186,7 @@ def _locate(errors: list[ErrorDetails], node: Node, fields: type[BaseModel], *, 
             problem = node.place_of(path).problem(what, expected=expectation(field) if field else "")
             problems.setdefault((*path, key), problem)
             continue
+        # A union reports an error for each of its types at the same place: the first is enough.
         problems.setdefault(path, _problem(error, path, node, fields, where=where))
     return list(problems.values())
 

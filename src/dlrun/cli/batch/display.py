@@ -68,6 +68,7 @@ class BatchDisplay:
         if self.console.is_terminal and skipped < len(event.states):
             terminal = RichConsole(file=self.console.terminal)
             self._live = Live(
+                # Built at each refresh, because the terminal may have been resized.
                 get_renderable=lambda: self._table(height=terminal.height, width=terminal.width),
                 console=terminal,
                 refresh_per_second=4,
@@ -79,6 +80,7 @@ class BatchDisplay:
 
     def _changed(self, event: RunChanged) -> None:
         self._states[event.state.planned.number] = event.state
+        # The live table shows the change at its next refresh.
         if self._live is not None:
             return
         if event.noteworthy:
@@ -162,6 +164,7 @@ def _shorten(labels: list[str], width: int) -> list[str]:
     words = [label.split() for label in labels]
     shared = set(words[0]).intersection(*words) if len(words) > 1 else set()
     own = [" ".join(word for word in each if word not in shared) or each[-1] for each in words]
+    # Reversed to cut the start: the values that tell the runs apart are at the end.
     return [shorten(label[::-1], width)[::-1] for label in own]
 
 

@@ -34,6 +34,7 @@ def show_table(table: BatchTable, *, csv: Path | None, as_json: bool) -> None:
     if table.has_seeds:
         console.result()
         console.result(_fit(*_groups(table), width, spare=("test std", "std")))
+    # On a terminal the reasons follow the table, whose rows they would make too wide.
     for row in table.rows if width is not None else ():
         if row.state.reason:
             console.result(f"{row.state.stage:<10} {row.state.label}: {row.state.reason}")
@@ -47,6 +48,7 @@ def _fit(head: Sequence[str], rows: list[Sequence[str]], width: int | None, *, s
     if width is None or widest(text) <= width:
         return text
     short = [(*row[:-1], row[-1].rpartition("-")[2]) for row in rows]
+    # The last part alone may be the same in several ids, which then stay whole.
     has_ids = len({row[-1] for row in short}) == len({row[-1] for row in rows})
     return format_table(head, short if has_ids else rows, width=width, spare=spare)
 

@@ -84,8 +84,11 @@ class Console:
         if self._log is None:
             return
         try:
+            # Without a buffer, because libraries write to the same file through descriptor 2: lines stay in order, and
+            # a crash loses none.
             os.write(self._log, (printable(text) + "\n").encode(errors="replace"))
         except OSError as error:
+            # Closed first, because `warn` logs too and would fail here again.
             self._close_log()
             self.warn(f"log.txt ends here: {error.strerror}; later messages are printed but not logged")
 
@@ -109,8 +112,10 @@ class Console:
         TensorFlow's C++ code writes to file descriptor 2 directly, so the descriptor itself is redirected. A crash of
         native code still prints its Python stack to the terminal.
         """
+        # Text that is still buffered was meant for the terminal, not for where descriptor 2 will point.
         sys.stderr.flush()
         saved = os.dup(2)
+        # A copy, so that closing the terminal leaves `saved` for the restoration.
         self.terminal = os.fdopen(os.dup(saved), "w", encoding="utf-8", errors="replace")
         faulthandler.enable(file=self.terminal)
         with tempfile.TemporaryFile() as noise:
@@ -122,6 +127,7 @@ class Console:
                     sys.stderr.flush()
                 os.dup2(saved, 2)
                 os.close(saved)
+                # Before the terminal is closed: the handler keeps its descriptor number, which another file may get.
                 faulthandler.disable()
                 with suppress(OSError):
                     self.terminal.close()
@@ -132,6 +138,7 @@ class Console:
         line = wrap(printable(text), self.width, is_command=is_command)
         with suppress(OSError):  # the terminal or pipe was closed; training continues without it
             if self.above is not None:
+                # The line is wrapped already, and brackets in it are text, not markup of rich.
                 self.above.print(line, markup=False, highlight=False, soft_wrap=True)
             else:
                 self.terminal.write(line + "\n")

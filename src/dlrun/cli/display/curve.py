@@ -40,12 +40,14 @@ class _Scale(NamedTuple):
     def place(self, value: float) -> float:
         if self.high == self.low:
             return 0.5
+        # Halved, so that the difference between two huge values of opposite sign is not infinite.
         low, high, at = (math.log(x) if self.is_logarithmic else x / 2 for x in (self.low, self.high, value))
         return (at - low) / (high - low)
 
     def value(self, place: float) -> float:
         if self.is_logarithmic:
             return math.exp(math.log(self.low) * (1 - place) + math.log(self.high) * place)
+        # Not low + place * (high - low), whose difference can be infinite.
         return self.low * (1 - place) + self.high * place
 
 
@@ -83,6 +85,7 @@ def draw_curves(
     ends: list[tuple[int, str]] = []
     for number, curve in enumerate(curves.values()):
         dash, grid = _DASHES[number % len(_DASHES)], (width * _COLUMNS, height * _ROWS)
+        # In ASCII the mark already tells the curves apart, and cells are too coarse for dashes.
         dots = _dashed(curve, span, scale, *((dash, grid) if braille else ((1, 0), (width, height))))
         _put(cells, dots, braille=braille, mark=_MARKS[number % len(_MARKS)])
         last = _last(curve)
@@ -129,6 +132,7 @@ def _last(curve: Curve) -> float | None:
 
 def _shares(columns: int, width: int, labels: Sequence[str]) -> tuple[int, list[str]]:
     """Divide the columns between frame and labels; return the width of the frame and the shortened labels."""
+    # The frame shrinks first, down to its minimum. Then the names are cut, but never the scores.
     longest = max(map(cell_len, labels))
     width = max(_NARROWEST, min(width, columns - longest))
     room = max(0, columns - width)
@@ -145,6 +149,7 @@ def _dashed(
     length = 0
     for epoch, value in curve:
         if value is None:
+            # A gap is not bridged, but the dash pattern goes on behind it.
             before = None
             continue
         here = round(span.place(epoch) * (grid[0] - 1)), round((1 - scale.place(value)) * (grid[1] - 1))
@@ -166,6 +171,7 @@ def _line(start: tuple[int, int], end: tuple[int, int]) -> Iterator[tuple[int, i
 def _put(cells: list[list[str]], dots: Iterator[tuple[int, int]], *, braille: bool, mark: str) -> None:
     for x, y in dots:
         if not braille:
+            # A cell holds one mark, so the first curve keeps it. Braille dots of several curves are merged instead.
             cells[y][x] = mark if cells[y][x] == " " else cells[y][x]
             continue
         row, column = y // _ROWS, x // _COLUMNS
@@ -186,11 +192,13 @@ def _frame(cells: list[list[str]], scale: _Scale, ends: list[tuple[int, str]], *
     height = len(cells)
     labels: dict[int, str] = {}
     for wanted, label in sorted(ends):
+        # Curves may end in the same row: each label takes the nearest row that is free.
         free = sorted((abs(row - wanted), row) for row in range(height) if row not in labels)
         if free:
             labels[free[0][1]] = label
     lines = []
     for row, line in enumerate(cells):
+        # If all values are equal, the other ticks would repeat the one in the middle.
         has_tick = row in (0, height // 2, height - 1) and (scale.high != scale.low or row == height // 2)
         tick = format_score(scale.value(1 - row / (height - 1))) if has_tick else ""
         lines.append(f"{tick:>11} {_AXIS[braille]}{''.join(line)} {labels.get(row, '')}".rstrip())

@@ -111,11 +111,13 @@ class Display:
     def _stepped(self, event: StepsDone) -> None:
         if self._live_line is not None:
             self._live_line.event = event
+        # Without a live line, an epoch of hours would look like a program that hangs.
         elif self._pace.was_silent_long():
             self.console.say(self._lines.steps_line(event, self._epochs))
             self._pace.printed(is_epoch=False)
 
     def _epoch_done(self, event: EpochDone) -> None:
+        # Formatted even if it is not printed: the best epoch and the seconds of an epoch follow from all before it.
         line = self._lines.epoch_line(event, self.console.width)
         if self._pace.is_due(event.epoch, event.epochs):
             self._pace.printed()
@@ -128,6 +130,7 @@ class Display:
         self.close()
         self._show_curve()
         self._show("trained", format_seconds(event.seconds) + (f"; stopped: {event.reason}" if event.reason else ""))
+        # Even a large share of a short training is not worth advice.
         if event.data_wait > _MUCH_WAITING and event.data_wait * event.seconds >= _WORTH_ADVICE:
             self._show("data wait", f"{event.data_wait:.0%} of the training time: {_WAITING_ADVICE}")
 
@@ -139,6 +142,7 @@ class Display:
             rows = RunFolder(self._run).read_metrics()
         except RunError:
             return  # the folder was removed; the next write to it reports that
+        # console.terminal is always opened as UTF-8. Python's own stderr knows what the terminal can show.
         encoding = sys.__stderr__.encoding if sys.__stderr__ else None
         curve = learning_curve(rows, encoding=encoding, columns=self.console.width)
         for line in ["", *curve, ""] if curve else []:

@@ -54,6 +54,7 @@ class EpochPace:
     def printed(self, *, is_epoch: bool = True) -> None:
         """Record that a line was printed now."""
         self._printed_at = self._clock()
+        # A line about steps does not count: the first epoch is printed after it in any case.
         self._is_first = self._is_first and not is_epoch
 
 
@@ -137,6 +138,7 @@ class TrainingLines:
         if self.best_epoch:
             parts.append(LinePart("best", f"best: epoch {self.best_epoch}", _BEST))
         line = Text(no_wrap=True, overflow="crop", end="")
+        # A new fitter each time: this line replaces the one before, so they need not show the same parts.
         for part in LineFitter().fit(parts, width):
             line.append("  " if line else "").append(printable_cell(str(part)), style=part.style)
         return line
@@ -162,6 +164,7 @@ class TrainingLines:
             worth = _LOSS if name == "loss" else _MONITORED if name == self.monitor else worth
             text = format_score(value)
             if is_aligned:
+                # A column never gets narrower, so that a shorter number does not shift the rest of the line.
                 self._widths[name] = max(self._widths.get(name, 0), len(text))
                 text = text.ljust(self._widths[name])
             yield LinePart(f"score {name}", text, worth, name=name)

@@ -18,6 +18,7 @@ _MINUTE, _HOUR, _DAY, _YEAR = 60, 3600, 86_400, 31_557_600
 
 def format_seconds(seconds: float) -> str:
     """Format a duration: `4.2 s`, `3:07 min`, `2:03 h`."""
+    # int() fails for infinity and nan.
     if seconds < _MINUTE or not math.isfinite(seconds):
         return f"{seconds:.1f} s"
     if seconds < _HOUR:

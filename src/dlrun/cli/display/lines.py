@@ -64,6 +64,7 @@ class LineFitter:
             parts: The parts in the order in which they are printed.
             width: The width of the terminal in cells.
         """
+        # With another width, parts that were left out may fit again.
         if width != self._width:
             self._width, self._left_out = width, set()
         parts = [replace(part, name=printable_cell(part.name)) for part in parts if part.key not in self._left_out]
@@ -108,6 +109,7 @@ def wrap_line(text: str, width: int, *, indent: int, is_command: bool = False) -
     lines: list[str] = []
     line = ""
     for gap, chunk in _CHUNK.findall(text):
+        # A statement is broken only if it does not even fit on a line of its own.
         fits_alone = cell_len(chunk) <= width - indent
         for position, word in enumerate([chunk] if fits_alone else _WORD.findall(chunk)):
             space = gap if position == 0 else " "
@@ -123,6 +125,7 @@ def shorten(text: str, width: int) -> str:
     """Return the text, cut to at most `width` cells."""
     if cell_len(text) <= width:
         return text
+    # Not a slice: a wide character takes two cells.
     while text and cell_len(text) + len(_CUT) > width:
         text = text[:-1]
     return text + _CUT if text else ""
@@ -131,6 +134,7 @@ def shorten(text: str, width: int) -> str:
 def _most_worth(parts: Sequence[LinePart], width: int) -> set[str]:
     """Return the keys of the parts that fit, most valuable first; after one that does not fit, none of less worth."""
     kept: set[str] = set()
+    # Every part is counted with a gap, but the line has one gap less than parts.
     room = width + len(_GAP)
     for worth, equals in groupby(sorted(parts, key=lambda part: -part.worth), key=lambda part: part.worth):
         is_full = False
@@ -140,6 +144,7 @@ def _most_worth(parts: Sequence[LinePart], width: int) -> set[str]:
                 kept.add(part.key)
                 room -= needed
             else:
+                # The others of equal worth are still tried, since they may be shorter.
                 is_full = True
         if is_full:
             break

@@ -13,6 +13,7 @@ _REFUSED = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 def printable(text: str) -> str:
     """Return lines that are safe to print: control characters escaped, very long lines cut."""
+    # Not splitlines(): it also splits at characters such as U+2028, which have to be escaped.
     return "\n".join(_cut(_visible(line, "\t"), _LONGEST_LINE) for line in text.split("\n"))
 
 

@@ -40,6 +40,7 @@ def score_tables(evaluation: Evaluation, *, width: int | None = None) -> Iterato
 def plain_evaluation(evaluation: Evaluation) -> dict[str, Any]:
     """Return loss and metrics by name, and everything else under `evaluation`; values that are not finite are null."""
     breakdown = evaluation.breakdown
+    # More columns would put millions of numbers into the JSON.
     has_matrix = breakdown.confusions and len(breakdown.parts) <= _MOST_COLUMNS
     return {
         **_plain(evaluation.scores),
@@ -61,6 +62,7 @@ def _parts_table(breakdown: Breakdown, everything: str) -> str:
     parts, shown = breakdown.parts, [*breakdown.parts]
     if len(shown) > _MOST_ROWS:
         by = "f1" if "f1" in columns else "r2"
+        # A score that is undefined cannot be ranked, and nan would break the order of the others.
         shown = sorted((name for name in shown if not math.isnan(parts[name][by])), key=lambda name: parts[name][by])
         shown = shown[:_WORST]
     rows = [(name, *(_cell(column, parts[name][column]) for column in columns)) for name in shown]

@@ -20,6 +20,7 @@ def width_of(stream: TextIO) -> int | None:
     if not stream.isatty():
         return None
     try:
+        # Not shutil.get_terminal_size(), which asks stdout whatever the stream is.
         columns = int(os.environ.get("COLUMNS", "0")) or os.get_terminal_size(stream.fileno()).columns
     except (OSError, ValueError):
         columns = 0

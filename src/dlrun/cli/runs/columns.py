@@ -46,6 +46,7 @@ def spreadsheet_columns(runs: Sequence[RunSummary]) -> list[ListingColumn]:
         *(ListingColumn(key, OF_EVERY_RUN[key]) for key in (*_IN_A_SPREADSHEET, "parameters", "throughput")),
         ListingColumn("best_metric", lambda run: run.best.metric if run.best else None),
         *(ListingColumn(key, OF_EVERY_RUN[key]) for key in ("best", "epoch")),
+        # A default binds the score of each turn. Without it, every column would show the last score.
         *(ListingColumn(score, lambda run, score=score: run.value(score)) for score in scores),  # type: ignore[misc]
         ListingColumn("problem", OF_EVERY_RUN["problem"]),
     ]

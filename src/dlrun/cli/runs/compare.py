@@ -59,6 +59,7 @@ def compare(
     if plot == "-" or (metric and not plot):
         columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
         lines = draw_curves(drawn[1], braille=takes_braille(sys.stdout.encoding), columns=columns)
+        # If stdout has JSON or CSV for a program, the curves go to stderr.
         typer.echo(printable("\n".join(("", drawn[0], *lines))), err=form is not Form.TABLE)
     elif plot:
         draw_picture(Path(plot), drawn[1], metric=drawn[0])

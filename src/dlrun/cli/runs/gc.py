@@ -45,8 +45,10 @@ def gc(
     if older_than:
         chosen = older(chosen, older_than)
     remove = partial(remove_checkpoints, keep=kept, runs_dir=runs_dir)
+    # A trial first: the question counts only the runs that have something to remove.
     found = {freed.run: freed for freed in each_present(chosen, partial(remove, is_trial=True)) if freed.removed}
     wanted = [folder for folder in chosen if folder.id in found]
+    # Named runs are meant. A condition, or none, may match more runs than the user thinks of.
     if not dry_run and wanted and not runs:
         size = format_bytes(sum(freed.bytes for freed in found.values()))
         ask(f"remove the checkpoints of {format_count(len(wanted), 'run')} ({size}) and keep {keep}?", is_sure=yes)

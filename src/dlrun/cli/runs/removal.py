@@ -49,6 +49,7 @@ def chosen_runs(named: Sequence[str], where: str, *, runs_dir: Path) -> list[Run
         folders = [find_run(run, runs_dir=runs_dir, refuses_unusual_files=False) for run in named]
         for folder in folders:
             check_removable(folder, runs_dir=runs_dir)
+        # A run may be named twice, such as by its id and by its path.
         return list({folder.path.resolve(): folder for folder in folders}.values())
     found = scan_runs(runs_dir, from_index=False)
     chosen = []

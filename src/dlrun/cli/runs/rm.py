@@ -30,6 +30,7 @@ def remove(
         raise typer.BadParameter("name the runs to remove", param_hint="RUN... or --where")
     chosen = chosen_runs(runs or (), where, runs_dir=runs_dir)
     if chosen and not yes:
+        # Only the question needs the size, which takes a walk through every folder.
         size = format_bytes(sum(size_of(folder.path) for folder in chosen))
         named = chosen[0].id if len(chosen) == 1 else f"{len(chosen)} runs, {chosen[0].id} to {chosen[-1].id}"
         ask(f"remove {named} ({size})?", is_sure=yes)

@@ -42,6 +42,7 @@ def tail(
     folder = find_run(run, runs_dir=runs_dir)
     epochs = EpochLines(form)
     path = folder.log_txt if log else folder.metrics_jsonl
+    # The holder tells whether the run still trains: after a kill, the status on record stays `running`.
     for line in follow_lines(path, last=lines, is_growing=lambda: follow and folder.held_by() is not None):
         text = printable(line.decode(errors="replace")) if log else epochs.text(line)
         if text is not None:
