@@ -97,6 +97,7 @@ class ArrayInput(RawInput):
         white = self.white or 0.0
         for examples in read_images(source, ImageForm(height, width, channels), at_once=at_once, target=target):
             stored = examples.stored
+            # Image files are read as bytes from 0 to 255; in this form, nothing has to be scaled or copied.
             if (self.dtype, white) != ("uint8", _WHITE):
                 scaled = stored.astype(np.float32) * (white / _WHITE)
                 stored = scaled.astype(self.dtype) if self.dtype == "float32" else np.round(scaled).astype(self.dtype)
@@ -128,6 +129,7 @@ class ArrayInput(RawInput):
             return stored
         with np.errstate(invalid="ignore"):
             stored = values.astype(self.dtype, copy=False)
+        # `astype` wraps large numbers and cuts off fractions silently, and NaN becomes some number, so compare.
         if stored is not values and (stored != values).any():
             row, *place = (int(index) for index in np.argwhere(stored != values)[0])
             bounds = np.iinfo(self.dtype)

@@ -98,6 +98,7 @@ def _check_held_out(value: float | str) -> float | str:
                 "held_out", "{value} is not a valid hold-out: write it as the fraction {fraction}", fraction
             )
         return value
+    # The type decides: 1 is one example, but 1.0 is a fraction that would leave nothing to train on.
     if value < 0 or (isinstance(value, float) and value >= 1):
         raise PydanticCustomError(
             "held_out",
@@ -234,6 +235,7 @@ def _paths_in(value: Any) -> Iterator[Path]:
     """Yield every path in the value of a key, also nested ones; for a pattern, the files that match it."""
     if isinstance(value, str):
         path = Path(value).expanduser()
+        # An existing path is never a pattern, because names may contain * or [.
         is_pattern = glob.has_magic(str(path)) and not path.exists()
         fitting = sorted(glob.glob(str(path), recursive=True)) if is_pattern else []  # noqa: PTH207  absolute or not
         yield from map(Path, fitting or [str(path)])

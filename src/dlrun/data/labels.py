@@ -180,6 +180,7 @@ def _known_classes(array: NamedArray, target: Target) -> Labels:
 def _class_indices(array: NamedArray) -> npt.NDArray[np.int64]:
     array.check_finite()
     values = array.values
+    # An array `(examples, 1)` contains indices; only longer rows can be one-hot.
     if values.ndim > 1 and values[0].size > 1:
         return _one_hot_indices(array)
     values = values.reshape(len(values))

@@ -71,6 +71,7 @@ def drop_pages(arrays: Iterable[Any]) -> None:
     Arrays in memory, and views of them, are unchanged.
     """
     for array in arrays:
+        # A view refers to its array, and a memory-mapped array to the mapping; only the latter has pages to release.
         base: Any = array.rows if isinstance(array, Windows) else array
         while isinstance(base, np.ndarray) and base.base is not None:
             base = base.base

@@ -120,6 +120,7 @@ class ArrayPreprocess(Preprocess):
         """
         columns = stored.shape[-1]
         low, high = np.zeros(columns), np.ones(columns)
+        # A scale maps the largest possible value to 1; without one, only the values themselves show their range.
         if self.scale == 1.0:
             blocks = [stored[start : start + _ROWS_AT_ONCE] for start in range(0, len(stored), _ROWS_AT_ONCE)]
             low[:], high[:] = min(block.min() for block in blocks), max(block.max() for block in blocks)
@@ -151,6 +152,8 @@ def measure_columns(features: npt.NDArray[Any], *, scale: float = 1.0) -> tuple[
     """
     rows = features.reshape(-1, features.shape[-1])
     blocks = [slice(start, start + _ROWS_AT_ONCE) for start in range(0, len(rows), _ROWS_AT_ONCE)]
+    # In blocks, because all rows as float64 may not fit into memory. In two passes, because E[x^2] - mean^2 loses
+    # digits if the mean is far from 0.
     mean = np.add.reduce([rows[block].sum(axis=0, dtype=np.float64) for block in blocks]) / len(rows)
     squares = [np.square(rows[block].astype(np.float64) - mean).sum(axis=0) for block in blocks]
     variance = np.add.reduce(squares) / len(rows)

@@ -168,6 +168,7 @@ def whole(blocks: Iterator[Examples], *, tell: Callable[[str], object] | None) -
     for block in blocks:
         if block.left_out and tell is not None:
             tell(block.left_out)
+        # A block without examples is passed on if it counts some that were left out, which the caller reports.
         if len(block) or block.unlabelled:
             yield block
 

@@ -78,6 +78,7 @@ def fingerprint_of(splits: Mapping[str, Split]) -> str:
     digest = hashlib.sha256()
     for split_name in sorted(splits):
         for name, array in splits[split_name].arrays():
+            # Equal bytes may be different arrays, so the shape and data type are hashed, too.
             digest.update(f"{split_name}/{name} {array.dtype.str} {array.shape}\n".encode())
             # Hash in blocks, so that a memory-mapped array or a view of windows is never copied as a whole.
             rows = max(1, _HASHED_BYTES // max(1, array[:1].nbytes))
@@ -108,6 +109,7 @@ def sizes_after(examples: Mapping[str, int], *, test: float = 0, validation: flo
         validation: Hold-out for the validation split, as in `arrange`.
     """
     sizes = dict(examples)
+    # In the order of `arrange`: a validation fraction refers to what the test split leaves.
     if "test" not in sizes:
         _move(sizes, "test", test)
     if isinstance(validation, str):
@@ -198,6 +200,7 @@ def _first_of_each(
         of_class = np.searchsorted(classes, labels[block])
         sizes = np.bincount(of_class, minlength=len(classes))
         by_class = np.argsort(of_class, kind="stable")
+        # The position of each example among those of its class in this block; the stable sort keeps the shuffled order.
         turn = np.empty_like(by_class)
         turn[by_class] = np.arange(len(block)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         found.append(block[taken[of_class] + turn < quotas[of_class]])
@@ -215,6 +218,7 @@ def _quotas(counts: list[int], count: int) -> list[int]:
             expected=f"at most {most}, so that each of the {len(counts)} classes keeps an example to train on",
         )
     quotas = [size * count // total for size in counts]
+    # Remainders of whole numbers are exact, so that ties are the same on every machine.
     order = sorted(range(len(counts)), key=lambda k: (-(counts[k] * count % total), -counts[k], k))
     # Take the only example of a class only if the other classes do not have enough.
     for spare in (1, 0):

@@ -120,6 +120,7 @@ class Synthetic(Source):
             return ((exact > 0) ^ swapped).astype(np.int32)
         if self.task == "sequence":
             steps = exact.shape[1]
+            # Scaled to variance 1, so that `noise` means the same as for the task linear.
             memory = math.sqrt(1 - DECAY**2) * DECAY ** np.arange(steps - 1, -1, -1)
             exact = exact @ memory.astype(np.float32)
         return exact + np.float32(self.noise) * stream.standard_normal(self.examples, dtype=np.float32)

@@ -53,7 +53,13 @@ def draft_config(path: str, wishes: Wishes) -> ConfigDraft:
         )
     if kind:
         return DRAFTS[kind](path, wishes)
+    # The order of the guesses matters:
+    # 1. A file with loose quotes cannot be read as a table at all, only as texts.
+    # 2. Paths of images would otherwise be categories or ids of a table.
+    # 3. A text with a label can also be a table, but `type: text` is made for it.
+    # 4. A series needs nothing but times and one column of numbers; other tables with times get a hint.
     if has_loose_quotes(path):
+        # Only a guess: if it fails, reading the file as a table tells what is wrong with it.
         with suppress(UsageError, DataError):
             return draft_text(path, wishes)
     looked = look_at(path)
@@ -114,6 +120,7 @@ def _kind_of_place(path: str) -> str:
             expected="a CSV, Parquet, JSON lines or .npz file, or a folder of images or texts",
             reads_json=suffix in _LINES,
         )
+    # Tables are often distributed as .txt; without a delimiter, each line is a text.
     if suffix == ".txt" and is_delimited(path):
         return ""
     return "arrays" if suffix == ".npz" else "text" if suffix in (*_LINES, ".txt") else ""

@@ -55,9 +55,11 @@ class _ImageHeaders:
         alike = bool((self.height == height).all() and (self.width == width).all())
         if alike and max(height, width) <= _LARGEST:
             return None
+        # Mixed shapes have no common aspect ratio, so they are padded to a square.
         if self.shapes_differ or 1 / _SQUARE <= height / width <= _SQUARE:
             side = max((step for step in _STEPS if step <= min(height, width)), default=_STEPS[0])
             return side, side
+        # Never above 1, because enlarged images cost time but show no more detail.
         part = _LARGEST / max(height, width, _LARGEST)
         return max(8, round(height * part)), max(8, round(width * part))
 

@@ -26,6 +26,7 @@ def inner_class_folder(folder: Path, endings: Sequence[str]) -> Path | None:
 
 
 def _folders(folder: Path) -> list[Path]:
+    # An archive made on macOS may contain __MACOSX, a second folder of the same structure without the data.
     hidden = (".", "__MACOSX")
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(hidden))
 

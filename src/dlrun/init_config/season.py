@@ -64,6 +64,7 @@ def find_season(values: Floats, times: Times | None) -> Season | None:
     changes = np.diff(known)
     if found := _by_calendar(times):
         rows, name = found
+        # The values cannot confirm a season that they contain less than twice, such as a year in 18 months.
         if len(known) >= _PERIODS_SEEN * rows:
             strength = autocorrelation(changes, rows)
             return Season(rows, _why_calendar(f"the {rows} {name}", strength), strength)
@@ -106,6 +107,7 @@ def _by_calendar(times: Times | None) -> tuple[int, str] | None:
     if not steps.is_seconds:
         return None
     low, high = _WEEKENDS
+    # Working days have one gap in five steps, holidays some more; other daily data has hardly any.
     if steps.usual == _DAY and low < steps.gaps / max(1, steps.rows) < high:
         return _WORK_DAYS
     return next(((rows, name) for least, most, rows, name in _CALENDAR if least <= steps.usual <= most), None)
@@ -128,4 +130,5 @@ def _by_values(changes: Floats) -> int:
     needed = max(_STRONG, _SURE / len(changes) ** 0.5)
     high = [lag for lag in peaks if found[lag] >= needed]
     highest = max((found[lag] for lag in high), default=0.0)
+    # A multiple of the season correlates as well and may even be highest by chance, so take the smallest.
     return next((lag for lag in high if found[lag] >= _AS_GOOD * highest), 0)

@@ -45,8 +45,10 @@ def draft_series(path: str, wishes: Wishes) -> ConfigDraft:
     looked = replace(looked, ignored={name: why for name, why in ignored.items() if name != target})
     shape = {"path": path, "target": target, "history": history, "horizon": horizon, **looked.keys}
     plan = plan_columns(looked.table, looked.surveys, Series.model_validate(shape))
+    # A difference from the last value can be learned only if the target's past is among the features.
     is_given = any(column.name == target and column.kind == "numeric" for column in plan.columns)
     source = Series.model_validate({**shape, "difference": is_given and wanders(values)})
+    # Called for its error: a target with values that are not numbers must not get a config.
     plan_numbers(looked.table, looked.surveys[target], keys=source)
     why_history = "" if wishes.history or season is None else f"; season: {season.why}"
     return ConfigDraft(
@@ -101,6 +103,7 @@ def _penalty(values: Floats, history: int, season: Season | None) -> float:
 
 def _training_values(looked: LookedAt, target: str, sizes: Sizes) -> Floats:
     """Return the target values in the rows before the hold-out, with nan for missing values."""
+    # The season and penalty must not be chosen with held-out rows, or their scores would be too good.
     held_out = sum(float(key.value) for key in sizes.held_out if isinstance(key, Key))
     rows = min(_LOOKED_AT, max(_LEAST_HISTORY, int(looked.rows * (1 - held_out))))
     notation = notation_of(looked.table, looked.surveys[target]) or "plain"

@@ -97,6 +97,7 @@ def look_at(path: str) -> LookedAt:
             else:
                 ignored[survey.name] = f"{survey.name}: a column of numbers with other values in it"
     if odd:
+        # Once more, because these columns are numeric only if the odd texts count as missing.
         surveys = survey_columns(table, names, missing=(*MISSING_VALUES, *odd))
     return LookedAt(table, surveys, tuple(odd), ignored, header)
 
@@ -112,6 +113,7 @@ def draft_table(path: str, wishes: Wishes) -> ConfigDraft:
     if wishes.target:
         check_column(wishes.target, looked.table.names, looked.table.label)
         wanted = (wishes.target, *wishes.more_targets)
+        # The user's choice is not ignored silently: if it cannot be predicted, `choose_target` tells why.
         ignored = {name: why for name, why in (looked.ignored or {}).items() if name not in wanted}
         looked = replace(looked, ignored=ignored)
     source = Table(path=path, **looked.keys)

@@ -97,6 +97,7 @@ def is_no_target(survey: ColumnSurvey) -> bool:
 
 
 def _candidates(names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    # Reversed, so that the first of several columns wins whose names differ only in case.
     by_lower = {name.lower(): name for name in reversed(names)}
     for usual in USUAL_NAMES:
         if usual in by_lower:

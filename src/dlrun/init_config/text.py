@@ -71,6 +71,7 @@ def draft_text(path: str, wishes: Wishes) -> ConfigDraft:
     labels = {row.label or "" for row in rows}
     if is_folder and len(labels) == 1:
         raise _one_class(Path(path).expanduser(), labels.pop())
+    # The same rule as `task: auto` of the dataset, because the loss must fit the target that it chooses.
     is_value = _are_numbers(labels) and not _are_whole(labels)
     sizes = Sizes(total, passes=150_000)
     held_out = [line for line in sizes.held_out if not (isinstance(line, Key) and line.name in within)]
@@ -127,8 +128,10 @@ def has_loose_quotes(path: str) -> bool:
 
 def _has_quoted_values(file: TextFile, reading: TextReading) -> bool:
     """Return whether quotes enclose values; False if the file is readable only with quotes as ordinary characters."""
+    # Quotes that enclose values come first: a valid CSV can usually be read both ways, but only one is right.
     for quoted in (True, False):
         tried = replace(file, reading=replace(reading, quoted=quoted))
+        # Any column will do, because a misread quote breaks whole rows.
         tried = replace(tried, reading=replace(tried.reading, text=tried.names()[0]))
         try:
             for _ in itertools.islice(tried.rows(labelled=False), _LOOKED_AT):
@@ -152,6 +155,7 @@ def _choose_columns(path: str, wishes: Wishes, reading: TextReading) -> TextColu
     }
     text = _text_column(texts)
     if text is None:
+        # `_column` hides errors, so a damaged file would look like one without texts.
         _refuse_damaged(path, reading, names)
         expected = "a column with several words in each row"
         foreign = foreign_kind(Path(path))  # to tables
@@ -204,6 +208,7 @@ def _label_column(values: Mapping[str, list[str]], path: str) -> tuple[str, str]
     usable = []
     for name, found in values.items():
         is_number = all(number_of(value) is not None for value in found)
+        # Many different names are ids or texts, but many different numbers may be a value to predict.
         if found and len(set(found)) > 1 and (is_number or len(set(found)) <= _LIKE_IDS * len(found)):
             usable.append(name)
     for name in usable:

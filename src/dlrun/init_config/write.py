@@ -43,6 +43,7 @@ def write_config(data: str, path: Path | None, wishes: Wishes, *, force: bool = 
     """
     name = _name_of(data)
     path = path or Path(f"{name}.yaml")
+    # First, because reading the data may take long.
     check_new_config(path, force=force, has_data=True)
     draft = draft_config(data, wishes)
     text = config_text(draft, path=str(path), name="" if RUN_NAME.fullmatch(path.stem) else name)

@@ -124,12 +124,14 @@ def load_splits(
     Raises:
         DataError: Files cannot be decoded or stored, or a split would be empty.
     """
+    # From the headers, before any of the files is decoded, which may take minutes.
     for name, images in lists.items():
         too_long = check_pixels(scans[name], form).unreadable
         if too_long:
             raise refused(too_long, images)
     first = _first_places(lists)
     notes: tuple[str, ...] = ()
+    # With `validation: test`, one split has two names, and is decoded only once.
     distinct = {id(split): split for split in arranged.values()}
     needed = sum(len(split) for split in distinct.values()) * form.bytes
     free = free_memory()
@@ -137,6 +139,7 @@ def load_splits(
     decoded: dict[int, Split] = {}
     kept: list[Kept] = []
     for key, split in distinct.items():
+        # A split is held out from one list, so its first number identifies the list.
         (name,) = [name for name in lists if first[name] <= split.features[0] < first[name] + len(lists[name])]
         within = split.features - first[name]
         images = lists[name].at(within)
@@ -217,6 +220,7 @@ def _fingerprint(splits: Mapping[str, Split], kept: Mapping[str, Kept]) -> str:
         return fingerprint_of(splits)
     rest = {name: replace(split, features=split.features[:0]) for name, split in splits.items()}
     shapes = {name: split.features.shape for name, split in splits.items()}
+    # The shapes, because the features were cut to none for the fingerprint of the rest.
     identity = json.dumps([fingerprint_of(rest), digests, shapes], sort_keys=True)
     cache, key = Cache("fingerprints"), sha256(identity.encode()).hexdigest()[:32]
     known = cache.get_value(key)

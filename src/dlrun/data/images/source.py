@@ -112,6 +112,7 @@ class Images(FileKeys, ImageSource):
         images: list[Path] = []
         for path in filter(is_path_table, named):
             with suppress(DataError):  # load() raises it
+                # Only the paths are needed, so a problem of the labels must not hide them.
                 found = self._listed_table(path, has_labels=False)
                 images += map(Path, map(os.fsdecode, found.paths()))
         return (*named, *images)

@@ -75,6 +75,7 @@ def _of_columns(columns: Sequence[Column], stored: Array) -> Iterator[ColumnValu
         values = stored[:, begun : begun + column.width]
         begun += column.width
         if column.kind == "numeric":
+            # Without the replacements of missing values, which the indicator marks: they would look like a usual value.
             known = np.where(values[:, 1] > 0, np.nan, values[:, 0]) if column.indicator else values[:, 0]
             yield ColumnValues(column.name, "numeric", known.astype(np.float64) + column.offset)
         elif column.kind == "date":

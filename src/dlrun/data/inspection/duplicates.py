@@ -52,6 +52,8 @@ def _judged(name: str, seen: npt.NDArray[np.bool_], own: float, *, is_row: bool)
     found = f"{count:,} of {len(seen):,} {name} examples ({percent(share)}) {are} also in train"
     if not share:
         return Finding("pass", check, f"none of {len(seen):,} {name} examples is in train", threshold)
+    # If training rows repeat each other about as often, there are just few different values. Images and texts do not
+    # repeat by chance.
     if is_row and own >= _ORDINARY * share:
         found += f"; {percent(own)} of the training rows repeat another one, too"
         advice = "rows with few values repeat by chance; if they are copies, remove them from the file"
@@ -77,6 +79,7 @@ def _is_row(inspected: Inspected) -> bool:
 def _hashes(split: Split, *, is_text: bool) -> Hashes:
     """Return a hash of each example. For texts, it ignores case and differences in whitespace."""
     if is_text and split.origins is not None:
+        # Not by token ids: all unknown words share one id, so different texts may have the same ids.
         whole = (_hash(" ".join(str(text).casefold().split()).encode(errors="replace")) for text in split.origins)
     else:
         whole = (_hash(row.tobytes()) for block in blocks(split.features) for row in block)

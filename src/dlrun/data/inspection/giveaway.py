@@ -49,6 +49,7 @@ def check_giveaway(inspected: Inspected, *, most: int = MOST_SAMPLED) -> Iterato
         return
     places = sampled_places(train.features, most=most)
     columns = column_values(dataset, np.asarray(train.features[places]))
+    # With fewer rows, a column may score this high by chance.
     if not columns or len(places) < _FEWEST:
         return
     truth = np.asarray(train.target[places]).reshape(len(places), -1)
@@ -74,8 +75,10 @@ def _is_copy(column: ColumnValues, answer: Array) -> bool:
     known = ~np.isnan(column.values.astype(np.float64))
     _, values = np.unique(column.values[known], return_inverse=True)
     _, answers = np.unique(answer[known], return_inverse=True)
+    # A constant column and a constant target correspond one to one, too, but nothing is given away.
     if len(values) < _FEWEST or values.max() != answers.max() or not values.max():
         return False
+    # Each pair becomes one number, because `np.unique` is much slower for rows of two.
     pairs = len(np.unique(values.astype(np.int64) * (int(answers.max()) + 1) + answers))
     return pairs == int(values.max()) + 1
 
@@ -85,6 +88,8 @@ def _known_anyway(dataset: Dataset, places: npt.NDArray[np.int64], truth: Array)
     if not isinstance(dataset.raw_input(), SeriesInput) or "train" not in dataset.naive:
         return 0.0
     last = dataset.naive["train"][places].reshape(len(places), -1)
+    # In a slow series, all columns that follow the target score about as high as its last value; a leak scores
+    # higher than that by a margin.
     return max(_r2(last[:, index], truth[:, index]) for index in range(truth.shape[1])) + (1 - TOO_GOOD) / 10
 
 
@@ -116,6 +121,7 @@ def _score_of_values(column: ColumnValues, answer: Array) -> float:
     values, answer = column.values[known], answer[known].astype(np.float64)
     if len(values) < _FEWEST:
         return 0.0
+    # Ranks also find a monotonic copy, such as the logarithm of the target.
     return max(_r2(values, answer), _r2(ranks(values), ranks(answer)))
 
 
@@ -161,6 +167,7 @@ def skill(ids: Array, answer: Array, classes: int) -> float:
     size = int(ids.max()) + 1
     if size * classes > _LARGEST_TABLE:
         return 0.0
+    # Learned and measured on different examples, because ids that occur once would predict themselves perfectly.
     learnt, tested = slice(0, None, 2), slice(1, None, 2)
     counts = np.bincount(ids[learnt] * classes + answer[learnt], minlength=size * classes).reshape(size, classes)
     most = int(counts.sum(axis=0).argmax())

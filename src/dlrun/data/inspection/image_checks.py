@@ -47,6 +47,7 @@ def check_sizes(inspected: Inspected) -> Iterator[Finding]:
     found = f"files have {_span(files.height)} x {_span(files.width)} pixels, the network gets {shape[0]} x {shape[1]}"
     up, across = shape[0] / height, shape[1] / width
     is_resized = isinstance(inspected.source, Images) and inspected.source.fit == "resize"
+    # The smaller factor: an image that grows along one side only is distorted, not enlarged.
     enlarged = float((np.minimum(up, across) > ENLARGED).mean())
     distorted = float((np.maximum(up / across, across / up) > DISTORTED).mean()) if is_resized else 0.0
     threshold = f"{OFTEN:.0%} enlarged more than {ENLARGED:.0f} times, or stretched {DISTORTED} times along one side"

@@ -122,6 +122,7 @@ def inspect_source(source: Source) -> Inspected:
         DataError: The dataset cannot be loaded.
     """
     if isinstance(source, Images):
+        # A corrupt file must not end the check here: `check_corrupt` reports it, with all others.
         dataset = source.model_copy(update={"corrupt": "skip"}).load()
         return Inspected(source, dataset, images=_image_files(source, dataset))
     dataset = source.load()
@@ -152,6 +153,7 @@ def _file_columns(source: Table | Series, table: TableFiles) -> FileColumns:
 def _image_files(source: Images, dataset: Dataset) -> ImageFiles:
     height, width = [], []
     corrupt: dict[str, str] = {}
+    # Counted, because several splits may contain a file of the same name.
     read = Counter(name for split in dataset.splits.values() if split.origins is not None for name in split.origins)
     for images in source.lists().values():
         scanned = scan(images.paths())

@@ -87,6 +87,7 @@ def check_imbalance(inspected: Inspected) -> Iterator[Finding]:
     names = class_names(target)
     for part in target.parts:
         train = counts["train"][part.places]
+        # A class without examples is a finding of `check_few_examples`; here it would hide the ratio of the others.
         present = np.where(train > 0, train, train.max())
         most, least = int(np.argmax(train)), int(np.argmin(present))
         ratio = train[most] / max(1, present[least])

@@ -59,4 +59,5 @@ def check_repeated_times(inspected: Inspected) -> Iterator[Finding]:
 def _steps(inspected: Inspected) -> Steps | None:
     """Return the time steps of a series whose rows are in order; None for other data."""
     rows = inspected.series
+    # Steps between rows that are not in order say nothing about gaps.
     return None if rows is None or rows.problem else steps_of(rows.times)

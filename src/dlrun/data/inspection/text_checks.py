@@ -51,6 +51,7 @@ def token_facts(split: Split) -> TokenFacts:
     counted, whole = stored != 0, split.lengths
     assert whole is not None  # noqa: S101  every split of texts has lengths
     lengths = np.asarray(whole[places], np.int64)
+    # An empty text is stored as one unknown token, which must not count as an unknown word.
     is_text = lengths > 0
     tokens = int(counted[is_text].sum())
     unknown = int((stored[is_text] == OUT_OF_VOCABULARY).sum())
@@ -94,6 +95,7 @@ def _empty(name: str, facts: TokenFacts) -> Finding:
     found = (
         f"{int((facts.lengths == 0).sum()):,} of {len(facts.lengths):,} {name} texts ({percent(share)}) have no words"
     )
+    # A single empty text can be a large fraction of a small split.
     is_little = share < _LITTLE or (facts.lengths == 0).sum() == 1
     status: Status = "failure" if share >= MANY_EMPTY else "note" if is_little else "warning"
     return Finding(status, f"empty texts {name}", found, threshold, "remove such rows from the file")
@@ -109,6 +111,7 @@ def _cut_off(name: str, facts: TokenFacts, raw: TextInput) -> Finding:
     )
     if share <= CUT_OFF:
         return Finding("pass", f"long texts {name}", found, threshold)
+    # Half the tolerated fraction, so that whoever follows the advice passes this check with room to spare.
     most = int(np.quantile(facts.lengths, 1 - CUT_OFF / 2))
     advice = f"sequence_length: {most} reads 95 of 100 texts to their end; with output_mode: tf_idf length costs little"
     return Finding("warning", f"long texts {name}", found, threshold, advice)

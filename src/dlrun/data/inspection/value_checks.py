@@ -141,6 +141,7 @@ def _shift(mine: ColumnValues, other: ColumnValues) -> tuple[float, bool]:
         # With two categories, both differences are the same, so chance exceeds the lower bound for many categories.
         sure = _SURE if np.count_nonzero(both) <= _FEW else _SURE / 2
         return float(np.abs(p - q).sum() / 2), bool(np.abs(p - q).sum() > sure * chance.sum())
+    # A constant column has no deviation; its difference is then in its own unit.
     deviation = float(np.nanstd(mine.values)) or 1.0
     by = abs(float(np.nanmean(mine.values)) - float(np.nanmean(other.values))) / deviation
     return by, by > _SURE * spread**0.5

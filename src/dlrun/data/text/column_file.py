@@ -45,6 +45,7 @@ class ColumnFile(TextFile):
             if text is not None and not isinstance(text, str):
                 raise DataError(f"{self.place(number)}: the text is {shown_value(text)}", expected="text in quotes")
             label = self._label(values[1], number) if labelled else None
+            # With no columns to keep, `values[-0:]` would be all values, so count from the front.
             kept = tuple(map(written_value, values[len(values) - len(keep) :]))
             yield Row(number, clean(text or ""), label, kept)
 

@@ -51,6 +51,7 @@ class FileCorpus:
         Raises:
             DataError: A file cannot be read.
         """
+        # Each text is needed three times: for its label, the vocabulary, and its ids. Small files are parsed only once.
         found = cls(files, classes)
         return replace(found, kept=tuple(found)) if sum(file.size() for file in files) <= _KEPT_BYTES else found
 
@@ -63,6 +64,7 @@ class FileCorpus:
         if self.kept is not None:
             yield from self.kept
             return
+        # Labels are compared in canonical spelling, as when they become class indices (`text/labels.py`).
         known = {canonical(name) for name in self.classes or ()}
         for file in self.files:
             for row in file.rows(labelled=True):

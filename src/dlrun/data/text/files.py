@@ -38,6 +38,7 @@ def files_of(source: str, reading: TextReading) -> tuple[TextFile, ...]:
     path = Path(source).expanduser()
     if path.is_dir():
         return (TextFolder(str(path), reading),)
+    # An existing file is taken literally, even if its name contains * or [.
     found = [str(path)]
     if not path.exists():
         found = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(source) else []  # noqa: PTH207  absolute or not
@@ -48,11 +49,16 @@ def files_of(source: str, reading: TextReading) -> tuple[TextFile, ...]:
             is_text = any(map(str.isspace, source))
             hint = f"to predict a text: echo {shlex.quote(source)} | dlrun predict RUN -" if is_text else ""
             raise no_file(source, expected=_ACCEPTED, hint=hint)
+    # A pattern skips the folders that it matches, but a lone match is kept, so that an error can name it.
     return tuple(_file(name, reading) for name in found if Path(name).is_file() or len(found) == 1)
 
 
 def _file(name: str, reading: TextReading) -> TextFile:
     path = Path(name)
+    # The order matters:
+    # 1. Parquet is known by its first bytes, whatever the suffix says.
+    # 2. Foreign formats are refused before anything reads them as text.
+    # 3. A .txt file has one text per line, even if commas happen to separate its lines like values of a CSV.
     kind = ParquetFile if begins_as_parquet(path) else kind_by_name(path)
     if kind is not ParquetFile:
         refuse_foreign(path, expected=_ACCEPTED, reads_json=kind is JsonLinesFile)

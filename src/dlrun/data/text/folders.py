@@ -96,6 +96,7 @@ class TextFolder(TextFile):
 
     @functools.cached_property
     def _odd_encodings(self) -> dict[str, tuple[Path, Detected]]:
+        # Filled while the files are read, because a frozen dataclass cannot assign an attribute later.
         return {}
 
     def size(self) -> int:
@@ -115,6 +116,7 @@ class TextFolder(TextFile):
         if known is None and (found := detect_encoding(str(path))).why:
             self._odd_encodings.setdefault(found.name, (path, found))
         with opened(str(path), known, newline=None) as stream:
+            # One more character than allowed shows that a file is too long, without reading all of it.
             text = stream.read(LONGEST_TEXT + 1)
         if len(text) > LONGEST_TEXT:
             raise DataError(f"{path} has more than {LONGEST_TEXT:,} characters", expected="one text per file")
@@ -124,7 +126,11 @@ class TextFolder(TextFile):
 def split_folders(root: Path) -> dict[str, Path]:
     """Return the folders of the splits train, test and validation; empty if there is no train folder."""
     found = {
-        split: root / name for split, names in _SPLITS.items() for name in reversed(names) if (root / name).is_dir()
+        split: root / name
+        for split, names in _SPLITS.items()
+        # Reversed, because the last of several entries of a dict wins, and the first name takes precedence.
+        for name in reversed(names)
+        if (root / name).is_dir()
     }
     return found if "train" in found else {}
 

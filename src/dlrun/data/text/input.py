@@ -72,6 +72,7 @@ class TextInput(RawInput):
                 doubts,
                 kept={name: [named.row.kept[n] for named in batch] for n, name in enumerate(self.reading.keep)},
             )
+            # The warnings are about the files, so only the first block reports them.
             doubts = ""
 
     def read_as(self, dataset: Any) -> TextInput:
@@ -135,6 +136,7 @@ def _targets(batch: list[Named], target: Target) -> Array:
         names = target.class_names or tuple(map(str, range(target.size)))
         index = class_places(names)
         return np.array([_class(named, index) for named in batch], np.int32)
+    # float32 would merge neighbouring large numbers before the mean is subtracted, so keep float64 until then.
     is_far_from_0 = any(abs(mean) >= _WHOLE_IN_FLOAT32 for mean in target.mean)
     return np.array([_number(named) for named in batch], np.float64 if is_far_from_0 else np.float32)
 

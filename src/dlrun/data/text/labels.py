@@ -47,6 +47,7 @@ class _LabelColumn:
         """Add the label of one row."""
         label = named.row.label or ""
         code = self._index.get(label)
+        # One label above the limit is kept, so that `_class_names` can tell that there are too many.
         if code is None and len(self.first) <= _MOST_CLASSES:
             code = self._index[label] = len(self._index)
             self.first[label] = named.place
@@ -156,11 +157,13 @@ def _class_names(train: _LabelColumn) -> tuple[str, ...]:
     if len(names) == 1:
         problem = f"every training text has the label {next(iter(names))!r}"
         raise DataError(problem, expected="at least two classes")
+    # By value, because as texts 10 would be before 2.
     return tuple(sorted(names, key=float)) if by_number else tuple(sorted(names))
 
 
 def _indices(column: _LabelColumn, names: tuple[str, ...]) -> npt.NDArray[np.int32]:
     places = class_places(names)
+    # Each distinct label is looked up once; millions of rows then need only array indexing.
     of_code = []
     for label, place in column.first.items():
         number = place_of(label, places)
@@ -181,5 +184,6 @@ def _numbers(columns: Mapping[str, _LabelColumn]) -> dict[str, Array]:
             raise DataError(column.no_number, expected="a finite number", hint="or set task: classification")
     numbers = {split: np.array(column.numbers, np.float64) for split, column in columns.items()}
     train = numbers["train"]
+    # The training split alone decides, so that all splits have the same data type.
     merges = merges_in_float32(train, is_whole=bool((np.floor(train) == train).all()))
     return {split: values.astype(np.float64 if merges else np.float32) for split, values in numbers.items()}

@@ -62,6 +62,7 @@ class Moods(TextFile):
 
     def rows(self, *, labelled: bool) -> Iterator[Row]:
         """Generate every sentence; the classes are equally likely."""
+        # Stream 4, because `data/splits.py` holds out examples with streams 1 and 2 of the same seed.
         generator = np.random.Generator(np.random.PCG64([self.seed, 4]))
         for number in range(1, EXAMPLES + 1):
             mood = int(generator.integers(3))
@@ -79,6 +80,7 @@ def _sentence(mood: int, generator: np.random.Generator) -> str:
         return words[int(generator.integers(len(words)))]
 
     form = int(generator.integers(4))
+    # "not bad" is positive, and "not good" negative, but "not green" is as neutral as "green".
     turned = form % 2 == 1 and mood != 1
     adjective = one_of(_ADJECTIVES[2 - mood if turned else mood])
     denied = "not " if form % 2 == 1 else ""

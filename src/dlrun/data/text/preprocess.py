@@ -46,5 +46,6 @@ class TokenPreprocess(Preprocess):
         mode = "multi_hot" if self.output_mode == "multi_hot" else "count"
         counted = keras.layers.CategoryEncoding(self.vocabulary_size, mode, dtype="float32", name="bag")(inputs)
         weights = self.idf if self.output_mode == "tf_idf" else (1.0,) * self.vocabulary_size
+        # The count of padding is set to 0: it depends on the sequence length, and says nothing about the words.
         weighted = keras.layers.Rescaling((0.0, *weights[1:]), dtype="float32", name="weights")(counted)
         return keras.Model(inputs, weighted, name="preprocess")

@@ -83,6 +83,7 @@ def read_standard_input(reading: TextReading) -> TextFile:
     Raises:
         DataError: The input is not text, or looks like CSV without the text column.
     """
+    # A pipe can be read only once, but detecting the format and reading the rows both start at the beginning.
     folder = Path(tempfile.mkdtemp(prefix="dlrun-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = folder / "standard input"
@@ -120,6 +121,7 @@ def _kind_of(head: str, reading: TextReading) -> StandardInput:
     own = known_delimiter(reading.delimiter)
     marks = (own,) if own is not None else tuple(DELIMITERS.values())
     rows_of = {mark: _rows(head, mark, quoted=reading.quoted) for mark in marks}
+    # Every delimiter is tried for the column name before one of them may be an error: the right one may come last.
     for rows in rows_of.values():
         if rows and _names_the_text(rows, reading):
             return "csv"
@@ -151,6 +153,7 @@ def _rows(head: str, mark: str, *, quoted: bool) -> list[list[str]]:
             if len(found) > _LOOKED_AT:
                 break
     except csv.Error:
+        # Lines of text need not be valid CSV; the rows before the error are enough to judge.
         pass
     return found[:-1] if len(found) > _LOOKED_AT else found
 

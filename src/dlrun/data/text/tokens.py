@@ -37,6 +37,7 @@ def cutter(kind: TokenKind, standardize: Standardize) -> Cut:
     """
     table = _SMALL if standardize.startswith("lower") else None
     removed = _PUNCTUATION if standardize.endswith("strip_punctuation") else b""
+    # Bytes, because their `translate` and `split` know only ASCII letters and whitespace, like the layer.
     if kind == "words":
         return lambda text: text.encode().translate(table, removed).split()
     return lambda text: text.encode().translate(table, removed).decode()

@@ -70,9 +70,11 @@ def vectorize(
         DataError: No training text contains a token, or the disk is full.
     """
     counts = keys.count()
+    # Held-out texts are scattered over the files, so a mask over all numbers tells which ones to count.
     total = 1 + max(int(split.features.max()) for split in splits.values())
     is_training = np.zeros(total, bool)
     is_training[splits["train"].features] = True
+    # Not strict: if a file has lost rows since, `store` reports it with the numbers of texts.
     for counted, named in zip(is_training, _chained(corpora), strict=False):
         if counted:
             counts.add(named.row.text)
@@ -111,6 +113,7 @@ def store(texts: Iterable[Named], splits: Mapping[str, Split], encode: Encoder) 
     in_memory = total * encode.length * _ID_BYTES <= _IN_MEMORY_BYTES
     made = {key: _empty(split, encode.length, in_memory=in_memory) for key, split in unique.items()}
     owner: list[Split] = list(made.values())
+    # Texts come in the order of the files: look up the split of each number, and its position there.
     which, where = np.zeros(total, np.intp), np.zeros(total, np.intp)
     for index, split in enumerate(unique.values()):
         which[split.features], where[split.features] = index, np.arange(len(split))

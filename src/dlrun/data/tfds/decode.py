@@ -63,6 +63,7 @@ def decoded(
     try:
         found = Cache("tfds").get_or_make(key, write, _read, what=what, size=size)
     except OSError as error:
+        # A cache that cannot be written, as on a full disk, only costs the next run its time, so this one goes on.
         note = f"cache: the decoded arrays of {prepared.name} are in memory: {error.strerror or error}"
         return decode(lambda _name, shape, dtype: np.empty(shape, dtype)), (note,)
     return found.value, found.notes
@@ -149,6 +150,7 @@ def _decode(
             start = stop
     except (tf.errors.OpError, ValueError, OSError) as error:
         raise broken(prepared.folder, f"the split {split} cannot be read: {str(error).splitlines()[0]}") from error
+    # A file that ends between two examples is no error for TensorFlow; the rest of the arrays would be zeros.
     if start != count:
         raise broken(prepared.folder, f"the split {split} has {start:,} examples, not {count:,}")
     return {f"{split}.features": features, f"{split}.label": labels}
@@ -157,6 +159,7 @@ def _decode(
 def _resized(image: Any, size: tuple[int, int]) -> Any:
     import tensorflow as tf
 
+    # Rounded, because the cast would cut off fractions, which makes the image darker.
     resized = tf.image.resize(tf.cast(image, tf.float32), size, method="bilinear")
     return tf.cast(tf.round(resized), image.dtype) if image.dtype.is_integer else resized
 

@@ -34,6 +34,7 @@ def download(name: str, data_dir: Path, *, instead: str) -> Path:
     """
     wanted = SetName.parse(name)
     builder = _builder_class(wanted)
+    # Before TensorFlow is imported, so that a machine without a network gets its error at once.
     failure = find_unreachable(builder.url_infos or [_USUAL_URL])
     if failure is not None:
         raise absent(name, data_dir, f"cannot be downloaded: {failure}", instead=instead)

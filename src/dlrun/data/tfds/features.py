@@ -60,6 +60,7 @@ def choose_features(
     single = tuple(key for key, feature in stored.items() if key != label and _is_single(feature))
     texts = [key for key, array in arrays.items() if array.kind == "tokens"]
     others = [key for key in single if key not in texts]
+    # Among several values, a text is just one more column, unless the set declares the text as its input.
     is_table = len(others) >= _COLUMNS_OF_A_TABLE and len(texts) == len(arrays) and supervised[:1] != texts[:1]
     if (others and not arrays) or is_table:
         return StoredFeature("", "vector", (), "columns", single)

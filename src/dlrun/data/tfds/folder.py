@@ -139,6 +139,7 @@ def unfinished(data_dir: Path, wanted: SetName) -> Path | None:
 def _newest(folder: Path, version: str | None) -> Path | None:
     found = [path for path in folder.glob("*") if path.is_dir() and _VERSION.match(path.name)]
     fitting = [path for path in found if version is None or fnmatch.fnmatchcase(path.name, version)]
+    # As numbers, because as texts 3.9.0 would be newer than 3.10.0.
     return max(fitting, key=lambda path: tuple(map(int, path.name.split("."))), default=None)
 
 
@@ -180,6 +181,7 @@ def _stored_split(folder: Path, info: Mapping[str, Any], split: Mapping[str, Any
         if not file.is_file():
             raise broken(folder, f"{file.name} is missing")
         files.append(file)
+    # The sizes reveal an interrupted copy within milliseconds; otherwise only decoding would find it.
     expected = int(split.get("numBytes", 0)) + _RECORD_FRAME_BYTES * sum(lengths)
     found = sum(file.stat().st_size for file in files)
     if file_format == "tfrecord" and files and found != expected:

@@ -247,9 +247,11 @@ class Tfds(ImageSource):
         known = known_set(SetName.parse(self.name))
         validation: float | str = self.validation
         if isinstance(validation, int) and validation > 0:
+            # The built-in data may have fewer examples than this number, so it becomes a fraction.
             total = known.examples["train"] if known else 0
             validation = math.ceil(100 * validation / total) / 100 if total > validation else 0.1
         if isinstance(validation, str):
+            # The built-in data has no other split that can be named: its test split is held out.
             validation = "test"
         kept = f", validation: {validation}" if validation else ""
         if known and len(known.shape) == 1:

@@ -43,6 +43,7 @@ def load_table(prepared: Prepared, splits: Sequence[str], *, keys: ColumnKeys, h
     Raises:
         DataError: A file is damaged, or the table cannot be trained on.
     """
+    # If validation examples are held out, the set's own split is not given: `Source.problems` refuses both at once.
     brought = ("test",) if held_out["validation"] else ("test", "validation")
     fixed = {"target": prepared.label.key, "task": "classification", "missing_target": "drop"}
 
@@ -105,6 +106,7 @@ def _table(batch: Mapping[str, Any], names: Mapping[str, Sequence[str]]) -> pa.T
     columns = {}
     for key, known in names.items():
         values = batch[key]
+        # Some sets mark an example without a class by -1, which is a missing value in a table.
         if known:
             columns[key] = pa.array([known[index] if 0 <= index < len(known) else None for index in values.tolist()])
         elif values.dtype.kind in "OS":

@@ -27,6 +27,7 @@ def read_texts(prepared: Prepared, splits: Iterable[str]) -> tuple[dict[str, Fil
     reading = reading_of(prepared)
     corpora = {name: FileCorpus.of((TfdsTexts(prepared.name, reading, prepared, name),)) for name in splits}
     indices = {
+        # -1 stands for a missing class, which `_labelled` in `source.py` finds.
         name: np.fromiter((int(found.row.label or -1) for found in corpus), np.int32)
         for name, corpus in corpora.items()
     }
