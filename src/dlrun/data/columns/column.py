@@ -63,6 +63,8 @@ class NumericColumn:
     @property
     def fits_float64(self) -> bool:
         """Whether the rounding error of the values in float64, before `offset` is subtracted, is small."""
+        # With a spacing of at most 1, whole numbers are exact. Beyond that, the rounding error, at most half a spacing,
+        # must be small against the spread of the values.
         step = np.spacing(abs(self.offset))
         return bool(step <= 1 or step / 2 <= _LITTLE * math.sqrt(self.variance))
 
@@ -105,6 +107,7 @@ class NumericColumn:
             Returns: `(rows,)`.
         """
         values, wrong = parse_numbers(known, self.notation, offset=self.offset)
+        # A number that float32 cannot represent is wrong already, by `LARGEST`; a warning of numpy would say it again.
         with np.errstate(over="ignore"):
             return values.astype(np.float32), wrong
 
@@ -136,10 +139,12 @@ class NumericColumn:
         """
         import keras
 
+        # Markers such as -999 are compared with the numbers as they are in files, so before the offset is subtracted.
         absent = keras.ops.isnan(tensor)
         for number in missing_numbers(missing):
             absent = keras.ops.logical_or(absent, keras.ops.equal(tensor, np.dtype(self.input_dtype).type(number)))
         if self.offset:
+            # Subtract in float64: a cast before it would lose the differences for which the offset exists.
             tensor = keras.ops.cast(keras.ops.subtract(tensor, np.float64(self.offset)), "float32")
         filled = keras.ops.where(absent, np.float32(self.median), tensor)
         if not self.indicator:
@@ -225,6 +230,10 @@ class CategoricalColumn:
         Args:
             missing: Texts that mark missing values.
         """
+        # A text may have several meanings, of which the first one here holds:
+        # 1. a category in its exact spelling,
+        # 2. a marker of missing values,
+        # 3. another spelling of a category.
         ids = {category: number for number, category in enumerate(self.vocabulary, start=1)}
         ids |= {marker: self.missing_id for marker in missing if marker not in ids}
         for number, category in enumerate(self.vocabulary, start=1):
@@ -258,7 +267,9 @@ def shared_lookup(
     import keras
 
     ids = [column.ids_of_texts(missing) for column in columns]
+    # Keras refuses an empty vocabulary.
     texts = list(dict.fromkeys(text for known in ids for text in known)) or [""]
+    # A category may have the same text as the token of Keras for unknown texts.
     unknown = "[UNK]"
     while unknown in texts:
         unknown = f"[{unknown}]"
@@ -293,8 +304,10 @@ def _shown(column: Column, values: list[float]) -> str:
     if column.kind in ("numeric", "date") and column.indicator and values[-1]:
         return MISSING
     if column.kind == "numeric":
+        # The sum is a float64, with 15 significant digits; a float32 has 7.
         return f"{values[0] + column.offset:.15g}" if column.offset else f"{values[0]:.7g}"
     if column.kind == "date":
+        # Not strict, because an indicator may follow the parts.
         part = dict(zip(PARTS, map(int, values), strict=False))
         return f"{part['year']:04d}-{part['month']:02d}-{part['day']:02d} {part['hour']:02d}:00"
     if column.kind == "categorical":

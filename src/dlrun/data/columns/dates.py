@@ -118,6 +118,7 @@ def build_dates(tensor: Any, layout: DateLayout, *, in_utc: bool = True) -> Any:
         return ops.min(is_digit[:, first:last], axis=-1, keepdims=True)
 
     year, month, day = (number(*_PLACES[layout][part]) for part in ("year", "month", "day"))
+    # A date without a time has no digits in these places, and counts as midnight.
     clock = (number(*_HOUR) * _HOUR_MINUTES + number(*_MINUTE)) * complete(*_HOUR)
     offset = _built_offset(ids, digits, ops) if in_utc else None
     parts = ops.cast(_parts(year, month, day, clock, offset, ops), "float32")
@@ -137,6 +138,7 @@ def days_in_month(year: Any, month: Any, ops: Any = np) -> Any:
         ops: `numpy`, or `keras.ops` for tensors.
     """
     leap = _equal(ops.mod(year, 4), 0, ops) - _equal(ops.mod(year, 100), 0, ops) + _equal(ops.mod(year, 400), 0, ops)
+    # Months of 31 and 30 days alternate, but both July and August have 31.
     usual = 30 + ops.mod(month + ops.floor_divide(month, 8), 2)
     return usual - _equal(month, _FEBRUARY, ops) * (2 - leap)
 
@@ -153,6 +155,7 @@ def _given(known: pa.Array, layout: DateLayout) -> tuple[npt.NDArray[np.bool_], 
 
     fits = pc.match_substring_regex(known, _PATTERNS[layout]).fill_null(False)
     given: npt.NDArray[np.bool_] = fits.to_numpy(zero_copy_only=False)
+    # Days can be compared with the length of their month only once every text has digits in the places of a date.
     texts = kept(given)
     year, month, day = (_slice(texts, *_PLACES[layout][part]) for part in ("year", "month", "day"))
     given = given & (day <= days_in_month(year, month))
@@ -232,11 +235,13 @@ def _number_of(year: Any, month: Any, day: Any, ops: Any) -> Any:
     early = _is(month <= _FEBRUARY, ops)
     year, month = year - early, month + 12 * early - 3
     leaps = ops.floor_divide(year, 4) - ops.floor_divide(year, 100) + ops.floor_divide(year, 400)
+    # From March on, any five months have 153 days: (153 m + 2) // 5 is the number of days before month m.
     return 365 * year + leaps + ops.floor_divide(153 * month + 2, 5) + day - 1
 
 
 def _day_of(number: Any, ops: Any) -> tuple[Any, Any, Any]:
     """Return the day with a number; the inverse of `_number_of`."""
+    # The calendar repeats after 400 years, which have 146,097 days.
     era = ops.floor_divide(number, 146_097)
     of_era = number - era * 146_097
     passed = ops.floor_divide(of_era, 1_460) - ops.floor_divide(of_era, 36_524) + ops.floor_divide(of_era, 146_096)

@@ -128,6 +128,7 @@ def _measure(values: npt.NDArray[np.float32]) -> tuple[float, float, float, bool
     known = values[~np.isnan(values)]
     median = float(np.median(known)) if len(known) else 0.0
     np.nan_to_num(values, copy=False, nan=median)
+    # Sums in float32 would lose digits, and a float64 copy of the whole column would take twice its memory.
     blocks = [values[start : start + _ROWS_AT_ONCE] for start in range(0, len(values), _ROWS_AT_ONCE)]
     mean = float(sum(block.sum(dtype=np.float64) for block in blocks)) / len(values)
     variance = float(sum(np.square(block.astype(np.float64) - mean).sum() for block in blocks)) / len(values)
@@ -140,6 +141,7 @@ def _fit_categorical(coded: CodedColumn, keys: ColumnKeys, train: Indices) -> Ca
     has_missing = bool(counts[0])
     size = keys.embeds(len(vocabulary) + has_missing)
     required = keys.requires("categorical")
+    # A category that occurs once would be unknown without its row, so such rows show how often new categories appear.
     kept = np.sort(counts[1:])[::-1][: len(vocabulary)]
     new = counts[1:].sum() - kept[kept > 1].sum()
     return CategoricalColumn(
@@ -159,11 +161,13 @@ def _counts(coded: CodedColumn, train: Indices) -> npt.NDArray[np.int64]:
     counts = np.zeros(len(coded.texts) + 1, np.int64)
     for start in range(0, len(train), _ROWS_AT_ONCE):
         ids: Any = coded.values[train[start : start + _ROWS_AT_ONCE]]
+        # MISSING is -1, but bincount takes no negative numbers.
         counts += np.bincount(ids.ravel() + 1, minlength=len(counts))
     drop_pages((coded.values,))
     return counts
 
 
 def _most_frequent(texts: Sequence[str], counts: npt.NDArray[np.int64], *, most: int) -> tuple[str, ...]:
+    # Equal counts are ordered by text, so that the vocabulary does not depend on the order of the rows.
     present = [(-int(counts[index]), texts[index]) for index in np.flatnonzero(counts).tolist()]
     return tuple(text for _, text in sorted(present)[:most])

@@ -109,6 +109,11 @@ def _plan(table: TableFiles, survey: ColumnSurvey, keys: ColumnKeys) -> PlannedC
         _check_not_listed(table, survey.name, keys)
     if reason := _reason_to_ignore(survey, listed, keys):
         return reason
+    # The order matters:
+    # 1. Numbers or dates with a few other values, which are mistakes and raise an error. Later steps would take such a
+    #    column for categories, or leave it out.
+    # 2. A listed column of another kind, whatever its values look like.
+    # 3. Any other column, by its values.
     notation, layout = notation_of(table, survey), layout_of(survey)
     if listed == "numeric" or (listed is None and notation is None and is_mostly_numbers(survey)):
         return plan_numbers(table, survey, keys=keys)

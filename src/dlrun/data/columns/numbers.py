@@ -90,6 +90,7 @@ def parse_numbers(array: pa.Array, notation: Notation, *, offset: float = 0.0) -
             matches = pc.match_substring_regex(array, PATTERNS[notation])
             wrong = _first(~_filled(matches, otherwise=True))
             array = _as_plain(array, notation)
+        # Casting the whole column is fast, but does not tell which value failed, so only then is each value matched.
         try:
             array = pc.cast(array, pa.float64())
         except pa.ArrowInvalid:
@@ -112,6 +113,7 @@ def merges_in_float32(numbers: Floats, *, is_whole: bool) -> bool:
     """
     low, high = float(numbers.min()), float(numbers.max())
     largest = max(abs(low), abs(high))
+    # Sorting all numbers is slow, and most columns are neither that large nor that far from 0.
     if largest < (_WHOLE_IN_FLOAT32 if is_whole else _FAR_FROM_0 * (high - low)):
         return False
     distinct = np.unique(numbers)
@@ -166,6 +168,7 @@ def count_notations(values: pa.Array, counts: npt.NDArray[np.int64]) -> dict[Not
     import pyarrow.compute as pc
 
     found: dict[Notation, int] = {}
+    # Most columns have no unit, which saves matching 15 of the 18 patterns.
     absent = {unit for unit in _UNITS if not _has_unit(values, unit)}
     for notation, pattern in PATTERNS.items():
         if unit_of(notation) in absent:

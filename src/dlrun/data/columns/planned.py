@@ -56,6 +56,7 @@ def notation_of(table: TableFiles, survey: ColumnSurvey) -> Notation | None:
     fitting = [notation for notation, count in survey.notations.items() if count == survey.known > 0]
     if not fitting:
         return None
+    # Numbers without separators fit several notations. `plain` is the first of them, and needs no guess.
     if fitting[0].startswith("plain") or len(fitting) == 1:
         return fitting[0]
     delimiter = getattr(getattr(table.files[0], "dialect", None), "delimiter", ",")
@@ -92,6 +93,7 @@ def plan_numbers(
     best: Notation = "plain"
     for each, count in survey.notations.items():
         best = each if count > survey.notations[best] else best
+    # The survey knows how many values are wrong, but not where, so the rows are read again to name the first.
     for block in table.blocks([name]):
         known = known_values(block.columns[name], keys.missing_texts)
         wrong = parse_numbers(known, best)[1]

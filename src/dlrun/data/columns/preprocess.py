@@ -95,6 +95,7 @@ class ColumnsPreprocess(Preprocess):
             parts.append(numbers)
         if self.categories:
             parts.append(self._one_hot(inputs[..., first:last]))
+        # Ids to embed stay as they are: their vectors are learned, so they belong to the model.
         if last < self.raw_shape[-1]:
             parts.append(inputs[..., last:])
         outputs = keras.ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]

@@ -73,6 +73,7 @@ class ColumnReading:
         if source != "-":
             yield self._open(source)
             return
+        # A table is read several times (format, rows, the line of an error), but standard input only once.
         with tempfile.NamedTemporaryFile(prefix="dlrun-", suffix=".csv") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
             file.flush()
@@ -188,6 +189,7 @@ def build_rows(columns: Sequence[Column], missing_values: Sequence[str], *, is_p
     }
     parts, order = [], []
     if numbers:
+        # If packed, all of these columns have the same input, which must be taken once.
         taken = dict.fromkeys(members.get(names[column.name], names[column.name]) for column in numbers)
         given = _side_by_side([inputs[name] for name in taken], "columns.numbers")
         parts.append(_filled(numbers, missing_values)(given))
@@ -202,6 +204,7 @@ def build_rows(columns: Sequence[Column], missing_values: Sequence[str], *, is_p
             parts.append(column.build(inputs[names[column.name]], missing_values))
             order += places[column.name]
     outputs = _side_by_side(parts, "columns.all")
+    # The parts are grouped by how they are computed, which need not be the order of a stored row.
     if order != sorted(order):
         outputs = _in_order(order)(outputs)
     return keras.Model(inputs, outputs, name="raw")
@@ -317,6 +320,7 @@ def _in_order(places: Sequence[int]) -> keras.Model:
     import keras
 
     values = keras.Input((len(places),), dtype="float32", name="columns.values")
+    # argsort inverts a permutation: it gives the source of each place.
     return keras.Model(values, keras.ops.take(values, np.argsort(places).astype(np.int32), axis=-1), name="columns.row")
 
 

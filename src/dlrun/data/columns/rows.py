@@ -187,6 +187,8 @@ class _Coder:
         if self._keys.requires(kind):
             refuse_missing(table, block, self.name, known)
         if kind in ("numeric", "date"):
+            # A target keeps its unit, in which it is predicted. If it is a feature, too, `in_float32` subtracts the
+            # offset.
             offset = 0.0 if self._column.is_target else self._column.offset
             parsed: tuple[Array, int | None] = (
                 parse_numbers(known, self._column.notation, offset=offset)
@@ -215,6 +217,7 @@ class _Coder:
     def _code(self, texts: pa.Array, table: TableFiles) -> npt.NDArray[np.int32]:
         encoded = texts.dictionary_encode()
         ids = self._ids
+        # pyarrow numbers the texts of each block anew; these ids are the same in all blocks.
         known = [ids.setdefault(text, len(ids)) for text in encoded.dictionary.to_pylist()]
         if len(ids) > _MOST_TEXTS:
             raise DataError(
@@ -222,6 +225,7 @@ class _Coder:
                 expected="categories that occur in several rows",
                 hint=f"ignore: [{self.name}]",
             )
+        # A missing text gets the index behind the others, which is the last entry.
         table_of = np.array([*known, MISSING], np.int32)
         indices: Any = encoded.indices.fill_null(len(known)).to_numpy(zero_copy_only=False)
         return np.asarray(table_of[indices], np.int32)

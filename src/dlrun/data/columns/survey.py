@@ -95,6 +95,7 @@ class ColumnSurvey:
         """Whether all rows have the same value."""
         if self.is_many or self.missing:
             return False
+        # 1.5 and 1.50 are two texts, but one number.
         return len(self.counts) == 1 or (self.numeric and self.low == self.high)
 
     @property
@@ -150,6 +151,8 @@ class ColumnSurvey:
         self.is_whole = self.is_whole and bool((np.floor(numbers) == numbers).all())
         self.sum += float(numbers.sum())
         self.merges = self.merges or merges_in_float32(numbers, is_whole=self.is_whole)
+        # float64 represents whole numbers exactly below 2^53, and sums of uint64 are exact modulo 2^64. With larger
+        # numbers the total is incomplete, so a column that has them does not count as row numbers.
         if self.is_whole and max(abs(self.low), abs(self.high)) < 2.0**53:
             whole = numbers.astype(np.int64).view(np.uint64)
             add, squares = int(whole.sum(dtype=np.uint64)), int((whole * whole).sum(dtype=np.uint64))
@@ -159,6 +162,7 @@ class ColumnSurvey:
         """Count distinct values, and the notations and layouts of those that are not plain numbers."""
         import pyarrow.compute as pc
 
+        # Plain numbers add nothing but distinct values, which are no longer counted.
         if plain and self.is_many:
             return
         counted = pc.value_counts(canonical_texts(as_texts(known)))

@@ -134,6 +134,7 @@ class TextColumn:
         words = split_words(as_texts(known))
         flat = words.flatten()
         ids = pc.index_in(flat, value_set=pa.array(self.vocabulary, pa.string())).fill_null(-1).to_numpy(False) + 2
+        # pyarrow splits a text without words into one empty word, which is padding.
         ids[pc.equal(flat, "").to_numpy(zero_copy_only=False)] = 0
         return first_words(words, ids, length=self.length).astype(np.float32), None
 
@@ -145,6 +146,7 @@ class TextColumn:
         """
         import keras
 
+        # Keras refuses an empty vocabulary, so it gets a word that texts do not have.
         words = keras.layers.TextVectorization(
             vocabulary=list(self.vocabulary) or ["\x00"], output_sequence_length=self.length
         )

@@ -66,6 +66,7 @@ def as_texts(array: pa.Array) -> pa.Array:
     if not pa.types.is_floating(array.type):
         return array.cast(pa.string())
     values = np.array(pc.fill_null(array, float("nan")).to_numpy(zero_copy_only=False), np.float64)
+    # Python writes the numbers one by one, which is slow, so each is written once.
     distinct, inverse = np.unique(values, return_inverse=True)
     names = [None if np.isnan(value) else _written(float(value)) for value in distinct]
     return pa.array(names, pa.string()).take(pa.array(inverse.astype(np.int32)))
@@ -100,6 +101,7 @@ def first_words(words: pa.ListArray, ids: npt.NDArray[np.int32], *, length: int)
         ids: `(words,)`. Returns: `(rows, length)`.
     """
     ends: Any = words.offsets.to_numpy()
+    # The offsets of a sliced array do not begin at 0, but its flat words do.
     starts, counts = ends[:-1] - ends[0], np.diff(ends)
     rows = np.zeros((len(words), length), np.int32)
     taken = np.minimum(counts, length)

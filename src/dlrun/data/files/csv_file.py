@@ -107,14 +107,17 @@ class CsvFile(DataFile):
                         column_names=list(own),
                         skip_rows=dialect.blank_lines,
                         skip_rows_after_names=int(self.has_header),
+                        # pyarrow skips a byte-order mark itself, but converts text of any other encoding than utf-8.
                         encoding="utf-8" if dialect.encoding == "utf-8-sig" else dialect.encoding,
                     ),
                     parse_options=arrow_csv.ParseOptions(
                         delimiter=dialect.delimiter,
                         quote_char='"' if dialect.quoted else False,
+                        # Without quotes every line break ends a row.
                         newlines_in_values=dialect.quoted,
                     ),
                     convert_options=arrow_csv.ConvertOptions(
+                        # pyarrow would infer types from the first block, and fail at a later value that does not fit.
                         column_types=dict.fromkeys(own, pa.string()),
                         include_columns=list(names),
                         strings_can_be_null=False,
@@ -129,6 +132,7 @@ class CsvFile(DataFile):
 
         A row number is not enough for a message: quoted values may contain line breaks, and empty lines are skipped.
         """
+        # Not strict: another error on the way would replace the one that asks for the line.
         with opened_rows(str(self.path), self.dialect, strict=False) as rows:
             return next((line for line, _ in itertools.islice(rows, row - 1 + self.has_header, None)), 0)
 

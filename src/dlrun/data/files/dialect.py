@@ -118,6 +118,7 @@ def refuse_spaced(path: str, dialect: Dialect) -> None:
         return
     stem = str(Path(path).with_suffix(""))
     target = f"{stem}.csv" if f"{stem}.csv" != path else f"{stem}-commas.csv"
+    # With a number in the first line, it is probably a row, which the command must not take for column names.
     is_row = any(map(_is_number, dialect.first[0].split()))
     read, write = (", header=None", ", header=False") if is_row else ("", "")
     convert = f"pd.read_csv('{path}', sep=r'\\s+'{read}).to_csv('{target}', index=False{write})"
@@ -135,6 +136,7 @@ def is_delimited(path: str) -> bool:
         path: The file; for one that cannot be read the result is False.
     """
     try:
+        # In prose a quote is an ordinary character; read as an opening one, it could join many lines.
         dialect = read_dialect(path, quoted=False, head_only=True)
         with opened_rows(path, dialect, strict=False) as rows:
             widths = {len(row) for _, row in itertools.islice(rows, _JUDGED_ROWS)}

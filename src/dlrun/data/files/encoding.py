@@ -48,6 +48,7 @@ _NO_TEXT = re.compile("[\0-\x08]")
 
 def _check_encoding(name: str) -> str:
     try:
+        # Python also has codecs from bytes to bytes, such as base64, which a look-up by name would accept.
         known = name == "auto" or "text".encode(name) != b""
     except (LookupError, UnicodeError):
         known = False
@@ -128,6 +129,7 @@ def opened_bytes(source: str) -> Iterator[BinaryIO]:
         if path.exists() and not path.is_file():  # opening a pipe would block until somebody writes to it
             raise DataError(f"{source} is not a regular file", expected="a text file")
         with path.open("rb") as stream:
+            # By its bytes, since a compressed file may have any name. peek() leaves them in the stream.
             if stream.peek(2)[:2] == b"\x1f\x8b":
                 with gzip.open(stream) as unpacked:
                     yield cast("BinaryIO", unpacked)
@@ -152,6 +154,7 @@ def named_standard_input(path: str) -> Iterator[None]:
     except DataError as error:
 
         def named(text: str) -> str:
+            # `people.csv:18` names a line, and `people.csv: row 17` a row.
             lines = re.sub(re.escape(path) + r":(?=\d)", "standard input, line ", text)
             return lines.replace(f"{path}: row ", "standard input, row ").replace(path, "standard input")
 
@@ -278,6 +281,8 @@ def _blocks(stream: BinaryIO, *, head_only: bool = False) -> Iterator[bytes]:
 
 def _first_undecodable_line(blocks: Iterable[bytes], encoding: str) -> int:
     """Return the number of the first line that is not valid in an encoding; 0 if there is none."""
+    # A block may end within a character, whose bytes the decoder keeps. The empty block at the end of a file makes a
+    # character that stays incomplete an error.
     decoder = codecs.getincrementaldecoder(encoding)()
     line = 1
     for block in blocks:

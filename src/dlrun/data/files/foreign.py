@@ -98,6 +98,7 @@ def foreign_kind(path: Path, *, reads_json: bool = False, reads_zip: bool = Fals
         if head.startswith(b"PK\x03\x04"):
             found = _in_zip(path)
             return None if reads_zip and found is _ARRAYS else found
+        # Compression by gzip is supported, so what counts is the type of the file inside.
         if head.startswith(b"\x1f\x8b"):
             with gzip.open(path) as packed:
                 head = packed.read(_HEAD_BYTES)
@@ -105,6 +106,8 @@ def foreign_kind(path: Path, *, reads_json: bool = False, reads_zip: bool = Fals
         return None
     if head[_TAR] == b"ustar":
         return _ARCHIVE
+    # Two bytes alone are weak evidence. Newer pickles continue with a frame (0x95); for older ones the suffix must
+    # agree.
     if head.startswith(_PICKLED) and (head[2:3] == b"\x95" or path.suffix.lower() in (".pkl", ".pickle", ".p")):
         return _PICKLE
     for magic, kind in _MAGIC.items():
@@ -146,6 +149,7 @@ def _in_zip(path: Path) -> Foreign:
                     described = member.read(80).decode("ascii", "replace")
     except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, zlib.error):
         return _BROKEN
+    # Office files are zip archives. OpenDocument names its type in a member; the others have typical folders.
     for kind, found in _OPEN_DOCUMENT.items():
         if f"opendocument.{kind}" in described:
             return found

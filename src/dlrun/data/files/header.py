@@ -123,10 +123,12 @@ def row_like(first: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     columns = [[row[place].strip() for row in rows] for place in range(len(first))]
     votes = [_vote(value, column) for value, column in zip(first, columns, strict=True)]
     numbers = [value for value, column in zip(first, columns, strict=True) if _is_number(value) and _numeric(column)]
+    # Numbers that count on are generated column names. Numbers that repeat are not: column names are unique.
     if _count_on(numbers):
         votes.append(_NEVER)
     elif len(set(numbers)) < len(numbers):
         votes.append(1)
+    # A line of nothing but numbers is suspicious by itself, so less evidence is enough.
     enough = 1 if len(numbers) == len(first) else _ENOUGH
     if sum(votes) < enough:
         return ""
@@ -169,6 +171,7 @@ def _vote(value: str, column: Sequence[str]) -> int:
         return _vote_of_text(value, known)
     if not _is_number(value):
         return _NEVER
+    # In a column of few codes, finding the same code again says more than a number within the range.
     if value in known and len(set(known)) <= len(known) / 2:
         return 2
     return _vote_of_number(_number(value), [_number(each) for each in known if _is_number(each)])

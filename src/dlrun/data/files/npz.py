@@ -152,6 +152,7 @@ def _read_header(archive: zipfile.ZipFile, name: str) -> ArrayHeader:
         # Version 3.0 differs from 2.0 only in the encoding of field names of structured arrays, which are not read.
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, _, dtype = read(member)
+    # A negative length in a damaged file would make the total size small, and so pass the limit of `read_arrays`.
     if not all(0 <= length <= sys.maxsize for length in shape):
         raise ValueError(f"the array {name} claims the shape {shape}")
     return ArrayHeader(shape, dtype)

@@ -164,6 +164,7 @@ def _plain(array: pa.Array) -> pa.Array:
     kind = array.type
     if types.is_dictionary(kind):
         return _plain(array.dictionary_decode())
+    # The maximum of a block without values is None.
     if types.is_uint64(kind) and (pc.max(array).as_py() or 0) > _LARGEST_INTEGER:
         return array.cast(pa.string())
     if types.is_integer(kind):

@@ -195,6 +195,7 @@ class TableFiles:
                 yield from ((index, batch) for batch in file.batches(names))
             return
         if not self._kept:
+            # All columns, not only `names`: the next pass over the table will ask for others.
             useful = [name for name in self.names if name not in self.unreadable]
             for index, file in enumerate(self.files):
                 self._kept.extend((index, batch) for batch in file.batches(useful))
@@ -202,6 +203,7 @@ class TableFiles:
 
 
 def _check_alike(file: TableFile, first: TableFile) -> None:
+    # The order of columns may differ between files, because blocks are read by name.
     if set(file.names) == set(first.names):
         return
     here, there = set(file.names), set(first.names)

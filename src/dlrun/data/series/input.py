@@ -99,6 +99,7 @@ class Rows:
 
     def blank(self, places: Array, *, history: int) -> int:
         """Return the number of windows starting at `places` in which all features are missing."""
+        # Windows overlap, so their numbers of blank rows are differences of running totals, which one pass computes.
         before = np.concatenate([[0], np.cumsum(self.is_blank)])
         return int((before[places + history] - before[places] == history).sum())
 
@@ -209,6 +210,7 @@ class SeriesInput(RawInput):
         """
 
         def newest(block: Examples) -> tuple[Array, Mapping[str, pa.Array]]:
+            # Each row is part of up to `history` windows, but the newest of only one, so it is counted once.
             places = block.origin.places + self.history - 1
             return block.stored[:, -1], {name: values.take(places) for name, values in block.origin.known.items()}
 
@@ -261,7 +263,9 @@ class SeriesInput(RawInput):
             count = len(kept.stored) - span + 1
             if count > 0:
                 yield from self._examples(kept, count, at_once)
+                # The windows that begin in these rows end in the next block.
                 kept = kept.last(span - 1)
+        # `kept` begins at row 0 as long as no window was found, since `last` moves it on after the first one.
         if kept is None or (kept.first == 0 and len(kept.stored) < span):
             found = 0 if kept is None else len(kept.stored)
             raise DataError(f"{table.label} has {found} rows", expected=f"at least {span}, which one prediction needs")

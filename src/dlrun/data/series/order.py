@@ -67,6 +67,7 @@ def directions(values: Floats) -> npt.NDArray[np.float64]:
     """
     signs = np.zeros(max(0, len(values) - 1))
     for column in values.T:
+        # A faster column decides only where all slower ones are equal.
         signs = np.where(signs == 0, np.sign(np.diff(column)), signs)
     return signs
 
@@ -86,6 +87,7 @@ def read_times(table: TableFiles, names: Sequence[str], *, missing: Sequence[str
     """
     fitting = [_fitting(table, name, missing) for name in names]
     chosen = [next(iter(each)) for each in fitting]
+    # Ascending order is tried first; a file with the newest row first still tells which number is the day.
     for is_wrong in (np.less, np.greater):
         sorted_in = [layout for layout, values in fitting[0].items() if not is_wrong(np.diff(values), 0).any()]
         if sorted_in:  # in sorted rows the slowest column never goes back, whatever the faster ones do
@@ -127,6 +129,7 @@ def check_times(table: TableFiles, columns: Sequence[TimeColumn], *, missing: Se
         signs = directions(values)
         if back is None and (signs < 0).any():
             back = block.first - len(last) + int(np.argmax(signs < 0)) + 1
+        # A file that never goes forward is descending, and the error says so. This is known only at its end.
         goes_on = goes_on or bool((signs > 0).any())
         if back is not None and goes_on:
             break
@@ -166,6 +169,7 @@ def _fitting(table: TableFiles, name: str, missing: Sequence[str]) -> dict[TimeL
                 continue
             found[layout].append(values)
         if len(reached) == len(found):
+            # The layout that fits the most rows from the start is probably the one that was meant.
             row = max(reached.values())
             raise not_a_time(
                 table,
@@ -270,6 +274,7 @@ def detect_time(
         # A numeric column named "time" may be a duration.
         if len(names) > 1 or is_dates(surveys[names[0]]) or names[0].lower() in _SURELY:
             unordered.append(times)
+    # Descending rows are in order, only reversed. sort() is stable, so otherwise the most likely candidate stays first.
     unordered.sort(key=lambda times: times.order == "none")
     return unordered[0] if unordered else None
 
@@ -280,6 +285,7 @@ def possible_times(surveys: Mapping[str, ColumnSurvey]) -> Iterator[tuple[str, .
     Args:
         surveys: The surveys of the columns, in the order of the file.
     """
+    # Reversed, so that of names that differ only in case the first one in the file remains.
     by_lower = {name.lower(): name for name in reversed(list(surveys))}
     found = [tuple(by_lower[part] for part in PARTS if part in by_lower)]
     if "date" in by_lower and "time" in by_lower:

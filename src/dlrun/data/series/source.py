@@ -83,6 +83,7 @@ class Series(SeriesKeys):
         plan, targets, surveys = self._plan(table)
         times = self._times(table)
         plan = replace(plan, columns=tuple(_written_as(times, column, surveys) for column in plan.columns))
+        # A target that is a feature, too, is read once, by the plan of the feature.
         of_target = {column.name: column for column in targets}
         both = tuple(replace(column, is_target=column.name in of_target) for column in plan.columns)
         planned = of_target | {column.name: column for column in both}
@@ -92,6 +93,7 @@ class Series(SeriesKeys):
         cut = cut_by_time(
             len(rows), history=self.history, horizon=self.horizon, test=self.test, validation=self.validation
         )
+        # Later rows would tell the statistics about the future that the model is tested on.
         columns = fit_columns(rows, plan.columns, self, train=np.arange(cut.train_rows))
         stored = np.concatenate(list(stored_blocks(rows, columns, np.arange(len(rows)))))
         splits, naive, notes = self._splits(stored, values, cut)

@@ -160,9 +160,11 @@ def _seconds(found: Mapping[str, pa.Array], *, is_date: bool) -> Floats:
     hour = _numbers(found["hour"])
     half = np.char.lower(np.asarray(found["half"].to_pylist(), str))
     wrong = (half != "") & (hour > _NOON)
+    # 12 am is midnight, and 12 pm is noon.
     hour = np.where(half != "", hour % _NOON, hour) + _NOON * (half == "pm")
     fraction = _numbers(found["fraction"], decimal=True)
     seconds: Floats = hour * _HOUR + _numbers(found["minute"]) * _MINUTE + _numbers(found["second"]) + fraction
+    # 24:00 is the end of a day, but 24:01 does not exist.
     wrong |= (hour == _NOON + _NOON) & (seconds > _DAY_SECONDS)
     seconds[wrong] = np.nan
     if not is_date:

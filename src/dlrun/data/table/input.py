@@ -153,6 +153,7 @@ class TableInput(RawInput):
         for column in self.targets:
             coded, wrong = column.code(known[column.name])
             if wrong is not None:
+                # `wrong` counts the rows that have a target, but a place counts all rows of the file.
                 found = known[column.name][wrong].as_py()
                 place = table.place(block.first + int(np.flatnonzero(has)[wrong]))
                 if column.classes:

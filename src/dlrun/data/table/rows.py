@@ -52,6 +52,8 @@ class TablePlan:
 
     def coded_bytes(self, keys: ColumnKeys) -> int:
         """Estimate the size of the rows of all tables as numbers, in bytes."""
+        # Only the training rows have been counted; those of other files are estimated from their sizes. A value takes
+        # 4 bytes, and the target counts as one more value.
         train = self.tables["train"].size
         rows = self.rows * sum(table.size for table in self.tables.values()) / max(1, train)
         widths = (keys.text_length if column.kind == "text" else 1 for column in self.plan.columns)
@@ -137,6 +139,10 @@ def divide_rows(source: TableKeys, plan: TablePlan, *, folder: Path | None = Non
     if plan.target is not None:
         targets, values = code_target(coded, plan.target, parts["train"])
         parts = _without_unlabelled(parts, values, coded, targets, source=source, notes=notes)
+    # The order matters:
+    # 1. Rows without a target are gone before rows are held out, so that each split gets the size that was asked for.
+    # 2. Columns are fitted after that, because held-out rows must not influence vocabularies and statistics.
+    # 3. Unknown categories are counted last, since they are unknown to the fitted columns.
     whole = {name: Split(part, None if values is None else values[part]) for name, part in parts.items()}
     by_class = plan.target is not None and plan.target.kind == "classes"
     splits, held_out = source.hold_out(whole, by_class=by_class)
@@ -203,6 +209,7 @@ def _without_unlabelled(
     Raises:
         DataError: There are such rows, and the spec does not drop them.
     """
+    # `plan_target` never mixes classes and numbers, so the first column speaks for all.
     flat = values.reshape(len(values), -1)
     absent = np.any((flat < 0) if targets[0].classes else np.isnan(flat), axis=1)
     if not absent.any():

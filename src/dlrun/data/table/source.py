@@ -72,6 +72,11 @@ class Table(TableKeys):
         tables = self._tables()
         files = [path for table in tables.values() for path in table.paths]
         size = sum(table.size for table in tables.values())
+        # From cheap to expensive:
+        # 1. A small table has probably been read already, when the spec was validated.
+        # 2. The rows of a large table may be cached by an earlier run, which saves even the survey.
+        # 3. Whether rows fit in memory is known only after the survey, since a text column has many values per row.
+        # 4. Rows that do not fit are written to the cache. Without room on a disk, memory is the last resort.
         if size <= _DESCRIBED_BYTES:
             return _read_before(self, store_key({}, files))
         keyless = self.model_dump(mode="json", exclude=set(self.place_keys))

@@ -109,6 +109,7 @@ def _read(folder: Path) -> Stored:
 
 
 def _write(staged: Path, divide: Callable[[Path], TableRows]) -> None:
+    # No row can be written before the columns are fitted, so each column is first coded into a file of its own.
     provisional = staged / _PROVISIONAL
     provisional.mkdir()
     rows = divide(provisional)
@@ -128,6 +129,7 @@ def _write(staged: Path, divide: Callable[[Path], TableRows]) -> None:
 
 def _write_array(path: Path, shape: tuple[int, ...], blocks: Iterable[Array], *, dtype: Any = np.float32) -> None:
     with path.open("wb") as file:
+        # np.save would need the whole array in memory.
         header = {"descr": npy.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
         npy.write_array_header_1_0(file, header)
         for block in blocks:

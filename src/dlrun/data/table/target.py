@@ -85,6 +85,8 @@ def code_target(rows: CodedRows, plan: TargetPlan, train: Indices) -> tuple[tupl
         present = np.unique(coded.values[train])
         classes = sorted_classes([coded.texts[index] for index in present[present >= 0].tolist()])
         order = {name: index for index, name in enumerate(classes)}
+        # -1 is a missing target, on which `missing_target` decides later. MISSING is -1, too, so it indexes the last
+        # entry.
         unknown = -2
         final = np.array([*(order.get(text, unknown) for text in coded.texts), -1], np.int32)[coded.values]
         if (final == unknown).any():
@@ -135,6 +137,7 @@ def make_target(plan: TargetPlan, columns: Sequence[TargetColumn], values: Array
 def sorted_classes(texts: Sequence[str]) -> tuple[str, ...]:
     """Return classes sorted by value if all are numbers, otherwise alphabetically, independent of the order of rows."""
     try:
+        # 007 and 7 are different classes with the same value, so their texts decide.
         return tuple(sorted(texts, key=lambda text: (float(text), text)))
     except ValueError:
         return tuple(sorted(texts, key=lambda text: (text.casefold(), text)))

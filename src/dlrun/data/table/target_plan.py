@@ -53,6 +53,7 @@ def plan_target(
     kinds = {name: _is_classes(table, surveys[name], task, keys=keys) for name in names}
     if len(names) == 1:
         return _plan_one(table, surveys[names[0]], kinds[names[0]], keys=keys)
+    # Labels come before classes, because columns with two values could be either.
     two_valued = [name for name in names if _distinct(surveys[name]) == 2]
     if task != "regression" and len(two_valued) == len(names):
         columns = tuple(PlannedColumn(name, "categorical") for name in names)
@@ -93,6 +94,7 @@ def _is_classes(table: TableFiles, survey: ColumnSurvey, task: Task, *, keys: Co
     distinct = _distinct(survey)
     if notation is None:
         if is_mostly_numbers(survey):
+            # Only called for its error: one mistake would turn a column of numbers into thousands of classes.
             plan_numbers(table, survey, keys=keys, is_target=True)
         return True, "its values are not numbers"
     few = distinct == 2 or distinct <= min(_MOST_CLASSES_OF_NUMBERS, survey.known // _ROWS_OF_A_CLASS)
