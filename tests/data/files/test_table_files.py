@@ -154,3 +154,21 @@ def test_files_that_are_not_there_or_do_not_match(write: Write, tmp_path: Path) 
     write("a,b\n1,2\n", "p1.csv")
     write("a,c\n1,2\n", "p2.csv")
     refused(str(tmp_path / "p*.csv"), "p2.csv lacks 'b' and also has 'c'", "a, b")
+
+
+def test_a_row_of_a_later_block_has_its_place_while_that_block_is_read(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dlrun.data.files.csv_file._BLOCK_BYTES", 64)
+    write("a\n" + "1\n" * 100, "1.csv")
+    folder = Path(write("a\n", "2.csv")).parent
+    write("a\n" + "3\n" * 100, "3.csv")
+    table = TableFiles.open(str(folder / "*.csv"), FileFormat())
+    for _ in range(2):  # the first pass, and one that knows the lengths of the files
+        blocks = 0
+        for block in table.blocks(["a"]):
+            file = 1 if block.first < 100 else 3
+            row = block.first % 100
+            assert table.place(block.first) == f"{folder / f'{file}.csv'}:{row + 2} (row {row + 1})"
+            blocks += 1
+        assert blocks > 2

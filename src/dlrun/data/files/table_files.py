@@ -130,15 +130,16 @@ class TableFiles:
         Raises:
             DataError: A file is damaged; the error names the line.
         """
-        first = start = 0
-        before = 0
+        first = start = current = 0
         for index, batch in self._batches(names):
-            if index != before:
-                self._lengths[before], before, start = first - start, index, first
+            # A length is kept only once its file has been read to the end: `place` takes it for the whole file.
+            if index != current:
+                self._lengths.update({current: first - start, **dict.fromkeys(range(current + 1, index), 0)})
+                current, start = index, first
             columns = {name: batch.column(batch.schema.get_field_index(name)) for name in names}
             yield Block(first, batch.num_rows, columns)
             first += batch.num_rows
-            self._lengths[index] = first - start
+        self._lengths[current] = first - start
 
     def place(self, row: int) -> str:
         """Return the place of a row that has been read: `people.csv:18 (row 17)`.
