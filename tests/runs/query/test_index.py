@@ -9,26 +9,11 @@ from typing import Any
 import pytest
 
 from dlrun.runs.folder import RunFolder
-from dlrun.runs.query import listing
 from dlrun.runs.query.index import _head
 from dlrun.runs.query.listing import scan_runs
 from dlrun.runs.query.summary import RunSummary
 
 pytestmark = pytest.mark.usefixtures("settled")
-
-
-@pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Records the runs whose run.json is read."""
-    names: list[str] = []
-    original = listing.read_summary
-
-    def counted(runs_dir: Path, name: str) -> RunSummary:
-        names.append(name)
-        return original(runs_dir, name)
-
-    monkeypatch.setattr(listing, "read_summary", counted)
-    return names
 
 
 def index_of(runs_dir: Path) -> dict[str, Any]:
