@@ -69,7 +69,7 @@ class Moods(TextFile):
             yield Row(number, _sentence(mood, generator), CLASSES[mood] if labelled else None)
 
     def size(self) -> int:
-        """Return 0: there is no file."""
+        """Return 0, because generated texts have no file."""
         return 0
 
 

@@ -78,7 +78,7 @@ def fetch_set(name: str, *, data_dir: str | None = None) -> Fetched:
     found = find_prepared(folder_of_all, SetName.parse(name))
     hint = "run the command on a machine with a network, and copy the folder here"
     folder = found or download(name, folder_of_all, instead=hint)
-    # A set that dlrun cannot train on is fetched all the same, so the reason is a part of the result.
+    # A set that dlrun cannot train on is still fetched, so the reason is a part of the result.
     try:
         read_prepared(folder)
         unusable = ""
