@@ -5,21 +5,7 @@ from pathlib import Path
 from dlrun.component import FieldProblem
 from dlrun.spec.changes import refused_changes
 from dlrun.spec.parse import read_spec
-
-# 142 training examples are 15 steps of 10.
-SPEC = """\
-dataset: {type: builtin, name: wine, validation: 0.2}
-model: {type: mlp, units: [4]}
-loss: sparse_categorical_crossentropy
-metrics: [accuracy]
-training: {batch_size: 10, epochs: 4}
-"""
-
-
-def write(tmp_path: Path) -> Path:
-    path = tmp_path / "x.yaml"
-    path.write_text(SPEC)
-    return path
+from wine_spec import write
 
 
 def test_a_resumed_run_keeps_the_metric_of_its_best_epoch(tmp_path: Path) -> None:

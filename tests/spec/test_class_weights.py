@@ -4,33 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from dlrun.errors import Problem, SpecError
 from dlrun.signature import Target
 from dlrun.spec.class_weights import class_weight_problems, weights_by_index
 from dlrun.spec.parse import Trust, read_spec
-
-# 142 training examples are 15 steps of 10.
-SPEC = """\
-dataset: {type: builtin, name: wine, validation: 0.2}
-model: {type: mlp, units: [4]}
-loss: sparse_categorical_crossentropy
-metrics: [accuracy]
-training: {batch_size: 10, epochs: 4}
-"""
-
-
-def write(tmp_path: Path) -> Path:
-    path = tmp_path / "x.yaml"
-    path.write_text(SPEC)
-    return path
-
-
-def problems(tmp_path: Path, *overrides: str) -> list[Problem]:
-    try:
-        read_spec(write(tmp_path), overrides)
-    except SpecError as error:
-        return list(error.problems)
-    return []
+from wine_spec import problems, write
 
 
 def target(*names: str) -> Target:
