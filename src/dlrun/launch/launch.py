@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlrun.errors import DataError, DlrunError, RunError, SpecError, UsageError
-from dlrun.launch.workers import Worker, end, forward_signals, signal_name, start_workers, visible_gpus
+from dlrun.launch.workers import Worker, end, failed_worker, forward_signals, signal_name, start_workers, visible_gpus
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.query.catalog import find_run
@@ -96,8 +96,8 @@ def launch(arguments: Sequence[str], options: LaunchOptions, *, device: str, run
         while first is None and any(worker.process.poll() is None for worker in crew):
             time.sleep(_LOOK_SECONDS)
             run_id = run_id or _run_of(crew[0].process.pid, runs_dir, before)
-            first = next((worker for worker in crew if worker.ended_badly), None)
-        first = first or next((worker for worker in crew if worker.ended_badly), None)
+            first = failed_worker(crew)
+        first = first or failed_worker(crew)
         if first is not None:
             end(crew, seconds=_GRACE_SECONDS)
             _raise_if_died(first, crew[0], workers=workers, run_id=run_id, runs_dir=runs_dir)

@@ -131,6 +131,14 @@ def forward_signals(crew: list[Worker]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def failed_worker(crew: Sequence[Worker]) -> Worker | None:
+    """Return the worker whose failure ended the others, or None if none has ended badly."""
+    # Several may have ended since the last look. A worker that misses another ends with an error, but only the one that
+    # was killed by a signal is the cause.
+    ended = [worker for worker in crew if worker.ended_badly]
+    return min(ended, key=lambda worker: worker.process.returncode >= 0, default=None)
+
+
 def end(crew: list[Worker], *, seconds: float) -> None:
     """Wait for the processes to end by themselves; then send SIGTERM, and at last SIGKILL."""
     for number, patience in ((None, seconds), (signal.SIGTERM, _KILL_SECONDS), (signal.SIGKILL, None)):
