@@ -47,6 +47,20 @@ class Embedded:
 
 
 @dataclass(frozen=True)
+class Continuous:
+    """A feature that is a number on a scale, neither a mark of 0 or 1 nor an id.
+
+    Args:
+        place: Index in the last axis of the features.
+        edges: Ascending quantiles of the training split, in the unit of the features, without repetitions: the first
+            is the smallest value, the last is the largest. At least two.
+    """
+
+    place: int
+    edges: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Features:
     """The features of one example, as the model receives them (after `preprocess`).
 
@@ -56,12 +70,15 @@ class Features:
             `(steps, width)`, tokens `(steps,)` of integer ids.
         vocabulary_size: Number of token ids, which run from 0 to `vocabulary_size - 1` (kind `tokens` only).
         embedded: Columns of category ids, which occupy the end of the last axis (kinds `vector` and `sequence`).
+        continuous: Continuous numbers, in the order of their places; for these a model can learn numeric embeddings.
+            None if it is not known which features are continuous, as before the data is loaded.
     """
 
     kind: FeatureKind
     shape: tuple[int, ...]
     vocabulary_size: int | None = None
     embedded: tuple[Embedded, ...] = ()
+    continuous: tuple[Continuous, ...] | None = field(default=None, compare=False)
 
     @property
     def size(self) -> int:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field
 
 from dlrun.component import FieldProblem, Fields
+from dlrun.data.columns.scaling import ScalingName
 from dlrun.data.columns.texts import MISSING_VALUES
 from dlrun.data.files.data_file import advice_on_absent
 from dlrun.data.files.keys import FileKeys
@@ -97,8 +98,19 @@ class ColumnKeys(FileKeys):
     text_size: int = Field(default=32, ge=1, description="Width of the learned vector of each word.")
     standardize: bool = Field(
         default=True,
-        description="Whether to scale numeric columns to mean 0 and variance 1, as measured on the training split.",
+        description="Whether to scale numeric columns, in the way of scaling. false is the same as scaling: none.",
     )
+    scaling: ScalingName = Field(
+        default="standard",
+        description="How to scale numeric columns, as measured on the training split. standard: to mean 0 and variance "
+        "1 · robust: by median and quartiles, with a smooth clip at -3 and 3, for outliers · quantile: to a normal "
+        "distribution, for heavy tails · none: not at all.",
+    )
+
+    @property
+    def numeric_scaling(self) -> ScalingName:
+        """How numeric columns are scaled."""
+        return self.scaling if self.standardize else "none"
 
     @property
     def missing_texts(self) -> tuple[str, ...]:
@@ -153,6 +165,9 @@ class ColumnKeys(FileKeys):
             targets: The columns to predict.
         """
         yield from self.name_problems()
+        if not self.standardize and self.scaling in ("robust", "quantile"):
+            what = f"scaling is {self.scaling}, but standardize: false turns it off"
+            yield FieldProblem(("scaling",), what, "one of the two keys", "remove standardize")
         if table is not None:
             yield from self.format_problems(table.files, table.label)
         seen: dict[str, str] = dict.fromkeys(targets, "target")

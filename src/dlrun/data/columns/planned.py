@@ -107,7 +107,7 @@ def centred(planned: PlannedColumn, survey: ColumnSurvey, keys: ColumnKeys) -> P
     """Return a plan that subtracts the mean of the numbers if float32 could not distinguish them otherwise."""
     if not survey.merges or planned.kind != "numeric" or not planned.notation.startswith("plain"):
         return planned
-    return replace(planned, merges=True, offset=survey.centre if keys.standardize else 0.0)
+    return replace(planned, merges=True, offset=0.0 if keys.numeric_scaling == "none" else survey.centre)
 
 
 def infer_dates(survey: ColumnSurvey, layout: DateLayout) -> PlannedColumn:

@@ -1,4 +1,4 @@
-"""Preprocessing of table rows inside the training step: standardized numbers and one-hot categories."""
+"""Preprocessing of table rows inside the training step: scaled numbers and one-hot categories."""
 
 from __future__ import annotations
 
@@ -10,11 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.data.columns.column import Column
+from dlrun.data.columns.scaling import QuantileScaling, RobustScaling, Scaling, ScalingName
+from dlrun.data.continuous import continuous_of, sample_rows
 from dlrun.data.preprocess import Preprocess
-from dlrun.signature import Embedded
+from dlrun.signature import Continuous, Embedded
 
 if TYPE_CHECKING:
     import keras
+
+
+KERAS_EPSILON = 1e-7
+"""The smallest standard deviation by which the Normalization layer of Keras divides."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,7 @@ class ColumnsPreprocess(Preprocess):
         categories: Number of ids of each one-hot column. Id 0, an unknown category, becomes all zeros: a one-hot
             position that no training example uses would have untrained weights.
         type: Discriminator of the kinds of preprocessing.
+        scaling: Another way to scale the numbers, instead of standardizing them.
     """
 
     numbers: int
@@ -36,17 +43,27 @@ class ColumnsPreprocess(Preprocess):
     variance: tuple[float, ...] = ()
     categories: tuple[int, ...] = ()
     type: Literal["columns"] = "columns"
+    scaling: Scaling | None = None
 
     @classmethod
     def of(
-        cls, columns: Sequence[Column], *, standardize: bool = True, steps: tuple[int, ...] = ()
+        cls,
+        columns: Sequence[Column],
+        *,
+        train: Any = None,
+        scaling: ScalingName = "standard",
+        steps: tuple[int, ...] = (),
     ) -> ColumnsPreprocess:
         """Return the preprocessing for rows of some columns.
 
         Args:
             columns: Columns in the order of a stored row.
-            standardize: Whether to standardize numbers.
+            train: Stored rows of the training split, which robust and quantile scaling are measured on.
+            scaling: How to scale numbers.
             steps: Axes before the last one, `(steps,)` for a sequence of rows.
+
+        Shape:
+            train: `(rows, width)`.
         """
         mean: list[float] = []
         variance: list[float] = []
@@ -56,8 +73,25 @@ class ColumnsPreprocess(Preprocess):
                 variance += column.measured[1]
         categories = [column.categories for column in columns if column.kind == "categorical" and not column.size]
         width = sum(column.width for column in columns)
-        measured = (tuple(mean), tuple(variance)) if standardize else ((), ())
-        return cls((*steps, width), len(mean), *measured, tuple(categories))
+        measured = (tuple(mean), tuple(variance)) if scaling == "standard" else ((), ())
+        other: RobustScaling | QuantileScaling | None = None
+        if scaling in ("robust", "quantile") and mean:
+            kind = RobustScaling if scaling == "robust" else QuantileScaling
+            is_mark = ~np.isin(np.arange(len(mean)), _number_places(columns))
+            other = kind.measure(sample_rows(train)[:, : len(mean)], is_mark=is_mark)
+        return cls((*steps, width), len(mean), *measured, tuple(categories), scaling=other)
+
+    def continuous(self, columns: Sequence[Column], train: Any) -> tuple[Continuous, ...]:
+        """Return the continuous numbers among the features, with the edges of their bins.
+
+        Args:
+            columns: Columns in the order of a stored row.
+            train: Stored rows of the training split.
+
+        Shape:
+            train: `(rows, width)`.
+        """
+        return continuous_of(sample_rows(train)[:, : self.numbers], _number_places(columns), scale=self._scaled)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -67,8 +101,8 @@ class ColumnsPreprocess(Preprocess):
 
     @property
     def is_standardized(self) -> bool:
-        """Whether numbers are standardized."""
-        return bool(self.mean)
+        """Whether numbers are scaled."""
+        return bool(self.mean) or self.scaling is not None
 
     def numeric_values(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
         """Return the numbers, which come first in a row; None if there are none."""
@@ -92,6 +126,8 @@ class ColumnsPreprocess(Preprocess):
                     mean=self.mean, variance=self.variance, dtype="float32", name="standardize"
                 )
                 numbers = standardize(numbers)
+            elif self.scaling is not None:
+                numbers = self.scaling.apply(numbers, keras.ops)
             parts.append(numbers)
         if self.categories:
             parts.append(self._one_hot(inputs[..., first:last]))
@@ -101,6 +137,13 @@ class ColumnsPreprocess(Preprocess):
         outputs = keras.ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
         return keras.Model(inputs, outputs, name="preprocess")
 
+    def _scaled(self, numbers: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return numbers as the preprocessing scales them."""
+        if self.mean:
+            deviation = np.maximum(np.sqrt(self.variance), KERAS_EPSILON)
+            return np.asarray((numbers - np.array(self.mean)) / deviation)
+        return numbers if self.scaling is None else np.asarray(self.scaling.apply(numbers))
+
     def _one_hot(self, ids: Any) -> Any:
         """Return the one-hot encoding of all columns at once: each output compares one id with one category."""
         import keras
@@ -109,6 +152,17 @@ class ColumnsPreprocess(Preprocess):
         category_of = np.concatenate([np.arange(1, count) for count in self.categories]).astype(np.float32)
         spread = keras.ops.take(ids, column_of, axis=-1)
         return keras.ops.cast(keras.ops.equal(spread, category_of), "float32")
+
+
+def _number_places(columns: Sequence[Column]) -> list[int]:
+    """Return the places of numbers in a stored row, without the marks of missing values between them."""
+    places: list[int] = []
+    begun = 0
+    for column in columns:
+        if column.kind in ("numeric", "date"):
+            places += range(begun, begun + column.width - column.indicator)
+        begun += column.width
+    return places
 
 
 def embedded_columns(columns: Sequence[Column]) -> tuple[Embedded, ...]:

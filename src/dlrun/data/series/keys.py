@@ -69,6 +69,9 @@ class SeriesKeys(ColumnKeys, Source, abc.ABC):
     def problems(self) -> Iterator[FieldProblem]:
         """Yield the problems of the keys, including missing columns if the file can be read now."""
         yield from super().problems()
+        if self.difference and self.numeric_scaling in ("robust", "quantile"):
+            what = f"difference adds the last value to the output, which scaling: {self.numeric_scaling} does not keep"
+            yield FieldProblem(("scaling",), what, "standard or none")
         if isinstance(self.validation, str) and self.validation != "test":
             what = f"a series has no split {self.validation!r}"
             yield FieldProblem(("validation",), what, "a fraction, a number, or test")

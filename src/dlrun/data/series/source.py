@@ -97,7 +97,9 @@ class Series(SeriesKeys):
         columns = fit_columns(rows, plan.columns, self, train=np.arange(cut.train_rows))
         stored = np.concatenate(list(stored_blocks(rows, columns, np.arange(len(rows)))))
         splits, naive, notes = self._splits(stored, values, cut)
-        preprocess = ColumnsPreprocess.of(columns, standardize=self.standardize, steps=(self.history,))
+        train = stored[: cut.train_rows]
+        preprocess = ColumnsPreprocess.of(columns, train=train, scaling=self.numeric_scaling, steps=(self.history,))
+        continuous = preprocess.continuous(columns, train)
         target_columns = tuple(
             TargetColumn(column.name, (), column.notation, "float64" if column.merges else "float32")
             for column in targets
@@ -105,7 +107,7 @@ class Series(SeriesKeys):
         reading = ColumnReading.of(self)
         return Dataset(
             find_tables(self.path)[0].name.partition(".")[0],
-            Features("sequence", preprocess.shape, embedded=embedded_columns(columns)),
+            Features("sequence", preprocess.shape, embedded=embedded_columns(columns), continuous=continuous),
             self._target(values[: cut.train_rows], columns),
             preprocess,
             splits,
@@ -194,7 +196,7 @@ class Series(SeriesKeys):
         place = 0
         for column in columns:
             if column.name == name and isinstance(column, NumericColumn):
-                if not self.standardize:
+                if self.numeric_scaling == "none":
                     return LastValue(place, 1.0, column.offset)
                 (mean, *_), (variance, *_) = column.measured
                 return LastValue(place, max(variance**0.5, _KERAS_EPSILON), mean + column.offset)

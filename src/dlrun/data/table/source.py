@@ -109,11 +109,13 @@ class Table(TableKeys):
         return self._dataset(StoredTable.of(rows, splits), splits, *notes)
 
     def _dataset(self, table: StoredTable, splits: dict[str, Split], *notes: str) -> Dataset:
-        preprocess = ColumnsPreprocess.of(table.columns, standardize=self.standardize)
+        train = splits["train"].features
+        preprocess = ColumnsPreprocess.of(table.columns, train=train, scaling=self.numeric_scaling)
+        continuous = preprocess.continuous(table.columns, train)
         reading = ColumnReading.of(self)
         return Dataset(
             find_tables(self.path)[0].name.partition(".")[0],
-            Features("vector", preprocess.shape, embedded=embedded_columns(table.columns)),
+            Features("vector", preprocess.shape, embedded=embedded_columns(table.columns), continuous=continuous),
             table.target,
             preprocess,
             splits,
