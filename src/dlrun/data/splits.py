@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.data.grouping import hold_out_groups
 from dlrun.data.mapped import drop_pages
 from dlrun.errors import DataError
 from dlrun.names import nearest
@@ -41,6 +42,8 @@ class Split:
         sample_weight: `(examples,)` float32, or None.
         origins: `(examples,)` strings: the beginning of the text, or the name of the file; otherwise None.
         lengths: `(examples,)` int32, the number of tokens of each text before truncation; None for other data.
+        group: `(examples,)` integers, the same for examples of one group, which no two splits share; None if there are
+            no groups. Only the hold-out needs them.
     """
 
     features: Array
@@ -48,6 +51,7 @@ class Split:
     sample_weight: Array | None = None
     origins: Array | None = None
     lengths: Array | None = None
+    group: Array | None = None
 
     def __len__(self) -> int:
         """Number of examples."""
@@ -55,11 +59,9 @@ class Split:
 
     def take(self, indices: npt.NDArray[np.int64]) -> Split:
         """Return the examples at `indices`, in that order."""
-        target = None if self.target is None else self.target[indices]
-        weight = None if self.sample_weight is None else self.sample_weight[indices]
-        origins = None if self.origins is None else self.origins[indices]
-        lengths = None if self.lengths is None else self.lengths[indices]
-        return Split(self.features[indices], target, weight, origins, lengths)
+        arrays: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
+        taken: dict[str, Any] = {name: None if array is None else array[indices] for name, array in arrays.items()}
+        return Split(**taken)
 
     def arrays(self) -> Iterator[tuple[str, Array]]:
         """Yield the arrays of numbers with their names."""
@@ -241,11 +243,18 @@ def _hold_out_split(splits: dict[str, Split], name: str, value: float, *, seed: 
             hint=f"a fraction, such as {name}: 0.1",
         )
     labels = train.target if by_class else None
-    stays, held_out = choose_held_out(total, count, seed=seed, stream=_STREAMS[name], labels=labels)
-    splits["train"], splits[name] = train.take(stays), train.take(held_out)
     how = "stratified by class" if by_class else "at random"
     of_what = "examples" if name == "test" else "training examples"
-    return f"{name}: {count:,} of {total:,} {of_what} held out, {how}, seed {seed}"
+    if train.group is None:
+        stays, held_out = choose_held_out(total, count, seed=seed, stream=_STREAMS[name], labels=labels)
+        found = f"{count:,} of {total:,} {of_what}"
+    else:
+        stays, held_out = hold_out_groups(train.group, count, seed=seed, stream=_STREAMS[name], labels=labels)
+        asked = "" if len(held_out) == count else f" ({count:,} asked for)"
+        groups = len(np.unique(train.group[held_out]))
+        found = f"{len(held_out):,} of {total:,} {of_what} in {groups:,} whole group{'s' if groups > 1 else ''}{asked}"
+    splits["train"], splits[name] = train.take(stays), train.take(held_out)
+    return f"{name}: {found} held out, {how}, seed {seed}"
 
 
 def _name_validation(splits: dict[str, Split], name: str) -> str:

@@ -159,7 +159,7 @@ def test_misspelt_columns_are_mistakes_of_the_spec(table: Any) -> None:
 def test_rows_in_files_are_those_in_memory(table: Any, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     source = table(rows(4000), test=0.2, validation=0.1)
     small = source.load()
-    for constant in ("_DESCRIBED_BYTES", "_PERHAPS_LARGE_BYTES", "IN_MEMORY_BYTES"):
+    for constant in ("DESCRIBED_BYTES", "_PERHAPS_LARGE_BYTES", "IN_MEMORY_BYTES"):
         monkeypatch.setattr(table_module, constant, 0)
     assert source.describe() is None
     large, again = source.load(), source.load()
@@ -186,7 +186,7 @@ def test_rows_in_files_are_those_in_memory(table: Any, monkeypatch: pytest.Monke
 
 
 def test_only_the_tables_that_were_used_last_are_kept(table: Any, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
-    for constant in ("_DESCRIBED_BYTES", "_PERHAPS_LARGE_BYTES", "IN_MEMORY_BYTES"):
+    for constant in ("DESCRIBED_BYTES", "_PERHAPS_LARGE_BYTES", "IN_MEMORY_BYTES"):
         monkeypatch.setattr(table_module, constant, 0)
     table(test=0.2).load()
     (entry,) = list_entries()
@@ -199,7 +199,7 @@ def test_only_the_tables_that_were_used_last_are_kept(table: Any, monkeypatch: p
 def test_rows_without_disk_space_are_kept_in_memory(table: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     source = table(rows(400), test=0.2)
     expected = source.load().fingerprint
-    for constant in ("_DESCRIBED_BYTES", "_PERHAPS_LARGE_BYTES", "IN_MEMORY_BYTES"):
+    for constant in ("DESCRIBED_BYTES", "_PERHAPS_LARGE_BYTES", "IN_MEMORY_BYTES"):
         monkeypatch.setattr(table_module, constant, 0)
 
     def full(*_: Any, **__: Any) -> None:

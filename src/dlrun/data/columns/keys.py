@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field
@@ -121,6 +121,11 @@ class ColumnKeys(FileKeys):
     def listed(self) -> dict[str, ListName]:
         """The list of each listed column, by the name of the column."""
         return {name: key for key in LISTS for name in getattr(self, key)}
+
+    @property
+    def not_features(self) -> Mapping[str, str]:
+        """The reason why each column with another role is not a feature, unless it is listed, by name."""
+        return {}
 
     @property
     def text_refusal(self) -> str:

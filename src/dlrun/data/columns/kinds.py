@@ -128,6 +128,8 @@ def _plan(table: TableFiles, survey: ColumnSurvey, keys: ColumnKeys) -> PlannedC
 
 
 def _reason_to_ignore(survey: ColumnSurvey, listed: ListName | None, keys: ColumnKeys) -> str:
+    if listed in (None, "ignore") and (reason := keys.not_features.get(survey.name)):
+        return reason
     if listed == "ignore":
         return "it is listed under ignore"
     if listed is None and keys.unlisted == "ignore":

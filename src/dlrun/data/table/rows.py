@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from dlrun.data.columns import (
     plan_columns,
     survey_columns,
 )
+from dlrun.data.example_columns import ExampleColumns, refuse_missing_groups, refuse_shared_groups
 from dlrun.data.splits import Array, Split
 from dlrun.data.table.keys import TableKeys
 from dlrun.data.table.target import TargetColumn, code_target, make_target
@@ -130,10 +132,9 @@ def divide_rows(source: TableKeys, plan: TablePlan, *, folder: Path | None = Non
     target_columns = plan.target.columns if plan.target is not None else ()
     planned = (*plan.plan.columns, *target_columns)
     coded = code_rows(tuple(plan.tables.values()), planned, source, folder=folder)
-    numbers = np.arange(len(coded), dtype=np.int32 if len(coded) < 2**31 else np.int64)
-    ends = np.cumsum(coded.lengths)[:-1]
-    parts: dict[str, Indices] = dict(zip(plan.tables, np.split(numbers, ends), strict=True))
+    described = source.read_example_columns(tuple(plan.tables.values()))
     notes = [*plan.notes, *_cut_off(coded, source.text_length)]
+    parts = _given_parts(coded, plan, described, source=source, notes=notes)
     targets: tuple[TargetColumn, ...] = ()
     values: Array | None = None
     if plan.target is not None:
@@ -143,7 +144,7 @@ def divide_rows(source: TableKeys, plan: TablePlan, *, folder: Path | None = Non
     # 1. Rows without a target are gone before rows are held out, so that each split gets the size that was asked for.
     # 2. Columns are fitted after that, because held-out rows must not influence vocabularies and statistics.
     # 3. Unknown categories are counted last, since they are unknown to the fitted columns.
-    whole = {name: Split(part, None if values is None else values[part]) for name, part in parts.items()}
+    whole = _whole(parts, values, described, source=source, coded=coded)
     by_class = plan.target is not None and plan.target.kind == "classes"
     splits, held_out = source.hold_out(whole, by_class=by_class)
     train = splits["train"]
@@ -157,6 +158,60 @@ def divide_rows(source: TableKeys, plan: TablePlan, *, folder: Path | None = Non
     if plan.target is not None and train.target is not None:
         target = make_target(plan.target, targets, train.target)
     return TableRows(columns, targets, target, splits, (*notes, *held_out), coded, tuple(warnings), plan.plan.ignored)
+
+
+def _given_parts(
+    coded: CodedRows, plan: TablePlan, described: ExampleColumns, *, source: TableKeys, notes: list[str]
+) -> dict[str, Indices]:
+    """Return the rows of the splits that the data gives, by its files or by its split column.
+
+    Raises:
+        DataError: The split column gives a split that is to be held out, too, or no row for training.
+    """
+    numbers = np.arange(len(coded), dtype=np.int32 if len(coded) < 2**31 else np.int64)
+    ends = np.cumsum(coded.lengths)[:-1]
+    parts: dict[str, Indices] = dict(zip(plan.tables, np.split(numbers, ends), strict=True))
+    if described.split is None:
+        return parts
+    parts = described.divided(parts["train"])
+    for name in ("test", "validation"):
+        if name in parts and getattr(source, name):
+            what = (
+                f"{name}: {getattr(source, name)} would hold out rows, but the column {source.split!r} gives a {name}"
+            )
+            raise DataError(f"{what} split", expected="only one of them", hint=f"remove the key {name}")
+    found = ", ".join(f"{len(rows):,} for {'training' if name == 'train' else name}" for name, rows in parts.items())
+    notes.append(f"split: {found}, by the column {source.split}")
+    return parts
+
+
+def _whole(
+    parts: Mapping[str, Indices],
+    values: Array | None,
+    described: ExampleColumns,
+    *,
+    source: TableKeys,
+    coded: CodedRows,
+) -> dict[str, Split]:
+    """Return the splits that the data gives, whose features are row numbers, with the groups of their rows.
+
+    Raises:
+        DataError: A row has no group, or a group is in two splits.
+    """
+    groups: dict[str, Array] = {}
+    if described.group is not None and source.group is not None:
+        groups = {name: described.group[part] for name, part in parts.items()}
+        for name, part in parts.items():
+            refuse_missing_groups(groups[name], source.group, partial(_place, coded, part))
+        refuse_shared_groups(groups, name=source.group, group_names=described.group_names)
+    return {
+        name: Split(part, None if values is None else values[part], group=groups.get(name))
+        for name, part in parts.items()
+    }
+
+
+def _place(coded: CodedRows, part: Indices, row: int) -> str:
+    return coded.place(int(part[row]))
 
 
 def lost_distinctions(coded: CodedRows) -> Iterator[str]:
@@ -179,7 +234,7 @@ def _unknown(
         DataError: Most values of a column are unknown.
     """
     for name, part in parts.items():
-        if name != "train":
+        if name != "train" and name in plan.tables:
             unknown = UnknownCategories.of_rows(coded, columns, part)
             if refuses:
                 unknown.refuse_most(plan.tables[name].label)

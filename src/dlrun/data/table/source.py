@@ -17,7 +17,7 @@ from dlrun.data.dataset import Dataset, datasets
 from dlrun.data.files.locate import find_tables
 from dlrun.data.splits import Split
 from dlrun.data.table.input import TableInput
-from dlrun.data.table.keys import TableKeys
+from dlrun.data.table.keys import DESCRIBED_BYTES, TableKeys
 from dlrun.data.table.rows import TableRows, divide_rows, plan_table
 from dlrun.data.table.store import Stored, StoredTable, place_note, read_stored, store_key, write_stored
 from dlrun.errors import DataError
@@ -26,9 +26,6 @@ from dlrun.system.cache import Cached
 from dlrun.system.disk import reason
 from dlrun.system.memory import free_memory
 from dlrun.system.user_folders import cache_folder
-
-_DESCRIBED_BYTES = 1 << 23
-"""Files up to this size are read when a spec is validated, which takes a few tenths of a second."""
 
 _PERHAPS_LARGE_BYTES = 1 << 26
 """Smaller files always fit in memory."""
@@ -48,7 +45,7 @@ class Table(TableKeys):
         """Return the description of a small table; None for a large or damaged one."""
         try:
             tables = self._tables()
-            if sum(table.size for table in tables.values()) > _DESCRIBED_BYTES:
+            if sum(table.size for table in tables.values()) > DESCRIBED_BYTES:
                 return None
             return self.load().describe()
         except DataError:  # load() raises it again: the data is wrong, not the spec
@@ -60,7 +57,7 @@ class Table(TableKeys):
         Raises:
             DataError: A file cannot be read.
         """
-        if sum(table.size for table in self._tables().values()) <= _DESCRIBED_BYTES:
+        if sum(table.size for table in self._tables().values()) <= DESCRIBED_BYTES:
             self.load()
 
     def load(self) -> Dataset:
@@ -77,7 +74,7 @@ class Table(TableKeys):
         # 2. The rows of a large table may be cached by an earlier run, which saves even the survey.
         # 3. Whether rows fit in memory is known only after the survey, since a text column has many values per row.
         # 4. Rows that do not fit are written to the cache. Without room on a disk, memory is the last resort.
-        if size <= _DESCRIBED_BYTES:
+        if size <= DESCRIBED_BYTES:
             return _read_before(self, store_key({}, files))
         keyless = self.model_dump(mode="json", exclude=set(self.place_keys))
         key = store_key(keyless, files)

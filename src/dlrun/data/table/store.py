@@ -22,7 +22,7 @@ from dlrun.system.cache import Cache, Cached
 from dlrun.system.cache_entries import LIMIT_VARIABLE
 from dlrun.system.disk import disk
 
-_FORMAT = 4
+_FORMAT = 5
 _INDEX = "table.json"
 _PROVISIONAL = "provisional"
 
