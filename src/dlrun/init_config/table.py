@@ -15,6 +15,7 @@ from dlrun.data.files.data_file import FileFormat
 from dlrun.data.table.source import Table
 from dlrun.errors import DataError
 from dlrun.init_config.draft import ConfigDraft, Key, Remark, Section, Sizes, Wishes
+from dlrun.init_config.example_columns import SplitColumn
 from dlrun.init_config.first_line import FirstLine
 from dlrun.init_config.target import ChosenTarget, check_column, choose_target
 
@@ -40,6 +41,7 @@ class LookedAt:
         odd: Texts in numeric columns, which are read as missing values.
         ignored: Columns that cannot be read, each with the reason.
         header: First line of the file.
+        split: Column that names the split of each row.
     """
 
     table: TableFiles
@@ -47,6 +49,7 @@ class LookedAt:
     odd: tuple[str, ...] = ()
     ignored: Mapping[str, str] | None = None
     header: FirstLine = field(default_factory=FirstLine)
+    split: SplitColumn = field(default_factory=SplitColumn)
 
     @property
     def rows(self) -> int:
@@ -61,7 +64,14 @@ class LookedAt:
             keys["also_missing"] = self.odd
         if self.ignored:
             keys["ignore"] = tuple(self.ignored)
+        if self.split.name:
+            keys["split"] = self.split.name
         return keys
+
+    @property
+    def columns(self) -> Mapping[str, ColumnSurvey]:
+        """Statistics of the columns that could be features or targets."""
+        return {name: survey for name, survey in self.surveys.items() if name != self.split.name}
 
     def lines(self) -> Iterator[Key]:
         """Yield these keys as lines of the section."""
@@ -71,6 +81,7 @@ class LookedAt:
         if self.ignored:
             why = "; ".join(self.ignored.values())
             yield Key("ignore", list(self.ignored), why)
+        yield from self.split.lines()
 
 
 def look_at(path: str) -> LookedAt:
@@ -110,14 +121,16 @@ def draft_table(path: str, wishes: Wishes) -> ConfigDraft:
         UsageError: No column can be predicted, or `wishes.target` is none.
     """
     looked = look_at(path)
+    wanted = (wishes.target, *wishes.more_targets)
     if wishes.target:
         check_column(wishes.target, looked.table.names, looked.table.label)
-        wanted = (wishes.target, *wishes.more_targets)
         # The user's choice is not ignored silently: if it cannot be predicted, `choose_target` tells why.
         ignored = {name: why for name, why in (looked.ignored or {}).items() if name not in wanted}
         looked = replace(looked, ignored=ignored)
+    others = {name: survey for name, survey in looked.surveys.items() if name not in wanted}
+    looked = replace(looked, split=SplitColumn.of(others))
     source = Table(path=path, **looked.keys)
-    target = choose_target(looked.table, looked.surveys, source, wish=wishes.target, more=wishes.more_targets)
+    target = choose_target(looked.table, looked.columns, source, wish=wishes.target, more=wishes.more_targets)
     plan = plan_columns(looked.table, looked.surveys, source, without=target.names)
     sizes = Sizes(looked.rows)
     loss, metrics = _loss(looked.surveys[target.name], target)
@@ -135,6 +148,7 @@ def draft_table(path: str, wishes: Wishes) -> ConfigDraft:
             f"target: {', '.join(target.names)}, {why}",
             target.plan.note,
             *_missing_target_messages(looked, target),
+            *looked.split.messages(),
         ),
     )
 
@@ -161,7 +175,7 @@ def _dataset(path: str, looked: LookedAt, target: ChosenTarget, plan: Plan, size
     yield from looked.lines()
     yield from describe_columns(plan)
     yield from _text_length(looked, plan)
-    yield from sizes.held_out
+    yield from looked.split.held_out(sizes.held_out)
 
 
 def _text_length(looked: LookedAt, plan: Plan) -> Iterator[Key]:
