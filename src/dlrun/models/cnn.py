@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from dlrun.component import FieldProblem, Fields
+from dlrun.models.embedding import TokenEmbedding
 from dlrun.models.head import head
 from dlrun.models.layers import (
     Activation,
@@ -16,7 +17,6 @@ from dlrun.models.layers import (
     Hidden,
     NotEmpty,
     Positive,
-    TokenEmbedding,
     features_input,
     flattened,
 )

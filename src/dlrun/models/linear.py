@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dlrun.models.embedding import with_embeddings
 from dlrun.models.head import head
-from dlrun.models.layers import Weights, features_input, flattened, with_embeddings
+from dlrun.models.layers import Weights, features_input, flattened
 from dlrun.models.model import Model, models
 from dlrun.signature import Features, Target
 

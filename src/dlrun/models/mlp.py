@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from dlrun.models.embedding import with_embeddings
 from dlrun.models.head import head
-from dlrun.models.layers import Hidden, NotEmpty, Positive, features_input, flattened, with_embeddings
+from dlrun.models.layers import Hidden, NotEmpty, Positive, features_input, flattened
 from dlrun.models.model import Model, models
 from dlrun.signature import Features, Target
 

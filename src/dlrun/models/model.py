@@ -21,7 +21,7 @@ class Model(Component, abc.ABC):
     """Kinds of features that it accepts."""
 
     learns_embedded: ClassVar[bool] = False
-    """Whether it learns vectors for columns of category ids; see `layers.with_embeddings`."""
+    """Whether it learns vectors for columns of category ids; see `embedding.with_embeddings`."""
 
     target_is_input: ClassVar[bool] = False
     """Whether it reconstructs its own input and ignores the labels of the data."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from dlrun.component import FieldProblem
+from dlrun.models.embedding import TokenEmbedding
 from dlrun.models.head import head
 from dlrun.models.layers import (
     Activation,
@@ -16,7 +17,6 @@ from dlrun.models.layers import (
     Hidden,
     NotEmpty,
     Positive,
-    TokenEmbedding,
     Weights,
     features_input,
 )

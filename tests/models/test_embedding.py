@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from dlrun.models import models
-from dlrun.models.layers import features_input, with_embeddings
+from dlrun.models.embedding import with_embeddings
+from dlrun.models.layers import features_input
 from dlrun.signature import Embedded, Features, Target
 
 pytestmark = pytest.mark.tensorflow
