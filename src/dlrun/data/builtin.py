@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -89,9 +89,12 @@ class Builtin(ImageSource):
             why = "because of the key `standardize`" if self.standardize else "because the columns have different units"
             notes += (f"standardize: mean 0 and variance 1 as measured on the training split, {why}",)
         preprocess = ArrayPreprocess(known.shape, resize=self.resize, scale=known.scale, **columns)
+        features = self._features()
+        if known.kind == "vector":
+            features = replace(features, continuous=preprocess.continuous(splits["train"].features))
         return Dataset(
             self.name,
-            self._features(),
+            features,
             known.target,
             preprocess,
             splits,

@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.data.continuous import continuous_of, sample_rows
+from dlrun.signature import Continuous
+
 if TYPE_CHECKING:
     import keras
 
 Array = npt.NDArray[Any]
+
+KERAS_EPSILON = 1e-7
+"""The smallest standard deviation by which the Normalization layer of Keras divides."""
 
 _ROWS_AT_ONCE = 8192
 _CHANNELS = (1, 3)  # of image files: grey, colour
@@ -108,6 +114,24 @@ class ArrayPreprocess(Preprocess):
     def numeric_values(self, stored: Array) -> Array | None:
         """Return all values after scaling; None for token ids."""
         return None if self.dtype == "int32" else stored.astype(np.float32) * np.float32(self.scale)
+
+    def continuous(self, stored: Array) -> tuple[Continuous, ...]:
+        """Return the numbers among the features that are not constant, with the edges of their bins.
+
+        Args:
+            stored: Stored examples of the training split, which are vectors or sequences of numbers.
+
+        Shape:
+            stored: `(examples, ..., columns)`.
+        """
+        sample = sample_rows(stored.reshape(-1, stored.shape[-1]))
+        return continuous_of(sample, range(sample.shape[1]), scale=self._scaled)
+
+    def _scaled(self, rows: Array) -> Array:
+        scaled = rows * self.scale
+        if not self.mean:
+            return np.asarray(scaled)
+        return np.asarray((scaled - np.array(self.mean)) / np.maximum(np.sqrt(self.variance), KERAS_EPSILON))
 
     def value_range(self, stored: Array) -> tuple[Array, Array]:
         """Return the smallest and largest value of each feature, from the scale or else from the stored examples.

@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 
 
 def in_plain_layers(core: keras.Model) -> keras.Model:
-    """Return a float32 copy with Keras' LSTM and Dropout for dlrun's, and separate Dense layers for tied ones."""
-    return _untied(_rebuilt(core))
+    """Return a float32 copy with Keras' LSTM and Dropout for dlrun's, and separate Dense layers for tied ones.
+
+    A layer of dlrun with the method `in_plain_layers` is replaced by what that computes.
+    """
+    return _in_operations(_untied(_rebuilt(core)))
 
 
 def without_bincount(preprocess: keras.Model) -> keras.Model:
@@ -145,5 +148,30 @@ def _untied(core: keras.Model) -> keras.Model:
             own = tied[layer.name.removesuffix("_reverse")]
             layer.set_weights([own.kernel.numpy().T, own.reverse_bias.numpy()])
         elif layer.weights:
+            layer.set_weights(core.get_layer(layer.name).get_weights())
+    return copy
+
+
+def _in_operations(core: keras.Model) -> keras.Model:
+    """Return a copy with what the `in_plain_layers` of dlrun's layers computes, with constant weights."""
+    import keras
+
+    own = {layer.name: layer for layer in core.layers if hasattr(layer, "in_plain_layers")}
+    if not own:
+        return core
+
+    def call(layer: Any, *arguments: Any, **options: Any) -> Any:
+        if layer.name in own:
+            return own[layer.name].in_plain_layers(arguments[0])
+        return layer(*arguments, **options)
+
+    def clone(layer: Any) -> Any:
+        if layer.name in own:
+            return keras.layers.Identity(name=layer.name)
+        return type(layer).from_config(layer.get_config())
+
+    copy = keras.models.clone_model(core, clone_function=clone, call_function=call)
+    for layer in copy.layers:
+        if layer.weights:
             layer.set_weights(core.get_layer(layer.name).get_weights())
     return copy

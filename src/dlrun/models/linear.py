@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from dlrun.models.embedding import with_embeddings
+from dlrun.component import FieldProblem
+from dlrun.models.embedding import NumericEmbedding
 from dlrun.models.head import head
 from dlrun.models.layers import Weights, features_input, flattened
 from dlrun.models.model import Model, models
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @models.register("linear")
-class Linear(Weights, Model):
+class Linear(NumericEmbedding, Weights, Model):
     """A linear model. With l2 it is ridge regression, with l1 the lasso.
 
     Formula:
@@ -34,5 +36,10 @@ class Linear(Weights, Model):
         import keras
 
         inputs = features_input(features)
-        outputs = head(flattened(with_embeddings(inputs, features)), target, **self.kernel_options())
+        outputs = head(flattened(self.embedded(inputs, features)), target, **self.kernel_options())
         return keras.Model(inputs, outputs, name=self.type_name)
+
+    def misfits(self, features: Features) -> Iterator[FieldProblem]:
+        """Yield a numeric embedding for features without continuous numbers."""
+        if features.kind in self.takes:
+            yield from self.numeric_misfits(features)

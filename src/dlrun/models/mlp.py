@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from dlrun.models.embedding import with_embeddings
+from dlrun.component import FieldProblem
+from dlrun.models.embedding import NumericEmbedding
 from dlrun.models.head import head
 from dlrun.models.layers import Hidden, NotEmpty, Positive, features_input, flattened
 from dlrun.models.model import Model, models
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @models.register("mlp")
-class Mlp(Hidden, Model):
+class Mlp(NumericEmbedding, Hidden, Model):
     """A multilayer perceptron: dense hidden layers, each with an activation.
 
     Formula:
@@ -38,7 +40,12 @@ class Mlp(Hidden, Model):
         import keras
 
         inputs = features_input(features)
-        tensor = flattened(with_embeddings(inputs, features))
+        tensor = flattened(self.embedded(inputs, features))
         for number, units in enumerate(self.units, start=1):
             tensor = self.dense(tensor, units, name=f"dense_{number}")
         return keras.Model(inputs, head(tensor, target), name=self.type_name)
+
+    def misfits(self, features: Features) -> Iterator[FieldProblem]:
+        """Yield a numeric embedding for features without continuous numbers."""
+        if features.kind in self.takes:
+            yield from self.numeric_misfits(features)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,11 +121,15 @@ class Arrays(ImageSource):
         if layout.kind == "tokens":
             steps["dtype"] = "int32"
             vocabulary = 1 + max(int(split.features.max()) for split in whole.values())
+        preprocess = ArrayPreprocess(layout.raw_shape, **steps)
+        features = self._features(layout, vocabulary)
+        if layout.kind in ("vector", "sequence"):
+            features = replace(features, continuous=preprocess.continuous(splits["train"].features))
         return Dataset(
             self._path.stem,
-            self._features(layout, vocabulary),
+            features,
             target,
-            ArrayPreprocess(layout.raw_shape, **steps),
+            preprocess,
             splits,
             fingerprint_of(splits),
             (*self._notes_on_keys(keys), f"features: {layout.kind}, because {layout.reason}", *notes, *held_out),

@@ -12,15 +12,11 @@ import numpy.typing as npt
 from dlrun.data.columns.column import Column
 from dlrun.data.columns.scaling import QuantileScaling, RobustScaling, Scaling, ScalingName
 from dlrun.data.continuous import continuous_of, sample_rows
-from dlrun.data.preprocess import Preprocess
+from dlrun.data.preprocess import KERAS_EPSILON, Preprocess
 from dlrun.signature import Continuous, Embedded
 
 if TYPE_CHECKING:
     import keras
-
-
-KERAS_EPSILON = 1e-7
-"""The smallest standard deviation by which the Normalization layer of Keras divides."""
 
 
 @dataclass(frozen=True)

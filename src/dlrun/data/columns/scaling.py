@@ -74,7 +74,7 @@ class RobustScaling:
         """
         center, spread, inverse = (np.array(each, np.float32) for each in (self.center, self.spread, self.inverse_clip))
         scaled = ops.clip((values - center) / spread, -_FARTHEST, _FARTHEST)
-        return scaled / ops.sqrt(1.0 + ops.square(scaled * inverse))
+        return scaled / ops.sqrt(ops.square(scaled * inverse) + 1.0)
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class QuantileScaling:
             width[number, :count] = np.diff(np.array(points, np.float32))
         first = np.array([scores[0] for scores in self.scores], np.float32)
         part = ops.clip((ops.expand_dims(values, -1) - start) / width, 0.0, 1.0)
-        return first + ops.sum(part * rise, axis=-1)
+        return ops.sum(part * rise, axis=-1) + first
 
 
 Scaling = Annotated[RobustScaling | QuantileScaling, Field(discriminator="type")]

@@ -28,6 +28,7 @@ from dlrun.data.columns.planned import PlannedColumn, plan_numbers
 from dlrun.data.dataset import Dataset, datasets
 from dlrun.data.files.locate import find_tables
 from dlrun.data.mapped import Windows
+from dlrun.data.preprocess import KERAS_EPSILON
 from dlrun.data.series.input import SeriesInput
 from dlrun.data.series.keys import SeriesKeys
 from dlrun.data.series.order import Times, check_order, describe_order, detect_time, read_times, remedy_of_order
@@ -42,9 +43,6 @@ from dlrun.signature import Description, Features, LastValue, Target
 
 _DESCRIBED_BYTES = 1 << 23
 """Files up to this size are read when a spec is validated, which takes a few tenths of a second."""
-
-_KERAS_EPSILON = 1e-7
-"""The smallest standard deviation by which the Normalization layer of Keras divides."""
 
 
 @datasets.register("series")
@@ -199,7 +197,7 @@ class Series(SeriesKeys):
                 if self.numeric_scaling == "none":
                     return LastValue(place, 1.0, column.offset)
                 (mean, *_), (variance, *_) = column.measured
-                return LastValue(place, max(variance**0.5, _KERAS_EPSILON), mean + column.offset)
+                return LastValue(place, max(variance**0.5, KERAS_EPSILON), mean + column.offset)
             place += column.width
         raise DataError(
             f"difference: the target {name!r} is not a numeric feature",
