@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Literal
 
+from dlrun.monotone import MonotoneCurve
+
 FeatureKind = Literal["image", "vector", "sequence", "tokens"]
 TargetKind = Literal["classes", "class_columns", "labels", "values", "input"]
 _FAR_FROM_0 = 10_000
@@ -19,6 +21,8 @@ _FAR_FROM_0 = 10_000
 
 _MARKS = ("=", ": ", " is ")
 """Separators between the names of a column and a class. The first that makes all names unique is used."""
+
+Transform = Literal["none", "log1p", "quantile"]
 
 Encoding = Literal["index", "one_hot", "binary", "value"]
 
@@ -120,12 +124,14 @@ class Target:
         activation: Name of the Keras activation that ends the model. The loss proposes it for the shared head; a model
             with its own last layer replaces it with what that layer applies.
         names: Display names of the values, labels or class columns. May be empty except for class columns.
-        mean: Mean of each value in its own unit. With `scale`, the model learns (value - mean) / scale. If empty, the
-            model learns the value itself.
-        scale: Standard deviation of each value in its own unit.
+        mean: Mean of each value, after `transform`. With `scale`, the model learns (value - mean) / scale. If empty,
+            the model learns the value itself.
+        scale: Standard deviation of each value, after `transform`.
         class_counts: Number of classes in each class column.
         last: Location of the last known value of each target value. It is added to the output of the network, which
             then learns the difference. If empty, the network learns the value itself.
+        transform: Transformation of each value before it is standardized. Predictions and metrics undo it.
+        curves: For `quantile`, the transformation of each value.
     """
 
     kind: TargetKind
@@ -138,6 +144,8 @@ class Target:
     scale: tuple[float, ...] = ()
     class_counts: tuple[int, ...] = ()
     last: tuple[LastValue, ...] = ()
+    transform: Transform = "none"
+    curves: tuple[MonotoneCurve, ...] = ()
 
     @classmethod
     def of_input(cls, features: Features) -> Target:
@@ -217,7 +225,9 @@ class Target:
     @property
     def needs_float64(self) -> bool:
         """Whether the mean is so much larger than the spread that float32 loses digits of the values in their unit."""
-        return any(abs(mean) > _FAR_FROM_0 * scale for mean, scale in zip(self.mean, self.scale, strict=True))
+        # After a transformation, mean and scale are not in the unit of the values.
+        pairs = zip(self.mean, self.scale, strict=True) if self.transform == "none" else ()
+        return any(abs(mean) > _FAR_FROM_0 * scale for mean, scale in pairs)
 
     def with_encoding(self, encoding: Encoding, activation: str = "linear") -> Target:
         """Return the target with the encoding of a loss, for a model that ends in `activation`."""

@@ -45,6 +45,18 @@ def test_the_form_of_a_spec_does_not_affect_its_identity() -> None:
     assert changed(of(), of("training.epochs=10")) == set()  # the default
 
 
+def test_a_key_that_was_added_later_changes_the_identity_only_if_it_is_used() -> None:
+    of_dataset = read_spec(Path("small.yaml"), ()).spec.dataset.plain()
+    assert all(of_dataset[key] == default for key, default in identity._ADDED_KEYS.items())
+    before, identity_of = of(), dict(identity._ADDED_KEYS)
+    assert changed(before, of("dataset.target_transform=log1p", "dataset.task=regression", "loss=huber")) == {"spec"}
+    identity._ADDED_KEYS.pop("target_transform")
+    try:
+        assert changed(before, of()) == {"spec"}  # as if the key counted always
+    finally:
+        identity._ADDED_KEYS.update(identity_of)
+
+
 @pytest.mark.parametrize("override", ["seed=1", "training.epochs=3", "name=other", "training.precision=float32"])
 def test_another_value_is_another_spec(override: str) -> None:
     assert changed(of(), of(override)) == {"spec"}

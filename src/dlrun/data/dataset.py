@@ -22,7 +22,7 @@ from dlrun.data.preprocess import Preprocess
 from dlrun.data.raw_input import RawInput
 from dlrun.data.splits import Array, Split, arrange, held_out_count, sizes_after
 from dlrun.registry import Registry
-from dlrun.signature import Description, Features, Target
+from dlrun.signature import Description, Features, Target, Transform
 
 _SHOWN_PLACES = 3
 
@@ -142,6 +142,14 @@ class Source(Component, abc.ABC):
         ge=0,
         description="Seed of random choices about the data, such as which examples are held out. It is separate from "
         "the top-level seed, so that runs with different seeds use the same data.",
+    )
+
+    target_transform: Transform = Field(
+        default="none",
+        description="Transformation of numbers to predict, for targets with heavy tails. Network and loss work with "
+        "the transformed, standardized values; predictions, metrics and exports are in the unit of the data. log1p: "
+        "log(1 + y), for values above -1 that spread over orders of magnitude · quantile: to a normal distribution by "
+        "the quantiles of the training split · none.",
     )
 
     def places(self) -> tuple[Path, ...]:

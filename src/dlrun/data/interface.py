@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -186,11 +187,25 @@ def _problems_of_target(target: Target) -> Iterator[str]:
             yield f"target.{name} has {length} members, and target.size is {target.size}"
     if not all(map(math.isfinite, (*target.mean, *target.scale))):
         yield "target.mean or target.scale is not finite"
+    yield from _problems_of_transform(target)
     if target.kind == "class_columns":
         if min(target.class_counts, default=0) < 1 or sum(target.class_counts) != target.size:
             yield f"target.class_counts is {list(target.class_counts)}, and target.size is {target.size}"
         elif len(target.class_names) == target.size and not target.names_its_columns:
             yield "target.class_names do not begin with the columns"
+
+
+def _problems_of_transform(target: Target) -> Iterator[str]:
+    expected = target.size if target.transform == "quantile" else 0
+    if len(target.curves) != expected:
+        yield f"target.curves has {len(target.curves)} members instead of {expected}"
+    if target.transform != "none" and len(target.scale) != target.size:
+        yield f"target.scale has {len(target.scale)} members instead of {target.size}"
+    for curve in target.curves:
+        increases = all(a < b for knots in (curve.x, curve.y) for a, b in itertools.pairwise(knots))
+        if not 2 <= len(curve.x) == len(curve.y) or not increases or not all(map(math.isfinite, (*curve.x, *curve.y))):
+            yield "target.curves does not consist of increasing numbers"
+            return
 
 
 @functools.cache

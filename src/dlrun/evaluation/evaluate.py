@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.data.target_transform import check_transformable
 from dlrun.errors import DataError, UsageError
 from dlrun.evaluation.record import Origin, data_name, record_evaluation
 from dlrun.runs import RUNS_DIR
@@ -171,6 +172,8 @@ def _evaluate_file(
         if not len(block):
             continue
         examples += len(block)
+        if block.target is not None and target.kind == "values":
+            check_transformable(block.target, target.output_names, target.transform, place=_place_in(data, block.names))
         scores.add(block.stored, block.target)
         collector.add(*_truth_and_predictions(predictor, block.stored, block.target))
         if naive is not None and block.target is not None:
@@ -185,6 +188,10 @@ def _evaluate_file(
     of_naive = {} if naive is None else naive.scores()
     evaluation = Evaluation(scores.scores(), replace(collector.breakdown(), naive=of_naive), trained.checkpoint)
     return [(data_name(data), evaluation, Origin(checkpoint, trained.checkpoint, data))]
+
+
+def _place_in(data: str, names: Sequence[str]) -> Callable[[int], str]:
+    return lambda row: f"{data}: {names[row]}"
 
 
 def _naive_of_file(folder: RunFolder, file: SpecFile, target: Target, *, is_series: bool) -> NaiveScores | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dlrun.signature import Target
+from dlrun.value_transform import restore_tensor, restore_values
 
 Form = Literal[
     "labels", "classes", "index", "positive", "margin", "scores", "score_index", "values", "differences", "each_label"
@@ -152,7 +153,7 @@ def in_own_unit(values: Any, target: Target) -> Any:
     if not target.scale:
         return values
     scale, mean = (ops.convert_to_tensor(each, "float64") for each in (target.scale, target.mean))
-    return ops.cast(values, "float64") * scale + mean
+    return restore_tensor(ops.cast(values, "float64") * scale + mean, target)
 
 
 def _flat(values: Any, target: Target) -> Any:
@@ -164,6 +165,10 @@ def _flat(values: Any, target: Target) -> Any:
 def _without_mean(values: Any, target: Target) -> Any:
     from keras import ops
 
+    if target.transform != "none":
+        # One constant near all values keeps as many digits of their differences as the mean would.
+        center = restore_values([target.mean], target)[0]
+        return ops.cast(_flat(values, target) - center, "float32")
     flat = ops.reshape(ops.cast(values, "float32"), (-1, target.size))
     return flat * ops.convert_to_tensor(target.scale, "float32") if target.scale else flat
 

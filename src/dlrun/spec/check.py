@@ -39,6 +39,7 @@ def find_problems(draft: Draft, description: Description | None, *, trains: bool
         yield from _sizes(draft.dataset, draft.training, description)
     if draft.model is not None:
         yield from check_model_takes(draft.model, description.features, draft.dataset)
+    yield from _transform_fits(draft, description)
     yield from _augmentation_fits(draft, description)
     if draft.model_type is None:
         return
@@ -182,6 +183,21 @@ def check_model_takes(model: Model, features: Features, dataset: Source | None) 
         hint = " and ".join(off + ([f"ignore: [{', '.join(of_text)}]"] if of_text else []))
         yield FieldProblem(("model", "type"), what, "a model with embeddings, such as mlp", hint)
     yield from _below(model.misfits(features), "model")
+
+
+def _transform_fits(draft: Draft, description: Description) -> Iterator[FieldProblem]:
+    """Yield the reasons why the target cannot be transformed: it is not a number, or the loss needs its own unit."""
+    if draft.dataset is None or draft.dataset.target_transform == "none" or draft.model_type is None:
+        return
+    path, transform = ("dataset", "target_transform"), draft.dataset.target_transform
+    target = target_of(draft.model_type, description.features, description.target)
+    if target is not None and target.kind != "values":
+        found = "its own input" if target.kind == "input" else "classes" if target.kind != "labels" else "labels"
+        what = f"target_transform is {transform}, but the model predicts {found}"
+        yield FieldProblem(path, what, "none, or numbers to predict", "--set dataset.target_transform=none")
+    elif draft.loss is not None and draft.loss.takes.own_unit:
+        what = f"target_transform is {transform}, but {draft.loss.type_name} needs values in the unit of the data"
+        yield FieldProblem(path, what, "none, or a loss such as mean_squared_error", "--set loss=mean_squared_error")
 
 
 def _output_mode_hint(model: Model, features: Features, dataset: Source | None) -> str:

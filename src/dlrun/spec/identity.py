@@ -27,6 +27,9 @@ from dlrun.runs.record import IdentityRecord
 from dlrun.spec.parse import SpecFile
 from dlrun.spec.types import Spec
 
+_ADDED_KEYS = {"target_transform": "none"}
+"""Keys of datasets that earlier versions did not have, with the value that means their behaviour."""
+
 
 def identify(file: SpecFile) -> IdentityRecord:
     """Return the identity of a run, which determines its result, before the run exists."""
@@ -46,6 +49,9 @@ def identify_apart_from_seed(file: SpecFile, identity: IdentityRecord) -> str:
 def _of_spec(spec: Spec) -> str:
     plain = spec.plain()
     dataset = {key: value for key, value in plain["dataset"].items() if key not in spec.dataset.place_keys}
+    for key, default in _ADDED_KEYS.items():
+        if dataset.get(key) == default:
+            del dataset[key]
     # Plugins count by their content, which is part of the code, and not by their path.
     return _digest({**plain, "dataset": dataset, "plugins": None})
 

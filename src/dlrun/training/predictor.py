@@ -14,6 +14,7 @@ from dlrun.data.mapped import drop_pages
 from dlrun.models.parts.finish import finish_output
 from dlrun.signature import Target
 from dlrun.training.failures import step_failures
+from dlrun.value_transform import restore_values
 
 Array = npt.NDArray[Any]
 
@@ -77,7 +78,7 @@ class Predictor:
                 for start in range(0, max(1, len(rows)), self.batch_size)
             ]
         scale, mean = (np.array(each, np.float64) for each in (self.target.scale, self.target.mean))
-        return np.asarray(np.concatenate(batches).astype(np.float64) * scale + mean)
+        return restore_values(np.concatenate(batches).astype(np.float64) * scale + mean, self.target)
 
     def reconstruction_errors(self, rows: Array) -> Array:
         """Return the mean squared error of an autoencoder's reconstruction of each example.

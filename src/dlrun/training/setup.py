@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from dlrun.data import Dataset, Source
 from dlrun.data.interface import Interface
+from dlrun.data.target_transform import transform_target
 from dlrun.errors import DataError, Problem, SpecError
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.provenance.environment import environment
@@ -260,7 +261,7 @@ def _check_updates(compiled: Compiled, length: TrainingLength) -> None:
 
 def _load(source: Source) -> Dataset:
     try:
-        return source.load()
+        return transform_target(source.load(), source.target_transform)
     except PermissionError as error:
         raise unreadable(error) from error
 

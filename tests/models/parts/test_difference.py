@@ -44,3 +44,18 @@ def test_network_without_weights_predicts_the_last_value_in_its_unit(
     block = list(predict(result.folder.path, "rows.csv").blocks)[-1]
     values = [np.asarray(cells)[-1] for cells in block.cells[1:]]
     np.testing.assert_allclose(values, [load[-1], wind[-1]] * 2, rtol=1e-6)
+
+
+def test_the_last_value_is_transformed_like_the_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DLRUN_STATE", str(tmp_path / "state"))
+    load, wind = np.exp(np.random.default_rng(0).normal(size=(2, 150)).cumsum(axis=1) / 5)
+    rows = [f"{load[i]:.6f},{wind[i]:.6f},{i % 5}.5" for i in range(150)]
+    (tmp_path / "rows.csv").write_text("\n".join(["load,wind,other", *rows]) + "\n")
+    (tmp_path / "c.yaml").write_text(CONFIG.replace("difference", "target_transform: quantile, difference"))
+    result = train("c.yaml", runs_dir="runs")
+    for split, scores in result.scores.items():
+        assert scores == pytest.approx(result.record["naive"][split], rel=1e-3)
+    block = list(predict(result.folder.path, "rows.csv").blocks)[-1]
+    values = [np.asarray(cells)[-1] for cells in block.cells[1:]]
+    np.testing.assert_allclose(values, [load[-1], wind[-1]] * 2, rtol=1e-4)

@@ -28,6 +28,7 @@ from dlrun.data.series.order import Times, describe_order, detect_time, read_tim
 from dlrun.data.series.source import Series
 from dlrun.data.splits import Split
 from dlrun.data.table.source import Table
+from dlrun.data.target_transform import transform_target
 
 Array = npt.NDArray[Any]
 _BLOCK_BYTES = 1 << 24
@@ -123,9 +124,9 @@ def inspect_source(source: Source) -> Inspected:
     """
     if isinstance(source, Images):
         # A corrupt file must not end the check here: `check_corrupt` reports it, with all others.
-        dataset = source.model_copy(update={"corrupt": "skip"}).load()
+        dataset = transform_target(source.model_copy(update={"corrupt": "skip"}).load(), source.target_transform)
         return Inspected(source, dataset, images=_image_files(source, dataset))
-    dataset = source.load()
+    dataset = transform_target(source.load(), source.target_transform)
     if not isinstance(source, Table | Series):
         return Inspected(source, dataset)
     table = source.open_table(source.path)

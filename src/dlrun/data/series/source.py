@@ -38,6 +38,7 @@ from dlrun.data.splits import Array, Split, fingerprint_of
 from dlrun.data.table.rows import lost_distinctions
 from dlrun.data.table.store import store_key
 from dlrun.data.table.target import TargetColumn
+from dlrun.data.target_transform import check_transformable
 from dlrun.errors import DataError
 from dlrun.signature import Description, Features, LastValue, Target
 
@@ -88,6 +89,7 @@ class Series(SeriesKeys):
         rows = code_rows((table,), tuple(planned.values()), self)
         dtype = np.float64 if any(column.merges for column in targets) else np.float32
         values = np.stack([rows.columns[column.name].values for column in targets], axis=-1).astype(dtype)
+        check_transformable(values, self.targets, self.target_transform, place=rows.place)
         cut = cut_by_time(
             len(rows), history=self.history, horizon=self.horizon, test=self.test, validation=self.validation
         )

@@ -28,6 +28,7 @@ from dlrun.data.splits import Array, Split
 from dlrun.data.table.keys import TableKeys
 from dlrun.data.table.target import TargetColumn, code_target, make_target
 from dlrun.data.table.target_plan import TargetPlan, plan_target
+from dlrun.data.target_transform import check_transformable
 from dlrun.errors import DataError
 from dlrun.signature import Target
 
@@ -140,6 +141,8 @@ def divide_rows(source: TableKeys, plan: TablePlan, *, folder: Path | None = Non
     if plan.target is not None:
         targets, values = code_target(coded, plan.target, parts["train"])
         parts = _without_unlabelled(parts, values, coded, targets, source=source, notes=notes)
+        if plan.target.kind == "values":
+            check_transformable(values, source.targets, source.target_transform, place=coded.place)
     # The order matters:
     # 1. Rows without a target are gone before rows are held out, so that each split gets the size that was asked for.
     # 2. Columns are fitted after that, because held-out rows must not influence vocabularies and statistics.

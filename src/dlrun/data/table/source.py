@@ -76,7 +76,8 @@ class Table(TableKeys):
         # 4. Rows that do not fit are written to the cache. Without room on a disk, memory is the last resort.
         if size <= DESCRIBED_BYTES:
             return _read_before(self, store_key({}, files))
-        keyless = self.model_dump(mode="json", exclude=set(self.place_keys))
+        # The stored rows have the targets in the unit of the data.
+        keyless = self.model_dump(mode="json", exclude={*self.place_keys, "target_transform"})
         key = store_key(keyless, files)
         if size > _PERHAPS_LARGE_BYTES and (found := read_stored(key)) is not None:
             return self._from_cache(found)

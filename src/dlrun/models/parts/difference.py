@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from dlrun.signature import Target
+from dlrun.value_transform import transform_tensor
 
 if TYPE_CHECKING:
     import keras
@@ -21,7 +22,7 @@ def with_last_value(model: keras.Model, target: Target) -> keras.Model:
         target: Target of the model, standardized to mean 0 and variance 1 if it has a scale.
 
     Formula:
-        y = f(x) + (scale x[last, place] + offset - mean) / deviation
+        y = f(x) + (t(scale x[last, place] + offset) - mean) / deviation, with the transformation t of the target
 
     Shape:
         Input: `(batch, steps, width)`. Output: `(batch, target.size)`, float32.
@@ -39,10 +40,18 @@ def with_last_value(model: keras.Model, target: Target) -> keras.Model:
     for number, last in enumerate(target.last):
         cell = layers.Cropping1D((last.place, width - last.place - 1), dtype="float32", name=f"last_{number}")(cells)
         mean, scale = (target.mean[number], target.scale[number]) if target.scale else (0.0, 1.0)
-        unit = layers.Rescaling(
-            last.scale / scale, (last.offset - mean) / scale, dtype="float32", name=f"last_unit_{number}"
-        )
+        if target.transform != "none":
+            unit = layers.Rescaling(last.scale, last.offset, dtype="float32", name=f"last_unit_{number}")
+        else:
+            unit = layers.Rescaling(
+                last.scale / scale, (last.offset - mean) / scale, dtype="float32", name=f"last_unit_{number}"
+            )
         columns.append(unit(layers.Reshape((1,), dtype="float32", name=f"last_cell_{number}")(cell)))
     base = layers.Concatenate(dtype="float32", name="last_values")(columns) if len(columns) > 1 else columns[0]
+    if target.transform != "none":
+        factors = [1 / each for each in target.scale]
+        offsets = [-each * factor for each, factor in zip(target.mean, factors, strict=True)]
+        standard = layers.Rescaling(factors, offsets, dtype="float32", name="last_learned")
+        base = standard(transform_tensor(base, target))
     outputs = layers.Add(dtype="float32", name="from_last_value")([model.outputs[0], base])
     return keras.Model(inputs, outputs, name=model.name)

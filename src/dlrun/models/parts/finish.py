@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dlrun.signature import Target
+from dlrun.value_transform import restore_tensor
 
 
 def finish_output(output: Any, target: Target) -> Any:
@@ -33,7 +34,7 @@ def finish_output(output: Any, target: Target) -> Any:
     if target.kind == "values" and target.scale:
         # Not Normalization(invert=True): it replaces deviations below the epsilon of Keras, as for values in farads.
         scale, mean = [*target.scale], [*target.mean]
-        return _layers().Rescaling(scale, mean, dtype="float32", name="own_unit")(output)
+        return restore_tensor(_layers().Rescaling(scale, mean, dtype="float32", name="own_unit")(output), target)
     return output
 
 

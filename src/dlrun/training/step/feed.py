@@ -23,6 +23,7 @@ from dlrun.signature import Target
 from dlrun.spec.class_weights import weights_by_index
 from dlrun.spec.types import Training
 from dlrun.training.step.augment import Augment
+from dlrun.value_transform import transform_tensor
 
 Rows = tuple[Any, ...]
 """Tensors with one row per example: stored features, then stored targets and weights if there are any."""
@@ -212,6 +213,8 @@ def encode(target: Any, spec: Target) -> Any:
         return tf.concat([*columns], axis=1)
     if spec.encoding == "index":
         return tf.cast(target, tf.int32)
+    if spec.transform != "none":
+        target = transform_tensor(target if target.shape.rank > 1 else target[:, None], spec)
     if target.dtype == tf.float64 and spec.scale:  # float32 would lose digits before the mean is subtracted
         target = target if target.shape.rank > 1 else target[:, None]
         return tf.cast((target - tf.constant(spec.mean, tf.float64)) / tf.constant(spec.scale, tf.float64), tf.float32)
