@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from dlrun.runs.predictions import StoredPredictions
 from dlrun.scoring.bootstrap import Statistic, bootstrap_interval, macro_f1_of, mean_of, root_mean_of
-from dlrun.scoring.breakdown import Breakdown, collector_of
+from dlrun.scoring.breakdown import Breakdown, collector_of, shown_count
 from dlrun.signature import Target
 
 Array = npt.NDArray[Any]
@@ -119,5 +119,5 @@ def _of_errors(prefix: str, errors: Array, target: Target) -> Iterator[tuple[str
 
 def _written(name: str, value: float) -> str:
     if name in _COUNTS:
-        return f"{value:,.0f}"
+        return shown_count(value)
     return f"{value:.4f}" if math.isfinite(value) else "-"

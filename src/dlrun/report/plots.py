@@ -13,6 +13,8 @@ from dlrun.report.drawing import SIZE, Drawing, draw_figure
 from dlrun.runs.history import NOT_SCORES
 from dlrun.runs.predictions import StoredPredictions
 from dlrun.runs.record import BestRecord
+from dlrun.scoring.breakdown import shown_count
+from dlrun.scoring.classification import ratio
 from dlrun.signature import Target
 
 Array = npt.NDArray[Any]
@@ -104,7 +106,7 @@ def confusion(matrix: Array, names: Sequence[str], *, number: int = 0, column: s
     """Draw the confusion matrix, colored by the fraction of each true class.
 
     Args:
-        matrix: Number of examples for each pair of true and predicted class.
+        matrix: Number of examples, or sum of their weights, for each pair of true and predicted class.
         names: Names of the classes.
         number: Index of the class column.
         column: Name of the class column; empty if the target is a single class.
@@ -112,9 +114,8 @@ def confusion(matrix: Array, names: Sequence[str], *, number: int = 0, column: s
     Shape:
         matrix: `(classes, classes)` counts; rows are the true classes.
     """
-    # By counts, a rare class would look pale even if all of its examples are right. The 1 is for classes without
-    # any example.
-    parts = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    # By counts, a rare class would look pale even if all of its examples are right.
+    parts = ratio(matrix, matrix.sum(axis=1, keepdims=True), otherwise=0.0)
     few = len(names) <= _WRITTEN_CLASSES
 
     def draw(axes: Any) -> None:
@@ -130,7 +131,7 @@ def confusion(matrix: Array, names: Sequence[str], *, number: int = 0, column: s
         for (row, guess), count in np.ndenumerate(matrix):
             if count:
                 colour = "white" if parts[row, guess] > 0.5 else "black"
-                axes.text(guess, row, f"{count:,}", ha="center", va="center", color=colour, fontsize=7)
+                axes.text(guess, row, shown_count(count), ha="center", va="center", color=colour, fontsize=7)
 
     called = f"confusion_{number + 1}" if column else "confusion"
     yield draw_figure(called, f"confusion matrix {column}".rstrip(), draw, size=(SIZE[0], 4.2))

@@ -121,6 +121,8 @@ class EvaluationRecord(_Group):
         overall: Measures over all examples; for an autoencoder, the distribution of its reconstruction errors.
         parts: Measures for each class, label or value by name; empty if there are too many, which only the CSV has.
         confusion: The confusion matrix, with a row for each true class; null without classes, or if there are too many.
+        weight: The sum of the weights of the examples, if the scores are weighted; the numbers of examples in `parts`
+            and `confusion` are then sums of weights, too.
     """
 
     finished: str
@@ -134,7 +136,8 @@ class EvaluationRecord(_Group):
     naive: Scores = {}
     overall: dict[str, float | None]
     parts: dict[str, dict[str, float | None]] = {}
-    confusion: list[list[int]] | None = None
+    confusion: list[list[int | float]] | None = None
+    weight: float | None = None
 
 
 class BaselineRecord(_Group):

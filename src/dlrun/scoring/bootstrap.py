@@ -58,47 +58,57 @@ def bootstrap_interval(
     return Interval(float(low), float(high))
 
 
-def mean_of(values: Array) -> Statistic:
+def mean_of(values: Array, weights: Array | None = None) -> Statistic:
     """Return the mean as a statistic, such as accuracy from hits or MAE from absolute errors.
 
     Shape:
-        values: `(n,)`.
+        values: `(n,)`. weights: `(n,)`, or None for equal weights; a sample whose weights are all 0 is nan.
     """
     values = values.astype(np.float64)
-    return lambda indices: values[indices].mean(axis=1)
+    if weights is None:
+        return lambda indices: values[indices].mean(axis=1)
+    weight = weights.astype(np.float64)
+    products = weight * values
+
+    def weighted(indices: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        with np.errstate(invalid="ignore"):
+            return np.asarray(products[indices].sum(axis=1) / weight[indices].sum(axis=1), np.float64)
+
+    return weighted
 
 
-def root_mean_of(squares: Array) -> Statistic:
+def root_mean_of(squares: Array, weights: Array | None = None) -> Statistic:
     """Return the root of the mean as a statistic, such as RMSE from squared errors.
 
     Shape:
-        squares: `(n,)`.
+        squares: `(n,)`. weights: `(n,)`, or None for equal weights.
     """
-    mean = mean_of(squares)
+    mean = mean_of(squares, weights)
     return lambda indices: np.sqrt(mean(indices))
 
 
-def macro_f1_of(truth: Array, predicted: Array, size: int) -> Statistic:
+def macro_f1_of(truth: Array, predicted: Array, size: int, *, weights: Array | None = None) -> Statistic:
     """Return the macro F1 as a statistic: the mean F1 of the classes that occur in a sample.
 
     Shape:
-        truth, predicted: `(n,)` class indices below `size`.
+        truth, predicted: `(n,)` class indices below `size`. weights: `(n,)`, or None for equal weights.
     """
 
-    def counted(classes: Array) -> npt.NDArray[np.int64]:
-        samples = len(classes)
+    def counted(classes: Array, indices: npt.NDArray[np.int64]) -> Array:
+        samples = len(indices)
         # Offset the classes of each sample, so that a single bincount counts all samples.
         offsets = np.arange(samples)[:, None] * (size + 1)
-        found = np.bincount((classes + offsets).reshape(-1), minlength=samples * (size + 1))
+        weight = None if weights is None else weights[indices].reshape(-1)
+        found = np.bincount((classes[indices] + offsets).reshape(-1), weight, minlength=samples * (size + 1))
         return found.reshape(samples, size + 1)[:, :size]
 
     # Wrong predictions count as an extra class after the last one, which `counted` cuts off.
     hits = np.where(truth == predicted, truth, size)
 
     def statistic(indices: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        whole = counted(truth[indices]) + counted(predicted[indices])
+        whole = counted(truth, indices) + counted(predicted, indices)
         # A class that does not occur in a sample is 0 / 0, which nanmean leaves out.
         with np.errstate(invalid="ignore"):
-            return np.asarray(np.nanmean(2 * counted(hits[indices]) / whole, axis=1), np.float64)
+            return np.asarray(np.nanmean(2 * counted(hits, indices) / whole, axis=1), np.float64)
 
     return statistic

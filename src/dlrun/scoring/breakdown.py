@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.scoring.classification import ClassCounts, accuracy, confusions, label_scores, log_loss, roc_auc, true_ranks
+from dlrun.scoring.classification import (
+    ClassCounts,
+    accuracy,
+    confusions,
+    label_scores,
+    log_loss,
+    roc_auc,
+    true_ranks,
+    weighted_mean,
+)
 from dlrun.scoring.regression import RegressionScores, error_statistics, regression_scores
 from dlrun.signature import Target, TargetKind
 
 Array = npt.NDArray[Any]
 _MANY_CLASSES, _TOP = 10, 5
+_WHOLE_FROM = 1000
 
 
 @dataclass(frozen=True)
@@ -32,22 +42,25 @@ class Breakdown:
             class column.
         columns: Name of each class column and the names of its classes without the column, in the order of `parts`.
         naive: Loss and metrics of a naive prediction; empty if there is none.
+        weight: Sum of the weights of the examples, by which all scores and counts then are weighted; None if every
+            example counts once.
     """
 
     kind: TargetKind
     examples: int
     overall: Mapping[str, float]
     parts: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    confusions: tuple[tuple[int, int, int], ...] = ()
+    confusions: tuple[tuple[int, int, float], ...] = ()
     columns: tuple[tuple[str, tuple[str, ...]], ...] = ()
     naive: Mapping[str, float] = field(default_factory=dict)
+    weight: float | None = None
 
     @property
     def part_kind(self) -> str:
         """Kind of each part: class, label or target."""
         return {"classes": "class", "class_columns": "class", "labels": "label"}.get(self.kind, "target")
 
-    def matrices(self) -> Iterator[tuple[str, tuple[str, ...], npt.NDArray[np.int64]]]:
+    def matrices(self) -> Iterator[tuple[str, tuple[str, ...], Array]]:
         """Yield the name, the classes and the confusion matrix of each class column; the name is empty for classes."""
         matrix, first = self.matrix(), 0
         for name, classes in self.columns or (("", tuple(self.parts)),):
@@ -55,12 +68,17 @@ class Breakdown:
             yield name, classes, matrix[own, own]
             first = own.stop
 
-    def matrix(self) -> npt.NDArray[np.int64]:
-        """Return the confusion matrix, with a row for each true class."""
-        matrix = np.zeros((len(self.parts),) * 2, np.int64)
+    def matrix(self) -> Array:
+        """Return the confusion matrix, with a row for each true class; whole numbers unless it is weighted."""
+        matrix = np.zeros((len(self.parts),) * 2, np.int64 if self.weight is None else np.float64)
         for true, predicted, count in self.confusions:
             matrix[true, predicted] = count
         return matrix
+
+
+def shown_count(count: float) -> str:
+    """Return a number of examples for people; a sum of weights, with a few digits."""
+    return f"{count:,.0f}" if float(count).is_integer() or count >= _WHOLE_FROM else f"{count:.4g}"
 
 
 class Collector(abc.ABC):
@@ -73,18 +91,36 @@ class Collector(abc.ABC):
     def __init__(self, target: Target) -> None:
         self.target = target
         self._kept: list[tuple[Array, ...]] = []
+        self._weights: list[Array] = []
 
-    @abc.abstractmethod
-    def add(self, truth: Array, predictions: Array) -> None:
+    def add(self, truth: Array, predictions: Array, weights: Array | None = None) -> None:
         """Add a block of examples.
+
+        Args:
+            truth: Truth of the examples.
+            predictions: Their predictions.
+            weights: Their weights, for every block or for none.
 
         Shape:
             truth: see `Split.target`. predictions: `(n, size)`; for kind `input`, the reconstruction errors `(n,)`, and
-            truth is ignored.
+            truth is ignored. weights: `(n,)`.
         """
+        self._kept.append(self._needed(truth, predictions))
+        if weights is not None:
+            self._weights.append(weights)
+
+    def breakdown(self) -> Breakdown:
+        """Return the scores of all examples added so far."""
+        weights = np.concatenate(self._weights).astype(np.float64) if self._weights else None
+        found = self._scored(weights)
+        return found if weights is None else replace(found, weight=float(weights.sum()))
 
     @abc.abstractmethod
-    def breakdown(self) -> Breakdown:
+    def _needed(self, truth: Array, predictions: Array) -> tuple[Array, ...]:
+        """Return what the scores need of a block, one row for each example."""
+
+    @abc.abstractmethod
+    def _scored(self, weights: Array | None) -> Breakdown:
         """Return the scores of all examples added so far."""
 
     def _columns(self) -> tuple[Array, ...]:
@@ -92,66 +128,69 @@ class Collector(abc.ABC):
 
 
 class _ClassCollector(Collector):
-    def add(self, truth: Array, predictions: Array) -> None:
+    def _needed(self, truth: Array, predictions: Array) -> tuple[Array, ...]:
         truth = truth.astype(np.int64)
         own = predictions[np.arange(len(truth)), truth]
         # Keeping all probabilities would need too much memory with many classes; the rank is enough for top-k.
         last = predictions[:, 1] if self.target.size == 2 else true_ranks(truth, predictions)
-        self._kept.append((truth, predictions.argmax(axis=1), own, last))
+        return truth, predictions.argmax(axis=1), own, last
 
-    def breakdown(self) -> Breakdown:
+    def _scored(self, weights: Array | None) -> Breakdown:
         truth, predicted, own, last = self._columns()
         size = self.target.size
-        counts = ClassCounts.of(truth, predicted, size)
-        overall = {"accuracy": accuracy(truth, predicted), "log_loss": log_loss(own)}
+        counts = ClassCounts.of(truth, predicted, size, weights=weights)
+        overall = {"accuracy": accuracy(truth, predicted, weights), "log_loss": log_loss(own, weights)}
         if size == 2:
-            overall["roc_auc"] = roc_auc(truth == 1, last)
+            overall["roc_auc"] = roc_auc(truth == 1, last, weights)
         elif size > _MANY_CLASSES:
-            overall[f"top_{_TOP}_accuracy"] = float(np.mean(last < _TOP)) if len(last) else np.nan
+            overall[f"top_{_TOP}_accuracy"] = float(weighted_mean(last < _TOP, weights)) if len(last) else np.nan
         columns = {"precision": counts.precision, "recall": counts.recall, "f1": counts.f1}
         for name, values in columns.items():
             overall[f"macro_{name}"] = counts.macro(values)
             overall[f"weighted_{name}"] = counts.weighted(values)
         parts = _parts(self.target, **columns, support=counts.support, predicted=counts.predicted)
-        return Breakdown("classes", len(truth), overall, parts, tuple(confusions(truth, predicted, size)))
+        return Breakdown(
+            "classes", len(truth), overall, parts, tuple(confusions(truth, predicted, size, weights=weights))
+        )
 
 
 class _ClassColumnCollector(Collector):
-    def add(self, truth: Array, predictions: Array) -> None:
+    def _needed(self, truth: Array, predictions: Array) -> tuple[Array, ...]:
         truth = truth.astype(np.int64)
         rows, parts = np.arange(len(truth)), self.target.parts
         predicted = np.stack([predictions[:, part.places].argmax(axis=1) for part in parts], axis=1)
         own = [predictions[rows, part.first + truth[:, number]] for number, part in enumerate(parts)]
-        self._kept.append((truth, predicted, np.stack(own, axis=1)))
+        return truth, predicted, np.stack(own, axis=1)
 
-    def breakdown(self) -> Breakdown:
+    def _scored(self, weights: Array | None) -> Breakdown:
         truth, predicted, own = self._columns()
         right, parts, size = truth == predicted, self.target.parts, self.target.size
         firsts = np.array([part.first for part in parts])
         # Offset the classes of each column, so that no class is confused with one of another column.
-        counts = ClassCounts.of((truth + firsts).reshape(-1), (predicted + firsts).reshape(-1), size)
+        every = None if weights is None else np.repeat(weights, len(parts))
+        counts = ClassCounts.of((truth + firsts).reshape(-1), (predicted + firsts).reshape(-1), size, weights=every)
         overall = {
-            "accuracy": accuracy(truth, predicted),
-            "exact_match": float(right.all(axis=1).mean()) if len(right) else np.nan,
-            "log_loss": log_loss(own.reshape(-1)),
+            "accuracy": accuracy(truth, predicted, weights),
+            "exact_match": float(weighted_mean(right.all(axis=1), weights)) if len(right) else np.nan,
+            "log_loss": log_loss(own.reshape(-1), every),
         }
         for number, part in enumerate(parts):
-            overall[f"accuracy_{part.name}"] = accuracy(truth[:, number], predicted[:, number])
+            overall[f"accuracy_{part.name}"] = accuracy(truth[:, number], predicted[:, number], weights)
         columns = {"precision": counts.precision, "recall": counts.recall, "f1": counts.f1}
         overall |= {f"macro_{name}": counts.macro(values) for name, values in columns.items()}
-        found = confusions((truth + firsts).reshape(-1), (predicted + firsts).reshape(-1), size)
+        found = confusions((truth + firsts).reshape(-1), (predicted + firsts).reshape(-1), size, weights=every)
         scores = _parts(self.target, **columns, support=counts.support, predicted=counts.predicted)
         named = tuple((part.name, part.target.output_names) for part in parts)
         return Breakdown("class_columns", len(truth), overall, scores, tuple(found), named)
 
 
 class _Labels(Collector):
-    def add(self, truth: Array, predictions: Array) -> None:
-        self._kept.append((truth, predictions))
+    def _needed(self, truth: Array, predictions: Array) -> tuple[Array, ...]:
+        return truth, predictions
 
-    def breakdown(self) -> Breakdown:
+    def _scored(self, weights: Array | None) -> Breakdown:
         truth, predictions = self._columns()
-        scores = label_scores(truth, predictions)
+        scores = label_scores(truth, predictions, weights)
         counts = scores.counts
         columns = {"precision": counts.precision, "recall": counts.recall, "f1": counts.f1}
         overall = {"accuracy": float(scores.accuracy.mean()), "exact_match": scores.exact_match}
@@ -168,12 +207,12 @@ class _Labels(Collector):
 
 
 class _Values(Collector):
-    def add(self, truth: Array, predictions: Array) -> None:
-        self._kept.append((truth.reshape(len(truth), -1), predictions.reshape(len(predictions), -1)))
+    def _needed(self, truth: Array, predictions: Array) -> tuple[Array, ...]:
+        return truth.reshape(len(truth), -1), predictions.reshape(len(predictions), -1)
 
-    def breakdown(self) -> Breakdown:
+    def _scored(self, weights: Array | None) -> Breakdown:
         truth, predictions = self._columns()
-        scores = regression_scores(truth, predictions)
+        scores = regression_scores(truth, predictions, weights)
         parts = _parts(self.target, **_regression_columns(scores))
         overall = {"r2": float(scores.r2.mean())}
         if self.target.size == 1:  # several values may have different units, so only R2 can be averaged
@@ -182,13 +221,13 @@ class _Values(Collector):
 
 
 class _Input(Collector):
-    def add(self, truth: Array, predictions: Array) -> None:
+    def _needed(self, truth: Array, predictions: Array) -> tuple[Array, ...]:
         del truth
-        self._kept.append((predictions,))
+        return (predictions,)
 
-    def breakdown(self) -> Breakdown:
+    def _scored(self, weights: Array | None) -> Breakdown:
         (errors,) = self._columns()
-        return Breakdown("input", len(errors), error_statistics(errors))
+        return Breakdown("input", len(errors), error_statistics(errors, weights))
 
 
 def collector_of(target: Target) -> Collector:

@@ -25,7 +25,7 @@ def ratio(part: npt.NDArray[Any], whole: npt.NDArray[Any], *, otherwise: float) 
 
 @dataclass(frozen=True)
 class ClassCounts:
-    """Counts for each class.
+    """Counts for each class; with weights, their sums.
 
     Args:
         hits: Number of true positives.
@@ -33,32 +33,37 @@ class ClassCounts:
         predicted: Number of predictions of the class.
 
     Shape:
-        `(classes,)` int64, each.
+        `(classes,)` each, int64; float64 with weights.
     """
 
-    hits: npt.NDArray[np.int64]
-    support: npt.NDArray[np.int64]
-    predicted: npt.NDArray[np.int64]
+    hits: Array
+    support: Array
+    predicted: Array
 
     @classmethod
-    def of(cls, truth: Array, predicted: Array, size: int) -> ClassCounts:
+    def of(cls, truth: Array, predicted: Array, size: int, *, weights: Array | None = None) -> ClassCounts:
         """Count the examples and predictions of each class.
 
         Shape:
-            truth, predicted: `(n,)` class indices below `size`.
+            truth, predicted: `(n,)` class indices below `size`. weights: `(n,)`.
         """
-        hits = np.bincount(truth[truth == predicted], minlength=size)
-        return cls(hits, np.bincount(truth, minlength=size), np.bincount(predicted, minlength=size))
+        right = truth == predicted
+        hits = np.bincount(truth[right], None if weights is None else weights[right], minlength=size)
+        support, found = (np.bincount(classes, weights, minlength=size) for classes in (truth, predicted))
+        return cls(hits, support, found)
 
     @classmethod
-    def of_labels(cls, truth: Array, predicted: Array) -> ClassCounts:
+    def of_labels(cls, truth: Array, predicted: Array, *, weights: Array | None = None) -> ClassCounts:
         """Count the examples and predictions of each of several yes-or-no labels.
 
         Shape:
-            truth, predicted: `(n, labels)` of 0 and 1.
+            truth, predicted: `(n, labels)` of 0 and 1. weights: `(n,)`.
         """
         truth, predicted = truth.astype(bool), predicted.astype(bool)
-        return cls((truth & predicted).sum(axis=0), truth.sum(axis=0), predicted.sum(axis=0))
+        marks = (truth & predicted, truth, predicted)
+        if weights is None:
+            return cls(*(mark.sum(axis=0) for mark in marks))
+        return cls(*(weights.astype(np.float64) @ mark for mark in marks))
 
     @property
     def present(self) -> npt.NDArray[np.bool_]:
@@ -105,24 +110,49 @@ class ClassCounts:
         return float(np.average(np.nan_to_num(of_class[has]), weights=self.support[has])) if has.any() else np.nan
 
 
-def confusions(truth: Array, predicted: Array, size: int) -> list[tuple[int, int, int]]:
+def confusions(
+    truth: Array, predicted: Array, size: int, *, weights: Array | None = None
+) -> list[tuple[int, int, float]]:
     """Return the nonzero entries of the confusion matrix, which may be too large to store as a whole.
 
     Shape:
-        truth, predicted: `(n,)` class indices below `size`.
+        truth, predicted: `(n,)` class indices below `size`. weights: `(n,)`.
 
     Returns:
-        True class, predicted class and count, in the order of the matrix.
+        True class, predicted class and count (with weights, their sum), in the order of the matrix.
     """
     # One number for each pair, in int64 because the square of the number of classes may not fit into int32.
-    pairs, counts = np.unique(truth.astype(np.int64) * size + predicted, return_counts=True)
-    found = zip(pairs.tolist(), counts.tolist(), strict=True)
-    return [(pair // size, pair % size, count) for pair, count in found]
+    pairs, place, counts = np.unique(truth.astype(np.int64) * size + predicted, return_inverse=True, return_counts=True)
+    sums = counts if weights is None else np.bincount(place.reshape(-1), weights)
+    found = zip(pairs.tolist(), sums.tolist(), strict=True)
+    return [(pair // size, pair % size, count) for pair, count in found if count]
 
 
-def accuracy(truth: Array, predicted: Array) -> float:
-    """Return the fraction of examples that were predicted correctly."""
-    return float(np.mean(truth == predicted)) if len(truth) else np.nan
+def accuracy(truth: Array, predicted: Array, weights: Array | None = None) -> float:
+    """Return the fraction of examples, or of their weight, that was predicted correctly.
+
+    Shape:
+        truth, predicted: `(n,)` or `(n, columns)`. weights: `(n,)`.
+    """
+    if not len(truth):
+        return np.nan
+    right = truth == predicted
+    return float(right.mean() if weights is None else weighted_mean(right, weights).mean())
+
+
+def weighted_mean(values: Array, weights: Array | None) -> npt.NDArray[np.float64]:
+    """Return the mean over the examples; nan if all weights are 0.
+
+    Shape:
+        values: `(n, ...)`, n > 0. weights: `(n,)`, or None for equal weights. Returns: `(...)`.
+    """
+    if weights is None:
+        return np.asarray(values.mean(axis=0, dtype=np.float64))
+    weights = weights.astype(np.float64)
+    total = weights.sum()
+    if not total:
+        return np.full(values.shape[1:], np.nan)
+    return np.asarray(np.tensordot(weights, values.astype(np.float64), axes=(0, 0)) / total)
 
 
 def true_ranks(truth: Array, probabilities: Array) -> npt.NDArray[np.int64]:
@@ -137,7 +167,7 @@ def true_ranks(truth: Array, probabilities: Array) -> npt.NDArray[np.int64]:
     return np.asarray((probabilities > own).sum(axis=1) + before.sum(axis=1), np.int64)
 
 
-def log_loss(true_probabilities: Array) -> float:
+def log_loss(true_probabilities: Array, weights: Array | None = None) -> float:
     """Return the mean cross-entropy in nats.
 
     Formula:
@@ -145,28 +175,34 @@ def log_loss(true_probabilities: Array) -> float:
 
     Args:
         true_probabilities: Predicted probability of the true class of each example, `(n,)`.
+        weights: Weight of each example, `(n,)`; None for equal weights.
     """
     if not len(true_probabilities):
         return np.nan
     clipped = np.maximum(true_probabilities.astype(np.float64), SMALLEST_PROBABILITY)
-    return float(-np.log(clipped).mean())
+    losses = -np.log(clipped)
+    return float(losses.mean() if weights is None else weighted_mean(losses, weights))
 
 
-def roc_auc(is_positive: Array, scores: Array) -> float:
+def roc_auc(is_positive: Array, scores: Array, weights: Array | None = None) -> float:
     """Return the area under the ROC curve: the probability that a positive example scores above a negative one.
 
     Formula:
         (R - P (P + 1) / 2) / (P N), where R is the sum of the ranks of positive examples among all scores, equal scores
-        having the mean of their ranks, and P and N are the numbers of positive and negative examples
+        having the mean of their ranks, and P and N are the numbers of positive and negative examples; with weights,
+        each pair of a positive and a negative example counts with the product of their weights
 
     Reference:
         Hanley and McNeil, 1982, "The meaning and use of the area under a receiver operating characteristic (ROC)
         curve"; the statistic of Mann and Whitney, 1947.
 
     Shape:
-        is_positive: `(n,)` bool. scores: `(n,)`. Result: a float; nan if either class is absent or a score is nan.
+        is_positive: `(n,)` bool. scores, weights: `(n,)`. Result: a float; nan if either class is absent or a score is
+        nan.
     """
     is_positive = is_positive.astype(bool)
+    if weights is not None:
+        return _weighted_auc(is_positive, scores, weights.astype(np.float64))
     positives, negatives = int(is_positive.sum()), int((~is_positive).sum())
     if positives * negatives == 0 or np.isnan(scores).any():
         return np.nan
@@ -175,6 +211,17 @@ def roc_auc(is_positive: Array, scores: Array) -> float:
     mean_ranks = np.cumsum(counts) - (counts - 1) / 2
     rank_sum = float(mean_ranks[place.reshape(-1)[is_positive]].sum())
     return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
+
+
+def _weighted_auc(is_positive: Array, scores: Array, weights: Float) -> float:
+    _, place = np.unique(scores, return_inverse=True)
+    positive, negative = (np.bincount(place.reshape(-1), weights * mark) for mark in (is_positive, ~is_positive))
+    pairs = positive.sum() * negative.sum()
+    if pairs == 0 or np.isnan(scores).any():
+        return np.nan
+    # A pair of equal scores counts half.
+    below = np.cumsum(negative) - negative / 2
+    return float((positive * below).sum() / pairs)
 
 
 @dataclass(frozen=True)
@@ -194,21 +241,21 @@ class LabelScores:
     exact_match: float
 
 
-def label_scores(truth: Array, probabilities: Array) -> LabelScores:
+def label_scores(truth: Array, probabilities: Array, weights: Array | None = None) -> LabelScores:
     """Return the scores of several yes-or-no labels.
 
     Reference:
         Zhang and Zhou, 2014, "A Review on Multi-Label Learning Algorithms".
 
     Shape:
-        truth: `(n, labels)` of 0 and 1. probabilities: `(n, labels)`.
+        truth: `(n, labels)` of 0 and 1. probabilities: `(n, labels)`. weights: `(n,)`, or None for equal weights.
     """
     predicted = probabilities > THRESHOLD
     right = truth.astype(bool) == predicted
-    aucs = [roc_auc(truth[:, label] > 0, probabilities[:, label]) for label in range(truth.shape[1])]
+    aucs = [roc_auc(truth[:, label] > 0, probabilities[:, label], weights) for label in range(truth.shape[1])]
     return LabelScores(
-        ClassCounts.of_labels(truth, predicted),
-        accuracy=right.mean(axis=0) if len(truth) else np.full(truth.shape[1], np.nan),
+        ClassCounts.of_labels(truth, predicted, weights=weights),
+        accuracy=weighted_mean(right, weights) if len(truth) else np.full(truth.shape[1], np.nan),
         roc_auc=np.array(aucs),
-        exact_match=float(right.all(axis=1).mean()) if len(truth) else np.nan,
+        exact_match=float(weighted_mean(right.all(axis=1), weights)) if len(truth) else np.nan,
     )

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.scoring.classification import weighted_mean
 from dlrun.signature import Target
 
 Array = npt.NDArray[Any]
@@ -75,35 +76,42 @@ def permutation_importances(
     return tuple(sorted(found, key=lambda importance: -importance.mean))
 
 
-def loss_of(truth: Array, target: Target, output: int | None = None) -> tuple[Callable[[Array], float], str]:
+def loss_of(
+    truth: Array, target: Target, output: int | None = None, *, weights: Array | None = None
+) -> tuple[Callable[[Array], float], str]:
     """Return a function that grows when predictions get worse, and its name.
 
     Args:
         truth: Truth; see `Split.target`.
         target: Target of the predictions.
         output: Index of a class, label or value to measure alone; None for all.
+        weights: Weight of each example, `(n,)`; None for equal weights.
     """
+
+    def mean(losses: Array) -> float:
+        return float(losses.mean() if weights is None else weighted_mean(losses, weights).mean())
+
     if output is not None:
-        return _loss_of_one(truth, target, output)
+        return _loss_of_one(truth, target, output, mean)
     if target.kind == "classes":
         rows, classes = np.arange(len(truth)), truth.astype(np.int64)
-        return lambda outputs: float(-np.log(np.maximum(outputs[rows, classes], _LEAST)).mean()), "log loss"
+        return lambda outputs: mean(-np.log(np.maximum(outputs[rows, classes], _LEAST))), "log loss"
     if target.kind == "class_columns":
         chosen = truth.astype(np.int64) + [part.first for part in target.parts]
         rows = np.arange(len(truth))[:, None]
-        return lambda outputs: float(-np.log(np.maximum(outputs[rows, chosen], _LEAST)).mean()), "log loss"
+        return lambda outputs: mean(-np.log(np.maximum(outputs[rows, chosen], _LEAST))), "log loss"
     if target.kind == "labels":
 
         def log_loss(outputs: Array) -> float:
-            return float(-np.log(np.maximum(np.where(truth > 0, outputs, 1 - outputs), _LEAST)).mean())
+            return mean(-np.log(np.maximum(np.where(truth > 0, outputs, 1 - outputs), _LEAST)))
 
         return log_loss, "log loss"
     values = truth.reshape(len(truth), -1)
     # Values have different units, so each error counts relative to the deviation of its value.
     spread = np.maximum(values.std(axis=0), _LEAST)
     if values.shape[1] == 1:
-        return lambda outputs: float(np.sqrt(np.square(outputs - values).mean())), "RMSE"
-    return lambda outputs: float(np.sqrt(np.square((outputs - values) / spread).mean())), "RMSE / standard deviation"
+        return lambda outputs: mean(np.square(outputs - values)) ** 0.5, "RMSE"
+    return lambda outputs: mean(np.square((outputs - values) / spread)) ** 0.5, "RMSE / standard deviation"
 
 
 def change_of(outputs: Array, output: int | None = None) -> tuple[Callable[[Array], float], str]:
@@ -117,11 +125,13 @@ def change_of(outputs: Array, output: int | None = None) -> tuple[Callable[[Arra
     return lambda changed: float(np.abs(changed - outputs)[:, of].mean()), "mean change of the prediction"
 
 
-def _loss_of_one(truth: Array, target: Target, output: int) -> tuple[Callable[[Array], float], str]:
+def _loss_of_one(
+    truth: Array, target: Target, output: int, mean: Callable[[Array], float]
+) -> tuple[Callable[[Array], float], str]:
     if target.kind == "values":
         values = truth.reshape(len(truth), -1)[:, output]
         name = "RMSE" if target.size == 1 else f"RMSE of {target.output_names[output]}"
-        return lambda outputs: float(np.sqrt(np.square(outputs[:, output] - values).mean())), name
+        return lambda outputs: mean(np.square(outputs[:, output] - values)) ** 0.5, name
     if target.kind == "labels":
         is_one = truth[:, output] > 0
     else:
@@ -130,6 +140,6 @@ def _loss_of_one(truth: Array, target: Target, output: int) -> tuple[Callable[[A
 
     def log_loss(outputs: Array) -> float:
         own = outputs[:, output]
-        return float(-np.log(np.maximum(np.where(is_one, own, 1 - own), _LEAST)).mean())
+        return mean(-np.log(np.maximum(np.where(is_one, own, 1 - own), _LEAST)))
 
     return log_loss, f"log loss of {target.output_names[output]}"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dlrun.cli.display.format import format_score, format_scores, format_table, widest
+from dlrun.scoring.breakdown import shown_count
 
 if TYPE_CHECKING:
     from dlrun.evaluation.evaluate import Evaluation
@@ -48,6 +49,7 @@ def plain_evaluation(evaluation: Evaluation) -> dict[str, Any]:
             "kind": breakdown.kind,
             "checkpoint": evaluation.checkpoint,
             "examples": breakdown.examples,
+            "weight": breakdown.weight,
             "naive": _plain(breakdown.naive),
             "overall": _plain(breakdown.overall),
             "parts": {name: _plain(part) for name, part in breakdown.parts.items()},
@@ -78,19 +80,19 @@ def _parts_table(breakdown: Breakdown, everything: str) -> str:
 def _matrices(breakdown: Breakdown) -> Iterator[str]:
     if breakdown.confusions:
         for column, names, matrix in breakdown.matrices():
-            rows = [(name, *map(str, row)) for name, row in zip(names, matrix.tolist(), strict=True)]
+            rows = [(name, *map(shown_count, row)) for name, row in zip(names, matrix.tolist(), strict=True)]
             yield format_table((f"{column} true \\ predicted".lstrip(), *names), rows)
 
 
 def _frequent_confusions(breakdown: Breakdown) -> str:
     names = [*breakdown.parts]
     wrong = sorted((pair for pair in breakdown.confusions if pair[0] != pair[1]), key=lambda pair: -pair[2])[:_WORST]
-    rows = [(names[true], names[predicted], f"{count:,}") for true, predicted, count in wrong]
+    rows = [(names[true], names[predicted], shown_count(count)) for true, predicted, count in wrong]
     return format_table(("true", "predicted", "examples"), rows) if rows else "no example was misclassified"
 
 
 def _cell(column: str, value: float) -> str:
-    return f"{value:,.0f}" if column in _COUNTS else format_score(value)
+    return shown_count(value) if column in _COUNTS else format_score(value)
 
 
 def _plain(scores: Mapping[str, float]) -> dict[str, float | None]:
