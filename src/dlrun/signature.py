@@ -16,6 +16,9 @@ from dlrun.monotone import MonotoneCurve
 
 FeatureKind = Literal["image", "vector", "sequence", "tokens"]
 TargetKind = Literal["classes", "class_columns", "labels", "values", "input"]
+LAST_VALUE, SEASONAL_VALUE = "the last value", "the value one season before"
+"""Names of the naive forecasts of a series, for people; the second is followed by the length of the season."""
+
 _FAR_FROM_0 = 10_000
 """Ratio of mean to standard deviation above which float32 keeps fewer than three digits of the deviation."""
 
@@ -92,20 +95,22 @@ class Features:
 
 @dataclass(frozen=True)
 class LastValue:
-    """Where the features of a sequence hold the last known value of the target.
+    """Where the features of a sequence hold a known value of the target: the last one, or that of the last season.
 
     Formula:
-        last value, in its own unit = features[-1, place] * scale + offset
+        value in its own unit = features[-rows_back, place] * scale + offset
 
     Args:
-        place: Index in the last axis of the features, at the last step.
+        place: Index in the last axis of the features.
         scale: Factor that converts the feature into the unit of the target.
         offset: Number that is added after scaling.
+        rows_back: Number of rows before the end of the features; 1 for the last row.
     """
 
     place: int
     scale: float
     offset: float
+    rows_back: int = 1
 
 
 @dataclass(frozen=True)
@@ -128,8 +133,8 @@ class Target:
             the model learns the value itself.
         scale: Standard deviation of each value, after `transform`.
         class_counts: Number of classes in each class column.
-        last: Location of the last known value of each target value. It is added to the output of the network, which
-            then learns the difference. If empty, the network learns the value itself.
+        last: Location of a known value of each target value, the last one or that of the last season. It is added to
+            the output of the network, which then learns the difference. If empty, the network learns the value itself.
         transform: Transformation of each value before it is standardized. Predictions and metrics undo it.
         curves: For `quantile`, the transformation of each value.
     """

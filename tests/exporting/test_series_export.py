@@ -15,8 +15,9 @@ pytestmark = pytest.mark.tensorflow
 
 CONFIG = """\
 name: load
-dataset: {type: series, path: PATH, target: [load, wind], history: 12, horizon: 2, difference: true, test: 0.2}
-model: {type: gru, units: [4]}
+dataset:
+  {type: series, path: PATH, target: [load, wind], history: 12, horizon: 2, difference: seasonal, season: 7, test: 0.2}
+model: {type: gru, units: [4], linear_shortcut: true}
 loss: mean_squared_error
 training: {batch_size: 32, epochs: 1, jit: off, tensorboard: false}
 """

@@ -25,4 +25,4 @@ def test_a_forecast_is_scored_next_to_the_naive_forecast() -> None:
     assert kept is not None
     scores = {score.name: score.value for score in find(kept, target).scores}
     assert scores["MAE"] == pytest.approx(1.0)
-    assert scores["last value: MAE"] == pytest.approx(1.0)
+    assert scores["naive: MAE"] == pytest.approx(1.0)

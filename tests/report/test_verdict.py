@@ -49,6 +49,16 @@ def test_the_naive_forecast_of_a_series_and_of_an_earlier_run_is_the_last_value(
     assert said(record)[0].text.startswith("Worse than the naive forecast (the last value) on the test split: loss 2")
 
 
+def test_a_seasonal_naive_forecast_is_a_forecast_and_its_verdict_says_what_to_try() -> None:
+    baseline = {"method": "the value one season before (12 rows)", "warning": "the model is worse"}
+    record = {"result": {"test": {"loss": 2.0}}, "naive": {"test": {"loss": 1.0}}, "baseline": baseline}
+    (bad,) = said(record)
+    assert "naive forecast (the value one season before (12 rows))" in bad.text
+    assert "Try model: {type: linear, solver: least_squares}" in bad.text
+    good, warned = said({**record, "naive": {"test": {"loss": 3.0}}})
+    assert (good.mood, warned.mood, warned.text) == ("good", "bad", "The model is worse.")
+
+
 def test_the_test_split_decides_and_validation_only_where_there_is_no_test() -> None:
     result = {"validation": {"accuracy": 0.9}, "test": {"accuracy": 0.1}}
     naive = {"validation": {"accuracy": 0.5}, "test": {"accuracy": 0.5}}

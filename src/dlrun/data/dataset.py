@@ -22,7 +22,7 @@ from dlrun.data.preprocess import Preprocess
 from dlrun.data.raw_input import RawInput
 from dlrun.data.splits import Array, Split, arrange, held_out_count, sizes_after
 from dlrun.registry import Registry
-from dlrun.signature import Description, Features, Target, Transform
+from dlrun.signature import LAST_VALUE, Description, Features, Target, Transform
 
 _SHOWN_PLACES = 3
 
@@ -41,7 +41,9 @@ class Dataset:
         notes: Choices made for the user, with their reasons, one sentence each.
         raw: How raw input becomes stored examples; None for arrays of the same shape and data type as the splits.
         augmentation: Random changes of training examples, or None.
-        naive: Naive forecasts (the last value) by split, in the unit and shape of the target.
+        naive: Naive forecasts of a series by split, in the unit and shape of the target.
+        naive_method: Name of these forecasts: the last value, or the value one season before.
+        weaker_naive: Naive forecasts with a larger error on the training split, by method and split.
         warnings: Ambiguous content, with the key that resolves it, one sentence each.
         times: Times of the first predicted step by split, for a series with times: int64 seconds since 1970, or floats
             in the unit of the series.
@@ -58,6 +60,8 @@ class Dataset:
     raw: RawInput | None = None
     augmentation: Augmentation | None = None
     naive: Mapping[str, Array] = field(default_factory=dict)
+    naive_method: str = LAST_VALUE
+    weaker_naive: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     times: Mapping[str, Array] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)

@@ -18,6 +18,7 @@ import yaml
 from dlrun.errors import DlrunError, Interrupted, RunError, UsageError, encodable
 from dlrun.metrics.metric import directions_of
 from dlrun.runs import RUNS_DIR
+from dlrun.runs.compare.baseline import warn_of_naive
 from dlrun.runs.folder import RunFolder, now
 from dlrun.runs.provenance import machine as provenance
 from dlrun.runs.provenance.repository import git_diff, git_state
@@ -278,14 +279,16 @@ def record_outcome(
     weights_sha256: str,
     reason: str,
 ) -> None:
-    """Record the scores of the final model, and the speed of the training."""
+    """Record the scores of the final model, whether they are below the baseline, and the speed of the training."""
     rates = [rate for row in folder.read_metrics() if (rate := row.get("examples_per_second")) is not None]
-    folder.update_record(
+    record = folder.update_record(
         result=scores,
         reason=reason or None,
         throughput=median(rates) if rates else None,
         weights_sha256=weights_sha256,
     )
+    if record.baseline and (warning := warn_of_naive(record)):
+        folder.update_record(baseline=record.baseline.model_copy(update={"warning": warning}))
 
 
 def _portable(spec: Spec, folder: RunFolder) -> dict[str, Any]:

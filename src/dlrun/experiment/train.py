@@ -21,7 +21,7 @@ from dlrun.experiment.report import keep_predictions
 from dlrun.experiment.session import Scores, Session, TrainingResult, open_session
 from dlrun.experiment.track import prepare_tracker
 from dlrun.runs import RUNS_DIR
-from dlrun.runs.compare.baseline import warn_of_naive
+from dlrun.runs.compare.baseline import WHAT_TO_TRY, is_forecast
 from dlrun.runs.compare.length import SpecLength, longer_command
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.check import monitored_metric
@@ -142,6 +142,7 @@ def train_assembled(setup: TrainingSetup, run: Session, *, goes_on_from: RunFold
         Interrupted: The user stopped it; a checkpoint of the last step is written.
     """
     try:
+        solve_linear_layer(setup, run)
         trainer = choose_steps(setup, run)
         if goes_on_from is not None:
             restore_newest(trainer, setup, goes_on_from)
@@ -157,6 +158,16 @@ def train_assembled(setup: TrainingSetup, run: Session, *, goes_on_from: RunFold
     for note in _advice(setup, run.folder):
         run.listener(note)
     return scores
+
+
+def solve_linear_layer(setup: TrainingSetup, run: Session) -> None:
+    """Start the layer that the model names, if any, at the least-squares solution for the training split."""
+    from dlrun.training.least_squares import start_at_least_squares
+
+    with setup.timeline.spent("build"):
+        text = start_at_least_squares(setup)
+    if text:
+        run.listener(Note("least squares", text))
 
 
 def choose_steps(setup: TrainingSetup, run: Session) -> Trainer:
@@ -237,7 +248,7 @@ def restore_final(setup: TrainingSetup, run: Session) -> str:
 
 def score_held_out(setup: TrainingSetup, run: Session) -> dict[str, dict[str, float]]:
     """Score the final model on what it was not trained on, and a prediction without a model beside it."""
-    from dlrun.training.naive import find_baseline, kept_baseline, naive_scores
+    from dlrun.training.naive import find_baseline, kept_baseline, naive_scores, weaker_scores
 
     splits = setup.held_out_splits()
     with setup.timeline.spent("evaluate"):
@@ -247,6 +258,8 @@ def score_held_out(setup: TrainingSetup, run: Session) -> dict[str, dict[str, fl
             run.listener(Evaluated(split, scores[split]))
         baseline = find_baseline(setup)
         naive = {split: naive_scores(setup, baseline, split) for split in splits} if baseline else {}
+        if baseline and (weaker := weaker_scores(setup, splits)):
+            baseline = baseline.model_copy(update={"weaker": weaker})
     run.folder.update_record(naive=naive, baseline=kept_baseline(baseline))
     return scores
 
@@ -261,11 +274,16 @@ def predict_for_report(setup: TrainingSetup, run: Session) -> None:
 def _advice(setup: TrainingSetup, folder: RunFolder) -> Iterator[Note]:
     """Yield notes on what the scores of a complete run suggest."""
     record, rows, spec = folder.read_record(), folder.read_metrics(), setup.spec
-    if text := warn_of_naive(record):
-        yield Note("warning", text)
+    if record.baseline and record.baseline.warning:
+        yield Note("warning", record.baseline.warning)
+        if is_forecast(record.baseline.method):
+            yield Note("try", WHAT_TO_TRY)
     resume = read_cluster().resume_command(folder.id) + runs_option(folder)
     length = SpecLength(spec.training.steps, is_fixed=spec.schedule.spans_training)
-    if command := longer_command(record, rows, length, resume=resume, anew=f"dlrun train {folder.spec_yaml}"):
+    # A model that is a least-squares solution is at its optimum, and longer training only moves it about.
+    is_solved = spec.model.solved_layer() == "head"
+    command = longer_command(record, rows, length, resume=resume, anew=f"dlrun train {folder.spec_yaml}")
+    if command and not is_solved:
         yield Note("longer", f"the last epoch is the best so far, and training longer may improve it: {command}")
 
 

@@ -147,12 +147,18 @@ def features_input(features: Features) -> keras.KerasTensor:
     return keras.Input(features.shape, dtype=dtype, name="features")
 
 
-def flattened(tensor: Any) -> Any:
+def flattened(tensor: Any, *, name: str = "flatten", dtype: str | None = None) -> Any:
     """Flatten all axes except the batch axis.
+
+    Args:
+        tensor: The tensor.
+        name: Name of the layer.
+        dtype: Data type of the layer; None for the policy of the model, which may round features to bfloat16.
 
     Shape:
         Input: `(batch, ...)`. Output: `(batch, width)`.
     """
     import keras
 
-    return keras.layers.Flatten(name="flatten")(tensor) if len(tensor.shape) > 2 else tensor  # batch and width
+    # A tensor of two axes has only batch and width.
+    return keras.layers.Flatten(name=name, dtype=dtype)(tensor) if len(tensor.shape) > 2 else tensor

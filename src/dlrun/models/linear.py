@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
 
 from dlrun.component import FieldProblem
 from dlrun.models.embedding import NumericEmbedding
 from dlrun.models.head import head
 from dlrun.models.layers import Weights, features_input, flattened
 from dlrun.models.model import Model, models
+from dlrun.models.shortcut import solution_problems, width_problems
 from dlrun.signature import Features, Target
 
 if TYPE_CHECKING:
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
 @models.register("linear")
 class Linear(NumericEmbedding, Weights, Model):
-    """A linear model. With l2 it is ridge regression, with l1 the lasso.
+    """A linear model. With l2 it is ridge regression, with l1 the lasso. Over the window of a series it is an AR model.
 
     Formula:
         y = W x + b
@@ -26,6 +29,27 @@ class Linear(NumericEmbedding, Weights, Model):
 
     takes = ("image", "vector", "sequence")
     learns_embedded = True
+
+    solver: Literal["gradient", "least_squares"] = Field(
+        default="gradient",
+        description="How the weights are found. gradient: by the optimizer, from kernel_initializer · least_squares: "
+        "computed for the training split before the first step (with l2: ridge regression), for targets of numbers; "
+        "the optimizer then only refines them, so a tiny learning rate and one epoch suffice.",
+    )
+
+    def solved_layer(self) -> str:
+        """Return the name of the output layer if it starts at the least-squares solution."""
+        return "head" if self.solver == "least_squares" else ""
+
+    def problems(self) -> Iterator[FieldProblem]:
+        """Yield an L1 penalty, which a least-squares solution does not have."""
+        if self.solver == "least_squares" and self.l1:
+            yield FieldProblem(("l1",), "the solver least_squares has no L1 penalty", "0", "l2, or solver: gradient")
+
+    def misfits_target(self, target: Target) -> Iterator[FieldProblem]:
+        """Yield a target without a least-squares solution."""
+        if self.solver == "least_squares":
+            yield from solution_problems("solver", target, off="gradient")
 
     def build(self, features: Features, target: Target) -> keras.Model:
         """Build the Keras model.
@@ -36,10 +60,18 @@ class Linear(NumericEmbedding, Weights, Model):
         import keras
 
         inputs = features_input(features)
-        outputs = head(flattened(self.embedded(inputs, features)), target, **self.kernel_options())
+        joined = self.embedded(inputs, features)
+        if self.solver == "least_squares":
+            # Rounded features would move the solution far away where windows hold nearly equal values.
+            flat = flattened(joined, name="head_input", dtype="float32")
+        else:
+            flat = flattened(joined)
+        outputs = head(flat, target, **self.kernel_options())
         return keras.Model(inputs, outputs, name=self.type_name)
 
     def misfits(self, features: Features) -> Iterator[FieldProblem]:
-        """Yield a numeric embedding for features without continuous numbers."""
+        """Yield a numeric embedding without continuous numbers, and too many features to solve for."""
         if features.kind in self.takes:
             yield from self.numeric_misfits(features)
+            if self.solver == "least_squares":
+                yield from width_problems("solver", features, off="gradient")

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from dlrun.component import FieldProblem
 from dlrun.models.embedding import NumericEmbedding
-from dlrun.models.head import head
 from dlrun.models.layers import Hidden, NotEmpty, Positive, features_input, flattened
 from dlrun.models.model import Model, models
+from dlrun.models.shortcut import LinearShortcut
 from dlrun.signature import Features, Target
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @models.register("mlp")
-class Mlp(NumericEmbedding, Hidden, Model):
+class Mlp(NumericEmbedding, Hidden, LinearShortcut, Model):
     """A multilayer perceptron: dense hidden layers, each with an activation.
 
     Formula:
@@ -40,12 +40,14 @@ class Mlp(NumericEmbedding, Hidden, Model):
         import keras
 
         inputs = features_input(features)
-        tensor = flattened(self.embedded(inputs, features))
+        joined = self.embedded(inputs, features)
+        tensor = flattened(joined)
         for number, units in enumerate(self.units, start=1):
             tensor = self.dense(tensor, units, name=f"dense_{number}")
-        return keras.Model(inputs, head(tensor, target), name=self.type_name)
+        return keras.Model(inputs, self.head(tensor, target, features=joined), name=self.type_name)
 
     def misfits(self, features: Features) -> Iterator[FieldProblem]:
-        """Yield a numeric embedding for features without continuous numbers."""
+        """Yield a numeric embedding without continuous numbers, and features that do not suit the shortcut."""
         if features.kind in self.takes:
             yield from self.numeric_misfits(features)
+            yield from self.shortcut_misfits(features)

@@ -49,6 +49,10 @@ class Model(Component, abc.ABC):
         """Yield keys that do not work with this target, for models that have their own output layer."""
         return iter(())
 
+    def solved_layer(self) -> str:
+        """Return the name of a dense layer that training starts at its least-squares solution; empty for none."""
+        return ""
+
     def final_activation(self, target: Target) -> str:
         """Return the name of the last activation: that of the head, unless the model has its own output layer."""
         return target.activation

@@ -10,7 +10,6 @@ from pydantic import Field
 
 from dlrun.component import FieldProblem
 from dlrun.models.embedding import TokenEmbedding
-from dlrun.models.head import head
 from dlrun.models.layers import (
     Activation,
     Fraction,
@@ -22,13 +21,14 @@ from dlrun.models.layers import (
 )
 from dlrun.models.model import Model
 from dlrun.models.parts.block_lstm import block_lstm
+from dlrun.models.shortcut import LinearShortcut
 from dlrun.signature import Features, Target
 
 if TYPE_CHECKING:
     import keras
 
 
-class Recurrent(TokenEmbedding, Weights, Model, abc.ABC):
+class Recurrent(TokenEmbedding, Weights, LinearShortcut, Model, abc.ABC):
     """A recurrent network for sequences, token ids, or the rows of an image.
 
     Subclasses define the recurrent layer, whose other arguments keep the defaults of Keras. The last recurrent layer
@@ -75,13 +75,13 @@ class Recurrent(TokenEmbedding, Weights, Model, abc.ABC):
         import keras
 
         inputs = features_input(features)
-        tensor = self._steps(inputs, features)
+        tensor = steps = self._steps(inputs, features)
         for number, units in enumerate(self.units, start=1):
             tensor = self._layer(units, number=number)(tensor)
         dense = Hidden(activation=self.head_activation, **self.model_dump(include={"dropout", *Weights.model_fields}))
         for number, units in enumerate(self.head_units, start=1):
             tensor = dense.dense(tensor, units, name=f"dense_{number}")
-        return keras.Model(inputs, head(tensor, target), name=self.type_name)
+        return keras.Model(inputs, self.head(tensor, target, features=steps), name=self.type_name)
 
     def gains_from_shares(self) -> bool:
         """Return True: recurrent layers always compute each example independently."""
@@ -91,6 +91,7 @@ class Recurrent(TokenEmbedding, Weights, Model, abc.ABC):
         """Yield an embedding that token ids need but lack, or one for other features."""
         if features.kind in self.takes:
             yield from self.embedding_misfits(features)
+            yield from self.shortcut_misfits(features)
 
     def _steps(self, tensor: Any, features: Features) -> Any:
         """Turn the features into a sequence of vectors.

@@ -106,7 +106,7 @@ def _statistics(predictions: StoredPredictions, target: Target) -> Iterator[tupl
     yield from _of_errors("", errors, target)
     if predictions.naive.size:
         yield from _of_errors(
-            "last value: ", predictions.naive.reshape(outputs.shape) - truth.reshape(outputs.shape), target
+            "naive: ", predictions.naive.reshape(outputs.shape) - truth.reshape(outputs.shape), target
         )
 
 

@@ -21,7 +21,7 @@ _TITLES = {
 _ARROWS = {"max": "higher is better", "min": "lower is better"}
 _MARKS = {"good": "✓", "bad": "✗", "open": "–"}  # noqa: RUF001  a dash is intended
 _ROLES = {"validation": "validation (chose the epoch)", "train": "training"}
-_NAIVE_PREFIX = "last value: "
+_NAIVE_PREFIX = "naive: "
 
 
 def headline(content: Content, findings: Mapping[str, Findings]) -> Iterator[Markup]:

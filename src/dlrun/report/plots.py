@@ -238,7 +238,7 @@ def values(predictions: StoredPredictions, target: Target) -> Iterator[Drawing]:
 
 
 def forecast(predictions: StoredPredictions, target: Target) -> Iterator[Drawing]:
-    """Draw the first step of each forecast with the true values and the naive forecast (the last value)."""
+    """Draw the first step of each forecast with the true values and the naive forecast."""
     outputs, truth = predictions.outputs, predictions.target.reshape(predictions.outputs.shape)
     count = min(len(outputs), _STEPS_OF_FORECAST)
     name = target.names[0] if target.names else "value"
@@ -248,7 +248,7 @@ def forecast(predictions: StoredPredictions, target: Target) -> Iterator[Drawing
         at = np.arange(count) if times is None else times
         axes.plot(at, truth[:count, 0], label="true", color="#57606a", linewidth=1.2)
         axes.plot(at, outputs[:count, 0], label="forecast")
-        axes.plot(at, predictions.naive[:count, 0], label="last value", linewidth=0.8, linestyle=":")
+        axes.plot(at, predictions.naive[:count, 0], label="naive forecast", linewidth=0.8, linestyle=":")
         axes.set_xlabel(f"first {count} steps of the split" if times is None else "")
         axes.set_ylabel(name)
         axes.legend(loc="upper left")

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dlrun.report.findings import Score
-from dlrun.runs.compare.baseline import LAST_VALUE, BaselineComparison, compare_with_naive, main_split, naive_method
+from dlrun.runs.compare.baseline import (
+    WHAT_TO_TRY,
+    BaselineComparison,
+    compare_with_naive,
+    is_forecast,
+    main_split,
+    naive_method,
+)
 from dlrun.runs.record import RunRecord
 
 Mood = Literal["good", "bad", "open"]
@@ -50,8 +57,12 @@ def verdicts(
     if not split:
         yield Verdict(f"This run is {record.status}: it has no final scores.", "open")
         return
-    if found := _against_naive(record, split, intervals, directions):
+    found = _against_naive(record, split, intervals, directions)
+    if found:
         yield found
+    # The first verdict is about the baseline on the main split; this is about validation, or a weaker naive forecast.
+    if record.baseline and record.baseline.warning and (found is None or found.mood != "bad"):
+        yield Verdict(f"{record.baseline.warning[:1].upper()}{record.baseline.warning[1:]}.", "bad")
     undefined = [name for name, value in record.result[split].items() if value is None]
     if undefined:
         why = "For example, AUC needs examples of both classes, and R2 needs values that differ."
@@ -71,7 +82,7 @@ def _against_naive(
     if not compared:
         return None
     method = naive_method(record)
-    naive = f"the naive {'forecast' if method == LAST_VALUE else 'prediction'} ({method})"
+    naive = f"the naive {'forecast' if is_forecast(method) else 'prediction'} ({method})"
     better = [each for each in compared if each.gain > 0]
     worse = [each for each in compared if each.gain <= 0]
     where = f"on the {split} split"
@@ -86,6 +97,7 @@ def _against_naive(
         text = f"Worse than {naive} {where}: {_written(worse)}. The model is not useful as it is."
         if all(each.gain == 0 for each in worse):
             text = f"No better than {naive} {where}: {_written(worse)}. The model has not learned more than that."
+        text += f" {WHAT_TO_TRY[0].upper()}{WHAT_TO_TRY[1:]}." if is_forecast(method) else ""
         return Verdict(text, "bad")
     how = "worse" if any(each.gain < 0 for each in worse) else "no better"
     return Verdict(

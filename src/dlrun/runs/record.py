@@ -144,13 +144,19 @@ class BaselineRecord(_Group):
     """The baseline that the scores under `naive` belong to.
 
     Args:
-        method: A description: `the last value`, `the most frequent class`, `the mean`.
+        method: A description: `the last value`, `the value one season before (12 rows)`, `the most frequent class`,
+            `the mean`.
         values: The prediction for every example: the frequency of each class or label in the training split, or the
             mean of each value. Empty if it differs between examples, or if there are too many values.
+        weaker: The scores of other naive forecasts by method and split; the baseline had the smallest error of them on
+            the training split.
+        warning: A sentence if the model is not better than the baseline, or than a weaker one.
     """
 
     method: str
     values: tuple[float, ...] = ()
+    weaker: dict[str, dict[str, Scores]] = {}
+    warning: str = ""
 
 
 class TrackingRecord(_Group):

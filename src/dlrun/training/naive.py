@@ -1,6 +1,7 @@
 """Score naive forecasts and constant predictions: the baseline that a model has to beat.
 
-For a time series the baseline is the naive forecast, which repeats the last value. For everything else it is a constant
+For a time series the baseline is a naive forecast, which repeats the last value or, with a season, the value one season
+before, whichever has the smaller error on the training split. For everything else it is a constant
 that depends only on the targets of the training split: the frequency of each class or label, or the mean of each value.
 """
 
@@ -110,7 +111,7 @@ def find_baseline(setup: TrainingSetup) -> BaselineRecord | None:
         setup: The training setup of the run.
     """
     if setup.dataset.naive:
-        return BaselineRecord(method="the last value")
+        return BaselineRecord(method=setup.dataset.naive_method)
     split, kind = setup.dataset.splits["train"], setup.target.kind
     if kind == "input" or split.target is None:
         return None
@@ -122,7 +123,7 @@ def find_baseline(setup: TrainingSetup) -> BaselineRecord | None:
 def kept_baseline(baseline: BaselineRecord | None) -> BaselineRecord | None:
     """Return the baseline as run.json stores it: without its values if there are too many."""
     is_small = baseline is None or len(baseline.values) <= _MOST_VALUES
-    return baseline if is_small or baseline is None else BaselineRecord(method=baseline.method)
+    return baseline if is_small or baseline is None else baseline.model_copy(update={"values": ()})
 
 
 def naive_scores(setup: TrainingSetup, baseline: BaselineRecord, split: str) -> dict[str, float]:
@@ -139,10 +140,22 @@ def naive_scores(setup: TrainingSetup, baseline: BaselineRecord, split: str) -> 
     of_split, examples = setup.dataset.naive.get(split), setup.dataset.splits[split]
     if examples.target is None or (of_split is None and not baseline.values):
         return {}
-    spec, batch_size = setup.spec, setup.spec.training.evaluation_batch_size
-    constant = () if of_split is not None else baseline.values
+    return _scores(setup, split, of_split, constant=() if of_split is not None else baseline.values)
+
+
+def weaker_scores(setup: TrainingSetup, splits: Iterable[str]) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the loss and metrics of the other naive forecasts of a series, by method and split."""
+    weaker = setup.dataset.weaker_naive
+    return {method: {name: _scores(setup, name, made[name]) for name in splits} for method, made in weaker.items()}
+
+
+def _scores(
+    setup: TrainingSetup, split: str, predicted: Array | None, *, constant: Sequence[float] = ()
+) -> dict[str, float]:
+    examples, spec = setup.dataset.splits[split], setup.spec
+    batch_size = spec.training.evaluation_batch_size
     found = NaiveScores(spec.loss, spec.metrics, setup.target, batch_size=batch_size, constant=constant)
-    found.add(examples.target, of_split, examples.sample_weight)
+    found.add(np.asarray(examples.target), predicted, examples.sample_weight)
     return found.scores()
 
 

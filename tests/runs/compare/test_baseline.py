@@ -36,6 +36,20 @@ def test_the_warning_mentions_a_loss_that_alone_is_better() -> None:
     )
 
 
+def test_a_weaker_naive_forecast_and_the_validation_split_have_to_be_beaten_too() -> None:
+    seasonal = "the value one season before (12 rows)"
+    weaker: dict[str, Any] = {seasonal: {"test": {"r2_score": 0.7}}}
+    baseline = BaselineRecord(method="the last value", weaker=weaker)
+    good = scored({"r2_score": 0.6}, {"r2_score": 0.5}, baseline=baseline)
+    assert (
+        warn_of_naive(good)
+        == f"the model is worse than predicting {seasonal} on the test split: r2_score 0.6 against 0.7"
+    )
+    splits = {"result": {"test": {"r2_score": 0.6}, "validation": {"r2_score": 0.1}}}
+    naive = {"naive": {"test": {"r2_score": 0.5}, "validation": {"r2_score": 0.2}}}
+    assert "on the validation split: r2_score 0.1 against 0.2" in warn_of_naive(scored({}, {}, **splits, **naive))
+
+
 def test_a_worse_loss_counts_only_without_metrics() -> None:
     penalized = scored({"loss": 9.0, "r2_score": 0.6}, {"loss": 0.3, "r2_score": 0.5})
     assert [each.name for each in compare_with_naive(penalized, "test", DIRECTIONS)] == ["r2_score"]

@@ -36,6 +36,8 @@ def show_outcome(result: TrainingResult, display: Display, *, runs_dir: Path, as
         if (naive := result.record["naive"].get(split)) and not console.quiet:
             method = (result.record["baseline"] or {}).get("method", "the last value")
             console.result(f"{'naive':<10} {format_scores(naive)}  ({method})")
+            for other, by_split in (result.record["baseline"] or {}).get("weaker", {}).items():
+                console.result(f"{'naive':<10} {format_scores(by_split[split])}  ({other})")
     best = result.record["best"]
     if best:
         score = f"{best['metric']} {format_score(best['value'])} in epoch {best['epoch']}"

@@ -27,6 +27,7 @@ from dlrun.data.columns import (
 from dlrun.data.columns.numbers import parse_numbers
 from dlrun.data.columns.texts import is_missing, known_values
 from dlrun.data.raw_input import Array, Examples, RawInput
+from dlrun.data.series.naive import NaiveForecast
 from dlrun.data.series.order import check_times
 from dlrun.data.series.splits import known_before
 from dlrun.data.series.time import TimeColumn
@@ -132,6 +133,7 @@ class SeriesInput(RawInput):
         reading: How to read values.
         times: The time columns, by which new files must be in order, too.
         unknown_categories: How to handle a column with mostly unknown values: `error`, or `allow`.
+        naive_season: Number of rows after which the naive forecast repeats; 1 for the last value.
         type: Discriminator of the kinds of raw input.
     """
 
@@ -142,6 +144,7 @@ class SeriesInput(RawInput):
     reading: ColumnReading = field(default_factory=ColumnReading)
     times: tuple[TimeColumn, ...] = ()
     unknown_categories: Literal["error", "allow"] = "error"
+    naive_season: int = 1
     type: Literal["series"] = "series"
 
     def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
@@ -287,18 +290,19 @@ class SeriesInput(RawInput):
 
     def _examples(self, rows: Rows, count: int, at_once: int) -> Iterator[Examples]:
         windows = np.lib.stride_tricks.sliding_window_view(rows.stored, self.history, axis=0).swapaxes(1, 2)
-        last = rows.truth
-        if last is not None and not np.isnan(last).all(axis=0).any():  # else no window has a target
-            last = known_before(last)
+        known = rows.truth
+        if known is not None and not np.isnan(known).all(axis=0).any():  # else no window has a target
+            known = known_before(known)
+        forecast = NaiveForecast(self.naive_season)
         for start in range(0, count, at_once):
             places = np.arange(start, min(start + at_once, count))
             truth, naive, asked = None, None, len(places)
-            if rows.truth is not None and last is not None:
+            if rows.truth is not None and known is not None:
                 steps = places[:, None] + self.history + np.arange(self.horizon)
                 truth = rows.truth[steps].reshape(len(places), -1)
-                places, truth = places[known := ~np.isnan(truth).any(axis=1)], truth[known]
+                places, truth = places[given := ~np.isnan(truth).any(axis=1)], truth[given]
                 truth = truth[:, 0] if truth.shape[1] == 1 else truth
-                naive = np.tile(last[places + self.history - 1], (1, self.horizon))
+                naive = forecast.values(known, places, history=self.history, horizon=self.horizon)
             names = [f"row {rows.first + place + self.history + 1}" for place in places.tolist()]
             unlabelled, blank = asked - len(places), rows.blank(places, history=self.history)
             yield Examples(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Iterator
+from typing import Literal
 
 from pydantic import Field
 
@@ -35,11 +36,18 @@ class SeriesKeys(ColumnKeys, Source, abc.ABC):
         "dates (2024-03-31, 31.03.2024, 03/31/2024, with or without a time). Rows must be in this order. null: the "
         "order of the rows is trusted.",
     )
-    difference: bool = Field(
+    difference: bool | Literal["seasonal"] = Field(
         default=False,
-        description="Whether the model learns the change of each target from its last value in the window. Predictions "
-        "and scores are still of the values themselves. Use it for a series that grows or drifts, and whose last value "
-        "is a good guess.",
+        description="Whether the model learns the change of each target from a value in the window. Predictions and "
+        "scores are still of the values themselves. true: from the last value, for a series that grows or drifts · "
+        "seasonal: from the value one `season` before, for a series that repeats · false: the values themselves.",
+    )
+    season: int | None = Field(
+        default=None,
+        ge=2,
+        description="Number of rows after which the series repeats, such as 12 for months or 24 for hours, at most "
+        "`history`. The naive forecast then repeats the value one season before if that has the smaller error on the "
+        "training split. null: the naive forecast is the last value.",
     )
     missing_target: str = Field(
         default="drop",
@@ -72,6 +80,7 @@ class SeriesKeys(ColumnKeys, Source, abc.ABC):
         if self.difference and self.numeric_scaling in ("robust", "quantile"):
             what = f"difference adds the last value to the output, which scaling: {self.numeric_scaling} does not keep"
             yield FieldProblem(("scaling",), what, "standard or none")
+        yield from self._season_problems()
         if isinstance(self.validation, str) and self.validation != "test":
             what = f"a series has no split {self.validation!r}"
             yield FieldProblem(("validation",), what, "a fraction, a number, or test")
@@ -85,3 +94,13 @@ class SeriesKeys(ColumnKeys, Source, abc.ABC):
                 if table is not None:
                     yield from name_problem(path, name, table)
         yield from self.column_problems(table, ())
+
+    def _season_problems(self) -> Iterator[FieldProblem]:
+        if self.season is None:
+            if self.difference == "seasonal":
+                what = "a seasonal difference needs the length of the season"
+                yield FieldProblem(("difference",), what, "season: 12, for example", "or difference: true")
+        elif self.season > self.history:
+            what = f"a season of {self.season} rows is longer than the history of {self.history}"
+            expected = f"at most {self.history}, because the value one season before must lie in the window"
+            yield FieldProblem(("season",), what, expected, f"history: {self.season}")

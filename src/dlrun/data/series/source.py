@@ -31,6 +31,7 @@ from dlrun.data.mapped import Windows
 from dlrun.data.preprocess import KERAS_EPSILON
 from dlrun.data.series.input import SeriesInput
 from dlrun.data.series.keys import SeriesKeys
+from dlrun.data.series.naive import NaiveForecasts, naive_forecasts, rows_back
 from dlrun.data.series.order import Times, check_order, describe_order, detect_time, read_times, remedy_of_order
 from dlrun.data.series.splits import Cut, cut_by_time, known_before, targets_of
 from dlrun.data.series.steps import steps_of, time_axis
@@ -96,7 +97,8 @@ class Series(SeriesKeys):
         # Later rows would tell the statistics about the future that the model is tested on.
         columns = fit_columns(rows, plan.columns, self, train=np.arange(cut.train_rows))
         stored = np.concatenate(list(stored_blocks(rows, columns, np.arange(len(rows)))))
-        splits, naive, notes = self._splits(stored, values, cut)
+        splits, notes = self._splits(stored, values, cut)
+        naive = self._naive(values, splits)
         train = stored[: cut.train_rows]
         preprocess = ColumnsPreprocess.of(columns, train=train, scaling=self.numeric_scaling, steps=(self.history,))
         continuous = preprocess.continuous(columns, train)
@@ -121,8 +123,11 @@ class Series(SeriesKeys):
                 reading,
                 () if times is None else times.columns,
                 self.unknown_categories,
+                naive_season=naive.best.season,
             ),
-            naive=naive,
+            naive=naive.by_method[naive.best.method],
+            naive_method=naive.best.method,
+            weaker_naive={name: made for name, made in naive.by_method.items() if name != naive.best.method},
             warnings=(*table.warnings, *lost_distinctions(rows)),
             times=_times_of(splits, times, history=self.history),
             left_out=plan.ignored,
@@ -160,11 +165,14 @@ class Series(SeriesKeys):
             if problem:
                 yield f"{problem}; {remedy_of_order(found)}"
 
-    def _splits(
-        self, stored: Array, values: Array, cut: Cut
-    ) -> tuple[dict[str, Split], dict[str, Array], tuple[str, ...]]:
-        last = known_before(values)
-        splits, naive, notes = {}, {}, []
+    def _naive(self, values: Array, splits: Mapping[str, Split]) -> NaiveForecasts:
+        starts = {name: cast("Any", split.features).starts for name, split in splits.items()}
+        truth = np.asarray(splits["train"].target)
+        sizes = {"history": self.history, "horizon": self.horizon}
+        return naive_forecasts(known_before(values), starts, truth, season=self.season, **sizes)
+
+    def _splits(self, stored: Array, values: Array, cut: Cut) -> tuple[dict[str, Split], tuple[str, ...]]:
+        splits, notes = {}, []
         for name, starts in cut.starts.items():
             truth = targets_of(values, starts + self.history, self.horizon)
             known = np.asarray(~np.isnan(truth).any(axis=1))
@@ -178,8 +186,7 @@ class Series(SeriesKeys):
                 raise DataError(f"all windows of the {name} split have missing targets", expected="at least one target")
             windows = cast("Array", Windows(stored, starts, steps=self.history))
             splits[name] = Split(windows, truth[:, 0] if truth.shape[1] == 1 else truth)
-            naive[name] = np.tile(last[starts + self.history - 1], (1, self.horizon))
-        return splits, naive, tuple(notes)
+        return splits, tuple(notes)
 
     def _target(self, values: Array, columns: Sequence[Column]) -> Target:
         steps = range(1, self.horizon + 1)
@@ -188,8 +195,22 @@ class Series(SeriesKeys):
         scale = np.nanstd(values, axis=0, dtype=np.float64)
         scale[scale == 0] = 1.0
         means, scales = (tuple(np.tile(numbers, self.horizon).tolist()) for numbers in (mean, scale))
-        last = tuple(self._last_value(name, columns) for name in self.targets) * self.horizon if self.difference else ()
-        return Target("values", len(names), encoding="value", names=names, mean=means, scale=scales, last=last)
+        return Target(
+            "values",
+            len(names),
+            encoding="value",
+            names=names,
+            mean=means,
+            scale=scales,
+            last=tuple(self._repeated(columns)) if self.difference else (),
+        )
+
+    def _repeated(self, columns: Sequence[Column]) -> Iterator[LastValue]:
+        """Yield the place of the value in the window from which each step of each target learns the difference."""
+        last = [self._last_value(name, columns) for name in self.targets]
+        season = self.season if self.difference == "seasonal" and self.season else 1
+        for back in rows_back(self.horizon, season):
+            yield from (replace(each, rows_back=back) for each in last)
 
     def _last_value(self, name: str, columns: Sequence[Column]) -> LastValue:
         """Return the place of a target in the features, and the scale and offset to its own unit."""

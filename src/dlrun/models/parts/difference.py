@@ -1,4 +1,4 @@
-"""Add the last known value to the output of a forecasting model, so that the network learns only the difference."""
+"""Add a known value of the window to the output of a forecasting model, so that the network learns the difference."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def with_last_value(model: keras.Model, target: Target) -> keras.Model:
-    """Add the last known value of the target to the output of a model, if the target requests it.
+    """Add the last value of the target, or that of the last season, to the output of a model, if requested.
 
     Loss, metrics, predictions and exports then work with the values themselves. It is built from standard layers
     without weights, because not every runtime for exported models can load a slice operation.
@@ -22,7 +22,7 @@ def with_last_value(model: keras.Model, target: Target) -> keras.Model:
         target: Target of the model, standardized to mean 0 and variance 1 if it has a scale.
 
     Formula:
-        y = f(x) + (t(scale x[last, place] + offset) - mean) / deviation, with the transformation t of the target
+        y = f(x) + (t(scale x[-rows_back, place] + offset) - mean) / deviation, with the transformation t of the target
 
     Shape:
         Input: `(batch, steps, width)`. Output: `(batch, target.size)`, float32.
@@ -33,12 +33,16 @@ def with_last_value(model: keras.Model, target: Target) -> keras.Model:
 
     layers, (inputs,) = keras.layers, model.inputs
     steps, width = inputs.shape[1:]
-    # Cropping to one row, and then to one column, replaces the slice x[:, -1, place].
-    newest = layers.Cropping1D((steps - 1, 0), dtype="float32", name="last_row")(inputs)
-    cells = layers.Reshape((width, 1), dtype="float32", name="last_cells")(newest)
+    cells: dict[int, Any] = {}
+    for back in dict.fromkeys(last.rows_back for last in target.last):
+        # Cropping to one row, and then to one column, replaces the slice x[:, -back, place].
+        suffix = "" if back == 1 else f"_{back}"
+        row = layers.Cropping1D((steps - back, back - 1), dtype="float32", name=f"last_row{suffix}")(inputs)
+        cells[back] = layers.Reshape((width, 1), dtype="float32", name=f"last_cells{suffix}")(row)
     columns: list[Any] = []
     for number, last in enumerate(target.last):
-        cell = layers.Cropping1D((last.place, width - last.place - 1), dtype="float32", name=f"last_{number}")(cells)
+        outside = (last.place, width - last.place - 1)
+        cell = layers.Cropping1D(outside, dtype="float32", name=f"last_{number}")(cells[last.rows_back])
         mean, scale = (target.mean[number], target.scale[number]) if target.scale else (0.0, 1.0)
         if target.transform != "none":
             unit = layers.Rescaling(last.scale, last.offset, dtype="float32", name=f"last_unit_{number}")

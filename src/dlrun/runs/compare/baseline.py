@@ -7,10 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from dlrun.runs.record import RunRecord
+from dlrun.signature import LAST_VALUE, SEASONAL_VALUE
 
-LAST_VALUE = "the last value"
 _SPLITS = ("test", "validation", "train")
 _DIGITS, _MOST_DIGITS = 4, 18
+WHAT_TO_TRY = (
+    "try model: {type: linear, solver: least_squares}, dataset.difference: true or seasonal, or a longer history; "
+    "dlrun init --type series measures which of them suits the data"
+)
+"""What to change if a model of a series is not better than a naive forecast."""
+
 _ROUNDING = 1e-5
 """Scores that differ by a smaller fraction than this are equal: both are sums of many numbers in float32."""
 
@@ -50,7 +56,14 @@ def naive_method(record: RunRecord) -> str:
     return record.baseline.method if record.baseline else LAST_VALUE  # earlier versions had baselines of series only
 
 
-def compare_with_naive(record: RunRecord, split: str, directions: Mapping[str, str]) -> tuple[BaselineComparison, ...]:
+def is_forecast(method: str) -> bool:
+    """Return whether a baseline is a naive forecast of a series."""
+    return method == LAST_VALUE or method.startswith(SEASONAL_VALUE)
+
+
+def compare_with_naive(
+    record: RunRecord, split: str, directions: Mapping[str, str], *, weaker: str = ""
+) -> tuple[BaselineComparison, ...]:
     """Compare all scores that are finite and have a known direction.
 
     The model's loss may include penalties on weights, which the baseline does not have. So if there are metrics, a loss
@@ -60,39 +73,53 @@ def compare_with_naive(record: RunRecord, split: str, directions: Mapping[str, s
         record: The record of a run with its scores and those of the baseline.
         split: The name of the split.
         directions: `min` or `max` for each score.
+        weaker: The method of another naive forecast; empty for the baseline.
 
     Returns:
         The comparisons, with metrics before the loss.
     """
-    compared = list(_comparisons(record, split, directions))
+    by_split = record.baseline.weaker.get(weaker, {}) if record.baseline and weaker else record.naive
+    compared = list(_comparisons(record.result[split], by_split.get(split, {}), directions))
     metrics = [each for each in compared if each.name != "loss"]
     losses = [each for each in compared if each.name == "loss" and (each.gain > 0 or not metrics)]
     return (*metrics, *losses)
 
 
 def warn_of_naive(record: RunRecord) -> str:
-    """Return a warning about a model that is not better than the baseline in any metric.
+    """Return a warning about a model that is not better than the baseline, or a weaker one, in any metric.
+
+    The weaker naive forecast of a series had a larger error on the training split, but may be better on this one.
 
     Args:
         record: The record of a complete run, with its scores and those of the baseline.
 
     Returns:
-        The warning; empty if some metric is better, or nothing can be compared.
+        The warning about the test split, or else the validation split; empty if some metric is better there, or nothing
+        can be compared.
     """
-    split = main_split(record)
-    compared = compare_with_naive(record, split, {"loss": "min", **record.directions}) if split else ()
+    methods = ("", *(record.baseline.weaker if record.baseline else ()))
+    # Validation, too: a model that fails only there was chosen badly, whatever luck it has on the test split.
+    splits = [split for split in ("test", "validation") if record.result.get(split)] or [main_split(record)]
+    messages = (_warning(record, split, weaker=method) for split in splits if split for method in methods)
+    return next(filter(None, messages), "")
+
+
+def _warning(record: RunRecord, split: str, *, weaker: str = "") -> str:
+    compared = compare_with_naive(record, split, {"loss": "min", **record.directions}, weaker=weaker)
     metrics = [each for each in compared if each.name != "loss"] or list(compared)
     if not metrics or any(each.gain > 0 for each in metrics):
         return ""
     how = "worse" if any(each.gain < 0 for each in metrics) else "no better"
-    message = f"the model is {how} than predicting {naive_method(record)} on the {split} split: {_written(metrics)}"
+    method = weaker or naive_method(record)
+    message = f"the model is {how} than predicting {method} on the {split} split: {_written(metrics)}"
     losses = [each for each in compared if each not in metrics]
     return f"{message}; only its loss is better: {_written(losses)}" if losses else message
 
 
-def _comparisons(record: RunRecord, split: str, directions: Mapping[str, str]) -> Iterator[BaselineComparison]:
-    naive = record.naive.get(split, {})
-    for name, value in record.result[split].items():
+def _comparisons(
+    result: Mapping[str, float | None], naive: Mapping[str, float | None], directions: Mapping[str, str]
+) -> Iterator[BaselineComparison]:
+    for name, value in result.items():
         base, direction = naive.get(name), directions.get(name)
         if value is None or base is None or direction is None or not math.isfinite(value - base):
             continue

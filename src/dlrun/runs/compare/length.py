@@ -33,13 +33,16 @@ def read_length(folder: RunFolder) -> SpecLength | None:
         folder: The run.
 
     Returns:
-        The length; None if the spec is damaged, or its schedule is a plugin.
+        The length; None if the spec is damaged, its schedule is a plugin, or its model is a least-squares solution,
+        which longer training does not improve.
     """
     from dlrun.schedules import schedules
 
     try:
         spec = read_flat_spec(folder.spec_yaml)
     except RunError:
+        return None
+    if spec.get("model.solver") == "least_squares":
         return None
     schedule, steps = schedules.find(str(spec.get("schedule.type", "constant"))), spec.get("training.steps")
     if schedule is None or not (steps is None or type(steps) is int):

@@ -1,0 +1,116 @@
+"""Start a dense layer of a model at the least-squares solution for the training split."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from dlrun.training.failures import building_failures
+from dlrun.training.setup import TrainingSetup
+from dlrun.training.step.feed import encode
+
+Floats = npt.NDArray[np.float64]
+
+_AT_ONCE = 1024
+_SMALLEST = 1e-10
+"""Directions with a variance below this fraction of the largest are rounding errors, and get the weight 0."""
+
+
+class NormalEquations:
+    """Sums over examples from which the least-squares solution follows, in float64.
+
+    Args:
+        width: Number of inputs.
+        units: Number of outputs.
+    """
+
+    def __init__(self, width: int, units: int) -> None:
+        self._products = np.zeros((width + 1, width + 1))
+        self._with_target = np.zeros((width + 1, units))
+
+    def add(self, inputs: npt.NDArray[Any], targets: npt.NDArray[Any], weight: npt.NDArray[Any] | None = None) -> None:
+        """Add some examples.
+
+        Shape:
+            inputs: `(n, width)`. targets: `(n, units)`. weight: `(n,)`.
+        """
+        # A column of ones gives sums as well, so that the mean can be subtracted at the end.
+        joined = np.concatenate([inputs, np.ones((len(inputs), 1))], axis=1, dtype=np.float64)
+        weighted = joined if weight is None else joined * np.asarray(weight, np.float64)[:, None]
+        self._products += weighted.T @ joined
+        self._with_target += weighted.T @ targets.astype(np.float64)
+
+    def solve(self, *, l2: float = 0.0) -> tuple[Floats, Floats]:
+        """Return the kernel and the bias. The bias has no penalty.
+
+        Args:
+            l2: Weight of the penalty, the sum of the squares of the kernel, beside the mean over examples and outputs.
+
+        Formula:
+            W = (cov(z) + units l2 I)^-1 cov(z, y), b = mean(y) - W mean(z)
+
+        Shape:
+            Returns: `(width, units)` and `(units,)`.
+        """
+        total = self._products[-1, -1]
+        mean, target_mean = self._products[-1, :-1] / total, self._with_target[-1] / total
+        covariance = self._products[:-1, :-1] / total - np.outer(mean, mean)
+        with_target = self._with_target[:-1] / total - np.outer(mean, target_mean)
+        variances, directions = np.linalg.eigh(covariance)
+        is_real = variances > _SMALLEST * max(variances.max(), 0.0)
+        # Keras averages the squared errors over outputs, too, so that each output bears a multiple of the penalty.
+        penalized = np.where(is_real, variances + with_target.shape[1] * l2, np.inf)
+        kernel: Floats = directions @ ((directions.T @ with_target) / penalized[:, None])
+        return kernel, target_mean - mean @ kernel
+
+
+def start_at_least_squares(setup: TrainingSetup) -> str:
+    """Give the layer that the model names, if any, the weights that minimize the squared error of the training split.
+
+    The layer's contribution to the output must be a plain sum, and the target numbers.
+
+    Args:
+        setup: The parts of a run whose model has its initial values.
+
+    Returns:
+        A sentence about the solution; empty if the model names no layer.
+    """
+    name = setup.spec.model.solved_layer()
+    if not name:
+        return ""
+    layer = setup.compiled.core.get_layer(name)
+    kernel, bias = layer.get_weights()
+    layer.set_weights([np.zeros_like(kernel), np.zeros_like(bias)])
+    with building_failures():
+        equations = _sums(setup, layer)
+    solution = equations.solve(l2=_penalty(layer))
+    layer.set_weights([each.astype(np.float32) for each in solution])
+    return f"{name} starts at the least-squares solution of {kernel.shape[0]:,} inputs for the training split"
+
+
+def _sums(setup: TrainingSetup, layer: keras.layers.Layer) -> NormalEquations:
+    """Return the normal equations of the layer, for what the rest of the model leaves of the target."""
+    core, split = setup.compiled.core, setup.dataset.splits["train"]
+    rest = keras.Model(core.inputs, [layer.input, core.outputs[0]])
+    step = tf.function(
+        lambda rows: rest(setup.preprocess(rows, training=False), training=False),
+        autograph=False,
+        reduce_retracing=True,
+    )
+    equations = NormalEquations(layer.input.shape[-1], layer.output.shape[-1])
+    for start in range(0, len(split), _AT_ONCE):
+        rows = slice(start, start + _AT_ONCE)
+        inputs, output = step(tf.constant(np.asarray(split.features[rows])))
+        target = encode(tf.constant(np.asarray(split.target)[rows]), setup.target)
+        weight = None if split.sample_weight is None else split.sample_weight[rows]
+        equations.add(inputs.numpy(), (target - output).numpy(), weight)
+    return equations
+
+
+def _penalty(layer: keras.layers.Layer) -> float:
+    regularizer = layer.kernel_regularizer
+    return float(regularizer.l2) if isinstance(regularizer, keras.regularizers.L1L2) else 0.0
