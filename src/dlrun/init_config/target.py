@@ -87,7 +87,7 @@ def check_column(name: str, names: Sequence[str], label: str) -> None:
 
 def is_no_target(survey: ColumnSurvey) -> bool:
     """Return whether a column is an unlikely target: constant, a row number or id, or a free text."""
-    if not survey.known or survey.is_constant or (survey.known >= _FEW_ROWS and survey.is_permutation):
+    if not survey.known or survey.is_constant or survey.is_row_number:
         return True
     distinct = survey.known if survey.is_many else len(survey.counts)
     is_unique = survey.known >= _FEW_ROWS and distinct > _LIKE_IDS * survey.known

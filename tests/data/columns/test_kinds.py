@@ -56,6 +56,14 @@ def test_useless_columns_are_left_out_with_the_reason(values: list[str], reason:
     assert any(reason in note for note in plan.notes())
 
 
+def test_row_numbers_of_which_some_are_elsewhere_are_left_out(write: Write) -> None:
+    numbers = [str(index) for index in range(1, 101) if index % 5]
+    shuffled = [numbers[index * 37 % 80] for index in range(80)]
+    assert "numbers rows" in planned(write(column_of(shuffled))).ignored["x"]
+    assert planned(write(column_of([*shuffled[1:], shuffled[1]]))).columns[0].kind == "numeric"
+    assert planned(write(column_of([str(3 * int(number)) for number in numbers]))).columns[0].kind == "numeric"
+
+
 def test_an_id_is_known_by_its_name_and_its_values(write: Write) -> None:
     ids = [str(1000 + 7 * index * index) for index in range(40)]
     assert "id" in planned(write(column_of(ids, "customer_id"))).ignored["customer_id"]

@@ -141,8 +141,9 @@ def _reason_to_ignore(survey: ColumnSurvey, listed: ListName | None, keys: Colum
 
 def _infer_numeric(survey: ColumnSurvey, notation: Notation) -> PlannedColumn | str:
     name = survey.name
-    if survey.known >= _FEW_ROWS and survey.is_permutation:
-        return f"it numbers the rows (numeric: [{name}] to use it)"
+    if survey.is_row_number:
+        what = "it numbers the rows" if survey.is_permutation else "it numbers rows, of which some are elsewhere"
+        return f"{what} (numeric: [{name}] to use it)"
     if survey.is_called_id and survey.is_whole and survey.known >= _FEW_ROWS:
         if survey.is_many or len(survey.counts) > _DISTINCT_LIKE_IDS * survey.known:
             return f"it is an id, by its name and its values (numeric: [{name}] to use it)"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from dlrun.data.columns.dates import DateLayout, is_date
 from dlrun.data.columns.numbers import (
@@ -32,6 +33,13 @@ MOST_COUNTED = 100_000
 
 _MOST_NUMBERS_COUNTED = 2_000
 _MODULUS = (1 << 64) - 1
+_MOST_COMPARED = 1_000_000
+"""Number of rows up to which whole numbers are kept to find out whether all are different: 8 MB for such a column."""
+
+_DENSE = 0.5
+_ROWS_OF_A_PERMUTATION, _ROWS_OF_A_SAMPLE = 20, 50
+"""Number of rows from which on whole numbers without gaps, and with gaps, are unlikely to be a measurement."""
+
 _ID_NAME = re.compile(r"(^|[_\W])(id|uuid|guid|key|index|rownames?|rowid|no|nr)$|[a-z](?-i:Id|ID)$", re.IGNORECASE)
 _ISO = r"^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}([T ]\d{1,2}:\d{2}.*)?$"
 _DAY_FIRST = r"^\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2})([T ]\d{1,2}:\d{2}(:\d{2})?\s?([AaPp][Mm])?)?$"
@@ -59,6 +67,8 @@ class ColumnSurvey:
         total: Sum of the whole numbers and of their squares, each modulo 2^64.
         sum: Sum of the numbers in float64.
         merges: Whether different numbers become equal in float32.
+        different: The whole numbers in ascending order, as long as no two are equal; None once two are, or if there
+            are too many to compare.
     """
 
     name: str
@@ -78,6 +88,7 @@ class ColumnSurvey:
     total: tuple[int, int] = (0, 0)
     sum: float = 0.0
     merges: bool = False
+    different: npt.NDArray[np.int64] | None = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def centre(self) -> float:
@@ -120,6 +131,22 @@ class ColumnSurvey:
         return self.total == ((low + high) * count // 2 & _MODULUS, squares & _MODULUS)
 
     @property
+    def is_sparse_permutation(self) -> bool:
+        """Whether the values are different whole numbers from a range that they fill at least by half.
+
+        Row numbers are like this when some of the rows are elsewhere, in a test file for example.
+        """
+        count = self.known
+        is_different = self.different is not None and len(self.different) == count > 1
+        return is_different and self.is_whole and count >= _DENSE * (self.high - self.low + 1)
+
+    @property
+    def is_row_number(self) -> bool:
+        """Whether there are enough rows to say that the values number the rows."""
+        few = self.known < _ROWS_OF_A_PERMUTATION or not self.is_permutation
+        return not few or (self.known >= _ROWS_OF_A_SAMPLE and self.is_sparse_permutation)
+
+    @property
     def is_called_id(self) -> bool:
         """Whether its name is typical for ids."""
         return _ID_NAME.search(self.name) is not None
@@ -157,6 +184,17 @@ class ColumnSurvey:
             whole = numbers.astype(np.int64).view(np.uint64)
             add, squares = int(whole.sum(dtype=np.uint64)), int((whole * whole).sum(dtype=np.uint64))
             self.total = ((self.total[0] + add) & _MODULUS, (self.total[1] + squares) & _MODULUS)
+            self._compare(whole.view(np.int64))
+        else:
+            self.different = None
+
+    def _compare(self, numbers: npt.NDArray[np.int64]) -> None:
+        """Keep whole numbers as long as all are different."""
+        if self.different is None:
+            return
+        total = len(self.different) + len(numbers)
+        together = np.union1d(self.different, numbers) if total <= _MOST_COMPARED else self.different
+        self.different = together if len(together) == total else None
 
     def _count(self, known: pa.Array, *, plain: bool) -> None:
         """Count distinct values, and the notations and layouts of those that are not plain numbers."""
