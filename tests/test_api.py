@@ -30,6 +30,7 @@ FUNCTIONS = (
     "reproduce",
     "resume",
     "train",
+    "train_final",
     "write_predictions",
 )
 COMMANDS = {

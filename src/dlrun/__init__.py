@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from dlrun.evaluation.evaluate import Evaluation, evaluate
+    from dlrun.experiment.final import train_final
     from dlrun.experiment.reproduce import Reproduction, reproduce
     from dlrun.experiment.resume import resume
     from dlrun.experiment.session import TrainingResult
@@ -75,6 +76,7 @@ _MODULES = {
         "UsageError",
     ),
     "evaluation.evaluate": ("evaluate", "Evaluation"),
+    "experiment.final": ("train_final",),
     "experiment.reproduce": ("reproduce", "Reproduction"),
     "experiment.resume": ("resume",),
     "experiment.session": ("TrainingResult",),
@@ -144,6 +146,7 @@ __all__ = [
     "reproduce",
     "resume",
     "train",
+    "train_final",
     "write_predictions",
 ]
 

@@ -25,12 +25,19 @@ from dlrun.runs import RUNS_DIR
 _Resume = Annotated[
     str, typer.Option("--resume", metavar="RUN", help="Resume a run instead, as dlrun resume RUN does.")
 ]
+_Final = Annotated[
+    str,
+    typer.Option(
+        "--final", metavar="RUN", help="Train the spec of a run again on all rows, also the held-out ones, as long."
+    ),
+]
 
 
 def train(
     overrides: Overrides,
     config: ConfigOrResume = None,
     resume: _Resume = "",
+    final: _Final = "",
     runs_dir: RunsDir = RUNS_DIR,
     *,
     allow_changes: AllowChanges = False,
@@ -39,6 +46,11 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train the model of CONFIG in a new run folder."""
+    if final and (config is not None or resume or allow_changes):
+        raise typer.BadParameter("it takes neither CONFIG nor --resume nor --allow-changes", param_hint="--final RUN")
+    if final:
+        _train_final(final, overrides, runs_dir, trust_plugins=trust_plugins, quiet=quiet, as_json=as_json)
+        return
     check_config_or_resume(config, resume, allow_changes=allow_changes)
     if config is None:
         from dlrun.cli.resume import resume_run
@@ -66,6 +78,20 @@ def train(
             listener=display,
             began=BEGAN,
             trust_plugins=trust_plugins,
+        )
+        show_outcome(result, display, runs_dir=runs_dir, as_json=as_json)
+
+
+def _train_final(
+    run: str, overrides: list[str], runs_dir: Path, *, trust_plugins: bool, quiet: bool, as_json: bool
+) -> None:
+    import dlrun
+    from dlrun.cli.display.display import displayed
+    from dlrun.cli.display.outcome import show_outcome
+
+    with displayed(quiet=quiet or as_json) as display:
+        result = dlrun.train_final(
+            run, overrides=overrides, runs_dir=runs_dir, listener=display, began=BEGAN, trust_plugins=trust_plugins
         )
         show_outcome(result, display, runs_dir=runs_dir, as_json=as_json)
 
