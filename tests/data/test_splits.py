@@ -137,3 +137,11 @@ def test_a_fingerprint_knows_bytes_dtypes_shapes_and_the_division_into_splits() 
     assert len({fingerprint_of(split) for split in splits}) == len(splits)
     strided = np.zeros((8, 2), np.float32)[::2]
     assert fingerprint_of({"train": Split(strided)}) == fingerprint_of(splits[0])
+
+
+def test_the_numbers_of_rows_follow_their_examples() -> None:
+    split = Split(np.arange(6.0), rows=np.arange(10, 16))
+    taken = split.take(np.array([4, 1]))
+    assert taken.rows is not None
+    assert taken.rows.tolist() == [14, 11]
+    assert dict(split.arrays()).keys() == {"features"}

@@ -6,7 +6,7 @@ import abc
 import glob
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -222,6 +222,27 @@ class Source(Component, abc.ABC):
         if count >= examples:
             problem = f"{count:,} of {examples:,} examples are held out for the test"
             yield FieldProblem(("test",), problem, f"fewer than {examples:,}", "a fraction, such as 0.2")
+
+    def grouping_problems(self, names: Sequence[str]) -> Iterator[FieldProblem]:
+        """Yield the columns that examples cannot be grouped by, each with its index; see `read_groups`."""
+        what = f"examples of a dataset of type {self.type_name} cannot be grouped by {', '.join(names)}"
+        yield FieldProblem((), f"{what}: columns are read for tables only", "a dataset of type table")
+
+    def read_groups(self, names: Sequence[str], splits: Mapping[str, Split]) -> Mapping[str, Mapping[str, Array]]:
+        """Read columns of the files of the dataset, features or not, for the examples of splits.
+
+        Args:
+            names: Names of columns for which `grouping_problems` yields nothing.
+            splits: Splits of the loaded dataset.
+
+        Returns:
+            For each split the values of each column in the order of its examples: float64 with nan for missing numbers,
+            or texts, empty if missing.
+
+        Raises:
+            DataError: A file cannot be read, lacks a column, or has changed since the dataset was loaded.
+        """
+        raise NotImplementedError(f"{self.type_name}: {', '.join(names)} of {', '.join(splits)}")
 
     @abc.abstractmethod
     def load(self) -> Dataset:

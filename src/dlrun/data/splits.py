@@ -44,6 +44,8 @@ class Split:
         lengths: `(examples,)` int32, the number of tokens of each text before truncation; None for other data.
         group: `(examples,)` integers, the same for examples of one group, which no two splits share; None if there are
             no groups. Only the hold-out needs them.
+        rows: `(examples,)` integers, the number of each example's row in the files of the dataset, counted from 0
+            through all of them; None for data that is not rows of a table. It is not part of the fingerprint.
     """
 
     features: Array
@@ -52,6 +54,7 @@ class Split:
     origins: Array | None = None
     lengths: Array | None = None
     group: Array | None = None
+    rows: Array | None = None
 
     def __len__(self) -> int:
         """Number of examples."""

@@ -171,7 +171,7 @@ def test_rows_in_files_are_those_in_memory(table: Any, monkeypatch: pytest.Monke
     (folder,) = (cache / "tables").iterdir()
     assert sorted(path.name for path in (folder / "content").iterdir()) == [
         f"{name}{ending}" for name in ("about", "sums", "table", "test", "train", "validation")
-        for ending in ([".npy", "_target.npy"] if name in ("test", "train", "validation") else [".json"])
+        for ending in ([".npy", "_rows.npy", "_target.npy"] if name in ("test", "train", "validation") else [".json"])
     ]  # fmt: skip
     kept = folder / "content" / "train.npy"
     whole = kept.read_bytes()

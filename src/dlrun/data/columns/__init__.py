@@ -18,6 +18,7 @@ Everything streams. Memory grows with the number of rows only for arrays of a fe
 from dlrun.data.columns.column import CategoricalColumn, Column, NumericColumn, shown_row
 from dlrun.data.columns.dates import DateColumn
 from dlrun.data.columns.fit import fit_columns, stored_blocks
+from dlrun.data.columns.groups import group_problems, group_values, read_group_columns
 from dlrun.data.columns.keys import ColumnKeys, name_problem
 from dlrun.data.columns.kinds import Plan, plan_columns, reasons
 from dlrun.data.columns.planned import PlannedColumn, notation_of
@@ -68,6 +69,8 @@ __all__ = [
     "deployed_texts",
     "embedded_columns",
     "fit_columns",
+    "group_problems",
+    "group_values",
     "input_names",
     "name_problem",
     "names_of",
@@ -75,6 +78,7 @@ __all__ = [
     "packs",
     "plan_columns",
     "read_as",
+    "read_group_columns",
     "read_rows",
     "reasons",
     "shown_row",

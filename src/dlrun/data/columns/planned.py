@@ -48,10 +48,11 @@ class PlannedColumn:
     offset: float = 0.0
 
 
-def notation_of(table: TableFiles, survey: ColumnSurvey) -> Notation | None:
+def notation_of(table: TableFiles | None, survey: ColumnSurvey) -> Notation | None:
     """Return the notation of a column of numbers, or None for other columns.
 
-    `1,234` is ambiguous: in a file with commas as delimiters the comma groups digits, in others it is a decimal comma.
+    `1,234` is ambiguous: in a file with commas as delimiters, or of an unknown delimiter, the comma groups digits, in
+    others it is a decimal comma.
     """
     fitting = [notation for notation, count in survey.notations.items() if count == survey.known > 0]
     if not fitting:
@@ -59,7 +60,8 @@ def notation_of(table: TableFiles, survey: ColumnSurvey) -> Notation | None:
     # Numbers without separators fit several notations. `plain` is the first of them, and needs no guess.
     if fitting[0].startswith("plain") or len(fitting) == 1:
         return fitting[0]
-    delimiter = getattr(getattr(table.files[0], "dialect", None), "delimiter", ",")
+    dialect = None if table is None else getattr(table.files[0], "dialect", None)
+    delimiter = getattr(dialect, "delimiter", ",")
     return next(notation for notation in fitting if notation.startswith("comma") == (delimiter != ","))
 
 

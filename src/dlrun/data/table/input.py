@@ -68,14 +68,16 @@ class TableInput(RawInput):
         with self.reading.open(source) as table:
             for block in read_rows(table, self.columns, self.reading, at_once=at_once, also=[*also, *self.keep]):
                 names = np.array([f"row {block.first + index + 1}" for index in range(len(block.stored))])
+                kept = {name: as_texts(block.raw[name]).to_pylist() for name in self.keep}
                 if target is None:
-                    kept = {name: as_texts(block.raw[name]).to_pylist() for name in self.keep}
                     yield Examples(names.tolist(), block.stored, None, block.known, kept=kept)
                     continue
                 has = self._has_target(table, block)
                 known = block.known if has.all() else {name: values.filter(has) for name, values in block.known.items()}
                 labels = self._labels(table, block, known, has, target)
-                yield Examples(names[has].tolist(), block.stored[has], labels, known, unlabelled=int((~has).sum()))
+                kept = {name: [values[row] for row in np.flatnonzero(has)] for name, values in kept.items()}
+                unlabelled = int((~has).sum())
+                yield Examples(names[has].tolist(), block.stored[has], labels, known, unlabelled=unlabelled, kept=kept)
 
     def names(self) -> Mapping[str, tuple[str, ...]]:
         """Return the names of the columns, of their categories and words, and the units of numbers."""

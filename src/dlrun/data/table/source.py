@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from dlrun.component import FieldProblem
 from dlrun.data.columns import (
     ColumnReading,
     ColumnsPreprocess,
     TableFiles,
     embedded_columns,
+    group_problems,
+    read_group_columns,
     stored_blocks,
 )
 from dlrun.data.dataset import Dataset, datasets
 from dlrun.data.files.locate import find_tables
-from dlrun.data.splits import Split
+from dlrun.data.splits import Array, Split
 from dlrun.data.table.input import TableInput
 from dlrun.data.table.keys import DESCRIBED_BYTES, TableKeys
 from dlrun.data.table.rows import TableRows, divide_rows, plan_table
@@ -96,6 +101,30 @@ class Table(TableKeys):
             return self._from_memory(divide_rows(self, plan), note)
         return self._from_cache(stored)
 
+    def grouping_problems(self, names: Sequence[str]) -> Iterator[FieldProblem]:
+        """Yield the columns that the training rows do not have, if the file can be read now."""
+        try:
+            table = self.open_table(self.path, head_only=True)
+        except DataError:  # load() raises it: the data is wrong, not the names
+            return
+        yield from group_problems(names, table)
+
+    def read_groups(self, names: Sequence[str], splits: Mapping[str, Split]) -> Mapping[str, Mapping[str, Array]]:
+        """Read columns of the files again, and select the rows of each split.
+
+        Raises:
+            DataError: A file lacks a column, or has fewer rows than when the dataset was loaded.
+        """
+        values = read_group_columns(tuple(self._tables().values()), names, self)
+        found: dict[str, dict[str, Array]] = {}
+        for split, part in splits.items():
+            rows = np.asarray(part.rows)
+            if any(len(of_column) <= rows.max(initial=-1) for of_column in values.values()):
+                what = f"{self.path} has changed since its rows were read"
+                raise DataError(what, expected="the same file until the run has ended")
+            found[split] = {name: of_column[rows] for name, of_column in values.items()}
+        return found
+
     def _load_small(self) -> Dataset:
         return self._from_memory(divide_rows(self, plan_table(self, self._tables())))
 
@@ -145,4 +174,6 @@ def _no_room(needed: int, error: OSError) -> DataError:
 
 
 def _in_memory(rows: TableRows, split: Split) -> Split:
-    return Split(np.concatenate(list(stored_blocks(rows.coded, rows.columns, split.features))), split.target)
+    stored = np.concatenate(list(stored_blocks(rows.coded, rows.columns, split.features)))
+    # Until here the features of a split were the numbers of its rows.
+    return replace(split, features=stored, rows=split.features)

@@ -121,6 +121,8 @@ def _write(staged: Path, divide: Callable[[Path], TableRows]) -> None:
         if split.target is not None:
             target = split.target
             _write_array(staged / f"{name}_target.npy", target.shape, (target,), dtype=target.dtype)
+        rows_of_split = np.asarray(split.features)
+        _write_array(_rows_file(staged, name), rows_of_split.shape, (rows_of_split,), dtype=rows_of_split.dtype)
         splits[name] = Split(np.load(path, mmap_mode="r"), split.target)
     disk.remove_tree(provisional)
     table = StoredTable.of(rows, splits)
@@ -138,7 +140,13 @@ def _write_array(path: Path, shape: tuple[int, ...], blocks: Iterable[Array], *,
 
 def _mapped(folder: Path, name: str, *, has_target: bool) -> Split:
     target = np.load(folder / f"{name}_target.npy", mmap_mode="r") if has_target else None
-    return Split(np.load(folder / f"{name}.npy", mmap_mode="r"), target)
+    rows = np.load(_rows_file(folder, name), mmap_mode="r")
+    return Split(np.load(folder / f"{name}.npy", mmap_mode="r"), target, rows=rows)
+
+
+def _rows_file(folder: Path, split: str) -> Path:
+    """Return the file of the row numbers of a split."""
+    return folder / f"{split}_rows.npy"
 
 
 def _adapter() -> TypeAdapter[StoredTable]:
