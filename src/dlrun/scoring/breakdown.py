@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.scoring.classification import (
+    SMALLEST_PROBABILITY,
+    THRESHOLD,
     ClassCounts,
     accuracy,
     confusions,
@@ -21,6 +23,15 @@ from dlrun.scoring.classification import (
     weighted_mean,
 )
 from dlrun.scoring.regression import RegressionScores, error_statistics, regression_scores
+from dlrun.scoring.slices import ColumnSlices, class_rates
+from dlrun.scoring.weighted import (
+    WeightedStatistic,
+    macro_f1_statistic,
+    mean_statistic,
+    r2_statistic,
+    roc_auc_statistic,
+    root_mean_statistic,
+)
 from dlrun.signature import Target, TargetKind
 
 Array = npt.NDArray[Any]
@@ -44,6 +55,7 @@ class Breakdown:
         naive: Loss and metrics of a naive prediction; empty if there is none.
         weight: Sum of the weights of the examples, by which all scores and counts then are weighted; None if every
             example counts once.
+        slices: Scores of groups of examples, for each column that they were grouped by.
     """
 
     kind: TargetKind
@@ -54,6 +66,7 @@ class Breakdown:
     columns: tuple[tuple[str, tuple[str, ...]], ...] = ()
     naive: Mapping[str, float] = field(default_factory=dict)
     weight: float | None = None
+    slices: tuple[ColumnSlices, ...] = ()
 
     @property
     def part_kind(self) -> str:
@@ -109,9 +122,14 @@ class Collector(abc.ABC):
         if weights is not None:
             self._weights.append(weights)
 
+    @property
+    def weights(self) -> Array | None:
+        """The weights of all examples added so far, `(n,)`; None if they have none."""
+        return np.concatenate(self._weights).astype(np.float64) if self._weights else None
+
     def breakdown(self) -> Breakdown:
         """Return the scores of all examples added so far."""
-        weights = np.concatenate(self._weights).astype(np.float64) if self._weights else None
+        weights = self.weights
         found = self._scored(weights)
         return found if weights is None else replace(found, weight=float(weights.sum()))
 
@@ -122,6 +140,14 @@ class Collector(abc.ABC):
     @abc.abstractmethod
     def _scored(self, weights: Array | None) -> Breakdown:
         """Return the scores of all examples added so far."""
+
+    @abc.abstractmethod
+    def statistics(self) -> Mapping[str, WeightedStatistic]:
+        """Return the scores of all examples added so far as functions of their weights, to score groups of them.
+
+        Returns:
+            Scores by name, as in `Breakdown.overall`, and the rates of each class; see `class_rates`.
+        """
 
     def _columns(self) -> tuple[Array, ...]:
         return tuple(np.concatenate(column) for column in zip(*self._kept, strict=True))
@@ -153,6 +179,20 @@ class _ClassCollector(Collector):
             "classes", len(truth), overall, parts, tuple(confusions(truth, predicted, size, weights=weights))
         )
 
+    def statistics(self) -> Mapping[str, WeightedStatistic]:
+        truth, predicted, own, last = self._columns()
+        found = {
+            "accuracy": mean_statistic(truth == predicted, larger_is_better=True),
+            "log_loss": _log_loss(own),
+        }
+        if self.target.size == 2:
+            found["roc_auc"] = roc_auc_statistic(truth == 1, last)
+        found["macro_f1"] = macro_f1_statistic(truth, predicted)
+        # Of two classes the second one counts as positive, as for the area under the ROC curve.
+        names = dict(enumerate(self.target.output_names))
+        positive = {1: names[1]} if self.target.size == 2 else names
+        return found | class_rates(truth, predicted, positive)
+
 
 class _ClassColumnCollector(Collector):
     def _needed(self, truth: Array, predictions: Array) -> tuple[Array, ...]:
@@ -183,6 +223,21 @@ class _ClassColumnCollector(Collector):
         named = tuple((part.name, part.target.output_names) for part in parts)
         return Breakdown("class_columns", len(truth), overall, scores, tuple(found), named)
 
+    def statistics(self) -> Mapping[str, WeightedStatistic]:
+        truth, predicted, own = self._columns()
+        right = truth == predicted
+        found = {
+            "accuracy": mean_statistic(right.mean(axis=1), larger_is_better=True),
+            "exact_match": mean_statistic(right.all(axis=1), larger_is_better=True),
+            "log_loss": _log_loss(own),
+        }
+        for number, part in enumerate(self.target.parts):
+            found[f"accuracy_{part.name}"] = mean_statistic(right[:, number], larger_is_better=True)
+        for number, part in enumerate(self.target.parts):
+            names = dict(enumerate(self.target.output_names[part.places]))
+            found |= class_rates(truth[:, number], predicted[:, number], names)
+        return found
+
 
 class _Labels(Collector):
     def _needed(self, truth: Array, predictions: Array) -> tuple[Array, ...]:
@@ -205,6 +260,19 @@ class _Labels(Collector):
         )
         return Breakdown("labels", len(truth), overall, parts)
 
+    def statistics(self) -> Mapping[str, WeightedStatistic]:
+        truth, predictions = self._columns()
+        is_one, predicted = truth.astype(bool), predictions > THRESHOLD
+        right = is_one == predicted
+        found = {
+            "accuracy": mean_statistic(right.mean(axis=1), larger_is_better=True),
+            "exact_match": mean_statistic(right.all(axis=1), larger_is_better=True),
+            "log_loss": _log_loss(np.where(is_one, predictions, 1 - predictions)),
+        }
+        for number, name in enumerate(self.target.output_names):
+            found |= class_rates(is_one[:, number], predicted[:, number], {1: name})
+        return found
+
 
 class _Values(Collector):
     def _needed(self, truth: Array, predictions: Array) -> tuple[Array, ...]:
@@ -219,6 +287,17 @@ class _Values(Collector):
             overall = {name: float(values[0]) for name, values in _regression_columns(scores).items()}
         return Breakdown("values", len(truth), overall, parts)
 
+    def statistics(self) -> Mapping[str, WeightedStatistic]:
+        truth, predictions = self._columns()
+        errors, found = predictions.astype(np.float64) - truth, {}
+        for index, name in enumerate(self.target.output_names):
+            of = "" if self.target.size == 1 else f" of {name}"
+            found[f"rmse{of}"] = root_mean_statistic(np.square(errors[:, index]))
+            found[f"mae{of}"] = mean_statistic(np.abs(errors[:, index]), larger_is_better=False)
+            found[f"r2{of}"] = r2_statistic(truth[:, index], predictions[:, index])
+            found[f"bias{of}"] = mean_statistic(errors[:, index], larger_is_better=None)
+        return found
+
 
 class _Input(Collector):
     def _needed(self, truth: Array, predictions: Array) -> tuple[Array, ...]:
@@ -228,6 +307,10 @@ class _Input(Collector):
     def _scored(self, weights: Array | None) -> Breakdown:
         (errors,) = self._columns()
         return Breakdown("input", len(errors), error_statistics(errors, weights))
+
+    def statistics(self) -> Mapping[str, WeightedStatistic]:
+        (errors,) = self._columns()
+        return {"mean": mean_statistic(errors, larger_is_better=False)}
 
 
 def collector_of(target: Target) -> Collector:
@@ -240,6 +323,14 @@ def collector_of(target: Target) -> Collector:
         "input": _Input,
     }
     return kinds[target.kind](target)
+
+
+def _log_loss(own: Array) -> WeightedStatistic:
+    """Return the log loss as a statistic; the mean over the columns of an example if there are several."""
+    losses = -np.log(np.maximum(own.astype(np.float64), SMALLEST_PROBABILITY))
+    return mean_statistic(
+        losses.reshape(len(losses), -1).mean(axis=1) if len(losses) else losses, larger_is_better=False
+    )
 
 
 def _regression_columns(scores: RegressionScores) -> dict[str, Array]:
