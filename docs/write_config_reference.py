@@ -11,7 +11,7 @@ from typing import Any
 
 from dlrun.spec.describe import describe_component, describe_keys, list_components
 from dlrun.spec.schema import json_schema
-from dlrun.spec.types import Training
+from dlrun.spec.types import EvaluationKeys, Training
 
 PAGE = Path(__file__).with_name("config.md")
 MARKER = "<!-- Written by `make docs` from here on: change the descriptions in the source instead. -->\n"
@@ -33,6 +33,9 @@ def _generated() -> Iterator[str]:
     yield from _heading("training", 2)
     yield "How long, on what, and how the training ends: the keys under `training:`.\n"
     yield from _table(describe_keys(Training))
+    yield from _heading("evaluation", 2)
+    yield "What is evaluated at the end, besides loss and metrics: the keys under `evaluation:`.\n"
+    yield from _table(describe_keys(EvaluationKeys))
     listed = list_components()
     for kind in _SECTIONS:
         yield from _heading(kind, 2)

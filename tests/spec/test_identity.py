@@ -146,3 +146,8 @@ def test_a_change_of_dlrun_affects_the_identity(monkeypatch: pytest.MonkeyPatch)
     before = of()
     monkeypatch.setattr("dlrun.runs.provenance.machine.versions", lambda: {"dlrun": "9.9"})
     assert changed(before, of()) == {"code"}
+
+
+def test_a_spec_that_groups_nothing_has_the_identity_of_earlier_versions() -> None:
+    assert "evaluation" not in read_spec(Path("small.yaml")).spec.plain()
+    assert of("evaluation.by=[]") == of()

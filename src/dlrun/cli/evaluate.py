@@ -13,6 +13,15 @@ _Split = Annotated[str | None, typer.Option(help="train, validation, test, or al
 _Data = Annotated[
     str | None, typer.Option(metavar="FILE", help="Labeled raw input to evaluate on, instead of a split.")
 ]
+_By = Annotated[
+    list[str],
+    typer.Option(
+        metavar="COLUMN,...",
+        help="Columns to score by group, features or not. Default: evaluation.by of the run.",
+        default_factory=list,
+        show_default=False,
+    ),
+]
 _AllowChanges = Annotated[
     bool, typer.Option("--allow-changes", help="Evaluate even if the data changed since the run was trained.")
 ]
@@ -26,6 +35,7 @@ def evaluate(
     checkpoint: Checkpoint = "final",
     runs_dir: RunsDir = RUNS_DIR,
     *,
+    by: _By,
     allow_changes: _AllowChanges = False,
     trust_plugins: TrustPlugins = False,
     quiet: Quiet = False,
@@ -33,19 +43,22 @@ def evaluate(
 ) -> None:
     """Evaluate the model of a RUN on a split or on another file.
 
-    Prints loss and metrics, the scores of each class, label or value, and the confusion matrix.
+    Prints loss and metrics, the scores of each class, label or value, and the confusion matrix. With --by, it prints
+    the scores of each group of examples with intervals, and the largest gaps between groups.
     """
     import dlrun
     from dlrun.cli.display.console import output_width, print_json
     from dlrun.cli.display.display import displayed
     from dlrun.cli.display.format import format_scores
     from dlrun.cli.display.scores import plain_evaluation, score_tables
+    from dlrun.cli.display.slices import slice_tables
 
     with displayed(quiet=quiet or as_json) as display:
         evaluations = dlrun.evaluate(
             run,
             split=split,
             data=data,
+            by=[name.strip() for names in by for name in names.split(",") if name.strip()],
             checkpoint=checkpoint,
             overrides=overrides,
             allow_changes=allow_changes,
@@ -60,7 +73,12 @@ def evaluate(
         display.console.result(f"{name:<10} {format_scores(evaluation.scores)}")
         if evaluation.breakdown.naive and not quiet:
             display.console.result(f"{'naive':<10} {format_scores(evaluation.breakdown.naive)}")
-        for table in () if quiet else score_tables(evaluation, width=output_width()):
+        if quiet:
+            continue
+        # Groups come first: whom the model serves worse is what to know before it is used.
+        for text in slice_tables(evaluation.breakdown.slices, width=output_width()):
+            display.console.result("\n" + text)
+        for table in score_tables(evaluation, width=output_width()):
             display.console.result("\n" + table)
-        if evaluation.table is not None and not quiet:
+        if evaluation.table is not None:
             display.console.say(f"\nrecorded   {evaluation.table}")

@@ -12,13 +12,21 @@ import numpy.typing as npt
 
 from dlrun.data.target_transform import check_transformable
 from dlrun.errors import DataError, UsageError
+from dlrun.evaluation.groups import group_kept, keeping_columns
 from dlrun.evaluation.record import Origin, data_name, record_evaluation
+from dlrun.experiment.slices import (
+    collect_predictions,
+    read_groups,
+    refuse_groups,
+    slice_predictions,
+    truth_and_predictions,
+)
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.interface import data_changes, read_interface
 from dlrun.runs.query.catalog import find_run
 from dlrun.runs.record import DatasetRecord
-from dlrun.scoring.breakdown import Breakdown, collector_of
+from dlrun.scoring.breakdown import Breakdown, Collector, collector_of
 from dlrun.scoring.regression import regression_scores
 from dlrun.spec.parse import SpecFile, override_list
 from dlrun.spec.stored import USED, read_stored_spec, refuse_unused
@@ -28,7 +36,6 @@ from dlrun.training.progress.events import Evaluated, Listener, Note, only_warni
 if TYPE_CHECKING:
     from dlrun.signature import Target
     from dlrun.training.naive import NaiveScores
-    from dlrun.training.predictor import Predictor
     from dlrun.training.setup import TrainingSetup
 
 Array = npt.NDArray[Any]
@@ -56,6 +63,7 @@ def evaluate(  # noqa: PLR0913  each argument is an option of the command
     *,
     split: str | None = None,
     data: str | Path | None = None,
+    by: str | Sequence[str] = (),
     checkpoint: str = "final",
     overrides: str | Sequence[str] = (),
     allow_changes: bool = False,
@@ -69,6 +77,8 @@ def evaluate(  # noqa: PLR0913  each argument is an option of the command
         run: Id of the run, a part of it, a path, `last`, or `best:KEY`.
         split: `train`, `validation`, `test`, or `all`; None for test.
         data: File of raw input with labels to evaluate on instead of a split. The data of the run is then not needed.
+        by: Columns to group the examples by, features or not: the scores of each group, and the gaps between them. By
+            default those of `evaluation.by` in the spec, for a split.
         checkpoint: `final` (the result of the training), `last`, `best`, or the name of a checkpoint.
         overrides: Overrides of the form `key=value`, such as another batch size or a new path of the data.
         allow_changes: Whether to evaluate on a split of data that has changed since the training.
@@ -80,7 +90,8 @@ def evaluate(  # noqa: PLR0913  each argument is an option of the command
         The evaluations by split; for a file, under `data-` and its name.
 
     Raises:
-        UsageError: The run, split or checkpoint does not exist, an override has no effect, or the data has changed.
+        UsageError: The run, split, checkpoint or column does not exist, an override has no effect, or the data has
+            changed.
         DataError: The file does not match the training data, or has no labels.
         CheckpointError: The checkpoint is damaged.
         RunError: The checkpoint belongs to another model.
@@ -92,16 +103,18 @@ def evaluate(  # noqa: PLR0913  each argument is an option of the command
             "--allow-changes has no effect with a file, which may always differ", expected="only one of them"
         )
     overrides, data = override_list(overrides), None if data is None else str(data)
+    by = (by,) if isinstance(by, str) else tuple(dict.fromkeys(by))
     folder = find_run(str(run), runs_dir=Path(runs_dir), is_trained=True)
     file = read_stored_spec(folder, overrides, trust_plugins=trust_plugins, looks_at_data=data is None)
     found: dict[str, Evaluation] = {}
     if data is not None:
         refuse_unused(overrides, used=(*USED, "metrics"), purpose="the scores of a file")
-        evaluated = _evaluate_file(folder, file, data, checkpoint=checkpoint, listener=listener)
+        evaluated = _evaluate_file(folder, file, data, by=by, checkpoint=checkpoint, listener=listener)
     else:
-        evaluated = _evaluate_splits(
-            folder, file, split or "test", checkpoint=checkpoint, allow_changes=allow_changes, listener=listener
-        )
+        by = by or file.spec.evaluation.by
+        refuse_groups(file.spec.dataset, by)
+        wanted = _Wanted(split or "test", by, checkpoint, allow_changes=allow_changes)
+        evaluated = _evaluate_splits(folder, file, wanted, listener=listener)
     for name, evaluation, origin in evaluated:
         listener(Evaluated(name, evaluation.scores))
         table = record_evaluation(
@@ -111,8 +124,18 @@ def evaluate(  # noqa: PLR0913  each argument is an option of the command
     return found
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """The split to evaluate, the columns to group it by, the checkpoint, and whether its data may have changed."""
+
+    split: str
+    by: tuple[str, ...]
+    checkpoint: str
+    allow_changes: bool
+
+
 def _evaluate_splits(
-    folder: RunFolder, file: SpecFile, split: str, *, checkpoint: str, allow_changes: bool, listener: Listener
+    folder: RunFolder, file: SpecFile, wanted: _Wanted, *, listener: Listener
 ) -> Iterator[tuple[str, Evaluation, Origin]]:
     start_tensorflow()
     from dlrun.training.naive import find_baseline, naive_scores
@@ -121,39 +144,37 @@ def _evaluate_splits(
 
     setup = assemble(file, listener=only_warnings(listener))
     splits = setup.dataset.splits
-    if split != "all" and split not in splits:
-        raise UsageError(f"the data has no split {split!r}", expected="one of " + ", ".join((*splits, "all")))
+    if wanted.split != "all" and wanted.split not in splits:
+        raise UsageError(f"the data has no split {wanted.split!r}", expected="one of " + ", ".join((*splits, "all")))
     changes = data_changes(folder, DatasetRecord.of(setup.dataset), setup.interface())
     if changes:
         what = f"{file.spec.dataset.data_label(setup.dataset)} has changed since the training: {'; '.join(changes)}"
-        if not allow_changes:
+        if not wanted.allow_changes:
             hint = "--allow-changes evaluates it anyway; --data FILE evaluates another file"
             raise UsageError(what, expected="the same data", hint=hint)
         listener(Note("warning", what))
-    restored = restore_model(setup.spec, setup.compiled.model, folder, checkpoint, listener)
-    origin = Origin(checkpoint, restored, setup.dataset.name, setup.dataset.fingerprint)
+    chosen = tuple(splits) if wanted.split == "all" else (wanted.split,)
+    groups = read_groups(setup, wanted.by, chosen)
+    restored = restore_model(setup.spec, setup.compiled.model, folder, wanted.checkpoint, listener)
+    origin = Origin(wanted.checkpoint, restored, setup.dataset.name, setup.dataset.fingerprint)
     baseline = find_baseline(setup)
-    for name in splits if split == "all" else (split,):
+    for name in chosen:
         scores, naive = setup.evaluator(name).scores(), naive_scores(setup, baseline, name) if baseline else {}
-        yield name, Evaluation(scores, replace(_break_down(setup, name), naive=naive), restored), origin
+        collector, weight = collect_predictions(setup, name), splits[name].sample_weight
+        slices = slice_predictions(collector, groups.get(name, {}), setup.spec, weight=weight)
+        breakdown = replace(_break_down(setup, name, collector), naive=naive, slices=slices)
+        yield name, Evaluation(scores, breakdown, restored), origin
 
 
-def _break_down(setup: TrainingSetup, name: str) -> Breakdown:
-    split, predictor, at_once = setup.dataset.splits[name], setup.predictor(), setup.interface().rows_at_once
-    collector = collector_of(setup.target)
-    # In blocks, so that memory stays bounded for a split of any size.
-    for start in range(0, len(split), at_once):
-        rows = slice(start, start + at_once)
-        truth = None if split.target is None else split.target[rows]
-        collector.add(*_truth_and_predictions(predictor, split.features[rows], truth))
-    breakdown, naive = collector.breakdown(), setup.dataset.naive.get(name)
-    return breakdown if naive is None or split.target is None else _beside_naive(breakdown, split.target, naive)
+def _break_down(setup: TrainingSetup, name: str, collector: Collector) -> Breakdown:
+    breakdown, naive, truth = collector.breakdown(), setup.dataset.naive.get(name), setup.dataset.splits[name].target
+    return breakdown if naive is None or truth is None else _beside_naive(breakdown, truth, naive)
 
 
 def _evaluate_file(
-    folder: RunFolder, file: SpecFile, data: str, *, checkpoint: str, listener: Listener
+    folder: RunFolder, file: SpecFile, data: str, *, by: tuple[str, ...], checkpoint: str, listener: Listener
 ) -> Iterable[tuple[str, Evaluation, Origin]]:
-    interface = read_interface(folder).read_as(file.spec.dataset)
+    interface = keeping_columns(read_interface(folder).read_as(file.spec.dataset), data, by)
     target = interface.target
     # Report problems of the file before TensorFlow starts, which takes seconds.
     wanted = target if target.kind != "input" else None
@@ -166,6 +187,7 @@ def _evaluate_file(
     predictor, scores, collector = trained.predictor(), trained.streamed_scores(), collector_of(target)
     naive = _naive_of_file(folder, file, target, is_series=interface.raw.type == "series")
     examples = unlabelled = blank = 0
+    kept: dict[str, list[str | None]] = {name: [] for name in by}
     for block in blocks:
         unlabelled, blank = unlabelled + block.unlabelled, blank + block.blank
         # All examples of a block may lack a target; they are counted above, but have no score.
@@ -175,7 +197,9 @@ def _evaluate_file(
         if block.target is not None and target.kind == "values":
             check_transformable(block.target, target.output_names, target.transform, place=_place_in(data, block.names))
         scores.add(block.stored, block.target)
-        collector.add(*_truth_and_predictions(predictor, block.stored, block.target))
+        collector.add(*truth_and_predictions(predictor, block.stored, block.target))
+        for name in by:
+            kept[name].extend(block.kept[name])
         if naive is not None and block.target is not None:
             naive.add(np.asarray(block.target), block.naive)
     if not examples:
@@ -186,7 +210,9 @@ def _evaluate_file(
     if blank:
         listener(Note("warning", f"all features are missing in {blank:,} of {examples:,} examples"))
     of_naive = {} if naive is None else naive.scores()
-    evaluation = Evaluation(scores.scores(), replace(collector.breakdown(), naive=of_naive), trained.checkpoint)
+    slices = slice_predictions(collector, group_kept(kept, file.spec.dataset), file.spec)
+    breakdown = replace(collector.breakdown(), naive=of_naive, slices=slices)
+    evaluation = Evaluation(scores.scores(), breakdown, trained.checkpoint)
     return [(data_name(data), evaluation, Origin(checkpoint, trained.checkpoint, data))]
 
 
@@ -206,13 +232,6 @@ def _naive_of_file(folder: RunFolder, file: SpecFile, target: Target, *, is_seri
     constant = () if is_series or baseline is None else baseline.values
     batch_size = spec.training.evaluation_batch_size
     return NaiveScores(spec.loss, spec.metrics, target, batch_size=batch_size, constant=constant)
-
-
-def _truth_and_predictions(predictor: Predictor, stored: Array, truth: Array | None) -> tuple[Array, Array]:
-    """Return truth and predictions in the form that a collector takes."""
-    if predictor.target.kind == "input" or truth is None:
-        return np.empty(0), predictor.reconstruction_errors(stored)
-    return np.asarray(truth), predictor.precise(stored)
 
 
 def _beside_naive(breakdown: Breakdown, truth: Array, naive: Array) -> Breakdown:

@@ -97,6 +97,7 @@ def evaluation_record(scores: Mapping[str, float], breakdown: Breakdown, *, orig
         parts={name: _plain(part) for name, part in breakdown.parts.items()} if count <= MOST_PARTS else {},
         confusion=breakdown.matrix().tolist() if breakdown.confusions and count <= MOST_IN_MATRIX else None,
         weight=breakdown.weight,
+        slices=breakdown.slices,
     )
 
 

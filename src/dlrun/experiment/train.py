@@ -19,6 +19,7 @@ from dlrun.experiment.record import (
 )
 from dlrun.experiment.report import keep_predictions
 from dlrun.experiment.session import Scores, Session, TrainingResult, open_session
+from dlrun.experiment.slices import Groups, collect_predictions, read_groups, slice_predictions, tell_gaps
 from dlrun.experiment.track import prepare_tracker
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.compare.baseline import WHAT_TO_TRY, is_forecast
@@ -143,12 +144,16 @@ def train_assembled(setup: TrainingSetup, run: Session, *, goes_on_from: RunFold
     """
     try:
         solve_linear_layer(setup, run)
+        # Now and not at the end: the files are still those that the examples were read from, and a wrong name of a
+        # column ends the run before it is trained.
+        groups = read_held_out_groups(setup, run)
         trainer = choose_steps(setup, run)
         if goes_on_from is not None:
             restore_newest(trainer, setup, goes_on_from)
         reason = train_to_end(trainer, setup, run)
         weights = restore_final(setup, run)
         scores = score_held_out(setup, run)
+        score_groups(setup, run, groups)
         record_outcome(run.folder, scores, weights_sha256=weights, reason=reason)
         # Last, because a kill here then costs only the report, which `resume` completes.
         predict_for_report(setup, run)
@@ -262,6 +267,30 @@ def score_held_out(setup: TrainingSetup, run: Session) -> dict[str, dict[str, fl
             baseline = baseline.model_copy(update={"weaker": weaker})
     run.folder.update_record(naive=naive, baseline=kept_baseline(baseline))
     return scores
+
+
+def read_held_out_groups(setup: TrainingSetup, run: Session) -> Groups:
+    """Read the columns of the spec to group held-out examples by.
+
+    Raises:
+        DataError: A file cannot be read, or lacks a column.
+    """
+    by = setup.spec.evaluation.by if run.cluster.is_chief else ()
+    with setup.timeline.spent("data"):
+        return read_groups(setup, by, setup.held_out_splits())
+
+
+def score_groups(setup: TrainingSetup, run: Session, groups: Groups) -> None:
+    """Score the final model on groups of the held-out examples, and record the scores of each group."""
+    if not groups:
+        return
+    found = {}
+    with setup.timeline.spent("evaluate"):
+        for split, columns in groups.items():
+            weight = setup.dataset.splits[split].sample_weight
+            found[split] = slice_predictions(collect_predictions(setup, split), columns, setup.spec, weight=weight)
+            tell_gaps(split, found[split], run.listener)
+    run.folder.update_record(slices=found)
 
 
 def predict_for_report(setup: TrainingSetup, run: Session) -> None:

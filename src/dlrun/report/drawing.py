@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from dlrun.report.markup import Markup, image, tag
 
 Array = npt.NDArray[Any]
 
@@ -78,6 +80,20 @@ def draw_figure(name: str, title: str, draw: Callable[[Any], None], *, size: tup
         except (ValueError, ArithmeticError):  # numbers that overflow in matplotlib, such as a loss of 1e308
             svg, png = _forms(_say_why_not, size)
     return Drawing(name, title, svg, png, is_wide=size[0] > SIZE[0])
+
+
+def figures(drawings: Iterable[Drawing]) -> Markup:
+    """Return plots side by side where the page is wide enough."""
+    shown = [
+        tag(
+            "figure",
+            image(one.svg.encode(), kind="svg+xml", alt=one.title),
+            tag("figcaption", one.title),
+            class_="wide" if one.is_wide else "plot",
+        )
+        for one in drawings
+    ]
+    return tag("div", *shown, class_="plots") if shown else Markup()
 
 
 def _forms(draw: Callable[[Any], None], size: tuple[float, float]) -> tuple[str, bytes]:

@@ -73,6 +73,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, is_stacked: b
     return tag("div", tag("table", tag("thead", head), tag("tbody", body), **class_), class_="scroll")
 
 
+def fold(title: str, content: Markup) -> Markup:
+    """Return a collapsed section for details that few readers need."""
+    return tag("details", tag("summary", title), content) if content else content
+
+
 def breakable(name: str) -> Markup:
     """Return a name that may break into the next line after a dot, an underscore or a slash."""
     parts = [join((part,)) for part in _BREAK.split(name)]
@@ -93,15 +98,19 @@ def facts(pairs: Iterable[tuple[str, str]]) -> Markup:
 
 
 def _cell(cell: str, label: str) -> Markup:
-    kind = "number" if _is_number(cell) or cell == "-" else "long" if len(cell) > _LONG and label else ""
+    kind = "number" if _is_number(cell) or cell == "-" else "long" if len(_text(cell)) > _LONG and label else ""
     attributes = {"class_": kind} if kind else {}
     return tag("td", cell, **attributes, **({"data-label": label} if label else {}))
 
 
 def _is_number(cell: str) -> bool:
     try:
-        # A number in bold is markup: only the text between the tags counts.
-        float(re.sub(r"<[^>]*>", "", cell).replace(",", "") if isinstance(cell, Markup) else cell.replace(",", ""))
+        float(_text(cell).replace(",", ""))
     except ValueError:
         return False
     return True
+
+
+def _text(cell: str) -> str:
+    """Return what a cell shows: a number in bold, for example, is markup."""
+    return re.sub(r"<[^>]*>", "", cell) if isinstance(cell, Markup) else cell

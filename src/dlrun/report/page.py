@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 
 from dlrun.report.content import Content
-from dlrun.report.drawing import Drawing
+from dlrun.report.drawing import Drawing, figures
 from dlrun.report.examples import examples
 from dlrun.report.findings import Findings
+from dlrun.report.groups import groups
 from dlrun.report.headline import headline
-from dlrun.report.markup import Markup, facts, image, join, number, table, tag
+from dlrun.report.markup import Markup, facts, fold, join, number, table, tag
 from dlrun.report.plots import MOST_CURVES, curve_names
 from dlrun.runs.record import RunRecord
 
@@ -30,10 +31,11 @@ def page(content: Content, findings: Mapping[str, Findings], drawings: Sequence[
             tag("h1", record.name),
             tag("p", _what(record), class_="soft"),
             *headline(content, findings),
+            *_section("Groups", groups(content.record, drawings)),
             *_section(
                 "Learning",
                 [
-                    _plots(drawing for drawing in drawings if drawing.name.startswith(("curve", "learning"))),
+                    figures(drawing for drawing in drawings if drawing.name.startswith(("curve", "learning"))),
                     _left_out(content),
                 ],
             ),
@@ -42,8 +44,8 @@ def page(content: Content, findings: Mapping[str, Findings], drawings: Sequence[
             *_section("Data", [_data(record)]),
             *_section("Time", _time(record, drawings)),
             *_section("Reproduce this run", _again(record)),
-            *_section("Spec", [_fold("spec.yaml, also in the run folder", tag("pre", content.spec))]),
-            *_section("Environment", [_fold("versions and machine, also in run.json", _environment(record))]),
+            *_section("Spec", [fold("spec.yaml, also in the run folder", tag("pre", content.spec))]),
+            *_section("Environment", [fold("versions and machine, also in run.json", _environment(record))]),
         ),
     )
 
@@ -67,33 +69,11 @@ def document(title: str, body: Iterable[str]) -> str:
     return "<!doctype html>\n" + tag("html", tag("head", head), tag("body", *body), lang="en") + "\n"
 
 
-def figures(drawings: Iterable[Drawing]) -> Markup:
-    """Return plots side by side where the page is wide enough."""
-    shown = [
-        tag(
-            "figure",
-            image(one.svg.encode(), kind="svg+xml", alt=one.title),
-            tag("figcaption", one.title),
-            class_="wide" if one.is_wide else "plot",
-        )
-        for one in drawings
-    ]
-    return tag("div", *shown, class_="plots") if shown else Markup()
-
-
-_plots = figures
-
-
 def _section(title: str, parts: Iterable[str]) -> Iterator[Markup]:
     written = [part for part in parts if part]
     if written:
         yield tag("h2", title)
         yield from (part if isinstance(part, Markup) else tag("p", part) for part in written)
-
-
-def _fold(title: str, content: Markup) -> Markup:
-    """Return a collapsed section for details that few readers need."""
-    return tag("details", tag("summary", title), content) if content else content
 
 
 def _what(record: RunRecord) -> str:
@@ -109,8 +89,8 @@ def _what(record: RunRecord) -> str:
 
 
 def _predictions(content: Content, findings: Mapping[str, Findings], drawings: Sequence[Drawing]) -> Iterator[Markup]:
-    not_here = ("curve", "learning", "time")
-    yield _plots(drawing for drawing in drawings if not drawing.name.startswith(not_here))
+    not_here = ("curve", "learning", "time", "slices")
+    yield figures(drawing for drawing in drawings if not drawing.name.startswith(not_here))
     if not content.predictions or content.interface is None:
         return
     split, predictions = next(iter(content.predictions.items()))
@@ -165,7 +145,7 @@ def _data(record: RunRecord) -> Markup:
 
 
 def _time(record: RunRecord, drawings: Sequence[Drawing]) -> Iterator[Markup]:
-    yield _plots(drawing for drawing in drawings if drawing.name == "time")
+    yield figures(drawing for drawing in drawings if drawing.name == "time")
     rate = f"{record.throughput:,.0f} examples/s in training" if record.throughput else ""
     best = record.best
     reached = f"{best.metric} {number(best.value)} in epoch {best.epoch}" if best and best.value is not None else ""

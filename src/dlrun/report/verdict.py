@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dlrun.report.findings import Score
+from dlrun.report.groups import shown_slices
 from dlrun.runs.compare.baseline import (
     WHAT_TO_TRY,
     BaselineComparison,
@@ -68,6 +69,9 @@ def verdicts(
         why = "For example, AUC needs examples of both classes, and R2 needs values that differ."
         text = f"Undefined on the {split} split: {', '.join(undefined)}. {why}"
         yield Verdict(text, "open")
+    for column in shown_slices(record):
+        if column.gaps:
+            yield Verdict(f"By {column.column} on the {split} split: {column.summary}.", "open")
     if longer:
         yield Verdict("The last epoch was the best; longer training may improve the model.", "open", longer)
 

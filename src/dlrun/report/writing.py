@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 
 from dlrun.report import plots
+from dlrun.report.column_plots import slice_scores
 from dlrun.report.content import Content, read_content
 from dlrun.report.drawing import Drawing
 from dlrun.report.examples import class_name
 from dlrun.report.findings import Findings, find
+from dlrun.report.groups import shown_slices
 from dlrun.report.page import page
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.predictions import StoredPredictions
@@ -49,6 +51,8 @@ def plot_file(name: str) -> str:
 
 def _drawings(content: Content, findings: Mapping[str, Findings]) -> Iterator[Drawing]:
     record = content.record
+    for column in shown_slices(record):
+        yield from slice_scores(column)
     yield from plots.learning_curves(content.rows, best=record.best)
     yield from plots.learning_rate(content.rows)
     if content.interface is not None and content.predictions:

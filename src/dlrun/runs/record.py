@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dlrun.errors import RunError
+from dlrun.scoring.slices import ColumnSlices
 from dlrun.system.disk import disk, explained
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ class EvaluationRecord(_Group):
         confusion: The confusion matrix, with a row for each true class; null without classes, or if there are too many.
         weight: The sum of the weights of the examples, if the scores are weighted; the numbers of examples in `parts`
             and `confusion` are then sums of weights, too.
+        slices: The scores of groups of examples, for each column that they were grouped by.
     """
 
     finished: str
@@ -138,6 +140,7 @@ class EvaluationRecord(_Group):
     parts: dict[str, dict[str, float | None]] = {}
     confusion: list[list[int | float]] | None = None
     weight: float | None = None
+    slices: tuple[ColumnSlices, ...] = ()
 
 
 class BaselineRecord(_Group):
@@ -210,6 +213,7 @@ class RunRecord(_Group):
             without a known direction are missing, and runs of earlier versions have none.
         naive: The same scores as `result` for the baseline.
         baseline: The baseline; null if there is none, and in runs of earlier versions.
+        slices: For each split, the scores of groups of its examples by the columns of `evaluation.by` in the spec.
         evaluation: The results of `dlrun eval` by split; for a file, under `data-` and its name.
         best: The best epoch.
         time: Seconds by phase, named as in `timeline.py`, including those before each resume.
@@ -249,6 +253,7 @@ class RunRecord(_Group):
     result: dict[str, Scores] = {}
     naive: dict[str, Scores] = {}
     baseline: BaselineRecord | None = None
+    slices: dict[str, tuple[ColumnSlices, ...]] = {}
     evaluation: dict[str, EvaluationRecord] = {}
     best: BestRecord | None = None
     time: dict[str, float] = {}

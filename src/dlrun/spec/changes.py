@@ -20,6 +20,7 @@ _MAY_CHANGE = {
     ("training", "early_stopping"),
     ("plugins",),
     ("tracking",),
+    ("evaluation",),
 }
 """Keys that affect only the rest of a run. The path of the data may change too, but not its fingerprint."""
 

@@ -98,6 +98,8 @@ def _own_problems(draft: Draft) -> Iterator[FieldProblem]:
     for path, component in parts:
         if component is not None:
             yield from _below(component.problems(), *path)
+    if draft.dataset is not None and draft.evaluation is not None and draft.evaluation.by:
+        yield from _below(draft.dataset.grouping_problems(draft.evaluation.by), "evaluation", "by")
 
 
 def _metric_names(draft: Draft, training: Training, description: Description | None) -> Iterator[FieldProblem]:

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from dlrun.component import Fields
 from dlrun.data import Source
 from dlrun.data.columns import ColumnKeys
 from dlrun.errors import MOST_SHOWN, DataError, Problem, SpecError, encodable
@@ -20,7 +21,7 @@ from dlrun.runs.enclosing import folder_around
 from dlrun.signature import Description
 from dlrun.spec.check import find_problems
 from dlrun.spec.sections import METRICS, OPTIONAL, SECTIONS, parse_component, parse_section
-from dlrun.spec.types import Draft, Spec, Training
+from dlrun.spec.types import Draft, EvaluationKeys, Spec, Training
 from dlrun.spec.validate import correct_keys, shown, validate
 from dlrun.system.disk import disk
 from dlrun.system.paths import absent, locate, unreadable
@@ -30,10 +31,11 @@ from dlrun.yaml_tree.override import ORIGIN as OVERRIDE
 from dlrun.yaml_tree.override import apply_overrides
 from dlrun.yaml_tree.source import MAX_BYTES, read_yaml
 
-KEYS = ("name", "seed", "plugins", *SECTIONS, "metrics", "training")
+KEYS = ("name", "seed", "plugins", *SECTIONS, "metrics", "training", "evaluation")
 MAX_SEED = 2**32 - 1
 MAX_METRICS = 1000
 MAX_PLUGINS = 100
+F = TypeVar("F", bound=Fields)
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
@@ -214,7 +216,7 @@ class _SpecParser:
         if not trust.data:
             draft = self.without_tracker(draft)
         draft = self.checked(draft, trust)
-        parts: dict[str, Any] = {key: getattr(draft, key) for key in (*SECTIONS, "metrics", "training")}
+        parts: dict[str, Any] = {key: getattr(draft, key) for key in (*SECTIONS, "metrics", "training", "evaluation")}
         if None in draft.metrics or any(part is None and key not in OPTIONAL for key, part in parts.items()):
             return None
         return Spec(name=name, seed=seed, plugins=plugins, **parts)
@@ -282,10 +284,15 @@ class _SpecParser:
         dataset, model = parts["dataset"], parts["model_type"]
         if isinstance(dataset, ColumnKeys) and model and not model.learns_embedded:
             parts["dataset"] = dataset.without_vectors()
-        node = self.document.child("training") or Node({}, self.document.place)
-        training, problems = validate(node, Training, where="training")
+        training, evaluation = self.options("training", Training), self.options("evaluation", EvaluationKeys)
+        return Draft(metrics=self.metrics(), training=training, evaluation=evaluation, **parts)
+
+    def options(self, key: str, fields: type[F]) -> F | None:
+        """Parse a section of plain keys, which all have defaults."""
+        node = self.document.child(key) or Node({}, self.document.place)
+        made, problems = validate(node, fields, where=key)
         self.problems += problems
-        return Draft(metrics=self.metrics(), training=training, **parts)
+        return made
 
     def metrics(self) -> tuple[Any, ...]:
         node = self.document.child("metrics")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from dlrun.component import Component
+from dlrun.component import Component, Fields
 from dlrun.metrics.metric import metrics
 from dlrun.registry import Registry
 from dlrun.spec.sections import OPTIONAL, SECTIONS
-from dlrun.spec.types import Training
+from dlrun.spec.types import EvaluationKeys, Training
 from dlrun.system.paths import FROM_WHERE
 
 Schema = dict[str, Any]
@@ -36,7 +36,9 @@ def json_schema() -> Schema:
         if key in OPTIONAL:
             properties[key]["anyOf"].append({"type": "null"})
     properties["metrics"] = {"type": "array", "items": _any_of(metrics, definitions)}
-    properties["training"] = _without_definitions(Training.model_json_schema(), definitions)
+    options: dict[str, type[Fields]] = {"training": Training, "evaluation": EvaluationKeys}
+    for key, fields in options.items():
+        properties[key] = _without_definitions(fields.model_json_schema(), definitions)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "dlrun spec",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -126,6 +126,18 @@ class Training(Fields):
         return {**data, "epochs": DEFAULT_EPOCHS} if lacks_both else data
 
 
+class EvaluationKeys(Fields):
+    """What to evaluate at the end of a training, besides loss and metrics."""
+
+    by: tuple[str, ...] = Field(
+        default=(),
+        max_length=10,
+        examples=[["sex", "region"]],
+        description="Columns of the data files to score by group: each category, or each quarter of the numbers. They "
+        "need not be features. See `dlrun eval --by`.",
+    )
+
+
 @dataclass(frozen=True)
 class Draft:
     """The valid parts of a spec. Other parts are None, so that the valid ones can still be checked together.
@@ -143,6 +155,7 @@ class Draft:
     metrics: tuple[Metric | None, ...]
     training: Training | None
     tracking: Tracker | None = None
+    evaluation: EvaluationKeys | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +173,7 @@ class Spec:
     metrics: tuple[Metric, ...]
     training: Training
     tracking: Tracker | None = None
+    evaluation: EvaluationKeys = field(default_factory=EvaluationKeys)
 
     def draft(self) -> Draft:
         """Return the spec as a draft in which every part is valid."""
@@ -173,6 +187,7 @@ class Spec:
             metrics=self.metrics,
             training=self.training,
             tracking=self.tracking,
+            evaluation=self.evaluation,
         )
 
     def plain(self) -> dict[str, Any]:
@@ -189,4 +204,6 @@ class Spec:
             "metrics": [metric.plain() for metric in self.metrics],
             "training": self.training.model_dump(mode="json"),
             **({"tracking": self.tracking.plain()} if self.tracking else {}),
+            # Left out by default, so that specs without it have the digest that they had in earlier versions.
+            **({"evaluation": self.evaluation.model_dump(mode="json")} if self.evaluation.by else {}),
         }

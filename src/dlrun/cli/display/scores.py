@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dlrun.cli.display.format import format_score, format_scores, format_table, widest
+from dlrun.cli.display.slices import plain_slices
 from dlrun.scoring.breakdown import shown_count
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def plain_evaluation(evaluation: Evaluation) -> dict[str, Any]:
             "overall": _plain(breakdown.overall),
             "parts": {name: _plain(part) for name, part in breakdown.parts.items()},
             "confusion": breakdown.matrix().tolist() if has_matrix else None,
+            "slices": plain_slices(breakdown.slices),
             "table": str(evaluation.table) if evaluation.table else None,
         },
     }

@@ -1,0 +1,67 @@
+"""Read the columns that the examples of a file are grouped by, beside the examples themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from dlrun.data.columns import ColumnKeys, group_problems, group_values
+from dlrun.data.columns.texts import MISSING_VALUES, known_values
+from dlrun.data.interface import Interface
+from dlrun.data.table.input import TableInput
+from dlrun.errors import UsageError
+from dlrun.experiment.slices import refuse_problems
+
+if TYPE_CHECKING:
+    from dlrun.data import Source
+
+Array = npt.NDArray[Any]
+
+
+def keeping_columns(interface: Interface, source: str, by: Sequence[str]) -> Interface:
+    """Return an interface that reads some columns of a file beside the examples.
+
+    Args:
+        interface: The interface of the run.
+        source: The file.
+        by: Names of the columns, features or not; empty for none.
+
+    Raises:
+        UsageError: The file has no such column, or no columns at all.
+        DataError: The file cannot be read.
+    """
+    if not by:
+        return interface
+    raw: Any = interface.raw
+    if isinstance(raw, TableInput) and source != "-":  # standard input can be read only once
+        with raw.reading.open(source) as table:
+            refuse_problems([*group_problems(by, table)])
+    try:
+        raw = raw.keeping(by)
+    except UsageError as error:
+        what = f"--by: the examples of {source} cannot be grouped by {', '.join(by)}, because they have no columns"
+        raise UsageError(what, expected="a run on a table, on texts, or on images listed in a file") from error
+    return replace(interface, raw=raw)
+
+
+def group_kept(kept: Mapping[str, Sequence[str | None]], dataset: Source) -> Mapping[str, Array]:
+    """Return the values of columns of a file in the form to group its examples by; see `group_values`.
+
+    Args:
+        kept: Values of each column as in the file, None if missing.
+        dataset: The dataset of the spec, whose keys say how values are read.
+    """
+    import pyarrow as pa
+
+    keys = dataset if isinstance(dataset, ColumnKeys) else None
+    listed, missing = (keys.listed, keys.missing_texts) if keys else ({}, MISSING_VALUES)
+    return {
+        name: group_values(
+            known_values(pa.array(values, pa.string()), missing),
+            is_category=listed.get(name) in ("categorical", "text"),
+        )
+        for name, values in kept.items()
+    }
