@@ -223,16 +223,16 @@ class Source(Component, abc.ABC):
             problem = f"{count:,} of {examples:,} examples are held out for the test"
             yield FieldProblem(("test",), problem, f"fewer than {examples:,}", "a fraction, such as 0.2")
 
-    def grouping_problems(self, names: Sequence[str]) -> Iterator[FieldProblem]:
-        """Yield the columns that examples cannot be grouped by, each with its index; see `read_groups`."""
-        what = f"examples of a dataset of type {self.type_name} cannot be grouped by {', '.join(names)}"
+    def slicing_problems(self, names: Sequence[str]) -> Iterator[FieldProblem]:
+        """Yield the columns that examples cannot be sliced by, each with its index; see `read_slice_values`."""
+        what = f"examples of a dataset of type {self.type_name} cannot be sliced by {', '.join(names)}"
         yield FieldProblem((), f"{what}: columns are read for tables only", "a dataset of type table")
 
-    def read_groups(self, names: Sequence[str], splits: Mapping[str, Split]) -> Mapping[str, Mapping[str, Array]]:
+    def read_slice_values(self, names: Sequence[str], splits: Mapping[str, Split]) -> Mapping[str, Mapping[str, Array]]:
         """Read columns of the files of the dataset, features or not, for the examples of splits.
 
         Args:
-            names: Names of columns for which `grouping_problems` yields nothing.
+            names: Names of columns for which `slicing_problems` yields nothing.
             splits: Splits of the loaded dataset.
 
         Returns:

@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 from dlrun.data.target_transform import check_transformable
 from dlrun.errors import DataError, UsageError
-from dlrun.evaluation.groups import group_kept, keeping_columns
 from dlrun.evaluation.record import Origin, data_name, record_evaluation
+from dlrun.evaluation.slice_columns import keeping_columns, kept_values
 from dlrun.experiment.slices import (
     collect_predictions,
-    read_groups,
-    refuse_groups,
+    read_slice_values,
+    refuse_slicing,
     slice_predictions,
     truth_and_predictions,
 )
@@ -112,7 +112,7 @@ def evaluate(  # noqa: PLR0913  each argument is an option of the command
         evaluated = _evaluate_file(folder, file, data, by=by, checkpoint=checkpoint, listener=listener)
     else:
         by = by or file.spec.evaluation.by
-        refuse_groups(file.spec.dataset, by)
+        refuse_slicing(file.spec.dataset, by)
         wanted = _Wanted(split or "test", by, checkpoint, allow_changes=allow_changes)
         evaluated = _evaluate_splits(folder, file, wanted, listener=listener)
     for name, evaluation, origin in evaluated:
@@ -154,14 +154,14 @@ def _evaluate_splits(
             raise UsageError(what, expected="the same data", hint=hint)
         listener(Note("warning", what))
     chosen = tuple(splits) if wanted.split == "all" else (wanted.split,)
-    groups = read_groups(setup, wanted.by, chosen)
+    columns = read_slice_values(setup, wanted.by, chosen)
     restored = restore_model(setup.spec, setup.compiled.model, folder, wanted.checkpoint, listener)
     origin = Origin(wanted.checkpoint, restored, setup.dataset.name, setup.dataset.fingerprint)
     baseline = find_baseline(setup)
     for name in chosen:
         scores, naive = setup.evaluator(name).scores(), naive_scores(setup, baseline, name) if baseline else {}
         collector, weight = collect_predictions(setup, name), splits[name].sample_weight
-        slices = slice_predictions(collector, groups.get(name, {}), setup.spec, weight=weight)
+        slices = slice_predictions(collector, columns.get(name, {}), setup.spec, weight=weight)
         breakdown = replace(_break_down(setup, name, collector), naive=naive, slices=slices)
         yield name, Evaluation(scores, breakdown, restored), origin
 
@@ -210,7 +210,7 @@ def _evaluate_file(
     if blank:
         listener(Note("warning", f"all features are missing in {blank:,} of {examples:,} examples"))
     of_naive = {} if naive is None else naive.scores()
-    slices = slice_predictions(collector, group_kept(kept, file.spec.dataset), file.spec)
+    slices = slice_predictions(collector, kept_values(kept, file.spec.dataset), file.spec)
     breakdown = replace(collector.breakdown(), naive=of_naive, slices=slices)
     evaluation = Evaluation(scores.scores(), breakdown, trained.checkpoint)
     return [(data_name(data), evaluation, Origin(checkpoint, trained.checkpoint, data))]

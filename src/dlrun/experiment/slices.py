@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from dlrun.training.setup import TrainingSetup
 
 Array = npt.NDArray[Any]
-Groups = Mapping[str, Mapping[str, Array]]
-"""For each split, the values of each column to group its examples by; see `Source.read_groups`."""
+SliceValues = Mapping[str, Mapping[str, Array]]
+"""For each split, the values of each column to group its examples by; see `Source.read_slice_values`."""
 
 
-def refuse_groups(dataset: Source, by: Sequence[str]) -> None:
+def refuse_slicing(dataset: Source, by: Sequence[str]) -> None:
     """Check that the examples of a dataset can be grouped by some columns.
 
     Raises:
         UsageError: They cannot; the message has the reason for each column.
     """
-    refuse_problems([*dataset.grouping_problems(by)] if by else [])
+    refuse_problems([*dataset.slicing_problems(by)] if by else [])
 
 
 def refuse_problems(problems: Sequence[FieldProblem]) -> None:
@@ -49,13 +49,13 @@ def refuse_problems(problems: Sequence[FieldProblem]) -> None:
         )
 
 
-def read_groups(setup: TrainingSetup, by: Sequence[str], splits: Sequence[str]) -> Groups:
+def read_slice_values(setup: TrainingSetup, by: Sequence[str], splits: Sequence[str]) -> SliceValues:
     """Read the columns to group the examples of splits by; empty if there are none.
 
     Raises:
         DataError: A file cannot be read, lacks a column, or has changed.
     """
-    return setup.spec.dataset.read_groups(by, {name: setup.dataset.splits[name] for name in splits}) if by else {}
+    return setup.spec.dataset.read_slice_values(by, {name: setup.dataset.splits[name] for name in splits}) if by else {}
 
 
 def collect_predictions(setup: TrainingSetup, split: str) -> Collector:

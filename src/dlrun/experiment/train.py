@@ -19,7 +19,7 @@ from dlrun.experiment.record import (
 )
 from dlrun.experiment.report import keep_predictions
 from dlrun.experiment.session import Scores, Session, TrainingResult, open_session
-from dlrun.experiment.slices import Groups, collect_predictions, read_groups, slice_predictions, tell_gaps
+from dlrun.experiment.slices import SliceValues, collect_predictions, read_slice_values, slice_predictions, tell_gaps
 from dlrun.experiment.track import prepare_tracker
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.compare.baseline import WHAT_TO_TRY, is_forecast
@@ -146,14 +146,14 @@ def train_assembled(setup: TrainingSetup, run: Session, *, goes_on_from: RunFold
         solve_linear_layer(setup, run)
         # Now and not at the end: the files are still those that the examples were read from, and a wrong name of a
         # column ends the run before it is trained.
-        groups = read_held_out_groups(setup, run)
+        columns = read_slices(setup, run)
         trainer = choose_steps(setup, run)
         if goes_on_from is not None:
             restore_newest(trainer, setup, goes_on_from)
         reason = train_to_end(trainer, setup, run)
         weights = restore_final(setup, run)
         scores = score_held_out(setup, run)
-        score_groups(setup, run, groups)
+        score_slices_of_splits(setup, run, columns)
         record_outcome(run.folder, scores, weights_sha256=weights, reason=reason)
         # Last, because a kill here then costs only the report, which `resume` completes.
         predict_for_report(setup, run)
@@ -269,7 +269,7 @@ def score_held_out(setup: TrainingSetup, run: Session) -> dict[str, dict[str, fl
     return scores
 
 
-def read_held_out_groups(setup: TrainingSetup, run: Session) -> Groups:
+def read_slices(setup: TrainingSetup, run: Session) -> SliceValues:
     """Read the columns of the spec to group held-out examples by.
 
     Raises:
@@ -277,18 +277,18 @@ def read_held_out_groups(setup: TrainingSetup, run: Session) -> Groups:
     """
     by = setup.spec.evaluation.by if run.cluster.is_chief else ()
     with setup.timeline.spent("data"):
-        return read_groups(setup, by, setup.held_out_splits())
+        return read_slice_values(setup, by, setup.held_out_splits())
 
 
-def score_groups(setup: TrainingSetup, run: Session, groups: Groups) -> None:
+def score_slices_of_splits(setup: TrainingSetup, run: Session, columns: SliceValues) -> None:
     """Score the final model on groups of the held-out examples, and record the scores of each group."""
-    if not groups:
+    if not columns:
         return
     found = {}
     with setup.timeline.spent("evaluate"):
-        for split, columns in groups.items():
+        for split, values in columns.items():
             weight = setup.dataset.splits[split].sample_weight
-            found[split] = slice_predictions(collect_predictions(setup, split), columns, setup.spec, weight=weight)
+            found[split] = slice_predictions(collect_predictions(setup, split), values, setup.spec, weight=weight)
             tell_gaps(split, found[split], run.listener)
     run.folder.update_record(slices=found)
 

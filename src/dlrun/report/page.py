@@ -9,10 +9,10 @@ from dlrun.report.content import Content
 from dlrun.report.drawing import Drawing, figures
 from dlrun.report.examples import examples
 from dlrun.report.findings import Findings
-from dlrun.report.groups import groups
 from dlrun.report.headline import headline
 from dlrun.report.markup import Markup, facts, fold, join, number, table, tag
 from dlrun.report.plots import MOST_CURVES, curve_names
+from dlrun.report.slices import slice_section
 from dlrun.runs.record import RunRecord
 
 
@@ -31,7 +31,7 @@ def page(content: Content, findings: Mapping[str, Findings], drawings: Sequence[
             tag("h1", record.name),
             tag("p", _what(record), class_="soft"),
             *headline(content, findings),
-            *_section("Groups", groups(content.record, drawings)),
+            *_section("Slices", slice_section(content.record, drawings)),
             *_section(
                 "Learning",
                 [

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dlrun.report.findings import Score
-from dlrun.report.groups import shown_slices
+from dlrun.report.slices import shown_slices
 from dlrun.runs.compare.baseline import (
     WHAT_TO_TRY,
     BaselineComparison,

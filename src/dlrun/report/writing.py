@@ -12,8 +12,8 @@ from dlrun.report.content import Content, read_content
 from dlrun.report.drawing import Drawing
 from dlrun.report.examples import class_name
 from dlrun.report.findings import Findings, find
-from dlrun.report.groups import shown_slices
 from dlrun.report.page import page
+from dlrun.report.slices import shown_slices
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.predictions import StoredPredictions
 from dlrun.signature import Target

@@ -99,7 +99,7 @@ def _own_problems(draft: Draft) -> Iterator[FieldProblem]:
         if component is not None:
             yield from _below(component.problems(), *path)
     if draft.dataset is not None and draft.evaluation is not None and draft.evaluation.by:
-        yield from _below(draft.dataset.grouping_problems(draft.evaluation.by), "evaluation", "by")
+        yield from _below(draft.dataset.slicing_problems(draft.evaluation.by), "evaluation", "by")
 
 
 def _metric_names(draft: Draft, training: Training, description: Description | None) -> Iterator[FieldProblem]:

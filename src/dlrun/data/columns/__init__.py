@@ -18,7 +18,6 @@ Everything streams. Memory grows with the number of rows only for arrays of a fe
 from dlrun.data.columns.column import CategoricalColumn, Column, NumericColumn, shown_row
 from dlrun.data.columns.dates import DateColumn
 from dlrun.data.columns.fit import fit_columns, stored_blocks
-from dlrun.data.columns.groups import group_problems, group_values, read_group_columns
 from dlrun.data.columns.keys import ColumnKeys, name_problem
 from dlrun.data.columns.kinds import Plan, plan_columns, reasons
 from dlrun.data.columns.planned import PlannedColumn, notation_of
@@ -37,6 +36,7 @@ from dlrun.data.columns.raw import (
     read_rows,
 )
 from dlrun.data.columns.rows import CodedColumn, CodedRows, code_rows
+from dlrun.data.columns.slice_columns import read_slice_columns, slice_problems, slice_values
 from dlrun.data.columns.survey import ColumnSurvey, survey_columns
 from dlrun.data.columns.text_column import TextColumn, TextLengths, count_lengths
 from dlrun.data.columns.unknown import UnknownCategories, watch
@@ -69,8 +69,6 @@ __all__ = [
     "deployed_texts",
     "embedded_columns",
     "fit_columns",
-    "group_problems",
-    "group_values",
     "input_names",
     "name_problem",
     "names_of",
@@ -78,10 +76,12 @@ __all__ = [
     "packs",
     "plan_columns",
     "read_as",
-    "read_group_columns",
     "read_rows",
+    "read_slice_columns",
     "reasons",
     "shown_row",
+    "slice_problems",
+    "slice_values",
     "stored_blocks",
     "survey_columns",
     "watch",

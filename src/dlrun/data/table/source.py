@@ -14,8 +14,8 @@ from dlrun.data.columns import (
     ColumnsPreprocess,
     TableFiles,
     embedded_columns,
-    group_problems,
-    read_group_columns,
+    read_slice_columns,
+    slice_problems,
     stored_blocks,
 )
 from dlrun.data.dataset import Dataset, datasets
@@ -101,21 +101,21 @@ class Table(TableKeys):
             return self._from_memory(divide_rows(self, plan), note)
         return self._from_cache(stored)
 
-    def grouping_problems(self, names: Sequence[str]) -> Iterator[FieldProblem]:
+    def slicing_problems(self, names: Sequence[str]) -> Iterator[FieldProblem]:
         """Yield the columns that the training rows do not have, if the file can be read now."""
         try:
             table = self.open_table(self.path, head_only=True)
         except DataError:  # load() raises it: the data is wrong, not the names
             return
-        yield from group_problems(names, table)
+        yield from slice_problems(names, table)
 
-    def read_groups(self, names: Sequence[str], splits: Mapping[str, Split]) -> Mapping[str, Mapping[str, Array]]:
+    def read_slice_values(self, names: Sequence[str], splits: Mapping[str, Split]) -> Mapping[str, Mapping[str, Array]]:
         """Read columns of the files again, and select the rows of each split.
 
         Raises:
             DataError: A file lacks a column, or has fewer rows than when the dataset was loaded.
         """
-        values = read_group_columns(tuple(self._tables().values()), names, self)
+        values = read_slice_columns(tuple(self._tables().values()), names, self)
         found: dict[str, dict[str, Array]] = {}
         for split, part in splits.items():
             rows = np.asarray(part.rows)

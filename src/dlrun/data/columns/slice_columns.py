@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 
-def group_problems(names: Sequence[str], table: TableFiles) -> Iterator[FieldProblem]:
+def slice_problems(names: Sequence[str], table: TableFiles) -> Iterator[FieldProblem]:
     """Yield the columns that a table does not have, that cannot be read, or that are named twice."""
     for index, name in enumerate(names):
         yield from name_problem((index,), name, table)
@@ -36,7 +36,7 @@ def group_problems(names: Sequence[str], table: TableFiles) -> Iterator[FieldPro
             yield FieldProblem((index,), f"{name!r} is named twice", "each column once")
 
 
-def read_group_columns(tables: Sequence[TableFiles], names: Sequence[str], keys: ColumnKeys) -> dict[str, Array]:
+def read_slice_columns(tables: Sequence[TableFiles], names: Sequence[str], keys: ColumnKeys) -> dict[str, Array]:
     """Read columns of all rows of several tables, one table after the other.
 
     Args:
@@ -45,7 +45,7 @@ def read_group_columns(tables: Sequence[TableFiles], names: Sequence[str], keys:
         keys: The keys of the dataset.
 
     Returns:
-        The values of each column; see `group_values`.
+        The values of each column; see `slice_values`.
 
     Raises:
         DataError: A file is damaged, or lacks a column.
@@ -58,12 +58,12 @@ def read_group_columns(tables: Sequence[TableFiles], names: Sequence[str], keys:
             for name in names:
                 parts[name].append(known_values(block.columns[name], keys.missing_texts))
     return {
-        name: group_values(_joined(found), tables[0], is_category=keys.listed.get(name) in ("categorical", "text"))
+        name: slice_values(_joined(found), tables[0], is_category=keys.listed.get(name) in ("categorical", "text"))
         for name, found in parts.items()
     }
 
 
-def group_values(known: pa.Array, table: TableFiles | None = None, *, is_category: bool = False) -> Array:
+def slice_values(known: pa.Array, table: TableFiles | None = None, *, is_category: bool = False) -> Array:
     """Return the values of a column in the form to group examples by.
 
     Args:

@@ -25,7 +25,7 @@ def shown_slices(record: RunRecord) -> tuple[ColumnSlices, ...]:
     return (*found, *(column for column in later if column.column not in known))
 
 
-def groups(record: RunRecord, drawings: Sequence[Drawing]) -> Iterator[Markup]:
+def slice_section(record: RunRecord, drawings: Sequence[Drawing]) -> Iterator[Markup]:
     """Yield the markup for each column that examples are grouped by."""
     plots = iter([drawing for drawing in drawings if drawing.name.startswith("slices")])
     for column in shown_slices(record):

@@ -141,7 +141,7 @@ def test_data_without_columns_says_what_can_be_grouped(place: Path) -> None:
         "model": "linear",
         "loss": "sparse_categorical_crossentropy",
     }
-    with pytest.raises(SpecError, match="a dataset of type builtin cannot be grouped by sex"):
+    with pytest.raises(SpecError, match="a dataset of type builtin cannot be sliced by sex"):
         train({**config, "evaluation": {"by": ["sex"]}}, runs_dir=place / "runs")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from dlrun.data.columns import group_values
+from dlrun.data.columns import slice_values
 from dlrun.data.table import source as table_module
 from dlrun.data.table.source import Table
 from dlrun.errors import DataError
@@ -31,7 +31,7 @@ def people(folder: Path, **keys: object) -> Table:
 
 def check_alignment(table: Table) -> None:
     splits = table.load().splits
-    groups = table.read_groups(("id", "sex", "age"), splits)
+    groups = table.read_slice_values(("id", "sex", "age"), splits)
     for name, split in splits.items():
         assert len(groups[name]["id"]) == len(split)
         # `age` is a feature, the first of a stored row: the rows read again are those of the examples.
@@ -51,12 +51,12 @@ def test_rows_of_separate_files_are_numbered_through_all_of_them(tmp_path: Path)
     table = people(tmp_path, test=0, test_path=str(test), validation=30)
     check_alignment(table)
     splits = table.load().splits
-    assert (table.read_groups(("id",), splits)["test"]["id"] >= 1000).all()
+    assert (table.read_slice_values(("id",), splits)["test"]["id"] >= 1000).all()
 
 
 def test_rows_in_files_of_the_cache_know_their_numbers_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DLRUN_CACHE", str(tmp_path / "cache"))
-    for constant in ("_DESCRIBED_BYTES", "_PERHAPS_LARGE_BYTES", "IN_MEMORY_BYTES"):
+    for constant in ("DESCRIBED_BYTES", "_PERHAPS_LARGE_BYTES", "IN_MEMORY_BYTES"):
         monkeypatch.setattr(table_module, constant, 0)
     table = people(tmp_path, validation=0.25)
     check_alignment(table)
@@ -69,7 +69,7 @@ def test_a_file_that_lost_rows_meanwhile_is_refused(tmp_path: Path) -> None:
     splits = table.load().splits
     write_people(tmp_path / "people.csv", 20)
     with pytest.raises(DataError, match="has changed since its rows were read"):
-        table.read_groups(("sex",), splits)
+        table.read_slice_values(("sex",), splits)
 
 
 def test_the_fingerprint_does_not_depend_on_row_numbers(tmp_path: Path) -> None:
@@ -82,17 +82,17 @@ def test_the_fingerprint_does_not_depend_on_row_numbers(tmp_path: Path) -> None:
 
 
 def test_names_of_columns_are_checked_with_the_nearest_one(tmp_path: Path) -> None:
-    problems = list(people(tmp_path).grouping_problems(("sex", "agee", "sex")))
+    problems = list(people(tmp_path).slicing_problems(("sex", "agee", "sex")))
     assert [problem.path for problem in problems] == [(1,), (2,)]
     assert problems[0].hint == "did you mean 'age'?"
 
 
 def test_numbers_stay_numbers_and_codes_stay_texts(tmp_path: Path) -> None:
-    assert group_values(pa.array(["1.5", None, "2"])).tolist() == pytest.approx([1.5, np.nan, 2.0], nan_ok=True)
-    assert group_values(pa.array(["01", None]), is_category=True).tolist() == ["01", ""]
-    assert group_values(pa.array([3, None], pa.int64())).tolist() == pytest.approx([3.0, np.nan], nan_ok=True)
-    assert group_values(pa.array(["a", None, "1"])).tolist() == ["a", "", "1"]
-    assert group_values(pa.array(["2021-03-05", "2022-01-01"])).tolist() == [2021.0, 2022.0]
+    assert slice_values(pa.array(["1.5", None, "2"])).tolist() == pytest.approx([1.5, np.nan, 2.0], nan_ok=True)
+    assert slice_values(pa.array(["01", None]), is_category=True).tolist() == ["01", ""]
+    assert slice_values(pa.array([3, None], pa.int64())).tolist() == pytest.approx([3.0, np.nan], nan_ok=True)
+    assert slice_values(pa.array(["a", None, "1"])).tolist() == ["a", "", "1"]
+    assert slice_values(pa.array(["2021-03-05", "2022-01-01"])).tolist() == [2021.0, 2022.0]
     table = people(tmp_path, categorical=("code",))
     splits = table.load().splits
-    assert set(table.read_groups(("code",), splits)["test"]["code"]) == {"00", "01", "02", "03"}
+    assert set(table.read_slice_values(("code",), splits)["test"]["code"]) == {"00", "01", "02", "03"}

@@ -1,7 +1,7 @@
 """What a report shows of groups of examples."""
 
 from dlrun.report.column_plots import slice_scores
-from dlrun.report.groups import groups, shown_slices
+from dlrun.report.slices import shown_slices, slice_section
 from dlrun.report.verdict import verdicts
 from dlrun.runs.record import RunRecord
 from dlrun.scoring.slices import ColumnSlices, Estimate, Gap, Slice
@@ -24,7 +24,7 @@ def record(**changes: object) -> RunRecord:
 
 def shown(of: RunRecord) -> str:
     drawings = [drawing for column in shown_slices(of) for drawing in slice_scores(column)]
-    return "".join(groups(of, drawings))
+    return "".join(slice_section(of, drawings))
 
 
 def test_the_groups_of_the_main_split_are_shown_with_counts_intervals_and_gaps() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from dlrun.data.columns import ColumnKeys, group_problems, group_values
+from dlrun.data.columns import ColumnKeys, slice_problems, slice_values
 from dlrun.data.columns.texts import MISSING_VALUES, known_values
 from dlrun.data.interface import Interface
 from dlrun.data.table.input import TableInput
@@ -38,17 +38,17 @@ def keeping_columns(interface: Interface, source: str, by: Sequence[str]) -> Int
     raw: Any = interface.raw
     if isinstance(raw, TableInput) and source != "-":  # standard input can be read only once
         with raw.reading.open(source) as table:
-            refuse_problems([*group_problems(by, table)])
+            refuse_problems([*slice_problems(by, table)])
     try:
         raw = raw.keeping(by)
     except UsageError as error:
-        what = f"--by: the examples of {source} cannot be grouped by {', '.join(by)}, because they have no columns"
+        what = f"--by: the examples of {source} cannot be sliced by {', '.join(by)}, because they have no columns"
         raise UsageError(what, expected="a run on a table, on texts, or on images listed in a file") from error
     return replace(interface, raw=raw)
 
 
-def group_kept(kept: Mapping[str, Sequence[str | None]], dataset: Source) -> Mapping[str, Array]:
-    """Return the values of columns of a file in the form to group its examples by; see `group_values`.
+def kept_values(kept: Mapping[str, Sequence[str | None]], dataset: Source) -> Mapping[str, Array]:
+    """Return the values of columns of a file in the form to group its examples by; see `slice_values`.
 
     Args:
         kept: Values of each column as in the file, None if missing.
@@ -59,7 +59,7 @@ def group_kept(kept: Mapping[str, Sequence[str | None]], dataset: Source) -> Map
     keys = dataset if isinstance(dataset, ColumnKeys) else None
     listed, missing = (keys.listed, keys.missing_texts) if keys else ({}, MISSING_VALUES)
     return {
-        name: group_values(
+        name: slice_values(
             known_values(pa.array(values, pa.string()), missing),
             is_category=listed.get(name) in ("categorical", "text"),
         )
