@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from dlrun.models import models
-from dlrun.signature import Features, Target
+from dlrun.signature import Continuous, Features, Target
 
 pytestmark = pytest.mark.tensorflow
 
 IMAGE = Features("image", (9, 7, 2))
 VECTOR = Features("vector", (6,))
+NUMBERS = Features("vector", (6,), continuous=tuple(Continuous(place, (0.0, 0.5, 1.0)) for place in (0, 1, 3, 4)))
 SEQUENCE = Features("sequence", (8, 3))
 TOKENS = Features("tokens", (8,), vocabulary_size=20)
 CLASSES = Target("classes", 4)
@@ -46,6 +47,7 @@ def reconstructing(features: Features, parameters: int, **keys: Any) -> Case:
 
 
 CONVOLUTIONS = ({"filters": 5, "pool_size": 2}, {"filters": 6, "padding": "same", "strides": (2, 1)})
+PBLD = {"type": "periodic", "form": "pbld", "frequencies": 5, "size": 4}
 CASES = (
     Case("linear", {}, IMAGE, CLASSES, 9 * 7 * 2 * 4 + 4),
     Case("linear", {"l2": 1e-4}, VECTOR, VALUE, 6 + 1),
@@ -58,6 +60,40 @@ CASES = (
         IMAGE,
         CLASSES,
         (126 * 16 + 16) + 4 * 16 + (16 * 4 + 4),
+    ),
+    Case(
+        "mlp",
+        {"units": (16,), "numeric_embedding": {"type": "periodic", "frequencies": 5, "size": 3}},
+        NUMBERS,
+        CLASSES,
+        4 * (5 + 10 * 3 + 3) + (4 * 3 + 2) * 16 + 16 + (16 * 4 + 4),
+    ),
+    Case(
+        "linear",
+        {"numeric_embedding": {"type": "piecewise_linear", "size": 3}},
+        NUMBERS,
+        VALUE,
+        4 * (2 * 3 + 3) + (4 * 3 + 2) + 1,
+    ),
+    # Scales at the inputs of both layers, kernels, scales and biases at their outputs, and heads.
+    Case(
+        "tabm",
+        {"units": (16, 8), "members": 5},
+        VECTOR,
+        CLASSES,
+        5 * 6 + 6 * 16 + 2 * 5 * 16 + 5 * 16 + 16 * 8 + 2 * 5 * 8 + 5 * (8 * 4 + 4),
+    ),
+    Case(
+        "tabm",
+        {
+            "units": (8,),
+            "members": 3,
+            "dropout": 0.1,
+            "numeric_embedding": PBLD,
+        },
+        NUMBERS,
+        BINARY,
+        4 * (5 + 5 + 5 * 3 + 3) + 3 * (4 * 4 + 2) + (4 * 4 + 2) * 8 + 2 * 3 * 8 + 3 * (8 + 1),
     ),
     # 9x7 -valid 3-> 7x5 -pool 2-> 3x2 -same, strides 2x1-> 2x2
     Case(
@@ -163,13 +199,16 @@ def examples(case: Case) -> tuple[Any, Any]:
 def loss_for(case: Case) -> Any:
     import keras
 
-    match case.target.encoding:
-        case "index":
-            return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        case "binary":
-            return keras.losses.BinaryCrossentropy(from_logits=True)
-        case _:
-            return keras.losses.MeanSquaredError()
+    from dlrun.training.step.by_member import MembersLoss
+
+    loss: Any = keras.losses.MeanSquaredError()
+    if case.target.encoding == "index":
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    elif case.target.encoding == "binary":
+        loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    component = models.find(case.model)
+    assert component is not None
+    return MembersLoss(loss, is_of_batch=False) if component.trains_members else loss
 
 
 @pytest.fixture
@@ -247,7 +286,7 @@ def test_only_the_last_layers_are_float32_under_mixed_precision(case: Case) -> N
     assert output.dtype.name == "float32"
     assert keras.ops.any(output != keras.ops.cast(keras.ops.cast(output, "bfloat16"), "float32"))
     # The input of a least-squares solution is not rounded either.
-    precise = ("head", "reconstruction", "output", "shortcut")
+    precise = ("head", "reconstruction", "output", "shortcut", "numeric_embedding")
     inner = [layer for layer in model.layers[1:] if not any(part in layer.name for part in precise)]
     assert {layer.compute_dtype for layer in inner if layer.name != "code_penalty"} <= {"bfloat16"}
     assert {weight.dtype for weight in model.weights} == {"float32"}

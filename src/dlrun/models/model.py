@@ -26,6 +26,9 @@ class Model(Component, abc.ABC):
     target_is_input: ClassVar[bool] = False
     """Whether it reconstructs its own input and ignores the labels of the data."""
 
+    trains_members: ClassVar[bool] = False
+    """Whether its output in training has an axis of members, `(batch, members, units)`, each with a loss of its own."""
+
     @abc.abstractmethod
     def build(self, features: Features, target: Target) -> keras.Model:
         """Build the Keras model without compiling it.

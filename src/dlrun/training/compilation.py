@@ -15,6 +15,7 @@ from dlrun.spec.types import Spec
 from dlrun.system.keras_internals import make_metric_variables
 from dlrun.training.devices.device import choose_precision, dtype_policy
 from dlrun.training.step.by_column import build_loss, build_metric
+from dlrun.training.step.by_member import MembersLoss, score_mean
 from dlrun.training.step.dropout import exchange_dropout
 from dlrun.training.step.fused_optimizers import fuse
 from dlrun.training.step.parts import join_parts
@@ -116,10 +117,14 @@ def _compile(model: keras.Model, spec: Spec, target: Target, *, length: Training
     rate = spec.optimizer.learning_rate
     learning_rate = spec.schedule.build(rate, steps_per_epoch=length.steps_per_epoch, total_steps=length.steps)
     optimizer = fuse(spec.optimizer.build(learning_rate))
+    loss, metrics = build_loss(spec.loss, target), [build_metric(metric, target) for metric in spec.metrics]
+    if spec.model.trains_members:
+        loss = MembersLoss(loss, is_of_batch=spec.loss.is_of_batch)
+        metrics = [score_mean(metric, target) for metric in metrics]
     model.compile(
         optimizer=optimizer,
-        loss=build_loss(spec.loss, target),
-        metrics=[build_metric(metric, target) for metric in spec.metrics],
+        loss=loss,
+        metrics=metrics,
         jit_compile=False,  # XLA is applied to the step by the loop; here it would forbid some layers on the CPU
     )
 

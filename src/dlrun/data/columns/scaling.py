@@ -128,9 +128,10 @@ class QuantileScaling:
             count = len(points) - 1
             start[number, :count], rise[number, :count] = points[:-1], np.diff(scores)
             width[number, :count] = np.diff(np.array(points, np.float32))
-        first = np.array([scores[0] for scores in self.scores], np.float32)
+        below = -np.array([scores[0] for scores in self.scores], np.float32)
         part = ops.clip((ops.expand_dims(values, -1) - start) / width, 0.0, 1.0)
-        return ops.sum(part * rise, axis=-1) + first
+        # Not an addition: Keras 3.15 makes a BiasAdd of one, which TensorFlow Lite cannot convert for a sequence.
+        return ops.sum(part * rise, axis=-1) - below
 
 
 Scaling = Annotated[RobustScaling | QuantileScaling, Field(discriminator="type")]

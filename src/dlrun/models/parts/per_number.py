@@ -26,6 +26,17 @@ def multiply_each(values: Any, kernel: Any) -> Any:
     return keras.ops.squeeze(keras.ops.matmul(keras.ops.expand_dims(values, -2), kernel), -2)
 
 
+def shifted(values: Any, bias: Any) -> Any:
+    """Return the sum of values and a bias.
+
+    Keras 3.15 turns the addition of a bias with one axis longer than 1 into a BiasAdd, which TensorFlow Lite cannot
+    convert for values of three axes.
+    """
+    import keras
+
+    return keras.ops.subtract(values, -bias)
+
+
 def side_by_side(vectors: Any, inputs: Any, size: int) -> Any:
     """Join the last two axes.
 

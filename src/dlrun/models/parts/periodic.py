@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlrun.models.parts.per_number import multiply_each, side_by_side, uniform
+from dlrun.models.parts.per_number import multiply_each, shifted, side_by_side, uniform
 
 if TYPE_CHECKING:
     import keras
@@ -99,10 +99,10 @@ def periodic_embedding() -> type[keras.layers.Layer]:
             angles = ops.multiply(numbers, weights["frequencies"] * np.float32(2 * math.pi))
             if self.is_plr:
                 waves = ops.concatenate([ops.sin(angles), ops.cos(angles)], axis=-1)
-                vectors = ops.relu(ops.add(multiply(waves, weights["kernel"]), weights["bias"]))
+                vectors = ops.relu(shifted(multiply(waves, weights["kernel"]), weights["bias"]))
             else:
-                waves = ops.cos(ops.add(angles, weights["phase"]))
-                vectors = ops.add(multiply(waves, weights["kernel"]), weights["bias"])
+                waves = ops.cos(shifted(angles, weights["phase"]))
+                vectors = shifted(multiply(waves, weights["kernel"]), weights["bias"])
                 vectors = ops.concatenate([numbers, vectors], axis=-1)
             return side_by_side(vectors, inputs, self.size)
 

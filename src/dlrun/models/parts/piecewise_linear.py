@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.models.parts.per_number import multiply_each, side_by_side, uniform
+from dlrun.models.parts.per_number import multiply_each, shifted, side_by_side, uniform
 
 if TYPE_CHECKING:
     import keras
@@ -78,7 +78,7 @@ def piecewise_linear_embedding() -> type[keras.layers.Layer]:
             return ops.minimum(ops.maximum(ops.divide(ops.subtract(numbers, start), width), low), high)
 
         def _finished(self, product: Any, bias: Any, inputs: Any) -> Any:
-            vectors = keras.ops.add(product, bias)
+            vectors = shifted(product, bias)
             return side_by_side(keras.ops.relu(vectors) if self.activation == "relu" else vectors, inputs, self.size)
 
         def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:

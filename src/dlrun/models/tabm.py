@@ -1,0 +1,84 @@
+"""TabM: an ensemble of multilayer perceptrons that share most weights, for tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from dlrun.component import FieldProblem
+from dlrun.models.embedding import NumericEmbedding
+from dlrun.models.layers import Activation, Fraction, NotEmpty, Positive, Weights, features_input, flattened
+from dlrun.models.model import Model, models
+from dlrun.models.parts.members import MeanOfMembers, member_dense, member_mean, member_scale
+from dlrun.signature import Features, Target
+
+if TYPE_CHECKING:
+    import keras
+
+
+@models.register("tabm")
+class TabM(NumericEmbedding, Weights, Model):
+    """Many multilayer perceptrons, trained at once, which share their kernels and differ in scales, biases and heads.
+
+    Each member has a loss of its own in training. The prediction is the mean of the members: of their probabilities, or
+    of their values.
+
+    Formula:
+        h_i = activation(s_i (W_i (r_i h_(i-1))) + b_i), y = V h_n + c, where each member has its own r, s, b, V and c.
+        At first only r_1 and the heads V, c differ.
+
+    Reference:
+        Gorishniy, Kotelnikov and Babenko, 2025, "TabM: Advancing Tabular Deep Learning with Parameter-Efficient
+        Ensembling", arXiv:2410.24210
+    """
+
+    takes = ("image", "vector")
+    learns_embedded = True
+    trains_members = True
+
+    units: NotEmpty[Positive] = Field(description="Width of each hidden layer, from input to output.")
+    members: Annotated[int, Field(ge=2, le=1024)] = Field(
+        default=32, description="Number of perceptrons. A step takes about so many times as long as one of them."
+    )
+    activation: Activation = Field(default="relu", description="Activation of the hidden layers.")
+    dropout: Fraction = Field(
+        default=0.0,
+        description="Fraction of the outputs of each hidden layer dropped during training, at least 0, below 1.",
+    )
+
+    def build(self, features: Features, target: Target) -> keras.Model:
+        """Build the Keras model.
+
+        Shape:
+            Input: `(batch, *features.shape)`. Output: `(batch, target.units)`, or in training
+            `(batch, members, target.units)`, float32.
+        """
+        import keras
+
+        layers, scale = keras.layers, member_scale()
+        inputs = features_input(features)
+        tensor = flattened(self.embedded(inputs, features))
+        # A random sign keeps the size of a plain number. The vector of a number has one random factor.
+        initial = "signs" if self.numeric_keys is None else "normal"
+        widths = self.embedded_widths(features) if features.kind == "vector" else ()
+        for number, units in enumerate(self.units, start=1):
+            first = {"initial": initial, "widths": widths} if number == 1 else {}
+            name = f"dense_{number}"
+            tensor = scale(self.members, name=f"{name}_inputs", **first)(tensor)
+            tensor = layers.Dense(units, use_bias=False, name=name, **self.kernel_options())(tensor)
+            tensor = scale(self.members, use_bias=True, name=f"{name}_outputs")(tensor)
+            if self.activation != "linear":
+                tensor = layers.Activation(self.activation, name=f"{name}_activation")(tensor)
+            if self.dropout:
+                tensor = layers.Dropout(self.dropout, name=f"{name}_dropout")(tensor)
+        tensor = member_dense()(target.units, activation=target.activation, dtype="float32", name="head")(tensor)
+        mean = MeanOfMembers.of(target)
+        outputs = member_mean()(link=mean.link, sizes=mean.sizes, dtype="float32", name="mean_output")(tensor)
+        return keras.Model(inputs, outputs, name=self.type_name)
+
+    def misfits(self, features: Features) -> Iterator[FieldProblem]:
+        """Yield a numeric embedding for features without continuous numbers."""
+        if features.kind in self.takes:
+            yield from self.numeric_misfits(features)
