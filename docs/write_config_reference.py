@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from dlrun.data.folds import Folds
 from dlrun.spec.describe import describe_component, describe_keys, list_components
 from dlrun.spec.schema import json_schema
 from dlrun.spec.types import EvaluationKeys, Training
@@ -36,6 +37,9 @@ def _generated() -> Iterator[str]:
     yield from _heading("evaluation", 2)
     yield "What is evaluated at the end, besides loss and metrics: the keys under `evaluation:`.\n"
     yield from _table(describe_keys(EvaluationKeys))
+    yield from _heading("folds", 2)
+    yield "Cross-validation: the keys under `folds:`, or only a number, which is short for `count`.\n"
+    yield from _table(describe_keys(Folds))
     listed = list_components()
     for kind in _SECTIONS:
         yield from _heading(kind, 2)

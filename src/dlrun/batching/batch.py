@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dlrun.batching.crew import crew_started
+from dlrun.batching.folds.write import write_complete_folds
 from dlrun.batching.plan import check_metric, plan_batch
 from dlrun.batching.slots import make_slots
 from dlrun.batching.state import BatchListener, unheard
@@ -40,4 +41,6 @@ def run_batch(wanted: BatchOptions, *, listener: BatchListener = unheard) -> Bat
         with crew_started() as crew:
             work.go_on(crew)
     work.close()
-    return make_table(tuple(work.states.values()), metric=wanted.metric)
+    states = tuple(work.states.values())
+    folds = write_complete_folds(states, runs_dir=wanted.runs_dir)
+    return make_table(states, metric=wanted.metric, folds=folds)

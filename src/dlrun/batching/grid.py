@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
+from dlrun.data.folds import Fold
 from dlrun.errors import UsageError
 
-SEED = "seed"
+SEED, FOLD, REPEAT = "seed", "fold", "repeat"
 LARGEST_BATCH = 10_000
 _OPENING, _CLOSING, _QUOTES = "([{", ")]}", "'\""
 
@@ -22,18 +23,25 @@ class Combination:
     Args:
         config: The path of the YAML file.
         overrides: `key=value` pairs: those of all runs, then `values`.
-        values: What distinguishes this run from the others of its config: keys and the text of their values, the seed
-            last.
+        values: What distinguishes this run from the others of its config: keys and the text of their values, then the
+            seed, and last the repeat and the fold if its spec has folds.
     """
 
     config: Path
     overrides: tuple[str, ...]
     values: tuple[tuple[str, str], ...]
 
-    @property
-    def apart_from_seed(self) -> tuple[tuple[str, str], ...]:
-        """The values without the seed."""
-        return tuple(pair for pair in self.values if pair[0] != SEED)
+    def without(self, *keys: str) -> tuple[tuple[str, str], ...]:
+        """Return the values of all other keys."""
+        return tuple(pair for pair in self.values if pair[0] not in keys)
+
+    def of_fold(self, fold: Fold, *, repeats: int = 1) -> Combination:
+        """Return the run of one fold, of so many repeats."""
+        pairs = (*(((REPEAT, str(fold.repeat)),) if repeats > 1 else ()), (FOLD, str(fold.index)))
+        keys = ", ".join(f"{key}: {value}" for key, value in fold.model_dump().items())
+        # The section that implies the folds is removed, so that the spec of each run is that of an ordinary run.
+        overrides = (*self.overrides, "folds=null", f"dataset.fold={{{keys}}}")
+        return Combination(self.config, overrides, (*self.values, *pairs))
 
 
 def combine(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from dlrun.metrics.metric import SPLIT_PREFIXES, directions_of, without_split
 from dlrun.names import nearest
 from dlrun.runs.directions import find_direction, parse_signed
 from dlrun.runs.record import IdentityRecord
-from dlrun.spec.identity import identify, identify_apart_from_seed
-from dlrun.spec.parse import read_spec
+from dlrun.spec.identity import identify, identify_apart_from_fold, identify_apart_from_seed
+from dlrun.spec.parse import SpecFile, read_spec
 from dlrun.spec.types import Spec
 from dlrun.yaml_tree.document import Place
 
@@ -27,8 +27,10 @@ class Planned:
         combination: What the command line specifies.
         spec: The resulting spec.
         identity: The identity that its run is recognized by.
-        model: A digest that it shares with the runs that differ only in their seed.
+        model: A digest that it shares with the runs that differ only in their seed; if it has a fold, with those that
+            differ only in their fold.
         label: The name in the spec; if configs in several folders have the same name, the end of the config's path.
+        is_fold: Whether it is one of the folds that the section `folds` of its config asks for.
     """
 
     number: int
@@ -37,6 +39,7 @@ class Planned:
     identity: IdentityRecord
     model: str = ""
     label: str = ""
+    is_fold: bool = False
 
 
 def plan_batch(combinations: Sequence[Combination], *, trust_plugins: bool = False) -> tuple[Planned, ...]:
@@ -53,7 +56,7 @@ def plan_batch(combinations: Sequence[Combination], *, trust_plugins: bool = Fal
     planned: list[Planned] = []
     # Not a list: a mistake in a config is found again in each of its combinations.
     problems: dict[Problem, None] = {}
-    for number, combination in enumerate(combinations, start=1):
+    for combination in combinations:
         try:
             file = read_spec(combination.config, combination.overrides, trust_plugins=trust_plugins)
         except SpecError as error:
@@ -63,15 +66,24 @@ def plan_batch(combinations: Sequence[Combination], *, trust_plugins: bool = Fal
         if device.startswith("gpu:"):
             place = file.document.place_of(("training", "device"))
             problems[_numbered_gpus(device, place)] = None
-        identity = identify(file)
-        planned.append(
-            Planned(number, combination, file.spec, identity, identify_apart_from_seed(file, identity), file.spec.name)
-        )
+        planned.extend(_planned_runs(file, combination, first=len(planned) + 1))
     if problems:
         raise SpecError(list(problems))
     planned = _with_distinct_labels(planned)
     _check_distinct(planned)
     return tuple(planned)
+
+
+def _planned_runs(file: SpecFile, combination: Combination, *, first: int) -> Iterator[Planned]:
+    """Yield the run of a combination, or those of its folds."""
+    for number, spec in enumerate(file.spec.of_folds(), start=first):
+        own, fold = replace(file, spec=spec), spec.dataset.fold
+        identity = identify(own)
+        if file.spec.folds is None or fold is None:
+            yield Planned(number, combination, spec, identity, identify_apart_from_seed(own, identity), spec.name)
+            continue
+        of_run = combination.of_fold(fold, repeats=file.spec.folds.repeats)
+        yield Planned(number, of_run, spec, identity, identify_apart_from_fold(own, identity), spec.name, is_fold=True)
 
 
 def check_metric(metric: str, specs: Sequence[Spec]) -> None:

@@ -12,8 +12,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
+from dlrun.batching.folds.record import FoldsBatch
+from dlrun.batching.grid import FOLD, REPEAT, SEED
 from dlrun.batching.plan import larger_wins
 from dlrun.batching.state import GOOD, RunState
 from dlrun.errors import RunError
@@ -90,7 +92,7 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Group:
-    """The runs whose specs differ only in the seed.
+    """The runs whose specs differ only in the seed, or only in the fold.
 
     Args:
         label: The label of their config, usually the name in the spec.
@@ -98,7 +100,9 @@ class Group:
         runs: The number of runs.
         scores: The scores of the runs that have one, the best first.
         test_scores: The test scores of the runs that have one.
-        best: The id of the best run.
+        best: The id of the best run; None for folds.
+        over: What the runs differ in.
+        folds: The name of the complete folds, as `read_folds` takes it; None for seeds.
     """
 
     label: str
@@ -107,12 +111,15 @@ class Group:
     scores: Statistics
     test_scores: Statistics
     best: str | None
+    over: Literal["seeds", "folds"] = "seeds"
+    folds: str | None = None
 
     def plain(self) -> dict[str, Any]:
         """Return the group as plain JSON values."""
         return {
             "name": self.label,
             "values": dict(self.values),
+            "over": self.over,
             "runs": self.runs,
             "mean": self.scores.mean,
             "standard_deviation": self.scores.deviation,
@@ -120,6 +127,7 @@ class Group:
             "test_mean": self.test_scores.mean,
             "test_standard_deviation": self.test_scores.deviation,
             "best": self.best,
+            "folds": self.folds,
         }
 
 
@@ -131,9 +139,10 @@ class BatchTable:
         metric: The score that the runs are sorted by, as in `best:KEY`.
         larger_is_better: Its direction.
         rows: All runs, the best first, those without a score last.
-        groups: The runs that differ only in their seed, the best mean first.
+        groups: The runs that differ only in their seed or their fold, the best mean first.
         group_of: The number of each row's group.
         notes: What to know about the order.
+        folds: The folds whose runs are all complete.
     """
 
     metric: str
@@ -142,6 +151,7 @@ class BatchTable:
     groups: tuple[Group, ...]
     group_of: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    folds: tuple[FoldsBatch, ...] = ()
 
     @property
     def failed(self) -> int:
@@ -149,8 +159,8 @@ class BatchTable:
         return sum(row.state.stage not in GOOD for row in self.rows)
 
     @property
-    def has_seeds(self) -> bool:
-        """Whether some runs differ only in their seed."""
+    def has_groups(self) -> bool:
+        """Whether some runs differ only in their seed or their fold."""
         return len(self.groups) < len(self.rows)
 
     @property
@@ -168,31 +178,33 @@ class BatchTable:
         """Return the table as plain JSON values."""
         rows, groups = [row.plain() for row in self.rows], [group.plain() for group in self.groups]
         head = {"metric": self.metric, "larger_is_better": self.larger_is_better, "notes": list(self.notes)}
-        return {**head, "runs": rows, "groups": groups}
+        folds = [{"folder": str(each.folder), **each.record.model_dump()} for each in self.folds]
+        return {**head, "runs": rows, "groups": groups, **({"folds": folds} if folds else {})}
 
     def csv(self) -> str:
-        """Return CSV with one line per run: its own score, and the mean and standard deviation over its seeds."""
+        """Return CSV with one line per run: its own score, and mean and standard deviation over its seeds or folds."""
         keys = self.keys
         head = ("config", "name", *keys, "run", "status", "reason", self.metric, "mean", "standard_deviation")
         splits = list(dict.fromkeys(pair for row in self.rows for pair in _scores(row)))
         rows: list[tuple[Any, ...]] = [(*head, *(f"{split}_{name}" for split, name in splits), "seconds")]
         for row, number in zip(self.rows, self.group_of, strict=True):
             plain, scores, values = row.plain(), _scores(row), dict(row.values)
-            over_seeds = self.groups[number].scores
-            cells = (plain["run"], plain["status"], plain["reason"], row.score, over_seeds.mean, over_seeds.deviation)
+            of_group = self.groups[number].scores
+            cells = (plain["run"], plain["status"], plain["reason"], row.score, of_group.mean, of_group.deviation)
             own = (values.get(key) for key in keys)
             results = (scores.get(pair) for pair in splits)
             rows.append((plain["config"], plain["name"], *own, *cells, *results, plain["seconds"]))
         return csv_text(rows)
 
 
-def make_table(states: Sequence[RunState], *, metric: str = "") -> BatchTable:
-    """Sort the runs of a batch, and group those that differ only in their seed.
+def make_table(states: Sequence[RunState], *, metric: str = "", folds: tuple[FoldsBatch, ...] = ()) -> BatchTable:
+    """Sort the runs of a batch, and group those that differ only in their seed or their fold.
 
     Args:
         states: How each run has ended.
         metric: The value of `--metric`; empty for the score that the runs monitored, which is one of the validation
             split if there is one.
+        folds: The folds whose runs are all complete.
 
     Raises:
         UsageError: The direction of the metric is unknown.
@@ -203,14 +215,22 @@ def make_table(states: Sequence[RunState], *, metric: str = "") -> BatchTable:
     larger = larger_wins(wanted, specs)
     key, _ = parse_signed(wanted)
     rows = [
-        BatchRow(state, record, _score(record, key), _finite(record, "test", without_split(key)))
+        BatchRow(
+            state,
+            record,
+            _score(record, key, is_final=state.planned.is_fold),
+            _finite(record, "test", without_split(key)),
+        )
         for state, record in zip(states, records, strict=True)
     ]
     rows = sorted(rows, key=lambda row: _rank(row.score, larger=larger))
     members: dict[tuple[str, str], list[BatchRow]] = {}
     for row, group in zip(rows, _group_keys(rows), strict=True):
         members.setdefault(group, []).append(row)
-    gathered = sorted(map(_gathered, members.values()), key=lambda pair: _rank(pair[0].scores.mean, larger=larger))
+    gathered = sorted(
+        (_gathered(each, folds) for each in members.values()),
+        key=lambda pair: _rank(pair[0].scores.mean, larger=larger),
+    )
     numbers = {id(row): number for number, (_, of_group) in enumerate(gathered) for row in of_group}
     return BatchTable(
         key,
@@ -219,7 +239,13 @@ def make_table(states: Sequence[RunState], *, metric: str = "") -> BatchTable:
         tuple(group for group, _ in gathered),
         tuple(numbers[id(row)] for row in rows),
         (*notes, *_notes(key, rows)),
+        folds,
     )
+
+
+def _row(state: RunState, record: RunRecord | None, key: str) -> BatchRow:
+    score = _score(record, key, is_final=state.planned.is_fold)
+    return BatchRow(state, record, score, _finite(record, "test", without_split(key)))
 
 
 def _record(state: RunState) -> RunRecord | None:
@@ -247,7 +273,17 @@ def _watched_metric(specs: Sequence[Spec], records: Sequence[RunRecord | None]) 
     return chosen, [f"{why}: they are sorted by {chosen}" + ("" if shared else ", which has different scales")]
 
 
+def _fold_notes(rows: Sequence[BatchRow]) -> Iterator[str]:
+    of_folds = [row.state for row in rows if row.state.planned.is_fold]
+    if any(state.stage not in GOOD for state in of_folds):
+        yield "some folds lack their runs: their out-of-fold predictions are written when every run is complete"
+    rules = [state.planned.spec.training.early_stopping for state in of_folds]
+    if any(rule is not None and rule.restore_best for rule in rules):
+        yield "each run chose its best epoch by its own fold: validation and out-of-fold scores are slightly too good"
+
+
 def _notes(metric: str, rows: Sequence[BatchRow]) -> Iterator[str]:
+    yield from _fold_notes(rows)
     records = [row.record for row in rows if row.record is not None]
     if metric.startswith("test_"):
         yield f"sorted by {metric}, as requested: the test score of the best run is no longer a fair estimate"
@@ -257,14 +293,16 @@ def _notes(metric: str, rows: Sequence[BatchRow]) -> Iterator[str]:
         yield f"there is no validation split: sorted by {metric} on the training examples, which may not generalize"
 
 
-def _score(record: RunRecord | None, metric: str) -> float | None:
+def _score(record: RunRecord | None, metric: str, *, is_final: bool) -> float | None:
     """Return the best value if the run monitored this score, else its value on the split that the metric names.
+
+    `is_final` asks for the value of the final model in any case: that of a fold belongs to its out-of-fold predictions.
 
     Without a split in the name, this is the value on the validation split, or on the training split if there is none.
     """
     if record is None:
         return None
-    if record.best is not None and record.best.metric == metric:
+    if record.best is not None and record.best.metric == metric and not is_final:
         value = record.best.value
         return value if value is not None and math.isfinite(value) else None
     prefix = next((prefix for prefix in SPLIT_PREFIXES if metric.startswith(prefix)), "")
@@ -285,22 +323,27 @@ def _rank(score: float | None, *, larger: bool) -> float:
 
 
 def _group_keys(rows: Sequence[BatchRow]) -> list[tuple[str, str]]:
-    """Return what each row shares with other seeds of its model; two runs with the same seed are kept apart."""
+    """Return what each row shares with other seeds or folds of its model; two runs of the same are kept apart."""
     planned = [row.state.planned for row in rows]
-    counts = Counter((each.model, each.spec.seed) for each in planned)
-    repeated = {model for (model, _), count in counts.items() if count > 1}
+    counts = Counter((each.model, each.spec.seed, each.spec.dataset.fold) for each in planned)
+    repeated = {model for (model, *_), count in counts.items() if count > 1}
     return [(each.model, each.label if each.model in repeated else "") for each in planned]
 
 
-def _gathered(rows: Sequence[BatchRow]) -> tuple[Group, Sequence[BatchRow]]:
+def _gathered(rows: Sequence[BatchRow], folds: Sequence[FoldsBatch]) -> tuple[Group, Sequence[BatchRow]]:
     first = rows[0].state
     labels = list(dict.fromkeys(row.state.planned.label for row in rows))
     label = labels[0] if len(labels) == 1 else f"{labels[0]} and {len(labels) - 1} more"
     scores = tuple(row.score for row in rows if row.score is not None)
     tests = tuple(row.test_score for row in rows if row.test_score is not None)
     best = first.folder.name if first.folder and scores else None
-    values = first.planned.combination.apart_from_seed
-    return Group(label, values, len(rows), Statistics(scores), Statistics(tests), best), rows
+    numbers = (len(rows), Statistics(scores), Statistics(tests))
+    combination = first.planned.combination
+    if first.planned.is_fold:
+        # The best fold is only the one with the easiest examples.
+        name = next((each.folder.name for each in folds if first.folder in [run.path for run in each.runs]), None)
+        return Group(label, combination.without(FOLD, REPEAT), *numbers, None, "folds", name), rows
+    return Group(label, combination.without(SEED), *numbers, best), rows
 
 
 def _scores(row: BatchRow) -> Mapping[tuple[str, str], float | None]:

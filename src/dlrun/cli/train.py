@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -45,7 +46,7 @@ def train(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train the model of CONFIG in a new run folder."""
+    """Train the model of CONFIG in a new run folder, or one for each of its folds."""
     if final and (config is not None or resume or allow_changes):
         raise typer.BadParameter("it takes neither CONFIG nor --resume nor --allow-changes", param_hint="--final RUN")
     if final:
@@ -66,6 +67,11 @@ def train(
         )
         return
     _refuse_run(config, runs_dir)
+    from dlrun.spec.folds import asks_for_folds
+
+    if asks_for_folds(config, overrides):
+        _train_folds(config, overrides, runs_dir, trust_plugins=trust_plugins, quiet=quiet, as_json=as_json)
+        return
     import dlrun
     from dlrun.cli.display.display import displayed
     from dlrun.cli.display.outcome import show_outcome
@@ -94,6 +100,19 @@ def _train_final(
             run, overrides=overrides, runs_dir=runs_dir, listener=display, began=BEGAN, trust_plugins=trust_plugins
         )
         show_outcome(result, display, runs_dir=runs_dir, as_json=as_json)
+
+
+def _train_folds(
+    config: Path, overrides: list[str], runs_dir: Path, *, trust_plugins: bool, quiet: bool, as_json: bool
+) -> None:
+    """Train the folds of a config as a batch of runs; those that are complete already are skipped."""
+    from dlrun.batching.grid import combine
+    from dlrun.batching.work import BatchOptions
+    from dlrun.cli.batch.command import train_batch
+
+    command = ("dlrun", *sys.argv[1:])
+    wanted = BatchOptions(combine([config], overrides, []), runs_dir, trust_plugins=trust_plugins, command=command)
+    train_batch(wanted, quiet=quiet, as_json=as_json)
 
 
 def _refuse_run(config: Path, runs_dir: Path) -> None:

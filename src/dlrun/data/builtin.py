@@ -72,6 +72,15 @@ class Builtin(ImageSource):
         known = _EMBEDDED[self.name]
         return Description(self._features(), known.target, self.sizes({"train": known.examples}))
 
+    def check_fold(self) -> None:
+        """Divide the examples into folds, for which the small file is read.
+
+        Raises:
+            DataError: There are too few examples.
+        """
+        if self.fold is not None:
+            self.load()
+
     def load(self) -> Dataset:
         """Read the embedded file and hold out test and validation examples.
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 from dlrun.component import Component, FieldProblem
 from dlrun.data.array_input import ArrayInput
 from dlrun.data.augmentation import Augmentation
+from dlrun.data.folds import Fold
 from dlrun.data.preprocess import Preprocess
 from dlrun.data.raw_input import RawInput
 from dlrun.data.splits import Array, Split, arrange, held_out_count, sizes_after
@@ -147,6 +148,11 @@ class Source(Component, abc.ABC):
         description="Seed of random choices about the data, such as which examples are held out. It is separate from "
         "the top-level seed, so that runs with different seeds use the same data.",
     )
+    fold: Fold | None = Field(
+        default=None,
+        description="The part of the examples that is the validation split. The section folds sets it in each of its "
+        "runs. null: none.",
+    )
 
     target_transform: Transform = Field(
         default="none",
@@ -155,6 +161,14 @@ class Source(Component, abc.ABC):
         "log(1 + y), for values above -1 that spread over orders of magnitude · quantile: to a normal distribution by "
         "the quantiles of the training split · none.",
     )
+
+    def plain(self) -> dict[str, Any]:
+        """Return the dataset as a spec contains it; without the key `fold` if it is not set."""
+        plain = super().plain()
+        if self.fold is None:
+            # Only the runs of a cross-validation have it, and the identity of any other run stays what it was.
+            plain.pop("fold", None)
+        return plain
 
     def places(self) -> tuple[Path, ...]:
         """Return the files and folders that `load` reads. The data is the same as long as none of them changes."""
@@ -186,6 +200,29 @@ class Source(Component, abc.ABC):
                     (split,), f"{key} gives the {split} split, but {split} is set, too", "only one of them"
                 )
 
+    def with_fold(self, fold: Fold) -> Self:
+        """Return the dataset whose validation split is a fold."""
+        return self.model_copy(update={"fold": fold})
+
+    def check_fold(self) -> None:
+        """Check quickly, if the key `fold` is set, that the examples can be divided into so many folds.
+
+        Raises:
+            DataError: They cannot, or the data is wrong.
+        """
+
+    def fold_problems(self) -> Iterator[FieldProblem]:
+        """Yield what contradicts the key `fold`."""
+        if self.fold is None:
+            return
+        if self.fold.index >= self.fold.count:
+            what = f"there is no fold {self.fold.index} of {self.fold.count}, counted from 0"
+            yield FieldProblem(("fold", "index"), what, f"from 0 to {self.fold.count - 1}")
+        key = "validation" if self.validation else self.split_keys().get("validation", "")
+        if key:
+            what = f"folds give the validation split, but {key} is set, too"
+            yield FieldProblem(tuple(key.split(".")), what, "only one of them", f"remove the key {key}")
+
     def split_keys(self) -> Mapping[str, str]:
         """Return the splits other than `train` that are given by keys, with the key of each."""
         keys = {split: f"{split}_path" for split in ("test", "validation")}
@@ -206,7 +243,9 @@ class Source(Component, abc.ABC):
         Raises:
             DataError: No examples would be left for training, or the keys do not fit the splits of the data.
         """
-        return arrange(splits, test=self.test, validation=self.validation, seed=self.seed, by_class=by_class)
+        return arrange(
+            splits, test=self.test, validation=self.validation, fold=self.fold, seed=self.seed, by_class=by_class
+        )
 
     def sizes(self, examples: Mapping[str, int]) -> dict[str, int]:
         """Return the size of each split after holding out examples.
@@ -214,7 +253,7 @@ class Source(Component, abc.ABC):
         Args:
             examples: Size of each split of the data.
         """
-        return sizes_after(examples, test=self.test, validation=self.validation)
+        return sizes_after(examples, test=self.test, validation=self.validation, fold=self.fold)
 
     def test_problems(self, examples: int) -> Iterator[FieldProblem]:
         """Yield the problem of a test split that leaves no examples for training."""

@@ -133,7 +133,8 @@ def fold_of_groups(
     sizes = made.counts.sum(axis=1)
     filled = np.zeros((folds, made.counts.shape[1]), np.int64)
     fold_of = np.zeros(len(sizes), np.int64)
-    for number, group in enumerate(np.argsort(-sizes, kind="stable").tolist()):
+    # By magnitude only: among groups of similar size, the order stays random, so that two streams differ.
+    for number, group in enumerate(np.argsort(-np.floor(np.log2(sizes)), kind="stable").tolist()):
         counts = made.counts[group]
         # The growth of the sum of squares, which is least if all folds have equally many of each class.
         growth = filled @ (made.weights * counts) + filled.sum(axis=1) * sizes[group]

@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.data.folds import Fold, assign_folds, fold_size
 from dlrun.data.grouping import hold_out_groups
 from dlrun.data.mapped import drop_pages
 from dlrun.errors import DataError
@@ -44,8 +45,9 @@ class Split:
         lengths: `(examples,)` int32, the number of tokens of each text before truncation; None for other data.
         group: `(examples,)` integers, the same for examples of one group, which no two splits share; None if there are
             no groups. Only the hold-out needs them.
-        rows: `(examples,)` integers, the number of each example's row in the files of the dataset, counted from 0
-            through all of them; None for data that is not rows of a table. It is not part of the fingerprint.
+        rows: `(examples,)` integers, the number of each example in the data that it was read from, before any were held
+            out: for a table, of its row in the files, counted from 0 through all of them. None for data that is not
+            rows of a table, unless the validation split is a fold. It is not part of the fingerprint.
     """
 
     features: Array
@@ -105,19 +107,25 @@ def held_out_count(value: float, total: int) -> int:
     return math.ceil(Fraction(str(value)) * total)
 
 
-def sizes_after(examples: Mapping[str, int], *, test: float = 0, validation: float | str = 0) -> dict[str, int]:
+def sizes_after(
+    examples: Mapping[str, int], *, test: float = 0, validation: float | str = 0, fold: Fold | None = None
+) -> dict[str, int]:
     """Return the size of each split after `arrange`. A hold-out that is too large is ignored.
 
     Args:
         examples: Size of each split of the data.
         test: Hold-out for the test split, as in `arrange`.
         validation: Hold-out for the validation split, as in `arrange`.
+        fold: The fold that is the validation split, as in `arrange`.
     """
     sizes = dict(examples)
     # In the order of `arrange`: a validation fraction refers to what the test split leaves.
     if "test" not in sizes:
         _move(sizes, "test", test)
-    if isinstance(validation, str):
+    if fold is not None:
+        sizes.pop("validation", None)
+        _move(sizes, "validation", fold_size(fold, sizes.get("train", 0)))
+    elif isinstance(validation, str):
         if validation in sizes:
             sizes["validation"] = sizes[validation]
     elif validation:
@@ -127,7 +135,13 @@ def sizes_after(examples: Mapping[str, int], *, test: float = 0, validation: flo
 
 
 def arrange(
-    splits: Mapping[str, Split], *, test: float = 0, validation: float | str = 0, seed: int = 0, by_class: bool = False
+    splits: Mapping[str, Split],
+    *,
+    test: float = 0,
+    validation: float | str = 0,
+    fold: Fold | None = None,
+    seed: int = 0,
+    by_class: bool = False,
 ) -> tuple[dict[str, Split], tuple[str, ...]]:
     """Hold out test and validation examples of the training split.
 
@@ -135,6 +149,7 @@ def arrange(
         splits: Splits of the data: `train`, and any others.
         test: Fraction or number of training examples for the test split.
         validation: Fraction or number of the remaining examples for the validation split, or the name of a split.
+        fold: The fold of the remaining examples that is the validation split, instead of `validation`.
         seed: Seed of the choice.
         by_class: Whether the target consists of class indices, to hold out the same proportion of each class.
 
@@ -146,18 +161,21 @@ def arrange(
             split with the given name.
     """
     arranged, notes = dict(splits), []
+    if fold is not None:  # before any example is held out, so that the positions are those in the data
+        arranged["train"] = replace(splits["train"], rows=np.arange(len(splits["train"])))
     if test and "test" in arranged:
         what = f"test: {test} would hold out examples, but the data already has a test split"
         raise DataError(what, expected="only one of them", hint="remove the key `test`")
     if test:
         notes.append(_hold_out_split(arranged, "test", test, seed=seed, by_class=by_class))
-    if isinstance(validation, str):
+    if (validation or fold is not None) and not isinstance(validation, str) and "validation" in arranged:
+        del arranged["validation"]
+        notes.append("validation: the validation split of the data is ignored, because examples are held out instead")
+    if fold is not None:
+        notes.append(_hold_out_fold(arranged, fold, by_class=by_class))
+    elif isinstance(validation, str):
         notes.append(_name_validation(arranged, validation))
     elif validation:
-        if arranged.pop("validation", None) is not None:
-            notes.append(
-                "validation: the validation split of the data is ignored, because examples are held out instead"
-            )
         notes.append(_hold_out_split(arranged, "validation", validation, seed=seed, by_class=by_class))
     return {name: arranged[name] for name in ("train", "validation", "test") if name in arranged}, tuple(notes)
 
@@ -258,6 +276,17 @@ def _hold_out_split(splits: dict[str, Split], name: str, value: float, *, seed: 
         found = f"{len(held_out):,} of {total:,} {of_what} in {groups:,} whole group{'s' if groups > 1 else ''}{asked}"
     splits["train"], splits[name] = train.take(stays), train.take(held_out)
     return f"{name}: {found} held out, {how}, seed {seed}"
+
+
+def _hold_out_fold(splits: dict[str, Split], fold: Fold, *, by_class: bool) -> str:
+    train = splits["train"]
+    labels = train.target if by_class else None
+    is_held_out = assign_folds(len(train), fold, labels=labels, groups=train.group) == fold.index
+    stays, held_out = np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
+    splits["train"], splits["validation"] = train.take(stays), train.take(held_out)
+    how = "stratified by class" if by_class else "at random"
+    how = how if train.group is None else f"in whole groups, {how}"
+    return f"validation: {fold.label}, {len(held_out):,} of {len(train):,} examples, {how}, seed {fold.seed}"
 
 
 def _name_validation(splits: dict[str, Split], name: str) -> str:

@@ -97,12 +97,14 @@ def _on_all_rows(folder: RunFolder, spec: Spec) -> Iterator[str]:
             hint="put all rows into one file, or give a pattern of files: dataset.path='data/*.csv'",
         )
     held_out = [key for key in ("validation", "test") if dataset.get(key)]
-    if not held_out and not dataset.get("split"):
+    if not held_out and not dataset.get("split") and spec.dataset.fold is None:
         raise UsageError(
             f"the run {folder.id} holds out no examples, so that it was trained on all of them already",
             expected="a run with dataset.validation or dataset.test",
         )
     yield from (f"dataset.{key}=0" for key in held_out)
+    if spec.dataset.fold is not None:
+        yield "dataset.fold=null"
     if dataset.get("split"):
         # The column that named the splits would become a feature.
         yield from ("dataset.split=null", f"dataset.ignore={json.dumps([*dataset['ignore'], dataset['split']])}")

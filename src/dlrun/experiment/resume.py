@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import DataError, RunError, SpecError, UsageError
+from dlrun.experiment.fold import keep_fold_predictions
 from dlrun.experiment.record import held_folder, new_folder
 from dlrun.experiment.report import keep_predictions, reporting
 from dlrun.experiment.session import Session, TrainingResult, open_session
 from dlrun.experiment.track import prepare_tracker
 from dlrun.experiment.train import announce_run, assemble_run, train_assembled
 from dlrun.runs import RUNS_DIR
+from dlrun.runs.fold_predictions import has_fold_predictions
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.interface import data_changes
 from dlrun.runs.predictions import has_predictions
@@ -99,10 +101,13 @@ def _own_folder(session: Session, file: SpecFile) -> AbstractContextManager[RunF
 
 
 def _complete_run(session: Session, file: SpecFile, record: RunRecord) -> TrainingResult:
-    """Complete the report if a kill prevented it, and return the result of the run."""
+    """Complete the report if a kill prevented it, and lost predictions for a fold, and return the result of the run."""
     session.listener(Note("resume", f"{session.folder.id} is complete; --set training.epochs=N trains it longer"))
     if session.cluster.is_chief and file.spec.training.report:
         _complete_report(session, file, record)
+    if session.cluster.is_chief and file.spec.dataset.fold is not None and not has_fold_predictions(session.folder):
+        setup = _restored(session.folder, file, listener=only_warnings(session.listener))
+        keep_fold_predictions(setup, session.folder)
     return session.result(_known_scores(record))
 
 
@@ -121,7 +126,11 @@ def _complete_report(session: Session, file: SpecFile, record: RunRecord) -> Non
 
 
 def _predict_again(folder: RunFolder, file: SpecFile, splits: list[str], *, listener: Listener) -> None:
-    """Restore the final model of a complete run, and keep its predictions for the report.
+    keep_predictions(_restored(folder, file, listener=listener), folder, splits)
+
+
+def _restored(folder: RunFolder, file: SpecFile, *, listener: Listener) -> TrainingSetup:
+    """Return the parts of a complete run, with the weights of its final model.
 
     Raises:
         DataError: The data is missing, or is not the data that the run was trained on.
@@ -137,7 +146,7 @@ def _predict_again(folder: RunFolder, file: SpecFile, splits: list[str], *, list
             f"{setup.spec.dataset.data_label(setup.dataset)} has changed since the training: {'; '.join(changes)}"
         )
     restore_model(setup.spec, setup.compiled.model, folder, "final", silent)
-    keep_predictions(setup, folder, splits)
+    return setup
 
 
 def read_changed_spec(folder: RunFolder, overrides: tuple[str, ...], *, trust_plugins: bool) -> SpecFile:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlrun.errors import UsageError
+from dlrun.experiment.fold import keep_fold_predictions
 from dlrun.experiment.record import (
     interrupted,
     new_folder,
@@ -90,7 +93,17 @@ def train_file(
     timeline: Timeline | None = None,
     cluster: Cluster = ALONE,
 ) -> TrainingResult:
-    """Train a spec that has been read, in a new run folder."""
+    """Train a spec that has been read, in a new run folder.
+
+    Raises:
+        UsageError: The spec has folds, each of which is a run of its own.
+    """
+    if file.spec.folds is not None:
+        runs = len(file.spec.folds.folds)
+        what = f"{file.path} has folds, which are {runs} runs, but this trains a single one"
+        raise UsageError(
+            what, expected="a spec without folds", hint="the command dlrun train CONFIG trains all of them"
+        )
     prepare_tracker(file, wanted=cluster.is_chief)
     folder = new_folder(file, runs_dir, cluster=cluster)
     with open_session(folder, listener=listener, timeline=timeline or Timeline(), cluster=cluster) as session:
@@ -154,6 +167,8 @@ def train_assembled(setup: TrainingSetup, run: Session, *, goes_on_from: RunFold
         weights = restore_final(setup, run)
         scores = score_held_out(setup, run)
         score_slices_of_splits(setup, run, columns)
+        if run.cluster.is_chief:
+            keep_fold_predictions(setup, run.folder)
         record_outcome(run.folder, scores, weights_sha256=weights, reason=reason)
         # Last, because a kill here then costs only the report, which `resume` completes.
         predict_for_report(setup, run)
@@ -363,9 +378,14 @@ def plan(
         SpecError: The spec is wrong.
         DataError: The data is missing or wrong.
     """
-    file = read_config(config, overrides, trust_plugins=trust_plugins)
+    file = first_fold(read_config(config, overrides, trust_plugins=trust_plugins))
     start_tensorflow()
     from dlrun.training.plan import make_plan
     from dlrun.training.setup import assemble
 
     return make_plan(assemble(file, listener=only_warnings(listener)))
+
+
+def first_fold(file: SpecFile) -> SpecFile:
+    """Return the spec of the first fold, if the spec has folds; otherwise the same spec."""
+    return replace(file, spec=file.spec.of_folds()[0])

@@ -4,3 +4,6 @@ from pathlib import Path
 
 RUNS_DIR = Path("runs")
 """The default folder for runs."""
+
+FOLDS_DIR = "folds"
+"""The folder in it with the records of complete folds, which is not a run."""

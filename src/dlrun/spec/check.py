@@ -100,6 +100,8 @@ def _own_problems(draft: Draft) -> Iterator[FieldProblem]:
             yield from _below(component.problems(), *path)
     if draft.dataset is not None and draft.evaluation is not None and draft.evaluation.by:
         yield from _below(draft.dataset.slicing_problems(draft.evaluation.by), "evaluation", "by")
+    if draft.dataset is not None:
+        yield from _below(draft.dataset.fold_problems(), "dataset")
 
 
 def _metric_names(draft: Draft, training: Training, description: Description | None) -> Iterator[FieldProblem]:
@@ -124,7 +126,8 @@ def _metric_names(draft: Draft, training: Training, description: Description | N
     if None in draft.metrics or draft.dataset is None:
         return  # the watched score may be a metric that could not be parsed
     brings_validation = description is not None and "validation" in description.examples
-    has_validation = bool(draft.dataset.validation) or brings_validation
+    is_held_out = bool(draft.dataset.validation) or draft.dataset.fold is not None
+    has_validation = is_held_out or brings_validation
     known = ("auto", *names, *(f"val_{name}" for name in names if has_validation))
     for watching, name in _watched(draft, training):
         metric = names.get(without_split(name))

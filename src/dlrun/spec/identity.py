@@ -46,6 +46,19 @@ def identify_apart_from_seed(file: SpecFile, identity: IdentityRecord) -> str:
     return _digest((_of_spec(replace(file.spec, name="", seed=0)), identity.code, identity.data))
 
 
+def identify_apart_from_fold(file: SpecFile, identity: IdentityRecord) -> str:
+    """Return a digest of the identity without the fold. Runs with the same digest are the folds of one spec.
+
+    Args:
+        file: Spec file of the run of a fold. The name of the run is ignored too.
+        identity: Identity of the run.
+    """
+    fold = file.spec.dataset.fold
+    first = None if fold is None else fold.model_copy(update={"index": 0, "repeat": 0})
+    dataset = file.spec.dataset.model_copy(update={"fold": first})
+    return _digest((_of_spec(replace(file.spec, name="", dataset=dataset)), identity.code, identity.data))
+
+
 def _of_spec(spec: Spec) -> str:
     plain = spec.plain()
     dataset = {key: value for key, value in plain["dataset"].items() if key not in spec.dataset.place_keys}

@@ -14,12 +14,14 @@ from typing import Any, TypeVar
 from dlrun.component import Fields
 from dlrun.data import Source
 from dlrun.data.columns import ColumnKeys
+from dlrun.data.folds import Folds, FoldsError
 from dlrun.errors import MOST_SHOWN, DataError, Problem, SpecError, encodable
 from dlrun.models import Model
 from dlrun.plugins import find_plugin, load_plugin
 from dlrun.runs.enclosing import folder_around
 from dlrun.signature import Description
 from dlrun.spec.check import find_problems
+from dlrun.spec.folds import as_of_section, division_problem, first_fold, parse_folds, twice_problems
 from dlrun.spec.sections import METRICS, OPTIONAL, SECTIONS, parse_component, parse_section
 from dlrun.spec.types import Draft, EvaluationKeys, Spec, Training
 from dlrun.spec.validate import correct_keys, shown, validate
@@ -31,7 +33,7 @@ from dlrun.yaml_tree.override import ORIGIN as OVERRIDE
 from dlrun.yaml_tree.override import apply_overrides
 from dlrun.yaml_tree.source import MAX_BYTES, read_yaml
 
-KEYS = ("name", "seed", "plugins", *SECTIONS, "metrics", "training", "evaluation")
+KEYS = ("name", "seed", "plugins", *SECTIONS, "metrics", "training", "evaluation", "folds")
 MAX_SEED = 2**32 - 1
 MAX_METRICS = 1000
 MAX_PLUGINS = 100
@@ -213,16 +215,21 @@ class _SpecParser:
         if len(self.problems) > before:  # names from a missing plugin would look like mistakes
             return None
         draft = self.draft()
+        folds, problems = parse_folds(self.document)
+        self.problems += problems
         if not trust.data:
             draft = self.without_tracker(draft)
-        draft = self.checked(draft, trust)
+        draft = self.checked(draft, trust, folds)
         parts: dict[str, Any] = {key: getattr(draft, key) for key in (*SECTIONS, "metrics", "training", "evaluation")}
         if None in draft.metrics or any(part is None and key not in OPTIONAL for key, part in parts.items()):
             return None
-        return Spec(name=name, seed=seed, plugins=plugins, **parts)
+        return Spec(name=name, seed=seed, plugins=plugins, folds=folds, **parts)
 
-    def checked(self, draft: Draft, trust: Trust) -> Draft:
-        """Return the draft with the paths of its data resolved, and collect all problems."""
+    def checked(self, draft: Draft, trust: Trust, folds: Folds | None) -> Draft:
+        """Return the draft with the paths of its data resolved, and collect all problems.
+
+        A spec with folds is checked as that of its first fold.
+        """
         description, asked = None, draft
         if not trust.looks_at_data:
             # Without a dataset, no check can open its files.
@@ -231,11 +238,14 @@ class _SpecParser:
             if not trust.data:
                 # Before `located`, which looks for the files.
                 self.refuse_reach(draft.dataset)
-            draft = asked = replace(draft, dataset=self.located(draft.dataset))
-            description = self.described(draft.dataset)
+            dataset = self.located(draft.dataset)
+            draft = replace(draft, dataset=dataset)
+            self.problems += twice_problems(self.document, dataset, folds)
+            asked = replace(draft, dataset=first_fold(dataset, folds))
+            description = self.described(asked.dataset)
         try:
             found = find_problems(asked, description, trains=trust.trains)
-            self.problems += [self.document.located(problem) for problem in found]
+            self.problems += [self.document.located(as_of_section(problem, folds)) for problem in found]
         except OSError as error:  # raised by a dataset that searches for its files
             self.data_error = self.data_error or unreadable(error)
         return draft
@@ -264,11 +274,14 @@ class _SpecParser:
         except OSError as error:
             self.data_error = unreadable(error)
             return None
-        if description is None:
-            try:
+        try:
+            if description is None:
                 dataset.check_files()
-            except DataError as error:
-                self.data_error = error
+            dataset.check_fold()
+        except FoldsError as error:
+            self.problems.append(division_problem(self.document, error))
+        except DataError as error:
+            self.data_error = error
         return description
 
     def draft(self) -> Draft:

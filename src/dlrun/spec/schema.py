@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dlrun.component import Component, Fields
+from dlrun.data.folds import MOST_FOLDS, Folds
 from dlrun.metrics.metric import metrics
 from dlrun.registry import Registry
 from dlrun.spec.sections import OPTIONAL, SECTIONS
@@ -39,6 +40,14 @@ def json_schema() -> Schema:
     options: dict[str, type[Fields]] = {"training": Training, "evaluation": EvaluationKeys}
     for key, fields in options.items():
         properties[key] = _without_definitions(fields.model_json_schema(), definitions)
+    properties["folds"] = {
+        "description": Folds.__doc__,
+        "anyOf": [
+            {"type": "integer", "minimum": 2, "maximum": MOST_FOLDS},
+            _without_definitions(Folds.model_json_schema(), definitions),
+            {"type": "null"},
+        ],
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "dlrun spec",

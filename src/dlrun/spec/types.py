@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from dlrun.component import Fields
 from dlrun.data import Source
+from dlrun.data.folds import Folds
 from dlrun.losses import Loss
 from dlrun.metrics.metric import Metric
 from dlrun.models import Model
@@ -174,6 +175,7 @@ class Spec:
     training: Training
     tracking: Tracker | None = None
     evaluation: EvaluationKeys = field(default_factory=EvaluationKeys)
+    folds: Folds | None = None
 
     def draft(self) -> Draft:
         """Return the spec as a draft in which every part is valid."""
@@ -189,6 +191,12 @@ class Spec:
             tracking=self.tracking,
             evaluation=self.evaluation,
         )
+
+    def of_folds(self) -> tuple[Spec, ...]:
+        """Return the spec of each run of its folds; only itself if it has no folds."""
+        if self.folds is None:
+            return (self,)
+        return tuple(replace(self, dataset=self.dataset.with_fold(fold), folds=None) for fold in self.folds.folds)
 
     def plain(self) -> dict[str, Any]:
         """Return the spec in plain Python values, in the order of spec.yaml."""
@@ -206,4 +214,5 @@ class Spec:
             **({"tracking": self.tracking.plain()} if self.tracking else {}),
             # Left out by default, so that specs without it have the digest that they had in earlier versions.
             **({"evaluation": self.evaluation.model_dump(mode="json")} if self.evaluation.by else {}),
+            **({"folds": self.folds.model_dump(mode="json")} if self.folds else {}),
         }

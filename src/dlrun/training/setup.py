@@ -261,9 +261,15 @@ def _check_updates(compiled: Compiled, length: TrainingLength) -> None:
 
 def _load(source: Source) -> Dataset:
     try:
-        return transform_target(source.load(), source.target_transform)
+        dataset = transform_target(source.load(), source.target_transform)
     except PermissionError as error:
         raise unreadable(error) from error
+    held_out = dataset.splits.get("validation")
+    if source.fold is not None and (held_out is None or held_out.rows is None):
+        what = f"datasets of type {source.type_name} cannot be divided into folds"
+        hint = "its method load() has to return the splits of self.hold_out()"
+        raise DataError(what, expected="a dataset that holds out validation examples", hint=hint)
+    return dataset
 
 
 def _check_training_split(spec: Spec, dataset: Dataset, target: Target) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dlrun.cli.options import AsJson, Overrides, Quiet, RunsDir, TrustPlugins
 from dlrun.runs import RUNS_DIR
+
+if TYPE_CHECKING:
+    from dlrun.batching.work import BatchOptions
 
 _Configs = Annotated[list[Path], typer.Argument(help="YAML files.", metavar="CONFIG...", show_default=False)]
 _GRID = "Train once for each value: --grid training.batch_size=32,64. Repeat it to train every combination."
@@ -42,20 +45,16 @@ def batch(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train every combination of configs, grid values and seeds.
+    """Train every combination of configs, grid values, seeds and folds.
 
     Each run has its own process. Repeat the same command to continue a batch: completed runs are skipped, and
     interrupted runs are resumed.
     """
     if csv is not None and not csv.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {csv.parent}", param_hint="--csv")
-    from dlrun.batching.batch import run_batch
     from dlrun.batching.grid import combine
     from dlrun.batching.work import BatchOptions
-    from dlrun.cli.batch.display import batch_displayed
-    from dlrun.cli.batch.table import show_table
 
-    command = ("dlrun", *sys.argv[1:])
     runs = combine(configs, overrides, grids, seeds)
     wanted = BatchOptions(
         runs,
@@ -65,10 +64,32 @@ def batch(
         again=again,
         metric=metric,
         trust_plugins=trust_plugins,
-        command=command,
+        command=("dlrun", *sys.argv[1:]),
     )
+    train_batch(wanted, csv=csv, quiet=quiet, as_json=as_json)
+
+
+def train_batch(wanted: BatchOptions, *, csv: Path | None = None, quiet: bool, as_json: bool) -> None:
+    """Train the runs of a batch and print their table.
+
+    Args:
+        wanted: The batch.
+        csv: The CSV file to write the table to; None: none.
+        quiet: Whether to print nothing but the table.
+        as_json: Whether to print JSON instead of the table.
+
+    Raises:
+        typer.Exit: A run has failed.
+    """
+    from dlrun.batching.batch import run_batch
+    from dlrun.cli.batch.display import batch_displayed
+    from dlrun.cli.batch.folds import show_folds
+    from dlrun.cli.batch.table import show_table
+
     with batch_displayed(quiet=quiet or as_json) as display:
         table = run_batch(wanted, listener=display)
     show_table(table, csv=csv, as_json=as_json)
+    if table.folds and not as_json:
+        show_folds(table.folds, quiet=quiet)
     if table.failed:
         raise typer.Exit(1)

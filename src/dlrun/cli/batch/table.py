@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dlrun.batching.grid import SEED
 from dlrun.batching.table import BatchTable
 from dlrun.cli.display.console import Console, output_width, print_json
 from dlrun.cli.display.format import format_score, format_table, widest
@@ -31,7 +30,7 @@ def show_table(table: BatchTable, *, csv: Path | None, as_json: bool) -> None:
         return
     console, width = Console(), output_width()
     console.result(_fit(*_runs(table, has_reasons=width is None), width, spare=("status",)))
-    if table.has_seeds:
+    if table.has_groups:
         console.result()
         console.result(_fit(*_groups(table), width, spare=("test std", "std")))
     # On a terminal the reasons follow the table, whose rows they would make too wide.
@@ -69,11 +68,14 @@ def _runs(table: BatchTable, *, has_reasons: bool) -> tuple[Sequence[str], list[
 
 
 def _groups(table: BatchTable) -> tuple[Sequence[str], list[Sequence[str]]]:
-    keys = [key for key in table.keys if key != SEED]
+    keys = [key for key in table.keys if any(key in dict(group.values) for group in table.groups)]
+    kinds = {group.over for group in table.groups}
+    over = "runs" if len(kinds) > 1 else next(iter(kinds))
+    last = {"seeds": "best run", "folds": "folds in runs/folds", "runs": "best run, or folds"}[over]
     several = len({group.label for group in table.groups}) > 1
     tests = ("test mean", "test std") if table.test_metric else ()
     names = (*(("name",) if several else ()), *(key.rpartition(".")[2] for key in keys))
-    head = (*names, "seeds", "mean", "std", *tests, "best run")
+    head = (*names, over, "mean", "std", *tests, last)
     rows: list[Sequence[str]] = []
     for group in table.groups:
         name, values, scores = ((group.label,) if several else ()), dict(group.values), group.scores
@@ -81,7 +83,7 @@ def _groups(table: BatchTable) -> tuple[Sequence[str], list[Sequence[str]]]:
         seeds = f"{count}" if count == group.runs else f"{count} of {group.runs}"
         of_test = (_score(group.test_scores.mean), _score(group.test_scores.deviation)) if tests else ()
         numbers = (_score(scores.mean), _score(scores.deviation), *of_test)
-        rows.append((*name, *(values.get(key, "") for key in keys), seeds, *numbers, group.best or ""))
+        rows.append((*name, *(values.get(key, "") for key in keys), seeds, *numbers, group.folds or group.best or ""))
     return head, rows
 
 

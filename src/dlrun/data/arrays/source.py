@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import Field
 
 from dlrun.component import FieldProblem
@@ -18,7 +19,7 @@ from dlrun.data.dataset import Dataset, ImageSource, Resize, datasets
 from dlrun.data.files.npz import NpzFile
 from dlrun.data.labels import NamedArray, Task, class_targets, is_classes
 from dlrun.data.preprocess import ArrayPreprocess, measure_columns
-from dlrun.data.splits import fingerprint_of
+from dlrun.data.splits import Array, Split, fingerprint_of
 from dlrun.errors import DataError
 from dlrun.signature import Description, Features, Target
 from dlrun.system.paths import FROM_WHERE
@@ -100,6 +101,23 @@ class Arrays(ImageSource):
         self._layout(file, keys)
         for split in keys.values():
             file.header(split.features)
+
+    def check_fold(self) -> None:
+        """Divide the examples into folds, for which few labels are read.
+
+        Raises:
+            DataError: There are too few examples.
+        """
+        if self.fold is None:
+            return
+        file = NpzFile.open(self._path)
+        keys = self._keys(file)
+        splits = {name: Split(np.arange(len(file.header(split.features)))) for name, split in keys.items()}
+        target = self._describe_target(file, keys["train"])
+        by_class = target is not None and target.kind == "classes"
+        if by_class:
+            splits["train"] = replace(splits["train"], target=self._classes(file, keys["train"])[0])
+        self.hold_out(splits, by_class=by_class)
 
     def load(self) -> Dataset:
         """Read the arrays, check them row by row, and hold out test and validation examples.
@@ -184,8 +202,13 @@ class Arrays(ImageSource):
             return Target("values", size, encoding="value")
         if header.dtype.itemsize * len(header) > _CHEAP_LABEL_BYTES:
             raise DataError("there are too many labels to read for a description")
-        labels = {"train": NamedArray(file.named(keys.target), file.array(keys.target))}
-        return class_targets(labels, num_classes=self.num_classes)[1]
+        return self._classes(file, keys)[1]
+
+    def _classes(self, file: NpzFile, keys: SplitKeys) -> tuple[Array, Target]:
+        key = keys.target or ""
+        labels = {"train": NamedArray(file.named(key), file.array(key))}
+        indices, target = class_targets(labels, num_classes=self.num_classes)
+        return indices["train"], target
 
     def _notes_on_keys(self, keys: Mapping[str, SplitKeys]) -> Iterator[str]:
         if self.keys is None:

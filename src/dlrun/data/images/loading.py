@@ -150,7 +150,7 @@ def load_splits(
             kept.append(keep_in_file(images, scans[name].at(within), form, skip=skip, beside=beside))
         if kept[-1].failed and len(kept[-1].failed) == len(images):
             raise refused(kept[-1].failed, images, way_out="")
-        decoded[key] = _split(images, kept[-1])
+        decoded[key] = _split(images, kept[-1], split.rows)
         notes += (f"corrupt: {skipped_note(kept[-1].failed, images)}",) if kept[-1].failed else ()
     notes += tuple(dict.fromkeys(note for each in kept for note in each.notes))
     splits = {name: decoded[id(split)] for name, split in arranged.items()}
@@ -167,12 +167,12 @@ def _first_places(lists: Lists) -> dict[str, int]:
     return first
 
 
-def _split(images: ImageList, kept: Kept) -> Split:
+def _split(images: ImageList, kept: Kept, rows: npt.NDArray[np.int64] | None) -> Split:
     stays = np.setdiff1d(np.arange(len(images)), list(kept.failed))
     images = images.at(stays)
     # Python strings would need ten times the memory, and more time.
     origins = np.array([shown(name) for name in images.names], dtype=np.dtypes.StringDType())
-    return Split(kept.pixels, images.labels, origins=origins)
+    return Split(kept.pixels, images.labels, origins=origins, rows=None if rows is None else rows[stays])
 
 
 def _left_out_note(images: ImageList) -> Iterator[str]:

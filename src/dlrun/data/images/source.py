@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from pydantic import Field
 
 from dlrun.component import FieldProblem
@@ -23,6 +24,7 @@ from dlrun.data.images.input import ImageInput
 from dlrun.data.images.loading import choose_form, image_targets, load_splits, numbered_files, read_headers
 from dlrun.data.labels import Task
 from dlrun.data.preprocess import ArrayPreprocess, measure_columns
+from dlrun.data.splits import Split
 from dlrun.errors import DataError
 from dlrun.signature import Description, Features
 from dlrun.system.paths import FROM_WHERE
@@ -140,6 +142,19 @@ class Images(FileKeys, ImageSource):
             DataError: A folder or a list cannot be read, there are no images, or a class has none.
         """
         image_targets(self.lists())
+
+    def check_fold(self) -> None:
+        """Divide the listed images into folds, without opening them.
+
+        Raises:
+            DataError: There are too few images.
+        """
+        if self.fold is None:
+            return
+        lists = self.lists()
+        labels, target, _ = image_targets(lists)
+        splits = {name: Split(np.arange(len(images)), labels.get(name)) for name, images in lists.items()}
+        self.hold_out(splits, by_class=target is not None and target.kind == "classes")
 
     def load(self) -> Dataset:
         """Read the headers of all files, choose the image size, hold out test and validation examples, and decode.

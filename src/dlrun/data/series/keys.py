@@ -74,6 +74,13 @@ class SeriesKeys(ColumnKeys, Source, abc.ABC):
         """Why text columns are left out: models of a series do not learn from texts."""
         return "" if self.unlisted_text == "learn" else "it is free text, which a series does not support"
 
+    def fold_problems(self) -> Iterator[FieldProblem]:
+        """Yield the problem of folds, which would train on what comes after the validation split."""
+        if self.fold is not None:
+            what = "a series has no folds: most of them would be trained on later values than they are scored on"
+            grid = "dlrun batch CONFIG --grid dataset.validation=0.1,0.2,0.3"
+            yield FieldProblem(("fold",), what, "one validation split by time", f"{grid} trains on growing windows")
+
     def problems(self) -> Iterator[FieldProblem]:
         """Yield the problems of the keys, including missing columns if the file can be read now."""
         yield from super().problems()

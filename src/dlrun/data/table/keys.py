@@ -83,7 +83,7 @@ class TableKeys(ColumnKeys, ExampleKeys, Source, abc.ABC):
     def split_keys(self) -> Mapping[str, str]:
         """Return the splits other than `train` that are given by keys, also those in the split column of a file."""
         given = {**super().split_keys()}
-        if self.split is not None and (self.test or self.validation):
+        if self.split is not None and (self.test or self.validation or self.fold):
             with suppress(DataError):  # load() raises it: the data is wrong, not the spec
                 table = self.open_table(self.path)
                 if table.size <= DESCRIBED_BYTES:

@@ -183,6 +183,9 @@ def _given_parts(
                 f"{name}: {getattr(source, name)} would hold out rows, but the column {source.split!r} gives a {name}"
             )
             raise DataError(f"{what} split", expected="only one of them", hint=f"remove the key {name}")
+    if "validation" in parts and source.fold is not None:
+        what = f"folds give the validation split, but the column {source.split!r} gives one, too"
+        raise DataError(what, expected="only one of them", hint="remove the key split, or the section folds")
     found = ", ".join(f"{len(rows):,} for {'training' if name == 'train' else name}" for name, rows in parts.items())
     notes.append(f"split: {found}, by the column {source.split}")
     return parts

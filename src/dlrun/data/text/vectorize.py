@@ -138,4 +138,4 @@ def _empty(split: Split, length: int, *, in_memory: bool) -> Split:
     shape = (len(split), length)
     features = np.zeros(shape, np.int32) if in_memory else scratch_array(shape, "int32")
     origins = np.empty(len(split), object) if len(split) <= _ORIGINS else None
-    return Split(features, split.target, origins=origins, lengths=np.zeros(len(split), np.int32))
+    return Split(features, split.target, origins=origins, lengths=np.zeros(len(split), np.int32), rows=split.rows)

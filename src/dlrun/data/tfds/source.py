@@ -176,7 +176,8 @@ class Tfds(ImageSource):
 
     def _wanted(self, prepared: Prepared) -> list[str]:
         """Return the names of the splits to read."""
-        validation = self.validation if isinstance(self.validation, str) else "" if self.validation else "validation"
+        is_held_out = self.fold is not None or (self.validation and not isinstance(self.validation, str))
+        validation = self.validation if isinstance(self.validation, str) else "" if is_held_out else "validation"
         wanted = [name for name in dict.fromkeys(("train", "test", validation)) if name in prepared.splits]
         if "train" not in wanted:
             raise DataError(
@@ -190,7 +191,7 @@ class Tfds(ImageSource):
             if getattr(self, key):
                 expected = "false" if key == "standardize" else "null"
                 raise DataError(f"{key}: {prepared.name} is a table", expected=expected, hint="the keys under `table`")
-        held_out = {"test": self.test, "validation": self.validation, "seed": self.seed}
+        held_out = {"test": self.test, "validation": self.validation, "seed": self.seed, "fold": self.fold}
         return load_table(prepared, self._wanted(prepared), keys=self.table or ColumnKeys(), held_out=held_out)
 
     def _load_texts(self, prepared: Prepared) -> Dataset:

@@ -38,13 +38,14 @@ def load_table(prepared: Prepared, splits: Sequence[str], *, keys: ColumnKeys, h
         prepared: The set.
         splits: Names of the splits to read.
         keys: How to read columns.
-        held_out: The keys `test`, `validation` and `seed` of every dataset.
+        held_out: The keys `test`, `validation`, `seed` and `fold` of every dataset.
 
     Raises:
         DataError: A file is damaged, or the table cannot be trained on.
     """
     # If validation examples are held out, the set's own split is not given: `Source.problems` refuses both at once.
-    brought = ("test",) if held_out["validation"] else ("test", "validation")
+    is_held_out = held_out["validation"] or held_out["fold"]
+    brought = ("test",) if is_held_out else ("test", "validation")
     fixed = {"target": prepared.label.key, "task": "classification", "missing_target": "drop"}
 
     def write(folder: Path) -> None:

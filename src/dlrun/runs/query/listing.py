@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.errors import RunError
+from dlrun.runs import FOLDS_DIR
 from dlrun.runs.query.index import IndexEntry, IndexSource, refresh
 from dlrun.runs.query.summary import BestScore, RunSummary, summarise
 from dlrun.system.disk import reason
@@ -53,7 +54,7 @@ def scan_runs(runs_dir: Path, *, from_index: bool = True) -> list[RunSummary]:
     """
     try:
         with os.scandir(runs_dir) as entries:
-            names = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+            names = [entry.name for entry in entries if _may_be_run(entry)]
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -65,6 +66,12 @@ def scan_runs(runs_dir: Path, *, from_index: bool = True) -> list[RunSummary]:
     found = refresh(runs_dir, names, source, from_index=from_index)
     runs = [_restore(runs_dir, name, entry.values) for name, entry in found.items()]
     return sorted(runs, key=lambda run: (run.order, run.id), reverse=True)
+
+
+def _may_be_run(entry: os.DirEntry[str]) -> bool:
+    if entry.name == FOLDS_DIR and not os.path.lexists(os.path.join(entry.path, "run.json")):  # noqa: PTH118
+        return False
+    return not entry.name.startswith(".") and entry.is_dir()
 
 
 def read_summary(runs_dir: Path, name: str) -> RunSummary:
