@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from dlrun.data.folds import Folds
+from dlrun.data.division.folds import Folds
 from dlrun.spec.describe import describe_component, describe_keys, list_components
 from dlrun.spec.schema import json_schema
 from dlrun.spec.types import EvaluationKeys, Training

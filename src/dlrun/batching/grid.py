@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from dlrun.data.folds import Fold
+from dlrun.data.division.folds import Fold
 from dlrun.errors import UsageError
 
 SEED, FOLD, REPEAT = "seed", "fold", "repeat"

@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 from dlrun.component import Component, FieldProblem
 from dlrun.data.array_input import ArrayInput
 from dlrun.data.augmentation import Augmentation
-from dlrun.data.folds import Fold
+from dlrun.data.division.folds import Fold
 from dlrun.data.preprocess import Preprocess
 from dlrun.data.raw_input import RawInput
 from dlrun.data.splits import Array, Split, arrange, held_out_count, sizes_after

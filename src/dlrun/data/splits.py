@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dlrun.data.folds import Fold, assign_folds, fold_size
-from dlrun.data.grouping import hold_out_groups
+from dlrun.data.division.folds import Fold, assign_folds, fold_size
+from dlrun.data.division.grouping import hold_out_groups
 from dlrun.data.mapped import drop_pages
 from dlrun.errors import DataError
 from dlrun.names import nearest

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dlrun.component import FieldProblem
 from dlrun.data import Source
-from dlrun.data.folds import Folds, FoldsError
+from dlrun.data.division.folds import Folds, FoldsError
 from dlrun.errors import Problem, SpecError
 from dlrun.spec.validate import shown, validate
 from dlrun.yaml_tree.document import Node

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from dlrun.component import Fields
 from dlrun.data import Source
 from dlrun.data.columns import ColumnKeys
-from dlrun.data.folds import Folds, FoldsError
+from dlrun.data.division.folds import Folds, FoldsError
 from dlrun.errors import MOST_SHOWN, DataError, Problem, SpecError, encodable
 from dlrun.models import Model
 from dlrun.plugins import find_plugin, load_plugin

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dlrun.component import Component, Fields
-from dlrun.data.folds import MOST_FOLDS, Folds
+from dlrun.data.division.folds import MOST_FOLDS, Folds
 from dlrun.metrics.metric import metrics
 from dlrun.registry import Registry
 from dlrun.spec.sections import OPTIONAL, SECTIONS

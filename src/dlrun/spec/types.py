@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from dlrun.component import Fields
 from dlrun.data import Source
-from dlrun.data.folds import Folds
+from dlrun.data.division.folds import Folds
 from dlrun.losses import Loss
 from dlrun.metrics.metric import Metric
 from dlrun.models import Model

@@ -19,7 +19,7 @@ from dlrun.batching.folds.record import (
     write_record,
 )
 from dlrun.batching.state import GOOD, RunState
-from dlrun.data.folds import Fold
+from dlrun.data.division.folds import Fold
 from dlrun.runs import FOLDS_DIR
 from dlrun.runs.fold_predictions import read_fold_predictions
 from dlrun.runs.folder import RunFolder

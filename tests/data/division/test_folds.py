@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dlrun.data import Arrays, Builtin, Dataset, Source, Synthetic, Table, Text
-from dlrun.data.folds import Fold, Folds, FoldsError, assign_folds, fold_size
+from dlrun.data.division.folds import Fold, Folds, FoldsError, assign_folds, fold_size
 
 COUNT = 3
 

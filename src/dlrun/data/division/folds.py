@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from dlrun.component import Fields
-from dlrun.data.grouping import fold_of_groups
+from dlrun.data.division.grouping import fold_of_groups
 from dlrun.errors import DataError
 
 Array = npt.NDArray[Any]

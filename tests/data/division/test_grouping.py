@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dlrun.data.grouping import fold_of_groups, hold_out_groups
+from dlrun.data.division.grouping import fold_of_groups, hold_out_groups
 from dlrun.errors import DataError
 
 

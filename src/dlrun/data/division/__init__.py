@@ -1,0 +1,1 @@
+"""Divide examples: into folds, and so that the examples of a group stay together."""
