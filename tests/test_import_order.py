@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "dlrun"
 FILES = sorted(SOURCE.rglob("*.py"))
 
 LAYERS = """
-errors names component signature monotone value_transform
+errors names component signature decision monotone value_transform
 ---
 registry scoring
 ---

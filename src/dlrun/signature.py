@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Literal
 
+from dlrun.decision import Decision
 from dlrun.monotone import MonotoneCurve
 
 FeatureKind = Literal["image", "vector", "sequence", "tokens"]
@@ -137,6 +138,8 @@ class Target:
             the output of the network, which then learns the difference. If empty, the network learns the value itself.
         transform: Transformation of each value before it is standardized. Predictions and metrics undo it.
         curves: For `quantile`, the transformation of each value.
+        decision: Calibration and thresholds that were chosen after the training; None: probabilities as the network
+            gives them, and the most probable class.
     """
 
     kind: TargetKind
@@ -151,6 +154,7 @@ class Target:
     last: tuple[LastValue, ...] = ()
     transform: Transform = "none"
     curves: tuple[MonotoneCurve, ...] = ()
+    decision: Decision | None = None
 
     @classmethod
     def of_input(cls, features: Features) -> Target:
@@ -206,6 +210,16 @@ class Target:
         return self.kind in ("classes", "class_columns", "labels")
 
     @property
+    def has_threshold(self) -> bool:
+        """Whether a threshold can be chosen: between two classes, or for each label."""
+        return self.kind == "labels" or (self.kind == "classes" and self.size == 2)
+
+    @property
+    def threshold_names(self) -> tuple[str, ...]:
+        """Name of what each threshold belongs to: the second class, or each label."""
+        return self.output_names if self.kind == "labels" else self.output_names[1:]
+
+    @property
     def units(self) -> int:
         """Number of outputs of the model."""
         # With a binary loss, one probability decides between two classes.
@@ -237,6 +251,10 @@ class Target:
     def with_encoding(self, encoding: Encoding, activation: str = "linear") -> Target:
         """Return the target with the encoding of a loss, for a model that ends in `activation`."""
         return replace(self, encoding=encoding, activation=activation)
+
+    def decided_by(self, decision: Decision | None) -> Target:
+        """Return the target with another decision; None for none."""
+        return replace(self, decision=decision)
 
     def without_scale(self) -> Target:
         """Return the target without standardization, so that the model learns it in its own unit."""

@@ -11,7 +11,7 @@ from dlrun.signature import Features, Target
 def test_labels_are_scored_separately() -> None:
     truth = np.array([[1, 0], [1, 1], [0, 0], [0, 1]])
     probabilities = np.array([[0.9, 0.2], [0.4, 0.8], [0.6, 0.1], [0.1, 0.7]])
-    scores = label_scores(truth, probabilities)
+    scores = label_scores(truth, probabilities, probabilities > 0.5)
     assert scores.counts.precision.tolist() == [0.5, 1.0]
     assert scores.counts.recall.tolist() == [0.5, 1.0]
     assert scores.accuracy.tolist() == [0.5, 1.0]

@@ -129,13 +129,14 @@ def test_several_labels_are_learnt_and_their_metrics_are_those_of_numpy(trained:
     truth = run.truth
     probabilities = loaded(run).predictor()(run.test.features)
     assert probabilities.shape == (60, 3)
-    found, scores = label_scores(truth, probabilities), run.scores
+    found, scores = label_scores(truth, probabilities, probabilities > 0.5), run.scores
     counts = found.counts
     assert scores["accuracy"] == pytest.approx(found.accuracy.mean(), abs=1e-6)
     assert scores["binary_accuracy"] == pytest.approx(found.accuracy.mean(), abs=1e-6)
     assert scores["precision"] == pytest.approx(counts.hits.sum() / counts.predicted.sum(), abs=1e-6)
     assert scores["recall"] == pytest.approx(counts.hits.sum() / counts.support.sum(), abs=1e-6)
-    together = label_scores(truth.reshape(-1, 1), probabilities.reshape(-1, 1))
+    column = probabilities.reshape(-1, 1)
+    together = label_scores(truth.reshape(-1, 1), column, column > 0.5)
     assert scores["auc"] == pytest.approx(together.roc_auc[0], abs=2e-3)
     surprise = -np.where(truth > 0, np.log(probabilities), np.log1p(-probabilities)).mean()
     assert scores["loss"] == pytest.approx(surprise, rel=1e-4)

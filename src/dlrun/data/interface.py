@@ -98,6 +98,8 @@ class Interface:
     def plain(self) -> dict[str, Any]:
         """Return the interface as a JSON object."""
         plain: dict[str, Any] = _adapter().dump_python(self, mode="json")
+        # It can change after the training, so run.json has it: one file, which changes as a whole.
+        del plain["target"]["decision"]
         return plain
 
 

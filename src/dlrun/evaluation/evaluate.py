@@ -23,7 +23,7 @@ from dlrun.experiment.slices import (
 )
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.folder import RunFolder
-from dlrun.runs.interface import data_changes, read_interface
+from dlrun.runs.interface import data_changes, read_decision, read_interface
 from dlrun.runs.query.catalog import find_run
 from dlrun.runs.record import DatasetRecord
 from dlrun.scoring.breakdown import Breakdown, Collector, collector_of
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from dlrun.signature import Target
     from dlrun.training.naive import NaiveScores
     from dlrun.training.setup import TrainingSetup
+    from dlrun.training.trained import Trained
 
 Array = npt.NDArray[Any]
 
@@ -157,7 +158,7 @@ def _evaluate_splits(
     columns = read_slice_values(setup, wanted.by, chosen)
     restored = restore_model(setup.spec, setup.compiled.model, folder, wanted.checkpoint, listener)
     origin = Origin(wanted.checkpoint, restored, setup.dataset.name, setup.dataset.fingerprint)
-    baseline = find_baseline(setup)
+    baseline, setup = find_baseline(setup), setup.decided_by(read_decision(folder, setup.target))
     for name in chosen:
         scores, naive = setup.evaluator(name).scores(), naive_scores(setup, baseline, name) if baseline else {}
         collector, weight = collect_predictions(setup, name), splits[name].sample_weight
@@ -168,6 +169,9 @@ def _evaluate_splits(
 
 def _break_down(setup: TrainingSetup, name: str, collector: Collector) -> Breakdown:
     breakdown, naive, truth = collector.breakdown(), setup.dataset.naive.get(name), setup.dataset.splits[name].target
+    if setup.target.decision is not None:
+        undecided = collect_predictions(setup.decided_by(None), name).breakdown().overall
+        breakdown = replace(breakdown, undecided=undecided)
     return breakdown if naive is None or truth is None else _beside_naive(breakdown, truth, naive)
 
 
@@ -185,6 +189,7 @@ def _evaluate_file(
     device = file.spec.training.device.partition(",")[0]
     trained = load_trained(folder, file.spec, checkpoint=checkpoint, listener=listener, device=device)
     predictor, scores, collector = trained.predictor(), trained.streamed_scores(), collector_of(target)
+    undecided = _Undecided(trained) if target.decision is not None else None
     naive = _naive_of_file(folder, file, target, is_series=interface.raw.type == "series")
     examples = unlabelled = blank = 0
     kept: dict[str, list[str | None]] = {name: [] for name in by}
@@ -198,6 +203,8 @@ def _evaluate_file(
             check_transformable(block.target, target.output_names, target.transform, place=_place_in(data, block.names))
         scores.add(block.stored, block.target)
         collector.add(*truth_and_predictions(predictor, block.stored, block.target))
+        if undecided is not None:
+            undecided.add(block.stored, block.target)
         for name in by:
             kept[name].extend(block.kept[name])
         if naive is not None and block.target is not None:
@@ -211,13 +218,36 @@ def _evaluate_file(
         listener(Note("warning", f"all features are missing in {blank:,} of {examples:,} examples"))
     of_naive = {} if naive is None else naive.scores()
     slices = slice_predictions(collector, kept_values(kept, file.spec.dataset), file.spec)
-    breakdown = replace(collector.breakdown(), naive=of_naive, slices=slices)
+    of_undecided = {} if undecided is None else undecided.overall()
+    breakdown = replace(collector.breakdown(), naive=of_naive, slices=slices, undecided=of_undecided)
     evaluation = Evaluation(scores.scores(), breakdown, trained.checkpoint)
     return [(data_name(data), evaluation, Origin(checkpoint, trained.checkpoint, data))]
 
 
 def _place_in(data: str, names: Sequence[str]) -> Callable[[int], str]:
     return lambda row: f"{data}: {names[row]}"
+
+
+class _Undecided:
+    """Scores the predictions that a model would make without its decision.
+
+    Args:
+        trained: The model.
+    """
+
+    def __init__(self, trained: Trained) -> None:
+        interface = trained.interface
+        target = interface.target.decided_by(None)
+        self._predictor = replace(trained, interface=replace(interface, target=target)).predictor()
+        self._collector = collector_of(target)
+
+    def add(self, stored: Array, truth: Array | None) -> None:
+        """Add a block of examples."""
+        self._collector.add(*truth_and_predictions(self._predictor, stored, truth))
+
+    def overall(self) -> Mapping[str, float]:
+        """Return the scores over all examples added so far."""
+        return self._collector.breakdown().overall
 
 
 def _naive_of_file(folder: RunFolder, file: SpecFile, target: Target, *, is_series: bool) -> NaiveScores | None:

@@ -98,6 +98,8 @@ def evaluation_record(scores: Mapping[str, float], breakdown: Breakdown, *, orig
         confusion=breakdown.matrix().tolist() if breakdown.confusions and count <= MOST_IN_MATRIX else None,
         weight=breakdown.weight,
         slices=breakdown.slices,
+        decision=breakdown.decision,
+        undecided=_plain(breakdown.undecided),
     )
 
 

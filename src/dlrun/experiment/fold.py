@@ -27,7 +27,9 @@ def keep_fold_predictions(setup: TrainingSetup, folder: RunFolder) -> None:
     split = setup.dataset.splits.get("validation")
     if setup.spec.dataset.fold is None or split is None or split.rows is None:
         return
-    predictor = setup.predictor()
+    # Without a calibration, which was fitted to these very examples: whoever joins the folds wants predictions for
+    # examples that nothing was fitted to.
+    predictor = setup.decided_by(None).predictor()
     is_input = setup.target.kind == "input"
     outputs = predictor.reconstruction_errors(split.features) if is_input else predictor.precise(split.features)
     nothing: npt.NDArray[np.float32] = np.zeros(0, np.float32)

@@ -146,7 +146,8 @@ def recording(folder: RunFolder, stop: Stop | None = None, **changes: Any) -> It
     # The sums of an earlier training are dropped first: this one will write other files, and a sum on record makes a
     # reader refuse a file that does not fit it.
     folder.record_sums({folder.metrics_jsonl: None})
-    folder.update_record(status="running", reason=None, finished=None, checkpoints_sha256={}, **changes)
+    # The decision of an earlier end belongs to other weights.
+    folder.update_record(status="running", reason=None, finished=None, checkpoints_sha256={}, decision=None, **changes)
     if stop is not None:
         stop.leave = lambda: _record_leaving(folder)
     try:

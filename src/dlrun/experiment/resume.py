@@ -17,7 +17,7 @@ from dlrun.experiment.train import announce_run, assemble_run, train_assembled
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.fold_predictions import has_fold_predictions
 from dlrun.runs.folder import RunFolder
-from dlrun.runs.interface import data_changes
+from dlrun.runs.interface import data_changes, read_decision
 from dlrun.runs.predictions import has_predictions
 from dlrun.runs.provenance.environment import differences
 from dlrun.runs.query.catalog import find_run
@@ -146,7 +146,7 @@ def _restored(folder: RunFolder, file: SpecFile, *, listener: Listener) -> Train
             f"{setup.spec.dataset.data_label(setup.dataset)} has changed since the training: {'; '.join(changes)}"
         )
     restore_model(setup.spec, setup.compiled.model, folder, "final", silent)
-    return setup
+    return setup.decided_by(read_decision(folder, setup.target))
 
 
 def read_changed_spec(folder: RunFolder, overrides: tuple[str, ...], *, trust_plugins: bool) -> SpecFile:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import UsageError
+from dlrun.experiment.decision import decide
 from dlrun.experiment.fold import keep_fold_predictions
 from dlrun.experiment.record import (
     interrupted,
@@ -164,7 +165,8 @@ def train_assembled(setup: TrainingSetup, run: Session, *, goes_on_from: RunFold
         if goes_on_from is not None:
             restore_newest(trainer, setup, goes_on_from)
         reason = train_to_end(trainer, setup, run)
-        weights = restore_final(setup, run)
+        weights, restored = restore_final(setup, run)
+        setup = decide(setup, run, checkpoint=restored)
         scores = score_held_out(setup, run)
         score_slices_of_splits(setup, run, columns)
         if run.cluster.is_chief:
@@ -247,23 +249,24 @@ def train_to_end(trainer: Trainer, setup: TrainingSetup, run: Session) -> str:
     return reason
 
 
-def restore_final(setup: TrainingSetup, run: Session) -> str:
+def restore_final(setup: TrainingSetup, run: Session) -> tuple[str, str]:
     """Give the model the variables that the run is scored with.
 
     Returns:
-        The SHA-256 of those that the last step left, which may be others: early stopping restores the best.
+        The SHA-256 of those that the last step left, which may be others: early stopping restores the best. And the
+        name of the checkpoint that they come from; empty in other workers than the chief.
     """
     from dlrun.training.restoring import restore_model
     from dlrun.training.variables import weights_sha256
 
-    model = setup.compiled.model
+    model, restored = setup.compiled.model, ""
     with setup.timeline.spent("save"):
         weights = weights_sha256(model)
         # Only the chief has the checkpoints; the other workers get its variables.
         if run.cluster.is_chief:
-            restore_model(setup.spec, model, run.folder, "final", silent)
+            restored = restore_model(setup.spec, model, run.folder, "final", silent)
         setup.replicas.share_variables(model)
-    return weights
+    return weights, restored
 
 
 def score_held_out(setup: TrainingSetup, run: Session) -> dict[str, dict[str, float]]:

@@ -19,6 +19,7 @@ from dlrun.explanation.pixels import Method
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.interface import read_interface
 from dlrun.runs.query.catalog import find_run
+from dlrun.scoring.deciding import decide
 from dlrun.scoring.importances import Importance, change_of, loss_of, permutation_importances
 from dlrun.signature import Target
 from dlrun.spec.stored import read_stored_spec
@@ -181,7 +182,12 @@ def _output(about: str, target: Target) -> int | None:
 
 def _chosen(outputs: Array, output: int | None, target: Target) -> tuple[int, str, float]:
     """Return the index and the name of the output to explain, and its prediction."""
-    number = output if output is not None else int(outputs.argmax()) if target.kind != "values" else 0
+    if output is not None:
+        number = output
+    elif target.kind == "classes":
+        number = int(decide(outputs[None], target)[0])
+    else:
+        number = int(outputs.argmax()) if target.kind != "values" else 0
     return number, target.output_names[number], float(outputs[number])
 
 

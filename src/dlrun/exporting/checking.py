@@ -16,6 +16,7 @@ from dlrun.exporting import harness
 from dlrun.exporting.child import run_child
 from dlrun.exporting.formats import Format, Limit
 from dlrun.exporting.snippet import loading_code
+from dlrun.scoring.deciding import decide
 from dlrun.signature import Target
 from dlrun.system.disk import disk
 
@@ -34,8 +35,8 @@ class ExportCheck:
         relative_difference: The difference divided by the range of the predictions, which is 1 for probabilities; the
             largest one, or the mean if `limit.is_mean`.
         limit: The largest acceptable difference.
-        equal_decisions: The fraction of examples with the same class in each column, or on the same side of 0.5 for
-            labels; None if that does not count.
+        equal_decisions: The fraction of examples with the same class in each column, or with the same
+            prediction of each label; None if that does not count.
         example: The example with the largest difference, from 0.
         seconds: The median time of one example.
     """
@@ -115,7 +116,7 @@ def _compare(found: Outputs, expected: Outputs, *, target: Target, limit: Limit)
                 by_example[: len(worst)] = np.maximum(by_example[: len(worst)], worst)
     equal = None
     if limit.equal_decisions is not None:
-        decisions = [_decisions(each, target) for each in (found[f"singly {output}"], expected[output])]
+        decisions = [decide(each, target) for each in (found[f"singly {output}"], expected[output])]
         equal = float((decisions[0] == decisions[1]).mean())
     return ExportCheck(
         examples=len(by_example),
@@ -145,9 +146,3 @@ def _range(values: Array) -> float:
     spread = float(np.ptp(finite)) if finite.size else 0.0
     # Constant predictions have no range: their size is the scale then, or 1 if all of them are 0.
     return spread or float(np.abs(finite).max(initial=0.0)) or 1.0
-
-
-def _decisions(outputs: Array, target: Target) -> Array:
-    if target.kind == "labels":
-        return np.asarray(outputs > 0.5)  # even odds
-    return np.stack([outputs[:, part.places].argmax(axis=1) for part in target.parts], axis=1)

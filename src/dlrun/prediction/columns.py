@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.errors import UsageError
+from dlrun.scoring.deciding import decide
 from dlrun.signature import Target
 
 _DIGITS = 6
@@ -73,6 +74,7 @@ class _Classes(Layout):
     """
 
     def __init__(self, target: Target, top: Top, column: str = "", every: Sequence[str] = ()) -> None:
+        self._target = target
         self._names = np.array([*target.output_names, ""], dtype=object)
         self._ranks = 1 if top == "all" else min(top, target.size)
         self._has_all = top == "all"
@@ -86,11 +88,11 @@ class _Classes(Layout):
 
     def cells(self, outputs: Array) -> list[Cells]:
         """Return the cells. A row with non-finite outputs gets the last name, which is empty."""
-        if self._ranks == 1:
-            # Of equal classes it takes the first, as the stable sort does, but without sorting all classes.
-            best = outputs.argmax(axis=1)[:, None]
-        else:
-            best = np.argsort(-outputs, axis=1, kind="stable")[:, : self._ranks]
+        best = decide(outputs, self._target)[:, None]
+        if self._ranks > 1:
+            # The chosen class first, then the others by their probability; of equal ones the first, as in argmax.
+            order = np.where(np.arange(outputs.shape[1]) == best, -np.inf, -outputs)
+            best = np.argsort(order, axis=1, kind="stable")[:, : self._ranks]
         probabilities = np.take_along_axis(outputs, best, axis=1)
         # Only after the probabilities are looked up, because -1 is the place of the empty name, not of a class.
         best[~np.isfinite(outputs).all(axis=1)] = -1
@@ -118,6 +120,27 @@ class _ClassColumns(Layout):
         """Return the cells of all class columns."""
         pairs = zip(self._parts, self._layouts, strict=True)
         return [cells for part, layout in pairs for cells in layout.cells(outputs[:, part.places])]
+
+
+class _Labels(Layout):
+    """The probability of each label and, if thresholds were chosen, 1 for a predicted label and 0 for another."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._has_decisions = target.decision is not None and bool(target.decision.thresholds)
+        names = [f"probability_{name}" for name in target.output_names]
+        # A label may have the name of a probability, or of the column with the names of the examples.
+        prefix = "" if {"name", *names}.isdisjoint(target.output_names) else "predicted_"
+        chosen = [OutputColumn(f"{prefix}{name}", decimals=0) for name in target.output_names if self._has_decisions]
+        super().__init__([*chosen, *map(OutputColumn, names)])
+
+    def cells(self, outputs: Array) -> list[Cells]:
+        """Return the cells. A row with non-finite outputs has no prediction."""
+        if not self._has_decisions:
+            return [*outputs.T]
+        chosen = decide(outputs, self._target).astype(np.float64)
+        chosen[~np.isfinite(outputs).all(axis=1)] = np.nan
+        return [*chosen.T, *outputs.T]
 
 
 class _Numbers(Layout):
@@ -154,7 +177,9 @@ def layout_of(target: Target, *, top: Top | None) -> Layout:
         )
     if target.kind == "input":
         return _Numbers([OutputColumn("reconstruction_error")])
-    names = [f"probability_{name}" if target.kind == "labels" else name for name in target.output_names]
+    if target.kind == "labels":
+        return _Labels(target)
+    names = target.output_names
     taken = "name" in names  # avoid a clash with the column of the names of the examples
     decimals = _decimals(target) if target.needs_float64 else [None] * len(names)
     return _Numbers(

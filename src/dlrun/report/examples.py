@@ -11,6 +11,7 @@ import numpy.typing as npt
 from dlrun.report.drawing import picture
 from dlrun.report.markup import Markup, image, number, table, tag
 from dlrun.runs.predictions import StoredPredictions
+from dlrun.scoring.deciding import decide
 from dlrun.signature import Target
 
 Array = npt.NDArray[Any]
@@ -72,12 +73,12 @@ def _outcome_cells(predictions: StoredPredictions, place: int, target: Target) -
     """Yield the table cells with the truth and the prediction of an example."""
     outputs, truth = predictions.outputs[place], predictions.target[place]
     if target.kind == "classes":
-        guess = int(outputs.argmax())
+        guess = int(decide(outputs[None], target)[0])
         yield from (class_name(target, int(truth)), class_name(target, guess), f"{outputs[guess]:.0%}")
     elif target.kind == "class_columns":
-        for part, true in zip(target.parts, truth.astype(int), strict=True):
+        guesses = decide(outputs[None], target)[0].tolist()
+        for part, true, guess in zip(target.parts, truth.astype(int), guesses, strict=True):
             own = outputs[part.places]
-            guess = int(own.argmax())
             yield from (class_name(part.target, int(true)), f"{class_name(part.target, guess)} ({own[guess]:.0%})")
     else:
         pairs = list(zip(truth.reshape(-1).tolist(), outputs.tolist(), strict=True))[:_MOST_VALUES]
@@ -106,9 +107,9 @@ def _describe_outcome(place: int, predictions: StoredPredictions, target: Target
         yield f"error {number(float(outputs))}"
     elif target.kind in ("classes", "class_columns"):
         truths = np.atleast_1d(predictions.target[place]).astype(int)
-        for part, true in zip(target.parts, truths, strict=True):
+        guesses = decide(outputs[None], target).reshape(-1).tolist()
+        for part, true, guess in zip(target.parts, truths, guesses, strict=True):
             own = outputs[part.places]
-            guess = int(own.argmax())
             named = f"{part.name}: " if part.name else ""
             wrong = f", is {class_name(part.target, int(true))}" if guess != true else ""
             yield f"{named}{class_name(part.target, guess)} ({own[guess]:.0%}){wrong}"

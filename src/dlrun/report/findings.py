@@ -13,6 +13,7 @@ import numpy.typing as npt
 from dlrun.runs.predictions import StoredPredictions
 from dlrun.scoring.bootstrap import Statistic, bootstrap_interval, macro_f1_of, mean_of, root_mean_of
 from dlrun.scoring.breakdown import Breakdown, collector_of, shown_count
+from dlrun.scoring.deciding import decide, name_of_accuracy
 from dlrun.signature import Target
 
 Array = npt.NDArray[Any]
@@ -89,18 +90,20 @@ def _statistics(predictions: StoredPredictions, target: Target) -> Iterator[tupl
         yield "reconstruction error", mean_of(outputs)
         return
     if target.kind == "classes":
-        found = outputs.argmax(axis=1)
-        yield "accuracy", mean_of(found == truth)
+        found = decide(outputs, target)
+        yield name_of_accuracy(target), mean_of(found == truth)
         yield "macro F1", macro_f1_of(truth.astype(np.int64), found, target.size)
         return
     if target.kind == "class_columns":
+        each = decide(outputs, target)
         for number, part in enumerate(target.parts):
-            found = outputs[:, part.places].argmax(axis=1)
+            found = each[:, number]
             yield f"accuracy of {part.name}", mean_of(found == truth[:, number])
             yield f"macro F1 of {part.name}", macro_f1_of(truth[:, number].astype(np.int64), found, part.target.size)
         return
     if target.kind == "labels":
-        yield "accuracy of labels", mean_of(((outputs > 0.5) == truth).mean(axis=1))
+        name = name_of_accuracy(target).replace("accuracy", "accuracy of labels", 1)
+        yield name, mean_of((decide(outputs, target) == truth).mean(axis=1))
         return
     errors = outputs - truth.reshape(outputs.shape)
     yield from _of_errors("", errors, target)

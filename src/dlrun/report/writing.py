@@ -16,6 +16,7 @@ from dlrun.report.page import page
 from dlrun.report.slices import shown_slices
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.predictions import StoredPredictions
+from dlrun.scoring.deciding import decide
 from dlrun.signature import Target
 from dlrun.system.disk import disk, explained
 
@@ -96,8 +97,7 @@ def _of_predictions(
 
 
 def _of_classes(predictions: StoredPredictions, target: Target) -> Iterator[Drawing]:
-    truths = predictions.target.reshape(len(predictions.target), -1)
+    truths, found = (each.reshape(len(each), -1) for each in (predictions.target, decide(predictions.outputs, target)))
     for number, part in enumerate(target.parts):
         names = [class_name(part.target, index) for index in range(part.target.size)]
-        found = predictions.outputs[:, part.places].argmax(axis=1)
-        yield from plots.classes(truths[:, number], found, names, number=number, column=part.name)
+        yield from plots.classes(truths[:, number], found[:, number], names, number=number, column=part.name)

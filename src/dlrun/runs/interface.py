@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from dlrun.data.columns import NumericColumn
 from dlrun.data.interface import Interface, parse_interface
 from dlrun.data.series.input import SeriesInput
 from dlrun.data.table.input import TableInput
+from dlrun.decision import Decision
 from dlrun.errors import RunError
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.record import DatasetRecord
 from dlrun.runs.sums import check_presence, check_sum
+from dlrun.signature import Target
 from dlrun.system.disk import disk, explained
 
 _LARGEST_BYTES = 1 << 28  # the file contains vocabularies
@@ -20,6 +23,8 @@ _NAMED, _HASH_LETTERS = 8, 8
 
 def read_interface(folder: RunFolder) -> Interface:
     """Return the description of the input and output of a run's model, without importing TensorFlow.
+
+    Its target has the decision of the run, if one was chosen.
 
     Args:
         folder: The run.
@@ -37,7 +42,33 @@ def read_interface(folder: RunFolder) -> Interface:
     with explained(f"read {folder.interface_json}"):
         text = disk.read_file(folder.interface_json, largest=_LARGEST_BYTES)
     check_sum(folder.path, folder.interface_json, text)
-    return parse_interface(text, origin=str(folder.interface_json))
+    interface = parse_interface(text, origin=str(folder.interface_json))
+    return replace(interface, target=interface.target.decided_by(read_decision(folder, interface.target)))
+
+
+def read_decision(folder: RunFolder, target: Target) -> Decision | None:
+    """Return the decision of a run; None if there is none.
+
+    Args:
+        folder: The run.
+        target: What its model predicts.
+
+    Raises:
+        RunError: The decision does not fit the target.
+    """
+    record = folder.read_record().decision
+    if record is None:
+        return None
+    decision, needed = record.value, 1 if target.kind == "classes" else len(target.class_counts) or target.size
+    counts = {
+        "thresholds": (len(decision.thresholds), needed if target.has_threshold else 0),
+        "temperatures": (len(decision.temperatures), needed if target.is_decided else 0),
+        "curves": (len(decision.curves), needed if target.has_threshold else 0),
+    }
+    for name, (count, possible) in counts.items():
+        if count not in (0, possible):
+            raise RunError(f"{folder.run_json} is damaged: decision.{name} has {count} members instead of {possible}")
+    return decision
 
 
 def data_changes(folder: RunFolder, data: DatasetRecord, now: Interface) -> tuple[str, ...]:

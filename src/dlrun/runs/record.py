@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from dlrun.decision import Decision
 from dlrun.errors import RunError
 from dlrun.scoring.slices import ColumnSlices
 from dlrun.system.disk import disk, explained
@@ -106,6 +107,30 @@ class BestRecord(_Group):
     step: Count
 
 
+class DecisionRecord(_Group):
+    """How probabilities are calibrated and turned into a class or labels, and how that was chosen.
+
+    Args:
+        value: What predictions, evaluations and exports use.
+        finished: When it was chosen, in ISO 8601 with the time zone.
+        origin: `spec` for the end of the training, `calibrate` for the command.
+        checkpoint: The name of the checkpoint that it was chosen for.
+        wanted: The section `decision` that it follows.
+        examples: The number of validation examples that it was chosen on; 0 for a threshold that was given.
+        reasons: Why, in one sentence, by what was chosen: `threshold`, `calibration`.
+        scores: By split the scores of probabilities and predictions `before` the decision and `after` it.
+    """
+
+    value: Decision
+    finished: str
+    origin: Literal["spec", "calibrate"]
+    checkpoint: str
+    wanted: dict[str, Any] = {}
+    examples: Count = 0
+    reasons: dict[str, str] = {}
+    scores: dict[str, dict[Literal["before", "after"], Scores]] = {}
+
+
 class EvaluationRecord(_Group):
     """The results of `dlrun eval` on one split, or on a file.
 
@@ -125,6 +150,9 @@ class EvaluationRecord(_Group):
         weight: The sum of the weights of the examples, if the scores are weighted; the numbers of examples in `parts`
             and `confusion` are then sums of weights, too.
         slices: The scores of groups of examples, for each column that they were grouped by.
+        decision: The calibration and the thresholds that everything but `scores` and `naive` follows; null for the most
+            probable class, without calibration.
+        undecided: `overall` without the decision; empty if there is none.
     """
 
     finished: str
@@ -141,6 +169,8 @@ class EvaluationRecord(_Group):
     confusion: list[list[int | float]] | None = None
     weight: float | None = None
     slices: tuple[ColumnSlices, ...] = ()
+    decision: Decision | None = None
+    undecided: dict[str, float | None] = {}
 
 
 class BaselineRecord(_Group):
@@ -208,13 +238,15 @@ class RunRecord(_Group):
         cpu_shares: The number of parts that one CPU cuts each batch into.
         model: The model.
         dataset: The dataset.
-        result: Metrics by split, such as `{"test": {"accuracy": 0.99}}`.
+        result: Metrics by split, such as `{"test": {"accuracy": 0.99}}`. They are those of the training: without a
+            calibration, and for yes or no above 0.5.
         directions: Whether a larger (`max`) or a smaller (`min`) score is better, by its name without a split; scores
             without a known direction are missing, and runs of earlier versions have none.
         naive: The same scores as `result` for the baseline.
         baseline: The baseline; null if there is none, and in runs of earlier versions.
         slices: For each split, the scores of groups of its examples by the columns of `evaluation.by` in the spec.
         evaluation: The results of `dlrun eval` by split; for a file, under `data-` and its name.
+        decision: The calibration and the thresholds of a classifier; null if none was asked for.
         best: The best epoch.
         time: Seconds by phase, named as in `timeline.py`, including those before each resume.
         throughput: Training examples per second, over the whole run.
@@ -255,6 +287,7 @@ class RunRecord(_Group):
     baseline: BaselineRecord | None = None
     slices: dict[str, tuple[ColumnSlices, ...]] = {}
     evaluation: dict[str, EvaluationRecord] = {}
+    decision: DecisionRecord | None = None
     best: BestRecord | None = None
     time: dict[str, float] = {}
     throughput: float | None = None

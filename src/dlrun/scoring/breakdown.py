@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.decision import Decision
+from dlrun.scoring.calibration import brier, outcomes, reliability
 from dlrun.scoring.classification import (
     SMALLEST_PROBABILITY,
-    THRESHOLD,
     ClassCounts,
     accuracy,
     confusions,
@@ -22,6 +23,7 @@ from dlrun.scoring.classification import (
     true_ranks,
     weighted_mean,
 )
+from dlrun.scoring.deciding import decide
 from dlrun.scoring.regression import RegressionScores, error_statistics, regression_scores
 from dlrun.scoring.slices import ColumnSlices, class_rates
 from dlrun.scoring.weighted import (
@@ -56,6 +58,8 @@ class Breakdown:
         weight: Sum of the weights of the examples, by which all scores and counts then are weighted; None if every
             example counts once.
         slices: Scores of groups of examples, for each column that they were grouped by.
+        decision: Decision that the predictions follow; None for the most probable class, without calibration.
+        undecided: `overall` without the decision; empty if there is none.
     """
 
     kind: TargetKind
@@ -67,6 +71,8 @@ class Breakdown:
     naive: Mapping[str, float] = field(default_factory=dict)
     weight: float | None = None
     slices: tuple[ColumnSlices, ...] = ()
+    decision: Decision | None = None
+    undecided: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def part_kind(self) -> str:
@@ -130,7 +136,7 @@ class Collector(abc.ABC):
     def breakdown(self) -> Breakdown:
         """Return the scores of all examples added so far."""
         weights = self.weights
-        found = self._scored(weights)
+        found = replace(self._scored(weights), decision=self.target.decision)
         return found if weights is None else replace(found, weight=float(weights.sum()))
 
     @abc.abstractmethod
@@ -159,13 +165,14 @@ class _ClassCollector(Collector):
         own = predictions[np.arange(len(truth)), truth]
         # Keeping all probabilities would need too much memory with many classes; the rank is enough for top-k.
         last = predictions[:, 1] if self.target.size == 2 else true_ranks(truth, predictions)
-        return truth, predictions.argmax(axis=1), own, last
+        return truth, decide(predictions, self.target), own, last, *_trust(predictions, truth, self.target)
 
     def _scored(self, weights: Array | None) -> Breakdown:
-        truth, predicted, own, last = self._columns()
+        truth, predicted, own, last, *trust = self._columns()
         size = self.target.size
         counts = ClassCounts.of(truth, predicted, size, weights=weights)
         overall = {"accuracy": accuracy(truth, predicted, weights), "log_loss": log_loss(own, weights)}
+        overall |= _trust_scores(*trust, weights=weights)
         if size == 2:
             overall["roc_auc"] = roc_auc(truth == 1, last, weights)
         elif size > _MANY_CLASSES:
@@ -180,7 +187,7 @@ class _ClassCollector(Collector):
         )
 
     def statistics(self) -> Mapping[str, WeightedStatistic]:
-        truth, predicted, own, last = self._columns()
+        truth, predicted, own, last, *_ = self._columns()
         found = {
             "accuracy": mean_statistic(truth == predicted, larger_is_better=True),
             "log_loss": _log_loss(own),
@@ -198,12 +205,12 @@ class _ClassColumnCollector(Collector):
     def _needed(self, truth: Array, predictions: Array) -> tuple[Array, ...]:
         truth = truth.astype(np.int64)
         rows, parts = np.arange(len(truth)), self.target.parts
-        predicted = np.stack([predictions[:, part.places].argmax(axis=1) for part in parts], axis=1)
         own = [predictions[rows, part.first + truth[:, number]] for number, part in enumerate(parts)]
-        return truth, predicted, np.stack(own, axis=1)
+        trust = _trust(predictions, truth, self.target)
+        return truth, decide(predictions, self.target), np.stack(own, axis=1), *trust
 
     def _scored(self, weights: Array | None) -> Breakdown:
-        truth, predicted, own = self._columns()
+        truth, predicted, own, *trust = self._columns()
         right, parts, size = truth == predicted, self.target.parts, self.target.size
         firsts = np.array([part.first for part in parts])
         # Offset the classes of each column, so that no class is confused with one of another column.
@@ -213,6 +220,7 @@ class _ClassColumnCollector(Collector):
             "accuracy": accuracy(truth, predicted, weights),
             "exact_match": float(weighted_mean(right.all(axis=1), weights)) if len(right) else np.nan,
             "log_loss": log_loss(own.reshape(-1), every),
+            **_trust_scores(*trust, weights=weights),
         }
         for number, part in enumerate(parts):
             overall[f"accuracy_{part.name}"] = accuracy(truth[:, number], predicted[:, number], weights)
@@ -224,7 +232,7 @@ class _ClassColumnCollector(Collector):
         return Breakdown("class_columns", len(truth), overall, scores, tuple(found), named)
 
     def statistics(self) -> Mapping[str, WeightedStatistic]:
-        truth, predicted, own = self._columns()
+        truth, predicted, own, *_ = self._columns()
         right = truth == predicted
         found = {
             "accuracy": mean_statistic(right.mean(axis=1), larger_is_better=True),
@@ -245,10 +253,11 @@ class _Labels(Collector):
 
     def _scored(self, weights: Array | None) -> Breakdown:
         truth, predictions = self._columns()
-        scores = label_scores(truth, predictions, weights)
+        scores = label_scores(truth, predictions, decide(predictions, self.target), weights)
         counts = scores.counts
         columns = {"precision": counts.precision, "recall": counts.recall, "f1": counts.f1}
         overall = {"accuracy": float(scores.accuracy.mean()), "exact_match": scores.exact_match}
+        overall |= _trust_scores(*_trust(predictions, truth, self.target), weights=weights)
         overall |= {f"macro_{name}": counts.macro(values) for name, values in columns.items()}
         parts = _parts(
             self.target,
@@ -262,7 +271,7 @@ class _Labels(Collector):
 
     def statistics(self) -> Mapping[str, WeightedStatistic]:
         truth, predictions = self._columns()
-        is_one, predicted = truth.astype(bool), predictions > THRESHOLD
+        is_one, predicted = truth.astype(bool), decide(predictions, self.target)
         right = is_one == predicted
         found = {
             "accuracy": mean_statistic(right.mean(axis=1), larger_is_better=True),
@@ -323,6 +332,18 @@ def collector_of(target: Target) -> Collector:
         "input": _Input,
     }
     return kinds[target.kind](target)
+
+
+def _trust(predictions: Array, truth: Array, target: Target) -> tuple[Array, Array, Array]:
+    """Return what the calibration scores need of each example: confidences, whether they are true, Brier scores."""
+    confidences, hits = outcomes(predictions, truth, target)
+    return confidences, hits, brier(predictions, truth, target)
+
+
+def _trust_scores(confidences: Array, hits: Array, scores: Array, *, weights: Array | None) -> dict[str, float]:
+    every = None if weights is None else np.repeat(weights, confidences.shape[1])
+    error = reliability(confidences.reshape(-1), hits.reshape(-1), every).error
+    return {"ece": error, "brier": float(weighted_mean(scores, weights)) if len(scores) else np.nan}
 
 
 def _log_loss(own: Array) -> WeightedStatistic:

@@ -13,8 +13,6 @@ Float = npt.NDArray[np.float64]
 
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
 """Replacement for a probability of 0 in the log loss, which would be infinite: the smallest normal float32."""
-THRESHOLD = 0.5
-"""Probability above which a label is predicted."""
 
 
 def ratio(part: npt.NDArray[Any], whole: npt.NDArray[Any], *, otherwise: float) -> npt.NDArray[np.float64]:
@@ -241,16 +239,21 @@ class LabelScores:
     exact_match: float
 
 
-def label_scores(truth: Array, probabilities: Array, weights: Array | None = None) -> LabelScores:
+def label_scores(truth: Array, probabilities: Array, predicted: Array, weights: Array | None = None) -> LabelScores:
     """Return the scores of several yes-or-no labels.
+
+    Args:
+        truth: Whether each label applies, as 0 and 1.
+        probabilities: Probability of each label.
+        predicted: Whether each label is predicted.
+        weights: Weight of each example; None for equal weights.
 
     Reference:
         Zhang and Zhou, 2014, "A Review on Multi-Label Learning Algorithms".
 
     Shape:
-        truth: `(n, labels)` of 0 and 1. probabilities: `(n, labels)`. weights: `(n,)`, or None for equal weights.
+        truth, probabilities, predicted: `(n, labels)`. weights: `(n,)`.
     """
-    predicted = probabilities > THRESHOLD
     right = truth.astype(bool) == predicted
     aucs = [roc_auc(truth[:, label] > 0, probabilities[:, label], weights) for label in range(truth.shape[1])]
     return LabelScores(

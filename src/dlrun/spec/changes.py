@@ -21,6 +21,7 @@ _MAY_CHANGE = {
     ("plugins",),
     ("tracking",),
     ("evaluation",),
+    ("decision",),
 }
 """Keys that affect only the rest of a run. The path of the data may change too, but not its fingerprint."""
 

@@ -16,7 +16,8 @@ from dlrun.runs.history import NOT_SCORES
 from dlrun.schedules import ReduceOnPlateau
 from dlrun.signature import Description, Features, Target
 from dlrun.spec.class_weights import class_weight_problems
-from dlrun.spec.training_check import training_problems
+from dlrun.spec.decision import decision_problems, rule_problems
+from dlrun.spec.training_check import has_validation, training_problems
 from dlrun.spec.types import Draft, Spec, Training
 
 
@@ -49,10 +50,16 @@ def find_problems(draft: Draft, description: Description | None, *, trains: bool
             ("dataset",), "the data has no labels to learn from", "labels, or a model of type autoencoder"
         )
         return
-    if draft.loss is not None:
-        yield from _loss_fits(draft.loss, draft.model, draft.metrics, target)
+    yield from _target_fits(draft, target)
     if trains:
         yield from class_weight_problems(draft, target)
+
+
+def _target_fits(draft: Draft, target: Target) -> Iterator[FieldProblem]:
+    if draft.loss is not None:
+        yield from _loss_fits(draft.loss, draft.model, draft.metrics, target)
+    if draft.decision is not None:
+        yield from decision_problems(draft.decision, target)
 
 
 def target_of(model: type[Model] | Model, features: Features, target: Target | None) -> Target | None:
@@ -102,6 +109,8 @@ def _own_problems(draft: Draft) -> Iterator[FieldProblem]:
         yield from _below(draft.dataset.slicing_problems(draft.evaluation.by), "evaluation", "by")
     if draft.dataset is not None:
         yield from _below(draft.dataset.fold_problems(), "dataset")
+    if draft.decision is not None:
+        yield from rule_problems(draft.decision)
 
 
 def _metric_names(draft: Draft, training: Training, description: Description | None) -> Iterator[FieldProblem]:
@@ -125,10 +134,8 @@ def _metric_names(draft: Draft, training: Training, description: Description | N
         names[name] = metric
     if None in draft.metrics or draft.dataset is None:
         return  # the watched score may be a metric that could not be parsed
-    brings_validation = description is not None and "validation" in description.examples
-    is_held_out = bool(draft.dataset.validation) or draft.dataset.fold is not None
-    has_validation = is_held_out or brings_validation
-    known = ("auto", *names, *(f"val_{name}" for name in names if has_validation))
+    validates = has_validation(draft.dataset, description)
+    known = ("auto", *names, *(f"val_{name}" for name in names if validates))
     for watching, name in _watched(draft, training):
         metric = names.get(without_split(name))
         if name not in known:

@@ -21,6 +21,7 @@ from dlrun.plugins import find_plugin, load_plugin
 from dlrun.runs.enclosing import folder_around
 from dlrun.signature import Description
 from dlrun.spec.check import find_problems
+from dlrun.spec.decision import DecisionRule
 from dlrun.spec.folds import as_of_section, division_problem, first_fold, parse_folds, twice_problems
 from dlrun.spec.sections import METRICS, OPTIONAL, SECTIONS, parse_component, parse_section
 from dlrun.spec.types import Draft, EvaluationKeys, Spec, Training
@@ -33,7 +34,7 @@ from dlrun.yaml_tree.override import ORIGIN as OVERRIDE
 from dlrun.yaml_tree.override import apply_overrides
 from dlrun.yaml_tree.source import MAX_BYTES, read_yaml
 
-KEYS = ("name", "seed", "plugins", *SECTIONS, "metrics", "training", "evaluation", "folds")
+KEYS = ("name", "seed", "plugins", *SECTIONS, "metrics", "training", "evaluation", "folds", "decision")
 MAX_SEED = 2**32 - 1
 MAX_METRICS = 1000
 MAX_PLUGINS = 100
@@ -223,7 +224,7 @@ class _SpecParser:
         parts: dict[str, Any] = {key: getattr(draft, key) for key in (*SECTIONS, "metrics", "training", "evaluation")}
         if None in draft.metrics or any(part is None and key not in OPTIONAL for key, part in parts.items()):
             return None
-        return Spec(name=name, seed=seed, plugins=plugins, folds=folds, **parts)
+        return Spec(name=name, seed=seed, plugins=plugins, folds=folds, decision=draft.decision, **parts)
 
     def checked(self, draft: Draft, trust: Trust, folds: Folds | None) -> Draft:
         """Return the draft with the paths of its data resolved, and collect all problems.
@@ -298,12 +299,22 @@ class _SpecParser:
         if isinstance(dataset, ColumnKeys) and model and not model.learns_embedded:
             parts["dataset"] = dataset.without_vectors()
         training, evaluation = self.options("training", Training), self.options("evaluation", EvaluationKeys)
-        return Draft(metrics=self.metrics(), training=training, evaluation=evaluation, **parts)
+        return Draft(
+            metrics=self.metrics(), training=training, evaluation=evaluation, decision=self.decision(), **parts
+        )
 
     def options(self, key: str, fields: type[F]) -> F | None:
         """Parse a section of plain keys, which all have defaults."""
         node = self.document.child(key) or Node({}, self.document.place)
         made, problems = validate(node, fields, where=key)
+        self.problems += problems
+        return made
+
+    def decision(self) -> DecisionRule | None:
+        node = self.document.child("decision")
+        if node is None or node.value is None:
+            return None
+        made, problems = validate(node, DecisionRule, where="decision")
         self.problems += problems
         return made
 

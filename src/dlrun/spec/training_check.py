@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dlrun.component import FieldProblem, Path
+from dlrun.data import Source
 from dlrun.schedules import ReduceOnPlateau, Step
 from dlrun.signature import Description
+from dlrun.spec.decision import validation_problems
 from dlrun.spec.types import Draft, Spec, Training
 
 
@@ -22,6 +24,9 @@ def training_problems(draft: Draft, description: Description | None) -> Iterator
         description: Description of the data; None if unknown, which skips some checks.
     """
     training = draft.training
+    if draft.decision is not None and draft.dataset is not None:
+        there = has_validation(draft.dataset, description)
+        yield from validation_problems(draft.decision, has_validation=there)
     if training is None:
         return
     if training.epochs and training.steps:
@@ -42,6 +47,12 @@ def training_problems(draft: Draft, description: Description | None) -> Iterator
     if epochs and rule and rule.start_epoch > epochs:
         what = f"early stopping starts in epoch {rule.start_epoch}, but training has only {epochs} epochs"
         yield FieldProblem(("training", "early_stopping", "start_epoch"), what, f"at most {epochs}")
+
+
+def has_validation(dataset: Source, description: Description | None) -> bool:
+    """Return whether the data has a validation split, as far as it is known."""
+    is_held_out = bool(dataset.validation) or dataset.fold is not None
+    return is_held_out or (description is not None and "validation" in description.examples)
 
 
 def find_unreached(spec: Spec, *, steps_per_epoch: int, steps: int) -> Iterator[str]:

@@ -15,6 +15,7 @@ from dlrun.metrics.metric import Metric
 from dlrun.models import Model
 from dlrun.optimizers import Optimizer
 from dlrun.schedules import Schedule
+from dlrun.spec.decision import DecisionRule
 from dlrun.tracking import Tracker
 
 DEFAULT_EPOCHS = 10
@@ -157,6 +158,7 @@ class Draft:
     training: Training | None
     tracking: Tracker | None = None
     evaluation: EvaluationKeys | None = None
+    decision: DecisionRule | None = None
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,7 @@ class Spec:
     tracking: Tracker | None = None
     evaluation: EvaluationKeys = field(default_factory=EvaluationKeys)
     folds: Folds | None = None
+    decision: DecisionRule | None = None
 
     def draft(self) -> Draft:
         """Return the spec as a draft in which every part is valid."""
@@ -190,6 +193,7 @@ class Spec:
             training=self.training,
             tracking=self.tracking,
             evaluation=self.evaluation,
+            decision=self.decision,
         )
 
     def of_folds(self) -> tuple[Spec, ...]:
@@ -211,6 +215,7 @@ class Spec:
             "loss": self.loss.plain(),
             "metrics": [metric.plain() for metric in self.metrics],
             "training": self.training.model_dump(mode="json"),
+            **({"decision": self.decision.plain()} if self.decision else {}),
             **({"tracking": self.tracking.plain()} if self.tracking else {}),
             # Left out by default, so that specs without it have the digest that they had in earlier versions.
             **({"evaluation": self.evaluation.model_dump(mode="json")} if self.evaluation.by else {}),

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from dlrun.data.mapped import drop_pages
-from dlrun.models.parts.finish import finish_output
+from dlrun.models.parts.finish import finish_output, output_logits
 from dlrun.signature import Target
 from dlrun.training.failures import step_failures
 from dlrun.value_transform import restore_values
@@ -37,7 +37,7 @@ class Predictor:
         learnt = core(features, training=False)
         outputs = finish_output(learnt, target)
         self.model = keras.Model(stored, [outputs, features], name="predictor")
-        as_learnt = keras.Model(stored, learnt, name="learnt")
+        as_learnt = self._as_learnt = keras.Model(stored, learnt, name="learnt")
         self._step = tf.function(lambda rows: self.model(rows, training=False), autograph=False, reduce_retracing=True)
         self._learnt = tf.function(lambda rows: as_learnt(rows, training=False), autograph=False, reduce_retracing=True)
 
@@ -79,6 +79,30 @@ class Predictor:
             ]
         scale, mean = (np.array(each, np.float64) for each in (self.target.scale, self.target.mean))
         return restore_values(np.concatenate(batches).astype(np.float64) * scale + mean, self.target)
+
+    def logits(self, rows: Array) -> Array:
+        """Return the logits of classes or labels, which calibration works on.
+
+        Args:
+            rows: The examples, as a split stores them.
+
+        Shape:
+            rows: `(n, *raw_shape)`. Returns: `(n, target.units)` float32; for one unit, the log odds of the second
+            class.
+
+        Raises:
+            RunError: Memory ran out.
+        """
+        stored, learnt = self._as_learnt.inputs[0], self._as_learnt.outputs[0]
+        model = keras.Model(stored, output_logits(learnt, self.target), name="logits")
+        step = tf.function(lambda rows: model(rows, training=False), autograph=False, reduce_retracing=True)
+        with step_failures("training.evaluation_batch_size", self.batch_size):
+            return np.concatenate(
+                [
+                    step(tf.constant(np.asarray(rows[start : start + self.batch_size]))).numpy()
+                    for start in range(0, max(1, len(rows)), self.batch_size)
+                ]
+            )
 
     def reconstruction_errors(self, rows: Array) -> Array:
         """Return the mean squared error of an autoencoder's reconstruction of each example.

@@ -68,4 +68,8 @@ def restore_model(spec: Spec, model: keras.Model, folder: RunFolder, name: str, 
     if keeps_averages(model):
         average_variables(model)
     listener(Note("checkpoint", str(folder.checkpoints / found.name)))
+    decision = folder.read_record().decision
+    if decision is not None and decision.examples and decision.checkpoint != found.name:
+        what = f"calibration and threshold were chosen for {decision.checkpoint}, and {found.name} may need others"
+        listener(Note(WARNING, what))
     return found.name

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dlrun.data import Split
 from dlrun.runs.predictions import StoredPredictions
+from dlrun.scoring.deciding import decide
 from dlrun.scoring.importances import loss_of, permutation_importances
 from dlrun.signature import Target
 from dlrun.training.predictor import Predictor
@@ -148,8 +149,9 @@ def _worst(outputs: Array, truth: Array, target: Target) -> Array:
     if not truth.size:
         return np.zeros(0, np.int64)
     if target.kind == "classes":
-        wrong = np.flatnonzero(outputs.argmax(axis=1) != truth)
-        by = outputs[wrong].max(axis=1)
+        chosen = decide(outputs, target)
+        wrong = np.flatnonzero(chosen != truth)
+        by = outputs[wrong, chosen[wrong]]
         return wrong[np.argsort(-by, kind="stable")][:_SHOWN]
     if target.kind == "class_columns":
         rows, surest = np.arange(len(outputs)), np.zeros(len(outputs))

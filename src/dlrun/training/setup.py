@@ -15,6 +15,7 @@ import tensorflow as tf
 from dlrun.data import Dataset, Source
 from dlrun.data.interface import Interface
 from dlrun.data.target_transform import transform_target
+from dlrun.decision import Decision
 from dlrun.errors import DataError, Problem, SpecError
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.provenance.environment import environment
@@ -100,6 +101,10 @@ class TrainingSetup:
         batch_size = self.spec.training.evaluation_batch_size
         core = self.compiled.core
         return Predictor(core, preprocess=self.preprocess, target=self.target, batch_size=batch_size)
+
+    def decided_by(self, decision: Decision | None) -> TrainingSetup:
+        """Return the same parts with a decision that predictions follow; loss and metrics stay as they are."""
+        return replace(self, target=self.target.decided_by(decision))
 
     def held_out_splits(self) -> tuple[str, ...]:
         """Return the names of the splits to score the final model on: all but the training split, if there are any."""

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from dlrun.decision import CalibrationCurve, Decision
 from dlrun.losses import TAKES
 from dlrun.metrics.inputs import converter
 from dlrun.models.parts.finish import finish_output
@@ -102,3 +103,55 @@ def test_a_reconstruction_is_the_output_of_the_network() -> None:
     target = Target.of_input(Features("image", (4, 4, 1)))
     output = GENERATOR.random((ROWS, 4, 4, 1)).astype("float32")
     assert (finish(output, target) == output).all()
+
+
+CURVES = (CalibrationCurve((-2.0, -0.5, 1.0), (0.1, 0.2, 0.7)), CalibrationCurve((0.0,), (0.4,)))
+
+
+@pytest.mark.parametrize(
+    ("target", "decision"),
+    [
+        (Target("classes", 2), Decision((), (1.7,))),
+        (Target("classes", 5), Decision((), (0.6,))),
+        (Target.of_columns({"kind": ("a", "b", "c"), "wet": ("no", "yes")}), Decision((), (1.7, 0.6))),
+    ],
+)
+def test_a_temperature_divides_the_logits_of_classes(target: Target, decision: Decision) -> None:
+    output = output_of(target)
+    found = finish(output, target.decided_by(decision))
+    for part, temperature in zip(target.parts, decision.temperatures, strict=True):
+        shares = np.exp(output[:, part.places] / temperature)
+        np.testing.assert_allclose(found[:, part.places], shares / shares.sum(axis=1, keepdims=True), rtol=1e-5)
+
+
+@pytest.mark.parametrize("encoding", ["index", "binary"])
+@pytest.mark.parametrize("decision", [Decision((0.3,), (1.7,)), Decision((), (), CURVES[:1])])
+def test_every_last_activation_is_calibrated_like_its_logits(encoding: Encoding, decision: Decision) -> None:
+    for activation in sorted(ends_of(encoding) & {"linear", "sigmoid", "softmax", "tanh"}):
+        target = Target("classes", 2).with_encoding(encoding, activation)
+        output = output_of(target)
+        shares = np.clip(finish(output, target)[:, 1].astype(np.float64), 1e-7, 1 - 1e-7)
+        odds = np.log(shares) - np.log1p(-shares)
+        if decision.curves:
+            expected = np.interp(odds, decision.curves[0].logits, decision.curves[0].probabilities)
+        else:
+            expected = 1 / (1 + np.exp(-odds / decision.temperatures[0]))
+        found = finish(output, target.decided_by(decision))
+        np.testing.assert_allclose(found[:, 1], expected, atol=2e-4, err_msg=activation)
+        np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-6)
+
+
+def test_each_label_has_a_temperature_or_a_curve_of_its_own() -> None:
+    target = Target("labels", 2).with_encoding("binary")
+    output = output_of(target)
+    found = finish(output, target.decided_by(Decision((), (2.0, 0.5))))
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-output / [2.0, 0.5])), rtol=1e-5)
+    found = finish(output, target.decided_by(Decision((), (), CURVES)))
+    expected = [np.interp(output[:, place], each.logits, each.probabilities) for place, each in enumerate(CURVES)]
+    np.testing.assert_allclose(found, np.stack(expected, axis=1), atol=1e-6)
+
+
+def test_thresholds_alone_change_no_probability() -> None:
+    target = Target("classes", 2).with_encoding("binary")
+    output = output_of(target)
+    np.testing.assert_array_equal(finish(output, target), finish(output, target.decided_by(Decision((0.2,)))))
