@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.data.division.folds import Folds
+from dlrun.spec.decision import DecisionRule
 from dlrun.spec.describe import describe_component, describe_keys, list_components
 from dlrun.spec.schema import json_schema
 from dlrun.spec.types import EvaluationKeys, Training
@@ -40,6 +41,9 @@ def _generated() -> Iterator[str]:
     yield from _heading("folds", 2)
     yield "Cross-validation: the keys under `folds:`, or only a number, which is short for `count`.\n"
     yield from _table(describe_keys(Folds))
+    yield from _heading("decision", 2)
+    yield "What is chosen on the validation split at the end of the training: the keys under `decision:`.\n"
+    yield from _table(describe_keys(DecisionRule))
     listed = list_components()
     for kind in _SECTIONS:
         yield from _heading(kind, 2)

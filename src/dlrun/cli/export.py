@@ -85,6 +85,12 @@ def exported_lines(exported: ExportedModel) -> Iterator[str]:
     if renamed:
         yield "columns    " + ", ".join(renamed)
     yield "gives      " + ", ".join(f"{name} {_shape(shape)}" for name, shape in description.outputs.items())
+    if description.calibration != "none":
+        yield f"calibrated {description.calibration}, inside the model"
+    if description.thresholds:
+        names = description.labels if description.kind == "labels" else description.labels[1:]
+        above = ", ".join(f"{name} {value:g}" for name, value in zip(names, description.thresholds, strict=True))
+        yield f"thresholds {above}: the model gives probabilities, and description.json has these"
     yield f"labels     {exported.carried}"
     runs = "in one batch, and some one at a time" if measured.together else "one at a time"
     yield f"checked    {measured.examples} examples, {runs}: {exported.sample.origin}"

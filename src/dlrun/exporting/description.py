@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dlrun.decision import Calibration, Decision
 from dlrun.exporting.export_model import ExportModel, Givens
 
 DESCRIPTION, LABELS = "description.json", "labels.txt"
@@ -51,6 +52,9 @@ class ModelDescription:
         inputs: Its inputs.
         outputs: The shapes of its outputs, by name.
         labels: The names of the numbers in the first output: classes, labels or values; empty for reconstructions.
+        thresholds: The probability above which the second class, or each label, is predicted; empty if the most
+            probable class, or labels above 0.5, are.
+        calibration: How the probabilities in the output are calibrated: `none`, `temperature` or `isotonic`.
     """
 
     run: str
@@ -58,6 +62,8 @@ class ModelDescription:
     inputs: tuple[Input, ...]
     outputs: dict[str, tuple[int | None, ...]]
     labels: tuple[str, ...]
+    thresholds: tuple[float, ...] = ()
+    calibration: Calibration = "none"
 
     def plain(self) -> dict[str, Any]:
         """Return the description as plain JSON values."""
@@ -67,6 +73,8 @@ class ModelDescription:
             "inputs": [each.plain() for each in self.inputs],
             "outputs": [{"name": name, "shape": list(shape)} for name, shape in self.outputs.items()],
             "labels": list(self.labels),
+            **({"thresholds": list(self.thresholds)} if self.thresholds else {}),
+            **({"calibration": self.calibration} if self.calibration != "none" else {}),
         }
 
     def text(self) -> str:
@@ -92,7 +100,10 @@ def describe(model: ExportModel, whole: Any, *, run: str) -> ModelDescription:
         inputs.append(Input(name, tensor.dtype, shape, model.columns.get(own, own), missing.get(own, ""), what))
     outputs = {name: tuple(tensor.shape) for name, tensor in whole.output.items()}
     labels = () if model.target.kind == "input" else model.target.output_names
-    return ModelDescription(run, model.target.kind, tuple(inputs), outputs, labels)
+    decision = model.target.decision or Decision()
+    return ModelDescription(
+        run, model.target.kind, tuple(inputs), outputs, labels, decision.thresholds, decision.calibration
+    )
 
 
 def write_description(description: ModelDescription, folder: Path) -> None:

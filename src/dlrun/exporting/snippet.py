@@ -22,7 +22,8 @@ import tensorflow as tf
 
 model = tf.keras.models.load_model({path})
 run = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
-labels = json.loads(zipfile.ZipFile({path}).read("{description}"))["labels"]
+description = json.loads(zipfile.ZipFile({path}).read("{description}"))
+labels = description["labels"]
 
 def predict(inputs):
     outputs = run({{name: tf.constant(value) for name, value in inputs.items()}})
@@ -34,7 +35,8 @@ import numpy as np
 import tensorflow as tf
 
 model = tf.saved_model.load({path})
-labels = json.loads(pathlib.Path({path}, "assets.extra", "{description}").read_text("utf-8"))["labels"]
+description = json.loads(pathlib.Path({path}, "assets.extra", "{description}").read_text("utf-8"))
+labels = description["labels"]
 
 def predict(inputs):
     outputs = model.signatures["serving_default"](**{{name: tf.constant(value) for name, value in inputs.items()}})
@@ -46,7 +48,8 @@ import numpy as np
 import onnxruntime
 
 session = onnxruntime.InferenceSession({path}, providers=["CPUExecutionProvider"])
-labels = json.loads(session.get_modelmeta().custom_metadata_map["labels"])
+description = json.loads(session.get_modelmeta().custom_metadata_map["description"])
+labels = description["labels"]
 
 def predict(inputs):
     return dict(zip([output.name for output in session.get_outputs()], session.run(None, inputs)))
@@ -58,7 +61,8 @@ import tensorflow as tf
 
 interpreter = tf.lite.Interpreter({path})  # or ai_edge_litert.interpreter.Interpreter, without TensorFlow
 run = interpreter.get_signature_runner()
-labels = json.loads(zipfile.ZipFile({path}).read("{description}"))["labels"]
+description = json.loads(zipfile.ZipFile({path}).read("{description}"))
+labels = description["labels"]
 
 def predict(inputs):  # one example at a time
     return run(**inputs)
@@ -81,7 +85,7 @@ _IMAGE_AXES = 4  # examples, height, width, channels
 
 
 def loading_code(target: TargetName, path: Path) -> str:
-    """Return code that loads a model and defines `labels` and `predict`, a function from arrays by name to the same."""
+    """Return code that loads a model and defines `description`, `labels` and `predict`, a function of named arrays."""
     return _LOAD[target].format(path=json.dumps(str(path)), description=DESCRIPTION)
 
 
@@ -111,13 +115,25 @@ def example_code(
     if any(_is_image(each) for each in description.inputs):
         lines.insert(0, _PIL_IMAGE if target == "onnx" else _TENSORFLOW_IMAGE)
     lines.append("outputs = predict(inputs)")
-    if description.kind == "classes":
+    if description.thresholds:
+        lines += _by_threshold(description, output)
+    elif description.kind == "classes":
         lines.append(f'print(labels[outputs["{output}"][0].argmax()], outputs["{output}"][0])')
     elif description.kind == "input":
         lines.append('print(outputs["error"][0])')
     else:
         lines.append(f'print(dict(zip(labels, outputs["{output}"][0])))')
     return "\n".join(lines) + "\n"
+
+
+def _by_threshold(description: ModelDescription, output: str) -> Iterator[str]:
+    """Yield code that names what is predicted by the thresholds in the description."""
+    yield f'probabilities = outputs["{output}"][0]'
+    if description.kind == "classes":
+        yield 'print(labels[int(probabilities[1] > description["thresholds"][0])], probabilities)'
+        return
+    yield 'above = probabilities > np.array(description["thresholds"])'
+    yield "print([label for label, is_above in zip(labels, above) if is_above], probabilities)"
 
 
 def _entry(given: Input, value: np.ndarray[tuple[int, ...], np.dtype[np.generic]], target: TargetName) -> str:

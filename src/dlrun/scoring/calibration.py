@@ -112,18 +112,23 @@ def reliability(confidences: Array, are_true: Array, weights: Array | None = Non
     Shape:
         confidences, are_true, weights: `(n,)`.
     """
-    count = len(confidences)
-    bins = max(1, min(bins, count // _LEAST_IN_BIN))
+    weight = np.ones(len(confidences)) if weights is None else weights.astype(np.float64)
+    kept = weight > 0
+    weight, confidences, are_true = weight[kept], confidences[kept], are_true[kept]
+    if not len(confidences):
+        return Reliability(*(np.zeros(0) for _ in range(3)))
+    bins = max(1, min(bins, len(confidences) // _LEAST_IN_BIN))
     order = np.argsort(confidences, kind="stable")
-    ordered = confidences[order].astype(np.float64)
-    last = np.linspace(0, count, bins + 1).round().astype(np.int64)[1:] - 1 if count else np.zeros(0, np.int64)
+    weight, ordered = weight[order], confidences[order].astype(np.float64)
+    masses = np.cumsum(weight)
+    # Up to rounding, so that an example of weight 2 counts like two examples.
+    last = np.searchsorted(masses, masses[-1] * (np.arange(1, bins + 1) / bins - 1e-9))
     ends = np.unique(np.searchsorted(ordered, ordered[last], side="right"))
-    weight = np.ones(count) if weights is None else weights[order].astype(np.float64)
-    sums = [np.diff(np.append(0.0, np.append(0.0, np.cumsum(each))[ends]))
-            for each in (weight, weight * ordered, weight * are_true[order])]  # fmt: skip
-    kept = sums[0] > 0
-    total, confidence, frequency = (each[kept] for each in sums)
-    return Reliability(confidence / total, frequency / total, total / total.sum())
+    total, confidence, frequency = (
+        np.diff(np.append(0.0, np.cumsum(each)[ends - 1]))
+        for each in (weight, weight * ordered, weight * are_true[order])
+    )
+    return Reliability(confidence / total, frequency / total, total / masses[-1])
 
 
 def fit_temperature(logits: Array, truth: Array, weights: Array | None = None) -> float | None:

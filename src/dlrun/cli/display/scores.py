@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from dlrun.cli.display.format import format_score, format_scores, format_table, widest
 from dlrun.cli.display.slices import plain_slices
+from dlrun.decision import Decision
 from dlrun.scoring.breakdown import shown_count
 
 if TYPE_CHECKING:
@@ -27,8 +29,10 @@ def score_tables(evaluation: Evaluation, *, width: int | None = None) -> Iterato
         width: The width of the terminal. If the confusion matrix is wider, the most frequent confusions are listed.
     """
     breakdown, everything = evaluation.breakdown, f"{evaluation.table}" if evaluation.table else "--json"
-    overall = {key: value for key, value in breakdown.overall.items() if not key.startswith((*_MEANS,))}
-    if overall and len(breakdown.parts) != 1:  # with a single value, the table below repeats them
+    overall = _overall(breakdown.overall)
+    if breakdown.decision is not None:
+        yield _decision_table(breakdown)
+    elif overall and len(breakdown.parts) != 1:  # with a single value, the table below repeats them
         yield format_scores(overall)
     if breakdown.parts:
         yield _parts_table(breakdown, everything)
@@ -53,12 +57,32 @@ def plain_evaluation(evaluation: Evaluation) -> dict[str, Any]:
             "weight": breakdown.weight,
             "naive": _plain(breakdown.naive),
             "overall": _plain(breakdown.overall),
+            "decision": asdict(breakdown.decision) if breakdown.decision is not None else None,
+            "undecided": _plain(breakdown.undecided),
             "parts": {name: _plain(part) for name, part in breakdown.parts.items()},
             "confusion": breakdown.matrix().tolist() if has_matrix else None,
             "slices": plain_slices(breakdown.slices),
             "table": str(evaluation.table) if evaluation.table else None,
         },
     }
+
+
+def _overall(scores: Mapping[str, float]) -> dict[str, float]:
+    return {key: value for key, value in scores.items() if not key.startswith((*_MEANS,))}
+
+
+def _decision_table(breakdown: Breakdown) -> str:
+    """Return what is predicted when, and the overall scores with and without the decision."""
+    decision, overall = breakdown.decision or Decision(), _overall(breakdown.overall)
+    names = tuple(breakdown.parts) if breakdown.kind == "labels" else tuple(breakdown.parts)[1:]
+    rows = [
+        (title, *(format_score(scores.get(name)) for name in overall))
+        for title, scores in (("with the decision", breakdown.overall), ("as in training", breakdown.undecided))
+    ]
+    if decision.thresholds:
+        at = f"{decision.thresholds[0]:g}" if len(decision.thresholds) == 1 else "thresholds"
+        rows = [(f"{title}, at {value}", *cells) for (title, *cells), value in zip(rows, (at, "0.5"), strict=True)]
+    return f"decision   {decision.describe(names)}\n\n" + format_table(("", *overall), rows)
 
 
 def _parts_table(breakdown: Breakdown, everything: str) -> str:
