@@ -115,7 +115,7 @@ def test_the_calibration_error_is_that_of_the_hand_computation() -> None:
     assert found.frequency == pytest.approx([0.3, 0.5])
     assert found.error == pytest.approx(0.1)
     weights = np.repeat([1.0, 3.0], 10)
-    assert reliability(confidences, are_true, weights, bins=2).share == pytest.approx([0.25, 0.75])
+    assert reliability(confidences, are_true, weights, bins=4).share == pytest.approx([0.25, 0.75])
 
 
 def test_the_order_of_examples_does_not_change_the_error() -> None:

@@ -36,7 +36,7 @@ _LEAST_FOR_CURVE, _LEAST_OF_CLASS_FOR_CURVE, _ENOUGH_FOR_CURVE = 100, 20, 1000
 
 
 @dataclass(frozen=True)
-class Sample:
+class SplitSample:
     """Examples of a split with their truth.
 
     Shape:
@@ -48,7 +48,7 @@ class Sample:
     weights: Array | None
 
     @classmethod
-    def of(cls, split: Split, target: Target) -> Sample:
+    def of(cls, split: Split, target: Target) -> SplitSample:
         """Return all examples of a split, or an even sample of a large one."""
         most = max(1, _MOST_NUMBERS // max(2, target.size))
         if len(split) > most:
@@ -122,7 +122,7 @@ def _scores(
     setup: TrainingSetup, split: str, decision: Decision, rule: DecisionRule
 ) -> dict[str, dict[str, float | None]]:
     """Return the scores of a split before and after a decision."""
-    sample, found = Sample.of(setup.dataset.splits[split], setup.target), {}
+    sample, found = SplitSample.of(setup.dataset.splits[split], setup.target), {}
     costs = rule.threshold.cost if isinstance(rule.threshold, ThresholdRule) else None
     probabilities = setup.predictor()(sample.features)
     for when, each in (("before", None), ("after", decision)):
@@ -167,9 +167,9 @@ class _Choice:
         self.reasons: dict[str, str] = {}
         self._setup, self._rule, self._listener = setup, rule, listener
         self._target = setup.target
-        self._sample: Sample | None = None
+        self._sample: SplitSample | None = None
         if rule.looks_at_validation:
-            self._sample = Sample.of(setup.dataset.splits["validation"], self._target)
+            self._sample = SplitSample.of(setup.dataset.splits["validation"], self._target)
 
     @property
     def examples(self) -> int:
@@ -195,7 +195,7 @@ class _Choice:
                 return Decision(curves=tuple(curve for curve in curves if curve is not None))
         return self._temperature(tasks, sample, instead=method == "isotonic")
 
-    def _temperature(self, tasks: Sequence[_Task], sample: Sample, *, instead: bool) -> Decision:
+    def _temperature(self, tasks: Sequence[_Task], sample: SplitSample, *, instead: bool) -> Decision:
         found = [_temperature(task, sample.weights) for task in tasks]
         fallback = (
             f"temperature instead of isotonic, which needs {_LEAST_FOR_CURVE} validation examples and "

@@ -122,7 +122,7 @@ class _ClassColumns(Layout):
         return [cells for part, layout in pairs for cells in layout.cells(outputs[:, part.places])]
 
 
-class _Labels(Layout):
+class _LabelLayout(Layout):
     """The probability of each label and, if thresholds were chosen, 1 for a predicted label and 0 for another."""
 
     def __init__(self, target: Target) -> None:
@@ -178,7 +178,7 @@ def layout_of(target: Target, *, top: Top | None) -> Layout:
     if target.kind == "input":
         return _Numbers([OutputColumn("reconstruction_error")])
     if target.kind == "labels":
-        return _Labels(target)
+        return _LabelLayout(target)
     names = target.output_names
     taken = "name" in names  # avoid a clash with the column of the names of the examples
     decimals = _decimals(target) if target.needs_float64 else [None] * len(names)
