@@ -44,7 +44,13 @@ def _one_cycle(t: int, *, linear: bool = False) -> float:
     return PEAK * (1 + (final - 1) * eased((t - peak) / (T - peak)))
 
 
+def _coslog(t: int) -> float:
+    cycle = math.log2(1 + 7 * min(1.0, t / T))
+    return PEAK * (1 - math.cos(2 * math.pi * cycle)) / 2
+
+
 FORMULAS = [
+    (made("coslog", cycles=3), _coslog),
     (made("step", factor=0.5, every_epochs=1.5), _step),
     (made("exponential", rate=0.9), _exponential),
     (made("cosine", warmup_epochs=2, start_fraction=0.2, final_fraction=0.05), _cosine),

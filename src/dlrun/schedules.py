@@ -177,6 +177,34 @@ class OneCycle(Schedule):
         return _keras_schedule(formula, self)
 
 
+@schedules.register("coslog")
+class CosLog(Schedule):
+    """Raise the learning rate from 0 to its peak and lower it to 0 again, in cycles that become longer and longer.
+
+    Formula:
+        learning_rate * (1 - cos(2 pi log2(1 + (2^cycles - 1) t / T))) / 2
+
+    Reference:
+        Holzmüller, Grinsztajn and Steinwart, 2024, "Better by Default: Strong Pre-Tuned MLPs and Boosted Trees on
+        Tabular Data", arXiv:2407.04491, where it is called coslog4.
+    """
+
+    spans_training = True
+
+    cycles: int = Field(default=4, ge=1, le=16, description="Number of cycles, each about twice as long as the last.")
+
+    def build(self, learning_rate: float, *, steps_per_epoch: int, total_steps: int) -> Any:  # noqa: ARG002
+        """Build the Keras schedule."""
+
+        def formula(ops: Any, step: Any) -> Any:
+            # In float64: between two cycles, the rate is the difference of nearly equal numbers.
+            passed = ops.clip(ops.cast(step, "float64") / max(1, total_steps), 0.0, 1.0)
+            cycle = ops.log(1 + (2**self.cycles - 1) * passed) / math.log(2)
+            return ops.cast(learning_rate * (1 - ops.cos(2 * math.pi * cycle)) / 2, "float32")
+
+        return _keras_schedule(formula, self)
+
+
 @schedules.register("reduce_on_plateau")
 class ReduceOnPlateau(Schedule):
     """Multiply the learning rate by a factor when a score has stopped improving."""

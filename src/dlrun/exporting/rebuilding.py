@@ -172,6 +172,6 @@ def _in_operations(core: keras.Model) -> keras.Model:
 
     copy = keras.models.clone_model(core, clone_function=clone, call_function=call)
     for layer in copy.layers:
-        if layer.weights:
+        if layer.weights and layer.name not in own:
             layer.set_weights(core.get_layer(layer.name).get_weights())
     return copy

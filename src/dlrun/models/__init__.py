@@ -3,7 +3,7 @@
 A plugin needs `Model`, `head` and `models`.
 """
 
-from dlrun.models import autoencoder, cnn, gru, linear, lstm, mlp, rnn, sequential, tabm  # noqa: F401  each registers itself
+from dlrun.models import autoencoder, cnn, gru, linear, lstm, mlp, realmlp, rnn, sequential, tabm  # noqa: F401  each registers itself
 from dlrun.models.head import head
 from dlrun.models.model import Model, models
 

@@ -35,7 +35,7 @@ class NumericEmbedding(Fields):
         Shape:
             Input: `(batch, ..., width)`. Output: `(batch, ..., vectors + other features + vectors of ids)`.
         """
-        keys = self.numeric_keys
+        keys = self.keys_for(features)
         if keys is None:
             return with_embeddings(tensor, features)
         numbers = _continuous(features)
@@ -47,23 +47,22 @@ class NumericEmbedding(Fields):
         Args:
             features: Description of a vector.
         """
-        keys = self.numeric_keys
+        keys = self.keys_for(features)
         numbers = () if keys is None else _continuous(features)
         ids = sum(column.columns for column in features.embedded)
         size = 0 if keys is None else keys.size
         others = features.size - ids - len(numbers)
         return (*[size] * len(numbers), *[1] * others, *(column.size for column in features.embedded))
 
-    @property
-    def numeric_keys(self) -> Periodic | PiecewiseLinear | None:
-        """The keys of the embedding; None if there is none."""
+    def keys_for(self, features: Features) -> Periodic | PiecewiseLinear | None:  # noqa: ARG002  for subclasses
+        """Return the keys of the embedding; None if there is none."""
         named = {"none": None, "periodic": Periodic(), "piecewise_linear": PiecewiseLinear()}
         given = self.numeric_embedding
         return named[given] if isinstance(given, str) else given
 
     def numeric_misfits(self, features: Features) -> Iterator[FieldProblem]:
         """Yield a numeric embedding for features without continuous numbers."""
-        if self.numeric_keys is None:
+        if self.keys_for(features) is None:
             return
         what = ""
         if features.kind not in ("vector", "sequence"):

@@ -61,7 +61,7 @@ class TabM(NumericEmbedding, Weights, Model):
         inputs = features_input(features)
         tensor = flattened(self.embedded(inputs, features))
         # A random sign keeps the size of a plain number. The vector of a number has one random factor.
-        initial = "signs" if self.numeric_keys is None else "normal"
+        initial = "signs" if self.keys_for(features) is None else "normal"
         widths = self.embedded_widths(features) if features.kind == "vector" else ()
         for number, units in enumerate(self.units, start=1):
             first = {"initial": initial, "widths": widths} if number == 1 else {}
