@@ -10,7 +10,7 @@ from pydantic import Field
 
 from dlrun.component import FieldProblem, Fields
 from dlrun.models.layers import Positive
-from dlrun.models.numeric_embedding import NumericEmbeddingKey, Periodic, PiecewiseLinear
+from dlrun.models.parts.numeric_embedding import NumericEmbeddingKey, Periodic, PiecewiseLinear
 from dlrun.signature import Continuous, Features
 
 

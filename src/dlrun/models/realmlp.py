@@ -11,8 +11,8 @@ from dlrun.component import FieldProblem
 from dlrun.models.embedding import NumericEmbedding
 from dlrun.models.layers import Activation, Fraction, NotEmpty, Positive, features_input, flattened
 from dlrun.models.model import Model, models
-from dlrun.models.numeric_embedding import NumericEmbeddingKey, Periodic, PiecewiseLinear
 from dlrun.models.parts.ntk_layers import ntk_dense, parametric_activation, rated_scale
+from dlrun.models.parts.numeric_embedding import NumericEmbeddingKey, Periodic, PiecewiseLinear
 from dlrun.signature import Features, Target
 
 if TYPE_CHECKING:

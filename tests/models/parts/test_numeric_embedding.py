@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from dlrun.models import models
 from dlrun.models.mlp import Mlp
-from dlrun.models.numeric_embedding import Periodic, PiecewiseLinear
+from dlrun.models.parts.numeric_embedding import Periodic, PiecewiseLinear
 from dlrun.signature import Continuous, Embedded, Features, Target
 
 EDGES = ((0.0, 1.0), (-1.0, 0.0, 0.5, 2.0))
