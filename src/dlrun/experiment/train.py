@@ -381,12 +381,13 @@ def plan(
         SpecError: The spec is wrong.
         DataError: The data is missing or wrong.
     """
-    file = first_fold(read_config(config, overrides, trust_plugins=trust_plugins))
+    file = read_config(config, overrides, trust_plugins=trust_plugins)
+    runs = len(file.spec.of_folds())
     start_tensorflow()
     from dlrun.training.plan import make_plan
     from dlrun.training.setup import assemble
 
-    return make_plan(assemble(file, listener=only_warnings(listener)))
+    return replace(make_plan(assemble(first_fold(file), listener=only_warnings(listener))), runs=runs)
 
 
 def first_fold(file: SpecFile) -> SpecFile:

@@ -50,8 +50,11 @@ def launch_training(config: Path, options: LaunchOptions) -> int:
         UsageError: There cannot be so many workers.
         RunError: A worker has died.
     """
-    device = read_spec(config, options.overrides, trust_plugins=options.trust_plugins).spec.training.device
-    return launch(("train", *options.arguments, "--", str(config)), options, device=device)
+    spec = read_spec(config, options.overrides, trust_plugins=options.trust_plugins).spec
+    if spec.folds is not None:
+        what = f"{config} has folds, each of which is a run that trains in one process"
+        raise UsageError(what, expected="a spec without folds", hint="dlrun train CONFIG trains all of them")
+    return launch(("train", *options.arguments, "--", str(config)), options, device=spec.training.device)
 
 
 def launch_resume(run: str, options: LaunchOptions) -> int:

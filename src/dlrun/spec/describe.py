@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from dlrun.data.division.folds import Folds
 from dlrun.errors import UsageError
 from dlrun.keras_table import entry_names, short_names
 from dlrun.keras_table.component import part_class
@@ -16,9 +17,13 @@ from dlrun.names import nearest
 from dlrun.registry import Registry
 from dlrun.spec.expectation import expectation, groups_in
 from dlrun.spec.sections import SECTIONS
+from dlrun.spec.types import EvaluationKeys, Training
 from dlrun.spec.validate import did_you_mean, shown
 
 REGISTRIES: dict[str, Registry[Any]] = {**SECTIONS, "metrics": metrics}
+SECTION_FIELDS: dict[str, type[BaseModel]] = {"training": Training, "evaluation": EvaluationKeys, "folds": Folds}
+"""The sections of a spec that have keys of their own instead of a component."""
+
 _LAYER = "layer"
 
 
@@ -63,6 +68,8 @@ def _components() -> Iterator[tuple[str, str, type[BaseModel], str]]:
             component = registry.find(name)
             if component is not None:
                 yield registry.kind, name, component, registry.origin(name)
+    for name, section in SECTION_FIELDS.items():
+        yield "section", name, section, f"{section.__module__}"
     for name in entry_names("layers"):
         yield _LAYER, name, part_class("layers", name), f"keras.layers.{name}"
 

@@ -46,6 +46,7 @@ class TrainingPlan:
         steps: The number of steps of the whole training.
         precision: The dtype that layers compute in.
         left_out: Why a column of the data is not used as a feature, by the column's name.
+        runs: The number of runs, one for each fold; the plan is that of the first.
     """
 
     layers: tuple[LayerPlan, ...]
@@ -56,6 +57,7 @@ class TrainingPlan:
     steps: int
     precision: str
     left_out: Mapping[str, str] = field(default_factory=dict)
+    runs: int = 1
 
 
 def make_plan(setup: TrainingSetup) -> TrainingPlan:

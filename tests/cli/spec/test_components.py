@@ -22,3 +22,8 @@ def test_a_plugin_is_listed(tmp_path: Path, dlrun: Any) -> None:
     )
     assert "My own." in dlrun("components", "--plugin", plugin).out
     assert str(plugin) in dlrun("components", "mine", "--plugin", plugin).out
+
+
+def test_the_sections_with_keys_of_their_own_are_described_too(dlrun: Any) -> None:
+    assert "repeats: a whole number of at least 1" in dlrun("components", "folds").out
+    assert "batch_size: a whole number of at least 1 (default 32)" in dlrun("components", "training").out

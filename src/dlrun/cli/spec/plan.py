@@ -30,6 +30,8 @@ def plan(config: Config, overrides: Overrides, *, trust_plugins: TrustPlugins = 
     typer.echo(format_table(("layer", "type", "output", "parameters", "dtype"), rows))
     typer.echo(f"\nparameters  {planned.parameters:,}, {planned.trainable:,} of them trainable")
     typer.echo(f"training    {planned.steps:,} steps, {planned.steps_per_epoch:,} per epoch, {planned.precision}")
+    if planned.runs > 1:
+        typer.echo(f"runs        {planned.runs:,}, one for each fold; this is the first")
     if planned.left_out:
         typer.echo(printable_cell(f"left out    {reasons(planned.left_out)}"))
     memory = ", ".join(f"{format_bytes(size)} {purpose}" for purpose, size in planned.memory.items())

@@ -35,4 +35,5 @@ def validate(
         return
     named = {"dataset": spec.dataset, "model": spec.model, "optimizer": spec.optimizer, "loss": spec.loss}
     parts = ", ".join(f"{kind} {component.type_name}" for kind, component in named.items())
-    typer.echo(wrapped_message(f"{config}: no problems ({parts})", width_of(sys.stdout)))
+    runs = f", {spec.folds.label}" if spec.folds else ""
+    typer.echo(wrapped_message(f"{config}: no problems ({parts}{runs})", width_of(sys.stdout)))

@@ -54,6 +54,12 @@ class Folds(Fields):
     seed: int = Field(default=0, ge=0, description="Seed of the divisions.")
 
     @property
+    def label(self) -> str:
+        """Text such as `5 folds, repeated 2 times: 10 runs`."""
+        repeated = f", repeated {self.repeats} times" if self.repeats > 1 else ""
+        return f"{self.count} folds{repeated}: {self.count * self.repeats} runs"
+
+    @property
     def folds(self) -> tuple[Fold, ...]:
         """Every fold of every repeat: one run each."""
         return tuple(
