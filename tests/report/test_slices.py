@@ -12,7 +12,7 @@ def sliced(column: str, count: int = 2, name: str = "group") -> ColumnSlices:
         Slice(f"{name} {n}", 100 - 80 * (n == 1), n == 1, {"accuracy": Estimate(0.9 - n / 50, 0.85 - n / 50, 0.93)})
         for n in range(count)
     )
-    gap = Gap("accuracy", Estimate(0.1, 0.02, 0.18), slices[-1].name, slices[0].name, slices[-1].name)
+    gap = Gap("accuracy", Estimate(0.1, 0.02, 0.18), slices[-1].name, slices[0].name, (0.88, 0.9), slices[-1].name)
     return ColumnSlices(column, "accuracy", slices, (gap,), "divided at the quartiles")
 
 
@@ -67,3 +67,8 @@ def test_an_undefined_score_leaves_no_dot() -> None:
     (drawing,) = slice_scores(nothing)
     assert drawing.name == "slices_k"
     assert "(3)" not in drawing.svg
+
+
+def test_a_record_from_elsewhere_whose_parts_do_not_fit_is_drawn_all_the_same() -> None:
+    odd = ColumnSlices("k", "no such score", (Slice("a", 3, True, {}), Slice("b", 9, False, {"x": Estimate(1.0)})))
+    assert "By k" in shown(record(slices={"test": (odd, ColumnSlices("nothing", "", ()))}))

@@ -47,7 +47,7 @@ def _scores(column: ColumnSlices) -> Markup:
     header = [column.column, "examples", *(score.replace("_", " ") for score in shown)]
     rows = [
         [f"{each.name} *" if each.is_small else each.name, f"{each.examples:,}"]
-        + [_estimate(each.scores[score]) for score in shown]
+        + [_estimate(each.score(score)) for score in shown]
         for each in column.slices
     ]
     return table(header, rows, is_stacked=True)

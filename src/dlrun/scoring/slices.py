@@ -72,6 +72,10 @@ class Slice:
     is_small: bool
     scores: Mapping[str, Estimate]
 
+    def score(self, name: str) -> Estimate:
+        """Return a score; undefined if the slice does not have it."""
+        return self.scores.get(name, Estimate(None))
+
 
 @dataclass(frozen=True)
 class Gap:
@@ -82,6 +86,7 @@ class Gap:
         difference: The difference, and its interval for these two slices.
         lowest: Slice with the smallest score.
         highest: Slice with the largest score.
+        values: The score of the two, the smallest first.
         worse: Which of the two the model serves worse; empty for a score without a better direction.
     """
 
@@ -89,6 +94,7 @@ class Gap:
     difference: Estimate
     lowest: str
     highest: str
+    values: tuple[float, float]
     worse: str = ""
 
     @property
@@ -124,13 +130,11 @@ class ColumnSlices:
         gap = next((gap for gap in self.gaps if gap.score == self.main), None)
         if gap is None:
             return f"no comparison, because fewer than two groups have {FEWEST_EXAMPLES} examples with this score"
-        scores = {each.name: each.scores[self.main].value for each in self.slices}
-        ends = (
-            (gap.worse, gap.highest if gap.worse == gap.lowest else gap.lowest)
-            if gap.worse
-            else (gap.lowest, gap.highest)
+        ends = [(gap.lowest, gap.values[0]), (gap.highest, gap.values[1])]
+        # The group that is served worse is named first.
+        first, second = (
+            f"{_written(value)} for {name}" for name, value in ends[:: -1 if gap.worse == gap.highest else 1]
         )
-        first, second = (f"{_written(scores[name])} for {name}" for name in ends)
         between = f"{_written(gap.difference.low)} to {_written(gap.difference.high)}"
         return f"{self.main} {first}, {second}: a difference of {_written(gap.difference.value)} ({between})"
 
@@ -326,14 +330,13 @@ def _gap(
     compared = [*_comparable(key, slices, counted)]
     if len(compared) < 2:
         return None
-    (_, low), (_, high) = min(compared), max(compared, key=lambda pair: (pair[0], -pair[1]))
-    difference = _values(slices[high], key) - _values(slices[low], key)
+    (least, low), (most, high) = min(compared), max(compared, key=lambda pair: (pair[0], -pair[1]))
     count = min(len(samples[low][key]), len(samples[high][key]))
     # The samples of two slices are independent, so their differences are samples of the difference.
     drawn = samples[high][key][:count] - samples[low][key][:count]
-    better = statistic.larger_is_better
-    worse = "" if better is None else slices[low if better else high].name
-    return Gap(key, _estimate(difference, drawn), slices[low].name, slices[high].name, worse)
+    better, names = statistic.larger_is_better, (slices[low].name, slices[high].name)
+    worse = "" if better is None else names[0 if better else 1]
+    return Gap(key, _estimate(most - least, drawn), *names, (least, most), worse)
 
 
 def _comparable(key: str, slices: Sequence[Slice], counted: Sequence[Mapping[str, int]]) -> Iterator[tuple[float, int]]:
@@ -345,8 +348,3 @@ def _comparable(key: str, slices: Sequence[Slice], counted: Sequence[Mapping[str
 
 def _written(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}"
-
-
-def _values(each: Slice, key: str) -> float:
-    value = each.scores[key].value
-    return math.nan if value is None else value

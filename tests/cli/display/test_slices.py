@@ -11,7 +11,7 @@ def sliced(extra: int = 0) -> ColumnSlices:
     names = [*SCORES, *(f"positive_rate of c{n}" for n in range(extra))]
     scores = {name: Estimate(0.5, 0.4, 0.6) for name in names}
     slices = (Slice("female", 1234, False, scores), Slice("(missing)", 3, True, scores | {"roc_auc": Estimate(None)}))
-    gaps = tuple(Gap(name, Estimate(0.1, 0.0, 0.2), "female", "(missing)") for name in names)
+    gaps = tuple(Gap(name, Estimate(0.1, 0.0, 0.2), "female", "(missing)", (0.5, 0.6)) for name in names)
     return ColumnSlices("sex", "log_loss", slices, gaps, "a note")
 
 

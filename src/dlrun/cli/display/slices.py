@@ -58,7 +58,7 @@ def _shown_scores(column: ColumnSlices) -> list[str]:
 
 def _table(column: ColumnSlices, scores: Sequence[str]) -> str:
     rows = [
-        (_name(each), f"{each.examples:,}", *(_cell(each.scores[score]) for score in scores)) for each in column.slices
+        (_name(each), f"{each.examples:,}", *(_cell(each.score(score)) for score in scores)) for each in column.slices
     ]
     return format_table((column.column, "examples", *scores), rows)
 
