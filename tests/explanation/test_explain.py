@@ -12,7 +12,7 @@ from dlrun.errors import DataError, UsageError
 
 CONFIGS = {
     "texts": "dataset: {type: text, path: %s, test: 0.2}\nmodel: {type: linear}\nloss: binary_crossentropy\n",
-    "rows": "dataset: {type: table, path: %s, target: y, test: 1}\nmodel: {type: linear}\nloss: binary_crossentropy\n",
+    "rows": "dataset: {type: table, path: %s, target: y, test: 40}\nmodel: {type: linear}\nloss: binary_crossentropy\n",
 }
 
 
@@ -45,6 +45,13 @@ def test_the_decisive_word_and_column_of_a_run_are_found(kind: str, tmp_path: Pa
         assert found.columns is not None
         assert found.columns.importances[0].column == "b"
         assert found.columns.measure == "log loss"
+        of_split = explain(run.path, runs_dir=tmp_path).columns
+        assert of_split is not None
+        assert (of_split.split, of_split.importances[0].column) == ("test", "b")
+        low, high = of_split.importances[0].low, of_split.importances[0].high
+        assert low is not None
+        assert high is not None
+        assert low < of_split.importances[0].mean < high
         new = tmp_path / "new.csv"
         new.write_text("a,b\n1,2\n3,4\n")
         unlabelled = explain(run.path, str(new), runs_dir=tmp_path).columns
@@ -58,6 +65,8 @@ def test_the_decisive_word_and_column_of_a_run_are_found(kind: str, tmp_path: Pa
         with pytest.raises(DataError):
             explain(run.path, str(new), runs_dir=tmp_path)
         return
+    with pytest.raises(UsageError, match="needs an INPUT to explain"):
+        explain(run.path, runs_dir=tmp_path)
     several = list(found.examples)
     assert len(several) == 2
     for each in several:

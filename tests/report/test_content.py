@@ -30,6 +30,9 @@ def test_stored_predictions_are_read_back_and_a_damaged_file_has_a_hint_to_rewri
         {"columns": np.array(["a"]), "cells": np.array([["x", "y"]])},
         {"columns": np.array(["a"]), "importances": np.zeros(2)},
         {"columns": np.array(["a"]), "importances": np.array(["x"])},
+        {"columns": np.array(["a"]), "importance_intervals": np.zeros((2, 2))},
+        {"measured": np.zeros(3, int)},
+        {"dependence": np.zeros((1, 2, 1)), "dependence_points": np.zeros((1, 3))},
         {"times": np.zeros(3)},
         {"measure": np.array(["a", "b"])},
     ],
@@ -38,13 +41,16 @@ def test_arrays_that_do_not_match_are_damage_and_earlier_runs_have_none(
     tmp_path: Path, wrong: dict[str, np.ndarray[Any, Any]]
 ) -> None:
     folder = made(tmp_path, CLASSES, predictions(**wrong))
-    with pytest.raises(RunError, match=f"damaged: {next(reversed(wrong))}"):
+    with pytest.raises(RunError, match=f"damaged: {'dependence' if 'dependence' in wrong else next(reversed(wrong))}"):
         read_predictions(folder, "test")
     path = predictions_file(folder, "test")
     folder.update_record(files_sha256={})
     with np.load(path) as file:
         arrays = {
-            name: file[name] for name in file if name not in ("columns", "cells", "importances", "measure", "times")
+            name: file[name]
+            for name in file
+            if name not in ("columns", "cells", "importances", "measure", "times", "measured")
+            and not name.startswith(("dependence", "importance_"))
         }
     np.savez(path, **arrays)
     kept = read_predictions(folder, "test")

@@ -85,10 +85,3 @@ def test_a_forecast_has_dates_where_it_has_times_that_are_dates(axes: list[Any],
     list(plots.forecast(kept, VALUES))
     assert (axes[0].lines[0].get_xdata().dtype.kind == "M") == is_dated
     assert ("first 40 steps" in axes[0].get_xlabel()) != is_dated
-
-
-def test_column_importances_are_drawn_with_the_most_important_first(axes: list[Any]) -> None:
-    rises = np.linspace(0, 1, 40)
-    list(plots.importances([f"c{number}" for number in range(40)], rises, measure="log loss"))
-    assert [label.get_text() for label in axes[0].get_yticklabels()][:2] == ["c39", "c38"]
-    assert len(axes[0].patches) == 15

@@ -14,10 +14,10 @@ VALUES = Target("values", 1, encoding="value")
 def test_the_decisive_column_is_the_most_important_and_others_are_not() -> None:
     stored = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
     truth = 2 * stored[:, 1]
-    measure, name = loss_of(truth, VALUES)
+    measure = loss_of(truth, VALUES)
     columns = {"a": (0,), "b": (1,), "both": (0, 2)}
     found = permutation_importances(lambda rows: 2 * rows[:, 1:2], stored, columns, measure=measure)
-    assert name == "RMSE"
+    assert measure.name == "RMSE"
     assert found[0].column == "b"
     assert found[0].mean == pytest.approx(2 * np.sqrt(2), rel=0.2)
     assert [each.mean for each in found[1:]] == [0.0, 0.0]
@@ -32,9 +32,9 @@ def test_the_decisive_column_is_the_most_important_and_others_are_not() -> None:
     ],
 )
 def test_a_measure_grows_when_predictions_get_worse(target: Target, truth: Any, outputs: Any) -> None:
-    measure, _ = loss_of(truth, target)
+    measure = loss_of(truth, target)
     assert measure(outputs) < measure(outputs[::-1])
-    moved, _ = change_of(outputs)
+    moved = change_of(outputs)
     assert moved(outputs) == 0 < moved(outputs[::-1])
 
 
@@ -56,8 +56,40 @@ def test_a_measure_of_one_output_ignores_the_others(target: Target, truth: Any, 
     outputs[:, output] = [0.1, 0.9]
     others = np.random.default_rng(0).random(outputs.shape)
     others[:, output] = outputs[:, output]
-    measure, name = loss_of(truth, target, output)
-    assert name == said
+    measure = loss_of(truth, target, output)
+    assert measure.name == said
     assert measure(outputs) == measure(others) < measure(outputs[::-1])
-    moved, _ = change_of(outputs, output)
+    moved = change_of(outputs, output)
     assert moved(others) == 0 < moved(outputs[::-1])
+
+
+def test_the_interval_holds_the_importance_and_shrinks_with_the_examples() -> None:
+    random = np.random.default_rng(0)
+
+    def width(examples: int) -> float:
+        stored = random.normal(size=(examples, 2)).astype(np.float32)
+        truth = stored[:, 0] + random.normal(size=examples)
+        measure = loss_of(truth, VALUES)
+        found = permutation_importances(lambda rows: rows[:, :1], stored, {"a": (0,), "b": (1,)}, measure=measure)
+        used, unused = found
+        assert used.low is not None
+        assert used.high is not None
+        # RMSE is sqrt(1 + 2) = 1.73 with shuffled values, and 1 with the own ones.
+        assert used.low < np.sqrt(3) - 1 < used.high
+        assert used.low < used.mean < used.high
+        assert (unused.low, unused.high) == (0.0, 0.0)
+        return used.high - used.low
+
+    small, large = width(200), width(3200)
+    assert small == pytest.approx(4 * large, rel=0.5)
+
+
+def test_an_example_without_weight_counts_neither_in_the_importance_nor_in_its_interval() -> None:
+    stored = np.random.default_rng(0).normal(size=(100, 1)).astype(np.float32)
+    truth = np.where(np.arange(100) < 50, stored[:, 0], 1e6)
+    weights = (np.arange(100) < 50).astype(np.float32)
+    measure = loss_of(truth, VALUES, weights=weights)
+    (found,) = permutation_importances(lambda rows: rows, stored, {"a": (0,)}, measure=measure)
+    assert found.low is not None
+    assert found.high is not None
+    assert 0 < found.low < found.mean < found.high < 10

@@ -96,8 +96,8 @@ def test_losses_of_importances_weigh_examples() -> None:
         weights = np.random.default_rng(5).integers(0, 4, len(truth))
         again = np.repeat(np.arange(len(truth)), weights)
         for output in (None, 0):
-            found = loss_of(truth, target, output, weights=weights)[0](predictions)
-            assert found == pytest.approx(loss_of(truth[again], target, output)[0](predictions[again]))
+            found = loss_of(truth, target, output, weights=weights)(predictions)
+            assert found == pytest.approx(loss_of(truth[again], target, output)(predictions[again]))
 
 
 def test_the_statistics_of_intervals_weigh_examples() -> None:

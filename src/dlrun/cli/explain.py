@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from dlrun.explanation.explain import ColumnImportances, ExampleExplanation
 
 _Sources = Annotated[
-    list[str], typer.Argument(metavar="INPUT...", help="Files, folders, globs, or - for standard input.")
+    list[str] | None,
+    typer.Argument(
+        metavar="INPUT...",
+        help="Files, folders, globs, or - for standard input.",
+        show_default="the test split, for columns",
+    ),
 ]
 _Method = Annotated[Literal["auto", "grad_cam", "smooth_grad"], typer.Option(help="The method for images.")]
 _About = Annotated[str, typer.Option(metavar="NAME", help="The class or value to explain. Default: the predicted one.")]
@@ -35,7 +40,7 @@ _WORDS = 12
 
 def explain(
     run: Run,
-    sources: _Sources,
+    sources: _Sources = None,
     *,
     about: _About = "",
     method: _Method = "auto",
@@ -58,7 +63,7 @@ def explain(
     with displayed(quiet=quiet or as_json) as display:
         found = dlrun.explain(
             run,
-            sources,
+            sources or None,
             about=about,
             method=method,
             limit=limit,
@@ -87,19 +92,28 @@ def show_columns(found: ColumnImportances, output: Path | None, *, as_json: bool
     """
     from dlrun.cli.display.console import print_json
     from dlrun.cli.display.format import format_score, format_table
+    from dlrun.scoring.importances import TURNS
 
     if output is not None:
         _write_columns(found, output)
     if as_json:
         print_json(asdict(found))
         return
-    rows = [(each.column, format_score(each.mean), format_score(each.deviation)) for each in found.importances]
     heading = f"adds to the {found.measure}" if found.method == "reconstruction" else f"{found.measure} rises by"
-    typer.echo(format_table(("column", heading, "+-"), rows))
+    if found.method == "permutation":
+        cells = [
+            (each.column, format_score(each.mean), f"{format_score(each.low)} to {format_score(each.high)}")
+            for each in found.importances
+        ]
+        typer.echo(format_table(("column", heading, "95 % interval"), cells))
+    else:
+        rows = [(each.column, format_score(each.mean), format_score(each.deviation)) for each in found.importances]
+        typer.echo(format_table(("column", heading, "+-"), rows))
     how = "by replacing the values of one column at a time with those of rows of the training split"
     if found.method == "permutation":
-        how = "by shuffling the values of one column at a time"
-    tell(f"\nmeasured on {found.examples:,} example{'s' if found.examples > 1 else ''}, {how}")
+        how = f"by shuffling the values of one column at a time, {TURNS} times"
+    where = f" of the {found.split} split" if found.split else ""
+    tell(f"\nmeasured on {found.examples:,} example{'s' if found.examples > 1 else ''}{where}, {how}")
 
 
 def show_examples(found: Iterable[ExampleExplanation], folder: Path, *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlrun.errors import UsageError
+from dlrun.scoring.dependence import ColumnGrid
 from dlrun.signature import Target
 
 if TYPE_CHECKING:
@@ -131,6 +132,14 @@ class RawInput(abc.ABC):
 
     def columns_of_stored(self) -> Mapping[str, tuple[int, ...]]:
         """Return the places of each column on the last axis of stored examples; empty if there are no columns."""
+        return {}
+
+    def grids_of_stored(self, stored: Array) -> Mapping[str, ColumnGrid]:  # noqa: ARG002
+        """Return the values of each column at which to look at predictions; empty if there are no columns.
+
+        Args:
+            stored: Stored examples, from which the values are taken. Columns of texts have none.
+        """
         return {}
 
     def names(self) -> Mapping[str, tuple[str, ...]]:

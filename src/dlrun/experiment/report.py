@@ -7,11 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlrun.errors import DlrunError
+from dlrun.experiment.column_effects import measure_columns
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.predictions import write_predictions
 from dlrun.system.interpreter import Answer, answer_pipe, python_command, python_environment
@@ -31,7 +32,10 @@ def keep_predictions(setup: TrainingSetup, folder: RunFolder, splits: Iterable[s
     splits, predictor = tuple(splits), setup.predictor()
     looked_at = next((name for name in ("test", "validation") if name in splits), splits[0])
     for split in splits:
-        kept = sample_predictions(setup, split, predictor, measures_columns=split == looked_at)
+        kept = sample_predictions(setup, split, predictor)
+        if split == looked_at:
+            part = setup.dataset.splits[split].take(kept.rows)
+            kept = replace(kept, **measure_columns(setup, part, predictor))
         write_predictions(folder, split, kept)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,8 +17,10 @@ from dlrun.data.text.input import TextInput
 from dlrun.errors import DataError, UsageError
 from dlrun.explanation.pixels import Method
 from dlrun.runs import RUNS_DIR
-from dlrun.runs.interface import read_interface
+from dlrun.runs.folder import RunFolder
+from dlrun.runs.interface import data_changes, read_interface
 from dlrun.runs.query.catalog import find_run
+from dlrun.runs.record import DatasetRecord
 from dlrun.scoring.deciding import decide
 from dlrun.scoring.importances import Importance, change_of, loss_of, permutation_importances
 from dlrun.signature import Target
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 
-_COMPARED_ROWS = 200
+_COMPARED_ROWS, _SPLIT_ROWS = 200, 2_000
 MOST_ROWS = 10_000
 """Maximum number of examples for measuring the importance of columns."""
 
@@ -74,6 +76,7 @@ class ColumnImportances:
         measure: Quantity that grows when the values of a column are shuffled; of an autoencoder, its error.
         examples: Number of examples.
         checkpoint: Name of the explained checkpoint.
+        split: The split with the examples; empty for those of a file.
         method: `permutation` over all examples, `replacement` in a single one, or `reconstruction`: what each column
             adds to the error of an autoencoder.
     """
@@ -83,6 +86,7 @@ class ColumnImportances:
     examples: int
     checkpoint: str
     method: Literal["permutation", "replacement", "reconstruction"] = "permutation"
+    split: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ class Explanation:
 
 def explain(  # noqa: PLR0913  each argument is an option of the command
     run: str | Path,
-    source: str | Path | Sequence[str | Path],
+    source: str | Path | Sequence[str | Path] | None = None,
     *,
     about: str = "",
     method: Method = "auto",
@@ -115,7 +119,7 @@ def explain(  # noqa: PLR0913  each argument is an option of the command
     Args:
         run: Id of the run, a part of it, a path, `last`, or `best:KEY`.
         source: A file, a folder, a pattern, or `-` for standard input, with the kind of data that the run was trained
-            on; or several.
+            on; or several. None for the importance of columns on the test split, or else on the validation split.
         about: Name or index of a class, label or value to explain; empty for the predicted one.
         method: `auto`, `grad_cam` or `smooth_grad`, for images.
         limit: Maximum number of images or texts to explain.
@@ -128,11 +132,12 @@ def explain(  # noqa: PLR0913  each argument is an option of the command
         For images and texts, an explanation of each; for other data, the importance of the columns.
 
     Raises:
-        UsageError: The run, checkpoint or class does not exist, or the method does not fit the model.
+        UsageError: The run, checkpoint or class does not exist, the method does not fit the model, or the source is
+            missing and the run does not predict from columns.
         DataError: The input is missing, or does not match the training data.
         RunError: The run has no trained model, or is damaged.
     """
-    sources = [str(source)] if isinstance(source, str | Path) else [str(each) for each in source]
+    sources = [str(source)] if isinstance(source, str | Path) else [str(each) for each in source or ()]
     folder = find_run(str(run), runs_dir=Path(runs_dir), is_trained=True)
     file = read_stored_spec(folder, trust_plugins=trust_plugins, looks_at_data=False)
     interface = read_interface(folder).read_as(file.spec.dataset)
@@ -143,11 +148,17 @@ def explain(  # noqa: PLR0913  each argument is an option of the command
             f"{folder.id} is an autoencoder of texts", expected="an autoencoder of images or columns, or another model"
         )
     output = _output(about, target)
+    if source is None and (one_by_one or target.kind == "input"):
+        what = f"{folder.id} needs an INPUT to explain, because it does not predict a target from columns"
+        raise UsageError(what, expected="a file or a folder of the kind that the run was trained on")
     # Report problems of the input before TensorFlow starts, which takes seconds.
     examples: Iterator[Examples] = iter(())
     if one_by_one:
         examples = interface.read(sources, tell=lambda text: listener(Note("warning", text)))
-    labelled, without = (None, "") if one_by_one else _table(interface, sources)
+    held_out = None if source is not None else _held_out(folder, file, interface)
+    labelled, without = (held_out.examples if held_out else None), ""
+    if not one_by_one and held_out is None:
+        labelled, without = _table(interface, sources)
     start_tensorflow()
     from dlrun.training.trained import load_trained
 
@@ -159,8 +170,10 @@ def explain(  # noqa: PLR0913  each argument is an option of the command
             instead = "the change of predictions is measured instead of the loss"
             listener(Note("measure", f"the input has no labels ({without}), so {instead}"))
         if len(labelled) == 1:
-            return Explanation(_columns_of_one(trained, labelled, output, _training_rows(file)), iter(()))
-        return Explanation(_columns(trained, labelled, output), iter(()))
+            found = _columns_of_one(trained, labelled, output, _training_rows(file))
+        else:
+            found = _columns(trained, labelled, output, weights=held_out.weights if held_out else None)
+        return Explanation(replace(found, split=held_out.split if held_out else ""), iter(()))
     if isinstance(interface.raw, TextInput):
         several = _explain_texts(trained, examples, output)
     else:
@@ -263,17 +276,51 @@ def _join(blocks: Iterator[Examples]) -> Examples:
     return Examples(names, np.concatenate([block.stored for block in taken])[:MOST_ROWS], target)
 
 
-def _columns(trained: Trained, examples: Examples, output: int | None) -> ColumnImportances:
+@dataclass(frozen=True)
+class _HeldOut:
+    """Examples of a split of the data of a run, with their weights."""
+
+    split: str
+    examples: Examples
+    weights: Array | None
+
+
+def _held_out(folder: RunFolder, file: SpecFile, interface: Interface) -> _HeldOut:
+    """Return examples of the test split, or of the validation split if there is no other, or of the training split.
+
+    Raises:
+        DataError: The data cannot be read, has changed, or the run was made elsewhere.
+    """
+    if not file.trust.data:
+        raise DataError(
+            f"the data of {folder.id} is not read, because the run was made elsewhere", expected="an INPUT to explain"
+        )
+    dataset = file.spec.dataset.load()
+    if changes := data_changes(folder, DatasetRecord.of(dataset), interface):
+        label = file.spec.dataset.data_label(dataset)
+        raise DataError(f"{label} has changed since the training: {'; '.join(changes)}", expected="an INPUT to explain")
+    split = next(name for name in ("test", "validation", "train") if name in dataset.splits)
+    of_split = dataset.splits[split]
+    # Evenly spaced, because the rows of a file may be in some order.
+    chosen = np.linspace(0, len(of_split) - 1, min(len(of_split), _SPLIT_ROWS)).astype(np.int64)
+    part = of_split.take(chosen)
+    names = [f"example {number}" for number in chosen.tolist()]
+    return _HeldOut(split, Examples(names, np.asarray(part.features), part.target), part.sample_weight)
+
+
+def _columns(
+    trained: Trained, examples: Examples, output: int | None, *, weights: Array | None = None
+) -> ColumnImportances:
     if not len(examples):
         raise DataError("there is no example to explain", expected="at least one row")
     predictor, interface = trained.predictor(), trained.interface
     if examples.target is not None:
-        measure, name = loss_of(examples.target, interface.target, output)
+        measure = loss_of(examples.target, interface.target, output, weights=weights)
     else:
-        measure, name = change_of(predictor(examples.stored), output)
+        measure = change_of(predictor(examples.stored), output)
     columns = interface.raw.columns_of_stored() or _number_features(examples.stored.shape[-1])
     importances = permutation_importances(predictor, examples.stored, columns, measure=measure)
-    return ColumnImportances(importances, name, len(examples), trained.checkpoint)
+    return ColumnImportances(importances, measure.name, len(examples), trained.checkpoint)
 
 
 def _columns_of_error(trained: Trained, examples: Examples, others: Array) -> ColumnImportances:

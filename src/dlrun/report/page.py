@@ -15,6 +15,9 @@ from dlrun.report.plots import MOST_CURVES, curve_names
 from dlrun.report.slices import slice_section
 from dlrun.runs.record import RunRecord
 
+_OF_COLUMNS = ("importances", "dependence")
+"""The beginnings of the names of plots about columns."""
+
 
 def page(content: Content, findings: Mapping[str, Findings], drawings: Sequence[Drawing]) -> str:
     """Return the report of a run as an HTML page.
@@ -40,6 +43,7 @@ def page(content: Content, findings: Mapping[str, Findings], drawings: Sequence[
                 ],
             ),
             *_section("Predictions", _predictions(content, findings, drawings)),
+            *_section("Columns", _columns(content, drawings)),
             *_section("Model", _model(record)),
             *_section("Data", [_data(record)]),
             *_section("Time", _time(record, drawings)),
@@ -89,7 +93,7 @@ def _what(record: RunRecord) -> str:
 
 
 def _predictions(content: Content, findings: Mapping[str, Findings], drawings: Sequence[Drawing]) -> Iterator[Markup]:
-    not_here = ("curve", "learning", "time", "slices")
+    not_here = ("curve", "learning", "time", "slices", *_OF_COLUMNS)
     yield figures(drawing for drawing in drawings if not drawing.name.startswith(not_here))
     if not content.predictions or content.interface is None:
         return
@@ -103,6 +107,27 @@ def _predictions(content: Content, findings: Mapping[str, Findings], drawings: S
         titles = {"classes": mistakes, "class_columns": mistakes, "input": "From best to worst"}
         yield tag("h3", titles.get(target.kind, "The largest errors") + f", {split} split")
         yield examples(predictions, target)
+
+
+def _columns(content: Content, drawings: Sequence[Drawing]) -> Iterator[Markup]:
+    """Yield what the predictions depend on: the importance of columns, and the mean prediction by their values."""
+    yield figures(drawing for drawing in drawings if drawing.name.startswith(_OF_COLUMNS))
+    if not content.predictions:
+        return
+    split, predictions = next(iter(content.predictions.items()))
+    if not len(predictions.measured):
+        return
+    examples, turns = predictions.measured.tolist()
+    text = (
+        "Importance: by how much the error rises when the values of one column are shuffled between "
+        f"{examples:,} examples of the {split} split; the mean of {turns} shuffles, with its 95 % interval."
+    )
+    if predictions.dependence.size:
+        text += (
+            " Mean predictions: the average over up to 200 examples that all get the same value of the column. Short "
+            "lines, and the percentages of categories, show where examples lie."
+        )
+    yield tag("p", text, class_="soft")
 
 
 def _model(record: RunRecord) -> Iterator[Markup]:

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 
-from dlrun.report import plots
-from dlrun.report.column_plots import slice_scores
+from dlrun.report import column_plots, plots
 from dlrun.report.content import Content, read_content
 from dlrun.report.drawing import Drawing
 from dlrun.report.examples import class_name
@@ -53,7 +52,7 @@ def plot_file(name: str) -> str:
 def _drawings(content: Content, findings: Mapping[str, Findings]) -> Iterator[Drawing]:
     record = content.record
     for column in shown_slices(record):
-        yield from slice_scores(column)
+        yield from column_plots.slice_scores(column)
     yield from plots.learning_curves(content.rows, best=record.best)
     yield from plots.learning_rate(content.rows)
     if content.interface is not None and content.predictions:
@@ -89,11 +88,8 @@ def _of_predictions(
         if predictions.naive.size:
             yield from plots.forecast(predictions, target)
         yield from plots.values(predictions, target)
-    if len(predictions.importances) and len(predictions.importances) == len(predictions.columns):
-        measure = str(predictions.measure) if predictions.measure.ndim == 0 else "the error"
-        yield from plots.importances(
-            [str(name) for name in predictions.columns], predictions.importances, measure=measure
-        )
+    yield from column_plots.importances(predictions)
+    yield from column_plots.dependence(predictions)
 
 
 def _of_classes(predictions: StoredPredictions, target: Target) -> Iterator[Drawing]:

@@ -21,7 +21,10 @@ from dlrun.system.disk import disk, explained
 Array = npt.NDArray[Any]
 
 _LARGEST_BYTES = 1 << 28
-_LATER = ("columns", "cells", "importances", "measure", "times")
+_LATER = (
+    "columns", "cells", "importances", "measure", "times", "importance_intervals", "measured", "dependence",
+    "dependence_points", "dependence_names", "dependence_values", "dependence_columns", "dependence_outputs",
+)  # fmt: skip
 """The arrays that earlier versions did not store."""
 _MOST_ROWS, _MOST_SHOWN = 100_000, 1000
 _PICTURE_RANK = 4
@@ -52,11 +55,22 @@ class StoredPredictions:
         measure: The name of the measure for that.
         times: For a series, the time of the first predicted value: whole numbers are seconds since 1970, others are in
             the unit of the series.
+        importance_intervals: The 95 % interval of each importance.
+        measured: The number of examples, and of shuffles, that the importances were measured with.
+        dependence: The mean predictions for values of the most important columns.
+        dependence_points: These values, nan behind the last; for categories, the part of the examples that have each.
+        dependence_names: The names of the categories, empty for numbers.
+        dependence_values: Values of these columns in examples, nan behind the last.
+        dependence_columns: The names of these columns.
+        dependence_outputs: The names of the predictions.
 
     Shape:
         rows: `(k,)`. outputs, naive: `(k, size)`; `(k,)` for errors. target: `(k,)` or `(k, size)`. shown: `(m,)`.
         pictures, reconstructions: `(m, height, width, 1 or 3)` uint8, or `(m, ...)` float32 if they are not images.
         texts: `(m,)`. columns, importances: `(c,)`. cells: `(m, c)`. measure: `()` or `(0,)`. times: `(k,)`.
+        importance_intervals: `(c, 2)`. measured: `(2,)`. dependence: `(d, points, outputs)`. dependence_points,
+        dependence_names: `(d, points)`. dependence_values: `(d, values)`. dependence_columns: `(d,)`.
+        dependence_outputs: `(outputs,)`.
         A missing array is empty.
     """
 
@@ -74,6 +88,14 @@ class StoredPredictions:
     importances: Array = field(default_factory=_nothing)
     measure: Array = field(default_factory=_nothing)
     times: Array = field(default_factory=_nothing)
+    importance_intervals: Array = field(default_factory=_nothing)
+    measured: Array = field(default_factory=_nothing)
+    dependence: Array = field(default_factory=_nothing)
+    dependence_points: Array = field(default_factory=_nothing)
+    dependence_names: Array = field(default_factory=_nothing)
+    dependence_values: Array = field(default_factory=_nothing)
+    dependence_columns: Array = field(default_factory=_nothing)
+    dependence_outputs: Array = field(default_factory=_nothing)
 
 
 def predictions_file(folder: RunFolder, split: str) -> Path:
@@ -198,6 +220,10 @@ def _wrong(kept: StoredPredictions) -> str:
         "cells": kept.cells.size == 0 or (_is(kept.cells, "U", 2) and kept.cells.shape == (shown, *columns)),
         "importances": kept.importances.size == 0
         or (_is(kept.importances, "f", 1) and kept.importances.shape == columns),
+        "importance_intervals": kept.importance_intervals.size == 0
+        or (_is(kept.importance_intervals, "f", 2) and kept.importance_intervals.shape == (*columns, 2)),
+        "measured": kept.measured.size == 0 or (_is(kept.measured, "iu", 1) and kept.measured.shape == (2,)),
+        "dependence": kept.dependence.size == 0 or _is_dependence(kept),
         "measure": kept.measure.ndim == 0 or kept.measure.size == 0,
         "times": kept.times.size == 0 or (_is(kept.times, "if", 1) and len(kept.times) == count),
     }
@@ -210,6 +236,24 @@ def _wrong(kept: StoredPredictions) -> str:
 
 def _is(array: Array, kinds: str, *ranks: int) -> bool:
     return array.dtype.kind in kinds and array.ndim in ranks
+
+
+def _is_dependence(kept: StoredPredictions) -> bool:
+    """Return whether the arrays of partial dependence fit each other."""
+    if not _is(kept.dependence, "f", 3):
+        return False
+    columns, points, outputs = kept.dependence.shape
+    wanted = {
+        "dependence_points": ("f", (columns, points)),
+        "dependence_names": ("U", (columns, points)),
+        "dependence_values": ("f", (columns, *kept.dependence_values.shape[1:2])),
+        "dependence_columns": ("U", (columns,)),
+        "dependence_outputs": ("U", (outputs,)),
+    }
+    return all(
+        (array := getattr(kept, name)).dtype.kind == kind and array.shape == shape
+        for name, (kind, shape) in wanted.items()
+    )
 
 
 def _is_absent(array: Array) -> bool:

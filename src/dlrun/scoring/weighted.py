@@ -54,15 +54,18 @@ class WeightedStatistic:
         return self.compute(weights, *(column[rows] for column in self.columns))
 
 
-def bootstrap_weights(examples: int, *, seed: tuple[int, ...], weight: Array | None = None) -> Iterator[Float]:
+def bootstrap_weights(
+    examples: int, *, seed: tuple[int, ...], weight: Array | None = None, samples: int | None = None
+) -> Iterator[Float]:
     """Yield the weights of bootstrap samples in blocks, to limit memory.
 
-    There are 1,000 samples, and fewer for more than 20,000 examples, whose scores vary little.
+    By default there are 1,000 samples, and fewer for more than 20,000 examples, whose scores vary little.
 
     Args:
         examples: Number of examples.
         seed: Seed of the resampling.
         weight: Own weight of each example, `(examples,)`; None for equal weights.
+        samples: Number of samples; None for the default.
 
     Formula:
         the number of times that each example occurs among `examples` drawn with replacement, times its own weight
@@ -74,7 +77,7 @@ def bootstrap_weights(examples: int, *, seed: tuple[int, ...], weight: Array | N
         Each block: `(samples, examples)`.
     """
     generator = np.random.default_rng(seed)
-    samples = max(_FEWEST_SAMPLES, min(1000, _MOST_DRAWS // max(1, examples)))
+    samples = samples or max(_FEWEST_SAMPLES, min(1000, _MOST_DRAWS // max(1, examples)))
     at_once = max(1, _NUMBERS_AT_ONCE // max(1, examples))
     for start in range(0, samples, at_once):
         count = min(at_once, samples - start)

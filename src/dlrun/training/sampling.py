@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +11,6 @@ import numpy.typing as npt
 from dlrun.data import Split
 from dlrun.runs.predictions import StoredPredictions
 from dlrun.scoring.deciding import decide
-from dlrun.scoring.importances import loss_of, permutation_importances
 from dlrun.signature import Target
 from dlrun.training.predictor import Predictor
 from dlrun.training.setup import TrainingSetup
@@ -23,26 +21,18 @@ MOST_EXAMPLES = 10_000
 _MOST_BYTES = 1 << 25
 _SHOWN = 12
 _LONGEST_TEXT, _LONGEST_CELL = 600, 200
-_MEASURED_EXAMPLES, _TURNS = 500, 3
-_MOST_PRODUCTS = 2_500_000_000
-"""Upper bound for the multiplications spent on importances: about half a second of one core."""
-_PRODUCTS_OF_A_CALL = 2_500_000
-"""The multiplications that would take as long as the fixed overhead of one call."""
 _MOST_FEATURES = 100
 _IMAGE_RANK = 4
 _NOTHING: Array = np.zeros(0, np.float32)
 
 
-def sample_predictions(
-    setup: TrainingSetup, split: str, predictor: Predictor, *, measures_columns: bool = False
-) -> StoredPredictions:
+def sample_predictions(setup: TrainingSetup, split: str, predictor: Predictor) -> StoredPredictions:
     """Predict a split, or an even sample of a large one.
 
     Args:
         setup: The training setup of the run, with the final weights.
         split: The name of the split.
         predictor: The predictor of that model.
-        measures_columns: Whether to measure how much the predictions depend on each column of a table.
 
     Returns:
         The predictions, with the examples that the report shows.
@@ -50,17 +40,14 @@ def sample_predictions(
     examples, target, naive = setup.dataset.splits[split], setup.target, setup.dataset.naive.get(split)
     # An output is a float32 of four bytes; with many classes, fewer examples fit.
     most = max(1, min(MOST_EXAMPLES, _MOST_BYTES // (4 * target.size)))
-    rows = _sample(len(examples), most=most, in_a_row=naive is not None)
+    rows = even_sample(len(examples), most=most, in_a_row=naive is not None)
     part = examples.take(rows)
     if target.kind == "input":
         return _of_autoencoder(part, rows, predictor, total=len(examples))
     outputs = predictor(part.features)
     truth = _NOTHING if part.target is None else part.target
     shown = _worst(outputs, truth, target)
-    columns = _columns(setup)
-    importances, measure = _NOTHING, _NOTHING
-    if measures_columns and columns and truth.size:
-        importances, measure = _importances(part, predictor, columns, target)
+    columns = measured_columns(setup)
     times = setup.dataset.times.get(split)
     return StoredPredictions(
         examples=len(examples),
@@ -74,54 +61,17 @@ def sample_predictions(
         texts=_texts(part, shown, setup),
         columns=np.array(list(columns), np.str_) if columns else _NOTHING,
         cells=_cells(part, shown, setup, list(columns)),
-        importances=importances,
-        measure=measure,
         times=_NOTHING if times is None else times[rows],
     )
 
 
-def _columns(setup: TrainingSetup) -> Mapping[str, tuple[int, ...]]:
+def measured_columns(setup: TrainingSetup) -> Mapping[str, tuple[int, ...]]:
     """Return the positions of the values of each column of a table, or of each feature of a vector."""
     columns = setup.dataset.raw_input().columns_of_stored()
     width = setup.dataset.features.shape[-1]
     if columns or setup.dataset.features.kind != "vector" or width > _MOST_FEATURES:
         return columns
     return {f"feature {place}": (place,) for place in range(width)}
-
-
-def _importances(
-    part: Split, predictor: Predictor, columns: Mapping[str, tuple[int, ...]], target: Target
-) -> tuple[Array, Array]:
-    """Measure permutation importances, unless there are so many columns that the report would take long."""
-    few = part.take(_sample(len(part), most=_MEASURED_EXAMPLES))
-    stored, truth = np.asarray(few.features), np.asarray(few.target)
-    turns = turns_within_budget(
-        len(columns),
-        calls=-(-len(stored) // predictor.batch_size),
-        positions=math.prod(stored.shape[:-1]),
-        parameters=predictor.model.count_params(),
-    )
-    if turns < 1:
-        return _NOTHING, _NOTHING
-    measure, name = loss_of(truth, target)
-    found = permutation_importances(predictor, stored, columns, measure=measure, turns=turns)
-    by_name = {each.column: each.mean for each in found}
-    return np.array([by_name[column] for column in columns], np.float64), np.array(name)
-
-
-def turns_within_budget(columns: int, *, calls: int, positions: int, parameters: int) -> int:
-    """Return how many times the values of each column may be permuted.
-
-    The number follows from counts, not from a clock, so that two runs of one spec have the same report.
-
-    Args:
-        columns: The number of columns.
-        calls: The number of model calls that it takes to predict the examples once.
-        positions: The number of examples, or of steps in all histories, that the weights are applied to.
-        parameters: The number of parameters of the model.
-    """
-    once = columns * (calls * _PRODUCTS_OF_A_CALL + positions * parameters)
-    return min(_TURNS, _MOST_PRODUCTS // max(1, once))
 
 
 def _of_autoencoder(part: Split, rows: Array, predictor: Predictor, *, total: int) -> StoredPredictions:
@@ -137,7 +87,8 @@ def _of_autoencoder(part: Split, rows: Array, predictor: Predictor, *, total: in
     return StoredPredictions(total, rows, errors, _NOTHING, _NOTHING, shown, pictures, again, _NOTHING)
 
 
-def _sample(total: int, *, most: int, in_a_row: bool = False) -> Array:
+def even_sample(total: int, *, most: int, in_a_row: bool = False) -> Array:
+    """Return the positions of at most `most` examples, evenly spaced, or the first ones in a row."""
     count = min(total, most)
     if in_a_row:  # a forecast is shown as a curve, which needs consecutive rows
         return np.arange(count)

@@ -15,7 +15,7 @@ A dataset takes these steps in this order. `keys` is the dataset itself, whose Y
 Everything streams. Memory grows with the number of rows only for arrays of a few bytes per row.
 """
 
-from dlrun.data.columns.column import CategoricalColumn, Column, NumericColumn, shown_row
+from dlrun.data.columns.column import CategoricalColumn, Column, NumericColumn, column_grid, shown_row
 from dlrun.data.columns.dates import DateColumn
 from dlrun.data.columns.fit import fit_columns, stored_blocks
 from dlrun.data.columns.keys import ColumnKeys, name_problem
@@ -63,6 +63,7 @@ __all__ = [
     "UnknownCategories",
     "build_rows",
     "code_rows",
+    "column_grid",
     "column_places",
     "count_lengths",
     "deployed_rows",

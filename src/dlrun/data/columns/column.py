@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from dlrun.data.columns.numbers import Notation, parse_numbers
 from dlrun.data.columns.text_column import TextColumn
 from dlrun.data.columns.texts import as_texts, missing_numbers
 from dlrun.data.files.spelling import index_in, other_spellings
+from dlrun.scoring.dependence import ColumnGrid, category_grid, number_grid
 from dlrun.signature import Embedded
 
 if TYPE_CHECKING:
@@ -315,6 +317,29 @@ def _shown(column: Column, values: list[float]) -> str:
     known = ("", UNKNOWN, *column.vocabulary)
     words = [known[int(number)] for number in values if number]
     return " ".join(words[:_SHOWN_WORDS]) + (" ..." if len(words) > _SHOWN_WORDS else "")
+
+
+def column_grid(column: Column, cells: npt.NDArray[Any]) -> ColumnGrid | None:
+    """Return the values of a column at which to look at predictions; None for texts and for constant columns.
+
+    Args:
+        column: The column.
+        cells: Its stored values in some examples, `(n, column.width)`.
+    """
+    if column.kind == "text":
+        return None
+    if column.kind == "categorical":
+        return category_grid(column.name, cells[:, 0], partial(_category, column))
+    if column.indicator:
+        cells = cells[cells[:, -1] == 0]
+    if column.kind == "numeric":
+        return number_grid(column.name, cells[:, 0].astype(np.float64) + column.offset, cells)
+    year, month, day, _, hour = cells[:, : len(PARTS)].astype(np.float64).T
+    return number_grid(column.name, year + (month - 1) / 12 + (day - 1 + hour / 24) / 372, cells)
+
+
+def _category(column: CategoricalColumn, number: int) -> str:
+    return category_name(column.vocabulary, number, has_missing=column.has_missing)
 
 
 def category_name(vocabulary: Sequence[str], number: int, *, has_missing: bool) -> str:

@@ -16,6 +16,7 @@ from dlrun.data.columns import (
     TableFiles,
     UnknownCategories,
     build_rows,
+    column_grid,
     column_places,
     deployed_rows,
     names_of,
@@ -29,6 +30,7 @@ from dlrun.data.columns.texts import as_texts, is_missing
 from dlrun.data.raw_input import Array, Examples, RawInput
 from dlrun.data.table.target import TargetColumn, joined, unknown_class
 from dlrun.errors import DataError
+from dlrun.scoring.dependence import ColumnGrid
 from dlrun.signature import Target
 
 if TYPE_CHECKING:
@@ -123,6 +125,12 @@ class TableInput(RawInput):
     def columns_of_stored(self) -> Mapping[str, tuple[int, ...]]:
         """Return the places of each column in a stored row."""
         return column_places(self.columns)
+
+    def grids_of_stored(self, stored: Array) -> Mapping[str, ColumnGrid]:
+        """Return the values of each column but texts at which to look at predictions."""
+        places = self.columns_of_stored()
+        grids = (column_grid(column, stored[:, list(places[column.name])]) for column in self.columns)
+        return {grid.name: grid for grid in grids if grid is not None}
 
     def deployed(self, examples: Examples, index: int) -> Mapping[str, Array]:
         """Return the values of one row by the names of the inputs of the exported model."""
