@@ -63,7 +63,7 @@ def new_folder(file: SpecFile, runs_dir: Path, *, cluster: Cluster = ALONE) -> I
             what = f"{encodable(str(runs_dir.absolute()))} is not UTF-8 text, and run.json names files of the run"
             raise UsageError(what, expected="a folder with a name of UTF-8 characters", hint="--runs-dir runs")
         clear_dropped(runs_dir)
-        folder = RunFolder.reserve(runs_dir, name=file.spec.name)
+        folder = RunFolder.reserve(runs_dir, name=_name_in_id(file.spec))
         try:
             stack.enter_context(folder.lock())
         except RunError:  # a file system without locks, or a full one
@@ -99,6 +99,14 @@ def create_folder(file: SpecFile, runs_dir: Path) -> RunFolder:
 def _temporary_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="dlrun-worker-", ignore_cleanup_errors=True) as place:
         yield Path(place)
+
+
+def _name_in_id(spec: Spec) -> str:
+    """Return the name of a run in its id, which tells the folds of one spec apart in every list."""
+    fold = spec.dataset.fold
+    if fold is None:
+        return spec.name
+    return f"{spec.name}-fold{fold.index}" + (f"-repeat{fold.repeat}" if fold.repeat else "")
 
 
 def _fill(folder: RunFolder, file: SpecFile) -> None:

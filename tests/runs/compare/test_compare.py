@@ -145,3 +145,16 @@ def test_the_best_of_each_score_follows_its_own_direction(make_run: MakeRun) -> 
     found = compare_runs(runs)
     low, high = found.ids
     assert found.plain()["best"] == {"test loss": [low], "test quality": [low], "test accuracy": [high]}
+
+
+def test_runs_of_different_folds_differ_in_their_validation_examples_and_not_in_their_data(make_run: MakeRun) -> None:
+    def fold(index: int, fingerprint: str) -> RunFolder:
+        data = {"name": "t", "fingerprint": fingerprint * 64, "examples": {}}
+        own = f"units: [64, 32]\ndataset:\n  fold:\n    index: {index}"
+        return make_run(dataset=data, spec=("units: [64, 32]", own))
+
+    found = compare_runs([fold(0, "a"), fold(1, "b")])
+    assert found.warnings == (
+        "the validation splits of the runs are different folds: their validation scores are of other examples",
+    )
+    assert "used different data" in compare_runs([fold(0, "a"), fold(0, "b")]).warnings[0]

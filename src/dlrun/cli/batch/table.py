@@ -30,7 +30,8 @@ def show_table(table: BatchTable, *, csv: Path | None, as_json: bool) -> None:
         return
     console, width = Console(), output_width()
     console.result(_fit(*_runs(table, has_reasons=width is None), width, spare=("status",)))
-    if table.has_groups:
+    # The scores of the folds of a single spec follow in full.
+    if table.has_groups and not (table.folds and len(table.groups) == 1):
         console.result()
         console.result(_fit(*_groups(table), width, spare=("test std", "std")))
     # On a terminal the reasons follow the table, whose rows they would make too wide.

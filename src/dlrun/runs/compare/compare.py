@@ -15,6 +15,7 @@ from dlrun.runs.record import RunRecord
 
 _SPLITS = ("train", "validation", "test")
 _FINGERPRINT_LETTERS = 12
+_FOLD = "dataset.fold."
 _PLACES = ("name",)  # the name does not count as a difference between two runs
 
 
@@ -92,8 +93,9 @@ def compare_runs(folders: Sequence[RunFolder]) -> RunComparison:
         record.directions or derive_directions(spec, {name for scores in record.result.values() for name in scores})
         for record, spec in zip(records, specs, strict=True)
     ]
-    lines = (*_differing("spec", specs), *_scores(records, directions), *_outcomes(records, folders), *environment)
-    return RunComparison(ids, lines, (*unread, *_warnings(environment)))
+    keys = tuple(_differing("spec", specs))
+    lines = (*keys, *_scores(records, directions), *_outcomes(records, folders), *environment)
+    return RunComparison(ids, lines, (*unread, *_warnings(keys, environment)))
 
 
 def _specs(folders: Sequence[RunFolder]) -> tuple[list[Mapping[str, Value]], tuple[str, ...]]:
@@ -170,7 +172,7 @@ def _circumstances(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _warnings(environment: Sequence[ComparisonLine]) -> Iterator[str]:
+def _warnings(spec_keys: Sequence[ComparisonLine], environment: Sequence[ComparisonLine]) -> Iterator[str]:
     texts = {
         "data fingerprint": "the runs used different data: their scores are not comparable",
         "data names": "the runs used data with other classes, columns or categories: their scores are not comparable",
@@ -178,6 +180,10 @@ def _warnings(environment: Sequence[ComparisonLine]) -> Iterator[str]:
         "uncommitted changes": "some of the runs come from code with uncommitted changes: see their git.diff",
     }
     keys = {line.key for line in environment}
+    if any(line.key.startswith(_FOLD) for line in spec_keys):
+        yield "the validation splits of the runs are different folds: their validation scores are of other examples"
+        # What is measured on the training split, such as a vocabulary, differs for that reason alone.
+        keys -= {"data fingerprint", "data names"}
     yield from (text for key, text in texts.items() if key in keys)
     versions = [line.key for line in environment if line.key in ("python", "dlrun", "tensorflow", "keras", "numpy")]
     if versions:
