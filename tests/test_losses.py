@@ -98,7 +98,8 @@ def _data(target: Target) -> tuple[Array, Array]:
         }[target.encoding]
         return truth, rng.normal(size=(EXAMPLES, target.units)).astype("float32")
     shape = (EXAMPLES, 2, 2, 3) if target.kind == "input" else (EXAMPLES, target.size)
-    return rng.uniform(0.1, 0.9, shape).astype("float32"), rng.normal(size=shape).astype("float32")
+    of_output = (EXAMPLES, target.units) if target.levels else shape
+    return rng.uniform(0.1, 0.9, shape).astype("float32"), rng.normal(size=of_output).astype("float32")
 
 
 def _softmax(logits: Array) -> Array:
@@ -195,3 +196,38 @@ def test_arguments_reach_keras() -> None:
     soft = truth * 0.8 + 0.02
     expected = -(soft * np.log(_softmax(logits))).sum(axis=1).mean()
     assert float(smoothed.build(settled)(truth, logits)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("quantiles", "words"),
+    [((0.1, 0.9), "median"), ((0.5, 0.1), "ascend"), ((0.5, 0.5), "ascend"), ((0.1, 0.5, 0.9), ""), (0.9, "")],
+)
+def test_several_quantiles_ascend_and_have_the_median(quantiles: Any, words: str) -> None:
+    problems = [problem.what for problem in made("quantile", quantiles=quantiles).problems()]
+    assert len(problems) == bool(words)
+    assert all(words in problem for problem in problems)
+
+
+def test_a_quantile_loss_gives_each_value_an_output_for_each_level() -> None:
+    settled = made("quantile").settle(VALUES)
+    assert (settled.levels, settled.units, settled.main_level) == ((0.05, 0.5, 0.95), 9, 1)
+    assert made("quantile", quantiles=0.9).settle(VALUES).units == 3
+    assert "quantile" not in losses_for(TEN)
+
+
+@pytest.mark.tensorflow
+def test_the_quantile_loss_is_smallest_at_the_quantiles_of_the_target() -> None:
+    target, levels = VALUES, (0.1, 0.5, 0.8)
+    loss = made("quantile", quantiles=levels)
+    settled, truth = loss.settle(target), np.random.default_rng(0).exponential(size=(999, 3)).astype("float32")
+    best = np.quantile(truth, levels, axis=0).astype("float32").reshape(-1)
+
+    def value(outputs: Any) -> float:
+        return float(loss.build(settled)(truth, np.tile(outputs, (999, 1))))
+
+    errors = truth[:, None] - best.reshape(1, 3, 3)
+    q = np.array(levels).reshape(1, 3, 1)
+    assert value(best) == pytest.approx(np.maximum(q * errors, (q - 1) * errors).mean(), rel=1e-5)
+    for place in range(9):
+        for step in (-0.05, 0.05):
+            assert value(best + step * (np.arange(9) == place)) > value(best)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import abc
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import Field
 
 from dlrun.component import Component, FieldProblem
 from dlrun.keras_table import TABLE_PATH, KerasComponent, component_class, entry_names, find_entry, keras_object
 from dlrun.registry import Registry
-from dlrun.signature import Encoding, Target
+from dlrun.signature import MEDIAN, Encoding, Target
 
 if TYPE_CHECKING:
     import keras
@@ -177,6 +179,64 @@ def _map_inputs(loss: Any, change: Any, *, both: bool = False) -> keras.losses.L
 
 
 losses: Registry[Loss] = Registry("loss")
+
+Level = Annotated[float, Field(gt=0, lt=1)]
+
+
+@losses.register("quantile")
+class Quantile(Loss):
+    """The pinball loss, whose minimum is a quantile of the target instead of its mean. Several quantiles never cross.
+
+    Formula:
+        mean over the levels q of max(q (y - p_q), (q - 1) (y - p_q))
+
+    Reference:
+        Koenker and Bassett, 1978, "Regression Quantiles".
+    """
+
+    takes = LossInput(values=True)
+
+    quantiles: Level | Annotated[tuple[Level, ...], Field(min_length=1, max_length=25)] = Field(
+        default=(0.05, 0.5, 0.95),
+        description="Levels between 0 and 1, ascending. Several need 0.5 among them: the median is the prediction, and "
+        "what metrics score. The outermost two give the interval of predict --intervals.",
+    )
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        """The levels as a tuple."""
+        return self.quantiles if isinstance(self.quantiles, tuple) else (self.quantiles,)
+
+    def problems(self) -> Iterator[FieldProblem]:
+        """Yield levels that do not ascend or have no median."""
+        if list(self.levels) != sorted(set(self.levels)):
+            yield FieldProblem(("quantiles",), "the levels do not ascend", "each larger than the one before")
+        elif len(self.levels) > 1 and MEDIAN not in self.levels:
+            what = "the median, which is the prediction, is not among the quantiles"
+            yield FieldProblem(("quantiles",), what, "0.5 among several quantiles, or a single quantile")
+
+    def settle(self, target: Target) -> Target:
+        """Return the target with one output for each value and level."""
+        return replace(super().settle(target), levels=self.levels)
+
+    def build(self, target: Target) -> keras.losses.Loss:
+        """Build the loss.
+
+        Shape:
+            y_true: `(batch, size)`. y_pred: `(batch, levels * size)`.
+        """
+        import keras
+
+        ops, levels, size = keras.ops, [[[level] for level in self.levels]], target.size
+
+        class Pinball(keras.losses.Loss):  # type: ignore[misc, unused-ignore]  # Keras has no types
+            def call(self, y_true: Any, y_pred: Any) -> Any:
+                predicted = ops.reshape(y_pred, (-1, len(levels[0]), size))
+                errors = ops.expand_dims(ops.cast(y_true, predicted.dtype), 1) - predicted
+                below = ops.convert_to_tensor(levels, predicted.dtype)
+                return ops.mean(ops.maximum(below * errors, (below - 1.0) * errors), axis=(1, 2))
+
+        return Pinball(name=self.type_name, dtype="float32")
 
 
 def losses_for(target: Target) -> tuple[str, ...]:

@@ -26,6 +26,8 @@ _FAR_FROM_0 = 10_000
 _MARKS = ("=", ": ", " is ")
 """Separators between the names of a column and a class. The first that makes all names unique is used."""
 
+MEDIAN = 0.5
+
 Transform = Literal["none", "log1p", "quantile"]
 
 Encoding = Literal["index", "one_hot", "binary", "value"]
@@ -140,6 +142,9 @@ class Target:
         curves: For `quantile`, the transformation of each value.
         decision: Calibration and thresholds that were chosen after the training; None: probabilities as the network
             gives them, and the most probable class.
+        levels: Levels of the quantiles of each value that the model predicts, ascending, chosen by the loss. Its
+            outputs are all values at the first level, then at the second. If empty, it predicts one number for each
+            value.
     """
 
     kind: TargetKind
@@ -155,6 +160,7 @@ class Target:
     transform: Transform = "none"
     curves: tuple[MonotoneCurve, ...] = ()
     decision: Decision | None = None
+    levels: tuple[float, ...] = ()
 
     @classmethod
     def of_input(cls, features: Features) -> Target:
@@ -223,7 +229,12 @@ class Target:
     def units(self) -> int:
         """Number of outputs of the model."""
         # With a binary loss, one probability decides between two classes.
-        return 1 if self.encoding == "binary" and self.kind == "classes" else self.size
+        return 1 if self.encoding == "binary" and self.kind == "classes" else self.size * max(1, len(self.levels))
+
+    @property
+    def main_level(self) -> int:
+        """Index of the level that is the prediction of a value: the median, or else the middle one."""
+        return self.levels.index(MEDIAN) if MEDIAN in self.levels else len(self.levels) // 2
 
     @property
     def is_logits(self) -> bool:

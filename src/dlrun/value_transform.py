@@ -21,7 +21,7 @@ def transform_values(values: npt.ArrayLike, target: Target) -> npt.NDArray[np.fl
         target: The target with its transformation.
 
     Shape:
-        values and result: `(n, size)`; the result is float64.
+        values and result: `(..., size)`; the result is float64.
     """
     import numpy as np
 
@@ -36,7 +36,7 @@ def restore_values(values: npt.ArrayLike, target: Target) -> npt.NDArray[np.floa
     """Return transformed values in the unit of the data: the inverse of `transform_values`.
 
     Shape:
-        values and result: `(n, size)`; the result is float64.
+        values and result: `(..., size)`; the result is float64.
     """
     import numpy as np
 
@@ -81,4 +81,4 @@ def restore_tensor(values: Any, target: Target) -> Any:
 def _by_column(values: npt.NDArray[np.float64], curves: tuple[MonotoneCurve, ...]) -> npt.NDArray[np.float64]:
     import numpy as np
 
-    return np.stack([curve(values[:, number]) for number, curve in enumerate(curves)], axis=1)
+    return np.stack([curve(values[..., number]) for number, curve in enumerate(curves)], axis=-1)

@@ -203,6 +203,8 @@ def _problems_of_transform(target: Target) -> Iterator[str]:
         yield f"target.curves has {len(target.curves)} members instead of {expected}"
     if target.transform != "none" and len(target.scale) != target.size:
         yield f"target.scale has {len(target.scale)} members instead of {target.size}"
+    if any(not 0 < level < 1 for level in target.levels) or list(target.levels) != sorted({*target.levels}):
+        yield f"target.levels is {list(target.levels)}"
     for curve in target.curves:
         increases = all(a < b for knots in (curve.x, curve.y) for a, b in itertools.pairwise(knots))
         if not 2 <= len(curve.x) == len(curve.y) or not increases or not all(map(math.isfinite, (*curve.x, *curve.y))):

@@ -109,7 +109,7 @@ def _score(outputs: Any, output: int, target: Target) -> Any:
     """Return the output for a class, label or value; negated for the first of two classes that share an output."""
     if target.kind == "classes" and target.units == 1:
         return outputs[:, 0] if output == 1 else -outputs[:, 0]
-    return outputs[:, output]
+    return outputs[:, target.main_level * target.size + output]
 
 
 def overlay(picture: Array, heat: Array) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.decision import Calibration, Decision
-from dlrun.exporting.export_model import ExportModel, Givens
+from dlrun.exporting.export_model import QUANTILES, ExportModel, Givens
 
 DESCRIPTION, LABELS = "description.json", "labels.txt"
 
@@ -55,6 +55,7 @@ class ModelDescription:
         thresholds: The probability above which the second class, or each label, is predicted; empty if the most
             probable class, or labels above 0.5, are.
         calibration: How the probabilities in the output are calibrated: `none`, `temperature` or `isotonic`.
+        levels: The levels of the output `quantiles`; empty if there is none.
     """
 
     run: str
@@ -64,6 +65,7 @@ class ModelDescription:
     labels: tuple[str, ...]
     thresholds: tuple[float, ...] = ()
     calibration: Calibration = "none"
+    levels: tuple[float, ...] = ()
 
     def plain(self) -> dict[str, Any]:
         """Return the description as plain JSON values."""
@@ -75,6 +77,7 @@ class ModelDescription:
             "labels": list(self.labels),
             **({"thresholds": list(self.thresholds)} if self.thresholds else {}),
             **({"calibration": self.calibration} if self.calibration != "none" else {}),
+            **({"levels": list(self.levels)} if self.levels else {}),
         }
 
     def text(self) -> str:
@@ -102,7 +105,14 @@ def describe(model: ExportModel, whole: Any, *, run: str) -> ModelDescription:
     labels = () if model.target.kind == "input" else model.target.output_names
     decision = model.target.decision or Decision()
     return ModelDescription(
-        run, model.target.kind, tuple(inputs), outputs, labels, decision.thresholds, decision.calibration
+        run,
+        model.target.kind,
+        tuple(inputs),
+        outputs,
+        labels,
+        decision.thresholds,
+        decision.calibration,
+        levels=model.target.levels if QUANTILES in outputs else (),
     )
 
 

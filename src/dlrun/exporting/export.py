@@ -13,6 +13,7 @@ from dlrun.errors import DataError, RunError, UsageError
 from dlrun.exporting.checking import ExportCheck, check
 from dlrun.exporting.description import ModelDescription
 from dlrun.exporting.examples import Sample, generated_sample, own_sample, read_sample
+from dlrun.exporting.export_model import QUANTILES
 from dlrun.exporting.formats import Format, Quantize, find_format
 from dlrun.exporting.harness import median_seconds
 from dlrun.exporting.place import Destination
@@ -304,6 +305,10 @@ def rounding(target: Target) -> str:
 def _expected(trained: Trained, sample: Sample, description: ModelDescription) -> dict[str, Any]:
     """Return dlrun's own predictions by the names of the exported model's outputs."""
     predictor = trained.predictor()
+    if QUANTILES in description.outputs:
+        quantiles = predictor.in_own_unit(predictor.learned(sample.stored)).astype(np.float32)
+        found = {"values": quantiles[:, predictor.target.main_level], QUANTILES: quantiles}
+        return {name: found[name] for name in description.outputs}
     if "error" not in description.outputs:
         return {next(iter(description.outputs)): predictor(sample.stored)}
     return dict(zip(description.outputs, predictor.reconstruct(sample.stored), strict=True))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dlrun.data.files.column_names import inner_names, safe_names
 from dlrun.errors import RunError
 from dlrun.exporting.rebuilding import in_plain_layers, with_float_resizing, without_bincount
-from dlrun.models.parts.finish import finish_output
+from dlrun.models.parts.finish import finish_levels, finish_output
 from dlrun.signature import Target
 from dlrun.system.keras_internals import operation_of
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 CORE = "core_.dlrun"
 """The name of the part that learns, by which int8 quantization recognizes its operations. Like the names of the other
 parts it contains a dot, which names of inputs never do: a column may be called `core` or `mean`."""
+
+QUANTILES = "quantiles"
+"""The name of the output with all quantiles of each value."""
 
 _OUTPUTS = {"values": "values", "input": "reconstruction"}  # `probabilities` for all other kinds
 
@@ -59,7 +62,7 @@ class ExportModel:
     def _inputs(self) -> dict[str, str]:
         given = {self.columns.get(name, name): name for name in self.taken()}
         # In ONNX, inputs and outputs share one namespace, so no input may have the name of an output.
-        safe = safe_names(tuple(given), otherwise="input", reserved=(self.output, "error"))
+        safe = safe_names(tuple(given), otherwise="input", reserved=(self.output, "error", QUANTILES))
         return {safe[column]: name for column, name in given.items()}
 
     def taken(self) -> Mapping[str, Any]:
@@ -113,7 +116,8 @@ class ExportModel:
 
         Shape:
             Inputs: by name, as in `inputs`, after `packed`. Outputs by name: `probabilities` of classes or labels,
-            `values`, or `reconstruction` and its `error` `(batch,)`, the mean of the squared differences.
+            `values`, or `reconstruction` and its `error` `(batch,)`, the mean of the squared differences. A model for
+            several quantiles also has `quantiles` `(batch, levels, size)`, and its `values` are the medians.
         """
         return self.after(self.raw, self.joined())
 
@@ -166,6 +170,9 @@ class ExportModel:
         given = keras.Input(output.shape[1:], dtype=output.dtype, name="dlrun.output")
         finish = keras.Model(given, finish_output(given, self.target), name="dlrun.finish")
         outputs = {self.output: finish(output)}
+        if len(self.target.levels) > 1:
+            levels = keras.Model(given, finish_levels(given, self.target), name="dlrun.levels")
+            outputs[QUANTILES] = levels(output)
         if self.target.kind == "input":
             outputs["error"] = _error(features.shape[1:])([output, features])
         return outputs

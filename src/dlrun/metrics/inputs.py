@@ -117,9 +117,9 @@ def converter(form: Form, target: Target) -> Callable[[Any, Any], Pair]:
         y_true: see `target.encoding`. y_pred: `(n, target.units)`, or the shape of the input for kind `input`.
     """
     if form == "differences":
-        return lambda y_true, y_pred: (_without_mean(y_true, target), _without_mean(y_pred, target))
+        return lambda y_true, y_pred: (_without_mean(y_true, target), _without_mean(_main(y_pred, target), target))
     if form == "values":
-        return lambda y_true, y_pred: (_flat(y_true, target), _flat(y_pred, target))
+        return lambda y_true, y_pred: (_flat(y_true, target), _flat(_main(y_pred, target), target))
     if target.kind == "labels":
         if form == "each_label":
             return lambda y_true, y_pred: _each_label(y_true, y_pred, target)
@@ -154,6 +154,15 @@ def in_own_unit(values: Any, target: Target) -> Any:
         return values
     scale, mean = (ops.convert_to_tensor(each, "float64") for each in (target.scale, target.mean))
     return restore_tensor(ops.cast(values, "float64") * scale + mean, target)
+
+
+def _main(y_pred: Any, target: Target) -> Any:
+    """Return the prediction of each value: of several quantiles, the median."""
+    from keras import ops
+
+    if len(target.levels) <= 1:
+        return y_pred
+    return ops.reshape(y_pred, (-1, len(target.levels), target.size))[:, target.main_level]
 
 
 def _flat(values: Any, target: Target) -> Any:

@@ -9,6 +9,7 @@ import keras
 
 from dlrun.errors import Problem, SpecError
 from dlrun.models.parts.difference import with_last_value
+from dlrun.models.parts.levels import with_ordered_levels
 from dlrun.runs.record import Choice
 from dlrun.signature import Features, Target
 from dlrun.spec.types import Spec
@@ -141,7 +142,7 @@ def _built(spec: Spec, features: Features, target: Target, *, precision: str) ->
     if not isinstance(model, keras.Model):
         what = f"its build() returned {type(model).__name__}"
         raise SpecError([Problem(what, "a keras.Model", origin=f"model {spec.model.type_name}")])
-    return with_last_value(model, target)
+    return with_last_value(with_ordered_levels(model, target), target)
 
 
 def _build_metrics(model: keras.Model, features: Features, target: Target, *, dtype: str) -> None:
@@ -153,5 +154,5 @@ def _build_metrics(model: keras.Model, features: Features, target: Target, *, dt
         columns = (len(target.parts),) if target.kind == "class_columns" else ()
         targets = keras.KerasTensor((None, *columns), dtype="int32")
     else:
-        targets = keras.KerasTensor((None, target.units), dtype="float32")
+        targets = keras.KerasTensor((None, target.units // max(1, len(target.levels))), dtype="float32")
     make_metric_variables(model, inputs, targets)

@@ -106,6 +106,7 @@ def _sums(setup: TrainingSetup, layer: keras.layers.Layer) -> NormalEquations:
         rows = slice(start, start + _AT_ONCE)
         inputs, output = step(tf.constant(np.asarray(split.features[rows])))
         target = encode(tf.constant(np.asarray(split.target)[rows]), setup.target)
+        target = tf.tile(target, (1, max(1, len(setup.target.levels))))  # quantiles start at the mean
         weight = None if split.sample_weight is None else split.sample_weight[rows]
         equations.add(inputs.numpy(), (target - output).numpy(), weight)
     return equations

@@ -93,7 +93,7 @@ class NaiveScores:
     def _encoded(self, truth: Array, predicted: Array | None) -> tuple[Any, Any]:
         """Return targets and predictions in the form that loss and metrics take."""
         if predicted is not None:
-            y_pred = encode(tf.constant(predicted), self._target)
+            y_pred = tf.tile(encode(tf.constant(predicted), self._target), (1, max(1, len(self._target.levels))))
         else:
             y_pred = tf.tile(self._output[None], (len(truth), 1))
         return encode(tf.constant(np.asarray(truth)), self._target), y_pred
@@ -115,8 +115,10 @@ def find_baseline(setup: TrainingSetup) -> BaselineRecord | None:
     split, kind = setup.dataset.splits["train"], setup.target.kind
     if kind == "input" or split.target is None:
         return None
-    values = _frequencies(split, setup.target) if setup.target.is_decided else _means(split)
     methods = {"values": "the mean", "labels": "the frequency of each label"}
+    if setup.target.levels:
+        return BaselineRecord(method="the quantiles", values=tuple(_quantiles(split, setup.target).tolist()))
+    values = _frequencies(split, setup.target) if setup.target.is_decided else _means(split)
     return BaselineRecord(method=methods.get(kind, "the most frequent class"), values=tuple(values.tolist()))
 
 
@@ -163,14 +165,14 @@ def constant_output(values: Array, target: Target) -> Any:
     """Return the output of a model that predicts the same for every example.
 
     Args:
-        values: Probabilities of classes or labels, or values in their original unit.
+        values: Probabilities of classes or labels, or values in their original unit, at each level one after another.
         target: What the model predicts, with the activation of the output layer.
 
     Shape:
-        values: `(size,)`. Returns: `(units,)` float32.
+        values: `(size,)`, or `(levels * size,)`. Returns: `(units,)` float32.
     """
     if not target.is_decided:
-        return encode(tf.constant(values[None]), target)[0]
+        return tf.reshape(encode(tf.constant(values.reshape(-1, target.size)), target), [-1])
     p = np.clip(values, _LEAST_PROBABILITY, 1 - _LEAST_PROBABILITY)
     if target.encoding == "binary":
         p = p[1:] if target.kind == "classes" else p
@@ -197,6 +199,13 @@ def _of_columns(truth: Array, weight: Array | None, target: Target) -> Iterator[
     for number, part in enumerate(target.parts):
         counts = np.bincount(truth[:, number], weights=weight, minlength=part.target.size)
         yield counts / counts.sum()
+
+
+def _quantiles(split: Split, target: Target) -> Array:
+    """Return the quantiles of each value, all values at the first level, then at the second."""
+    truth = np.asarray(split.target, np.float64)
+    flat, weights = truth.reshape(len(truth), -1), split.sample_weight
+    return np.quantile(flat, target.levels, axis=0, weights=weights, method="inverted_cdf").reshape(-1)
 
 
 def _means(split: Split) -> Array:

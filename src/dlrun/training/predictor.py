@@ -72,13 +72,39 @@ class Predictor:
         """
         if self.target.kind != "values" or not self.target.scale:
             return self(rows)
+        return self.in_own_unit(self.learned(rows)[:, self.target.main_level])
+
+    def learned(self, rows: Array) -> Array:
+        """Return the values as the network learns them: transformed and standardized.
+
+        Args:
+            rows: The examples, as a split stores them.
+
+        Shape:
+            rows: `(n, *raw_shape)`. Returns: `(n, levels, size)`, float64, with one level if the model predicts no
+            quantiles.
+
+        Raises:
+            RunError: Memory ran out.
+        """
         with step_failures("training.evaluation_batch_size", self.batch_size):
             batches = [
                 self._learnt(tf.constant(np.asarray(rows[start : start + self.batch_size]))).numpy()
                 for start in range(0, max(1, len(rows)), self.batch_size)
             ]
+        shape = (-1, max(1, len(self.target.levels)), self.target.size)
+        return np.concatenate(batches).astype(np.float64).reshape(shape)
+
+    def in_own_unit(self, learned: Array) -> Array:
+        """Return values that the network has learned in the unit of the data.
+
+        Shape:
+            learned and result: `(..., size)`, float64.
+        """
+        if not self.target.scale:
+            return learned
         scale, mean = (np.array(each, np.float64) for each in (self.target.scale, self.target.mean))
-        return restore_values(np.concatenate(batches).astype(np.float64) * scale + mean, self.target)
+        return restore_values(learned * scale + mean, self.target)
 
     def logits(self, rows: Array) -> Array:
         """Return the logits of classes or labels, which calibration works on.

@@ -25,7 +25,7 @@ def with_last_value(model: keras.Model, target: Target) -> keras.Model:
         y = f(x) + (t(scale x[-rows_back, place] + offset) - mean) / deviation, with the transformation t of the target
 
     Shape:
-        Input: `(batch, steps, width)`. Output: `(batch, target.size)`, float32.
+        Input: `(batch, steps, width)`. Output: `(batch, target.units)`, float32.
     """
     if not target.last:
         return model
@@ -57,5 +57,7 @@ def with_last_value(model: keras.Model, target: Target) -> keras.Model:
         offsets = [-each * factor for each, factor in zip(target.mean, factors, strict=True)]
         standard = layers.Rescaling(factors, offsets, dtype="float32", name="last_learned")
         base = standard(transform_tensor(base, target))
+    if len(target.levels) > 1:  # every quantile is relative to the same value
+        base = layers.Concatenate(dtype="float32", name="last_of_levels")([base] * len(target.levels))
     outputs = layers.Add(dtype="float32", name="from_last_value")([model.outputs[0], base])
     return keras.Model(inputs, outputs, name=model.name)

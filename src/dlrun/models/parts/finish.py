@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from dlrun.decision import CalibrationCurve, Decision
+from dlrun.models.parts.levels import main_level
 from dlrun.signature import Target
 from dlrun.value_transform import restore_tensor
 
@@ -38,6 +40,8 @@ def finish_output(output: Any, target: Target) -> Any:
         if target.kind == "labels":
             return positive
         return _of_two(positive)
+    if len(target.levels) > 1:
+        return finish_output(main_level(output, target), replace(target, levels=()))
     if target.kind == "values" and target.scale:
         # Not Normalization(invert=True): it replaces deviations below the epsilon of Keras, as for values in farads.
         scale, mean = [*target.scale], [*target.mean]
@@ -113,6 +117,25 @@ def _on_curves(logits: Any, curves: tuple[CalibrationCurve, ...]) -> Any:
     first = np.array([curve.probabilities[0] for curve in curves], np.float32)
     ramps = keras.ops.clip((keras.ops.expand_dims(logits, -1) - starts) * steepness, 0.0, 1.0)
     return keras.ops.sum(ramps * heights, axis=-1) + first
+
+
+def finish_levels(output: Any, target: Target) -> Any:
+    """Convert the output of a network for several quantiles to values in their unit.
+
+    Shape:
+        Input: `(batch, target.units)`. Output: `(batch, levels, size)`, float32.
+    """
+    count = len(target.levels)
+    flat = replace(
+        target,
+        size=target.units,
+        levels=(),
+        mean=target.mean * count,
+        scale=target.scale * count,
+        curves=target.curves * count,
+    )
+    rows = (count, target.size)
+    return _layers().Reshape(rows, dtype="float32", name="quantiles")(finish_output(output, flat))
 
 
 def _finish_columns(output: Any, target: Target) -> Any:
