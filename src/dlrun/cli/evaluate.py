@@ -22,6 +22,10 @@ _By = Annotated[
         show_default=False,
     ),
 ]
+_Intervals = Annotated[
+    float | None,
+    typer.Option(metavar="LEVEL", help="The prediction intervals to score. Default: 0.9, if there are any."),
+]
 _AllowChanges = Annotated[
     bool, typer.Option("--allow-changes", help="Evaluate even if the data changed since the run was trained.")
 ]
@@ -36,6 +40,7 @@ def evaluate(
     runs_dir: RunsDir = RUNS_DIR,
     *,
     by: _By,
+    intervals: _Intervals = None,
     allow_changes: _AllowChanges = False,
     trust_plugins: TrustPlugins = False,
     quiet: Quiet = False,
@@ -59,6 +64,7 @@ def evaluate(
             split=split,
             data=data,
             by=[name.strip() for names in by for name in names.split(",") if name.strip()],
+            intervals=intervals,
             checkpoint=checkpoint,
             overrides=overrides,
             allow_changes=allow_changes,

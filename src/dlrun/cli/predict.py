@@ -35,6 +35,10 @@ _JsonLines = Annotated[bool, typer.Option("--json", help="Print JSON lines; the 
 _Keep = Annotated[
     str, typer.Option(metavar="COLUMN,COLUMN", help="Columns of INPUT to copy to the output, such as an id.")
 ]
+_Intervals = Annotated[
+    float | None,
+    typer.Option(metavar="LEVEL", help="Add bounds that contain the truth with this probability: 0.9. For numbers."),
+]
 _Device = Annotated[str, typer.Option(help="auto, cpu, gpu, or gpu:1.")]
 _BatchSize = Annotated[int | None, typer.Option(help="Examples per step.", metavar="N")]
 
@@ -49,6 +53,7 @@ def predict(
     top: _Top = None,
     reconstructions: _Arrays = None,
     keep: _Keep = "",
+    intervals: _Intervals = None,
     checkpoint: Checkpoint = "final",
     device: _Device = "auto",
     batch_size: _BatchSize = None,
@@ -76,6 +81,7 @@ def predict(
             sources,
             top=parse_top(top),
             keep=parse_keep(keep),
+            intervals=intervals,
             reconstructs=reconstructions is not None,
             checkpoint=checkpoint,
             overrides=overrides,

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from dlrun.data.target_transform import check_transformable
 from dlrun.errors import DataError, UsageError
+from dlrun.evaluation.intervals import measure_again, read_interval, with_coverage, with_intervals
 from dlrun.evaluation.record import Origin, data_name, record_evaluation
 from dlrun.evaluation.slice_columns import keeping_columns, kept_values
 from dlrun.experiment.slices import (
@@ -65,6 +66,7 @@ def evaluate(  # noqa: PLR0913  each argument is an option of the command
     split: str | None = None,
     data: str | Path | None = None,
     by: str | Sequence[str] = (),
+    intervals: float | None = None,
     checkpoint: str = "final",
     overrides: str | Sequence[str] = (),
     allow_changes: bool = False,
@@ -80,6 +82,7 @@ def evaluate(  # noqa: PLR0913  each argument is an option of the command
         data: File of raw input with labels to evaluate on instead of a split. The data of the run is then not needed.
         by: Columns to group the examples by, features or not: the scores of each group, and the gaps between them. By
             default those of `evaluation.by` in the spec, for a split.
+        intervals: Probability of the prediction intervals to score; None for 0.9, if the run has intervals.
         checkpoint: `final` (the result of the training), `last`, `best`, or the name of a checkpoint.
         overrides: Overrides of the form `key=value`, such as another batch size or a new path of the data.
         allow_changes: Whether to evaluate on a split of data that has changed since the training.
@@ -110,11 +113,12 @@ def evaluate(  # noqa: PLR0913  each argument is an option of the command
     found: dict[str, Evaluation] = {}
     if data is not None:
         refuse_unused(overrides, used=(*USED, "metrics"), purpose="the scores of a file")
-        evaluated = _evaluate_file(folder, file, data, by=by, checkpoint=checkpoint, listener=listener)
+        wanted = _Wanted("", by, checkpoint, intervals=intervals)
+        evaluated = _evaluate_file(folder, file, data, wanted, listener=listener)
     else:
         by = by or file.spec.evaluation.by
         refuse_slicing(file.spec.dataset, by)
-        wanted = _Wanted(split or "test", by, checkpoint, allow_changes=allow_changes)
+        wanted = _Wanted(split or "test", by, checkpoint, allow_changes=allow_changes, intervals=intervals)
         evaluated = _evaluate_splits(folder, file, wanted, listener=listener)
     for name, evaluation, origin in evaluated:
         listener(Evaluated(name, evaluation.scores))
@@ -127,17 +131,27 @@ def evaluate(  # noqa: PLR0913  each argument is an option of the command
 
 @dataclass(frozen=True)
 class _Wanted:
-    """The split to evaluate, the columns to group it by, the checkpoint, and whether its data may have changed."""
+    """What to evaluate, and how.
+
+    Args:
+        split: The split; empty for a file.
+        by: The columns to group it by.
+        checkpoint: The checkpoint as requested.
+        allow_changes: Whether the data of the run may have changed.
+        intervals: The probability of the prediction intervals to score; None for the usual one.
+    """
 
     split: str
     by: tuple[str, ...]
     checkpoint: str
-    allow_changes: bool
+    allow_changes: bool = False
+    intervals: float | None = None
 
 
 def _evaluate_splits(
     folder: RunFolder, file: SpecFile, wanted: _Wanted, *, listener: Listener
 ) -> Iterator[tuple[str, Evaluation, Origin]]:
+    scored = read_interval(folder, wanted.intervals, split=wanted.split)
     start_tensorflow()
     from dlrun.training.naive import find_baseline, naive_scores
     from dlrun.training.restoring import restore_model
@@ -164,6 +178,9 @@ def _evaluate_splits(
         collector, weight = collect_predictions(setup, name), splits[name].sample_weight
         slices = slice_predictions(collector, columns.get(name, {}), setup.spec, weight=weight)
         breakdown = replace(_break_down(setup, name, collector), naive=naive, slices=slices)
+        breakdown = with_intervals(breakdown, scored, setup, split=name, folder=folder, checkpoint=restored)
+        if name == "validation" and wanted.checkpoint == "final" and not changes:
+            measure_again(setup, folder, checkpoint=restored)
         yield name, Evaluation(scores, breakdown, restored), origin
 
 
@@ -176,9 +193,11 @@ def _break_down(setup: TrainingSetup, name: str, collector: Collector) -> Breakd
 
 
 def _evaluate_file(
-    folder: RunFolder, file: SpecFile, data: str, *, by: tuple[str, ...], checkpoint: str, listener: Listener
+    folder: RunFolder, file: SpecFile, data: str, options: _Wanted, *, listener: Listener
 ) -> Iterable[tuple[str, Evaluation, Origin]]:
+    by, checkpoint = options.by, options.checkpoint
     interface = keeping_columns(read_interface(folder).read_as(file.spec.dataset), data, by)
+    scored = read_interval(folder, options.intervals, split="")
     target = interface.target
     # Report problems of the file before TensorFlow starts, which takes seconds.
     wanted = target if target.kind != "input" else None
@@ -190,6 +209,7 @@ def _evaluate_file(
     trained = load_trained(folder, file.spec, checkpoint=checkpoint, listener=listener, device=device)
     predictor, scores, collector = trained.predictor(), trained.streamed_scores(), collector_of(target)
     undecided = _Undecided(trained) if target.decision is not None else None
+    coverage = None if scored is None else scored.coverage(predictor, folder, trained.checkpoint)
     naive = _naive_of_file(folder, file, target, is_series=interface.raw.type == "series")
     examples = unlabelled = blank = 0
     kept: dict[str, list[str | None]] = {name: [] for name in by}
@@ -207,6 +227,8 @@ def _evaluate_file(
             undecided.add(block.stored, block.target)
         for name in by:
             kept[name].extend(block.kept[name])
+        if coverage is not None and block.target is not None:
+            coverage.add(block.stored, block.target)
         if naive is not None and block.target is not None:
             naive.add(np.asarray(block.target), block.naive)
     if not examples:
@@ -220,6 +242,7 @@ def _evaluate_file(
     slices = slice_predictions(collector, kept_values(kept, file.spec.dataset), file.spec)
     of_undecided = {} if undecided is None else undecided.overall()
     breakdown = replace(collector.breakdown(), naive=of_naive, slices=slices, undecided=of_undecided)
+    breakdown = breakdown if coverage is None else with_coverage(breakdown, coverage.scores())
     evaluation = Evaluation(scores.scores(), breakdown, trained.checkpoint)
     return [(data_name(data), evaluation, Origin(checkpoint, trained.checkpoint, data))]
 
@@ -257,7 +280,7 @@ def _naive_of_file(folder: RunFolder, file: SpecFile, target: Target, *, is_seri
     baseline, spec = folder.read_record().baseline, file.spec
     # Runs of earlier versions recorded no baseline, and one with very many values is recorded without them.
     # A series needs neither: its naive forecasts come with each block.
-    if not is_series and (baseline is None or len(baseline.values) != target.size):
+    if not is_series and (baseline is None or len(baseline.values) != target.size * max(1, len(target.levels))):
         return None
     constant = () if is_series or baseline is None else baseline.values
     batch_size = spec.training.evaluation_batch_size

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dlrun.errors import UsageError
 from dlrun.experiment.decision import decide
 from dlrun.experiment.fold import keep_fold_predictions
+from dlrun.experiment.intervals import keep_intervals
 from dlrun.experiment.record import (
     interrupted,
     new_folder,
@@ -284,6 +285,8 @@ def score_held_out(setup: TrainingSetup, run: Session) -> dict[str, dict[str, fl
         if baseline and (weaker := weaker_scores(setup, splits)):
             baseline = baseline.model_copy(update={"weaker": weaker})
     run.folder.update_record(naive=naive, baseline=kept_baseline(baseline))
+    with setup.timeline.spent("evaluate"):
+        keep_intervals(setup, run.folder)
     return scores
 
 

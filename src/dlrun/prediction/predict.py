@@ -13,6 +13,7 @@ import numpy.typing as npt
 from dlrun.errors import UsageError
 from dlrun.prediction.columns import Cells, Layout, OutputColumn, Top, layout_of
 from dlrun.prediction.frames import as_file, is_frame, like, predictions_table, read_frame
+from dlrun.prediction.values import Interval, extended_values, find_interval, with_extra_columns
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.interface import read_interface
 from dlrun.runs.query.catalog import find_run
@@ -39,6 +40,7 @@ class PredictOptions:
         overrides: Overrides of the form `key=value` for keys that affect predictions.
         trust_plugins: Whether to load the plugins, which are code, of a run that was made elsewhere.
         keep: Columns of a table to copy to the predictions, such as an id.
+        intervals: Probability of the interval to add to each number; None for no interval.
     """
 
     top: Top | None = None
@@ -49,6 +51,7 @@ class PredictOptions:
     overrides: tuple[str, ...] = ()
     trust_plugins: bool = False
     keep: tuple[str, ...] = ()
+    intervals: float | None = None
 
     def all_overrides(self) -> tuple[str, ...]:
         """Return all options as overrides, so that the spec validates them."""
@@ -91,6 +94,7 @@ class _Options(TypedDict, total=False):
 
     top: Top | None
     keep: str | Sequence[str]
+    intervals: float | None
     reconstructs: bool
     checkpoint: str
     overrides: str | Sequence[str]
@@ -115,6 +119,7 @@ def predict(  # noqa: PLR0913  each argument is an option of the command
     *,
     top: Top | None = None,
     keep: str | Sequence[str] = (),
+    intervals: float | None = None,
     reconstructs: bool = False,
     checkpoint: str = "final",
     overrides: str | Sequence[str] = (),
@@ -132,6 +137,8 @@ def predict(  # noqa: PLR0913  each argument is an option of the command
             polars, or an Arrow table.
         top: Number of most probable classes to name, or `all` for a column for each class. None for one.
         keep: Columns of a table to copy to the predictions, such as an id.
+        intervals: Probability that the truth is between the two bounds to add to each number, such as 0.9; None for no
+            bounds. They are conformal: measured on the validation split of the run.
         reconstructs: Whether to return the reconstructions of an autoencoder too.
         checkpoint: `final` (the result of the training), `last`, `best`, or the name of a checkpoint.
         overrides: Overrides of the form `key=value` for keys that affect predictions.
@@ -162,6 +169,7 @@ def predict(  # noqa: PLR0913  each argument is an option of the command
         overrides=override_list(overrides),
         trust_plugins=trust_plugins,
         keep=tuple([keep] if isinstance(keep, str) else keep),
+        intervals=intervals,
     )
     if not is_frame(source):
         return _predict(run, _sources(source), options=options, runs_dir=runs_dir, listener=listener)
@@ -200,7 +208,8 @@ def _predict(
         raise UsageError(f"{device} is several devices", expected="a single device for predictions")
     refuse_unused(options.overrides, used=USED, purpose="predictions")
     interface = read_interface(folder).read_as(file.spec.dataset)
-    layout = layout_of(interface.target, top=options.top)
+    interval = find_interval(folder, interface.target, options.intervals)
+    layout = layout_of(with_extra_columns(interface.target, interval), top=options.top)
     if options.reconstructs and interface.target.kind != "input":
         raise UsageError(
             f"{folder.id} is not an autoencoder and has no reconstructions", expected="a run of an autoencoder"
@@ -214,8 +223,33 @@ def _predict(
     from dlrun.training.trained import load_trained
 
     trained = load_trained(folder, file.spec, checkpoint=options.checkpoint, listener=listener, device=device)
-    blocks = _blocks(examples, trained.predictor(), layout, options=options, listener=listener)
+    if interval is not None:
+        interval.check_checkpoint(trained.checkpoint, folder)
+    predicted = _Outputs(trained.predictor(), interval)
+    blocks = _blocks(examples, predicted, layout, options=options, listener=listener)
     return Predictions(_columns(layout, options.keep), blocks)
+
+
+@dataclass(frozen=True)
+class _Outputs:
+    """The numbers that the cells of predictions are made of.
+
+    Args:
+        predictor: The predictor of the model.
+        interval: The interval to add to each value; None for none.
+    """
+
+    predictor: Predictor
+    interval: Interval | None
+
+    def __call__(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return the numbers for stored examples."""
+        target = self.predictor.target
+        if target.kind == "input":
+            return self.predictor.reconstruction_errors(stored)
+        if self.interval is not None or len(target.levels) > 1:
+            return extended_values(self.predictor, stored, self.interval)
+        return self.predictor.precise(stored) if target.needs_float64 else self.predictor(stored)
 
 
 def _columns(layout: Layout, keep: Sequence[str]) -> tuple[OutputColumn, ...]:
@@ -229,7 +263,7 @@ def _columns(layout: Layout, keep: Sequence[str]) -> tuple[OutputColumn, ...]:
 
 def _blocks(
     examples: Iterator[Examples],
-    predictor: Predictor,
+    predicted: _Outputs,
     layout: Layout,
     *,
     options: PredictOptions,
@@ -240,12 +274,9 @@ def _blocks(
         blank, count = blank + some.blank, count + len(some)
         reconstructions = None
         if options.reconstructs:
-            reconstructions, outputs = predictor.reconstruct(some.stored)
-        elif predictor.target.kind == "input":
-            outputs = predictor.reconstruction_errors(some.stored)
+            reconstructions, outputs = predicted.predictor.reconstruct(some.stored)
         else:
-            needs_float64 = predictor.target.needs_float64
-            outputs = predictor.precise(some.stored) if needs_float64 else predictor(some.stored)
+            outputs = predicted(some.stored)
         not_finite += int((~np.isfinite(outputs).reshape(len(outputs), -1).all(axis=1)).sum())
         kept = [["" if value is None else value for value in some.kept[name]] for name in options.keep]
         names = [] if "name" in options.keep else [some.names]

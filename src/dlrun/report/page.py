@@ -99,6 +99,7 @@ def _predictions(content: Content, findings: Mapping[str, Findings], drawings: S
         return
     split, predictions = next(iter(content.predictions.items()))
     found, target = findings[split], content.interface.target
+    yield _intervals(content.record)
     if found.rows:
         yield tag("h3", f"By {found.header[0]}, {split} split")
         yield table(found.header, found.rows)
@@ -128,6 +129,16 @@ def _columns(content: Content, drawings: Sequence[Drawing]) -> Iterator[Markup]:
             "lines, and the percentages of categories, show where examples lie."
         )
     yield tag("p", text, class_="soft")
+
+
+def _intervals(record: RunRecord) -> Markup:
+    """Return how well the prediction intervals cover the test split."""
+    kept = record.intervals
+    if kept is None or not kept.test:
+        return Markup()
+    rows = [(name, *(number(value) for value in scores.values())) for name, scores in kept.test.items()]
+    title = f"Intervals of {kept.level:.0%}, measured on {kept.examples:,} validation examples, test split"
+    return join((tag("h3", title), table(("target", "covered", "mean width"), rows)))
 
 
 def _model(record: RunRecord) -> Iterator[Markup]:

@@ -178,7 +178,7 @@ class BaselineRecord(_Group):
 
     Args:
         method: A description: `the last value`, `the value one season before (12 rows)`, `the most frequent class`,
-            `the mean`.
+            `the mean`, `the quantiles`.
         values: The prediction for every example: the frequency of each class or label in the training split, or the
             mean of each value. Empty if it differs between examples, or if there are too many values.
         weaker: The scores of other naive forecasts by method and split; the baseline had the smallest error of them on
@@ -190,6 +190,20 @@ class BaselineRecord(_Group):
     values: tuple[float, ...] = ()
     weaker: dict[str, dict[str, Scores]] = {}
     warning: str = ""
+
+
+class IntervalsRecord(_Group):
+    """How well prediction intervals cover the test split.
+
+    Args:
+        level: The probability for which they are made.
+        examples: The number of validation examples that they were measured on.
+        test: The fraction of test examples within them, and their mean width, for each value.
+    """
+
+    level: float
+    examples: Count
+    test: dict[str, Scores] = {}
 
 
 class TrackingRecord(_Group):
@@ -245,6 +259,7 @@ class RunRecord(_Group):
         naive: The same scores as `result` for the baseline.
         baseline: The baseline; null if there is none, and in runs of earlier versions.
         slices: For each split, the scores of groups of its examples by the columns of `evaluation.by` in the spec.
+        intervals: How well prediction intervals cover the test split; null if there are none.
         evaluation: The results of `dlrun eval` by split; for a file, under `data-` and its name.
         decision: The calibration and the thresholds of a classifier; null if none was asked for.
         best: The best epoch.
@@ -286,6 +301,7 @@ class RunRecord(_Group):
     naive: dict[str, Scores] = {}
     baseline: BaselineRecord | None = None
     slices: dict[str, tuple[ColumnSlices, ...]] = {}
+    intervals: IntervalsRecord | None = None
     evaluation: dict[str, EvaluationRecord] = {}
     decision: DecisionRecord | None = None
     best: BestRecord | None = None

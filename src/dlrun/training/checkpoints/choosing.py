@@ -59,18 +59,7 @@ def read_wanted(folder: RunFolder, name: str, *, ends_with_best: bool, expected:
         RunError: The checkpoint belongs to another model.
     """
     record, there = folder.read_record(), _names(folder)
-    known = {*there, *record.checkpoints_sha256}
-    wants_best = name == BEST or (name == FINAL and ends_with_best and (BEST in known or record.best is not None))
-    if name == FINAL and wants_best:
-        refuse_removed(folder, BEST)
-    if wants_best:
-        taken = BEST
-    elif name in (FINAL, LAST):
-        taken = _newest(folder, record, there)
-    elif name in known:
-        taken = name
-    else:
-        raise UsageError(f"the run has no checkpoint {name!r}", expected="one of " + ", ".join((LAST, *sorted(there))))
+    taken = checkpoint_named(folder, name, ends_with_best=ends_with_best)
     with _others_named(folder, there - {taken}, expected):
         checkpoint = read_checkpoint(folder.checkpoints / taken, expected=expected)
         state = TrainingState.from_json(checkpoint.state.get("training", {}))
@@ -79,6 +68,31 @@ def read_wanted(folder: RunFolder, name: str, *, ends_with_best: bool, expected:
         _check_place(folder.checkpoints / taken, state)
         _check_left(folder, record, Restored(taken, checkpoint), expected, is_last=name in (FINAL, LAST))
     return Restored(taken, checkpoint)
+
+
+def checkpoint_named(folder: RunFolder, name: str, *, ends_with_best: bool) -> str:
+    """Return the name of the folder that a checkpoint's name refers to.
+
+    Args:
+        folder: The run.
+        name: `final`, `last`, `best`, or a checkpoint's name.
+        ends_with_best: Whether the run ends with its best checkpoint.
+
+    Raises:
+        UsageError: There is no such checkpoint, or `dlrun runs gc` has removed it.
+    """
+    record, there = folder.read_record(), _names(folder)
+    known = {*there, *record.checkpoints_sha256}
+    wants_best = name == BEST or (name == FINAL and ends_with_best and (BEST in known or record.best is not None))
+    if name == FINAL and wants_best:
+        refuse_removed(folder, BEST)
+    if wants_best:
+        return BEST
+    if name in (FINAL, LAST):
+        return _newest(folder, record, there)
+    if name in known:
+        return name
+    raise UsageError(f"the run has no checkpoint {name!r}", expected="one of " + ", ".join((LAST, *sorted(there))))
 
 
 def check_step(path: Path, state: TrainingState) -> None:

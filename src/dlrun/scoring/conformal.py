@@ -1,0 +1,150 @@
+"""Split conformal intervals: how far the truth of new examples may be from the prediction, at a given probability."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlrun.errors import UsageError
+
+Array = npt.NDArray[Any]
+_MOST_RANKS, _LAST_RANKS = 2000, 200
+"""Of very many scores, so many are kept, and the largest without a gap."""
+
+
+@dataclass(frozen=True)
+class ConformalScores:
+    """Sorted conformity scores of examples that the network was not fitted to.
+
+    Args:
+        examples: The number of these examples.
+        ranks: The ranks of the kept scores, ascending from 1; all ranks if the examples are few.
+        scores: The score at each rank, for each pair and each value: `scores[pair][value][rank]`.
+        pairs: The places of the lower and the upper level of each pair of quantiles that the model predicts, from the
+            outermost inwards. Empty if the scores are absolute errors, which count as one pair.
+        levels: The nominal probability between the quantiles of each pair.
+
+    Formula:
+        absolute errors: |y - f(x)|; of quantiles: max(q_low(x) - y, y - q_high(x))
+
+    Reference:
+        Lei, G'Sell, Rinaldo, Tibshirani and Wasserman, 2018, "Distribution-Free Predictive Inference for Regression".
+        Romano, Patterson and Candès, 2019, "Conformalized Quantile Regression", arXiv:1905.03222.
+    """
+
+    examples: int
+    ranks: tuple[int, ...]
+    scores: tuple[tuple[tuple[float, ...], ...], ...]
+    pairs: tuple[tuple[int, int], ...] = ()
+    levels: tuple[float, ...] = ()
+
+    @classmethod
+    def measure(cls, truth: Array, predicted: Array, *, levels: Sequence[float] = (), main: int = 0) -> ConformalScores:
+        """Measure the scores of examples.
+
+        Args:
+            truth: The true values.
+            predicted: The predictions of each value, at each level.
+            levels: The levels of predicted quantiles; empty if there are none.
+            main: The place of the prediction itself among them.
+
+        Shape:
+            truth: `(n, size)`. predicted: `(n, levels, size)`, with one level if there are no quantiles.
+        """
+        pairs = tuple((place, len(levels) - 1 - place) for place in range(len(levels) // 2))
+        if pairs:
+            found = [np.maximum(predicted[:, low] - truth, truth - predicted[:, high]) for low, high in pairs]
+        else:
+            found = [np.abs(truth - predicted[:, main])]
+        ranks = _kept_ranks(len(truth))
+        scores = tuple(
+            tuple(tuple(column[ranks - 1].tolist()) for column in np.sort(each.astype(np.float64), axis=0).T)
+            for each in found
+        )
+        nominal = tuple(round(levels[high] - levels[low], 12) for low, high in pairs)
+        return cls(len(truth), tuple(ranks.tolist()), scores, pairs, nominal)
+
+    @property
+    def size(self) -> int:
+        """The number of values."""
+        return len(self.scores[0])
+
+    def allows(self, level: float) -> bool:
+        """Return whether there are enough scores for an interval of a level."""
+        return self._rank(level) <= self.examples
+
+    def check_level(self, level: float) -> None:
+        """Check that there are enough scores for an interval.
+
+        Args:
+            level: The probability that the truth is within the interval.
+
+        Raises:
+            UsageError: There are too few.
+        """
+        if not self.allows(level):
+            needed = math.ceil(1 / (1 - _exact(level))) - 1
+            largest = math.floor(1000 * self.examples / (self.examples + 1)) / 1000
+            raise UsageError(
+                f"an interval of {level:g} needs at least {needed:,} validation examples, and the run has "
+                f"{self.examples:,}",
+                expected=f"a level of at most {largest:g}",
+                hint="train with a larger dataset.validation for a higher level",
+            )
+
+    def bounds(self, predicted: Array, level: float, *, main: int = 0) -> tuple[Array, Array]:
+        """Return the lower and upper bound of each value.
+
+        A new example is within them with at least this probability, if it is drawn like the examples of the scores.
+
+        Args:
+            predicted: The predictions, as for `measure`.
+            level: The probability, which `check_level` accepts.
+            main: The place of the prediction itself among the levels.
+
+        Formula:
+            f(x) +- s, or q_low(x) - s and q_high(x) + s, where s is the score of rank ceil((n + 1) level)
+
+        Shape:
+            predicted: `(n, levels, size)`. Returns: `(n, size)` each.
+        """
+        # Of several pairs, the one whose quantiles need the smallest correction.
+        pair = min(range(len(self.pairs)), key=lambda place: abs(self.levels[place] - level), default=0)
+        low, high = self.pairs[pair] if self.pairs else (main, main)
+        place = int(np.searchsorted(self.ranks, self._rank(level)))  # rounded up to a rank that is kept
+        offset = np.array([column[place] for column in self.scores[pair]])
+        lower, upper = predicted[:, low] - offset, predicted[:, high] + offset
+        # A negative correction may exchange the bounds of a narrow interval.
+        middle = (lower + upper) / 2
+        return np.minimum(lower, middle), np.maximum(upper, middle)
+
+    def _rank(self, level: float) -> int:
+        return math.ceil((self.examples + 1) * _exact(level))
+
+
+def check_probability(level: float) -> None:
+    """Check the level of an interval.
+
+    Raises:
+        UsageError: It is not between 0 and 1.
+    """
+    if not 0 < level < 1:
+        hint = f"--intervals {level / 100:g}" if 1 < level < 100 else "--intervals 0.9"
+        raise UsageError(f"an interval of {level:g} is not possible", expected="a number between 0 and 1", hint=hint)
+
+
+def _exact(level: float) -> Fraction:
+    return Fraction(str(float(level)))  # 0.9 is 9/10, not the nearest binary number
+
+
+def _kept_ranks(count: int) -> npt.NDArray[np.int64]:
+    if count <= _MOST_RANKS:
+        return np.arange(1, count + 1)
+    spread = np.linspace(1, count, _MOST_RANKS - _LAST_RANKS).round().astype(np.int64)
+    return np.unique(np.concatenate([spread, np.arange(count - _LAST_RANKS + 1, count + 1)]))
