@@ -231,13 +231,7 @@ def _evaluate_file(
             coverage.add(block.stored, block.target)
         if naive is not None and block.target is not None:
             naive.add(np.asarray(block.target), block.naive)
-    if not examples:
-        raise DataError(f"{data} contains no examples", expected="at least one example")
-    if unlabelled:
-        total = examples + unlabelled
-        listener(Note("warning", f"{unlabelled:,} of {total:,} examples of {data} have no target and are ignored"))
-    if blank:
-        listener(Note("warning", f"all features are missing in {blank:,} of {examples:,} examples"))
+    _check_examples(data, examples, unlabelled=unlabelled, blank=blank, listener=listener)
     of_naive = {} if naive is None else naive.scores()
     slices = slice_predictions(collector, kept_values(kept, file.spec.dataset), file.spec)
     of_undecided = {} if undecided is None else undecided.overall()
@@ -245,6 +239,17 @@ def _evaluate_file(
     breakdown = breakdown if coverage is None else with_coverage(breakdown, coverage.scores())
     evaluation = Evaluation(scores.scores(), breakdown, trained.checkpoint)
     return [(data_name(data), evaluation, Origin(checkpoint, trained.checkpoint, data))]
+
+
+def _check_examples(data: str, examples: int, *, unlabelled: int, blank: int, listener: Listener) -> None:
+    """Warn of examples without a target or features; without any examples, raise a DataError."""
+    if not examples:
+        raise DataError(f"{data} contains no examples", expected="at least one example")
+    if unlabelled:
+        total = examples + unlabelled
+        listener(Note("warning", f"{unlabelled:,} of {total:,} examples of {data} have no target and are ignored"))
+    if blank:
+        listener(Note("warning", f"all features are missing in {blank:,} of {examples:,} examples"))
 
 
 def _place_in(data: str, names: Sequence[str]) -> Callable[[int], str]:

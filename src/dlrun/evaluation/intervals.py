@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from dlrun.errors import UsageError
-from dlrun.prediction.values import Interval, find_interval
+from dlrun.prediction.values import PredictionInterval, find_interval
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.interface import read_interface
 from dlrun.runs.intervals import keep_scores, read_intervals
@@ -15,7 +15,7 @@ from dlrun.runs.provenance.trust import is_own
 from dlrun.scoring.breakdown import Breakdown
 
 if TYPE_CHECKING:
-    from dlrun.training.intervals import Coverage
+    from dlrun.experiment.intervals import Coverage
     from dlrun.training.predictor import Predictor
     from dlrun.training.setup import TrainingSetup
 
@@ -31,7 +31,7 @@ class ScoredInterval:
         is_asked_for: Whether the user asked for it, so that it may not be left out.
     """
 
-    interval: Interval
+    interval: PredictionInterval
     is_asked_for: bool
 
     def coverage(self, predictor: Predictor, folder: RunFolder, checkpoint: str) -> Coverage | None:
@@ -45,7 +45,7 @@ class ScoredInterval:
         Raises:
             UsageError: The user asked for an interval, and the scores are of another checkpoint.
         """
-        from dlrun.training.intervals import Coverage
+        from dlrun.experiment.intervals import Coverage
 
         stored = self.interval.stored
         if self.is_asked_for:
@@ -79,7 +79,7 @@ def read_interval(folder: RunFolder, level: float | None, *, split: str) -> Scor
     stored = read_intervals(folder, target) if target.kind == "values" else None
     if stored is None or not stored.conformal.allows(_USUAL_LEVEL):
         return None
-    return ScoredInterval(Interval(_USUAL_LEVEL, stored), is_asked_for=False)
+    return ScoredInterval(PredictionInterval(_USUAL_LEVEL, stored), is_asked_for=False)
 
 
 def with_intervals(
@@ -101,12 +101,14 @@ def with_intervals(
         folder: The run.
         checkpoint: The name of the checkpoint.
     """
-    if scored is None or split in ("train", "validation"):
+    splits = setup.dataset.splits
+    # With `validation: test`, one split has two names.
+    if scored is None or split in ("train", "validation") or splits[split] is splits.get("validation"):
         return breakdown
     coverage = scored.coverage(setup.predictor(), folder, checkpoint)
     if coverage is None:
         return breakdown
-    coverage.add_split(setup.dataset.splits[split])
+    coverage.add_split(splits[split])
     return with_coverage(breakdown, coverage.scores())
 
 
@@ -134,7 +136,7 @@ def measure_again(setup: TrainingSetup, folder: RunFolder, *, checkpoint: str) -
     Raises:
         RunError: They cannot be written.
     """
-    from dlrun.training.intervals import measure_scores
+    from dlrun.experiment.intervals import measure_scores
 
     if setup.target.kind != "values" or not is_own(folder):
         return

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from dlrun.errors import UsageError
 from dlrun.prediction.columns import Cells, Layout, OutputColumn, Top, layout_of
 from dlrun.prediction.frames import as_file, is_frame, like, predictions_table, read_frame
-from dlrun.prediction.values import Interval, extended_values, find_interval, with_extra_columns
+from dlrun.prediction.values import PredictionInterval, extended_values, find_interval, with_extra_columns
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.interface import read_interface
 from dlrun.runs.query.catalog import find_run
@@ -240,7 +240,7 @@ class _Outputs:
     """
 
     predictor: Predictor
-    interval: Interval | None
+    interval: PredictionInterval | None
 
     def __call__(self, stored: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return the numbers for stored examples."""

@@ -22,7 +22,7 @@ _LOWER, _UPPER = "_lower", "_upper"
 
 
 @dataclass(frozen=True)
-class Interval:
+class PredictionInterval:
     """The interval that predictions get.
 
     Args:
@@ -47,7 +47,7 @@ class Interval:
             )
 
 
-def find_interval(folder: RunFolder, target: Target, level: float | None) -> Interval | None:
+def find_interval(folder: RunFolder, target: Target, level: float | None) -> PredictionInterval | None:
     """Return the interval for a level; None without a level.
 
     Args:
@@ -76,10 +76,10 @@ def find_interval(folder: RunFolder, target: Target, level: float | None) -> Int
             else "train with dataset.validation",
         )
     stored.conformal.check_level(level)
-    return Interval(level, stored)
+    return PredictionInterval(level, stored)
 
 
-def with_extra_columns(target: Target, interval: Interval | None) -> Target:
+def with_extra_columns(target: Target, interval: PredictionInterval | None) -> Target:
     """Return a target that has the quantiles and bounds of each value as values of their own.
 
     Their names are those of the values with an ending: `price`, `price_q0.05`, `price_lower`.
@@ -100,7 +100,7 @@ def with_extra_columns(target: Target, interval: Interval | None) -> Target:
     return replace(target, size=len(every), names=every, class_names=(), mean=mean, scale=scale, levels=())
 
 
-def extended_values(predictor: Predictor, stored: Array, interval: Interval | None) -> Array:
+def extended_values(predictor: Predictor, stored: Array, interval: PredictionInterval | None) -> Array:
     """Return the predictions in the columns of `with_extra_columns`.
 
     Args:
@@ -111,7 +111,7 @@ def extended_values(predictor: Predictor, stored: Array, interval: Interval | No
     Shape:
         Returns: `(n, columns)`, float64 if the values need it, else float32.
     """
-    from dlrun.training.intervals import interval_bounds
+    from dlrun.experiment.intervals import interval_bounds
 
     target, learned = predictor.target, predictor.learned(stored)
     main = target.main_level
@@ -124,7 +124,7 @@ def extended_values(predictor: Predictor, stored: Array, interval: Interval | No
     return side_by_side if target.needs_float64 else side_by_side.astype(np.float32)
 
 
-def _endings(target: Target, interval: Interval | None) -> list[str]:
+def _endings(target: Target, interval: PredictionInterval | None) -> list[str]:
     others = [f"_q{level:g}" for place, level in enumerate(target.levels) if place != target.main_level]
     return ["", *others, *([] if interval is None else [_LOWER, _UPPER])]
 
