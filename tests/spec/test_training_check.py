@@ -93,6 +93,7 @@ def test_every_other_loss_has_a_value_for_each_example() -> None:
         given = Target("classes" if of_classes else "values", 2 if kind.takes.classes in ("binary", None) else 4)
         loss, settled = kind(), kind().settle(given)
         is_index = settled.encoding == "index"
-        truth = np.array([0, 1, 1]) if is_index else np.eye(settled.units, dtype="float32")[[0, -1, -1]]
+        width = settled.size if settled.levels else settled.units  # several outputs for a value, not several values
+        truth = np.array([0, 1, 1]) if is_index else np.eye(width, dtype="float32")[[0, -1, -1]]
         values = loss.build(settled).call(truth, np.full((3, settled.units), 0.3, "float32"))
         assert (values.shape == ()) == loss.is_of_batch, name
