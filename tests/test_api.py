@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "dlrun"
 FUNCTIONS = (
     "bench",
+    "calibrate",
     "evaluate",
     "explain",
     "export",
@@ -38,6 +39,7 @@ COMMANDS = {
     "resume.py": "resume",
     "reproduce.py": "reproduce",
     "evaluate.py": "evaluate",
+    "calibrate.py": "calibrate",
     "predict.py": "predict",
     "explain.py": "explain",
     "export.py": "export",

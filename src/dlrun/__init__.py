@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from dlrun.evaluation.evaluate import Evaluation, evaluate
+    from dlrun.experiment.calibrate import calibrate
     from dlrun.experiment.final import train_final
     from dlrun.experiment.reproduce import Reproduction, reproduce
     from dlrun.experiment.resume import resume
@@ -76,6 +77,7 @@ _MODULES = {
         "UsageError",
     ),
     "evaluation.evaluate": ("evaluate", "Evaluation"),
+    "experiment.calibrate": ("calibrate",),
     "experiment.final": ("train_final",),
     "experiment.reproduce": ("reproduce", "Reproduction"),
     "experiment.resume": ("resume",),
@@ -137,6 +139,7 @@ __all__ = [
     "UsageError",
     "WrittenPredictions",
     "bench",
+    "calibrate",
     "evaluate",
     "explain",
     "export",

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from dlrun.cli.batch.command import batch
 from dlrun.cli.bench import bench
 from dlrun.cli.cache import cache
+from dlrun.cli.calibrate import calibrate
 from dlrun.cli.data import data
 from dlrun.cli.display.terminal import tell, width_of, wrapped_message
 from dlrun.cli.doctor import doctor
@@ -180,6 +181,7 @@ app.command()(resume)
 app.command()(batch)
 app.command()(launch)
 app.command("eval")(evaluate)
+app.command()(calibrate)
 app.command()(predict)
 app.command()(export)
 app.command()(reproduce)

@@ -14,7 +14,7 @@ from dlrun.decision import HALF, CalibrationCurve, Decision
 from dlrun.runs.folder import now
 from dlrun.runs.record import DecisionRecord
 from dlrun.scoring.calibration import fit_isotonic, fit_temperature
-from dlrun.scoring.decided import decision_scores
+from dlrun.scoring.decision_scores import decision_scores
 from dlrun.scoring.thresholds import Objective, balanced_accuracy, choose_threshold, f1, mean_cost
 from dlrun.spec.decision import DecisionRule, ThresholdRule
 from dlrun.training.progress.events import Listener, Note
@@ -77,6 +77,7 @@ def decide(setup: TrainingSetup, run: Session, *, checkpoint: str) -> TrainingSe
         return setup
     with setup.timeline.spent("evaluate"):
         record = choose_decision(setup, rule, checkpoint=checkpoint, origin="spec", listener=run.listener)
+    run.listener(Note("decision", record.summary))
     run.folder.update_record(decision=record)
     return setup.decided_by(record.value)
 
@@ -104,6 +105,7 @@ def choose_decision(
     record = DecisionRecord.model_validate(
         {
             "value": decision,
+            "summary": decision.describe(target.threshold_names),
             "finished": now(),
             "origin": origin,
             "checkpoint": checkpoint,
@@ -113,7 +115,7 @@ def choose_decision(
             "scores": {name: _scores(setup, name, decision, rule) for name in setup.held_out_splits()},
         }
     )
-    for note in describe_decision(record, target):
+    for note in _describe(record):
         listener(Note("decision", note))
     return record
 
@@ -139,9 +141,8 @@ def _scores(
     return found
 
 
-def describe_decision(record: DecisionRecord, target: Target) -> Iterator[str]:
-    """Yield what was chosen, why, and for each split what it changed, a line each."""
-    yield record.value.describe(target.threshold_names)
+def _describe(record: DecisionRecord) -> Iterator[str]:
+    """Yield why something was chosen, and for each split what it changed, a line each."""
     for what, reason in record.reasons.items():
         yield f"{what}: {reason}"
     for split, both in record.scores.items():

@@ -47,7 +47,7 @@ def read_interface(folder: RunFolder) -> Interface:
 
 
 def read_decision(folder: RunFolder, target: Target) -> Decision | None:
-    """Return the decision of a run; None if there is none.
+    """Return the decision of a run; None if there is none, or one that changes nothing.
 
     Args:
         folder: The run.
@@ -57,7 +57,7 @@ def read_decision(folder: RunFolder, target: Target) -> Decision | None:
         RunError: The decision does not fit the target.
     """
     record = folder.read_record().decision
-    if record is None:
+    if record is None or record.value == Decision():
         return None
     decision, needed = record.value, 1 if target.kind == "classes" else len(target.class_counts) or target.size
     counts = {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from pathlib import Path
@@ -130,6 +132,24 @@ def write_predictions(folder: RunFolder, split: str, predictions: StoredPredicti
     with explained(f"write {path}"):
         disk.write_atomically(path, buffer.getvalue())
     folder.record_sums({path: sha256(buffer.getvalue()).hexdigest()})
+
+
+def remove_predictions(folder: RunFolder, splits: Iterable[str]) -> None:
+    """Remove the stored predictions of splits, if there are any.
+
+    Args:
+        folder: The run.
+        splits: The names of the splits.
+
+    Raises:
+        RunError: They cannot be removed.
+    """
+    paths = [predictions_file(folder, split) for split in splits]
+    # First the sums: a sum without its file would be damage.
+    folder.record_sums(dict.fromkeys(paths))
+    for path in paths:
+        with explained(f"remove {path}"), suppress(FileNotFoundError):
+            disk.unlink(path)
 
 
 def read_predictions(folder: RunFolder, split: str) -> StoredPredictions | None:

@@ -112,6 +112,7 @@ class DecisionRecord(_Group):
 
     Args:
         value: What predictions, evaluations and exports use.
+        summary: The same for people, in one line.
         finished: When it was chosen, in ISO 8601 with the time zone.
         origin: `spec` for the end of the training, `calibrate` for the command.
         checkpoint: The name of the checkpoint that it was chosen for.
@@ -122,6 +123,7 @@ class DecisionRecord(_Group):
     """
 
     value: Decision
+    summary: str = ""
     finished: str
     origin: Literal["spec", "calibrate"]
     checkpoint: str

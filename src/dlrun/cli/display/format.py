@@ -131,6 +131,7 @@ def format_run(record: RunRecord, rows: Sequence[Mapping[str, float | None]], *,
         if record.best
         else "",
         **{split: format_scores(scores) for split, scores in record.result.items()},
+        "decision": record.decision.summary if record.decision else "",
         "tags": ", ".join(record.tags),
         "removed": f"checkpoints, by dlrun runs gc, {record.checkpoints_removed}" if record.checkpoints_removed else "",
         "folder": str(path),
