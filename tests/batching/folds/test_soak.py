@@ -73,7 +73,12 @@ def test_folds_killed_at_random_moments_end_with_the_same_bytes(
     assert kills > 1
     done = run("train", "c.yaml", folder=tmp_path)
     assert done.process.returncode == 0, done.err
-    records = [json.loads(path.read_text()) for path in tmp_path.glob("runs/*/run.json")]
-    assert len(records) == RUNS
-    assert {(record["status"], record["exact"]) for record in records} == {("completed", True)}
+    records = {path.parent: json.loads(path.read_text()) for path in tmp_path.glob("runs/*/run.json")}
+    complete = [record for record in records.values() if record["status"] == "completed"]
+    assert len(complete) == RUNS
+    assert all(record["exact"] for record in complete)
+    for folder, record in records.items():
+        # A kill may leave a folder behind that is not signed yet, and so is not taken for one of its own. Nothing was
+        # trained in it.
+        assert record["status"] == "completed" or not [*folder.glob("checkpoints/*"), *folder.glob("metrics.jsonl")]
     assert results(tmp_path) == whole
