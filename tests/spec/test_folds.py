@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from dlrun.errors import SpecError
+from dlrun.spec.folds import asks_for_folds
 from dlrun.spec.parse import read_spec
 from dlrun.spec.schema import json_schema
 
@@ -115,3 +116,15 @@ def test_more_folds_than_groups_point_at_the_number(tmp_path: Path) -> None:
     table = "dataset: {type: table, path: t.csv, group: who, target: b}\n"
     with pytest.raises(SpecError, match=r"x\.yaml:6:8: 4 folds of 3 groups"):
         read_spec(write(tmp_path, table + SPEC.partition("\n")[2]))
+
+
+def test_a_config_asks_for_folds_by_its_text_and_its_overrides_alone(tmp_path: Path) -> None:
+    config = write(tmp_path, "folds: 3\nmodel: nonsense\n")
+    assert asks_for_folds(config, [])
+    assert not asks_for_folds(config, ["folds=null"])
+    config.write_text("model: mlp\n")
+    assert not asks_for_folds(config, [])
+    assert asks_for_folds(config, ["folds.count=3"])
+    config.write_text("a: [")
+    assert not asks_for_folds(config, ["folds=3"])
+    assert not asks_for_folds(tmp_path / "absent.yaml", ["folds=3"])

@@ -61,3 +61,8 @@ def test_a_link_in_a_run_is_followed_if_the_user_created_it(run: RunFolder, tmp_
     os.chown(run.checkpoints, 12345, -1, follow_symlinks=False)
     with pytest.raises(UsageError, match="checkpoints is a symbolic link, in a run that was made elsewhere"):
         read_stored_spec(run)
+
+
+def test_a_run_cannot_be_asked_for_folds(run: RunFolder) -> None:
+    with pytest.raises(UsageError, match="is a single run, and folds are several runs"):
+        read_stored_spec(run, ("folds=3",))

@@ -61,8 +61,8 @@ def read_stored_spec(
     Raises:
         SpecError: The spec is wrong, or needs more trust.
         RunError: The run has no spec.
-        UsageError: The spec was changed after the training, or a run from elsewhere contains something other than files
-            and folders.
+        UsageError: The spec was changed after the training, a run from elsewhere contains something other than files
+            and folders, or an override asks for folds.
     """
     if not folder.spec_yaml.exists():
         raise RunError(
@@ -71,7 +71,7 @@ def read_stored_spec(
     content = _read(folder)  # read once, so that the verified bytes are the parsed ones
     if is_own(folder, spec=content):
         own = Trust(looks_at_data=looks_at_data, repository=False, working_directory=False, trains=trains)
-        return read_spec(folder.spec_yaml, overrides, trust=own, content=content)
+        return _of_one_run(read_spec(folder.spec_yaml, overrides, trust=own, content=content), folder)
     _refuse_changed(folder, content)
     refuse_unusual_files(folder)
     trust = Trust(
@@ -83,7 +83,14 @@ def read_stored_spec(
         working_directory=False,
         trains=trains,
     )
-    return read_spec(folder.spec_yaml, overrides, trust=trust, content=content)
+    return _of_one_run(read_spec(folder.spec_yaml, overrides, trust=trust, content=content), folder)
+
+
+def _of_one_run(file: SpecFile, folder: RunFolder) -> SpecFile:
+    if file.spec.folds is not None:
+        what = f"{folder.id} is a single run, and folds are several runs"
+        raise UsageError(what, expected="no section folds", hint=f"dlrun train {folder.config_yaml} --set folds=5")
+    return file
 
 
 def _read(folder: RunFolder) -> bytes:
