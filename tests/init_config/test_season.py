@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dlrun.data.series.order import Times
+from dlrun.data.series.time import TimeColumn
 from dlrun.init_config.draft import Wishes
-from dlrun.init_config.season import find_season, is_chance, wanders
+from dlrun.init_config.season import find_seasons
 from dlrun.init_config.write import WrittenConfig, write_config
 from dlrun.spec.parse import read_spec
 
@@ -27,21 +29,19 @@ def init(tmp_path: Path, rows: list[str], header: str = "when,passengers") -> Wr
 
 
 @pytest.mark.parametrize(
-    ("times", "history"),
+    ("times", "season"),
     [
         ([f"{1949 + i // 12}-{i % 12 + 1:02d}" for i in range(144)], 12),
         ([f"{NAMES[i % 12]} {1949 + i // 12}" for i in range(144)], 12),
         ([f"{i % 12 + 1:02d}/{1949 + i // 12}" for i in range(144)], 12),
         ([f"{1949 + i // 12}{i % 12 + 1:02d}" for i in range(144)], 12),
         ([f"{1949 + i // 4}Q{i % 4 + 1}" for i in range(144)], 12),
-        ([f"{1990 + i // 50}-W{i % 50 + 1:02d}" for i in range(144)], 12),
-        ([str(np.datetime64("2020-01-01") + i) for i in range(144)], 14),
-        ([f"{np.datetime64('2020-01-01T00') + i}:00" for i in range(144)], 24),
+        ([str(np.datetime64("2020-01-01") + i) for i in range(144)], 12),
         ([str(1850 + i) for i in range(144)], 12),  # by the values: a year is no period of years
     ],
 )
 def test_a_time_and_one_number_per_row_is_a_series_whose_windows_span_its_season(
-    tmp_path: Path, times: list[str], history: int
+    tmp_path: Path, times: list[str], season: int
 ) -> None:
     rows = [f"{time},{value}" for time, value in zip(times, monthly(), strict=True)]
     for header in ("date,passengers", "") if "-0" in times[0] else ("date,passengers",):
@@ -49,35 +49,29 @@ def test_a_time_and_one_number_per_row_is_a_series_whose_windows_span_its_season
         spec = read_spec(written.path).spec
         assert spec.dataset.type_name == "series", (times[0], header)
         plain = spec.dataset.plain()
-        assert (plain["history"], plain["difference"]) == (history, True)
-        assert spec.model.type_name == "linear"
+        assert plain["history"] >= plain["season"] == season
+        assert (spec.model.type_name, spec.model.solved_layer()) == ("linear", "head")
         assert len(spec.dataset.load().splits["test"]) > 20
 
 
-def test_the_calendar_takes_precedence_over_the_values() -> None:
+def times_of(step: str, count: int) -> Times:
+    first = np.datetime64("2020-01-01T00:00")
+    values = (first + np.arange(count, dtype=f"timedelta64[{step}]")).astype("datetime64[s]").astype(np.float64)
+    return Times((TimeColumn("at", "ymd"),), values[:, None])
+
+
+def test_the_calendar_proposes_several_seasons_and_the_values_another() -> None:
+    hours = find_seasons(RANDOM.normal(size=1000), times_of("h", 1000))
+    assert [each.rows for each in hours] == [24, 168]
+    assert [each.rows for each in find_seasons(RANDOM.normal(size=300), times_of("h", 300))] == [24]
     values = np.array(monthly(), np.float64)
-    found = find_season(values, None)
-    assert found is not None
-    assert (found.rows, found.is_strong) == (12, True)
-    assert find_season(RANDOM.normal(size=200), None) is None
+    (found,) = find_seasons(values, None)
+    assert found.rows == 12
+    assert "autocorrelation" in found.why
+    assert find_seasons(RANDOM.normal(size=200), None) == ()
     values[5:9] = np.nan
-    assert find_season(values, None) is not None
-
-
-def test_a_season_without_support_in_the_values_is_reported_as_a_guess(tmp_path: Path) -> None:
-    walk = np.random.default_rng(1).normal(size=300).cumsum()
-    days = [f"{np.datetime64('2021-01-01') + i},{value:.3f}" for i, value in enumerate(walk)]
-    written = init(tmp_path, days, "day,price")
-    assert any("a guess from the calendar alone: the 7 days of a week" in told for told in written.messages)
-
-
-def test_a_random_walk_uses_the_last_value_and_noise_is_detected() -> None:
-    walk, noise = RANDOM.normal(size=300).cumsum(), RANDOM.normal(size=300)
-    assert wanders(walk)
-    assert not wanders(noise)
-    assert is_chance(walk, 12)
-    assert is_chance(noise, 12)
-    assert not is_chance(np.array(monthly(), np.float64), 12)
+    assert find_seasons(values, None)
+    assert find_seasons(np.full(50, np.nan), None) == ()
 
 
 def test_several_columns_or_unordered_dates_remain_a_table(tmp_path: Path) -> None:

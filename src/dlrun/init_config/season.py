@@ -1,4 +1,4 @@
-"""Detect the season of a series, from its calendar or from the autocorrelation of its training values."""
+"""Find the numbers of rows after which a series may repeat, by its calendar and by its training values."""
 
 from __future__ import annotations
 
@@ -14,12 +14,16 @@ Floats = npt.NDArray[np.float64]
 
 _DAY = 86_400.0
 _CALENDAR = (
-    (89 * _DAY, 93 * _DAY, 4, "quarters of a year"), (28 * _DAY, 31 * _DAY, 12, "months of a year"),
-    (7 * _DAY, 7 * _DAY, 52, "weeks of a year"), (_DAY, _DAY, 7, "days of a week"),
-    (3600.0, 3600.0, 24, "hours of a day"), (1800.0, 1800.0, 48, "half hours of a day"),
-    (900.0, 900.0, 96, "quarter hours of a day"), (600.0, 600.0, 144, "steps of ten minutes of a day"),
-)  # fmt: skip
-"""Shortest and longest step in seconds, number of steps in a season, and its name."""
+    (89 * _DAY, 93 * _DAY, ((4, "quarters of a year"),)),
+    (28 * _DAY, 31 * _DAY, ((12, "months of a year"),)),
+    (7 * _DAY, 7 * _DAY, ((52, "weeks of a year"),)),
+    (_DAY, _DAY, ((7, "days of a week"), (365, "days of a year"))),
+    (3600.0, 3600.0, ((24, "hours of a day"), (168, "hours of a week"))),
+    (1800.0, 1800.0, ((48, "half hours of a day"), (336, "half hours of a week"))),
+    (900.0, 900.0, ((96, "quarter hours of a day"),)),
+    (600.0, 600.0, ((144, "steps of ten minutes of a day"),)),
+)
+"""Shortest and longest step in seconds, and the seasons: number of steps, and name."""
 
 _WORK_DAYS, _WEEKENDS = (5, "working days of a week"), (0.1, 0.4)
 _PERIODS_SEEN = 2
@@ -31,62 +35,40 @@ _FEWEST = 20
 
 @dataclass(frozen=True)
 class Season:
-    """The season of a series.
+    """A number of rows after which a series may repeat.
 
     Args:
-        rows: Number of rows after which the series repeats.
-        why: How the season was detected.
-        strength: Autocorrelation of the differences between rows at this lag.
+        rows: Number of rows.
+        why: Where it comes from.
     """
 
     rows: int
     why: str
-    strength: float
-
-    @property
-    def is_strong(self) -> bool:
-        """Whether the values confirm the season, not only the calendar."""
-        return self.strength >= _STRONG
 
 
-def find_season(values: Floats, times: Times | None) -> Season | None:
-    """Find the season of a series from its calendar, or else from its autocorrelation.
+def find_seasons(values: Floats, times: Times | None) -> tuple[Season, ...]:
+    """Find the seasons that a series may have, the calendar's first. Only a measurement tells whether they help.
 
     Args:
-        values: Target values in the rows before the hold-out; nan for missing values.
+        values: Target values in the rows before the test split; NaN for missing values.
         times: Times of all rows; None if there is no time column.
 
     Returns:
-        The season, or None if none was detected.
+        The seasons that the values contain at least twice, shortest first.
     """
-    known = np.interp(np.arange(len(values)), np.flatnonzero(~np.isnan(values)), values[~np.isnan(values)])
+    given = ~np.isnan(values)
+    if not given.any():
+        return ()
+    known = np.interp(np.arange(len(values)), np.flatnonzero(given), values[given])
+    found = {rows: Season(rows, f"the {rows} {name}") for rows, name in _by_calendar(times)}
     # Differences remove a trend, which would correlate at every lag.
     changes = np.diff(known)
-    if found := _by_calendar(times):
-        rows, name = found
-        # The values cannot confirm a season that they contain less than twice, such as a year in 18 months.
-        if len(known) >= _PERIODS_SEEN * rows:
-            strength = autocorrelation(changes, rows)
-            return Season(rows, _why_calendar(f"the {rows} {name}", strength), strength)
-    if not (lag := _by_values(changes)):
-        return None
-    strength = autocorrelation(changes, lag)
-    return Season(lag, f"{lag} rows (autocorrelation {strength:.2f})", strength)
-
-
-def wanders(values: Floats) -> bool:
-    """Return whether the last value predicts the next one better than the mean does, as in a random walk."""
-    changes = np.diff(values)
-    return bool(np.nanmean(np.square(changes)) < np.nanvar(values)) if len(values) > 1 else False
-
-
-def is_chance(values: Floats, history: int) -> bool:
-    """Return whether a window predicts no better than the last value or the mean, so that the rest is noise."""
-    rest = np.diff(values) if wanders(values) else values
-    rest = rest[~np.isnan(rest)]
-    # The autocorrelation of noise has a standard deviation of 1 / sqrt(n); four of them are significant.
-    lags = range(1, min(history, len(rest) - 1) + 1)
-    return all(abs(autocorrelation(rest, lag)) < _SURE / len(rest) ** 0.5 for lag in lags)
+    if (lag := _by_values(changes)) and lag not in found:
+        found[lag] = Season(
+            lag, f"every {lag} rows, where the changes have an autocorrelation of {autocorrelation(changes, lag):.2f}"
+        )
+    # The values cannot confirm a season that they contain less than twice, such as a year in 18 months.
+    return tuple(found[rows] for rows in sorted(found) if len(known) >= _PERIODS_SEEN * rows)
 
 
 def autocorrelation(values: Floats, lag: int) -> float:
@@ -100,24 +82,17 @@ def autocorrelation(values: Floats, lag: int) -> float:
     return float((centred[:-lag] * centred[lag:]).sum()) / power if power and lag < len(values) else 0.0
 
 
-def _by_calendar(times: Times | None) -> tuple[int, str] | None:
+def _by_calendar(times: Times | None) -> tuple[tuple[int, str], ...]:
     if times is None or times.order != "ascending":
-        return None
+        return ()
     steps = steps_of(times)
     if not steps.is_seconds:
-        return None
+        return ()
     low, high = _WEEKENDS
     # Working days have one gap in five steps, holidays some more; other daily data has hardly any.
     if steps.usual == _DAY and low < steps.gaps / max(1, steps.rows) < high:
-        return _WORK_DAYS
-    return next(((rows, name) for least, most, rows, name in _CALENDAR if least <= steps.usual <= most), None)
-
-
-def _why_calendar(period: str, strength: float) -> str:
-    shown = f"autocorrelation {strength:.2f}"
-    if strength >= _STRONG:
-        return f"{period} ({shown})"
-    return f"a guess from the calendar alone: {period}; the values hardly repeat ({shown})"
+        return (_WORK_DAYS,)
+    return next((seasons for least, most, seasons in _CALENDAR if least <= steps.usual <= most), ())
 
 
 def _by_values(changes: Floats) -> int:

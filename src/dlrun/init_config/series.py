@@ -14,14 +14,15 @@ from dlrun.data.columns.texts import MISSING_VALUES, known_values
 from dlrun.data.series.order import PARTS, TIMES, Times, detect_time
 from dlrun.data.series.source import Series
 from dlrun.errors import UsageError
-from dlrun.init_config.draft import ConfigDraft, Key, Remark, Section, Sizes, Wishes
-from dlrun.init_config.season import Season, find_season, is_chance, wanders
+from dlrun.init_config.backtest import backtest
+from dlrun.init_config.draft import ConfigDraft, Key, Remark, Sizes, Wishes
+from dlrun.init_config.forecast_choice import ForecastChoice
+from dlrun.init_config.season import find_seasons
 from dlrun.init_config.table import LookedAt, describe_columns, look_at
 from dlrun.init_config.target import USUAL_NAMES, check_column
 
-_HISTORY, _LEAST_HISTORY, _ROWS_OF_A_WINDOW = 24, 2, 20
-_SHORTEST_OF_A_SEASON, _ROWS_OF_A_SEASON = 12, 6
-_SHORT, _WIDE = 1_000, 5_000
+_LEAST_ROWS, _SHORT, _FEW = 2, 1_000, 30
+_TEST = 0.2
 _LOOKED_AT = 200_000
 
 
@@ -36,35 +37,42 @@ def draft_series(path: str, wishes: Wishes) -> ConfigDraft:
     found = find_time(looked)
     time = found.names if found else ()
     target, why = _target(looked, wishes.target, time)
-    sizes = Sizes(looked.rows, passes=300_000)
-    values = _training_values(looked, target, sizes)
-    season = find_season(values, found)
-    history = wishes.history or _history(looked.rows, season)
-    horizon = wishes.horizon or 1
-    ignored = {**(looked.ignored or {}), **_times_of_few_rows(looked, time)}
+    ignored = {**(looked.ignored or {}), **_unused_times(looked, time)}
     looked = replace(looked, ignored={name: why for name, why in ignored.items() if name != target})
-    shape = {"path": path, "target": target, "history": history, "horizon": horizon, **looked.keys}
-    plan = plan_columns(looked.table, looked.surveys, Series.model_validate(shape))
-    # A difference from the last value can be learned only if the target's past is among the features.
-    is_given = any(column.name == target and column.kind == "numeric" for column in plan.columns)
-    source = Series.model_validate({**shape, "difference": is_given and wanders(values)})
+    horizon = wishes.horizon or 1
+    keys = {"path": path, "target": target, "horizon": horizon}
+    # A difference, and a function of the past of the target, need that past among the features.
+    given = plan_columns(looked.table, looked.surveys, Series.model_validate({**keys, "history": 1, **looked.keys}))
+    is_given = any(column.name == target and column.kind == "numeric" for column in given.columns)
+    others = _others(looked, target, time) if is_given else ()
+    columns = _measured_columns(looked, (target, *others))
+    seasons = find_seasons(columns[:, 0], found)
+    measured = None
+    if is_given:
+        measured = backtest(columns, seasons=[each.rows for each in seasons], horizon=horizon, history=wishes.history)
+    if measured is not None and others and not measured.best.uses_others and not measured.suggests_network:
+        looked = _without_others(looked, (target, *time))
+    choice = ForecastChoice.of(measured, seasons, rows=looked.rows, history=wishes.history)
+    source = Series.model_validate({**keys, "history": choice.history, **looked.keys, **choice.keys})
+    plan = plan_columns(looked.table, looked.surveys, source)
     # Called for its error: a target with values that are not numbers must not get a config.
     plan_numbers(looked.table, looked.surveys[target], keys=source)
-    why_history = "" if wishes.history or season is None else f"; season: {season.why}"
     return ConfigDraft(
-        f"The series {path}: {looked.rows:,} rows. Predicts the next {horizon} of {target!r} from {history} rows.",
-        tuple(_dataset(source, looked, plan, time, why, sizes)),
-        _network(looked.rows, _penalty(values, history, season)),
+        f"The series {path}: {looked.rows:,} rows. Predicts the next {horizon} of {target!r} from {choice.history} "
+        "rows.",
+        tuple(_dataset(source, looked, plan, time, why, choice)),
+        choice.model,
         "mean_squared_error",
         ("mean_absolute_error", "root_mean_squared_error"),
-        sizes.training,
+        choice.training(Sizes(looked.rows)),
         (
             *looked.header.messages(),
             f"target: {target}, {why}" + ("" if wishes.target else " (--target for another)"),
-            f"history: {history} rows predict the next {horizon}{why_history} (--history, --horizon)",
+            f"history: {choice.history} rows predict the next {horizon} (--history, --horizon)",
+            *choice.messages,
             _time_message(found),
         ),
-        learning_rate=1e-2 if looked.rows < _SHORT else 1e-3,
+        learning_rate=choice.learning_rate,
     )
 
 
@@ -73,47 +81,44 @@ def find_time(looked: LookedAt) -> Times | None:
     return detect_time(looked.table, looked.surveys)
 
 
-def _history(rows: int, season: Season | None) -> int:
-    """Return the number of rows of a window: whole seasons of at least a dozen rows, or fewer for a short series."""
-    if season is not None:
-        periods = -(-_SHORTEST_OF_A_SEASON // season.rows)
-        fitting = max(1, min(periods, rows // _ROWS_OF_A_SEASON // season.rows))
-        return fitting * season.rows
-    return max(_LEAST_HISTORY, min(_HISTORY, rows // _ROWS_OF_A_WINDOW))
-
-
-def _network(rows: int, l2: float) -> Section:
-    """Return the model: for a short series a linear one, which starts as the naive forecast and hardly gets worse."""
-    if rows >= _SHORT:
-        return (Key("type", "lstm"), Key("units", [64 if rows > _WIDE else 32]))
-    why = "few rows, so a linear function of the window; lstm, gru and mlp need more"
-    return (
-        Key("type", "linear", why),
-        Key("kernel_initializer", "zeros", "start as the naive forecast: the last value, or the mean"),
-        Key("l2", l2, "stay close to that"),
+def _others(looked: LookedAt, target: str, time: Sequence[str]) -> tuple[str, ...]:
+    """Return the other numeric columns of a short series, whose use is measured; a long one keeps them all."""
+    if looked.rows >= _SHORT:
+        return ()
+    left_out = {target, *time, *(looked.ignored or {})}
+    return tuple(
+        name for name in looked.table.names if name not in left_out and _is_measured(looked, looked.surveys.get(name))
     )
 
 
-def _penalty(values: Floats, history: int, season: Season | None) -> float:
-    """Return the L2 penalty: small for a strong season, large if the series looks like noise."""
-    if is_chance(values, history):
-        return 1.0
-    return 1e-3 if season is not None and season.is_strong else 3e-2
+def _without_others(looked: LookedAt, kept: Sequence[str]) -> LookedAt:
+    """Return the series with every column ignored that did not improve the forecast."""
+    why = "not used, because its history did not improve the forecast of the training span"
+    others = {name: f"{name}: {why}" for name in looked.table.names if name not in kept}
+    return replace(looked, ignored={**others, **(looked.ignored or {})})
 
 
-def _training_values(looked: LookedAt, target: str, sizes: Sizes) -> Floats:
-    """Return the target values in the rows before the hold-out, with nan for missing values."""
-    # The season and penalty must not be chosen with held-out rows, or their scores would be too good.
-    held_out = sum(float(key.value) for key in sizes.held_out if isinstance(key, Key))
-    rows = min(_LOOKED_AT, max(_LEAST_HISTORY, int(looked.rows * (1 - held_out))))
-    notation = notation_of(looked.table, looked.surveys[target]) or "plain"
+def _measured_columns(looked: LookedAt, names: Sequence[str]) -> Floats:
+    """Return columns in the rows before the test split, with NaN for missing values.
+
+    Shape:
+        Returns: `(rows, columns)`.
+    """
+    # Nothing must be chosen with rows of the test split, or its scores would be too good.
+    share = 1.0 if looked.rows < _FEW else 1 - _TEST
+    rows = min(_LOOKED_AT, max(_LEAST_ROWS, int(looked.rows * share)))
     missing = looked.keys.get("missing_values", MISSING_VALUES)
+    notations = {name: notation_of(looked.table, looked.surveys[name]) or "plain" for name in names}
     found: list[Floats] = []
-    for block in looked.table.blocks([target]):
-        found.append(parse_numbers(known_values(block.columns[target], missing), notation)[0])
+    for block in looked.table.blocks(list(names)):
+        parts = [
+            parse_numbers(known_values(block.columns[name], missing), notation)[0]
+            for name, notation in notations.items()
+        ]
+        found.append(np.stack(parts, axis=1).astype(np.float64))
         if sum(map(len, found)) >= rows:
             break
-    return np.asarray(np.concatenate(found)[:rows], np.float64)
+    return np.concatenate(found)[:rows]
 
 
 def _time_message(found: Times | None) -> str:
@@ -157,10 +162,10 @@ def _is_measured(looked: LookedAt, survey: ColumnSurvey | None) -> bool:
     return notation_of(looked.table, survey) is not None
 
 
-def _times_of_few_rows(looked: LookedAt, time: Sequence[str]) -> dict[str, str]:
-    """Return the time columns of a short series to ignore: the model cannot extrapolate to later times."""
+def _unused_times(looked: LookedAt, time: Sequence[str]) -> dict[str, str]:
+    """Return the time columns to ignore: the model cannot extrapolate to later times, and the window shows the rest."""
     others = [name for name in looked.table.names if name not in time]
-    if looked.rows >= _SHORT or not others:
+    if not others:
         return {}
     return {
         name: f"{name}: the time is not a feature, because all predictions are for later times than the training data"
@@ -169,24 +174,26 @@ def _times_of_few_rows(looked: LookedAt, time: Sequence[str]) -> dict[str, str]:
 
 
 def _dataset(
-    source: Series, looked: LookedAt, plan: Plan, time: Sequence[str], why: str, sizes: Sizes
+    source: Series, looked: LookedAt, plan: Plan, time: Sequence[str], why: str, choice: ForecastChoice
 ) -> Iterator[Key | Remark]:
     yield Key("type", "series")
     yield Key("path", source.path)
     if time:
         yield Key("time", list(time) if len(time) > 1 else time[0], "must be in ascending order")
     yield Key("target", source.target, f"{why}; a list for several columns")
+    if choice.remark:
+        yield Remark(choice.remark)
     yield Key("history", source.history, "number of rows that a prediction is made from")
     yield Key("horizon", source.horizon, "number of rows to predict")
+    if source.season:
+        yield Key("season", source.season, choice.why_season)
     if source.difference:
-        yield Key("difference", value=True, comment="learn the difference from the last value")
+        what = "the value one season before" if source.difference == "seasonal" else "the last value"
+        yield Key("difference", source.difference, f"learn the difference from {what}")
     yield from looked.lines()
     yield from describe_columns(plan)
-    yield from _held_out(sizes)
-
-
-def _held_out(sizes: Sizes) -> Section:
-    section = sizes.held_out
-    return tuple(
-        Key(key.name, key.value, "the last rows in time, held out") if isinstance(key, Key) else key for key in section
-    )
+    if looked.rows < _FEW:
+        yield Remark("Too few rows to hold some out; to do so anyway: test: 0.2 and validation: 0.1.")
+    else:
+        yield Key("test", _TEST, "the last rows in time, held out")
+        yield Key("validation", choice.validation, "the rows before them")

@@ -1,0 +1,154 @@
+"""Choose window, difference and model of a series from what was measured on its training span."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dlrun.init_config.backtest import Backtest
+from dlrun.init_config.draft import Key, Section, Sizes
+from dlrun.init_config.season import Season
+
+_LEAST_HISTORY, _ROWS_OF_A_WINDOW, _USUAL_HISTORY = 2, 20, 24
+_VALIDATION, _SMALL_VALIDATION = 0.1, 0.05
+_PASSES, _MOST_EPOCHS = 3_000_000, 100
+_UNITS, _DROPOUT = [128, 64], 0.1
+
+
+@dataclass(frozen=True)
+class ForecastChoice:
+    """The keys of a config that a measurement decides.
+
+    Args:
+        measured: What was measured; None if there are too few rows.
+        history: Number of rows of a window.
+        season: Season of the naive forecast; None if there is none, or the window is shorter.
+    """
+
+    measured: Backtest | None
+    history: int
+    season: Season | None
+
+    @classmethod
+    def of(
+        cls, measured: Backtest | None, seasons: Sequence[Season], *, rows: int, history: int | None
+    ) -> ForecastChoice:
+        """Choose the window, and the season that it covers.
+
+        Args:
+            measured: What was measured; None if there are too few rows.
+            seasons: The seasons that the series may have.
+            rows: Number of rows of the series.
+            history: Number of rows of a window, if the user chose it.
+        """
+        if measured is None:
+            return cls(None, history or max(_LEAST_HISTORY, min(_USUAL_HISTORY, rows // _ROWS_OF_A_WINDOW)), None)
+        chosen = history or measured.best.history
+        if history is None and measured.suggests_network:
+            # A network also uses what a linear function cannot, so it gets a day of hours even if that needs fewer.
+            chosen = max(chosen, _USUAL_HISTORY)
+        covered = [each for each in seasons if each.rows <= chosen and each.rows in measured.naive]
+        season = min(covered, key=lambda each: measured.naive[each.rows], default=None)
+        return cls(measured, chosen, season)
+
+    @property
+    def is_network(self) -> bool:
+        """Whether the model is a network."""
+        return self.measured is not None and self.measured.suggests_network
+
+    @property
+    def keys(self) -> dict[str, Any]:
+        """The keys `season` and `difference` of the dataset."""
+        season = {} if self.season is None else {"season": self.season.rows}
+        difference = "none" if self.measured is None else self.measured.best.difference
+        if difference == "seasonal" and self.season is not None:
+            return {**season, "difference": "seasonal"}
+        return {**season, "difference": True} if difference == "last" else season
+
+    @property
+    def model(self) -> Section:
+        """The section of the model."""
+        if self.is_network:
+            return (
+                Key("type", "mlp", "sees the whole window; lstm and gru read it row by row"),
+                Key("units", _UNITS),
+                Key("dropout", _DROPOUT),
+                Key("linear_shortcut", value=True, comment="start as the best linear model, and learn what it cannot"),
+            )
+        l2 = 0.1 if self.measured is None else self.measured.best.l2
+        return (
+            Key("type", "linear", "a linear function of the window, which is an autoregression"),
+            Key("solver", "least_squares", "computed, not trained"),
+            Key("l2", l2, "ridge penalty, the best one measured" if self.measured else "ridge penalty"),
+        )
+
+    @property
+    def validation(self) -> float:
+        """The fraction of examples to hold out for validation."""
+        # Nothing of a linear model is chosen by validation, and its newest rows are the most useful ones for training.
+        return _VALIDATION if self.is_network else _SMALL_VALIDATION
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of adam."""
+        return 1e-3 if self.is_network else 1e-6
+
+    def training(self, sizes: Sizes) -> Section:
+        """Return the section of the training.
+
+        Args:
+            sizes: Choices that depend on the number of examples.
+        """
+        batch = Key("batch_size", sizes.batch_size)
+        if not self.is_network:
+            return (batch, Key("epochs", 1, "the least-squares solution is the start and the end"))
+        epochs = max(10, min(_MOST_EPOCHS, round(_PASSES / sizes.examples)))
+        stop = Key(
+            "early_stopping",
+            {"patience_epochs": max(5, epochs // 8)},
+            "stop if val_loss does not improve, and keep the best epoch",
+        )
+        return (batch, Key("epochs", epochs), stop)
+
+    @property
+    def why_season(self) -> str:
+        """A comment on the season."""
+        return f"{self.season.why}; the naive forecast may repeat it" if self.season else ""
+
+    @property
+    def remark(self) -> str:
+        """What was measured, for a comment above the window; empty without a measurement."""
+        if self.measured is None:
+            return ""
+        return f"Errors (RMSE) of forecasts of the training span, each from the rows before it: {self._measurements()}."
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """What was measured, for the terminal."""
+        if self.measured is None:
+            return ("forecast: too few rows to measure which forecast is best",)
+        return (f"forecast: RMSE on the training span: {self._measurements()}", *self._warnings())
+
+    def _measurements(self) -> str:
+        measured = self.measured
+        if measured is None:
+            return ""
+        naive = ", ".join(
+            f"{'last value' if season == 1 else f'value {season} rows before'} {error:.4g}"
+            for season, error in measured.naive.items()
+        )
+        return f"{naive}, {measured.best.description} {measured.error:.4g}{self._of_network()}"
+
+    def _of_network(self) -> str:
+        measured = self.measured
+        if measured is None or not measured.suggests_network:
+            return ""
+        if measured.curves is None:
+            return f"; with {measured.rows:,} rows, a network finds more"
+        return f"; {100 * (1 - measured.curves):.1f} % less with curves, so a network"
+
+    def _warnings(self) -> Iterator[str]:
+        measured = self.measured
+        if measured is not None and measured.error > min(measured.naive.values()) / 1.005:
+            yield "forecast: nothing was clearly better than a naive forecast; the series may be a random walk"
