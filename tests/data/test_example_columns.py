@@ -169,3 +169,59 @@ def test_a_large_table_is_divided_like_a_small_one(table: Any, monkeypatch: pyte
         large = source.load()
         assert large.fingerprint == small.fingerprint
         np.testing.assert_array_equal(large.splits["test"].features, small.splits["test"].features)
+
+
+def weighed(**cells: str) -> str:
+    """Write rows with a weight, of which `cells` replaces some by their numbers."""
+    lines = rows(24).splitlines()
+    return "\n".join(
+        [
+            lines[0] + ",w",
+            *(f"{line},{cells.get(f'row_{index}', index % 3)}" for index, line in enumerate(lines[1:], 1)),
+        ]
+    )
+
+
+def test_weights_stay_with_their_rows_and_are_no_feature(table: Any) -> None:
+    loaded = table(weighed(), weight="w", test=0.25, ignore=("fold", "patient")).load()
+    for split in loaded.splits.values():
+        assert split.weight is not None
+        np.testing.assert_array_equal(split.weight, (split.features[:, 0].astype(int) + 1) % 3)
+    assert loaded.weight == "w"
+    assert loaded.left_out["w"] == "it is the weight of each row (dataset.weight)"
+    assert any(note.startswith("weight: w (0 to 2, mean ") for note in loaded.notes)
+    other = table(weighed(row_3="7"), weight="w", test=0.25, ignore=("fold", "patient")).load()
+    assert other.fingerprint != loaded.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [("-1", "is '-1'"), ("heavy", "is 'heavy'"), ("", "has no value"), ("nan", "has no value"), ("inf", "is 'inf'")],
+)
+def test_a_weight_that_is_none_is_an_error_that_names_the_row(table: Any, written: str, said: str) -> None:
+    with pytest.raises(DataError) as caught:
+        table(weighed(row_5=written), weight="w").load()
+    assert f"table.csv:6 (row 5): the weight 'w' {said}" in str(caught.value)
+
+
+def test_weights_may_have_decimal_commas_and_must_not_all_be_0(table: Any) -> None:
+    german = weighed(**{f"row_{index}": '"1,5"' for index in range(1, 25)})
+    loaded = table(german, weight="w", ignore=("fold", "patient")).load()
+    assert loaded.splits["train"].weight.tolist() == [1.5] * 24
+    with pytest.raises(DataError, match="the weights of all 24 examples of the train split are 0"):
+        table(weighed(**{f"row_{index}": "0" for index in range(1, 25)}), weight="w").load()
+
+
+def test_a_labelled_file_is_read_with_its_weights_or_with_a_message(table: Any, tmp_path: Path) -> None:
+    loaded = table(weighed(), weight="w", ignore=("fold", "patient")).load()
+    (tmp_path / "with.csv").write_text(weighed())
+    (tmp_path / "without.csv").write_text(rows(24))
+    paths = (str(tmp_path / name) for name in ("with.csv", "without.csv"))
+    with_them, without = (list(loaded.raw.read(path, at_once=9, target=loaded.target)) for path in paths)
+    np.testing.assert_array_equal(np.concatenate([block.weight for block in with_them]), [i % 3 for i in range(1, 25)])
+    assert [block.left_out for block in with_them] == ["", "", ""]
+    assert [block.weight for block in without] == [None] * 3
+    assert [bool(block.left_out) for block in without] == [True, False, False]
+    assert "without.csv has no weights (column 'w'), so every row counts once" in without[0].left_out
+    unlabelled = next(loaded.raw.read(str(tmp_path / "without.csv"), at_once=9))
+    assert (unlabelled.left_out, unlabelled.weight) == ("", None)

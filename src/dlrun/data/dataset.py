@@ -49,6 +49,7 @@ class Dataset:
         times: Times of the first predicted step by split, for a series with times: int64 seconds since 1970, or floats
             in the unit of the series.
         left_out: Reasons why columns of its files are not features, by name.
+        weight: Name of the column of weights of its examples; empty if all count once.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Dataset:
     warnings: tuple[str, ...] = ()
     times: Mapping[str, Array] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
+    weight: str = ""
 
     def describe(self) -> Description:
         """Return the description of the dataset without its examples."""

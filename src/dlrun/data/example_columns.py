@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.data.columns.numbers import Notation, parse_numbers
 from dlrun.data.columns.texts import as_texts
 from dlrun.data.example_keys import ExampleKeys
 from dlrun.data.files.spelling import canonical_texts
@@ -36,6 +37,42 @@ def split_of(text: str) -> str | None:
 
 
 @dataclass(frozen=True)
+class WeightColumn:
+    """The column of the weights of rows.
+
+    Args:
+        name: Name of the column.
+        notation: Notation of its numbers in files.
+    """
+
+    name: str
+    notation: Notation = "plain"
+
+    def read(self, known: pa.Array, place: Place) -> npt.NDArray[np.float32]:
+        """Return the weights of some rows.
+
+        Args:
+            known: Numbers or trimmed texts, null if missing.
+            place: Place of a row, counted from 0.
+
+        Raises:
+            DataError: A weight is missing, negative, or no number; the error names the first row.
+        """
+        values, wrong = parse_numbers(known, self.notation)
+        bad = ~(values >= 0)
+        if wrong is not None:
+            bad[wrong] = True
+        if bad.any():
+            row = int(np.argmax(bad))
+            found = known[row].as_py()
+            is_missing = found in (None, "") or str(found) == "nan"
+            what = f"the weight {self.name!r} " + ("has no value" if is_missing else f"is {found!r}")
+            hint = "0 leaves a row out of the loss and of all scores"
+            raise DataError(f"{place(row)}: {what}", expected="a number from 0 to 1e18 in every row", hint=hint)
+        return values.astype(np.float32)
+
+
+@dataclass(frozen=True)
 class ExampleColumns:
     """The values of the columns that describe the examples, for all rows of all files.
 
@@ -43,11 +80,13 @@ class ExampleColumns:
         group: Group of each row, -1 if missing; None without a group column.
         group_names: Names of the groups.
         split: Index into `SPLITS` of each row; None without a split column.
+        weight: Weight of each row; None without a weight column.
     """
 
     group: npt.NDArray[np.int64] | None = None
     group_names: tuple[str, ...] = ()
     split: npt.NDArray[np.int8] | None = None
+    weight: npt.NDArray[np.float32] | None = None
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -76,11 +115,14 @@ class ExampleReader:
 
     Args:
         keys: The keys that name the columns.
+        weight: The column of weights; None if there is none.
     """
 
     keys: ExampleKeys
+    weight: WeightColumn | None = None
     _groups: list[npt.NDArray[np.int64]] = field(default_factory=list)
     _splits: list[npt.NDArray[np.int8]] = field(default_factory=list)
+    _weights: list[npt.NDArray[np.float32]] = field(default_factory=list)
     _ids: dict[str, int] = field(default_factory=dict)
 
     def add(self, known: Mapping[str, pa.Array], place: Place) -> None:
@@ -91,12 +133,14 @@ class ExampleReader:
             place: Place of a row of this block, counted from 0.
 
         Raises:
-            DataError: A value does not name a split; the error names the first row.
+            DataError: A value does not name a split, or is no weight; the error names the first row.
         """
         if self.keys.group is not None:
             self._groups.append(self._group(canonical_texts(as_texts(known[self.keys.group]))))
         if self.keys.split is not None:
             self._splits.append(_split_indices(self.keys.split, as_texts(known[self.keys.split]), place))
+        if self.weight is not None:
+            self._weights.append(self.weight.read(known[self.weight.name], place))
 
     def columns(self) -> ExampleColumns:
         """Return the values of all blocks."""
@@ -104,6 +148,7 @@ class ExampleReader:
             np.concatenate(self._groups) if self._groups else None,
             tuple(self._ids),
             np.concatenate(self._splits) if self._splits else None,
+            np.concatenate(self._weights) if self._weights else None,
         )
 
     def _group(self, texts: pa.Array) -> npt.NDArray[np.int64]:
@@ -167,6 +212,18 @@ def refuse_shared_groups(
                     expected="each group in one split",
                     hint="move all rows of a group to one split, or remove the key group to allow this",
                 )
+
+
+def weight_note(weight: npt.NDArray[np.float32], name: str) -> str:
+    """Return a note on the weights of the training rows.
+
+    Args:
+        weight: The weights.
+        name: Name of the column.
+    """
+    low, mean, high = float(weight.min()), float(weight.mean(dtype=np.float64)), float(weight.max())
+    range_of = f"{low:.4g} to {high:.4g}, mean {mean:.4g}, in the training rows"
+    return f"weight: {name} ({range_of}); losses, metrics and all other scores count each row by it"
 
 
 def _split_indices(name: str, texts: pa.Array, place: Place) -> npt.NDArray[np.int8]:

@@ -34,6 +34,12 @@ class ExampleKeys(Fields):
         "test, in any case. null: all rows of `path` are for training, before test and validation are held out.",
     )
 
+    weight: _Column | None = Field(
+        default=None,
+        description="Column of weights, numbers of 0 or more: what each row counts in the loss, in metrics and in all "
+        "other scores, of every split. Only their ratio matters. null: every row counts once.",
+    )
+
     @property
     def described_by(self) -> dict[ExampleKey, str]:
         """The column of each of these keys that is set."""

@@ -36,9 +36,11 @@ class Examples:
         blank: Number of examples whose features are all missing.
         kept: Values of columns to copy to the predictions, as text; None for a missing value.
         naive: Naive forecasts, if `target` was requested; only for series.
+        weight: What each example counts in scores, if `target` was requested and the input has a column of weights.
 
     Shape:
         stored: `(n, *raw_shape)`. target: `(n,)`, or `(n, size)` for several values or labels. naive: `(n, size)`.
+        weight: `(n,)` float32.
     """
 
     names: Sequence[str]
@@ -50,6 +52,7 @@ class Examples:
     blank: int = 0
     kept: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
     naive: Array | None = None
+    weight: Array | None = None
 
     def __len__(self) -> int:
         """Number of examples."""
@@ -64,6 +67,11 @@ class RawInput(abc.ABC):
     """
 
     type: str
+
+    @property
+    def reads_weights(self) -> bool:
+        """Whether `read` with a target also reads the weights of examples."""
+        return False
 
     @abc.abstractmethod
     def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:

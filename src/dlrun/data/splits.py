@@ -40,7 +40,8 @@ class Split:
         features: `(examples, *raw_shape)` in the stored dtype (uint8 images stay uint8).
         target: `(examples,)` integer class indices or float values, `(examples, values)` for several; None if there is
             none.
-        sample_weight: `(examples,)` float32, or None.
+        sample_weight: `(examples,)` float32, a factor of the loss of each example alone; or None.
+        weight: `(examples,)` float32, what each example counts in losses and metrics; None if all count once.
         origins: `(examples,)` strings: the beginning of the text, or the name of the file; otherwise None.
         lengths: `(examples,)` int32, the number of tokens of each text before truncation; None for other data.
         group: `(examples,)` integers, the same for examples of one group, which no two splits share; None if there are
@@ -57,10 +58,16 @@ class Split:
     lengths: Array | None = None
     group: Array | None = None
     rows: Array | None = None
+    weight: Array | None = None
 
     def __len__(self) -> int:
         """Number of examples."""
         return len(self.features)
+
+    @property
+    def example_weight(self) -> Array | None:
+        """What each example counts in a choice by scores: its `weight`, or else its `sample_weight`."""
+        return self.sample_weight if self.weight is None else self.weight
 
     def take(self, indices: npt.NDArray[np.int64]) -> Split:
         """Return the examples at `indices`, in that order."""
@@ -70,7 +77,7 @@ class Split:
 
     def arrays(self) -> Iterator[tuple[str, Array]]:
         """Yield the arrays of numbers with their names."""
-        for name in ("features", "target", "sample_weight"):
+        for name in ("features", "target", "sample_weight", "weight"):
             array = getattr(self, name)
             if array is not None:
                 yield name, array
@@ -157,8 +164,8 @@ def arrange(
         `train`, and `validation` and `test` if they exist; and a note on each choice.
 
     Raises:
-        DataError: No examples would be left for training, `test` is given but the data has a test split, or there is no
-            split with the given name.
+        DataError: No examples would be left for training, `test` is given but the data has a test split, there is no
+            split with the given name, or all weights of a split are 0.
     """
     arranged, notes = dict(splits), []
     if fold is not None:  # before any example is held out, so that the positions are those in the data
@@ -177,6 +184,10 @@ def arrange(
         notes.append(_name_validation(arranged, validation))
     elif validation:
         notes.append(_hold_out_split(arranged, "validation", validation, seed=seed, by_class=by_class))
+    for name, split in arranged.items():
+        if split.weight is not None and not split.weight.any():
+            what = f"the weights of all {len(split):,} examples of the {name} split are 0"
+            raise DataError(what, expected="a weight above 0", hint="without weights (no key weight) all count once")
     return {name: arranged[name] for name in ("train", "validation", "test") if name in arranged}, tuple(notes)
 
 

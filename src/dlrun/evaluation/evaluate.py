@@ -175,8 +175,8 @@ def _evaluate_splits(
     baseline, setup = find_baseline(setup), setup.decided_by(read_decision(folder, setup.target))
     for name in chosen:
         scores, naive = setup.evaluator(name).scores(), naive_scores(setup, baseline, name) if baseline else {}
-        collector, weight = collect_predictions(setup, name), splits[name].sample_weight
-        slices = slice_predictions(collector, columns.get(name, {}), setup.spec, weight=weight)
+        collector = collect_predictions(setup, name)
+        slices = slice_predictions(collector, columns.get(name, {}), setup.spec)
         breakdown = replace(_break_down(setup, name, collector), naive=naive, slices=slices)
         breakdown = with_intervals(breakdown, scored, setup, split=name, folder=folder, checkpoint=restored)
         if name == "validation" and wanted.checkpoint == "final" and not changes:
@@ -200,7 +200,7 @@ def _evaluate_file(
     scored = read_interval(folder, options.intervals, split="")
     target = interface.target
     # Report problems of the file before TensorFlow starts, which takes seconds.
-    wanted = target if target.kind != "input" else None
+    wanted = target if target.kind != "input" or interface.raw.reads_weights else None
     blocks = interface.read(data, target=wanted, tell=lambda text: listener(Note("warning", text)))
     start_tensorflow()
     from dlrun.training.trained import load_trained
@@ -221,16 +221,16 @@ def _evaluate_file(
         examples += len(block)
         if block.target is not None and target.kind == "values":
             check_transformable(block.target, target.output_names, target.transform, place=_place_in(data, block.names))
-        scores.add(block.stored, block.target)
-        collector.add(*truth_and_predictions(predictor, block.stored, block.target))
+        scores.add(block.stored, block.target, block.weight)
+        collector.add(*truth_and_predictions(predictor, block.stored, block.target), block.weight)
         if undecided is not None:
-            undecided.add(block.stored, block.target)
+            undecided.add(block.stored, block.target, block.weight)
         for name in by:
             kept[name].extend(block.kept[name])
         if coverage is not None and block.target is not None:
             coverage.add(block.stored, block.target)
         if naive is not None and block.target is not None:
-            naive.add(np.asarray(block.target), block.naive)
+            naive.add(np.asarray(block.target), block.naive, weight=block.weight)
     _check_examples(data, examples, unlabelled=unlabelled, blank=blank, listener=listener)
     of_naive = {} if naive is None else naive.scores()
     slices = slice_predictions(collector, kept_values(kept, file.spec.dataset), file.spec)
@@ -269,9 +269,9 @@ class _Undecided:
         self._predictor = replace(trained, interface=replace(interface, target=target)).predictor()
         self._collector = collector_of(target)
 
-    def add(self, stored: Array, truth: Array | None) -> None:
+    def add(self, stored: Array, truth: Array | None, weights: Array | None) -> None:
         """Add a block of examples."""
-        self._collector.add(*truth_and_predictions(self._predictor, stored, truth))
+        self._collector.add(*truth_and_predictions(self._predictor, stored, truth), weights)
 
     def overall(self) -> Mapping[str, float]:
         """Return the scores over all examples added so far."""

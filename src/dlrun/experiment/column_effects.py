@@ -96,7 +96,7 @@ def _importances(part: Split, predictor: Predictor, columns: Columns, target: Ta
             break
     if turns < 1:
         return {}
-    measure = loss_of(truth, target, weights=few.sample_weight)
+    measure = loss_of(truth, target, weights=few.example_weight)
     found = permutation_importances(predictor, stored, columns, measure=measure, turns=turns)
     by_name = {each.column: (each.mean, each.low, each.high) for each in found}
     numbers = np.array([by_name[column] for column in columns], np.float64)

@@ -54,7 +54,7 @@ class SplitSample:
         if len(split) > most:
             split = split.take(np.linspace(0, len(split) - 1, most).astype(np.int64))
         truth = np.zeros(0) if split.target is None else np.asarray(split.target)
-        return cls(split.features, truth, split.sample_weight)
+        return cls(split.features, truth, split.example_weight)
 
     def __len__(self) -> int:
         """Number of examples."""

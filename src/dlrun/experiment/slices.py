@@ -65,7 +65,8 @@ def collect_predictions(setup: TrainingSetup, split: str) -> Collector:
     for start in range(0, len(examples), at_once):
         rows = slice(start, start + at_once)
         truth = None if examples.target is None else examples.target[rows]
-        collector.add(*truth_and_predictions(predictor, examples.features[rows], truth))
+        weights = None if examples.weight is None else np.asarray(examples.weight[rows])
+        collector.add(*truth_and_predictions(predictor, examples.features[rows], truth), weights)
     return collector
 
 
@@ -76,23 +77,20 @@ def truth_and_predictions(predictor: Predictor, stored: Array, truth: Array | No
     return np.asarray(truth), predictor.precise(stored)
 
 
-def slice_predictions(
-    collector: Collector, columns: Mapping[str, Array], spec: Spec, *, weight: Array | None = None
-) -> tuple[ColumnSlices, ...]:
+def slice_predictions(collector: Collector, columns: Mapping[str, Array], spec: Spec) -> tuple[ColumnSlices, ...]:
     """Return the scores of each slice of each column.
 
     Args:
         collector: The predictions of all examples.
         columns: The values of each column, in the order of the examples.
         spec: The spec of the run, whose watched metric is the main score.
-        weight: The weight of each example; None for equal weights.
     """
     if not columns:
         return ()
     statistics = collector.statistics()
     main = choose_main_score(statistics, _metric_types(spec))
     return tuple(
-        score_slices(statistics, group_examples(name, values), main=main, weight=weight)
+        score_slices(statistics, group_examples(name, values), main=main, weight=collector.weights)
         for name, values in columns.items()
     )
 

@@ -308,8 +308,7 @@ def score_slices_of_splits(setup: TrainingSetup, run: Session, columns: SliceVal
     found = {}
     with setup.timeline.spent("evaluate"):
         for split, values in columns.items():
-            weight = setup.dataset.splits[split].sample_weight
-            found[split] = slice_predictions(collect_predictions(setup, split), values, setup.spec, weight=weight)
+            found[split] = slice_predictions(collect_predictions(setup, split), values, setup.spec)
             tell_gaps(split, found[split], run.listener)
     run.folder.update_record(slices=found)
 

@@ -172,7 +172,7 @@ def explain(  # noqa: PLR0913  each argument is an option of the command
         if len(labelled) == 1:
             found = _columns_of_one(trained, labelled, output, _training_rows(file))
         else:
-            found = _columns(trained, labelled, output, weights=held_out.weights if held_out else None)
+            found = _columns(trained, labelled, output, weights=held_out.weights if held_out else labelled.weight)
         return Explanation(replace(found, split=held_out.split if held_out else ""), iter(()))
     if isinstance(interface.raw, TextInput):
         several = _explain_texts(trained, examples, output)
@@ -273,7 +273,9 @@ def _join(blocks: Iterator[Examples]) -> Examples:
     targets = [block.target for block in taken if block.target is not None]
     target = np.concatenate(targets)[:MOST_ROWS] if targets else None
     names = [name for block in taken for name in block.names][:MOST_ROWS]
-    return Examples(names, np.concatenate([block.stored for block in taken])[:MOST_ROWS], target)
+    weights = [block.weight for block in taken if block.weight is not None]
+    weight = np.concatenate(weights)[:MOST_ROWS] if weights else None
+    return Examples(names, np.concatenate([block.stored for block in taken])[:MOST_ROWS], target, weight=weight)
 
 
 @dataclass(frozen=True)
@@ -305,7 +307,7 @@ def _held_out(folder: RunFolder, file: SpecFile, interface: Interface) -> _HeldO
     chosen = np.linspace(0, len(of_split) - 1, min(len(of_split), _SPLIT_ROWS)).astype(np.int64)
     part = of_split.take(chosen)
     names = [f"example {number}" for number in chosen.tolist()]
-    return _HeldOut(split, Examples(names, np.asarray(part.features), part.target), part.sample_weight)
+    return _HeldOut(split, Examples(names, np.asarray(part.features), part.target), part.example_weight)
 
 
 def _columns(

@@ -62,7 +62,7 @@ def find(predictions: StoredPredictions, target: Target) -> Findings:
         target: Target of the predictions.
     """
     collector = collector_of(target)
-    collector.add(predictions.target, predictions.outputs)
+    collector.add(predictions.target, predictions.outputs, predictions.example_weights)
     breakdown = collector.breakdown()
     scores = tuple(_scores(predictions, target))
     parts = list(breakdown.parts.items())
@@ -85,39 +85,39 @@ def _scores(predictions: StoredPredictions, target: Target) -> Iterator[Score]:
 
 
 def _statistics(predictions: StoredPredictions, target: Target) -> Iterator[tuple[str, Statistic]]:
-    outputs, truth = predictions.outputs, predictions.target
+    outputs, truth, weights = predictions.outputs, predictions.target, predictions.example_weights
     if target.kind == "input":
-        yield "reconstruction error", mean_of(outputs)
+        yield "reconstruction error", mean_of(outputs, weights)
         return
     if target.kind == "classes":
         found = decide(outputs, target)
-        yield name_of_accuracy(target), mean_of(found == truth)
-        yield "macro F1", macro_f1_of(truth.astype(np.int64), found, target.size)
+        yield name_of_accuracy(target), mean_of(found == truth, weights)
+        yield "macro F1", macro_f1_of(truth.astype(np.int64), found, target.size, weights=weights)
         return
     if target.kind == "class_columns":
         each = decide(outputs, target)
         for number, part in enumerate(target.parts):
-            found = each[:, number]
-            yield f"accuracy of {part.name}", mean_of(found == truth[:, number])
-            yield f"macro F1 of {part.name}", macro_f1_of(truth[:, number].astype(np.int64), found, part.target.size)
+            found, name = each[:, number], part.name
+            yield f"accuracy of {name}", mean_of(found == truth[:, number], weights)
+            classes = truth[:, number].astype(np.int64)
+            yield f"macro F1 of {name}", macro_f1_of(classes, found, part.target.size, weights=weights)
         return
     if target.kind == "labels":
         name = name_of_accuracy(target).replace("accuracy", "accuracy of labels", 1)
-        yield name, mean_of((decide(outputs, target) == truth).mean(axis=1))
+        yield name, mean_of((decide(outputs, target) == truth).mean(axis=1), weights)
         return
     errors = outputs - truth.reshape(outputs.shape)
-    yield from _of_errors("", errors, target)
+    yield from _of_errors("", errors, target, weights)
     if predictions.naive.size:
-        yield from _of_errors(
-            "naive: ", predictions.naive.reshape(outputs.shape) - truth.reshape(outputs.shape), target
-        )
+        naive_errors = predictions.naive.reshape(outputs.shape) - truth.reshape(outputs.shape)
+        yield from _of_errors("naive: ", naive_errors, target, weights)
 
 
-def _of_errors(prefix: str, errors: Array, target: Target) -> Iterator[tuple[str, Statistic]]:
+def _of_errors(prefix: str, errors: Array, target: Target, weights: Array | None) -> Iterator[tuple[str, Statistic]]:
     for index in range(min(errors.shape[1], 4)):
         of = f" of {target.output_names[index]}" if errors.shape[1] > 1 else ""
-        yield f"{prefix}MAE{of}", mean_of(np.abs(errors[:, index]))
-        yield f"{prefix}RMSE{of}", root_mean_of(np.square(errors[:, index]))
+        yield f"{prefix}MAE{of}", mean_of(np.abs(errors[:, index]), weights)
+        yield f"{prefix}RMSE{of}", root_mean_of(np.square(errors[:, index]), weights)
 
 
 def _written(name: str, value: float) -> str:

@@ -137,7 +137,9 @@ def confusion(matrix: Array, names: Sequence[str], *, number: int = 0, column: s
     yield draw_figure(called, f"confusion matrix {column}".rstrip(), draw, size=(SIZE[0], 4.2))
 
 
-def roc(scores: Array, truth: Array, *, auc: float | None, positive: str) -> Iterator[Drawing]:
+def roc(
+    scores: Array, truth: Array, *, auc: float | None, positive: str, weights: Array | None = None
+) -> Iterator[Drawing]:
     """Draw the ROC curve of two classes.
 
     Args:
@@ -145,19 +147,21 @@ def roc(scores: Array, truth: Array, *, auc: float | None, positive: str) -> Ite
         truth: 1 for examples of the second class, 0 for others.
         auc: Area under the curve; None if the report shows it elsewhere.
         positive: Name of the second class.
+        weights: What each example counts; None if all count once.
 
     Shape:
-        scores, truth: `(k,)`.
+        scores, truth, weights: `(k,)`.
     """
     order = np.argsort(-scores, kind="stable")
-    hits = np.cumsum(truth[order])
-    alarms = np.cumsum(1 - truth[order])
+    weight = np.ones(len(truth)) if weights is None else weights.astype(np.float64)
+    hits = np.cumsum((weight * truth)[order])
+    alarms = np.cumsum((weight * (1 - truth))[order])
     # Examples with equal scores pass a threshold together, so only the last of them is a point of the curve.
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
 
     def draw(axes: Any) -> None:
         axes.plot([0, 1], [0, 1], color="#d0d7de")
-        axes.plot([0, *(alarms[ends] / max(1, alarms[-1]))], [0, *(hits[ends] / max(1, hits[-1]))])
+        axes.plot([0, *(alarms[ends] / (alarms[-1] or 1))], [0, *(hits[ends] / (hits[-1] or 1))])
         axes.set_xlabel(f"false positive rate of {positive}")
         axes.set_ylabel("true positive rate")
         if auc is not None:

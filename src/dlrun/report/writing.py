@@ -83,7 +83,8 @@ def _of_predictions(
             # A metric of the spec may have approximated the same area; show only one of the two numbers.
             is_known = any(value is not None and abs(value - auc) < _SAME_AREA for value in scores.values())
             ranks, truth = predictions.outputs[:, 1], (predictions.target == 1).astype(int)
-            yield from plots.roc(ranks, truth, auc=None if is_known else auc, positive=class_name(target, 1))
+            area, positive = None if is_known else auc, class_name(target, 1)
+            yield from plots.roc(ranks, truth, auc=area, positive=positive, weights=predictions.example_weights)
     if target.kind == "values":
         if predictions.naive.size:
             yield from plots.forecast(predictions, target)

@@ -25,7 +25,7 @@ Array = npt.NDArray[Any]
 _LARGEST_BYTES = 1 << 28
 _LATER = (
     "columns", "cells", "importances", "measure", "times", "importance_intervals", "measured", "dependence",
-    "dependence_points", "dependence_names", "dependence_values", "dependence_columns", "dependence_outputs",
+    "dependence_points", "dependence_names", "dependence_values", "dependence_columns", "dependence_outputs", "weights",
 )  # fmt: skip
 """The arrays that earlier versions did not store."""
 _MOST_ROWS, _MOST_SHOWN = 100_000, 1000
@@ -65,6 +65,7 @@ class StoredPredictions:
         dependence_values: Values of these columns in examples, nan behind the last.
         dependence_columns: The names of these columns.
         dependence_outputs: The names of the predictions.
+        weights: What each example counts in scores; empty if all count once.
 
     Shape:
         rows: `(k,)`. outputs, naive: `(k, size)`; `(k,)` for errors. target: `(k,)` or `(k, size)`. shown: `(m,)`.
@@ -72,7 +73,7 @@ class StoredPredictions:
         texts: `(m,)`. columns, importances: `(c,)`. cells: `(m, c)`. measure: `()` or `(0,)`. times: `(k,)`.
         importance_intervals: `(c, 2)`. measured: `(2,)`. dependence: `(d, points, outputs)`. dependence_points,
         dependence_names: `(d, points)`. dependence_values: `(d, values)`. dependence_columns: `(d,)`.
-        dependence_outputs: `(outputs,)`.
+        dependence_outputs: `(outputs,)`. weights: `(k,)`.
         A missing array is empty.
     """
 
@@ -98,6 +99,12 @@ class StoredPredictions:
     dependence_values: Array = field(default_factory=_nothing)
     dependence_columns: Array = field(default_factory=_nothing)
     dependence_outputs: Array = field(default_factory=_nothing)
+    weights: Array = field(default_factory=_nothing)
+
+    @property
+    def example_weights(self) -> Array | None:
+        """What each example counts in scores; None if all count once."""
+        return self.weights if self.weights.size else None
 
 
 def predictions_file(folder: RunFolder, split: str) -> Path:
@@ -246,6 +253,7 @@ def _wrong(kept: StoredPredictions) -> str:
         "dependence": kept.dependence.size == 0 or _is_dependence(kept),
         "measure": kept.measure.ndim == 0 or kept.measure.size == 0,
         "times": kept.times.size == 0 or (_is(kept.times, "if", 1) and len(kept.times) == count),
+        "weights": kept.weights.size == 0 or (_is(kept.weights, "f", 1) and len(kept.weights) == count),
     }
     return ", ".join(
         f"{name} has the shape {getattr(kept, name).shape} and the dtype {getattr(kept, name).dtype}"

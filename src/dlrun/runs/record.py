@@ -73,6 +73,7 @@ class DatasetRecord(_Group):
             earlier versions.
         examples: The number of examples in each split.
         left_out: Why a column of its files is not used as a feature, by the column's name.
+        weight: The column of the weights of its examples, by which all scores are weighted; null if all count once.
     """
 
     name: str
@@ -80,6 +81,7 @@ class DatasetRecord(_Group):
     names_sha256: str | None = None
     examples: dict[str, Count]
     left_out: dict[str, str] = {}
+    weight: str | None = None
 
     @classmethod
     def of(cls, dataset: Dataset) -> DatasetRecord:
@@ -90,6 +92,7 @@ class DatasetRecord(_Group):
             names_sha256=dataset.names_sha256,
             examples={name: len(split) for name, split in dataset.splits.items()},
             left_out=dict(dataset.left_out),
+            weight=dataset.weight or None,
         )
 
     def is_same(self, other: DatasetRecord) -> bool:

@@ -83,8 +83,8 @@ def _unbalanced(draft: Draft, target: Target) -> Iterator[FieldProblem]:
     given = []
     if draft.training is not None and draft.training.class_weight is not None:
         given.append((_PATH, "class weights"))
-    if getattr(draft.dataset, "sample_weight", None) is not None:
-        given.append((("dataset", "sample_weight"), "weights of examples"))
+    if getattr(draft.dataset, "weight", None) is not None:
+        given.append((("dataset", "weight"), "weights of examples"))
     can = [name for name in losses_for(target) if (loss := losses.find(name)) is not None and not loss.is_of_batch]
     for path, weights in given:
         what = f"{weights} have no effect in {draft.loss.type_name}, which is computed over the whole batch"

@@ -27,7 +27,7 @@ from dlrun.runs.record import IdentityRecord
 from dlrun.spec.parse import SpecFile
 from dlrun.spec.types import Spec
 
-_ADDED_KEYS = {"target_transform": "none"}
+_ADDED_KEYS = {"target_transform": "none", "group": None, "split": None, "weight": None}
 """Keys of datasets that earlier versions did not have, with the value that means their behaviour."""
 
 
@@ -63,7 +63,7 @@ def _of_spec(spec: Spec) -> str:
     plain = spec.plain()
     dataset = {key: value for key, value in plain["dataset"].items() if key not in spec.dataset.place_keys}
     for key, default in _ADDED_KEYS.items():
-        if dataset.get(key) == default:
+        if key in dataset and dataset[key] == default:
             del dataset[key]
     # Plugins count by their content, which is part of the code, and not by their path.
     return _digest({**plain, "dataset": dataset, "plugins": None})

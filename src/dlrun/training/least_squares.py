@@ -12,6 +12,7 @@ import tensorflow as tf
 from dlrun.training.failures import building_failures
 from dlrun.training.setup import TrainingSetup
 from dlrun.training.step.feed import encode
+from dlrun.training.step.weights import loss_weights
 
 Floats = npt.NDArray[np.float64]
 
@@ -101,14 +102,14 @@ def _sums(setup: TrainingSetup, layer: keras.layers.Layer) -> NormalEquations:
         autograph=False,
         reduce_retracing=True,
     )
+    weights = loss_weights(split, setup.target, None)
     equations = NormalEquations(layer.input.shape[-1], layer.output.shape[-1])
     for start in range(0, len(split), _AT_ONCE):
         rows = slice(start, start + _AT_ONCE)
         inputs, output = step(tf.constant(np.asarray(split.features[rows])))
         target = encode(tf.constant(np.asarray(split.target)[rows]), setup.target)
         target = tf.tile(target, (1, max(1, len(setup.target.levels))))  # quantiles start at the mean
-        weight = None if split.sample_weight is None else split.sample_weight[rows]
-        equations.add(inputs.numpy(), (target - output).numpy(), weight)
+        equations.add(inputs.numpy(), (target - output).numpy(), None if weights is None else weights[rows])
     return equations
 
 

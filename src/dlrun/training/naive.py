@@ -60,33 +60,42 @@ class NaiveScores:
         self._metrics = {metric.log_name: build_metric(metric, target) for metric in metrics}
         self._at_once = batch_size if loss.is_of_batch else max(batch_size, _NUMBERS_AT_ONCE // max(1, target.units))
         self._collected = Collected(self._metrics.values())
-        self._sum, self._count = 0.0, 0
+        self._sum, self._count = 0.0, 0.0
 
-    def add(self, truth: Array, predicted: Array | None = None, weight: Array | None = None) -> None:
+    def add(
+        self,
+        truth: Array,
+        predicted: Array | None = None,
+        factor: Array | None = None,
+        *,
+        weight: Array | None = None,
+    ) -> None:
         """Score some more examples.
 
         Args:
             truth: The true targets, as `Split.target` stores them.
             predicted: The naive forecasts; None to use the constant.
-            weight: The weight of each example in the loss; None for equal weights.
+            factor: The factor of the loss of each example (`Split.sample_weight`), which metrics do not use.
+            weight: What each example counts in loss and metrics (`Split.weight`); None if all count once.
 
         Shape:
-            truth: `(n,)` or `(n, size)`. predicted: as `truth`, values in their original unit. weight: `(n,)`.
+            truth: `(n,)` or `(n, size)`. predicted: as `truth`, values in their original unit. factor, weight: `(n,)`.
         """
         for start in range(0, len(truth), self._at_once):
             rows = slice(start, start + self._at_once)
             count = len(truth[rows])
-            weights = None if weight is None else np.asarray(weight[rows], np.float32)
+            in_loss = [np.asarray(each[rows], np.float32) for each in (factor, weight) if each is not None]
+            weights = None if not in_loss else np.prod(in_loss, axis=0)
+            counts = np.ones(count) if weight is None else np.asarray(weight[rows], np.float64)
             y_true, y_pred = self._encoded(truth[rows], None if predicted is None else np.asarray(predicted)[rows])
             self._sum += float(self._loss(y_true, y_pred, sample_weight=weights)) * count
-            self._count += count
+            self._count += float(counts.sum())
             # The same batch has to give the same bits, but the processor rounds differently in the rest of an array
             # that fills no whole vector register. So pad to whole vectors, with examples of weight 0.
             padding = -count % _VECTOR
             padded = np.concatenate([np.arange(count), np.zeros(padding, int)])
             y_true, y_pred = tf.gather(y_true, padded), tf.gather(y_pred, padded)
-            # The model's own metrics count every example equally; only the loss uses the examples' weights.
-            counted = tf.constant(np.concatenate([np.ones(count), np.zeros(padding)]), tf.float32)
+            counted = tf.constant(np.concatenate([counts, np.zeros(padding)]), tf.float32)
             for metric in self._metrics.values():
                 metric.update_state(y_true, y_pred, sample_weight=counted)
 
@@ -101,7 +110,9 @@ class NaiveScores:
     def scores(self) -> dict[str, float]:
         """Return loss and metrics of all examples so far, under the same names as the model's."""
         of_metrics = {name: float(metric.result()) for name, metric in self._metrics.items()}
-        return {"loss": self._sum / self._count} | with_exact(of_metrics, self._collected.scores())
+        return {"loss": self._sum / self._count if self._count else np.nan} | with_exact(
+            of_metrics, self._collected.scores()
+        )
 
 
 def find_baseline(setup: TrainingSetup) -> BaselineRecord | None:
@@ -157,7 +168,8 @@ def _scores(
     examples, spec = setup.dataset.splits[split], setup.spec
     batch_size = spec.training.evaluation_batch_size
     found = NaiveScores(spec.loss, spec.metrics, setup.target, batch_size=batch_size, constant=constant)
-    found.add(np.asarray(examples.target), predicted, examples.sample_weight)
+    truth = np.asarray(examples.target)
+    found.add(truth, predicted, factor=examples.sample_weight, weight=examples.weight)
     return found.scores()
 
 
@@ -189,7 +201,7 @@ def _frequencies(split: Split, target: Target) -> Array:
     Shape:
         Returns: `(size,)`.
     """
-    truth, weight = np.asarray(split.target), split.sample_weight
+    truth, weight = np.asarray(split.target), split.example_weight
     if target.kind == "labels":
         return np.average(truth.astype(np.float64), axis=0, weights=weight)
     return np.concatenate([*_of_columns(truth.reshape(len(truth), -1).astype(np.int64), weight, target)])
@@ -210,4 +222,4 @@ def _quantiles(split: Split, target: Target) -> Array:
 
 def _means(split: Split) -> Array:
     truth = np.asarray(split.target, np.float64)
-    return np.average(truth.reshape(len(truth), -1), axis=0, weights=split.sample_weight)
+    return np.average(truth.reshape(len(truth), -1), axis=0, weights=split.example_weight)

@@ -62,6 +62,7 @@ def sample_predictions(setup: TrainingSetup, split: str, predictor: Predictor) -
         columns=np.array(list(columns), np.str_) if columns else _NOTHING,
         cells=_cells(part, shown, setup, list(columns)),
         times=_NOTHING if times is None else times[rows],
+        weights=_NOTHING if part.weight is None else part.weight,
     )
 
 

@@ -11,9 +11,12 @@ import tensorflow as tf
 
 from dlrun.metrics.results import Collected
 from dlrun.signature import Target
+from dlrun.system.keras_internals import loss_tracker
 from dlrun.training.evaluate import read_scores, with_exact
 from dlrun.training.failures import step_failures
 from dlrun.training.step.feed import encode
+from dlrun.training.step.parts import PartMean
+from dlrun.training.step.weights import weighing
 
 Array = npt.NDArray[Any]
 
@@ -36,19 +39,26 @@ class StreamedScores:
             features = preprocess(stored)
             model.test_step((features, encode(truth, target) if self._has_target else features))
 
+        def weighed_step(stored: Any, truth: Any, weight: Any) -> None:
+            features = preprocess(stored)
+            _test_weighed(model, features, encode(truth, target) if self._has_target else features, weight)
+
+        loss_tracker(model).__class__ = PartMean
         self._step = tf.function(step, autograph=False, reduce_retracing=True)
+        self._weighed_step = tf.function(weighed_step, autograph=False, reduce_retracing=True)
         model.reset_metrics()
         self._collected = Collected(model.metrics)
 
-    def add(self, stored: Array, truth: Array | None) -> None:
+    def add(self, stored: Array, truth: Array | None, weight: Array | None = None) -> None:
         """Score some more examples.
 
         Args:
             stored: The examples, as a split stores them.
             truth: The true targets, as `Split.target` stores them; None for an autoencoder.
+            weight: What each example counts in loss and metrics; None if all count once.
 
         Shape:
-            stored: `(n, *raw_shape)`. truth: `(n,)` or `(n, size)`.
+            stored: `(n, *raw_shape)`. truth: `(n,)` or `(n, size)`. weight: `(n,)`.
 
         Raises:
             RunError: A step failed, for example because memory ran out.
@@ -58,10 +68,29 @@ class StreamedScores:
                 rows = slice(start, start + self._batch_size)
                 # An autoencoder's target is its own features, so the value passed as its target is ignored.
                 given = tf.constant(0) if truth is None else tf.constant(truth[rows])
-                self._step(tf.constant(np.asarray(stored[rows])), given)
+                features = tf.constant(np.asarray(stored[rows]))
+                if weight is None:
+                    self._step(features, given)
+                else:
+                    self._weighed_step(features, given, tf.constant(weight[rows], tf.float32))
 
     def scores(self) -> dict[str, float]:
         """Return the loss and metrics of all examples so far, and start over."""
         scores = with_exact(read_scores(self._model), self._collected.scores())
         self._model.reset_metrics()
         return scores
+
+
+def _test_weighed(model: keras.Model, features: Any, y_true: Any, weight: Any) -> None:
+    """Run a test step that counts each example by its weight in loss and metrics.
+
+    The weights of later blocks are not known yet. So each batch gives its own weighted mean, to which Keras adds the
+    penalties, and the running mean of the loss counts the batch by the sum of its weights.
+    """
+    total, tracker = tf.reduce_sum(weight), loss_tracker(model)
+    scaled = tf.math.divide_no_nan(weight * tf.cast(tf.size(weight), weight.dtype), total)
+    tracker.examples = total
+    with weighing(weight):
+        # For images, the weight of each example has to broadcast over rows and columns.
+        model.test_step((features, y_true, tf.reshape(scaled, [-1, *[1] * (y_true.shape.rank - 2)])))
+    tracker.examples = None

@@ -27,6 +27,7 @@ from dlrun.data.columns import (
     watch,
 )
 from dlrun.data.columns.texts import as_texts, is_missing
+from dlrun.data.example_columns import WeightColumn
 from dlrun.data.raw_input import Array, Examples, RawInput
 from dlrun.data.table.target import TargetColumn, joined, unknown_class
 from dlrun.errors import DataError
@@ -49,6 +50,7 @@ class TableInput(RawInput):
         missing_target: How to handle rows without a target: `error`, or `drop`.
         unknown_categories: How to handle a column with mostly unknown values: `error`, or `allow`.
         type: Discriminator of the kinds of raw input.
+        weight: The column of the weights of rows, which only an evaluation reads; None if all count once.
         keep: Columns to copy to the predictions; never saved.
     """
 
@@ -58,7 +60,13 @@ class TableInput(RawInput):
     missing_target: Literal["error", "drop"] = "error"
     unknown_categories: Literal["error", "allow"] = "error"
     type: Literal["table"] = "table"
+    weight: WeightColumn | None = None
     keep: Annotated[tuple[str, ...], Field(exclude=True)] = ()
+
+    @property
+    def reads_weights(self) -> bool:
+        """Whether the run has a column of weights."""
+        return self.weight is not None
 
     def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
         """Read the rows of a CSV or Parquet file, of all files that a pattern matches, or of `-`.
@@ -68,6 +76,8 @@ class TableInput(RawInput):
         """
         also = [column.name for column in self.targets] if target is not None else []
         with self.reading.open(source) as table:
+            weight, missing = self._weight(table) if target is not None else (None, "")
+            also += [weight.name] if weight is not None else []
             for block in read_rows(table, self.columns, self.reading, at_once=at_once, also=[*also, *self.keep]):
                 names = np.array([f"row {block.first + index + 1}" for index in range(len(block.stored))])
                 kept = {name: as_texts(block.raw[name]).to_pylist() for name in self.keep}
@@ -76,10 +86,17 @@ class TableInput(RawInput):
                     continue
                 has = self._has_target(table, block)
                 known = block.known if has.all() else {name: values.filter(has) for name, values in block.known.items()}
-                labels = self._labels(table, block, known, has, target)
-                kept = {name: [values[row] for row in np.flatnonzero(has)] for name, values in kept.items()}
-                unlabelled = int((~has).sum())
-                yield Examples(names[has].tolist(), block.stored[has], labels, known, unlabelled=unlabelled, kept=kept)
+                labels = self._labels(table, block, known, has, target) if target.kind != "input" else None
+                yield Examples(
+                    names[has].tolist(),
+                    block.stored[has],
+                    labels,
+                    known,
+                    missing if block.first == 0 else "",
+                    unlabelled=int((~has).sum()),
+                    kept={name: [values[row] for row in np.flatnonzero(has)] for name, values in kept.items()},
+                    weight=None if weight is None else _weights(weight, table, block)[has],
+                )
 
     def names(self) -> Mapping[str, tuple[str, ...]]:
         """Return the names of the columns, of their categories and words, and the units of numbers."""
@@ -144,6 +161,12 @@ class TableInput(RawInput):
         """Return the values of a row by column."""
         return shown_row(self.columns, stored)
 
+    def _weight(self, table: TableFiles) -> tuple[WeightColumn | None, str]:
+        """Return the column of weights if the table has it; otherwise None, and a message if the run had one."""
+        if self.weight is None or self.weight.name in table.known_names:
+            return self.weight, ""
+        return None, f"{table.label} has no weights (column {self.weight.name!r}), so every row counts once"
+
     def _has_target(self, table: TableFiles, block: RawBlock) -> Array:
         """Return which rows have all targets. Others are an error, unless the spec drops them."""
         has = np.ones(len(block.stored), bool)
@@ -171,3 +194,7 @@ class TableInput(RawInput):
                 raise DataError(f"{place}: column {column.name!r} contains {found!r}", expected="a number")
             values.append(coded)
         return joined(values, target.kind)
+
+
+def _weights(weight: WeightColumn, table: TableFiles, block: RawBlock) -> Array:
+    return weight.read(block.known[weight.name], lambda row: table.place(block.first + row))

@@ -15,7 +15,7 @@ from dlrun.component import FieldProblem
 from dlrun.data.columns import ColumnKeys, name_problem
 from dlrun.data.columns.texts import known_values
 from dlrun.data.dataset import Source
-from dlrun.data.example_columns import ExampleColumns, ExampleReader
+from dlrun.data.example_columns import ExampleColumns, ExampleReader, WeightColumn
 from dlrun.data.example_keys import ExampleKeys
 from dlrun.data.files.table_files import TableFiles
 from dlrun.data.labels import Task
@@ -91,13 +91,17 @@ class TableKeys(ColumnKeys, ExampleKeys, Source, abc.ABC):
                     given |= {name: "split" for name in splits if name != "train"}
         return given
 
-    def read_example_columns(self, tables: Sequence[TableFiles]) -> ExampleColumns:
+    def read_example_columns(self, tables: Sequence[TableFiles], weight: WeightColumn | None = None) -> ExampleColumns:
         """Read the columns that describe the rows, of all tables one after another.
+
+        Args:
+            tables: The tables.
+            weight: The column of weights, to read them, too.
 
         Raises:
             DataError: A table lacks such a column, or a value is wrong; the error names the row.
         """
-        reader, names = ExampleReader(self), tuple(self.example_columns)
+        reader, names = ExampleReader(self, weight), tuple(self.example_columns)
         for table in tables if names else ():
             table.check_columns(names)
             for name in names:

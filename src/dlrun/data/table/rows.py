@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,13 @@ from dlrun.data.columns import (
     UnknownCategories,
     code_rows,
     fit_columns,
+    notation_of,
     plan_columns,
     survey_columns,
 )
-from dlrun.data.example_columns import ExampleColumns, refuse_missing_groups, refuse_shared_groups
+from dlrun.data.example_columns import WeightColumn, weight_note
 from dlrun.data.splits import Array, Split
+from dlrun.data.table.given_splits import given_parts, whole_splits
 from dlrun.data.table.keys import TableKeys
 from dlrun.data.table.target import TargetColumn, code_target, make_target
 from dlrun.data.table.target_plan import TargetPlan, plan_target
@@ -46,12 +47,14 @@ class TablePlan:
         plan: The plan of the feature columns.
         target: The plan of the targets; None for an autoencoder.
         rows: Number of rows of the training table.
+        weight: The column of the weights of rows; None if all count once.
     """
 
     tables: Mapping[str, TableFiles]
     plan: Plan
     target: TargetPlan | None
     rows: int
+    weight: WeightColumn | None = None
 
     def coded_bytes(self, keys: ColumnKeys) -> int:
         """Estimate the size of the rows of all tables as numbers, in bytes."""
@@ -88,6 +91,7 @@ class TableRows:
         splits: Splits whose `features` are row numbers, which `stored_blocks` converts to rows.
         notes: Notes on the choices that were made.
         coded: All rows as numbers.
+        weight: The column of the weights of rows; None if all count once.
         warnings: Warnings about ambiguous content of the files.
         left_out: Reasons why columns are not features, by name.
     """
@@ -98,6 +102,7 @@ class TableRows:
     splits: Mapping[str, Split]
     notes: tuple[str, ...]
     coded: CodedRows
+    weight: WeightColumn | None = None
     warnings: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
 
@@ -115,7 +120,10 @@ def plan_table(source: TableKeys, tables: Mapping[str, TableFiles]) -> TablePlan
     if not surveys or not (rows := next(iter(surveys.values())).rows):
         raise DataError(f"{train.label} has no rows", expected="rows below the line of column names")
     target = plan_target(train, surveys, targets, task=source.task, keys=source) if targets else None
-    return TablePlan(tables, plan_columns(train, surveys, source, without=targets), target, rows)
+    plan, weight = plan_columns(train, surveys, source, without=targets), None
+    if source.weight is not None and (survey := surveys.get(source.weight)) is not None:
+        weight = WeightColumn(source.weight, notation_of(train, survey) or "plain")
+    return TablePlan(tables, plan, target, rows, weight)
 
 
 def divide_rows(source: TableKeys, plan: TablePlan, *, folder: Path | None = None) -> TableRows:
@@ -133,9 +141,9 @@ def divide_rows(source: TableKeys, plan: TablePlan, *, folder: Path | None = Non
     target_columns = plan.target.columns if plan.target is not None else ()
     planned = (*plan.plan.columns, *target_columns)
     coded = code_rows(tuple(plan.tables.values()), planned, source, folder=folder)
-    described = source.read_example_columns(tuple(plan.tables.values()))
+    described = source.read_example_columns(tuple(plan.tables.values()), plan.weight)
     notes = [*plan.notes, *_cut_off(coded, source.text_length)]
-    parts = _given_parts(coded, plan, described, source=source, notes=notes)
+    parts = given_parts(coded, tuple(plan.tables), described, source=source, notes=notes)
     targets: tuple[TargetColumn, ...] = ()
     values: Array | None = None
     if plan.target is not None:
@@ -147,10 +155,12 @@ def divide_rows(source: TableKeys, plan: TablePlan, *, folder: Path | None = Non
     # 1. Rows without a target are gone before rows are held out, so that each split gets the size that was asked for.
     # 2. Columns are fitted after that, because held-out rows must not influence vocabularies and statistics.
     # 3. Unknown categories are counted last, since they are unknown to the fitted columns.
-    whole = _whole(parts, values, described, source=source, coded=coded)
+    whole = whole_splits(parts, values, described, source=source, coded=coded)
     by_class = plan.target is not None and plan.target.kind == "classes"
     splits, held_out = source.hold_out(whole, by_class=by_class)
     train = splits["train"]
+    if train.weight is not None and plan.weight is not None:
+        notes.append(weight_note(train.weight, plan.weight.name))
     columns = fit_columns(coded, plan.plan.columns, source, train=train.features)
     warnings = [
         *plan.warnings,
@@ -160,64 +170,9 @@ def divide_rows(source: TableKeys, plan: TablePlan, *, folder: Path | None = Non
     target = None
     if plan.target is not None and train.target is not None:
         target = make_target(plan.target, targets, train.target)
-    return TableRows(columns, targets, target, splits, (*notes, *held_out), coded, tuple(warnings), plan.plan.ignored)
-
-
-def _given_parts(
-    coded: CodedRows, plan: TablePlan, described: ExampleColumns, *, source: TableKeys, notes: list[str]
-) -> dict[str, Indices]:
-    """Return the rows of the splits that the data gives, by its files or by its split column.
-
-    Raises:
-        DataError: The split column gives a split that is to be held out, too, or no row for training.
-    """
-    numbers = np.arange(len(coded), dtype=np.int32 if len(coded) < 2**31 else np.int64)
-    ends = np.cumsum(coded.lengths)[:-1]
-    parts: dict[str, Indices] = dict(zip(plan.tables, np.split(numbers, ends), strict=True))
-    if described.split is None:
-        return parts
-    parts = described.divided(parts["train"])
-    for name in ("test", "validation"):
-        if name in parts and getattr(source, name):
-            what = (
-                f"{name}: {getattr(source, name)} would hold out rows, but the column {source.split!r} gives a {name}"
-            )
-            raise DataError(f"{what} split", expected="only one of them", hint=f"remove the key {name}")
-    if "validation" in parts and source.fold is not None:
-        what = f"folds give the validation split, but the column {source.split!r} gives one, too"
-        raise DataError(what, expected="only one of them", hint="remove the key split, or the section folds")
-    found = ", ".join(f"{len(rows):,} for {'training' if name == 'train' else name}" for name, rows in parts.items())
-    notes.append(f"split: {found}, by the column {source.split}")
-    return parts
-
-
-def _whole(
-    parts: Mapping[str, Indices],
-    values: Array | None,
-    described: ExampleColumns,
-    *,
-    source: TableKeys,
-    coded: CodedRows,
-) -> dict[str, Split]:
-    """Return the splits that the data gives, whose features are row numbers, with the groups of their rows.
-
-    Raises:
-        DataError: A row has no group, or a group is in two splits.
-    """
-    groups: dict[str, Array] = {}
-    if described.group is not None and source.group is not None:
-        groups = {name: described.group[part] for name, part in parts.items()}
-        for name, part in parts.items():
-            refuse_missing_groups(groups[name], source.group, partial(_place, coded, part))
-        refuse_shared_groups(groups, name=source.group, group_names=described.group_names)
-    return {
-        name: Split(part, None if values is None else values[part], group=groups.get(name))
-        for name, part in parts.items()
-    }
-
-
-def _place(coded: CodedRows, part: Indices, row: int) -> str:
-    return coded.place(int(part[row]))
+    return TableRows(
+        columns, targets, target, splits, (*notes, *held_out), coded, plan.weight, tuple(warnings), plan.plan.ignored
+    )
 
 
 def lost_distinctions(coded: CodedRows) -> Iterator[str]:

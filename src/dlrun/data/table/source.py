@@ -148,9 +148,12 @@ class Table(TableKeys):
             splits,
             table.fingerprint,
             (*table.notes, *notes),
-            raw=TableInput(table.columns, table.targets, reading, self.missing_target, self.unknown_categories),
+            raw=TableInput(
+                table.columns, table.targets, reading, self.missing_target, self.unknown_categories, weight=table.weight
+            ),
             warnings=table.warnings,
             left_out=table.left_out,
+            weight=self.weight or "",
         )
 
     def _tables(self) -> dict[str, TableFiles]:

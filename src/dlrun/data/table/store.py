@@ -14,6 +14,7 @@ from numpy.lib import format as npy
 from pydantic import TypeAdapter
 
 from dlrun.data.columns import Column, stored_blocks
+from dlrun.data.example_columns import WeightColumn
 from dlrun.data.splits import Array, Split, fingerprint_of
 from dlrun.data.table.rows import TableRows
 from dlrun.data.table.target import TargetColumn
@@ -42,6 +43,7 @@ class StoredTable:
         splits: Names of the splits.
         warnings: Warnings about ambiguous content of the files.
         left_out: Reasons why columns are not features, by name.
+        weight: The column of the weights of rows; None if all count once.
     """
 
     columns: tuple[Column, ...]
@@ -52,6 +54,7 @@ class StoredTable:
     splits: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
+    weight: WeightColumn | None = None
 
     @classmethod
     def of(cls, rows: TableRows, splits: Mapping[str, Split]) -> StoredTable:
@@ -65,6 +68,7 @@ class StoredTable:
             tuple(splits),
             rows.warnings,
             rows.left_out,
+            rows.weight,
         )
 
 
@@ -105,7 +109,7 @@ def place_note(found: Cached[Stored]) -> str:
 
 def _read(folder: Path) -> Stored:
     table = _adapter().validate_json(disk.read_file(folder / _INDEX))
-    return table, {name: _mapped(folder, name, has_target=bool(table.targets)) for name in table.splits}
+    return table, {name: _mapped(folder, name, table) for name in table.splits}
 
 
 def _write(staged: Path, divide: Callable[[Path], TableRows]) -> None:
@@ -123,7 +127,9 @@ def _write(staged: Path, divide: Callable[[Path], TableRows]) -> None:
             _write_array(staged / f"{name}_target.npy", target.shape, (target,), dtype=target.dtype)
         rows_of_split = np.asarray(split.features)
         _write_array(_rows_file(staged, name), rows_of_split.shape, (rows_of_split,), dtype=rows_of_split.dtype)
-        splits[name] = Split(np.load(path, mmap_mode="r"), split.target)
+        if split.weight is not None:
+            _write_array(staged / f"{name}_weight.npy", split.weight.shape, (split.weight,))
+        splits[name] = Split(np.load(path, mmap_mode="r"), split.target, weight=split.weight)
     disk.remove_tree(provisional)
     table = StoredTable.of(rows, splits)
     disk.write_file(staged / _INDEX, _adapter().dump_json(table))
@@ -138,10 +144,11 @@ def _write_array(path: Path, shape: tuple[int, ...], blocks: Iterable[Array], *,
             file.write(np.ascontiguousarray(block).data)
 
 
-def _mapped(folder: Path, name: str, *, has_target: bool) -> Split:
-    target = np.load(folder / f"{name}_target.npy", mmap_mode="r") if has_target else None
+def _mapped(folder: Path, name: str, table: StoredTable) -> Split:
+    target = np.load(folder / f"{name}_target.npy", mmap_mode="r") if table.targets else None
+    weight = np.load(folder / f"{name}_weight.npy", mmap_mode="r") if table.weight is not None else None
     rows = np.load(_rows_file(folder, name), mmap_mode="r")
-    return Split(np.load(folder / f"{name}.npy", mmap_mode="r"), target, rows=rows)
+    return Split(np.load(folder / f"{name}.npy", mmap_mode="r"), target, weight=weight, rows=rows)
 
 
 def _rows_file(folder: Path, split: str) -> Path:

@@ -12,6 +12,7 @@ from keras import ops
 from dlrun.losses import Loss
 from dlrun.metrics.metric import Metric
 from dlrun.signature import Part, Target
+from dlrun.training.step.weights import weighed
 
 
 def build_loss(loss: Loss, target: Target) -> keras.losses.Loss:
@@ -30,7 +31,7 @@ def build_loss(loss: Loss, target: Target) -> keras.losses.Loss:
 
 
 def build_metric(metric: Metric, target: Target) -> keras.metrics.Metric:
-    """Return the Keras metric for a target of any kind.
+    """Return the Keras metric for a target of any kind. It uses the weights of the examples in a step.
 
     Args:
         metric: The metric of the spec, which accepts this target.
@@ -39,9 +40,8 @@ def build_metric(metric: Metric, target: Target) -> keras.metrics.Metric:
     Shape:
         y_true: as `target.encoding` defines. y_pred: `(batch, target.units)`.
     """
-    if target.kind != "class_columns":
-        return metric.build(target)
-    return _ColumnsMetric(metric, target.parts)
+    built = metric.build(target) if target.kind != "class_columns" else _ColumnsMetric(metric, target.parts)
+    return weighed(built)
 
 
 class _ColumnsLoss(keras.losses.Loss):  # type: ignore[misc, unused-ignore]  # Keras has no types

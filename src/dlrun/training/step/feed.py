@@ -7,7 +7,7 @@ steps while the current steps run. Both ways give the same batches, and so the s
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +23,7 @@ from dlrun.signature import Target
 from dlrun.spec.class_weights import weights_by_index
 from dlrun.spec.types import Training
 from dlrun.training.step.augment import Augment
+from dlrun.training.step.weights import loss_weights, weighing
 from dlrun.value_transform import transform_tensor
 
 Rows = tuple[Any, ...]
@@ -86,10 +87,11 @@ class Feed:
         arrays: list[npt.NDArray[Any]] = [split.features]
         if split.target is not None:
             arrays.append(_stored(split.target, target))
-        weight = _weights(split, target, class_weight)
+        weight = loss_weights(split, target, class_weight)
         self._has_target, self._has_weight = split.target is not None, weight is not None
-        if weight is not None:
-            arrays.append(weight)
+        self._weighs_metrics = split.weight is not None
+        # In this order, to which `_made` refers: the weights of the loss, then those of metrics.
+        arrays += [np.asarray(each, np.float32) for each in (weight, split.weight) if each is not None]
         if augment is not None:  # the examples' positions in the split, which augmentation hashes
             arrays.append(np.arange(self.examples, dtype=np.int32))
         self._arrays = tuple(arrays)
@@ -123,11 +125,46 @@ class Feed:
             encoded target, and the weights `(batch,)` if there are any; `(batch, 1, ...)` if the target has more than
             two axes.
         """
+        return self._made(rows, indices, epoch=epoch, weight=weight, before=before)[0]
+
+    def run(
+        self,
+        step: Callable[[tuple[Any, ...]], Any],
+        rows: Rows,
+        indices: Any,
+        *,
+        epoch: Any = 0,
+        weight: Any = None,
+        before: Any = None,
+    ) -> Any:
+        """Run a step on the batch of the examples at `indices`, with the weights that its metrics need.
+
+        Args:
+            step: `model.train_step` or `model.test_step`.
+            rows: As for `batch`, like all that follow.
+            indices: The rows of the batch.
+            epoch: The number of the epoch.
+            weight: A factor for the weight of each example in the loss.
+            before: The example before the first one.
+
+        Returns:
+            What the step returns.
+        """
+        made, of_metrics = self._made(rows, indices, epoch=epoch, weight=weight, before=before)
+        with weighing(of_metrics):
+            return step(made)
+
+    def _made(
+        self, rows: Rows, indices: Any, *, epoch: Any, weight: Any, before: Any
+    ) -> tuple[tuple[Any, ...], Any | None]:
+        """Return a batch, and the weights of its examples in metrics, `(batch,)`, or None."""
         augment = self._augment
         mixes = augment is not None and augment.mixes
         taken = tf.concat([indices[-1:] if before is None else before, indices], axis=0) if mixes else indices
         features = self._preprocess(tf.gather(rows[0], taken))
         weights = tf.gather(rows[1 + self._has_target], taken) if self._has_weight else None
+        # Weights of metrics come only with weights of the loss.
+        of_metrics = tf.gather(rows[2 + self._has_target], taken) if self._weighs_metrics else None
         if augment is not None:
             features = augment.changed(features, tf.gather(rows[-1], taken), epoch)
         if self._target_spec.kind == "input" or not self._has_target:
@@ -137,15 +174,17 @@ class Feed:
         if augment is not None and mixes:
             numbers = tf.gather(rows[-1], taken)
             features, target = (augment.mixed(values, numbers, epoch) for values in (features, target))
-            weights = None if weights is None else augment.mixed(weights, numbers, epoch)
+            weights, of_metrics = (
+                None if each is None else augment.mixed(each, numbers, epoch) for each in (weights, of_metrics)
+            )
         if weight is not None:
             weights = tf.fill(tf.shape(indices), weight) if weights is None else weights * weight
         if weights is None:
-            return features, target
+            return (features, target), None
         # Keras' losses average over the last axis only. For images that leaves rows and columns, so the weight of each
         # example has to broadcast over them.
         rest = [1] * (target.shape.rank - 2)
-        return features, target, tf.reshape(weights, [-1, *rest]) if rest else weights
+        return (features, target, tf.reshape(weights, [-1, *rest]) if rest else weights), of_metrics
 
     def step_ranges(
         self, order: Order, *, batch_size: int, first_step: int = 0, last_step: int, epoch: int = 0
@@ -251,7 +290,8 @@ def class_weights(split: Split, target: Target, training: Training) -> npt.NDArr
         training: The training section of the spec.
 
     Formula:
-        balanced: examples / (classes * examples of the class); 1 for a class without examples
+        balanced: examples / (classes * examples of the class), or the same with the weights of the examples, so that
+        all classes weigh equally in the end; 1 for a class without examples
 
     Shape:
         Returns: `(classes,)`, float32.
@@ -263,8 +303,10 @@ def class_weights(split: Split, target: Target, training: Training) -> npt.NDArr
     if wanted is None or split.target is None:
         return None
     if wanted == "balanced":
-        counts = np.bincount(split.target.astype(np.int64), minlength=target.size)
-        balanced = len(split) / (target.size * np.maximum(counts, 1))
+        classes = split.target.astype(np.int64)
+        counts = np.bincount(classes, split.weight, minlength=target.size)
+        total = len(split) if split.weight is None else counts.sum()
+        balanced = total / (target.size * np.where(counts > 0, counts, 1))
         return np.where(counts > 0, balanced, 1.0).astype(np.float32)
     weights = np.ones(target.size, dtype=np.float32)
     for index, weight in weights_by_index(wanted, target).items():
@@ -277,15 +319,3 @@ def _stored(target: npt.NDArray[Any], spec: Target) -> npt.NDArray[Any]:
         return target.astype(np.int32, copy=False)
     is_precise = target.dtype == np.float64 and spec.scale  # `encode` subtracts the mean before it casts to float32
     return target if is_precise else target.astype(np.float32, copy=False)
-
-
-def _weights(
-    split: Split, target: Target, class_weight: npt.NDArray[np.float32] | None
-) -> npt.NDArray[np.float32] | None:
-    by_class = None
-    if class_weight is not None and split.target is not None and target.kind == "classes":
-        by_class = class_weight[split.target.astype(np.int64)]
-    given = None if split.sample_weight is None else split.sample_weight.astype(np.float32)
-    if by_class is None or given is None:
-        return by_class if given is None else given
-    return by_class * given

@@ -94,7 +94,7 @@ def join_parts(model: keras.Model) -> None:
             layer.synchronized = True
     optimizer = model.optimizer
     optimizer.__class__ = type(type(optimizer).__name__, (SumsFirst, type(optimizer)), {})
-    loss_tracker(model).__class__ = _PartMean
+    loss_tracker(model).__class__ = PartMean
 
 
 def part_step(
@@ -114,7 +114,7 @@ def part_step(
     """
 
     def whole(rows: Any, indices: Any, size: Any, epoch: Any) -> None:  # noqa: ARG001  the same signature for all
-        step(feed.batch(rows[0], indices, epoch=epoch))
+        feed.run(step, rows[0], indices, epoch=epoch)
 
     def part_of_training(rows: Any, indices: Any, size: Any, epoch: Any) -> None:
         mine, device = replicas.part(indices, size)
@@ -124,24 +124,24 @@ def part_step(
         # See the module docstring: `fair` is the even share of the batch, and the weight corrects for uneven parts.
         weight = tf.cast(tf.shape(mine)[0], tf.float32) / fair
         before = replicas.before(indices, size)
-        step(feed.batch(rows[device], mine, epoch=epoch, weight=weight, before=before))
+        feed.run(step, rows[device], mine, epoch=epoch, weight=weight, before=before)
         tracker.examples = None
 
     def part_of_evaluation(rows: Any, indices: Any, size: Any, epoch: Any) -> None:  # noqa: ARG001
         mine, device = replicas.part(indices, size)
         if may_be_empty:
             nothing = tf.constant(0)
-            tf.cond(tf.size(mine) > 0, lambda: (step(feed.batch(rows[device], mine)), nothing)[1], lambda: nothing)
+            tf.cond(tf.size(mine) > 0, lambda: (feed.run(step, rows[device], mine), nothing)[1], lambda: nothing)
         else:
-            step(feed.batch(rows[device], mine))
+            feed.run(step, rows[device], mine)
 
     if replicas.count == 1:
         return whole
     return part_of_training if step == model.train_step else part_of_evaluation
 
 
-class _PartMean(keras.metrics.Mean):  # type: ignore[misc, unused-ignore]  # Keras has no types
-    """The running mean of the loss, which counts each part as its even share of the batch."""
+class PartMean(keras.metrics.Mean):  # type: ignore[misc, unused-ignore]  # Keras has no types
+    """The running mean of the loss, which counts each part as `examples`, such as its even share of the batch."""
 
     examples: Any = None
 
