@@ -216,7 +216,7 @@ def _of_columns(truth: Array, weight: Array | None, target: Target) -> Iterator[
 def _quantiles(split: Split, target: Target) -> Array:
     """Return the quantiles of each value, all values at the first level, then at the second."""
     truth = np.asarray(split.target, np.float64)
-    flat, weights = truth.reshape(len(truth), -1), split.sample_weight
+    flat, weights = truth.reshape(len(truth), -1), split.example_weight
     return np.quantile(flat, target.levels, axis=0, weights=weights, method="inverted_cdf").reshape(-1)
 
 
