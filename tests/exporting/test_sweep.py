@@ -35,6 +35,10 @@ KINDS = {
     "tied": DIGITS + "model: {type: autoencoder, encoder: dense, units: [32], latent_units: 8, tied: true}\n" + VALUES,
     "convolutional": DIGITS + "model: {type: autoencoder, encoder: convolutional, filters: [8, 4]}\n" + VALUES,
     "table": TABLE + "model: {type: mlp, units: [32]}\n" + CLASSES,
+    "tabm": TABLE.replace("test:", "scaling: quantile, test:")
+    + "model: {type: tabm, units: [32], members: 8, numeric_embedding: periodic}\n"
+    + CLASSES,
+    "realmlp": TABLE.replace("test:", "scaling: robust, test:") + "model: {type: realmlp, units: [32]}\n" + CLASSES,
     "text_lstm": TEXT.replace("KEYS", "")
     + "model: {type: lstm, units: [16], embedding_size: 8, mask_zero: true}\n"
     + CLASSES,

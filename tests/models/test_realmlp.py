@@ -82,3 +82,16 @@ def test_the_default_embedding_is_left_out_where_no_number_is_continuous_and_any
     assert [problem.path for problem in RealMlp(numeric_embedding="periodic").misfits(VECTOR)] == [
         ("numeric_embedding",)
     ]
+
+
+def test_an_exported_model_computes_the_same_in_layers_of_keras() -> None:
+    from dlrun.exporting.keras_file import foreign_layers
+    from dlrun.exporting.rebuilding import in_plain_layers
+
+    model = build(VECTOR, VALUE)
+    random = np.random.default_rng(0)
+    for weight in model.weights:
+        weight.assign(random.standard_normal(weight.shape))
+    plain, rows = in_plain_layers(model), random.standard_normal((9, 5)).astype("float32")
+    assert not foreign_layers(plain)
+    np.testing.assert_allclose(plain(rows), model(rows), rtol=1e-4, atol=1e-4)

@@ -119,3 +119,14 @@ def test_weights_of_examples_weigh_all_members() -> None:
     model.reset_metrics()
     weighted = model.train_on_batch(rows, truth, sample_weight=np.array([4.0, 0, 0, 0]), return_dict=True)["loss"]
     assert float(weighted) == pytest.approx(single, rel=1e-5)
+
+
+@pytest.mark.parametrize("target", [COLUMNS, BINARY, VALUES])
+def test_an_exported_model_computes_the_mean_in_operations_of_keras(target: Target) -> None:
+    from dlrun.exporting.keras_file import foreign_layers
+    from dlrun.exporting.rebuilding import in_plain_layers
+
+    model = TabM(units=(8,), members=4, dropout=0.1).build(VECTOR, target)
+    plain = in_plain_layers(model)
+    assert not foreign_layers(plain)
+    np.testing.assert_allclose(plain(inputs()), model(inputs()), atol=1e-5)

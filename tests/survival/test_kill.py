@@ -56,6 +56,21 @@ model: {{type: cnn, blocks: [{{filters: 8, pool_size: 2, dropout: 0.1}}], head_u
 optimizer: {{type: adamw, weight_decay: 0.01}}
 training: {{batch_size: 32, epochs: 3, cpu_shares: 2, feed: host}}
 """,
+    # Members with losses of their own, random scales and vectors of numbers.
+    "tabm": """dataset: {type: builtin, name: breast_cancer, validation: 0.2}
+model: {type: tabm, units: [12], members: 5, dropout: 0.2, numeric_embedding: periodic}
+loss: binary_crossentropy
+metrics: [accuracy, auc]
+optimizer: {type: adamw, use_ema: true, gradient_accumulation_steps: 2}
+training: {batch_size: 16, epochs: 4, class_weight: balanced}
+""",
+    "realmlp": """dataset: {type: builtin, name: diabetes, validation: 0.2}
+model: {type: realmlp, units: [16, 16]}
+loss: mean_squared_error
+optimizer: {type: adam, learning_rate: 0.05, beta_2: 0.95}
+schedule: coslog
+training: {batch_size: 16, epochs: 6, early_stopping: {patience_epochs: 6}}
+""",
     "autoencoder": f"""{DIGITS}
 model: {{type: autoencoder, units: [32], latent_units: 8, tied: true, input_noise: 0.2, output_activation: sigmoid}}
 loss: mean_squared_error
@@ -93,6 +108,7 @@ class Case:
 
 
 CASES = (
+    Case("tabm", "float32", "off", 1),
     Case("autoencoder", "float32", "on", 2),  # compiled by XLA in every process anew: seconds each
     Case("mlp", "float32", "off", 4),
     Case("cnn", "float32", "off", 5),
@@ -243,7 +259,8 @@ def test_hundreds_of_kills_leave_no_trace(
     """DLRUN_SOAK_KILLS says how many; 500 take about an hour on two cores."""
     monkeypatch.setenv("DLRUN_STATE", str(tmp_path / "state"))
     kills = int(os.environ.get("DLRUN_SOAK_KILLS", "500"))
-    shares = {case: kills * (index + 1) // 16 - kills * index // 16 for index, case in enumerate(EVERY_CASE)}
+    number = len(EVERY_CASE)
+    shares = {case: kills * (at + 1) // number - kills * at // number for at, case in enumerate(EVERY_CASE)}
 
     def soaked(case: Case) -> list[tuple[int, bool]]:
         folder = tmp_path / str(case)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from dlrun.data.columns.scaling import QuantileScaling, RobustScaling
+from dlrun.monotone import MonotoneCurve
 
 KINDS = (RobustScaling, QuantileScaling)
 NO_MARKS = np.zeros(1, bool)
@@ -37,8 +38,8 @@ def test_quantile_scaling_makes_a_heavy_tail_normal_and_interpolates() -> None:
     scaled = QuantileScaling.measure(values, is_mark=NO_MARKS).apply(values)
     assert abs(scaled.mean()) < 0.02
     assert scaled.std() == pytest.approx(1, abs=0.02)
-    between = QuantileScaling(((0.0, 1.0, 3.0),), ((-1.0, 0.0, 2.0),)).apply(column(-9, 0.5, 2, 9))[:, 0]
-    np.testing.assert_allclose(between, [-1, -0.5, 1, 2], atol=1e-6)
+    between = QuantileScaling((MonotoneCurve((0.0, 1.0, 3.0), (-1.0, 0.0, 2.0)),)).apply(column(-9, 0.5, 2, 99))[:, 0]
+    np.testing.assert_allclose(between, [-5, -0.5, 1, 5], atol=1e-6)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -6,12 +6,13 @@ Both are arithmetic that is the same in numpy and in Keras, so it is part of an 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
+
+from dlrun.monotone import MonotoneCurve, apply_curves, normal_scores
 
 Array = npt.NDArray[Any]
 ScalingName = Literal["standard", "robust", "quantile", "none"]
@@ -23,7 +24,9 @@ _FARTHEST = 1e6
 _LEAST_SPREAD = 1e-30
 """A smaller spread counts as none, because float32 could not divide by it."""
 
-_MOST_POINTS, _LEAST_POINTS, _ALL_POINTS = 128, 16, 1 << 14
+_LARGEST_SCORE = 5.0
+_MOST_KNOTS, _LEAST_KNOTS, _ALL_KNOTS = 128, 16, 1 << 14
+"""Knots of one number, and of all numbers together: they are stored with the model as text."""
 
 
 @dataclass(frozen=True)
@@ -79,20 +82,14 @@ class RobustScaling:
 
 @dataclass(frozen=True)
 class QuantileScaling:
-    """A map of each number to a normal distribution, piecewise linear between quantiles.
+    """A map of each number to a normal distribution, piecewise linear between quantiles, and cut off at -5 and 5.
 
     Args:
-        points: Distinct values of each number, ascending.
-        scores: The values that they become. Values between two points are interpolated; those outside become the first
-            or last score.
+        curves: The map of each number.
         type: Discriminator of the kinds of scaling.
-
-    Formula:
-        score = inverse of the normal distribution at the middle of the ranks of equal values, (rank + 1/2) / rows
     """
 
-    points: tuple[tuple[float, ...], ...]
-    scores: tuple[tuple[float, ...], ...]
+    curves: tuple[MonotoneCurve, ...]
     type: Literal["quantile"] = "quantile"
 
     @classmethod
@@ -102,12 +99,14 @@ class QuantileScaling:
         Shape:
             sample: `(rows, numbers)`. is_mark: `(numbers,)`.
         """
-        most = max(_LEAST_POINTS, min(_MOST_POINTS, _ALL_POINTS // max(1, sample.shape[1])))
-        found = [
-            ((0.0, 1.0), (0.0, 1.0)) if is_mark[number] else _normal_scores(sample[:, number], most=most)
-            for number in range(sample.shape[1])
-        ]
-        return cls(tuple(points for points, _ in found), tuple(scores for _, scores in found))
+        most = max(_LEAST_KNOTS, min(_MOST_KNOTS, _ALL_KNOTS // max(1, sample.shape[1])))
+        unchanged = MonotoneCurve((0.0, 1.0), (0.0, 1.0))
+        return cls(
+            tuple(
+                unchanged if mark else _normal_curve(sample[:, number], most=most)
+                for number, mark in enumerate(is_mark.tolist())
+            )
+        )
 
     def apply(self, values: Any, ops: Any = np) -> Any:
         """Return the scaled values.
@@ -119,36 +118,25 @@ class QuantileScaling:
         Shape:
             values and result: `(..., numbers)`, float32.
         """
-        # A search for the segment of a value does not exist in every format of exported models, but a sum over all
-        # segments does: those below the value are complete, and those above it have not begun.
-        segments = max(1, max(map(len, self.points)) - 1)
-        shape = (len(self.points), segments)
-        start, width, rise = np.zeros(shape, np.float32), np.ones(shape, np.float32), np.zeros(shape, np.float32)
-        for number, (points, scores) in enumerate(zip(self.points, self.scores, strict=True)):
-            count = len(points) - 1
-            start[number, :count], rise[number, :count] = points[:-1], np.diff(scores)
-            width[number, :count] = np.diff(np.array(points, np.float32))
-        below = -np.array([scores[0] for scores in self.scores], np.float32)
-        part = ops.clip((ops.expand_dims(values, -1) - start) / width, 0.0, 1.0)
-        # Not an addition: Keras 3.15 makes a BiasAdd of one, which TensorFlow Lite cannot convert for a sequence.
-        return ops.sum(part * rise, axis=-1) - below
+        if ops is not np:
+            return ops.clip(apply_curves(values, self.curves), -_LARGEST_SCORE, _LARGEST_SCORE)
+        scores = [curve(values[..., number]) for number, curve in enumerate(self.curves)]
+        return np.clip(np.stack(scores, axis=-1), -_LARGEST_SCORE, _LARGEST_SCORE).astype(np.float32)
 
 
 Scaling = Annotated[RobustScaling | QuantileScaling, Field(discriminator="type")]
 
 
-def _normal_scores(values: Array, *, most: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return distinct values of a number, and the normal score of each."""
-    distinct, counts = np.unique(values.astype(np.float32), return_counts=True)
-    shares = (np.cumsum(counts) - counts / 2) / len(values)
-    if len(distinct) > most:
-        kept = np.unique(np.searchsorted(shares, np.linspace(shares[0], shares[-1], most)))
-        distinct, shares = distinct[kept], shares[kept]
-    # Segments too narrow for float32 are joined.
-    apart = np.concatenate([[True], np.diff(distinct.astype(np.float64)) > _LEAST_SPREAD])
-    distinct, shares = distinct[apart], shares[apart]
-    normal = NormalDist()
-    return tuple(map(float, map(str, distinct))), tuple(round(normal.inv_cdf(share), 6) for share in shares.tolist())
+def _normal_curve(values: Array, *, most: int) -> MonotoneCurve:
+    """Return the curve that gives a number a normal distribution, with few digits, because it is stored as text."""
+    low, high = float(values.min()), float(values.max())
+    if high - low <= _LEAST_SPREAD:
+        return MonotoneCurve((low, low + max(1.0, abs(low))), (0.0, 1.0))
+    curve = normal_scores(values, most=most)
+    x, y = np.array(curve.x, np.float32), np.round(curve.y, 6)
+    # Knots that are too close for a division in float32 are joined.
+    kept = np.concatenate([[True], np.diff(x.astype(np.float64)) > _LEAST_SPREAD])
+    return MonotoneCurve(tuple(float(str(each)) for each in x[kept]), tuple(y[kept].tolist()))
 
 
 def _plain(values: Array) -> tuple[float, ...]:

@@ -200,14 +200,14 @@ def member_dense() -> type[keras.layers.Layer]:
             Shape:
                 Input: `(batch, members, width)`. Output: `(batch, members, units)`.
             """
-            return self._finished(keras.ops.einsum("bmw,mwu->bmu", inputs, self.kernel), self.bias)
+            product = keras.ops.einsum("bmw,mwu->bmu", inputs, self.kernel)
+            return keras.activations.get(self.activation)(shifted(product, self.bias))
 
         def in_plain_layers(self, inputs: Any) -> Any:
             """Compute the same as `call` with operations of Keras, and the present weights as constants."""
-            return self._finished(multiply_each(inputs, self.kernel.numpy()), self.bias.numpy())
-
-        def _finished(self, product: Any, bias: Any) -> Any:
-            return keras.activations.get(self.activation)(shifted(product, bias))
+            outputs = shifted(multiply_each(inputs, self.kernel.numpy()), self.bias.numpy())
+            # Not every function in keras.activations takes a symbolic tensor.
+            return keras.layers.Activation(self.activation, name=self.name)(outputs)
 
         def compute_output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
             """Return the shape of the output."""

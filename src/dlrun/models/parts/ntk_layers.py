@@ -142,16 +142,17 @@ def parametric_activation() -> type[keras.layers.Layer]:
             Shape:
                 Input and output: `(batch, width)`.
             """
-            return self._activated(inputs, self.rate * self.weight)
+            return self._mixed(inputs, keras.activations.get(self.activation)(inputs), self.rate * self.weight)
 
         def in_plain_layers(self, inputs: Any) -> Any:
             """Compute the same as `call` with operations of Keras, and the present weights as constants."""
-            return self._activated(inputs, self.rate * self.weight.numpy())
+            # Not every function in keras.activations takes a symbolic tensor.
+            activated = keras.layers.Activation(self.activation, name=self.name)(inputs)
+            return self._mixed(inputs, activated, self.rate * self.weight.numpy())
 
-        def _activated(self, inputs: Any, part: Any) -> Any:
+        def _mixed(self, inputs: Any, activated: Any, part: Any) -> Any:
             ops = keras.ops
-            difference = ops.subtract(keras.activations.get(self.activation)(inputs), inputs)
-            return ops.add(inputs, ops.multiply(difference, part))
+            return ops.add(inputs, ops.multiply(ops.subtract(activated, inputs), part))
 
         def get_config(self) -> dict[str, Any]:
             """Return the arguments in the form that Keras saves."""
