@@ -113,7 +113,9 @@ def keeps_averages(model: keras.Model) -> bool:
 
 def average_variables(model: keras.Model) -> None:
     """End training as Keras' `fit` does: an optimizer with `use_ema` writes the moving averages to the model."""
-    if int(host_value(model.optimizer.iterations)):  # before the first update there is nothing to average
+    # With gradient accumulation, the number of updates is no variable but a tensor that is computed from one.
+    updates = model.optimizer.iterations
+    if int(host_value(updates) if isinstance(updates, keras.Variable) else updates):  # or there is nothing to average
         model.optimizer.finalize_variable_values(model.trainable_weights)
 
 
