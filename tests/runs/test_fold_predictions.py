@@ -22,7 +22,7 @@ def test_what_is_written_is_read_to_the_bit(tmp_path: Path) -> None:
     assert not has_fold_predictions(folder)
     write_fold_predictions(folder, PREDICTED)
     found = read_fold_predictions(folder)
-    for name in ("rows", "outputs", "target", "names"):
+    for name in ("rows", "outputs", "target", "names", "weights"):
         before, after = getattr(PREDICTED, name), getattr(found, name)
         assert (before.dtype, before.tolist()) == (after.dtype, after.tolist())
 

@@ -12,7 +12,7 @@ from dlrun.metrics.metric import SPLIT_PREFIXES, directions_of, without_split
 from dlrun.names import nearest
 from dlrun.runs.directions import find_direction, parse_signed
 from dlrun.runs.record import IdentityRecord
-from dlrun.spec.identity import identify, identify_apart_from_fold, identify_apart_from_seed
+from dlrun.spec.identity import identify, identify_apart_from_fold, identify_apart_from_seed, identify_fold
 from dlrun.spec.parse import SpecFile, read_spec
 from dlrun.spec.types import Spec
 from dlrun.yaml_tree.document import Place
@@ -76,9 +76,9 @@ def plan_batch(combinations: Sequence[Combination], *, trust_plugins: bool = Fal
 
 def _planned_runs(file: SpecFile, combination: Combination, *, first: int) -> Iterator[Planned]:
     """Yield the run of a combination, or those of its folds."""
+    whole = identify(file)
     for number, spec in enumerate(file.spec.of_folds(), start=first):
-        own, fold = replace(file, spec=spec), spec.dataset.fold
-        identity = identify(own)
+        own, fold, identity = replace(file, spec=spec), spec.dataset.fold, identify_fold(spec, whole)
         if file.spec.folds is None or fold is None:
             yield Planned(number, combination, spec, identity, identify_apart_from_seed(own, identity), spec.name)
             continue

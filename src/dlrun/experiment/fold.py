@@ -36,4 +36,6 @@ def keep_fold_predictions(setup: TrainingSetup, folder: RunFolder) -> None:
     is_image = setup.dataset.features.kind == "image"
     names = nothing if split.origins is None or not is_image else np.array(list(map(str, split.origins)), np.str_)
     target = nothing if is_input or split.target is None else np.asarray(split.target)
-    write_fold_predictions(folder, FoldPredictions(np.asarray(split.rows, np.int64), outputs, target, names))
+    weights = nothing if split.sample_weight is None else np.asarray(split.sample_weight)
+    rows = np.asarray(split.rows, np.int64)
+    write_fold_predictions(folder, FoldPredictions(rows, outputs, target, names, weights))

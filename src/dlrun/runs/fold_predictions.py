@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -32,15 +32,18 @@ class FoldPredictions:
             reconstruction errors.
         target: Class indices, labels, or values in their original unit; empty for an autoencoder.
         names: The names of the files of images; empty for other data.
+        weights: The weights of the examples; empty if they have none.
 
     Shape:
         rows: `(k,)` int64. outputs: `(k, size)`; `(k,)` for errors. target: `(k,)` or `(k, size)`. names: `(k,)`.
+        weights: `(k,)`.
     """
 
     rows: Array
     outputs: Array
     target: Array
     names: Array
+    weights: Array = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
 def fold_predictions_file(folder: RunFolder) -> Path:
@@ -112,5 +115,6 @@ def _fits(found: FoldPredictions) -> bool:
         and found.outputs.ndim in (1, 2)
         and len(found.outputs) == count
         and (found.target.size == 0 or (found.target.dtype.kind in "biuf" and found.target.shape[:1] == (count,)))
+        and (found.weights.size == 0 or (found.weights.dtype.kind == "f" and found.weights.shape == (count,)))
         and (found.names.size == 0 or (found.names.dtype.kind == "U" and found.names.shape == (count,)))
     )

@@ -36,6 +36,16 @@ def identify(file: SpecFile) -> IdentityRecord:
     return IdentityRecord(spec=_of_spec(file.spec), code=_of_code(file), data=_of_places(file.spec.dataset.places()))
 
 
+def identify_fold(spec: Spec, whole: IdentityRecord) -> IdentityRecord:
+    """Return the identity of the run of a fold, from that of the spec with all folds: code and data are the same.
+
+    Args:
+        spec: Spec of the run.
+        whole: Identity of the spec that has the folds. Its data files need not be looked at again for each fold.
+    """
+    return whole.model_copy(update={"spec": _of_spec(spec)})
+
+
 def identify_apart_from_seed(file: SpecFile, identity: IdentityRecord) -> str:
     """Return a digest of the identity without the seed. Runs with the same digest differ only in their seed.
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -86,3 +87,11 @@ def test_folds_of_other_examples_do_not_belong_together() -> None:
     for wrong in (twice, lost, grown):
         with pytest.raises(RunError, match="do not divide the same examples"):
             check_parts(wrong)
+
+
+def test_weights_of_examples_are_a_column() -> None:
+    made = [
+        replace(part, predictions=replace(part.predictions, weights=np.array([1, 2], np.float32)))
+        for part in parts(CLASSES, PROBABILITIES, np.array([1, 0, 0, 1]))
+    ]
+    assert [line["weight"] for line in lines(made)] == ["2.0", "2.0", "1.0", "1.0"]

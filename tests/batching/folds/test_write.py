@@ -14,7 +14,7 @@ from dlrun.batching.grid import combine
 from dlrun.batching.plan import Planned, plan_batch
 from dlrun.batching.state import RunState
 from dlrun.batching.table import make_table
-from dlrun.runs.fold_predictions import FoldPredictions, write_fold_predictions
+from dlrun.runs.fold_predictions import FoldPredictions, read_fold_predictions, write_fold_predictions
 from dlrun.runs.folder import RunFolder
 from dlrun.signature import Target
 from run_folders import NOTHING
@@ -129,3 +129,26 @@ def test_runs_without_folds_have_none(tmp_path: Path) -> None:
     (plan,) = plan_batch(combine([tmp_path / "small.yaml"], [], []))
     folder = RunFolder.create(tmp_path, name="small")
     assert write_complete_folds([RunState(plan, "completed", folder.path)], runs_dir=tmp_path) == ()
+
+
+def test_two_names_for_the_same_model_are_two_folds(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    for name in ("small", "other"):
+        (tmp_path / f"{name}.yaml").write_text(SPEC.replace("small", name).replace("repeats: 2", "repeats: 1"))
+    planned = plan_batch(combine([tmp_path / "small.yaml", tmp_path / "other.yaml"], [], []))
+    found = write_complete_folds([ended(each, runs) for each in planned], runs_dir=runs)
+    assert [(each.record.name, len(each.runs)) for each in found] == [("small", 2), ("other", 2)]
+
+
+def test_the_scores_of_all_predictions_count_the_weights_of_the_examples(
+    planned: tuple[Planned, ...], tmp_path: Path
+) -> None:
+    states = [ended(each, tmp_path) for each in planned[:2]]
+    for state in states:
+        folder = RunFolder(state.folder or tmp_path)
+        found = read_fold_predictions(folder)
+        write_fold_predictions(folder, replace(found, weights=np.array([3, 1], np.float32)))
+    (folds,) = write_complete_folds(states, runs_dir=tmp_path)
+    # Fold 0 is right about its first example, of weight 3, and wrong about the other; fold 1 is right about both.
+    assert folds.record.out_of_fold["accuracy"].values == (0.75, 1.0)
+    assert folds.record.out_of_fold["accuracy"].pooled == 0.875

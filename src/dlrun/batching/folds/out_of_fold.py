@@ -72,7 +72,7 @@ def out_of_fold_csv(parts: Sequence[FoldPart]) -> bytes:
     """Return the predictions of all folds as CSV, in the order of repeats and rows.
 
     The columns are `row` (from 0, in the data before any example was held out), `fold`, `repeat`, `name` for images,
-    `truth`, `prediction`, and for classes the probability of each.
+    `weight` if examples have weights, `truth`, `prediction`, and for classes the probability of each.
     """
     text, writer = io.StringIO(), None
     for repeat in sorted({part.repeat for part in parts}):
@@ -101,6 +101,8 @@ def _columns(part: FoldPart) -> Iterator[tuple[OutputColumn, Cells]]:
         yield OutputColumn(name, is_text=True), list(map(str, cells.tolist()))
     if found.names.size:
         yield OutputColumn("name", is_text=True), found.names.tolist()
+    if found.weights.size:
+        yield OutputColumn("weight"), found.weights
     layout = layout_of(target, top=None)
     predicted = list(zip(layout.columns, layout.cells(found.outputs), strict=True))
     if target.kind in ("classes", "class_columns"):

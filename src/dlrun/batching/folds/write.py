@@ -42,10 +42,11 @@ def write_complete_folds(states: Sequence[RunState], *, runs_dir: Path) -> tuple
     Raises:
         RunError: The predictions of a run are missing or damaged, or a file cannot be written.
     """
-    members: dict[str, list[RunState]] = {}
+    members: dict[tuple[str, str], list[RunState]] = {}
     for state in sorted(states, key=lambda state: state.planned.number):
         if state.planned.is_fold:
-            members.setdefault(state.planned.model, []).append(state)
+            # The digest is without the name, in which two configs of the same model may differ.
+            members.setdefault((state.planned.model, state.planned.spec.name), []).append(state)
     complete = (of_one for of_one in members.values() if all(state.stage in GOOD for state in of_one))
     return tuple(_write(of_one, runs_dir) for of_one in complete)
 
@@ -124,7 +125,8 @@ def _predicted_scores(parts: Sequence[FoldPart]) -> Iterator[tuple[str, FoldScor
 def _overall(parts: Sequence[FoldPart]) -> Mapping[str, float]:
     collector = collector_of(parts[0].target)
     for part in parts:
-        collector.add(part.predictions.target, part.predictions.outputs)
+        found = part.predictions
+        collector.add(found.target, found.outputs, found.weights if found.weights.size else None)
     return collector.breakdown().overall
 
 
