@@ -141,4 +141,11 @@ def test_an_exported_model_returns_the_median_and_all_quantiles(to: str, tmp_pat
     assert made.measured.passed
     assert [*made.description.outputs] == ["values", "quantiles"]
     assert made.description.outputs["quantiles"][1:] == (3, 2)
-    assert made.description.plain()["levels"] == [0.1, 0.5, 0.9]
+    description = made.description.plain()
+    assert description["levels"] == [0.1, 0.5, 0.9]
+    intervals = description["intervals"]
+    assert (intervals["around"], intervals["unit"]) == ([0.1, 0.9], "log1p(value)")
+    found = columns(intervals=0.9)
+    for name, offset in zip(("rent", "area"), intervals["offsets"]["0.9"], strict=True):
+        upper = np.expm1(np.log1p(found[f"{name}_q0.9"].astype(np.float64)) + offset)
+        np.testing.assert_allclose(found[f"{name}_upper"], upper, rtol=1e-4)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ class ModelDescription:
             probable class, or labels above 0.5, are.
         calibration: How the probabilities in the output are calibrated: `none`, `temperature` or `isotonic`.
         levels: The levels of the output `quantiles`; empty if there is none.
+        intervals: What prediction intervals add to the predictions; empty if the run has none.
     """
 
     run: str
@@ -66,6 +68,7 @@ class ModelDescription:
     thresholds: tuple[float, ...] = ()
     calibration: Calibration = "none"
     levels: tuple[float, ...] = ()
+    intervals: Mapping[str, Any] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
         """Return the description as plain JSON values."""
@@ -78,6 +81,7 @@ class ModelDescription:
             **({"thresholds": list(self.thresholds)} if self.thresholds else {}),
             **({"calibration": self.calibration} if self.calibration != "none" else {}),
             **({"levels": list(self.levels)} if self.levels else {}),
+            **({"intervals": dict(self.intervals)} if self.intervals else {}),
         }
 
     def text(self) -> str:
@@ -113,6 +117,7 @@ def describe(model: ExportModel, whole: Any, *, run: str) -> ModelDescription:
         decision.thresholds,
         decision.calibration,
         levels=model.target.levels if QUANTILES in outputs else (),
+        intervals=model.intervals,
     )
 
 

@@ -11,6 +11,7 @@ from dlrun.data.files.column_names import inner_names, safe_names
 from dlrun.errors import RunError
 from dlrun.exporting.rebuilding import in_plain_layers, with_float_resizing, without_bincount
 from dlrun.models.parts.finish import finish_levels, finish_output
+from dlrun.runs.intervals import describe_offsets, read_intervals
 from dlrun.signature import Target
 from dlrun.system.keras_internals import operation_of
 
@@ -40,6 +41,7 @@ class ExportModel:
         target: What the model predicts.
         columns: The column of each input of `raw`; empty if the input is not a table or a series.
         packs: For each input of `raw` that packs several inputs of the exported model side by side, their names.
+        intervals: The distances of prediction intervals, as `describe_offsets` returns them; empty if there are none.
     """
 
     raw: keras.Model
@@ -48,6 +50,7 @@ class ExportModel:
     target: Target
     columns: Mapping[str, str] = field(default_factory=dict)
     packs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    intervals: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def output(self) -> str:
@@ -208,7 +211,16 @@ def plain_model(trained: Trained) -> ExportModel:
         raise RunError(f"{trained.folder.interface_json} is damaged: raw: {first_line}") from error
     core = in_plain_layers(_as_functional(trained.core))
     columns = {name: column for column, name in inner_names(tuple(interface.raw.columns_of_stored())).items()}
-    return ExportModel(raw, trained.preprocess(), core, interface.target, columns, packs)
+    return ExportModel(raw, trained.preprocess(), core, interface.target, columns, packs, _intervals(trained))
+
+
+def _intervals(trained: Trained) -> dict[str, Any]:
+    """Return the distances of prediction intervals, if they were measured with the checkpoint of the model."""
+    folder, target = trained.folder, trained.interface.target
+    stored = read_intervals(folder, target) if target.kind == "values" else None
+    if stored is None or not stored.is_of(folder, trained.checkpoint):
+        return {}
+    return describe_offsets(stored.conformal, target)
 
 
 def inputs_of(model: keras.Model) -> dict[str, Any]:

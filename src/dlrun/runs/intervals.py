@@ -6,6 +6,7 @@ import functools
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -17,6 +18,7 @@ from dlrun.signature import Target
 from dlrun.system.disk import disk, explained
 
 _LARGEST_BYTES = 1 << 28
+_DESCRIBED_LEVELS = (0.5, 0.8, 0.9, 0.95, 0.99)
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,34 @@ class StoredIntervals:
         """Return whether the scores were measured with a checkpoint of the run."""
         found = manifest_sum(folder.checkpoints / checkpoint)
         return checkpoint == self.checkpoint if self.manifest_sha256 is None else found == self.manifest_sha256
+
+
+def describe_offsets(conformal: ConformalScores, target: Target) -> dict[str, Any]:
+    """Describe intervals for programs that have only the predictions of a model.
+
+    Args:
+        conformal: The conformity scores of the validation split.
+        target: What the model predicts.
+
+    Returns:
+        `offsets`, for each level the distance of the bounds of each value from the prediction, or from the outermost
+        quantiles; `around`, from which of the two; and `unit`, where to add and subtract them. Empty for a
+        transformation that cannot be written as a formula.
+    """
+    if target.transform == "quantile":
+        return {}
+    low, high = (conformal.pairs or ((0, 0),))[0]
+    scale = target.scale or (1.0,) * target.size
+    return {
+        "examples": conformal.examples,
+        "around": [target.levels[low], target.levels[high]] if conformal.pairs else "values",
+        "unit": "value" if target.transform == "none" else f"{target.transform}(value)",
+        "offsets": {
+            f"{level:g}": [offset * each for offset, each in zip(conformal.offsets(level), scale, strict=True)]
+            for level in _DESCRIBED_LEVELS
+            if conformal.allows(level)
+        },
+    }
 
 
 def intervals_file(folder: RunFolder) -> Path:

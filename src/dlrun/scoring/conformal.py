@@ -98,6 +98,16 @@ class ConformalScores:
                 hint="train with a larger dataset.validation for a higher level",
             )
 
+    def offsets(self, level: float, *, pair: int = 0) -> tuple[float, ...]:
+        """Return the distance of the bounds of each value from the prediction, or from a pair of quantiles.
+
+        Args:
+            level: The probability, which `check_level` accepts.
+            pair: The place of the pair.
+        """
+        place = int(np.searchsorted(self.ranks, self._rank(level)))  # rounded up to a rank that is kept
+        return tuple(column[place] for column in self.scores[pair])
+
     def bounds(self, predicted: Array, level: float, *, main: int = 0) -> tuple[Array, Array]:
         """Return the lower and upper bound of each value.
 
@@ -117,8 +127,7 @@ class ConformalScores:
         # Of several pairs, the one whose quantiles need the smallest correction.
         pair = min(range(len(self.pairs)), key=lambda place: abs(self.levels[place] - level), default=0)
         low, high = self.pairs[pair] if self.pairs else (main, main)
-        place = int(np.searchsorted(self.ranks, self._rank(level)))  # rounded up to a rank that is kept
-        offset = np.array([column[place] for column in self.scores[pair]])
+        offset = np.array(self.offsets(level, pair=pair))
         lower, upper = predicted[:, low] - offset, predicted[:, high] + offset
         # A negative correction may exchange the bounds of a narrow interval.
         middle = (lower + upper) / 2
