@@ -10,7 +10,7 @@ from dlrun.runs.compare.baseline import main_split
 from dlrun.runs.record import RunRecord
 from dlrun.scoring.slices import FEWEST_EXAMPLES, ColumnSlices, Estimate, is_class_rate
 
-_MOST_RATES = 2
+_MOST_RATES = 3
 _MOST_GAPS = 30
 _MOST_ROWS = 12
 """Larger tables are collapsed; the plot shows all groups."""

@@ -65,22 +65,11 @@ class Measure:
 
     def __call__(self, outputs: Array) -> float:
         """Return the quantity for some predictions."""
-        return float(self.of_losses(self.losses(outputs)))
+        return self.of_losses(self.losses(outputs))
 
-    def of_losses(self, losses: Array, samples: Array | None = None) -> Any:
-        """Return the quantity for losses, or its values for bootstrap samples of the examples.
-
-        Args:
-            losses: Losses of the examples.
-            samples: Weights of the examples in each sample; None for the examples as they are.
-
-        Shape:
-            losses: `(n,)`. samples: `(samples, n)`. Returns: a number, or `(samples,)`.
-        """
-        if samples is not None:
-            mean = ratio(samples @ losses, samples.sum(axis=1), otherwise=np.nan)
-        else:
-            mean = losses.mean() if self.weights is None else weighted_mean(losses, self.weights).mean()
+    def of_losses(self, losses: Array) -> float:
+        """Return the quantity for the losses of the examples, `(n,)`."""
+        mean = float(losses.mean() if self.weights is None else weighted_mean(losses, self.weights).mean())
         return mean**0.5 if self.is_root else mean
 
 
@@ -139,15 +128,21 @@ class _Resampled:
 
     def __init__(self, measure: Measure, unchanged: Array, turns: int) -> None:
         blocks = bootstrap_weights(len(unchanged), seed=(1,), weight=measure.weights, samples=_SAMPLES)
-        self._weights = np.concatenate([block.astype(np.float32) for block in blocks])
-        self._measure, self._before = measure, measure.of_losses(unchanged, self._weights)
+        weights = np.concatenate([block.astype(np.float32) for block in blocks])
+        # Divided now, so that a mean is a single product of matrices.
+        self._shares = ratio(weights, weights.sum(axis=1, keepdims=True), otherwise=np.nan).astype(np.float32)
+        self._is_root, self._unchanged = measure.is_root, unchanged
         drawn = np.random.default_rng(2).multinomial(turns, np.full(turns, 1 / turns), _SAMPLES)
         self._turns = drawn / turns
 
     def interval(self, losses: Sequence[Array]) -> tuple[float | None, float | None]:
         """Return the interval of the mean increase for the losses of each shuffle."""
-        rises = [self._measure.of_losses(each, self._weights) - self._before for each in losses]
-        means = (np.stack(rises, axis=1) * self._turns).sum(axis=1)
+        # The differences are summed, so that a column that changes nothing has an interval of exactly 0.
+        rises = self._shares @ np.stack([each - self._unchanged for each in losses], axis=1)
+        if self._is_root:  # sqrt(after) - sqrt(before) = (after - before) / (sqrt(after) + sqrt(before))
+            before = (self._shares @ self._unchanged)[:, None]
+            rises = ratio(rises, np.sqrt(np.maximum(before + rises, 0)) + np.sqrt(before), otherwise=0.0)
+        means = (rises * self._turns).sum(axis=1)
         known = means[~np.isnan(means)]
         if not len(known):
             return None, None

@@ -20,7 +20,7 @@ FEWEST_EXAMPLES, FEWEST_POSITIVES = 30, 10
 MOST_CATEGORIES = 20
 """The most frequent categories of a column have slices of their own; the others share one."""
 MISSING, OTHER = "(missing)", "(other)"
-TRUE_POSITIVE_RATE, POSITIVE_RATE = "true_positive_rate", "positive_rate"
+TRUE_POSITIVE_RATE, POSITIVE_RATE, PRECISION = "true_positive_rate", "positive_rate", "precision"
 _CRITERIA = {TRUE_POSITIVE_RATE: "equal-opportunity", POSITIVE_RATE: "demographic-parity"}
 
 _FEW_NUMBERS = 10
@@ -162,13 +162,14 @@ def class_rates(truth: Array, predicted: Array, names: Mapping[int, str]) -> dic
         names: Names of the classes that count as positive, by their index.
 
     Formula:
-        true positive rate: P(predicted | true) · rate of positive predictions: P(predicted)
+        true positive rate: P(predicted | true) · rate of positive predictions: P(predicted) · precision:
+        P(true | predicted)
 
     Shape:
         truth, predicted: `(n,)`.
 
     Returns:
-        `true_positive_rate of NAME` and `positive_rate of NAME`; none with more than 10 classes.
+        `true_positive_rate of NAME`, `positive_rate of NAME` and `precision of NAME`; none with more than 10 classes.
     """
     found: dict[str, WeightedStatistic] = {}
     for index, name in names.items() if len(names) <= _MOST_CLASSES else ():
@@ -176,12 +177,13 @@ def class_rates(truth: Array, predicted: Array, names: Mapping[int, str]) -> dic
         found[f"{TRUE_POSITIVE_RATE} of {name}"] = rate_statistic(is_found, is_true, larger_is_better=True)
         everyone = np.ones(len(truth), bool)
         found[f"{POSITIVE_RATE} of {name}"] = rate_statistic(is_found, everyone)
+        found[f"{PRECISION} of {name}"] = rate_statistic(is_true, is_found, larger_is_better=True)
     return found
 
 
 def is_class_rate(score: str) -> bool:
     """Return whether a score is one of `class_rates`."""
-    return score.startswith(tuple(f"{rate} of " for rate in _CRITERIA))
+    return score.startswith(tuple(f"{rate} of " for rate in (TRUE_POSITIVE_RATE, POSITIVE_RATE, PRECISION)))
 
 
 def score_slices(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dlrun.scoring.slices import Slice
 
 _MOST_GAPS = 12
-_MOST_RATES = 2
+_MOST_RATES = 3
 """With more rates of classes than those of one class, only their gaps are shown."""
 
 
