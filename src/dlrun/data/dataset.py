@@ -267,7 +267,8 @@ class Source(Component, abc.ABC):
     def slicing_problems(self, names: Sequence[str]) -> Iterator[FieldProblem]:
         """Yield the columns that examples cannot be sliced by, each with its index; see `read_slice_values`."""
         what = f"examples of a dataset of type {self.type_name} cannot be sliced by {', '.join(names)}"
-        yield FieldProblem((), f"{what}: columns are read for tables only", "a dataset of type table")
+        hint = "for images in a list: dlrun eval RUN --data LIST --by COLUMN" if self.type_name == "images" else ""
+        yield FieldProblem((), f"{what}: it has no columns", "a dataset of type table, or texts in a file", hint)
 
     def read_slice_values(self, names: Sequence[str], splits: Mapping[str, Split]) -> Mapping[str, Mapping[str, Array]]:
         """Read columns of the files of the dataset, features or not, for the examples of splits.

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy.typing as npt
 
-from dlrun.data.columns import ColumnKeys, slice_problems, slice_values
-from dlrun.data.columns.texts import MISSING_VALUES, known_values
+from dlrun.data.columns import ColumnKeys, slice_problems, written_values
+from dlrun.data.columns.texts import MISSING_VALUES
+from dlrun.data.files.data_file import advice_on_absent
+from dlrun.data.files.json_lines import JsonLinesFile
+from dlrun.data.files.locate import kind_by_name, open_file
 from dlrun.data.interface import Interface
 from dlrun.data.table.input import TableInput
+from dlrun.data.text.input import TextInput
 from dlrun.errors import UsageError
 from dlrun.experiment.slices import refuse_problems
 
@@ -39,6 +44,13 @@ def keeping_columns(interface: Interface, source: str, by: Sequence[str]) -> Int
     if isinstance(raw, TableInput) and source != "-":  # standard input can be read only once
         with raw.reading.open(source) as table:
             refuse_problems([*slice_problems(by, table)])
+    elif isinstance(raw, TextInput) and kind_by_name(source) not in (None, JsonLinesFile) and Path(source).is_file():
+        # Lines of JSON may have different keys, so each of them is checked when it is read.
+        file = open_file(Path(source), raw.reading.file_format, head_only=True)
+        for name in by:
+            if name not in file.names:
+                expected, hint = advice_on_absent(name, file.names, row_like=file.row_like)
+                raise UsageError(f"--by: there is no column {name!r} in {source}", expected=expected, hint=hint)
     try:
         raw = raw.keeping(by)
     except UsageError as error:
@@ -54,14 +66,9 @@ def kept_values(kept: Mapping[str, Sequence[str | None]], dataset: Source) -> Ma
         kept: Values of each column as in the file, None if missing.
         dataset: The dataset of the spec, whose keys say how values are read.
     """
-    import pyarrow as pa
-
     keys = dataset if isinstance(dataset, ColumnKeys) else None
     listed, missing = (keys.listed, keys.missing_texts) if keys else ({}, MISSING_VALUES)
     return {
-        name: slice_values(
-            known_values(pa.array(values, pa.string()), missing),
-            is_category=listed.get(name) in ("categorical", "text"),
-        )
+        name: written_values(values, missing, is_category=listed.get(name) in ("categorical", "text"))
         for name, values in kept.items()
     }

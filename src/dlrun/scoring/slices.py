@@ -332,7 +332,8 @@ def _gap(
     compared = [*_comparable(key, slices, counted)]
     if len(compared) < 2:
         return None
-    (least, low), (most, high) = min(compared), max(compared, key=lambda pair: (pair[0], -pair[1]))
+    # Of equal scores the first is the lowest and the last the highest, so the two are never the same slice.
+    (least, low), (most, high) = min(compared), max(compared)
     count = min(len(samples[low][key]), len(samples[high][key]))
     # The samples of two slices are independent, so their differences are samples of the difference.
     drawn = samples[high][key][:count] - samples[low][key][:count]

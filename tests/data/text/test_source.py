@@ -436,3 +436,26 @@ def test_the_memory_for_many_texts_does_not_grow_with_them(tmp_path: Path) -> No
     examples, kilobytes = map(int, done.stdout.split())
     assert examples == 630_000
     assert kilobytes < 300_000  # its ids alone are 560 MB
+
+
+def test_columns_to_slice_by_belong_to_the_texts_of_their_rows(tmp_path: Path) -> None:
+    rows = [f"film number {n} is {('dull', 'fine')[n % 2]},{('no', 'yes')[n % 2]},s{n % 3},{n}" for n in range(60)]
+    (tmp_path / "x.csv").write_text("text,label,source,n\n" + "\n".join(rows) + "\n")
+    (tmp_path / "test.csv").write_text("text,label,source,n\nfilm number 99 is fine,yes,,99\n")
+    given = {"path": str(tmp_path / "x.csv"), "test_path": str(tmp_path / "test.csv"), "validation": 0.3}
+    dataset = Text.model_validate(given)
+    splits = dataset.load().splits
+    values = dataset.read_slice_values(("source", "n"), splits)
+    for name, split in splits.items():
+        assert split.origins is not None
+        assert [f"film number {n:.0f} is" for n in values[name]["n"]] == [text[:-5] for text in split.origins]
+    assert values["test"]["source"].tolist() == [""]
+    (problem,) = dataset.slicing_problems(("n", "sorce"))
+    assert (problem.path, problem.hint) == ((1,), "did you mean 'source'?")
+    (tmp_path / "lines").mkdir()
+    (tmp_path / "lines" / "a").mkdir()
+    (tmp_path / "lines" / "b").mkdir()
+    (tmp_path / "lines" / "a" / "x.txt").write_text("a text")
+    (tmp_path / "lines" / "b" / "x.txt").write_text("a text")
+    (problem,) = Text.model_validate({"path": str(tmp_path / "lines")}).slicing_problems(("n",))
+    assert "because they have no columns" in problem.what

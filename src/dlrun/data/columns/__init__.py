@@ -36,7 +36,7 @@ from dlrun.data.columns.raw import (
     read_rows,
 )
 from dlrun.data.columns.rows import CodedColumn, CodedRows, code_rows
-from dlrun.data.columns.slice_columns import read_slice_columns, slice_problems, slice_values
+from dlrun.data.columns.slice_columns import read_slice_columns, slice_problems, slice_values, take_rows, written_values
 from dlrun.data.columns.survey import ColumnSurvey, survey_columns
 from dlrun.data.columns.text_column import TextColumn, TextLengths, count_lengths
 from dlrun.data.columns.unknown import UnknownCategories, watch
@@ -85,5 +85,7 @@ __all__ = [
     "slice_values",
     "stored_blocks",
     "survey_columns",
+    "take_rows",
     "watch",
+    "written_values",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from dlrun.data.columns.survey import ColumnSurvey
 from dlrun.data.columns.texts import MISSING_VALUES, as_texts, known_values
 from dlrun.data.files.spelling import canonical_texts
 from dlrun.data.files.table_files import TableFiles
+from dlrun.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -86,6 +87,39 @@ def slice_values(known: pa.Array, table: TableFiles | None = None, *, is_categor
         if (layout := layout_of(survey)) is not None:
             return parse_dates(as_texts(known), layout)[0][:, PARTS.index("year")].astype(np.float64)
     return np.array(canonical_texts(as_texts(known)).fill_null("").to_pylist(), dtype=object)
+
+
+def written_values(
+    values: Sequence[str | None], missing: Sequence[str] = MISSING_VALUES, *, is_category: bool = False
+) -> Array:
+    """Return values as they are written in a file in the form to slice examples by; see `slice_values`.
+
+    Args:
+        values: Values of a column, None if missing.
+        missing: Texts that mark missing values.
+        is_category: Whether its numbers are codes, and every value is a category.
+    """
+    import pyarrow as pa
+
+    return slice_values(known_values(pa.array(values, pa.string()), missing), is_category=is_category)
+
+
+def take_rows(values: Mapping[str, Array], rows: Array | None, *, label: str) -> dict[str, Array]:
+    """Return the values of columns for the examples of a split.
+
+    Args:
+        values: Values of each column in all rows of the files.
+        rows: Numbers of the rows of the split.
+        label: Name of the files for the message.
+
+    Raises:
+        DataError: The files have fewer rows than when the dataset was loaded.
+    """
+    chosen = np.asarray(rows)
+    if any(len(of_column) <= chosen.max(initial=-1) for of_column in values.values()):
+        what = f"{label} has changed since its rows were read"
+        raise DataError(what, expected="the same file until the run has ended")
+    return {name: of_column[chosen] for name, of_column in values.items()}
 
 
 def _joined(parts: Sequence[pa.Array]) -> pa.Array:

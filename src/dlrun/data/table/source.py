@@ -17,6 +17,7 @@ from dlrun.data.columns import (
     read_slice_columns,
     slice_problems,
     stored_blocks,
+    take_rows,
 )
 from dlrun.data.dataset import Dataset, datasets
 from dlrun.data.files.locate import find_tables
@@ -116,14 +117,7 @@ class Table(TableKeys):
             DataError: A file lacks a column, or has fewer rows than when the dataset was loaded.
         """
         values = read_slice_columns(tuple(self._tables().values()), names, self)
-        found: dict[str, dict[str, Array]] = {}
-        for split, part in splits.items():
-            rows = np.asarray(part.rows)
-            if any(len(of_column) <= rows.max(initial=-1) for of_column in values.values()):
-                what = f"{self.path} has changed since its rows were read"
-                raise DataError(what, expected="the same file until the run has ended")
-            found[split] = {name: of_column[rows] for name, of_column in values.items()}
-        return found
+        return {split: take_rows(values, part.rows, label=self.path) for split, part in splits.items()}
 
     def _load_small(self) -> Dataset:
         return self._from_memory(divide_rows(self, plan_table(self, self._tables())))

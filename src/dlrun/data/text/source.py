@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,12 +13,14 @@ import numpy as np
 from pydantic import Field
 
 from dlrun.component import FieldProblem
+from dlrun.data.columns import take_rows, written_values
 from dlrun.data.dataset import Dataset, Source, datasets
 from dlrun.data.files.data_file import advice_on_absent
 from dlrun.data.files.encoding import notes_of
+from dlrun.data.files.json_lines import JsonLinesFile
 from dlrun.data.files.keys import FileKeys
 from dlrun.data.labels import Task
-from dlrun.data.splits import Split, fingerprint_of
+from dlrun.data.splits import Array, Split, fingerprint_of
 from dlrun.data.text.column_file import ColumnFile
 from dlrun.data.text.corpus import FileCorpus
 from dlrun.data.text.files import files_of
@@ -113,6 +115,37 @@ class Text(TextKeys, FileKeys, Source):
         """
         stamp = self._stamp()
         return _loaded(self, stamp) if stamp is not None else self._load()
+
+    def slicing_problems(self, names: Sequence[str]) -> Iterator[FieldProblem]:
+        """Yield the columns that the files of texts do not have; all of them, for texts in folders and in lines."""
+        try:
+            file = self._files(self._places())["train"][0]
+            found, opened = file.names(), file.open(head_only=True) if isinstance(file, ColumnFile) else None
+        except DataError:  # load() raises it: the data is wrong, not the names
+            return
+        if opened is None:
+            what = f"the texts of {file.path} cannot be sliced by {', '.join(names)}, because they have no columns"
+            yield FieldProblem((), what, "texts in a CSV, Parquet or JSON lines file")
+            return
+        for index, name in enumerate(names):
+            # Lines of JSON may have different keys, and only the first lines were read.
+            if name not in found and not isinstance(opened, JsonLinesFile):
+                expected, hint = advice_on_absent(name, found, row_like=opened.row_like)
+                yield FieldProblem((index,), f"there is no column {name!r}", expected, hint)
+
+    def read_slice_values(self, names: Sequence[str], splits: Mapping[str, Split]) -> Mapping[str, Mapping[str, Array]]:
+        """Read columns of the files again, and select the texts of each split.
+
+        Raises:
+            DataError: A file lacks a column, or has fewer texts than when the dataset was loaded.
+        """
+        reading = replace(self._reading, keep=tuple(names))
+        rows: list[tuple[str | None, ...]] = []
+        for files in self._files(self._places()).values():
+            corpus = FileCorpus(tuple(replace(file, reading=reading) for file in files), self.classes)
+            rows += [named.row.kept for named in corpus]
+        values = {name: written_values([row[index] for row in rows]) for index, name in enumerate(names)}
+        return {split: take_rows(values, part.rows, label=str(self.path)) for split, part in splits.items()}
 
     def _load(self) -> Dataset:
         corpora = {

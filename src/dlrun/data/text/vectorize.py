@@ -48,11 +48,12 @@ class Vectorized:
 
 def numbered(targets: Mapping[str, Array]) -> dict[str, Split]:
     """Return splits of text numbers, counted through all splits, with their targets."""
-    starts = itertools.accumulate(map(len, targets.values()), initial=0)
-    return {
-        name: Split(np.arange(start, start + len(target)), target)
-        for (name, target), start in zip(targets.items(), starts, strict=False)
-    }
+    splits, start = {}, 0
+    for name, target in targets.items():
+        numbers = np.arange(start, start + len(target))
+        splits[name] = Split(numbers, target, rows=numbers)
+        start += len(target)
+    return splits
 
 
 def vectorize(
