@@ -22,6 +22,7 @@ SOURCE = ROOT / "src" / "dlrun"
 FUNCTIONS = (
     "bench",
     "calibrate",
+    "ensemble",
     "evaluate",
     "explain",
     "export",
@@ -38,6 +39,7 @@ COMMANDS = {
     "train.py": "train",
     "resume.py": "resume",
     "reproduce.py": "reproduce",
+    "ensemble.py": "ensemble",
     "evaluate.py": "evaluate",
     "calibrate.py": "calibrate",
     "predict.py": "predict",

@@ -27,6 +27,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dlrun.batching.ensemble import ensemble
     from dlrun.benchmark.bench import Benchmark, bench
     from dlrun.errors import (
         CheckpointError,
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     )
 
 _MODULES = {
+    "batching.ensemble": ("ensemble",),
     "benchmark.bench": ("bench", "Benchmark"),
     "errors": (
         "CheckpointError",
@@ -140,6 +142,7 @@ __all__ = [
     "WrittenPredictions",
     "bench",
     "calibrate",
+    "ensemble",
     "evaluate",
     "explain",
     "export",

@@ -6,13 +6,24 @@ The fields of a component are its YAML keys, and one method builds the TensorFlo
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, SecretBytes, SecretStr, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    SecretBytes,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError, PydanticUserError
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
 
 from dlrun.errors import UsageError
 
@@ -99,6 +110,33 @@ def read_fields(fields: type[M], plain: Mapping[str, Any]) -> M:
         except ValidationError as of_json:
             is_json = all(each["type"] != "json_invalid" for each in of_json.errors(include_url=False))
             raise (of_json if is_json else error) from None
+
+
+def nested(kind: str, find: Callable[[str], type[Component] | None]) -> Any:
+    """Return the type of a field that contains another component, written as `{type: name, ...its keys...}`.
+
+    Args:
+        kind: Kind of the component, for messages: `model`.
+        find: Function that returns the class registered under a name, such as `models.find`.
+    """
+
+    def read(value: Any) -> Component:
+        if isinstance(value, Component):
+            return value
+        name = value.get("type") if isinstance(value, Mapping) else None
+        fields = find(name) if isinstance(name, str) else None
+        if fields is None:
+            found = {"kind": kind, "found": repr(name if name is not None else value)}
+            raise PydanticCustomError("nested", "Input should be a {kind} with a known type, but is {found}", found)
+        try:
+            return read_fields(fields, {key: each for key, each in value.items() if key != "type"})
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise PydanticCustomError("nested", "{where}: {what}", {"where": where, "what": first["msg"]}) from error
+
+    schema = {"type": "object", "properties": {"type": {"type": "string"}}, "required": ["type"]}
+    return Annotated[Any, BeforeValidator(read), PlainSerializer(lambda made: made.plain()), WithJsonSchema(schema)]
 
 
 def unstable(made: BaseModel) -> Iterator[Unstable]:

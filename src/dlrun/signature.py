@@ -82,6 +82,8 @@ class Features:
         embedded: Columns of category ids, which occupy the end of the last axis (kinds `vector` and `sequence`).
         continuous: Continuous numbers, in the order of their places; for these a model can learn numeric embeddings.
             None if it is not known which features are continuous, as before the data is loaded.
+        members: For an ensemble, the features of each member, which lie flattened one after the other in a vector;
+            empty if all members have these same features.
     """
 
     kind: FeatureKind
@@ -89,6 +91,7 @@ class Features:
     vocabulary_size: int | None = None
     embedded: tuple[Embedded, ...] = ()
     continuous: tuple[Continuous, ...] | None = field(default=None, compare=False)
+    members: tuple[Features, ...] = ()
 
     @property
     def size(self) -> int:
@@ -145,6 +148,8 @@ class Target:
         levels: Levels of the quantiles of each value that the model predicts, ascending, chosen by the loss. Its
             outputs are all values at the first level, then at the second. If empty, it predicts one number for each
             value.
+        members: For an ensemble, the target of each member, which may learn the values in another unit; empty if all
+            members have this same target.
     """
 
     kind: TargetKind
@@ -161,6 +166,7 @@ class Target:
     curves: tuple[MonotoneCurve, ...] = ()
     decision: Decision | None = None
     levels: tuple[float, ...] = ()
+    members: tuple[Target, ...] = ()
 
     @classmethod
     def of_input(cls, features: Features) -> Target:

@@ -48,8 +48,13 @@ def reconstructing(features: Features, parameters: int, **keys: Any) -> Case:
 
 CONVOLUTIONS = ({"filters": 5, "pool_size": 2}, {"filters": 6, "padding": "same", "strides": (2, 1)})
 PBLD = {"type": "periodic", "form": "pbld", "frequencies": 5, "size": 4}
+MEMBERS = tuple(
+    {"weight": 0.5, "encoding": "index", "activation": "linear", "model": {"type": name, **keys}}
+    for name, keys in (("linear", {}), ("mlp", {"units": (5,)}))
+)
 CASES = (
     Case("linear", {}, IMAGE, CLASSES, 9 * 7 * 2 * 4 + 4),
+    Case("ensemble", {"members": MEMBERS}, VECTOR, CLASSES, (6 * 4 + 4) + (6 * 5 + 5) + (5 * 4 + 4)),
     Case("linear", {"l2": 1e-4}, VECTOR, VALUE, 6 + 1),
     Case("mlp", {"units": (16, 8)}, VECTOR, BINARY, (6 * 16 + 16) + (16 * 8 + 8) + (8 + 1)),
     Case("linear", {"solver": "least_squares"}, SEQUENCE, VALUE, 8 * 3 + 1),
@@ -298,7 +303,7 @@ def test_only_the_last_layers_are_float32_under_mixed_precision(case: Case) -> N
     assert output.dtype.name == "float32"
     assert keras.ops.any(output != keras.ops.cast(keras.ops.cast(output, "bfloat16"), "float32"))
     # The input of a least-squares solution is not rounded either.
-    precise = ("head", "reconstruction", "output", "shortcut", "numeric_embedding")
+    precise = ("head", "reconstruction", "output", "shortcut", "numeric_embedding", "log_mean")
     inner = [layer for layer in model.layers[1:] if not any(part in layer.name for part in precise)]
     assert {layer.compute_dtype for layer in inner if layer.name != "code_penalty"} <= {"bfloat16"}
     assert {weight.dtype for weight in model.weights} == {"float32"}

@@ -19,6 +19,7 @@ from dlrun.cli.calibrate import calibrate
 from dlrun.cli.data import data
 from dlrun.cli.display.terminal import tell, width_of, wrapped_message
 from dlrun.cli.doctor import doctor
+from dlrun.cli.ensemble import ensemble
 from dlrun.cli.evaluate import evaluate
 from dlrun.cli.explain import explain
 from dlrun.cli.export import export
@@ -184,6 +185,7 @@ app.command("eval")(evaluate)
 app.command()(calibrate)
 app.command()(predict)
 app.command()(export)
+app.command()(ensemble)
 app.command()(reproduce)
 app.command()(explain)
 app.command()(report)

@@ -3,6 +3,7 @@
 from dlrun.data.arrays.source import Arrays
 from dlrun.data.builtin import Builtin
 from dlrun.data.dataset import Dataset, Source, datasets
+from dlrun.data.ensemble.source import EnsembleSource
 from dlrun.data.images.source import Images
 from dlrun.data.preprocess import ArrayPreprocess, Preprocess
 from dlrun.data.series.source import Series
@@ -17,6 +18,7 @@ __all__ = [
     "Arrays",
     "Builtin",
     "Dataset",
+    "EnsembleSource",
     "Images",
     "Preprocess",
     "Series",

@@ -13,6 +13,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from dlrun.data.array_input import ArrayInput
 from dlrun.data.columns import ColumnsPreprocess
+from dlrun.data.ensemble.input import EnsembleInput
+from dlrun.data.ensemble.preprocess import EnsemblePreprocess
 from dlrun.data.images.input import ImageInput
 from dlrun.data.preprocess import ArrayPreprocess, Preprocess
 from dlrun.data.raw_input import Examples, RawInput, begun, whole
@@ -35,8 +37,12 @@ if TYPE_CHECKING:
     Raw = RawInput
     AnyPreprocess = Preprocess
 else:
-    Raw = Annotated[ArrayInput | ImageInput | TableInput | TextInput | SeriesInput, Field(discriminator="type")]
-    AnyPreprocess = Annotated[ArrayPreprocess | ColumnsPreprocess | TokenPreprocess, Field(discriminator="type")]
+    Raw = Annotated[
+        ArrayInput | ImageInput | TableInput | TextInput | SeriesInput | EnsembleInput, Field(discriminator="type")
+    ]
+    AnyPreprocess = Annotated[
+        ArrayPreprocess | ColumnsPreprocess | TokenPreprocess | EnsemblePreprocess, Field(discriminator="type")
+    ]
 
 
 @dataclass(frozen=True)
@@ -133,12 +139,16 @@ def _problems(interface: Interface) -> Iterator[str]:
             yield f"{name} is {list(shape)}"
     if features.vocabulary_size is not None and not 1 <= features.vocabulary_size <= _LARGEST_SIZE:
         yield f"features.vocabulary_size is {features.vocabulary_size}"
-    for column in features.embedded:
+    for member in features.members:
+        if any(length < 1 for length in member.shape) or math.prod(member.shape) > features.size:
+            yield f"the features of a member have the shape {list(member.shape)}"
+    for column in (each for part in (features, *features.members) for each in part.embedded):
         sizes = (column.categories, column.size, column.words or 0)
         if min(sizes[:2]) < 1 or sizes[2] < 0 or max(sizes) > _LARGEST_SIZE:
             yield f"features.embedded has the sizes {sizes}"
     yield from _problems_of_raw(interface.raw, interface.preprocess.raw_shape)
-    yield from _problems_of_target(target)
+    for each in (target, *target.members):
+        yield from _problems_of_target(each)
 
 
 def _problems_of_raw(raw: Raw, stored: tuple[int, ...]) -> Iterator[str]:
@@ -156,6 +166,8 @@ def _problems_of_raw(raw: Raw, stored: tuple[int, ...]) -> Iterator[str]:
         made = (raw.sequence_length,)
     elif isinstance(raw, SeriesInput):
         made = (raw.history, *stored[1:])
+    elif isinstance(raw, EnsembleInput):
+        made = (sum(math.prod(shape) for shape in raw.shapes),)
     if made != stored:
         yield f"raw returns examples of the shape {list(made)}, but preprocess.raw_shape is {list(stored)}"
 

@@ -73,6 +73,11 @@ class RawInput(abc.ABC):
         """Whether `read` with a target also reads the weights of examples."""
         return False
 
+    @property
+    def has_steps(self) -> bool:
+        """Whether the examples are windows of a series."""
+        return False
+
     @abc.abstractmethod
     def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
         """Read the examples of a file, a folder, a glob, or `-` for standard input, in bounded memory.

@@ -210,7 +210,7 @@ def _evaluate_file(
     predictor, scores, collector = trained.predictor(), trained.streamed_scores(), collector_of(target)
     undecided = _Undecided(trained) if target.decision is not None else None
     coverage = None if scored is None else scored.coverage(predictor, folder, trained.checkpoint)
-    naive = _naive_of_file(folder, file, target, is_series=interface.raw.type == "series")
+    naive = _naive_of_file(folder, file, target, is_series=interface.raw.has_steps)
     examples = unlabelled = blank = 0
     kept: dict[str, list[str | None]] = {name: [] for name in by}
     for block in blocks:

@@ -198,10 +198,19 @@ def interrupted(folder: RunFolder, *, signal: int | None = None) -> Interrupted:
     cluster = read_cluster()
     command = cluster.resume_command(folder.id) + runs_option(folder)
     error = Interrupted(f"stopped; the run is in {folder.path}", hint=f"{command} continues at the next step")
+    if _is_ensemble(folder):
+        hint = f"dlrun ensemble joins the runs again; dlrun runs rm {folder.id}{runs_option(folder)} removes this one"
+        error = Interrupted(f"stopped; the ensemble in {folder.path} is not complete", hint=hint)
     if not cluster.is_chief:
         error = Interrupted("stopped; the run is in the run folder of worker 0")
     error.exit_code = 128 + (signal or SIGINT)
     return error
+
+
+def _is_ensemble(folder: RunFolder) -> bool:
+    with suppress(RunError):
+        return folder.read_record().is_ensemble
+    return False
 
 
 def runs_option(folder: RunFolder) -> str:

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.errors import UsageError
+from dlrun.experiment.ensemble.join import EnsembleOptions, join_runs
 from dlrun.experiment.session import TrainingResult
 from dlrun.experiment.train import train_file
 from dlrun.runs import RUNS_DIR
+from dlrun.runs.folder import RunFolder
 from dlrun.runs.history import Row
 from dlrun.runs.interface import data_changes, read_interface
 from dlrun.runs.provenance.environment import differences
 from dlrun.runs.query.catalog import find_run
+from dlrun.runs.record import EnsembleRecord, read_record
 from dlrun.spec.parse import override_list
 from dlrun.spec.stored import read_stored_spec
 from dlrun.training.progress.events import Listener, silent
@@ -102,6 +105,8 @@ def reproduce(
     record = before.read_record()
     if record.weights_sha256 is None:
         raise UsageError(f"the run {before.id} was not completed", expected="a completed run", hint="dlrun resume")
+    if record.ensemble is not None:
+        return _join_again(before, record.ensemble, runs_dir=Path(runs_dir), overrides=overrides, listener=listener)
     rows = before.read_metrics()  # damage is found here, before an hour of training
     file = read_stored_spec(before, overrides, trust_plugins=trust_plugins, trains=bool(overrides))
     again = train_file(file, runs_dir=Path(runs_dir), listener=listener)
@@ -112,6 +117,50 @@ def reproduce(
         identical=record.weights_sha256 == after.weights_sha256 and first_epoch is None,
         first_epoch=first_epoch,
         largest=largest,
+        environment=tuple(differences(record.environment, after.environment)),
+        data=() if after.dataset is None else data_changes(before, after.dataset, read_interface(again.folder)),
+    )
+
+
+def _join_again(
+    before: RunFolder,
+    made: EnsembleRecord,
+    *,
+    runs_dir: Path,
+    overrides: tuple[str, ...],
+    listener: Listener,
+) -> Reproduction:
+    """Join the members of an ensemble again, and compare the two.
+
+    Raises:
+        UsageError: A member was removed, or has been trained since.
+    """
+    for member in made.members:
+        path = runs_dir / member.id
+        now = read_record(path / "run.json").weights_sha256 if (path / "run.json").is_file() else None
+        if now is None or now != member.weights_sha256:
+            what = "is no longer there" if now is None else "has been trained since"
+            raise UsageError(
+                f"the ensemble {before.id} cannot be joined again, because its member {path} {what}",
+                expected="its members as they were",
+                hint=f"{before.id} is complete without them; dlrun eval {before.id} evaluates it",
+            )
+    record = before.read_record()
+    options = EnsembleOptions(made.method, record.name, overrides)
+    runs = [str(runs_dir / member.id) for member in made.members]
+    again = join_runs(runs, options, runs_dir=runs_dir, listener=listener)
+    after = again.folder.read_record()
+    scores = {
+        f"{split}_{name}": (value, after.result.get(split, {}).get(name))
+        for split, values in record.result.items()
+        for name, value in values.items()
+        if value != after.result.get(split, {}).get(name)
+    }
+    return Reproduction(
+        again,
+        identical=record.weights_sha256 == after.weights_sha256 and not scores,
+        first_epoch=None,
+        largest=scores,
         environment=tuple(differences(record.environment, after.environment)),
         data=() if after.dataset is None else data_changes(before, after.dataset, read_interface(again.folder)),
     )

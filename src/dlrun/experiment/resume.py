@@ -71,8 +71,10 @@ def resume(  # noqa: PLR0913  an option each, by keyword
     folder, cluster = find_run(str(run), runs_dir=Path(runs_dir)), read_cluster()
     held = held_folder(folder, cluster=cluster)
     with open_session(held, listener=listener, timeline=Timeline(began), cluster=cluster) as session:
-        overrides = override_list(overrides)
-        file, record = read_changed_spec(folder, overrides, trust_plugins=trust_plugins), folder.read_record()
+        overrides, record = override_list(overrides), folder.read_record()
+        if record.is_ensemble:
+            _refuse_ensemble(record, overrides)
+        file = read_changed_spec(folder, overrides, trust_plugins=trust_plugins)
         if record.status == "completed" and not overrides:
             return _complete_run(session, file, record)
         # After the answer for a complete run, which needs no checkpoint.
@@ -93,6 +95,26 @@ def resume(  # noqa: PLR0913  an option each, by keyword
             return going_on.result(scores)
 
 
+def _refuse_ensemble(record: RunRecord, overrides: tuple[str, ...]) -> None:
+    """Raise an error for an ensemble that is not complete, or that would have to be trained.
+
+    Raises:
+        UsageError: There is nothing to train.
+    """
+    if record.status != "completed":
+        raise UsageError(
+            f"{record.id} is an ensemble that was not completed, and it has nothing to train",
+            expected="a run that is trained",
+            hint=f"dlrun ensemble joins its members again; dlrun runs rm {record.id} removes it",
+        )
+    if overrides:
+        raise UsageError(
+            f"{record.id} is an ensemble, which has nothing to train",
+            expected="a run that is trained",
+            hint="train its members longer, and join them again with dlrun ensemble",
+        )
+
+
 def _own_folder(session: Session, file: SpecFile) -> AbstractContextManager[RunFolder]:
     """The folder that this process writes to: the run's for the chief, one in a temporary place for another worker."""
     if session.cluster.is_chief:
@@ -102,7 +124,8 @@ def _own_folder(session: Session, file: SpecFile) -> AbstractContextManager[RunF
 
 def _complete_run(session: Session, file: SpecFile, record: RunRecord) -> TrainingResult:
     """Complete the report if a kill prevented it, and lost predictions for a fold, and return the result of the run."""
-    session.listener(Note("resume", f"{session.folder.id} is complete; --set training.epochs=N trains it longer"))
+    more = "an ensemble has nothing to train" if record.is_ensemble else "--set training.epochs=N trains it longer"
+    session.listener(Note("resume", f"{session.folder.id} is complete; {more}"))
     if session.cluster.is_chief and file.spec.training.report:
         _complete_report(session, file, record)
     if session.cluster.is_chief and file.spec.dataset.fold is not None and not has_fold_predictions(session.folder):

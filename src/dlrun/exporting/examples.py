@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from dlrun.data import EnsembleSource
 from dlrun.data.interface import Interface
 from dlrun.data.raw_input import Examples
 from dlrun.errors import DataError
@@ -74,7 +75,8 @@ def own_sample(interface: Interface, spec: Spec) -> Sample | None:
     """
     if interface.raw.type != "array":
         # Datasets keep encoded examples in memory; the raw examples are only in the files.
-        places = (getattr(spec.dataset, key, None) for key in _PATHS)
+        source_of = spec.dataset.members[0] if isinstance(spec.dataset, EnsembleSource) else spec.dataset
+        places = (getattr(source_of, key, None) for key in _PATHS)
         source = next((place for place in places if place), None)
         return None if source is None else read_sample(interface, str(source))
     dataset = spec.dataset.load()

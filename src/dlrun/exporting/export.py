@@ -251,7 +251,7 @@ def _export(
             raise _too_far(measured, place, sample)
     # The check ran this code with the temporary path; users get it with the final one.
     loading = loading_code(place.format.name, place.path)
-    has_steps = trained.interface.raw.type == "series"
+    has_steps = trained.interface.raw.has_steps
     example = example_code(place.format.name, written.description, written.examples[0], has_steps=has_steps)
     return ExportedModel(
         path=place.path,

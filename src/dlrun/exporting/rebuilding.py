@@ -24,10 +24,12 @@ def without_bincount(preprocess: keras.Model) -> keras.Model:
     """Return a copy that counts ids by adding one-hot vectors."""
     import keras
 
-    if not any(_counts(layer) for layer in preprocess.layers):
+    if not any(_counts(layer) for layer in all_layers(preprocess)):
         return preprocess
 
     def call(layer: Any, *arguments: Any, **options: Any) -> Any:
+        if isinstance(layer, keras.Model):  # the preprocessing of a member of an ensemble
+            return without_bincount(layer)(*arguments, **options)
         if not _counts(layer):
             return layer(*arguments, **options)
         one_hot = keras.ops.one_hot(arguments[0], layer.num_tokens, dtype="float32")

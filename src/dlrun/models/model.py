@@ -29,6 +29,9 @@ class Model(Component, abc.ABC):
     trains_members: ClassVar[bool] = False
     """Whether its output in training has an axis of members, `(batch, members, units)`, each with a loss of its own."""
 
+    is_trainable: ClassVar[bool] = True
+    """Whether it is trained; False for one that only joins networks that were trained before."""
+
     @abc.abstractmethod
     def build(self, features: Features, target: Target) -> keras.Model:
         """Build the Keras model without compiling it.

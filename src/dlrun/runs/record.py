@@ -219,6 +219,42 @@ class TrackingRecord(_Group):
     place: str
 
 
+class EnsembleMemberRecord(_Group):
+    """A run that an ensemble was joined from.
+
+    Args:
+        id: The id of the run.
+        weight: The weight of its predictions; 0 if it was left out.
+        checkpoint: The name of the checkpoint that was taken.
+        weights_sha256: As in its run.json.
+        spec_sha256: As in its run.json.
+        validation: Its scores on its own validation split.
+    """
+
+    id: str
+    weight: float
+    checkpoint: str
+    weights_sha256: str | None = None
+    spec_sha256: str | None = None
+    validation: Scores = {}
+
+
+class EnsembleRecord(_Group):
+    """How an ensemble was joined.
+
+    Args:
+        method: How the weights were chosen: `mean` or `greedy`.
+        notes: What was chosen, with the reasons.
+        members: The runs.
+        validation: The mean over the members of their own validation scores.
+    """
+
+    method: str
+    notes: tuple[str, ...] = ()
+    members: tuple[EnsembleMemberRecord, ...]
+    validation: Scores = {}
+
+
 class IdentityRecord(_Group):
     """What identifies equal runs; each value is a hexadecimal sha256. `identity.py` explains what they cover.
 
@@ -273,6 +309,7 @@ class RunRecord(_Group):
         weights_sha256: The sha256 of the bytes of all model variables after the last step, in model order.
         exact: Whether a resumed run equals an uninterrupted one to the bit.
         resumed: How often the run was resumed.
+        ensemble: The runs that it was joined from, if it is an ensemble.
         tags: The tags that the user gave it.
         tracking: The run in an experiment tracker, if one follows it.
         signature_note: Why the run could not be signed, or that the user's secret was created again.
@@ -315,12 +352,18 @@ class RunRecord(_Group):
     weights_sha256: str | None = None
     exact: bool = True
     resumed: Count = 0
+    ensemble: EnsembleRecord | None = None
     tags: tuple[str, ...] = ()
     tracking: TrackingRecord | None = None
     signature_note: str | None = None
     checkpoints_removed: str | None = None
     files_sha256: dict[str, str] = {}
     checkpoints_sha256: dict[str, str] = {}
+
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether it was joined from other runs, which `ensemble` describes once they are read."""
+        return self.model is not None and self.model.type == "ensemble"
 
 
 def read_record(run_json: Path) -> RunRecord:

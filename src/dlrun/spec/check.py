@@ -31,6 +31,7 @@ def find_problems(draft: Draft, description: Description | None, *, trains: bool
     """
     yield from _own_problems(draft)
     if trains:
+        yield from _trainable(draft.model_type)
         yield from training_problems(draft, description)
     if draft.training is not None:
         yield from _metric_names(draft, draft.training, description)
@@ -60,6 +61,12 @@ def _target_fits(draft: Draft, target: Target) -> Iterator[FieldProblem]:
         yield from _loss_fits(draft.loss, draft.model, draft.metrics, target)
     if draft.decision is not None:
         yield from decision_problems(draft.decision, target)
+
+
+def _trainable(model: type[Model] | None) -> Iterator[FieldProblem]:
+    if model is not None and not model.is_trainable:
+        what = f"a model of type {model.type_name} is joined from trained runs, and is not trained itself"
+        yield FieldProblem(("model", "type"), what, "another model", "dlrun ensemble RUN... joins runs")
 
 
 def target_of(model: type[Model] | Model, features: Features, target: Target | None) -> Target | None:

@@ -136,17 +136,22 @@ def override_list(overrides: str | Sequence[str]) -> tuple[str, ...]:
     return (overrides,) if isinstance(overrides, str) else tuple(overrides)
 
 
-def parse_given(given: Mapping[str, Any], overrides: tuple[str, ...] = ()) -> SpecFile:
+def parse_given(given: Mapping[str, Any], overrides: tuple[str, ...] = (), *, trust: Trust | None = None) -> SpecFile:
     """Complete and check a spec given as a dict, as `read_spec` does for a file.
 
     Relative paths are relative to the working directory.
+
+    Args:
+        given: The keys of the spec.
+        overrides: Overrides of the form `key=value`, as for `--set`.
+        trust: Trust in the spec; None for the trust in the user's own.
 
     Raises:
         SpecError: Every problem that can be found without loading the data, each with its key path.
         DataError: See `read_spec`.
     """
     document, text = document_of(given)
-    return replace(_check(document, [], Path("run.yaml"), OWN, overrides), text=text)
+    return replace(_check(document, [], Path("run.yaml"), trust or OWN, overrides), text=text)
 
 
 def _check(document: Node, problems: list[Problem], path: Path, trust: Trust, overrides: tuple[str, ...]) -> SpecFile:

@@ -188,7 +188,12 @@ class TrainingSetup:
 
 
 def assemble(
-    file: SpecFile, *, listener: Listener, timeline: Timeline | None = None, cluster: Cluster = ALONE
+    file: SpecFile,
+    *,
+    listener: Listener,
+    timeline: Timeline | None = None,
+    cluster: Cluster = ALONE,
+    dataset: Dataset | None = None,
 ) -> TrainingSetup:
     """Choose the device, load the data, and build and compile the model.
 
@@ -197,6 +202,7 @@ def assemble(
         listener: Receives notes about what was chosen, and warnings.
         timeline: Counts the time of each phase; None for a new one.
         cluster: The processes that train together.
+        dataset: The data of the spec, if it is loaded already.
 
     Returns:
         Everything that training and evaluation need.
@@ -219,7 +225,7 @@ def assemble(
     share_cores(int(shares.value), cores=usable_cores())
     replicas = make_replicas(device, cluster)
     with building_failures(), timeline.spent("data"):
-        dataset = _load(spec.dataset)
+        dataset = dataset or _load(spec.dataset)
     for note in (*file.notes, *dataset.notes):
         listener(Note("data", note))
     for warning in dataset.warnings:

@@ -11,7 +11,7 @@ from dlrun.cli.display.printable import printable_cell
 from dlrun.runs.history import NOT_SCORES
 
 if TYPE_CHECKING:
-    from dlrun.runs.record import RunRecord
+    from dlrun.runs.record import EnsembleRecord, RunRecord
 
 _MINUTE, _HOUR, _DAY, _YEAR = 60, 3600, 86_400, 31_557_600
 
@@ -132,6 +132,7 @@ def format_run(record: RunRecord, rows: Sequence[Mapping[str, float | None]], *,
         else "",
         **{split: format_scores(scores) for split, scores in record.result.items()},
         "decision": record.decision.summary if record.decision else "",
+        **(_ensemble_facts(record.ensemble) if record.ensemble else {}),
         "tags": ", ".join(record.tags),
         "removed": f"checkpoints, by dlrun runs gc, {record.checkpoints_removed}" if record.checkpoints_removed else "",
         "folder": str(path),
@@ -142,6 +143,14 @@ def format_run(record: RunRecord, rows: Sequence[Mapping[str, float | None]], *,
         cells = [[_cell(name, row.get(name)) for name in columns] for row in rows]
         page += ["", format_table(columns, cells)]
     return "\n".join(page)
+
+
+def _ensemble_facts(ensemble: EnsembleRecord) -> dict[str, str]:
+    members = ", ".join(f"{member.id} {member.weight:.3g}" for member in ensemble.members)
+    return {
+        "members": f"{len(ensemble.members)}, weights by {ensemble.method}: {members}",
+        "their mean": f"validation {format_scores(ensemble.validation)}" if ensemble.validation else "",
+    }
 
 
 def _parameters(count: int | None) -> str:

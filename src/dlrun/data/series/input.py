@@ -147,6 +147,11 @@ class SeriesInput(RawInput):
     naive_season: int = 1
     type: Literal["series"] = "series"
 
+    @property
+    def has_steps(self) -> bool:
+        """True, since the examples are windows."""
+        return True
+
     def read(self, source: str, *, at_once: int, target: Target | None = None) -> Iterator[Examples]:
         """Read every window of a CSV or Parquet file, or of `-` for standard input.
 

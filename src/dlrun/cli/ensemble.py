@@ -1,0 +1,59 @@
+"""The command `dlrun ensemble RUN... | --folds BATCH`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from dlrun.cli.options import AnyRuns, AsJson, Overrides, Quiet, RunsDir, TrustPlugins
+from dlrun.runs import RUNS_DIR
+
+_Folds = Annotated[
+    list[str],
+    typer.Option(
+        "--folds",
+        metavar="BATCH",
+        help="Join the runs of complete folds: last, or a name in runs/folds or a part of it. Repeatable.",
+        default_factory=list,
+        show_default=False,
+    ),
+]
+_Weights = Annotated[
+    str, typer.Option(metavar="HOW", help="mean: equal weights. greedy: weights chosen on validation data.")
+]
+_Name = Annotated[str, typer.Option(help="Name of the new run.")]
+
+
+def ensemble(
+    overrides: Overrides,
+    folds: _Folds,
+    runs: AnyRuns = None,
+    weights: _Weights = "mean",
+    name: _Name = "ensemble",
+    runs_dir: RunsDir = RUNS_DIR,
+    *,
+    trust_plugins: TrustPlugins = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Join trained RUNs into one run that predicts their mean.
+
+    The new run is evaluated, predicts, explains and is exported like any other, also after its members were removed.
+    """
+    import dlrun
+    from dlrun.cli.display.display import displayed
+    from dlrun.cli.display.outcome import show_outcome
+
+    with displayed(quiet=quiet or as_json) as display:
+        result = dlrun.ensemble(
+            runs or (),
+            folds=folds,
+            weights=weights,
+            name=name,
+            overrides=overrides,
+            trust_plugins=trust_plugins,
+            runs_dir=runs_dir,
+            listener=display,
+        )
+        show_outcome(result, display, runs_dir=runs_dir, as_json=as_json)

@@ -1,0 +1,58 @@
+"""The dataset of an ensemble: the datasets of its members, joined."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from dlrun.component import FieldProblem, nested
+from dlrun.data.dataset import Dataset, Source, datasets
+from dlrun.data.ensemble.joining import join_datasets
+from dlrun.data.target_transform import transform_target
+
+if TYPE_CHECKING:
+    MemberSource = Source
+else:
+    MemberSource = nested("dataset", datasets.find)
+
+
+@datasets.register("ensemble")
+class EnsembleSource(Source):
+    """The datasets that the members of an ensemble were trained on, as `dlrun ensemble` writes them.
+
+    They have the same test split, but each has its own preprocessing, and perhaps its own validation split.
+    """
+
+    reach_keys = ("members",)
+
+    members: tuple[MemberSource, ...] = Field(description="The dataset of each member, as a section dataset.")
+
+    def places(self) -> tuple[Path, ...]:
+        """Return the files and folders of all members."""
+        return tuple(dict.fromkeys(place for member in self.members for place in member.places()))
+
+    def data_label(self, dataset: Dataset) -> str:
+        """Return the paths of the data of the first member."""
+        return self.members[0].data_label(dataset)
+
+    def problems(self) -> Iterator[FieldProblem]:
+        """Yield the keys that only the datasets of the members can have."""
+        for key in ("validation", "test", "fold", "target_transform"):
+            if getattr(self, key) not in (0, None, "none"):
+                yield FieldProblem((key,), f"{key} is set for an ensemble", "the splits of its members")
+
+    def load(self) -> Dataset:
+        """Load the data of each member, and join the splits.
+
+        Raises:
+            DataError: The data of a member is missing, or the members have different test splits.
+        """
+        loaded: dict[str, Dataset] = {}
+        for member in self.members:
+            key = member.model_dump_json()
+            if key not in loaded:
+                loaded[key] = transform_target(member.load(), member.target_transform)
+        return join_datasets([loaded[member.model_dump_json()] for member in self.members])

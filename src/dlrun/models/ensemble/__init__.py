@@ -1,0 +1,1 @@
+"""The ensemble, a model that is joined from trained networks."""
