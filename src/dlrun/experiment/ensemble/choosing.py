@@ -71,7 +71,8 @@ def greedy_weights(
     if shares_validation(datasets):
         candidates: list[list[int]] = [[index] for index in range(len(members))]
         split, found = datasets[0].splits["validation"], list(predictions)
-        truth, what = np.asarray(split.target), f"the {len(split):,} validation examples"
+        truth, weights = np.asarray(split.target), split.sample_weight
+        what = f"the {len(split):,} validation examples"
     else:
         by_recipe: dict[str, list[int]] = {}
         for index, member in enumerate(members):
@@ -81,19 +82,22 @@ def greedy_weights(
             equal = equal_weights(len(members))
             reason = "all members are folds of one config, which only the validation split of another could weigh"
             return MemberWeights("mean", equal.values, f"equal weights: {reason}")
-        rows, truth, found = _out_of_fold(members, datasets, predictions, candidates)
+        rows, found = _out_of_fold(members, datasets, predictions, candidates)
+        truth, weights = _by_row(datasets, "target", rows), None
+        if all(dataset.splits["validation"].sample_weight is not None for dataset in datasets):
+            weights = _by_row(datasets, "sample_weight", rows)
         what = f"the predictions out of fold for {len(rows):,} examples"
     target = members[0].interface.target
-    loss, name = loss_of(truth, target)
-    chosen = select_greedily([each.astype(np.float64) for each in found], loss)
+    measure = loss_of(truth, target, weights=weights)
+    chosen = select_greedily([each.astype(np.float64) for each in found], measure)
     values = [0.0] * len(members)
     for group, weight in zip(candidates, chosen.weights, strict=True):
         for index in group:
             values[index] = weight / len(group)
+    single = "member" if len(found) == len(members) else "config"
     reason = (
-        f"greedy selection in {sum(chosen.counts)} of {ROUNDS} rounds on {what}: {name} {chosen.loss:.4g}, where equal "
-        f"weights have {chosen.equal:.4g} and the best single {'member' if len(found) == len(members) else 'config'} "
-        f"{chosen.single:.4g}"
+        f"greedy selection in {sum(chosen.counts)} of {ROUNDS} rounds on {what}: {measure.name} {chosen.loss:.4g}, "
+        f"where equal weights have {chosen.equal:.4g} and the best single {single} {chosen.single:.4g}"
     )
     return MemberWeights("greedy", tuple(values), reason)
 
@@ -125,8 +129,8 @@ def _out_of_fold(
     datasets: Sequence[Dataset],
     predictions: Sequence[Array],
     candidates: Sequence[Sequence[int]],
-) -> tuple[Array, Array, list[Array]]:
-    """Return the rows of the examples, their targets, and the predictions of each candidate for them.
+) -> tuple[list[int], list[Array]]:
+    """Return the rows of the examples, and the predictions of each candidate for them.
 
     Raises:
         DataError: The folds of two candidates cover different examples.
@@ -144,12 +148,16 @@ def _out_of_fold(
                 expected="configs with the same folds",
                 hint="--weights mean needs no common examples",
             )
-    truth: dict[int, Any] = {}
+    return rows, [np.stack([table[row] for row in rows]) for table in tables]
+
+
+def _by_row(datasets: Sequence[Dataset], name: str, rows: Sequence[int]) -> Array:
+    """Return an array of the validation splits of all members, for some rows."""
+    found: dict[int, Any] = {}
     for dataset in datasets:
         split = dataset.splits["validation"]
-        truth.update(zip(_rows(split.rows), np.asarray(split.target), strict=True))
-    found = [np.stack([table[row] for row in rows]) for table in tables]
-    return np.array(rows), np.stack([truth[row] for row in rows]), found
+        found.update(zip(_rows(split.rows), np.asarray(getattr(split, name)), strict=True))
+    return np.stack([found[row] for row in rows])
 
 
 def _of_candidate(datasets: Sequence[Dataset], predictions: Sequence[Array]) -> Mapping[int, Array]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -35,13 +35,16 @@ class ComposedSpec:
     notes: tuple[str, ...]
 
 
-def compose_spec(members: Sequence[MemberRun], weights: Sequence[float], *, name: str) -> ComposedSpec:
+def compose_spec(
+    members: Sequence[MemberRun], weights: Sequence[float], *, name: str, has_validation: bool
+) -> ComposedSpec:
     """Return the spec of the ensemble.
 
     Args:
         members: The members; those with a weight of 0 are left out.
         weights: The weight of each.
         name: The name of the run.
+        has_validation: Whether the members have the same validation split, on which a threshold can be chosen.
 
     Raises:
         SpecError: The name is not valid, or the plugins of two members do not work together.
@@ -49,6 +52,7 @@ def compose_spec(members: Sequence[MemberRun], weights: Sequence[float], *, name
     pairs = [(member, weight) for member, weight in zip(members, weights, strict=True) if weight > 0]
     kept = [member for member, _ in pairs]
     loss, notes = _choose_loss(kept)
+    decision, of_decision = _choose_decision(kept, has_validation=has_validation)
     plugins = _distinct_plugins(kept)
     given: dict[str, Any] = {
         "name": name,
@@ -58,6 +62,7 @@ def compose_spec(members: Sequence[MemberRun], weights: Sequence[float], *, name
         "optimizer": "sgd",  # never used, and the only one without variables that a checkpoint would have to hold
         "loss": loss,
         "metrics": list(_metrics(kept)),
+        **({"decision": decision} if decision else {}),
         "training": {
             "batch_size": 1,
             "epochs": 1,
@@ -68,7 +73,7 @@ def compose_spec(members: Sequence[MemberRun], weights: Sequence[float], *, name
             "tensorboard": False,
         },
     }
-    return ComposedSpec(parse_given(given, trust=TRUST), notes)
+    return ComposedSpec(parse_given(given, trust=TRUST), (*notes, *of_decision))
 
 
 def _dataset(members: Sequence[MemberRun]) -> dict[str, Any]:
@@ -80,7 +85,9 @@ def _dataset(members: Sequence[MemberRun]) -> dict[str, Any]:
 
 def _network(member: MemberRun, weight: float) -> dict[str, Any]:
     target = member.interface.target
+    calibration = asdict(target.decision) if target.decision is not None else {}
     return {
+        **{key: calibration[key] for key in ("temperatures", "curves") if calibration.get(key)},
         "weight": weight,
         "encoding": target.encoding,
         "activation": target.activation,
@@ -100,6 +107,22 @@ def _choose_loss(members: Sequence[MemberRun]) -> tuple[dict[str, Any], tuple[st
         why = f"{losses[0].type_name} needs a last layer with an activation, and the mean has none"
         return {"type": usual}, (f"loss: {usual}, because {why}",)
     return losses[0].plain(), ()
+
+
+def _choose_decision(
+    members: Sequence[MemberRun], *, has_validation: bool
+) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
+    """Return the section decision of all members, if it can be chosen anew for the ensemble, or why it cannot."""
+    rules = [member.spec.decision.plain() if member.spec.decision is not None else None for member in members]
+    have_any = any(rules) or any(member.interface.target.decision is not None for member in members)
+    if not have_any:
+        return None, ()
+    before = "the calibrated probabilities of the members are averaged, and the most probable class is chosen"
+    if not all(rule == rules[0] for rule in rules) or rules[0] is None:
+        return None, (f"decision: {before}, because not all members have the same section decision",)
+    if not has_validation:
+        return None, (f"decision: {before}, because there is no common validation split to choose a threshold on",)
+    return rules[0], ()
 
 
 def _takes_linear(loss: Loss) -> bool:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from dlrun.data import Dataset
 from dlrun.data.ensemble.joining import join_datasets, shares_validation
 from dlrun.errors import RunError
+from dlrun.experiment.decision import decide
 from dlrun.experiment.ensemble.choosing import (
     MemberWeights,
     check_has_validation,
@@ -102,7 +103,7 @@ def join_runs(
     if weighting == "greedy":
         found = [each.predictions for each in trained if each.predictions is not None]
         chosen = greedy_weights(members, datasets, found)
-    composed = compose_spec(members, chosen.values, name=options.name)
+    composed = compose_spec(members, chosen.values, name=options.name, has_validation=_has_validation(datasets))
     notes = [*composed.notes, *_notes(members, datasets, chosen)]
     kept = [index for index, weight in enumerate(chosen.values) if weight > 0]
     dataset = join_datasets([datasets[index] for index in kept])
@@ -144,7 +145,8 @@ def _assemble_and_score(file: SpecFile, dataset: Dataset, members: Sequence[Trai
         jit = Choice(value="off", reason="nothing is trained")
         record_choices(run.folder, setup, jit=jit, environment=setup.environment())
         with run.timeline.spent("save"):
-            _write_checkpoint(setup, run)
+            checkpoint = _write_checkpoint(setup, run)
+        setup = decide(setup, run, checkpoint=checkpoint)
         scores = score_held_out(setup, run)
         record_outcome(run.folder, scores, weights_sha256=weights_sha256(setup.compiled.model), reason="")
         predict_for_report(setup, run)
@@ -171,14 +173,18 @@ def _assign(setup: TrainingSetup, members: Sequence[TrainedMember]) -> None:
             variable.assign(value)
 
 
-def _write_checkpoint(setup: TrainingSetup, run: Session) -> None:
-    """Write the only checkpoint of the run, before the first step of a training that never begins."""
+def _write_checkpoint(setup: TrainingSetup, run: Session) -> str:
+    """Write the only checkpoint of the run, before the first step of a training that never begins.
+
+    Returns:
+        Its name.
+    """
     from dlrun.training.checkpoints.checkpoint import step_name, write_checkpoint
     from dlrun.training.state import TrainingState
     from dlrun.training.variables import HostValues
 
     state, values = TrainingState(), HostValues(setup.compiled.model)
-    write_checkpoint(
+    path = write_checkpoint(
         run.folder.checkpoints,
         step_name(state.step),
         arrays=values,
@@ -186,6 +192,11 @@ def _write_checkpoint(setup: TrainingSetup, run: Session) -> None:
         state={"training": state.to_json()},
     )
     record_progress(run.folder, state)
+    return path.name
+
+
+def _has_validation(datasets: Sequence[Dataset]) -> bool:
+    return "validation" in datasets[0].splits and shares_validation(datasets)
 
 
 def _notes(members: Sequence[MemberRun], datasets: Sequence[Dataset], chosen: MemberWeights) -> list[str]:
@@ -194,7 +205,7 @@ def _notes(members: Sequence[MemberRun], datasets: Sequence[Dataset], chosen: Me
         f"{member.folder.id} {weight:.3g}" for member, weight in zip(members[:_SHOWN], chosen.values, strict=False)
     )
     notes = [f"weights: {chosen.reason}", f"members: {shown}" + (", ..." if len(members) > _SHOWN else "")]
-    if not shares_validation(datasets):
+    if not _has_validation(datasets):
         mean = validation_scores(members)
         beside = ", ".join(f"{name} {value:.4g}" for name, value in mean.items() if value is not None)
         notes.append(

@@ -62,12 +62,13 @@ def _log_probabilities(output: Any, target: Target, *, number: int) -> tuple[Any
     """
     from keras import ops
 
-    if target.is_logits and target.kind == "classes" and target.units > 1:
+    is_plain = target.is_logits and target.decision is None
+    if is_plain and target.kind == "classes" and target.units > 1:
         return ops.log_softmax(output), None
-    if target.is_logits and target.kind in ("classes", "labels"):
+    if is_plain and target.kind in ("classes", "labels"):
         present, absent = -ops.softplus(-output), -ops.softplus(output)
         return (present, absent) if target.kind == "labels" else (ops.concatenate([absent, present], axis=-1), None)
-    # The probabilities themselves: of several columns, or of a network that ends with softmax, sigmoid or tanh.
+    # The probabilities themselves: calibrated ones, of several columns, or of a network that ends with an activation.
     probabilities = _finished(output, target, number=number)
     absent = ops.log(ops.maximum(1.0 - probabilities, _TINY)) if target.kind == "labels" else None
     return ops.log(ops.maximum(probabilities, _TINY)), absent

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field
 
 from dlrun.component import FieldProblem, Fields, nested
+from dlrun.decision import CalibrationCurve, Decision
 from dlrun.models.ensemble.averaging import average_outputs
 from dlrun.models.layers import features_input
 from dlrun.models.model import Model, models
@@ -26,6 +27,13 @@ else:
 _TOLERANCE = 1e-6
 
 
+class MemberCurve(Fields):
+    """A calibration curve of a member: a piecewise linear function from the logit to the probability."""
+
+    logits: tuple[float, ...] = Field(description="Positions of its points, increasing.")
+    probabilities: tuple[float, ...] = Field(description="Its values there.")
+
+
 class EnsembleMember(Fields):
     """A network of an ensemble, with what its loss decided about its output."""
 
@@ -35,6 +43,12 @@ class EnsembleMember(Fields):
     )
     activation: str = Field(description="Name of its last activation.")
     standardized: bool = Field(default=True, description="Whether it learned values that were standardized.")
+    temperatures: tuple[float, ...] = Field(
+        default=(), description="Temperatures by which its probabilities are calibrated before they are averaged."
+    )
+    curves: tuple[MemberCurve, ...] = Field(
+        default=(), description="Curves by which its probabilities are calibrated before they are averaged."
+    )
     model: MemberModel = Field(description="The network, as a section model.")
 
     def settle(self, target: Target) -> Target:
@@ -43,7 +57,9 @@ class EnsembleMember(Fields):
         Args:
             target: Target of its data, before a loss has chosen the encoding.
         """
-        settled = replace(target, encoding=self.encoding, activation=self.activation)
+        curves = tuple(CalibrationCurve(curve.logits, curve.probabilities) for curve in self.curves)
+        decision = Decision(temperatures=self.temperatures, curves=curves) if self.temperatures or curves else None
+        settled = replace(target, encoding=self.encoding, activation=self.activation, decision=decision)
         return settled if self.standardized else settled.without_scale()
 
 
