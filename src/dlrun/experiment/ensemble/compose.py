@@ -91,6 +91,7 @@ def _network(member: MemberRun, weight: float) -> dict[str, Any]:
         "weight": weight,
         "encoding": target.encoding,
         "activation": target.activation,
+        **({"levels": target.levels} if target.levels else {}),
         "standardized": not member.spec.loss.takes.own_unit,
         "model": member.spec.model.plain(),
     }

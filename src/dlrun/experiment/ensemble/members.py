@@ -152,6 +152,8 @@ def _differences(first: MemberRun, other: MemberRun) -> Iterator[str]:
         yield f"{names} predict different {one.kind}: {_few(one.output_names)}, and {_few(two.output_names)}"
     elif one.output_names != two.output_names:
         yield f"{names} have their {one.kind} in another order: {_few(one.output_names)}, and {_few(two.output_names)}"
+    if one.levels != two.levels:
+        yield f"{names} predict different quantiles: {_levels(one)}, and {_levels(two)}"
     kinds = first.interface.raw.type, other.interface.raw.type
     if kinds[0] != kinds[1]:
         yield f"{first.folder.id} was trained on data of the kind {kinds[0]}, and {other.folder.id} on {kinds[1]}"
@@ -165,6 +167,10 @@ def _predicted(target: Target) -> str:
     noun, count = nouns[target.kind], target.size
     plural = {"class": "classes"}.get(noun, f"{noun}s")
     return f"{count:,} {noun if count == 1 else plural}"
+
+
+def _levels(target: Target) -> str:
+    return ", ".join(f"{level:g}" for level in target.levels) or "none"
 
 
 def _few(names: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from dlrun.models.parts.finish import finish_output
@@ -32,7 +33,7 @@ def average_outputs(outputs: Sequence[Any], weights: Sequence[float], targets: S
         outputs: `(batch, units)` each. Result: `(batch, target.units)`, float32.
     """
     if target.kind == "values":
-        return _mean_value(outputs, weights, targets, target)
+        return _mean_value(outputs, weights, [_column_by_column(own) for own in targets], _column_by_column(target))
     pairs = [_log_probabilities(*each, number=number) for number, each in enumerate(zip(outputs, targets, strict=True))]
     yes = _log_mean([first for first, _ in pairs], weights, name="log_mean")
     if target.kind == "labels":
@@ -80,6 +81,13 @@ def _finished(output: Any, target: Target, *, number: int) -> Any:
 
     given = keras.Input(output.shape[1:], dtype=output.dtype, name="output")
     return keras.Model(given, finish_output(given, target), name=f"finish_{number}")(output)
+
+
+def _column_by_column(target: Target) -> Target:
+    """Return a target with a value for each output, where a network predicts several quantiles of each value."""
+    times = max(1, len(target.levels))
+    each = {name: getattr(target, name) * times for name in ("mean", "scale", "curves")}
+    return replace(target, size=target.size * times, levels=(), names=(), **each)
 
 
 def _mean_value(outputs: Sequence[Any], weights: Sequence[float], targets: Sequence[Target], target: Target) -> Any:

@@ -15,6 +15,7 @@ from dlrun.models.ensemble.averaging import average_outputs
 from dlrun.models.layers import features_input
 from dlrun.models.model import Model, models
 from dlrun.models.parts.difference import with_last_value
+from dlrun.models.parts.levels import with_ordered_levels
 from dlrun.signature import Features, Target
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class EnsembleMember(Fields):
     )
     activation: str = Field(description="Name of its last activation.")
     standardized: bool = Field(default=True, description="Whether it learned values that were standardized.")
+    levels: tuple[float, ...] = Field(default=(), description="Levels of the quantiles that it predicts, if it does.")
     temperatures: tuple[float, ...] = Field(
         default=(), description="Temperatures by which its probabilities are calibrated before they are averaged."
     )
@@ -59,7 +61,9 @@ class EnsembleMember(Fields):
         """
         curves = tuple(CalibrationCurve(curve.logits, curve.probabilities) for curve in self.curves)
         decision = Decision(temperatures=self.temperatures, curves=curves) if self.temperatures or curves else None
-        settled = replace(target, encoding=self.encoding, activation=self.activation, decision=decision)
+        settled = replace(
+            target, encoding=self.encoding, activation=self.activation, decision=decision, levels=self.levels
+        )
         return settled if self.standardized else settled.without_scale()
 
 
@@ -120,7 +124,7 @@ class Ensemble(Model):
             goal = member.settle(target.members[index] if target.members else replace(target, members=()))
             # The scope keeps the names of the variables apart, by which checkpoints find them.
             with keras.name_scope(member_name(index)):
-                core = with_last_value(member.model.build(own, goal), goal)
+                core = with_last_value(with_ordered_levels(member.model.build(own, goal), goal), goal)
             core.name = member_name(index)
             outputs.append(core(part))
             goals.append(goal)
