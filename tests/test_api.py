@@ -39,7 +39,7 @@ COMMANDS = {
     "train.py": "train",
     "resume.py": "resume",
     "reproduce.py": "reproduce",
-    "ensemble.py": "ensemble",
+    "batch/ensemble.py": "ensemble",
     "evaluate.py": "evaluate",
     "calibrate.py": "calibrate",
     "predict.py": "predict",

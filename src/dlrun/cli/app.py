@@ -13,13 +13,13 @@ import typer
 from typer.core import TyperGroup
 
 from dlrun.cli.batch.command import batch
+from dlrun.cli.batch.ensemble import ensemble
 from dlrun.cli.bench import bench
 from dlrun.cli.cache import cache
 from dlrun.cli.calibrate import calibrate
 from dlrun.cli.data import data
 from dlrun.cli.display.terminal import tell, width_of, wrapped_message
 from dlrun.cli.doctor import doctor
-from dlrun.cli.ensemble import ensemble
 from dlrun.cli.evaluate import evaluate
 from dlrun.cli.explain import explain
 from dlrun.cli.export import export

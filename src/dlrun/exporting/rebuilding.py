@@ -158,14 +158,17 @@ def _in_operations(core: keras.Model) -> keras.Model:
     """Return a copy with what the `in_plain_layers` of dlrun's layers computes, with constant weights."""
     import keras
 
-    own = {layer.name: layer for layer in core.layers if hasattr(layer, "in_plain_layers")}
+    own = {layer.name: layer for layer in core.layers if _has_operations(layer)}
     if not own:
         return core
 
     def call(layer: Any, *arguments: Any, **options: Any) -> Any:
-        if layer.name in own:
-            return own[layer.name].in_plain_layers(arguments[0])
-        return layer(*arguments, **options)
+        replaced = own.get(layer.name)
+        if replaced is None:
+            return layer(*arguments, **options)
+        # A model inside is a member of an ensemble.
+        is_model = isinstance(replaced, keras.Model)
+        return _in_operations(replaced)(arguments[0]) if is_model else replaced.in_plain_layers(arguments[0])
 
     def clone(layer: Any) -> Any:
         if layer.name in own:
@@ -177,3 +180,12 @@ def _in_operations(core: keras.Model) -> keras.Model:
         if layer.weights and layer.name not in own:
             layer.set_weights(core.get_layer(layer.name).get_weights())
     return copy
+
+
+def _has_operations(layer: Any) -> bool:
+    """Return whether a layer, or a layer of a model inside, is replaced by what its `in_plain_layers` computes."""
+    import keras
+
+    if isinstance(layer, keras.Model):
+        return any(hasattr(inner, "in_plain_layers") for inner in all_layers(layer))
+    return hasattr(layer, "in_plain_layers")
