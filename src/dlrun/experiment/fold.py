@@ -36,6 +36,6 @@ def keep_fold_predictions(setup: TrainingSetup, folder: RunFolder) -> None:
     is_image = setup.dataset.features.kind == "image"
     names = nothing if split.origins is None or not is_image else np.array(list(map(str, split.origins)), np.str_)
     target = nothing if is_input or split.target is None else np.asarray(split.target)
-    weights = nothing if split.sample_weight is None else np.asarray(split.sample_weight)
+    weights = nothing if split.weight is None else np.asarray(split.weight, np.float32)
     rows = np.asarray(split.rows, np.int64)
     write_fold_predictions(folder, FoldPredictions(rows, outputs, target, names, weights))

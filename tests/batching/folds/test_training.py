@@ -11,7 +11,7 @@ import pytest
 pytestmark = pytest.mark.tensorflow
 
 CONFIG = """\
-dataset: {type: table, path: t.csv, target: kind, test: 0.25}
+dataset: {type: table, path: t.csv, target: kind, weight: w, test: 0.25}
 model: {type: mlp, units: [4]}
 loss: sparse_categorical_crossentropy
 metrics: [accuracy]
@@ -22,8 +22,8 @@ folds: 3
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    rows = "".join(f"{row % 7 + 0.5},{row * 1.5},{'xyz'[row % 3]}\n" for row in range(60))
-    (tmp_path / "t.csv").write_text("a,b,kind\n" + rows)
+    rows = "".join(f"{row % 7 + 0.5},{row * 1.5},{row % 2 + 1},{'xyz'[row % 3]}\n" for row in range(60))
+    (tmp_path / "t.csv").write_text("a,b,w,kind\n" + rows)
     (tmp_path / "c.yaml").write_text(CONFIG)
     return tmp_path
 
@@ -52,8 +52,10 @@ def test_a_killed_training_of_folds_is_continued_and_no_fold_is_trained_twice(
     assert len(rows) == len(set(rows)) == folds["examples"] == 45
     assert all(line["truth"] == "xyz"[int(line["row"]) % 3] for line in lines)
     assert all(line["prediction"] in "xyz" for line in lines)
-    right = sum(line["truth"] == line["prediction"] for line in lines)
-    assert folds["out_of_fold"]["accuracy"]["pooled"] == right / 45
+    weights = [float(line["weight"]) for line in lines]
+    right = sum(float(line["weight"]) for line in lines if line["truth"] == line["prediction"])
+    assert weights == [row % 2 + 1 for row in rows]
+    assert folds["out_of_fold"]["accuracy"]["pooled"] == pytest.approx(right / sum(weights))
     assert folds["out_of_fold"]["accuracy"]["values"] == pytest.approx(folds["validation"]["accuracy"]["values"])
 
     # Nothing is left to train, and the same bytes are written again.
