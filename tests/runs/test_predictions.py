@@ -57,6 +57,7 @@ CHANGES: dict[str, Arrays] = {
     "cells without columns": {"cells": np.array([["a"], ["b"]])},
     "importances without columns": {"importances": np.ones(3)},
     "times of another length": {"times": np.zeros(3)},
+    "uncalibrated outputs of another shape": {"uncalibrated": np.zeros((4, 9))},
     "several examples": {"examples": np.array([1, 2])},
     "examples that are no number": {"examples": np.array("many")},
     "fewer examples than none": {"examples": np.array(-1)},

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 
 from dlrun.report.content import Content
+from dlrun.report.decision import decision_section
 from dlrun.report.drawing import Drawing, figures
 from dlrun.report.examples import examples
 from dlrun.report.findings import Findings
@@ -42,6 +43,7 @@ def page(content: Content, findings: Mapping[str, Findings], drawings: Sequence[
                     _left_out(content),
                 ],
             ),
+            *_section("Decision", decision_section(record)),
             *_section("Predictions", _predictions(content, findings, drawings)),
             *_section("Columns", _columns(content, drawings)),
             *_section("Model", _model(record)),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 
-from dlrun.report import column_plots, plots
+from dlrun.report import column_plots, decision_plots, plots
 from dlrun.report.content import Content, read_content
 from dlrun.report.drawing import Drawing
 from dlrun.report.examples import class_name
@@ -85,6 +85,7 @@ def _of_predictions(
             ranks, truth = predictions.outputs[:, 1], (predictions.target == 1).astype(int)
             area, positive = None if is_known else auc, class_name(target, 1)
             yield from plots.roc(ranks, truth, auc=area, positive=positive, weights=predictions.example_weights)
+    yield from decision_plots.decision_plots(predictions, target)
     if target.kind == "values":
         if predictions.naive.size:
             yield from plots.forecast(predictions, target)

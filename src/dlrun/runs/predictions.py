@@ -26,6 +26,7 @@ _LARGEST_BYTES = 1 << 28
 _LATER = (
     "columns", "cells", "importances", "measure", "times", "importance_intervals", "measured", "dependence",
     "dependence_points", "dependence_names", "dependence_values", "dependence_columns", "dependence_outputs", "weights",
+    "uncalibrated",
 )  # fmt: skip
 """The arrays that earlier versions did not store."""
 _MOST_ROWS, _MOST_SHOWN = 100_000, 1000
@@ -66,9 +67,11 @@ class StoredPredictions:
         dependence_columns: The names of these columns.
         dependence_outputs: The names of the predictions.
         weights: What each example counts in scores; empty if all count once.
+        uncalibrated: The outputs without the calibration of the run's decision; empty if nothing is calibrated.
 
     Shape:
-        rows: `(k,)`. outputs, naive: `(k, size)`; `(k,)` for errors. target: `(k,)` or `(k, size)`. shown: `(m,)`.
+        rows: `(k,)`. outputs, naive: `(k, size)`; `(k,)` for errors. uncalibrated: `(k, size)`. target: `(k,)` or
+        `(k, size)`. shown: `(m,)`.
         pictures, reconstructions: `(m, height, width, 1 or 3)` uint8, or `(m, ...)` float32 if they are not images.
         texts: `(m,)`. columns, importances: `(c,)`. cells: `(m, c)`. measure: `()` or `(0,)`. times: `(k,)`.
         importance_intervals: `(c, 2)`. measured: `(2,)`. dependence: `(d, points, outputs)`. dependence_points,
@@ -100,6 +103,7 @@ class StoredPredictions:
     dependence_columns: Array = field(default_factory=_nothing)
     dependence_outputs: Array = field(default_factory=_nothing)
     weights: Array = field(default_factory=_nothing)
+    uncalibrated: Array = field(default_factory=_nothing)
 
     @property
     def example_weights(self) -> Array | None:
@@ -252,6 +256,8 @@ def _wrong(kept: StoredPredictions) -> str:
         "measured": kept.measured.size == 0 or (_is(kept.measured, "iu", 1) and kept.measured.shape == (2,)),
         "dependence": kept.dependence.size == 0 or _is_dependence(kept),
         "measure": kept.measure.ndim == 0 or kept.measure.size == 0,
+        "uncalibrated": kept.uncalibrated.size == 0
+        or (_is(kept.uncalibrated, "f", 2) and kept.uncalibrated.shape == kept.outputs.shape),
         "times": kept.times.size == 0 or (_is(kept.times, "if", 1) and len(kept.times) == count),
         "weights": kept.weights.size == 0 or (_is(kept.weights, "f", 1) and len(kept.weights) == count),
     }

@@ -49,6 +49,7 @@ def sample_predictions(setup: TrainingSetup, split: str, predictor: Predictor) -
     shown = _worst(outputs, truth, target)
     columns = measured_columns(setup)
     times = setup.dataset.times.get(split)
+    is_calibrated = target.decision is not None and target.decision.calibration != "none"
     return StoredPredictions(
         examples=len(examples),
         rows=rows,
@@ -63,6 +64,7 @@ def sample_predictions(setup: TrainingSetup, split: str, predictor: Predictor) -
         cells=_cells(part, shown, setup, list(columns)),
         times=_NOTHING if times is None else times[rows],
         weights=_NOTHING if part.weight is None else part.weight,
+        uncalibrated=setup.decided_by(None).predictor()(part.features) if is_calibrated else _NOTHING,
     )
 
 
