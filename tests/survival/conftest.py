@@ -22,12 +22,15 @@ def outcome(run: Path) -> dict[str, Any]:
     with (run / "metrics.csv").open() as file:
         table = [{name: value for name, value in row.items() if name not in TIMINGS} for row in csv.DictReader(file)]
     rows = map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+    intervals = run / "intervals.json"  # of a regression; the checksum in it covers timings
+    conformal = json.loads(intervals.read_text())["conformal"] if intervals.exists() else None
     return {
         **{key: record[key] for key in ("status", "exact", "weights_sha256", "result", "best", "reason", "precision")},
         "metrics.jsonl": [{name: value for name, value in row.items() if name not in TIMINGS} for row in rows],
         "metrics.csv": table,
         "best arrays": {name: hashlib.sha256(array.tobytes()).hexdigest() for name, array in sorted(best.items())},
         "last checkpoint": (last.name, {**state, "seconds": None}),
+        "intervals": (record["intervals"], conformal),
     }
 
 

@@ -71,6 +71,13 @@ optimizer: {type: adam, learning_rate: 0.05, beta_2: 0.95}
 schedule: coslog
 training: {batch_size: 16, epochs: 6, early_stopping: {patience_epochs: 6}}
 """,
+    # A transformed target, several outputs for it, and intervals that are measured at the end.
+    "quantile": """dataset: {type: builtin, name: diabetes, validation: 0.2, test: 0.2, target_transform: quantile}
+model: {type: mlp, units: [16], dropout: 0.2}
+loss: quantile
+metrics: [mean_absolute_error, r2_score]
+training: {batch_size: 16, epochs: 6, early_stopping: {patience_epochs: 3, restore_best: true}}
+""",
     "autoencoder": f"""{DIGITS}
 model: {{type: autoencoder, units: [32], latent_units: 8, tied: true, input_noise: 0.2, output_activation: sigmoid}}
 loss: mean_squared_error
