@@ -16,7 +16,8 @@ pytestmark = pytest.mark.tensorflow
 CONFIG = """\
 name: load
 dataset:
-  {type: series, path: PATH, target: [load, wind], history: 12, horizon: 2, difference: seasonal, season: 7, test: 0.2}
+  {type: series, path: PATH, target: [load, wind], history: 12, horizon: 2, difference: seasonal, season: 7, test: 0.2,
+   missing: {numeric: last}}
 model: {type: gru, units: [4], linear_shortcut: true}
 loss: mean_squared_error
 training: {batch_size: 32, epochs: 1, jit: off, tensorboard: false}

@@ -44,6 +44,7 @@ class ConfigDraft:
         training: Section of the training.
         messages: Messages for the user about each guess and how to override it.
         learning_rate: Learning rate of the adam optimizer.
+        schedule: Name of the schedule of the learning rate.
     """
 
     summary: str
@@ -54,6 +55,7 @@ class ConfigDraft:
     training: Section
     messages: tuple[str, ...] = ()
     learning_rate: float = 1e-3
+    schedule: str = "constant"
 
 
 @dataclass(frozen=True)

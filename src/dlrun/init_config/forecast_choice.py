@@ -12,7 +12,7 @@ from dlrun.init_config.season import Season
 
 _LEAST_HISTORY, _ROWS_OF_A_WINDOW, _USUAL_HISTORY = 2, 20, 24
 _VALIDATION, _SMALL_VALIDATION = 0.1, 0.05
-_PASSES, _MOST_EPOCHS = 3_000_000, 100
+_PASSES, _FEWEST_EPOCHS, _MOST_EPOCHS = 800_000, 8, 50
 _UNITS, _DROPOUT = [128, 64], 0.1
 
 
@@ -103,12 +103,9 @@ class ForecastChoice:
         batch = Key("batch_size", sizes.batch_size)
         if not self.is_network:
             return (batch, Key("epochs", 1, "the least-squares solution is the start and the end"))
-        epochs = max(10, min(_MOST_EPOCHS, round(_PASSES / sizes.examples)))
-        stop = Key(
-            "early_stopping",
-            {"patience_epochs": max(5, epochs // 8)},
-            "stop if val_loss does not improve, and keep the best epoch",
-        )
+        epochs = max(_FEWEST_EPOCHS, min(_MOST_EPOCHS, round(_PASSES / sizes.examples)))
+        # The rate falls to 0 by the end, so the last epochs are often the best; a short patience would miss them.
+        stop = Key("early_stopping", {"patience_epochs": max(5, epochs // 2)}, "keep the best epoch by val_loss")
         return (batch, Key("epochs", epochs), stop)
 
     @property

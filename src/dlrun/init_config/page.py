@@ -32,6 +32,7 @@ def config_text(draft: ConfigDraft, *, path: str, name: str = "") -> str:
     lines += [f"name: {written(name)}"] if name else []
     lines += ["seed: 0", "dataset:", *_section(draft.dataset), "model:", *_section(draft.model)]
     lines.append(f"optimizer: {written({'type': 'adam', 'learning_rate': draft.learning_rate})}")
+    lines += [f"schedule: {draft.schedule}"] if draft.schedule != "constant" else []
     lines.append(f"loss: {draft.loss}")
     lines += [f"metrics: {written(list(draft.metrics))}"] if draft.metrics else []
     return "\n".join([*lines, "training:", *_section(draft.training)]) + "\n"

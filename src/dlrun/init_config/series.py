@@ -53,7 +53,8 @@ def draft_series(path: str, wishes: Wishes) -> ConfigDraft:
     if measured is not None and others and not measured.best.uses_others and not measured.suggests_network:
         looked = _without_others(looked, (target, *time))
     choice = ForecastChoice.of(measured, seasons, rows=looked.rows, history=wishes.history)
-    source = Series.model_validate({**keys, "history": choice.history, **looked.keys, **choice.keys})
+    gaps = {"missing": {"numeric": "last"}} if looked.surveys[target].missing else {}
+    source = Series.model_validate({**keys, "history": choice.history, **looked.keys, **choice.keys, **gaps})
     plan = plan_columns(looked.table, looked.surveys, source)
     # Called for its error: a target with values that are not numbers must not get a config.
     plan_numbers(looked.table, looked.surveys[target], keys=source)
@@ -73,6 +74,7 @@ def draft_series(path: str, wishes: Wishes) -> ConfigDraft:
             _time_message(found),
         ),
         learning_rate=choice.learning_rate,
+        schedule="cosine" if choice.is_network else "constant",
     )
 
 
@@ -190,6 +192,8 @@ def _dataset(
     if source.difference:
         what = "the value one season before" if source.difference == "seasonal" else "the last value"
         yield Key("difference", source.difference, f"learn the difference from {what}")
+    if source.missing.numeric == "last":
+        yield Key("missing", {"numeric": "last"}, "a missing number becomes the last known one in the window")
     yield from looked.lines()
     yield from describe_columns(plan)
     if looked.rows < _FEW:

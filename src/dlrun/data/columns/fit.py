@@ -107,7 +107,8 @@ def _fit_numeric(coded: CodedColumn, planned: PlannedColumn, keys: ColumnKeys, t
     values = in_float32(coded.values[train], planned.offset)
     drop_pages((coded.values,))
     median, mean, variance, is_missing = _measure(values)
-    indicator = keys.missing.numeric == "indicator" and is_missing
+    # A number is filled forward wherever it is marked, so also if only later rows have gaps.
+    indicator = keys.missing.numeric == "last" or (keys.missing.numeric == "indicator" and is_missing)
     required = keys.requires("numeric")
     return NumericColumn(
         coded.name, median, mean, variance, planned.notation, indicator, required, offset=planned.offset
@@ -118,7 +119,7 @@ def _fit_dates(coded: CodedColumn, planned: PlannedColumn, keys: ColumnKeys, tra
     parts = [_measure(coded.values[train, index]) for index in range(coded.values.shape[1])]
     drop_pages((coded.values,))
     median, mean, variance, is_missing = zip(*parts, strict=True)
-    indicator = keys.missing.numeric == "indicator" and any(is_missing)
+    indicator = keys.missing.numeric in ("indicator", "last") and any(is_missing)
     required = keys.requires("date")
     return DateColumn(coded.name, planned.layout, median, mean, variance, indicator, required, in_utc=True)
 

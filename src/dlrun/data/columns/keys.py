@@ -24,10 +24,11 @@ LISTS: tuple[ListName, ...] = ("numeric", "categorical", "date", "text", "ignore
 class Missing(Fields):
     """How to handle missing values."""
 
-    numeric: Literal["median", "indicator", "error"] = Field(
+    numeric: Literal["median", "indicator", "last", "error"] = Field(
         default="median",
         description="For numbers and dates. median: replace by the median of the training split · indicator: also add "
-        "a column that marks missing values · error: refuse the data.",
+        "a column that marks missing values · last: for a series, replace a number by the last known one in the window "
+        "(the median before the first one), and mark it · error: refuse the data.",
     )
     categorical: Literal["category", "error"] = Field(
         default="category", description="category: a category of its own · error: refuse the data."

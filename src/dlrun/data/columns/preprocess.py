@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -32,6 +32,8 @@ class ColumnsPreprocess(Preprocess):
             position that no training example uses would have untrained weights.
         type: Discriminator of the kinds of preprocessing.
         scaling: Another way to scale the numbers, instead of standardizing them.
+        forward_filled: Places of numbers whose missing values become the last known value in the window. The place
+            after each marks its missing values.
     """
 
     numbers: int
@@ -40,6 +42,7 @@ class ColumnsPreprocess(Preprocess):
     categories: tuple[int, ...] = ()
     type: Literal["columns"] = "columns"
     scaling: Scaling | None = None
+    forward_filled: tuple[int, ...] = ()
 
     @classmethod
     def of(
@@ -49,6 +52,7 @@ class ColumnsPreprocess(Preprocess):
         train: Any = None,
         scaling: ScalingName = "standard",
         steps: tuple[int, ...] = (),
+        fills_forward: bool = False,
     ) -> ColumnsPreprocess:
         """Return the preprocessing for rows of some columns.
 
@@ -57,6 +61,7 @@ class ColumnsPreprocess(Preprocess):
             train: Stored rows of the training split, which robust and quantile scaling are measured on.
             scaling: How to scale numbers.
             steps: Axes before the last one, `(steps,)` for a sequence of rows.
+            fills_forward: Whether missing numbers in a sequence become the last known one.
 
         Shape:
             train: `(rows, width)`.
@@ -75,7 +80,8 @@ class ColumnsPreprocess(Preprocess):
             kind = RobustScaling if scaling == "robust" else QuantileScaling
             is_mark = ~np.isin(np.arange(len(mean)), _number_places(columns))
             other = kind.measure(sample_rows(train)[:, : len(mean)], is_mark=is_mark)
-        return cls((*steps, width), len(mean), *measured, tuple(categories), scaling=other)
+        filled = tuple(_marked_places(columns)) if fills_forward else ()
+        return cls((*steps, width), len(mean), *measured, tuple(categories), scaling=other, forward_filled=filled)
 
     def continuous(self, columns: Sequence[Column], train: Any) -> tuple[Continuous, ...]:
         """Return the continuous numbers among the features, with the edges of their bins.
@@ -117,6 +123,8 @@ class ColumnsPreprocess(Preprocess):
         parts: list[Any] = []
         if first:
             numbers = inputs[..., :first]
+            if self.forward_filled:
+                numbers = self._fill_forward(numbers)
             if self.mean:
                 standardize = keras.layers.Normalization(
                     mean=self.mean, variance=self.variance, dtype="float32", name="standardize"
@@ -132,6 +140,30 @@ class ColumnsPreprocess(Preprocess):
             parts.append(inputs[..., last:])
         outputs = keras.ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
         return keras.Model(inputs, outputs, name="preprocess")
+
+    def _fill_forward(self, numbers: Any) -> Any:
+        """Replace missing numbers by the last known one in the window; those before the first known one stay.
+
+        Shape:
+            numbers and result: `(batch, steps, numbers)`.
+        """
+        from keras import ops
+
+        steps = self.raw_shape[0]
+        places = np.arange(self.numbers)
+        is_filled = np.isin(places, self.forward_filled)
+        missing = ops.take(numbers, np.where(is_filled, places + 1, places), axis=-1) * is_filled.astype(np.float32)
+        known = 1.0 - missing
+        found, back = numbers * known, 1
+        # After each pass the last known value is found in a range of twice as many rows, by arithmetic alone, which
+        # every runtime of exported models has.
+        while back < steps:
+            shift = ((0, 0), (back, 0), (0, 0))
+            found = found + missing * ops.pad(found, shift)[:, :steps]
+            known = known + missing * ops.pad(known, shift)[:, :steps]
+            missing = 1.0 - known
+            back *= 2
+        return found + missing * numbers
 
     def _scaled(self, numbers: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Return numbers as the preprocessing scales them."""
@@ -159,6 +191,15 @@ def _number_places(columns: Sequence[Column]) -> list[int]:
             places += range(begun, begun + column.width - column.indicator)
         begun += column.width
     return places
+
+
+def _marked_places(columns: Sequence[Column]) -> Iterator[int]:
+    """Yield the places of numbers whose missing values the place after them marks."""
+    begun = 0
+    for column in columns:
+        if column.kind == "numeric" and column.indicator:
+            yield begun
+        begun += column.width if column.kind in ("numeric", "date") else 0
 
 
 def embedded_columns(columns: Sequence[Column]) -> tuple[Embedded, ...]:

@@ -100,7 +100,13 @@ class Series(SeriesKeys):
         splits, notes = self._splits(stored, values, cut)
         naive = self._naive(values, splits)
         train = stored[: cut.train_rows]
-        preprocess = ColumnsPreprocess.of(columns, train=train, scaling=self.numeric_scaling, steps=(self.history,))
+        preprocess = ColumnsPreprocess.of(
+            columns,
+            train=train,
+            scaling=self.numeric_scaling,
+            steps=(self.history,),
+            fills_forward=self.missing.numeric == "last",
+        )
         continuous = preprocess.continuous(columns, train)
         target_columns = tuple(
             TargetColumn(column.name, (), column.notation, "float64" if column.merges else "float32")

@@ -115,6 +115,9 @@ class TableKeys(ColumnKeys, ExampleKeys, Source, abc.ABC):
     def problems(self) -> Iterator[FieldProblem]:
         """Yield the problems of the keys, including missing columns if the file can be read now."""
         yield from super().problems()
+        if self.missing.numeric == "last":
+            what = "rows of a table have no order, so there is no last known value"
+            yield FieldProblem(("missing", "numeric"), what, "median, indicator or error", "type: series has it")
         try:
             table = self.open_table(self.path, head_only=True)
         except DataError:  # load() raises it: the data is wrong, not the spec
