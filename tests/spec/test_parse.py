@@ -172,6 +172,15 @@ def test_a_wrong_type_and_the_keys_below_a_misspelled_section_are_both_reported(
     assert ["unknown key" in problem.what for problem in problems_of(write(text))] == [True, False]
 
 
+def test_a_key_of_another_form_of_a_group_is_unknown_in_this_one(write: Write) -> None:
+    model = "{type: mlp, units: [8], numeric_embedding: {type: periodic, bins: 3, scale: 0}}"
+    path = write(f"dataset: {{type: synthetic, task: linear}}\nmodel: {model}\nloss: mean_squared_error\n")
+    first, second = problems_of(path)
+    assert first.what == "unknown key 'bins' in model.numeric_embedding of type periodic"
+    assert first.expected == "one of type, frequencies, scale, size, form, lite"
+    assert second.what == "model.numeric_embedding.scale is 0"
+
+
 def test_a_missing_section_lists_the_choices(write: Write) -> None:
     found = problems_of(write("dataset: {type: builtin, name: digits}\nmodel: linear\n"))
     assert [problem.what for problem in found] == ["the key 'loss' is missing in the spec"]

@@ -56,7 +56,11 @@ class NumericEmbedding(Fields):
 
     def keys_for(self, features: Features) -> Periodic | PiecewiseLinear | None:  # noqa: ARG002  for subclasses
         """Return the keys of the embedding; None if there is none."""
-        named = {"none": None, "periodic": Periodic(), "piecewise_linear": PiecewiseLinear()}
+        named = {
+            "none": None,
+            "periodic": Periodic(type="periodic"),
+            "piecewise_linear": PiecewiseLinear(type="piecewise_linear"),
+        }
         given = self.numeric_embedding
         return named[given] if isinstance(given, str) else given
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import keras
 
 _SCALE_RATE, _BIAS_RATE, _ACTIVATION_RATE, _EMBEDDING_RATE = 6.0, 0.1, 0.1, 0.1
-_PBLD = Periodic(form="pbld", frequencies=16, scale=0.1, size=4)
+_PBLD = Periodic(type="periodic", form="pbld", frequencies=16, scale=0.1, size=4)
 
 
 @models.register("realmlp")

@@ -178,7 +178,10 @@ def _locate(errors: list[ErrorDetails], node: Node, fields: type[BaseModel], *, 
     for error in errors:
         path = node.path_of(error["loc"])
         if error["type"] == "extra_forbidden":
-            continue  # reported, with the nearest name, by correct_keys
+            # Reported, with the nearest name, by correct_keys; except a key that another form of the same group has.
+            if problem := _key_of_another_form(path, node, fields, where=where):
+                problems.setdefault(path, problem)
+            continue
         if error["type"] == "missing" and len(path) == len(error["loc"]) - 1:
             key = error["loc"][-1]
             field = next(fields_at(fields, (*path, key)), None)
@@ -189,6 +192,18 @@ def _locate(errors: list[ErrorDetails], node: Node, fields: type[BaseModel], *, 
         # A union reports an error for each of its types at the same place: the first is enough.
         problems.setdefault(path, _problem(error, path, node, fields, where=where))
     return list(problems.values())
+
+
+def _key_of_another_form(path: Path, node: Node, fields: type[BaseModel], *, where: str) -> Problem | None:
+    """Return the problem of a key that a group of another type has, such as `bins` in {type: periodic, bins: 3}."""
+    parent = next(fields_at(fields, path[:-1]), None)
+    if parent is None or next(fields_at(fields, path), None) is None:
+        return None
+    key, group = path[-1], node.at(path[:-1])
+    names = [tuple(form.model_fields) for form in groups_in(parent.annotation) if key not in form.model_fields]
+    kind = group.child("type")
+    what = f"unknown key {key!r} in {_name(where, path[:-1])}" + (f" of type {kind.value}" if kind else "")
+    return group.key_places[str(key)].problem(what, expected=_one_of(names[0]) if names else "")
 
 
 def _problem(error: ErrorDetails, path: Path, node: Node, fields: type[BaseModel], *, where: str) -> Problem:

@@ -15,17 +15,19 @@ EDGES = ((0.0, 1.0), (-1.0, 0.0, 0.5, 2.0))
 NUMBERS = (Continuous(0, EDGES[0]), Continuous(2, EDGES[1]))
 FEATURES = Features("vector", (6,), embedded=(Embedded("city", 4, 2),), continuous=NUMBERS)
 KEYS: tuple[Any, ...] = (
-    Periodic(frequencies=3, size=4),
-    Periodic(frequencies=3, size=4, lite=True),
-    Periodic(frequencies=3, size=4, form="pbld"),
-    PiecewiseLinear(size=4),
-    PiecewiseLinear(size=4, activation="relu", bins=2),
+    Periodic(type="periodic", frequencies=3, size=4),
+    Periodic(type="periodic", frequencies=3, size=4, lite=True),
+    Periodic(type="periodic", frequencies=3, size=4, form="pbld"),
+    PiecewiseLinear(type="piecewise_linear", size=4),
+    PiecewiseLinear(type="piecewise_linear", size=4, activation="relu", bins=2),
 )
 
 
 def test_a_word_is_short_for_a_group_with_its_defaults() -> None:
-    assert Mlp(units=(4,), numeric_embedding="periodic").keys_for(FEATURES) == Periodic()
-    assert Mlp(units=(4,), numeric_embedding="piecewise_linear").keys_for(FEATURES) == PiecewiseLinear()
+    assert Mlp(units=(4,), numeric_embedding="periodic").keys_for(FEATURES) == Periodic(type="periodic")
+    assert Mlp(units=(4,), numeric_embedding="piecewise_linear").keys_for(FEATURES) == PiecewiseLinear(
+        type="piecewise_linear"
+    )
     assert Mlp(units=(4,)).keys_for(FEATURES) is None
     broken: Any = {"type": "piecewise_linear", "bins": 0}
     with pytest.raises(ValidationError, match="bins"):
@@ -51,7 +53,7 @@ def test_every_model_that_learns_vectors_of_categories_takes_the_key() -> None:
 
 @pytest.mark.tensorflow
 def test_periodic_vectors_are_waves_and_a_linear_layer_of_each_number() -> None:
-    layer = Periodic(frequencies=3, size=4).layer(NUMBERS)
+    layer = Periodic(type="periodic", frequencies=3, size=4).layer(NUMBERS)
     x = np.array([[0.5, -2.0]], np.float32)
     found = np.asarray(layer(x)).reshape(2, 4)
     frequencies, kernel, bias = (weight.numpy() for weight in layer.weights)
@@ -63,7 +65,7 @@ def test_periodic_vectors_are_waves_and_a_linear_layer_of_each_number() -> None:
 
 @pytest.mark.tensorflow
 def test_pbld_keeps_the_number_beside_its_vector() -> None:
-    layer = Periodic(frequencies=3, size=4, form="pbld").layer(NUMBERS, rate=0.1)
+    layer = Periodic(type="periodic", frequencies=3, size=4, form="pbld").layer(NUMBERS, rate=0.1)
     x = np.array([[0.5, -2.0]], np.float32)
     found = np.asarray(layer(x)).reshape(2, 4)
     frequencies, phase, kernel, bias = (0.1 * weight.numpy() for weight in layer.weights)
@@ -75,7 +77,7 @@ def test_pbld_keeps_the_number_beside_its_vector() -> None:
 
 @pytest.mark.tensorflow
 def test_piecewise_linear_vectors_are_the_place_in_each_bin_and_open_at_both_ends() -> None:
-    layer = PiecewiseLinear(size=1).layer(NUMBERS)
+    layer = PiecewiseLinear(type="piecewise_linear", size=1).layer(NUMBERS)
     layer.build((None, 2))
     layer.kernel.assign(np.array([[[1], [10], [100]], [[1], [10], [100]]]))
     layer.bias.assign(np.zeros((2, 1)))
@@ -86,7 +88,7 @@ def test_piecewise_linear_vectors_are_the_place_in_each_bin_and_open_at_both_end
 
 @pytest.mark.tensorflow
 def test_fewer_bins_are_at_even_distances_among_the_quantiles() -> None:
-    layer = PiecewiseLinear(bins=2, size=1).layer([Continuous(0, tuple(map(float, range(9))))])
+    layer = PiecewiseLinear(type="piecewise_linear", bins=2, size=1).layer([Continuous(0, tuple(map(float, range(9))))])
     assert layer.edges == [[0.0, 4.0, 8.0]]
 
 
@@ -115,5 +117,7 @@ def test_a_model_embeds_the_numbers_at_their_places_and_exports_the_same_in_plai
 def test_a_sequence_has_a_vector_in_each_step() -> None:
     features = Features("sequence", (7, 3), continuous=(Continuous(0, (0.0, 1.0)), Continuous(1, (0.0, 1.0))))
     lstm: Any = models.find("lstm")
-    model = lstm(units=(4,), numeric_embedding=Periodic(frequencies=3, size=4)).build(features, Target("classes", 3))
+    model = lstm(units=(4,), numeric_embedding=Periodic(type="periodic", frequencies=3, size=4)).build(
+        features, Target("classes", 3)
+    )
     assert model.get_layer("embedded").output.shape == (None, 7, 2 * 4 + 1)

@@ -13,6 +13,7 @@ from dlrun.models.parts.piecewise_linear import piecewise_linear_embedding
 from dlrun.signature import Continuous
 
 _NAME = "numeric_embedding"
+_TYPES = ["periodic", "piecewise_linear"]
 _MOST_BINS = 48
 Size = Annotated[int, Field(ge=1, le=1024)]
 
@@ -20,7 +21,7 @@ Size = Annotated[int, Field(ge=1, le=1024)]
 class Periodic(Fields):
     """Waves of learned frequencies."""
 
-    type: Literal["periodic"] = Field(default="periodic", description="Waves of learned frequencies.")
+    type: Literal["periodic"] = Field(examples=_TYPES, description="Waves of learned frequencies.")
     frequencies: Size = Field(default=48, description="Number of frequencies of each number.")
     scale: float = Field(
         default=0.1,
@@ -51,7 +52,7 @@ class PiecewiseLinear(Fields):
     """The place among the quantiles of the training split."""
 
     type: Literal["piecewise_linear"] = Field(
-        default="piecewise_linear", description="The place among the quantiles of the training split."
+        examples=_TYPES, description="The place among the quantiles of the training split."
     )
     bins: Annotated[int, Field(ge=1, le=_MOST_BINS)] = Field(
         default=_MOST_BINS,
