@@ -40,3 +40,12 @@ def test_other_values_and_a_column_to_predict_are_no_splits(tmp_path: Path) -> N
     dataset, _ = drafted(tmp_path, ("train", "test"), Wishes(target="Fold"))
     assert dataset["target"] == "Fold"
     assert "split" not in dataset
+
+
+def test_a_column_that_may_be_a_weight_is_only_mentioned(tmp_path: Path) -> None:
+    rows = (f"{i % 7}.5,{i % 5},{(-1) ** i},{'yn'[i % 3 > 0]}" for i in range(60))
+    (tmp_path / "t.csv").write_text("x,Sample_Weight,w,kind\n" + "\n".join(rows))
+    written = write_config(str(tmp_path / "t.csv"), tmp_path / "t.yaml", Wishes())
+    (message,) = [each for each in written.messages if "dataset.weight" in each]
+    assert message.startswith("Sample_Weight: a feature; if it is what each row counts, --set dataset.weight=Sample_W")
+    assert "weight" not in yaml.safe_load(written.path.read_text())["dataset"]

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from dlrun.data.columns import ColumnSurvey
 from dlrun.data.example_columns import SPLITS, split_of
 from dlrun.init_config.draft import Key, Section
+
+_WEIGHTS = re.compile(r"(sample|example|instance|case|row|survey)?[ _.-]?weights?|w", re.IGNORECASE)
+
+
+def weight_messages(surveys: Mapping[str, ColumnSurvey]) -> Iterator[str]:
+    """Yield a message for each column that may hold the weights of rows, by its name and its numbers.
+
+    It is not used as such: a weight may be that of a body, and then it is a feature.
+
+    Args:
+        surveys: Statistics of the columns that are features.
+    """
+    for name, survey in surveys.items():
+        if _WEIGHTS.fullmatch(name) and survey.numeric and not survey.missing and 0 <= survey.low < survey.high:
+            yield f"{name}: a feature; if it is what each row counts, --set dataset.weight={name} weighs the rows by it"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from dlrun.data.files.data_file import FileFormat
 from dlrun.data.table.source import Table
 from dlrun.errors import DataError
 from dlrun.init_config.draft import ConfigDraft, Key, Remark, Section, Sizes, Wishes
-from dlrun.init_config.example_columns import SplitColumn
+from dlrun.init_config.example_columns import SplitColumn, weight_messages
 from dlrun.init_config.first_line import FirstLine
 from dlrun.init_config.target import ChosenTarget, check_column, choose_target
 
@@ -149,6 +149,7 @@ def draft_table(path: str, wishes: Wishes) -> ConfigDraft:
             target.plan.note,
             *_missing_target_messages(looked, target),
             *looked.split.messages(),
+            *weight_messages({column.name: looked.surveys[column.name] for column in plan.columns}),
         ),
     )
 

@@ -171,12 +171,14 @@ def _data(record: RunRecord) -> Markup:
     if record.dataset is None:
         return Markup()
     counts = ", ".join(f"{count:,} {split}" for split, count in record.dataset.examples.items())
+    weights = record.dataset.weight or ""
     left_out = "; ".join(f"{name}: {reason}" for name, reason in record.dataset.left_out.items())
     return facts(
         (
             ("dataset", record.dataset.name),
             ("examples", counts),
             ("columns left out", left_out),
+            ("weights", weights and f"{weights}: every score counts each row by it"),
             ("fingerprint", record.dataset.fingerprint),
         )
     )

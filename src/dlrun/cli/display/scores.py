@@ -28,6 +28,8 @@ def score_tables(evaluation: Evaluation, *, width: int | None = None) -> Iterato
         evaluation: The evaluation of a split or file.
         width: The width of the terminal. If the confusion matrix is wider, the most frequent confusions are listed.
     """
+    if evaluation.breakdown.weight is not None:
+        yield f"weighted: {evaluation.breakdown.examples:,} examples count {shown_count(evaluation.breakdown.weight)}"
     breakdown, everything = evaluation.breakdown, f"{evaluation.table}" if evaluation.table else "--json"
     overall = _overall(breakdown.overall)
     if breakdown.decision is not None:
