@@ -1,5 +1,7 @@
 """What a report shows of groups of examples."""
 
+from dataclasses import replace
+
 from dlrun.report.column_plots import slice_scores
 from dlrun.report.slices import shown_slices, slice_section
 from dlrun.report.verdict import verdicts
@@ -40,6 +42,21 @@ def test_the_groups_of_the_main_split_are_shown_with_counts_intervals_and_gaps()
 def test_the_largest_gap_is_among_the_first_sentences_of_a_report() -> None:
     found = [verdict.text for verdict in verdicts(record(), directions={})]
     assert found[0].startswith("By sex on the test split: accuracy 0.88 for group 1, 0.9 for group 0")
+    assert "Also" not in found[0]
+    rates = [
+        Gap(f"{rate} of {name}", Estimate(0.25, 0.1, 0.4), "group 1", "group 0", (0.5, 0.75))
+        for name in ("yes", "no")
+        for rate in ("true_positive_rate", "positive_rate", "precision")
+    ]
+    plain = sliced("sex")
+    one, both = (replace(plain, gaps=(*plain.gaps, *rates[:count])) for count in (3, 6))
+    (text,) = (verdict.text for verdict in verdicts(record(slices={"test": (one,)}), directions={}))
+    assert text.endswith(
+        "Also: equal-opportunity difference for yes 0.25 (lowest for group 1), "
+        "demographic-parity difference for yes 0.25 (lowest for group 1)."
+    )
+    (text,) = (verdict.text for verdict in verdicts(record(slices={"test": (both,)}), directions={}))
+    assert "Also" not in text  # one sentence cannot hold all classes; the table does
 
 
 def test_columns_of_a_later_evaluation_are_added_and_none_is_shown_twice() -> None:

@@ -71,7 +71,8 @@ def verdicts(
         yield Verdict(text, "open")
     for column in shown_slices(record):
         if column.gaps:
-            yield Verdict(f"By {column.column} on the {split} split: {column.summary}.", "open")
+            more = f" Also: {column.fairness}." if column.fairness else ""
+            yield Verdict(f"By {column.column} on the {split} split: {column.summary}.{more}", "open")
     if longer:
         yield Verdict("The last epoch was the best; longer training may improve the model.", "open", longer)
 

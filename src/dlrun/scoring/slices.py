@@ -138,6 +138,14 @@ class ColumnSlices:
         between = f"{_written(gap.difference.low)} to {_written(gap.difference.high)}"
         return f"{self.main} {first}, {second}: a difference of {_written(gap.difference.value)} ({between})"
 
+    @property
+    def fairness(self) -> str:
+        """The differences of the fairness criteria in words, if only one class counts as positive; otherwise empty."""
+        found = [gap for gap in self.gaps if gap.score.startswith(tuple(f"{rate} of " for rate in _CRITERIA))]
+        if len(found) > len(_CRITERIA):
+            return ""
+        return ", ".join(f"{gap.title} {_written(gap.difference.value)} (lowest for {gap.lowest})" for gap in found)
+
 
 def group_examples(column: str, values: Array) -> Grouping:
     """Return the slices of a column.
