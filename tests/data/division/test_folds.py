@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlrun.data import Arrays, Builtin, Dataset, Source, Synthetic, Table, Text
+from dlrun.data import Arrays, Builtin, Dataset, Images, Source, Synthetic, Table, Text
 from dlrun.data.division.folds import Fold, Folds, FoldsError, assign_folds, fold_size
+from pictures import write_classes
 
 COUNT = 3
 
@@ -65,6 +66,8 @@ def written(folder: Path, kind: str) -> Source:
     if kind == "arrays":
         np.savez(folder / "a.npz", x=numbers, y=np.arange(40) % 2)
         return Arrays(path=str(folder / "a.npz"), test=0.25)
+    if kind == "images":
+        return Images(path=str(write_classes(folder / "pictures", count=12, side=8)), test=0.25)
     if kind == "text":
         lines = [f"word{row} common,{'yes' if row % 2 else 'no'}" for row in range(40)]
         (folder / "t.csv").write_text("\n".join(["text,label", *lines]) + "\n")
@@ -75,7 +78,10 @@ def written(folder: Path, kind: str) -> Source:
     return Table.model_validate({**keys, "standardize": False, "test": 0.25})
 
 
-@pytest.mark.parametrize("kind", ["arrays", "table", "text", "builtin", "synthetic"])
+IMAGES = pytest.param("images", marks=pytest.mark.tensorflow)  # it decodes them
+
+
+@pytest.mark.parametrize("kind", ["arrays", "table", "text", "builtin", "synthetic", IMAGES])
 def test_each_example_is_in_one_fold_and_the_test_split_in_none(kind: str, tmp_path: Path) -> None:
     source: Source
     if kind == "builtin":
@@ -96,11 +102,25 @@ def test_each_example_is_in_one_fold_and_the_test_split_in_none(kind: str, tmp_p
     for dataset, own in zip(datasets, rows, strict=True):
         assert dataset.splits["train"].rows is not None
         assert sorted([*dataset.splits["train"].rows.tolist(), *own]) == divided
+    if kind == "images":
+        names = sorted(str(path.relative_to(tmp_path / "pictures")) for path in tmp_path.glob("pictures/*/*"))
+        for part in parts:
+            assert part.rows is not None
+            assert part.origins is not None
+            assert [names[row] for row in part.rows] == [str(name) for name in part.origins]
     if kind == "table":
         # Rows 3 and 17 have no target and are left out, but the numbers of the others are still those of the file.
         assert not {3, 17} & {*divided, *first.splits["test"].rows.tolist()}
         assert all(part.features[:, 0].tolist() == part.rows.tolist() for part in parts if part.rows is not None)
     assert loaded(source, repeat=1)[0].splits["validation"].rows.tolist() != rows[0]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("kind", ["arrays", "images", "builtin"])
+def test_too_many_folds_are_found_before_the_examples_are_read(kind: str, tmp_path: Path) -> None:
+    source = Builtin(name="wine") if kind == "builtin" else written(tmp_path, kind)
+    source.with_fold(Fold(index=0, count=3)).check_fold()
+    with pytest.raises(FoldsError, match="too few for 45 folds"):
+        source.with_fold(Fold(index=0, count=45)).check_fold()
 
 
 def test_preprocessing_is_fitted_on_the_training_rows_of_each_fold(tmp_path: Path) -> None:
