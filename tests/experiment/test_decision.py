@@ -11,6 +11,7 @@ import pytest
 from dlrun.decision import Decision
 from dlrun.evaluation.evaluate import evaluate
 from dlrun.experiment import decision as experiment_decision
+from dlrun.experiment.final import train_final
 from dlrun.experiment.resume import resume
 from dlrun.experiment.train import train
 from dlrun.prediction.predict import predict
@@ -165,7 +166,7 @@ def test_each_label_has_a_curve_and_a_threshold_of_its_own(place: Path) -> None:
     (block,) = predictions.blocks
     first, second, *probabilities = (np.array(cells) for cells in block.cells[1:])
     for decided, probability, threshold in zip((first, second), probabilities, found.thresholds, strict=True):
-        assert (decided == (probability > threshold)).all()
+        assert (decided == np.where(probability > threshold, "yes", "no")).all()
     both = chosen(made).scores["validation"]
     assert both["after"]["f1"] > both["before"]["f1"]  # type: ignore[operator]
 
@@ -182,6 +183,19 @@ def test_too_few_examples_leave_things_as_they_are_with_a_reason(place: Path) ->
     assert "too few to choose by" in found.reasons["threshold"]
     warnings = [note.text for note in notes if isinstance(note, Note) and note.subject == "warning"]
     assert len([text for text in warnings if "too few" in text]) == 2
+
+
+def test_a_final_run_on_all_rows_drops_what_it_cannot_choose_with_a_warning(place: Path) -> None:
+    given = config(place / "data.npz", BOTH) | {
+        "dataset": {"type": "builtin", "name": "breast_cancer", "validation": 0.4}
+    }
+    first = train(given, runs_dir=place / "first").folder
+    notes: list[Event] = []
+    final = train_final(first.path, runs_dir=place / "final", listener=notes.append).folder
+    assert final.read_record().decision is None
+    assert any(isinstance(note, Note) and "no rows are left to choose a decision on" in note.text for note in notes)
+    kept = train_final(first.path, overrides="decision={threshold: 0.3}", runs_dir=place / "final").folder
+    assert chosen(kept).value == Decision((0.3,))
 
 
 def test_a_damaged_decision_is_an_error_of_the_run(run: RunFolder, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ _MOST_NUMBERS = 1 << 22
 """Maximum number of probabilities to choose by: a second of one core. A larger split is sampled evenly."""
 _LEAST_EXAMPLES, _LEAST_OF_CLASS = 20, 5
 """Minimum numbers of examples, and of examples of either class, to fit a temperature or to choose a threshold."""
+_HOT = 50
 _LEAST_FOR_CURVE, _LEAST_OF_CLASS_FOR_CURVE, _ENOUGH_FOR_CURVE = 100, 20, 1000
 
 
@@ -212,6 +213,10 @@ class _Choice:
         if kept:
             reason += f"; 1 for {len(kept)} of {len(found)}, because {kept[0]}"
             self._warn(f"calibration: {reason}")
+        if any(isinstance(each, float) and each > _HOT for each in found):
+            self._warn(
+                f"calibration: a temperature above {_HOT}, because the network's certainty says almost nothing here"
+            )
         self.reasons["calibration"] = reason
         return Decision(temperatures=tuple(1.0 if isinstance(each, str) else each for each in found))
 

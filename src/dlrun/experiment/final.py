@@ -62,6 +62,10 @@ def train_final(
     spec = read_stored_spec(folder, override_list(overrides), trust_plugins=trust_plugins).spec
     epochs = _length(folder, record, spec)
     changes = [*override_list(overrides), *_on_all_rows(folder, spec), f"training.epochs={epochs}"]
+    if spec.decision is not None and spec.decision.looks_at_validation:
+        changes.append("decision=null")
+        what = "no rows are left to choose a decision on, so the final model gives probabilities as it is trained"
+        listener(Note("warning", f"{what}; a threshold can be given: --set 'decision={{threshold: 0.3}}'"))
     file: SpecFile = read_stored_spec(folder, tuple(changes), trust_plugins=trust_plugins, trains=True)
     which = "the best epoch" if record.best is not None and _keeps_best(spec) else "the length"
     listener(Note("final", f"all rows for {epochs:,} epochs, {which} of {folder.id}"))

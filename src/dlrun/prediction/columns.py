@@ -123,7 +123,7 @@ class _ClassColumns(Layout):
 
 
 class _LabelLayout(Layout):
-    """The probability of each label and, if thresholds were chosen, 1 for a predicted label and 0 for another."""
+    """The probability of each label and, if thresholds were chosen, whether it is predicted: `yes` or `no`."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -131,16 +131,16 @@ class _LabelLayout(Layout):
         names = [f"probability_{name}" for name in target.output_names]
         # A label may have the name of a probability, or of the column with the names of the examples.
         prefix = "" if {"name", *names}.isdisjoint(target.output_names) else "predicted_"
-        chosen = [OutputColumn(f"{prefix}{name}", decimals=0) for name in target.output_names if self._has_decisions]
+        chosen = [OutputColumn(f"{prefix}{name}", is_text=True) for name in target.output_names if self._has_decisions]
         super().__init__([*chosen, *map(OutputColumn, names)])
 
     def cells(self, outputs: Array) -> list[Cells]:
         """Return the cells. A row with non-finite outputs has no prediction."""
         if not self._has_decisions:
             return [*outputs.T]
-        chosen = decide(outputs, self._target).astype(np.float64)
-        chosen[~np.isfinite(outputs).all(axis=1)] = np.nan
-        return [*chosen.T, *outputs.T]
+        chosen = np.where(decide(outputs, self._target), "yes", "no").astype(object)
+        chosen[~np.isfinite(outputs).all(axis=1)] = ""
+        return [*(column.tolist() for column in chosen.T), *outputs.T]
 
 
 class _Numbers(Layout):
