@@ -31,5 +31,7 @@ def inlined(model: keras.Model, given: Mapping[str, Any], *, prefix: str) -> Any
         layer.name = name
         return layer
 
-    tensors = keras.tree.map_structure(lambda each: given[each.name], model.input)
-    return keras.models.clone_model(model, input_tensors=tensors, clone_function=renamed).output
+    # With inputs in a dictionary, Keras 3.15 warns of tensors that have other names than the keys.
+    listed = keras.Model(list(model.inputs), model.output)
+    tensors = [given[each.name] for each in model.inputs]
+    return keras.models.clone_model(listed, input_tensors=tensors, clone_function=renamed).output
