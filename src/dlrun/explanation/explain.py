@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from dlrun.data.interface import Interface
 from dlrun.data.raw_input import Examples
-from dlrun.data.text.input import TextInput
 from dlrun.errors import DataError, UsageError
 from dlrun.explanation.pixels import Method
+from dlrun.explanation.words import texts_of, tokens_of, word_weights
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.interface import data_changes, read_interface
@@ -29,6 +29,8 @@ from dlrun.system.tensorflow_start import start_tensorflow
 from dlrun.training.progress.events import Listener, Note, silent
 
 if TYPE_CHECKING:
+    import keras
+
     from dlrun.spec.parse import SpecFile
     from dlrun.training.trained import Trained
 
@@ -141,9 +143,9 @@ def explain(  # noqa: PLR0913  each argument is an option of the command
     folder = find_run(str(run), runs_dir=Path(runs_dir), is_trained=True)
     file = read_stored_spec(folder, trust_plugins=trust_plugins, looks_at_data=False)
     interface = read_interface(folder).read_as(file.spec.dataset)
-    kind, target = interface.features.kind, interface.target
-    one_by_one = kind == "image" or isinstance(interface.raw, TextInput)
-    if target.kind == "input" and isinstance(interface.raw, TextInput):
+    target, texts = interface.target, texts_of(interface.raw)
+    one_by_one = bool(texts) or _has_pixels(interface)
+    if target.kind == "input" and texts:
         raise UsageError(
             f"{folder.id} is an autoencoder of texts", expected="an autoencoder of images or columns, or another model"
         )
@@ -174,11 +176,30 @@ def explain(  # noqa: PLR0913  each argument is an option of the command
         else:
             found = _columns(trained, labelled, output, weights=held_out.weights if held_out else labelled.weight)
         return Explanation(replace(found, split=held_out.split if held_out else ""), iter(()))
-    if isinstance(interface.raw, TextInput):
+    if texts:
         several = _explain_texts(trained, examples, output)
     else:
         several = _explain_images(trained, examples, output, method=method)
     return Explanation(None, itertools.islice(several, limit))
+
+
+def _has_pixels(interface: Interface) -> bool:
+    """Return whether the examples are images.
+
+    Raises:
+        UsageError: The members of an ensemble read images in different forms, so that they have no common pixels.
+    """
+    features = interface.features
+    if not features.members:
+        return features.kind == "image"
+    are_images = any(member.kind == "image" for member in features.members)
+    if are_images and interface.raw.type == "ensemble":
+        raise UsageError(
+            "the members of the ensemble read images in different forms, so there are no common pixels to explain",
+            expected="members with the same size of images",
+            hint="explain a member instead",
+        )
+    return are_images
 
 
 def _output(about: str, target: Target) -> int | None:
@@ -210,8 +231,9 @@ def _explain_images(
     from dlrun.explanation.pixels import heat
 
     predictor, target = trained.predictor(), trained.interface.target
+    core = _from_pixels(trained) if trained.interface.features.members else trained.core
     for some in examples:
-        features = predictor.features(some.stored)
+        features = predictor.features(some.stored) if core is trained.core else some.stored.astype(np.float32)
         for index, name in enumerate(some.names):
             picture = _picture(features[index])
             if target.kind == "input":
@@ -231,21 +253,32 @@ def _explain_images(
                 continue
             outputs = predictor(some.stored[index : index + 1])[0]
             number, label, value = _chosen(outputs, output, target)
-            found, used = heat(trained.core, features[index], number, target, method=method)
+            found, used = heat(core, features[index], number, target, method=method)
             yield ExampleExplanation(name, label, value, found, picture, (), used, trained.checkpoint)
 
 
-def _explain_texts(trained: Trained, examples: Iterator[Examples], output: int | None) -> Iterator[ExampleExplanation]:
-    from dlrun.explanation.words import tokens_of, word_weights
+def _from_pixels(trained: Trained) -> keras.Model:
+    """Return the network of an ensemble with its preprocessing, because each member has features of its own."""
+    import keras
 
-    predictor, target, raw = trained.predictor(), trained.interface.target, trained.interface.raw
+    pixels = keras.Input(trained.interface.preprocess.raw_shape, dtype="float32", name="pixels")
+    features = trained.preprocess()(pixels, training=False)
+    return keras.Model(pixels, trained.core(features, training=False), name="from_pixels")
+
+
+def _explain_texts(trained: Trained, examples: Iterator[Examples], output: int | None) -> Iterator[ExampleExplanation]:
+    predictor, target, texts = trained.predictor(), trained.interface.target, texts_of(trained.interface.raw)
+    lengths = [raw.sequence_length for raw in texts]
+    longest = max(texts, key=lambda raw: raw.sequence_length)
     none = np.zeros(0, np.float32)
     for some in examples:
         for index, name in enumerate(some.names):
             stored = some.stored[index]
             number, label, value = _chosen(predictor(stored[None])[0], output, target)
-            weights = word_weights(predictor, stored, number)
-            words = tokens_of(raw, some.origin[index], len(weights)) if isinstance(raw, TextInput) else []
+            weights = word_weights(predictor, stored, number, lengths=lengths)
+            # Of an ensemble, the origin is what each member has read.
+            given = some.origin if len(texts) == 1 else some.origin[0].origin
+            words = tokens_of(longest, given[index], len(weights))
             pairs = tuple(zip(words, weights.tolist(), strict=False))
             yield ExampleExplanation(name, label, value, none, none, pairs, "occlusion", trained.checkpoint)
 
