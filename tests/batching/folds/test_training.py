@@ -68,6 +68,7 @@ def test_a_killed_training_of_folds_is_continued_and_no_fold_is_trained_twice(
     assert again.process.returncode == 0, again.err
     assert again.out.count("skipped") == 3
     assert "out of fold  accuracy" in again.out
+    assert f"dlrun ensemble --folds {written[0].parent.name}" in again.err
     assert [path.read_bytes() for path in written] == contents
     assert records(folder).keys() == trained
 

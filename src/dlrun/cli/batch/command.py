@@ -90,6 +90,6 @@ def train_batch(wanted: BatchOptions, *, csv: Path | None = None, quiet: bool, a
         table = run_batch(wanted, listener=display)
     show_table(table, csv=csv, as_json=as_json)
     if table.folds and not as_json:
-        show_folds(table.folds, quiet=quiet)
+        show_folds(table.folds, runs_dir=wanted.runs_dir, quiet=quiet)
     if table.failed:
         raise typer.Exit(1)
