@@ -86,9 +86,9 @@ def apply_curves(values: Any, curves: Sequence[MonotoneCurve]) -> Any:
     shares = ops.clip((ops.expand_dims(values, -1) - left.astype(dtype)) / width.astype(dtype), 0.0, 1.0)
     inside = ops.sum(shares * height.astype(dtype), axis=-1)
     below, above = ops.minimum(values - first, 0.0), ops.maximum(values - last, 0.0)
-    # Each symbolic tensor is on the left, because numpy would try to convert one on the right. The start is not added:
-    # Keras 3.15 makes a BiasAdd of that, which TensorFlow Lite cannot convert for a sequence.
-    return inside - -start + below * low + above * high
+    # Each symbolic tensor is on the left, because numpy would try to convert one on the right. Nothing is added:
+    # Keras 3.15 may make a BiasAdd of that, which TensorFlow Lite cannot convert for a sequence.
+    return inside - -start - below * -low - above * -high
 
 
 def normal_scores(values: npt.NDArray[Any], *, most: int = MOST_KNOTS) -> MonotoneCurve:

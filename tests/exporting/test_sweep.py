@@ -54,6 +54,9 @@ KINDS = {
     + CLASSES,
     "series": "dataset: {type: series, path: DATA/beijing_pm25.csv, time: [year, month, day, hour], target: pm2.5,\n"
     "  history: 24, test: 0.2, validation: 0.1}\nmodel: {type: lstm, units: [32]}\n" + VALUES,
+    "scaled_series": "dataset: {type: series, path: DATA/beijing_pm25.csv, time: [year, month, day, hour],\n"
+    "  target: pm2.5, history: 24, test: 0.2, validation: 0.1, scaling: quantile}\n"
+    "model: {type: gru, units: [16], numeric_embedding: {type: piecewise_linear, size: 4}}\n" + VALUES,
     "images": "dataset: {type: images, path: DATA/cifar10_images, size: [24, 24], validation: 0.1}\n"
     "model: {type: cnn, blocks: [{filters: 16, kernel_size: 3, pool_size: 2}]}\n" + CLASSES,
 }

@@ -73,15 +73,7 @@ CASES = (
         CLASSES,
         4 * (5 + 10 * 3 + 3) + (4 * 3 + 2) * 16 + 16 + (16 * 4 + 4),
     ),
-    Case(
-        "linear",
-        {"numeric_embedding": {"type": "piecewise_linear", "size": 3}},
-        NUMBERS,
-        VALUE,
-        4 * (2 * 3 + 3) + (4 * 3 + 2) + 1,
-    ),
     # Factors of the features; in each layer a kernel, a bias and the weights of the activation.
-    Case("realmlp", {"units": (16, 8)}, VECTOR, CLASSES, 6 + (6 * 16 + 2 * 16) + (16 * 8 + 2 * 8) + (8 * 4 + 4)),
     Case(
         "realmlp",
         {"units": (8,), "numeric_embedding": PBLD},
@@ -90,13 +82,6 @@ CASES = (
         4 * (5 + 5 + 5 * 3 + 3) + (4 * 4 + 2) + ((4 * 4 + 2) * 8 + 2 * 8) + (8 + 1),
     ),
     # Scales at the inputs of both layers, kernels, scales and biases at their outputs, and heads.
-    Case(
-        "tabm",
-        {"units": (16, 8), "members": 5},
-        VECTOR,
-        CLASSES,
-        5 * 6 + 6 * 16 + 2 * 5 * 16 + 5 * 16 + 16 * 8 + 2 * 5 * 8 + 5 * (8 * 4 + 4),
-    ),
     Case(
         "tabm",
         {

@@ -74,3 +74,16 @@ def test_keras_computes_the_same_as_numpy(kind: Any) -> None:
     inputs = keras.Input((3,))
     model = keras.Model(inputs, scaling.apply(inputs, keras.ops))
     np.testing.assert_allclose(model(table), scaling.apply(table), atol=1e-5)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_window_of_one_number_is_scaled_without_operations_that_tensorflow_lite_lacks(kind: Any) -> None:
+    import keras
+    import tensorflow as tf
+
+    table = np.random.default_rng(0).standard_normal((50, 1)).astype(np.float32)
+    scaling = kind.measure(table, is_mark=NO_MARKS)
+    step = tf.function(lambda window: scaling.apply(window, keras.ops))
+    graph = step.get_concrete_function(tf.TensorSpec((1, 8, 1), tf.float32)).graph
+    assert "BiasAdd" not in {operation.type for operation in graph.get_operations()}
