@@ -28,3 +28,11 @@ def test_a_sample_is_spread_over_all_rows() -> None:
     sample = sample_rows(np.arange(1_000_000)[:, None])
     assert 50_000 < len(sample) <= 100_000
     assert sample.max() > 980_000
+
+
+def test_a_frequent_value_takes_one_edge_and_leaves_the_others_to_the_rest() -> None:
+    rows = np.where(np.arange(10_000) % 10 == 0, np.arange(10_000), 0).astype(np.float32)[:, None]
+    (found,) = continuous_of(rows, (0,))
+    assert found.edges[0] == 0
+    assert len(found.edges) == MOST_BINS + 1
+    np.testing.assert_allclose(np.diff(found.edges[1:]), 10_000 / (MOST_BINS - 1), rtol=0.1)

@@ -55,14 +55,29 @@ def continuous_of(
     if not places or not len(sample) or len(places) > _MOST_NUMBERS:
         return ()
     bins = max(_LEAST_BINS, min(MOST_BINS, _ALL_BINS // len(places)))
-    shares = np.linspace(0, 1, bins + 1)
-    edges = np.zeros((len(shares), sample.shape[1]), np.float32)
+    edges = np.zeros((bins + 1, sample.shape[1]), np.float32)
     for place in places:
-        # Values that occur, not ones between them: the edges of a column of 0 and 1 are 0 and 1.
-        edges[:, place] = np.quantile(sample[:, place], shares, method="inverted_cdf")
+        own = _edges(sample[:, place], bins=bins)
+        edges[:, place] = own[np.minimum(np.arange(bins + 1), len(own) - 1)]  # the last one again, up to the end
     edges = scale(edges).astype(np.float32)
     found = ((place, np.unique(edges[:, place])) for place in places)
     return tuple(Continuous(place, _short(values)) for place, values in found if len(values) > 1)
+
+
+def _edges(values: Array, *, bins: int) -> Array:
+    """Return the edges of bins with about equally many values; a value that would fill a bin has an edge of its own.
+
+    Plain quantiles of a column that is 0 in nine of ten rows would leave a tenth of the bins for all other values.
+    """
+    distinct, counts = np.unique(values, return_counts=True)
+    if len(distinct) <= bins + 1:
+        return np.asarray(distinct)
+    frequent = counts >= len(values) / bins
+    rest, weights = distinct[~frequent], np.cumsum(counts[~frequent])
+    levels = np.linspace(0, 1, bins + 1 - int(frequent.sum())) * weights[-1]
+    # Values that occur, not ones between them.
+    quantiles = rest[np.searchsorted(weights, np.maximum(levels, 1))]
+    return np.unique(np.concatenate([distinct[frequent], quantiles]))
 
 
 def _short(values: npt.NDArray[np.float32]) -> tuple[float, ...]:
