@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dlrun.data.columns.numbers import Notation, parse_numbers
 from dlrun.data.columns.texts import as_texts
-from dlrun.data.example_keys import ExampleKeys
+from dlrun.data.example_keys import SplitColumnKeys
 from dlrun.data.files.spelling import canonical_texts
 from dlrun.errors import DataError
 from dlrun.names import nearest
@@ -118,7 +118,7 @@ class ExampleReader:
         weight: The column of weights; None if there is none.
     """
 
-    keys: ExampleKeys
+    keys: SplitColumnKeys
     weight: WeightColumn | None = None
     _groups: list[npt.NDArray[np.int64]] = field(default_factory=list)
     _splits: list[npt.NDArray[np.int8]] = field(default_factory=list)

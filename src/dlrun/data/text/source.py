@@ -15,6 +15,7 @@ from pydantic import Field
 from dlrun.component import FieldProblem
 from dlrun.data.columns import take_rows, written_values
 from dlrun.data.dataset import Dataset, Source, datasets
+from dlrun.data.example_keys import SplitColumnKeys
 from dlrun.data.files.data_file import advice_on_absent
 from dlrun.data.files.encoding import notes_of
 from dlrun.data.files.json_lines import JsonLinesFile
@@ -23,6 +24,7 @@ from dlrun.data.labels import Task
 from dlrun.data.splits import Array, Split, fingerprint_of
 from dlrun.data.text.column_file import ColumnFile
 from dlrun.data.text.corpus import FileCorpus
+from dlrun.data.text.division import divide_texts
 from dlrun.data.text.files import files_of
 from dlrun.data.text.folders import TextFolder, split_folders
 from dlrun.data.text.keys import TextKeys
@@ -39,7 +41,7 @@ _DESCRIBED_BYTES = 2**22
 
 
 @datasets.register("text")
-class Text(TextKeys, FileKeys, Source):
+class Text(TextKeys, FileKeys, SplitColumnKeys, Source):
     """Texts from your own files, with a class or a number to predict."""
 
     place_keys = ("path", "test_path", "validation_path")
@@ -85,6 +87,10 @@ class Text(TextKeys, FileKeys, Source):
             yield FieldProblem(("classes",), "regression has no classes", "null")
         if self.path is not None and self.text == self.label:
             yield FieldProblem(("label",), f"{self.label!r} is also the column of the texts", "another column")
+        yield from self.example_problems({"text": (self.text,), "label": (self.label,)})
+        if self.builtin is not None:
+            for key in self.described_by:
+                yield FieldProblem((key,), f"the texts of {self.builtin} have no columns", "null", f"leave {key} out")
         yield from self.name_problems()
         yield from self._column_problems()
 
@@ -149,10 +155,12 @@ class Text(TextKeys, FileKeys, Source):
 
     def _load(self) -> Dataset:
         corpora = {
-            name: FileCorpus.of(files, classes=self.classes) for name, files in self._files(self._places()).items()
+            name: FileCorpus.of(files, classes=self.classes)
+            for name, files in self._files(self._places(), keep=tuple(self.example_columns)).items()
         }
         targets, target, note = read_labels(corpora, task=self.task, classes=self.classes, label=self.label)
-        splits, held_out = self.hold_out(numbered(targets), by_class=target.kind == "classes")
+        given, of_column = divide_texts(numbered(targets), corpora, self, source=self)
+        splits, held_out = self.hold_out(given, by_class=target.kind == "classes")
         if target.kind == "values":
             target = _scaled(target, splits["train"])
         made = vectorize(corpora, splits, keys=self, reading=self._reading)
@@ -167,7 +175,7 @@ class Text(TextKeys, FileKeys, Source):
             made.preprocess,
             made.splits,
             fingerprint_of(made.splits),
-            (*remarks, note, *held_out, *made.notes),
+            (*remarks, note, *of_column, *held_out, *made.notes),
             raw=made.raw,
             warnings=tuple(warning for file in files for warning in file.warnings()),
         )
@@ -191,10 +199,11 @@ class Text(TextKeys, FileKeys, Source):
                 places[name] = place
         return places
 
-    def _files(self, places: Mapping[str, str]) -> dict[str, tuple[TextFile, ...]]:
+    def _files(self, places: Mapping[str, str], *, keep: tuple[str, ...] = ()) -> dict[str, tuple[TextFile, ...]]:
         if self.builtin is not None:
             return {"train": (Moods(self.builtin, self._reading, self.seed),)}
-        return {name: files_of(place, self._reading) for name, place in places.items()}
+        reading = replace(self._reading, keep=keep)
+        return {name: files_of(place, reading) for name, place in places.items()}
 
     def _stamp(self) -> tuple[Any, ...] | None:
         """Return a value that changes with the files if they are small, otherwise None."""
@@ -220,8 +229,9 @@ class Text(TextKeys, FileKeys, Source):
             return
         if opened is not None:
             yield from self.format_problems((opened,), file.path)
-        for key in ("text", "label"):
-            name = getattr(self, key)
+        wanted: dict[str, str] = {"text": self.text, "label": self.label}
+        wanted.update(self.described_by.items())
+        for key, name in wanted.items():
             if names and name not in names:
                 row_like = "" if opened is None else opened.row_like
                 otherwise = f"set the key `{key}` to the name of the column"
