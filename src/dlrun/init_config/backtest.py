@@ -30,6 +30,9 @@ _AS_GOOD, _AS_GOOD_FOR_NETWORKS = 1.002, 1.02
 """A shorter history or a larger penalty is preferred if its error is at most this multiple of the smallest. A network
 finds more in a short window than a linear function, and learns faster from it."""
 
+_CLEAR, _NEARLY_NAIVE = 0.99, 100.0
+"""An error above this multiple of a naive forecast's is chance, and such a penalty keeps the weights near 0."""
+
 _ROWS_OF_NETWORKS, _CURVES, _WORTHWHILE, _SURE = 1_000, 200, 0.997, 2.0
 """From so many rows, random curves are tried; a smaller multiple of the linear error suggests a network, if the gain is
 this multiple of its standard error."""
@@ -133,12 +136,23 @@ def backtest(columns: Floats, *, seasons: Sequence[int], horizon: int, history: 
     tolerance = _AS_GOOD if len(columns) < _ROWS_FOR_SURE else _AS_GOOD_FOR_NETWORKS
     good = [candidate for candidate, error in errors.items() if error <= tolerance * smallest]
     best = min(good, key=lambda each: (each.uses_others, each.history, -each.l2, errors[each]))
+    found = errors[best]
+    if found > _CLEAR * min(naive.values()):
+        best, found = _nearly_naive(naive, history=history)
     by_difference: dict[Difference, float] = {}
     for candidate, error in errors.items():
         by_difference[candidate.difference] = min(error, by_difference.get(candidate.difference, error))
     is_measured = _ROWS_OF_NETWORKS <= len(columns) < _ROWS_FOR_SURE
     curves = _gain_of_curves(series, best) if is_measured else None
-    return Backtest(best, errors[best], naive, by_difference, curves, len(columns))
+    return Backtest(best, found, naive, by_difference, curves, len(columns))
+
+
+def _nearly_naive(naive: Mapping[int, float], *, history: int | None) -> tuple[LinearForecast, float]:
+    """Return a linear forecast that hardly differs from the best naive one, and its error."""
+    season = min(naive, key=lambda each: (naive[each], each))
+    reach = history or season
+    difference: Difference = "last" if season == 1 or season > reach else "seasonal"
+    return LinearForecast(reach, difference, _NEARLY_NAIVE, season), naive[season]
 
 
 @dataclass(frozen=True)
