@@ -75,6 +75,8 @@ def resume(  # noqa: PLR0913  an option each, by keyword
         if record.is_ensemble:
             _refuse_ensemble(record, overrides)
         file = read_changed_spec(folder, overrides, trust_plugins=trust_plugins)
+        if not file.spec.model.is_trainable:  # a kill right after the spec was written leaves no model in run.json
+            _refuse_ensemble(record, overrides)
         if record.status == "completed" and not overrides:
             return _complete_run(session, file, record)
         # After the answer for a complete run, which needs no checkpoint.
