@@ -229,13 +229,15 @@ def run_dlrun(folder: Path, *, seeds: int, only: set[str], overrides: list[str],
             place = folder / name / str(seed)
             work = place / title
             work.mkdir(exist_ok=True)
+            (work / "predicted.csv").unlink(missing_ok=True)
             init = ["init", str(work / "made.yaml"), "--data", "../train.csv", "--target", table["target"], "--force"]
             command(work, *init)
             begun = time.perf_counter()
             settings = [f"--set={each}" for each in overrides]
             command(work, "train", "made.yaml", *settings)
             seconds = time.perf_counter() - begun
-            command(work, "predict", "last", "../test.csv", "--output", "predicted.csv", "--force")
+            top = ["--top", "all"] if table["kind"] == "classes" else []
+            command(work, "predict", "last", "../test.csv", "--output", "predicted.csv", *top)
             with (work / "predicted.csv").open(newline="", encoding="utf-8") as file:
                 predicted = list(csv.DictReader(file))
             with (place / "test.csv").open(newline="", encoding="utf-8") as file:
@@ -257,7 +259,7 @@ def command(work: Path, *arguments: str) -> None:
 def score_predictions(truth: list[str], predicted: list[dict[str, str]], table: Mapping[str, Any]) -> dict[str, float]:
     """Score the file that `dlrun predict` wrote."""
     if table["kind"] == "numbers":
-        column = next(name for name in predicted[0] if name.startswith("predicted") or name == "prediction")
+        column = list(predicted[0])[1]  # after the name of the row
         return number_scores([float(each) for each in truth], [float(row[column]) for row in predicted])
     prefix = "probability_"
     names = [name.removeprefix(prefix) for name in predicted[0] if name.startswith(prefix)]

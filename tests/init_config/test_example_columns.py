@@ -23,7 +23,7 @@ def drafted(tmp_path: Path, folds: tuple[str, ...], wishes: Wishes | None = None
     [
         (("train", "train", "val", "TEST"), set()),
         (("Training", "train", "test"), {"validation"}),
-        (("train", "dev"), {"test"}),
+        (("train", "dev"), set()),
     ],
 )
 def test_the_column_gives_the_splits_that_it_names(folds: tuple[str, ...], held_out: set[str], tmp_path: Path) -> None:

@@ -16,11 +16,11 @@ from written_configs import check_fits, write
 @pytest.mark.parametrize(
     ("name", "kind", "model", "loss"),
     [
-        ("odd.csv", "table", "mlp", "mean_squared_error"),
-        ("three.csv", "table", "mlp", "sparse_categorical_crossentropy"),
-        ("gaps.csv", "table", "mlp", "binary_crossentropy"),
+        ("odd.csv", "table", "tabm", "mean_squared_error"),
+        ("three.csv", "table", "tabm", "sparse_categorical_crossentropy"),
+        ("gaps.csv", "table", "tabm", "binary_crossentropy"),
         ("days.csv", "series", "linear", "mean_squared_error"),
-        ("few.csv", "table", "mlp", "binary_crossentropy"),
+        ("few.csv", "table", "tabm", "binary_crossentropy"),
         ("tweets.jsonl", "text", "lstm", "sparse_categorical_crossentropy"),
         ("scores.jsonl", "text", "lstm", "mean_squared_error"),
         ("named.npz", "arrays", "mlp", "sparse_categorical_crossentropy"),

@@ -15,8 +15,8 @@ Array = npt.NDArray[Any]
 _MOST_ROWS, _MOST_VALUES = 100_000, 1 << 23
 """Quantiles are measured on at most this many rows, and on fewer rows of a wide table: sorting more would take long."""
 
-MOST_BINS = 48
-_LEAST_BINS, _ALL_BINS = 4, 4096
+MOST_BINS = 128
+_LEAST_BINS, _ALL_BINS = 4, 8192
 """Bins of one number, and of all numbers together: they are stored with the model as text."""
 
 _MOST_NUMBERS = 1 << 14

@@ -31,7 +31,7 @@ def draft_arrays(path: str, wishes: Wishes) -> ConfigDraft:
         source.describe() or source.load().describe()
     )  # load() reports a problem, or reads what the description needs
     total = sum(description.examples.values())
-    sizes = Sizes(total)
+    sizes = Sizes(total, test=wishes.test)
     loss, metrics = _loss(description)
     features, target = description.features, description.target
     shape = " x ".join(map(str, features.shape))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +44,7 @@ class ConfigDraft:
         metrics: Names of the metrics.
         training: Section of the training.
         messages: Messages for the user about each guess and how to override it.
-        learning_rate: Learning rate of the adam optimizer.
+        optimizer: The optimizer, or only its learning rate for adam.
         schedule: Name of the schedule of the learning rate.
     """
 
@@ -54,7 +55,7 @@ class ConfigDraft:
     metrics: tuple[str, ...]
     training: Section
     messages: tuple[str, ...] = ()
-    learning_rate: float = 1e-3
+    optimizer: float | Mapping[str, Any] = 1e-3
     schedule: str = "constant"
 
 
@@ -68,6 +69,7 @@ class Wishes:
         history: Number of rows that a prediction is made from, for a series.
         horizon: Number of rows to predict, for a series.
         more_targets: More columns to predict, for a table.
+        test: Fraction of the examples to hold out for the test; None: by the number of examples.
     """
 
     kind: str = ""
@@ -75,6 +77,7 @@ class Wishes:
     history: int | None = None
     horizon: int | None = None
     more_targets: tuple[str, ...] = ()
+    test: float | None = None
 
 
 @dataclass(frozen=True)
@@ -85,11 +88,13 @@ class Sizes:
         examples: Number of examples before the hold-out.
         passes: Approximate number of examples that training should process over all epochs.
         patience: Minimum patience of early stopping, in epochs.
+        test: Fraction of the examples to hold out for the test; None: by their number.
     """
 
     examples: int
     passes: int = 400_000
     patience: int = 5
+    test: float | None = None
 
     @property
     def held_out(self) -> Section:
@@ -98,6 +103,7 @@ class Sizes:
             return (Remark("Too few examples to hold some out; to do so anyway: test: 0.2 and validation: 0.1."),)
         large = self.examples >= _VERY_MANY
         test, validation = (0.05, 0.05) if large else (0.2, 0.1)
+        test = test if self.test is None else self.test
         return (Key("test", test, "fractions of the examples to hold out"), Key("validation", validation))
 
     @property

@@ -107,7 +107,7 @@ def draft_images(path: str, wishes: Wishes, *, column: str = "", first: FirstLin
     _, target, _ = image_targets(lists)
     found = _ImageHeaders.of(lists)
     total = sum(len(images) for images in lists.values())
-    sizes = Sizes(total, passes=150_000, patience=10)
+    sizes = Sizes(total, passes=150_000, patience=10, test=wishes.test)
     names = ", ".join(f"{name} {len(images):,}" for name, images in lists.items())
     classes = f" of {target.size} classes" if target is not None and target.kind == "classes" else ""
     is_value = target is not None and target.kind == "values"

@@ -31,7 +31,8 @@ def config_text(draft: ConfigDraft, *, path: str, name: str = "") -> str:
     lines += ["#", f"# Every key of a component: dlrun components {_types(draft)}"]
     lines += [f"name: {written(name)}"] if name else []
     lines += ["seed: 0", "dataset:", *_section(draft.dataset), "model:", *_section(draft.model)]
-    lines.append(f"optimizer: {written({'type': 'adam', 'learning_rate': draft.learning_rate})}")
+    adam = {"type": "adam", "learning_rate": draft.optimizer}
+    lines.append(f"optimizer: {written(adam if isinstance(draft.optimizer, float) else dict(draft.optimizer))}")
     lines += [f"schedule: {draft.schedule}"] if draft.schedule != "constant" else []
     lines.append(f"loss: {draft.loss}")
     lines += [f"metrics: {written(list(draft.metrics))}"] if draft.metrics else []

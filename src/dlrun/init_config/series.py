@@ -34,6 +34,8 @@ def draft_series(path: str, wishes: Wishes) -> ConfigDraft:
         UsageError: No column can be predicted, or `wishes.target` is not a column.
     """
     looked = look_at(path)
+    if wishes.test is not None:
+        raise UsageError("--test is not for series", expected="the key test in the config", hint=f"it is {_TEST} there")
     found = find_time(looked)
     time = found.names if found else ()
     target, why = _target(looked, wishes.target, time)
@@ -73,7 +75,7 @@ def draft_series(path: str, wishes: Wishes) -> ConfigDraft:
             *choice.messages,
             _time_message(found),
         ),
-        learning_rate=choice.learning_rate,
+        optimizer=choice.learning_rate,
         schedule="cosine" if choice.is_network else "constant",
     )
 

@@ -14,21 +14,19 @@ from dlrun.data.columns.texts import MISSING_VALUES, missing_numbers
 from dlrun.data.files.data_file import FileFormat
 from dlrun.data.table.source import Table
 from dlrun.errors import DataError
-from dlrun.init_config.draft import ConfigDraft, Key, Remark, Section, Sizes, Wishes
+from dlrun.init_config.codes import CodedNumbers, code_candidates, find_codes
+from dlrun.init_config.draft import ConfigDraft, Key, Remark, Wishes
 from dlrun.init_config.example_columns import SplitColumn, weight_messages
 from dlrun.init_config.first_line import FirstLine
+from dlrun.init_config.recipe import TableRecipe
 from dlrun.init_config.target import ChosenTarget, check_column, choose_target
 
 _ODD_TEXTS = 5
 _IMBALANCE = 10
 _ROWS_WHOSE_WORDS_ARE_COUNTED = 100_000
 _PART, _LONGEST_TEXT = 0.95, 500
-_NETWORKS = (
-    (1_000, [32], 0.1),
-    (10_000, [64, 32], 0.2),
-    (200_000, [128, 64], 0.2),
-    (float("inf"), [256, 128, 64], 0.2),
-)
+_BYTES_THAT_ARE_LOADED = 1 << 26
+"""Files up to this size are loaded to find out which small whole numbers are codes, which takes seconds."""
 
 
 @dataclass(frozen=True)
@@ -132,17 +130,20 @@ def draft_table(path: str, wishes: Wishes) -> ConfigDraft:
     source = Table(path=path, **looked.keys)
     target = choose_target(looked.table, looked.columns, source, wish=wishes.target, more=wishes.more_targets)
     plan = plan_columns(looked.table, looked.surveys, source, without=target.names)
-    sizes = Sizes(looked.rows)
+    numbers = sum(column.kind in ("numeric", "date") for column in plan.columns)
+    recipe = TableRecipe(looked.rows, numbers, test=wishes.test)
+    codes = _codes(looked, source, target, plan, recipe)
+    recipe = replace(recipe, numbers=numbers - len(codes.categories))
     loss, metrics = _loss(looked.surveys[target.name], target)
     names, are = ", ".join(map(repr, target.names)), "is" if len(target.names) == 1 else "are"
     why = f"{target.why} (--target for another)" if not wishes.target else target.why
     return ConfigDraft(
         f"The table {path}: {looked.rows:,} rows; {names} {are} predicted from {_counted(len(plan.columns))}.",
-        tuple(_dataset(path, looked, target, plan, sizes)),
-        _network(looked.rows),
+        tuple(_dataset(path, looked, target, plan, recipe, codes)),
+        recipe.model,
         loss,
         metrics,
-        (*sizes.training, *_class_weight(looked.surveys[target.name], target)),
+        (*recipe.training, *_class_weight(looked.surveys[target.name], target)),
         (
             *looked.header.messages(),
             f"target: {', '.join(target.names)}, {why}",
@@ -150,8 +151,25 @@ def draft_table(path: str, wishes: Wishes) -> ConfigDraft:
             *_missing_target_messages(looked, target),
             *looked.split.messages(),
             *weight_messages({column.name: looked.surveys[column.name] for column in plan.columns}),
+            *codes.messages(),
         ),
+        recipe.optimizer,
+        recipe.schedule,
     )
+
+
+def _codes(looked: LookedAt, source: Table, target: ChosenTarget, plan: Plan, recipe: TableRecipe) -> CodedNumbers:
+    """Decide on the validation rows which small whole numbers are codes."""
+    candidates = code_candidates(plan, looked.surveys)
+    if not candidates or sum(path.stat().st_size for path in looked.table.paths) > _BYTES_THAT_ARE_LOADED:
+        return CodedNumbers({}, candidates)
+    held_out = {key.name: key.value for key in recipe.held_out if isinstance(key, Key)}
+    drops = "drop" if any(looked.surveys[name].missing for name in target.names) else "error"
+    names = target.name if len(target.names) == 1 else target.names
+    keys = {"target": names, "missing_target": drops, "unlisted_text": "ignore"}
+    if looked.split.name:
+        held_out = {"split": looked.split.name}
+    return find_codes(source.model_copy(update={**keys, **held_out}).load(), candidates)
 
 
 def describe_columns(plan: Plan) -> Iterator[Remark]:
@@ -166,7 +184,9 @@ def describe_columns(plan: Plan) -> Iterator[Remark]:
     yield Remark("To change this, list columns under numeric, categorical, date, text or ignore.")
 
 
-def _dataset(path: str, looked: LookedAt, target: ChosenTarget, plan: Plan, sizes: Sizes) -> Iterator[Key | Remark]:
+def _dataset(
+    path: str, looked: LookedAt, target: ChosenTarget, plan: Plan, recipe: TableRecipe, codes: CodedNumbers
+) -> Iterator[Key | Remark]:
     yield Key("type", "table")
     yield Key("path", path)
     yield Key("target", target.name if len(target.names) == 1 else list(target.names), target.why)
@@ -176,7 +196,14 @@ def _dataset(path: str, looked: LookedAt, target: ChosenTarget, plan: Plan, size
     yield from looked.lines()
     yield from describe_columns(plan)
     yield from _text_length(looked, plan)
-    yield from looked.split.held_out(sizes.held_out)
+    if codes.categories:
+        why = "; ".join(f"{name}, {reason}" for name, reason in codes.categories.items())
+        yield Key("categorical", list(codes.categories), why)
+    if codes.others:
+        names = ", ".join(codes.others)
+        yield Remark(f"Whole numbers with few values, read as numbers: {names}. If they are codes, list them there.")
+    yield from recipe.scaling
+    yield from looked.split.held_out(recipe.held_out)
 
 
 def _text_length(looked: LookedAt, plan: Plan) -> Iterator[Key]:
@@ -192,11 +219,6 @@ def _text_length(looked: LookedAt, plan: Plan) -> Iterator[Key]:
     yield Key(
         "text_length", min(found, _LONGEST_TEXT), f"words to read from each text; {share}, the longest has {longest:,}"
     )
-
-
-def _network(rows: int) -> Section:
-    units, dropout = next((units, dropout) for most, units, dropout in _NETWORKS if rows < most)
-    return (Key("type", "mlp"), Key("units", units, "width of each hidden layer"), Key("dropout", dropout))
 
 
 def _counted(columns: int) -> str:

@@ -73,7 +73,7 @@ def draft_text(path: str, wishes: Wishes) -> ConfigDraft:
         raise _one_class(Path(path).expanduser(), labels.pop())
     # The same rule as `task: auto` of the dataset, because the loss must fit the target that it chooses.
     is_value = _are_numbers(labels) and not _are_whole(labels)
-    sizes = Sizes(total, passes=150_000)
+    sizes = Sizes(total, passes=150_000, test=wishes.test)
     held_out = [line for line in sizes.held_out if not (isinstance(line, Key) and line.name in within)]
     # An LSTM is slow on long or many texts, where a bag of words is usually as accurate.
     is_bag = looks.is_long or total > _MANY_TEXTS

@@ -1,4 +1,4 @@
-"""Describe what a training would do, without a step of it: layers, shapes, parameters, memory and steps."""
+"""Describe what a training would do: layers, shapes, parameters, memory, steps, and how long they would take."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 import keras
 
 from dlrun.training.setup import TrainingSetup
+from dlrun.training.step.feed import epoch_order
+from dlrun.training.step.jit import measure_step
 
 _BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
@@ -45,6 +47,8 @@ class TrainingPlan:
         steps_per_epoch: The number of steps in one epoch.
         steps: The number of steps of the whole training.
         precision: The dtype that layers compute in.
+        seconds: The expected seconds of training on this machine, without its start: a few measured steps times their
+            number. Early stopping may end it sooner.
         left_out: Why a column of the data is not used as a feature, by the column's name.
         runs: The number of runs, one for each fold; the plan is that of the first.
     """
@@ -56,6 +60,7 @@ class TrainingPlan:
     steps_per_epoch: int
     steps: int
     precision: str
+    seconds: float
     left_out: Mapping[str, str] = field(default_factory=dict)
     runs: int = 1
 
@@ -89,8 +94,22 @@ def make_plan(setup: TrainingSetup) -> TrainingPlan:
         length.steps_per_epoch,
         length.steps,
         precision,
+        _expected_seconds(setup),
         setup.dataset.left_out,
     )
+
+
+def _expected_seconds(setup: TrainingSetup) -> float:
+    """Return the seconds of all training steps and of the validation after each epoch.
+
+    Formula:
+        steps t (1 + n_validation / (3 n_train)), where t is the measured time of a step. A step computes the gradient,
+        too, which takes twice as long as the prediction.
+    """
+    sizes = {name: len(split) for name, split in setup.dataset.splits.items()}
+    order = epoch_order(sizes["train"], seed=setup.spec.seed, epoch=0, shuffle=setup.spec.training.shuffle)
+    step = measure_step(setup.choose_steps().steps, order)
+    return setup.length.steps * step * (1 + sizes.get("validation", 0) / (3 * sizes["train"]))
 
 
 def plan_layers(core: keras.Model) -> tuple[LayerPlan, ...]:

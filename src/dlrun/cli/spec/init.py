@@ -22,6 +22,10 @@ _Target = Annotated[
     typer.Option("--target", metavar="NAME", help="With --data: the column to predict. Repeatable for tables."),
 ]
 _Type = Annotated[str, typer.Option("--type", help="With --data: table, series, text, images, or arrays.")]
+_Test = Annotated[
+    float | None,
+    typer.Option("--test", min=0, max=0.9, metavar="FRACTION", help="Part of the examples to hold out for a test."),
+]
 _History = Annotated[int | None, typer.Option(min=1, metavar="ROWS", help="For a series: rows to predict from.")]
 _Horizon = Annotated[int | None, typer.Option(min=1, metavar="ROWS", help="For a series: rows to predict.")]
 
@@ -35,6 +39,7 @@ def init(
     kind: _Type = "",
     history: _History = None,
     horizon: _Horizon = None,
+    test: _Test = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write a config: a starter, or one for your own data.
@@ -43,14 +48,15 @@ def init(
     """
     if data and starter:
         raise typer.BadParameter("give only one of them", param_hint="--data, --starter")
-    if not data and (target or kind or history or horizon):
-        raise typer.BadParameter("these options need --data", param_hint="--target, --type, --history, --horizon")
+    if not data and (target or kind or history or horizon or test is not None):
+        options = "--target, --type, --history, --horizon, --test"
+        raise typer.BadParameter("these options need --data", param_hint=options)
     if data:
         from dlrun.init_config.draft import Wishes
         from dlrun.init_config.write import write_config
 
         first, *more = target or [""]
-        written = write_config(data, path, Wishes(kind, first, history, horizon, tuple(more)), force=force)
+        written = write_config(data, path, Wishes(kind, first, history, horizon, tuple(more), test), force=force)
         for message in written.messages:
             tell(message)
         path = written.path

@@ -14,7 +14,7 @@ def plan(config: Config, overrides: Overrides, *, trust_plugins: TrustPlugins = 
     import dlrun
     from dlrun.cli.display.console import print_json
     from dlrun.cli.display.display import displayed
-    from dlrun.cli.display.format import format_bytes, format_table
+    from dlrun.cli.display.format import format_bytes, format_seconds, format_table
     from dlrun.cli.display.printable import printable_cell
     from dlrun.data.columns import reasons
 
@@ -32,6 +32,7 @@ def plan(config: Config, overrides: Overrides, *, trust_plugins: TrustPlugins = 
     typer.echo(f"training    {planned.steps:,} steps, {planned.steps_per_epoch:,} per epoch, {planned.precision}")
     if planned.runs > 1:
         typer.echo(f"runs        {planned.runs:,}, one for each fold; this is the first")
+    typer.echo(f"time        about {format_seconds(planned.seconds)} on this machine, if no early stopping ends it")
     if planned.left_out:
         typer.echo(printable_cell(f"left out    {reasons(planned.left_out)}"))
     memory = ", ".join(f"{format_bytes(size)} {purpose}" for purpose, size in planned.memory.items())

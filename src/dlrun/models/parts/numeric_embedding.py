@@ -14,7 +14,7 @@ from dlrun.signature import Continuous
 
 _NAME = "numeric_embedding"
 _TYPES = ["periodic", "piecewise_linear"]
-_MOST_BINS = 48
+_MOST_BINS, _USUAL_BINS = 128, 48
 Size = Annotated[int, Field(ge=1, le=1024)]
 
 
@@ -55,7 +55,7 @@ class PiecewiseLinear(Fields):
         examples=_TYPES, description="The place among the quantiles of the training split."
     )
     bins: Annotated[int, Field(ge=1, le=_MOST_BINS)] = Field(
-        default=_MOST_BINS,
+        default=_USUAL_BINS,
         description="Largest number of bins of each number, whose edges are quantiles. Numbers with few different "
         "values have fewer, and so have all numbers of a table with very many.",
     )

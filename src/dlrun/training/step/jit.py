@@ -70,6 +70,21 @@ def choose_jit(steps: StepRunner, spec: Spec, order: Order, *, total_steps: int,
     return choice, steps.with_jit() if choice.value == "on" else steps
 
 
+def measure_step(steps: StepRunner, order: Order) -> float:
+    """Return the seconds of a training step: the fastest of a few. The variables are as before afterwards.
+
+    Args:
+        steps: The steps to train with.
+        order: The order of the examples in the first epoch.
+    """
+    whole_steps = steps.feed.examples // steps.batch_size
+    step_range = next(iter(steps.feed.step_ranges(order, batch_size=steps.batch_size, last_step=whole_steps)))
+    with _variables_put_back(steps.model):
+        steps(step_range, 0, 1)  # the first call traces, and is not timed
+        count, seconds = _enough_steps(steps, step_range)
+        return min(seconds, *(_seconds_of_step(steps, step_range, count) for _ in range(_ROUNDS)))
+
+
 def _try_jit(
     steps: StepRunner, order: Order, *, total_steps: int, key: str, what: str
 ) -> tuple[Choice, StepRunner | None]:
