@@ -18,7 +18,7 @@ from dlrun.init_config.backtest import backtest
 from dlrun.init_config.draft import ConfigDraft, Key, Remark, Sizes, Wishes
 from dlrun.init_config.forecast_choice import ForecastChoice
 from dlrun.init_config.season import find_seasons
-from dlrun.init_config.table import LookedAt, describe_columns, look_at
+from dlrun.init_config.table_config.draft_table import LookedAt, describe_columns, look_at
 from dlrun.init_config.target import USUAL_NAMES, check_column
 
 _LEAST_ROWS, _SHORT, _FEW = 2, 1_000, 30

@@ -3,7 +3,7 @@
 import pytest
 
 from dlrun.init_config.draft import Key
-from dlrun.init_config.recipe import TableRecipe
+from dlrun.init_config.table_config.recipe import TableRecipe
 
 
 def keys(recipe: TableRecipe) -> dict[str, object]:

@@ -14,11 +14,11 @@ from dlrun.data.columns.texts import MISSING_VALUES, missing_numbers
 from dlrun.data.files.data_file import FileFormat
 from dlrun.data.table.source import Table
 from dlrun.errors import DataError
-from dlrun.init_config.codes import CodedNumbers, code_candidates, find_codes
 from dlrun.init_config.draft import ConfigDraft, Key, Remark, Wishes
-from dlrun.init_config.example_columns import SplitColumn, weight_messages
 from dlrun.init_config.first_line import FirstLine
-from dlrun.init_config.recipe import TableRecipe
+from dlrun.init_config.table_config.codes import CodedNumbers, code_candidates, find_codes
+from dlrun.init_config.table_config.example_columns import SplitColumn, weight_messages
+from dlrun.init_config.table_config.recipe import TableRecipe
 from dlrun.init_config.target import ChosenTarget, check_column, choose_target
 
 _ODD_TEXTS = 5
