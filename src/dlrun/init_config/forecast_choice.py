@@ -13,6 +13,8 @@ from dlrun.init_config.season import Season
 _LEAST_HISTORY, _ROWS_OF_A_WINDOW, _USUAL_HISTORY = 2, 20, 24
 _VALIDATION, _SMALL_VALIDATION = 0.1, 0.05
 _PASSES, _FEWEST_EPOCHS, _MOST_EPOCHS = 800_000, 8, 50
+_MOST_CELLS = 1_000
+"""Largest number of values in a window of several columns."""
 _UNITS, _DROPOUT = [128, 64], 0.1
 
 
@@ -32,7 +34,7 @@ class ForecastChoice:
 
     @classmethod
     def of(
-        cls, measured: Backtest | None, seasons: Sequence[Season], *, rows: int, history: int | None
+        cls, measured: Backtest | None, seasons: Sequence[Season], *, rows: int, history: int | None, columns: int
     ) -> ForecastChoice:
         """Choose the window, and the season that it covers.
 
@@ -41,6 +43,7 @@ class ForecastChoice:
             seasons: The seasons that the series may have.
             rows: Number of rows of the series.
             history: Number of rows of a window, if the user chose it.
+            columns: Number of columns that are features.
         """
         if measured is None:
             return cls(None, history or max(_LEAST_HISTORY, min(_USUAL_HISTORY, rows // _ROWS_OF_A_WINDOW)), None)
@@ -48,6 +51,9 @@ class ForecastChoice:
         if history is None and measured.suggests_network:
             # A network also uses what a linear function cannot, so it gets a day of hours even if that needs fewer.
             chosen = max(chosen, _USUAL_HISTORY)
+        if history is None and columns > 1:
+            # A column of categories has several features, and a least-squares solution takes only so many.
+            chosen = max(_LEAST_HISTORY, min(chosen, _MOST_CELLS // columns))
         covered = [each for each in seasons if each.rows <= chosen and each.rows in measured.naive]
         season = min(covered, key=lambda each: measured.naive[each.rows], default=None)
         return cls(measured, chosen, season)

@@ -54,7 +54,7 @@ def draft_series(path: str, wishes: Wishes) -> ConfigDraft:
         measured = backtest(columns, seasons=[each.rows for each in seasons], horizon=horizon, history=wishes.history)
     if measured is not None and others and not measured.best.uses_others and not measured.suggests_network:
         looked = _without_others(looked, (target, *time))
-    choice = ForecastChoice.of(measured, seasons, rows=looked.rows, history=wishes.history)
+    choice = ForecastChoice.of(measured, seasons, rows=looked.rows, history=wishes.history, columns=len(given.columns))
     gaps = {"missing": {"numeric": "last"}} if looked.surveys[target].missing else {}
     source = Series.model_validate({**keys, "history": choice.history, **looked.keys, **choice.keys, **gaps})
     plan = plan_columns(looked.table, looked.surveys, source)
