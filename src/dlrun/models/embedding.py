@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 from pydantic import Field
 
 from dlrun.component import FieldProblem, Fields
@@ -173,6 +172,7 @@ def _with_numbers(tensor: Any, places: list[int], embed: Callable[[Any], Any], *
         others: Number of features before the ids of categories.
     """
     import keras
+    import numpy as np
 
     def chosen(wanted: list[int]) -> Any:
         if wanted == list(range(wanted[0], wanted[-1] + 1)):

@@ -11,7 +11,6 @@ from pydantic import Field
 
 from dlrun.component import FieldProblem, Fields, nested
 from dlrun.decision import CalibrationCurve, Decision
-from dlrun.models.ensemble.averaging import average_outputs
 from dlrun.models.layers import features_input
 from dlrun.models.model import Model, models
 from dlrun.models.parts.difference import with_last_value
@@ -117,6 +116,8 @@ class Ensemble(Model):
             Input: `(batch, *features.shape)`. Output: `(batch, target.units)`, float32.
         """
         import keras
+
+        from dlrun.models.ensemble.averaging import average_outputs
 
         inputs = features_input(features)
         outputs, goals = [], []

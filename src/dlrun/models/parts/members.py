@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from dlrun.models.parts.per_number import multiply_each, shifted, uniform
 from dlrun.signature import Target
 
@@ -54,6 +52,7 @@ class MeanOfMembers:
         Shape:
             members: `(batch, members, outputs)`. Returns: `(batch, outputs)`.
         """
+        import numpy as np
         from keras import ops
 
         if self.link == "identity":
@@ -154,6 +153,7 @@ def _initial_scales(shape: tuple[int, ...], dtype: Any = None, *, initial: Initi
         Returns: `shape`, which is `(members, width)`.
     """
     import keras
+    import numpy as np
 
     if initial == "ones":
         return keras.ops.ones(shape, dtype)

@@ -8,8 +8,6 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from dlrun.component import Fields
-from dlrun.models.parts.periodic import periodic_embedding
-from dlrun.models.parts.piecewise_linear import piecewise_linear_embedding
 from dlrun.signature import Continuous
 
 _NAME = "numeric_embedding"
@@ -45,6 +43,8 @@ class Periodic(Fields):
             numbers: The numbers to embed.
             rate: Factor of the learning rate of its weights.
         """
+        from dlrun.models.parts.periodic import periodic_embedding
+
         return periodic_embedding()(rate=rate, name=_NAME, **self.model_dump(exclude={"type"}))
 
 
@@ -69,6 +69,8 @@ class PiecewiseLinear(Fields):
             numbers: The numbers to embed.
             rate: Not used: its weights learn like those of any layer.
         """
+        from dlrun.models.parts.piecewise_linear import piecewise_linear_embedding
+
         edges = [_spread(number.edges, self.bins + 1) for number in numbers]
         return piecewise_linear_embedding()(edges=edges, size=self.size, activation=self.activation, name=_NAME)
 
