@@ -27,8 +27,21 @@ from dlrun.runs.record import IdentityRecord
 from dlrun.spec.parse import SpecFile
 from dlrun.spec.types import Spec
 
-_ADDED_KEYS = {"target_transform": "none", "group": None, "split": None, "weight": None}
-"""Keys of datasets that earlier versions did not have, with the value that means their behaviour."""
+_ADDED_KEYS: dict[str, dict[str, Any]] = {
+    "dataset": {
+        "group": None,
+        "scaling": "standard",
+        "season": None,
+        "split": None,
+        "target_transform": "none",
+        "weight": None,
+    },
+    "model": {"linear_shortcut": False, "numeric_embedding": "none", "solver": "gradient"},
+}
+"""Keys that earlier versions did not have, with the value that means their behaviour.
+
+Without them here, every spec would have another digest than before, and repeated batches would train all runs again.
+"""
 
 
 def identify(file: SpecFile) -> IdentityRecord:
@@ -71,12 +84,14 @@ def identify_apart_from_fold(file: SpecFile, identity: IdentityRecord) -> str:
 
 def _of_spec(spec: Spec) -> str:
     plain = spec.plain()
-    dataset = {key: value for key, value in plain["dataset"].items() if key not in spec.dataset.place_keys}
-    for key, default in _ADDED_KEYS.items():
-        if key in dataset and dataset[key] == default:
-            del dataset[key]
+    sections = {
+        name: {key: value for key, value in plain[name].items() if key not in added or value != added[key]}
+        for name, added in _ADDED_KEYS.items()
+    }
+    for key in spec.dataset.place_keys:
+        sections["dataset"].pop(key, None)
     # Plugins count by their content, which is part of the code, and not by their path.
-    return _digest({**plain, "dataset": dataset, "plugins": None})
+    return _digest({**plain, **sections, "plugins": None})
 
 
 def _of_code(file: SpecFile) -> str:
