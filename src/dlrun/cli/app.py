@@ -24,18 +24,18 @@ from dlrun.cli.evaluate import evaluate
 from dlrun.cli.explain import explain
 from dlrun.cli.export import export
 from dlrun.cli.failures import system_error
-from dlrun.cli.launch import launch
 from dlrun.cli.predict import predict
 from dlrun.cli.report import report
-from dlrun.cli.reproduce import reproduce
-from dlrun.cli.resume import resume
 from dlrun.cli.runs import runs
 from dlrun.cli.spec.components import components
 from dlrun.cli.spec.init import init
 from dlrun.cli.spec.plan import plan
 from dlrun.cli.spec.schema import schema
 from dlrun.cli.spec.validate import validate
-from dlrun.cli.train import train
+from dlrun.cli.training.launch import launch
+from dlrun.cli.training.reproduce import reproduce
+from dlrun.cli.training.resume import resume
+from dlrun.cli.training.train import train
 from dlrun.errors import MOST_SHOWN, DlrunError, Interrupted, SpecError
 
 _OF_STREAMS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EBADF, errno.EFBIG)

@@ -54,7 +54,7 @@ def train(
         return
     check_config_or_resume(config, resume, allow_changes=allow_changes)
     if config is None:
-        from dlrun.cli.resume import resume_run
+        from dlrun.cli.training.resume import resume_run
 
         resume_run(
             resume,

@@ -1,0 +1,1 @@
+"""Commands that train a single run: train, resume, launch and reproduce."""
