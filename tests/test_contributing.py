@@ -131,12 +131,12 @@ def test_the_commands_know_what_was_added(copy: Path) -> None:
     listed = json.loads(in_copy(copy, "dlrun", "components", "--json"))
     assert "maxout" in listed["model"]
     assert "moons" in listed["dataset"]
-    assert "pinball" in listed["loss"]
+    assert "expectile" in listed["loss"]
     assert "no problems" in in_copy(copy, "dlrun", "validate", "configs/digits_maxout.yaml")
     changed = ("--set", "dataset={type: moons}", "--set", "metrics=[]", "--json")
     assert "moons" in in_copy(copy, "dlrun", "validate", "configs/digits_maxout.yaml", *changed)
     schema = in_copy(copy, "dlrun", "schema")
-    assert all(f'"{name}"' in schema for name in ("maxout", "moons", "pinball"))
+    assert all(f'"{name}"' in schema for name in ("maxout", "moons", "expectile"))
     assert in_copy(copy, "dlrun", "folders").splitlines()[0] == f"runs   {copy / 'runs'}"
 
 
@@ -150,7 +150,7 @@ def test_structure_contracts_and_the_new_tests_hold(copy: Path) -> None:
     tests = ("tests/test_structure.py", "tests/test_import_order.py", "tests/test_configs.py", "tests/test_docs.py")
     own = {file for files in FILES.values() for file in files if file.startswith("tests/")}
     own -= {"tests/models/test_contract.py", "tests/cli/test_folders.py"}
-    added = "maxout or moons or pinball or folders"
+    added = "maxout or moons or expectile or folders"
     selected = f"{added} or test_structure or config_reference or the_index_has or every_module"
     pytest_in_copy(copy, "-m", "not tensorflow", *tests, *own, "tests/spec/test_schema.py", "-k", selected)
 
@@ -158,7 +158,7 @@ def test_structure_contracts_and_the_new_tests_hold(copy: Path) -> None:
 @pytest.mark.tensorflow
 def test_the_contract_of_architectures_the_loss_and_the_command_hold(copy: Path) -> None:
     tests = ("tests/models/test_contract.py", "tests/test_losses.py", "tests/cli/test_folders.py")
-    pytest_in_copy(copy, *tests, "-k", "maxout or has_a_case or pinball or folders")
+    pytest_in_copy(copy, *tests, "-k", "maxout or has_a_case or expectile or folders")
 
 
 def pytest_in_copy(copy: Path, *arguments: str) -> None:
