@@ -82,7 +82,7 @@ def test_a_config_starts_with_its_command_and_the_measured_score_and_time(path: 
 @pytest.mark.tensorflow
 @pytest.mark.parametrize("path", [path for path in CONFIGS if PARAMETERS.get(path.stem)], ids=name)
 def test_a_named_model_has_the_parameters_computed_by_hand(path: Path) -> None:
-    from dlrun.spec.check import settled_target, target_of
+    from dlrun.spec.checks.check import settled_target, target_of
 
     spec = read_spec(path).spec
     description = spec.dataset.describe()

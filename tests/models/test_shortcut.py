@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dlrun.models.linear import Linear
-from dlrun.models.lstm import Lstm
 from dlrun.models.mlp import Mlp
+from dlrun.models.recurrent.lstm import Lstm
 from dlrun.signature import Features, Target
 
 SEQUENCE, TOKENS = Features("sequence", (5, 3)), Features("tokens", (8,), vocabulary_size=20)

@@ -23,7 +23,7 @@ from dlrun.metrics.metric import SPLIT_PREFIXES, without_split
 from dlrun.runs.directions import parse_signed
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.record import RunRecord
-from dlrun.spec.check import best_metric, monitored_metric
+from dlrun.spec.checks.check import best_metric, monitored_metric
 from dlrun.spec.types import Spec
 from dlrun.system.spreadsheet import csv_text
 

@@ -13,7 +13,7 @@ from dlrun.errors import UsageError
 from dlrun.metrics.metric import without_split
 from dlrun.scoring.breakdown import Collector, collector_of
 from dlrun.scoring.slices import ColumnSlices, choose_main_score, group_examples, score_slices
-from dlrun.spec.check import monitored_metric
+from dlrun.spec.checks.check import monitored_metric
 from dlrun.spec.types import Spec
 from dlrun.training.progress.events import Listener, Note
 

@@ -30,7 +30,7 @@ from dlrun.runs import RUNS_DIR
 from dlrun.runs.compare.baseline import WHAT_TO_TRY, is_forecast
 from dlrun.runs.compare.length import SpecLength, longer_command
 from dlrun.runs.folder import RunFolder
-from dlrun.spec.check import monitored_metric
+from dlrun.spec.checks.check import monitored_metric
 from dlrun.spec.parse import SpecFile, override_list, parse_given, read_spec
 from dlrun.system.tensorflow_start import start_tensorflow
 from dlrun.training.devices.cluster import ALONE, Cluster, read_cluster

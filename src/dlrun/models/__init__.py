@@ -3,9 +3,10 @@
 A plugin needs `Model`, `head` and `models`.
 """
 
-from dlrun.models import autoencoder, cnn, gru, linear, lstm, mlp, realmlp, rnn, sequential, tabm  # noqa: F401  each registers itself
+from dlrun.models import autoencoder, cnn, linear, mlp, realmlp, sequential, tabm  # noqa: F401  each registers itself
 from dlrun.models.ensemble import network  # noqa: F401
 from dlrun.models.head import head
 from dlrun.models.model import Model, models
+from dlrun.models.recurrent import gru, lstm, rnn  # noqa: F401
 
 __all__ = ["Model", "head", "models"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from dlrun.component import FieldProblem, Path
-from dlrun.spec.check import best_metric, stopping_metric
+from dlrun.spec.checks.check import best_metric, stopping_metric
 from dlrun.spec.types import Spec, Training
 
 _MAY_CHANGE = {

@@ -20,7 +20,7 @@ from dlrun.models import Model
 from dlrun.plugins import find_plugin, load_plugin
 from dlrun.runs.enclosing import folder_around
 from dlrun.signature import Description
-from dlrun.spec.check import find_problems
+from dlrun.spec.checks.check import find_problems
 from dlrun.spec.decision import DecisionRule
 from dlrun.spec.folds import as_of_section, division_problem, first_fold, parse_folds, twice_problems
 from dlrun.spec.sections import METRICS, OPTIONAL, SECTIONS, parse_component, parse_section

@@ -22,9 +22,9 @@ from dlrun.runs.provenance.environment import environment
 from dlrun.runs.provenance.machine import usable_cores
 from dlrun.runs.record import Choice
 from dlrun.signature import Description, Target
-from dlrun.spec.check import settled_target, target_of
+from dlrun.spec.checks.check import settled_target, target_of
+from dlrun.spec.checks.training_check import find_unreached
 from dlrun.spec.parse import SpecFile
-from dlrun.spec.training_check import find_unreached
 from dlrun.spec.types import Spec
 from dlrun.system.paths import unreadable
 from dlrun.training.compilation import Compiled, TrainingLength, compile_model

@@ -14,7 +14,7 @@ from typing import Any
 from dlrun.errors import CheckpointError
 from dlrun.metrics.metric import directions_of, without_split
 from dlrun.schedules import PlateauState, ReduceOnPlateau, plateau_step
-from dlrun.spec.check import best_metric, monitored_metric
+from dlrun.spec.checks.check import best_metric, monitored_metric
 from dlrun.spec.types import EarlyStopping, Spec
 
 

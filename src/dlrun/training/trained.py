@@ -11,7 +11,7 @@ from dlrun.errors import RunError
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.interface import read_interface
 from dlrun.runs.record import Choice
-from dlrun.spec.check import check_model_takes
+from dlrun.spec.checks.check import check_model_takes
 from dlrun.spec.types import Spec
 from dlrun.training.compilation import TrainingLength, compile_model
 from dlrun.training.devices.cluster import ALONE

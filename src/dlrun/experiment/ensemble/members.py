@@ -20,7 +20,7 @@ from dlrun.runs.interface import data_changes, read_interface
 from dlrun.runs.query.catalog import find_run
 from dlrun.runs.record import DatasetRecord, RunRecord
 from dlrun.signature import Target
-from dlrun.spec.check import settled_target
+from dlrun.spec.checks.check import settled_target
 from dlrun.spec.parse import SpecFile
 from dlrun.spec.stored import read_stored_spec
 from dlrun.spec.types import Spec

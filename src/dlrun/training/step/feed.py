@@ -20,7 +20,7 @@ import tensorflow as tf
 from dlrun.data import Split
 from dlrun.data.mapped import drop_pages, gather
 from dlrun.signature import Target
-from dlrun.spec.class_weights import weights_by_index
+from dlrun.spec.checks.class_weights import weights_by_index
 from dlrun.spec.types import Training
 from dlrun.training.step.augment import Augment
 from dlrun.training.step.weights import loss_weights, weighing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dlrun.models.model import models
-from dlrun.models.recurrent import Recurrent
+from dlrun.models.recurrent.recurrent import Recurrent
 
 
 @models.register("rnn")

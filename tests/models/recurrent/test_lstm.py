@@ -1,6 +1,6 @@
 import pytest
 
-from dlrun.models.lstm import Lstm
+from dlrun.models.recurrent.lstm import Lstm
 from dlrun.signature import Features, Target
 
 SERIES = Features("sequence", (100, 10))

@@ -1,6 +1,6 @@
 import pytest
 
-from dlrun.models.rnn import Rnn
+from dlrun.models.recurrent.rnn import Rnn
 from dlrun.signature import Features, Target
 
 SERIES = Features("sequence", (100, 10))

@@ -1,6 +1,6 @@
 import pytest
 
-from dlrun.models.gru import Gru
+from dlrun.models.recurrent.gru import Gru
 from dlrun.signature import Features, Target
 
 SERIES = Features("sequence", (100, 10))

@@ -15,9 +15,9 @@ from dlrun.names import nearest
 from dlrun.runs.history import NOT_SCORES
 from dlrun.schedules import ReduceOnPlateau
 from dlrun.signature import Description, Features, Target
-from dlrun.spec.class_weights import class_weight_problems
+from dlrun.spec.checks.class_weights import class_weight_problems
+from dlrun.spec.checks.training_check import has_validation, training_problems
 from dlrun.spec.decision import decision_problems, rule_problems
-from dlrun.spec.training_check import has_validation, training_problems
 from dlrun.spec.types import Draft, Spec, Training
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dlrun.signature import Target
-from dlrun.spec.class_weights import class_weight_problems, weights_by_index
+from dlrun.spec.checks.class_weights import class_weight_problems, weights_by_index
 from dlrun.spec.parse import Trust, read_spec
 from wine_spec import problems, write
 

@@ -1,0 +1,1 @@
+"""Recurrent networks for sequences: rnn, gru and lstm."""
