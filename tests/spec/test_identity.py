@@ -9,7 +9,8 @@ from dlrun.data.arrays.source import Arrays
 from dlrun.runs.record import IdentityRecord
 from dlrun.spec import identity
 from dlrun.spec.identity import identify
-from dlrun.spec.parse import Trust, read_spec
+from dlrun.spec.parse import read_spec
+from dlrun.spec.trust import Trust
 
 SPEC = """\
 dataset: {type: arrays, path: data.npz}

@@ -10,7 +10,8 @@ import yaml
 
 from dlrun.errors import Problem, SpecError
 from dlrun.metrics.metric import directions_of, metrics
-from dlrun.spec.parse import SpecFile, Trust, read_spec
+from dlrun.spec.parse import SpecFile, read_spec
+from dlrun.spec.trust import Trust
 
 GOOD = """\
 seed: 1

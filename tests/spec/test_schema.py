@@ -5,8 +5,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from dlrun.spec.parse import KEYS, Trust, read_spec
+from dlrun.spec.parse import KEYS, read_spec
 from dlrun.spec.schema import json_schema
+from dlrun.spec.trust import Trust
 from dlrun.yaml_tree.source import read_yaml
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,21 +16,19 @@ from dlrun.data.division.folds import Folds, FoldsError
 from dlrun.errors import MOST_SHOWN, DataError, Problem, SpecError, encodable
 from dlrun.models import Model
 from dlrun.plugins import find_plugin, load_plugin
-from dlrun.runs.enclosing import folder_around
 from dlrun.signature import Description
 from dlrun.spec.checks.check import find_problems
 from dlrun.spec.decision import DecisionRule
 from dlrun.spec.folds import as_of_section, division_problem, first_fold, parse_folds, twice_problems
 from dlrun.spec.sections import METRICS, OPTIONAL, SECTIONS, parse_component, parse_section
+from dlrun.spec.trust import OWN, Trust, refuse_reach, trust_in, without_tracker
 from dlrun.spec.types import Draft, EvaluationKeys, Spec, Training
 from dlrun.spec.validate import correct_keys, shown, validate
-from dlrun.system.disk import disk
 from dlrun.system.paths import absent, locate, unreadable
 from dlrun.yaml_tree.document import Node
 from dlrun.yaml_tree.given import document_of
-from dlrun.yaml_tree.override import ORIGIN as OVERRIDE
 from dlrun.yaml_tree.override import apply_overrides
-from dlrun.yaml_tree.source import MAX_BYTES, read_yaml
+from dlrun.yaml_tree.source import read_yaml
 
 KEYS = ("name", "seed", "plugins", *SECTIONS, "metrics", "training", "evaluation", "folds", "decision")
 MAX_SEED = 2**32 - 1
@@ -40,30 +36,6 @@ MAX_METRICS = 1000
 MAX_PLUGINS = 100
 F = TypeVar("F", bound=Fields)
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-
-
-@dataclass(frozen=True)
-class Trust:
-    """The trust in a spec, which may come from another user.
-
-    Args:
-        plugins: Whether to load the files under `plugins:`, which are code.
-        data: Whether the spec may choose data files and a tracker. If False, only an override may.
-        looks_at_data: Whether to read the description of the data. If False, no data file is opened.
-        plugins_within: Folder that must contain the plugins; None for any place.
-        repository: Whether to run git in the folder of the spec, where the settings of a repository can run programs.
-        working_directory: Whether to look for plugins in the working directory too. Those of a run are copies in its
-            folder.
-        trains: Whether the spec will be trained. If False, problems that matter only for training are ignored.
-    """
-
-    plugins: bool = True
-    data: bool = True
-    looks_at_data: bool = True
-    plugins_within: Path | None = None
-    repository: bool = True
-    working_directory: bool = True
-    trains: bool = True
 
 
 @dataclass(frozen=True)
@@ -100,9 +72,6 @@ class SpecFile:
             raise SpecError(problems)
 
 
-OWN = Trust()
-
-
 def read_spec(
     path: Path,
     overrides: tuple[str, ...] = (),
@@ -126,7 +95,7 @@ def read_spec(
         DataError: The spec is correct, but a data file or folder is missing or not usable.
     """
     if trust is None:
-        trust, content = _given_trust(path, trust_plugins=trust_plugins)
+        trust, content = trust_in(path, trust_plugins=trust_plugins)
     document, problems = read_yaml(path, content=content)
     return _check(document, problems, path, trust, overrides)
 
@@ -170,32 +139,6 @@ def _check(document: Node, problems: list[Problem], path: Path, trust: Trust, ov
     return SpecFile(spec, document, path, trust, parser.tracking_refused, tuple(parser.notes))
 
 
-def _given_trust(path: Path, *, trust_plugins: bool) -> tuple[Trust, bytes | None]:
-    """Return the trust in a file according to its folder, and its content if that was verified.
-
-    The spec.yaml in the run folder of another user can be given to any command, so it must not get more trust.
-    """
-    around, content = folder_around(path), None
-    if around is None:
-        return OWN, None
-    from dlrun.runs.folder import RunFolder
-    from dlrun.runs.provenance.trust import is_own
-
-    run = RunFolder(around)
-    is_its_spec = os.path.realpath(path) == os.path.realpath(run.spec_yaml)
-    if is_its_spec:
-        with suppress(OSError):
-            content = disk.read_file(
-                path, limit=MAX_BYTES + 1
-            )  # read once, so that the verified bytes are the parsed ones
-    if is_own(run, spec=content):
-        return Trust(plugins_within=None if is_its_spec else run.plugins), content
-    foreign = Trust(
-        plugins=trust_plugins, data=False, plugins_within=run.plugins, repository=False, working_directory=False
-    )
-    return foreign, content
-
-
 class _SpecParser:
     """Parse every part even if others are wrong, so that all problems are reported at once."""
 
@@ -224,7 +167,7 @@ class _SpecParser:
         folds, problems = parse_folds(self.document)
         self.problems += problems
         if not trust.data:
-            draft = self.without_tracker(draft)
+            draft, self.tracking_refused = without_tracker(draft, self.document)
         draft = self.checked(draft, trust, folds)
         parts: dict[str, Any] = {key: getattr(draft, key) for key in (*SECTIONS, "metrics", "training", "evaluation")}
         if None in draft.metrics or any(part is None and key not in OPTIONAL for key, part in parts.items()):
@@ -243,7 +186,7 @@ class _SpecParser:
         elif draft.dataset is not None:
             if not trust.data:
                 # Before `located`, which looks for the files.
-                self.refuse_reach(draft.dataset)
+                refuse_reach(draft.dataset, self.document)
             dataset = self.located(draft.dataset)
             draft = replace(draft, dataset=dataset)
             self.problems += twice_problems(self.document, dataset, folds)
@@ -370,32 +313,6 @@ class _SpecParser:
                 place = self.document.place_of(("plugins", index))
                 self.problems.append(place.problem(first.what, expected=first.expected, hint=first.hint))
         return tuple(loaded)
-
-    def refuse_reach(self, dataset: Source) -> None:
-        """Reject a spec from elsewhere that chooses files to read, unless the user chose them with an override.
-
-        Raises:
-            SpecError: The spec chooses files. No file was opened.
-        """
-        problems = []
-        for key in dataset.reach_keys:
-            value, place = getattr(dataset, key), self.document.place_of(("dataset", key))
-            if value and place.origin != OVERRIDE:
-                what = f"this run was made elsewhere, so its dataset.{key} ({shown(value)}) needs confirmation"
-                problems.append(place.problem(what, hint=f"--set dataset.{key}=... with the value to use"))
-        if problems:
-            raise SpecError(problems)
-
-    def without_tracker(self, draft: Draft) -> Draft:
-        """Remove the tracker of a spec from elsewhere, unless the user chose its address with an override."""
-        tracker = draft.tracking
-        if tracker is None or all(
-            self.document.place_of(("tracking", k)).origin == OVERRIDE for k in tracker.reach_keys
-        ):
-            return draft
-        hint = f"choose one with --set tracking.{tracker.reach_keys[0]}=..."
-        self.tracking_refused = f"none: this run was made elsewhere, so its {tracker.type_name} is not used; {hint}"
-        return replace(draft, tracking=None)
 
     def unusable_file_name(self) -> Problem:
         """Return the problem of a file whose name is not a valid run name, if the spec has no name."""

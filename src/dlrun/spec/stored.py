@@ -8,7 +8,8 @@ from hashlib import sha256
 from dlrun.errors import RunError, UsageError
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.provenance.trust import is_own, refuse_unusual_files
-from dlrun.spec.parse import SpecFile, Trust, read_spec
+from dlrun.spec.parse import SpecFile, read_spec
+from dlrun.spec.trust import Trust
 from dlrun.system.disk import disk, explained
 from dlrun.yaml_tree.source import MAX_BYTES
 

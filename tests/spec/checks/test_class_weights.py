@@ -6,7 +6,8 @@ import pytest
 
 from dlrun.signature import Target
 from dlrun.spec.checks.class_weights import class_weight_problems, weights_by_index
-from dlrun.spec.parse import Trust, read_spec
+from dlrun.spec.parse import read_spec
+from dlrun.spec.trust import Trust
 from wine_spec import problems, write
 
 

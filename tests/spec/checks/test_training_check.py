@@ -7,7 +7,8 @@ import pytest
 from dlrun.losses import losses
 from dlrun.signature import Target
 from dlrun.spec.checks.training_check import find_unreached
-from dlrun.spec.parse import Trust, read_spec
+from dlrun.spec.parse import read_spec
+from dlrun.spec.trust import Trust
 from wine_spec import problems, write
 
 STEPS = "training={batch_size: 10, steps: %d}"

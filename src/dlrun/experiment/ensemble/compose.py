@@ -10,7 +10,8 @@ from typing import Any
 
 from dlrun.experiment.ensemble.members import MemberRun
 from dlrun.losses import Loss
-from dlrun.spec.parse import SpecFile, Trust, parse_given
+from dlrun.spec.parse import SpecFile, parse_given
+from dlrun.spec.trust import Trust
 
 _USUAL_LOSSES = {
     "classes": "sparse_categorical_crossentropy",
