@@ -45,7 +45,9 @@ if TYPE_CHECKING:
     from dlrun.experiment.resume import resume
     from dlrun.experiment.session import TrainingResult
     from dlrun.experiment.train import plan, train
-    from dlrun.explanation.explain import ColumnImportances, ExampleExplanation, Explanation, explain
+    from dlrun.explanation.columns import ColumnImportances
+    from dlrun.explanation.examples import ExampleExplanation
+    from dlrun.explanation.explain import Explanation, explain
     from dlrun.exporting.export import ExportedModel, export
     from dlrun.prediction.output import WrittenPredictions, write_predictions
     from dlrun.prediction.predict import Predictions, predict
@@ -85,7 +87,9 @@ _MODULES = {
     "experiment.resume": ("resume",),
     "experiment.session": ("TrainingResult",),
     "experiment.train": ("plan", "train"),
-    "explanation.explain": ("ColumnImportances", "ExampleExplanation", "Explanation", "explain"),
+    "explanation.columns": ("ColumnImportances",),
+    "explanation.examples": ("ExampleExplanation",),
+    "explanation.explain": ("Explanation", "explain"),
     "exporting.export": ("ExportedModel", "export"),
     "prediction.output": ("WrittenPredictions", "write_predictions"),
     "prediction.predict": ("Predictions", "predict"),

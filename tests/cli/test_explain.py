@@ -8,7 +8,7 @@ import pytest
 
 from dlrun.cli.explain import show_columns
 from dlrun.errors import UsageError
-from dlrun.explanation.explain import ColumnImportances
+from dlrun.explanation.columns import ColumnImportances
 from dlrun.scoring.importances import Importance
 
 FOUND = ColumnImportances((Importance("=a", 0.5, 0.1), Importance("b", 0.25, 0.0)), "the loss", 40, "final")

@@ -17,7 +17,8 @@ from dlrun.errors import UsageError
 from dlrun.runs import RUNS_DIR
 
 if TYPE_CHECKING:
-    from dlrun.explanation.explain import ColumnImportances, ExampleExplanation
+    from dlrun.explanation.columns import ColumnImportances
+    from dlrun.explanation.examples import ExampleExplanation
 
 _Sources = Annotated[
     list[str] | None,
