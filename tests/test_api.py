@@ -36,9 +36,9 @@ FUNCTIONS = (
     "write_predictions",
 )
 COMMANDS = {
-    "train.py": "train",
-    "resume.py": "resume",
-    "reproduce.py": "reproduce",
+    "training/train.py": "train",
+    "training/resume.py": "resume",
+    "training/reproduce.py": "reproduce",
     "batch/ensemble.py": "ensemble",
     "evaluate.py": "evaluate",
     "calibrate.py": "calibrate",
@@ -49,7 +49,16 @@ COMMANDS = {
     "spec/plan.py": "plan",
     "runs/ls.py": "list_runs",
 }
-WORK = ("experiment", "evaluation", "prediction.predict", "explanation.explain", "exporting", "benchmark")
+WORK = (
+    "experiment",
+    "evaluation",
+    "prediction.predict",
+    "explanation.explain",
+    "explanation.columns",
+    "explanation.examples",
+    "exporting",
+    "benchmark",
+)
 """Where the work of those commands is done: they reach it through `dlrun` alone."""
 SHARED_DEFAULTS = {
     "overrides": (),
