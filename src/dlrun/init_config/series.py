@@ -13,6 +13,7 @@ from dlrun.data.columns.planned import notation_of, plan_numbers
 from dlrun.data.columns.texts import MISSING_VALUES, known_values
 from dlrun.data.series.order import PARTS, TIMES, Times, detect_time
 from dlrun.data.series.source import Series
+from dlrun.data.splits import held_out_count
 from dlrun.errors import UsageError
 from dlrun.init_config.backtest import backtest
 from dlrun.init_config.draft import ConfigDraft, Key, Remark, Sizes, Wishes
@@ -34,20 +35,20 @@ def draft_series(path: str, wishes: Wishes) -> ConfigDraft:
         UsageError: No column can be predicted, or `wishes.target` is not a column.
     """
     looked = look_at(path)
-    if wishes.test is not None:
-        raise UsageError("--test is not for series", expected="the key test in the config", hint=f"it is {_TEST} there")
     found = find_time(looked)
     time = found.names if found else ()
     target, why = _target(looked, wishes.target, time)
     ignored = {**(looked.ignored or {}), **_unused_times(looked, time)}
     looked = replace(looked, ignored={name: why for name, why in ignored.items() if name != target})
     horizon = wishes.horizon or 1
-    keys = {"path": path, "target": target, "horizon": horizon}
+    test = _test_fraction(looked.rows, wishes.test)
+    keys = {"path": path, "target": target, "horizon": horizon, "test": test}
     # A difference, and a function of the past of the target, need that past among the features.
     given = plan_columns(looked.table, looked.surveys, Series.model_validate({**keys, "history": 1, **looked.keys}))
     is_given = any(column.name == target and column.kind == "numeric" for column in given.columns)
     others = _others(looked, target, time) if is_given else ()
-    columns = _measured_columns(looked, (target, *others))
+    # Nothing must be chosen with rows of the test split, or its scores would be too good.
+    columns = _measured_columns(looked, (target, *others), rows=_rows_before(test, looked.rows, horizon=horizon))
     seasons = find_seasons(columns[:, 0], found)
     measured = None
     if is_given:
@@ -102,15 +103,25 @@ def _without_others(looked: LookedAt, kept: Sequence[str]) -> LookedAt:
     return replace(looked, ignored={**others, **(looked.ignored or {})})
 
 
-def _measured_columns(looked: LookedAt, names: Sequence[str]) -> Floats:
-    """Return columns in the rows before the test split, with NaN for missing values.
+def _test_fraction(rows: int, wish: float | None) -> float:
+    """Return the fraction to hold out for the test split; 0 for none."""
+    if wish is not None:
+        return wish
+    return 0.0 if rows < _FEW else _TEST
+
+
+def _rows_before(test: float, rows: int, *, horizon: int) -> int:
+    """Return the number of rows before the first one that the test split predicts, for a window of any length."""
+    return rows - held_out_count(test, rows) - (horizon - 1) if test else rows
+
+
+def _measured_columns(looked: LookedAt, names: Sequence[str], *, rows: int) -> Floats:
+    """Return columns in the first rows, with NaN for missing values.
 
     Shape:
         Returns: `(rows, columns)`.
     """
-    # Nothing must be chosen with rows of the test split, or its scores would be too good.
-    share = 1.0 if looked.rows < _FEW else 1 - _TEST
-    rows = min(_LOOKED_AT, max(_LEAST_ROWS, int(looked.rows * share)))
+    rows = min(_LOOKED_AT, max(_LEAST_ROWS, rows))
     missing = looked.keys.get("missing_values", MISSING_VALUES)
     notations = {name: notation_of(looked.table, looked.surveys[name]) or "plain" for name in names}
     found: list[Floats] = []
@@ -198,8 +209,15 @@ def _dataset(
         yield Key("missing", {"numeric": "last"}, "a missing number becomes the last known one in the window")
     yield from looked.lines()
     yield from describe_columns(plan)
-    if looked.rows < _FEW:
-        yield Remark("Too few rows to hold some out; to do so anyway: test: 0.2 and validation: 0.1.")
+    yield from _held_out(source, looked.rows, choice)
+
+
+def _held_out(source: Series, rows: int, choice: ForecastChoice) -> Iterator[Key | Remark]:
+    if source.test:
+        yield Key("test", source.test, "the last rows in time, held out")
+    if rows >= _FEW:
+        yield Key("validation", choice.validation, f"the {'rows before them' if source.test else 'last rows in time'}")
+    elif source.test:
+        yield Remark("Too few rows to hold out more of them; to do so anyway: validation: 0.1.")
     else:
-        yield Key("test", _TEST, "the last rows in time, held out")
-        yield Key("validation", choice.validation, "the rows before them")
+        yield Remark("Too few rows to hold some out; to do so anyway: test: 0.2 and validation: 0.1.")
