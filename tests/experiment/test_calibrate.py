@@ -14,10 +14,12 @@ from dlrun.errors import SpecError, UsageError
 from dlrun.evaluation.evaluate import evaluate
 from dlrun.experiment import calibrate as experiment_calibrate
 from dlrun.experiment.calibrate import calibrate
+from dlrun.experiment.resume import resume
 from dlrun.experiment.train import train
 from dlrun.runs.folder import RunFolder
 from dlrun.runs.interface import read_interface
 from dlrun.runs.predictions import has_predictions, read_predictions
+from dlrun.training.progress.events import Event, Note
 
 pytestmark = pytest.mark.tensorflow
 
@@ -111,3 +113,15 @@ def test_a_given_threshold_needs_no_validation_split(place: Path) -> None:
     assert predicted.decision == found.value
     assert predicted.parts["benign"]["predicted"] > 0
     assert np.isfinite(predicted.overall["ece"])
+
+
+def test_resume_says_that_the_decision_of_calibrate_is_lost(place: Path) -> None:
+    run, events = trained(place, "breast_cancer"), list[Event]()
+    calibrate(run.path, threshold=0.2)
+    resume(run.path, overrides="training.epochs=3", listener=events.append)
+    (told,) = [event.text for event in events if isinstance(event, Note) and event.subject == "decision"]
+    assert "threshold 0.2" in told
+    assert f"dlrun calibrate {run.id}" in told
+    assert run.read_record().decision is None
+    resume(run.path, overrides="training.epochs=4", listener=events.append)
+    assert sum(isinstance(event, Note) and event.subject == "decision" for event in events) == 1

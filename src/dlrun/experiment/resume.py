@@ -83,6 +83,7 @@ def resume(  # noqa: PLR0913  an option each, by keyword
         refuse_removed(folder)
         prepare_tracker(file, wanted=cluster.is_chief)
         announce_run(session)
+        announce_lost_decision(session, record, file)
         setup = assemble_run(file, session)
         # The environment on record is the chief's: another worker's machine may have another name for its CPU.
         is_exact = not cluster.is_chief or check_environment(folder, setup, allow_changes=allow_changes)
@@ -95,6 +96,17 @@ def resume(  # noqa: PLR0913  an option each, by keyword
             with session.recording(file, folder=own, **changes) as going_on:
                 scores = train_assembled(setup, going_on, goes_on_from=folder)
             return going_on.result(scores)
+
+
+def announce_lost_decision(session: Session, record: RunRecord, file: SpecFile) -> None:
+    """Say that the decision of `dlrun calibrate` ends here: it was chosen for weights that will now change."""
+    if record.decision is None or record.decision.origin != "calibrate":
+        return
+    again = "a decision is chosen as in the config"
+    if file.spec.decision is None:
+        again = f"the run has none until dlrun calibrate {record.id} chooses one again"
+    what = f"the one of dlrun calibrate ({record.decision.summary}) was for the weights so far"
+    session.listener(Note("decision", f"{what}; after this training, {again}"))
 
 
 def _refuse_ensemble(record: RunRecord, overrides: tuple[str, ...]) -> None:
