@@ -120,7 +120,7 @@ def test_resume_says_that_the_decision_of_calibrate_is_lost(place: Path) -> None
     calibrate(run.path, threshold=0.2)
     resume(run.path, overrides="training.epochs=3", listener=events.append)
     (told,) = [event.text for event in events if isinstance(event, Note) and event.subject == "decision"]
-    assert "threshold 0.2" in told
+    assert "above 0.2" in told
     assert f"dlrun calibrate {run.id}" in told
     assert run.read_record().decision is None
     resume(run.path, overrides="training.epochs=4", listener=events.append)
