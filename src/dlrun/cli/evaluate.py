@@ -17,14 +17,16 @@ _By = Annotated[
     list[str],
     typer.Option(
         metavar="COLUMN,...",
-        help="Columns to score by group, features or not. Default: evaluation.by of the run.",
+        help="Columns whose groups to score; they need not be features. Default: evaluation.by of the run.",
         default_factory=list,
         show_default=False,
     ),
 ]
 _Intervals = Annotated[
     float | None,
-    typer.Option(metavar="LEVEL", help="The prediction intervals to score. Default: 0.9, if there are any."),
+    typer.Option(
+        metavar="LEVEL", help="Probability of the prediction intervals to score. Default: 0.9, for a run that has them."
+    ),
 ]
 _AllowChanges = Annotated[
     bool, typer.Option("--allow-changes", help="Evaluate even if the data changed since the run was trained.")

@@ -37,7 +37,9 @@ _Keep = Annotated[
 ]
 _Intervals = Annotated[
     float | None,
-    typer.Option(metavar="LEVEL", help="Add bounds that contain the truth with this probability: 0.9. For numbers."),
+    typer.Option(
+        metavar="LEVEL", help="For numbers: add bounds that contain the true value with this probability: 0.9."
+    ),
 ]
 _Device = Annotated[str, typer.Option(help="auto, cpu, gpu, or gpu:1.")]
 _BatchSize = Annotated[int | None, typer.Option(help="Examples per step.", metavar="N")]

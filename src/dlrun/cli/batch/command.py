@@ -45,7 +45,7 @@ def batch(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train every combination of configs, grid values, seeds and folds.
+    """Train all combinations of configs, grids, seeds and folds.
 
     Each run has its own process. Repeat the same command to continue a batch: completed runs are skipped, and
     interrupted runs are resumed.

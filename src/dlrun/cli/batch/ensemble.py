@@ -14,7 +14,7 @@ _Folds = Annotated[
     typer.Option(
         "--folds",
         metavar="BATCH",
-        help="Join the runs of complete folds: last, or a name in runs/folds or a part of it. Repeatable.",
+        help="Join the runs of all folds: last, or (a part of) a name in runs/folds. Repeatable.",
         default_factory=list,
         show_default=False,
     ),
@@ -39,7 +39,7 @@ def ensemble(
 ) -> None:
     """Join trained RUNs into one run that predicts their mean.
 
-    The new run is evaluated, predicts, explains and is exported like any other, also after its members were removed.
+    eval, predict, explain and export take it like any other run, even after its members are removed.
     """
     import dlrun
     from dlrun.cli.display.display import displayed

@@ -24,7 +24,7 @@ _Target = Annotated[
 _Type = Annotated[str, typer.Option("--type", help="With --data: table, series, text, images, or arrays.")]
 _Test = Annotated[
     float | None,
-    typer.Option("--test", min=0, max=0.9, metavar="FRACTION", help="Part of the examples to hold out for a test."),
+    typer.Option("--test", min=0, max=0.9, metavar="FRACTION", help="With --data: fraction to hold out for a test."),
 ]
 _History = Annotated[int | None, typer.Option(min=1, metavar="ROWS", help="For a series: rows to predict from.")]
 _Horizon = Annotated[int | None, typer.Option(min=1, metavar="ROWS", help="For a series: rows to predict.")]

@@ -8,7 +8,10 @@ from dlrun.cli.options import AsJson, Config, Overrides, TrustPlugins
 
 
 def plan(config: Config, overrides: Overrides, *, trust_plugins: TrustPlugins = False, as_json: AsJson = False) -> None:
-    """Show the layers, parameters, steps and memory of CONFIG."""
+    """Show layers, parameters, steps, time and memory of CONFIG.
+
+    It runs a few steps to estimate the time.
+    """
     from dataclasses import asdict
 
     import dlrun

@@ -28,9 +28,7 @@ _Resume = Annotated[
 ]
 _Final = Annotated[
     str,
-    typer.Option(
-        "--final", metavar="RUN", help="Train the spec of a run again on all rows, also the held-out ones, as long."
-    ),
+    typer.Option("--final", metavar="RUN", help="Train the config of a run again on all rows, up to its best epoch."),
 ]
 
 
@@ -46,7 +44,10 @@ def train(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train the model of CONFIG in a new run folder, or one for each of its folds."""
+    """Train the model of CONFIG in a new run folder.
+
+    A config with the key folds gives one run for each fold, and their mean scores.
+    """
     if final and (config is not None or resume or allow_changes):
         raise typer.BadParameter("it takes neither CONFIG nor --resume nor --allow-changes", param_hint="--final RUN")
     if final:
