@@ -41,10 +41,11 @@ if TYPE_CHECKING:
     from dlrun.evaluation.evaluate import Evaluation, evaluate
     from dlrun.experiment.calibrate import calibrate
     from dlrun.experiment.final import train_final
+    from dlrun.experiment.plan import plan
     from dlrun.experiment.reproduce import Reproduction, reproduce
     from dlrun.experiment.resume import resume
     from dlrun.experiment.session import TrainingResult
-    from dlrun.experiment.train import plan, train
+    from dlrun.experiment.train import train
     from dlrun.explanation.columns import ColumnImportances
     from dlrun.explanation.examples import ExampleExplanation
     from dlrun.explanation.explain import Explanation, explain
@@ -83,10 +84,11 @@ _MODULES = {
     "evaluation.evaluate": ("evaluate", "Evaluation"),
     "experiment.calibrate": ("calibrate",),
     "experiment.final": ("train_final",),
+    "experiment.plan": ("plan",),
     "experiment.reproduce": ("reproduce", "Reproduction"),
     "experiment.resume": ("resume",),
     "experiment.session": ("TrainingResult",),
-    "experiment.train": ("plan", "train"),
+    "experiment.train": ("train",),
     "explanation.columns": ("ColumnImportances",),
     "explanation.examples": ("ExampleExplanation",),
     "explanation.explain": ("Explanation", "explain"),

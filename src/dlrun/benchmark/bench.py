@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.errors import DataError, UsageError
-from dlrun.experiment.train import read_config
-from dlrun.spec.parse import override_list
+from dlrun.spec.parse import override_list, read_config
 from dlrun.system.interpreter import answer_pipe, python_command, python_environment
 from dlrun.training.progress.events import Listener, Note, silent
 

@@ -16,7 +16,7 @@ from typing import Any
 import tensorflow as tf
 
 from dlrun.errors import DataError, DlrunError
-from dlrun.experiment.train import first_fold, read_config
+from dlrun.spec.parse import read_config
 from dlrun.system.interpreter import answer, taken_over
 from dlrun.training.failures import step_failures
 from dlrun.training.progress.events import silent
@@ -37,7 +37,7 @@ def measure(
         The device, precision and jit that were used; seconds_per_step, the median of several calls; compile_seconds,
         until the end of the first step; peak_bytes, of the GPU's memory, or of the process on a CPU.
     """
-    file = first_fold(read_config(config, overrides, trust_plugins=trust_plugins))
+    file = read_config(config, overrides, trust_plugins=trust_plugins).first_fold()
     setup = assemble(file, listener=silent)
     started = time.perf_counter()
     steps = setup.choose_steps()

@@ -37,11 +37,16 @@ def keep_intervals(setup: TrainingSetup, folder: RunFolder) -> None:
     Raises:
         RunError: They cannot be written.
     """
-    from dlrun.training.checkpoints.choosing import FINAL, checkpoint_named
-
     split = setup.dataset.splits.get("validation")
     if split is None or setup.target.kind != "values" or not setup.replicas.cluster.is_chief:
         return
+    with setup.timeline.spent("evaluate"):
+        _measure_and_keep(setup, folder, split)
+
+
+def _measure_and_keep(setup: TrainingSetup, folder: RunFolder, split: Split) -> None:
+    from dlrun.training.checkpoints.choosing import FINAL, checkpoint_named
+
     conformal = measure_scores(split, setup.predictor())
     if conformal is None:  # a network that has diverged has no intervals
         return

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +29,7 @@ from dlrun.runs.compare.baseline import WHAT_TO_TRY, is_forecast
 from dlrun.runs.compare.length import SpecLength, longer_command
 from dlrun.runs.folder import RunFolder
 from dlrun.spec.checks.check import monitored_metric
-from dlrun.spec.parse import SpecFile, override_list, parse_given, read_spec
+from dlrun.spec.parse import SpecFile, read_config
 from dlrun.system.tensorflow_start import start_tensorflow
 from dlrun.training.devices.cluster import ALONE, Cluster, read_cluster
 from dlrun.training.progress.events import (
@@ -42,14 +40,12 @@ from dlrun.training.progress.events import (
     TimeSpent,
     TrainingDone,
     TrainingStarted,
-    only_warnings,
     silent,
 )
 from dlrun.training.progress.timeline import Timeline
 
 if TYPE_CHECKING:
     from dlrun.training.loop import Trainer
-    from dlrun.training.plan import TrainingPlan
     from dlrun.training.setup import TrainingSetup
 
 
@@ -169,6 +165,7 @@ def train_assembled(setup: TrainingSetup, run: Session, *, goes_on_from: RunFold
         weights, restored = restore_final(setup, run)
         setup = decide(setup, run, checkpoint=restored)
         scores = score_held_out(setup, run)
+        keep_intervals(setup, run.folder)
         score_slices_of_splits(setup, run, columns)
         if run.cluster.is_chief:
             keep_fold_predictions(setup, run.folder)
@@ -285,8 +282,6 @@ def score_held_out(setup: TrainingSetup, run: Session) -> dict[str, dict[str, fl
         if baseline and (weaker := weaker_scores(setup, splits)):
             baseline = baseline.model_copy(update={"weaker": weaker})
     run.folder.update_record(naive=naive, baseline=kept_baseline(baseline))
-    with setup.timeline.spent("evaluate"):
-        keep_intervals(setup, run.folder)
     return scores
 
 
@@ -341,57 +336,3 @@ def _started(setup: TrainingSetup) -> TrainingStarted:
     length = setup.length
     monitor = monitored_metric(setup.spec, "auto", has_validation="validation" in examples)
     return TrainingStarted(setup.compiled.model.count_params(), examples, length.epochs, length.steps, monitor)
-
-
-def read_config(
-    config: str | Path | Mapping[str, Any], overrides: str | Sequence[str], *, trust_plugins: bool
-) -> SpecFile:
-    """Read and check a YAML file, or a dict of the same keys.
-
-    Raises:
-        SpecError: The spec is wrong.
-        DataError: A file that it names is missing.
-    """
-    overrides = override_list(overrides)
-    if isinstance(config, Mapping):
-        return parse_given(config, overrides)
-    if not isinstance(config, str | os.PathLike):
-        raise TypeError(f"the config is a {type(config).__name__}; expected the path of a YAML file, or a dict")
-    return read_spec(Path(config), overrides, trust_plugins=trust_plugins)
-
-
-def plan(
-    config: str | Path | Mapping[str, Any],
-    *,
-    overrides: str | Sequence[str] = (),
-    trust_plugins: bool = False,
-    listener: Listener = silent,
-) -> TrainingPlan:
-    """Describe what `train` would train, without a step of training.
-
-    Args:
-        config: A YAML file, or a dict of the same keys.
-        overrides: `key=value` each, as `--set` takes them.
-        trust_plugins: Whether to load the plugins, which are code, of a run that was made elsewhere, if the
-            config is in its folder.
-        listener: Called with every warning.
-
-    Returns:
-        Layers, shapes, parameters, memory and the length of the training.
-
-    Raises:
-        SpecError: The spec is wrong.
-        DataError: The data is missing or wrong.
-    """
-    file = read_config(config, overrides, trust_plugins=trust_plugins)
-    runs = len(file.spec.of_folds())
-    start_tensorflow()
-    from dlrun.training.plan import make_plan
-    from dlrun.training.setup import assemble
-
-    return replace(make_plan(assemble(first_fold(file), listener=only_warnings(listener))), runs=runs)
-
-
-def first_fold(file: SpecFile) -> SpecFile:
-    """Return the spec of the first fold, if the spec has folds; otherwise the same spec."""
-    return replace(file, spec=file.spec.of_folds()[0])

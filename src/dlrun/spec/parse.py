@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -59,6 +60,10 @@ class SpecFile:
     tracking_refused: str = ""
     notes: tuple[str, ...] = ()
     text: str | None = None
+
+    def first_fold(self) -> SpecFile:
+        """Return the spec of its first fold; itself if it has no folds."""
+        return replace(self, spec=self.spec.of_folds()[0])
 
     def check(self, description: Description) -> None:
         """Check the spec against its data, after the data is loaded.
@@ -121,6 +126,23 @@ def parse_given(given: Mapping[str, Any], overrides: tuple[str, ...] = (), *, tr
     """
     document, text = document_of(given)
     return replace(_check(document, [], Path("run.yaml"), trust or OWN, overrides), text=text)
+
+
+def read_config(
+    config: str | Path | Mapping[str, Any], overrides: str | Sequence[str], *, trust_plugins: bool
+) -> SpecFile:
+    """Read and check a YAML file, or a dict of the same keys.
+
+    Raises:
+        SpecError: The spec is wrong.
+        DataError: A file that it names is missing.
+    """
+    overrides = override_list(overrides)
+    if isinstance(config, Mapping):
+        return parse_given(config, overrides)
+    if not isinstance(config, str | os.PathLike):
+        raise TypeError(f"the config is a {type(config).__name__}; expected the path of a YAML file, or a dict")
+    return read_spec(Path(config), overrides, trust_plugins=trust_plugins)
 
 
 def _check(document: Node, problems: list[Problem], path: Path, trust: Trust, overrides: tuple[str, ...]) -> SpecFile:

@@ -22,6 +22,7 @@ from dlrun.experiment.ensemble.choosing import (
 )
 from dlrun.experiment.ensemble.compose import compose_spec
 from dlrun.experiment.ensemble.members import MemberRun, load_data, read_members, validation_scores
+from dlrun.experiment.intervals import keep_intervals
 from dlrun.experiment.record import new_folder, record_choices, record_outcome, record_progress, record_time
 from dlrun.experiment.session import Scores, Session, TrainingResult, open_session
 from dlrun.experiment.train import announce_run, predict_for_report, score_held_out, warn_of_signature
@@ -148,6 +149,7 @@ def _assemble_and_score(file: SpecFile, dataset: Dataset, members: Sequence[Trai
             checkpoint = _write_checkpoint(setup, run)
         setup = decide(setup, run, checkpoint=checkpoint)
         scores = score_held_out(setup, run)
+        keep_intervals(setup, run.folder)
         record_outcome(run.folder, scores, weights_sha256=weights_sha256(setup.compiled.model), reason="")
         predict_for_report(setup, run)
     finally:
