@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dlrun.data.columns import ColumnKeys, slice_problems, written_values
 from dlrun.data.columns.texts import MISSING_VALUES
+from dlrun.data.ensemble.source import EnsembleSource
 from dlrun.data.files.data_file import advice_on_absent
 from dlrun.data.files.json_lines import JsonLinesFile
 from dlrun.data.files.locate import kind_by_name, open_file
@@ -66,7 +67,9 @@ def kept_values(kept: Mapping[str, Sequence[str | None]], dataset: Source) -> Ma
         kept: Values of each column as in the file, None if missing.
         dataset: The dataset of the spec, whose keys say how values are read.
     """
-    keys = dataset if isinstance(dataset, ColumnKeys) else None
+    # All members of an ensemble read the same columns.
+    own = dataset.members[0] if isinstance(dataset, EnsembleSource) else dataset
+    keys = own if isinstance(own, ColumnKeys) else None
     listed, missing = (keys.listed, keys.missing_texts) if keys else ({}, MISSING_VALUES)
     return {
         name: written_values(values, missing, is_category=listed.get(name) in ("categorical", "text"))

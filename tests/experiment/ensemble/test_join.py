@@ -69,6 +69,14 @@ def test_it_is_scored_on_the_common_splits_and_eval_finds_the_same(made: Made) -
     assert found == pytest.approx(made.result.scores["test"], rel=1e-6)
 
 
+def test_groups_of_the_examples_are_scored_by_a_column_that_only_one_member_uses(made: Made) -> None:
+    for data, examples in ((None, 30), (made.table, 120)):
+        (found,) = dlrun.evaluate(made.run, data=data, by="color", runs_dir=made.runs_dir).values()
+        (by_color,) = found.breakdown.slices
+        assert {each.name for each in by_color.slices} == {"red", "green", "blue"}
+        assert sum(each.examples for each in by_color.slices) == examples
+
+
 def test_its_record_names_the_members_and_their_weights(made: Made) -> None:
     recorded = made.result.record["ensemble"]
     assert [(each["id"], each["weight"]) for each in recorded["members"]] == [(each, 0.5) for each in made.members]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from pydantic import Field
 from dlrun.component import FieldProblem, nested
 from dlrun.data.dataset import Dataset, Source, datasets
 from dlrun.data.ensemble.joining import join_datasets
+from dlrun.data.splits import Array, Split
 from dlrun.data.target_transform import transform_target
 
 if TYPE_CHECKING:
@@ -43,6 +44,18 @@ class EnsembleSource(Source):
         for key in ("validation", "test", "fold", "target_transform"):
             if getattr(self, key) not in (0, None, "none"):
                 yield FieldProblem((key,), f"{key} is set for an ensemble", "the splits of its members")
+
+    def slicing_problems(self, names: Sequence[str]) -> Iterator[FieldProblem]:
+        """Yield the columns that the examples of the first member cannot be sliced by."""
+        yield from self.members[0].slicing_problems(names)
+
+    def read_slice_values(self, names: Sequence[str], splits: Mapping[str, Split]) -> Mapping[str, Mapping[str, Array]]:
+        """Read columns of the files of the first member; the joined splits have the rows of its files.
+
+        Raises:
+            DataError: A file lacks a column, or has fewer examples than when the dataset was loaded.
+        """
+        return self.members[0].read_slice_values(names, splits)
 
     def load(self) -> Dataset:
         """Load the data of each member, and join the splits.
