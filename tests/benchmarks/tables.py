@@ -322,8 +322,10 @@ def show(folder: Path, *, title: str, markdown: Path | None) -> None:
     wins = ties = total = 0
     for name, table in tables_in(folder).items():
         means: dict[str, dict[str, float]] = {}
+        # Only the seeds that all contestants have.
+        seeds = [path.parent for path in sorted(folder.glob(f"{name}/*/{title}.json"))]
         for contestant in ("linear", "lightgbm", title):
-            found = [json.loads(path.read_text()) for path in sorted(folder.glob(f"{name}/*/{contestant}.json"))]
+            found = [json.loads((place / f"{contestant}.json").read_text()) for place in seeds]
             if found:
                 means[contestant] = {key: sum(each[key] for each in found) / len(found) for key in found[0]}
         if title not in means:

@@ -13,7 +13,7 @@ _STEPS_IN_EPOCH = 16
 _BATCHES = ((50_000, 256), (200_000, 512), (1_000_000, 1024), (float("inf"), 4096))
 _VALIDATION = ((5_000, 0.2), (50_000, 0.15), (_VERY_MANY, 0.1), (float("inf"), 0.05))
 _TINY, _SMALL = 1_500, 5_000
-_PASSES = 600_000
+_PASSES = 1_200_000
 """Rows that training may process over all epochs: about a minute on two cores with 20 columns."""
 
 

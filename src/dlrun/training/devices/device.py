@@ -35,7 +35,13 @@ _DENSE = (
     keras.layers.BatchNormalization,
     keras.layers.Dropout,
     keras.layers.Reshape,
+    keras.layers.Concatenate,
 )
+_OWN_DENSE = (
+    "MemberScale", "MemberDense", "MemberMean", "PeriodicEmbedding", "PiecewiseLinearEmbedding", "RatedScale",
+    "ParametricActivation",
+)  # fmt: skip
+"""Layers of `models/parts/` that consist of products and elementwise operations."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +200,7 @@ def has_convolutions(layers: Iterable[keras.Layer]) -> bool:
 
 def is_dense(layers: Iterable[keras.Layer]) -> bool:
     """Return whether all computing layers are dense: no recurrent, convolutional or unknown layers."""
-    return all(isinstance(layer, (keras.Model, *_DENSE)) for layer in layers)
+    return all(isinstance(layer, (keras.Model, *_DENSE)) or type(layer).__name__ in _OWN_DENSE for layer in layers)
 
 
 def share_cores(shares: int, *, cores: int) -> None:
