@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +43,7 @@ class ConfigDraft:
         metrics: Names of the metrics.
         training: Section of the training.
         messages: Messages for the user about each guess and how to override it.
-        optimizer: The optimizer, or only its learning rate for adam.
+        optimizer: The line of the optimizer, or only the learning rate of adam.
         schedule: Name of the schedule of the learning rate.
     """
 
@@ -55,7 +54,7 @@ class ConfigDraft:
     metrics: tuple[str, ...]
     training: Section
     messages: tuple[str, ...] = ()
-    optimizer: float | Mapping[str, Any] = 1e-3
+    optimizer: float | Key = 1e-3
     schedule: str = "constant"
 
 

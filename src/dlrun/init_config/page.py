@@ -31,9 +31,11 @@ def config_text(draft: ConfigDraft, *, path: str, name: str = "") -> str:
     lines += ["#", f"# Every key of a component: dlrun components {_types(draft)}"]
     lines += [f"name: {written(name)}"] if name else []
     lines += ["seed: 0", "dataset:", *_section(draft.dataset), "model:", *_section(draft.model)]
-    adam = {"type": "adam", "learning_rate": draft.optimizer}
-    lines.append(f"optimizer: {written(adam if isinstance(draft.optimizer, float) else dict(draft.optimizer))}")
-    lines += [f"schedule: {draft.schedule}"] if draft.schedule != "constant" else []
+    given = draft.optimizer
+    key = Key("optimizer", {"type": "adam", "learning_rate": given}) if isinstance(given, float) else given
+    lines += _key(key, indent="")
+    falling = Key("schedule", draft.schedule, "the learning rate falls to 0 by the last epoch")
+    lines += _key(falling, indent="") if draft.schedule != "constant" else []
     lines.append(f"loss: {draft.loss}")
     lines += [f"metrics: {written(list(draft.metrics))}"] if draft.metrics else []
     return "\n".join([*lines, "training:", *_section(draft.training)]) + "\n"
@@ -70,14 +72,14 @@ def _section(section: Section) -> Iterator[str]:
             yield from _key(line)
 
 
-def _key(key: Key) -> Iterator[str]:
+def _key(key: Key, *, indent: str = "  ") -> Iterator[str]:
     """Yield a key with its comment after it, or above it if the line would be too long."""
-    entry, comment = f"  {key.name}: {written(key.value)}", _one_line(key.comment)
+    entry, comment = f"{indent}{key.name}: {written(key.value)}", _one_line(key.comment)
     line = f"{entry:<{_COMMENT_COLUMN}} # {comment}" if comment else entry
     if len(line) <= _WIDTH or not comment:
         yield line
     else:
-        yield from (f"  {above}" for above in _comment(f"{key.name}: {comment}"))
+        yield from (f"{indent}{above}" for above in _comment(f"{key.name}: {comment}"))
         yield entry
 
 

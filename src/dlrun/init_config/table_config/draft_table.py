@@ -201,7 +201,9 @@ def _dataset(
         yield Key("categorical", list(codes.categories), why)
     if codes.others:
         names = ", ".join(codes.others)
-        yield Remark(f"Whole numbers with few values, read as numbers: {names}. If they are codes, list them there.")
+        yield Remark(
+            f"Whole numbers with few values, read as numbers: {names}. If they are codes, list them under categorical."
+        )
     yield from recipe.scaling
     yield from looked.split.held_out(recipe.held_out)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from dlrun.init_config.draft import Key, Remark, Section
 
@@ -12,7 +10,7 @@ _HARDLY_ANY, _MANY, _VERY_MANY = 30, 100_000, 1_000_000
 _STEPS_IN_EPOCH = 16
 _BATCHES = ((50_000, 256), (200_000, 512), (1_000_000, 1024), (float("inf"), 4096))
 _VALIDATION = ((5_000, 0.2), (50_000, 0.15), (_VERY_MANY, 0.1), (float("inf"), 0.05))
-_TINY, _SMALL = 1_500, 5_000
+_TINY, _SMALL, _IN_A_MINUTE = 1_500, 5_000, 50_000
 _PASSES = 1_200_000
 """Rows that training may process over all epochs: about a minute on two cores with 20 columns."""
 
@@ -64,16 +62,17 @@ class TableRecipe:
         return (
             Key("type", "tabm", "many networks that share most weights; their mean is the prediction"),
             Key("units", [width, width], "width of each hidden layer"),
-            Key("members", members),
-            Key("dropout", 0.1),
+            Key("members", members, "networks whose predictions are averaged"),
+            Key("dropout", 0.1, "fraction of hidden values left out in a step, against overfitting"),
             *numeric,
         )
 
     @property
-    def optimizer(self) -> Mapping[str, Any]:
+    def optimizer(self) -> Key:
         """The section of the optimizer."""
         rate = 5e-4 if self.rows < _TINY else 1e-3 if self._is_small else 2e-3
-        return {"type": "adamw", "learning_rate": rate, "weight_decay": 3e-4}
+        keys = {"type": "adamw", "learning_rate": rate, "weight_decay": 3e-4}
+        return Key("optimizer", keys, "smaller steps for fewer rows")
 
     @property
     def schedule(self) -> str:
@@ -83,7 +82,12 @@ class TableRecipe:
     @property
     def training(self) -> Section:
         """The section of the training, with early stopping if validation rows are held out."""
-        keys = (Key("batch_size", self.batch_size), Key("epochs", self.epochs))
+        small = "at most; early stopping usually ends training sooner"
+        large = "within a minute on two cores, with 20 columns" if self.rows <= _IN_A_MINUTE else "about as few as help"
+        keys = (
+            Key("batch_size", self.batch_size, f"for {_STEPS_IN_EPOCH} steps in an epoch or more"),
+            Key("epochs", self.epochs, small if self._is_small else large),
+        )
         if self.rows < _HARDLY_ANY and self.test is None:
             return keys
         if self._is_small:
