@@ -223,7 +223,8 @@ class Source(Component, abc.ABC):
         key = "validation" if self.validation else self.split_keys().get("validation", "")
         if key:
             what = f"folds give the validation split, but {key} is set, too"
-            yield FieldProblem(tuple(key.split(".")), what, "only one of them", f"remove the key {key}")
+            hint = f"remove the key {key}" + (", or --set dataset.validation=0" if key == "validation" else "")
+            yield FieldProblem(tuple(key.split(".")), what, "only one of them", hint)
 
     def split_keys(self) -> Mapping[str, str]:
         """Return the splits other than `train` that are given by keys, with the key of each."""
