@@ -131,7 +131,7 @@ def draft_table(path: str, wishes: Wishes) -> ConfigDraft:
     target = choose_target(looked.table, looked.columns, source, wish=wishes.target, more=wishes.more_targets)
     plan = plan_columns(looked.table, looked.surveys, source, without=target.names)
     numbers = sum(column.kind in ("numeric", "date") for column in plan.columns)
-    recipe = TableRecipe(looked.rows, numbers, test=wishes.test)
+    recipe = TableRecipe(looked.rows, numbers, is_classes=target.plan.kind != "values", test=wishes.test)
     codes = _codes(looked, source, target, plan, recipe)
     recipe = replace(recipe, numbers=numbers - len(codes.categories))
     loss, metrics = _loss(looked.surveys[target.name], target)

@@ -22,11 +22,13 @@ class TableRecipe:
     Args:
         rows: Number of rows with a target.
         numbers: Number of its feature columns with numbers or dates.
+        is_classes: Whether the target consists of classes.
         test: Fraction of the rows to hold out for the test; None: by the number of rows.
     """
 
     rows: int
     numbers: int
+    is_classes: bool = False
     test: float | None = None
 
     @property
@@ -63,7 +65,11 @@ class TableRecipe:
             Key("type", "tabm", "many networks that share most weights; their mean is the prediction"),
             Key("units", [width, width], "width of each hidden layer"),
             Key("members", members, "networks whose predictions are averaged"),
-            Key("dropout", 0.1, "fraction of hidden values left out in a step, against overfitting"),
+            Key(
+                "dropout",
+                0.2 if self.is_classes and not self._is_small else 0.1,
+                "fraction of hidden values left out in a step, against overfitting",
+            ),
             *numeric,
         )
 
