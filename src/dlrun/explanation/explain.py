@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dlrun.data.interface import Interface
 from dlrun.data.raw_input import Examples
@@ -14,7 +15,7 @@ from dlrun.explanation.columns import ColumnImportances, columns_of_error, colum
 from dlrun.explanation.examples import ExampleExplanation, explain_images, explain_texts
 from dlrun.explanation.outputs import find_output
 from dlrun.explanation.pixels import Method
-from dlrun.explanation.rows import read_held_out, read_table, training_rows
+from dlrun.explanation.rows import ExplainedRows, read_held_out, read_table, training_rows
 from dlrun.explanation.words import texts_of
 from dlrun.runs import RUNS_DIR
 from dlrun.runs.interface import read_interface
@@ -22,6 +23,10 @@ from dlrun.runs.query.catalog import find_run
 from dlrun.spec.stored import read_stored_spec
 from dlrun.system.tensorflow_start import start_tensorflow
 from dlrun.training.progress.events import Listener, Note, silent
+
+if TYPE_CHECKING:
+    from dlrun.spec.parse import SpecFile
+    from dlrun.training.trained import Trained
 
 
 @dataclass(frozen=True)
@@ -90,32 +95,36 @@ def explain(  # noqa: PLR0913  each argument is an option of the command
     examples: Iterator[Examples] = iter(())
     if one_by_one:
         examples = interface.read(sources, tell=lambda text: listener(Note("warning", text)))
-    held_out = None if source is not None else read_held_out(folder, file, interface)
-    labelled, without = (held_out.examples if held_out else None), ""
-    if not one_by_one and held_out is None:
-        labelled, without = read_table(interface, sources)
+    rows = None
+    if not one_by_one:
+        rows = read_table(interface, sources) if source is not None else read_held_out(folder, file, interface)
     start_tensorflow()
     from dlrun.training.trained import load_trained
 
     trained = load_trained(folder, file.spec, checkpoint=checkpoint, listener=listener)
-    if labelled is not None:
-        if target.kind == "input":
-            return Explanation(columns_of_error(trained, labelled, training_rows(file)), iter(()))
-        if without:
-            instead = "the change of predictions is measured instead of the loss"
-            listener(Note("measure", f"the input has no labels ({without}), so {instead}"))
-        if len(labelled) == 1:
-            found = columns_of_one(trained, labelled, output, training_rows(file))
-        else:
-            found = columns_of_many(
-                trained, labelled, output, weights=held_out.weights if held_out else labelled.weight
-            )
-        return Explanation(replace(found, split=held_out.split if held_out else ""), iter(()))
+    if rows is not None:
+        return Explanation(_explain_columns(trained, rows, file, output, listener=listener), iter(()))
     if texts:
         several = explain_texts(trained, examples, output)
     else:
         several = explain_images(trained, examples, output, method=method)
     return Explanation(None, itertools.islice(several, limit))
+
+
+def _explain_columns(
+    trained: Trained, rows: ExplainedRows, file: SpecFile, output: int | None, *, listener: Listener
+) -> ColumnImportances:
+    examples = rows.examples
+    if trained.interface.target.kind == "input":
+        return columns_of_error(trained, examples, training_rows(file))
+    if rows.without:
+        instead = "the change of predictions is measured instead of the loss"
+        listener(Note("measure", f"the input has no labels ({rows.without}), so {instead}"))
+    if len(examples) == 1:
+        found = columns_of_one(trained, examples, output, training_rows(file))
+    else:
+        found = columns_of_many(trained, examples, output, weights=rows.weights)
+    return replace(found, split=rows.split)
 
 
 def _has_pixels(interface: Interface) -> bool:

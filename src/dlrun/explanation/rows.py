@@ -26,8 +26,30 @@ _SPLIT_ROWS, MOST_ROWS = 2_000, 10_000
 """Maximum number of examples of a split, and of a file, for measuring the importance of columns."""
 
 
-def read_table(interface: Interface, sources: Sequence[str]) -> tuple[Examples, str]:
-    """Return the first examples of a file with their target, or without it and the reason."""
+@dataclass(frozen=True)
+class ExplainedRows:
+    """Rows by which columns are explained.
+
+    Args:
+        examples: The rows, with their target if they have one.
+        weights: Their weights; None for equal ones.
+        split: The split that they are from; empty for those of a file.
+        without: Why a file has no target; empty if it has one, or none is needed.
+    """
+
+    examples: Examples
+    weights: Array | None
+    split: str = ""
+    without: str = ""
+
+
+def read_table(interface: Interface, sources: Sequence[str]) -> ExplainedRows:
+    """Return the first rows of files, with their target if they have one."""
+    examples, without = _read_labelled(interface, sources)
+    return ExplainedRows(examples, examples.weight, without=without)
+
+
+def _read_labelled(interface: Interface, sources: Sequence[str]) -> tuple[Examples, str]:
     if interface.target.kind == "input":
         return _join(interface.read(sources)), ""
     try:
@@ -54,16 +76,7 @@ def _join(blocks: Iterator[Examples]) -> Examples:
     return Examples(names, np.concatenate([block.stored for block in taken])[:MOST_ROWS], target, weight=weight)
 
 
-@dataclass(frozen=True)
-class HeldOut:
-    """Examples of a split of the data of a run, with their weights."""
-
-    split: str
-    examples: Examples
-    weights: Array | None
-
-
-def read_held_out(folder: RunFolder, file: SpecFile, interface: Interface) -> HeldOut:
+def read_held_out(folder: RunFolder, file: SpecFile, interface: Interface) -> ExplainedRows:
     """Return examples of the test split, or of the validation split if there is no other, or of the training split.
 
     Raises:
@@ -83,7 +96,8 @@ def read_held_out(folder: RunFolder, file: SpecFile, interface: Interface) -> He
     chosen = np.linspace(0, len(of_split) - 1, min(len(of_split), _SPLIT_ROWS)).astype(np.int64)
     part = of_split.take(chosen)
     names = [f"example {number}" for number in chosen.tolist()]
-    return HeldOut(split, Examples(names, np.asarray(part.features), part.target), part.example_weight)
+    examples = Examples(names, np.asarray(part.features), part.target)
+    return ExplainedRows(examples, part.example_weight, split=split)
 
 
 def training_rows(file: SpecFile) -> Array:

@@ -100,13 +100,7 @@ class Series(SeriesKeys):
         splits, notes = self._splits(stored, values, cut)
         naive = self._naive(values, splits)
         train = stored[: cut.train_rows]
-        preprocess = ColumnsPreprocess.of(
-            columns,
-            train=train,
-            scaling=self.numeric_scaling,
-            steps=(self.history,),
-            fills_forward=self.missing.numeric == "last",
-        )
+        preprocess = self._preprocess(columns, train)
         continuous = preprocess.continuous(columns, train)
         target_columns = tuple(
             TargetColumn(column.name, (), column.notation, "float64" if column.merges else "float32")
@@ -137,6 +131,12 @@ class Series(SeriesKeys):
             warnings=(*table.warnings, *lost_distinctions(rows)),
             times=_times_of(splits, times, history=self.history),
             left_out=plan.ignored,
+        )
+
+    def _preprocess(self, columns: tuple[Column, ...], train: Array) -> ColumnsPreprocess:
+        fills_forward = self.missing.numeric == "last"
+        return ColumnsPreprocess.of(
+            columns, train=train, scaling=self.numeric_scaling, steps=(self.history,), fills_forward=fills_forward
         )
 
     def _plan(self, table: TableFiles) -> tuple[Plan, tuple[PlannedColumn, ...], Mapping[str, ColumnSurvey]]:
