@@ -115,7 +115,6 @@ class Case:
 
 
 CASES = (
-    Case("tabm", "float32", "off", 1),
     Case("autoencoder", "float32", "on", 2),  # compiled by XLA in every process anew: seconds each
     Case("mlp", "float32", "off", 4),
     Case("cnn", "float32", "off", 5),

@@ -9,7 +9,7 @@ from command_line import started
 def test_show_prints_a_page_or_json(folder: Path) -> None:
     page = started("data", "show", "towns.yaml", cwd=folder)
     assert page.returncode == 0, page.stderr
-    assert "splits    train 43, validation 5, test 12" in page.stdout
+    assert "splits    train 48, validation 12" in page.stdout
     assert "town" in page.stdout
     assert not page.stderr
     done = started("data", "show", "towns.yaml", "--samples", 2, "--set", "dataset.test=0", "--json", cwd=folder)

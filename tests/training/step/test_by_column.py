@@ -187,7 +187,9 @@ def test_the_report_and_the_explanation_know_the_columns(place: Path, result: Tr
     assert all(each.mean > 0.05 for each in explained.importances)
 
 
-@pytest.mark.parametrize("name", ["onnx", "tflite", pytest.param("keras", marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "name", ["onnx", *(pytest.param(name, marks=pytest.mark.soak) for name in ("tflite", "keras"))]
+)
 def test_an_exported_model_gives_a_softmax_for_each_column(place: Path, result: TrainingResult, name: str) -> None:
     from dlrun.exporting.export import export
 
