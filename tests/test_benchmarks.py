@@ -74,7 +74,7 @@ def check_rows(tables: str, works: tuple[str, ...]) -> None:
 
 
 @pytest.mark.tensorflow
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_work_has_its_rows_and_one_without_its_data_says_so(tmp_path: Path) -> None:
     works = ("digits_cnn", "evaluate")
     code, tables, measured = compare(tmp_path, "--works", ",".join(works), TFDS_DATA_DIR=str(tmp_path))
@@ -110,6 +110,7 @@ def test_an_evaluation_by_dlrun_is_measured(monkeypatch: pytest.MonkeyPatch, tmp
     assert 0 < measured["evaluate_seconds"] < measured["process_seconds"]
 
 
+@pytest.mark.soak
 def test_mnist_is_cut_to_the_first_examples_for_everyone(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shared_data: Path
 ) -> None:

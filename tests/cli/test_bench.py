@@ -48,7 +48,7 @@ def test_every_precision_is_measured_with_and_without_xla_and_the_fastest_is_sel
 
 
 @pytest.mark.tensorflow
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_process_of_its_own_measures_each_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(benching, "_PRECISIONS", ("bfloat16",))
     (tmp_path / "x.yaml").write_text(TEXT)

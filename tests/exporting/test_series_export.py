@@ -58,7 +58,7 @@ def exported(home: Path, folder: Path, to: str) -> ExportedModel:
 
 @pytest.mark.usefixtures("children_here")
 @pytest.mark.parametrize(
-    "to", ["onnx", "tflite", *(pytest.param(to, marks=pytest.mark.soak) for to in ("keras", "savedmodel"))]
+    "to", ["onnx", *(pytest.param(to, marks=pytest.mark.soak) for to in ("tflite", "keras", "savedmodel"))]
 )
 def test_an_exported_series_reads_the_dates_of_every_step(to: str, home: Path, tmp_path: Path) -> None:
     made = exported(home, tmp_path, to)
@@ -70,7 +70,7 @@ def test_an_exported_series_reads_the_dates_of_every_step(to: str, home: Path, t
 
 @pytest.mark.usefixtures("children_here")
 @pytest.mark.parametrize(
-    "to", ["onnx", "tflite", *(pytest.param(to, marks=pytest.mark.soak) for to in ("keras", "savedmodel"))]
+    "to", ["onnx", *(pytest.param(to, marks=pytest.mark.soak) for to in ("tflite", "keras", "savedmodel"))]
 )
 def test_the_printed_code_runs_unchanged_and_predicts_the_same_as_dlrun(
     to: str, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -128,7 +128,7 @@ def test_workers_that_were_interrupted_go_on_to_the_bit(
 
 @pytest.mark.tensorflow
 @pytest.mark.slow
-@pytest.mark.parametrize("index", [0, 1])
+@pytest.mark.parametrize("index", [pytest.param(0, marks=pytest.mark.soak), 1])
 def test_when_a_worker_is_killed_all_end_long_before_their_epochs_do(workshop: Workshop, index: int) -> None:
     launcher = workshop.start(*LAUNCH, "small.yaml", "--set", "training.epochs=1000")
     launcher.wait_until(lambda: "epoch    1/1000" in launcher.err)

@@ -13,7 +13,7 @@ def test_show_prints_a_page_or_json(folder: Path) -> None:
     assert "town" in page.stdout
     assert not page.stderr
     done = started("data", "show", "towns.yaml", "--samples", 2, "--set", "dataset.test=0", "--json", cwd=folder)
-    assert json.loads(done.stdout)["splits"] == {"train": 54, "validation": 6}
+    assert json.loads(done.stdout)["splits"] == {"train": 48, "validation": 12}
     assert len(json.loads(done.stdout)["examples"]) == 2
 
 

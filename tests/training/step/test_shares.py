@@ -43,7 +43,10 @@ def variables(tmp_path: Path, *overrides: str, model: str = CNN) -> tuple[dict[s
     return dict(found.checkpoint.arrays), result
 
 
-@pytest.mark.parametrize("model", [CNN, "{type: gru, units: [4], dropout: 0.0}", "{type: lstm, units: [4]}"])
+@pytest.mark.parametrize(
+    "model",
+    [CNN, pytest.param("{type: gru, units: [4], dropout: 0.0}", marks=pytest.mark.soak), "{type: lstm, units: [4]}"],
+)
 def test_parts_of_a_batch_train_the_same_model_as_whole_batches(tmp_path: Path, model: str) -> None:
     whole, of_whole = variables(tmp_path, "training.cpu_shares=1", model=model)
     for shares in (2, 3):  # 1,293 examples: the last batch has 13, which neither of them divides
