@@ -44,7 +44,7 @@ def of_dlrun(runs_dir: Path, file: Path) -> list[float]:
 
 
 @pytest.mark.usefixtures("children_here")
-@pytest.mark.parametrize("to", ["onnx", "tflite", pytest.param("keras", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("to", ["onnx", *(pytest.param(to, marks=pytest.mark.soak) for to in ("tflite", "keras"))])
 def test_the_printed_code_reads_rotated_jpegs_and_16_bit_images_as_dlrun_does(
     to: str, runs_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,9 +90,11 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except DlrunError as error:
             tell(_message(error))
+            _exit_at_once_if_half_started(error.exit_code)
             raise SystemExit(error.exit_code) from error
         except KeyboardInterrupt as error:
             tell("interrupted")
+            _exit_at_once_if_half_started(Interrupted.exit_code)
             raise SystemExit(Interrupted.exit_code) from error
         except Exception as error:
             if hasattr(error, "format_message"):  # an error of click, which click prints itself
@@ -147,6 +149,16 @@ def _name_the_option(error: Any) -> None:
         error.message += ". A key of the spec is given as " + " or ".join(f"--set {path}={value}" for path in paths)
     elif not mark and any("--data" in parameter.opts for parameter in error.ctx.command.params):
         error.message += f". A file is given as --data {found[1]}"
+
+
+def _exit_at_once_if_half_started(code: int) -> None:
+    """Exit without the cleanup of libraries that TensorFlow has loaded only in part: it can crash the process."""
+    from dlrun.system.tensorflow_start import is_half_started
+
+    if is_half_started():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _message(error: DlrunError) -> str:

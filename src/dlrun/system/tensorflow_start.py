@@ -34,6 +34,11 @@ def start_tensorflow() -> None:
             modules.pop(name, None)
 
 
+def is_half_started() -> bool:
+    """Return whether the import of TensorFlow has begun and was interrupted."""
+    return "keras" not in sys.modules and any(name.startswith("tensorflow.") for name in sys.modules)
+
+
 @contextmanager
 def _silent_start() -> Iterator[None]:
     """Hide what C++ libraries write to file descriptor 2 while they are loaded; commands send it to their log instead.

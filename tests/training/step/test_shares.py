@@ -45,7 +45,11 @@ def variables(tmp_path: Path, *overrides: str, model: str = CNN) -> tuple[dict[s
 
 @pytest.mark.parametrize(
     "model",
-    [CNN, pytest.param("{type: gru, units: [4], dropout: 0.0}", marks=pytest.mark.soak), "{type: lstm, units: [4]}"],
+    [
+        CNN,
+        pytest.param("{type: gru, units: [4], dropout: 0.0}", marks=pytest.mark.soak),
+        pytest.param("{type: lstm, units: [4]}", marks=pytest.mark.soak),
+    ],
 )
 def test_parts_of_a_batch_train_the_same_model_as_whole_batches(tmp_path: Path, model: str) -> None:
     whole, of_whole = variables(tmp_path, "training.cpu_shares=1", model=model)
