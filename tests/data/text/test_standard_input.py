@@ -52,7 +52,7 @@ def packed_table() -> bytes:
         CSV.replace(",", ";").replace("fine;", "fine,"),
         "\ufeff" + CSV,
         CSV.encode("utf-16"),
-        gzip.compress(CSV.encode()),
+        gzip.compress(CSV.encode(), mtime=0),
         "\n".join(
             json.dumps({"review": text, "mood": mood}) for text, mood in zip(TEXTS, ("good", "bad"), strict=True)
         ),
