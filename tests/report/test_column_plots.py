@@ -6,23 +6,15 @@ import numpy as np
 import pytest
 
 from dlrun.report import column_plots
-from dlrun.report.drawing import SIZE, Drawing
 from run_folders import predictions
+from undrawn_figures import keep_axes
 
 
 @pytest.fixture
 def axes(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The axes of every plot, which are not made into pictures."""
-    from matplotlib.figure import Figure
-
-    made = []
-
-    def drawn(name: str, title: str, draw: Any, *, size: tuple[float, float] = SIZE) -> Drawing:
-        made.append(Figure(figsize=size).add_subplot())
-        draw(made[-1])
-        return Drawing(name, title, "", b"")
-
-    monkeypatch.setattr(column_plots, "draw_figure", drawn)
+    made: list[Any] = []
+    keep_axes(monkeypatch, column_plots, lambda _, axes: made.append(axes))
     return made
 
 

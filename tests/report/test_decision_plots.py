@@ -7,10 +7,10 @@ import pytest
 
 from dlrun.decision import Decision
 from dlrun.report import decision_plots
-from dlrun.report.drawing import SIZE, Drawing
 from dlrun.scoring.calibration import reliability
 from dlrun.signature import Target
 from run_folders import predictions
+from undrawn_figures import keep_axes
 
 SHARES = np.linspace(0.01, 0.99, 100, dtype=np.float32)
 TRUTH = (np.random.default_rng(0).random(100) < SHARES**2).astype(int)
@@ -24,16 +24,8 @@ def of_two(shares: Any) -> Any:
 @pytest.fixture
 def axes(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The axes of every plot by its name, which are not made into pictures."""
-    from matplotlib.figure import Figure
-
     made: dict[str, Any] = {}
-
-    def drawn(name: str, title: str, draw: Any, *, size: tuple[float, float] = SIZE) -> Drawing:
-        made[name] = Figure(figsize=size).add_subplot()
-        draw(made[name])
-        return Drawing(name, title, "", b"")
-
-    monkeypatch.setattr(decision_plots, "draw_figure", drawn)
+    keep_axes(monkeypatch, decision_plots, made.__setitem__)
     return made
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from dlrun.report import plots
-from dlrun.report.drawing import SIZE, Drawing
 from dlrun.runs.record import BestRecord
 from dlrun.signature import Target
 from run_folders import predictions
+from undrawn_figures import keep_axes
 
 VALUES = Target("values", 1, encoding="value", names=("price",))
 ROWS = [{"epoch": float(epoch), "loss": 1 / epoch, "val_loss": 2 / epoch} for epoch in (1, 2, 3)]
@@ -18,16 +18,8 @@ ROWS = [{"epoch": float(epoch), "loss": 1 / epoch, "val_loss": 2 / epoch} for ep
 @pytest.fixture
 def axes(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The axes of every plot, which are not made into pictures."""
-    from matplotlib.figure import Figure
-
-    made = []
-
-    def drawn(name: str, title: str, draw: Any, *, size: tuple[float, float] = SIZE) -> Drawing:
-        made.append(Figure(figsize=size).add_subplot())
-        draw(made[-1])
-        return Drawing(name, title, "", b"")
-
-    monkeypatch.setattr(plots, "draw_figure", drawn)
+    made: list[Any] = []
+    keep_axes(monkeypatch, plots, lambda _, axes: made.append(axes))
     return made
 
 

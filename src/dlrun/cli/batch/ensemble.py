@@ -42,18 +42,17 @@ def ensemble(
     eval, predict, explain and export take it like any other run, even after its members are removed.
     """
     import dlrun
-    from dlrun.cli.display.display import displayed
-    from dlrun.cli.display.outcome import show_outcome
+    from dlrun.cli.display.outcome import run_and_show
 
-    with displayed(quiet=quiet or as_json) as display:
-        result = dlrun.ensemble(
-            runs or (),
-            folds=folds,
-            weights=weights,
-            name=name,
-            overrides=overrides,
-            trust_plugins=trust_plugins,
-            runs_dir=runs_dir,
-            listener=display,
-        )
-        show_outcome(result, display, runs_dir=runs_dir, as_json=as_json)
+    run_and_show(
+        dlrun.ensemble,
+        runs or (),
+        folds=folds,
+        weights=weights,
+        name=name,
+        overrides=overrides,
+        trust_plugins=trust_plugins,
+        runs_dir=runs_dir,
+        quiet=quiet,
+        as_json=as_json,
+    )

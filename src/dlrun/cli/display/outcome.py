@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dlrun.cli.display.console import print_json
-from dlrun.cli.display.display import Display
+from dlrun.cli.display.display import Display, displayed
 from dlrun.cli.display.format import format_score, format_scores
 from dlrun.runs import RUNS_DIR
 
 if TYPE_CHECKING:
     from dlrun.experiment.session import TrainingResult
+
+
+def run_and_show(
+    make_run: Callable[..., TrainingResult],
+    subject: object,
+    *,
+    runs_dir: Path,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Call a function that makes or continues a run, with a display of its progress, and print the outcome.
+
+    Args:
+        make_run: A function of the Python API, such as `dlrun.train`.
+        subject: Its first argument: a config or a run.
+        runs_dir: The folder of the runs.
+        quiet: Whether to print only scores, and warnings on stderr.
+        as_json: Whether to print the content of run.json instead.
+        **options: Its other options.
+    """
+    with displayed(quiet=quiet or as_json) as display:
+        result = make_run(subject, runs_dir=runs_dir, listener=display, **options)
+        show_outcome(result, display, runs_dir=runs_dir, as_json=as_json)
 
 
 def show_outcome(result: TrainingResult, display: Display, *, runs_dir: Path, as_json: bool) -> None:

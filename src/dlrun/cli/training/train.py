@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -50,57 +50,26 @@ def train(
     """
     if final and (config is not None or resume or allow_changes):
         raise typer.BadParameter("it takes neither CONFIG nor --resume nor --allow-changes", param_hint="--final RUN")
-    if final:
-        _train_final(final, overrides, runs_dir, trust_plugins=trust_plugins, quiet=quiet, as_json=as_json)
-        return
-    check_config_or_resume(config, resume, allow_changes=allow_changes)
-    if config is None:
-        from dlrun.cli.training.resume import resume_run
-
-        resume_run(
-            resume,
-            overrides,
-            runs_dir,
-            allow_changes=allow_changes,
-            trust_plugins=trust_plugins,
-            quiet=quiet,
-            as_json=as_json,
-        )
-        return
-    _refuse_run(config, runs_dir)
+    if not final:
+        check_config_or_resume(config, resume, allow_changes=allow_changes)
+    if config is not None:
+        _refuse_run(config, runs_dir)
     from dlrun.spec.folds import asks_for_folds
 
-    if asks_for_folds(config, overrides):
+    if config is not None and asks_for_folds(config, overrides):
         _train_folds(config, overrides, runs_dir, trust_plugins=trust_plugins, quiet=quiet, as_json=as_json)
         return
     import dlrun
-    from dlrun.cli.display.display import displayed
-    from dlrun.cli.display.outcome import show_outcome
+    from dlrun.cli.display.outcome import run_and_show
 
-    with displayed(quiet=quiet or as_json) as display:
-        result = dlrun.train(
-            config,
-            overrides=overrides,
-            runs_dir=runs_dir,
-            listener=display,
-            began=BEGAN,
-            trust_plugins=trust_plugins,
-        )
-        show_outcome(result, display, runs_dir=runs_dir, as_json=as_json)
-
-
-def _train_final(
-    run: str, overrides: list[str], runs_dir: Path, *, trust_plugins: bool, quiet: bool, as_json: bool
-) -> None:
-    import dlrun
-    from dlrun.cli.display.display import displayed
-    from dlrun.cli.display.outcome import show_outcome
-
-    with displayed(quiet=quiet or as_json) as display:
-        result = dlrun.train_final(
-            run, overrides=overrides, runs_dir=runs_dir, listener=display, began=BEGAN, trust_plugins=trust_plugins
-        )
-        show_outcome(result, display, runs_dir=runs_dir, as_json=as_json)
+    options: dict[str, Any] = {"overrides": overrides, "trust_plugins": trust_plugins, "began": BEGAN}
+    options |= {"runs_dir": runs_dir, "quiet": quiet, "as_json": as_json}
+    if final:
+        run_and_show(dlrun.train_final, final, **options)
+    elif config is None:
+        run_and_show(dlrun.resume, resume, allow_changes=allow_changes, **options)
+    else:
+        run_and_show(dlrun.train, config, **options)
 
 
 def _train_folds(
