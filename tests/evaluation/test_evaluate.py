@@ -118,6 +118,21 @@ def test_scores_of_values_far_from_0_match_the_breakdown(place: Path) -> None:
     assert run.read_metrics()[-1]["r2_score"] == pytest.approx(found.scores["r2_score"], abs=0.3)
 
 
+@pytest.mark.tensorflow
+def test_without_a_test_split_the_validation_split_is_evaluated_and_a_note_says_so(place: Path) -> None:
+    (place / "no_test.yaml").write_text(
+        "dataset: {type: builtin, name: wine, test: 0, validation: 0.2}\nmodel: linear\n"
+        "loss: sparse_categorical_crossentropy\ntraining: {epochs: 1, tensorboard: false, report: false}\n"
+    )
+    run = train(place / "no_test.yaml", runs_dir=place / "runs").folder
+    notes: list[str] = []
+    found = evaluate(
+        run.path, runs_dir=place / "runs", listener=lambda event: notes.append(str(getattr(event, "text", "")))
+    )
+    assert list(found) == ["validation"]
+    assert "validation, because the run has no test split" in notes
+
+
 def rows_of(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))

@@ -9,7 +9,9 @@ import typer
 from dlrun.cli.options import AsJson, Checkpoint, Overrides, Quiet, Run, RunsDir, TrustPlugins
 from dlrun.runs import RUNS_DIR
 
-_Split = Annotated[str | None, typer.Option(help="train, validation, test, or all.", show_default="test")]
+_Split = Annotated[
+    str | None, typer.Option(help="train, validation, test, or all.", show_default="test, or else validation")
+]
 _Data = Annotated[
     str | None, typer.Option(metavar="FILE", help="Labeled raw input to evaluate on, instead of a split.")
 ]

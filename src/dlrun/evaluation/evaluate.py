@@ -78,7 +78,7 @@ def evaluate(  # noqa: PLR0913  each argument is an option of the command
 
     Args:
         run: Id of the run, a part of it, a path, `last`, or `best:KEY`.
-        split: `train`, `validation`, `test`, or `all`; None for test.
+        split: `train`, `validation`, `test`, or `all`; None for test, or validation if the run has no test split.
         data: File of raw input with labels to evaluate on instead of a split. The data of the run is then not needed.
         by: Columns to group the examples by, features or not: the scores of each group, and the gaps between them. By
             default those of `evaluation.by` in the spec, for a split.
@@ -118,7 +118,9 @@ def evaluate(  # noqa: PLR0913  each argument is an option of the command
     else:
         by = by or file.spec.evaluation.by
         refuse_slicing(file.spec.dataset, by)
-        wanted = _Wanted(split or "test", by, checkpoint, allow_changes=allow_changes, intervals=intervals)
+        wanted = _Wanted(
+            split or _usual_split(folder, listener), by, checkpoint, allow_changes=allow_changes, intervals=intervals
+        )
         evaluated = _evaluate_splits(folder, file, wanted, listener=listener)
     for name, evaluation, origin in evaluated:
         listener(Evaluated(name, evaluation.scores))
@@ -126,6 +128,16 @@ def evaluate(  # noqa: PLR0913  each argument is an option of the command
             folder, name, evaluation.scores, evaluation.breakdown, origin=origin, listener=listener
         )
         found[name] = replace(evaluation, table=table)
+    return found
+
+
+def _usual_split(folder: RunFolder, listener: Listener) -> str:
+    """Return the split that says most about the model, with a note if it is not the test split."""
+    dataset = folder.read_record().dataset
+    splits = ("test",) if dataset is None else dataset.examples
+    found = next((name for name in ("test", "validation", "train") if name in splits), "test")
+    if found != "test":
+        listener(Note("split", f"{found}, because the run has no test split"))
     return found
 
 
