@@ -35,6 +35,8 @@ evaluation prediction explanation exporting launch
 ---
 batching
 ---
+search
+---
 cli
 ---
 __init__ __main__
