@@ -16,6 +16,7 @@ from dlrun.models import Model
 from dlrun.optimizers import Optimizer
 from dlrun.schedules import Schedule
 from dlrun.spec.decision import DecisionRule
+from dlrun.spec.search.section import SearchSection
 from dlrun.tracking import Tracker
 
 DEFAULT_EPOCHS = 10
@@ -163,7 +164,10 @@ class Draft:
 
 @dataclass(frozen=True)
 class Spec:
-    """A checked spec with every default filled in."""
+    """A checked spec with every default filled in.
+
+    The section `search` is not part of what is trained: it is neither in `plain` nor in the identity of a run.
+    """
 
     name: str
     seed: int
@@ -179,6 +183,7 @@ class Spec:
     evaluation: EvaluationKeys = field(default_factory=EvaluationKeys)
     folds: Folds | None = None
     decision: DecisionRule | None = None
+    search: SearchSection | None = None
 
     def draft(self) -> Draft:
         """Return the spec as a draft in which every part is valid."""

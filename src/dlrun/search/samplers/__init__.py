@@ -1,0 +1,1 @@
+"""Samplers: how to choose the next point of a search."""

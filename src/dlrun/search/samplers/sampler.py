@@ -1,0 +1,106 @@
+"""What every sampler does: propose the next point from the points that are known.
+
+A proposal is a pure function of the space, the seed, the number of the trial and the points known so far: random
+generators are seeded anew for each proposal. A search that was killed therefore proposes the same point again.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+from dlrun.spec.search.space import Point, PointKey, Space, point_key
+
+PointState = Literal["running", "paused", "completed", "failed", "rejected"]
+
+_ATTEMPTS = 10
+_RANDOM_ATTEMPTS = 1000
+_RANDOM_STREAM = 1
+
+
+@dataclass(frozen=True)
+class KnownPoint:
+    """A point that was proposed before.
+
+    Args:
+        point: The point.
+        state: What has become of it. paused: its training was stopped early and may be continued. failed: its training
+            failed. rejected: it is not valid together with the rest of the spec, and was not trained.
+        values: Its score for each objective, as measured, of the newest epoch that it was trained to; None if there is
+            none.
+        epochs: Epochs that it was trained.
+    """
+
+    point: Point
+    state: PointState
+    values: tuple[float, ...] | None = None
+    epochs: int = 0
+
+
+class Sampler(Protocol):
+    """Proposes the points of a search."""
+
+    def propose(self, number: int, known: Sequence[KnownPoint]) -> Point | None:
+        """Return the next point, which is none of the known ones.
+
+        Args:
+            number: Number of the trial that the point is for.
+            known: Every point so far, in the order of their trials, also those whose training is running.
+
+        Returns:
+            The point; None if every point of the space is known.
+        """
+
+
+class DrawingSampler(abc.ABC):
+    """A sampler that draws points, and draws again if a point is known.
+
+    Args:
+        space: Space of the points.
+        seed: Seed of the search.
+    """
+
+    def __init__(self, space: Space, *, seed: int) -> None:
+        self.space = space
+        self.seed = seed
+
+    @abc.abstractmethod
+    def draw(self, number: int, attempt: int, known: Sequence[KnownPoint]) -> Point:
+        """Draw a point.
+
+        Args:
+            number: Number of the trial.
+            attempt: How many points were drawn for this trial before, all of which are known.
+            known: Every point so far.
+        """
+
+    def propose(self, number: int, known: Sequence[KnownPoint]) -> Point | None:
+        """Return the next point; see `Sampler.propose`."""
+        seen = {point_key(each.point) for each in known}
+        if self.space.size is not None and len(seen) >= self.space.size:
+            return None
+        for attempt in range(_ATTEMPTS):
+            point = self.draw(number, attempt, known)
+            if point_key(point) not in seen:
+                return point
+        return self._other_point(number, seen)
+
+    def _other_point(self, number: int, seen: set[PointKey]) -> Point | None:
+        """Return a random point that is not known; None if there is none."""
+        generator = np.random.default_rng([self.seed, number, _RANDOM_STREAM])
+        for _ in range(_RANDOM_ATTEMPTS):
+            point = random_point(self.space, generator)
+            if point_key(point) not in seen:
+                return point
+        if self.space.size is None:
+            return None
+        return next((point for point in self.space.points() if point_key(point) not in seen), None)
+
+
+def random_point(space: Space, generator: np.random.Generator) -> Point:
+    """Return a point whose parameters are drawn independently, each uniformly on its scale."""
+    return space.choose(lambda _: float(generator.random()))
